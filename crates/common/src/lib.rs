@@ -1,0 +1,14 @@
+//! What every Quarry crate shares: errors that carry a SQLSTATE, newtypes for ids, settings definitions, limits.
+//!
+//! Main types: [`Error`] (everything a client may be told), [`SqlState`], [`Oid`], [`Xid`], [`Lsn`], [`Tid`].
+//! This crate knows nothing of SQL text, pages or sockets.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod ids;
+pub mod sqlstate;
+pub mod wait;
+
+pub use error::{Error, Result, Severity};
+pub use ids::{BlockNo, CommandId, Lsn, Oid, SubXid, Tid, Xid};
+pub use sqlstate::SqlState;

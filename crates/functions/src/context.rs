@@ -1,0 +1,86 @@
+//! What kernels may ask of the world.
+
+use quarry_common::{Error, Oid, Result, Severity};
+use quarry_types::Datum;
+use quarry_types::io::IoContext;
+
+/// What one statement's evaluation shares. Kernels get it mutably and one at a time; parallel workers have their own.
+pub struct EvalContext<'a> {
+    /// DateStyle, TimeZone, ... and object names for reg* types.
+    pub io: &'a IoContext<'a>,
+    pub env: &'a dyn SessionEnv,
+}
+
+/// The session, transaction and server as functions see them. Times are microseconds since 2000-01-01 UTC.
+///
+/// Methods with a default body answer 0A000, so that tests and tools need only what they use.
+pub trait SessionEnv {
+    fn transaction_timestamp(&self) -> i64;
+    fn statement_timestamp(&self) -> i64;
+    fn clock_timestamp(&self) -> i64;
+    /// Returns the error of a pending cancel or timeout. Called at least once per batch.
+    fn check_cancelled(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Sends a notice, or drops it by client_min_messages.
+    fn notice(&self, _severity: Severity, _error: Error) {}
+    /// A number in 0..1 from the session's generator.
+    fn random(&self) -> f64 {
+        0.5
+    }
+    fn set_seed(&self, _seed: f64) {}
+    fn current_user(&self) -> (Oid, String) {
+        (Oid(10), "postgres".into())
+    }
+    fn session_user(&self) -> (Oid, String) {
+        (Oid(10), "postgres".into())
+    }
+    fn current_database(&self) -> (Oid, String) {
+        (Oid(5), "postgres".into())
+    }
+    /// Names of the schemas of the effective search path.
+    fn current_schemas(&self, _include_implicit: bool) -> Vec<String> {
+        vec!["public".into()]
+    }
+    fn backend_pid(&self) -> i32 {
+        0
+    }
+    /// A setting's value as SHOW prints it; none if unknown.
+    fn setting(&self, _name: &str) -> Option<String> {
+        None
+    }
+    /// `set_config`: answers the new value.
+    fn set_setting(&self, _name: &str, _value: Option<&str>, _local: bool) -> Result<String> {
+        Err(Error::unsupported("set_config"))
+    }
+    fn nextval(&self, _sequence: Oid) -> Result<i64> {
+        Err(Error::unsupported("nextval"))
+    }
+    fn currval(&self, _sequence: Oid) -> Result<i64> {
+        Err(Error::unsupported("currval"))
+    }
+    fn lastval(&self) -> Result<i64> {
+        Err(Error::unsupported("lastval"))
+    }
+    fn setval(&self, _sequence: Oid, _value: i64, _is_called: bool) -> Result<()> {
+        Err(Error::unsupported("setval"))
+    }
+    /// The transaction's id, allotted now if need be.
+    fn transaction_id(&self, _assign: bool) -> Result<Option<u64>> {
+        Err(Error::unsupported("txid_current"))
+    }
+    /// Catalog questions answered by name, for the long tail of information functions that need typed catalogs
+    /// (`pg_get_indexdef`, `pg_get_constraintdef`, `pg_table_is_visible`, `has_table_privilege`, `pg_relation_size`, ...):
+    /// `function` is the SQL function's name, `args` its arguments. The catalog crate keeps the table of answers.
+    fn catalog_function(&self, function: &'static str, _args: &[Datum]) -> Result<Datum> {
+        Err(Error::unsupported(format_args!("function {function}")))
+    }
+    /// Rows of server-state functions (`pg_stat_get_activity`, `pg_show_all_settings`, `pg_lock_status`, `pg_cursor`, ...), by function name.
+    fn catalog_rows(&self, function: &'static str, _args: &[Datum]) -> Result<Vec<Vec<Datum>>> {
+        Err(Error::unsupported(format_args!("function {function}")))
+    }
+    /// Server actions by function name (`pg_cancel_backend`, `pg_terminate_backend`, `pg_sleep`, `pg_advisory_lock`, ...).
+    fn server_function(&self, function: &'static str, _args: &[Datum]) -> Result<Datum> {
+        Err(Error::unsupported(format_args!("function {function}")))
+    }
+}

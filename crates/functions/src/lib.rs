@@ -1,0 +1,23 @@
+//! Built-in functions, operators, casts, aggregates and window functions.
+//!
+//! One declaration per thing: a [`FunctionDef`] stands beside its kernel in a family file (`scalar/<family>.rs`,
+//! `aggregate/<name>.rs`, `window.rs`, `table/<name>.rs`) and gives its `pg_proc` row, its typing and its code.
+//! Operators ([`OperatorDef`]) and casts ([`CastDef`]) name functions by OID. [`registry`] collects all lists and finds by OID or name.
+//!
+//! A kernel reaches the world only through its [`EvalContext`].
+#![forbid(unsafe_code)]
+
+pub mod aggregate;
+pub mod context;
+pub mod def;
+pub mod registry;
+pub mod set;
+pub mod window;
+
+pub use aggregate::{Accumulator, AggregateCall, AggregateImpl};
+pub use context::{EvalContext, SessionEnv};
+pub use def::{
+    BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn, ScalarImpl, Volatility,
+};
+pub use set::{RowSource, SetImpl};
+pub use window::{Frame, WindowImpl, WindowPartition};

@@ -1,0 +1,73 @@
+//! All built-in functions, operators and casts, found by OID and by name.
+
+use crate::{CastDef, FunctionDef, OperatorDef};
+use hashbrown::HashMap;
+use quarry_common::Oid;
+use std::sync::LazyLock;
+
+/// The families' lists. A new family adds its lists here.
+const FUNCTION_LISTS: &[&[FunctionDef]] = &[];
+const OPERATOR_LISTS: &[&[OperatorDef]] = &[];
+const CAST_LISTS: &[&[CastDef]] = &[];
+
+struct Registry {
+    function_by_oid: HashMap<Oid, &'static FunctionDef>,
+    functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
+    operator_by_oid: HashMap<Oid, &'static OperatorDef>,
+    operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
+    cast_by_types: HashMap<(Oid, Oid), &'static CastDef>,
+}
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let mut r = Registry {
+        function_by_oid: HashMap::new(),
+        functions_by_name: HashMap::new(),
+        operator_by_oid: HashMap::new(),
+        operators_by_name: HashMap::new(),
+        cast_by_types: HashMap::new(),
+    };
+    for f in functions() {
+        let twin = r.function_by_oid.insert(f.oid, f);
+        debug_assert!(twin.is_none(), "function OID {} declared twice", f.oid);
+        r.functions_by_name.entry(f.name).or_default().push(f);
+    }
+    for o in operators() {
+        let twin = r.operator_by_oid.insert(o.oid, o);
+        debug_assert!(twin.is_none(), "operator OID {} declared twice", o.oid);
+        r.operators_by_name.entry(o.name).or_default().push(o);
+    }
+    for c in casts() {
+        r.cast_by_types.insert((c.source, c.target), c);
+    }
+    r
+});
+
+/// Every built-in function.
+pub fn functions() -> impl Iterator<Item = &'static FunctionDef> {
+    FUNCTION_LISTS.iter().flat_map(|l| l.iter())
+}
+/// Every built-in operator.
+pub fn operators() -> impl Iterator<Item = &'static OperatorDef> {
+    OPERATOR_LISTS.iter().flat_map(|l| l.iter())
+}
+/// Every built-in cast.
+pub fn casts() -> impl Iterator<Item = &'static CastDef> {
+    CAST_LISTS.iter().flat_map(|l| l.iter())
+}
+pub fn function(oid: Oid) -> Option<&'static FunctionDef> {
+    REGISTRY.function_by_oid.get(&oid).copied()
+}
+/// Every overload of `name`.
+pub fn functions_named(name: &str) -> &'static [&'static FunctionDef] {
+    REGISTRY.functions_by_name.get(name).map_or(&[], |v| v)
+}
+pub fn operator(oid: Oid) -> Option<&'static OperatorDef> {
+    REGISTRY.operator_by_oid.get(&oid).copied()
+}
+/// Every overload of `name`.
+pub fn operators_named(name: &str) -> &'static [&'static OperatorDef] {
+    REGISTRY.operators_by_name.get(name).map_or(&[], |v| v)
+}
+pub fn cast(source: Oid, target: Oid) -> Option<&'static CastDef> {
+    REGISTRY.cast_by_types.get(&(source, target)).copied()
+}

@@ -1,0 +1,1 @@
+//! Name resolution and typing: from the abstract syntax to logical plans.

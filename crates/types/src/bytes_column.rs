@@ -1,0 +1,177 @@
+//! Varying values of a column as 16-byte views.
+
+use bytes::Bytes;
+
+/// A view: values of up to 12 bytes lie inside it; longer ones keep a 4-byte prefix, a buffer number and an offset.
+///
+/// | bytes | short value (len <= 12) | long value |
+/// |---|---|---|
+/// | 0..4 | length | length |
+/// | 4..8 | bytes 0..4 | bytes 0..4 (prefix: most comparisons end here) |
+/// | 8..16 | bytes 4..12 | buffer index u32, offset u32 |
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View([u8; 16]);
+
+const INLINE_MAX: usize = 12;
+/// Values are copied into blocks of this size, so that a column makes few allocations.
+const BLOCK_BYTES: usize = 32 * 1024;
+
+impl View {
+    fn inline(v: &[u8]) -> View {
+        let mut raw = [0u8; 16];
+        raw[..4].copy_from_slice(&(v.len() as u32).to_le_bytes());
+        raw[4..4 + v.len()].copy_from_slice(v);
+        View(raw)
+    }
+    fn long(v: &[u8], buffer: u32, offset: u32) -> View {
+        let mut raw = [0u8; 16];
+        raw[..4].copy_from_slice(&(v.len() as u32).to_le_bytes());
+        raw[4..8].copy_from_slice(&v[..4]);
+        raw[8..12].copy_from_slice(&buffer.to_le_bytes());
+        raw[12..].copy_from_slice(&offset.to_le_bytes());
+        View(raw)
+    }
+    /// Length of the value in bytes.
+    pub fn len(&self) -> usize {
+        u32::from_le_bytes(self.0[..4].try_into().expect("four bytes")) as usize
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Length and first four bytes (zero padded), for a fast inequality test.
+    pub fn head(&self) -> u64 {
+        u64::from_le_bytes(self.0[..8].try_into().expect("eight bytes"))
+    }
+}
+
+/// A growable column of byte strings. Full blocks are shared, so taking rows from another column copies views only.
+#[derive(Clone, Debug, Default)]
+pub struct BytesColumn {
+    views: Vec<View>,
+    full: Vec<Bytes>,
+    /// The block being filled; its index is `full.len()`.
+    tail: Vec<u8>,
+}
+
+impl BytesColumn {
+    pub fn with_capacity(rows: usize) -> BytesColumn {
+        BytesColumn { views: Vec::with_capacity(rows), full: Vec::new(), tail: Vec::new() }
+    }
+    pub fn len(&self) -> usize {
+        self.views.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+    /// Appends a copy of `v`.
+    pub fn push(&mut self, v: &[u8]) {
+        let view = self.store(v);
+        self.views.push(view);
+    }
+    /// Appends a value whose bytes are shared, without copying long ones.
+    pub fn push_shared(&mut self, v: &Bytes) {
+        if v.len() <= INLINE_MAX {
+            self.views.push(View::inline(v));
+        } else if v.len() >= 1024 {
+            self.seal_tail();
+            self.full.push(v.clone());
+            self.views.push(View::long(v, self.full.len() as u32 - 1, 0));
+        } else {
+            self.push(v);
+        }
+    }
+    /// Overwrites row `i`.
+    pub fn set(&mut self, i: usize, v: &[u8]) {
+        let view = self.store(v);
+        self.views[i] = view;
+    }
+    /// Grows or shrinks to `n` rows; new rows are empty strings.
+    pub fn resize(&mut self, n: usize) {
+        self.views.resize(n, View::default());
+    }
+    fn store(&mut self, v: &[u8]) -> View {
+        if v.len() <= INLINE_MAX {
+            return View::inline(v);
+        }
+        if self.tail.len() + v.len() > self.tail.capacity() {
+            self.seal_tail();
+            self.tail.reserve_exact(v.len().max(BLOCK_BYTES));
+        }
+        let offset = self.tail.len() as u32;
+        self.tail.extend_from_slice(v);
+        View::long(v, self.full.len() as u32, offset)
+    }
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.full.push(Bytes::from(std::mem::take(&mut self.tail)));
+        }
+    }
+    /// The bytes of row `i`.
+    pub fn get(&self, i: usize) -> &[u8] {
+        let view = &self.views[i];
+        let len = view.len();
+        if len <= INLINE_MAX {
+            return &view.0[4..4 + len];
+        }
+        let buffer = u32::from_le_bytes(view.0[8..12].try_into().expect("four bytes")) as usize;
+        let offset = u32::from_le_bytes(view.0[12..].try_into().expect("four bytes")) as usize;
+        match self.full.get(buffer) {
+            Some(block) => &block[offset..offset + len],
+            None => &self.tail[offset..offset + len],
+        }
+    }
+    /// Row `i` as shared bytes; long values in sealed blocks are not copied.
+    pub fn get_shared(&self, i: usize) -> Bytes {
+        let view = &self.views[i];
+        if view.len() > INLINE_MAX {
+            let buffer = u32::from_le_bytes(view.0[8..12].try_into().expect("four bytes")) as usize;
+            let offset = u32::from_le_bytes(view.0[12..].try_into().expect("four bytes")) as usize;
+            if let Some(block) = self.full.get(buffer) {
+                return block.slice(offset..offset + view.len());
+            }
+        }
+        Bytes::copy_from_slice(self.get(i))
+    }
+    pub fn view(&self, i: usize) -> &View {
+        &self.views[i]
+    }
+    /// Approximate memory held, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.views.capacity() * 16 + self.tail.capacity() + self.full.iter().map(Bytes::len).sum::<usize>()
+    }
+    /// Empties the column, keeping the memory of its views.
+    pub fn clear(&mut self) {
+        self.views.clear();
+        self.full.clear();
+        self.tail.clear();
+    }
+    /// Appends rows `rows` of `from`, copying bytes.
+    pub fn extend_from(&mut self, from: &BytesColumn, rows: impl Iterator<Item = usize>) {
+        for i in rows {
+            self.push(from.get(i));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_values_round_trip() {
+        let mut c = BytesColumn::default();
+        let values: Vec<Vec<u8>> = (0..2000).map(|n| vec![(n % 251) as u8; n % 97]).collect();
+        for v in &values {
+            c.push(v);
+        }
+        let big = Bytes::from(vec![7u8; 5000]);
+        c.push_shared(&big);
+        c.push(b"after a shared block, longer than twelve");
+        for (i, v) in values.iter().enumerate() {
+            assert_eq!(c.get(i), &v[..]);
+            assert_eq!(c.get_shared(i), v[..]);
+        }
+        assert_eq!(c.get(2000), &big[..]);
+        assert_eq!(c.get(2001), b"after a shared block, longer than twelve");
+    }
+}

@@ -1,0 +1,24 @@
+//! SQL types: values, column vectors, text and binary I/O, comparison, hashing, order-preserving keys.
+//!
+//! Values are *physical*: a [`Datum`] or a [`Vector`] says how bytes lie, never which SQL type they are; the SQL type
+//! ([`SqlType`]) comes from the plan, as in PostgreSQL. [`registry`] is the one table of built-in types: it gives each
+//! its OID, its [`PhysicalType`] and its functions for text and binary I/O, comparison, hashing and keys.
+//!
+//! Data flow: text or binary from a client -> [`Datum`] -> row bytes (`quarry_storage::row`) -> [`Vector`]s in a
+//! [`Batch`] -> text or binary to the client.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod batch;
+pub mod bytes_column;
+pub mod datum;
+pub mod oids;
+pub mod physical;
+pub mod sqltype;
+pub mod vector;
+
+pub use batch::{BATCH_ROWS, Batch, Rows};
+pub use bytes_column::BytesColumn;
+pub use datum::Datum;
+pub use physical::PhysicalType;
+pub use sqltype::SqlType;
+pub use vector::{Vector, VectorData};
