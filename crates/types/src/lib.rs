@@ -10,15 +10,21 @@
 
 pub mod batch;
 pub mod bytes_column;
+pub mod datetime;
 pub mod datum;
+pub mod io;
+pub mod json;
 pub mod oids;
 pub mod physical;
+pub mod registry;
 pub mod sqltype;
 pub mod vector;
 
 pub use batch::{BATCH_ROWS, Batch, Rows};
 pub use bytes_column::BytesColumn;
 pub use datum::Datum;
+pub use io::{IoContext, ObjectNames, TypeRef};
 pub use physical::PhysicalType;
+pub use registry::{TypeInfo, type_info};
 pub use sqltype::SqlType;
 pub use vector::{Vector, VectorData};
