@@ -1,6 +1,9 @@
 //! INSERT, UPDATE, DELETE, MERGE, COPY, TRUNCATE.
 
-use super::{DefElem, DropBehavior, Expr, IndexElem, Indirection, Name, Pos, Query, RangeVar, Statement, TableRef, Target, With};
+use super::{
+    DefElem, DropBehavior, Expr, IndexElem, Indirection, Name, Pos, Query, RangeVar, Statement, TableRef,
+    Target, With,
+};
 
 /// INSERT.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,9 +65,15 @@ pub enum ConflictAction {
 /// One assignment of UPDATE.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SetClause {
-    Single { target: AssignTarget, value: Expr },
+    Single {
+        target: AssignTarget,
+        value: Expr,
+    },
     /// `(a, b) = source`: a row, or a subquery.
-    Multi { targets: Vec<AssignTarget>, source: Expr },
+    Multi {
+        targets: Vec<AssignTarget>,
+        source: Expr,
+    },
 }
 
 /// UPDATE.
@@ -116,7 +125,11 @@ pub enum MergeAction {
     Delete,
     Update(Vec<SetClause>),
     /// `values` is `None` for DEFAULT VALUES.
-    Insert { columns: Vec<AssignTarget>, overriding: Option<Overriding>, values: Option<Vec<Expr>> },
+    Insert {
+        columns: Vec<AssignTarget>,
+        overriding: Option<Overriding>,
+        values: Option<Vec<Expr>>,
+    },
 }
 
 /// COPY.
@@ -134,7 +147,10 @@ pub struct Copy {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum CopySource {
-    Relation { relation: RangeVar, columns: Vec<Name> },
+    Relation {
+        relation: RangeVar,
+        columns: Vec<Name>,
+    },
     /// SELECT, or a data change with RETURNING.
     Query(Box<Statement>),
 }

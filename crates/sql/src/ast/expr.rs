@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::{OpName, Pos, Query, SortBy, TypeName, WindowDef, NO_POS};
+use super::{NO_POS, OpName, Pos, Query, SortBy, TypeName, WindowDef};
 
 /// An expression; `pos` is PostgreSQL's `location` of the node: the operator's place for operators,
 /// the name's for calls and columns, that of `::` or CAST for casts.
@@ -14,47 +14,102 @@ pub struct Expr {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// `a`, `t.a`, `s.t.a`, and with `star` `t.*`; a lone `*` has no names.
-    ColumnRef { names: Vec<String>, star: bool },
+    ColumnRef {
+        names: Vec<String>,
+        star: bool,
+    },
     /// `$n`.
     Param(i32),
     Const(Literal),
     /// `expr::type`, `CAST(expr AS type)`, `type 'text'`.
-    TypeCast { arg: Box<Expr>, type_name: Box<TypeName> },
-    Collate { arg: Box<Expr>, collation: Vec<String> },
+    TypeCast {
+        arg: Box<Expr>,
+        type_name: Box<TypeName>,
+    },
+    Collate {
+        arg: Box<Expr>,
+        collation: Vec<String>,
+    },
     /// A prefix (`left` is `None`) or infix operator.
-    Op { op: OpName, left: Option<Box<Expr>>, right: Box<Expr> },
+    Op {
+        op: OpName,
+        left: Option<Box<Expr>>,
+        right: Box<Expr>,
+    },
     /// `left op ANY (array)` and `left op ALL (array)`.
-    OpArray { op: OpName, left: Box<Expr>, array: Box<Expr>, all: bool },
+    OpArray {
+        op: OpName,
+        left: Box<Expr>,
+        array: Box<Expr>,
+        all: bool,
+    },
     /// `left IS [NOT] DISTINCT FROM right`.
-    Distinct { left: Box<Expr>, right: Box<Expr>, negated: bool },
-    NullIf { left: Box<Expr>, right: Box<Expr> },
+    Distinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
+    NullIf {
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// `left [NOT] IN (list)`; a subquery on the right is a [`SubLink`].
-    In { left: Box<Expr>, list: Vec<Expr>, negated: bool },
+    In {
+        left: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
     /// LIKE, ILIKE and SIMILAR TO. The pattern is already wrapped in `pg_catalog.like_escape` or
     /// `pg_catalog.similar_to_escape` where PostgreSQL's grammar does so; what is left is the operator
     /// that [`LikeKind::operator`] names.
-    Like { kind: LikeKind, left: Box<Expr>, pattern: Box<Expr>, negated: bool },
-    Between { arg: Box<Expr>, low: Box<Expr>, high: Box<Expr>, negated: bool, symmetric: bool },
+    Like {
+        kind: LikeKind,
+        left: Box<Expr>,
+        pattern: Box<Expr>,
+        negated: bool,
+    },
+    Between {
+        arg: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+        symmetric: bool,
+    },
     /// Two or more terms.
     And(Vec<Expr>),
     /// Two or more terms.
     Or(Vec<Expr>),
     Not(Box<Expr>),
     /// `arg IS [NOT] NULL`.
-    NullTest { arg: Box<Expr>, negated: bool },
+    NullTest {
+        arg: Box<Expr>,
+        negated: bool,
+    },
     /// `arg IS [NOT] TRUE/FALSE/UNKNOWN`.
-    BooleanTest { arg: Box<Expr>, test: BooleanTest },
+    BooleanTest {
+        arg: Box<Expr>,
+        test: BooleanTest,
+    },
     SubLink(Box<SubLink>),
     /// `ROW(...)`, or `(a, b, ...)` when not `explicit`.
-    Row { fields: Vec<Expr>, explicit: bool },
+    Row {
+        fields: Vec<Expr>,
+        explicit: bool,
+    },
     /// `ARRAY[...]`; inner brackets are nested `Array`s.
     Array(Vec<Expr>),
     /// Subscripts, slices, fields and `.*` applied in order.
-    Indirection { arg: Box<Expr>, steps: Vec<Indirection> },
+    Indirection {
+        arg: Box<Expr>,
+        steps: Vec<Indirection>,
+    },
     Case(Box<CaseExpr>),
     Coalesce(Vec<Expr>),
     /// GREATEST or LEAST.
-    MinMax { greatest: bool, args: Vec<Expr> },
+    MinMax {
+        greatest: bool,
+        args: Vec<Expr>,
+    },
     SqlValue(SqlValueFunction),
     FuncCall(Box<FuncCall>),
     /// `GROUPING(...)`.

@@ -1,6 +1,6 @@
 //! SELECT and its clauses.
 
-use super::{Alias, Expr, Name, OpName, Persistence, Pos, RangeVar, Statement, TypeName, DefElem};
+use super::{Alias, DefElem, Expr, Name, OpName, Persistence, Pos, RangeVar, Statement, TypeName};
 
 /// A query: a SELECT, a VALUES list or a set operation, with what may follow it.
 #[derive(Clone, Debug, PartialEq)]
@@ -318,7 +318,10 @@ pub enum JoinCondition {
     Cross,
     On(Expr),
     /// USING (columns) [AS alias].
-    Using { columns: Vec<Name>, alias: Option<String> },
+    Using {
+        columns: Vec<Name>,
+        alias: Option<String>,
+    },
 }
 
 /// XMLTABLE in FROM.

@@ -221,6 +221,10 @@ impl OpName {
     }
     /// The name with its qualification.
     pub fn display(&self) -> String {
-        if self.schema.is_empty() { self.name.clone() } else { format!("{}.{}", self.schema.join("."), self.name) }
+        if self.schema.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.schema.join("."), self.name)
+        }
     }
 }
