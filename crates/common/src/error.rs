@@ -172,10 +172,7 @@ impl Error {
     }
     /// Whether the same transaction, run again, may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.0.sqlstate,
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED
-        )
+        matches!(self.0.sqlstate, SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED)
     }
 }
 

@@ -1,1 +1,25 @@
-//! stub
+//! Plans: bound expressions, logical and physical nodes (one declaration each), deparsing, EXPLAIN.
+//!
+//! Columns have ids that are unique within a statement ([`ColumnId`]), in the logical plan and in the physical one, so a
+//! rewrite never renumbers anything. An expression that names a column its input doesn't have is correlated: the column comes
+//! from an enclosing row (a nested loop's outer side, or the query around a subquery).
+//!
+//! Flow: `sql::bind` makes a [`LogicalPlan`]; `optimizer` rewrites it and makes a [`PhysicalPlan`]; `executor` builds operators
+//! from that. Plans are never changed once made: execution state lives in the operators.
+#![forbid(unsafe_code)]
+
+pub mod dml;
+pub mod expr;
+pub mod logical;
+pub mod meta;
+pub mod physical;
+pub mod walk;
+
+pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};
+pub use expr::{
+    AggregateExpr, BoolTest, CallForm, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue, SubqueryExpr, SubqueryKind,
+    SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
+};
+pub use logical::{Cte, CteId, JoinKind, LogicalPlan, RowLock, ScanColumn, SetOpKind};
+pub use meta::{ColumnId, ColumnMeta, QueryMeta};
+pub use physical::{PhysicalNode, PhysicalPlan, Statement};

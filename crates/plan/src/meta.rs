@@ -1,0 +1,48 @@
+//! What is known of a statement's columns.
+
+use quarry_common::Oid;
+use quarry_types::SqlType;
+
+/// A column of some node's output, unique within one statement.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ColumnId(pub u32);
+
+/// Facts about one column.
+#[derive(Clone, Debug)]
+pub struct ColumnMeta {
+    pub name: String,
+    pub ty: SqlType,
+    /// Alias of the FROM item it comes from, for EXPLAIN's `alias.column`; none for computed columns.
+    pub relation: Option<String>,
+    /// Table and attribute number where the column is a plain table column (RowDescription, statistics).
+    pub source: Option<(Oid, i16)>,
+    /// Whether the table declares it NOT NULL.
+    pub not_null: bool,
+}
+
+/// The columns of one statement, by id.
+#[derive(Clone, Debug, Default)]
+pub struct QueryMeta {
+    columns: Vec<ColumnMeta>,
+}
+
+impl QueryMeta {
+    /// Adds a column and gives its id.
+    pub fn add(&mut self, column: ColumnMeta) -> ColumnId {
+        self.columns.push(column);
+        ColumnId(self.columns.len() as u32 - 1)
+    }
+    /// Adds a computed column.
+    pub fn computed(&mut self, name: impl Into<String>, ty: SqlType) -> ColumnId {
+        self.add(ColumnMeta { name: name.into(), ty, relation: None, source: None, not_null: false })
+    }
+    pub fn get(&self, id: ColumnId) -> &ColumnMeta {
+        &self.columns[id.0 as usize]
+    }
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+}
