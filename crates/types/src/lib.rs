@@ -8,17 +8,40 @@
 //! [`Batch`] -> text or binary to the client.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod array;
 pub mod batch;
+pub mod boolean;
+pub mod bytea;
 pub mod bytes_column;
+pub mod compare;
 pub mod datetime;
 pub mod datum;
+pub mod element;
+pub mod enums;
+pub mod floats;
+pub mod hash;
+pub mod identifiers;
+pub mod ints;
 pub mod io;
 pub mod json;
+pub mod key;
+pub mod numeric;
 pub mod oids;
+pub mod output;
 pub mod physical;
+pub mod pseudo;
+pub mod record;
+pub mod reg;
 pub mod registry;
+//ROW pub mod row;
 pub mod sqltype;
+pub mod stored;
+pub mod text;
+pub mod typename;
+pub mod typmod;
+pub mod uuid;
 pub mod vector;
+pub mod wire;
 
 pub use batch::{BATCH_ROWS, Batch, Rows};
 pub use bytes_column::BytesColumn;

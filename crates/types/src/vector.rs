@@ -182,6 +182,28 @@ impl Vector {
             valid.push(true);
         }
     }
+    /// Appends a value from its stored bytes (see [`crate::stored`]), which have the type's width.
+    #[inline]
+    pub fn push_stored(&mut self, bytes: &[u8]) {
+        fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
+            bytes.try_into().expect("a fixed value has its type's width")
+        }
+        match &mut self.data {
+            VectorData::Bool(v) => v.push(bytes[0] != 0),
+            VectorData::I16(v) => v.push(i16::from_le_bytes(fixed(bytes))),
+            VectorData::I32(v) => v.push(i32::from_le_bytes(fixed(bytes))),
+            VectorData::U32(v) => v.push(u32::from_le_bytes(fixed(bytes))),
+            VectorData::I64(v) => v.push(i64::from_le_bytes(fixed(bytes))),
+            VectorData::F32(v) => v.push(f32::from_le_bytes(fixed(bytes))),
+            VectorData::F64(v) => v.push(f64::from_le_bytes(fixed(bytes))),
+            VectorData::B16(v) => v.push(fixed(bytes)),
+            VectorData::Bytes(v) => v.push(bytes),
+        }
+        self.len += 1;
+        if let Some(valid) = &mut self.valid {
+            valid.push(true);
+        }
+    }
     /// Appends NULL.
     pub fn push_null(&mut self) {
         let i = self.len;

@@ -32,6 +32,8 @@ pub type SendFn = fn(&TypeInfo, &Datum, &IoContext<'_>, &mut Vec<u8>) -> Result<
 pub type TypmodInFn = fn(&[&str]) -> Result<i32>;
 /// What follows a type's name for a modifier (not -1): "(10,2)".
 pub type TypmodOutFn = fn(i32) -> String;
+/// Applies a type modifier (not -1) to a non-NULL value; true: an explicit cast, which may cut text silently.
+pub type CoerceFn = fn(&Datum, i32, bool) -> Result<Datum>;
 /// Order of two non-NULL values, as the default B-tree operator class has it.
 pub type CompareFn = fn(&Datum, &Datum) -> Ordering;
 /// Hash of a non-NULL value; equal values hash equally, also across int2/int4/int8 and float4/float8.
@@ -58,7 +60,10 @@ pub struct TypeFunctions {
     pub send: SendFn,
     pub typmod_in: Option<TypmodInFn>,
     pub typmod_out: Option<TypmodOutFn>,
-    /// None: the type has no order.
+    /// None: the type has no modifiers.
+    pub coerce: Option<CoerceFn>,
+    /// None: the type has no equality. (xid has an order here that SQL does not offer; what SQL offers is the
+    /// catalog's operator classes.)
     pub compare: Option<CompareFn>,
     /// None: the type can't be hashed.
     pub hash: Option<HashFn>,

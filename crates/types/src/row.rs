@@ -1,0 +1,130 @@
+//! Between rows of `quarry_storage::row`, which know widths only, and values.
+
+use crate::{Datum, PhysicalType, SqlType, Vector, stored};
+use quarry_common::{Error, Result};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef, VarValue, Width};
+
+/// What a column of this physical type takes in a row.
+pub fn width_of(ty: PhysicalType) -> Width {
+    match ty.fixed_width() {
+        Some(width) => Width::Fixed(width as u8),
+        None => Width::Var,
+    }
+}
+
+/// The layout of rows with these columns.
+pub fn layout_of(columns: &[PhysicalType]) -> RowLayout {
+    let widths: Vec<Width> = columns.iter().map(|c| width_of(*c)).collect();
+    RowLayout::new(&widths)
+}
+
+/// The layout of rows with columns of built-in types (or composites and arrays of any).
+pub fn layout_of_types(columns: &[SqlType]) -> RowLayout {
+    let physical: Vec<PhysicalType> = columns.iter().map(|c| crate::registry::physical_of(c.oid)).collect();
+    layout_of(&physical)
+}
+
+/// Appends the next column.
+#[inline]
+pub fn put_datum(value: &Datum, row: &mut RowBuilder) {
+    match value {
+        Datum::Null => row.null(),
+        Datum::Bool(v) => row.fixed(&[u8::from(*v)]),
+        Datum::I16(v) => row.fixed(&v.to_le_bytes()),
+        Datum::I32(v) => row.fixed(&v.to_le_bytes()),
+        Datum::U32(v) => row.fixed(&v.to_le_bytes()),
+        Datum::I64(v) => row.fixed(&v.to_le_bytes()),
+        Datum::F32(v) => row.fixed(&v.to_le_bytes()),
+        Datum::F64(v) => row.fixed(&v.to_le_bytes()),
+        Datum::B16(v) => row.fixed(v),
+        Datum::Bytes(v) => row.var(v),
+    }
+}
+
+/// Appends row `i` of a vector as the next column.
+#[inline]
+pub fn put_at(v: &Vector, i: usize, row: &mut RowBuilder) {
+    use crate::VectorData;
+    if v.is_null(i) {
+        return row.null();
+    }
+    let slot = v.slot(i);
+    match v.data() {
+        VectorData::Bool(d) => row.fixed(&[u8::from(d[slot])]),
+        VectorData::I16(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::I32(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::U32(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::I64(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::F32(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::F64(d) => row.fixed(&d[slot].to_le_bytes()),
+        VectorData::B16(d) => row.fixed(&d[slot]),
+        VectorData::Bytes(d) => row.var(d.get(slot)),
+    }
+}
+
+/// Encodes a row of values; the bytes are valid until the builder is used again.
+pub fn encode_row<'b>(values: &[Datum], layout: &RowLayout, row: &'b mut RowBuilder) -> &'b [u8] {
+    row.begin(layout);
+    values.iter().for_each(|v| put_datum(v, row));
+    row.finish()
+}
+
+/// Encodes row `i` of vectors.
+pub fn encode_vectors<'b, 'v>(
+    columns: impl IntoIterator<Item = &'v Vector>,
+    i: usize,
+    layout: &RowLayout,
+    row: &'b mut RowBuilder,
+) -> &'b [u8] {
+    row.begin(layout);
+    columns.into_iter().for_each(|v| put_at(v, i, row));
+    row.finish()
+}
+
+/// Fetches a value that is compressed or stored out of line: `Heap::detoast`.
+pub type Detoast<'d> = &'d mut dyn FnMut(VarValue<'_>) -> Result<bytes::Bytes>;
+
+/// A [`Detoast`] for rows whose values all lie in the row, as in spill files and catalogs without long values.
+pub fn no_detoast(_: VarValue<'_>) -> Result<bytes::Bytes> {
+    Err(Error::corrupted("a value stored out of line in a row that can't have one"))
+}
+
+/// Column `column` of a row. A column that the row lacks (added to the table later) is NULL here: the caller, who
+/// knows its missing value, asks `row.natts()`.
+#[inline]
+pub fn get_datum(row: &RowRef<'_>, column: usize, ty: PhysicalType, detoast: Detoast<'_>) -> Result<Datum> {
+    if row.is_null(column) {
+        return Ok(Datum::Null);
+    }
+    if ty != PhysicalType::Bytes {
+        return Ok(stored::read(ty, row.fixed(column)));
+    }
+    match row.var(column) {
+        VarValue::Plain(bytes) => Ok(stored::read(ty, bytes)),
+        toasted => detoast(toasted).map(Datum::Bytes),
+    }
+}
+
+/// Appends column `column` of a row to a vector of the column's physical type; see [`get_datum`] for rows that lack
+/// it.
+#[inline]
+pub fn decode_column_into(
+    row: &RowRef<'_>,
+    column: usize,
+    into: &mut Vector,
+    detoast: Detoast<'_>,
+) -> Result<()> {
+    if row.is_null(column) {
+        into.push_null();
+        return Ok(());
+    }
+    if into.physical() != PhysicalType::Bytes {
+        into.push_stored(row.fixed(column));
+        return Ok(());
+    }
+    match row.var(column) {
+        VarValue::Plain(bytes) => into.push_stored(bytes),
+        toasted => into.push_datum(&Datum::Bytes(detoast(toasted)?)),
+    }
+    Ok(())
+}
