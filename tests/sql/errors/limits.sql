@@ -1,0 +1,33 @@
+-- limits: identifiers, columns, nesting, sizes, numbers.
+\set VERBOSITY default
+SELECT 1 AS abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz;
+SELECT length(repeat('x', 1000000)), length(repeat('ab', 500000) || 'c');
+SELECT ((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))));
+SELECT 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1;
+SELECT 9223372036854775807, 9223372036854775808, -9223372036854775808;
+SELECT 1e131071::numeric IS NOT NULL;
+SELECT 1e131072::numeric;
+SELECT 0.0000000000000000000000000000000000000001, 1e-16383::numeric > 0;
+SELECT 10.0 ^ 131072;
+SELECT 1::numeric(1000, 1000);
+SELECT 1::varchar(10485760);
+SELECT 1::varchar(10485761);
+SELECT '{{{{{{{1}}}}}}}'::int[];
+SELECT array_fill(0, ARRAY[1000000000]);
+SELECT g FROM generate_series(9223372036854775806, 9223372036854775807) g;
+SELECT string_agg(md5(g::text), '') = '' FROM generate_series(1, 20000) g;
+CREATE TABLE wide AS SELECT repeat('a', 10000) AS a, repeat('b', 10000) AS b, repeat(md5('x'), 1000) AS c;
+SELECT length(a), length(b), length(c), md5(a || b || c) FROM wide;
+INSERT INTO wide SELECT string_agg(md5(g::text), ''), 'b', 'c' FROM generate_series(1, 5000) g;
+SELECT length(a), md5(a) FROM wide ORDER BY 1;
+UPDATE wide SET b = a WHERE b = 'b';
+SELECT length(b), md5(b) = md5(a), a = b FROM wide WHERE c = 'c';
+SELECT substr(a, 100000, 10), left(a, 5), right(a, 5), position('ffff' in a) FROM wide WHERE c = 'c';
+DELETE FROM wide WHERE c = 'c';
+SELECT count(*) FROM wide;
+CREATE TABLE many (c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int, c8 int, c9 int, c10 int, c11 int, c12 int, c13 int, c14 int, c15 int, c16 int, c17 int, c18 int, c19 int, c20 int, c21 int, c22 int, c23 int, c24 int, c25 int, c26 int, c27 int, c28 int, c29 int, c30 int, c31 int, c32 int, c33 int, c34 int, c35 int, c36 int, c37 int, c38 int, c39 int, c40 int);
+INSERT INTO many (c1, c20, c40) VALUES (1, 20, 40);
+SELECT c1, c19, c20, c39, c40 FROM many;
+CREATE INDEX ON many (c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33);
+SELECT count(*) FROM many WHERE c1 IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+DROP TABLE wide, many;

@@ -1,0 +1,27 @@
+-- what statements of one transaction see of themselves and of each other.
+CREATE TABLE iso (id int PRIMARY KEY, v int);
+INSERT INTO iso VALUES (1, 10), (2, 20);
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM iso ORDER BY id;
+UPDATE iso SET v = v + 1 WHERE id = 1;
+SELECT * FROM iso ORDER BY id;
+COMMIT;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+DECLARE c CURSOR FOR SELECT * FROM iso ORDER BY id;
+UPDATE iso SET v = 0;
+FETCH ALL c;
+SELECT * FROM iso ORDER BY id;
+ROLLBACK;
+SELECT * FROM iso ORDER BY id;
+BEGIN;
+INSERT INTO iso SELECT id + 10, v FROM iso;
+INSERT INTO iso SELECT id + 20, v FROM iso WHERE id > 10;
+SELECT * FROM iso ORDER BY id;
+UPDATE iso SET v = (SELECT sum(v) FROM iso);
+SELECT DISTINCT v FROM iso;
+ROLLBACK;
+UPDATE iso SET id = id + 1 WHERE id = 2;
+UPDATE iso SET v = v * 2 RETURNING id, v;
+WITH u AS (UPDATE iso SET v = 1 RETURNING v) SELECT sum(iso.v), (SELECT sum(v) FROM u) FROM iso;
+SELECT * FROM iso ORDER BY id;
+DROP TABLE iso;
