@@ -122,6 +122,14 @@ pub fn timestamptz_at_zone(t: i64, zone: &ZoneSpec) -> Result<i64> {
     }
     checked_shift(t, zone.offset_at(t))
 }
+/// [`timestamp_at_zone`] with the zone as text; infinities need no zone.
+pub fn timestamp_at_zone_name(t: i64, zone: &str) -> Result<i64> {
+    if timestamp_is_infinite(t) { Ok(t) } else { timestamp_at_zone(t, &ZoneSpec::parse(zone)?) }
+}
+/// [`timestamptz_at_zone`] with the zone as text; infinities need no zone.
+pub fn timestamptz_at_zone_name(t: i64, zone: &str) -> Result<i64> {
+    if timestamp_is_infinite(t) { Ok(t) } else { timestamptz_at_zone(t, &ZoneSpec::parse(zone)?) }
+}
 /// timetz AT TIME ZONE zone, with the offset the zone has now.
 pub fn timetz_at_zone(t: TimeTz, zone: &ZoneSpec, now_us: i64) -> TimeTz {
     let west = -zone.offset_at(now_us);

@@ -73,7 +73,19 @@ impl FieldsOf {
     }
     /// The field named `field`.
     pub fn unit(self, field: &str) -> Result<Unit> {
-        field_name(field).ok_or_else(|| self.unknown(field))
+        let unit = field_name(field).ok_or_else(|| self.unknown(field))?;
+        let dated = !matches!(self, FieldsOf::Time | FieldsOf::TimeTz | FieldsOf::Interval);
+        let word = matches!(
+            unit,
+            Unit::Early
+                | Unit::Late
+                | Unit::Now
+                | Unit::Yesterday
+                | Unit::Today
+                | Unit::Tomorrow
+                | Unit::Zulu
+        );
+        if word && !dated { Err(self.unknown(field)) } else { Ok(unit) }
     }
 }
 
@@ -305,4 +317,17 @@ pub fn extract_timestamptz(field: &str, t: i64, zone: &TimeZone) -> Result<Extra
 pub fn extract_interval(field: &str, i: Interval) -> Result<Extracted> {
     let of = FieldsOf::Interval;
     from_interval(i, of.unit(field)?).ok_or_else(|| of.unsupported(field))
+}
+/// `date_part(field, interval)`: as [`extract_interval`], but the epoch is summed in floating point.
+pub fn part_interval(field: &str, i: Interval) -> Result<Option<f64>> {
+    let of = FieldsOf::Interval;
+    let unit = of.unit(field)?;
+    if unit == Unit::Epoch {
+        let day = SECS_PER_DAY as f64;
+        let mut secs = i.micros as f64 / 1_000_000.0;
+        secs += 365.25 * day * f64::from(i.months / 12);
+        secs += DAYS_PER_MONTH as f64 * day * f64::from(i.months % 12);
+        return Ok(Some(secs + day * f64::from(i.days)));
+    }
+    Ok(from_interval(i, unit).ok_or_else(|| of.unsupported(field))?.to_f64())
 }

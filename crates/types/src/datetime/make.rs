@@ -11,9 +11,9 @@ use quarry_common::{Error, Result, bail, err};
 pub fn format_g(v: f64, pad: bool) -> String {
     let s = if v == 0.0 || !v.is_finite() {
         if v.is_nan() {
-            "nan".into()
+            "NaN".into()
         } else if v.is_infinite() {
-            if v < 0.0 { "-inf" } else { "inf" }.into()
+            if v < 0.0 { "-Infinity" } else { "Infinity" }.into()
         } else {
             "0".to_string()
         }
@@ -38,7 +38,10 @@ fn civil_date(year: i32, month: i32, day: i32) -> Option<CivilTime> {
     if year == 0 {
         return None;
     }
-    let y = if year < 0 { year.checked_add(1)? } else { year };
+    if year == i32::MIN {
+        return None;
+    }
+    let y = if year < 0 { year + 1 } else { year };
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(y, month) {
         return None;
     }
@@ -50,8 +53,9 @@ pub fn make_date(year: i32, month: i32, day: i32) -> Result<i32> {
     let tm = civil_date(year, month, day).ok_or_else(|| {
         err!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {year}-{month:02}-{day:02}")
     })?;
-    tm.to_date()
-        .ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range: {year}-{month:02}-{day:02}"))
+    tm.to_date().ok_or_else(|| {
+        err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range: {}-{month:02}-{day:02}", tm.year)
+    })
 }
 
 fn time_of(hour: i32, minute: i32, second: f64) -> Result<i64> {

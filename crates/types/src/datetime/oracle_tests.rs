@@ -151,3 +151,185 @@ fn binary_forms_round_trip() {
         assert!(recv(&wire[1..], -1).is_err());
     }
 }
+
+/// Arguments of a function, read from text.
+struct Args<'a> {
+    args: &'a [String],
+    cx: &'a IoContext<'a>,
+}
+
+impl Args<'_> {
+    fn text(&self, i: usize) -> &str {
+        &self.args[i + 1]
+    }
+    fn int(&self, i: usize) -> i32 {
+        self.text(i).parse().unwrap()
+    }
+    fn float(&self, i: usize) -> f64 {
+        self.text(i).parse().unwrap()
+    }
+    fn date(&self, i: usize) -> Result<i32> {
+        parse_date(self.text(i), self.cx)
+    }
+    fn ts(&self, i: usize) -> Result<i64> {
+        parse_timestamp(self.text(i), -1, self.cx)
+    }
+    fn tstz(&self, i: usize) -> Result<i64> {
+        parse_timestamptz(self.text(i), -1, self.cx)
+    }
+    fn time(&self, i: usize) -> Result<i64> {
+        parse_time_of_day(self.text(i), -1, self.cx)
+    }
+    fn timetz(&self, i: usize) -> Result<TimeTz> {
+        parse_timetz(self.text(i), -1, self.cx)
+    }
+    fn interval(&self, i: usize) -> Result<Interval> {
+        interval_in::parse_interval(self.text(i), -1, self.cx.interval_style)
+    }
+}
+
+fn show_extracted(e: extract::Extracted) -> Option<String> {
+    use extract::Extracted;
+    Some(match e {
+        Extracted::Null => return None,
+        Extracted::Int(v) => v.to_string(),
+        Extracted::Scaled(v, scale) => {
+            let unit = 10u128.pow(scale.into());
+            let sign = if v < 0 { "-" } else { "" };
+            let (v, width) = (v.unsigned_abs(), usize::from(scale));
+            format!("{sign}{}.{:0width$}", v / unit, v % unit)
+        }
+        Extracted::Julian { .. } => panic!("not in the table"),
+        Extracted::Infinity => "Infinity".into(),
+        Extracted::NegInfinity => "-Infinity".into(),
+    })
+}
+
+fn show_float(v: f64) -> String {
+    if v.is_infinite() {
+        return if v > 0.0 { "Infinity" } else { "-Infinity" }.into();
+    }
+    let sci = format!("{v:e}");
+    let (mantissa, exp) = sci.split_once('e').unwrap();
+    let exp: i32 = exp.parse().unwrap();
+    if (-4..15).contains(&exp) { v.to_string() } else { format!("{mantissa}e{exp:+03}") }
+}
+
+fn call(cx: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
+    use arith::*;
+    use convert::*;
+    let a = Args { args, cx };
+    let zone = &*cx.time_zone;
+    let date = |d: i32| {
+        let mut out = Vec::new();
+        encode::push_date(&mut out, d, cx.date_style, cx.date_order);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    let ts = |t: i64| {
+        let mut out = Vec::new();
+        encode::push_timestamp(&mut out, t, cx.date_style, cx.date_order);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    let tstz = |t: i64| {
+        let mut out = Vec::new();
+        encode::push_timestamptz(&mut out, t, zone, cx.date_style, cx.date_order);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    let interval = |i: Interval| {
+        let mut out = Vec::new();
+        interval_out::push_interval(&mut out, i, cx.interval_style);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    let time = |t: i64| {
+        let mut out = Vec::new();
+        encode::push_time(&mut out, t);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    let timetz = |t: TimeTz| {
+        let mut out = Vec::new();
+        encode::push_timetz(&mut out, t);
+        Ok(Some(String::from_utf8(out).unwrap()))
+    };
+    match args[0].as_str() {
+        "timestamp_add" => ts(timestamp_add(a.ts(0)?, a.interval(1)?)?),
+        "timestamp_sub" => ts(timestamp_sub(a.ts(0)?, a.interval(1)?)?),
+        "timestamptz_add" => tstz(timestamptz_add(a.tstz(0)?, a.interval(1)?, zone)?),
+        "timestamptz_sub" => tstz(timestamptz_sub(a.tstz(0)?, a.interval(1)?, zone)?),
+        "date_add" => ts(date_add(a.date(0)?, a.interval(1)?)?),
+        "date_sub" => ts(date_sub(a.date(0)?, a.interval(1)?)?),
+        "date_add_days" => date(date_add_days(a.date(0)?, a.int(1))?),
+        "date_sub_days" => date(date_sub_days(a.date(0)?, a.int(1))?),
+        "date_diff" => Ok(Some(date_diff(a.date(0)?, a.date(1)?)?.to_string())),
+        "date_ts" => ts(date_to_timestamp(a.date(0)?)?),
+        "date_tstz" => tstz(date_to_timestamptz(a.date(0)?, zone)?),
+        "age" => interval(timestamp_age(a.ts(0)?, a.ts(1)?)?),
+        "age_tz" => interval(timestamptz_age(a.tstz(0)?, a.tstz(1)?, zone)?),
+        "timestamp_diff" => interval(timestamp_diff(a.ts(0)?, a.ts(1)?)?),
+        "justify_hours" => interval(a.interval(0)?.justify_hours()?),
+        "justify_days" => interval(a.interval(0)?.justify_days()?),
+        "justify_interval" => interval(a.interval(0)?.justify_interval()?),
+        "interval_mul" => interval(a.interval(0)?.mul(a.float(1))?),
+        "interval_div" => interval(a.interval(0)?.div(a.float(1))?),
+        "interval_neg" => interval(a.interval(0)?.negate()?),
+        "interval_add" => interval(a.interval(0)?.add(a.interval(1)?)?),
+        "interval_cmp" => Ok(Some((a.interval(0)?.sql_cmp(a.interval(1)?) as i32).to_string())),
+        "extract_timestamp" => Ok(show_extracted(extract::extract_timestamp(a.text(0), a.ts(1)?)?)),
+        "part_timestamp" => Ok(extract::extract_timestamp(a.text(0), a.ts(1)?)?.to_f64().map(show_float)),
+        "extract_timestamptz" => {
+            Ok(show_extracted(extract::extract_timestamptz(a.text(0), a.tstz(1)?, zone)?))
+        }
+        "extract_date" => Ok(show_extracted(extract::extract_date(a.text(0), a.date(1)?)?)),
+        "extract_time" => Ok(show_extracted(extract::extract_time(a.text(0), a.time(1)?)?)),
+        "extract_timetz" => Ok(show_extracted(extract::extract_timetz(a.text(0), a.timetz(1)?)?)),
+        "extract_interval" => Ok(show_extracted(extract::extract_interval(a.text(0), a.interval(1)?)?)),
+        "part_interval" => Ok(extract::part_interval(a.text(0), a.interval(1)?)?.map(show_float)),
+        "trunc_timestamp" => ts(trunc::trunc_timestamp(a.text(0), a.ts(1)?)?),
+        "trunc_timestamptz" => tstz(trunc::trunc_timestamptz(a.text(0), a.tstz(1)?, zone)?),
+        "trunc_zone" => tstz(trunc::trunc_timestamptz_zone(a.text(0), a.tstz(1)?, a.text(2))?),
+        "trunc_interval" => interval(trunc::trunc_interval(a.text(0), a.interval(1)?)?),
+        "date_bin" => ts(date_bin(a.interval(0)?, a.ts(1)?, a.ts(2)?)?),
+        "make_date" => date(make::make_date(a.int(0), a.int(1), a.int(2))?),
+        "make_time" => time(make::make_time(a.int(0), a.int(1), a.float(2))?),
+        "make_timestamp" => {
+            ts(make::make_timestamp(a.int(0), a.int(1), a.int(2), a.int(3), a.int(4), a.float(5))?)
+        }
+        "make_timestamptz" => tstz(make::timestamp_in_zone(a.ts(0)?, a.text(1))?),
+        "make_interval" => interval(make::make_interval(
+            a.int(0),
+            a.int(1),
+            a.int(2),
+            a.int(3),
+            a.int(4),
+            a.int(5),
+            a.float(6),
+        )?),
+        "to_timestamp" => tstz(make::timestamp_from_unix(a.float(0))?),
+        "timestamp_zone" => tstz(timestamp_at_zone_name(a.ts(0)?, a.text(1))?),
+        "timestamptz_zone" => ts(timestamptz_at_zone_name(a.tstz(0)?, a.text(1))?),
+        "timestamp_izone" => {
+            tstz(timestamp_at_zone(a.ts(0)?, &interval_zone(a.interval(1)?, cx.interval_style)?)?)
+        }
+        "timestamptz_izone" => {
+            ts(timestamptz_at_zone(a.tstz(0)?, &interval_zone(a.interval(1)?, cx.interval_style)?)?)
+        }
+        "time_add" => time(time_add(a.time(0)?, a.interval(1)?)),
+        "time_sub" => time(time_sub(a.time(0)?, a.interval(1)?)),
+        "tstz_date" => date(timestamptz_to_date(a.tstz(0)?, zone)),
+        "ts_date" => date(timestamp_to_date(a.ts(0)?)),
+        "ts_time" => timestamp_to_time(a.ts(0)?).map_or(Ok(None), time),
+        "tstz_timetz" => timestamptz_to_timetz(a.tstz(0)?, zone).map_or(Ok(None), timetz),
+        "ts_tstz" => tstz(timestamp_to_timestamptz(a.ts(0)?, zone)?),
+        "tstz_ts" => ts(timestamptz_to_timestamp(a.tstz(0)?, zone)),
+        "overlaps" => {
+            let ends: Vec<Option<i64>> =
+                (0..4).map(|i| if a.text(i) == "NULL" { None } else { a.ts(i).ok() }).collect();
+            Ok(overlaps(ends[0], ends[1], ends[2], ends[3]).map(|b| b.to_string()))
+        }
+        other => panic!("no case for {other}"),
+    }
+}
+
+#[test]
+fn functions() {
+    replay(include_str!("testdata/functions.tsv"), call);
+}
