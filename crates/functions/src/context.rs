@@ -1,7 +1,7 @@
 //! What kernels may ask of the world.
 
 use quarry_common::{Error, Oid, Result, Severity};
-use quarry_types::Datum;
+use quarry_types::{Datum, SqlType};
 use quarry_types::io::IoContext;
 
 /// What one statement's evaluation shares. Kernels get it mutably and one at a time; parallel workers have their own.
@@ -9,6 +9,21 @@ pub struct EvalContext<'a> {
     /// DateStyle, TimeZone, ... and object names for reg* types.
     pub io: &'a IoContext<'a>,
     pub env: &'a dyn SessionEnv,
+    /// Types of the current call's arguments, for polymorphic and "any" ones. Empty between calls.
+    pub arg_types: &'a [SqlType],
+    /// The current call's result type.
+    pub ret: SqlType,
+}
+
+impl<'a> EvalContext<'a> {
+    /// A context in which no call is under way.
+    pub fn new(io: &'a IoContext<'a>, env: &'a dyn SessionEnv) -> EvalContext<'a> {
+        EvalContext { io, env, arg_types: &[], ret: SqlType::UNKNOWN }
+    }
+    /// The same world for one call of a function.
+    pub fn for_call<'b>(&'b self, arg_types: &'b [SqlType], ret: SqlType) -> EvalContext<'b> {
+        EvalContext { io: self.io, env: self.env, arg_types, ret }
+    }
 }
 
 /// The session, transaction and server as functions see them. Times are microseconds since 2000-01-01 UTC.
@@ -82,5 +97,32 @@ pub trait SessionEnv {
     /// Server actions by function name (`pg_cancel_backend`, `pg_terminate_backend`, `pg_sleep`, `pg_advisory_lock`, ...).
     fn server_function(&self, function: &'static str, _args: &[Datum]) -> Result<Datum> {
         Err(Error::unsupported(format_args!("function {function}")))
+    }
+}
+
+/// A context for unit tests: default settings, UTC, a clock that stands at 2000-01-01.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    pub(crate) struct TestEnv;
+
+    impl SessionEnv for TestEnv {
+        fn transaction_timestamp(&self) -> i64 {
+            0
+        }
+        fn statement_timestamp(&self) -> i64 {
+            0
+        }
+        fn clock_timestamp(&self) -> i64 {
+            0
+        }
+    }
+
+    pub(crate) fn io() -> IoContext<'static> {
+        IoContext::default()
+    }
+    pub(crate) fn context<'a>(io: &'a IoContext<'a>) -> EvalContext<'a> {
+        EvalContext::new(io, &TestEnv)
     }
 }

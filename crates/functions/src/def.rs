@@ -84,6 +84,60 @@ impl FunctionDef {
     }
 }
 
+/// Declarations are built by chaining; see [`func!`](crate::func).
+impl FunctionDef {
+    /// An immutable, strict function without names, defaults or OUT columns. Aggregates are never
+    /// strict here, as in PostgreSQL.
+    pub const fn new(oid: u32, name: &'static str, args: &'static [Oid], ret: Oid, body: Body) -> FunctionDef {
+        FunctionDef {
+            oid: Oid(oid),
+            name,
+            args,
+            ret,
+            volatility: Volatility::Immutable,
+            strict: !matches!(body, Body::Aggregate(_)),
+            variadic: Oid::INVALID,
+            defaults: &[],
+            arg_names: &[],
+            out_args: &[],
+            body,
+        }
+    }
+    pub const fn stable(mut self) -> FunctionDef {
+        self.volatility = Volatility::Stable;
+        self
+    }
+    pub const fn volatile(mut self) -> FunctionDef {
+        self.volatility = Volatility::Volatile;
+        self
+    }
+    /// Not strict: called with NULLs.
+    pub const fn lax(mut self) -> FunctionDef {
+        self.strict = false;
+        self
+    }
+    /// The last argument is variadic, of this element type (`ANY` for `VARIADIC "any"`).
+    pub const fn variadic(mut self, element: Oid) -> FunctionDef {
+        self.variadic = element;
+        self
+    }
+    /// Defaults of the last arguments, as SQL text.
+    pub const fn defaults(mut self, defaults: &'static [&'static str]) -> FunctionDef {
+        self.defaults = defaults;
+        self
+    }
+    /// Names of the arguments.
+    pub const fn names(mut self, names: &'static [&'static str]) -> FunctionDef {
+        self.arg_names = names;
+        self
+    }
+    /// OUT columns.
+    pub const fn outs(mut self, columns: &'static [(&'static str, Oid)]) -> FunctionDef {
+        self.out_args = columns;
+        self
+    }
+}
+
 impl std::fmt::Debug for FunctionDef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}({})", self.name, self.oid)
@@ -110,6 +164,39 @@ pub struct OperatorDef {
     /// Selectivity estimators by PostgreSQL's names ("eqsel", "scalarltsel", ...), empty if none.
     pub restrict: &'static str,
     pub join: &'static str,
+}
+
+impl OperatorDef {
+    /// See [`op!`](crate::op). `links`: function, commutator, negator. `flags`: "m" merges, "h" hashes.
+    #[allow(clippy::too_many_arguments)]
+    pub const fn row(
+        oid: u32,
+        name: &'static str,
+        left: Oid,
+        right: Oid,
+        ret: Oid,
+        links: [u32; 3],
+        flags: &'static str,
+        restrict: &'static str,
+        join: &'static str,
+    ) -> OperatorDef {
+        let flags = flags.as_bytes();
+        let merges = !flags.is_empty() && flags[0] == b'm';
+        OperatorDef {
+            oid: Oid(oid),
+            name,
+            left,
+            right,
+            ret,
+            function: Oid(links[0]),
+            commutator: Oid(links[1]),
+            negator: Oid(links[2]),
+            merges,
+            hashes: !flags.is_empty() && flags[flags.len() - 1] == b'h',
+            restrict,
+            join,
+        }
+    }
 }
 
 /// `pg_cast.castcontext`.
@@ -139,4 +226,11 @@ pub struct CastDef {
     pub function: Oid,
     pub context: CastContext,
     pub method: CastMethod,
+}
+
+impl CastDef {
+    /// A row of `pg_cast`; `function` 0: none.
+    pub const fn row(source: Oid, target: Oid, function: u32, context: CastContext, method: CastMethod) -> CastDef {
+        CastDef { source, target, function: Oid(function), context, method }
+    }
 }

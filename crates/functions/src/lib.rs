@@ -8,10 +8,15 @@
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
+pub mod cast;
 pub mod context;
 pub mod def;
+pub mod kernel;
+pub mod operator;
 pub mod registry;
+pub mod scalar;
 pub mod set;
+pub mod table;
 pub mod window;
 
 pub use aggregate::{Accumulator, AggregateCall, AggregateImpl};
@@ -19,5 +24,13 @@ pub use context::{EvalContext, SessionEnv};
 pub use def::{
     BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn, ScalarImpl, Volatility,
 };
+pub use kernel::{call_scalar_batch, call_scalar_row};
 pub use set::{RowSource, SetImpl};
 pub use window::{Frame, WindowImpl, WindowPartition};
+
+/// The error of a kernel given another number of arguments than it declares: a bug of the binder.
+#[doc(hidden)]
+#[cold]
+pub fn kernel_arity() -> quarry_common::Error {
+    quarry_common::Error::internal("kernel called with another number of arguments")
+}

@@ -1,14 +1,47 @@
 //! All built-in functions, operators and casts, found by OID and by name.
 
-use crate::{CastDef, FunctionDef, OperatorDef};
+use crate::{CastDef, FunctionDef, OperatorDef, aggregate, cast, operator, scalar, table, window};
 use hashbrown::HashMap;
 use quarry_common::Oid;
 use std::sync::LazyLock;
 
 /// The families' lists. A new family adds its lists here.
-const FUNCTION_LISTS: &[&[FunctionDef]] = &[];
-const OPERATOR_LISTS: &[&[OperatorDef]] = &[];
-const CAST_LISTS: &[&[CastDef]] = &[];
+const FUNCTION_LISTS: &[&[FunctionDef]] = &[
+    scalar::arithmetic::datetime::FUNCTIONS,
+    scalar::arithmetic::float::FUNCTIONS,
+    scalar::arithmetic::int::FUNCTIONS,
+    scalar::compare::datetime::FUNCTIONS,
+    scalar::compare::float::FUNCTIONS,
+    scalar::compare::generic::FUNCTIONS,
+    scalar::compare::int::FUNCTIONS,
+    scalar::compare::numeric::FUNCTIONS,
+    scalar::compare::text::FUNCTIONS,
+    scalar::concat::FUNCTIONS,
+    scalar::math::float::FUNCTIONS,
+    scalar::math::numeric::FUNCTIONS,
+    scalar::session::FUNCTIONS,
+    scalar::type_io::FUNCTIONS,
+    cast::datetime::FUNCTIONS,
+    cast::number::FUNCTIONS,
+    cast::text::FUNCTIONS,
+    aggregate::array_agg::FUNCTIONS,
+    aggregate::bits::FUNCTIONS,
+    aggregate::count::FUNCTIONS,
+    aggregate::float_moments::FUNCTIONS,
+    aggregate::interval_moments::FUNCTIONS,
+    aggregate::min_max::FUNCTIONS,
+    aggregate::numeric_moments::FUNCTIONS,
+    aggregate::ordered_set::FUNCTIONS,
+    aggregate::regression::FUNCTIONS,
+    aggregate::string_agg::FUNCTIONS,
+    aggregate::sum_int::FUNCTIONS,
+    window::rank::FUNCTIONS,
+    window::value::FUNCTIONS,
+    table::series::FUNCTIONS,
+    table::unnest::FUNCTIONS,
+];
+const OPERATOR_LISTS: &[&[OperatorDef]] = &[operator::arithmetic::OPERATORS, operator::comparison::OPERATORS];
+const CAST_LISTS: &[&[CastDef]] = &[cast::table::CASTS];
 
 struct Registry {
     function_by_oid: HashMap<Oid, &'static FunctionDef>,
@@ -71,3 +104,6 @@ pub fn operators_named(name: &str) -> &'static [&'static OperatorDef] {
 pub fn cast(source: Oid, target: Oid) -> Option<&'static CastDef> {
     REGISTRY.cast_by_types.get(&(source, target)).copied()
 }
+
+#[cfg(test)]
+mod tests;

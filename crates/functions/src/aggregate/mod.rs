@@ -1,5 +1,18 @@
 //! Aggregates: the interface between their code and the operators that group.
 
+pub mod array_agg;
+pub mod bits;
+pub mod count;
+pub mod float_moments;
+pub mod fold;
+pub mod interval_moments;
+pub mod min_max;
+pub mod numeric_moments;
+pub mod ordered_set;
+pub mod regression;
+pub mod string_agg;
+pub mod sum_int;
+
 use crate::EvalContext;
 use quarry_common::{Error, Result};
 use quarry_types::{Datum, Rows, SqlType, Vector};
@@ -56,4 +69,14 @@ pub trait Accumulator: Send {
     fn finish(&mut self, ctx: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector>;
     /// Approximate memory of all states, in bytes; drives spilling.
     fn memory_bytes(&self) -> usize;
+}
+
+/// A plain aggregate whose result does not depend on the order of its input.
+pub const fn order_insensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
+    AggregateImpl { make, ordered_set: false, order_insensitive: true }
+}
+
+/// A plain aggregate that sees the order of its input.
+pub const fn order_sensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
+    AggregateImpl { make, ordered_set: false, order_insensitive: false }
 }

@@ -1,5 +1,8 @@
 //! Window functions: the interface; aggregates run as window functions through their accumulators.
 
+pub mod rank;
+pub mod value;
+
 use crate::EvalContext;
 use quarry_common::Result;
 use quarry_types::{SqlType, Vector};

@@ -1,0 +1,92 @@
+//! `sum` and `avg` of integers, exact: a batch of 32-bit values is added in 64 bits, everything else in 128.
+
+use super::fold::{Fold, Folding};
+use super::order_insensitive;
+use crate::{Body, FunctionDef};
+use quarry_common::Result;
+use quarry_types::numeric::Numeric;
+use quarry_types::oids;
+
+/// Sum and count.
+#[derive(Clone, Default)]
+pub struct IntSum {
+    pub sum: i128,
+    pub count: i64,
+}
+
+macro_rules! int_sum {
+    ($state:ident, $t:ty, $wide:ty, $out:ty, $finish:expr) => {
+        #[derive(Clone, Default)]
+        struct $state(IntSum);
+
+        impl Fold for $state {
+            type In<'a> = $t;
+            type Out = $out;
+            const RETRACT: bool = true;
+            #[inline(always)]
+            fn add(&mut self, value: $t) -> Result<()> {
+                self.0.sum += i128::from(value);
+                self.0.count += 1;
+                Ok(())
+            }
+            // Chunks small enough that the wider type can't overflow.
+            fn add_all(&mut self, column: &[$t], n: usize) -> Result<()> {
+                for chunk in column[..n].chunks(1 << 16) {
+                    self.0.sum += i128::from(chunk.iter().map(|v| <$wide>::from(*v)).sum::<$wide>());
+                }
+                self.0.count += n as i64;
+                Ok(())
+            }
+            fn add_valid(&mut self, column: &[$t], valid: &[bool]) -> Result<()> {
+                for (chunk, flags) in column.chunks(1 << 16).zip(valid.chunks(1 << 16)) {
+                    let pairs = chunk.iter().zip(flags);
+                    self.0.sum += i128::from(pairs.map(|(v, ok)| <$wide>::from(*v) * <$wide>::from(*ok)).sum::<$wide>());
+                    self.0.count += flags.iter().map(|ok| i64::from(*ok)).sum::<i64>();
+                }
+                Ok(())
+            }
+            fn sub(&mut self, value: $t) -> Result<()> {
+                self.0.sum -= i128::from(value);
+                self.0.count -= 1;
+                Ok(())
+            }
+            fn merge(&mut self, other: &Self) -> Result<()> {
+                self.0.sum += other.0.sum;
+                self.0.count += other.0.count;
+                Ok(())
+            }
+            fn finish(&self) -> Result<Option<$out>> {
+                if self.0.count == 0 { Ok(None) } else { $finish(&self.0) }
+            }
+        }
+    };
+}
+
+/// PostgreSQL adds these in 64 bits and lets them wrap.
+fn as_int8(s: &IntSum) -> Result<Option<i64>> {
+    Ok(Some(s.sum as i64))
+}
+
+fn as_numeric(s: &IntSum) -> Result<Option<Numeric>> {
+    Ok(Some(Numeric::from_i128_scaled(s.sum, 0)))
+}
+
+fn average(s: &IntSum) -> Result<Option<Numeric>> {
+    Numeric::from_i128_scaled(s.sum, 0).div(&Numeric::from_i64(s.count)).map(Some)
+}
+
+int_sum!(SumInt2, i16, i64, i64, as_int8);
+int_sum!(SumInt4, i32, i64, i64, as_int8);
+int_sum!(SumInt8, i64, i128, Numeric, as_numeric);
+int_sum!(AvgInt2, i16, i64, Numeric, average);
+int_sum!(AvgInt4, i32, i64, Numeric, average);
+int_sum!(AvgInt8, i64, i128, Numeric, average);
+
+pub const FUNCTIONS: &[FunctionDef] = &[
+    FunctionDef::new(2109, "sum", &[oids::INT2], oids::INT8, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt2>::default()))))),
+    FunctionDef::new(2108, "sum", &[oids::INT4], oids::INT8, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt4>::default()))))),
+    FunctionDef::new(2107, "sum", &[oids::INT8], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt8>::default()))))),
+    FunctionDef::new(2102, "avg", &[oids::INT2], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt2>::default()))))),
+    FunctionDef::new(2101, "avg", &[oids::INT4], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt4>::default()))))),
+    FunctionDef::new(2100, "avg", &[oids::INT8], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt8>::default()))))),
+];

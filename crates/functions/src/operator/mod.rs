@@ -1,0 +1,4 @@
+//! Operators: their `pg_operator` rows. The functions that compute them are declared with the scalar families.
+
+pub mod arithmetic;
+pub mod comparison;

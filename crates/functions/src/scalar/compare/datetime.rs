@@ -1,0 +1,122 @@
+//! Comparison of dates, times, timestamps and intervals, within a type and across.
+//!
+//! Across types the narrower value is widened first; a date or timestamp with no such counterpart counts as an infinity
+//! that is no value of the other type, as in PostgreSQL.
+
+use crate::{FunctionDef, func, scalar, wide};
+use quarry_types::datetime::convert::{
+    date_to_timestamp_clamped, date_to_timestamptz_clamped, timestamp_to_timestamptz_clamped,
+};
+use quarry_types::datetime::{Interval, TimeTz};
+use std::cmp::Ordering;
+
+/// Order of a widened date and a timestamp: what was clamped is still below the true infinity.
+fn ordered(widened: i64, was_infinite: bool, other: i64) -> Ordering {
+    let widened = match widened {
+        i64::MAX if !was_infinite => i64::MAX - 1,
+        v => v,
+    };
+    widened.cmp(&other)
+}
+fn date_timestamp(d: i32, t: i64) -> Ordering {
+    ordered(date_to_timestamp_clamped(d), d == i32::MAX, t)
+}
+
+pub const FUNCTIONS: &[FunctionDef] = &[
+    func!(1086, "date_eq", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a == b })),
+    func!(1091, "date_ne", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a != b })),
+    func!(1087, "date_lt", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a < b })),
+    func!(1089, "date_gt", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a > b })),
+    func!(1088, "date_le", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a <= b })),
+    func!(1090, "date_ge", [DATE, DATE] => BOOL, wide!(|a: i32, b: i32| -> bool { a >= b })),
+    func!(1092, "date_cmp", [DATE, DATE] => INT4, wide!(|a: i32, b: i32| -> i32 { a.cmp(&b) as i32 })),
+    func!(1138, "date_larger", [DATE, DATE] => DATE, wide!(|a: i32, b: i32| -> i32 { a.max(b) })),
+    func!(1139, "date_smaller", [DATE, DATE] => DATE, wide!(|a: i32, b: i32| -> i32 { a.min(b) })),
+    func!(1145, "time_eq", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a == b })),
+    func!(1106, "time_ne", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a != b })),
+    func!(1102, "time_lt", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a < b })),
+    func!(1104, "time_gt", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a > b })),
+    func!(1103, "time_le", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a <= b })),
+    func!(1105, "time_ge", [TIME, TIME] => BOOL, wide!(|a: i64, b: i64| -> bool { a >= b })),
+    func!(1107, "time_cmp", [TIME, TIME] => INT4, wide!(|a: i64, b: i64| -> i32 { a.cmp(&b) as i32 })),
+    func!(1377, "time_larger", [TIME, TIME] => TIME, wide!(|a: i64, b: i64| -> i64 { a.max(b) })),
+    func!(1378, "time_smaller", [TIME, TIME] => TIME, wide!(|a: i64, b: i64| -> i64 { a.min(b) })),
+    func!(2052, "timestamp_eq", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a == b })),
+    func!(2053, "timestamp_ne", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a != b })),
+    func!(2054, "timestamp_lt", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a < b })),
+    func!(2057, "timestamp_gt", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a > b })),
+    func!(2055, "timestamp_le", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a <= b })),
+    func!(2056, "timestamp_ge", [TIMESTAMP, TIMESTAMP] => BOOL, wide!(|a: i64, b: i64| -> bool { a >= b })),
+    func!(2045, "timestamp_cmp", [TIMESTAMP, TIMESTAMP] => INT4, wide!(|a: i64, b: i64| -> i32 { a.cmp(&b) as i32 })),
+    func!(2036, "timestamp_larger", [TIMESTAMP, TIMESTAMP] => TIMESTAMP, wide!(|a: i64, b: i64| -> i64 { a.max(b) })),
+    func!(2035, "timestamp_smaller", [TIMESTAMP, TIMESTAMP] => TIMESTAMP, wide!(|a: i64, b: i64| -> i64 { a.min(b) })),
+    func!(1152, "timestamptz_eq", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a == b })),
+    func!(1153, "timestamptz_ne", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a != b })),
+    func!(1154, "timestamptz_lt", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a < b })),
+    func!(1157, "timestamptz_gt", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a > b })),
+    func!(1155, "timestamptz_le", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a <= b })),
+    func!(1156, "timestamptz_ge", [TIMESTAMPTZ, TIMESTAMPTZ] => BOOL, wide!(|a: i64, b: i64| -> bool { a >= b })),
+    func!(1314, "timestamptz_cmp", [TIMESTAMPTZ, TIMESTAMPTZ] => INT4, wide!(|a: i64, b: i64| -> i32 { a.cmp(&b) as i32 })),
+    func!(1196, "timestamptz_larger", [TIMESTAMPTZ, TIMESTAMPTZ] => TIMESTAMPTZ, wide!(|a: i64, b: i64| -> i64 { a.max(b) })),
+    func!(1195, "timestamptz_smaller", [TIMESTAMPTZ, TIMESTAMPTZ] => TIMESTAMPTZ, wide!(|a: i64, b: i64| -> i64 { a.min(b) })),
+    func!(1352, "timetz_eq", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_eq() })),
+    func!(1162, "interval_eq", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_eq() })),
+    func!(1353, "timetz_ne", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_ne() })),
+    func!(1163, "interval_ne", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_ne() })),
+    func!(1354, "timetz_lt", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_lt() })),
+    func!(1164, "interval_lt", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_lt() })),
+    func!(1357, "timetz_gt", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_gt() })),
+    func!(1167, "interval_gt", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_gt() })),
+    func!(1355, "timetz_le", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_le() })),
+    func!(1165, "interval_le", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_le() })),
+    func!(1356, "timetz_ge", [TIMETZ, TIMETZ] => BOOL, scalar!(|a: TimeTz, b: TimeTz| -> bool { a.cmp(&b).is_ge() })),
+    func!(1166, "interval_ge", [INTERVAL, INTERVAL] => BOOL, scalar!(|a: Interval, b: Interval| -> bool { a.sql_cmp(b).is_ge() })),
+    func!(1358, "timetz_cmp", [TIMETZ, TIMETZ] => INT4, scalar!(|a: TimeTz, b: TimeTz| -> i32 { a.cmp(&b) as i32 })),
+    func!(1315, "interval_cmp", [INTERVAL, INTERVAL] => INT4, scalar!(|a: Interval, b: Interval| -> i32 { a.sql_cmp(b) as i32 })),
+    func!(1379, "timetz_larger", [TIMETZ, TIMETZ] => TIMETZ, scalar!(|a: TimeTz, b: TimeTz| -> TimeTz { if a.cmp(&b).is_gt() { a } else { b } })),
+    func!(1380, "timetz_smaller", [TIMETZ, TIMETZ] => TIMETZ, scalar!(|a: TimeTz, b: TimeTz| -> TimeTz { if a.cmp(&b).is_lt() { a } else { b } })),
+    func!(1198, "interval_larger", [INTERVAL, INTERVAL] => INTERVAL, scalar!(|a: Interval, b: Interval| -> Interval { if a.sql_cmp(b).is_gt() { a } else { b } })),
+    func!(1197, "interval_smaller", [INTERVAL, INTERVAL] => INTERVAL, scalar!(|a: Interval, b: Interval| -> Interval { if a.sql_cmp(b).is_lt() { a } else { b } })),
+    func!(2340, "date_eq_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_eq() })),
+    func!(2366, "timestamp_eq_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_eq() })),
+    func!(2353, "date_eq_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_eq() })).stable(),
+    func!(2379, "timestamptz_eq_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_eq() })).stable(),
+    func!(2522, "timestamp_eq_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_eq() })).stable(),
+    func!(2529, "timestamptz_eq_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_eq() })).stable(),
+    func!(2343, "date_ne_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_ne() })),
+    func!(2369, "timestamp_ne_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_ne() })),
+    func!(2356, "date_ne_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_ne() })).stable(),
+    func!(2382, "timestamptz_ne_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_ne() })).stable(),
+    func!(2525, "timestamp_ne_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_ne() })).stable(),
+    func!(2532, "timestamptz_ne_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_ne() })).stable(),
+    func!(2338, "date_lt_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_lt() })),
+    func!(2364, "timestamp_lt_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_lt() })),
+    func!(2351, "date_lt_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_lt() })).stable(),
+    func!(2377, "timestamptz_lt_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_lt() })).stable(),
+    func!(2520, "timestamp_lt_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_lt() })).stable(),
+    func!(2527, "timestamptz_lt_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_lt() })).stable(),
+    func!(2341, "date_gt_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_gt() })),
+    func!(2367, "timestamp_gt_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_gt() })),
+    func!(2354, "date_gt_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_gt() })).stable(),
+    func!(2380, "timestamptz_gt_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_gt() })).stable(),
+    func!(2523, "timestamp_gt_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_gt() })).stable(),
+    func!(2530, "timestamptz_gt_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_gt() })).stable(),
+    func!(2339, "date_le_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_le() })),
+    func!(2365, "timestamp_le_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_le() })),
+    func!(2352, "date_le_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_le() })).stable(),
+    func!(2378, "timestamptz_le_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_le() })).stable(),
+    func!(2521, "timestamp_le_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_le() })).stable(),
+    func!(2528, "timestamptz_le_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_le() })).stable(),
+    func!(2342, "date_ge_timestamp", [DATE, TIMESTAMP] => BOOL, scalar!(|d: i32, t: i64| -> bool { date_timestamp(d, t).is_ge() })),
+    func!(2368, "timestamp_ge_date", [TIMESTAMP, DATE] => BOOL, scalar!(|t: i64, d: i32| -> bool { date_timestamp(d, t).reverse().is_ge() })),
+    func!(2355, "date_ge_timestamptz", [DATE, TIMESTAMPTZ] => BOOL, scalar!(cx, |d: i32, t: i64| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).is_ge() })).stable(),
+    func!(2381, "timestamptz_ge_date", [TIMESTAMPTZ, DATE] => BOOL, scalar!(cx, |t: i64, d: i32| -> bool { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse().is_ge() })).stable(),
+    func!(2524, "timestamp_ge_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => BOOL, scalar!(cx, |a: i64, b: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).is_ge() })).stable(),
+    func!(2531, "timestamptz_ge_timestamp", [TIMESTAMPTZ, TIMESTAMP] => BOOL, scalar!(cx, |b: i64, a: i64| -> bool { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse().is_ge() })).stable(),
+    func!(2344, "date_cmp_timestamp", [DATE, TIMESTAMP] => INT4, scalar!(|d: i32, t: i64| -> i32 { date_timestamp(d, t) as i32 })),
+    func!(2370, "timestamp_cmp_date", [TIMESTAMP, DATE] => INT4, scalar!(|t: i64, d: i32| -> i32 { date_timestamp(d, t).reverse() as i32 })),
+    func!(2357, "date_cmp_timestamptz", [DATE, TIMESTAMPTZ] => INT4, scalar!(cx, |d: i32, t: i64| -> i32 { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t) as i32 })).stable(),
+    func!(2383, "timestamptz_cmp_date", [TIMESTAMPTZ, DATE] => INT4, scalar!(cx, |t: i64, d: i32| -> i32 { ordered(date_to_timestamptz_clamped(d, &cx.io.time_zone), d == i32::MAX, t).reverse() as i32 })).stable(),
+    func!(2526, "timestamp_cmp_timestamptz", [TIMESTAMP, TIMESTAMPTZ] => INT4, scalar!(cx, |a: i64, b: i64| -> i32 { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b) as i32 })).stable(),
+    func!(2533, "timestamptz_cmp_timestamp", [TIMESTAMPTZ, TIMESTAMP] => INT4, scalar!(cx, |b: i64, a: i64| -> i32 { ordered(timestamp_to_timestamptz_clamped(a, &cx.io.time_zone), a == i64::MAX, b).reverse() as i32 })).stable(),
+];

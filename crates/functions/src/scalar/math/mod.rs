@@ -1,0 +1,4 @@
+//! Mathematics.
+
+pub mod float;
+pub mod numeric;

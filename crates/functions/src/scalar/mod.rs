@@ -1,0 +1,8 @@
+//! Scalar functions, by family. Each family file has its list of declarations and its kernels.
+
+pub mod arithmetic;
+pub mod compare;
+pub mod concat;
+pub mod math;
+pub mod session;
+pub mod type_io;

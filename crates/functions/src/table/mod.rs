@@ -1,0 +1,4 @@
+//! Set-returning functions, by family.
+
+pub mod series;
+pub mod unnest;
