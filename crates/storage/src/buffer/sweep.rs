@@ -1,0 +1,138 @@
+//! Finding a frame to reuse: a clock sweep over usage counts, rings for bulk work, the background writer's look ahead.
+
+use super::{BufferPool, PagePin, state};
+use quarry_common::{Error, Result, SqlState};
+use std::sync::atomic::Ordering;
+
+/// A few frames that bulk work uses over and over instead of sweeping the pool.
+pub struct Ring {
+    frames: Vec<u32>,
+    next: usize,
+    capacity: usize,
+}
+
+impl Ring {
+    fn of(kib: usize) -> Ring {
+        Ring { frames: Vec::new(), next: 0, capacity: kib / 8 }
+    }
+    /// For sequential scans of tables bigger than a part of the pool.
+    pub fn bulk_read() -> Ring {
+        Ring::of(256)
+    }
+    /// For COPY and index builds; bigger, so that the log need not be flushed at each page.
+    pub fn bulk_write() -> Ring {
+        Ring::of(16 * 1024)
+    }
+    pub fn vacuum() -> Ring {
+        Ring::of(256)
+    }
+}
+
+impl BufferPool {
+    /// A frame with no page, pinned once, by this thread.
+    pub(super) fn victim(&self, ring: Option<&mut Ring>) -> Result<PagePin<'_>> {
+        let Some(ring) = ring else { return self.sweep() };
+        // A small pool must not be eaten by one ring.
+        let capacity = ring.capacity.min(self.frames.len() / 8).max(1);
+        if ring.frames.len() < capacity {
+            let pin = self.sweep()?;
+            ring.frames.push(pin.frame());
+            return Ok(pin);
+        }
+        let slot = ring.next % ring.frames.len();
+        ring.next = slot + 1;
+        let frame = ring.frames[slot];
+        // A page that others use as well stays; the ring takes another frame in its place.
+        if self.frames[frame as usize].state.load(Ordering::Relaxed) & state::USAGE_MASK <= state::USAGE_ONE
+            && let Some(pin) = self.try_take(frame)?
+        {
+            return Ok(pin);
+        }
+        let pin = self.sweep()?;
+        ring.frames[slot] = pin.frame();
+        Ok(pin)
+    }
+
+    fn sweep(&self) -> Result<PagePin<'_>> {
+        let count = self.frames.len() as u32;
+        // Every frame can be passed once per usage count; more rounds only help against transient pins.
+        let mut patience = count as u64 * 16;
+        loop {
+            let index = self.hand.fetch_add(1, Ordering::Relaxed) % count;
+            let frame = &self.frames[index as usize];
+            let now = frame.state.load(Ordering::Relaxed);
+            if now & state::PIN_MASK == 0 {
+                if now & state::USAGE_MASK > 0 {
+                    let less = now - state::USAGE_ONE;
+                    // Losing the race means that the frame is being used: leave it.
+                    let _ = frame.state.compare_exchange(now, less, Ordering::Relaxed, Ordering::Relaxed);
+                } else if let Some(pin) = self.try_take(index)? {
+                    return Ok(pin);
+                }
+            }
+            patience -= 1;
+            if patience == 0 {
+                return Err(Error::new(SqlState::INSUFFICIENT_RESOURCES, "no unpinned buffers available"));
+            }
+            if patience.is_multiple_of(count as u64) {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Empties a frame that nobody has pinned; none if that changes meanwhile.
+    fn try_take(&self, index: u32) -> Result<Option<PagePin<'_>>> {
+        let frame = &self.frames[index as usize];
+        let now = frame.state.load(Ordering::Acquire);
+        if now & state::PIN_MASK != 0
+            || frame.state.compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        {
+            return Ok(None);
+        }
+        let pin = PagePin::adopt(self, index);
+        if now & state::TAGGED == 0 {
+            // Untagged frames can't be found, so the pin stays the only one.
+            return Ok(Some(pin));
+        }
+        if now & state::DIRTY != 0 {
+            self.write_out(&pin, false)?;
+        }
+        let id = pin.id();
+        let hash = self.hash(&id);
+        let mut shard = self.shard(hash).write();
+        // Pins are taken under the shard lock: with it held exclusively, a count of one is this thread's.
+        let now = frame.state.load(Ordering::Acquire);
+        if now & state::PIN_MASK != 1 || now & (state::DIRTY | state::TAGGED) != state::TAGGED {
+            return Ok(None);
+        }
+        self.remove_mapping(&mut shard, hash, &id);
+        frame.state.fetch_and(!(state::TAGGED | state::VALID | state::USAGE_MASK), Ordering::AcqRel);
+        drop(shard);
+        self.stats.evictions.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(pin))
+    }
+
+    /// The background writer's round: cleans up to `pages_max` dirty frames that the hand will soon reach.
+    pub fn write_ahead_of_hand(&self, pages_max: usize) -> Result<usize> {
+        let count = self.frames.len() as u32;
+        let from = self.hand.load(Ordering::Relaxed);
+        let mut written = 0;
+        for step in 0..(count / 8).max(1) {
+            if written >= pages_max {
+                break;
+            }
+            let index = from.wrapping_add(step) % count;
+            let frame = &self.frames[index as usize];
+            let now = frame.state.load(Ordering::Acquire);
+            let idle = now & (state::PIN_MASK | state::USAGE_MASK) == 0;
+            if !idle || now & (state::DIRTY | state::TAGGED) != state::DIRTY | state::TAGGED {
+                continue;
+            }
+            if frame.state.compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                let pin = PagePin::adopt(self, index);
+                written += self.write_out(&pin, false)? as usize;
+            }
+        }
+        Ok(written)
+    }
+}

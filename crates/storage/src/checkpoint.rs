@@ -1,0 +1,89 @@
+//! Fuzzy checkpoints: everything before the redo point is on disk, so that the log before it is no longer needed.
+//!
+//! 1. Take the redo point (from here on, first changes of pages carry images). 2. Write the pages that are dirty now,
+//! spread over time. 3. Write and sync the commit log; sync the files. 4. Insert the checkpoint record, flush the log.
+//! 5. Replace the control file. 6. Give old log segments up.
+
+use crate::control::encode_created;
+use crate::engine::Storage;
+use crate::txn::wal::Cursor;
+use crate::wal::record::RecordKind;
+use crate::wal::rmgr::XLOG;
+use quarry_common::{Lsn, Result};
+use std::sync::atomic::Ordering;
+
+/// XLOG operations (2 is [`crate::log_change::XLOG_PAGES`]).
+pub const CHECKPOINT: u8 = 0;
+pub const NEXT_OID: u8 = 1;
+
+/// Called with the part done (0 to 1) after each page: sleeps to spread the writes, or not.
+pub type Pace<'a> = &'a mut dyn FnMut(f64);
+
+impl Storage {
+    /// Makes a checkpoint at once; its redo point.
+    pub fn checkpoint(&self) -> Result<Lsn> {
+        self.checkpoint_paced(&mut |_| (), false)
+    }
+
+    /// Makes a checkpoint, pausing as `pace` does.
+    pub fn checkpoint_paced(&self, pace: Pace<'_>, shutdown: bool) -> Result<Lsn> {
+        let mut control = self.control().lock();
+        self.fatal().check()?;
+        let redo = self.wal().begin_checkpoint();
+        // After the redo point: every id in a record before it is below.
+        let next_xid = self.txns().next_xid();
+        let created: Vec<_> = self.created().lock().iter().map(|(rel, xid)| (*rel, *xid)).collect();
+        let (next_oid, next_rel) = self.counters().to_store(shutdown);
+        let dirty = self.pool().dirty_pages();
+        let count = dirty.len();
+        for (done, page) in dirty.into_iter().enumerate() {
+            self.pool().write_page(page)?;
+            pace(done as f64 / count as f64);
+        }
+        self.txns().clog().flush(&|lsn| self.wal().flush_to(lsn))?;
+        self.files().sync_all().map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;
+        let mut payload = Vec::new();
+        payload.extend_from_slice(&redo.0.to_le_bytes());
+        payload.extend_from_slice(&next_xid.0.to_le_bytes());
+        payload.extend_from_slice(&next_oid.to_le_bytes());
+        payload.extend_from_slice(&next_rel.to_le_bytes());
+        payload.extend_from_slice(&encode_created(&created));
+        let end = self.wal().insert(None, RecordKind::new(XLOG, CHECKPOINT), &payload)?;
+        self.wal().flush_to(end)?;
+        control.redo = redo;
+        control.checkpoint_end = end;
+        control.next_xid = next_xid;
+        control.next_oid = next_oid;
+        control.next_rel = next_rel;
+        control.created = created;
+        control.clean = shutdown;
+        control.write(&**self.disk())?;
+        self.recycle_wal(redo)?;
+        let oldest_csn = self.txns().oldest_visible_csn();
+        self.txns().clog().trim(self.txns().oldest_running_xid(), oldest_csn);
+        Ok(redo)
+    }
+
+    fn recycle_wal(&self, redo: Lsn) -> Result<()> {
+        let segments = self.wal().segments();
+        let keep = redo.min(Lsn(self.wal_retention().load(Ordering::Acquire)));
+        let current = segments.number_of(self.wal().inserted());
+        // As many spare segments as the log took since the checkpoint before, within max_wal_size.
+        let last = self.last_redo().swap(redo.0, Ordering::AcqRel);
+        let used = segments.number_of(redo).saturating_sub(segments.number_of(Lsn(last))) + 1;
+        let bound = (self.config().max_wal_size_bytes / segments.segment_bytes()).max(2);
+        segments.recycle(segments.number_of(keep), current, current + used.min(bound))
+    }
+}
+
+pub fn describe(op: u8, payload: &[u8]) -> String {
+    let mut cursor = Cursor(payload);
+    match op {
+        CHECKPOINT => match (cursor.u64(), cursor.u64()) {
+            (Ok(redo), Ok(xid)) => format!("CHECKPOINT redo {}; next xid {xid}", Lsn(redo)),
+            _ => "CHECKPOINT, damaged".to_string(),
+        },
+        NEXT_OID => format!("NEXTOID {}; next file {}", cursor.u32().unwrap_or(0), cursor.u32().unwrap_or(0)),
+        _ => "FPI".to_string(),
+    }
+}

@@ -1,0 +1,55 @@
+//! All file access: one small trait, the operating system behind it in production ([`OsDisk`]) and a deterministic
+//! disk with faults in tests ([`FaultDisk`]).
+//!
+//! Paths are relative to the data folder, with `/`. A write is durable after the file's [`DiskFile::sync`]; a created,
+//! renamed or removed name is durable after [`Disk::sync_dir`] of its folder.
+
+mod fault;
+mod os;
+
+pub use fault::{FaultDisk, FaultRng};
+pub use os::OsDisk;
+
+use quarry_common::Result;
+use std::sync::Arc;
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// Fills `buf` from `offset` as far as the file goes; the count read.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize>;
+    /// Writes all of `buf` at `offset`, growing the file (holes read as zeroes).
+    fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
+    /// Makes all earlier writes to this file durable (fdatasync).
+    fn sync(&self) -> Result<()>;
+    fn len(&self) -> Result<u64>;
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    fn truncate(&self, len: u64) -> Result<()>;
+}
+
+/// A data folder.
+pub trait Disk: Send + Sync {
+    /// Opens a file for reading and writing; with `create`, makes it if missing. `Ok(None)` if missing.
+    fn open(&self, path: &str, create: bool) -> Result<Option<Arc<dyn DiskFile>>>;
+    fn exists(&self, path: &str) -> Result<bool>;
+    /// Removes a file; false if there was none.
+    fn remove(&self, path: &str) -> Result<bool>;
+    /// Renames atomically, replacing `to`.
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+    /// Names in a folder, sorted; empty if there is no such folder.
+    fn list(&self, dir: &str) -> Result<Vec<String>>;
+    /// Makes a folder and its parents.
+    fn create_dir(&self, dir: &str) -> Result<()>;
+    /// Removes a folder with everything in it; fine if missing.
+    fn remove_dir_all(&self, dir: &str) -> Result<()>;
+    /// Makes names in `dir` durable.
+    fn sync_dir(&self, dir: &str) -> Result<()>;
+    /// Takes the folder for this process, until the returned value drops. An error if another process has it.
+    fn lock_folder(&self) -> Result<Box<dyn Send + Sync>>;
+}
+
+/// The folder part of a path ("" for the data folder itself).
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}

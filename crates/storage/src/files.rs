@@ -1,0 +1,382 @@
+//! Relation files: names, sizes, segments of 1 GiB, which of them still need an fsync.
+//!
+//! A relation's size is kept here, not asked of the disk: pages are added in memory and reach the file when the
+//! buffer pool writes them, so a file may be shorter than its relation (the rest reads as zeroes) or not exist yet.
+//! A file is therefore made only after the log that speaks of it is durable.
+//!
+//! # Locking
+//! `map` shards and `segments` are leaf locks; disk calls are made under a `segments` write lock only to open files.
+
+use crate::disk::{Disk, DiskFile, parent};
+use crate::ids::{Fork, RelId};
+use crate::page::PAGE_SIZE;
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::{Mutex, RwLock};
+use quarry_common::{BlockNo, Oid, Result, bail, err};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+/// Blocks in one file.
+const SEGMENT_BLOCKS: u32 = (1 << 30) / PAGE_SIZE as u32;
+const SHARDS: usize = 64;
+/// Open files kept before idle ones are closed.
+const OPEN_FILES_MAX: usize = 800;
+
+type Key = (RelId, Fork);
+
+/// One fork of one relation.
+pub struct RelFile {
+    rel: RelId,
+    fork: Fork,
+    /// Blocks the relation has, in memory or on disk.
+    blocks: AtomicU32,
+    segments: RwLock<Vec<Option<Arc<Segment>>>>,
+    /// Set when dropped: late writes (an eviction that had begun) are ignored.
+    dropped: AtomicBool,
+}
+
+struct Segment {
+    file: Arc<dyn DiskFile>,
+    path: String,
+}
+
+/// All relation files of a data folder.
+pub struct RelFiles {
+    disk: Arc<dyn Disk>,
+    shards: Vec<RwLock<HashMap<Key, Arc<RelFile>, FixedState>>>,
+    hasher: FixedState,
+    /// Files written since the last [`RelFiles::sync_all`], with names made since.
+    unsynced: Mutex<Unsynced>,
+    open_files: AtomicUsize,
+    fsync: bool,
+}
+
+#[derive(Default)]
+struct Unsynced {
+    files: HashMap<String, Arc<dyn DiskFile>>,
+    dirs: HashSet<String>,
+}
+
+/// The folder of a database.
+pub fn database_dir(db: Oid) -> String {
+    if db.is_valid() { format!("base/{db}") } else { "global".to_string() }
+}
+
+fn segment_path(rel: RelId, fork: Fork, segment: usize) -> String {
+    match segment {
+        0 => format!("{}{}", rel, fork.suffix()),
+        n => format!("{}{}.{n}", rel, fork.suffix()),
+    }
+}
+
+/// Reads a file name back: number, fork, segment.
+pub fn parse_file_name(name: &str) -> Option<(u32, Fork, usize)> {
+    let (stem, segment) = match name.split_once('.') {
+        Some((stem, n)) => (stem, n.parse().ok()?),
+        None => (name, 0),
+    };
+    let (number, fork) = match stem.split_once('_') {
+        Some((number, "fsm")) => (number, Fork::Fsm),
+        Some((number, "vm")) => (number, Fork::Vm),
+        Some(_) => return None,
+        None => (stem, Fork::Main),
+    };
+    Some((number.parse().ok()?, fork, segment))
+}
+
+impl RelFile {
+    /// Blocks the relation fork has.
+    pub fn blocks(&self) -> BlockNo {
+        self.blocks.load(Ordering::Acquire)
+    }
+
+    /// Adds `n` blocks; the number of the first.
+    pub fn grow(&self, n: u32) -> Result<BlockNo> {
+        let first = self
+            .blocks
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |b| b.checked_add(n).filter(|b| *b < u32::MAX));
+        first.map_err(|b| err!(PROGRAM_LIMIT_EXCEEDED, "cannot extend file \"{}\" beyond {b} blocks", self.rel))
+    }
+
+    /// Makes sure that block `block` is inside.
+    pub fn grow_to_hold(&self, block: BlockNo) {
+        self.blocks.fetch_max(block.saturating_add(1), Ordering::AcqRel);
+    }
+}
+
+impl RelFiles {
+    pub fn new(disk: Arc<dyn Disk>, fsync: bool) -> RelFiles {
+        RelFiles {
+            disk,
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: FixedState::default(),
+            unsynced: Mutex::default(),
+            open_files: AtomicUsize::new(0),
+            fsync,
+        }
+    }
+
+    fn shard(&self, key: &Key) -> &RwLock<HashMap<Key, Arc<RelFile>, FixedState>> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    /// The fork's file, its size taken from the disk at first use.
+    pub fn get(&self, rel: RelId, fork: Fork) -> Result<Arc<RelFile>> {
+        let key = (rel, fork);
+        if let Some(file) = self.shard(&key).read().get(&key) {
+            return Ok(file.clone());
+        }
+        let mut shard = self.shard(&key).write();
+        if let Some(file) = shard.get(&key) {
+            return Ok(file.clone());
+        }
+        let mut blocks = 0u64;
+        for segment in 0.. {
+            let path = segment_path(rel, fork, segment);
+            let Some(file) = self.disk.open(&path, false)? else { break };
+            let len = file.len()?;
+            blocks = segment as u64 * SEGMENT_BLOCKS as u64 + len.div_ceil(PAGE_SIZE as u64);
+            if len < SEGMENT_BLOCKS as u64 * PAGE_SIZE as u64 {
+                // A later segment may exist past a hole: pages reach the disk in any order.
+                if !self.disk.exists(&segment_path(rel, fork, segment + 1))? {
+                    break;
+                }
+            }
+        }
+        let file = Arc::new(RelFile {
+            rel,
+            fork,
+            blocks: AtomicU32::new(blocks.min(u32::MAX as u64 - 1) as u32),
+            segments: RwLock::default(),
+            dropped: AtomicBool::new(false),
+        });
+        shard.insert(key, file.clone());
+        Ok(file)
+    }
+
+    /// Blocks of a fork.
+    pub fn blocks(&self, rel: RelId, fork: Fork) -> Result<BlockNo> {
+        let key = (rel, fork);
+        if let Some(file) = self.shard(&key).read().get(&key) {
+            return Ok(file.blocks());
+        }
+        Ok(self.get(rel, fork)?.blocks())
+    }
+
+    fn segment(&self, file: &RelFile, number: usize, create: bool) -> Result<Option<Arc<Segment>>> {
+        if let Some(Some(segment)) = file.segments.read().get(number) {
+            return Ok(Some(segment.clone()));
+        }
+        if self.open_files.load(Ordering::Relaxed) > OPEN_FILES_MAX {
+            self.close_idle();
+        }
+        let mut segments = file.segments.write();
+        if let Some(Some(segment)) = segments.get(number) {
+            return Ok(Some(segment.clone()));
+        }
+        let path = segment_path(file.rel, file.fork, number);
+        let opened = match self.disk.open(&path, false)? {
+            Some(opened) => opened,
+            None if !create => return Ok(None),
+            None => {
+                // Segments before this one must exist, else the size would be misread after a restart.
+                for earlier in 0..number {
+                    let path = segment_path(file.rel, file.fork, earlier);
+                    if !self.disk.exists(&path)? {
+                        self.disk.open(&path, true)?;
+                    }
+                }
+                self.unsynced.lock().dirs.insert(parent(&path).to_string());
+                match self.disk.open(&path, true) {
+                    Ok(opened) => opened.expect("created"),
+                    Err(_) => {
+                        // Redo may touch a database whose folder is gone; it is removed again at its end.
+                        self.disk.create_dir(parent(&path))?;
+                        self.disk.open(&path, true)?.expect("created")
+                    }
+                }
+            }
+        };
+        let segment = Arc::new(Segment { file: opened, path });
+        if segments.len() <= number {
+            segments.resize(number + 1, None);
+        }
+        segments[number] = Some(segment.clone());
+        self.open_files.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(segment))
+    }
+
+    /// Forgets open files. Those still to be synced stay open in `unsynced`.
+    fn close_idle(&self) {
+        for shard in &self.shards {
+            for file in shard.read().values() {
+                if let Some(mut segments) = file.segments.try_write() {
+                    segments.clear();
+                }
+            }
+        }
+        self.open_files.store(0, Ordering::Relaxed);
+    }
+
+    /// Reads a block into `buf`; zeroes where the file doesn't reach.
+    pub fn read(&self, file: &RelFile, block: BlockNo, buf: &mut [u8; PAGE_SIZE]) -> Result<()> {
+        let number = (block / SEGMENT_BLOCKS) as usize;
+        let got = match self.segment(file, number, false)? {
+            Some(segment) => {
+                segment.file.read_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?
+            }
+            None => 0,
+        };
+        buf[got..].fill(0);
+        Ok(())
+    }
+
+    /// Writes a block; the caller has flushed the log as far as the page's LSN.
+    pub fn write(&self, file: &RelFile, block: BlockNo, buf: &[u8; PAGE_SIZE]) -> Result<()> {
+        if file.dropped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let number = (block / SEGMENT_BLOCKS) as usize;
+        let Some(segment) = self.segment(file, number, true)? else {
+            bail!(INTERNAL_ERROR, "segment {number} of {} was not made", file.rel)
+        };
+        segment.file.write_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?;
+        let mut unsynced = self.unsynced.lock();
+        if !unsynced.files.contains_key(&segment.path) {
+            unsynced.files.insert(segment.path.clone(), segment.file.clone());
+        }
+        Ok(())
+    }
+
+    /// Makes every write before this call durable.
+    pub fn sync_all(&self) -> Result<()> {
+        let Unsynced { files, dirs } = std::mem::take(&mut *self.unsynced.lock());
+        if !self.fsync {
+            return Ok(());
+        }
+        for file in files.values() {
+            file.sync()?;
+        }
+        for dir in dirs {
+            if self.disk.exists(&dir)? {
+                self.disk.sync_dir(&dir)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shortens a fork. The caller has dropped the cached pages beyond and made the log record durable.
+    pub fn truncate(&self, rel: RelId, fork: Fork, blocks: BlockNo) -> Result<()> {
+        let file = self.get(rel, fork)?;
+        file.blocks.store(blocks, Ordering::Release);
+        let mut number = (blocks / SEGMENT_BLOCKS) as usize;
+        while let Some(segment) = self.segment(&file, number, false)? {
+            let first = number as u64 * SEGMENT_BLOCKS as u64;
+            let keep = (blocks as u64).saturating_sub(first) * PAGE_SIZE as u64;
+            if segment.file.len()? > keep {
+                segment.file.truncate(keep)?;
+                self.unsynced.lock().files.insert(segment.path.clone(), segment.file.clone());
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes all files of a relation. The caller has dropped its cached pages.
+    pub fn remove(&self, rel: RelId) -> Result<()> {
+        for fork in Fork::ALL {
+            let key = (rel, fork);
+            if let Some(file) = self.shard(&key).write().remove(&key) {
+                file.dropped.store(true, Ordering::Release);
+            }
+            let mut segments = 0;
+            while self.disk.exists(&segment_path(rel, fork, segments))? {
+                segments += 1;
+            }
+            // From the end, so that a crash between leaves no gap that would hide the rest.
+            for number in (0..segments).rev() {
+                let path = segment_path(rel, fork, number);
+                let mut unsynced = self.unsynced.lock();
+                unsynced.files.remove(&path);
+                unsynced.dirs.insert(parent(&path).to_string());
+                drop(unsynced);
+                self.disk.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets everything of a database and removes its folder.
+    pub fn remove_database(&self, db: Oid) -> Result<()> {
+        for shard in &self.shards {
+            shard.write().retain(|(rel, _), file| {
+                if rel.db == db {
+                    file.dropped.store(true, Ordering::Release);
+                }
+                rel.db != db
+            });
+        }
+        let dir = database_dir(db);
+        let mut unsynced = self.unsynced.lock();
+        unsynced.files.retain(|path, _| parent(path) != dir);
+        unsynced.dirs.insert("base".to_string());
+        drop(unsynced);
+        self.disk.remove_dir_all(&dir)
+    }
+
+    /// Every relation with a file in a database's folder or known here, with its forks.
+    pub fn relations_of(&self, db: Oid) -> Result<Vec<(RelId, Fork)>> {
+        let mut found = HashSet::new();
+        for name in self.disk.list(&database_dir(db))? {
+            if let Some((number, fork, _)) = parse_file_name(&name) {
+                found.insert((RelId::new(db, number), fork));
+            }
+        }
+        for shard in &self.shards {
+            found.extend(shard.read().iter().filter(|((rel, _), f)| rel.db == db && f.blocks() > 0).map(|(k, _)| *k));
+        }
+        let mut all: Vec<_> = found.into_iter().collect();
+        all.sort();
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::FaultDisk;
+
+    #[test]
+    fn size_grows_in_memory_and_survives_in_the_file() {
+        let disk = Arc::new(FaultDisk::new());
+        disk.create_dir("base/5").unwrap();
+        let rel = RelId::new(Oid(5), 77);
+        let files = RelFiles::new(disk.clone(), true);
+        let file = files.get(rel, Fork::Main).unwrap();
+        assert_eq!(file.grow(3).unwrap(), 0);
+        assert_eq!(files.blocks(rel, Fork::Main).unwrap(), 3);
+        let mut page = [7; PAGE_SIZE];
+        files.write(&file, 1, &page).unwrap();
+        files.read(&file, 2, &mut page).unwrap();
+        assert_eq!(page, [0; PAGE_SIZE]);
+        files.read(&file, 1, &mut page).unwrap();
+        assert_eq!(page, [7; PAGE_SIZE]);
+        files.sync_all().unwrap();
+        let again = RelFiles::new(disk.clone(), true);
+        assert_eq!(again.blocks(rel, Fork::Main).unwrap(), 2);
+        again.truncate(rel, Fork::Main, 1).unwrap();
+        assert_eq!(again.blocks(rel, Fork::Main).unwrap(), 1);
+        again.remove(rel).unwrap();
+        assert!(disk.list("base/5").unwrap().is_empty());
+    }
+
+    #[test]
+    fn names_parse_back() {
+        assert_eq!(parse_file_name("16384"), Some((16384, Fork::Main, 0)));
+        assert_eq!(parse_file_name("16384_vm.2"), Some((16384, Fork::Vm, 2)));
+        assert_eq!(parse_file_name("16384_fsm"), Some((16384, Fork::Fsm, 0)));
+        assert_eq!(parse_file_name("pg_filenode.map"), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Locks that transactions and sessions hold: tables, objects, rows, advisory, and waiting for a transaction's end.
+//! `README.md` here has the protocol.
+//!
+//! # Locking
+//! Shards (by tag) → fast-path lists of transactions → a waiter's state. The deadlock check takes all shards in
+//! order. Nothing is held while waiting.
+
+mod deadlock;
+pub mod fast;
+mod manager;
+
+pub use manager::{LockInfo, LockManager, SessionLocks};
+
+use crate::ids::RelId;
+use quarry_common::{Oid, Tid, Xid};
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// PostgreSQL's eight modes, weakest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum LockMode {
+    AccessShare = 1,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    Share,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+}
+
+use LockMode::*;
+
+/// Bits of `first` and every stronger mode.
+const fn and_stronger(first: LockMode) -> u16 {
+    (AccessExclusive.bit() << 1) - first.bit()
+}
+
+impl LockMode {
+    pub const ALL: [LockMode; 8] =
+        [AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive];
+
+    /// As pg_locks and messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AccessShare => "AccessShareLock",
+            RowShare => "RowShareLock",
+            RowExclusive => "RowExclusiveLock",
+            ShareUpdateExclusive => "ShareUpdateExclusiveLock",
+            Share => "ShareLock",
+            ShareRowExclusive => "ShareRowExclusiveLock",
+            Exclusive => "ExclusiveLock",
+            AccessExclusive => "AccessExclusiveLock",
+        }
+    }
+
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+
+    /// The modes it conflicts with, as bits (manual, section 13.3.1).
+    pub(crate) const fn conflicts(self) -> u16 {
+        match self {
+            AccessShare => AccessExclusive.bit(),
+            RowShare => and_stronger(Exclusive),
+            RowExclusive => and_stronger(Share),
+            ShareUpdateExclusive => and_stronger(ShareUpdateExclusive),
+            Share => and_stronger(ShareUpdateExclusive) & !Share.bit() | RowExclusive.bit(),
+            ShareRowExclusive => and_stronger(RowExclusive),
+            Exclusive => and_stronger(RowShare),
+            AccessExclusive => and_stronger(AccessShare),
+        }
+    }
+
+    /// Whether two holders may not have these modes at once.
+    pub fn conflicts_with(self, other: LockMode) -> bool {
+        self.conflicts() & other.bit() != 0
+    }
+}
+
+/// What a lock is on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LockTag {
+    Relation { db: Oid, oid: Oid },
+    /// The right to add pages to a relation.
+    Extension { rel: RelId },
+    Database(Oid),
+    /// Any other catalog object.
+    Object { class: Oid, oid: Oid },
+    /// A transaction's end. Nobody takes it; see [`Transaction::wait_for_xid`](crate::Transaction::wait_for_xid).
+    Xid(Xid),
+    Row { rel: RelId, tid: Tid },
+    /// `two_keys`: the key is two 32-bit ones.
+    Advisory { db: Oid, key: i64, two_keys: bool },
+}
+
+impl fmt::Display for LockTag {
+    /// As deadlock reports call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockTag::Relation { db, oid } => write!(f, "relation {oid} of database {db}"),
+            LockTag::Extension { rel } => write!(f, "extension of relation {} of database {}", rel.rel, rel.db),
+            LockTag::Database(oid) => write!(f, "object {oid} of class 1262 of database 0"),
+            LockTag::Object { class, oid } => write!(f, "object {oid} of class {class}"),
+            LockTag::Xid(xid) => write!(f, "transaction {}", xid.0),
+            LockTag::Row { rel, tid } => write!(f, "tuple {tid} of relation {} of database {}", rel.rel, rel.db),
+            LockTag::Advisory { db, key, two_keys } => {
+                let (high, low) = ((*key >> 32) as u32, *key as u32);
+                write!(f, "advisory lock [{db},{high},{low},{}]", if *two_keys { 2 } else { 1 })
+            }
+        }
+    }
+}
+
+/// What to do when a lock isn't free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitPolicy {
+    /// Wait.
+    Block,
+    /// Pass over it (SKIP LOCKED).
+    Skip,
+    /// Fail; the caller words the error.
+    NoWait,
+}
+
+/// Who holds locks: a session with its transactions, or a transaction alone. Locks of one owner never conflict.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct OwnerId(pub u64);
+
+/// A lock a transaction holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldLock {
+    pub tag: LockTag,
+    pub mode: LockMode,
+    /// Taken by the fast path (and perhaps moved to the table since).
+    pub fast: bool,
+}
+
+/// Who waits, and what ends the wait besides the lock.
+pub(crate) struct Waiting<'a> {
+    pub owner: OwnerId,
+    pub pid: i32,
+    pub cancel: &'a AtomicBool,
+    pub lock_timeout: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conflict_table_is_postgresqls() {
+        // Row by row from the manual, "X" = conflict, modes in order.
+        let table =
+            [".......X", "......XX", "....XXXX", "...XXXXX", "..XX.XXX", "..XXXXXX", ".XXXXXXX", "XXXXXXXX"];
+        for (a, row) in LockMode::ALL.into_iter().zip(table) {
+            for (b, cell) in LockMode::ALL.into_iter().zip(row.chars()) {
+                assert_eq!(a.conflicts_with(b), cell == 'X', "{a:?} {b:?}");
+                assert_eq!(a.conflicts_with(b), b.conflicts_with(a));
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The one way to change a page durably: apply, log, stamp.
+
+use crate::buffer::PageMut;
+use crate::engine::Storage;
+use crate::ids::{PageId, RelId};
+use crate::page::{PAGE_SIZE, Page};
+use crate::wal::record::{PAGES_MAX, PAYLOAD_MAX, RecordKind};
+use crate::wal::rmgr::{self, PAGE, XLOG};
+use quarry_common::{Error, Lsn, Oid, Result, Xid};
+
+/// XLOG operation: whole pages.
+pub const XLOG_PAGES: u8 = 2;
+/// PAGE operation: bytes at offsets.
+pub const PATCH: u8 = 0;
+
+impl Storage {
+    /// Changes `pages` by the operation `kind` with `payload` and logs it; the end of the record.
+    ///
+    /// Runs the manager's `apply` on each page (with its index), inserts the record with whole images of the pages
+    /// that have none since the last checkpoint, stamps the pages and marks them dirty. A page that is new before is
+    /// logged as starting from zeroes. If `apply` refuses the first page, nothing has happened.
+    pub fn log_change(
+        &self,
+        xid: Option<Xid>,
+        kind: RecordKind,
+        payload: &[u8],
+        pages: &mut [&mut PageMut<'_>],
+    ) -> Result<Lsn> {
+        self.fatal().check()?;
+        if pages.len() > PAGES_MAX || payload.len() > PAYLOAD_MAX {
+            return Err(Error::internal(format!("change of {} pages with {} bytes", pages.len(), payload.len())));
+        }
+        let apply = rmgr::of(kind)?.apply;
+        let mut init = [false; PAGES_MAX];
+        for (index, page) in pages.iter_mut().enumerate() {
+            init[index] = page.is_new();
+            if let Err(e) = apply(kind.op, payload, index, page) {
+                if index > 0 {
+                    // The pages before are changed already, and nothing can take that back.
+                    return Err(self.fatal().raise(&format!("WAL operation {kind:?} failed half-way: {}", e.message())));
+                }
+                return Err(e);
+            }
+        }
+        self.log_pages(xid, kind, payload, pages, &init, false)
+    }
+
+    /// Logs whole images of pages that the caller has filled by hand.
+    pub fn log_full_page(&self, xid: Option<Xid>, pages: &mut [&mut PageMut<'_>]) -> Result<Lsn> {
+        if pages.len() > PAGES_MAX {
+            return Err(Error::internal(format!("images of {} pages", pages.len())));
+        }
+        self.log_pages(xid, RecordKind::new(XLOG, XLOG_PAGES), &[], pages, &[false; PAGES_MAX], true)
+    }
+
+    fn log_pages(
+        &self,
+        xid: Option<Xid>,
+        kind: RecordKind,
+        payload: &[u8],
+        pages: &mut [&mut PageMut<'_>],
+        init: &[bool; PAGES_MAX],
+        images: bool,
+    ) -> Result<Lsn> {
+        for page in pages.iter_mut() {
+            // Before the record has a place: a checkpoint that begins after it must find the page dirty (B4).
+            page.mark_dirty();
+        }
+        let inserted = {
+            const NOWHERE: PageId = PageId::main(RelId::new(Oid::INVALID, 0), 0);
+            static BLANK: std::sync::OnceLock<Box<Page>> = std::sync::OnceLock::new();
+            let blank: &Page = BLANK.get_or_init(Page::zeroed);
+            let mut refs: [(PageId, bool, &Page); PAGES_MAX] = [(NOWHERE, false, blank); PAGES_MAX];
+            for (index, page) in pages.iter().enumerate() {
+                refs[index] = (page.id(), init[index], page);
+            }
+            self.wal().insert_pages(xid, kind, payload, &refs[..pages.len()], images)
+        };
+        match inserted {
+            Ok(place) => {
+                for page in pages.iter_mut() {
+                    page.set_lsn(place.end);
+                }
+                Ok(place.end)
+            }
+            Err(e) => Err(self.fatal().raise(&format!("could not log a change that was made: {}", e.message()))),
+        }
+    }
+
+    /// Overwrites bytes of one page (initialising a new one) under the log.
+    pub fn log_patch(&self, xid: Option<Xid>, page: &mut PageMut<'_>, patches: &[(u16, &[u8])]) -> Result<Lsn> {
+        let mut payload = Vec::new();
+        for (offset, bytes) in patches {
+            payload.extend_from_slice(&offset.to_le_bytes());
+            payload.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+            payload.extend_from_slice(bytes);
+        }
+        self.log_change(xid, RecordKind::new(PAGE, PATCH), &payload, &mut [page])
+    }
+}
+
+fn patches(payload: &[u8]) -> Result<Vec<(usize, &[u8])>> {
+    let mut list = Vec::new();
+    let mut rest = payload;
+    while !rest.is_empty() {
+        let bad = || Error::corrupted("page patch is damaged");
+        let (head, tail) = rest.split_first_chunk::<4>().ok_or_else(bad)?;
+        let offset = u16::from_le_bytes([head[0], head[1]]) as usize;
+        let len = u16::from_le_bytes([head[2], head[3]]) as usize;
+        let (bytes, tail) = tail.split_at_checked(len).ok_or_else(bad)?;
+        if offset < crate::page::PAGE_HEADER || offset + len > PAGE_SIZE {
+            return Err(bad());
+        }
+        list.push((offset, bytes));
+        rest = tail;
+    }
+    Ok(list)
+}
+
+/// The PAGE manager's apply.
+pub fn apply_patch(op: u8, payload: &[u8], _index: usize, page: &mut Page) -> Result<()> {
+    if op != PATCH {
+        return Err(Error::corrupted(format!("unknown page record {op}")));
+    }
+    let list = patches(payload)?;
+    if page.is_new() {
+        page.init(0);
+    }
+    for (offset, bytes) in list {
+        page.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+    Ok(())
+}
+
+pub fn describe_patch(_op: u8, payload: &[u8]) -> String {
+    match patches(payload) {
+        Ok(list) => format!("PATCH {} places, {} bytes", list.len(), list.iter().map(|(_, b)| b.len()).sum::<usize>()),
+        Err(e) => e.message().to_string(),
+    }
+}

@@ -1,0 +1,180 @@
+//! Recovery: finds the log's end, applies it from the last checkpoint's redo point, aborts what didn't finish.
+//!
+//! There is no undo: a version whose writer has no commit record is invisible by its status. What redo does to pages is
+//! each manager's `apply`, as on the live path.
+
+use crate::buffer::BufferPool;
+use crate::checkpoint::{CHECKPOINT, NEXT_OID};
+use crate::control::{Control, decode_created};
+use crate::disk::Disk;
+use crate::files::RelFiles;
+use crate::ids::{PageId, RelId};
+use crate::log_change::XLOG_PAGES;
+use crate::txn::{TxnManager, XidStatus};
+use crate::txn::wal::Cursor;
+use crate::wal::record::Record;
+use crate::wal::{WalReader, rmgr};
+use hashbrown::HashMap;
+use quarry_common::{Error, Lsn, Oid, Result, Xid};
+use std::sync::Arc;
+
+/// The state of a redo pass.
+pub struct Redo<'a> {
+    pub disk: &'a dyn Disk,
+    pub pool: &'a BufferPool,
+    pub files: &'a RelFiles,
+    pub txns: &'a TxnManager,
+    /// Relations made by transactions whose end hasn't been seen.
+    pub created: HashMap<RelId, Xid>,
+    pub created_databases: HashMap<Oid, Xid>,
+    /// Subtransactions announced before their commit record.
+    pub children: HashMap<Xid, Vec<Xid>>,
+    pub next_oid: u32,
+    pub next_rel: u32,
+    next_xid: Xid,
+    /// Pages that a record wanted to change but that don't exist: their relation must turn out to be dropped.
+    missing: HashMap<PageId, Lsn>,
+}
+
+/// Where the log ends: the end of its last valid record.
+pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
+    let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
+    let mut count = 0;
+    while reader.next_record()?.is_some() {
+        count += 1;
+    }
+    let end = reader.position();
+    if end < control.checkpoint_end {
+        return Err(Error::corrupted(format!(
+            "WAL ends at {end}, before the end of the last checkpoint at {}",
+            control.checkpoint_end
+        )));
+    }
+    Ok((end, count))
+}
+
+impl<'a> Redo<'a> {
+    pub fn new(disk: &'a dyn Disk, pool: &'a BufferPool, files: &'a RelFiles, txns: &'a TxnManager, control: &Control) -> Redo<'a> {
+        Redo {
+            disk,
+            pool,
+            files,
+            txns,
+            created: control.created.iter().copied().collect(),
+            created_databases: HashMap::new(),
+            children: HashMap::new(),
+            next_oid: control.next_oid,
+            next_rel: control.next_rel,
+            next_xid: control.next_xid,
+            missing: HashMap::new(),
+        }
+    }
+
+    /// Notes that an id was in use.
+    pub fn seen_xid(&mut self, xid: Xid) {
+        if xid >= self.next_xid {
+            self.next_xid = Xid(xid.0 + 1);
+        }
+    }
+
+    /// The id the next writer gets.
+    pub fn next_xid(&self) -> Xid {
+        self.next_xid
+    }
+
+    /// Applies one record.
+    pub fn apply(&mut self, record: &Record) -> Result<()> {
+        self.seen_xid(record.xid);
+        let rmgr = rmgr::of(record.kind)?;
+        for index in 0..record.blocks.len() {
+            self.apply_to_page(rmgr, record, index).map_err(|e| {
+                let id = record.blocks[index].id;
+                e.context(format!("WAL redo at {} for {} op {} on {id}", record.lsn, rmgr.name, record.kind.op))
+            })?;
+        }
+        match rmgr.redo {
+            Some(redo) => redo(self, record).map_err(|e| e.context(format!("WAL redo at {} for {}", record.lsn, rmgr.name))),
+            None => Ok(()),
+        }
+    }
+
+    fn apply_to_page(&mut self, rmgr: &rmgr::Rmgr, record: &Record, index: usize) -> Result<()> {
+        let block = &record.blocks[index];
+        let whole = block.init || record.has_image(index);
+        // A page that the record replaces may be torn or missing on disk.
+        self.files.get(block.id.rel, block.id.fork)?.grow_to_hold(block.id.block);
+        let mut page = if whole { self.pool.write_or_zero(block.id)? } else { self.pool.write(block.id)? };
+        if !record.restore_image(index, &mut page)? {
+            if block.init {
+                page.zero();
+            } else if page.is_new() {
+                self.missing.insert(block.id, record.lsn);
+                return Ok(());
+            } else if page.lsn() >= record.end {
+                return Ok(());
+            }
+            (rmgr.apply)(record.kind.op, record.payload(), index, &mut page)?;
+        }
+        page.set_lsn(record.end);
+        page.mark_dirty();
+        Ok(())
+    }
+
+    /// Removes files of relations and databases whose removal is in the log.
+    pub fn remove(&mut self, relations: &[RelId], databases: &[Oid]) -> Result<()> {
+        for rel in relations {
+            self.created.remove(rel);
+            self.missing.retain(|page, _| page.rel != *rel);
+            self.pool.forget(*rel, None, 0);
+            self.files.remove(*rel)?;
+        }
+        for db in databases {
+            self.created.retain(|rel, _| rel.db != *db);
+            self.created_databases.remove(db);
+            self.missing.retain(|page, _| page.rel.db != *db);
+            self.pool.forget_database(*db);
+            self.files.remove_database(*db)?;
+        }
+        Ok(())
+    }
+
+    /// After the last record: removes what unfinished transactions had made.
+    pub fn finish(&mut self) -> Result<()> {
+        self.txns.clog().forget_from(self.next_xid)?;
+        self.txns.start_at(self.next_xid);
+        let lost = |txns: &TxnManager, xid: Xid| !matches!(txns.status(xid), XidStatus::Committed(_));
+        let relations: Vec<RelId> =
+            self.created.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(rel, _)| *rel).collect();
+        let databases: Vec<Oid> =
+            self.created_databases.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(db, _)| *db).collect();
+        self.remove(&relations, &databases)?;
+        if let Some((page, lsn)) = self.missing.iter().next() {
+            return Err(Error::corrupted(format!("WAL record at {lsn} changes {page}, which does not exist")));
+        }
+        Ok(())
+    }
+}
+
+/// Redo of XLOG records.
+pub fn redo_xlog(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
+    let mut cursor = Cursor(record.payload());
+    match record.kind.op {
+        CHECKPOINT => {
+            cursor.u64()?;
+            redo.seen_xid(Xid(cursor.u64()?.saturating_sub(1)));
+            redo.next_oid = redo.next_oid.max(cursor.u32()?);
+            redo.next_rel = redo.next_rel.max(cursor.u32()?);
+            for (rel, xid) in decode_created(&mut cursor)? {
+                redo.created.entry(rel).or_insert(xid);
+            }
+            Ok(())
+        }
+        NEXT_OID => {
+            redo.next_oid = redo.next_oid.max(cursor.u32()?);
+            redo.next_rel = redo.next_rel.max(cursor.u32()?);
+            Ok(())
+        }
+        XLOG_PAGES => Ok(()),
+        op => Err(Error::corrupted(format!("unknown XLOG record {op}"))),
+    }
+}

@@ -1,0 +1,189 @@
+//! Making and removing relation files and database folders inside transactions.
+//!
+//! A relation's file appears when its first page is written out, after the log says that it was made; so a crash can't
+//! leave a file that nobody knows. Files go after the commit (or abort) record that removes them is durable, or at
+//! the end of recovery if the transaction that made them didn't commit.
+
+use crate::buffer::Ring;
+use crate::engine::Storage;
+use crate::files::database_dir;
+use crate::ids::{Fork, PageId, RelId};
+use crate::recovery::Redo;
+use crate::txn::Transaction;
+use crate::txn::wal::Cursor;
+use crate::wal::record::{Record, RecordKind};
+use crate::wal::rmgr::SMGR;
+use quarry_common::{BlockNo, Error, Oid, Result, bail};
+
+pub const CREATE: u8 = 0;
+pub const TRUNCATE: u8 = 1;
+pub const CREATE_DATABASE: u8 = 2;
+
+fn rel_bytes(rel: RelId) -> Vec<u8> {
+    let mut out = rel.db.0.to_le_bytes().to_vec();
+    out.extend_from_slice(&rel.rel.to_le_bytes());
+    out
+}
+
+impl Storage {
+    /// Makes a relation, empty. It goes again if the transaction aborts.
+    pub fn create_relation(&self, txn: &Transaction, rel: RelId) -> Result<()> {
+        let xid = txn.assign_xid();
+        // Before the record: a checkpoint between the two then knows of it.
+        self.created().lock().insert(rel, txn.top_xid().unwrap_or(xid));
+        txn.note_created(rel);
+        self.wal().insert(Some(xid), RecordKind::new(SMGR, CREATE), &rel_bytes(rel))?;
+        Ok(())
+    }
+
+    /// Removes a relation's files when the transaction commits. The caller holds ACCESS EXCLUSIVE.
+    pub fn drop_relation(&self, txn: &Transaction, rel: RelId) -> Result<()> {
+        txn.assign_xid();
+        txn.note_dropped(rel);
+        Ok(())
+    }
+
+    /// Shortens a relation fork at once, whatever becomes of the transaction. The caller holds ACCESS EXCLUSIVE and knows
+    /// that the pages hold nothing anyone needs.
+    pub fn truncate_relation(&self, rel: RelId, fork: Fork, blocks: BlockNo) -> Result<()> {
+        if self.relation_blocks(rel, fork)? <= blocks {
+            return Ok(());
+        }
+        let mut payload = rel_bytes(rel);
+        payload.extend_from_slice(&(fork as u32).to_le_bytes());
+        payload.extend_from_slice(&blocks.to_le_bytes());
+        let lsn = self.wal().insert(None, RecordKind::new(SMGR, TRUNCATE), &payload)?;
+        self.wal().flush_to(lsn)?;
+        self.pool().forget(rel, Some(fork), blocks);
+        self.files().truncate(rel, fork, blocks)
+    }
+
+    /// Makes a database's folder. It goes again if the transaction aborts.
+    pub fn create_database_dir(&self, txn: &Transaction, db: Oid) -> Result<()> {
+        let xid = txn.assign_xid();
+        txn.note_created_database(db);
+        let lsn = self.wal().insert(Some(xid), RecordKind::new(SMGR, CREATE_DATABASE), &db.0.to_le_bytes())?;
+        // The folder must not exist before the log can say who made it.
+        self.wal().flush_to(lsn)?;
+        self.disk().create_dir(&database_dir(db))?;
+        self.disk().sync_dir("base")
+    }
+
+    /// Removes a database with all its relations when the transaction commits. The caller has made sure that nobody is in it.
+    pub fn drop_database_dir(&self, txn: &Transaction, db: Oid) -> Result<()> {
+        txn.assign_xid();
+        txn.note_dropped_database(db);
+        Ok(())
+    }
+
+    /// Copies every relation of `from` into `to` (whose folder exists), page by page under the log. The caller keeps
+    /// everyone from writing to `from`.
+    pub fn copy_database(&self, txn: &Transaction, from: Oid, to: Oid) -> Result<()> {
+        const BATCH: u32 = 16;
+        if from == to || !to.is_valid() {
+            bail!(INTERNAL_ERROR, "cannot copy database {from} to {to}");
+        }
+        let mut source_ring = Ring::bulk_read();
+        let mut target_ring = Ring::bulk_write();
+        for (rel, fork) in self.files().relations_of(from)? {
+            let copy = RelId::new(to, rel.rel);
+            let blocks = self.relation_blocks(rel, fork)?;
+            let mut block = 0;
+            while block < blocks {
+                let end = blocks.min(block + BATCH);
+                let mut pages = Vec::new();
+                for number in block..end {
+                    let source = match fork {
+                        Fork::Main => self.pool().read_with(PageId::new(rel, fork, number), &mut source_ring)?,
+                        _ => self.pool().read_or_zero(PageId::new(rel, fork, number))?,
+                    };
+                    let mut target = self.pool().extend_with(copy, fork, 1, &mut target_ring)?;
+                    if !source.is_new() {
+                        target.bytes_mut().copy_from_slice(source.bytes());
+                        pages.push(target);
+                    }
+                }
+                if !pages.is_empty() {
+                    self.log_full_page(txn.xid(), &mut pages.iter_mut().collect::<Vec<_>>())?;
+                }
+                block = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks of a relation fork.
+    #[inline]
+    pub fn relation_blocks(&self, rel: RelId, fork: Fork) -> Result<BlockNo> {
+        self.files().blocks(rel, fork)
+    }
+
+    /// Bytes of a relation fork.
+    pub fn relation_bytes(&self, rel: RelId, fork: Fork) -> Result<u64> {
+        Ok(self.relation_blocks(rel, fork)? as u64 * crate::page::PAGE_SIZE as u64)
+    }
+
+    pub(crate) fn forget_created(&self, relations: &[RelId]) {
+        if !relations.is_empty() {
+            let mut created = self.created().lock();
+            for rel in relations {
+                created.remove(rel);
+            }
+        }
+    }
+
+    /// Removes files of relations and databases that are gone for good. A failure leaves a file behind, which is only
+    /// worth a line in the server's log.
+    pub(crate) fn remove_files(&self, relations: &[RelId], databases: &[Oid]) {
+        for rel in relations {
+            self.pool().forget(*rel, None, 0);
+            self.relation_states().remove(*rel);
+            if let Err(e) = self.files().remove(*rel) {
+                tracing::warn!("could not remove relation {rel}: {}", e.message());
+            }
+        }
+        for db in databases {
+            self.pool().forget_database(*db);
+            if let Err(e) = self.files().remove_database(*db) {
+                tracing::warn!("could not remove database {db}: {}", e.message());
+            }
+        }
+    }
+}
+
+/// Redo of file records. Commits and aborts remove files, see [`crate::txn::wal`].
+pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
+    let mut cursor = Cursor(record.payload());
+    match record.kind.op {
+        CREATE => {
+            redo.created.insert(cursor.rel()?, record.xid);
+            Ok(())
+        }
+        TRUNCATE => {
+            let rel = cursor.rel()?;
+            let fork = u8::try_from(cursor.u32()?).ok().and_then(Fork::from_u8);
+            let Some(fork) = fork else { return Err(Error::corrupted("truncate record names no fork")) };
+            let blocks = cursor.u32()?;
+            redo.pool.forget(rel, Some(fork), blocks);
+            redo.files.truncate(rel, fork, blocks)
+        }
+        CREATE_DATABASE => {
+            let db = Oid(cursor.u32()?);
+            redo.created_databases.insert(db, record.xid);
+            redo.disk.create_dir(&database_dir(db))
+        }
+        op => Err(Error::corrupted(format!("unknown file record {op}"))),
+    }
+}
+
+pub fn describe(op: u8, payload: &[u8]) -> String {
+    let mut cursor = Cursor(payload);
+    match op {
+        CREATE | TRUNCATE => match cursor.rel() {
+            Ok(rel) => format!("{} {rel}", if op == CREATE { "CREATE" } else { "TRUNCATE" }),
+            Err(e) => e.message().to_string(),
+        },
+        CREATE_DATABASE => format!("CREATE DATABASE {}", cursor.u32().unwrap_or(0)),
+        _ => format!("op {op}"),
+    }
+}

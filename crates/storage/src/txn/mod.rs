@@ -1,0 +1,125 @@
+//! Transactions: ids, the commit log, horizons, snapshots. `README.md` here has the protocol.
+//!
+//! # Locking
+//! Nothing on the way of a read-only transaction takes a lock that another transaction could hold. A transaction's
+//! `inner` mutex is its own; it is never held while waiting for anything.
+
+pub mod clog;
+pub mod running;
+mod snapshot;
+mod transaction;
+pub mod wal;
+
+pub use clog::XidStatus;
+pub use snapshot::Snapshot;
+pub use transaction::{SubLevel, Transaction, TxnOptions};
+
+use crate::wal::Wal;
+use clog::Clog;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use quarry_common::{Lsn, Xid};
+use running::Running;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// SQL's isolation levels. READ UNCOMMITTED behaves as READ COMMITTED.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl IsolationLevel {
+    /// Whether all statements share one snapshot.
+    pub fn uses_one_snapshot(self) -> bool {
+        matches!(self, IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
+    }
+}
+
+const SUB_SHARDS: usize = 16;
+
+/// What all transactions share.
+pub struct TxnManager {
+    wal: Arc<Wal>,
+    clog: Clog,
+    pub(crate) running: Running,
+    next_xid: AtomicU64,
+    /// Top-level ids of running subtransactions.
+    subs: Box<[Mutex<HashMap<Xid, Xid>>]>,
+}
+
+impl TxnManager {
+    pub(crate) fn new(wal: Arc<Wal>, clog: Clog, next_xid: Xid) -> TxnManager {
+        TxnManager {
+            wal,
+            clog,
+            running: Running::default(),
+            next_xid: AtomicU64::new(next_xid.0),
+            subs: (0..SUB_SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// What became of `xid`, which may be a subtransaction's. Doesn't know whether it's the caller's own.
+    #[inline]
+    pub fn status(&self, xid: Xid) -> XidStatus {
+        self.clog.status(xid)
+    }
+
+    /// Whether `xid` has neither committed nor aborted.
+    pub fn is_running(&self, xid: Xid) -> bool {
+        self.status(xid) == XidStatus::InProgress
+    }
+
+    pub(crate) fn clog(&self) -> &Clog {
+        &self.clog
+    }
+
+    /// The id the next writer gets.
+    pub fn next_xid(&self) -> Xid {
+        Xid(self.next_xid.load(Ordering::SeqCst))
+    }
+
+    /// After redo: ids go on from here, and everything unfinished below is aborted.
+    pub(crate) fn start_at(&self, next_xid: Xid) {
+        self.next_xid.store(next_xid.0, Ordering::SeqCst);
+        self.clog.set_first_xid(next_xid);
+    }
+
+    /// A version whose deleter's CSN is at or below this is dead to every present and future snapshot. Costs a pass
+    /// over the running transactions.
+    pub fn oldest_visible_csn(&self) -> Lsn {
+        self.running.oldest_csn(self.wal.flushed())
+    }
+
+    /// No running transaction has an id below.
+    pub fn oldest_running_xid(&self) -> Xid {
+        self.running.oldest_xid(&self.next_xid)
+    }
+
+    /// Transactions running now.
+    pub fn running_count(&self) -> usize {
+        self.running.count()
+    }
+
+    fn sub_shard(&self, xid: Xid) -> &Mutex<HashMap<Xid, Xid>> {
+        &self.subs[xid.0 as usize % SUB_SHARDS]
+    }
+
+    pub(crate) fn allot_sub_xid(&self, top: Xid) -> Xid {
+        let xid = Xid(self.next_xid.fetch_add(1, Ordering::SeqCst));
+        self.sub_shard(xid).lock().insert(xid, top);
+        xid
+    }
+
+    pub(crate) fn sub_ended(&self, xid: Xid) {
+        self.sub_shard(xid).lock().remove(&xid);
+    }
+
+    /// The top-level transaction that `xid` runs under.
+    pub fn top_of(&self, xid: Xid) -> Xid {
+        self.sub_shard(xid).lock().get(&xid).copied().unwrap_or(xid)
+    }
+}

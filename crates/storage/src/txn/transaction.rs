@@ -1,0 +1,650 @@
+//! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
+
+use super::running::SlotId;
+use super::wal::{self, CHILDREN_MAX, EndRecord};
+use super::{IsolationLevel, Snapshot, XidStatus};
+use crate::engine::Storage;
+use crate::ids::RelId;
+use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, Waiting, WaitPolicy};
+use crate::wal::RecordKind;
+use crate::wal::rmgr::XACT;
+use hashbrown::HashSet;
+use parking_lot::Mutex;
+use quarry_common::{CommandId, Lsn, Oid, Result, Xid, bail};
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A savepoint: 1 is the outermost.
+pub type SubLevel = usize;
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+/// What [`Storage::begin_with`] may be told.
+#[derive(Clone, Default)]
+pub struct TxnOptions {
+    /// Shared with whoever may cancel the statement; made if absent.
+    pub cancel: Option<Arc<AtomicBool>>,
+    /// The session, so that its own session-level locks don't conflict; the transaction alone if absent.
+    pub owner: Option<OwnerId>,
+    /// Process id shown in deadlock reports and pg_locks.
+    pub pid: i32,
+    /// Read at the inserted horizon (synchronous_commit = off).
+    pub read_at_inserted: bool,
+}
+
+/// See the module. Methods take `&self`; use it from one thread at a time, or from several that work for one
+/// statement. Dropping it without [`Transaction::commit`] aborts.
+pub struct Transaction {
+    storage: Arc<Storage>,
+    slot: SlotId,
+    owner: OwnerId,
+    pid: i32,
+    isolation: AtomicU8,
+    read_at_inserted: AtomicBool,
+    top: AtomicU64,
+    /// Id of the current level; 0 while it has none.
+    current: AtomicU64,
+    command: AtomicU32,
+    /// The one snapshot of REPEATABLE READ; 0 before it is taken.
+    first_csn: AtomicU64,
+    /// CSN of the latest commit whose row this one took over or waited for: later statements must see it.
+    floor: AtomicU64,
+    lock_timeout_ms: AtomicU64,
+    done: AtomicBool,
+    cancel: Arc<AtomicBool>,
+    /// Clones count live snapshots.
+    token: Arc<()>,
+    inner: Mutex<Inner>,
+    extension: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    subs: Vec<Level>,
+    /// Released (to commit with the top level) or still open subtransactions, rising; aborted ones leave.
+    live_subs: Vec<Xid>,
+    /// `live_subs` as snapshots share it; none when it has changed.
+    shared_subs: Option<Arc<[Xid]>>,
+    held: Vec<HeldLock>,
+    /// Index over `held` once it's long.
+    held_index: Option<HashSet<(LockTag, LockMode)>>,
+    commit_callbacks: Vec<Callback>,
+    abort_callbacks: Vec<Callback>,
+    created: Vec<RelId>,
+    created_databases: Vec<Oid>,
+    dropped: Vec<RelId>,
+    dropped_databases: Vec<Oid>,
+}
+
+/// A savepoint: what the lists' lengths were.
+struct Level {
+    xid: Xid,
+    live_subs: usize,
+    held: usize,
+    commit_callbacks: usize,
+    abort_callbacks: usize,
+    created: usize,
+    created_databases: usize,
+    dropped: usize,
+    dropped_databases: usize,
+}
+
+/// Linear search in `held` up to here.
+const HELD_LINEAR: usize = 24;
+
+impl Transaction {
+    pub(crate) fn begin(storage: Arc<Storage>, isolation: IsolationLevel, options: TxnOptions) -> Transaction {
+        let slot = storage.txns().running.enter();
+        let owner = options.owner.unwrap_or_else(|| storage.locks().new_owner());
+        let shown = storage.txns().running.slot(slot);
+        shown.owner.store(owner.0, Ordering::Release);
+        shown.pid.store(options.pid, Ordering::Release);
+        Transaction {
+            slot,
+            owner,
+            pid: options.pid,
+            isolation: AtomicU8::new(isolation as u8),
+            read_at_inserted: AtomicBool::new(options.read_at_inserted),
+            top: AtomicU64::new(0),
+            current: AtomicU64::new(0),
+            command: AtomicU32::new(0),
+            first_csn: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
+            lock_timeout_ms: AtomicU64::new(0),
+            done: AtomicBool::new(false),
+            cancel: options.cancel.unwrap_or_default(),
+            token: Arc::new(()),
+            inner: Mutex::default(),
+            extension: OnceLock::new(),
+            storage,
+        }
+    }
+
+    /// A place for what an upper layer keeps with the transaction (the catalog's uncommitted changes).
+    pub fn extension(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        &self.extension
+    }
+
+    pub fn storage(&self) -> &Arc<Storage> {
+        &self.storage
+    }
+
+    pub fn isolation(&self) -> IsolationLevel {
+        match self.isolation.load(Ordering::Relaxed) {
+            0 => IsolationLevel::ReadUncommitted,
+            1 => IsolationLevel::ReadCommitted,
+            2 => IsolationLevel::RepeatableRead,
+            _ => IsolationLevel::Serializable,
+        }
+    }
+
+    /// Only before the first snapshot.
+    pub fn set_isolation(&self, isolation: IsolationLevel) {
+        self.isolation.store(isolation as u8, Ordering::Relaxed);
+    }
+
+    /// Whether the one snapshot of REPEATABLE READ has been taken.
+    pub fn has_first_snapshot(&self) -> bool {
+        self.first_csn.load(Ordering::Relaxed) != 0
+    }
+
+    /// synchronous_commit = off: read at the inserted horizon.
+    pub fn set_read_at_inserted(&self, on: bool) {
+        self.read_at_inserted.store(on, Ordering::Relaxed);
+    }
+
+    /// A set flag makes waits fail with 57014.
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        self.cancel.clone()
+    }
+
+    pub fn set_lock_timeout(&self, timeout: Option<Duration>) {
+        let ms = timeout.map_or(0, |t| t.as_millis().clamp(1, u64::MAX as u128) as u64);
+        self.lock_timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
+    // ---- ids and commands ----
+
+    /// The current (sub)transaction's id, if it has written.
+    #[inline]
+    pub fn xid(&self) -> Option<Xid> {
+        Some(Xid(self.current.load(Ordering::Acquire))).filter(|x| x.is_valid())
+    }
+
+    /// The top level's id, if it has written.
+    #[inline]
+    pub fn top_xid(&self) -> Option<Xid> {
+        Some(Xid(self.top.load(Ordering::Acquire))).filter(|x| x.is_valid())
+    }
+
+    /// The current (sub)transaction's id, allotted now if need be.
+    #[inline]
+    pub fn assign_xid(&self) -> Xid {
+        match self.xid() {
+            Some(xid) => xid,
+            None => self.allot_xids(),
+        }
+    }
+
+    #[cold]
+    fn allot_xids(&self) -> Xid {
+        let txns = self.storage.txns();
+        let mut inner = self.inner.lock();
+        let mut top = Xid(self.top.load(Ordering::Acquire));
+        if !top.is_valid() {
+            top = txns.running.allot_top_xid(self.slot, &txns.next_xid);
+            self.top.store(top.0, Ordering::Release);
+        }
+        let mut current = top;
+        let Inner { subs, live_subs, shared_subs, .. } = &mut *inner;
+        for level in subs {
+            if !level.xid.is_valid() {
+                level.xid = txns.allot_sub_xid(top);
+                live_subs.push(level.xid);
+                *shared_subs = None;
+            }
+            current = level.xid;
+        }
+        self.current.store(current.0, Ordering::Release);
+        current
+    }
+
+    /// Whether `xid` is this transaction or a live subtransaction of it.
+    #[inline]
+    pub fn is_mine(&self, xid: Xid) -> bool {
+        let top = self.top.load(Ordering::Acquire);
+        if top == 0 || xid.0 < top {
+            return false;
+        }
+        xid.0 == top || self.inner.lock().live_subs.binary_search(&xid).is_ok()
+    }
+
+    #[inline]
+    pub fn command_id(&self) -> CommandId {
+        CommandId(self.command.load(Ordering::Relaxed))
+    }
+
+    /// Makes own changes so far visible to what comes next.
+    #[inline]
+    pub fn advance_command(&self) {
+        self.command.fetch_add(1, Ordering::Relaxed);
+    }
+
+    // ---- snapshots ----
+
+    fn horizon(&self) -> Lsn {
+        let wal = self.storage.wal();
+        if self.read_at_inserted.load(Ordering::Relaxed) {
+            return wal.inserted();
+        }
+        wal.flushed().max(Lsn(self.floor.load(Ordering::Relaxed)))
+    }
+
+    fn make_snapshot(&self, csn: Lsn) -> Snapshot {
+        let top = Xid(self.top.load(Ordering::Acquire));
+        let subs = if top.is_valid() {
+            let mut inner = self.inner.lock();
+            if inner.live_subs.is_empty() {
+                None
+            } else {
+                let Inner { live_subs, shared_subs, .. } = &mut *inner;
+                Some(shared_subs.get_or_insert_with(|| live_subs.as_slice().into()).clone())
+            }
+        } else {
+            None
+        };
+        Snapshot::new(csn, self.command_id(), top, subs, Some(self.token.clone()))
+    }
+
+    /// The snapshot for the next statement: a new one in READ COMMITTED, the transaction's one otherwise; with the
+    /// current command number.
+    pub fn statement_snapshot(&self) -> Snapshot {
+        let running = &self.storage.txns().running;
+        let csn = if self.isolation().uses_one_snapshot() {
+            match self.first_csn.load(Ordering::Relaxed) {
+                0 => {
+                    let csn = running.publish_snapshot(self.slot, true, || self.horizon());
+                    self.first_csn.store(csn.0, Ordering::Relaxed);
+                    csn
+                }
+                csn => Lsn(csn),
+            }
+        } else {
+            let others_live = Arc::strong_count(&self.token) > 1;
+            running.publish_snapshot(self.slot, others_live, || self.horizon())
+        };
+        self.make_snapshot(csn)
+    }
+
+    /// The newest state (inserted horizon) and own changes: for catalog reads and DDL.
+    pub fn catalog_snapshot(&self) -> Snapshot {
+        let keep = Arc::strong_count(&self.token) > 1 || self.has_first_snapshot();
+        let wal = self.storage.wal();
+        let csn = self.storage.txns().running.publish_snapshot(self.slot, keep, || wal.inserted());
+        self.make_snapshot(csn)
+    }
+
+    /// Between statements: if no snapshot is alive (and the level isn't REPEATABLE READ), vacuum need not wait for
+    /// this transaction.
+    pub fn statement_done(&self) {
+        if !self.has_first_snapshot() && Arc::strong_count(&self.token) == 1 {
+            self.storage.txns().running.retract_snapshot(self.slot);
+        }
+    }
+
+    /// Later statements' snapshots include the commit with `csn`, durable or not. To be called when a row version that
+    /// it made is taken over: this transaction can't become durable before it.
+    pub fn follow(&self, csn: Lsn) {
+        self.floor.fetch_max(csn.0, Ordering::Relaxed);
+    }
+
+    // ---- savepoints ----
+
+    /// Opens a subtransaction.
+    pub fn savepoint(&self) -> SubLevel {
+        let mut inner = self.inner.lock();
+        let level = Level {
+            xid: Xid::INVALID,
+            live_subs: inner.live_subs.len(),
+            held: inner.held.len(),
+            commit_callbacks: inner.commit_callbacks.len(),
+            abort_callbacks: inner.abort_callbacks.len(),
+            created: inner.created.len(),
+            created_databases: inner.created_databases.len(),
+            dropped: inner.dropped.len(),
+            dropped_databases: inner.dropped_databases.len(),
+        };
+        inner.subs.push(level);
+        self.current.store(0, Ordering::Release);
+        inner.subs.len()
+    }
+
+    /// Open subtransactions.
+    pub fn sub_level(&self) -> SubLevel {
+        self.inner.lock().subs.len()
+    }
+
+    fn set_current(&self, inner: &Inner) {
+        let xid = match inner.subs.last() {
+            Some(level) => level.xid.0,
+            None => self.top.load(Ordering::Acquire),
+        };
+        self.current.store(xid, Ordering::Release);
+    }
+
+    /// Undoes everything since savepoint `level`, which stays open.
+    pub fn rollback_to(&self, level: SubLevel) {
+        let mut inner = self.inner.lock();
+        let Some(from) = level.checked_sub(1).filter(|from| *from < inner.subs.len()) else { return };
+        inner.subs.truncate(level);
+        let at = &mut inner.subs[from];
+        at.xid = Xid::INVALID;
+        let Level { live_subs, held, commit_callbacks, abort_callbacks, .. } = *at;
+        let Level { created, created_databases, dropped, dropped_databases, .. } = *at;
+        let aborted = inner.live_subs.split_off(live_subs);
+        let locks = inner.held.split_off(held);
+        inner.held_index = None;
+        inner.shared_subs = None;
+        inner.commit_callbacks.truncate(commit_callbacks);
+        let callbacks = inner.abort_callbacks.split_off(abort_callbacks);
+        let relations = inner.created.split_off(created);
+        let databases = inner.created_databases.split_off(created_databases);
+        inner.dropped.truncate(dropped);
+        inner.dropped_databases.truncate(dropped_databases);
+        self.current.store(0, Ordering::Release);
+        drop(inner);
+        self.finish_abort(&aborted, relations, databases, callbacks, &locks);
+    }
+
+    /// Closes savepoint `level` and those inside it, keeping their work.
+    pub fn release(&self, level: SubLevel) {
+        let mut inner = self.inner.lock();
+        if let Some(keep) = level.checked_sub(1) {
+            inner.subs.truncate(keep);
+            self.set_current(&inner);
+        }
+    }
+
+    // ---- callbacks and files ----
+
+    /// Runs after the commit record is inserted, before locks are released. Dropped if a savepoint around it rolls back.
+    pub fn on_commit(&self, callback: Callback) {
+        self.inner.lock().commit_callbacks.push(callback);
+    }
+
+    /// Runs if the (sub)transaction aborts.
+    pub fn on_abort(&self, callback: Callback) {
+        self.inner.lock().abort_callbacks.push(callback);
+    }
+
+    pub(crate) fn note_created(&self, rel: RelId) {
+        self.inner.lock().created.push(rel);
+    }
+    pub(crate) fn note_dropped(&self, rel: RelId) {
+        self.inner.lock().dropped.push(rel);
+    }
+    pub(crate) fn note_created_database(&self, db: Oid) {
+        self.inner.lock().created_databases.push(db);
+    }
+    pub(crate) fn note_dropped_database(&self, db: Oid) {
+        self.inner.lock().dropped_databases.push(db);
+    }
+
+    // ---- locks ----
+
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting {
+            owner: self.owner,
+            pid: self.pid,
+            cancel: &self.cancel,
+            lock_timeout: Some(self.lock_timeout_ms.load(Ordering::Relaxed))
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis),
+        }
+    }
+
+    /// Takes a lock that is held to the end of the transaction (or until a savepoint around it rolls back). False:
+    /// not available, and `policy` says not to wait; for NoWait the caller words the error (55P03).
+    pub fn lock(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
+        let mut inner = self.inner.lock();
+        if inner.holds(&tag, mode) {
+            return Ok(true);
+        }
+        drop(inner);
+        let locks = self.storage.locks();
+        let slot = self.storage.txns().running.slot(self.slot);
+        let fast = locks.try_fast(&slot.fast, &tag, mode);
+        if !fast && !locks.acquire(&self.waiting(), &tag, mode, policy)? {
+            return Ok(false);
+        }
+        inner = self.inner.lock();
+        inner.note_held(HeldLock { tag, mode, fast });
+        Ok(true)
+    }
+
+    /// See [`Transaction::lock`].
+    pub fn lock_relation(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
+        self.lock(tag, mode, policy)
+    }
+
+    /// Whether this transaction holds `tag` in exactly this mode.
+    pub fn holds(&self, tag: LockTag, mode: LockMode) -> bool {
+        self.inner.lock().holds(&tag, mode)
+    }
+
+    /// The session's identity to the lock manager.
+    pub fn owner(&self) -> OwnerId {
+        self.owner
+    }
+
+    /// Waits until (sub)transaction `xid` has ended. False if it runs and `policy` says not to wait.
+    pub fn wait_for_xid(&self, xid: Xid, policy: WaitPolicy) -> Result<bool> {
+        let txns = self.storage.txns();
+        let ended = self.storage.locks().wait_for_xid(txns, &self.waiting(), xid, policy)?;
+        if ended && let XidStatus::Committed(csn) = txns.status(xid) {
+            self.follow(csn);
+        }
+        Ok(ended)
+    }
+
+    fn release_locks(&self, held: &[HeldLock]) {
+        let locks = self.storage.locks();
+        if held.iter().any(|l| l.fast) {
+            locks.release_fast(&self.storage.txns().running.slot(self.slot).fast, self.owner, held);
+        }
+        for lock in held.iter().filter(|l| !l.fast) {
+            locks.release(self.owner, &lock.tag, lock.mode);
+        }
+    }
+
+    // ---- the end ----
+
+    /// Whether it has committed or aborted.
+    pub fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Commits: inserts the commit record, which makes the changes visible at the inserted horizon. The returned LSN is
+    /// the one to wait for with [`Wal::wait_durable`](crate::wal::Wal::wait_durable) before telling anyone; none if
+    /// nothing was written.
+    pub fn commit(&self) -> Result<Option<Lsn>> {
+        if self.done.swap(true, Ordering::AcqRel) {
+            bail!(INVALID_TRANSACTION_STATE, "transaction has already ended");
+        }
+        let mut inner = std::mem::take(&mut *self.inner.lock());
+        let top = Xid(self.top.load(Ordering::Acquire));
+        let mut outcome = Ok(None);
+        if top.is_valid() {
+            match self.insert_commit(top, &mut inner) {
+                Ok(csn) => outcome = Ok(Some(csn)),
+                Err(e) => {
+                    self.end_aborted(top, inner);
+                    return Err(e);
+                }
+            }
+            let txns = self.storage.txns();
+            for xid in &inner.live_subs {
+                txns.sub_ended(*xid);
+            }
+            self.storage.forget_created(&inner.created);
+        }
+        for callback in inner.commit_callbacks.drain(..) {
+            callback();
+        }
+        if let Ok(Some(csn)) = outcome
+            && !(inner.dropped.is_empty() && inner.dropped_databases.is_empty())
+        {
+            // The files may go only when nothing can bring the relation back.
+            outcome = self.storage.wal().wait_durable_blocking(csn).map(|()| Some(csn));
+            if outcome.is_ok() {
+                self.storage.remove_files(&inner.dropped, &inner.dropped_databases);
+            }
+        }
+        self.leave(top, &inner.live_subs, &inner.held);
+        outcome
+    }
+
+    fn insert_commit(&self, top: Xid, inner: &mut Inner) -> Result<Lsn> {
+        let clog = self.storage.txns().clog();
+        let wal = self.storage.wal();
+        clog.prepare(top)?;
+        let mut children = inner.live_subs.as_slice();
+        while children.len() > CHILDREN_MAX {
+            let (head, rest) = children.split_at(CHILDREN_MAX);
+            let mut payload = (head.len() as u32).to_le_bytes().to_vec();
+            payload.extend(head.iter().flat_map(|xid| xid.0.to_le_bytes()));
+            wal.insert(Some(top), RecordKind::new(XACT, wal::CHILDREN), &payload)?;
+            children = rest;
+        }
+        let record = EndRecord {
+            time_us: now_us(),
+            children: children.to_vec(),
+            relations: std::mem::take(&mut inner.dropped),
+            databases: std::mem::take(&mut inner.dropped_databases),
+        };
+        let payload = record.encode();
+        (inner.dropped, inner.dropped_databases) = (record.relations, record.databases);
+        let xids = || inner.live_subs.iter().chain([&top]);
+        // From here to the CSN, readers of these ids wait: see README T3.
+        for xid in xids() {
+            clog.set_committing(*xid)?;
+        }
+        let outcome = wal.insert_with(Some(top), RecordKind::new(XACT, wal::COMMIT), &payload, |csn| {
+            for xid in xids() {
+                // The chunk is in memory (just written to), so this can't fail.
+                let _ = clog.set_committed(*xid, csn);
+            }
+        });
+        if outcome.is_err() {
+            for xid in xids() {
+                let _ = clog.set_aborted(*xid);
+            }
+        }
+        outcome
+    }
+
+    /// Aborts. Does nothing if it has ended already.
+    pub fn abort(&self) {
+        if self.done.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = std::mem::take(&mut *self.inner.lock());
+        let top = Xid(self.top.load(Ordering::Acquire));
+        self.end_aborted(top, inner);
+    }
+
+    fn end_aborted(&self, top: Xid, mut inner: Inner) {
+        let mut xids = std::mem::take(&mut inner.live_subs);
+        if top.is_valid() {
+            xids.push(top);
+        }
+        self.finish_abort(&xids, inner.created, inner.created_databases, inner.abort_callbacks, &[]);
+        self.leave(top, &[], &inner.held);
+    }
+
+    /// What aborting `xids` (the last one is the top level, or all are subtransactions) involves, in this order:
+    /// status, files, callbacks, locks.
+    fn finish_abort(
+        &self,
+        xids: &[Xid],
+        relations: Vec<RelId>,
+        databases: Vec<Oid>,
+        callbacks: Vec<Callback>,
+        locks: &[HeldLock],
+    ) {
+        let txns = self.storage.txns();
+        for xid in xids {
+            // A failure is fatal and has been raised; after a restart the ids count as aborted anyway.
+            let _ = txns.clog().set_aborted(*xid);
+            txns.sub_ended(*xid);
+        }
+        if let Some((last, children)) = xids.split_last() {
+            for chunk in children.chunks(CHILDREN_MAX).skip(1) {
+                self.log_abort(*last, chunk, Vec::new(), Vec::new());
+            }
+            let first = &children[..children.len().min(CHILDREN_MAX)];
+            self.log_abort(*last, first, relations.clone(), databases.clone());
+        }
+        if !(relations.is_empty() && databases.is_empty()) {
+            self.storage.remove_files(&relations, &databases);
+            self.storage.forget_created(&relations);
+        }
+        for callback in callbacks.into_iter().rev() {
+            callback();
+        }
+        for xid in xids {
+            self.storage.locks().xid_ended(*xid);
+        }
+        self.release_locks(locks);
+    }
+
+    /// The abort record only saves recovery and replicas work; nobody waits for it, and it may get lost.
+    fn log_abort(&self, xid: Xid, children: &[Xid], relations: Vec<RelId>, databases: Vec<Oid>) {
+        let record = EndRecord { time_us: now_us(), children: children.to_vec(), relations, databases };
+        let _ = self.storage.wal().insert(Some(xid), RecordKind::new(XACT, wal::ABORT), &record.encode());
+    }
+
+    fn leave(&self, top: Xid, subs: &[Xid], held: &[HeldLock]) {
+        let locks = self.storage.locks();
+        if top.is_valid() {
+            for xid in subs.iter().chain([&top]) {
+                locks.xid_ended(*xid);
+            }
+        }
+        self.release_locks(held);
+        self.storage.txns().running.leave(self.slot);
+    }
+}
+
+impl Inner {
+    fn holds(&mut self, tag: &LockTag, mode: LockMode) -> bool {
+        if self.held.len() <= HELD_LINEAR {
+            return self.held.iter().any(|l| l.mode == mode && l.tag == *tag);
+        }
+        let Inner { held, held_index, .. } = self;
+        let index = held_index.get_or_insert_with(|| held.iter().map(|l| (l.tag, l.mode)).collect());
+        index.contains(&(*tag, mode))
+    }
+
+    fn note_held(&mut self, lock: HeldLock) {
+        if let Some(index) = &mut self.held_index {
+            index.insert((lock.tag, lock.mode));
+        }
+        self.held.push(lock);
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+fn now_us() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(_) => 0,
+    }
+}

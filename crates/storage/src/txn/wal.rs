@@ -1,0 +1,142 @@
+//! Commit and abort records.
+//!
+//! Payload of both: i64 time (microseconds since the Unix epoch) | u32 n, n × u64 subtransaction ids | u32 n,
+//! n × (u32 db, u32 rel) relations to remove | u32 n, n × u32 databases to remove. `CHILDREN` carries only ids: those
+//! that didn't fit the commit record, of the transaction that the record belongs to.
+
+use crate::ids::RelId;
+use crate::recovery::Redo;
+use crate::wal::record::Record;
+use quarry_common::{Error, Oid, Result, Xid};
+
+pub const COMMIT: u8 = 0;
+pub const ABORT: u8 = 1;
+pub const CHILDREN: u8 = 2;
+
+/// Subtransaction ids in one record.
+pub const CHILDREN_MAX: usize = 10_000;
+
+/// A decoded commit or abort.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct EndRecord {
+    pub time_us: i64,
+    pub children: Vec<Xid>,
+    pub relations: Vec<RelId>,
+    pub databases: Vec<Oid>,
+}
+
+/// Reads little-endian numbers off a payload.
+pub(crate) struct Cursor<'a>(pub &'a [u8]);
+
+impl Cursor<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+        match self.0.split_first_chunk::<N>() {
+            Some((head, rest)) => {
+                self.0 = rest;
+                Ok(*head)
+            }
+            None => Err(Error::corrupted("WAL record is too short")),
+        }
+    }
+    pub fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+    pub fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+    pub fn rel(&mut self) -> Result<RelId> {
+        Ok(RelId::new(Oid(self.u32()?), self.u32()?))
+    }
+    /// A counted list.
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let count = self.u32()?;
+        (0..count).map(|_| item(self)).collect()
+    }
+}
+
+impl EndRecord {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(20 + 8 * (self.children.len() + self.relations.len()));
+        out.extend_from_slice(&self.time_us.to_le_bytes());
+        out.extend_from_slice(&(self.children.len() as u32).to_le_bytes());
+        for xid in &self.children {
+            out.extend_from_slice(&xid.0.to_le_bytes());
+        }
+        out.extend_from_slice(&(self.relations.len() as u32).to_le_bytes());
+        for rel in &self.relations {
+            out.extend_from_slice(&rel.db.0.to_le_bytes());
+            out.extend_from_slice(&rel.rel.to_le_bytes());
+        }
+        out.extend_from_slice(&(self.databases.len() as u32).to_le_bytes());
+        for db in &self.databases {
+            out.extend_from_slice(&db.0.to_le_bytes());
+        }
+        out
+    }
+
+    pub fn decode(payload: &[u8]) -> Result<EndRecord> {
+        let mut cursor = Cursor(payload);
+        Ok(EndRecord {
+            time_us: cursor.u64()? as i64,
+            children: cursor.list(|c| Ok(Xid(c.u64()?)))?,
+            relations: cursor.list(Cursor::rel)?,
+            databases: cursor.list(|c| Ok(Oid(c.u32()?)))?,
+        })
+    }
+}
+
+/// Redo of all three.
+pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
+    match record.kind.op {
+        COMMIT => {
+            let end = EndRecord::decode(record.payload())?;
+            let earlier = redo.children.remove(&record.xid).unwrap_or_default();
+            for xid in earlier.iter().chain(&end.children).chain([&record.xid]) {
+                redo.seen_xid(*xid);
+                redo.txns.clog().set_committed(*xid, record.end)?;
+            }
+            redo.remove(&end.relations, &end.databases)
+        }
+        ABORT => {
+            let end = EndRecord::decode(record.payload())?;
+            redo.children.remove(&record.xid);
+            for xid in end.children.iter().chain([&record.xid]) {
+                redo.seen_xid(*xid);
+                redo.txns.clog().set_aborted(*xid)?;
+            }
+            redo.remove(&end.relations, &end.databases)
+        }
+        CHILDREN => {
+            let children = Cursor(record.payload()).list(|c| Ok(Xid(c.u64()?)))?;
+            redo.children.entry(record.xid).or_default().extend(children);
+            Ok(())
+        }
+        op => Err(Error::corrupted(format!("unknown transaction record {op}"))),
+    }
+}
+
+pub fn describe(op: u8, payload: &[u8]) -> String {
+    match (op, EndRecord::decode(payload)) {
+        (COMMIT, Ok(end)) => format!("COMMIT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases),
+        (ABORT, Ok(end)) => format!("ABORT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases),
+        _ => format!("op {op}, {} bytes", payload.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip() {
+        let end = EndRecord {
+            time_us: -5,
+            children: vec![Xid(7), Xid(9)],
+            relations: vec![RelId::new(Oid(5), 16384)],
+            databases: vec![Oid(77)],
+        };
+        let bytes = end.encode();
+        assert_eq!(EndRecord::decode(&bytes).unwrap(), end);
+        assert!(EndRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+    }
+}

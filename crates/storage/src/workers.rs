@@ -1,0 +1,158 @@
+//! Background threads: log writer, page writer, checkpointer, and hooks for others (vacuum).
+
+use crate::engine::Storage;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The threads of one storage. Dropping it stops and joins them.
+pub struct BackgroundWorkers {
+    storage: Arc<Storage>,
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Tells threads to stop, also while they nap.
+#[derive(Default)]
+pub struct Stop {
+    flag: AtomicBool,
+    /// The log writer's own: it stops last.
+    writer_flag: AtomicBool,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Stop {
+    pub fn is_set(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
+    /// Sleeps, at most until told to stop; whether to go on.
+    pub fn nap(&self, duration: Duration) -> bool {
+        let mut guard = self.lock.lock();
+        if !self.is_set() {
+            self.changed.wait_for(&mut guard, duration);
+        }
+        !self.is_set()
+    }
+
+    fn set(&self) {
+        let _guard = self.lock.lock();
+        self.flag.store(true, Ordering::Release);
+        self.changed.notify_all();
+    }
+}
+
+impl Storage {
+    /// Starts the background threads.
+    pub fn start_background(self: &Arc<Self>) -> BackgroundWorkers {
+        let stop = Arc::new(Stop::default());
+        let mut workers =
+            BackgroundWorkers { storage: self.clone(), stop: stop.clone(), threads: Vec::new(), writer: None };
+        let (storage, writer_stop) = (self.clone(), stop);
+        workers.writer = spawn("wal-writer", move || {
+            storage.wal().run_writer(&writer_stop.writer_flag, storage.config().wal_writer_delay);
+        });
+        workers.add("page-writer", Duration::ZERO, page_writer);
+        workers.add("checkpointer", Duration::ZERO, checkpointer);
+        workers
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    match std::thread::Builder::new().name(name.to_string()).spawn(work) {
+        Ok(handle) => Some(handle),
+        Err(e) => {
+            tracing::error!("could not start thread {name}: {e}");
+            None
+        }
+    }
+}
+
+impl BackgroundWorkers {
+    /// Runs `work` in a thread of its own until it returns, after `delay`; it must watch the stop signal.
+    pub fn add(&mut self, name: &str, delay: Duration, work: impl FnOnce(&Arc<Storage>, &Stop) + Send + 'static) {
+        let (storage, stop) = (self.storage.clone(), self.stop.clone());
+        self.threads.extend(spawn(name, move || {
+            if delay.is_zero() || stop.nap(delay) {
+                work(&storage, &stop);
+            }
+        }));
+    }
+
+    /// Stops and joins all threads, the log writer last.
+    pub fn stop(&mut self) {
+        self.stop.set();
+        for thread in self.threads.drain(..) {
+            // A panic in a worker has been reported by the panic hook.
+            let _ = thread.join();
+        }
+        self.stop.writer_flag.store(true, Ordering::Release);
+        self.storage.wal().wake_writer();
+        if let Some(thread) = self.writer.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for BackgroundWorkers {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn page_writer(storage: &Arc<Storage>, stop: &Stop) {
+    while stop.nap(storage.config().bgwriter_delay) {
+        if let Err(e) = storage.pool().write_ahead_of_hand(storage.config().bgwriter_lru_maxpages) {
+            tracing::warn!("page writer: {}", e.message());
+        }
+    }
+}
+
+fn checkpointer(storage: &Arc<Storage>, stop: &Stop) {
+    const POLL: Duration = Duration::from_millis(100);
+    let config = storage.config();
+    let mut last = Instant::now();
+    let mut last_end = storage.wal().inserted();
+    let mut last_duration_target = config.checkpoint_timeout;
+    while stop.nap(POLL) {
+        let wal_bytes = storage.wal().inserted().0 - last_end.0;
+        let full = wal_bytes > config.max_wal_size_bytes / 2;
+        let due = last.elapsed() >= config.checkpoint_timeout && wal_bytes > 0;
+        let wanted = storage.take_checkpoint_request();
+        if !(full || due || wanted) {
+            continue;
+        }
+        // When the log drives checkpoints, the next is as far away as this was from the last.
+        if full {
+            last_duration_target = last.elapsed().min(config.checkpoint_timeout);
+        }
+        let budget = match wanted {
+            true => Duration::ZERO,
+            false => last_duration_target.mul_f64(config.checkpoint_completion_target.clamp(0.0, 1.0)),
+        };
+        let start = Instant::now();
+        last = start;
+        let begun_at = storage.wal().inserted();
+        let mut pace = |done: f64| {
+            let ahead = budget.mul_f64(done).saturating_sub(start.elapsed());
+            // The log fills faster than thought: hurry.
+            let log = (storage.wal().inserted().0 - begun_at.0) as f64;
+            let hurry = log > config.max_wal_size_bytes as f64 / 2.0 * done.max(0.05);
+            if ahead > Duration::from_millis(5) && !hurry && !stop.is_set() {
+                stop.nap(ahead.min(Duration::from_millis(100)));
+            }
+        };
+        match storage.checkpoint_paced(&mut pace, false) {
+            Ok(_) => last_end = begun_at,
+            Err(e) => {
+                tracing::error!("checkpoint failed, will be tried again: {}", e.message());
+                storage.request_checkpoint();
+                stop.nap(Duration::from_secs(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What the storage tests share: a small storage on the fault-injecting disk.
+#![allow(dead_code)]
+
+use quarry_storage::disk::{Disk, FaultDisk};
+use quarry_storage::{Config, Storage};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Small enough that pages are evicted and log segments recycled all the time; failures poison instead of aborting.
+pub fn small() -> Config {
+    Config {
+        shared_buffers_bytes: 64 * 8192,
+        wal_buffers_bytes: 1,
+        wal_segment_bytes: 1 << 17,
+        max_wal_size_bytes: 1 << 19,
+        deadlock_timeout: Duration::from_millis(20),
+        wal_writer_delay: Duration::from_millis(1),
+        on_fatal: Some(Arc::new(|_| ())),
+        ..Config::default()
+    }
+}
+
+pub fn create(disk: &FaultDisk) -> Arc<Storage> {
+    Storage::create(Arc::new(disk.clone()) as Arc<dyn Disk>, small()).expect("a fresh disk has no faults")
+}
+
+pub fn open(disk: &FaultDisk) -> Arc<Storage> {
+    Storage::open(Arc::new(disk.clone()) as Arc<dyn Disk>, small()).expect("recovery succeeds")
+}
