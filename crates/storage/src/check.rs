@@ -1,0 +1,125 @@
+//! Verifying a data folder: every page's checksum, heap pages' line pointers, B-trees' order and structure.
+//!
+//! Nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
+//! are reported one by one, and the check goes on.
+
+use crate::heap::page as hp;
+use crate::heap::tuple::{self, TupleHeader};
+use crate::index::BTree;
+use crate::page::{PAGE_SIZE, Page};
+use crate::{Fork, PageId, RelId, Storage};
+use quarry_common::{Error, Oid, Result};
+use std::sync::Arc;
+
+/// What was looked at and what was found.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct CheckSummary {
+    pub relations: u64,
+    pub pages: u64,
+    pub indexes: u64,
+    pub index_entries: u64,
+    pub errors: u64,
+}
+
+/// Verifies everything in the data folder; `report` gets each problem as one line.
+pub fn check_storage(storage: &Arc<Storage>, report: &mut dyn FnMut(&str)) -> Result<CheckSummary> {
+    // What is only in memory is none of the check's business; what is on disk must be right.
+    storage.checkpoint()?;
+    let mut summary = CheckSummary::default();
+    for db in databases(storage)? {
+        let mut relations = storage.files().relations_of(db)?;
+        relations.sort();
+        for (rel, fork) in relations {
+            let mut problem = |what: String| {
+                summary.errors += 1;
+                report(&what);
+            };
+            let pages = check_pages(storage, rel, fork, &mut problem);
+            match pages {
+                Ok(n) => summary.pages += n,
+                Err(e) => problem(format!("{rel}: {}", e.message())),
+            }
+            if fork != Fork::Main {
+                continue;
+            }
+            summary.relations += 1;
+            if is_btree(storage, rel).unwrap_or(false) {
+                summary.indexes += 1;
+                match BTree::open(storage, rel, false).check() {
+                    Ok(n) => summary.index_entries += n,
+                    Err(e) => {
+                        summary.errors += 1;
+                        report(e.message());
+                    }
+                }
+            }
+        }
+    }
+    Ok(summary)
+}
+
+fn databases(storage: &Storage) -> Result<Vec<Oid>> {
+    let mut all = vec![Oid::INVALID];
+    all.extend(storage.disk().list("base")?.iter().filter_map(|name| name.parse().ok()).map(Oid));
+    Ok(all)
+}
+
+fn is_btree(storage: &Storage, rel: RelId) -> Result<bool> {
+    if storage.pool().blocks(rel, Fork::Main)? == 0 {
+        return Ok(false);
+    }
+    let page = storage.pool().read(PageId::main(rel, 0))?;
+    Ok(crate::index::btree::wal::root_of(&page).is_ok())
+}
+
+fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMut(String)) -> Result<u64> {
+    let file = storage.files().get(rel, fork)?;
+    let mut page = Page::zeroed();
+    let mut heap = fork == Fork::Main;
+    for block in 0..file.blocks() {
+        storage.files().read(&file, block, page.bytes_mut())?;
+        let id = PageId::new(rel, fork, block);
+        if !page.checksum_ok(block) {
+            problem(format!("{id}: checksum does not match"));
+            continue;
+        }
+        if block == 0 && heap && crate::index::btree::wal::root_of(&page).is_ok() {
+            heap = false;
+        }
+        // Heap pages have no special space; other methods' pages have or are checked by their method.
+        if heap && !page.is_new() && page.special() as usize == PAGE_SIZE {
+            if let Err(what) = hp::check(page.bytes()).and_then(|()| check_chains(page.bytes(), block)) {
+                problem(format!("{id}: {what}"));
+            }
+        }
+    }
+    Ok(file.blocks() as u64)
+}
+
+/// Heap-only versions must be on the page that their chain says.
+fn check_chains(p: &[u8], block: u32) -> std::result::Result<(), String> {
+    for slot in 1..=hp::slot_count(p) {
+        if let Some(t) = hp::tuple(p, slot) {
+            let h = TupleHeader::read(t);
+            if h.has(tuple::HOT_UPDATED) && (h.ctid.block != block || h.ctid.slot == 0) {
+                return Err(format!("slot {slot}: a HOT update leads to {}", h.ctid));
+            }
+            if !h.xmin.is_valid() {
+                return Err(format!("slot {slot}: a version without writer"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As [`check_storage`], as one error if anything is wrong.
+pub fn check_or_error(storage: &Arc<Storage>) -> Result<CheckSummary> {
+    let mut first = None;
+    let summary = check_storage(storage, &mut |line| {
+        first.get_or_insert_with(|| line.to_string());
+    })?;
+    match first {
+        Some(line) => Err(Error::corrupted(format!("{} problems, the first: {line}", summary.errors))),
+        None => Ok(summary),
+    }
+}

@@ -1,0 +1,255 @@
+//! Where there is space: per relation, the free bytes of every heap page in steps of 32, and each thread's current
+//! insertion page.
+//!
+//! The map lives in memory ([`RelationState`], one per relation in use); vacuum writes it to the FSM fork, from where it
+//! comes back after a restart. It is advice: a page that has less space than promised is corrected by whoever
+//! finds out, and nothing here is logged. Inserting threads are given different pages, so that they don't wait for each other's latches:
+//! a page handed out counts as full until its taker gives it back.
+//!
+//! An FSM page is the page header and one byte per heap page.
+//!
+//! # Locking
+//! One mutex per relation, held for the search only; no page latch is taken while holding it, but it may be
+//! taken while holding page latches.
+
+use crate::page::{PAGE_HEADER, PAGE_SIZE};
+use crate::{Fork, PageId, RelId, Storage};
+use hashbrown::HashMap;
+use parking_lot::{Mutex, RwLock};
+use quarry_common::{BlockNo, Result};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// Free bytes per step of a category.
+const STEP: usize = 32;
+const GROUP: usize = 64;
+/// Threads with an insertion page of their own; more share.
+const TARGETS: usize = 16;
+/// "None".
+const NO_BLOCK: u32 = u32::MAX;
+const PER_PAGE: u32 = (PAGE_SIZE - PAGE_HEADER) as u32;
+
+/// What this process remembers of a relation between uses.
+pub struct RelationState {
+    free: Mutex<FreeMap>,
+    targets: [AtomicU32; TARGETS],
+    /// B-tree: root block and level, see [`crate::index::btree`]; 0 unknown.
+    pub(crate) root: AtomicU64,
+    /// B-tree: the rightmost leaf, block + 1; 0 unknown.
+    pub(crate) rightmost: AtomicU64,
+    /// B-tree: pages free for reuse.
+    pub(crate) free_pages: Mutex<Vec<BlockNo>>,
+}
+
+#[derive(Default)]
+struct FreeMap {
+    loaded: bool,
+    /// Free bytes / 32 of every block.
+    category: Vec<u8>,
+    /// Upper bound of each group of 64 categories.
+    group_max: Vec<u8>,
+    /// Where the next search begins.
+    rotor: usize,
+}
+
+impl FreeMap {
+    fn set(&mut self, block: BlockNo, category: u8) {
+        let b = block as usize;
+        if self.category.len() <= b {
+            self.category.resize(b + 1, 0);
+            self.group_max.resize(self.category.len().div_ceil(GROUP), 0);
+        }
+        self.category[b] = category;
+        let g = &mut self.group_max[b / GROUP];
+        *g = (*g).max(category);
+    }
+
+    fn take(&mut self, need: u8) -> Option<BlockNo> {
+        let groups = self.group_max.len();
+        for i in 0..groups {
+            let g = (self.rotor + i) % groups;
+            if self.group_max[g] < need {
+                continue;
+            }
+            let range = g * GROUP..((g + 1) * GROUP).min(self.category.len());
+            let found = range.clone().find(|b| self.category[*b] >= need);
+            if let Some(b) = found {
+                self.category[b] = 0;
+            }
+            // Tighten the bound, which only grows otherwise.
+            self.group_max[g] = range.map(|b| self.category[b]).max().unwrap_or(0);
+            if let Some(b) = found {
+                self.rotor = g;
+                return Some(b as BlockNo);
+            }
+        }
+        None
+    }
+}
+
+fn category(free_bytes: usize) -> u8 {
+    (free_bytes / STEP).min(255) as u8
+}
+
+thread_local! {
+    static TARGET_INDEX: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+static NEXT_TARGET_INDEX: AtomicUsize = AtomicUsize::new(0);
+
+fn target_index() -> usize {
+    TARGET_INDEX.with(|i| {
+        if i.get() == usize::MAX {
+            i.set(NEXT_TARGET_INDEX.fetch_add(1, Ordering::Relaxed) % TARGETS);
+        }
+        i.get()
+    })
+}
+
+impl Default for RelationState {
+    fn default() -> RelationState {
+        RelationState {
+            free: Mutex::default(),
+            targets: [const { AtomicU32::new(NO_BLOCK) }; TARGETS],
+            root: AtomicU64::new(0),
+            rightmost: AtomicU64::new(0),
+            free_pages: Mutex::default(),
+        }
+    }
+}
+
+impl RelationState {
+    /// This thread's current insertion page.
+    pub fn target(&self) -> Option<BlockNo> {
+        let b = self.targets[target_index()].load(Ordering::Relaxed);
+        (b != NO_BLOCK).then_some(b)
+    }
+
+    /// Changes this thread's insertion page.
+    pub fn set_target(&self, block: Option<BlockNo>) {
+        self.targets[target_index()].store(block.unwrap_or(NO_BLOCK), Ordering::Relaxed);
+    }
+
+    /// Whether some thread inserts into this page.
+    pub fn is_target(&self, block: BlockNo) -> bool {
+        self.targets.iter().any(|t| t.load(Ordering::Relaxed) == block)
+    }
+
+    /// Notes how much is free on a page.
+    pub fn record(&self, block: BlockNo, free_bytes: usize) {
+        self.free.lock().set(block, category(free_bytes));
+    }
+
+    /// Hands out a page that should have `need` bytes free; it counts as full from now on.
+    pub fn take(&self, storage: &Storage, rel: RelId, need: usize) -> Result<Option<BlockNo>> {
+        let mut free = self.free.lock();
+        if !free.loaded {
+            drop(free);
+            let (stored, blocks) = load(storage, rel)?;
+            free = self.free.lock();
+            if !free.loaded {
+                for (b, c) in stored.into_iter().enumerate().take(blocks as usize) {
+                    if c > 0 && free.category.get(b).is_none_or(|known| *known == 0) {
+                        free.set(b as BlockNo, c);
+                    }
+                }
+                // Whatever the map says, the last page may have space: a table smaller than one vacuum's interest has no map.
+                if blocks > 0 && free.category.get(blocks as usize - 1).is_none_or(|known| *known == 0) {
+                    free.set(blocks - 1, 255);
+                }
+                free.loaded = true;
+            }
+        }
+        Ok(free.take(need.div_ceil(STEP).min(255) as u8))
+    }
+
+    /// Forgets pages from `blocks` on (the file was cut).
+    pub fn truncate(&self, blocks: BlockNo) {
+        let mut free = self.free.lock();
+        free.category.truncate(blocks as usize);
+        let groups = free.category.len().div_ceil(GROUP);
+        free.group_max.truncate(groups);
+        for t in &self.targets {
+            let b = t.load(Ordering::Relaxed);
+            if b != NO_BLOCK && b >= blocks {
+                t.store(NO_BLOCK, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Bytes known to be free, all pages together.
+    pub fn free_bytes(&self) -> u64 {
+        self.free.lock().category.iter().map(|c| *c as u64 * STEP as u64).sum()
+    }
+
+    /// Writes the map to the FSM fork.
+    pub fn save(&self, storage: &Storage, rel: RelId) -> Result<()> {
+        let categories = self.free.lock().category.clone();
+        for (n, part) in categories.chunks(PER_PAGE as usize).enumerate() {
+            let mut page = storage.pool().write_or_zero(PageId::new(rel, Fork::Fsm, n as BlockNo))?;
+            if page.is_new() {
+                page.init(0);
+                page.set_lower(PAGE_SIZE as u16);
+            }
+            let at = PAGE_HEADER;
+            page.bytes_mut()[at..].fill(0);
+            page.bytes_mut()[at..at + part.len()].copy_from_slice(part);
+            page.mark_dirty_unlogged();
+        }
+        Ok(())
+    }
+}
+
+fn load(storage: &Storage, rel: RelId) -> Result<(Vec<u8>, BlockNo)> {
+    let blocks = storage.pool().blocks(rel, Fork::Main)?;
+    let mut out = Vec::new();
+    for n in 0..storage.pool().blocks(rel, Fork::Fsm)? {
+        let page = storage.pool().read_or_zero(PageId::new(rel, Fork::Fsm, n))?;
+        out.extend_from_slice(&page.bytes()[PAGE_HEADER..]);
+    }
+    out.truncate(blocks as usize);
+    Ok((out, blocks))
+}
+
+/// The states of all relations in use. Part of [`Storage`].
+#[derive(Default)]
+pub struct RelationStates {
+    map: RwLock<HashMap<RelId, Arc<RelationState>>>,
+}
+
+impl RelationStates {
+    /// The state of `rel`, made at first use.
+    pub fn get(&self, rel: RelId) -> Arc<RelationState> {
+        if let Some(s) = self.map.read().get(&rel) {
+            return s.clone();
+        }
+        self.map.write().entry(rel).or_default().clone()
+    }
+
+    /// Forgets a dropped relation.
+    pub fn remove(&self, rel: RelId) {
+        self.map.write().remove(&rel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_handed_out_once() {
+        let mut f = FreeMap::default();
+        for b in 0..200 {
+            f.set(b, if b % 10 == 3 { 20 } else { 2 });
+        }
+        let mut got = Vec::new();
+        while let Some(b) = f.take(10) {
+            got.push(b);
+        }
+        got.sort();
+        assert_eq!(got, (0..20).map(|i| i * 10 + 3).collect::<Vec<_>>());
+        f.set(13, 30);
+        assert_eq!(f.take(25), Some(13));
+        assert_eq!(f.take(25), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! Inserting rows: choosing the page, one row or many per WAL record.
+
+use super::tuple::{self, HEADER_BYTES};
+use super::{Heap, page as hp, prune, wal};
+use crate::buffer::PageMut;
+use crate::page::PAGE_SIZE;
+use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::row::RowRef;
+use crate::txn::Transaction;
+use crate::wal::RecordKind;
+use crate::wal::rmgr;
+use crate::{Fork, toast, vm};
+use quarry_common::{BlockNo, Result, Tid, Xid, err};
+use std::borrow::Cow;
+
+/// Pages added at once when a table of some size grows.
+const EXTEND_BLOCKS: u32 = 8;
+/// Pages added at once by bulk inserts.
+const EXTEND_BLOCKS_BULK: u32 = 64;
+
+pub(crate) fn kind(op: u8) -> RecordKind {
+    RecordKind { rmgr: rmgr::HEAP, op }
+}
+
+/// Space for one tuple on a page, also on one never initialised.
+pub(crate) fn room(p: &[u8]) -> usize {
+    if hp::is_new(p) { hp::TUPLE_BYTES_MAX } else { hp::free_for_tuple(p) }
+}
+
+impl Heap {
+    /// Inserts a row.
+    pub fn insert(&self, txn: &Transaction, row: &[u8]) -> Result<Tid> {
+        let body = self.prepare_row(txn, row)?;
+        let flags = self.external_flag(&body);
+        self.insert_body(txn, &body, flags)
+    }
+
+    /// Inserts a body that fits a page, whatever it holds.
+    pub(crate) fn insert_body(&self, txn: &Transaction, body: &[u8], flags: u16) -> Result<Tid> {
+        let mut page = self.page_with_space(HEADER_BYTES + body.len(), false)?;
+        let block = page.id().block;
+        let slot = hp::free_slot(page.bytes());
+        let xid = txn.assign_xid();
+        with_scratch(|payload| {
+            payload.w32(self.vm_of(&page)).w16(slot).w16(flags).w32(txn.command_id().0).w64(xid.0).wbytes(body);
+            self.log(xid, wal::INSERT, payload, &mut page)
+        })?;
+        Ok(Tid { block, slot })
+    }
+
+    /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
+    pub fn insert_many(&self, txn: &Transaction, rows: &[&[u8]], tids: &mut Vec<Tid>) -> Result<()> {
+        let xid = txn.assign_xid();
+        let cid = txn.command_id().0;
+        let bulk = rows.len() > 50;
+        let mut next = 0;
+        let mut pending: Option<Cow<'_, [u8]>> = None;
+        while next < rows.len() {
+            let first = match pending.take() {
+                Some(b) => b,
+                None => self.prepare_row(txn, rows[next])?,
+            };
+            let mut page = self.page_with_space(HEADER_BYTES + first.len(), bulk)?;
+            let block = page.id().block;
+            with_scratch(|payload| -> Result<()> {
+                payload.w32(self.vm_of(&page)).w32(cid).w64(xid.0);
+                let p: &[u8] = page.bytes();
+                let fresh = hp::is_new(p);
+                let count = hp::slot_count(p);
+                let reuse = hp::flags(p) & hp::HAS_FREE_SLOTS != 0;
+                let mut unused = (1..=count).filter(|s| reuse && hp::slot(p, *s) == hp::Slot::Unused);
+                let mut new_slot = count;
+                let mut left = if fresh { PAGE_SIZE - hp::SLOTS_AT } else { hp::hole(p) };
+                let reserve = self.reserve();
+                let mut body = first;
+                loop {
+                    let slot = match unused.next() {
+                        Some(s) => s,
+                        None => {
+                            new_slot += 1;
+                            left = left.saturating_sub(4);
+                            new_slot
+                        }
+                    };
+                    left -= HEADER_BYTES + body.len();
+                    payload.w16(slot).w16(self.external_flag(&body)).w16(body.len() as u16).wbytes(&body);
+                    tids.push(Tid { block, slot });
+                    next += 1;
+                    if next == rows.len() {
+                        break;
+                    }
+                    // A row that needs moving out of line waits until this page's latch is gone.
+                    if toast::is_needed(rows[next]) {
+                        break;
+                    }
+                    body = Cow::Borrowed(rows[next]);
+                    if left < HEADER_BYTES + body.len() + 4 + reserve || new_slot >= hp::SLOTS_MAX {
+                        pending = Some(body);
+                        break;
+                    }
+                }
+                self.log(xid, wal::MULTI_INSERT, payload, &mut page)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes back a row that this command inserted (a unique index reported a conflict): nobody will see it.
+    pub fn undo_insert(&self, txn: &Transaction, tid: Tid) -> Result<()> {
+        let xid = txn.assign_xid();
+        let mut page = self.storage.pool().write(self.page_id(tid.block))?;
+        let external = self.external_values(page.bytes(), tid.slot);
+        with_scratch(|payload| {
+            payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY).w64(xid.0).w32(txn.command_id().0);
+            self.log(xid, wal::SET_XMAX, payload, &mut page)
+        })?;
+        drop(page);
+        toast::delete_values(self, txn, &external)
+    }
+
+    /// Compresses or moves out of line what makes the row too long for a page.
+    pub(crate) fn prepare_row<'r>(&self, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'r, [u8]>> {
+        let body = if toast::is_needed(row) { toast::shrink(self, txn, row)? } else { Cow::Borrowed(row) };
+        if HEADER_BYTES + body.len() > hp::TUPLE_BYTES_MAX {
+            let size = HEADER_BYTES + body.len();
+            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "row is too big: size {size}, maximum size 8160"));
+        }
+        Ok(body)
+    }
+
+    pub(crate) fn external_flag(&self, body: &[u8]) -> u16 {
+        if self.toast.is_some() && RowRef::new(&self.layout, body).has_external() { tuple::HAS_EXTERNAL } else { 0 }
+    }
+
+    /// The block whose visibility bit a change of this page clears, as records carry it.
+    pub(crate) fn vm_of(&self, page: &PageMut<'_>) -> u32 {
+        if hp::flags(page.bytes()) & hp::ALL_VISIBLE != 0 { page.id().block } else { wal::NO_VM }
+    }
+
+    /// Logs and applies a one-page record whose payload starts with the visibility block.
+    pub(crate) fn log<'a>(&'a self, xid: Xid, op: u8, payload: &[u8], page: &mut PageMut<'a>) -> Result<()> {
+        if hp::flags(page.bytes()) & hp::ALL_VISIBLE != 0 && payload[..4] != wal::NO_VM.to_le_bytes() {
+            let mut map = vm::write_page(&self.storage, self.rel, page.id().block)?;
+            self.storage.log_change(Some(xid), kind(op), payload, &mut [page, &mut map])?;
+        } else {
+            self.storage.log_change(Some(xid), kind(op), payload, &mut [page])?;
+        }
+        Ok(())
+    }
+
+    /// Bytes inserts leave free on every page.
+    fn reserve(&self) -> usize {
+        PAGE_SIZE * (100 - self.options.fillfactor.clamp(10, 100) as usize) / 100
+    }
+
+    /// A latched page with room for a tuple of `need` bytes, made this thread's insertion page.
+    pub(crate) fn page_with_space(&self, need: usize, bulk: bool) -> Result<PageMut<'_>> {
+        let pool = self.storage.pool();
+        let wanted = (need + self.reserve()).min(hp::TUPLE_BYTES_MAX);
+        loop {
+            let block = match self.state.target() {
+                Some(b) => b,
+                None => match self.state.take(&self.storage, self.rel, wanted + 4)? {
+                    Some(b) => b,
+                    None => return self.extend(bulk),
+                },
+            };
+            let mut page = pool.write(self.page_id(block))?;
+            let mut free = room(page.bytes());
+            if free < wanted && prune::prune_in_passing(&self.storage, &mut page)? {
+                free = room(page.bytes());
+            }
+            if free >= wanted {
+                self.state.set_target(Some(block));
+                return Ok(page);
+            }
+            self.state.record(block, free);
+            self.state.set_target(None);
+        }
+    }
+
+    fn extend(&self, bulk: bool) -> Result<PageMut<'_>> {
+        let pool = self.storage.pool();
+        let size = pool.blocks(self.rel, Fork::Main)?;
+        let count: BlockNo = match (bulk, size) {
+            (true, 16..) => EXTEND_BLOCKS_BULK,
+            (false, 64..) => EXTEND_BLOCKS,
+            _ => 1,
+        };
+        let page = pool.extend(self.rel, Fork::Main, count)?;
+        let first = page.id().block;
+        for b in first + 1..first + count {
+            self.state.record(b, hp::TUPLE_BYTES_MAX + 4);
+        }
+        self.state.set_target(Some(first));
+        Ok(page)
+    }
+}

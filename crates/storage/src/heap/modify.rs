@@ -1,0 +1,409 @@
+//! Updating, deleting and locking rows: one loop that looks at the version under its page's exclusive latch, waits without latches,
+//! and looks again.
+
+use super::insert::{kind, room};
+use super::row_lock::RowLockMode;
+use super::tuple::{self, HEADER_BYTES, TupleHeader};
+use super::visibility::{Modifiable, modifiable};
+use super::{Heap, ModifyResult, UpdateOptions, page as hp, prune, wal};
+use crate::buffer::PageMut;
+use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::row::{RowRef, ToastPointer};
+use crate::txn::{Snapshot, Transaction, XidStatus};
+use crate::{WaitPolicy, toast, vm};
+use quarry_common::{BlockNo, Result, Tid};
+use std::borrow::Cow;
+
+/// What one look at a version led to.
+enum Look {
+    /// It may be changed: the header as it is.
+    Go(TupleHeader),
+    /// Final answer.
+    Answer(ModifyResult),
+    /// Waited; look again.
+    Again,
+}
+
+impl Heap {
+    /// Replaces the version at `tid` (visible to `snap`) by `new_row`. Waits for concurrent changers as `wait` says.
+    pub fn update(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        new_row: &[u8],
+        opts: UpdateOptions,
+        wait: WaitPolicy,
+    ) -> Result<ModifyResult> {
+        let mode = if opts.key_unchanged { RowLockMode::NoKeyUpdate } else { RowLockMode::Update };
+        let mut body: Cow<'_, [u8]> = Cow::Borrowed(new_row);
+        let mut prepared = false;
+        let mut target: Option<BlockNo> = None;
+        loop {
+            let (mut page, other) = self.latch_pair(tid.block, target)?;
+            let header = match self.look(txn, snap, tid, mode, &page)? {
+                Look::Go(h) => h,
+                Look::Answer(a) => {
+                    drop((page, other));
+                    self.discard_new_values(txn, new_row, &body)?;
+                    return Ok(a);
+                }
+                Look::Again => {
+                    drop((page, other));
+                    match self.wait_for_turn(txn, snap, tid, mode, wait)? {
+                        true => continue,
+                        false => {
+                            self.discard_new_values(txn, new_row, &body)?;
+                            return Ok(ModifyResult::WouldBlock);
+                        }
+                    }
+                }
+            };
+            if !prepared {
+                prepared = true;
+                if toast::is_needed(new_row) {
+                    drop((page, other));
+                    body = self.prepare_row(txn, new_row)?;
+                    continue;
+                }
+                body = self.prepare_row(txn, new_row)?;
+            }
+            let need = HEADER_BYTES + body.len();
+            let old_external = if header.has(tuple::HAS_EXTERNAL) {
+                self.external_values(page.bytes(), tid.slot)
+            } else {
+                Vec::new()
+            };
+            let xid = txn.assign_xid();
+            let cid = txn.command_id();
+            let mut old_bits = mode.key_bit();
+            if header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax) {
+                old_bits |= header.flags & tuple::XMAX_KEY;
+            }
+            let mut new_flags = tuple::UPDATED | self.external_flag(&body);
+            let (new_tid, hot);
+            match other {
+                None => {
+                    if room(page.bytes()) < need {
+                        prune::prune_in_passing(&self.storage, &mut page)?;
+                    }
+                    if room(page.bytes()) < need {
+                        drop(page);
+                        target = Some(self.page_with_space(need, false)?.id().block);
+                        continue;
+                    }
+                    hot = opts.hot_allowed;
+                    if hot {
+                        old_bits |= tuple::HOT_UPDATED;
+                        new_flags |= tuple::HEAP_ONLY;
+                    }
+                    let slot = hp::free_slot(page.bytes());
+                    new_tid = Tid { block: tid.block, slot };
+                    let old = &hp::tuple(page.bytes(), tid.slot).unwrap_or(&[0; HEADER_BYTES])[HEADER_BYTES..];
+                    let prefix = old.iter().zip(body.iter()).take_while(|(a, b)| a == b).count();
+                    let most = old.len().min(body.len()) - prefix;
+                    let suffix =
+                        old.iter().rev().zip(body.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+                    with_scratch(|payload| {
+                        payload.w32(self.vm_of(&page)).w32(tid.block).w16(tid.slot).w16(slot).w64(xid.0).w32(cid.0);
+                        payload.w16(old_bits).w16(new_flags).w16(prefix as u16).w16(suffix as u16);
+                        payload.wbytes(&body[prefix..body.len() - suffix]);
+                        self.log(xid, wal::UPDATE_LOCAL, payload, &mut page)
+                    })?;
+                }
+                Some(mut new_page) => {
+                    if room(new_page.bytes()) < need {
+                        self.state.record(new_page.id().block, room(new_page.bytes()));
+                        if self.state.target() == target {
+                            self.state.set_target(None);
+                        }
+                        drop((page, new_page));
+                        target = Some(self.page_with_space(need, false)?.id().block);
+                        continue;
+                    }
+                    hot = false;
+                    let slot = hp::free_slot(new_page.bytes());
+                    new_tid = Tid { block: new_page.id().block, slot };
+                    self.log_cross(&mut page, &mut new_page, |payload| {
+                        payload.w16(tid.slot).wtid(new_tid).w64(xid.0).w32(cid.0).w16(old_bits).w16(new_flags);
+                        payload.wbytes(&body);
+                    })?;
+                }
+            }
+            if self.storage.locks().has_row_locks() {
+                self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
+            }
+            if !old_external.is_empty() {
+                let kept = RowRef::new(&self.layout, &body);
+                let gone: Vec<ToastPointer> =
+                    old_external.into_iter().filter(|p| !kept.externals().any(|k| k == *p)).collect();
+                toast::delete_values(self, txn, &gone)?;
+            }
+            return Ok(ModifyResult::Done { tid: new_tid, hot });
+        }
+    }
+
+    /// Deletes the version at `tid` (visible to `snap`).
+    pub fn delete(&self, txn: &Transaction, snap: &Snapshot, tid: Tid, wait: WaitPolicy) -> Result<ModifyResult> {
+        loop {
+            let mut page = self.storage.pool().write(self.page_id(tid.block))?;
+            match self.look(txn, snap, tid, RowLockMode::Update, &page)? {
+                Look::Go(header) => {
+                    let external = if header.has(tuple::HAS_EXTERNAL) {
+                        self.external_values(page.bytes(), tid.slot)
+                    } else {
+                        Vec::new()
+                    };
+                    let xid = txn.assign_xid();
+                    with_scratch(|payload| {
+                        payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY);
+                        payload.w64(xid.0).w32(txn.command_id().0);
+                        self.log(xid, wal::SET_XMAX, payload, &mut page)
+                    })?;
+                    drop(page);
+                    toast::delete_values(self, txn, &external)?;
+                    return Ok(ModifyResult::Done { tid, hot: false });
+                }
+                Look::Answer(a) => return Ok(a),
+                Look::Again => {
+                    drop(page);
+                    if !self.wait_for_turn(txn, snap, tid, RowLockMode::Update, wait)? {
+                        return Ok(ModifyResult::WouldBlock);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Locks the version at `tid` (visible to `snap`) until the transaction ends.
+    pub fn lock(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        mode: RowLockMode,
+        wait: WaitPolicy,
+    ) -> Result<ModifyResult> {
+        if !mode.is_strong() {
+            return self.lock_shared(txn, snap, tid, mode, wait);
+        }
+        loop {
+            let mut page = self.storage.pool().write(self.page_id(tid.block))?;
+            match self.look(txn, snap, tid, mode, &page)? {
+                Look::Go(header) => {
+                    let mine = header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax);
+                    if !mine || header.flags & mode.key_bit() != mode.key_bit() {
+                        // A stronger lock keeps the older holder's xid, so that it survives a subtransaction's end.
+                        let current = txn.assign_xid();
+                        let xid = if mine { header.xmax } else { current };
+                        with_scratch(|payload| {
+                            payload.w32(wal::NO_VM).w16(tid.slot).w16(tuple::XMAX_LOCK_ONLY | mode.key_bit());
+                            payload.w64(xid.0).w32(txn.command_id().0);
+                            self.log(current, wal::SET_XMAX, payload, &mut page)
+                        })?;
+                    }
+                    return Ok(ModifyResult::Done { tid, hot: false });
+                }
+                Look::Answer(a) => return Ok(a),
+                Look::Again => {
+                    drop(page);
+                    if !self.wait_for_turn(txn, snap, tid, mode, wait)? {
+                        return Ok(ModifyResult::WouldBlock);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock_shared(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        mode: RowLockMode,
+        wait: WaitPolicy,
+    ) -> Result<ModifyResult> {
+        loop {
+            let page = self.storage.pool().read(self.page_id(tid.block))?;
+            let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(ModifyResult::Deleted) };
+            let h = TupleHeader::read(t);
+            match modifiable(&h, txn, snap, self.storage.txns(), mode == RowLockMode::KeyShare) {
+                Modifiable::Yes { held_by_me: true, .. } => return Ok(ModifyResult::Done { tid, hot: false }),
+                Modifiable::Yes { shared_with, .. } => {
+                    if self.try_share(txn, tid, mode)? {
+                        drop(page);
+                        if let (Some(_), true) = (shared_with, h.ctid.slot != 0)
+                            && !self.share_newer(txn, h, mode, wait)?
+                        {
+                            return Ok(ModifyResult::WouldBlock);
+                        }
+                        return Ok(ModifyResult::Done { tid, hot: false });
+                    }
+                    drop(page);
+                    if !self.wait_for_sharers(txn, tid, mode, wait)? {
+                        return Ok(ModifyResult::WouldBlock);
+                    }
+                }
+                Modifiable::Wait(xid) => {
+                    drop(page);
+                    if !self.wait_for_holder(txn, tid, xid, mode, wait)? {
+                        return Ok(ModifyResult::WouldBlock);
+                    }
+                }
+                Modifiable::SelfModified { same_command } => return Ok(ModifyResult::SelfModified { same_command }),
+                Modifiable::Updated => return Ok(ModifyResult::Updated { next: h.ctid }),
+                Modifiable::Deleted => return Ok(ModifyResult::Deleted),
+            }
+        }
+    }
+
+    /// A running transaction has made newer versions of a row whose key it keeps: they get the share lock too. False: would block.
+    fn share_newer(&self, txn: &Transaction, old: TupleHeader, mode: RowLockMode, wait: WaitPolicy) -> Result<bool> {
+        let mut prior = old;
+        let mut at = old.ctid;
+        loop {
+            let page = self.storage.pool().read(self.page_id(at.block))?;
+            let Some(t) = hp::tuple(page.bytes(), at.slot) else { return Ok(true) };
+            let h = TupleHeader::read(t);
+            if h.xmin != prior.xmax {
+                return Ok(true);
+            }
+            let running = h.may_be_ended() && self.storage.txns().status(h.xmax) == XidStatus::InProgress;
+            if running && h.has(tuple::XMAX_KEY) && !txn.is_mine(h.xmax) {
+                // The same transaction then deleted it or changed its key.
+                let holder = h.xmax;
+                drop(page);
+                if !self.wait_for_holder(txn, at, holder, mode, wait)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !self.try_share(txn, at, mode)? {
+                drop(page);
+                if !self.wait_for_sharers(txn, at, mode, wait)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !h.may_be_ended() || h.ctid.slot == 0 {
+                return Ok(true);
+            }
+            prior = h;
+            at = h.ctid;
+        }
+    }
+
+    /// Judges the version under its page's exclusive latch.
+    fn look(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        mode: RowLockMode,
+        page: &PageMut<'_>,
+    ) -> Result<Look> {
+        let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(Look::Answer(ModifyResult::Deleted)) };
+        let h = TupleHeader::read(t);
+        Ok(match modifiable(&h, txn, snap, self.storage.txns(), false) {
+            Modifiable::Yes { .. } if self.is_shared(txn, tid, mode)? => Look::Again,
+            Modifiable::Yes { .. } => Look::Go(h),
+            Modifiable::Wait(_) => Look::Again,
+            Modifiable::SelfModified { same_command } => Look::Answer(ModifyResult::SelfModified { same_command }),
+            Modifiable::Updated => Look::Answer(ModifyResult::Updated { next: h.ctid }),
+            Modifiable::Deleted => Look::Answer(ModifyResult::Deleted),
+        })
+    }
+
+    /// Waits for whoever keeps `look` from going on. False: would block. No latch may be held.
+    fn wait_for_turn(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        mode: RowLockMode,
+        wait: WaitPolicy,
+    ) -> Result<bool> {
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(true) };
+        let judged = modifiable(&TupleHeader::read(t), txn, snap, self.storage.txns(), false);
+        drop(page);
+        match judged {
+            Modifiable::Wait(xid) => self.wait_for_holder(txn, tid, xid, mode, wait),
+            Modifiable::Yes { .. } => self.wait_for_sharers(txn, tid, mode, wait),
+            Modifiable::SelfModified { .. } | Modifiable::Updated | Modifiable::Deleted => Ok(true),
+        }
+    }
+
+    /// Latches the page of `block` and, if it is another one, of `target`, in rising order.
+    fn latch_pair(&self, block: BlockNo, target: Option<BlockNo>) -> Result<(PageMut<'_>, Option<PageMut<'_>>)> {
+        let pool = self.storage.pool();
+        Ok(match target {
+            Some(t) if t < block => {
+                let other = pool.write(self.page_id(t))?;
+                (pool.write(self.page_id(block))?, Some(other))
+            }
+            Some(t) if t > block => {
+                let page = pool.write(self.page_id(block))?;
+                (page, Some(pool.write(self.page_id(t))?))
+            }
+            _ => (pool.write(self.page_id(block))?, None),
+        })
+    }
+
+    /// Logs UPDATE_CROSS with whatever map pages it needs.
+    fn log_cross<'a>(
+        &'a self,
+        old: &mut PageMut<'a>,
+        new: &mut PageMut<'a>,
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<()> {
+        let (vm_old, vm_new) = (self.vm_of(old), self.vm_of(new));
+        with_scratch(|payload| {
+            payload.w32(vm_old).w32(vm_new);
+            fill(payload);
+            let mut maps: Vec<PageMut<'a>> = Vec::new();
+            // Map pages rise with their blocks, so latching them in block order is latching them in page order.
+            let mut needed: Vec<BlockNo> = [vm_old, vm_new].into_iter().filter(|b| *b != wal::NO_VM).collect();
+            if needed.len() == 2 && wal::same_map_page(needed[0], needed[1]) {
+                needed.pop();
+            }
+            let descending = needed.len() == 2 && needed[0] > needed[1];
+            if descending {
+                needed.reverse();
+            }
+            for b in needed {
+                maps.push(vm::write_page(&self.storage, self.rel, b)?);
+            }
+            if descending {
+                maps.reverse();
+            }
+            let mut pages: Vec<&mut PageMut<'a>> = Vec::with_capacity(4);
+            pages.push(old);
+            pages.push(new);
+            pages.extend(maps.iter_mut());
+            self.storage.log_change(None, kind(wal::UPDATE_CROSS), payload, &mut pages)?;
+            Ok(())
+        })
+    }
+
+    /// Out-of-line values of the tuple in `slot`.
+    pub(crate) fn external_values(&self, p: &[u8], slot: u16) -> Vec<ToastPointer> {
+        match hp::tuple(p, slot) {
+            Some(t) if tuple::flags(t) & tuple::HAS_EXTERNAL != 0 => {
+                RowRef::new(&self.layout, &t[HEADER_BYTES..]).externals().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The update came to nothing: deletes the values that were moved out of line for it.
+    fn discard_new_values(&self, txn: &Transaction, given: &[u8], body: &[u8]) -> Result<()> {
+        if !toast::is_needed(given) || self.toast.is_none() || given.len() == body.len() {
+            return Ok(());
+        }
+        let given = RowRef::new(&self.layout, given);
+        let made: Vec<ToastPointer> =
+            RowRef::new(&self.layout, body).externals().filter(|p| !given.externals().any(|g| g == *p)).collect();
+        toast::delete_values(self, txn, &made)
+    }
+}

@@ -1,0 +1,230 @@
+//! Pruning: removing versions that no snapshot can see, page by page, whenever someone who needs space passes by.
+//!
+//! For each HOT chain the dead versions at its head go; the root's line pointer, which index entries point to, becomes a redirect to
+//! the first version that stays, or dead if none does. Versions without index entries free their slots at once. Vacuum uses
+//! the same plan and then frees dead root slots after removing their index entries. Follows PostgreSQL's
+//! pruneheap.c; the exclusive latch suffices here, since no one holds pointers into a page without its latch.
+
+use super::page::{self as hp, Slot};
+use super::tuple::{self, TupleHeader};
+use super::visibility::{Fate, fate};
+use super::wal;
+use crate::buffer::PageMut;
+use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::txn::{TxnManager, XidStatus};
+use crate::wal::rmgr;
+use crate::wal::RecordKind;
+use crate::Storage;
+use quarry_common::{Lsn, Result};
+
+/// What to change on a page.
+#[derive(Default, Debug, PartialEq)]
+pub struct PrunePlan {
+    pub redirects: Vec<(u16, u16)>,
+    pub dead: Vec<u16>,
+    pub unused: Vec<u16>,
+    /// The next prune hint.
+    pub prune_xid: u64,
+    /// Versions removed.
+    pub removed: u32,
+}
+
+impl PrunePlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.redirects.is_empty() && self.dead.is_empty() && self.unused.is_empty()
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.w64(self.prune_xid);
+        out.w16(self.redirects.len() as u16).w16(self.dead.len() as u16).w16(self.unused.len() as u16);
+        for (from, to) in &self.redirects {
+            out.w16(*from).w16(*to);
+        }
+        for s in self.dead.iter().chain(&self.unused) {
+            out.w16(*s);
+        }
+    }
+}
+
+/// Plans the pruning of a page. `judge` says what a version is; `aborted` whether a version's `xmax` was rolled back.
+pub fn plan(
+    p: &[u8],
+    judge: &mut dyn FnMut(&TupleHeader) -> Fate,
+    aborted: &mut dyn FnMut(&TupleHeader) -> bool,
+) -> PrunePlan {
+    let n = hp::slot_count(p);
+    let mut plan = PrunePlan::default();
+    let mut visited = vec![false; n as usize + 1];
+    let mut members: Vec<(u16, Fate)> = Vec::new();
+    let mut oldest_end = 0u64;
+    for root in 1..=n {
+        let first = match hp::slot(p, root) {
+            Slot::Redirect(to) => to,
+            Slot::Normal { .. } => match hp::tuple(p, root) {
+                Some(t) if tuple::flags(t) & tuple::HEAP_ONLY == 0 => root,
+                _ => continue,
+            },
+            Slot::Unused | Slot::Dead => continue,
+        };
+        members.clear();
+        let mut at = first;
+        let mut prior = None;
+        while let Some(t) = hp::tuple(p, at) {
+            let h = TupleHeader::read(t);
+            if visited[at as usize] || (at != root && !h.has(tuple::HEAP_ONLY)) || prior.is_some_and(|x| x != h.xmin) {
+                break;
+            }
+            visited[at as usize] = true;
+            let f = judge(&h);
+            if matches!(f, Fate::RecentlyDead | Fate::DeleteInProgress) && (oldest_end == 0 || h.xmax.0 < oldest_end) {
+                oldest_end = h.xmax.0;
+            }
+            members.push((at, f));
+            if !h.has(tuple::HOT_UPDATED) || aborted(&h) {
+                break;
+            }
+            prior = Some(h.xmax);
+            at = h.ctid.slot;
+        }
+        let dead_prefix = members.iter().take_while(|(_, f)| *f == Fate::Dead).count();
+        if dead_prefix == 0 && !members.is_empty() {
+            continue;
+        }
+        plan.removed += dead_prefix as u32;
+        match members.get(dead_prefix) {
+            Some((live, _)) => plan.redirects.push((root, *live)),
+            None => plan.dead.push(root),
+        }
+        plan.unused.extend(members[..dead_prefix].iter().map(|(s, _)| *s).filter(|s| *s != root));
+    }
+    // Heap-only versions that no chain reaches: left by rolled back updates.
+    for s in 1..=n {
+        if visited[s as usize] {
+            continue;
+        }
+        if let Some(t) = hp::tuple(p, s) {
+            let h = TupleHeader::read(t);
+            if h.has(tuple::HEAP_ONLY) && judge(&h) == Fate::Dead {
+                plan.unused.push(s);
+                plan.removed += 1;
+            }
+        }
+    }
+    plan.prune_xid = oldest_end;
+    plan
+}
+
+/// The plan for a page under `horizon`.
+pub fn plan_page(p: &[u8], txns: &TxnManager, horizon: Lsn) -> PrunePlan {
+    plan(p, &mut |h| fate(h, txns, horizon), &mut |h| {
+        h.has(tuple::XMAX_ABORTED) || txns.status(h.xmax) == XidStatus::Aborted
+    })
+}
+
+/// Whether pruning the page can be worth it: its prune hint is a finished transaction old enough.
+pub fn is_promising(p: &[u8], storage: &Storage) -> bool {
+    let xid = hp::prune_xid(p);
+    if xid == 0 || hp::is_new(p) {
+        return false;
+    }
+    match storage.txns().status(quarry_common::Xid(xid)) {
+        XidStatus::Aborted => true,
+        XidStatus::InProgress => false,
+        XidStatus::Committed(csn) => csn <= storage.txns().oldest_visible_csn(),
+    }
+}
+
+/// Carries a plan out and logs it.
+pub fn execute(storage: &Storage, page: &mut PageMut<'_>, plan: &PrunePlan) -> Result<()> {
+    with_scratch(|payload| {
+        plan.encode(payload);
+        storage.log_change(None, RecordKind { rmgr: rmgr::HEAP, op: wal::PRUNE }, payload, &mut [page])?;
+        Ok(())
+    })
+}
+
+/// Prunes the page if its hint promises anything; gives whether it did.
+pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<bool> {
+    if !is_promising(page.bytes(), storage) {
+        return Ok(false);
+    }
+    let horizon = storage.txns().oldest_visible_csn();
+    let plan = plan_page(page.bytes(), storage.txns(), horizon);
+    if plan.is_empty() {
+        // The hint was stale; correct it without a record.
+        if plan.prune_xid != hp::prune_xid(page.bytes()) {
+            hp::set_prune_xid(page.bytes_mut(), plan.prune_xid);
+            page.mark_dirty_hint();
+        }
+        return Ok(false);
+    }
+    execute(storage, page, &plan)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::PAGE_SIZE;
+    use quarry_common::{CommandId, Tid, Xid};
+
+    /// A page with versions given as (flags, xmin, xmax, next slot).
+    fn page(versions: &[(u16, u64, u64, u16)]) -> Vec<u8> {
+        let mut p = vec![0u8; PAGE_SIZE];
+        hp::init(&mut p);
+        for (i, (flags, xmin, xmax, next)) in versions.iter().enumerate() {
+            let mut h = TupleHeader::new(Xid(*xmin), CommandId(0), *flags);
+            h.xmax = Xid(*xmax);
+            if *next != 0 {
+                h.ctid = Tid { block: 0, slot: *next };
+            }
+            h.write(hp::add_tuple(&mut p, i as u16 + 1, 40).expect("fits"));
+        }
+        p
+    }
+
+    /// Transactions below 100 are old and committed, 100..200 aborted, above recent.
+    fn plan_of(p: &[u8]) -> PrunePlan {
+        plan(
+            p,
+            &mut |h| match (h.xmin.0, h.xmax.0) {
+                (100..200, _) => Fate::Dead,
+                (_, 1..100) => Fate::Dead,
+                (_, 200..) => Fate::RecentlyDead,
+                _ => Fate::Live { visible_to_all: true },
+            },
+            &mut |h| (100..200).contains(&h.xmax.0),
+        )
+    }
+
+    #[test]
+    fn dead_heads_become_redirects() {
+        let hot = tuple::HOT_UPDATED;
+        let only = tuple::HEAP_ONLY;
+        let p = page(&[
+            (hot, 10, 11, 2),
+            (only | hot, 11, 12, 3),
+            (only, 12, 0, 0),   // chain 1-2-3, 3 lives
+            (0, 10, 20, 0),     // deleted
+            (hot, 10, 150, 6),  // update rolled back
+            (only, 150, 0, 0),  // its remains
+            (hot, 10, 300, 8),  // recently updated
+            (only, 300, 0, 0),
+        ]);
+        let plan = plan_of(&p);
+        assert_eq!(plan.redirects, [(1, 3)]);
+        assert_eq!(plan.dead, [4]);
+        assert_eq!(plan.unused, [2, 6]);
+        assert_eq!(plan.removed, 4);
+        assert_eq!(plan.prune_xid, 300);
+        // The same page, pruned: a redirect whose chain dies turns dead.
+        let mut p = p;
+        hp::change_slots(&mut p, [(1, 3)].into_iter(), [4].into_iter(), [2, 6].into_iter()).expect("in range");
+        let mut h = TupleHeader::read(hp::tuple(&p, 3).expect("lives"));
+        h.xmax = Xid(13);
+        h.write(hp::tuple_mut(&mut p, 3).expect("lives"));
+        let again = plan_of(&p);
+        assert_eq!((again.dead, again.unused, again.redirects), (vec![1], vec![3], vec![]));
+    }
+}

@@ -1,0 +1,349 @@
+//! Reading rows: by tid through the HOT chain, exactly one version, or the whole table page by page.
+//!
+//! Callbacks run under the page's shared latch and must not touch other pages of the table.
+
+use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
+use super::visibility::{Fate, Memo, fate, is_visible};
+use super::{Heap, Liveness, page as hp, prune};
+use crate::buffer::{PageMut, Ring};
+use crate::page::PAGE_SIZE;
+use crate::txn::{Snapshot, Transaction, XidStatus};
+use quarry_common::{BlockNo, Lsn, Result, Tid};
+use std::ops::Range;
+
+impl Heap {
+    /// The version of the row that `snap` sees, from a tid that an index gave.
+    #[inline]
+    pub fn fetch<R>(&self, snap: &Snapshot, tid: Tid, f: impl FnOnce(Tid, &[u8]) -> R) -> Result<Option<R>> {
+        self.fetch_with_meta(snap, tid, |tid, _, body| f(tid, body))
+    }
+
+    /// As [`fetch`](Self::fetch), with the version's system columns.
+    pub fn fetch_with_meta<R>(
+        &self,
+        snap: &Snapshot,
+        tid: Tid,
+        f: impl FnOnce(Tid, TupleMeta, &[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let p: &[u8] = page.bytes();
+        let mut memo = Memo::default();
+        for (slot, h, body) in Chain::from_index(p, tid.slot) {
+            if is_visible(&h, snap, self.storage.txns(), &mut memo) {
+                let tid = Tid { block: tid.block, slot };
+                return Ok(Some(f(tid, TupleMeta::new(&h, tid), body)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Exactly this version, if `snap` sees it.
+    pub fn fetch_visible<R>(&self, snap: &Snapshot, tid: Tid, f: impl FnOnce(Tid, &[u8]) -> R) -> Result<Option<R>> {
+        if tid.block >= self.blocks()? {
+            return Ok(None);
+        }
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(None) };
+        let h = TupleHeader::read(t);
+        if !is_visible(&h, snap, self.storage.txns(), &mut Memo::default()) {
+            return Ok(None);
+        }
+        Ok(Some(f(tid, &t[HEADER_BYTES..])))
+    }
+
+    /// Exactly this version, whether or not anyone sees it.
+    pub fn fetch_exact<R>(&self, tid: Tid, f: impl FnOnce(Tid, TupleMeta, &[u8]) -> R) -> Result<Option<R>> {
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(None) };
+        Ok(Some(f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..])))
+    }
+
+    /// Whether no snapshot will ever see a row behind this index entry: then the entry may be killed.
+    pub fn is_dead(&self, tid: Tid) -> Result<bool> {
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let horizon = self.storage.txns().oldest_visible_csn();
+        let mut chain = Chain::from_index(page.bytes(), tid.slot);
+        Ok(chain.all(|(_, h, _)| fate(&h, self.storage.txns(), horizon) == Fate::Dead))
+    }
+
+    /// What a unique check must think of the row that an index entry points to.
+    pub fn liveness(&self, txn: &Transaction, tid: Tid) -> Result<Liveness> {
+        let page = self.storage.pool().read(self.page_id(tid.block))?;
+        let txns = self.storage.txns();
+        let mut all_dead = true;
+        for (slot, h, _) in Chain::from_index(page.bytes(), tid.slot) {
+            let live = Liveness::Live(Tid { block: tid.block, slot });
+            if !h.has(tuple::XMIN_FROZEN) && !txn.is_mine(h.xmin) {
+                match txns.status(h.xmin) {
+                    XidStatus::Aborted => continue,
+                    XidStatus::InProgress => return Ok(Liveness::Wait(h.xmin)),
+                    XidStatus::Committed(_) => {}
+                }
+            }
+            if !h.may_be_ended() {
+                return Ok(live);
+            }
+            if txn.is_mine(h.xmax) {
+                all_dead = false;
+                continue;
+            }
+            match txns.status(h.xmax) {
+                XidStatus::Aborted => return Ok(live),
+                XidStatus::InProgress => return Ok(Liveness::Wait(h.xmax)),
+                XidStatus::Committed(csn) => all_dead &= csn <= txns.oldest_visible_csn(),
+            }
+        }
+        Ok(if all_dead { Liveness::Dead } else { Liveness::Gone })
+    }
+
+    /// Reads the rows that `snap` sees, all or those of a range of pages, in physical order.
+    pub fn scan(&self, snap: Snapshot, range: Option<Range<BlockNo>>) -> HeapScan {
+        HeapScan { heap: self.clone(), snap, range, ring: None, memo: Memo::default(), bound: None }
+    }
+
+    /// Reads what an index must have entries for, page by page: `f(tid to index, row, live)`. Rows that only older snapshots see
+    /// come with `live` false: they count for no uniqueness. The caller's table lock keeps writers out. Gives the number of live rows.
+    pub fn index_build_scan(
+        &self,
+        txn: &Transaction,
+        f: &mut dyn FnMut(Tid, &[u8], bool) -> Result<()>,
+    ) -> Result<u64> {
+        let pool = self.storage.pool();
+        let txns = self.storage.txns();
+        let horizon = txns.oldest_visible_csn();
+        let mut ring = Ring::bulk_read();
+        let mut live_rows = 0;
+        for block in 0..self.blocks()? {
+            let page = pool.read_with(self.page_id(block), &mut ring)?;
+            let p: &[u8] = page.bytes();
+            for root in 1..=hp::slot_count(p) {
+                for (_, h, body) in Chain::from_index(p, root) {
+                    let hot = h.has(tuple::HOT_UPDATED);
+                    let live = match fate(&h, txns, horizon) {
+                        Fate::Dead => continue,
+                        Fate::RecentlyDead if hot => continue,
+                        Fate::RecentlyDead => false,
+                        Fate::Live { .. } => true,
+                        Fate::InsertInProgress => {
+                            let ended = h.may_be_ended() && txn.is_mine(h.xmax);
+                            if ended && hot {
+                                continue;
+                            }
+                            txn.is_mine(h.xmin) && !ended
+                        }
+                        Fate::DeleteInProgress if txn.is_mine(h.xmax) && hot => continue,
+                        Fate::DeleteInProgress => !txn.is_mine(h.xmax),
+                    };
+                    live_rows += live as u64;
+                    f(Tid { block, slot: root }, body, live)?;
+                }
+            }
+        }
+        Ok(live_rows)
+    }
+}
+
+/// The versions of a HOT chain on one page, oldest first.
+pub(crate) struct Chain<'a> {
+    p: &'a [u8],
+    next: u16,
+    /// The `xmax` that the next version's `xmin` must equal.
+    prior: Option<quarry_common::Xid>,
+    /// Steps left; bounds the walk whatever the page says.
+    fuel: u16,
+    /// Whether the next version must be one that index entries point to.
+    root: bool,
+}
+
+impl<'a> Chain<'a> {
+    /// From a slot an index entry points to; empty if it is not a root.
+    #[inline]
+    pub(crate) fn from_index(p: &'a [u8], slot: u16) -> Chain<'a> {
+        let (next, root) = match hp::slot(p, slot) {
+            hp::Slot::Redirect(to) => (to, false),
+            _ => (slot, true),
+        };
+        Chain { p, next, prior: None, fuel: hp::SLOTS_MAX, root }
+    }
+}
+
+impl<'a> Iterator for Chain<'a> {
+    type Item = (u16, TupleHeader, &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == 0 || self.fuel == 0 {
+            return None;
+        }
+        self.fuel -= 1;
+        let slot = self.next;
+        let t = hp::tuple(self.p, slot)?;
+        let h = TupleHeader::read(t);
+        if h.has(tuple::HEAP_ONLY) == self.root || self.prior.is_some_and(|x| x != h.xmin) {
+            return None;
+        }
+        self.root = false;
+        if h.has(tuple::HOT_UPDATED) && !h.has(tuple::XMAX_ABORTED) {
+            self.next = h.ctid.slot;
+            self.prior = Some(h.xmax);
+        } else {
+            self.next = 0;
+        }
+        Some((slot, h, &t[HEADER_BYTES..]))
+    }
+}
+
+/// A scan of a table; holds nothing between calls.
+pub struct HeapScan {
+    heap: Heap,
+    snap: Snapshot,
+    /// Pages to read; determined at the first call unless given.
+    range: Option<Range<BlockNo>>,
+    ring: Option<Ring>,
+    memo: Memo,
+    /// Commits up to there are durable and seen by all, as last asked.
+    bound: Option<Lsn>,
+}
+
+impl HeapScan {
+    fn range_mut(&mut self) -> Result<&mut Range<BlockNo>> {
+        if self.range.is_none() {
+            self.range = Some(0..self.heap.blocks()?);
+        }
+        if self.ring.is_none() {
+            self.ring = Some(Ring::bulk_read());
+        }
+        Ok(self.range.as_mut().expect("set above"))
+    }
+
+    /// Pages still to be read.
+    pub fn blocks(&mut self) -> Result<Range<BlockNo>> {
+        Ok(self.range_mut()?.clone())
+    }
+
+    /// Goes on with other pages.
+    pub fn set_range(&mut self, range: Range<BlockNo>) {
+        self.range = Some(range);
+    }
+
+    /// The snapshot read under.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snap
+    }
+
+    /// Calls `f` for each visible row of the next page; false when there is no further page.
+    pub fn next_page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
+        self.page(&mut |tid, t| f(tid, &t[HEADER_BYTES..]))
+    }
+
+    /// As [`next_page`](Self::next_page), with system columns.
+    pub fn next_page_with_meta(
+        &mut self,
+        f: &mut dyn FnMut(Tid, TupleMeta, &[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.page(&mut |tid, t| f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..]))
+    }
+
+    #[inline]
+    fn page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
+        let range = self.range_mut()?;
+        let Some(block) = range.next() else { return Ok(false) };
+        let HeapScan { heap, snap, ring, memo, bound, .. } = self;
+        let storage = &heap.storage;
+        let pool = storage.pool();
+        let ring = ring.as_mut().expect("made with the range");
+        let mut page = pool.read_with(heap.page_id(block), ring)?;
+        if hp::prune_xid(page.bytes()) != 0
+            && hp::hole(page.bytes()) < PAGE_SIZE / 10
+            && prune::is_promising(page.bytes(), storage)
+        {
+            let pin = page.pin();
+            drop(page);
+            if let Some(mut exclusive) = pin.try_write() {
+                prune::prune_in_passing(storage, &mut exclusive)?;
+            }
+            page = pool.read_with(heap.page_id(block), ring)?;
+        }
+        let p: &[u8] = page.bytes();
+        let count = hp::slot_count(p);
+        if hp::flags(p) & hp::ALL_VISIBLE != 0 {
+            for slot in 1..=count {
+                if let Some(t) = hp::tuple(p, slot) {
+                    f(Tid { block, slot }, t)?;
+                }
+            }
+            return Ok(true);
+        }
+        let txns = storage.txns();
+        let mut unfrozen = None;
+        for slot in 1..=count {
+            let Some(t) = hp::tuple(p, slot) else { continue };
+            let h = TupleHeader::read(t);
+            if is_visible(&h, snap, txns, memo) {
+                if !h.has(tuple::XMIN_FROZEN) {
+                    unfrozen = Some(h.xmin);
+                }
+                f(Tid { block, slot }, t)?;
+            }
+        }
+        // Leave hints for those who come after, if that is possible without waiting.
+        if let Some(xmin) = unfrozen
+            && let XidStatus::Committed(csn) = txns.status(xmin)
+        {
+            let limit = match *bound {
+                Some(b) if csn <= b || block % 256 != 0 => b,
+                _ => txns.oldest_visible_csn().min(storage.wal().flushed()),
+            };
+            *bound = Some(limit);
+            if csn <= limit {
+                let pin = page.pin();
+                drop(page);
+                if let Some(mut exclusive) = pin.try_write() {
+                    heap.set_hints(&mut exclusive, limit);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Heap {
+    /// Sets the status flags that are certain by now: commits up to `limit` are durable and seen by all.
+    pub(crate) fn set_hints(&self, page: &mut PageMut<'_>, limit: Lsn) {
+        let txns = self.storage.txns();
+        let mut changed = false;
+        let mut last = (quarry_common::Xid::INVALID, 0u16);
+        for slot in 1..=hp::slot_count(page.bytes()) {
+            let Some(t) = hp::tuple(page.bytes(), slot) else { continue };
+            let h = TupleHeader::read(t);
+            let mut flags = h.flags;
+            if flags & (tuple::XMIN_FROZEN | tuple::XMIN_ABORTED) == 0 {
+                if last.0 != h.xmin {
+                    let hint = match txns.status(h.xmin) {
+                        XidStatus::Committed(csn) if csn <= limit => tuple::XMIN_FROZEN,
+                        XidStatus::Aborted => tuple::XMIN_ABORTED,
+                        XidStatus::Committed(_) | XidStatus::InProgress => 0,
+                    };
+                    last = (h.xmin, hint);
+                }
+                flags |= last.1;
+            }
+            if h.xmax.is_valid() && flags & tuple::XMAX_ABORTED == 0 {
+                match txns.status(h.xmax) {
+                    XidStatus::Aborted => flags |= tuple::XMAX_ABORTED,
+                    XidStatus::Committed(_) if flags & tuple::XMAX_LOCK_ONLY != 0 => flags |= tuple::XMAX_ABORTED,
+                    XidStatus::Committed(_) | XidStatus::InProgress => {}
+                }
+            }
+            if flags != h.flags
+                && let Some(t) = hp::tuple_mut(page.bytes_mut(), slot)
+            {
+                t[30..32].copy_from_slice(&flags.to_le_bytes());
+                changed = true;
+            }
+        }
+        if changed {
+            page.mark_dirty_hint();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Which versions a snapshot sees, which are dead to everyone, which may be changed now.
+//!
+//! A version is visible if its writer's commit is within the snapshot (or it is an earlier command of the reader's own
+//! transaction) and its deleter's is not. [`XMIN_FROZEN`] says "within every snapshot", so old rows cost no
+//! lookup; [`Memo`] remembers the last writer asked for, so rows loaded by one transaction cost one lookup per page.
+
+use super::tuple::*;
+use crate::txn::{Snapshot, Transaction, TxnManager, XidStatus};
+use quarry_common::{Lsn, Xid};
+
+/// The last lookup's answer.
+#[derive(Clone, Copy, Default)]
+pub struct Memo {
+    xid: Xid,
+    sees: bool,
+}
+
+impl Memo {
+    #[inline]
+    fn sees(&mut self, snap: &Snapshot, txns: &TxnManager, xid: Xid) -> bool {
+        if self.xid != xid {
+            self.sees = snap.sees_xid(txns, xid);
+            self.xid = xid;
+        }
+        self.sees
+    }
+}
+
+/// Whether `snap` sees the version.
+#[inline]
+pub fn is_visible(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager, memo: &mut Memo) -> bool {
+    if !h.has(XMIN_FROZEN) {
+        if h.has(XMIN_ABORTED) {
+            return false;
+        }
+        if snap.is_mine(h.xmin) {
+            if h.cmin >= snap.cid() {
+                return false;
+            }
+        } else if !memo.sees(snap, txns, h.xmin) {
+            return false;
+        }
+    }
+    if !h.may_be_ended() {
+        return true;
+    }
+    if snap.is_mine(h.xmax) {
+        return h.cmax >= snap.cid();
+    }
+    !memo.sees(snap, txns, h.xmax)
+}
+
+/// A version as vacuum and pruning see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// No snapshot, present or future, sees it.
+    Dead,
+    /// Ended, but some snapshot may still see it.
+    RecentlyDead,
+    /// Committed and current. `visible_to_all`: committed before the horizon, nobody has begun to end it.
+    Live { visible_to_all: bool },
+    /// Its writer is running.
+    InsertInProgress,
+    /// Its deleter is running.
+    DeleteInProgress,
+}
+
+/// Judges a version against `horizon`: commits up to there are seen by everyone.
+pub fn fate(h: &TupleHeader, txns: &TxnManager, horizon: Lsn) -> Fate {
+    let mut visible_to_all = true;
+    if !h.has(XMIN_FROZEN) {
+        if h.has(XMIN_ABORTED) {
+            return Fate::Dead;
+        }
+        match txns.status(h.xmin) {
+            XidStatus::Aborted => return Fate::Dead,
+            XidStatus::InProgress => return Fate::InsertInProgress,
+            XidStatus::Committed(csn) => visible_to_all = csn <= horizon,
+        }
+    }
+    if !h.may_be_ended() {
+        return Fate::Live { visible_to_all };
+    }
+    match txns.status(h.xmax) {
+        XidStatus::Aborted => Fate::Live { visible_to_all },
+        XidStatus::InProgress => Fate::DeleteInProgress,
+        XidStatus::Committed(csn) if csn <= horizon => Fate::Dead,
+        XidStatus::Committed(_) => Fate::RecentlyDead,
+    }
+}
+
+/// Whether a version may be changed or locked now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Modifiable {
+    /// Yes. `held_by_me`: `xmax` is already this transaction's lock. `shared_with`: a running transaction changes
+    /// the row without touching its key (matters to key-share lockers only).
+    Yes { held_by_me: bool, shared_with: Option<Xid> },
+    /// This transaction has already ended it, or made it in the running command.
+    SelfModified { same_command: bool },
+    /// Ask again when this transaction has ended.
+    Wait(Xid),
+    /// A committed transaction made a newer version.
+    Updated,
+    /// Deleted by a committed transaction, or never existed.
+    Deleted,
+}
+
+/// Judges a version for `txn`, which wants `key` strength (conflicts with every lock) or less. `share` says that only a
+/// key-share lock is wanted, which a running non-key update doesn't disturb.
+pub fn modifiable(
+    h: &TupleHeader,
+    txn: &Transaction,
+    snap: &Snapshot,
+    txns: &TxnManager,
+    key_share_only: bool,
+) -> Modifiable {
+    if !h.has(XMIN_FROZEN) {
+        if h.has(XMIN_ABORTED) {
+            return Modifiable::Deleted;
+        }
+        if txn.is_mine(h.xmin) {
+            if h.cmin >= snap.cid() {
+                return Modifiable::SelfModified { same_command: true };
+            }
+        } else {
+            match txns.status(h.xmin) {
+                XidStatus::Aborted => return Modifiable::Deleted,
+                XidStatus::InProgress => return Modifiable::Wait(h.xmin),
+                XidStatus::Committed(_) => {}
+            }
+        }
+    }
+    let free = Modifiable::Yes { held_by_me: false, shared_with: None };
+    if !h.xmax.is_valid() || h.has(XMAX_ABORTED) {
+        return free;
+    }
+    if h.has(XMAX_LOCK_ONLY) {
+        if txn.is_mine(h.xmax) {
+            return Modifiable::Yes { held_by_me: true, shared_with: None };
+        }
+        return match txns.status(h.xmax) {
+            XidStatus::InProgress if key_share_only && !h.has(XMAX_KEY) => free,
+            XidStatus::InProgress => Modifiable::Wait(h.xmax),
+            XidStatus::Aborted | XidStatus::Committed(_) => free,
+        };
+    }
+    let ended = if h.ctid.slot != 0 { Modifiable::Updated } else { Modifiable::Deleted };
+    if txn.is_mine(h.xmax) {
+        if h.cmax >= snap.cid() {
+            return Modifiable::SelfModified { same_command: h.cmax == txn.command_id() };
+        }
+        return ended;
+    }
+    match txns.status(h.xmax) {
+        XidStatus::Aborted => free,
+        XidStatus::Committed(_) => ended,
+        XidStatus::InProgress if key_share_only && !h.has(XMAX_KEY) => {
+            Modifiable::Yes { held_by_me: false, shared_with: Some(h.xmax) }
+        }
+        XidStatus::InProgress => Modifiable::Wait(h.xmax),
+    }
+}

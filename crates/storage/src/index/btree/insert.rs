@@ -1,0 +1,224 @@
+//! Inserting an entry: the rightmost page directly if it belongs there, else descending; making room before splitting.
+
+use super::page::{self as bp, Splice, Target, ord};
+use super::unique::Verdict;
+use super::{BTree, InsertOutcome, UniqueCheck};
+use crate::WaitPolicy;
+use crate::buffer::PageMut;
+use crate::txn::Transaction;
+use quarry_common::{BlockNo, Error, Result, Tid, err};
+use std::sync::atomic::Ordering;
+
+impl BTree {
+    /// Adds an entry for the row at `tid`. With a unique check, waits for running transactions whose outcome decides.
+    pub fn insert(
+        &self,
+        txn: &Transaction,
+        key: &[u8],
+        payload: &[u8],
+        tid: Tid,
+        check: UniqueCheck<'_>,
+    ) -> Result<InsertOutcome> {
+        self.check_size(key, payload)?;
+        let target = Target { key, ord: ord::of(tid) };
+        let unchecked = matches!(check, UniqueCheck::None);
+        'again: loop {
+            let (mut page, above_all) = match self.rightmost_for(&target, unchecked)? {
+                Some((page, new_key)) => (page, new_key),
+                None => {
+                    let first = match check {
+                        UniqueCheck::None => target,
+                        UniqueCheck::Enforce(_) | UniqueCheck::Report(_) => Target { key, ord: ord::FIRST },
+                    };
+                    (self.descend_write(&first, 0)?, false)
+                }
+            };
+            if let (UniqueCheck::Enforce(heap) | UniqueCheck::Report(heap), false) = (check, above_all) {
+                if bp::is_beyond(page.bytes(), &Target { key, ord: ord::FIRST }, false) {
+                    continue;
+                }
+                match self.check_unique(&mut page, txn, heap, key, tid)? {
+                    Verdict::Free => {}
+                    Verdict::Conflict(tid) => return Ok(InsertOutcome::Conflict { tid }),
+                    Verdict::Wait(xid) => {
+                        drop(page);
+                        txn.wait_for_xid(xid, WaitPolicy::Block)?;
+                        continue;
+                    }
+                }
+                // Equal keys may fill several pages; the entry's place is by tid. The first page's latch has kept other
+                // inserters of the key out; keep it until the next is had.
+                while bp::is_beyond(page.bytes(), &target, false) {
+                    match self.write_link(bp::right(page.bytes()), 0)? {
+                        Some(next) => page = next,
+                        None => continue 'again,
+                    }
+                    if bp::has_flag(page.bytes(), bp::INCOMPLETE_SPLIT) {
+                        self.finish_split(page)?;
+                        continue 'again;
+                    }
+                }
+            }
+            self.insert_on_leaf(page, key, payload, tid)?;
+            return Ok(InsertOutcome::Inserted);
+        }
+    }
+
+    fn check_size(&self, key: &[u8], payload: &[u8]) -> Result<()> {
+        let bytes = key.len() + payload.len();
+        if bytes <= bp::ENTRY_BYTES_MAX {
+            return Ok(());
+        }
+        Err(size_error(self.name(), bytes))
+    }
+
+    /// The rightmost leaf, if `target` certainly belongs at its end; and whether no entry has its key.
+    fn rightmost_for(&self, target: &Target<'_>, unchecked: bool) -> Result<Option<(PageMut<'_>, bool)>> {
+        let known = self.state().rightmost.load(Ordering::Relaxed);
+        if known == 0 {
+            return Ok(None);
+        }
+        let pool = self.storage().pool();
+        let page = pool.write(self.page_id((known - 1) as BlockNo))?;
+        let p: &[u8] = page.bytes();
+        let count = bp::slot_count(p);
+        if page.is_new() || bp::level(p) != 0 || bp::has_flag(p, bp::DELETED) || !bp::is_rightmost(p) {
+            self.state().rightmost.store(0, Ordering::Relaxed);
+            return Ok(None);
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let last = bp::item(p, count - 1);
+        let (last_key, last_ord) = (last.key(), ord::of(last.last_tid()));
+        if (target.key, target.ord) <= (last_key, last_ord) {
+            return Ok(None);
+        }
+        let new_key = target.key > last_key;
+        // An equal key needs the unique check, which wants the first page that can hold it.
+        if !new_key && !unchecked {
+            return Ok(None);
+        }
+        Ok(Some((page, new_key)))
+    }
+
+    fn insert_on_leaf<'a>(&'a self, mut page: PageMut<'a>, key: &[u8], payload: &[u8], tid: Tid) -> Result<()> {
+        let mut change = place(page.bytes(), key, payload, tid);
+        if change.growth(page.bytes()) > bp::free(page.bytes()) as isize {
+            let cleaned = self.remove_dead(&mut page)?;
+            if cleaned {
+                change = place(page.bytes(), key, payload, tid);
+            }
+            if change.growth(page.bytes()) > bp::free(page.bytes()) as isize && self.deduplicate(&mut page)? {
+                change = place(page.bytes(), key, payload, tid);
+            }
+        }
+        let p: &[u8] = page.bytes();
+        if bp::is_rightmost(p) {
+            // Remembered also for pages that this insert will split: the split corrects it.
+            let at = page.id().block as u64 + 1;
+            if self.state().rightmost.load(Ordering::Relaxed) != at {
+                self.state().rightmost.store(at, Ordering::Relaxed);
+            }
+        }
+        self.change_or_split(page, change, None)
+    }
+
+    /// Removes the entries known to be dead to all.
+    fn remove_dead<'a>(&'a self, page: &mut PageMut<'a>) -> Result<bool> {
+        if !bp::has_flag(page.bytes(), bp::HAS_DEAD) {
+            return Ok(false);
+        }
+        let p: &[u8] = page.bytes();
+        let mut splices: Vec<Splice> = Vec::new();
+        for slot in bp::first_data(p)..bp::slot_count(p) {
+            if bp::item(p, slot).is_dead() {
+                match splices.last_mut() {
+                    Some(s) if s.at + s.remove == slot => s.remove += 1,
+                    _ => splices.push(Splice { at: slot, remove: 1, items: Vec::new() }),
+                }
+            }
+        }
+        bp::set_flag(page.bytes_mut(), bp::HAS_DEAD, false);
+        if splices.is_empty() {
+            return Ok(false);
+        }
+        self.log_splices(page, &splices, None)?;
+        Ok(true)
+    }
+
+    /// Joins runs of equal keys into posting lists.
+    fn deduplicate<'a>(&'a self, page: &mut PageMut<'a>) -> Result<bool> {
+        let p: &[u8] = page.bytes();
+        let count = bp::slot_count(p);
+        let mut splices: Vec<Splice> = Vec::new();
+        let mut tids: Vec<Tid> = Vec::new();
+        let mut slot = bp::first_data(p);
+        while slot < count {
+            let head = bp::item(p, slot);
+            let mut end = slot;
+            tids.clear();
+            while end < count {
+                let it = bp::item(p, end);
+                let bytes = 4 + it.key().len() + (tids.len() + it.tid_count()) * 6;
+                let joins = it.payload().is_empty() && it.key() == head.key() && bytes <= bp::POSTING_BYTES_MAX;
+                if !joins {
+                    break;
+                }
+                tids.extend((0..it.tid_count()).map(|i| it.tid(i)));
+                end += 1;
+            }
+            if end > slot + 1 {
+                let items = vec![bp::posting_item(head.key(), &tids)];
+                splices.push(Splice { at: slot, remove: end - slot, items });
+            }
+            slot = end.max(slot + 1);
+        }
+        if splices.is_empty() {
+            return Ok(false);
+        }
+        self.log_splices(page, &splices, None)?;
+        Ok(true)
+    }
+}
+
+/// Where and how an entry goes onto a leaf: beside its neighbours, or into the posting list whose tids surround it.
+fn place(p: &[u8], key: &[u8], payload: &[u8], tid: Tid) -> Splice {
+    let at = bp::lower_bound_leaf(p, &Target { key, ord: ord::of(tid) });
+    if at < bp::slot_count(p) {
+        let it = bp::item(p, at);
+        if it.is_posting() && it.key() == key && it.first_tid() < tid {
+            let all: Vec<Tid> = (0..it.tid_count()).map(|i| it.tid(i)).collect();
+            let cut = all.partition_point(|t| *t < tid);
+            if all.get(cut) == Some(&tid) {
+                // Already there: an entry left by a row version that vacuum has since removed can't be; change nothing.
+                return Splice { at, remove: 0, items: Vec::new() };
+            }
+            let items = if payload.is_empty() && it.bytes().len() + 6 <= bp::POSTING_BYTES_MAX {
+                let mut tids = all;
+                tids.insert(cut, tid);
+                vec![bp::posting_item(key, &tids)]
+            } else {
+                vec![
+                    bp::posting_item(key, &all[..cut]),
+                    bp::leaf_item(key, payload, tid),
+                    bp::posting_item(key, &all[cut..]),
+                ]
+            };
+            return Splice { at, remove: 1, items };
+        }
+    }
+    Splice { at, remove: 0, items: vec![bp::leaf_item(key, payload, tid)] }
+}
+
+/// PostgreSQL's error for entries that are too long.
+pub(crate) fn size_error(name: &str, bytes: usize) -> Error {
+    let size = (bytes + 8).next_multiple_of(8);
+    err!(
+        PROGRAM_LIMIT_EXCEEDED,
+        "index row size {size} exceeds btree version 4 maximum 2704 for index \"{name}\""
+    )
+    .hint(
+        "Values larger than 1/3 of a buffer page cannot be indexed.\nConsider a function index of an MD5 hash of the value, or use full text indexing.",
+    )
+}

@@ -1,0 +1,628 @@
+//! B-tree pages as plain bytes.
+//!
+//! | offset | size | content |
+//! | --- | --- | --- |
+//! | 0 | 32 | page header; `aux` = bytes of removed items not yet squeezed out |
+//! | 32 | 2 each | slots: offset of the item; in key order. Slot 0 is the high key unless the page is rightmost on its level |
+//! | upper | | items |
+//! | 8176 | 4 | right sibling's block ([`NONE`]: rightmost) |
+//! | 8180 | 4 | right sibling's generation |
+//! | 8184 | 4 | this page's generation: grows when the page is reused, so that stale links are noticed |
+//! | 8188 | 2 | level, 0 = leaf |
+//! | 8190 | 2 | flags |
+//!
+//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid, bit 14 dead (a hint).
+//!
+//! | item | bytes |
+//! | --- | --- |
+//! | leaf entry | head, payload length u16, key, payload, tid 6 |
+//! | posting list | head, count u16, key, count x tid 6 (rising) |
+//! | pivot (internal entries, high keys) | head, child u32, child's generation u32, key, [tid 6] |
+//!
+//! Entries are ordered by (key, tid). A pivot without tid stands before every entry with its key: suffix truncation leaves just enough of
+//! key and tid to tell the halves apart. The first entry of an internal page has the empty key: "minus infinity".
+
+use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
+use crate::page::{PAGE_HEADER, PAGE_SIZE, PAGE_VERSION};
+use quarry_common::{BlockNo, Error, Result, Tid};
+use std::cmp::Ordering;
+
+/// "No page".
+pub const NONE: BlockNo = u32::MAX;
+/// Size of the part at the page's end.
+pub const SPECIAL_BYTES: usize = 16;
+/// Where items end.
+pub const ITEMS_END: usize = PAGE_SIZE - SPECIAL_BYTES;
+/// Bytes for slots and items.
+pub const CAPACITY: usize = ITEMS_END - PAGE_HEADER;
+/// Longest key and payload together; PostgreSQL's limit of 2704 less its 8 bytes of tuple header.
+pub const ENTRY_BYTES_MAX: usize = 2696;
+/// Longest posting list, so that pages still split well.
+pub const POSTING_BYTES_MAX: usize = 1300;
+
+/// The left half of a split whose right half has no entry in the parent yet.
+pub const INCOMPLETE_SPLIT: u16 = 0x0001;
+/// Emptied and cut out of the tree.
+pub const DELETED: u16 = 0x0002;
+/// Some items carry the dead hint. Itself a hint.
+pub const HAS_DEAD: u16 = 0x0004;
+
+const KEY_MASK: u16 = 0x0fff;
+const POSTING: u16 = 0x1000;
+const HAS_TID: u16 = 0x2000;
+const DEAD: u16 = 0x4000;
+
+const LOWER: usize = 14;
+const UPPER: usize = 16;
+const GARBAGE: usize = 24;
+const RIGHT: usize = ITEMS_END;
+const RIGHT_GENERATION: usize = ITEMS_END + 4;
+const GENERATION: usize = ITEMS_END + 8;
+const LEVEL: usize = ITEMS_END + 12;
+const FLAGS: usize = ITEMS_END + 14;
+
+/// A page and the generation it had when the link to it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub block: BlockNo,
+    pub generation: u32,
+}
+
+impl Link {
+    /// To no page.
+    pub const NONE: Link = Link { block: NONE, generation: 0 };
+}
+
+/// Where a tid stands among equal keys: before all, at a tid, after all.
+pub mod ord {
+    use quarry_common::Tid;
+    /// Before every tid.
+    pub const FIRST: u64 = 0;
+    /// After every tid.
+    pub const LAST: u64 = u64::MAX;
+    /// At the tid.
+    #[inline]
+    pub fn of(tid: Tid) -> u64 {
+        tid.to_u64() + 1
+    }
+}
+
+/// A position between entries: everything before it is smaller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target<'a> {
+    pub key: &'a [u8],
+    pub ord: u64,
+}
+
+impl Target<'_> {
+    #[inline]
+    fn cmp_to(&self, key: &[u8], ord: u64) -> Ordering {
+        self.key.cmp(key).then(self.ord.cmp(&ord))
+    }
+}
+
+/// Makes an empty page.
+pub fn init(p: &mut [u8], level: u16, generation: u32, right: Link) {
+    p[8..].fill(0);
+    put_u16(p, LOWER, PAGE_HEADER as u16);
+    put_u16(p, UPPER, ITEMS_END as u16);
+    put_u16(p, 18, ITEMS_END as u16);
+    put_u16(p, 20, PAGE_VERSION);
+    set_right(p, right);
+    put_u32(p, GENERATION, generation);
+    put_u16(p, LEVEL, level);
+}
+
+#[inline]
+pub fn right(p: &[u8]) -> Link {
+    Link { block: get_u32(p, RIGHT), generation: get_u32(p, RIGHT_GENERATION) }
+}
+pub fn set_right(p: &mut [u8], to: Link) {
+    put_u32(p, RIGHT, to.block);
+    put_u32(p, RIGHT_GENERATION, to.generation);
+}
+#[inline]
+pub fn is_rightmost(p: &[u8]) -> bool {
+    get_u32(p, RIGHT) == NONE
+}
+#[inline]
+pub fn generation(p: &[u8]) -> u32 {
+    get_u32(p, GENERATION)
+}
+#[inline]
+pub fn level(p: &[u8]) -> u16 {
+    get_u16(p, LEVEL)
+}
+#[inline]
+pub fn has_flag(p: &[u8], flag: u16) -> bool {
+    get_u16(p, FLAGS) & flag != 0
+}
+pub fn set_flag(p: &mut [u8], flag: u16, on: bool) {
+    let f = get_u16(p, FLAGS);
+    put_u16(p, FLAGS, if on { f | flag } else { f & !flag });
+}
+
+/// Slots in use, the high key's included.
+#[inline]
+pub fn slot_count(p: &[u8]) -> usize {
+    (get_u16(p, LOWER) as usize).saturating_sub(PAGE_HEADER).min(CAPACITY) / 2
+}
+/// The first slot that is not the high key.
+#[inline]
+pub fn first_data(p: &[u8]) -> usize {
+    !is_rightmost(p) as usize
+}
+/// Bytes that further slots and items may take, after squeezing.
+pub fn free(p: &[u8]) -> usize {
+    (get_u16(p, UPPER) as usize).saturating_sub(get_u16(p, LOWER) as usize) + get_u64(p, GARBAGE) as usize
+}
+
+#[inline]
+fn offset(p: &[u8], slot: usize) -> usize {
+    get_u16(p, PAGE_HEADER + slot * 2) as usize
+}
+
+/// The item in `slot`; its length depends on whether it is a pivot (high key, internal page).
+#[inline]
+pub fn item(p: &[u8], slot: usize) -> Item<'_> {
+    let pivot = level(p) > 0 || (slot == 0 && !is_rightmost(p));
+    Item::at(p, offset(p, slot), pivot)
+}
+
+/// The high key; none on the rightmost page.
+#[inline]
+pub fn high_key(p: &[u8]) -> Option<Item<'_>> {
+    if is_rightmost(p) || slot_count(p) == 0 { None } else { Some(Item::at(p, offset(p, 0), true)) }
+}
+
+/// Whether `target` lies beyond this page: at or above its high key, or (`strict`) only above it.
+#[inline]
+pub fn is_beyond(p: &[u8], target: &Target<'_>, strict: bool) -> bool {
+    match high_key(p) {
+        None => false,
+        Some(h) => match target.cmp_to(h.key(), h.pivot_ord()) {
+            Ordering::Greater => true,
+            Ordering::Equal => !strict,
+            Ordering::Less => false,
+        },
+    }
+}
+
+/// An item's bytes.
+#[derive(Clone, Copy)]
+pub struct Item<'a> {
+    bytes: &'a [u8],
+    pivot: bool,
+}
+
+impl<'a> Item<'a> {
+    #[inline]
+    fn at(p: &'a [u8], offset: usize, pivot: bool) -> Item<'a> {
+        let head = get_u16(p, offset);
+        let len = if pivot { pivot_len(head) } else { leaf_len(head, get_u16(p, offset + 2)) };
+        Item { bytes: &p[offset..offset + len], pivot }
+    }
+
+    /// Wraps one item's bytes; none if they are not exactly one item.
+    pub fn parse(bytes: &'a [u8], pivot: bool) -> Option<Item<'a>> {
+        if bytes.len() < 4 {
+            return None;
+        }
+        let head = get_u16(bytes, 0);
+        let len = if pivot { pivot_len(head) } else { leaf_len(head, get_u16(bytes, 2)) };
+        (len == bytes.len()).then_some(Item { bytes, pivot })
+    }
+
+    #[inline]
+    fn head(&self) -> u16 {
+        get_u16(self.bytes, 0)
+    }
+    /// All its bytes.
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        let at = if self.pivot { 10 } else { 4 };
+        &self.bytes[at..at + (self.head() & KEY_MASK) as usize]
+    }
+    #[inline]
+    pub fn is_posting(&self) -> bool {
+        self.head() & POSTING != 0
+    }
+    #[inline]
+    pub fn is_dead(&self) -> bool {
+        self.head() & DEAD != 0
+    }
+    /// INCLUDE bytes of a leaf entry.
+    #[inline]
+    pub fn payload(&self) -> &'a [u8] {
+        if self.is_posting() {
+            return &[];
+        }
+        let at = 4 + (self.head() & KEY_MASK) as usize;
+        &self.bytes[at..at + get_u16(self.bytes, 2) as usize]
+    }
+    /// Number of tids of a leaf item.
+    #[inline]
+    pub fn tid_count(&self) -> usize {
+        if self.is_posting() { get_u16(self.bytes, 2) as usize } else { 1 }
+    }
+    /// The `i`th tid of a leaf item.
+    #[inline]
+    pub fn tid(&self, i: usize) -> Tid {
+        let at = self.bytes.len() - (self.tid_count() - i) * 6;
+        read_tid(self.bytes, at)
+    }
+    #[inline]
+    pub fn first_tid(&self) -> Tid {
+        self.tid(0)
+    }
+    #[inline]
+    pub fn last_tid(&self) -> Tid {
+        read_tid(self.bytes, self.bytes.len() - 6)
+    }
+    /// Where a pivot stands among equal keys.
+    #[inline]
+    pub fn pivot_ord(&self) -> u64 {
+        if self.head() & HAS_TID != 0 { ord::of(self.last_tid()) } else { ord::FIRST }
+    }
+    /// The page an internal entry points to.
+    #[inline]
+    pub fn child(&self) -> Link {
+        Link { block: get_u32(self.bytes, 2), generation: get_u32(self.bytes, 6) }
+    }
+    /// As a position.
+    pub fn as_target(&self) -> Target<'a> {
+        let ord = if self.pivot { self.pivot_ord() } else { ord::of(self.first_tid()) };
+        Target { key: self.key(), ord }
+    }
+}
+
+#[inline]
+fn read_tid(b: &[u8], at: usize) -> Tid {
+    Tid { block: get_u32(b, at), slot: get_u16(b, at + 4) }
+}
+
+#[inline]
+fn pivot_len(head: u16) -> usize {
+    10 + (head & KEY_MASK) as usize + if head & HAS_TID != 0 { 6 } else { 0 }
+}
+
+#[inline]
+fn leaf_len(head: u16, second: u16) -> usize {
+    4 + (head & KEY_MASK) as usize + if head & POSTING != 0 { second as usize * 6 } else { second as usize + 6 }
+}
+
+fn push_tid(out: &mut Vec<u8>, tid: Tid) {
+    out.extend_from_slice(&tid.block.to_le_bytes());
+    out.extend_from_slice(&tid.slot.to_le_bytes());
+}
+
+/// Makes a leaf entry.
+pub fn leaf_item(key: &[u8], payload: &[u8], tid: Tid) -> Vec<u8> {
+    let mut out = Vec::with_capacity(10 + key.len() + payload.len());
+    out.extend_from_slice(&(key.len() as u16).to_le_bytes());
+    out.extend_from_slice(&(payload.len() as u16).to_le_bytes());
+    out.extend_from_slice(key);
+    out.extend_from_slice(payload);
+    push_tid(&mut out, tid);
+    out
+}
+
+/// Makes a posting list of rising tids, or a plain entry of one.
+pub fn posting_item(key: &[u8], tids: &[Tid]) -> Vec<u8> {
+    if let [one] = tids {
+        return leaf_item(key, &[], *one);
+    }
+    let mut out = Vec::with_capacity(4 + key.len() + tids.len() * 6);
+    out.extend_from_slice(&(key.len() as u16 | POSTING).to_le_bytes());
+    out.extend_from_slice(&(tids.len() as u16).to_le_bytes());
+    out.extend_from_slice(key);
+    for t in tids {
+        push_tid(&mut out, *t);
+    }
+    out
+}
+
+/// Makes a pivot.
+pub fn pivot_item(key: &[u8], tid: Option<Tid>, child: Link) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 + key.len());
+    let head = key.len() as u16 | if tid.is_some() { HAS_TID } else { 0 };
+    out.extend_from_slice(&head.to_le_bytes());
+    out.extend_from_slice(&child.block.to_le_bytes());
+    out.extend_from_slice(&child.generation.to_le_bytes());
+    out.extend_from_slice(key);
+    if let Some(t) = tid {
+        push_tid(&mut out, t);
+    }
+    out
+}
+
+/// The same pivot pointing elsewhere.
+pub fn pivot_with_child(pivot: &Item<'_>, child: Link) -> Vec<u8> {
+    let mut out = pivot.bytes().to_vec();
+    put_u32(&mut out, 2, child.block);
+    put_u32(&mut out, 6, child.generation);
+    out
+}
+
+/// The shortest pivot that is above `left` (its last tid) and not above `right` (its first).
+pub fn separator(left: &Item<'_>, right: &Item<'_>) -> Vec<u8> {
+    let (l, r) = (left.key(), right.key());
+    let common = l.iter().zip(r).take_while(|(a, b)| a == b).count();
+    if common < r.len() {
+        pivot_item(&r[..common + 1], None, Link { block: 0, generation: 0 })
+    } else {
+        // Equal keys (a longer left key would sort after the right one).
+        pivot_item(r, Some(right.first_tid()), Link { block: 0, generation: 0 })
+    }
+}
+
+/// The first slot from `first_data` whose last (key, tid) is not before `target`; `slot_count` if there is none.
+#[inline]
+pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
+    let (mut low, mut high) = (first_data(p), slot_count(p));
+    while low < high {
+        let mid = (low + high) / 2;
+        let it = Item::at(p, offset(p, mid), false);
+        let before = match it.key().cmp(target.key) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => ord::of(it.last_tid()) < target.ord,
+        };
+        if before {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    low
+}
+
+/// The slot of the child to descend to: the last separator not above `target`, or (`strict`) below it.
+#[inline]
+pub fn child_slot(p: &[u8], target: &Target<'_>, strict: bool) -> usize {
+    let first = first_data(p);
+    // The first entry is below everything.
+    let (mut low, mut high) = (first + 1, slot_count(p));
+    while low < high {
+        let mid = (low + high) / 2;
+        let it = Item::at(p, offset(p, mid), true);
+        let go_right = match target.cmp_to(it.key(), it.pivot_ord()) {
+            Ordering::Greater => true,
+            Ordering::Equal => !strict,
+            Ordering::Less => false,
+        };
+        if go_right {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    low - 1
+}
+
+/// One replacement: at slot `at`, `remove` items go and `items` come.
+#[derive(Clone, Debug, Default)]
+pub struct Splice {
+    pub at: usize,
+    pub remove: usize,
+    pub items: Vec<Vec<u8>>,
+}
+
+impl Splice {
+    /// Bytes by which the page's contents grow; negative: shrink.
+    pub fn growth(&self, p: &[u8]) -> isize {
+        let added: usize = self.items.iter().map(|i| i.len() + 2).sum();
+        let gone: usize = (self.at..self.at + self.remove).map(|s| item(p, s).bytes().len() + 2).sum();
+        added as isize - gone as isize
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(quarry_common::SqlState::INDEX_CORRUPTED, format!("B-tree change does not fit its page: {what}"))
+}
+
+fn squeeze(p: &mut [u8]) {
+    let copy: [u8; PAGE_SIZE] = (&p[..PAGE_SIZE]).try_into().expect("a page");
+    let mut upper = ITEMS_END;
+    for slot in 0..slot_count(&copy) {
+        let it = item(&copy, slot);
+        upper -= it.bytes().len();
+        p[upper..upper + it.bytes().len()].copy_from_slice(it.bytes());
+        put_u16(p, PAGE_HEADER + slot * 2, upper as u16);
+    }
+    put_u16(p, UPPER, upper as u16);
+    put_u64(p, GARBAGE, 0);
+}
+
+/// Replaces the items of slots `at..at + remove` by `items` (their bytes).
+pub fn splice(p: &mut [u8], at: usize, remove: usize, items: &[&[u8]]) -> Result<()> {
+    let count = slot_count(p);
+    if at + remove > count {
+        return Err(damaged("no such slots"));
+    }
+    let gone: usize = (at..at + remove).map(|s| item(p, s).bytes().len()).sum();
+    let added: usize = items.iter().map(|i| i.len()).sum();
+    let grown = added + items.len() * 2;
+    if grown > free(p) + gone + remove * 2 {
+        return Err(damaged("no space"));
+    }
+    // Take the old slots out.
+    let tail = PAGE_HEADER + (at + remove) * 2..PAGE_HEADER + count * 2;
+    if remove > 0 {
+        p.copy_within(tail, PAGE_HEADER + at * 2);
+        put_u16(p, LOWER, (PAGE_HEADER + (count - remove) * 2) as u16);
+        let garbage = get_u64(p, GARBAGE) + gone as u64;
+        put_u64(p, GARBAGE, garbage);
+    }
+    let hole = (get_u16(p, UPPER) - get_u16(p, LOWER)) as usize;
+    if hole < grown {
+        squeeze(p);
+    }
+    // Put the new ones in.
+    let count = count - remove;
+    if !items.is_empty() {
+        p.copy_within(PAGE_HEADER + at * 2..PAGE_HEADER + count * 2, PAGE_HEADER + (at + items.len()) * 2);
+        let mut upper = get_u16(p, UPPER) as usize;
+        for (i, it) in items.iter().enumerate() {
+            upper -= it.len();
+            p[upper..upper + it.len()].copy_from_slice(it);
+            put_u16(p, PAGE_HEADER + (at + i) * 2, upper as u16);
+        }
+        put_u16(p, UPPER, upper as u16);
+        put_u16(p, LOWER, (PAGE_HEADER + (count + items.len()) * 2) as u16);
+    }
+    Ok(())
+}
+
+/// Gives the page a high key, replacing the one it may have, and its right sibling.
+pub fn set_high_key(p: &mut [u8], pivot: &[u8], to: Link) -> Result<()> {
+    drop_high_key(p)?;
+    splice(p, 0, 0, &[pivot])?;
+    set_right(p, to);
+    Ok(())
+}
+
+/// Makes the page rightmost: no high key, no right sibling.
+pub fn drop_high_key(p: &mut [u8]) -> Result<()> {
+    if !is_rightmost(p) {
+        splice(p, 0, 1, &[])?;
+        set_right(p, Link::NONE);
+    }
+    Ok(())
+}
+
+/// Marks a leaf item dead to all. A hint: lost without harm.
+pub fn mark_dead(p: &mut [u8], slot: usize) {
+    let at = offset(p, slot);
+    let head = get_u16(p, at);
+    put_u16(p, at, head | DEAD);
+    set_flag(p, HAS_DEAD, true);
+}
+
+/// Checks bounds and order of one page; gives what is wrong.
+pub fn check(p: &[u8]) -> std::result::Result<(), String> {
+    let (lower, upper) = (get_u16(p, LOWER) as usize, get_u16(p, UPPER) as usize);
+    if lower < PAGE_HEADER || lower > upper || upper > ITEMS_END || lower % 2 != 0 {
+        return Err(format!("bad bounds: lower {lower}, upper {upper}"));
+    }
+    let count = slot_count(p);
+    if !is_rightmost(p) && count == 0 {
+        return Err("no high key".into());
+    }
+    let mut used = 0;
+    let mut last: Option<(Vec<u8>, u64)> = None;
+    for slot in 0..count {
+        let at = offset(p, slot);
+        let pivot = level(p) > 0 || (slot == 0 && !is_rightmost(p));
+        if at < upper || at + 4 > ITEMS_END {
+            return Err(format!("slot {slot} points to {at}"));
+        }
+        let head = get_u16(p, at);
+        let len = if pivot { pivot_len(head) } else { leaf_len(head, get_u16(p, at + 2)) };
+        if at + len > ITEMS_END {
+            return Err(format!("the item in slot {slot} is {len} bytes long"));
+        }
+        used += len;
+        if slot < first_data(p) {
+            continue;
+        }
+        let it = Item::at(p, at, pivot);
+        let (from, to) = if pivot {
+            (it.pivot_ord(), it.pivot_ord())
+        } else {
+            for i in 1..it.tid_count() {
+                if it.tid(i - 1) >= it.tid(i) {
+                    return Err(format!("tids of the posting list in slot {slot} do not rise"));
+                }
+            }
+            (ord::of(it.first_tid()), ord::of(it.last_tid()))
+        };
+        if let Some((key, ord)) = &last
+            && (key.as_slice(), *ord) >= (it.key(), from)
+            && !(pivot && slot == first_data(p) + 1 && key.is_empty() && it.key().is_empty())
+        {
+            return Err(format!("the item in slot {slot} is not above the one before it"));
+        }
+        if let Some(h) = high_key(p)
+            && (it.key(), to) >= (h.key(), h.pivot_ord())
+        {
+            return Err(format!("the item in slot {slot} is not below the high key"));
+        }
+        last = Some((it.key().to_vec(), to));
+    }
+    if used as u64 + get_u64(p, GARBAGE) != (ITEMS_END - upper) as u64 {
+        return Err(format!("{used} bytes of items and {} of garbage fill {}", get_u64(p, GARBAGE), ITEMS_END - upper));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tid(n: u32) -> Tid {
+        Tid { block: n, slot: 1 }
+    }
+
+    #[test]
+    fn items_read_back() {
+        let b = leaf_item(b"key", b"pay", tid(7));
+        let it = Item::parse(&b, false).expect("one item");
+        assert_eq!((it.key(), it.payload(), it.first_tid(), it.tid_count()), (&b"key"[..], &b"pay"[..], tid(7), 1));
+        let b = posting_item(b"k", &[tid(1), tid(2), tid(9)]);
+        let it = Item::parse(&b, false).expect("one item");
+        assert_eq!((it.key(), it.first_tid(), it.tid(1), it.last_tid()), (&b"k"[..], tid(1), tid(2), tid(9)));
+        let b = pivot_item(b"abc", Some(tid(3)), Link { block: 5, generation: 6 });
+        let it = Item::parse(&b, true).expect("one item");
+        assert_eq!((it.key(), it.pivot_ord(), it.child()), (&b"abc"[..], ord::of(tid(3)), Link { block: 5, generation: 6 }));
+        assert!(Item::parse(&b[..b.len() - 1], true).is_none());
+    }
+
+    #[test]
+    fn separators_are_short_and_between() {
+        let sep = |l: &[u8], lt, r: &[u8], rt| {
+            let (l, r) = (leaf_item(l, b"", tid(lt)), leaf_item(r, b"", tid(rt)));
+            let s = separator(&Item::parse(&l, false).expect("item"), &Item::parse(&r, false).expect("item"));
+            let s = Item::parse(&s, true).expect("item");
+            (s.key().to_vec(), s.pivot_ord())
+        };
+        assert_eq!(sep(b"apple", 1, b"banana", 1), (b"b".to_vec(), 0));
+        assert_eq!(sep(b"app", 1, b"apple", 1), (b"appl".to_vec(), 0));
+        assert_eq!(sep(b"x", 1, b"x", 2), (b"x".to_vec(), ord::of(tid(2))));
+    }
+
+    #[test]
+    fn splices_keep_a_page_sound() {
+        let mut p = vec![0u8; PAGE_SIZE];
+        init(&mut p, 0, 0, Link::NONE);
+        let mut model: Vec<Vec<u8>> = Vec::new();
+        let mut x = 12345u64;
+        for round in 0..3000 {
+            x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let n = (x >> 33) as usize;
+            if n % 3 != 0 || model.is_empty() {
+                let key = format!("{:05}{}", n % 50_000, "x".repeat(n % 60)).into_bytes();
+                let it = leaf_item(&key, b"", tid(round));
+                let target = Target { key: &key, ord: ord::of(tid(round)) };
+                let at = lower_bound_leaf(&p, &target);
+                if free(&p) < it.len() + 2 {
+                    assert!(splice(&mut p, at, 0, &[&it]).is_err());
+                    continue;
+                }
+                splice(&mut p, at, 0, &[&it]).expect("fits");
+                model.insert(at, it);
+            } else {
+                let at = n % model.len();
+                splice(&mut p, at, 1, &[]).expect("there");
+                model.remove(at);
+            }
+            check(&p).expect("sound");
+        }
+        let got: Vec<Vec<u8>> = (0..slot_count(&p)).map(|s| item(&p, s).bytes().to_vec()).collect();
+        assert_eq!(got, model);
+    }
+}

@@ -1,0 +1,363 @@
+//! Scanning a range of keys in either direction.
+//!
+//! A scan copies what it needs of a leaf under the shared latch and then holds nothing. Forward it follows the right link it saw; if
+//! that page has been removed or reused meanwhile, it descends to the high key it saw. Backward it always descends to the last
+//! page below the low bound that its descent found: so neither splits nor removals can make it skip or repeat an entry.
+
+use super::page::{self as bp, Link, Target, ord};
+use super::search::LowBound;
+use super::{BTree, Direction, KeyRange};
+use crate::heap::Heap;
+use quarry_common::{Lsn, Result, Tid};
+use std::ops::{Bound, Range};
+
+/// Above every key: longer than any, of the highest byte.
+static ABOVE_ALL: [u8; bp::ENTRY_BYTES_MAX + 1] = [0xff; bp::ENTRY_BYTES_MAX + 1];
+
+/// An entry of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry<'a> {
+    /// The whole key.
+    pub key: &'a [u8],
+    /// The bytes stored with it.
+    pub payload: &'a [u8],
+    /// The row it points to (the root of its HOT chain).
+    pub tid: Tid,
+    /// With [`IndexScan::with_visibility`]: the row is visible to every snapshot, the heap need not be asked.
+    pub all_visible: bool,
+}
+
+struct Found {
+    key: Range<u32>,
+    payload: Range<u32>,
+    tid: Tid,
+    slot: u16,
+    all_visible: bool,
+}
+
+enum Next {
+    /// Nothing read yet.
+    Start,
+    /// Forward: this page, or where `bound` says.
+    Right(Link),
+    /// Backward: the page below `bound`.
+    Below,
+    /// Nothing left.
+    Done,
+}
+
+/// A scan in progress. Holds no latch or pin between calls.
+pub struct IndexScan {
+    tree: BTree,
+    range: KeyRange,
+    direction: Direction,
+    heap: Option<Heap>,
+    /// Bytes of the current page's keys and payloads.
+    bytes: Vec<u8>,
+    found: Vec<Found>,
+    at: usize,
+    next: Next,
+    bound: LowBound,
+    /// The page `found` came from and its LSN then: unchanged, slots still mean the same.
+    page: Link,
+    page_lsn: Lsn,
+    dead: Vec<u16>,
+    /// Entries skipped because known dead.
+    skipped_dead: u64,
+}
+
+impl IndexScan {
+    pub(super) fn new(tree: BTree, range: KeyRange, direction: Direction) -> IndexScan {
+        IndexScan {
+            tree,
+            range,
+            direction,
+            heap: None,
+            bytes: Vec::new(),
+            found: Vec::new(),
+            at: 0,
+            next: Next::Start,
+            bound: LowBound::default(),
+            page: Link::NONE,
+            page_lsn: Lsn::INVALID,
+            dead: Vec::new(),
+            skipped_dead: 0,
+        }
+    }
+
+    /// Looks every entry's page up in the heap's visibility map while its leaf is latched: only then a set bit proves that the
+    /// entry's row is there (vacuum removes entries before it sets bits).
+    pub fn with_visibility(mut self, heap: &Heap) -> IndexScan {
+        self.heap = Some(heap.clone());
+        self
+    }
+
+    /// Begins again with another range, keeping buffers.
+    pub fn restart(&mut self, range: KeyRange) {
+        self.flush_dead();
+        self.range = range;
+        self.rewind();
+    }
+
+    /// Begins again with the range that `change` makes of the current one.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut KeyRange)) {
+        self.flush_dead();
+        change(&mut self.range);
+        self.rewind();
+    }
+
+    fn rewind(&mut self) {
+        self.found.clear();
+        self.bytes.clear();
+        self.at = 0;
+        self.next = Next::Start;
+    }
+
+    /// The next entry.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<IndexEntry<'_>>> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        let f = &self.found[self.at];
+        self.at += 1;
+        Ok(Some(IndexEntry {
+            key: &self.bytes[f.key.start as usize..f.key.end as usize],
+            payload: &self.bytes[f.payload.start as usize..f.payload.end as usize],
+            tid: f.tid,
+            all_visible: f.all_visible,
+        }))
+    }
+
+    /// Appends the tids of up to `max` entries; gives how many.
+    pub fn next_batch(&mut self, tids: &mut Vec<Tid>, max: usize) -> Result<usize> {
+        let mut n = 0;
+        while n < max && self.fill()? {
+            let part = (self.found.len() - self.at).min(max - n);
+            tids.extend(self.found[self.at..self.at + part].iter().map(|f| f.tid));
+            self.at += part;
+            n += part;
+        }
+        Ok(n)
+    }
+
+    /// Notes that the row of the last entry given is dead to every snapshot ([`Heap::is_dead`]): later scans skip the entry.
+    pub fn kill_last(&mut self) {
+        if self.at > 0 {
+            self.dead.push(self.found[self.at - 1].slot);
+        }
+    }
+
+    fn fill(&mut self) -> Result<bool> {
+        while self.at >= self.found.len() {
+            self.flush_dead();
+            if matches!(self.next, Next::Done) {
+                return Ok(false);
+            }
+            self.found.clear();
+            self.bytes.clear();
+            self.at = 0;
+            match self.direction {
+                Direction::Forward => self.read_forward()?,
+                Direction::Backward => self.read_backward()?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Leaves the dead hints gathered for the current page, if it is unchanged and its latch is free.
+    fn flush_dead(&mut self) {
+        if self.dead.is_empty() {
+            return;
+        }
+        let mut slots = std::mem::take(&mut self.dead);
+        slots.sort_unstable();
+        let Ok(Some(mut page)) = self.tree.storage().pool().try_write(self.tree.page_id(self.page.block)) else {
+            return;
+        };
+        if page.lsn() != self.page_lsn || bp::generation(page.bytes()) != self.page.generation {
+            return;
+        }
+        let mut any = false;
+        for part in slots.chunk_by(|a, b| a == b) {
+            let slot = part[0] as usize;
+            // A posting list goes only as a whole.
+            if slot < bp::slot_count(page.bytes()) && part.len() >= bp::item(page.bytes(), slot).tid_count() {
+                bp::mark_dead(page.bytes_mut(), slot);
+                any = true;
+            }
+        }
+        if any {
+            page.mark_dirty_hint();
+        }
+        slots.clear();
+        self.dead = slots;
+    }
+
+    /// Copies slots `from..` of a leaf while they are within both bounds; whether the far bound was met.
+    fn collect(&mut self, p: &[u8], from: usize, to: usize, start_ord: Option<(&[u8], u64)>) -> Result<bool> {
+        let mut last_visible: Option<(u32, bool)> = None;
+        for slot in from..to {
+            let it = bp::item(p, slot);
+            let key = it.key();
+            let beyond = match &self.range.upper {
+                Bound::Unbounded => false,
+                Bound::Included(u) => key > u.as_slice(),
+                Bound::Excluded(u) => key >= u.as_slice(),
+            };
+            if beyond {
+                return Ok(true);
+            }
+            if it.is_dead() {
+                self.skipped_dead += 1;
+                continue;
+            }
+            let at = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(key);
+            let key_end = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(it.payload());
+            let payload_end = self.bytes.len() as u32;
+            for i in 0..it.tid_count() {
+                let tid = it.tid(i);
+                if let Some((k, o)) = start_ord
+                    && key == k
+                    && ord::of(tid) < o
+                {
+                    continue;
+                }
+                let all_visible = match &self.heap {
+                    None => false,
+                    Some(heap) => match last_visible {
+                        Some((block, v)) if block == tid.block => v,
+                        _ => {
+                            let v = heap.all_visible(tid.block)?;
+                            last_visible = Some((tid.block, v));
+                            v
+                        }
+                    },
+                };
+                self.found.push(Found {
+                    key: at..key_end,
+                    payload: key_end..payload_end,
+                    tid,
+                    slot: slot as u16,
+                    all_visible,
+                });
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_forward(&mut self) -> Result<()> {
+        let tree = self.tree.clone();
+        let followed = match self.next {
+            Next::Right(link) => tree.read_link(link, 0)?,
+            _ => None,
+        };
+        // The position reached: where the last page ended, or the range's beginning.
+        let bound = std::mem::take(&mut self.bound);
+        let lower;
+        let target = match (&self.next, &self.range.lower) {
+            (Next::Right(_), _) => Target { key: &bound.key, ord: bound.ord },
+            (_, Bound::Unbounded) => Target { key: &[], ord: ord::FIRST },
+            (_, Bound::Included(k)) => {
+                lower = k.clone();
+                Target { key: &lower, ord: ord::FIRST }
+            }
+            (_, Bound::Excluded(k)) => {
+                lower = k.clone();
+                Target { key: &lower, ord: ord::LAST }
+            }
+        };
+        let followed = followed.filter(|p| !bp::is_beyond(p.bytes(), &target, false));
+        let page = match followed {
+            Some(p) => p,
+            None => tree.descend(&target, false, 0, None)?,
+        };
+        let p: &[u8] = page.bytes();
+        self.page = Link { block: page.id().block, generation: bp::generation(p) };
+        self.page_lsn = page.lsn();
+        let from = bp::lower_bound_leaf(p, &target);
+        let ended = self.collect(p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
+        self.next = match bp::high_key(p) {
+            Some(h) if !ended && !self.is_above_range(h.key()) => {
+                let mut bound = LowBound { some: true, ord: h.pivot_ord(), ..bound };
+                bound.key.clear();
+                bound.key.extend_from_slice(h.key());
+                self.bound = bound;
+                Next::Right(bp::right(p))
+            }
+            _ => Next::Done,
+        };
+        Ok(())
+    }
+
+    /// Whether entries at or above a high key with this key are all above the range.
+    fn is_above_range(&self, high: &[u8]) -> bool {
+        match &self.range.upper {
+            Bound::Unbounded => false,
+            Bound::Included(u) => high > u.as_slice(),
+            Bound::Excluded(u) => high >= u.as_slice(),
+        }
+    }
+
+    fn read_backward(&mut self) -> Result<()> {
+        let tree = self.tree.clone();
+        let bound = std::mem::take(&mut self.bound);
+        let upper;
+        let target = match (&self.next, &self.range.upper) {
+            (Next::Below, _) => Target { key: &bound.key, ord: bound.ord },
+            (_, Bound::Unbounded) => Target { key: &ABOVE_ALL, ord: ord::LAST },
+            (_, Bound::Included(k)) => {
+                upper = k.clone();
+                Target { key: &upper, ord: ord::LAST }
+            }
+            (_, Bound::Excluded(k)) => {
+                upper = k.clone();
+                Target { key: &upper, ord: ord::FIRST }
+            }
+        };
+        let mut low = LowBound::default();
+        let page = tree.descend(&target, true, 0, Some(&mut low))?;
+        let p: &[u8] = page.bytes();
+        self.page = Link { block: page.id().block, generation: bp::generation(p) };
+        self.page_lsn = page.lsn();
+        // Everything below the target, up from the range's lower bound.
+        let mut to = bp::lower_bound_leaf(p, &target);
+        // A posting list around the target is partly below it.
+        if to < bp::slot_count(p) {
+            let it = bp::item(p, to);
+            if (it.key(), ord::of(it.first_tid())) < (target.key, target.ord) {
+                to += 1;
+            }
+        }
+        let from = match &self.range.lower {
+            Bound::Unbounded => bp::first_data(p),
+            Bound::Included(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::FIRST }),
+            Bound::Excluded(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::LAST }),
+        };
+        let ended = from > bp::first_data(p);
+        self.collect(p, from.min(to), to, None)?;
+        while let Some(f) = self.found.last() {
+            let key = &self.bytes[f.key.start as usize..f.key.end as usize];
+            if (key, ord::of(f.tid)) < (target.key, target.ord) {
+                break;
+            }
+            self.found.pop();
+        }
+        self.found.reverse();
+        let below_range = match &self.range.lower {
+            Bound::Unbounded => false,
+            Bound::Included(k) | Bound::Excluded(k) => low.key.as_slice() < k.as_slice(),
+        };
+        self.next = if ended || !low.some || below_range { Next::Done } else { Next::Below };
+        self.bound = low;
+        Ok(())
+    }
+}
+
+impl Drop for IndexScan {
+    fn drop(&mut self) {
+        self.flush_dead();
+    }
+}
