@@ -22,7 +22,10 @@ pub type Pace<'a> = &'a mut dyn FnMut(f64);
 impl Storage {
     /// Makes a checkpoint at once; its redo point.
     pub fn checkpoint(&self) -> Result<Lsn> {
-        self.checkpoint_paced(&mut |_| (), false)
+        self.hurry().fetch_add(1, Ordering::AcqRel);
+        let outcome = self.checkpoint_paced(&mut |_| (), false);
+        self.hurry().fetch_sub(1, Ordering::AcqRel);
+        outcome
     }
 
     /// Makes a checkpoint, pausing as `pace` does.
@@ -41,7 +44,9 @@ impl Storage {
             pace(done as f64 / count as f64);
         }
         self.txns().clog().flush(&|lsn| self.wal().flush_to(lsn))?;
-        self.files().sync_all().map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;
+        self.files()
+            .sync_all()
+            .map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;
         let mut payload = Vec::new();
         payload.extend_from_slice(&redo.0.to_le_bytes());
         payload.extend_from_slice(&next_xid.0.to_le_bytes());

@@ -20,7 +20,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What can be set about a storage. Names follow PostgreSQL's settings.
@@ -107,6 +107,9 @@ pub struct Storage {
     last_redo: AtomicU64,
     /// Someone asked for a checkpoint in the background.
     checkpoint_wanted: AtomicBool,
+    /// Threads that wait for a checkpoint of their own: one under way stops pausing.
+    hurry: AtomicU32,
+    system_id: u64,
     relation_states: RelationStates,
     recovered_to: Lsn,
     _folder: Box<dyn Send + Sync>,
@@ -158,7 +161,11 @@ impl Storage {
         Storage::open_locked(disk, config, folder)
     }
 
-    fn open_locked(disk: Arc<dyn Disk>, config: Config, folder: Box<dyn Send + Sync>) -> Result<Arc<Storage>> {
+    fn open_locked(
+        disk: Arc<dyn Disk>,
+        config: Config,
+        folder: Box<dyn Send + Sync>,
+    ) -> Result<Arc<Storage>> {
         let Some(mut control) = Control::read(&*disk)? else {
             return Err(Error::new(SqlState::UNDEFINED_FILE, "data folder is not initialised"));
         };
@@ -191,7 +198,10 @@ impl Storage {
         let mut redo = Redo::new(&*disk, &pool, &files, &txns, &control);
         let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
         if !was_clean {
-            tracing::info!("database system was interrupted; redo starts at {}, {records} records", control.redo);
+            tracing::info!(
+                "database system was interrupted; redo starts at {}, {records} records",
+                control.redo
+            );
         }
         while reader.position() < end {
             let Some(record) = reader.next_record()? else { break };
@@ -205,6 +215,7 @@ impl Storage {
             rel_end: redo.next_rel,
         }));
         let last_redo = AtomicU64::new(control.redo.0);
+        let system_id = control.system_id;
         let storage = Arc::new(Storage {
             config,
             disk,
@@ -220,6 +231,8 @@ impl Storage {
             wal_retention: AtomicU64::new(u64::MAX),
             last_redo,
             checkpoint_wanted: AtomicBool::new(false),
+            hurry: AtomicU32::new(0),
+            system_id,
             relation_states: RelationStates::default(),
             recovered_to: end,
             _folder: folder,
@@ -279,7 +292,7 @@ impl Storage {
     }
     /// Identifies the data folder for ever.
     pub fn system_id(&self) -> u64 {
-        self.control.lock().system_id
+        self.system_id
     }
     pub(crate) fn control(&self) -> &Mutex<Control> {
         &self.control
@@ -296,6 +309,10 @@ impl Storage {
     }
     pub(crate) fn last_redo(&self) -> &AtomicU64 {
         &self.last_redo
+    }
+
+    pub(crate) fn hurry(&self) -> &AtomicU32 {
+        &self.hurry
     }
 
     /// Asks the background checkpointer for a checkpoint soon.

@@ -40,6 +40,8 @@ pub struct RelFile {
 struct Segment {
     file: Arc<dyn DiskFile>,
     path: String,
+    /// Is on the list of files to sync. Cleared before the sync, set after a write.
+    listed: AtomicBool,
 }
 
 /// All relation files of a data folder.
@@ -55,7 +57,7 @@ pub struct RelFiles {
 
 #[derive(Default)]
 struct Unsynced {
-    files: HashMap<String, Arc<dyn DiskFile>>,
+    files: HashMap<String, Arc<Segment>>,
     dirs: HashSet<String>,
 }
 
@@ -94,10 +96,12 @@ impl RelFile {
 
     /// Adds `n` blocks; the number of the first.
     pub fn grow(&self, n: u32) -> Result<BlockNo> {
-        let first = self
-            .blocks
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |b| b.checked_add(n).filter(|b| *b < u32::MAX));
-        first.map_err(|b| err!(PROGRAM_LIMIT_EXCEEDED, "cannot extend file \"{}\" beyond {b} blocks", self.rel))
+        let first = self.blocks.fetch_update(Ordering::AcqRel, Ordering::Acquire, |b| {
+            b.checked_add(n).filter(|b| *b < u32::MAX)
+        });
+        first.map_err(|b| {
+            err!(PROGRAM_LIMIT_EXCEEDED, "cannot extend file \"{}\" beyond {b} blocks", self.rel)
+        })
     }
 
     /// Makes sure that block `block` is inside.
@@ -199,7 +203,7 @@ impl RelFiles {
                 }
             }
         };
-        let segment = Arc::new(Segment { file: opened, path });
+        let segment = Arc::new(Segment { file: opened, path, listed: AtomicBool::new(false) });
         if segments.len() <= number {
             segments.resize(number + 1, None);
         }
@@ -224,9 +228,7 @@ impl RelFiles {
     pub fn read(&self, file: &RelFile, block: BlockNo, buf: &mut [u8; PAGE_SIZE]) -> Result<()> {
         let number = (block / SEGMENT_BLOCKS) as usize;
         let got = match self.segment(file, number, false)? {
-            Some(segment) => {
-                segment.file.read_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?
-            }
+            Some(segment) => segment.file.read_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?,
             None => 0,
         };
         buf[got..].fill(0);
@@ -243,21 +245,27 @@ impl RelFiles {
             bail!(INTERNAL_ERROR, "segment {number} of {} was not made", file.rel)
         };
         segment.file.write_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?;
-        let mut unsynced = self.unsynced.lock();
-        if !unsynced.files.contains_key(&segment.path) {
-            unsynced.files.insert(segment.path.clone(), segment.file.clone());
-        }
+        self.note_written(&segment);
         Ok(())
+    }
+
+    fn note_written(&self, segment: &Arc<Segment>) {
+        if !segment.listed.swap(true, Ordering::AcqRel) {
+            self.unsynced.lock().files.insert(segment.path.clone(), segment.clone());
+        }
     }
 
     /// Makes every write before this call durable.
     pub fn sync_all(&self) -> Result<()> {
         let Unsynced { files, dirs } = std::mem::take(&mut *self.unsynced.lock());
+        for segment in files.values() {
+            segment.listed.store(false, Ordering::Release);
+            if self.fsync {
+                segment.file.sync()?;
+            }
+        }
         if !self.fsync {
             return Ok(());
-        }
-        for file in files.values() {
-            file.sync()?;
         }
         for dir in dirs {
             if self.disk.exists(&dir)? {
@@ -277,7 +285,7 @@ impl RelFiles {
             let keep = (blocks as u64).saturating_sub(first) * PAGE_SIZE as u64;
             if segment.file.len()? > keep {
                 segment.file.truncate(keep)?;
-                self.unsynced.lock().files.insert(segment.path.clone(), segment.file.clone());
+                self.note_written(&segment);
             }
             number += 1;
         }
@@ -335,7 +343,9 @@ impl RelFiles {
             }
         }
         for shard in &self.shards {
-            found.extend(shard.read().iter().filter(|((rel, _), f)| rel.db == db && f.blocks() > 0).map(|(k, _)| *k));
+            found.extend(
+                shard.read().iter().filter(|((rel, _), f)| rel.db == db && f.blocks() > 0).map(|(k, _)| *k),
+            );
         }
         let mut all: Vec<_> = found.into_iter().collect();
         all.sort();

@@ -24,7 +24,11 @@ impl RelId {
 
 impl fmt::Display for RelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.db.is_valid() { write!(f, "base/{}/{}", self.db, self.rel) } else { write!(f, "global/{}", self.rel) }
+        if self.db.is_valid() {
+            write!(f, "base/{}/{}", self.db, self.rel)
+        } else {
+            write!(f, "global/{}", self.rel)
+        }
     }
 }
 

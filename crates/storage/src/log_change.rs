@@ -2,11 +2,11 @@
 
 use crate::buffer::PageMut;
 use crate::engine::Storage;
-use crate::ids::{PageId, RelId};
+use crate::ids::PageId;
 use crate::page::{PAGE_SIZE, Page};
 use crate::wal::record::{PAGES_MAX, PAYLOAD_MAX, RecordKind};
 use crate::wal::rmgr::{self, PAGE, XLOG};
-use quarry_common::{Error, Lsn, Oid, Result, Xid};
+use quarry_common::{Error, Lsn, Result, Xid};
 
 /// XLOG operation: whole pages.
 pub const XLOG_PAGES: u8 = 2;
@@ -28,7 +28,11 @@ impl Storage {
     ) -> Result<Lsn> {
         self.fatal().check()?;
         if pages.len() > PAGES_MAX || payload.len() > PAYLOAD_MAX {
-            return Err(Error::internal(format!("change of {} pages with {} bytes", pages.len(), payload.len())));
+            return Err(Error::internal(format!(
+                "change of {} pages with {} bytes",
+                pages.len(),
+                payload.len()
+            )));
         }
         let apply = rmgr::of(kind)?.apply;
         let mut init = [false; PAGES_MAX];
@@ -37,7 +41,9 @@ impl Storage {
             if let Err(e) = apply(kind.op, payload, index, page) {
                 if index > 0 {
                     // The pages before are changed already, and nothing can take that back.
-                    return Err(self.fatal().raise(&format!("WAL operation {kind:?} failed half-way: {}", e.message())));
+                    return Err(self
+                        .fatal()
+                        .raise(&format!("WAL operation {kind:?} failed half-way: {}", e.message())));
                 }
                 return Err(e);
             }
@@ -67,14 +73,9 @@ impl Storage {
             page.mark_dirty();
         }
         let inserted = {
-            const NOWHERE: PageId = PageId::main(RelId::new(Oid::INVALID, 0), 0);
-            static BLANK: std::sync::OnceLock<Box<Page>> = std::sync::OnceLock::new();
-            let blank: &Page = BLANK.get_or_init(Page::zeroed);
-            let mut refs: [(PageId, bool, &Page); PAGES_MAX] = [(NOWHERE, false, blank); PAGES_MAX];
-            for (index, page) in pages.iter().enumerate() {
-                refs[index] = (page.id(), init[index], page);
-            }
-            self.wal().insert_pages(xid, kind, payload, &refs[..pages.len()], images)
+            let page =
+                |index: usize| -> (PageId, bool, &Page) { (pages[index].id(), init[index], pages[index]) };
+            self.wal().insert_pages(xid, kind, payload, pages.len(), page, images)
         };
         match inserted {
             Ok(place) => {
@@ -83,12 +84,19 @@ impl Storage {
                 }
                 Ok(place.end)
             }
-            Err(e) => Err(self.fatal().raise(&format!("could not log a change that was made: {}", e.message()))),
+            Err(e) => {
+                Err(self.fatal().raise(&format!("could not log a change that was made: {}", e.message())))
+            }
         }
     }
 
     /// Overwrites bytes of one page (initialising a new one) under the log.
-    pub fn log_patch(&self, xid: Option<Xid>, page: &mut PageMut<'_>, patches: &[(u16, &[u8])]) -> Result<Lsn> {
+    pub fn log_patch(
+        &self,
+        xid: Option<Xid>,
+        page: &mut PageMut<'_>,
+        patches: &[(u16, &[u8])],
+    ) -> Result<Lsn> {
         let mut payload = Vec::new();
         for (offset, bytes) in patches {
             payload.extend_from_slice(&offset.to_le_bytes());
@@ -134,7 +142,9 @@ pub fn apply_patch(op: u8, payload: &[u8], _index: usize, page: &mut Page) -> Re
 
 pub fn describe_patch(_op: u8, payload: &[u8]) -> String {
     match patches(payload) {
-        Ok(list) => format!("PATCH {} places, {} bytes", list.len(), list.iter().map(|(_, b)| b.len()).sum::<usize>()),
+        Ok(list) => {
+            format!("PATCH {} places, {} bytes", list.len(), list.iter().map(|(_, b)| b.len()).sum::<usize>())
+        }
         Err(e) => e.message().to_string(),
     }
 }

@@ -10,8 +10,8 @@ use crate::disk::Disk;
 use crate::files::RelFiles;
 use crate::ids::{PageId, RelId};
 use crate::log_change::XLOG_PAGES;
-use crate::txn::{TxnManager, XidStatus};
 use crate::txn::wal::Cursor;
+use crate::txn::{TxnManager, XidStatus};
 use crate::wal::record::Record;
 use crate::wal::{WalReader, rmgr};
 use hashbrown::HashMap;
@@ -54,7 +54,13 @@ pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
 }
 
 impl<'a> Redo<'a> {
-    pub fn new(disk: &'a dyn Disk, pool: &'a BufferPool, files: &'a RelFiles, txns: &'a TxnManager, control: &Control) -> Redo<'a> {
+    pub fn new(
+        disk: &'a dyn Disk,
+        pool: &'a BufferPool,
+        files: &'a RelFiles,
+        txns: &'a TxnManager,
+        control: &Control,
+    ) -> Redo<'a> {
         Redo {
             disk,
             pool,
@@ -89,11 +95,15 @@ impl<'a> Redo<'a> {
         for index in 0..record.blocks.len() {
             self.apply_to_page(rmgr, record, index).map_err(|e| {
                 let id = record.blocks[index].id;
-                e.context(format!("WAL redo at {} for {} op {} on {id}", record.lsn, rmgr.name, record.kind.op))
+                e.context(format!(
+                    "WAL redo at {} for {} op {} on {id}",
+                    record.lsn, rmgr.name, record.kind.op
+                ))
             })?;
         }
         match rmgr.redo {
-            Some(redo) => redo(self, record).map_err(|e| e.context(format!("WAL redo at {} for {}", record.lsn, rmgr.name))),
+            Some(redo) => redo(self, record)
+                .map_err(|e| e.context(format!("WAL redo at {} for {}", record.lsn, rmgr.name))),
             None => Ok(()),
         }
     }
@@ -145,11 +155,17 @@ impl<'a> Redo<'a> {
         let lost = |txns: &TxnManager, xid: Xid| !matches!(txns.status(xid), XidStatus::Committed(_));
         let relations: Vec<RelId> =
             self.created.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(rel, _)| *rel).collect();
-        let databases: Vec<Oid> =
-            self.created_databases.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(db, _)| *db).collect();
+        let databases: Vec<Oid> = self
+            .created_databases
+            .iter()
+            .filter(|(_, xid)| lost(self.txns, **xid))
+            .map(|(db, _)| *db)
+            .collect();
         self.remove(&relations, &databases)?;
         if let Some((page, lsn)) = self.missing.iter().next() {
-            return Err(Error::corrupted(format!("WAL record at {lsn} changes {page}, which does not exist")));
+            return Err(Error::corrupted(format!(
+                "WAL record at {lsn} changes {page}, which does not exist"
+            )));
         }
         Ok(())
     }

@@ -62,7 +62,8 @@ impl Storage {
     pub fn create_database_dir(&self, txn: &Transaction, db: Oid) -> Result<()> {
         let xid = txn.assign_xid();
         txn.note_created_database(db);
-        let lsn = self.wal().insert(Some(xid), RecordKind::new(SMGR, CREATE_DATABASE), &db.0.to_le_bytes())?;
+        let lsn =
+            self.wal().insert(Some(xid), RecordKind::new(SMGR, CREATE_DATABASE), &db.0.to_le_bytes())?;
         // The folder must not exist before the log can say who made it.
         self.wal().flush_to(lsn)?;
         self.disk().create_dir(&database_dir(db))?;
@@ -94,7 +95,9 @@ impl Storage {
                 let mut pages = Vec::new();
                 for number in block..end {
                     let source = match fork {
-                        Fork::Main => self.pool().read_with(PageId::new(rel, fork, number), &mut source_ring)?,
+                        Fork::Main => {
+                            self.pool().read_with(PageId::new(rel, fork, number), &mut source_ring)?
+                        }
                         _ => self.pool().read_or_zero(PageId::new(rel, fork, number))?,
                     };
                     let mut target = self.pool().extend_with(copy, fork, 1, &mut target_ring)?;

@@ -50,8 +50,12 @@ impl Storage {
     /// Starts the background threads.
     pub fn start_background(self: &Arc<Self>) -> BackgroundWorkers {
         let stop = Arc::new(Stop::default());
-        let mut workers =
-            BackgroundWorkers { storage: self.clone(), stop: stop.clone(), threads: Vec::new(), writer: None };
+        let mut workers = BackgroundWorkers {
+            storage: self.clone(),
+            stop: stop.clone(),
+            threads: Vec::new(),
+            writer: None,
+        };
         let (storage, writer_stop) = (self.clone(), stop);
         workers.writer = spawn("wal-writer", move || {
             storage.wal().run_writer(&writer_stop.writer_flag, storage.config().wal_writer_delay);
@@ -74,7 +78,12 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 
 impl BackgroundWorkers {
     /// Runs `work` in a thread of its own until it returns, after `delay`; it must watch the stop signal.
-    pub fn add(&mut self, name: &str, delay: Duration, work: impl FnOnce(&Arc<Storage>, &Stop) + Send + 'static) {
+    pub fn add(
+        &mut self,
+        name: &str,
+        delay: Duration,
+        work: impl FnOnce(&Arc<Storage>, &Stop) + Send + 'static,
+    ) {
         let (storage, stop) = (self.storage.clone(), self.stop.clone());
         self.threads.extend(spawn(name, move || {
             if delay.is_zero() || stop.nap(delay) {
@@ -142,7 +151,11 @@ fn checkpointer(storage: &Arc<Storage>, stop: &Stop) {
             // The log fills faster than thought: hurry.
             let log = (storage.wal().inserted().0 - begun_at.0) as f64;
             let hurry = log > config.max_wal_size_bytes as f64 / 2.0 * done.max(0.05);
-            if ahead > Duration::from_millis(5) && !hurry && !stop.is_set() {
+            if ahead > Duration::from_millis(5)
+                && !hurry
+                && storage.hurry().load(Ordering::Acquire) == 0
+                && !stop.is_set()
+            {
                 stop.nap(ahead.min(Duration::from_millis(100)));
             }
         };

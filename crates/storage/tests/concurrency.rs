@@ -6,7 +6,9 @@ use common::{create, open};
 use quarry_common::{CommandId, Oid, SqlState, Xid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
 use quarry_storage::txn::TxnOptions;
-use quarry_storage::{Fork, IsolationLevel, LockMode, LockTag, PageId, RelId, Storage, WaitPolicy, XidStatus};
+use quarry_storage::{
+    Fork, IsolationLevel, LockMode, LockTag, PageId, RelId, Storage, WaitPolicy, XidStatus,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -133,7 +135,10 @@ fn own_changes_follow_commands_and_savepoints() {
     let xid = txn.assign_xid();
     let none = Xid::INVALID;
     let zero = CommandId(0);
-    assert!(!txn.statement_snapshot().sees(txns, xid, txn.command_id(), none, zero), "not its own command's rows");
+    assert!(
+        !txn.statement_snapshot().sees(txns, xid, txn.command_id(), none, zero),
+        "not its own command's rows"
+    );
     txn.advance_command();
     let snapshot = txn.statement_snapshot();
     assert!(snapshot.sees(txns, xid, zero, none, zero));
@@ -146,7 +151,10 @@ fn own_changes_follow_commands_and_savepoints() {
     assert_eq!(txns.top_of(sub), xid);
     txn.advance_command();
     assert!(txn.statement_snapshot().sees(txns, sub, CommandId(1), none, zero));
-    let other = storage.begin_with(IsolationLevel::ReadCommitted, TxnOptions { read_at_inserted: true, ..Default::default() });
+    let other = storage.begin_with(
+        IsolationLevel::ReadCommitted,
+        TxnOptions { read_at_inserted: true, ..Default::default() },
+    );
     assert!(!other.statement_snapshot().sees(txns, sub, zero, none, zero));
     txn.rollback_to(level);
     assert_eq!(txns.status(sub), XidStatus::Aborted);
@@ -258,7 +266,8 @@ fn weak_locks_go_fast_and_strong_ones_find_them() {
 #[test]
 fn deadlocks_are_found_and_reported_as_postgresql_does() {
     let storage = create(&FaultDisk::new());
-    let begin = |pid| storage.begin_with(IsolationLevel::ReadCommitted, TxnOptions { pid, ..Default::default() });
+    let begin =
+        |pid| storage.begin_with(IsolationLevel::ReadCommitted, TxnOptions { pid, ..Default::default() });
     let (one, two) = (begin(11), begin(22));
     one.lock(table(1), LockMode::AccessExclusive, WaitPolicy::Block).unwrap();
     let two_xid = two.assign_xid();
@@ -271,7 +280,8 @@ fn deadlocks_are_found_and_reported_as_postgresql_does() {
         });
         scope.spawn(|| {
             let two = two;
-            send.send(two.lock(table(1), LockMode::RowShare, WaitPolicy::Block).map_err(|e| (e, 22))).unwrap();
+            send.send(two.lock(table(1), LockMode::RowShare, WaitPolicy::Block).map_err(|e| (e, 22)))
+                .unwrap();
             drop(two);
         });
         let outcomes = [receive.recv().unwrap(), receive.recv().unwrap()];
@@ -280,8 +290,10 @@ fn deadlocks_are_found_and_reported_as_postgresql_does() {
         let (error, pid) = victims.into_iter().next().unwrap().unwrap_err();
         assert_eq!(error.sqlstate(), SqlState::T_R_DEADLOCK_DETECTED);
         assert_eq!(error.message(), "deadlock detected");
-        let by_xid = format!("Process 11 waits for ShareLock on transaction {}; blocked by process 22.", two_xid.0);
-        let by_table = "Process 22 waits for RowShareLock on relation 1 of database 5; blocked by process 11.";
+        let by_xid =
+            format!("Process 11 waits for ShareLock on transaction {}; blocked by process 22.", two_xid.0);
+        let by_table =
+            "Process 22 waits for RowShareLock on relation 1 of database 5; blocked by process 11.";
         let detail = match pid {
             11 => format!("{by_xid}\n{by_table}"),
             _ => format!("{by_table}\n{by_xid}"),
@@ -333,7 +345,9 @@ fn session_locks_count_and_row_locks_carry() {
     let session = locks.session(locks.new_owner(), 7);
     let tag = LockTag::Advisory { db: Oid(5), key: 42, two_keys: false };
     let never = AtomicBool::new(false);
-    let take = |s: &quarry_storage::lock::SessionLocks| s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &never, None).unwrap();
+    let take = |s: &quarry_storage::lock::SessionLocks| {
+        s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &never, None).unwrap()
+    };
     assert!(take(&session) && take(&session));
     let other = locks.session(locks.new_owner(), 8);
     assert!(!take(&other));

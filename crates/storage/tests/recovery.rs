@@ -179,7 +179,7 @@ fn a_full_disk_fails_statements_and_heals() {
                 false
             }
             Err(e) => {
-                assert_eq!(e.sqlstate(), SqlState::DISK_FULL);
+                assert_eq!(e.sqlstate(), SqlState::DISK_FULL, "{e}");
                 true
             }
         };
@@ -273,7 +273,10 @@ fn statuses_and_files_after_a_crash() {
         let storage = open(&disk);
         let txns = storage.txns();
         for xid in committed {
-            assert!(matches!(txns.status(xid), XidStatus::Committed(_)), "seed {seed}: {xid:?} was acknowledged");
+            assert!(
+                matches!(txns.status(xid), XidStatus::Committed(_)),
+                "seed {seed}: {xid:?} was acknowledged"
+            );
         }
         for xid in ended.into_iter().filter(|x| *x < txns.next_xid()) {
             assert_eq!(txns.status(xid), XidStatus::Aborted, "seed {seed}: {xid:?}");
@@ -290,11 +293,19 @@ fn statuses_and_files_after_a_crash() {
         }
         assert!(txns.next_xid() <= Xid(last.0 + 1));
         for rel in kept {
-            assert_eq!(storage.relation_blocks(rel, Fork::Main).unwrap(), 1, "seed {seed}: {rel} was committed");
+            assert_eq!(
+                storage.relation_blocks(rel, Fork::Main).unwrap(),
+                1,
+                "seed {seed}: {rel} was committed"
+            );
             assert!(!storage.pool().read(PageId::main(rel, 0)).unwrap().is_new());
         }
         for rel in gone {
-            assert_eq!(storage.relation_blocks(rel, Fork::Main).unwrap(), 0, "seed {seed}: {rel} should be gone");
+            assert_eq!(
+                storage.relation_blocks(rel, Fork::Main).unwrap(),
+                0,
+                "seed {seed}: {rel} should be gone"
+            );
             assert!(!disk.exists(&rel.to_string()).unwrap(), "seed {seed}: file of {rel}");
         }
     }

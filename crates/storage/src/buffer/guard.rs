@@ -122,7 +122,8 @@ impl<'a> PageRef<'a> {
 
     pub(super) fn file(&self) -> Arc<RelFile> {
         // SAFETY: the file changes only while the frame's single pin is the claiming thread's.
-        unsafe { (*self.pin.pool.frames[self.pin.frame as usize].file.get()).clone() }.expect("a tagged frame has a file")
+        unsafe { (*self.pin.pool.frames[self.pin.frame as usize].file.get()).clone() }
+            .expect("a tagged frame has a file")
     }
 }
 

@@ -374,6 +374,18 @@ impl BufferPool {
     /// Forgets pages of `rel` from block `from` on in `fork` (all forks if none), dirty or not. The caller holds a lock
     /// that keeps everyone from using them.
     pub fn forget(&self, rel: RelId, fork: Option<Fork>, from: BlockNo) {
+        const LOOK_UP_MAX: u32 = 4096;
+        let forks = Fork::ALL.into_iter().filter(|f| fork.is_none_or(|only| only == *f));
+        // Small relations page by page, others by a walk over the table.
+        let sizes: Result<Vec<(Fork, BlockNo)>> = forks.map(|f| Ok((f, self.files.blocks(rel, f)?))).collect();
+        if let Ok(sizes) = sizes
+            && sizes.iter().all(|(_, blocks)| *blocks <= LOOK_UP_MAX)
+        {
+            for (fork, blocks) in sizes {
+                (from..blocks).for_each(|block| self.forget_page(PageId::new(rel, fork, block)));
+            }
+            return;
+        }
         self.forget_where(|id| id.rel == rel && fork.is_none_or(|f| f == id.fork) && id.block >= from);
     }
 
@@ -385,16 +397,17 @@ impl BufferPool {
     fn forget_where(&self, matches: impl Fn(&PageId) -> bool) {
         for shard in &self.shards {
             let ids: Vec<PageId> = shard.read().iter().map(|(id, _)| *id).filter(|id| matches(id)).collect();
-            for id in ids {
-                if let Some(pin) = self.pin_cached(id, false) {
-                    // A writer on its way to disk finishes first; the file's `dropped` mark stops later ones.
-                    let io = self.frames[pin.frame() as usize].io.lock();
-                    let guard = pin.into_write();
-                    if guard.id() == id {
-                        self.untag(&guard);
-                    }
-                    drop(io);
-                }
+            ids.into_iter().for_each(|id| self.forget_page(id));
+        }
+    }
+
+    fn forget_page(&self, id: PageId) {
+        if let Some(pin) = self.pin_cached(id, false) {
+            // A writer on its way to disk finishes first; the file's `dropped` mark stops later ones.
+            let _io = self.frames[pin.frame() as usize].io.lock();
+            let guard = pin.clone().into_write();
+            if self.frames[pin.frame() as usize].state.load(Ordering::Acquire) & state::TAGGED != 0 {
+                self.untag(&guard);
             }
         }
     }
@@ -418,7 +431,7 @@ impl BufferPool {
         }
         let id = guard.id();
         let file = guard.file();
-        let mut copy = Box::new(Page::clone(&guard));
+        let mut copy = Page::clone(&guard);
         // A change needs the exclusive latch, so what is marked from here on is a later change.
         frame.state.fetch_and(!state::DIRTY, Ordering::AcqRel);
         drop(guard);

@@ -288,7 +288,7 @@ impl DiskFile for FaultFile {
             if let Some(capacity) = state.capacity {
                 let used: u64 = state.now.files.values().map(|f| f.lock().current.len() as u64).sum();
                 let grows = (offset + buf.len() as u64).saturating_sub(self.file.lock().current.len() as u64);
-                if used + grows > capacity {
+                if grows > 0 && used + grows > capacity {
                     bail!(DISK_FULL, "No space left on device");
                 }
             }

@@ -33,6 +33,7 @@ impl OsDisk {
             .mode(0o700)
             .create(&root)
             .map_err(|e| io_error("create", &root, e))?;
+        raise_open_files_limit();
         Ok(OsDisk { root })
     }
 
@@ -44,6 +45,14 @@ impl OsDisk {
     fn path(&self, path: &str) -> PathBuf {
         if path.is_empty() { self.root.clone() } else { self.root.join(path) }
     }
+}
+
+/// Many relations mean many files: as many as the system lets the process have.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refusal only means that files are closed and opened again more often.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 impl DiskFile for OsFile {
@@ -126,7 +135,11 @@ impl Disk for OsDisk {
 
     fn create_dir(&self, dir: &str) -> Result<()> {
         let dir = self.path(dir);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| io_error("create", &dir, e))
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|e| io_error("create", &dir, e))
     }
 
     fn remove_dir_all(&self, dir: &str) -> Result<()> {
@@ -163,7 +176,10 @@ impl Disk for OsDisk {
                     SqlState::LOCK_FILE_EXISTS,
                     format!("lock file \"{}\" is held by another server", path.display()),
                 )
-                .hint(format!("Is another server (PID {holder}) running in data directory \"{}\"?", self.root.display())));
+                .hint(format!(
+                    "Is another server (PID {holder}) running in data directory \"{}\"?",
+                    self.root.display()
+                )));
             }
             Err(e) => bail!(IO_ERROR, "could not lock file \"{}\": {e}", path.display()),
         }

@@ -49,7 +49,9 @@ impl LockManager {
         let mut visited = HashSet::new();
         for edge in start.iter().filter(|e| e.tag == *tag && e.mode == waiter.mode) {
             path.push(edge);
-            if edge.blocker == waiter.owner || search(&edges, waiter.owner, edge.blocker, &mut visited, &mut path) {
+            if edge.blocker == waiter.owner
+                || search(&edges, waiter.owner, edge.blocker, &mut visited, &mut path)
+            {
                 return Some(report(&path));
             }
             path.pop();
@@ -103,7 +105,11 @@ fn report(path: &[&Edge]) -> Error {
         }
         let Edge { pid, mode, tag, blocker_pid, .. } = edge;
         // Writing to a String can't fail.
-        let _ = write!(detail, "Process {pid} waits for {} on {tag}; blocked by process {blocker_pid}.", mode.name());
+        let _ = write!(
+            detail,
+            "Process {pid} waits for {} on {tag}; blocked by process {blocker_pid}.",
+            mode.name()
+        );
     }
     Error::new(SqlState::T_R_DEADLOCK_DETECTED, "deadlock detected")
         .detail(detail)

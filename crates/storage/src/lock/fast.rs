@@ -53,7 +53,9 @@ impl FastLocks {
 
     /// Takes a note away; false if it isn't here (any more).
     pub(crate) fn remove(&mut self, db: Oid, oid: Oid, mode: LockMode) -> bool {
-        let Some(at) = self.entries[..self.count].iter().position(|e| e.oid == oid && e.db == db) else { return false };
+        let Some(at) = self.entries[..self.count].iter().position(|e| e.oid == oid && e.db == db) else {
+            return false;
+        };
         let entry = &mut self.entries[at];
         if entry.modes & mode.bit() == 0 {
             return false;
@@ -68,7 +70,9 @@ impl FastLocks {
 
     /// Takes all notes on a relation away; their modes as bits.
     pub(crate) fn take_all(&mut self, db: Oid, oid: Oid) -> u16 {
-        let Some(at) = self.entries[..self.count].iter().position(|e| e.oid == oid && e.db == db) else { return 0 };
+        let Some(at) = self.entries[..self.count].iter().position(|e| e.oid == oid && e.db == db) else {
+            return 0;
+        };
         let modes = self.entries[at].modes;
         self.count -= 1;
         self.entries[at] = self.entries[self.count];

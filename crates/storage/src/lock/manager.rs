@@ -201,7 +201,10 @@ impl LockManager {
 
     /// Moves fast-path locks on `tag` into the table, for a strong request.
     fn collect_fast(&self, tag: &LockTag) {
-        let (LockTag::Relation { db, oid }, Some(txns)) = (tag, self.txns.get().and_then(Weak::upgrade)) else { return };
+        let (LockTag::Relation { db, oid }, Some(txns)) = (tag, self.txns.get().and_then(Weak::upgrade))
+        else {
+            return;
+        };
         txns.running.for_each(|slot| {
             // The shard is taken first (it ranks before the list), so that a release in between finds the lock in
             // one place or the other.
@@ -223,7 +226,13 @@ impl LockManager {
     }
 
     /// Takes a lock in the table, waiting if `policy` allows. False: not free.
-    pub(crate) fn acquire(&self, who: &Waiting<'_>, tag: &LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
+    pub(crate) fn acquire(
+        &self,
+        who: &Waiting<'_>,
+        tag: &LockTag,
+        mode: LockMode,
+        policy: WaitPolicy,
+    ) -> Result<bool> {
         let strong = LockManager::is_strong(tag, mode);
         if strong {
             self.stripe(tag).fetch_add(1, Ordering::SeqCst);
@@ -239,7 +248,13 @@ impl LockManager {
         outcome
     }
 
-    fn acquire_in_table(&self, who: &Waiting<'_>, tag: &LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
+    fn acquire_in_table(
+        &self,
+        who: &Waiting<'_>,
+        tag: &LockTag,
+        mode: LockMode,
+        policy: WaitPolicy,
+    ) -> Result<bool> {
         let mut shard = self.shard(tag).lock();
         let entry = shard.entry(*tag).or_default();
         // In line behind everyone it conflicts with, but before those who wait for what the owner holds already:
@@ -247,7 +262,9 @@ impl LockManager {
         let mine = entry.holders.iter().find(|h| h.owner == who.owner).map_or(0, |h| h.modes);
         let place = match mine {
             0 => entry.queue.len(),
-            _ => (entry.queue.iter().position(|w| w.mode.conflicts() & mine != 0)).unwrap_or(entry.queue.len()),
+            _ => {
+                (entry.queue.iter().position(|w| w.mode.conflicts() & mine != 0)).unwrap_or(entry.queue.len())
+            }
         };
         let ahead = entry.queue.iter().take(place).fold(0, |bits, w| bits | w.mode.bit());
         if mode.conflicts() & (entry.held_by_others(who.owner) | ahead) == 0 {

@@ -39,8 +39,16 @@ const fn and_stronger(first: LockMode) -> u16 {
 }
 
 impl LockMode {
-    pub const ALL: [LockMode; 8] =
-        [AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive];
+    pub const ALL: [LockMode; 8] = [
+        AccessShare,
+        RowShare,
+        RowExclusive,
+        ShareUpdateExclusive,
+        Share,
+        ShareRowExclusive,
+        Exclusive,
+        AccessExclusive,
+    ];
 
     /// As pg_locks and messages call it.
     pub fn name(self) -> &'static str {
@@ -83,17 +91,32 @@ impl LockMode {
 /// What a lock is on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LockTag {
-    Relation { db: Oid, oid: Oid },
+    Relation {
+        db: Oid,
+        oid: Oid,
+    },
     /// The right to add pages to a relation.
-    Extension { rel: RelId },
+    Extension {
+        rel: RelId,
+    },
     Database(Oid),
     /// Any other catalog object.
-    Object { class: Oid, oid: Oid },
+    Object {
+        class: Oid,
+        oid: Oid,
+    },
     /// A transaction's end. Nobody takes it; see [`Transaction::wait_for_xid`](crate::Transaction::wait_for_xid).
     Xid(Xid),
-    Row { rel: RelId, tid: Tid },
+    Row {
+        rel: RelId,
+        tid: Tid,
+    },
     /// `two_keys`: the key is two 32-bit ones.
-    Advisory { db: Oid, key: i64, two_keys: bool },
+    Advisory {
+        db: Oid,
+        key: i64,
+        two_keys: bool,
+    },
 }
 
 impl fmt::Display for LockTag {
@@ -101,11 +124,15 @@ impl fmt::Display for LockTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LockTag::Relation { db, oid } => write!(f, "relation {oid} of database {db}"),
-            LockTag::Extension { rel } => write!(f, "extension of relation {} of database {}", rel.rel, rel.db),
+            LockTag::Extension { rel } => {
+                write!(f, "extension of relation {} of database {}", rel.rel, rel.db)
+            }
             LockTag::Database(oid) => write!(f, "object {oid} of class 1262 of database 0"),
             LockTag::Object { class, oid } => write!(f, "object {oid} of class {class}"),
             LockTag::Xid(xid) => write!(f, "transaction {}", xid.0),
-            LockTag::Row { rel, tid } => write!(f, "tuple {tid} of relation {} of database {}", rel.rel, rel.db),
+            LockTag::Row { rel, tid } => {
+                write!(f, "tuple {tid} of relation {} of database {}", rel.rel, rel.db)
+            }
             LockTag::Advisory { db, key, two_keys } => {
                 let (high, low) = ((*key >> 32) as u32, *key as u32);
                 write!(f, "advisory lock [{db},{high},{low},{}]", if *two_keys { 2 } else { 1 })

@@ -65,6 +65,8 @@ pub struct Clog {
     /// Ids below that have no status on record were running when the server stopped: aborted.
     first_xid: AtomicU64,
     fsync: bool,
+    /// Written to since the last sync.
+    unsynced: AtomicBool,
 }
 
 impl Clog {
@@ -76,6 +78,7 @@ impl Clog {
             loading: Mutex::new(()),
             first_xid: AtomicU64::new(0),
             fsync,
+            unsynced: AtomicBool::new(false),
         }
     }
 
@@ -90,7 +93,11 @@ impl Clog {
         loop {
             match self.word(xid) {
                 IN_PROGRESS if xid.0 < self.first_xid.load(Ordering::Acquire) => {
-                    return if xid == Xid::BOOTSTRAP { XidStatus::Committed(CSN_OLD) } else { XidStatus::Aborted };
+                    return if xid == Xid::BOOTSTRAP {
+                        XidStatus::Committed(CSN_OLD)
+                    } else {
+                        XidStatus::Aborted
+                    };
                 }
                 IN_PROGRESS => return XidStatus::InProgress,
                 // Its place in the log is being reserved: a matter of nanoseconds.
@@ -116,7 +123,11 @@ impl Clog {
         match self.chunk(number) {
             Ok(chunk) => chunk.entries[at].load(Ordering::Acquire),
             Err(e) => {
-                self.fatal.raise(&format!("could not read the status of transaction {}: {}", xid.0, e.message()));
+                self.fatal.raise(&format!(
+                    "could not read the status of transaction {}: {}",
+                    xid.0,
+                    e.message()
+                ));
                 ABORTED
             }
         }
@@ -149,7 +160,9 @@ impl Clog {
             let (data, tail) = sector.split_at(SECTOR_DATA);
             let stored = u32::from_le_bytes(tail[4..].try_into().expect("four bytes"));
             if stored != crc32fast::hash(data) && sector.iter().any(|b| *b != 0) {
-                return Err(Error::corrupted(format!("sector {index} of page {number} of {XACT_FILE}: checksum is wrong")));
+                return Err(Error::corrupted(format!(
+                    "sector {index} of page {number} of {XACT_FILE}: checksum is wrong"
+                )));
             }
             for byte in data {
                 for shift in [0, 2, 4, 6] {
@@ -196,7 +209,6 @@ impl Clog {
     /// record lies before the checkpoint's redo point. `flush_wal` makes the log durable first: a commit that a crash
     /// can still take back must not be on file.
     pub fn flush(&self, flush_wal: &dyn Fn(Lsn) -> Result<()>) -> Result<()> {
-        let mut wrote = false;
         for slot in &self.slots {
             let Some(chunk) = slot.load_full() else { continue };
             // Cleared first: what is set from here on is written by the next checkpoint, if not by this one.
@@ -207,10 +219,12 @@ impl Clog {
                 chunk.dirty.store(true, Ordering::Release);
                 return Err(e);
             }
-            wrote = true;
         }
-        if wrote && self.fsync {
-            self.file.sync().map_err(|e| self.fatal.raise(&format!("could not fsync {XACT_FILE}: {}", e.message())))?;
+        // A flush that failed half-way leaves the mark for the next one.
+        if self.unsynced.swap(false, Ordering::AcqRel) && self.fsync {
+            self.file
+                .sync()
+                .map_err(|e| self.fatal.raise(&format!("could not fsync {XACT_FILE}: {}", e.message())))?;
         }
         Ok(())
     }
@@ -242,6 +256,7 @@ impl Clog {
             let (data, tail) = sector.split_at_mut(SECTOR_DATA);
             tail[4..].copy_from_slice(&crc32fast::hash(data).to_le_bytes());
         }
+        self.unsynced.store(true, Ordering::Release);
         self.file.write_at(&page, chunk.number * PAGE_SIZE as u64)
     }
 

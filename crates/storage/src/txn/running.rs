@@ -58,7 +58,10 @@ thread_local! {
 
 impl Default for Running {
     fn default() -> Running {
-        Running { shards: (0..SHARDS).map(|_| Block::default()).collect(), pending_horizon: AtomicU64::new(0) }
+        Running {
+            shards: (0..SHARDS).map(|_| Block::default()).collect(),
+            pending_horizon: AtomicU64::new(0),
+        }
     }
 }
 

@@ -20,7 +20,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(csn: Lsn, cid: CommandId, top: Xid, subs: Option<Arc<[Xid]>>, token: Option<Arc<()>>) -> Snapshot {
+    pub(crate) fn new(
+        csn: Lsn,
+        cid: CommandId,
+        top: Xid,
+        subs: Option<Arc<[Xid]>>,
+        token: Option<Arc<()>>,
+    ) -> Snapshot {
         Snapshot { csn, cid, top, subs, _token: token }
     }
 
@@ -48,7 +54,8 @@ impl Snapshot {
     /// Whether `xid` is the reader's transaction or a live subtransaction of it.
     #[inline]
     pub fn is_mine(&self, xid: Xid) -> bool {
-        xid.is_valid() && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.binary_search(&xid).is_ok()))
+        xid.is_valid()
+            && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.binary_search(&xid).is_ok()))
     }
 
     /// Whether `xid`, not the reader's own, committed at or before the snapshot.

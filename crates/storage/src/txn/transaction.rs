@@ -5,15 +5,15 @@ use super::wal::{self, CHILDREN_MAX, EndRecord};
 use super::{IsolationLevel, Snapshot, XidStatus};
 use crate::engine::Storage;
 use crate::ids::RelId;
-use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, Waiting, WaitPolicy};
+use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, WaitPolicy, Waiting};
 use crate::wal::RecordKind;
 use crate::wal::rmgr::XACT;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use quarry_common::{CommandId, Lsn, Oid, Result, Xid, bail};
 use std::any::Any;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A savepoint: 1 is the outermost.
@@ -95,7 +95,11 @@ struct Level {
 const HELD_LINEAR: usize = 24;
 
 impl Transaction {
-    pub(crate) fn begin(storage: Arc<Storage>, isolation: IsolationLevel, options: TxnOptions) -> Transaction {
+    pub(crate) fn begin(
+        storage: Arc<Storage>,
+        isolation: IsolationLevel,
+        options: TxnOptions,
+    ) -> Transaction {
         let slot = storage.txns().running.enter();
         let owner = options.owner.unwrap_or_else(|| storage.locks().new_owner());
         let shown = storage.txns().running.slot(slot);

@@ -117,8 +117,12 @@ pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
 
 pub fn describe(op: u8, payload: &[u8]) -> String {
     match (op, EndRecord::decode(payload)) {
-        (COMMIT, Ok(end)) => format!("COMMIT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases),
-        (ABORT, Ok(end)) => format!("ABORT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases),
+        (COMMIT, Ok(end)) => {
+            format!("COMMIT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases)
+        }
+        (ABORT, Ok(end)) => {
+            format!("ABORT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases)
+        }
         _ => format!("op {op}, {} bytes", payload.len()),
     }
 }

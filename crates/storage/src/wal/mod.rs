@@ -15,9 +15,10 @@ pub use record::{Record, RecordKind};
 
 use crate::disk::{Disk, DiskFile};
 use crate::fatal::Fatal;
+use crate::ids::{PageId, RelId};
 use crate::page::Page;
 use parking_lot::Mutex;
-use quarry_common::{Error, Lsn, Result, Xid, bail};
+use quarry_common::{Error, Lsn, Oid, Result, Xid, bail};
 use record::PageEntry;
 use segments::Segments;
 use std::cell::RefCell;
@@ -264,7 +265,8 @@ impl Wal {
             bail!(PROGRAM_LIMIT_EXCEEDED, "WAL record of {} bytes is too big", payload.len());
         }
         with_scratch(|scratch| {
-            record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, &[]);
+            let no_page = |_| PageEntry::Change(PageId::main(RelId::new(Oid::INVALID, 0), 0));
+            record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, 0, no_page);
             let body = self.body_crc(scratch);
             let place = self.reserve(None, scratch.len() as u64).expect("no epoch was asked for");
             reserved(place.end);
@@ -273,38 +275,38 @@ impl Wal {
         })
     }
 
-    /// Inserts a record about `pages` after they were changed; the caller holds their exclusive latches. `pages[i].1`
-    /// says whether the operation started from a page of zeroes.
-    pub fn insert_pages(
+    /// Inserts a record about `count` pages after they were changed; the caller holds their exclusive latches. `page`
+    /// gives each page, and whether the operation started from a page of zeroes.
+    pub fn insert_pages<'p>(
         &self,
         xid: Option<Xid>,
         kind: RecordKind,
         payload: &[u8],
-        pages: &[(crate::ids::PageId, bool, &Page)],
+        count: usize,
+        page: impl Fn(usize) -> (PageId, bool, &'p Page),
         always_images: bool,
     ) -> Result<Inserted> {
         self.fatal.check()?;
-        if payload.len() > record::PAYLOAD_MAX || pages.len() > record::PAGES_MAX {
-            bail!(INTERNAL_ERROR, "WAL record of {} bytes and {} pages is too big", payload.len(), pages.len());
+        if payload.len() > record::PAYLOAD_MAX || count > record::PAGES_MAX {
+            bail!(INTERNAL_ERROR, "WAL record of {} bytes and {count} pages is too big", payload.len());
         }
         with_scratch(|scratch| {
             loop {
                 let epoch = self.reserved.load(Ordering::Acquire) >> POSITION_BITS;
                 let redo = Lsn(self.redo_points[epoch as usize].load(Ordering::Acquire));
-                let mut entries = [const { None }; record::PAGES_MAX];
-                for (entry, (id, init, page)) in entries.iter_mut().zip(pages) {
-                    *entry = Some(if always_images {
-                        PageEntry::Image(*id, page)
-                    } else if *init {
-                        PageEntry::Init(*id)
+                let entry = |index| {
+                    let (id, init, page) = page(index);
+                    if always_images {
+                        PageEntry::Image(id, page)
+                    } else if init {
+                        PageEntry::Init(id)
                     } else if self.full_page_writes && page.lsn() <= redo {
-                        PageEntry::Image(*id, page)
+                        PageEntry::Image(id, page)
                     } else {
-                        PageEntry::Change(*id)
-                    });
-                }
-                let entries = entries.map(|e| e.unwrap_or(PageEntry::Change(NO_PAGE)));
-                record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, &entries[..pages.len()]);
+                        PageEntry::Change(id)
+                    }
+                };
+                record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, count, entry);
                 let body = self.body_crc(scratch);
                 if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64) {
                     self.copy(place, body, scratch)?;
@@ -527,9 +529,6 @@ impl Wal {
         }
     }
 }
-
-const NO_PAGE: crate::ids::PageId =
-    crate::ids::PageId::main(crate::ids::RelId::new(quarry_common::Oid::INVALID, 0), 0);
 
 fn with_scratch<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     SCRATCH.with(|cell| match cell.try_borrow_mut() {

@@ -66,8 +66,17 @@ pub const fn padded(len: usize) -> usize {
     (len + 7) & !7
 }
 
-/// Encodes a record into `out` (cleared first), all but its CRC. `out` is padded to a multiple of 8.
-pub fn encode(out: &mut Vec<u8>, epoch: u32, xid: Xid, kind: RecordKind, payload: &[u8], pages: &[PageEntry<'_>]) {
+/// Encodes a record into `out` (cleared first), all but its CRC. `pages` gives the `count` page references. `out` is padded
+/// to a multiple of 8.
+pub fn encode<'a>(
+    out: &mut Vec<u8>,
+    epoch: u32,
+    xid: Xid,
+    kind: RecordKind,
+    payload: &[u8],
+    count: usize,
+    pages: impl Fn(usize) -> PageEntry<'a>,
+) {
     out.clear();
     out.extend_from_slice(&[0; HEADER]);
     out[8..16].copy_from_slice(&xid.0.to_le_bytes());
@@ -75,9 +84,9 @@ pub fn encode(out: &mut Vec<u8>, epoch: u32, xid: Xid, kind: RecordKind, payload
     out[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     out[24] = kind.rmgr;
     out[25] = kind.op;
-    out[26] = pages.len() as u8;
-    for entry in pages {
-        let (id, flags) = match entry {
+    out[26] = count as u8;
+    for index in 0..count {
+        let (id, flags) = match pages(index) {
             PageEntry::Change(id) => (id, 0),
             PageEntry::Init(id) => (id, INIT),
             PageEntry::Image(id, _) => (id, IMAGE),
@@ -88,13 +97,13 @@ pub fn encode(out: &mut Vec<u8>, epoch: u32, xid: Xid, kind: RecordKind, payload
         out.extend_from_slice(&[id.fork as u8, flags, 0, 0, 0, 0, 0, 0]);
     }
     out.extend_from_slice(payload);
-    for (i, entry) in pages.iter().enumerate() {
-        let PageEntry::Image(_, page) = entry else { continue };
+    for index in 0..count {
+        let PageEntry::Image(_, page) = pages(index) else { continue };
         let at = out.len();
         let room = lz4_flex::block::get_maximum_output_size(PAGE_SIZE);
         out.resize(at + room, 0);
         let packed = lz4_flex::block::compress_into(page.bytes(), &mut out[at..]).unwrap_or(PAGE_SIZE);
-        let reference = HEADER + i * REF;
+        let reference = HEADER + index * REF;
         let len = if packed < PAGE_SIZE - 64 {
             out.truncate(at + packed);
             out[reference + 13] |= COMPRESSED;
@@ -222,12 +231,17 @@ impl Record {
         if block.compressed {
             match lz4_flex::block::decompress_into(bytes, page.bytes_mut()) {
                 Ok(PAGE_SIZE) => {}
-                _ => return Err(Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn))),
+                _ => {
+                    return Err(Error::corrupted(format!(
+                        "page image in WAL record at {} is damaged",
+                        self.lsn
+                    )));
+                }
             }
         } else {
-            let bytes: &[u8; PAGE_SIZE] = bytes
-                .try_into()
-                .map_err(|_| Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn)))?;
+            let bytes: &[u8; PAGE_SIZE] = bytes.try_into().map_err(|_| {
+                Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn))
+            })?;
             page.bytes_mut().copy_from_slice(bytes);
         }
         Ok(true)
@@ -240,7 +254,7 @@ mod tests {
 
     fn encoded(pages: &[PageEntry<'_>], lsn: Lsn) -> (Vec<u8>, usize) {
         let mut out = Vec::new();
-        encode(&mut out, 3, Xid(9), RecordKind::new(4, 2), b"payload", pages);
+        encode(&mut out, 3, Xid(9), RecordKind::new(4, 2), b"payload", pages.len(), |i| pages[i]);
         let len = u32_at(&out, 0) as usize;
         let crc = place_crc(body_crc(&out, len), lsn);
         out[4..8].copy_from_slice(&crc.to_le_bytes());
@@ -258,8 +272,12 @@ mod tests {
             *b = (x >> 24) as u8;
         }
         let id = |block| PageId::main(RelId::new(Oid(5), 6), block);
-        let pages =
-            [PageEntry::Image(id(1), &plain), PageEntry::Change(id(2)), PageEntry::Image(id(3), &noise), PageEntry::Init(id(4))];
+        let pages = [
+            PageEntry::Image(id(1), &plain),
+            PageEntry::Change(id(2)),
+            PageEntry::Image(id(3), &noise),
+            PageEntry::Init(id(4)),
+        ];
         let (out, len) = encoded(&pages, Lsn(800));
         assert!(Record::decode(Lsn(808), &out[..len]).is_none(), "valid at its own place only");
         let record = Record::decode(Lsn(800), &out[..len]).unwrap();

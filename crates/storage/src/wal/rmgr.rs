@@ -45,12 +45,48 @@ pub struct Rmgr {
 
 /// All of them, in the order of their numbers.
 pub static RMGRS: &[Rmgr] = &[
-    Rmgr { id: XLOG, name: "XLOG", apply: no_pages, describe: crate::checkpoint::describe, redo: Some(crate::recovery::redo_xlog) },
-    Rmgr { id: XACT, name: "Transaction", apply: no_pages, describe: crate::txn::wal::describe, redo: Some(crate::txn::wal::redo) },
-    Rmgr { id: SMGR, name: "Storage", apply: no_pages, describe: crate::relations::describe, redo: Some(crate::relations::redo) },
-    Rmgr { id: PAGE, name: "Page", apply: crate::log_change::apply_patch, describe: crate::log_change::describe_patch, redo: None },
-    Rmgr { id: HEAP, name: "Heap", apply: crate::heap::wal::apply, describe: crate::heap::wal::describe, redo: None },
-    Rmgr { id: BTREE, name: "Btree", apply: crate::index::btree::wal::apply, describe: crate::index::btree::wal::describe, redo: None },
+    Rmgr {
+        id: XLOG,
+        name: "XLOG",
+        apply: no_pages,
+        describe: crate::checkpoint::describe,
+        redo: Some(crate::recovery::redo_xlog),
+    },
+    Rmgr {
+        id: XACT,
+        name: "Transaction",
+        apply: no_pages,
+        describe: crate::txn::wal::describe,
+        redo: Some(crate::txn::wal::redo),
+    },
+    Rmgr {
+        id: SMGR,
+        name: "Storage",
+        apply: no_pages,
+        describe: crate::relations::describe,
+        redo: Some(crate::relations::redo),
+    },
+    Rmgr {
+        id: PAGE,
+        name: "Page",
+        apply: crate::log_change::apply_patch,
+        describe: crate::log_change::describe_patch,
+        redo: None,
+    },
+    Rmgr {
+        id: HEAP,
+        name: "Heap",
+        apply: crate::heap::wal::apply,
+        describe: crate::heap::wal::describe,
+        redo: None,
+    },
+    Rmgr {
+        id: BTREE,
+        name: "Btree",
+        apply: crate::index::btree::wal::apply,
+        describe: crate::index::btree::wal::describe,
+        redo: None,
+    },
     Rmgr { id: HASH, name: "Hash", apply: unknown, describe: nothing_known, redo: None },
     Rmgr { id: GIN, name: "Gin", apply: unknown, describe: nothing_known, redo: None },
     Rmgr { id: BRIN, name: "BRIN", apply: unknown, describe: nothing_known, redo: None },
@@ -61,7 +97,9 @@ pub static RMGRS: &[Rmgr] = &[
 
 /// The manager of a record.
 pub fn of(kind: RecordKind) -> Result<&'static Rmgr> {
-    RMGRS.get(kind.rmgr as usize).ok_or_else(|| Error::corrupted(format!("unknown WAL resource manager {}", kind.rmgr)))
+    RMGRS
+        .get(kind.rmgr as usize)
+        .ok_or_else(|| Error::corrupted(format!("unknown WAL resource manager {}", kind.rmgr)))
 }
 
 fn no_pages(op: u8, _: &[u8], _: usize, _: &mut Page) -> Result<()> {
