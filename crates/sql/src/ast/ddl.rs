@@ -581,7 +581,7 @@ pub struct CreateRule {
 /// CREATE STATISTICS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateStatistics {
-    pub name: Option<QualifiedName>,
+    pub name: QualifiedName,
     pub if_not_exists: bool,
     pub kinds: Vec<String>,
     pub elements: Vec<IndexKey>,

@@ -135,28 +135,56 @@ impl Parser<'_> {
 
     /// pub_obj_list: what TABLE or TABLES IN SCHEMA begins goes on until the next such words.
     fn publication_objects(&mut self) -> Result<Vec<PublicationObject>> {
-        if !self.at_kw(Kw::Table) && !self.at_kw(Kw::Tables) {
-            return Err(self.unexpected());
+        let mut schemas = None;
+        self.comma_list(|p| p.publication_object(&mut schemas))
+    }
+
+    /// One object; `schemas` tells which words came last.
+    fn publication_object(&mut self, schemas: &mut Option<bool>) -> Result<PublicationObject> {
+        let mut introduced = true;
+        if self.eat_kw(Kw::Table) {
+            *schemas = Some(false);
+        } else if self.at_kws(&[Kw::Tables, Kw::In]) {
+            self.expect_kws(&[Kw::Tables, Kw::In, Kw::Schema])?;
+            *schemas = Some(true);
+        } else {
+            introduced = false;
         }
-        let mut schemas = false;
-        self.comma_list(|p| {
-            if p.eat_kw(Kw::Table) {
-                schemas = false;
-            } else if p.at_kws(&[Kw::Tables, Kw::In]) {
-                p.expect_kws(&[Kw::Tables, Kw::In, Kw::Schema])?;
-                schemas = true;
+        let pos = self.pos();
+        let may_be_schema = !introduced || *schemas == Some(true);
+        if may_be_schema && self.eat_kw(Kw::CurrentSchema) {
+            return match schemas {
+                Some(true) => Ok(PublicationObject::Schema(None)),
+                Some(false) => Err(self.grammar_error("invalid table name", pos)),
+                None => Err(self.unintroduced(pos)),
+            };
+        }
+        if introduced && *schemas == Some(true) {
+            return Ok(PublicationObject::Schema(Some(self.col_id()?)));
+        }
+        let relation = self.relation_expr()?;
+        let columns = self.opt_name_list()?;
+        let where_clause = if self.eat_kw(Kw::Where) { Some(self.paren_expr()?) } else { None };
+        match schemas {
+            None => Err(self.unintroduced(pos)),
+            Some(false) => Ok(PublicationObject::Table { relation, columns, where_clause }),
+            Some(true) if where_clause.is_some() => {
+                Err(self.grammar_error("WHERE clause not allowed for schema", pos))
             }
-            if schemas {
-                if p.eat_kw(Kw::CurrentSchema) {
-                    return Ok(PublicationObject::Schema(None));
-                }
-                return Ok(PublicationObject::Schema(Some(p.col_id()?)));
+            Some(true) if !columns.is_empty() => {
+                Err(self.grammar_error("column specification not allowed for schema", pos))
             }
-            let relation = p.relation_expr()?;
-            let columns = p.opt_name_list()?;
-            let where_clause = if p.eat_kw(Kw::Where) { Some(p.paren_expr()?) } else { None };
-            Ok(PublicationObject::Table { relation, columns, where_clause })
-        })
+            Some(true) if relation.schema.is_some() || relation.only => {
+                Err(self.grammar_error("invalid schema name", pos))
+            }
+            Some(true) => Ok(PublicationObject::Schema(Some(relation.name))),
+        }
+    }
+
+    fn unintroduced(&self, pos: u32) -> quarry_common::Error {
+        self.grammar_error("invalid publication object list", pos).detail(
+            "One of TABLE or TABLES IN SCHEMA must be specified before a standalone table or schema name.",
+        )
     }
 
     /// RENAME TO, OWNER TO of a publication or subscription, if they come next.

@@ -189,7 +189,9 @@ impl Parser<'_> {
                 Kw::Or => Level::Or,
                 Kw::And => Level::And,
                 Kw::Isnull | Kw::Notnull => Level::Is,
-                Kw::In | Kw::Like | Kw::Ilike | Kw::Similar | Kw::Between => Level::Like,
+                Kw::In | Kw::Like | Kw::Ilike | Kw::Between => Level::Like,
+                // Alone it separates the arguments of SUBSTRING.
+                Kw::Similar if self.nth_kw(1, Kw::To) => Level::Like,
                 Kw::Not => match self.nth(1) {
                     Keyword(Kw::In | Kw::Like | Kw::Ilike | Kw::Similar | Kw::Between) => Level::Like,
                     _ => return None,

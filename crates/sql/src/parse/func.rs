@@ -207,9 +207,6 @@ impl Parser<'_> {
     }
 
     fn extract(&mut self, pos: Pos) -> Result<Expr> {
-        if self.at(TokenKind::RightParen) {
-            return Ok(syntax_call("extract", Vec::new(), pos));
-        }
         let at = self.pos();
         let field = match self.kind() {
             TokenKind::String(_) => self.string()?,
@@ -272,9 +269,6 @@ impl Parser<'_> {
 
     /// POSITION(needle IN haystack) is position(haystack, needle).
     fn position(&mut self, pos: Pos) -> Result<Expr> {
-        if self.at(TokenKind::RightParen) {
-            return Ok(syntax_call("position", Vec::new(), pos));
-        }
         let needle = self.b_expr()?;
         self.expect_kw(Kw::In)?;
         let haystack = self.b_expr()?;

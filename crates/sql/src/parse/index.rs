@@ -132,8 +132,7 @@ impl Parser<'_> {
     pub(super) fn create_statistics(&mut self) -> Result<Statement> {
         self.expect_kw(Kw::Statistics)?;
         let if_not_exists = self.if_not_exists()?;
-        let unnamed = !if_not_exists && (self.at_kw(Kw::On) || self.at(TokenKind::LeftParen));
-        let name = if unnamed { None } else { Some(self.any_name()?) };
+        let name = self.any_name()?;
         let kinds = self.opt_name_list()?.into_iter().map(|n| n.value).collect();
         self.expect_kw(Kw::On)?;
         let elements = self.comma_list(Self::index_key)?;
