@@ -155,6 +155,3 @@ impl Heap {
         PageId::main(self.rel, block)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -66,7 +66,8 @@ impl Heap {
         Ok(chain.all(|(_, h, _)| fate(&h, self.storage.txns(), horizon) == Fate::Dead))
     }
 
-    /// What a unique check must think of the row that an index entry points to.
+    /// What a unique check must think of the row that an index entry points to. The transaction's later snapshots will show
+    /// the commits the answer rests on.
     pub fn liveness(&self, txn: &Transaction, tid: Tid) -> Result<Liveness> {
         let page = self.storage.pool().read(self.page_id(tid.block))?;
         let txns = self.storage.txns();
@@ -77,7 +78,7 @@ impl Heap {
                 match txns.status(h.xmin) {
                     XidStatus::Aborted => continue,
                     XidStatus::InProgress => return Ok(Liveness::Wait(h.xmin)),
-                    XidStatus::Committed(_) => {}
+                    XidStatus::Committed(csn) => txn.follow(csn),
                 }
             }
             if !h.may_be_ended() {
@@ -90,7 +91,10 @@ impl Heap {
             match txns.status(h.xmax) {
                 XidStatus::Aborted => return Ok(live),
                 XidStatus::InProgress => return Ok(Liveness::Wait(h.xmax)),
-                XidStatus::Committed(csn) => all_dead &= csn <= txns.oldest_visible_csn(),
+                XidStatus::Committed(csn) => {
+                    txn.follow(csn);
+                    all_dead &= csn <= txns.oldest_visible_csn();
+                }
             }
         }
         Ok(if all_dead { Liveness::Dead } else { Liveness::Gone })

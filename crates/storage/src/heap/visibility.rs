@@ -126,7 +126,7 @@ pub fn modifiable(
             match txns.status(h.xmin) {
                 XidStatus::Aborted => return Modifiable::Deleted,
                 XidStatus::InProgress => return Modifiable::Wait(h.xmin),
-                XidStatus::Committed(_) => {}
+                XidStatus::Committed(csn) => follow(txn, snap, csn),
             }
         }
     }
@@ -153,10 +153,20 @@ pub fn modifiable(
     }
     match txns.status(h.xmax) {
         XidStatus::Aborted => free,
-        XidStatus::Committed(_) => ended,
+        XidStatus::Committed(csn) => {
+            follow(txn, snap, csn);
+            ended
+        }
         XidStatus::InProgress if key_share_only && !h.has(XMAX_KEY) => {
             Modifiable::Yes { held_by_me: false, shared_with: Some(h.xmax) }
         }
         XidStatus::InProgress => Modifiable::Wait(h.xmax),
+    }
+}
+
+/// A decision rested on a commit that the snapshot doesn't show, perhaps not durable yet: the transaction's later snapshots must.
+fn follow(txn: &Transaction, snap: &Snapshot, csn: Lsn) {
+    if csn > snap.csn() {
+        txn.follow(csn);
     }
 }

@@ -152,6 +152,3 @@ impl IndexMethod for BTree {
         BTree::check(self)
     }
 }
-
-#[cfg(test)]
-mod tests;

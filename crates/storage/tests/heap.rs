@@ -1,0 +1,508 @@
+//! The heap against a model: versions, visibility, HOT, pruning, row locks, TOAST, vacuum.
+
+mod common;
+
+use common::{create, open};
+use quarry_common::{Oid, Tid};
+use quarry_storage::disk::{FaultDisk, FaultRng};
+use quarry_storage::heap::{Heap, ModifyResult, RowLockMode, UpdateOptions};
+use quarry_storage::index::{BTree, Direction, IndexMethod, KeyRange, UniqueCheck};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef, VarValue, Width};
+use quarry_storage::vacuum::VacuumOptions;
+use quarry_storage::{Fork, IsolationLevel, RelId, Snapshot, Storage, Transaction, WaitPolicy, check};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+const TABLE: RelId = RelId::new(Oid(5), 30000);
+const TOAST: RelId = RelId::new(Oid(5), 30001);
+const INDEX: RelId = RelId::new(Oid(5), 30002);
+const HOT: UpdateOptions = UpdateOptions { hot_allowed: true, key_unchanged: true };
+const COLD: UpdateOptions = UpdateOptions { hot_allowed: false, key_unchanged: true };
+
+fn layout() -> Arc<RowLayout> {
+    Arc::new(RowLayout::new(&[Width::Fixed(4), Width::Var]))
+}
+
+fn row(id: u32, text: &[u8]) -> Vec<u8> {
+    let mut b = RowBuilder::new();
+    b.begin(&layout());
+    b.fixed(&id.to_le_bytes());
+    b.var(text);
+    b.finish().to_vec()
+}
+
+fn heap(storage: &Arc<Storage>) -> Heap {
+    Heap::open(storage, TABLE, Some(TOAST), layout())
+}
+
+fn make(disk: &FaultDisk) -> (Arc<Storage>, Heap) {
+    let storage = create(disk);
+    let txn = begin(&storage);
+    storage.create_database_dir(&txn, Oid(5)).unwrap();
+    Heap::create(&storage, &txn, TABLE).unwrap();
+    Heap::create(&storage, &txn, TOAST).unwrap();
+    commit(&txn);
+    let heap = heap(&storage);
+    (storage, heap)
+}
+
+fn begin(storage: &Arc<Storage>) -> Transaction {
+    let txn = storage.begin(IsolationLevel::ReadCommitted);
+    txn.set_read_at_inserted(true);
+    txn
+}
+
+fn commit(txn: &Transaction) {
+    txn.commit().unwrap();
+}
+
+fn snap(txn: &Transaction) -> Snapshot {
+    txn.advance_command();
+    txn.statement_snapshot()
+}
+
+fn id_and_text(heap: &Heap, body: &[u8]) -> (u32, Vec<u8>) {
+    let layout = layout();
+    let r = RowRef::new(&layout, body);
+    (u32::from_le_bytes(r.fixed_array(0)), heap.detoast(r.var(1)).unwrap().to_vec())
+}
+
+fn all(heap: &Heap, snap: Snapshot) -> Vec<(Tid, u32, Vec<u8>)> {
+    let mut out = Vec::new();
+    let mut scan = heap.scan(snap, None);
+    while scan
+        .next_page(&mut |tid, body| {
+            let (id, text) = id_and_text(heap, body);
+            out.push((tid, id, text));
+            Ok(())
+        })
+        .unwrap()
+    {}
+    out
+}
+
+fn done(r: ModifyResult) -> (Tid, bool) {
+    match r {
+        ModifyResult::Done { tid, hot } => (tid, hot),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn own_changes_show_by_command_and_others_by_commit() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let a = begin(&storage);
+    let s0 = snap(&a);
+    let tid = heap.insert(&a, &row(1, b"one")).unwrap();
+    assert_eq!(all(&heap, s0).len(), 0);
+    let s1 = snap(&a);
+    assert_eq!(all(&heap, s1.clone()).len(), 1);
+    let b = begin(&storage);
+    assert_eq!(all(&heap, snap(&b)).len(), 0);
+    let (second, hot) = done(heap.update(&a, &s1, tid, &row(1, b"two"), HOT, WaitPolicy::Block).unwrap());
+    assert!(hot);
+    assert_eq!(
+        heap.update(&a, &s1, tid, &row(1, b"x"), HOT, WaitPolicy::Block).unwrap(),
+        ModifyResult::SelfModified { same_command: true }
+    );
+    let s2 = snap(&a);
+    assert_eq!(all(&heap, s2.clone()), vec![(second, 1, b"two".to_vec())]);
+    // Through the root, as an index would.
+    assert_eq!(heap.fetch(&s2, tid, |t, _| t).unwrap(), Some(second));
+    // An older snapshot of the same transaction (a cursor) still sees the first version.
+    assert_eq!(all(&heap, s1), vec![(tid, 1, b"one".to_vec())]);
+    commit(&a);
+    assert_eq!(all(&heap, snap(&b)).len(), 1);
+}
+
+#[test]
+fn repeatable_read_keeps_its_view_and_pruning_waits_for_it() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let t = begin(&storage);
+    let mut tid = heap.insert(&t, &row(7, b"v0")).unwrap();
+    let root = tid;
+    commit(&t);
+    let reader = storage.begin(IsolationLevel::RepeatableRead);
+    reader.set_read_at_inserted(true);
+    let view = reader.statement_snapshot();
+    for i in 1..=300 {
+        let t = begin(&storage);
+        let s = snap(&t);
+        let text = format!("v{i}{}", "x".repeat(50));
+        (tid, _) = done(heap.update(&t, &s, tid, &row(7, text.as_bytes()), HOT, WaitPolicy::Block).unwrap());
+        commit(&t);
+    }
+    assert_eq!(all(&heap, view.clone()), vec![(root, 7, b"v0".to_vec())]);
+    assert_eq!(heap.fetch(&view, root, |t, _| t).unwrap(), Some(root));
+    let before = heap.blocks().unwrap();
+    assert!(before > 1);
+    drop(view);
+    reader.abort();
+    storage.wal().flush_all().unwrap();
+    let mut hot = 0;
+    for i in 0..300 {
+        let t = begin(&storage);
+        let s = snap(&t);
+        let text = format!("w{i}{}", "x".repeat(50));
+        let r = done(heap.update(&t, &s, tid, &row(7, text.as_bytes()), HOT, WaitPolicy::Block).unwrap());
+        tid = r.0;
+        hot += r.1 as u32;
+        commit(&t);
+        storage.wal().flush_all().unwrap();
+    }
+    assert!(hot > 290, "{hot} of 300 updates were HOT");
+    assert!(heap.blocks().unwrap() <= before + 1);
+}
+
+#[test]
+fn random_changes_match_a_model() {
+    for seed in 0..3u64 {
+        println!("seed {seed}");
+        let disk = FaultDisk::new();
+        let (mut storage, mut heap) = make(&disk);
+        let mut rng = FaultRng::new(seed);
+        let mut model: BTreeMap<u32, (Tid, Vec<u8>)> = BTreeMap::new();
+        let mut next = 0u32;
+        for round in 0..60 {
+            let txn = begin(&storage);
+            let mut inner = model.clone();
+            let mut changed = std::collections::HashSet::new();
+            let mut s = snap(&txn);
+            for _ in 0..rng.below(60) {
+                if rng.below(5) == 0 {
+                    s = snap(&txn);
+                    changed.clear();
+                }
+                let len = match rng.below(40) {
+                    0 => 5000 + rng.below(200_000),
+                    1..=4 => 1500 + rng.below(4000),
+                    _ => rng.below(200),
+                } as usize;
+                let random = rng.below(2) == 0;
+                let text: Vec<u8> = (0..len).map(|i| if random { rng.next_u64() as u8 } else { i as u8 / 16 }).collect();
+                let pick = if inner.is_empty() { None } else { inner.keys().nth(rng.below(inner.len() as u64) as usize).copied() };
+                match (rng.below(10), pick) {
+                    (0..=3, _) | (_, None) => {
+                        let tid = heap.insert(&txn, &row(next, &text)).unwrap();
+                        inner.insert(next, (tid, text));
+                        changed.insert(next);
+                        next += 1;
+                    }
+                    (4, _) => {
+                        let rows: Vec<Vec<u8>> = (0..rng.below(300)).map(|i| row(next + i as u32, b"bulk")).collect();
+                        let refs: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+                        let mut tids = Vec::new();
+                        heap.insert_many(&txn, &refs, &mut tids).unwrap();
+                        assert_eq!(tids.len(), rows.len());
+                        for tid in tids {
+                            inner.insert(next, (tid, b"bulk".to_vec()));
+                            changed.insert(next);
+                            next += 1;
+                        }
+                    }
+                    (5..=7, Some(id)) if !changed.contains(&id) => {
+                        let opts = if rng.below(3) == 0 { COLD } else { HOT };
+                        let tid = inner[&id].0;
+                        let (tid, _) = done(heap.update(&txn, &s, tid, &row(id, &text), opts, WaitPolicy::Block).unwrap());
+                        inner.insert(id, (tid, text));
+                        changed.insert(id);
+                    }
+                    (8, Some(id)) if !changed.contains(&id) => {
+                        done(heap.delete(&txn, &s, inner[&id].0, WaitPolicy::Block).unwrap());
+                        inner.remove(&id);
+                    }
+                    (_, Some(id)) if !changed.contains(&id) => {
+                        done(heap.lock(&txn, &s, inner[&id].0, RowLockMode::Update, WaitPolicy::Block).unwrap());
+                    }
+                    _ => {}
+                }
+            }
+            if rng.below(4) == 0 {
+                txn.abort();
+            } else {
+                commit(&txn);
+                model = inner;
+            }
+            if rng.below(6) == 0 {
+                storage.wal().flush_all().unwrap();
+                heap.vacuum(&[], &VacuumOptions { lock_for_truncate: Some(&|| Ok(true)), ..Default::default() }).unwrap();
+            }
+            if rng.below(15) == 0 {
+                storage.wal().flush_all().unwrap();
+                drop(txn);
+                drop(heap);
+                drop(storage);
+                disk.crash(rng.next_u64());
+                storage = open(&disk);
+                heap = self::heap(&storage);
+            }
+            let reader = begin(&storage);
+            let mut got: BTreeMap<u32, (Tid, Vec<u8>)> = BTreeMap::new();
+            for (tid, id, text) in all(&heap, snap(&reader)) {
+                assert!(got.insert(id, (tid, text)).is_none(), "seed {seed} round {round}: {id} twice");
+            }
+            assert!(got.keys().eq(model.keys()), "seed {seed} round {round}: rows differ");
+            for (id, (tid, text)) in &model {
+                assert!(got[id].1 == *text, "seed {seed} round {round}: text of {id} differs");
+                assert_eq!(got[id].0, *tid, "seed {seed} round {round}: place of {id}");
+            }
+        }
+        check::check_or_error(&storage).unwrap();
+    }
+}
+
+#[test]
+fn toast_space_comes_back() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let mut rng = FaultRng::new(1);
+    let big: Vec<u8> = (0..300_000).map(|_| rng.next_u64() as u8).collect();
+    let t = begin(&storage);
+    let tid = heap.insert(&t, &row(1, &big)).unwrap();
+    let s = snap(&t);
+    // An update that keeps the stored value shares its chunks.
+    let chunks = storage.pool().blocks(TOAST, Fork::Main).unwrap();
+    assert!(chunks > 30);
+    let kept = heap
+        .fetch(&s, tid, |_, body| {
+            let layout = layout();
+            let r = RowRef::new(&layout, body);
+            assert!(matches!(r.var(1), VarValue::External(_)));
+            let mut b = RowBuilder::new();
+            b.begin(&layout);
+            b.fixed(&2u32.to_le_bytes());
+            b.copy_column(&r, 1);
+            b.finish().to_vec()
+        })
+        .unwrap()
+        .unwrap();
+    let (tid, _) = done(heap.update(&t, &s, tid, &kept, HOT, WaitPolicy::Block).unwrap());
+    assert_eq!(storage.pool().blocks(TOAST, Fork::Main).unwrap(), chunks);
+    let s = snap(&t);
+    assert_eq!(all(&heap, s.clone()), vec![(tid, 2, big.clone())]);
+    done(heap.delete(&t, &s, tid, WaitPolicy::Block).unwrap());
+    commit(&t);
+    drop(s);
+    storage.wal().flush_all().unwrap();
+    heap.vacuum(&[], &VacuumOptions { lock_for_truncate: Some(&|| Ok(true)), ..Default::default() }).unwrap();
+    assert_eq!(storage.pool().blocks(TOAST, Fork::Main).unwrap(), 0);
+    // Compressible values stay in line.
+    let t = begin(&storage);
+    let tid = heap.insert(&t, &row(3, &vec![7; 100_000])).unwrap();
+    let s = snap(&t);
+    assert_eq!(all(&heap, s), vec![(tid, 3, vec![7; 100_000])]);
+    assert_eq!(storage.pool().blocks(TOAST, Fork::Main).unwrap(), 0);
+}
+
+#[test]
+fn row_locks_conflict_as_documented() {
+    use RowLockMode::*;
+    let (storage, heap) = make(&FaultDisk::new());
+    let t = begin(&storage);
+    let tid = heap.insert(&t, &row(1, b"x")).unwrap();
+    commit(&t);
+    let modes = [KeyShare, Share, NoKeyUpdate, Update];
+    for held in modes {
+        for wanted in modes {
+            let a = begin(&storage);
+            let b = begin(&storage);
+            done(heap.lock(&a, &snap(&a), tid, held, WaitPolicy::Block).unwrap());
+            let got = heap.lock(&b, &snap(&b), tid, wanted, WaitPolicy::NoWait).unwrap();
+            let conflict = match (held, wanted) {
+                (KeyShare, Update) | (Update, _) => true,
+                (KeyShare, _) => false,
+                (Share, w) => w >= NoKeyUpdate,
+                (NoKeyUpdate, w) => w >= Share,
+            };
+            assert_eq!(got == ModifyResult::WouldBlock, conflict, "{held:?} held, {wanted:?} wanted");
+            a.abort();
+            done(heap.lock(&b, &snap(&b), tid, wanted, WaitPolicy::NoWait).unwrap());
+            b.abort();
+        }
+    }
+    // A key-share lock goes on to the new version of a running non-key update, and holds up a delete.
+    let (a, b, c) = (begin(&storage), begin(&storage), begin(&storage));
+    let (new, _) = done(heap.update(&a, &snap(&a), tid, &row(1, b"y"), HOT, WaitPolicy::Block).unwrap());
+    done(heap.lock(&b, &snap(&b), tid, KeyShare, WaitPolicy::NoWait).unwrap());
+    commit(&a);
+    let s = snap(&c);
+    assert_eq!(heap.delete(&c, &s, new, WaitPolicy::NoWait).unwrap(), ModifyResult::WouldBlock);
+    assert_eq!(heap.delete(&c, &s, tid, WaitPolicy::NoWait).unwrap(), ModifyResult::Updated { next: new });
+    done(heap.lock(&c, &s, new, NoKeyUpdate, WaitPolicy::NoWait).unwrap());
+    b.abort();
+    done(heap.delete(&c, &s, new, WaitPolicy::NoWait).unwrap());
+    commit(&c);
+}
+
+#[test]
+fn waiting_writers_follow_the_committed_version() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let t = begin(&storage);
+    let tid = heap.insert(&t, &row(1, b"0")).unwrap();
+    commit(&t);
+    let a = begin(&storage);
+    let (next, _) = done(heap.update(&a, &snap(&a), tid, &row(1, b"1"), HOT, WaitPolicy::Block).unwrap());
+    let (started, waiting) = channel();
+    std::thread::scope(|scope| {
+        let (storage, heap) = (&storage, &heap);
+        let waiter = scope.spawn(move || {
+            let b = begin(storage);
+            let s = snap(&b);
+            started.send(()).unwrap();
+            let r = heap.update(&b, &s, tid, &row(1, b"2"), HOT, WaitPolicy::Block).unwrap();
+            let ModifyResult::Updated { next } = r else { panic!("{r:?}") };
+            let (last, _) = done(heap.update(&b, &s, next, &row(1, b"3"), HOT, WaitPolicy::Block).unwrap());
+            commit(&b);
+            (next, last)
+        });
+        waiting.recv().unwrap();
+        commit(&a);
+        let (saw, last) = waiter.join().unwrap();
+        assert_eq!(saw, next);
+        let r = begin(storage);
+        assert_eq!(all(heap, snap(&r)), vec![(last, 1, b"3".to_vec())]);
+    });
+}
+
+#[test]
+fn concurrent_counters_add_up() {
+    const THREADS: u32 = 6;
+    const ROUNDS: u32 = 200;
+    let (storage, heap) = make(&FaultDisk::new());
+    let index = {
+        let t = begin(&storage);
+        BTree::create(&storage, &t, INDEX).unwrap();
+        let index = BTree::open(&storage, INDEX, true);
+        for id in 0..4u32 {
+            let tid = heap.insert(&t, &row(id, &0u32.to_le_bytes())).unwrap();
+            index.insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(&heap)).unwrap();
+        }
+        commit(&t);
+        index
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (storage, heap, index) = (&storage, &heap, &index);
+            scope.spawn(move || {
+                let mut rng = FaultRng::new(thread as u64);
+                for round in 0..ROUNDS {
+                    let t = begin(storage);
+                    let id = rng.below(4) as u32;
+                    let s = snap(&t);
+                    let mut scan = index.scan(KeyRange::point(&id.to_be_bytes()), Direction::Forward);
+                    let mut found = None;
+                    while let Some(e) = scan.next().unwrap() {
+                        if let Some(x) = heap.fetch(&s, e.tid, |t, b| (t, id_and_text(heap, b))).unwrap() {
+                            assert!(found.is_none(), "two visible versions");
+                            found = Some(x);
+                        }
+                    }
+                    let (mut tid, (_, mut text)) = found.expect("visible");
+                    loop {
+                        let n = u32::from_le_bytes(text[..4].try_into().unwrap()) + 1;
+                        let hot_allowed = rng.below(3) > 0;
+                        let opts = UpdateOptions { hot_allowed, key_unchanged: true };
+                        let mut new = n.to_le_bytes().to_vec();
+                        new.resize(4 + rng.below(300) as usize, 0);
+                        match heap.update(&t, &s, tid, &row(id, &new), opts, WaitPolicy::Block).unwrap() {
+                            ModifyResult::Done { tid, hot } => {
+                                if !hot {
+                                    index.insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(heap)).unwrap();
+                                }
+                                break;
+                            }
+                            ModifyResult::Updated { next } => {
+                                tid = next;
+                                text = heap.fetch_exact(next, |_, _, b| id_and_text(heap, b)).unwrap().unwrap().1;
+                            }
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    commit(&t);
+                    if round % 50 == 49 {
+                        storage.wal().flush_all().unwrap();
+                    }
+                    if round % 60 == 59 && thread == 0 {
+                        let indexes: [&dyn IndexMethod; 1] = [index];
+                        heap.vacuum(&indexes, &VacuumOptions::default()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let t = begin(&storage);
+    let rows = all(&heap, snap(&t));
+    assert_eq!(rows.len(), 4);
+    let sum: u32 = rows.iter().map(|(_, _, text)| u32::from_le_bytes(text[..4].try_into().unwrap())).sum();
+    assert_eq!(sum, THREADS * ROUNDS);
+    index.check().unwrap();
+}
+
+#[test]
+fn vacuum_sets_the_visibility_map_and_changes_clear_it() {
+    let disk = FaultDisk::new();
+    let (storage, heap) = make(&disk);
+    let t = begin(&storage);
+    BTree::create(&storage, &t, INDEX).unwrap();
+    let index = BTree::open(&storage, INDEX, false);
+    let mut tids = Vec::new();
+    for id in 0..2000u32 {
+        let tid = heap.insert(&t, &row(id, b"some text")).unwrap();
+        index.insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::None).unwrap();
+        tids.push(tid);
+    }
+    commit(&t);
+    drop(t);
+    storage.wal().flush_all().unwrap();
+    let indexes: [&dyn IndexMethod; 1] = [&index];
+    let stats = heap.vacuum(&indexes, &VacuumOptions::default()).unwrap();
+    assert_eq!((stats.live_tuples, stats.dead_removed), (2000.0, 0));
+    assert_eq!(stats.pages_all_visible, stats.pages);
+    assert!(heap.all_visible(tids[0].block).unwrap());
+    let t = begin(&storage);
+    let s = snap(&t);
+    for tid in tids.iter().step_by(2) {
+        done(heap.delete(&t, &s, *tid, WaitPolicy::Block).unwrap());
+    }
+    commit(&t);
+    drop((s, t));
+    assert!(!heap.all_visible(tids[0].block).unwrap());
+    storage.wal().flush_all().unwrap();
+    let stats = heap.vacuum(&indexes, &VacuumOptions::default()).unwrap();
+    assert_eq!((stats.live_tuples, stats.dead_removed, stats.slots_freed), (1000.0, 1000, 1000));
+    assert_eq!(stats.indexes[0].removed, 1000);
+    assert_eq!(index.check().unwrap(), 1000);
+    assert!(heap.all_visible(tids[0].block).unwrap());
+    // The freed space is used again, also after a restart.
+    let blocks = heap.blocks().unwrap();
+    storage.shutdown().unwrap();
+    drop((heap, index, storage));
+    let storage = open(&disk);
+    let heap = self::heap(&storage);
+    let t = begin(&storage);
+    for id in 0..900u32 {
+        heap.insert(&t, &row(id, b"some text")).unwrap();
+    }
+    commit(&t);
+    assert!(heap.blocks().unwrap() <= blocks + 1, "{} pages instead of {blocks}", heap.blocks().unwrap());
+    check::check_or_error(&storage).unwrap();
+}
+
+#[test]
+fn subtransactions_take_their_changes_along() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let t = begin(&storage);
+    let tid = heap.insert(&t, &row(1, b"outer")).unwrap();
+    let level = t.savepoint();
+    let s = snap(&t);
+    done(heap.update(&t, &s, tid, &row(1, b"inner"), HOT, WaitPolicy::Block).unwrap());
+    heap.insert(&t, &row(2, b"inner")).unwrap();
+    assert_eq!(all(&heap, snap(&t)).len(), 2);
+    t.rollback_to(level);
+    assert_eq!(all(&heap, snap(&t)), vec![(tid, 1, b"outer".to_vec())]);
+    let s = snap(&t);
+    let (new, _) = done(heap.update(&t, &s, tid, &row(1, b"again"), HOT, WaitPolicy::Block).unwrap());
+    commit(&t);
+    let r = begin(&storage);
+    assert_eq!(all(&heap, snap(&r)), vec![(new, 1, b"again".to_vec())]);
+}
