@@ -12,7 +12,9 @@ pub fn parse_bool(text: &str) -> Option<bool> {
     match word.as_bytes() {
         [] | b"o" => None,
         w if b"true".starts_with(w) || b"yes".starts_with(w) || w == b"on" || w == b"1" => Some(true),
-        w if b"false".starts_with(w) || b"no".starts_with(w) || b"off".starts_with(w) || w == b"0" => Some(false),
+        w if b"false".starts_with(w) || b"no".starts_with(w) || b"off".starts_with(w) || w == b"0" => {
+            Some(false)
+        }
         _ => None,
     }
 }

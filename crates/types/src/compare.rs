@@ -72,12 +72,12 @@ pub fn same_at(a: &Vector, i: usize, b: &Vector, j: usize, ty: &TypeInfo) -> boo
 /// SQL equality of two rows, neither NULL.
 #[inline]
 pub fn equal_at(a: &Vector, i: usize, b: &Vector, j: usize, ty: &TypeInfo) -> bool {
-    if let (VectorData::Bytes(x), VectorData::Bytes(y)) = (a.data(), b.data()) {
-        if matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::NAME | oids::BYTEA) {
-            // Length and first bytes settle most comparisons.
-            let (si, sj) = (a.slot(i), b.slot(j));
-            return x.view(si).head() == y.view(sj).head() && x.get(si) == y.get(sj);
-        }
+    if let (VectorData::Bytes(x), VectorData::Bytes(y)) = (a.data(), b.data())
+        && matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::NAME | oids::BYTEA)
+    {
+        // Length and first bytes settle most comparisons.
+        let (si, sj) = (a.slot(i), b.slot(j));
+        return x.view(si).head() == y.view(sj).head() && x.get(si) == y.get(sj);
     }
     compare_at(a, i, b, j, ty) == Ordering::Equal
 }
@@ -108,7 +108,13 @@ impl SortColumn<'_> {
 }
 
 /// Orders two rows by several columns.
-pub fn compare_rows(a: &[&Vector], i: usize, b: &[&Vector], j: usize, columns: &[SortColumn<'_>]) -> Ordering {
+pub fn compare_rows(
+    a: &[&Vector],
+    i: usize,
+    b: &[&Vector],
+    j: usize,
+    columns: &[SortColumn<'_>],
+) -> Ordering {
     for ((a, b), column) in a.iter().zip(b).zip(columns) {
         let order = column.compare(a, i, b, j);
         if order != Ordering::Equal {

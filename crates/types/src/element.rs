@@ -14,7 +14,9 @@ fn user_functions(v: &Datum) -> (CompareFn, HashFn, KeyCodec) {
         Datum::Bytes(b) if array::is_stored_form(b) => (array::compare, array::hash, array::KEY),
         Datum::Bytes(b) if record::is_stored_form(b) => (record::compare, record::hash, record::KEY),
         Datum::Bytes(_) => (text::compare, text::hash, key::BYTEA),
-        Datum::I16(_) | Datum::I32(_) | Datum::I64(_) => (crate::ints::compare, crate::ints::hash, key::I64_ANY),
+        Datum::I16(_) | Datum::I32(_) | Datum::I64(_) => {
+            (crate::ints::compare, crate::ints::hash, key::I64_ANY)
+        }
         Datum::F32(_) | Datum::F64(_) => (crate::floats::compare, crate::floats::hash, key::F64_ANY),
         Datum::Bool(_) => (crate::boolean::compare, crate::boolean::hash, key::BOOL),
         Datum::B16(_) => (crate::uuid::compare, crate::uuid::hash, key::B16),

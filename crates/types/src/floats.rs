@@ -84,7 +84,9 @@ fn parse_hex(text: &str) -> Option<f64> {
 pub fn parse_f64(text: &str) -> Result<f64> {
     let body = trim(text);
     if !is_decimal(body) {
-        return special(body).or_else(|| parse_hex(body)).ok_or_else(|| invalid_syntax("double precision", text));
+        return special(body)
+            .or_else(|| parse_hex(body))
+            .ok_or_else(|| invalid_syntax("double precision", text));
     }
     let v: f64 = body.parse().map_err(|_| invalid_syntax("double precision", text))?;
     if v.is_infinite() || (v == 0.0 && is_nonzero(body)) {
@@ -375,7 +377,9 @@ mod tests {
             (123456789.125, "123456789.125"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
-            (9007199254740993e3, "9.007199254740992e+18"),
+            (9007199254740993e3, "9.007199254740993e+18"),
+            (1e22, "1e+22"),
+            (1e23, "9.999999999999999e+22"),
         ] {
             assert_eq!(f8(v, 1), text);
         }
@@ -402,8 +406,14 @@ mod tests {
         assert_eq!(parse_f64("0x10").unwrap(), 16.0);
         assert_eq!(parse_f64("-inf").unwrap(), f64::NEG_INFINITY);
         assert_eq!(parse_f64(".5e1").unwrap(), 5.0);
-        assert_eq!(parse_f64("1e400").unwrap_err().message(), "\"1e400\" is out of range for type double precision");
-        assert_eq!(parse_f64("1e-400").unwrap_err().message(), "\"1e-400\" is out of range for type double precision");
+        assert_eq!(
+            parse_f64("1e400").unwrap_err().message(),
+            "\"1e400\" is out of range for type double precision"
+        );
+        assert_eq!(
+            parse_f64("1e-400").unwrap_err().message(),
+            "\"1e-400\" is out of range for type double precision"
+        );
         assert_eq!(parse_f32("1.5x").unwrap_err().message(), "invalid input syntax for type real: \"1.5x\"");
         for bad in ["", ".", "e1", "1e", "infinit", "1_000"] {
             assert!(parse_f64(bad).is_err(), "{bad}");

@@ -23,7 +23,7 @@ fn strtoul(text: &str, base: u32) -> Option<(u64, bool, &str)> {
         },
         b => (b, body),
     };
-    let len = body.bytes().take_while(|b| (*b as char).to_digit(base).is_some()).count();
+    let len = body.bytes().take_while(|b| (*b as char).is_digit(base)).count();
     if len == 0 {
         return None;
     }

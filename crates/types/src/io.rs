@@ -128,9 +128,9 @@ impl Deref for TypeRef {
     }
 }
 
-/// What the catalog answers to input and output functions. Every method has a default that answers 0A000, so that
+/// What the catalog answers to input and output functions, on any thread. Every method has a default that answers 0A000, so that
 /// an implementation covers what it has.
-pub trait ObjectNames {
+pub trait ObjectNames: Send + Sync {
     /// The object that `text` names, with PostgreSQL's error if there is none. "-" and plain numbers are dealt with
     /// by the caller.
     fn reg_in(&self, kind: RegKind, text: &str) -> Result<Oid> {
@@ -161,6 +161,11 @@ pub trait ObjectNames {
     fn composite_columns(&self, composite: Oid) -> Result<Arc<[SqlType]>> {
         let _ = composite;
         Err(Error::unsupported("input of a composite type"))
+    }
+    /// The column names of a composite type, or of the anonymous row type known by this modifier of `record`; none: f1, f2 ...
+    fn column_names(&self, row: SqlType) -> Option<Arc<[String]>> {
+        let _ = row;
+        None
     }
     /// A domain's base type (not itself a domain); none if `oid` is no domain.
     fn domain_base(&self, oid: Oid) -> Result<Option<SqlType>> {

@@ -7,7 +7,10 @@
 //! Data flow: text or binary from a client -> [`Datum`] -> row bytes (`quarry_storage::row`) -> [`Vector`]s in a
 //! [`Batch`] -> text or binary to the client.
 #![deny(unsafe_op_in_unsafe_fn)]
+// Arithmetic on SQL values can fail, so that `add` and its like can't be the operators' traits.
+#![allow(clippy::should_implement_trait)]
 
+pub mod aclitem;
 pub mod array;
 pub mod batch;
 pub mod boolean;
@@ -33,7 +36,7 @@ pub mod pseudo;
 pub mod record;
 pub mod reg;
 pub mod registry;
-//ROW pub mod row;
+pub mod row;
 pub mod sqltype;
 pub mod stored;
 pub mod text;

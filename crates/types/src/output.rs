@@ -22,7 +22,10 @@ pub fn output_vector_value(
         (VectorData::Bool(d), oids::BOOL) => out.push(if d[slot] { b't' } else { b'f' }),
         (VectorData::F64(d), oids::FLOAT8) => floats::write_f64(d[slot], cx.extra_float_digits, out),
         (VectorData::F32(d), oids::FLOAT4) => floats::write_f32(d[slot], cx.extra_float_digits, out),
-        (VectorData::Bytes(d), oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN) => {
+        (
+            VectorData::Bytes(d),
+            oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN,
+        ) => {
             out.extend_from_slice(d.get(slot));
         }
         (VectorData::Bytes(d), oids::NUMERIC) => NumericRef::new(d.get(slot)).write(out),

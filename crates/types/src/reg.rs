@@ -2,8 +2,8 @@
 //! [`crate::ObjectNames`].
 
 use crate::identifiers::parse_oid;
-use crate::io::RegKind;
 use crate::ints::write_int;
+use crate::io::RegKind;
 use crate::{Datum, IoContext, TypeInfo, oids};
 use quarry_common::{Oid, Result};
 

@@ -128,3 +128,50 @@ pub fn decode_column_into(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_round_trip_by_datum_and_by_vector() {
+        let columns = [
+            PhysicalType::Bool,
+            PhysicalType::I16,
+            PhysicalType::I32,
+            PhysicalType::U32,
+            PhysicalType::I64,
+            PhysicalType::F32,
+            PhysicalType::F64,
+            PhysicalType::B16,
+            PhysicalType::Bytes,
+            PhysicalType::Bytes,
+        ];
+        let values = [
+            Datum::Bool(true),
+            Datum::I16(-2),
+            Datum::I32(3),
+            Datum::Null,
+            Datum::I64(i64::MIN),
+            Datum::F32(1.5),
+            Datum::F64(-0.25),
+            Datum::B16([7; 16]),
+            Datum::text("short"),
+            Datum::text("something longer than twelve bytes"),
+        ];
+        let layout = layout_of(&columns);
+        let mut builder = RowBuilder::new();
+        let body = encode_row(&values, &layout, &mut builder).to_vec();
+        let row = RowRef::new(&layout, &body);
+        let mut vectors = Vec::new();
+        for (i, ty) in columns.iter().enumerate() {
+            assert_eq!(get_datum(&row, i, *ty, &mut no_detoast).unwrap(), values[i]);
+            let mut v = Vector::with_capacity(*ty, 2);
+            v.push_null();
+            decode_column_into(&row, i, &mut v, &mut no_detoast).unwrap();
+            assert_eq!(v.datum(1), values[i]);
+            vectors.push(v);
+        }
+        assert_eq!(encode_vectors(&vectors, 1, &layout, &mut builder), body);
+    }
+}

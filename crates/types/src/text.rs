@@ -159,7 +159,9 @@ pub fn char_datum(byte: u8) -> Datum {
 /// "char" reads its first byte, or a backslash and three octal digits.
 pub(crate) fn char_input(_: &TypeInfo, text: &str, _: i32, _: &IoContext<'_>) -> Result<Datum> {
     let byte = match text.as_bytes() {
-        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'),
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
+            (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')
+        }
         bytes => bytes.first().copied().unwrap_or(0),
     };
     Ok(char_datum(byte))
@@ -196,7 +198,10 @@ mod tests {
         let e = limit_varchar("äöüß", 7, false).unwrap_err();
         assert_eq!(e.message(), "value too long for type character varying(3)");
         assert_eq!(limit_bpchar("ä", 7, false).unwrap(), "ä  ");
-        assert_eq!(limit_bpchar("abcd", 7, false).unwrap_err().message(), "value too long for type character(3)");
+        assert_eq!(
+            limit_bpchar("abcd", 7, false).unwrap_err().message(),
+            "value too long for type character(3)"
+        );
         let long = "é".repeat(40);
         assert_eq!(limit_name(&long).len(), 62);
         assert_eq!(trim_blanks(b"  "), b"");

@@ -33,9 +33,7 @@ fn format(oid: Oid, typmod: Option<i32>, names: &dyn ObjectNames) -> String {
         return format(info.element, typmod, names) + "[]";
     }
     let given = typmod.filter(|t| *t >= 0);
-    let modifier = given
-        .and_then(|t| info.functions.typmod_out.map(|out| out(t)))
-        .unwrap_or_default();
+    let modifier = given.and_then(|t| info.functions.typmod_out.map(|out| out(t))).unwrap_or_default();
     let plain = |name: &str| format!("{name}{modifier}");
     let unlimited = typmod == Some(-1);
     match oid {

@@ -22,8 +22,7 @@ pub fn coerce_typmod(ty: &TypeInfo, value: Datum, typmod: i32, explicit: bool) -
 /// Whether [`coerce_typmod`] may change or refuse a value.
 pub fn has_effect(ty: SqlType) -> bool {
     let of = |oid: Oid| crate::type_info(oid).is_some_and(|t| t.functions.coerce.is_some());
-    ty.typmod >= 0
-        && (of(ty.oid) || crate::type_info(ty.oid).is_some_and(|t| t.is_array() && of(t.element)))
+    ty.typmod >= 0 && (of(ty.oid) || crate::type_info(ty.oid).is_some_and(|t| t.is_array() && of(t.element)))
 }
 
 fn coerce_elements(element: Oid, value: Datum, typmod: i32, explicit: bool) -> Result<Datum> {

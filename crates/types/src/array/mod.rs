@@ -164,7 +164,8 @@ impl<'a> ArrayRef<'a> {
 
 /// Whether bytes of an unknown type are a stored array: tag, counts and lengths all fit.
 pub(crate) fn is_stored_form(bytes: &[u8]) -> bool {
-    if bytes.len() < HEADER_BYTES || bytes[0] != TAG || !(1..=9).contains(&bytes[1]) || bytes[3] > FLAG_NULLS {
+    if bytes.len() < HEADER_BYTES || bytes[0] != TAG || !(1..=9).contains(&bytes[1]) || bytes[3] > FLAG_NULLS
+    {
         return false;
     }
     let ndim = usize::from(bytes[2]);

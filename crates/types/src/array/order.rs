@@ -5,9 +5,9 @@
 //! each one's length and lower bound, as big-endian numbers whose byte order is their order.
 
 use super::ArrayRef;
+use crate::Datum;
 use crate::element::{compare_elements, hash_element, key_element, skip_element};
 use crate::registry::KeyCodec;
-use crate::Datum;
 use quarry_common::{Error, Result};
 use std::cmp::Ordering;
 

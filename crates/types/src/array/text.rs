@@ -15,7 +15,8 @@ pub(crate) fn input(t: &TypeInfo, text: &str, typmod: i32, cx: &IoContext<'_>) -
     let parsed = Elements::parse(text, body, element.delim as u8)?;
     let mut dims = parsed.dims;
     if let Some(declared) = declared {
-        let same = declared.len() == dims.len() && declared.iter().zip(&dims).all(|(d, found)| d.len == found.len);
+        let same =
+            declared.len() == dims.len() && declared.iter().zip(&dims).all(|(d, found)| d.len == found.len);
         if !same {
             return Err(malformed(text, "Specified array dimensions do not match array contents."));
         }
@@ -51,11 +52,12 @@ fn dimensions(text: &str) -> Result<(Option<Vec<Dimension>>, &str)> {
                 dims.len() + 1
             );
         }
-        let (first, mut after) = bound(text, inner)?;
+        let (first, mut after) =
+            bound(text, inner, "\"[\" must introduce explicitly-specified array dimensions.")?;
         let (mut lower, mut upper) = (1, first);
         if let Some(second) = after.strip_prefix(':') {
             lower = first;
-            (upper, after) = bound(text, second)?;
+            (upper, after) = bound(text, second, "Missing array dimension value.")?;
         }
         let Some(after) = after.strip_prefix(']') else {
             return Err(malformed(text, "Missing \"]\" after array dimensions."));
@@ -80,12 +82,12 @@ fn dimensions(text: &str) -> Result<(Option<Vec<Dimension>>, &str)> {
     Ok((Some(dims), after))
 }
 
-/// A bound of a dimension.
-fn bound<'a>(text: &str, rest: &'a str) -> Result<(i32, &'a str)> {
+/// A bound of a dimension; `missing` is the detail of the error if there is none.
+fn bound<'a>(text: &str, rest: &'a str, missing: &str) -> Result<(i32, &'a str)> {
     let sign = usize::from(rest.starts_with(['-', '+']));
     let digits = rest[sign..].bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 {
-        return Err(malformed(text, "Missing array dimension value."));
+        return Err(malformed(text, missing));
     }
     let (number, after) = rest.split_at(sign + digits);
     let value = number.parse::<i64>().ok().and_then(|v| i32::try_from(v).ok());
@@ -257,10 +259,14 @@ impl Elements {
         if items.is_empty() {
             return Ok(Elements { items, dims: Vec::new() });
         }
-        let dims: Vec<Dimension> = expected[..ndim].iter().map(|len| Dimension { len: *len, lower: 1 }).collect();
+        let dims: Vec<Dimension> =
+            expected[..ndim].iter().map(|len| Dimension { len: *len, lower: 1 }).collect();
         // Sub-arrays at different depths ("{{1},{{2}}}") leave fewer elements than the dimensions say.
         if dims.iter().try_fold(1i64, |n, d| n.checked_mul(d.len.into())) != Some(items.len() as i64) {
-            return Err(malformed(text, "Multidimensional arrays must have sub-arrays with matching dimensions."));
+            return Err(malformed(
+                text,
+                "Multidimensional arrays must have sub-arrays with matching dimensions.",
+            ));
         }
         Ok(Elements { items, dims })
     }

@@ -1,8 +1,8 @@
 //! int2vector and oidvector: one-dimensional arrays from 0 without NULLs, printed as numbers with blanks between.
 
 use super::{ArrayBuilder, ArrayRef, Dimension};
-use crate::ints::{is_space, parse_i16, write_int};
 use crate::identifiers::parse_oid;
+use crate::ints::{is_space, parse_i16, write_int};
 use crate::{Datum, IoContext, PhysicalType, TypeInfo, oids};
 use quarry_common::{Oid, Result};
 

@@ -114,11 +114,8 @@ pub const TEXT: KeyCodec = KeyCodec {
 };
 
 /// Trailing blanks don't count; the key does not know how many there were.
-pub const BPCHAR: KeyCodec = KeyCodec {
-    encode: |v, out| write_text(trim_blanks(v.as_bytes()), out),
-    decode: None,
-    skip: skip_text,
-};
+pub const BPCHAR: KeyCodec =
+    KeyCodec { encode: |v, out| write_text(trim_blanks(v.as_bytes()), out), decode: None, skip: skip_text };
 
 pub const CHAR: KeyCodec = KeyCodec {
     encode: |v, out| out.push(char_byte(v)),

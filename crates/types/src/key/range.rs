@@ -1,6 +1,6 @@
 //! Key ranges for index scans, as byte strings: lower bound inclusive, upper bound exclusive.
 
-use super::{KeyOrder, NULL_FIRST, VALUE, encode_datum};
+use super::{KeyOrder, VALUE, encode_datum};
 use crate::{Datum, TypeInfo};
 use quarry_common::Result;
 use std::ops::Bound;
@@ -75,7 +75,6 @@ pub fn column_range(
 
 /// All keys that begin with `prefix` and whose next column, of a text type in ascending order, begins with `text`.
 pub fn text_prefix_range(prefix: &[u8], text: &str) -> KeyRange {
-    debug_assert!(VALUE > NULL_FIRST, "values follow the NULLs that come first");
     let key: Vec<u8> = prefix.iter().copied().chain([VALUE]).chain(text.bytes()).collect();
     prefix_range(key)
 }

@@ -19,11 +19,11 @@ struct Sum {
 impl Sum {
     #[inline]
     fn add_scaled(&mut self, value: i128, fraction: u32) {
-        if fraction == self.fraction {
-            if let Some(sum) = self.coefficient.checked_add(value) {
-                self.coefficient = sum;
-                return;
-            }
+        if fraction == self.fraction
+            && let Some(sum) = self.coefficient.checked_add(value)
+        {
+            self.coefficient = sum;
+            return;
         }
         self.add_unaligned(value, fraction);
     }
@@ -167,7 +167,8 @@ impl NumericAccumulator {
             if self.dscale_count > 1 || dscale == 0 {
                 self.dscale_count -= 1;
             } else if self.count == 1 {
-                *self = NumericAccumulator { with_squares: self.with_squares, ..NumericAccumulator::default() };
+                *self =
+                    NumericAccumulator { with_squares: self.with_squares, ..NumericAccumulator::default() };
                 return true;
             } else {
                 return false;
@@ -191,7 +192,9 @@ impl NumericAccumulator {
                 self.sum.add_scaled(if remove { -c } else { c }, fraction);
                 if self.with_squares {
                     match c.checked_mul(c) {
-                        Some(square) => self.squares.add_scaled(if remove { -square } else { square }, 2 * fraction),
+                        Some(square) => {
+                            self.squares.add_scaled(if remove { -square } else { square }, 2 * fraction)
+                        }
                         None => self.add_square(&v.to_var(), remove),
                     }
                 }

@@ -1,7 +1,10 @@
 //! The operators: + - * / %, rounding, absolute value.
 
 use super::var::Var;
-use super::{Class, DEC_DIGITS, DSCALE_MAX, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX, RESULT_SCALE_MAX, pow_nbase};
+use super::{
+    Class, DEC_DIGITS, DSCALE_MAX, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX, RESULT_SCALE_MAX,
+    pow_nbase,
+};
 use quarry_common::{Error, Result, err};
 
 fn division_by_zero() -> Error {
@@ -21,10 +24,10 @@ pub(super) fn quotient_scale(a: &Var, b: &Var) -> i32 {
 
 impl<'a> NumericRef<'a> {
     pub fn add(self, other: NumericRef<'_>) -> Result<Numeric> {
-        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled()) {
-            if let Some(sum) = align(a, fa, b, fb).and_then(|(a, b)| a.checked_add(b)) {
-                return Ok(Numeric::from_coefficient(sum, fa.max(fb), self.dscale().max(other.dscale())));
-            }
+        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled())
+            && let Some(sum) = align(a, fa, b, fb).and_then(|(a, b)| a.checked_add(b))
+        {
+            return Ok(Numeric::from_coefficient(sum, fa.max(fb), self.dscale().max(other.dscale())));
         }
         match (self.class(), other.class()) {
             (Class::Finite, Class::Finite) => self.to_var().add(&other.to_var()).into_numeric(),
@@ -37,10 +40,10 @@ impl<'a> NumericRef<'a> {
     }
 
     pub fn sub(self, other: NumericRef<'_>) -> Result<Numeric> {
-        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled()) {
-            if let Some(d) = align(a, fa, b, fb).and_then(|(a, b)| a.checked_sub(b)) {
-                return Ok(Numeric::from_coefficient(d, fa.max(fb), self.dscale().max(other.dscale())));
-            }
+        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled())
+            && let Some(d) = align(a, fa, b, fb).and_then(|(a, b)| a.checked_sub(b))
+        {
+            return Ok(Numeric::from_coefficient(d, fa.max(fb), self.dscale().max(other.dscale())));
         }
         if self.is_finite() && other.is_finite() {
             return self.to_var().sub(&other.to_var()).into_numeric();
@@ -50,12 +53,11 @@ impl<'a> NumericRef<'a> {
 
     pub fn mul(self, other: NumericRef<'_>) -> Result<Numeric> {
         let dscale = self.dscale() + other.dscale();
-        if dscale <= DSCALE_MAX {
-            if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled()) {
-                if let Some(p) = a.checked_mul(b) {
-                    return Ok(Numeric::from_coefficient(p, fa + fb, dscale));
-                }
-            }
+        if dscale <= DSCALE_MAX
+            && let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled())
+            && let Some(p) = a.checked_mul(b)
+        {
+            return Ok(Numeric::from_coefficient(p, fa + fb, dscale));
         }
         if self.is_finite() && other.is_finite() {
             let mut p = self.to_var().mul(&other.to_var());
@@ -110,10 +112,10 @@ impl<'a> NumericRef<'a> {
         if !other.is_finite() {
             return Ok(self.to_numeric());
         }
-        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled()) {
-            if let Some((a, b)) = align(a, fa, b, fb) {
-                return Ok(Numeric::from_coefficient(a % b, fa.max(fb), self.dscale().max(other.dscale())));
-            }
+        if let (Some((a, fa)), Some((b, fb))) = (self.scaled(), other.scaled())
+            && let Some((a, b)) = align(a, fa, b, fb)
+        {
+            return Ok(Numeric::from_coefficient(a % b, fa.max(fb), self.dscale().max(other.dscale())));
         }
         let (a, b) = (self.to_var(), other.to_var());
         remainder(&a, &b)?.into_numeric()

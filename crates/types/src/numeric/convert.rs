@@ -132,10 +132,10 @@ impl NumericRef<'_> {
         if let Some(v) = self.special_f64() {
             return Ok(v);
         }
-        if let Some((v, 0)) = self.scaled() {
-            if v.unsigned_abs() < 1 << 53 {
-                return Ok(v as f64);
-            }
+        if let Some((v, 0)) = self.scaled()
+            && v.unsigned_abs() < 1 << 53
+        {
+            return Ok(v as f64);
         }
         crate::floats::parse_f64(&self.to_string())
     }
@@ -275,7 +275,9 @@ impl NumericRef<'_> {
             // PostgreSQL sends the infinities with scale 0x20; readers look at the sign only.
             Class::Infinity => (WIRE_INFINITY, 0x20),
             Class::NegInfinity => (WIRE_NEG_INFINITY, 0x20),
-            Class::Finite => (if self.is_negative() { WIRE_NEGATIVE } else { WIRE_POSITIVE }, self.dscale() as u16),
+            Class::Finite => {
+                (if self.is_negative() { WIRE_NEGATIVE } else { WIRE_POSITIVE }, self.dscale() as u16)
+            }
         };
         let weight = if self.is_finite() { self.weight() as i16 } else { 0 };
         out.extend_from_slice(&(self.digit_count() as u16).to_be_bytes());

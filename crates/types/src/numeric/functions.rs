@@ -1,6 +1,6 @@
 //! Functions on numeric beyond the operators: gcd, lcm, factorial, scale, trim_scale, width_bucket, increment.
 
-use super::arithmetic::remainder;
+use super::arithmetic::{quotient_scale, remainder};
 use super::var::Var;
 use super::{Class, Numeric, NumericRef, overflow};
 use quarry_common::{Result, bail, err};
@@ -23,7 +23,7 @@ impl NumericRef<'_> {
         }
         let mut last = self.digit(count - 1);
         let mut zeros = 0;
-        while last % 10 == 0 {
+        while last.is_multiple_of(10) {
             last /= 10;
             zeros += 1;
         }
@@ -71,7 +71,10 @@ impl NumericRef<'_> {
             bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "count must be greater than zero");
         }
         if self.is_nan() || low.is_nan() || high.is_nan() {
-            bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "operand, lower bound, and upper bound cannot be NaN");
+            bail!(
+                INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
+                "operand, lower bound, and upper bound cannot be NaN"
+            );
         }
         if !low.is_finite() || !high.is_finite() {
             bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower and upper bounds must be finite");
@@ -90,10 +93,11 @@ impl NumericRef<'_> {
         if self.compare(high) != before {
             return count.checked_add(1).ok_or_else(out_of_range);
         }
-        // (operand - low) * count / (high - low), cut.
+        // (operand - low) * count / (high - low), rounded as a quotient, then cut.
         let (x, low, high) = (self.to_var(), low.to_var(), high.to_var());
         let over = x.sub(&low).mul(&Var::from_i128(count.into()));
-        let bucket = over.div(&high.sub(&low), 0, false)?.to_i128().unwrap_or(0);
+        let width = high.sub(&low);
+        let bucket = over.div(&width, quotient_scale(&over, &width), true)?.to_i128().unwrap_or(0);
         i32::try_from(bucket + 1).map_err(|_| out_of_range())
     }
 }
@@ -101,7 +105,8 @@ impl NumericRef<'_> {
 /// Euclid's algorithm; the scale is the larger of the operands'.
 fn greatest_divisor(a: &Var, b: &Var) -> Result<Var> {
     let dscale = a.dscale.max(b.dscale);
-    let (mut a, mut b) = if a.cmp_abs(b) == Ordering::Less { (b.clone(), a.clone()) } else { (a.clone(), b.clone()) };
+    let (mut a, mut b) =
+        if a.cmp_abs(b) == Ordering::Less { (b.clone(), a.clone()) } else { (a.clone(), b.clone()) };
     while !b.is_zero() {
         let rest = remainder(&a, &b)?;
         a = std::mem::replace(&mut b, rest);

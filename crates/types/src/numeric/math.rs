@@ -2,7 +2,9 @@
 //! decimals than the arguments. Inner steps carry enough further digits that rounding errors stay below the last.
 
 use super::var::Var;
-use super::{Class, DEC_DIGITS, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX, RESULT_SCALE_MAX, overflow};
+use super::{
+    Class, DEC_DIGITS, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX, RESULT_SCALE_MAX, overflow,
+};
 use quarry_common::{Error, Result, bail, err};
 use std::cmp::Ordering;
 
@@ -82,7 +84,12 @@ pub(super) fn sqrt(arg: &Var, rscale: i32) -> Result<Var> {
 fn unit_of(scale: i32) -> Var {
     let power = -scale;
     let weight = power.div_euclid(4);
-    Var { negative: false, weight, dscale: scale.max(0), digits: vec![super::var::POW10[power.rem_euclid(4) as usize]] }
+    Var {
+        negative: false,
+        weight,
+        dscale: scale.max(0),
+        digits: vec![super::var::POW10[power.rem_euclid(4) as usize]],
+    }
 }
 
 /// e^arg rounded to `rscale`; 22003 if it is too large for the type.
@@ -264,11 +271,11 @@ fn complex_power() -> Error {
 }
 
 fn power(base: &Var, exponent: &Var) -> Result<Var> {
-    if exponent.is_whole() {
-        if let Some(n) = exponent.to_i128().and_then(|n| i32::try_from(n).ok()) {
-            let rscale = clamp_scale(MIN_SIG_DIGITS.max(base.dscale));
-            return integer_power(base, n, rscale);
-        }
+    if exponent.is_whole()
+        && let Some(n) = exponent.to_i128().and_then(|n| i32::try_from(n).ok())
+    {
+        let rscale = clamp_scale(MIN_SIG_DIGITS.max(base.dscale));
+        return integer_power(base, n, rscale);
     }
     if base.is_zero() {
         return Ok(Var::zero(MIN_SIG_DIGITS));
@@ -313,8 +320,11 @@ impl NumericRef<'_> {
             return Err(negative_root());
         }
         let arg = self.to_var();
-        let weight =
-            if arg.weight >= 0 { arg.weight * DEC_DIGITS / 2 + 1 } else { 1 - (1 - arg.weight * DEC_DIGITS) / 2 };
+        let weight = if arg.weight >= 0 {
+            arg.weight * DEC_DIGITS / 2 + 1
+        } else {
+            1 - (1 - arg.weight * DEC_DIGITS) / 2
+        };
         let rscale = clamp_scale((MIN_SIG_DIGITS - weight).max(arg.dscale));
         sqrt(&arg, rscale)?.into_numeric()
     }

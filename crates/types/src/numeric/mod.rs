@@ -86,7 +86,10 @@ enum Repr {
 impl<'a> NumericRef<'a> {
     /// Over bytes in stored form.
     pub fn new(bytes: &'a [u8]) -> NumericRef<'a> {
-        debug_assert!(bytes.len() >= HEADER_BYTES && bytes.len() % 2 == 0, "not a stored numeric: {bytes:?}");
+        debug_assert!(
+            bytes.len() >= HEADER_BYTES && bytes.len().is_multiple_of(2),
+            "not a stored numeric: {bytes:?}"
+        );
         NumericRef { bytes }
     }
     /// The stored form.
@@ -230,7 +233,7 @@ impl Numeric {
     /// Checks bytes that should be in stored form (from disk or another node) and copies them.
     pub fn from_bytes(stored: &[u8]) -> Result<Numeric> {
         let ok = stored.len() >= HEADER_BYTES
-            && stored.len() % 2 == 0
+            && stored.len().is_multiple_of(2)
             && NumericRef { bytes: stored }.digits().all(|d| d < NBASE);
         if !ok {
             return Err(Error::corrupted("malformed numeric"));

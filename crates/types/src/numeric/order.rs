@@ -100,9 +100,9 @@ fn encode(v: &Datum, out: &mut Vec<u8>) {
 
 fn skip(key: &mut &[u8]) -> Result<()> {
     let malformed = || Error::corrupted("malformed numeric in an index key");
-    let mask = match key.first().ok_or_else(malformed)? {
-        &KEY_POSITIVE => 0,
-        &KEY_NEGATIVE => 0xffff,
+    let mask = match *key.first().ok_or_else(malformed)? {
+        KEY_POSITIVE => 0,
+        KEY_NEGATIVE => 0xffff,
         _ => {
             *key = &key[1..];
             return Ok(());

@@ -80,7 +80,11 @@ impl Var {
         for d in &self.digits {
             bytes.extend_from_slice(&d.to_le_bytes());
         }
-        Ok(if len <= super::INLINE_BYTES { Numeric::from_stored(&bytes) } else { Numeric { repr: Repr::Heap(bytes) } })
+        Ok(if len <= super::INLINE_BYTES {
+            Numeric::from_stored(&bytes)
+        } else {
+            Numeric { repr: Repr::Heap(bytes) }
+        })
     }
 
     pub fn cmp_abs(&self, other: &Var) -> Ordering {
@@ -182,7 +186,8 @@ impl Var {
         }
         let weight = self.weight - divisor.weight;
         // One decimal more than asked for decides the rounding.
-        let wanted = i64::from(weight) + 1 + i64::from(rscale + i32::from(round) + DEC_DIGITS - 1).div_euclid(4);
+        let wanted =
+            i64::from(weight) + 1 + i64::from(rscale + i32::from(round) + DEC_DIGITS - 1).div_euclid(4);
         let count = wanted.max(1) as usize;
         let mut quotient = Var {
             negative: self.negative != divisor.negative,
@@ -265,7 +270,11 @@ impl Var {
         let head = self.digits.iter().take(5).fold(0f64, |v, d| v * 10_000.0 + f64::from(*d));
         let used = self.digits.len().min(5) as i32;
         let exponent = (self.weight + 1 - used) * 4;
-        let v = if exponent < -300 { head * 10f64.powi(-300) * 10f64.powi(exponent + 300) } else { head * 10f64.powi(exponent) };
+        let v = if exponent < -300 {
+            head * 10f64.powi(-300) * 10f64.powi(exponent + 300)
+        } else {
+            head * 10f64.powi(exponent)
+        };
         if self.negative { -v } else { v }
     }
     /// The value cut to a whole number; none if it doesn't fit.

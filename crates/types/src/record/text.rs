@@ -70,7 +70,10 @@ pub(crate) fn input(t: &TypeInfo, text: &str, _: i32, cx: &IoContext<'_>) -> Res
         builder.push(column.oid, &info.input(&value, column.typmod, cx)?);
     }
     if bytes.get(at) != Some(&b')') {
-        return Err(malformed(text, if columns.is_empty() { "Too few columns." } else { "Too many columns." }));
+        return Err(malformed(
+            text,
+            if columns.is_empty() { "Too few columns." } else { "Too many columns." },
+        ));
     }
     at += 1;
     if at + space(at) != bytes.len() {

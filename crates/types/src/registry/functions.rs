@@ -1,7 +1,9 @@
 //! Which functions each built-in type has.
 
 use super::{TypeFunctions, TypeInfo, temporal_json as tj};
-use crate::{Datum, IoContext, array, boolean, bytea, enums, floats, identifiers, ints, key, numeric};
+use crate::{
+    Datum, IoContext, aclitem, array, boolean, bytea, enums, floats, identifiers, ints, key, numeric,
+};
 use crate::{pseudo, record, reg, text, uuid};
 use quarry_common::{Error, Result};
 
@@ -26,6 +28,7 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         114 => tj::JSON,
         700 => FLOAT4,
         701 => FLOAT8,
+        1033 => ACLITEM,
         1042 => BPCHAR,
         1043 => VARCHAR,
         1082 => tj::DATE,
@@ -36,6 +39,7 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         1266 => tj::TIMETZ,
         1700 => NUMERIC,
         2249 => RECORD,
+        2287 => ARRAY,
         2277 | 5078 => ANYARRAY,
         2278 => VOID,
         2950 => UUID,
@@ -45,7 +49,6 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         _ => match (kind, category) {
             ('c', _) => RECORD,
             ('b', 'A') => ARRAY,
-            ('p', 'A') => ARRAY,
             ('p', _) => PSEUDO,
             _ => UNSUPPORTED,
         },
@@ -202,7 +205,9 @@ const BPCHAR: TypeFunctions = TypeFunctions {
     receive: text::bpchar_receive,
     typmod_in: Some(text::bpchar_typmod_in),
     typmod_out: Some(text::typmod_out),
-    coerce: Some(|v, typmod, explicit| text::limit_bpchar(v.as_str(), typmod, explicit).map(|t| Datum::text(&t))),
+    coerce: Some(|v, typmod, explicit| {
+        text::limit_bpchar(v.as_str(), typmod, explicit).map(|t| Datum::text(&t))
+    }),
     compare: Some(text::bpchar_compare),
     hash: Some(text::bpchar_hash),
     key: Some(key::BPCHAR),
@@ -257,6 +262,14 @@ const XID8: TypeFunctions = TypeFunctions {
 
 const PG_LSN: TypeFunctions =
     TypeFunctions { input: identifiers::lsn_input, output: identifiers::lsn_output, ..XID8 };
+
+const ACLITEM: TypeFunctions = TypeFunctions {
+    input: aclitem::input,
+    output: aclitem::output,
+    compare: Some(aclitem::compare),
+    hash: Some(text::hash),
+    ..UNSUPPORTED
+};
 
 const TID: TypeFunctions = TypeFunctions {
     input: identifiers::tid_input,

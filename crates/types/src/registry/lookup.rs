@@ -68,9 +68,13 @@ mod tests {
             assert_eq!(type_info(t.oid).map(|f| f.oid), Some(t.oid));
             assert_eq!(type_by_name(&t.name).map(|f| f.oid), Some(t.oid));
             for other in [t.array, t.element] {
-                assert!(!other.is_valid() || type_info(other).is_some(), "{t:?} refers to {other}");
+                // Arrays of most catalogs' row types are numbered by the catalog's bootstrap.
+                assert!(
+                    other.0 == 0 || other.0 >= 10_000 || type_info(other).is_some(),
+                    "{t:?} refers to {other}"
+                );
             }
-            if t.array.is_valid() {
+            if (1..10_000).contains(&t.array.0) {
                 assert_eq!(type_info(t.array).map(|a| a.element), Some(t.oid));
             }
         }

@@ -39,6 +39,9 @@ pub type CompareFn = fn(&Datum, &Datum) -> Ordering;
 /// Hash of a non-NULL value; equal values hash equally, also across int2/int4/int8 and float4/float8.
 pub type HashFn = fn(&Datum) -> u64;
 
+/// Reads a value off the front of a key.
+pub type DecodeKeyFn = fn(&mut &[u8]) -> Result<Datum>;
+
 /// How one type's values become order-preserving byte strings (see [`crate::key`]).
 #[derive(Clone, Copy)]
 pub struct KeyCodec {
@@ -46,7 +49,7 @@ pub struct KeyCodec {
     pub encode: fn(&Datum, &mut Vec<u8>),
     /// Reads one value back and moves the slice past it; none: the key does not hold the whole value (numeric's
     /// display scale, float's -0, arrays ...), so an index stores the value as payload.
-    pub decode: Option<fn(&mut &[u8]) -> Result<Datum>>,
+    pub decode: Option<DecodeKeyFn>,
     /// Moves the slice past one value.
     pub skip: fn(&mut &[u8]) -> Result<()>,
 }
@@ -122,7 +125,7 @@ pub struct TypeInfo {
 impl TypeInfo {
     /// Whether values are arrays in the stored form of [`crate::array`]. Also true of int2vector and oidvector.
     pub fn is_array(&self) -> bool {
-        self.category == 'A' && self.element.is_valid() && self.kind != 'p'
+        self.typlen == -1 && self.element.is_valid()
     }
     /// Text to value.
     pub fn input(&self, text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<Datum> {
