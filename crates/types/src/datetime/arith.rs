@@ -231,10 +231,7 @@ pub fn date_bin(stride: Interval, t: i64, origin: i64) -> Result<i64> {
         bail!(DATETIME_VALUE_OUT_OF_RANGE, "origin out of range");
     }
     if stride.months != 0 {
-        bail!(
-            FEATURE_NOT_SUPPORTED,
-            "timestamps cannot be binned into intervals containing months or years"
-        );
+        bail!(FEATURE_NOT_SUPPORTED, "timestamps cannot be binned into intervals containing months or years");
     }
     let stride = i128::from(stride.days) * i128::from(USECS_PER_DAY) + i128::from(stride.micros);
     let stride = i64::try_from(stride).map_err(|_| out_of_range("interval"))?;

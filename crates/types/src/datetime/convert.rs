@@ -29,7 +29,8 @@ pub fn date_to_timestamptz(d: i32, zone: &TimeZone) -> Result<i64> {
     }
     date_to_timestamp(d)?;
     let tm = CivilTime::from_date(d);
-    tm.to_timestamptz(zone.local_west(&tm)).ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range for timestamp"))
+    tm.to_timestamptz(zone.local_west(&tm))
+        .ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range for timestamp"))
 }
 
 /// date -> timestamptz for comparisons.
@@ -71,7 +72,11 @@ pub fn timestamp_to_timestamptz(t: i64, zone: &TimeZone) -> Result<i64> {
 
 /// timestamp -> timestamptz for comparisons.
 pub fn timestamp_to_timestamptz_clamped(t: i64, zone: &TimeZone) -> i64 {
-    timestamp_to_timestamptz(t, zone).unwrap_or(if t < 0 { TIMESTAMP_NEG_INFINITY } else { TIMESTAMP_INFINITY })
+    timestamp_to_timestamptz(t, zone).unwrap_or(if t < 0 {
+        TIMESTAMP_NEG_INFINITY
+    } else {
+        TIMESTAMP_INFINITY
+    })
 }
 
 fn checked_shift(t: i64, seconds: i32) -> Result<i64> {

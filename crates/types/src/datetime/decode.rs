@@ -853,7 +853,8 @@ impl<'c> Decoder<'c> {
                             let saved = self.tm;
                             self.set_now(false);
                             let now = self.tm;
-                            self.tm = CivilTime { year: saved.year, month: saved.month, day: saved.day, ..now };
+                            self.tm =
+                                CivilTime { year: saved.year, month: saved.month, day: saved.day, ..now };
                             TIME
                         }
                         Some(Unit::Zulu) => {
@@ -967,7 +968,12 @@ pub fn decode_time_only(fields: &[Field], cx: &IoContext<'_>) -> Decode<(CivilTi
 }
 
 /// Reads text as a date or timestamp, with PostgreSQL's errors.
-pub fn parse_date_time(text: &str, type_name: &str, buffer: usize, cx: &IoContext<'_>) -> Result<Decoded, Error> {
+pub fn parse_date_time(
+    text: &str,
+    type_name: &str,
+    buffer: usize,
+    cx: &IoContext<'_>,
+) -> Result<Decoded, Error> {
     lexer::split(text, buffer)
         .map_err(DecodeError::from)
         .and_then(|fields| decode_date_time(&fields, cx))

@@ -419,7 +419,7 @@ pub fn parse_interval(text: &str, typmod: i32, style: IntervalStyle) -> Result<I
         e.into_error(text, "interval")
     })?;
     let months = i64::from(sums.years) * 12 + i64::from(sums.months);
-    let months = i32::try_from(months)
-        .map_err(|_| err!(DATETIME_VALUE_OUT_OF_RANGE, "interval out of range"))?;
+    let months =
+        i32::try_from(months).map_err(|_| err!(DATETIME_VALUE_OUT_OF_RANGE, "interval out of range"))?;
     tm::adjust_interval(Interval { months, days: sums.days, micros: sums.micros }, typmod)
 }

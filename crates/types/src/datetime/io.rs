@@ -24,9 +24,9 @@ pub fn out_of_range(what: &str) -> Error {
 /// Reads a date.
 pub fn parse_date(text: &str, cx: &IoContext<'_>) -> Result<i32> {
     Ok(match parse_date_time(text, "date", DATE_BUFFER, cx)? {
-        Decoded::Civil(tm, _) => tm
-            .to_date()
-            .ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range: \"{text}\""))?,
+        Decoded::Civil(tm, _) => {
+            tm.to_date().ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range: \"{text}\""))?
+        }
         Decoded::Epoch => UNIX_EPOCH_JDATE - EPOCH_JDATE,
         Decoded::Late => DATE_INFINITY,
         Decoded::Early => DATE_NEG_INFINITY,

@@ -132,7 +132,9 @@ fn field(lx: &mut Lexer<'_>) -> Result<Option<FieldType>, BadFormat> {
         };
         if is_date {
             lx.push();
-            lx.push_while(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'/' | b'_' | b'.' | b':'));
+            lx.push_while(|c| {
+                c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'/' | b'_' | b'.' | b':')
+            });
             return Ok(Some(FieldType::Date));
         }
         return Ok(Some(FieldType::String));

@@ -22,7 +22,11 @@ pub fn format_g(v: f64, pad: bool) -> String {
         let (mantissa, exp) = sci.split_once('e').expect("scientific notation has an exponent");
         let exp: i32 = exp.parse().expect("an exponent is an integer");
         let trim = |s: &str| -> String {
-            if s.contains('.') { s.trim_end_matches('0').trim_end_matches('.').to_string() } else { s.to_string() }
+            if s.contains('.') {
+                s.trim_end_matches('0').trim_end_matches('.').to_string()
+            } else {
+                s.to_string()
+            }
         };
         if (-4..6).contains(&exp) {
             trim(&format!("{v:.*}", (5 - exp).max(0) as usize))

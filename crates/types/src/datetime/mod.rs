@@ -31,12 +31,12 @@ pub mod zone;
 pub mod zone_abbrev;
 
 #[cfg(test)]
-mod oracle_tests;
+pub(crate) mod oracle_tests;
 
+pub use crate::io::{DateOrder, DateStyle, IntervalStyle};
 pub use calendar::CivilTime;
 pub use interval::Interval;
 pub use io::*;
-pub use crate::io::{DateOrder, DateStyle, IntervalStyle};
 pub use zone::{LocalType, TimeZone};
 
 /// Microseconds per second.

@@ -78,9 +78,7 @@ fn interval_typmod(name: &str) -> i32 {
 /// Reads a value of a type given with its modifier, and prints it.
 fn through(ty: &str, text: &str, cx: &IoContext<'_>) -> Result<String> {
     let mut out = Vec::new();
-    let precision = |name: &str| -> i32 {
-        ty[name.len()..].trim_matches(['(', ')']).parse().unwrap_or(-1)
-    };
+    let precision = |name: &str| -> i32 { ty[name.len()..].trim_matches(['(', ')']).parse().unwrap_or(-1) };
     if let Some(fields) = ty.strip_prefix("interval") {
         let v = interval_in(text, interval_typmod(fields), cx)?;
         interval_out(&v, cx, &mut out);
@@ -104,13 +102,16 @@ fn error_text(e: &Error) -> String {
     if let Some(d) = &f.detail {
         s += &format!(" DETAIL {d}");
     }
+    if let Some(c) = &f.context {
+        s += &format!(" CONTEXT {c}");
+    }
     if let Some(h) = &f.hint {
         s += &format!(" HINT {h}");
     }
     s
 }
 
-fn replay(file: &str, run: impl Fn(&IoContext<'_>, &[String]) -> Result<Option<String>>) {
+pub(crate) fn replay(file: &str, run: impl Fn(&IoContext<'_>, &[String]) -> Result<Option<String>>) {
     let (mut failed, mut count) = (0, 0);
     for line in file.lines().filter(|l| !l.starts_with('#')) {
         let fields: Vec<String> = line.split('\t').map(unescape).collect();

@@ -64,9 +64,9 @@ impl Unit {
     pub fn from_i32(v: i32) -> Option<Unit> {
         use Unit::*;
         [
-            Early, Late, Epoch, Now, Yesterday, Today, Tomorrow, Zulu, Second, Minute, Hour, Day, Week, Month,
-            Quarter, Year, Decade, Century, Millennium, Millisec, Microsec, Julian, Dow, Doy, TzHour, TzMinute,
-            IsoYear, IsoDow, Time, Tz,
+            Early, Late, Epoch, Now, Yesterday, Today, Tomorrow, Zulu, Second, Minute, Hour, Day, Week,
+            Month, Quarter, Year, Decade, Century, Millennium, Millisec, Microsec, Julian, Dow, Doy, TzHour,
+            TzMinute, IsoYear, IsoDow, Time, Tz,
         ]
         .into_iter()
         .find(|u| *u as i32 == v)

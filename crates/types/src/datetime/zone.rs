@@ -228,7 +228,8 @@ impl TimeZone {
 
     /// The value of the `TimeZone` setting: `interval '...'`, hours east of UTC as a number, or a name.
     pub fn from_setting(value: &str) -> Result<Arc<TimeZone>> {
-        let invalid = || err!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"TimeZone\": \"{value}\"");
+        let invalid =
+            || err!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"TimeZone\": \"{value}\"");
         let zone = if value.get(..8).is_some_and(|p| p.eq_ignore_ascii_case("interval")) {
             let quoted = value[8..].trim_start();
             let inner = quoted.strip_prefix('\'').and_then(|q| q.strip_suffix('\'')).ok_or_else(invalid)?;
@@ -424,13 +425,18 @@ mod tests {
     fn every_zone_on_disk_and_embedded_is_read() {
         assert!(zone_names().len() > 400);
         for name in tzdb_data::TZ_NAMES {
-            assert!(TimeZone::from_file(name.to_string(), tzdb_data::find_raw(name.as_bytes()).unwrap()).is_some());
+            assert!(
+                TimeZone::from_file(name.to_string(), tzdb_data::find_raw(name.as_bytes()).unwrap())
+                    .is_some()
+            );
         }
     }
 
     #[test]
     fn settings() {
-        let name = |s: &str| TimeZone::from_setting(s).map(|z| z.name().to_string()).map_err(|e| e.message().to_string());
+        let name = |s: &str| {
+            TimeZone::from_setting(s).map(|z| z.name().to_string()).map_err(|e| e.message().to_string())
+        };
         assert_eq!(name("5.5").unwrap(), "<+05:30>-05:30");
         assert_eq!(name("x5").unwrap(), "X5");
         assert_eq!(name("INTERVAL '3'").unwrap(), "<+00:00:03>-00:00:03");

@@ -5,6 +5,7 @@ use super::{KeyCodec, TypeFunctions};
 use crate::Datum;
 use crate::datetime::{self as dt, Interval, TimeTz, typmod};
 use crate::hash::{hash_bytes, hash_i64};
+use crate::json;
 use crate::key;
 
 /// Instant, then zone.
@@ -145,5 +146,32 @@ pub(super) const INTERVAL: TypeFunctions = TypeFunctions {
     key: Some(INTERVAL_KEY),
 };
 
-pub(super) const JSON: TypeFunctions = UNSUPPORTED;
-pub(super) const JSONB: TypeFunctions = UNSUPPORTED;
+pub(super) const JSON: TypeFunctions = TypeFunctions {
+    input: |_, s, _, _| json::json_in(s),
+    output: |_, v, _, out| {
+        json::json_out(v, out);
+        Ok(())
+    },
+    receive: |_, b, _, _| json::json_recv(b),
+    send: |_, v, _, out| {
+        json::json_send(v, out);
+        Ok(())
+    },
+    ..UNSUPPORTED
+};
+
+pub(super) const JSONB: TypeFunctions = TypeFunctions {
+    input: |_, s, _, _| json::jsonb_in(s),
+    output: |_, v, _, out| {
+        json::jsonb_out(v, out);
+        Ok(())
+    },
+    receive: |_, b, _, _| json::jsonb_recv(b),
+    send: |_, v, _, out| {
+        json::jsonb_send(v, out);
+        Ok(())
+    },
+    compare: Some(|a, b| json::jsonb::compare::compare(a.as_bytes(), b.as_bytes())),
+    hash: Some(|v| json::jsonb::compare::hash(v.as_bytes())),
+    ..UNSUPPORTED
+};

@@ -1,0 +1,174 @@
+//! Replays tables of calls with the results PostgreSQL 15 gave (see the module of the same name of `datetime`).
+
+use super::jsonb::{self, Subscript, Value, compare};
+use super::text::{self, Part};
+use super::{jsonb_in, jsonb_out};
+use crate::IoContext;
+use crate::datetime::oracle_tests::replay;
+use quarry_common::Result;
+
+/// Elements of a one-dimensional text array.
+fn array(s: &str) -> Vec<Option<String>> {
+    let inner = &s[1..s.len() - 1];
+    if inner.is_empty() {
+        return Vec::new();
+    }
+    inner
+        .split(',')
+        .map(|e| match e {
+            "NULL" => None,
+            e => Some(e.trim_matches('"').to_string()),
+        })
+        .collect()
+}
+
+fn subscripts(s: &str) -> Vec<Subscript> {
+    s[1..s.len() - 1]
+        .split("][")
+        .map(|e| match e.parse() {
+            Ok(i) => Subscript::Int(i),
+            Err(_) => Subscript::Text(e.trim_matches('\'').to_string()),
+        })
+        .collect()
+}
+
+fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
+    let op = args[0].as_str();
+    let arg = |i: usize| args[i].as_str();
+    let bin = |i: usize| -> Result<Vec<u8>> { Ok(jsonb_in(arg(i))?.as_bytes().to_vec()) };
+    let optional = |i: usize| -> Result<Option<Vec<u8>>> {
+        if arg(i) == "\\N" { Ok(None) } else { bin(i).map(Some) }
+    };
+    let int = |i: usize| arg(i).parse::<i32>().unwrap();
+    let path = |i: usize| array(arg(i));
+    let full = |i: usize| -> Vec<String> { path(i).into_iter().map(Option::unwrap).collect() };
+    let show = |stored: Vec<u8>| -> Result<Option<String>> {
+        jsonb::check_stored(&stored)?;
+        Ok(Some(Value::root(&stored).to_text()))
+    };
+    let value = |v: Option<Value<'_>>| -> Result<Option<String>> {
+        v.map(|v| Ok(Value::root(&v.to_jsonb()?).to_text())).transpose()
+    };
+    let part = |p: Option<Part<'_>>| -> Result<Option<String>> { Ok(p.map(|p| p.json.to_string())) };
+    let join = |parts: Vec<String>| -> Result<Option<String>> { Ok(Some(parts.join("; "))) };
+    let or_null = |v: Option<String>| v.unwrap_or_else(|| "NULL".into());
+    let keys = if op.starts_with("exists_") || op == "deletes" { path(2) } else { Vec::new() };
+    let key_refs: Vec<Option<&str>> = keys.iter().map(|k| k.as_deref()).collect();
+    match op {
+        "in_json" => super::json_in(arg(1)).map(|d| Some(d.as_str().to_string())),
+        "in_jsonb" => {
+            let mut out = Vec::new();
+            jsonb_out(&jsonb_in(arg(1))?, &mut out);
+            Ok(Some(String::from_utf8(out).unwrap()))
+        }
+        "json_field" => part(text::object_field(arg(1), arg(2))?),
+        "json_field_text" => Ok(text::object_field(arg(1), arg(2))?.and_then(|p| p.as_text())),
+        "json_elem" => part(text::array_element(arg(1), int(2))?),
+        "json_elem_text" => Ok(text::array_element(arg(1), int(2))?.and_then(|p| p.as_text())),
+        "json_path" => part(text::extract_path(arg(1), &full(2))?),
+        "json_path_text" => Ok(text::extract_path(arg(1), &full(2))?.and_then(|p| p.as_text())),
+        "json_typeof" => Ok(Some(text::type_of(arg(1))?.into())),
+        "json_array_length" => Ok(Some(text::array_length(arg(1))?.to_string())),
+        "json_strip_nulls" => text::strip_nulls(arg(1)).map(Some),
+        "json_each" => join(text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", p.json)).collect()),
+        "json_each_text" => {
+            join(text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", or_null(p.as_text()))).collect())
+        }
+        "json_elements" => {
+            join(text::array_elements(arg(1), "json_array_elements")?.iter().map(|p| p.json.to_string()).collect())
+        }
+        "json_elements_text" => join(
+            text::array_elements(arg(1), "json_array_elements_text")?
+                .iter()
+                .map(|p| or_null(p.as_text()))
+                .collect(),
+        ),
+        "json_keys" => join(text::object_keys(arg(1))?),
+        "jsonb_field" => value(jsonb::object_field(&bin(1)?, arg(2))),
+        "jsonb_field_text" => Ok(jsonb::object_field(&bin(1)?, arg(2)).and_then(Value::as_text)),
+        "jsonb_elem" => value(jsonb::array_element(&bin(1)?, int(2))),
+        "jsonb_elem_text" => Ok(jsonb::array_element(&bin(1)?, int(2)).and_then(Value::as_text)),
+        "jsonb_path" => value(jsonb::extract_path(&bin(1)?, &full(2))),
+        "jsonb_path_text" => Ok(jsonb::extract_path(&bin(1)?, &full(2)).and_then(Value::as_text)),
+        "jsonb_typeof" => Ok(Some(Value::root(&bin(1)?).type_name().into())),
+        "jsonb_array_length" => Ok(Some(jsonb::array_length(&bin(1)?)?.to_string())),
+        "jsonb_strip_nulls" => show(jsonb::strip_nulls(&bin(1)?)?),
+        "jsonb_each" => join(
+            jsonb::pairs_of(&bin(1)?, "jsonb_each")?
+                .pairs()
+                .map(|(k, v)| format!("{k}={}", v.to_text()))
+                .collect(),
+        ),
+        "jsonb_each_text" => join(
+            jsonb::pairs_of(&bin(1)?, "jsonb_each_text")?
+                .pairs()
+                .map(|(k, v)| format!("{k}={}", or_null(v.as_text())))
+                .collect(),
+        ),
+        "jsonb_elements" => join(jsonb::elements_of(&bin(1)?)?.elements().map(Value::to_text).collect()),
+        "jsonb_elements_text" => {
+            join(jsonb::elements_of(&bin(1)?)?.elements().map(|v| or_null(v.as_text())).collect())
+        }
+        "jsonb_keys" => join(jsonb::keys_of(&bin(1)?)?.pairs().map(|(k, _)| k.to_string()).collect()),
+        "jsonb_pretty" => {
+            let mut out = Vec::new();
+            Value::root(&bin(1)?).write_pretty(&mut out);
+            Ok(Some(String::from_utf8(out).unwrap()))
+        }
+        "jsonb_cmp" => {
+            let (a, b) = (bin(1)?, bin(2)?);
+            let order = compare::compare(&a, &b);
+            if order.is_eq() {
+                assert_eq!(compare::hash(&a), compare::hash(&b));
+            }
+            Ok(Some((order as i32).to_string()))
+        }
+        "contains" => Ok(Some(compare::contains(&bin(1)?, &bin(2)?).to_string())),
+        "concat" => show(jsonb::concat(&bin(1)?, &bin(2)?)?),
+        "exists" => Ok(Some(compare::exists(&bin(1)?, arg(2)).to_string())),
+        "exists_any" => Ok(Some(compare::exists_any(&bin(1)?, key_refs.into_iter()).to_string())),
+        "exists_all" => Ok(Some(compare::exists_all(&bin(1)?, key_refs.into_iter()).to_string())),
+        "delete" => show(jsonb::delete_key(&bin(1)?, arg(2))?),
+        "deletes" => show(jsonb::delete_keys(&bin(1)?, &key_refs)?),
+        "delete_idx" => show(jsonb::delete_index(&bin(1)?, int(2))?),
+        "delete_path" | "set" | "insert" | "set_lax" => {
+            let p = path(2);
+            let p: Vec<Option<&str>> = p.iter().map(|s| s.as_deref()).collect();
+            show(match op {
+                "delete_path" => jsonb::delete_path(&bin(1)?, &p)?,
+                "set" => jsonb::set(&bin(1)?, &p, &bin(3)?, arg(4) == "true")?,
+                "insert" => jsonb::insert(&bin(1)?, &p, &bin(3)?, arg(4) == "true")?,
+                _ => {
+                    let treatment = Some(arg(4)).filter(|t| *t != "\\N");
+                    jsonb::set_lax(&bin(1)?, &p, optional(3)?.as_deref(), true, treatment)?
+                }
+            })
+        }
+        "subscript" => value(jsonb::subscript(&bin(1)?, &subscripts(arg(2)))),
+        "assign" => {
+            let (old, new) = (optional(1)?, optional(3)?);
+            show(jsonb::subscript_assign(old.as_deref(), &subscripts(arg(2)), new.as_deref())?)
+        }
+        "cast_bool" => Ok(Some(jsonb::cast_bool(&bin(1)?)?.to_string())),
+        "cast_numeric" => Ok(Some(jsonb::cast_number(&bin(1)?, "numeric")?.to_string())),
+        "cast_int4" => Ok(Some(jsonb::cast_number(&bin(1)?, "integer")?.to_i32()?.to_string())),
+        other => panic!("no case for {other}"),
+    }
+}
+
+#[test]
+fn functions() {
+    replay(include_str!("testdata/json.tsv"), call);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let deep = "[".repeat(100_000);
+    assert_eq!(super::json_in(&deep).unwrap_err().message(), "stack depth limit exceeded");
+    assert_eq!(super::jsonb_in(&deep).unwrap_err().message(), "stack depth limit exceeded");
+    let fits = format!("{}1{}", "[".repeat(super::DEPTH_MAX), "]".repeat(super::DEPTH_MAX));
+    let stored = jsonb_in(&fits).unwrap();
+    assert!(compare::contains(stored.as_bytes(), stored.as_bytes()));
+    assert!(compare::compare(stored.as_bytes(), stored.as_bytes()).is_eq());
+    assert_eq!(Value::root(stored.as_bytes()).to_text(), fits);
+}
