@@ -400,6 +400,23 @@ mod tests {
         assert_eq!(f8(123456.0, -12), "1.23e+05");
     }
 
+    /// `testdata/floats.tsv`: type, value, PostgreSQL's text with extra_float_digits 1, 0 and -3.
+    #[test]
+    fn recorded_texts() {
+        for line in include_str!("testdata/floats.tsv").lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            for (extra, expected) in [1, 0, -3].into_iter().zip(&fields[2..]) {
+                let mut out = Vec::new();
+                let v: f64 = fields[1].parse().unwrap();
+                match fields[0] {
+                    "float8" => write_f64(v, extra, &mut out),
+                    _ => write_f32(v as f32, extra, &mut out),
+                }
+                assert_eq!(String::from_utf8(out).unwrap(), *expected, "{line} with {extra}");
+            }
+        }
+    }
+
     #[test]
     fn reads_as_postgresql() {
         assert_eq!(parse_f64(" 1.5 ").unwrap(), 1.5);

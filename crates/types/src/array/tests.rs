@@ -1,3 +1,5 @@
+//! Arrays: text, wire form, subscripts, order, against what PostgreSQL 15 answers.
+
 use super::*;
 use crate::{IoContext, TypeInfo, oids, type_info};
 use std::cmp::Ordering;

@@ -5,7 +5,7 @@ use crate::{Datum, TypeInfo};
 use quarry_common::Result;
 use std::ops::Bound;
 
-/// A range of keys.
+/// A range of keys, to scan an index by.
 pub type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// A bound on one column's values.

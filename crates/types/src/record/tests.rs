@@ -1,3 +1,5 @@
+//! Records: text, wire form, order, against what PostgreSQL 15 answers.
+
 use super::*;
 use crate::io::{IoContext, ObjectNames};
 use crate::registry::user_composite;

@@ -29,7 +29,15 @@ type Io = (&'static str, &'static str, &'static str, &'static str);
 /// typmodin, typmodout, typanalyze, typsubscript.
 type More = (&'static str, &'static str, &'static str, &'static str);
 
-const fn t(oid: u32, name: &'static str, layout: Layout, class: Class, links: Links, io: Io, more: More) -> TypeInfo {
+const fn t(
+    oid: u32,
+    name: &'static str,
+    layout: Layout,
+    class: Class,
+    links: Links,
+    io: Io,
+    more: More,
+) -> TypeInfo {
     TypeInfo {
         oid: Oid(oid),
         name: Cow::Borrowed(name),
