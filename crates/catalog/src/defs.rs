@@ -1,6 +1,7 @@
 //! Typed definitions of catalog objects, as binder, planner and executor use them. Built from catalog rows, never changed
 //! after: a change of the schema makes new ones.
 
+use crate::acl::AclItem;
 use quarry_common::Oid;
 use quarry_storage::ids::RelId;
 use quarry_storage::row::RowLayout;
@@ -54,8 +55,8 @@ pub struct Relation {
     pub view_sql: Option<String>,
     /// `reloptions`: (name, value).
     pub options: Vec<(String, String)>,
-    /// Access control list, as `aclitem` texts; none: the default.
-    pub acl: Option<Vec<String>>,
+    /// Access control list; none: the default.
+    pub acl: Option<Vec<AclItem>>,
     pub row_security: bool,
     /// Planner's numbers of the last VACUUM or ANALYZE (-1 rows: never).
     pub pages: u32,
@@ -101,6 +102,8 @@ pub struct ColumnDef {
     pub missing: Option<Datum>,
     /// `attcollation`.
     pub collation: Oid,
+    /// Privileges on this column alone (`attacl`).
+    pub acl: Option<Vec<AclItem>>,
 }
 
 /// One key of an index.
@@ -262,7 +265,7 @@ pub struct DatabaseDef {
     pub allow_connections: bool,
     pub is_template: bool,
     pub connection_limit: i32,
-    pub acl: Option<Vec<String>>,
+    pub acl: Option<Vec<AclItem>>,
 }
 
 /// A schema.
@@ -271,7 +274,7 @@ pub struct SchemaDef {
     pub oid: Oid,
     pub name: String,
     pub owner: Oid,
-    pub acl: Option<Vec<String>>,
+    pub acl: Option<Vec<AclItem>>,
 }
 
 /// Statistics of a column (`pg_statistic`), typed.

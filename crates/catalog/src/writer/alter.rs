@@ -1,0 +1,238 @@
+//! Changes that several kinds of objects have in common: name, schema, owner, options.
+
+use super::CatalogWriter;
+use crate::builtin::columns::{pg_class, pg_constraint, pg_database, pg_namespace, pg_type};
+use crate::builtin::oids::PG_CATALOG;
+use crate::cache::Touched;
+use crate::defs::{Persistence, RelKind, TypeKind};
+use crate::object::ObjectAddress;
+use crate::row::{char_datum, oid_datum};
+use quarry_common::{Error, Oid, Result, bail};
+use quarry_types::Datum;
+
+impl CatalogWriter {
+    /// Renames a table, view, sequence or index; its row type and the constraint over it follow.
+    pub fn rename_relation(&self, relation: Oid, name: &str) -> Result<()> {
+        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        if r.schema == PG_CATALOG && relation.0 < Oid::FIRST_NORMAL.0 {
+            bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
+        }
+        self.check_name_free(r.schema, name, r.kind)?;
+        self.touch_relation(relation, r.schema, &r.name);
+        self.touch_relation(relation, r.schema, name);
+        self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELNAME] = Datum::text(name))?;
+        if r.row_type.is_valid() {
+            self.rename_type_rows(r.row_type, name)?;
+        }
+        if r.kind == RelKind::Index
+            && let Some((table, index)) = self.index(relation)?
+        {
+            self.touch([Touched::Relation(table.oid)]);
+            if let Some(c) = table.constraints.iter().find(|c| Some(c.oid) == index.constraint) {
+                self.rename_constraint_row(c, name)?;
+            }
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// Moves a relation to another schema, with its indexes, constraints, row type and owned sequences.
+    pub fn set_relation_schema(&self, relation: Oid, schema: Oid) -> Result<()> {
+        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        if r.schema == schema {
+            return Ok(());
+        }
+        if self.relation_in(schema, &r.name)?.is_some() {
+            bail!(DUPLICATE_TABLE, "relation \"{}\" already exists in schema \"{}\"", r.name, self.schema_name(schema)?);
+        }
+        self.move_relation_row(relation, r.schema, schema, &r.name)?;
+        if r.row_type.is_valid() {
+            self.move_type_rows(r.row_type, schema, r.kind == RelKind::CompositeType)?;
+        }
+        if r.kind != RelKind::CompositeType {
+            self.change_dependency(
+                ObjectAddress::relation(relation),
+                ObjectAddress::schema(r.schema),
+                ObjectAddress::schema(schema),
+            )?;
+        }
+        for i in &r.indexes {
+            self.move_relation_row(i.oid, r.schema, schema, &i.name)?;
+        }
+        for c in &r.constraints {
+            self.change_oid(pg_constraint::TABLE, 2667, c.oid, |row| row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema))?;
+        }
+        self.advance();
+        for c in r.columns.iter().filter(|c| !c.dropped) {
+            for sequence in self.owned_sequences(relation, c.number)? {
+                self.set_relation_schema(sequence, schema)?;
+            }
+        }
+        Ok(())
+    }
+    fn move_relation_row(&self, relation: Oid, from: Oid, to: Oid, name: &str) -> Result<()> {
+        self.touch_relation(relation, from, name);
+        self.touch_relation(relation, to, name);
+        self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELNAMESPACE] = oid_datum(to))
+    }
+    /// Moves an enum, domain or composite type to another schema.
+    pub fn set_type_schema(&self, ty: Oid, schema: Oid) -> Result<()> {
+        let Some(def) = self.type_def(ty)? else { bail!(UNDEFINED_OBJECT, "type with OID {ty} does not exist") };
+        if def.schema == schema {
+            return Ok(());
+        }
+        if let TypeKind::Composite { relation } = def.kind {
+            return self.set_relation_schema(relation, schema);
+        }
+        if self.type_in(schema, &def.name)?.is_some() {
+            bail!(DUPLICATE_OBJECT, "type \"{}\" already exists in schema \"{}\"", def.name, self.schema_name(schema)?);
+        }
+        self.move_type_rows(ty, schema, true)?;
+        let checks = self.find(&self.snapshot(), pg_constraint::TABLE, 2666, &[oid_datum(ty)])?;
+        for (_, c) in checks {
+            let oid = c.oid(pg_constraint::OID);
+            self.change_oid(pg_constraint::TABLE, 2667, oid, |row| row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema))?;
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// Gives an object another owner. A table's indexes, row type and owned sequences follow. Privileges that the old owner had or had
+    /// granted become the new one's.
+    pub fn set_owner(&self, object: ObjectAddress, owner: Oid) -> Result<()> {
+        match object.class.0 {
+            pg_class::TABLE => self.set_relation_owner(object.oid, owner)?,
+            pg_type::TABLE => self.set_type_owner(object.oid, owner)?,
+            pg_namespace::TABLE => {
+                self.touch([Touched::Schema(object.oid)]);
+                self.set_owner_column(object, 2685, pg_namespace::NSPOWNER, Some(pg_namespace::NSPACL), owner)?;
+            }
+            pg_database::TABLE => {
+                self.touch([Touched::Database(object.oid)]);
+                self.set_owner_column(object, 2672, pg_database::DATDBA, Some(pg_database::DATACL), owner)?;
+            }
+            _ => return Err(Error::unsupported("ALTER OWNER of this kind of object")),
+        }
+        self.advance();
+        Ok(())
+    }
+    fn set_owner_column(&self, object: ObjectAddress, index: u32, column: usize, acl: Option<usize>, owner: Oid) -> Result<()> {
+        self.change_oid(object.class.0, index, object.oid, |row| {
+            let old = row.oid(column);
+            row.0[column] = oid_datum(owner);
+            if let Some(at) = acl
+                && let Some(mut items) = row.acl(at)
+            {
+                for i in &mut items {
+                    for role in [&mut i.grantee, &mut i.grantor] {
+                        if *role == old {
+                            *role = owner;
+                        }
+                    }
+                }
+                row.0[at] = crate::arrays::acl_array(&merge(items));
+            }
+        })?;
+        self.change_owner_dependency(object, owner)
+    }
+    fn set_relation_owner(&self, relation: Oid, owner: Oid) -> Result<()> {
+        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        self.touch([Touched::Relation(relation)]);
+        self.set_owner_column(ObjectAddress::relation(relation), 2662, pg_class::RELOWNER, Some(pg_class::RELACL), owner)?;
+        if r.row_type.is_valid() {
+            self.set_type_owner(r.row_type, owner)?;
+        }
+        for i in &r.indexes {
+            self.touch([Touched::Relation(i.oid)]);
+            self.change_oid(pg_class::TABLE, 2662, i.oid, |row| row.0[pg_class::RELOWNER] = oid_datum(owner))?;
+        }
+        self.advance();
+        for c in r.columns.iter().filter(|c| !c.dropped) {
+            for sequence in self.owned_sequences(relation, c.number)? {
+                self.set_relation_owner(sequence, owner)?;
+            }
+        }
+        Ok(())
+    }
+    fn set_type_owner(&self, ty: Oid, owner: Oid) -> Result<()> {
+        let Some(def) = self.type_def(ty)? else { return Ok(()) };
+        let composite = match def.kind {
+            TypeKind::Composite { relation } => self.relation(relation)?.is_some_and(|r| r.kind == RelKind::CompositeType),
+            _ => true,
+        };
+        self.touch_type(ty, def.schema, &def.name);
+        self.change_oid(pg_type::TABLE, 2703, ty, |row| row.0[pg_type::TYPOWNER] = oid_datum(owner))?;
+        if composite {
+            self.change_owner_dependency(ObjectAddress::ty(ty), owner)?;
+            if let TypeKind::Composite { relation } = def.kind {
+                self.touch([Touched::Relation(relation)]);
+                self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELOWNER] = oid_datum(owner))?;
+            }
+        }
+        if let Some(array) = self.type_def(def.array)? {
+            self.touch_type(array.oid, array.schema, &array.name);
+            self.change_oid(pg_type::TABLE, 2703, array.oid, |row| row.0[pg_type::TYPOWNER] = oid_datum(owner))?;
+        }
+        Ok(())
+    }
+
+    /// Replaces a relation's `reloptions`.
+    pub fn set_options(&self, relation: Oid, options: &[(String, String)]) -> Result<()> {
+        self.touch_with_table(relation)?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELOPTIONS] = crate::rows::options_datum(options))?;
+        self.advance();
+        Ok(())
+    }
+    /// SET LOGGED and UNLOGGED.
+    pub fn set_persistence(&self, relation: Oid, persistence: Persistence) -> Result<()> {
+        self.touch_with_table(relation)?;
+        let letter = super::relation::persistence_letter(persistence);
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELPERSISTENCE] = char_datum(letter))?;
+        self.advance();
+        Ok(())
+    }
+    /// ENABLE / DISABLE / FORCE ROW LEVEL SECURITY.
+    pub fn set_row_security(&self, relation: Oid, enabled: Option<bool>, forced: Option<bool>) -> Result<()> {
+        self.touch([Touched::Relation(relation)]);
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+            if let Some(on) = enabled {
+                r.0[pg_class::RELROWSECURITY] = Datum::Bool(on);
+            }
+            if let Some(on) = forced {
+                r.0[pg_class::RELFORCEROWSECURITY] = Datum::Bool(on);
+            }
+        })?;
+        self.advance();
+        Ok(())
+    }
+    /// REPLICA IDENTITY: n, d, f or i.
+    pub fn set_replica_identity(&self, relation: Oid, identity: char) -> Result<()> {
+        self.touch([Touched::Relation(relation)]);
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELREPLIDENT] = char_datum(identity))?;
+        self.advance();
+        Ok(())
+    }
+    /// Touches a relation and, if it is an index, its table.
+    fn touch_with_table(&self, relation: Oid) -> Result<()> {
+        self.touch([Touched::Relation(relation)]);
+        if let Some(table) = self.index_table(relation)? {
+            self.touch([Touched::Relation(table)]);
+        }
+        Ok(())
+    }
+}
+
+/// Joins entries of the same grantee and grantor.
+fn merge(items: Vec<crate::acl::AclItem>) -> Vec<crate::acl::AclItem> {
+    let mut out: Vec<crate::acl::AclItem> = Vec::with_capacity(items.len());
+    for i in items {
+        match out.iter_mut().find(|o| o.grantee == i.grantee && o.grantor == i.grantor) {
+            Some(o) => {
+                o.privileges |= i.privileges;
+                o.grant_options |= i.grant_options;
+            }
+            None => out.push(i),
+        }
+    }
+    out
+}

@@ -1,0 +1,126 @@
+//! Changes of the catalog. Each method is one primitive: rows, dependencies, files and cache invalidation of one change; the commands
+//! above (session) check privileges and put primitives together.
+//!
+//! A primitive ends with `advance_command`, so that the next one sees it. Table locks are the caller's business, except in
+//! [`CatalogWriter::plan_drop`], which locks what it finds.
+
+mod alter;
+mod column;
+mod comment;
+mod constraint;
+mod database;
+mod depend;
+mod drop;
+mod grant;
+mod index;
+mod naming;
+mod relation;
+mod role;
+mod schema;
+mod sequence;
+mod stats;
+mod types;
+mod view;
+
+pub use column::NewColumn;
+pub use constraint::NewConstraint;
+pub use database::NewDatabase;
+pub use drop::DropPlan;
+pub use grant::{GrantKind, GrantSpec};
+pub use index::NewIndex;
+pub use naming::make_object_name;
+pub use relation::NewRelation;
+pub use role::NewRole;
+pub use sequence::NewSequence;
+pub use types::NewDomain;
+
+use crate::cache::{NameKey, Touched};
+use crate::reader::CatalogReader;
+use crate::row::{Row, oid_datum};
+use quarry_common::{Error, Oid, Result, Tid};
+use quarry_storage::Snapshot;
+use quarry_types::Datum;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Changes the catalog for one transaction; also reads it, own changes included.
+#[derive(Clone)]
+pub struct CatalogWriter {
+    reader: CatalogReader,
+}
+
+impl Deref for CatalogWriter {
+    type Target = CatalogReader;
+    fn deref(&self) -> &CatalogReader {
+        &self.reader
+    }
+}
+
+impl CatalogWriter {
+    pub(crate) fn new(reader: CatalogReader) -> CatalogWriter {
+        CatalogWriter { reader }
+    }
+    /// The reading side.
+    pub fn reader(&self) -> &CatalogReader {
+        &self.reader
+    }
+    /// A new object's OID.
+    pub fn new_oid(&self) -> Result<Oid> {
+        self.catalog().storage().new_oid()
+    }
+    /// Makes what was written visible to what follows.
+    pub(crate) fn advance(&self) {
+        self.txn().advance_command();
+    }
+    /// Notes that cached objects change. Before the first row is written.
+    pub(crate) fn touch(&self, touched: impl IntoIterator<Item = Touched>) {
+        let overlay = self.overlay_for_write();
+        overlay.touch(touched);
+        // Registered each time: a savepoint's rollback drops the callbacks made inside it. All but one find nothing left to do.
+        let (catalog, db, overlay) = (Arc::downgrade(self.catalog()), self.db(), overlay.clone());
+        self.txn().on_commit(Box::new(move || {
+            if let Some(catalog) = catalog.upgrade() {
+                catalog.committed(db, &overlay);
+            }
+        }));
+    }
+    /// Notes that a relation changes, and with it its name's meaning.
+    pub(crate) fn touch_relation(&self, oid: Oid, schema: Oid, name: &str) {
+        self.touch([Touched::Relation(oid), Touched::RelationName(NameKey { schema, name: name.to_owned() })]);
+    }
+
+    pub(crate) fn insert(&self, table: u32, row: &Row) -> Result<Tid> {
+        self.table(table).insert(self.txn(), row)
+    }
+    pub(crate) fn update(&self, table: u32, tid: Tid, old: &Row, new: &Row) -> Result<()> {
+        self.table(table).update(self.txn(), tid, old, new)
+    }
+    pub(crate) fn delete(&self, table: u32, tid: Tid) -> Result<()> {
+        self.table(table).delete(self.txn(), tid)
+    }
+    /// Changes the one row that an index finds; XX000 if there is none. Others' committed changes of other columns are kept.
+    pub(crate) fn change(&self, table: u32, index: u32, key: &[Datum], mut f: impl FnMut(&mut Row)) -> Result<()> {
+        loop {
+            let Some((tid, old)) = self.find_one(&self.snapshot(), table, index, key)? else {
+                return Err(Error::internal(format!("cache lookup failed in catalog {table}")));
+            };
+            let mut new = old.clone();
+            f(&mut new);
+            if new == old || self.table(table).try_update(self.txn(), tid, &old, &new)? {
+                return Ok(());
+            }
+        }
+    }
+    /// As [`CatalogWriter::change`] for catalogs found by their OID column's index.
+    pub(crate) fn change_oid(&self, table: u32, index: u32, oid: Oid, f: impl FnMut(&mut Row)) -> Result<()> {
+        self.change(table, index, &[oid_datum(oid)], f)
+    }
+    /// Deletes every row that an index finds.
+    pub(crate) fn delete_all(&self, snap: &Snapshot, table: u32, index: u32, key: &[Datum]) -> Result<usize> {
+        let rows = self.find(snap, table, index, key)?;
+        for (tid, _) in &rows {
+            self.delete(table, *tid)?;
+        }
+        Ok(rows.len())
+    }
+}
