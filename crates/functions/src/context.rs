@@ -1,8 +1,8 @@
 //! What kernels may ask of the world.
 
 use quarry_common::{Error, Oid, Result, Severity};
-use quarry_types::{Datum, SqlType};
 use quarry_types::io::IoContext;
+use quarry_types::{Datum, SqlType};
 
 /// What one statement's evaluation shares. Kernels get it mutably and one at a time; parallel workers have their own.
 pub struct EvalContext<'a> {

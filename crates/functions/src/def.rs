@@ -88,7 +88,13 @@ impl FunctionDef {
 impl FunctionDef {
     /// An immutable, strict function without names, defaults or OUT columns. Aggregates are never
     /// strict here, as in PostgreSQL.
-    pub const fn new(oid: u32, name: &'static str, args: &'static [Oid], ret: Oid, body: Body) -> FunctionDef {
+    pub const fn new(
+        oid: u32,
+        name: &'static str,
+        args: &'static [Oid],
+        ret: Oid,
+        body: Body,
+    ) -> FunctionDef {
         FunctionDef {
             oid: Oid(oid),
             name,
@@ -230,7 +236,13 @@ pub struct CastDef {
 
 impl CastDef {
     /// A row of `pg_cast`; `function` 0: none.
-    pub const fn row(source: Oid, target: Oid, function: u32, context: CastContext, method: CastMethod) -> CastDef {
+    pub const fn row(
+        source: Oid,
+        target: Oid,
+        function: u32,
+        context: CastContext,
+        method: CastMethod,
+    ) -> CastDef {
         CastDef { source, target, function: Oid(function), context, method }
     }
 }

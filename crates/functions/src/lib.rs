@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod cast;
 pub mod context;
 pub mod def;
+pub mod json_value;
 pub mod kernel;
 pub mod operator;
 pub mod registry;
@@ -19,10 +20,16 @@ pub mod set;
 pub mod table;
 pub mod window;
 
+#[cfg(test)]
+mod aggregates_test;
+#[cfg(test)]
+mod calls_test;
+
 pub use aggregate::{Accumulator, AggregateCall, AggregateImpl};
 pub use context::{EvalContext, SessionEnv};
 pub use def::{
-    BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn, ScalarImpl, Volatility,
+    BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn,
+    ScalarImpl, Volatility,
 };
 pub use kernel::{call_scalar_batch, call_scalar_row};
 pub use set::{RowSource, SetImpl};

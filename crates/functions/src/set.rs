@@ -4,12 +4,14 @@ use crate::EvalContext;
 use quarry_common::Result;
 use quarry_types::{Datum, SqlType, Vector};
 
+/// Starts one call with its arguments; the last are the result's types (one for a scalar set, several for records).
+pub type StartFn = fn(&mut EvalContext<'_>, &[Datum], &[SqlType]) -> Result<Box<dyn RowSource>>;
+
 /// A set-returning function's code.
 #[derive(Clone, Copy)]
 pub struct SetImpl {
     /// Starts one call. Strict functions are not called with NULLs (no rows then).
-    /// `columns` are the result's types (one for a scalar set, several for records).
-    pub start: fn(&mut EvalContext<'_>, &[Datum], &[SqlType]) -> Result<Box<dyn RowSource>>,
+    pub start: StartFn,
     /// `pg_proc.prorows`: estimated rows.
     pub rows: f64,
 }

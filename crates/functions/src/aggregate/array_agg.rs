@@ -3,8 +3,8 @@
 use super::{Accumulator, AggregateCall, order_sensitive};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Oid, Result, bail};
-use quarry_types::array::{ArrayRef, DIMENSIONS_MAX, Dimension};
 use quarry_types::array::ArrayBuilder;
+use quarry_types::array::{ArrayRef, DIMENSIONS_MAX, Dimension};
 use quarry_types::{Datum, PhysicalType, Rows, Vector, oids};
 use std::any::Any;
 
@@ -63,7 +63,13 @@ impl Accumulator for Values {
         self.groups.resize_with(groups, || None);
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let &[value] = args else { return Err(kernel_arity()) };
         for (i, g) in rows.iter().zip(groups) {
             if self.arrays {
@@ -74,7 +80,8 @@ impl Accumulator for Values {
                     bail!(ARRAY_SUBSCRIPT_ERROR, "cannot accumulate empty arrays");
                 }
             }
-            let kept = self.groups[*g as usize].get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
+            let kept =
+                self.groups[*g as usize].get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
             kept.extend_from(value, Rows::Selected { positions: &[i as u32], len: value.len() });
         }
         Ok(())
@@ -88,7 +95,9 @@ impl Accumulator for Values {
         if rows.is_empty() {
             return Ok(());
         }
-        self.groups[0].get_or_insert_with(|| Vector::with_capacity(value.physical(), rows.count())).extend_from(value, rows);
+        self.groups[0]
+            .get_or_insert_with(|| Vector::with_capacity(value.physical(), rows.count()))
+            .extend_from(value, rows);
         Ok(())
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -111,6 +120,18 @@ impl Accumulator for Values {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2335, "array_agg", &[oids::ANYNONARRAY], oids::ANYARRAY, Body::Aggregate(order_sensitive(|call| make(call, false)))),
-    FunctionDef::new(4053, "array_agg", &[oids::ANYARRAY], oids::ANYARRAY, Body::Aggregate(order_sensitive(|call| make(call, true)))),
+    FunctionDef::new(
+        2335,
+        "array_agg",
+        &[oids::ANYNONARRAY],
+        oids::ANYARRAY,
+        Body::Aggregate(order_sensitive(|call| make(call, false))),
+    ),
+    FunctionDef::new(
+        4053,
+        "array_agg",
+        &[oids::ANYARRAY],
+        oids::ANYARRAY,
+        Body::Aggregate(order_sensitive(|call| make(call, true))),
+    ),
 ];

@@ -25,7 +25,13 @@ impl Accumulator for Count {
         self.counts.resize(groups, 0);
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         match args.first() {
             Some(a) if a.may_have_nulls() => {
                 for (i, g) in rows.iter().zip(groups) {

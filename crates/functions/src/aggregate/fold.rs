@@ -74,8 +74,21 @@ impl<S: Fold> Accumulator for Folding<S> {
         self.states.resize(groups, S::default());
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let &[a] = args else { return Err(kernel_arity()) };
+        if let (Rows::All(_), false, None) = (rows, a.is_constant(), a.validity()) {
+            let column = S::In::open(a, groups.len());
+            for (i, group) in groups.iter().enumerate() {
+                self.states[*group as usize].add(S::In::at(column, i))?;
+            }
+            return Ok(());
+        }
         self.add_rows(a, rows, |k| groups[k] as usize)
     }
     fn update_single(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
@@ -139,7 +152,10 @@ pub fn collect<S, R: Res>(states: &[S], f: impl Fn(&S) -> Result<Option<R>>) -> 
 
 /// The other side of a merge, which has the same type as this one.
 pub fn same_kind<A: 'static>(other: Box<dyn Accumulator>) -> Result<Box<A>> {
-    other.into_any().downcast::<A>().map_err(|_| Error::internal("accumulators of different aggregates merged"))
+    other
+        .into_any()
+        .downcast::<A>()
+        .map_err(|_| Error::internal("accumulators of different aggregates merged"))
 }
 
 /// One group's state of an aggregate with two arguments; rows where either is NULL are skipped.
@@ -167,7 +183,13 @@ impl<S: Fold2, R: Res + 'static> Accumulator for Folding2<S, R> {
         self.states.resize(groups, S::default());
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let &[a, b] = args else { return Err(kernel_arity()) };
         let (valid, none) = combined_validity([a, b].into_iter(), rows.len());
         if none {

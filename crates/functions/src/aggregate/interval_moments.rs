@@ -45,6 +45,18 @@ interval_state!(Sum, |s| Ok(s.sum));
 interval_state!(Avg, |s| s.sum.div(s.count as f64));
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2113, "sum", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Sum>::default()))))),
-    FunctionDef::new(2106, "avg", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Avg>::default()))))),
+    FunctionDef::new(
+        2113,
+        "sum",
+        &[oids::INTERVAL],
+        oids::INTERVAL,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Sum>::default())))),
+    ),
+    FunctionDef::new(
+        2106,
+        "avg",
+        &[oids::INTERVAL],
+        oids::INTERVAL,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Avg>::default())))),
+    ),
 ];

@@ -116,8 +116,9 @@ impl ByOrder {
         Ok(*self.known.insert((compare, info.physical)))
     }
     fn offer(&mut self, compare: CompareFn, group: usize, value: Datum) {
+        // Of equal values the last one stays, as in PostgreSQL: 1.0 and 1.00 differ to the eye.
         let kept = &mut self.states[group];
-        if kept.is_null() || compare(&value, kept) == self.wanted {
+        if kept.is_null() || compare(kept, &value) != self.wanted {
             *kept = value;
         }
     }
@@ -128,7 +129,13 @@ impl Accumulator for ByOrder {
         self.states.resize(groups, Datum::Null);
         Ok(())
     }
-    fn update(&mut self, cx: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        cx: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let &[a] = args else { return Err(kernel_arity()) };
         let (compare, _) = self.order(cx)?;
         for (i, g) in rows.iter().zip(groups) {
@@ -162,7 +169,10 @@ impl Accumulator for ByOrder {
         Ok(out)
     }
     fn memory_bytes(&self) -> usize {
-        self.states.iter().map(|d| size_of::<Datum>() + if let Datum::Bytes(b) = d { b.len() } else { 0 }).sum()
+        self.states
+            .iter()
+            .map(|d| size_of::<Datum>() + if let Datum::Bytes(b) = d { b.len() } else { 0 })
+            .sum()
     }
 }
 
@@ -182,7 +192,13 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2138, "min", &[oids::DATE], oids::DATE, Body::Aggregate(folding::<MinI32>())),
     FunctionDef::new(2139, "min", &[oids::TIME], oids::TIME, Body::Aggregate(folding::<MinI64>())),
     FunctionDef::new(2142, "min", &[oids::TIMESTAMP], oids::TIMESTAMP, Body::Aggregate(folding::<MinI64>())),
-    FunctionDef::new(2143, "min", &[oids::TIMESTAMPTZ], oids::TIMESTAMPTZ, Body::Aggregate(folding::<MinI64>())),
+    FunctionDef::new(
+        2143,
+        "min",
+        &[oids::TIMESTAMPTZ],
+        oids::TIMESTAMPTZ,
+        Body::Aggregate(folding::<MinI64>()),
+    ),
     FunctionDef::new(2798, "min", &[oids::TID], oids::TID, Body::Aggregate(folding::<MinI64>())),
     FunctionDef::new(2145, "min", &[oids::TEXT], oids::TEXT, Body::Aggregate(folding::<MinText>())),
     FunctionDef::new(2245, "min", &[oids::BPCHAR], oids::BPCHAR, Body::Aggregate(folding::<MinBpchar>())),
@@ -201,7 +217,13 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2122, "max", &[oids::DATE], oids::DATE, Body::Aggregate(folding::<MaxI32>())),
     FunctionDef::new(2123, "max", &[oids::TIME], oids::TIME, Body::Aggregate(folding::<MaxI64>())),
     FunctionDef::new(2126, "max", &[oids::TIMESTAMP], oids::TIMESTAMP, Body::Aggregate(folding::<MaxI64>())),
-    FunctionDef::new(2127, "max", &[oids::TIMESTAMPTZ], oids::TIMESTAMPTZ, Body::Aggregate(folding::<MaxI64>())),
+    FunctionDef::new(
+        2127,
+        "max",
+        &[oids::TIMESTAMPTZ],
+        oids::TIMESTAMPTZ,
+        Body::Aggregate(folding::<MaxI64>()),
+    ),
     FunctionDef::new(2797, "max", &[oids::TID], oids::TID, Body::Aggregate(folding::<MaxI64>())),
     FunctionDef::new(2129, "max", &[oids::TEXT], oids::TEXT, Body::Aggregate(folding::<MaxText>())),
     FunctionDef::new(2244, "max", &[oids::BPCHAR], oids::BPCHAR, Body::Aggregate(folding::<MaxBpchar>())),

@@ -6,6 +6,7 @@ pub mod count;
 pub mod float_moments;
 pub mod fold;
 pub mod interval_moments;
+pub mod json_agg;
 pub mod min_max;
 pub mod numeric_moments;
 pub mod ordered_set;
@@ -43,7 +44,13 @@ pub trait Accumulator: Send {
     /// Makes states up to group number `groups - 1`.
     fn resize(&mut self, groups: usize) -> Result<()>;
     /// Adds the named rows; `groups[k]` is the group of the k-th row of `rows`.
-    fn update(&mut self, ctx: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()>;
+    fn update(
+        &mut self,
+        ctx: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()>;
     /// Adds the named rows, all to group 0: the ungrouped case.
     fn update_single(&mut self, ctx: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
         let groups = vec![0u32; rows.count()];

@@ -136,11 +136,18 @@ impl Accumulator for Sorted {
         self.groups.resize_with(groups, || None);
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let value = *args.last().ok_or_else(kernel_arity)?;
         for (i, g) in rows.iter().zip(groups) {
             if !value.is_null(i) {
-                let kept = self.groups[*g as usize].get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
+                let kept = self.groups[*g as usize]
+                    .get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
                 kept.extend_from(value, Rows::Selected { positions: &[i as u32], len: value.len() });
             }
         }
@@ -172,11 +179,47 @@ const CONT_MANY: AggregateImpl = ordered(|call| make(call, Kind::Cont, true));
 const MODE: AggregateImpl = ordered(|call| make(call, Kind::Mode, false));
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(3972, "percentile_disc", &[oids::FLOAT8, oids::ANYELEMENT], oids::ANYELEMENT, Body::Aggregate(DISC)),
-    FunctionDef::new(3978, "percentile_disc", &[oids::FLOAT8_ARRAY, oids::ANYELEMENT], oids::ANYARRAY, Body::Aggregate(DISC_MANY)),
-    FunctionDef::new(3974, "percentile_cont", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(CONT)),
-    FunctionDef::new(3980, "percentile_cont", &[oids::FLOAT8_ARRAY, oids::FLOAT8], oids::FLOAT8_ARRAY, Body::Aggregate(CONT_MANY)),
-    FunctionDef::new(3976, "percentile_cont", &[oids::FLOAT8, oids::INTERVAL], oids::INTERVAL, Body::Aggregate(CONT)),
-    FunctionDef::new(3982, "percentile_cont", &[oids::FLOAT8_ARRAY, oids::INTERVAL], oids::INTERVAL_ARRAY, Body::Aggregate(CONT_MANY)),
+    FunctionDef::new(
+        3972,
+        "percentile_disc",
+        &[oids::FLOAT8, oids::ANYELEMENT],
+        oids::ANYELEMENT,
+        Body::Aggregate(DISC),
+    ),
+    FunctionDef::new(
+        3978,
+        "percentile_disc",
+        &[oids::FLOAT8_ARRAY, oids::ANYELEMENT],
+        oids::ANYARRAY,
+        Body::Aggregate(DISC_MANY),
+    ),
+    FunctionDef::new(
+        3974,
+        "percentile_cont",
+        &[oids::FLOAT8, oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(CONT),
+    ),
+    FunctionDef::new(
+        3980,
+        "percentile_cont",
+        &[oids::FLOAT8_ARRAY, oids::FLOAT8],
+        oids::FLOAT8_ARRAY,
+        Body::Aggregate(CONT_MANY),
+    ),
+    FunctionDef::new(
+        3976,
+        "percentile_cont",
+        &[oids::FLOAT8, oids::INTERVAL],
+        oids::INTERVAL,
+        Body::Aggregate(CONT),
+    ),
+    FunctionDef::new(
+        3982,
+        "percentile_cont",
+        &[oids::FLOAT8_ARRAY, oids::INTERVAL],
+        oids::INTERVAL_ARRAY,
+        Body::Aggregate(CONT_MANY),
+    ),
     FunctionDef::new(3984, "mode", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Aggregate(MODE)),
 ];

@@ -71,7 +71,7 @@ impl Fold2 for Regression {
         let n = self.n + other.n;
         let (dx, dy) = (self.sx / self.n - other.sx / other.n, self.sy / self.n - other.sy / other.n);
         let weight = self.n * other.n / n;
-        *self = Regression {
+        let sum = Regression {
             n,
             sx: self.sx + other.sx,
             sxx: self.sxx + other.sxx + weight * dx * dx,
@@ -79,6 +79,16 @@ impl Fold2 for Regression {
             syy: self.syy + other.syy + weight * dy * dy,
             sxy: self.sxy + other.sxy + weight * dx * dy,
         };
+        let parts = |r: &Regression| [r.sx, r.sxx, r.sy, r.syy, r.sxy];
+        let inputs = parts(self).into_iter().zip(parts(other));
+        if parts(&sum)
+            .iter()
+            .zip(inputs)
+            .any(|(v, (a, b))| v.is_infinite() && !a.is_infinite() && !b.is_infinite())
+        {
+            return Err(float_overflow());
+        }
+        *self = sum;
         Ok(())
     }
 }
@@ -96,7 +106,9 @@ impl Regression {
 macro_rules! regression {
     ($s:ident => $out:ty: $finish:expr) => {
         order_sensitive(|_| {
-            Ok(Box::new(Folding2::<Regression, $out>::new(|$s: &Regression| -> Result<Option<$out>> { $finish })))
+            Ok(Box::new(Folding2::<Regression, $out>::new(|$s: &Regression| -> Result<Option<$out>> {
+                $finish
+            })))
         })
     };
 }
@@ -127,8 +139,26 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2823, "regr_avgy", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(AVGY)),
     FunctionDef::new(2824, "regr_r2", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(R2)),
     FunctionDef::new(2825, "regr_slope", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(SLOPE)),
-    FunctionDef::new(2826, "regr_intercept", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(INTERCEPT)),
-    FunctionDef::new(2827, "covar_pop", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(COVAR_POP)),
-    FunctionDef::new(2828, "covar_samp", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(COVAR_SAMP)),
+    FunctionDef::new(
+        2826,
+        "regr_intercept",
+        &[oids::FLOAT8, oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(INTERCEPT),
+    ),
+    FunctionDef::new(
+        2827,
+        "covar_pop",
+        &[oids::FLOAT8, oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(COVAR_POP),
+    ),
+    FunctionDef::new(
+        2828,
+        "covar_samp",
+        &[oids::FLOAT8, oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(COVAR_SAMP),
+    ),
     FunctionDef::new(2829, "corr", &[oids::FLOAT8, oids::FLOAT8], oids::FLOAT8, Body::Aggregate(CORR)),
 ];

@@ -17,7 +17,13 @@ impl Accumulator for Joined {
         self.states.resize(groups, None);
         Ok(())
     }
-    fn update(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, groups: &[u32]) -> Result<()> {
+    fn update(
+        &mut self,
+        _: &mut EvalContext<'_>,
+        args: &[&Vector],
+        rows: Rows<'_>,
+        groups: &[u32],
+    ) -> Result<()> {
         let &[value, delimiter] = args else { return Err(kernel_arity()) };
         for (i, g) in rows.iter().zip(groups) {
             if value.is_null(i) {
@@ -51,5 +57,11 @@ const STRING_AGG: AggregateImpl = order_sensitive(|_| Ok(Box::new(Joined::defaul
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(3538, "string_agg", &[oids::TEXT, oids::TEXT], oids::TEXT, Body::Aggregate(STRING_AGG)),
-    FunctionDef::new(3545, "string_agg", &[oids::BYTEA, oids::BYTEA], oids::BYTEA, Body::Aggregate(STRING_AGG)),
+    FunctionDef::new(
+        3545,
+        "string_agg",
+        &[oids::BYTEA, oids::BYTEA],
+        oids::BYTEA,
+        Body::Aggregate(STRING_AGG),
+    ),
 ];

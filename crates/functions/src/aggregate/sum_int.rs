@@ -40,7 +40,9 @@ macro_rules! int_sum {
             fn add_valid(&mut self, column: &[$t], valid: &[bool]) -> Result<()> {
                 for (chunk, flags) in column.chunks(1 << 16).zip(valid.chunks(1 << 16)) {
                     let pairs = chunk.iter().zip(flags);
-                    self.0.sum += i128::from(pairs.map(|(v, ok)| <$wide>::from(*v) * <$wide>::from(*ok)).sum::<$wide>());
+                    self.0.sum += i128::from(
+                        pairs.map(|(v, ok)| <$wide>::from(*v) * <$wide>::from(*ok)).sum::<$wide>(),
+                    );
                     self.0.count += flags.iter().map(|ok| i64::from(*ok)).sum::<i64>();
                 }
                 Ok(())
@@ -83,10 +85,46 @@ int_sum!(AvgInt4, i32, i64, Numeric, average);
 int_sum!(AvgInt8, i64, i128, Numeric, average);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2109, "sum", &[oids::INT2], oids::INT8, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt2>::default()))))),
-    FunctionDef::new(2108, "sum", &[oids::INT4], oids::INT8, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt4>::default()))))),
-    FunctionDef::new(2107, "sum", &[oids::INT8], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt8>::default()))))),
-    FunctionDef::new(2102, "avg", &[oids::INT2], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt2>::default()))))),
-    FunctionDef::new(2101, "avg", &[oids::INT4], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt4>::default()))))),
-    FunctionDef::new(2100, "avg", &[oids::INT8], oids::NUMERIC, Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt8>::default()))))),
+    FunctionDef::new(
+        2109,
+        "sum",
+        &[oids::INT2],
+        oids::INT8,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt2>::default())))),
+    ),
+    FunctionDef::new(
+        2108,
+        "sum",
+        &[oids::INT4],
+        oids::INT8,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt4>::default())))),
+    ),
+    FunctionDef::new(
+        2107,
+        "sum",
+        &[oids::INT8],
+        oids::NUMERIC,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt8>::default())))),
+    ),
+    FunctionDef::new(
+        2102,
+        "avg",
+        &[oids::INT2],
+        oids::NUMERIC,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt2>::default())))),
+    ),
+    FunctionDef::new(
+        2101,
+        "avg",
+        &[oids::INT4],
+        oids::NUMERIC,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt4>::default())))),
+    ),
+    FunctionDef::new(
+        2100,
+        "avg",
+        &[oids::INT8],
+        oids::NUMERIC,
+        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt8>::default())))),
+    ),
 ];

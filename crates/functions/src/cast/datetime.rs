@@ -2,9 +2,9 @@
 
 use crate::{FunctionDef, func, scalar};
 use quarry_common::Result;
-use quarry_types::datetime::convert;
 use quarry_types::datetime::typmod::{adjust_interval, adjust_time, adjust_timestamp};
 use quarry_types::datetime::{Interval, TimeTz};
+use quarry_types::datetime::{arith, convert};
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     func!(2024, "timestamp", [DATE] => TIMESTAMP, scalar!(|d: i32| -> Result<i64> { convert::date_to_timestamp(d) })),
@@ -25,4 +25,9 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(1961, "timestamp", [TIMESTAMP, INT4] => TIMESTAMP, scalar!(|t: i64, typmod: i32| -> Result<i64> { adjust_timestamp(t, typmod) })),
     func!(1967, "timestamptz", [TIMESTAMPTZ, INT4] => TIMESTAMPTZ, scalar!(|t: i64, typmod: i32| -> Result<i64> { adjust_timestamp(t, typmod) })),
     func!(1200, "interval", [INTERVAL, INT4] => INTERVAL, scalar!(|i: Interval, typmod: i32| -> Result<Interval> { adjust_interval(i, typmod) })),
+    func!(2025, "timestamp", [DATE, TIME] => TIMESTAMP, scalar!(|d: i32, t: i64| -> Result<i64> { arith::date_add_time(d, t) })),
+    func!(1176, "timestamptz", [DATE, TIME] => TIMESTAMPTZ, scalar!(cx, |d: i32, t: i64| -> Result<i64> {
+        convert::timestamp_to_timestamptz(arith::date_add_time(d, t)?, &cx.io.time_zone)
+    })).stable(),
+    func!(1359, "timestamptz", [DATE, TIMETZ] => TIMESTAMPTZ, scalar!(|d: i32, t: TimeTz| -> Result<i64> { arith::date_add_timetz(d, t) })),
 ];

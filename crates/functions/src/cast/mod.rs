@@ -4,6 +4,7 @@
 //! another type than the target (int2 to oid goes by `int4(int2)`): [`relabel`] and [`relabel_datum`] do the rest.
 
 pub mod datetime;
+pub mod json;
 pub mod number;
 pub mod table;
 pub mod text;

@@ -1,7 +1,8 @@
 //! Casts between numbers, and of booleans and oids.
 
 use crate::scalar::arithmetic::errors::{
-    float_overflow, float_underflow, int2_out_of_range, int4_out_of_range, int8_out_of_range, oid_out_of_range,
+    float_overflow, float_underflow, int2_out_of_range, int4_out_of_range, int8_out_of_range,
+    oid_out_of_range,
 };
 use crate::{FunctionDef, func, scalar, wide};
 use quarry_common::Result;
@@ -12,7 +13,7 @@ macro_rules! from_float {
     ($f:ty, $t:ty, $bound:expr, $error:path) => {
         wide!(|a: $f| -> Result<$t> {
             let v = f64::from(a).round_ties_even();
-            if v >= -$bound && v < $bound { Ok(v as $t) } else { Err($error()) }
+            if (-$bound..$bound).contains(&v) { Ok(v as $t) } else { Err($error()) }
         })
     };
 }

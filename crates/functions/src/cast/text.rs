@@ -59,7 +59,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(669, "varchar", [VARCHAR, INT4, BOOL] => VARCHAR, scalar!(|a: &'a str, typmod: i32, explicit: bool| -> Result<&'a str> { limit_varchar(a, typmod, explicit) })),
     func!(1079, "regclass", [TEXT] => REGCLASS, scalar!(cx, |a: &str| -> Result<u32> {
         Ok(cx.io.type_ref(oids::REGCLASS)?.input(a, -1, cx.io)?.as_u32())
-    })).stable(),
+    }))
+    .stable(),
 ];
 
 #[cfg(test)]

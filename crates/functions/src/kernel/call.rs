@@ -38,7 +38,11 @@ pub fn call_scalar_batch(
             Some(batch) => return batch(&mut cx, args, rows, ret),
             None => s.row,
         },
-        Body::TypeIo => return batch_by_row(def, &mut cx, args, rows, ret, |cx, a| crate::scalar::type_io::call(def, cx, a)),
+        Body::TypeIo => {
+            return batch_by_row(def, &mut cx, args, rows, ret, |cx, a| {
+                crate::scalar::type_io::call(def, cx, a)
+            });
+        }
         _ => return Err(not_scalar(def)),
     };
     batch_by_row(def, &mut cx, args, rows, ret, row)

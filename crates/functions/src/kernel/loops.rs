@@ -91,7 +91,11 @@ fn all_null<R: Res>(n: usize) -> Vector {
 
 /// One plain argument.
 #[inline(always)]
-pub fn wide1<'a, A: Arg<'a>, R: Res>(args: &[&'a Vector], rows: Rows<'_>, f: impl Fn(A) -> R) -> Result<Vector> {
+pub fn wide1<'a, A: Arg<'a>, R: Res>(
+    args: &[&'a Vector],
+    rows: Rows<'_>,
+    f: impl Fn(A) -> R,
+) -> Result<Vector> {
     let &[a] = args else { return Err(arity()) };
     let n = rows.len();
     let (valid, _) = combined_validity([a].into_iter(), n);
@@ -101,7 +105,11 @@ pub fn wide1<'a, A: Arg<'a>, R: Res>(args: &[&'a Vector], rows: Rows<'_>, f: imp
     }
     let all = A::TOTAL && !R::FALLIBLE && !R::NULLABLE && !a.is_constant();
     let m = mask(a);
-    if a.is_constant() { run(rows, valid, all, |i| f(A::at(ca, i & m))) } else { run(rows, valid, all, |i| f(A::at(ca, i))) }
+    if a.is_constant() {
+        run(rows, valid, all, |i| f(A::at(ca, i & m)))
+    } else {
+        run(rows, valid, all, |i| f(A::at(ca, i)))
+    }
 }
 
 /// Two plain arguments.

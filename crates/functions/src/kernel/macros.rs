@@ -41,13 +41,27 @@ macro_rules! scalar {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! kernel_loop {
-    ($a:ident) => { $crate::kernel::any1 };
-    ($a:ident $b:ident) => { $crate::kernel::any2 };
-    ($a:ident $b:ident $c:ident) => { $crate::kernel::any3 };
-    ($a:ident $b:ident $c:ident $d:ident) => { $crate::kernel::any4 };
-    ($a:ident $b:ident $c:ident $d:ident $e:ident) => { $crate::kernel::any5 };
-    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident) => { $crate::kernel::any6 };
-    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident) => { $crate::kernel::any7 };
+    ($a:ident) => {
+        $crate::kernel::any1
+    };
+    ($a:ident $b:ident) => {
+        $crate::kernel::any2
+    };
+    ($a:ident $b:ident $c:ident) => {
+        $crate::kernel::any3
+    };
+    ($a:ident $b:ident $c:ident $d:ident) => {
+        $crate::kernel::any4
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => {
+        $crate::kernel::any5
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident) => {
+        $crate::kernel::any6
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident) => {
+        $crate::kernel::any7
+    };
 }
 
 /// Like [`scalar!`] for one or two arguments without context, with a loop of its own for each combination of

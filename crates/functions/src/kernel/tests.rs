@@ -30,7 +30,8 @@ fn nulls_constants_and_selections_agree_with_rows() {
         for rows in [Rows::All(4), Rows::Selected { positions: &[0, 3], len: 4 }] {
             for code in [LESS, ADD] {
                 let mut cx = testing::context(&io);
-                let got = code.batch.expect("has a batch form")(&mut cx, &[x, y], rows, SqlType::BOOL).expect("no error");
+                let got = code.batch.expect("has a batch form")(&mut cx, &[x, y], rows, SqlType::BOOL)
+                    .expect("no error");
                 assert_eq!(got.len(), 4);
                 for i in rows.iter() {
                     let args = [x.datum(i), y.datum(i)];
@@ -69,6 +70,7 @@ fn options_see_nulls() {
     assert_eq!(got.expect("no error"), Datum::text("x"));
     let a = Vector::constant(PhysicalType::Bytes, &Datum::Null, 2);
     let b = Vector::constant(PhysicalType::Bytes, &Datum::text("y"), 2);
-    let got = super::call_scalar_batch(&def, &cx, &[&a, &b], &types, Rows::All(2), SqlType::TEXT).expect("no error");
+    let got = super::call_scalar_batch(&def, &cx, &[&a, &b], &types, Rows::All(2), SqlType::TEXT)
+        .expect("no error");
     assert_eq!(got.datum(1), Datum::Null);
 }

@@ -19,12 +19,16 @@ fn oids_are_unique_and_references_resolve() {
     for f in functions() {
         assert!(seen.insert(f.oid), "function {f:?} is declared twice");
         assert!(f.defaults.len() <= f.args.len(), "{f:?} has more defaults than arguments");
-        assert!(f.arg_names.is_empty() || f.arg_names.len() == f.args.len(), "{f:?} names other arguments than it has");
+        assert!(
+            f.arg_names.is_empty() || f.arg_names.len() == f.args.len(),
+            "{f:?} names other arguments than it has"
+        );
     }
     seen.clear();
     for o in operators() {
         assert!(seen.insert(o.oid), "operator {} is declared twice", o.oid);
-        let f = function(o.function).unwrap_or_else(|| panic!("operator {} {} has no function", o.name, o.oid));
+        let f =
+            function(o.function).unwrap_or_else(|| panic!("operator {} {} has no function", o.name, o.oid));
         let operands = [o.left, o.right].into_iter().filter(|t| t.is_valid()).count();
         assert_eq!(f.args.len(), operands, "operator {} calls {f:?}", o.oid);
         assert_eq!(f.ret, o.ret, "operator {} calls {f:?}", o.oid);

@@ -53,7 +53,8 @@ fn setval(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
 }
 
 fn transaction_id(cx: &mut EvalContext<'_>, _: &[Datum]) -> Result<Datum> {
-    let xid = cx.env.transaction_id(true)?.ok_or_else(|| err!(INTERNAL_ERROR, "no transaction id was assigned"))?;
+    let xid =
+        cx.env.transaction_id(true)?.ok_or_else(|| err!(INTERNAL_ERROR, "no transaction id was assigned"))?;
     Ok(Datum::I64(xid as i64))
 }
 

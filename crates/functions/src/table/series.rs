@@ -30,7 +30,12 @@ struct IntSeries<T> {
 macro_rules! int_series {
     ($t:ty, $variant:ident, $as:ident, $start:ident) => {
         impl RowSource for IntSeries<$t> {
-            fn next_rows(&mut self, cx: &mut EvalContext<'_>, max: usize, out: &mut [Vector]) -> Result<usize> {
+            fn next_rows(
+                &mut self,
+                cx: &mut EvalContext<'_>,
+                max: usize,
+                out: &mut [Vector],
+            ) -> Result<usize> {
                 cx.env.check_cancelled()?;
                 let mut values = Vec::with_capacity(max.min(2048));
                 while let Some(v) = self.next
@@ -149,14 +154,63 @@ fn start_timestamptz(_: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> 
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(1067, "generate_series", &[oids::INT4, oids::INT4], oids::INT4, Body::Set(SetImpl { start: start_int4, rows: 1000.0 })),
-    FunctionDef::new(1066, "generate_series", &[oids::INT4, oids::INT4, oids::INT4], oids::INT4, Body::Set(SetImpl { start: start_int4, rows: 1000.0 })),
-    FunctionDef::new(1069, "generate_series", &[oids::INT8, oids::INT8], oids::INT8, Body::Set(SetImpl { start: start_int8, rows: 1000.0 })),
-    FunctionDef::new(1068, "generate_series", &[oids::INT8, oids::INT8, oids::INT8], oids::INT8, Body::Set(SetImpl { start: start_int8, rows: 1000.0 })),
-    FunctionDef::new(3260, "generate_series", &[oids::NUMERIC, oids::NUMERIC], oids::NUMERIC, Body::Set(SetImpl { start: start_numeric, rows: 1000.0 })),
-    FunctionDef::new(3259, "generate_series", &[oids::NUMERIC, oids::NUMERIC, oids::NUMERIC], oids::NUMERIC, Body::Set(SetImpl { start: start_numeric, rows: 1000.0 })),
-    FunctionDef::new(938, "generate_series", &[oids::TIMESTAMP, oids::TIMESTAMP, oids::INTERVAL], oids::TIMESTAMP, Body::Set(SetImpl { start: start_timestamp, rows: 1000.0 })),
-    FunctionDef::new(939, "generate_series", &[oids::TIMESTAMPTZ, oids::TIMESTAMPTZ, oids::INTERVAL], oids::TIMESTAMPTZ, Body::Set(SetImpl { start: start_timestamptz, rows: 1000.0 })).stable(),
+    FunctionDef::new(
+        1067,
+        "generate_series",
+        &[oids::INT4, oids::INT4],
+        oids::INT4,
+        Body::Set(SetImpl { start: start_int4, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        1066,
+        "generate_series",
+        &[oids::INT4, oids::INT4, oids::INT4],
+        oids::INT4,
+        Body::Set(SetImpl { start: start_int4, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        1069,
+        "generate_series",
+        &[oids::INT8, oids::INT8],
+        oids::INT8,
+        Body::Set(SetImpl { start: start_int8, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        1068,
+        "generate_series",
+        &[oids::INT8, oids::INT8, oids::INT8],
+        oids::INT8,
+        Body::Set(SetImpl { start: start_int8, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        3260,
+        "generate_series",
+        &[oids::NUMERIC, oids::NUMERIC],
+        oids::NUMERIC,
+        Body::Set(SetImpl { start: start_numeric, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        3259,
+        "generate_series",
+        &[oids::NUMERIC, oids::NUMERIC, oids::NUMERIC],
+        oids::NUMERIC,
+        Body::Set(SetImpl { start: start_numeric, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        938,
+        "generate_series",
+        &[oids::TIMESTAMP, oids::TIMESTAMP, oids::INTERVAL],
+        oids::TIMESTAMP,
+        Body::Set(SetImpl { start: start_timestamp, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        939,
+        "generate_series",
+        &[oids::TIMESTAMPTZ, oids::TIMESTAMPTZ, oids::INTERVAL],
+        oids::TIMESTAMPTZ,
+        Body::Set(SetImpl { start: start_timestamptz, rows: 1000.0 }),
+    )
+    .stable(),
 ];
 
 #[cfg(test)]

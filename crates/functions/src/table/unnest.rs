@@ -63,7 +63,25 @@ fn start_subscripts(_: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> R
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2331, "unnest", &[oids::ANYARRAY], oids::ANYELEMENT, Body::Set(SetImpl { start: start_unnest, rows: 100.0 })),
-    FunctionDef::new(1192, "generate_subscripts", &[oids::ANYARRAY, oids::INT4], oids::INT4, Body::Set(SetImpl { start: start_subscripts, rows: 1000.0 })),
-    FunctionDef::new(1191, "generate_subscripts", &[oids::ANYARRAY, oids::INT4, oids::BOOL], oids::INT4, Body::Set(SetImpl { start: start_subscripts, rows: 1000.0 })),
+    FunctionDef::new(
+        2331,
+        "unnest",
+        &[oids::ANYARRAY],
+        oids::ANYELEMENT,
+        Body::Set(SetImpl { start: start_unnest, rows: 100.0 }),
+    ),
+    FunctionDef::new(
+        1192,
+        "generate_subscripts",
+        &[oids::ANYARRAY, oids::INT4],
+        oids::INT4,
+        Body::Set(SetImpl { start: start_subscripts, rows: 1000.0 }),
+    ),
+    FunctionDef::new(
+        1191,
+        "generate_subscripts",
+        &[oids::ANYARRAY, oids::INT4, oids::BOOL],
+        oids::INT4,
+        Body::Set(SetImpl { start: start_subscripts, rows: 1000.0 }),
+    ),
 ];

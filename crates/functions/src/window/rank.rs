@@ -73,16 +73,27 @@ fn ntile(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
     }
     let (size, larger) = (p.len / buckets as usize, p.len % buckets as usize);
     let in_larger = larger * (size + 1);
-    let bucket = |i: usize| if i < in_larger { i / (size + 1) } else { larger + (i - in_larger) / size.max(1) };
+    let bucket =
+        |i: usize| if i < in_larger { i / (size + 1) } else { larger + (i - in_larger) / size.max(1) };
     Ok(Vector::from_parts(VectorData::I32((0..p.len).map(|i| bucket(i) as i32 + 1).collect()), None))
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(3100, "row_number", &[], oids::INT8, Body::Window(WindowImpl { compute: row_number })).lax(),
+    FunctionDef::new(3100, "row_number", &[], oids::INT8, Body::Window(WindowImpl { compute: row_number }))
+        .lax(),
     FunctionDef::new(3101, "rank", &[], oids::INT8, Body::Window(WindowImpl { compute: rank })).lax(),
-    FunctionDef::new(3102, "dense_rank", &[], oids::INT8, Body::Window(WindowImpl { compute: dense_rank })).lax(),
-    FunctionDef::new(3103, "percent_rank", &[], oids::FLOAT8, Body::Window(WindowImpl { compute: percent_rank })).lax(),
-    FunctionDef::new(3104, "cume_dist", &[], oids::FLOAT8, Body::Window(WindowImpl { compute: cume_dist })).lax(),
+    FunctionDef::new(3102, "dense_rank", &[], oids::INT8, Body::Window(WindowImpl { compute: dense_rank }))
+        .lax(),
+    FunctionDef::new(
+        3103,
+        "percent_rank",
+        &[],
+        oids::FLOAT8,
+        Body::Window(WindowImpl { compute: percent_rank }),
+    )
+    .lax(),
+    FunctionDef::new(3104, "cume_dist", &[], oids::FLOAT8, Body::Window(WindowImpl { compute: cume_dist }))
+        .lax(),
     FunctionDef::new(3105, "ntile", &[oids::INT4], oids::INT4, Body::Window(WindowImpl { compute: ntile })),
 ];
 
@@ -108,14 +119,23 @@ mod tests {
         let float8 = |v: &[f64]| v.iter().map(|x| Datum::F64(*x)).collect::<Vec<_>>();
         assert_eq!(run(WindowImpl { compute: rank }, &peers, &[]), int8(&[1, 1, 3, 4, 4]));
         assert_eq!(run(WindowImpl { compute: dense_rank }, &peers, &[]), int8(&[1, 1, 2, 3, 3]));
-        assert_eq!(run(WindowImpl { compute: percent_rank }, &peers, &[]), float8(&[0.0, 0.0, 0.5, 0.75, 0.75]));
+        assert_eq!(
+            run(WindowImpl { compute: percent_rank }, &peers, &[]),
+            float8(&[0.0, 0.0, 0.5, 0.75, 0.75])
+        );
         assert_eq!(run(WindowImpl { compute: cume_dist }, &peers, &[]), float8(&[0.4, 0.4, 0.6, 1.0, 1.0]));
     }
 
     #[test]
     fn tiles() {
         let peers = [0, 1, 2, 3, 4];
-        let tiles = |n| run(WindowImpl { compute: ntile }, &peers, &[Vector::constant(PhysicalType::I32, &Datum::I32(n), 5)]);
+        let tiles = |n| {
+            run(
+                WindowImpl { compute: ntile },
+                &peers,
+                &[Vector::constant(PhysicalType::I32, &Datum::I32(n), 5)],
+            )
+        };
         let int4 = |v: [i32; 5]| v.map(Datum::I32).to_vec();
         assert_eq!(tiles(3), int4([1, 1, 2, 2, 3]));
         assert_eq!(tiles(7), int4([1, 2, 3, 4, 5]));

@@ -132,16 +132,11 @@ pub fn date_add_time(d: i32, time: i64) -> Result<i64> {
 }
 /// date + timetz: a timestamptz.
 pub fn date_add_timetz(d: i32, time: TimeTz) -> Result<i64> {
-    match d {
-        DATE_INFINITY => return Ok(TIMESTAMP_INFINITY),
-        DATE_NEG_INFINITY => return Ok(TIMESTAMP_NEG_INFINITY),
-        _ => {}
+    let t = convert::date_to_timestamp(d)?;
+    if timestamp_is_infinite(t) {
+        return Ok(t);
     }
-    (i64::from(d))
-        .checked_mul(USECS_PER_DAY)
-        .and_then(|t| t.checked_add(time.utc_micros()))
-        .filter(|t| timestamp_in_range(*t))
-        .ok_or_else(|| out_of_range("timestamp"))
+    t.checked_add(time.utc_micros()).filter(|t| timestamp_in_range(*t)).ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// time + interval, within the day; months and days do not count.

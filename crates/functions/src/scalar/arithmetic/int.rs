@@ -41,7 +41,9 @@ macro_rules! divide {
 }
 macro_rules! modulo {
     ($t:ty) => {
-        wide!(|a: $t, b: $t| -> Result<$t> { if b == 0 { Err(division_by_zero()) } else { Ok(a.wrapping_rem(b)) } })
+        wide!(|a: $t, b: $t| -> Result<$t> {
+            if b == 0 { Err(division_by_zero()) } else { Ok(a.wrapping_rem(b)) }
+        })
     };
 }
 macro_rules! absolute {

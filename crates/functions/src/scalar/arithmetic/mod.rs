@@ -1,6 +1,6 @@
 //! Arithmetic on machine numbers.
 
-pub mod errors;
 pub mod datetime;
+pub mod errors;
 pub mod float;
 pub mod int;

@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 
 /// Order of two values of type `oid`.
 fn compare(oid: Oid, a: &Datum, b: &Datum) -> Result<Ordering> {
-    let info = quarry_types::type_info(oid).ok_or_else(|| Error::internal("comparison of an unknown type"))?;
+    let info =
+        quarry_types::type_info(oid).ok_or_else(|| Error::internal("comparison of an unknown type"))?;
     let compare = info
         .functions
         .compare

@@ -41,11 +41,15 @@ fn equal_batch(args: &[&Vector], rows: Rows<'_>, equal: bool) -> Result<Vector> 
 
 const EQUAL: ScalarImpl = ScalarImpl {
     row: |_: &mut EvalContext<'_>, args: &[Datum]| Ok(Datum::Bool(equal_row(args)?)),
-    batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| equal_batch(args, rows, true)),
+    batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| {
+        equal_batch(args, rows, true)
+    }),
 };
 const DIFFERENT: ScalarImpl = ScalarImpl {
     row: |_: &mut EvalContext<'_>, args: &[Datum]| Ok(Datum::Bool(!equal_row(args)?)),
-    batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| equal_batch(args, rows, false)),
+    batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| {
+        equal_batch(args, rows, false)
+    }),
 };
 const LESS: ScalarImpl = scalar!(|a: &[u8], b: &[u8]| -> bool { a < b });
 const GREATER: ScalarImpl = scalar!(|a: &[u8], b: &[u8]| -> bool { a > b });
@@ -115,4 +119,6 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(2180, "btbpchar_pattern_cmp", [BPCHAR, BPCHAR] => INT4, scalar!(|a: &[u8], b: &[u8]| -> i32 { trimmed(a).cmp(trimmed(b)) as i32 })),
     func!(458, "text_larger", [TEXT, TEXT] => TEXT, scalar!(|a: &'a [u8], b: &'a [u8]| -> &'a [u8] { a.max(b) })),
     func!(459, "text_smaller", [TEXT, TEXT] => TEXT, scalar!(|a: &'a [u8], b: &'a [u8]| -> &'a [u8] { a.min(b) })),
+    func!(1063, "bpchar_larger", [BPCHAR, BPCHAR] => BPCHAR, scalar!(|a: &'a [u8], b: &'a [u8]| -> &'a [u8] { if trimmed(a) >= trimmed(b) { a } else { b } })),
+    func!(1064, "bpchar_smaller", [BPCHAR, BPCHAR] => BPCHAR, scalar!(|a: &'a [u8], b: &'a [u8]| -> &'a [u8] { if trimmed(a) <= trimmed(b) { a } else { b } })),
 ];

@@ -3,7 +3,9 @@
 //! Errors are where PostgreSQL has them: out of the domain, overflow, underflow. Functions in degrees are exact at the
 //! multiples of 30 and 45 degrees: each is scaled by what the library's function gives there.
 
-use crate::scalar::arithmetic::errors::{float_overflow, float_underflow, input_out_of_range, int4_out_of_range};
+use crate::scalar::arithmetic::errors::{
+    float_overflow, float_underflow, input_out_of_range, int4_out_of_range,
+};
 use crate::{FunctionDef, func, row_only, scalar, wide};
 use quarry_common::{Result, bail};
 use quarry_types::Datum;
@@ -108,16 +110,48 @@ fn acosh(a: f64) -> Result<f64> {
     if a < 1.0 { Err(input_out_of_range()) } else { Ok(arc::acosh(a)) }
 }
 
-/// Inverse hyperbolic functions by the formulas that stay accurate near zero.
+/// Inverse hyperbolic functions by the logarithms that stay accurate near zero and don't overflow for large arguments.
 mod arc {
+    use std::f64::consts::LN_2;
+
+    /// Beyond this, 1 vanishes beside the square.
+    const LARGE: f64 = 268_435_456.0;
+
     pub fn asinh(a: f64) -> f64 {
-        a.asinh()
+        let x = a.abs();
+        let v = if !x.is_finite() || x == 0.0 {
+            return a;
+        } else if x > LARGE {
+            x.ln() + LN_2
+        } else if x > 2.0 {
+            (2.0 * x + 1.0 / ((x * x + 1.0).sqrt() + x)).ln()
+        } else {
+            let square = x * x;
+            (x + square / (1.0 + (1.0 + square).sqrt())).ln_1p()
+        };
+        v.copysign(a)
     }
     pub fn acosh(a: f64) -> f64 {
-        a.acosh()
+        if a > LARGE {
+            a.ln() + LN_2
+        } else if a > 2.0 {
+            (2.0 * a - 1.0 / (a + (a * a - 1.0).sqrt())).ln()
+        } else {
+            let t = a - 1.0;
+            (t + (2.0 * t + t * t).sqrt()).ln_1p()
+        }
     }
     pub fn atanh(a: f64) -> f64 {
-        if a.abs() == 1.0 { f64::INFINITY.copysign(a) } else { a.atanh() }
+        let x = a.abs();
+        let v = if x == 1.0 {
+            f64::INFINITY
+        } else if x < 0.5 {
+            let twice = 2.0 * x;
+            0.5 * (twice + twice * x / (1.0 - x)).ln_1p()
+        } else {
+            0.5 * (2.0 * x / (1.0 - x)).ln_1p()
+        };
+        v.copysign(a)
     }
 }
 
@@ -185,9 +219,8 @@ fn sign(a: f64) -> f64 {
         1.0
     } else if a < 0.0 {
         -1.0
-    } else if a.is_nan() {
-        a
     } else {
+        // Of NaN too.
         0.0
     }
 }
@@ -197,7 +230,10 @@ fn width_bucket(operand: f64, low: f64, high: f64, count: i32) -> Result<i32> {
         bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "count must be greater than zero");
     }
     if operand.is_nan() || low.is_nan() || high.is_nan() {
-        bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "operand, lower bound, and upper bound cannot be NaN");
+        bail!(
+            INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
+            "operand, lower bound, and upper bound cannot be NaN"
+        );
     }
     if low.is_infinite() || high.is_infinite() {
         bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower and upper bounds must be finite");
@@ -218,8 +254,9 @@ fn width_bucket(operand: f64, low: f64, high: f64, count: i32) -> Result<i32> {
     } else {
         (operand / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
     };
+    // A quotient that rounds to 1 lands one bucket past the last, as in PostgreSQL 15.
     let bucket = (f64::from(count) * part) as i32;
-    Ok(bucket.min(count - 1) + 1)
+    Ok(bucket.wrapping_add(1))
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
@@ -279,7 +316,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         }
         cx.env.set_seed(seed);
         Ok(Datum::Bytes(bytes::Bytes::new()))
-    })).volatile(),
+    }))
+    .volatile(),
 ];
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Mathematics.
 
+pub mod bucket;
 pub mod float;
 pub mod numeric;
