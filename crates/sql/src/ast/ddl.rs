@@ -302,6 +302,8 @@ pub enum SequenceOptionKind {
     As(TypeName),
     Cache(String),
     Cycle(bool),
+    /// LOGGED or UNLOGGED.
+    Logged(bool),
     Increment(String),
     /// `None`: NO MAXVALUE.
     MaxValue(Option<String>),

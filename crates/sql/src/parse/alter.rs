@@ -23,6 +23,10 @@ impl Parser<'_> {
             Some(Kw::Database) => return self.alter_database(),
             _ => {}
         }
+        if matches!(self.keyword(), Some(Kw::Column | Kw::Constraint | Kw::Cast | Kw::Transform | Kw::Access))
+        {
+            return Err(self.unexpected());
+        }
         let Some(kind) = self.opt_object_kind()? else { return Err(self.unexpected()) };
         match kind {
             Table | Index | Sequence | View | MatView | ForeignTable => self.alter_relation(kind),
@@ -67,8 +71,27 @@ impl Parser<'_> {
     ) -> Result<Statement> {
         match self.opt_alter_common(kind, object, false)? {
             Ok(statement) => Ok(statement),
-            Err(_) if matches!(self.kind(), TokenKind::Semicolon | TokenKind::Eof) => Err(self.unexpected()),
-            Err(_) => Ok(self.unsupported(what, pos)),
+            Err(_) => match self.keyword() {
+                Some(
+                    Kw::Set
+                    | Kw::Reset
+                    | Kw::Add
+                    | Kw::Drop
+                    | Kw::Alter
+                    | Kw::Options
+                    | Kw::Refresh
+                    | Kw::Enable
+                    | Kw::Disable
+                    | Kw::Handler
+                    | Kw::No
+                    | Kw::Validator
+                    | Kw::Version,
+                ) => Ok(self.unsupported(what, pos)),
+                _ if self.at(TokenKind::LeftParen) && kind == ObjectKind::TsDictionary => {
+                    Ok(self.unsupported(what, pos))
+                }
+                _ => Err(self.unexpected()),
+            },
         }
     }
 
@@ -129,7 +152,7 @@ impl Parser<'_> {
             self.bump();
             return self.depends(ObjectKind::Index);
         }
-        let actions = self.alter_table_actions()?;
+        let actions = self.alter_table_actions(kind)?;
         Ok(Statement::AlterTable(Box::new(AlterTable { relation, kind, if_exists, actions })))
     }
 
@@ -147,6 +170,8 @@ impl Parser<'_> {
                     | Kw::Owned
                     | Kw::Sequence
                     | Kw::Start
+                    | Kw::Logged
+                    | Kw::Unlogged
                     | Kw::Restart
             )
         )
@@ -169,12 +194,11 @@ impl Parser<'_> {
     ) -> Result<Statement> {
         self.expect_kw(Kw::Rename)?;
         let object = ObjectRef::Name(relation_parts(&relation));
-        let whole_only = matches!(kind, ObjectKind::Index | ObjectKind::Sequence);
         if self.eat_kw(Kw::To) {
             let new_name = self.col_id()?;
             return Ok(rename(kind, kind, object, None, new_name, if_exists));
         }
-        if whole_only && kind == ObjectKind::Sequence {
+        if matches!(kind, ObjectKind::Index | ObjectKind::Sequence) {
             return Err(self.unexpected());
         }
         let renamed = if kind == ObjectKind::Table && self.eat_kw(Kw::Constraint) {
@@ -234,7 +258,10 @@ impl Parser<'_> {
             }
             _ => match self.opt_alter_common(ObjectKind::Type, ObjectRef::Name(name), false)? {
                 Ok(statement) => Ok(statement),
-                Err(_) => Err(self.unexpected()),
+                Err(_) => {
+                    self.eat_kw(Kw::Set);
+                    Err(self.unexpected())
+                }
             },
         }
     }
@@ -344,7 +371,10 @@ impl Parser<'_> {
             Err(ObjectRef::Function(function)) if kind != ObjectKind::Aggregate => {
                 self.alter_function_options(kind, function)
             }
-            Err(_) => Err(self.unexpected()),
+            Err(_) => {
+                self.eat_kw(Kw::Set);
+                Err(self.unexpected())
+            }
         }
     }
 

@@ -2,27 +2,29 @@
 
 use super::alter::named_type;
 use super::cursor::{COL_ID, Parser};
-use crate::ast::{AlterTableAction, EnableMode, IdentityOption, Name, ReplicaIdentity, TriggerSelection};
+use crate::ast::{
+    AlterTableAction, EnableMode, IdentityOption, Name, ObjectKind, ReplicaIdentity, TriggerSelection,
+};
 use crate::lexer::{Kw, TokenKind};
 use quarry_common::{Result, err};
 
 impl Parser<'_> {
-    pub(super) fn alter_table_actions(&mut self) -> Result<Vec<AlterTableAction>> {
+    /// The actions on a relation of this kind.
+    pub(super) fn alter_table_actions(&mut self, kind: ObjectKind) -> Result<Vec<AlterTableAction>> {
         // These stand alone.
         match self.keyword() {
-            Some(Kw::Attach) => {
+            Some(Kw::Attach) if matches!(kind, ObjectKind::Table | ObjectKind::Index) => {
                 self.bump();
                 self.expect_kw(Kw::Partition)?;
                 let partition = self.relation_name()?;
-                let bound = matches!(self.keyword(), Some(Kw::For | Kw::Default));
-                let action = if bound {
+                let action = if kind == ObjectKind::Table {
                     AlterTableAction::AttachPartition { partition, bound: self.partition_bound()? }
                 } else {
                     AlterTableAction::AttachIndex(partition)
                 };
                 return Ok(vec![action]);
             }
-            Some(Kw::Detach) => {
+            Some(Kw::Detach) if kind == ObjectKind::Table => {
                 self.bump();
                 self.expect_kw(Kw::Partition)?;
                 let partition = self.relation_name()?;

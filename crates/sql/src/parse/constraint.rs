@@ -106,12 +106,16 @@ impl Parser<'_> {
             (_, false) => "NOT DEFERRABLE",
         };
         let Some(last) = last else {
-            return Err(self.grammar_error(&format!("misplaced {words} clause"), pos));
+            let error = self.grammar_error(&format!("misplaced {words} clause"), pos);
+            self.later_error.get_or_insert(error);
+            return Ok(());
         };
         if kw == Kw::Initially {
             if said.initially_deferred.replace(value).is_some() {
-                let message = "multiple INITIALLY IMMEDIATE/DEFERRED clauses not allowed";
-                return Err(self.grammar_error(message, pos));
+                let error =
+                    self.grammar_error("multiple INITIALLY IMMEDIATE/DEFERRED clauses not allowed", pos);
+                self.later_error.get_or_insert(error);
+                return Ok(());
             }
             last.initially_deferred = value;
             // INITIALLY DEFERRED makes it deferrable, unless the opposite was said.
@@ -120,14 +124,15 @@ impl Parser<'_> {
             }
         } else {
             if said.deferrable.replace(value).is_some() {
-                let message = "multiple DEFERRABLE/NOT DEFERRABLE clauses not allowed";
-                return Err(self.grammar_error(message, pos));
+                let error = self.grammar_error("multiple DEFERRABLE/NOT DEFERRABLE clauses not allowed", pos);
+                self.later_error.get_or_insert(error);
+                return Ok(());
             }
             last.deferrable = value;
         }
         if last.initially_deferred && !last.deferrable {
-            let message = "constraint declared INITIALLY DEFERRED must be DEFERRABLE";
-            return Err(self.grammar_error(message, pos));
+            let error = self.grammar_error("constraint declared INITIALLY DEFERRED must be DEFERRABLE", pos);
+            self.later_error.get_or_insert(error);
         }
         Ok(())
     }

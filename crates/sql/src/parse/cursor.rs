@@ -27,6 +27,8 @@ pub(crate) struct Parser<'a> {
     label_at: usize,
     /// Index of the last keyword for which that was tried.
     label_tried: usize,
+    /// An error that PostgreSQL finds when it analyzes the statement, after all syntax errors.
+    pub(super) later_error: Option<Error>,
 }
 
 fn stack_address() -> usize {
@@ -44,6 +46,7 @@ impl<'a> Parser<'a> {
             stack_base: stack_address(),
             label_at: usize::MAX,
             label_tried: usize::MAX,
+            later_error: None,
         }
     }
 
@@ -191,9 +194,19 @@ impl<'a> Parser<'a> {
     }
 
     /// Parses a target's expression. A keyword that is an operator may also be the target's label
-    /// (`SELECT 1 in FROM t`): where the operator finds no operand but the end of the target, the expression
-    /// is parsed again up to the keyword. Once per keyword, so that nesting costs no more.
+    /// (`SELECT 1 in FROM t`).
     pub fn or_label<T>(&mut self, parse: fn(&mut Self) -> Result<T>) -> Result<T> {
+        self.up_to_keyword(parse, |p, kw| kw.is_bare_label() && p.at_end_of_target())
+    }
+
+    /// Parses an expression that a keyword may end though it is an operator, too: where the operator finds
+    /// no operand and `ends` says so, the expression is parsed again up to the keyword. Once per keyword, so
+    /// that nesting costs no more.
+    pub fn up_to_keyword<T>(
+        &mut self,
+        parse: fn(&mut Self) -> Result<T>,
+        ends: fn(&Self, Kw) -> bool,
+    ) -> Result<T> {
         let start = self.next;
         let depth = self.depth;
         let error = match parse(self) {
@@ -203,9 +216,8 @@ impl<'a> Parser<'a> {
         let Some(keyword) = self.next.checked_sub(1).filter(|&k| k > start && k != self.label_tried) else {
             return Err(error);
         };
-        let is_label = is_bare_label(self.lexed.tokens[keyword].kind)
-            && matches!(self.lexed.tokens[keyword].kind, TokenKind::Keyword(_));
-        if !is_label || !self.at_end_of_target() {
+        let TokenKind::Keyword(kw) = self.lexed.tokens[keyword].kind else { return Err(error) };
+        if !ends(self, kw) {
             return Err(error);
         }
         let failed_at = self.next;

@@ -27,7 +27,7 @@ impl Parser<'_> {
             relation.alias = Some(Alias { name: self.col_id()?, columns: Vec::new() });
         }
         let mut columns = Vec::new();
-        if self.at(TokenKind::LeftParen) && !self.at_paren_query() {
+        if self.at(TokenKind::LeftParen) && self.nth(1) != TokenKind::LeftParen && !self.at_paren_query() {
             columns = self.insert_columns()?;
         }
         let overriding = self.opt_overriding()?;

@@ -160,8 +160,8 @@ impl Parser<'_> {
     pub(super) fn expr_rest(&mut self, mut left: Expr, level: Level, form: Form) -> Result<Expr> {
         let mut chain = 0;
         loop {
-            let Some(op_level) = self.infix_level(form).filter(|_| !self.is_label()) else { return Ok(left) };
-            if op_level < level {
+            let Some(op_level) = self.infix_level(form) else { return Ok(left) };
+            if op_level < level || (level == Level::Lowest && self.is_label()) {
                 return Ok(left);
             }
             chain += 1;
@@ -183,20 +183,18 @@ impl Parser<'_> {
             Op => Level::Operator,
             TypeCast => Level::Cast,
             Keyword(kw) => match kw {
-                Kw::Operator if self.nth(1) == LeftParen => Level::Operator,
+                Kw::Operator => Level::Operator,
                 Kw::Is => Level::Is,
                 _ if form == Form::B => return None,
                 Kw::Or => Level::Or,
                 Kw::And => Level::And,
                 Kw::Isnull | Kw::Notnull => Level::Is,
-                Kw::In | Kw::Like | Kw::Ilike | Kw::Between => Level::Like,
-                // Alone it separates the arguments of SUBSTRING.
-                Kw::Similar if self.nth_kw(1, Kw::To) => Level::Like,
+                Kw::In | Kw::Like | Kw::Ilike | Kw::Similar | Kw::Between => Level::Like,
                 Kw::Not => match self.nth(1) {
                     Keyword(Kw::In | Kw::Like | Kw::Ilike | Kw::Similar | Kw::Between) => Level::Like,
                     _ => return None,
                 },
-                Kw::At if self.nth_kw(1, Kw::Time) => Level::AtTimeZone,
+                Kw::At => Level::AtTimeZone,
                 Kw::Collate => Level::Collate,
                 Kw::Overlaps => Level::Operator,
                 _ => return None,

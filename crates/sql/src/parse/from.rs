@@ -1,6 +1,6 @@
 //! FROM: relations, subqueries, functions, joins.
 
-use super::cursor::{COL_ID, Parser};
+use super::cursor::{COL_ID, Parser, TYPE_FUNC};
 use crate::ast::{
     Alias, ColumnDefItem, Expr, ExprKind, JoinCondition, JoinExpr, JoinKind, RangeFunction,
     RangeFunctionItem, RangeSubquery, TableRef, TableSample, XmlTable, XmlTableColumn,
@@ -93,15 +93,12 @@ impl Parser<'_> {
         let lateral = self.eat_kw(Kw::Lateral);
         match self.kind() {
             TokenKind::LeftParen if lateral => {
+                let open = self.pos();
                 let query = self.select_with_parens()?;
-                let alias = self.opt_alias()?;
-                Ok(TableRef::Subquery(Box::new(RangeSubquery { lateral, query, alias, pos })))
+                self.aliased_subquery(query, lateral, pos, open)
             }
             TokenKind::LeftParen => match self.nested(Self::from_paren)? {
-                FromParen::Query(query) => {
-                    let alias = self.opt_alias()?;
-                    Ok(TableRef::Subquery(Box::new(RangeSubquery { lateral, query: *query, alias, pos })))
-                }
+                FromParen::Query(query) => self.aliased_subquery(*query, false, pos, pos),
                 FromParen::Join(mut table) => {
                     if self.at_alias() {
                         let alias = self.opt_alias()?;
@@ -131,15 +128,70 @@ impl Parser<'_> {
         if lateral {
             return true;
         }
+        if !COL_ID.accepts(self.kind()) {
+            // Functions without parentheses, CAST, and names of functions only.
+            return matches!(self.keyword(), Some(kw) if kw != Kw::Only);
+        }
         let mut n = 1;
         while self.nth(n) == TokenKind::Dot {
             n += 2;
         }
-        if self.nth(n) == TokenKind::LeftParen && (n > 1 || !self.at(TokenKind::LeftParen)) {
-            return true;
+        // A column-class keyword is no function's name, except for those with a syntax of their own.
+        self.nth(n) == TokenKind::LeftParen
+            && (n > 1 || TYPE_FUNC.accepts(self.kind()) || self.at_special_function())
+    }
+
+    /// A subquery with its alias, without which PostgreSQL 15 has none.
+    fn aliased_subquery(
+        &mut self,
+        query: crate::ast::Query,
+        lateral: bool,
+        pos: u32,
+        open: u32,
+    ) -> Result<TableRef> {
+        let alias = self.opt_alias()?;
+        if alias.is_none() {
+            let (what, example) = match query.body {
+                crate::ast::QueryBody::Values(_) => ("VALUES", "VALUES ..."),
+                _ => ("subquery", "SELECT ..."),
+            };
+            return Err(self
+                .grammar_error(&format!("{what} in FROM must have an alias"), open)
+                .hint(format!("For example, FROM ({example}) [AS] foo.")));
         }
-        // Functions without parentheses: all reserved or of the type class, so no relation's names.
-        !COL_ID.accepts(self.kind()) && matches!(self.kind(), TokenKind::Keyword(_))
+        Ok(TableRef::Subquery(Box::new(RangeSubquery { lateral, query, alias, pos })))
+    }
+
+    /// Whether a function with a syntax of its own and a parenthesis comes next.
+    fn at_special_function(&self) -> bool {
+        use Kw::{
+            Coalesce, Extract, Greatest, Least, Normalize, Nullif, Overlay, Position, Substring, Treat, Trim,
+            Xmlconcat, Xmlelement, Xmlexists, Xmlforest, Xmlparse, Xmlpi, Xmlroot, Xmlserialize,
+        };
+        matches!(
+            self.keyword(),
+            Some(
+                Coalesce
+                    | Extract
+                    | Greatest
+                    | Least
+                    | Normalize
+                    | Nullif
+                    | Overlay
+                    | Position
+                    | Substring
+                    | Treat
+                    | Trim
+                    | Xmlconcat
+                    | Xmlelement
+                    | Xmlexists
+                    | Xmlforest
+                    | Xmlparse
+                    | Xmlpi
+                    | Xmlroot
+                    | Xmlserialize
+            )
+        )
     }
 
     fn relation(&mut self) -> Result<TableRef> {
@@ -252,9 +304,8 @@ impl Parser<'_> {
                     self.expect(TokenKind::RightParen)?;
                     return Ok(FromParen::Query(Box::new(query)));
                 }
-                let alias = self.opt_alias()?;
-                let subquery = RangeSubquery { lateral: false, query: *query, alias, pos: inner_pos };
-                self.joined_rest(TableRef::Subquery(Box::new(subquery)))
+                let subquery = self.aliased_subquery(*query, false, inner_pos, inner_pos)?;
+                self.joined_rest(subquery)
             }
             FromParen::Join(mut table) => {
                 if self.at_alias()

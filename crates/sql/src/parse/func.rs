@@ -279,7 +279,7 @@ impl Parser<'_> {
         if self.at(TokenKind::RightParen) {
             return self.plain_arguments("substring", Vec::new(), false, pos);
         }
-        let first = self.func_arg()?;
+        let first = self.up_to_keyword(Self::func_arg, |_, kw| kw == Kw::Similar)?;
         let special = matches!(self.keyword(), Some(Kw::From | Kw::For | Kw::Similar));
         if first.name.is_some() || !special {
             let args = self.more_arguments(first)?;

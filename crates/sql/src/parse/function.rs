@@ -133,13 +133,11 @@ impl Parser<'_> {
 
     /// function_with_argtypes.
     pub(super) fn function_with_args(&mut self) -> Result<FunctionWithArgs> {
-        let single = self.nth(1) != TokenKind::Dot;
-        let name = if single && COL_ID.accepts(self.kind()) && self.nth(1) != TokenKind::LeftParen {
-            self.any_name()?
-        } else {
-            self.func_name()?
-        };
-        let args = if self.at(TokenKind::LeftParen) { Some(self.parameters()?) } else { None };
+        let call = self.nth(1) == TokenKind::LeftParen && TYPE_FUNC.accepts(self.kind());
+        let name = if COL_ID.accepts(self.kind()) && !call { self.any_name()? } else { self.func_name()? };
+        let may_have_args = call || name.parts.len() > 1;
+        let args =
+            if may_have_args && self.at(TokenKind::LeftParen) { Some(self.parameters()?) } else { None };
         Ok(FunctionWithArgs { name, args })
     }
 

@@ -17,7 +17,7 @@ impl Parser<'_> {
     pub(super) fn explain(&mut self) -> Result<Statement> {
         self.expect_kw(Kw::Explain)?;
         let mut options = Vec::new();
-        if self.at(TokenKind::LeftParen) && !self.at_paren_query() {
+        if self.at(TokenKind::LeftParen) && self.nth(1) != TokenKind::LeftParen && !self.at_paren_query() {
             options = self.utility_options()?;
         } else {
             let pos = self.pos();

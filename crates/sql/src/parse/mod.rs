@@ -71,6 +71,9 @@ pub fn parse_with_notices(sql: &str) -> Result<(Vec<ParsedStatement>, Vec<Error>
         if !parser.at(TokenKind::Semicolon) && !parser.at(TokenKind::Eof) {
             return Err(parser.unexpected());
         }
+        if let Some(error) = parser.later_error.take() {
+            return Err(error);
+        }
         statements.push(ParsedStatement { stmt, start, end });
     }
 }

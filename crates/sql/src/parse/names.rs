@@ -25,12 +25,22 @@ impl Parser<'_> {
             return self.any_name();
         }
         let pos = self.pos();
+        if COL_ID.accepts(self.kind()) && !TYPE_FUNC.accepts(self.kind()) {
+            // Only a qualified name may begin with it.
+            self.bump();
+            return Err(self.unexpected());
+        }
         Ok(QualifiedName { parts: vec![self.name_of(TYPE_FUNC)?], pos })
     }
 
     /// qualified_name: a relation's name.
     pub fn relation_name(&mut self) -> Result<RangeVar> {
         let name = self.any_name()?;
+        if self.at(TokenKind::LeftBracket) {
+            // The grammar reads subscripts here only to refuse them.
+            self.indirection()?;
+            return Err(self.unexpected());
+        }
         self.range_var(name)
     }
 

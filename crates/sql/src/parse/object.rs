@@ -175,12 +175,17 @@ impl Parser<'_> {
         if self.at_kw(Kw::Owned) {
             return self.drop_owned();
         }
-        let Some(kind) = self.opt_object_kind()? else { return Err(self.unexpected()) };
-        if matches!(kind, Column | LargeObject | TableConstraint) {
+        if matches!(self.keyword(), Some(Kw::Column | Kw::Large | Kw::Constraint)) {
             return Err(self.unexpected());
         }
+        let Some(kind) = self.opt_object_kind()? else { return Err(self.unexpected()) };
         let concurrently = kind == Index && self.eat_kw(Kw::Concurrently);
-        let if_exists = self.if_exists();
+        let if_exists = if kind == Cast && self.at_kw(Kw::If) {
+            self.expect_kws(&[Kw::If, Kw::Exists])?;
+            true
+        } else {
+            self.if_exists()
+        };
         match kind {
             Role => {
                 let roles = self.role_list()?;

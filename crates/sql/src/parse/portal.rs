@@ -106,7 +106,8 @@ impl Parser<'_> {
             return Ok(Forward(self.signed_integer()?.into()));
         }
         // Such a word before the end is the cursor's name.
-        let alone = matches!(self.nth(1), TokenKind::Semicolon | TokenKind::Eof);
+        let alone =
+            matches!(self.nth(1), TokenKind::Semicolon | TokenKind::Eof) && COL_ID.accepts(self.kind());
         let Some(kw) = self.keyword().filter(|_| !alone) else { return Ok(Forward(1)) };
         let simple = match kw {
             Kw::Next => Forward(1),

@@ -59,21 +59,22 @@ impl Parser<'_> {
 
     fn paren_inner(&mut self, usage: ParenUse) -> Result<Paren> {
         let open = self.expect(TokenKind::LeftParen)?;
-        if self.at_query_word() {
+        let query_only = usage == ParenUse::Query;
+        if self.at_query_word() || (query_only && self.at_kw(Kw::Values)) {
             let query = self.query()?;
             self.expect(TokenKind::RightParen)?;
             return Ok(Paren::Query(query));
         }
-        let first = if self.at_paren_query() {
+        let first = if self.at_paren_query() || (query_only && self.at(TokenKind::LeftParen)) {
             let inner_pos = self.pos();
-            match self.paren(if usage == ParenUse::Query { usage } else { ParenUse::List })? {
+            match self.paren(if query_only { usage } else { ParenUse::List })? {
                 Paren::Query(query) => {
                     if self.at(TokenKind::RightParen) || self.at_query_rest() {
                         let query = self.query_rest(query, open + 1)?;
                         self.expect(TokenKind::RightParen)?;
                         return Ok(Paren::Query(query));
                     }
-                    if usage == ParenUse::Query {
+                    if query_only {
                         return Err(self.unexpected());
                     }
                     let link = self.indirection_of(sublink(SubLinkKind::Expr, query, inner_pos))?;
@@ -84,7 +85,7 @@ impl Parser<'_> {
                     self.expr_rest(row, Level::Lowest, Form::A)?
                 }
             }
-        } else if usage == ParenUse::Query {
+        } else if query_only {
             return Err(self.unexpected());
         } else {
             self.expr()?

@@ -260,7 +260,9 @@ impl Parser<'_> {
     /// with_clause.
     pub(super) fn with_clause(&mut self) -> Result<With> {
         let pos = self.expect_kw(Kw::With)?;
-        let recursive = self.eat_kw(Kw::Recursive);
+        // RECURSIVE may be the first query's name.
+        let named = self.nth(1) == TokenKind::LeftParen || self.nth_kw(1, Kw::As);
+        let recursive = !named && self.eat_kw(Kw::Recursive);
         let ctes = self.comma_list(Self::cte)?;
         Ok(With { recursive, ctes, pos })
     }

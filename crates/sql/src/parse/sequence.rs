@@ -64,6 +64,8 @@ impl Parser<'_> {
             Kw::As
                 | Kw::Cache
                 | Kw::Cycle
+                | Kw::Logged
+                | Kw::Unlogged
                 | Kw::Increment
                 | Kw::Maxvalue
                 | Kw::Minvalue
@@ -80,6 +82,8 @@ impl Parser<'_> {
             Kw::As => As(self.type_name()?),
             Kw::Cache => Cache(self.numeric_text()?),
             Kw::Cycle => Cycle(true),
+            Kw::Logged => Logged(true),
+            Kw::Unlogged => Logged(false),
             Kw::Increment => {
                 self.eat_kw(Kw::By);
                 Increment(self.numeric_text()?)
@@ -199,13 +203,13 @@ impl Parser<'_> {
         let mut elements = Vec::new();
         let first = self.pos();
         while matches!(self.keyword(), Some(Kw::Create | Kw::Grant)) {
-            if if_not_exists {
-                let message = "CREATE SCHEMA IF NOT EXISTS cannot include schema elements";
-                return Err(self.not_supported(message, first));
-            }
             let element =
                 if self.at_kw(Kw::Grant) { self.grant_statement()? } else { self.schema_element()? };
             elements.push(element);
+        }
+        if if_not_exists && !elements.is_empty() {
+            let message = "CREATE SCHEMA IF NOT EXISTS cannot include schema elements";
+            return Err(self.not_supported(message, first));
         }
         Ok(Statement::CreateSchema(Box::new(CreateSchema {
             name,
@@ -287,11 +291,22 @@ impl Parser<'_> {
         self.expect_kw(Kw::Aggregate)?;
         let name = self.func_name()?;
         // The old style has options where the new one has parameters.
-        let old_style = (self.nth(2) == TokenKind::Equal
-            && matches!(self.nth(1), TokenKind::Ident | TokenKind::QuotedIdent(_)))
-            || (self.nth(2) == TokenKind::Equal && matches!(self.nth(1), TokenKind::Keyword(_)));
+        let old_style = self.nth(2) == TokenKind::Equal
+            && matches!(self.nth(1), TokenKind::Ident | TokenKind::QuotedIdent(_));
         let parameters = if old_style { None } else { Some(self.aggregate_parameters()?) };
-        let options = self.definition()?;
+        let options = if old_style {
+            self.paren_list(|p| match p.kind() {
+                TokenKind::Ident | TokenKind::QuotedIdent(_) => {
+                    let pos = p.pos();
+                    let name = p.col_id()?;
+                    p.expect(TokenKind::Equal)?;
+                    Ok(DefElem { arg: Some(p.def_arg()?), ..p.flag(&name, pos) })
+                }
+                _ => Err(p.unexpected()),
+            })?
+        } else {
+            self.definition()?
+        };
         Ok(Statement::Define(Box::new(Define {
             kind: ObjectKind::Aggregate,
             or_replace,
@@ -365,7 +380,10 @@ impl Parser<'_> {
     /// ALTER TYPE ... ADD VALUE, behind ADD.
     pub(super) fn enum_add_value(&mut self) -> Result<crate::ast::AlterEnumAction> {
         self.expect_kw(Kw::Value)?;
-        let if_not_exists = self.if_not_exists()?;
+        let if_not_exists = self.eat_kw(Kw::If);
+        if if_not_exists {
+            self.expect_kws(&[Kw::Not, Kw::Exists])?;
+        }
         let value = self.string()?;
         let after = self.at_kw(Kw::After);
         let mut place = None;

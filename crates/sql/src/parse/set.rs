@@ -18,7 +18,9 @@ impl Parser<'_> {
             return self.set_constraints();
         }
         let mut local = false;
-        if self.at_kw(Kw::Local) {
+        if matches!(self.nth(1), TokenKind::Equal | TokenKind::Keyword(Kw::To)) {
+            // Even LOCAL and SESSION are settings' names then.
+        } else if self.at_kw(Kw::Local) {
             self.bump();
             local = true;
         } else if self.at_kw(Kw::Session)
@@ -51,7 +53,7 @@ impl Parser<'_> {
     /// set_rest_more.
     pub(super) fn set_rest_more(&mut self) -> Result<SetKind> {
         match self.keyword() {
-            Some(Kw::Time) => {
+            Some(Kw::Time) if self.nth_kw(1, Kw::Zone) => {
                 self.expect_kws(&[Kw::Time, Kw::Zone])?;
                 return self.zone_value();
             }
@@ -190,8 +192,7 @@ impl Parser<'_> {
 
     /// A setting's name, or the words some have.
     fn special_or_setting_name(&mut self) -> Result<String> {
-        if self.at_kw(Kw::Time) {
-            self.expect_kws(&[Kw::Time, Kw::Zone])?;
+        if self.eat_kws(&[Kw::Time, Kw::Zone]) {
             return Ok("timezone".into());
         }
         if self.at_kws(&[Kw::Transaction, Kw::Isolation]) {
