@@ -87,10 +87,12 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
             heap = false;
         }
         // Heap pages have no special space; other methods' pages have or are checked by their method.
-        if heap && !page.is_new() && page.special() as usize == PAGE_SIZE {
-            if let Err(what) = hp::check(page.bytes()).and_then(|()| check_chains(page.bytes(), block)) {
-                problem(format!("{id}: {what}"));
-            }
+        if heap
+            && !page.is_new()
+            && page.special() as usize == PAGE_SIZE
+            && let Err(what) = hp::check(page.bytes()).and_then(|()| check_chains(page.bytes(), block))
+        {
+            problem(format!("{id}: {what}"));
         }
     }
     Ok(file.blocks() as u64)

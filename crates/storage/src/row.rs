@@ -352,7 +352,7 @@ impl RowBuilder {
     fn next(&mut self, null: bool) -> Width {
         let i = self.natts;
         self.natts += 1;
-        if i % 8 == 0 {
+        if i.is_multiple_of(8) {
             self.nulls.push(0);
         }
         if null {
@@ -514,7 +514,13 @@ mod tests {
     #[test]
     fn toast_pointers_pass_through() {
         let layout = layout();
-        let p = ToastPointer { raw_len: 9, stored_len: 8, compressed: true, value_id: 77, first: Tid { block: 3, slot: 4 } };
+        let p = ToastPointer {
+            raw_len: 9,
+            stored_len: 8,
+            compressed: true,
+            value_id: 77,
+            first: Tid { block: 3, slot: 4 },
+        };
         let mut b = RowBuilder::new();
         b.begin(&layout);
         b.fixed(&[0; 4]);

@@ -183,7 +183,8 @@ impl RunReader {
             return Ok(None);
         }
         self.need(8)?;
-        let u32_at = |b: &[u8], at: usize| u32::from_le_bytes(b[at..at + 4].try_into().expect("four bytes")) as usize;
+        let u32_at =
+            |b: &[u8], at: usize| u32::from_le_bytes(b[at..at + 4].try_into().expect("four bytes")) as usize;
         let (k, v) = (u32_at(&self.buffer, self.pos), u32_at(&self.buffer, self.pos + 4));
         self.need(8 + k + v)?;
         let pair = self.buffer[self.pos + 8..self.pos + 8 + k + v].to_vec();
@@ -265,6 +266,9 @@ pub enum IndexRow {
     Entry { may_conflict: bool },
 }
 
+/// Gets a row; fills its key and its payload.
+pub type EntryCallback<'a> = dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow> + 'a;
+
 /// Builds an index over a table: scan, sort, bulk load. `f` makes a row's key and payload in the (cleared) buffers given.
 /// The caller's table lock keeps writers out.
 pub fn build_index(
@@ -272,7 +276,7 @@ pub fn build_index(
     index: &BTree,
     txn: &Transaction,
     memory_bytes: usize,
-    f: &mut dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow>,
+    f: &mut EntryCallback<'_>,
 ) -> Result<BuildOutcome> {
     let mut sort = ExternalSort::new(heap.storage().disk().clone(), memory_bytes);
     let (mut key, mut payload, mut value) = (Vec::new(), Vec::new(), Vec::new());

@@ -112,7 +112,9 @@ pub fn shrink<'r>(heap: &Heap, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'
         && let Some(toast) = toast_heap(heap)
     {
         while size > THRESHOLD {
-            let Some((_, value, _)) = values.iter_mut().max_by_key(|(_, v, _)| v.inline_bytes()) else { break };
+            let Some((_, value, _)) = values.iter_mut().max_by_key(|(_, v, _)| v.inline_bytes()) else {
+                break;
+            };
             let inline = value.inline_bytes();
             if inline < VALUE_BYTES_MIN {
                 break;
@@ -143,7 +145,13 @@ pub fn shrink<'r>(heap: &Heap, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'
 }
 
 /// Writes the chunks of a value.
-fn store(toast: &Heap, txn: &Transaction, data: &[u8], raw_len: u32, compressed: bool) -> Result<ToastPointer> {
+fn store(
+    toast: &Heap,
+    txn: &Transaction,
+    data: &[u8],
+    raw_len: u32,
+    compressed: bool,
+) -> Result<ToastPointer> {
     let number = NEXT_VALUE.fetch_add(1, Ordering::Relaxed);
     let value_id = txn.assign_xid().0 << 24 | (number & 0xff_ffff);
     let mut cuts = vec![0];
@@ -205,7 +213,12 @@ fn decompress(block: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<()> {
     }
 }
 
-fn read_chunks(storage: &Storage, rel: crate::RelId, pointer: &ToastPointer, out: &mut Vec<u8>) -> Result<()> {
+fn read_chunks(
+    storage: &Storage,
+    rel: crate::RelId,
+    pointer: &ToastPointer,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let end = out.len() + pointer.stored_len as usize;
     let mut at = pointer.first;
     while out.len() < end {

@@ -137,8 +137,10 @@ impl Heap {
             if indexes.is_empty() {
                 // Nothing points to dead slots: they are free at once.
                 plan.unused.append(&mut plan.dead);
-                plan.unused
-                    .extend((1..=hp::slot_count(page.bytes())).filter(|s| hp::slot(page.bytes(), *s) == hp::Slot::Dead));
+                plan.unused.extend(
+                    (1..=hp::slot_count(page.bytes()))
+                        .filter(|s| hp::slot(page.bytes(), *s) == hp::Slot::Dead),
+                );
             }
             if !plan.is_empty() {
                 stats.dead_removed += plan.removed as u64;

@@ -6,7 +6,9 @@ use common::{create, open};
 use quarry_common::{Oid, SqlState, Tid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
 use quarry_storage::heap::Heap;
-use quarry_storage::index::{BTree, BuildEntry, BuildOutcome, Direction, InsertOutcome, KeyRange, UniqueCheck};
+use quarry_storage::index::{
+    BTree, BuildEntry, BuildOutcome, Direction, InsertOutcome, KeyRange, UniqueCheck,
+};
 use quarry_storage::row::{RowBuilder, RowLayout, Width};
 use quarry_storage::{IsolationLevel, RelId, Storage, Transaction};
 use std::collections::BTreeSet;
@@ -111,7 +113,8 @@ fn random_operations_match_a_model_through_crashes() {
             let t = begin(&storage);
             for _ in 0..rng.below(1500) {
                 let key = random_key(&mut rng, seed % 4);
-                let tid = if rng.below(3) == 0 { tid(1_000_000 + rng.below(1_000_000) as u32) } else { tid(next) };
+                let tid =
+                    if rng.below(3) == 0 { tid(1_000_000 + rng.below(1_000_000) as u32) } else { tid(next) };
                 next += 1;
                 if model.insert((key.clone(), tid)) {
                     assert_eq!(
@@ -142,7 +145,12 @@ fn random_operations_match_a_model_through_crashes() {
         assert_eq!(stats.removed as usize, model.len());
         model.clear();
         compare(&tree, &model, &mut rng, "emptied");
-        assert!(stats.pages < 12 || stats.pages_free * 2 > stats.pages, "{} of {} pages free", stats.pages_free, stats.pages);
+        assert!(
+            stats.pages < 12 || stats.pages_free * 2 > stats.pages,
+            "{} of {} pages free",
+            stats.pages_free,
+            stats.pages
+        );
         // Freed pages are reused.
         let t = begin(&storage);
         for i in 0..500 {
@@ -343,8 +351,9 @@ fn of_concurrent_inserts_of_a_unique_key_one_wins() {
                             builder.begin(layout);
                             builder.fixed(&key.to_le_bytes());
                             let tid = heap.insert(&t, builder.finish()).unwrap();
-                            let outcome =
-                                tree.insert(&t, &key.to_be_bytes(), b"", tid, UniqueCheck::Enforce(heap)).unwrap();
+                            let outcome = tree
+                                .insert(&t, &key.to_be_bytes(), b"", tid, UniqueCheck::Enforce(heap))
+                                .unwrap();
                             match outcome {
                                 InsertOutcome::Conflict { .. } => {
                                     heap.undo_insert(&t, tid).unwrap();
@@ -375,6 +384,12 @@ fn of_concurrent_inserts_of_a_unique_key_one_wins() {
     assert!(tree.find_conflict(&t, &KEYS.to_be_bytes(), &heap, None).unwrap().is_none());
     let mut rows = 0;
     let mut scan = heap.scan(t.statement_snapshot(), None);
-    while scan.next_page(&mut |_, _| { rows += 1; Ok(()) }).unwrap() {}
+    while scan
+        .next_page(&mut |_, _| {
+            rows += 1;
+            Ok(())
+        })
+        .unwrap()
+    {}
     assert_eq!(rows, KEYS);
 }

@@ -180,8 +180,13 @@ fn random_changes_match_a_model() {
                     _ => rng.below(200),
                 } as usize;
                 let random = rng.below(2) == 0;
-                let text: Vec<u8> = (0..len).map(|i| if random { rng.next_u64() as u8 } else { i as u8 / 16 }).collect();
-                let pick = if inner.is_empty() { None } else { inner.keys().nth(rng.below(inner.len() as u64) as usize).copied() };
+                let text: Vec<u8> =
+                    (0..len).map(|i| if random { rng.next_u64() as u8 } else { i as u8 / 16 }).collect();
+                let pick = if inner.is_empty() {
+                    None
+                } else {
+                    inner.keys().nth(rng.below(inner.len() as u64) as usize).copied()
+                };
                 match (rng.below(10), pick) {
                     (0..=3, _) | (_, None) => {
                         let tid = heap.insert(&txn, &row(next, &text)).unwrap();
@@ -190,7 +195,8 @@ fn random_changes_match_a_model() {
                         next += 1;
                     }
                     (4, _) => {
-                        let rows: Vec<Vec<u8>> = (0..rng.below(300)).map(|i| row(next + i as u32, b"bulk")).collect();
+                        let rows: Vec<Vec<u8>> =
+                            (0..rng.below(300)).map(|i| row(next + i as u32, b"bulk")).collect();
                         let refs: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
                         let mut tids = Vec::new();
                         heap.insert_many(&txn, &refs, &mut tids).unwrap();
@@ -204,7 +210,9 @@ fn random_changes_match_a_model() {
                     (5..=7, Some(id)) if !changed.contains(&id) => {
                         let opts = if rng.below(3) == 0 { COLD } else { HOT };
                         let tid = inner[&id].0;
-                        let (tid, _) = done(heap.update(&txn, &s, tid, &row(id, &text), opts, WaitPolicy::Block).unwrap());
+                        let (tid, _) = done(
+                            heap.update(&txn, &s, tid, &row(id, &text), opts, WaitPolicy::Block).unwrap(),
+                        );
                         inner.insert(id, (tid, text));
                         changed.insert(id);
                     }
@@ -213,7 +221,10 @@ fn random_changes_match_a_model() {
                         inner.remove(&id);
                     }
                     (_, Some(id)) if !changed.contains(&id) => {
-                        done(heap.lock(&txn, &s, inner[&id].0, RowLockMode::Update, WaitPolicy::Block).unwrap());
+                        done(
+                            heap.lock(&txn, &s, inner[&id].0, RowLockMode::Update, WaitPolicy::Block)
+                                .unwrap(),
+                        );
                     }
                     _ => {}
                 }
@@ -226,7 +237,11 @@ fn random_changes_match_a_model() {
             }
             if rng.below(6) == 0 {
                 storage.wal().flush_all().unwrap();
-                heap.vacuum(&[], &VacuumOptions { lock_for_truncate: Some(&|| Ok(true)), ..Default::default() }).unwrap();
+                heap.vacuum(
+                    &[],
+                    &VacuumOptions { lock_for_truncate: Some(&|| Ok(true)), ..Default::default() },
+                )
+                .unwrap();
             }
             if rng.below(15) == 0 {
                 storage.wal().flush_all().unwrap();
@@ -407,13 +422,19 @@ fn concurrent_counters_add_up() {
                         match heap.update(&t, &s, tid, &row(id, &new), opts, WaitPolicy::Block).unwrap() {
                             ModifyResult::Done { tid, hot } => {
                                 if !hot {
-                                    index.insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(heap)).unwrap();
+                                    index
+                                        .insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(heap))
+                                        .unwrap();
                                 }
                                 break;
                             }
                             ModifyResult::Updated { next } => {
                                 tid = next;
-                                text = heap.fetch_exact(next, |_, _, b| id_and_text(heap, b)).unwrap().unwrap().1;
+                                text = heap
+                                    .fetch_exact(next, |_, _, b| id_and_text(heap, b))
+                                    .unwrap()
+                                    .unwrap()
+                                    .1;
                             }
                             other => panic!("{other:?}"),
                         }

@@ -80,23 +80,35 @@ impl Table {
                 let tid = match hot_from {
                     None => self.heap.insert(t, &self.row(id, &text))?,
                     Some(tid) => {
-                        let opts = UpdateOptions { hot_allowed: text.len() % 4 != 0, key_unchanged: true };
+                        let opts =
+                            UpdateOptions { hot_allowed: !text.len().is_multiple_of(4), key_unchanged: true };
                         let row = self.row(id, &text);
-                        match self.heap.update(t, &t.statement_snapshot(), tid, &row, opts, WaitPolicy::Block)? {
+                        match self.heap.update(
+                            t,
+                            &t.statement_snapshot(),
+                            tid,
+                            &row,
+                            opts,
+                            WaitPolicy::Block,
+                        )? {
                             ModifyResult::Done { hot: true, .. } => return Ok(()),
                             ModifyResult::Done { tid, hot: false } => tid,
                             other => panic!("{other:?}"),
                         }
                     }
                 };
-                let out = self.index.insert(t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(&self.heap))?;
+                let out =
+                    self.index.insert(t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(&self.heap))?;
                 assert_eq!(out, InsertOutcome::Inserted);
                 Ok(())
             };
             match self.by_key(t, id)? {
                 Some((tid, _)) if rng.below(3) == 0 => {
                     let s = t.statement_snapshot();
-                    assert!(matches!(self.heap.delete(t, &s, tid, WaitPolicy::Block)?, ModifyResult::Done { .. }));
+                    assert!(matches!(
+                        self.heap.delete(t, &s, tid, WaitPolicy::Block)?,
+                        ModifyResult::Done { .. }
+                    ));
                     model.remove(&id);
                 }
                 found => {
@@ -122,7 +134,10 @@ impl Table {
             assert!(rows.insert(id, text).is_none(), "row {id} twice");
         }
         for id in 0..200 {
-            assert!(self.by_key(&t, id)?.map(|f| f.1) == rows.get(&id).cloned(), "index and table differ at {id}");
+            assert!(
+                self.by_key(&t, id)?.map(|f| f.1) == rows.get(&id).cloned(),
+                "index and table differ at {id}"
+            );
         }
         Ok(rows)
     }

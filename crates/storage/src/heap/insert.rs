@@ -42,7 +42,13 @@ impl Heap {
         let slot = hp::free_slot(page.bytes());
         let xid = txn.assign_xid();
         with_scratch(|payload| {
-            payload.w32(self.vm_of(&page)).w16(slot).w16(flags).w32(txn.command_id().0).w64(xid.0).wbytes(body);
+            payload
+                .w32(self.vm_of(&page))
+                .w16(slot)
+                .w16(flags)
+                .w32(txn.command_id().0)
+                .w64(xid.0)
+                .wbytes(body);
             self.log(xid, wal::INSERT, payload, &mut page)
         })?;
         Ok(Tid { block, slot })
@@ -111,7 +117,12 @@ impl Heap {
         let mut page = self.storage.pool().write(self.page_id(tid.block))?;
         let external = self.external_values(page.bytes(), tid.slot);
         with_scratch(|payload| {
-            payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY).w64(xid.0).w32(txn.command_id().0);
+            payload
+                .w32(self.vm_of(&page))
+                .w16(tid.slot)
+                .w16(tuple::XMAX_KEY)
+                .w64(xid.0)
+                .w32(txn.command_id().0);
             self.log(xid, wal::SET_XMAX, payload, &mut page)
         })?;
         drop(page);
@@ -129,7 +140,11 @@ impl Heap {
     }
 
     pub(crate) fn external_flag(&self, body: &[u8]) -> u16 {
-        if self.toast.is_some() && RowRef::new(&self.layout, body).has_external() { tuple::HAS_EXTERNAL } else { 0 }
+        if self.toast.is_some() && RowRef::new(&self.layout, body).has_external() {
+            tuple::HAS_EXTERNAL
+        } else {
+            0
+        }
     }
 
     /// The block whose visibility bit a change of this page clears, as records carry it.

@@ -99,13 +99,25 @@ impl Heap {
                     }
                     let slot = hp::free_slot(page.bytes());
                     new_tid = Tid { block: tid.block, slot };
-                    let old = &hp::tuple(page.bytes(), tid.slot).unwrap_or(&[0; HEADER_BYTES])[HEADER_BYTES..];
+                    let old =
+                        &hp::tuple(page.bytes(), tid.slot).unwrap_or(&[0; HEADER_BYTES])[HEADER_BYTES..];
                     let prefix = old.iter().zip(body.iter()).take_while(|(a, b)| a == b).count();
                     let most = old.len().min(body.len()) - prefix;
-                    let suffix =
-                        old.iter().rev().zip(body.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+                    let suffix = old
+                        .iter()
+                        .rev()
+                        .zip(body.iter().rev())
+                        .take(most)
+                        .take_while(|(a, b)| a == b)
+                        .count();
                     with_scratch(|payload| {
-                        payload.w32(self.vm_of(&page)).w32(tid.block).w16(tid.slot).w16(slot).w64(xid.0).w32(cid.0);
+                        payload
+                            .w32(self.vm_of(&page))
+                            .w32(tid.block)
+                            .w16(tid.slot)
+                            .w16(slot)
+                            .w64(xid.0)
+                            .w32(cid.0);
                         payload.w16(old_bits).w16(new_flags).w16(prefix as u16).w16(suffix as u16);
                         payload.wbytes(&body[prefix..body.len() - suffix]);
                         self.log(xid, wal::UPDATE_LOCAL, payload, &mut page)
@@ -125,7 +137,13 @@ impl Heap {
                     let slot = hp::free_slot(new_page.bytes());
                     new_tid = Tid { block: new_page.id().block, slot };
                     self.log_cross(&mut page, &mut new_page, |payload| {
-                        payload.w16(tid.slot).wtid(new_tid).w64(xid.0).w32(cid.0).w16(old_bits).w16(new_flags);
+                        payload
+                            .w16(tid.slot)
+                            .wtid(new_tid)
+                            .w64(xid.0)
+                            .w32(cid.0)
+                            .w16(old_bits)
+                            .w16(new_flags);
                         payload.wbytes(&body);
                     })?;
                 }
@@ -144,7 +162,13 @@ impl Heap {
     }
 
     /// Deletes the version at `tid` (visible to `snap`).
-    pub fn delete(&self, txn: &Transaction, snap: &Snapshot, tid: Tid, wait: WaitPolicy) -> Result<ModifyResult> {
+    pub fn delete(
+        &self,
+        txn: &Transaction,
+        snap: &Snapshot,
+        tid: Tid,
+        wait: WaitPolicy,
+    ) -> Result<ModifyResult> {
         loop {
             let mut page = self.storage.pool().write(self.page_id(tid.block))?;
             match self.look(txn, snap, tid, RowLockMode::Update, &page)? {
@@ -228,7 +252,9 @@ impl Heap {
             let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(ModifyResult::Deleted) };
             let h = TupleHeader::read(t);
             match modifiable(&h, txn, snap, self.storage.txns(), mode == RowLockMode::KeyShare) {
-                Modifiable::Yes { held_by_me: true, .. } => return Ok(ModifyResult::Done { tid, hot: false }),
+                Modifiable::Yes { held_by_me: true, .. } => {
+                    return Ok(ModifyResult::Done { tid, hot: false });
+                }
                 Modifiable::Yes { shared_with, .. } => {
                     if self.try_share(txn, tid, mode)? {
                         drop(page);
@@ -250,7 +276,9 @@ impl Heap {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
-                Modifiable::SelfModified { same_command } => return Ok(ModifyResult::SelfModified { same_command }),
+                Modifiable::SelfModified { same_command } => {
+                    return Ok(ModifyResult::SelfModified { same_command });
+                }
                 Modifiable::Updated => return Ok(ModifyResult::Updated { next: h.ctid }),
                 Modifiable::Deleted => return Ok(ModifyResult::Deleted),
             }
@@ -258,7 +286,13 @@ impl Heap {
     }
 
     /// A running transaction has made newer versions of a row whose key it keeps: they get the share lock too. False: would block.
-    fn share_newer(&self, txn: &Transaction, old: TupleHeader, mode: RowLockMode, wait: WaitPolicy) -> Result<bool> {
+    fn share_newer(
+        &self,
+        txn: &Transaction,
+        old: TupleHeader,
+        mode: RowLockMode,
+        wait: WaitPolicy,
+    ) -> Result<bool> {
         let mut prior = old;
         let mut at = old.ctid;
         loop {
@@ -302,13 +336,17 @@ impl Heap {
         mode: RowLockMode,
         page: &PageMut<'_>,
     ) -> Result<Look> {
-        let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(Look::Answer(ModifyResult::Deleted)) };
+        let Some(t) = hp::tuple(page.bytes(), tid.slot) else {
+            return Ok(Look::Answer(ModifyResult::Deleted));
+        };
         let h = TupleHeader::read(t);
         Ok(match modifiable(&h, txn, snap, self.storage.txns(), false) {
             Modifiable::Yes { .. } if self.is_shared(txn, tid, mode)? => Look::Again,
             Modifiable::Yes { .. } => Look::Go(h),
             Modifiable::Wait(_) => Look::Again,
-            Modifiable::SelfModified { same_command } => Look::Answer(ModifyResult::SelfModified { same_command }),
+            Modifiable::SelfModified { same_command } => {
+                Look::Answer(ModifyResult::SelfModified { same_command })
+            }
             Modifiable::Updated => Look::Answer(ModifyResult::Updated { next: h.ctid }),
             Modifiable::Deleted => Look::Answer(ModifyResult::Deleted),
         })
@@ -335,7 +373,11 @@ impl Heap {
     }
 
     /// Latches the page of `block` and, if it is another one, of `target`, in rising order.
-    fn latch_pair(&self, block: BlockNo, target: Option<BlockNo>) -> Result<(PageMut<'_>, Option<PageMut<'_>>)> {
+    fn latch_pair(
+        &self,
+        block: BlockNo,
+        target: Option<BlockNo>,
+    ) -> Result<(PageMut<'_>, Option<PageMut<'_>>)> {
         let pool = self.storage.pool();
         Ok(match target {
             Some(t) if t < block => {
@@ -363,7 +405,8 @@ impl Heap {
             fill(payload);
             let mut maps: Vec<PageMut<'a>> = Vec::new();
             // Map pages rise with their blocks, so latching them in block order is latching them in page order.
-            let mut needed: Vec<BlockNo> = [vm_old, vm_new].into_iter().filter(|b| *b != wal::NO_VM).collect();
+            let mut needed: Vec<BlockNo> =
+                [vm_old, vm_new].into_iter().filter(|b| *b != wal::NO_VM).collect();
             if needed.len() == 2 && wal::same_map_page(needed[0], needed[1]) {
                 needed.pop();
             }
@@ -402,8 +445,10 @@ impl Heap {
             return Ok(());
         }
         let given = RowRef::new(&self.layout, given);
-        let made: Vec<ToastPointer> =
-            RowRef::new(&self.layout, body).externals().filter(|p| !given.externals().any(|g| g == *p)).collect();
+        let made: Vec<ToastPointer> = RowRef::new(&self.layout, body)
+            .externals()
+            .filter(|p| !given.externals().any(|g| g == *p))
+            .collect();
         toast::delete_values(self, txn, &made)
     }
 }

@@ -110,6 +110,16 @@ pub fn tuple(p: &[u8], s: u16) -> Option<&[u8]> {
     }
 }
 
+/// Every tuple on the page with its slot, in slot order.
+#[inline]
+pub fn tuples(p: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let end = SLOTS_AT + slot_count(p) as usize * 4;
+    p[SLOTS_AT..end].chunks_exact(4).zip(1u16..).filter_map(|(b, slot)| match Slot::decode(get_u32(b, 0)) {
+        Slot::Normal { offset, len } => Some((slot, p.get(offset as usize..offset as usize + len as usize)?)),
+        Slot::Unused | Slot::Redirect(_) | Slot::Dead => None,
+    })
+}
+
 /// Bytes of the tuple in `slot`, to change.
 pub fn tuple_mut(p: &mut [u8], s: u16) -> Option<&mut [u8]> {
     match slot(p, s) {

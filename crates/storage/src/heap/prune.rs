@@ -9,12 +9,12 @@ use super::page::{self as hp, Slot};
 use super::tuple::{self, TupleHeader};
 use super::visibility::{Fate, fate};
 use super::wal;
+use crate::Storage;
 use crate::buffer::PageMut;
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::txn::{TxnManager, XidStatus};
-use crate::wal::rmgr;
 use crate::wal::RecordKind;
-use crate::Storage;
+use crate::wal::rmgr;
 use quarry_common::{Lsn, Result};
 
 /// What to change on a page.
@@ -72,12 +72,17 @@ pub fn plan(
         let mut prior = None;
         while let Some(t) = hp::tuple(p, at) {
             let h = TupleHeader::read(t);
-            if visited[at as usize] || (at != root && !h.has(tuple::HEAP_ONLY)) || prior.is_some_and(|x| x != h.xmin) {
+            if visited[at as usize]
+                || (at != root && !h.has(tuple::HEAP_ONLY))
+                || prior.is_some_and(|x| x != h.xmin)
+            {
                 break;
             }
             visited[at as usize] = true;
             let f = judge(&h);
-            if matches!(f, Fate::RecentlyDead | Fate::DeleteInProgress) && (oldest_end == 0 || h.xmax.0 < oldest_end) {
+            if matches!(f, Fate::RecentlyDead | Fate::DeleteInProgress)
+                && (oldest_end == 0 || h.xmax.0 < oldest_end)
+            {
                 oldest_end = h.xmax.0;
             }
             members.push((at, f));
@@ -205,11 +210,11 @@ mod tests {
         let p = page(&[
             (hot, 10, 11, 2),
             (only | hot, 11, 12, 3),
-            (only, 12, 0, 0),   // chain 1-2-3, 3 lives
-            (0, 10, 20, 0),     // deleted
-            (hot, 10, 150, 6),  // update rolled back
-            (only, 150, 0, 0),  // its remains
-            (hot, 10, 300, 8),  // recently updated
+            (only, 12, 0, 0),  // chain 1-2-3, 3 lives
+            (0, 10, 20, 0),    // deleted
+            (hot, 10, 150, 6), // update rolled back
+            (only, 150, 0, 0), // its remains
+            (hot, 10, 300, 8), // recently updated
             (only, 300, 0, 0),
         ]);
         let plan = plan_of(&p);
@@ -220,7 +225,8 @@ mod tests {
         assert_eq!(plan.prune_xid, 300);
         // The same page, pruned: a redirect whose chain dies turns dead.
         let mut p = p;
-        hp::change_slots(&mut p, [(1, 3)].into_iter(), [4].into_iter(), [2, 6].into_iter()).expect("in range");
+        hp::change_slots(&mut p, [(1, 3)].into_iter(), [4].into_iter(), [2, 6].into_iter())
+            .expect("in range");
         let mut h = TupleHeader::read(hp::tuple(&p, 3).expect("lives"));
         h.xmax = Xid(13);
         h.write(hp::tuple_mut(&mut p, 3).expect("lives"));

@@ -11,6 +11,11 @@ use crate::txn::{Snapshot, Transaction, XidStatus};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::Range;
 
+/// Gets (tid to index, row, whether it counts for uniqueness).
+pub type BuildCallback<'a> = dyn FnMut(Tid, &[u8], bool) -> Result<()> + 'a;
+/// Gets a row with its system columns.
+pub type MetaCallback<'a> = dyn FnMut(Tid, TupleMeta, &[u8]) -> Result<()> + 'a;
+
 impl Heap {
     /// The version of the row that `snap` sees, from a tid that an index gave.
     #[inline]
@@ -38,7 +43,12 @@ impl Heap {
     }
 
     /// Exactly this version, if `snap` sees it.
-    pub fn fetch_visible<R>(&self, snap: &Snapshot, tid: Tid, f: impl FnOnce(Tid, &[u8]) -> R) -> Result<Option<R>> {
+    pub fn fetch_visible<R>(
+        &self,
+        snap: &Snapshot,
+        tid: Tid,
+        f: impl FnOnce(Tid, &[u8]) -> R,
+    ) -> Result<Option<R>> {
         if tid.block >= self.blocks()? {
             return Ok(None);
         }
@@ -102,23 +112,29 @@ impl Heap {
 
     /// Reads the rows that `snap` sees, all or those of a range of pages, in physical order.
     pub fn scan(&self, snap: Snapshot, range: Option<Range<BlockNo>>) -> HeapScan {
-        HeapScan { heap: self.clone(), snap, range, ring: None, memo: Memo::default(), bound: None }
+        let heap = self.clone();
+        HeapScan { heap, snap, range, started: false, ring: None, memo: Memo::default(), bound: None }
+    }
+
+    /// A ring if the table is too big to be kept in the pool for one scan's sake.
+    fn scan_ring(&self) -> Result<Option<Ring>> {
+        let big = self.blocks()? as usize > self.storage.pool().frame_count() / 4;
+        Ok(big.then(Ring::bulk_read))
     }
 
     /// Reads what an index must have entries for, page by page: `f(tid to index, row, live)`. Rows that only older snapshots see
     /// come with `live` false: they count for no uniqueness. The caller's table lock keeps writers out. Gives the number of live rows.
-    pub fn index_build_scan(
-        &self,
-        txn: &Transaction,
-        f: &mut dyn FnMut(Tid, &[u8], bool) -> Result<()>,
-    ) -> Result<u64> {
+    pub fn index_build_scan(&self, txn: &Transaction, f: &mut BuildCallback<'_>) -> Result<u64> {
         let pool = self.storage.pool();
         let txns = self.storage.txns();
         let horizon = txns.oldest_visible_csn();
-        let mut ring = Ring::bulk_read();
+        let mut ring = self.scan_ring()?;
         let mut live_rows = 0;
         for block in 0..self.blocks()? {
-            let page = pool.read_with(self.page_id(block), &mut ring)?;
+            let page = match &mut ring {
+                Some(ring) => pool.read_with(self.page_id(block), ring)?,
+                None => pool.read(self.page_id(block))?,
+            };
             let p: &[u8] = page.bytes();
             for root in 1..=hp::slot_count(p) {
                 for (_, h, body) in Chain::from_index(p, root) {
@@ -203,6 +219,8 @@ pub struct HeapScan {
     snap: Snapshot,
     /// Pages to read; determined at the first call unless given.
     range: Option<Range<BlockNo>>,
+    started: bool,
+    /// For big tables.
     ring: Option<Ring>,
     memo: Memo,
     /// Commits up to there are durable and seen by all, as last asked.
@@ -214,8 +232,9 @@ impl HeapScan {
         if self.range.is_none() {
             self.range = Some(0..self.heap.blocks()?);
         }
-        if self.ring.is_none() {
-            self.ring = Some(Ring::bulk_read());
+        if !self.started {
+            self.ring = self.heap.scan_ring()?;
+            self.started = true;
         }
         Ok(self.range.as_mut().expect("set above"))
     }
@@ -237,26 +256,31 @@ impl HeapScan {
 
     /// Calls `f` for each visible row of the next page; false when there is no further page.
     pub fn next_page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
-        self.page(&mut |tid, t| f(tid, &t[HEADER_BYTES..]))
+        self.page(|tid, t| f(tid, &t[HEADER_BYTES..]))
+    }
+
+    /// As [`next_page`](Self::next_page), compiled for the callback at hand.
+    pub fn next_page_inline<F: FnMut(Tid, &[u8]) -> Result<()>>(&mut self, mut f: F) -> Result<bool> {
+        self.page(|tid, t| f(tid, &t[HEADER_BYTES..]))
     }
 
     /// As [`next_page`](Self::next_page), with system columns.
-    pub fn next_page_with_meta(
-        &mut self,
-        f: &mut dyn FnMut(Tid, TupleMeta, &[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        self.page(&mut |tid, t| f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..]))
+    pub fn next_page_with_meta(&mut self, f: &mut MetaCallback<'_>) -> Result<bool> {
+        self.page(|tid, t| f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..]))
     }
 
     #[inline]
-    fn page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
+    fn page<F: FnMut(Tid, &[u8]) -> Result<()>>(&mut self, mut f: F) -> Result<bool> {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
         let HeapScan { heap, snap, ring, memo, bound, .. } = self;
         let storage = &heap.storage;
         let pool = storage.pool();
-        let ring = ring.as_mut().expect("made with the range");
-        let mut page = pool.read_with(heap.page_id(block), ring)?;
+        let mut read = || match ring {
+            Some(ring) => pool.read_with(heap.page_id(block), ring),
+            None => pool.read(heap.page_id(block)),
+        };
+        let mut page = read()?;
         if hp::prune_xid(page.bytes()) != 0
             && hp::hole(page.bytes()) < PAGE_SIZE / 10
             && prune::is_promising(page.bytes(), storage)
@@ -266,22 +290,18 @@ impl HeapScan {
             if let Some(mut exclusive) = pin.try_write() {
                 prune::prune_in_passing(storage, &mut exclusive)?;
             }
-            page = pool.read_with(heap.page_id(block), ring)?;
+            page = read()?;
         }
         let p: &[u8] = page.bytes();
-        let count = hp::slot_count(p);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
-            for slot in 1..=count {
-                if let Some(t) = hp::tuple(p, slot) {
-                    f(Tid { block, slot }, t)?;
-                }
+            for (slot, t) in hp::tuples(p) {
+                f(Tid { block, slot }, t)?;
             }
             return Ok(true);
         }
         let txns = storage.txns();
         let mut unfrozen = None;
-        for slot in 1..=count {
-            let Some(t) = hp::tuple(p, slot) else { continue };
+        for (slot, t) in hp::tuples(p) {
             let h = TupleHeader::read(t);
             if is_visible(&h, snap, txns, memo) {
                 if !h.has(tuple::XMIN_FROZEN) {
@@ -335,7 +355,9 @@ impl Heap {
             if h.xmax.is_valid() && flags & tuple::XMAX_ABORTED == 0 {
                 match txns.status(h.xmax) {
                     XidStatus::Aborted => flags |= tuple::XMAX_ABORTED,
-                    XidStatus::Committed(_) if flags & tuple::XMAX_LOCK_ONLY != 0 => flags |= tuple::XMAX_ABORTED,
+                    XidStatus::Committed(_) if flags & tuple::XMAX_LOCK_ONLY != 0 => {
+                        flags |= tuple::XMAX_ABORTED
+                    }
                     XidStatus::Committed(_) | XidStatus::InProgress => {}
                 }
             }

@@ -101,9 +101,13 @@ impl Heap {
         mode: RowLockMode,
         policy: WaitPolicy,
     ) -> Result<bool> {
-        if policy == WaitPolicy::Block && mode.is_strong() {
-            txn.lock(self.queue_tag(tid), LockMode::Exclusive, WaitPolicy::Block)?;
+        if policy != WaitPolicy::Block || !mode.is_strong() {
+            return txn.wait_for_xid(holder, policy);
         }
-        txn.wait_for_xid(holder, policy)
+        let queue = self.queue_tag(tid);
+        txn.lock(queue, LockMode::Exclusive, WaitPolicy::Block)?;
+        let ended = txn.wait_for_xid(holder, policy);
+        txn.unlock_last(&queue, LockMode::Exclusive);
+        ended
     }
 }

@@ -5,9 +5,9 @@
 
 pub mod btree;
 
+pub use btree::BTree;
 pub use btree::build::{BuildEntry, BuildOutcome};
 pub use btree::scan::{IndexEntry, IndexScan};
-pub use btree::BTree;
 
 use crate::RelId;
 use crate::heap::Heap;

@@ -443,6 +443,20 @@ impl Transaction {
         self.owner
     }
 
+    /// Gives up the lock taken last, before the transaction ends. Nothing happens if it isn't the last one.
+    pub(crate) fn unlock_last(&self, tag: &LockTag, mode: LockMode) {
+        let mut inner = self.inner.lock();
+        if !inner.held.last().is_some_and(|l| l.tag == *tag && l.mode == mode && !l.fast) {
+            return;
+        }
+        inner.held.pop();
+        if let Some(index) = &mut inner.held_index {
+            index.remove(&(*tag, mode));
+        }
+        drop(inner);
+        self.storage.locks().release(self.owner, tag, mode);
+    }
+
     /// Waits until (sub)transaction `xid` has ended. False if it runs and `policy` says not to wait.
     pub fn wait_for_xid(&self, xid: Xid, policy: WaitPolicy) -> Result<bool> {
         let txns = self.storage.txns();

@@ -94,7 +94,8 @@ impl BTree {
                 last_unique = Some(entry.tid);
             }
             let posting = 4 + key.len() + (tids.len() + 1) * 6;
-            let joins = same && !tids.is_empty() && entry.payload.is_empty() && posting <= bp::POSTING_BYTES_MAX;
+            let joins =
+                same && !tids.is_empty() && entry.payload.is_empty() && posting <= bp::POSTING_BYTES_MAX;
             if !joins && !tids.is_empty() {
                 b.add(0, &bp::posting_item(&key, &tids))?;
                 tids.clear();

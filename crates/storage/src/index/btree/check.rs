@@ -9,7 +9,8 @@ impl BTree {
     pub fn check(&self) -> Result<u64> {
         let pool = self.storage().pool();
         let (root, top) = self.read_root()?;
-        let mut leftmost = Link { block: root, generation: bp::generation(pool.read(self.page_id(root))?.bytes()) };
+        let mut leftmost =
+            Link { block: root, generation: bp::generation(pool.read(self.page_id(root))?.bytes()) };
         let mut entries = 0;
         // The children that the level above names: links and lower bounds.
         let mut expected: Option<Vec<(Link, Vec<u8>, u64)>> = None;
@@ -53,7 +54,9 @@ impl BTree {
                             Some((k, o)) => k == key && o == ord,
                         };
                         if !ok && !incomplete {
-                            return Err(at("its separator in the parent differs from its left sibling's high key"));
+                            return Err(at(
+                                "its separator in the parent differs from its left sibling's high key",
+                            ));
                         }
                         if let Some(n) = named.as_mut() {
                             n.next();

@@ -2,9 +2,10 @@
 
 use super::page::{self as bp, Splice, Target, ord};
 use super::unique::Verdict;
-use super::{BTree, InsertOutcome, UniqueCheck};
+use super::{BTree, InsertOutcome, UniqueCheck, kind, wal};
 use crate::WaitPolicy;
 use crate::buffer::PageMut;
+use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::txn::Transaction;
 use quarry_common::{BlockNo, Error, Result, Tid, err};
 use std::sync::atomic::Ordering;
@@ -102,7 +103,16 @@ impl BTree {
         Ok(Some((page, new_key)))
     }
 
-    fn insert_on_leaf<'a>(&'a self, mut page: PageMut<'a>, key: &[u8], payload: &[u8], tid: Tid) -> Result<()> {
+    fn insert_on_leaf<'a>(
+        &'a self,
+        mut page: PageMut<'a>,
+        key: &[u8],
+        payload: &[u8],
+        tid: Tid,
+    ) -> Result<()> {
+        if self.insert_plainly(&mut page, key, payload, tid)? {
+            return Ok(());
+        }
         let mut change = place(page.bytes(), key, payload, tid);
         if change.growth(page.bytes()) > bp::free(page.bytes()) as isize {
             let cleaned = self.remove_dead(&mut page)?;
@@ -113,15 +123,45 @@ impl BTree {
                 change = place(page.bytes(), key, payload, tid);
             }
         }
+        // Also if this insert splits the page: the split corrects it.
+        self.remember_rightmost(&page);
+        self.change_or_split(page, change, None)
+    }
+
+    /// The common case without allocations: the page has room and no posting list is in the way. False: not done.
+    fn insert_plainly<'a>(
+        &'a self,
+        page: &mut PageMut<'a>,
+        key: &[u8],
+        payload: &[u8],
+        tid: Tid,
+    ) -> Result<bool> {
         let p: &[u8] = page.bytes();
-        if bp::is_rightmost(p) {
-            // Remembered also for pages that this insert will split: the split corrects it.
+        let len = 10 + key.len() + payload.len();
+        if bp::free(p) < len + 2 {
+            return Ok(false);
+        }
+        let at = bp::lower_bound_leaf(p, &Target { key, ord: ord::of(tid) });
+        if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key() == key {
+            return Ok(false);
+        }
+        self.remember_rightmost(page);
+        with_scratch(|record| {
+            // One splice of one item, as `wal::push_splices` writes it.
+            record.w16(1).w16(at as u16).w16(0).w16(1).w16(len as u16);
+            record.w16(key.len() as u16).w16(payload.len() as u16).wbytes(key).wbytes(payload).wtid(tid);
+            self.storage().log_change(None, kind(wal::SPLICE), record, &mut [page])
+        })?;
+        Ok(true)
+    }
+
+    fn remember_rightmost(&self, page: &PageMut<'_>) {
+        if bp::is_rightmost(page.bytes()) {
             let at = page.id().block as u64 + 1;
             if self.state().rightmost.load(Ordering::Relaxed) != at {
                 self.state().rightmost.store(at, Ordering::Relaxed);
             }
         }
-        self.change_or_split(page, change, None)
     }
 
     /// Removes the entries known to be dead to all.
@@ -161,7 +201,8 @@ impl BTree {
             while end < count {
                 let it = bp::item(p, end);
                 let bytes = 4 + it.key().len() + (tids.len() + it.tid_count()) * 6;
-                let joins = it.payload().is_empty() && it.key() == head.key() && bytes <= bp::POSTING_BYTES_MAX;
+                let joins =
+                    it.payload().is_empty() && it.key() == head.key() && bytes <= bp::POSTING_BYTES_MAX;
                 if !joins {
                     break;
                 }

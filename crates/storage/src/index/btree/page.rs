@@ -292,7 +292,8 @@ fn pivot_len(head: u16) -> usize {
 
 #[inline]
 fn leaf_len(head: u16, second: u16) -> usize {
-    4 + (head & KEY_MASK) as usize + if head & POSTING != 0 { second as usize * 6 } else { second as usize + 6 }
+    4 + (head & KEY_MASK) as usize
+        + if head & POSTING != 0 { second as usize * 6 } else { second as usize + 6 }
 }
 
 fn push_tid(out: &mut Vec<u8>, tid: Tid) {
@@ -422,7 +423,10 @@ impl Splice {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::new(quarry_common::SqlState::INDEX_CORRUPTED, format!("B-tree change does not fit its page: {what}"))
+    Error::new(
+        quarry_common::SqlState::INDEX_CORRUPTED,
+        format!("B-tree change does not fit its page: {what}"),
+    )
 }
 
 fn squeeze(p: &mut [u8]) {
@@ -555,7 +559,11 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
         last = Some((it.key().to_vec(), to));
     }
     if used as u64 + get_u64(p, GARBAGE) != (ITEMS_END - upper) as u64 {
-        return Err(format!("{used} bytes of items and {} of garbage fill {}", get_u64(p, GARBAGE), ITEMS_END - upper));
+        return Err(format!(
+            "{used} bytes of items and {} of garbage fill {}",
+            get_u64(p, GARBAGE),
+            ITEMS_END - upper
+        ));
     }
     Ok(())
 }
@@ -572,13 +580,19 @@ mod tests {
     fn items_read_back() {
         let b = leaf_item(b"key", b"pay", tid(7));
         let it = Item::parse(&b, false).expect("one item");
-        assert_eq!((it.key(), it.payload(), it.first_tid(), it.tid_count()), (&b"key"[..], &b"pay"[..], tid(7), 1));
+        assert_eq!(
+            (it.key(), it.payload(), it.first_tid(), it.tid_count()),
+            (&b"key"[..], &b"pay"[..], tid(7), 1)
+        );
         let b = posting_item(b"k", &[tid(1), tid(2), tid(9)]);
         let it = Item::parse(&b, false).expect("one item");
         assert_eq!((it.key(), it.first_tid(), it.tid(1), it.last_tid()), (&b"k"[..], tid(1), tid(2), tid(9)));
         let b = pivot_item(b"abc", Some(tid(3)), Link { block: 5, generation: 6 });
         let it = Item::parse(&b, true).expect("one item");
-        assert_eq!((it.key(), it.pivot_ord(), it.child()), (&b"abc"[..], ord::of(tid(3)), Link { block: 5, generation: 6 }));
+        assert_eq!(
+            (it.key(), it.pivot_ord(), it.child()),
+            (&b"abc"[..], ord::of(tid(3)), Link { block: 5, generation: 6 })
+        );
         assert!(Item::parse(&b[..b.len() - 1], true).is_none());
     }
 
@@ -604,7 +618,7 @@ mod tests {
         for round in 0..3000 {
             x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let n = (x >> 33) as usize;
-            if n % 3 != 0 || model.is_empty() {
+            if !n.is_multiple_of(3) || model.is_empty() {
                 let key = format!("{:05}{}", n % 50_000, "x".repeat(n % 60)).into_bytes();
                 let it = leaf_item(&key, b"", tid(round));
                 let target = Target { key: &key, ord: ord::of(tid(round)) };

@@ -172,7 +172,8 @@ impl IndexScan {
         }
         let mut slots = std::mem::take(&mut self.dead);
         slots.sort_unstable();
-        let Ok(Some(mut page)) = self.tree.storage().pool().try_write(self.tree.page_id(self.page.block)) else {
+        let Ok(Some(mut page)) = self.tree.storage().pool().try_write(self.tree.page_id(self.page.block))
+        else {
             return;
         };
         if page.lsn() != self.page_lsn || bp::generation(page.bytes()) != self.page.generation {

@@ -4,8 +4,8 @@
 //! second sees the first's entry. Rows are judged by the heap as of now, not by a snapshot. While a leaf is latched, vacuum
 //! cannot have finished with it, so the tids on it have not been reused.
 
-use super::page::{self as bp, Item, Target, ord};
 use super::BTree;
+use super::page::{self as bp, Item, Target, ord};
 use crate::WaitPolicy;
 use crate::buffer::{PageMut, PageRef};
 use crate::heap::{Heap, Liveness};

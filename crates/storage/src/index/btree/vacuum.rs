@@ -111,7 +111,10 @@ impl BTree {
         }
         let Some(mut gone) = self.write_link(gone_link, 0)? else { return Ok(false) };
         let g: &[u8] = gone.bytes();
-        if bp::slot_count(g) != bp::first_data(g) || bp::has_flag(g, bp::INCOMPLETE_SPLIT) || bp::is_rightmost(g) {
+        if bp::slot_count(g) != bp::first_data(g)
+            || bp::has_flag(g, bp::INCOMPLETE_SPLIT)
+            || bp::is_rightmost(g)
+        {
             return Ok(false);
         }
         let mut parent = pool.write(self.page_id(parent_block))?;

@@ -38,7 +38,10 @@ fn damaged(what: &str) -> Error {
 pub fn root_of(meta: &Page) -> Result<(BlockNo, u16)> {
     let p = meta.bytes();
     if get_u32(p, META_MAGIC) != MAGIC {
-        return Err(Error::new(SqlState::INDEX_CORRUPTED, "the index's first page is not a B-tree's meta page"));
+        return Err(Error::new(
+            SqlState::INDEX_CORRUPTED,
+            "the index's first page is not a B-tree's meta page",
+        ));
     }
     Ok((get_u32(p, META_ROOT), get_u16(p, META_LEVEL)))
 }
