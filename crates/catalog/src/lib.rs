@@ -29,6 +29,10 @@ pub use acl::{AclItem, AclObject, Privilege};
 pub use catalog::{Catalog, SessionView};
 pub use defs::*;
 pub use object::{DependencyType, DropBehavior, ObjectAddress, StoredExpr};
+pub use quarry_storage::{LockMode, WaitPolicy};
 pub use reader::{CatalogReader, quote_identifier, quote_qualified, relation_noun};
 pub use stored::{join_expressions, split_expressions};
 pub use writer::*;
+
+#[cfg(test)]
+mod tests;

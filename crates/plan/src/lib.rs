@@ -20,6 +20,6 @@ pub use expr::{
     AggregateExpr, BoolTest, CallForm, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue, SubqueryExpr, SubqueryKind,
     SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
 };
-pub use logical::{Cte, CteId, JoinKind, LogicalPlan, RowLock, ScanColumn, SetOpKind};
+pub use logical::{Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, RowLock, ScanColumn, SetOpKind};
 pub use meta::{ColumnId, ColumnMeta, QueryMeta};
 pub use physical::{PhysicalNode, PhysicalPlan, Statement};

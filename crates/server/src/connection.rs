@@ -1,0 +1,218 @@
+//! One connection: the task between a socket and its session.
+//!
+//! Input is framed out of one buffer and handed over message by message; output gathers in another and is written when the
+//! input has no whole message left, when the session says so, or when it has grown past [`FLUSH_BYTES`]. Both buffers are given
+//! back while the connection idles, so that an idle connection costs a few kilobytes.
+
+use crate::startup::{Startup, StartupParams};
+use crate::{auth, frame, listener::Shared, startup};
+use bytes::BytesMut;
+use quarry_common::{Error, Result, Severity, err};
+use quarry_session::{Request, Session, SessionStart, Step, protocol};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Output is written to the socket once it is this long.
+const FLUSH_BYTES: usize = 16 * 1024;
+/// Room made for input at each read.
+const READ_BYTES: usize = 8 * 1024;
+/// Buffers that have grown past this are given back when empty.
+const KEEP_BYTES: usize = 32 * 1024;
+
+/// Serves a connection from its first byte to its last.
+pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    if let Err(e) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, "no TCP_NODELAY: {e}");
+    }
+    let limit = shared.authentication_timeout;
+    let mut out = BytesMut::new();
+    let session = match tokio::time::timeout(limit, start(&mut stream, peer, &shared, &mut out)).await {
+        Ok(Ok(Some(session))) => session,
+        Ok(Ok(None)) => return,
+        Ok(Err(e)) => {
+            let fatal = if e.fields().severity < Severity::Fatal { e.severity(Severity::Fatal) } else { e };
+            tracing::info!(%peer, "connection refused: {}", fatal.message());
+            out.clear();
+            protocol::error_or_notice(&mut out, &fatal, None);
+            // The client may be gone already; there is nobody else to tell.
+            let _ = stream.write_all(&out).await;
+            let _ = stream.shutdown().await;
+            return;
+        }
+        Err(_) => return,
+    };
+    let mut connection = Connection { stream, session, input: BytesMut::new(), out };
+    if let Err(e) = connection.serve().await {
+        tracing::debug!(%peer, "connection lost: {}", e.message());
+    }
+}
+
+/// Negotiates, authenticates, makes the session. `None`: there is none to make.
+async fn start(stream: &mut TcpStream, peer: SocketAddr, shared: &Shared, out: &mut BytesMut) -> Result<Option<Session>> {
+    let params = match startup::negotiate(stream).await? {
+        Startup::Session(params) => params,
+        Startup::Cancel { pid, secret } => {
+            shared.instance.sessions().cancel(pid, secret);
+            return Ok(None);
+        }
+        Startup::Gone => return Ok(None),
+    };
+    negotiate_version(&params, out);
+    let role = shared.instance.login_role(&params.user)?;
+    let is_member = |group: &str| shared.instance.is_member(&params.user, group);
+    auth::authenticate(stream, &shared.hba.load(), &params, peer.ip(), role.as_ref(), &is_member, out).await?;
+    let start = SessionStart {
+        user: params.user.clone(),
+        database: params.database.clone(),
+        settings: params.settings.clone(),
+        client_address: Some(peer),
+    };
+    Session::start(shared.instance.clone(), start, out).map(Some)
+}
+
+/// Tells a client that asked for more than protocol 3.0 what it gets.
+fn negotiate_version(params: &StartupParams, out: &mut BytesMut) {
+    use bytes::BufMut;
+    if params.minor_version == 0 && params.protocol_options.is_empty() {
+        return;
+    }
+    let at = protocol::begin(out, b'v');
+    out.put_i32(3 << 16);
+    out.put_i32(params.protocol_options.len() as i32);
+    for option in &params.protocol_options {
+        out.put_slice(option.as_bytes());
+        out.put_u8(0);
+    }
+    protocol::finish(out, at);
+}
+
+struct Connection {
+    stream: TcpStream,
+    session: Session,
+    input: BytesMut,
+    out: BytesMut,
+}
+
+impl Connection {
+    async fn serve(&mut self) -> Result<()> {
+        self.flush().await?;
+        loop {
+            if !self.handle_buffered().await? {
+                return self.close().await;
+            }
+            self.flush().await?;
+            if !self.read_more().await? {
+                return self.close().await;
+            }
+        }
+    }
+
+    /// Handles every whole message in the input buffer. False: the session is over.
+    async fn handle_buffered(&mut self) -> Result<bool> {
+        loop {
+            let total = match frame::next_frame(&self.input) {
+                Ok(Some((_, total))) => total,
+                Ok(None) => return Ok(true),
+                Err(e) => {
+                    protocol::error_or_notice(&mut self.out, &e, None);
+                    return Ok(false);
+                }
+            };
+            let message = self.input.split_to(total);
+            let mut step = match frame::decode(&message) {
+                Ok(Request::Terminate) => return Ok(false),
+                Ok(request) => self.session.handle(request, &mut self.out),
+                Err(e) => self.session.bad_message(message[0], e, &mut self.out),
+            };
+            drop(message);
+            loop {
+                match step {
+                    Step::Ready => break,
+                    Step::More => self.flush().await?,
+                    Step::WaitDurable(lsn) => self.session.instance().wait_durable(lsn).await,
+                    Step::Closed => return Ok(false),
+                }
+                step = self.session.resume(&mut self.out);
+            }
+            if self.out.len() >= FLUSH_BYTES {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Waits for input, or for something to tell an idle client. False: the client is gone or must go.
+    async fn read_more(&mut self) -> Result<bool> {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            self.input = BytesMut::new();
+        }
+        loop {
+            let signals = self.session.signals().clone();
+            let idle = self.session.idle_limit();
+            tokio::select! {
+                ready = self.stream.readable() => {
+                    ready?;
+                    self.input.reserve(READ_BYTES);
+                    match self.stream.try_read_buf(&mut self.input) {
+                        Ok(0) => return Ok(false),
+                        Ok(_) => return Ok(true),
+                        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
+                        Err(e) => return Err(e.into()),
+                    }
+                }
+                _ = signals.wait() => {
+                    if self.session.on_signal(&mut self.out) == Step::Closed {
+                        return Ok(false);
+                    }
+                    self.flush().await?;
+                }
+                _ = sleep_for(idle) => {
+                    let e = self.session.idle_timeout_error();
+                    protocol::error_or_notice(&mut self.out, &e, None);
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if !self.out.is_empty() {
+            self.stream.write_all(&self.out).await?;
+            self.out.clear();
+        }
+        if self.out.capacity() > KEEP_BYTES || self.input.is_empty() {
+            self.out = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        self.session.end();
+        if !self.out.is_empty() {
+            self.stream.write_all(&self.out).await?;
+        }
+        self.stream.shutdown().await?;
+        Ok(())
+    }
+}
+
+async fn sleep_for(limit: Option<std::time::Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// 53300, for connections over the limit.
+pub(crate) async fn refuse_too_many(mut stream: TcpStream) {
+    // The client must have sent its start-up packet before it reads an answer; whatever comes is not looked at.
+    let mut first = [0u8; 512];
+    let wait = std::time::Duration::from_secs(5);
+    let _ = tokio::time::timeout(wait, stream.read(&mut first)).await;
+    let e: Error = err!(TOO_MANY_CONNECTIONS, "sorry, too many clients already").severity(Severity::Fatal);
+    let mut out = BytesMut::new();
+    protocol::error_or_notice(&mut out, &e, None);
+    let _ = stream.write_all(&out).await;
+    let _ = stream.shutdown().await;
+}

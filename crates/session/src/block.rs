@@ -1,0 +1,201 @@
+//! The transaction block: what BEGIN, COMMIT, ROLLBACK and savepoints do to a session (PostgreSQL: xact.c).
+
+use quarry_common::{Error, Lsn, Result, bail, err};
+use quarry_storage::engine::Storage;
+use quarry_storage::txn::{IsolationLevel, Transaction};
+use std::sync::Arc;
+
+use crate::protocol::TransactionStatus;
+
+/// Where the session stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BlockState {
+    /// No transaction.
+    Idle,
+    /// A transaction around a statement (or a simple query's statements, or an extended-protocol sequence up to Sync).
+    Implicit,
+    /// Between BEGIN and COMMIT.
+    InBlock,
+    /// A statement in the block failed: only ROLLBACK (TO) is taken.
+    Failed,
+}
+
+/// A savepoint by name.
+struct Savepoint {
+    name: String,
+    level: usize,
+    vars_mark: usize,
+    portals_mark: u64,
+}
+
+/// What a block is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct TransactionModes {
+    pub isolation: IsolationLevel,
+    pub read_only: bool,
+    pub deferrable: bool,
+}
+
+/// A session's transaction, if any.
+pub struct Block {
+    state: BlockState,
+    txn: Option<Arc<Transaction>>,
+    savepoints: Vec<Savepoint>,
+    pub modes: TransactionModes,
+    /// Start of the transaction: now().
+    pub started_at: i64,
+    /// Mark in the session's settings at the start.
+    pub vars_mark: usize,
+    /// Whether a statement has run: SET TRANSACTION comes too late then.
+    pub has_run: bool,
+}
+
+impl Default for Block {
+    fn default() -> Block {
+        let modes = TransactionModes { isolation: IsolationLevel::ReadCommitted, read_only: false, deferrable: false };
+        Block { state: BlockState::Idle, txn: None, savepoints: vec![], modes, started_at: 0, vars_mark: 0, has_run: false }
+    }
+}
+
+/// What a savepoint rollback has to undo in the session.
+pub struct RolledBack {
+    pub vars_mark: usize,
+    /// Portals made after this number are gone.
+    pub portals_mark: u64,
+}
+
+impl Block {
+    pub fn state(&self) -> BlockState {
+        self.state
+    }
+    pub fn status(&self) -> TransactionStatus {
+        match self.state {
+            BlockState::Idle | BlockState::Implicit => TransactionStatus::Idle,
+            BlockState::InBlock => TransactionStatus::InTransaction,
+            BlockState::Failed => TransactionStatus::Failed,
+        }
+    }
+    pub fn txn(&self) -> Option<&Arc<Transaction>> {
+        self.txn.as_ref()
+    }
+    /// The current transaction, started (implicitly) if there is none.
+    pub fn ensure(
+        &mut self,
+        storage: &Arc<Storage>,
+        modes: TransactionModes,
+        vars_mark: usize,
+        read_at_inserted: bool,
+    ) -> &Arc<Transaction> {
+        if self.txn.is_none() {
+            let txn = storage.begin(modes.isolation);
+            txn.set_read_at_inserted(read_at_inserted);
+            self.txn = Some(Arc::new(txn));
+            self.modes = modes;
+            self.started_at = crate::clock::now();
+            self.vars_mark = vars_mark;
+            self.has_run = false;
+            if self.state == BlockState::Idle {
+                self.state = BlockState::Implicit;
+            }
+        }
+        self.txn.as_ref().expect("started above")
+    }
+    /// BEGIN: the implicit transaction becomes a block. False: there was one already (25001 warning).
+    pub fn begin(&mut self) -> bool {
+        match self.state {
+            BlockState::InBlock | BlockState::Failed => false,
+            BlockState::Idle | BlockState::Implicit => {
+                self.state = BlockState::InBlock;
+                true
+            }
+        }
+    }
+    /// The statement failed: a block becomes failed and its writes since the last savepoint are undone by ROLLBACK; an
+    /// implicit transaction is over.
+    pub fn fail(&mut self) {
+        match self.state {
+            BlockState::InBlock => self.state = BlockState::Failed,
+            BlockState::Implicit => self.abort(),
+            BlockState::Idle | BlockState::Failed => {}
+        }
+    }
+    /// Ends the transaction, making it permanent. `Some`: its commit record, not yet durable.
+    pub fn commit(&mut self) -> Result<Option<Lsn>> {
+        self.savepoints.clear();
+        self.state = BlockState::Idle;
+        match self.txn.take() {
+            Some(txn) => txn.commit(),
+            None => Ok(None),
+        }
+    }
+    /// Ends the transaction, undoing it.
+    pub fn abort(&mut self) {
+        self.savepoints.clear();
+        self.state = BlockState::Idle;
+        if let Some(txn) = self.txn.take() {
+            txn.abort();
+        }
+    }
+    /// SAVEPOINT.
+    pub fn savepoint(&mut self, name: &str, vars_mark: usize, portals_mark: u64) -> Result<()> {
+        self.require_block("SAVEPOINT")?;
+        let Some(txn) = &self.txn else { return Err(no_block("SAVEPOINT")) };
+        let level = txn.savepoint();
+        self.savepoints.push(Savepoint { name: name.to_string(), level, vars_mark, portals_mark });
+        Ok(())
+    }
+    /// RELEASE SAVEPOINT.
+    pub fn release(&mut self, name: &str) -> Result<()> {
+        self.require_block("RELEASE SAVEPOINT")?;
+        let at = self.find_savepoint(name)?;
+        if let Some(txn) = &self.txn {
+            txn.release(self.savepoints[at].level);
+        }
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+    /// ROLLBACK TO SAVEPOINT: also takes a failed block back to life.
+    pub fn rollback_to(&mut self, name: &str) -> Result<RolledBack> {
+        self.require_block("ROLLBACK TO SAVEPOINT")?;
+        let at = self.find_savepoint(name)?;
+        let s = &self.savepoints[at];
+        let undone = RolledBack { vars_mark: s.vars_mark, portals_mark: s.portals_mark };
+        if let Some(txn) = &self.txn {
+            txn.rollback_to(s.level);
+        }
+        self.savepoints.truncate(at + 1);
+        self.state = BlockState::InBlock;
+        Ok(undone)
+    }
+    fn find_savepoint(&self, name: &str) -> Result<usize> {
+        match self.savepoints.iter().rposition(|s| s.name == name) {
+            Some(at) => Ok(at),
+            None => bail!(S_E_INVALID_SPECIFICATION, "savepoint \"{name}\" does not exist"),
+        }
+    }
+    /// 25P01 unless in a block.
+    pub fn require_block(&self, command: &str) -> Result<()> {
+        match self.state {
+            BlockState::InBlock | BlockState::Failed => Ok(()),
+            BlockState::Idle | BlockState::Implicit => Err(no_block(command)),
+        }
+    }
+    /// 25001 if in a block.
+    pub fn forbid_block(&self, command: &str) -> Result<()> {
+        match self.state {
+            BlockState::InBlock | BlockState::Failed => {
+                Err(err!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block"))
+            }
+            BlockState::Idle | BlockState::Implicit => Ok(()),
+        }
+    }
+}
+
+fn no_block(command: &str) -> Error {
+    err!(NO_ACTIVE_SQL_TRANSACTION, "{command} can only be used in transaction blocks")
+}
+
+/// 25P02: what a failed block answers to anything but its end.
+pub fn aborted() -> Error {
+    err!(IN_FAILED_SQL_TRANSACTION, "current transaction is aborted, commands ignored until end of transaction block")
+}

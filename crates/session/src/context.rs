@@ -1,0 +1,391 @@
+//! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
+
+use crate::instance::Instance;
+use crate::signals::{CancelReason, Signals};
+use crate::vars::{SessionVars, SetScope};
+use parking_lot::Mutex;
+use quarry_catalog::{CatalogReader, SessionView, info};
+use quarry_common::settings::Settings;
+use quarry_common::{Error, Oid, Result, Severity, err};
+use quarry_functions::SessionEnv;
+use quarry_storage::txn::Transaction;
+use quarry_types::Datum;
+use quarry_types::datetime::TimeZone;
+use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Settings that input and output depend on, worked out once per change.
+#[derive(Clone)]
+struct Formats {
+    version: u64,
+    io: IoContext<'static>,
+}
+
+/// Shared between a session and the statements it runs.
+pub struct SessionContext {
+    pub instance: Arc<Instance>,
+    pub signals: Arc<Signals>,
+    pub database: (Oid, String),
+    pub session_user: (Oid, String),
+    current_user: Mutex<(Oid, String, bool)>,
+    pub vars: Mutex<SessionVars>,
+    formats: Mutex<Option<Formats>>,
+    view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
+    temp_schema: Mutex<Option<Oid>>,
+    notices: Mutex<Vec<Error>>,
+    pub transaction_start: AtomicI64,
+    pub statement_start: AtomicI64,
+    /// State of random(): xorshift64*, seeded by setseed or the clock.
+    random: AtomicU64,
+    /// The reader of the running statement, for functions that ask the catalog.
+    reader: Mutex<Option<CatalogReader>>,
+    sequences: Mutex<Sequences>,
+}
+
+/// currval and lastval.
+#[derive(Default)]
+struct Sequences {
+    current: HashMap<Oid, i64>,
+    last: Option<Oid>,
+}
+
+impl SessionContext {
+    pub fn new(
+        instance: Arc<Instance>,
+        signals: Arc<Signals>,
+        database: (Oid, String),
+        user: (Oid, String, bool),
+    ) -> SessionContext {
+        let now = crate::clock::now();
+        let base = instance.settings();
+        SessionContext {
+            instance,
+            signals,
+            database,
+            session_user: (user.0, user.1.clone()),
+            current_user: Mutex::new(user),
+            vars: Mutex::new(SessionVars::new(base)),
+            formats: Mutex::new(None),
+            view: Mutex::new(None),
+            temp_schema: Mutex::new(None),
+            notices: Mutex::new(vec![]),
+            transaction_start: AtomicI64::new(now),
+            statement_start: AtomicI64::new(now),
+            random: AtomicU64::new(now as u64 | 1),
+            reader: Mutex::new(None),
+            sequences: Mutex::default(),
+        }
+    }
+    /// The current settings.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.vars.lock().current().clone()
+    }
+    pub fn is_superuser(&self) -> bool {
+        self.current_user.lock().2
+    }
+    /// SET ROLE, SET SESSION AUTHORIZATION.
+    pub fn set_current_user(&self, oid: Oid, name: &str, superuser: bool) {
+        *self.current_user.lock() = (oid, name.to_string(), superuser);
+        *self.view.lock() = None;
+    }
+    /// What the catalog needs to know of the session: user and search path.
+    pub fn view(&self) -> Arc<SessionView> {
+        let user = self.current_user.lock().0;
+        let vars = self.vars.lock();
+        let mut view = self.view.lock();
+        if let Some((version, for_user, v)) = &*view
+            && *version == vars.version()
+            && *for_user == user
+        {
+            return v.clone();
+        }
+        let made = Arc::new(SessionView {
+            user,
+            session_user: self.session_user.0,
+            search_path: split_search_path(vars.current().text("search_path")),
+            temp_schema: *self.temp_schema.lock(),
+            session_id: self.signals.pid as u32,
+        });
+        *view = Some((vars.version(), user, made.clone()));
+        made
+    }
+    /// Remembers the session's schema of temporary objects.
+    pub fn set_temp_schema(&self, oid: Option<Oid>) {
+        *self.temp_schema.lock() = oid;
+        *self.view.lock() = None;
+    }
+    pub fn temp_schema(&self) -> Option<Oid> {
+        *self.temp_schema.lock()
+    }
+    /// Formats of the current settings, without names: `IoContext { names: &reader, ..context.io() }`.
+    pub fn io(&self) -> IoContext<'static> {
+        let vars = self.vars.lock();
+        let mut formats = self.formats.lock();
+        let fresh = formats.as_ref().is_some_and(|f| f.version == vars.version());
+        if !fresh {
+            *formats = Some(Formats { version: vars.version(), io: make_io(vars.current()) });
+        }
+        let mut io = formats.as_ref().expect("made above").io.clone();
+        io.now_us = self.transaction_start.load(Ordering::Relaxed);
+        io
+    }
+    /// Sets the statement's reader, which functions ask.
+    pub fn set_reader(&self, reader: Option<CatalogReader>) {
+        *self.reader.lock() = reader;
+    }
+    fn reader(&self) -> Result<CatalogReader> {
+        self.reader.lock().clone().ok_or_else(|| Error::internal("no statement is running"))
+    }
+    /// A reader for a transaction of this session.
+    pub fn reader_for(&self, txn: &Arc<Transaction>) -> CatalogReader {
+        self.instance.catalog().reader(self.database.0, txn, &self.view())
+    }
+    pub fn take_notices(&self) -> Vec<Error> {
+        std::mem::take(&mut *self.notices.lock())
+    }
+    pub fn push_notice(&self, severity: Severity, error: Error) {
+        let vars = self.vars.lock();
+        let level = vars.current().text("client_min_messages");
+        if severity >= notice_threshold(level) || severity == Severity::Info {
+            self.notices.lock().push(error.severity(severity));
+        }
+    }
+    /// The error of a pending cancel or timeout, which is thereby taken.
+    pub fn cancel_error(&self) -> Error {
+        match self.signals.take_cancel() {
+            CancelReason::StatementTimeout => err!(QUERY_CANCELED, "canceling statement due to statement timeout"),
+            CancelReason::Terminate => {
+                err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command").severity(Severity::Fatal)
+            }
+            CancelReason::IdleInTransaction => {
+                err!(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "terminating connection due to idle-in-transaction timeout")
+                    .severity(Severity::Fatal)
+            }
+            CancelReason::UserRequest | CancelReason::None => Error::cancelled(),
+        }
+    }
+    /// DISCARD SEQUENCES.
+    pub fn forget_sequences(&self) {
+        *self.sequences.lock() = Sequences::default();
+    }
+}
+
+/// Which notices are sent.
+fn notice_threshold(setting: &str) -> Severity {
+    match setting {
+        "error" => Severity::Error,
+        "warning" => Severity::Warning,
+        "notice" => Severity::Notice,
+        "log" => Severity::Log,
+        _ => Severity::Debug,
+    }
+}
+
+/// `"$user", public` as a list; quotes protect, unquoted names fold.
+pub fn split_search_path(text: &str) -> Vec<String> {
+    let mut out = vec![];
+    let mut chars = text.chars().peekable();
+    loop {
+        while chars.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
+        let Some(c) = chars.peek().copied() else { return out };
+        let mut name = String::new();
+        if c == '"' {
+            chars.next();
+            while let Some(c) = chars.next() {
+                if c == '"' {
+                    if chars.next_if(|c| *c == '"').is_none() {
+                        break;
+                    }
+                }
+                name.push(c);
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| *c != ',') {
+                name.extend(c.to_lowercase());
+            }
+            name.truncate(name.trim_end().len());
+        }
+        if !name.is_empty() {
+            out.push(name);
+        }
+    }
+}
+
+fn make_io(settings: &Settings) -> IoContext<'static> {
+    let mut io = IoContext { names: &NoNames, ..IoContext::default() };
+    for word in settings.text("DateStyle").split(',').map(|w| w.trim().to_ascii_lowercase()) {
+        match word.as_str() {
+            "iso" => io.date_style = DateStyle::Iso,
+            "sql" => io.date_style = DateStyle::Sql,
+            "postgres" => io.date_style = DateStyle::Postgres,
+            "german" => io.date_style = DateStyle::German,
+            "ymd" => io.date_order = DateOrder::Ymd,
+            "dmy" => io.date_order = DateOrder::Dmy,
+            _ => io.date_order = DateOrder::Mdy,
+        }
+    }
+    io.interval_style = match settings.text("IntervalStyle") {
+        "postgres_verbose" => IntervalStyle::PostgresVerbose,
+        "sql_standard" => IntervalStyle::SqlStandard,
+        "iso_8601" => IntervalStyle::Iso8601,
+        _ => IntervalStyle::Postgres,
+    };
+    io.bytea_output = if settings.text("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
+    io.extra_float_digits = settings.int("extra_float_digits") as i32;
+    io.time_zone = crate::settings_check::time_zone(settings.text("TimeZone")).unwrap_or_else(|_| TimeZone::utc());
+    io
+}
+
+impl SessionEnv for SessionContext {
+    fn transaction_timestamp(&self) -> i64 {
+        self.transaction_start.load(Ordering::Relaxed)
+    }
+    fn statement_timestamp(&self) -> i64 {
+        self.statement_start.load(Ordering::Relaxed)
+    }
+    fn clock_timestamp(&self) -> i64 {
+        crate::clock::now()
+    }
+    fn check_cancelled(&self) -> Result<()> {
+        if self.signals.is_cancelled() { Err(self.cancel_error()) } else { Ok(()) }
+    }
+    fn notice(&self, severity: Severity, error: Error) {
+        self.push_notice(severity, error);
+    }
+    fn random(&self) -> f64 {
+        let step = |mut x: u64| {
+            x ^= x >> 12;
+            x ^= x << 25;
+            x ^ x >> 27
+        };
+        let mut next = 0;
+        // Relaxed: the numbers need no order among threads.
+        let _ = self.random.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |x| {
+            next = step(x);
+            Some(next)
+        });
+        (next.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
+    }
+    fn set_seed(&self, seed: f64) {
+        self.random.store(seed.to_bits() | 1, Ordering::Relaxed);
+    }
+    fn current_user(&self) -> (Oid, String) {
+        let u = self.current_user.lock();
+        (u.0, u.1.clone())
+    }
+    fn session_user(&self) -> (Oid, String) {
+        self.session_user.clone()
+    }
+    fn current_database(&self) -> (Oid, String) {
+        self.database.clone()
+    }
+    fn current_schemas(&self, include_implicit: bool) -> Vec<String> {
+        self.reader().and_then(|r| r.current_schemas(include_implicit)).unwrap_or_default()
+    }
+    fn backend_pid(&self) -> i32 {
+        self.signals.pid
+    }
+    fn setting(&self, name: &str) -> Option<String> {
+        self.vars.lock().current().show(name)
+    }
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        let scope = if local { SetScope::Local } else { SetScope::Session };
+        let superuser = self.is_superuser();
+        let mut vars = self.vars.lock();
+        match value {
+            Some(text) => {
+                let text = crate::settings_check::normalise(name, text)?;
+                vars.set(name, &text, scope, superuser)?
+            }
+            None => vars.reset(name, scope, superuser)?,
+        }
+        Ok(vars.current().show(name).unwrap_or_default())
+    }
+    fn nextval(&self, sequence: Oid) -> Result<i64> {
+        let def = self.sequence(sequence)?;
+        let txn = self.reader()?.txn().clone();
+        let value = crate::sequence::nextval(self.instance.storage(), &txn, &def)?;
+        let mut s = self.sequences.lock();
+        s.current.insert(sequence, value);
+        s.last = Some(sequence);
+        Ok(value)
+    }
+    fn currval(&self, sequence: Oid) -> Result<i64> {
+        let found = self.sequences.lock().current.get(&sequence).copied();
+        found.ok_or_else(|| {
+            let name = self.reader().ok().and_then(|r| r.relation(sequence).ok().flatten()).map(|r| r.name.clone());
+            err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "currval of sequence \"{}\" is not yet defined in this session",
+                name.unwrap_or_default()
+            )
+        })
+    }
+    fn lastval(&self) -> Result<i64> {
+        let s = self.sequences.lock();
+        match s.last.and_then(|o| s.current.get(&o)) {
+            Some(v) => Ok(*v),
+            None => Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")),
+        }
+    }
+    fn setval(&self, sequence: Oid, value: i64, is_called: bool) -> Result<()> {
+        let def = self.sequence(sequence)?;
+        if value < def.min || value > def.max {
+            let name = self.reader()?.relation(sequence)?.map(|r| r.name.clone()).unwrap_or_default();
+            return Err(err!(
+                NUMERIC_VALUE_OUT_OF_RANGE,
+                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})",
+                def.min,
+                def.max
+            ));
+        }
+        let txn = self.reader()?.txn().clone();
+        crate::sequence::setval(self.instance.storage(), &txn, &def, value, is_called)?;
+        if is_called {
+            self.sequences.lock().current.insert(sequence, value);
+        }
+        Ok(())
+    }
+    fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
+        let txn = self.reader()?.txn().clone();
+        Ok(if assign { Some(txn.assign_xid().0) } else { txn.xid().map(|x| x.0) })
+    }
+    fn catalog_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
+        let reader = self.reader()?;
+        let io = IoContext { names: &reader, ..self.io() };
+        info::call(&reader, function, args, &io)
+    }
+    fn catalog_rows(&self, function: &'static str, args: &[Datum]) -> Result<Vec<Vec<Datum>>> {
+        let reader = self.reader()?;
+        let io = IoContext { names: &reader, ..self.io() };
+        match info::rows(&reader, function, args, &io)? {
+            Some(rows) => Ok(rows),
+            None => crate::server_rows::rows(self, &reader, function, args),
+        }
+    }
+    fn server_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
+        crate::server_functions::call(self, &self.reader()?, function, args)
+    }
+}
+
+impl SessionContext {
+    fn sequence(&self, oid: Oid) -> Result<Arc<quarry_catalog::SequenceDef>> {
+        match self.reader()?.sequence(oid)? {
+            Some(def) => Ok(def),
+            None => Err(err!(WRONG_OBJECT_TYPE, "relation with OID {oid} is not a sequence")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_paths() {
+        assert_eq!(split_search_path("\"$user\", public"), ["$user", "public"]);
+        assert_eq!(split_search_path("A, \"B \"\"c\", "), ["a", "B \"c"]);
+    }
+}

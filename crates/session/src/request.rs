@@ -1,0 +1,33 @@
+//! What a client asks of its session: protocol messages without the wire around them.
+
+/// A frontend message. Borrowed from the connection's input buffer.
+#[derive(Clone, Debug)]
+pub enum Request<'a> {
+    Query(&'a str),
+    Parse { name: &'a str, sql: &'a str, param_types: Vec<u32> },
+    Bind { portal: &'a str, statement: &'a str, param_formats: Vec<i16>, params: Vec<Option<&'a [u8]>>, result_formats: Vec<i16> },
+    Describe { portal: bool, name: &'a str },
+    Execute { portal: &'a str, max_rows: i32 },
+    Close { portal: bool, name: &'a str },
+    Flush,
+    Sync,
+    CopyData(&'a [u8]),
+    CopyDone,
+    CopyFail(&'a str),
+    /// Function call protocol: refused by name.
+    FunctionCall,
+    Terminate,
+}
+
+/// What the connection does after a session took a message or went on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The next message can be handled.
+    Ready,
+    /// There is more to do and the output is worth sending first: send, then call `resume`.
+    More,
+    /// Wait until the log is durable up to here, then call `resume`.
+    WaitDurable(quarry_common::Lsn),
+    /// Send what there is and close.
+    Closed,
+}

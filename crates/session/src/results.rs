@@ -1,0 +1,225 @@
+//! Result rows as DataRow messages, straight from column vectors into the output buffer.
+
+use crate::protocol::{self, FieldDescription};
+use bytes::{BufMut, BytesMut};
+use quarry_common::{Error, Result};
+use quarry_types::io::{IoContext, TypeRef};
+use quarry_types::{Batch, Datum, PhysicalType, SqlType, Vector, VectorData, oids};
+
+/// How one column is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Path {
+    /// The bytes as they lie: text types (in both formats), bytea and the like in binary.
+    Raw,
+    Integer,
+    /// The type's fixed-width binary form is the value, big endian.
+    BinaryFixed,
+    Bool,
+    /// Through the type's output or send function.
+    General,
+}
+
+struct Column {
+    ty: TypeRef,
+    binary: bool,
+    path: Path,
+}
+
+/// Writes rows of one result.
+pub struct RowWriter {
+    columns: Vec<Column>,
+    scratch: Vec<u8>,
+}
+
+/// Types whose text form is their bytes.
+fn is_plain_text(oid: quarry_common::Oid) -> bool {
+    matches!(oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN | oids::CSTRING)
+}
+
+fn path_of(ty: &TypeRef, binary: bool) -> Path {
+    use PhysicalType as P;
+    if is_plain_text(ty.oid) || binary && ty.oid == oids::BYTEA {
+        return Path::Raw;
+    }
+    match (ty.physical, binary) {
+        (P::I16 | P::I64 | P::I32, _) if !matches!(ty.oid, oids::INT2 | oids::INT4 | oids::INT8) => match binary {
+            // Dates and timestamps are sent as the numbers they are.
+            true if matches!(ty.oid, oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ | oids::TIME) => Path::BinaryFixed,
+            _ => Path::General,
+        },
+        (P::I16 | P::I32 | P::I64, false) => Path::Integer,
+        (P::U32, false) if ty.oid == oids::OID => Path::Integer,
+        (P::Bool, false) => Path::Bool,
+        (P::I16 | P::I32 | P::I64 | P::F32 | P::F64 | P::Bool, true) => Path::BinaryFixed,
+        (P::U32, true) if ty.oid == oids::OID => Path::BinaryFixed,
+        _ => Path::General,
+    }
+}
+
+/// The format of column `i`: none given means text, one given is for all.
+pub fn format_of(formats: &[i16], i: usize) -> i16 {
+    match formats {
+        [] => 0,
+        [one] => *one,
+        many => many.get(i).copied().unwrap_or(0),
+    }
+}
+
+impl RowWriter {
+    pub fn new(types: &[SqlType], formats: &[i16], io: &IoContext<'_>) -> Result<RowWriter> {
+        let columns = types
+            .iter()
+            .enumerate()
+            .map(|(i, ty)| {
+                let ty = io.type_ref(ty.oid)?;
+                let binary = format_of(formats, i) == 1;
+                Ok(Column { path: path_of(&ty, binary), ty, binary })
+            })
+            .collect::<Result<_>>()?;
+        Ok(RowWriter { columns, scratch: vec![] })
+    }
+
+    /// Appends the batch's rows from its `from`-th selected row on, until `max` rows or `bytes_max` bytes are written.
+    /// Returns how many.
+    pub fn write_batch(
+        &mut self,
+        batch: &Batch,
+        from: usize,
+        max: usize,
+        bytes_max: usize,
+        io: &IoContext<'_>,
+        out: &mut BytesMut,
+    ) -> Result<usize> {
+        let start = out.len();
+        let mut written = 0;
+        for i in batch.rows().iter().skip(from).take(max) {
+            let at = protocol::begin(out, b'D');
+            out.put_i16(self.columns.len() as i16);
+            for (c, vector) in self.columns.iter().zip(&batch.columns) {
+                write_vector_value(c, vector, i, io, &mut self.scratch, out)?;
+            }
+            finish_row(out, at)?;
+            written += 1;
+            if out.len() - start >= bytes_max {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Appends one row given as scalars: the short path.
+    pub fn write_row(&mut self, row: &[Datum], io: &IoContext<'_>, out: &mut BytesMut) -> Result<()> {
+        let at = protocol::begin(out, b'D');
+        out.put_i16(self.columns.len() as i16);
+        for (c, value) in self.columns.iter().zip(row) {
+            write_datum(c, value, io, &mut self.scratch, out)?;
+        }
+        finish_row(out, at)
+    }
+}
+
+/// Patches the row's length; 54000 for rows no message can hold.
+fn finish_row(out: &mut BytesMut, at: usize) -> Result<()> {
+    if out.len() - at > 0x3fff_ffff {
+        return Err(quarry_common::err!(PROGRAM_LIMIT_EXCEEDED, "result row is too long for a message"));
+    }
+    protocol::finish(out, at);
+    Ok(())
+}
+
+fn put_value(out: &mut BytesMut, bytes: &[u8]) {
+    out.put_i32(bytes.len() as i32);
+    out.put_slice(bytes);
+}
+
+fn put_integer(out: &mut BytesMut, v: impl itoa::Integer) {
+    let mut buffer = itoa::Buffer::new();
+    put_value(out, buffer.format(v).as_bytes());
+}
+
+fn write_vector_value(
+    c: &Column,
+    vector: &Vector,
+    row: usize,
+    io: &IoContext<'_>,
+    scratch: &mut Vec<u8>,
+    out: &mut BytesMut,
+) -> Result<()> {
+    if vector.is_null(row) {
+        out.put_i32(-1);
+        return Ok(());
+    }
+    let i = vector.slot(row);
+    match (c.path, vector.data()) {
+        (Path::Raw, VectorData::Bytes(v)) => put_value(out, v.get(i)),
+        (Path::Integer, VectorData::I16(v)) => put_integer(out, v[i]),
+        (Path::Integer, VectorData::I32(v)) => put_integer(out, v[i]),
+        (Path::Integer, VectorData::I64(v)) => put_integer(out, v[i]),
+        (Path::Integer, VectorData::U32(v)) => put_integer(out, v[i]),
+        (Path::Bool, VectorData::Bool(v)) => put_value(out, if v[i] { b"t" } else { b"f" }),
+        (Path::BinaryFixed, VectorData::I16(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::I32(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::I64(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::U32(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::F32(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::F64(v)) => put_value(out, &v[i].to_be_bytes()),
+        (Path::BinaryFixed, VectorData::Bool(v)) => put_value(out, &[v[i] as u8]),
+        _ => write_general(c, &vector.datum(row), io, scratch, out)?,
+    }
+    Ok(())
+}
+
+fn write_datum(c: &Column, value: &Datum, io: &IoContext<'_>, scratch: &mut Vec<u8>, out: &mut BytesMut) -> Result<()> {
+    match (c.path, value) {
+        (_, Datum::Null) => out.put_i32(-1),
+        (Path::Raw, Datum::Bytes(v)) => put_value(out, v),
+        (Path::Integer, Datum::I16(v)) => put_integer(out, *v),
+        (Path::Integer, Datum::I32(v)) => put_integer(out, *v),
+        (Path::Integer, Datum::I64(v)) => put_integer(out, *v),
+        (Path::Integer, Datum::U32(v)) => put_integer(out, *v),
+        (Path::Bool, Datum::Bool(v)) => put_value(out, if *v { b"t" } else { b"f" }),
+        (Path::BinaryFixed, Datum::I16(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::I32(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::I64(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::U32(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::F32(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::F64(v)) => put_value(out, &v.to_be_bytes()),
+        (Path::BinaryFixed, Datum::Bool(v)) => put_value(out, &[*v as u8]),
+        _ => write_general(c, value, io, scratch, out)?,
+    }
+    Ok(())
+}
+
+fn write_general(c: &Column, value: &Datum, io: &IoContext<'_>, scratch: &mut Vec<u8>, out: &mut BytesMut) -> Result<()> {
+    scratch.clear();
+    if c.binary { c.ty.send(value, io, scratch)? } else { c.ty.output(value, io, scratch)? }
+    put_value(out, scratch);
+    Ok(())
+}
+
+/// RowDescription's fields. `sources` are table OID and attribute number of plain columns.
+pub fn describe(
+    columns: &[(String, SqlType, Option<(quarry_common::Oid, i16)>)],
+    formats: &[i16],
+    io: &IoContext<'_>,
+) -> Result<Vec<FieldDescription>> {
+    if columns.len() > i16::MAX as usize {
+        return Err(Error::internal("too many result columns"));
+    }
+    columns
+        .iter()
+        .enumerate()
+        .map(|(i, (name, ty, source))| {
+            let info = io.type_ref(ty.oid)?;
+            // Domains are described as their base type, as drivers know no domains.
+            let (oid, typmod) = match info.base {
+                Some(base) if ty.typmod == -1 => (base.oid, base.typmod),
+                Some(base) => (base.oid, ty.typmod),
+                None => (ty.oid, ty.typmod),
+            };
+            let (table, attribute) = source.map_or((0, 0), |(t, a)| (t.0, a));
+            let format = format_of(formats, i);
+            Ok(FieldDescription { name: name.clone(), table, attribute, type_oid: oid.0, type_len: info.typlen, typmod, format })
+        })
+        .collect()
+}

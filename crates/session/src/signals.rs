@@ -1,0 +1,184 @@
+//! The sessions of a server, and what others may do to one: cancel its statement, end it, wake it.
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use quarry_common::Oid;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
+use tokio::sync::Notify;
+
+/// Why a running statement is to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum CancelReason {
+    None = 0,
+    UserRequest = 1,
+    StatementTimeout = 2,
+    Terminate = 3,
+    IdleInTransaction = 4,
+}
+
+/// One session as others reach it.
+#[derive(Debug)]
+pub struct Signals {
+    pub pid: i32,
+    secret: i32,
+    /// Looked at by everything that runs long or waits; set together with `reason`.
+    cancel: Arc<AtomicBool>,
+    reason: AtomicU8,
+    terminate: AtomicBool,
+    wake: Notify,
+    /// What pg_stat_activity shows.
+    pub activity: Mutex<Activity>,
+}
+
+/// The visible state of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    pub user: Oid,
+    pub database: Oid,
+    pub application_name: String,
+    pub client: Option<std::net::SocketAddr>,
+    pub backend_start: i64,
+    pub xact_start: Option<i64>,
+    pub query_start: Option<i64>,
+    pub state_change: i64,
+    /// "active", "idle", "idle in transaction", "idle in transaction (aborted)".
+    pub state: &'static str,
+    pub query: Arc<str>,
+}
+
+impl Signals {
+    /// The flag that storage's waits and the executor look at.
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        self.cancel.clone()
+    }
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+    /// Asks the running statement to stop. The first reason counts.
+    pub fn cancel(&self, reason: CancelReason) {
+        // A reason already given stays; the flag is set after it so that whoever sees the flag sees a reason.
+        let _ = self.reason.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
+        self.cancel.store(true, Ordering::Release);
+    }
+    /// Takes the reason and clears the request.
+    pub fn take_cancel(&self) -> CancelReason {
+        self.cancel.store(false, Ordering::Release);
+        match self.reason.swap(0, Ordering::AcqRel) {
+            1 => CancelReason::UserRequest,
+            2 => CancelReason::StatementTimeout,
+            3 => CancelReason::Terminate,
+            4 => CancelReason::IdleInTransaction,
+            _ => CancelReason::None,
+        }
+    }
+    /// Ends the session: now if idle, else as soon as its statement stops.
+    pub fn terminate(&self) {
+        self.terminate.store(true, Ordering::Release);
+        self.cancel(CancelReason::Terminate);
+        self.wake.notify_one();
+    }
+    pub fn is_terminated(&self) -> bool {
+        self.terminate.load(Ordering::Acquire)
+    }
+    /// Wakes an idle session's connection.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+    /// Waits to be woken.
+    pub async fn wait(&self) {
+        self.wake.notified().await
+    }
+    pub fn secret(&self) -> i32 {
+        self.secret
+    }
+}
+
+/// All sessions, by process id (a number of ours: there is one process).
+#[derive(Debug)]
+pub struct Sessions {
+    next_pid: AtomicI32,
+    by_pid: Mutex<HashMap<i32, Arc<Signals>>>,
+    stopping: AtomicBool,
+}
+
+impl Default for Sessions {
+    fn default() -> Sessions {
+        Sessions { next_pid: AtomicI32::new(1), by_pid: Mutex::default(), stopping: AtomicBool::new(false) }
+    }
+}
+
+impl Sessions {
+    /// Registers a new session; `secret` is random.
+    pub fn register(&self, secret: i32, activity: Activity) -> Arc<Signals> {
+        let mut sessions = self.by_pid.lock();
+        let pid = loop {
+            let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
+            if pid <= 0 {
+                self.next_pid.store(1, Ordering::Relaxed);
+            } else if !sessions.contains_key(&pid) {
+                break pid;
+            }
+        };
+        let signals = Arc::new(Signals {
+            pid,
+            secret,
+            cancel: Arc::default(),
+            reason: AtomicU8::new(0),
+            terminate: AtomicBool::new(self.stopping.load(Ordering::Acquire)),
+            wake: Notify::new(),
+            activity: Mutex::new(activity),
+        });
+        sessions.insert(pid, signals.clone());
+        signals
+    }
+    pub fn unregister(&self, pid: i32) {
+        self.by_pid.lock().remove(&pid);
+    }
+    pub fn get(&self, pid: i32) -> Option<Arc<Signals>> {
+        self.by_pid.lock().get(&pid).cloned()
+    }
+    /// A CancelRequest: ignored unless the secret fits.
+    pub fn cancel(&self, pid: i32, secret: i32) {
+        if let Some(s) = self.get(pid)
+            && s.secret == secret
+        {
+            s.cancel(CancelReason::UserRequest);
+        }
+    }
+    /// All sessions, in no order.
+    pub fn all(&self) -> Vec<Arc<Signals>> {
+        self.by_pid.lock().values().cloned().collect()
+    }
+    /// Ends every session, those that are just starting too.
+    pub fn terminate_all(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for s in self.all() {
+            s.terminate();
+        }
+    }
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cancel_needs_the_secret_and_keeps_the_first_reason() {
+        let all = Sessions::default();
+        let s = all.register(42, Activity::default());
+        all.cancel(s.pid, 41);
+        assert!(!s.is_cancelled());
+        all.cancel(s.pid, 42);
+        s.cancel(CancelReason::StatementTimeout);
+        assert!(s.is_cancelled());
+        assert_eq!(s.take_cancel(), CancelReason::UserRequest);
+        assert_eq!(s.take_cancel(), CancelReason::None);
+        all.unregister(s.pid);
+        assert!(all.get(s.pid).is_none());
+    }
+}

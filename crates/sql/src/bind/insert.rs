@@ -1,0 +1,549 @@
+//! INSERT (PostgreSQL: analyze.c, rewriteHandler.c for defaults, plancat.c for ON CONFLICT inference).
+
+use super::coerce::at;
+use super::scope::{ExprKind as Place, NsItem, Scope, SYSTEM_COLUMNS};
+use super::{Binder, Bound, Typed};
+use crate::ast::{self, ConflictAction, ConflictTarget, ExprKind, InsertSource, NO_POS, Overriding, Pos, QueryBody};
+use quarry_catalog::{Identity, LockMode, RelKind, Relation};
+use quarry_common::{Error, Result, err};
+use quarry_functions::{CastContext, registry};
+use quarry_plan::{
+    BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction, Returning,
+    ScanColumn, TableWrite,
+};
+use quarry_types::{Datum, SqlType, oids};
+use std::sync::Arc;
+
+/// A column that INSERT gives a value, perhaps only a part of it.
+struct Assigned<'q> {
+    /// Index in the relation's columns.
+    column: usize,
+    steps: &'q [ast::Indirection],
+    pos: Pos,
+}
+
+/// OID of `nextval(regclass)`.
+const NEXTVAL: quarry_common::Oid = quarry_common::Oid(1574);
+
+impl Binder<'_> {
+    pub(super) fn insert(&mut self, ins: &ast::Insert) -> Result<Bound> {
+        let visible = self.ctes.len();
+        let bound = self.insert_inner(ins);
+        self.ctes.truncate(visible);
+        bound
+    }
+
+    fn insert_inner(&mut self, ins: &ast::Insert) -> Result<Bound> {
+        let ctes = match &ins.with {
+            Some(w) => self.with_clause(w)?,
+            None => vec![],
+        };
+        let relation = self.write_target(&ins.relation, "insert into")?;
+        let assigned = self.insert_columns(ins, &relation)?;
+        let wanted: Vec<SqlType> = assigned.iter().map(|a| self.assigned_type(&relation, a)).collect::<Result<_>>()?;
+        let overriding_user = ins.overriding == Some(Overriding::User);
+        let (source, values) = match &ins.source {
+            InsertSource::DefaultValues => {
+                let row = self.insert_row(&relation, &[], vec![], overriding_user)?;
+                self.one_row_source(&relation, vec![row])
+            }
+            InsertSource::Query(q) => match simple_values(q) {
+                Some(rows) => self.insert_values(ins, &relation, &assigned, rows)?,
+                None => self.insert_query(ins, &relation, &assigned, &wanted, q)?,
+            },
+        };
+        let target = self.table_write(&relation)?;
+        let alias = ins.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
+        let on_conflict = match &ins.on_conflict {
+            Some(c) => Some(self.on_conflict(c, &target, &alias)?),
+            None => None,
+        };
+        let (returning, output) = self.returning(&ins.returning, &target, &alias, vec![])?;
+        let plan = LogicalPlan::Insert { target: Box::new(target), source: Box::new(source), values, on_conflict, returning };
+        let plan = self.wrap_ctes(ctes, plan);
+        Ok(Bound { plan, output })
+    }
+
+    /// The table a change is about; errors for what can't be written.
+    pub(super) fn write_target(&mut self, r: &ast::RangeVar, verb: &str) -> Result<Arc<Relation>> {
+        let parts: Vec<String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect();
+        if r.schema.is_none() && self.ctes.iter().any(|c| c.name == r.name) {
+            let e = err!(SYNTAX_ERROR, "relation \"{}\" cannot be the target of a modifying statement", r.name);
+            return Err(at(e, r.pos));
+        }
+        let relation = self.reader.lock_relation(&parts, ast::error_position(r.pos), LockMode::RowExclusive)?;
+        match relation.kind {
+            RelKind::Table => {}
+            RelKind::View => {
+                return Err(Error::unsupported(format_args!("changing rows through view \"{}\"", relation.name)));
+            }
+            RelKind::MaterializedView => {
+                return Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", relation.name));
+            }
+            RelKind::Sequence => return Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", relation.name)),
+            RelKind::Toast => return Err(err!(WRONG_OBJECT_TYPE, "cannot change TOAST relation \"{}\"", relation.name)),
+            RelKind::Index | RelKind::CompositeType => {
+                let what = if relation.kind == RelKind::Index { "indexes" } else { "composite types" };
+                let e = err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", relation.name)
+                    .detail(format!("This operation is not supported for {what}."));
+                return Err(at(e, r.pos));
+            }
+        }
+        if relation.is_catalog {
+            let e = err!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", relation.name);
+            return Err(e);
+        }
+        let _ = verb;
+        Ok(relation)
+    }
+
+    fn insert_columns<'q>(&mut self, ins: &'q ast::Insert, relation: &Relation) -> Result<Vec<Assigned<'q>>> {
+        if ins.columns.is_empty() {
+            let live = relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped);
+            return Ok(live.map(|(column, _)| Assigned { column, steps: &[], pos: NO_POS }).collect());
+        }
+        let mut out: Vec<Assigned<'q>> = vec![];
+        for c in &ins.columns {
+            let column = find_column(relation, &c.name, c.pos)?;
+            if out.iter().any(|a| a.column == column && (a.steps.is_empty() || c.indirection.is_empty())) {
+                return Err(at(err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", c.name), c.pos));
+            }
+            out.push(Assigned { column, steps: &c.indirection, pos: c.pos });
+        }
+        Ok(out)
+    }
+
+    /// The type a value must have: the column's, or that of the part assigned to.
+    fn assigned_type(&self, relation: &Relation, a: &Assigned<'_>) -> Result<SqlType> {
+        let ty = relation.columns[a.column].ty;
+        self.part_type(ty, a.steps)
+    }
+
+    fn part_type(&self, ty: SqlType, steps: &[ast::Indirection]) -> Result<SqlType> {
+        match steps.first() {
+            None => Ok(ty),
+            Some(ast::Indirection::Index(_) | ast::Indirection::Slice { .. }) => {
+                let base = self.base_type(ty)?;
+                if base.oid == oids::JSONB {
+                    return Ok(SqlType::of(oids::JSONB));
+                }
+                if steps.iter().any(|s| matches!(s, ast::Indirection::Slice { .. })) {
+                    return Ok(base);
+                }
+                Ok(SqlType::with_typmod(self.element_type(base.oid)?.unwrap_or(base.oid), base.typmod))
+            }
+            Some(_) => Err(Error::unsupported("assignment to a field of a composite column")),
+        }
+    }
+
+    /// VALUES lists, each value coerced to its column; DEFAULT allowed.
+    fn insert_values(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], rows: &[Vec<ast::Expr>]) -> Result<(LogicalPlan, Vec<ColumnId>)> {
+        let width = rows.first().map_or(0, Vec::len);
+        self.scopes.push(Scope::new(if rows.len() == 1 { Place::InsertTarget } else { Place::Values }));
+        let result = self.insert_rows(ins, relation, assigned, rows, width);
+        let scope = self.scopes.pop();
+        let rows = result?;
+        let sets = scope.map_or(vec![], |s| s.set_calls);
+        if sets.is_empty() {
+            return Ok(self.one_row_source(relation, rows));
+        }
+        // INSERT ... VALUES (generate_series(..)): one row becomes several.
+        let input = super::query::project_sets(LogicalPlan::OneRow, sets);
+        let row = rows.into_iter().next().unwrap_or_default();
+        let targets: Vec<(ColumnId, Expr)> =
+            row.into_iter().map(|e| (self.meta.computed("column", e.ty()), e)).collect();
+        let ids = targets.iter().map(|(id, _)| *id).collect();
+        Ok((LogicalPlan::Project { input: Box::new(input), targets }, ids))
+    }
+
+    fn insert_rows(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], rows: &[Vec<ast::Expr>], width: usize) -> Result<Vec<Vec<Expr>>> {
+        let mut out = vec![];
+        for row in rows {
+            if row.len() != width {
+                let p = row.first().map_or(NO_POS, |e| e.location());
+                return Err(at(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"), p));
+            }
+            self.check_width(ins, assigned, row.len(), row.get(assigned.len()).map_or(NO_POS, |e| e.location()))?;
+            let mut values: Vec<Option<Expr>> = vec![];
+            for (a, e) in assigned.iter().zip(row) {
+                let column = &relation.columns[a.column];
+                if matches!(e.kind, ExprKind::SetToDefault) {
+                    if !a.steps.is_empty() {
+                        let e2 = err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT");
+                        return Err(at(e2, a.pos));
+                    }
+                    values.push(None);
+                    continue;
+                }
+                self.check_assignable(column, ins.overriding, e.location())?;
+                let value = self.expr(e)?;
+                values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
+            }
+            out.push(self.insert_row(relation, &assigned[..row.len()], values, ins.overriding == Some(Overriding::User))?);
+        }
+        Ok(out)
+    }
+
+    fn check_width(&self, ins: &ast::Insert, assigned: &[Assigned<'_>], given: usize, extra: Pos) -> Result<()> {
+        if given > assigned.len() {
+            return Err(at(err!(SYNTAX_ERROR, "INSERT has more expressions than target columns"), extra));
+        }
+        if given < assigned.len() && !ins.columns.is_empty() {
+            let p = assigned[given].pos;
+            return Err(at(err!(SYNTAX_ERROR, "INSERT has more target columns than expressions"), p));
+        }
+        Ok(())
+    }
+
+    /// 428C9 for values given to columns that make their own.
+    fn check_assignable(&self, column: &quarry_catalog::ColumnDef, overriding: Option<Overriding>, pos: Pos) -> Result<()> {
+        let _ = pos;
+        if column.generated {
+            let e = err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                .detail(format!("Column \"{}\" is a generated column.", column.name));
+            return Err(e);
+        }
+        if column.identity == Some(Identity::Always) && overriding.is_none() {
+            let e = err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+                .hint("Use OVERRIDING SYSTEM VALUE to override.");
+            return Err(e);
+        }
+        Ok(())
+    }
+
+    /// A value for a column: coerced by assignment, or put into the part that `steps` name (of `current`, or of NULL).
+    pub(super) fn assign(&mut self, relation: &Relation, column: usize, steps: &[ast::Indirection], value: Typed, current: Option<Expr>) -> Result<Expr> {
+        let c = &relation.columns[column];
+        let target = self.part_type(c.ty, steps)?;
+        let source = value.expr.ty().oid;
+        let pos = value.pos;
+        if !self.can_coerce(source, target.oid, CastContext::Assignment)? {
+            let subject = if steps.is_empty() { "is of type" } else { "requires type" };
+            let what = if steps.is_empty() { "column" } else { "subscripted assignment to" };
+            let e = err!(
+                DATATYPE_MISMATCH,
+                "{what} \"{}\" {subject} {} but expression is of type {}",
+                c.name,
+                self.type_name(target.oid),
+                self.type_name(source)
+            )
+            .hint("You will need to rewrite or cast the expression.");
+            return Err(at(e, pos));
+        }
+        let value = self.coerce_to(value, target, CastContext::Assignment, pos)?;
+        if steps.is_empty() {
+            return Ok(value);
+        }
+        let container = current.unwrap_or_else(|| Expr::null(c.ty));
+        self.subscript(container, steps, Some(value), pos)
+    }
+
+    /// A complete row: given values, defaults for the rest, NULL for generated columns (computed when written).
+    fn insert_row(&mut self, relation: &Arc<Relation>, assigned: &[Assigned<'_>], values: Vec<Option<Expr>>, overriding_user: bool) -> Result<Vec<Expr>> {
+        let mut given: Vec<(usize, Option<Expr>)> = vec![];
+        for (a, v) in assigned.iter().zip(values) {
+            match given.iter_mut().find(|(c, _)| *c == a.column) {
+                // Two parts of one column: the second goes into what the first made.
+                Some((_, have)) => {
+                    if let (Some(Expr::Subscript { indexes, assign, ty, .. }), Some(before)) = (v, have.take()) {
+                        *have = Some(Expr::Subscript { container: Box::new(before), indexes, assign, ty });
+                    }
+                }
+                None => given.push((a.column, v)),
+            }
+        }
+        let mut row = vec![];
+        for (i, c) in relation.columns.iter().enumerate() {
+            if c.dropped {
+                continue;
+            }
+            let value = given.iter_mut().find(|(column, _)| *column == i).and_then(|(_, v)| v.take());
+            row.push(match value {
+                Some(v) if !(overriding_user && c.identity.is_some()) => v,
+                _ if c.generated => Expr::null(c.ty),
+                _ => self.default_value(relation, i)?,
+            });
+        }
+        Ok(row)
+    }
+
+    /// A column's default as an expression; NULL if it has none.
+    pub(super) fn default_value(&mut self, relation: &Arc<Relation>, column: usize) -> Result<Expr> {
+        let c = &relation.columns[column];
+        if c.identity.is_some() {
+            return self.identity_value(relation, c);
+        }
+        match &c.default_sql {
+            Some(sql) => self.stored_expr(sql, relation, &[], Some(c.ty), Place::Default),
+            None => {
+                // A domain may have a default of its own.
+                if let Some(def) = self.reader.type_def(c.ty.oid)?
+                    && let quarry_catalog::TypeKind::Domain { default_sql: Some(sql), .. } = &def.kind
+                {
+                    return self.stored_expr(sql, relation, &[], Some(c.ty), Place::Default);
+                }
+                if self.base_type(c.ty)?.oid != c.ty.oid {
+                    // NULL must pass the domain's checks.
+                    let null = Typed { expr: Expr::null(SqlType::UNKNOWN), pos: NO_POS };
+                    return self.coerce_to(null, c.ty, CastContext::Assignment, NO_POS);
+                }
+                Ok(Expr::null(c.ty))
+            }
+        }
+    }
+
+    fn identity_value(&mut self, relation: &Relation, column: &quarry_catalog::ColumnDef) -> Result<Expr> {
+        let Some(sequence) = self.reader.owned_sequences(relation.oid, column.number)?.first().copied() else {
+            return Err(Error::internal(format!("identity column {} has no sequence", column.name)));
+        };
+        let Some(function) = registry::function(NEXTVAL) else { return Err(Error::unsupported("nextval")) };
+        let arg = Expr::Const { value: Datum::U32(sequence.0), ty: SqlType::of(oids::REGCLASS) };
+        let next = Expr::Call {
+            function: FunctionRef::Builtin(function),
+            args: vec![arg],
+            ty: SqlType::INT8,
+            form: CallForm::Function,
+            variadic: false,
+            pos: None,
+        };
+        self.coerce_to(Typed { expr: next, pos: NO_POS }, column.ty, CastContext::Assignment, NO_POS)
+    }
+
+    /// Rows as a Values node with ids of their own.
+    fn one_row_source(&mut self, relation: &Relation, rows: Vec<Vec<Expr>>) -> (LogicalPlan, Vec<ColumnId>) {
+        let live = relation.columns.iter().filter(|c| !c.dropped);
+        let ids: Vec<ColumnId> = live.map(|c| self.meta.computed(c.name.clone(), c.ty)).collect();
+        (LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() }, ids)
+    }
+
+    /// INSERT ... SELECT.
+    fn insert_query(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], wanted: &[SqlType], q: &ast::Query) -> Result<(LogicalPlan, Vec<ColumnId>)> {
+        let bound = self.query(q, Some(wanted))?;
+        self.check_width(ins, assigned, bound.output.len(), NO_POS)?;
+        self.scopes.push(Scope::new(Place::InsertTarget));
+        let result = self.insert_projection(ins, relation, assigned, &bound);
+        self.scopes.pop();
+        let row = result?;
+        let mut targets = vec![];
+        let mut ids = vec![];
+        for (e, c) in row.into_iter().zip(relation.columns.iter().filter(|c| !c.dropped)) {
+            let id = self.meta.computed(c.name.clone(), e.ty());
+            targets.push((id, e));
+            ids.push(id);
+        }
+        Ok((LogicalPlan::Project { input: Box::new(bound.plan), targets }, ids))
+    }
+
+    fn insert_projection(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], bound: &Bound) -> Result<Vec<Expr>> {
+        let mut values = vec![];
+        for (a, (id, _, ty)) in assigned.iter().zip(&bound.output) {
+            if ins.overriding != Some(Overriding::User) {
+                self.check_assignable(&relation.columns[a.column], ins.overriding, a.pos)?;
+            }
+            let value = Typed { expr: Expr::column(*id, *ty), pos: a.pos };
+            values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
+        }
+        self.insert_row(relation, &assigned[..bound.output.len()], values, ins.overriding == Some(Overriding::User))
+    }
+
+    fn on_conflict(&mut self, c: &ast::OnConflict, target: &TableWrite, alias: &str) -> Result<OnConflict> {
+        let arbiters = match &c.target {
+            None => {
+                if let ConflictAction::Update { .. } = c.action {
+                    let e = err!(SYNTAX_ERROR, "ON CONFLICT DO UPDATE requires inference specification or constraint name")
+                        .hint("For example, ON CONFLICT (column_name).");
+                    return Err(at(e, c.pos));
+                }
+                vec![]
+            }
+            Some(ConflictTarget::Constraint { name, pos }) => {
+                let found = target.indexes.iter().position(|i| {
+                    target.relation.constraints.iter().any(|k| Some(k.oid) == i.index.constraint && k.name == *name)
+                });
+                match found {
+                    Some(i) => vec![i],
+                    None => {
+                        let e = err!(
+                            UNDEFINED_OBJECT,
+                            "constraint \"{name}\" for table \"{}\" does not exist",
+                            target.relation.name
+                        );
+                        return Err(at(e, *pos));
+                    }
+                }
+            }
+            Some(ConflictTarget::Columns { elements, where_clause, pos: _ }) => {
+                self.infer_arbiters(elements, where_clause.as_ref(), target, c.pos)?
+            }
+        };
+        let action = match &c.action {
+            ConflictAction::Nothing => OnConflictAction::Nothing,
+            ConflictAction::Update { sets, where_clause } => self.conflict_update(sets, where_clause.as_ref(), target, alias)?,
+        };
+        Ok(OnConflict { arbiters, action })
+    }
+
+    /// The unique indexes on exactly these columns and expressions, whose predicate the WHERE clause implies.
+    fn infer_arbiters(&mut self, elements: &[ast::IndexElem], predicate: Option<&ast::Expr>, target: &TableWrite, pos: Pos) -> Result<Vec<usize>> {
+        let mut scope = Scope::new(Place::IndexExpression);
+        scope.items.push(self.target_item(target, &target.relation.name));
+        self.scopes.push(scope);
+        let bound = self.inference_exprs(elements, predicate);
+        self.scopes.pop();
+        let (wanted, condition) = bound?;
+        let fits = |i: &BoundIndex| {
+            let same_keys = i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
+            let implied = match &i.predicate {
+                None => true,
+                Some(p) => p.clone().into_conjuncts().iter().all(|c| condition.contains(c)),
+            };
+            i.index.unique && i.index.valid && same_keys && implied
+        };
+        let found: Vec<usize> = target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
+        if found.is_empty() {
+            let e = err!(
+                INVALID_COLUMN_REFERENCE,
+                "there is no unique or exclusion constraint matching the ON CONFLICT specification"
+            );
+            let _ = pos;
+            return Err(e);
+        }
+        if found.iter().all(|i| target.indexes[*i].index.deferrable) {
+            let e = err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters"
+            );
+            return Err(e);
+        }
+        Ok(found)
+    }
+
+    fn inference_exprs(&mut self, elements: &[ast::IndexElem], predicate: Option<&ast::Expr>) -> Result<(Vec<Expr>, Vec<Expr>)> {
+        let mut wanted = vec![];
+        for el in elements {
+            wanted.push(match &el.key {
+                ast::IndexKey::Column(name) => match self.find_column(name, el.pos)? {
+                    Some(e) => e,
+                    None => return Err(self.no_column(None, name, el.pos)),
+                },
+                ast::IndexKey::Expr(e) => {
+                    let bound = self.expr(e)?;
+                    self.settle_unknown(bound)?.expr
+                }
+            });
+        }
+        let condition = match predicate {
+            Some(p) => self.condition(p, Place::IndexPredicate, "WHERE")?.into_conjuncts(),
+            None => vec![],
+        };
+        Ok((wanted, condition))
+    }
+
+    fn conflict_update(&mut self, sets: &[ast::SetClause], filter: Option<&ast::Expr>, target: &TableWrite, alias: &str) -> Result<OnConflictAction> {
+        let existing = self.existing_row(&target.relation, alias);
+        let mut item = self.row_item(&target.relation, &existing, alias);
+        item.relation = Some(target.relation.clone());
+        let mut excluded = self.target_item(target, "excluded");
+        // Bare names mean the existing row.
+        excluded.columns_visible = false;
+        excluded.relation = None;
+        let mut scope = Scope::new(Place::UpdateSource);
+        scope.items = vec![item, excluded];
+        self.scopes.push(scope);
+        let result = self.conflict_parts(sets, filter, target, &existing);
+        self.scopes.pop();
+        let (set, filter) = result?;
+        Ok(OnConflictAction::Update { existing, set, filter })
+    }
+
+    fn conflict_parts(&mut self, sets: &[ast::SetClause], filter: Option<&ast::Expr>, target: &TableWrite, existing: &[(ColumnId, ScanColumn)]) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
+        let (set, joined) = self.set_clauses(sets, &target.relation, existing)?;
+        if joined.is_some() {
+            return Err(Error::unsupported("a multi-column subquery assignment in ON CONFLICT DO UPDATE"));
+        }
+        let filter = match filter {
+            Some(f) => Some(self.condition(f, Place::ConflictWhere, "WHERE")?),
+            None => None,
+        };
+        Ok((set, filter))
+    }
+
+    /// Ids for a stored row of a table, with its system columns.
+    pub(super) fn existing_row(&mut self, relation: &Arc<Relation>, alias: &str) -> Vec<(ColumnId, ScanColumn)> {
+        let (plan, _) = self.scan(relation, alias);
+        match plan {
+            LogicalPlan::Scan { columns, .. } => columns,
+            _ => vec![],
+        }
+    }
+
+    /// RETURNING over the row as stored and, where given, the source's items.
+    pub(super) fn returning(&mut self, targets: &[ast::Target], target: &TableWrite, alias: &str, sources: Vec<NsItem>) -> Result<(Option<Returning>, Vec<(ColumnId, String, SqlType)>)> {
+        if targets.is_empty() {
+            return Ok((None, vec![]));
+        }
+        let mut row = vec![];
+        for (i, c) in target.relation.columns.iter().enumerate() {
+            if !c.dropped {
+                let id = self.meta.add(ColumnMeta {
+                    name: c.name.clone(),
+                    ty: c.ty,
+                    relation: Some(alias.to_string()),
+                    source: Some((target.relation.oid, c.number)),
+                    not_null: c.not_null,
+                });
+                row.push((id, ScanColumn::Attribute(i)));
+            }
+        }
+        let row_type = SqlType::of(target.relation.row_type);
+        for (name, column, ty) in SYSTEM_COLUMNS.iter().chain([&("", ScanColumn::WholeRow, row_type)]) {
+            row.push((self.meta.computed(*name, *ty), *column));
+        }
+        let mut item = self.row_item(&target.relation, &row, alias);
+        item.relation = Some(target.relation.clone());
+        let mut scope = Scope::new(Place::Returning);
+        scope.items.push(item);
+        scope.items.extend(sources);
+        self.scopes.push(scope);
+        let bound = self.target_list(targets, Place::Returning).and_then(|mut t| {
+            self.settle_targets(&mut t)?;
+            Ok(t)
+        });
+        self.scopes.pop();
+        let bound = bound?;
+        let mut entries: Vec<(ColumnId, Expr)> = vec![];
+        let mut output = vec![];
+        for t in bound {
+            let id = self.output_id(&t.name, &t.expr);
+            output.push((id, t.name, t.expr.ty()));
+            if !entries.iter().any(|(have, _)| *have == id) {
+                entries.push((id, t.expr));
+            }
+        }
+        Ok((Some(Returning { row, targets: entries }), output))
+    }
+}
+
+/// 42703 with the relation's name.
+pub(super) fn find_column(relation: &Relation, name: &str, pos: Pos) -> Result<usize> {
+    match relation.column_named(name) {
+        Some((i, _)) => Ok(i),
+        None if SYSTEM_COLUMNS.iter().any(|(n, _, _)| *n == name) => {
+            Err(at(err!(FEATURE_NOT_SUPPORTED, "cannot assign to system column \"{name}\""), pos))
+        }
+        None => {
+            let e = err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name);
+            Err(at(e, pos))
+        }
+    }
+}
+
+/// The rows of a plain VALUES source, in which DEFAULT may stand.
+fn simple_values(q: &ast::Query) -> Option<&[Vec<ast::Expr>]> {
+    let bare = q.with.is_none() && q.order_by.is_empty() && q.limit.is_none() && q.offset.is_none();
+    match &q.body {
+        QueryBody::Values(rows) if bare => Some(rows),
+        _ => None,
+    }
+}

@@ -1,0 +1,604 @@
+//! SELECT: clauses in PostgreSQL's order of binding, then the plan from FROM up to LIMIT (PostgreSQL: analyze.c).
+
+use super::coerce::at;
+use super::scope::{ExprKind as Place, Scope};
+use super::target::TargetEntry;
+use super::{Binder, Bound, Typed};
+use crate::ast::{self, ExprKind, Literal, Pos, QueryBody, SortDirection};
+use quarry_common::{Error, Result, err};
+use quarry_functions::CastContext;
+use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, LogicalPlan, RowLock, SetCall, SortKey, walk};
+use quarry_types::{SqlType, oids};
+
+/// A select with everything bound, before its plan is put together.
+struct BoundSelect {
+    from: LogicalPlan,
+    targets: Vec<TargetEntry>,
+    group: Vec<Typed>,
+    sets: Option<Vec<Vec<usize>>>,
+    having: Option<Expr>,
+    /// Sort keys as positions in `targets`.
+    order: Vec<OrderItem>,
+    distinct: Option<ast::Distinct>,
+    distinct_on: Vec<usize>,
+}
+
+/// A sort key: a target and its direction.
+#[derive(Clone, Copy)]
+struct OrderItem {
+    target: usize,
+    descending: bool,
+    nulls_first: bool,
+}
+
+impl Binder<'_> {
+    /// Binds a query. `wanted`: types that unknown outputs should take (INSERT's columns), where given.
+    pub(super) fn query(&mut self, q: &ast::Query, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        self.nested(|b| {
+            let visible = b.ctes.len();
+            let bound = b.query_inner(q, wanted);
+            b.ctes.truncate(visible);
+            bound
+        })
+    }
+
+    fn query_inner(&mut self, q: &ast::Query, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let ctes = match &q.with {
+            Some(with) => self.with_clause(with)?,
+            None => vec![],
+        };
+        let mut bound = match &q.body {
+            QueryBody::Select(s) => self.select(q, s, wanted)?,
+            QueryBody::Values(rows) => self.values_query(q, rows, wanted)?,
+            QueryBody::SetOperation(_) => self.set_operation_query(q)?,
+        };
+        bound.plan = self.wrap_ctes(ctes, bound.plan);
+        Ok(bound)
+    }
+
+    fn select(&mut self, q: &ast::Query, s: &ast::Select, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let mut scope = Scope::new(Place::Target);
+        scope.window_defs = s.windows.clone();
+        self.scopes.push(scope);
+        let result = self.select_in_scope(q, s, wanted);
+        self.scopes.pop();
+        result
+    }
+
+    fn select_in_scope(&mut self, q: &ast::Query, s: &ast::Select, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let mut from = self.from_clause(&s.from)?;
+        let mut targets = self.target_list(&s.targets, Place::Target)?;
+        if let Some(wanted) = wanted {
+            self.give_types(&mut targets, wanted)?;
+        }
+        if let Some(w) = &s.where_clause {
+            let condition = self.condition(w, Place::Where, "WHERE")?;
+            from = LogicalPlan::Filter { input: Box::new(from), predicates: condition.into_conjuncts() };
+        }
+        let having = match &s.having {
+            Some(h) => Some(self.condition(h, Place::Having, "HAVING")?),
+            None => None,
+        };
+        // ORDER BY comes before GROUP BY so that output names can be found by both.
+        let order = self.order_items(&q.order_by, &mut targets)?;
+        let (group, sets) = self.group_clause(s, &mut targets)?;
+        let (distinct, distinct_on) = self.distinct_clause(s, &mut targets, &order)?;
+        self.settle_targets(&mut targets)?;
+        let select = BoundSelect { from, targets, group, sets, having, order, distinct, distinct_on };
+        let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
+        let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
+        self.assemble(q, s, select, limit, offset)
+    }
+
+    /// Unknown literals of INSERT ... SELECT 'x' take the column's type, as PostgreSQL does by coercing afterwards.
+    fn give_types(&mut self, targets: &mut [TargetEntry], wanted: &[SqlType]) -> Result<()> {
+        for (t, ty) in targets.iter_mut().zip(wanted) {
+            let from = t.expr.ty().oid;
+            if from == oids::UNKNOWN && self.can_coerce(from, ty.oid, CastContext::Assignment)? {
+                let expr = std::mem::replace(&mut t.expr, Expr::bool_const(false));
+                let value = Typed { expr, pos: t.pos };
+                t.expr = self.coerce_to(value, SqlType::of(ty.oid), CastContext::Assignment, t.pos)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// ORDER BY: output names first, then ordinals, then expressions over the input (SQL92 before SQL99).
+    fn order_items(&mut self, order_by: &[ast::SortBy], targets: &mut Vec<TargetEntry>) -> Result<Vec<OrderItem>> {
+        let mut out: Vec<OrderItem> = vec![];
+        for s in order_by {
+            let target = self.find_target(&s.expr, targets, Place::OrderBy)?;
+            self.settle_targets(&mut targets[target..=target])?;
+            self.require_ordering(targets[target].expr.ty().oid, s.expr.location(), "ordering")?;
+            let (descending, nulls_first) = direction(s)?;
+            if !out.iter().any(|o| o.target == target) {
+                out.push(OrderItem { target, descending, nulls_first });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The target an ORDER BY, GROUP BY or DISTINCT ON item means; a new junk target if it is none of them.
+    fn find_target(&mut self, e: &ast::Expr, targets: &mut Vec<TargetEntry>, place: Place) -> Result<usize> {
+        if let ExprKind::ColumnRef { names, star: false } = &e.kind
+            && let [name] = &names[..]
+        {
+            // GROUP BY prefers an input column of that name.
+            let skip = place == Place::GroupBy && self.find_column(name, e.pos)?.is_some();
+            if !skip && let Some(i) = named_target(targets, name, place, e.pos)? {
+                return Ok(i);
+            }
+        }
+        if let ExprKind::Const(literal) = &e.kind {
+            match literal {
+                Literal::Integer(n) => {
+                    let visible = targets.iter().filter(|t| !t.junk).count();
+                    if *n < 1 || *n as usize > visible {
+                        let clause = place.clause();
+                        let e2 = err!(INVALID_COLUMN_REFERENCE, "{clause} position {n} is not in select list");
+                        return Err(at(e2, e.pos));
+                    }
+                    return Ok(*n as usize - 1);
+                }
+                Literal::Null => {}
+                _ => {
+                    let e2 = err!(SYNTAX_ERROR, "non-integer constant in {}", place.clause());
+                    return Err(at(e2, e.pos));
+                }
+            }
+        }
+        let bound = self.expr_in(e, place)?;
+        let bound = self.settle_unknown(bound)?;
+        if let Some(i) = targets.iter().position(|t| t.expr == bound.expr) {
+            return Ok(i);
+        }
+        targets.push(TargetEntry { name: "?column?".into(), expr: bound.expr, pos: bound.pos, junk: true });
+        Ok(targets.len() - 1)
+    }
+
+    /// GROUP BY as expressions, and grouping sets as positions in them.
+    fn group_clause(&mut self, s: &ast::Select, targets: &mut Vec<TargetEntry>) -> Result<(Vec<Typed>, Option<Vec<Vec<usize>>>)> {
+        let mut group: Vec<Typed> = vec![];
+        let plain = s.group_by.iter().all(|g| matches!(g, ast::GroupItem::Expr(e) if !matches!(e.kind, ExprKind::Row { explicit: false, .. })));
+        if plain {
+            for item in &s.group_by {
+                if let ast::GroupItem::Expr(e) = item {
+                    self.group_expr(e, targets, &mut group)?;
+                }
+            }
+            return Ok((group, None));
+        }
+        let sets = self.grouping_sets(&s.group_by, targets, &mut group, s.group_distinct)?;
+        Ok((group, sets))
+    }
+
+    /// One grouping expression: its position in `group`.
+    pub(super) fn group_expr(&mut self, e: &ast::Expr, targets: &mut Vec<TargetEntry>, group: &mut Vec<Typed>) -> Result<usize> {
+        let before = targets.len();
+        let i = self.find_target(e, targets, Place::GroupBy)?;
+        self.settle_targets(&mut targets[i..=i])?;
+        let expr = targets[i].expr.clone();
+        let pos = e.location();
+        // Grouping needs no junk targets: the expression is kept in the group list.
+        targets.truncate(before.max(if i < before { before } else { i }));
+        self.require_ordering(expr.ty().oid, pos, "equality")?;
+        let aggregates = &self.scope().aggregates;
+        let has_aggregate = |e: &Expr| matches!(e, Expr::Column { id, .. } if aggregates.iter().any(|(a, _)| a == id));
+        if walk::any(&expr, &has_aggregate) {
+            return Err(at(err!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"), pos));
+        }
+        let windows = &self.scope().windows;
+        let has_window = |e: &Expr| matches!(e, Expr::Column { id, .. } if windows.iter().any(|(w, _, _)| w == id));
+        if walk::any(&expr, &has_window) {
+            return Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in GROUP BY"), pos));
+        }
+        if let Some(at) = group.iter().position(|g| g.expr == expr) {
+            return Ok(at);
+        }
+        group.push(Typed { expr, pos });
+        Ok(group.len() - 1)
+    }
+
+    fn distinct_clause(&mut self, s: &ast::Select, targets: &mut Vec<TargetEntry>, order: &[OrderItem]) -> Result<(Option<ast::Distinct>, Vec<usize>)> {
+        match &s.distinct {
+            None => Ok((None, vec![])),
+            Some(ast::Distinct::All) => {
+                if let Some(o) = order.iter().find(|o| targets[o.target].junk) {
+                    let e = err!(
+                        INVALID_COLUMN_REFERENCE,
+                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list"
+                    );
+                    return Err(at(e, targets[o.target].pos));
+                }
+                for t in targets.iter() {
+                    self.require_ordering(t.expr.ty().oid, t.pos, "equality")?;
+                }
+                Ok((Some(ast::Distinct::All), vec![]))
+            }
+            Some(ast::Distinct::On(exprs)) => {
+                let mut on = vec![];
+                for e in exprs {
+                    let i = self.find_target(e, targets, Place::DistinctOn)?;
+                    if !on.contains(&i) {
+                        on.push(i);
+                    }
+                }
+                // ORDER BY must begin with the DISTINCT ON expressions, in any order.
+                let mut seen = 0;
+                for o in order {
+                    if on.contains(&o.target) {
+                        seen += 1;
+                    } else if seen < on.len() {
+                        let e = err!(
+                            INVALID_COLUMN_REFERENCE,
+                            "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"
+                        );
+                        let p = exprs.iter().zip(&on).find(|(_, i)| !order.iter().any(|o| o.target == **i));
+                        return Err(at(e, p.map_or(targets[o.target].pos, |(e, _)| e.location())));
+                    }
+                }
+                Ok((Some(ast::Distinct::On(vec![])), on))
+            }
+        }
+    }
+
+    pub(super) fn limit_expr(&mut self, e: Option<&ast::Expr>, place: Place, name: &str) -> Result<Option<Expr>> {
+        let Some(e) = e else { return Ok(None) };
+        let bound = self.expr_in(e, place)?;
+        let pos = bound.pos;
+        let has_column = {
+            let scope = self.scopes.last().expect("LIMIT belongs to a query");
+            let own = |id: &ColumnId| scope.items.iter().any(|i| i.columns.iter().any(|c| matches!(&c.expr, Expr::Column { id: c, .. } if c == id)));
+            walk::any(&bound.expr, &|e| matches!(e, Expr::Column { id, .. } if own(id)))
+        };
+        if has_column {
+            return Err(at(err!(INVALID_COLUMN_REFERENCE, "argument of {name} must not contain variables"), pos));
+        }
+        Ok(Some(self.coerce_to_specific(bound, oids::INT8, name)?))
+    }
+
+    /// Puts the plan together: FROM/WHERE, grouping, HAVING, windows, set-returning calls, targets, DISTINCT, ORDER BY, locks, LIMIT.
+    fn assemble(&mut self, q: &ast::Query, s: &ast::Select, mut select: BoundSelect, limit: Option<Expr>, offset: Option<Expr>) -> Result<Bound> {
+        let mut plan = std::mem::replace(&mut select.from, LogicalPlan::OneRow);
+        let scope = self.scope();
+        let grouped = !scope.aggregates.is_empty() || !select.group.is_empty() || select.having.is_some() || select.sets.is_some();
+        if grouped {
+            if !q.locking.is_empty() {
+                return Err(lock_conflict(q, if select.group.is_empty() && select.sets.is_none() && select.having.is_none() { "aggregate functions" } else { "GROUP BY clause" }));
+            }
+            let group = std::mem::take(&mut select.group);
+            let sets = select.sets.take();
+            let mut exprs: Vec<(&mut Expr, Pos)> = select.targets.iter_mut().map(|t| (&mut t.expr, t.pos)).collect();
+            let mut having = select.having.take();
+            if let Some(h) = &mut having {
+                exprs.push((h, ast::NO_POS));
+            }
+            plan = self.aggregate_plan(plan, group, sets, &mut exprs)?;
+            if let Some(h) = having {
+                plan = LogicalPlan::Filter { input: Box::new(plan), predicates: h.into_conjuncts() };
+            }
+        }
+        let windows = std::mem::take(&mut self.scope().windows);
+        if !windows.is_empty() && !q.locking.is_empty() {
+            return Err(lock_conflict(q, "window functions"));
+        }
+        plan = window_plan(plan, windows);
+        let set_calls = std::mem::take(&mut self.scope().set_calls);
+        if !set_calls.is_empty() && !q.locking.is_empty() {
+            return Err(lock_conflict(q, "set-returning functions in the target list"));
+        }
+        plan = project_sets(plan, set_calls);
+        // Targets: every entry gets an id; sort keys and DISTINCT work on these ids.
+        let ids: Vec<ColumnId> = select.targets.iter().map(|t| self.output_id(&t.name, &t.expr)).collect();
+        let (locks, lock_columns) = self.row_locks(q, s, &select)?;
+        let mut entries: Vec<(ColumnId, Expr)> = vec![];
+        for (id, t) in ids.iter().zip(&select.targets) {
+            if !entries.iter().any(|(have, _)| have == id) {
+                entries.push((*id, t.expr.clone()));
+            }
+        }
+        for (id, ty) in lock_columns {
+            if !entries.iter().any(|(have, _)| *have == id) {
+                entries.push((id, Expr::column(id, ty)));
+            }
+        }
+        plan = LogicalPlan::Project { input: Box::new(plan), targets: entries.clone() };
+        let column = |i: usize| Expr::column(ids[i], select.targets[i].expr.ty());
+        let keys: Vec<SortKey> = select
+            .order
+            .iter()
+            .map(|o| SortKey { expr: column(o.target), descending: o.descending, nulls_first: o.nulls_first })
+            .collect();
+        match select.distinct {
+            Some(ast::Distinct::All) => plan = LogicalPlan::Distinct { input: Box::new(plan), on: None },
+            Some(ast::Distinct::On(_)) => {
+                // The rows of a group must come together, in the order asked for.
+                let mut sort = keys.clone();
+                for i in &select.distinct_on {
+                    if !sort.iter().any(|k| k.expr == column(*i)) {
+                        sort.push(SortKey { expr: column(*i), descending: false, nulls_first: false });
+                    }
+                }
+                plan = LogicalPlan::Sort { input: Box::new(plan), keys: sort };
+                let on = select.distinct_on.iter().map(|i| column(*i)).collect();
+                plan = LogicalPlan::Distinct { input: Box::new(plan), on: Some(on) };
+            }
+            None => {}
+        }
+        let distinct_on = matches!(select.distinct, Some(ast::Distinct::On(_)));
+        if !keys.is_empty() && !distinct_on {
+            plan = LogicalPlan::Sort { input: Box::new(plan), keys: keys.clone() };
+        }
+        if !locks.is_empty() {
+            plan = LogicalPlan::LockRows { input: Box::new(plan), locks };
+        }
+        if q.with_ties && keys.is_empty() {
+            return Err(err!(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
+        }
+        if limit.is_some() || offset.is_some() {
+            let ties = q.with_ties.then(|| keys.clone());
+            plan = LogicalPlan::Limit { input: Box::new(plan), limit, offset, ties };
+        }
+        let output: Vec<(ColumnId, String, SqlType)> = ids
+            .iter()
+            .zip(&select.targets)
+            .filter(|(_, t)| !t.junk)
+            .map(|(id, t)| (*id, t.name.clone(), t.expr.ty()))
+            .collect();
+        if entries.iter().any(|(id, _)| !output.iter().any(|(o, _, _)| o == id)) {
+            let mut visible: Vec<(ColumnId, Expr)> = vec![];
+            for (id, _, ty) in &output {
+                if !visible.iter().any(|(have, _)| have == id) {
+                    visible.push((*id, Expr::column(*id, *ty)));
+                }
+            }
+            plan = LogicalPlan::Project { input: Box::new(plan), targets: visible };
+        }
+        Ok(Bound { plan, output })
+    }
+
+    /// FOR UPDATE and its kin: which tables, and which of their columns must come up to the LockRows node.
+    fn row_locks(&mut self, q: &ast::Query, s: &ast::Select, select: &BoundSelect) -> Result<(Vec<RowLock>, Vec<(ColumnId, SqlType)>)> {
+        if q.locking.is_empty() {
+            return Ok((vec![], vec![]));
+        }
+        if select.distinct.is_some() {
+            return Err(lock_conflict(q, "DISTINCT clause"));
+        }
+        let mut locks: Vec<RowLock> = vec![];
+        let mut columns = vec![];
+        for clause in &q.locking {
+            let items = self.scopes.last().map_or(vec![], |s| s.items.clone());
+            let mut names: Vec<&str> = vec![];
+            for r in &clause.relations {
+                if !items.iter().any(|i| i.alias.as_deref() == Some(&r.name)) {
+                    let text = format!("relation \"{}\" in {} clause not found in FROM clause", r.name, clause.strength.as_str());
+                    return Err(at(err!(UNDEFINED_TABLE, "{text}"), r.pos));
+                }
+                names.push(&r.name);
+            }
+            for item in &items {
+                let Some(relation) = &item.relation else { continue };
+                let Some(alias) = &item.alias else { continue };
+                if !names.is_empty() && !names.contains(&alias.as_str()) {
+                    continue;
+                }
+                let strength = match clause.strength {
+                    ast::LockStrength::KeyShare => LockStrength::KeyShare,
+                    ast::LockStrength::Share => LockStrength::Share,
+                    ast::LockStrength::NoKeyUpdate => LockStrength::NoKeyUpdate,
+                    ast::LockStrength::Update => LockStrength::Update,
+                };
+                let wait = match clause.wait {
+                    ast::LockWait::Block => LockWait::Block,
+                    ast::LockWait::SkipLocked => LockWait::Skip,
+                    ast::LockWait::NoWait => LockWait::NoWait,
+                };
+                let Some((_, ctid, _)) = item.system.iter().find(|(c, _, _)| *c == quarry_plan::ScanColumn::Ctid) else {
+                    continue;
+                };
+                if let Some(have) = locks.iter_mut().find(|l| l.ctid == *ctid) {
+                    have.strength = have.strength.max(strength);
+                    continue;
+                }
+                let read: Vec<(ColumnId, quarry_plan::ScanColumn)> = relation_columns(item);
+                columns.push((*ctid, SqlType::TID));
+                locks.push(RowLock {
+                    relation: relation.clone(),
+                    alias: alias.clone(),
+                    ctid: *ctid,
+                    columns: read,
+                    strength,
+                    wait,
+                });
+            }
+        }
+        let _ = s;
+        Ok((locks, columns))
+    }
+
+    /// VALUES as a query.
+    fn values_query(&mut self, q: &ast::Query, rows: &[Vec<ast::Expr>], wanted: Option<&[SqlType]>) -> Result<Bound> {
+        if !q.locking.is_empty() {
+            let text = format!("{} cannot be applied to VALUES", q.locking[0].strength.as_str());
+            return Err(err!(FEATURE_NOT_SUPPORTED, "{text}"));
+        }
+        self.scopes.push(Scope::new(Place::Values));
+        let result = self.values_in_scope(q, rows, wanted);
+        self.scopes.pop();
+        result
+    }
+
+    fn values_in_scope(&mut self, q: &ast::Query, rows: &[Vec<ast::Expr>], wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let width = rows.first().map_or(0, Vec::len);
+        let mut bound: Vec<Vec<Typed>> = vec![];
+        for row in rows {
+            if row.len() != width {
+                let p = row.first().map_or(ast::NO_POS, |e| e.location());
+                return Err(at(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"), p));
+            }
+            bound.push(row.iter().map(|e| self.expr(e)).collect::<Result<_>>()?);
+        }
+        let mut columns: Vec<Vec<Expr>> = vec![];
+        let mut output = vec![];
+        for c in 0..width {
+            let values: Vec<Typed> = bound.iter().map(|r| r[c].clone()).collect();
+            let all_unknown = values.iter().all(|v| v.expr.ty().oid == oids::UNKNOWN);
+            let (exprs, ty) = match wanted.and_then(|w| w.get(c)) {
+                Some(ty) if all_unknown => {
+                    let exprs = values
+                        .into_iter()
+                        .map(|v| {
+                            let p = v.pos;
+                            self.coerce_to(v, SqlType::of(ty.oid), CastContext::Assignment, p)
+                        })
+                        .collect::<Result<Vec<_>>>()?;
+                    (exprs, SqlType::of(ty.oid))
+                }
+                _ => self.unify(values, "VALUES")?,
+            };
+            let name = format!("column{}", c + 1);
+            output.push((self.meta.computed(name.clone(), ty), name, ty));
+            columns.push(exprs);
+        }
+        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+        let rows: Vec<Vec<Expr>> = (0..rows.len())
+            .map(|_| columns.iter_mut().map(|c| c.next().expect("as many values as rows")).collect())
+            .collect();
+        let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
+        let mut plan = LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() };
+        let mut targets: Vec<TargetEntry> = output
+            .iter()
+            .map(|(id, name, ty)| TargetEntry { name: name.clone(), expr: Expr::column(*id, *ty), pos: ast::NO_POS, junk: false })
+            .collect();
+        let order = self.order_items(&q.order_by, &mut targets)?;
+        if targets.len() > output.len() {
+            let entries = targets.iter().map(|t| (self.output_id(&t.name, &t.expr), t.expr.clone())).collect();
+            plan = LogicalPlan::Project { input: Box::new(plan), targets: entries };
+        }
+        if !order.is_empty() {
+            let keys = order
+                .iter()
+                .map(|o| SortKey { expr: targets[o.target].expr.clone(), descending: o.descending, nulls_first: o.nulls_first })
+                .collect();
+            plan = LogicalPlan::Sort { input: Box::new(plan), keys };
+        }
+        let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
+        let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
+        if limit.is_some() || offset.is_some() {
+            plan = LogicalPlan::Limit { input: Box::new(plan), limit, offset, ties: None };
+        }
+        Ok(Bound { plan, output })
+    }
+
+    /// Sort keys over plain expressions (aggregates, windows): no ordinals, no output names.
+    pub(super) fn sort_keys_plain(&mut self, order_by: &[ast::SortBy]) -> Result<Vec<SortKey>> {
+        let mut keys = vec![];
+        for s in order_by {
+            let bound = self.expr(&s.expr)?;
+            let bound = self.settle_unknown(bound)?;
+            self.require_ordering(bound.expr.ty().oid, bound.pos, "ordering")?;
+            let (descending, nulls_first) = direction(s)?;
+            keys.push(SortKey { expr: bound.expr, descending, nulls_first });
+        }
+        Ok(keys)
+    }
+}
+
+/// Columns of a table item as a scan reads them.
+pub(super) fn relation_columns(item: &super::scope::NsItem) -> Vec<(ColumnId, quarry_plan::ScanColumn)> {
+    let Some(relation) = &item.relation else { return vec![] };
+    let live = relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped).map(|(i, _)| i);
+    let mut out: Vec<(ColumnId, quarry_plan::ScanColumn)> = item
+        .columns
+        .iter()
+        .zip(live)
+        .filter_map(|(c, i)| match &c.expr {
+            Expr::Column { id, .. } => Some((*id, quarry_plan::ScanColumn::Attribute(i))),
+            _ => None,
+        })
+        .collect();
+    out.extend(item.system.iter().map(|(s, id, _)| (*id, *s)));
+    out
+}
+
+/// Direction and NULLs' place of a sort item; NULLs are largest.
+fn direction(s: &ast::SortBy) -> Result<(bool, bool)> {
+    let descending = match &s.direction {
+        SortDirection::Default | SortDirection::Asc => false,
+        SortDirection::Desc => true,
+        SortDirection::Using(op) => match op.name.as_str() {
+            "<" => false,
+            ">" => true,
+            other => {
+                let e = err!(WRONG_OBJECT_TYPE, "operator {other} is not a valid ordering operator")
+                    .hint("Ordering operators must be \"<\" or \">\" members of btree operator families.");
+                return Err(at(e, s.pos));
+            }
+        },
+    };
+    let nulls_first = match s.nulls {
+        Some(ast::NullsOrder::First) => true,
+        Some(ast::NullsOrder::Last) => false,
+        None => descending,
+    };
+    Ok((descending, nulls_first))
+}
+
+fn named_target(targets: &[TargetEntry], name: &str, place: Place, pos: Pos) -> Result<Option<usize>> {
+    let mut found: Option<usize> = None;
+    for (i, t) in targets.iter().enumerate() {
+        if t.junk || t.name != name {
+            continue;
+        }
+        match found {
+            Some(f) if targets[f].expr != t.expr => {
+                let e = err!(AMBIGUOUS_COLUMN, "{} \"{name}\" is ambiguous", place.clause());
+                return Err(at(e, pos));
+            }
+            Some(_) => {}
+            None => found = Some(i),
+        }
+    }
+    Ok(found)
+}
+
+fn lock_conflict(q: &ast::Query, what: &str) -> Error {
+    let strength = q.locking.first().map_or("FOR UPDATE", |l| l.strength.as_str());
+    err!(FEATURE_NOT_SUPPORTED, "{strength} is not allowed with {what}")
+}
+
+/// One Window node per distinct spec, in order of first use.
+fn window_plan(
+    mut plan: LogicalPlan,
+    windows: Vec<(ColumnId, quarry_plan::WindowSpec, quarry_plan::WindowCall)>,
+) -> LogicalPlan {
+    let mut specs: Vec<(quarry_plan::WindowSpec, Vec<(ColumnId, quarry_plan::WindowCall)>)> = vec![];
+    for (id, spec, call) in windows {
+        match specs.iter_mut().find(|(s, _)| *s == spec) {
+            Some((_, calls)) => calls.push((id, call)),
+            None => specs.push((spec, vec![(id, call)])),
+        }
+    }
+    for (spec, calls) in specs {
+        plan = LogicalPlan::Window { input: Box::new(plan), spec, calls };
+    }
+    plan
+}
+
+/// Set-returning calls in layers: a call that reads another's column goes above it.
+pub(super) fn project_sets(mut plan: LogicalPlan, calls: Vec<(ColumnId, SetCall)>) -> LogicalPlan {
+    let mut rest = calls;
+    while !rest.is_empty() {
+        let ids: Vec<ColumnId> = rest.iter().map(|(id, _)| *id).collect();
+        let depends = |c: &SetCall| {
+            let mut columns = vec![];
+            c.args.iter().for_each(|a| walk::columns_of(a, &mut columns));
+            columns.iter().any(|c| ids.contains(c))
+        };
+        let (later, now): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, c)| depends(c));
+        plan = LogicalPlan::ProjectSet { input: Box::new(plan), calls: now };
+        rest = later;
+    }
+    plan
+}

@@ -1,0 +1,232 @@
+//! UPDATE and DELETE (PostgreSQL: analyze.c).
+
+use super::coerce::at;
+use super::insert::find_column;
+use super::scope::{ExprKind as Place, NsItem, Scope};
+use super::{Binder, Bound, Typed};
+use crate::ast::{self, AssignTarget, ExprKind, SetClause, SubLinkKind};
+use quarry_catalog::{Identity, Relation};
+use quarry_common::{Error, Result, err};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn};
+use quarry_types::SqlType;
+use std::sync::Arc;
+
+/// Assigned columns and the subquery plans that multi-column assignments read.
+type Sets = (Vec<(usize, Expr)>, Option<Vec<LogicalPlan>>);
+
+impl Binder<'_> {
+    pub(super) fn update(&mut self, u: &ast::Update) -> Result<Bound> {
+        let visible = self.ctes.len();
+        self.scopes.push(Scope::new(Place::UpdateSource));
+        let bound = self.update_inner(u);
+        self.scopes.pop();
+        self.ctes.truncate(visible);
+        bound
+    }
+
+    fn update_inner(&mut self, u: &ast::Update) -> Result<Bound> {
+        let ctes = match &u.with {
+            Some(w) => self.with_clause(w)?,
+            None => vec![],
+        };
+        let relation = self.write_target(&u.relation, "update")?;
+        let alias = u.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
+        let (mut source, old, ctid, sources) = self.change_source(&relation, &u.relation, &alias, &u.from)?;
+        let (set, subqueries) = self.set_clauses(&u.sets, &relation, &old)?;
+        if let Some(w) = &u.where_clause {
+            let condition = self.condition(w, Place::Where, "WHERE")?;
+            source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
+        }
+        // Multi-column subqueries are joined in laterally: one row each, or NULLs.
+        for sub in subqueries.unwrap_or_default() {
+            source = LogicalPlan::Join { kind: JoinKind::Left, left: Box::new(source), right: Box::new(sub), on: vec![] };
+        }
+        let target = self.table_write(&relation)?;
+        let (returning, output) = self.returning(&u.returning, &target, &alias, sources)?;
+        let plan = LogicalPlan::Update { target: Box::new(target), source: Box::new(source), ctid, old, set, returning };
+        Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
+    }
+
+    pub(super) fn delete(&mut self, d: &ast::Delete) -> Result<Bound> {
+        let visible = self.ctes.len();
+        self.scopes.push(Scope::new(Place::Where));
+        let bound = self.delete_inner(d);
+        self.scopes.pop();
+        self.ctes.truncate(visible);
+        bound
+    }
+
+    fn delete_inner(&mut self, d: &ast::Delete) -> Result<Bound> {
+        let ctes = match &d.with {
+            Some(w) => self.with_clause(w)?,
+            None => vec![],
+        };
+        let relation = self.write_target(&d.relation, "delete from")?;
+        let alias = d.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
+        let (mut source, old, ctid, sources) = self.change_source(&relation, &d.relation, &alias, &d.using)?;
+        if let Some(w) = &d.where_clause {
+            let condition = self.condition(w, Place::Where, "WHERE")?;
+            source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
+        }
+        let target = self.table_write(&relation)?;
+        let (returning, output) = self.returning(&d.returning, &target, &alias, sources)?;
+        let plan = LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
+        Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
+    }
+
+    /// The target's scan joined with FROM or USING; also the target's columns, its ctid, and the other items for RETURNING.
+    #[allow(clippy::type_complexity)]
+    fn change_source(
+        &mut self,
+        relation: &Arc<Relation>,
+        r: &ast::RangeVar,
+        alias: &str,
+        from: &[ast::TableRef],
+    ) -> Result<(LogicalPlan, Vec<(ColumnId, ScanColumn)>, ColumnId, Vec<NsItem>)> {
+        let (scan, mut item) = self.scan(relation, alias);
+        if r.alias.is_none() {
+            item.schema = Some(relation.schema_name.clone());
+        }
+        let LogicalPlan::Scan { columns: old, .. } = &scan else { return Err(Error::internal("a scan is a scan")) };
+        let old = old.clone();
+        let Some((ctid, _)) = old.iter().find(|(_, c)| *c == ScanColumn::Ctid).copied() else {
+            return Err(Error::internal("a scan without ctid"));
+        };
+        let mut plan = scan;
+        if !from.is_empty() {
+            let others = self.from_clause(from)?;
+            plan = LogicalPlan::Join { kind: JoinKind::Inner, left: Box::new(plan), right: Box::new(others), on: vec![] };
+        }
+        let sources = self.scope().items.clone();
+        if sources.iter().any(|s| s.table_visible && s.alias == item.alias) {
+            let name = item.alias.unwrap_or_default();
+            return Err(err!(DUPLICATE_ALIAS, "table name \"{name}\" specified more than once"));
+        }
+        self.scope().items.insert(0, item);
+        Ok((plan, old, ctid, sources))
+    }
+
+    /// SET clauses: column index and value each.
+    pub(super) fn set_clauses(&mut self, sets: &[SetClause], relation: &Arc<Relation>, current: &[(ColumnId, ScanColumn)]) -> Result<Sets> {
+        let mut out: Vec<(usize, Expr)> = vec![];
+        let mut whole: Vec<usize> = vec![];
+        let mut subqueries = vec![];
+        for s in sets {
+            match s {
+                SetClause::Single { target, value } => {
+                    self.one_assignment(target, value, relation, current, &mut out, &mut whole)?;
+                }
+                SetClause::Multi { targets, source } => match &source.kind {
+                    ExprKind::Row { fields, .. } => {
+                        if fields.len() != targets.len() {
+                            let e = err!(
+                                SYNTAX_ERROR,
+                                "number of columns does not match number of values"
+                            );
+                            return Err(at(e, source.pos));
+                        }
+                        for (t, v) in targets.iter().zip(fields) {
+                            self.one_assignment(t, v, relation, current, &mut out, &mut whole)?;
+                        }
+                    }
+                    ExprKind::SubLink(link) if link.kind == SubLinkKind::Expr => {
+                        let bound = self.subquery(&link.query)?;
+                        if bound.output.len() != targets.len() {
+                            let e = err!(SYNTAX_ERROR, "number of columns does not match number of values");
+                            return Err(at(e, source.pos));
+                        }
+                        for (t, (id, _, ty)) in targets.iter().zip(&bound.output) {
+                            let value = Typed { expr: Expr::column(*id, *ty), pos: source.pos };
+                            self.bound_assignment(t, value, relation, current, &mut out, &mut whole)?;
+                        }
+                        subqueries.push(single_row(bound.plan));
+                    }
+                    _ => {
+                        let e = err!(
+                            FEATURE_NOT_SUPPORTED,
+                            "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression"
+                        );
+                        return Err(at(e, source.location()));
+                    }
+                },
+            }
+        }
+        Ok((out, (!subqueries.is_empty()).then_some(subqueries)))
+    }
+
+    fn one_assignment(
+        &mut self,
+        target: &AssignTarget,
+        value: &ast::Expr,
+        relation: &Arc<Relation>,
+        current: &[(ColumnId, ScanColumn)],
+        out: &mut Vec<(usize, Expr)>,
+        whole: &mut Vec<usize>,
+    ) -> Result<()> {
+        if matches!(value.kind, ExprKind::SetToDefault) {
+            let column = find_column(relation, &target.name, target.pos)?;
+            self.check_once(target, column, out, whole)?;
+            if relation.columns[column].generated {
+                return Ok(());
+            }
+            let default = self.default_value(relation, column)?;
+            out.push((column, default));
+            return Ok(());
+        }
+        let bound = self.expr_in(value, Place::UpdateSource)?;
+        self.bound_assignment(target, bound, relation, current, out, whole)
+    }
+
+    fn check_once(&self, target: &AssignTarget, column: usize, out: &[(usize, Expr)], whole: &mut Vec<usize>) -> Result<()> {
+        let again = out.iter().any(|(c, _)| *c == column);
+        if again && (target.indirection.is_empty() || whole.contains(&column)) || whole.contains(&column) {
+            let e = err!(SYNTAX_ERROR, "multiple assignments to same column \"{}\"", target.name);
+            return Err(e);
+        }
+        if target.indirection.is_empty() {
+            whole.push(column);
+        }
+        Ok(())
+    }
+
+    fn bound_assignment(
+        &mut self,
+        target: &AssignTarget,
+        value: Typed,
+        relation: &Arc<Relation>,
+        current: &[(ColumnId, ScanColumn)],
+        out: &mut Vec<(usize, Expr)>,
+        whole: &mut Vec<usize>,
+    ) -> Result<()> {
+        let column = find_column(relation, &target.name, target.pos)?;
+        self.check_once(target, column, out, whole)?;
+        let c = &relation.columns[column];
+        if c.generated {
+            let e = err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", c.name)
+                .detail(format!("Column \"{}\" is a generated column.", c.name));
+            return Err(e);
+        }
+        if c.identity == Some(Identity::Always) {
+            let e = err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", c.name)
+                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", c.name));
+            return Err(e);
+        }
+        // Assignments to parts build on each other, the first on the stored value.
+        let before = match out.iter().position(|(have, _)| *have == column) {
+            Some(i) => Some(out.remove(i).1),
+            None => current
+                .iter()
+                .find(|(_, s)| *s == ScanColumn::Attribute(column))
+                .map(|(id, _)| Expr::column(*id, c.ty)),
+        };
+        let value = self.assign(relation, column, &target.indirection, value, before)?;
+        out.push((column, value));
+        Ok(())
+    }
+}
+
+/// At most one row of a multi-column assignment's subquery.
+fn single_row(plan: LogicalPlan) -> LogicalPlan {
+    let limit = Expr::Const { value: quarry_types::Datum::I64(1), ty: SqlType::INT8 };
+    LogicalPlan::Limit { input: Box::new(plan), limit: Some(limit), offset: None, ties: None }
+}
