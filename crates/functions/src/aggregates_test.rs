@@ -139,7 +139,7 @@ fn aggregates_answer_as_postgresql() {
             oids::ANYARRAY => type_info(input).expect("built in").array,
             other => other,
         };
-        let call = AggregateCall { arg_types, ret: SqlType::of(ret), direct_args };
+        let call = AggregateCall { arg_types, ret: SqlType::of(ret), direct_args, order: Vec::new() };
         let case = Case { call, code, columns, rows };
         let runs: [(&str, Run); 4] =
             [("ungrouped", ungrouped), ("grouped", grouped), ("merged", merged), ("retracted", retracted)];

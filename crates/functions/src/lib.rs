@@ -25,7 +25,7 @@ mod aggregates_test;
 #[cfg(test)]
 mod calls_test;
 
-pub use aggregate::{Accumulator, AggregateCall, AggregateImpl};
+pub use aggregate::{Accumulator, AggregateCall, AggregateImpl, KeyDirection};
 pub use context::{EvalContext, SessionEnv};
 pub use def::{
     BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn,

@@ -5,6 +5,7 @@ pub mod bits;
 pub mod count;
 pub mod float_moments;
 pub mod fold;
+pub mod hypothetical;
 pub mod interval_moments;
 pub mod json_agg;
 pub mod min_max;
@@ -25,6 +26,15 @@ pub struct AggregateCall {
     pub ret: SqlType,
     /// Values of direct arguments of ordered-set aggregates.
     pub direct_args: Vec<Datum>,
+    /// The keys of WITHIN GROUP (ORDER BY ...); empty for other aggregates. Hypothetical-set aggregates compare by them.
+    pub order: Vec<KeyDirection>,
+}
+
+/// Direction of one sort key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyDirection {
+    pub desc: bool,
+    pub nulls_first: bool,
 }
 
 /// Makes an accumulator.

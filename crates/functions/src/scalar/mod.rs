@@ -3,6 +3,7 @@
 pub mod arithmetic;
 pub mod compare;
 pub mod concat;
+pub mod hash;
 pub mod math;
 pub mod session;
 pub mod type_io;
