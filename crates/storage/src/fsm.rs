@@ -30,8 +30,46 @@ const TARGETS: usize = 16;
 const NO_BLOCK: u32 = u32::MAX;
 const PER_PAGE: u32 = (PAGE_SIZE - PAGE_HEADER) as u32;
 
+/// What has happened to a table since the server started; rolled back changes count too. Relaxed: statistics only.
+#[derive(Default)]
+pub struct Counters {
+    pub inserted: AtomicU64,
+    pub updated: AtomicU64,
+    pub hot_updated: AtomicU64,
+    pub deleted: AtomicU64,
+    /// Versions ended since the last vacuum: what it may find to remove.
+    pub ended_since_vacuum: AtomicU64,
+    /// Rows inserted since the last vacuum: what it may find to mark all-visible.
+    pub inserted_since_vacuum: AtomicU64,
+    /// Changes since the last ANALYZE, which resets it.
+    pub changed_since_analyze: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count_inserts(&self, n: u64) {
+        self.inserted.fetch_add(n, Ordering::Relaxed);
+        self.inserted_since_vacuum.fetch_add(n, Ordering::Relaxed);
+        self.changed_since_analyze.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_update(&self, hot: bool) {
+        self.updated.fetch_add(1, Ordering::Relaxed);
+        self.hot_updated.fetch_add(hot as u64, Ordering::Relaxed);
+        self.ended_since_vacuum.fetch_add(1, Ordering::Relaxed);
+        self.changed_since_analyze.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_delete(&self) {
+        self.deleted.fetch_add(1, Ordering::Relaxed);
+        self.ended_since_vacuum.fetch_add(1, Ordering::Relaxed);
+        self.changed_since_analyze.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// What this process remembers of a relation between uses.
 pub struct RelationState {
+    /// Changes of the heap since the server started.
+    pub counters: Counters,
     free: Mutex<FreeMap>,
     targets: [AtomicU32; TARGETS],
     /// B-tree: root block and level, see [`crate::index::btree`]; 0 unknown.
@@ -109,6 +147,7 @@ fn target_index() -> usize {
 impl Default for RelationState {
     fn default() -> RelationState {
         RelationState {
+            counters: Counters::default(),
             free: Mutex::default(),
             targets: [const { AtomicU32::new(NO_BLOCK) }; TARGETS],
             root: AtomicU64::new(0),
@@ -224,6 +263,11 @@ impl RelationStates {
             return s.clone();
         }
         self.map.write().entry(rel).or_default().clone()
+    }
+
+    /// Every relation used since the server started.
+    pub fn all(&self) -> Vec<(RelId, Arc<RelationState>)> {
+        self.map.read().iter().map(|(rel, s)| (*rel, s.clone())).collect()
     }
 
     /// Forgets a dropped relation.

@@ -15,6 +15,7 @@ use crate::heap::{Heap, page as hp, wal};
 use crate::index::{IndexMethod, IndexVacuumStats};
 use crate::{Fork, toast, vm};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
+use std::sync::atomic::Ordering;
 
 /// Dead slots remembered before the indexes are cleaned.
 const DEAD_MAX: usize = 8 << 20;
@@ -111,6 +112,9 @@ impl Heap {
         let blocks = self.blocks()?;
         let horizon = storage.txns().oldest_visible_csn();
         let limit = horizon.min(storage.wal().flushed());
+        let counters = self.counters();
+        let ended_before = counters.ended_since_vacuum.load(Ordering::Relaxed);
+        let inserted_before = counters.inserted_since_vacuum.load(Ordering::Relaxed);
         let mut stats = VacuumStats { horizon, ..Default::default() };
         stats.indexes = vec![IndexVacuumStats::default(); indexes.len()];
         let mut dead: Vec<u64> = Vec::new();
@@ -172,6 +176,10 @@ impl Heap {
         stats.pages = blocks;
         self.cut_tail(options, &mut stats)?;
         self.state.save(storage, self.rel)?;
+        // What could not be removed yet keeps counting.
+        let done = ended_before.saturating_sub(stats.dead_not_yet_removable);
+        counters.ended_since_vacuum.fetch_sub(done, Ordering::Relaxed);
+        counters.inserted_since_vacuum.fetch_sub(inserted_before, Ordering::Relaxed);
         Ok(stats)
     }
 

@@ -58,6 +58,11 @@ fn compare(tree: &BTree, model: &Model, rng: &mut FaultRng, what: &str) {
     reversed.reverse();
     assert!(collect(tree, KeyRange::full(), Direction::Backward) == reversed, "{what}: backward");
     for _ in 0..20 {
+        if let Some((key, _)) = all.get(rng.below(all.len().max(1) as u64) as usize) {
+            let mut tids = Vec::new();
+            tree.lookup(key, &mut tids).unwrap();
+            assert!(tids.iter().eq(all.iter().filter(|(k, _)| k == key).map(|(_, t)| t)), "{what}: lookup");
+        }
         let mut pick = || match rng.below(5) {
             0 => Bound::Unbounded,
             n if !all.is_empty() => {

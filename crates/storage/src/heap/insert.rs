@@ -51,6 +51,7 @@ impl Heap {
                 .wbytes(body);
             self.log(xid, wal::INSERT, payload, &mut page)
         })?;
+        self.state.counters.count_inserts(1);
         Ok(Tid { block, slot })
     }
 
@@ -108,6 +109,7 @@ impl Heap {
                 self.log(xid, wal::MULTI_INSERT, payload, &mut page)
             })?;
         }
+        self.state.counters.count_inserts(rows.len() as u64);
         Ok(())
     }
 

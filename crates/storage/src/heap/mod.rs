@@ -22,7 +22,7 @@ pub use read::HeapScan;
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 
-use crate::fsm::RelationState;
+use crate::fsm::{Counters, RelationState};
 use crate::row::{RowLayout, VarValue};
 use crate::txn::Transaction;
 use crate::{Fork, PageId, RelId, Storage, toast, vm};
@@ -127,6 +127,11 @@ impl Heap {
     /// The storage it lies in.
     pub fn storage(&self) -> &Arc<Storage> {
         &self.storage
+    }
+
+    /// What has happened to it since the server started.
+    pub fn counters(&self) -> &Counters {
+        &self.state.counters
     }
 
     /// Pages of the main fork.

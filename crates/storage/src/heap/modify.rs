@@ -148,6 +148,7 @@ impl Heap {
                     })?;
                 }
             }
+            self.state.counters.count_update(hot);
             if self.storage.locks().has_row_locks() {
                 self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
             }
@@ -185,6 +186,7 @@ impl Heap {
                         self.log(xid, wal::SET_XMAX, payload, &mut page)
                     })?;
                     drop(page);
+                    self.state.counters.count_delete();
                     toast::delete_values(self, txn, &external)?;
                     return Ok(ModifyResult::Done { tid, hot: false });
                 }

@@ -157,10 +157,14 @@ impl IndexScan {
             self.found.clear();
             self.bytes.clear();
             self.at = 0;
-            match self.direction {
-                Direction::Forward => self.read_forward()?,
-                Direction::Backward => self.read_backward()?,
-            }
+            // Out of `self` while a page is read, so that its bounds need no copy.
+            let range = std::mem::replace(&mut self.range, KeyRange::full());
+            let read = match self.direction {
+                Direction::Forward => self.read_forward(&range),
+                Direction::Backward => self.read_backward(&range),
+            };
+            self.range = range;
+            read?;
         }
         Ok(true)
     }
@@ -196,12 +200,19 @@ impl IndexScan {
     }
 
     /// Copies slots `from..` of a leaf while they are within both bounds; whether the far bound was met.
-    fn collect(&mut self, p: &[u8], from: usize, to: usize, start_ord: Option<(&[u8], u64)>) -> Result<bool> {
+    fn collect(
+        &mut self,
+        upper: &Bound<Vec<u8>>,
+        p: &[u8],
+        from: usize,
+        to: usize,
+        start_ord: Option<(&[u8], u64)>,
+    ) -> Result<bool> {
         let mut last_visible: Option<(u32, bool)> = None;
         for slot in from..to {
             let it = bp::item(p, slot);
             let key = it.key();
-            let beyond = match &self.range.upper {
+            let beyond = match upper {
                 Bound::Unbounded => false,
                 Bound::Included(u) => key > u.as_slice(),
                 Bound::Excluded(u) => key >= u.as_slice(),
@@ -249,7 +260,7 @@ impl IndexScan {
         Ok(false)
     }
 
-    fn read_forward(&mut self) -> Result<()> {
+    fn read_forward(&mut self, range: &KeyRange) -> Result<()> {
         let tree = self.tree.clone();
         let followed = match self.next {
             Next::Right(link) => tree.read_link(link, 0)?,
@@ -257,18 +268,11 @@ impl IndexScan {
         };
         // The position reached: where the last page ended, or the range's beginning.
         let bound = std::mem::take(&mut self.bound);
-        let lower;
-        let target = match (&self.next, &self.range.lower) {
+        let target = match (&self.next, &range.lower) {
             (Next::Right(_), _) => Target { key: &bound.key, ord: bound.ord },
             (_, Bound::Unbounded) => Target { key: &[], ord: ord::FIRST },
-            (_, Bound::Included(k)) => {
-                lower = k.clone();
-                Target { key: &lower, ord: ord::FIRST }
-            }
-            (_, Bound::Excluded(k)) => {
-                lower = k.clone();
-                Target { key: &lower, ord: ord::LAST }
-            }
+            (_, Bound::Included(k)) => Target { key: k, ord: ord::FIRST },
+            (_, Bound::Excluded(k)) => Target { key: k, ord: ord::LAST },
         };
         let followed = followed.filter(|p| !bp::is_beyond(p.bytes(), &target, false));
         let page = match followed {
@@ -279,9 +283,9 @@ impl IndexScan {
         self.page = Link { block: page.id().block, generation: bp::generation(p) };
         self.page_lsn = page.lsn();
         let from = bp::lower_bound_leaf(p, &target);
-        let ended = self.collect(p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
+        let ended = self.collect(&range.upper, p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
         self.next = match bp::high_key(p) {
-            Some(h) if !ended && !self.is_above_range(h.key()) => {
+            Some(h) if !ended && !is_above(&range.upper, h.key()) => {
                 let mut bound = LowBound { some: true, ord: h.pivot_ord(), ..bound };
                 bound.key.clear();
                 bound.key.extend_from_slice(h.key());
@@ -293,30 +297,14 @@ impl IndexScan {
         Ok(())
     }
 
-    /// Whether entries at or above a high key with this key are all above the range.
-    fn is_above_range(&self, high: &[u8]) -> bool {
-        match &self.range.upper {
-            Bound::Unbounded => false,
-            Bound::Included(u) => high > u.as_slice(),
-            Bound::Excluded(u) => high >= u.as_slice(),
-        }
-    }
-
-    fn read_backward(&mut self) -> Result<()> {
+    fn read_backward(&mut self, range: &KeyRange) -> Result<()> {
         let tree = self.tree.clone();
         let bound = std::mem::take(&mut self.bound);
-        let upper;
-        let target = match (&self.next, &self.range.upper) {
+        let target = match (&self.next, &range.upper) {
             (Next::Below, _) => Target { key: &bound.key, ord: bound.ord },
             (_, Bound::Unbounded) => Target { key: &ABOVE_ALL, ord: ord::LAST },
-            (_, Bound::Included(k)) => {
-                upper = k.clone();
-                Target { key: &upper, ord: ord::LAST }
-            }
-            (_, Bound::Excluded(k)) => {
-                upper = k.clone();
-                Target { key: &upper, ord: ord::FIRST }
-            }
+            (_, Bound::Included(k)) => Target { key: k, ord: ord::LAST },
+            (_, Bound::Excluded(k)) => Target { key: k, ord: ord::FIRST },
         };
         let mut low = LowBound::default();
         let page = tree.descend(&target, true, 0, Some(&mut low))?;
@@ -332,13 +320,13 @@ impl IndexScan {
                 to += 1;
             }
         }
-        let from = match &self.range.lower {
+        let from = match &range.lower {
             Bound::Unbounded => bp::first_data(p),
             Bound::Included(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::FIRST }),
             Bound::Excluded(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::LAST }),
         };
         let ended = from > bp::first_data(p);
-        self.collect(p, from.min(to), to, None)?;
+        self.collect(&range.upper, p, from.min(to), to, None)?;
         while let Some(f) = self.found.last() {
             let key = &self.bytes[f.key.start as usize..f.key.end as usize];
             if (key, ord::of(f.tid)) < (target.key, target.ord) {
@@ -347,13 +335,54 @@ impl IndexScan {
             self.found.pop();
         }
         self.found.reverse();
-        let below_range = match &self.range.lower {
+        let below_range = match &range.lower {
             Bound::Unbounded => false,
             Bound::Included(k) | Bound::Excluded(k) => low.key.as_slice() < k.as_slice(),
         };
         self.next = if ended || !low.some || below_range { Next::Done } else { Next::Below };
         self.bound = low;
         Ok(())
+    }
+}
+
+/// Whether entries at or above a high key with this key are all above the range.
+fn is_above(upper: &Bound<Vec<u8>>, high: &[u8]) -> bool {
+    match upper {
+        Bound::Unbounded => false,
+        Bound::Included(u) => high > u.as_slice(),
+        Bound::Excluded(u) => high >= u.as_slice(),
+    }
+}
+
+impl BTree {
+    /// Appends the tids of all entries with exactly this key: a point lookup without a scan's buffers.
+    pub fn lookup(&self, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
+        let mut from = Target { key, ord: ord::FIRST };
+        let mut page = self.descend(&from, false, 0, None)?;
+        loop {
+            let p: &[u8] = page.bytes();
+            for slot in bp::lower_bound_leaf(p, &from)..bp::slot_count(p) {
+                let it = bp::item(p, slot);
+                if it.key() != key {
+                    return Ok(());
+                }
+                if !it.is_dead() {
+                    let all = (0..it.tid_count()).map(|i| it.tid(i));
+                    tids.extend(all.filter(|t| ord::of(*t) >= from.ord));
+                }
+            }
+            if !bp::is_beyond(p, &Target { key, ord: ord::LAST }, false) {
+                return Ok(());
+            }
+            // Go on from this page's end; a stale link means descending to there again.
+            from.ord = bp::high_key(p).map_or(ord::LAST, |h| h.pivot_ord());
+            let link = bp::right(p);
+            drop(page);
+            page = match self.read_link(link, 0)? {
+                Some(p) if !bp::is_beyond(p.bytes(), &from, false) => p,
+                _ => self.descend(&from, false, 0, None)?,
+            };
+        }
     }
 }
 

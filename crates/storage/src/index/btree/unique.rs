@@ -151,8 +151,8 @@ impl BTree {
                 let link = bp::right(page.bytes());
                 drop(page);
                 page = match self.read_link(link, 0)? {
-                    Some(p) => p,
-                    None => self.descend(&from, false, 0, None)?,
+                    Some(p) if !bp::is_beyond(p.bytes(), &from, false) => p,
+                    _ => self.descend(&from, false, 0, None)?,
                 };
             }
         }
