@@ -136,7 +136,9 @@ pub fn date_add_timetz(d: i32, time: TimeTz) -> Result<i64> {
     if timestamp_is_infinite(t) {
         return Ok(t);
     }
-    t.checked_add(time.utc_micros()).filter(|t| timestamp_in_range(*t)).ok_or_else(|| out_of_range("timestamp"))
+    t.checked_add(time.utc_micros())
+        .filter(|t| timestamp_in_range(*t))
+        .ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// time + interval, within the day; months and days do not count.

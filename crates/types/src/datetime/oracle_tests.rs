@@ -326,8 +326,18 @@ fn call(cx: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
                 (0..4).map(|i| if a.text(i) == "NULL" { None } else { a.ts(i).ok() }).collect();
             Ok(overlaps(ends[0], ends[1], ends[2], ends[3]).map(|b| b.to_string()))
         }
+        "to_char" => format::timestamp_to_char(a.ts(0)?, a.text(1)),
+        "to_char_tz" => format::timestamptz_to_char(a.tstz(0)?, a.text(1), zone),
+        "to_char_interval" => format::interval_to_char(a.interval(0)?, a.text(1)),
+        "to_timestamp_format" => tstz(format::to_timestamp(a.text(0), a.text(1), zone)?),
+        "to_date" => date(format::to_date(a.text(0), a.text(1))?),
         other => panic!("no case for {other}"),
     }
+}
+
+#[test]
+fn templates() {
+    replay(include_str!("testdata/format.tsv"), call);
 }
 
 #[test]

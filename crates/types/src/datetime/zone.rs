@@ -247,18 +247,18 @@ impl TimeZone {
             }
             TimeZone::from_offset_west((-hours * 3600.0) as i32)
         } else {
-            Some(TimeZone::by_name(value).ok_or_else(invalid)?)
+            let zone = TimeZone::by_name(value).ok_or_else(invalid)?;
+            // PostgreSQL's test: the year 2000 must begin at a full minute.
+            if zone.leap_seconds || zone.at_unix(UNIX_EPOCH_OFFSET).offset % 60 != 0 {
+                return Err(err!(
+                    INVALID_PARAMETER_VALUE,
+                    "time zone \"{value}\" appears to use leap seconds"
+                )
+                .detail("PostgreSQL does not support leap seconds."));
+            }
+            Some(zone)
         };
-        let zone = zone.ok_or_else(|| invalid().detail("UTC timezone offset is out of range."))?;
-        if zone.leap_seconds {
-            return Err(err!(
-                INVALID_PARAMETER_VALUE,
-                "time zone \"{}\" appears to use leap seconds",
-                zone.name
-            )
-            .detail("PostgreSQL does not support leap seconds."));
-        }
-        Ok(zone)
+        zone.ok_or_else(|| invalid().detail("UTC timezone offset is out of range."))
     }
 
     /// The canonical name, as `SHOW timezone` prints it.

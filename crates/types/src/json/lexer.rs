@@ -288,7 +288,8 @@ impl<'a> Lexer<'a> {
         let mut high: Option<u32> = None;
         loop {
             // Plain characters at once.
-            let plain = b[s..].iter().position(|c| *c == b'"' || *c == b'\\' || *c < 32).unwrap_or(b.len() - s);
+            let plain =
+                b[s..].iter().position(|c| *c == b'"' || *c == b'\\' || *c < 32).unwrap_or(b.len() - s);
             if plain > 0 {
                 if high.is_some() {
                     self.end = s + char_len(self.input, s);
@@ -329,7 +330,9 @@ impl<'a> Lexer<'a> {
                         _ => {
                             self.start = s;
                             self.end = s + char_len(self.input, s);
-                            return Err(self.invalid(format!("Escape sequence \"\\{}\" is invalid.", self.shown())));
+                            return Err(
+                                self.invalid(format!("Escape sequence \"\\{}\" is invalid.", self.shown()))
+                            );
                         }
                     };
                     if self.decode {

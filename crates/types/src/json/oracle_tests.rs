@@ -36,9 +36,8 @@ fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
     let op = args[0].as_str();
     let arg = |i: usize| args[i].as_str();
     let bin = |i: usize| -> Result<Vec<u8>> { Ok(jsonb_in(arg(i))?.as_bytes().to_vec()) };
-    let optional = |i: usize| -> Result<Option<Vec<u8>>> {
-        if arg(i) == "\\N" { Ok(None) } else { bin(i).map(Some) }
-    };
+    let optional =
+        |i: usize| -> Result<Option<Vec<u8>>> { if arg(i) == "\\N" { Ok(None) } else { bin(i).map(Some) } };
     let int = |i: usize| arg(i).parse::<i32>().unwrap();
     let path = |i: usize| array(arg(i));
     let full = |i: usize| -> Vec<String> { path(i).into_iter().map(Option::unwrap).collect() };
@@ -70,13 +69,15 @@ fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
         "json_typeof" => Ok(Some(text::type_of(arg(1))?.into())),
         "json_array_length" => Ok(Some(text::array_length(arg(1))?.to_string())),
         "json_strip_nulls" => text::strip_nulls(arg(1)).map(Some),
-        "json_each" => join(text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", p.json)).collect()),
-        "json_each_text" => {
-            join(text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", or_null(p.as_text()))).collect())
+        "json_each" => {
+            join(text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", p.json)).collect())
         }
-        "json_elements" => {
-            join(text::array_elements(arg(1), "json_array_elements")?.iter().map(|p| p.json.to_string()).collect())
-        }
+        "json_each_text" => join(
+            text::each(arg(1))?.into_iter().map(|(k, p)| format!("{k}={}", or_null(p.as_text()))).collect(),
+        ),
+        "json_elements" => join(
+            text::array_elements(arg(1), "json_array_elements")?.iter().map(|p| p.json.to_string()).collect(),
+        ),
         "json_elements_text" => join(
             text::array_elements(arg(1), "json_array_elements_text")?
                 .iter()

@@ -37,7 +37,11 @@ fn part<'a>(text: &'a str, lexer: &mut Lexer<'a>) -> Result<Part<'a>> {
 }
 
 /// Calls `f` with each field's decoded name and value, if the document is an object.
-fn for_fields<'a>(text: &'a str, lexer: &mut Lexer<'a>, mut f: impl FnMut(&str, Part<'a>) -> Result<()>) -> Result<()> {
+fn for_fields<'a>(
+    text: &'a str,
+    lexer: &mut Lexer<'a>,
+    mut f: impl FnMut(&str, Part<'a>) -> Result<()>,
+) -> Result<()> {
     lexer.object_fields(|lexer, key| {
         let p = part(text, lexer)?;
         f(key, p)

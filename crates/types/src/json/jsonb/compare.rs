@@ -22,10 +22,9 @@ fn compare_values(a: Value<'_>, b: Value<'_>) -> Ordering {
         (Value::String(a), Value::String(b)) => a.as_bytes().cmp(b.as_bytes()),
         (Value::Number(a), Value::Number(b)) => a.compare(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(&b),
-        (Value::Array(a), Value::Array(b)) => a
-            .len()
-            .cmp(&b.len())
-            .then_with(|| zip_cmp(a.elements().zip(b.elements()), compare_values)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len().cmp(&b.len()).then_with(|| zip_cmp(a.elements().zip(b.elements()), compare_values))
+        }
         (Value::Object(a), Value::Object(b)) => a.len().cmp(&b.len()).then_with(|| {
             zip_cmp(a.pairs().zip(b.pairs()), |(ka, va), (kb, vb)| {
                 ka.as_bytes().cmp(kb.as_bytes()).then_with(|| compare_values(va, vb))
@@ -97,7 +96,9 @@ fn contains_value(a: Value<'_>, b: Value<'_>) -> bool {
         (Value::Object(a), Value::Object(b)) => {
             a.len() >= b.len() && b.pairs().all(|(k, vb)| a.get(k).is_some_and(|va| contains_member(va, vb)))
         }
-        (Value::Array(a), Value::Array(b)) => b.elements().all(|vb| a.elements().any(|va| contains_member(va, vb))),
+        (Value::Array(a), Value::Array(b)) => {
+            b.elements().all(|vb| a.elements().any(|va| contains_member(va, vb)))
+        }
         _ => false,
     }
 }

@@ -27,7 +27,11 @@ pub fn subscript<'a>(stored: &'a [u8], subscripts: &[Subscript]) -> Option<Value
 }
 
 /// Assigns to `stored[subscripts]`; a NULL container starts empty, a NULL value is JSON null.
-pub fn subscript_assign(stored: Option<&[u8]>, subscripts: &[Subscript], new: Option<&[u8]>) -> Result<Vec<u8>> {
+pub fn subscript_assign(
+    stored: Option<&[u8]>,
+    subscripts: &[Subscript],
+    new: Option<&[u8]>,
+) -> Result<Vec<u8>> {
     let empty;
     let stored = match stored {
         Some(s) => s,
