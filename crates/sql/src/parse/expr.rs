@@ -150,9 +150,10 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn prefix_operator(&mut self, form: Form, pos: Pos) -> Result<Expr> {
         let op = self.qual_operator()?;
-        let right = Box::new(self.expr_at(Level::Operator, form)?);
+        let right = Box::new(self.expr_at(Level::Operator.next(), form)?);
         Ok(Expr::new(ExprKind::Op { op, left: None, right }, pos))
     }
 
@@ -208,6 +209,7 @@ impl Parser<'_> {
         if self.infix_level(form) == Some(level) { Err(self.unexpected()) } else { Ok(()) }
     }
 
+    #[inline(never)]
     fn infix(&mut self, left: Expr, level: Level, form: Form) -> Result<Expr> {
         let pos = self.pos();
         match level {
@@ -262,6 +264,7 @@ impl Parser<'_> {
     }
 
     /// `left op ANY (...)` behind the ANY.
+    #[inline(never)]
     fn quantified(&mut self, left: Expr, op: OpName, kind: SubLinkKind, pos: Pos) -> Result<Expr> {
         match self.paren(super::primary::ParenUse::One)? {
             super::primary::Paren::Query(query) => {
@@ -277,6 +280,7 @@ impl Parser<'_> {
     }
 
     /// IS ..., ISNULL, NOTNULL.
+    #[inline(never)]
     fn is_test(&mut self, left: Expr, pos: Pos, form: Form) -> Result<Expr> {
         let word = self.bump().kind;
         let arg = Box::new(left);
@@ -339,6 +343,7 @@ impl Parser<'_> {
     }
 
     /// [NOT] IN, LIKE, ILIKE, SIMILAR TO, BETWEEN.
+    #[inline(never)]
     fn like_level(&mut self, left: Expr, pos: Pos) -> Result<Expr> {
         let negated = self.eat_kw(Kw::Not);
         let word = self.keyword().ok_or_else(|| self.unexpected())?;
@@ -361,6 +366,7 @@ impl Parser<'_> {
     }
 
     /// The pattern of LIKE and the like, with its ESCAPE.
+    #[inline(never)]
     fn pattern(&mut self, left: Expr, kind: LikeKind, negated: bool, pos: Pos) -> Result<Expr> {
         let mut pattern = self.expr_at(Level::Escape, Form::A)?;
         let mut args = vec![];
@@ -381,6 +387,7 @@ impl Parser<'_> {
         Ok(Expr::new(ExprKind::Like { kind, left: Box::new(left), pattern: Box::new(pattern), negated }, pos))
     }
 
+    #[inline(never)]
     fn in_list(&mut self, left: Expr, negated: bool, pos: Pos) -> Result<Expr> {
         match self.paren(super::primary::ParenUse::List)? {
             super::primary::Paren::Query(query) => {
@@ -395,6 +402,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn between(&mut self, left: Expr, negated: bool, pos: Pos) -> Result<Expr> {
         let symmetric = self.eat_kw(Kw::Symmetric);
         if !symmetric {
@@ -408,6 +416,7 @@ impl Parser<'_> {
     }
 
     /// `(a, b) OVERLAPS (c, d)`.
+    #[inline(never)]
     fn overlaps(&mut self, left: Expr, pos: Pos) -> Result<Expr> {
         let ExprKind::Row { fields: mut args, .. } = left.kind else { return Err(self.unexpected()) };
         self.bump();

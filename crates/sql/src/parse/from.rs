@@ -21,6 +21,7 @@ impl Parser<'_> {
     }
 
     /// The joins that follow `left`.
+    #[inline(never)]
     fn joins(&mut self, mut left: TableRef) -> Result<TableRef> {
         let mut chain = 0;
         loop {
@@ -194,6 +195,7 @@ impl Parser<'_> {
         )
     }
 
+    #[inline(never)]
     fn relation(&mut self) -> Result<TableRef> {
         let mut relation = self.relation_expr()?;
         relation.alias = self.opt_alias()?;
@@ -225,6 +227,7 @@ impl Parser<'_> {
         Ok(Expr::new(ExprKind::FuncCall(Box::new(call)), pos))
     }
 
+    #[inline(never)]
     fn rows_from(&mut self, lateral: bool, pos: u32) -> Result<TableRef> {
         self.expect_kws(&[Kw::Rows, Kw::From])?;
         let functions = self.paren_list(|p| {
@@ -236,6 +239,7 @@ impl Parser<'_> {
         self.range_function(functions, true, lateral, pos)
     }
 
+    #[inline(never)]
     fn range_function(
         &mut self,
         functions: Vec<RangeFunctionItem>,
@@ -335,6 +339,7 @@ impl Parser<'_> {
         Ok(FromParen::Join(table))
     }
 
+    #[inline(never)]
     fn xml_table(&mut self, lateral: bool, pos: u32) -> Result<TableRef> {
         self.bump();
         self.expect(TokenKind::LeftParen)?;

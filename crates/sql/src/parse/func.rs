@@ -10,6 +10,7 @@ use quarry_common::Result;
 
 impl Parser<'_> {
     /// A call of `name` with the parenthesis next; also `name(typmods) 'text'`.
+    #[inline(never)]
     pub(super) fn call(&mut self, name: Vec<String>, pos: Pos) -> Result<Expr> {
         let mut call = self.func_application(name)?;
         if self.at_string() && may_be_typmods(&call) {
@@ -75,6 +76,7 @@ impl Parser<'_> {
         Ok(unnamed(self.expr()?))
     }
 
+    #[inline(never)]
     fn constant_with_typmods(&mut self, call: FuncCall, pos: Pos) -> Result<Expr> {
         if let Some(arg) = call.args.iter().find(|a| a.name.is_some()) {
             return Err(self.grammar_error("type modifier cannot have parameter name", arg.pos));
@@ -88,6 +90,7 @@ impl Parser<'_> {
         Ok(string_cast(text, at, TypeName { names: call.name, typmods, ..system_type("", pos) }, pos))
     }
 
+    #[inline(never)]
     fn within_group(&mut self, call: &mut FuncCall) -> Result<()> {
         let pos = self.pos();
         if !self.eat_kw(Kw::Within) {
@@ -112,6 +115,7 @@ impl Parser<'_> {
     }
 
     /// The functions whose names are keywords, if `kw` (the next token) begins one.
+    #[inline(never)]
     pub(super) fn special_function(&mut self, kw: Kw, pos: Pos) -> Result<Option<Expr>> {
         if let Some(value) = self.sql_value_function(kw)? {
             return Ok(Some(Expr::new(ExprKind::SqlValue(value), pos)));

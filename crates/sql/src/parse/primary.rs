@@ -101,6 +101,7 @@ impl Parser<'_> {
     }
 
     /// One expression in parentheses with what is applied to it, or a row.
+    #[inline(never)]
     fn parenthesized(&mut self, mut list: Vec<Expr>, pos: Pos) -> Result<Expr> {
         match (list.len(), list.pop()) {
             (1, Some(only)) => self.indirection_of(only),
@@ -155,6 +156,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn keyword_primary(&mut self, kw: Kw, pos: Pos) -> Result<Expr> {
         let paren = self.nth(1) == TokenKind::LeftParen;
         let constant = match kw {
@@ -202,6 +204,7 @@ impl Parser<'_> {
     }
 
     /// `type 'text'` for the types the grammar knows.
+    #[inline(never)]
     fn typed_constant(&mut self, pos: Pos) -> Result<Expr> {
         let interval = self.at_kw(Kw::Interval);
         let Some(mut type_name) = self.builtin_type(pos, false)? else { return Err(self.unexpected()) };
@@ -214,6 +217,7 @@ impl Parser<'_> {
     }
 
     /// A column, a call, or `type 'text'`: all that begins with a name.
+    #[inline(never)]
     fn name_expr(&mut self) -> Result<Expr> {
         let pos = self.pos();
         let first = self.kind();
@@ -265,6 +269,7 @@ impl Parser<'_> {
     }
 
     /// `name 'text'`.
+    #[inline(never)]
     fn named_type_constant(&mut self, names: Vec<String>, pos: Pos) -> Result<Expr> {
         let at = self.pos();
         let text = self.string()?;
@@ -272,6 +277,7 @@ impl Parser<'_> {
     }
 
     /// The subscripts and fields that follow `arg`.
+    #[inline(never)]
     pub(super) fn indirection_of(&mut self, arg: Expr) -> Result<Expr> {
         if !matches!(self.kind(), TokenKind::Dot | TokenKind::LeftBracket) {
             return Ok(arg);
@@ -315,6 +321,7 @@ impl Parser<'_> {
         Ok(Indirection::Slice { lower, upper })
     }
 
+    #[inline(never)]
     fn case_expr(&mut self) -> Result<Expr> {
         let pos = self.expect_kw(Kw::Case)?;
         let arg = if self.at_kw(Kw::When) { None } else { Some(self.expr()?) };
@@ -334,6 +341,7 @@ impl Parser<'_> {
     }
 
     /// `ARRAY[...]`, `ARRAY(SELECT ...)`.
+    #[inline(never)]
     fn array(&mut self) -> Result<Expr> {
         let pos = self.expect_kw(Kw::Array)?;
         if self.at(TokenKind::LeftParen) {

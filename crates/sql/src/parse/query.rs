@@ -40,6 +40,7 @@ impl Parser<'_> {
     }
 
     /// A query whose WITH has been read.
+    #[inline(never)]
     pub(super) fn query_after_with(&mut self, with: With, pos: Pos) -> Result<Query> {
         let first = self.select_clause()?;
         let mut query = self.query_rest(first, pos)?;
@@ -77,6 +78,7 @@ impl Parser<'_> {
     }
 
     /// UNION and EXCEPT bind alike and to the left, INTERSECT tighter.
+    #[inline(never)]
     fn set_operations(&mut self, mut left: Query, level: u8) -> Result<Query> {
         let mut chain = 0;
         loop {
@@ -136,6 +138,7 @@ impl Parser<'_> {
     }
 
     /// SELECT up to WINDOW.
+    #[inline(never)]
     fn select(&mut self) -> Result<Select> {
         let pos = self.expect_kw(Kw::Select)?;
         let mut select = empty_select(pos);
@@ -205,6 +208,7 @@ impl Parser<'_> {
         if self.eat_kw(Kw::Returning) { self.target_list() } else { Ok(Vec::new()) }
     }
 
+    #[inline(never)]
     fn into_clause(&mut self) -> Result<IntoClause> {
         self.expect_kw(Kw::Into)?;
         let persistence = self.opt_temp();
@@ -230,6 +234,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn group_item(&mut self) -> Result<GroupItem> {
         let pos = self.pos();
         let paren = self.nth(1) == TokenKind::LeftParen;
@@ -258,6 +263,7 @@ impl Parser<'_> {
     }
 
     /// with_clause.
+    #[inline(never)]
     pub(super) fn with_clause(&mut self) -> Result<With> {
         let pos = self.expect_kw(Kw::With)?;
         // RECURSIVE may be the first query's name.
@@ -267,6 +273,7 @@ impl Parser<'_> {
         Ok(With { recursive, ctes, pos })
     }
 
+    #[inline(never)]
     fn cte(&mut self) -> Result<Cte> {
         let pos = self.pos();
         let name = self.col_id()?;
@@ -382,6 +389,7 @@ impl Parser<'_> {
     }
 
     /// ORDER BY, then locking and limits in either order.
+    #[inline(never)]
     fn query_tail(&mut self) -> Result<Tail> {
         let mut tail = Tail::default();
         if self.at_kw(Kw::Order) {
@@ -498,6 +506,7 @@ impl Parser<'_> {
     }
 
     /// Adds a tail to a query that may have had one inside its parentheses.
+    #[inline(never)]
     fn apply_tail(&self, query: &mut Query, tail: Tail) -> Result<()> {
         if let Some(first) = tail.order_by.first() {
             if !query.order_by.is_empty() {

@@ -16,6 +16,7 @@ impl Parser<'_> {
     }
 
     /// What follows OVER.
+    #[inline(never)]
     pub(super) fn over_clause(&mut self) -> Result<WindowDef> {
         if self.at(TokenKind::LeftParen) {
             return self.window_specification();
@@ -33,6 +34,7 @@ impl Parser<'_> {
         })
     }
 
+    #[inline(never)]
     fn window_specification(&mut self) -> Result<WindowDef> {
         let pos = self.expect(TokenKind::LeftParen)?;
         let clause = matches!(self.keyword(), Some(Kw::Partition | Kw::Range | Kw::Rows | Kw::Groups));
