@@ -1,11 +1,9 @@
 //! Privileges and access control lists: `aclitem`, defaults, granting, revoking. Follows PostgreSQL's utils/adt/acl.c in behaviour.
 //!
-//! An item is stored in 12 bytes: grantee, grantor (OIDs, grantee 0 = PUBLIC), then privilege bits in the low and grant options in the
-//! high half of a u32; all little-endian. Names appear only in text, so renaming a role changes no list.
+//! Items hold OIDs; names appear only in text, so renaming a role changes no list.
 
-use bytes::Bytes;
 use quarry_common::Oid;
-use quarry_types::Datum;
+pub use quarry_types::aclitem::AclItem;
 
 /// One privilege; the value is its bit in an [`AclItem`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -128,54 +126,24 @@ impl AclObject {
     }
 }
 
-/// One entry of an access control list.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct AclItem {
-    /// Invalid: PUBLIC.
-    pub grantee: Oid,
-    pub grantor: Oid,
-    pub privileges: u16,
-    /// Those of `privileges` that the grantee may grant on.
-    pub grant_options: u16,
-}
-
-impl AclItem {
-    /// The stored form.
-    pub fn to_datum(&self) -> Datum {
-        let mut b = [0u8; 12];
-        b[..4].copy_from_slice(&self.grantee.0.to_le_bytes());
-        b[4..8].copy_from_slice(&self.grantor.0.to_le_bytes());
-        b[8..10].copy_from_slice(&self.privileges.to_le_bytes());
-        b[10..].copy_from_slice(&self.grant_options.to_le_bytes());
-        Datum::Bytes(Bytes::copy_from_slice(&b))
+/// The item as text, `grantee=arw*/grantor`; `name` gives a role's name unquoted.
+pub fn item_text(item: &AclItem, name: &dyn Fn(Oid) -> String) -> String {
+    let mut out = String::new();
+    if item.grantee.is_valid() {
+        out.push_str(&quote_role(&name(item.grantee)));
     }
-    /// Reads the stored form.
-    pub fn from_datum(d: &Datum) -> Option<AclItem> {
-        let Datum::Bytes(b) = d else { return None };
-        let b: &[u8; 12] = b.as_ref().try_into().ok()?;
-        let word = |i: usize| u32::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3]]);
-        let (grantee, grantor, bits) = (Oid(word(0)), Oid(word(4)), word(8));
-        Some(AclItem { grantee, grantor, privileges: bits as u16, grant_options: (bits >> 16) as u16 })
-    }
-    /// `grantee=arw*/grantor`; `name` gives a role's name unquoted.
-    pub fn to_text(&self, name: &dyn Fn(Oid) -> String) -> String {
-        let mut out = String::new();
-        if self.grantee.is_valid() {
-            out.push_str(&quote_role(&name(self.grantee)));
+    out.push('=');
+    for (p, letter, _) in PRIVILEGES {
+        if item.privileges & p.bit() != 0 {
+            out.push(letter);
         }
-        out.push('=');
-        for (p, letter, _) in PRIVILEGES {
-            if self.privileges & p.bit() != 0 {
-                out.push(letter);
-            }
-            if self.grant_options & p.bit() != 0 {
-                out.push('*');
-            }
+        if item.grant_options & p.bit() != 0 {
+            out.push('*');
         }
-        out.push('/');
-        out.push_str(&quote_role(&name(self.grantor)));
-        out
     }
+    out.push('/');
+    out.push_str(&quote_role(&name(item.grantor)));
+    out
 }
 
 /// Quotes a role's name inside an aclitem's text.
@@ -243,12 +211,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_bytes() {
+    fn text() {
         let i = AclItem { grantee: Oid(0), grantor: Oid(10), privileges: 0b110, grant_options: 0b10 };
-        assert_eq!(i.to_text(&|_| "a b".into()), "=r*w/\"a b\"");
-        assert_eq!(AclItem::from_datum(&i.to_datum()), Some(i));
+        assert_eq!(item_text(&i, &|_| "a b".into()), "=r*w/\"a b\"");
         let d = default_acl(AclObject::Database, Oid(10));
-        let text: Vec<String> = d.iter().map(|i| i.to_text(&|_| "postgres".into())).collect();
+        let text: Vec<String> = d.iter().map(|i| item_text(i, &|_| "postgres".into())).collect();
         assert_eq!(text, ["=Tc/postgres", "postgres=CTc/postgres"]);
     }
 

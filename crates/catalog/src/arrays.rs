@@ -31,10 +31,6 @@ pub fn int2_array(v: &[i16]) -> Datum {
 pub fn text_array<S: AsRef<str>>(v: &[S]) -> Datum {
     one_dimension(oids::TEXT, PhysicalType::Bytes, v.iter().map(|s| Datum::text(s.as_ref())))
 }
-/// A name[].
-pub fn name_array<S: AsRef<str>>(v: &[S]) -> Datum {
-    one_dimension(oids::NAME, PhysicalType::Bytes, v.iter().map(|s| Datum::text(s.as_ref())))
-}
 /// A "char"[].
 pub fn char_array(v: &[char]) -> Datum {
     one_dimension(oids::CHAR, PhysicalType::Bytes, v.iter().map(|c| Datum::text(c.encode_utf8(&mut [0; 4]))))
@@ -45,7 +41,7 @@ pub fn float4_array(v: &[f32]) -> Datum {
 }
 /// An aclitem[].
 pub fn acl_array(v: &[AclItem]) -> Datum {
-    one_dimension(oids::ACLITEM, PhysicalType::Bytes, v.iter().map(AclItem::to_datum))
+    one_dimension(oids::ACLITEM, PhysicalType::Bytes, v.iter().map(|i| i.to_datum()))
 }
 /// An array of any element type.
 pub fn any_array(element: Oid, physical: PhysicalType, v: &[Datum]) -> Datum {
@@ -80,5 +76,5 @@ pub fn float4s_of(d: &Datum) -> Vec<f32> {
 }
 /// The items of an aclitem[]; none for NULL.
 pub fn acl_of(d: &Datum) -> Option<Vec<AclItem>> {
-    (!d.is_null()).then(|| elements(d).iter().filter_map(AclItem::from_datum).collect())
+    (!d.is_null()).then(|| elements(d).iter().filter(|e| !e.is_null()).map(AclItem::of).collect())
 }

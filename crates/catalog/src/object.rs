@@ -106,13 +106,19 @@ pub enum DropBehavior {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct StoredExpr {
     pub sql: String,
+    /// The pretty form, where it differs.
+    pub pretty: Option<String>,
     pub refs: Vec<ObjectAddress>,
 }
 
 impl StoredExpr {
     /// One that refers to nothing but built-in objects.
     pub fn new(sql: impl Into<String>) -> StoredExpr {
-        StoredExpr { sql: sql.into(), refs: Vec::new() }
+        StoredExpr { sql: sql.into(), pretty: None, refs: Vec::new() }
+    }
+    /// What the catalog row holds.
+    pub(crate) fn field(&self) -> String {
+        crate::stored::encode_expression(&self.sql, self.pretty.as_deref())
     }
     /// Its references, with `relation` for the object that is being made.
     pub(crate) fn refs_of(&self, relation: Oid) -> impl Iterator<Item = ObjectAddress> {

@@ -2,56 +2,24 @@
 
 use crate::builtin::CatalogTable;
 use crate::row::Row;
-use quarry_common::{Error, Oid, Result, Tid, bail, err};
+use quarry_common::{Error, Oid, Result, Tid, err};
 use quarry_storage::heap::{Heap, ModifyResult, UpdateOptions};
 use quarry_storage::index::{BTree, Direction, InsertOutcome, KeyRange, UniqueCheck};
-use quarry_storage::row::{RowBuilder, RowLayout, RowRef, VarValue, Width};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::{RelId, Snapshot, Storage, Transaction, WaitPolicy};
 use quarry_types::key::KeyOrder;
-use quarry_types::registry::{TypeInfo, type_info};
+use quarry_types::registry::{TypeInfo, type_info, user_array, user_composite};
+use quarry_types::row::{encode_row, get_datum, layout_of};
 use quarry_types::{Datum, IoContext, PhysicalType};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-/// A column of a row layout.
-pub fn width_of(physical: PhysicalType) -> Width {
-    match physical.fixed_width() {
-        Some(n) => Width::Fixed(n as u8),
-        None => Width::Var,
-    }
-}
-
-/// Reads a fixed-width value.
-pub fn fixed_datum(physical: PhysicalType, b: &[u8]) -> Datum {
-    fn array<const N: usize>(b: &[u8]) -> [u8; N] {
-        b.try_into().expect("the layout gives the exact width")
-    }
-    match physical {
-        PhysicalType::Bool => Datum::Bool(b[0] != 0),
-        PhysicalType::I16 => Datum::I16(i16::from_le_bytes(array(b))),
-        PhysicalType::I32 => Datum::I32(i32::from_le_bytes(array(b))),
-        PhysicalType::U32 => Datum::U32(u32::from_le_bytes(array(b))),
-        PhysicalType::I64 => Datum::I64(i64::from_le_bytes(array(b))),
-        PhysicalType::F32 => Datum::F32(f32::from_le_bytes(array(b))),
-        PhysicalType::F64 => Datum::F64(f64::from_le_bytes(array(b))),
-        PhysicalType::B16 => Datum::B16(array(b)),
-        PhysicalType::Bytes => Datum::Null,
-    }
-}
-
-/// Appends a value to a row under construction.
-pub fn push_datum(b: &mut RowBuilder, d: &Datum) {
-    match d {
-        Datum::Null => b.null(),
-        Datum::Bool(v) => b.fixed(&[*v as u8]),
-        Datum::I16(v) => b.fixed(&v.to_le_bytes()),
-        Datum::I32(v) => b.fixed(&v.to_le_bytes()),
-        Datum::U32(v) => b.fixed(&v.to_le_bytes()),
-        Datum::I64(v) => b.fixed(&v.to_le_bytes()),
-        Datum::F32(v) => b.fixed(&v.to_le_bytes()),
-        Datum::F64(v) => b.fixed(&v.to_le_bytes()),
-        Datum::B16(v) => b.fixed(v),
-        Datum::Bytes(v) => b.var(v),
-    }
+/// The type of a catalog's column. One isn't in the type registry: pg_statistic[].
+pub fn column_type(oid: Oid) -> &'static TypeInfo {
+    static STATISTIC_ARRAY: LazyLock<TypeInfo> = LazyLock::new(|| {
+        let row = user_composite(Oid(10029), "pg_statistic".into(), Oid(10028), Oid(2619));
+        user_array(Oid(10028), "_pg_statistic".into(), &row)
+    });
+    type_info(oid).unwrap_or(&STATISTIC_ARRAY)
 }
 
 struct IndexHandle {
@@ -77,10 +45,10 @@ impl CatalogHeap {
         let types: Vec<&'static TypeInfo> = def
             .columns
             .iter()
-            .map(|c| type_info(c.ty).expect("catalog columns have built-in types"))
+            .map(|c| column_type(c.ty))
             .collect();
-        let widths: Vec<Width> = types.iter().map(|t| width_of(t.physical)).collect();
-        let layout = Arc::new(RowLayout::new(&widths));
+        let physical: Vec<PhysicalType> = types.iter().map(|t| t.physical).collect();
+        let layout = Arc::new(layout_of(&physical));
         let toast = (def.toast != 0).then(|| rel(def.toast));
         let heap = Heap::open(storage, rel(def.oid), toast, layout.clone());
         let indexes = def
@@ -107,10 +75,6 @@ impl CatalogHeap {
         Ok(())
     }
 
-    pub fn heap(&self) -> &Heap {
-        &self.heap
-    }
-
     fn index(&self, oid: u32) -> (usize, &IndexHandle) {
         let i = self.def.indexes.iter().position(|i| i.oid == oid).expect("code names indexes of this catalog");
         (i, &self.indexes[i])
@@ -120,27 +84,14 @@ impl CatalogHeap {
         let row = RowRef::new(&self.layout, body);
         let mut out = Vec::with_capacity(self.types.len());
         for (i, t) in self.types.iter().enumerate() {
-            out.push(if row.is_null(i) {
-                Datum::Null
-            } else if t.physical == PhysicalType::Bytes {
-                Datum::Bytes(match row.var(i) {
-                    VarValue::Plain(b) => bytes::Bytes::copy_from_slice(b),
-                    other => self.heap.detoast(other)?,
-                })
-            } else {
-                fixed_datum(t.physical, row.fixed(i))
-            });
+            out.push(get_datum(&row, i, t.physical, &mut |v| self.heap.detoast(v))?);
         }
         Ok(Row(out))
     }
 
     fn encode<'b>(&self, builder: &'b mut RowBuilder, row: &Row) -> &'b [u8] {
         debug_assert_eq!(row.0.len(), self.types.len(), "row of another catalog than {}", self.def.name);
-        builder.begin(&self.layout);
-        for d in &row.0 {
-            push_datum(builder, d);
-        }
-        builder.finish()
+        encode_row(&row.0, &self.layout, builder)
     }
 
     /// Appends the index key of the given columns; answers whether one is NULL.
@@ -295,14 +246,6 @@ impl CatalogHeap {
                 e.unique = unique;
                 Ok(true)
             })?;
-        }
-        Ok(())
-    }
-
-    /// Fails unless `row` has one value per column: for rows that come from outside (`CatalogHeap::insert` trusts its callers).
-    pub fn check_width(&self, row: &Row) -> Result<()> {
-        if row.0.len() != self.types.len() {
-            bail!(INTERNAL_ERROR, "row of {} has {} columns", self.def.name, row.0.len());
         }
         Ok(())
     }

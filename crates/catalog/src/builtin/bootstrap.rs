@@ -9,7 +9,7 @@ use crate::arrays;
 use crate::catalog::Catalog;
 use crate::row::{Row, char_datum, oid_datum, opt_text};
 use crate::rows::{AttributeRow, ClassRow, ConstraintRow, IndexRow, TypeRow, depend_row, system_attributes};
-use crate::table::CatalogHeap;
+use crate::table::{CatalogHeap, column_type};
 use crate::views::{self, SystemView};
 use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
@@ -107,7 +107,7 @@ fn parse_row(table: &CatalogTable, line: &str, cx: &IoContext<'_>) -> Result<Row
         values.push(match field {
             "\\N" => Datum::Null,
             text => {
-                let info = type_info(column.ty).expect("catalog columns have built-in types");
+                let info = column_type(column.ty);
                 info.input(text, -1, cx)?
             }
         });
@@ -254,7 +254,7 @@ fn table_rows(t: &CatalogTable, rows: &mut Rows) {
     add(rows, pg_class::TABLE, class.row());
     row_type_rows(rows, t.name, oids::PG_CATALOG, t.oid, t.row_type, t.array_type);
     for (i, c) in t.columns.iter().enumerate() {
-        let info = type_info(c.ty).expect("catalog columns have built-in types");
+        let info = column_type(c.ty);
         let mut a = AttributeRow::new(oid, i as i16 + 1, c.name, SqlType::of(c.ty), info);
         a.not_null = c.not_null;
         a.collation = catalog_collation(info);
@@ -297,7 +297,7 @@ fn index_rows(t: &CatalogTable, i: &super::CatalogIndex, tablespace: Oid, rows: 
     let mut collations = Vec::new();
     for (n, column) in i.columns.iter().enumerate() {
         let c = &t.columns[*column as usize - 1];
-        let info = type_info(c.ty).expect("catalog columns have built-in types");
+        let info = column_type(c.ty);
         let mut a = AttributeRow::new(oid, n as i16 + 1, c.name, SqlType::of(c.ty), info);
         a.collation = catalog_collation(info);
         collations.push(a.collation);

@@ -8,12 +8,12 @@ use crate::builtin::columns::{
 use crate::builtin::{catalog_table, oids};
 use crate::defs::*;
 use crate::row::{Row, oid_datum};
-use crate::stored::split_expressions;
-use crate::table::width_of;
+use crate::stored::{expression_sql, split_expressions};
 use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
 use quarry_storage::row::RowLayout;
 use quarry_storage::{RelId, Snapshot};
+use quarry_types::row::width_of;
 use quarry_types::{Datum, PhysicalType, SqlType};
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ impl CatalogReader {
         let mut defaults: HashMap<i16, String> = HashMap::new();
         if rows.iter().any(|(_, r)| r.bool(pg_attribute::ATTHASDEF)) {
             for (_, r) in self.find(snap, pg_attrdef::TABLE, 2656, &[oid_datum(rel)])? {
-                defaults.insert(r.i16(pg_attrdef::ADNUM), r.string(pg_attrdef::ADBIN));
+                defaults.insert(r.i16(pg_attrdef::ADNUM), expression_sql(r.str(pg_attrdef::ADBIN)).to_owned());
             }
         }
         let mut columns: Vec<ColumnDef> = Vec::with_capacity(rows.len());
@@ -219,7 +219,7 @@ impl CatalogReader {
                 deferrable: !r.bool(pg_index::INDIMMEDIATE),
                 valid: r.bool(pg_index::INDISVALID),
                 ready: r.bool(pg_index::INDISREADY),
-                predicate_sql: r.opt_string(pg_index::INDPRED),
+                predicate_sql: r.opt_string(pg_index::INDPRED).map(|p| expression_sql(&p).to_owned()),
                 constraint: constraints
                     .iter()
                     .find(|c| match c.kind {
@@ -258,7 +258,7 @@ impl CatalogReader {
                         oid: a.oid(pg_attribute::ATTTYPID),
                         typmod: a.i32(pg_attribute::ATTTYPMOD),
                     });
-                    (ty, expressions.next())
+                    (ty, expressions.next().map(|e| expression_sql(&e).to_owned()))
                 }
             };
             let option = options.get(i).copied().unwrap_or(0);
@@ -308,7 +308,7 @@ impl CatalogReader {
             return Ok(Some(v.sql.to_owned()));
         }
         let rows = self.find(snap, pg_rewrite::TABLE, 2693, &[oid_datum(oid), Datum::text("_RETURN")])?;
-        Ok(rows.first().map(|(_, r)| r.string(pg_rewrite::EV_ACTION)))
+        Ok(rows.first().map(|(_, r)| expression_sql(r.str(pg_rewrite::EV_ACTION)).to_owned()))
     }
 }
 
@@ -374,7 +374,7 @@ pub(crate) fn constraint_of(r: &Row) -> Option<ConstraintDef> {
     let columns = indexes(pg_constraint::CONKEY);
     let index = r.oid(pg_constraint::CONINDID);
     let kind = match r.char(pg_constraint::CONTYPE) {
-        'c' => ConstraintKind::Check { expr_sql: r.string(pg_constraint::CONBIN) },
+        'c' => ConstraintKind::Check { expr_sql: expression_sql(r.str(pg_constraint::CONBIN)).to_owned() },
         'p' => ConstraintKind::PrimaryKey { index },
         'u' => ConstraintKind::Unique { index },
         'f' => ConstraintKind::ForeignKey {

@@ -359,6 +359,12 @@ impl ObjectNames for CatalogReader {
             None => Err(Error::internal(format!("type {composite} is not composite"))),
         }
     }
+    fn column_names(&self, row: SqlType) -> Option<Arc<[String]>> {
+        let def = self.type_def(row.oid).ok().flatten()?;
+        let TypeKind::Composite { relation } = def.kind else { return None };
+        let relation = self.relation(relation).ok().flatten()?;
+        Some(relation.columns.iter().filter(|c| !c.dropped).map(|c| c.name.clone()).collect())
+    }
     fn domain_base(&self, oid: Oid) -> Result<Option<SqlType>> {
         let base = self.base_type(SqlType::of(oid))?;
         Ok((base.oid != oid).then_some(base))

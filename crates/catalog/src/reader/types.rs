@@ -7,6 +7,7 @@ use crate::builtin::oids::PG_CATALOG;
 use crate::cache::{NameKey, NameRef, Touched, TypeEntry};
 use crate::defs::{TypeDef, TypeKind};
 use crate::row::{Row, oid_datum};
+use crate::stored::expression_sql;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::registry;
 use quarry_functions::{CastDef, FunctionDef, OperatorDef};
@@ -172,7 +173,7 @@ impl CatalogReader {
         let mut checks: Vec<(String, String)> = self
             .find(snap, pg_constraint::TABLE, 2666, &[oid_datum(oid)])?
             .iter()
-            .map(|(_, c)| (c.string(pg_constraint::CONNAME), c.string(pg_constraint::CONBIN)))
+            .map(|(_, c)| (c.string(pg_constraint::CONNAME), expression_sql(c.str(pg_constraint::CONBIN)).to_owned()))
             .collect();
         checks.sort();
         let mut not_null = r.bool(pg_type::TYPNOTNULL);
@@ -185,7 +186,7 @@ impl CatalogReader {
             not_null |= n;
             checks.splice(0..0, inner_checks.iter().cloned());
         }
-        let kind = TypeKind::Domain { base, not_null, default_sql: r.opt_string(pg_type::TYPDEFAULTBIN), checks };
+        let kind = TypeKind::Domain { base, not_null, default_sql: r.opt_string(pg_type::TYPDEFAULTBIN).map(|d| expression_sql(&d).to_owned()), checks };
         let base_info = self.type_ref(base.oid)?;
         let info = user_domain(oid, r.string(pg_type::TYPNAME), r.oid(pg_type::TYPARRAY), base, &base_info);
         Ok((kind, info))

@@ -122,7 +122,7 @@ impl CatalogWriter {
 
     fn insert_default(&self, relation: Oid, number: i16, expr: &StoredExpr, generated: bool) -> Result<()> {
         let oid = self.new_oid()?;
-        let row = Row(vec![oid_datum(oid), oid_datum(relation), Datum::I16(number), Datum::text(&expr.sql)]);
+        let row = Row(vec![oid_datum(oid), oid_datum(relation), Datum::I16(number), Datum::text(&expr.field())]);
         self.insert(pg_attrdef::TABLE, &row)?;
         let address = ObjectAddress::default_value(oid);
         let column = ObjectAddress::column(relation, number);

@@ -6,6 +6,7 @@ use crate::cache::Touched;
 use crate::defs::{ConstraintDef, ConstraintKind, ReferentialAction, Relation};
 use crate::object::{DependencyType, ObjectAddress};
 use crate::rows::{ConstraintRow, ForeignKeyRow};
+use crate::stored::encode_expression;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_functions::registry;
 use quarry_types::{Datum, SqlType};
@@ -23,6 +24,8 @@ pub struct NewConstraint {
     pub initially_deferred: bool,
     pub validated: bool,
     pub no_inherit: bool,
+    /// Pretty form of a CHECK's expression, where it differs.
+    pub pretty: Option<String>,
     /// What a CHECK's expression refers to.
     pub refs: Vec<ObjectAddress>,
 }
@@ -39,6 +42,7 @@ impl NewConstraint {
             initially_deferred: false,
             validated: true,
             no_inherit: false,
+            pretty: None,
             refs: Vec::new(),
         }
     }
@@ -89,8 +93,8 @@ impl CatalogWriter {
         let address = ObjectAddress::constraint(oid);
         match &new.kind {
             ConstraintKind::Check { expr_sql } => {
-                row.expression = Some(expr_sql);
-                self.insert(pg_constraint::TABLE, &row.row())?;
+                let field = encode_expression(expr_sql, new.pretty.as_deref());
+                self.insert(pg_constraint::TABLE, &ConstraintRow { expression: Some(&field), ..row }.row())?;
                 let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
                 self.change_oid(pg_class::TABLE, 2662, table.oid, |r| {
                     r.0[pg_class::RELCHECKS] = Datum::I16(checks as i16 + 1);

@@ -8,7 +8,7 @@ use crate::cache::Touched;
 use crate::defs::{IndexDef, IndexKey};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::rows::{AttributeRow, ClassRow, IndexRow};
-use crate::stored::join_expressions;
+use crate::stored::{encode_expression, join_expressions};
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_storage::RelId;
 use quarry_storage::index::BTree;
@@ -25,6 +25,8 @@ pub struct NewIndex {
     pub keys: Vec<IndexKey>,
     /// Names of the index's columns; missing ones: the table column's name, "expr" for expressions.
     pub key_names: Vec<String>,
+    /// Pretty forms of key expressions, by key; missing ones: the same.
+    pub key_pretty: Vec<Option<String>>,
     /// INCLUDE columns: indexes in the table's columns.
     pub include: Vec<usize>,
     pub unique: bool,
@@ -50,6 +52,7 @@ impl NewIndex {
             method: "btree",
             keys: Vec::new(),
             key_names: Vec::new(),
+            key_pretty: Vec::new(),
             include: Vec::new(),
             unique: false,
             nulls_not_distinct: false,
@@ -98,8 +101,13 @@ impl CatalogWriter {
             .map(|k| k.column.map_or(0, |c| c as i16 + 1))
             .chain(new.include.iter().map(|c| *c as i16 + 1))
             .collect();
-        let expressions: Vec<&str> = new.keys.iter().filter(|k| k.column.is_none()).filter_map(|k| k.expr_sql.as_deref()).collect();
+        let mut expressions: Vec<String> = Vec::new();
+        for (i, k) in new.keys.iter().enumerate().filter(|(_, k)| k.column.is_none()) {
+            let pretty = new.key_pretty.get(i).and_then(|p| p.as_deref());
+            expressions.push(encode_expression(k.expr_sql.as_deref().unwrap_or(""), pretty));
+        }
         let expressions = (!expressions.is_empty()).then(|| join_expressions(&expressions));
+        let predicate = new.predicate.as_ref().map(StoredExpr::field);
         let options: Vec<i16> =
             new.keys.iter().map(|k| i16::from(k.descending) | i16::from(k.nulls_first) << 1).collect();
         self.insert(
@@ -119,7 +127,7 @@ impl CatalogWriter {
                 opclasses: &new.keys.iter().map(|k| k.opclass).collect::<Vec<_>>(),
                 options: &options,
                 expressions: expressions.as_deref(),
-                predicate: new.predicate.as_ref().map(|p| p.sql.as_str()),
+                predicate: predicate.as_deref(),
             }
             .row(),
         )?;

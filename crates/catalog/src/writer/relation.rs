@@ -277,7 +277,7 @@ impl CatalogWriter {
                 char_datum('O'),
                 Datum::Bool(true),
                 Datum::text("<>"),
-                Datum::text(&view.sql),
+                Datum::text(&view.field()),
             ]),
         )?;
         let address = ObjectAddress::rule(rule);

@@ -131,8 +131,9 @@ impl CatalogWriter {
         let info = user_domain(oid, new.name.clone(), array, new.base, &base_info);
         let mut row = TypeRow::new(&info, new.schema, new.owner);
         row.not_null = new.not_null;
-        row.default_bin = new.default.as_ref().map(|d| d.sql.as_str());
-        row.default = row.default_bin;
+        let default_field = new.default.as_ref().map(StoredExpr::field);
+        row.default_bin = default_field.as_deref();
+        row.default = new.default.as_ref().map(|d| d.sql.as_str());
         if new.collation.is_valid() {
             row.collation = new.collation;
         }
@@ -166,7 +167,7 @@ impl CatalogWriter {
                 index: Oid::INVALID,
                 no_inherit: false,
                 columns: &[],
-                expression: Some(&check.sql),
+                expression: Some(&check.field()),
                 foreign: None,
             }
             .row(),
@@ -218,8 +219,9 @@ impl CatalogWriter {
     pub fn set_domain_default(&self, domain: Oid, default: Option<&StoredExpr>) -> Result<()> {
         self.domain_parts(domain)?;
         let text = default.map(|d| d.sql.as_str());
+        let field = default.map(StoredExpr::field);
         self.change_oid(pg_type::TABLE, 2703, domain, |r| {
-            r.0[pg_type::TYPDEFAULTBIN] = opt_text(text);
+            r.0[pg_type::TYPDEFAULTBIN] = opt_text(field.as_deref());
             r.0[pg_type::TYPDEFAULT] = opt_text(text);
         })?;
         if let Some(d) = default {
