@@ -11,7 +11,7 @@ use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::row::{RowRef, ToastPointer};
 use crate::txn::{Snapshot, Transaction, XidStatus};
 use crate::{WaitPolicy, toast, vm};
-use quarry_common::{BlockNo, Result, Tid};
+use quarry_common::{BlockNo, Result, Tid, Xid};
 use std::borrow::Cow;
 
 /// What one look at a version led to.
@@ -136,7 +136,7 @@ impl Heap {
                     hot = false;
                     let slot = hp::free_slot(new_page.bytes());
                     new_tid = Tid { block: new_page.id().block, slot };
-                    self.log_cross(&mut page, &mut new_page, |payload| {
+                    self.log_cross(xid, &mut page, &mut new_page, |payload| {
                         payload
                             .w16(tid.slot)
                             .wtid(new_tid)
@@ -394,9 +394,11 @@ impl Heap {
         })
     }
 
-    /// Logs UPDATE_CROSS with whatever map pages it needs.
+    /// Logs UPDATE_CROSS with whatever map pages it needs. The record must name the xid: recovery never hands out an id again
+    /// that it has seen.
     fn log_cross<'a>(
         &'a self,
+        xid: Xid,
         old: &mut PageMut<'a>,
         new: &mut PageMut<'a>,
         fill: impl FnOnce(&mut Vec<u8>),
@@ -426,7 +428,7 @@ impl Heap {
             pages.push(old);
             pages.push(new);
             pages.extend(maps.iter_mut());
-            self.storage.log_change(None, kind(wal::UPDATE_CROSS), payload, &mut pages)?;
+            self.storage.log_change(Some(xid), kind(wal::UPDATE_CROSS), payload, &mut pages)?;
             Ok(())
         })
     }
