@@ -5,17 +5,23 @@
 //! to the parser ([`NO_POS`] where no text stands behind a node). Identifiers are already folded to
 //! lower case and truncated to 63 bytes; nothing here refers back to the text.
 
+mod alter_table;
 mod ddl;
 mod dml;
 mod expr;
+mod object;
 mod query;
+mod routine;
 mod types;
 mod utility;
 
+pub use alter_table::*;
 pub use ddl::*;
 pub use dml::*;
 pub use expr::*;
+pub use object::*;
 pub use query::*;
+pub use routine::*;
 pub use types::*;
 pub use utility::*;
 
