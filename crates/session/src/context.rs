@@ -42,6 +42,8 @@ pub struct SessionContext {
     /// The reader of the running statement, for functions that ask the catalog.
     reader: Mutex<Option<CatalogReader>>,
     sequences: Mutex<Sequences>,
+    /// Constraint checks put off to the end of the transaction.
+    pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
 }
 
 /// currval and lastval.
@@ -76,7 +78,18 @@ impl SessionContext {
             random: AtomicU64::new(now as u64 | 1),
             reader: Mutex::new(None),
             sequences: Mutex::default(),
+            deferred: Arc::default(),
         }
+    }
+    /// Changes whenever a setting does: plans depend on the planner's.
+    pub fn planner_version(&self) -> u64 {
+        self.vars.lock().version()
+    }
+    pub fn has_deferred(&self) -> bool {
+        !self.deferred.lock().is_empty()
+    }
+    pub fn clear_deferred(&self) {
+        *self.deferred.lock() = Default::default();
     }
     /// The current settings.
     pub fn settings(&self) -> Arc<Settings> {

@@ -3,9 +3,10 @@
 use crate::signals::Sessions;
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
-use quarry_catalog::{Catalog, RoleDef, SessionView};
+use crate::session::SessionStart;
+use quarry_catalog::{Catalog, Privilege, RoleDef, SessionView};
 use quarry_common::settings::Settings;
-use quarry_common::{Lsn, Oid, Result};
+use quarry_common::{Lsn, Oid, Result, err};
 use quarry_storage::engine::Storage;
 use quarry_storage::txn::IsolationLevel;
 use std::path::PathBuf;
@@ -74,6 +75,54 @@ impl Instance {
     pub fn password_verifier(&self, password: &str) -> Result<String> {
         (self.password_verifier)(password)
     }
+    /// A random number, for cancel keys.
+    pub fn random_i32(&self) -> i32 {
+        let mut bytes = [0u8; 4];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => i32::from_le_bytes(bytes),
+            Err(_) => crate::clock::now() as i32,
+        }
+    }
+    /// Finds the database and role of a new session, and the settings stored for them.
+    pub(crate) fn login(&self, start: &SessionStart) -> Result<Login> {
+        let txn = Arc::new(self.storage.begin(IsolationLevel::ReadCommitted));
+        let reader = self.catalog.reader(Oid::INVALID, &txn, &SessionView::superuser());
+        let fatal = |e: quarry_common::Error| e.severity(quarry_common::Severity::Fatal);
+        let Some(role) = reader.role_named(&start.user)? else {
+            return Err(fatal(err!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{}\" does not exist", start.user)));
+        };
+        let Some(database) = reader.database_named(&start.database)? else {
+            return Err(fatal(err!(UNDEFINED_DATABASE, "database \"{}\" does not exist", start.database)));
+        };
+        if !database.allow_connections {
+            return Err(fatal(err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "database \"{}\" is not currently accepting connections",
+                database.name
+            )));
+        }
+        let in_database = self.catalog.reader(database.oid, &txn, &SessionView::superuser());
+        if !role.superuser && !in_database.has_database_privilege(database.oid, role.oid, Privilege::Connect)? {
+            let e = err!(INSUFFICIENT_PRIVILEGE, "permission denied for database \"{}\"", database.name)
+                .detail("User does not have CONNECT privilege.");
+            return Err(fatal(e));
+        }
+        // From the general to the particular: a later one wins.
+        let mut settings = vec![];
+        for (db, for_role) in [
+            (Oid::INVALID, Oid::INVALID),
+            (database.oid, Oid::INVALID),
+            (Oid::INVALID, role.oid),
+            (database.oid, role.oid),
+        ] {
+            settings.extend(reader.role_settings(db, for_role)?);
+        }
+        Ok(Login {
+            user: (role.oid, role.name.clone(), role.superuser),
+            database: (database.oid, database.name.clone()),
+            settings,
+        })
+    }
     /// The role a client wants to be, for authentication.
     pub fn login_role(&self, name: &str) -> Result<Option<RoleDef>> {
         let txn = Arc::new(self.storage.begin(IsolationLevel::ReadCommitted));
@@ -96,4 +145,12 @@ impl Instance {
             tracing::error!("waiting for a commit to become durable: {}", e.message());
         }
     }
+}
+
+/// Who a new session is, and where.
+pub(crate) struct Login {
+    pub user: (Oid, String, bool),
+    pub database: (Oid, String),
+    /// Settings stored for the database and role.
+    pub settings: Vec<(String, String)>,
 }

@@ -9,7 +9,28 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod block;
+mod clock;
+pub mod commands;
+mod context;
+mod instance;
+mod portal;
+mod prepared;
 pub mod protocol;
-pub mod request;
+mod query;
+mod request;
+mod results;
+mod sequence;
+mod server_functions;
+mod server_rows;
+mod session;
+mod settings_check;
+mod signals;
+mod timeouts;
+mod vars;
 
+pub use context::SessionContext;
+pub use instance::{Instance, PasswordVerifier};
 pub use request::{Request, Step};
+pub use session::{Session, SessionStart};
+pub use signals::{Activity, CancelReason, Sessions, Signals};

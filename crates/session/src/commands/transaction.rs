@@ -1,0 +1,189 @@
+//! BEGIN, COMMIT, ROLLBACK, savepoints, SET TRANSACTION.
+
+use super::CommandOutcome;
+use crate::block::{BlockState, TransactionModes};
+use crate::session::Session;
+use bytes::BytesMut;
+use quarry_common::{Error, Result, Severity, err};
+use quarry_sql::ast::{self, Transaction, TransactionMode};
+use quarry_storage::txn::IsolationLevel;
+
+pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<CommandOutcome> {
+    match t {
+        Transaction::Begin { modes, start } => {
+            let was_block = !begin(s);
+            if was_block {
+                let e = err!(ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+                s.cx.push_notice(Severity::Warning, e);
+            }
+            set_modes(s, modes)?;
+            CommandOutcome::done(if *start { "START TRANSACTION" } else { "BEGIN" })
+        }
+        Transaction::Commit { chain } => commit(s, *chain, out),
+        Transaction::Rollback { chain } => rollback(s, *chain, out),
+        Transaction::Savepoint(name) => {
+            let mark = s.cx.vars.lock().mark();
+            let portals = s.portal_count;
+            s.block.savepoint(name, mark, portals)?;
+            CommandOutcome::done("SAVEPOINT")
+        }
+        Transaction::Release(name) => {
+            s.block.release(name)?;
+            CommandOutcome::done("RELEASE")
+        }
+        Transaction::RollbackTo(name) => {
+            let undone = s.block.rollback_to(name)?;
+            s.portals.retain(|_, p| p.number <= undone.portals_mark);
+            let names = s.cx.vars.lock().rollback_to(undone.vars_mark);
+            s.report_settings(&names, out);
+            super::restore_role(s);
+            CommandOutcome::done("ROLLBACK")
+        }
+        Transaction::Prepare(_) => Err(Error::unsupported("PREPARE TRANSACTION")),
+        Transaction::CommitPrepared(_) => Err(Error::unsupported("COMMIT PREPARED")),
+        Transaction::RollbackPrepared(_) => Err(Error::unsupported("ROLLBACK PREPARED")),
+    }
+}
+
+/// Opens a block. False: there was one.
+fn begin(s: &mut Session) -> bool {
+    s.ensure_transaction();
+    s.block.begin()
+}
+
+fn chained(s: &mut Session, modes: TransactionModes) {
+    s.ensure_transaction();
+    apply(s, modes);
+    s.block.begin();
+}
+
+fn apply(s: &mut Session, modes: TransactionModes) {
+    s.block.modes = modes;
+    if let Some(txn) = s.block.txn() {
+        txn.set_isolation(modes.isolation);
+    }
+    facts(s);
+}
+
+/// Shows the transaction's modes as settings.
+fn facts(s: &mut Session) {
+    let m = s.block.modes;
+    let mut vars = s.cx.vars.lock();
+    let isolation = match m.isolation {
+        IsolationLevel::ReadUncommitted => "read uncommitted",
+        IsolationLevel::ReadCommitted => "read committed",
+        IsolationLevel::RepeatableRead => "repeatable read",
+        IsolationLevel::Serializable => "serializable",
+    };
+    vars.set_fact("transaction_isolation", isolation);
+    vars.set_fact("transaction_read_only", if m.read_only { "on" } else { "off" });
+    vars.set_fact("transaction_deferrable", if m.deferrable { "on" } else { "off" });
+}
+
+fn commit(s: &mut Session, chain: bool, out: &mut BytesMut) -> Result<CommandOutcome> {
+    let modes = s.block.modes;
+    match s.block.state() {
+        BlockState::Failed => {
+            s.rollback(out);
+            if chain {
+                chained(s, modes);
+            }
+            return Ok(CommandOutcome::Committed(None, "ROLLBACK".into()));
+        }
+        BlockState::Idle | BlockState::Implicit => {
+            if chain {
+                return Err(err!(NO_ACTIVE_SQL_TRANSACTION, "COMMIT AND CHAIN can only be used in transaction blocks"));
+            }
+            no_transaction_warning(s);
+        }
+        BlockState::InBlock => {}
+    }
+    let lsn = s.commit(out)?;
+    if chain {
+        chained(s, modes);
+    }
+    Ok(CommandOutcome::Committed(lsn, "COMMIT".into()))
+}
+
+fn rollback(s: &mut Session, chain: bool, out: &mut BytesMut) -> Result<CommandOutcome> {
+    let modes = s.block.modes;
+    if !matches!(s.block.state(), BlockState::InBlock | BlockState::Failed) {
+        if chain {
+            return Err(err!(NO_ACTIVE_SQL_TRANSACTION, "ROLLBACK AND CHAIN can only be used in transaction blocks"));
+        }
+        no_transaction_warning(s);
+    }
+    s.rollback(out);
+    if chain {
+        chained(s, modes);
+    }
+    Ok(CommandOutcome::Committed(None, "ROLLBACK".into()))
+}
+
+fn no_transaction_warning(s: &Session) {
+    let e = err!(NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+    s.cx.push_notice(Severity::Warning, e);
+}
+
+/// The level an AST names.
+pub fn level(l: ast::IsolationLevel) -> IsolationLevel {
+    match l {
+        ast::IsolationLevel::ReadUncommitted => IsolationLevel::ReadUncommitted,
+        ast::IsolationLevel::ReadCommitted => IsolationLevel::ReadCommitted,
+        ast::IsolationLevel::RepeatableRead => IsolationLevel::RepeatableRead,
+        ast::IsolationLevel::Serializable => IsolationLevel::Serializable,
+    }
+}
+
+/// BEGIN's modes and SET TRANSACTION.
+pub fn set_modes(s: &mut Session, modes: &[TransactionMode]) -> Result<()> {
+    let mut m = s.block.modes;
+    for mode in modes {
+        match mode {
+            TransactionMode::Isolation(l, _) => {
+                let wanted = level(*l);
+                if s.block.has_run && wanted != m.isolation {
+                    return Err(err!(
+                        ACTIVE_SQL_TRANSACTION,
+                        "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+                    ));
+                }
+                m.isolation = wanted;
+            }
+            TransactionMode::ReadOnly(wanted, _) => {
+                if s.block.has_run && m.read_only && !wanted {
+                    return Err(err!(
+                        ACTIVE_SQL_TRANSACTION,
+                        "transaction read-write mode must be set before any query"
+                    ));
+                }
+                m.read_only = *wanted;
+            }
+            TransactionMode::Deferrable(wanted, _) => {
+                if s.block.has_run {
+                    return Err(err!(
+                        ACTIVE_SQL_TRANSACTION,
+                        "SET TRANSACTION [NOT] DEFERRABLE must be called before any query"
+                    ));
+                }
+                m.deferrable = *wanted;
+            }
+        }
+    }
+    apply(s, m);
+    Ok(())
+}
+
+pub fn set_constraints(s: &mut Session, c: &ast::SetConstraints) -> Result<CommandOutcome> {
+    if !matches!(s.block.state(), BlockState::InBlock) {
+        let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET CONSTRAINTS can only be used in transaction blocks");
+        s.cx.push_notice(Severity::Warning, e);
+    }
+    let st = s.statement_context()?;
+    let mut oids = vec![];
+    for name in &c.constraints {
+        oids.extend(st.reader.constraints_named(name.schema.as_deref(), &name.name)?);
+    }
+    quarry_executor::deferred::set_mode(&st.exec_env(std::sync::Arc::from([]), false), &oids, c.deferred)?;
+    CommandOutcome::done("SET CONSTRAINTS")
+}
