@@ -32,7 +32,10 @@ impl Storage {
     pub fn checkpoint_paced(&self, pace: Pace<'_>, shutdown: bool) -> Result<Lsn> {
         let mut control = self.control().lock();
         self.fatal().check()?;
-        let redo = self.wal().begin_checkpoint();
+        let redo = {
+            let _no_file_changes = self.file_changes().write();
+            self.wal().begin_checkpoint()
+        };
         // After the redo point: every id in a record before it is below.
         let next_xid = self.txns().next_xid();
         let created: Vec<_> = self.created().lock().iter().map(|(rel, xid)| (*rel, *xid)).collect();

@@ -17,7 +17,7 @@ use crate::wal::rmgr::XLOG;
 use crate::wal::segments::WAL_DIR;
 use crate::wal::{Wal, WalOptions, WalReader};
 use hashbrown::HashMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -107,6 +107,9 @@ pub struct Storage {
     last_redo: AtomicU64,
     /// Someone asked for a checkpoint in the background.
     checkpoint_wanted: AtomicBool,
+    /// Held shared from logging a change of files to having made it; a checkpoint takes its redo point exclusively, so
+    /// that recovery repeats whatever may not have reached the disk.
+    file_changes: RwLock<()>,
     /// Threads that wait for a checkpoint of their own: one under way stops pausing.
     hurry: AtomicU32,
     system_id: u64,
@@ -231,6 +234,7 @@ impl Storage {
             wal_retention: AtomicU64::new(u64::MAX),
             last_redo,
             checkpoint_wanted: AtomicBool::new(false),
+            file_changes: RwLock::new(()),
             hurry: AtomicU32::new(0),
             system_id,
             relation_states: RelationStates::default(),
@@ -311,6 +315,9 @@ impl Storage {
         &self.last_redo
     }
 
+    pub(crate) fn file_changes(&self) -> &RwLock<()> {
+        &self.file_changes
+    }
     pub(crate) fn hurry(&self) -> &AtomicU32 {
         &self.hurry
     }

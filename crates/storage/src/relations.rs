@@ -52,6 +52,7 @@ impl Storage {
         let mut payload = rel_bytes(rel);
         payload.extend_from_slice(&(fork as u32).to_le_bytes());
         payload.extend_from_slice(&blocks.to_le_bytes());
+        let _redone_by_recovery = self.file_changes().read();
         let lsn = self.wal().insert(None, RecordKind::new(SMGR, TRUNCATE), &payload)?;
         self.wal().flush_to(lsn)?;
         self.pool().forget(rel, Some(fork), blocks);
@@ -62,6 +63,7 @@ impl Storage {
     pub fn create_database_dir(&self, txn: &Transaction, db: Oid) -> Result<()> {
         let xid = txn.assign_xid();
         txn.note_created_database(db);
+        let _redone_by_recovery = self.file_changes().read();
         let lsn =
             self.wal().insert(Some(xid), RecordKind::new(SMGR, CREATE_DATABASE), &db.0.to_le_bytes())?;
         // The folder must not exist before the log can say who made it.

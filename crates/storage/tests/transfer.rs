@@ -37,6 +37,8 @@ struct Tables {
     balance: BTree,
     history: Heap,
     history_key: BTree,
+    /// What each transfer did, whatever became of it: from, to, amount.
+    planned: Mutex<BTreeMap<i64, (i64, i64, i64)>>,
 }
 
 /// Order-preserving.
@@ -89,6 +91,7 @@ impl Tables {
             balance: BTree::open(storage, ACCOUNTS_BALANCE, false),
             history: Heap::open(storage, HISTORY, None, layout()),
             history_key: BTree::open(storage, HISTORY_KEY, true),
+            planned: Mutex::default(),
         }
     }
 
@@ -179,6 +182,7 @@ impl Tables {
         let from = rng.below(COUNT as u64) as i64;
         let to = (from + 1 + rng.below(COUNT as u64 - 1) as i64) % COUNT;
         let amount = rng.below(100) as i64;
+        self.planned.lock().unwrap().insert(number, (from, to, amount));
         let work = |txn: &Transaction| -> std::result::Result<(), Trouble> {
             if level == IsolationLevel::RepeatableRead {
                 return self.repeatable(txn, from, to, amount);
@@ -285,6 +289,21 @@ impl Tables {
     }
 
     fn verify(&self, acknowledged: &BTreeSet<i64>, refused: &BTreeSet<i64>, seed: u64) {
+        let next_xid = self.storage.txns().next_xid();
+        for heap in [&self.accounts, &self.history] {
+            for block in 0..heap.blocks().unwrap() {
+                for slot in 1..250 {
+                    let tid = Tid { block, slot };
+                    let newest = heap.fetch_exact(tid, |_, meta, _| meta.xmin.max(meta.xmax)).unwrap();
+                    assert!(
+                        newest.is_none_or(|xid| xid < next_xid),
+                        "seed {seed}: {newest:?} in {} {tid:?} was lost, next {next_xid:?}, recovered to {:?}",
+                        heap.rel(),
+                        self.storage.recovered_to()
+                    );
+                }
+            }
+        }
         let txn = self.storage.begin(IsolationLevel::ReadCommitted);
         let snapshot = txn.statement_snapshot();
         let accounts = self.rows(&self.accounts, &snapshot);
@@ -293,7 +312,6 @@ impl Tables {
             (0..COUNT).collect::<Vec<_>>(),
             "seed {seed}"
         );
-        assert_eq!(accounts.iter().map(|r| r.1).sum::<i64>(), COUNT * START, "seed {seed}: money");
         assert_eq!(self.rows_by_index(&self.key, &self.accounts, &snapshot, false), accounts, "seed {seed}");
         assert_eq!(
             self.rows_by_index(&self.balance, &self.accounts, &snapshot, true),
@@ -311,6 +329,16 @@ impl Tables {
             *seen.entry(*number).or_insert(0) += 1;
         }
         assert!(seen.values().all(|n| *n == 1), "seed {seed}: history is unique");
+        let mut expected = vec![START; COUNT as usize];
+        for number in seen.keys() {
+            let (from, to, amount) = self.planned.lock().unwrap()[number];
+            expected[from as usize] -= amount;
+            expected[to as usize] += amount;
+        }
+        for ((id, balance), expected) in accounts.iter().zip(expected) {
+            assert_eq!(*balance, expected, "seed {seed}: balance of account {id}");
+        }
+        assert_eq!(accounts.iter().map(|r| r.1).sum::<i64>(), COUNT * START, "seed {seed}: money");
         for number in acknowledged {
             assert!(seen.contains_key(number), "seed {seed}: transfer {number} was acknowledged");
         }
@@ -377,9 +405,11 @@ fn round(seed: u64) {
         });
         workers.stop();
         drop(workers);
+        let planned = std::mem::take(&mut *tables.planned.lock().unwrap());
         drop(tables);
         disk.crash(rng.next_u64());
         tables = Tables::open(&open(&disk));
+        *tables.planned.lock().unwrap() = planned;
         tables.verify(&acknowledged.lock().unwrap(), &refused.lock().unwrap(), seed);
         let mut problems = Vec::new();
         check::check_storage(&tables.storage, &mut |line| problems.push(line.to_string())).unwrap();

@@ -254,7 +254,14 @@ impl BufferPool {
         let page = guard.loading_page();
         // Mostly a copy from the system's cache: handing the worker over would cost more than it.
         match self.files.read(&file, id.block, page.bytes_mut()) {
-            Ok(()) if page.checksum_ok(id.block) => {}
+            Ok(()) if page.checksum_ok(id.block) => {
+                // A page from the future: some write went past the log.
+                if page.lsn() > self.wal.inserted() && damage == OnDamage::Fail {
+                    let lsn = page.lsn();
+                    self.untag(&guard);
+                    return Err(Error::corrupted(format!("{id} has LSN {lsn}, past the end of the WAL")));
+                }
+            }
             Ok(()) if damage == OnDamage::Zero => page.zero(),
             outcome => {
                 let error = outcome.err().unwrap_or_else(|| {
@@ -436,6 +443,11 @@ impl BufferPool {
         frame.state.fetch_and(!state::DIRTY, Ordering::AcqRel);
         drop(guard);
         copy.set_checksum(id.block);
+        // After a failure the copy may hold a change that didn't get into the log.
+        if let Err(e) = self.fatal.check() {
+            frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
+            return Err(e);
+        }
         let outcome = self.wal.flush_to(copy.lsn()).and_then(|()| self.files.write(&file, id.block, copy.bytes()));
         if let Err(e) = outcome {
             frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);

@@ -494,10 +494,13 @@ impl Transaction {
         let mut inner = std::mem::take(&mut *self.inner.lock());
         let top = Xid(self.top.load(Ordering::Acquire));
         let mut outcome = Ok(None);
+        let removes_files = !(inner.dropped.is_empty() && inner.dropped_databases.is_empty());
+        let file_changes = removes_files.then(|| self.storage.file_changes().read());
         if top.is_valid() {
             match self.insert_commit(top, &mut inner) {
                 Ok(csn) => outcome = Ok(Some(csn)),
                 Err(e) => {
+                    drop(file_changes);
                     self.end_aborted(top, inner);
                     return Err(e);
                 }
@@ -512,7 +515,7 @@ impl Transaction {
             callback();
         }
         if let Ok(Some(csn)) = outcome
-            && !(inner.dropped.is_empty() && inner.dropped_databases.is_empty())
+            && removes_files
         {
             // The files may go only when nothing can bring the relation back.
             outcome = self.storage.wal().wait_durable_blocking(csn).map(|()| Some(csn));
@@ -520,6 +523,7 @@ impl Transaction {
                 self.storage.remove_files(&inner.dropped, &inner.dropped_databases);
             }
         }
+        drop(file_changes);
         self.leave(top, &inner.live_subs, &inner.held);
         outcome
     }
@@ -598,6 +602,8 @@ impl Transaction {
             let _ = txns.clog().set_aborted(*xid);
             txns.sub_ended(*xid);
         }
+        let removes_files = !(relations.is_empty() && databases.is_empty());
+        let file_changes = removes_files.then(|| self.storage.file_changes().read());
         if let Some((last, children)) = xids.split_last() {
             for chunk in children.chunks(CHILDREN_MAX).skip(1) {
                 self.log_abort(*last, chunk, Vec::new(), Vec::new());
@@ -605,10 +611,11 @@ impl Transaction {
             let first = &children[..children.len().min(CHILDREN_MAX)];
             self.log_abort(*last, first, relations.clone(), databases.clone());
         }
-        if !(relations.is_empty() && databases.is_empty()) {
+        if removes_files {
             self.storage.remove_files(&relations, &databases);
             self.storage.forget_created(&relations);
         }
+        drop(file_changes);
         for callback in callbacks.into_iter().rev() {
             callback();
         }

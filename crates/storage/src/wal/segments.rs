@@ -55,11 +55,7 @@ impl Segments {
 
     /// Opens segment `number`, making it at full size if missing.
     pub fn open_or_make(&self, number: u64) -> Result<Arc<dyn DiskFile>> {
-        if let Some(file) = self.open(number)?
-            && file.len()? == self.bytes
-        {
-            return Ok(file);
-        }
+        // Under the lock: a segment that is being recycled has its new name before that is durable.
         let mut newest = self.newest.lock();
         if let Some(file) = self.open(number)?
             && file.len()? == self.bytes
