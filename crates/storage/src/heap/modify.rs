@@ -152,6 +152,7 @@ impl Heap {
             if self.storage.locks().has_row_locks() {
                 self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
             }
+            drop(page);
             if !old_external.is_empty() {
                 let kept = RowRef::new(&self.layout, &body);
                 let gone: Vec<ToastPointer> =
