@@ -1,8 +1,11 @@
 //! Fuzzy checkpoints: everything before the redo point is on disk, so that the log before it is no longer needed.
 //!
-//! 1. Take the redo point (from here on, first changes of pages carry images). 2. Write the pages that are dirty now,
-//! spread over time. 3. Write and sync the commit log; sync the files. 4. Insert the checkpoint record, flush the log.
-//! 5. Replace the control file. 6. Give old log segments up.
+//! 1. Take the redo point: from here on, first changes of pages carry images.
+//! 2. Write the pages that are dirty now, spread over time.
+//! 3. Write and sync the commit log; sync the files.
+//! 4. Insert the checkpoint record, flush the log.
+//! 5. Replace the control file.
+//! 6. Give old log segments up.
 
 use crate::control::encode_created;
 use crate::engine::Storage;

@@ -375,10 +375,8 @@ fn round(seed: u64) {
                         for _ in 0..150 {
                             let number = next.fetch_add(1, Ordering::Relaxed) as i64;
                             match tables.transfer(&mut rng, number, commits) {
-                                Ok(true) => drop(acknowledged.lock().unwrap().insert(number)),
-                                Ok(false) | Err(Trouble::Retry) => {
-                                    drop(refused.lock().unwrap().insert(number))
-                                }
+                                Ok(true) => _ = acknowledged.lock().unwrap().insert(number),
+                                Ok(false) | Err(Trouble::Retry) => _ = refused.lock().unwrap().insert(number),
                                 Err(Trouble::Dead) => break,
                             }
                         }
