@@ -15,6 +15,7 @@ pub mod builtin;
 mod cache;
 mod catalog;
 pub mod defs;
+pub mod info;
 pub mod keywords;
 mod object;
 mod reader;

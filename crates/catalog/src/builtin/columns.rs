@@ -537,3 +537,10 @@ pub mod pg_enum {
     pub const ENUMSORTORDER: usize = 2;
     pub const ENUMLABEL: usize = 3;
 }
+
+pub mod pg_parameter_acl {
+    pub const TABLE: u32 = 6243;
+    pub const OID: usize = 0;
+    pub const PARNAME: usize = 1;
+    pub const PARACL: usize = 2;
+}

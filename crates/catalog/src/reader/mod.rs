@@ -24,7 +24,8 @@ use quarry_types::Datum;
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use load::{access_method_name, constraint_of, physical_code};
+pub(crate) use load::{access_method_name, action_of, constraint_of, physical_code};
+pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
 pub(crate) use stats::{KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV};
 pub use privileges::relation_noun;

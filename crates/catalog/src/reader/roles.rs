@@ -101,6 +101,18 @@ impl CatalogReader {
         }
         Ok(false)
     }
+    /// Whether `member` may grant membership in `role`.
+    pub fn is_admin_of_role(&self, member: Oid, role: Oid) -> Result<bool> {
+        if self.is_superuser(member)? || member == role {
+            return Ok(true);
+        }
+        for (_, r) in self.find(&self.snapshot(), pg_auth_members::TABLE, 2694, &[oid_datum(role)])? {
+            if r.bool(pg_auth_members::ADMIN_OPTION) && self.is_member_of(member, r.oid(pg_auth_members::MEMBER))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
     /// Every role, by name.
     pub fn roles(&self) -> Result<Vec<Arc<RoleDef>>> {
         let mut out = Vec::new();

@@ -253,19 +253,6 @@ impl CatalogWriter {
         self.advance();
         Ok(None)
     }
-    /// Whether `member` may grant membership in `role`.
-    pub fn is_admin_of(&self, member: Oid, role: Oid) -> Result<bool> {
-        if self.is_superuser(member)? || member == role {
-            return Ok(true);
-        }
-        for (_, r) in self.find(&self.snapshot(), pg_auth_members::TABLE, 2694, &[oid_datum(role)])? {
-            if r.bool(pg_auth_members::ADMIN_OPTION) && self.is_member_of(member, r.oid(pg_auth_members::MEMBER))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Stores or removes a setting of a role in a database (either may be 0: all). With no name all of them go.
     pub fn set_role_setting(&self, db: Oid, role: Oid, name: Option<&str>, value: Option<&str>) -> Result<()> {
         let mut settings = self.role_settings(db, role)?;

@@ -1,0 +1,168 @@
+//! The rest: encodings, sequences, properties of indexes, what can be updated, zeros for statistics that nobody counts.
+
+use super::{Answer, Call, text};
+use crate::defs::RelKind;
+use quarry_common::{Error, Result, bail};
+use quarry_storage::row::RowRef;
+use quarry_types::{Datum, oids, record};
+
+pub(super) const ANSWERS: &[(&str, Answer)] = &[
+    ("pg_encoding_to_char", |c| {
+        let name = usize::try_from(c.int(0)).ok().and_then(|i| ENCODINGS.get(i)).copied().unwrap_or("");
+        Ok(text(name))
+    }),
+    ("pg_char_to_encoding", |c| {
+        let wanted = normal_encoding(c.text(0));
+        let found = ENCODINGS.iter().position(|e| normal_encoding(e) == wanted);
+        Ok(Datum::I32(found.map_or(-1, |i| i as i32)))
+    }),
+    ("pg_encoding_max_length", |c| Ok(if c.int(0) == 6 { Datum::I32(4) } else { Datum::Null })),
+    ("getdatabaseencoding", |_| Ok(text("UTF8"))),
+    ("pg_sequence_parameters", pg_sequence_parameters),
+    ("pg_sequence_last_value", pg_sequence_last_value),
+    ("pg_relation_is_publishable", |c| {
+        let t = c.reader.relation(c.oid(0))?;
+        Ok(t.map_or(Datum::Null, |t| Datum::Bool(t.kind == RelKind::Table && t.oid.0 >= 16384)))
+    }),
+    ("pg_relation_is_updatable", |c| {
+        // Bits: 4 UPDATE, 8 INSERT, 16 DELETE.
+        let t = c.reader.relation(c.oid(0))?;
+        Ok(Datum::I32(if t.is_some_and(|t| t.kind == RelKind::Table) { 28 } else { 0 }))
+    }),
+    ("pg_column_is_updatable", |c| {
+        let t = c.reader.relation(c.oid(0))?;
+        Ok(Datum::Bool(c.int(1) > 0 && t.is_some_and(|t| t.kind == RelKind::Table)))
+    }),
+    ("pg_my_temp_schema", |c| Ok(Datum::U32(c.reader.session().temp_schema.map_or(0, |s| s.0)))),
+    ("pg_is_other_temp_schema", |c| {
+        let oid = c.oid(0);
+        let temp = c.reader.schema(oid)?.is_some_and(|s| s.name.starts_with("pg_temp_"));
+        Ok(Datum::Bool(temp && c.reader.session().temp_schema != Some(oid)))
+    }),
+    ("pg_index_column_has_property", pg_index_column_has_property),
+    ("pg_index_has_property", pg_index_has_property),
+    ("pg_indexam_has_property", pg_indexam_has_property),
+    ("pg_partition_root", |_| Ok(Datum::Null)),
+    ("pg_filenode_relation", |_| Ok(Datum::Null)),
+    ("pg_collation_actual_version", |_| Ok(Datum::Null)),
+    ("pg_database_collation_actual_version", |_| Ok(Datum::Null)),
+];
+
+/// A statistic of a server that counts nothing, but for the rows that ANALYZE has seen.
+pub(super) fn uncounted(r: &crate::CatalogReader, name: &str, args: &[Datum]) -> Result<Datum> {
+    if name == "pg_stat_get_live_tuples"
+        && let Some(Datum::U32(oid)) = args.first()
+    {
+        let tuples = r.relation(quarry_common::Oid(*oid))?.map_or(0.0, |t| t.tuples.max(0.0));
+        return Ok(Datum::I64(tuples as i64));
+    }
+    let ret = quarry_functions::registry::functions_named(name).first().map(|f| f.ret);
+    Ok(match ret {
+        Some(oids::INT8) => Datum::I64(0),
+        Some(oids::INT4) => Datum::I32(0),
+        Some(oids::FLOAT8) => Datum::F64(0.0),
+        _ => Datum::Null,
+    })
+}
+
+/// PostgreSQL's encodings by number.
+const ENCODINGS: [&str; 42] = [
+    "SQL_ASCII", "EUC_JP", "EUC_CN", "EUC_KR", "EUC_TW", "EUC_JIS_2004", "UTF8", "MULE_INTERNAL", "LATIN1", "LATIN2", "LATIN3",
+    "LATIN4", "LATIN5", "LATIN6", "LATIN7", "LATIN8", "LATIN9", "LATIN10", "WIN1256", "WIN1258", "WIN866", "WIN874", "KOI8R",
+    "WIN1251", "WIN1252", "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "WIN1250", "WIN1253", "WIN1254", "WIN1255",
+    "WIN1257", "KOI8U", "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004",
+];
+
+fn normal_encoding(name: &str) -> String {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    if plain == "unicode" { "utf8".into() } else { plain }
+}
+
+fn pg_sequence_parameters(c: &Call<'_>) -> Result<Datum> {
+    let oid = c.oid(0);
+    let Some(s) = c.reader.sequence(oid)? else {
+        return Err(Error::internal(format!("cache lookup failed for sequence {oid}")));
+    };
+    let fields = [
+        (oids::INT8, Datum::I64(s.start)),
+        (oids::INT8, Datum::I64(s.min)),
+        (oids::INT8, Datum::I64(s.max)),
+        (oids::INT8, Datum::I64(s.increment)),
+        (oids::BOOL, Datum::Bool(s.cycle)),
+        (oids::INT8, Datum::I64(s.cache)),
+        (oids::OID, Datum::U32(s.ty.oid.0)),
+    ];
+    Ok(record::from_fields(oids::RECORD, fields.iter().map(|(o, d)| (*o, d))))
+}
+
+/// The last value, NULL before the first nextval. The sequence's one row is read as it lies.
+fn pg_sequence_last_value(c: &Call<'_>) -> Result<Datum> {
+    let oid = c.oid(0);
+    let Some(r) = c.reader.relation(oid)?.filter(|r| r.kind == RelKind::Sequence) else {
+        let name = c.reader.relation(oid)?.map(|r| r.name.clone()).unwrap_or_default();
+        bail!(WRONG_OBJECT_TYPE, "\"{name}\" is not a sequence")
+    };
+    let Some(storage) = r.storage else { return Ok(Datum::Null) };
+    let heap = quarry_storage::heap::Heap::open(c.reader.catalog().storage(), storage, None, r.layout.clone());
+    let mut found = Datum::Null;
+    let mut scan = heap.scan(c.reader.snapshot(), None);
+    while scan.next_page(&mut |_, body| {
+        let row = RowRef::new(&r.layout, body);
+        if row.fixed_array::<1>(2) != [0] {
+            found = Datum::I64(i64::from_le_bytes(row.fixed_array(0)));
+        }
+        Ok(())
+    })? {}
+    Ok(found)
+}
+
+fn pg_index_column_has_property(c: &Call<'_>) -> Result<Datum> {
+    let Some((_, index)) = c.reader.index(c.oid(0))? else { return Ok(Datum::Null) };
+    let Some(at) = usize::try_from(c.int(1) - 1).ok().filter(|i| *i < index.keys.len() + index.include.len()) else {
+        return Ok(Datum::Null);
+    };
+    let property = c.text(2).to_ascii_lowercase();
+    let Some(key) = index.keys.get(at) else {
+        // An INCLUDE column.
+        return Ok(match property.as_str() {
+            "asc" | "desc" | "nulls_first" | "nulls_last" | "orderable" | "distance_orderable" | "search_array" | "search_nulls" => {
+                Datum::Bool(false)
+            }
+            "returnable" => Datum::Bool(true),
+            _ => Datum::Null,
+        });
+    };
+    Ok(match property.as_str() {
+        "asc" => Datum::Bool(!key.descending),
+        "desc" => Datum::Bool(key.descending),
+        "nulls_first" => Datum::Bool(key.nulls_first),
+        "nulls_last" => Datum::Bool(!key.nulls_first),
+        "orderable" | "returnable" | "search_array" | "search_nulls" => Datum::Bool(true),
+        "distance_orderable" => Datum::Bool(false),
+        _ => Datum::Null,
+    })
+}
+
+fn pg_index_has_property(c: &Call<'_>) -> Result<Datum> {
+    if c.reader.index(c.oid(0))?.is_none() {
+        return Ok(Datum::Null);
+    }
+    Ok(match c.text(1).to_ascii_lowercase().as_str() {
+        "clusterable" | "index_scan" | "bitmap_scan" | "backward_scan" => Datum::Bool(true),
+        _ => Datum::Null,
+    })
+}
+
+fn pg_indexam_has_property(c: &Call<'_>) -> Result<Datum> {
+    let btree = match c.oid(0).0 {
+        403 => true,
+        405 | 783 | 2742 | 3580 | 4000 => false,
+        _ => return Ok(Datum::Null),
+    };
+    Ok(match c.text(1).to_ascii_lowercase().as_str() {
+        "can_order" | "can_unique" => Datum::Bool(btree),
+        "can_multi_col" | "can_include" => Datum::Bool(btree || matches!(c.oid(0).0, 783)),
+        "can_exclude" => Datum::Bool(matches!(c.oid(0).0, 403 | 405 | 783 | 4000)),
+        _ => Datum::Null,
+    })
+}
