@@ -407,13 +407,17 @@ pub struct CreatePublication {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PublicationObject {
-    Table {
-        relation: RangeVar,
-        columns: Vec<Name>,
-        where_clause: Option<Expr>,
-    },
+    Table(Box<PublicationTable>),
     /// `None`: CURRENT_SCHEMA.
     Schema(Option<String>),
+}
+
+/// A table of a publication.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublicationTable {
+    pub relation: RangeVar,
+    pub columns: Vec<Name>,
+    pub where_clause: Option<Expr>,
 }
 
 /// ALTER PUBLICATION.

@@ -4,7 +4,8 @@ use super::cursor::Parser;
 use crate::ast::{
     AlterDatabase, AlterDatabaseSet, AlterOwner, AlterPublication, AlterSubscription, CreateDatabase,
     CreatePublication, CreateSubscription, CreateTablespace, DefAction, DefArg, DefElem, DropBehavior,
-    ObjectKind, ObjectRef, PublicationAction, PublicationObject, QualifiedName, Rename, Statement,
+    ObjectKind, ObjectRef, PublicationAction, PublicationObject, PublicationTable, QualifiedName, Rename,
+    Statement,
 };
 use crate::lexer::{Kw, TokenKind};
 use quarry_common::Result;
@@ -167,7 +168,9 @@ impl Parser<'_> {
         let where_clause = if self.eat_kw(Kw::Where) { Some(self.paren_expr()?) } else { None };
         match schemas {
             None => Err(self.unintroduced(pos)),
-            Some(false) => Ok(PublicationObject::Table { relation, columns, where_clause }),
+            Some(false) => {
+                Ok(PublicationObject::Table(Box::new(PublicationTable { relation, columns, where_clause })))
+            }
             Some(true) if where_clause.is_some() => {
                 Err(self.grammar_error("WHERE clause not allowed for schema", pos))
             }

@@ -268,7 +268,7 @@ impl Parser<'_> {
     fn quantified(&mut self, left: Expr, op: OpName, kind: SubLinkKind, pos: Pos) -> Result<Expr> {
         match self.paren(super::primary::ParenUse::One)? {
             super::primary::Paren::Query(query) => {
-                let link = SubLink { kind, test: Some(left), op: Some(op), query: Box::new(query) };
+                let link = SubLink { kind, test: Some(left), op: Some(op), query };
                 Ok(Expr::new(ExprKind::SubLink(Box::new(link)), pos))
             }
             super::primary::Paren::Exprs(mut list) => {
@@ -391,8 +391,7 @@ impl Parser<'_> {
     fn in_list(&mut self, left: Expr, negated: bool, pos: Pos) -> Result<Expr> {
         match self.paren(super::primary::ParenUse::List)? {
             super::primary::Paren::Query(query) => {
-                let link =
-                    SubLink { kind: SubLinkKind::Any, test: Some(left), op: None, query: Box::new(query) };
+                let link = SubLink { kind: SubLinkKind::Any, test: Some(left), op: None, query };
                 let link = Expr::new(ExprKind::SubLink(Box::new(link)), pos);
                 Ok(if negated { Expr::new(ExprKind::Not(Box::new(link)), pos) } else { link })
             }

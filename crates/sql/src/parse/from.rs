@@ -98,7 +98,7 @@ impl Parser<'_> {
                 let query = self.select_with_parens()?;
                 self.aliased_subquery(query, lateral, pos, open)
             }
-            TokenKind::LeftParen => match self.nested(Self::from_paren)? {
+            TokenKind::LeftParen => match self.nested(Self::paren_item)? {
                 FromParen::Query(query) => self.aliased_subquery(*query, false, pos, pos),
                 FromParen::Join(mut table) => {
                     if self.at_alias() {
@@ -290,7 +290,7 @@ impl Parser<'_> {
     }
 
     /// What a parenthesis in FROM encloses: a query, or joined tables.
-    fn from_paren(&mut self) -> Result<FromParen> {
+    fn paren_item(&mut self) -> Result<FromParen> {
         let open = self.pos();
         if self.nth(1) != TokenKind::LeftParen || !self.at_paren_query() {
             if self.at_paren_query() {
@@ -301,7 +301,7 @@ impl Parser<'_> {
         }
         self.expect(TokenKind::LeftParen)?;
         let inner_pos = self.pos();
-        match self.nested(Self::from_paren)? {
+        match self.nested(Self::paren_item)? {
             FromParen::Query(query) => {
                 if self.at(TokenKind::RightParen) || self.at_query_rest() {
                     let query = self.query_rest(*query, open + 1)?;

@@ -10,7 +10,7 @@ use quarry_common::Result;
 
 /// What a pair of parentheses encloses.
 pub(super) enum Paren {
-    Query(Query),
+    Query(Box<Query>),
     /// At least one.
     Exprs(Vec<Expr>),
 }
@@ -63,21 +63,21 @@ impl Parser<'_> {
         if self.at_query_word() || (query_only && self.at_kw(Kw::Values)) {
             let query = self.query()?;
             self.expect(TokenKind::RightParen)?;
-            return Ok(Paren::Query(query));
+            return Ok(Paren::Query(Box::new(query)));
         }
         let first = if self.at_paren_query() || (query_only && self.at(TokenKind::LeftParen)) {
             let inner_pos = self.pos();
             match self.paren(if query_only { usage } else { ParenUse::List })? {
                 Paren::Query(query) => {
                     if self.at(TokenKind::RightParen) || self.at_query_rest() {
-                        let query = self.query_rest(query, open + 1)?;
+                        let query = self.query_rest(*query, open + 1)?;
                         self.expect(TokenKind::RightParen)?;
-                        return Ok(Paren::Query(query));
+                        return Ok(Paren::Query(Box::new(query)));
                     }
                     if query_only {
                         return Err(self.unexpected());
                     }
-                    let link = self.indirection_of(sublink(SubLinkKind::Expr, query, inner_pos))?;
+                    let link = self.indirection_of(sublink(SubLinkKind::Expr, *query, inner_pos))?;
                     self.expr_rest(link, Level::Lowest, Form::A)?
                 }
                 Paren::Exprs(list) => {
@@ -115,7 +115,7 @@ impl Parser<'_> {
     /// select_with_parens.
     pub(super) fn select_with_parens(&mut self) -> Result<Query> {
         match self.paren(ParenUse::Query)? {
-            Paren::Query(query) => Ok(query),
+            Paren::Query(query) => Ok(*query),
             Paren::Exprs(_) => Err(self.unexpected()),
         }
     }
@@ -147,7 +147,7 @@ impl Parser<'_> {
                 self.indirection_of(Expr::new(ExprKind::Param(number), pos))
             }
             TokenKind::LeftParen => match self.paren(ParenUse::List)? {
-                Paren::Query(query) => self.indirection_of(sublink(SubLinkKind::Expr, query, pos)),
+                Paren::Query(query) => self.indirection_of(sublink(SubLinkKind::Expr, *query, pos)),
                 Paren::Exprs(list) => self.parenthesized(list, pos),
             },
             TokenKind::Ident | TokenKind::QuotedIdent(_) => self.name_expr(),

@@ -114,7 +114,7 @@ impl Parser<'_> {
         let body = match self.kind() {
             TokenKind::LeftParen => {
                 return match self.paren(ParenUse::Query)? {
-                    super::primary::Paren::Query(query) => Ok(query),
+                    super::primary::Paren::Query(query) => Ok(*query),
                     super::primary::Paren::Exprs(_) => Err(self.unexpected()),
                 };
             }
@@ -154,7 +154,7 @@ impl Parser<'_> {
             }
         }
         if self.at_kw(Kw::Into) {
-            select.into = Some(self.into_clause()?);
+            select.into = Some(self.select_into()?);
         }
         if self.eat_kw(Kw::From) {
             select.from = self.comma_list(Self::table_ref)?;
@@ -209,7 +209,7 @@ impl Parser<'_> {
     }
 
     #[inline(never)]
-    fn into_clause(&mut self) -> Result<IntoClause> {
+    fn select_into(&mut self) -> Result<IntoClause> {
         self.expect_kw(Kw::Into)?;
         let persistence = self.opt_temp();
         self.eat_kw(Kw::Table);
