@@ -30,7 +30,7 @@ fn f64_to_i32(x: f64) -> Result<i32> {
 
 /// `x` as an integer if it fits.
 pub fn f64_to_i64(x: f64) -> Option<i64> {
-    (x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0).then_some(x as i64)
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x).then_some(x as i64)
 }
 
 impl Interval {

@@ -113,12 +113,12 @@ pub fn trunc_timestamptz_zone(field: &str, t: i64, zone: &str) -> Result<i64> {
     if timestamp_is_infinite(t) {
         return Ok(t);
     }
-    let zone = named_or_abbreviated(zone, t)?;
+    let zone = named_or_abbreviated(zone)?;
     trunc_timestamptz(field, t, &zone)
 }
 
 /// The zone of a name; a fixed abbreviation becomes a zone of its offset.
-fn named_or_abbreviated(name: &str, _t: i64) -> Result<std::sync::Arc<TimeZone>> {
+fn named_or_abbreviated(name: &str) -> Result<std::sync::Arc<TimeZone>> {
     use super::zone_abbrev::{Meaning, lookup};
     match lookup(&name.to_ascii_lowercase()) {
         Some(Meaning::Fixed(east, _)) => {

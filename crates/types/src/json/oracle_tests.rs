@@ -2,8 +2,9 @@
 
 use super::jsonb::{self, Subscript, Value, compare};
 use super::text::{self, Part};
-use super::{jsonb_in, jsonb_out};
+use super::{jsonb_in, jsonb_out, path};
 use crate::IoContext;
+use crate::datetime::TimeZone;
 use crate::datetime::oracle_tests::replay;
 use quarry_common::Result;
 
@@ -32,15 +33,15 @@ fn subscripts(s: &str) -> Vec<Subscript> {
         .collect()
 }
 
-fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
+fn call(cx: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
     let op = args[0].as_str();
     let arg = |i: usize| args[i].as_str();
     let bin = |i: usize| -> Result<Vec<u8>> { Ok(jsonb_in(arg(i))?.as_bytes().to_vec()) };
     let optional =
         |i: usize| -> Result<Option<Vec<u8>>> { if arg(i) == "\\N" { Ok(None) } else { bin(i).map(Some) } };
     let int = |i: usize| arg(i).parse::<i32>().unwrap();
-    let path = |i: usize| array(arg(i));
-    let full = |i: usize| -> Vec<String> { path(i).into_iter().map(Option::unwrap).collect() };
+    let steps = |i: usize| array(arg(i));
+    let full = |i: usize| -> Vec<String> { steps(i).into_iter().map(Option::unwrap).collect() };
     let show = |stored: Vec<u8>| -> Result<Option<String>> {
         jsonb::check_stored(&stored)?;
         Ok(Some(Value::root(&stored).to_text()))
@@ -51,7 +52,7 @@ fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
     let part = |p: Option<Part<'_>>| -> Result<Option<String>> { Ok(p.map(|p| p.json.to_string())) };
     let join = |parts: Vec<String>| -> Result<Option<String>> { Ok(Some(parts.join("; "))) };
     let or_null = |v: Option<String>| v.unwrap_or_else(|| "NULL".into());
-    let keys = if op.starts_with("exists_") || op == "deletes" { path(2) } else { Vec::new() };
+    let keys = if op.starts_with("exists_") || op == "deletes" { steps(2) } else { Vec::new() };
     let key_refs: Vec<Option<&str>> = keys.iter().map(|k| k.as_deref()).collect();
     match op {
         "in_json" => super::json_in(arg(1)).map(|d| Some(d.as_str().to_string())),
@@ -133,7 +134,7 @@ fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
         "deletes" => show(jsonb::delete_keys(&bin(1)?, &key_refs)?),
         "delete_idx" => show(jsonb::delete_index(&bin(1)?, int(2))?),
         "delete_path" | "set" | "insert" | "set_lax" => {
-            let p = path(2);
+            let p = steps(2);
             let p: Vec<Option<&str>> = p.iter().map(|s| s.as_deref()).collect();
             show(match op {
                 "delete_path" => jsonb::delete_path(&bin(1)?, &p)?,
@@ -153,8 +154,39 @@ fn call(_: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
         "cast_bool" => Ok(Some(jsonb::cast_bool(&bin(1)?)?.to_string())),
         "cast_numeric" => Ok(Some(jsonb::cast_number(&bin(1)?, "numeric")?.to_string())),
         "cast_int4" => Ok(Some(jsonb::cast_number(&bin(1)?, "integer")?.to_i32()?.to_string())),
+        "path_in" => super::path::jsonpath_in(arg(1)).map(|d| Some(d.as_str().to_string())),
+        "path_query" | "path_query_tz" | "path_exists" | "path_match" | "path_first" => {
+            let p = path::compiled(path::jsonpath_in(arg(2))?.as_str())?;
+            let (doc, vars, silent) = (bin(1)?, bin(3)?, arg(4) == "true");
+            let env = Env(op.ends_with("_tz").then_some(&*cx.time_zone));
+            let bool_text = |b: Option<bool>| b.map(|b| b.to_string());
+            match op {
+                "path_exists" => Ok(bool_text(path::exists(&p, &doc, Some(&vars), silent, &env)?)),
+                "path_match" => Ok(bool_text(path::matches(&p, &doc, Some(&vars), silent, &env)?)),
+                "path_first" => path::first(&p, &doc, Some(&vars), silent, &env)?.map_or(Ok(None), show),
+                _ => show(path::query_array(&p, &doc, Some(&vars), silent, &env)?),
+            }
+        }
         other => panic!("no case for {other}"),
     }
+}
+
+/// Knows the one regular expression of the table.
+struct Env<'z>(Option<&'z TimeZone>);
+
+impl path::Environment for Env<'_> {
+    fn like_regex(&self, pattern: &str, _: path::RegexFlags, text: &str) -> Result<bool> {
+        assert_eq!(pattern, "^a");
+        Ok(text.starts_with('a'))
+    }
+    fn time_zone(&self) -> Option<&TimeZone> {
+        self.0
+    }
+}
+
+#[test]
+fn paths() {
+    replay(include_str!("testdata/path.tsv"), call);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         2950 => UUID,
         3220 => PG_LSN,
         3802 => tj::JSONB,
+        4072 => tj::JSONPATH,
         5069 => XID8,
         _ => match (kind, category) {
             ('c', _) => RECORD,

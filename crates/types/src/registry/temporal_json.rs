@@ -175,3 +175,17 @@ pub(super) const JSONB: TypeFunctions = TypeFunctions {
     hash: Some(|v| json::jsonb::compare::hash(v.as_bytes())),
     ..UNSUPPORTED
 };
+
+pub(super) const JSONPATH: TypeFunctions = TypeFunctions {
+    input: |_, s, _, _| json::path::jsonpath_in(s),
+    output: |_, v, _, out| {
+        json::path::jsonpath_out(v, out);
+        Ok(())
+    },
+    receive: |_, b, _, _| json::path::jsonpath_recv(b),
+    send: |_, v, _, out| {
+        json::path::jsonpath_send(v, out);
+        Ok(())
+    },
+    ..UNSUPPORTED
+};

@@ -42,16 +42,10 @@ fn zip_cmp<T>(mut it: impl Iterator<Item = (T, T)>, cmp: impl Fn(T, T) -> Orderi
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (va, vb) = (Value::root(a), Value::root(b));
     // A scalar at the root counts as an array of one: by length first, then before a true array.
-    let scalar_as_array = |scalar: Value<'_>, array: Container<'_>| match 1.cmp(&array.len()) {
-        Ordering::Equal => {
-            let _ = scalar;
-            Ordering::Less
-        }
-        other => other,
-    };
+    let scalar_to_array = |array: Container<'_>| 1.cmp(&array.len()).then(Ordering::Less);
     match (va, vb) {
-        (Value::Array(x), s) if s.is_scalar() => scalar_as_array(s, x).reverse(),
-        (s, Value::Array(y)) if s.is_scalar() => scalar_as_array(s, y),
+        (Value::Array(x), s) if s.is_scalar() => scalar_to_array(x).reverse(),
+        (s, Value::Array(y)) if s.is_scalar() => scalar_to_array(y),
         (Value::Object(_), s) if s.is_scalar() => Ordering::Greater,
         (s, Value::Object(_)) if s.is_scalar() => Ordering::Less,
         _ => compare_values(va, vb),

@@ -94,7 +94,7 @@ pub fn delete_key(stored: &[u8], key: &str) -> Result<Vec<u8>> {
 
 /// `j - keys`; NULL keys are passed over.
 pub fn delete_keys(stored: &[u8], keys: &[Option<&str>]) -> Result<Vec<u8>> {
-    let named = |s: &str| keys.iter().any(|k| *k == Some(s));
+    let named = |s: &str| keys.contains(&Some(s));
     match Value::root(stored) {
         Value::Object(c) => without(c, |_, k, _| named(k)),
         Value::Array(c) => without(c, |_, _, v| matches!(v, Value::String(s) if named(s))),
