@@ -1,1 +1,62 @@
-//! stub
+//! From a bound statement to a physical plan: rewrites, statistics, cost, join order, access paths.
+//!
+//! Follows PostgreSQL's planner in its cost model (`costsize.c`), its estimates (`selfuncs.c`) and the shapes it prefers, so that
+//! plans of common queries look alike; join orders are searched over connected subsets.
+#![forbid(unsafe_code)]
+
+mod cost;
+mod dml;
+mod exprs;
+mod finish;
+mod joins;
+mod planner;
+mod rules;
+mod scan;
+mod settings;
+mod stats;
+mod subqueries;
+mod upper;
+
+use quarry_catalog::CatalogReader;
+use quarry_common::Result;
+pub use quarry_plan::ConstantFolder;
+use quarry_plan::{ColumnId, LogicalPlan, QueryMeta, Statement};
+use quarry_types::SqlType;
+pub use settings::PlannerSettings;
+
+/// What planning asks of its surroundings.
+pub struct OptimizerEnv<'a> {
+    pub catalog: &'a CatalogReader,
+    pub settings: PlannerSettings,
+    pub folder: &'a dyn ConstantFolder,
+}
+
+/// Plans a bound statement.
+pub fn plan(
+    plan: LogicalPlan,
+    meta: QueryMeta,
+    output: Vec<(ColumnId, String, SqlType)>,
+    params: Vec<SqlType>,
+    env: &OptimizerEnv<'_>,
+) -> Result<Statement> {
+    let relations = finish::relations(&plan);
+    let read_only = finish::read_only(&plan);
+    let mut plan = rules::rewrite(plan, &meta, env.folder);
+    let mut needed = rules::prune_columns::Needed::new(meta.len());
+    output.iter().for_each(|(id, _, _)| needed.add(*id));
+    rules::prune_columns::prune(&mut plan, &mut needed);
+    let mut planner = planner::Planner::new(env, meta);
+    let mut best = planner.plan_top(plan)?;
+    finish::narrow(&mut best, &output);
+    let mut ctes = std::mem::take(&mut planner.ctes);
+    finish::number(&mut best, &mut ctes);
+    Ok(Statement {
+        plan: std::sync::Arc::new(best),
+        meta: std::sync::Arc::new(planner.meta),
+        output,
+        params,
+        ctes,
+        relations,
+        read_only,
+    })
+}

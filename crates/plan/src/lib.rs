@@ -8,8 +8,11 @@
 //! from that. Plans are never changed once made: execution state lives in the operators.
 #![forbid(unsafe_code)]
 
+pub mod deparse;
 pub mod dml;
+pub mod explain;
 pub mod expr;
+pub mod folder;
 pub mod logical;
 pub mod meta;
 pub mod physical;
@@ -20,6 +23,7 @@ pub use expr::{
     AggregateExpr, BoolTest, CallForm, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue, SubqueryExpr, SubqueryKind,
     SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
 };
+pub use folder::ConstantFolder;
 pub use logical::{Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, RowLock, ScanColumn, SetOpKind};
 pub use meta::{ColumnId, ColumnMeta, QueryMeta};
 pub use physical::{PhysicalNode, PhysicalPlan, Statement};

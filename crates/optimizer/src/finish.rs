@@ -1,0 +1,184 @@
+//! Last touches: node numbers, the relations a statement uses, whether it only reads.
+
+use crate::exprs::{self};
+use quarry_catalog::Relation;
+use quarry_common::Oid;
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::physical::{BitmapSource, PlannedCte, RelationUse};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, walk};
+use quarry_types::SqlType;
+use std::sync::Arc;
+
+/// Relations read and written, each use once.
+pub fn relations(plan: &LogicalPlan) -> Vec<(Arc<Relation>, RelationUse)> {
+    let mut out = vec![];
+    collect_relations(plan, &mut out);
+    out
+}
+
+fn add(out: &mut Vec<(Arc<Relation>, RelationUse)>, relation: &Arc<Relation>, usage: RelationUse) {
+    if !out.iter().any(|(r, u)| r.oid == relation.oid && *u == usage) {
+        out.push((relation.clone(), usage));
+    }
+}
+
+fn collect_relations(plan: &LogicalPlan, out: &mut Vec<(Arc<Relation>, RelationUse)>) {
+    match plan {
+        LogicalPlan::Scan { relation, .. } => add(out, relation, RelationUse::Read),
+        LogicalPlan::LockRows { locks, .. } => locks.iter().for_each(|l| add(out, &l.relation, RelationUse::LockRows)),
+        LogicalPlan::Insert { target, on_conflict, .. } => {
+            add(out, &target.relation, RelationUse::Insert);
+            if matches!(on_conflict, Some(c) if matches!(c.action, quarry_plan::OnConflictAction::Update { .. })) {
+                add(out, &target.relation, RelationUse::Update);
+            }
+        }
+        LogicalPlan::Update { target, source, .. } => {
+            add(out, &target.relation, RelationUse::Update);
+            return collect_source(plan, source, target.relation.oid, out);
+        }
+        LogicalPlan::Delete { target, source, .. } => {
+            add(out, &target.relation, RelationUse::Delete);
+            return collect_source(plan, source, target.relation.oid, out);
+        }
+        _ => {}
+    }
+    collect_in_exprs(plan, out);
+    for input in walk::inputs(plan) {
+        collect_relations(input, out);
+    }
+}
+
+fn collect_in_exprs(plan: &LogicalPlan, out: &mut Vec<(Arc<Relation>, RelationUse)>) {
+    for e in walk::exprs(plan) {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &s.plan
+            {
+                collect_relations(sub, out);
+            }
+        });
+    }
+}
+
+/// The target's own scan asks for no SELECT unless its columns are read by expressions.
+fn collect_source(plan: &LogicalPlan, source: &LogicalPlan, target: Oid, out: &mut Vec<(Arc<Relation>, RelationUse)>) {
+    collect_in_exprs(plan, out);
+    let mut inner = vec![];
+    collect_relations(source, &mut inner);
+    let mut used: Vec<ColumnId> = vec![];
+    gather_columns(source, &mut used);
+    walk::exprs(plan).into_iter().for_each(|e| walk::columns_of(e, &mut used));
+    let reads = scan_columns(source, target).iter().any(|id| used.contains(id));
+    for (r, u) in inner {
+        if r.oid != target || u != RelationUse::Read || reads {
+            add(out, &r, u);
+        }
+    }
+}
+
+fn gather_columns(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
+    walk::exprs(plan).into_iter().for_each(|e| walk::columns_of(e, out));
+    for input in walk::inputs(plan) {
+        gather_columns(input, out);
+    }
+}
+
+fn scan_columns(plan: &LogicalPlan, target: Oid) -> Vec<ColumnId> {
+    match plan {
+        LogicalPlan::Scan { relation, columns, .. } if relation.oid == target => columns.iter().map(|(id, _)| *id).collect(),
+        other => walk::inputs(other).into_iter().flat_map(|i| scan_columns(i, target)).collect(),
+    }
+}
+
+/// Whether a statement changes nothing: no writes, no row locks.
+pub fn read_only(plan: &LogicalPlan) -> bool {
+    if let LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. } = plan {
+        return false;
+    }
+    let mut only = true;
+    for e in walk::exprs(plan) {
+        walk::visit(e, &mut |e| match e {
+            Expr::Subquery(s) => {
+                if let SubqueryPlan::Logical(sub) = &s.plan {
+                    only &= read_only(sub)
+                }
+            }
+            Expr::Call { function, .. } if matches!(function.def().name, "nextval" | "setval") => only = false,
+            _ => {}
+        });
+    }
+    only && walk::inputs(plan).into_iter().all(read_only)
+}
+
+/// Makes the top node give the result's columns, in their order, where that is cheap.
+pub fn narrow(plan: &mut PhysicalPlan, output: &[(ColumnId, String, SqlType)]) {
+    if output.is_empty() || matches!(plan.node, PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }) {
+        return;
+    }
+    let mut targets: Vec<(ColumnId, Expr)> = vec![];
+    for (id, _, _) in output {
+        if targets.iter().any(|(have, _)| have == id) {
+            continue;
+        }
+        let Some(found) = plan.targets.iter().position(|(t, _)| t == id) else { return };
+        targets.push(plan.targets[found].clone());
+    }
+    plan.targets = targets;
+}
+
+/// Numbers the nodes, CTEs first.
+pub fn number(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte]) {
+    let mut next = 0;
+    number_node(plan, &mut next);
+    for cte in ctes {
+        if let Some(p) = Arc::get_mut(&mut cte.plan) {
+            number_node(p, &mut next);
+        }
+    }
+}
+
+fn number_exprs<'e>(exprs: impl Iterator<Item = &'e mut Expr>, next: &mut usize) {
+    for e in exprs {
+        walk::rewrite(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
+            {
+                // Copies of an expression share the plan and its numbers.
+                if let Some(p) = Arc::get_mut(plan) {
+                    number_node(p, next);
+                } else {
+                    let mut own = (**plan).clone();
+                    number_node(&mut own, next);
+                    *plan = Arc::new(own);
+                }
+            }
+        });
+    }
+}
+
+fn number_node(plan: &mut PhysicalPlan, next: &mut usize) {
+    plan.id = *next;
+    *next += 1;
+    if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &mut plan.node {
+        number_bitmap(bitmap, next);
+    }
+    number_exprs(crate::planner::node_exprs_mut(plan).into_iter(), next);
+    for input in crate::planner::physical_inputs_mut(&mut plan.node) {
+        number_node(input, next);
+    }
+}
+
+fn number_bitmap(b: &mut BitmapSource, next: &mut usize) {
+    match b {
+        BitmapSource::Index { id, .. } => {
+            *id = *next;
+            *next += 1;
+        }
+        BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter_mut().for_each(|p| number_bitmap(p, next)),
+    }
+}
+
+/// Whether an expression may be evaluated at another place or another number of times.
+pub fn movable(e: &Expr) -> bool {
+    !exprs::is_volatile(e)
+}

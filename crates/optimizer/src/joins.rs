@@ -1,0 +1,269 @@
+//! FROM: scans, joins, filters.
+
+use crate::cost;
+use crate::exprs::{binary, columns, is_equality};
+use crate::planner::{Candidate, Planner, Want, cheapest};
+use crate::scan::TableScan;
+use quarry_common::Result;
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, walk};
+
+impl Planner<'_> {
+    /// Plans of a FROM tree.
+    pub fn plan_from(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
+        match plan {
+            LogicalPlan::Filter { input, predicates } => match *input {
+                LogicalPlan::Scan { relation, alias, columns } => {
+                    let (scan, gate) = split_gate(predicates);
+                    let c = self.scan_candidates(&TableScan { relation, alias, columns, filter: scan }, want)?;
+                    Ok(self.gate(c, gate))
+                }
+                other => {
+                    let input = self.plan_node(other, want)?;
+                    Ok(input.into_iter().map(|c| self.filtered(c, predicates.clone())).collect())
+                }
+            },
+            LogicalPlan::Scan { relation, alias, columns } => {
+                self.scan_candidates(&TableScan { relation, alias, columns, filter: vec![] }, want)
+            }
+            LogicalPlan::Join { kind, left, right, on } => self.plan_join(kind, *left, *right, on),
+            other => self.plan_leaf(other, want),
+        }
+    }
+
+    /// FROM items that are neither tables nor joins.
+    pub fn plan_leaf(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
+        let s = self.env.settings.clone();
+        let plan = match plan {
+            LogicalPlan::OneRow => {
+                self.make(PhysicalNode::Result { input: None, one_time_filter: vec![] }, 1.0, 0.0, s.cpu_tuple_cost)
+            }
+            LogicalPlan::Empty { output } => {
+                let node = PhysicalNode::Result { input: None, one_time_filter: vec![Expr::bool_const(false)] };
+                let mut plan = self.make(node, 1.0, 0.0, 0.0);
+                plan.targets = output.iter().map(|id| (*id, Expr::null(self.meta.get(*id).ty))).collect();
+                plan
+            }
+            LogicalPlan::Values { mut rows, output, alias } => {
+                if rows.len() == 1 {
+                    let node = PhysicalNode::Result { input: None, one_time_filter: vec![] };
+                    let mut plan = self.make(node, 1.0, 0.0, s.cpu_tuple_cost);
+                    plan.targets = output.iter().copied().zip(rows.remove(0)).collect();
+                    plan.width = self.width_of(output.iter().copied());
+                    return Ok(vec![Candidate { plan, order: vec![] }]);
+                }
+                let n = rows.len() as f64;
+                let total = n * (s.cpu_tuple_cost + s.cpu_operator_cost);
+                self.make(PhysicalNode::ValuesScan { rows, columns: output, alias }, n, 0.0, total)
+            }
+            LogicalPlan::FunctionScan { calls, ordinality, alias } => {
+                let rows = calls.iter().map(|(c, _)| self.set_rows(c)).fold(1.0, f64::max);
+                let c = cost::exprs(calls.iter().flat_map(|(c, _)| &c.args), &s);
+                let startup = c.startup + c.per_row + s.cpu_operator_cost * calls.len() as f64;
+                let total = startup + rows * s.cpu_tuple_cost;
+                self.make(PhysicalNode::FunctionScan { calls, ordinality, alias }, rows, startup, total)
+            }
+            LogicalPlan::CteScan { cte, name, alias, columns } => {
+                let info = self.cte_info.get(&cte).cloned();
+                let (rows, recursive) = info.map_or((1000.0, false), |i| (i.rows, i.recursive));
+                let total = rows * (s.cpu_tuple_cost * 2.0);
+                let node = if recursive {
+                    PhysicalNode::WorkTableScan { cte, alias, columns }
+                } else {
+                    PhysicalNode::CteScan { cte, name, alias, columns }
+                };
+                self.make(node, rows, 0.0, total)
+            }
+            LogicalPlan::SubqueryAlias { input, alias } => {
+                let inner = self.plan_node(*input, want)?;
+                return Ok(inner
+                    .into_iter()
+                    .map(|c| {
+                        let (rows, startup) = (c.plan.rows, c.plan.startup_cost);
+                        let total = c.plan.total_cost + rows * s.cpu_tuple_cost;
+                        let node = PhysicalNode::SubqueryScan { input: Box::new(c.plan), alias: alias.clone() };
+                        Candidate { plan: self.make(node, rows, startup, total), order: c.order }
+                    })
+                    .collect());
+            }
+            other => return self.plan_node(other, want),
+        };
+        Ok(vec![Candidate { plan, order: vec![] }])
+    }
+
+    /// Adds conditions to a plan's rows.
+    pub fn filtered(&mut self, mut c: Candidate, predicates: Vec<Expr>) -> Candidate {
+        if predicates.is_empty() {
+            return c;
+        }
+        let selectivity = self.selectivity(&predicates);
+        let e = cost::exprs(&predicates, &self.env.settings);
+        let input_rows = c.plan.rows;
+        let through = c.plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
+        let can_filter = !matches!(
+            c.plan.node,
+            PhysicalNode::Limit { .. } | PhysicalNode::LockRows { .. } | PhysicalNode::Sort { .. } | PhysicalNode::Unique { .. }
+                | PhysicalNode::Materialize { .. } | PhysicalNode::Memoize { .. } | PhysicalNode::Append { .. }
+                | PhysicalNode::MergeAppend { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::RecursiveUnion { .. }
+                | PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+                | PhysicalNode::ProjectSet { .. } | PhysicalNode::WindowAgg { .. }
+                | PhysicalNode::Result { .. }
+        );
+        let mut plan = if through && can_filter {
+            let mut plan = c.plan;
+            plan.filter.extend(predicates);
+            plan
+        } else {
+            let (rows, startup, total) = (c.plan.rows, c.plan.startup_cost, c.plan.total_cost);
+            let mut plan =
+                self.make(PhysicalNode::Result { input: Some(Box::new(c.plan)), one_time_filter: vec![] }, rows, startup, total);
+            plan.filter = predicates;
+            plan
+        };
+        plan.startup_cost += e.startup;
+        plan.total_cost += e.startup + e.per_row * input_rows;
+        plan.rows = cost::clamp_rows(input_rows * selectivity);
+        c.plan = plan;
+        c
+    }
+
+    /// Puts conditions that read no row in front of a plan.
+    pub fn gate(&mut self, candidates: Vec<Candidate>, gate: Vec<Expr>) -> Vec<Candidate> {
+        if gate.is_empty() {
+            return candidates;
+        }
+        candidates
+            .into_iter()
+            .map(|c| {
+                let (rows, startup, total) = (c.plan.rows, c.plan.startup_cost, c.plan.total_cost);
+                let never = gate.iter().any(crate::exprs::is_false_or_null);
+                let input = if never { None } else { Some(Box::new(c.plan.clone())) };
+                let node = PhysicalNode::Result { input, one_time_filter: gate.clone() };
+                let mut plan = self.make(node, rows, startup, total);
+                if never {
+                    plan.targets = c.plan.targets.iter().map(|(id, e)| (*id, Expr::null(e.ty()))).collect();
+                    (plan.startup_cost, plan.total_cost, plan.rows) = (0.0, 0.0, 1.0);
+                }
+                Candidate { plan, order: c.order }
+            })
+            .collect()
+    }
+
+    pub fn set_rows(&self, c: &quarry_plan::SetCall) -> f64 {
+        let def = c.function.def();
+        if def.kind() != quarry_functions::FunctionKind::Set {
+            return 1.0;
+        }
+        match (def.name, &c.args[..]) {
+            ("generate_series", [a, b, rest @ ..]) => {
+                let number = |e: &Expr| match self.env.folder.estimate(e) {
+                    Some(quarry_types::Datum::I32(v)) => Some(f64::from(v)),
+                    Some(quarry_types::Datum::I64(v)) => Some(v as f64),
+                    _ => None,
+                };
+                let step = rest.first().map_or(Some(1.0), number);
+                match (number(a), number(b), step) {
+                    (Some(a), Some(b), Some(step)) if step != 0.0 => (((b - a + step) / step).floor()).max(1.0),
+                    _ => 1000.0,
+                }
+            }
+            ("unnest", [a]) => crate::stats::array_length(a).max(1.0),
+            _ => 1000.0,
+        }
+    }
+
+    fn plan_join(&mut self, mut kind: JoinKind, mut left: LogicalPlan, mut right: LogicalPlan, on: Vec<Expr>) -> Result<Vec<Candidate>> {
+        if kind == JoinKind::Right {
+            std::mem::swap(&mut left, &mut right);
+            kind = JoinKind::Left;
+        }
+        let outer_columns = walk::output_columns(&left);
+        let inner_columns = walk::output_columns(&right);
+        let lateral: Vec<ColumnId> = walk::free_columns(&right).into_iter().filter(|id| outer_columns.contains(id)).collect();
+        let outer = cheapest(self.plan_node(left, &Want::default())?, 0.0).plan;
+        let inner = cheapest(self.plan_node(right, &Want::default())?, 0.0).plan;
+        let plan = self.join(kind, outer, inner, &outer_columns, &inner_columns, on, lateral);
+        Ok(vec![Candidate { plan, order: vec![] }])
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn join(
+        &mut self,
+        kind: JoinKind,
+        outer: PhysicalPlan,
+        inner: PhysicalPlan,
+        outer_columns: &[ColumnId],
+        inner_columns: &[ColumnId],
+        on: Vec<Expr>,
+        lateral: Vec<ColumnId>,
+    ) -> PhysicalPlan {
+        let s = self.env.settings.clone();
+        let selectivity = self.selectivity(&on);
+        let rows = join_rows(kind, outer.rows, inner.rows, selectivity);
+        let (mut keys, mut hash_conds, mut rest) = (vec![], vec![], vec![]);
+        for c in on {
+            match hash_key(&c, outer_columns, inner_columns) {
+                Some(pair) if lateral.is_empty() => {
+                    keys.push(pair);
+                    hash_conds.push(c);
+                }
+                _ => rest.push(c),
+            }
+        }
+        if !keys.is_empty() {
+            let startup = outer.startup_cost + inner.total_cost + (s.cpu_operator_cost * keys.len() as f64 + s.cpu_tuple_cost) * inner.rows;
+            let total = startup + outer.total_cost - outer.startup_cost + s.cpu_operator_cost * keys.len() as f64 * outer.rows + rows * s.cpu_tuple_cost;
+            let node = PhysicalNode::HashJoin { kind, outer: Box::new(outer), inner: Box::new(inner), keys, hash_conds, on: rest };
+            return self.make(node, rows, startup, total);
+        }
+        let total = outer.total_cost + outer.rows * inner.total_cost.max(inner.rows * s.cpu_operator_cost) + rows * s.cpu_tuple_cost;
+        if kind == JoinKind::Full {
+            // Without a key there is nothing to hash: all rows meet in one bucket.
+            let node = PhysicalNode::HashJoin { kind, outer: Box::new(outer), inner: Box::new(inner), keys: vec![], hash_conds: vec![], on: rest };
+            return self.make(node, rows, 0.0, total);
+        }
+        let inner = if lateral.is_empty() {
+            let (rows, startup, total) = (inner.rows, inner.startup_cost, inner.total_cost + inner.rows * 2.0 * s.cpu_operator_cost);
+            self.make(PhysicalNode::Materialize { input: Box::new(inner) }, rows, startup, total)
+        } else {
+            inner
+        };
+        let node = PhysicalNode::NestLoop { kind, outer: Box::new(outer), inner: Box::new(inner), on: rest, params: lateral };
+        self.make(node, rows, 0.0, total)
+    }
+}
+
+/// Rows of a join.
+pub fn join_rows(kind: JoinKind, outer: f64, inner: f64, selectivity: f64) -> f64 {
+    match kind {
+        JoinKind::Inner => outer * inner * selectivity,
+        JoinKind::Left => (outer * inner * selectivity).max(outer),
+        JoinKind::Right => (outer * inner * selectivity).max(inner),
+        JoinKind::Full => (outer * inner * selectivity).max(outer).max(inner),
+        JoinKind::Semi => outer * (inner * selectivity).min(1.0),
+        JoinKind::Anti => outer * (1.0 - (inner * selectivity).min(1.0)),
+    }
+}
+
+/// The sides of an equality that can be hashed, outer first; both of one type.
+pub fn hash_key(c: &Expr, outer: &[ColumnId], inner: &[ColumnId]) -> Option<(Expr, Expr)> {
+    let (op, l, r) = binary(c)?;
+    if !is_equality(op) || l.ty().oid != r.ty().oid || crate::exprs::is_volatile(c) {
+        return None;
+    }
+    let (lc, rc) = (columns(l), columns(r));
+    let within = |ids: &[ColumnId], side: &[ColumnId], other: &[ColumnId]| {
+        ids.iter().any(|id| side.contains(id)) && !ids.iter().any(|id| other.contains(id))
+    };
+    if within(&lc, outer, inner) && within(&rc, inner, outer) {
+        return Some((l.clone(), r.clone()));
+    }
+    if within(&rc, outer, inner) && within(&lc, inner, outer) {
+        return Some((r.clone(), l.clone()));
+    }
+    None
+}
+
+/// Conditions on rows, and conditions that read no column of any row here and now.
+pub fn split_gate(predicates: Vec<Expr>) -> (Vec<Expr>, Vec<Expr>) {
+    predicates.into_iter().partition(|p| crate::exprs::has_columns(p) || crate::exprs::is_volatile(p))
+}

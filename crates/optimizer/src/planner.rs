@@ -1,0 +1,291 @@
+//! The planner's state, and the dispatch over logical nodes.
+
+use crate::OptimizerEnv;
+use crate::cost;
+use quarry_common::Result;
+use quarry_plan::physical::{IndexTest, PlannedCte};
+use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
+use std::collections::HashMap;
+
+/// A plan for some relation and the order of its rows.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub plan: PhysicalPlan,
+    pub order: Vec<SortKey>,
+}
+
+/// What the nodes above would like.
+#[derive(Clone, Default)]
+pub struct Want {
+    /// Orders of use: each a list of sort keys.
+    pub orders: Vec<Vec<SortKey>>,
+    /// Rows that will be fetched (LIMIT); 0: all.
+    pub rows: f64,
+}
+
+/// What is known of a CTE when it is scanned.
+#[derive(Clone)]
+pub struct CteInfo {
+    pub rows: f64,
+    pub width: u32,
+    /// While its own step is planned.
+    pub recursive: bool,
+}
+
+/// Plans one statement.
+pub struct Planner<'a> {
+    pub env: &'a OptimizerEnv<'a>,
+    pub meta: QueryMeta,
+    pub ctes: Vec<PlannedCte>,
+    pub cte_info: HashMap<CteId, CteInfo>,
+    /// Numbers of SubPlans given so far, InitPlans included.
+    pub subplans: usize,
+    /// What computed columns stand for, to recognise orders.
+    pub definitions: HashMap<ColumnId, Expr>,
+    /// Columns that inner joins make equal: each leads to its representative.
+    pub equal: HashMap<ColumnId, ColumnId>,
+    pub stats: crate::stats::StatsCache,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(env: &'a OptimizerEnv<'a>, meta: QueryMeta) -> Planner<'a> {
+        Planner {
+            env,
+            meta,
+            ctes: vec![],
+            cte_info: HashMap::new(),
+            subplans: 0,
+            definitions: HashMap::new(),
+            equal: HashMap::new(),
+            stats: Default::default(),
+        }
+    }
+
+    /// The statement's plan.
+    pub fn plan_top(&mut self, plan: LogicalPlan) -> Result<PhysicalPlan> {
+        Ok(cheapest(self.plan_node(plan, &Want::default())?, 0.0).plan)
+    }
+
+    /// Plans of a logical node, each best in some respect; never empty.
+    pub fn plan_node(&mut self, mut plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
+        self.collect_definitions(&plan);
+        self.plan_subqueries_of(&mut plan)?;
+        match plan {
+            LogicalPlan::OneRow
+            | LogicalPlan::Scan { .. }
+            | LogicalPlan::Filter { .. }
+            | LogicalPlan::Join { .. }
+            | LogicalPlan::Values { .. }
+            | LogicalPlan::FunctionScan { .. }
+            | LogicalPlan::CteScan { .. }
+            | LogicalPlan::Empty { .. }
+            | LogicalPlan::SubqueryAlias { .. } => self.plan_from(plan, want),
+            LogicalPlan::With { ctes, body } => {
+                for cte in ctes {
+                    self.plan_cte(cte)?;
+                }
+                self.plan_node(*body, want)
+            }
+            LogicalPlan::Project { input, targets } => self.plan_project(*input, targets, want),
+            LogicalPlan::Aggregate { input, group, sets, aggregates, grouping } => {
+                self.plan_aggregate(*input, group, sets, aggregates, grouping, want)
+            }
+            LogicalPlan::Window { input, spec, calls } => self.plan_window(*input, spec, calls),
+            LogicalPlan::ProjectSet { input, calls } => self.plan_project_set(*input, calls, want),
+            LogicalPlan::Distinct { input, on } => self.plan_distinct(*input, on, want),
+            LogicalPlan::Sort { input, keys } => self.plan_sort(*input, keys, want),
+            LogicalPlan::Limit { input, limit, offset, ties } => self.plan_limit(*input, limit, offset, ties),
+            LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
+            LogicalPlan::LockRows { input, locks } => self.plan_lock_rows(*input, locks, want),
+            LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => self.plan_write(plan),
+        }
+    }
+
+    fn collect_definitions(&mut self, plan: &LogicalPlan) {
+        let mut add = |id: &ColumnId, e: &Expr| {
+            if !matches!(e, Expr::Column { id: same, .. } if same == id) && !crate::exprs::has_subquery(e) && !crate::exprs::is_volatile(e) {
+                self.definitions.insert(*id, e.clone());
+            }
+        };
+        match plan {
+            LogicalPlan::Project { targets, .. } => targets.iter().for_each(|(id, e)| add(id, e)),
+            LogicalPlan::Aggregate { group, sets: None, .. } => group.iter().for_each(|(id, e)| add(id, e)),
+            _ => {}
+        }
+    }
+
+    /// A node whose targets are its raw columns.
+    pub fn make(&self, node: PhysicalNode, rows: f64, startup: f64, total: f64) -> PhysicalPlan {
+        let targets: Vec<(ColumnId, Expr)> =
+            walk::raw_columns(&node).into_iter().map(|id| (id, Expr::column(id, self.meta.get(id).ty))).collect();
+        let width = self.width_of(targets.iter().map(|(id, _)| *id));
+        PhysicalPlan { node, filter: vec![], targets, rows: cost::clamp_rows(rows), width, startup_cost: startup, total_cost: total, id: 0 }
+    }
+
+    /// Average width of these columns together.
+    pub fn width_of(&self, columns: impl Iterator<Item = ColumnId>) -> u32 {
+        columns.map(|id| self.column_width(id)).sum()
+    }
+
+    /// An expression as orders compare it: computed columns spelled out, equal columns as one.
+    pub fn canonical(&self, e: &Expr) -> Expr {
+        let mut out = crate::exprs::strip_relabel(e).clone();
+        self.canonicalise(&mut out, 0);
+        out
+    }
+    fn canonicalise(&self, e: &mut Expr, depth: usize) {
+        if let Expr::Column { id, .. } = e {
+            if let Some(def) = self.definitions.get(id)
+                && depth < 32
+            {
+                *e = crate::exprs::strip_relabel(def).clone();
+                return self.canonicalise(e, depth + 1);
+            }
+            let mut at = *id;
+            while let Some(next) = self.equal.get(&at) {
+                at = *next;
+            }
+            *e = Expr::column(at, self.meta.get(at).ty);
+            return;
+        }
+        if let Expr::Call { pos, .. } = e {
+            *pos = None;
+        }
+        walk::for_each_child_mut(e, &mut |c| self.canonicalise(c, depth));
+    }
+    /// Records that two columns are equal from here up.
+    pub fn make_equal(&mut self, a: ColumnId, b: ColumnId) {
+        let (mut x, mut y) = (a, b);
+        while let Some(next) = self.equal.get(&x) {
+            x = *next;
+        }
+        while let Some(next) = self.equal.get(&y) {
+            y = *next;
+        }
+        if x != y {
+            self.equal.insert(x.max(y), x.min(y));
+        }
+    }
+    /// How many leading keys of `wanted` rows ordered by `have` are already in.
+    pub fn common_order(&self, have: &[SortKey], wanted: &[SortKey]) -> usize {
+        let mut i = 0;
+        let mut matched = 0;
+        let mut seen: Vec<Expr> = vec![];
+        for w in wanted {
+            let we = self.canonical(&w.expr);
+            if seen.contains(&we) || matches!(we, Expr::Const { .. }) {
+                matched += 1;
+                continue;
+            }
+            // Keys that repeat or are constant order nothing.
+            while i < have.len() && (seen.contains(&self.canonical(&have[i].expr)) || matches!(have[i].expr, Expr::Const { .. })) {
+                i += 1;
+            }
+            let Some(h) = have.get(i) else { break };
+            if h.descending != w.descending || h.nulls_first != w.nulls_first || self.canonical(&h.expr) != we {
+                break;
+            }
+            seen.push(we);
+            i += 1;
+            matched += 1;
+        }
+        matched
+    }
+}
+
+/// The cheapest candidate for fetching `rows` rows (0: all).
+pub fn cheapest(candidates: Vec<Candidate>, rows: f64) -> Candidate {
+    let mut best: Option<(f64, Candidate)> = None;
+    for c in candidates {
+        let cost = cost::fraction_cost(&c.plan, rows);
+        if best.as_ref().is_none_or(|(b, _)| cost < *b) {
+            best = Some((cost, c));
+        }
+    }
+    best.expect("planning a node gives at least one candidate").1
+}
+
+/// A physical node's inputs, to change them.
+pub fn physical_inputs_mut(node: &mut PhysicalNode) -> Vec<&mut PhysicalPlan> {
+    match node {
+        PhysicalNode::Result { input, .. } => input.iter_mut().map(|p| &mut **p).collect(),
+        PhysicalNode::SeqScan { .. }
+        | PhysicalNode::IndexScan { .. }
+        | PhysicalNode::BitmapHeapScan { .. }
+        | PhysicalNode::TidScan { .. }
+        | PhysicalNode::ValuesScan { .. }
+        | PhysicalNode::FunctionScan { .. }
+        | PhysicalNode::CteScan { .. }
+        | PhysicalNode::WorkTableScan { .. } => vec![],
+        PhysicalNode::NestLoop { outer, inner, .. }
+        | PhysicalNode::HashJoin { outer, inner, .. }
+        | PhysicalNode::MergeJoin { outer, inner, .. } => vec![outer, inner],
+        PhysicalNode::SubqueryScan { input, .. }
+        | PhysicalNode::Materialize { input }
+        | PhysicalNode::Memoize { input, .. }
+        | PhysicalNode::Sort { input, .. }
+        | PhysicalNode::Aggregate { input, .. }
+        | PhysicalNode::WindowAgg { input, .. }
+        | PhysicalNode::ProjectSet { input, .. }
+        | PhysicalNode::Unique { input, .. }
+        | PhysicalNode::Limit { input, .. }
+        | PhysicalNode::LockRows { input, .. }
+        | PhysicalNode::Insert { input, .. }
+        | PhysicalNode::Update { input, .. }
+        | PhysicalNode::Delete { input, .. } => vec![input],
+        PhysicalNode::SetOp { left, right, .. } => vec![left, right],
+        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => inputs.iter_mut().map(|(p, _)| p).collect(),
+        PhysicalNode::RecursiveUnion { base, step, .. } => vec![base, step],
+    }
+}
+
+fn index_test_expr(t: &mut IndexTest) -> Option<&mut Expr> {
+    match t {
+        IndexTest::Eq(e) | IndexTest::Lt(e) | IndexTest::Le(e) | IndexTest::Gt(e) | IndexTest::Ge(e) | IndexTest::In(e) => Some(e),
+        IndexTest::IsNull | IndexTest::IsNotNull => None,
+    }
+}
+
+/// Every expression a physical node evaluates itself.
+pub fn node_exprs_mut(plan: &mut PhysicalPlan) -> Vec<&mut Expr> {
+    let mut out: Vec<&mut Expr> = plan.filter.iter_mut().chain(plan.targets.iter_mut().map(|(_, e)| e)).collect();
+    match &mut plan.node {
+        PhysicalNode::Result { one_time_filter, .. } => out.extend(one_time_filter),
+        PhysicalNode::IndexScan { conds, .. } => out.extend(conds.iter_mut().filter_map(|c| index_test_expr(&mut c.test))),
+        PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
+        PhysicalNode::TidScan { tids, .. } => out.extend(tids),
+        PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.iter_mut().flatten()),
+        PhysicalNode::FunctionScan { calls, .. } => out.extend(calls.iter_mut().flat_map(|(c, _)| &mut c.args)),
+        PhysicalNode::NestLoop { on, .. } => out.extend(on),
+        PhysicalNode::HashJoin { keys, on, .. } | PhysicalNode::MergeJoin { keys, on, .. } => {
+            out.extend(keys.iter_mut().flat_map(|(a, b)| [a, b]));
+            out.extend(on);
+        }
+        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => out.extend(keys.iter_mut().map(|k| &mut k.expr)),
+        PhysicalNode::Aggregate { group, aggregates, .. } => {
+            out.extend(group.iter_mut().map(|(_, e)| e));
+            for (_, a) in aggregates {
+                out.extend(a.args.iter_mut().chain(&mut a.direct_args).chain(a.order_by.iter_mut().map(|k| &mut k.expr)).chain(&mut a.filter));
+            }
+        }
+        PhysicalNode::WindowAgg { calls, spec, .. } => {
+            out.extend(spec.partition_by.iter_mut().chain(spec.order_by.iter_mut().map(|k| &mut k.expr)));
+            out.extend(calls.iter_mut().flat_map(|(_, c)| c.args.iter_mut().chain(&mut c.filter)));
+        }
+        PhysicalNode::ProjectSet { calls, .. } => out.extend(calls.iter_mut().flat_map(|(_, c)| &mut c.args)),
+        PhysicalNode::Limit { limit, offset, .. } => out.extend(limit.iter_mut().chain(offset)),
+        PhysicalNode::Insert { on_conflict, returning, .. } => {
+            if let Some(quarry_plan::OnConflict { action: quarry_plan::OnConflictAction::Update { set, filter, .. }, .. }) = on_conflict {
+                out.extend(set.iter_mut().map(|(_, e)| e).chain(filter));
+            }
+            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
+        }
+        PhysicalNode::Update { set, returning, .. } => {
+            out.extend(set.iter_mut().map(|(_, e)| e));
+            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
+        }
+        PhysicalNode::Delete { returning, .. } => out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e))),
+        _ => {}
+    }
+    out
+}

@@ -1,0 +1,221 @@
+//! Evaluates what doesn't depend on rows and simplifies conditions (PostgreSQL: `eval_const_expressions`).
+//!
+//! An expression whose evaluation fails is left as it is: the error belongs to execution, if that ever gets there.
+
+use crate::exprs::{is_row_type, negate};
+use quarry_functions::{FunctionKind, Volatility};
+use quarry_plan::{BoolTest, CastKind, ConstantFolder, Expr, LogicalPlan, walk};
+use quarry_types::{Datum, oids};
+
+/// Folds all expressions of a plan (not those inside subqueries of expressions).
+pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) {
+    for e in walk::exprs_mut(plan) {
+        if !matches!(e, Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. }) {
+            fold(e, folder);
+        }
+    }
+    if let LogicalPlan::Filter { predicates, .. } | LogicalPlan::Join { on: predicates, .. } = plan
+        && predicates.iter().any(|p| matches!(p, Expr::And(_)) || crate::exprs::is_true(p))
+    {
+        let parts = std::mem::take(predicates);
+        *predicates = parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
+    }
+    for input in walk::inputs_mut(plan) {
+        run(input, folder);
+    }
+}
+
+fn is_const(e: &Expr) -> bool {
+    matches!(e, Expr::Const { .. })
+}
+fn is_null(e: &Expr) -> bool {
+    matches!(e, Expr::Const { value: Datum::Null, .. })
+}
+
+/// Folds one expression.
+pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
+    // CASE first: branches that are never taken are not evaluated.
+    if let Expr::Case { operand: None, whens, otherwise, ty } = e {
+        let mut kept = vec![];
+        let mut end = None;
+        for (mut when, mut then) in std::mem::take(whens) {
+            fold(&mut when, folder);
+            if crate::exprs::is_false_or_null(&when) {
+                continue;
+            }
+            let sure = crate::exprs::is_true(&when);
+            fold(&mut then, folder);
+            if sure {
+                end = Some(then);
+                break;
+            }
+            kept.push((when, then));
+        }
+        let end = end.or_else(|| {
+            otherwise.take().map(|mut o| {
+                fold(&mut o, folder);
+                *o
+            })
+        });
+        if kept.is_empty() {
+            *e = end.unwrap_or(Expr::null(*ty));
+            return;
+        }
+        *whens = kept;
+        *otherwise = end.map(Box::new);
+        return;
+    }
+    walk::for_each_child_mut(e, &mut |child| fold(child, folder));
+    let all_const = |e: &Expr| {
+        let mut yes = true;
+        walk::for_each_child(e, &mut |c| yes &= is_const(c));
+        yes
+    };
+    match e {
+        Expr::Call { function, args, ty, variadic, .. } => {
+            let def = function.def();
+            if def.kind() != FunctionKind::Scalar {
+                return;
+            }
+            if def.strict && !*variadic && def.volatility != Volatility::Volatile && args.iter().any(is_null) {
+                *e = Expr::null(*ty);
+                return;
+            }
+            if def.volatility == Volatility::Immutable && args.iter().all(is_const) {
+                evaluate(e, folder);
+            }
+        }
+        Expr::And(_) | Expr::Or(_) => simplify_boolean(e),
+        Expr::Not(arg) => {
+            let inner = std::mem::replace(&mut **arg, Expr::bool_const(true));
+            *e = negate(inner);
+            if let Expr::And(_) | Expr::Or(_) = e {
+                walk::for_each_child_mut(e, &mut |child| {
+                    if let Expr::And(_) | Expr::Or(_) = child {
+                        simplify_boolean(child)
+                    }
+                });
+                simplify_boolean(e);
+            }
+        }
+        Expr::IsNull { arg, negated } => {
+            if let Expr::Const { value, .. } = &**arg
+                && (value.is_null() || !is_row_type(arg))
+            {
+                *e = Expr::bool_const(value.is_null() != *negated);
+            }
+        }
+        Expr::IsBool { arg, test } => {
+            if let Expr::Const { value, .. } = &**arg {
+                let v = match value {
+                    Datum::Bool(b) => Some(*b),
+                    _ => None,
+                };
+                *e = Expr::bool_const(match test {
+                    BoolTest::True => v == Some(true),
+                    BoolTest::NotTrue => v != Some(true),
+                    BoolTest::False => v == Some(false),
+                    BoolTest::NotFalse => v != Some(false),
+                    BoolTest::Unknown => v.is_none(),
+                    BoolTest::NotUnknown => v.is_some(),
+                });
+            }
+        }
+        Expr::Coalesce { args, ty } => {
+            let mut kept: Vec<Expr> = vec![];
+            for a in std::mem::take(args) {
+                if is_null(&a) {
+                    continue;
+                }
+                let last = is_const(&a);
+                kept.push(a);
+                if last {
+                    break;
+                }
+            }
+            match kept.len() {
+                0 => *e = Expr::null(*ty),
+                1 => *e = kept.remove(0),
+                _ => *args = kept,
+            }
+        }
+        Expr::Cast { arg, ty, kind, .. } => {
+            let Expr::Const { value, ty: from } = &**arg else { return };
+            match kind {
+                CastKind::Relabel => *e = Expr::Const { value: value.clone(), ty: *ty },
+                CastKind::Io if value.is_null() => *e = Expr::null(*ty),
+                CastKind::Io if stable_text(from.oid) && stable_text(ty.oid) => evaluate(e, folder),
+                CastKind::ArrayElements(element) => {
+                    let element = element.clone();
+                    if crate::exprs::volatility(&element) == Volatility::Immutable {
+                        evaluate(e, folder)
+                    }
+                }
+                _ => {}
+            }
+        }
+        Expr::Array { .. } | Expr::MinMax { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. } => {
+            if all_const(e) && quarry_types::type_info(e.ty().oid).is_some() {
+                evaluate(e, folder)
+            }
+        }
+        Expr::ScalarArray { function, .. } => {
+            let immutable = function.def().volatility == Volatility::Immutable;
+            if immutable && all_const(e) {
+                evaluate(e, folder)
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Types whose text form depends on no setting.
+fn stable_text(oid: quarry_common::Oid) -> bool {
+    matches!(
+        oid,
+        oids::INT2 | oids::INT4 | oids::INT8 | oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::BOOL | oids::NUMERIC | oids::UUID
+            | oids::OID | oids::NAME | oids::UNKNOWN
+    )
+}
+
+fn evaluate(e: &mut Expr, folder: &dyn ConstantFolder) {
+    let ty = e.ty();
+    if let Ok(value) = folder.fold(e) {
+        *e = Expr::Const { value, ty };
+    }
+}
+
+/// Flattens AND/OR and drops constants that decide nothing.
+fn simplify_boolean(e: &mut Expr) {
+    let is_and = matches!(e, Expr::And(_));
+    let (Expr::And(parts) | Expr::Or(parts)) = e else { return };
+    let mut out: Vec<Expr> = vec![];
+    let mut null = false;
+    for p in std::mem::take(parts) {
+        let inner = match p {
+            Expr::And(inner) if is_and => inner,
+            Expr::Or(inner) if !is_and => inner,
+            one => vec![one],
+        };
+        for p in inner {
+            match &p {
+                Expr::Const { value: Datum::Bool(b), .. } if *b == is_and => {}
+                Expr::Const { value: Datum::Bool(_), .. } => {
+                    *e = Expr::bool_const(!is_and);
+                    return;
+                }
+                Expr::Const { value: Datum::Null, .. } => null = true,
+                _ => out.push(p),
+            }
+        }
+    }
+    if null {
+        out.push(Expr::null(quarry_types::SqlType::BOOL));
+    }
+    *e = match out.len() {
+        0 => Expr::bool_const(is_and),
+        1 => out.remove(0),
+        _ if is_and => Expr::And(out),
+        _ => Expr::Or(out),
+    };
+}

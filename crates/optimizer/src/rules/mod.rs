@@ -1,0 +1,61 @@
+//! Rewrites of logical plans that are always worth it, in the order PostgreSQL does them. Each is a file of its own.
+
+pub mod fold_constants;
+pub mod inline_ctes;
+pub mod prune_columns;
+
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
+
+/// Everything up to planning proper; also inside subqueries of expressions.
+pub fn rewrite(mut plan: LogicalPlan, meta: &QueryMeta, folder: &dyn ConstantFolder) -> LogicalPlan {
+    if has_with(&plan) {
+        inline_ctes::run(&mut plan);
+        inline_ctes::fix_types(&mut plan, meta);
+    }
+    rewrite_level(plan, folder)
+}
+
+fn has_with(plan: &LogicalPlan) -> bool {
+    let mut found = matches!(plan, LogicalPlan::With { .. });
+    for e in walk::exprs(plan) {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &s.plan
+            {
+                found |= has_with(sub);
+            }
+        });
+    }
+    found || walk::inputs(plan).into_iter().any(has_with)
+}
+
+fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> LogicalPlan {
+    fold_constants::run(&mut plan, folder);
+    for_each_subquery(&mut plan, &mut |sub| {
+        let taken = std::mem::replace(sub, LogicalPlan::OneRow);
+        *sub = rewrite_level(taken, folder);
+    });
+    plan
+}
+
+/// Calls `f` on the plan of each subquery in the expressions of `plan` and of its inputs.
+pub fn for_each_subquery(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalPlan)) {
+    for_each_subquery_here(plan, f);
+    for input in walk::inputs_mut(plan) {
+        for_each_subquery(input, f);
+    }
+}
+
+/// Calls `f` on the plan of each subquery in the expressions of this node alone.
+pub fn for_each_subquery_here(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalPlan)) {
+    for e in walk::exprs_mut(plan) {
+        walk::rewrite(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &mut s.plan
+            {
+                f(sub);
+            }
+        });
+    }
+}

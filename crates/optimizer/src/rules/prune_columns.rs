@@ -1,0 +1,149 @@
+//! Drops columns that nothing reads: of scans, projections, aggregates, windows, CTEs.
+//!
+//! Ids are unique in a statement, so one set of needed columns, grown from the top down, serves the whole tree. Readers are
+//! visited before makers: a lateral right side before the left, a WITH's body before its CTEs.
+
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflictAction, ScanColumn, walk};
+
+/// A set of columns.
+pub struct Needed(Vec<u64>);
+
+impl Needed {
+    pub fn new(columns: usize) -> Needed {
+        Needed(vec![0; columns / 64 + 1])
+    }
+    pub fn add(&mut self, id: ColumnId) {
+        let word = id.0 as usize / 64;
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (id.0 % 64);
+    }
+    pub fn has(&self, id: ColumnId) -> bool {
+        self.0.get(id.0 as usize / 64).is_some_and(|w| w >> (id.0 % 64) & 1 == 1)
+    }
+    fn expr(&mut self, e: &mut Expr) {
+        match e {
+            Expr::Column { id, .. } => self.add(*id),
+            Expr::Subquery(s) => {
+                if let SubqueryPlan::Logical(plan) = &mut s.plan {
+                    s.output.iter().for_each(|id| self.add(*id));
+                    prune(plan, self);
+                }
+            }
+            _ => {}
+        }
+        walk::for_each_child_mut(e, &mut |c| self.expr(c));
+    }
+}
+
+/// Prunes below `plan`; `needed` holds what is read above it.
+pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
+    match plan {
+        LogicalPlan::Project { targets, .. } => targets.retain(|(id, _)| needed.has(*id)),
+        LogicalPlan::Aggregate { aggregates, grouping, .. } => {
+            aggregates.retain(|(id, _)| needed.has(*id));
+            grouping.retain(|(id, _)| needed.has(*id));
+        }
+        LogicalPlan::Window { calls, .. } => calls.retain(|(id, _)| needed.has(*id)),
+        LogicalPlan::Scan { columns, .. } => columns.retain(|(id, _)| needed.has(*id)),
+        LogicalPlan::CteScan { columns, .. } => {
+            columns.retain(|(id, _)| needed.has(*id));
+            columns.iter().for_each(|(_, from)| needed.add(*from));
+        }
+        LogicalPlan::SetOp { left_columns, right_columns, .. } => {
+            left_columns.iter().chain(right_columns.iter()).for_each(|id| needed.add(*id));
+        }
+        LogicalPlan::Distinct { input, on: None } => walk::output_columns(input).iter().for_each(|id| needed.add(*id)),
+        LogicalPlan::LockRows { locks, .. } => locks.iter().for_each(|l| needed.add(l.ctid)),
+        LogicalPlan::Insert { target, values, on_conflict, returning, .. } => {
+            values.iter().for_each(|id| needed.add(*id));
+            target_exprs(target, needed);
+            for e in returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)) {
+                needed.expr(e);
+            }
+            if let Some(c) = on_conflict
+                && let OnConflictAction::Update { set, filter, existing } = &mut c.action
+            {
+                set.iter_mut().map(|(_, e)| e).chain(filter).for_each(|e| needed.expr(e));
+                existing.retain(|(id, c)| matches!(c, ScanColumn::Attribute(_) | ScanColumn::Ctid) || needed.has(*id));
+            }
+            retain_returning(returning, needed);
+        }
+        LogicalPlan::Update { target, ctid, old, set, returning, .. } => {
+            needed.add(*ctid);
+            target_exprs(target, needed);
+            set.iter_mut().for_each(|(_, e)| needed.expr(e));
+            for e in returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)) {
+                needed.expr(e);
+            }
+            // The new row is the old one with some columns replaced.
+            for (id, c) in old.iter() {
+                if let ScanColumn::Attribute(_) = c {
+                    needed.add(*id)
+                }
+            }
+            old.retain(|(id, _)| needed.has(*id));
+            retain_returning(returning, needed);
+        }
+        LogicalPlan::Delete { target, ctid, old, returning, .. } => {
+            needed.add(*ctid);
+            for e in returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)) {
+                needed.expr(e);
+            }
+            if returning.is_some() || !target.relation.referenced_by.is_empty() {
+                for (id, c) in old.iter() {
+                    if let ScanColumn::Attribute(_) = c {
+                        needed.add(*id)
+                    }
+                }
+            }
+            retain_returning(returning, needed);
+        }
+        _ => {}
+    }
+    for e in walk::exprs_mut(plan) {
+        needed.expr(e);
+    }
+    match plan {
+        LogicalPlan::With { ctes, body } => {
+            prune(body, needed);
+            for cte in ctes.iter_mut().rev() {
+                if let Some((step, columns, distinct)) = &mut cte.recursive {
+                    // All columns take part in the rounds.
+                    let _ = distinct;
+                    cte.output.iter().chain(columns.iter()).for_each(|id| needed.add(*id));
+                    prune(step, needed);
+                }
+                cte.output.retain(|id| needed.has(*id));
+                prune(&mut cte.plan, needed);
+            }
+        }
+        LogicalPlan::Join { left, right, .. } => {
+            prune(right, needed);
+            prune(left, needed);
+        }
+        _ => {
+            for input in walk::inputs_mut(plan) {
+                prune(input, needed);
+            }
+        }
+    }
+    match plan {
+        LogicalPlan::LockRows { locks, .. } => locks.iter_mut().for_each(|l| l.columns.retain(|(id, _)| needed.has(*id))),
+        LogicalPlan::Delete { old, .. } => old.retain(|(id, _)| needed.has(*id)),
+        _ => {}
+    }
+}
+
+fn target_exprs(target: &mut quarry_plan::TableWrite, needed: &mut Needed) {
+    target.generated.iter_mut().map(|(_, e)| e).for_each(|e| needed.expr(e));
+    target.checks.iter_mut().map(|(_, e)| e).for_each(|e| needed.expr(e));
+}
+
+fn retain_returning(returning: &mut Option<quarry_plan::Returning>, needed: &Needed) {
+    if let Some(r) = returning {
+        r.row.retain(|(id, _)| needed.has(*id));
+    }
+}

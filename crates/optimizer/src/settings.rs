@@ -1,0 +1,156 @@
+//! The planner's settings, read once per planning.
+
+use quarry_common::settings::{self, SettingValue, Settings};
+use std::sync::LazyLock;
+
+/// Cost units, switches and limits (PostgreSQL's names and meanings).
+#[derive(Clone, Debug)]
+pub struct PlannerSettings {
+    pub seq_page_cost: f64,
+    pub random_page_cost: f64,
+    pub cpu_tuple_cost: f64,
+    pub cpu_index_tuple_cost: f64,
+    pub cpu_operator_cost: f64,
+    pub cursor_tuple_fraction: f64,
+    pub hash_mem_multiplier: f64,
+    /// In kilobytes.
+    pub work_mem: f64,
+    /// In pages.
+    pub effective_cache_size: f64,
+    pub from_collapse_limit: usize,
+    pub join_collapse_limit: usize,
+    pub geqo_threshold: usize,
+    pub enable_bitmapscan: bool,
+    pub enable_hashagg: bool,
+    pub enable_hashjoin: bool,
+    pub enable_incremental_sort: bool,
+    pub enable_indexonlyscan: bool,
+    pub enable_indexscan: bool,
+    pub enable_material: bool,
+    pub enable_memoize: bool,
+    pub enable_mergejoin: bool,
+    pub enable_nestloop: bool,
+    pub enable_seqscan: bool,
+    pub enable_sort: bool,
+    pub enable_tidscan: bool,
+}
+
+impl Default for PlannerSettings {
+    fn default() -> PlannerSettings {
+        PlannerSettings {
+            seq_page_cost: 1.0,
+            random_page_cost: 4.0,
+            cpu_tuple_cost: 0.01,
+            cpu_index_tuple_cost: 0.005,
+            cpu_operator_cost: 0.0025,
+            cursor_tuple_fraction: 0.1,
+            hash_mem_multiplier: 2.0,
+            work_mem: 4096.0,
+            effective_cache_size: 524_288.0,
+            from_collapse_limit: 8,
+            join_collapse_limit: 8,
+            geqo_threshold: 12,
+            enable_bitmapscan: true,
+            enable_hashagg: true,
+            enable_hashjoin: true,
+            enable_incremental_sort: true,
+            enable_indexonlyscan: true,
+            enable_indexscan: true,
+            enable_material: true,
+            enable_memoize: true,
+            enable_mergejoin: true,
+            enable_nestloop: true,
+            enable_seqscan: true,
+            enable_sort: true,
+            enable_tidscan: true,
+        }
+    }
+}
+
+const NAMES: [&str; 25] = [
+    "seq_page_cost",
+    "random_page_cost",
+    "cpu_tuple_cost",
+    "cpu_index_tuple_cost",
+    "cpu_operator_cost",
+    "cursor_tuple_fraction",
+    "hash_mem_multiplier",
+    "work_mem",
+    "effective_cache_size",
+    "from_collapse_limit",
+    "join_collapse_limit",
+    "geqo_threshold",
+    "enable_bitmapscan",
+    "enable_hashagg",
+    "enable_hashjoin",
+    "enable_incremental_sort",
+    "enable_indexonlyscan",
+    "enable_indexscan",
+    "enable_material",
+    "enable_memoize",
+    "enable_mergejoin",
+    "enable_nestloop",
+    "enable_seqscan",
+    "enable_sort",
+    "enable_tidscan",
+];
+
+/// Positions of [`NAMES`] in the settings table.
+static INDEXES: LazyLock<[Option<usize>; 25]> = LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
+
+impl PlannerSettings {
+    /// Reads the session's settings.
+    pub fn from_settings(s: &Settings) -> PlannerSettings {
+        let mut out = PlannerSettings::default();
+        let at = |i: usize| INDEXES[i].map(|i| s.value(i));
+        let real = |i: usize, place: &mut f64| match at(i) {
+            Some(SettingValue::Real(v)) => *place = *v,
+            Some(SettingValue::Int(v)) => *place = *v as f64,
+            _ => {}
+        };
+        let count = |i: usize, place: &mut usize| {
+            if let Some(SettingValue::Int(v)) = at(i) {
+                *place = (*v).max(1) as usize
+            }
+        };
+        let switch = |i: usize, place: &mut bool| {
+            if let Some(SettingValue::Bool(v)) = at(i) {
+                *place = *v
+            }
+        };
+        real(0, &mut out.seq_page_cost);
+        real(1, &mut out.random_page_cost);
+        real(2, &mut out.cpu_tuple_cost);
+        real(3, &mut out.cpu_index_tuple_cost);
+        real(4, &mut out.cpu_operator_cost);
+        real(5, &mut out.cursor_tuple_fraction);
+        real(6, &mut out.hash_mem_multiplier);
+        real(7, &mut out.work_mem);
+        real(8, &mut out.effective_cache_size);
+        count(9, &mut out.from_collapse_limit);
+        count(10, &mut out.join_collapse_limit);
+        count(11, &mut out.geqo_threshold);
+        switch(12, &mut out.enable_bitmapscan);
+        switch(13, &mut out.enable_hashagg);
+        switch(14, &mut out.enable_hashjoin);
+        switch(15, &mut out.enable_incremental_sort);
+        switch(16, &mut out.enable_indexonlyscan);
+        switch(17, &mut out.enable_indexscan);
+        switch(18, &mut out.enable_material);
+        switch(19, &mut out.enable_memoize);
+        switch(20, &mut out.enable_mergejoin);
+        switch(21, &mut out.enable_nestloop);
+        switch(22, &mut out.enable_seqscan);
+        switch(23, &mut out.enable_sort);
+        switch(24, &mut out.enable_tidscan);
+        out
+    }
+    /// Memory a hash table may take, in bytes.
+    pub fn hash_mem(&self) -> f64 {
+        self.work_mem * 1024.0 * self.hash_mem_multiplier
+    }
+    /// Memory a sort may take, in bytes.
+    pub fn sort_mem(&self) -> f64 {
+        self.work_mem * 1024.0
+    }
+}

@@ -1,0 +1,136 @@
+//! Statistics: sizes of relations, facts about columns, selectivities (PostgreSQL: `plancat.c`, `selfuncs.c`).
+
+mod selectivity;
+
+use crate::planner::Planner;
+use quarry_catalog::{ColumnStats, IndexDef, Relation};
+use quarry_common::Oid;
+use quarry_plan::{ColumnId, Expr};
+use quarry_storage::Fork;
+use quarry_types::{Datum, PhysicalType, SqlType, oids};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Pages and rows of a relation.
+#[derive(Clone, Copy, Debug)]
+pub struct RelationSize {
+    pub pages: f64,
+    pub rows: f64,
+    pub all_visible: f64,
+}
+
+/// What one planning has looked up.
+#[derive(Default)]
+pub struct StatsCache {
+    columns: HashMap<ColumnId, Option<Arc<ColumnStats>>>,
+    sizes: HashMap<Oid, RelationSize>,
+    /// Estimated rows of the table behind a column.
+    pub column_rows: HashMap<ColumnId, f64>,
+}
+
+/// Guessed number of elements of an array expression.
+pub fn array_length(e: &Expr) -> f64 {
+    match e {
+        Expr::Array { elements, .. } => elements.len() as f64,
+        Expr::Const { value: Datum::Bytes(_), ty } => array_elements(e, *ty).map_or(10.0, |v| v.len() as f64),
+        Expr::Cast { arg, .. } => array_length(arg),
+        _ => 10.0,
+    }
+}
+
+/// The elements of a constant array.
+pub fn array_elements(e: &Expr, ty: SqlType) -> Option<Vec<Datum>> {
+    let Expr::Const { value: Datum::Bytes(bytes), .. } = e else { return None };
+    let info = quarry_types::type_info(ty.oid)?;
+    if !info.is_array() {
+        return None;
+    }
+    crate::stats::selectivity::elements_of(bytes)
+}
+
+/// Width of a type's values without statistics.
+pub fn type_width(ty: SqlType) -> u32 {
+    match quarry_types::type_info(ty.oid) {
+        Some(t) if t.typlen > 0 => t.typlen as u32,
+        Some(t) => {
+            if ty.typmod > 4 && matches!(ty.oid, oids::BPCHAR) {
+                return (ty.typmod - 4) as u32 + 4;
+            }
+            if ty.typmod > 4 && matches!(ty.oid, oids::VARCHAR) {
+                let n = (ty.typmod - 4) as u32;
+                return if n <= 32 { n + 4 } else if n < 1000 { 32 + (n - 32) / 2 } else { 32 + (1000 - 32) / 2 };
+            }
+            match t.physical {
+                PhysicalType::Bool => 1,
+                PhysicalType::B16 => 16,
+                _ => 32,
+            }
+        }
+        None => 32,
+    }
+}
+
+impl Planner<'_> {
+    /// Current size of a table: its pages now, at the density the last ANALYZE or VACUUM saw.
+    pub fn relation_size(&mut self, r: &Relation) -> RelationSize {
+        if let Some(size) = self.stats.sizes.get(&r.oid) {
+            return *size;
+        }
+        let storage = self.env.catalog.catalog().storage();
+        let mut pages = r.storage.and_then(|rel| storage.relation_blocks(rel, Fork::Main).ok()).unwrap_or(0) as f64;
+        // A table never vacuumed may grow soon.
+        if pages < 10.0 && r.tuples < 0.0 {
+            pages = 10.0;
+        }
+        let (rel_pages, rel_rows) = (f64::from(r.pages), f64::from(r.tuples));
+        let density = if rel_rows >= 0.0 && rel_pages > 0.0 {
+            rel_rows / rel_pages
+        } else {
+            let width: u32 = r.columns.iter().filter(|c| !c.dropped).map(|c| type_width(c.ty)).sum();
+            ((8192.0 - 24.0) / (f64::from(width.div_ceil(8) * 8) + 24.0 + 4.0)).floor()
+        };
+        let all_visible = if rel_pages > 0.0 { (f64::from(r.all_visible_pages) / rel_pages).min(1.0) } else { 0.0 };
+        let size = RelationSize { pages, rows: (density * pages).round(), all_visible };
+        self.stats.sizes.insert(r.oid, size);
+        size
+    }
+    /// Pages and entries of an index.
+    pub fn index_size(&mut self, index: &IndexDef, table: RelationSize) -> (f64, f64) {
+        let storage = self.env.catalog.catalog().storage();
+        let pages = f64::from(storage.relation_blocks(index.storage, Fork::Main).unwrap_or(1)).max(1.0);
+        let rows = if index.predicate_sql.is_none() {
+            table.rows
+        } else if index.tuples >= 0.0 && index.pages > 0 {
+            (f64::from(index.tuples) / f64::from(index.pages) * pages).min(table.rows)
+        } else {
+            table.rows * 0.5
+        };
+        (pages, rows)
+    }
+    /// Statistics of a plain table column.
+    pub fn column_stats(&mut self, id: ColumnId) -> Option<Arc<ColumnStats>> {
+        if let Some(found) = self.stats.columns.get(&id) {
+            return found.clone();
+        }
+        let source = match self.definitions.get(&id) {
+            Some(Expr::Column { id: inner, .. }) if *inner != id => {
+                let inner = *inner;
+                self.column_stats(inner)
+            }
+            _ => self.meta.get(id).source.and_then(|(rel, number)| {
+                let index = usize::try_from(number - 1).ok()?;
+                self.env.catalog.column_stats(rel, index).ok().flatten()
+            }),
+        };
+        self.stats.columns.insert(id, source.clone());
+        source
+    }
+    pub fn column_width(&self, id: ColumnId) -> u32 {
+        if let Some(Some(s)) = self.stats.columns.get(&id)
+            && s.width > 0
+        {
+            return s.width as u32;
+        }
+        type_width(self.meta.get(id).ty)
+    }
+}

@@ -1,0 +1,99 @@
+//! Subqueries in expressions that stay there (SubPlans, InitPlans), and CTEs.
+
+use crate::planner::{CteInfo, Planner, Want, cheapest};
+use quarry_common::Result;
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::physical::PlannedCte;
+use quarry_plan::{CallForm, Cte, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
+use std::sync::Arc;
+
+impl Planner<'_> {
+    /// Plans the subqueries in a node's own expressions.
+    pub fn plan_subqueries_of(&mut self, plan: &mut LogicalPlan) -> Result<()> {
+        for e in walk::exprs_mut(plan) {
+            self.plan_subqueries(e)?;
+        }
+        Ok(())
+    }
+
+    /// Plans the subqueries in an expression.
+    pub fn plan_subqueries(&mut self, e: &mut Expr) -> Result<()> {
+        if matches!(e, Expr::Column { .. } | Expr::Const { .. }) || !crate::exprs::has_subquery(e) {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        walk::rewrite(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(plan) = &mut s.plan
+                && outcome.is_ok()
+            {
+                let plan = std::mem::replace(&mut **plan, LogicalPlan::OneRow);
+                let params = walk::free_columns(&plan);
+                let rows = match s.kind {
+                    SubqueryKind::Exists => 1.0,
+                    SubqueryKind::Any { .. } | SubqueryKind::All { .. } => 0.0,
+                    _ => 0.0,
+                };
+                let want = Want { rows, ..Want::default() };
+                match self.plan_node(plan, &want) {
+                    Ok(candidates) => {
+                        let mut best = cheapest(candidates, rows).plan;
+                        let hashed = params.is_empty() && self.hashable(&s.kind, &best);
+                        if params.is_empty() && !hashed && matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. }) {
+                            best = self.materialized(best);
+                        }
+                        self.subplans += 1;
+                        s.plan = SubqueryPlan::Physical { plan: Arc::new(best), params, hashed, number: self.subplans };
+                    }
+                    Err(e) => outcome = Err(e),
+                }
+            }
+        });
+        outcome
+    }
+
+    /// Whether `x IN (subquery)` can look up a hash table: equalities only, and it fits the memory.
+    fn hashable(&self, kind: &SubqueryKind, plan: &PhysicalPlan) -> bool {
+        let SubqueryKind::Any { tests } = kind else { return false };
+        tests.iter().all(|t| {
+            matches!(t, Expr::Call { form: CallForm::Operator(oid), .. }
+                if quarry_functions::registry::operator(*oid).is_some_and(|o| o.name == "=" && o.hashes))
+        }) && plan.rows * crate::cost::row_bytes(plan.width) < self.env.settings.hash_mem()
+    }
+
+    fn materialized(&self, input: PhysicalPlan) -> PhysicalPlan {
+        let (rows, startup) = (input.rows, input.startup_cost);
+        let total = input.total_cost + 2.0 * self.env.settings.cpu_operator_cost * rows;
+        self.make(PhysicalNode::Materialize { input: Box::new(input) }, rows, startup, total)
+    }
+
+    /// Plans a CTE that is computed once.
+    pub fn plan_cte(&mut self, cte: Cte) -> Result<()> {
+        let base = cheapest(self.plan_node(cte.plan, &Want::default())?, 0.0).plan;
+        let (plan, output) = match cte.recursive {
+            None => (base, cte.output),
+            Some((step, step_columns, distinct)) => {
+                let width = base.width;
+                // PostgreSQL assumes ten rounds.
+                self.cte_info.insert(cte.id, CteInfo { rows: base.rows * 10.0, width, recursive: true });
+                let step = cheapest(self.plan_node(step, &Want::default())?, 0.0).plan;
+                let rows = base.rows + 10.0 * step.rows;
+                let total = base.total_cost + 10.0 * step.total_cost + self.env.settings.cpu_tuple_cost * rows;
+                let startup = base.startup_cost;
+                let node = PhysicalNode::RecursiveUnion {
+                    cte: cte.id,
+                    base: Box::new(base),
+                    step: Box::new(step),
+                    output: cte.output.clone(),
+                    base_columns: cte.output.clone(),
+                    step_columns,
+                    distinct,
+                };
+                (self.make(node, rows, startup, total), cte.output)
+            }
+        };
+        self.cte_info.insert(cte.id, CteInfo { rows: plan.rows, width: plan.width, recursive: false });
+        self.ctes.push(PlannedCte { id: cte.id, name: cte.name, plan: Arc::new(plan), output });
+        Ok(())
+    }
+}

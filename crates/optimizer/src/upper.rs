@@ -1,0 +1,505 @@
+//! Everything above FROM: projection, grouping, windows, distinct, sorting, limits, set operations, row locks.
+
+use crate::cost;
+use crate::exprs::{is_volatile, substitute};
+use crate::planner::{Candidate, Planner, Want, cheapest};
+use quarry_common::Result;
+use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
+use quarry_plan::{
+    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, RowLock, SetCall, SetOpKind, SortKey, WindowCall,
+    WindowSpec, walk,
+};
+use quarry_types::Datum;
+use std::collections::HashMap;
+
+impl Planner<'_> {
+    pub fn plan_project(&mut self, input: LogicalPlan, targets: Vec<(ColumnId, Expr)>, want: &Want) -> Result<Vec<Candidate>> {
+        let inner = self.plan_node(input, want)?;
+        Ok(inner.into_iter().map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order }).collect())
+    }
+
+    /// Makes a plan give these targets: in the node itself where it can compute, else in a Result above.
+    pub fn projected(&self, mut plan: PhysicalPlan, targets: Vec<(ColumnId, Expr)>) -> PhysicalPlan {
+        let s = &self.env.settings;
+        let c = cost::exprs(targets.iter().map(|(_, e)| e), s);
+        let width = self.width_of(targets.iter().map(|(id, _)| *id));
+        let simple = targets.iter().all(|(_, e)| matches!(e, Expr::Column { .. }));
+        let through = plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
+        let computes = !matches!(
+            plan.node,
+            PhysicalNode::Sort { .. } | PhysicalNode::Limit { .. } | PhysicalNode::Unique { .. } | PhysicalNode::Append { .. }
+                | PhysicalNode::MergeAppend { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::LockRows { .. }
+                | PhysicalNode::Materialize { .. } | PhysicalNode::Memoize { .. } | PhysicalNode::RecursiveUnion { .. }
+                | PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+        );
+        if computes && through || simple && through && !matches!(plan.node, PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }) {
+            plan.targets = targets;
+        } else if computes && self.mergeable(&plan, &targets) {
+            let map: HashMap<ColumnId, Expr> = plan.targets.iter().cloned().collect();
+            let mut targets = targets;
+            targets.iter_mut().for_each(|(_, e)| substitute(e, &map));
+            plan.targets = targets;
+        } else {
+            let (rows, startup, total) = (plan.rows, plan.startup_cost, plan.total_cost);
+            plan = self.make(PhysicalNode::Result { input: Some(Box::new(plan)), one_time_filter: vec![] }, rows, startup, total);
+            plan.targets = targets;
+        }
+        plan.width = width;
+        plan.startup_cost += c.startup;
+        plan.total_cost += c.startup + c.per_row * plan.rows;
+        plan
+    }
+
+    /// Whether a plan's own computed targets can be put into the new ones: nothing volatile, nothing computed twice.
+    fn mergeable(&self, plan: &PhysicalPlan, targets: &[(ColumnId, Expr)]) -> bool {
+        let mut uses: Vec<ColumnId> = vec![];
+        targets.iter().for_each(|(_, e)| walk::columns_of(e, &mut uses));
+        // A subquery's plan holds its outer columns by id: they must stay.
+        if targets.iter().any(|(_, e)| crate::exprs::has_subquery(e)) {
+            return false;
+        }
+        plan.targets.iter().all(|(id, e)| match e {
+            Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. } => true,
+            e => !is_volatile(e) && !crate::exprs::has_subquery(e) && uses.iter().filter(|u| *u == id).count() <= 1,
+        })
+    }
+
+    /// Candidates in this order: those that have it, and the cheapest sorted.
+    pub fn ordered(&mut self, candidates: Vec<Candidate>, keys: &[SortKey], limit: f64) -> Vec<Candidate> {
+        let mut out = vec![];
+        let mut to_sort: Vec<Candidate> = vec![];
+        for c in candidates {
+            let presorted = self.common_order(&c.order, keys);
+            if presorted >= keys.len() {
+                out.push(c);
+            } else if presorted > 0 && self.env.settings.enable_incremental_sort {
+                let sorted = self.sorted(c.clone(), keys, limit, presorted);
+                out.push(sorted);
+                to_sort.push(c);
+            } else {
+                to_sort.push(c);
+            }
+        }
+        if !to_sort.is_empty() {
+            let best = cheapest(to_sort, 0.0);
+            out.push(self.sorted(best, keys, limit, 0));
+        }
+        out
+    }
+
+    fn sorted(&mut self, c: Candidate, keys: &[SortKey], limit: f64, presorted: usize) -> Candidate {
+        let s = self.env.settings.clone();
+        let rows = c.plan.rows;
+        let (startup, total) = if presorted > 0 {
+            let exprs: Vec<&Expr> = keys[..presorted].iter().map(|k| &k.expr).collect();
+            let groups = self.group_count(&exprs, rows).max(1.0);
+            let per_group = (rows / groups).max(1.0);
+            let (g_start, g_run) = cost::sort(1.5 * per_group, c.plan.width, limit, &s);
+            let input_run = (c.plan.total_cost - c.plan.startup_cost) / groups;
+            let startup = c.plan.startup_cost + g_start + input_run;
+            let run = g_run + (g_start + g_run) * (groups - 1.0) + input_run * (groups - 1.0)
+                + (s.cpu_tuple_cost + s.cpu_operator_cost) * rows + 2.0 * s.cpu_tuple_cost * groups;
+            (startup, startup + run)
+        } else {
+            let (sort, run) = cost::sort(rows, c.plan.width, limit, &s);
+            (c.plan.total_cost + sort, c.plan.total_cost + sort + run)
+        };
+        let penalty = if s.enable_sort { 0.0 } else { cost::DISABLED };
+        let bound = (limit >= 1.0).then_some(limit as u64);
+        let node = PhysicalNode::Sort { input: Box::new(c.plan), keys: keys.to_vec(), bound, presorted };
+        Candidate { plan: self.make(node, rows, startup + penalty, total + penalty), order: keys.to_vec() }
+    }
+
+    pub fn plan_sort(&mut self, input: LogicalPlan, keys: Vec<SortKey>, want: &Want) -> Result<Vec<Candidate>> {
+        let keys: Vec<SortKey> = keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
+        let inner_want = Want { orders: vec![keys.clone()], rows: want.rows };
+        let candidates = self.plan_node(input, &inner_want)?;
+        // Keys the input computes become columns only where the expression is one of its targets already.
+        Ok(self.ordered(candidates, &keys, 0.0))
+    }
+
+    pub fn plan_limit(&mut self, input: LogicalPlan, limit: Option<Expr>, offset: Option<Expr>, ties: Option<Vec<SortKey>>) -> Result<Vec<Candidate>> {
+        let number = |e: &Option<Expr>, p: &Self| -> Option<f64> {
+            match p.env.folder.estimate(e.as_ref()?) {
+                Some(Datum::I64(v)) => Some(v.max(0) as f64),
+                Some(Datum::I32(v)) => Some(f64::from(v.max(0))),
+                _ => None,
+            }
+        };
+        let count = number(&limit, self);
+        let skip = number(&offset, self);
+        let all = matches!(&limit, None | Some(Expr::Const { value: Datum::Null, .. }));
+        let constant = |e: &Option<Expr>| matches!(e, None | Some(Expr::Const { .. }));
+        let wanted = match (count, skip) {
+            _ if all => 0.0,
+            (Some(c), Some(s)) => c + s,
+            (Some(c), None) if offset.is_none() => c,
+            _ => 0.0,
+        };
+        // The executor may stop sorting early only if the limit is certain.
+        let bound = if constant(&limit) && constant(&offset) && ties.is_none() { wanted } else { 0.0 };
+        let candidates = match input {
+            LogicalPlan::Sort { input, keys } => {
+                let keys: Vec<SortKey> = keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
+                let inner = self.plan_node(*input, &Want { orders: vec![keys.clone()], rows: wanted })?;
+                self.ordered(inner, &keys, bound)
+            }
+            LogicalPlan::Project { input, targets } if matches!(*input, LogicalPlan::Sort { .. }) => {
+                let LogicalPlan::Sort { input: below, keys } = *input else { return Ok(vec![]) };
+                let inner = self.plan_node(*below, &Want { orders: vec![keys.clone()], rows: wanted })?;
+                let sorted = self.ordered(inner, &keys, bound);
+                sorted.into_iter().map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order }).collect()
+            }
+            other => self.plan_node(other, &Want { rows: wanted, ..Want::default() })?,
+        };
+        let best = cheapest(candidates, wanted);
+        let Candidate { plan: input, order } = best;
+        let rows_in = input.rows;
+        let skip_rows = match skip {
+            Some(s) => s.min(rows_in),
+            None if offset.is_some() => (rows_in * 0.1).round(),
+            None => 0.0,
+        };
+        let after = (rows_in - skip_rows).max(1.0);
+        let rows = if all {
+            after
+        } else {
+            match count {
+                Some(c) => c.min(after).max(1.0),
+                None => (rows_in * 0.1).round().max(1.0).min(after),
+            }
+        };
+        let per_row = (input.total_cost - input.startup_cost) / rows_in.max(1.0);
+        let startup = input.startup_cost + per_row * skip_rows;
+        let total = startup + per_row * rows;
+        let node = PhysicalNode::Limit { input: Box::new(input), limit, offset, ties };
+        Ok(vec![Candidate { plan: self.make(node, rows, startup, total), order }])
+    }
+
+    pub fn plan_aggregate(
+        &mut self,
+        input: LogicalPlan,
+        group: Vec<(ColumnId, Expr)>,
+        sets: Option<Vec<Vec<usize>>>,
+        aggregates: Vec<(ColumnId, AggregateExpr)>,
+        grouping: Vec<(ColumnId, Vec<usize>)>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
+        let s = self.env.settings.clone();
+        // Group in the order asked for above, if that is possible.
+        let mut keys: Vec<SortKey> = vec![];
+        for w in want.orders.iter().flatten() {
+            let canonical = self.canonical(&w.expr);
+            if let Some((_, e)) = group.iter().find(|(_, e)| self.canonical(e) == canonical)
+                && !keys.iter().any(|k| k.expr == *e)
+            {
+                keys.push(SortKey { expr: e.clone(), ..w.clone() });
+            } else {
+                break;
+            }
+        }
+        for (_, e) in &group {
+            if !keys.iter().any(|k| k.expr == *e) {
+                keys.push(SortKey { expr: e.clone(), descending: false, nulls_first: false });
+            }
+        }
+        let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
+        let candidates = self.plan_node(input, &Want { orders, rows: 0.0 })?;
+        let input_rows = candidates[0].plan.rows;
+        let calls = cost::exprs(
+            aggregates.iter().flat_map(|(_, a)| a.args.iter().chain(&a.direct_args).chain(&a.filter)),
+            &s,
+        );
+        let per_input = calls.per_row + aggregates.len() as f64 * s.cpu_operator_cost;
+        let finalize = aggregates.len() as f64 * s.cpu_operator_cost + s.cpu_tuple_cost;
+        let build = |p: &Self, input: PhysicalPlan, strategy, rows: f64, startup: f64, total: f64| {
+            let node = PhysicalNode::Aggregate {
+                input: Box::new(input),
+                strategy,
+                group: group.clone(),
+                sets: sets.clone(),
+                aggregates: aggregates.clone(),
+                grouping: grouping.clone(),
+            };
+            p.make(node, rows, startup, total)
+        };
+        if group.is_empty() && sets.is_none() {
+            let best = cheapest(candidates, 0.0).plan;
+            let startup = best.total_cost + calls.startup + per_input * input_rows + aggregates.len() as f64 * 0.0;
+            let total = startup + finalize;
+            let plan = build(self, best, AggregateStrategy::Plain, 1.0, startup, total);
+            return Ok(vec![Candidate { plan, order: vec![] }]);
+        }
+        let exprs: Vec<&Expr> = group.iter().map(|(_, e)| e).collect();
+        let groups = match &sets {
+            None => self.group_count(&exprs, input_rows),
+            Some(sets) => {
+                let mut sum = 0.0;
+                for set in sets {
+                    let part: Vec<&Expr> = set.iter().filter_map(|i| exprs.get(*i).copied()).collect();
+                    sum += self.group_count(&part, input_rows);
+                }
+                sum
+            }
+        };
+        let group_cost = group.len() as f64 * s.cpu_operator_cost;
+        let sorts = aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());
+        let hashable = group.iter().all(|(_, e)| self.hashable_type(e));
+        let mut out = vec![];
+        if let Some(sets) = &sets {
+            // Sorted grouping sets need a sort each; the executor hashes them whatever their order.
+            let best = cheapest(candidates, 0.0).plan;
+            let startup = best.total_cost + (per_input + group_cost) * input_rows * sets.len() as f64;
+            let plan = build(self, best, AggregateStrategy::Hashed, groups, startup, startup + finalize * groups);
+            return Ok(vec![Candidate { plan, order: vec![] }]);
+        }
+        if hashable && !sorts {
+            let best = cheapest(candidates.clone(), 0.0).plan;
+            let mut startup = best.total_cost + calls.startup + (per_input + group_cost) * input_rows;
+            let entry = cost::row_bytes(best.width) + 40.0 * aggregates.len() as f64;
+            if groups * entry > s.hash_mem() {
+                // Batches go through disk once.
+                let pages = (input_rows * cost::row_bytes(best.width) / 8192.0).ceil();
+                startup += pages * (s.random_page_cost + s.seq_page_cost);
+            }
+            if !s.enable_hashagg {
+                startup += cost::DISABLED;
+            }
+            let total = startup + finalize * groups;
+            out.push(Candidate { plan: build(self, best, AggregateStrategy::Hashed, groups, startup, total), order: vec![] });
+        }
+        for c in self.ordered(candidates, &keys, 0.0) {
+            let startup = c.plan.startup_cost;
+            let total = c.plan.total_cost + calls.startup + (per_input + group_cost) * input_rows + finalize * groups;
+            let order: Vec<SortKey> = c
+                .order
+                .iter()
+                .map_while(|k| {
+                    let canonical = self.canonical(&k.expr);
+                    let (id, e) = group.iter().find(|(_, e)| self.canonical(e) == canonical)?;
+                    Some(SortKey { expr: Expr::column(*id, e.ty()), ..k.clone() })
+                })
+                .collect();
+            out.push(Candidate { plan: build(self, c.plan, AggregateStrategy::Sorted, groups, startup, total), order });
+        }
+        Ok(out)
+    }
+
+    fn hashable_type(&self, e: &Expr) -> bool {
+        self.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some())
+    }
+
+    pub fn plan_window(&mut self, input: LogicalPlan, spec: WindowSpec, calls: Vec<(ColumnId, WindowCall)>) -> Result<Vec<Candidate>> {
+        let s = self.env.settings.clone();
+        let mut keys: Vec<SortKey> = vec![];
+        for e in &spec.partition_by {
+            if !matches!(e, Expr::Const { .. }) {
+                keys.push(SortKey { expr: e.clone(), descending: false, nulls_first: false });
+            }
+        }
+        keys.extend(spec.order_by.iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).cloned());
+        let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
+        let candidates = self.plan_node(input, &Want { orders, rows: 0.0 })?;
+        let sorted = if keys.is_empty() { vec![cheapest(candidates, 0.0)] } else { self.ordered(candidates, &keys, 0.0) };
+        let c = cost::exprs(calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter)), &s);
+        Ok(sorted
+            .into_iter()
+            .map(|i| {
+                let rows = i.plan.rows;
+                let startup = i.plan.startup_cost;
+                let per_row = c.per_row + s.cpu_operator_cost * (calls.len() + spec.partition_by.len() + spec.order_by.len()) as f64 + s.cpu_tuple_cost;
+                let total = i.plan.total_cost + per_row * rows;
+                let node = PhysicalNode::WindowAgg { input: Box::new(i.plan), spec: spec.clone(), calls: calls.clone() };
+                Candidate { plan: self.make(node, rows, startup, total), order: i.order }
+            })
+            .collect())
+    }
+
+    pub fn plan_project_set(&mut self, input: LogicalPlan, calls: Vec<(ColumnId, SetCall)>, want: &Want) -> Result<Vec<Candidate>> {
+        let s = self.env.settings.clone();
+        let candidates = self.plan_node(input, want)?;
+        let per = calls.iter().map(|(_, c)| self.set_rows(c)).fold(1.0, f64::max);
+        Ok(candidates
+            .into_iter()
+            .map(|c| {
+                let rows = c.plan.rows * per;
+                let total = c.plan.total_cost + s.cpu_tuple_cost * rows;
+                let node = PhysicalNode::ProjectSet { input: Box::new(c.plan.clone()), calls: calls.clone() };
+                Candidate { plan: self.make(node, rows, c.plan.startup_cost, total), order: c.order }
+            })
+            .collect())
+    }
+
+    pub fn plan_distinct(&mut self, input: LogicalPlan, on: Option<Vec<Expr>>, want: &Want) -> Result<Vec<Candidate>> {
+        let s = self.env.settings.clone();
+        if let Some(on) = on {
+            let candidates = self.plan_node(input, want)?;
+            let ids: Vec<ColumnId> = on.iter().filter_map(|e| if let Expr::Column { id, .. } = e { Some(*id) } else { None }).collect();
+            let exprs: Vec<&Expr> = on.iter().collect();
+            let rows_in = candidates[0].plan.rows;
+            let groups = self.group_count(&exprs, rows_in);
+            return Ok(candidates.into_iter().map(|c| self.unique(c, ids.clone(), groups)).collect());
+        }
+        let ids = walk::output_columns(&input);
+        let mut keys: Vec<SortKey> = vec![];
+        for w in want.orders.iter().flatten() {
+            if let Expr::Column { id, .. } = &w.expr
+                && ids.contains(id)
+                && !keys.iter().any(|k| k.expr == w.expr)
+            {
+                keys.push(w.clone());
+            } else {
+                break;
+            }
+        }
+        for id in &ids {
+            let expr = Expr::column(*id, self.meta.get(*id).ty);
+            if !keys.iter().any(|k| k.expr == expr) {
+                keys.push(SortKey { expr, descending: false, nulls_first: false });
+            }
+        }
+        let candidates = self.plan_node(input, &Want { orders: vec![keys.clone()], rows: 0.0 })?;
+        let rows_in = candidates[0].plan.rows;
+        let columns: Vec<Expr> = ids.iter().map(|id| Expr::column(*id, self.meta.get(*id).ty)).collect();
+        let refs: Vec<&Expr> = columns.iter().collect();
+        let groups = self.group_count(&refs, rows_in);
+        let mut out = vec![];
+        if columns.iter().all(|e| self.hashable_type(e)) && !ids.is_empty() {
+            out.push(self.hashed_distinct(cheapest(candidates.clone(), 0.0).plan, &columns, groups, &s));
+        }
+        for c in self.ordered(candidates, &keys, 0.0) {
+            out.push(self.unique(c, ids.clone(), groups));
+        }
+        Ok(out)
+    }
+
+    fn unique(&self, c: Candidate, columns: Vec<ColumnId>, groups: f64) -> Candidate {
+        let startup = c.plan.startup_cost;
+        let total = c.plan.total_cost + self.env.settings.cpu_operator_cost * c.plan.rows * columns.len() as f64;
+        let node = PhysicalNode::Unique { input: Box::new(c.plan), columns };
+        Candidate { plan: self.make(node, groups, startup, total), order: c.order }
+    }
+
+    /// DISTINCT as grouping by all columns, which keep their ids.
+    fn hashed_distinct(&self, input: PhysicalPlan, columns: &[Expr], groups: f64, s: &crate::PlannerSettings) -> Candidate {
+        let group: Vec<(ColumnId, Expr)> =
+            columns.iter().filter_map(|e| if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None }).collect();
+        let mut startup = input.total_cost + s.cpu_operator_cost * group.len() as f64 * input.rows;
+        if !s.enable_hashagg {
+            startup += cost::DISABLED;
+        }
+        if groups * cost::row_bytes(input.width) > s.hash_mem() {
+            let pages = (input.rows * cost::row_bytes(input.width) / 8192.0).ceil();
+            startup += pages * (s.random_page_cost + s.seq_page_cost);
+        }
+        let total = startup + s.cpu_tuple_cost * groups;
+        let node = PhysicalNode::Aggregate {
+            input: Box::new(input),
+            strategy: AggregateStrategy::Hashed,
+            group,
+            sets: None,
+            aggregates: vec![],
+            grouping: vec![],
+        };
+        Candidate { plan: self.make(node, groups, startup, total), order: vec![] }
+    }
+
+    pub fn plan_set_op(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
+        let LogicalPlan::SetOp { kind, all, left, right, output, left_columns, right_columns } = plan else {
+            return Err(quarry_common::Error::internal("not a set operation"));
+        };
+        let s = self.env.settings.clone();
+        let columns: Vec<Expr> = output.iter().map(|id| Expr::column(*id, self.meta.get(*id).ty)).collect();
+        if kind == SetOpKind::Union {
+            let mut inputs = vec![];
+            self.append_inputs(*left, left_columns, all, &mut inputs)?;
+            self.append_inputs(*right, right_columns, all, &mut inputs)?;
+            let rows: f64 = inputs.iter().map(|(p, _)| p.rows).sum();
+            let startup = inputs.first().map_or(0.0, |(p, _)| p.startup_cost);
+            let total = inputs.iter().map(|(p, _)| p.total_cost).sum::<f64>() + 0.5 * s.cpu_tuple_cost * rows;
+            let append = self.make(PhysicalNode::Append { inputs, output: output.clone() }, rows, startup, total);
+            let append = Candidate { plan: append, order: vec![] };
+            if all {
+                return Ok(vec![append]);
+            }
+            // PostgreSQL takes every row for distinct here.
+            let mut out = vec![];
+            if columns.iter().all(|e| self.hashable_type(e)) && !columns.is_empty() {
+                out.push(self.hashed_distinct(append.plan.clone(), &columns, rows, &s));
+            }
+            let mut keys: Vec<SortKey> = vec![];
+            for w in want.orders.iter().flatten() {
+                if columns.contains(&w.expr) && !keys.iter().any(|k| k.expr == w.expr) {
+                    keys.push(w.clone());
+                } else {
+                    break;
+                }
+            }
+            for e in columns {
+                if !keys.iter().any(|k| k.expr == e) {
+                    keys.push(SortKey { expr: e, descending: false, nulls_first: false });
+                }
+            }
+            for c in self.ordered(vec![append], &keys, 0.0) {
+                out.push(self.unique(c, output.clone(), rows));
+            }
+            return Ok(out);
+        }
+        let l = cheapest(self.plan_node(*left, &Want::default())?, 0.0).plan;
+        let r = cheapest(self.plan_node(*right, &Want::default())?, 0.0).plan;
+        let rows = if kind == SetOpKind::Except { l.rows } else { l.rows.min(r.rows) };
+        let startup = l.total_cost + r.total_cost + s.cpu_operator_cost * output.len() as f64 * (l.rows + r.rows);
+        let total = startup + rows * s.cpu_tuple_cost;
+        let hash = columns.iter().all(|e| self.hashable_type(e));
+        let strategy = if hash && s.enable_hashagg { SetOpStrategy::Hashed } else { SetOpStrategy::Sorted };
+        let sort = |p: &mut Self, plan: PhysicalPlan, ids: &[ColumnId]| {
+            let keys: Vec<SortKey> = ids
+                .iter()
+                .map(|id| SortKey { expr: Expr::column(*id, p.meta.get(*id).ty), descending: false, nulls_first: false })
+                .collect();
+            p.sorted(Candidate { plan, order: vec![] }, &keys, 0.0, 0).plan
+        };
+        let (l, r) = match strategy {
+            SetOpStrategy::Sorted if !output.is_empty() => (sort(self, l, &left_columns), sort(self, r, &right_columns)),
+            _ => (l, r),
+        };
+        let node =
+            PhysicalNode::SetOp { kind, all, strategy, left: Box::new(l), right: Box::new(r), output, left_columns, right_columns };
+        Ok(vec![Candidate { plan: self.make(node, rows, startup, total), order: vec![] }])
+    }
+
+    /// Inputs of a UNION, nested ones of the same kind flattened.
+    fn append_inputs(&mut self, plan: LogicalPlan, columns: Vec<ColumnId>, all: bool, out: &mut Vec<(PhysicalPlan, Vec<ColumnId>)>) -> Result<()> {
+        match plan {
+            LogicalPlan::SetOp { kind: SetOpKind::Union, all: inner_all, left, right, output, left_columns, right_columns }
+                if inner_all == all || inner_all =>
+            {
+                let place = |ids: &[ColumnId]| -> Vec<ColumnId> {
+                    columns.iter().filter_map(|c| output.iter().position(|o| o == c).map(|i| ids[i])).collect()
+                };
+                let (l, r) = (place(&left_columns), place(&right_columns));
+                self.append_inputs(*left, l, all, out)?;
+                self.append_inputs(*right, r, all, out)
+            }
+            other => {
+                let plan = cheapest(self.plan_node(other, &Want::default())?, 0.0).plan;
+                out.push((plan, columns));
+                Ok(())
+            }
+        }
+    }
+
+    pub fn plan_lock_rows(&mut self, input: LogicalPlan, locks: Vec<RowLock>, want: &Want) -> Result<Vec<Candidate>> {
+        let candidates = self.plan_node(input, want)?;
+        Ok(candidates
+            .into_iter()
+            .map(|c| {
+                let (rows, startup) = (c.plan.rows, c.plan.startup_cost);
+                let total = c.plan.total_cost + self.env.settings.cpu_tuple_cost * rows;
+                let node = PhysicalNode::LockRows { input: Box::new(c.plan), locks: locks.clone() };
+                // A row that is locked may come back changed, its place in the order with it; PostgreSQL accepts that too.
+                Candidate { plan: self.make(node, rows, startup, total), order: c.order }
+            })
+            .collect())
+    }
+}
