@@ -10,6 +10,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::arithmetic::datetime::FUNCTIONS,
     scalar::arithmetic::float::FUNCTIONS,
     scalar::arithmetic::int::FUNCTIONS,
+    scalar::catalog_info::FUNCTIONS,
     scalar::compare::datetime::FUNCTIONS,
     scalar::compare::float::FUNCTIONS,
     scalar::compare::generic::FUNCTIONS,
