@@ -1,1 +1,16 @@
-//! stub
+//! What the tests of this workspace share: starting and killing a server, running golden SQL files through
+//! psql, recording their answers from PostgreSQL 15, seeded randomness.
+//!
+//! Development only; nothing of the server depends on it. It talks to the server as a user does — a process,
+//! a port, psql — and knows nothing of its insides, so that every runner here also works against PostgreSQL.
+
+#![forbid(unsafe_code)]
+
+pub mod diff;
+pub mod golden;
+pub mod paths;
+pub mod postgres;
+pub mod psql;
+pub mod rng;
+pub mod server;
+pub mod temp;

@@ -1,1 +1,69 @@
-fn main() {}
+//! Developer commands, run as `cargo xtask <command>`.
+//!
+//! `check` is the one command for everything that must hold before a change is merged; CI runs it and nothing else.
+//! The others are parts of it, or prepare it.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod golden;
+mod setup;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of Quarry")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Format, lints, source rules and all tests, after installing what they need
+    Check {
+        /// Only these parts
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<check::Part>,
+    },
+    /// Install what the tests need: psql and pgbench, and the drivers under target/test-env
+    Setup,
+    /// Run golden SQL files (all, or the files and areas named) on a server and show the differences
+    Golden {
+        /// Files (tests/sql/types/bool.sql) or areas (types)
+        what: Vec<String>,
+        /// A server that is already running at this port of the local machine, instead of a fresh one
+        #[arg(long)]
+        port: Option<u16>,
+        /// One line per file, without the differences
+        #[arg(long)]
+        brief: bool,
+    },
+    /// Record the answers of golden SQL files from an installed PostgreSQL 15
+    Record {
+        /// Files or areas; all if none is named
+        what: Vec<String>,
+    },
+    /// The rules about sources: sizes, heads, banned calls, direction of dependencies
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check { only } => check::run(&only),
+        Command::Setup => setup::run(),
+        Command::Golden { what, port, brief } => golden::run(&what, port, brief),
+        Command::Record { what } => golden::record(&what),
+        Command::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

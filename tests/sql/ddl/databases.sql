@@ -9,6 +9,7 @@ CREATE DATABASE golden_db2 OWNER postgres;
 CREATE DATABASE golden_db3 OWNER nosuch;
 CREATE DATABASE golden_db3 TEMPLATE nosuch;
 SELECT datname, datallowconn, datistemplate FROM pg_database WHERE datname LIKE 'golden_db%' ORDER BY 1;
+\l golden_db*
 CREATE TABLE here (a int);
 \c golden_db1
 SELECT current_database();

@@ -1,0 +1,18 @@
+//! Integration tests: each starts servers of its own and speaks to them as users do.
+//!
+//! `golden` compares SQL files with PostgreSQL's answers; `drivers`, `languages` and `pgbench` are client programs;
+//! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
+//! `auth` is about who may connect.
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod crash;
+mod drivers;
+mod golden;
+mod languages;
+mod lifecycle;
+mod pgbench;
+mod robustness;
+mod support;
+mod wire_types;
