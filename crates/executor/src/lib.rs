@@ -1,1 +1,41 @@
-//! stub
+//! Runs physical plans: vectorised operators and compiled expressions.
+//!
+//! [`Execution`] runs one statement: [`build::Builder`] turns the plan into a tree of [`operator::Operator`]s with compiled
+//! expressions ([`expr::Program`]); each call pulls one batch. What an execution is given is [`ExecEnv`]; what its operators
+//! share while it runs is [`context::Runtime`], reached through [`context::Cx`].
+//!
+//! Columns of enclosing rows (a nested loop's outer side, a subquery's surroundings) are read from `Runtime::outer` by id:
+//! whoever drives an inner plan sets them and rescans it.
+#![forbid(unsafe_code)]
+
+pub mod aggregate;
+pub mod append;
+pub mod build;
+pub mod context;
+pub mod deferred;
+pub mod env;
+pub mod eval;
+pub mod execution;
+pub mod expr;
+pub mod index_entry;
+pub mod join;
+pub mod limit;
+pub mod modify;
+pub mod operator;
+pub mod project;
+pub mod recursive;
+pub mod rows;
+pub mod scan;
+pub mod setop;
+pub mod sort;
+pub mod spill;
+pub mod stats;
+pub mod subplan;
+pub mod window;
+pub mod write;
+
+pub use context::{Cx, Runtime};
+pub use deferred::DeferredQueue;
+pub use env::{ExecEnv, InternalSql};
+pub use execution::Execution;
+pub use stats::NodeStats;

@@ -1,0 +1,229 @@
+//! From physical plans to operators.
+
+use crate::context::Runtime;
+use crate::expr::Layout;
+use crate::operator::{BoxOperator, Instrumented, Output};
+use crate::project::{ProjectSet, ResultNode, SetProgram};
+use crate::scan::{bitmap, cte, function, index, range::Ranges, rows::RowReader, seq, tid, values};
+use crate::subplan::SubplanState;
+use crate::{aggregate, append, index_entry, join, limit, modify, recursive, setop, sort, window};
+use quarry_common::{Error, Result};
+use quarry_plan::physical::PlannedCte;
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
+use quarry_types::{IoContext, PhysicalType};
+
+/// Builds operators and compiles expressions; collects what they refer to.
+pub struct Builder<'a> {
+    io: &'a IoContext<'a>,
+    /// Absent where only expressions are compiled.
+    env: Option<&'a crate::ExecEnv>,
+    instrument: bool,
+    runtime: Runtime,
+    /// Outputs of the common table expressions and work tables in scope.
+    ctes: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
+    /// Physical types of the rows each common table expression gives.
+    max_node: usize,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(io: &'a IoContext<'a>, instrument: bool) -> Builder<'a> {
+        Builder { io, env: None, instrument, runtime: Runtime::default(), ctes: Vec::new(), max_node: 0 }
+    }
+    /// With what writing nodes need to open their tables.
+    pub fn with_env(self, env: &'a crate::ExecEnv) -> Builder<'a> {
+        Builder { env: Some(env), ..self }
+    }
+    pub fn io(&self) -> &'a IoContext<'a> {
+        self.io
+    }
+    /// The execution's environment; writing nodes can't be built without.
+    pub fn env(&self) -> Result<&'a crate::ExecEnv> {
+        self.env.ok_or_else(|| Error::internal("a writing node outside an execution"))
+    }
+    /// What the compiled expressions refer to; they run only with it.
+    pub fn finish(mut self) -> Runtime {
+        if self.instrument {
+            self.runtime.stats.resize_with(self.max_node + 1, Default::default);
+        }
+        self.runtime
+    }
+    pub(crate) fn add_subplan(&mut self, state: SubplanState) -> usize {
+        self.runtime.subplans.push(Some(Box::new(state)));
+        self.runtime.subplans.len() - 1
+    }
+    /// Plans a common table expression; those that it reads must have been added before.
+    pub fn cte(&mut self, planned: &PlannedCte) -> Result<()> {
+        self.ctes.push((planned.id, planned.output.clone()));
+        let op = self.plan(&planned.plan)?;
+        // Rows are kept in the order of `output`.
+        let slots = slots_of(&planned.plan, &planned.output)?;
+        let op = columns(op, slots, planned.plan.targets.len());
+        self.runtime.ctes.push(cte::CteState::new(planned.id, op));
+        Ok(())
+    }
+    pub(crate) fn push_work_table(&mut self, id: quarry_plan::CteId, output: Vec<ColumnId>) {
+        self.ctes.push((id, output));
+    }
+
+    /// Physical types of a plan's output columns.
+    pub fn output_physicals(&self, plan: &PhysicalPlan) -> Result<Vec<PhysicalType>> {
+        plan.targets.iter().map(|(_, e)| self.physical(e.ty())).collect()
+    }
+
+    /// The operator for a plan: its columns are `plan.output()`, in order.
+    pub fn plan(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
+        self.max_node = self.max_node.max(plan.id);
+        let raw = self.raw(plan)?;
+        let columns = walk::raw_columns(&plan.node);
+        let layout = Layout::new(columns.iter().copied());
+        let filter = self.exprs(&plan.filter, &layout)?;
+        let same = plan.targets.len() == columns.len()
+            && plan.targets.iter().zip(&columns).all(|((_, e), c)| matches!(e, Expr::Column { id, .. } if id == c));
+        let targets = if same { None } else { Some(self.exprs(plan.targets.iter().map(|(_, e)| e), &layout)?) };
+        let op: BoxOperator = if filter.is_empty() && targets.is_none() {
+            raw
+        } else {
+            Box::new(Output::new(raw, filter, targets))
+        };
+        Ok(if self.instrument { Box::new(Instrumented::new(op, plan.id)) } else { op })
+    }
+
+    fn reader(&self, relation: &quarry_catalog::Relation, columns: &[(ColumnId, ScanColumn)]) -> Result<RowReader> {
+        RowReader::new(relation, columns, self.io)
+    }
+
+    fn cte_slots(&self, id: quarry_plan::CteId, columns: &[(ColumnId, ColumnId)]) -> Result<Vec<usize>> {
+        let (_, output) = self
+            .ctes
+            .iter()
+            .rev()
+            .find(|(c, _)| *c == id)
+            .ok_or_else(|| Error::internal("a common table expression was not planned"))?;
+        columns
+            .iter()
+            .map(|(_, theirs)| {
+                let found = output.iter().position(|o| o == theirs);
+                found.ok_or_else(|| Error::internal("a scan reads a column that the table expression lacks"))
+            })
+            .collect()
+    }
+
+    /// The node without its filter and targets.
+    fn raw(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
+        let none = Layout::default();
+        Ok(match &plan.node {
+            PhysicalNode::Result { input, one_time_filter } => {
+                let input = input.as_ref().map(|p| self.plan(p)).transpose()?;
+                Box::new(ResultNode::new(input, self.exprs(one_time_filter, &none)?))
+            }
+            PhysicalNode::SeqScan { relation, columns, .. } => {
+                Box::new(seq::SeqScan::new(relation.clone(), self.reader(relation, columns)?))
+            }
+            PhysicalNode::IndexScan { relation, index, columns, conds, backward, index_only, .. } => {
+                let reader = self.reader(relation, columns)?;
+                let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
+                let only = if *index_only {
+                    Some((wanted.as_slice(), index_entry::IndexShape::new(relation, index, self.io)?))
+                } else {
+                    None
+                };
+                let ranges = Ranges::compile(self, index, conds)?;
+                Box::new(index::IndexScan::new(relation.clone(), index.clone(), ranges, reader, *backward, only))
+            }
+            PhysicalNode::BitmapHeapScan { relation, columns, bitmap, .. } => {
+                let source = bitmap::Source::compile(self, bitmap)?;
+                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), self.reader(relation, columns)?, source))
+            }
+            PhysicalNode::TidScan { relation, columns, tids, .. } => {
+                let tids = self.exprs(tids, &none)?;
+                Box::new(tid::TidScan::new(relation.clone(), self.reader(relation, columns)?, tids))
+            }
+            PhysicalNode::ValuesScan { rows, columns, .. } => {
+                let physicals = match rows.first() {
+                    Some(row) => row.iter().map(|e| self.physical(e.ty())).collect::<Result<_>>()?,
+                    None => vec![PhysicalType::Bytes; columns.len()],
+                };
+                let rows = rows.iter().map(|r| self.exprs(r, &none)).collect::<Result<_>>()?;
+                Box::new(values::ValuesScan::new(rows, physicals))
+            }
+            PhysicalNode::FunctionScan { calls, ordinality, .. } => {
+                let calls =
+                    calls.iter().map(|(c, _)| SetProgram::compile(self, c, &none)).collect::<Result<_>>()?;
+                Box::new(function::FunctionScan::new(calls, ordinality.is_some()))
+            }
+            PhysicalNode::CteScan { cte, columns, .. } => {
+                Box::new(cte::CteScan::new(*cte, self.cte_slots(*cte, columns)?))
+            }
+            PhysicalNode::WorkTableScan { cte, columns, .. } => {
+                Box::new(cte::WorkTableScan::new(*cte, self.cte_slots(*cte, columns)?))
+            }
+            PhysicalNode::SubqueryScan { input, .. } => self.plan(input)?,
+            PhysicalNode::NestLoop { kind, outer, inner, on, params } => {
+                join::nest_loop::build(self, *kind, outer, inner, on, params)?
+            }
+            PhysicalNode::HashJoin { kind, outer, inner, keys, on, .. } => {
+                join::hash::build(self, *kind, outer, inner, keys, on)?
+            }
+            PhysicalNode::MergeJoin { kind, outer, inner, keys, order, on, .. } => {
+                join::merge::build(self, *kind, outer, inner, keys, order, on)?
+            }
+            PhysicalNode::Materialize { input } => Box::new(append::Materialize::new(self.plan(input)?)),
+            PhysicalNode::Memoize { input, keys } => append::memoize(self, input, keys)?,
+            PhysicalNode::Sort { input, keys, bound, presorted } => {
+                sort::build(self, plan.id, input, keys, *bound, *presorted)?
+            }
+            PhysicalNode::Aggregate { input, strategy, group, sets, aggregates, grouping } => {
+                let spec = aggregate::Spec { strategy: *strategy, group, sets: sets.as_deref(), aggregates, grouping };
+                aggregate::build(self, plan.id, input, spec)?
+            }
+            PhysicalNode::WindowAgg { input, spec, calls } => window::build(self, input, spec, calls)?,
+            PhysicalNode::ProjectSet { input, calls } => ProjectSet::build(self, input, calls)?,
+            PhysicalNode::Unique { input, columns } => setop::unique(self, input, columns)?,
+            PhysicalNode::SetOp { kind, all, left, right, left_columns, right_columns, .. } => {
+                setop::build(self, *kind, *all, (left, left_columns), (right, right_columns))?
+            }
+            PhysicalNode::Append { inputs, .. } => {
+                let inputs = inputs.iter().map(|(p, c)| self.picked(p, c)).collect::<Result<_>>()?;
+                Box::new(append::Append::new(inputs))
+            }
+            PhysicalNode::MergeAppend { inputs, output, keys } => sort::merge_append(self, inputs, output, keys)?,
+            PhysicalNode::RecursiveUnion { cte, base, step, output, base_columns, step_columns, distinct } => {
+                recursive::build(self, *cte, (base, base_columns), (step, step_columns), output, *distinct)?
+            }
+            PhysicalNode::Limit { input, limit, offset, ties } => {
+                limit::build(self, input, limit.as_ref(), offset.as_ref(), ties.as_deref())?
+            }
+            PhysicalNode::LockRows { .. }
+            | PhysicalNode::Insert { .. }
+            | PhysicalNode::Update { .. }
+            | PhysicalNode::Delete { .. } => modify::build(self, plan)?,
+        })
+    }
+
+    /// A plan with these of its columns, in this order.
+    pub fn picked(&mut self, plan: &PhysicalPlan, wanted: &[ColumnId]) -> Result<BoxOperator> {
+        let slots = slots_of(plan, wanted)?;
+        let op = self.plan(plan)?;
+        Ok(columns(op, slots, plan.targets.len()))
+    }
+}
+
+fn columns(op: BoxOperator, slots: Vec<usize>, all: usize) -> BoxOperator {
+    if slots.iter().copied().eq(0..all) { op } else { Box::new(crate::project::Columns::new(op, slots)) }
+}
+
+/// Where a plan's output has these columns.
+pub fn slots_of(plan: &PhysicalPlan, wanted: &[ColumnId]) -> Result<Vec<usize>> {
+    wanted
+        .iter()
+        .map(|w| {
+            let found = plan.output().position(|o| o == *w);
+            found.ok_or_else(|| Error::internal("a plan lacks a column that its parent reads"))
+        })
+        .collect()
+}
+
+/// Types of these output columns of a plan.
+pub fn types_of(plan: &PhysicalPlan, wanted: &[ColumnId]) -> Result<Vec<quarry_types::SqlType>> {
+    slots_of(plan, wanted).map(|slots| slots.iter().map(|s| plan.targets[*s].1.ty()).collect())
+}

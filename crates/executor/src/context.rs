@@ -1,0 +1,62 @@
+//! What the operators of one execution share while it runs.
+
+use crate::ExecEnv;
+use crate::scan::cte::CteState;
+use crate::stats::NodeStats;
+use crate::subplan::SubplanState;
+use quarry_common::Result;
+use quarry_functions::EvalContext;
+use quarry_plan::{ColumnId, CteId};
+use quarry_types::{BATCH_ROWS, Batch, Datum, IoContext};
+
+/// Mutable state shared by operators and expressions.
+#[derive(Default)]
+pub struct Runtime {
+    /// Values of enclosing rows' columns, by column id.
+    pub outer: Vec<Datum>,
+    /// Subqueries of expressions; absent while running.
+    pub subplans: Vec<Option<Box<SubplanState>>>,
+    /// Common table expressions.
+    pub ctes: Vec<CteState>,
+    /// Rows of the round before, for each recursive union under way.
+    pub work_tables: Vec<(CteId, Vec<Batch>)>,
+    /// Checks that wait for the end of the statement.
+    pub statement: crate::modify::StatementState,
+    /// By plan node id; empty unless instrumented.
+    pub stats: Vec<NodeStats>,
+}
+
+/// Passed down every call.
+pub struct Cx<'a> {
+    pub env: &'a ExecEnv,
+    pub io: &'a IoContext<'a>,
+    pub rt: &'a mut Runtime,
+    /// How many rows the caller wants of the next batch: a scan may stop early.
+    pub want: usize,
+}
+
+impl<'a> Cx<'a> {
+    pub fn new(env: &'a ExecEnv, io: &'a IoContext<'a>, rt: &'a mut Runtime) -> Cx<'a> {
+        Cx { env, io, rt, want: BATCH_ROWS }
+    }
+    /// The world as kernels see it.
+    #[inline]
+    pub fn eval(&self) -> EvalContext<'a> {
+        let env: &'a ExecEnv = self.env;
+        EvalContext::new(self.io, &*env.session)
+    }
+    /// The error of a cancel or timeout that has come meanwhile.
+    #[inline]
+    pub fn check_cancelled(&self) -> Result<()> {
+        self.env.session.check_cancelled()
+    }
+    /// Sets an enclosing row's column.
+    #[inline]
+    pub fn set_outer(&mut self, id: ColumnId, value: Datum) {
+        let i = id.0 as usize;
+        if self.rt.outer.len() <= i {
+            self.rt.outer.resize(i + 1, Datum::Null);
+        }
+        self.rt.outer[i] = value;
+    }
+}

@@ -1,0 +1,38 @@
+//! Evaluating an expression without any row: constants, defaults, EXECUTE's arguments.
+
+use crate::ExecEnv;
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::Layout;
+use quarry_common::Result;
+use quarry_plan::Expr;
+use quarry_types::Datum;
+
+/// The value of an expression that reads no columns.
+pub fn eval_const(e: &Expr, env: &ExecEnv) -> Result<Datum> {
+    let io = env.io();
+    let mut b = Builder::new(&io, false);
+    let program = b.expr(e, &Layout::default())?;
+    let mut rt = b.finish();
+    program.row(&mut Cx::new(env, &io, &mut rt), &[])
+}
+
+/// The planner's evaluator.
+pub struct Folder<'a> {
+    env: &'a ExecEnv,
+}
+
+impl<'a> Folder<'a> {
+    pub fn new(env: &'a ExecEnv) -> Folder<'a> {
+        Folder { env }
+    }
+}
+
+impl quarry_plan::ConstantFolder for Folder<'_> {
+    fn fold(&self, e: &Expr) -> Result<Datum> {
+        eval_const(e, self.env)
+    }
+    fn estimate(&self, e: &Expr) -> Option<Datum> {
+        eval_const(e, self.env).ok()
+    }
+}

@@ -1,0 +1,108 @@
+//! One statement's run, resumable between batches.
+
+use crate::build::Builder;
+use crate::context::{Cx, Runtime};
+use crate::operator::BoxOperator;
+use crate::project::Columns;
+use crate::stats::NodeStats;
+use crate::{ExecEnv, modify, scan};
+use quarry_common::Result;
+use quarry_plan::{ColumnId, PhysicalNode, Statement};
+use quarry_types::Batch;
+use std::sync::Arc;
+
+/// A statement at work.
+pub struct Execution {
+    env: ExecEnv,
+    statement: Arc<Statement>,
+    op: BoxOperator,
+    rt: Runtime,
+    rows: u64,
+    done: bool,
+}
+
+impl Execution {
+    /// Builds the operators; nothing runs before the first [`Execution::next`].
+    pub fn start(statement: Arc<Statement>, env: ExecEnv) -> Result<Execution> {
+        let (op, rt) = {
+            let io = env.io();
+            let mut b = Builder::new(&io, env.instrument).with_env(&env);
+            for cte in &statement.ctes {
+                b.cte(cte)?;
+            }
+            let wanted: Vec<ColumnId> = statement.output.iter().map(|(id, _, _)| *id).collect();
+            let plan = &statement.plan;
+            let mut op = b.plan(plan)?;
+            if !wanted.iter().copied().eq(plan.output()) {
+                op = Box::new(Columns::new(op, crate::build::slots_of(plan, &wanted)?));
+            }
+            (op, b.finish())
+        };
+        Ok(Execution { env, statement, op, rt, rows: 0, done: false })
+    }
+
+    /// The next batch of the result, columns in the order of the statement's output; none at the end.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Batch>> {
+        self.next_some(quarry_types::BATCH_ROWS)
+    }
+
+    /// As [`Execution::next`] where only so many rows are wanted soon; the batch may have more.
+    pub fn next_some(&mut self, want: usize) -> Result<Option<Batch>> {
+        if self.done {
+            return Ok(None);
+        }
+        let Execution { env, op, rt, .. } = self;
+        let io = env.io();
+        let mut cx = Cx::new(env, &io, rt);
+        cx.check_cancelled()?;
+        match crate::operator::pull_some(op, &mut cx, want)? {
+            Some(batch) => {
+                self.rows += batch.row_count() as u64;
+                Ok(Some(batch))
+            }
+            None => {
+                self.done = true;
+                self.run_writing_ctes()?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Data-modifying common table expressions run to their end whether read or not.
+    fn run_writing_ctes(&mut self) -> Result<()> {
+        let Execution { env, statement, rt, .. } = self;
+        let io = env.io();
+        let mut cx = Cx::new(env, &io, rt);
+        for (i, cte) in statement.ctes.iter().enumerate() {
+            let writes = matches!(
+                cte.plan.node,
+                PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+            );
+            while writes && scan::cte::advance(&mut cx, i)? {}
+        }
+        Ok(())
+    }
+
+    /// Rows inserted, updated, deleted or returned by the top node.
+    pub fn rows_affected(&self) -> u64 {
+        self.op.rows_affected().unwrap_or(self.rows)
+    }
+
+    /// Whether the result has been read to its end.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// What is due at the end of the statement: constraint checks.
+    pub fn finish(&mut self) -> Result<()> {
+        let Execution { env, rt, .. } = self;
+        let io = env.io();
+        modify::finish_statement(&mut Cx::new(env, &io, rt))
+    }
+
+    /// Counts of a plan node, if instrumented.
+    pub fn stats(&self, node: usize) -> Option<NodeStats> {
+        self.rt.stats.get(node).cloned()
+    }
+}

@@ -1,0 +1,232 @@
+//! Foreign keys: checks and actions (PostgreSQL: ri_triggers.c), and unique constraints that may wait.
+
+use crate::context::Cx;
+use crate::env::ExecEnv;
+use crate::modify::errors::{self, shown};
+use quarry_catalog::{ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation, quote_identifier, quote_qualified};
+use quarry_common::{Error, Oid, Result, Tid, err};
+use quarry_storage::index::BTree;
+use quarry_types::Datum;
+use std::sync::Arc;
+
+/// Something to be checked when the statement, or the transaction, ends.
+#[derive(Clone)]
+pub enum RiCheck {
+    /// A row of `relation` references; the referenced row must be there.
+    References { relation: Arc<Relation>, constraint: Arc<ConstraintDef>, values: Vec<Datum> },
+    /// A referenced row of `relation` is gone or has another key.
+    Referenced { relation: Arc<Relation>, constraint: Arc<ConstraintDef>, old: Vec<Datum>, new: Option<Vec<Datum>>, action: ReferentialAction },
+    /// A row stored under a key that must be unique by then.
+    Unique { relation: Arc<Relation>, index: Arc<IndexDef>, key: Vec<u8>, keys: Vec<Datum>, tid: Tid },
+}
+
+/// Queues a check for the statement's end, or for commit.
+pub fn queue(cx: &mut Cx<'_>, check: RiCheck, initially_deferred: bool, constraint: Option<Oid>) {
+    let mut deferred = cx.env.deferred.lock();
+    if deferred.defers(constraint, initially_deferred) {
+        deferred.push(constraint, check);
+    } else {
+        drop(deferred);
+        cx.rt.statement.ri.push(check);
+    }
+}
+
+/// Runs checks; their changes (cascades) are commands of their own.
+pub fn run(env: &ExecEnv, checks: Vec<RiCheck>) -> Result<()> {
+    env.txn.advance_command();
+    for check in checks {
+        match check {
+            RiCheck::References { relation, constraint, values } => check_reference(env, &relation, &constraint, &values)?,
+            RiCheck::Referenced { relation, constraint, old, new, action } => {
+                act(env, &relation, &constraint, &old, new.as_deref(), action)?
+            }
+            RiCheck::Unique { relation, index, key, keys, tid } => check_unique(env, &relation, &index, &key, &keys, tid)?,
+        }
+    }
+    Ok(())
+}
+
+struct ForeignKey<'c> {
+    columns: &'c [usize],
+    ref_table: Oid,
+    ref_columns: &'c [usize],
+    match_full: bool,
+    set_columns: &'c [usize],
+}
+
+fn parts(c: &ConstraintDef) -> Result<ForeignKey<'_>> {
+    match &c.kind {
+        ConstraintKind::ForeignKey { columns, ref_table, ref_columns, match_full, set_columns, .. } => {
+            Ok(ForeignKey { columns, ref_table: *ref_table, ref_columns, match_full: *match_full, set_columns })
+        }
+        _ => Err(Error::internal("not a foreign key")),
+    }
+}
+
+fn table(env: &ExecEnv, oid: Oid) -> Result<Arc<Relation>> {
+    env.reader.relation(oid)?.ok_or_else(|| Error::internal(format!("relation {oid} of a foreign key is gone")))
+}
+
+fn names(relation: &Relation, columns: &[usize]) -> String {
+    columns.iter().map(|c| relation.columns[*c].name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn values_text(env: &ExecEnv, relation: &Relation, columns: &[usize], values: &[Datum]) -> String {
+    let io = env.io();
+    columns.iter().zip(values).map(|(c, v)| shown(v, relation.columns[*c].ty, &io)).collect::<Vec<_>>().join(", ")
+}
+
+fn runner(env: &ExecEnv) -> Result<Arc<dyn crate::InternalSql>> {
+    env.sql_runner.clone().ok_or_else(|| Error::internal("no SQL runner for referential actions"))
+}
+
+/// `a = $1 AND b = $2` with the parameters that go with it.
+fn condition(relation: &Relation, columns: &[usize], value_types: &[Oid], values: &[Datum], first: usize) -> (String, Vec<(Oid, Datum)>) {
+    let text = columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("{} = ${}", quote_identifier(&relation.columns[*c].name), first + i))
+        .collect::<Vec<_>>()
+        .join(" AND ");
+    (text, value_types.iter().copied().zip(values.iter().cloned()).collect())
+}
+
+fn types_of(relation: &Relation, columns: &[usize]) -> Vec<Oid> {
+    columns.iter().map(|c| relation.columns[*c].ty.oid).collect()
+}
+
+fn check_reference(env: &ExecEnv, relation: &Arc<Relation>, constraint: &ConstraintDef, values: &[Datum]) -> Result<()> {
+    let fk = parts(constraint)?;
+    let nulls = values.iter().filter(|v| v.is_null()).count();
+    if nulls > 0 {
+        if fk.match_full && nulls < values.len() {
+            return Err(err!(
+                FOREIGN_KEY_VIOLATION,
+                "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+                relation.name,
+                constraint.name
+            )
+            .detail("MATCH FULL does not allow mixing of null and nonnull key values.")
+            .schema(&relation.schema_name)
+            .table(&relation.name)
+            .constraint(&constraint.name));
+        }
+        return Ok(());
+    }
+    let referenced = table(env, fk.ref_table)?;
+    let (condition, params) = condition(&referenced, fk.ref_columns, &types_of(relation, fk.columns), values, 1);
+    let sql = format!(
+        "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
+        quote_qualified(&referenced.schema_name, &referenced.name)
+    );
+    if runner(env)?.run(&sql, &params, env)? > 0 {
+        return Ok(());
+    }
+    Err(err!(
+        FOREIGN_KEY_VIOLATION,
+        "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+        relation.name,
+        constraint.name
+    )
+    .detail(format!(
+        "Key ({})=({}) is not present in table \"{}\".",
+        names(relation, fk.columns),
+        values_text(env, relation, fk.columns, values),
+        referenced.name
+    ))
+    .schema(&relation.schema_name)
+    .table(&relation.name)
+    .constraint(&constraint.name))
+}
+
+/// What a referenced row's end or change does to the rows that reference it.
+fn act(env: &ExecEnv, relation: &Arc<Relation>, constraint: &ConstraintDef, old: &[Datum], new: Option<&[Datum]>, action: ReferentialAction) -> Result<()> {
+    let fk = parts(constraint)?;
+    let child = table(env, constraint.table)?;
+    let child_name = quote_qualified(&child.schema_name, &child.name);
+    let old_types = types_of(relation, fk.ref_columns);
+    let (condition_1, mut params) = condition(&child, fk.columns, &old_types, old, 1);
+    let runner = runner(env)?;
+    let assigned = |value: &dyn Fn(usize) -> String, columns: &[usize]| {
+        columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| format!("{} = {}", quote_identifier(&child.columns[*c].name), value(i)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let settable = if fk.set_columns.is_empty() || new.is_some() { fk.columns } else { fk.set_columns };
+    match action {
+        ReferentialAction::NoAction | ReferentialAction::Restrict => {
+            if action == ReferentialAction::NoAction && key_is_back(env, relation, fk.ref_columns, old)? {
+                return Ok(());
+            }
+            let sql = format!("SELECT 1 FROM ONLY {child_name} x WHERE {condition_1} FOR KEY SHARE OF x");
+            if runner.run(&sql, &params, env)? == 0 {
+                return Ok(());
+            }
+            Err(err!(
+                FOREIGN_KEY_VIOLATION,
+                "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+                relation.name,
+                constraint.name,
+                child.name
+            )
+            .detail(format!(
+                "Key ({})=({}) is still referenced from table \"{}\".",
+                names(relation, fk.ref_columns),
+                values_text(env, relation, fk.ref_columns, old),
+                child.name
+            ))
+            .schema(&child.schema_name)
+            .table(&child.name)
+            .constraint(&constraint.name))
+        }
+        ReferentialAction::Cascade => {
+            let sql = match new {
+                None => format!("DELETE FROM ONLY {child_name} WHERE {condition_1}"),
+                Some(new) => {
+                    let first = params.len() + 1;
+                    params.extend(old_types.iter().copied().zip(new.iter().cloned()));
+                    let set = assigned(&|i| format!("${}", first + i), fk.columns);
+                    format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}")
+                }
+            };
+            runner.run(&sql, &params, env).map(|_| ())
+        }
+        ReferentialAction::SetNull => {
+            let set = assigned(&|_| "NULL".to_string(), settable);
+            runner.run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env).map(|_| ())
+        }
+        ReferentialAction::SetDefault => {
+            let set = assigned(&|_| "DEFAULT".to_string(), settable);
+            runner.run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env)?;
+            // The default must itself be a key: rows that now have the old one again are checked as NO ACTION would.
+            act(env, relation, constraint, old, new, ReferentialAction::NoAction)
+        }
+    }
+}
+
+/// Whether another row has the key by now.
+fn key_is_back(env: &ExecEnv, relation: &Arc<Relation>, columns: &[usize], key: &[Datum]) -> Result<bool> {
+    let (condition, params) = condition(relation, columns, &types_of(relation, columns), key, 1);
+    let sql = format!(
+        "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
+        quote_qualified(&relation.schema_name, &relation.name)
+    );
+    Ok(runner(env)?.run(&sql, &params, env)? > 0)
+}
+
+fn check_unique(env: &ExecEnv, relation: &Arc<Relation>, index: &Arc<IndexDef>, key: &[u8], keys: &[Datum], tid: Tid) -> Result<()> {
+    let tree = BTree::open(&env.storage, index.storage, false);
+    let heap = crate::scan::rows::open_heap(env, relation)?;
+    // The row itself may have been changed or deleted since: then its own successor is checked.
+    let snapshot = env.txn.catalog_snapshot();
+    if heap.fetch_visible(&snapshot, tid, |_, _| ())?.is_none() {
+        return Ok(());
+    }
+    match tree.find_conflict(&env.txn, key, &heap, Some(tid))? {
+        None => Ok(()),
+        Some(_) => Err(errors::unique_violation(relation, index, keys, &env.io())),
+    }
+}
