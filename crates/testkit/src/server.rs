@@ -87,6 +87,8 @@ impl Server {
         let err = out.try_clone().map_err(|e| e.to_string())?;
         let mut command = Command::new(paths::server_binary());
         command.arg("start").arg("-D").arg(data).args(["--listen", "127.0.0.1", "--port", &port.to_string()]);
+        // The default takes a quarter of the machine, and several servers run at once. Later settings win.
+        command.args(["-c", "shared_buffers=64MB"]);
         for (name, value) in &options.settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
