@@ -138,7 +138,9 @@ fn input_and_output() {
 #[test]
 fn binary_forms_round_trip() {
     let cx = IoContext::default();
-    let cases: [(Datum, fn(&[u8], i32) -> Result<Datum>, fn(&Datum, &mut Vec<u8>)); 5] = [
+    type Receive = fn(&[u8], i32) -> Result<Datum>;
+    type Send = fn(&Datum, &mut Vec<u8>);
+    let cases: [(Datum, Receive, Send); 5] = [
         (date_in("2020-02-29", -1, &cx).unwrap(), date_recv, date_send),
         (time_in("10:20:30.5", -1, &cx).unwrap(), time_recv, time_send),
         (timetz_in("10:20:30.5+05:30", -1, &cx).unwrap(), timetz_recv, timetz_send),
@@ -343,4 +345,58 @@ fn templates() {
 #[test]
 fn functions() {
     replay(include_str!("testdata/functions.tsv"), call);
+}
+
+/// Changes recorded inputs at random and reads them as every type: whatever comes of it, nothing may panic.
+#[test]
+fn mutated_input_never_panics() {
+    let lines: Vec<&str> = include_str!("testdata/input.tsv").lines().skip(1).collect();
+    let templates: Vec<&str> = include_str!("testdata/format.tsv").lines().skip(1).collect();
+    let cx = IoContext::default();
+    let mut seed = 0x2545_f491_4f6c_dd1du64;
+    let mut random = |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n as u64) as usize
+    };
+    const BYTES: &[u8] = b"0123456789-+:./ TZabcdefghijklmnopqrstuvwxyzPYMDJ,e\xff\xc3\xa9";
+    let mut mutate = |s: &str| {
+        let mut b = s.as_bytes().to_vec();
+        for _ in 0..1 + random(3) {
+            let at = random(b.len() + 1);
+            match random(3) {
+                0 if at < b.len() => b[at] = BYTES[random(BYTES.len())],
+                1 if at < b.len() => {
+                    b.remove(at);
+                }
+                _ => b.insert(at, BYTES[random(BYTES.len())]),
+            }
+        }
+        String::from_utf8_lossy(&b).into_owned()
+    };
+    for round in 0..4 {
+        for line in &lines {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let text = mutate(fields[3]);
+            for ty in [
+                "date",
+                "time",
+                "timetz",
+                "timestamp",
+                "timestamptz(3)",
+                "interval",
+                "interval day to minute",
+            ] {
+                let _ = through(ty, &text, &cx);
+            }
+        }
+        for line in &templates {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let (text, template) = (mutate(fields[2]), mutate(fields[3]));
+            let _ = format::to_timestamp(&text, &template, &cx.time_zone);
+            let _ = format::timestamp_to_char(i64::from(round) * 1_234_567_890_123, &template);
+            let _ = format::interval_to_char(Interval::new(-round, 5, -1), &template);
+        }
+    }
 }

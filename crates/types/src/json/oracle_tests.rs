@@ -3,9 +3,10 @@
 use super::jsonb::{self, Subscript, Value, compare};
 use super::text::{self, Part};
 use super::{jsonb_in, jsonb_out, path};
-use crate::IoContext;
 use crate::datetime::TimeZone;
 use crate::datetime::oracle_tests::replay;
+use crate::{Datum, IoContext};
+use bytes::Bytes;
 use quarry_common::Result;
 
 /// Elements of a one-dimensional text array.
@@ -31,6 +32,19 @@ fn subscripts(s: &str) -> Vec<Subscript> {
             Err(_) => Subscript::Text(e.trim_matches('\'').to_string()),
         })
         .collect()
+}
+
+/// The index key of a jsonb; checks that it can be passed over.
+fn key(stored: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    (jsonb::key::KEY.encode)(&Datum::Bytes(Bytes::copy_from_slice(stored)), &mut out);
+    let len = out.len();
+    out.push(7);
+    let mut rest = &out[..];
+    (jsonb::key::KEY.skip)(&mut rest).unwrap();
+    assert_eq!(rest, [7]);
+    out.truncate(len);
+    out
 }
 
 fn call(cx: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
@@ -123,6 +137,8 @@ fn call(cx: &IoContext<'_>, args: &[String]) -> Result<Option<String>> {
             if order.is_eq() {
                 assert_eq!(compare::hash(&a), compare::hash(&b));
             }
+            let (ka, kb) = (key(&a), key(&b));
+            assert_eq!(ka.cmp(&kb), order, "{args:?}");
             Ok(Some((order as i32).to_string()))
         }
         "contains" => Ok(Some(compare::contains(&bin(1)?, &bin(2)?).to_string())),
@@ -204,4 +220,51 @@ fn deep_nesting_is_refused() {
     assert!(compare::contains(stored.as_bytes(), stored.as_bytes()));
     assert!(compare::compare(stored.as_bytes(), stored.as_bytes()).is_eq());
     assert_eq!(Value::root(stored.as_bytes()).to_text(), fits);
+}
+
+/// Changes recorded documents and paths at random: whatever comes of it, nothing may panic.
+#[test]
+fn mutated_documents_never_panic() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n as u64) as usize
+    };
+    const CHARS: [&str; 24] = [
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "d83d", "0", "1", "-", ".", "e", "$", "@", "?", "(",
+        ")", "*", " ", "é", "null",
+    ];
+    let mut mutate = |s: &str| {
+        let mut chars: Vec<String> = s.chars().map(String::from).collect();
+        for _ in 0..1 + random(3) {
+            let at = random(chars.len() + 1);
+            if at < chars.len() && random(2) == 0 {
+                chars[at] = CHARS[random(CHARS.len())].into();
+            } else {
+                chars.insert(at, CHARS[random(CHARS.len())].into());
+            }
+        }
+        chars.concat()
+    };
+    let doc = jsonb_in(r#"{"a":[1,{"b":"x"}],"c":null}"#).unwrap();
+    for line in include_str!("testdata/json.tsv").lines().skip(1).step_by(3) {
+        let text = mutate(line.split('\t').nth(2).unwrap());
+        if let Ok(stored) = jsonb_in(&text) {
+            jsonb::check_stored(stored.as_bytes()).unwrap();
+            let again = jsonb_in(&Value::root(stored.as_bytes()).to_text()).unwrap();
+            assert!(compare::compare(stored.as_bytes(), again.as_bytes()).is_eq());
+        }
+        let _ = text::extract_path(&text, &["a", "1", "b"]);
+        let _ = text::strip_nulls(&text);
+    }
+    for line in include_str!("testdata/path.tsv").lines().skip(1).step_by(2) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let text = mutate(if fields[1] == "path_in" { fields[2] } else { fields[3] });
+        let Ok(p) = path::jsonpath_in(&text) else { continue };
+        let canonical = p.as_str();
+        assert_eq!(path::jsonpath_in(canonical).unwrap().as_str(), canonical, "{text}");
+        let _ = path::query(&path::compiled(canonical).unwrap(), doc.as_bytes(), None, true, &path::NoRegex);
+    }
 }

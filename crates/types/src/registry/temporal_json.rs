@@ -173,6 +173,7 @@ pub(super) const JSONB: TypeFunctions = TypeFunctions {
     },
     compare: Some(|a, b| json::jsonb::compare::compare(a.as_bytes(), b.as_bytes())),
     hash: Some(|v| json::jsonb::compare::hash(v.as_bytes())),
+    key: Some(json::jsonb::key::KEY),
     ..UNSUPPORTED
 };
 

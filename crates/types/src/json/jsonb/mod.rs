@@ -18,6 +18,7 @@
 pub mod access;
 pub mod build;
 pub mod compare;
+pub(crate) mod key;
 pub mod modify;
 pub mod output;
 pub mod parse;

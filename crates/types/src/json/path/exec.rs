@@ -4,12 +4,11 @@
 //! result ends the walk. Errors are either thrown or, where they are to be suppressed, end the walk as
 //! [`Outcome::Error`]; in lax mode structural errors don't arise: arrays unwrap and single items count as arrays.
 
-use super::compare::compare;
 use super::datetime;
 use super::item::Item;
 use super::*;
 use crate::datetime::TimeZone;
-use crate::json::jsonb::{Container, JsonbBuilder, Value};
+use crate::json::jsonb::{JsonbBuilder, Value};
 use quarry_common::{Error, Result, SqlState, err};
 use std::collections::HashMap;
 
@@ -37,21 +36,21 @@ impl Environment for NoRegex {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Outcome {
+pub(super) enum Outcome {
     Ok,
     NotFound,
     Error,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Truth {
+pub(super) enum Truth {
     True,
     False,
     Unknown,
 }
 
 impl Truth {
-    fn of(v: Option<bool>) -> Truth {
+    pub(super) fn of(v: Option<bool>) -> Truth {
         match v {
             Some(true) => Truth::True,
             Some(false) => Truth::False,
@@ -61,20 +60,20 @@ impl Truth {
 }
 
 /// Results are put here; none: only whether there is one matters.
-type Found<'f, 'a> = Option<&'f mut Vec<Item<'a>>>;
+pub(super) type Found<'f, 'a> = Option<&'f mut Vec<Item<'a>>>;
 
-struct Exec<'p, 'a> {
-    root: Item<'a>,
-    current: Item<'a>,
-    vars: Option<Value<'a>>,
-    lax: bool,
-    ignore_structural: bool,
-    throw: bool,
+pub(super) struct Exec<'p, 'a> {
+    pub(super) root: Item<'a>,
+    pub(super) current: Item<'a>,
+    pub(super) vars: Option<Value<'a>>,
+    pub(super) lax: bool,
+    pub(super) ignore_structural: bool,
+    pub(super) throw: bool,
     /// Size of the innermost array that is being subscripted.
-    array_size: Option<usize>,
+    pub(super) array_size: Option<usize>,
     /// Ids of the document's objects by address, made when first asked for.
-    ids: Option<HashMap<usize, i64>>,
-    env: &'p dyn Environment,
+    pub(super) ids: Option<HashMap<usize, i64>>,
+    pub(super) env: &'p dyn Environment,
 }
 
 fn start<'p, 'a>(
@@ -205,32 +204,22 @@ pub fn first(
     found.into_iter().next().map(Item::into_jsonb).transpose()
 }
 
-fn arith_name(op: Arith) -> &'static str {
-    match op {
-        Arith::Add => "+",
-        Arith::Sub => "-",
-        Arith::Mul => "*",
-        Arith::Div => "/",
-        Arith::Mod => "%",
-    }
-}
-
 impl<'a> Exec<'_, 'a> {
     /// Throws an error or, where errors are suppressed, ends the walk.
-    fn fail(&self, state: SqlState, message: impl FnOnce() -> String) -> Result<Outcome> {
+    pub(super) fn fail(&self, state: SqlState, message: impl FnOnce() -> String) -> Result<Outcome> {
         if self.throw { Err(Error::new(state, message())) } else { Ok(Outcome::Error) }
     }
     /// A structural error: none in lax mode.
-    fn structural(&self, state: SqlState, message: impl FnOnce() -> String) -> Result<Outcome> {
+    pub(super) fn structural(&self, state: SqlState, message: impl FnOnce() -> String) -> Result<Outcome> {
         if self.ignore_structural { Ok(Outcome::NotFound) } else { self.fail(state, message) }
     }
 
-    fn item(&mut self, node: &Node, item: &Item<'a>, found: Found<'_, 'a>) -> Result<Outcome> {
+    pub(super) fn item(&mut self, node: &Node, item: &Item<'a>, found: Found<'_, 'a>) -> Result<Outcome> {
         self.step(node, item, found, self.lax)
     }
 
     /// Hands a result to the next step, or puts it with the results.
-    fn next(&mut self, node: &Node, item: Item<'a>, found: Found<'_, 'a>) -> Result<Outcome> {
+    pub(super) fn next(&mut self, node: &Node, item: Item<'a>, found: Found<'_, 'a>) -> Result<Outcome> {
         match (&node.next, found) {
             (Some(next), found) => self.item(next, &item, found),
             (None, Some(list)) => {
@@ -242,7 +231,12 @@ impl<'a> Exec<'_, 'a> {
     }
 
     /// Applies `node` to each element of an array.
-    fn unwrap_target(&mut self, node: &Node, item: &Item<'a>, found: Found<'_, 'a>) -> Result<Outcome> {
+    pub(super) fn unwrap_target(
+        &mut self,
+        node: &Node,
+        item: &Item<'a>,
+        found: Found<'_, 'a>,
+    ) -> Result<Outcome> {
         self.any(Some(node), item, found, (1, 1, 1), false, false)
     }
 
@@ -538,7 +532,12 @@ impl<'a> Exec<'_, 'a> {
     }
 
     /// The results of `node`, arrays among them unwrapped in lax mode if `unwrap`; none: a suppressed error.
-    fn sequence(&mut self, node: &Node, item: &Item<'a>, unwrap: bool) -> Result<Option<Vec<Item<'a>>>> {
+    pub(super) fn sequence(
+        &mut self,
+        node: &Node,
+        item: &Item<'a>,
+        unwrap: bool,
+    ) -> Result<Option<Vec<Item<'a>>>> {
         let mut found = Vec::new();
         if self.item(node, item, Some(&mut found))? == Outcome::Error {
             return Ok(None);
@@ -558,7 +557,7 @@ impl<'a> Exec<'_, 'a> {
     }
 
     /// [`Exec::sequence`] with errors suppressed.
-    fn sequence_quiet(
+    pub(super) fn sequence_quiet(
         &mut self,
         node: &Node,
         item: &Item<'a>,
@@ -568,311 +567,5 @@ impl<'a> Exec<'_, 'a> {
         let r = self.sequence(node, item, unwrap);
         self.throw = saved;
         r
-    }
-
-    fn arithmetic(
-        &mut self,
-        node: &Node,
-        op: Arith,
-        a: &Node,
-        b: &Node,
-        item: &Item<'a>,
-        found: Found<'_, 'a>,
-    ) -> Result<Outcome> {
-        let Some(left) = self.sequence(a, item, true)? else { return Ok(Outcome::Error) };
-        let Some(right) = self.sequence(b, item, true)? else { return Ok(Outcome::Error) };
-        let single = |list: &[Item<'a>]| match list {
-            [one] => one.as_number(),
-            _ => None,
-        };
-        let not_single = |side: &str| {
-            format!("{side} operand of jsonpath operator {} is not a single numeric value", arith_name(op))
-        };
-        let Some(x) = single(&left) else {
-            return self.fail(SqlState::SINGLETON_SQL_JSON_ITEM_REQUIRED, || not_single("left"));
-        };
-        let Some(y) = single(&right) else {
-            return self.fail(SqlState::SINGLETON_SQL_JSON_ITEM_REQUIRED, || not_single("right"));
-        };
-        let (x, y) = (x.view(), y.view());
-        let result = match op {
-            Arith::Add => x.add(y),
-            Arith::Sub => x.sub(y),
-            Arith::Mul => x.mul(y),
-            Arith::Div => x.div(y),
-            Arith::Mod => x.rem(y),
-        };
-        match result {
-            Ok(v) => self.next(node, Item::number(&v)?, found),
-            Err(e) if self.throw => Err(e),
-            Err(_) => Ok(Outcome::Error),
-        }
-    }
-
-    fn sign(
-        &mut self,
-        node: &Node,
-        operand: &Node,
-        minus: bool,
-        item: &Item<'a>,
-        mut found: Found<'_, 'a>,
-    ) -> Result<Outcome> {
-        let Some(list) = self.sequence(operand, item, true)? else { return Ok(Outcome::Error) };
-        let mut outcome = Outcome::NotFound;
-        for v in list {
-            let only_whether = found.is_none() && node.next.is_none();
-            let Some(n) = v.as_number() else {
-                if only_whether {
-                    continue;
-                }
-                return self.fail(SqlState::SQL_JSON_NUMBER_NOT_FOUND, || {
-                    let op = if minus { "-" } else { "+" };
-                    format!("operand of unary jsonpath operator {op} is not a numeric value")
-                });
-            };
-            if only_whether {
-                return Ok(Outcome::Ok);
-            }
-            let n = if minus { n.view().neg() } else { n };
-            match self.next(node, Item::number(&n)?, found.as_deref_mut())? {
-                Outcome::Error => return Ok(Outcome::Error),
-                Outcome::Ok => {
-                    if found.is_none() {
-                        return Ok(Outcome::Ok);
-                    }
-                    outcome = Outcome::Ok;
-                }
-                Outcome::NotFound => {}
-            }
-        }
-        Ok(outcome)
-    }
-
-    fn method(
-        &mut self,
-        node: &Node,
-        m: Method,
-        item: &Item<'a>,
-        found: Found<'_, 'a>,
-        unwrappable: bool,
-    ) -> Result<Outcome> {
-        let result = match m {
-            Method::Type => Item::string(item.type_name())?,
-            Method::Size => {
-                let size = match item.array_len() {
-                    Some(n) => n,
-                    None if self.lax => 1,
-                    None => {
-                        return self.structural(SqlState::SQL_JSON_ARRAY_NOT_FOUND, || {
-                            "jsonpath item method .size() can only be applied to an array".into()
-                        });
-                    }
-                };
-                Item::number(&Numeric::from_i64(size as i64))?
-            }
-            _ if unwrappable => return self.unwrap_target(node, item, found),
-            Method::Abs | Method::Floor | Method::Ceiling => {
-                let Some(n) = item.as_number() else {
-                    return self.fail(SqlState::NON_NUMERIC_SQL_JSON_ITEM, || {
-                        format!("jsonpath item method .{}() can only be applied to a numeric value", m.name())
-                    });
-                };
-                let n = n.view();
-                let r = match m {
-                    Method::Abs => n.abs(),
-                    Method::Floor => n.floor()?,
-                    _ => n.ceil()?,
-                };
-                Item::number(&r)?
-            }
-            Method::Double => match self.double(item)? {
-                Some(v) => v,
-                None => return Ok(Outcome::Error),
-            },
-            Method::KeyValue => return self.key_value(node, item, found),
-        };
-        self.next(node, result, found)
-    }
-
-    /// `.double()`; none: a suppressed error.
-    fn double(&mut self, item: &Item<'a>) -> Result<Option<Item<'a>>> {
-        let state = SqlState::NON_NUMERIC_SQL_JSON_ITEM;
-        let fail = |s: &str| -> Result<Option<Item<'a>>> { self.fail(state, || s.to_string()).map(|_| None) };
-        match item.value() {
-            Some(Value::Number(n)) => match n.to_f64() {
-                Ok(_) => Ok(Some(item.clone())),
-                Err(_) => fail(
-                    "numeric argument of jsonpath item method .double() is out of range for type double precision",
-                ),
-            },
-            Some(Value::String(s)) => {
-                let invalid = "string argument of jsonpath item method .double() is not a valid representation of a \
-                               double precision number";
-                match crate::floats::parse_f64(s) {
-                    Ok(v) if v.is_finite() => Ok(Some(Item::number(&Numeric::from_f64(v)?)?)),
-                    _ => fail(invalid),
-                }
-            }
-            _ => fail("jsonpath item method .double() can only be applied to a string or numeric value"),
-        }
-    }
-
-    /// `.keyvalue()`: an object of key, value and the object's id per pair.
-    fn key_value(&mut self, node: &Node, item: &Item<'a>, mut found: Found<'_, 'a>) -> Result<Outcome> {
-        let Some(Value::Object(c)) = item.value() else {
-            return self.fail(SqlState::SQL_JSON_OBJECT_NOT_FOUND, || {
-                "jsonpath item method .keyvalue() can only be applied to an object".into()
-            });
-        };
-        let id = self.object_id(c);
-        let mut outcome = Outcome::NotFound;
-        for (key, value) in c.pairs() {
-            if node.next.is_none() && found.is_none() {
-                return Ok(Outcome::Ok);
-            }
-            let mut b = JsonbBuilder::new();
-            b.begin_object()?;
-            b.key("key")?;
-            b.string(key)?;
-            b.key("value")?;
-            b.push(value)?;
-            b.key("id")?;
-            b.i64(id)?;
-            b.end()?;
-            outcome = self.next(node, Item::Made(Rc::new(b.finish()?)), found.as_deref_mut())?;
-            if outcome == Outcome::Error || (outcome == Outcome::Ok && found.is_none()) {
-                break;
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// The id `.keyvalue()` gives an object: its position in the document; 0 if it is no part of it.
-    fn object_id(&mut self, c: Container<'_>) -> i64 {
-        let ids = self.ids.get_or_insert_with(|| match self.root.value() {
-            Some(Value::Array(root) | Value::Object(root)) => super::object_id::positions(root),
-            _ => HashMap::new(),
-        });
-        ids.get(&c.as_bytes().as_ptr().addr()).copied().unwrap_or(0)
-    }
-
-    /// The truth of a predicate.
-    fn truth(&mut self, node: &Node, item: &Item<'a>) -> Result<Truth> {
-        Ok(match &node.kind {
-            Kind::And(a, b) => {
-                let x = self.truth(a, item)?;
-                if x == Truth::False {
-                    return Ok(x);
-                }
-                match self.truth(b, item)? {
-                    Truth::True => x,
-                    other => other,
-                }
-            }
-            Kind::Or(a, b) => {
-                let x = self.truth(a, item)?;
-                if x == Truth::True {
-                    return Ok(x);
-                }
-                match self.truth(b, item)? {
-                    Truth::False => x,
-                    other => other,
-                }
-            }
-            Kind::Not(a) => match self.truth(a, item)? {
-                Truth::True => Truth::False,
-                Truth::False => Truth::True,
-                Truth::Unknown => Truth::Unknown,
-            },
-            Kind::IsUnknown(a) => {
-                if self.truth(a, item)? == Truth::Unknown {
-                    Truth::True
-                } else {
-                    Truth::False
-                }
-            }
-            Kind::Exists(a) if self.lax => {
-                let saved = std::mem::replace(&mut self.throw, false);
-                let outcome = self.item(a, item, None);
-                self.throw = saved;
-                match outcome? {
-                    Outcome::Ok => Truth::True,
-                    Outcome::NotFound => Truth::False,
-                    Outcome::Error => Truth::Unknown,
-                }
-            }
-            Kind::Exists(a) => match self.sequence_quiet(a, item, false)? {
-                None => Truth::Unknown,
-                Some(list) if list.is_empty() => Truth::False,
-                Some(_) => Truth::True,
-            },
-            Kind::Compare(op, a, b) => {
-                let Some(left) = self.sequence_quiet(a, item, true)? else { return Ok(Truth::Unknown) };
-                let Some(right) = self.sequence_quiet(b, item, true)? else { return Ok(Truth::Unknown) };
-                self.pairs(&left, Some(&right), |exec, x, y| {
-                    let y = y.expect("a comparison has two sides");
-                    compare(*op, x, y, exec.env.time_zone(), exec.env.now_us()).map(Truth::of)
-                })?
-            }
-            Kind::StartsWith(a, b) => {
-                let Some(left) = self.sequence_quiet(a, item, true)? else { return Ok(Truth::Unknown) };
-                let Some(right) = self.sequence_quiet(b, item, false)? else { return Ok(Truth::Unknown) };
-                self.pairs(&left, Some(&right), |_, x, y| {
-                    let y = y.and_then(Item::as_string);
-                    Ok(Truth::of(x.as_string().zip(y).map(|(x, y)| x.starts_with(y))))
-                })?
-            }
-            Kind::LikeRegex(a, pattern, flags) => {
-                let Some(list) = self.sequence_quiet(a, item, true)? else { return Ok(Truth::Unknown) };
-                self.pairs(&list, None, |exec, x, _| match x.as_string() {
-                    Some(s) => exec.env.like_regex(pattern, *flags, s).map(|m| Truth::of(Some(m))),
-                    None => Ok(Truth::Unknown),
-                })?
-            }
-            _ => return Err(Error::internal("a jsonpath item that is no predicate was asked for its truth")),
-        })
-    }
-
-    /// Whether a predicate holds for some pair. In strict mode all pairs must be free of errors.
-    fn pairs(
-        &self,
-        left: &[Item<'a>],
-        right: Option<&[Item<'a>]>,
-        test: impl Fn(&Self, &Item<'a>, Option<&Item<'a>>) -> Result<Truth>,
-    ) -> Result<Truth> {
-        let (mut holds, mut unknown) = (false, false);
-        for x in left {
-            let mut one = |y: Option<&Item<'a>>| -> Result<Option<Truth>> {
-                match test(self, x, y)? {
-                    Truth::Unknown if !self.lax => return Ok(Some(Truth::Unknown)),
-                    Truth::Unknown => unknown = true,
-                    Truth::True if self.lax => return Ok(Some(Truth::True)),
-                    Truth::True => holds = true,
-                    Truth::False => {}
-                }
-                Ok(None)
-            };
-            match right {
-                None => {
-                    if let Some(t) = one(None)? {
-                        return Ok(t);
-                    }
-                }
-                Some(list) => {
-                    for y in list {
-                        if let Some(t) = one(Some(y))? {
-                            return Ok(t);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(if holds {
-            Truth::True
-        } else if unknown {
-            Truth::Unknown
-        } else {
-            Truth::False
-        })
     }
 }

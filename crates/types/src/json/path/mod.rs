@@ -8,8 +8,10 @@ mod compare;
 mod datetime;
 pub mod exec;
 mod item;
+mod methods;
 mod object_id;
 mod parse;
+mod predicate;
 mod print;
 mod scan;
 
