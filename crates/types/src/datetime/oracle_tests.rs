@@ -400,3 +400,20 @@ fn mutated_input_never_panics() {
         }
     }
 }
+
+#[test]
+fn words_for_the_present() {
+    let zone = TimeZone::by_name("America/New_York").unwrap();
+    let utc = IoContext::default();
+    let now = parse_timestamptz("2021-07-02 03:04:05.678901+00", -1, &utc).unwrap();
+    let cx = IoContext { time_zone: zone, now_us: now, ..IoContext::default() };
+    let shown = |ty: &str, text: &str| through(ty, text, &cx).unwrap();
+    assert_eq!(shown("timestamptz", "now"), "2021-07-01 23:04:05.678901-04");
+    assert_eq!(shown("timestamp", "NOW"), "2021-07-01 23:04:05.678901");
+    assert_eq!(shown("date", "today"), "2021-07-01");
+    assert_eq!(shown("date", "yesterday"), "2021-06-30");
+    assert_eq!(shown("timestamptz", "tomorrow 04:05"), "2021-07-02 04:05:00-04");
+    assert_eq!(shown("timestamp", "tomorrow allballs"), "2021-07-02 00:00:00");
+    assert_eq!(shown("time(2)", "now"), "23:04:05.68");
+    assert_eq!(shown("timetz", "now"), "23:04:05.678901-04");
+}
