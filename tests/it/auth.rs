@@ -37,7 +37,10 @@ fn scram_passwords() {
     run(async {
         let good = "user=alice password='correct horse' dbname=postgres";
         assert_eq!(login(&server, good).await, Ok("alice@postgres".to_owned()));
-        assert_eq!(login(&server, "user=carol password='pässwörd ☃' dbname=postgres").await, Ok("carol@postgres".to_owned()));
+        assert_eq!(
+            login(&server, "user=carol password='pässwörd ☃' dbname=postgres").await,
+            Ok("carol@postgres".to_owned())
+        );
         for bad in [
             "user=alice password=wrong dbname=postgres",
             "user=alice password='' dbname=postgres",
@@ -49,15 +52,27 @@ fn scram_passwords() {
         }
         assert_eq!(login(&server, "user=nologin password=x dbname=postgres").await, Err("28000".to_owned()));
         let admin = connect(&server.url("postgres")).await.unwrap();
-        admin.batch_execute("ALTER ROLE alice PASSWORD 'new one'; ALTER ROLE bob PASSWORD 'b'").await.unwrap();
+        admin
+            .batch_execute("ALTER ROLE alice PASSWORD 'new one'; ALTER ROLE bob PASSWORD 'b'")
+            .await
+            .unwrap();
         assert_eq!(login(&server, good).await, Err("28P01".to_owned()));
-        assert_eq!(login(&server, "user=alice password='new one' dbname=postgres").await, Ok("alice@postgres".to_owned()));
-        assert_eq!(login(&server, "user=bob password=b dbname=postgres").await, Ok("bob@postgres".to_owned()));
+        assert_eq!(
+            login(&server, "user=alice password='new one' dbname=postgres").await,
+            Ok("alice@postgres".to_owned())
+        );
+        assert_eq!(
+            login(&server, "user=bob password=b dbname=postgres").await,
+            Ok("bob@postgres".to_owned())
+        );
         let stored = text(&admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bob'").await;
         assert!(stored.starts_with("SCRAM-SHA-256$4096:"), "{stored}");
         // A verifier made elsewhere can be stored as it is.
         admin.batch_execute(&format!("CREATE ROLE dora LOGIN PASSWORD '{stored}'")).await.unwrap();
-        assert_eq!(login(&server, "user=dora password=b dbname=postgres").await, Ok("dora@postgres".to_owned()));
+        assert_eq!(
+            login(&server, "user=dora password=b dbname=postgres").await,
+            Ok("dora@postgres".to_owned())
+        );
     });
 }
 
@@ -77,7 +92,10 @@ fn the_first_matching_rule_decides() {
         admin.batch_execute("CREATE DATABASE appdb").await.unwrap();
         admin.batch_execute("CREATE DATABASE otherdb").await.unwrap();
         assert_eq!(login(&server, "user=app dbname=appdb").await, Ok("app@appdb".to_owned()));
-        assert_eq!(login(&server, "user=app password=p dbname=postgres").await, Ok("app@postgres".to_owned()));
+        assert_eq!(
+            login(&server, "user=app password=p dbname=postgres").await,
+            Ok("app@postgres".to_owned())
+        );
         assert_eq!(login(&server, "user=app password=q dbname=postgres").await, Err("28P01".to_owned()));
         assert_eq!(login(&server, "user=app password=p dbname=otherdb").await, Err("28000".to_owned()));
         assert_eq!(login(&server, "user=member dbname=otherdb").await, Ok("member@otherdb".to_owned()));

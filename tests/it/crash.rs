@@ -50,7 +50,12 @@ fn crash_under_transfers() {
     let mut check = std::process::Command::new(paths::server_binary());
     let out = psql::output_within(check.arg("check").arg("-D").arg(&data), Duration::from_secs(120));
     let out = out.unwrap_or_else(|e| panic!("{e}"));
-    assert!(out.status.success(), "quarry check: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "quarry check: {}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
 }
 
 fn start(data: &std::path::Path) -> Server {
@@ -175,10 +180,14 @@ impl Writer {
         }
         for id in [first, second] {
             let by = if id == src { -amount } else { amount };
-            client.batch_execute(&format!("UPDATE accounts SET balance = balance + {by} WHERE id = {id}")).await?;
+            client
+                .batch_execute(&format!("UPDATE accounts SET balance = balance + {by} WHERE id = {id}"))
+                .await?;
         }
         client
-            .batch_execute(&format!("INSERT INTO transfers VALUES ({token}, {src}, {dst}, {amount}, '{note}')"))
+            .batch_execute(&format!(
+                "INSERT INTO transfers VALUES ({token}, {src}, {dst}, {amount}, '{note}')"
+            ))
             .await?;
         if self.rng.one_in(10) {
             client.batch_execute("ROLLBACK").await?;
@@ -231,7 +240,10 @@ async fn verify(server: &Server, acknowledged: &HashSet<i64>) {
     .await;
     assert_eq!(wrong, "0", "balances that the transfers do not explain");
     for (what, sql) in [
-        ("duplicate owners", "SELECT count(*) FROM (SELECT owner FROM accounts GROUP BY owner HAVING count(*) > 1) q"),
+        (
+            "duplicate owners",
+            "SELECT count(*) FROM (SELECT owner FROM accounts GROUP BY owner HAVING count(*) > 1) q",
+        ),
         ("duplicate ids", "SELECT count(*) FROM (SELECT id FROM accounts GROUP BY id HAVING count(*) > 1) q"),
         ("lost accounts", &format!("SELECT {ACCOUNTS} - count(*) FROM accounts")),
         (

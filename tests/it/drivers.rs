@@ -123,10 +123,10 @@ fn damaged_binary_parameters_are_errors() {
             for length in [0, bytes.len() / 2, bytes.len().saturating_sub(1), bytes.len() + 3] {
                 let mut damaged = bytes.clone();
                 damaged.resize(length, 0xff);
-                if let Err(e) = client.query_one(&statement, &[&Binary(damaged)]).await {
-                    if e.code().is_none() {
-                        wrong.push(format!("{name} with {length} bytes: {e:?}"));
-                    }
+                if let Err(e) = client.query_one(&statement, &[&Binary(damaged)]).await
+                    && e.code().is_none()
+                {
+                    wrong.push(format!("{name} with {length} bytes: {e:?}"));
                 }
             }
             assert!(!client.is_closed(), "{name}: the connection ended");
@@ -141,7 +141,10 @@ fn prepared_statements_describe_themselves() {
     run(async {
         let db = Database::new("prepared").await;
         let client = db.connect().await;
-        client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, name varchar(10), n numeric(8, 2))").await.unwrap();
+        client
+            .batch_execute("CREATE TABLE t (id int PRIMARY KEY, name varchar(10), n numeric(8, 2))")
+            .await
+            .unwrap();
         let insert = client.prepare("INSERT INTO t VALUES ($1, $2, $3::text::numeric)").await.unwrap();
         assert_eq!(insert.params(), &[Type::INT4, Type::VARCHAR, Type::TEXT]);
         assert_eq!(insert.columns().len(), 0);
@@ -149,7 +152,8 @@ fn prepared_statements_describe_themselves() {
             let count = client.execute(&insert, &[&id, &format!("name {id}"), &"1.25"]).await.unwrap();
             assert_eq!(count, 1);
         }
-        let select = client.prepare("SELECT id, name, n AS amount FROM t WHERE id < $1 ORDER BY id").await.unwrap();
+        let select =
+            client.prepare("SELECT id, name, n AS amount FROM t WHERE id < $1 ORDER BY id").await.unwrap();
         assert_eq!(select.params(), &[Type::INT4]);
         let columns: Vec<(&str, &Type)> = select.columns().iter().map(|c| (c.name(), c.type_())).collect();
         assert_eq!(columns, [("id", &Type::INT4), ("name", &Type::VARCHAR), ("amount", &Type::NUMERIC)]);
@@ -163,7 +167,10 @@ fn prepared_statements_describe_themselves() {
         client.batch_execute("CREATE TABLE other (a int); DROP TABLE t").await.unwrap();
         let error = client.query(&select, &[&3i32]).await.unwrap_err();
         assert_eq!(sqlstate(&error), "42P01");
-        assert_eq!(client.prepare("SELECT nosuch").await.map(drop).map_err(|e| sqlstate(&e).to_owned()), Err("42703".into()));
+        assert_eq!(
+            client.prepare("SELECT nosuch").await.map(drop).map_err(|e| sqlstate(&e).to_owned()),
+            Err("42703".into())
+        );
         assert_eq!(text(&client, "SELECT 'still here'").await, "still here");
     });
 }
@@ -224,7 +231,8 @@ fn copy_in_and_out() {
             writer.as_mut().write(&[&id, &name]).await.unwrap();
         }
         assert_eq!(writer.finish().await.unwrap(), 1000);
-        let stream = client.copy_out("COPY (SELECT * FROM c ORDER BY id) TO STDOUT (FORMAT binary)").await.unwrap();
+        let stream =
+            client.copy_out("COPY (SELECT * FROM c ORDER BY id) TO STDOUT (FORMAT binary)").await.unwrap();
         let rows: Vec<_> = BinaryCopyOutStream::new(stream, &types).try_collect().await.unwrap();
         assert_eq!(rows.len(), 1000);
         assert_eq!(rows[7].get::<Option<String>>(1), None);
@@ -322,7 +330,9 @@ fn waiting_writers_and_deadlocks() {
     run(async {
         let db = Database::new("waiting").await;
         let (a, b) = (db.connect().await, db.connect().await);
-        a.batch_execute("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)").await.unwrap();
+        a.batch_execute("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)")
+            .await
+            .unwrap();
         // The second writer waits for the first and adds to what it wrote.
         a.batch_execute("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1").await.unwrap();
         let waiting = b.batch_execute("UPDATE t SET v = v + 10 WHERE id = 1");
@@ -332,7 +342,8 @@ fn waiting_writers_and_deadlocks() {
         assert_eq!(text(&a, "SELECT v FROM t WHERE id = 1").await, "11");
         // A unique key waits for the other transaction's end.
         a.batch_execute("BEGIN; INSERT INTO t VALUES (3, 0)").await.unwrap();
-        let (second, rollback) = tokio::join!(b.batch_execute("INSERT INTO t VALUES (3, 1)"), a.batch_execute("ROLLBACK"));
+        let (second, rollback) =
+            tokio::join!(b.batch_execute("INSERT INTO t VALUES (3, 1)"), a.batch_execute("ROLLBACK"));
         rollback.unwrap();
         second.unwrap();
         // A circle of waits is broken at one of its members.
@@ -345,7 +356,8 @@ fn waiting_writers_and_deadlocks() {
             a.batch_execute("UPDATE t SET v = 1 WHERE id = 2; COMMIT"),
             b.batch_execute("UPDATE t SET v = 2 WHERE id = 1; COMMIT"),
         );
-        let states: Vec<String> = [&left, &right].iter().filter_map(|r| r.as_ref().err()).map(|e| sqlstate(e).to_owned()).collect();
+        let states: Vec<String> =
+            [&left, &right].iter().filter_map(|r| r.as_ref().err()).map(|e| sqlstate(e).to_owned()).collect();
         assert_eq!(states, ["40P01"], "{left:?} {right:?}");
         // lock_timeout and NOWAIT do not wait.
         for client in [&a, &b] {
@@ -354,7 +366,8 @@ fn waiting_writers_and_deadlocks() {
         a.batch_execute("BEGIN; UPDATE t SET v = 5 WHERE id = 1").await.unwrap();
         let error = b.batch_execute("SELECT * FROM t WHERE id = 1 FOR UPDATE NOWAIT").await.unwrap_err();
         assert_eq!(sqlstate(&error), "55P03");
-        let error = b.batch_execute("SET lock_timeout = '20ms'; UPDATE t SET v = 6 WHERE id = 1").await.unwrap_err();
+        let error =
+            b.batch_execute("SET lock_timeout = '20ms'; UPDATE t SET v = 6 WHERE id = 1").await.unwrap_err();
         assert_eq!(sqlstate(&error), "55P03");
         assert_eq!(text(&b, "SELECT count(*) FROM (SELECT * FROM t FOR UPDATE SKIP LOCKED) x").await, "2");
     });
@@ -402,7 +415,8 @@ fn simple_protocol_runs_many_statements() {
     run(async {
         let db = Database::new("simple").await;
         let client = db.connect().await;
-        let sql = "CREATE TABLE s (a int); INSERT INTO s VALUES (1), (2); SELECT a FROM s ORDER BY a; ; SELECT 'x'";
+        let sql =
+            "CREATE TABLE s (a int); INSERT INTO s VALUES (1), (2); SELECT a FROM s ORDER BY a; ; SELECT 'x'";
         let messages = client.simple_query(sql).await.unwrap();
         let shape: String = messages
             .iter()
@@ -415,11 +429,17 @@ fn simple_protocol_runs_many_statements() {
             .collect();
         assert_eq!(shape, "CCDRRCDRC");
         // One failed statement undoes those sent with it.
-        client.simple_query("INSERT INTO s VALUES (3); SELECT 1 / 0; INSERT INTO s VALUES (4)").await.unwrap_err();
+        client
+            .simple_query("INSERT INTO s VALUES (3); SELECT 1 / 0; INSERT INTO s VALUES (4)")
+            .await
+            .unwrap_err();
         assert_eq!(text(&client, "SELECT count(*) FROM s").await, "2");
         for nothing in ["", " ; ", "-- a comment"] {
             let messages = client.simple_query(nothing).await.unwrap();
-            assert!(messages.iter().all(|m| matches!(m, SimpleQueryMessage::CommandComplete(0))), "{messages:?}");
+            assert!(
+                messages.iter().all(|m| matches!(m, SimpleQueryMessage::CommandComplete(0))),
+                "{messages:?}"
+            );
         }
     });
 }
@@ -452,7 +472,8 @@ fn queries_can_be_cancelled() {
                 assert_eq!(sqlstate(&e), "57014");
             }
         }
-        let error = client.simple_query("SET statement_timeout = '50ms'; SELECT pg_sleep(3600)").await.unwrap_err();
+        let error =
+            client.simple_query("SET statement_timeout = '50ms'; SELECT pg_sleep(3600)").await.unwrap_err();
         assert_eq!(sqlstate(&error), "57014");
     });
 }
@@ -462,7 +483,9 @@ fn settings_are_reported() {
     run(async {
         let url = shared_server().url("postgres");
         let (client, mut connection) =
-            tokio_postgres::connect(&format!("{url} application_name=reported"), tokio_postgres::NoTls).await.unwrap();
+            tokio_postgres::connect(&format!("{url} application_name=reported"), tokio_postgres::NoTls)
+                .await
+                .unwrap();
         assert!(connection.parameter("server_version").is_some_and(|v| v.starts_with("15")));
         assert_eq!(connection.parameter("client_encoding"), Some("UTF8"));
         assert_eq!(connection.parameter("integer_datetimes"), Some("on"));
@@ -470,7 +493,10 @@ fn settings_are_reported() {
         assert!(connection.parameter("TimeZone").is_some());
         let mut notices = Vec::new();
         let talk = async {
-            client.batch_execute("DROP TABLE IF EXISTS nosuch_table; SET timezone = 'Asia/Tokyo'").await.unwrap();
+            client
+                .batch_execute("DROP TABLE IF EXISTS nosuch_table; SET timezone = 'Asia/Tokyo'")
+                .await
+                .unwrap();
             assert_eq!(text(&client, "SHOW application_name").await, "reported");
             drop(client);
         };

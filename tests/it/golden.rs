@@ -24,7 +24,8 @@ fn every_area_is_tested() {
 
 #[test]
 fn the_corpus_is_large_enough() {
-    let statements: usize = golden::areas().iter().flat_map(|area| golden::files(area)).map(|file| count(&file)).sum();
+    let statements: usize =
+        golden::areas().iter().flat_map(|area| golden::files(area)).map(|file| count(&file)).sum();
     assert!(statements >= 3000, "only {statements} statements");
 }
 

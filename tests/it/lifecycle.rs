@@ -21,7 +21,10 @@ fn said(out: &Output) -> String {
 }
 
 fn sql(server: &Server, sql: &str) -> String {
-    psql::execute(&server.target(), "postgres", sql).unwrap_or_else(|e| panic!("{sql}: {e}")).trim().to_owned()
+    psql::execute(&server.target(), "postgres", sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e}"))
+        .trim()
+        .to_owned()
 }
 
 fn start(data: &Path) -> Server {
@@ -56,7 +59,8 @@ fn help_names_the_commands() {
 fn a_second_server_on_the_folder_is_refused() {
     let first = Server::fresh("second");
     sql(&first, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
-    let mut second = Server::spawn(first.data(), free_port(), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    let mut second =
+        Server::spawn(first.data(), free_port(), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
     let status = second.wait_for_end().unwrap_or_else(|e| panic!("{e}"));
     assert!(!status.success(), "the second server ended with {status}");
     assert_eq!(sql(&first, "SELECT a FROM t"), "1");
@@ -77,7 +81,10 @@ fn signals_end_it_cleanly() {
             let status = server.wait_for_end().unwrap_or_else(|e| panic!("{e}"));
             assert!(status.success(), "{signal:?}: ended with {status}; {}", server.log_text());
             for client in [&idle, &busy] {
-                tokio::time::timeout(ANSWER, client.simple_query("SELECT 1")).await.expect("no hang").unwrap_err();
+                tokio::time::timeout(ANSWER, client.simple_query("SELECT 1"))
+                    .await
+                    .expect("no hang")
+                    .unwrap_err();
             }
         });
         let check = quarry(&["check", "-D", &data.to_string_lossy()]);
@@ -98,7 +105,10 @@ fn committed_rows_survive_a_kill() {
     let next: i64 = sql(&server, "SELECT nextval('s') + 0 * count(*) FROM t").parse().unwrap();
     let open = run(async {
         let client = connect(&server.url("postgres")).await.unwrap();
-        client.batch_execute("BEGIN; INSERT INTO t VALUES (9999, 'never'); CREATE TABLE never (a int)").await.unwrap();
+        client
+            .batch_execute("BEGIN; INSERT INTO t VALUES (9999, 'never'); CREATE TABLE never (a int)")
+            .await
+            .unwrap();
         client
     });
     server.kill_9();
@@ -109,8 +119,13 @@ fn committed_rows_survive_a_kill() {
     assert_eq!(sql(&server, "SELECT count(*) FROM pg_class WHERE relname = 'never'"), "0");
     assert!(sql(&server, "SELECT nextval('s')").parse::<i64>().unwrap() > next);
     for scan in ["enable_seqscan", "enable_indexscan"] {
-        let other = if scan == "enable_seqscan" { "" } else { "; SET enable_bitmapscan = off; SET enable_indexonlyscan = off" };
-        let count = sql(&server, &format!("SET {scan} = off{other}; SELECT count(*) FROM t WHERE b = 'changed'"));
+        let other = if scan == "enable_seqscan" {
+            ""
+        } else {
+            "; SET enable_bitmapscan = off; SET enable_indexonlyscan = off"
+        };
+        let count =
+            sql(&server, &format!("SET {scan} = off{other}; SELECT count(*) FROM t WHERE b = 'changed'"));
         assert_eq!(count, "100", "with {scan} off");
     }
     // Killed again at once, before it has written anything of its own.
@@ -131,7 +146,8 @@ fn settings_come_from_three_places() {
     assert_eq!(default, "4MB");
     server.terminate().unwrap_or_else(|e| panic!("{e}"));
     std::fs::write(data.join("quarry.toml"), "work_mem = \"7MB\"\nstatement_timeout = \"90s\"\n").unwrap();
-    let server = Server::start(&data, &Options::default().with("statement_timeout", "80s")).unwrap_or_else(|e| panic!("{e}"));
+    let server = Server::start(&data, &Options::default().with("statement_timeout", "80s"))
+        .unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(sql(&server, "SHOW work_mem"), "7MB");
     assert_eq!(sql(&server, "SHOW statement_timeout"), "80s");
     run(async {
@@ -140,7 +156,10 @@ fn settings_come_from_three_places() {
         client.batch_execute("SET work_mem = '11MB'").await.unwrap();
         client.batch_execute("RESET work_mem").await.unwrap();
         assert_eq!(text(&client, "SHOW work_mem").await, "9MB");
-        let error = connect(&format!("{} options='-c nosuch=9'", server.url("postgres"))).await.map(drop).unwrap_err();
+        let error = connect(&format!("{} options='-c nosuch=9'", server.url("postgres")))
+            .await
+            .map(drop)
+            .unwrap_err();
         assert_eq!(sqlstate(&error), "42704");
     });
 }
@@ -151,7 +170,10 @@ fn the_offline_check_finds_damage() {
     let data = dir.path().join("data");
     let server = start(&data);
     let marker = "MARKER-of-the-damaged-page";
-    sql(&server, &format!("CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, '{marker}')"));
+    sql(
+        &server,
+        &format!("CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, '{marker}')"),
+    );
     sql(&server, "INSERT INTO t SELECT g, 'row ' || g FROM generate_series(2, 2000) g");
     server.terminate().unwrap_or_else(|e| panic!("{e}"));
     let folder = data.to_string_lossy().into_owned();
@@ -165,7 +187,8 @@ fn the_offline_check_finds_damage() {
     assert!(!said(&out).contains("panicked"), "{}", said(&out));
     // The server says so too when it reads the page, and goes on.
     let server = start(&data);
-    let error = psql::execute(&server.target(), "postgres", "\\set VERBOSITY sqlstate\nSELECT b FROM t WHERE a = 1");
+    let error =
+        psql::execute(&server.target(), "postgres", "\\set VERBOSITY sqlstate\nSELECT b FROM t WHERE a = 1");
     assert!(error.is_err(), "{error:?}");
     assert_eq!(sql(&server, "SELECT 1"), "1");
     assert!(!quarry(&["check", "-D", &dir.path().join("nothing").to_string_lossy()]).status.success());

@@ -56,7 +56,11 @@ fn exchange(server: &Server, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let started = Instant::now();
     match stream.read_to_end(&mut answer) {
         Ok(_) => Ok(answer),
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Ok(answer),
+        Err(e)
+            if matches!(e.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(answer)
+        }
         Err(e) => Err(format!("no end after {:?}: {e}", started.elapsed())),
     }
 }
@@ -80,7 +84,11 @@ fn errors(answer: &[u8]) -> Vec<String> {
 fn alive(server: &Server, after: &str) {
     let answer = psql::execute(&server.target(), "postgres", "SELECT 'alive'");
     assert_eq!(answer.as_deref().map(str::trim), Ok("alive"), "after {after}; {}", server.log_text());
-    assert!(!server.log_text().contains("panicked"), "after {after} something panicked: {}", server.log_text());
+    assert!(
+        !server.log_text().contains("panicked"),
+        "after {after} something panicked: {}",
+        server.log_text()
+    );
 }
 
 #[test]
@@ -145,9 +153,21 @@ fn malformed_messages() {
         ("query that is not UTF-8", message(b'Q', b"SELECT '\xff\xfe'\0"), &["22021"]),
         ("parse without body", [message(b'P', b""), sync()].concat(), &["08P01"]),
         ("parse without the query's end", [message(b'P', b"\0SELECT 1"), sync()].concat(), &["08P01"]),
-        ("parse that counts types it has not", [message(b'P', b"\0SELECT 1\0\x00\x05"), sync()].concat(), &["08P01"]),
-        ("parse with a negative count", [message(b'P', b"\0SELECT 1\0\xff\xff"), sync()].concat(), &["08P01"]),
-        ("parse with an unknown type", [message(b'P', b"\0SELECT $1\0\0\x01\x7f\0\0\0"), sync()].concat(), &[]),
+        (
+            "parse that counts types it has not",
+            [message(b'P', b"\0SELECT 1\0\x00\x05"), sync()].concat(),
+            &["08P01"],
+        ),
+        (
+            "parse with a negative count",
+            [message(b'P', b"\0SELECT 1\0\xff\xff"), sync()].concat(),
+            &["08P01"],
+        ),
+        (
+            "parse with an unknown type",
+            [message(b'P', b"\0SELECT $1\0\0\x01\x7f\0\0\0"), sync()].concat(),
+            &[],
+        ),
         ("parse of two statements", [parse("SELECT 1; SELECT 2"), sync()].concat(), &["42601"]),
         ("bind without body", bind(b""), &["08P01"]),
         ("bind of no statement", [message(b'B', b"\0nosuch\0\0\0\0\0\0\0"), sync()].concat(), &["26000"]),
@@ -156,7 +176,11 @@ fn malformed_messages() {
         ("bind with a value longer than the message", bind(b"\0\0\0\0\0\x01\0\0\x10\0ab\0\0"), &["08P01"]),
         ("bind with a value of length -2", bind(b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"), &["08P01"]),
         ("bind with format 7", bind(b"\0\0\0\x01\0\x07\0\x01\0\0\0\x011\0\0"), &["22023"]),
-        ("bind with more formats than values", bind(b"\0\0\0\x03\0\0\0\0\0\0\0\x01\0\0\0\x011\0\0"), &["08P01"]),
+        (
+            "bind with more formats than values",
+            bind(b"\0\0\0\x03\0\0\0\0\0\0\0\x01\0\0\0\x011\0\0"),
+            &["08P01"],
+        ),
         ("bind with a short binary value", bind(b"\0\0\0\x01\0\x01\0\x01\0\0\0\x021 \0\0"), &["08P01"]),
         ("bind with bytes after its end", bind(b"\0\0\0\0\0\x01\0\0\0\x011\0\0rest"), &["08P01"]),
         ("bind with a result format of 9", bind(b"\0\0\0\0\0\x01\0\0\0\x011\0\x01\0\x09"), &[]),
@@ -170,7 +194,11 @@ fn malformed_messages() {
         ("sync with a body", message(b'S', b"body"), &["08P01"]),
         ("flush with a body", message(b'H', b"body"), &["08P01"]),
         ("terminate with a body", message(b'X', b"body"), &[]),
-        ("copy data outside of a copy", [message(b'd', b"1\n"), message(b'c', b""), query("SELECT 1")].concat(), &[]),
+        (
+            "copy data outside of a copy",
+            [message(b'd', b"1\n"), message(b'c', b""), query("SELECT 1")].concat(),
+            &[],
+        ),
         ("copy fail outside of a copy", [message(b'f', b"no\0"), query("SELECT 1")].concat(), &[]),
         ("a function call of no function", message(b'F', b"\0\0\0\0\0\0\0\0\0\0"), &[]),
         ("a function call cut off", message(b'F', b"\0\0"), &["08P01"]),
@@ -179,7 +207,8 @@ fn malformed_messages() {
     ];
     let mut wrong = Vec::new();
     for (what, bytes, expected) in cases {
-        let answer = exchange(&server, &[startup(), bytes].concat()).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let answer =
+            exchange(&server, &[startup(), bytes].concat()).unwrap_or_else(|e| panic!("{what}: {e}"));
         let got = errors(&answer);
         if !expected.iter().all(|code| got.iter().any(|g| g == code)) {
             wrong.push(format!("{what}: expected {expected:?}, got {got:?}"));
@@ -211,7 +240,11 @@ fn malformed_copies() {
         ("no signature", binary_copy, b"1\ta\n".to_vec()),
         ("a signature cut off", binary_copy, b"PGCOPY".to_vec()),
         ("critical flags", binary_copy, [&binary_head[..11], b"\xff\xff\0\0\0\0\0\0"].concat()),
-        ("a header extension longer than the data", binary_copy, [&binary_head[..15], b"\x7f\0\0\0"].concat()),
+        (
+            "a header extension longer than the data",
+            binary_copy,
+            [&binary_head[..15], b"\x7f\0\0\0"].concat(),
+        ),
         ("a negative header extension", binary_copy, [&binary_head[..15], b"\xff\xff\xff\xff"].concat()),
         ("a field count of 300", binary_copy, binary(b"\x01\x2c")),
         ("a negative field count", binary_copy, binary(b"\xff\xfe")),
@@ -238,7 +271,9 @@ fn malformed_copies() {
         }
     }
     // These are as good as right: PostgreSQL takes them too.
-    accepted.retain(|what| !["an escape at the end", "a quote in the middle of nothing", "no trailer"].contains(what));
+    accepted.retain(|what| {
+        !["an escape at the end", "a quote in the middle of nothing", "no trailer"].contains(what)
+    });
     assert!(accepted.is_empty(), "{accepted:?}");
     psql::execute(&server.target(), "postgres", "TRUNCATE c").unwrap();
     // Other messages in the middle of a copy, and none at all.
@@ -340,7 +375,11 @@ fn clients_that_vanish() {
         }
     }
     // What they began is undone and what they locked is free.
-    let answer = psql::execute(&server.target(), "postgres", "SET lock_timeout = '30s'; UPDATE v SET a = a + 10 RETURNING a");
+    let answer = psql::execute(
+        &server.target(),
+        "postgres",
+        "SET lock_timeout = '30s'; UPDATE v SET a = a + 10 RETURNING a",
+    );
     assert_eq!(answer.as_deref().map(str::trim), Ok("11"));
     alive(&server, "vanishing clients");
 }
@@ -348,7 +387,9 @@ fn clients_that_vanish() {
 #[test]
 fn deep_and_long_statements() {
     let server = Server::fresh("deep");
-    let deep = |open: &str, close: &str, times: usize| format!("SELECT {}1{}", open.repeat(times), close.repeat(times));
+    let deep = |open: &str, close: &str, times: usize| {
+        format!("SELECT {}1{}", open.repeat(times), close.repeat(times))
+    };
     for (what, sql) in [
         ("parentheses", deep("(", ")", 100_000)),
         ("signs", format!("SELECT {}1", "- ".repeat(100_000))),
@@ -361,7 +402,13 @@ fn deep_and_long_statements() {
         ("conjunctions", format!("SELECT 1 WHERE true{}", " AND true".repeat(20_000))),
         ("negations", format!("SELECT {}true", "NOT ".repeat(50_000))),
         ("unions", format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(5_000))),
-        ("joins", format!("SELECT 1 FROM pg_class a0{}", (1..60).map(|n| format!(" JOIN pg_class a{n} USING (oid)")).collect::<String>())),
+        (
+            "joins",
+            format!(
+                "SELECT 1 FROM pg_class a0{}",
+                (1..60).map(|n| format!(" JOIN pg_class a{n} USING (oid)")).collect::<String>()
+            ),
+        ),
         ("a list", format!("SELECT 1 WHERE 1 IN ({}1)", "1,".repeat(50_000))),
         ("json", format!("SELECT '{}{}'::jsonb", "[".repeat(100_000), "]".repeat(100_000))),
         ("a regular expression", format!("SELECT 'a' ~ '{}a{}'", "(".repeat(20_000), ")".repeat(20_000))),
@@ -370,7 +417,8 @@ fn deep_and_long_statements() {
         ("comments", format!("SELECT 1 {}", "/*".repeat(100_000))),
     ] {
         // An answer or an error, within the limit; what matters is the end.
-        let bytes = [startup(), message(b'Q', &[sql.as_bytes(), b"\0"].concat()), message(b'X', b"")].concat();
+        let bytes =
+            [startup(), message(b'Q', &[sql.as_bytes(), b"\0"].concat()), message(b'X', b"")].concat();
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.write_all(&bytes).unwrap();

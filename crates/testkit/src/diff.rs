@@ -21,7 +21,8 @@ pub fn unified(want: &str, got: &str, want_name: &str, got_name: &str) -> String
     let script = edits(&a, &b);
     let mut out = format!("--- {want_name}\n+++ {got_name}\n");
     let mut at = 0;
-    let changed: Vec<usize> = script.iter().enumerate().filter(|(_, e)| **e != Edit::Keep).map(|(i, _)| i).collect();
+    let changed: Vec<usize> =
+        script.iter().enumerate().filter(|(_, e)| **e != Edit::Keep).map(|(i, _)| i).collect();
     if changed.is_empty() {
         out.push_str("(only line endings differ)\n");
     }

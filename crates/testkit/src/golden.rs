@@ -147,11 +147,13 @@ pub fn record(postgres: &Target, file: &Path) -> Result<bool, String> {
 fn answer(target: &Target, file: &Path) -> Result<String, String> {
     let stem = file.file_stem().and_then(|s| s.to_str()).ok_or("the file has no name")?;
     let area = file.parent().and_then(|p| p.file_name()).and_then(|s| s.to_str()).unwrap_or("");
-    let database = format!("golden_{area}_{stem}").to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let database =
+        format!("golden_{area}_{stem}").to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     let drop = format!("DROP DATABASE IF EXISTS \"{database}\"");
     psql::execute(target, "postgres", &drop)?;
     psql::execute(target, "postgres", &format!("CREATE DATABASE \"{database}\""))?;
-    let seconds = std::env::var("QUARRY_GOLDEN_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(FILE_SECONDS);
+    let seconds =
+        std::env::var("QUARRY_GOLDEN_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(FILE_SECONDS);
     let text = psql::run_file(target, &database, file, Duration::from_secs(seconds))?;
     // A file may leave a connection that ends a moment later; what matters is that the answer is there.
     psql::execute(target, "postgres", &drop).ok();
@@ -244,7 +246,8 @@ pub struct Report {
 
 /// Judges verdicts by the list of known failures.
 pub fn judge(verdicts: &[Verdict], known: &KnownFailing) -> Report {
-    let lines: usize = std::env::var("QUARRY_DIFF_LINES").ok().and_then(|s| s.parse().ok()).unwrap_or(DIFF_LINES);
+    let lines: usize =
+        std::env::var("QUARRY_DIFF_LINES").ok().and_then(|s| s.parse().ok()).unwrap_or(DIFF_LINES);
     let mut report = Report { text: String::new(), same: 0, known: 0, wrong: 0 };
     for verdict in verdicts {
         let ms = verdict.took.as_millis();
@@ -294,7 +297,13 @@ pub fn check_area(area: &str) {
     let verdicts = check_files(&files(area), &On::OwnServer);
     let report = judge(&verdicts, &KnownFailing::load());
     println!("{}", report.text);
-    assert!(report.wrong == 0, "{area}: {} same, {} known to differ, {} wrong", report.same, report.known, report.wrong);
+    assert!(
+        report.wrong == 0,
+        "{area}: {} same, {} known to differ, {} wrong",
+        report.same,
+        report.known,
+        report.wrong
+    );
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ pub fn workspace() -> &'static Path {
     // crates/testkit -> crates -> root; true wherever the tree was built from.
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("testkit is two folders below").to_owned()
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .expect("testkit is two folders below")
+            .to_owned()
     })
 }
 

@@ -31,10 +31,16 @@ impl Postgres {
             run(Command::new("chown").arg("postgres").arg(dir.path()))?;
         }
         let data = dir.path().join("data");
-        run(as_postgres(&initdb)
-            .arg("-D")
-            .arg(&data)
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]))?;
+        run(as_postgres(&initdb).arg("-D").arg(&data).args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]))?;
         let port = free_port();
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c timezone=UTC"
@@ -62,10 +68,11 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let stop = run(as_postgres(&paths::postgres_tool("pg_ctl"))
-            .arg("-D")
-            .arg(&self.data)
-            .args(["-m", "immediate", "stop"]));
+        let stop = run(as_postgres(&paths::postgres_tool("pg_ctl")).arg("-D").arg(&self.data).args([
+            "-m",
+            "immediate",
+            "stop",
+        ]));
         if let Err(e) = stop {
             eprintln!("PostgreSQL was not stopped: {e}");
         }

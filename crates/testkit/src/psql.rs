@@ -26,7 +26,16 @@ impl Target {
 /// A psql with the settings that decide what it prints, and no more of the caller's.
 pub fn command(target: &Target, database: &str) -> Command {
     let mut psql = Command::new(paths::postgres_tool("psql"));
-    for name in ["PGSERVICE", "PGOPTIONS", "PGAPPNAME", "PGPASSWORD", "PGCLIENTENCODING", "PSQLRC", "PAGER", "COLUMNS"] {
+    for name in [
+        "PGSERVICE",
+        "PGOPTIONS",
+        "PGAPPNAME",
+        "PGPASSWORD",
+        "PGCLIENTENCODING",
+        "PSQLRC",
+        "PAGER",
+        "COLUMNS",
+    ] {
         psql.env_remove(name);
     }
     psql.env("PGHOST", &target.host)
@@ -43,7 +52,10 @@ pub fn command(target: &Target, database: &str) -> Command {
 
 /// Runs one command string and returns what it printed, or psql's complaint.
 pub fn execute(target: &Target, database: &str, sql: &str) -> Result<String, String> {
-    let out = output_within(command(target, database).args(["-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql]), ONE_COMMAND)?;
+    let out = output_within(
+        command(target, database).args(["-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql]),
+        ONE_COMMAND,
+    )?;
     if out.status.success() {
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     } else {
@@ -62,9 +74,7 @@ pub fn run_file(target: &Target, database: &str, file: &Path, limit: Duration) -
     psql.current_dir(file.parent().unwrap_or(Path::new(".")));
     // One pipe for both streams keeps their order, as `2>&1` does.
     let (mut reader, writer) = std::io::pipe().map_err(|e| e.to_string())?;
-    psql.stdin(Stdio::null())
-        .stdout(writer.try_clone().map_err(|e| e.to_string())?)
-        .stderr(writer);
+    psql.stdin(Stdio::null()).stdout(writer.try_clone().map_err(|e| e.to_string())?).stderr(writer);
     let mut child = psql.spawn().map_err(|e| format!("psql can't be run: {e}"))?;
     // The command holds its own copies of the pipe's writing end; the reader sees the end only without them.
     drop(psql);

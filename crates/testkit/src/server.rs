@@ -83,7 +83,11 @@ impl Server {
         if let Some(parent) = data.parent() {
             std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
         }
-        let out = File::options().create(true).append(true).open(&log).map_err(|e| format!("{}: {e}", log.display()))?;
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(|e| format!("{}: {e}", log.display()))?;
         let err = out.try_clone().map_err(|e| e.to_string())?;
         let mut command = Command::new(paths::server_binary());
         command.arg("start").arg("-D").arg(data).args(["--listen", "127.0.0.1", "--port", &port.to_string()]);

@@ -63,8 +63,12 @@ pub fn run(only: &[Part]) -> Result<(), String> {
                 tally.add("clippy", cargo(&args));
             }),
             Part::Test => step("test", || tests(&mut tally, &["--workspace"], &[])),
-            Part::Golden => step("golden", || tests(&mut tally, &["-p", "quarry-tests", "--test", "it"], &["golden"])),
-            Part::Crash => step("crash", || tests(&mut tally, &["-p", "quarry-tests", "--test", "it"], &["crash"])),
+            Part::Golden => {
+                step("golden", || tests(&mut tally, &["-p", "quarry-tests", "--test", "it"], &["golden"]))
+            }
+            Part::Crash => {
+                step("crash", || tests(&mut tally, &["-p", "quarry-tests", "--test", "it"], &["crash"]))
+            }
         }
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
@@ -92,11 +96,11 @@ fn cargo(args: &[&str]) -> Result<(), String> {
 /// Runs tests, passing their output through, and adds their numbers up.
 fn tests(tally: &mut Tally, selection: &[&str], filter: &[&str]) {
     // The server is built first, so that no test waits for a build (or is blamed for one that fails).
-    if std::env::var_os("QUARRY_BIN").is_none() {
-        if let Err(e) = cargo(&["build", "--quiet", "-p", "quarry"]) {
-            tally.add("build", Err(e));
-            return;
-        }
+    if std::env::var_os("QUARRY_BIN").is_none()
+        && let Err(e) = cargo(&["build", "--quiet", "-p", "quarry"])
+    {
+        tally.add("build", Err(e));
+        return;
     }
     let mut command = cargo_command();
     command.arg("test").arg("--no-fail-fast").args(selection).arg("--").args(filter);
@@ -150,7 +154,8 @@ mod tests {
 
     #[test]
     fn result_lines_are_read() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 5 filtered out; finished in 1s";
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 5 filtered out; finished in 1s";
         assert_eq!(result_line(line), Some((12, 3)));
         assert_eq!(result_line("test a::b ... ok"), None);
     }

@@ -54,10 +54,15 @@ fn select(what: &[String]) -> Result<Vec<PathBuf>, String> {
         let in_root = golden::root().join(word);
         if in_root.is_dir() {
             files.extend(golden::files(word.trim_end_matches('/')));
-        } else if let Some(file) = [in_root.with_extension("sql"), PathBuf::from(word)].into_iter().find(|f| f.is_file()) {
+        } else if let Some(file) =
+            [in_root.with_extension("sql"), PathBuf::from(word)].into_iter().find(|f| f.is_file())
+        {
             files.push(absolute(&file)?);
         } else {
-            return Err(format!("`{word}` is neither a golden file nor an area ({})", golden::areas().join(", ")));
+            return Err(format!(
+                "`{word}` is neither a golden file nor an area ({})",
+                golden::areas().join(", ")
+            ));
         }
     }
     Ok(files)

@@ -84,7 +84,9 @@ fn node() -> Result<(), String> {
     for file in ["package.json", "package-lock.json"] {
         copy(&source.join(file), &dir.join(file))?;
     }
-    run_quietly(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir))?;
+    run_quietly(
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir),
+    )?;
     copy(&source.join("package-lock.json"), &stamp)
 }
 

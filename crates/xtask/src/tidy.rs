@@ -98,7 +98,11 @@ fn sources() -> Vec<Source> {
     files
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(paths::workspace()).expect("walked from there").to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(paths::workspace())
+                .expect("walked from there")
+                .to_string_lossy()
+                .into_owned();
             let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             Source { name, text }
         })
@@ -132,7 +136,8 @@ fn long_files(sources: &[Source], complaints: &mut Vec<String>) {
         let lines = source.text.lines().count();
         match allowed.remove(source.name.as_str()) {
             None if lines > LINES_MAX => {
-                complaints.push(format!("{}: {lines} lines (at most {LINES_MAX}): split it by idea", source.name));
+                complaints
+                    .push(format!("{}: {lines} lines (at most {LINES_MAX}): split it by idea", source.name));
             }
             Some(_) if lines <= LINES_MAX => {
                 complaints.push(format!("{}: {lines} lines now: take it off {LONG_FILES}", source.name));
@@ -163,7 +168,8 @@ fn banned(source: &Source, complaints: &mut Vec<String>) {
             let call = format!("{name}!(");
             // The characters before it decide whether it's the macro or the end of a longer name.
             let found = code.match_indices(&call).any(|(at, _)| {
-                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') && code[..at].matches('"').count() % 2 == 0
+                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                    && code[..at].matches('"').count() % 2 == 0
             });
             if found {
                 complaints.push(format!("{}:{}: {name}! is banned", source.name, number + 1));
@@ -183,7 +189,11 @@ fn files_and_sockets(source: &Source, complaints: &mut Vec<String>) {
     for (number, line) in code.lines().enumerate() {
         for path in ["std::fs", "std::net", "tokio::net", "tokio::fs"] {
             if line.contains(path) && !line.trim_start().starts_with("//") {
-                complaints.push(format!("{}:{}: {path} in a crate without files and sockets", source.name, number + 1));
+                complaints.push(format!(
+                    "{}:{}: {path} in a crate without files and sockets",
+                    source.name,
+                    number + 1
+                ));
             }
         }
     }
@@ -204,7 +214,8 @@ fn named_by_a_module(source: &Source, sources: &[Source], complaints: &mut Vec<S
     };
     let declaration = format!("mod {name};");
     let named = sources.iter().any(|s| {
-        candidates.contains(&s.name) && (s.text.contains(&declaration) || s.text.contains(&format!("\"{name}.rs\"")))
+        candidates.contains(&s.name)
+            && (s.text.contains(&declaration) || s.text.contains(&format!("\"{name}.rs\"")))
     });
     if !named {
         complaints.push(format!("{}: no module names this file", source.name));
@@ -230,9 +241,12 @@ fn dependencies(complaints: &mut Vec<String>) -> Result<(), String> {
         let manifest = entry.path().join("Cargo.toml");
         let Ok(text) = std::fs::read_to_string(&manifest) else { continue };
         let table: toml::Table = text.parse().map_err(|e| format!("{}: {e}", manifest.display()))?;
-        let name = table.get("package").and_then(|p| p.get("name")).and_then(toml::Value::as_str).unwrap_or("");
+        let name =
+            table.get("package").and_then(|p| p.get("name")).and_then(toml::Value::as_str).unwrap_or("");
         let Some(rank) = rank(name) else { continue };
-        for dependency in table.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|t| t.keys()) {
+        for dependency in
+            table.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|t| t.keys())
+        {
             let Some(below) = self::rank(dependency) else { continue };
             if below <= rank {
                 complaints.push(format!("{name} depends on {dependency}, which is not below it"));
