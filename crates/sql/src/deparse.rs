@@ -17,15 +17,32 @@ pub fn expr(e: &Expr) -> Result<String> {
         ExprKind::Const(l) => literal(l),
         ExprKind::TypeCast { arg, type_name: t } => format!("({})::{}", expr(arg)?, type_name(t)?),
         ExprKind::Collate { arg, collation } => {
-            format!("({} COLLATE {})", expr(arg)?, collation.iter().map(|n| ident(n)).collect::<Vec<_>>().join("."))
+            format!(
+                "({} COLLATE {})",
+                expr(arg)?,
+                collation.iter().map(|n| ident(n)).collect::<Vec<_>>().join(".")
+            )
         }
         ExprKind::Op { op, left: None, right } => format!("({} {})", operator(op), expr(right)?),
-        ExprKind::Op { op, left: Some(l), right } => format!("({} {} {})", expr(l)?, operator(op), expr(right)?),
+        ExprKind::Op { op, left: Some(l), right } => {
+            format!("({} {} {})", expr(l)?, operator(op), expr(right)?)
+        }
         ExprKind::OpArray { op, left, array, all } => {
-            format!("({} {} {} ({}))", expr(left)?, operator(op), if *all { "ALL" } else { "ANY" }, expr(array)?)
+            format!(
+                "({} {} {} ({}))",
+                expr(left)?,
+                operator(op),
+                if *all { "ALL" } else { "ANY" },
+                expr(array)?
+            )
         }
         ExprKind::Distinct { left, right, negated } => {
-            format!("({} IS {}DISTINCT FROM {})", expr(left)?, if *negated { "NOT " } else { "" }, expr(right)?)
+            format!(
+                "({} IS {}DISTINCT FROM {})",
+                expr(left)?,
+                if *negated { "NOT " } else { "" },
+                expr(right)?
+            )
         }
         ExprKind::NullIf { left, right } => format!("NULLIF({}, {})", expr(left)?, expr(right)?),
         ExprKind::In { left, list: l, negated } => {
@@ -45,7 +62,9 @@ pub fn expr(e: &Expr) -> Result<String> {
         ExprKind::And(args) => joined(args, " AND ")?,
         ExprKind::Or(args) => joined(args, " OR ")?,
         ExprKind::Not(arg) => format!("(NOT {})", expr(arg)?),
-        ExprKind::NullTest { arg, negated } => format!("({} IS {}NULL)", expr(arg)?, if *negated { "NOT " } else { "" }),
+        ExprKind::NullTest { arg, negated } => {
+            format!("({} IS {}NULL)", expr(arg)?, if *negated { "NOT " } else { "" })
+        }
         ExprKind::BooleanTest { arg, test } => {
             let test = match test {
                 ast::BooleanTest::IsTrue => "TRUE",

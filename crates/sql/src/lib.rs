@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
-pub mod deparse;
 pub mod bind;
+pub mod deparse;
 pub mod lexer;
 pub mod parse;

@@ -47,6 +47,8 @@ enum Command {
         /// Files or areas; all if none is named
         what: Vec<String>,
     },
+    /// Write config/quarry.toml from the settings' definitions
+    Settings,
     /// The rules about sources: sizes, heads, banned calls, direction of dependencies
     Tidy,
 }
@@ -57,6 +59,10 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(),
         Command::Golden { what, port, brief } => golden::run(&what, port, brief),
         Command::Record { what } => golden::record(&what),
+        Command::Settings => {
+            let path = quarry_testkit::paths::workspace().join("config/quarry.toml");
+            std::fs::write(path, quarry_common::settings::sample_file()).map_err(|e| e.to_string())
+        }
         Command::Tidy => tidy::run(),
     };
     match outcome {

@@ -235,6 +235,37 @@ impl Settings {
     }
 }
 
+/// The text of `config/quarry.toml`: every setting that a file can set, with its meaning and default.
+pub fn sample_file() -> String {
+    let mut out = String::from(
+        "# Every setting that quarry.toml in the data folder, `-c` or SET can change, with its default.\n\
+         # Names, units and meanings are PostgreSQL's. Generated from crates/common/src/settings; `cargo xtask settings` writes it.\n\
+         # shared_buffers and effective_cache_size are set from the machine's memory unless given: a quarter and three quarters.\n",
+    );
+    for group in GROUPS {
+        let mut defs: Vec<&SettingDef> = group.iter().filter(|d| d.context != SettingContext::Internal).collect();
+        defs.sort_by_key(|d| d.name.to_ascii_lowercase());
+        if let Some(first) = defs.first() {
+            out.push_str(&format!("\n# ---- {} ----\n", first.category));
+        }
+        for d in defs {
+            let when = match d.context {
+                SettingContext::Postmaster => " Needs a restart.",
+                SettingContext::Sighup => " For the file and the command line only.",
+                SettingContext::Superuser | SettingContext::SuperuserBackend => " Superusers only.",
+                SettingContext::Internal | SettingContext::User => "",
+            };
+            let values = match d.kind {
+                SettingKind::Enum(values) => format!(" One of: {}.", values.join(", ")),
+                _ => String::new(),
+            };
+            let default = d.parse(d.default).map(|v| d.show(&v)).unwrap_or_default();
+            out.push_str(&format!("\n# {}{values}{when}\n# {} = {default:?}\n", d.doc, d.name));
+        }
+    }
+    out
+}
+
 /// Whether `name` can be a custom setting: identifiers joined by dots, two at least.
 pub fn is_custom_name(name: &str) -> bool {
     let ident = |part: &str| {
@@ -259,6 +290,13 @@ mod tests {
             d.parse(d.default).unwrap_or_else(|e| panic!("default of {}: {e}", d.name));
             assert!(!d.doc.is_empty());
         }
+    }
+
+    #[test]
+    fn sample_file_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/quarry.toml");
+        let written = std::fs::read_to_string(path).expect("config/quarry.toml is part of the project");
+        assert!(written == sample_file(), "run `cargo xtask settings`");
     }
 
     #[test]

@@ -39,7 +39,10 @@ impl Binder<'_> {
                 }
             }
             if next.len() > SETS_MAX {
-                return Err(err!(STATEMENT_TOO_COMPLEX, "too many grouping sets present (maximum {SETS_MAX})"));
+                return Err(err!(
+                    STATEMENT_TOO_COMPLEX,
+                    "too many grouping sets present (maximum {SETS_MAX})"
+                ));
             }
             product = next;
         }
@@ -60,23 +63,35 @@ impl Binder<'_> {
         Ok(Some(product))
     }
 
-    fn item_sets(&mut self, item: &GroupItem, targets: &mut Vec<TargetEntry>, group: &mut Vec<Typed>) -> Result<Vec<Vec<usize>>> {
+    fn item_sets(
+        &mut self,
+        item: &GroupItem,
+        targets: &mut Vec<TargetEntry>,
+        group: &mut Vec<Typed>,
+    ) -> Result<Vec<Vec<usize>>> {
         Ok(match item {
             GroupItem::Empty(_) => vec![vec![]],
             GroupItem::Expr(e) => vec![self.element(e, targets, group)?],
             GroupItem::Rollup(list, _) => {
-                let elements = list.iter().map(|e| self.element(e, targets, group)).collect::<Result<Vec<_>>>()?;
+                let elements =
+                    list.iter().map(|e| self.element(e, targets, group)).collect::<Result<Vec<_>>>()?;
                 (0..=elements.len()).rev().map(|n| elements[..n].concat()).collect()
             }
             GroupItem::Cube(list, pos) => {
                 if list.len() > 12 {
                     return Err(at(err!(TOO_MANY_COLUMNS, "CUBE is limited to 12 elements"), *pos));
                 }
-                let elements = list.iter().map(|e| self.element(e, targets, group)).collect::<Result<Vec<_>>>()?;
+                let elements =
+                    list.iter().map(|e| self.element(e, targets, group)).collect::<Result<Vec<_>>>()?;
                 let n = elements.len();
                 (0..1usize << n)
                     .rev()
-                    .map(|mask| (0..n).filter(|i| mask >> (n - 1 - i) & 1 == 1).flat_map(|i| elements[i].clone()).collect())
+                    .map(|mask| {
+                        (0..n)
+                            .filter(|i| mask >> (n - 1 - i) & 1 == 1)
+                            .flat_map(|i| elements[i].clone())
+                            .collect()
+                    })
                     .collect()
             }
             GroupItem::Sets(items, _) => {
@@ -90,7 +105,12 @@ impl Binder<'_> {
     }
 
     /// An expression, or a parenthesised list that counts as one.
-    fn element(&mut self, e: &ast::Expr, targets: &mut Vec<TargetEntry>, group: &mut Vec<Typed>) -> Result<Vec<usize>> {
+    fn element(
+        &mut self,
+        e: &ast::Expr,
+        targets: &mut Vec<TargetEntry>,
+        group: &mut Vec<Typed>,
+    ) -> Result<Vec<usize>> {
         match &e.kind {
             ast::ExprKind::Row { fields, explicit: false } => {
                 fields.iter().map(|f| self.group_expr(f, targets, group)).collect()
@@ -224,7 +244,12 @@ impl Binder<'_> {
     }
 
     /// Replaces grouping expressions by their columns; errors at a column that is neither grouped nor aggregated.
-    fn replace_grouped(&mut self, e: &mut Expr, check: &Grouped<'_>, extra: &mut Vec<(ColumnId, SqlType)>) -> Result<()> {
+    fn replace_grouped(
+        &mut self,
+        e: &mut Expr,
+        check: &Grouped<'_>,
+        extra: &mut Vec<(ColumnId, SqlType)>,
+    ) -> Result<()> {
         if let Some((id, g)) = check.group.iter().find(|(_, g)| g == e) {
             *e = Expr::column(*id, g.ty());
             return Ok(());
@@ -272,7 +297,8 @@ impl Binder<'_> {
         let mut pos = NO_POS;
         if let Some(scope) = self.scopes.last() {
             for item in &scope.items {
-                let hit = item.columns.iter().find(|c| matches!(&c.expr, Expr::Column { id: i, .. } if *i == id));
+                let hit =
+                    item.columns.iter().find(|c| matches!(&c.expr, Expr::Column { id: i, .. } if *i == id));
                 if let (Some(c), Some(alias)) = (hit, &item.alias) {
                     name = format!("{alias}.{}", c.name);
                     break;
@@ -283,7 +309,10 @@ impl Binder<'_> {
         let e = if in_subquery {
             err!(GROUPING_ERROR, "subquery uses ungrouped column \"{name}\" from outer query")
         } else {
-            err!(GROUPING_ERROR, "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function")
+            err!(
+                GROUPING_ERROR,
+                "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
+            )
         };
         at(e, pos)
     }

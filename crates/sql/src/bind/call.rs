@@ -32,7 +32,12 @@ impl Binder<'_> {
         let args = self.call_args(call)?;
         let names: Vec<Option<String>> = call.args.iter().map(|a| a.name.clone()).collect();
         if call.star && args.is_empty() && !self.is_aggregate_name(&call.name)? {
-            let e = err!(WRONG_OBJECT_TYPE, "{}(*) specified, but {} is not an aggregate function", call.name.join("."), call.name.join("."));
+            let e = err!(
+                WRONG_OBJECT_TYPE,
+                "{}(*) specified, but {} is not an aggregate function",
+                call.name.join("."),
+                call.name.join(".")
+            );
             return Err(at(e, pos));
         }
         // f(column of a composite) may be field selection.
@@ -44,7 +49,9 @@ impl Binder<'_> {
         let resolved = self.resolve_function(&call.name, &args, &names, call.variadic, pos)?;
         match resolved {
             Resolved::Cast(target) => {
-                let Some(arg) = args.into_iter().next() else { return Err(Error::internal("cast without argument")) };
+                let Some(arg) = args.into_iter().next() else {
+                    return Err(Error::internal("cast without argument"));
+                };
                 let expr = self.coerce_to(arg, target, CastContext::Explicit, pos)?;
                 Ok(Typed { expr, pos })
             }
@@ -82,7 +89,11 @@ impl Binder<'_> {
         if ty == oids::UNKNOWN || !self.is_composite(ty)? || ty == oids::RECORD {
             return Ok(None);
         }
-        Ok(self.expand_record(arg.expr.clone(), arg.pos)?.into_iter().find(|(n, _)| n == name).map(|(_, e)| e))
+        Ok(self
+            .expand_record(arg.expr.clone(), arg.pos)?
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, e)| e))
     }
 
     /// A call by name with bound arguments, for forms that are calls underneath.
@@ -90,13 +101,18 @@ impl Binder<'_> {
         let names = vec![None; args.len()];
         match self.resolve_function(name, &args, &names, false, pos)? {
             Resolved::Cast(target) => {
-                let Some(arg) = args.into_iter().next() else { return Err(Error::internal("cast without argument")) };
+                let Some(arg) = args.into_iter().next() else {
+                    return Err(Error::internal("cast without argument"));
+                };
                 Ok(Typed { expr: self.coerce_to(arg, target, CastContext::Explicit, pos)?, pos })
             }
             Resolved::Function(candidate) => {
                 let ready = self.prepare(candidate, args, false, pos)?;
                 if ready.def.kind() != FunctionKind::Scalar {
-                    return Err(at(err!(WRONG_OBJECT_TYPE, "{} is not a scalar function", ready.def.name), pos));
+                    return Err(at(
+                        err!(WRONG_OBJECT_TYPE, "{} is not a scalar function", ready.def.name),
+                        pos,
+                    ));
                 }
                 Ok(Typed { expr: scalar(ready, pos), pos })
             }
@@ -104,7 +120,13 @@ impl Binder<'_> {
     }
 
     /// Orders, defaults and coerces the arguments of the chosen function.
-    pub(super) fn prepare(&mut self, candidate: Candidate, args: Vec<Typed>, variadic_call: bool, pos: Pos) -> Result<Call> {
+    pub(super) fn prepare(
+        &mut self,
+        candidate: Candidate,
+        args: Vec<Typed>,
+        variadic_call: bool,
+        pos: Pos,
+    ) -> Result<Call> {
         let def = candidate.def;
         let mut args = args;
         if let Some(order) = &candidate.order {
@@ -130,7 +152,12 @@ impl Binder<'_> {
         for (arg, ty) in args.into_iter().zip(&types) {
             // "any" takes unknown literals as text.
             let arg = if *ty == oids::ANY { self.settle_unknown(arg)? } else { arg };
-            coerced.push(self.coerce_type(arg, SqlType::of(*ty), CastContext::Implicit, CallForm::ImplicitCast)?);
+            coerced.push(self.coerce_type(
+                arg,
+                SqlType::of(*ty),
+                CastContext::Implicit,
+                CallForm::ImplicitCast,
+            )?);
         }
         let mut variadic = variadic_call;
         if let Some(from) = candidate.variadic_from
@@ -138,9 +165,9 @@ impl Binder<'_> {
         {
             let elements = coerced.split_off(from);
             let element = elements.first().map_or(def.variadic, |e| e.ty().oid);
-            let array = self
-                .array_type(element)?
-                .ok_or_else(|| err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(element)))?;
+            let array = self.array_type(element)?.ok_or_else(|| {
+                err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(element))
+            })?;
             coerced.push(Expr::Array { elements, nested: false, ty: SqlType::of(array) });
             variadic = true;
         }
@@ -185,7 +212,8 @@ impl Binder<'_> {
                 Err(at(err!(WRONG_OBJECT_TYPE, "window function {name} requires an OVER clause"), pos))
             }
             _ if call.over.is_some() => {
-                let text = format!("OVER specified, but {name} is not a window function nor an aggregate function");
+                let text =
+                    format!("OVER specified, but {name} is not a window function nor an aggregate function");
                 Err(at(err!(WRONG_OBJECT_TYPE, "{text}"), pos))
             }
             FunctionKind::Set => self.set_call(ready, pos),
@@ -222,13 +250,25 @@ impl Binder<'_> {
             Resolved::Function(c) => c,
             Resolved::Cast(_) => {
                 let name = call.name.join(".");
-                return Err(at(err!(WRONG_OBJECT_TYPE, "WITHIN GROUP specified, but {name} is not an aggregate function"), pos));
+                return Err(at(
+                    err!(
+                        WRONG_OBJECT_TYPE,
+                        "WITHIN GROUP specified, but {name} is not an aggregate function"
+                    ),
+                    pos,
+                ));
             }
         };
         let is_ordered_set = matches!(candidate.def.body, Body::Aggregate(a) if a.ordered_set);
         if !is_ordered_set {
             let name = call.name.join(".");
-            return Err(at(err!(WRONG_OBJECT_TYPE, "{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"), pos));
+            return Err(at(
+                err!(
+                    WRONG_OBJECT_TYPE,
+                    "{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"
+                ),
+                pos,
+            ));
         }
         let mut ready = self.prepare(candidate, args, call.variadic, pos)?;
         let sorted = ready.args.split_off(direct_count.min(ready.args.len()));
@@ -247,7 +287,9 @@ impl Binder<'_> {
         let level_of = |id: ColumnId| {
             (0..self.scopes.len()).rev().find(|l| {
                 self.scopes[*l].items.iter().any(|item| {
-                    let own = item.columns.iter().any(|c| walk::any(&c.expr, &|e| matches!(e, Expr::Column { id: i, .. } if *i == id)));
+                    let own = item.columns.iter().any(|c| {
+                        walk::any(&c.expr, &|e| matches!(e, Expr::Column { id: i, .. } if *i == id))
+                    });
                     own || item.system.iter().any(|(_, i, _)| *i == id)
                 })
             })
@@ -255,16 +297,26 @@ impl Binder<'_> {
         columns.into_iter().filter_map(level_of).max().unwrap_or(here)
     }
 
-    fn aggregate_call(&mut self, call: &ast::FuncCall, ready: Call, direct_args: Vec<Expr>, pos: Pos) -> Result<Expr> {
+    fn aggregate_call(
+        &mut self,
+        call: &ast::FuncCall,
+        ready: Call,
+        direct_args: Vec<Expr>,
+        pos: Pos,
+    ) -> Result<Expr> {
         let name = call.name.join(".");
         if let Body::Aggregate(a) = ready.def.body
             && a.ordered_set
             && !call.within_group
         {
-            return Err(at(err!(WRONG_OBJECT_TYPE, "WITHIN GROUP is required for ordered-set aggregate {name}"), pos));
+            return Err(at(
+                err!(WRONG_OBJECT_TYPE, "WITHIN GROUP is required for ordered-set aggregate {name}"),
+                pos,
+            ));
         }
         if ready.args.is_empty() && !call.star && direct_args.is_empty() && !call.within_group {
-            let e = err!(WRONG_OBJECT_TYPE, "{name}(*) must be used to call a parameterless aggregate function");
+            let e =
+                err!(WRONG_OBJECT_TYPE, "{name}(*) must be used to call a parameterless aggregate function");
             return Err(at(e, pos));
         }
         if call.star && call.distinct {
@@ -350,7 +402,10 @@ impl Binder<'_> {
         }
         let e = match scope.kind {
             Place::FromSubselect => {
-                err!(GROUPING_ERROR, "aggregate functions are not allowed in FROM clause of their own query level")
+                err!(
+                    GROUPING_ERROR,
+                    "aggregate functions are not allowed in FROM clause of their own query level"
+                )
             }
             kind => err!(GROUPING_ERROR, "aggregate functions are not allowed in {}", kind.clause()),
         };
@@ -366,23 +421,34 @@ impl Binder<'_> {
             return Err(at(e, pos));
         }
         if scope.in_aggregate {
-            let e = err!(FEATURE_NOT_SUPPORTED, "aggregate function calls cannot contain set-returning function calls")
-                .hint("You might be able to move the set-returning function into a LATERAL FROM item.");
+            let e = err!(
+                FEATURE_NOT_SUPPORTED,
+                "aggregate function calls cannot contain set-returning function calls"
+            )
+            .hint("You might be able to move the set-returning function into a LATERAL FROM item.");
             return Err(at(e, pos));
         }
         if scope.in_window {
-            let e = err!(FEATURE_NOT_SUPPORTED, "window function calls cannot contain set-returning function calls")
-                .hint("You might be able to move the set-returning function into a LATERAL FROM item.");
+            let e = err!(
+                FEATURE_NOT_SUPPORTED,
+                "window function calls cannot contain set-returning function calls"
+            )
+            .hint("You might be able to move the set-returning function into a LATERAL FROM item.");
             return Err(at(e, pos));
         }
         match scope.kind {
             Place::Target | Place::OrderBy | Place::GroupBy | Place::DistinctOn | Place::InsertTarget => {}
             Place::FromFunction => {
-                let e = err!(FEATURE_NOT_SUPPORTED, "set-returning functions must appear at top level of FROM");
+                let e =
+                    err!(FEATURE_NOT_SUPPORTED, "set-returning functions must appear at top level of FROM");
                 return Err(at(e, pos));
             }
             kind => {
-                let e = err!(FEATURE_NOT_SUPPORTED, "set-returning functions are not allowed in {}", kind.clause());
+                let e = err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "set-returning functions are not allowed in {}",
+                    kind.clause()
+                );
                 return Err(at(e, pos));
             }
         }
@@ -405,11 +471,17 @@ impl Binder<'_> {
         let def = ready.def;
         if !definitions.is_empty() {
             if ready.ret.oid != oids::RECORD {
-                let e = err!(SYNTAX_ERROR, "a column definition list is only allowed for functions returning \"record\"");
+                let e = err!(
+                    SYNTAX_ERROR,
+                    "a column definition list is only allowed for functions returning \"record\""
+                );
                 return Err(at(e, pos));
             }
             if !def.out_args.is_empty() {
-                let e = err!(SYNTAX_ERROR, "a column definition list is redundant for a function with OUT parameters");
+                let e = err!(
+                    SYNTAX_ERROR,
+                    "a column definition list is redundant for a function with OUT parameters"
+                );
                 return Err(at(e, pos));
             }
             return Ok((SqlType::RECORD, definitions.to_vec()));
@@ -418,7 +490,8 @@ impl Binder<'_> {
             let actual: Vec<Oid> = ready.args.iter().map(|a| a.ty().oid).collect();
             let mut columns = vec![];
             for (name, ty) in def.out_args {
-                let (_, ty) = self.settle_polymorphic(def.args, &actual[..def.args.len().min(actual.len())], *ty, pos)?;
+                let (_, ty) =
+                    self.settle_polymorphic(def.args, &actual[..def.args.len().min(actual.len())], *ty, pos)?;
                 columns.push((name.to_string(), SqlType::of(ty)));
             }
             let ty = if columns.len() == 1 { columns[0].1 } else { SqlType::RECORD };
@@ -443,10 +516,18 @@ impl Binder<'_> {
             return Ok(());
         }
         let e = if what == "equality" {
-            err!(UNDEFINED_FUNCTION, "could not identify an equality operator for type {}", self.type_name(oid))
+            err!(
+                UNDEFINED_FUNCTION,
+                "could not identify an equality operator for type {}",
+                self.type_name(oid)
+            )
         } else {
-            err!(UNDEFINED_FUNCTION, "could not identify an ordering operator for type {}", self.type_name(oid))
-                .hint("Use an explicit ordering operator or modify the query.")
+            err!(
+                UNDEFINED_FUNCTION,
+                "could not identify an ordering operator for type {}",
+                self.type_name(oid)
+            )
+            .hint("Use an explicit ordering operator or modify the query.")
         };
         Err(at(e, pos))
     }

@@ -71,7 +71,12 @@ impl Binder<'_> {
     }
 
     /// The way from `source` to `target` in a context, or none. Both differ and neither is unknown or polymorphic.
-    pub(super) fn find_pathway(&self, source: Oid, target: Oid, context: CastContext) -> Result<Option<Pathway>> {
+    pub(super) fn find_pathway(
+        &self,
+        source: Oid,
+        target: Oid,
+        context: CastContext,
+    ) -> Result<Option<Pathway>> {
         let (source, target) = (self.base_oid(source)?, self.base_oid(target)?);
         if source == target {
             return Ok(Some(Pathway::Relabel));
@@ -110,7 +115,9 @@ impl Binder<'_> {
         }
         if is_polymorphic(target) {
             return Ok(match target {
-                oids::ANYARRAY | oids::ANYCOMPATIBLEARRAY => self.element_type(source)?.is_some() || source == oids::ANYARRAY,
+                oids::ANYARRAY | oids::ANYCOMPATIBLEARRAY => {
+                    self.element_type(source)?.is_some() || source == oids::ANYARRAY
+                }
                 oids::ANYNONARRAY | oids::ANYCOMPATIBLENONARRAY => self.element_type(source)?.is_none(),
                 oids::ANYENUM => self.io.type_ref(self.base_oid(source)?)?.kind == 'e',
                 oids::ANYRANGE | oids::ANYCOMPATIBLERANGE => self.io.type_ref(source)?.kind == 'r',
@@ -124,19 +131,22 @@ impl Binder<'_> {
         if target == oids::RECORD && self.is_composite(source)? {
             return Ok(true);
         }
-        if target == oids::RECORD_ARRAY {
-            if let Some(element) = self.element_type(source)?
-                && self.is_composite(element)?
-            {
-                return Ok(true);
-            }
+        if target == oids::RECORD_ARRAY
+            && let Some(element) = self.element_type(source)?
+            && self.is_composite(element)?
+        {
+            return Ok(true);
         }
         Ok(self.find_pathway(source, target, context)?.is_some())
     }
 
     /// Whether `source` values can be used as `target` without any change (IsBinaryCoercible).
     pub(super) fn is_binary_coercible(&self, source: Oid, target: Oid) -> Result<bool> {
-        if source == target || target == oids::ANY || target == oids::ANYELEMENT || target == oids::ANYCOMPATIBLE {
+        if source == target
+            || target == oids::ANY
+            || target == oids::ANYELEMENT
+            || target == oids::ANYCOMPATIBLE
+        {
             return Ok(true);
         }
         let source = self.base_oid(source)?;
@@ -163,7 +173,13 @@ impl Binder<'_> {
     }
 
     /// Coerces to a type and modifier; errors where there is no way (42846).
-    pub(super) fn coerce_to(&mut self, value: Typed, target: SqlType, context: CastContext, pos: Pos) -> Result<Expr> {
+    pub(super) fn coerce_to(
+        &mut self,
+        value: Typed,
+        target: SqlType,
+        context: CastContext,
+        pos: Pos,
+    ) -> Result<Expr> {
         let source = value.expr.ty().oid;
         let explicit = context == CastContext::Explicit;
         if !self.can_coerce(source, target.oid, context)? {
@@ -176,7 +192,13 @@ impl Binder<'_> {
     }
 
     /// Coerces to a type (its modifier only matters to literals of intervals and to domains); the way must exist.
-    pub(super) fn coerce_type(&mut self, value: Typed, target: SqlType, context: CastContext, form: CallForm) -> Result<Expr> {
+    pub(super) fn coerce_type(
+        &mut self,
+        value: Typed,
+        target: SqlType,
+        context: CastContext,
+        form: CallForm,
+    ) -> Result<Expr> {
         let source = value.expr.ty();
         if source.oid == target.oid || target.oid == oids::ANY || is_polymorphic(target.oid) {
             return Ok(value.expr);
@@ -195,14 +217,21 @@ impl Binder<'_> {
             return self.coerce_record(value, target, context);
         }
         if matches!(target.oid, oids::RECORD | oids::RECORD_ARRAY) {
-            return Ok(Expr::Cast { arg: Box::new(value.expr), ty: target, kind: CastKind::Relabel, implicit: !explicit });
+            return Ok(Expr::Cast {
+                arg: Box::new(value.expr),
+                ty: target,
+                kind: CastKind::Relabel,
+                implicit: !explicit,
+            });
         }
         let ty = SqlType::of(target.oid);
         Ok(match self.find_pathway(source.oid, target.oid, context)? {
             Some(Pathway::Relabel) => {
                 Expr::Cast { arg: Box::new(value.expr), ty, kind: CastKind::Relabel, implicit: !explicit }
             }
-            Some(Pathway::Io) => Expr::Cast { arg: Box::new(value.expr), ty, kind: CastKind::Io, implicit: !explicit },
+            Some(Pathway::Io) => {
+                Expr::Cast { arg: Box::new(value.expr), ty, kind: CastKind::Io, implicit: !explicit }
+            }
             Some(Pathway::Function(function)) => {
                 let mut args = vec![value.expr];
                 let wanted = function.def().args.len();
@@ -217,7 +246,8 @@ impl Binder<'_> {
                 Expr::Call { function, args, ty, form, variadic: false, pos: position(value.pos) }
             }
             Some(Pathway::Array) => {
-                let (Some(from), Some(to)) = (self.element_type(source.oid)?, self.element_type(target.oid)?) else {
+                let (Some(from), Some(to)) = (self.element_type(source.oid)?, self.element_type(target.oid)?)
+                else {
                     return Err(self.cannot_cast(source.oid, target.oid, value.pos));
                 };
                 let element = Typed { expr: Expr::Placeholder { ty: SqlType::of(from) }, pos: value.pos };
@@ -251,7 +281,12 @@ impl Binder<'_> {
             }
             _ => {
                 let implicit = form != CallForm::ExplicitCast;
-                Expr::Cast { arg: Box::new(value.expr), ty: SqlType::of(base.oid), kind: CastKind::Io, implicit }
+                Expr::Cast {
+                    arg: Box::new(value.expr),
+                    ty: SqlType::of(base.oid),
+                    kind: CastKind::Io,
+                    implicit,
+                }
             }
         };
         if base.oid != target.oid {
@@ -271,7 +306,8 @@ impl Binder<'_> {
         }
         if let Some(element) = self.element_type(target.oid)? {
             let inner = Expr::Placeholder { ty: SqlType::of(element) };
-            let coerced = self.coerce_typmod(inner.clone(), SqlType::with_typmod(element, target.typmod), form)?;
+            let coerced =
+                self.coerce_typmod(inner.clone(), SqlType::with_typmod(element, target.typmod), form)?;
             if coerced == inner {
                 return Ok(expr);
             }
@@ -279,14 +315,23 @@ impl Binder<'_> {
             let implicit = form != CallForm::ExplicitCast;
             return Ok(Expr::Cast { arg: Box::new(expr), ty: target, kind, implicit });
         }
-        let Some(function) = registry::cast(target.oid, target.oid).and_then(|c| registry::function(c.function)) else {
+        let Some(function) =
+            registry::cast(target.oid, target.oid).and_then(|c| registry::function(c.function))
+        else {
             return Ok(expr);
         };
         let mut args = vec![expr, Expr::Const { value: Datum::I32(target.typmod), ty: SqlType::INT4 }];
         if function.args.len() >= 3 {
             args.push(Expr::bool_const(form == CallForm::ExplicitCast));
         }
-        Ok(Expr::Call { function: FunctionRef::Builtin(function), args, ty: target, form, variadic: false, pos: None })
+        Ok(Expr::Call {
+            function: FunctionRef::Builtin(function),
+            args,
+            ty: target,
+            form,
+            variadic: false,
+            pos: None,
+        })
     }
 
     /// Wraps a value of the base type in the domain's checks (those of the domains it is made of included).
@@ -305,7 +350,11 @@ impl Binder<'_> {
             }
             at_type = next.oid;
         }
-        let kind = CastKind::Domain { domain_name: name.unwrap_or_default(), not_null: must_be_present, checks: conditions };
+        let kind = CastKind::Domain {
+            domain_name: name.unwrap_or_default(),
+            not_null: must_be_present,
+            checks: conditions,
+        };
         Ok(Expr::Cast { arg: Box::new(value), ty: domain, kind, implicit })
     }
 
@@ -313,7 +362,12 @@ impl Binder<'_> {
     fn coerce_record(&mut self, value: Typed, target: SqlType, context: CastContext) -> Result<Expr> {
         let columns = self.io.names.composite_columns(target.oid)?;
         let Expr::Row { fields, .. } = value.expr else {
-            return Ok(Expr::Cast { arg: Box::new(value.expr), ty: target, kind: CastKind::Row, implicit: false });
+            return Ok(Expr::Cast {
+                arg: Box::new(value.expr),
+                ty: target,
+                kind: CastKind::Row,
+                implicit: false,
+            });
         };
         if fields.len() != columns.len() {
             let what = if fields.len() < columns.len() { "few" } else { "many" };
@@ -328,8 +382,12 @@ impl Binder<'_> {
             .map(|(i, (field, ty))| {
                 let from = field.ty().oid;
                 if !self.can_coerce(from, ty.oid, context)? {
-                    let detail =
-                        format!("Cannot cast type {} to {} in column {}.", self.type_name(from), self.type_name(ty.oid), i + 1);
+                    let detail = format!(
+                        "Cannot cast type {} to {} in column {}.",
+                        self.type_name(from),
+                        self.type_name(ty.oid),
+                        i + 1
+                    );
                     return Err(self.cannot_cast(oids::RECORD, target.oid, value.pos).detail(detail));
                 }
                 self.coerce_to(Typed { expr: field, pos: value.pos }, *ty, context, value.pos)

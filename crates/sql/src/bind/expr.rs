@@ -1,6 +1,6 @@
 //! Expressions (PostgreSQL: parse_expr.c).
 
-use super::coerce::{at, position};
+use super::coerce::at;
 use super::scope::ExprKind as Place;
 use super::{Binder, Scope, Typed};
 use crate::ast::{self, ExprKind, Literal, NO_POS, OpName, Pos, SubLinkKind};
@@ -25,7 +25,9 @@ impl Binder<'_> {
             ExprKind::TypeCast { arg, type_name } => return self.type_cast(arg, type_name, pos),
             ExprKind::Collate { arg, collation } => return self.collate(arg, collation, pos),
             ExprKind::Op { op, left, right } => return self.operator_expr(op, left.as_deref(), right, pos),
-            ExprKind::OpArray { op, left, array, all } => self.array_comparison(op, left, array, *all, pos)?,
+            ExprKind::OpArray { op, left, array, all } => {
+                self.array_comparison(op, left, array, *all, pos)?
+            }
             ExprKind::Distinct { left, right, negated } => self.distinct(left, right, *negated, pos)?,
             ExprKind::NullIf { left, right } => self.null_if(left, right, pos)?,
             ExprKind::In { left, list, negated } => self.in_list(left, list, *negated, pos)?,
@@ -112,7 +114,9 @@ impl Binder<'_> {
             let (schema, table) = match names {
                 [t] => (None, t.as_str()),
                 [s, t] => (Some(s.as_str()), t.as_str()),
-                _ => return Err(at(err!(SYNTAX_ERROR, "row expansion via \"*\" is not supported here"), pos)),
+                _ => {
+                    return Err(at(err!(SYNTAX_ERROR, "row expansion via \"*\" is not supported here"), pos));
+                }
             };
             return match self.find_item(schema, table, pos)? {
                 Some(item) => {
@@ -142,7 +146,11 @@ impl Binder<'_> {
             [schema, table, name] => self.qualified(Some(schema), table, name, pos),
             [_, schema, table, name] => self.qualified(Some(schema), table, name, pos),
             _ => {
-                let e = err!(SYNTAX_ERROR, "improper qualified name (too many dotted names): {}", names.join("."));
+                let e = err!(
+                    SYNTAX_ERROR,
+                    "improper qualified name (too many dotted names): {}",
+                    names.join(".")
+                );
                 Err(at(e, pos))
             }
         }
@@ -196,7 +204,11 @@ impl Binder<'_> {
         let value = self.settle_unknown(value)?;
         let (category, _) = self.category(self.base_oid(value.expr.ty().oid)?)?;
         if category != 'S' && self.element_type(value.expr.ty().oid)?.is_none() {
-            let e = err!(DATATYPE_MISMATCH, "collations are not supported by type {}", self.type_name(value.expr.ty().oid));
+            let e = err!(
+                DATATYPE_MISMATCH,
+                "collations are not supported by type {}",
+                self.type_name(value.expr.ty().oid)
+            );
             return Err(at(e, pos));
         }
         let name = collation.last().map_or("", String::as_str);
@@ -232,8 +244,16 @@ impl Binder<'_> {
         Ok(Expr::IsBool { arg: Box::new(self.coerce_to_boolean(bound, name)?), test })
     }
 
-    fn between(&mut self, arg: &ast::Expr, low: &ast::Expr, high: &ast::Expr, negated: bool, symmetric: bool, pos: Pos) -> Result<Expr> {
-        let mut pair = |b: &mut Self, low: &ast::Expr, high: &ast::Expr| -> Result<Expr> {
+    fn between(
+        &mut self,
+        arg: &ast::Expr,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        negated: bool,
+        symmetric: bool,
+        pos: Pos,
+    ) -> Result<Expr> {
+        let pair = |b: &mut Self, low: &ast::Expr, high: &ast::Expr| -> Result<Expr> {
             let (lower, upper) = if negated { ("<", ">") } else { (">=", "<=") };
             let first = b.operator_expr(&OpName::bare(lower), Some(arg), low, pos)?.expr;
             let second = b.operator_expr(&OpName::bare(upper), Some(arg), high, pos)?.expr;
@@ -264,7 +284,8 @@ impl Binder<'_> {
         let refs: Vec<&Typed> = values.iter().collect();
         let oid = self.common_type(&refs, construct)?;
         let ty = SqlType::with_typmod(oid, self.common_typmod(&refs, oid));
-        let out = values.into_iter().map(|v| self.coerce_to_common(v, oid, construct)).collect::<Result<_>>()?;
+        let out =
+            values.into_iter().map(|v| self.coerce_to_common(v, oid, construct)).collect::<Result<_>>()?;
         Ok((out, ty))
     }
 
@@ -360,7 +381,11 @@ impl Binder<'_> {
         match array {
             Some(array) => Ok(Expr::Array { elements, nested: is_array, ty: SqlType::of(array) }),
             None => {
-                let e = err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(ty.oid));
+                let e = err!(
+                    UNDEFINED_OBJECT,
+                    "could not find array type for data type {}",
+                    self.type_name(ty.oid)
+                );
                 Err(at(e, pos))
             }
         }
@@ -387,7 +412,12 @@ impl Binder<'_> {
         let bound = self.nested(|b| b.subquery(&link.query))?;
         let output: Vec<_> = bound.output.iter().map(|(id, _, _)| *id).collect();
         let make = |kind, ty, output| {
-            Expr::Subquery(Box::new(SubqueryExpr { kind, plan: SubqueryPlan::Logical(Box::new(bound.plan.clone())), output, ty }))
+            Expr::Subquery(Box::new(SubqueryExpr {
+                kind,
+                plan: SubqueryPlan::Logical(Box::new(bound.plan.clone())),
+                output,
+                ty,
+            }))
         };
         match link.kind {
             SubLinkKind::Exists => Ok(make(SubqueryKind::Exists, SqlType::BOOL, output)),
@@ -411,7 +441,11 @@ impl Binder<'_> {
                 match array {
                     Some(array) => Ok(make(SubqueryKind::Array, SqlType::of(array), output)),
                     None => {
-                        let e = err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(ty.oid));
+                        let e = err!(
+                            UNDEFINED_OBJECT,
+                            "could not find array type for data type {}",
+                            self.type_name(ty.oid)
+                        );
                         Err(at(e, pos))
                     }
                 }
@@ -423,10 +457,17 @@ impl Binder<'_> {
                     bail_at(err!(SYNTAX_ERROR, "subquery has too {what} columns"), pos)?;
                 }
                 let op = link.op.clone().unwrap_or_else(|| OpName::bare("="));
-                let right: Vec<Typed> =
-                    bound.output.iter().map(|(id, _, ty)| Typed { expr: Expr::column(*id, *ty), pos: NO_POS }).collect();
+                let right: Vec<Typed> = bound
+                    .output
+                    .iter()
+                    .map(|(id, _, ty)| Typed { expr: Expr::column(*id, *ty), pos: NO_POS })
+                    .collect();
                 let tests = self.row_tests(&op, left, right, pos)?;
-                let kind = if link.kind == SubLinkKind::Any { SubqueryKind::Any { tests } } else { SubqueryKind::All { tests } };
+                let kind = if link.kind == SubLinkKind::Any {
+                    SubqueryKind::Any { tests }
+                } else {
+                    SubqueryKind::All { tests }
+                };
                 Ok(make(kind, SqlType::BOOL, output))
             }
         }
@@ -450,7 +491,15 @@ impl Binder<'_> {
         for (l, r) in left.into_iter().zip(right) {
             let test = self.make_operator(op, Some(l), r, pos)?;
             if test.expr.ty().oid != oids::BOOL {
-                bail_at(err!(DATATYPE_MISMATCH, "operator {} must return type boolean, not type {}", op.display(), self.type_name(test.expr.ty().oid)), pos)?;
+                bail_at(
+                    err!(
+                        DATATYPE_MISMATCH,
+                        "operator {} must return type boolean, not type {}",
+                        op.display(),
+                        self.type_name(test.expr.ty().oid)
+                    ),
+                    pos,
+                )?;
             }
             tests.push(test.expr);
         }
@@ -476,19 +525,22 @@ impl Binder<'_> {
             Place::IndexPredicate => "index predicate",
             Place::Generated => "column generation expression",
             Place::Parameter => "EXECUTE parameter",
-            Place::AlterColumn => "transform expression",
-            Place::CopyWhere => "COPY FROM WHERE condition",
             _ => return None,
         })
     }
 
     /// `x IS [NOT] DISTINCT FROM y`; rows field by field.
     fn distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool, pos: Pos) -> Result<Expr> {
-        if let (ExprKind::Row { fields: l, .. }, ExprKind::Row { fields: r, .. }) = (&left.kind, &right.kind) {
+        if let (ExprKind::Row { fields: l, .. }, ExprKind::Row { fields: r, .. }) = (&left.kind, &right.kind)
+        {
             if l.len() != r.len() {
                 bail_at(err!(SYNTAX_ERROR, "unequal number of entries in row expressions"), pos)?;
             }
-            let parts = l.iter().zip(r).map(|(l, r)| self.distinct(l, r, negated, pos)).collect::<Result<Vec<_>>>()?;
+            let parts = l
+                .iter()
+                .zip(r)
+                .map(|(l, r)| self.distinct(l, r, negated, pos))
+                .collect::<Result<Vec<_>>>()?;
             return Ok(if negated { Expr::And(parts) } else { Expr::Or(parts) });
         }
         // A NULL literal on one side is a null test.
@@ -500,24 +552,32 @@ impl Binder<'_> {
             }
         }
         let (l, r) = (self.expr(left)?, self.expr(right)?);
-        let (l, r, equals, operator) = self.equality(l, r, pos, "IS DISTINCT FROM requires = operator to yield boolean")?;
+        let (l, r, equals, operator) =
+            self.equality(l, r, pos, "IS DISTINCT FROM requires = operator to yield boolean")?;
         Ok(Expr::IsDistinct { left: Box::new(l), right: Box::new(r), equals, operator, negated })
     }
 
     fn null_if(&mut self, left: &ast::Expr, right: &ast::Expr, pos: Pos) -> Result<Expr> {
         let (l, r) = (self.expr(left)?, self.expr(right)?);
-        let (l, r, equals, operator) = self.equality(l, r, pos, "NULLIF requires = operator to yield boolean")?;
+        let (l, r, equals, operator) =
+            self.equality(l, r, pos, "NULLIF requires = operator to yield boolean")?;
         let ty = l.ty();
         Ok(Expr::NullIf { left: Box::new(l), right: Box::new(r), equals, operator, ty })
     }
 
     /// `left = right` taken apart: coerced sides, function, operator.
-    fn equality(&mut self, left: Typed, right: Typed, pos: Pos, complaint: &str) -> Result<(Expr, Expr, quarry_plan::FunctionRef, quarry_common::Oid)> {
+    fn equality(
+        &mut self,
+        left: Typed,
+        right: Typed,
+        pos: Pos,
+        complaint: &str,
+    ) -> Result<(Expr, Expr, quarry_plan::FunctionRef, quarry_common::Oid)> {
         let test = self.make_operator(&OpName::bare("="), Some(left), right, pos)?;
         match test.expr {
-            Expr::Call { function, mut args, form: quarry_plan::CallForm::Operator(operator), ty, .. }
-                if ty.oid == oids::BOOL && args.len() == 2 =>
-            {
+            Expr::Call {
+                function, mut args, form: quarry_plan::CallForm::Operator(operator), ty, ..
+            } if ty.oid == oids::BOOL && args.len() == 2 => {
                 let r = args.pop().expect("two arguments");
                 let l = args.pop().expect("two arguments");
                 Ok((l, r, function, operator))
@@ -559,7 +619,9 @@ impl Binder<'_> {
             [t] => (None, t.as_str()),
             [s, t] => (Some(s.as_str()), t.as_str()),
             [_, s, t] => (Some(s.as_str()), t.as_str()),
-            _ => bail!(SYNTAX_ERROR, "improper qualified name (too many dotted names): {}.*", names.join(".")),
+            _ => {
+                bail!(SYNTAX_ERROR, "improper qualified name (too many dotted names): {}.*", names.join("."))
+            }
         };
         if let Some(item) = self.find_item(schema, table, e.pos)? {
             return Ok(self.expand_item(item, e.pos));
@@ -583,7 +645,11 @@ impl Binder<'_> {
             let e = if ty.oid == oids::RECORD {
                 err!(UNDEFINED_COLUMN, "record type has not been registered")
             } else {
-                err!(WRONG_OBJECT_TYPE, "column notation .* applied to type {}, which is not a composite type", self.type_name(ty.oid))
+                err!(
+                    WRONG_OBJECT_TYPE,
+                    "column notation .* applied to type {}, which is not a composite type",
+                    self.type_name(ty.oid)
+                )
             };
             return Err(at(e, pos));
         }
@@ -606,9 +672,4 @@ impl Scope {
     pub(crate) fn position_of(&self, id: quarry_plan::ColumnId) -> Pos {
         self.column_uses.iter().find(|(c, _)| *c == id).map_or(NO_POS, |(_, p)| *p)
     }
-}
-
-/// For `Expr::Call`'s position field.
-pub(super) fn call_position(pos: Pos) -> Option<u32> {
-    position(pos)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 impl Binder<'_> {
     /// The whole FROM clause: its items joined without conditions.
-    pub(super) fn from_clause(&mut self, from: &[TableRef]) -> Result<LogicalPlan> {
+    pub(super) fn bind_from_clause(&mut self, from: &[TableRef]) -> Result<LogicalPlan> {
         let mut plan: Option<LogicalPlan> = None;
         for item in from {
             let already = self.scope().items.len();
@@ -24,13 +24,16 @@ impl Binder<'_> {
                 i.lateral_only = true;
                 i.lateral_ok = true;
             }
-            let next = self.from_item(item)?;
+            let next = self.bind_from_item(item)?;
             self.check_duplicate_aliases(already, item.pos())?;
             plan = Some(match plan {
                 None => next,
-                Some(left) => {
-                    LogicalPlan::Join { kind: JoinKind::Inner, left: Box::new(left), right: Box::new(next), on: vec![] }
-                }
+                Some(left) => LogicalPlan::Join {
+                    kind: JoinKind::Inner,
+                    left: Box::new(left),
+                    right: Box::new(next),
+                    on: vec![],
+                },
             });
         }
         for i in &mut self.scope().items {
@@ -44,7 +47,8 @@ impl Binder<'_> {
         let items = &self.scope().items;
         for (i, new) in items.iter().enumerate().skip(from) {
             for old in &items[..i] {
-                if !(new.table_visible && old.table_visible) || new.alias.is_none() || new.alias != old.alias {
+                if !(new.table_visible && old.table_visible) || new.alias.is_none() || new.alias != old.alias
+                {
                     continue;
                 }
                 // Tables of different schemas can be told apart by qualification.
@@ -61,35 +65,37 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn from_item(&mut self, item: &TableRef) -> Result<LogicalPlan> {
+    fn bind_from_item(&mut self, item: &TableRef) -> Result<LogicalPlan> {
         self.nested(|b| match item {
-            TableRef::Relation(r) => b.from_relation(r),
-            TableRef::Subquery(s) => b.from_subquery(s),
-            TableRef::Function(f) => b.from_function(f),
-            TableRef::Join(j) => b.from_join(j),
+            TableRef::Relation(r) => b.bind_from_relation(r),
+            TableRef::Subquery(s) => b.bind_from_subquery(s),
+            TableRef::Function(f) => b.bind_from_function(f),
+            TableRef::Join(j) => b.bind_from_join(j),
             TableRef::TableSample(s) => Err(at(Error::unsupported("TABLESAMPLE"), s.pos)),
             TableRef::XmlTable(x) => Err(at(Error::unsupported("XMLTABLE"), x.pos)),
         })
     }
 
-    fn from_relation(&mut self, r: &ast::RangeVar) -> Result<LogicalPlan> {
+    fn bind_from_relation(&mut self, r: &ast::RangeVar) -> Result<LogicalPlan> {
         if r.schema.is_none()
             && let Some(cte) = self.ctes.iter().rev().find(|c| c.name == r.name).cloned()
         {
-            return self.from_cte(r, cte);
+            return self.bind_from_cte(r, cte);
         }
         let parts: Vec<String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect();
         let relation = self.lock_for_read(&parts, r.pos)?;
         match relation.kind {
-            RelKind::View => self.from_view(r, &relation),
-            RelKind::Index => {
-                Err(at(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
-                    .detail("This operation is not supported for indexes."), r.pos))
-            }
-            RelKind::CompositeType => {
-                Err(at(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
-                    .detail("This operation is not supported for composite types."), r.pos))
-            }
+            RelKind::View => self.bind_from_view(r, &relation),
+            RelKind::Index => Err(at(
+                err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
+                    .detail("This operation is not supported for indexes."),
+                r.pos,
+            )),
+            RelKind::CompositeType => Err(at(
+                err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
+                    .detail("This operation is not supported for composite types."),
+                r.pos,
+            )),
             RelKind::Table | RelKind::Toast | RelKind::MaterializedView | RelKind::Sequence => {
                 let alias = r.alias.as_ref();
                 let name = alias.map_or(relation.name.clone(), |a| a.name.clone());
@@ -148,9 +154,10 @@ impl Binder<'_> {
         (LogicalPlan::Scan { relation: relation.clone(), alias: alias.to_string(), columns }, item)
     }
 
-    fn from_cte(&mut self, r: &ast::RangeVar, cte: VisibleCte) -> Result<LogicalPlan> {
+    fn bind_from_cte(&mut self, r: &ast::RangeVar, cte: VisibleCte) -> Result<LogicalPlan> {
         if !cte.has_rows {
-            let e = err!(FEATURE_NOT_SUPPORTED, "WITH query \"{}\" does not have a RETURNING clause", cte.name);
+            let e =
+                err!(FEATURE_NOT_SUPPORTED, "WITH query \"{}\" does not have a RETURNING clause", cte.name);
             return Err(at(e, r.pos));
         }
         self.cte_references[cte.id.0 as usize] += 1;
@@ -175,12 +182,18 @@ impl Binder<'_> {
     }
 
     /// A view is its query, bound in a namespace of its own.
-    fn from_view(&mut self, r: &ast::RangeVar, view: &Arc<Relation>) -> Result<LogicalPlan> {
+    fn bind_from_view(&mut self, r: &ast::RangeVar, view: &Arc<Relation>) -> Result<LogicalPlan> {
         if self.views.contains(&view.oid) {
-            let e = err!(INVALID_OBJECT_DEFINITION, "infinite recursion detected in rules for relation \"{}\"", view.name);
+            let e = err!(
+                INVALID_OBJECT_DEFINITION,
+                "infinite recursion detected in rules for relation \"{}\"",
+                view.name
+            );
             return Err(e);
         }
-        let Some(sql) = &view.view_sql else { return Err(Error::internal(format!("view {} has no query", view.name))) };
+        let Some(sql) = &view.view_sql else {
+            return Err(Error::internal(format!("view {} has no query", view.name)));
+        };
         let bound = self.bind_view(view, sql)?;
         let alias = r.alias.as_ref().map_or(view.name.clone(), |a| a.name.clone());
         let live = view.columns.iter().filter(|c| !c.dropped);
@@ -228,10 +241,12 @@ impl Binder<'_> {
         })
     }
 
-    fn from_subquery(&mut self, s: &ast::RangeSubquery) -> Result<LogicalPlan> {
+    fn bind_from_subquery(&mut self, s: &ast::RangeSubquery) -> Result<LogicalPlan> {
         let Some(alias) = &s.alias else {
             let (what, example) = match s.query.body {
-                ast::QueryBody::Values(_) => ("VALUES in FROM must have an alias", "For example, FROM (VALUES ...) [AS] foo."),
+                ast::QueryBody::Values(_) => {
+                    ("VALUES in FROM must have an alias", "For example, FROM (VALUES ...) [AS] foo.")
+                }
                 _ => ("subquery in FROM must have an alias", "For example, FROM (SELECT ...) [AS] foo."),
             };
             return Err(at(err!(SYNTAX_ERROR, "{what}").hint(example), s.pos));
@@ -267,11 +282,11 @@ impl Binder<'_> {
         Ok(LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.name.clone() })
     }
 
-    fn from_function(&mut self, f: &ast::RangeFunction) -> Result<LogicalPlan> {
+    fn bind_from_function(&mut self, f: &ast::RangeFunction) -> Result<LogicalPlan> {
         let kind = std::mem::replace(&mut self.scope().kind, Place::FromFunction);
         // Functions in FROM may always look to their left.
         let active = std::mem::replace(&mut self.scope().lateral_active, true);
-        let result = self.from_function_inner(f);
+        let result = self.bind_from_function_inner(f);
         self.scope().kind = kind;
         self.scope().lateral_active = active;
         let (plan, item) = result?;
@@ -279,14 +294,18 @@ impl Binder<'_> {
         Ok(plan)
     }
 
-    fn from_function_inner(&mut self, f: &ast::RangeFunction) -> Result<(LogicalPlan, NsItem)> {
+    fn bind_from_function_inner(&mut self, f: &ast::RangeFunction) -> Result<(LogicalPlan, NsItem)> {
         let mut calls: Vec<(SetCall, Vec<ColumnId>)> = vec![];
         let mut columns: Vec<NsColumn> = vec![];
         let mut scalar_single = false;
         let alias_name = f.alias.as_ref().map(|a| a.name.clone());
         let mut first_name = None;
         for item in &f.functions {
-            let definitions = if item.column_definitions.is_empty() { &f.column_definitions } else { &item.column_definitions };
+            let definitions = if item.column_definitions.is_empty() {
+                &f.column_definitions
+            } else {
+                &item.column_definitions
+            };
             let definitions: Vec<(String, SqlType)> = definitions
                 .iter()
                 .map(|d| Ok((d.name.clone(), self.type_name_to_type(&d.type_name)?)))
@@ -330,7 +349,11 @@ impl Binder<'_> {
                 source: None,
                 not_null: true,
             });
-            columns.push(NsColumn { name: "ordinality".into(), expr: Expr::column(id, SqlType::INT8), hidden: false });
+            columns.push(NsColumn {
+                name: "ordinality".into(),
+                expr: Expr::column(id, SqlType::INT8),
+                hidden: false,
+            });
             id
         });
         let mut item = NsItem::new(Some(alias.clone()), columns);
@@ -340,7 +363,12 @@ impl Binder<'_> {
     }
 
     /// One function of FROM: its call, its columns, and whether it gives one scalar column.
-    fn function_item(&mut self, e: &ast::Expr, definitions: &[(String, SqlType)], name: &str) -> Result<(SetCall, Vec<(String, SqlType)>, bool)> {
+    fn function_item(
+        &mut self,
+        e: &ast::Expr,
+        definitions: &[(String, SqlType)],
+        name: &str,
+    ) -> Result<(SetCall, Vec<(String, SqlType)>, bool)> {
         if let ast::ExprKind::FuncCall(call) = &e.kind
             && call.over.is_none()
             && !call.within_group
@@ -348,29 +376,39 @@ impl Binder<'_> {
         {
             let args = call.args.iter().map(|a| self.expr(&a.expr)).collect::<Result<Vec<_>>>()?;
             let names: Vec<Option<String>> = call.args.iter().map(|a| a.name.clone()).collect();
-            if let Resolved::Function(candidate) = self.resolve_function(&call.name, &args, &names, call.variadic, e.pos)? {
+            if let Resolved::Function(candidate) =
+                self.resolve_function(&call.name, &args, &names, call.variadic, e.pos)?
+            {
                 match candidate.def.kind() {
                     FunctionKind::Aggregate => {
-                        let e2 = err!(GROUPING_ERROR, "aggregate functions are not allowed in functions in FROM");
+                        let e2 =
+                            err!(GROUPING_ERROR, "aggregate functions are not allowed in functions in FROM");
                         return Err(at(e2, e.pos));
                     }
                     FunctionKind::Window => {
-                        let e2 = err!(WINDOWING_ERROR, "window functions are not allowed in functions in FROM");
+                        let e2 =
+                            err!(WINDOWING_ERROR, "window functions are not allowed in functions in FROM");
                         return Err(at(e2, e.pos));
                     }
                     FunctionKind::Set | FunctionKind::Scalar => {}
                 }
                 let ready = self.prepare(candidate, args, call.variadic, e.pos)?;
                 if ready.ret.oid == oids::RECORD && definitions.is_empty() && ready.def.out_args.is_empty() {
-                    let e2 = err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\"");
+                    let e2 = err!(
+                        SYNTAX_ERROR,
+                        "a column definition list is required for functions returning \"record\""
+                    );
                     return Err(at(e2, e.pos));
                 }
                 let (_, columns) = self.set_columns(&ready, definitions, e.pos)?;
-                let is_scalar = columns.len() == 1 && ready.def.out_args.is_empty() && definitions.is_empty()
+                let is_scalar = columns.len() == 1
+                    && ready.def.out_args.is_empty()
+                    && definitions.is_empty()
                     && !self.is_composite(ready.ret.oid)?
                     || ready.def.out_args.len() == 1;
                 let types = columns.iter().map(|(_, t)| *t).collect();
-                let call = SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns: types };
+                let call =
+                    SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns: types };
                 return Ok((call, columns, is_scalar));
             }
         }
@@ -385,18 +423,19 @@ impl Binder<'_> {
         }
     }
 
-    fn from_join(&mut self, j: &ast::JoinExpr) -> Result<LogicalPlan> {
+    fn bind_from_join(&mut self, j: &ast::JoinExpr) -> Result<LogicalPlan> {
         let first = self.scope().items.len();
-        let left = self.from_item(&j.left)?;
+        let left = self.bind_from_item(&j.left)?;
         let middle = self.scope().items.len();
         // The right side may refer to the left laterally; not if the join could make left rows up.
         let lateral_ok = matches!(j.kind, ast::JoinKind::Inner | ast::JoinKind::Left);
-        let saved: Vec<(bool, bool)> = self.scope().items[first..middle].iter().map(|i| (i.lateral_only, i.lateral_ok)).collect();
+        let saved: Vec<(bool, bool)> =
+            self.scope().items[first..middle].iter().map(|i| (i.lateral_only, i.lateral_ok)).collect();
         for i in &mut self.scope().items[first..middle] {
             i.lateral_only = true;
             i.lateral_ok = lateral_ok;
         }
-        let right = self.from_item(&j.right)?;
+        let right = self.bind_from_item(&j.right)?;
         for (i, (only, ok)) in self.scope().items[first..middle].iter_mut().zip(saved) {
             i.lateral_only = only;
             i.lateral_ok = ok;
@@ -404,7 +443,9 @@ impl Binder<'_> {
         self.check_duplicate_aliases(middle, j.right.pos())?;
         let using: Option<Vec<(String, Pos)>> = match &j.condition {
             _ if j.natural => Some(self.natural_columns(first, middle)),
-            JoinCondition::Using { columns, .. } => Some(columns.iter().map(|n| (n.value.clone(), n.pos)).collect()),
+            JoinCondition::Using { columns, .. } => {
+                Some(columns.iter().map(|n| (n.value.clone(), n.pos)).collect())
+            }
             _ => None,
         };
         let kind = match j.kind {
@@ -466,12 +507,22 @@ impl Binder<'_> {
     }
 
     /// USING: equalities, and an unnamed item with the merged columns that hides the sides' own from bare names and `*`.
-    fn join_using(&mut self, first: usize, middle: usize, using: &[(String, Pos)], kind: JoinKind, pos: Pos) -> Result<Vec<Expr>> {
+    fn join_using(
+        &mut self,
+        first: usize,
+        middle: usize,
+        using: &[(String, Pos)],
+        kind: JoinKind,
+        pos: Pos,
+    ) -> Result<Vec<Expr>> {
         let mut on = vec![];
         let mut merged = vec![];
         for (i, (name, p)) in using.iter().enumerate() {
             if using[..i].iter().any(|(n, _)| n == name) {
-                return Err(at(err!(DUPLICATE_COLUMN, "column name \"{name}\" appears more than once in USING clause"), *p));
+                return Err(at(
+                    err!(DUPLICATE_COLUMN, "column name \"{name}\" appears more than once in USING clause"),
+                    *p,
+                ));
             }
             let l = self.using_column(first..middle, name, "left", *p)?;
             let end = self.scope().items.len();
@@ -496,7 +547,12 @@ impl Binder<'_> {
         let items = &mut self.scope().items[first..];
         let mut rest: Vec<NsColumn> = vec![];
         for item in items.iter_mut().filter(|i| i.columns_visible) {
-            rest.extend(item.columns.iter().filter(|c| !c.hidden && !using.iter().any(|(n, _)| *n == c.name)).cloned());
+            rest.extend(
+                item.columns
+                    .iter()
+                    .filter(|c| !c.hidden && !using.iter().any(|(n, _)| *n == c.name))
+                    .cloned(),
+            );
             item.columns_visible = false;
         }
         merged.extend(rest);
@@ -504,7 +560,13 @@ impl Binder<'_> {
         Ok(on)
     }
 
-    fn using_column(&mut self, range: std::ops::Range<usize>, name: &str, side: &str, pos: Pos) -> Result<Expr> {
+    fn using_column(
+        &mut self,
+        range: std::ops::Range<usize>,
+        name: &str,
+        side: &str,
+        pos: Pos,
+    ) -> Result<Expr> {
         let items = &self.scope().items[range];
         let mut hits = items
             .iter()
@@ -513,11 +575,17 @@ impl Binder<'_> {
         match (hits.next(), hits.next()) {
             (Some(c), None) => Ok(c.expr.clone()),
             (Some(_), Some(_)) => {
-                let e = err!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table");
+                let e = err!(
+                    AMBIGUOUS_COLUMN,
+                    "common column name \"{name}\" appears more than once in {side} table"
+                );
                 Err(at(e, pos))
             }
             _ => {
-                let e = err!(UNDEFINED_COLUMN, "column \"{name}\" specified in USING clause does not exist in {side} table");
+                let e = err!(
+                    UNDEFINED_COLUMN,
+                    "column \"{name}\" specified in USING clause does not exist in {side} table"
+                );
                 Err(at(e, pos))
             }
         }
@@ -563,15 +631,17 @@ fn apply_alias_columns(item: &mut NsItem, alias: Option<&Alias>, pos: Pos) -> Re
 /// `unnest(a, b)` taken apart into one call per array; anything else as it is.
 fn split_unnest(e: &ast::Expr) -> Vec<ast::Expr> {
     match &e.kind {
-        ast::ExprKind::FuncCall(f) if f.args.len() > 1 && f.name.last().is_some_and(|n| n == "unnest") && !f.variadic => f
-            .args
-            .iter()
-            .map(|a| {
-                let one = ast::FuncCall { args: vec![a.clone()], ..(**f).clone() };
-                ast::Expr::new(ast::ExprKind::FuncCall(Box::new(one)), e.pos)
-            })
-            .collect(),
+        ast::ExprKind::FuncCall(f)
+            if f.args.len() > 1 && f.name.last().is_some_and(|n| n == "unnest") && !f.variadic =>
+        {
+            f.args
+                .iter()
+                .map(|a| {
+                    let one = ast::FuncCall { args: vec![a.clone()], ..(**f).clone() };
+                    ast::Expr::new(ast::ExprKind::FuncCall(Box::new(one)), e.pos)
+                })
+                .collect()
+        }
         _ => vec![e.clone()],
     }
 }
-

@@ -1,15 +1,17 @@
 //! INSERT (PostgreSQL: analyze.c, rewriteHandler.c for defaults, plancat.c for ON CONFLICT inference).
 
 use super::coerce::at;
-use super::scope::{ExprKind as Place, NsItem, Scope, SYSTEM_COLUMNS};
+use super::scope::{ExprKind as Place, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{Binder, Bound, Typed};
-use crate::ast::{self, ConflictAction, ConflictTarget, ExprKind, InsertSource, NO_POS, Overriding, Pos, QueryBody};
+use crate::ast::{
+    self, ConflictAction, ConflictTarget, ExprKind, InsertSource, NO_POS, Overriding, Pos, QueryBody,
+};
 use quarry_catalog::{Identity, LockMode, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_functions::{CastContext, registry};
 use quarry_plan::{
-    BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction, Returning,
-    ScanColumn, TableWrite,
+    BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction,
+    Returning, ScanColumn, TableWrite,
 };
 use quarry_types::{Datum, SqlType, oids};
 use std::sync::Arc;
@@ -40,7 +42,8 @@ impl Binder<'_> {
         };
         let relation = self.write_target(&ins.relation, "insert into")?;
         let assigned = self.insert_columns(ins, &relation)?;
-        let wanted: Vec<SqlType> = assigned.iter().map(|a| self.assigned_type(&relation, a)).collect::<Result<_>>()?;
+        let wanted: Vec<SqlType> =
+            assigned.iter().map(|a| self.assigned_type(&relation, a)).collect::<Result<_>>()?;
         let overriding_user = ins.overriding == Some(Overriding::User);
         let (source, values) = match &ins.source {
             InsertSource::DefaultValues => {
@@ -59,7 +62,13 @@ impl Binder<'_> {
             None => None,
         };
         let (returning, output) = self.returning(&ins.returning, &target, &alias, vec![])?;
-        let plan = LogicalPlan::Insert { target: Box::new(target), source: Box::new(source), values, on_conflict, returning };
+        let plan = LogicalPlan::Insert {
+            target: Box::new(target),
+            source: Box::new(source),
+            values,
+            on_conflict,
+            returning,
+        };
         let plan = self.wrap_ctes(ctes, plan);
         Ok(Bound { plan, output })
     }
@@ -68,20 +77,29 @@ impl Binder<'_> {
     pub(super) fn write_target(&mut self, r: &ast::RangeVar, verb: &str) -> Result<Arc<Relation>> {
         let parts: Vec<String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect();
         if r.schema.is_none() && self.ctes.iter().any(|c| c.name == r.name) {
-            let e = err!(SYNTAX_ERROR, "relation \"{}\" cannot be the target of a modifying statement", r.name);
+            let e =
+                err!(SYNTAX_ERROR, "relation \"{}\" cannot be the target of a modifying statement", r.name);
             return Err(at(e, r.pos));
         }
-        let relation = self.reader.lock_relation(&parts, ast::error_position(r.pos), LockMode::RowExclusive)?;
+        let relation =
+            self.reader.lock_relation(&parts, ast::error_position(r.pos), LockMode::RowExclusive)?;
         match relation.kind {
             RelKind::Table => {}
             RelKind::View => {
-                return Err(Error::unsupported(format_args!("changing rows through view \"{}\"", relation.name)));
+                return Err(Error::unsupported(format_args!(
+                    "changing rows through view \"{}\"",
+                    relation.name
+                )));
             }
             RelKind::MaterializedView => {
                 return Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", relation.name));
             }
-            RelKind::Sequence => return Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", relation.name)),
-            RelKind::Toast => return Err(err!(WRONG_OBJECT_TYPE, "cannot change TOAST relation \"{}\"", relation.name)),
+            RelKind::Sequence => {
+                return Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", relation.name));
+            }
+            RelKind::Toast => {
+                return Err(err!(WRONG_OBJECT_TYPE, "cannot change TOAST relation \"{}\"", relation.name));
+            }
             RelKind::Index | RelKind::CompositeType => {
                 let what = if relation.kind == RelKind::Index { "indexes" } else { "composite types" };
                 let e = err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", relation.name)
@@ -90,7 +108,8 @@ impl Binder<'_> {
             }
         }
         if relation.is_catalog {
-            let e = err!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", relation.name);
+            let e =
+                err!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", relation.name);
             return Err(e);
         }
         let _ = verb;
@@ -106,7 +125,10 @@ impl Binder<'_> {
         for c in &ins.columns {
             let column = find_column(relation, &c.name, c.pos)?;
             if out.iter().any(|a| a.column == column && (a.steps.is_empty() || c.indirection.is_empty())) {
-                return Err(at(err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", c.name), c.pos));
+                return Err(at(
+                    err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", c.name),
+                    c.pos,
+                ));
             }
             out.push(Assigned { column, steps: &c.indirection, pos: c.pos });
         }
@@ -137,7 +159,13 @@ impl Binder<'_> {
     }
 
     /// VALUES lists, each value coerced to its column; DEFAULT allowed.
-    fn insert_values(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], rows: &[Vec<ast::Expr>]) -> Result<(LogicalPlan, Vec<ColumnId>)> {
+    fn insert_values(
+        &mut self,
+        ins: &ast::Insert,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        rows: &[Vec<ast::Expr>],
+    ) -> Result<(LogicalPlan, Vec<ColumnId>)> {
         let width = rows.first().map_or(0, Vec::len);
         self.scopes.push(Scope::new(if rows.len() == 1 { Place::InsertTarget } else { Place::Values }));
         let result = self.insert_rows(ins, relation, assigned, rows, width);
@@ -156,14 +184,26 @@ impl Binder<'_> {
         Ok((LogicalPlan::Project { input: Box::new(input), targets }, ids))
     }
 
-    fn insert_rows(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], rows: &[Vec<ast::Expr>], width: usize) -> Result<Vec<Vec<Expr>>> {
+    fn insert_rows(
+        &mut self,
+        ins: &ast::Insert,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        rows: &[Vec<ast::Expr>],
+        width: usize,
+    ) -> Result<Vec<Vec<Expr>>> {
         let mut out = vec![];
         for row in rows {
             if row.len() != width {
                 let p = row.first().map_or(NO_POS, |e| e.location());
                 return Err(at(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"), p));
             }
-            self.check_width(ins, assigned, row.len(), row.get(assigned.len()).map_or(NO_POS, |e| e.location()))?;
+            self.check_width(
+                ins,
+                assigned,
+                row.len(),
+                row.get(assigned.len()).map_or(NO_POS, |e| e.location()),
+            )?;
             let mut values: Vec<Option<Expr>> = vec![];
             for (a, e) in assigned.iter().zip(row) {
                 let column = &relation.columns[a.column];
@@ -179,12 +219,23 @@ impl Binder<'_> {
                 let value = self.expr(e)?;
                 values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
             }
-            out.push(self.insert_row(relation, &assigned[..row.len()], values, ins.overriding == Some(Overriding::User))?);
+            out.push(self.insert_row(
+                relation,
+                &assigned[..row.len()],
+                values,
+                ins.overriding == Some(Overriding::User),
+            )?);
         }
         Ok(out)
     }
 
-    fn check_width(&self, ins: &ast::Insert, assigned: &[Assigned<'_>], given: usize, extra: Pos) -> Result<()> {
+    fn check_width(
+        &self,
+        ins: &ast::Insert,
+        assigned: &[Assigned<'_>],
+        given: usize,
+        extra: Pos,
+    ) -> Result<()> {
         if given > assigned.len() {
             return Err(at(err!(SYNTAX_ERROR, "INSERT has more expressions than target columns"), extra));
         }
@@ -196,24 +247,41 @@ impl Binder<'_> {
     }
 
     /// 428C9 for values given to columns that make their own.
-    fn check_assignable(&self, column: &quarry_catalog::ColumnDef, overriding: Option<Overriding>, pos: Pos) -> Result<()> {
+    fn check_assignable(
+        &self,
+        column: &quarry_catalog::ColumnDef,
+        overriding: Option<Overriding>,
+        pos: Pos,
+    ) -> Result<()> {
         let _ = pos;
         if column.generated {
-            let e = err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
-                .detail(format!("Column \"{}\" is a generated column.", column.name));
+            let e =
+                err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                    .detail(format!("Column \"{}\" is a generated column.", column.name));
             return Err(e);
         }
         if column.identity == Some(Identity::Always) && overriding.is_none() {
-            let e = err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
-                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
-                .hint("Use OVERRIDING SYSTEM VALUE to override.");
+            let e =
+                err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                    .detail(format!(
+                        "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+                        column.name
+                    ))
+                    .hint("Use OVERRIDING SYSTEM VALUE to override.");
             return Err(e);
         }
         Ok(())
     }
 
     /// A value for a column: coerced by assignment, or put into the part that `steps` name (of `current`, or of NULL).
-    pub(super) fn assign(&mut self, relation: &Relation, column: usize, steps: &[ast::Indirection], value: Typed, current: Option<Expr>) -> Result<Expr> {
+    pub(super) fn assign(
+        &mut self,
+        relation: &Relation,
+        column: usize,
+        steps: &[ast::Indirection],
+        value: Typed,
+        current: Option<Expr>,
+    ) -> Result<Expr> {
         let c = &relation.columns[column];
         let target = self.part_type(c.ty, steps)?;
         let source = value.expr.ty().oid;
@@ -240,13 +308,21 @@ impl Binder<'_> {
     }
 
     /// A complete row: given values, defaults for the rest, NULL for generated columns (computed when written).
-    fn insert_row(&mut self, relation: &Arc<Relation>, assigned: &[Assigned<'_>], values: Vec<Option<Expr>>, overriding_user: bool) -> Result<Vec<Expr>> {
+    fn insert_row(
+        &mut self,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        values: Vec<Option<Expr>>,
+        overriding_user: bool,
+    ) -> Result<Vec<Expr>> {
         let mut given: Vec<(usize, Option<Expr>)> = vec![];
         for (a, v) in assigned.iter().zip(values) {
             match given.iter_mut().find(|(c, _)| *c == a.column) {
                 // Two parts of one column: the second goes into what the first made.
                 Some((_, have)) => {
-                    if let (Some(Expr::Subscript { indexes, assign, ty, .. }), Some(before)) = (v, have.take()) {
+                    if let (Some(Expr::Subscript { indexes, assign, ty, .. }), Some(before)) =
+                        (v, have.take())
+                    {
                         *have = Some(Expr::Subscript { container: Box::new(before), indexes, assign, ty });
                     }
                 }
@@ -294,7 +370,8 @@ impl Binder<'_> {
     }
 
     fn identity_value(&mut self, relation: &Relation, column: &quarry_catalog::ColumnDef) -> Result<Expr> {
-        let Some(sequence) = self.reader.owned_sequences(relation.oid, column.number)?.first().copied() else {
+        let Some(sequence) = self.reader.owned_sequences(relation.oid, column.number)?.first().copied()
+        else {
             return Err(Error::internal(format!("identity column {} has no sequence", column.name)));
         };
         let Some(function) = registry::function(NEXTVAL) else { return Err(Error::unsupported("nextval")) };
@@ -318,7 +395,14 @@ impl Binder<'_> {
     }
 
     /// INSERT ... SELECT.
-    fn insert_query(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], wanted: &[SqlType], q: &ast::Query) -> Result<(LogicalPlan, Vec<ColumnId>)> {
+    fn insert_query(
+        &mut self,
+        ins: &ast::Insert,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        wanted: &[SqlType],
+        q: &ast::Query,
+    ) -> Result<(LogicalPlan, Vec<ColumnId>)> {
         let bound = self.query(q, Some(wanted))?;
         self.check_width(ins, assigned, bound.output.len(), NO_POS)?;
         self.scopes.push(Scope::new(Place::InsertTarget));
@@ -335,7 +419,13 @@ impl Binder<'_> {
         Ok((LogicalPlan::Project { input: Box::new(bound.plan), targets }, ids))
     }
 
-    fn insert_projection(&mut self, ins: &ast::Insert, relation: &Arc<Relation>, assigned: &[Assigned<'_>], bound: &Bound) -> Result<Vec<Expr>> {
+    fn insert_projection(
+        &mut self,
+        ins: &ast::Insert,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        bound: &Bound,
+    ) -> Result<Vec<Expr>> {
         let mut values = vec![];
         for (a, (id, _, ty)) in assigned.iter().zip(&bound.output) {
             if ins.overriding != Some(Overriding::User) {
@@ -344,22 +434,34 @@ impl Binder<'_> {
             let value = Typed { expr: Expr::column(*id, *ty), pos: a.pos };
             values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
         }
-        self.insert_row(relation, &assigned[..bound.output.len()], values, ins.overriding == Some(Overriding::User))
+        self.insert_row(
+            relation,
+            &assigned[..bound.output.len()],
+            values,
+            ins.overriding == Some(Overriding::User),
+        )
     }
 
     fn on_conflict(&mut self, c: &ast::OnConflict, target: &TableWrite, alias: &str) -> Result<OnConflict> {
         let arbiters = match &c.target {
             None => {
                 if let ConflictAction::Update { .. } = c.action {
-                    let e = err!(SYNTAX_ERROR, "ON CONFLICT DO UPDATE requires inference specification or constraint name")
-                        .hint("For example, ON CONFLICT (column_name).");
+                    let e = err!(
+                        SYNTAX_ERROR,
+                        "ON CONFLICT DO UPDATE requires inference specification or constraint name"
+                    )
+                    .hint("For example, ON CONFLICT (column_name).");
                     return Err(at(e, c.pos));
                 }
                 vec![]
             }
             Some(ConflictTarget::Constraint { name, pos }) => {
                 let found = target.indexes.iter().position(|i| {
-                    target.relation.constraints.iter().any(|k| Some(k.oid) == i.index.constraint && k.name == *name)
+                    target
+                        .relation
+                        .constraints
+                        .iter()
+                        .any(|k| Some(k.oid) == i.index.constraint && k.name == *name)
                 });
                 match found {
                     Some(i) => vec![i],
@@ -379,13 +481,21 @@ impl Binder<'_> {
         };
         let action = match &c.action {
             ConflictAction::Nothing => OnConflictAction::Nothing,
-            ConflictAction::Update { sets, where_clause } => self.conflict_update(sets, where_clause.as_ref(), target, alias)?,
+            ConflictAction::Update { sets, where_clause } => {
+                self.conflict_update(sets, where_clause.as_ref(), target, alias)?
+            }
         };
         Ok(OnConflict { arbiters, action })
     }
 
     /// The unique indexes on exactly these columns and expressions, whose predicate the WHERE clause implies.
-    fn infer_arbiters(&mut self, elements: &[ast::IndexElem], predicate: Option<&ast::Expr>, target: &TableWrite, pos: Pos) -> Result<Vec<usize>> {
+    fn infer_arbiters(
+        &mut self,
+        elements: &[ast::IndexElem],
+        predicate: Option<&ast::Expr>,
+        target: &TableWrite,
+        pos: Pos,
+    ) -> Result<Vec<usize>> {
         let mut scope = Scope::new(Place::IndexExpression);
         scope.items.push(self.target_item(target, &target.relation.name));
         self.scopes.push(scope);
@@ -393,14 +503,16 @@ impl Binder<'_> {
         self.scopes.pop();
         let (wanted, condition) = bound?;
         let fits = |i: &BoundIndex| {
-            let same_keys = i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
+            let same_keys =
+                i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
             let implied = match &i.predicate {
                 None => true,
                 Some(p) => p.clone().into_conjuncts().iter().all(|c| condition.contains(c)),
             };
             i.index.unique && i.index.valid && same_keys && implied
         };
-        let found: Vec<usize> = target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
+        let found: Vec<usize> =
+            target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
         if found.is_empty() {
             let e = err!(
                 INVALID_COLUMN_REFERENCE,
@@ -419,7 +531,11 @@ impl Binder<'_> {
         Ok(found)
     }
 
-    fn inference_exprs(&mut self, elements: &[ast::IndexElem], predicate: Option<&ast::Expr>) -> Result<(Vec<Expr>, Vec<Expr>)> {
+    fn inference_exprs(
+        &mut self,
+        elements: &[ast::IndexElem],
+        predicate: Option<&ast::Expr>,
+    ) -> Result<(Vec<Expr>, Vec<Expr>)> {
         let mut wanted = vec![];
         for el in elements {
             wanted.push(match &el.key {
@@ -440,7 +556,13 @@ impl Binder<'_> {
         Ok((wanted, condition))
     }
 
-    fn conflict_update(&mut self, sets: &[ast::SetClause], filter: Option<&ast::Expr>, target: &TableWrite, alias: &str) -> Result<OnConflictAction> {
+    fn conflict_update(
+        &mut self,
+        sets: &[ast::SetClause],
+        filter: Option<&ast::Expr>,
+        target: &TableWrite,
+        alias: &str,
+    ) -> Result<OnConflictAction> {
         let existing = self.existing_row(&target.relation, alias);
         let mut item = self.row_item(&target.relation, &existing, alias);
         item.relation = Some(target.relation.clone());
@@ -457,7 +579,13 @@ impl Binder<'_> {
         Ok(OnConflictAction::Update { existing, set, filter })
     }
 
-    fn conflict_parts(&mut self, sets: &[ast::SetClause], filter: Option<&ast::Expr>, target: &TableWrite, existing: &[(ColumnId, ScanColumn)]) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
+    fn conflict_parts(
+        &mut self,
+        sets: &[ast::SetClause],
+        filter: Option<&ast::Expr>,
+        target: &TableWrite,
+        existing: &[(ColumnId, ScanColumn)],
+    ) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
         let (set, joined) = self.set_clauses(sets, &target.relation, existing)?;
         if joined.is_some() {
             return Err(Error::unsupported("a multi-column subquery assignment in ON CONFLICT DO UPDATE"));
@@ -470,7 +598,11 @@ impl Binder<'_> {
     }
 
     /// Ids for a stored row of a table, with its system columns.
-    pub(super) fn existing_row(&mut self, relation: &Arc<Relation>, alias: &str) -> Vec<(ColumnId, ScanColumn)> {
+    pub(super) fn existing_row(
+        &mut self,
+        relation: &Arc<Relation>,
+        alias: &str,
+    ) -> Vec<(ColumnId, ScanColumn)> {
         let (plan, _) = self.scan(relation, alias);
         match plan {
             LogicalPlan::Scan { columns, .. } => columns,
@@ -479,7 +611,13 @@ impl Binder<'_> {
     }
 
     /// RETURNING over the row as stored and, where given, the source's items.
-    pub(super) fn returning(&mut self, targets: &[ast::Target], target: &TableWrite, alias: &str, sources: Vec<NsItem>) -> Result<(Option<Returning>, Vec<(ColumnId, String, SqlType)>)> {
+    pub(super) fn returning(
+        &mut self,
+        targets: &[ast::Target],
+        target: &TableWrite,
+        alias: &str,
+        sources: Vec<NsItem>,
+    ) -> Result<(Option<Returning>, Vec<(ColumnId, String, SqlType)>)> {
         if targets.is_empty() {
             return Ok((None, vec![]));
         }
@@ -533,7 +671,8 @@ pub(super) fn find_column(relation: &Relation, name: &str, pos: Pos) -> Result<u
             Err(at(err!(FEATURE_NOT_SUPPORTED, "cannot assign to system column \"{name}\""), pos))
         }
         None => {
-            let e = err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name);
+            let e =
+                err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name);
             Err(at(e, pos))
         }
     }

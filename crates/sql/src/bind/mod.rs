@@ -28,17 +28,15 @@ mod update;
 mod window;
 mod with;
 
-use crate::ast::{self, NO_POS, Pos, error_position};
+use crate::ast::{self, Pos};
 use crate::parse;
 use coerce::at;
 use quarry_catalog::{CatalogReader, TypeKind};
 use quarry_common::{Error, Oid, Result, err};
-use quarry_functions::EvalContext;
 use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, QueryMeta};
 use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
-use std::sync::Arc;
 
 pub use stored::bind_stored_expression;
 pub use table::{bind_check, bind_table_write, table_columns};
@@ -73,7 +71,12 @@ pub fn bind_statement(stmt: &ast::Statement, cx: &BindContext<'_>) -> Result<Bou
 }
 
 /// Binds a constant-like expression (EXECUTE's arguments, SET's values): no columns; coerced to `target` by assignment if given.
-pub fn bind_constant_expr(expr: &ast::Expr, target: Option<SqlType>, cx: &BindContext<'_>, what: &str) -> Result<(Expr, QueryMeta)> {
+pub fn bind_constant_expr(
+    expr: &ast::Expr,
+    target: Option<SqlType>,
+    cx: &BindContext<'_>,
+    what: &str,
+) -> Result<(Expr, QueryMeta)> {
     let mut b = Binder::new(cx);
     b.scopes.push(Scope::new(scope::ExprKind::Parameter));
     let mut value = b.expr(expr)?;
@@ -125,8 +128,6 @@ struct VisibleCte {
     name: String,
     id: CteId,
     columns: Vec<(String, ColumnId, SqlType)>,
-    /// While its own recursive term is being bound.
-    self_reference: bool,
     /// A data-modifying CTE without RETURNING has no columns to refer to.
     has_rows: bool,
 }
@@ -211,7 +212,7 @@ impl<'a> Binder<'a> {
     /// `$n`: its type as known so far.
     fn param(&mut self, number: i32, pos: Pos) -> Result<Expr> {
         let index = number - 1;
-        if index < 0 || index > 65_535 || (!self.params_allowed && index as usize >= self.params.len()) {
+        if !(0..=65_535).contains(&index) || (!self.params_allowed && index as usize >= self.params.len()) {
             return Err(at(err!(UNDEFINED_PARAMETER, "there is no parameter ${number}"), pos));
         }
         let index = index as usize;
@@ -269,7 +270,8 @@ impl<'a> Binder<'a> {
             Some(TypeKind::Composite { relation }) => self.reader.relation(relation)?,
             _ => None,
         };
-        Ok(relation.map_or(vec![], |r| r.columns.iter().filter(|c| !c.dropped).map(|c| c.name.clone()).collect()))
+        Ok(relation
+            .map_or(vec![], |r| r.columns.iter().filter(|c| !c.dropped).map(|c| c.name.clone()).collect()))
     }
 
     fn new_cte_id(&mut self) -> CteId {
@@ -277,22 +279,3 @@ impl<'a> Binder<'a> {
         CteId(self.cte_references.len() as u32 - 1)
     }
 }
-
-/// A helper for errors: adds the position where there is one.
-pub(crate) fn err_at(e: Error, pos: Pos) -> Error {
-    match error_position(pos) {
-        Some(p) => e.position(p),
-        None => e,
-    }
-}
-
-/// Whether a position is real.
-pub(crate) fn has_pos(pos: Pos) -> bool {
-    pos != NO_POS
-}
-
-/// Shared by callers that evaluate folded constants.
-pub type Evaluator<'a> = EvalContext<'a>;
-
-/// A relation shared by plan nodes.
-pub(crate) type RelationRef = Arc<quarry_catalog::Relation>;

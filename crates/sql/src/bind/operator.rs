@@ -2,16 +2,24 @@
 
 use super::coerce::{at, position};
 use super::{Binder, Typed};
-use crate::ast::{self, ExprKind, Literal, OpName, Pos, SubLinkKind};
+use crate::ast::{self, ExprKind, OpName, Pos, SubLinkKind};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::{CastContext, OperatorDef, registry};
 use quarry_plan::{CallForm, Expr, FunctionRef};
 use quarry_types::{SqlType, oids};
 
 impl Binder<'_> {
-    pub(super) fn operator_expr(&mut self, op: &OpName, left: Option<&ast::Expr>, right: &ast::Expr, pos: Pos) -> Result<Typed> {
+    pub(super) fn operator_expr(
+        &mut self,
+        op: &OpName,
+        left: Option<&ast::Expr>,
+        right: &ast::Expr,
+        pos: Pos,
+    ) -> Result<Typed> {
         if let Some(left) = left {
-            if let (ExprKind::Row { fields: l, .. }, ExprKind::Row { fields: r, .. }) = (&left.kind, &right.kind) {
+            if let (ExprKind::Row { fields: l, .. }, ExprKind::Row { fields: r, .. }) =
+                (&left.kind, &right.kind)
+            {
                 let l = l.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>>>()?;
                 let r = r.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>>>()?;
                 let expr = self.row_comparison(op, l, r, pos)?;
@@ -31,7 +39,13 @@ impl Binder<'_> {
         Ok(made)
     }
 
-    fn row_against_subquery(&mut self, op: &OpName, fields: &[ast::Expr], link: &ast::SubLink, pos: Pos) -> Result<Typed> {
+    fn row_against_subquery(
+        &mut self,
+        op: &OpName,
+        fields: &[ast::Expr],
+        link: &ast::SubLink,
+        pos: Pos,
+    ) -> Result<Typed> {
         let l = fields.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>>>()?;
         let bound = self.subquery(&link.query)?;
         if bound.output.len() != l.len() {
@@ -42,7 +56,8 @@ impl Binder<'_> {
         let r = bound.output.iter().map(|(id, _, ty)| Typed { expr: Expr::column(*id, *ty), pos }).collect();
         let test = self.row_comparison(op, l, r, pos)?;
         let id = self.meta.computed("?column?", SqlType::BOOL);
-        let plan = quarry_plan::LogicalPlan::Project { input: Box::new(bound.plan), targets: vec![(id, test)] };
+        let plan =
+            quarry_plan::LogicalPlan::Project { input: Box::new(bound.plan), targets: vec![(id, test)] };
         let expr = Expr::Subquery(Box::new(quarry_plan::SubqueryExpr {
             kind: quarry_plan::SubqueryKind::Scalar,
             plan: quarry_plan::expr::SubqueryPlan::Logical(Box::new(plan)),
@@ -53,14 +68,26 @@ impl Binder<'_> {
     }
 
     /// Resolves the operator and coerces its arguments.
-    pub(super) fn make_operator(&mut self, op: &OpName, left: Option<Typed>, right: Typed, pos: Pos) -> Result<Typed> {
+    pub(super) fn make_operator(
+        &mut self,
+        op: &OpName,
+        left: Option<Typed>,
+        right: Typed,
+        pos: Pos,
+    ) -> Result<Typed> {
         let (lt, rt) = (left.as_ref().map(|l| l.expr.ty().oid), right.expr.ty().oid);
         let def = self.resolve_operator(op, lt, rt, pos)?;
         let expr = self.operator_call(def, left, right, pos)?;
         Ok(Typed { expr, pos })
     }
 
-    fn operator_call(&mut self, def: &'static OperatorDef, left: Option<Typed>, right: Typed, pos: Pos) -> Result<Expr> {
+    fn operator_call(
+        &mut self,
+        def: &'static OperatorDef,
+        left: Option<Typed>,
+        right: Typed,
+        pos: Pos,
+    ) -> Result<Expr> {
         let function = operator_function(def)?;
         let declared: Vec<Oid> = if left.is_some() { vec![def.left, def.right] } else { vec![def.right] };
         let given: Vec<Typed> = left.into_iter().chain([right]).collect();
@@ -72,11 +99,24 @@ impl Binder<'_> {
             .map(|(g, t)| self.coerce_type(g, SqlType::of(t), CastContext::Implicit, CallForm::ImplicitCast))
             .collect::<Result<Vec<_>>>()?;
         let ty = SqlType::of(ret);
-        Ok(Expr::Call { function, args, ty, form: CallForm::Operator(def.oid), variadic: false, pos: position(pos) })
+        Ok(Expr::Call {
+            function,
+            args,
+            ty,
+            form: CallForm::Operator(def.oid),
+            variadic: false,
+            pos: position(pos),
+        })
     }
 
     /// `(a, b) op (c, d)`.
-    pub(super) fn row_comparison(&mut self, op: &OpName, left: Vec<Typed>, right: Vec<Typed>, pos: Pos) -> Result<Expr> {
+    pub(super) fn row_comparison(
+        &mut self,
+        op: &OpName,
+        left: Vec<Typed>,
+        right: Vec<Typed>,
+        pos: Pos,
+    ) -> Result<Expr> {
         if left.len() != right.len() {
             return Err(at(err!(SYNTAX_ERROR, "unequal number of entries in row expressions"), pos));
         }
@@ -99,15 +139,25 @@ impl Binder<'_> {
             }
             "<" | "<=" | ">" | ">=" => self.row_order(op, left, right, pos),
             _ => {
-                let e = err!(FEATURE_NOT_SUPPORTED, "could not determine interpretation of row comparison operator {}", op.name)
-                    .hint("Row comparison operators must be associated with btree operator families.");
+                let e = err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "could not determine interpretation of row comparison operator {}",
+                    op.name
+                )
+                .hint("Row comparison operators must be associated with btree operator families.");
                 Err(at(e, pos))
             }
         }
     }
 
     /// Row ordering spelled out: `a < c OR (a = c AND b < d)`; the strict operator decides all but the last column.
-    pub(super) fn row_order(&mut self, op: &OpName, left: Vec<Typed>, right: Vec<Typed>, pos: Pos) -> Result<Expr> {
+    pub(super) fn row_order(
+        &mut self,
+        op: &OpName,
+        left: Vec<Typed>,
+        right: Vec<Typed>,
+        pos: Pos,
+    ) -> Result<Expr> {
         let strict = OpName::bare(if op.name.starts_with('<') { "<" } else { ">" });
         let mut pairs: Vec<(Typed, Typed)> = left.into_iter().zip(right).collect();
         let Some((l, r)) = pairs.pop() else { return Err(Error::internal("row comparison without columns")) };
@@ -121,24 +171,46 @@ impl Binder<'_> {
     }
 
     /// `left op ANY/ALL (array)`.
-    pub(super) fn array_comparison(&mut self, op: &OpName, left: &ast::Expr, array: &ast::Expr, all: bool, pos: Pos) -> Result<Expr> {
+    pub(super) fn array_comparison(
+        &mut self,
+        op: &OpName,
+        left: &ast::Expr,
+        array: &ast::Expr,
+        all: bool,
+        pos: Pos,
+    ) -> Result<Expr> {
         let l = self.expr(left)?;
         let r = self.expr(array)?;
         self.make_array_comparison(op, l, r, all, pos)
     }
 
-    pub(super) fn make_array_comparison(&mut self, op: &OpName, left: Typed, array: Typed, all: bool, pos: Pos) -> Result<Expr> {
+    pub(super) fn make_array_comparison(
+        &mut self,
+        op: &OpName,
+        left: Typed,
+        array: Typed,
+        all: bool,
+        pos: Pos,
+    ) -> Result<Expr> {
         let array_type = array.expr.ty().oid;
         let element = match array_type {
             oids::UNKNOWN => oids::UNKNOWN,
             other => match self.element_type(other)? {
                 Some(e) => e,
-                None => return Err(at(err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side"), pos)),
+                None => {
+                    return Err(at(
+                        err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side"),
+                        pos,
+                    ));
+                }
             },
         };
         let def = self.resolve_operator(op, Some(left.expr.ty().oid), element, pos)?;
         if def.ret != oids::BOOL {
-            return Err(at(err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean"), pos));
+            return Err(at(
+                err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean"),
+                pos,
+            ));
         }
         let function = operator_function(def)?;
         let actual = [left.expr.ty().oid, element];
@@ -146,17 +218,35 @@ impl Binder<'_> {
         let goal = match self.array_type(types[1])? {
             Some(a) => a,
             None => {
-                let e = err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(types[1]));
+                let e = err!(
+                    UNDEFINED_OBJECT,
+                    "could not find array type for data type {}",
+                    self.type_name(types[1])
+                );
                 return Err(at(e, pos));
             }
         };
-        let left = self.coerce_type(left, SqlType::of(types[0]), CastContext::Implicit, CallForm::ImplicitCast)?;
-        let array = self.coerce_type(array, SqlType::of(goal), CastContext::Implicit, CallForm::ImplicitCast)?;
-        Ok(Expr::ScalarArray { function, operator: def.oid, left: Box::new(left), array: Box::new(array), all })
+        let left =
+            self.coerce_type(left, SqlType::of(types[0]), CastContext::Implicit, CallForm::ImplicitCast)?;
+        let array =
+            self.coerce_type(array, SqlType::of(goal), CastContext::Implicit, CallForm::ImplicitCast)?;
+        Ok(Expr::ScalarArray {
+            function,
+            operator: def.oid,
+            left: Box::new(left),
+            array: Box::new(array),
+            all,
+        })
     }
 
     /// `left [NOT] IN (list)`: one comparison with an array where all elements can share a type, else a chain.
-    pub(super) fn in_list(&mut self, left: &ast::Expr, list: &[ast::Expr], negated: bool, pos: Pos) -> Result<Expr> {
+    pub(super) fn in_list(
+        &mut self,
+        left: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+        pos: Pos,
+    ) -> Result<Expr> {
         let op = OpName::bare(if negated { "<>" } else { "=" });
         if matches!(left.kind, ExprKind::Row { .. }) {
             let tests = list
@@ -170,7 +260,9 @@ impl Binder<'_> {
         let mut rest = vec![];
         for e in list {
             let bound = self.expr(e)?;
-            let has_column = quarry_plan::walk::any(&bound.expr, &|e| matches!(e, Expr::Column { .. } | Expr::Subquery(_)));
+            let has_column = quarry_plan::walk::any(&bound.expr, &|e| {
+                matches!(e, Expr::Column { .. } | Expr::Subquery(_))
+            });
             let is_row = matches!(bound.expr, Expr::Row { .. });
             if has_column || is_row { rest.push(bound) } else { constant.push(bound) }
         }
@@ -197,11 +289,6 @@ impl Binder<'_> {
             tests.push(self.coerce_to_boolean(test, "IN")?);
         }
         Ok(chain(tests, negated))
-    }
-
-    /// Whether a literal NULL: for `= NULL` diagnostics and the like.
-    pub(super) fn is_null_literal(e: &ast::Expr) -> bool {
-        matches!(e.kind, ExprKind::Const(Literal::Null))
     }
 }
 

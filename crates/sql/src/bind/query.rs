@@ -65,8 +65,13 @@ impl Binder<'_> {
         result
     }
 
-    fn select_in_scope(&mut self, q: &ast::Query, s: &ast::Select, wanted: Option<&[SqlType]>) -> Result<Bound> {
-        let mut from = self.from_clause(&s.from)?;
+    fn select_in_scope(
+        &mut self,
+        q: &ast::Query,
+        s: &ast::Select,
+        wanted: Option<&[SqlType]>,
+    ) -> Result<Bound> {
+        let mut from = self.bind_from_clause(&s.from)?;
         let mut targets = self.target_list(&s.targets, Place::Target)?;
         if let Some(wanted) = wanted {
             self.give_types(&mut targets, wanted)?;
@@ -104,7 +109,11 @@ impl Binder<'_> {
     }
 
     /// ORDER BY: output names first, then ordinals, then expressions over the input (SQL92 before SQL99).
-    fn order_items(&mut self, order_by: &[ast::SortBy], targets: &mut Vec<TargetEntry>) -> Result<Vec<OrderItem>> {
+    fn order_items(
+        &mut self,
+        order_by: &[ast::SortBy],
+        targets: &mut Vec<TargetEntry>,
+    ) -> Result<Vec<OrderItem>> {
         let mut out: Vec<OrderItem> = vec![];
         for s in order_by {
             let target = self.find_target(&s.expr, targets, Place::OrderBy)?;
@@ -135,7 +144,8 @@ impl Binder<'_> {
                     let visible = targets.iter().filter(|t| !t.junk).count();
                     if *n < 1 || *n as usize > visible {
                         let clause = place.clause();
-                        let e2 = err!(INVALID_COLUMN_REFERENCE, "{clause} position {n} is not in select list");
+                        let e2 =
+                            err!(INVALID_COLUMN_REFERENCE, "{clause} position {n} is not in select list");
                         return Err(at(e2, e.pos));
                     }
                     return Ok(*n as usize - 1);
@@ -157,7 +167,11 @@ impl Binder<'_> {
     }
 
     /// GROUP BY as expressions, and grouping sets as positions in them.
-    fn group_clause(&mut self, s: &ast::Select, targets: &mut Vec<TargetEntry>) -> Result<(Vec<Typed>, Option<Vec<Vec<usize>>>)> {
+    fn group_clause(
+        &mut self,
+        s: &ast::Select,
+        targets: &mut Vec<TargetEntry>,
+    ) -> Result<(Vec<Typed>, Option<Vec<Vec<usize>>>)> {
         let mut group: Vec<Typed> = vec![];
         let plain = s.group_by.iter().all(|g| matches!(g, ast::GroupItem::Expr(e) if !matches!(e.kind, ExprKind::Row { explicit: false, .. })));
         if plain {
@@ -173,7 +187,12 @@ impl Binder<'_> {
     }
 
     /// One grouping expression: its position in `group`.
-    pub(super) fn group_expr(&mut self, e: &ast::Expr, targets: &mut Vec<TargetEntry>, group: &mut Vec<Typed>) -> Result<usize> {
+    pub(super) fn group_expr(
+        &mut self,
+        e: &ast::Expr,
+        targets: &mut Vec<TargetEntry>,
+        group: &mut Vec<Typed>,
+    ) -> Result<usize> {
         let before = targets.len();
         let i = self.find_target(e, targets, Place::GroupBy)?;
         self.settle_targets(&mut targets[i..=i])?;
@@ -183,12 +202,14 @@ impl Binder<'_> {
         targets.truncate(before.max(if i < before { before } else { i }));
         self.require_ordering(expr.ty().oid, pos, "equality")?;
         let aggregates = &self.scope().aggregates;
-        let has_aggregate = |e: &Expr| matches!(e, Expr::Column { id, .. } if aggregates.iter().any(|(a, _)| a == id));
+        let has_aggregate =
+            |e: &Expr| matches!(e, Expr::Column { id, .. } if aggregates.iter().any(|(a, _)| a == id));
         if walk::any(&expr, &has_aggregate) {
             return Err(at(err!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"), pos));
         }
         let windows = &self.scope().windows;
-        let has_window = |e: &Expr| matches!(e, Expr::Column { id, .. } if windows.iter().any(|(w, _, _)| w == id));
+        let has_window =
+            |e: &Expr| matches!(e, Expr::Column { id, .. } if windows.iter().any(|(w, _, _)| w == id));
         if walk::any(&expr, &has_window) {
             return Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in GROUP BY"), pos));
         }
@@ -199,7 +220,12 @@ impl Binder<'_> {
         Ok(group.len() - 1)
     }
 
-    fn distinct_clause(&mut self, s: &ast::Select, targets: &mut Vec<TargetEntry>, order: &[OrderItem]) -> Result<(Option<ast::Distinct>, Vec<usize>)> {
+    fn distinct_clause(
+        &mut self,
+        s: &ast::Select,
+        targets: &mut Vec<TargetEntry>,
+        order: &[OrderItem],
+    ) -> Result<(Option<ast::Distinct>, Vec<usize>)> {
         match &s.distinct {
             None => Ok((None, vec![])),
             Some(ast::Distinct::All) => {
@@ -242,33 +268,63 @@ impl Binder<'_> {
         }
     }
 
-    pub(super) fn limit_expr(&mut self, e: Option<&ast::Expr>, place: Place, name: &str) -> Result<Option<Expr>> {
+    pub(super) fn limit_expr(
+        &mut self,
+        e: Option<&ast::Expr>,
+        place: Place,
+        name: &str,
+    ) -> Result<Option<Expr>> {
         let Some(e) = e else { return Ok(None) };
         let bound = self.expr_in(e, place)?;
         let pos = bound.pos;
         let has_column = {
             let scope = self.scopes.last().expect("LIMIT belongs to a query");
-            let own = |id: &ColumnId| scope.items.iter().any(|i| i.columns.iter().any(|c| matches!(&c.expr, Expr::Column { id: c, .. } if c == id)));
+            let own = |id: &ColumnId| {
+                scope.items.iter().any(|i| {
+                    i.columns.iter().any(|c| matches!(&c.expr, Expr::Column { id: c, .. } if c == id))
+                })
+            };
             walk::any(&bound.expr, &|e| matches!(e, Expr::Column { id, .. } if own(id)))
         };
         if has_column {
-            return Err(at(err!(INVALID_COLUMN_REFERENCE, "argument of {name} must not contain variables"), pos));
+            return Err(at(
+                err!(INVALID_COLUMN_REFERENCE, "argument of {name} must not contain variables"),
+                pos,
+            ));
         }
         Ok(Some(self.coerce_to_specific(bound, oids::INT8, name)?))
     }
 
     /// Puts the plan together: FROM/WHERE, grouping, HAVING, windows, set-returning calls, targets, DISTINCT, ORDER BY, locks, LIMIT.
-    fn assemble(&mut self, q: &ast::Query, s: &ast::Select, mut select: BoundSelect, limit: Option<Expr>, offset: Option<Expr>) -> Result<Bound> {
+    fn assemble(
+        &mut self,
+        q: &ast::Query,
+        s: &ast::Select,
+        mut select: BoundSelect,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+    ) -> Result<Bound> {
         let mut plan = std::mem::replace(&mut select.from, LogicalPlan::OneRow);
         let scope = self.scope();
-        let grouped = !scope.aggregates.is_empty() || !select.group.is_empty() || select.having.is_some() || select.sets.is_some();
+        let grouped = !scope.aggregates.is_empty()
+            || !select.group.is_empty()
+            || select.having.is_some()
+            || select.sets.is_some();
         if grouped {
             if !q.locking.is_empty() {
-                return Err(lock_conflict(q, if select.group.is_empty() && select.sets.is_none() && select.having.is_none() { "aggregate functions" } else { "GROUP BY clause" }));
+                return Err(lock_conflict(
+                    q,
+                    if select.group.is_empty() && select.sets.is_none() && select.having.is_none() {
+                        "aggregate functions"
+                    } else {
+                        "GROUP BY clause"
+                    },
+                ));
             }
             let group = std::mem::take(&mut select.group);
             let sets = select.sets.take();
-            let mut exprs: Vec<(&mut Expr, Pos)> = select.targets.iter_mut().map(|t| (&mut t.expr, t.pos)).collect();
+            let mut exprs: Vec<(&mut Expr, Pos)> =
+                select.targets.iter_mut().map(|t| (&mut t.expr, t.pos)).collect();
             let mut having = select.having.take();
             if let Some(h) = &mut having {
                 exprs.push((h, ast::NO_POS));
@@ -358,7 +414,12 @@ impl Binder<'_> {
     }
 
     /// FOR UPDATE and its kin: which tables, and which of their columns must come up to the LockRows node.
-    fn row_locks(&mut self, q: &ast::Query, s: &ast::Select, select: &BoundSelect) -> Result<(Vec<RowLock>, Vec<(ColumnId, SqlType)>)> {
+    fn row_locks(
+        &mut self,
+        q: &ast::Query,
+        s: &ast::Select,
+        select: &BoundSelect,
+    ) -> Result<(Vec<RowLock>, Vec<(ColumnId, SqlType)>)> {
         if q.locking.is_empty() {
             return Ok((vec![], vec![]));
         }
@@ -372,7 +433,11 @@ impl Binder<'_> {
             let mut names: Vec<&str> = vec![];
             for r in &clause.relations {
                 if !items.iter().any(|i| i.alias.as_deref() == Some(&r.name)) {
-                    let text = format!("relation \"{}\" in {} clause not found in FROM clause", r.name, clause.strength.as_str());
+                    let text = format!(
+                        "relation \"{}\" in {} clause not found in FROM clause",
+                        r.name,
+                        clause.strength.as_str()
+                    );
                     return Err(at(err!(UNDEFINED_TABLE, "{text}"), r.pos));
                 }
                 names.push(&r.name);
@@ -394,7 +459,9 @@ impl Binder<'_> {
                     ast::LockWait::SkipLocked => LockWait::Skip,
                     ast::LockWait::NoWait => LockWait::NoWait,
                 };
-                let Some((_, ctid, _)) = item.system.iter().find(|(c, _, _)| *c == quarry_plan::ScanColumn::Ctid) else {
+                let Some((_, ctid, _)) =
+                    item.system.iter().find(|(c, _, _)| *c == quarry_plan::ScanColumn::Ctid)
+                else {
                     continue;
                 };
                 if let Some(have) = locks.iter_mut().find(|l| l.ctid == *ctid) {
@@ -418,7 +485,12 @@ impl Binder<'_> {
     }
 
     /// VALUES as a query.
-    fn values_query(&mut self, q: &ast::Query, rows: &[Vec<ast::Expr>], wanted: Option<&[SqlType]>) -> Result<Bound> {
+    fn values_query(
+        &mut self,
+        q: &ast::Query,
+        rows: &[Vec<ast::Expr>],
+        wanted: Option<&[SqlType]>,
+    ) -> Result<Bound> {
         if !q.locking.is_empty() {
             let text = format!("{} cannot be applied to VALUES", q.locking[0].strength.as_str());
             return Err(err!(FEATURE_NOT_SUPPORTED, "{text}"));
@@ -429,7 +501,12 @@ impl Binder<'_> {
         result
     }
 
-    fn values_in_scope(&mut self, q: &ast::Query, rows: &[Vec<ast::Expr>], wanted: Option<&[SqlType]>) -> Result<Bound> {
+    fn values_in_scope(
+        &mut self,
+        q: &ast::Query,
+        rows: &[Vec<ast::Expr>],
+        wanted: Option<&[SqlType]>,
+    ) -> Result<Bound> {
         let width = rows.first().map_or(0, Vec::len);
         let mut bound: Vec<Vec<Typed>> = vec![];
         for row in rows {
@@ -469,17 +546,27 @@ impl Binder<'_> {
         let mut plan = LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() };
         let mut targets: Vec<TargetEntry> = output
             .iter()
-            .map(|(id, name, ty)| TargetEntry { name: name.clone(), expr: Expr::column(*id, *ty), pos: ast::NO_POS, junk: false })
+            .map(|(id, name, ty)| TargetEntry {
+                name: name.clone(),
+                expr: Expr::column(*id, *ty),
+                pos: ast::NO_POS,
+                junk: false,
+            })
             .collect();
         let order = self.order_items(&q.order_by, &mut targets)?;
         if targets.len() > output.len() {
-            let entries = targets.iter().map(|t| (self.output_id(&t.name, &t.expr), t.expr.clone())).collect();
+            let entries =
+                targets.iter().map(|t| (self.output_id(&t.name, &t.expr), t.expr.clone())).collect();
             plan = LogicalPlan::Project { input: Box::new(plan), targets: entries };
         }
         if !order.is_empty() {
             let keys = order
                 .iter()
-                .map(|o| SortKey { expr: targets[o.target].expr.clone(), descending: o.descending, nulls_first: o.nulls_first })
+                .map(|o| SortKey {
+                    expr: targets[o.target].expr.clone(),
+                    descending: o.descending,
+                    nulls_first: o.nulls_first,
+                })
                 .collect();
             plan = LogicalPlan::Sort { input: Box::new(plan), keys };
         }

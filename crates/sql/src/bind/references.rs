@@ -1,6 +1,8 @@
 //! Which relations a query mentions, found in its syntax alone.
 
-use crate::ast::{self, Expr, ExprKind, GroupItem, Indirection, Query, QueryBody, RangeVar, Statement, TableRef};
+use crate::ast::{
+    self, Expr, ExprKind, GroupItem, Indirection, Query, QueryBody, RangeVar, Statement, TableRef,
+};
 
 /// Calls `f` on every relation name in a query: FROM items, subqueries, CTEs.
 pub(super) fn walk_range_vars(q: &Query, f: &mut dyn FnMut(&RangeVar)) {
@@ -61,7 +63,11 @@ fn expr(e: &Expr, f: &mut dyn FnMut(&RangeVar)) {
     use ExprKind::*;
     match &e.kind {
         ColumnRef { .. } | Param(_) | Const(_) | SqlValue(_) | SetToDefault | CurrentOf(_) | Xml(_) => {}
-        TypeCast { arg, .. } | Collate { arg, .. } | Not(arg) | NullTest { arg, .. } | BooleanTest { arg, .. } => expr(arg, f),
+        TypeCast { arg, .. }
+        | Collate { arg, .. }
+        | Not(arg)
+        | NullTest { arg, .. }
+        | BooleanTest { arg, .. } => expr(arg, f),
         Op { left, right, .. } => {
             left.iter().for_each(|l| expr(l, f));
             expr(right, f);
@@ -87,7 +93,9 @@ fn expr(e: &Expr, f: &mut dyn FnMut(&RangeVar)) {
             expr(low, f);
             expr(high, f);
         }
-        And(args) | Or(args) | Coalesce(args) | Array(args) | Grouping(args) => args.iter().for_each(|e| expr(e, f)),
+        And(args) | Or(args) | Coalesce(args) | Array(args) | Grouping(args) => {
+            args.iter().for_each(|e| expr(e, f))
+        }
         MinMax { args, .. } => args.iter().for_each(|e| expr(e, f)),
         Row { fields, .. } => fields.iter().for_each(|e| expr(e, f)),
         SubLink(s) => {
@@ -99,7 +107,9 @@ fn expr(e: &Expr, f: &mut dyn FnMut(&RangeVar)) {
             for step in steps {
                 match step {
                     self::Indirection::Index(i) => expr(i, f),
-                    self::Indirection::Slice { lower, upper } => lower.iter().chain(upper).for_each(|e| expr(e, f)),
+                    self::Indirection::Slice { lower, upper } => {
+                        lower.iter().chain(upper).for_each(|e| expr(e, f))
+                    }
                     self::Indirection::Field(_) | self::Indirection::Star => {}
                 }
             }

@@ -30,7 +30,14 @@ pub(super) enum Resolved {
 
 impl Binder<'_> {
     /// Every function of that name that takes as many arguments.
-    fn candidates(&self, name: &[String], names: &[Option<String>], given: usize, variadic_call: bool, pos: Pos) -> Result<Vec<Candidate>> {
+    fn candidates(
+        &self,
+        name: &[String],
+        names: &[Option<String>],
+        given: usize,
+        variadic_call: bool,
+        pos: Pos,
+    ) -> Result<Vec<Candidate>> {
         let (schema, function) = split_name(name, pos)?;
         let mut found = vec![];
         for def in self.reader.functions(schema, function)?.iter().copied() {
@@ -39,7 +46,8 @@ impl Binder<'_> {
             }
         }
         // An expanded variadic function loses to a plain one with the same types.
-        let plain: Vec<Vec<Oid>> = found.iter().filter(|c| c.variadic_from.is_none()).map(|c| c.args.clone()).collect();
+        let plain: Vec<Vec<Oid>> =
+            found.iter().filter(|c| c.variadic_from.is_none()).map(|c| c.args.clone()).collect();
         found.retain(|c| c.variadic_from.is_none() || !plain.contains(&c.args));
         Ok(found)
     }
@@ -133,7 +141,8 @@ impl Binder<'_> {
     fn select_candidate(&self, given: &[Oid], candidates: &[Vec<Oid>]) -> Result<Option<usize>> {
         let given: Vec<Oid> = given.iter().map(|t| self.base_oid(*t)).collect::<Result<_>>()?;
         let unknown: Vec<bool> = given.iter().map(|t| *t == oids::UNKNOWN).collect();
-        let categories: Vec<char> = given.iter().map(|t| self.category(*t).map(|c| c.0)).collect::<Result<_>>()?;
+        let categories: Vec<char> =
+            given.iter().map(|t| self.category(*t).map(|c| c.0)).collect::<Result<_>>()?;
         let mut alive: Vec<usize> = (0..candidates.len()).collect();
         let known = |i: usize| !unknown[i];
 
@@ -184,7 +193,12 @@ impl Binder<'_> {
     }
 
     /// Guesses a category for each unknown argument and drops candidates that don't fit the guesses.
-    fn select_by_unknown_categories(&self, unknown: &[bool], candidates: &[Vec<Oid>], alive: &mut Vec<usize>) -> Result<Option<usize>> {
+    fn select_by_unknown_categories(
+        &self,
+        unknown: &[bool],
+        candidates: &[Vec<Oid>],
+        alive: &mut Vec<usize>,
+    ) -> Result<Option<usize>> {
         let mut wanted: Vec<Option<(char, bool)>> = vec![None; unknown.len()];
         let mut resolved = true;
         for i in (0..unknown.len()).filter(|&i| unknown[i]) {
@@ -194,7 +208,9 @@ impl Binder<'_> {
                 let (category, preferred) = self.category(candidates[c][i])?;
                 match slot {
                     None => slot = Some((category, preferred)),
-                    Some((have, _)) if have == category => slot = Some((have, slot.is_some_and(|s| s.1) || preferred)),
+                    Some((have, _)) if have == category => {
+                        slot = Some((have, slot.is_some_and(|s| s.1) || preferred))
+                    }
                     // Strings win over everything else.
                     Some(_) if category == 'S' => slot = Some(('S', preferred)),
                     Some(('S', _)) => {}
@@ -243,7 +259,8 @@ impl Binder<'_> {
         let schema = op.schema.last().map(String::as_str);
         let all = self.reader.operators(schema, &op.name)?;
         let prefix = left.is_none();
-        let candidates: Vec<&'static OperatorDef> = all.iter().copied().filter(|o| o.left.is_valid() != prefix).collect();
+        let candidates: Vec<&'static OperatorDef> =
+            all.iter().copied().filter(|o| o.left.is_valid() != prefix).collect();
         let given: Vec<Oid> = left.into_iter().chain([right]).collect();
         let types_of = |o: &OperatorDef| if prefix { vec![o.right] } else { vec![o.left, o.right] };
         // One unknown side is taken to be of the other's type first.
@@ -311,12 +328,19 @@ impl Binder<'_> {
         } else {
             "No operator matches the given name and argument type. You might need to add an explicit type cast."
         };
-        let e = err!(UNDEFINED_FUNCTION, "operator does not exist: {}", self.op_signature(op, left, right)).hint(hint);
+        let e = err!(UNDEFINED_FUNCTION, "operator does not exist: {}", self.op_signature(op, left, right))
+            .hint(hint);
         at(e, pos)
     }
 
     /// Settles polymorphic types from the actual ones (enforce_generic_type_consistency): concrete argument types and result.
-    pub(super) fn settle_polymorphic(&self, declared: &[Oid], actual: &[Oid], ret: Oid, pos: Pos) -> Result<(Vec<Oid>, Oid)> {
+    pub(super) fn settle_polymorphic(
+        &self,
+        declared: &[Oid],
+        actual: &[Oid],
+        ret: Oid,
+        pos: Pos,
+    ) -> Result<(Vec<Oid>, Oid)> {
         if !declared.iter().any(|t| is_polymorphic(*t)) {
             return Ok((declared.to_vec(), ret));
         }
@@ -325,26 +349,42 @@ impl Binder<'_> {
         let mut compatible: Vec<Oid> = vec![];
         for (d, a) in declared.iter().zip(actual) {
             match *d {
-                oids::ANYELEMENT | oids::ANYNONARRAY | oids::ANYENUM if *a != oids::UNKNOWN => match element {
-                    Some(e) if e != *a => {
-                        let e = err!(DATATYPE_MISMATCH, "arguments declared \"anyelement\" are not all alike")
-                            .detail(format!("{} versus {}", self.type_name(e), self.type_name(*a)));
-                        return Err(at(e, pos));
+                oids::ANYELEMENT | oids::ANYNONARRAY | oids::ANYENUM if *a != oids::UNKNOWN => {
+                    match element {
+                        Some(e) if e != *a => {
+                            let e = err!(
+                                DATATYPE_MISMATCH,
+                                "arguments declared \"anyelement\" are not all alike"
+                            )
+                            .detail(format!(
+                                "{} versus {}",
+                                self.type_name(e),
+                                self.type_name(*a)
+                            ));
+                            return Err(at(e, pos));
+                        }
+                        _ => element = Some(*a),
                     }
-                    _ => element = Some(*a),
-                },
+                }
                 oids::ANYARRAY if *a != oids::UNKNOWN => {
                     let base = self.base_oid(*a)?;
                     match array {
                         Some(have) if have != base => {
-                            let e = err!(DATATYPE_MISMATCH, "arguments declared \"anyarray\" are not all alike")
-                                .detail(format!("{} versus {}", self.type_name(have), self.type_name(base)));
+                            let e =
+                                err!(DATATYPE_MISMATCH, "arguments declared \"anyarray\" are not all alike")
+                                    .detail(format!(
+                                        "{} versus {}",
+                                        self.type_name(have),
+                                        self.type_name(base)
+                                    ));
                             return Err(at(e, pos));
                         }
                         _ => array = Some(base),
                     }
                 }
-                oids::ANYCOMPATIBLE | oids::ANYCOMPATIBLENONARRAY if *a != oids::UNKNOWN => compatible.push(*a),
+                oids::ANYCOMPATIBLE | oids::ANYCOMPATIBLENONARRAY if *a != oids::UNKNOWN => {
+                    compatible.push(*a)
+                }
                 oids::ANYCOMPATIBLEARRAY if *a != oids::UNKNOWN => {
                     if let Some(e) = self.element_type(*a)? {
                         compatible.push(e);
@@ -370,7 +410,9 @@ impl Binder<'_> {
                 _ => {}
             }
         }
-        let needs_element = declared.iter().any(|t| matches!(*t, oids::ANYELEMENT | oids::ANYNONARRAY | oids::ANYENUM | oids::ANYARRAY));
+        let needs_element = declared
+            .iter()
+            .any(|t| matches!(*t, oids::ANYELEMENT | oids::ANYNONARRAY | oids::ANYENUM | oids::ANYARRAY));
         if needs_element && element.is_none() && array.is_none() {
             let e = err!(
                 DATATYPE_MISMATCH,
@@ -382,8 +424,10 @@ impl Binder<'_> {
         let common = if compatible.is_empty() {
             oids::TEXT
         } else {
-            let typed: Vec<Typed> =
-                compatible.iter().map(|t| Typed { expr: quarry_plan::Expr::null(SqlType::of(*t)), pos }).collect();
+            let typed: Vec<Typed> = compatible
+                .iter()
+                .map(|t| Typed { expr: quarry_plan::Expr::null(SqlType::of(*t)), pos })
+                .collect();
             self.common_type(&typed.iter().collect::<Vec<_>>(), "ANYCOMPATIBLE")?
         };
         let settle = |t: Oid| -> Result<Oid> {
@@ -392,13 +436,27 @@ impl Binder<'_> {
                 oids::ANYARRAY => match (array, element) {
                     (Some(a), _) => a,
                     (None, Some(e)) => self.array_type(e)?.ok_or_else(|| {
-                        at(err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(e)), pos)
+                        at(
+                            err!(
+                                UNDEFINED_OBJECT,
+                                "could not find array type for data type {}",
+                                self.type_name(e)
+                            ),
+                            pos,
+                        )
                     })?,
                     (None, None) => oids::TEXT_ARRAY,
                 },
                 oids::ANYCOMPATIBLE | oids::ANYCOMPATIBLENONARRAY => common,
                 oids::ANYCOMPATIBLEARRAY => self.array_type(common)?.ok_or_else(|| {
-                    at(err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(common)), pos)
+                    at(
+                        err!(
+                            UNDEFINED_OBJECT,
+                            "could not find array type for data type {}",
+                            self.type_name(common)
+                        ),
+                        pos,
+                    )
                 })?,
                 other => other,
             })
@@ -433,7 +491,12 @@ pub(super) fn split_name(name: &[String], pos: Pos) -> Result<(Option<&str>, &st
 }
 
 /// Whether a function can take this many (and these named) arguments, and how.
-fn fit(def: &'static FunctionDef, names: &[Option<String>], given: usize, variadic_call: bool) -> Option<Candidate> {
+fn fit(
+    def: &'static FunctionDef,
+    names: &[Option<String>],
+    given: usize,
+    variadic_call: bool,
+) -> Option<Candidate> {
     let declared = def.args.len();
     let is_aggregate_star = given == 0 && declared == 0 && def.kind() == FunctionKind::Aggregate;
     if is_aggregate_star {
@@ -449,7 +512,13 @@ fn fit(def: &'static FunctionDef, names: &[Option<String>], given: usize, variad
             if variadic_call && !def.variadic.is_valid() {
                 return None;
             }
-            return Some(Candidate { def, args: def.args.to_vec(), variadic_from: None, defaults: 0, order: None });
+            return Some(Candidate {
+                def,
+                args: def.args.to_vec(),
+                variadic_from: None,
+                defaults: 0,
+                order: None,
+            });
         }
     }
     if def.variadic.is_valid() && !variadic_call && given >= declared {
@@ -458,7 +527,13 @@ fn fit(def: &'static FunctionDef, names: &[Option<String>], given: usize, variad
         return Some(Candidate { def, args, variadic_from: Some(declared - 1), defaults: 0, order: None });
     }
     if given < declared && given + def.defaults.len() >= declared && !variadic_call {
-        return Some(Candidate { def, args: def.args.to_vec(), variadic_from: None, defaults: declared - given, order: None });
+        return Some(Candidate {
+            def,
+            args: def.args.to_vec(),
+            variadic_from: None,
+            defaults: declared - given,
+            order: None,
+        });
     }
     None
 }

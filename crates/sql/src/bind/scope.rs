@@ -2,7 +2,7 @@
 
 use super::coerce::at;
 use super::{Binder, Typed};
-use crate::ast::{NO_POS, Pos, WindowDef};
+use crate::ast::{Pos, WindowDef};
 use quarry_catalog::Relation;
 use quarry_common::{Error, Result, err};
 use quarry_plan::{AggregateExpr, ColumnId, Expr, ScanColumn, SetCall, WindowCall, WindowSpec};
@@ -15,7 +15,6 @@ pub(crate) enum ExprKind {
     Target,
     Where,
     JoinOn,
-    JoinUsing,
     FromFunction,
     FromSubselect,
     GroupBy,
@@ -40,8 +39,6 @@ pub(crate) enum ExprKind {
     IndexPredicate,
     Generated,
     Parameter,
-    AlterColumn,
-    CopyWhere,
 }
 
 impl ExprKind {
@@ -51,7 +48,6 @@ impl ExprKind {
             ExprKind::Target => "SELECT",
             ExprKind::Where => "WHERE",
             ExprKind::JoinOn => "JOIN conditions",
-            ExprKind::JoinUsing => "JOIN/USING",
             ExprKind::FromFunction => "functions in FROM",
             ExprKind::FromSubselect => "FROM clause of their own query level",
             ExprKind::GroupBy => "GROUP BY",
@@ -75,8 +71,6 @@ impl ExprKind {
             ExprKind::IndexPredicate => "index predicates",
             ExprKind::Generated => "column generation expressions",
             ExprKind::Parameter => "EXECUTE parameters",
-            ExprKind::AlterColumn => "transform expressions",
-            ExprKind::CopyWhere => "COPY FROM WHERE conditions",
         }
     }
 }
@@ -205,7 +199,8 @@ impl Binder<'_> {
                 if !item.columns_visible || (item.lateral_only && !scope.lateral_active) {
                     continue;
                 }
-                let mut hits = item.columns.iter().filter(|c| c.name == name && !c.hidden).map(|c| c.expr.clone());
+                let mut hits =
+                    item.columns.iter().filter(|c| c.name == name && !c.hidden).map(|c| c.expr.clone());
                 let hit = match (hits.next(), hits.next()) {
                     (Some(_), Some(_)) => return Err(at(ambiguous(name), pos)),
                     (Some(hit), None) => Some(hit),
@@ -237,7 +232,12 @@ impl Binder<'_> {
     }
 
     /// The FROM item called `name` (refnameNamespaceItem), with its level.
-    pub(super) fn find_item(&self, schema: Option<&str>, name: &str, pos: Pos) -> Result<Option<(usize, usize)>> {
+    pub(super) fn find_item(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        pos: Pos,
+    ) -> Result<Option<(usize, usize)>> {
         for level in (0..self.scopes.len()).rev() {
             let scope = &self.scopes[level];
             let mut found = None;
@@ -245,10 +245,14 @@ impl Binder<'_> {
                 if !item.table_visible || (item.lateral_only && !scope.lateral_active) {
                     continue;
                 }
-                let fits = item.alias.as_deref() == Some(name) && schema.is_none_or(|s| item.schema.as_deref() == Some(s));
+                let fits = item.alias.as_deref() == Some(name)
+                    && schema.is_none_or(|s| item.schema.as_deref() == Some(s));
                 if fits {
                     if found.is_some() {
-                        return Err(at(err!(AMBIGUOUS_ALIAS, "table reference \"{name}\" is ambiguous"), pos));
+                        return Err(at(
+                            err!(AMBIGUOUS_ALIAS, "table reference \"{name}\" is ambiguous"),
+                            pos,
+                        ));
                     }
                     if item.lateral_only && !item.lateral_ok {
                         return Err(at(wrong_lateral(item), pos));
@@ -264,7 +268,12 @@ impl Binder<'_> {
     }
 
     /// `item.column`; none if the item has no such column.
-    pub(super) fn column_of_item(&mut self, (level, item): (usize, usize), name: &str, pos: Pos) -> Result<Option<Expr>> {
+    pub(super) fn column_of_item(
+        &mut self,
+        (level, item): (usize, usize),
+        name: &str,
+        pos: Pos,
+    ) -> Result<Option<Expr>> {
         let it = &self.scopes[level].items[item];
         let mut hits = it.columns.iter().filter(|c| c.name == name);
         let expr = match (hits.next(), hits.next()) {
@@ -350,7 +359,9 @@ impl Binder<'_> {
         best.retain(|b| b.0 == nearest);
         match &best[..] {
             [one] => e.hint(format!("Perhaps you meant to reference the column {}.", one.1)),
-            [a, b] => e.hint(format!("Perhaps you meant to reference the column {} or the column {}.", a.1, b.1)),
+            [a, b] => {
+                e.hint(format!("Perhaps you meant to reference the column {} or the column {}.", a.1, b.1))
+            }
             _ => e,
         }
     }
@@ -367,8 +378,9 @@ impl Binder<'_> {
                 let is_table = item.relation.as_ref().is_some_and(|r| r.name == name);
                 let Some(alias) = &item.alias else { continue };
                 if is_table && alias != name {
-                    let e = err!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{shown}\"")
-                        .hint(format!("Perhaps you meant to reference the table alias \"{alias}\"."));
+                    let e =
+                        err!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{shown}\"")
+                            .hint(format!("Perhaps you meant to reference the table alias \"{alias}\"."));
                     return at(e, pos);
                 }
                 if alias == name {
@@ -390,7 +402,9 @@ impl Binder<'_> {
         for item in &self.scopes[level].items {
             if item.columns_visible && !item.lateral_only {
                 any = true;
-                out.extend(item.columns.iter().filter(|c| !c.hidden).map(|c| (c.name.clone(), c.expr.clone())));
+                out.extend(
+                    item.columns.iter().filter(|c| !c.hidden).map(|c| (c.name.clone(), c.expr.clone())),
+                );
             }
         }
         if !any {
@@ -405,8 +419,7 @@ impl Binder<'_> {
     /// The columns of `item.*`.
     pub(super) fn expand_item(&mut self, (level, item): (usize, usize), pos: Pos) -> Vec<(String, Expr)> {
         let it = &self.scopes[level].items[item];
-        let out: Vec<(String, Expr)> =
-            it.columns.iter().map(|c| (c.name.clone(), c.expr.clone())).collect();
+        let out: Vec<(String, Expr)> = it.columns.iter().map(|c| (c.name.clone(), c.expr.clone())).collect();
         for (_, e) in &out {
             self.note_use(level, e, pos);
         }
@@ -438,9 +451,4 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// The position to report for something without one of its own.
-pub(crate) fn or(pos: Pos, fallback: Pos) -> Pos {
-    if pos == NO_POS { fallback } else { pos }
 }

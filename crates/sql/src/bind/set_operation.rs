@@ -17,8 +17,11 @@ impl Binder<'_> {
         }
         let mut bound = self.set_operation(op)?;
         self.scopes.push(Scope::new(Place::OrderBy));
-        let columns =
-            bound.output.iter().map(|(id, name, ty)| NsColumn { name: name.clone(), expr: Expr::column(*id, *ty), hidden: false });
+        let columns = bound.output.iter().map(|(id, name, ty)| NsColumn {
+            name: name.clone(),
+            expr: Expr::column(*id, *ty),
+            hidden: false,
+        });
         let item = NsItem::new(None, columns.collect());
         self.scope().items.push(item);
         let finished = self.finish_set_operation(q, &mut bound);
@@ -50,7 +53,9 @@ impl Binder<'_> {
                 }
                 let e = err!(FEATURE_NOT_SUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                     .detail("Only result column names can be used, not expressions or functions.")
-                    .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.");
+                    .hint(
+                        "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+                    );
                 return Err(at(e, s.expr.location()));
             };
             let (id, _, ty) = &bound.output[column];
@@ -100,7 +105,6 @@ impl Binder<'_> {
     }
 
     /// Lines up the columns of both sides and brings each pair to its common type.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn combine(
         &mut self,
         op: SetOp,
@@ -154,7 +158,11 @@ impl Binder<'_> {
     }
 
     /// A projection where a side's columns need coercion.
-    pub(super) fn project_side(&mut self, plan: LogicalPlan, exprs: Vec<Expr>) -> (LogicalPlan, Vec<ColumnId>) {
+    pub(super) fn project_side(
+        &mut self,
+        plan: LogicalPlan,
+        exprs: Vec<Expr>,
+    ) -> (LogicalPlan, Vec<ColumnId>) {
         let ids: Vec<ColumnId> = exprs
             .iter()
             .map(|e| match e {
@@ -228,7 +236,9 @@ fn query_pos(q: &ast::Query) -> ast::Pos {
 fn target_pos(q: &ast::Query, column: usize) -> ast::Pos {
     match &q.body {
         QueryBody::Select(s) => s.targets.get(column).map_or(ast::NO_POS, |t| t.expr.location()),
-        QueryBody::Values(rows) => rows.first().and_then(|r| r.get(column)).map_or(ast::NO_POS, |e| e.location()),
+        QueryBody::Values(rows) => {
+            rows.first().and_then(|r| r.get(column)).map_or(ast::NO_POS, |e| e.location())
+        }
         QueryBody::SetOperation(s) => target_pos(&s.left, column),
     }
 }

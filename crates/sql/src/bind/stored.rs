@@ -27,7 +27,12 @@ pub fn bind_stored_expression(
 
 impl Binder<'_> {
     /// An item with a table's columns under the given ids.
-    pub(super) fn row_item(&self, relation: &Relation, row: &[(ColumnId, ScanColumn)], alias: &str) -> NsItem {
+    pub(super) fn row_item(
+        &self,
+        relation: &Relation,
+        row: &[(ColumnId, ScanColumn)],
+        alias: &str,
+    ) -> NsItem {
         let mut item = NsItem::new(Some(alias.to_string()), vec![]);
         for (id, c) in row {
             match c {

@@ -24,7 +24,9 @@ impl Binder<'_> {
                 }
                 _ => {
                     let from = i;
-                    while i < steps.len() && matches!(steps[i], Indirection::Index(_) | Indirection::Slice { .. }) {
+                    while i < steps.len()
+                        && matches!(steps[i], Indirection::Index(_) | Indirection::Slice { .. })
+                    {
                         i += 1;
                     }
                     value.expr = self.subscript(value.expr, &steps[from..i], None, pos)?;
@@ -58,14 +60,24 @@ impl Binder<'_> {
         match found {
             Some((_, e)) => Ok(e),
             None => {
-                let e = err!(UNDEFINED_COLUMN, "column \"{name}\" not found in data type {}", self.type_name(ty.oid));
+                let e = err!(
+                    UNDEFINED_COLUMN,
+                    "column \"{name}\" not found in data type {}",
+                    self.type_name(ty.oid)
+                );
                 Err(at(e, pos))
             }
         }
     }
 
     /// Reads (or with `assign` replaces) a place in an array or jsonb value.
-    pub(super) fn subscript(&mut self, container: Expr, steps: &[Indirection], assign: Option<Expr>, pos: Pos) -> Result<Expr> {
+    pub(super) fn subscript(
+        &mut self,
+        container: Expr,
+        steps: &[Indirection],
+        assign: Option<Expr>,
+        pos: Pos,
+    ) -> Result<Expr> {
         let base = self.base_type(container.ty())?;
         let is_slice = steps.iter().any(|s| matches!(s, Indirection::Slice { .. }));
         let (index_type, ty) = if base.oid == oids::JSONB {
@@ -119,7 +131,11 @@ impl Binder<'_> {
         let target = match wanted {
             Some(t) => t,
             None if from == oids::UNKNOWN => oids::TEXT,
-            None if self.can_coerce(from, oids::INT4, CastContext::Assignment)? && self.category(from)?.0 == 'N' => oids::INT4,
+            None if self.can_coerce(from, oids::INT4, CastContext::Assignment)?
+                && self.category(from)?.0 == 'N' =>
+            {
+                oids::INT4
+            }
             None => oids::TEXT,
         };
         if !self.can_coerce(from, target, CastContext::Assignment)? {

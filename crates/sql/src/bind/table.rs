@@ -25,7 +25,11 @@ pub fn table_columns(relation: &Relation, meta: &mut QueryMeta) -> Vec<(ColumnId
 }
 
 /// Everything that writing the table's rows needs, bound over ids of its own.
-pub fn bind_table_write(relation: &Arc<Relation>, meta: &mut QueryMeta, cx: &BindContext<'_>) -> Result<TableWrite> {
+pub fn bind_table_write(
+    relation: &Arc<Relation>,
+    meta: &mut QueryMeta,
+    cx: &BindContext<'_>,
+) -> Result<TableWrite> {
     let mut b = Binder::new(cx);
     b.meta = std::mem::take(meta);
     let bound = b.table_write(relation);
@@ -34,7 +38,13 @@ pub fn bind_table_write(relation: &Arc<Relation>, meta: &mut QueryMeta, cx: &Bin
 }
 
 /// One CHECK condition over a table's columns, for adding or validating it.
-pub fn bind_check(sql: &str, relation: &Relation, row: &[(ColumnId, ScanColumn)], meta: &mut QueryMeta, cx: &BindContext<'_>) -> Result<Expr> {
+pub fn bind_check(
+    sql: &str,
+    relation: &Relation,
+    row: &[(ColumnId, ScanColumn)],
+    meta: &mut QueryMeta,
+    cx: &BindContext<'_>,
+) -> Result<Expr> {
     super::bind_stored_expression(sql, relation, row, Some(SqlType::BOOL), meta, cx)
 }
 
@@ -50,12 +60,16 @@ impl Binder<'_> {
         let mut checks = vec![];
         for c in &relation.constraints {
             if let ConstraintKind::Check { expr_sql } = &c.kind {
-                checks.push((c.name.clone(), self.stored_expr(expr_sql, relation, &row, Some(SqlType::BOOL), Place::Check)?));
+                checks.push((
+                    c.name.clone(),
+                    self.stored_expr(expr_sql, relation, &row, Some(SqlType::BOOL), Place::Check)?,
+                ));
             }
         }
         // PostgreSQL tests CHECKs in the order of their names.
         checks.sort_by(|a, b| a.0.cmp(&b.0));
-        let indexes = relation.indexes.iter().map(|i| self.bound_index(relation, i, &row)).collect::<Result<_>>()?;
+        let indexes =
+            relation.indexes.iter().map(|i| self.bound_index(relation, i, &row)).collect::<Result<_>>()?;
         Ok(TableWrite { relation: relation.clone(), row, generated, checks, indexes })
     }
 
@@ -74,11 +88,15 @@ impl Binder<'_> {
                     .map(|(id, _)| Expr::column(*id, relation.columns[*column].ty))
                     .ok_or_else(|| quarry_common::Error::internal("index on a dropped column"))?,
                 (None, Some(sql)) => self.stored_expr(sql, relation, row, None, Place::IndexExpression)?,
-                (None, None) => return Err(quarry_common::Error::internal("index key without column or expression")),
+                (None, None) => {
+                    return Err(quarry_common::Error::internal("index key without column or expression"));
+                }
             });
         }
         let predicate = match &index.predicate_sql {
-            Some(sql) => Some(self.stored_expr(sql, relation, row, Some(SqlType::BOOL), Place::IndexPredicate)?),
+            Some(sql) => {
+                Some(self.stored_expr(sql, relation, row, Some(SqlType::BOOL), Place::IndexPredicate)?)
+            }
             None => None,
         };
         Ok(BoundIndex { index: index.clone(), keys, predicate })

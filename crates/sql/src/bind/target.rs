@@ -33,7 +33,11 @@ impl Binder<'_> {
                 ExprKind::ColumnRef { star: true, .. } => Some(self.expand_star_expr(&t.expr)?),
                 ExprKind::Indirection { arg, steps } if matches!(steps.last(), Some(Indirection::Star)) => {
                     let inner = &steps[..steps.len() - 1];
-                    let value = if inner.is_empty() { self.expr(arg)? } else { self.indirection(arg, inner, t.expr.pos)? };
+                    let value = if inner.is_empty() {
+                        self.expr(arg)?
+                    } else {
+                        self.indirection(arg, inner, t.expr.pos)?
+                    };
                     Some(self.expand_record(value.expr, t.expr.pos)?)
                 }
                 _ => None,

@@ -1,7 +1,7 @@
 //! Type names to types (PostgreSQL: parse_type.c).
 
-use super::coerce::at;
 use super::Binder;
+use super::coerce::at;
 use crate::ast::{self, ExprKind, IntervalFields, Literal};
 use quarry_common::{Error, Result, err};
 use quarry_types::{SqlType, oids};
@@ -27,7 +27,10 @@ impl Binder<'_> {
         } else {
             let Some(parse) = info.functions.typmod_in else {
                 let shown = self.type_name(oid);
-                return Err(at(err!(SYNTAX_ERROR, "type modifier is not allowed for type \"{shown}\""), name.pos));
+                return Err(at(
+                    err!(SYNTAX_ERROR, "type modifier is not allowed for type \"{shown}\""),
+                    name.pos,
+                ));
             };
             let texts = typmod_texts(name)?;
             let refs: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -58,7 +61,11 @@ impl Binder<'_> {
         match table.column_named(column) {
             Some((_, c)) => Ok(c.ty),
             None => {
-                let e = err!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", table.name);
+                let e = err!(
+                    UNDEFINED_COLUMN,
+                    "column \"{column}\" of relation \"{}\" does not exist",
+                    table.name
+                );
                 Err(at(e, name.pos))
             }
         }
@@ -115,7 +122,10 @@ fn interval_typmod(name: &ast::TypeName) -> Result<i32> {
         None => None,
         Some(text) => match text.parse::<i32>() {
             Ok(p) if p < 0 => {
-                return Err(at(err!(INVALID_PARAMETER_VALUE, "INTERVAL({p}) precision must not be negative"), name.pos));
+                return Err(at(
+                    err!(INVALID_PARAMETER_VALUE, "INTERVAL({p}) precision must not be negative"),
+                    name.pos,
+                ));
             }
             Ok(p) => Some(p.min(6)),
             Err(_) => return Err(not_constant(name)),

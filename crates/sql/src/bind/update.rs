@@ -39,11 +39,23 @@ impl Binder<'_> {
         }
         // Multi-column subqueries are joined in laterally: one row each, or NULLs.
         for sub in subqueries.unwrap_or_default() {
-            source = LogicalPlan::Join { kind: JoinKind::Left, left: Box::new(source), right: Box::new(sub), on: vec![] };
+            source = LogicalPlan::Join {
+                kind: JoinKind::Left,
+                left: Box::new(source),
+                right: Box::new(sub),
+                on: vec![],
+            };
         }
         let target = self.table_write(&relation)?;
         let (returning, output) = self.returning(&u.returning, &target, &alias, sources)?;
-        let plan = LogicalPlan::Update { target: Box::new(target), source: Box::new(source), ctid, old, set, returning };
+        let plan = LogicalPlan::Update {
+            target: Box::new(target),
+            source: Box::new(source),
+            ctid,
+            old,
+            set,
+            returning,
+        };
         Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
     }
 
@@ -63,19 +75,20 @@ impl Binder<'_> {
         };
         let relation = self.write_target(&d.relation, "delete from")?;
         let alias = d.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
-        let (mut source, old, ctid, sources) = self.change_source(&relation, &d.relation, &alias, &d.using)?;
+        let (mut source, old, ctid, sources) =
+            self.change_source(&relation, &d.relation, &alias, &d.using)?;
         if let Some(w) = &d.where_clause {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
         }
         let target = self.table_write(&relation)?;
         let (returning, output) = self.returning(&d.returning, &target, &alias, sources)?;
-        let plan = LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
+        let plan =
+            LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
         Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
     }
 
     /// The target's scan joined with FROM or USING; also the target's columns, its ctid, and the other items for RETURNING.
-    #[allow(clippy::type_complexity)]
     fn change_source(
         &mut self,
         relation: &Arc<Relation>,
@@ -87,15 +100,22 @@ impl Binder<'_> {
         if r.alias.is_none() {
             item.schema = Some(relation.schema_name.clone());
         }
-        let LogicalPlan::Scan { columns: old, .. } = &scan else { return Err(Error::internal("a scan is a scan")) };
+        let LogicalPlan::Scan { columns: old, .. } = &scan else {
+            return Err(Error::internal("a scan is a scan"));
+        };
         let old = old.clone();
         let Some((ctid, _)) = old.iter().find(|(_, c)| *c == ScanColumn::Ctid).copied() else {
             return Err(Error::internal("a scan without ctid"));
         };
         let mut plan = scan;
         if !from.is_empty() {
-            let others = self.from_clause(from)?;
-            plan = LogicalPlan::Join { kind: JoinKind::Inner, left: Box::new(plan), right: Box::new(others), on: vec![] };
+            let others = self.bind_from_clause(from)?;
+            plan = LogicalPlan::Join {
+                kind: JoinKind::Inner,
+                left: Box::new(plan),
+                right: Box::new(others),
+                on: vec![],
+            };
         }
         let sources = self.scope().items.clone();
         if sources.iter().any(|s| s.table_visible && s.alias == item.alias) {
@@ -107,7 +127,12 @@ impl Binder<'_> {
     }
 
     /// SET clauses: column index and value each.
-    pub(super) fn set_clauses(&mut self, sets: &[SetClause], relation: &Arc<Relation>, current: &[(ColumnId, ScanColumn)]) -> Result<Sets> {
+    pub(super) fn set_clauses(
+        &mut self,
+        sets: &[SetClause],
+        relation: &Arc<Relation>,
+        current: &[(ColumnId, ScanColumn)],
+    ) -> Result<Sets> {
         let mut out: Vec<(usize, Expr)> = vec![];
         let mut whole: Vec<usize> = vec![];
         let mut subqueries = vec![];
@@ -119,10 +144,7 @@ impl Binder<'_> {
                 SetClause::Multi { targets, source } => match &source.kind {
                     ExprKind::Row { fields, .. } => {
                         if fields.len() != targets.len() {
-                            let e = err!(
-                                SYNTAX_ERROR,
-                                "number of columns does not match number of values"
-                            );
+                            let e = err!(SYNTAX_ERROR, "number of columns does not match number of values");
                             return Err(at(e, source.pos));
                         }
                         for (t, v) in targets.iter().zip(fields) {
@@ -177,7 +199,13 @@ impl Binder<'_> {
         self.bound_assignment(target, bound, relation, current, out, whole)
     }
 
-    fn check_once(&self, target: &AssignTarget, column: usize, out: &[(usize, Expr)], whole: &mut Vec<usize>) -> Result<()> {
+    fn check_once(
+        &self,
+        target: &AssignTarget,
+        column: usize,
+        out: &[(usize, Expr)],
+        whole: &mut Vec<usize>,
+    ) -> Result<()> {
         let again = out.iter().any(|(c, _)| *c == column);
         if again && (target.indirection.is_empty() || whole.contains(&column)) || whole.contains(&column) {
             let e = err!(SYNTAX_ERROR, "multiple assignments to same column \"{}\"", target.name);

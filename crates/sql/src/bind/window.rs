@@ -15,7 +15,10 @@ impl Binder<'_> {
     pub(super) fn window_call(&mut self, call: &ast::FuncCall, ready: Call, pos: Pos) -> Result<Expr> {
         let Some(over) = &call.over else { return Err(Error::internal("window call without OVER")) };
         if call.distinct {
-            return Err(at(err!(FEATURE_NOT_SUPPORTED, "DISTINCT is not implemented for window functions"), pos));
+            return Err(at(
+                err!(FEATURE_NOT_SUPPORTED, "DISTINCT is not implemented for window functions"),
+                pos,
+            ));
         }
         if !call.order_by.is_empty() {
             let e = err!(FEATURE_NOT_SUPPORTED, "aggregate ORDER BY is not implemented for window functions");
@@ -28,7 +31,13 @@ impl Binder<'_> {
         };
         let spec = self.window_spec(over)?;
         let ty = ready.ret;
-        let window = WindowCall { function: FunctionRef::Builtin(ready.def), args: ready.args, filter, ty, star: call.star };
+        let window = WindowCall {
+            function: FunctionRef::Builtin(ready.def),
+            args: ready.args,
+            filter,
+            ty,
+            star: call.star,
+        };
         let id = self.meta.computed(ready.def.name, ty);
         self.scope().windows.push((id, spec, window));
         Ok(Expr::column(id, ty))
@@ -40,14 +49,19 @@ impl Binder<'_> {
             return Err(at(err!(WINDOWING_ERROR, "window function calls cannot be nested"), pos));
         }
         if scope.in_aggregate {
-            return Err(at(err!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls"), pos));
+            return Err(at(
+                err!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls"),
+                pos,
+            ));
         }
         match scope.kind {
             Place::Target | Place::OrderBy | Place::DistinctOn => Ok(()),
             Place::WindowPartition | Place::WindowOrder | Place::WindowFrame => {
                 Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in window definitions"), pos))
             }
-            kind => Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in {}", kind.clause()), pos)),
+            kind => {
+                Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in {}", kind.clause()), pos))
+            }
         }
     }
 
@@ -70,7 +84,11 @@ impl Binder<'_> {
         let base = match &def.ref_name {
             Some(name) => {
                 let named = self.named_window(name, def.pos)?;
-                Some((name.clone(), self.window_spec(&ast::WindowDef { by_name: false, ..named.clone() })?, named))
+                Some((
+                    name.clone(),
+                    self.window_spec(&ast::WindowDef { by_name: false, ..named.clone() })?,
+                    named,
+                ))
             }
             None => None,
         };
@@ -82,10 +100,16 @@ impl Binder<'_> {
         let (mut partition_by, mut order_by) = parts?;
         if let Some((name, base, named)) = base {
             if !partition_by.is_empty() {
-                return Err(at(err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{name}\""), def.pos));
+                return Err(at(
+                    err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{name}\""),
+                    def.pos,
+                ));
             }
             if !order_by.is_empty() && !base.order_by.is_empty() {
-                return Err(at(err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{name}\""), def.pos));
+                return Err(at(
+                    err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{name}\""),
+                    def.pos,
+                ));
             }
             if named.frame.is_some() {
                 let e = err!(WINDOWING_ERROR, "cannot copy window \"{name}\" because it has a frame clause");
@@ -133,8 +157,9 @@ impl Binder<'_> {
             return Err(at(err!(WINDOWING_ERROR, "GROUPS mode requires an ORDER BY clause"), def.pos));
         }
         check_bounds(f, def.pos)?;
-        let has_offset =
-            [&f.start, &f.end].into_iter().any(|b| matches!(b, AstBound::Preceding(_) | AstBound::Following(_)));
+        let has_offset = [&f.start, &f.end]
+            .into_iter()
+            .any(|b| matches!(b, AstBound::Preceding(_) | AstBound::Following(_)));
         let range_functions = match (mode, has_offset) {
             (FrameMode::Range, true) => {
                 let [key] = order_by else {
@@ -180,7 +205,10 @@ impl Binder<'_> {
                     FrameMode::Range => "RANGE",
                     FrameMode::Groups => "GROUPS",
                 };
-                return Err(at(err!(INVALID_COLUMN_REFERENCE, "argument of {word} must not contain variables"), pos));
+                return Err(at(
+                    err!(INVALID_COLUMN_REFERENCE, "argument of {word} must not contain variables"),
+                    pos,
+                ));
             }
             match key {
                 None => {
@@ -259,11 +287,15 @@ fn check_bounds(f: &ast::WindowFrame, pos: Pos) -> Result<()> {
         (AstBound::Following(_), AstBound::CurrentRow) if !f.between => {
             bad("frame starting from following row cannot end with current row")
         }
-        (AstBound::CurrentRow, AstBound::Preceding(_)) => bad("frame starting from current row cannot have preceding rows"),
+        (AstBound::CurrentRow, AstBound::Preceding(_)) => {
+            bad("frame starting from current row cannot have preceding rows")
+        }
         (AstBound::Following(_), AstBound::Preceding(_)) => {
             bad("frame starting from following row cannot have preceding rows")
         }
-        (AstBound::Following(_), AstBound::CurrentRow) => bad("frame starting from following row cannot have preceding rows"),
+        (AstBound::Following(_), AstBound::CurrentRow) => {
+            bad("frame starting from following row cannot have preceding rows")
+        }
         _ => Ok(()),
     }
 }

@@ -23,7 +23,9 @@ impl Binder<'_> {
                 return Err(at(Error::unsupported("CYCLE in WITH RECURSIVE"), cte.pos));
             }
             let bound = match &*cte.statement {
-                Statement::Select(q) if with.recursive && refers_to(q, &cte.name) => self.recursive_cte(cte, q)?,
+                Statement::Select(q) if with.recursive && refers_to(q, &cte.name) => {
+                    self.recursive_cte(cte, q)?
+                }
                 _ => self.plain_cte(cte)?,
             };
             out.push(bound);
@@ -54,7 +56,7 @@ impl Binder<'_> {
         let columns: Vec<(String, ColumnId, SqlType)> =
             names.into_iter().zip(&bound.output).map(|(n, (id, _, ty))| (n, *id, *ty)).collect();
         let output = columns.iter().map(|(_, id, _)| *id).collect();
-        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns, self_reference: false, has_rows });
+        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns, has_rows });
         Ok(Cte {
             id,
             name: cte.name.clone(),
@@ -88,30 +90,39 @@ impl Binder<'_> {
             return Err(at(e, reference_pos(&op.left, &cte.name).unwrap_or(cte.pos)));
         }
         if let Some(s) = q.order_by.first() {
-            return Err(at(err!(FEATURE_NOT_SUPPORTED, "ORDER BY in a recursive query is not implemented"), s.expr.location()));
+            return Err(at(
+                err!(FEATURE_NOT_SUPPORTED, "ORDER BY in a recursive query is not implemented"),
+                s.expr.location(),
+            ));
         }
         if let Some(o) = &q.offset {
-            return Err(at(err!(FEATURE_NOT_SUPPORTED, "OFFSET in a recursive query is not implemented"), o.location()));
+            return Err(at(
+                err!(FEATURE_NOT_SUPPORTED, "OFFSET in a recursive query is not implemented"),
+                o.location(),
+            ));
         }
         if let Some(l) = &q.limit {
-            return Err(at(err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"), l.location()));
+            return Err(at(
+                err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"),
+                l.location(),
+            ));
         }
         let base = self.query(&op.left, None)?;
         let id = self.new_cte_id();
         let names = column_names(cte, &base.output)?;
         // Ids of the CTE's own, as base and step each have theirs.
-        let columns: Vec<(String, ColumnId, SqlType)> =
-            names.iter().zip(&base.output).map(|(n, (_, _, ty))| (n.clone(), self.meta.computed(n.clone(), *ty), *ty)).collect();
-        let base_targets: Vec<(ColumnId, Expr)> =
-            columns.iter().zip(&base.output).map(|((_, own, _), (id, _, ty))| (*own, Expr::column(*id, *ty))).collect();
+        let columns: Vec<(String, ColumnId, SqlType)> = names
+            .iter()
+            .zip(&base.output)
+            .map(|(n, (_, _, ty))| (n.clone(), self.meta.computed(n.clone(), *ty), *ty))
+            .collect();
+        let base_targets: Vec<(ColumnId, Expr)> = columns
+            .iter()
+            .zip(&base.output)
+            .map(|((_, own, _), (id, _, ty))| (*own, Expr::column(*id, *ty)))
+            .collect();
         let base_plan = LogicalPlan::Project { input: Box::new(base.plan), targets: base_targets };
-        self.ctes.push(VisibleCte {
-            name: cte.name.clone(),
-            id,
-            columns: columns.clone(),
-            self_reference: true,
-            has_rows: true,
-        });
+        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns: columns.clone(), has_rows: true });
         let step = self.query(&op.right, None)?;
         if step.output.len() != columns.len() {
             let e = err!(SYNTAX_ERROR, "each UNION query must have the same number of columns");
@@ -120,13 +131,7 @@ impl Binder<'_> {
         let step = self.match_step(&cte.name, &columns, step, &op.right)?;
         self.ctes.truncate(visible);
         self.cte_references[id.0 as usize] = 0;
-        self.ctes.push(VisibleCte {
-            name: cte.name.clone(),
-            id,
-            columns: columns.clone(),
-            self_reference: false,
-            has_rows: true,
-        });
+        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns: columns.clone(), has_rows: true });
         let base_plan = self.wrap_ctes(inner, base_plan);
         let output: Vec<ColumnId> = columns.iter().map(|(_, id, _)| *id).collect();
         Ok(Cte {
@@ -141,7 +146,13 @@ impl Binder<'_> {
     }
 
     /// Coerces the step's columns to the base's types; 42804 where the union's type would differ from the base's.
-    fn match_step(&mut self, name: &str, columns: &[(String, ColumnId, SqlType)], step: Bound, q: &ast::Query) -> Result<Bound> {
+    fn match_step(
+        &mut self,
+        name: &str,
+        columns: &[(String, ColumnId, SqlType)],
+        step: Bound,
+        q: &ast::Query,
+    ) -> Result<Bound> {
         let mut exprs = vec![];
         for (i, ((_, _, ty), (id, _, step_ty))) in columns.iter().zip(&step.output).enumerate() {
             let l = Typed { expr: Expr::null(*ty), pos: q.pos };
