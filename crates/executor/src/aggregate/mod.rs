@@ -1,0 +1,315 @@
+//! Grouping and aggregates: one group, groups of sorted input, groups by hash, grouping sets.
+//!
+//! Groups are numbered per grouping set; accumulators keep all groups' states. Hashed grouping that outgrows the memory
+//! allowed writes the rows of further groups to partitions and does these afterwards.
+
+mod call;
+mod groups;
+
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Layout, Program};
+use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::spill::RowFile;
+use call::{Call, CallState};
+use groups::Groups;
+use quarry_common::Result;
+use quarry_plan::physical::AggregateStrategy;
+use quarry_plan::{AggregateExpr, ColumnId, Expr, PhysicalPlan};
+use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, TypeRef, Vector};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+const PARTITIONS: usize = 32;
+/// Rows may be spread over partitions this often.
+const LEVELS_MAX: u32 = 4;
+
+/// What an Aggregate node says.
+pub struct Spec<'p> {
+    pub strategy: AggregateStrategy,
+    pub group: &'p [(ColumnId, Expr)],
+    pub sets: Option<&'p [Vec<usize>]>,
+    pub aggregates: &'p [(ColumnId, AggregateExpr)],
+    pub grouping: &'p [(ColumnId, Vec<usize>)],
+}
+
+pub struct Aggregate {
+    node: usize,
+    input: BoxOperator,
+    input_physicals: Vec<PhysicalType>,
+    sorted: bool,
+    group: Vec<Program>,
+    group_types: Vec<TypeRef>,
+    /// Which group columns each set has.
+    sets: Vec<Vec<bool>>,
+    calls: Vec<Call>,
+    grouping: Vec<Vec<usize>>,
+    states: Vec<SetState>,
+    /// Set while new groups go to files.
+    spill: Option<Vec<RowFile>>,
+    parts: Vec<(RowFile, u32)>,
+    level: u32,
+    ready: VecDeque<Batch>,
+    phase: Phase,
+    batches: u64,
+}
+
+#[derive(PartialEq)]
+enum Phase {
+    Reading,
+    Parts,
+    Done,
+}
+
+/// The groups of one grouping set.
+struct SetState {
+    groups: Groups,
+    calls: Vec<CallState>,
+}
+
+pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
+    let layout = Layout::new(input.output());
+    let group = b.exprs(spec.group.iter().map(|(_, e)| e), &layout)?;
+    let group_types = spec.group.iter().map(|(_, e)| b.type_ref(e.ty().oid)).collect::<Result<_>>()?;
+    let n = group.len();
+    let sets: Vec<Vec<bool>> = match spec.sets {
+        None => vec![vec![true; n]],
+        Some(sets) => sets.iter().map(|s| (0..n).map(|i| s.contains(&i)).collect()).collect(),
+    };
+    let calls = spec.aggregates.iter().map(|(_, a)| Call::compile(b, a, &layout)).collect::<Result<_>>()?;
+    Ok(Box::new(Aggregate {
+        node,
+        input_physicals: b.output_physicals(input)?,
+        input: b.plan(input)?,
+        sorted: spec.strategy == AggregateStrategy::Sorted && sets.len() == 1 && n > 0,
+        group,
+        group_types,
+        sets,
+        calls,
+        grouping: spec.grouping.iter().map(|(_, g)| g.clone()).collect(),
+        states: Vec::new(),
+        spill: None,
+        parts: Vec::new(),
+        level: 0,
+        ready: VecDeque::new(),
+        phase: Phase::Reading,
+        batches: 0,
+    }))
+}
+
+impl Aggregate {
+    fn set_state(&self, cx: &mut Cx<'_>, set: usize, row: &[Datum]) -> Result<SetState> {
+        let calls = self.calls.iter().map(|c| c.start(cx, row)).collect::<Result<_>>()?;
+        let physicals: Vec<PhysicalType> = self.group.iter().map(|g| g.physical).collect();
+        Ok(SetState { groups: Groups::new(&self.sets[set], &physicals), calls })
+    }
+
+    fn make_states(&mut self, cx: &mut Cx<'_>, batch: Option<&Batch>) -> Result<()> {
+        let first = batch.and_then(|b| b.rows().iter().next());
+        let needs_row = self.calls.iter().any(Call::has_direct);
+        let row: Vec<Datum> = match (batch, first) {
+            (Some(b), Some(r)) if needs_row => b.columns.iter().map(|c| c.datum(r)).collect(),
+            _ => vec![Datum::Null; self.input_physicals.len()],
+        };
+        self.states = (0..self.sets.len()).map(|s| self.set_state(cx, s, &row)).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn consume(&mut self, cx: &mut Cx<'_>, batch: &Batch) -> Result<()> {
+        if self.states.is_empty() {
+            self.make_states(cx, Some(batch))?;
+        }
+        let keys = self.group.iter().map(|g| g.eval(cx, batch)).collect::<Result<Vec<_>>>()?;
+        if self.sorted {
+            return self.consume_sorted(cx, batch, &keys);
+        }
+        for s in 0..self.states.len() {
+            let state = &mut self.states[s];
+            if state.groups.is_single() {
+                state.groups.touch_single();
+                for (call, st) in self.calls.iter().zip(&mut state.calls) {
+                    call.update(cx, st, batch, batch.rows(), None, 1)?;
+                }
+                continue;
+            }
+            let mut numbers = vec![0u32; batch.len];
+            let mut left = Vec::new();
+            let limited = self.spill.is_some();
+            state.groups.number(&keys, &self.group_types, batch.rows(), &mut numbers, limited.then_some(&mut left))?;
+            if let Some(files) = &mut self.spill
+                && !left.is_empty()
+            {
+                for (r, h) in &left {
+                    let part = (h >> (16 + 8 * self.level)) as usize % PARTITIONS;
+                    files[part].push(batch.columns.iter().map(|c| &**c), *r as usize)?;
+                }
+                let gone: Vec<u32> = left.iter().map(|l| l.0).collect();
+                let mut skip = gone.iter().peekable();
+                let kept: Vec<u32> = batch
+                    .rows()
+                    .iter()
+                    .map(|r| r as u32)
+                    .filter(|r| skip.next_if_eq(&r).is_none())
+                    .collect();
+                let rows = Rows::Selected { positions: &kept, len: batch.len };
+                for (call, st) in self.calls.iter().zip(&mut state.calls) {
+                    call.update(cx, st, batch, rows, Some(&numbers), state.groups.len())?;
+                }
+                continue;
+            }
+            for (call, st) in self.calls.iter().zip(&mut state.calls) {
+                call.update(cx, st, batch, batch.rows(), Some(&numbers), state.groups.len())?;
+            }
+        }
+        self.batches += 1;
+        if self.batches % 16 == 0
+            && self.spill.is_none()
+            && self.states.len() == 1
+            && self.level < LEVELS_MAX
+            && self.memory_bytes() > cx.env.hash_mem_bytes
+        {
+            let files = (0..PARTITIONS).map(|_| RowFile::create(cx.env, &self.input_physicals)).collect::<Result<_>>()?;
+            self.spill = Some(files);
+        }
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let of = |s: &SetState| s.groups.memory_bytes() + s.calls.iter().map(CallState::memory_bytes).sum::<usize>();
+        self.states.iter().map(of).sum()
+    }
+
+    /// Input sorted by the group columns: all groups but the last are complete.
+    fn consume_sorted(&mut self, cx: &mut Cx<'_>, batch: &Batch, keys: &[Arc<Vector>]) -> Result<()> {
+        let mut numbers = vec![0u32; batch.len];
+        let state = &mut self.states[0];
+        state.groups.number_sorted(keys, &self.group_types, batch.rows(), &mut numbers);
+        let last = state.groups.len().saturating_sub(1) as u32;
+        if last == 0 {
+            for (call, st) in self.calls.iter().zip(&mut state.calls) {
+                call.update(cx, st, batch, batch.rows(), Some(&numbers), 1)?;
+            }
+            return Ok(());
+        }
+        let (done, open): (Vec<u32>, Vec<u32>) =
+            batch.rows().iter().map(|r| r as u32).partition(|r| numbers[*r as usize] < last);
+        let rows = Rows::Selected { positions: &done, len: batch.len };
+        for (call, st) in self.calls.iter().zip(&mut state.calls) {
+            call.update(cx, st, batch, rows, Some(&numbers), last as usize)?;
+        }
+        self.emit(cx, 0, last as usize)?;
+        let row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(open[0] as usize)).collect();
+        let mut next = self.set_state(cx, 0, &row)?;
+        let rows = Rows::Selected { positions: &open, len: batch.len };
+        numbers.fill(0);
+        next.groups.number_sorted(keys, &self.group_types, rows, &mut numbers);
+        for (call, st) in self.calls.iter().zip(&mut next.calls) {
+            call.update(cx, st, batch, rows, Some(&numbers), 1)?;
+        }
+        self.states[0] = next;
+        Ok(())
+    }
+
+    /// Makes result rows of a set's first `n` groups.
+    fn emit(&mut self, cx: &mut Cx<'_>, set: usize, n: usize) -> Result<()> {
+        let state = &mut self.states[set];
+        for (call, st) in self.calls.iter().zip(&mut state.calls) {
+            call.complete(cx, st, n)?;
+        }
+        let mut from = 0;
+        while from < n {
+            let to = (from + BATCH_ROWS).min(n);
+            let mut columns: Vec<Arc<Vector>> = Vec::new();
+            for (i, p) in self.group.iter().enumerate() {
+                columns.push(Arc::new(state.groups.key_column(i, p.physical, from, to)));
+            }
+            for (call, st) in self.calls.iter().zip(&mut state.calls) {
+                columns.push(Arc::new(call.results(cx, st, from, to)?));
+            }
+            for args in &self.grouping {
+                // One bit per argument, set where the set lacks the column.
+                let mask = args.iter().fold(0i32, |m, a| m << 1 | i32::from(!self.sets[set][*a]));
+                columns.push(Arc::new(Vector::constant(PhysicalType::I32, &Datum::I32(mask), to - from)));
+            }
+            self.ready.push_back(Batch::new(columns, to - from));
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn emit_all(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        if self.states.is_empty() {
+            self.make_states(cx, None)?;
+        }
+        for s in 0..self.states.len() {
+            // Without group columns there is one group whatever the input.
+            if self.states[s].groups.is_single() && self.level == 0 {
+                self.states[s].groups.touch_single();
+            }
+            let n = self.states[s].groups.len();
+            self.emit(cx, s, n)?;
+        }
+        self.states.clear();
+        if let Some(files) = self.spill.take() {
+            let level = self.level + 1;
+            for mut f in files {
+                if f.rows() > 0 {
+                    f.rewind()?;
+                    self.parts.push((f, level));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Aggregate {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            if let Some(b) = self.ready.pop_front() {
+                return Ok(Some(b));
+            }
+            match self.phase {
+                Phase::Reading => match pull(&mut self.input, cx)? {
+                    Some(b) => {
+                        cx.check_cancelled()?;
+                        self.consume(cx, &b)?;
+                    }
+                    None => {
+                        let memory = self.memory_bytes();
+                        if self.sorted && self.states.is_empty() {
+                            self.phase = Phase::Done;
+                            continue;
+                        }
+                        if let Some(s) = cx.rt.stats.get_mut(self.node) {
+                            s.set("Peak Memory Usage", memory.div_ceil(1024).to_string());
+                        }
+                        self.emit_all(cx)?;
+                        self.phase = Phase::Parts;
+                    }
+                },
+                Phase::Parts => match self.parts.pop() {
+                    Some((mut file, level)) => {
+                        self.level = level;
+                        while let Some(b) = file.next_batch()? {
+                            cx.check_cancelled()?;
+                            self.consume(cx, &dense(b))?;
+                        }
+                        self.emit_all(cx)?;
+                    }
+                    None => self.phase = Phase::Done,
+                },
+                Phase::Done => return Ok(None),
+            }
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.states.clear();
+        self.spill = None;
+        self.parts.clear();
+        self.level = 0;
+        self.ready.clear();
+        self.phase = Phase::Reading;
+        self.input.rescan(cx)
+    }
+}

@@ -1,0 +1,46 @@
+//! What one execution is given from outside.
+
+use crate::DeferredQueue;
+use parking_lot::Mutex;
+use quarry_catalog::CatalogReader;
+use quarry_common::{Oid, Result};
+use quarry_functions::SessionEnv;
+use quarry_storage::{Snapshot, Storage, Transaction};
+use quarry_types::{Datum, IoContext};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything one execution needs. Cloning shares.
+#[derive(Clone)]
+pub struct ExecEnv {
+    pub storage: Arc<Storage>,
+    pub txn: Arc<Transaction>,
+    pub snapshot: Snapshot,
+    pub reader: Arc<CatalogReader>,
+    pub session: Arc<dyn SessionEnv + Send + Sync>,
+    /// Settings that text forms depend on; names come from `reader`, see [`ExecEnv::io`].
+    pub io: IoContext<'static>,
+    pub params: Arc<[Datum]>,
+    pub work_mem_bytes: usize,
+    pub hash_mem_bytes: usize,
+    pub temp_dir: PathBuf,
+    /// Whether to count rows and time per node.
+    pub instrument: bool,
+    /// Runs SQL within this transaction: referential actions.
+    pub sql_runner: Option<Arc<dyn InternalSql>>,
+    /// The transaction's constraint checks that wait for commit.
+    pub deferred: Arc<Mutex<DeferredQueue>>,
+}
+
+impl ExecEnv {
+    /// The settings with the catalog's names.
+    pub fn io(&self) -> IoContext<'_> {
+        IoContext { names: &*self.reader, ..self.io.clone() }
+    }
+}
+
+/// Runs SQL of the server's own making within a transaction.
+pub trait InternalSql: Send + Sync {
+    /// Runs one statement with typed parameters; gives the number of rows it touched.
+    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv) -> Result<u64>;
+}

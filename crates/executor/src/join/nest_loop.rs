@@ -1,0 +1,170 @@
+//! Nested loop: for each outer row the inner side with the row's columns set.
+
+use super::output::has_inner;
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Layout, Program};
+use crate::operator::{BoxOperator, Operator, dense, filter_batch, pull, pull_some};
+use crate::rows::{RowSet, push_nulls};
+use quarry_common::{Error, Result};
+use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalPlan, walk};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows};
+
+pub struct NestLoop {
+    kind: JoinKind,
+    outer: BoxOperator,
+    inner: BoxOperator,
+    /// Over inner rows; the outer row's columns are set in the runtime.
+    on: Vec<Program>,
+    /// Outer columns to set: id and slot.
+    set: Vec<(ColumnId, usize)>,
+    outer_width: usize,
+    physicals: Vec<PhysicalType>,
+    batch: Option<(Batch, usize)>,
+    /// Whether the inner side is under way for the current outer row, and whether it has matched.
+    inside: Option<bool>,
+    inner_used: bool,
+}
+
+pub fn build(
+    b: &mut Builder<'_>,
+    kind: JoinKind,
+    outer: &PhysicalPlan,
+    inner: &PhysicalPlan,
+    on: &[Expr],
+    params: &[ColumnId],
+) -> Result<BoxOperator> {
+    if matches!(kind, JoinKind::Right | JoinKind::Full) {
+        return Err(Error::internal("a nested loop can't do this kind of join"));
+    }
+    let outer_layout = Layout::new(outer.output());
+    let mut ids: Vec<ColumnId> = params.to_vec();
+    on.iter().for_each(|e| walk::columns_of(e, &mut ids));
+    ids.sort_unstable();
+    ids.dedup();
+    let set = ids.iter().filter_map(|id| Some((*id, outer_layout.slot(*id)?))).collect();
+    let on = b.exprs(on, &Layout::new(inner.output()))?;
+    let mut physicals = b.output_physicals(outer)?;
+    let outer_width = physicals.len();
+    if has_inner(kind) {
+        physicals.extend(b.output_physicals(inner)?);
+    }
+    Ok(Box::new(NestLoop {
+        kind,
+        outer: b.plan(outer)?,
+        inner: b.plan(inner)?,
+        on,
+        set,
+        outer_width,
+        physicals,
+        batch: None,
+        inside: None,
+        inner_used: false,
+    }))
+}
+
+impl NestLoop {
+    /// Appends the outer row `row` once for each of `n` joined rows.
+    fn push_outer(&self, out: &mut RowSet, batch: &Batch, row: usize, n: usize) {
+        let same = vec![row as u32; n];
+        let rows = Rows::Selected { positions: &same, len: batch.len };
+        for (to, from) in out.columns[..self.outer_width].iter_mut().zip(&batch.columns) {
+            to.extend_from(from, rows);
+        }
+        out.len += n;
+    }
+
+    /// Joins on from where it stopped until the output is full; false at the outer batch's end.
+    fn run(&mut self, cx: &mut Cx<'_>, batch: &Batch, at: &mut usize, out: &mut RowSet) -> Result<()> {
+        let want = cx.want.min(BATCH_ROWS);
+        let single = !has_inner(self.kind);
+        while *at < batch.len && out.len < want {
+            let mut matched = match self.inside {
+                Some(m) => m,
+                None => {
+                    for (id, slot) in &self.set {
+                        cx.set_outer(*id, batch.columns[*slot].datum(*at));
+                    }
+                    if std::mem::replace(&mut self.inner_used, true) {
+                        self.inner.rescan(cx)?;
+                    }
+                    false
+                }
+            };
+            self.inside = Some(matched);
+            let mut ended = true;
+            loop {
+                // Semi and anti joins need one match at most.
+                let n = if single && self.on.is_empty() { 1 } else { BATCH_ROWS };
+                let Some(b) = pull_some(&mut self.inner, cx, n)? else { break };
+                let Some(b) = filter_batch(&self.on, cx, b)? else { continue };
+                matched = true;
+                self.inside = Some(true);
+                if single {
+                    break;
+                }
+                let n = b.row_count();
+                self.push_outer(out, batch, *at, n);
+                for (to, from) in out.columns[self.outer_width..].iter_mut().zip(&b.columns) {
+                    to.extend_from(from, b.rows());
+                }
+                if out.len >= want {
+                    ended = false;
+                    break;
+                }
+            }
+            if !ended {
+                return Ok(());
+            }
+            match self.kind {
+                JoinKind::Left if !matched => {
+                    self.push_outer(out, batch, *at, 1);
+                    out.columns[self.outer_width..].iter_mut().for_each(|c| push_nulls(c, 1));
+                }
+                JoinKind::Semi if matched => self.push_outer(out, batch, *at, 1),
+                JoinKind::Anti if !matched => self.push_outer(out, batch, *at, 1),
+                _ => {}
+            }
+            self.inside = None;
+            *at += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Operator for NestLoop {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let mut out = RowSet::new(&self.physicals);
+        loop {
+            let (batch, mut at) = match self.batch.take() {
+                Some(b) => b,
+                None => {
+                    let next = if cx.want < BATCH_ROWS {
+                        let want = cx.want;
+                        pull_some(&mut self.outer, cx, want)?
+                    } else {
+                        pull(&mut self.outer, cx)?
+                    };
+                    match next {
+                        Some(b) => (dense(b), 0),
+                        None => return Ok(if out.is_empty() { None } else { Some(out.take()) }),
+                    }
+                }
+            };
+            cx.check_cancelled()?;
+            self.run(cx, &batch, &mut at, &mut out)?;
+            if at < batch.len {
+                self.batch = Some((batch, at));
+                return Ok(Some(out.take()));
+            }
+            if out.len >= cx.want {
+                return Ok(Some(out.take()));
+            }
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.batch = None;
+        self.inside = None;
+        self.outer.rescan(cx)
+    }
+}

@@ -1,0 +1,167 @@
+//! The interface of operators and the wrappers every node has: filter, targets, instrumentation.
+
+use crate::context::Cx;
+use crate::expr::Program;
+use quarry_common::Result;
+use quarry_types::{BATCH_ROWS, Batch, Rows};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A node at work. Made ready to run; `next` after the end keeps answering none.
+pub trait Operator: Send {
+    /// The next batch with at least one row; none at the end.
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>>;
+    /// Begins again, with the values `Runtime::outer` has now.
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+    /// Rows written, for nodes that write.
+    fn rows_affected(&self) -> Option<u64> {
+        None
+    }
+    /// Rows that the node's filter removed so far, for EXPLAIN ANALYZE.
+    fn rows_filtered(&self) -> u64 {
+        0
+    }
+}
+
+pub type BoxOperator = Box<dyn Operator>;
+
+/// Pulls a full batch whatever the caller wants: for nodes that consume their input.
+#[inline]
+pub fn pull(op: &mut BoxOperator, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+    pull_some(op, cx, BATCH_ROWS)
+}
+
+/// Pulls a batch of which only `want` rows are needed.
+#[inline]
+pub fn pull_some(op: &mut BoxOperator, cx: &mut Cx<'_>, want: usize) -> Result<Option<Batch>> {
+    let before = std::mem::replace(&mut cx.want, want.clamp(1, BATCH_ROWS));
+    let out = op.next(cx);
+    cx.want = before;
+    out
+}
+
+/// The batch with only these positions left; none if there are none.
+pub fn select(batch: Batch, positions: Vec<u32>) -> Option<Batch> {
+    if positions.is_empty() {
+        return None;
+    }
+    if positions.len() == batch.len {
+        return Some(Batch { selection: None, ..batch });
+    }
+    Some(Batch { selection: Some(positions.into()), ..batch })
+}
+
+/// A batch whose rows all count, copied if some don't.
+pub fn dense(batch: Batch) -> Batch {
+    match &batch.selection {
+        None => batch,
+        Some(s) => {
+            let rows = Rows::Selected { positions: s, len: batch.len };
+            let columns = batch.columns.iter().map(|c| Arc::new(c.gather(rows))).collect();
+            Batch::new(columns, s.len())
+        }
+    }
+}
+
+/// A node's filter and targets over its raw rows.
+pub struct Output {
+    input: BoxOperator,
+    filter: Vec<Program>,
+    /// None: the raw columns are the output.
+    targets: Option<Vec<Program>>,
+    filtered: u64,
+}
+
+impl Output {
+    pub fn new(input: BoxOperator, filter: Vec<Program>, targets: Option<Vec<Program>>) -> Output {
+        Output { input, filter, targets, filtered: 0 }
+    }
+}
+
+/// Narrows a batch by conditions.
+pub fn filter_batch(filter: &[Program], cx: &mut Cx<'_>, mut batch: Batch) -> Result<Option<Batch>> {
+    for condition in filter {
+        let keep = condition.positions(cx, &batch)?;
+        if keep.len() != batch.row_count() {
+            match select(batch, keep) {
+                Some(b) => batch = b,
+                None => return Ok(None),
+            }
+        }
+    }
+    Ok(Some(batch))
+}
+
+/// Computes targets.
+pub fn project_batch(targets: &[Program], cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
+    let columns = targets.iter().map(|t| t.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
+    Ok(Batch { columns, len: batch.len, selection: batch.selection })
+}
+
+impl Operator for Output {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            let Some(batch) = self.input.next(cx)? else { return Ok(None) };
+            cx.check_cancelled()?;
+            let before = batch.row_count();
+            let kept = filter_batch(&self.filter, cx, batch)?;
+            self.filtered += (before - kept.as_ref().map_or(0, Batch::row_count)) as u64;
+            let Some(batch) = kept else { continue };
+            return match &self.targets {
+                None => Ok(Some(batch)),
+                Some(targets) => project_batch(targets, cx, batch).map(Some),
+            };
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.input.rescan(cx)
+    }
+    fn rows_affected(&self) -> Option<u64> {
+        self.input.rows_affected()
+    }
+    fn rows_filtered(&self) -> u64 {
+        self.filtered
+    }
+}
+
+/// Counts rows, loops and time of a node.
+pub struct Instrumented {
+    input: BoxOperator,
+    id: usize,
+    running: bool,
+}
+
+impl Instrumented {
+    pub fn new(input: BoxOperator, id: usize) -> Instrumented {
+        Instrumented { input, id, running: false }
+    }
+}
+
+impl Operator for Instrumented {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let start = Instant::now();
+        let out = self.input.next(cx);
+        let spent = start.elapsed().as_secs_f64() * 1000.0;
+        let filtered = self.input.rows_filtered();
+        if let Some(s) = cx.rt.stats.get_mut(self.id) {
+            if !self.running {
+                s.loops += 1;
+                s.startup_ms += spent;
+                self.running = true;
+            }
+            s.total_ms += spent;
+            s.filtered = filtered;
+            if let Ok(Some(batch)) = &out {
+                s.rows += batch.row_count() as u64;
+            }
+        }
+        out
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.running = false;
+        self.input.rescan(cx)
+    }
+    fn rows_affected(&self) -> Option<u64> {
+        self.input.rows_affected()
+    }
+}

@@ -1,0 +1,107 @@
+//! WITH RECURSIVE: the first term, then the step over the rows of the round before, until a round gives none.
+
+use crate::build::{Builder, types_of};
+use crate::context::Cx;
+use crate::operator::{BoxOperator, Operator, dense, pull, select};
+use crate::setop::DistinctRows;
+use quarry_common::Result;
+use quarry_plan::{ColumnId, CteId, PhysicalPlan};
+use quarry_types::Batch;
+
+pub struct RecursiveUnion {
+    cte: CteId,
+    base: BoxOperator,
+    step: BoxOperator,
+    seen: Option<DistinctRows>,
+    /// Rows of the round under way.
+    round: Vec<Batch>,
+    in_base: bool,
+    /// Whether the step has been started for the current work table.
+    work: Vec<Batch>,
+    step_used: bool,
+    done: bool,
+}
+
+pub fn build(
+    b: &mut Builder<'_>,
+    cte: CteId,
+    base: (&PhysicalPlan, &[ColumnId]),
+    step: (&PhysicalPlan, &[ColumnId]),
+    output: &[ColumnId],
+    distinct: bool,
+) -> Result<BoxOperator> {
+    let types = types_of(base.0, base.1)?;
+    let physicals = types.iter().map(|t| b.physical(*t)).collect::<Result<Vec<_>>>()?;
+    let infos = types.iter().map(|t| b.type_ref(t.oid)).collect::<Result<_>>()?;
+    let base = b.picked(base.0, base.1)?;
+    b.push_work_table(cte, output.to_vec());
+    let step = b.picked(step.0, step.1)?;
+    Ok(Box::new(RecursiveUnion {
+        cte,
+        base,
+        step,
+        seen: distinct.then(|| DistinctRows::new(&physicals, infos)),
+        round: Vec::new(),
+        in_base: true,
+        work: Vec::new(),
+        step_used: false,
+        done: false,
+    }))
+}
+
+impl RecursiveUnion {
+    /// The next batch of base or step, without repeats if these are dropped.
+    fn pull(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            let next = if self.in_base {
+                pull(&mut self.base, cx)?
+            } else {
+                cx.rt.work_tables.push((self.cte, std::mem::take(&mut self.work)));
+                let out = pull(&mut self.step, cx);
+                self.work = cx.rt.work_tables.pop().map(|w| w.1).unwrap_or_default();
+                out?
+            };
+            let Some(batch) = next else { return Ok(None) };
+            let batch = dense(batch);
+            let Some(seen) = &mut self.seen else { return Ok(Some(batch)) };
+            let new = seen.new_rows(&batch);
+            if let Some(b) = select(batch, new) {
+                return Ok(Some(dense(b)));
+            }
+        }
+    }
+}
+
+impl Operator for RecursiveUnion {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            if self.done {
+                return Ok(None);
+            }
+            cx.check_cancelled()?;
+            if let Some(b) = self.pull(cx)? {
+                self.round.push(b.clone());
+                return Ok(Some(b));
+            }
+            self.in_base = false;
+            if self.round.is_empty() {
+                self.done = true;
+                return Ok(None);
+            }
+            self.work = std::mem::take(&mut self.round);
+            if std::mem::replace(&mut self.step_used, true) {
+                self.step.rescan(cx)?;
+            }
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.round.clear();
+        self.work.clear();
+        self.in_base = true;
+        self.done = false;
+        if let Some(s) = &mut self.seen {
+            s.clear();
+        }
+        self.base.rescan(cx)
+    }
+}

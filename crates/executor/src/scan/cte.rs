@@ -1,0 +1,105 @@
+//! Scans of common table expressions (computed as they are read, once) and of a recursive union's work table.
+
+use crate::context::Cx;
+use crate::operator::{BoxOperator, Operator, dense, pull};
+use quarry_common::{Error, Result};
+use quarry_plan::CteId;
+use quarry_types::Batch;
+
+/// A common table expression: its plan and the rows it has given so far.
+pub struct CteState {
+    pub id: CteId,
+    /// Absent while it runs.
+    pub op: Option<BoxOperator>,
+    pub rows: Vec<Batch>,
+    pub done: bool,
+}
+
+impl CteState {
+    pub fn new(id: CteId, op: BoxOperator) -> CteState {
+        CteState { id, op: Some(op), rows: Vec::new(), done: false }
+    }
+}
+
+/// Reads one more batch of the expression; false at its end.
+pub fn advance(cx: &mut Cx<'_>, index: usize) -> Result<bool> {
+    if cx.rt.ctes[index].done {
+        return Ok(false);
+    }
+    let Some(mut op) = cx.rt.ctes[index].op.take() else {
+        return Err(Error::internal("a common table expression reads itself"));
+    };
+    let batch = pull(&mut op, cx);
+    let state = &mut cx.rt.ctes[index];
+    state.op = Some(op);
+    match batch? {
+        Some(b) => state.rows.push(dense(b)),
+        None => state.done = true,
+    }
+    Ok(!state.done)
+}
+
+pub struct CteScan {
+    id: CteId,
+    slots: Vec<usize>,
+    at: usize,
+}
+
+impl CteScan {
+    pub fn new(id: CteId, slots: Vec<usize>) -> CteScan {
+        CteScan { id, slots, at: 0 }
+    }
+}
+
+fn pick(b: &Batch, slots: &[usize]) -> Batch {
+    Batch::new(slots.iter().map(|s| b.columns[*s].clone()).collect(), b.len)
+}
+
+impl Operator for CteScan {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let index = cx
+            .rt
+            .ctes
+            .iter()
+            .position(|c| c.id == self.id)
+            .ok_or_else(|| Error::internal("a common table expression was not planned"))?;
+        while self.at >= cx.rt.ctes[index].rows.len() {
+            if !advance(cx, index)? {
+                return Ok(None);
+            }
+        }
+        self.at += 1;
+        Ok(Some(pick(&cx.rt.ctes[index].rows[self.at - 1], &self.slots)))
+    }
+    fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
+        self.at = 0;
+        Ok(())
+    }
+}
+
+/// Rows of the round before.
+pub struct WorkTableScan {
+    id: CteId,
+    slots: Vec<usize>,
+    at: usize,
+}
+
+impl WorkTableScan {
+    pub fn new(id: CteId, slots: Vec<usize>) -> WorkTableScan {
+        WorkTableScan { id, slots, at: 0 }
+    }
+}
+
+impl Operator for WorkTableScan {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let Some((_, rows)) = cx.rt.work_tables.iter().rev().find(|(id, _)| *id == self.id) else {
+            return Ok(None);
+        };
+        self.at += 1;
+        Ok(rows.get(self.at - 1).map(|b| pick(b, &self.slots)))
+    }
+    fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
+        self.at = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Leaves of plans: tables by several ways, VALUES, functions, common table expressions.
+
+pub mod bitmap;
+pub mod cte;
+pub mod function;
+pub mod index;
+pub mod range;
+pub mod rows;
+pub mod seq;
+pub mod tid;
+pub mod values;

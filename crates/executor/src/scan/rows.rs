@@ -1,0 +1,166 @@
+//! From stored rows to columns.
+
+use crate::ExecEnv;
+use quarry_catalog::Relation;
+use quarry_common::{Error, Result, Tid};
+use quarry_plan::{ColumnId, ScanColumn};
+use quarry_storage::Snapshot;
+use quarry_storage::heap::{Heap, TupleMeta};
+use quarry_storage::row::{RowLayout, RowRef};
+use quarry_types::row::{decode_column_into, get_datum};
+use quarry_types::{Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
+use std::sync::Arc;
+
+/// A relation's heap.
+pub fn open_heap(env: &ExecEnv, relation: &Relation) -> Result<Heap> {
+    let storage = relation
+        .storage
+        .ok_or_else(|| Error::internal(format!("relation \"{}\" has no storage", relation.name)))?;
+    Ok(Heap::open(&env.storage, storage, relation.toast, relation.layout.clone()))
+}
+
+/// The snapshot a relation is read under: catalogs show everything that is committed.
+pub fn snapshot_for(env: &ExecEnv, relation: &Relation) -> Snapshot {
+    if relation.is_catalog { env.txn.catalog_snapshot() } else { env.snapshot.clone() }
+}
+
+enum Source {
+    Attribute { index: usize, physical: PhysicalType, missing: Option<Datum> },
+    Ctid,
+    Xmin,
+    Xmax,
+    Cmin,
+    Cmax,
+    TableOid(u32),
+    WholeRow,
+}
+
+/// Decodes the wanted columns of stored rows.
+pub struct RowReader {
+    sources: Vec<Source>,
+    physicals: Vec<PhysicalType>,
+    layout: Arc<RowLayout>,
+    /// For whole rows: index, type, physical type and missing value of every live column, and the row type.
+    whole: Option<(Vec<(usize, SqlType, PhysicalType, Option<Datum>)>, quarry_common::Oid)>,
+    needs_meta: bool,
+}
+
+impl RowReader {
+    pub fn new(relation: &Relation, columns: &[(ColumnId, ScanColumn)], io: &IoContext<'_>) -> Result<RowReader> {
+        let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
+        RowReader::of(relation, &wanted, io)
+    }
+
+    pub fn of(relation: &Relation, wanted: &[ScanColumn], io: &IoContext<'_>) -> Result<RowReader> {
+        let mut sources = Vec::with_capacity(wanted.len());
+        let mut physicals = Vec::with_capacity(wanted.len());
+        let mut needs_meta = false;
+        for column in wanted {
+            let (source, physical) = match column {
+                ScanColumn::Attribute(i) => {
+                    let c = relation
+                        .columns
+                        .get(*i)
+                        .ok_or_else(|| Error::internal("a scan reads a column that the table lacks"))?;
+                    let physical = io.type_ref(c.ty.oid)?.physical;
+                    (Source::Attribute { index: *i, physical, missing: c.missing.clone() }, physical)
+                }
+                ScanColumn::Ctid => (Source::Ctid, PhysicalType::I64),
+                ScanColumn::Xmin => (Source::Xmin, PhysicalType::U32),
+                ScanColumn::Xmax => (Source::Xmax, PhysicalType::U32),
+                ScanColumn::Cmin => (Source::Cmin, PhysicalType::U32),
+                ScanColumn::Cmax => (Source::Cmax, PhysicalType::U32),
+                ScanColumn::TableOid => (Source::TableOid(relation.oid.0), PhysicalType::U32),
+                ScanColumn::WholeRow => (Source::WholeRow, PhysicalType::Bytes),
+            };
+            needs_meta |= matches!(source, Source::Xmin | Source::Xmax | Source::Cmin | Source::Cmax);
+            sources.push(source);
+            physicals.push(physical);
+        }
+        let whole = if wanted.contains(&ScanColumn::WholeRow) {
+            let mut all = Vec::new();
+            for (i, c) in relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped) {
+                all.push((i, c.ty, io.type_ref(c.ty.oid)?.physical, c.missing.clone()));
+            }
+            Some((all, relation.row_type))
+        } else {
+            None
+        };
+        Ok(RowReader { sources, physicals, layout: relation.layout.clone(), whole, needs_meta })
+    }
+
+    /// Whether rows must come with their system columns.
+    pub fn needs_meta(&self) -> bool {
+        self.needs_meta
+    }
+    pub fn physicals(&self) -> &[PhysicalType] {
+        &self.physicals
+    }
+    /// Empty vectors for the columns.
+    pub fn vectors(&self, capacity: usize) -> Vec<Vector> {
+        self.physicals.iter().map(|p| Vector::with_capacity(*p, capacity)).collect()
+    }
+
+    /// Appends a row to vectors of [`RowReader::vectors`].
+    #[inline]
+    pub fn push(&self, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, body: &[u8], out: &mut [Vector]) -> Result<()> {
+        let row = RowRef::new(&self.layout, body);
+        for (source, to) in self.sources.iter().zip(out) {
+            match source {
+                Source::Attribute { index, missing, .. } => {
+                    if *index >= row.natts() {
+                        to.push_datum(missing.as_ref().unwrap_or(&Datum::Null));
+                    } else {
+                        decode_column_into(&row, *index, to, &mut |v| heap.detoast(v))?;
+                    }
+                }
+                other => to.push_datum(&self.system(other, heap, tid, meta, &row)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// A row's values, replacing what `out` held.
+    pub fn datums(&self, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, body: &[u8], out: &mut Vec<Datum>) -> Result<()> {
+        let row = RowRef::new(&self.layout, body);
+        out.clear();
+        for source in &self.sources {
+            out.push(match source {
+                Source::Attribute { index, physical, missing } => {
+                    if *index >= row.natts() {
+                        missing.clone().unwrap_or_default()
+                    } else {
+                        get_datum(&row, *index, *physical, &mut |v| heap.detoast(v))?
+                    }
+                }
+                other => self.system(other, heap, tid, meta, &row)?,
+            });
+        }
+        Ok(())
+    }
+
+    fn system(&self, source: &Source, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, row: &RowRef<'_>) -> Result<Datum> {
+        let of = |f: fn(&TupleMeta) -> u32| meta.map_or(Datum::Null, |m| Datum::U32(f(m)));
+        Ok(match source {
+            Source::Attribute { .. } => Datum::Null,
+            Source::Ctid => identifiers::tid_datum(tid),
+            Source::Xmin => of(|m| m.xmin.0 as u32),
+            Source::Xmax => of(|m| m.xmax.0 as u32),
+            Source::Cmin => of(|m| m.cmin.0),
+            Source::Cmax => of(|m| m.cmax.0),
+            Source::TableOid(oid) => Datum::U32(*oid),
+            Source::WholeRow => {
+                let Some((columns, row_type)) = &self.whole else { return Ok(Datum::Null) };
+                let mut values = Vec::with_capacity(columns.len());
+                for (i, _, physical, missing) in columns {
+                    values.push(if *i >= row.natts() {
+                        missing.clone().unwrap_or_default()
+                    } else {
+                        get_datum(row, *i, *physical, &mut |v| heap.detoast(v))?
+                    });
+                }
+                record::from_fields(*row_type, columns.iter().map(|c| c.1.oid).zip(&values))
+            }
+        })
+    }
+}

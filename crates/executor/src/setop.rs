@@ -1,0 +1,216 @@
+//! UNION, INTERSECT, EXCEPT by hash, and Unique over sorted input.
+
+use crate::build::{Builder, slots_of, types_of};
+use crate::context::Cx;
+use crate::operator::{BoxOperator, Operator, pull, select};
+use crate::rows::RowSet;
+use hashbrown::HashTable;
+use quarry_common::Result;
+use quarry_plan::{ColumnId, PhysicalPlan, SetOpKind};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare, hash};
+use std::sync::Arc;
+
+/// Distinct rows by hash, in the order they came.
+pub struct DistinctRows {
+    pub rows: RowSet,
+    types: Vec<TypeRef>,
+    table: HashTable<u32>,
+    hashes: Vec<u64>,
+}
+
+impl DistinctRows {
+    pub fn new(physicals: &[PhysicalType], types: Vec<TypeRef>) -> DistinctRows {
+        DistinctRows { rows: RowSet::new(physicals), types, table: HashTable::new(), hashes: Vec::new() }
+    }
+    pub fn hashes(&self, columns: &[Arc<Vector>], rows: Rows<'_>) -> Vec<u64> {
+        let mut out = vec![0; rows.len()];
+        for (v, t) in columns.iter().zip(&self.types) {
+            hash::hash_vector(v, t, rows, &mut out);
+        }
+        out
+    }
+    pub fn find(&self, columns: &[Arc<Vector>], r: usize, h: u64) -> Option<u32> {
+        let same = |s: &u32| {
+            self.hashes[*s as usize] == h
+                && columns
+                    .iter()
+                    .zip(&self.rows.columns)
+                    .zip(&self.types)
+                    .all(|((a, b), t)| compare::same_at(a, r, b, *s as usize, t))
+        };
+        self.table.find(h, same).copied()
+    }
+    /// The row's number, and whether it is new.
+    pub fn add(&mut self, columns: &[Arc<Vector>], r: usize, h: u64) -> (u32, bool) {
+        if let Some(s) = self.find(columns, r, h) {
+            return (s, false);
+        }
+        let s = self.rows.len as u32;
+        let at = [r as u32];
+        let len = columns.first().map_or(r + 1, |c| c.len());
+        self.rows.push_rows(columns, Rows::Selected { positions: &at, len });
+        self.hashes.push(h);
+        let hashes = &self.hashes;
+        self.table.insert_unique(h, s, |s| hashes[*s as usize]);
+        (s, true)
+    }
+    /// The positions of rows not seen before.
+    pub fn new_rows(&mut self, batch: &Batch) -> Vec<u32> {
+        let hashes = self.hashes(&batch.columns, batch.rows());
+        batch.rows().iter().filter(|r| self.add(&batch.columns, *r, hashes[*r]).1).map(|r| r as u32).collect()
+    }
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.table.clear();
+        self.hashes.clear();
+    }
+}
+
+pub struct SetOp {
+    kind: SetOpKind,
+    all: bool,
+    left: BoxOperator,
+    right: BoxOperator,
+    seen: DistinctRows,
+    /// Per distinct row: how often it came from the left, and from the right.
+    counts: Vec<(u64, u64)>,
+    ready: bool,
+    at: usize,
+    /// Of row `at`, copies already given.
+    given: u64,
+}
+
+pub fn build(
+    b: &mut Builder<'_>,
+    kind: SetOpKind,
+    all: bool,
+    left: (&PhysicalPlan, &[ColumnId]),
+    right: (&PhysicalPlan, &[ColumnId]),
+) -> Result<BoxOperator> {
+    let types = types_of(left.0, left.1)?;
+    let physicals = types.iter().map(|t| b.physical(*t)).collect::<Result<Vec<_>>>()?;
+    let infos = types.iter().map(|t| b.type_ref(t.oid)).collect::<Result<_>>()?;
+    Ok(Box::new(SetOp {
+        kind,
+        all,
+        left: b.picked(left.0, left.1)?,
+        right: b.picked(right.0, right.1)?,
+        seen: DistinctRows::new(&physicals, infos),
+        counts: Vec::new(),
+        ready: false,
+        at: 0,
+        given: 0,
+    }))
+}
+
+impl SetOp {
+    fn read(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        while let Some(b) = pull(&mut self.left, cx)? {
+            cx.check_cancelled()?;
+            let hashes = self.seen.hashes(&b.columns, b.rows());
+            for r in b.rows().iter() {
+                let (s, new) = self.seen.add(&b.columns, r, hashes[r]);
+                if new {
+                    self.counts.push((0, 0));
+                }
+                self.counts[s as usize].0 += 1;
+            }
+        }
+        while let Some(b) = pull(&mut self.right, cx)? {
+            cx.check_cancelled()?;
+            let hashes = self.seen.hashes(&b.columns, b.rows());
+            for r in b.rows().iter() {
+                if self.kind == SetOpKind::Union {
+                    let (s, new) = self.seen.add(&b.columns, r, hashes[r]);
+                    if new {
+                        self.counts.push((0, 0));
+                    }
+                    self.counts[s as usize].0 += 1;
+                } else if let Some(s) = self.seen.find(&b.columns, r, hashes[r]) {
+                    self.counts[s as usize].1 += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn copies(&self, (left, right): (u64, u64)) -> u64 {
+        match (self.kind, self.all) {
+            (SetOpKind::Union, true) => left,
+            (SetOpKind::Union, false) => 1,
+            (SetOpKind::Intersect, true) => left.min(right),
+            (SetOpKind::Intersect, false) => u64::from(right > 0),
+            (SetOpKind::Except, true) => left.saturating_sub(right),
+            (SetOpKind::Except, false) => u64::from(right == 0),
+        }
+    }
+}
+
+impl Operator for SetOp {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.ready, true) {
+            self.read(cx)?;
+        }
+        let mut rows = Vec::new();
+        while self.at < self.counts.len() && rows.len() < BATCH_ROWS {
+            if self.given < self.copies(self.counts[self.at]) {
+                rows.push(self.at as u32);
+                self.given += 1;
+            } else {
+                self.at += 1;
+                self.given = 0;
+            }
+        }
+        Ok(if rows.is_empty() { None } else { Some(self.seen.rows.gather(&rows)) })
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.seen.clear();
+        self.counts.clear();
+        self.ready = false;
+        self.at = 0;
+        self.given = 0;
+        self.left.rescan(cx)?;
+        self.right.rescan(cx)
+    }
+}
+
+/// Drops rows equal to the one before.
+pub struct Unique {
+    input: BoxOperator,
+    slots: Vec<usize>,
+    types: Vec<TypeRef>,
+    last: Option<(Batch, usize)>,
+}
+
+pub fn unique(b: &mut Builder<'_>, input: &PhysicalPlan, columns: &[ColumnId]) -> Result<BoxOperator> {
+    let types = types_of(input, columns)?.iter().map(|t| b.type_ref(t.oid)).collect::<Result<_>>()?;
+    Ok(Box::new(Unique { slots: slots_of(input, columns)?, types, input: b.plan(input)?, last: None }))
+}
+
+impl Operator for Unique {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            let Some(b) = self.input.next(cx)? else { return Ok(None) };
+            let mut keep = Vec::new();
+            for r in b.rows().iter() {
+                let same = match &self.last {
+                    None => false,
+                    Some((lb, lr)) => self.slots.iter().zip(&self.types).all(|(s, t)| {
+                        compare::same_at(&b.columns[*s], r, &lb.columns[*s], *lr, t)
+                    }),
+                };
+                if !same {
+                    keep.push(r as u32);
+                    self.last = Some((b.clone(), r));
+                }
+            }
+            if let Some(b) = select(b, keep) {
+                return Ok(Some(b));
+            }
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.last = None;
+        self.input.rescan(cx)
+    }
+}

@@ -1,0 +1,414 @@
+//! Sort by order-preserving keys: in memory, by external merge beyond the memory allowed, or the first N rows only; and
+//! the merge of sorted inputs.
+
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Layout, Program};
+use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::rows::RowSet;
+use quarry_common::Result;
+use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_storage::sort::{ExternalSort, SortedRun};
+use quarry_types::key::{self, KeyOrder};
+use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector};
+use std::sync::Arc;
+
+/// Sort keys, compiled.
+pub struct Keys {
+    programs: Vec<Program>,
+    types: Vec<(TypeRef, KeyOrder)>,
+}
+
+impl Keys {
+    pub fn compile(b: &mut Builder<'_>, keys: &[SortKey], layout: &Layout) -> Result<Keys> {
+        let programs = b.exprs(keys.iter().map(|k| &k.expr), layout)?;
+        let types = keys
+            .iter()
+            .map(|k| {
+                let order = KeyOrder { desc: k.descending, nulls_first: k.nulls_first };
+                Ok((b.type_ref(k.expr.ty().oid)?, order))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Keys { programs, types })
+    }
+    pub fn is_empty(&self) -> bool {
+        self.programs.is_empty()
+    }
+    /// The keys' values for a batch.
+    pub fn values(&self, cx: &mut Cx<'_>, batch: &Batch) -> Result<Vec<Arc<Vector>>> {
+        self.programs.iter().map(|p| p.eval(cx, batch)).collect()
+    }
+    /// Appends the key of row `i` of [`Keys::values`].
+    pub fn encode(&self, values: &[Arc<Vector>], i: usize, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_first(values.len(), values, i, out)
+    }
+    /// Appends the key's first columns.
+    pub fn encode_first(&self, n: usize, values: &[Arc<Vector>], i: usize, out: &mut Vec<u8>) -> Result<()> {
+        for (v, (ty, order)) in values.iter().zip(&self.types).take(n) {
+            key::encode_at(v, i, ty, *order, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row's key in the key buffer.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// The key's first bytes.
+    prefix: u64,
+    at: usize,
+    len: u32,
+    row: u32,
+}
+
+fn prefix_of(key: &[u8]) -> u64 {
+    let mut b = [0u8; 8];
+    let n = key.len().min(8);
+    b[..n].copy_from_slice(&key[..n]);
+    u64::from_be_bytes(b)
+}
+
+/// Rows being gathered, with their keys.
+struct Gathered {
+    rows: RowSet,
+    keys: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Gathered {
+    fn new(physicals: &[PhysicalType]) -> Gathered {
+        Gathered { rows: RowSet::new(physicals), keys: Vec::new(), entries: Vec::new() }
+    }
+    fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes() + self.keys.len() + self.entries.len() * std::mem::size_of::<Entry>()
+    }
+    fn push(&mut self, keys: &Keys, values: &[Arc<Vector>], batch: &Batch) -> Result<()> {
+        let mut row = self.rows.len as u32;
+        for i in batch.rows().iter() {
+            let at = self.keys.len();
+            keys.encode(values, i, &mut self.keys)?;
+            let key = &self.keys[at..];
+            self.entries.push(Entry { prefix: prefix_of(key), at, len: key.len() as u32, row });
+            row += 1;
+        }
+        self.rows.push(batch);
+        Ok(())
+    }
+    fn sort(&mut self) {
+        let keys = &self.keys;
+        let of = |e: &Entry| &keys[e.at..e.at + e.len as usize];
+        self.entries.sort_unstable_by(|a, b| {
+            a.prefix.cmp(&b.prefix).then_with(|| of(a).cmp(of(b))).then(a.row.cmp(&b.row))
+        });
+    }
+    /// Keeps the first `n` rows only.
+    fn cut(&mut self, n: usize) {
+        self.sort();
+        self.entries.truncate(n);
+        let order: Vec<u32> = self.entries.iter().map(|e| e.row).collect();
+        let kept = self.rows.gather(&order);
+        let mut next = Gathered::new(&self.rows.physicals());
+        next.rows.push(&kept);
+        for (row, e) in self.entries.iter().enumerate() {
+            let at = next.keys.len();
+            next.keys.extend_from_slice(&self.keys[e.at..e.at + e.len as usize]);
+            next.entries.push(Entry { at, row: row as u32, ..*e });
+        }
+        *self = next;
+    }
+    /// The key that a row must stay below, once there are `n` rows.
+    fn greatest(&self) -> Option<&[u8]> {
+        let keys = &self.keys;
+        self.entries.iter().map(|e| &keys[e.at..e.at + e.len as usize]).max()
+    }
+}
+
+pub struct Sort {
+    node: usize,
+    input: BoxOperator,
+    keys: Keys,
+    physicals: Vec<PhysicalType>,
+    bound: Option<usize>,
+    presorted: usize,
+    state: State,
+    /// Incremental sort: what was read beyond the group under way.
+    pending: Option<Batch>,
+    input_done: bool,
+}
+
+enum State {
+    Start,
+    Memory { rows: RowSet, order: Vec<u32>, at: usize },
+    Disk { run: SortedRun, layout: RowLayout },
+    Done,
+}
+
+pub fn build(
+    b: &mut Builder<'_>,
+    node: usize,
+    input: &PhysicalPlan,
+    keys: &[SortKey],
+    bound: Option<u64>,
+    presorted: usize,
+) -> Result<BoxOperator> {
+    let layout = Layout::new(input.output());
+    Ok(Box::new(Sort {
+        node,
+        keys: Keys::compile(b, keys, &layout)?,
+        physicals: b.output_physicals(input)?,
+        input: b.plan(input)?,
+        bound: bound.and_then(|n| usize::try_from(n).ok()),
+        presorted: if presorted < keys.len() { presorted } else { 0 },
+        state: State::Start,
+        pending: None,
+        input_done: false,
+    }))
+}
+
+impl Sort {
+    fn pull(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        if let Some(b) = self.pending.take() {
+            return Ok(Some(b));
+        }
+        if self.input_done {
+            return Ok(None);
+        }
+        let b = pull(&mut self.input, cx)?;
+        self.input_done = b.is_none();
+        Ok(b)
+    }
+
+    /// Reads and sorts: everything, or with presorted keys the next rows that agree in these.
+    fn fill(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let mut gathered = Gathered::new(&self.physicals);
+        let mut external: Option<ExternalSort> = None;
+        let layout = layout_of(&self.physicals);
+        let mut builder = RowBuilder::new();
+        let mut limit_key: Option<Vec<u8>> = None;
+        let mut group: Option<Vec<u8>> = None;
+        while let Some(batch) = self.pull(cx)? {
+            cx.check_cancelled()?;
+            let mut values = self.keys.values(cx, &batch)?;
+            let mut batch = batch;
+            if self.presorted > 0 {
+                let (mine, rest) = self.split(&batch, &values, &mut group)?;
+                self.pending = rest;
+                let Some(mine) = mine else { break };
+                if self.pending.is_some() {
+                    values = self.keys.values(cx, &mine)?;
+                }
+                batch = mine;
+            }
+            if let Some(limit) = &limit_key {
+                let mut keep = Vec::new();
+                let mut k = Vec::new();
+                for i in batch.rows().iter() {
+                    k.clear();
+                    self.keys.encode(&values, i, &mut k)?;
+                    if k.as_slice() < limit.as_slice() {
+                        keep.push(i as u32);
+                    }
+                }
+                match crate::operator::select(batch, keep) {
+                    Some(b) => batch = b,
+                    None => continue,
+                }
+            }
+            gathered.push(&self.keys, &values, &batch)?;
+            if let Some(n) = self.bound
+                && n <= 100_000
+                && gathered.entries.len() > (2 * n).max(BATCH_ROWS)
+            {
+                gathered.cut(n);
+                limit_key = gathered.greatest().map(<[u8]>::to_vec);
+                if n == 0 {
+                    break;
+                }
+            } else if gathered.memory_bytes() > cx.env.work_mem_bytes {
+                let sort = external.get_or_insert_with(|| {
+                    ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
+                });
+                for (i, e) in gathered.entries.iter().enumerate() {
+                    let row = encode_vectors(&gathered.rows.columns, i, &layout, &mut builder);
+                    sort.push(&gathered.keys[e.at..e.at + e.len as usize], row)?;
+                }
+                gathered = Gathered::new(&self.physicals);
+            }
+            if self.pending.is_some() {
+                break;
+            }
+        }
+        let memory = gathered.memory_bytes();
+        let method;
+        self.state = match external {
+            Some(mut sort) => {
+                for (i, e) in gathered.entries.iter().enumerate() {
+                    let row = encode_vectors(&gathered.rows.columns, i, &layout, &mut builder);
+                    sort.push(&gathered.keys[e.at..e.at + e.len as usize], row)?;
+                }
+                method = ("external merge", "Disk");
+                State::Disk { run: sort.finish()?, layout }
+            }
+            None => {
+                gathered.sort();
+                if let Some(n) = self.bound {
+                    gathered.entries.truncate(n);
+                }
+                method = (if self.bound.is_some() { "top-N heapsort" } else { "quicksort" }, "Memory");
+                let order = gathered.entries.iter().map(|e| e.row).collect();
+                State::Memory { rows: gathered.rows, order, at: 0 }
+            }
+        };
+        if let Some(s) = cx.rt.stats.get_mut(self.node) {
+            s.set("Sort Method", method.0);
+            s.set("Sort Space Type", method.1);
+            s.set("Sort Space Used", (memory.div_ceil(1024)).to_string());
+        }
+        Ok(())
+    }
+
+    /// The leading rows of the batch that belong to the group, and the others.
+    #[allow(clippy::type_complexity)]
+    fn split(
+        &self,
+        batch: &Batch,
+        values: &[Arc<Vector>],
+        group: &mut Option<Vec<u8>>,
+    ) -> Result<(Option<Batch>, Option<Batch>)> {
+        let mut key = Vec::new();
+        let mut at = 0;
+        for i in batch.rows().iter() {
+            key.clear();
+            self.keys.encode_first(self.presorted, values, i, &mut key)?;
+            match group {
+                None => *group = Some(key.clone()),
+                Some(g) if *g == key => {}
+                Some(_) => break,
+            }
+            at += 1;
+        }
+        let positions: Vec<u32> = batch.rows().iter().map(|p| p as u32).collect();
+        let part = |p: &[u32]| crate::operator::select(batch.clone(), p.to_vec());
+        Ok((part(&positions[..at]), part(&positions[at..])))
+    }
+}
+
+impl Operator for Sort {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        loop {
+            match &mut self.state {
+                State::Start => self.fill(cx)?,
+                State::Memory { rows, order, at } => {
+                    let n = (order.len() - *at).min(BATCH_ROWS).min(cx.want.max(64));
+                    if n > 0 {
+                        *at += n;
+                        return Ok(Some(rows.gather(&order[*at - n..*at])));
+                    }
+                    self.state = if self.pending.is_some() { State::Start } else { State::Done };
+                }
+                State::Disk { run, layout } => {
+                    let mut out = RowSet::new(&self.physicals);
+                    while out.len < BATCH_ROWS {
+                        let Some((_, row)) = run.next()? else { break };
+                        let row = RowRef::new(layout, row);
+                        for (i, c) in out.columns.iter_mut().enumerate() {
+                            decode_column_into(&row, i, c, &mut no_detoast)?;
+                        }
+                        out.len += 1;
+                    }
+                    if !out.is_empty() {
+                        return Ok(Some(out.take()));
+                    }
+                    self.state = if self.pending.is_some() { State::Start } else { State::Done };
+                }
+                State::Done => return Ok(None),
+            }
+        }
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.state = State::Start;
+        self.pending = None;
+        self.input_done = false;
+        self.input.rescan(cx)
+    }
+}
+
+/// Merges sorted inputs.
+pub struct MergeAppend {
+    inputs: Vec<BoxOperator>,
+    keys: Keys,
+    physicals: Vec<PhysicalType>,
+    /// Of each input: the batch at hand, its keys, the next row.
+    heads: Option<Vec<Option<Head>>>,
+}
+
+struct Head {
+    batch: Batch,
+    values: Vec<Arc<Vector>>,
+    row: usize,
+    key: Vec<u8>,
+}
+
+pub fn merge_append(
+    b: &mut Builder<'_>,
+    inputs: &[(PhysicalPlan, Vec<ColumnId>)],
+    output: &[ColumnId],
+    keys: &[SortKey],
+) -> Result<BoxOperator> {
+    let layout = Layout::new(output.iter().copied());
+    let physicals = match inputs.first() {
+        Some((p, c)) => crate::build::types_of(p, c)?.iter().map(|t| b.physical(*t)).collect::<Result<_>>()?,
+        None => Vec::new(),
+    };
+    let keys = Keys::compile(b, keys, &layout)?;
+    let inputs = inputs.iter().map(|(p, c)| b.picked(p, c)).collect::<Result<_>>()?;
+    Ok(Box::new(MergeAppend { inputs, keys, physicals, heads: None }))
+}
+
+impl MergeAppend {
+    fn load(&mut self, cx: &mut Cx<'_>, i: usize) -> Result<Option<Head>> {
+        let Some(batch) = pull(&mut self.inputs[i], cx)? else { return Ok(None) };
+        let batch = dense(batch);
+        let values = self.keys.values(cx, &batch)?;
+        let mut key = Vec::new();
+        self.keys.encode(&values, 0, &mut key)?;
+        Ok(Some(Head { batch, values, row: 0, key }))
+    }
+}
+
+impl Operator for MergeAppend {
+    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let mut heads = match self.heads.take() {
+            Some(h) => h,
+            None => (0..self.inputs.len()).map(|i| self.load(cx, i)).collect::<Result<_>>()?,
+        };
+        let mut out = RowSet::new(&self.physicals);
+        while out.len < cx.want.min(BATCH_ROWS) {
+            let least = heads
+                .iter()
+                .enumerate()
+                .filter_map(|(i, h)| h.as_ref().map(|h| (i, h)))
+                .min_by(|a, b| a.1.key.cmp(&b.1.key))
+                .map(|(i, _)| i);
+            let Some(i) = least else { break };
+            let Some(h) = &mut heads[i] else { break };
+            let at = [h.row as u32];
+            out.push_rows(&h.batch.columns, Rows::Selected { positions: &at, len: h.batch.len });
+            h.row += 1;
+            if h.row < h.batch.len {
+                h.key.clear();
+                self.keys.encode(&h.values, h.row, &mut h.key)?;
+            } else {
+                heads[i] = self.load(cx, i)?;
+            }
+        }
+        self.heads = Some(heads);
+        Ok(if out.is_empty() { None } else { Some(out.take()) })
+    }
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.heads = None;
+        self.inputs.iter_mut().try_for_each(|i| i.rescan(cx))
+    }
+}

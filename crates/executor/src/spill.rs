@@ -1,0 +1,115 @@
+//! Rows in temporary files, for what does not fit in memory. A file goes when its owner is dropped.
+
+use crate::ExecEnv;
+use crate::rows::RowSet;
+use quarry_common::{Error, Result};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, Vector};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
+
+/// Rows written one after another, then read back once in the same order.
+pub struct RowFile {
+    path: PathBuf,
+    file: State,
+    layout: RowLayout,
+    physicals: Vec<PhysicalType>,
+    builder: RowBuilder,
+    rows: u64,
+    bytes: u64,
+}
+
+enum State {
+    Writing(BufWriter<File>),
+    Reading(BufReader<File>),
+}
+
+impl Drop for RowFile {
+    fn drop(&mut self) {
+        // What stays is removed when the server starts again.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl RowFile {
+    pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
+        std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
+        let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
+        let path = env.temp_dir.join(format!("rows.{}.{n}", std::process::id()));
+        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).map_err(Error::from)?;
+        Ok(RowFile {
+            path,
+            file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
+            layout: layout_of(physicals),
+            physicals: physicals.to_vec(),
+            builder: RowBuilder::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+    /// Appends a row of these columns.
+    pub fn push<'v>(&mut self, columns: impl IntoIterator<Item = &'v Vector>, row: usize) -> Result<()> {
+        let body = encode_vectors(columns, row, &self.layout, &mut self.builder);
+        let State::Writing(file) = &mut self.file else {
+            return Err(Error::internal("a temporary file is written after it was read"));
+        };
+        file.write_all(&(body.len() as u32).to_le_bytes()).and_then(|()| file.write_all(body)).map_err(Error::from)?;
+        self.rows += 1;
+        self.bytes += 4 + body.len() as u64;
+        Ok(())
+    }
+    /// Appends these rows.
+    pub fn push_rows(&mut self, columns: &[Arc<Vector>], rows: Rows<'_>) -> Result<()> {
+        rows.iter().try_for_each(|r| self.push(columns.iter().map(|c| &**c), r))
+    }
+    /// Goes to the beginning, to be read.
+    pub fn rewind(&mut self) -> Result<()> {
+        let file = match &mut self.file {
+            State::Writing(w) => {
+                w.flush().map_err(Error::from)?;
+                w.get_ref().try_clone().map_err(Error::from)?
+            }
+            State::Reading(r) => r.get_ref().try_clone().map_err(Error::from)?,
+        };
+        let mut file = BufReader::with_capacity(64 << 10, file);
+        file.seek(SeekFrom::Start(0)).map_err(Error::from)?;
+        self.file = State::Reading(file);
+        Ok(())
+    }
+    /// The next rows; none at the end.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let mut set = RowSet::new(&self.physicals);
+        let State::Reading(file) = &mut self.file else {
+            return Err(Error::internal("a temporary file is read before it was rewound"));
+        };
+        let mut body = Vec::new();
+        while set.len < BATCH_ROWS {
+            let mut head = [0u8; 4];
+            match file.read_exact(&mut head) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
+                Err(e) => return Err(Error::from(e)),
+            }
+            body.resize(u32::from_le_bytes(head) as usize, 0);
+            file.read_exact(&mut body).map_err(Error::from)?;
+            let row = RowRef::new(&self.layout, &body);
+            for (i, c) in set.columns.iter_mut().enumerate() {
+                decode_column_into(&row, i, c, &mut no_detoast)?;
+            }
+            set.len += 1;
+        }
+        Ok(if set.is_empty() { None } else { Some(set.take()) })
+    }
+}

@@ -1,0 +1,407 @@
+//! Subqueries in expressions: run once (InitPlan) or per row with the row's columns set;
+//! `= ANY` without correlation by hash.
+
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Input, Layout, Program};
+use crate::operator::{BoxOperator, dense, pull, pull_some};
+use crate::rows::RowSet;
+use hashbrown::HashTable;
+use quarry_common::{Error, Oid, Result, bail};
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ColumnId, Expr, SubqueryExpr, SubqueryKind, walk};
+use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension};
+use quarry_types::{Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare, hash, record};
+use std::sync::Arc;
+
+
+/// A subquery's place in an expression.
+pub(crate) struct SubqueryNode {
+    /// In `Runtime::subplans`.
+    index: usize,
+    kind: Kind,
+    /// Columns of the row at hand that the subquery reads: id and slot.
+    params: Vec<(ColumnId, usize)>,
+    /// Whether it reads any enclosing row's column.
+    correlated: bool,
+    physical: PhysicalType,
+}
+
+enum Kind {
+    Scalar,
+    Exists,
+    /// ANY (false) or ALL: conditions over the subquery's columns, the row's own read as outer columns.
+    Quantified { all: bool, tests: Vec<Program>, left: Vec<(ColumnId, usize)>, hashed: Option<Hashed> },
+    Array { element: Oid, physical: PhysicalType, nested: bool },
+    Row { oid: Oid, types: Vec<SqlType> },
+}
+
+/// How to look a row up in the table of the subquery's rows.
+struct Hashed {
+    left: Vec<Program>,
+    right: Vec<Program>,
+    types: Vec<TypeRef>,
+}
+
+/// A subquery's plan and what is known of its answers.
+pub struct SubplanState {
+    op: BoxOperator,
+    fresh: bool,
+    once: Option<Datum>,
+    rows: Option<Arc<HashedRows>>,
+    all_rows: Option<Arc<Vec<Batch>>>,
+}
+
+struct HashedRows {
+    keys: Vec<Vector>,
+    table: HashTable<u32>,
+    hashes: Vec<u64>,
+    len: usize,
+    has_null: bool,
+}
+
+impl SubplanState {
+    fn restart(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        if !self.fresh {
+            self.op.rescan(cx)?;
+        }
+        self.fresh = false;
+        Ok(())
+    }
+}
+
+impl Builder<'_> {
+    pub(crate) fn subquery(&mut self, s: &SubqueryExpr, layout: &Layout) -> Result<SubqueryNode> {
+        let SubqueryPlan::Physical { plan, params, .. } = &s.plan else {
+            return Err(Error::internal("a subquery was not planned"));
+        };
+        let op = self.plan(plan)?;
+        let types: Vec<SqlType> = s
+            .output
+            .iter()
+            .map(|id| {
+                let target = plan.targets.iter().find(|(t, _)| t == id);
+                target.map(|(_, e)| e.ty()).ok_or_else(|| Error::internal("a subquery lacks an output column"))
+            })
+            .collect::<Result<_>>()?;
+        // The visible columns come first in what follows.
+        let slots: Vec<usize> =
+            s.output.iter().filter_map(|id| plan.targets.iter().position(|(t, _)| t == id)).collect();
+        let op: BoxOperator = if slots.iter().copied().eq(0..plan.targets.len()) {
+            op
+        } else {
+            Box::new(crate::project::Columns::new(op, slots))
+        };
+        let own = |ids: &[ColumnId]| ids.iter().filter_map(|id| Some((*id, layout.slot(*id)?))).collect::<Vec<_>>();
+        let kind = match &s.kind {
+            SubqueryKind::Scalar => Kind::Scalar,
+            SubqueryKind::Exists => Kind::Exists,
+            SubqueryKind::Row => Kind::Row { oid: s.ty.oid, types },
+            SubqueryKind::Array => {
+                let info = self.type_ref(types[0].oid)?;
+                let nested = info.is_array();
+                let element = if nested { info.element } else { types[0].oid };
+                Kind::Array { element, physical: self.physical(SqlType::of(element))?, nested }
+            }
+            SubqueryKind::Any { tests } | SubqueryKind::All { tests } => {
+                let all = matches!(s.kind, SubqueryKind::All { .. });
+                let inner = Layout::new(s.output.iter().copied());
+                let mut ids = Vec::new();
+                tests.iter().for_each(|t| walk::columns_of(t, &mut ids));
+                let left = own(&ids);
+                let hashed = if all || !params.is_empty() { None } else { self.hashed(tests, &inner, layout)? };
+                Kind::Quantified { all, tests: self.exprs(tests, &inner)?, left, hashed }
+            }
+        };
+        let state = SubplanState { op, fresh: true, once: None, rows: None, all_rows: None };
+        let index = self.add_subplan(state);
+        Ok(SubqueryNode {
+            index,
+            kind,
+            params: own(params),
+            correlated: !params.is_empty(),
+            physical: self.physical(s.ty)?,
+        })
+    }
+
+    /// Both sides of equality tests, where hashing gives what the operator gives.
+    fn hashed(&mut self, tests: &[Expr], inner: &Layout, outer: &Layout) -> Result<Option<Hashed>> {
+        let (mut left, mut right, mut types) = (vec![], vec![], vec![]);
+        for test in tests {
+            let Expr::Call { function, args, .. } = test else { return Ok(None) };
+            let [l, r] = args.as_slice() else { return Ok(None) };
+            let (mut lc, mut rc) = (vec![], vec![]);
+            walk::columns_of(l, &mut lc);
+            walk::columns_of(r, &mut rc);
+            if lc.iter().any(|c| inner.slot(*c).is_some()) || rc.iter().any(|c| inner.slot(*c).is_none()) {
+                return Ok(None);
+            }
+            let def = function.def();
+            let ty = self.type_ref(r.ty().oid)?;
+            if l.ty().oid != r.ty().oid || !def.name.ends_with("eq") || ty.functions.hash.is_none() {
+                return Ok(None);
+            }
+            left.push(self.expr(l, outer)?);
+            right.push(self.expr(r, inner)?);
+            types.push(ty);
+        }
+        Ok(Some(Hashed { left, right, types }))
+    }
+}
+
+impl SubqueryNode {
+    /// The value for each row of the input.
+    pub(crate) fn batch(&self, cx: &mut Cx<'_>, i: Input<'_>) -> Result<Arc<Vector>> {
+        let n = i.rows.len();
+        if i.rows.is_empty() {
+            return Ok(Arc::new(Vector::zeroed(self.physical, n)));
+        }
+        if let Kind::Quantified { hashed: Some(h), .. } = &self.kind {
+            let left = h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
+            let rows = self.hashed_rows(cx, h)?;
+            if !(rows.has_null && h.types.len() > 1) {
+                return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
+            }
+        }
+        let quantified = matches!(self.kind, Kind::Quantified { .. });
+        if !self.correlated && !quantified {
+            let v = self.with_state(cx, |s, cx| self.once(s, cx))?;
+            return Ok(Arc::new(Vector::constant(self.physical, &v, n)));
+        }
+        let mut out = Vector::with_capacity(self.physical, n);
+        for r in i.rows.iter() {
+            if out.len() < r {
+                out.resize(r);
+            }
+            let v = self.value(cx, &|slot| i.columns[slot].datum(r))?;
+            out.push_datum(&v);
+        }
+        out.resize(n);
+        Ok(Arc::new(out))
+    }
+
+    /// The value for one row.
+    pub(crate) fn row(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<Datum> {
+        self.value(cx, &|slot| row[slot].clone())
+    }
+
+    fn with_state<R>(&self, cx: &mut Cx<'_>, f: impl FnOnce(&mut SubplanState, &mut Cx<'_>) -> Result<R>) -> Result<R> {
+        let mut state = cx.rt.subplans[self.index].take().ok_or_else(|| Error::internal("a subquery runs within itself"))?;
+        let out = f(&mut state, cx);
+        cx.rt.subplans[self.index] = Some(state);
+        out
+    }
+
+    fn value(&self, cx: &mut Cx<'_>, column: &dyn Fn(usize) -> Datum) -> Result<Datum> {
+        for (id, slot) in &self.params {
+            cx.set_outer(*id, column(*slot));
+        }
+        if let Kind::Quantified { left, .. } = &self.kind {
+            for (id, slot) in left {
+                cx.set_outer(*id, column(*slot));
+            }
+        }
+        self.with_state(cx, |s, cx| {
+            if let Kind::Quantified { all, tests, .. } = &self.kind {
+                return self.quantified(s, cx, *all, tests);
+            }
+            if !self.correlated {
+                return self.once(s, cx);
+            }
+            // Columns of rows further out may change between calls as well: only own columns make a sound key.
+            s.restart(cx)?;
+            self.compute(s, cx)
+        })
+    }
+
+    fn once(&self, s: &mut SubplanState, cx: &mut Cx<'_>) -> Result<Datum> {
+        if let Some(v) = &s.once {
+            return Ok(v.clone());
+        }
+        s.restart(cx)?;
+        let v = self.compute(s, cx)?;
+        s.once = Some(v.clone());
+        Ok(v)
+    }
+
+    /// Runs the plan, which has been restarted.
+    fn compute(&self, s: &mut SubplanState, cx: &mut Cx<'_>) -> Result<Datum> {
+        let too_many = "more than one row returned by a subquery used as an expression";
+        match &self.kind {
+            Kind::Exists => Ok(Datum::Bool(pull_some(&mut s.op, cx, 1)?.is_some())),
+            Kind::Scalar | Kind::Row { .. } => {
+                let Some(batch) = pull_some(&mut s.op, cx, 2)? else { return Ok(Datum::Null) };
+                if batch.row_count() > 1 || pull_some(&mut s.op, cx, 1)?.is_some() {
+                    bail!(CARDINALITY_VIOLATION, "{too_many}");
+                }
+                let r = batch.rows().iter().next().unwrap_or(0);
+                Ok(match &self.kind {
+                    Kind::Row { oid, types } => {
+                        let values: Vec<Datum> = batch.columns.iter().map(|c| c.datum(r)).collect();
+                        record::from_fields(*oid, types.iter().map(|t| t.oid).zip(&values))
+                    }
+                    _ => batch.columns[0].datum(r),
+                })
+            }
+            Kind::Array { element, physical, nested } => {
+                let mut out = ArrayBuilder::new(*element, *physical);
+                let (mut inner, mut count): (Option<Vec<Dimension>>, usize) = (None, 0);
+                while let Some(batch) = pull(&mut s.op, cx)? {
+                    for r in batch.rows().iter() {
+                        match batch.columns[0].datum(r) {
+                            Datum::Null if *nested => {
+                                bail!(NULL_VALUE_NOT_ALLOWED, "cannot accumulate null arrays")
+                            }
+                            Datum::Null => out.push_null(),
+                            v if *nested => {
+                                let a = ArrayRef::of(&v);
+                                match &inner {
+                                    None => inner = Some(a.dims()),
+                                    Some(d) if *d == a.dims() => {}
+                                    Some(_) => bail!(
+                                        ARRAY_SUBSCRIPT_ERROR,
+                                        "cannot accumulate arrays of different dimensionality"
+                                    ),
+                                }
+                                (0..a.len()).for_each(|i| out.push_from(&a, i));
+                            }
+                            v => out.push(&v),
+                        }
+                        count += 1;
+                    }
+                }
+                match inner {
+                    Some(d) => {
+                        let mut dims = vec![Dimension { len: count as _, lower: 1 }];
+                        dims.extend(d);
+                        out.finish(&dims)
+                    }
+                    None => out.finish_1d(),
+                }
+            }
+            Kind::Quantified { .. } => Err(Error::internal("a quantified subquery has no value of its own")),
+        }
+    }
+
+    /// The quantified comparison for the row whose columns are set.
+    fn quantified(&self, s: &mut SubplanState, cx: &mut Cx<'_>, all: bool, tests: &[Program]) -> Result<Datum> {
+        let mut unknown = false;
+        if !self.correlated {
+            if s.all_rows.is_none() {
+                s.restart(cx)?;
+                let mut batches = Vec::new();
+                while let Some(b) = pull(&mut s.op, cx)? {
+                    batches.push(dense(b));
+                }
+                s.all_rows = Some(Arc::new(batches));
+            }
+            let batches = s.all_rows.clone().unwrap_or_default();
+            for b in batches.iter() {
+                if decide(cx, b, all, tests, &mut unknown)? {
+                    return Ok(Datum::Bool(!all));
+                }
+            }
+        } else {
+            s.restart(cx)?;
+            while let Some(b) = pull(&mut s.op, cx)? {
+                if decide(cx, &b, all, tests, &mut unknown)? {
+                    return Ok(Datum::Bool(!all));
+                }
+            }
+        }
+        Ok(if unknown { Datum::Null } else { Datum::Bool(all) })
+    }
+
+    fn hashed_rows(&self, cx: &mut Cx<'_>, h: &Hashed) -> Result<Arc<HashedRows>> {
+        self.with_state(cx, |s, cx| {
+            if let Some(rows) = &s.rows {
+                return Ok(rows.clone());
+            }
+            s.restart(cx)?;
+            let physicals: Vec<PhysicalType> = h.right.iter().map(|p| p.physical).collect();
+            let mut set = RowSet::new(&physicals);
+            let mut has_null = false;
+            while let Some(b) = pull(&mut s.op, cx)? {
+                let keys = h.right.iter().map(|p| p.eval(cx, &b)).collect::<Result<Vec<_>>>()?;
+                set.push_rows(&keys, b.rows());
+            }
+            let len = set.len;
+            let mut hashes = vec![0; len];
+            for (v, ty) in set.columns.iter().zip(&h.types) {
+                hash::hash_vector(v, ty, Rows::All(len), &mut hashes);
+            }
+            let mut table = HashTable::with_capacity(len);
+            for r in 0..len {
+                if set.columns.iter().any(|c| c.is_null(r)) {
+                    has_null = true;
+                    continue;
+                }
+                let same = |o: &u32| {
+                    set.columns.iter().zip(&h.types).all(|(c, t)| compare::equal_at(c, r, c, *o as usize, t))
+                };
+                if table.find(hashes[r], same).is_none() {
+                    table.insert_unique(hashes[r], r as u32, |o| hashes[*o as usize]);
+                }
+            }
+            let rows = Arc::new(HashedRows { keys: set.columns, table, hashes, len, has_null });
+            s.rows = Some(rows.clone());
+            Ok(rows)
+        })
+    }
+}
+
+/// Tests one batch of the subquery's rows; true if a row settles the comparison.
+fn decide(cx: &mut Cx<'_>, b: &Batch, all: bool, tests: &[Program], unknown: &mut bool) -> Result<bool> {
+    let flags = tests.iter().map(|t| t.eval(cx, b)).collect::<Result<Vec<_>>>()?;
+    for r in b.rows().iter() {
+        let mut result = Some(true);
+        for f in &flags {
+            match f.datum(r) {
+                Datum::Bool(false) => {
+                    result = Some(false);
+                    break;
+                }
+                Datum::Bool(true) => {}
+                _ => result = None,
+            }
+        }
+        match result {
+            Some(v) if v != all => return Ok(true),
+            Some(_) => {}
+            None => *unknown = true,
+        }
+    }
+    Ok(false)
+}
+
+impl HashedRows {
+    fn probe(&self, left: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>) -> Vector {
+        let n = rows.len();
+        let mut hashes = vec![0; n];
+        for (v, ty) in left.iter().zip(types) {
+            hash::hash_vector(v, ty, rows, &mut hashes);
+        }
+        let mut out = Vector::zeroed(PhysicalType::Bool, n);
+        for r in rows.iter() {
+            if self.len == 0 {
+                continue;
+            }
+            if left.iter().any(|c| c.is_null(r)) {
+                out.set_null(r);
+                continue;
+            }
+            let same = |o: &u32| {
+                self.hashes[*o as usize] == hashes[r]
+                    && left.iter().zip(&self.keys).zip(types).all(|((l, k), t)| compare::equal_at(l, r, k, *o as usize, t))
+            };
+            if self.table.find(hashes[r], same).is_some() {
+                if let (quarry_types::VectorData::Bool(d), _) = out.parts_mut() {
+                    d[r] = true;
+                }
+            } else if self.has_null {
+                out.set_null(r);
+            }
+        }
+        out
+    }
+}

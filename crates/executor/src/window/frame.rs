@@ -1,0 +1,263 @@
+//! Frames: for each row of a partition the rows its frame begins and ends at.
+
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Call as ScalarCall, Layout, Program};
+use quarry_common::{Result, bail};
+use quarry_plan::expr::{FrameBound, FrameMode};
+use quarry_plan::{Expr, WindowSpec};
+use quarry_types::{Batch, Datum, SqlType, TypeRef, Vector, compare};
+use std::sync::Arc;
+
+enum Bound {
+    UnboundedPreceding,
+    Preceding(Program),
+    CurrentRow,
+    Following(Program),
+    UnboundedFollowing,
+}
+
+/// A window's frame clause, compiled.
+pub(super) struct Range {
+    mode: FrameMode,
+    start: Bound,
+    end: Bound,
+    /// For RANGE with offsets: key minus, key plus offset; the key's type and direction.
+    offsets: Option<Offsets>,
+}
+
+struct Offsets {
+    subtract: ScalarCall,
+    add: ScalarCall,
+    ty: TypeRef,
+    descending: bool,
+    nulls_first: bool,
+}
+
+/// The frame of every row, as half-open ranges of rows.
+pub(super) struct Frames {
+    starts: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Frames {
+    pub fn at(&self, i: usize) -> (usize, usize) {
+        (self.starts[i], self.ends[i])
+    }
+}
+
+impl Range {
+    pub fn compile(b: &mut Builder<'_>, spec: &WindowSpec) -> Result<Range> {
+        let none = Layout::default();
+        let mut offset_type = None;
+        let mut bound = |bound: &FrameBound| -> Result<Bound> {
+            let mut offset = |e: &Expr| -> Result<Program> {
+                offset_type = Some(e.ty());
+                b.expr(e, &none)
+            };
+            Ok(match bound {
+                FrameBound::UnboundedPreceding => Bound::UnboundedPreceding,
+                FrameBound::Preceding(e) => Bound::Preceding(offset(e)?),
+                FrameBound::CurrentRow => Bound::CurrentRow,
+                FrameBound::Following(e) => Bound::Following(offset(e)?),
+                FrameBound::UnboundedFollowing => Bound::UnboundedFollowing,
+            })
+        };
+        let (start, end) = (bound(&spec.frame.start)?, bound(&spec.frame.end)?);
+        let offsets = match (&spec.frame.range_functions, spec.order_by.first(), offset_type) {
+            (Some(f), Some(key), Some(offset)) => {
+                let key_type = key.expr.ty();
+                let call = |def: &'static quarry_functions::FunctionDef, b: &Builder<'_>| -> Result<ScalarCall> {
+                    let ret = SqlType::of(def.ret);
+                    Ok(ScalarCall {
+                        def,
+                        args: Vec::new(),
+                        arg_types: Box::new([key_type, offset]),
+                        ret,
+                        physical: b.physical(ret)?,
+                    })
+                };
+                let ret = f.add.def().ret;
+                Some(Offsets {
+                    subtract: call(f.subtract.def(), b)?,
+                    add: call(f.add.def(), b)?,
+                    ty: b.type_ref(ret)?,
+                    descending: key.descending,
+                    nulls_first: key.nulls_first,
+                })
+            }
+            _ => None,
+        };
+        Ok(Range { mode: spec.frame.mode, start, end, offsets })
+    }
+
+    fn offset(&self, cx: &mut Cx<'_>, bound: &Bound, which: &str) -> Result<Datum> {
+        let (Bound::Preceding(p) | Bound::Following(p)) = bound else { return Ok(Datum::Null) };
+        let v = p.row(cx, &[])?;
+        if v.is_null() {
+            bail!(NULL_VALUE_NOT_ALLOWED, "frame {which} offset must not be null");
+        }
+        if self.mode != FrameMode::Range && matches!(v, Datum::I64(n) if n < 0) {
+            bail!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame {which} offset must not be negative");
+        }
+        Ok(v)
+    }
+
+    pub fn frames(&self, cx: &mut Cx<'_>, rows: &Batch, order: &[Arc<Vector>], peers: &[u32]) -> Result<Frames> {
+        let n = rows.len;
+        let start_offset = self.offset(cx, &self.start, "starting")?;
+        let end_offset = self.offset(cx, &self.end, "ending")?;
+        let starts = self.edge(cx, &self.start, &start_offset, true, order, peers, n)?;
+        let ends = self.edge(cx, &self.end, &end_offset, false, order, peers, n)?;
+        Ok(Frames { starts, ends })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn edge(
+        &self,
+        cx: &mut Cx<'_>,
+        bound: &Bound,
+        offset: &Datum,
+        is_start: bool,
+        order: &[Arc<Vector>],
+        peers: &[u32],
+        n: usize,
+    ) -> Result<Vec<usize>> {
+        let group_start = |g: u32| peers.partition_point(|p| *p < g);
+        let group_end = |g: u32| peers.partition_point(|p| *p <= g);
+        let groups = peers.last().map_or(0, |g| i64::from(*g) + 1);
+        let signed = |n: i64| if matches!(bound, Bound::Preceding(_)) { -n } else { n };
+        Ok(match (bound, self.mode) {
+            (Bound::UnboundedPreceding, _) => vec![0; n],
+            (Bound::UnboundedFollowing, _) => vec![n; n],
+            (Bound::CurrentRow, FrameMode::Rows) => (0..n).map(|i| if is_start { i } else { i + 1 }).collect(),
+            (Bound::CurrentRow, _) => {
+                let mut out = vec![0; n];
+                if is_start {
+                    for i in 1..n {
+                        out[i] = if peers[i] == peers[i - 1] { out[i - 1] } else { i };
+                    }
+                } else {
+                    let mut end = n;
+                    for i in (0..n).rev() {
+                        if i + 1 < n && peers[i] != peers[i + 1] {
+                            end = i + 1;
+                        }
+                        out[i] = end;
+                    }
+                }
+                out
+            }
+            (_, FrameMode::Rows) => {
+                let d = signed(integer(offset));
+                let one = i64::from(!is_start);
+                (0..n as i64).map(|i| i.saturating_add(d).saturating_add(one).clamp(0, n as i64) as usize).collect()
+            }
+            (_, FrameMode::Groups) => {
+                let d = signed(integer(offset));
+                peers
+                    .iter()
+                    .map(|g| {
+                        let g = i64::from(*g).saturating_add(d);
+                        match (g < 0, g >= groups, is_start) {
+                            (true, _, _) => 0,
+                            (_, true, _) => n,
+                            (_, _, true) => group_start(g as u32),
+                            (_, _, false) => group_end(g as u32),
+                        }
+                    })
+                    .collect()
+            }
+            (_, FrameMode::Range) => self.range_edge(cx, bound, offset, is_start, order, peers, n)?,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn range_edge(
+        &self,
+        cx: &mut Cx<'_>,
+        bound: &Bound,
+        offset: &Datum,
+        is_start: bool,
+        order: &[Arc<Vector>],
+        peers: &[u32],
+        n: usize,
+    ) -> Result<Vec<usize>> {
+        let (Some(o), Some(keys)) = (&self.offsets, order.first()) else {
+            return Err(quarry_common::Error::internal("RANGE with an offset lacks its functions"));
+        };
+        if is_negative(offset) {
+            bail!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function");
+        }
+        let nulls = (0..n).filter(|i| keys.is_null(*i)).count();
+        // NULLs are peers of each other and of nothing else.
+        let (first, last) = if o.nulls_first { (nulls, n) } else { (0, n - nulls) };
+        let minus = matches!(bound, Bound::Preceding(_)) != o.descending;
+        let call = if minus { &o.subtract } else { &o.add };
+        // Keys in the type that key and offset give together.
+        let same_type = keys.physical() == call.physical;
+        let zero_shift = |k: Datum| -> Result<Datum> {
+            if same_type { Ok(k) } else { convert(cx, k, o) }
+        };
+        let mut values = Vec::with_capacity(last - first);
+        for i in first..last {
+            values.push(zero_shift(keys.datum(i))?);
+        }
+        let mut out = Vec::with_capacity(n);
+        for i in 0..n {
+            if i < first || i >= last {
+                let g = peers[i];
+                out.push(if is_start {
+                    peers.partition_point(|p| *p < g)
+                } else {
+                    peers.partition_point(|p| *p <= g)
+                });
+                continue;
+            }
+            if i > first && peers[i] == peers[i - 1] {
+                let before = out[i - 1];
+                out.push(before);
+                continue;
+            }
+            let edge = call.apply(cx, &[keys.datum(i), offset.clone()])?;
+            let at = values.partition_point(|v| {
+                let c = compare::compare_datums(v, &edge, &o.ty);
+                let c = if o.descending { c.reverse() } else { c };
+                if is_start { c.is_lt() } else { c.is_le() }
+            });
+            out.push(first + at);
+        }
+        Ok(out)
+    }
+}
+
+/// A key in the type of key plus offset, where that differs (date and interval give timestamp).
+fn convert(cx: &Cx<'_>, key: Datum, o: &Offsets) -> Result<Datum> {
+    let from = cx.io.type_ref(o.add.arg_types[0].oid)?;
+    o.ty.input(&from.output_string(&key, cx.io)?, -1, cx.io)
+}
+
+fn integer(v: &Datum) -> i64 {
+    match v {
+        Datum::I64(v) => *v,
+        Datum::I32(v) => i64::from(*v),
+        Datum::I16(v) => i64::from(*v),
+        _ => 0,
+    }
+}
+
+fn is_negative(v: &Datum) -> bool {
+    match v {
+        Datum::I16(v) => *v < 0,
+        Datum::I32(v) => *v < 0,
+        Datum::I64(v) => *v < 0,
+        Datum::F32(v) => *v < 0.0 || v.is_nan(),
+        Datum::F64(v) => *v < 0.0 || v.is_nan(),
+        Datum::B16(v) => quarry_types::datetime::Interval::from_bytes(v).span() < 0,
+        Datum::Bytes(v) => {
+            let n = quarry_types::numeric::NumericRef::new(v);
+            n.is_nan() || n.signum() < 0
+        }
+        _ => false,
+    }
+}
