@@ -1,0 +1,4 @@
+SELECT t.grantor, t.grantee, t.table_catalog, t.table_schema, t.table_name, t.privilege_type, t.is_grantable, t.with_hierarchy
+  FROM information_schema.table_privileges t
+ WHERE t.grantor IN (SELECT r.role_name FROM information_schema.enabled_roles r)
+    OR t.grantee IN (SELECT r.role_name FROM information_schema.enabled_roles r)

@@ -1,0 +1,2 @@
+SELECT NULL::name, NULL::name, NULL::name, NULL::name, NULL::name, NULL::name, NULL::name, NULL::name, NULL::name, NULL::name
+ WHERE false

@@ -1,0 +1,1 @@
+SELECT c.name, c.setting FROM pg_catalog.pg_config() c
