@@ -21,13 +21,14 @@ pub struct Builder<'a> {
     runtime: Runtime,
     /// Outputs of the common table expressions and work tables in scope.
     ctes: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
-    /// Physical types of the rows each common table expression gives.
+    work_tables: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
+    /// Greatest node id met.
     max_node: usize,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(io: &'a IoContext<'a>, instrument: bool) -> Builder<'a> {
-        Builder { io, env: None, instrument, runtime: Runtime::default(), ctes: Vec::new(), max_node: 0 }
+        Builder { io, env: None, instrument, runtime: Runtime::default(), ctes: Vec::new(), work_tables: Vec::new(), max_node: 0 }
     }
     /// With what writing nodes need to open their tables.
     pub fn with_env(self, env: &'a crate::ExecEnv) -> Builder<'a> {
@@ -62,7 +63,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
     pub(crate) fn push_work_table(&mut self, id: quarry_plan::CteId, output: Vec<ColumnId>) {
-        self.ctes.push((id, output));
+        self.work_tables.push((id, output));
     }
 
     /// Physical types of a plan's output columns.
@@ -92,9 +93,13 @@ impl<'a> Builder<'a> {
         RowReader::new(relation, columns, self.io)
     }
 
-    fn cte_slots(&self, id: quarry_plan::CteId, columns: &[(ColumnId, ColumnId)]) -> Result<Vec<usize>> {
-        let (_, output) = self
-            .ctes
+    fn cte_slots(
+        &self,
+        tables: &[(quarry_plan::CteId, Vec<ColumnId>)],
+        id: quarry_plan::CteId,
+        columns: &[(ColumnId, ColumnId)],
+    ) -> Result<Vec<usize>> {
+        let (_, output) = tables
             .iter()
             .rev()
             .find(|(c, _)| *c == id)
@@ -152,10 +157,10 @@ impl<'a> Builder<'a> {
                 Box::new(function::FunctionScan::new(calls, ordinality.is_some()))
             }
             PhysicalNode::CteScan { cte, columns, .. } => {
-                Box::new(cte::CteScan::new(*cte, self.cte_slots(*cte, columns)?))
+                Box::new(cte::CteScan::new(*cte, self.cte_slots(&self.ctes, *cte, columns)?))
             }
             PhysicalNode::WorkTableScan { cte, columns, .. } => {
-                Box::new(cte::WorkTableScan::new(*cte, self.cte_slots(*cte, columns)?))
+                Box::new(cte::WorkTableScan::new(*cte, self.cte_slots(&self.work_tables, *cte, columns)?))
             }
             PhysicalNode::SubqueryScan { input, .. } => self.plan(input)?,
             PhysicalNode::NestLoop { kind, outer, inner, on, params } => {

@@ -17,7 +17,7 @@ pub fn eval_const(e: &Expr, env: &ExecEnv) -> Result<Datum> {
     program.row(&mut Cx::new(env, &io, &mut rt), &[])
 }
 
-/// The planner's evaluator.
+/// Evaluates expressions for the planner.
 pub struct Folder<'a> {
     env: &'a ExecEnv,
 }
@@ -28,7 +28,7 @@ impl<'a> Folder<'a> {
     }
 }
 
-impl quarry_plan::ConstantFolder for Folder<'_> {
+impl quarry_plan::folder::ConstantFolder for Folder<'_> {
     fn fold(&self, e: &Expr) -> Result<Datum> {
         eval_const(e, self.env)
     }

@@ -145,14 +145,14 @@ impl Operator for Instrumented {
         let filtered = self.input.rows_filtered();
         if let Some(s) = cx.rt.stats.get_mut(self.id) {
             if !self.running {
-                s.loops += 1;
+                s.loops += 1.0;
                 s.startup_ms += spent;
                 self.running = true;
             }
             s.total_ms += spent;
-            s.filtered = filtered;
+            s.filtered = filtered as f64;
             if let Ok(Some(batch)) = &out {
-                s.rows += batch.row_count() as u64;
+                s.rows += batch.row_count() as f64;
             }
         }
         out

@@ -262,9 +262,8 @@ impl Sort {
             }
         };
         if let Some(s) = cx.rt.stats.get_mut(self.node) {
-            s.set("Sort Method", method.0);
-            s.set("Sort Space Type", method.1);
-            s.set("Sort Space Used", (memory.div_ceil(1024)).to_string());
+            let (space, used) = (method.1, memory.div_ceil(1024));
+            crate::stats::set(s, "Sort Method", format!("{}  {space}: {used}kB", method.0));
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ pub fn operator_call(op: &'static OperatorDef, left: Expr, right: Expr) -> Optio
         ty: SqlType::of(op.ret),
         form: CallForm::Operator(op.oid),
         variadic: false,
-        pos: None,
+        pos: Default::default(),
     })
 }
 

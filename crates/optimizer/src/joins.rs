@@ -3,6 +3,7 @@
 use crate::cost;
 use crate::exprs::{binary, columns, is_equality};
 use crate::planner::{Candidate, Planner, Want, cheapest};
+use crate::region::Region;
 use crate::scan::TableScan;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, walk};
@@ -12,21 +13,39 @@ impl Planner<'_> {
     pub fn plan_from(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
         match plan {
             LogicalPlan::Filter { input, predicates } => match *input {
+                // The commonest case by far, without detours.
                 LogicalPlan::Scan { relation, alias, columns } => {
-                    let (scan, gate) = split_gate(predicates);
-                    let c = self.scan_candidates(&TableScan { relation, alias, columns, filter: scan }, want)?;
+                    let (filter, gate) = split_gate(predicates);
+                    let c = self.scan_candidates(&TableScan { relation, alias, columns, filter }, want)?;
                     Ok(self.gate(c, gate))
                 }
                 other => {
-                    let input = self.plan_node(other, want)?;
-                    Ok(input.into_iter().map(|c| self.filtered(c, predicates.clone())).collect())
+                    let region = Region::of(LogicalPlan::Filter { input: Box::new(other), predicates }, self)?;
+                    self.plan_region(region, want)
                 }
             },
             LogicalPlan::Scan { relation, alias, columns } => {
                 self.scan_candidates(&TableScan { relation, alias, columns, filter: vec![] }, want)
             }
-            LogicalPlan::Join { kind, left, right, on } => self.plan_join(kind, *left, *right, on),
+            LogicalPlan::Join { kind: JoinKind::Full, .. } => self.plan_item(plan, want),
+            LogicalPlan::Join { .. } => {
+                let region = Region::of(plan, self)?;
+                self.plan_region(region, want)
+            }
             other => self.plan_leaf(other, want),
+        }
+    }
+
+    /// An item of a region; full joins are items by themselves.
+    pub fn plan_item(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
+        match plan {
+            LogicalPlan::Join { kind, left, right, mut on } => {
+                for e in &mut on {
+                    self.plan_subqueries(e)?;
+                }
+                self.plan_join(kind, *left, *right, on)
+            }
+            other => self.plan_node(other, want),
         }
     }
 

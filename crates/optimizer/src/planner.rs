@@ -149,7 +149,7 @@ impl<'a> Planner<'a> {
             return;
         }
         if let Expr::Call { pos, .. } = e {
-            *pos = None;
+            *pos = Default::default();
         }
         walk::for_each_child_mut(e, &mut |c| self.canonicalise(c, depth));
     }

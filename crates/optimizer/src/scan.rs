@@ -560,7 +560,7 @@ fn same(a: &Expr, b: &Expr) -> bool {
         let mut e = e.clone();
         quarry_plan::walk::rewrite(&mut e, &mut |e| {
             if let Expr::Call { pos, .. } = e {
-                *pos = None
+                *pos = Default::default()
             }
         });
         e
@@ -635,7 +635,7 @@ fn value_for_key(value: &Expr, key: &IndexKey) -> Option<Expr> {
                 ty: SqlType::of(to),
                 form: CallForm::ImplicitCast,
                 variadic: false,
-                pos: None,
+                pos: Default::default(),
             });
         }
         return None;

@@ -134,6 +134,16 @@ impl PartialEq for SubqueryExpr {
     }
 }
 
+/// Where a call was written, as a byte offset. Never part of equality: `a + 1` is `a + 1` wherever it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallPos(pub Option<u32>);
+
+impl PartialEq for CallPos {
+    fn eq(&self, _: &CallPos) -> bool {
+        true
+    }
+}
+
 /// A typed expression.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Expr {
@@ -141,7 +151,7 @@ pub enum Expr {
     Column { id: ColumnId, ty: SqlType },
     /// `$n`, from 1.
     Param { number: u32, ty: SqlType },
-    Call { function: FunctionRef, args: Vec<Expr>, ty: SqlType, form: CallForm, variadic: bool, pos: Option<u32> },
+    Call { function: FunctionRef, args: Vec<Expr>, ty: SqlType, form: CallForm, variadic: bool, pos: CallPos },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),

@@ -282,7 +282,7 @@ impl Operator for Aggregate {
                             continue;
                         }
                         if let Some(s) = cx.rt.stats.get_mut(self.node) {
-                            s.set("Peak Memory Usage", memory.div_ceil(1024).to_string());
+                            crate::stats::set(s, "Memory Usage", format!("{}kB", memory.div_ceil(1024)));
                         }
                         self.emit_all(cx)?;
                         self.phase = Phase::Parts;

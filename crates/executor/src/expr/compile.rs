@@ -71,7 +71,10 @@ impl Builder<'_> {
     pub(crate) fn node(&mut self, e: &Expr, layout: &Layout) -> Result<Node> {
         let physical = self.physical(e.ty())?;
         Ok(match e {
-            Expr::Const { value, .. } => Node::Const { value: value.clone(), physical },
+            Expr::Const { value, .. } => {
+                // int4 constants relabelled as oid keep their form until here.
+                Node::Const { value: quarry_functions::cast::relabel_datum(value.clone(), physical)?, physical }
+            }
             Expr::Column { id, .. } => match layout.slot(*id) {
                 Some(slot) => Node::Column { slot },
                 None => Node::Outer { id: id.0 as usize, physical },

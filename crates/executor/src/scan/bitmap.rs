@@ -52,8 +52,8 @@ impl Source {
                     }
                 }
                 if let Some(s) = cx.rt.stats.get_mut(*id) {
-                    s.loops += 1;
-                    s.rows += out.len() as u64;
+                    s.loops += 1.0;
+                    s.rows += out.len() as f64;
                 }
                 out.sort_unstable_by_key(|t| t.to_u64());
                 out.dedup();

@@ -3,6 +3,10 @@
 pub mod fold_constants;
 pub mod inline_ctes;
 pub mod prune_columns;
+pub mod pull_up_subqueries;
+pub mod push_filters;
+pub mod reduce_outer_joins;
+pub mod unnest_subqueries;
 
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
@@ -32,10 +36,15 @@ fn has_with(plan: &LogicalPlan) -> bool {
 
 fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> LogicalPlan {
     fold_constants::run(&mut plan, folder);
+    unnest_subqueries::run(&mut plan);
     for_each_subquery(&mut plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);
         *sub = rewrite_level(taken, folder);
     });
+    if pull_up_subqueries::run(&mut plan) {
+        fold_constants::run(&mut plan, folder);
+    }
+    reduce_outer_joins::run(&mut plan);
     plan
 }
 

@@ -5,7 +5,7 @@ use crate::ast::{NO_POS, Pos, error_position};
 use quarry_catalog::TypeKind;
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::{CastContext, CastMethod, registry};
-use quarry_plan::{CallForm, CastKind, Expr, FunctionRef};
+use quarry_plan::{CallForm, CallPos, CastKind, Expr, FunctionRef};
 use quarry_types::{Datum, SqlType, oids};
 
 /// How a value of one type becomes another.
@@ -330,7 +330,7 @@ impl Binder<'_> {
             ty: target,
             form,
             variadic: false,
-            pos: None,
+            pos: CallPos::default(),
         })
     }
 
@@ -495,6 +495,6 @@ pub(super) fn at(e: Error, pos: Pos) -> Error {
 }
 
 /// A position as expressions keep it.
-pub(super) fn position(pos: Pos) -> Option<u32> {
-    (pos != NO_POS).then_some(pos)
+pub(super) fn position(pos: Pos) -> CallPos {
+    CallPos((pos != NO_POS).then_some(pos))
 }

@@ -382,7 +382,7 @@ impl Binder<'_> {
             ty: SqlType::INT8,
             form: CallForm::Function,
             variadic: false,
-            pos: None,
+            pos: quarry_plan::CallPos::default(),
         };
         self.coerce_to(Typed { expr: next, pos: NO_POS }, column.ty, CastContext::Assignment, NO_POS)
     }

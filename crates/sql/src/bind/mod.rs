@@ -38,7 +38,7 @@ use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
 
-pub use stored::bind_stored_expression;
+pub use stored::{StoredPlace, bind_new_expression, bind_stored_expression};
 pub use table::{bind_check, bind_table_write, table_columns};
 
 /// A bound statement: what the planner takes.

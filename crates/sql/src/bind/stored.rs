@@ -2,9 +2,9 @@
 
 use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::{BindContext, Binder};
-use crate::parse;
+use crate::{ast, parse};
 use quarry_catalog::Relation;
-use quarry_common::Result;
+use quarry_common::{Result, err};
 use quarry_functions::CastContext;
 use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn};
 use quarry_types::SqlType;
@@ -83,4 +83,67 @@ impl Binder<'_> {
             e
         })
     }
+}
+
+/// Where an expression that a command is about to store stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoredPlace {
+    Default,
+    Check,
+    /// VALUE is of this type.
+    DomainCheck(SqlType),
+    Generated,
+    IndexKey,
+    IndexPredicate,
+}
+
+/// Binds an expression as written in a command, over the given columns of a table. `target`: a column's type and name.
+pub fn bind_new_expression(
+    expr: &ast::Expr,
+    relation: Option<(&Relation, &[(ColumnId, ScanColumn)])>,
+    target: Option<(SqlType, &str)>,
+    place: StoredPlace,
+    meta: &mut QueryMeta,
+    cx: &BindContext<'_>,
+) -> Result<Expr> {
+    let mut b = Binder::new(cx);
+    b.meta = std::mem::take(meta);
+    let mut scope = Scope::new(match place {
+        StoredPlace::Default => Place::Default,
+        StoredPlace::Check => Place::Check,
+        StoredPlace::DomainCheck(_) => Place::DomainCheck,
+        StoredPlace::Generated => Place::Generated,
+        StoredPlace::IndexKey => Place::IndexExpression,
+        StoredPlace::IndexPredicate => Place::IndexPredicate,
+    });
+    if let StoredPlace::DomainCheck(base) = place {
+        scope.domain_value = Some(base);
+    }
+    if let Some((relation, row)) = relation {
+        scope.items.push(b.row_item(relation, row, &relation.name));
+    }
+    b.scopes.push(scope);
+    let bound = b.expr(expr).and_then(|value| match place {
+        StoredPlace::Check | StoredPlace::DomainCheck(_) => b.coerce_to_boolean(value, "CHECK"),
+        StoredPlace::IndexPredicate => b.coerce_to_boolean(value, "WHERE"),
+        _ => match target {
+            None => Ok(b.settle_unknown(value)?.expr),
+            Some((ty, column)) => {
+                let (source, pos) = (value.expr.ty().oid, value.pos);
+                if !b.can_coerce(source, ty.oid, CastContext::Assignment)? {
+                    let what = if place == StoredPlace::Generated { "generation" } else { "default" };
+                    let e = err!(
+                        DATATYPE_MISMATCH,
+                        "column \"{column}\" is of type {} but {what} expression is of type {}",
+                        b.type_name(ty.oid),
+                        b.type_name(source)
+                    );
+                    return Err(super::coerce::at(e.hint("You will need to rewrite or cast the expression."), pos));
+                }
+                b.coerce_to(value, ty, CastContext::Assignment, pos)
+            }
+        },
+    });
+    *meta = std::mem::take(&mut b.meta);
+    bound
 }

@@ -1,0 +1,330 @@
+//! A FROM clause taken apart: its items, the conditions between them, and the outer joins that restrict the join order.
+//!
+//! Inner joins and filters are flattened; an outer, semi or anti join becomes a rule ([`Special`]): its right side is joined
+//! as a whole, and only to a left side that has what its condition reads (PostgreSQL: `SpecialJoinInfo`, `join_is_legal`).
+
+use crate::exprs::{binary, columns, equality, is_equality, is_volatile};
+use crate::planner::Planner;
+use crate::scan::TableScan;
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
+
+/// A set of relations of the region, by position.
+pub type RelSet = u64;
+
+/// Most items of one region; more are planned as a region within.
+const REGION_MAX: usize = 60;
+
+/// Where an item's rows come from.
+pub enum Source {
+    Table(TableScan),
+    Other(Option<LogicalPlan>, Vec<Expr>),
+}
+
+/// An item of FROM.
+pub struct Item {
+    pub source: Source,
+    pub columns: Vec<ColumnId>,
+    /// Items it reads columns of (LATERAL).
+    pub lateral: RelSet,
+}
+
+/// A condition.
+pub struct Clause {
+    pub expr: Expr,
+    /// Items it reads.
+    pub refs: RelSet,
+    /// Items that must be joined before it can be tested.
+    pub required: RelSet,
+}
+
+/// A Left, Semi or Anti join.
+pub struct Special {
+    pub kind: JoinKind,
+    pub min_left: RelSet,
+    pub right: RelSet,
+    pub on: Vec<Expr>,
+    pub on_refs: Vec<RelSet>,
+}
+
+/// Columns that are equal in every row of the region.
+pub struct Class {
+    pub members: Vec<(ColumnId, usize)>,
+    pub constant: Option<Expr>,
+}
+
+/// The whole.
+#[derive(Default)]
+pub struct Region {
+    pub items: Vec<Item>,
+    pub clauses: Vec<Clause>,
+    pub specials: Vec<Special>,
+    pub classes: Vec<Class>,
+    /// Conditions that read none of the region's columns.
+    pub gate: Vec<Expr>,
+}
+
+impl Region {
+    /// Takes a FROM tree apart.
+    pub fn of(plan: LogicalPlan, planner: &mut Planner<'_>) -> quarry_common::Result<Region> {
+        let mut r = Region::default();
+        r.collect(plan, planner, true)?;
+        r.find_laterals();
+        r.equivalences(planner);
+        r.hand_out_filters(planner);
+        Ok(r)
+    }
+
+    fn refs(&self, e: &Expr) -> RelSet {
+        self.refs_of(&columns(e))
+    }
+    fn refs_of(&self, ids: &[ColumnId]) -> RelSet {
+        let mut out = 0;
+        for (i, item) in self.items.iter().enumerate() {
+            if ids.iter().any(|id| item.columns.contains(id)) {
+                out |= 1 << i;
+            }
+        }
+        out
+    }
+    /// The items a condition over `refs` needs, given the outer joins among `within`.
+    fn required(&self, refs: RelSet, within: RelSet) -> RelSet {
+        let mut out = refs;
+        loop {
+            let before = out;
+            for s in &self.specials {
+                if s.kind == JoinKind::Left && s.right & within == s.right && s.right & out != 0 {
+                    out |= s.right | s.min_left;
+                }
+            }
+            if out == before {
+                return out;
+            }
+        }
+    }
+    fn add(&mut self, expr: Expr, within: RelSet, top: bool) {
+        for e in expr.into_conjuncts() {
+            let refs = self.refs(&e);
+            if refs == 0 && top && !is_volatile(&e) {
+                self.gate.push(e);
+                continue;
+            }
+            let required = if refs == 0 || is_volatile(&e) { within } else { self.required(refs, within) };
+            if !self.clauses.iter().any(|c| c.expr == e && c.required == required) {
+                self.clauses.push(Clause { expr: e, refs, required });
+            }
+        }
+    }
+
+    fn collect(&mut self, plan: LogicalPlan, p: &mut Planner<'_>, top: bool) -> quarry_common::Result<RelSet> {
+        match plan {
+            LogicalPlan::Filter { input, mut predicates } => {
+                let set = self.collect(*input, p, top)?;
+                for e in &mut predicates {
+                    p.plan_subqueries(e)?;
+                }
+                for e in predicates {
+                    self.add(e, set, top);
+                }
+                Ok(set)
+            }
+            LogicalPlan::Join { kind: JoinKind::Right, left, right, on } => {
+                self.collect(LogicalPlan::Join { kind: JoinKind::Left, left: right, right: left, on }, p, top)
+            }
+            LogicalPlan::Join { kind, left, right, mut on } if kind != JoinKind::Full && self.items.len() < REGION_MAX => {
+                for e in &mut on {
+                    p.plan_subqueries(e)?;
+                }
+                let l = self.collect(*left, p, top && kind != JoinKind::Anti)?;
+                let r = self.collect(*right, p, top && kind == JoinKind::Inner)?;
+                if kind == JoinKind::Inner {
+                    for e in on {
+                        self.add(e, l | r, top);
+                    }
+                    return Ok(l | r);
+                }
+                let mut mine = vec![];
+                for e in on.into_iter().flat_map(Expr::into_conjuncts) {
+                    let refs = self.refs(&e);
+                    if refs != 0 && refs & !r == 0 && !is_volatile(&e) {
+                        self.add(e, r, false);
+                    } else if kind == JoinKind::Semi && refs != 0 && refs & !l == 0 && !is_volatile(&e) {
+                        self.add(e, l, false);
+                    } else {
+                        mine.push(e);
+                    }
+                }
+                let on_refs: Vec<RelSet> = mine.iter().map(|e| self.refs(e)).collect();
+                let mut left_refs = on_refs.iter().fold(0, |a, b| a | b) & l;
+                for (i, item) in self.items.iter().enumerate() {
+                    if r >> i & 1 == 1
+                        && let Source::Other(Some(plan), _) = &item.source
+                    {
+                        left_refs |= self.refs_of(&walk::free_columns(plan)) & l;
+                    }
+                }
+                let mut min_left = self.required(left_refs, l);
+                if min_left == 0 {
+                    min_left = l;
+                }
+                self.specials.push(Special { kind, min_left, right: r, on: mine, on_refs });
+                Ok(if kind == JoinKind::Left { l | r } else { l })
+            }
+            LogicalPlan::Scan { relation, alias, columns } => {
+                let ids = columns.iter().map(|(id, _)| *id).collect();
+                self.item(Source::Table(TableScan { relation, alias, columns, filter: vec![] }), ids)
+            }
+            other => {
+                let ids = walk::output_columns(&other);
+                self.item(Source::Other(Some(other), vec![]), ids)
+            }
+        }
+    }
+    fn item(&mut self, source: Source, columns: Vec<ColumnId>) -> quarry_common::Result<RelSet> {
+        if self.items.len() >= 64 {
+            return Err(quarry_common::Error::unsupported("more than 64 items in one FROM clause"));
+        }
+        self.items.push(Item { source, columns, lateral: 0 });
+        Ok(1 << (self.items.len() - 1))
+    }
+
+    fn find_laterals(&mut self) {
+        for i in 0..self.items.len() {
+            if let Source::Other(Some(plan), _) = &self.items[i].source {
+                let set = self.refs_of(&walk::free_columns(plan)) & !(1 << i);
+                // A left join's right columns that are read laterally must be joined (and null-extended) first.
+                self.items[i].lateral = self.required(set, !0);
+            }
+        }
+    }
+
+    fn rel_of(&self, id: ColumnId) -> Option<usize> {
+        self.items.iter().position(|i| i.columns.contains(&id))
+    }
+
+    /// Classes of equal columns from plain equalities; join conditions that follow from them are dropped and made anew where needed.
+    fn equivalences(&mut self, p: &mut Planner<'_>) {
+        let mut taken = vec![];
+        for (i, c) in self.clauses.iter().enumerate() {
+            if c.required != c.refs {
+                continue;
+            }
+            let Some((op, Expr::Column { id: a, ty: ta }, Expr::Column { id: b, ty: tb })) = binary(&c.expr) else { continue };
+            if !is_equality(op) || !op.merges || ta.oid != tb.oid || a == b {
+                continue;
+            }
+            if equality(Expr::column(*a, *ta), Expr::column(*b, *tb)).is_none() {
+                continue;
+            }
+            let (Some(ra), Some(rb)) = (self.rel_of(*a), self.rel_of(*b)) else { continue };
+            let (a, b) = (*a, *b);
+            let x = self.classes.iter().position(|k| k.members.iter().any(|m| m.0 == a));
+            let y = self.classes.iter().position(|k| k.members.iter().any(|m| m.0 == b));
+            match (x, y) {
+                (Some(x), Some(y)) if x != y => {
+                    let moved = std::mem::take(&mut self.classes[y].members);
+                    self.classes[x].members.extend(moved);
+                }
+                (Some(_), Some(_)) => {}
+                (Some(x), None) => self.classes[x].members.push((b, rb)),
+                (None, Some(y)) => self.classes[y].members.push((a, ra)),
+                (None, None) => self.classes.push(Class { members: vec![(a, ra), (b, rb)], constant: None }),
+            }
+            p.make_equal(a, b);
+            if ra != rb {
+                taken.push(i);
+            }
+        }
+        self.classes.retain(|k| !k.members.is_empty());
+        for i in taken.into_iter().rev() {
+            self.clauses.remove(i);
+        }
+        // col = constant (or parameter, or outer column): all of the class.
+        let mut derived = vec![];
+        for class in &mut self.classes {
+            for c in &self.clauses {
+                if c.required != c.refs || c.refs.count_ones() != 1 {
+                    continue;
+                }
+                let Some((op, l, r)) = binary(&c.expr) else { continue };
+                if !is_equality(op) {
+                    continue;
+                }
+                let (column, value) = match (l, r) {
+                    (Expr::Column { id, .. }, v) if class.members.iter().any(|m| m.0 == *id) => (*id, v),
+                    (v, Expr::Column { id, .. }) if class.members.iter().any(|m| m.0 == *id) => (*id, v),
+                    _ => continue,
+                };
+                let reads_region = columns(value).iter().any(|id| self.items.iter().any(|i| i.columns.contains(id)));
+                if value.ty().oid != p.meta.get(column).ty.oid || reads_region || is_volatile(value) {
+                    continue;
+                }
+                class.constant = Some(value.clone());
+                for (id, rel) in &class.members {
+                    if *id != column
+                        && let Some(e) = equality(Expr::column(*id, p.meta.get(*id).ty), value.clone())
+                    {
+                        derived.push(Clause { expr: e, refs: 1 << rel, required: 1 << rel });
+                    }
+                }
+                break;
+            }
+        }
+        // Through a left join: what the left column equals, matching right columns equal too.
+        for s in &self.specials {
+            if s.kind == JoinKind::Anti {
+                continue;
+            }
+            for e in &s.on {
+                let Some((op, Expr::Column { id: a, ty }, Expr::Column { id: b, ty: tb })) = binary(e) else { continue };
+                if !is_equality(op) || ty.oid != tb.oid {
+                    continue;
+                }
+                for (outer, inner) in [(*a, *b), (*b, *a)] {
+                    let (Some(ro), Some(ri)) = (self.rel_of(outer), self.rel_of(inner)) else { continue };
+                    if s.right >> ri & 1 == 0 || s.right >> ro & 1 == 1 {
+                        continue;
+                    }
+                    let value = self.clauses.iter().chain(&derived).find_map(|c| {
+                        let (o, l, r) = binary(&c.expr)?;
+                        let single = c.required == 1 << ro && is_equality(o);
+                        match (l, r) {
+                            (Expr::Column { id, .. }, v) if single && *id == outer && !crate::exprs::has_columns(v) => Some(v.clone()),
+                            _ => None,
+                        }
+                    });
+                    if let Some(v) = value
+                        && v.ty().oid == ty.oid
+                        && let Some(e) = equality(Expr::column(inner, *ty), v)
+                    {
+                        let refs = 1 << ri;
+                        let required = self.required(refs, s.right);
+                        derived.push(Clause { expr: e, refs, required });
+                        break;
+                    }
+                }
+            }
+        }
+        for d in derived {
+            if !self.clauses.iter().any(|c| c.expr == d.expr) {
+                self.clauses.push(d);
+            }
+        }
+    }
+
+    /// Conditions on one item go to that item.
+    fn hand_out_filters(&mut self, _p: &mut Planner<'_>) {
+        let mut rest = vec![];
+        for c in std::mem::take(&mut self.clauses) {
+            if c.required.count_ones() == 1 {
+                let i = c.required.trailing_zeros() as usize;
+                match &mut self.items[i].source {
+                    Source::Table(t) => t.filter.push(c.expr),
+                    Source::Other(_, filter) => filter.push(c.expr),
+                }
+            } else {
+                rest.push(c);
+            }
+        }
+        self.clauses = rest;
+    }
+}

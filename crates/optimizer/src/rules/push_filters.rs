@@ -1,0 +1,132 @@
+//! Moves conditions on a FROM item's columns into the item: through projections, groupings, set operations, DISTINCT, windows.
+
+use crate::exprs::{columns, has_subquery, is_volatile, substitute};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
+use std::collections::HashMap;
+
+/// Pushes what can be pushed; answers what must stay above.
+pub fn into_item(mut plan: LogicalPlan, filter: Vec<Expr>) -> (LogicalPlan, Vec<Expr>) {
+    let mut rest = vec![];
+    for e in filter {
+        if is_volatile(&e) || has_subquery(&e) {
+            rest.push(e);
+            continue;
+        }
+        if let Some(e) = push(&mut plan, e) {
+            rest.push(e);
+        }
+    }
+    (plan, rest)
+}
+
+/// Pushes one condition; gives it back if that is not possible.
+fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
+    match plan {
+        LogicalPlan::SubqueryAlias { input, .. } => push(input, e),
+        LogicalPlan::Project { input, targets } => {
+            let used = columns(&e);
+            let map: HashMap<ColumnId, Expr> = targets.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
+            if map.values().any(|t| is_volatile(t) || has_subquery(t)) {
+                return Some(e);
+            }
+            let mut inner = e.clone();
+            substitute(&mut inner, &map);
+            push_or_filter(input, inner, e)
+        }
+        LogicalPlan::Filter { predicates, .. } => {
+            predicates.push(e);
+            None
+        }
+        LogicalPlan::Sort { input, .. } => push(input, e),
+        LogicalPlan::Distinct { input, on } => {
+            if let Some(on) = on {
+                let keys: Vec<ColumnId> = on.iter().flat_map(columns).collect();
+                if columns(&e).iter().any(|id| !keys.contains(id) && walk::output_columns(input).contains(id)) {
+                    return Some(e);
+                }
+            }
+            push_or_filter(input, e.clone(), e)
+        }
+        LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } if !group.is_empty() => {
+            let used = columns(&e);
+            let computed = |id: &ColumnId| aggregates.iter().any(|(a, _)| a == id) || grouping.iter().any(|(g, _)| g == id);
+            if used.iter().any(computed) {
+                return Some(e);
+            }
+            let map: HashMap<ColumnId, Expr> = group.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
+            if map.values().any(|t| is_volatile(t) || has_subquery(t)) {
+                return Some(e);
+            }
+            let mut inner = e.clone();
+            substitute(&mut inner, &map);
+            push_or_filter(input, inner, e)
+        }
+        LogicalPlan::Window { input, spec, calls } => {
+            let made = walk::output_columns(input);
+            let partition: Vec<&Expr> = spec.partition_by.iter().collect();
+            let ok = columns(&e).iter().all(|id| {
+                !calls.iter().any(|(c, _)| c == id)
+                    && (!made.contains(id) || partition.iter().any(|p| matches!(p, Expr::Column { id: same, .. } if same == id)))
+            });
+            if !ok {
+                return Some(e);
+            }
+            push_or_filter(input, e.clone(), e)
+        }
+        LogicalPlan::SetOp { left, right, output, left_columns, right_columns, .. } => {
+            let side = |ids: &[ColumnId], plan: &LogicalPlan| -> Option<Expr> {
+                let _ = plan;
+                let mut inner = e.clone();
+                let mut map = HashMap::new();
+                for (o, i) in output.iter().zip(ids) {
+                    let ty = type_of(&e, *o);
+                    if let Some(ty) = ty {
+                        map.insert(*o, Expr::column(*i, ty));
+                    }
+                }
+                substitute(&mut inner, &map);
+                Some(inner)
+            };
+            let (l, r) = (side(left_columns, left)?, side(right_columns, right)?);
+            // Both sides must take it, or neither.
+            push_or_wrap(left, l);
+            push_or_wrap(right, r);
+            None
+        }
+        _ => Some(e),
+    }
+}
+
+fn type_of(e: &Expr, id: ColumnId) -> Option<quarry_types::SqlType> {
+    let mut found = None;
+    walk::visit(e, &mut |e| {
+        if let Expr::Column { id: c, ty } = e
+            && *c == id
+        {
+            found = Some(*ty)
+        }
+    });
+    found
+}
+
+/// Pushes into `input`, or puts a filter on top of it if it is a FROM or an operator that doesn't care.
+fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Option<Expr> {
+    match input {
+        // Rows cut off must stay cut off; rows locked must be those asked for; sets are expanded first.
+        LogicalPlan::Limit { .. } | LogicalPlan::LockRows { .. } | LogicalPlan::ProjectSet { .. } | LogicalPlan::With { .. } => Some(original),
+        LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => Some(original),
+        LogicalPlan::Window { .. } => push(input, inner).map(|_| original),
+        _ => {
+            push_or_wrap(input, inner);
+            None
+        }
+    }
+}
+
+/// Pushes as deep as possible, else filters right here.
+fn push_or_wrap(input: &mut LogicalPlan, e: Expr) {
+    if let Some(e) = push(input, e) {
+        let below = std::mem::replace(input, LogicalPlan::OneRow);
+        *input = LogicalPlan::Filter { input: Box::new(below), predicates: vec![e] };
+    }
+}
