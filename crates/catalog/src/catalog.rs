@@ -149,11 +149,6 @@ impl Catalog {
             self.database_state(db).cache.invalidate(touched.iter());
         }
     }
-
-    /// Forgets some of a database's cached objects at once: for changes made in place, outside transactions.
-    pub(crate) fn invalidate(&self, db: Oid, touched: &[Touched]) {
-        self.database_state(db).cache.invalidate(touched.iter());
-    }
 }
 
 fn is_shared(t: &Touched) -> bool {

@@ -64,9 +64,6 @@ impl Row {
     pub fn opt_string(&self, i: usize) -> Option<String> {
         (!self.0[i].is_null()).then(|| self.string(i))
     }
-    pub fn is_null(&self, i: usize) -> bool {
-        self.0[i].is_null()
-    }
     pub fn oids(&self, i: usize) -> Vec<Oid> {
         arrays::oids_of(&self.0[i])
     }

@@ -3,6 +3,7 @@
 mod ddl;
 mod drop;
 mod facts;
+mod info;
 
 use crate::builtin::oids;
 use crate::*;
