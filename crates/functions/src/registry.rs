@@ -10,6 +10,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::arithmetic::datetime::FUNCTIONS,
     scalar::arithmetic::float::FUNCTIONS,
     scalar::arithmetic::int::FUNCTIONS,
+    scalar::case::FUNCTIONS,
     scalar::catalog_info::FUNCTIONS,
     scalar::compare::datetime::FUNCTIONS,
     scalar::compare::float::FUNCTIONS,
@@ -20,10 +21,13 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::compare::text::FUNCTIONS,
     scalar::concat::FUNCTIONS,
     scalar::hash::FUNCTIONS,
+    scalar::like::FUNCTIONS,
     scalar::math::bucket::FUNCTIONS,
     scalar::math::float::FUNCTIONS,
     scalar::math::numeric::FUNCTIONS,
+    scalar::regexp::FUNCTIONS,
     scalar::session::FUNCTIONS,
+    scalar::string::FUNCTIONS,
     scalar::type_io::FUNCTIONS,
     cast::datetime::FUNCTIONS,
     cast::json::FUNCTIONS,
@@ -47,7 +51,8 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     table::series::FUNCTIONS,
     table::unnest::FUNCTIONS,
 ];
-const OPERATOR_LISTS: &[&[OperatorDef]] = &[operator::arithmetic::OPERATORS, operator::comparison::OPERATORS];
+const OPERATOR_LISTS: &[&[OperatorDef]] =
+    &[operator::arithmetic::OPERATORS, operator::comparison::OPERATORS, operator::pattern::OPERATORS];
 const CAST_LISTS: &[&[CastDef]] = &[cast::table::CASTS];
 
 struct Registry {

@@ -2,3 +2,4 @@
 
 pub mod arithmetic;
 pub mod comparison;
+pub mod pattern;

@@ -1,0 +1,47 @@
+//! Upper, lower and title case, character by character as the C.UTF-8 locale maps them: a character whose mapping is
+//! longer than one character stays.
+
+use crate::{FunctionDef, func, scalar};
+
+fn lower_char(c: char) -> char {
+    let mut m = c.to_lowercase();
+    match (m.next(), m.next()) {
+        (Some(l), None) => l,
+        _ => c,
+    }
+}
+
+fn upper_char(c: char) -> char {
+    let mut m = c.to_uppercase();
+    match (m.next(), m.next()) {
+        (Some(u), None) => u,
+        _ => c,
+    }
+}
+
+/// `lower`.
+pub fn lower(s: &str) -> String {
+    if s.is_ascii() { s.to_ascii_lowercase() } else { s.chars().map(lower_char).collect() }
+}
+
+/// `upper`.
+pub fn upper(s: &str) -> String {
+    if s.is_ascii() { s.to_ascii_uppercase() } else { s.chars().map(upper_char).collect() }
+}
+
+fn title(s: &str) -> String {
+    let mut inside = false;
+    s.chars()
+        .map(|c| {
+            let mapped = if inside { lower_char(c) } else { upper_char(c) };
+            inside = c.is_alphanumeric();
+            mapped
+        })
+        .collect()
+}
+
+pub const FUNCTIONS: &[FunctionDef] = &[
+    func!(870, "lower", [TEXT] => TEXT, scalar!(|s: &str| -> String { lower(s) })),
+    func!(871, "upper", [TEXT] => TEXT, scalar!(|s: &str| -> String { upper(s) })),
+    func!(872, "initcap", [TEXT] => TEXT, scalar!(|s: &str| -> String { title(s) })),
+];
