@@ -22,6 +22,7 @@ mod reader;
 mod row;
 mod rows;
 mod stored;
+mod stored_names;
 mod table;
 pub mod views;
 mod writer;

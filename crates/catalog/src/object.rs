@@ -116,10 +116,6 @@ impl StoredExpr {
     pub fn new(sql: impl Into<String>) -> StoredExpr {
         StoredExpr { sql: sql.into(), pretty: None, refs: Vec::new() }
     }
-    /// What the catalog row holds.
-    pub(crate) fn field(&self) -> String {
-        crate::stored::encode_expression(&self.sql, self.pretty.as_deref())
-    }
     /// Its references, with `relation` for the object that is being made.
     pub(crate) fn refs_of(&self, relation: Oid) -> impl Iterator<Item = ObjectAddress> {
         self.refs.iter().map(move |r| {

@@ -24,13 +24,13 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_statisticsobjdef_expressions", |_| Ok(Datum::Null)),
 ];
 
-/// A stored expression in the form asked for.
-fn form(field: &str, pretty: bool) -> &str {
-    if pretty { expression_pretty(field) } else { expression_sql(field) }
+/// A stored expression in the form asked for, with current names.
+fn form(r: &CatalogReader, field: &str, pretty: bool) -> Result<String> {
+    r.display_sql(if pretty { expression_pretty(field) } else { expression_sql(field) })
 }
 
 fn pg_get_expr(c: &Call<'_>) -> Result<Datum> {
-    Ok(Datum::text(form(c.text(0), c.bool(2))))
+    Ok(Datum::text(&form(c.reader, c.text(0), c.bool(2))?))
 }
 
 fn pg_get_indexdef(c: &Call<'_>) -> Result<Datum> {
@@ -91,8 +91,8 @@ fn index_definition(r: &CatalogReader, oid: Oid, column: usize, pretty: bool) ->
             }
             None => {
                 let field = fields.next().or_else(|| key.expr_sql.clone()).unwrap_or_default();
-                let sql = form(&field, pretty);
-                let text = if is_function_call(sql) { sql.to_owned() } else { format!("({sql})") };
+                let sql = form(r, &field, pretty)?;
+                let text = if is_function_call(&sql) { sql } else { format!("({sql})") };
                 (text, r.type_ref(key.ty.oid)?.collation)
             }
         };
@@ -147,7 +147,7 @@ fn index_definition(r: &CatalogReader, oid: Oid, column: usize, pretty: bool) ->
     if let Some((_, row)) = &row {
         let predicate = row.str(pg_index::INDPRED);
         if !predicate.is_empty() {
-            out.push_str(&format!(" WHERE {}", form(predicate, pretty)));
+            out.push_str(&format!(" WHERE {}", form(r, predicate, pretty)?));
         }
     }
     Ok(Some(out))
@@ -180,7 +180,7 @@ fn constraint_definition(r: &CatalogReader, oid: Oid, pretty: bool) -> Result<Op
         ('c', _) => {
             let field = row.str(pg_constraint::CONBIN);
             let inherit = if row.bool(pg_constraint::CONNOINHERIT) && table.is_some() { " NO INHERIT" } else { "" };
-            format!("CHECK ({}){inherit}", form(field, pretty))
+            format!("CHECK ({}){inherit}", form(r, field, pretty)?)
         }
         ('f', Some(t)) => foreign_key_definition(r, t, &row)?,
         (kind @ ('p' | 'u'), Some(t)) => {
@@ -252,7 +252,7 @@ fn view_definition(r: &CatalogReader, oid: Oid, pretty: bool) -> Result<Option<S
         None => {
             let key = [oid_datum(oid), Datum::text("_RETURN")];
             match r.find_one(&r.snapshot(), pg_rewrite::TABLE, 2693, &key)? {
-                Some((_, row)) => form(row.str(pg_rewrite::EV_ACTION), pretty).to_owned(),
+                Some((_, row)) => form(r, row.str(pg_rewrite::EV_ACTION), pretty)?,
                 None => return Ok(None),
             }
         }

@@ -230,6 +230,13 @@ impl CatalogReader {
         Ok(Some(false))
     }
 
+    /// Pages a relation's main file has now; 0 for one without storage.
+    pub fn relation_blocks(&self, storage: Option<quarry_storage::RelId>) -> Result<u32> {
+        match storage {
+            Some(rel) => self.catalog().storage().relation_blocks(rel, quarry_storage::Fork::Main),
+            None => Ok(0),
+        }
+    }
     /// A comment (`pg_description`, or `pg_shdescription` for shared objects).
     pub fn comment(&self, class: Oid, oid: Oid, sub: i32) -> Result<Option<String>> {
         let snap = self.snapshot();

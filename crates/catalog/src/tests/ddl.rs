@@ -274,3 +274,53 @@ fn statistics_come_back() {
         assert_eq!(r.relation(oid).unwrap().unwrap().tuples, 1000.0);
     });
 }
+
+#[test]
+fn stored_texts_follow_renames() {
+    let f = Fixture::new();
+    let (table, sequence) = f.change(|w| {
+        let s = NewSequence {
+            name: "t_id_seq".into(),
+            schema: oids::PUBLIC,
+            owner: oids::SUPERUSER,
+            persistence: Persistence::Permanent,
+            ty: SqlType::INT4,
+            start: 1,
+            increment: 1,
+            min: 1,
+            max: 10,
+            cache: 1,
+            cycle: false,
+        };
+        let s = w.create_sequence(&s).unwrap();
+        let mut t = table("t");
+        t.columns[0].default = Some(StoredExpr {
+            refs: vec![ObjectAddress::relation(s.oid)],
+            ..StoredExpr::new("nextval('public.t_id_seq'::regclass)")
+        });
+        let t = w.create_relation(&t).unwrap();
+        let kind = ConstraintKind::Check { expr_sql: "(id > 0)".into() };
+        w.create_constraint(&NewConstraint::new("t_id_check", t.oid, kind, vec![0])).unwrap();
+        (t.oid, s.oid)
+    });
+    let shown = |r: &CatalogReader, i: usize| {
+        let t = r.relation(table).unwrap().unwrap();
+        r.display_sql(t.columns[i].default_sql.as_deref().unwrap()).unwrap()
+    };
+    f.ask(|r| {
+        assert_eq!(shown(r, 0), "nextval('t_id_seq'::regclass)");
+        let t = r.relation(table).unwrap().unwrap();
+        assert_eq!(t.columns[0].default_sql, Some(format!("nextval('{sequence}'::regclass)")));
+    });
+    f.change(|w| {
+        w.rename_relation(sequence, "other").unwrap();
+        w.rename_column(table, 1, "key").unwrap();
+    });
+    f.ask(|r| {
+        assert_eq!(shown(r, 0), "nextval('other'::regclass)");
+        let t = r.relation(table).unwrap().unwrap();
+        let ConstraintKind::Check { expr_sql } = &t.constraints[0].kind else { panic!("a check") };
+        assert_eq!(expr_sql, "(key > 0)");
+        assert_eq!(r.display_sql("SELECT t.key FROM public.t WHERE x::public.t").unwrap(), "SELECT t.key FROM t WHERE x::t");
+    });
+}

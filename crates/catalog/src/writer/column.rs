@@ -3,12 +3,14 @@
 use super::CatalogWriter;
 use super::relation::needs_toast;
 use crate::arrays;
-use crate::builtin::columns::{pg_attrdef, pg_attribute, pg_class};
+use crate::builtin::columns::{pg_attrdef, pg_attribute, pg_class, pg_constraint, pg_index};
 use crate::cache::Touched;
 use crate::defs::{Identity, RelKind, Relation};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, char_datum, oid_datum};
 use crate::rows::{AttributeRow, SYSTEM_COLUMNS};
+use crate::stored::{join_expressions, split_expressions};
+use crate::stored_names::rename_column;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
@@ -122,7 +124,7 @@ impl CatalogWriter {
 
     fn insert_default(&self, relation: Oid, number: i16, expr: &StoredExpr, generated: bool) -> Result<()> {
         let oid = self.new_oid()?;
-        let row = Row(vec![oid_datum(oid), oid_datum(relation), Datum::I16(number), Datum::text(&expr.field())]);
+        let row = Row(vec![oid_datum(oid), oid_datum(relation), Datum::I16(number), Datum::text(&self.stored_expr(expr))]);
         self.insert(pg_attrdef::TABLE, &row)?;
         let address = ObjectAddress::default_value(oid);
         let column = ObjectAddress::column(relation, number);
@@ -178,7 +180,44 @@ impl CatalogWriter {
         Ok(())
     }
 
-    /// Renames a column, also in the table's indexes (where their column has the same name).
+    /// Renames a column in the table's own defaults, checks, index expressions and predicates.
+    fn rename_in_expressions(&self, r: &Relation, from: &str, to: &str) -> Result<()> {
+        let rename = |field: &str| rename_column(field, from, to);
+        let snap = self.snapshot();
+        for (tid, row) in self.find(&snap, pg_attrdef::TABLE, 2656, &[oid_datum(r.oid)])? {
+            let mut new = row.clone();
+            new.0[pg_attrdef::ADBIN] = Datum::text(&rename(row.str(pg_attrdef::ADBIN)));
+            if new != row {
+                self.update(pg_attrdef::TABLE, tid, &row, &new)?;
+            }
+        }
+        for (tid, row) in self.find(&snap, pg_constraint::TABLE, 2665, &[oid_datum(r.oid)])? {
+            let mut new = row.clone();
+            if row.char(pg_constraint::CONTYPE) == 'c' {
+                new.0[pg_constraint::CONBIN] = Datum::text(&rename(row.str(pg_constraint::CONBIN)));
+            }
+            if new != row {
+                self.update(pg_constraint::TABLE, tid, &row, &new)?;
+            }
+        }
+        for (tid, row) in self.find(&snap, pg_index::TABLE, 2678, &[oid_datum(r.oid)])? {
+            let mut new = row.clone();
+            if !row.0[pg_index::INDEXPRS].is_null() {
+                let parts: Vec<String> =
+                    split_expressions(row.str(pg_index::INDEXPRS)).iter().map(|e| rename(e)).collect();
+                new.0[pg_index::INDEXPRS] = Datum::text(&join_expressions(&parts));
+            }
+            if !row.0[pg_index::INDPRED].is_null() {
+                new.0[pg_index::INDPRED] = Datum::text(&rename(row.str(pg_index::INDPRED)));
+            }
+            if new != row {
+                self.update(pg_index::TABLE, tid, &row, &new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Renames a column, also in the table's expressions and in its indexes (where their column has the same name).
     pub fn rename_column(&self, relation: Oid, number: i16, name: &str) -> Result<()> {
         let r = self.relation_for_change(relation)?;
         self.check_column_name(name, r.kind)?;
@@ -187,6 +226,9 @@ impl CatalogWriter {
         }
         self.touch_columns(&r);
         self.change_attribute(relation, number, |row| row.0[pg_attribute::ATTNAME] = Datum::text(name))?;
+        if let Some(old) = r.columns.get(number as usize - 1) {
+            self.rename_in_expressions(&r, &old.name, name)?;
+        }
         for index in &r.indexes {
             let keys = index.keys.iter().map(|k| k.column);
             let all = keys.chain(index.include.iter().map(|c| Some(*c)));

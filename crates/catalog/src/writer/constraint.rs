@@ -6,7 +6,6 @@ use crate::cache::Touched;
 use crate::defs::{ConstraintDef, ConstraintKind, ReferentialAction, Relation};
 use crate::object::{DependencyType, ObjectAddress};
 use crate::rows::{ConstraintRow, ForeignKeyRow};
-use crate::stored::encode_expression;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_functions::registry;
 use quarry_types::{Datum, SqlType};
@@ -93,7 +92,7 @@ impl CatalogWriter {
         let address = ObjectAddress::constraint(oid);
         match &new.kind {
             ConstraintKind::Check { expr_sql } => {
-                let field = encode_expression(expr_sql, new.pretty.as_deref());
+                let field = self.stored_field(expr_sql, new.pretty.as_deref());
                 self.insert(pg_constraint::TABLE, &ConstraintRow { expression: Some(&field), ..row }.row())?;
                 let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
                 self.change_oid(pg_class::TABLE, 2662, table.oid, |r| {

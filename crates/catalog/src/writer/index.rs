@@ -8,7 +8,7 @@ use crate::cache::Touched;
 use crate::defs::{IndexDef, IndexKey};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::rows::{AttributeRow, ClassRow, IndexRow};
-use crate::stored::{encode_expression, join_expressions};
+use crate::stored::join_expressions;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_storage::RelId;
 use quarry_storage::index::BTree;
@@ -104,10 +104,10 @@ impl CatalogWriter {
         let mut expressions: Vec<String> = Vec::new();
         for (i, k) in new.keys.iter().enumerate().filter(|(_, k)| k.column.is_none()) {
             let pretty = new.key_pretty.get(i).and_then(|p| p.as_deref());
-            expressions.push(encode_expression(k.expr_sql.as_deref().unwrap_or(""), pretty));
+            expressions.push(self.stored_field(k.expr_sql.as_deref().unwrap_or(""), pretty));
         }
         let expressions = (!expressions.is_empty()).then(|| join_expressions(&expressions));
-        let predicate = new.predicate.as_ref().map(StoredExpr::field);
+        let predicate = new.predicate.as_ref().map(|p| self.stored_expr(p));
         let options: Vec<i16> =
             new.keys.iter().map(|k| i16::from(k.descending) | i16::from(k.nulls_first) << 1).collect();
         self.insert(

@@ -72,6 +72,14 @@ impl CatalogWriter {
     pub(crate) fn advance(&self) {
         self.txn().advance_command();
     }
+    /// What a catalog row holds for an expression: names in literals bound, both forms.
+    pub(crate) fn stored_field(&self, sql: &str, pretty: Option<&str>) -> String {
+        let pretty = pretty.map(|p| self.bind_literals(p));
+        crate::stored::encode_expression(&self.bind_literals(sql), pretty.as_deref())
+    }
+    pub(crate) fn stored_expr(&self, e: &crate::StoredExpr) -> String {
+        self.stored_field(&e.sql, e.pretty.as_deref())
+    }
     /// Notes that cached objects change. Before the first row is written.
     pub(crate) fn touch(&self, touched: impl IntoIterator<Item = Touched>) {
         let overlay = self.overlay_for_write();

@@ -277,7 +277,7 @@ impl CatalogWriter {
                 char_datum('O'),
                 Datum::Bool(true),
                 Datum::text("<>"),
-                Datum::text(&view.field()),
+                Datum::text(&self.stored_expr(view)),
             ]),
         )?;
         let address = ObjectAddress::rule(rule);

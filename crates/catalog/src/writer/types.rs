@@ -131,7 +131,7 @@ impl CatalogWriter {
         let info = user_domain(oid, new.name.clone(), array, new.base, &base_info);
         let mut row = TypeRow::new(&info, new.schema, new.owner);
         row.not_null = new.not_null;
-        let default_field = new.default.as_ref().map(StoredExpr::field);
+        let default_field = new.default.as_ref().map(|d| self.stored_expr(d));
         row.default_bin = default_field.as_deref();
         row.default = new.default.as_ref().map(|d| d.sql.as_str());
         if new.collation.is_valid() {
@@ -167,7 +167,7 @@ impl CatalogWriter {
                 index: Oid::INVALID,
                 no_inherit: false,
                 columns: &[],
-                expression: Some(&check.field()),
+                expression: Some(&self.stored_expr(check)),
                 foreign: None,
             }
             .row(),
@@ -219,7 +219,7 @@ impl CatalogWriter {
     pub fn set_domain_default(&self, domain: Oid, default: Option<&StoredExpr>) -> Result<()> {
         self.domain_parts(domain)?;
         let text = default.map(|d| d.sql.as_str());
-        let field = default.map(StoredExpr::field);
+        let field = default.map(|d| self.stored_expr(d));
         self.change_oid(pg_type::TABLE, 2703, domain, |r| {
             r.0[pg_type::TYPDEFAULTBIN] = opt_text(field.as_deref());
             r.0[pg_type::TYPDEFAULT] = opt_text(text);

@@ -48,7 +48,7 @@ impl CatalogWriter {
         for (tid, row) in rules {
             let rule = ObjectAddress::rule(row.oid(pg_rewrite::OID));
             let mut new = row.clone();
-            new.0[pg_rewrite::EV_ACTION] = Datum::text(&query.field());
+            new.0[pg_rewrite::EV_ACTION] = Datum::text(&self.stored_expr(query));
             self.update(pg_rewrite::TABLE, tid, &row, &new)?;
             self.remove_dependencies(rule, Some(DependencyType::Normal))?;
             self.add_dependencies(rule, query.refs_of(view), Oid::INVALID, DependencyType::Normal)?;
