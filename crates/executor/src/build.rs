@@ -78,9 +78,17 @@ impl<'a> Builder<'a> {
         let columns = walk::raw_columns(&plan.node);
         let layout = Layout::new(columns.iter().copied());
         let filter = self.exprs(&plan.filter, &layout)?;
-        let same = plan.targets.len() == columns.len()
-            && plan.targets.iter().zip(&columns).all(|((_, e), c)| matches!(e, Expr::Column { id, .. } if id == c));
-        let targets = if same { None } else { Some(self.exprs(plan.targets.iter().map(|(_, e)| e), &layout)?) };
+        let same = plan.targets.iter().map(|(id, _)| id).eq(&columns);
+        let targets = if same {
+            None
+        } else {
+            // A target with a raw column's id is that column: ids are unique in a statement.
+            let program = |(id, e): &(ColumnId, Expr)| match layout.slot(*id) {
+                Some(_) => self.expr(&Expr::column(*id, e.ty()), &layout),
+                None => self.expr(e, &layout),
+            };
+            Some(plan.targets.iter().map(program).collect::<Result<Vec<_>>>()?)
+        };
         let op: BoxOperator = if filter.is_empty() && targets.is_none() {
             raw
         } else {

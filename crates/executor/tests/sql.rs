@@ -112,7 +112,7 @@ fn check(file: &str, memory: usize) {
     let text = std::fs::read_to_string(format!("{}/tests/queries/{file}", env!("CARGO_MANIFEST_DIR"))).expect("file");
     let server = Server::new();
     let mut failed = Vec::new();
-    for part in text.split("\n\u{1}").map(|p| p.trim_start_matches('\u{1}')) {
+    for part in text.split('\u{1}') {
         let mut lines = part.lines();
         let Some(query) = lines.next().filter(|q| !q.trim().is_empty()) else { continue };
         let expected: Vec<String> = lines.map(str::to_string).collect();

@@ -87,5 +87,40 @@ select k, sum(v) from (select x%2 k, x v from generate_series(1,6) x) s group by
 select a, b from (values (1,2),(3,4)) v(a,b) where a = (select min(a) from (values (1),(3)) w(a))
 select x, (select count(*) from generate_series(1,3) y where y <= x and y <> (select 2)) from generate_series(1,3) x
 select max(x), x%2 from generate_series(1,9) x group by x%2 order by 2 desc
-select jsonb_build_object('a',1)->>'a', ('{"a":{"b":2}}'::jsonb)['a']['b']
 select rank(3) within group (order by x) from generate_series(1,5) x
+select x, y from (values (1,1),(2,null),(null,3)) v(x,y) where x is null or y is null order by 1,2
+select a.oid::int from pg_type a join pg_type b on a.oid = b.typelem where b.typname = '_int4'
+select a.typname, b.typname from pg_type a left join pg_type b on b.oid = a.typelem and b.typlen > 0 where a.typname in ('_int4','_text','int4') order by 1
+select t.typname from pg_type t where exists (select 1 from pg_attribute a where a.atttypid = t.oid and a.attrelid = 1259) order by 1
+select relname from pg_class c where (select count(*) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0) = 33 and relnamespace = 11 order by 1
+select count(*) from pg_attribute a, pg_type t where a.atttypid = t.oid and a.attrelid in (select oid from pg_class where relname = 'pg_type') and a.attnum > 0
+select x, y from generate_series(1,3) x, lateral (select max(z) from generate_series(1, x) z) s(y)
+select x, (select y from (values (1,'a'),(2,'b')) v(k,y) where k = x) from generate_series(1,3) x
+select count(*) from (select distinct x%10, x%7 from generate_series(1,1000) x) s
+select x%3, count(*) c from generate_series(1,100) x group by 1 order by c desc, 1 limit 2
+select array_agg(x order by x desc) filter (where x > 2) from generate_series(1,5) x
+select sum(x) over () , count(*) from generate_series(1,3) x group by x order by 1
+select x, case when x = 0 then 0 else 10/x end from generate_series(0,2) x
+select x from generate_series(0,2) x where x <> 0 and 10/x > 5
+select bool_and(x > 0), bool_or(x > 2), every(x < 10) from generate_series(1,3) x
+select 1 = all(array[1,1]), 2 > all(array[1,null]), 0 = any('{}'::int[])
+select (select array_agg(y) from (select y from generate_series(1,3) y order by y desc) s)
+select exists(select 1 where false), not exists(select 1)
+select x from generate_series(1,6) x order by x % 2, x desc offset 4
+select * from (select x, row_number() over (partition by x%2 order by x desc) rn from generate_series(1,6) x) s where rn = 1 order by 1
+select dense_rank() over (order by x/2), percent_rank() over (order by x/2), ntile(2) over (order by x) from generate_series(1,4) x
+with t as (select x from generate_series(1,3) x), u as (select x*2 as y from t) select * from t, u where t.x = u.y
+with recursive t(a,d) as (select 1,0 union all select x.b, d+1 from t join (values (1,2),(2,3),(3,4)) x(a,b) on x.a = t.a) select * from t order by 2
+select count(*) from generate_series(1,3) a full join generate_series(2,5) b on true
+select a, b from generate_series(1,2) a full join generate_series(2,3) b on a = b and a > 5 order by 1,2
+select x::numeric / 3 from generate_series(1,2) x
+select null::int = any(array[1,2]), 1 in (null, 2)
+select x from unnest(array[3,1,2]) x order by x nulls first
+select y from (values (1),(null),(2)) v(y) order by y desc nulls last
+select min(x::text), max(x::text) from generate_series(1,20) x
+select date '2020-01-01' + x from generate_series(0,1) x
+select d, count(*) over (order by d range between '1 day' preceding and current row) from (values (date '2020-01-01'),('2020-01-02'),('2020-01-04')) v(d)
+select typname from pg_type where typname like 'int_' order by typname
+select typname from pg_type where typname >= 'int4' and typname < 'int8' order by typname desc
+select oid from pg_type where oid > 20 and oid <= 23 order by oid desc
+select relname from pg_class where relname = any(array['pg_type','pg_class']) order by relname
