@@ -279,15 +279,6 @@ pub fn is_row_type(e: &Expr) -> bool {
         }
 }
 
-/// Puts conditions together again.
-pub fn conjunction(mut parts: Vec<Expr>) -> Expr {
-    match parts.len() {
-        0 => Expr::bool_const(true),
-        1 => parts.remove(0),
-        _ => Expr::And(parts),
-    }
-}
-
 /// Whether `e` is the constant true / false (or NULL as a condition).
 pub fn is_true(e: &Expr) -> bool {
     matches!(e, Expr::Const { value: quarry_types::Datum::Bool(true), .. })

@@ -1,6 +1,5 @@
 //! Last touches: node numbers, the relations a statement uses, whether it only reads.
 
-use crate::exprs::{self};
 use quarry_catalog::Relation;
 use quarry_common::Oid;
 use quarry_plan::expr::SubqueryPlan;
@@ -176,9 +175,4 @@ fn number_bitmap(b: &mut BitmapSource, next: &mut usize) {
         }
         BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter_mut().for_each(|p| number_bitmap(p, next)),
     }
-}
-
-/// Whether an expression may be evaluated at another place or another number of times.
-pub fn movable(e: &Expr) -> bool {
-    !exprs::is_volatile(e)
 }

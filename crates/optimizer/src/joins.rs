@@ -174,7 +174,7 @@ impl Planner<'_> {
         }
         match (def.name, &c.args[..]) {
             ("generate_series", [a, b, rest @ ..]) => {
-                let number = |e: &Expr| match self.env.folder.estimate(e) {
+                let number = |e: &Expr| match self.estimate(e) {
                     Some(quarry_types::Datum::I32(v)) => Some(f64::from(v)),
                     Some(quarry_types::Datum::I64(v)) => Some(v as f64),
                     _ => None,

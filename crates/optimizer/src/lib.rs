@@ -19,6 +19,9 @@ mod stats;
 mod subqueries;
 mod upper;
 
+#[cfg(test)]
+mod tests;
+
 use quarry_catalog::CatalogReader;
 use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;

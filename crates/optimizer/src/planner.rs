@@ -127,6 +127,16 @@ impl<'a> Planner<'a> {
         columns.map(|id| self.column_width(id)).sum()
     }
 
+    /// The value an expression has now, for estimates: nothing volatile is ever run.
+    pub fn estimate(&self, e: &Expr) -> Option<quarry_types::Datum> {
+        match e {
+            Expr::Const { value, .. } => Some(value.clone()),
+            Expr::Column { .. } => None,
+            e if crate::exprs::is_volatile(e) || crate::exprs::has_subquery(e) || crate::exprs::has_columns(e) => None,
+            e => self.env.folder.estimate(e),
+        }
+    }
+
     /// An expression as orders compare it: computed columns spelled out, equal columns as one.
     pub fn canonical(&self, e: &Expr) -> Expr {
         let mut out = crate::exprs::strip_relabel(e).clone();

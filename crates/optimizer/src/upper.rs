@@ -120,7 +120,7 @@ impl Planner<'_> {
 
     pub fn plan_limit(&mut self, input: LogicalPlan, limit: Option<Expr>, offset: Option<Expr>, ties: Option<Vec<SortKey>>) -> Result<Vec<Candidate>> {
         let number = |e: &Option<Expr>, p: &Self| -> Option<f64> {
-            match p.env.folder.estimate(e.as_ref()?) {
+            match p.estimate(e.as_ref()?) {
                 Some(Datum::I64(v)) => Some(v.max(0) as f64),
                 Some(Datum::I32(v)) => Some(f64::from(v.max(0))),
                 _ => None,

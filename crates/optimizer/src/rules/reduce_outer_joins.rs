@@ -1,13 +1,13 @@
 //! Turns outer joins into narrower ones where a condition above drops the rows they make up (PostgreSQL: `reduce_outer_joins`):
-//! LEFT to INNER, FULL to LEFT, LEFT with `right.column IS NULL` to ANTI.
+//! LEFT to INNER, FULL to LEFT or INNER.
 
 use crate::exprs::nonnullable;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
+use quarry_plan::{ColumnId, JoinKind, LogicalPlan, walk};
 
 /// Runs over the whole plan.
 pub fn run(plan: &mut LogicalPlan) {
     if has_outer_join(plan) {
-        reduce(plan, &[], &[]);
+        reduce(plan, &[]);
     }
 }
 
@@ -16,21 +16,15 @@ fn has_outer_join(plan: &LogicalPlan) -> bool {
         || walk::inputs(plan).into_iter().any(has_outer_join)
 }
 
-/// `rejected`: columns whose NULL makes a row fail above. `null`: columns that must be NULL above.
-fn reduce(plan: &mut LogicalPlan, rejected: &[ColumnId], null: &[ColumnId]) {
+/// `rejected`: columns whose NULL makes a row fail above.
+fn reduce(plan: &mut LogicalPlan, rejected: &[ColumnId]) {
     match plan {
         LogicalPlan::Filter { input, predicates } => {
             let mut inner = rejected.to_vec();
-            let mut inner_null = null.to_vec();
             for p in predicates.iter() {
                 nonnullable(p, true, &mut inner);
-                if let Expr::IsNull { arg, negated: false } = p
-                    && let Expr::Column { id, .. } = &**arg
-                {
-                    inner_null.push(*id);
-                }
             }
-            reduce(input, &inner, &inner_null);
+            reduce(input, &inner);
         }
         LogicalPlan::Join { kind, left, right, on } => {
             let (lc, rc) = (walk::output_columns(left), walk::output_columns(right));
@@ -47,43 +41,39 @@ fn reduce(plan: &mut LogicalPlan, rejected: &[ColumnId], null: &[ColumnId]) {
             if *kind == JoinKind::Right {
                 std::mem::swap(left, right);
                 *kind = JoinKind::Left;
-                return reduce(plan, rejected, null);
+                return reduce(plan, rejected);
             }
             let mut strict = vec![];
             on.iter().for_each(|e| nonnullable(e, true, &mut strict));
-            if *kind == JoinKind::Left && null.iter().any(|id| rc.contains(id) && strict.contains(id)) {
-                // Its columns are NULL in every row that is left; only those tests mention them.
-                *kind = JoinKind::Anti;
-            }
             let mut both = rejected.to_vec();
             both.extend(&strict);
             match kind {
                 JoinKind::Inner => {
-                    reduce(left, &both, null);
-                    reduce(right, &both, null);
+                    reduce(left, &both);
+                    reduce(right, &both);
                 }
                 JoinKind::Semi => {
-                    reduce(left, &both, null);
-                    reduce(right, &strict, &[]);
+                    reduce(left, &both);
+                    reduce(right, &strict);
                 }
                 JoinKind::Left => {
-                    reduce(left, rejected, null);
-                    reduce(right, &strict, &[]);
+                    reduce(left, rejected);
+                    reduce(right, &strict);
                 }
                 JoinKind::Anti => {
-                    reduce(left, rejected, null);
-                    reduce(right, &strict, &[]);
+                    reduce(left, rejected);
+                    reduce(right, &strict);
                 }
                 JoinKind::Right | JoinKind::Full => {
-                    reduce(left, &[], &[]);
-                    reduce(right, &[], &[]);
+                    reduce(left, &[]);
+                    reduce(right, &[]);
                 }
             }
         }
-        LogicalPlan::SubqueryAlias { input, .. } => reduce(input, rejected, null),
+        LogicalPlan::SubqueryAlias { input, .. } => reduce(input, rejected),
         other => {
             for input in walk::inputs_mut(other) {
-                reduce(input, &[], &[]);
+                reduce(input, &[]);
             }
         }
     }

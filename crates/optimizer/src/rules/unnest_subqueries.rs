@@ -121,15 +121,6 @@ fn any(s: quarry_plan::SubqueryExpr, available: &[ColumnId]) -> Result<Joined, E
         (SubqueryKind::Any { tests }, SubqueryPlan::Logical(plan)) => (tests, plan),
         _ => return Err(Expr::bool_const(false)),
     };
-    let input = match *plan {
-        // A projection of a FROM can be merged; give the projection the shape the merge looks for.
-        LogicalPlan::Project { input, targets } => LogicalPlan::Project { input, targets },
-        other => {
-            let targets = walk::output_columns(&other);
-            let _ = targets;
-            other
-        }
-    };
-    let right = LogicalPlan::SubqueryAlias { input: Box::new(input), alias: "ANY_subquery".into() };
+    let right = LogicalPlan::SubqueryAlias { input: plan, alias: "ANY_subquery".into() };
     Ok((JoinKind::Semi, right, tests))
 }

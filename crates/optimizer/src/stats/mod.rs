@@ -6,7 +6,6 @@ use crate::planner::Planner;
 use quarry_catalog::{ColumnStats, IndexDef, Relation};
 use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr};
-use quarry_storage::Fork;
 use quarry_types::{Datum, PhysicalType, SqlType, oids};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,8 +75,7 @@ impl Planner<'_> {
         if let Some(size) = self.stats.sizes.get(&r.oid) {
             return *size;
         }
-        let storage = self.env.catalog.catalog().storage();
-        let mut pages = r.storage.and_then(|rel| storage.relation_blocks(rel, Fork::Main).ok()).unwrap_or(0) as f64;
+        let mut pages = f64::from(self.env.catalog.relation_blocks(r.storage).unwrap_or(0));
         // A table never vacuumed may grow soon.
         if pages < 10.0 && r.tuples < 0.0 {
             pages = 10.0;
@@ -96,8 +94,7 @@ impl Planner<'_> {
     }
     /// Pages and entries of an index.
     pub fn index_size(&mut self, index: &IndexDef, table: RelationSize) -> (f64, f64) {
-        let storage = self.env.catalog.catalog().storage();
-        let pages = f64::from(storage.relation_blocks(index.storage, Fork::Main).unwrap_or(1)).max(1.0);
+        let pages = f64::from(self.env.catalog.relation_blocks(Some(index.storage)).unwrap_or(1)).max(1.0);
         let rows = if index.predicate_sql.is_none() {
             table.rows
         } else if index.tuples >= 0.0 && index.pages > 0 {

@@ -130,7 +130,7 @@ impl Planner<'_> {
                     _ => None,
                 };
                 let values: Vec<Option<Datum>> = match strip_relabel(array) {
-                    Expr::Array { elements, .. } => elements.iter().map(|e| self.env.folder.estimate(e)).collect(),
+                    Expr::Array { elements, .. } => elements.iter().map(|e| self.estimate(e)).collect(),
                     e => match array_of(e) {
                         Some(values) => values.into_iter().map(Some).collect(),
                         None => vec![None; 10],
@@ -161,7 +161,7 @@ impl Planner<'_> {
                     match self.side(e) {
                         Some(side) => {
                             let (column, flipped, other) = (side.column, side.flipped, side.other);
-                            let value = self.env.folder.estimate(other);
+                            let value = self.estimate(other);
                             let ty = other.ty();
                             self.operator_selectivity(op, Some(column), value.as_ref(), flipped, ty)
                         }
