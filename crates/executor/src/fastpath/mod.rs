@@ -1,0 +1,106 @@
+//! The short path of single-row statements: a point lookup by a unique index, an update or delete over one, the insert of
+//! one row.
+//!
+//! What doesn't depend on the execution is compiled once, in [`FastPlan::prepare`], and shared by all sessions that use the
+//! plan. What an execution writes to (buffers, opened relations) is a *workspace*, lent out by a [`pool::Pool`] and given back
+//! with its memory, so that a warm statement opens nothing and allocates next to nothing. No batch, operator or vector is made.
+//!
+//! Results, errors and concurrency are those of the operators in [`crate::scan`] and [`crate::modify`]: `prepare` refuses every
+//! statement for which this module couldn't promise that, and it runs the normal way.
+
+mod change;
+mod insert;
+mod point;
+mod pool;
+mod returning;
+mod select;
+
+use crate::ExecEnv;
+use crate::context::{Cx, Runtime};
+use crate::modify;
+use quarry_common::Result;
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, Statement, walk};
+use quarry_types::{Datum, IoContext};
+use std::sync::Arc;
+
+/// What takes the rows of a result.
+pub type RowSink<'s> = &'s mut dyn FnMut(&[Datum]) -> Result<()>;
+
+/// A statement that has a short path. Shared between executions.
+pub struct FastPlan {
+    kind: Kind,
+}
+
+/// Plans are kept in caches that several sessions read.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<FastPlan>();
+};
+
+enum Kind {
+    Select(select::Select),
+    Change(change::Change),
+    Insert(insert::Insert),
+}
+
+impl FastPlan {
+    /// The short path of a statement; none if it must run the normal way.
+    pub fn prepare(stmt: &Arc<Statement>) -> Option<FastPlan> {
+        if !stmt.ctes.is_empty() {
+            return None;
+        }
+        let output: Vec<ColumnId> = stmt.output.iter().map(|(id, _, _)| *id).collect();
+        // Types that aren't built in have no entry without a catalog: compiling fails, and the statement runs the normal way.
+        let io = IoContext::default();
+        let kind = match &stmt.plan.node {
+            PhysicalNode::IndexScan { .. } => Kind::Select(select::Select::compile(&stmt.plan, &output, &io)?),
+            PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } => {
+                Kind::Change(change::Change::compile(&stmt.plan, &output, &io)?)
+            }
+            PhysicalNode::Insert { .. } => Kind::Insert(insert::Insert::compile(&stmt.plan, &output, &io)?),
+            _ => return None,
+        };
+        Some(FastPlan { kind })
+    }
+
+    /// Runs the statement to its end; gives the number of rows returned or written.
+    pub fn run(&self, env: &ExecEnv, row: RowSink<'_>) -> Result<u64> {
+        let io = env.io();
+        let mut rt = Runtime::default();
+        let mut cx = Cx::new(env, &io, &mut rt);
+        cx.check_cancelled()?;
+        let count = match &self.kind {
+            Kind::Select(select) => return select.run(&mut cx, row),
+            Kind::Change(change) => change.run(&mut cx, row)?,
+            Kind::Insert(insert) => insert.run(&mut cx, row)?,
+        };
+        modify::finish_statement(&mut cx)?;
+        Ok(count)
+    }
+}
+
+/// Whether an expression reads these columns only and holds no subquery.
+fn is_simple(e: &Expr, columns: &[ColumnId]) -> bool {
+    let mut simple = true;
+    walk::visit(e, &mut |e| match e {
+        Expr::Column { id, .. } => simple &= columns.contains(id),
+        Expr::Subquery(_) => simple = false,
+        _ => {}
+    });
+    simple
+}
+
+/// For each result column, its place among a writing node's RETURNING columns; none if the node computes anything on top.
+fn returned_slots(plan: &PhysicalPlan, output: &[ColumnId]) -> Option<Vec<usize>> {
+    if !plan.filter.is_empty() {
+        return None;
+    }
+    let raw = walk::raw_columns(&plan.node);
+    output
+        .iter()
+        .map(|id| match plan.targets.iter().find(|(t, _)| t == id)? {
+            (_, Expr::Column { id, .. }) => raw.iter().position(|r| r == id),
+            _ => None,
+        })
+        .collect()
+}

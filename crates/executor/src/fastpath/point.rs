@@ -1,0 +1,194 @@
+//! A row by the whole key of a unique index.
+
+use super::is_simple;
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Layout, Program};
+use crate::scan::rows::{RowReader, open_heap};
+use quarry_catalog::{IndexDef, Relation};
+use quarry_common::{Result, Tid};
+use quarry_plan::physical::IndexTest;
+use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, ScanColumn};
+use quarry_storage::Snapshot;
+use quarry_storage::heap::{Heap, TupleMeta};
+use quarry_storage::index::{BTree, Direction, KeyRange};
+use quarry_types::key::{self, KeyOrder};
+use quarry_types::{Datum, TypeRef};
+use std::sync::Arc;
+
+/// So many entries under one unique key that lead nowhere are worth a scan that marks the dead ones.
+const DEAD_ENTRIES_MAX: usize = 8;
+
+/// One key column and what it must equal.
+struct Key {
+    ty: TypeRef,
+    order: KeyOrder,
+    value: Program,
+}
+
+/// An index scan with an equality condition on each key of a unique index, compiled.
+pub struct Point {
+    pub relation: Arc<Relation>,
+    index: Arc<IndexDef>,
+    keys: Vec<Key>,
+    /// Reads the scan's columns.
+    reader: RowReader,
+    filter: Vec<Program>,
+    /// The scan's columns, which filter and targets are compiled over.
+    pub columns: Vec<ColumnId>,
+}
+
+/// Opened relations and buffers of one execution.
+pub struct PointWork {
+    pub heap: Heap,
+    tree: BTree,
+    key: Vec<u8>,
+    pub tids: Vec<Tid>,
+    /// The scan's columns of the row at hand.
+    pub row: Vec<Datum>,
+}
+
+impl Point {
+    /// The scan of `plan` with its filter, if it is such a scan.
+    pub fn compile(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Option<Point> {
+        let PhysicalNode::IndexScan { relation, index, columns, conds, .. } = &plan.node else { return None };
+        // Catalogs are read under a snapshot of their own.
+        if relation.is_catalog || relation.storage.is_none() || !index.unique || index.method != "btree" {
+            return None;
+        }
+        if conds.len() != index.keys.len() {
+            return None;
+        }
+        let none = Layout::default();
+        let mut keys = Vec::with_capacity(index.keys.len());
+        for (i, k) in index.keys.iter().enumerate() {
+            let cond = conds.iter().find(|c| c.key == i)?;
+            let IndexTest::Eq(value) = &cond.test else { return None };
+            if !is_simple(value, &[]) {
+                return None;
+            }
+            keys.push(Key {
+                ty: b.type_ref(k.ty.oid).ok()?,
+                order: KeyOrder { desc: k.descending, nulls_first: k.nulls_first },
+                value: b.expr(value, &none).ok()?,
+            });
+        }
+        let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
+        if !plan.filter.iter().all(|e| is_simple(e, &ids)) {
+            return None;
+        }
+        let filter = b.exprs(&plan.filter, &Layout::new(ids.iter().copied())).ok()?;
+        Some(Point {
+            reader: RowReader::new(relation, columns, b.io()).ok()?,
+            relation: relation.clone(),
+            index: index.clone(),
+            keys,
+            filter,
+            columns: ids,
+        })
+    }
+
+    pub fn open(&self, cx: &Cx<'_>) -> Result<PointWork> {
+        Ok(PointWork {
+            heap: open_heap(cx.env, &self.relation)?,
+            tree: BTree::open(&cx.env.storage, self.index.storage, self.index.unique),
+            key: Vec::with_capacity(32),
+            tids: Vec::with_capacity(4),
+            row: Vec::with_capacity(self.columns.len()),
+        })
+    }
+
+    /// Whether a workspace was opened for this execution's storage.
+    pub fn fits(work: &PointWork, cx: &Cx<'_>) -> bool {
+        Arc::ptr_eq(work.heap.storage(), &cx.env.storage)
+    }
+
+    /// Finds the index entries with the key; they are in `work.tids`.
+    pub fn locate(&self, cx: &mut Cx<'_>, work: &mut PointWork) -> Result<()> {
+        work.key.clear();
+        work.tids.clear();
+        for k in &self.keys {
+            let value = k.value.row(cx, &[])?;
+            if value.is_null() {
+                // Equality with NULL holds for no row.
+                return Ok(());
+            }
+            key::encode_datum(&value, &k.ty, k.order, &mut work.key)?;
+        }
+        work.tree.lookup(&work.key, &mut work.tids)
+    }
+
+    /// Reads the version that the snapshot sees behind an index entry into `work.row`, calling `more` on its stored form; gives
+    /// its place.
+    pub fn fetch(
+        &self,
+        work: &mut PointWork,
+        snapshot: &Snapshot,
+        entry: Tid,
+        mut more: impl FnMut(&Heap, Tid, &[u8]) -> Result<()>,
+    ) -> Result<Option<Tid>> {
+        let PointWork { heap, row, .. } = work;
+        let found = if self.reader.needs_meta() {
+            heap.fetch_with_meta(snapshot, entry, |tid, meta, body| {
+                self.reader.datums(heap, tid, Some(&meta), body, row)?;
+                more(heap, tid, body).map(|()| tid)
+            })?
+        } else {
+            heap.fetch(snapshot, entry, |tid, body| {
+                self.reader.datums(heap, tid, None, body, row)?;
+                more(heap, tid, body).map(|()| tid)
+            })?
+        };
+        found.transpose()
+    }
+
+    /// Reads a version into `work.row` whether visible or not.
+    pub fn read_version(&self, work: &mut PointWork, tid: Tid, meta: &TupleMeta, body: &[u8]) -> Result<()> {
+        self.reader.datums(&work.heap, tid, Some(meta), body, &mut work.row)
+    }
+
+    /// Whether `work.row` passes the filter.
+    pub fn passes(&self, cx: &mut Cx<'_>, work: &PointWork) -> Result<bool> {
+        for f in &self.filter {
+            if !f.row_is_true(cx, &work.row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// After an execution that found `missing` entries without a visible row: marks dead ones so that nobody visits them again.
+    pub fn tidy(&self, work: &PointWork, missing: usize) -> Result<()> {
+        if missing < DEAD_ENTRIES_MAX {
+            return Ok(());
+        }
+        let mut scan = work.tree.scan(KeyRange::point(&work.key), Direction::Forward);
+        while let Some(entry) = scan.next()? {
+            let tid = entry.tid;
+            if work.heap.is_dead(tid)? {
+                scan.kill_last();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the key columns of stored rows, to see whether another version still has the key; none if they can't tell: a key is
+    /// an expression, or the index is partial and its predicate (which the filter need not repeat) might no longer hold.
+    pub fn key_reader(&self, b: &Builder<'_>) -> Option<RowReader> {
+        if self.index.predicate_sql.is_some() {
+            return None;
+        }
+        let columns: Vec<ScanColumn> =
+            self.index.keys.iter().map(|k| k.column.map(ScanColumn::Attribute)).collect::<Option<_>>()?;
+        RowReader::of(&self.relation, &columns, b.io()).ok()
+    }
+
+    /// Whether these key columns are the key looked for.
+    pub fn is_key(&self, work: &PointWork, columns: &[Datum]) -> Result<bool> {
+        let mut key = Vec::with_capacity(work.key.len());
+        for (k, v) in self.keys.iter().zip(columns) {
+            key::encode_datum(v, &k.ty, k.order, &mut key)?;
+        }
+        Ok(key == work.key)
+    }
+}
