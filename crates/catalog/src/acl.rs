@@ -102,7 +102,9 @@ impl AclObject {
     pub const fn all(self) -> u16 {
         use Privilege as P;
         match self {
-            AclObject::Column => P::Insert as u16 | P::Select as u16 | P::Update as u16 | P::References as u16,
+            AclObject::Column => {
+                P::Insert as u16 | P::Select as u16 | P::Update as u16 | P::References as u16
+            }
             AclObject::Relation => 0x7f,
             AclObject::Sequence => P::Select as u16 | P::Update as u16 | P::Usage as u16,
             AclObject::Database => P::Create as u16 | P::Temporary as u16 | P::Connect as u16,
@@ -110,7 +112,10 @@ impl AclObject {
             AclObject::LargeObject => P::Select as u16 | P::Update as u16,
             AclObject::Schema => P::Usage as u16 | P::Create as u16,
             AclObject::Tablespace => P::Create as u16,
-            AclObject::Language | AclObject::ForeignDataWrapper | AclObject::ForeignServer | AclObject::Type => P::Usage as u16,
+            AclObject::Language
+            | AclObject::ForeignDataWrapper
+            | AclObject::ForeignServer
+            | AclObject::Type => P::Usage as u16,
             AclObject::Parameter => P::Set as u16 | P::AlterSystem as u16,
         }
     }
@@ -183,7 +188,15 @@ pub fn grant(acl: &mut Vec<AclItem>, grantee: Oid, grantor: Oid, privileges: u16
 /// Takes `privileges` (or only their grant options) away from one grantee, and with `cascade` what that one granted on.
 /// Answers false if others depend on it and `cascade` isn't set.
 #[must_use]
-pub fn revoke(acl: &mut Vec<AclItem>, grantee: Oid, grantor: Oid, owner: Oid, privileges: u16, option_only: bool, cascade: bool) -> bool {
+pub fn revoke(
+    acl: &mut Vec<AclItem>,
+    grantee: Oid,
+    grantor: Oid,
+    owner: Oid,
+    privileges: u16,
+    option_only: bool,
+    cascade: bool,
+) -> bool {
     let mut lost = 0;
     if let Some(i) = acl.iter_mut().find(|i| i.grantee == grantee && i.grantor == grantor) {
         lost = i.grant_options & privileges;
@@ -199,7 +212,8 @@ pub fn revoke(acl: &mut Vec<AclItem>, grantee: Oid, grantor: Oid, owner: Oid, pr
     if lost == 0 || !grantee.is_valid() {
         return true;
     }
-    let dependents: Vec<AclItem> = acl.iter().filter(|i| i.grantor == grantee && i.privileges & lost != 0).copied().collect();
+    let dependents: Vec<AclItem> =
+        acl.iter().filter(|i| i.grantor == grantee && i.privileges & lost != 0).copied().collect();
     if !dependents.is_empty() && !cascade {
         return false;
     }

@@ -18,9 +18,11 @@ use quarry_common::{CommandId, Oid, Xid};
 use quarry_types::TypeRef;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const SHARDS: usize = 16;
+/// A shard that has grown this large is emptied.
+const SHARD_ENTRIES_MAX: usize = 8192;
 type Build = foldhash::fast::FixedState;
 
 /// A name in a schema, owned.
@@ -79,9 +81,14 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// Publishes unless `stale` answers true under the shard's lock.
     fn insert(&self, key: K, value: V, stale: impl FnOnce() -> bool) {
         let mut shard = self.shard(&key).write();
-        if !stale() {
-            shard.insert(key, value);
+        if stale() {
+            return;
         }
+        // Names that aren't there are cached too: nobody may fill the memory with them.
+        if shard.len() >= SHARD_ENTRIES_MAX {
+            shard.clear();
+        }
+        shard.insert(key, value);
     }
     fn remove<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) {
         self.shard(key).write().remove(key);
@@ -131,6 +138,8 @@ pub struct ObjectCache {
     pub relation_names: Cache<NameKey, Option<Oid>>,
     pub types: Cache<Oid, Option<TypeEntry>>,
     pub type_names: Cache<NameKey, Option<Oid>>,
+    /// Labels of enum values; emptied when any type changes.
+    pub enum_labels: Cache<Oid, Option<Arc<str>>>,
     pub schemas: Cache<Oid, Option<Arc<SchemaDef>>>,
     pub schema_names: Cache<String, Option<Oid>>,
     pub sequences: Cache<Oid, Option<Arc<SequenceDef>>>,
@@ -161,7 +170,10 @@ impl ObjectCache {
             match t {
                 Touched::Relation(o) => self.relations.remove(o),
                 Touched::RelationName(k) => self.relation_names.remove(k),
-                Touched::Type(o) => self.types.remove(o),
+                Touched::Type(o) => {
+                    self.types.remove(o);
+                    self.enum_labels.clear();
+                }
                 Touched::TypeName(k) => self.type_names.remove(k),
                 Touched::Schema(o) => self.schemas.remove(o),
                 Touched::SchemaName(n) => self.schema_names.remove(n),
@@ -181,6 +193,7 @@ impl ObjectCache {
         self.relation_names.clear();
         self.types.clear();
         self.type_names.clear();
+        self.enum_labels.clear();
         self.schemas.clear();
         self.schema_names.clear();
         self.sequences.clear();
@@ -206,11 +219,20 @@ pub struct Overlay {
     private: RwLock<(Option<Stamp>, Arc<ObjectCache>)>,
     /// Changes so far, for plan caches.
     changes: AtomicU64,
+    /// The database changed; a transaction changes the schema of one only.
+    db: AtomicU32,
 }
 
 impl Overlay {
-    /// Notes changes about to be made.
-    pub fn touch(&self, touched: impl IntoIterator<Item = Touched>) {
+    /// The database whose caches the commit concerns; invalid: only the shared ones.
+    pub fn db(&self) -> Oid {
+        Oid(self.db.load(Ordering::Acquire))
+    }
+    /// Notes changes about to be made in `db`.
+    pub fn touch(&self, db: Oid, touched: impl IntoIterator<Item = Touched>) {
+        if db.is_valid() {
+            self.db.store(db.0, Ordering::Release);
+        }
         let mut set = self.touched.lock();
         for t in touched {
             if t == Touched::All {
@@ -279,7 +301,7 @@ mod tests {
         one.publish(&one.schema_names, "s".into(), Some(Oid(5)), one.generation());
         assert!(o.private((None, CommandId(1))).schema_names.get("s").is_some());
         assert!(o.private((None, CommandId(2))).schema_names.get("s").is_none());
-        o.touch([Touched::Schema(Oid(5))]);
+        o.touch(Oid(1), [Touched::Schema(Oid(5))]);
         assert!(o.is_touched(&Touched::Schema(Oid(5))));
         assert!(!o.is_touched(&Touched::Schema(Oid(6))));
     }

@@ -53,7 +53,12 @@ impl DatabaseState {
             cache: ObjectCache::default(),
         })
     }
-    pub(crate) fn table(&self, storage: &Arc<Storage>, position: usize, def: &'static CatalogTable) -> &Arc<CatalogHeap> {
+    pub(crate) fn table(
+        &self,
+        storage: &Arc<Storage>,
+        position: usize,
+        def: &'static CatalogTable,
+    ) -> &Arc<CatalogHeap> {
         self.tables[position].get_or_init(|| Arc::new(CatalogHeap::open(storage, self.oid, def)))
     }
 }
@@ -140,8 +145,12 @@ impl Catalog {
     }
 
     /// Runs after a commit: caches forget what the transaction touched.
-    pub(crate) fn committed(&self, db: Oid, overlay: &Overlay) {
+    pub(crate) fn committed(&self, overlay: &Overlay) {
         let touched = overlay.take();
+        if touched.is_empty() {
+            return;
+        }
+        let db = overlay.db();
         if touched.iter().any(is_shared) {
             self.shared.cache.invalidate(touched.iter());
         }
@@ -152,7 +161,14 @@ impl Catalog {
 }
 
 fn is_shared(t: &Touched) -> bool {
-    matches!(t, Touched::Role(_) | Touched::RoleName(_) | Touched::Database(_) | Touched::DatabaseName(_) | Touched::All)
+    matches!(
+        t,
+        Touched::Role(_)
+            | Touched::RoleName(_)
+            | Touched::Database(_)
+            | Touched::DatabaseName(_)
+            | Touched::All
+    )
 }
 
 /// Position and definition of a catalog that code names by OID.

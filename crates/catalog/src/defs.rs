@@ -162,9 +162,15 @@ pub enum ReferentialAction {
 #[derive(Clone, Debug)]
 pub enum ConstraintKind {
     /// Expression as SQL text.
-    Check { expr_sql: String },
-    PrimaryKey { index: Oid },
-    Unique { index: Oid },
+    Check {
+        expr_sql: String,
+    },
+    PrimaryKey {
+        index: Oid,
+    },
+    Unique {
+        index: Oid,
+    },
     ForeignKey {
         /// Columns of the referencing table, then of the referenced one (indexes in `columns`).
         columns: Vec<usize>,
@@ -227,12 +233,23 @@ pub enum TypeKind {
     /// In the built-in registry.
     Base,
     /// Row type of this relation.
-    Composite { relation: Oid },
+    Composite {
+        relation: Oid,
+    },
     /// Labels in order with their OIDs and sort positions.
-    Enum { labels: Vec<(Oid, f32, String)> },
-    Domain { base: SqlType, not_null: bool, default_sql: Option<String>, checks: Vec<(String, String)> },
+    Enum {
+        labels: Vec<(Oid, f32, String)>,
+    },
+    Domain {
+        base: SqlType,
+        not_null: bool,
+        default_sql: Option<String>,
+        checks: Vec<(String, String)>,
+    },
     /// Array of `element`.
-    Array { element: Oid },
+    Array {
+        element: Oid,
+    },
     Pseudo,
 }
 

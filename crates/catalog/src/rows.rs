@@ -224,7 +224,15 @@ pub struct TypeRow<'a> {
 
 impl<'a> TypeRow<'a> {
     pub fn new(info: &'a TypeInfo, schema: Oid, owner: Oid) -> TypeRow<'a> {
-        TypeRow { info, schema, owner, not_null: false, default_bin: None, default: None, collation: info.collation }
+        TypeRow {
+            info,
+            schema,
+            owner,
+            not_null: false,
+            default_bin: None,
+            default: None,
+            collation: info.collation,
+        }
     }
     pub fn row(&self) -> Row {
         let t = self.info;

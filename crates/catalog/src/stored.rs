@@ -32,7 +32,9 @@ pub fn join_expressions<S: AsRef<str>>(texts: &[S]) -> String {
 pub fn split_expressions(mut field: &str) -> Vec<String> {
     let mut out = Vec::new();
     while let Some((len, rest)) = field.split_once(':') {
-        let Some((text, tail)) = len.parse().ok().and_then(|n: usize| rest.split_at_checked(n)) else { break };
+        let Some((text, tail)) = len.parse().ok().and_then(|n: usize| rest.split_at_checked(n)) else {
+            break;
+        };
         out.push(text.to_owned());
         field = tail;
     }
@@ -46,7 +48,10 @@ mod tests {
     #[test]
     fn two_forms() {
         let field = encode_expression("(a > (0)::numeric)", Some("a > 0::numeric"));
-        assert_eq!((expression_sql(&field), expression_pretty(&field)), ("(a > (0)::numeric)", "a > 0::numeric"));
+        assert_eq!(
+            (expression_sql(&field), expression_pretty(&field)),
+            ("(a > (0)::numeric)", "a > 0::numeric")
+        );
         assert_eq!(expression_pretty(&encode_expression("x", Some("x"))), "x");
         assert_eq!(expression_pretty("x"), "x");
     }

@@ -64,9 +64,15 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
             '\'' => (Kind::String, quoted_end(rest, b'\'', false)),
             'E' if rest[1..].starts_with('\'') => (Kind::String, 1 + quoted_end(&rest[1..], b'\'', true)),
             '"' => (Kind::Name, quoted_end(rest, b'"', false)),
-            c if c.is_whitespace() => (Kind::Space, rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len())),
-            c if c.is_alphabetic() || c == '_' => (Kind::Name, rest.find(|c: char| !word(c)).unwrap_or(rest.len())),
-            c if c.is_ascii_digit() => (Kind::Other, rest.find(|c: char| !word(c) && c != '.').unwrap_or(rest.len())),
+            c if c.is_whitespace() => {
+                (Kind::Space, rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len()))
+            }
+            c if c.is_alphabetic() || c == '_' => {
+                (Kind::Name, rest.find(|c: char| !word(c)).unwrap_or(rest.len()))
+            }
+            c if c.is_ascii_digit() => {
+                (Kind::Other, rest.find(|c: char| !word(c) && c != '.').unwrap_or(rest.len()))
+            }
             ':' if rest.starts_with("::") => (Kind::Other, 2),
             c => (Kind::Other, c.len_utf8()),
         };
@@ -140,10 +146,12 @@ impl CatalogReader {
         let mut out = String::with_capacity(sql.len());
         for (i, t) in all.iter().enumerate() {
             match reg_literal(&all, i) {
-                Some((name, kind)) if !name.bytes().all(|b| b.is_ascii_digit()) => match self.reg_in(kind, &name) {
-                    Ok(oid) => out.push_str(&format!("'{oid}'")),
-                    Err(_) => out.push_str(t.text),
-                },
+                Some((name, kind)) if !name.bytes().all(|b| b.is_ascii_digit()) => {
+                    match self.reg_in(kind, &name) {
+                        Ok(oid) => out.push_str(&format!("'{oid}'")),
+                        Err(_) => out.push_str(t.text),
+                    }
+                }
                 _ => out.push_str(t.text),
             }
         }

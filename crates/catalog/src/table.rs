@@ -42,11 +42,7 @@ impl CatalogHeap {
     pub fn open(storage: &Arc<Storage>, db: Oid, def: &'static CatalogTable) -> CatalogHeap {
         let db = if def.shared { Oid::INVALID } else { db };
         let rel = |n: u32| RelId { db, rel: n };
-        let types: Vec<&'static TypeInfo> = def
-            .columns
-            .iter()
-            .map(|c| column_type(c.ty))
-            .collect();
+        let types: Vec<&'static TypeInfo> = def.columns.iter().map(|c| column_type(c.ty)).collect();
         let physical: Vec<PhysicalType> = types.iter().map(|t| t.physical).collect();
         let layout = Arc::new(layout_of(&physical));
         let toast = (def.toast != 0).then(|| rel(def.toast));
@@ -63,7 +59,12 @@ impl CatalogHeap {
     }
 
     /// Makes the files of the catalog `def`, empty.
-    pub fn create(storage: &Arc<Storage>, txn: &Transaction, db: Oid, def: &'static CatalogTable) -> Result<()> {
+    pub fn create(
+        storage: &Arc<Storage>,
+        txn: &Transaction,
+        db: Oid,
+        def: &'static CatalogTable,
+    ) -> Result<()> {
         let db = if def.shared { Oid::INVALID } else { db };
         Heap::create(storage, txn, RelId { db, rel: def.oid })?;
         if def.toast != 0 {
@@ -76,7 +77,8 @@ impl CatalogHeap {
     }
 
     fn index(&self, oid: u32) -> (usize, &IndexHandle) {
-        let i = self.def.indexes.iter().position(|i| i.oid == oid).expect("code names indexes of this catalog");
+        let i =
+            self.def.indexes.iter().position(|i| i.oid == oid).expect("code names indexes of this catalog");
         (i, &self.indexes[i])
     }
 
@@ -147,7 +149,11 @@ impl CatalogHeap {
             key.clear();
             let values: Vec<&Datum> = handle.columns.iter().map(|c| &row.0[*c]).collect();
             let has_null = self.key_of(&handle.columns, &values, &mut key)?;
-            let check = if self.def.indexes[i].unique && !has_null { UniqueCheck::Enforce(&self.heap) } else { UniqueCheck::None };
+            let check = if self.def.indexes[i].unique && !has_null {
+                UniqueCheck::Enforce(&self.heap)
+            } else {
+                UniqueCheck::None
+            };
             if let InsertOutcome::Conflict { .. } = handle.tree.insert(txn, &key, &[], tid, check)? {
                 return Err(self.duplicate(i, row));
             }
@@ -255,6 +261,8 @@ fn concurrent(r: ModifyResult) -> Error {
     Error::internal(match r {
         ModifyResult::Deleted => "tuple concurrently deleted",
         ModifyResult::SelfModified { .. } => "tuple already updated by self",
-        ModifyResult::Done { .. } | ModifyResult::Updated { .. } | ModifyResult::WouldBlock => "tuple concurrently updated",
+        ModifyResult::Done { .. } | ModifyResult::Updated { .. } | ModifyResult::WouldBlock => {
+            "tuple concurrently updated"
+        }
     })
 }

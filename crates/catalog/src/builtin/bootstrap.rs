@@ -85,7 +85,8 @@ const DATA: &[(&str, &str)] = &[
 fn data_rows(rows: &mut Rows) -> Result<()> {
     let cx = IoContext::default();
     for (name, text) in DATA {
-        let table = catalog_tables().iter().find(|t| t.name == *name).expect("data files are named after catalogs");
+        let table =
+            catalog_tables().iter().find(|t| t.name == *name).expect("data files are named after catalogs");
         for line in text.lines() {
             add(rows, table.oid, parse_row(table, line, &cx)?);
         }
@@ -182,8 +183,16 @@ fn database_rows(rows: &mut Rows) {
     }];
     grant(&mut acl, oids::SUPERUSER, oids::SUPERUSER, AclObject::Database.all(), false);
     let owner = oids::SUPERUSER;
-    add(rows, pg_database::TABLE, database_row(oids::TEMPLATE1, "template1", owner, true, true, -1, Some(&acl)));
-    add(rows, pg_database::TABLE, database_row(oids::TEMPLATE0, "template0", owner, true, false, -1, Some(&acl)));
+    add(
+        rows,
+        pg_database::TABLE,
+        database_row(oids::TEMPLATE1, "template1", owner, true, true, -1, Some(&acl)),
+    );
+    add(
+        rows,
+        pg_database::TABLE,
+        database_row(oids::TEMPLATE0, "template0", owner, true, false, -1, Some(&acl)),
+    );
     add(rows, pg_database::TABLE, database_row(oids::POSTGRES_DB, "postgres", owner, false, true, -1, None));
 }
 
@@ -235,7 +244,14 @@ fn row_type_rows(rows: &mut Rows, name: &str, schema: Oid, relation: u32, row_ty
 }
 
 /// Catalogs that hold secrets: readable by superusers only.
-const PRIVATE: &[&str] = &["pg_authid", "pg_statistic", "pg_statistic_ext_data", "pg_subscription", "pg_user_mapping", "pg_largeobject"];
+const PRIVATE: &[&str] = &[
+    "pg_authid",
+    "pg_statistic",
+    "pg_statistic_ext_data",
+    "pg_subscription",
+    "pg_user_mapping",
+    "pg_largeobject",
+];
 
 fn table_rows(t: &CatalogTable, rows: &mut Rows) {
     let oid = Oid(t.oid);
@@ -277,7 +293,8 @@ fn table_rows(t: &CatalogTable, rows: &mut Rows) {
 
 /// `relfilenode`: 0 where PostgreSQL maps it.
 fn filenode(t: &CatalogTable, own: u32) -> Oid {
-    let mapped = t.shared || matches!(t.oid, pg_class::TABLE | pg_type::TABLE | pg_attribute::TABLE | pg_proc::TABLE);
+    let mapped =
+        t.shared || matches!(t.oid, pg_class::TABLE | pg_type::TABLE | pg_attribute::TABLE | pg_proc::TABLE);
     if mapped { Oid::INVALID } else { Oid(own) }
 }
 

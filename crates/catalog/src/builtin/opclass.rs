@@ -36,7 +36,8 @@ static CLASSES: LazyLock<Vec<OpClass>> = LazyLock::new(|| {
         .collect()
 });
 
-static BY_OID: LazyLock<HashMap<Oid, &'static OpClass>> = LazyLock::new(|| CLASSES.iter().map(|c| (c.oid, c)).collect());
+static BY_OID: LazyLock<HashMap<Oid, &'static OpClass>> =
+    LazyLock::new(|| CLASSES.iter().map(|c| (c.oid, c)).collect());
 
 /// Every operator class.
 pub fn opclasses() -> &'static [OpClass] {

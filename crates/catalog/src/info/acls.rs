@@ -31,7 +31,12 @@ fn privileges(list: &str) -> Result<u16> {
 
 fn makeaclitem(c: &Call<'_>) -> Result<Datum> {
     let bits = privileges(c.text(2))?;
-    let item = AclItem { grantee: c.oid(0), grantor: c.oid(1), privileges: bits, grant_options: if c.bool(3) { bits } else { 0 } };
+    let item = AclItem {
+        grantee: c.oid(0),
+        grantor: c.oid(1),
+        privileges: bits,
+        grant_options: if c.bool(3) { bits } else { 0 },
+    };
     Ok(item.to_datum())
 }
 

@@ -119,8 +119,12 @@ fn index_definition(r: &CatalogReader, oid: Oid, column: usize, pretty: bool) ->
         }
         keys.push(text);
     }
-    let included: Vec<String> =
-        index.include.iter().filter_map(|i| table.columns.get(*i)).map(|c| quote_identifier(&c.name)).collect();
+    let included: Vec<String> = index
+        .include
+        .iter()
+        .filter_map(|i| table.columns.get(*i))
+        .map(|c| quote_identifier(&c.name))
+        .collect();
     if column > 0 {
         return Ok(Some(keys.into_iter().chain(included).nth(column - 1).unwrap_or_default()));
     }
@@ -174,12 +178,15 @@ fn column_list(t: &Relation, numbers: &[i16]) -> String {
 }
 
 fn constraint_definition(r: &CatalogReader, oid: Oid, pretty: bool) -> Result<Option<String>> {
-    let Some((_, row)) = r.find_one(&r.snapshot(), pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else { return Ok(None) };
+    let Some((_, row)) = r.find_one(&r.snapshot(), pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else {
+        return Ok(None);
+    };
     let table = r.relation(row.oid(pg_constraint::CONRELID))?;
     let mut out = match (row.char(pg_constraint::CONTYPE), &table) {
         ('c', _) => {
             let field = row.str(pg_constraint::CONBIN);
-            let inherit = if row.bool(pg_constraint::CONNOINHERIT) && table.is_some() { " NO INHERIT" } else { "" };
+            let inherit =
+                if row.bool(pg_constraint::CONNOINHERIT) && table.is_some() { " NO INHERIT" } else { "" };
             format!("CHECK ({}){inherit}", form(r, field, pretty)?)
         }
         ('f', Some(t)) => foreign_key_definition(r, t, &row)?,
@@ -216,8 +223,10 @@ fn foreign_key_definition(r: &CatalogReader, t: &Relation, row: &Row) -> Result<
         Some(p) => (relation_reference(r, p, false)?, column_list(p, &row.int2s(pg_constraint::CONFKEY))),
         None => Default::default(),
     };
-    let mut out =
-        format!("FOREIGN KEY ({}) REFERENCES {name}({columns})", column_list(t, &row.int2s(pg_constraint::CONKEY)));
+    let mut out = format!(
+        "FOREIGN KEY ({}) REFERENCES {name}({columns})",
+        column_list(t, &row.int2s(pg_constraint::CONKEY))
+    );
     if row.char(pg_constraint::CONFMATCHTYPE) == 'f' {
         out.push_str(" MATCH FULL");
     }

@@ -67,14 +67,53 @@ pub(super) fn uncounted(r: &crate::CatalogReader, name: &str, args: &[Datum]) ->
 
 /// PostgreSQL's encodings by number.
 const ENCODINGS: [&str; 42] = [
-    "SQL_ASCII", "EUC_JP", "EUC_CN", "EUC_KR", "EUC_TW", "EUC_JIS_2004", "UTF8", "MULE_INTERNAL", "LATIN1", "LATIN2", "LATIN3",
-    "LATIN4", "LATIN5", "LATIN6", "LATIN7", "LATIN8", "LATIN9", "LATIN10", "WIN1256", "WIN1258", "WIN866", "WIN874", "KOI8R",
-    "WIN1251", "WIN1252", "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "WIN1250", "WIN1253", "WIN1254", "WIN1255",
-    "WIN1257", "KOI8U", "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004",
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "UTF8",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
+    "SJIS",
+    "BIG5",
+    "GBK",
+    "UHC",
+    "GB18030",
+    "JOHAB",
+    "SHIFT_JIS_2004",
 ];
 
 fn normal_encoding(name: &str) -> String {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     if plain == "unicode" { "utf8".into() } else { plain }
 }
 
@@ -103,7 +142,8 @@ fn pg_sequence_last_value(c: &Call<'_>) -> Result<Datum> {
         bail!(WRONG_OBJECT_TYPE, "\"{name}\" is not a sequence")
     };
     let Some(storage) = r.storage else { return Ok(Datum::Null) };
-    let heap = quarry_storage::heap::Heap::open(c.reader.catalog().storage(), storage, None, r.layout.clone());
+    let heap =
+        quarry_storage::heap::Heap::open(c.reader.catalog().storage(), storage, None, r.layout.clone());
     let mut found = Datum::Null;
     let mut scan = heap.scan(c.reader.snapshot(), None);
     while scan.next_page(&mut |_, body| {
@@ -118,16 +158,16 @@ fn pg_sequence_last_value(c: &Call<'_>) -> Result<Datum> {
 
 fn pg_index_column_has_property(c: &Call<'_>) -> Result<Datum> {
     let Some((_, index)) = c.reader.index(c.oid(0))? else { return Ok(Datum::Null) };
-    let Some(at) = usize::try_from(c.int(1) - 1).ok().filter(|i| *i < index.keys.len() + index.include.len()) else {
+    let Some(at) = usize::try_from(c.int(1) - 1).ok().filter(|i| *i < index.keys.len() + index.include.len())
+    else {
         return Ok(Datum::Null);
     };
     let property = c.text(2).to_ascii_lowercase();
     let Some(key) = index.keys.get(at) else {
         // An INCLUDE column.
         return Ok(match property.as_str() {
-            "asc" | "desc" | "nulls_first" | "nulls_last" | "orderable" | "distance_orderable" | "search_array" | "search_nulls" => {
-                Datum::Bool(false)
-            }
+            "asc" | "desc" | "nulls_first" | "nulls_last" | "orderable" | "distance_orderable"
+            | "search_array" | "search_nulls" => Datum::Bool(false),
             "returnable" => Datum::Bool(true),
             _ => Datum::Null,
         });

@@ -65,10 +65,18 @@ pub(crate) type Answer = fn(&Call<'_>) -> Result<Datum>;
 pub(crate) type Rows = fn(&Call<'_>) -> Result<Vec<Vec<Datum>>>;
 
 static ANSWERS: LazyLock<HashMap<&'static str, Answer>> = LazyLock::new(|| {
-    [acls::ANSWERS, definitions::ANSWERS, misc::ANSWERS, names::ANSWERS, privileges::ANSWERS, routines::ANSWERS, sizes::ANSWERS]
-        .iter()
-        .flat_map(|t| t.iter().copied())
-        .collect()
+    [
+        acls::ANSWERS,
+        definitions::ANSWERS,
+        misc::ANSWERS,
+        names::ANSWERS,
+        privileges::ANSWERS,
+        routines::ANSWERS,
+        sizes::ANSWERS,
+    ]
+    .iter()
+    .flat_map(|t| t.iter().copied())
+    .collect()
 });
 static ROWS: LazyLock<HashMap<&'static str, Rows>> = LazyLock::new(|| sets::ROWS.iter().copied().collect());
 
@@ -129,6 +137,12 @@ pub(crate) fn if_found<T>(r: Result<T>) -> Result<Option<T>> {
 
 fn is_not_found(e: &Error) -> bool {
     use quarry_common::SqlState as S;
-    [S::UNDEFINED_TABLE, S::UNDEFINED_OBJECT, S::UNDEFINED_FUNCTION, S::UNDEFINED_SCHEMA, S::AMBIGUOUS_FUNCTION]
-        .contains(&e.sqlstate())
+    [
+        S::UNDEFINED_TABLE,
+        S::UNDEFINED_OBJECT,
+        S::UNDEFINED_FUNCTION,
+        S::UNDEFINED_SCHEMA,
+        S::AMBIGUOUS_FUNCTION,
+    ]
+    .contains(&e.sqlstate())
 }

@@ -17,11 +17,16 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_type_is_visible", |c| visible(c.reader.is_visible_type(c.oid(0))?)),
     ("pg_function_is_visible", |c| {
         let oid = c.oid(0);
-        visible((registry::function(oid).is_some() || crate::builtin::procs::support_proc(oid).is_some()).then_some(true))
+        visible(
+            (registry::function(oid).is_some() || crate::builtin::procs::support_proc(oid).is_some())
+                .then_some(true),
+        )
     }),
     ("pg_operator_is_visible", |c| visible(registry::operator(c.oid(0)).map(|_| true))),
     ("pg_opclass_is_visible", |c| visible(opclass::opclass(c.oid(0)).map(|_| true))),
-    ("pg_opfamily_is_visible", |c| visible(opclass::opclasses().iter().find(|o| o.family == c.oid(0)).map(|_| true))),
+    ("pg_opfamily_is_visible", |c| {
+        visible(opclass::opclasses().iter().find(|o| o.family == c.oid(0)).map(|_| true))
+    }),
     ("pg_collation_is_visible", |c| visible(c.reader.collation_name(c.oid(0))?.map(|_| true))),
     ("pg_conversion_is_visible", |_| Ok(Datum::Null)),
     ("pg_statistics_obj_is_visible", |_| Ok(Datum::Null)),
@@ -34,9 +39,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("obj_description", obj_description),
     ("col_description", |c| Ok(opt(c.reader.comment(Oid(1259), c.oid(0), c.int(1) as i32)?))),
     ("shobj_description", obj_description),
-    ("pg_describe_object", |c| {
-        Ok(opt(c.reader.describe_if_exists(address(c))?))
-    }),
+    ("pg_describe_object", |c| Ok(opt(c.reader.describe_if_exists(address(c))?))),
     ("pg_identify_object", pg_identify_object),
     ("to_regclass", |c| regular(c, RegKind::Class)),
     ("to_regtype", |c| regular(c, RegKind::Type)),
@@ -117,7 +120,11 @@ fn pg_get_serial_sequence(c: &Call<'_>) -> Result<Datum> {
     let table = relation_by_name(c.reader, c.text(0))?;
     let column = c.text(1);
     let Some((_, def)) = table.column_named(column) else {
-        return Err(err!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", table.name));
+        return Err(err!(
+            UNDEFINED_COLUMN,
+            "column \"{column}\" of relation \"{}\" does not exist",
+            table.name
+        ));
     };
     for sequence in c.reader.owned_sequences(table.oid, def.number)? {
         if let Some(s) = c.reader.relation(sequence)? {

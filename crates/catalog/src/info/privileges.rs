@@ -104,7 +104,14 @@ fn any(asked: &[Asked], mut has: impl FnMut(Asked) -> Result<bool>) -> Result<Da
 }
 
 /// Privileges with and without grant option on a list.
-fn list_has(r: &CatalogReader, acl: Option<&[AclItem]>, kind: AclObject, owner: Oid, role: Oid, a: Asked) -> Result<bool> {
+fn list_has(
+    r: &CatalogReader,
+    acl: Option<&[AclItem]>,
+    kind: AclObject,
+    owner: Oid,
+    role: Oid,
+    a: Asked,
+) -> Result<bool> {
     if r.is_superuser(role)? {
         return Ok(true);
     }
@@ -162,7 +169,12 @@ fn has_column_privilege(c: &Call<'_>) -> Result<Datum> {
         match t.column_named(c.text(at + 1)) {
             Some((_, column)) => Some(column),
             None => {
-                bail!(UNDEFINED_COLUMN, "column \"{}\" of relation \"{}\" does not exist", c.text(at + 1), t.name)
+                bail!(
+                    UNDEFINED_COLUMN,
+                    "column \"{}\" of relation \"{}\" does not exist",
+                    c.text(at + 1),
+                    t.name
+                )
             }
         }
     } else {
@@ -269,9 +281,10 @@ fn pg_has_role(c: &Call<'_>) -> Result<Datum> {
         let has = match upper.as_str() {
             "USAGE" => r.has_privileges_of(role, of)?,
             "MEMBER" => r.is_member_of(role, of)?,
-            "USAGE WITH GRANT OPTION" | "USAGE WITH ADMIN OPTION" | "MEMBER WITH GRANT OPTION" | "MEMBER WITH ADMIN OPTION" => {
-                r.is_admin_of_role(role, of)?
-            }
+            "USAGE WITH GRANT OPTION"
+            | "USAGE WITH ADMIN OPTION"
+            | "MEMBER WITH GRANT OPTION"
+            | "MEMBER WITH ADMIN OPTION" => r.is_admin_of_role(role, of)?,
             _ => bail!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{word}\""),
         };
         if has {
@@ -285,6 +298,7 @@ fn row_security_active(c: &Call<'_>) -> Result<Datum> {
     let Some(t) = relation_at(c, 0)? else { return Ok(Datum::Null) };
     let r = c.reader;
     let user = r.session().user;
-    let bypass = r.role(user)?.is_some_and(|u| u.superuser || u.bypass_rls) || r.has_privileges_of(user, t.owner)?;
+    let bypass =
+        r.role(user)?.is_some_and(|u| u.superuser || u.bypass_rls) || r.has_privileges_of(user, t.owner)?;
     Ok(Datum::Bool(t.row_security && !bypass))
 }

@@ -11,7 +11,9 @@ use quarry_types::Datum;
 pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_function_arguments", |c| arguments_of(c, true)),
     ("pg_get_function_identity_arguments", |c| arguments_of(c, false)),
-    ("pg_get_function_result", |c| Ok(opt(row_of(c.reader, c.oid(0))?.map(|r| result_text(c.reader, &r)).transpose()?.flatten()))),
+    ("pg_get_function_result", |c| {
+        Ok(opt(row_of(c.reader, c.oid(0))?.map(|r| result_text(c.reader, &r)).transpose()?.flatten()))
+    }),
     ("pg_get_function_arg_default", pg_get_function_arg_default),
     ("pg_get_functiondef", pg_get_functiondef),
     ("pg_get_function_sqlbody", |_| Ok(Datum::Null)),
@@ -130,7 +132,9 @@ fn pg_get_function_arg_default(c: &Call<'_>) -> Result<Datum> {
     let Some(row) = row_of(c.reader, c.oid(0))? else { return Ok(Datum::Null) };
     let at = usize::try_from(c.int(1) - 1).ok();
     let all = all_arguments(&row);
-    let Some(at) = at.filter(|i| all.get(*i).is_some_and(|a| matches!(a.mode, 'i' | 'b' | 'v'))) else { return Ok(Datum::Null) };
+    let Some(at) = at.filter(|i| all.get(*i).is_some_and(|a| matches!(a.mode, 'i' | 'b' | 'v'))) else {
+        return Ok(Datum::Null);
+    };
     let input = all[..at].iter().filter(|a| matches!(a.mode, 'i' | 'b' | 'v')).count();
     let expressions = split_expressions(row.str(p::PROARGDEFAULTS));
     let first = (row.i16(p::PRONARGS).max(0) as usize).saturating_sub(expressions.len());
@@ -145,7 +149,11 @@ fn pg_get_functiondef(c: &Call<'_>) -> Result<Datum> {
         bail!(WRONG_OBJECT_TYPE, "\"{name}\" is an aggregate function");
     }
     let schema = r.schema_name(row.oid(p::PRONAMESPACE))?;
-    let mut out = format!("CREATE OR REPLACE FUNCTION {}({})\n", quote_qualified(&schema, name), arguments(r, &row, true)?);
+    let mut out = format!(
+        "CREATE OR REPLACE FUNCTION {}({})\n",
+        quote_qualified(&schema, name),
+        arguments(r, &row, true)?
+    );
     if let Some(result) = result_text(r, &row)? {
         out.push_str(&format!(" RETURNS {result}\n"));
     }

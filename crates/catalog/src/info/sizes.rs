@@ -9,8 +9,8 @@ use quarry_types::Datum;
 
 pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_relation_size", pg_relation_size),
-    ("pg_table_size", |c| sized(c, |r, t| table_bytes(r, t))),
-    ("pg_indexes_size", |c| sized(c, |r, t| indexes_bytes(r, t))),
+    ("pg_table_size", |c| sized(c, table_bytes)),
+    ("pg_indexes_size", |c| sized(c, indexes_bytes)),
     ("pg_total_relation_size", |c| sized(c, |r, t| Ok(table_bytes(r, t)? + indexes_bytes(r, t)?))),
     ("pg_database_size", pg_database_size),
     ("pg_tablespace_size", |c| {

@@ -15,7 +15,10 @@ impl CatalogReader {
     pub fn describe(&self, o: ObjectAddress) -> Result<String> {
         match self.describe_if_exists(o)? {
             Some(text) => Ok(text),
-            None => Err(Error::internal(format!("cache lookup failed for object {} of catalog {}", o.oid, o.class))),
+            None => Err(Error::internal(format!(
+                "cache lookup failed for object {} of catalog {}",
+                o.oid, o.class
+            ))),
         }
     }
     /// As [`CatalogReader::describe`]; none if the object isn't there.
@@ -64,7 +67,9 @@ impl CatalogReader {
             pg_namespace::TABLE => self.schema(o.oid)?.map(|s| format!("schema {}", s.name)),
             pg_authid::TABLE => self.role(o.oid)?.map(|r| format!("role {}", r.name)),
             pg_database::TABLE => self.database(o.oid)?.map(|d| format!("database {}", d.name)),
-            pg_collation::TABLE => self.collation_name(o.oid)?.map(|c| format!("collation {}", quote_identifier(&c))),
+            pg_collation::TABLE => {
+                self.collation_name(o.oid)?.map(|c| format!("collation {}", quote_identifier(&c)))
+            }
             class => match simple(class) {
                 Some((index, name, noun)) => self
                     .find_one(&self.snapshot(), class, index, &[oid_datum(o.oid)])?
@@ -97,7 +102,8 @@ impl CatalogReader {
         Ok(column.map(|c| format!("column {} of {noun} {name}", quote_identifier(&c.name))))
     }
     fn describe_constraint(&self, oid: Oid) -> Result<Option<String>> {
-        let Some((_, r)) = self.find_one(&self.snapshot(), pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else {
+        let Some((_, r)) = self.find_one(&self.snapshot(), pg_constraint::TABLE, 2667, &[oid_datum(oid)])?
+        else {
             return Ok(None);
         };
         let name = quote_identifier(r.str(pg_constraint::CONNAME));
@@ -108,15 +114,20 @@ impl CatalogReader {
         }))
     }
     fn describe_default(&self, oid: Oid) -> Result<Option<String>> {
-        let Some((_, r)) = self.find_one(&self.snapshot(), pg_attrdef::TABLE, 2657, &[oid_datum(oid)])? else {
+        let Some((_, r)) = self.find_one(&self.snapshot(), pg_attrdef::TABLE, 2657, &[oid_datum(oid)])?
+        else {
             return Ok(None);
         };
-        let column = self.describe_relation(r.oid(pg_attrdef::ADRELID), i32::from(r.i16(pg_attrdef::ADNUM)))?;
+        let column =
+            self.describe_relation(r.oid(pg_attrdef::ADRELID), i32::from(r.i16(pg_attrdef::ADNUM)))?;
         Ok(column.map(|c| format!("default value for {c}")))
     }
 
     /// What `pg_identify_object` answers: type, schema, name, identity; none if there is no such object.
-    pub fn identify(&self, o: ObjectAddress) -> Result<Option<(String, Option<String>, Option<String>, String)>> {
+    pub fn identify(
+        &self,
+        o: ObjectAddress,
+    ) -> Result<Option<(String, Option<String>, Option<String>, String)>> {
         Ok(match o.class.0 {
             pg_class::TABLE => {
                 let Some(r) = self.relation(o.oid)? else { return Ok(None) };
@@ -138,9 +149,12 @@ impl CatalogReader {
                         Some(quote_identifier(&r.name)),
                         format!("{full}.{}", quote_identifier(&c.name)),
                     )),
-                    None => {
-                        Some((noun.into(), Some(r.schema_name.clone()), Some(quote_identifier(&r.name)), full))
-                    }
+                    None => Some((
+                        noun.into(),
+                        Some(r.schema_name.clone()),
+                        Some(quote_identifier(&r.name)),
+                        full,
+                    )),
                 }
             }
             pg_type::TABLE => self.type_def(o.oid)?.map(|t| {
@@ -158,9 +172,9 @@ impl CatalogReader {
             pg_authid::TABLE => self
                 .role(o.oid)?
                 .map(|s| ("role".into(), None, Some(quote_identifier(&s.name)), quote_identifier(&s.name))),
-            pg_database::TABLE => self
-                .database(o.oid)?
-                .map(|s| ("database".into(), None, Some(quote_identifier(&s.name)), quote_identifier(&s.name))),
+            pg_database::TABLE => self.database(o.oid)?.map(|s| {
+                ("database".into(), None, Some(quote_identifier(&s.name)), quote_identifier(&s.name))
+            }),
             _ => None,
         })
     }

@@ -3,7 +3,8 @@
 use super::CatalogReader;
 use crate::arrays;
 use crate::builtin::columns::{
-    pg_attrdef, pg_attribute, pg_class, pg_constraint, pg_depend, pg_index, pg_namespace, pg_rewrite, pg_sequence,
+    pg_attrdef, pg_attribute, pg_class, pg_constraint, pg_depend, pg_index, pg_namespace, pg_rewrite,
+    pg_sequence,
 };
 use crate::builtin::{catalog_table, oids};
 use crate::defs::*;
@@ -38,8 +39,12 @@ impl CatalogReader {
         Ok(row.map(|(_, r)| r.oid(pg_class::OID)))
     }
     pub(super) fn load_sequence(&self, snap: &Snapshot, oid: Oid) -> Result<Option<Arc<SequenceDef>>> {
-        let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else { return Ok(None) };
-        let Some((_, r)) = self.find_one(snap, pg_sequence::TABLE, 5002, &[oid_datum(oid)])? else { return Ok(None) };
+        let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else {
+            return Ok(None);
+        };
+        let Some((_, r)) = self.find_one(snap, pg_sequence::TABLE, 5002, &[oid_datum(oid)])? else {
+            return Ok(None);
+        };
         Ok(Some(Arc::new(SequenceDef {
             oid,
             storage: self.storage_of(&class).unwrap_or(RelId { db: self.db(), rel: oid.0 }),
@@ -66,7 +71,9 @@ impl CatalogReader {
     }
 
     pub(super) fn load_relation(&self, snap: &Snapshot, oid: Oid) -> Result<Option<Arc<Relation>>> {
-        let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else { return Ok(None) };
+        let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else {
+            return Ok(None);
+        };
         let kind = match class.char(pg_class::RELKIND) {
             'r' | 'p' | 'f' => RelKind::Table,
             'i' | 'I' => RelKind::Index,
@@ -87,7 +94,8 @@ impl CatalogReader {
                 .and_then(|(_, t)| self.storage_of(&t)),
             _ => None,
         };
-        let constraints = if matches!(kind, RelKind::Table) { self.load_constraints(snap, oid)? } else { Vec::new() };
+        let constraints =
+            if matches!(kind, RelKind::Table) { self.load_constraints(snap, oid)? } else { Vec::new() };
         let indexes = if class.bool(pg_class::RELHASINDEX) {
             self.load_indexes(snap, oid, &class, &columns, &constraints)?
         } else {
@@ -129,7 +137,9 @@ impl CatalogReader {
             pages: class.i32(pg_class::RELPAGES).max(0) as u32,
             tuples: class.f32(pg_class::RELTUPLES),
             all_visible_pages: class.i32(pg_class::RELALLVISIBLE).max(0) as u32,
-            is_catalog: schema == oids::PG_CATALOG && kind == RelKind::Table && catalog_table(oid.0).is_some(),
+            is_catalog: schema == oids::PG_CATALOG
+                && kind == RelKind::Table
+                && catalog_table(oid.0).is_some(),
         })))
     }
 
@@ -140,7 +150,8 @@ impl CatalogReader {
         let mut defaults: HashMap<i16, String> = HashMap::new();
         if rows.iter().any(|(_, r)| r.bool(pg_attribute::ATTHASDEF)) {
             for (_, r) in self.find(snap, pg_attrdef::TABLE, 2656, &[oid_datum(rel)])? {
-                defaults.insert(r.i16(pg_attrdef::ADNUM), expression_sql(r.str(pg_attrdef::ADBIN)).to_owned());
+                defaults
+                    .insert(r.i16(pg_attrdef::ADNUM), expression_sql(r.str(pg_attrdef::ADBIN)).to_owned());
             }
         }
         let mut columns: Vec<ColumnDef> = Vec::with_capacity(rows.len());
@@ -193,7 +204,9 @@ impl CatalogReader {
         let mut out = Vec::new();
         for (_, r) in self.find(snap, pg_index::TABLE, 2678, &[oid_datum(table)])? {
             let oid = r.oid(pg_index::INDEXRELID);
-            let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else { continue };
+            let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else {
+                continue;
+            };
             let keys = self.index_keys(snap, oid, &r, columns)?;
             let node = class.oid(pg_class::RELFILENODE);
             let node = if node.is_valid() { node } else { oid };
@@ -223,7 +236,9 @@ impl CatalogReader {
                 constraint: constraints
                     .iter()
                     .find(|c| match c.kind {
-                        ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => index == oid,
+                        ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
+                            index == oid
+                        }
                         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => false,
                     })
                     .map(|c| c.oid),
@@ -236,7 +251,13 @@ impl CatalogReader {
         Ok(out)
     }
 
-    fn index_keys(&self, snap: &Snapshot, index: Oid, r: &Row, columns: &[ColumnDef]) -> Result<Vec<IndexKey>> {
+    fn index_keys(
+        &self,
+        snap: &Snapshot,
+        index: Oid,
+        r: &Row,
+        columns: &[ColumnDef],
+    ) -> Result<Vec<IndexKey>> {
         let numbers = r.int2s(pg_index::INDKEY);
         let (classes, collations) = (r.oids(pg_index::INDCLASS), r.oids(pg_index::INDCOLLATION));
         let options = r.int2s(pg_index::INDOPTION);
@@ -291,15 +312,16 @@ impl CatalogReader {
                 continue;
             }
             seen.push(oid);
-            let Some((_, r)) = self.find_one(snap, pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else { continue };
+            let Some((_, r)) = self.find_one(snap, pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else {
+                continue;
+            };
             if r.oid(pg_constraint::CONFRELID) == table
                 && let Some(c) = constraint_of(&r)
             {
                 out.push(Arc::new(c));
             }
         }
-        // By name, the order in which referential actions run.
-        out.sort_by(|a, b| a.oid.cmp(&b.oid));
+        out.sort_by_key(|c| c.oid);
         Ok(out)
     }
 

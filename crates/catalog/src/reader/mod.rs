@@ -3,6 +3,7 @@
 //! Every answer comes from the shared cache, else from the transaction's private one ([`crate::cache`]), else from the catalogs' B-trees
 //! with the transaction's catalog snapshot. Lookups by name honour the search path.
 
+mod dependents;
 mod describe;
 mod load;
 mod names;
@@ -27,9 +28,11 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use load::{access_method_name, action_of, constraint_of, physical_code};
 pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
-pub(crate) use stats::{KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV};
-pub use privileges::relation_noun;
 pub(crate) use privileges::acl_noun;
+pub use privileges::relation_noun;
+pub(crate) use stats::{
+    KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV,
+};
 
 /// Reads the catalog for one statement. Cheap to make and to clone.
 #[derive(Clone)]
@@ -100,10 +103,22 @@ impl CatalogReader {
         state.table(self.catalog.storage(), position, def)
     }
     /// Rows of a catalog by the first columns of one of its indexes.
-    pub(crate) fn find(&self, snap: &Snapshot, table: u32, index: u32, key: &[Datum]) -> Result<Vec<(Tid, Row)>> {
+    pub(crate) fn find(
+        &self,
+        snap: &Snapshot,
+        table: u32,
+        index: u32,
+        key: &[Datum],
+    ) -> Result<Vec<(Tid, Row)>> {
         self.table(table).find(snap, index, key)
     }
-    pub(crate) fn find_one(&self, snap: &Snapshot, table: u32, index: u32, key: &[Datum]) -> Result<Option<(Tid, Row)>> {
+    pub(crate) fn find_one(
+        &self,
+        snap: &Snapshot,
+        table: u32,
+        index: u32,
+        key: &[Datum],
+    ) -> Result<Option<(Tid, Row)>> {
         self.table(table).find_one(snap, index, key)
     }
 
@@ -130,10 +145,10 @@ impl CatalogReader {
             state.cache.publish(which(&state.cache), key.to_key(), v.clone(), generation);
             return Ok(v);
         };
-        if !overlay.is_touched(&touched()) {
-            if let Some(v) = which(&state.cache).get(key) {
-                return Ok(v);
-            }
+        if !overlay.is_touched(&touched())
+            && let Some(v) = which(&state.cache).get(key)
+        {
+            return Ok(v);
         }
         let stamp = (self.txn.xid(), self.txn.command_id());
         let private = overlay.private(stamp);

@@ -2,12 +2,14 @@
 
 use super::CatalogReader;
 use crate::builtin::columns::{pg_collation, pg_enum};
+use crate::cache::Touched;
 use crate::defs::TypeKind;
 use crate::keywords::{Reservation, reservation};
 use crate::row::oid_datum;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::registry;
 use quarry_functions::{FunctionDef, OperatorDef};
+use quarry_storage::Snapshot;
 use quarry_types::io::RegKind;
 use quarry_types::registry::TypeInfo;
 use quarry_types::typename::lookup_type_alias;
@@ -53,7 +55,8 @@ pub(crate) fn split_qualified(text: &str) -> Option<Vec<String>> {
             rest = &quoted[end..];
             name = out;
         } else {
-            let end = rest.find(|c: char| c == '.' || c == '"' || c.is_ascii_whitespace()).unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| c == '.' || c == '"' || c.is_ascii_whitespace()).unwrap_or(rest.len());
             if end == 0 {
                 return None;
             }
@@ -216,7 +219,13 @@ impl CatalogReader {
     fn reg_types(&self, texts: &[&str]) -> Result<Vec<Oid>> {
         texts
             .iter()
-            .map(|t| if t.eq_ignore_ascii_case("none") { Ok(Oid::INVALID) } else { self.parse_type(t).map(|t| t.oid) })
+            .map(|t| {
+                if t.eq_ignore_ascii_case("none") {
+                    Ok(Oid::INVALID)
+                } else {
+                    self.parse_type(t).map(|t| t.oid)
+                }
+            })
             .collect()
     }
     fn reg_procedure(&self, text: &str) -> Result<Oid> {
@@ -251,7 +260,8 @@ impl CatalogReader {
             return Err(match types.len() {
                 0 | 1 => err!(UNDEFINED_PARAMETER, "missing argument")
                     .hint("Use NONE to denote the missing argument of a unary operator."),
-                _ => err!(TOO_MANY_ARGUMENTS, "too many arguments").hint("Provide two argument types for operator."),
+                _ => err!(TOO_MANY_ARGUMENTS, "too many arguments")
+                    .hint("Provide two argument types for operator."),
             });
         };
         match self.operators(schema.as_deref(), &name)?.iter().find(|o| o.left == left && o.right == right) {
@@ -320,7 +330,9 @@ impl ObjectNames for CatalogReader {
             RegKind::Role => Ok(self.resolve_role(&self.reg_single(text)?)?.oid),
             RegKind::Collation => self.resolve_collation(&parse_name(text)?, None),
             RegKind::Config => bail!(UNDEFINED_OBJECT, "text search configuration \"{text}\" does not exist"),
-            RegKind::Dictionary => bail!(UNDEFINED_OBJECT, "text search dictionary \"{text}\" does not exist"),
+            RegKind::Dictionary => {
+                bail!(UNDEFINED_OBJECT, "text search dictionary \"{text}\" does not exist")
+            }
         }
     }
     fn reg_out(&self, kind: RegKind, oid: Oid) -> Option<String> {
@@ -333,9 +345,17 @@ impl ObjectNames for CatalogReader {
         }
     }
     fn enum_label(&self, value: Oid) -> Result<String> {
-        let row = self.find_one(&self.snapshot(), pg_enum::TABLE, 3502, &[oid_datum(value)])?;
-        match row {
-            Some((_, r)) => Ok(r.string(pg_enum::ENUMLABEL)),
+        let load = |snap: &Snapshot| -> Result<Option<Arc<str>>> {
+            let row = self.find_one(snap, pg_enum::TABLE, 3502, &[oid_datum(value)])?;
+            Ok(row.map(|(_, r)| Arc::from(r.str(pg_enum::ENUMLABEL))))
+        };
+        // What a transaction touches is known by type, not by value: one with changes reads for itself.
+        let label = match self.overlay() {
+            Some(_) => load(&self.snapshot())?,
+            None => self.cached(&self.db, |c| &c.enum_labels, &value, || Touched::All, load)?,
+        };
+        match label {
+            Some(l) => Ok(l.to_string()),
             None => bail!(INVALID_BINARY_REPRESENTATION, "invalid internal value for enum: {value}"),
         }
     }

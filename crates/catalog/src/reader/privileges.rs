@@ -8,7 +8,14 @@ use quarry_common::{Oid, Result, bail};
 
 impl CatalogReader {
     /// Which of the privileges in `mask` the role has on an object with this list and owner.
-    pub fn acl_privileges(&self, acl: Option<&[AclItem]>, kind: AclObject, owner: Oid, role: Oid, mask: u16) -> Result<u16> {
+    pub fn acl_privileges(
+        &self,
+        acl: Option<&[AclItem]>,
+        kind: AclObject,
+        owner: Oid,
+        role: Oid,
+        mask: u16,
+    ) -> Result<u16> {
         if self.is_superuser(role)? {
             return Ok(mask);
         }
@@ -47,7 +54,11 @@ impl CatalogReader {
             if have == mask {
                 break;
             }
-            if i.grantee.is_valid() && i.grantee != role && bits(i) & !have != 0 && self.has_privileges_of(role, i.grantee)? {
+            if i.grantee.is_valid()
+                && i.grantee != role
+                && bits(i) & !have != 0
+                && self.has_privileges_of(role, i.grantee)?
+            {
                 have |= bits(i);
             }
         }
@@ -59,7 +70,8 @@ impl CatalogReader {
     }
     /// Whether the role has the privilege on the whole relation.
     pub fn has_relation_privilege(&self, r: &Relation, role: Oid, p: Privilege) -> Result<bool> {
-        let mut have = self.acl_privileges(r.acl.as_deref(), Self::relation_acl_kind(r), r.owner, role, p.bit())?;
+        let mut have =
+            self.acl_privileges(r.acl.as_deref(), Self::relation_acl_kind(r), r.owner, role, p.bit())?;
         if have == 0 && r.schema != crate::builtin::oids::PG_TOAST {
             have |= self.predefined_privileges(role, p)?;
         }
@@ -125,7 +137,8 @@ impl CatalogReader {
             return Ok(true);
         }
         Ok(p == Privilege::Usage
-            && (self.has_privileges_of(role, PG_READ_ALL_DATA)? || self.has_privileges_of(role, PG_WRITE_ALL_DATA)?))
+            && (self.has_privileges_of(role, PG_READ_ALL_DATA)?
+                || self.has_privileges_of(role, PG_WRITE_ALL_DATA)?))
     }
     pub(super) fn may_use_schema(&self, schema: Oid) -> Result<bool> {
         if schema == PG_CATALOG {

@@ -21,7 +21,13 @@ pub(crate) fn at(e: Error, pos: Option<usize>) -> Error {
 impl CatalogReader {
     /// A schema by OID.
     pub fn schema(&self, oid: Oid) -> Result<Option<Arc<SchemaDef>>> {
-        self.cached(&self.db, |c| &c.schemas, &oid, || Touched::Schema(oid), |snap| self.load_schema(snap, oid))
+        self.cached(
+            &self.db,
+            |c| &c.schemas,
+            &oid,
+            || Touched::Schema(oid),
+            |snap| self.load_schema(snap, oid),
+        )
     }
     /// A schema's OID by name; no privilege check, "pg_temp" isn't special.
     pub fn schema_oid(&self, name: &str) -> Result<Option<Oid>> {
@@ -70,7 +76,13 @@ impl CatalogReader {
 
     /// A relation by OID.
     pub fn relation(&self, oid: Oid) -> Result<Option<Arc<Relation>>> {
-        self.cached(&self.db, |c| &c.relations, &oid, || Touched::Relation(oid), |snap| self.load_relation(snap, oid))
+        self.cached(
+            &self.db,
+            |c| &c.relations,
+            &oid,
+            || Touched::Relation(oid),
+            |snap| self.load_relation(snap, oid),
+        )
     }
     /// The OID of a relation by schema and name.
     pub fn relation_in(&self, schema: Oid, name: &str) -> Result<Option<Oid>> {
@@ -94,7 +106,11 @@ impl CatalogReader {
     }
 
     /// Splits `db.schema.name` and checks that `db` is this database.
-    pub(crate) fn split_name<'a, S: AsRef<str>>(&self, parts: &'a [S], quoted: bool) -> Result<(Option<&'a str>, &'a str)> {
+    pub(crate) fn split_name<'a, S: AsRef<str>>(
+        &self,
+        parts: &'a [S],
+        quoted: bool,
+    ) -> Result<(Option<&'a str>, &'a str)> {
         match parts {
             [name] => Ok((None, name.as_ref())),
             [schema, name] => Ok((Some(schema.as_ref()), name.as_ref())),
@@ -103,7 +119,10 @@ impl CatalogReader {
                 if current.is_none_or(|d| d.name != db.as_ref()) {
                     let full = join(parts);
                     let q = if quoted { "\"" } else { "" };
-                    bail!(FEATURE_NOT_SUPPORTED, "cross-database references are not implemented: {q}{full}{q}");
+                    bail!(
+                        FEATURE_NOT_SUPPORTED,
+                        "cross-database references are not implemented: {q}{full}{q}"
+                    );
                 }
                 Ok((Some(schema.as_ref()), name.as_ref()))
             }
@@ -137,7 +156,11 @@ impl CatalogReader {
         }
     }
     /// As [`CatalogReader::resolve_relation`] for DDL and regclass: an absent schema is 3F000.
-    pub fn resolve_relation_strict<S: AsRef<str>>(&self, parts: &[S], pos: Option<usize>) -> Result<Arc<Relation>> {
+    pub fn resolve_relation_strict<S: AsRef<str>>(
+        &self,
+        parts: &[S],
+        pos: Option<usize>,
+    ) -> Result<Arc<Relation>> {
         let found = match self.find_relation_oid(parts, true).map_err(|e| at(e, pos))? {
             Some(oid) => self.relation(oid)?,
             None => None,
@@ -146,7 +169,12 @@ impl CatalogReader {
     }
 
     /// Resolves, locks, and resolves again until the name still means the relation that is locked.
-    pub fn lock_relation<S: AsRef<str>>(&self, parts: &[S], pos: Option<usize>, mode: LockMode) -> Result<Arc<Relation>> {
+    pub fn lock_relation<S: AsRef<str>>(
+        &self,
+        parts: &[S],
+        pos: Option<usize>,
+        mode: LockMode,
+    ) -> Result<Arc<Relation>> {
         self.lock_relation_with(parts, pos, mode, WaitPolicy::Block)
     }
     /// As [`CatalogReader::lock_relation`]; 55P03 if `wait` says not to wait and the lock isn't free.
@@ -201,12 +229,20 @@ impl CatalogReader {
     }
     /// A sequence's parameters.
     pub fn sequence(&self, oid: Oid) -> Result<Option<Arc<SequenceDef>>> {
-        self.cached(&self.db, |c| &c.sequences, &oid, || Touched::Sequence(oid), |snap| self.load_sequence(snap, oid))
+        self.cached(
+            &self.db,
+            |c| &c.sequences,
+            &oid,
+            || Touched::Sequence(oid),
+            |snap| self.load_sequence(snap, oid),
+        )
     }
 
     /// A constraint of a table by OID. Constraints of domains are in their [`crate::TypeKind::Domain`].
     pub fn constraint(&self, oid: Oid) -> Result<Option<Arc<ConstraintDef>>> {
-        let Some((_, row)) = self.find_one(&self.snapshot(), 2606, 2667, &[oid_datum(oid)])? else { return Ok(None) };
+        let Some((_, row)) = self.find_one(&self.snapshot(), 2606, 2667, &[oid_datum(oid)])? else {
+            return Ok(None);
+        };
         let table = row.oid(crate::builtin::columns::pg_constraint::CONRELID);
         let Some(table) = self.relation(table)? else { return Ok(None) };
         Ok(table.constraints.iter().find(|c| c.oid == oid).cloned())
@@ -244,7 +280,8 @@ impl CatalogReader {
         let found = if shared {
             self.find_one(&snap, 2396, 2397, &[oid_datum(oid), oid_datum(class)])?.map(|(_, r)| r.string(2))
         } else {
-            self.find_one(&snap, 2609, 2675, &[oid_datum(oid), oid_datum(class), Datum::I32(sub)])?.map(|(_, r)| r.string(3))
+            self.find_one(&snap, 2609, 2675, &[oid_datum(oid), oid_datum(class), Datum::I32(sub)])?
+                .map(|(_, r)| r.string(3))
         };
         Ok(found)
     }

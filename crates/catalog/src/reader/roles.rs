@@ -14,36 +14,50 @@ impl CatalogReader {
     /// A role by OID.
     pub fn role(&self, oid: Oid) -> Result<Option<Arc<RoleDef>>> {
         let shared = self.catalog().shared().clone();
-        self.cached(&shared, |c| &c.roles, &oid, || Touched::Role(oid), |snap| {
-            let Some((_, r)) = self.find_one(snap, pg_authid::TABLE, 2677, &[oid_datum(oid)])? else { return Ok(None) };
-            let members = self.find(snap, pg_auth_members::TABLE, 2695, &[oid_datum(oid)])?;
-            Ok(Some(Arc::new(RoleDef {
-                oid,
-                name: r.string(pg_authid::ROLNAME),
-                superuser: r.bool(pg_authid::ROLSUPER),
-                inherit: r.bool(pg_authid::ROLINHERIT),
-                create_role: r.bool(pg_authid::ROLCREATEROLE),
-                create_db: r.bool(pg_authid::ROLCREATEDB),
-                can_login: r.bool(pg_authid::ROLCANLOGIN),
-                replication: r.bool(pg_authid::ROLREPLICATION),
-                bypass_rls: r.bool(pg_authid::ROLBYPASSRLS),
-                connection_limit: r.i32(pg_authid::ROLCONNLIMIT),
-                password: r.opt_string(pg_authid::ROLPASSWORD),
-                valid_until: match r.0[pg_authid::ROLVALIDUNTIL] {
-                    Datum::I64(v) => Some(v),
-                    _ => None,
-                },
-                member_of: members.iter().map(|(_, m)| m.oid(pg_auth_members::ROLEID)).collect(),
-            })))
-        })
+        self.cached(
+            &shared,
+            |c| &c.roles,
+            &oid,
+            || Touched::Role(oid),
+            |snap| {
+                let Some((_, r)) = self.find_one(snap, pg_authid::TABLE, 2677, &[oid_datum(oid)])? else {
+                    return Ok(None);
+                };
+                let members = self.find(snap, pg_auth_members::TABLE, 2695, &[oid_datum(oid)])?;
+                Ok(Some(Arc::new(RoleDef {
+                    oid,
+                    name: r.string(pg_authid::ROLNAME),
+                    superuser: r.bool(pg_authid::ROLSUPER),
+                    inherit: r.bool(pg_authid::ROLINHERIT),
+                    create_role: r.bool(pg_authid::ROLCREATEROLE),
+                    create_db: r.bool(pg_authid::ROLCREATEDB),
+                    can_login: r.bool(pg_authid::ROLCANLOGIN),
+                    replication: r.bool(pg_authid::ROLREPLICATION),
+                    bypass_rls: r.bool(pg_authid::ROLBYPASSRLS),
+                    connection_limit: r.i32(pg_authid::ROLCONNLIMIT),
+                    password: r.opt_string(pg_authid::ROLPASSWORD),
+                    valid_until: match r.0[pg_authid::ROLVALIDUNTIL] {
+                        Datum::I64(v) => Some(v),
+                        _ => None,
+                    },
+                    member_of: members.iter().map(|(_, m)| m.oid(pg_auth_members::ROLEID)).collect(),
+                })))
+            },
+        )
     }
     /// A role's OID by name.
     pub fn role_oid(&self, name: &str) -> Result<Option<Oid>> {
         let shared = self.catalog().shared().clone();
-        self.cached(&shared, |c| &c.role_names, name, || Touched::RoleName(name.to_owned()), |snap| {
-            let row = self.find_one(snap, pg_authid::TABLE, 2676, &[Datum::text(name)])?;
-            Ok(row.map(|(_, r)| r.oid(pg_authid::OID)))
-        })
+        self.cached(
+            &shared,
+            |c| &c.role_names,
+            name,
+            || Touched::RoleName(name.to_owned()),
+            |snap| {
+                let row = self.find_one(snap, pg_authid::TABLE, 2676, &[Datum::text(name)])?;
+                Ok(row.map(|(_, r)| r.oid(pg_authid::OID)))
+            },
+        )
     }
     /// A role by name.
     pub fn role_named(&self, name: &str) -> Result<Option<Arc<RoleDef>>> {
@@ -107,7 +121,9 @@ impl CatalogReader {
             return Ok(true);
         }
         for (_, r) in self.find(&self.snapshot(), pg_auth_members::TABLE, 2694, &[oid_datum(role)])? {
-            if r.bool(pg_auth_members::ADMIN_OPTION) && self.is_member_of(member, r.oid(pg_auth_members::MEMBER))? {
+            if r.bool(pg_auth_members::ADMIN_OPTION)
+                && self.is_member_of(member, r.oid(pg_auth_members::MEMBER))?
+            {
                 return Ok(true);
             }
         }
@@ -126,28 +142,40 @@ impl CatalogReader {
     /// A database by OID.
     pub fn database(&self, oid: Oid) -> Result<Option<Arc<DatabaseDef>>> {
         let shared = self.catalog().shared().clone();
-        self.cached(&shared, |c| &c.databases, &oid, || Touched::Database(oid), |snap| {
-            let row = self.find_one(snap, pg_database::TABLE, 2672, &[oid_datum(oid)])?;
-            Ok(row.map(|(_, r)| {
-                Arc::new(DatabaseDef {
-                    oid,
-                    name: r.string(pg_database::DATNAME),
-                    owner: r.oid(pg_database::DATDBA),
-                    allow_connections: r.bool(pg_database::DATALLOWCONN),
-                    is_template: r.bool(pg_database::DATISTEMPLATE),
-                    connection_limit: r.i32(pg_database::DATCONNLIMIT),
-                    acl: r.acl(pg_database::DATACL),
-                })
-            }))
-        })
+        self.cached(
+            &shared,
+            |c| &c.databases,
+            &oid,
+            || Touched::Database(oid),
+            |snap| {
+                let row = self.find_one(snap, pg_database::TABLE, 2672, &[oid_datum(oid)])?;
+                Ok(row.map(|(_, r)| {
+                    Arc::new(DatabaseDef {
+                        oid,
+                        name: r.string(pg_database::DATNAME),
+                        owner: r.oid(pg_database::DATDBA),
+                        allow_connections: r.bool(pg_database::DATALLOWCONN),
+                        is_template: r.bool(pg_database::DATISTEMPLATE),
+                        connection_limit: r.i32(pg_database::DATCONNLIMIT),
+                        acl: r.acl(pg_database::DATACL),
+                    })
+                }))
+            },
+        )
     }
     /// A database by name.
     pub fn database_named(&self, name: &str) -> Result<Option<Arc<DatabaseDef>>> {
         let shared = self.catalog().shared().clone();
-        let oid = self.cached(&shared, |c| &c.database_names, name, || Touched::DatabaseName(name.to_owned()), |snap| {
-            let row = self.find_one(snap, pg_database::TABLE, 2671, &[Datum::text(name)])?;
-            Ok(row.map(|(_, r)| r.oid(pg_database::OID)))
-        })?;
+        let oid = self.cached(
+            &shared,
+            |c| &c.database_names,
+            name,
+            || Touched::DatabaseName(name.to_owned()),
+            |snap| {
+                let row = self.find_one(snap, pg_database::TABLE, 2671, &[Datum::text(name)])?;
+                Ok(row.map(|(_, r)| r.oid(pg_database::OID)))
+            },
+        )?;
         match oid {
             Some(oid) => self.database(oid),
             None => Ok(None),
@@ -164,7 +192,13 @@ impl CatalogReader {
     }
     /// Settings of exactly this pair of database and role (invalid: any), as `ALTER ROLE ... SET` stored them.
     pub fn role_settings(&self, db: Oid, role: Oid) -> Result<Vec<(String, String)>> {
-        let row = self.find_one(&self.snapshot(), pg_db_role_setting::TABLE, 2965, &[oid_datum(db), oid_datum(role)])?;
-        Ok(row.map_or_else(Vec::new, |(_, r)| super::load::options_of(&r.texts(pg_db_role_setting::SETCONFIG))))
+        let row = self.find_one(
+            &self.snapshot(),
+            pg_db_role_setting::TABLE,
+            2965,
+            &[oid_datum(db), oid_datum(role)],
+        )?;
+        Ok(row
+            .map_or_else(Vec::new, |(_, r)| super::load::options_of(&r.texts(pg_db_role_setting::SETCONFIG))))
     }
 }

@@ -17,21 +17,27 @@ pub(crate) const KIND_CORRELATION: i16 = 3;
 impl CatalogReader {
     /// Statistics of the column at this index of the relation's columns; none if it was never analyzed.
     pub fn column_stats(&self, relation: Oid, column: usize) -> Result<Option<Arc<ColumnStats>>> {
-        let all = self.cached(&self.db, |c| &c.stats, &relation, || Touched::Stats(relation), |snap| {
-            let mut out: RelationStats = Vec::new();
-            for (_, r) in self.find(snap, s::TABLE, 2696, &[oid_datum(relation)])? {
-                let number = r.i16(s::STAATTNUM);
-                if number <= 0 || r.bool(s::STAINHERIT) {
-                    continue;
+        let all = self.cached(
+            &self.db,
+            |c| &c.stats,
+            &relation,
+            || Touched::Stats(relation),
+            |snap| {
+                let mut out: RelationStats = Vec::new();
+                for (_, r) in self.find(snap, s::TABLE, 2696, &[oid_datum(relation)])? {
+                    let number = r.i16(s::STAATTNUM);
+                    if number <= 0 || r.bool(s::STAINHERIT) {
+                        continue;
+                    }
+                    let index = number as usize - 1;
+                    if out.len() <= index {
+                        out.resize(index + 1, None);
+                    }
+                    out[index] = Some(Arc::new(column_stats_of(&r)));
                 }
-                let index = number as usize - 1;
-                if out.len() <= index {
-                    out.resize(index + 1, None);
-                }
-                out[index] = Some(Arc::new(column_stats_of(&r)));
-            }
-            Ok(Arc::new(out))
-        })?;
+                Ok(Arc::new(out))
+            },
+        )?;
         Ok(all.get(column).cloned().flatten())
     }
 }

@@ -12,7 +12,9 @@ use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::registry;
 use quarry_functions::{CastDef, FunctionDef, OperatorDef};
 use quarry_storage::Snapshot;
-use quarry_types::registry::{TypeInfo, type_by_name, type_info, user_array, user_composite, user_domain, user_enum};
+use quarry_types::registry::{
+    TypeInfo, type_by_name, type_info, user_array, user_composite, user_domain, user_enum,
+};
 use quarry_types::{Datum, PhysicalType, SqlType, TypeRef};
 use std::sync::Arc;
 
@@ -59,7 +61,8 @@ impl CatalogReader {
             &key,
             || Touched::TypeName(NameKey::from(key)),
             |snap| {
-                let row = self.find_one(snap, pg_type::TABLE, 2704, &[Datum::text(name), oid_datum(schema)])?;
+                let row =
+                    self.find_one(snap, pg_type::TABLE, 2704, &[Datum::text(name), oid_datum(schema)])?;
                 Ok(row.map(|(_, r)| r.oid(pg_type::OID)))
             },
         )
@@ -129,7 +132,9 @@ impl CatalogReader {
         if let Some(info) = type_info(oid) {
             return Ok(Some(builtin_entry(info)));
         }
-        let Some((_, r)) = self.find_one(snap, pg_type::TABLE, 2703, &[oid_datum(oid)])? else { return Ok(None) };
+        let Some((_, r)) = self.find_one(snap, pg_type::TABLE, 2703, &[oid_datum(oid)])? else {
+            return Ok(None);
+        };
         let schema = r.oid(pg_type::TYPNAMESPACE);
         let name = r.string(pg_type::TYPNAME);
         let array = r.oid(pg_type::TYPARRAY);
@@ -173,7 +178,9 @@ impl CatalogReader {
         let mut checks: Vec<(String, String)> = self
             .find(snap, pg_constraint::TABLE, 2666, &[oid_datum(oid)])?
             .iter()
-            .map(|(_, c)| (c.string(pg_constraint::CONNAME), expression_sql(c.str(pg_constraint::CONBIN)).to_owned()))
+            .map(|(_, c)| {
+                (c.string(pg_constraint::CONNAME), expression_sql(c.str(pg_constraint::CONBIN)).to_owned())
+            })
             .collect();
         checks.sort();
         let mut not_null = r.bool(pg_type::TYPNOTNULL);
@@ -186,7 +193,12 @@ impl CatalogReader {
             not_null |= n;
             checks.splice(0..0, inner_checks.iter().cloned());
         }
-        let kind = TypeKind::Domain { base, not_null, default_sql: r.opt_string(pg_type::TYPDEFAULTBIN).map(|d| expression_sql(&d).to_owned()), checks };
+        let kind = TypeKind::Domain {
+            base,
+            not_null,
+            default_sql: r.opt_string(pg_type::TYPDEFAULTBIN).map(|d| expression_sql(&d).to_owned()),
+            checks,
+        };
         let base_info = self.type_ref(base.oid)?;
         let info = user_domain(oid, r.string(pg_type::TYPNAME), r.oid(pg_type::TYPARRAY), base, &base_info);
         Ok((kind, info))
@@ -228,7 +240,9 @@ fn builtin_entry(info: &'static TypeInfo) -> TypeEntry {
     let kind = match info.kind {
         'c' => TypeKind::Composite { relation: info.relation },
         'p' => TypeKind::Pseudo,
-        _ if info.is_array() && info.typlen == -1 && info.name.starts_with('_') => TypeKind::Array { element: info.element },
+        _ if info.is_array() && info.typlen == -1 && info.name.starts_with('_') => {
+            TypeKind::Array { element: info.element }
+        }
         _ => TypeKind::Base,
     };
     let def = TypeDef {

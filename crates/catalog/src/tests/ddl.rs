@@ -7,7 +7,11 @@ fn table(name: &str) -> NewRelation {
     let mut r = NewRelation::new(name, oids::PUBLIC, RelKind::Table, oids::SUPERUSER);
     let mut id = NewColumn::new("id", SqlType::INT4);
     id.not_null = true;
-    r.columns = vec![id, NewColumn::new("name", SqlType::with_typmod(t::VARCHAR, 24)), NewColumn::new("body", SqlType::TEXT)];
+    r.columns = vec![
+        id,
+        NewColumn::new("name", SqlType::with_typmod(t::VARCHAR, 24)),
+        NewColumn::new("body", SqlType::TEXT),
+    ];
     r.columns[2].default = Some(StoredExpr::new("'x'::text"));
     r
 }
@@ -51,7 +55,10 @@ fn a_table_survives_a_restart() {
             assert_eq!(t.primary_key().map(|i| i.name.as_str()), Some("t_pkey"));
             assert!(t.indexes[0].constraint.is_some() && t.toast.is_some());
             assert_eq!(r.type_def(t.row_type).unwrap().map(|d| d.name.clone()).as_deref(), Some("t"));
-            assert_eq!(r.find_type(&["_t"]).unwrap().and_then(|o| r.type_name(o).ok()).as_deref(), Some("t[]"));
+            assert_eq!(
+                r.find_type(&["_t"]).unwrap().and_then(|o| r.type_name(o).ok()).as_deref(),
+                Some("t[]")
+            );
             let index = r.resolve_relation(&["public", "t_pkey"], None).unwrap();
             assert_eq!(index.kind, RelKind::Index);
             let e = r.resolve_relation(&["nosuch"], Some(14)).unwrap_err();
@@ -109,7 +116,10 @@ fn names_that_are_taken() {
         assert_eq!(w.type_def(array).unwrap().unwrap().name, "__mood");
         let mut twice = table("x");
         twice.columns.push(NewColumn::new("id", SqlType::INT4));
-        assert_eq!(w.create_relation(&twice).unwrap_err().message(), "column \"id\" specified more than once");
+        assert_eq!(
+            w.create_relation(&twice).unwrap_err().message(),
+            "column \"id\" specified more than once"
+        );
     });
 }
 
@@ -165,7 +175,11 @@ fn sequences_views_domains_and_roles() {
         assert_eq!(w.owned_sequences(t.oid, 1).unwrap(), [s.oid]);
         let mut v = NewRelation::new("v", oids::PUBLIC, RelKind::View, oids::SUPERUSER);
         v.columns = vec![NewColumn::new("id", SqlType::INT4)];
-        v.view = Some(StoredExpr { sql: " SELECT t.id\n   FROM t;".into(), pretty: None, refs: vec![ObjectAddress::column(t.oid, 1)] });
+        v.view = Some(StoredExpr {
+            sql: " SELECT t.id\n   FROM t;".into(),
+            pretty: None,
+            refs: vec![ObjectAddress::column(t.oid, 1)],
+        });
         let v = w.create_relation(&v).unwrap();
         assert!(v.view_sql.as_deref().unwrap().contains("SELECT"));
         let d = w
@@ -182,7 +196,10 @@ fn sequences_views_domains_and_roles() {
             .unwrap();
         assert_eq!(w.base_type(SqlType::of(d)).unwrap(), SqlType::INT4);
         let role = w.create_role(&NewRole::new("alice")).unwrap();
-        assert_eq!(w.create_role(&NewRole::new("alice")).unwrap_err().message(), "role \"alice\" already exists");
+        assert_eq!(
+            w.create_role(&NewRole::new("alice")).unwrap_err().message(),
+            "role \"alice\" already exists"
+        );
         w.set_owner(ObjectAddress::relation(t.oid), role).unwrap();
         let e = w.drop_role(role).unwrap_err();
         assert_eq!(e.message(), "role \"alice\" cannot be dropped because some objects depend on it");
@@ -270,7 +287,10 @@ fn statistics_come_back() {
     f.change(|w| w.update_relation_stats(oid, 10, 1000.0, 9).unwrap());
     f.ask(|r| {
         let s = r.column_stats(oid, 0).unwrap().unwrap();
-        assert_eq!((s.mcv.clone(), s.histogram.clone(), s.correlation), (stats.mcv.clone(), stats.histogram.clone(), 0.75));
+        assert_eq!(
+            (s.mcv.clone(), s.histogram.clone(), s.correlation),
+            (stats.mcv.clone(), stats.histogram.clone(), 0.75)
+        );
         assert_eq!(r.relation(oid).unwrap().unwrap().tuples, 1000.0);
     });
 }
@@ -321,6 +341,9 @@ fn stored_texts_follow_renames() {
         let t = r.relation(table).unwrap().unwrap();
         let ConstraintKind::Check { expr_sql } = &t.constraints[0].kind else { panic!("a check") };
         assert_eq!(expr_sql, "(key > 0)");
-        assert_eq!(r.display_sql("SELECT t.key FROM public.t WHERE x::public.t").unwrap(), "SELECT t.key FROM t WHERE x::t");
+        assert_eq!(
+            r.display_sql("SELECT t.key FROM public.t WHERE x::public.t").unwrap(),
+            "SELECT t.key FROM t WHERE x::t"
+        );
     });
 }

@@ -21,11 +21,21 @@ fn schema(f: &Fixture) -> (Oid, Oid, Oid, Oid) {
             nulls_first: false,
         }];
         let index = w.create_index(&i).unwrap().oid;
-        w.create_constraint(&NewConstraint::new("p_pkey", p.oid, ConstraintKind::PrimaryKey { index }, vec![0])).unwrap();
+        w.create_constraint(&NewConstraint::new(
+            "p_pkey",
+            p.oid,
+            ConstraintKind::PrimaryKey { index },
+            vec![0],
+        ))
+        .unwrap();
         let view = |name: &str, on: Oid| {
             let mut v = NewRelation::new(name, oids::PUBLIC, RelKind::View, oids::SUPERUSER);
             v.columns = vec![NewColumn::new("id", SqlType::INT4)];
-            v.view = Some(StoredExpr { sql: "SELECT 1".into(), pretty: None, refs: vec![ObjectAddress::column(on, 1)] });
+            v.view = Some(StoredExpr {
+                sql: "SELECT 1".into(),
+                pretty: None,
+                refs: vec![ObjectAddress::column(on, 1)],
+            });
             w.create_relation(&v).unwrap().oid
         };
         let v1 = view("v1", p.oid);
@@ -128,7 +138,11 @@ fn schemas_and_types() {
         assert_eq!(a.layout.width(0), quarry_storage::row::Width::Fixed(4));
         let e = w.drop_objects(&[ObjectAddress::ty(a.row_type)], DropBehavior::Restrict).unwrap_err();
         assert_eq!(e.message(), "cannot drop type s1.a because table s1.a requires it");
-        let e = w.drop_objects(&[ObjectAddress::schema(oids::PG_CATALOG)], DropBehavior::Restrict).unwrap_err();
-        assert_eq!(e.message(), "cannot drop schema pg_catalog because it is required by the database system");
+        let e =
+            w.drop_objects(&[ObjectAddress::schema(oids::PG_CATALOG)], DropBehavior::Restrict).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "cannot drop schema pg_catalog because it is required by the database system"
+        );
     });
 }

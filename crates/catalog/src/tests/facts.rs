@@ -36,7 +36,12 @@ fn compare(f: &Fixture, table: u32, shown: &[usize], facts: &str) {
             missing.push(format!("postgres {line}\n  quarry {:?}", ours.get(key)));
         }
     }
-    assert!(missing.is_empty(), "{} rows differ:\n{}", missing.len(), missing[..missing.len().min(10)].join("\n"));
+    assert!(
+        missing.is_empty(),
+        "{} rows differ:\n{}",
+        missing.len(),
+        missing[..missing.len().min(10)].join("\n")
+    );
 }
 
 #[test]
@@ -48,12 +53,36 @@ fn built_in_rows_are_postgresqls() {
     compare(
         &f,
         c::TABLE,
-        &[c::OID, c::RELNAME, c::RELNAMESPACE, c::RELTYPE, c::RELAM, c::RELFILENODE, c::RELTABLESPACE, c::RELTOASTRELID,
-          c::RELHASINDEX, c::RELISSHARED, c::RELKIND, c::RELNATTS, c::RELHASRULES, c::RELREPLIDENT],
+        &[
+            c::OID,
+            c::RELNAME,
+            c::RELNAMESPACE,
+            c::RELTYPE,
+            c::RELAM,
+            c::RELFILENODE,
+            c::RELTABLESPACE,
+            c::RELTOASTRELID,
+            c::RELHASINDEX,
+            c::RELISSHARED,
+            c::RELKIND,
+            c::RELNATTS,
+            c::RELHASRULES,
+            c::RELREPLIDENT,
+        ],
         include_str!("facts/pg_class.tsv"),
     );
-    compare(&f, t::TABLE, &(0..31).filter(|c| *c != t::TYPDEFAULTBIN).collect::<Vec<_>>(), include_str!("facts/pg_type.tsv"));
-    compare(&f, columns::pg_opclass::TABLE, &[0, 1, 2, 3, 4, 5, 6, 7, 8], include_str!("../builtin/data/pg_opclass.tsv"));
+    compare(
+        &f,
+        t::TABLE,
+        &(0..31).filter(|c| *c != t::TYPDEFAULTBIN).collect::<Vec<_>>(),
+        include_str!("facts/pg_type.tsv"),
+    );
+    compare(
+        &f,
+        columns::pg_opclass::TABLE,
+        &[0, 1, 2, 3, 4, 5, 6, 7, 8],
+        include_str!("../builtin/data/pg_opclass.tsv"),
+    );
     compare(&f, columns::pg_index::TABLE, &(0..19).collect::<Vec<_>>(), include_str!("facts/pg_index.tsv"));
 }
 

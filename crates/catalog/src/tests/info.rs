@@ -18,8 +18,12 @@ fn schema(f: &Fixture) {
         n.default = Some(StoredExpr::new("1.5"));
         ip.columns = vec![id, n, NewColumn::new("t", SqlType::with_typmod(t::VARCHAR, 24))];
         let ip = w.create_relation(&ip).unwrap();
-        let mut check =
-            NewConstraint::new("n_pos", ip.oid, ConstraintKind::Check { expr_sql: "(n > (0)::numeric)".into() }, vec![1]);
+        let mut check = NewConstraint::new(
+            "n_pos",
+            ip.oid,
+            ConstraintKind::Check { expr_sql: "(n > (0)::numeric)".into() },
+            vec![1],
+        );
         check.pretty = Some("n > 0::numeric".into());
         w.create_constraint(&check).unwrap();
         let key = |column: usize, ty: SqlType, opclass: u32, collation: u32| IndexKey {
@@ -35,13 +39,25 @@ fn schema(f: &Fixture) {
         (i.unique, i.primary, i.for_constraint) = (true, true, true);
         i.keys = vec![key(0, SqlType::INT4, 1978, 0)];
         let pkey = w.create_index(&i).unwrap().oid;
-        w.create_constraint(&NewConstraint::new("ip_pkey", ip.oid, ConstraintKind::PrimaryKey { index: pkey }, vec![0])).unwrap();
+        w.create_constraint(&NewConstraint::new(
+            "ip_pkey",
+            ip.oid,
+            ConstraintKind::PrimaryKey { index: pkey },
+            vec![0],
+        ))
+        .unwrap();
         let mut i = NewIndex::new("ip_t_n_key", ip.oid);
         (i.unique, i.nulls_not_distinct, i.for_constraint) = (true, true, true);
         i.keys = vec![key(2, SqlType::TEXT, 3126, 100)];
         i.include = vec![1];
         let index = w.create_index(&i).unwrap().oid;
-        w.create_constraint(&NewConstraint::new("ip_t_n_key", ip.oid, ConstraintKind::Unique { index }, vec![2])).unwrap();
+        w.create_constraint(&NewConstraint::new(
+            "ip_t_n_key",
+            ip.oid,
+            ConstraintKind::Unique { index },
+            vec![2],
+        ))
+        .unwrap();
 
         let mut ic = NewRelation::new("ic", oids::PUBLIC, RelKind::Table, oids::SUPERUSER);
         let mut b = NewColumn::new("b", SqlType::TEXT);
@@ -110,7 +126,7 @@ fn definitions() {
         let indexdef = |args: &[Datum]| text(r, "pg_get_indexdef", args);
         let column = |n: i32, pretty: bool| indexdef(&[ii.clone(), Datum::I32(n), Datum::Bool(pretty)]);
         assert_eq!(
-            indexdef(&[ii.clone()]),
+            indexdef(std::slice::from_ref(&ii)),
             "CREATE INDEX ii ON public.ic USING btree (lower(b) DESC, a NULLS FIRST, ((a + 1)) DESC NULLS LAST, \
              b text_pattern_ops) INCLUDE (c) WITH (fillfactor='70') WHERE (a > 3)"
         );
@@ -134,7 +150,7 @@ fn definitions() {
         ] {
             let table = r.resolve_relation(&[table], None).unwrap().oid;
             let oid = Datum::U32(r.constraint_named(table, name).unwrap().unwrap().oid.0);
-            assert_eq!(text(r, "pg_get_constraintdef", &[oid.clone()]), plain);
+            assert_eq!(text(r, "pg_get_constraintdef", std::slice::from_ref(&oid)), plain);
             assert_eq!(text(r, "pg_get_constraintdef", &[oid, Datum::Bool(true)]), pretty);
         }
     });
@@ -173,7 +189,10 @@ fn names_and_privileges() {
         assert_eq!(text(r, "pg_get_userbyid", &[Datum::U32(99_999)]), "unknown (OID=99999)");
         assert_eq!(text(r, "pg_encoding_to_char", &[Datum::I32(6)]), "UTF8");
         assert_eq!(ask(r, "pg_char_to_encoding", &[Datum::text("utf-8")], t::INT4), "6");
-        assert_eq!(text(r, "obj_description", &[Datum::U32(2200), Datum::text("pg_namespace")]), "standard public schema");
+        assert_eq!(
+            text(r, "obj_description", &[Datum::U32(2200), Datum::text("pg_namespace")]),
+            "standard public schema"
+        );
         assert_eq!(ask(r, "to_regclass", &[Datum::text("ip")], t::REGCLASS), "ip");
         assert_eq!(ask(r, "to_regclass", &[Datum::text("nosuch.x")], t::REGCLASS), "NULL");
         assert_eq!(ask(r, "to_regtype", &[Datum::text("int[]")], t::REGTYPE), "integer[]");
@@ -195,8 +214,14 @@ fn names_and_privileges() {
         assert_eq!(has("pg_has_role", &["pg_monitor", "pg_read_all_stats", "usage"]), "t");
         let e = info::call(r, "has_table_privilege", &[Datum::text("ip"), Datum::text("foo")]).unwrap_err();
         assert_eq!(e.message(), "unrecognized privilege type: \"foo\"");
-        let rows = info::rows(r, "aclexplode", &[info::call(r, "acldefault", &[Datum::text("d"), Datum::U32(10)]).unwrap().unwrap()]);
+        let rows = info::rows(
+            r,
+            "aclexplode",
+            &[info::call(r, "acldefault", &[Datum::text("d"), Datum::U32(10)]).unwrap().unwrap()],
+        );
         assert_eq!(rows.unwrap().unwrap().len(), 5);
-        assert!(ask(r, "pg_database_size", &[Datum::text("postgres")], t::INT8).parse::<i64>().unwrap() > 100_000);
+        assert!(
+            ask(r, "pg_database_size", &[Datum::text("postgres")], t::INT8).parse::<i64>().unwrap() > 100_000
+        );
     });
 }

@@ -13,7 +13,9 @@ use quarry_types::Datum;
 impl CatalogWriter {
     /// Renames a table, view, sequence or index; its row type and the constraint over it follow.
     pub fn rename_relation(&self, relation: Oid, name: &str) -> Result<()> {
-        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
         if r.schema == PG_CATALOG && relation.0 < Oid::FIRST_NORMAL.0 {
             bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
         }
@@ -38,12 +40,19 @@ impl CatalogWriter {
 
     /// Moves a relation to another schema, with its indexes, constraints, row type and owned sequences.
     pub fn set_relation_schema(&self, relation: Oid, schema: Oid) -> Result<()> {
-        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
         if r.schema == schema {
             return Ok(());
         }
         if self.relation_in(schema, &r.name)?.is_some() {
-            bail!(DUPLICATE_TABLE, "relation \"{}\" already exists in schema \"{}\"", r.name, self.schema_name(schema)?);
+            bail!(
+                DUPLICATE_TABLE,
+                "relation \"{}\" already exists in schema \"{}\"",
+                r.name,
+                self.schema_name(schema)?
+            );
         }
         self.move_relation_row(relation, r.schema, schema, &r.name)?;
         if r.row_type.is_valid() {
@@ -60,7 +69,9 @@ impl CatalogWriter {
             self.move_relation_row(i.oid, r.schema, schema, &i.name)?;
         }
         for c in &r.constraints {
-            self.change_oid(pg_constraint::TABLE, 2667, c.oid, |row| row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema))?;
+            self.change_oid(pg_constraint::TABLE, 2667, c.oid, |row| {
+                row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema)
+            })?;
         }
         self.advance();
         for c in r.columns.iter().filter(|c| !c.dropped) {
@@ -77,7 +88,9 @@ impl CatalogWriter {
     }
     /// Moves an enum, domain or composite type to another schema.
     pub fn set_type_schema(&self, ty: Oid, schema: Oid) -> Result<()> {
-        let Some(def) = self.type_def(ty)? else { bail!(UNDEFINED_OBJECT, "type with OID {ty} does not exist") };
+        let Some(def) = self.type_def(ty)? else {
+            bail!(UNDEFINED_OBJECT, "type with OID {ty} does not exist")
+        };
         if def.schema == schema {
             return Ok(());
         }
@@ -85,13 +98,20 @@ impl CatalogWriter {
             return self.set_relation_schema(relation, schema);
         }
         if self.type_in(schema, &def.name)?.is_some() {
-            bail!(DUPLICATE_OBJECT, "type \"{}\" already exists in schema \"{}\"", def.name, self.schema_name(schema)?);
+            bail!(
+                DUPLICATE_OBJECT,
+                "type \"{}\" already exists in schema \"{}\"",
+                def.name,
+                self.schema_name(schema)?
+            );
         }
         self.move_type_rows(ty, schema, true)?;
         let checks = self.find(&self.snapshot(), pg_constraint::TABLE, 2666, &[oid_datum(ty)])?;
         for (_, c) in checks {
             let oid = c.oid(pg_constraint::OID);
-            self.change_oid(pg_constraint::TABLE, 2667, oid, |row| row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema))?;
+            self.change_oid(pg_constraint::TABLE, 2667, oid, |row| {
+                row.0[pg_constraint::CONNAMESPACE] = oid_datum(schema)
+            })?;
         }
         self.advance();
         Ok(())
@@ -105,7 +125,13 @@ impl CatalogWriter {
             pg_type::TABLE => self.set_type_owner(object.oid, owner)?,
             pg_namespace::TABLE => {
                 self.touch([Touched::Schema(object.oid)]);
-                self.set_owner_column(object, 2685, pg_namespace::NSPOWNER, Some(pg_namespace::NSPACL), owner)?;
+                self.set_owner_column(
+                    object,
+                    2685,
+                    pg_namespace::NSPOWNER,
+                    Some(pg_namespace::NSPACL),
+                    owner,
+                )?;
             }
             pg_database::TABLE => {
                 self.touch([Touched::Database(object.oid)]);
@@ -116,7 +142,14 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
-    fn set_owner_column(&self, object: ObjectAddress, index: u32, column: usize, acl: Option<usize>, owner: Oid) -> Result<()> {
+    fn set_owner_column(
+        &self,
+        object: ObjectAddress,
+        index: u32,
+        column: usize,
+        acl: Option<usize>,
+        owner: Oid,
+    ) -> Result<()> {
         self.change_oid(object.class.0, index, object.oid, |row| {
             let old = row.oid(column);
             row.0[column] = oid_datum(owner);
@@ -136,15 +169,25 @@ impl CatalogWriter {
         self.change_owner_dependency(object, owner)
     }
     fn set_relation_owner(&self, relation: Oid, owner: Oid) -> Result<()> {
-        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
         self.touch([Touched::Relation(relation)]);
-        self.set_owner_column(ObjectAddress::relation(relation), 2662, pg_class::RELOWNER, Some(pg_class::RELACL), owner)?;
+        self.set_owner_column(
+            ObjectAddress::relation(relation),
+            2662,
+            pg_class::RELOWNER,
+            Some(pg_class::RELACL),
+            owner,
+        )?;
         if r.row_type.is_valid() {
             self.set_type_owner(r.row_type, owner)?;
         }
         for i in &r.indexes {
             self.touch([Touched::Relation(i.oid)]);
-            self.change_oid(pg_class::TABLE, 2662, i.oid, |row| row.0[pg_class::RELOWNER] = oid_datum(owner))?;
+            self.change_oid(pg_class::TABLE, 2662, i.oid, |row| {
+                row.0[pg_class::RELOWNER] = oid_datum(owner)
+            })?;
         }
         self.advance();
         for c in r.columns.iter().filter(|c| !c.dropped) {
@@ -157,7 +200,9 @@ impl CatalogWriter {
     fn set_type_owner(&self, ty: Oid, owner: Oid) -> Result<()> {
         let Some(def) = self.type_def(ty)? else { return Ok(()) };
         let composite = match def.kind {
-            TypeKind::Composite { relation } => self.relation(relation)?.is_some_and(|r| r.kind == RelKind::CompositeType),
+            TypeKind::Composite { relation } => {
+                self.relation(relation)?.is_some_and(|r| r.kind == RelKind::CompositeType)
+            }
             _ => true,
         };
         self.touch_type(ty, def.schema, &def.name);
@@ -166,12 +211,16 @@ impl CatalogWriter {
             self.change_owner_dependency(ObjectAddress::ty(ty), owner)?;
             if let TypeKind::Composite { relation } = def.kind {
                 self.touch([Touched::Relation(relation)]);
-                self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELOWNER] = oid_datum(owner))?;
+                self.change_oid(pg_class::TABLE, 2662, relation, |row| {
+                    row.0[pg_class::RELOWNER] = oid_datum(owner)
+                })?;
             }
         }
         if let Some(array) = self.type_def(def.array)? {
             self.touch_type(array.oid, array.schema, &array.name);
-            self.change_oid(pg_type::TABLE, 2703, array.oid, |row| row.0[pg_type::TYPOWNER] = oid_datum(owner))?;
+            self.change_oid(pg_type::TABLE, 2703, array.oid, |row| {
+                row.0[pg_type::TYPOWNER] = oid_datum(owner)
+            })?;
         }
         Ok(())
     }
@@ -179,7 +228,9 @@ impl CatalogWriter {
     /// Replaces a relation's `reloptions`.
     pub fn set_options(&self, relation: Oid, options: &[(String, String)]) -> Result<()> {
         self.touch_with_table(relation)?;
-        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELOPTIONS] = crate::rows::options_datum(options))?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+            r.0[pg_class::RELOPTIONS] = crate::rows::options_datum(options)
+        })?;
         self.advance();
         Ok(())
     }
@@ -187,7 +238,9 @@ impl CatalogWriter {
     pub fn set_persistence(&self, relation: Oid, persistence: Persistence) -> Result<()> {
         self.touch_with_table(relation)?;
         let letter = super::relation::persistence_letter(persistence);
-        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELPERSISTENCE] = char_datum(letter))?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+            r.0[pg_class::RELPERSISTENCE] = char_datum(letter)
+        })?;
         self.advance();
         Ok(())
     }
@@ -208,7 +261,9 @@ impl CatalogWriter {
     /// REPLICA IDENTITY: n, d, f or i.
     pub fn set_replica_identity(&self, relation: Oid, identity: char) -> Result<()> {
         self.touch([Touched::Relation(relation)]);
-        self.change_oid(pg_class::TABLE, 2662, relation, |r| r.0[pg_class::RELREPLIDENT] = char_datum(identity))?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+            r.0[pg_class::RELREPLIDENT] = char_datum(identity)
+        })?;
         self.advance();
         Ok(())
     }

@@ -77,7 +77,9 @@ impl CatalogWriter {
         Ok(())
     }
     fn check_column_name(&self, name: &str, kind: RelKind) -> Result<()> {
-        if !matches!(kind, RelKind::View | RelKind::CompositeType) && SYSTEM_COLUMNS.iter().any(|s| s.1 == name) {
+        if !matches!(kind, RelKind::View | RelKind::CompositeType)
+            && SYSTEM_COLUMNS.iter().any(|s| s.1 == name)
+        {
             bail!(DUPLICATE_COLUMN, "column name \"{name}\" conflicts with a system column name");
         }
         Ok(())
@@ -85,7 +87,12 @@ impl CatalogWriter {
     fn check_column_type(&self, c: &NewColumn) -> Result<()> {
         let info = self.type_ref(c.ty.oid)?;
         if info.kind == 'p' {
-            bail!(INVALID_TABLE_DEFINITION, "column \"{}\" has pseudo-type {}", c.name, self.type_name(c.ty.oid)?);
+            bail!(
+                INVALID_TABLE_DEFINITION,
+                "column \"{}\" has pseudo-type {}",
+                c.name,
+                self.type_name(c.ty.oid)?
+            );
         }
         if c.collation.is_valid() && !info.collation.is_valid() {
             bail!(DATATYPE_MISMATCH, "collations are not supported by type {}", self.type_name(c.ty.oid)?);
@@ -124,17 +131,28 @@ impl CatalogWriter {
 
     fn insert_default(&self, relation: Oid, number: i16, expr: &StoredExpr, generated: bool) -> Result<()> {
         let oid = self.new_oid()?;
-        let row = Row(vec![oid_datum(oid), oid_datum(relation), Datum::I16(number), Datum::text(&self.stored_expr(expr))]);
+        let row = Row(vec![
+            oid_datum(oid),
+            oid_datum(relation),
+            Datum::I16(number),
+            Datum::text(&self.stored_expr(expr)),
+        ]);
         self.insert(pg_attrdef::TABLE, &row)?;
         let address = ObjectAddress::default_value(oid);
         let column = ObjectAddress::column(relation, number);
         let kind = if generated { DependencyType::Internal } else { DependencyType::Auto };
         self.add_dependency(address, column, kind)?;
-        self.add_dependencies(address, expr.refs_of(relation).filter(|r| *r != column), Oid::INVALID, DependencyType::Normal)
+        self.add_dependencies(
+            address,
+            expr.refs_of(relation).filter(|r| *r != column),
+            Oid::INVALID,
+            DependencyType::Normal,
+        )
     }
 
     fn relation_for_change(&self, relation: Oid) -> Result<Arc<Relation>> {
-        self.relation(relation)?.ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {relation} does not exist"))
+        self.relation(relation)?
+            .ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {relation} does not exist"))
     }
     pub(crate) fn touch_columns(&self, r: &Relation) {
         self.touch([Touched::Relation(r.oid), Touched::Stats(r.oid), Touched::Type(r.row_type)]);
@@ -157,7 +175,9 @@ impl CatalogWriter {
         self.touch_columns(&r);
         let number = r.columns.len() as i16 + 1;
         self.insert_column(relation, number, column)?;
-        self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELNATTS] = Datum::I16(number))?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |row| {
+            row.0[pg_class::RELNATTS] = Datum::I16(number)
+        })?;
         self.advance();
         self.ensure_toast(relation)?;
         Ok(number)
@@ -174,7 +194,9 @@ impl CatalogWriter {
         }
         if needs_toast(&types) {
             let toast = self.create_toast(relation, r.owner, r.persistence)?;
-            self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELTOASTRELID] = oid_datum(toast))?;
+            self.change_oid(pg_class::TABLE, 2662, relation, |row| {
+                row.0[pg_class::RELTOASTRELID] = oid_datum(toast)
+            })?;
             self.advance();
         }
         Ok(())
@@ -234,7 +256,9 @@ impl CatalogWriter {
             let all = keys.chain(index.include.iter().map(|c| Some(*c)));
             for (i, _) in all.enumerate().filter(|(_, c)| *c == Some(number as usize - 1)) {
                 self.touch([Touched::Relation(index.oid)]);
-                self.change_attribute(index.oid, i as i16 + 1, |row| row.0[pg_attribute::ATTNAME] = Datum::text(name))?;
+                self.change_attribute(index.oid, i as i16 + 1, |row| {
+                    row.0[pg_attribute::ATTNAME] = Datum::text(name)
+                })?;
             }
         }
         self.advance();
@@ -270,7 +294,13 @@ impl CatalogWriter {
     }
 
     /// Sets, replaces or removes a column's default (or generation expression, if `generated`).
-    pub fn set_default(&self, relation: Oid, number: i16, default: Option<&StoredExpr>, generated: bool) -> Result<()> {
+    pub fn set_default(
+        &self,
+        relation: Oid,
+        number: i16,
+        default: Option<&StoredExpr>,
+        generated: bool,
+    ) -> Result<()> {
         let r = self.relation_for_change(relation)?;
         self.touch_columns(&r);
         let key = [oid_datum(relation), Datum::I16(number)];
@@ -280,7 +310,8 @@ impl CatalogWriter {
         }
         self.change_attribute(relation, number, |row| {
             row.0[pg_attribute::ATTHASDEF] = Datum::Bool(default.is_some());
-            row.0[pg_attribute::ATTGENERATED] = char_datum(if generated && default.is_some() { 's' } else { '\0' });
+            row.0[pg_attribute::ATTGENERATED] =
+                char_datum(if generated && default.is_some() { 's' } else { '\0' });
         })?;
         self.advance();
         if let Some(expr) = default {
@@ -303,7 +334,9 @@ impl CatalogWriter {
     pub fn set_not_null(&self, relation: Oid, number: i16, not_null: bool) -> Result<()> {
         let r = self.relation_for_change(relation)?;
         self.touch_columns(&r);
-        self.change_attribute(relation, number, |row| row.0[pg_attribute::ATTNOTNULL] = Datum::Bool(not_null))?;
+        self.change_attribute(relation, number, |row| {
+            row.0[pg_attribute::ATTNOTNULL] = Datum::Bool(not_null)
+        })?;
         self.advance();
         Ok(())
     }
@@ -324,7 +357,13 @@ impl CatalogWriter {
         Ok(())
     }
     /// `ALTER COLUMN SET STATISTICS` and `SET STORAGE`: none leaves them.
-    pub fn set_column_options(&self, relation: Oid, number: i16, statistics: Option<i32>, storage: Option<char>) -> Result<()> {
+    pub fn set_column_options(
+        &self,
+        relation: Oid,
+        number: i16,
+        statistics: Option<i32>,
+        storage: Option<char>,
+    ) -> Result<()> {
         let r = self.relation_for_change(relation)?;
         self.touch_columns(&r);
         self.change_attribute(relation, number, |row| {

@@ -19,8 +19,12 @@ impl CatalogWriter {
                 let row = Row(vec![oid_datum(object.oid), oid_datum(object.class), Datum::text(text)]);
                 self.insert(pg_shdescription::TABLE, &row)?;
             } else {
-                let row =
-                    Row(vec![oid_datum(object.oid), oid_datum(object.class), Datum::I32(object.sub), Datum::text(text)]);
+                let row = Row(vec![
+                    oid_datum(object.oid),
+                    oid_datum(object.class),
+                    Datum::I32(object.sub),
+                    Datum::text(text),
+                ]);
                 self.insert(pg_description::TABLE, &row)?;
             }
             self.advance();

@@ -31,7 +31,12 @@ pub struct NewConstraint {
 
 impl NewConstraint {
     /// Not deferrable, validated.
-    pub fn new(name: impl Into<String>, table: Oid, kind: ConstraintKind, columns: Vec<usize>) -> NewConstraint {
+    pub fn new(
+        name: impl Into<String>,
+        table: Oid,
+        kind: ConstraintKind,
+        columns: Vec<usize>,
+    ) -> NewConstraint {
         NewConstraint {
             name: name.into(),
             table,
@@ -68,7 +73,12 @@ impl CatalogWriter {
             bail!(UNDEFINED_TABLE, "relation with OID {} does not exist", new.table)
         };
         if table.constraints.iter().any(|c| c.name == new.name) {
-            bail!(DUPLICATE_OBJECT, "constraint \"{}\" for relation \"{}\" already exists", new.name, table.name);
+            bail!(
+                DUPLICATE_OBJECT,
+                "constraint \"{}\" for relation \"{}\" already exists",
+                new.name,
+                table.name
+            );
         }
         let oid = self.new_oid()?;
         self.touch([Touched::Relation(table.oid)]);
@@ -94,7 +104,11 @@ impl CatalogWriter {
             ConstraintKind::Check { expr_sql } => {
                 let field = self.stored_field(expr_sql, new.pretty.as_deref());
                 self.insert(pg_constraint::TABLE, &ConstraintRow { expression: Some(&field), ..row }.row())?;
-                let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
+                let checks = table
+                    .constraints
+                    .iter()
+                    .filter(|c| matches!(c.kind, ConstraintKind::Check { .. }))
+                    .count();
                 self.change_oid(pg_class::TABLE, 2662, table.oid, |r| {
                     r.0[pg_class::RELCHECKS] = Datum::I16(checks as i16 + 1);
                 })?;
@@ -138,8 +152,16 @@ impl CatalogWriter {
         row: ConstraintRow<'_>,
         address: ObjectAddress,
     ) -> Result<()> {
-        let ConstraintKind::ForeignKey { columns, ref_table, ref_columns, ref_index, on_update, on_delete, match_full, set_columns } =
-            &new.kind
+        let ConstraintKind::ForeignKey {
+            columns,
+            ref_table,
+            ref_columns,
+            ref_index,
+            on_update,
+            on_delete,
+            match_full,
+            set_columns,
+        } = &new.kind
         else {
             return Err(Error::internal("not a foreign key"));
         };
@@ -173,7 +195,9 @@ impl CatalogWriter {
         }
         self.add_dependency(address, ObjectAddress::relation(*ref_index), DependencyType::Normal)?;
         for oid in [table.oid, target.oid] {
-            self.change_oid(pg_class::TABLE, 2662, oid, |r| r.0[pg_class::RELHASTRIGGERS] = Datum::Bool(true))?;
+            self.change_oid(pg_class::TABLE, 2662, oid, |r| {
+                r.0[pg_class::RELHASTRIGGERS] = Datum::Bool(true)
+            })?;
             // Both may be one table.
             self.advance();
         }
@@ -200,13 +224,19 @@ impl CatalogWriter {
             bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{table}\" already exists");
         }
         match c.kind {
-            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => self.rename_relation(index, name),
-            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => self.rename_constraint_row(&c, name),
+            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
+                self.rename_relation(index, name)
+            }
+            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => {
+                self.rename_constraint_row(&c, name)
+            }
         }
     }
     pub(crate) fn rename_constraint_row(&self, c: &ConstraintDef, name: &str) -> Result<()> {
         self.touch_constraint(c);
-        self.change_oid(pg_constraint::TABLE, 2667, c.oid, |r| r.0[pg_constraint::CONNAME] = Datum::text(name))?;
+        self.change_oid(pg_constraint::TABLE, 2667, c.oid, |r| {
+            r.0[pg_constraint::CONNAME] = Datum::text(name)
+        })?;
         self.advance();
         Ok(())
     }
@@ -214,12 +244,19 @@ impl CatalogWriter {
     pub fn set_constraint_validated(&self, constraint: Oid) -> Result<()> {
         let c = self.constraint_for_change(constraint)?;
         self.touch_constraint(&c);
-        self.change_oid(pg_constraint::TABLE, 2667, constraint, |r| r.0[pg_constraint::CONVALIDATED] = Datum::Bool(true))?;
+        self.change_oid(pg_constraint::TABLE, 2667, constraint, |r| {
+            r.0[pg_constraint::CONVALIDATED] = Datum::Bool(true)
+        })?;
         self.advance();
         Ok(())
     }
     /// `ALTER CONSTRAINT ... DEFERRABLE INITIALLY DEFERRED`.
-    pub fn set_constraint_deferrable(&self, constraint: Oid, deferrable: bool, initially_deferred: bool) -> Result<()> {
+    pub fn set_constraint_deferrable(
+        &self,
+        constraint: Oid,
+        deferrable: bool,
+        initially_deferred: bool,
+    ) -> Result<()> {
         let c = self.constraint_for_change(constraint)?;
         self.touch_constraint(&c);
         self.change_oid(pg_constraint::TABLE, 2667, constraint, |r| {

@@ -71,7 +71,9 @@ impl CatalogWriter {
         if self.database_named(name)?.is_some() {
             bail!(DUPLICATE_DATABASE, "database \"{name}\" already exists");
         }
-        let Some(old) = self.database(db)? else { bail!(UNDEFINED_DATABASE, "database with OID {db} does not exist") };
+        let Some(old) = self.database(db)? else {
+            bail!(UNDEFINED_DATABASE, "database with OID {db} does not exist")
+        };
         self.touch_database(db, &old.name);
         self.touch_database(db, name);
         self.change_oid(pg_database::TABLE, 2672, db, |r| r.0[pg_database::DATNAME] = Datum::text(name))?;
@@ -103,7 +105,9 @@ impl CatalogWriter {
     }
     /// Drops a database with its files (at commit). The caller has made sure that nobody is connected to it.
     pub fn drop_database(&self, db: Oid) -> Result<()> {
-        let Some(old) = self.database(db)? else { bail!(UNDEFINED_DATABASE, "database with OID {db} does not exist") };
+        let Some(old) = self.database(db)? else {
+            bail!(UNDEFINED_DATABASE, "database with OID {db} does not exist")
+        };
         self.touch_database(db, &old.name);
         let snap = self.snapshot();
         let address = ObjectAddress::database(db);

@@ -10,7 +10,12 @@ use quarry_types::Datum;
 
 impl CatalogWriter {
     /// Records that one object depends on another; nothing for built-in objects.
-    pub fn add_dependency(&self, dependent: ObjectAddress, referenced: ObjectAddress, kind: DependencyType) -> Result<()> {
+    pub fn add_dependency(
+        &self,
+        dependent: ObjectAddress,
+        referenced: ObjectAddress,
+        kind: DependencyType,
+    ) -> Result<()> {
         if referenced.is_pinned() || !referenced.oid.is_valid() {
             return Ok(());
         }
@@ -29,7 +34,8 @@ impl CatalogWriter {
         all.sort();
         all.dedup();
         for r in all {
-            let is_own = own.is_valid() && r.oid == own && r.class.0 == crate::builtin::columns::pg_class::TABLE;
+            let is_own =
+                own.is_valid() && r.oid == own && r.class.0 == crate::builtin::columns::pg_class::TABLE;
             // A column's default or a view may not depend on the object it belongs to as a whole.
             if r.oid == dependent.oid && r.class == dependent.class {
                 continue;
@@ -39,7 +45,11 @@ impl CatalogWriter {
         Ok(())
     }
     /// Forgets what `dependent` depends on; with `kind` only dependencies of that kind.
-    pub(crate) fn remove_dependencies(&self, dependent: ObjectAddress, kind: Option<DependencyType>) -> Result<()> {
+    pub(crate) fn remove_dependencies(
+        &self,
+        dependent: ObjectAddress,
+        kind: Option<DependencyType>,
+    ) -> Result<()> {
         let key = [oid_datum(dependent.class), oid_datum(dependent.oid), Datum::I32(dependent.sub)];
         for (tid, r) in self.find(&self.snapshot(), pg_depend::TABLE, 2673, &key)? {
             if kind.is_none_or(|k| r.char(pg_depend::DEPTYPE) == k.letter()) {
@@ -49,7 +59,12 @@ impl CatalogWriter {
         Ok(())
     }
     /// Replaces one dependency target by another (a moved schema, say).
-    pub(crate) fn change_dependency(&self, dependent: ObjectAddress, from: ObjectAddress, to: ObjectAddress) -> Result<()> {
+    pub(crate) fn change_dependency(
+        &self,
+        dependent: ObjectAddress,
+        from: ObjectAddress,
+        to: ObjectAddress,
+    ) -> Result<()> {
         let key = [oid_datum(dependent.class), oid_datum(dependent.oid), Datum::I32(dependent.sub)];
         for (tid, r) in self.find(&self.snapshot(), pg_depend::TABLE, 2673, &key)? {
             if r.oid(pg_depend::REFCLASSID) == from.class && r.oid(pg_depend::REFOBJID) == from.oid {
@@ -90,7 +105,12 @@ impl CatalogWriter {
         self.record_owner(object, owner)
     }
     /// Records whom an object's privileges name, in place of what was recorded.
-    pub(crate) fn record_acl_roles(&self, object: ObjectAddress, owner: Oid, acl: &[crate::acl::AclItem]) -> Result<()> {
+    pub(crate) fn record_acl_roles(
+        &self,
+        object: ObjectAddress,
+        owner: Oid,
+        acl: &[crate::acl::AclItem],
+    ) -> Result<()> {
         self.remove_shared_dependencies(object, Some('a'))?;
         let mut roles: Vec<Oid> = acl.iter().flat_map(|i| [i.grantee, i.grantor]).collect();
         roles.sort();

@@ -129,7 +129,11 @@ impl CatalogWriter {
         self.lock_table(relation)
     }
     fn lock_table(&self, oid: Oid) -> Result<()> {
-        self.txn().lock_relation(LockTag::Relation { db: self.db(), oid }, LockMode::AccessExclusive, WaitPolicy::Block)?;
+        self.txn().lock_relation(
+            LockTag::Relation { db: self.db(), oid },
+            LockMode::AccessExclusive,
+            WaitPolicy::Block,
+        )?;
         Ok(())
     }
 
@@ -146,7 +150,10 @@ impl CatalogWriter {
         }
         if object.is_pinned() {
             let what = self.describe(object)?;
-            bail!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop {what} because it is required by the database system");
+            bail!(
+                DEPENDENT_OBJECTS_STILL_EXIST,
+                "cannot drop {what} because it is required by the database system"
+            );
         }
         // Is it a part of something else?
         let mut owning = None;
@@ -172,8 +179,11 @@ impl CatalogWriter {
         }
         if let Some(other) = owning {
             let (what, whole) = (self.describe(object)?, self.describe(other)?);
-            return Err(err!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop {what} because {whole} requires it")
-                .hint(format!("You can drop {whole} instead.")));
+            return Err(err!(
+                DEPENDENT_OBJECTS_STILL_EXIST,
+                "cannot drop {what} because {whole} requires it"
+            )
+            .hint(format!("You can drop {whole} instead.")));
         }
         let mut dependents: Vec<(ObjectAddress, u8)> = Vec::new();
         for (other, kind) in self.dependents_of(object)? {
@@ -181,6 +191,10 @@ impl CatalogWriter {
                 continue;
             }
             self.lock_for_drop(other)?;
+            // Someone else may have dropped it while we waited.
+            if self.describe_if_exists(other)?.is_none() {
+                continue;
+            }
             let flag = match kind {
                 'n' => NORMAL,
                 'i' => INTERNAL,
@@ -189,7 +203,8 @@ impl CatalogWriter {
             dependents.push((other, flag));
         }
         // Newest first, so that what is reported comes in the order of creation.
-        dependents.sort_by(|(a, _), (b, _)| b.oid.cmp(&a.oid).then(a.class.cmp(&b.class)).then(a.sub.cmp(&b.sub)));
+        dependents
+            .sort_by(|(a, _), (b, _)| b.oid.cmp(&a.oid).then(a.class.cmp(&b.class)).then(a.sub.cmp(&b.sub)));
         stack.push(StackEntry { object, flags });
         for (other, flag) in dependents {
             self.find_dependents(other, flag, stack, targets, pending)?;
@@ -218,27 +233,12 @@ impl CatalogWriter {
             })
             .collect())
     }
-    /// What depends on `object`, and how.
-    pub(crate) fn dependents_of(&self, o: ObjectAddress) -> Result<Vec<(ObjectAddress, char)>> {
-        let mut key = vec![oid_datum(o.class), oid_datum(o.oid)];
-        if o.sub != 0 {
-            key.push(Datum::I32(o.sub));
-        }
-        let rows = self.find(&self.snapshot(), pg_depend::TABLE, 2674, &key)?;
-        Ok(rows
-            .iter()
-            .map(|(_, r)| {
-                let other = ObjectAddress {
-                    class: r.oid(pg_depend::CLASSID),
-                    oid: r.oid(pg_depend::OBJID),
-                    sub: r.i32(pg_depend::OBJSUBID),
-                };
-                (other, r.char(pg_depend::DEPTYPE))
-            })
-            .collect())
-    }
-
-    fn report(&self, targets: &[Target], behavior: DropBehavior, originals: &[ObjectAddress]) -> Result<Vec<Error>> {
+    fn report(
+        &self,
+        targets: &[Target],
+        behavior: DropBehavior,
+        originals: &[ObjectAddress],
+    ) -> Result<Vec<Error>> {
         let mut lines = Vec::new();
         for t in targets.iter().rev() {
             if t.flags & (ORIGINAL | SUBOBJECT | AUTO | INTERNAL) != 0 {
@@ -355,15 +355,23 @@ impl CatalogWriter {
     }
     fn delete_constraint(&self, oid: Oid) -> Result<()> {
         let snap = self.snapshot();
-        let Some((tid, row)) = self.find_one(&snap, pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else { return Ok(()) };
+        let Some((tid, row)) = self.find_one(&snap, pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else {
+            return Ok(());
+        };
         if let Some(domain) = self.type_def(row.oid(pg_constraint::CONTYPID))? {
             self.touch_type(domain.oid, domain.schema, &domain.name);
         }
-        let Some(c) = crate::reader::constraint_of(&row) else { return self.delete(pg_constraint::TABLE, tid) };
+        let Some(c) = crate::reader::constraint_of(&row) else {
+            return self.delete(pg_constraint::TABLE, tid);
+        };
         if let Some(table) = self.relation(c.table)? {
             self.touch([Touched::Relation(table.oid)]);
             if matches!(c.kind, ConstraintKind::Check { .. }) {
-                let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
+                let checks = table
+                    .constraints
+                    .iter()
+                    .filter(|c| matches!(c.kind, ConstraintKind::Check { .. }))
+                    .count();
                 self.change_oid(pg_class::TABLE, 2662, table.oid, |r| {
                     r.0[pg_class::RELCHECKS] = Datum::I16(checks.saturating_sub(1) as i16);
                 })?;
@@ -371,13 +379,18 @@ impl CatalogWriter {
         }
         match c.kind {
             ConstraintKind::ForeignKey { ref_table, .. } => self.touch([Touched::Relation(ref_table)]),
-            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => self.touch([Touched::Relation(index)]),
+            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
+                self.touch([Touched::Relation(index)])
+            }
             ConstraintKind::Check { .. } => {}
         }
         self.delete(pg_constraint::TABLE, tid)
     }
     fn delete_default(&self, oid: Oid) -> Result<()> {
-        let Some((tid, row)) = self.find_one(&self.snapshot(), pg_attrdef::TABLE, 2657, &[oid_datum(oid)])? else { return Ok(()) };
+        let Some((tid, row)) = self.find_one(&self.snapshot(), pg_attrdef::TABLE, 2657, &[oid_datum(oid)])?
+        else {
+            return Ok(());
+        };
         let (relation, number) = (row.oid(pg_attrdef::ADRELID), row.i16(pg_attrdef::ADNUM));
         self.touch([Touched::Relation(relation)]);
         self.delete(pg_attrdef::TABLE, tid)?;

@@ -3,7 +3,9 @@
 use super::CatalogWriter;
 use crate::acl::{self, AclItem, AclObject, Privilege, default_acl};
 use crate::arrays;
-use crate::builtin::columns::{pg_attribute, pg_class, pg_database, pg_language, pg_namespace, pg_proc, pg_tablespace, pg_type};
+use crate::builtin::columns::{
+    pg_attribute, pg_class, pg_database, pg_language, pg_namespace, pg_proc, pg_tablespace, pg_type,
+};
 use crate::cache::Touched;
 use crate::defs::RelKind;
 use crate::object::{DropBehavior, ObjectAddress};
@@ -72,7 +74,15 @@ impl CatalogWriter {
                 }
                 GrantKind::Revoke => {
                     let cascade = spec.behavior == DropBehavior::Cascade;
-                    if !acl::revoke(&mut acl_now, *grantee, grantor, target.owner, mask, spec.grant_option, cascade) {
+                    if !acl::revoke(
+                        &mut acl_now,
+                        *grantee,
+                        grantor,
+                        target.owner,
+                        mask,
+                        spec.grant_option,
+                        cascade,
+                    ) {
                         return Err(err!(DEPENDENT_OBJECTS_STILL_EXIST, "dependent privileges exist")
                             .hint("Use CASCADE to revoke them too."));
                     }
@@ -153,20 +163,37 @@ impl CatalogWriter {
                 if o.sub != 0 {
                     let c = r.columns.get(o.sub as usize - 1).ok_or_else(gone)?;
                     let (acl, name) = (c.acl.clone(), c.name.clone());
-                    return Ok(Target { kind: AclObject::Column, owner: r.owner, acl: Some(acl.unwrap_or_default()), noun: "column", name });
+                    return Ok(Target {
+                        kind: AclObject::Column,
+                        owner: r.owner,
+                        acl: Some(acl.unwrap_or_default()),
+                        noun: "column",
+                        name,
+                    });
                 }
                 match r.kind {
                     RelKind::Index => bail!(WRONG_OBJECT_TYPE, "\"{}\" is an index", r.name),
                     RelKind::CompositeType => bail!(WRONG_OBJECT_TYPE, "\"{}\" is a composite type", r.name),
-                    RelKind::Table | RelKind::Sequence | RelKind::View | RelKind::MaterializedView | RelKind::Toast => {}
+                    RelKind::Table
+                    | RelKind::Sequence
+                    | RelKind::View
+                    | RelKind::MaterializedView
+                    | RelKind::Toast => {}
                 }
-                let kind = if r.kind == RelKind::Sequence { AclObject::Sequence } else { AclObject::Relation };
+                let kind =
+                    if r.kind == RelKind::Sequence { AclObject::Sequence } else { AclObject::Relation };
                 let noun = crate::reader::acl_noun(r.kind);
                 Ok(Target { kind, owner: r.owner, acl: r.acl.clone(), noun, name: r.name.clone() })
             }
             pg_namespace::TABLE => {
                 let s = self.schema(o.oid)?.ok_or_else(gone)?;
-                Ok(Target { kind: AclObject::Schema, owner: s.owner, acl: s.acl.clone(), noun: "schema", name: s.name.clone() })
+                Ok(Target {
+                    kind: AclObject::Schema,
+                    owner: s.owner,
+                    acl: s.acl.clone(),
+                    noun: "schema",
+                    name: s.name.clone(),
+                })
             }
             pg_database::TABLE => {
                 let d = self.database(o.oid)?.ok_or_else(gone)?;
@@ -174,15 +201,22 @@ impl CatalogWriter {
                 Ok(Target { kind: AclObject::Database, owner: d.owner, acl, noun: "database", name })
             }
             _ => {
-                let (kind, index, name, owner, acl, noun) = other_columns(o.class.0).ok_or_else(|| Error::unsupported("GRANT on this kind of object"))?;
-                let (_, row) = self.find_one(&self.snapshot(), o.class.0, index, &[oid_datum(o.oid)])?.ok_or_else(gone)?;
+                let (kind, index, name, owner, acl, noun) = other_columns(o.class.0)
+                    .ok_or_else(|| Error::unsupported("GRANT on this kind of object"))?;
+                let (_, row) = self
+                    .find_one(&self.snapshot(), o.class.0, index, &[oid_datum(o.oid)])?
+                    .ok_or_else(gone)?;
                 Ok(Target { kind, owner: row.oid(owner), acl: row.acl(acl), noun, name: row.string(name) })
             }
         }
     }
 
     fn store_acl(&self, o: ObjectAddress, t: &Target, items: &[AclItem]) -> Result<()> {
-        let value = if items.is_empty() && t.kind == AclObject::Column { Datum::Null } else { arrays::acl_array(items) };
+        let value = if items.is_empty() && t.kind == AclObject::Column {
+            Datum::Null
+        } else {
+            arrays::acl_array(items)
+        };
         match o.class.0 {
             pg_class::TABLE if o.sub != 0 => {
                 self.touch([Touched::Relation(o.oid)]);
@@ -215,11 +249,20 @@ impl CatalogWriter {
 /// For catalogs without a cached definition: kind, index by OID, columns of name, owner and list, noun.
 fn other_columns(class: u32) -> Option<(AclObject, u32, usize, usize, usize, &'static str)> {
     Some(match class {
-        pg_type::TABLE => (AclObject::Type, 2703, pg_type::TYPNAME, pg_type::TYPOWNER, pg_type::TYPACL, "type"),
-        pg_proc::TABLE => (AclObject::Function, 2690, pg_proc::PRONAME, pg_proc::PROOWNER, pg_proc::PROACL, "function"),
-        pg_language::TABLE => {
-            (AclObject::Language, 2682, pg_language::LANNAME, pg_language::LANOWNER, pg_language::LANACL, "language")
+        pg_type::TABLE => {
+            (AclObject::Type, 2703, pg_type::TYPNAME, pg_type::TYPOWNER, pg_type::TYPACL, "type")
         }
+        pg_proc::TABLE => {
+            (AclObject::Function, 2690, pg_proc::PRONAME, pg_proc::PROOWNER, pg_proc::PROACL, "function")
+        }
+        pg_language::TABLE => (
+            AclObject::Language,
+            2682,
+            pg_language::LANNAME,
+            pg_language::LANOWNER,
+            pg_language::LANACL,
+            "language",
+        ),
         pg_tablespace::TABLE => (
             AclObject::Tablespace,
             2697,

@@ -133,7 +133,9 @@ impl CatalogWriter {
         )?;
         self.index_dependencies(oid, new, &numbers)?;
         if table.indexes.is_empty() {
-            self.change_oid(pg_class::TABLE, 2662, table.oid, |row| row.0[pg_class::RELHASINDEX] = Datum::Bool(true))?;
+            self.change_oid(pg_class::TABLE, 2662, table.oid, |row| {
+                row.0[pg_class::RELHASINDEX] = Datum::Bool(true)
+            })?;
         }
         self.advance();
         match self.index(oid)? {
@@ -185,7 +187,9 @@ impl CatalogWriter {
                 refs.push(ObjectAddress::relation(new.table));
             }
         }
-        refs.extend(new.keys.iter().filter(|k| k.collation.is_valid()).map(|k| ObjectAddress::collation(k.collation)));
+        refs.extend(
+            new.keys.iter().filter(|k| k.collation.is_valid()).map(|k| ObjectAddress::collation(k.collation)),
+        );
         self.add_dependencies(address, refs.into_iter(), new.table, DependencyType::Auto)
     }
 
@@ -219,7 +223,9 @@ impl CatalogWriter {
         self.touch([Touched::Relation(table)]);
         for i in &r.indexes {
             let on = Some(i.oid) == index;
-            self.change_oid(pg_index::TABLE, 2679, i.oid, |row| row.0[pg_index::INDISCLUSTERED] = Datum::Bool(on))?;
+            self.change_oid(pg_index::TABLE, 2679, i.oid, |row| {
+                row.0[pg_index::INDISCLUSTERED] = Datum::Bool(on)
+            })?;
         }
         self.advance();
         Ok(())

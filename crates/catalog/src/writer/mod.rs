@@ -83,18 +83,21 @@ impl CatalogWriter {
     /// Notes that cached objects change. Before the first row is written.
     pub(crate) fn touch(&self, touched: impl IntoIterator<Item = Touched>) {
         let overlay = self.overlay_for_write();
-        overlay.touch(touched);
+        overlay.touch(self.db(), touched);
         // Registered each time: a savepoint's rollback drops the callbacks made inside it. All but one find nothing left to do.
-        let (catalog, db, overlay) = (Arc::downgrade(self.catalog()), self.db(), overlay.clone());
+        let catalog = Arc::downgrade(self.catalog());
         self.txn().on_commit(Box::new(move || {
             if let Some(catalog) = catalog.upgrade() {
-                catalog.committed(db, &overlay);
+                catalog.committed(&overlay);
             }
         }));
     }
     /// Notes that a relation changes, and with it its name's meaning.
     pub(crate) fn touch_relation(&self, oid: Oid, schema: Oid, name: &str) {
-        self.touch([Touched::Relation(oid), Touched::RelationName(NameKey { schema, name: name.to_owned() })]);
+        self.touch([
+            Touched::Relation(oid),
+            Touched::RelationName(NameKey { schema, name: name.to_owned() }),
+        ]);
     }
 
     pub(crate) fn insert(&self, table: u32, row: &Row) -> Result<Tid> {
@@ -107,7 +110,13 @@ impl CatalogWriter {
         self.table(table).delete(self.txn(), tid)
     }
     /// Changes the one row that an index finds; XX000 if there is none. Others' committed changes of other columns are kept.
-    pub(crate) fn change(&self, table: u32, index: u32, key: &[Datum], mut f: impl FnMut(&mut Row)) -> Result<()> {
+    pub(crate) fn change(
+        &self,
+        table: u32,
+        index: u32,
+        key: &[Datum],
+        mut f: impl FnMut(&mut Row),
+    ) -> Result<()> {
         loop {
             let Some((tid, old)) = self.find_one(&self.snapshot(), table, index, key)? else {
                 return Err(Error::internal(format!("cache lookup failed in catalog {table}")));

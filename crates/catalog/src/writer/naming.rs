@@ -84,7 +84,9 @@ impl CatalogWriter {
         schema: Oid,
         taken: &[String],
     ) -> Result<String> {
-        self.first_free(name1, name2, label, |n| Ok(!taken.iter().any(|t| t == n) && !self.constraint_name_used(schema, n)?))
+        self.first_free(name1, name2, label, |n| {
+            Ok(!taken.iter().any(|t| t == n) && !self.constraint_name_used(schema, n)?)
+        })
     }
     /// A free name for an index on these columns ("expr" for expressions).
     pub fn choose_index_name(

@@ -164,7 +164,10 @@ impl CatalogWriter {
             }
             bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
         }
-        let has_type = matches!(kind, RelKind::Table | RelKind::View | RelKind::MaterializedView | RelKind::CompositeType);
+        let has_type = matches!(
+            kind,
+            RelKind::Table | RelKind::View | RelKind::MaterializedView | RelKind::CompositeType
+        );
         if has_type
             && let Some(existing) = self.type_in(schema, name)?
             && !self.move_array_type_away(existing)?
@@ -224,7 +227,13 @@ impl CatalogWriter {
         Ok(oid)
     }
     /// Rows of a type and of the array of it. `independent`: it depends on its schema and has an owner of its own.
-    pub(crate) fn insert_type(&self, info: &TypeInfo, schema: Oid, owner: Oid, independent: bool) -> Result<()> {
+    pub(crate) fn insert_type(
+        &self,
+        info: &TypeInfo,
+        schema: Oid,
+        owner: Oid,
+        independent: bool,
+    ) -> Result<()> {
         self.insert_type_row(&TypeRow::new(info, schema, owner), independent)
     }
     pub(crate) fn insert_type_row(&self, row: &TypeRow<'_>, independent: bool) -> Result<()> {
@@ -260,7 +269,11 @@ impl CatalogWriter {
         class.persistence = persistence_letter(persistence);
         class.natts = 3;
         self.insert(pg_class::TABLE, &class.row())?;
-        self.add_dependency(ObjectAddress::relation(oid), ObjectAddress::relation(table), DependencyType::Internal)?;
+        self.add_dependency(
+            ObjectAddress::relation(oid),
+            ObjectAddress::relation(table),
+            DependencyType::Internal,
+        )?;
         Ok(oid)
     }
 
@@ -288,7 +301,9 @@ impl CatalogWriter {
     /// New, empty storage for a table, index, materialized view or sequence (and its toast table): for TRUNCATE, rewrites and REINDEX.
     /// The old files go when the transaction commits.
     pub fn new_storage(&self, relation: Oid) -> Result<RelId> {
-        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
         self.touch([Touched::Relation(r.oid), Touched::Sequence(r.oid)]);
         if let Some(table) = self.index_table(relation)? {
             self.touch([Touched::Relation(table)]);
@@ -326,7 +341,9 @@ impl CatalogWriter {
     }
     /// Gives a table the storage of another relation's files that the caller has filled (a rewrite): the old files go at commit.
     pub fn set_storage(&self, relation: Oid, storage: RelId) -> Result<()> {
-        let Some(r) = self.relation(relation)? else { bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist") };
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
         self.touch([Touched::Relation(r.oid)]);
         if let Some(old) = r.storage {
             self.catalog().storage().drop_relation(self.txn(), old)?;

@@ -120,7 +120,9 @@ impl CatalogWriter {
         if self.role_oid(name)?.is_some() {
             bail!(DUPLICATE_OBJECT, "role \"{name}\" already exists");
         }
-        let Some(old) = self.role(role)? else { bail!(UNDEFINED_OBJECT, "role with OID {role} does not exist") };
+        let Some(old) = self.role(role)? else {
+            bail!(UNDEFINED_OBJECT, "role with OID {role} does not exist")
+        };
         self.touch_role(role, &old.name);
         self.touch_role(role, name);
         let md5 = old.password.as_deref().is_some_and(|p| p.starts_with("md5") && p.len() == 35);
@@ -135,7 +137,9 @@ impl CatalogWriter {
     }
     /// Drops a role with its memberships and settings. 2BP01 if it owns something or privileges name it.
     pub fn drop_role(&self, role: Oid) -> Result<()> {
-        let Some(old) = self.role(role)? else { bail!(UNDEFINED_OBJECT, "role with OID {role} does not exist") };
+        let Some(old) = self.role(role)? else {
+            bail!(UNDEFINED_OBJECT, "role with OID {role} does not exist")
+        };
         self.check_role_unused(role, &old.name)?;
         self.touch_role(role, &old.name);
         let snap = self.snapshot();
@@ -215,8 +219,11 @@ impl CatalogWriter {
         match existing {
             Some((_, r)) if !admin || r.bool(pg_auth_members::ADMIN_OPTION) => {
                 return Ok(Some(
-                    err!(SUCCESSFUL_COMPLETION, "role \"{member_name}\" is already a member of role \"{role_name}\"")
-                        .severity(Severity::Notice),
+                    err!(
+                        SUCCESSFUL_COMPLETION,
+                        "role \"{member_name}\" is already a member of role \"{role_name}\""
+                    )
+                    .severity(Severity::Notice),
                 ));
             }
             Some((tid, r)) => {
@@ -226,7 +233,8 @@ impl CatalogWriter {
                 self.update(pg_auth_members::TABLE, tid, &r, &new)?;
             }
             None => {
-                let row = Row(vec![oid_datum(role), oid_datum(member), oid_datum(grantor), Datum::Bool(admin)]);
+                let row =
+                    Row(vec![oid_datum(role), oid_datum(member), oid_datum(grantor), Datum::Bool(admin)]);
                 self.insert(pg_auth_members::TABLE, &row)?;
             }
         }
@@ -239,7 +247,8 @@ impl CatalogWriter {
         let Some((tid, r)) = self.find_one(&self.snapshot(), pg_auth_members::TABLE, 2694, &key)? else {
             let (role, member) = (self.role_name(role)?, self.role_name(member)?);
             return Ok(Some(
-                err!(WARNING, "role \"{member}\" is not a member of role \"{role}\"").severity(Severity::Warning),
+                err!(WARNING, "role \"{member}\" is not a member of role \"{role}\"")
+                    .severity(Severity::Warning),
             ));
         };
         self.touch([Touched::Role(member)]);
@@ -254,7 +263,13 @@ impl CatalogWriter {
         Ok(None)
     }
     /// Stores or removes a setting of a role in a database (either may be 0: all). With no name all of them go.
-    pub fn set_role_setting(&self, db: Oid, role: Oid, name: Option<&str>, value: Option<&str>) -> Result<()> {
+    pub fn set_role_setting(
+        &self,
+        db: Oid,
+        role: Oid,
+        name: Option<&str>,
+        value: Option<&str>,
+    ) -> Result<()> {
         let mut settings = self.role_settings(db, role)?;
         match name {
             None => settings.clear(),

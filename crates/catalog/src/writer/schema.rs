@@ -20,7 +20,10 @@ impl CatalogWriter {
         }
         let oid = self.new_oid()?;
         self.touch([Touched::Schema(oid), Touched::SchemaName(name.to_owned())]);
-        self.insert(pg_namespace::TABLE, &Row(vec![oid_datum(oid), Datum::text(name), oid_datum(owner), Datum::Null]))?;
+        self.insert(
+            pg_namespace::TABLE,
+            &Row(vec![oid_datum(oid), Datum::text(name), oid_datum(owner), Datum::Null]),
+        )?;
         self.record_owner(ObjectAddress::schema(oid), owner)?;
         self.advance();
         Ok(oid)
@@ -33,7 +36,9 @@ impl CatalogWriter {
         check_schema_name(name)?;
         // Every relation and type carries its schema's name.
         self.touch([Touched::All]);
-        self.change_oid(pg_namespace::TABLE, 2685, schema, |r| r.0[pg_namespace::NSPNAME] = Datum::text(name))?;
+        self.change_oid(pg_namespace::TABLE, 2685, schema, |r| {
+            r.0[pg_namespace::NSPNAME] = Datum::text(name)
+        })?;
         self.advance();
         Ok(())
     }

@@ -31,7 +31,9 @@ impl CatalogWriter {
     pub fn create_sequence(&self, new: &NewSequence) -> Result<Arc<SequenceDef>> {
         let mut relation = NewRelation::new(&new.name, new.schema, RelKind::Sequence, new.owner);
         relation.persistence = new.persistence;
-        for (name, ty) in [("last_value", SqlType::INT8), ("log_cnt", SqlType::INT8), ("is_called", SqlType::BOOL)] {
+        for (name, ty) in
+            [("last_value", SqlType::INT8), ("log_cnt", SqlType::INT8), ("is_called", SqlType::BOOL)]
+        {
             let mut c = NewColumn::new(name, ty);
             c.not_null = true;
             relation.columns.push(c);
@@ -68,7 +70,12 @@ impl CatalogWriter {
         Ok(())
     }
     /// Ties a sequence to a column (OWNED BY; `internal`: an identity column's), or to none.
-    pub fn set_sequence_owner(&self, sequence: Oid, column: Option<(Oid, i16)>, internal: bool) -> Result<()> {
+    pub fn set_sequence_owner(
+        &self,
+        sequence: Oid,
+        column: Option<(Oid, i16)>,
+        internal: bool,
+    ) -> Result<()> {
         let address = ObjectAddress::relation(sequence);
         self.remove_dependencies(address, Some(DependencyType::Auto))?;
         self.remove_dependencies(address, Some(DependencyType::Internal))?;

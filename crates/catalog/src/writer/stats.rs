@@ -13,7 +13,13 @@ use quarry_types::{Datum, SqlType};
 
 impl CatalogWriter {
     /// Sets a relation's size as the planner sees it. Not if it changes nothing.
-    pub fn update_relation_stats(&self, relation: Oid, pages: u32, tuples: f32, all_visible: u32) -> Result<()> {
+    pub fn update_relation_stats(
+        &self,
+        relation: Oid,
+        pages: u32,
+        tuples: f32,
+        all_visible: u32,
+    ) -> Result<()> {
         self.touch([Touched::Relation(relation)]);
         if let Some(table) = self.index_table(relation)? {
             self.touch([Touched::Relation(table)]);
@@ -28,7 +34,14 @@ impl CatalogWriter {
     }
 
     /// Replaces a column's statistics.
-    pub fn set_column_stats(&self, relation: Oid, number: i16, ty: SqlType, collation: Oid, stats: &ColumnStats) -> Result<()> {
+    pub fn set_column_stats(
+        &self,
+        relation: Oid,
+        number: i16,
+        ty: SqlType,
+        collation: Oid,
+        stats: &ColumnStats,
+    ) -> Result<()> {
         self.touch([Touched::Stats(relation)]);
         let base = self.base_type(ty)?;
         let physical = self.type_physical(base.oid)?;
@@ -50,7 +63,12 @@ impl CatalogWriter {
             slots.push((STATS_HISTOGRAM, operator("<"), Datum::Null, values));
         }
         if stats.correlation.is_finite() && stats.distinct != 0.0 {
-            slots.push((STATS_CORRELATION, operator("<"), arrays::float4_array(&[stats.correlation]), Datum::Null));
+            slots.push((
+                STATS_CORRELATION,
+                operator("<"),
+                arrays::float4_array(&[stats.correlation]),
+                Datum::Null,
+            ));
         }
         let mut row = vec![
             oid_datum(relation),

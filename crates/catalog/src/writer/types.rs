@@ -71,7 +71,13 @@ impl CatalogWriter {
         }
     }
     /// Adds a label: at the end, or before or after `neighbour`. False if it is there already and `if_not_exists`.
-    pub fn add_enum_value(&self, ty: Oid, label: &str, neighbour: Option<(&str, bool)>, if_not_exists: bool) -> Result<bool> {
+    pub fn add_enum_value(
+        &self,
+        ty: Oid,
+        label: &str,
+        neighbour: Option<(&str, bool)>,
+        if_not_exists: bool,
+    ) -> Result<bool> {
         check_label(label)?;
         let (name, schema, labels) = self.enum_labels(ty)?;
         if labels.iter().any(|l| l.2 == label) {
@@ -125,7 +131,11 @@ impl CatalogWriter {
         self.check_type_name_free(new.schema, &new.name)?;
         let base_info = self.type_ref(new.base.oid)?;
         if base_info.kind == 'p' {
-            bail!(DATATYPE_MISMATCH, "\"{}\" is not a valid base type for a domain", self.type_name(new.base.oid)?);
+            bail!(
+                DATATYPE_MISMATCH,
+                "\"{}\" is not a valid base type for a domain",
+                self.type_name(new.base.oid)?
+            );
         }
         let (oid, array) = (self.new_oid()?, self.new_oid()?);
         let info = user_domain(oid, new.name.clone(), array, new.base, &base_info);
@@ -150,7 +160,14 @@ impl CatalogWriter {
         self.advance();
         Ok(oid)
     }
-    fn insert_domain_check(&self, domain: Oid, schema: Oid, name: &str, check: &StoredExpr, validated: bool) -> Result<()> {
+    fn insert_domain_check(
+        &self,
+        domain: Oid,
+        schema: Oid,
+        name: &str,
+        check: &StoredExpr,
+        validated: bool,
+    ) -> Result<()> {
         let oid = self.new_oid()?;
         self.insert(
             pg_constraint::TABLE,
@@ -189,10 +206,19 @@ impl CatalogWriter {
     /// OID of a domain's check by name.
     pub fn domain_constraint(&self, domain: Oid, name: &str) -> Result<Option<Oid>> {
         let rows = self.find(&self.snapshot(), pg_constraint::TABLE, 2666, &[oid_datum(domain)])?;
-        Ok(rows.iter().find(|(_, r)| r.str(pg_constraint::CONNAME) == name).map(|(_, r)| r.oid(pg_constraint::OID)))
+        Ok(rows
+            .iter()
+            .find(|(_, r)| r.str(pg_constraint::CONNAME) == name)
+            .map(|(_, r)| r.oid(pg_constraint::OID)))
     }
     /// Adds a check to a domain; 42710 if the name is taken.
-    pub fn add_domain_check(&self, domain: Oid, name: &str, check: &StoredExpr, validated: bool) -> Result<()> {
+    pub fn add_domain_check(
+        &self,
+        domain: Oid,
+        name: &str,
+        check: &StoredExpr,
+        validated: bool,
+    ) -> Result<()> {
         let (domain_name, schema) = self.domain_parts(domain)?;
         if self.domain_constraint(domain, name)?.is_some() {
             bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for domain \"{domain_name}\" already exists");
@@ -202,7 +228,13 @@ impl CatalogWriter {
         Ok(())
     }
     /// Renames or validates a domain's check.
-    pub fn alter_domain_check(&self, domain: Oid, constraint: Oid, name: Option<&str>, validated: bool) -> Result<()> {
+    pub fn alter_domain_check(
+        &self,
+        domain: Oid,
+        constraint: Oid,
+        name: Option<&str>,
+        validated: bool,
+    ) -> Result<()> {
         self.domain_parts(domain)?;
         self.change_oid(pg_constraint::TABLE, 2667, constraint, |r| {
             if let Some(n) = name {
@@ -225,7 +257,12 @@ impl CatalogWriter {
             r.0[pg_type::TYPDEFAULT] = opt_text(text);
         })?;
         if let Some(d) = default {
-            self.add_dependencies(ObjectAddress::ty(domain), d.refs_of(Oid::INVALID), Oid::INVALID, DependencyType::Normal)?;
+            self.add_dependencies(
+                ObjectAddress::ty(domain),
+                d.refs_of(Oid::INVALID),
+                Oid::INVALID,
+                DependencyType::Normal,
+            )?;
         }
         self.advance();
         Ok(())
@@ -240,7 +277,9 @@ impl CatalogWriter {
 
     /// Renames a type, with the array of it and, for composite types, the relation behind it.
     pub fn rename_type(&self, ty: Oid, name: &str) -> Result<()> {
-        let Some(def) = self.type_def(ty)? else { bail!(UNDEFINED_OBJECT, "type with OID {ty} does not exist") };
+        let Some(def) = self.type_def(ty)? else {
+            bail!(UNDEFINED_OBJECT, "type with OID {ty} does not exist")
+        };
         self.check_type_name_free(def.schema, name)?;
         if let TypeKind::Composite { relation } = def.kind {
             self.touch([crate::cache::Touched::Relation(relation)]);
@@ -262,7 +301,9 @@ impl CatalogWriter {
             let array_name = self.free_array_name(def.schema, name)?;
             self.touch_type(array.oid, def.schema, &array.name);
             self.touch_type(array.oid, def.schema, &array_name);
-            self.change_oid(pg_type::TABLE, 2703, array.oid, |r| r.0[pg_type::TYPNAME] = Datum::text(&array_name))?;
+            self.change_oid(pg_type::TABLE, 2703, array.oid, |r| {
+                r.0[pg_type::TYPNAME] = Datum::text(&array_name)
+            })?;
         }
         Ok(())
     }
@@ -277,7 +318,11 @@ impl CatalogWriter {
             self.change_oid(pg_type::TABLE, 2703, d.oid, |r| r.0[pg_type::TYPNAMESPACE] = oid_datum(schema))?;
         }
         if independent {
-            self.change_dependency(ObjectAddress::ty(ty), ObjectAddress::schema(def.schema), ObjectAddress::schema(schema))?;
+            self.change_dependency(
+                ObjectAddress::ty(ty),
+                ObjectAddress::schema(def.schema),
+                ObjectAddress::schema(schema),
+            )?;
         }
         Ok(())
     }
@@ -285,7 +330,9 @@ impl CatalogWriter {
 
 fn check_label(label: &str) -> Result<()> {
     if label.len() > 63 {
-        return Err(err!(INVALID_NAME, "invalid enum label \"{label}\"").detail("Labels must be 63 bytes or less."));
+        return Err(
+            err!(INVALID_NAME, "invalid enum label \"{label}\"").detail("Labels must be 63 bytes or less.")
+        );
     }
     Ok(())
 }

@@ -10,8 +10,16 @@ use quarry_types::Datum;
 impl CatalogWriter {
     /// Replaces a view's query. Its columns stay as they are; `columns` may add some at the end. 42P16 as PostgreSQL words it if one
     /// would be dropped, renamed or change its type.
-    pub fn set_view(&self, view: Oid, query: &StoredExpr, columns: &[NewColumn], options: &[(String, String)]) -> Result<()> {
-        let Some(r) = self.relation(view)? else { bail!(UNDEFINED_TABLE, "relation with OID {view} does not exist") };
+    pub fn set_view(
+        &self,
+        view: Oid,
+        query: &StoredExpr,
+        columns: &[NewColumn],
+        options: &[(String, String)],
+    ) -> Result<()> {
+        let Some(r) = self.relation(view)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {view} does not exist")
+        };
         if columns.len() < r.columns.len() {
             bail!(INVALID_TABLE_DEFINITION, "cannot drop columns from view");
         }
@@ -44,7 +52,8 @@ impl CatalogWriter {
             row.0[pg_class::RELNATTS] = Datum::I16(columns.len() as i16);
             row.0[pg_class::RELOPTIONS] = crate::rows::options_datum(options);
         })?;
-        let rules = self.find(&self.snapshot(), pg_rewrite::TABLE, 2693, &[oid_datum(view), Datum::text("_RETURN")])?;
+        let rules =
+            self.find(&self.snapshot(), pg_rewrite::TABLE, 2693, &[oid_datum(view), Datum::text("_RETURN")])?;
         for (tid, row) in rules {
             let rule = ObjectAddress::rule(row.oid(pg_rewrite::OID));
             let mut new = row.clone();
@@ -59,7 +68,9 @@ impl CatalogWriter {
     /// Whether a materialized view has been filled.
     pub fn set_populated(&self, relation: Oid, populated: bool) -> Result<()> {
         self.touch([crate::cache::Touched::Relation(relation)]);
-        self.change_oid(pg_class::TABLE, 2662, relation, |row| row.0[pg_class::RELISPOPULATED] = Datum::Bool(populated))?;
+        self.change_oid(pg_class::TABLE, 2662, relation, |row| {
+            row.0[pg_class::RELISPOPULATED] = Datum::Bool(populated)
+        })?;
         self.advance();
         Ok(())
     }
