@@ -3,6 +3,7 @@
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::spill::BatchStore;
 use hashbrown::HashMap;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalPlan};
@@ -37,17 +38,18 @@ impl Operator for Append {
     }
 }
 
-/// Keeps its input's rows. The input is not correlated: a rescan reads what was kept.
+/// Keeps its input's rows: a rescan reads what was kept, unless the input depends on enclosing rows.
 pub struct Materialize {
     input: BoxOperator,
-    rows: Vec<Batch>,
+    depends: bool,
+    rows: BatchStore,
     complete: bool,
     at: usize,
 }
 
 impl Materialize {
-    pub fn new(input: BoxOperator) -> Materialize {
-        Materialize { input, rows: Vec::new(), complete: false, at: 0 }
+    pub fn new(input: BoxOperator, depends: bool) -> Materialize {
+        Materialize { input, depends, rows: BatchStore::default(), complete: false, at: 0 }
     }
 }
 
@@ -55,16 +57,21 @@ impl Operator for Materialize {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         if self.at == self.rows.len() && !self.complete {
             match pull(&mut self.input, cx)? {
-                Some(b) => self.rows.push(dense(b)),
+                Some(b) => self.rows.push(cx.env, dense(b))?,
                 None => self.complete = true,
             }
         }
-        let out = self.rows.get(self.at).cloned();
+        let out = self.rows.get(self.at)?;
         self.at += usize::from(out.is_some());
         Ok(out)
     }
-    fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
+    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.at = 0;
+        if self.depends {
+            self.rows.clear();
+            self.complete = false;
+            return self.input.rescan(cx);
+        }
         Ok(())
     }
 }

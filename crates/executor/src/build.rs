@@ -6,7 +6,7 @@ use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
 use crate::scan::{bitmap, cte, function, index, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
-use crate::{aggregate, append, index_entry, join, limit, modify, recursive, setop, sort, window};
+use crate::{aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window};
 use quarry_common::{Error, Result};
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
@@ -175,12 +175,15 @@ impl<'a> Builder<'a> {
                 join::nest_loop::build(self, *kind, outer, inner, on, params)?
             }
             PhysicalNode::HashJoin { kind, outer, inner, keys, on, .. } => {
-                join::hash::build(self, *kind, outer, inner, keys, on)?
+                join::hash::build(self, plan.id, *kind, outer, inner, keys, on)?
             }
             PhysicalNode::MergeJoin { kind, outer, inner, keys, order, on, .. } => {
                 join::merge::build(self, *kind, outer, inner, keys, order, on)?
             }
-            PhysicalNode::Materialize { input } => Box::new(append::Materialize::new(self.plan(input)?)),
+            PhysicalNode::Materialize { input } => {
+                let depends = correlation::reads_outside(input);
+                Box::new(append::Materialize::new(self.plan(input)?, depends))
+            }
             PhysicalNode::Memoize { input, keys } => append::memoize(self, input, keys)?,
             PhysicalNode::Sort { input, keys, bound, presorted } => {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?

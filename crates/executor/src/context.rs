@@ -2,12 +2,13 @@
 
 use crate::ExecEnv;
 use crate::scan::cte::CteState;
+use crate::spill::BatchStore;
 use crate::stats::NodeStats;
 use crate::subplan::SubplanState;
 use quarry_common::Result;
 use quarry_functions::EvalContext;
 use quarry_plan::{ColumnId, CteId};
-use quarry_types::{BATCH_ROWS, Batch, Datum, IoContext};
+use quarry_types::{BATCH_ROWS, Datum, IoContext};
 
 /// Mutable state shared by operators and expressions.
 #[derive(Default)]
@@ -19,7 +20,7 @@ pub struct Runtime {
     /// Common table expressions.
     pub ctes: Vec<CteState>,
     /// Rows of the round before, for each recursive union under way.
-    pub work_tables: Vec<(CteId, Vec<Batch>)>,
+    pub work_tables: Vec<(CteId, BatchStore)>,
     /// Checks that wait for the end of the statement.
     pub statement: crate::modify::StatementState,
     /// By plan node id; empty unless instrumented.

@@ -4,6 +4,7 @@ use crate::build::{Builder, types_of};
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull, select};
 use crate::setop::DistinctRows;
+use crate::spill::BatchStore;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, CteId, PhysicalPlan};
 use quarry_types::Batch;
@@ -14,10 +15,10 @@ pub struct RecursiveUnion {
     step: BoxOperator,
     seen: Option<DistinctRows>,
     /// Rows of the round under way.
-    round: Vec<Batch>,
+    round: BatchStore,
     in_base: bool,
     /// Whether the step has been started for the current work table.
-    work: Vec<Batch>,
+    work: BatchStore,
     step_used: bool,
     done: bool,
 }
@@ -41,9 +42,9 @@ pub fn build(
         base,
         step,
         seen: distinct.then(|| DistinctRows::new(&physicals, infos)),
-        round: Vec::new(),
+        round: BatchStore::default(),
         in_base: true,
-        work: Vec::new(),
+        work: BatchStore::default(),
         step_used: false,
         done: false,
     }))
@@ -80,7 +81,7 @@ impl Operator for RecursiveUnion {
             }
             cx.check_cancelled()?;
             if let Some(b) = self.pull(cx)? {
-                self.round.push(b.clone());
+                self.round.push(cx.env, b.clone())?;
                 return Ok(Some(b));
             }
             self.in_base = false;

@@ -8,6 +8,7 @@ use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoas
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, Vector};
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,5 +112,113 @@ impl RowFile {
             set.len += 1;
         }
         Ok(if set.is_empty() { None } else { Some(set.take()) })
+    }
+}
+
+/// Batches kept for reading by number: in memory up to a limit, further ones in a file.
+#[derive(Default)]
+pub struct BatchStore {
+    memory: Vec<Batch>,
+    bytes: usize,
+    file: Option<StoreFile>,
+}
+
+struct StoreFile {
+    path: PathBuf,
+    file: File,
+    end: u64,
+    /// Offset, length and rows of each batch.
+    places: Vec<(u64, usize, usize)>,
+    layout: RowLayout,
+    physicals: Vec<PhysicalType>,
+}
+
+impl Drop for StoreFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl BatchStore {
+    pub fn len(&self) -> usize {
+        self.memory.len() + self.file.as_ref().map_or(0, |f| f.places.len())
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    pub fn clear(&mut self) {
+        *self = BatchStore::default();
+    }
+    /// Appends a batch all of whose rows count.
+    pub fn push(&mut self, env: &ExecEnv, batch: Batch) -> Result<()> {
+        if self.file.is_none() {
+            self.bytes += batch.columns.iter().map(|c| c.memory_bytes()).sum::<usize>() + 64;
+            self.memory.push(batch);
+            if self.bytes > env.work_mem_bytes {
+                self.file = Some(StoreFile::create(env, &self.memory[0])?);
+            }
+            return Ok(());
+        }
+        match &mut self.file {
+            Some(f) => f.push(&batch),
+            None => Ok(()),
+        }
+    }
+    /// Batch `i`, if there are so many.
+    pub fn get(&self, i: usize) -> Result<Option<Batch>> {
+        if let Some(b) = self.memory.get(i) {
+            return Ok(Some(b.clone()));
+        }
+        match &self.file {
+            Some(f) => f.get(i - self.memory.len()),
+            None => Ok(None),
+        }
+    }
+}
+
+impl StoreFile {
+    fn create(env: &ExecEnv, like: &Batch) -> Result<StoreFile> {
+        std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
+        let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
+        let path = env.temp_dir.join(format!("batches.{}.{n}", std::process::id()));
+        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).map_err(Error::from)?;
+        let physicals: Vec<PhysicalType> = like.columns.iter().map(|c| c.physical()).collect();
+        Ok(StoreFile { path, file, end: 0, places: Vec::new(), layout: layout_of(&physicals), physicals })
+    }
+    fn push(&mut self, batch: &Batch) -> Result<()> {
+        let mut bytes = Vec::new();
+        let mut builder = RowBuilder::new();
+        for r in batch.rows().iter() {
+            let body = encode_vectors(batch.columns.iter().map(|c| &**c), r, &self.layout, &mut builder);
+            bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(body);
+        }
+        self.file.write_all_at(&bytes, self.end).map_err(Error::from)?;
+        self.places.push((self.end, bytes.len(), batch.row_count()));
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+    fn get(&self, i: usize) -> Result<Option<Batch>> {
+        let Some((at, len, rows)) = self.places.get(i) else { return Ok(None) };
+        let mut bytes = vec![0; *len];
+        self.file.read_exact_at(&mut bytes, *at).map_err(Error::from)?;
+        let mut set = RowSet::new(&self.physicals);
+        let mut rest = bytes.as_slice();
+        for _ in 0..*rows {
+            let Some((head, tail)) = rest.split_first_chunk::<4>() else {
+                return Err(Error::corrupted("a temporary file ends within a row"));
+            };
+            let n = u32::from_le_bytes(*head) as usize;
+            if tail.len() < n {
+                return Err(Error::corrupted("a temporary file ends within a row"));
+            }
+            let row = RowRef::new(&self.layout, &tail[..n]);
+            for (i, c) in set.columns.iter_mut().enumerate() {
+                decode_column_into(&row, i, c, &mut no_detoast)?;
+            }
+            set.len += 1;
+            rest = &tail[n..];
+        }
+        Ok(Some(set.take()))
     }
 }

@@ -38,6 +38,7 @@ pub struct Aggregate {
     input: BoxOperator,
     input_physicals: Vec<PhysicalType>,
     sorted: bool,
+    hashed: bool,
     group: Vec<Program>,
     group_types: Vec<TypeRef>,
     /// Which group columns each set has.
@@ -82,6 +83,7 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
         input_physicals: b.output_physicals(input)?,
         input: b.plan(input)?,
         sorted: spec.strategy == AggregateStrategy::Sorted && sets.len() == 1 && n > 0,
+        hashed: spec.strategy == AggregateStrategy::Hashed,
         group,
         group_types,
         sets,
@@ -281,8 +283,12 @@ impl Operator for Aggregate {
                             self.phase = Phase::Done;
                             continue;
                         }
-                        if let Some(s) = cx.rt.stats.get_mut(self.node) {
-                            crate::stats::set(s, "Memory Usage", format!("{}kB", memory.div_ceil(1024)));
+                        let batches = 1 + self.spill.as_ref().map_or(0, Vec::len);
+                        if let Some(s) = cx.rt.stats.get_mut(self.node)
+                            && self.hashed
+                        {
+                            let line = format!("{batches}  Memory Usage: {}kB", memory.div_ceil(1024));
+                            crate::stats::set(s, "Batches", line);
                         }
                         self.emit_all(cx)?;
                         self.phase = Phase::Parts;

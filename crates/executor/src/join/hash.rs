@@ -35,6 +35,9 @@ pub struct HashJoin {
     /// Inner rows given by the final pass of right and full joins.
     tail: Option<usize>,
     done: bool,
+    /// Whether the inner side's rows may differ from one rescan to the next.
+    inner_depends: bool,
+    node: usize,
 }
 
 /// The inner side.
@@ -64,6 +67,7 @@ struct Probe {
 
 pub fn build(
     b: &mut Builder<'_>,
+    node: usize,
     kind: JoinKind,
     outer: &PhysicalPlan,
     inner: &PhysicalPlan,
@@ -89,6 +93,8 @@ pub fn build(
         probe: None,
         tail: None,
         done: false,
+        inner_depends: crate::correlation::reads_outside(inner),
+        node,
     }))
 }
 
@@ -135,6 +141,13 @@ impl HashJoin {
         matches!(self.kind, JoinKind::Right | JoinKind::Full)
     }
 
+    fn note(&self, cx: &mut Cx<'_>, buckets: usize, batches: usize, memory: usize) {
+        if let Some(s) = cx.rt.stats.get_mut(self.node) {
+            let line = format!("{buckets}  Batches: {batches}  Memory Usage: {}kB", memory.div_ceil(1024));
+            crate::stats::set(s, "Buckets", line);
+        }
+    }
+
     fn make_table(&self, cx: &mut Cx<'_>, rows: Batch) -> Result<Table> {
         let keys = self.inner_keys.iter().map(|k| k.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
         Ok(Table::new(rows.columns, keys, rows.len, &self.types, self.marks()))
@@ -159,10 +172,14 @@ impl HashJoin {
             }
         }
         let Some(mut inner) = files else {
+            let memory = set.memory_bytes() + set.len * 20;
             let rows = set.take();
-            self.table = Some(self.make_table(cx, rows)?);
+            let table = self.make_table(cx, rows)?;
+            self.note(cx, table.mask + 1, 1, memory);
+            self.table = Some(table);
             return Ok(());
         };
+        self.note(cx, 0, PARTITIONS, cx.env.hash_mem_bytes);
         let mut outer = create_files(cx, &self.outer_physicals)?;
         while let Some(b) = pull(&mut self.outer, cx)? {
             cx.check_cancelled()?;
@@ -368,19 +385,30 @@ impl Operator for HashJoin {
             }
             if !self.next_partition(cx)? {
                 self.done = true;
-                self.table = None;
+                if self.file.is_some() {
+                    self.table = None;
+                }
                 return Ok(None);
             }
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        self.table = None;
+        let keep = !self.inner_depends && self.file.is_none();
+        if let Some(t) = self.table.as_mut().filter(|_| keep) {
+            if let Some(m) = &mut t.matched {
+                m.fill(false);
+            }
+        } else {
+            if self.table.is_some() || self.done {
+                self.inner.rescan(cx)?;
+            }
+            self.table = None;
+        }
         self.parts.clear();
         self.file = None;
         self.probe = None;
         self.tail = None;
         self.done = false;
-        self.outer.rescan(cx)?;
-        self.inner.rescan(cx)
+        self.outer.rescan(cx)
     }
 }

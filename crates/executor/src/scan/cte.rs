@@ -5,19 +5,20 @@ use crate::operator::{BoxOperator, Operator, dense, pull};
 use quarry_common::{Error, Result};
 use quarry_plan::CteId;
 use quarry_types::Batch;
+use crate::spill::BatchStore;
 
 /// A common table expression: its plan and the rows it has given so far.
 pub struct CteState {
     pub id: CteId,
     /// Absent while it runs.
     pub op: Option<BoxOperator>,
-    pub rows: Vec<Batch>,
+    pub rows: BatchStore,
     pub done: bool,
 }
 
 impl CteState {
     pub fn new(id: CteId, op: BoxOperator) -> CteState {
-        CteState { id, op: Some(op), rows: Vec::new(), done: false }
+        CteState { id, op: Some(op), rows: BatchStore::default(), done: false }
     }
 }
 
@@ -33,7 +34,7 @@ pub fn advance(cx: &mut Cx<'_>, index: usize) -> Result<bool> {
     let state = &mut cx.rt.ctes[index];
     state.op = Some(op);
     match batch? {
-        Some(b) => state.rows.push(dense(b)),
+        Some(b) => state.rows.push(cx.env, dense(b))?,
         None => state.done = true,
     }
     Ok(!state.done)
@@ -69,7 +70,8 @@ impl Operator for CteScan {
             }
         }
         self.at += 1;
-        Ok(Some(pick(&cx.rt.ctes[index].rows[self.at - 1], &self.slots)))
+        let batch = cx.rt.ctes[index].rows.get(self.at - 1)?;
+        Ok(batch.map(|b| pick(&b, &self.slots)))
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.at = 0;
@@ -96,7 +98,7 @@ impl Operator for WorkTableScan {
             return Ok(None);
         };
         self.at += 1;
-        Ok(rows.get(self.at - 1).map(|b| pick(b, &self.slots)))
+        Ok(rows.get(self.at - 1)?.map(|b| pick(&b, &self.slots)))
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.at = 0;

@@ -1,0 +1,102 @@
+//! Whether a plan's rows depend on enclosing rows: what does not is computed once, however often it is rescanned.
+
+use quarry_plan::expr::FrameBound;
+use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
+
+/// Whether the plan reads columns that it does not make, or the work table of a recursion around it.
+pub fn reads_outside(plan: &PhysicalPlan) -> bool {
+    let (mut made, mut used, mut volatile) = (vec![], vec![], false);
+    collect(plan, &mut made, &mut used, &mut volatile);
+    made.sort_unstable();
+    volatile || used.iter().any(|id| made.binary_search(id).is_err())
+}
+
+fn collect(plan: &PhysicalPlan, made: &mut Vec<ColumnId>, used: &mut Vec<ColumnId>, changes: &mut bool) {
+    made.extend(walk::raw_columns(&plan.node));
+    made.extend(plan.output());
+    let mut see = |e: &Expr| walk::columns_of(e, used);
+    plan.filter.iter().for_each(&mut see);
+    plan.targets.iter().for_each(|(_, e)| see(e));
+    node_exprs(&plan.node, &mut see);
+    match &plan.node {
+        PhysicalNode::WorkTableScan { .. }
+        | PhysicalNode::LockRows { .. }
+        | PhysicalNode::Insert { .. }
+        | PhysicalNode::Update { .. }
+        | PhysicalNode::Delete { .. } => *changes = true,
+        _ => {}
+    }
+    for input in walk::physical_inputs(plan) {
+        collect(input, made, used, changes);
+    }
+}
+
+fn cond(c: &IndexCond, see: &mut dyn FnMut(&Expr)) {
+    match &c.test {
+        IndexTest::Eq(e) | IndexTest::Lt(e) | IndexTest::Le(e) | IndexTest::Gt(e) | IndexTest::Ge(e) | IndexTest::In(e) => {
+            see(e)
+        }
+        IndexTest::IsNull | IndexTest::IsNotNull => {}
+    }
+}
+
+fn bitmap(b: &BitmapSource, see: &mut dyn FnMut(&Expr)) {
+    match b {
+        BitmapSource::Index { conds, .. } => conds.iter().for_each(|c| cond(c, see)),
+        BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter().for_each(|p| bitmap(p, see)),
+    }
+}
+
+/// The expressions a node holds itself, filter and targets apart.
+fn node_exprs(node: &PhysicalNode, see: &mut dyn FnMut(&Expr)) {
+    match node {
+        PhysicalNode::Result { one_time_filter, .. } => one_time_filter.iter().for_each(see),
+        PhysicalNode::IndexScan { conds, .. } => conds.iter().for_each(|c| cond(c, see)),
+        PhysicalNode::BitmapHeapScan { bitmap: b, .. } => bitmap(b, see),
+        PhysicalNode::TidScan { tids, .. } => tids.iter().for_each(see),
+        PhysicalNode::ValuesScan { rows, .. } => rows.iter().flatten().for_each(see),
+        PhysicalNode::FunctionScan { calls, .. } => calls.iter().flat_map(|(c, _)| &c.args).for_each(see),
+        PhysicalNode::NestLoop { on, .. } => on.iter().for_each(see),
+        PhysicalNode::HashJoin { keys, on, .. } | PhysicalNode::MergeJoin { keys, on, .. } => {
+            for (a, b) in keys {
+                see(a);
+                see(b);
+            }
+            on.iter().for_each(see);
+        }
+        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => keys.iter().for_each(|k| see(&k.expr)),
+        PhysicalNode::Aggregate { group, aggregates, .. } => {
+            group.iter().for_each(|(_, e)| see(e));
+            aggregates.iter().flat_map(|(_, a)| walk::aggregate_exprs(a)).for_each(see);
+        }
+        PhysicalNode::WindowAgg { spec, calls, .. } => {
+            spec.partition_by.iter().chain(spec.order_by.iter().map(|k| &k.expr)).for_each(&mut *see);
+            for bound in [&spec.frame.start, &spec.frame.end] {
+                if let FrameBound::Preceding(e) | FrameBound::Following(e) = bound {
+                    see(e);
+                }
+            }
+            calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter)).for_each(see);
+        }
+        PhysicalNode::ProjectSet { calls, .. } => calls.iter().flat_map(|(_, c)| &c.args).for_each(see),
+        PhysicalNode::Limit { limit, offset, ties, .. } => {
+            limit.iter().chain(offset).for_each(&mut *see);
+            ties.iter().flatten().for_each(|k| see(&k.expr));
+        }
+        PhysicalNode::Memoize { .. }
+        | PhysicalNode::SeqScan { .. }
+        | PhysicalNode::CteScan { .. }
+        | PhysicalNode::WorkTableScan { .. }
+        | PhysicalNode::SubqueryScan { .. }
+        | PhysicalNode::Materialize { .. }
+        | PhysicalNode::Unique { .. }
+        | PhysicalNode::SetOp { .. }
+        | PhysicalNode::Append { .. }
+        | PhysicalNode::RecursiveUnion { .. }
+        | PhysicalNode::LockRows { .. }
+        | PhysicalNode::Insert { .. }
+        | PhysicalNode::Update { .. }
+        | PhysicalNode::Delete { .. } => {}
+    }
+}
