@@ -20,6 +20,8 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::compare::numeric::FUNCTIONS,
     scalar::compare::text::FUNCTIONS,
     scalar::concat::FUNCTIONS,
+    scalar::datetime::FUNCTIONS,
+    scalar::format::FUNCTIONS,
     scalar::hash::FUNCTIONS,
     scalar::like::FUNCTIONS,
     scalar::math::bucket::FUNCTIONS,
@@ -28,6 +30,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::regexp::FUNCTIONS,
     scalar::session::FUNCTIONS,
     scalar::string::FUNCTIONS,
+    scalar::string_array::FUNCTIONS,
     scalar::type_io::FUNCTIONS,
     cast::datetime::FUNCTIONS,
     cast::json::FUNCTIONS,
@@ -49,6 +52,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     window::rank::FUNCTIONS,
     window::value::FUNCTIONS,
     table::series::FUNCTIONS,
+    table::string::FUNCTIONS,
     table::unnest::FUNCTIONS,
 ];
 const OPERATOR_LISTS: &[&[OperatorDef]] =

@@ -1,4 +1,6 @@
 //! Set-returning functions, by family.
 
+pub mod collected;
 pub mod series;
+pub mod string;
 pub mod unnest;
