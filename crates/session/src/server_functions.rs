@@ -1,0 +1,203 @@
+//! SQL functions that ask or change the server's state: signals to other sessions, sleeping, advisory locks, log positions.
+
+use crate::context::SessionContext;
+use quarry_catalog::CatalogReader;
+use quarry_common::{Error, Oid, Result, Severity, err};
+use quarry_storage::lock::LockTag;
+use quarry_storage::{LockMode, WaitPolicy};
+use quarry_types::array;
+use quarry_types::{Datum, PhysicalType, oids};
+use std::time::{Duration, Instant};
+
+/// Longest sleep between two looks at the cancel flag.
+const SLEEP_STEP: Duration = Duration::from_millis(10);
+/// `pg_signal_backend`.
+const SIGNAL_BACKEND_ROLE: Oid = Oid(4200);
+
+/// Calls the function `name`.
+pub fn call(cx: &SessionContext, reader: &CatalogReader, name: &'static str, args: &[Datum]) -> Result<Datum> {
+    let storage = cx.instance.storage();
+    let lsn = |l: quarry_common::Lsn| Datum::I64(l.0 as i64);
+    Ok(match name {
+        "current_query" => Datum::text(&cx.signals.activity.lock().query.clone()),
+        "pg_sleep" => {
+            sleep(cx, args[0].as_f64())?;
+            quarry_types::pseudo::void()
+        }
+        "pg_cancel_backend" => Datum::Bool(signal(cx, reader, args[0].as_i32(), false)?),
+        "pg_terminate_backend" => {
+            let pid = args[0].as_i32();
+            let sent = signal(cx, reader, pid, true)?;
+            Datum::Bool(sent && wait_for_end(cx, pid, args.get(1).map_or(0, Datum::as_i64))?)
+        }
+        "pg_reload_conf" => {
+            require_superuser(cx, "pg_reload_conf")?;
+            return Err(Error::unsupported("pg_reload_conf"));
+        }
+        "pg_client_encoding" => Datum::text(cx.settings().text("client_encoding")),
+        "pg_postmaster_start_time" | "pg_conf_load_time" => Datum::I64(cx.instance.started_at()),
+        "pg_is_in_recovery" | "pg_jit_available" => Datum::Bool(false),
+        "pg_current_wal_lsn" | "pg_current_wal_insert_lsn" => lsn(storage.wal().inserted()),
+        "pg_current_wal_flush_lsn" => lsn(storage.wal().flushed()),
+        "pg_last_wal_receive_lsn" | "pg_last_wal_replay_lsn" | "pg_last_xact_replay_timestamp" => Datum::Null,
+        "pg_is_wal_replay_paused" | "pg_wal_replay_pause" | "pg_wal_replay_resume" | "pg_promote" => {
+            return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "recovery is not in progress")
+                .hint("Recovery control functions can only be executed during recovery."));
+        }
+        "pg_trigger_depth" => Datum::I32(0),
+        "pg_notification_queue_usage" => Datum::F64(0.0),
+        "inet_client_addr" | "inet_client_port" => client_address(cx, name)?,
+        "pg_blocking_pids" => blocking_pids(cx, args[0].as_i32())?,
+        "pg_safe_snapshot_blocking_pids" => array::empty(oids::INT4, PhysicalType::I32),
+        // Counters are read live, so there is nothing to forget or to flush.
+        "pg_stat_clear_snapshot" | "pg_stat_force_next_flush" => quarry_types::pseudo::void(),
+        _ if name.contains("advisory") => return advisory(cx, reader, name, args),
+        _ => return Err(Error::unsupported(format_args!("function {name}"))),
+    })
+}
+
+fn require_superuser(cx: &SessionContext, name: &str) -> Result<()> {
+    if cx.is_superuser() { Ok(()) } else { Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for function {name}")) }
+}
+
+fn check_cancelled(cx: &SessionContext) -> Result<()> {
+    quarry_functions::SessionEnv::check_cancelled(cx)
+}
+
+/// Sleeps, in steps short enough for a cancel to be prompt.
+fn sleep(cx: &SessionContext, seconds: f64) -> Result<()> {
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Ok(());
+    }
+    let end = Duration::try_from_secs_f64(seconds).ok().and_then(|d| Instant::now().checked_add(d));
+    quarry_common::wait::blocking(|| {
+        loop {
+            check_cancelled(cx)?;
+            let left = match end {
+                Some(end) => end.saturating_duration_since(Instant::now()),
+                None => SLEEP_STEP,
+            };
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(SLEEP_STEP));
+        }
+    })
+}
+
+/// Cancels or terminates a session; false, with a warning, if there is none.
+fn signal(cx: &SessionContext, reader: &CatalogReader, pid: i32, terminate: bool) -> Result<bool> {
+    let Some(target) = cx.instance.sessions().get(pid) else {
+        let e = err!(WARNING, "PID {pid} is not a PostgreSQL server process");
+        quarry_functions::SessionEnv::notice(cx, Severity::Warning, e);
+        return Ok(false);
+    };
+    let owner = target.activity.lock().user;
+    let me = reader.session().user;
+    let verb = if terminate { "terminate" } else { "cancel" };
+    if reader.is_superuser(owner)? && !reader.is_superuser(me)? {
+        let what = if terminate { "a superuser process" } else { "superuser query" };
+        return Err(err!(INSUFFICIENT_PRIVILEGE, "must be a superuser to {verb} {what}"));
+    }
+    if !reader.has_privileges_of(me, owner)? && !reader.has_privileges_of(me, SIGNAL_BACKEND_ROLE)? {
+        let what = if terminate { "process" } else { "query" };
+        return Err(err!(
+            INSUFFICIENT_PRIVILEGE,
+            "must be a member of the role whose {what} is being {verb}{} or member of pg_signal_backend",
+            if terminate { "d" } else { "ed" }
+        ));
+    }
+    if terminate { target.terminate() } else { target.cancel(crate::signals::CancelReason::UserRequest) }
+    Ok(true)
+}
+
+/// Waits until a terminated session is gone; 0 doesn't wait.
+fn wait_for_end(cx: &SessionContext, pid: i32, timeout_ms: i64) -> Result<bool> {
+    if timeout_ms < 0 {
+        return Err(err!(NUMERIC_VALUE_OUT_OF_RANGE, "\"timeout\" must not be negative"));
+    }
+    if timeout_ms == 0 {
+        return Ok(true);
+    }
+    let end = Instant::now() + Duration::from_millis(timeout_ms as u64);
+    quarry_common::wait::blocking(|| {
+        while Instant::now() < end {
+            if cx.instance.sessions().get(pid).is_none() {
+                return Ok(true);
+            }
+            check_cancelled(cx)?;
+            std::thread::sleep(SLEEP_STEP);
+        }
+        let e = err!(WARNING, "backend with PID {pid} did not terminate within {timeout_ms} milliseconds");
+        quarry_functions::SessionEnv::notice(cx, Severity::Warning, e);
+        Ok(false)
+    })
+}
+
+fn client_address(cx: &SessionContext, name: &str) -> Result<Datum> {
+    let Some(address) = cx.signals.activity.lock().client else { return Ok(Datum::Null) };
+    if name == "inet_client_port" {
+        return Ok(Datum::I32(address.port() as i32));
+    }
+    inet(cx, address.ip())
+}
+
+/// An address as a value of type inet.
+pub(crate) fn inet(cx: &SessionContext, ip: std::net::IpAddr) -> Result<Datum> {
+    let io = cx.io();
+    io.type_ref(oids::INET)?.input(&ip.to_string(), -1, &io)
+}
+
+/// Sessions that hold what `pid` waits for.
+fn blocking_pids(cx: &SessionContext, pid: i32) -> Result<Datum> {
+    let list = cx.instance.storage().locks().list();
+    let mut pids: Vec<i32> = vec![];
+    for wanted in list.iter().filter(|l| l.pid == pid && !l.granted) {
+        for held in list.iter().filter(|l| l.granted && l.owner != wanted.owner && l.tag == wanted.tag) {
+            if held.mode.conflicts_with(wanted.mode) && !pids.contains(&held.pid) {
+                pids.push(held.pid);
+            }
+        }
+    }
+    let values: Vec<Datum> = pids.into_iter().map(Datum::I32).collect();
+    array::from_datums(oids::INT4, PhysicalType::I32, &values)
+}
+
+fn advisory_tag(cx: &SessionContext, args: &[Datum]) -> LockTag {
+    let (key, two_keys) = match args {
+        [Datum::I32(high), Datum::I32(low)] => (((*high as i64) << 32) | (*low as u32 as i64), true),
+        [key, ..] => (key.as_i64(), false),
+        [] => (0, false),
+    };
+    LockTag::Advisory { db: cx.database.0, key, two_keys }
+}
+
+/// The family of `pg_advisory_...` functions.
+fn advisory(cx: &SessionContext, reader: &CatalogReader, name: &str, args: &[Datum]) -> Result<Datum> {
+    let locks = &cx.session_locks;
+    if name == "pg_advisory_unlock_all" {
+        locks.unlock_all();
+        return Ok(quarry_types::pseudo::void());
+    }
+    let tag = advisory_tag(cx, args);
+    let mode = if name.ends_with("_shared") { LockMode::Share } else { LockMode::Exclusive };
+    if name.starts_with("pg_advisory_unlock") {
+        let released = locks.unlock(tag, mode);
+        if !released {
+            let kind = if mode == LockMode::Share { "ShareLock" } else { "ExclusiveLock" };
+            let e = err!(WARNING, "you don't own a lock of type {kind}");
+            quarry_functions::SessionEnv::notice(cx, Severity::Warning, e);
+        }
+        return Ok(Datum::Bool(released));
+    }
+    let tries = name.contains("_try_");
+    let policy = if tries { WaitPolicy::Skip } else { WaitPolicy::Block };
+    let taken = if name.contains("_xact_") {
+        reader.txn().lock(tag, mode, policy)?
+    } else {
+        let timeout = cx.settings().int("lock_timeout");
+        let timeout = (timeout > 0).then(|| Duration::from_millis(timeout as u64));
+        locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), timeout)?
+    };
+    Ok(if tries { Datum::Bool(taken) } else { quarry_types::pseudo::void() })
+}

@@ -1,0 +1,275 @@
+//! Set-returning functions over the server's state: what `pg_stat_activity`, `pg_settings`, `pg_locks` and their kin read.
+
+use crate::context::SessionContext;
+use quarry_catalog::CatalogReader;
+use quarry_common::settings::{self, SettingContext, SettingKind};
+use quarry_common::{Error, Oid, Result};
+use quarry_storage::lock::LockTag;
+use quarry_types::array;
+use quarry_types::datetime::{Interval, TimeZone, zone};
+use quarry_types::{Datum, PhysicalType, oids};
+
+/// `pg_read_all_stats`.
+const READ_ALL_STATS: Oid = Oid(3375);
+
+type Row = Vec<Datum>;
+
+/// The rows of `function`, in the order of its OUT columns.
+pub fn rows(cx: &SessionContext, reader: &CatalogReader, function: &'static str, args: &[Datum]) -> Result<Vec<Row>> {
+    match function {
+        "pg_show_all_settings" => show_all_settings(cx),
+        "pg_stat_get_activity" => activity(cx, reader, args),
+        "pg_stat_get_backend_idset" => {
+            let mut pids: Vec<i32> = cx.instance.sessions().all().iter().map(|s| s.pid).collect();
+            pids.sort_unstable();
+            Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
+        }
+        "pg_lock_status" => locks(cx),
+        "pg_timezone_names" => Ok(zone_names()),
+        "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
+        // Features that aren't there have no rows.
+        "pg_prepared_xact"
+        | "pg_get_replication_slots"
+        | "pg_get_publication_tables"
+        | "pg_listening_channels"
+        | "pg_show_replication_origin_status"
+        | "pg_stat_get_progress_info"
+        | "pg_stat_get_subscription"
+        | "pg_stat_get_wal_senders"
+        | "pg_ident_file_mappings" => Ok(vec![]),
+        _ => Err(Error::unsupported(format_args!("function {function}"))),
+    }
+}
+
+fn text(s: impl AsRef<str>) -> Datum {
+    Datum::text(s.as_ref())
+}
+
+fn show_all_settings(cx: &SessionContext) -> Result<Vec<Row>> {
+    let vars = cx.vars.lock();
+    let current = vars.current().clone();
+    let server = cx.instance.settings();
+    let superuser = cx.is_superuser();
+    let mut out = vec![];
+    for def in settings::all() {
+        let Some(value) = current.get(def.name) else { continue };
+        let raw = |shown: &str| def.parse(shown).map_or_else(|_| shown.to_string(), |v| def.raw(&v));
+        let (unit, vartype, min, max) = match def.kind {
+            SettingKind::Bool => (None, "bool", None, None),
+            SettingKind::Int { unit, min, max } => (unit.as_str(), "integer", Some(min.to_string()), Some(max.to_string())),
+            SettingKind::Real { unit, min, max } => (unit.as_str(), "real", Some(real(min)), Some(real(max))),
+            SettingKind::Enum(_) => (None, "enum", None, None),
+            SettingKind::Text => (None, "string", None, None),
+        };
+        let enumvals = match def.kind {
+            SettingKind::Enum(names) => {
+                let names: Vec<Datum> = names.iter().map(text).collect();
+                array::from_datums(oids::TEXT, PhysicalType::Bytes, &names)?
+            }
+            _ => Datum::Null,
+        };
+        let boot = raw(def.default);
+        let reset = vars.reset_value(def.name).map(|shown| raw(&shown));
+        let now = def.raw(&value);
+        let source = if reset.as_ref().is_some_and(|r| *r != now) {
+            "session"
+        } else if now == boot || def.context == SettingContext::Internal {
+            "default"
+        } else if server.get(def.name).is_some_and(|v| def.raw(&v) == now) {
+            "configuration file"
+        } else {
+            "client"
+        };
+        let hidden = !superuser && def.context == SettingContext::SuperuserBackend;
+        if hidden {
+            continue;
+        }
+        let optional = |v: Option<String>| v.map_or(Datum::Null, text);
+        out.push((
+            def.name.to_ascii_lowercase(),
+            vec![
+                text(def.name),
+                text(&now),
+                unit.map_or(Datum::Null, text),
+                text(def.category),
+                text(def.doc),
+                Datum::Null,
+                text(def.context.as_str()),
+                text(vartype),
+                text(source),
+                optional(min),
+                optional(max),
+                enumvals,
+                text(&boot),
+                optional(reset),
+                Datum::Null,
+                Datum::Null,
+                Datum::Bool(false),
+            ],
+        ));
+    }
+    for name in current.custom_names() {
+        let mut row = vec![
+            text(name),
+            text(current.show(name).unwrap_or_default()),
+            Datum::Null,
+            text("Customized Options"),
+            Datum::Null,
+            Datum::Null,
+            text("user"),
+            text("string"),
+            text("session"),
+        ];
+        row.extend(std::iter::repeat_n(Datum::Null, 7));
+        row.push(Datum::Bool(false));
+        out.push((name.to_ascii_lowercase(), row));
+    }
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(out.into_iter().map(|(_, row)| row).collect())
+}
+
+/// As `pg_settings` prints limits.
+fn real(v: f64) -> String {
+    if v == f64::MAX {
+        "1.79769e+308".to_string()
+    } else if v == -f64::MAX {
+        "-1.79769e+308".to_string()
+    } else {
+        v.to_string()
+    }
+}
+
+fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Result<Vec<Row>> {
+    let only = match args.first() {
+        Some(Datum::I32(pid)) => Some(*pid),
+        _ => None,
+    };
+    let me = reader.session().user;
+    let mut sessions = cx.instance.sessions().all();
+    sessions.sort_by_key(|s| s.pid);
+    let mut out = vec![];
+    for s in sessions.into_iter().filter(|s| only.is_none_or(|p| p == s.pid)) {
+        let a = s.activity.lock().clone();
+        let may_see = reader.has_privileges_of(me, a.user)? || reader.has_privileges_of(me, READ_ALL_STATS)?;
+        let mut row = vec![Datum::U32(a.database.0), Datum::I32(s.pid), Datum::U32(a.user.0), text(&a.application_name)];
+        if !may_see {
+            row.extend([Datum::Null, text("<insufficient privilege>")]);
+            row.extend(std::iter::repeat_n(Datum::Null, 24));
+            out.push(row);
+            continue;
+        }
+        let waits = cx.instance.storage().locks().list().into_iter().any(|l| l.pid == s.pid && !l.granted);
+        let (wait_type, wait) = match (waits, a.state) {
+            (true, _) => (text("Lock"), text("relation")),
+            (false, "active") => (Datum::Null, Datum::Null),
+            _ => (text("Client"), text("ClientRead")),
+        };
+        let time = |t: Option<i64>| t.map_or(Datum::Null, Datum::I64);
+        let since = |t: i64| if t == 0 { Datum::Null } else { Datum::I64(t) };
+        row.extend([text(a.state), text(&*a.query), wait_type, wait, time(a.xact_start), time(a.query_start)]);
+        row.extend([since(a.backend_start), since(a.state_change)]);
+        match a.client {
+            Some(client) => {
+                row.extend([crate::server_functions::inet(cx, client.ip())?, Datum::Null, Datum::I32(client.port() as i32)])
+            }
+            None => row.extend([Datum::Null, Datum::Null, Datum::I32(-1)]),
+        }
+        row.extend([Datum::Null, Datum::Null, text("client backend"), Datum::Bool(false)]);
+        row.extend(std::iter::repeat_n(Datum::Null, 6));
+        row.extend([Datum::Bool(false), Datum::Null, Datum::Bool(false), Datum::Null, Datum::Null]);
+        out.push(row);
+    }
+    Ok(out)
+}
+
+fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
+    let n = || Datum::Null;
+    let mut out = vec![];
+    for l in cx.instance.storage().locks().list() {
+        let oid = |o: Oid| Datum::U32(o.0);
+        // locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid, objsubid
+        let mut row = match l.tag {
+            LockTag::Relation { db, oid: rel } => {
+                vec![text("relation"), oid(db), oid(rel), n(), n(), n(), n(), n(), n(), n()]
+            }
+            LockTag::Extension { rel } => {
+                vec![text("extend"), oid(rel.db), Datum::U32(rel.rel), n(), n(), n(), n(), n(), n(), n()]
+            }
+            LockTag::Database(db) => {
+                vec![text("object"), Datum::U32(0), n(), n(), n(), n(), n(), Datum::U32(1262), oid(db), Datum::I16(0)]
+            }
+            LockTag::Object { class, oid: object } => {
+                vec![text("object"), oid(cx.database.0), n(), n(), n(), n(), n(), oid(class), oid(object), Datum::I16(0)]
+            }
+            LockTag::Xid(xid) => {
+                vec![text("transactionid"), n(), n(), n(), n(), n(), Datum::U32(xid.0 as u32), n(), n(), n()]
+            }
+            LockTag::Row { rel, tid } => vec![
+                text("tuple"),
+                oid(rel.db),
+                Datum::U32(rel.rel),
+                Datum::I32(tid.block as i32),
+                Datum::I16(tid.slot as i16),
+                n(),
+                n(),
+                n(),
+                n(),
+                n(),
+            ],
+            LockTag::Advisory { db, key, two_keys } => vec![
+                text("advisory"),
+                oid(db),
+                n(),
+                n(),
+                n(),
+                n(),
+                n(),
+                Datum::U32((key >> 32) as u32),
+                Datum::U32(key as u32),
+                Datum::I16(if two_keys { 2 } else { 1 }),
+            ],
+        };
+        row.push(text(format!("{}/{}", l.pid, l.owner.0)));
+        row.push(Datum::I32(l.pid));
+        row.push(text(l.mode.name()));
+        row.extend([Datum::Bool(l.granted), Datum::Bool(l.fast_path), Datum::Null]);
+        out.push(row);
+    }
+    Ok(out)
+}
+
+fn offset(seconds: i32) -> Datum {
+    Datum::B16(Interval { months: 0, days: 0, micros: seconds as i64 * 1_000_000 }.to_bytes())
+}
+
+fn zone_names() -> Vec<Row> {
+    let now = crate::clock::now();
+    zone::zone_names()
+        .into_iter()
+        .filter_map(|name| {
+            let at = TimeZone::by_name(&name)?.at(now);
+            Some(vec![text(&name), text(at.abbrev.as_str()), offset(at.offset), Datum::Bool(at.is_dst)])
+        })
+        .collect()
+}
+
+fn zone_abbrevs() -> Vec<Row> {
+    use quarry_types::datetime::zone_abbrev::{ABBREVIATIONS, Meaning};
+    let now = crate::clock::now();
+    let mut out: Vec<(&str, Row)> = ABBREVIATIONS
+        .iter()
+        .filter_map(|(name, meaning)| {
+            let (seconds, dst) = match meaning {
+                Meaning::Fixed(seconds, dst) => (*seconds, *dst),
+                Meaning::Zone(zone) => {
+                    let zone = TimeZone::by_name(zone)?;
+                    let at = zone.interpret_abbrev(name, now).unwrap_or_else(|| zone.at(now));
+                    (at.offset, at.is_dst)
+                }
+            };
+            Some((*name, vec![text(name), offset(seconds), Datum::Bool(dst)]))
+        })
+        .collect();
+    out.sort_by_key(|r| r.0);
+    out.into_iter().map(|(_, row)| row).collect()
+}
