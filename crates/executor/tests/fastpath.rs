@@ -295,6 +295,24 @@ fn read_committed_follows_a_row_to_its_newest_version() {
 }
 
 #[test]
+fn for_update_locks_and_reads_the_newest_version() {
+    let s = Server::new();
+    s.run("insert into u values (1, 10, 'a')", &[]).unwrap();
+    let late = s.begin(IsolationLevel::ReadCommitted);
+    s.run("update u set n = 11 where id = 1", &[]).unwrap();
+    assert_eq!(run_in(&late, "select n, s from u where id = 1 for update", &[]).unwrap(), one("11|a"));
+    let other = s.begin(IsolationLevel::ReadCommitted);
+    assert_eq!(run_in(&other, "select n from u where id = 1 for share skip locked", &[]).unwrap(), none());
+    let e = run_in(&other, "select n from u where id = 1 for update nowait", &[]).unwrap_err();
+    assert_eq!(e.message(), "could not obtain lock on row in relation \"u\"");
+    drop(other);
+    s.commit(&late).unwrap();
+    let late = s.begin(IsolationLevel::ReadCommitted);
+    s.run("update u set n = 12 where id = 1", &[]).unwrap();
+    assert_eq!(run_in(&late, "select n from u where id = 1 and n = 11 for update", &[]).unwrap(), none());
+}
+
+#[test]
 fn repeatable_read_does_not() {
     let s = Server::new();
     s.run("insert into u values (1, 10, 'a')", &[]).unwrap();

@@ -4,6 +4,7 @@
 //! tested on it, and the change is made to that version (PostgreSQL: executor README, "EvalPlanQual"). Under REPEATABLE READ
 //! that is 40001.
 
+use super::lock;
 use super::point::{Point, PointWork};
 use super::pool::Pool;
 use super::returning::{self, Returned};
@@ -17,7 +18,7 @@ use crate::modify::target::Target;
 use crate::modify::update::{Stored, store_update};
 use crate::scan::rows::RowReader;
 use quarry_common::{Error, Result, Tid};
-use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, Returning, TableWrite};
+use quarry_plan::{ColumnId, LockWait, PhysicalNode, PhysicalPlan, Returning, TableWrite};
 use quarry_storage::heap::{ModifyResult, RowLockMode};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::{Datum, IoContext};
@@ -51,7 +52,6 @@ struct Work {
     input: Vec<Datum>,
     before: Vec<Datum>,
     after: Vec<Datum>,
-    key: Vec<Datum>,
 }
 
 /// What became of one attempt.
@@ -149,7 +149,6 @@ impl Change {
             input: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            key: Vec::new(),
         })
     }
 
@@ -177,6 +176,11 @@ impl Change {
             }
         }
         self.point.tidy(&work.point, missing)?;
+        // Memory is kept, long values are not.
+        let Work { point, input, before, after, .. } = &mut *work;
+        for values in [&mut point.row, input, before, after] {
+            values.clear();
+        }
         self.pool.give(work);
         Ok(count)
     }
@@ -241,33 +245,19 @@ impl Change {
     }
 
     /// Locks the newest version from `tid` on and reads it into the workspace; none if it is gone, or no longer qualifies.
-    fn follow(&self, cx: &mut Cx<'_>, work: &mut Work, mut tid: Tid) -> Result<Option<Tid>> {
+    fn follow(&self, cx: &mut Cx<'_>, work: &mut Work, tid: Tid) -> Result<Option<Tid>> {
         let mode = match (&self.set, &work.target) {
             (Some(_), Some(target)) if update_options(target, &self.changed).key_unchanged => {
                 RowLockMode::NoKeyUpdate
             }
             _ => RowLockMode::Update,
         };
-        loop {
-            match work.point.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, WaitPolicy::Block)? {
-                ModifyResult::Done { .. } => break,
-                ModifyResult::Updated { next } => tid = next,
-                ModifyResult::Deleted | ModifyResult::SelfModified { .. } => return Ok(None),
-                ModifyResult::WouldBlock => return Err(Error::internal("a blocking lock would not block")),
-            }
-        }
-        let Some((meta, body)) = work.point.heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))?
-        else {
+        let Some((tid, _)) = lock::newest(cx, &self.point, &work.point, tid, mode, LockWait::Block)? else {
             return Ok(None);
         };
-        self.key_reader.datums(&work.point.heap, tid, None, &body, &mut work.key)?;
-        if !self.point.is_key(&work.point, &work.key)? {
+        let Some(body) = lock::read_again(cx, &self.point, &mut work.point, &self.key_reader, tid)? else {
             return Ok(None);
-        }
-        self.point.read_version(&mut work.point, tid, &meta, &body)?;
-        if !self.point.passes(cx, &work.point)? {
-            return Ok(None);
-        }
+        };
         if self.wants_before {
             self.row_reader.datums(&work.point.heap, tid, None, &body, &mut work.before)?;
         }

@@ -79,6 +79,8 @@ impl Insert {
         if let Some(returned) = &mut work.returned {
             returned.give(cx, &work.target, &work.row, tid, &[], row)?;
         }
+        // Memory is kept, long values are not.
+        work.row.clear();
         self.pool.give(work);
         Ok(1)
     }

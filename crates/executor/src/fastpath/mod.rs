@@ -10,6 +10,7 @@
 
 mod change;
 mod insert;
+mod lock;
 mod point;
 mod pool;
 mod returning;
@@ -38,9 +39,9 @@ const _: () = {
 };
 
 enum Kind {
-    Select(select::Select),
-    Change(change::Change),
-    Insert(insert::Insert),
+    Select(Box<select::Select>),
+    Change(Box<change::Change>),
+    Insert(Box<insert::Insert>),
 }
 
 impl FastPlan {
@@ -53,11 +54,11 @@ impl FastPlan {
         // Types that aren't built in have no entry without a catalog: compiling fails, and the statement runs the normal way.
         let io = IoContext::default();
         let kind = match &stmt.plan.node {
-            PhysicalNode::IndexScan { .. } => Kind::Select(select::Select::compile(&stmt.plan, &output, &io)?),
+            PhysicalNode::IndexScan { .. } | PhysicalNode::LockRows { .. } => Kind::Select(Box::new(select::Select::compile(&stmt.plan, &output, &io)?)),
             PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } => {
-                Kind::Change(change::Change::compile(&stmt.plan, &output, &io)?)
+                Kind::Change(Box::new(change::Change::compile(&stmt.plan, &output, &io)?))
             }
-            PhysicalNode::Insert { .. } => Kind::Insert(insert::Insert::compile(&stmt.plan, &output, &io)?),
+            PhysicalNode::Insert { .. } => Kind::Insert(Box::new(insert::Insert::compile(&stmt.plan, &output, &io)?)),
             _ => return None,
         };
         Some(FastPlan { kind })

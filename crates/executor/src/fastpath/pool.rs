@@ -8,7 +8,6 @@ const KEPT_MAX: usize = 64;
 /// The workspaces of one plan that nobody uses now.
 pub struct Pool<T> {
     // Locked to take or give back a pointer, never while a statement runs.
-    #[expect(clippy::vec_box, reason = "a workspace is handed over without copying it")]
     idle: Mutex<Vec<Box<T>>>,
 }
 

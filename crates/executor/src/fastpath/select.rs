@@ -1,21 +1,33 @@
-//! SELECT of one row by key.
+//! SELECT of one row by key, FOR UPDATE and its kin too.
 
+use super::lock;
 use super::point::{Point, PointWork};
 use super::pool::Pool;
 use super::{RowSink, is_simple};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
-use quarry_common::Result;
-use quarry_plan::{ColumnId, Expr, PhysicalPlan};
+use crate::scan::rows::RowReader;
+use quarry_common::{Result, Tid};
+use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, PhysicalNode, PhysicalPlan};
+use quarry_storage::heap::RowLockMode;
 use quarry_types::{Datum, IoContext};
 
 /// A compiled point query.
 pub struct Select {
     point: Point,
+    lock: Option<Lock>,
     /// The result's columns; none: the scan's as they are.
     targets: Option<Vec<Program>>,
     pool: Pool<Work>,
+}
+
+/// FOR UPDATE, FOR SHARE and so on.
+struct Lock {
+    mode: RowLockMode,
+    wait: LockWait,
+    /// Reads the key columns of a newer version.
+    key_reader: RowReader,
 }
 
 struct Work {
@@ -26,10 +38,35 @@ struct Work {
 impl Select {
     pub fn compile(plan: &PhysicalPlan, output: &[ColumnId], io: &IoContext<'_>) -> Option<Select> {
         let mut b = Builder::new(io, false);
-        let point = Point::compile(&mut b, plan)?;
+        let (scan, row_lock) = match &plan.node {
+            PhysicalNode::LockRows { input, locks } if plan.filter.is_empty() => match locks.as_slice() {
+                [one] => (&**input, Some(one)),
+                _ => return None,
+            },
+            _ => (plan, None),
+        };
+        let point = Point::compile(&mut b, scan)?;
+        let lock = match row_lock {
+            None => None,
+            Some(l) if l.relation.oid == point.relation.oid => {
+                let mode = match l.strength {
+                    LockStrength::KeyShare => RowLockMode::KeyShare,
+                    LockStrength::Share => RowLockMode::Share,
+                    LockStrength::NoKeyUpdate => RowLockMode::NoKeyUpdate,
+                    LockStrength::Update => RowLockMode::Update,
+                };
+                Some(Lock { mode, wait: l.wait, key_reader: point.key_reader(&b)? })
+            }
+            Some(_) => return None,
+        };
         let mut targets: Vec<&Expr> = Vec::with_capacity(output.len());
         for id in output {
-            let (_, e) = plan.targets.iter().find(|(t, _)| t == id)?;
+            let mut e = plan.targets.iter().find(|(t, _)| t == id).map(|(_, e)| e)?;
+            if lock.is_some() {
+                // What is above the lock only picks columns of the scan's.
+                let Expr::Column { id, .. } = e else { return None };
+                e = scan.targets.iter().find(|(t, _)| t == id).map(|(_, e)| e)?;
+            }
             if !is_simple(e, &point.columns) {
                 return None;
             }
@@ -42,7 +79,7 @@ impl Select {
                 .all(|(e, c)| matches!(e, Expr::Column { id, .. } if id == c));
         let layout = Layout::new(point.columns.iter().copied());
         let targets = if same { None } else { Some(b.exprs(targets, &layout).ok()?) };
-        Some(Select { point, targets, pool: Pool::new() })
+        Some(Select { point, lock, targets, pool: Pool::new() })
     }
 
     pub fn run(&self, cx: &mut Cx<'_>, row: RowSink<'_>) -> Result<u64> {
@@ -51,6 +88,9 @@ impl Select {
             None => Box::new(Work { point: self.point.open(cx)?, out: Vec::new() }),
         };
         let count = self.rows(cx, &mut work, row)?;
+        // Memory is kept, long values are not.
+        work.point.row.clear();
+        work.out.clear();
         self.pool.give(work);
         Ok(count)
     }
@@ -63,11 +103,11 @@ impl Select {
         // One entry per version chain: at most one of them has a visible row.
         for i in 0..point.tids.len() {
             let entry = point.tids[i];
-            if self.point.fetch(point, &cx.env.snapshot, entry, |_, _, _| Ok(()))?.is_none() {
+            let Some(tid) = self.point.fetch(point, &cx.env.snapshot, entry, |_, _, _| Ok(()))? else {
                 missing += 1;
                 continue;
-            }
-            if !self.point.passes(cx, point)? {
+            };
+            if !self.point.passes(cx, point)? || !self.take_lock(cx, point, tid)? {
                 continue;
             }
             match &self.targets {
@@ -84,5 +124,15 @@ impl Select {
         }
         self.point.tidy(point, missing)?;
         Ok(count)
+    }
+
+    /// Locks the row if it is to be locked; its newest version may have to be read again. False: it isn't wanted any more.
+    fn take_lock(&self, cx: &mut Cx<'_>, work: &mut PointWork, tid: Tid) -> Result<bool> {
+        let Some(l) = &self.lock else { return Ok(true) };
+        Ok(match lock::newest(cx, &self.point, work, tid, l.mode, l.wait)? {
+            None => false,
+            Some((_, false)) => true,
+            Some((newest, true)) => lock::read_again(cx, &self.point, work, &l.key_reader, newest)?.is_some(),
+        })
     }
 }
