@@ -155,7 +155,31 @@ fn number_exprs<'e>(exprs: impl Iterator<Item = &'e mut Expr>, next: &mut usize)
     }
 }
 
+/// A Subquery Scan that neither filters nor computes is its input.
+fn drop_trivial_subquery_scans(plan: &mut PhysicalPlan) {
+    while let PhysicalNode::SubqueryScan { input, .. } = &mut plan.node {
+        let through = plan.targets.iter().all(|(id, e)| {
+            matches!(e, Expr::Column { id: same, .. } if same == id) && input.targets.iter().any(|(i, _)| i == id)
+        });
+        if !plan.filter.is_empty() || !through {
+            return;
+        }
+        let inner = std::mem::replace(&mut **input, PhysicalPlan {
+            node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
+            filter: vec![],
+            targets: vec![],
+            rows: 0.0,
+            width: 0,
+            startup_cost: 0.0,
+            total_cost: 0.0,
+            id: 0,
+        });
+        *plan = inner;
+    }
+}
+
 fn number_node(plan: &mut PhysicalPlan, next: &mut usize) {
+    drop_trivial_subquery_scans(plan);
     plan.id = *next;
     *next += 1;
     if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &mut plan.node {

@@ -9,6 +9,7 @@ mod dml;
 mod exprs;
 mod finish;
 mod joins;
+mod min_max;
 mod planner;
 mod region;
 mod rules;

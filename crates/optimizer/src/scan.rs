@@ -59,7 +59,7 @@ impl Planner<'_> {
             out.push(Candidate { plan: tid, order: vec![] });
         }
         out.push(Candidate { plan: self.seq_scan(scan, rows, size), order: vec![] });
-        self.index_candidates(scan, &[], rows, want, &mut out)?;
+        self.index_candidates(scan, &[], rows, 1.0, want, &mut out)?;
         Ok(out)
     }
 
@@ -119,7 +119,7 @@ impl Planner<'_> {
     }
 
     /// Index paths; with `extra` (join conditions over other tables' columns) parameterised ones that use at least one of them.
-    pub fn index_candidates(&mut self, scan: &TableScan, extra: &[Expr], rows: f64, want: &Want, out: &mut Vec<Candidate>) -> Result<()> {
+    pub fn index_candidates(&mut self, scan: &TableScan, extra: &[Expr], rows: f64, loops: f64, want: &Want, out: &mut Vec<Candidate>) -> Result<()> {
         let relation = scan.relation.clone();
         if relation.indexes.is_empty() {
             return Ok(());
@@ -159,7 +159,7 @@ impl Planner<'_> {
                 if m.conds.is_empty() && !useful && !index_only && !partial {
                     continue;
                 }
-                let (plan, index_cost, index_rows) = self.index_scan(scan, &m, &clauses, size, rows, backward, index_only, extra.is_empty());
+                let (plan, index_cost, index_rows) = self.index_scan(scan, &m, &clauses, size, rows, loops, backward, index_only, extra.is_empty());
                 // An order is kept even if nobody below LIMIT asked for it: merge joins look for it.
                 out.push(Candidate { plan, order });
                 if !backward && !m.conds.is_empty() {
@@ -315,7 +315,7 @@ impl Planner<'_> {
     }
 
     /// Cost of the index part (genericcostestimate, btcostestimate): (startup, total, selectivity, index pages, correlation).
-    fn index_cost(&mut self, m: &IndexMatch, size: RelationSize) -> (f64, f64, f64, f64, f64) {
+    fn index_cost(&mut self, m: &IndexMatch, size: RelationSize, loops: f64) -> (f64, f64, f64, f64, f64) {
         let (pages, tuples) = self.index_size(&m.index, size);
         let sources: Vec<Expr> = m.conds.iter().map(|c| c.source.clone()).collect();
         let mut distinct_sources: Vec<Expr> = vec![];
@@ -343,8 +343,9 @@ impl Planner<'_> {
         let index_selectivity = if m.conds.is_empty() { 1.0 } else { (selectivity / partial.max(1e-9)).min(1.0) };
         let touched = (tuples * index_selectivity / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
-        let mut total = if scans > 1.0 {
-            cost::index_pages_fetched(leaf_pages * scans, pages, pages, pages, s) * s.random_page_cost
+        let mut total = if scans * loops > 1.0 {
+            // Scanned again and again, the index's pages stay in the cache.
+            cost::index_pages_fetched(leaf_pages * scans * loops, pages, pages, pages, s) * s.random_page_cost / loops
         } else {
             leaf_pages * s.random_page_cost
         };
@@ -383,19 +384,43 @@ impl Planner<'_> {
         clauses: &[Expr],
         size: RelationSize,
         rows: f64,
+        loops: f64,
         backward: bool,
         index_only: bool,
         plain: bool,
     ) -> (PhysicalPlan, f64, f64) {
-        let (istartup, itotal, selectivity, index_pages, correlation) = self.index_cost(m, size);
+        let (istartup, itotal, selectivity, index_pages, correlation) = self.index_cost(m, size, loops);
         let s = &self.env.settings;
         let tuples = cost::clamp_rows(selectivity * size.rows);
         let visible = if index_only { 1.0 - size.all_visible } else { 1.0 };
-        let pages = cost::index_pages_fetched(tuples, size.pages, index_pages, size.pages, s);
-        let max_io = (pages * visible).ceil() * s.random_page_cost;
+        let pages = cost::index_pages_fetched(tuples * loops, size.pages, index_pages, size.pages, s);
+        let max_io = (pages * visible).ceil() * s.random_page_cost / loops;
         let sequential = (selectivity * size.pages).ceil();
+        if loops > 1.0 {
+            let pages = cost::index_pages_fetched(sequential * loops, size.pages, index_pages, size.pages, s);
+            let min_io = (pages * visible).ceil() * s.random_page_cost / loops;
+            return self.finish_index_scan(scan, m, clauses, size, rows, backward, index_only, plain, (istartup, itotal, correlation, tuples, max_io, min_io));
+        }
         let sequential = (sequential * visible).ceil();
         let min_io = if sequential > 0.0 { s.random_page_cost + (sequential - 1.0).max(0.0) * s.seq_page_cost } else { 0.0 };
+        self.finish_index_scan(scan, m, clauses, size, rows, backward, index_only, plain, (istartup, itotal, correlation, tuples, max_io, min_io))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn finish_index_scan(
+        &mut self,
+        scan: &TableScan,
+        m: &IndexMatch,
+        clauses: &[Expr],
+        size: RelationSize,
+        rows: f64,
+        backward: bool,
+        index_only: bool,
+        plain: bool,
+        costs: (f64, f64, f64, f64, f64, f64),
+    ) -> (PhysicalPlan, f64, f64) {
+        let s = &self.env.settings;
+        let (istartup, itotal, correlation, tuples, max_io, min_io) = costs;
         let io = max_io + correlation * correlation * (min_io.min(max_io) - max_io);
         let filter: Vec<Expr> = clauses
             .iter()
@@ -527,7 +552,7 @@ impl Planner<'_> {
                     if m.conds.is_empty() {
                         continue;
                     }
-                    let (_, itotal, sel, _, _) = self.index_cost(&m, size);
+                    let (_, itotal, sel, _, _) = self.index_cost(&m, size, 1.0);
                     let tuples = cost::clamp_rows(sel * size.rows);
                     let itotal = itotal + 0.1 * self.env.settings.cpu_operator_cost * tuples;
                     if best.as_ref().is_none_or(|(_, c, _)| itotal < *c) {

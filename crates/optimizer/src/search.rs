@@ -28,6 +28,7 @@ enum Step {
     Sort(Rc<Path>, Vec<SortKey>),
     Materialize(Rc<Path>),
     Memoize(Rc<Path>, Vec<ColumnId>),
+    Unique(Rc<Path>, Vec<(ColumnId, Expr)>),
     Join { method: Method, kind: JoinKind, outer: Rc<Path>, inner: Rc<Path>, on: Vec<Expr>, keys: Vec<(Expr, Expr, Expr)>, post: Vec<Expr> },
 }
 
@@ -70,6 +71,8 @@ struct Search<'s, 'a> {
     region: Region,
     subsets: HashMap<RelSet, Subset>,
     want: Want,
+    /// Rows of each item; 1 where not known yet.
+    rows: Vec<f64>,
 }
 
 impl Planner<'_> {
@@ -84,7 +87,7 @@ impl Planner<'_> {
             };
             return Ok(self.gate(candidates, gate));
         }
-        let mut search = Search { p: self, region, subsets: HashMap::new(), want: want.clone() };
+        let mut search = Search { p: self, region, subsets: HashMap::new(), want: want.clone(), rows: vec![] };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
     }
@@ -100,6 +103,13 @@ impl Planner<'_> {
 impl Search<'_, '_> {
     fn run(&mut self) -> Result<Vec<Candidate>> {
         let n = self.region.items.len();
+        for i in 0..n {
+            let rows = match &self.region.items[i].source {
+                Source::Table(scan) => self.p.scan_rows(&scan.clone()),
+                Source::Other(..) => 1.0,
+            };
+            self.rows.push(rows);
+        }
         for i in 0..n {
             self.base(i)?;
         }
@@ -199,7 +209,8 @@ impl Search<'_, '_> {
                 let exprs: Vec<Expr> = extra.iter().map(|(_, e)| e.clone()).collect();
                 let applied: Vec<Applied> = extra.iter().map(|(a, _)| *a).collect();
                 let mut found = vec![];
-                self.p.index_candidates(&scan, &exprs, rows, &Want::default(), &mut found)?;
+                let loops = (0..self.rows.len()).filter(|j| set >> j & 1 == 1).map(|j| self.rows[j]).fold(f64::MAX, f64::min).clamp(1.0, 1e9);
+                self.p.index_candidates(&scan, &exprs, rows, loops, &Want::default(), &mut found)?;
                 for c in found {
                     add_path(&mut subset, leaf(c, set, applied.clone()), self.p);
                 }
@@ -378,6 +389,14 @@ impl Search<'_, '_> {
         match pair.kind {
             JoinKind::Inner => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Inner, rows),
             JoinKind::Left => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Right, rows),
+            JoinKind::Semi => {
+                // Without duplicates on the right it is an inner join, in either direction.
+                if let Some(unique) = self.unique_side(right, &rp, &pair) {
+                    let unique = vec![Rc::new(unique)];
+                    self.paths(&mut subset, left, right, &lp, &unique, &pair, JoinKind::Inner, rows);
+                    self.paths(&mut subset, right, left, &unique, &lp, &pair, JoinKind::Inner, rows);
+                }
+            }
             _ => {}
         }
         let any = !subset.paths.is_empty();
@@ -385,6 +404,42 @@ impl Search<'_, '_> {
             self.subsets.insert(a | b, subset);
         }
         any
+    }
+
+    /// The right side of a semi join with its duplicates (in the joined columns) removed.
+    fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Pair) -> Option<Path> {
+        let columns = self.columns(right);
+        let mut keys: Vec<(ColumnId, Expr)> = vec![];
+        for (_, e) in &pair.on {
+            let (op, l, r) = crate::exprs::binary(e)?;
+            if !crate::exprs::is_equality(op) || !op.hashes || l.ty().oid != r.ty().oid {
+                return None;
+            }
+            let side = match (l, r) {
+                (Expr::Column { id, .. }, other) if columns.contains(id) && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) => l,
+                (other, Expr::Column { id, .. }) if columns.contains(id) && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) => r,
+                _ => return None,
+            };
+            if let Expr::Column { id, .. } = side
+                && !keys.iter().any(|(k, _)| k == id)
+            {
+                keys.push((*id, side.clone()));
+            }
+        }
+        if keys.is_empty() || !pair.post.is_empty() {
+            return None;
+        }
+        let input = paths.iter().filter(|p| p.params == 0).min_by(|a, b| a.total.total_cmp(&b.total))?.clone();
+        let exprs: Vec<&Expr> = keys.iter().map(|(_, e)| e).collect();
+        let rows = self.p.group_count(&exprs, input.rows);
+        let s = &self.p.env.settings;
+        if !s.enable_hashagg || rows * cost::row_bytes(input.width) > s.hash_mem() {
+            return None;
+        }
+        let startup = input.total + s.cpu_operator_cost * keys.len() as f64 * input.rows;
+        let total = startup + s.cpu_tuple_cost * rows;
+        let width = self.p.width_of(keys.iter().map(|(id, _)| *id));
+        Some(Path { step: Step::Unique(input, keys), rows, width, startup, total, order: vec![], params: 0, applied: vec![] })
     }
 
     fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
@@ -647,8 +702,16 @@ impl Search<'_, '_> {
         pair: &Pair,
         rows: f64,
     ) -> Path {
-        let inner_keys: Vec<&Expr> = keys.iter().map(|(_, i, _)| i).collect();
-        let distinct = if keys.is_empty() { 1.0 } else { self.p.group_count(&inner_keys, inner.rows).max(1.0) };
+        // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
+        let mut share: f64 = 1.0;
+        for (_, i, _) in keys {
+            share = share.min(match crate::exprs::strip_relabel(i) {
+                Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
+                    1.0 / self.p.distinct_of(*id).min(inner.rows).max(1.0)
+                }
+                _ => 0.1,
+            });
+        }
         let s = &self.p.env.settings;
         let n = keys.len() as f64;
         let mut startup = outer.startup + inner.total + (s.cpu_operator_cost * n + s.cpu_tuple_cost) * inner.rows;
@@ -660,7 +723,7 @@ impl Search<'_, '_> {
             startup += s.seq_page_cost * inner_pages;
             run += s.seq_page_cost * (inner_pages + 2.0 * outer_pages);
         }
-        let bucket = (inner.rows / distinct).max(1.0);
+        let bucket = (inner.rows * share).max(1.0).round();
         let tuples = if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
             let matches = (pair.selectivity * inner.rows).max(0.0);
             let matched = (outer.rows * matches.min(1.0)).round();
@@ -749,6 +812,14 @@ impl Search<'_, '_> {
             Step::Leaf(plan) => (**plan).clone(),
             Step::Sort(input, keys) => make(PhysicalNode::Sort { input: Box::new(self.build(input)), keys: keys.clone(), bound: None, presorted: 0 }),
             Step::Materialize(input) => make(PhysicalNode::Materialize { input: Box::new(self.build(input)) }),
+            Step::Unique(input, group) => make(PhysicalNode::Aggregate {
+                input: Box::new(self.build(input)),
+                strategy: quarry_plan::physical::AggregateStrategy::Hashed,
+                group: group.clone(),
+                sets: None,
+                aggregates: vec![],
+                grouping: vec![],
+            }),
             Step::Memoize(input, keys) => {
                 let input = self.build(input);
                 self.p.make(PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() }, path.rows, path.startup, path.total)

@@ -186,6 +186,7 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
+        let by_index = if group.is_empty() && sets.is_none() { self.min_max(&input, &aggregates)? } else { None };
         // Group in the order asked for above, if that is possible.
         let mut keys: Vec<SortKey> = vec![];
         for w in want.orders.iter().flatten() {
@@ -227,6 +228,11 @@ impl Planner<'_> {
             let best = cheapest(candidates, 0.0).plan;
             let startup = best.total_cost + calls.startup + per_input * input_rows + aggregates.len() as f64 * 0.0;
             let total = startup + finalize;
+            if let Some(c) = by_index
+                && c.plan.total_cost < total
+            {
+                return Ok(vec![c]);
+            }
             let plan = build(self, best, AggregateStrategy::Plain, 1.0, startup, total);
             return Ok(vec![Candidate { plan, order: vec![] }]);
         }

@@ -55,7 +55,7 @@ impl Fixture {
             c.not_null = i == 0;
             r.columns.push(c);
         }
-        let rel = w.create_relation(r).expect("create table");
+        let rel = w.create_relation(&r).expect("create table");
         for (n, column, primary) in indexes {
             let mut i = NewIndex::new(*n, rel.oid);
             let ty = columns[*column].1;
@@ -70,7 +70,7 @@ impl Fixture {
             });
             i.unique = *primary;
             i.primary = *primary;
-            w.create_index(i).expect("create index");
+            w.create_index(&i).expect("create index");
         }
     }
     fn begin(&self) -> Arc<Transaction> {

@@ -149,6 +149,27 @@ impl Builder<'_> {
         };
         f(&Deparser { meta: &self.e.statement.meta, qualify: self.qualify, names: self.e.names, io: self.e.io, columns: Some(&columns) })
     }
+    /// Conditions of a scan: its own columns stand without the table's name, unless VERBOSE.
+    fn scan_conditions(&self, plan: &PhysicalPlan, list: &[Expr]) -> String {
+        let own = match &plan.node {
+            PhysicalNode::SubqueryScan { .. } => vec![],
+            node if walk::physical_inputs(plan).is_empty() => walk::raw_columns(node),
+            _ => vec![],
+        };
+        if own.is_empty() || self.e.options.verbose {
+            return self.conditions(list);
+        }
+        let meta = &self.e.statement.meta;
+        let columns = |id: ColumnId| {
+            if own.contains(&id) {
+                return Some(quote_identifier(&meta.get(id).name));
+            }
+            let text = self.computed.get(&id)?;
+            Some(if text.starts_with('$') || plain(text) { text.clone() } else { format!("({text})") })
+        };
+        let d = Deparser { meta, qualify: self.qualify, names: self.e.names, io: self.e.io, columns: Some(&columns) };
+        d.conditions(list)
+    }
     fn expr(&self, e: &Expr) -> String {
         self.deparse(|d| d.expr(e))
     }
@@ -299,7 +320,7 @@ impl Builder<'_> {
                 head.push(("Index Name", index.name.clone()));
                 self.relation_head(relation, alias, &mut head);
                 if !conds.is_empty() {
-                    lines.push(("Index Cond".into(), text(self.index_conditions(conds))));
+                    lines.push(("Index Cond".into(), text(self.index_conditions(plan, conds))));
                 }
                 let back = if *backward { " Backward" } else { "" };
                 (ty, format!("{ty}{back} using {} on {}", quote_identifier(&index.name), self.relation_title(relation, alias)))
@@ -307,9 +328,9 @@ impl Builder<'_> {
             PhysicalNode::BitmapHeapScan { relation, alias, bitmap, recheck, .. } => {
                 self.relation_head(relation, alias, &mut head);
                 if !recheck.is_empty() {
-                    lines.push(("Recheck Cond".into(), text(self.conditions(recheck))));
+                    lines.push(("Recheck Cond".into(), text(self.scan_conditions(plan, recheck))));
                 }
-                children.push(("Outer", None, self.bitmap(bitmap)));
+                children.push(("Outer", None, self.bitmap(plan, bitmap)));
                 ("Bitmap Heap Scan", format!("Bitmap Heap Scan on {}", self.relation_title(relation, alias)))
             }
             PhysicalNode::TidScan { relation, alias, tids, columns } => {
@@ -544,7 +565,11 @@ impl Builder<'_> {
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };
         if !plan.filter.is_empty() && filter_label == "Filter" {
             let own = own_columns(plan);
-            lines.push(("Filter".into(), text(self.deparse_in(&own, |d| d.conditions(&plan.filter)))));
+            let shown = match own.is_empty() {
+                true => self.scan_conditions(plan, &plan.filter),
+                false => self.deparse_in(&own, |d| d.conditions(&plan.filter)),
+            };
+            lines.push(("Filter".into(), text(shown)));
             if let Some(s) = &stats
                 && s.filtered > 0.0
                 && s.loops > 0.0
@@ -586,7 +611,7 @@ impl Builder<'_> {
         }
     }
 
-    fn index_conditions(&self, conds: &[IndexCond]) -> String {
+    fn index_conditions(&self, plan: &PhysicalPlan, conds: &[IndexCond]) -> String {
         let mut list: Vec<Expr> = vec![];
         for c in conds {
             // A LIKE's range is shown as the comparisons made.
@@ -594,25 +619,25 @@ impl Builder<'_> {
                 list.push(c.source.clone());
             }
         }
-        self.conditions(&list)
+        self.scan_conditions(plan, &list)
     }
 
-    fn bitmap(&self, b: &BitmapSource) -> Node {
+    fn bitmap(&self, plan: &PhysicalPlan, b: &BitmapSource) -> Node {
         match b {
             BitmapSource::Index { index, conds, rows, total_cost, id } => Node {
                 title: format!("Bitmap Index Scan on {}", quote_identifier(&index.name)),
                 head: vec![("Node Type", "Bitmap Index Scan".into()), ("Index Name", index.name.clone())],
                 costs: (0.0, *total_cost, *rows, 0),
                 stats: if self.e.options.analyze { (self.e.stats)(*id) } else { None },
-                lines: if conds.is_empty() { vec![] } else { vec![("Index Cond".into(), Value::Text(self.index_conditions(conds)))] },
+                lines: if conds.is_empty() { vec![] } else { vec![("Index Cond".into(), Value::Text(self.index_conditions(plan, conds)))] },
                 children: vec![],
             },
-            BitmapSource::And(parts) => self.bitmap_group("BitmapAnd", parts),
-            BitmapSource::Or(parts) => self.bitmap_group("BitmapOr", parts),
+            BitmapSource::And(parts) => self.bitmap_group(plan, "BitmapAnd", parts),
+            BitmapSource::Or(parts) => self.bitmap_group(plan, "BitmapOr", parts),
         }
     }
-    fn bitmap_group(&self, name: &str, parts: &[BitmapSource]) -> Node {
-        let children: Vec<Node> = parts.iter().map(|p| self.bitmap(p)).collect();
+    fn bitmap_group(&self, plan: &PhysicalPlan, name: &str, parts: &[BitmapSource]) -> Node {
+        let children: Vec<Node> = parts.iter().map(|p| self.bitmap(plan, p)).collect();
         let total: f64 = children.iter().map(|c| c.costs.1).sum();
         Node {
             title: name.into(),
