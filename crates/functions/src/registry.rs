@@ -23,6 +23,9 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::datetime::FUNCTIONS,
     scalar::format::FUNCTIONS,
     scalar::hash::FUNCTIONS,
+    scalar::json::FUNCTIONS,
+    scalar::json_build::FUNCTIONS,
+    scalar::json_path::FUNCTIONS,
     scalar::like::FUNCTIONS,
     scalar::math::bucket::FUNCTIONS,
     scalar::math::float::FUNCTIONS,
@@ -51,12 +54,17 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     aggregate::sum_int::FUNCTIONS,
     window::rank::FUNCTIONS,
     window::value::FUNCTIONS,
+    table::json::FUNCTIONS,
     table::series::FUNCTIONS,
     table::string::FUNCTIONS,
     table::unnest::FUNCTIONS,
 ];
-const OPERATOR_LISTS: &[&[OperatorDef]] =
-    &[operator::arithmetic::OPERATORS, operator::comparison::OPERATORS, operator::pattern::OPERATORS];
+const OPERATOR_LISTS: &[&[OperatorDef]] = &[
+    operator::arithmetic::OPERATORS,
+    operator::comparison::OPERATORS,
+    operator::json::OPERATORS,
+    operator::pattern::OPERATORS,
+];
 const CAST_LISTS: &[&[CastDef]] = &[cast::table::CASTS];
 
 struct Registry {

@@ -2,4 +2,5 @@
 
 pub mod arithmetic;
 pub mod comparison;
+pub mod json;
 pub mod pattern;

@@ -1,6 +1,7 @@
 //! Set-returning functions, by family.
 
 pub mod collected;
+pub mod json;
 pub mod series;
 pub mod string;
 pub mod unnest;
