@@ -54,11 +54,15 @@ impl FastPlan {
         // Types that aren't built in have no entry without a catalog: compiling fails, and the statement runs the normal way.
         let io = IoContext::default();
         let kind = match &stmt.plan.node {
-            PhysicalNode::IndexScan { .. } | PhysicalNode::LockRows { .. } => Kind::Select(Box::new(select::Select::compile(&stmt.plan, &output, &io)?)),
+            PhysicalNode::IndexScan { .. } | PhysicalNode::LockRows { .. } => {
+                Kind::Select(Box::new(select::Select::compile(&stmt.plan, &output, &io)?))
+            }
             PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } => {
                 Kind::Change(Box::new(change::Change::compile(&stmt.plan, &output, &io)?))
             }
-            PhysicalNode::Insert { .. } => Kind::Insert(Box::new(insert::Insert::compile(&stmt.plan, &output, &io)?)),
+            PhysicalNode::Insert { .. } => {
+                Kind::Insert(Box::new(insert::Insert::compile(&stmt.plan, &output, &io)?))
+            }
             _ => return None,
         };
         Some(FastPlan { kind })
