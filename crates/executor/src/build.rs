@@ -6,7 +6,9 @@ use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
 use crate::scan::{bitmap, cte, function, index, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
-use crate::{aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window};
+use crate::{
+    aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window,
+};
 use quarry_common::{Error, Result};
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
@@ -28,7 +30,15 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub fn new(io: &'a IoContext<'a>, instrument: bool) -> Builder<'a> {
-        Builder { io, env: None, instrument, runtime: Runtime::default(), ctes: Vec::new(), work_tables: Vec::new(), max_node: 0 }
+        Builder {
+            io,
+            env: None,
+            instrument,
+            runtime: Runtime::default(),
+            ctes: Vec::new(),
+            work_tables: Vec::new(),
+            max_node: 0,
+        }
     }
     /// With what writing nodes need to open their tables.
     pub fn with_env(self, env: &'a crate::ExecEnv) -> Builder<'a> {
@@ -97,7 +107,11 @@ impl<'a> Builder<'a> {
         Ok(if self.instrument { Box::new(Instrumented::new(op, plan.id)) } else { op })
     }
 
-    fn reader(&self, relation: &quarry_catalog::Relation, columns: &[(ColumnId, ScanColumn)]) -> Result<RowReader> {
+    fn reader(
+        &self,
+        relation: &quarry_catalog::Relation,
+        columns: &[(ColumnId, ScanColumn)],
+    ) -> Result<RowReader> {
         RowReader::new(relation, columns, self.io)
     }
 
@@ -141,11 +155,22 @@ impl<'a> Builder<'a> {
                     None
                 };
                 let ranges = Ranges::compile(self, index, conds)?;
-                Box::new(index::IndexScan::new(relation.clone(), index.clone(), ranges, reader, *backward, only))
+                Box::new(index::IndexScan::new(
+                    relation.clone(),
+                    index.clone(),
+                    ranges,
+                    reader,
+                    *backward,
+                    only,
+                ))
             }
             PhysicalNode::BitmapHeapScan { relation, columns, bitmap, .. } => {
                 let source = bitmap::Source::compile(self, bitmap)?;
-                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), self.reader(relation, columns)?, source))
+                Box::new(bitmap::BitmapHeapScan::new(
+                    relation.clone(),
+                    self.reader(relation, columns)?,
+                    source,
+                ))
             }
             PhysicalNode::TidScan { relation, columns, tids, .. } => {
                 let tids = self.exprs(tids, &none)?;
@@ -189,7 +214,13 @@ impl<'a> Builder<'a> {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?
             }
             PhysicalNode::Aggregate { input, strategy, group, sets, aggregates, grouping } => {
-                let spec = aggregate::Spec { strategy: *strategy, group, sets: sets.as_deref(), aggregates, grouping };
+                let spec = aggregate::Spec {
+                    strategy: *strategy,
+                    group,
+                    sets: sets.as_deref(),
+                    aggregates,
+                    grouping,
+                };
                 aggregate::build(self, plan.id, input, spec)?
             }
             PhysicalNode::WindowAgg { input, spec, calls } => window::build(self, input, spec, calls)?,
@@ -202,10 +233,18 @@ impl<'a> Builder<'a> {
                 let inputs = inputs.iter().map(|(p, c)| self.picked(p, c)).collect::<Result<_>>()?;
                 Box::new(append::Append::new(inputs))
             }
-            PhysicalNode::MergeAppend { inputs, output, keys } => sort::merge_append(self, inputs, output, keys)?,
-            PhysicalNode::RecursiveUnion { cte, base, step, output, base_columns, step_columns, distinct } => {
-                recursive::build(self, *cte, (base, base_columns), (step, step_columns), output, *distinct)?
+            PhysicalNode::MergeAppend { inputs, output, keys } => {
+                sort::merge_append(self, inputs, output, keys)?
             }
+            PhysicalNode::RecursiveUnion {
+                cte,
+                base,
+                step,
+                output,
+                base_columns,
+                step_columns,
+                distinct,
+            } => recursive::build(self, *cte, (base, base_columns), (step, step_columns), output, *distinct)?,
             PhysicalNode::Limit { input, limit, offset, ties } => {
                 limit::build(self, input, limit.as_ref(), offset.as_ref(), ties.as_deref())?
             }

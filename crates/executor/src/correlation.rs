@@ -34,9 +34,12 @@ fn collect(plan: &PhysicalPlan, made: &mut Vec<ColumnId>, used: &mut Vec<ColumnI
 
 fn cond(c: &IndexCond, see: &mut dyn FnMut(&Expr)) {
     match &c.test {
-        IndexTest::Eq(e) | IndexTest::Lt(e) | IndexTest::Le(e) | IndexTest::Gt(e) | IndexTest::Ge(e) | IndexTest::In(e) => {
-            see(e)
-        }
+        IndexTest::Eq(e)
+        | IndexTest::Lt(e)
+        | IndexTest::Le(e)
+        | IndexTest::Gt(e)
+        | IndexTest::Ge(e)
+        | IndexTest::In(e) => see(e),
         IndexTest::IsNull | IndexTest::IsNotNull => {}
     }
 }
@@ -65,7 +68,9 @@ fn node_exprs(node: &PhysicalNode, see: &mut dyn FnMut(&Expr)) {
             }
             on.iter().for_each(see);
         }
-        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => keys.iter().for_each(|k| see(&k.expr)),
+        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => {
+            keys.iter().for_each(|k| see(&k.expr))
+        }
         PhysicalNode::Aggregate { group, aggregates, .. } => {
             group.iter().for_each(|(_, e)| see(e));
             aggregates.iter().flat_map(|(_, a)| walk::aggregate_exprs(a)).for_each(see);

@@ -84,6 +84,11 @@ impl Execution {
         Ok(())
     }
 
+    /// What it runs with.
+    pub fn env(&self) -> &ExecEnv {
+        &self.env
+    }
+
     /// Rows inserted, updated, deleted or returned by the top node.
     pub fn rows_affected(&self) -> u64 {
         self.op.rows_affected().unwrap_or(self.rows)

@@ -22,7 +22,9 @@ impl IndexShape {
         let keys = index
             .keys
             .iter()
-            .map(|k| Ok((io.type_ref(k.ty.oid)?, KeyOrder { desc: k.descending, nulls_first: k.nulls_first })))
+            .map(|k| {
+                Ok((io.type_ref(k.ty.oid)?, KeyOrder { desc: k.descending, nulls_first: k.nulls_first }))
+            })
             .collect::<Result<Vec<_>>>()?;
         let stored: Vec<usize> =
             keys.iter().enumerate().filter(|(_, (t, _))| !key::is_invertible(t)).map(|(i, _)| i).collect();

@@ -136,7 +136,9 @@ impl Operator for Limit {
                     self.remember(cx, out)?;
                 }
                 if rest > 0 {
-                    let Some(tail) = cut(batch.clone(), (skip + give) as usize, rest as usize) else { return Ok(out) };
+                    let Some(tail) = cut(batch.clone(), (skip + give) as usize, rest as usize) else {
+                        return Ok(out);
+                    };
                     let tied = self.tied(cx, &tail)?;
                     self.done = (tied as u64) < rest;
                     return Ok(cut(batch, skip as usize, give as usize + tied));

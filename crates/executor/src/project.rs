@@ -161,7 +161,13 @@ pub enum Started {
 
 impl Started {
     /// Appends up to `max` rows.
-    pub fn next(&mut self, call: &SetProgram, cx: &mut Cx<'_>, max: usize, out: &mut [Vector]) -> Result<usize> {
+    pub fn next(
+        &mut self,
+        call: &SetProgram,
+        cx: &mut Cx<'_>,
+        max: usize,
+        out: &mut [Vector],
+    ) -> Result<usize> {
         match self {
             Started::Set(source) => {
                 let eval = cx.eval();
@@ -199,7 +205,11 @@ pub struct ProjectSet {
 }
 
 impl ProjectSet {
-    pub fn build(b: &mut Builder<'_>, input: &PhysicalPlan, calls: &[(quarry_plan::ColumnId, SetCall)]) -> Result<BoxOperator> {
+    pub fn build(
+        b: &mut Builder<'_>,
+        input: &PhysicalPlan,
+        calls: &[(quarry_plan::ColumnId, SetCall)],
+    ) -> Result<BoxOperator> {
         let layout = Layout::new(input.output());
         let calls = calls.iter().map(|(_, c)| SetProgram::compile(b, c, &layout)).collect::<Result<_>>()?;
         Ok(Box::new(ProjectSet { input: b.plan(input)?, calls, batch: None, running: None }))
@@ -209,7 +219,8 @@ impl ProjectSet {
 impl Operator for ProjectSet {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let mut picked: Vec<u32> = Vec::new();
-        let mut out: Vec<Vector> = self.calls.iter().map(|c| Vector::with_capacity(c.vectors[0], 0)).collect();
+        let mut out: Vec<Vector> =
+            self.calls.iter().map(|c| Vector::with_capacity(c.vectors[0], 0)).collect();
         loop {
             if self.batch.is_none() {
                 let Some(b) = pull(&mut self.input, cx)? else { return Ok(None) };
@@ -257,7 +268,8 @@ impl Operator for ProjectSet {
             let rows = if picked.is_empty() {
                 None
             } else {
-                let mut columns: Vec<Arc<Vector>> = batch.columns.iter().map(|c| Arc::new(gather(c, &picked))).collect();
+                let mut columns: Vec<Arc<Vector>> =
+                    batch.columns.iter().map(|c| Arc::new(gather(c, &picked))).collect();
                 columns.extend(std::mem::take(&mut out).into_iter().map(Arc::new));
                 Some(Batch::new(columns, picked.len()))
             };

@@ -195,9 +195,11 @@ impl Operator for Unique {
             for r in b.rows().iter() {
                 let same = match &self.last {
                     None => false,
-                    Some((lb, lr)) => self.slots.iter().zip(&self.types).all(|(s, t)| {
-                        compare::same_at(&b.columns[*s], r, &lb.columns[*s], *lr, t)
-                    }),
+                    Some((lb, lr)) => self
+                        .slots
+                        .iter()
+                        .zip(&self.types)
+                        .all(|(s, t)| compare::same_at(&b.columns[*s], r, &lb.columns[*s], *lr, t)),
                 };
                 if !same {
                     keep.push(r as u32);

@@ -85,13 +85,12 @@ impl Gathered {
         self.rows.memory_bytes() + self.keys.len() + self.entries.len() * std::mem::size_of::<Entry>()
     }
     fn push(&mut self, keys: &Keys, values: &[Arc<Vector>], batch: &Batch) -> Result<()> {
-        let mut row = self.rows.len as u32;
-        for i in batch.rows().iter() {
+        let first = self.rows.len as u32;
+        for (row, i) in (first..).zip(batch.rows().iter()) {
             let at = self.keys.len();
             keys.encode(values, i, &mut self.keys)?;
             let key = &self.keys[at..];
             self.entries.push(Entry { prefix: prefix_of(key), at, len: key.len() as u32, row });
-            row += 1;
         }
         self.rows.push(batch);
         Ok(())
@@ -358,7 +357,9 @@ pub fn merge_append(
 ) -> Result<BoxOperator> {
     let layout = Layout::new(output.iter().copied());
     let physicals = match inputs.first() {
-        Some((p, c)) => crate::build::types_of(p, c)?.iter().map(|t| b.physical(*t)).collect::<Result<_>>()?,
+        Some((p, c)) => {
+            crate::build::types_of(p, c)?.iter().map(|t| b.physical(*t)).collect::<Result<_>>()?
+        }
         None => Vec::new(),
     };
     let keys = Keys::compile(b, keys, &layout)?;

@@ -43,7 +43,13 @@ impl RowFile {
         std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
         let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
         let path = env.temp_dir.join(format!("rows.{}.{n}", std::process::id()));
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).map_err(Error::from)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(Error::from)?;
         Ok(RowFile {
             path,
             file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
@@ -66,7 +72,9 @@ impl RowFile {
         let State::Writing(file) = &mut self.file else {
             return Err(Error::internal("a temporary file is written after it was read"));
         };
-        file.write_all(&(body.len() as u32).to_le_bytes()).and_then(|()| file.write_all(body)).map_err(Error::from)?;
+        file.write_all(&(body.len() as u32).to_le_bytes())
+            .and_then(|()| file.write_all(body))
+            .map_err(Error::from)?;
         self.rows += 1;
         self.bytes += 4 + body.len() as u64;
         Ok(())
@@ -181,7 +189,13 @@ impl StoreFile {
         std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
         let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
         let path = env.temp_dir.join(format!("batches.{}.{n}", std::process::id()));
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path).map_err(Error::from)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(Error::from)?;
         let physicals: Vec<PhysicalType> = like.columns.iter().map(|c| c.physical()).collect();
         Ok(StoreFile { path, file, end: 0, places: Vec::new(), layout: layout_of(&physicals), physicals })
     }

@@ -14,7 +14,6 @@ use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension};
 use quarry_types::{Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare, hash, record};
 use std::sync::Arc;
 
-
 /// A subquery's place in an expression.
 pub(crate) struct SubqueryNode {
     /// In `Runtime::subplans`.
@@ -31,9 +30,21 @@ enum Kind {
     Scalar,
     Exists,
     /// ANY (false) or ALL: conditions over the subquery's columns, the row's own read as outer columns.
-    Quantified { all: bool, tests: Vec<Program>, left: Vec<(ColumnId, usize)>, hashed: Option<Hashed> },
-    Array { element: Oid, physical: PhysicalType, nested: bool },
-    Row { oid: Oid, types: Vec<SqlType> },
+    Quantified {
+        all: bool,
+        tests: Vec<Program>,
+        left: Vec<(ColumnId, usize)>,
+        hashed: Option<Hashed>,
+    },
+    Array {
+        element: Oid,
+        physical: PhysicalType,
+        nested: bool,
+    },
+    Row {
+        oid: Oid,
+        types: Vec<SqlType>,
+    },
 }
 
 /// How to look a row up in the table of the subquery's rows.
@@ -81,7 +92,9 @@ impl Builder<'_> {
             .iter()
             .map(|id| {
                 let target = plan.targets.iter().find(|(t, _)| t == id);
-                target.map(|(_, e)| e.ty()).ok_or_else(|| Error::internal("a subquery lacks an output column"))
+                target
+                    .map(|(_, e)| e.ty())
+                    .ok_or_else(|| Error::internal("a subquery lacks an output column"))
             })
             .collect::<Result<_>>()?;
         // The visible columns come first in what follows.
@@ -92,7 +105,8 @@ impl Builder<'_> {
         } else {
             Box::new(crate::project::Columns::new(op, slots))
         };
-        let own = |ids: &[ColumnId]| ids.iter().filter_map(|id| Some((*id, layout.slot(*id)?))).collect::<Vec<_>>();
+        let own =
+            |ids: &[ColumnId]| ids.iter().filter_map(|id| Some((*id, layout.slot(*id)?))).collect::<Vec<_>>();
         let kind = match &s.kind {
             SubqueryKind::Scalar => Kind::Scalar,
             SubqueryKind::Exists => Kind::Exists,
@@ -109,7 +123,8 @@ impl Builder<'_> {
                 let mut ids = Vec::new();
                 tests.iter().for_each(|t| walk::columns_of(t, &mut ids));
                 let left = own(&ids);
-                let hashed = if all || !params.is_empty() { None } else { self.hashed(tests, &inner, layout)? };
+                let hashed =
+                    if all || !params.is_empty() { None } else { self.hashed(tests, &inner, layout)? };
                 Kind::Quantified { all, tests: self.exprs(tests, &inner)?, left, hashed }
             }
         };
@@ -157,7 +172,8 @@ impl SubqueryNode {
             return Ok(Arc::new(Vector::zeroed(self.physical, n)));
         }
         if let Kind::Quantified { hashed: Some(h), .. } = &self.kind {
-            let left = h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
+            let left =
+                h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
             let rows = self.hashed_rows(cx, h)?;
             if !(rows.has_null && h.types.len() > 1) {
                 return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
@@ -185,8 +201,14 @@ impl SubqueryNode {
         self.value(cx, &|slot| row[slot].clone())
     }
 
-    fn with_state<R>(&self, cx: &mut Cx<'_>, f: impl FnOnce(&mut SubplanState, &mut Cx<'_>) -> Result<R>) -> Result<R> {
-        let mut state = cx.rt.subplans[self.index].take().ok_or_else(|| Error::internal("a subquery runs within itself"))?;
+    fn with_state<R>(
+        &self,
+        cx: &mut Cx<'_>,
+        f: impl FnOnce(&mut SubplanState, &mut Cx<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let mut state = cx.rt.subplans[self.index]
+            .take()
+            .ok_or_else(|| Error::internal("a subquery runs within itself"))?;
         let out = f(&mut state, cx);
         cx.rt.subplans[self.index] = Some(state);
         out
@@ -284,7 +306,13 @@ impl SubqueryNode {
     }
 
     /// The quantified comparison for the row whose columns are set.
-    fn quantified(&self, s: &mut SubplanState, cx: &mut Cx<'_>, all: bool, tests: &[Program]) -> Result<Datum> {
+    fn quantified(
+        &self,
+        s: &mut SubplanState,
+        cx: &mut Cx<'_>,
+        all: bool,
+        tests: &[Program],
+    ) -> Result<Datum> {
         let mut unknown = false;
         if !self.correlated {
             if s.all_rows.is_none() {
@@ -392,7 +420,11 @@ impl HashedRows {
             }
             let same = |o: &u32| {
                 self.hashes[*o as usize] == hashes[r]
-                    && left.iter().zip(&self.keys).zip(types).all(|((l, k), t)| compare::equal_at(l, r, k, *o as usize, t))
+                    && left
+                        .iter()
+                        .zip(&self.keys)
+                        .zip(types)
+                        .all(|((l, k), t)| compare::equal_at(l, r, k, *o as usize, t))
             };
             if self.table.find(hashes[r], same).is_some() {
                 if let (quarry_types::VectorData::Bool(d), _) = out.parts_mut() {

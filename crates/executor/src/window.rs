@@ -108,7 +108,10 @@ impl WindowAgg {
                 keys.iter().map(|k| k.gather(Rows::Selected { positions: &at, len: k.len() })).collect()
             });
             let same = |r: usize| {
-                keys.iter().zip(&*first).zip(&self.partition).all(|((k, f), (_, t))| compare::same_at(k, r, f, 0, t))
+                keys.iter()
+                    .zip(&*first)
+                    .zip(&self.partition)
+                    .all(|((k, f), (_, t))| compare::same_at(k, r, f, 0, t))
             };
             let n = (0..batch.len).take_while(|r| same(*r)).count();
             let positions: Vec<u32> = (0..batch.len as u32).collect();
@@ -132,8 +135,7 @@ impl WindowAgg {
         let order = self.order.iter().map(|(p, _)| p.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
         let mut peers = vec![0u32; n];
         for r in 1..n {
-            let same =
-                order.iter().zip(&self.order).all(|(k, (_, t))| compare::same_at(k, r, k, r - 1, t));
+            let same = order.iter().zip(&self.order).all(|(k, (_, t))| compare::same_at(k, r, k, r - 1, t));
             peers[r] = peers[r - 1] + u32::from(!same);
         }
         let frames = self.range.frames(cx, &rows, &order, &peers)?;
@@ -147,7 +149,8 @@ impl WindowAgg {
                         let (start, end) = frames.at(i);
                         Frame { start, end }
                     };
-                    let part = WindowPartition { len: n, args: &owned, peers: &peers, frame: &frame, ret: call.ret };
+                    let part =
+                        WindowPartition { len: n, args: &owned, peers: &peers, frame: &frame, ret: call.ret };
                     let eval = cx.eval();
                     let mut eval = eval.for_call(&call.arg_types, call.ret);
                     (w.compute)(&mut eval, &part)?
@@ -165,12 +168,21 @@ impl WindowAgg {
                         Some(f) => {
                             let flags = f.eval(cx, &rows)?;
                             let mut keep = vec![false; n];
-                            true_positions(&flags, Rows::All(n)).iter().for_each(|r| keep[*r as usize] = true);
+                            true_positions(&flags, Rows::All(n))
+                                .iter()
+                                .for_each(|r| keep[*r as usize] = true);
                             Some(keep)
                         }
                         None => None,
                     };
-                    let run = AggregateRun { call, args: &args, frames: &frames, peers: &peers, keep, exclude: self.exclude };
+                    let run = AggregateRun {
+                        call,
+                        args: &args,
+                        frames: &frames,
+                        peers: &peers,
+                        keep,
+                        exclude: self.exclude,
+                    };
                     run.compute(cx, n, &make)?
                 }
                 _ => return Err(Error::internal("a window call of another kind of function")),
@@ -185,8 +197,10 @@ impl WindowAgg {
                 break;
             }
             let positions: Vec<u32> = (from as u32..to as u32).collect();
-            let part =
-                columns.iter().map(|c| Arc::new(c.gather(Rows::Selected { positions: &positions, len: n }))).collect();
+            let part = columns
+                .iter()
+                .map(|c| Arc::new(c.gather(Rows::Selected { positions: &positions, len: n })))
+                .collect();
             self.ready.push_back(Batch::new(part, to - from));
             from = to;
         }
@@ -207,11 +221,15 @@ struct AggregateRun<'r> {
 type Make<'m> = &'m dyn Fn() -> Result<Box<dyn Accumulator>>;
 
 impl AggregateRun<'_> {
-    fn change(&self, cx: &Cx<'_>, acc: &mut dyn Accumulator, rows: std::ops::Range<usize>, add: bool) -> Result<()> {
-        let positions: Vec<u32> = rows
-            .filter(|r| self.keep.as_ref().is_none_or(|k| k[*r]))
-            .map(|r| r as u32)
-            .collect();
+    fn change(
+        &self,
+        cx: &Cx<'_>,
+        acc: &mut dyn Accumulator,
+        rows: std::ops::Range<usize>,
+        add: bool,
+    ) -> Result<()> {
+        let positions: Vec<u32> =
+            rows.filter(|r| self.keep.as_ref().is_none_or(|k| k[*r])).map(|r| r as u32).collect();
         if positions.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use quarry_catalog::{Catalog, SessionView};
 use quarry_common::{Oid, Result};
 use quarry_executor::{DeferredQueue, ExecEnv, Execution, eval::Folder};
 use quarry_functions::SessionEnv;
+use quarry_optimizer::PlannerSettings;
 use quarry_storage::disk::FaultDisk;
 use quarry_storage::{Config, IsolationLevel, Storage};
 use quarry_types::{Datum, IoContext};
@@ -61,18 +62,27 @@ impl Server {
         }
     }
 
-    fn run(&self, sql: &str, memory: usize) -> Result<Vec<String>> {
+    fn run(&self, sql: &str, memory: usize, settings: &PlannerSettings) -> Result<Vec<String>> {
         let env = self.env(memory);
         let parsed = quarry_sql::parse::parse_statements(sql)?;
         let mut lines = Vec::new();
         for p in parsed {
             let io = env.io();
-            let cx = quarry_sql::bind::BindContext { reader: &env.reader, io: &io, param_types: &[], params_allowed: false };
+            let cx = quarry_sql::bind::BindContext {
+                reader: &env.reader,
+                io: &io,
+                param_types: &[],
+                params_allowed: false,
+            };
             let bound = quarry_sql::bind::bind_statement(&p.stmt, &cx)?;
             let folder = Folder::new(&env);
-            let optimizer =
-                quarry_optimizer::OptimizerEnv { catalog: &env.reader, settings: Default::default(), folder: &folder };
-            let statement = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
+            let optimizer = quarry_optimizer::OptimizerEnv {
+                catalog: &env.reader,
+                settings: settings.clone(),
+                folder: &folder,
+            };
+            let statement =
+                quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
             if std::env::var("PLAN").is_ok() {
                 eprintln!("{statement:#?}");
             }
@@ -99,8 +109,8 @@ impl Server {
     }
 
     /// As psql prints it: rows, or the error's message.
-    fn answer(&self, sql: &str, memory: usize) -> Vec<String> {
-        match self.run(sql, memory) {
+    fn answer(&self, sql: &str, memory: usize, settings: &PlannerSettings) -> Vec<String> {
+        match self.run(sql, memory, settings) {
             Ok(lines) => lines.iter().flat_map(|l| l.split('\n').map(str::to_string)).collect(),
             Err(e) => vec![format!("ERROR:  {}", e.message())],
         }
@@ -108,15 +118,16 @@ impl Server {
 }
 
 /// Compares the answers to a file of recorded ones: lines `-- query`, then its rows.
-fn check(file: &str, memory: usize) {
-    let text = std::fs::read_to_string(format!("{}/tests/queries/{file}", env!("CARGO_MANIFEST_DIR"))).expect("file");
+fn check(file: &str, memory: usize, settings: PlannerSettings) {
+    let text = std::fs::read_to_string(format!("{}/tests/queries/{file}", env!("CARGO_MANIFEST_DIR")))
+        .expect("file");
     let server = Server::new();
     let mut failed = Vec::new();
     for part in text.split('\u{1}') {
         let mut lines = part.lines();
         let Some(query) = lines.next().filter(|q| !q.trim().is_empty()) else { continue };
         let expected: Vec<String> = lines.map(str::to_string).collect();
-        let got = server.answer(query, memory);
+        let got = server.answer(query, memory, &settings);
         if got != expected {
             failed.push(format!("{query}\n  expected {expected:?}\n  got      {got:?}"));
         }
@@ -126,12 +137,40 @@ fn check(file: &str, memory: usize) {
 
 #[test]
 fn answers_are_postgresql_s() {
-    check("basic.out", 4 << 20);
+    check("basic.out", 4 << 20, PlannerSettings::default());
 }
 
 #[test]
 fn answers_do_not_depend_on_memory() {
-    check("spill.out", 64 << 10);
+    check("spill.out", 64 << 10, PlannerSettings::default());
+}
+
+#[test]
+fn merge_joins_and_sorted_groups_give_the_same() {
+    let settings = PlannerSettings {
+        enable_hashjoin: false,
+        enable_nestloop: false,
+        enable_hashagg: false,
+        enable_indexscan: false,
+        enable_indexonlyscan: false,
+        ..PlannerSettings::default()
+    };
+    check("basic.out", 4 << 20, settings.clone());
+    check("spill.out", 64 << 10, settings);
+}
+
+#[test]
+fn nested_loops_and_hashed_groups_give_the_same() {
+    let settings = PlannerSettings {
+        enable_hashjoin: false,
+        enable_mergejoin: false,
+        enable_sort: false,
+        enable_bitmapscan: false,
+        enable_seqscan: false,
+        enable_material: false,
+        ..PlannerSettings::default()
+    };
+    check("basic.out", 4 << 20, settings);
 }
 
 #[test]
@@ -140,6 +179,6 @@ fn show() {
     let server = Server::new();
     for query in std::fs::read_to_string(file).expect("file").lines().filter(|l| !l.trim().is_empty()) {
         println!("\u{1}{query}");
-        server.answer(query, 4 << 20).iter().for_each(|l| println!("{l}"));
+        server.answer(query, 4 << 20, &PlannerSettings::default()).iter().for_each(|l| println!("{l}"));
     }
 }

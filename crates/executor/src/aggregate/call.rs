@@ -71,7 +71,11 @@ impl Call {
         let infos: Vec<TypeRef> = a.args.iter().map(|e| b.type_ref(e.ty().oid)).collect::<Result<_>>()?;
         let arg_types: Vec<SqlType> = a.direct_args.iter().chain(&a.args).map(Expr::ty).collect();
         let within = match code.ordered_set {
-            true => a.order_by.iter().map(|k| KeyDirection { desc: k.descending, nulls_first: k.nulls_first }).collect(),
+            true => a
+                .order_by
+                .iter()
+                .map(|k| KeyDirection { desc: k.descending, nulls_first: k.nulls_first })
+                .collect(),
             false => Vec::new(),
         };
         let mut order = Vec::new();
@@ -117,8 +121,12 @@ impl Call {
     /// New states. `row`: a row of the input, for direct arguments.
     pub fn start(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<CallState> {
         let direct_args = self.direct.iter().map(|d| d.row(cx, row)).collect::<Result<_>>()?;
-        let call =
-            AggregateCall { arg_types: self.arg_types.clone(), ret: self.ret, direct_args, order: self.within.clone() };
+        let call = AggregateCall {
+            arg_types: self.arg_types.clone(),
+            ret: self.ret,
+            direct_args,
+            order: self.within.clone(),
+        };
         let physicals: Vec<PhysicalType> = self.args.iter().map(|a| a.physical).collect();
         let seen = (self.distinct == Distinct::Hashed).then(|| Seen {
             table: HashTable::new(),
@@ -157,10 +165,14 @@ impl Call {
         if rows.is_empty() {
             return Ok(());
         }
-        let args = self.args.iter().map(|a| a.eval_rows(cx, &batch.columns, rows)).collect::<Result<Vec<_>>>()?;
+        let args =
+            self.args.iter().map(|a| a.eval_rows(cx, &batch.columns, rows)).collect::<Result<Vec<_>>>()?;
         if let Some(g) = &mut st.sorted {
-            let keys =
-                self.order.iter().map(|o| o.0.eval_rows(cx, &batch.columns, rows)).collect::<Result<Vec<_>>>()?;
+            let keys = self
+                .order
+                .iter()
+                .map(|o| o.0.eval_rows(cx, &batch.columns, rows))
+                .collect::<Result<Vec<_>>>()?;
             for r in rows.iter() {
                 let at = g.keys.len();
                 for (v, (_, ty, order)) in keys.iter().zip(&self.order) {
@@ -233,15 +245,25 @@ impl Call {
 
 impl CallState {
     pub fn memory_bytes(&self) -> usize {
-        let seen = self.seen.as_ref().map_or(0, |s| s.values.iter().map(Vector::memory_bytes).sum::<usize>() + s.groups.len() * 20);
-        let sorted = self.sorted.as_ref().map_or(0, |g| g.rows.memory_bytes() + g.keys.len() + g.entries.len() * 24);
+        let seen = self
+            .seen
+            .as_ref()
+            .map_or(0, |s| s.values.iter().map(Vector::memory_bytes).sum::<usize>() + s.groups.len() * 20);
+        let sorted =
+            self.sorted.as_ref().map_or(0, |g| g.rows.memory_bytes() + g.keys.len() + g.entries.len() * 24);
         self.acc.memory_bytes() + seen + sorted
     }
 }
 
 impl Seen {
     /// The rows not seen before in their group.
-    fn let_through(&mut self, args: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>, numbers: Option<&[u32]>) -> Vec<u32> {
+    fn let_through(
+        &mut self,
+        args: &[Arc<Vector>],
+        types: &[TypeRef],
+        rows: Rows<'_>,
+        numbers: Option<&[u32]>,
+    ) -> Vec<u32> {
         let mut hashes = vec![0; rows.len()];
         for (v, t) in args.iter().zip(types) {
             hash::hash_vector(v, t, rows, &mut hashes);
@@ -253,7 +275,11 @@ impl Seen {
             let found = self.table.find(h, |s| {
                 let s = *s as usize;
                 self.groups[s] == g
-                    && args.iter().zip(&self.values).zip(types).all(|((a, v), t)| compare::same_at(a, r, v, s, t))
+                    && args
+                        .iter()
+                        .zip(&self.values)
+                        .zip(types)
+                        .all(|((a, v), t)| compare::same_at(a, r, v, s, t))
             });
             if found.is_some() {
                 continue;

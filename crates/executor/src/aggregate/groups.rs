@@ -108,7 +108,13 @@ impl Groups {
     }
 
     /// Numbers rows sorted by the keys: a row that differs from the last group begins another.
-    pub fn number_sorted(&mut self, keys: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>, out: &mut [u32]) {
+    pub fn number_sorted(
+        &mut self,
+        keys: &[Arc<Vector>],
+        types: &[TypeRef],
+        rows: Rows<'_>,
+        out: &mut [u32],
+    ) {
         for r in rows.iter() {
             if self.len == 0 || !self.same(keys, types, r, self.len - 1) {
                 self.push(keys, r);

@@ -137,7 +137,13 @@ impl Aggregate {
             let mut numbers = vec![0u32; batch.len];
             let mut left = Vec::new();
             let limited = self.spill.is_some();
-            state.groups.number(&keys, &self.group_types, batch.rows(), &mut numbers, limited.then_some(&mut left))?;
+            state.groups.number(
+                &keys,
+                &self.group_types,
+                batch.rows(),
+                &mut numbers,
+                limited.then_some(&mut left),
+            )?;
             if let Some(files) = &mut self.spill
                 && !left.is_empty()
             {
@@ -147,12 +153,8 @@ impl Aggregate {
                 }
                 let gone: Vec<u32> = left.iter().map(|l| l.0).collect();
                 let mut skip = gone.iter().peekable();
-                let kept: Vec<u32> = batch
-                    .rows()
-                    .iter()
-                    .map(|r| r as u32)
-                    .filter(|r| skip.next_if_eq(&r).is_none())
-                    .collect();
+                let kept: Vec<u32> =
+                    batch.rows().iter().map(|r| r as u32).filter(|r| skip.next_if_eq(&r).is_none()).collect();
                 let rows = Rows::Selected { positions: &kept, len: batch.len };
                 for (call, st) in self.calls.iter().zip(&mut state.calls) {
                     call.update(cx, st, batch, rows, Some(&numbers), state.groups.len())?;
@@ -164,20 +166,24 @@ impl Aggregate {
             }
         }
         self.batches += 1;
-        if self.batches % 16 == 0
+        if self.batches.is_multiple_of(16)
             && self.spill.is_none()
             && self.states.len() == 1
             && self.level < LEVELS_MAX
             && self.memory_bytes() > cx.env.hash_mem_bytes
         {
-            let files = (0..PARTITIONS).map(|_| RowFile::create(cx.env, &self.input_physicals)).collect::<Result<_>>()?;
+            let files = (0..PARTITIONS)
+                .map(|_| RowFile::create(cx.env, &self.input_physicals))
+                .collect::<Result<_>>()?;
             self.spill = Some(files);
         }
         Ok(())
     }
 
     fn memory_bytes(&self) -> usize {
-        let of = |s: &SetState| s.groups.memory_bytes() + s.calls.iter().map(CallState::memory_bytes).sum::<usize>();
+        let of = |s: &SetState| {
+            s.groups.memory_bytes() + s.calls.iter().map(CallState::memory_bytes).sum::<usize>()
+        };
         self.states.iter().map(of).sum()
     }
 

@@ -11,7 +11,11 @@ use std::sync::Arc;
 impl Call {
     pub(crate) fn batch(&self, cx: &mut Cx<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<Arc<Vector>> {
         let v = call_scalar_batch(self.def, &cx.eval(), args, &self.arg_types, rows, self.ret)?;
-        if v.physical() != self.physical { cast::relabel(&v, self.physical).map(Arc::new) } else { Ok(Arc::new(v)) }
+        if v.physical() != self.physical {
+            cast::relabel(&v, self.physical).map(Arc::new)
+        } else {
+            Ok(Arc::new(v))
+        }
     }
 }
 
@@ -66,7 +70,10 @@ impl Node {
                 match v.data() {
                     VectorData::Bool(d) if !v.is_constant() => {
                         let flipped = d.iter().map(|b| !b).collect();
-                        Arc::new(Vector::from_parts(VectorData::Bool(flipped), v.validity().map(<[bool]>::to_vec)))
+                        Arc::new(Vector::from_parts(
+                            VectorData::Bool(flipped),
+                            v.validity().map(<[bool]>::to_vec),
+                        ))
                     }
                     _ => {
                         let value = match v.datum(0) {
@@ -90,7 +97,8 @@ impl Node {
             }
             Node::Distinct { left, right, equal, negated } => {
                 let (l, r) = (left.eval(cx, i)?, right.eval(cx, i)?);
-                let both: Vec<u32> = i.rows.iter().filter(|p| !l.is_null(*p) && !r.is_null(*p)).map(|p| p as u32).collect();
+                let both: Vec<u32> =
+                    i.rows.iter().filter(|p| !l.is_null(*p) && !r.is_null(*p)).map(|p| p as u32).collect();
                 let same = equal.batch(cx, &[&l, &r], selected(&both, n))?;
                 bools(n, i.rows, |p| {
                     let distinct = match (l.is_null(p), r.is_null(p)) {
@@ -103,7 +111,8 @@ impl Node {
             }
             Node::NullIf { left, right, equal, physical } => {
                 let (l, r) = (left.eval(cx, i)?, right.eval(cx, i)?);
-                let both: Vec<u32> = i.rows.iter().filter(|p| !l.is_null(*p) && !r.is_null(*p)).map(|p| p as u32).collect();
+                let both: Vec<u32> =
+                    i.rows.iter().filter(|p| !l.is_null(*p) && !r.is_null(*p)).map(|p| p as u32).collect();
                 let same = equal.batch(cx, &[&l, &r], selected(&both, n))?;
                 let mut out = Vector::zeroed(*physical, n);
                 scatter(&mut out, &l, i.rows);
@@ -268,7 +277,12 @@ fn eval_case(
     Ok(Arc::new(out.unwrap_or_else(|| Vector::zeroed(physical, n))))
 }
 
-fn eval_coalesce(args: &[Node], physical: PhysicalType, cx: &mut Cx<'_>, i: Input<'_>) -> Result<Arc<Vector>> {
+fn eval_coalesce(
+    args: &[Node],
+    physical: PhysicalType,
+    cx: &mut Cx<'_>,
+    i: Input<'_>,
+) -> Result<Arc<Vector>> {
     let n = i.rows.len();
     let mut open: Vec<u32> = i.rows.iter().map(|p| p as u32).collect();
     let mut out: Option<Vector> = None;
@@ -282,7 +296,11 @@ fn eval_coalesce(args: &[Node], physical: PhysicalType, cx: &mut Cx<'_>, i: Inpu
             return Ok(v);
         }
         let (null, hits): (Vec<u32>, Vec<u32>) = open.iter().partition(|p| v.is_null(**p as usize));
-        scatter(out.get_or_insert_with(|| Vector::zeroed(physical, n)), &v, Rows::Selected { positions: &hits, len: n });
+        scatter(
+            out.get_or_insert_with(|| Vector::zeroed(physical, n)),
+            &v,
+            Rows::Selected { positions: &hits, len: n },
+        );
         open = null;
     }
     let mut out = out.unwrap_or_else(|| Vector::zeroed(physical, n));

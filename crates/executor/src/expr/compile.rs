@@ -41,7 +41,11 @@ impl Builder<'_> {
         let physical = self.physical(ty)?;
         Ok(Program { node: self.node(e, layout)?, ty, physical })
     }
-    pub fn exprs<'e>(&mut self, list: impl IntoIterator<Item = &'e Expr>, layout: &Layout) -> Result<Vec<Program>> {
+    pub fn exprs<'e>(
+        &mut self,
+        list: impl IntoIterator<Item = &'e Expr>,
+        layout: &Layout,
+    ) -> Result<Vec<Program>> {
         list.into_iter().map(|e| self.expr(e, layout)).collect()
     }
     /// How values of a type lie.
@@ -73,13 +77,18 @@ impl Builder<'_> {
         Ok(match e {
             Expr::Const { value, .. } => {
                 // int4 constants relabelled as oid keep their form until here.
-                Node::Const { value: quarry_functions::cast::relabel_datum(value.clone(), physical)?, physical }
+                Node::Const {
+                    value: quarry_functions::cast::relabel_datum(value.clone(), physical)?,
+                    physical,
+                }
             }
             Expr::Column { id, .. } => match layout.slot(*id) {
                 Some(slot) => Node::Column { slot },
                 None => Node::Outer { id: id.0 as usize, physical },
             },
-            Expr::Param { number, .. } => Node::Param { index: (*number as usize).saturating_sub(1), physical },
+            Expr::Param { number, .. } => {
+                Node::Param { index: (*number as usize).saturating_sub(1), physical }
+            }
             Expr::Placeholder { .. } => Node::Placeholder { physical },
             Expr::Call { function, args, ty, .. } => {
                 let call = Call {
@@ -126,7 +135,8 @@ impl Builder<'_> {
             Expr::Cast { arg, ty, kind, .. } => self.cast(arg, *ty, kind, layout)?,
             Expr::Array { elements, nested, ty } => {
                 let element = self.element_of(*ty)?;
-                let op = Op::Array { nested: *nested, element, physical: self.physical(SqlType::of(element))? };
+                let op =
+                    Op::Array { nested: *nested, element, physical: self.physical(SqlType::of(element))? };
                 Node::Op { op, args: self.nodes(elements, layout)?, physical }
             }
             Expr::Row { fields, ty, .. } => {

@@ -31,26 +31,76 @@ pub struct Program {
 
 /// What a node of a program computes.
 pub(crate) enum Node {
-    Const { value: Datum, physical: PhysicalType },
-    Column { slot: usize },
-    Outer { id: usize, physical: PhysicalType },
-    Param { index: usize, physical: PhysicalType },
-    Placeholder { physical: PhysicalType },
+    Const {
+        value: Datum,
+        physical: PhysicalType,
+    },
+    Column {
+        slot: usize,
+    },
+    Outer {
+        id: usize,
+        physical: PhysicalType,
+    },
+    Param {
+        index: usize,
+        physical: PhysicalType,
+    },
+    Placeholder {
+        physical: PhysicalType,
+    },
     Call(Box<Call>),
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
-    IsNull { arg: Box<Node>, negated: bool },
-    IsBool { arg: Box<Node>, test: BoolTest },
+    IsNull {
+        arg: Box<Node>,
+        negated: bool,
+    },
+    IsBool {
+        arg: Box<Node>,
+        test: BoolTest,
+    },
     /// `equal` compares arguments that aren't NULL.
-    Distinct { left: Box<Node>, right: Box<Node>, equal: Box<Call>, negated: bool },
-    Case { operand: Option<Box<Node>>, whens: Vec<(Node, Node)>, otherwise: Option<Box<Node>>, physical: PhysicalType },
-    Coalesce { args: Vec<Node>, physical: PhysicalType },
-    NullIf { left: Box<Node>, right: Box<Node>, equal: Box<Call>, physical: PhysicalType },
-    Relabel { arg: Box<Node>, physical: PhysicalType },
-    ScalarArray { call: Box<Call>, left: Box<Node>, array: Box<Node>, all: bool, set: Option<Box<op::ConstSet>> },
+    Distinct {
+        left: Box<Node>,
+        right: Box<Node>,
+        equal: Box<Call>,
+        negated: bool,
+    },
+    Case {
+        operand: Option<Box<Node>>,
+        whens: Vec<(Node, Node)>,
+        otherwise: Option<Box<Node>>,
+        physical: PhysicalType,
+    },
+    Coalesce {
+        args: Vec<Node>,
+        physical: PhysicalType,
+    },
+    NullIf {
+        left: Box<Node>,
+        right: Box<Node>,
+        equal: Box<Call>,
+        physical: PhysicalType,
+    },
+    Relabel {
+        arg: Box<Node>,
+        physical: PhysicalType,
+    },
+    ScalarArray {
+        call: Box<Call>,
+        left: Box<Node>,
+        array: Box<Node>,
+        all: bool,
+        set: Option<Box<op::ConstSet>>,
+    },
     /// A function of its evaluated arguments, row by row.
-    Op { op: Op, args: Vec<Node>, physical: PhysicalType },
+    Op {
+        op: Op,
+        args: Vec<Node>,
+        physical: PhysicalType,
+    },
     Subquery(Box<crate::subplan::SubqueryNode>),
 }
 

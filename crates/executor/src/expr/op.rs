@@ -20,17 +20,51 @@ pub(crate) enum IndexShape {
 
 pub(crate) enum Op {
     /// Through text.
-    Io { from: TypeRef, to: TypeRef, typmod: i32 },
-    ArrayElements { element: Box<Node>, oid: Oid, physical: PhysicalType },
-    Domain { name: String, not_null: bool, checks: Vec<(String, Node)> },
+    Io {
+        from: TypeRef,
+        to: TypeRef,
+        typmod: i32,
+    },
+    ArrayElements {
+        element: Box<Node>,
+        oid: Oid,
+        physical: PhysicalType,
+    },
+    Domain {
+        name: String,
+        not_null: bool,
+        checks: Vec<(String, Node)>,
+    },
     /// A record as another composite type, whose columns are these.
-    RowCast { to: Oid, columns: Vec<(SqlType, TypeRef)> },
-    Array { nested: bool, element: Oid, physical: PhysicalType },
-    Row { oid: Oid, fields: Vec<SqlType> },
+    RowCast {
+        to: Oid,
+        columns: Vec<(SqlType, TypeRef)>,
+    },
+    Array {
+        nested: bool,
+        element: Oid,
+        physical: PhysicalType,
+    },
+    Row {
+        oid: Oid,
+        fields: Vec<SqlType>,
+    },
     Field(usize),
-    Subscript { indexes: Vec<IndexShape>, assign: bool, element: Oid, element_physical: PhysicalType, jsonb: bool },
-    MinMax { greatest: bool, ty: TypeRef },
-    SqlValue { kind: SqlValue, typmod: i32 },
+    Subscript {
+        indexes: Vec<IndexShape>,
+        assign: bool,
+        element: Oid,
+        element_physical: PhysicalType,
+        jsonb: bool,
+    },
+    MinMax {
+        greatest: bool,
+        ty: TypeRef,
+    },
+    SqlValue {
+        kind: SqlValue,
+        typmod: i32,
+    },
 }
 
 impl Op {
@@ -202,7 +236,9 @@ fn sql_value(kind: SqlValue, precision: i32, cx: &Cx<'_>) -> Result<Datum> {
         }
         SqlValue::CurrentTimestamp => Datum::I64(typmod::adjust_timestamp(now, precision)?),
         SqlValue::LocalTime => Datum::I64(typmod::adjust_time(clock::local_time(now, zone), precision)),
-        SqlValue::LocalTimestamp => Datum::I64(typmod::adjust_timestamp(clock::local_timestamp(now, zone), precision)?),
+        SqlValue::LocalTimestamp => {
+            Datum::I64(typmod::adjust_timestamp(clock::local_timestamp(now, zone), precision)?)
+        }
         SqlValue::CurrentUser | SqlValue::CurrentRole | SqlValue::User => Datum::text(&env.current_user().1),
         SqlValue::SessionUser => Datum::text(&env.session_user().1),
         SqlValue::CurrentCatalog => Datum::text(&env.current_database().1),
@@ -251,7 +287,8 @@ impl ConstSet {
                 out.set_null(i);
                 continue;
             }
-            let equal = |j: &u32| quarry_types::compare::equal_at(left, i, &self.values, *j as usize, &self.ty);
+            let equal =
+                |j: &u32| quarry_types::compare::equal_at(left, i, &self.values, *j as usize, &self.ty);
             if self.table.find(hashes[i], equal).is_some() {
                 if let (VectorData::Bool(d), _) = out.parts_mut() {
                     d[i] = true;
@@ -264,7 +301,13 @@ impl ConstSet {
     }
 }
 
-pub(crate) fn scalar_array_row(call: &Call, left: &Datum, array: &Datum, all: bool, cx: &Cx<'_>) -> Result<Datum> {
+pub(crate) fn scalar_array_row(
+    call: &Call,
+    left: &Datum,
+    array: &Datum,
+    all: bool,
+    cx: &Cx<'_>,
+) -> Result<Datum> {
     if array.is_null() {
         return Ok(Datum::Null);
     }

@@ -75,8 +75,12 @@ impl Node {
                 from_truth(result)
             }
             Node::Not(arg) => from_truth(truth(&arg.row(cx, row, placeholder)?).map(|b| !b)),
-            Node::IsNull { arg, negated } => Datum::Bool(arg.row(cx, row, placeholder)?.is_null() != *negated),
-            Node::IsBool { arg, test } => Datum::Bool(bool_test(truth(&arg.row(cx, row, placeholder)?), *test)),
+            Node::IsNull { arg, negated } => {
+                Datum::Bool(arg.row(cx, row, placeholder)?.is_null() != *negated)
+            }
+            Node::IsBool { arg, test } => {
+                Datum::Bool(bool_test(truth(&arg.row(cx, row, placeholder)?), *test))
+            }
             Node::Distinct { left, right, equal, negated } => {
                 let (l, r) = (left.row(cx, row, placeholder)?, right.row(cx, row, placeholder)?);
                 let distinct = match (l.is_null(), r.is_null()) {
@@ -116,7 +120,9 @@ impl Node {
                 }
                 Datum::Null
             }
-            Node::Relabel { arg, physical } => cast::relabel_datum(arg.row(cx, row, placeholder)?, *physical)?,
+            Node::Relabel { arg, physical } => {
+                cast::relabel_datum(arg.row(cx, row, placeholder)?, *physical)?
+            }
             Node::ScalarArray { call, left, array, all, .. } => {
                 let l = left.row(cx, row, placeholder)?;
                 let a = array.row(cx, row, placeholder)?;

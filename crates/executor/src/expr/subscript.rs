@@ -36,7 +36,12 @@ fn bounds(indexes: &[IndexShape], args: &[Datum], dims: &[Dimension]) -> Option<
     Some(out)
 }
 
-pub(super) fn read(indexes: &[IndexShape], element: Oid, physical: PhysicalType, args: &[Datum]) -> Result<Datum> {
+pub(super) fn read(
+    indexes: &[IndexShape],
+    element: Oid,
+    physical: PhysicalType,
+    args: &[Datum],
+) -> Result<Datum> {
     if args[0].is_null() {
         return Ok(Datum::Null);
     }
@@ -88,15 +93,19 @@ pub(super) fn read(indexes: &[IndexShape], element: Oid, physical: PhysicalType,
     }
 }
 
-pub(super) fn assign(indexes: &[IndexShape], element: Oid, physical: PhysicalType, args: &[Datum]) -> Result<Datum> {
+pub(super) fn assign(
+    indexes: &[IndexShape],
+    element: Oid,
+    physical: PhysicalType,
+    args: &[Datum],
+) -> Result<Datum> {
     let (value, args) = args.split_last().ok_or_else(quarry_functions::kernel_arity)?;
     let container = match &args[0] {
         Datum::Null => empty(element, physical),
         v => v.clone(),
     };
     let array = ArrayRef::of(&container);
-    let null_subscript =
-        || err!(NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null");
+    let null_subscript = || err!(NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null");
     let dims = array.dims();
     let places = bounds(indexes, &args[1..], &dims).ok_or_else(null_subscript)?;
     let slice = is_slice(indexes);
@@ -206,8 +215,7 @@ pub(super) fn jsonb(indexes: &[IndexShape], assign: bool, args: &[Datum], cx: &C
         values.push(Datum::Bool(true));
         types.extend([SqlType::of(oids::JSONB), SqlType::BOOL]);
     }
-    let def = registry::functions_named(name)
-        .first()
-        .ok_or_else(|| Error::unsupported("subscripting of jsonb"))?;
+    let def =
+        registry::functions_named(name).first().ok_or_else(|| Error::unsupported("subscripting of jsonb"))?;
     call_scalar_row(def, &cx.eval(), &values, &types, SqlType::of(oids::JSONB))
 }

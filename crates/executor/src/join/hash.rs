@@ -111,7 +111,13 @@ fn partition(hash: u64) -> usize {
 }
 
 impl Table {
-    fn new(columns: Vec<Arc<Vector>>, keys: Vec<Arc<Vector>>, len: usize, types: &[TypeRef], mark: bool) -> Table {
+    fn new(
+        columns: Vec<Arc<Vector>>,
+        keys: Vec<Arc<Vector>>,
+        len: usize,
+        types: &[TypeRef],
+        mark: bool,
+    ) -> Table {
         let hashes = hash_keys(&keys, types, Rows::All(len));
         let buckets = (len * 2).next_power_of_two().max(16);
         let mut t = Table {
@@ -266,7 +272,8 @@ impl HashJoin {
             // Rows first..row are complete; row itself may be half done.
             let half = probe.chain.is_some();
             let half_row = probe.row as u32;
-            probe.matched = half && (o.last() == Some(&half_row) || (first_matched && half_row == first as u32));
+            probe.matched =
+                half && (o.last() == Some(&half_row) || (first_matched && half_row == first as u32));
             let complete = first as u32..probe.row as u32;
             let out = match self.kind {
                 JoinKind::Inner | JoinKind::Right => (o, i),
@@ -323,7 +330,12 @@ impl HashJoin {
 }
 
 /// Adds a row of NULLs for each complete outer row without a match, in order.
-pub(super) fn pad(complete: std::ops::Range<u32>, first_matched: bool, o: Vec<u32>, i: Vec<u32>) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn pad(
+    complete: std::ops::Range<u32>,
+    first_matched: bool,
+    o: Vec<u32>,
+    i: Vec<u32>,
+) -> (Vec<u32>, Vec<u32>) {
     let (mut po, mut pi) = (Vec::with_capacity(o.len()), Vec::with_capacity(o.len()));
     let mut k = 0;
     let first = complete.start;
@@ -349,7 +361,13 @@ fn create_files(cx: &Cx<'_>, physicals: &[PhysicalType]) -> Result<Vec<RowFile>>
     (0..PARTITIONS).map(|_| RowFile::create(cx.env, physicals)).collect()
 }
 
-fn spread(files: &mut [RowFile], cx: &mut Cx<'_>, keys: &[Program], types: &[TypeRef], b: &Batch) -> Result<()> {
+fn spread(
+    files: &mut [RowFile],
+    cx: &mut Cx<'_>,
+    keys: &[Program],
+    types: &[TypeRef],
+    b: &Batch,
+) -> Result<()> {
     let keys = keys.iter().map(|k| k.eval(cx, b)).collect::<Result<Vec<_>>>()?;
     let hashes = hash_keys(&keys, types, b.rows());
     b.rows().iter().try_for_each(|r| files[partition(hashes[r])].push(b.columns.iter().map(|c| &**c), r))

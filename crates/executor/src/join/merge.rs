@@ -75,7 +75,8 @@ impl Side {
             let Some((batch, keys)) = &self.batch else { break };
             if key.is_empty() {
                 let at = [self.row as u32];
-                key = keys.iter().map(|k| k.gather(Rows::Selected { positions: &at, len: k.len() })).collect();
+                key =
+                    keys.iter().map(|k| k.gather(Rows::Selected { positions: &at, len: k.len() })).collect();
             }
             let start = self.row;
             while self.row < batch.len
@@ -130,12 +131,23 @@ pub fn build(
     }
     let mut order = order.to_vec();
     order.resize(keys.len(), (false, false));
-    Ok(Box::new(MergeJoin { kind, outer, inner, types, order, on, out: RowSet::new(&physicals), done: false }))
+    Ok(Box::new(MergeJoin {
+        kind,
+        outer,
+        inner,
+        types,
+        order,
+        on,
+        out: RowSet::new(&physicals),
+        done: false,
+    }))
 }
 
 impl MergeJoin {
     fn compare(&self) -> Ordering {
-        let (Some((_, ok)), Some((_, ik))) = (&self.outer.batch, &self.inner.batch) else { return Ordering::Equal };
+        let (Some((_, ok)), Some((_, ik))) = (&self.outer.batch, &self.inner.batch) else {
+            return Ordering::Equal;
+        };
         for (((o, i), ty), (desc, nulls_first)) in ok.iter().zip(ik).zip(&self.types).zip(&self.order) {
             let column = compare::SortColumn { ty, desc: *desc, nulls_first: *nulls_first };
             let c = column.compare(o, self.outer.row, i, self.inner.row);
@@ -157,7 +169,8 @@ impl MergeJoin {
         if o.is_empty() {
             return;
         }
-        let batch = if has_inner(self.kind) { combine(outer, o, inner, i) } else { combine(outer, o, &[], &[]) };
+        let batch =
+            if has_inner(self.kind) { combine(outer, o, inner, i) } else { combine(outer, o, &[], &[]) };
         self.out.push(&batch);
     }
 

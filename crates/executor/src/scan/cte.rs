@@ -2,10 +2,10 @@
 
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::spill::BatchStore;
 use quarry_common::{Error, Result};
 use quarry_plan::CteId;
 use quarry_types::Batch;
-use crate::spill::BatchStore;
 
 /// A common table expression: its plan and the rows it has given so far.
 pub struct CteState {

@@ -69,7 +69,17 @@ impl IndexScan {
             });
             Some((from.collect::<Option<Vec<_>>>()?, shape))
         });
-        IndexScan { relation, index, ranges, reader, backward, only, open: None, state: State::Start, values: Vec::new() }
+        IndexScan {
+            relation,
+            index,
+            ranges,
+            reader,
+            backward,
+            only,
+            open: None,
+            state: State::Start,
+            values: Vec::new(),
+        }
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) -> Result<()> {
@@ -150,7 +160,9 @@ impl Operator for IndexScan {
             let reader = &self.reader;
             let tid = entry.tid;
             let found = if reader.needs_meta() {
-                heap.fetch_with_meta(snapshot, tid, |tid, meta, body| reader.push(heap, tid, Some(&meta), body, &mut out))?
+                heap.fetch_with_meta(snapshot, tid, |tid, meta, body| {
+                    reader.push(heap, tid, Some(&meta), body, &mut out)
+                })?
             } else {
                 heap.fetch(snapshot, tid, |tid, body| reader.push(heap, tid, None, body, &mut out))?
             };

@@ -142,7 +142,10 @@ impl Ranges {
             break;
         }
         let ranges = ranges.unwrap_or_else(|| {
-            prefixes.iter().map(|p| if p.is_empty() { KeyRange::full() } else { KeyRange::prefix(p) }).collect()
+            prefixes
+                .iter()
+                .map(|p| if p.is_empty() { KeyRange::full() } else { KeyRange::prefix(p) })
+                .collect()
         });
         let mut residual = Vec::new();
         for (i, c) in self.conds.iter().enumerate().filter(|(i, _)| !used[*i]) {

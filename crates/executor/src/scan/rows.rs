@@ -46,7 +46,11 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    pub fn new(relation: &Relation, columns: &[(ColumnId, ScanColumn)], io: &IoContext<'_>) -> Result<RowReader> {
+    pub fn new(
+        relation: &Relation,
+        columns: &[(ColumnId, ScanColumn)],
+        io: &IoContext<'_>,
+    ) -> Result<RowReader> {
         let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
         RowReader::of(relation, &wanted, io)
     }
@@ -103,7 +107,14 @@ impl RowReader {
 
     /// Appends a row to vectors of [`RowReader::vectors`].
     #[inline]
-    pub fn push(&self, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, body: &[u8], out: &mut [Vector]) -> Result<()> {
+    pub fn push(
+        &self,
+        heap: &Heap,
+        tid: Tid,
+        meta: Option<&TupleMeta>,
+        body: &[u8],
+        out: &mut [Vector],
+    ) -> Result<()> {
         let row = RowRef::new(&self.layout, body);
         for (source, to) in self.sources.iter().zip(out) {
             match source {
@@ -121,7 +132,14 @@ impl RowReader {
     }
 
     /// A row's values, replacing what `out` held.
-    pub fn datums(&self, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, body: &[u8], out: &mut Vec<Datum>) -> Result<()> {
+    pub fn datums(
+        &self,
+        heap: &Heap,
+        tid: Tid,
+        meta: Option<&TupleMeta>,
+        body: &[u8],
+        out: &mut Vec<Datum>,
+    ) -> Result<()> {
         let row = RowRef::new(&self.layout, body);
         out.clear();
         for source in &self.sources {
@@ -139,7 +157,14 @@ impl RowReader {
         Ok(())
     }
 
-    fn system(&self, source: &Source, heap: &Heap, tid: Tid, meta: Option<&TupleMeta>, row: &RowRef<'_>) -> Result<Datum> {
+    fn system(
+        &self,
+        source: &Source,
+        heap: &Heap,
+        tid: Tid,
+        meta: Option<&TupleMeta>,
+        row: &RowRef<'_>,
+    ) -> Result<Datum> {
         let of = |f: fn(&TupleMeta) -> u32| meta.map_or(Datum::Null, |m| Datum::U32(f(m)));
         Ok(match source {
             Source::Attribute { .. } => Datum::Null,

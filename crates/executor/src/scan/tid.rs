@@ -33,7 +33,9 @@ impl Operator for TidScan {
             match p.row(cx, &[])? {
                 Datum::Null => {}
                 v @ Datum::I64(_) => tids.push(identifiers::tid_of(&v)),
-                v => tids.extend(ArrayRef::of(&v).iter().filter(|t| !t.is_null()).map(|t| identifiers::tid_of(&t))),
+                v => tids.extend(
+                    ArrayRef::of(&v).iter().filter(|t| !t.is_null()).map(|t| identifiers::tid_of(&t)),
+                ),
             }
         }
         tids.sort_unstable_by_key(|t| t.to_u64());
@@ -46,8 +48,9 @@ impl Operator for TidScan {
             if heap.fetch_visible(&snapshot, tid, |_, _| ())?.is_none() {
                 continue;
             }
-            let found =
-                heap.fetch_exact(tid, |tid, meta, body| self.reader.push(&heap, tid, Some(&meta), body, &mut out))?;
+            let found = heap.fetch_exact(tid, |tid, meta, body| {
+                self.reader.push(&heap, tid, Some(&meta), body, &mut out)
+            })?;
             if let Some(done) = found {
                 done?;
                 rows += 1;

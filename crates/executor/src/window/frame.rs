@@ -3,11 +3,15 @@
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Call as ScalarCall, Layout, Program};
-use quarry_common::{Result, bail};
+use quarry_common::{Result, SqlState, bail};
 use quarry_plan::expr::{FrameBound, FrameMode};
 use quarry_plan::{Expr, WindowSpec};
 use quarry_types::{Batch, Datum, SqlType, TypeRef, Vector, compare};
 use std::sync::Arc;
+
+/// Errors of adding an offset that mean that the sum is beyond all values.
+const OUT_OF_RANGE: [SqlState; 2] =
+    [SqlState::NUMERIC_VALUE_OUT_OF_RANGE, SqlState::DATETIME_VALUE_OUT_OF_RANGE];
 
 enum Bound {
     UnboundedPreceding,
@@ -67,16 +71,17 @@ impl Range {
         let offsets = match (&spec.frame.range_functions, spec.order_by.first(), offset_type) {
             (Some(f), Some(key), Some(offset)) => {
                 let key_type = key.expr.ty();
-                let call = |def: &'static quarry_functions::FunctionDef, b: &Builder<'_>| -> Result<ScalarCall> {
-                    let ret = SqlType::of(def.ret);
-                    Ok(ScalarCall {
-                        def,
-                        args: Vec::new(),
-                        arg_types: Box::new([key_type, offset]),
-                        ret,
-                        physical: b.physical(ret)?,
-                    })
-                };
+                let call =
+                    |def: &'static quarry_functions::FunctionDef, b: &Builder<'_>| -> Result<ScalarCall> {
+                        let ret = SqlType::of(def.ret);
+                        Ok(ScalarCall {
+                            def,
+                            args: Vec::new(),
+                            arg_types: Box::new([key_type, offset]),
+                            ret,
+                            physical: b.physical(ret)?,
+                        })
+                    };
                 let ret = f.add.def().ret;
                 Some(Offsets {
                     subtract: call(f.subtract.def(), b)?,
@@ -103,7 +108,13 @@ impl Range {
         Ok(v)
     }
 
-    pub fn frames(&self, cx: &mut Cx<'_>, rows: &Batch, order: &[Arc<Vector>], peers: &[u32]) -> Result<Frames> {
+    pub fn frames(
+        &self,
+        cx: &mut Cx<'_>,
+        rows: &Batch,
+        order: &[Arc<Vector>],
+        peers: &[u32],
+    ) -> Result<Frames> {
         let n = rows.len;
         let start_offset = self.offset(cx, &self.start, "starting")?;
         let end_offset = self.offset(cx, &self.end, "ending")?;
@@ -130,7 +141,9 @@ impl Range {
         Ok(match (bound, self.mode) {
             (Bound::UnboundedPreceding, _) => vec![0; n],
             (Bound::UnboundedFollowing, _) => vec![n; n],
-            (Bound::CurrentRow, FrameMode::Rows) => (0..n).map(|i| if is_start { i } else { i + 1 }).collect(),
+            (Bound::CurrentRow, FrameMode::Rows) => {
+                (0..n).map(|i| if is_start { i } else { i + 1 }).collect()
+            }
             (Bound::CurrentRow, _) => {
                 let mut out = vec![0; n];
                 if is_start {
@@ -151,7 +164,9 @@ impl Range {
             (_, FrameMode::Rows) => {
                 let d = signed(integer(offset));
                 let one = i64::from(!is_start);
-                (0..n as i64).map(|i| i.saturating_add(d).saturating_add(one).clamp(0, n as i64) as usize).collect()
+                (0..n as i64)
+                    .map(|i| i.saturating_add(d).saturating_add(one).clamp(0, n as i64) as usize)
+                    .collect()
             }
             (_, FrameMode::Groups) => {
                 let d = signed(integer(offset));
@@ -187,7 +202,10 @@ impl Range {
             return Err(quarry_common::Error::internal("RANGE with an offset lacks its functions"));
         };
         if is_negative(offset) {
-            bail!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function");
+            bail!(
+                INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+                "invalid preceding or following size in window function"
+            );
         }
         let nulls = (0..n).filter(|i| keys.is_null(*i)).count();
         // NULLs are peers of each other and of nothing else.
@@ -196,9 +214,7 @@ impl Range {
         let call = if minus { &o.subtract } else { &o.add };
         // Keys in the type that key and offset give together.
         let same_type = keys.physical() == call.physical;
-        let zero_shift = |k: Datum| -> Result<Datum> {
-            if same_type { Ok(k) } else { convert(cx, k, o) }
-        };
+        let zero_shift = |k: Datum| -> Result<Datum> { if same_type { Ok(k) } else { convert(cx, k, o) } };
         let mut values = Vec::with_capacity(last - first);
         for i in first..last {
             values.push(zero_shift(keys.datum(i))?);
@@ -219,7 +235,15 @@ impl Range {
                 out.push(before);
                 continue;
             }
-            let edge = call.apply(cx, &[keys.datum(i), offset.clone()])?;
+            let edge = match call.apply(cx, &[keys.datum(i), offset.clone()]) {
+                Ok(edge) => edge,
+                // Beyond the type's values: no key is as far out.
+                Err(e) if OUT_OF_RANGE.contains(&e.sqlstate()) => {
+                    out.push(if minus == o.descending { last } else { first });
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
             let at = values.partition_point(|v| {
                 let c = compare::compare_datums(v, &edge, &o.ty);
                 let c = if o.descending { c.reverse() } else { c };
