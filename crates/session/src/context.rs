@@ -34,6 +34,8 @@ pub struct SessionContext {
     formats: Mutex<Option<Formats>>,
     view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
     temp_schema: Mutex<Option<Oid>>,
+    /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
+    pub on_commit: Mutex<Vec<(Oid, bool)>>,
     notices: Mutex<Vec<Error>>,
     pub transaction_start: AtomicI64,
     pub statement_start: AtomicI64,
@@ -42,6 +44,8 @@ pub struct SessionContext {
     /// The reader of the running statement, for functions that ask the catalog.
     reader: Mutex<Option<CatalogReader>>,
     sequences: Mutex<Sequences>,
+    /// Advisory locks held beyond transactions.
+    pub session_locks: quarry_storage::lock::SessionLocks,
     /// Constraint checks put off to the end of the transaction.
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
 }
@@ -62,6 +66,8 @@ impl SessionContext {
     ) -> SessionContext {
         let now = crate::clock::now();
         let base = instance.settings();
+        let locks = instance.storage().locks();
+        let session_locks = locks.session(locks.new_owner(), signals.pid);
         SessionContext {
             instance,
             signals,
@@ -72,12 +78,14 @@ impl SessionContext {
             formats: Mutex::new(None),
             view: Mutex::new(None),
             temp_schema: Mutex::new(None),
+            on_commit: Mutex::default(),
             notices: Mutex::new(vec![]),
             transaction_start: AtomicI64::new(now),
             statement_start: AtomicI64::new(now),
             random: AtomicU64::new(now as u64 | 1),
             reader: Mutex::new(None),
             sequences: Mutex::default(),
+            session_locks,
             deferred: Arc::default(),
         }
     }
@@ -318,8 +326,9 @@ impl SessionEnv for SessionContext {
     }
     fn nextval(&self, sequence: Oid) -> Result<i64> {
         let def = self.sequence(sequence)?;
-        let txn = self.reader()?.txn().clone();
-        let value = crate::sequence::nextval(self.instance.storage(), &txn, &def)?;
+        let reader = self.reader()?;
+        let name = || reader.relation(sequence).ok().flatten().map_or(String::new(), |r| r.name.clone());
+        let value = crate::sequence::nextval(self.instance.storage(), reader.txn(), &def, &name)?;
         let mut s = self.sequences.lock();
         s.current.insert(sequence, value);
         s.last = Some(sequence);
@@ -367,13 +376,14 @@ impl SessionEnv for SessionContext {
     }
     fn catalog_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         let reader = self.reader()?;
-        let io = IoContext { names: &reader, ..self.io() };
-        info::call(&reader, function, args, &io)
+        match info::call(&reader, function, args)? {
+            Some(answer) => Ok(answer),
+            None => crate::server_functions::call(self, &reader, function, args),
+        }
     }
     fn catalog_rows(&self, function: &'static str, args: &[Datum]) -> Result<Vec<Vec<Datum>>> {
         let reader = self.reader()?;
-        let io = IoContext { names: &reader, ..self.io() };
-        match info::rows(&reader, function, args, &io)? {
+        match info::rows(&reader, function, args)? {
             Some(rows) => Ok(rows),
             None => crate::server_rows::rows(self, &reader, function, args),
         }

@@ -75,3 +75,21 @@ impl CatalogWriter {
         Ok(())
     }
 }
+
+impl crate::reader::CatalogReader {
+    /// The views whose query reads a column.
+    pub fn views_on_column(&self, relation: Oid, number: i16) -> Result<Vec<Oid>> {
+        use crate::builtin::columns::pg_depend;
+        let key = [oid_datum(Oid(pg_class::TABLE)), oid_datum(relation), Datum::I32(i32::from(number))];
+        let mut out = Vec::new();
+        for (_, r) in self.find(&self.snapshot(), pg_depend::TABLE, 2674, &key)? {
+            if r.oid(pg_depend::CLASSID).0 == pg_rewrite::TABLE {
+                let rule = [oid_datum(r.oid(pg_depend::OBJID))];
+                if let Some((_, rule)) = self.find_one(&self.snapshot(), pg_rewrite::TABLE, 2692, &rule)? {
+                    out.push(rule.oid(pg_rewrite::EV_CLASS));
+                }
+            }
+        }
+        Ok(out)
+    }
+}

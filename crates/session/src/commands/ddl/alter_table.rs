@@ -1,0 +1,337 @@
+//! ALTER TABLE and its relatives (PostgreSQL: tablecmds.c). Actions run in PostgreSQL's passes: drops, type changes, new
+//! columns, properties of columns, constraints.
+
+use super::constraints::{self, Pending};
+use super::create_table::{column_spec, finish_column};
+use super::stored::is_at_least;
+use super::{Ddl, alter_column, behavior_of, options_of, parts_of};
+use crate::session::Session;
+use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, RelKind, Relation};
+use quarry_common::{Error, Result, bail, err};
+use quarry_functions::Volatility;
+use quarry_sql::ast::{self, AlterTableAction as A, ObjectKind};
+use quarry_sql::bind::StoredPlace;
+
+pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
+    let d = Ddl::new(s)?;
+    let parts = parts_of(&a.relation);
+    if a.if_exists && d.w.find_relation(&parts)?.is_none() {
+        d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", a.relation.name));
+        return Ok(());
+    }
+    let r = d.w.lock_relation(&parts, ast::error_position(a.relation.pos), LockMode::AccessExclusive)?;
+    d.check_change(&r)?;
+    let fits = match a.kind {
+        ObjectKind::Index => r.kind == RelKind::Index,
+        ObjectKind::Sequence => r.kind == RelKind::Sequence,
+        ObjectKind::View => r.kind == RelKind::View,
+        ObjectKind::MatView => r.kind == RelKind::MaterializedView,
+        ObjectKind::Type => r.kind == RelKind::CompositeType,
+        _ => true,
+    };
+    if !fits {
+        let noun = a.kind.sql().to_lowercase();
+        let article = if noun.starts_with('i') { "an" } else { "a" };
+        bail!(WRONG_OBJECT_TYPE, "\"{}\" is not {article} {noun}", r.name);
+    }
+    let mut order: Vec<&A> = a.actions.iter().collect();
+    order.sort_by_key(|action| pass(action));
+    for action in order {
+        let r = d.relation(r.oid)?;
+        apply(&d, &r, action)?;
+    }
+    Ok(())
+}
+
+fn pass(a: &A) -> u8 {
+    match a {
+        A::DropColumn { .. } | A::DropConstraint { .. } => 0,
+        A::AlterColumnType { .. } => 1,
+        A::AddColumn { .. } => 2,
+        A::ColumnDefault { .. } | A::DropNotNull(_) | A::SetNotNull(_) => 3,
+        A::AddIdentity { .. } | A::SetIdentity { .. } | A::DropIdentity { .. } | A::DropExpression { .. } => 3,
+        A::AddConstraint(c) => match c.kind {
+            ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_) => 4,
+            ast::ConstraintKind::ForeignKey(_) => 6,
+            _ => 5,
+        },
+        _ => 7,
+    }
+}
+
+fn needs_table(r: &Relation, what: &str) -> Result<()> {
+    if r.kind == RelKind::Table {
+        return Ok(());
+    }
+    Err(err!(WRONG_OBJECT_TYPE, "ALTER action {what} cannot be performed on relation \"{}\"", r.name).detail(format!(
+        "This operation is not supported for {}.",
+        match r.kind {
+            RelKind::View => "views",
+            RelKind::Index => "indexes",
+            RelKind::Sequence => "sequences",
+            RelKind::CompositeType => "composite types",
+            _ => "this kind of relation",
+        }
+    )))
+}
+
+/// The column's index; 42703 without.
+pub fn column_of(r: &Relation, name: &str) -> Result<usize> {
+    match r.column_named(name) {
+        Some((i, _)) => Ok(i),
+        None if matches!(name, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") => {
+            bail!(FEATURE_NOT_SUPPORTED, "cannot alter system column \"{name}\"")
+        }
+        None => bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", r.name),
+    }
+}
+
+fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
+    match action {
+        A::AddColumn { column, if_not_exists, .. } => {
+            needs_table(r, "ADD COLUMN")?;
+            add_column(d, r, column, *if_not_exists)
+        }
+        A::DropColumn { column, if_exists, behavior } => {
+            if *if_exists && r.column_named(&column.value).is_none() {
+                d.notice(err!(
+                    SUCCESSFUL_COMPLETION,
+                    "column \"{}\" of relation \"{}\" does not exist, skipping",
+                    column.value,
+                    r.name
+                ));
+                return Ok(());
+            }
+            needs_table(r, "DROP COLUMN")?;
+            let i = column_of(r, &column.value)?;
+            let object = ObjectAddress::column(r.oid, r.columns[i].number);
+            for n in d.w.drop_objects(&[object], behavior_of(*behavior))? {
+                d.notice(n);
+            }
+            Ok(())
+        }
+        A::ColumnDefault { column, default } => alter_column::set_default(d, r, column_of(r, &column.value)?, default.as_ref()),
+        A::SetNotNull(c) => {
+            needs_table(r, "ALTER COLUMN ... SET NOT NULL")?;
+            let i = column_of(r, &c.value)?;
+            if !r.columns[i].not_null {
+                quarry_executor::write::validate_not_null(&d.env(), r, i)?;
+                d.w.set_not_null(r.oid, r.columns[i].number, true)?;
+            }
+            Ok(())
+        }
+        A::DropNotNull(c) => {
+            needs_table(r, "ALTER COLUMN ... DROP NOT NULL")?;
+            let i = column_of(r, &c.value)?;
+            if r.columns[i].identity.is_some() {
+                bail!(SYNTAX_ERROR, "column \"{}\" of relation \"{}\" is an identity column", c.value, r.name);
+            }
+            if r.primary_key().is_some_and(|p| p.keys.iter().any(|k| k.column == Some(i))) {
+                bail!(INVALID_TABLE_DEFINITION, "column \"{}\" is in a primary key", c.value);
+            }
+            d.w.set_not_null(r.oid, r.columns[i].number, false)
+        }
+        A::DropExpression { column, if_exists } => {
+            let i = column_of(r, &column.value)?;
+            if !r.columns[i].generated {
+                if *if_exists {
+                    d.notice(err!(
+                        SUCCESSFUL_COMPLETION,
+                        "column \"{}\" of relation \"{}\" is not a stored generated column, skipping",
+                        column.value,
+                        r.name
+                    ));
+                    return Ok(());
+                }
+                bail!(
+                    OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "column \"{}\" of relation \"{}\" is not a stored generated column",
+                    column.value,
+                    r.name
+                );
+            }
+            d.w.set_default(r.oid, r.columns[i].number, None, false)
+        }
+        A::SetStatistics { column: Some(c), value, .. } => {
+            let i = column_of(r, &c.value)?;
+            d.w.set_column_options(r.oid, r.columns[i].number, Some((*value).min(10000)), None)
+        }
+        A::SetStorage { column, storage } => {
+            let i = column_of(r, &column.value)?;
+            let letter = match storage.to_ascii_lowercase().as_str() {
+                "plain" => 'p',
+                "external" => 'e',
+                "extended" => 'x',
+                "main" => 'm',
+                _ => bail!(INVALID_PARAMETER_VALUE, "invalid storage type \"{storage}\""),
+            };
+            d.w.set_column_options(r.oid, r.columns[i].number, None, Some(letter))
+        }
+        A::AddIdentity { column, always, options } => alter_column::add_identity(d, r, &column.value, *always, options),
+        A::SetIdentity { column, options } => alter_column::set_identity(d, r, &column.value, options),
+        A::DropIdentity { column, if_exists } => alter_column::drop_identity(d, r, &column.value, *if_exists),
+        A::AlterColumnType { column, type_name, collation, using, .. } => {
+            needs_table(r, "ALTER COLUMN ... SET DATA TYPE")?;
+            alter_column::set_type(d, r, &column.value, type_name, collation.as_ref(), using.as_ref())
+        }
+        A::AddConstraint(c) => {
+            needs_table(r, "ADD CONSTRAINT")?;
+            if let Some(name) = &c.name
+                && r.constraints.iter().any(|o| o.name == *name)
+                && !matches!(c.kind, ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_))
+            {
+                bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", r.name);
+            }
+            constraints::add(d, r.oid, &Pending::of_table(c), false)
+        }
+        A::AlterConstraint { name, deferrable, initially_deferred } => {
+            let c = constraint(d, r, name)?;
+            if !matches!(c.kind, ConstraintKind::ForeignKey { .. }) {
+                bail!(WRONG_OBJECT_TYPE, "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", r.name);
+            }
+            d.w.set_constraint_deferrable(c.oid, *deferrable, *initially_deferred)
+        }
+        A::ValidateConstraint(name) => validate(d, r, name),
+        A::DropConstraint { name, if_exists, behavior } => {
+            let Some(c) = d.w.constraint_named(r.oid, name)? else {
+                if *if_exists {
+                    d.notice(err!(
+                        SUCCESSFUL_COMPLETION,
+                        "constraint \"{name}\" of relation \"{}\" does not exist, skipping",
+                        r.name
+                    ));
+                    return Ok(());
+                }
+                bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of relation \"{}\" does not exist", r.name)
+            };
+            for n in d.w.drop_objects(&[ObjectAddress::constraint(c.oid)], behavior_of(*behavior))? {
+                d.notice(n);
+            }
+            Ok(())
+        }
+        A::OwnerTo(role) => {
+            let owner = d.role(role)?;
+            super::rename::check_new_owner(d, owner, Some(r.schema))?;
+            d.w.set_owner(ObjectAddress::relation(r.oid), owner)
+        }
+        A::SetOptions(options) => {
+            let mut all = r.options.clone();
+            for (n, v) in options_of(options)? {
+                all.retain(|(o, _)| *o != n);
+                all.push((n, v));
+            }
+            d.w.set_options(r.oid, &all)
+        }
+        A::ResetOptions(options) => {
+            let mut all = r.options.clone();
+            all.retain(|(o, _)| !options.iter().any(|d| d.name.eq_ignore_ascii_case(o)));
+            d.w.set_options(r.oid, &all)
+        }
+        A::SetLogged => d.w.set_persistence(r.oid, quarry_catalog::Persistence::Permanent),
+        A::SetUnlogged => d.w.set_persistence(r.oid, quarry_catalog::Persistence::Unlogged),
+        A::ClusterOn(index) => match r.indexes.iter().find(|i| i.name == *index) {
+            Some(i) => d.w.set_clustered(r.oid, Some(i.oid)),
+            None => bail!(UNDEFINED_OBJECT, "index \"{index}\" for table \"{}\" does not exist", r.name),
+        },
+        A::SetWithoutCluster => d.w.set_clustered(r.oid, None),
+        A::SetWithoutOids => Ok(()),
+        A::RowSecurity(on) => d.w.set_row_security(r.oid, Some(*on), None),
+        A::ForceRowSecurity(on) => d.w.set_row_security(r.oid, None, Some(*on)),
+        A::ReplicaIdentity(i) => d.w.set_replica_identity(
+            r.oid,
+            match i {
+                ast::ReplicaIdentity::Nothing => 'n',
+                ast::ReplicaIdentity::Full => 'f',
+                ast::ReplicaIdentity::Default => 'd',
+                ast::ReplicaIdentity::Index(_) => 'i',
+            },
+        ),
+        _ => Err(Error::unsupported("this ALTER TABLE action")),
+    }
+}
+
+fn constraint(d: &Ddl, r: &Relation, name: &str) -> Result<std::sync::Arc<quarry_catalog::ConstraintDef>> {
+    match d.w.constraint_named(r.oid, name)? {
+        Some(c) => Ok(c),
+        None => bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of relation \"{}\" does not exist", r.name),
+    }
+}
+
+fn validate(d: &Ddl, r: &std::sync::Arc<Relation>, name: &str) -> Result<()> {
+    let c = constraint(d, r, name)?;
+    match &c.kind {
+        ConstraintKind::Check { expr_sql } => {
+            if !c.validated {
+                let bound = d.bind_text(expr_sql, r, Some(quarry_types::SqlType::BOOL))?;
+                quarry_executor::write::validate_check(&d.env(), r, &bound.row, name, &bound.expr)?;
+            }
+        }
+        ConstraintKind::ForeignKey { .. } => {
+            if !c.validated {
+                quarry_executor::write::validate_foreign_key(&d.env(), r, &c)?;
+            }
+        }
+        _ => {
+            bail!(
+                WRONG_OBJECT_TYPE,
+                "constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint",
+                r.name
+            )
+        }
+    }
+    if c.validated { Ok(()) } else { d.w.set_constraint_validated(c.oid) }
+}
+
+fn add_column(d: &Ddl, r: &std::sync::Arc<Relation>, c: &ast::ColumnDef, if_not_exists: bool) -> Result<()> {
+    if r.column_named(&c.name).is_some() {
+        if if_not_exists {
+            d.notice(err!(
+                DUPLICATE_COLUMN,
+                "column \"{}\" of relation \"{}\" already exists, skipping",
+                c.name,
+                r.name
+            ));
+            return Ok(());
+        }
+        bail!(DUPLICATE_COLUMN, "column \"{}\" of relation \"{}\" already exists", c.name, r.name);
+    }
+    let mut pending = vec![];
+    let mut spec = column_spec(d, &r.name, c, &mut pending)?;
+    let wants_not_null = spec.column.not_null || spec.identity.is_some();
+    let mut rewrite = spec.generated.is_some() || spec.serial || spec.identity.is_some();
+    let mut has_value = rewrite;
+    // A default that is the same for every row need not be stored in the rows there are.
+    if let Some(e) = &spec.default {
+        let bound = d.bind_expr(e, None, Some((spec.column.ty, &c.name)), StoredPlace::Default)?;
+        if is_at_least(&bound.expr, Volatility::Volatile) {
+            rewrite = true;
+            has_value = true;
+        } else {
+            let value = quarry_executor::eval::eval_const(&bound.expr, &d.env())?;
+            if !value.is_null() {
+                has_value = true;
+                spec.column.missing = Some(value);
+            }
+        }
+    }
+    let mut new = spec.column.clone();
+    new.not_null = false;
+    let identity = new.identity.take();
+    new.generated = false;
+    let number = d.w.add_column(r.oid, &new)?;
+    finish_column(d, r.oid, number, &spec)?;
+    if rewrite {
+        alter_column::rewrite_added(d, r, r.oid, number)?;
+    }
+    if wants_not_null {
+        let now = d.relation(r.oid)?;
+        if !has_value || !rewrite {
+            quarry_executor::write::validate_not_null(&d.env(), &now, number as usize - 1)?;
+        }
+        d.w.set_not_null(r.oid, number, true)?;
+    }
+    if identity.is_some() {
+        d.w.set_identity(r.oid, number, identity)?;
+    }
+    constraints::add_all(d, r.oid, &pending, false)
+}

@@ -1,0 +1,75 @@
+//! COMMENT ON.
+
+use super::Ddl;
+use crate::session::Session;
+use quarry_catalog::{ObjectAddress, RelKind};
+use quarry_common::{Error, Result, bail};
+use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
+
+pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
+    let d = Ddl::new(s)?;
+    let object = match (c.kind, &c.object) {
+        (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
+            let r = d.w.resolve_relation_strict(&n.parts, ast::error_position(n.pos))?;
+            let wanted = match c.kind {
+                K::Table => (RelKind::Table, "table"),
+                K::View => (RelKind::View, "view"),
+                K::MatView => (RelKind::MaterializedView, "materialized view"),
+                K::Index => (RelKind::Index, "index"),
+                _ => (RelKind::Sequence, "sequence"),
+            };
+            if r.kind != wanted.0 {
+                let article = if wanted.1 == "index" { "an" } else { "a" };
+                bail!(WRONG_OBJECT_TYPE, "\"{}\" is not {article} {}", r.name, wanted.1);
+            }
+            d.w.check_relation_owner(&r)?;
+            ObjectAddress::relation(r.oid)
+        }
+        (K::Column, ObjectRef::Name(n)) => {
+            let Some((column, parts)) = n.parts.split_last() else { bail!(SYNTAX_ERROR, "column name must be qualified") };
+            if parts.is_empty() {
+                bail!(SYNTAX_ERROR, "column name must be qualified");
+            }
+            let r = d.w.resolve_relation_strict(parts, ast::error_position(n.pos))?;
+            d.w.check_relation_owner(&r)?;
+            match r.column_named(column) {
+                Some((_, c)) => ObjectAddress::column(r.oid, c.number),
+                None => bail!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", r.name),
+            }
+        }
+        (K::Schema, ObjectRef::Name(n)) => match d.w.schema_named(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "schema", n.name())?;
+                ObjectAddress::schema(found.oid)
+            }
+            None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
+        },
+        (K::Database, ObjectRef::Name(n)) => match d.w.database_named(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "database", n.name())?;
+                ObjectAddress::database(found.oid)
+            }
+            None => bail!(INVALID_CATALOG_NAME, "database \"{}\" does not exist", n.name()),
+        },
+        (K::Role, ObjectRef::Name(n)) => ObjectAddress::role(d.w.resolve_role(n.name())?.oid),
+        (K::Role, ObjectRef::Role(r)) => ObjectAddress::role(d.role(r)?),
+        (K::Type | K::Domain, ObjectRef::Type(t)) => {
+            let ty = d.type_of(t)?;
+            let Some(def) = d.w.type_def(ty.oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
+            d.w.check_owner(def.owner, "type", &d.w.type_name(ty.oid)?)?;
+            ObjectAddress::ty(ty.oid)
+        }
+        (K::TableConstraint, ObjectRef::OnRelation { name, relation }) => {
+            let r = d.w.resolve_relation_strict(&relation.parts, None)?;
+            d.w.check_relation_owner(&r)?;
+            match d.w.constraint_named(r.oid, &name.value)? {
+                Some(c) => ObjectAddress::constraint(c.oid),
+                None => {
+                    bail!(UNDEFINED_OBJECT, "constraint \"{}\" for table \"{}\" does not exist", name.value, r.name)
+                }
+            }
+        }
+        (kind, _) => return Err(Error::unsupported(format_args!("COMMENT ON {}", kind.sql()))),
+    };
+    d.w.set_comment(object, c.comment.as_deref())
+}

@@ -1,0 +1,146 @@
+//! DROP of tables, views, indexes, sequences, schemas, types and domains.
+
+use super::{Ddl, behavior_of};
+use crate::session::Session;
+use quarry_catalog::{ObjectAddress, RelKind, Relation, TypeKind};
+use quarry_common::{Error, Result, bail, err};
+use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
+
+pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
+    if c.concurrently {
+        s.block.forbid_block("DROP INDEX CONCURRENTLY")?;
+    }
+    let d = Ddl::new(s)?;
+    let mut objects = vec![];
+    for o in &c.objects {
+        let found = match (c.kind, o) {
+            (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => relation(&d, c.kind, n, c.if_exists)?,
+            (K::Schema, ObjectRef::Name(n)) => schema(&d, n.name(), c.if_exists)?,
+            (K::Type | K::Domain, ObjectRef::Type(t)) => ty(&d, c.kind, t, c.if_exists)?,
+            (kind, ObjectRef::Name(n)) if c.if_exists => {
+                d.notice(err!(
+                    UNDEFINED_OBJECT,
+                    "{} \"{}\" does not exist, skipping",
+                    kind.sql().to_lowercase(),
+                    n.display()
+                ));
+                None
+            }
+            (K::Extension, ObjectRef::Name(n)) => bail!(UNDEFINED_OBJECT, "extension \"{}\" does not exist", n.display()),
+            (kind, _) if c.if_exists => {
+                d.notice(err!(UNDEFINED_OBJECT, "{} does not exist, skipping", kind.sql().to_lowercase()));
+                None
+            }
+            (kind, _) => return Err(Error::unsupported(format_args!("DROP {}", kind.sql()))),
+        };
+        if let Some(found) = found
+            && !objects.contains(&found)
+        {
+            objects.push(found);
+        }
+    }
+    for n in d.w.drop_objects(&objects, behavior_of(c.behavior))? {
+        d.notice(n);
+    }
+    Ok(())
+}
+
+fn noun(kind: K) -> &'static str {
+    match kind {
+        K::View => "view",
+        K::MatView => "materialized view",
+        K::Index => "index",
+        K::Sequence => "sequence",
+        _ => "table",
+    }
+}
+
+fn fits(kind: K, r: &Relation) -> bool {
+    match kind {
+        K::Table => r.kind == RelKind::Table,
+        K::View => r.kind == RelKind::View,
+        K::MatView => r.kind == RelKind::MaterializedView,
+        K::Index => r.kind == RelKind::Index,
+        K::Sequence => r.kind == RelKind::Sequence,
+        _ => false,
+    }
+}
+
+fn relation(d: &Ddl, kind: K, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<ObjectAddress>> {
+    if let Some(schema) = n.schema()
+        && schema != "pg_temp"
+        && d.w.schema_oid(schema)?.is_none()
+    {
+        let e = err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist");
+        if if_exists {
+            d.notice(err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist, skipping"));
+            return Ok(None);
+        }
+        return Err(e);
+    }
+    let Some(r) = d.w.find_relation(&n.parts)? else {
+        let what = noun(kind);
+        let code = if matches!(kind, K::Index) {
+            quarry_common::SqlState::UNDEFINED_OBJECT
+        } else {
+            quarry_common::SqlState::UNDEFINED_TABLE
+        };
+        if if_exists {
+            d.notice(Error::new(
+                quarry_common::SqlState::SUCCESSFUL_COMPLETION,
+                format!("{what} \"{}\" does not exist, skipping", n.name()),
+            ));
+            return Ok(None);
+        }
+        return Err(Error::new(code, format!("{what} \"{}\" does not exist", n.name())));
+    };
+    if !fits(kind, &r) {
+        return Err(super::wrong_kind(&r, noun(kind)));
+    }
+    if !d.w.owns(r.owner)? {
+        let owns_schema = d.w.schema(r.schema)?.map_or(Ok(false), |s| d.w.owns(s.owner))?;
+        if !owns_schema {
+            d.w.check_relation_owner(&r)?;
+        }
+    }
+    if r.is_catalog {
+        bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
+    }
+    Ok(Some(ObjectAddress::relation(r.oid)))
+}
+
+fn schema(d: &Ddl, name: &str, if_exists: bool) -> Result<Option<ObjectAddress>> {
+    let Some(found) = d.w.schema_named(name)? else {
+        if if_exists {
+            d.notice(err!(SUCCESSFUL_COMPLETION, "schema \"{name}\" does not exist, skipping"));
+            return Ok(None);
+        }
+        bail!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist");
+    };
+    d.w.check_owner(found.owner, "schema", name)?;
+    Ok(Some(ObjectAddress::schema(found.oid)))
+}
+
+fn ty(d: &Ddl, kind: K, t: &ast::TypeName, if_exists: bool) -> Result<Option<ObjectAddress>> {
+    let shown = t.names.join(".");
+    if let [schema, _] = &t.names[..]
+        && d.w.schema_oid(schema)?.is_none()
+        && if_exists
+    {
+        d.notice(err!(SUCCESSFUL_COMPLETION, "schema \"{schema}\" does not exist, skipping"));
+        return Ok(None);
+    }
+    let Some(oid) = d.w.find_type(&t.names)? else {
+        if if_exists {
+            d.notice(err!(SUCCESSFUL_COMPLETION, "type \"{shown}\" does not exist, skipping"));
+            return Ok(None);
+        }
+        bail!(UNDEFINED_OBJECT, "type \"{shown}\" does not exist");
+    };
+    let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type \"{shown}\" does not exist") };
+    if kind == K::Domain && !matches!(def.kind, TypeKind::Domain { .. }) {
+        bail!(WRONG_OBJECT_TYPE, "\"{shown}\" is not a domain");
+    }
+    d.w.check_owner(def.owner, "type", &d.w.type_name(oid)?)?;
+    Ok(Some(ObjectAddress::ty(oid)))
+}

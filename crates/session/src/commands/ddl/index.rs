@@ -1,0 +1,327 @@
+//! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
+
+use super::stored::is_at_least;
+use super::{Ddl, options_of, parts_of};
+use crate::session::Session;
+use quarry_catalog::builtin::{oids as system, opclass};
+use quarry_catalog::{IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Privilege, RelKind, Relation, StoredExpr};
+use quarry_common::{Error, Oid, Result, bail, err};
+use quarry_functions::Volatility;
+use quarry_plan::{Expr, QueryMeta};
+use quarry_sql::ast::{self, NullsOrder, SortDirection};
+use quarry_sql::bind::{self, StoredPlace};
+use std::sync::Arc;
+
+/// An index to be made and filled.
+pub struct IndexSpec {
+    pub name: String,
+    pub keys: Vec<IndexKey>,
+    pub key_pretty: Vec<Option<String>>,
+    pub key_names: Vec<String>,
+    pub include: Vec<usize>,
+    pub unique: bool,
+    pub nulls_not_distinct: bool,
+    pub primary: bool,
+    pub deferrable: bool,
+    pub predicate: Option<StoredExpr>,
+    pub refs: Vec<ObjectAddress>,
+    pub options: Vec<(String, String)>,
+    pub for_constraint: bool,
+}
+
+/// Makes an index and fills it from the table's rows.
+pub fn make(d: &Ddl, table: Oid, spec: IndexSpec, fresh: bool) -> Result<Arc<IndexDef>> {
+    let mut new = NewIndex::new(spec.name, table);
+    new.keys = spec.keys;
+    new.key_pretty = spec.key_pretty;
+    new.key_names = spec.key_names;
+    new.include = spec.include;
+    new.unique = spec.unique;
+    new.nulls_not_distinct = spec.nulls_not_distinct;
+    new.primary = spec.primary;
+    new.deferrable = spec.deferrable;
+    new.predicate = spec.predicate;
+    new.refs = spec.refs;
+    new.options = spec.options;
+    new.for_constraint = spec.for_constraint;
+    let made = d.w.create_index(&new)?;
+    if !fresh {
+        fill(d, table, made.oid)?;
+    }
+    Ok(made)
+}
+
+/// Fills an empty index from its table.
+pub fn fill(d: &Ddl, table: Oid, index: Oid) -> Result<()> {
+    let r = d.relation(table)?;
+    let mut meta = QueryMeta::default();
+    let write = d.with_binder(|cx| bind::bind_table_write(&r, &mut meta, cx))?;
+    let Some(bound) = write.indexes.iter().find(|i| i.index.oid == index) else {
+        return Err(Error::internal("an index just made is not there"));
+    };
+    quarry_executor::write::build_index(&d.env(), &r, bound, &write.row)
+}
+
+/// The default operator class for a type; 42704 without.
+fn class_for(d: &Ddl, ty: quarry_types::SqlType) -> Result<Oid> {
+    match d.w.default_opclass(ty.oid)? {
+        Some(c) => Ok(c),
+        None => {
+            let name = d.w.type_name(ty.oid)?;
+            Err(err!(UNDEFINED_OBJECT, "data type {name} has no default operator class for access method \"btree\"").hint(
+                "You must specify an operator class for the index or define a default operator class for the data type.",
+            ))
+        }
+    }
+}
+
+/// A plain key on a column.
+pub fn column_key(d: &Ddl, r: &Relation, column: usize) -> Result<IndexKey> {
+    let c = &r.columns[column];
+    Ok(IndexKey {
+        column: Some(column),
+        expr_sql: None,
+        ty: c.ty,
+        opclass: class_for(d, c.ty)?,
+        collation: c.collation,
+        descending: false,
+        nulls_first: false,
+    })
+}
+
+/// LIKE INCLUDING INDEXES: the same index on a table with the same column names.
+pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> {
+    use quarry_catalog::{ConstraintKind, NewConstraint};
+    let r = d.relation(table)?;
+    let map = |c: usize| {
+        r.column_named(&source.columns[c].name).map(|(i, _)| i).ok_or_else(|| Error::internal("LIKE lost a column"))
+    };
+    let (mut keys, mut names, mut columns) = (vec![], vec![], vec![]);
+    for k in &i.keys {
+        let column = k.column.map(map).transpose()?;
+        columns.extend(column);
+        names.push(column.map_or_else(|| "expr".to_string(), |c| r.columns[c].name.clone()));
+        keys.push(IndexKey { column, ..k.clone() });
+    }
+    let include = i.include.iter().map(|c| map(*c)).collect::<Result<Vec<_>>>()?;
+    let constraint = source.constraints.iter().find(|c| Some(c.oid) == i.constraint);
+    let name = d.w.choose_index_name(&r.name, r.schema, &names, i.primary, constraint.is_some(), &[])?;
+    if i.primary {
+        for c in &columns {
+            d.w.set_not_null(table, r.columns[*c].number, true)?;
+        }
+    }
+    let spec = IndexSpec {
+        name: name.clone(),
+        keys,
+        key_pretty: vec![],
+        key_names: vec![],
+        include,
+        unique: i.unique,
+        nulls_not_distinct: i.nulls_not_distinct,
+        primary: i.primary,
+        deferrable: i.deferrable,
+        predicate: i.predicate_sql.as_ref().map(StoredExpr::new),
+        refs: vec![],
+        options: vec![],
+        for_constraint: constraint.is_some(),
+    };
+    let made = make(d, table, spec, true)?;
+    if let Some(c) = constraint {
+        let kind = if i.primary {
+            ConstraintKind::PrimaryKey { index: made.oid }
+        } else {
+            ConstraintKind::Unique { index: made.oid }
+        };
+        let mut new = NewConstraint::new(name, table, kind, columns);
+        new.deferrable = c.deferrable;
+        new.initially_deferred = c.initially_deferred;
+        d.w.create_constraint(&new)?;
+    }
+    Ok(())
+}
+
+pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
+    if c.concurrently {
+        s.block.forbid_block("CREATE INDEX CONCURRENTLY")?;
+    }
+    let d = Ddl::new(s)?;
+    let parts = parts_of(&c.relation);
+    let r = d.w.lock_relation(&parts, ast::error_position(c.relation.pos), LockMode::Share)?;
+    if r.kind != RelKind::Table && r.kind != RelKind::MaterializedView {
+        let noun = match r.kind {
+            RelKind::View => "views",
+            RelKind::Index => "indexes",
+            RelKind::Sequence => "sequences",
+            RelKind::CompositeType => "composite types",
+            _ => "this kind of relation",
+        };
+        return Err(err!(WRONG_OBJECT_TYPE, "cannot create index on relation \"{}\"", r.name)
+            .detail(format!("This operation is not supported for {noun}.")));
+    }
+    d.check_change(&r)?;
+    if d.st.session.temp_schema() != Some(r.schema) {
+        d.w.check_schema(r.schema, Privilege::Create)?;
+    }
+    if let Some(name) = &c.name
+        && d.w.relation_in(r.schema, name)?.is_some()
+    {
+        if c.if_not_exists {
+            d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
+            return Ok(());
+        }
+        bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
+    }
+    let method = c.access_method.as_deref().unwrap_or("btree");
+    if method != "btree" {
+        if opclass::access_method(method).is_none() {
+            bail!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist");
+        }
+        return Err(Error::unsupported(format_args!("access method \"{method}\"")));
+    }
+    if c.elements.len() + c.include.len() > 32 {
+        bail!(TOO_MANY_COLUMNS, "cannot use more than 32 columns in an index");
+    }
+    let (mut keys, mut pretty, mut names, mut refs) = (vec![], vec![], vec![], vec![]);
+    for e in &c.elements {
+        let (key, p, name) = element(&d, &r, e, &mut refs)?;
+        keys.push(key);
+        pretty.push(p);
+        names.push(name);
+    }
+    let mut include = vec![];
+    for e in &c.include {
+        if e.collation.is_some() || e.opclass.is_some() {
+            bail!(INVALID_OBJECT_DEFINITION, "including column does not support a collation");
+        }
+        match &e.key {
+            ast::IndexKey::Column(n) => match r.column_named(n) {
+                Some((i, _)) => {
+                    include.push(i);
+                    names.push(n.clone());
+                }
+                None => bail!(UNDEFINED_COLUMN, "column \"{n}\" does not exist"),
+            },
+            ast::IndexKey::Expr(_) => bail!(FEATURE_NOT_SUPPORTED, "expressions are not supported in included columns"),
+        }
+    }
+    let predicate = match &c.where_clause {
+        Some(e) => {
+            let bound = d.bind_expr(e, Some(&r), None, StoredPlace::IndexPredicate)?;
+            if is_at_least(&bound.expr, Volatility::Stable) {
+                bail!(INVALID_OBJECT_DEFINITION, "functions in index predicate must be marked IMMUTABLE");
+            }
+            Some(d.stored(&bound))
+        }
+        None => None,
+    };
+    let name = match &c.name {
+        Some(n) => n.clone(),
+        None => d.w.choose_index_name(&r.name, r.schema, &names, false, false, &[])?,
+    };
+    let spec = IndexSpec {
+        name,
+        keys,
+        key_pretty: pretty,
+        key_names: names,
+        include,
+        unique: c.unique,
+        nulls_not_distinct: c.nulls_not_distinct,
+        primary: false,
+        deferrable: false,
+        predicate,
+        refs,
+        options: options_of(&c.with)?,
+        for_constraint: false,
+    };
+    make(&d, r.oid, spec, false)?;
+    Ok(())
+}
+
+/// A key of CREATE INDEX: itself, its expression's pretty form, its column name.
+fn element(
+    d: &Ddl,
+    r: &Relation,
+    e: &ast::IndexElem,
+    refs: &mut Vec<ObjectAddress>,
+) -> Result<(IndexKey, Option<String>, String)> {
+    let (column, stored, ty, collation, name) = match &e.key {
+        ast::IndexKey::Column(n) => match r.column_named(n) {
+            Some((i, c)) => (Some(i), None, c.ty, c.collation, n.clone()),
+            None => {
+                if matches!(n.as_str(), "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") {
+                    bail!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported");
+                }
+                let err = err!(UNDEFINED_COLUMN, "column \"{n}\" does not exist");
+                return Err(match ast::error_position(e.pos) {
+                    Some(p) => err.position(p),
+                    None => err,
+                });
+            }
+        },
+        ast::IndexKey::Expr(x) => {
+            let bound = d.bind_expr(x, Some(r), None, StoredPlace::IndexKey)?;
+            let ty = bound.expr.ty();
+            if let Expr::Column { id, .. } = &bound.expr
+                && let Some((_, n)) = bound.meta.get(*id).source
+            {
+                // (a) is the column itself.
+                let c = &r.columns[n as usize - 1];
+                (Some(n as usize - 1), None, c.ty, c.collation, c.name.clone())
+            } else {
+                if is_at_least(&bound.expr, Volatility::Stable) {
+                    bail!(INVALID_OBJECT_DEFINITION, "functions in index expression must be marked IMMUTABLE");
+                }
+                let stored = d.stored(&bound);
+                let name = match &bound.expr {
+                    Expr::Call { function, form: quarry_plan::expr::CallForm::Function, .. } => {
+                        function.def().name.to_string()
+                    }
+                    _ => "expr".to_string(),
+                };
+                (None, Some(stored), ty, d.w.type_ref(ty.oid)?.collation, name)
+            }
+        }
+    };
+    let collation = match &e.collation {
+        Some(n) => d.w.resolve_collation(&n.parts, ast::error_position(n.pos))?,
+        None => collation,
+    };
+    let opclass = match &e.opclass {
+        Some(n) => match opclass::opclass_named(system::BTREE_AM, n.name()) {
+            Some(c) => {
+                let base = d.w.base_type(ty)?;
+                let info = d.w.type_ref(base.oid)?;
+                let text_like = |o: Oid| matches!(o.0, 25 | 1043 | 1042);
+                let accepts = c.input == base.oid
+                    || text_like(c.input) && text_like(base.oid)
+                    || opclass::default_opclass(system::BTREE_AM, &info).is_some_and(|o| o.input == c.input);
+                if !accepts {
+                    bail!(
+                        DATATYPE_MISMATCH,
+                        "operator class \"{}\" does not accept data type {}",
+                        n.name(),
+                        d.w.type_name(ty.oid)?
+                    );
+                }
+                c.oid
+            }
+            None => bail!(UNDEFINED_OBJECT, "operator class \"{}\" does not exist for access method \"btree\"", n.display()),
+        },
+        None => class_for(d, ty)?,
+    };
+    let descending = matches!(e.direction, SortDirection::Desc);
+    let nulls_first = match e.nulls {
+        Some(NullsOrder::First) => true,
+        Some(NullsOrder::Last) => false,
+        None => descending,
+    };
+    let mut pretty = None;
+    let mut expr_sql = None;
+    if let Some(s) = stored {
+        refs.extend(s.refs);
+        pretty = s.pretty;
+        expr_sql = Some(s.sql);
+    }
+    Ok((IndexKey { column, expr_sql, ty, opclass, collation, descending, nulls_first }, pretty, name))
+}

@@ -1,0 +1,254 @@
+//! ALTER ... RENAME, OWNER TO and SET SCHEMA.
+
+use super::alter_column::dependent_view;
+use super::alter_table::column_of;
+use super::{Ddl, behavior_of};
+use crate::session::Session;
+use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
+use quarry_common::{Error, Oid, Result, bail, err};
+use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
+use std::sync::Arc;
+
+/// The relation that is altered; none: absent and IF EXISTS.
+fn relation(d: &Ddl, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<Arc<Relation>>> {
+    if if_exists && d.w.find_relation(&n.parts)?.is_none() {
+        d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", n.name()));
+        return Ok(None);
+    }
+    let r = d.w.lock_relation(&n.parts, ast::error_position(n.pos), LockMode::AccessExclusive)?;
+    d.check_change(&r)?;
+    Ok(Some(r))
+}
+
+pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
+    let d = Ddl::new(s)?;
+    match (c.kind, &c.object) {
+        (K::Column | K::Attribute, ObjectRef::Name(n)) => {
+            let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
+            let Some(old) = &c.subname else { return Err(Error::internal("a column without a name")) };
+            rename_column(&d, &r, &old.value, &c.new_name)
+        }
+        (K::TableConstraint, ObjectRef::Name(n)) => {
+            let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
+            let Some(old) = &c.subname else { return Err(Error::internal("a constraint without a name")) };
+            match d.w.constraint_named(r.oid, &old.value)? {
+                Some(k) => d.w.rename_constraint(k.oid, &c.new_name),
+                None => bail!(UNDEFINED_OBJECT, "constraint \"{}\" for table \"{}\" does not exist", old.value, r.name),
+            }
+        }
+        (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
+            let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
+            let fits = match c.kind {
+                K::View => r.kind == RelKind::View,
+                K::Index => r.kind == RelKind::Index,
+                K::Sequence => r.kind == RelKind::Sequence,
+                K::MatView => r.kind == RelKind::MaterializedView,
+                _ => true,
+            };
+            if !fits {
+                return Err(super::wrong_kind(&r, &c.kind.sql().to_lowercase()));
+            }
+            if super::stored::is_table_like(r.kind) {
+                for i in 0..r.columns.len() {
+                    if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
+                        return Err(Error::unsupported(format_args!("renaming a relation that view \"{view}\" reads")));
+                    }
+                }
+            }
+            d.w.rename_relation(r.oid, &c.new_name)
+        }
+        (K::Schema, ObjectRef::Name(n)) => match d.w.schema_named(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "schema", n.name())?;
+                d.w.rename_schema(found.oid, &c.new_name)
+            }
+            None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
+        },
+        (K::Role, ObjectRef::Name(n)) => {
+            d.w.rename_role(d.w.resolve_role(n.name())?.oid, &c.new_name)?;
+            Ok(())
+        }
+        (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
+            let names = match &c.object {
+                ObjectRef::Type(t) => t.names.clone(),
+                ObjectRef::Name(n) => n.parts.clone(),
+                _ => vec![],
+            };
+            let oid = d.w.resolve_type(&names, None)?;
+            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
+            d.w.check_owner(def.owner, "type", &def.name)?;
+            d.w.rename_type(oid, &c.new_name)
+        }
+        (K::DomainConstraint, ObjectRef::Type(t)) => {
+            let oid = d.w.resolve_type(&t.names, None)?;
+            let Some(old) = &c.subname else { return Err(Error::internal("a constraint without a name")) };
+            match d.w.domain_constraint(oid, &old.value)? {
+                Some(k) => d.w.alter_domain_check(oid, k, Some(&c.new_name), false),
+                None => bail!(
+                    UNDEFINED_OBJECT,
+                    "constraint \"{}\" for domain {} does not exist",
+                    old.value,
+                    d.w.type_name(oid)?
+                ),
+            }
+        }
+        (kind, _) => {
+            let _ = behavior_of(c.behavior);
+            Err(Error::unsupported(format_args!("ALTER {} RENAME", kind.sql())))
+        }
+    }
+}
+
+/// Renames a column and spells the texts that name it anew.
+fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
+    let i = column_of(r, old)?;
+    let number = r.columns[i].number;
+    if r.kind == RelKind::Table
+        && let Some(view) = dependent_view(d, r, number)?
+    {
+        return Err(Error::unsupported(format_args!("renaming a column that view \"{view}\" reads")));
+    }
+    let own = ObjectAddress::column(r.oid, number);
+    // Bound while the old name still means the column.
+    let mut defaults = vec![];
+    let mut checks = vec![];
+    for c in r.columns.iter().filter(|c| !c.dropped && c.generated) {
+        if let Some(sql) = &c.default_sql {
+            defaults.push((c.number, d.bind_text(sql, r, Some(c.ty))?));
+        }
+    }
+    for k in &r.constraints {
+        if let ConstraintKind::Check { expr_sql } = &k.kind
+            && k.columns.contains(&i)
+        {
+            checks.push((k.clone(), d.bind_text(expr_sql, r, Some(quarry_types::SqlType::BOOL))?));
+        }
+    }
+    for x in &r.indexes {
+        for sql in x.keys.iter().filter_map(|k| k.expr_sql.as_ref()).chain(&x.predicate_sql) {
+            let bound = d.bind_text(sql, r, None)?;
+            let mut refs = vec![];
+            super::stored::references(&bound.expr, &bound.meta, &mut refs);
+            if refs.contains(&own) {
+                return Err(Error::unsupported("renaming a column that an index expression reads"));
+            }
+        }
+    }
+    d.w.rename_column(r.oid, number, new)?;
+    let now = d.relation(r.oid)?;
+    let renamed = |bound: &mut super::stored::Bound| {
+        let mut meta = quarry_plan::QueryMeta::default();
+        // The same columns in the same order get the same ids.
+        bound.row = quarry_sql::bind::table_columns(&now, &mut meta);
+        bound.meta = meta;
+    };
+    for (n, mut bound) in defaults {
+        renamed(&mut bound);
+        d.w.set_default(r.oid, n, Some(&d.stored(&bound)), true)?;
+    }
+    for (k, mut bound) in checks {
+        renamed(&mut bound);
+        let stored = d.stored(&bound);
+        d.w.drop_objects(&[ObjectAddress::constraint(k.oid)], quarry_catalog::DropBehavior::Cascade)?;
+        let kind = ConstraintKind::Check { expr_sql: stored.sql };
+        let mut again = quarry_catalog::NewConstraint::new(&k.name, r.oid, kind, k.columns.clone());
+        again.pretty = stored.pretty;
+        again.refs = stored.refs;
+        again.validated = k.validated;
+        d.w.create_constraint(&again)?;
+    }
+    Ok(())
+}
+
+/// 42501 unless the user may give objects to this role.
+pub fn check_new_owner(d: &Ddl, owner: Oid, schema: Option<Oid>) -> Result<()> {
+    if d.w.is_superuser(d.user())? {
+        return Ok(());
+    }
+    if !d.w.is_member_of(d.user(), owner)? {
+        bail!(INSUFFICIENT_PRIVILEGE, "must be member of role \"{}\"", d.w.role_name(owner)?);
+    }
+    if let Some(schema) = schema
+        && !d.w.has_schema_privilege(schema, owner, Privilege::Create)?
+    {
+        let name = d.w.schema(schema)?.map(|s| s.name.clone()).unwrap_or_default();
+        bail!(INSUFFICIENT_PRIVILEGE, "permission denied for schema {name}");
+    }
+    Ok(())
+}
+
+pub fn owner(s: &mut Session, c: &ast::AlterOwner) -> Result<()> {
+    let d = Ddl::new(s)?;
+    let owner = d.role(&c.owner)?;
+    let object = match (c.kind, &c.object) {
+        (K::Schema, ObjectRef::Name(n)) => match d.w.schema_named(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "schema", n.name())?;
+                ObjectAddress::schema(found.oid)
+            }
+            None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
+        },
+        (K::Database, ObjectRef::Name(n)) => match d.w.database_named(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "database", n.name())?;
+                ObjectAddress::database(found.oid)
+            }
+            None => bail!(INVALID_CATALOG_NAME, "database \"{}\" does not exist", n.name()),
+        },
+        (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
+            let names = match &c.object {
+                ObjectRef::Type(t) => t.names.clone(),
+                ObjectRef::Name(n) => n.parts.clone(),
+                _ => vec![],
+            };
+            let oid = d.w.resolve_type(&names, None)?;
+            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
+            d.w.check_owner(def.owner, "type", &def.name)?;
+            ObjectAddress::ty(oid)
+        }
+        (kind, _) => return Err(Error::unsupported(format_args!("ALTER {} OWNER TO", kind.sql()))),
+    };
+    check_new_owner(&d, owner, None)?;
+    d.w.set_owner(object, owner)
+}
+
+pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
+    let d = Ddl::new(s)?;
+    match (c.kind, &c.object) {
+        (K::Table | K::View | K::MatView | K::Sequence, ObjectRef::Name(n)) => {
+            let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
+            let schema = d.w.resolve_schema(&c.new_schema, None)?;
+            d.w.check_schema(schema, Privilege::Create)?;
+            if r.kind == RelKind::Sequence
+                && let Some((table, _, _)) = d.w.sequence_column(r.oid)?
+            {
+                let table = d.relation(table)?;
+                return Err(err!(FEATURE_NOT_SUPPORTED, "cannot move an owned sequence into another schema")
+                    .detail(format!("Sequence \"{}\" is linked to table \"{}\".", r.name, table.name)));
+            }
+            for i in 0..r.columns.len() {
+                if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
+                    return Err(Error::unsupported(format_args!("moving a relation that view \"{view}\" reads")));
+                }
+            }
+            d.w.set_relation_schema(r.oid, schema)
+        }
+        (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
+            let names = match &c.object {
+                ObjectRef::Type(t) => t.names.clone(),
+                ObjectRef::Name(n) => n.parts.clone(),
+                _ => vec![],
+            };
+            let oid = d.w.resolve_type(&names, None)?;
+            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
+            if let TypeKind::Array { .. } = def.kind {
+                bail!(WRONG_OBJECT_TYPE, "cannot alter array type {}", d.w.type_name(oid)?);
+            }
+            d.w.check_owner(def.owner, "type", &def.name)?;
+            let schema = d.w.resolve_schema(&c.new_schema, None)?;
+            d.w.check_schema(schema, Privilege::Create)?;
+            d.w.set_type_schema(oid, schema)
+        }
+        (kind, _) => Err(Error::unsupported(format_args!("ALTER {} SET SCHEMA", kind.sql()))),
+    }
+}

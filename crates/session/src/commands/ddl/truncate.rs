@@ -1,0 +1,74 @@
+//! TRUNCATE: new, empty storage for tables and their indexes.
+
+use super::{Ddl, parts_of};
+use crate::session::Session;
+use quarry_catalog::{LockMode, Privilege, RelKind, Relation};
+use quarry_common::{Oid, Result, bail, err};
+use quarry_sql::ast::{self, DropBehavior};
+use std::sync::Arc;
+
+pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
+    let d = Ddl::new(s)?;
+    let mut tables: Vec<Arc<Relation>> = vec![];
+    for r in &t.relations {
+        let r = d.w.lock_relation(&parts_of(r), ast::error_position(r.pos), LockMode::AccessExclusive)?;
+        if r.kind != RelKind::Table {
+            bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", r.name);
+        }
+        d.w.check_relation(&r, Privilege::Truncate)?;
+        if r.is_catalog {
+            bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
+        }
+        if !tables.iter().any(|o| o.oid == r.oid) {
+            tables.push(r);
+        }
+    }
+    // Tables with foreign keys to these must go with them.
+    let mut i = 0;
+    while i < tables.len() {
+        let r = tables[i].clone();
+        for c in &r.referenced_by {
+            if tables.iter().any(|o| o.oid == c.table) {
+                continue;
+            }
+            let Some(other) = d.w.lock_relation_oid(c.table, LockMode::AccessExclusive)? else { continue };
+            if t.behavior == DropBehavior::Restrict {
+                return Err(err!(FEATURE_NOT_SUPPORTED, "cannot truncate a table referenced in a foreign key constraint")
+                    .detail(format!("Table \"{}\" references \"{}\".", other.name, r.name))
+                    .hint(format!(
+                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                        other.name
+                    )));
+            }
+            d.notice(err!(SUCCESSFUL_COMPLETION, "truncate cascades to table \"{}\"", other.name));
+            d.w.check_relation(&other, Privilege::Truncate)?;
+            tables.push(other);
+        }
+        i += 1;
+    }
+    for r in &tables {
+        empty(&d, r)?;
+        if t.restart_identity {
+            for c in r.columns.iter().filter(|c| !c.dropped) {
+                for seq in d.w.owned_sequences(r.oid, c.number)? {
+                    restart(&d, seq)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// New storage for a table and its indexes.
+pub fn empty(d: &Ddl, r: &Relation) -> Result<()> {
+    d.w.new_storage(r.oid)?;
+    for i in &r.indexes {
+        d.w.new_storage(i.oid)?;
+    }
+    Ok(())
+}
+
+fn restart(d: &Ddl, sequence: Oid) -> Result<()> {
+    let Some(def) = d.w.sequence(sequence)? else { return Ok(()) };
+    crate::sequence::setval(d.st.session.instance.storage(), &d.st.txn, &def, def.start, false)
+}
