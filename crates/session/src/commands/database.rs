@@ -44,7 +44,7 @@ fn text(e: &DefElem) -> Option<String> {
         Some(DefArg::Integer(i)) => Some(i.to_string()),
         Some(DefArg::Boolean(b)) => Some(b.to_string()),
         Some(DefArg::Names(n)) => Some(n.join(".")),
-        Some(DefArg::Type(t)) => Some(t.name.name().to_string()),
+        Some(DefArg::Type(t)) => t.names.last().cloned(),
         _ => None,
     }
 }

@@ -1,27 +1,160 @@
-//! EXPLAIN.
+//! EXPLAIN (PostgreSQL: commands/explain.c). The plan's text is made by `quarry_plan::explain`.
 
 use super::CommandOutcome;
 use crate::portal::Portal;
-use crate::query::ResultColumn;
-use crate::session::Session;
-use quarry_common::{Error, Result};
-use quarry_sql::ast::{self, DefArg};
-use quarry_types::{SqlType, oids};
+use crate::query::{ResultColumn, StatementContext};
+use crate::session::{Session, has_into, is_query};
+use quarry_common::{Error, Result, err};
+use quarry_plan::Statement as Plan;
+use quarry_plan::explain::{Explain, ExplainFormat, ExplainOptions, NodeStats, explain};
+use quarry_sql::ast::{self, DefArg, DefElem, Statement};
+use quarry_types::{Datum, SqlType, oids};
+use std::sync::Arc;
+use std::time::Instant;
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+fn format(e: &ast::Explain) -> Result<ExplainFormat> {
+    let Some(o) = e.options.iter().rfind(|o| o.name == "format") else { return Ok(ExplainFormat::Text) };
+    let word = match &o.arg {
+        Some(DefArg::String(s)) => s.clone(),
+        Some(DefArg::Type(t)) => t.names.last().cloned().unwrap_or_default(),
+        _ => String::new(),
+    };
+    match word.as_str() {
+        "text" => Ok(ExplainFormat::Text),
+        "json" => Ok(ExplainFormat::Json),
+        "yaml" => Ok(ExplainFormat::Yaml),
+        "xml" => Ok(ExplainFormat::Xml),
+        _ => Err(at(
+            err!(INVALID_PARAMETER_VALUE, "unrecognized value for EXPLAIN option \"format\": \"{word}\""),
+            o,
+        )),
+    }
+}
+
+fn at(e: Error, o: &DefElem) -> Error {
+    match ast::error_position(o.pos) {
+        Some(p) => e.position(p),
+        None => e,
+    }
+}
 
 /// The one column of the answer.
 pub fn columns(e: &ast::Explain) -> Result<Vec<ResultColumn>> {
-    let format = e.options.iter().find(|o| o.name == "format").and_then(|o| match &o.arg {
-        Some(DefArg::String(s)) => Some(s.to_ascii_lowercase()),
-        _ => None,
-    });
-    let ty = match format.as_deref() {
-        Some("json") => SqlType::of(oids::JSON),
-        Some("xml") => SqlType::of(oids::XML),
-        _ => SqlType::TEXT,
+    let ty = match format(e)? {
+        ExplainFormat::Json => SqlType::of(oids::JSON),
+        ExplainFormat::Xml => SqlType::of(oids::XML),
+        ExplainFormat::Text | ExplainFormat::Yaml => SqlType::TEXT,
     };
     Ok(vec![("QUERY PLAN".to_string(), ty, None)])
 }
 
-pub fn run(_s: &mut Session, _e: &ast::Explain, _portal: &mut Portal) -> Result<CommandOutcome> {
-    Err(Error::unsupported("EXPLAIN"))
+fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
+    let mut o = ExplainOptions { format: format(e)?, ..ExplainOptions::default() };
+    let (mut timing, mut summary, mut wal) = (None, None, false);
+    for d in &e.options {
+        let on = || super::copy::boolean_option(d);
+        match d.name.as_str() {
+            "analyze" => o.analyze = on()?,
+            "verbose" => o.verbose = on()?,
+            "costs" => o.costs = on()?,
+            "buffers" => o.buffers = on()?,
+            "wal" => wal = on()?,
+            "timing" => timing = Some(on()?),
+            "summary" => summary = Some(on()?),
+            "settings" => {
+                if on()? {
+                    o.settings = changed_planner_settings(s);
+                }
+            }
+            "format" => {}
+            other => return Err(at(err!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{other}\""), d)),
+        }
+    }
+    if wal && !o.analyze {
+        return Err(err!(INVALID_PARAMETER_VALUE, "EXPLAIN option WAL requires ANALYZE"));
+    }
+    if timing == Some(true) && !o.analyze {
+        return Err(err!(INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE"));
+    }
+    o.timing = timing.unwrap_or(o.analyze);
+    o.summary = summary.unwrap_or(o.analyze);
+    Ok(o)
+}
+
+/// Planner settings that differ from their defaults.
+fn changed_planner_settings(s: &Session) -> Vec<(String, String)> {
+    let current = s.cx.settings();
+    quarry_common::settings::all()
+        .filter(|d| d.category.starts_with("Query Tuning") || d.name == "work_mem")
+        .filter_map(|d| {
+            let shown = current.show(d.name)?;
+            let default = d.parse(d.default).map(|v| d.show(&v)).unwrap_or_default();
+            (shown != default).then(|| (d.name.to_string(), shown))
+        })
+        .collect()
+}
+
+/// The plan to be explained, its parameters, and how long planning took.
+fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Plan>, Arc<[Datum]>, f64)> {
+    let query;
+    let stmt = match stmt {
+        Statement::DeclareCursor(d) => {
+            query = Statement::Select(Box::new(d.query.clone()));
+            &query
+        }
+        Statement::Execute(e) => {
+            let prepared = super::prepare::find(s, &e.name)?;
+            let values = super::prepare::arguments(s, &prepared, &e.args)?;
+            let Some(inner) = &prepared.statement else { return Err(Error::unsupported("EXPLAIN of an empty statement")) };
+            if !is_query(inner) {
+                return Err(Error::unsupported("EXPLAIN EXECUTE of a utility statement"));
+            }
+            let start = Instant::now();
+            let st = s.statement_context()?;
+            let plan = st.cached_plan(&prepared.plans, inner, &prepared.param_types, &values)?;
+            return Ok((plan.statement.clone(), values, milliseconds(start)));
+        }
+        Statement::Select(q) if has_into(q) => return Err(Error::unsupported("EXPLAIN SELECT INTO")),
+        q if is_query(q) => q,
+        other => return Err(Error::unsupported(format_args!("EXPLAIN {}", super::tag_of(other)))),
+    };
+    let start = Instant::now();
+    let st = s.statement_context()?;
+    let analyzed = st.analyze(stmt, &portal.statement.param_types, false)?;
+    let params = portal.params.clone();
+    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params))?;
+    Ok((plan, params, milliseconds(start)))
+}
+
+/// Runs the plan to its end, throwing its rows away.
+fn run_plan(st: &StatementContext, plan: &Arc<Plan>, params: Arc<[Datum]>) -> Result<quarry_executor::Execution> {
+    let mut execution = st.start(plan.clone(), params, true)?;
+    while execution.next()?.is_some() {}
+    execution.finish()?;
+    Ok(execution)
+}
+
+pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<CommandOutcome> {
+    let options = options(s, e)?;
+    let (plan, params, planning_ms) = plan_of(s, &e.statement, portal)?;
+    let st = s.statement_context()?;
+    let (execution, execution_ms) = if options.analyze {
+        st.check_read_only(&plan, super::tag_of(&e.statement))?;
+        let start = Instant::now();
+        let execution = run_plan(&st, &plan, params)?;
+        (Some(execution), milliseconds(start))
+    } else {
+        (None, 0.0)
+    };
+    let io = st.io();
+    let stats = |node: usize| -> Option<NodeStats> { execution.as_ref().and_then(|x| x.stats(node)) };
+    let names = &*st.reader;
+    let explained =
+        explain(&Explain { statement: &plan, options: &options, names, io: &io, stats: &stats, planning_ms, execution_ms });
+    let rows = explained.iter().map(|line| vec![Datum::text(line)]).collect();
+    Ok(CommandOutcome::Rows { rows, tag: "EXPLAIN".into() })
 }

@@ -417,7 +417,7 @@ fn grant(s: &mut Session, st: &StatementContext, w: &CatalogWriter, g: &ast::Gra
         ast::DropBehavior::Restrict => DropBehavior::Restrict,
         ast::DropBehavior::Cascade => DropBehavior::Cascade,
     };
-    let mut give = |object, privileges| -> Result<()> {
+    let give = |object, privileges| -> Result<()> {
         let spec = GrantSpec {
             kind: if g.grant { GrantKind::Grant } else { GrantKind::Revoke },
             object,

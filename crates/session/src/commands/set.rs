@@ -67,7 +67,7 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
 }
 
 /// The list of values as one text.
-fn joined(name: &str, values: &[SetValue]) -> Result<String> {
+pub fn joined(name: &str, values: &[SetValue]) -> Result<String> {
     let is_list = matches!(name, "search_path" | "datestyle" | "temp_tablespaces" | "session_preload_libraries" | "local_preload_libraries");
     if values.len() > 1 && !is_list {
         return Err(err!(INVALID_PARAMETER_VALUE, "SET {name} takes only one argument"));

@@ -44,7 +44,7 @@ fn string(e: &DefElem) -> Result<String> {
         Some(DefArg::Integer(i)) => Ok(i.to_string()),
         Some(DefArg::Boolean(b)) => Ok(if *b { "true" } else { "false" }.into()),
         Some(DefArg::Names(n)) => Ok(n.join(".")),
-        Some(DefArg::Type(t)) => Ok(t.name.parts.join(".")),
+        Some(DefArg::Type(t)) => Ok(t.names.join(".")),
         _ => Err(err!(SYNTAX_ERROR, "{} requires a parameter", e.name)),
     }
 }
@@ -83,7 +83,7 @@ fn columns(e: &DefElem) -> Result<Columns> {
         Some(DefArg::List(list)) => {
             let name = |a: &DefArg| match a {
                 DefArg::String(s) => Some(s.clone()),
-                DefArg::Type(t) => Some(t.name.name().to_string()),
+                DefArg::Type(t) => t.names.last().cloned(),
                 DefArg::Names(n) => n.last().cloned(),
                 _ => None,
             };

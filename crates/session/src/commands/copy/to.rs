@@ -83,7 +83,8 @@ impl CopyOut {
     /// Sends on, up to about `bytes` more bytes; the tag at the end.
     pub fn advance(&mut self, out: &mut BytesMut, bytes: usize) -> Result<Option<String>> {
         let start = out.len();
-        let done = self.produce(&mut |data| protocol::copy_data(out, data), bytes.max(out.len() - start))?;
+        let limit = bytes.max(out.len() - start);
+        let done = self.produce(&mut |data| protocol::copy_data(out, data), limit)?;
         if !done {
             return Ok(None);
         }
