@@ -10,6 +10,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::arithmetic::datetime::FUNCTIONS,
     scalar::arithmetic::float::FUNCTIONS,
     scalar::arithmetic::int::FUNCTIONS,
+    scalar::array::FUNCTIONS,
     scalar::case::FUNCTIONS,
     scalar::catalog_info::FUNCTIONS,
     scalar::compare::datetime::FUNCTIONS,
@@ -60,7 +61,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     table::unnest::FUNCTIONS,
 ];
 const OPERATOR_LISTS: &[&[OperatorDef]] = &[
-    operator::arithmetic::OPERATORS,
+    operator::arithmetic::OPERATORS, operator::array::OPERATORS,
     operator::comparison::OPERATORS,
     operator::json::OPERATORS,
     operator::pattern::OPERATORS,

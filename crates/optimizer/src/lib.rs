@@ -4,6 +4,7 @@
 //! plans of common queries look alike; join orders are searched over connected subsets.
 #![forbid(unsafe_code)]
 
+pub mod analyze;
 mod cost;
 mod dml;
 mod exprs;

@@ -703,7 +703,7 @@ impl Search<'_, '_> {
         rows: f64,
     ) -> Path {
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
-        let mut share: f64 = 1.0;
+        let mut share: f64 = if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
         for (_, i, _) in keys {
             share = share.min(match crate::exprs::strip_relabel(i) {
                 Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {

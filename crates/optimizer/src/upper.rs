@@ -54,6 +54,11 @@ impl Planner<'_> {
     fn mergeable(&self, plan: &PhysicalPlan, targets: &[(ColumnId, Expr)]) -> bool {
         let mut uses: Vec<ColumnId> = vec![];
         targets.iter().for_each(|(_, e)| walk::columns_of(e, &mut uses));
+        // Renaming or dropping columns moves nothing.
+        let renames = targets.iter().all(|(_, e)| matches!(e, Expr::Column { .. }));
+        if renames && !uses.iter().enumerate().any(|(i, u)| uses[..i].contains(u)) {
+            return true;
+        }
         // A subquery's plan holds its outer columns by id: they must stay.
         if targets.iter().any(|(_, e)| crate::exprs::has_subquery(e)) {
             return false;

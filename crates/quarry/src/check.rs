@@ -20,7 +20,10 @@ pub fn run(args: CheckArgs) -> Result<()> {
     let storage = Storage::open(disk, config::storage(&settings))?;
     let summary = check_storage(&storage, &mut |line| println!("{line}"))?;
     storage.shutdown()?;
-    println!("{summary}");
+    println!(
+        "{} relations, {} pages, {} indexes with {} entries checked",
+        summary.relations, summary.pages, summary.indexes, summary.index_entries
+    );
     if summary.errors > 0 {
         return Err(err!(DATA_CORRUPTED, "{} errors were found", summary.errors));
     }

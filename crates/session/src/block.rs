@@ -2,7 +2,7 @@
 
 use quarry_common::{Error, Lsn, Result, bail, err};
 use quarry_storage::engine::Storage;
-use quarry_storage::txn::{IsolationLevel, Transaction};
+use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use std::sync::Arc;
 
 use crate::protocol::TransactionStatus;
@@ -84,11 +84,10 @@ impl Block {
         storage: &Arc<Storage>,
         modes: TransactionModes,
         vars_mark: usize,
-        read_at_inserted: bool,
+        options: TxnOptions,
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
-            let txn = storage.begin(modes.isolation);
-            txn.set_read_at_inserted(read_at_inserted);
+            let txn = storage.begin_with(modes.isolation, options);
             self.txn = Some(Arc::new(txn));
             self.modes = modes;
             self.started_at = crate::clock::now();

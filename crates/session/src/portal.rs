@@ -3,6 +3,7 @@
 use crate::prepared::Prepared;
 use crate::query::{CachedPlan, ResultColumn};
 use crate::results::RowWriter;
+use quarry_catalog::CatalogReader;
 use quarry_executor::Execution;
 use quarry_types::{Batch, Datum};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub enum PortalState {
 /// A query's execution and what of it has been delivered.
 pub struct Running {
     pub execution: Execution,
+    /// Gives the names that values print.
+    pub reader: Arc<CatalogReader>,
     /// The batch being sent and its next selected row.
     pub batch: Option<(Batch, usize)>,
     pub sent: u64,

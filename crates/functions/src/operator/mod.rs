@@ -2,5 +2,6 @@
 
 pub mod arithmetic;
 pub mod comparison;
+pub mod array;
 pub mod json;
 pub mod pattern;

@@ -1,6 +1,7 @@
 //! Scalar functions, by family. Each family file has its list of declarations and its kernels.
 
 pub mod arithmetic;
+pub mod array;
 pub mod case;
 pub mod catalog_info;
 pub mod compare;

@@ -179,11 +179,10 @@ pub fn set_constraints(s: &mut Session, c: &ast::SetConstraints) -> Result<Comma
         let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET CONSTRAINTS can only be used in transaction blocks");
         s.cx.push_notice(Severity::Warning, e);
     }
-    let st = s.statement_context()?;
-    let mut oids = vec![];
-    for name in &c.constraints {
-        oids.extend(st.reader.constraints_named(name.schema.as_deref(), &name.name)?);
+    if !c.constraints.is_empty() {
+        return Err(Error::unsupported("SET CONSTRAINTS with names"));
     }
-    quarry_executor::deferred::set_mode(&st.exec_env(std::sync::Arc::from([]), false), &oids, c.deferred)?;
+    let st = s.statement_context()?;
+    quarry_executor::deferred::set_mode(&st.exec_env(std::sync::Arc::from([]), false), &[], c.deferred)?;
     CommandOutcome::done("SET CONSTRAINTS")
 }

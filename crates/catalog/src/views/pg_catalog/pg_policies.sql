@@ -1,6 +1,6 @@
 SELECT n.nspname AS schemaname, c.relname AS tablename, p.polname AS policyname,
        CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END AS permissive,
-       CASE WHEN p.polroles = '{0}'::oid[] THEN '{public}'::name[]
+       CASE WHEN 0 = ALL (p.polroles) THEN '{public}'::name[]
             ELSE ARRAY(SELECT a.rolname FROM pg_catalog.pg_authid a WHERE a.oid = ANY (p.polroles) ORDER BY a.rolname)
        END AS roles,
        CASE p.polcmd WHEN 'r'::"char" THEN 'SELECT' WHEN 'a'::"char" THEN 'INSERT' WHEN 'w'::"char" THEN 'UPDATE'

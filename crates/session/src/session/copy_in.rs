@@ -1,0 +1,52 @@
+//! COPY FROM STDIN: data messages while a command waits for them.
+
+use super::*;
+
+impl Session {
+
+    pub(super) fn copy_message(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
+        let Work::CopyIn(mut c) = std::mem::replace(&mut self.work, Work::None) else { return Step::Ready };
+        let result = match request {
+            Request::CopyData(data) => {
+                let fed = self.check_cancelled().and_then(|()| c.copy.feed(data));
+                match fed {
+                    Ok(()) => {
+                        self.work = Work::CopyIn(c);
+                        return Step::Ready;
+                    }
+                    Err(e) => Err(e),
+                }
+            }
+            Request::CopyDone => c.copy.finish(),
+            Request::CopyFail(reason) => Err(err!(QUERY_CANCELED, "COPY from stdin failed: {reason}")),
+            // libpq may have these under way when COPY begins; they mean nothing here.
+            Request::Flush | Request::Sync => {
+                self.work = Work::CopyIn(c);
+                return Step::Ready;
+            }
+            Request::Terminate => return Step::Closed,
+            _ => Err(err!(PROTOCOL_VIOLATION, "unexpected message type during COPY from stdin")),
+        };
+        self.send_notices(out);
+        match (result, c.then) {
+            (Ok(tag), AfterCopy::Simple(s)) => {
+                self.after_statement();
+                match self.finish_simple_statement(s, tag, out) {
+                    Some(step) => step,
+                    None => self.drive(out),
+                }
+            }
+            (Ok(tag), AfterCopy::Extended) => {
+                self.after_statement();
+                protocol::command_complete(out, &tag);
+                Step::Ready
+            }
+            (Err(e), AfterCopy::Simple(_)) => self.fail_simple(e, out),
+            (Err(e), AfterCopy::Extended) => self.fail_extended(e, out),
+        }
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<()> {
+        if self.cx.signals.is_cancelled() { Err(self.cx.cancel_error()) } else { Ok(()) }
+    }
+}

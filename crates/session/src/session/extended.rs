@@ -1,0 +1,216 @@
+//! The extended protocol: Parse, Bind, Describe, Execute, Sync.
+
+use super::*;
+
+impl Session {
+
+    pub(super) fn parse_message(&mut self, name: &str, sql: &str, param_types: &[u32], out: &mut BytesMut) -> Result<()> {
+        self.text = sql.to_string();
+        self.note_query(sql);
+        if !name.is_empty() && self.prepared.contains_key(name) {
+            return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
+        }
+        let (mut statements, notices) = parse::parse_with_notices(sql)?;
+        for n in notices {
+            self.cx.push_notice(Severity::Notice, n);
+        }
+        if statements.len() > 1 {
+            return Err(err!(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
+        }
+        let statement = statements.pop().map(|p| p.stmt);
+        let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
+        let prepared = self.prepare(name, sql, statement, &types, false)?;
+        self.prepared.insert(name.to_string(), Arc::new(prepared));
+        self.send_notices(out);
+        protocol::parse_complete(out);
+        Ok(())
+    }
+
+    /// Analyzes a statement for later.
+    pub(crate) fn prepare(&mut self, name: &str, text: &str, statement: Option<ast::Statement>, types: &[Oid], from_sql: bool) -> Result<Prepared> {
+        let mut param_types = types.to_vec();
+        let mut columns = None;
+        if let Some(stmt) = &statement {
+            self.check_failed_block(stmt)?;
+            if is_query(stmt) {
+                let st = self.statement_context()?;
+                let analyzed = st.analyze(stmt, types, true)?;
+                param_types = analyzed.bound.params.iter().map(|t| t.oid).collect();
+                columns = (!analyzed.columns.is_empty() || is_select(stmt)).then_some(analyzed.columns);
+            } else if self.block.state() != BlockState::Failed {
+                columns = commands::columns_of(self, stmt)?;
+            }
+        }
+        Ok(Prepared {
+            name: name.to_string(),
+            text: text.to_string(),
+            statement,
+            param_types,
+            columns,
+            plans: Default::default(),
+            from_sql,
+            prepared_at: crate::clock::now(),
+        })
+    }
+
+    pub(super) fn bind_message(&mut self, portal: &str, statement: &str, param_formats: &[i16], params: &[Option<&[u8]>], formats: Vec<i16>, out: &mut BytesMut) -> Result<()> {
+        let Some(prepared) = self.prepared.get(statement).cloned() else {
+            return Err(match statement {
+                "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
+                name => err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),
+            });
+        };
+        self.text = prepared.text.clone();
+        if let Some(stmt) = &prepared.statement {
+            self.check_failed_block(stmt)?;
+        }
+        if param_formats.len() > 1 && param_formats.len() != params.len() {
+            return Err(err!(
+                PROTOCOL_VIOLATION,
+                "bind message has {} parameter formats but {} parameters",
+                param_formats.len(),
+                params.len()
+            ));
+        }
+        if params.len() != prepared.param_types.len() {
+            return Err(err!(
+                PROTOCOL_VIOLATION,
+                "bind message supplies {} parameters, but prepared statement \"{statement}\" requires {}",
+                params.len(),
+                prepared.param_types.len()
+            ));
+        }
+        let columns = prepared.columns.as_ref().map_or(0, Vec::len);
+        if formats.len() > 1 && formats.len() != columns {
+            return Err(err!(
+                PROTOCOL_VIOLATION,
+                "bind message has {} result formats but query has {columns} columns",
+                formats.len()
+            ));
+        }
+        if !portal.is_empty() && self.portals.contains_key(portal) {
+            return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
+        }
+        let values = self.decode_params(&prepared, param_formats, params)?;
+        self.portal_count += 1;
+        let mut made = Portal::new(prepared.clone(), values, formats, self.portal_count);
+        self.note_query(&prepared.text);
+        if prepared.statement.as_ref().is_some_and(is_query) {
+            self.open(&mut made)?;
+        }
+        self.portals.insert(portal.to_string(), made);
+        protocol::bind_complete(out);
+        Ok(())
+    }
+
+    pub(super) fn decode_params(&mut self, prepared: &Prepared, formats: &[i16], params: &[Option<&[u8]>]) -> Result<Arc<[Datum]>> {
+        if params.is_empty() {
+            return Ok(Arc::from([]));
+        }
+        let st = self.statement_context()?;
+        let io = st.io();
+        let mut values = Vec::with_capacity(params.len());
+        for (i, (value, oid)) in params.iter().zip(&prepared.param_types).enumerate() {
+            let Some(bytes) = value else {
+                values.push(Datum::Null);
+                continue;
+            };
+            let ty = io.type_ref(*oid)?;
+            let decoded = if results::format_of(formats, i) == 1 {
+                ty.receive(bytes, -1, &io)
+            } else {
+                let text = std::str::from_utf8(bytes)
+                    .map_err(|_| err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\""))?;
+                ty.input(text, -1, &io)
+            };
+            values.push(decoded.map_err(|e| e.context(format!("unnamed portal parameter ${}", i + 1)))?);
+        }
+        Ok(values.into())
+    }
+
+    pub(super) fn describe_message(&mut self, portal: bool, name: &str, out: &mut BytesMut) -> Result<()> {
+        let (columns, formats) = if portal {
+            match self.portals.get(name) {
+                Some(p) => (p.columns.clone(), p.formats.clone()),
+                None => return Err(err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist")),
+            }
+        } else {
+            let Some(p) = self.prepared.get(name).cloned() else {
+                return Err(match name {
+                    "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
+                    name => err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),
+                });
+            };
+            let types: Vec<u32> = p.param_types.iter().map(|t| t.0).collect();
+            protocol::parameter_description(out, &types);
+            (p.columns.clone(), vec![])
+        };
+        match columns {
+            None => protocol::no_data(out),
+            Some(columns) => {
+                let st = self.statement_context()?;
+                protocol::row_description(out, &results::describe(&columns, &formats, &st.io())?);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn drive_execute(&mut self, name: String, max_rows: usize, out: &mut BytesMut) -> Step {
+        let Some(mut portal) = self.portals.remove(&name) else {
+            let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
+            return self.fail_extended(e, out);
+        };
+        self.text.clone_from(&portal.statement.text);
+        let Some(stmt) = portal.statement.statement.as_ref() else {
+            protocol::empty_query(out);
+            return Step::Ready;
+        };
+        if let Err(e) = self.check_failed_block(stmt) {
+            return self.fail_extended(e, out);
+        }
+        let advanced = self.advance(&mut portal, max_rows, out);
+        self.send_notices(out);
+        match advanced {
+            Err(e) => self.fail_extended(e, out),
+            Ok(Advance::More) => {
+                self.portals.insert(name.clone(), portal);
+                self.work = Work::Execute { name, max_rows };
+                Step::More
+            }
+            Ok(Advance::Suspended) => {
+                protocol::portal_suspended(out);
+                self.portals.insert(name, portal);
+                Step::Ready
+            }
+            Ok(Advance::Complete(tag)) => {
+                protocol::command_complete(out, &tag);
+                if self.block.txn().is_some() {
+                    self.portals.insert(name, portal);
+                }
+                Step::Ready
+            }
+            Ok(Advance::CopyIn(copy)) => {
+                self.work = Work::CopyIn(Box::new(CopyIn { copy, then: AfterCopy::Extended }));
+                Step::More
+            }
+            Ok(Advance::Committed(lsn, tag)) => self.after_commit(lsn, Some(tag), AfterCommit::Extended, out),
+        }
+    }
+
+    /// Sync: an implicit transaction ends here.
+    pub(super) fn sync(&mut self, out: &mut BytesMut) -> Step {
+        self.skip_to_sync = false;
+        if self.block.state() != BlockState::Implicit {
+            self.ready(out);
+            return Step::Ready;
+        }
+        match self.commit(out) {
+            Ok(lsn) => self.after_commit(lsn, None, AfterCommit::Sync, out),
+            Err(e) => {
+                self.report(e, out);
+                self.ready(out);
+                Step::Ready
+            }
+        }
+    }
+}

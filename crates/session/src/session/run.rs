@@ -1,0 +1,176 @@
+//! Running portals: from a chosen plan or command to rows in the output.
+
+use super::*;
+
+impl Session {
+
+    /// Chooses the plan and columns of a portal before its first row.
+    pub(crate) fn open(&mut self, portal: &mut Portal) -> Result<()> {
+        let statement = portal.statement.clone();
+        let Some(stmt) = &statement.statement else { return Ok(()) };
+        if is_query(stmt) {
+            let st = self.statement_context()?;
+            let plan = if statement.name.is_empty() && statement.param_types.is_empty() && !statement.from_sql && portal.columns.is_none() {
+                // A statement that runs once: no cache to look into.
+                let analyzed = st.analyze(stmt, &[], false)?;
+                portal.columns = (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.clone());
+                st.cache_entry(st.plan(analyzed.bound, None)?)
+            } else {
+                st.cached_plan(&statement.plans, stmt, &statement.param_types, &portal.params)?
+            };
+            st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
+            portal.plan = Some(plan);
+        } else if portal.columns.is_none() {
+            portal.columns = commands::columns_of(self, stmt)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a portal on: up to `max_rows` rows (0: all), or until output wants sending.
+    pub(crate) fn advance(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Advance> {
+        let mut left = if max_rows == 0 { usize::MAX } else { max_rows };
+        loop {
+            match &mut portal.state {
+                PortalState::New => {
+                    if let Some(done) = self.begin_portal(portal, max_rows, out)? {
+                        return Ok(done);
+                    }
+                }
+                PortalState::Done(tag) => return Ok(Advance::Complete(tag.clone())),
+                PortalState::Running(run) => {
+                    let io_base = self.cx.io();
+                    let reader = run.reader.clone();
+                    let io = IoContext { names: &*reader, ..io_base };
+                    let writer = match &mut portal.writer {
+                        Some(w) => w,
+                        empty => {
+                            let types: Vec<_> = run.plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
+                            empty.insert(RowWriter::new(&types, &portal.formats, &io)?)
+                        }
+                    };
+                    let start = out.len();
+                    while left > 0 {
+                        let (batch, from) = match run.batch.take() {
+                            Some(b) => b,
+                            None => match run.execution.next()? {
+                                Some(batch) => (batch, 0),
+                                None => break,
+                            },
+                        };
+                        let written = writer.write_batch(&batch, from, left, SEND_BYTES, &io, out)?;
+                        left -= written;
+                        run.sent += written as u64;
+                        if from + written < batch.row_count() {
+                            run.batch = Some((batch, from + written));
+                        }
+                        if out.len() - start >= SEND_BYTES && left > 0 {
+                            return Ok(Advance::More);
+                        }
+                    }
+                    if left == 0 && max_rows > 0 {
+                        return Ok(Advance::Suspended);
+                    }
+                    run.execution.finish()?;
+                    let tag = query_tag(portal.statement.statement.as_ref(), run);
+                    self.after_statement();
+                    portal.state = PortalState::Done(tag);
+                }
+                PortalState::Stored { rows, tag } => {
+                    let tag = tag.clone();
+                    let mut pending = std::mem::take(rows);
+                    let reader = self.statement_context()?.reader;
+                    let io = IoContext { names: &*reader, ..self.cx.io() };
+                    let columns = portal.columns.as_deref().unwrap_or(&[]);
+                    let types: Vec<_> = columns.iter().map(|(_, ty, _)| *ty).collect();
+                    let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
+                    let start = out.len();
+                    let mut ended = false;
+                    while left > 0 && out.len() - start < SEND_BYTES {
+                        let Some(row) = pending.next() else {
+                            ended = true;
+                            break;
+                        };
+                        writer.write_row(&row, &io, out)?;
+                        left -= 1;
+                    }
+                    if !ended {
+                        let limit_reached = left == 0;
+                        portal.state = PortalState::Stored { rows: pending, tag };
+                        return Ok(if limit_reached { Advance::Suspended } else { Advance::More });
+                    }
+                    self.after_statement();
+                    portal.state = PortalState::Done(tag);
+                }
+                PortalState::CopyOut(copy) => match copy.advance(out, SEND_BYTES)? {
+                    None => return Ok(Advance::More),
+                    Some(tag) => {
+                        self.after_statement();
+                        portal.state = PortalState::Done(tag);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Makes the statement's effects visible to the next one.
+    pub(super) fn after_statement(&mut self) {
+        self.block.has_run = true;
+        if let Some(txn) = self.block.txn() {
+            txn.advance_command();
+        }
+    }
+
+    /// Starts a new portal. `Some`: it is already finished, or needs the connection.
+    pub(super) fn begin_portal(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Option<Advance>> {
+        let statement = portal.statement.clone();
+        let Some(stmt) = &statement.statement else {
+            return Ok(Some(Advance::Complete(String::new())));
+        };
+        if let Some(plan) = portal.plan.clone() {
+            return self.begin_query(portal, stmt, plan, max_rows, out);
+        }
+        match commands::run(self, stmt, portal, out)? {
+            CommandOutcome::Done(tag) => {
+                self.after_statement();
+                portal.state = PortalState::Done(tag);
+                Ok(None)
+            }
+            CommandOutcome::Rows { rows, tag } => {
+                portal.state = PortalState::Stored { rows: rows.into_iter(), tag };
+                Ok(None)
+            }
+            CommandOutcome::Query(plan) => self.begin_query(portal, stmt, plan, max_rows, out),
+            CommandOutcome::CopyIn(copy) => {
+                copy.announce(out);
+                Ok(Some(Advance::CopyIn(copy)))
+            }
+            CommandOutcome::CopyOut(copy) => {
+                copy.announce(out);
+                portal.state = PortalState::CopyOut(copy);
+                Ok(None)
+            }
+            CommandOutcome::Committed(lsn, tag) => {
+                portal.state = PortalState::Done(tag.clone());
+                Ok(Some(Advance::Committed(lsn, tag)))
+            }
+        }
+    }
+
+    pub(super) fn begin_query(&mut self, portal: &mut Portal, stmt: &ast::Statement, plan: Arc<CachedPlan>, max_rows: usize, out: &mut BytesMut) -> Result<Option<Advance>> {
+        let st = self.statement_context()?;
+        if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
+            let env = st.exec_env(portal.params.clone(), false);
+            let io = IoContext { names: &*st.reader, ..self.cx.io() };
+            let types: Vec<_> = plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
+            let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
+            let has_rows = !types.is_empty();
+            let count = fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
+            self.after_statement();
+            portal.state = PortalState::Done(tag_with_count(Some(stmt), count));
+            return Ok(None);
+        }
+        let execution = st.start(plan.statement.clone(), portal.params.clone(), false)?;
+        portal.state = PortalState::Running(Box::new(Running { execution, reader: st.reader.clone(), batch: None, sent: 0, plan }));
+        Ok(None)
+    }
+}

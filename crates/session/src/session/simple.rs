@@ -1,0 +1,227 @@
+//! The simple query protocol: a text of statements, run one after the other, committed with the last.
+
+use super::*;
+
+impl Session {
+
+    pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
+        self.text = sql.to_string();
+        self.note_query(sql);
+        self.portals.remove("");
+        match parse::parse_with_notices(sql) {
+            Err(e) => {
+                let step = self.report(e, out);
+                self.ready(out);
+                step
+            }
+            Ok((statements, notices)) => {
+                for n in notices {
+                    self.cx.push_notice(Severity::Notice, n);
+                }
+                if statements.is_empty() {
+                    protocol::empty_query(out);
+                    self.ready(out);
+                    return Step::Ready;
+                }
+                let simple = Simple { text: sql.to_string(), statements: statements.into(), portal: None };
+                self.work = Work::Simple(Box::new(simple));
+                self.drive(out)
+            }
+        }
+    }
+
+    pub(super) fn note_query(&mut self, sql: &str) {
+        let now = crate::clock::now();
+        self.cx.statement_start.store(now, Ordering::Relaxed);
+        let mut a = self.cx.signals.activity.lock();
+        a.state = "active";
+        a.query_start = Some(now);
+        a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
+        drop(a);
+        let limit = self.cx.settings().int("statement_timeout");
+        if limit > 0 {
+            let at = Instant::now() + Duration::from_millis(limit as u64);
+            self.armed = Some(self.cx.instance.timeouts().arm(&self.cx.signals, at));
+        }
+    }
+
+    /// Goes on with `work` until the connection has something to do.
+    pub(super) fn drive(&mut self, out: &mut BytesMut) -> Step {
+        loop {
+            match std::mem::replace(&mut self.work, Work::None) {
+                Work::None => return Step::Ready,
+                Work::CopyIn(c) => {
+                    self.work = Work::CopyIn(c);
+                    return Step::Ready;
+                }
+                Work::Committed { tag, then } => {
+                    if let Some(tag) = tag {
+                        protocol::command_complete(out, &tag);
+                    }
+                    match then {
+                        AfterCommit::Simple(s) => self.work = Work::Simple(s),
+                        AfterCommit::Extended => return Step::Ready,
+                        AfterCommit::Sync => {
+                            self.ready(out);
+                            return Step::Ready;
+                        }
+                    }
+                }
+                Work::Simple(s) => {
+                    if let Some(step) = self.drive_simple(s, out) {
+                        return step;
+                    }
+                }
+                Work::Execute { name, max_rows } => return self.drive_execute(name, max_rows, out),
+            }
+        }
+    }
+
+    /// One step of a simple query; none: go on.
+    pub(super) fn drive_simple(&mut self, mut s: Box<Simple>, out: &mut BytesMut) -> Option<Step> {
+        let Some(mut portal) = s.portal.take() else {
+            let Some(next) = s.statements.pop_front() else {
+                self.ready(out);
+                return Some(Step::Ready);
+            };
+            match self.simple_portal(&s.text, next, out) {
+                Ok(portal) => {
+                    s.portal = Some(portal);
+                    self.work = Work::Simple(s);
+                    return None;
+                }
+                Err(e) => return Some(self.fail_simple(e, out)),
+            }
+        };
+        match self.advance(&mut portal, 0, out) {
+            Err(e) => {
+                drop(portal);
+                Some(self.fail_simple(e, out))
+            }
+            Ok(Advance::More) => {
+                s.portal = Some(portal);
+                self.work = Work::Simple(s);
+                Some(Step::More)
+            }
+            Ok(Advance::CopyIn(copy)) => {
+                self.work = Work::CopyIn(Box::new(CopyIn { copy, then: AfterCopy::Simple(s) }));
+                Some(Step::More)
+            }
+            Ok(Advance::Committed(lsn, tag)) => {
+                drop(portal);
+                self.send_notices(out);
+                Some(self.after_commit(lsn, Some(tag), AfterCommit::Simple(s), out))
+            }
+            Ok(Advance::Complete(tag)) => {
+                drop(portal);
+                self.finish_simple_statement(s, tag, out)
+            }
+            Ok(Advance::Suspended) => Some(self.fail_simple(Error::internal("a simple query was suspended"), out)),
+        }
+    }
+
+    /// A statement of a simple query is done: commit if it was the last one outside a block.
+    pub(super) fn finish_simple_statement(&mut self, s: Box<Simple>, tag: String, out: &mut BytesMut) -> Option<Step> {
+        self.send_notices(out);
+        if s.statements.is_empty() && self.block.state() == BlockState::Implicit {
+            return Some(match self.commit(out) {
+                Ok(lsn) => self.after_commit(lsn, Some(tag), AfterCommit::Simple(s), out),
+                Err(e) => self.fail_simple(e, out),
+            });
+        }
+        protocol::command_complete(out, &tag);
+        self.work = Work::Simple(s);
+        None
+    }
+
+    pub(super) fn fail_simple(&mut self, e: Error, out: &mut BytesMut) -> Step {
+        let step = self.report(e, out);
+        if step != Step::Closed {
+            self.ready(out);
+        }
+        step
+    }
+
+    /// Waits for a commit, then sends the tag.
+    pub(super) fn after_commit(&mut self, lsn: Option<Lsn>, tag: Option<String>, then: AfterCommit, out: &mut BytesMut) -> Step {
+        self.work = Work::Committed { tag, then };
+        match lsn {
+            Some(lsn) if self.waits_for_durability() => Step::WaitDurable(lsn),
+            _ => self.drive(out),
+        }
+    }
+
+    pub(super) fn waits_for_durability(&self) -> bool {
+        self.cx.settings().text("synchronous_commit") != "off"
+    }
+
+    /// Commits the transaction, deferred constraints first. On error it is undone.
+    pub(crate) fn commit(&mut self, out: &mut BytesMut) -> Result<Option<Lsn>> {
+        let vars_mark = self.block.vars_mark;
+        let prepared = self.before_commit();
+        if let Err(e) = prepared {
+            self.block.abort();
+            self.end_transaction(false, vars_mark, out);
+            return Err(e);
+        }
+        let lsn = self.block.commit();
+        self.end_transaction(lsn.is_ok(), vars_mark, out);
+        self.cx.set_reader(None);
+        lsn
+    }
+
+    pub(super) fn before_commit(&mut self) -> Result<()> {
+        if self.block.txn().is_none() {
+            return Ok(());
+        }
+        commands::hold_cursors(self)?;
+        if self.cx.has_deferred() {
+            let st = self.statement_context()?;
+            quarry_executor::deferred::run_deferred(&st.exec_env(Arc::from([]), false))?;
+        }
+        commands::on_commit_actions(self)
+    }
+
+    /// ROLLBACK.
+    pub(crate) fn rollback(&mut self, out: &mut BytesMut) {
+        let vars_mark = self.block.vars_mark;
+        self.block.abort();
+        self.end_transaction(false, vars_mark, out);
+        self.cx.set_reader(None);
+        self.cx.clear_deferred();
+    }
+
+    /// A portal for one statement of a simple query; its row description is sent.
+    pub(super) fn simple_portal(&mut self, text: &str, parsed: parse::ParsedStatement, out: &mut BytesMut) -> Result<Portal> {
+        self.check_failed_block(&parsed.stmt)?;
+        let prepared = Prepared {
+            name: String::new(),
+            text: text[parsed.start..parsed.end].to_string(),
+            statement: Some(parsed.stmt),
+            param_types: vec![],
+            columns: None,
+            plans: Default::default(),
+            from_sql: false,
+            prepared_at: 0,
+        };
+        let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), vec![], 0);
+        self.open(&mut portal)?;
+        if let Some(columns) = &portal.columns {
+            let st_io = self.cx.io();
+            let reader = self.statement_context()?.reader;
+            let io = IoContext { names: &*reader, ..st_io };
+            protocol::row_description(out, &results::describe(columns, &portal.formats, &io)?);
+        }
+        Ok(portal)
+    }
+
+    /// 25P02 for anything but the end of a failed block.
+    pub(super) fn check_failed_block(&self, stmt: &ast::Statement) -> Result<()> {
+        if self.block.state() != BlockState::Failed {
+            return Ok(());
+        }
+        let ends = matches!(stmt, ast::Statement::Transaction(t) if matches!(**t,
+            ast::Transaction::Commit { .. } | ast::Transaction::Rollback { .. } | ast::Transaction::RollbackTo(_)));
+        if ends { Ok(()) } else { Err(aborted()) }
+    }
+}
