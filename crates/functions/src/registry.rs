@@ -61,7 +61,8 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     table::unnest::FUNCTIONS,
 ];
 const OPERATOR_LISTS: &[&[OperatorDef]] = &[
-    operator::arithmetic::OPERATORS, operator::array::OPERATORS,
+    operator::arithmetic::OPERATORS,
+    operator::array::OPERATORS,
     operator::comparison::OPERATORS,
     operator::json::OPERATORS,
     operator::pattern::OPERATORS,

@@ -46,7 +46,8 @@ fn extended(cx: &EvalContext<'_>, array: &Datum, value: &Datum, front: bool) -> 
     if !front {
         b.push(value);
     }
-    let len = i32::try_from(b.len()).map_err(|_| err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (134217727)"))?;
+    let len = i32::try_from(b.len())
+        .map_err(|_| err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (134217727)"))?;
     if lower.checked_add(len).is_none() {
         bail!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range");
     }
@@ -74,9 +75,11 @@ fn cat(_: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
     }
     let (da, db) = (a.dims(), b.dims());
     let inner = |d: &[Dimension]| d.iter().map(|d| d.len).collect::<Vec<_>>();
-    let mismatch = || incompatible("Arrays with differing dimensions are not compatible for concatenation.".into());
+    let mismatch =
+        || incompatible("Arrays with differing dimensions are not compatible for concatenation.".into());
     let added = |n: i32, m: i32| {
-        n.checked_add(m).ok_or_else(|| err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (134217727)"))
+        n.checked_add(m)
+            .ok_or_else(|| err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (134217727)"))
     };
     let mut dims;
     if da.len() == db.len() {
@@ -223,7 +226,11 @@ fn fill(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
         bail!(NULL_VALUE_NOT_ALLOWED, "dimension values cannot be null");
     }
     if lengths.len() > 6 {
-        bail!(PROGRAM_LIMIT_EXCEEDED, "number of array dimensions ({}) exceeds the maximum allowed (6)", lengths.len());
+        bail!(
+            PROGRAM_LIMIT_EXCEEDED,
+            "number of array dimensions ({}) exceeds the maximum allowed (6)",
+            lengths.len()
+        );
     }
     if let Some(l) = &lowers {
         if l.ndim() > 1 {
