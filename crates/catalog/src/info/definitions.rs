@@ -312,32 +312,3 @@ mod tests {
         }
     }
 }
-
-/// Relations that stored expressions name by OID (`nextval('16385'::regclass)`), by their names.
-fn with_relation_names(c: &Call<'_>, text: &str) -> String {
-    const END: &str = "'::regclass";
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(end) = rest.find(END) {
-        let digits = rest[..end].bytes().rev().take_while(u8::is_ascii_digit).count();
-        let start = end - digits;
-        let oid = rest[start..end].parse::<u32>().ok().filter(|_| rest[..start].ends_with('\''));
-        let name = oid.and_then(|o| c.reader.relation(Oid(o)).ok().flatten()).map(|r| {
-            match c.reader.is_visible_relation(r.oid) {
-                Ok(Some(true)) => crate::quote_identifier(&r.name),
-                _ => crate::quote_qualified(&r.schema_name, &r.name),
-            }
-        });
-        match name {
-            Some(n) => {
-                out.push_str(&rest[..start]);
-                out.push_str(&n.replace('\'', "''"));
-            }
-            None => out.push_str(&rest[..end]),
-        }
-        out.push_str(END);
-        rest = &rest[end + END.len()..];
-    }
-    out.push_str(rest);
-    out
-}
