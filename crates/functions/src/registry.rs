@@ -11,6 +11,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::arithmetic::float::FUNCTIONS,
     scalar::arithmetic::int::FUNCTIONS,
     scalar::array::FUNCTIONS,
+    scalar::binary::FUNCTIONS,
     scalar::case::FUNCTIONS,
     scalar::catalog_info::FUNCTIONS,
     scalar::compare::datetime::FUNCTIONS,

@@ -2,6 +2,7 @@
 
 pub mod arithmetic;
 pub mod array;
+pub mod binary;
 pub mod case;
 pub mod catalog_info;
 pub mod compare;
