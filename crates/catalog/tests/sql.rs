@@ -75,7 +75,8 @@ impl Server {
         let cx = BindContext { reader: &reader, io: &io, param_types: &[], params_allowed: false };
         let bound = bind::bind_statement(&stmt, &cx)?;
         let folder = Folder::new(&env);
-        let optimizer = OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
+        let optimizer =
+            OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
         let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
         let types: Vec<_> = plan.output.iter().map(|(_, _, ty)| *ty).collect();
         let mut execution = Execution::start(Arc::new(plan), env)?;
