@@ -7,8 +7,12 @@ use crate::instance::Instance;
 use crate::query::StatementContext;
 use crate::session::Session;
 use quarry_catalog::{CatalogReader, LockMode, RelKind, Relation, SessionView, WaitPolicy};
-use quarry_common::{Error, Oid, Result, Severity, bail, err};
+use quarry_common::{BlockNo, Error, Oid, Result, Severity, Tid, bail, err};
+use quarry_executor::scan::rows::RowReader;
+use quarry_plan::{QueryMeta, ScanColumn};
 use quarry_sql::ast;
+use quarry_sql::bind::{self, BindContext};
+use quarry_types::Datum;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, IndexMethod};
 use quarry_storage::txn::{IsolationLevel, Transaction};
@@ -62,12 +66,14 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
     }
     let w = wanted(v)?;
     let mut tables = vec![];
+    let mut columns: Vec<&[ast::Name]> = vec![];
     {
         let st = s.statement_context()?;
         if v.relations.is_empty() {
             for r in st.reader.all_relations(&['r', 'm'])? {
                 if may_maintain(&st, &r)? {
                     tables.push(r);
+                    columns.push(&[]);
                 }
             }
         }
@@ -97,6 +103,7 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
                 continue;
             }
             tables.push(relation);
+            columns.push(&target.columns);
         }
     }
     if w.vacuum {
@@ -107,9 +114,9 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
         }
     }
     if w.analyze {
-        for r in &tables {
+        for (r, columns) in tables.iter().zip(&columns) {
             let st = s.statement_context()?;
-            analyze_table(&st, r.oid)?;
+            analyze_table(&st, r.oid, columns)?;
         }
     }
     CommandOutcome::done(command)
@@ -175,33 +182,165 @@ fn lock(reader: &CatalogReader, oid: Oid, policy: WaitPolicy) -> Result<Option<A
     Ok(Some(r))
 }
 
-/// Counts the table and stores its size.
-fn analyze_table(st: &StatementContext, oid: Oid) -> Result<()> {
+/// Samples the table and stores its size and its columns' statistics.
+fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name]) -> Result<()> {
     let Some(relation) = st.reader.lock_relation_oid(oid, LockMode::ShareUpdateExclusive)? else { return Ok(()) };
     let Some(rel) = relation.storage else { return Ok(()) };
     let storage = st.session.instance.storage();
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
-    let mut rows = 0u64;
-    let mut scan = heap.scan(st.txn.catalog_snapshot(), None);
-    while scan.next_page(&mut |_, _| {
-        rows += 1;
-        Ok(())
-    })? {
-        quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
-    }
+    let target = st.session.settings().int("default_statistics_target").max(1) as usize;
+    let sample = sample(st, &relation, &heap, target.saturating_mul(ROWS_PER_TARGET))?;
     let pages = heap.blocks()?;
     let w = super::role::writer(st);
-    w.update_relation_stats(oid, pages, rows as f32, relation.all_visible_pages)?;
+    let io = st.io();
+    for (i, number) in sample.attributes.iter().enumerate() {
+        let c = &relation.columns[*number];
+        if !columns.is_empty() && !columns.iter().any(|n| n.value == c.name) {
+            continue;
+        }
+        let base = st.reader.base_type(c.ty)?;
+        let info = io.type_ref(base.oid)?;
+        let stats = quarry_optimizer::analyze::column_stats(&sample.columns[i], &info, sample.table_rows, target);
+        w.set_column_stats(oid, c.number, c.ty, c.collation, &stats)?;
+    }
+    let rows = sample.table_rows as f32;
+    w.update_relation_stats(oid, pages, rows, relation.all_visible_pages)?;
     for i in &relation.indexes {
         let tree = BTree::open(storage, i.storage, i.unique);
-        w.update_relation_stats(i.oid, tree.blocks()?, rows as f32, 0)?;
+        w.update_relation_stats(i.oid, tree.blocks()?, rows, 0)?;
     }
     heap.counters().changed_since_analyze.store(0, Ordering::Relaxed);
     Ok(())
 }
 
-pub fn reindex(_s: &mut Session, _r: &ast::Reindex) -> Result<CommandOutcome> {
-    Err(Error::unsupported("REINDEX"))
+/// Sampled rows per unit of the statistics target (PostgreSQL: analyze.c, after Chaudhuri, Motwani and Narasayya 1998).
+const ROWS_PER_TARGET: usize = 300;
+
+/// Rows of a table, by column.
+struct Sample {
+    /// Indexes in the relation's columns.
+    attributes: Vec<usize>,
+    columns: Vec<Vec<Datum>>,
+    /// Rows the whole table is thought to have.
+    table_rows: f64,
+}
+
+/// Reads up to `wanted` random pages and keeps `wanted` random rows of them, in physical order.
+fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: usize) -> Result<Sample> {
+    let attributes: Vec<usize> = (0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped).collect();
+    let sources: Vec<ScanColumn> = attributes.iter().map(|i| ScanColumn::Attribute(*i)).collect();
+    let io = st.io();
+    let reader = RowReader::of(relation, &sources, &io)?;
+    let pages = heap.blocks()?;
+    let random = || quarry_functions::SessionEnv::random(&*st.session);
+    // Selection sampling: each page is as likely as any other, and they come in order.
+    let mut left = wanted.min(pages as usize);
+    let mut chosen: Vec<BlockNo> = vec![];
+    for block in 0..pages {
+        if left == 0 {
+            break;
+        }
+        if random() * f64::from(pages - block) < left as f64 {
+            chosen.push(block);
+            left -= 1;
+        }
+    }
+    let mut rows: Vec<(Tid, Vec<u8>)> = vec![];
+    let mut seen = 0u64;
+    let mut scan = heap.scan(st.txn.catalog_snapshot(), Some(0..0));
+    for block in &chosen {
+        quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
+        scan.set_range(*block..*block + 1);
+        let mut page = |tid: Tid, body: &[u8]| {
+            seen += 1;
+            if rows.len() < wanted {
+                rows.push((tid, body.to_vec()));
+            } else {
+                // The reservoir: a later row replaces one with falling probability.
+                let at = (random() * seen as f64) as usize;
+                if at < wanted {
+                    rows[at] = (tid, body.to_vec());
+                }
+            }
+            Ok(())
+        };
+        while scan.next_page(&mut page)? {}
+    }
+    rows.sort_by_key(|r| r.0);
+    let mut columns: Vec<Vec<Datum>> = vec![Vec::with_capacity(rows.len()); attributes.len()];
+    let mut values = vec![];
+    for (tid, body) in &rows {
+        reader.datums(heap, *tid, None, body, &mut values)?;
+        for (column, value) in columns.iter_mut().zip(&values) {
+            column.push(value.clone());
+        }
+    }
+    let per_page = if chosen.is_empty() { 0.0 } else { seen as f64 / chosen.len() as f64 };
+    Ok(Sample { attributes, columns, table_rows: (per_page * f64::from(pages)).round() })
+}
+
+/// REINDEX: builds indexes anew in new files.
+pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
+    let concurrently = match r.options.iter().find(|o| o.name == "concurrently") {
+        Some(o) => super::copy::boolean_option(o)?,
+        None => false,
+    };
+    if concurrently {
+        s.block.forbid_block("REINDEX CONCURRENTLY")?;
+    }
+    let st = s.statement_context()?;
+    let parts = |r: &ast::RangeVar| -> Vec<String> { r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect() };
+    match &r.target {
+        ast::ReindexTarget::Index(name) => {
+            let index = st.reader.resolve_relation(&parts(name), ast::error_position(name.pos))?;
+            if index.kind != RelKind::Index {
+                bail!(WRONG_OBJECT_TYPE, "\"{}\" is not an index", index.name);
+            }
+            let Some(table) = st.reader.index_table(index.oid)? else {
+                return Err(Error::internal("an index without a table"));
+            };
+            rebuild(&st, table, Some(index.oid))?;
+        }
+        ast::ReindexTarget::Table(name) => {
+            let table = st.reader.resolve_relation(&parts(name), ast::error_position(name.pos))?;
+            if !matches!(table.kind, RelKind::Table | RelKind::MaterializedView) {
+                bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table or materialized view", table.name);
+            }
+            rebuild(&st, table.oid, None)?;
+        }
+        ast::ReindexTarget::Schema(name) => {
+            let schema = st.reader.resolve_schema(&name.value, ast::error_position(name.pos))?;
+            for table in st.reader.relations_in_schema(schema, &['r', 'm'])? {
+                rebuild(&st, table.oid, None)?;
+            }
+        }
+        ast::ReindexTarget::System(_) | ast::ReindexTarget::Database(_) => {
+            return Err(Error::unsupported("REINDEX of a whole database"));
+        }
+    }
+    CommandOutcome::done("REINDEX")
+}
+
+fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>) -> Result<()> {
+    let Some(relation) = st.reader.lock_relation_oid(table, LockMode::AccessExclusive)? else { return Ok(()) };
+    if relation.is_catalog {
+        return Err(Error::unsupported("REINDEX of system catalogs"));
+    }
+    st.reader.check_relation_owner(&relation)?;
+    let w = super::role::writer(st);
+    for i in relation.indexes.iter().filter(|i| only.is_none_or(|o| o == i.oid)) {
+        w.new_storage(i.oid)?;
+    }
+    let Some(relation) = w.relation(table)? else { return Ok(()) };
+    let io = st.io();
+    let reader = w.reader();
+    let cx = BindContext { reader, io: &io, param_types: &[], params_allowed: false };
+    let write = bind::bind_table_write(&relation, &mut QueryMeta::default(), &cx)?;
+    let env = st.exec_env(Arc::from([]), false);
+    for bound in write.indexes.iter().filter(|i| only.is_none_or(|o| o == i.index.oid)) {
+        quarry_executor::write::build_index(&env, &relation, bound, &write.row)?;
+    }
+    Ok(())
 }
 
 pub fn cluster(_s: &mut Session, _c: &ast::Cluster) -> Result<CommandOutcome> {
