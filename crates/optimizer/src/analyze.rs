@@ -47,7 +47,7 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
     let count = values.len();
     if count == 0 {
         // Only wide values: taken for distinct.
-        out.distinct = -1.0 * (1.0 - out.null_fraction);
+        out.distinct = -(1.0 - out.null_fraction);
         return out;
     }
     values.sort_by(|a, b| compare_datums(a.0, b.0, ty).then(a.1.cmp(&b.1)));
@@ -68,7 +68,7 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
     let once = distinct - repeated + wide;
     out.distinct = if repeated == 0 {
         // Every value appears once: a unique column.
-        -1.0 * (1.0 - out.null_fraction)
+        -(1.0 - out.null_fraction)
     } else if wide == 0 && repeated == distinct {
         // Every value appears again: the sample has seen them all.
         distinct as f32

@@ -200,3 +200,62 @@ fn number_bitmap(b: &mut BitmapSource, next: &mut usize) {
         BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter_mut().for_each(|p| number_bitmap(p, next)),
     }
 }
+
+/// Drops columns that nothing above reads from the outputs of joins, scans and sorts, so that hash tables and sorts hold less.
+pub fn trim(plan: &mut PhysicalPlan) {
+    let own = match plan.node {
+        PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } | PhysicalNode::LockRows { .. } => {
+            // Rows may be read again by those nodes: all columns stay.
+            return;
+        }
+        _ => {
+            let mut used = vec![];
+            for e in crate::planner::node_exprs_mut(plan) {
+                walk::columns_of(e, &mut used);
+            }
+            used
+        }
+    };
+    let mut used = own;
+    match &mut plan.node {
+        PhysicalNode::NestLoop { outer, inner, params, .. } => {
+            used.extend(params.iter());
+            trim_to(outer, &used);
+            trim_to(inner, &used);
+        }
+        PhysicalNode::HashJoin { outer, inner, .. } | PhysicalNode::MergeJoin { outer, inner, .. } => {
+            trim_to(outer, &used);
+            trim_to(inner, &used);
+        }
+        PhysicalNode::Sort { input, .. } | PhysicalNode::Aggregate { input, .. } => trim_to(input, &used),
+        PhysicalNode::Result { input: Some(input), .. } => trim_to(input, &used),
+        PhysicalNode::Limit { input, .. } | PhysicalNode::Materialize { input } => {
+            let out: Vec<ColumnId> = plan.targets.iter().map(|(id, _)| *id).collect();
+            used.extend(out);
+            trim_to(input, &used)
+        }
+        node => {
+            for input in crate::planner::physical_inputs_mut(node) {
+                trim(input);
+            }
+        }
+    }
+}
+
+fn trim_to(plan: &mut PhysicalPlan, used: &[ColumnId]) {
+    let keeps = matches!(
+        plan.node,
+        PhysicalNode::NestLoop { .. }
+            | PhysicalNode::HashJoin { .. }
+            | PhysicalNode::MergeJoin { .. }
+            | PhysicalNode::Sort { .. }
+            | PhysicalNode::SeqScan { .. }
+            | PhysicalNode::IndexScan { .. }
+            | PhysicalNode::BitmapHeapScan { .. }
+            | PhysicalNode::Materialize { .. }
+    );
+    if keeps {
+        plan.targets.retain(|(id, e)| used.contains(id) || !matches!(e, Expr::Column { .. }));
+    }
+    trim(plan);
+}

@@ -55,6 +55,7 @@ pub fn plan(
     let mut planner = planner::Planner::new(env, meta);
     let mut best = planner.plan_top(plan)?;
     finish::narrow(&mut best, &output);
+    finish::trim(&mut best);
     let mut ctes = std::mem::take(&mut planner.ctes);
     finish::number(&mut best, &mut ctes);
     Ok(Statement {

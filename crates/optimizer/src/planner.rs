@@ -27,7 +27,6 @@ pub struct Want {
 #[derive(Clone)]
 pub struct CteInfo {
     pub rows: f64,
-    pub width: u32,
     /// While its own step is planned.
     pub recursive: bool,
 }

@@ -15,6 +15,7 @@ pub type RelSet = u64;
 const REGION_MAX: usize = 60;
 
 /// Where an item's rows come from.
+#[allow(clippy::large_enum_variant)]
 pub enum Source {
     Table(TableScan),
     Other(Option<LogicalPlan>, Vec<Expr>),
@@ -85,6 +86,11 @@ impl Region {
             }
         }
         out
+    }
+    /// Whether a condition reads both an outer join's made-up side and something else: it is about the join's result and can
+    /// neither be used inside that side nor tell that columns are equal there.
+    pub fn delayed(&self, refs: RelSet) -> bool {
+        self.specials.iter().any(|s| s.kind == JoinKind::Left && s.right & refs != 0 && refs & !s.right != 0)
     }
     /// The items a condition over `refs` needs, given the outer joins among `within`.
     fn required(&self, refs: RelSet, within: RelSet) -> RelSet {
@@ -205,7 +211,7 @@ impl Region {
     fn equivalences(&mut self, p: &mut Planner<'_>) {
         let mut taken = vec![];
         for (i, c) in self.clauses.iter().enumerate() {
-            if c.required != c.refs {
+            if c.required != c.refs || self.delayed(c.refs) {
                 continue;
             }
             let Some((op, Expr::Column { id: a, ty: ta }, Expr::Column { id: b, ty: tb })) = binary(&c.expr) else { continue };

@@ -225,7 +225,7 @@ impl Search<'_, '_> {
         let bit: RelSet = 1 << i;
         let mut out = vec![];
         for (n, c) in self.region.clauses.iter().enumerate() {
-            if c.refs & bit != 0 && c.required == c.refs && !crate::exprs::is_volatile(&c.expr) {
+            if c.refs & bit != 0 && c.required == c.refs && !self.region.delayed(c.refs) && !crate::exprs::is_volatile(&c.expr) {
                 out.push((Applied::Clause(n), c.expr.clone(), c.refs));
             }
         }

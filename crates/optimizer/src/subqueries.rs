@@ -73,9 +73,8 @@ impl Planner<'_> {
         let (plan, output) = match cte.recursive {
             None => (base, cte.output),
             Some((step, step_columns, distinct)) => {
-                let width = base.width;
                 // PostgreSQL assumes ten rounds.
-                self.cte_info.insert(cte.id, CteInfo { rows: base.rows * 10.0, width, recursive: true });
+                self.cte_info.insert(cte.id, CteInfo { rows: base.rows * 10.0, recursive: true });
                 let step = cheapest(self.plan_node(step, &Want::default())?, 0.0).plan;
                 let rows = base.rows + 10.0 * step.rows;
                 let total = base.total_cost + 10.0 * step.total_cost + self.env.settings.cpu_tuple_cost * rows;
@@ -92,7 +91,7 @@ impl Planner<'_> {
                 (self.make(node, rows, startup, total), cte.output)
             }
         };
-        self.cte_info.insert(cte.id, CteInfo { rows: plan.rows, width: plan.width, recursive: false });
+        self.cte_info.insert(cte.id, CteInfo { rows: plan.rows, recursive: false });
         self.ctes.push(PlannedCte { id: cte.id, name: cte.name, plan: Arc::new(plan), output });
         Ok(())
     }
