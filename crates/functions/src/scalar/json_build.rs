@@ -20,7 +20,7 @@ fn to_json(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
 
 /// Checks what the keys of a build function have in common.
 fn check_pairs(args: &[Datum], function: &str) -> Result<()> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(err!(INVALID_PARAMETER_VALUE, "argument list must have even number of elements")
             .hint(format!("The arguments of {function}() must consist of alternating keys and values.")));
     }
@@ -103,7 +103,7 @@ fn text_pairs(args: &[Datum]) -> Result<Vec<(String, Option<String>)>> {
     }
     match keys.ndim() {
         0 => {}
-        1 if keys.len() % 2 != 0 => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have even number of elements"),
+        1 if !keys.len().is_multiple_of(2) => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have even number of elements"),
         2 if keys.dimension(1).len != 2 => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have two columns"),
         1 | 2 => {}
         _ => bail!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"),
