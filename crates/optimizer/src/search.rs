@@ -1,8 +1,10 @@
 //! The search for a join order: subsets of a region's items by size, each with its best paths (PostgreSQL: `joinrels.c`,
 //! `joinpath.c`, `pathnode.c`); pairs with the fewest rows first where there are too many items.
 
+mod build;
+
 use crate::cost::{self, DISABLED};
-use crate::exprs::{equality, operator_call};
+use crate::exprs::equality;
 use crate::joins::{hash_key, join_rows};
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::{RelSet, Region, Source};
@@ -803,86 +805,6 @@ impl Search<'_, '_> {
                 post: pair.post.clone(),
             },
         }
-    }
-
-    /// The plan of a path.
-    fn build(&self, path: &Path) -> PhysicalPlan {
-        let make = |node| self.p.make(node, path.rows, path.startup, path.total);
-        match &path.step {
-            Step::Leaf(plan) => (**plan).clone(),
-            Step::Sort(input, keys) => make(PhysicalNode::Sort { input: Box::new(self.build(input)), keys: keys.clone(), bound: None, presorted: 0 }),
-            Step::Materialize(input) => make(PhysicalNode::Materialize { input: Box::new(self.build(input)) }),
-            Step::Unique(input, group) => make(PhysicalNode::Aggregate {
-                input: Box::new(self.build(input)),
-                strategy: quarry_plan::physical::AggregateStrategy::Hashed,
-                group: group.clone(),
-                sets: None,
-                aggregates: vec![],
-                grouping: vec![],
-            }),
-            Step::Memoize(input, keys) => {
-                let input = self.build(input);
-                self.p.make(PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() }, path.rows, path.startup, path.total)
-            }
-            Step::Join { method, kind, outer, inner, on, keys, post } => {
-                let (o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
-                let conds: Vec<Expr> = keys.iter().map(|(o, _, e)| oriented(e, o)).collect();
-                let pairs: Vec<(Expr, Expr)> = keys.iter().map(|(o, i, _)| (o.clone(), i.clone())).collect();
-                let node = match method {
-                    Method::Loop => {
-                        let outputs: Vec<ColumnId> = o.output().collect();
-                        let mut params = vec![];
-                        physical_columns(&i, &mut params);
-                        params.sort_unstable();
-                        params.dedup();
-                        params.retain(|id| outputs.contains(id));
-                        PhysicalNode::NestLoop { kind: *kind, outer: o, inner: i, on: on.clone(), params }
-                    }
-                    Method::Hash => PhysicalNode::HashJoin { kind: *kind, outer: o, inner: i, keys: pairs, hash_conds: conds, on: on.clone() },
-                    Method::Merge => {
-                        let order = vec![(false, false); pairs.len()];
-                        PhysicalNode::MergeJoin { kind: *kind, outer: o, inner: i, keys: pairs, order, merge_conds: conds, on: on.clone() }
-                    }
-                };
-                let mut plan = make(node);
-                plan.filter = post.clone();
-                plan
-            }
-        }
-    }
-}
-
-/// The condition with the outer side first.
-fn oriented(e: &Expr, outer: &Expr) -> Expr {
-    match crate::exprs::binary(e) {
-        Some((op, l, r)) if l != outer => quarry_functions::registry::operator(op.commutator)
-            .and_then(|o| operator_call(o, r.clone(), l.clone()))
-            .unwrap_or_else(|| e.clone()),
-        _ => e.clone(),
-    }
-}
-
-/// All columns that a physical plan's expressions read.
-pub fn physical_columns(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
-    let mut copy = plan.clone();
-    collect_columns(&mut copy, out);
-}
-fn collect_columns(plan: &mut PhysicalPlan, out: &mut Vec<ColumnId>) {
-    for e in crate::planner::node_exprs_mut(plan) {
-        quarry_plan::walk::columns_of(e, out);
-    }
-    if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &plan.node {
-        bitmap_columns(bitmap, out);
-    }
-    for input in crate::planner::physical_inputs_mut(&mut plan.node) {
-        collect_columns(input, out);
-    }
-}
-fn bitmap_columns(b: &quarry_plan::physical::BitmapSource, out: &mut Vec<ColumnId>) {
-    use quarry_plan::physical::BitmapSource::*;
-    match b {
-        Index { conds, .. } => conds.iter().for_each(|c| quarry_plan::walk::columns_of(&c.source, out)),
-        And(parts) | Or(parts) => parts.iter().for_each(|p| bitmap_columns(p, out)),
     }
 }
 
