@@ -3,14 +3,15 @@
 //! `QUERIES=file cargo test -p quarry-executor --test sql -- --nocapture show` prints the answers for a file of one query per line.
 
 use parking_lot::Mutex;
-use quarry_catalog::{Catalog, SessionView};
+use quarry_catalog::defs::{ConstraintKind, IndexKey, RelKind};
+use quarry_catalog::{Catalog, NewColumn, NewConstraint, NewIndex, NewRelation, SessionView};
 use quarry_common::{Oid, Result};
 use quarry_executor::{DeferredQueue, ExecEnv, Execution, eval::Folder};
 use quarry_functions::SessionEnv;
 use quarry_optimizer::PlannerSettings;
 use quarry_storage::disk::FaultDisk;
 use quarry_storage::{Config, IsolationLevel, Storage};
-use quarry_types::{Datum, IoContext};
+use quarry_types::{Datum, IoContext, SqlType, oids};
 use std::sync::Arc;
 
 struct Env;
@@ -28,6 +29,21 @@ impl SessionEnv for Env {
 }
 
 const DB: Oid = Oid(5);
+const PUBLIC: Oid = Oid(2200);
+const SUPERUSER: Oid = Oid(10);
+
+fn key(column: usize, ty: SqlType, descending: bool) -> IndexKey {
+    let text = ty.oid == oids::TEXT;
+    IndexKey {
+        column: Some(column),
+        expr_sql: None,
+        ty,
+        opclass: Oid(if text { 3126 } else { 1978 }),
+        collation: Oid(if text { 950 } else { 0 }),
+        descending,
+        nulls_first: descending,
+    }
+}
 
 struct Server {
     storage: Arc<Storage>,
@@ -40,6 +56,61 @@ impl Server {
         let storage = Storage::create(Arc::new(FaultDisk::new()), config).expect("create");
         let catalog = Catalog::bootstrap(&storage).expect("bootstrap");
         Server { storage, catalog }
+    }
+
+    /// With `item(id int4 primary key, k int4, name text, price int4)`, indexed by (k, name desc) including price and by name,
+    /// and `part(pid int4 primary key, item int4, note text)`, indexed by item.
+    fn with_tables() -> Server {
+        let server = Server::new();
+        let txn = Arc::new(server.storage.begin(IsolationLevel::ReadCommitted));
+        let w = server.catalog.writer(DB, &txn, &SessionView::superuser());
+        let table = |name: &str, columns: &[(&str, SqlType)]| {
+            let mut r = NewRelation::new(name, PUBLIC, RelKind::Table, SUPERUSER);
+            for (i, (name, ty)) in columns.iter().enumerate() {
+                let mut c = NewColumn::new(*name, *ty);
+                c.not_null = i == 0;
+                r.columns.push(c);
+            }
+            let r = w.create_relation(&r).expect("table");
+            let name = format!("{name}_pkey");
+            let mut i = NewIndex::new(&name, r.oid);
+            (i.unique, i.primary, i.for_constraint) = (true, true, true);
+            i.keys = vec![key(0, columns[0].1, false)];
+            let index = w.create_index(&i).expect("index").oid;
+            let kind = ConstraintKind::PrimaryKey { index };
+            w.create_constraint(&NewConstraint::new(&name, r.oid, kind, vec![0])).expect("constraint");
+            r.oid
+        };
+        let item = table(
+            "item",
+            &[("id", SqlType::INT4), ("k", SqlType::INT4), ("name", SqlType::TEXT), ("price", SqlType::INT4)],
+        );
+        let mut i = NewIndex::new("item_k_name", item);
+        i.keys = vec![key(1, SqlType::INT4, false), key(2, SqlType::TEXT, true)];
+        i.include = vec![3];
+        w.create_index(&i).expect("index");
+        let mut i = NewIndex::new("item_name", item);
+        i.keys = vec![key(2, SqlType::TEXT, false)];
+        w.create_index(&i).expect("index");
+        let part = table("part", &[("pid", SqlType::INT4), ("item", SqlType::INT4), ("note", SqlType::TEXT)]);
+        let mut i = NewIndex::new("part_item", part);
+        i.keys = vec![key(1, SqlType::INT4, false)];
+        w.create_index(&i).expect("index");
+        if let Some(lsn) = txn.commit().expect("commit") {
+            server.storage.wal().wait_durable_blocking(lsn).expect("durable");
+        }
+        for sql in [
+            "insert into item select x, nullif(x % 50, 49), 'n' || (x * 7919 % 5000), x % 1000 from generate_series(1, 5000) x",
+            "insert into part select x, x * 13 % 6000, 'note ' || x from generate_series(1, 3000) x",
+            "update item set price = price + 1 where id % 10 = 0",
+            "update item set k = 7 where id % 500 = 1",
+            "delete from item where id % 100 = 3",
+        ] {
+            server
+                .run(sql, 4 << 20, &PlannerSettings::default())
+                .unwrap_or_else(|e| panic!("{sql}: {}", e.message()));
+        }
+        server
     }
 
     fn env(&self, memory: usize) -> ExecEnv {
@@ -105,6 +176,9 @@ impl Server {
             }
             execution.finish()?;
         }
+        if let Some(lsn) = env.txn.commit()? {
+            self.storage.wal().wait_durable_blocking(lsn)?;
+        }
         Ok(lines)
     }
 
@@ -121,7 +195,7 @@ impl Server {
 fn check(file: &str, memory: usize, settings: PlannerSettings) {
     let text = std::fs::read_to_string(format!("{}/tests/queries/{file}", env!("CARGO_MANIFEST_DIR")))
         .expect("file");
-    let server = Server::new();
+    let server = if file == "tables.out" { Server::with_tables() } else { Server::new() };
     let mut failed = Vec::new();
     for part in text.split('\u{1}') {
         let mut lines = part.lines();
@@ -143,6 +217,37 @@ fn answers_are_postgresql_s() {
 #[test]
 fn answers_do_not_depend_on_memory() {
     check("spill.out", 64 << 10, PlannerSettings::default());
+}
+
+#[test]
+fn tables_are_read_by_every_way() {
+    check("tables.out", 4 << 20, PlannerSettings::default());
+    let no_indexes = PlannerSettings {
+        enable_indexscan: false,
+        enable_indexonlyscan: false,
+        enable_bitmapscan: false,
+        enable_hashjoin: false,
+        enable_nestloop: false,
+        ..PlannerSettings::default()
+    };
+    check("tables.out", 64 << 10, no_indexes);
+    let indexes = PlannerSettings {
+        enable_seqscan: false,
+        enable_bitmapscan: false,
+        enable_sort: false,
+        enable_hashjoin: false,
+        ..PlannerSettings::default()
+    };
+    check("tables.out", 4 << 20, indexes);
+    let bitmaps = PlannerSettings {
+        enable_seqscan: false,
+        enable_indexscan: false,
+        enable_indexonlyscan: false,
+        enable_hashjoin: false,
+        enable_mergejoin: false,
+        ..PlannerSettings::default()
+    };
+    check("tables.out", 4 << 20, bitmaps);
 }
 
 #[test]
@@ -176,7 +281,7 @@ fn nested_loops_and_hashed_groups_give_the_same() {
 #[test]
 fn show() {
     let Ok(file) = std::env::var("QUERIES") else { return };
-    let server = Server::new();
+    let server = Server::with_tables();
     for query in std::fs::read_to_string(file).expect("file").lines().filter(|l| !l.trim().is_empty()) {
         println!("\u{1}{query}");
         server.answer(query, 4 << 20, &PlannerSettings::default()).iter().for_each(|l| println!("{l}"));

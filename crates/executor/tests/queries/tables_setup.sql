@@ -1,0 +1,10 @@
+create table item(id int primary key, k int, name text collate "C", price int);
+create index item_k_name on item(k, name desc) include (price);
+create index item_name on item(name);
+create table part(pid int primary key, item int, note text collate "C");
+create index part_item on part(item);
+insert into item select x, nullif(x % 50, 49), 'n' || (x * 7919 % 5000), x % 1000 from generate_series(1, 5000) x;
+insert into part select x, x * 13 % 6000, 'note ' || x from generate_series(1, 3000) x;
+update item set price = price + 1 where id % 10 = 0;
+update item set k = 7 where id % 500 = 1;
+delete from item where id % 100 = 3;
