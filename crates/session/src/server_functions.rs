@@ -15,7 +15,12 @@ const SLEEP_STEP: Duration = Duration::from_millis(10);
 const SIGNAL_BACKEND_ROLE: Oid = Oid(4200);
 
 /// Calls the function `name`.
-pub fn call(cx: &SessionContext, reader: &CatalogReader, name: &'static str, args: &[Datum]) -> Result<Datum> {
+pub fn call(
+    cx: &SessionContext,
+    reader: &CatalogReader,
+    name: &'static str,
+    args: &[Datum],
+) -> Result<Datum> {
     let storage = cx.instance.storage();
     let lsn = |l: quarry_common::Lsn| Datum::I64(l.0 as i64);
     Ok(match name {
@@ -57,7 +62,11 @@ pub fn call(cx: &SessionContext, reader: &CatalogReader, name: &'static str, arg
 }
 
 fn require_superuser(cx: &SessionContext, name: &str) -> Result<()> {
-    if cx.is_superuser() { Ok(()) } else { Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for function {name}")) }
+    if cx.is_superuser() {
+        Ok(())
+    } else {
+        Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for function {name}"))
+    }
 }
 
 fn check_cancelled(cx: &SessionContext) -> Result<()> {
@@ -107,7 +116,11 @@ fn signal(cx: &SessionContext, reader: &CatalogReader, pid: i32, terminate: bool
             if terminate { "d" } else { "ed" }
         ));
     }
-    if terminate { target.terminate() } else { target.cancel(crate::signals::CancelReason::UserRequest) }
+    if terminate {
+        target.terminate()
+    } else {
+        target.cancel(crate::signals::CancelReason::UserRequest)
+    }
     Ok(true)
 }
 

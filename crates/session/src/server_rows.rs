@@ -15,7 +15,12 @@ const READ_ALL_STATS: Oid = Oid(3375);
 type Row = Vec<Datum>;
 
 /// The rows of `function`, in the order of its OUT columns.
-pub fn rows(cx: &SessionContext, reader: &CatalogReader, function: &'static str, args: &[Datum]) -> Result<Vec<Row>> {
+pub fn rows(
+    cx: &SessionContext,
+    reader: &CatalogReader,
+    function: &'static str,
+    args: &[Datum],
+) -> Result<Vec<Row>> {
     match function {
         "pg_show_all_settings" => show_all_settings(cx),
         "pg_stat_get_activity" => activity(cx, reader, args),
@@ -56,7 +61,9 @@ fn show_all_settings(cx: &SessionContext) -> Result<Vec<Row>> {
         let raw = |shown: &str| def.parse(shown).map_or_else(|_| shown.to_string(), |v| def.raw(&v));
         let (unit, vartype, min, max) = match def.kind {
             SettingKind::Bool => (None, "bool", None, None),
-            SettingKind::Int { unit, min, max } => (unit.as_str(), "integer", Some(min.to_string()), Some(max.to_string())),
+            SettingKind::Int { unit, min, max } => {
+                (unit.as_str(), "integer", Some(min.to_string()), Some(max.to_string()))
+            }
             SettingKind::Real { unit, min, max } => (unit.as_str(), "real", Some(real(min)), Some(real(max))),
             SettingKind::Enum(_) => (None, "enum", None, None),
             SettingKind::Text => (None, "string", None, None),
@@ -150,8 +157,14 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
     let mut out = vec![];
     for s in sessions.into_iter().filter(|s| only.is_none_or(|p| p == s.pid)) {
         let a = s.activity.lock().clone();
-        let may_see = reader.has_privileges_of(me, a.user)? || reader.has_privileges_of(me, READ_ALL_STATS)?;
-        let mut row = vec![Datum::U32(a.database.0), Datum::I32(s.pid), Datum::U32(a.user.0), text(&a.application_name)];
+        let may_see =
+            reader.has_privileges_of(me, a.user)? || reader.has_privileges_of(me, READ_ALL_STATS)?;
+        let mut row = vec![
+            Datum::U32(a.database.0),
+            Datum::I32(s.pid),
+            Datum::U32(a.user.0),
+            text(&a.application_name),
+        ];
         if !may_see {
             row.extend([Datum::Null, text("<insufficient privilege>")]);
             row.extend(std::iter::repeat_n(Datum::Null, 24));
@@ -166,11 +179,20 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
         };
         let time = |t: Option<i64>| t.map_or(Datum::Null, Datum::I64);
         let since = |t: i64| if t == 0 { Datum::Null } else { Datum::I64(t) };
-        row.extend([text(a.state), text(&*a.query), wait_type, wait, time(a.xact_start), time(a.query_start)]);
+        row.extend([
+            text(a.state),
+            text(&*a.query),
+            wait_type,
+            wait,
+            time(a.xact_start),
+            time(a.query_start),
+        ]);
         row.extend([since(a.backend_start), since(a.state_change)]);
         match a.client {
             Some(client) => {
-                row.extend([crate::server_functions::inet(cx, client.ip())?, Datum::Null, Datum::I32(client.port() as i32)])
+                // Without the type inet the address stays unknown.
+                let address = crate::server_functions::inet(cx, client.ip()).unwrap_or(Datum::Null);
+                row.extend([address, Datum::Null, Datum::I32(client.port() as i32)])
             }
             None => row.extend([Datum::Null, Datum::Null, Datum::I32(-1)]),
         }
@@ -196,10 +218,32 @@ fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
                 vec![text("extend"), oid(rel.db), Datum::U32(rel.rel), n(), n(), n(), n(), n(), n(), n()]
             }
             LockTag::Database(db) => {
-                vec![text("object"), Datum::U32(0), n(), n(), n(), n(), n(), Datum::U32(1262), oid(db), Datum::I16(0)]
+                vec![
+                    text("object"),
+                    Datum::U32(0),
+                    n(),
+                    n(),
+                    n(),
+                    n(),
+                    n(),
+                    Datum::U32(1262),
+                    oid(db),
+                    Datum::I16(0),
+                ]
             }
             LockTag::Object { class, oid: object } => {
-                vec![text("object"), oid(cx.database.0), n(), n(), n(), n(), n(), oid(class), oid(object), Datum::I16(0)]
+                vec![
+                    text("object"),
+                    oid(cx.database.0),
+                    n(),
+                    n(),
+                    n(),
+                    n(),
+                    n(),
+                    oid(class),
+                    oid(object),
+                    Datum::I16(0),
+                ]
             }
             LockTag::Xid(xid) => {
                 vec![text("transactionid"), n(), n(), n(), n(), n(), Datum::U32(xid.0 as u32), n(), n(), n()]

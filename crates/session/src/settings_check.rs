@@ -7,10 +7,49 @@ use std::sync::Arc;
 
 /// Encodings that PostgreSQL has and Quarry doesn't, without punctuation and in lower case.
 const OTHER_ENCODINGS: &[&str] = &[
-    "latin1", "latin2", "latin3", "latin4", "latin5", "latin6", "latin7", "latin8", "latin9", "latin10", "iso88591", "iso88595",
-    "iso88596", "iso88597", "iso88598", "iso885915", "win1250", "win1251", "win1252", "win1253", "win1254", "win1255", "win1256",
-    "win1257", "win1258", "win866", "win874", "koi8r", "koi8u", "koi8", "euccn", "eucjp", "euckr", "euctw", "eucjis2004", "sjis",
-    "big5", "gbk", "gb18030", "johab", "uhc", "shiftjis2004", "muleinternal",
+    "latin1",
+    "latin2",
+    "latin3",
+    "latin4",
+    "latin5",
+    "latin6",
+    "latin7",
+    "latin8",
+    "latin9",
+    "latin10",
+    "iso88591",
+    "iso88595",
+    "iso88596",
+    "iso88597",
+    "iso88598",
+    "iso885915",
+    "win1250",
+    "win1251",
+    "win1252",
+    "win1253",
+    "win1254",
+    "win1255",
+    "win1256",
+    "win1257",
+    "win1258",
+    "win866",
+    "win874",
+    "koi8r",
+    "koi8u",
+    "koi8",
+    "euccn",
+    "eucjp",
+    "euckr",
+    "euctw",
+    "eucjis2004",
+    "sjis",
+    "big5",
+    "gbk",
+    "gb18030",
+    "johab",
+    "uhc",
+    "shiftjis2004",
+    "muleinternal",
 ];
 
 /// The canonical text of a setting's value, where the setting has one; the settings' own table checks the rest.
@@ -83,11 +122,14 @@ fn date_style(text: &str) -> Result<String> {
 }
 
 fn client_encoding(text: &str) -> Result<String> {
-    let plain: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let plain: String =
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match plain.as_str() {
         "utf8" | "unicode" => Ok("UTF8".into()),
         "sqlascii" => Ok("SQL_ASCII".into()),
-        known if OTHER_ENCODINGS.contains(&known) => Err(Error::unsupported(format_args!("client encoding {text}"))),
+        known if OTHER_ENCODINGS.contains(&known) => {
+            Err(Error::unsupported(format_args!("client encoding {text}")))
+        }
         _ => Err(invalid("client_encoding", text)),
     }
 }

@@ -97,7 +97,9 @@ impl Cursor {
     fn fetch(&mut self, direction: FetchDirection) -> Result<Vec<Vec<Datum>>> {
         let size = |n: i64| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
         match direction {
-            FetchDirection::Forward(0) | FetchDirection::Backward(0) | FetchDirection::Relative(0) => Ok(self.current()),
+            FetchDirection::Forward(0) | FetchDirection::Backward(0) | FetchDirection::Relative(0) => {
+                Ok(self.current())
+            }
             FetchDirection::Forward(n) if n > 0 => self.forward(size(n)),
             FetchDirection::Forward(n) => self.backward(size(n)),
             FetchDirection::Backward(n) if n > 0 => self.backward(size(n)),

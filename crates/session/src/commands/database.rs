@@ -202,4 +202,3 @@ fn alter(s: &mut Session, a: &ast::AlterDatabase) -> Result<()> {
     }
     writer(&st).alter_database(db.oid, template, allow, connections)
 }
-

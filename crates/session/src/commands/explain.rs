@@ -109,7 +109,9 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
         Statement::Execute(e) => {
             let prepared = super::prepare::find(s, &e.name)?;
             let values = super::prepare::arguments(s, &prepared, &e.args)?;
-            let Some(inner) = &prepared.statement else { return Err(Error::unsupported("EXPLAIN of an empty statement")) };
+            let Some(inner) = &prepared.statement else {
+                return Err(Error::unsupported("EXPLAIN of an empty statement"));
+            };
             if !is_query(inner) {
                 return Err(Error::unsupported("EXPLAIN EXECUTE of a utility statement"));
             }
@@ -131,7 +133,11 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
 }
 
 /// Runs the plan to its end, throwing its rows away.
-fn run_plan(st: &StatementContext, plan: &Arc<Plan>, params: Arc<[Datum]>) -> Result<quarry_executor::Execution> {
+fn run_plan(
+    st: &StatementContext,
+    plan: &Arc<Plan>,
+    params: Arc<[Datum]>,
+) -> Result<quarry_executor::Execution> {
     let mut execution = st.start(plan.clone(), params, true)?;
     while execution.next()?.is_some() {}
     execution.finish()?;
@@ -153,8 +159,15 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
     let io = st.io();
     let stats = |node: usize| -> Option<NodeStats> { execution.as_ref().and_then(|x| x.stats(node)) };
     let names = &*st.reader;
-    let explained =
-        explain(&Explain { statement: &plan, options: &options, names, io: &io, stats: &stats, planning_ms, execution_ms });
+    let explained = explain(&Explain {
+        statement: &plan,
+        options: &options,
+        names,
+        io: &io,
+        stats: &stats,
+        planning_ms,
+        execution_ms,
+    });
     let rows = explained.iter().map(|line| vec![Datum::text(line)]).collect();
     Ok(CommandOutcome::Rows { rows, tag: "EXPLAIN".into() })
 }

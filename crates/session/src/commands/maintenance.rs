@@ -12,12 +12,12 @@ use quarry_executor::scan::rows::RowReader;
 use quarry_plan::{QueryMeta, ScanColumn};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, BindContext};
-use quarry_types::Datum;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, IndexMethod};
 use quarry_storage::txn::{IsolationLevel, Transaction};
 use quarry_storage::vacuum::VacuumOptions;
 use quarry_storage::workers::BackgroundWorkers;
+use quarry_types::Datum;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,7 +48,13 @@ fn wanted(v: &ast::Vacuum) -> Result<Wanted> {
             "verbose" | "skip_locked" => {
                 super::copy::boolean_option(o)?;
             }
-            "freeze" | "disable_page_skipping" | "truncate" | "process_toast" | "index_cleanup" | "parallel" if v.vacuum => {}
+            "freeze"
+            | "disable_page_skipping"
+            | "truncate"
+            | "process_toast"
+            | "index_cleanup"
+            | "parallel"
+                if v.vacuum => {}
             _ => {
                 let command = if v.vacuum { "VACUUM" } else { "ANALYZE" };
                 return Err(at(err!(SYNTAX_ERROR, "unrecognized {command} option \"{}\"", o.name)));
@@ -80,10 +86,15 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
         for target in &v.relations {
             let r = &target.relation;
             let parts: Vec<&String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).collect();
-            let relation = st.reader.resolve_relation(&parts, ast::error_position(r.pos))?;
+            let relation = st.reader.resolve_relation(&parts, None)?;
             for c in &target.columns {
                 if relation.column_named(&c.value).is_none() {
-                    bail!(UNDEFINED_COLUMN, "column \"{}\" of relation \"{}\" does not exist", c.value, relation.name);
+                    bail!(
+                        UNDEFINED_COLUMN,
+                        "column \"{}\" of relation \"{}\" does not exist",
+                        c.value,
+                        relation.name
+                    );
                 }
             }
             let verb = if w.vacuum { "vacuum" } else { "analyze" };
@@ -152,7 +163,8 @@ fn vacuum_table(
         .collect();
     let indexes: Vec<&dyn IndexMethod> = trees.iter().map(|t| t as &dyn IndexMethod).collect();
     let options = VacuumOptions {
-        rows_per_page: (relation.pages > 0 && relation.tuples >= 0.0).then(|| relation.tuples as f64 / relation.pages as f64),
+        rows_per_page: (relation.pages > 0 && relation.tuples >= 0.0)
+            .then(|| relation.tuples as f64 / relation.pages as f64),
         pace: Some(pace),
         ..VacuumOptions::default()
     };
@@ -184,7 +196,9 @@ fn lock(reader: &CatalogReader, oid: Oid, policy: WaitPolicy) -> Result<Option<A
 
 /// Samples the table and stores its size and its columns' statistics.
 fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name]) -> Result<()> {
-    let Some(relation) = st.reader.lock_relation_oid(oid, LockMode::ShareUpdateExclusive)? else { return Ok(()) };
+    let Some(relation) = st.reader.lock_relation_oid(oid, LockMode::ShareUpdateExclusive)? else {
+        return Ok(());
+    };
     let Some(rel) = relation.storage else { return Ok(()) };
     let storage = st.session.instance.storage();
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
@@ -200,7 +214,8 @@ fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name]) -> Resu
         }
         let base = st.reader.base_type(c.ty)?;
         let info = io.type_ref(base.oid)?;
-        let stats = quarry_optimizer::analyze::column_stats(&sample.columns[i], &info, sample.table_rows, target);
+        let stats =
+            quarry_optimizer::analyze::column_stats(&sample.columns[i], &info, sample.table_rows, target);
         w.set_column_stats(oid, c.number, c.ty, c.collation, &stats)?;
     }
     let rows = sample.table_rows as f32;
@@ -227,7 +242,8 @@ struct Sample {
 
 /// Reads up to `wanted` random pages and keeps `wanted` random rows of them, in physical order.
 fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: usize) -> Result<Sample> {
-    let attributes: Vec<usize> = (0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped).collect();
+    let attributes: Vec<usize> =
+        (0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped).collect();
     let sources: Vec<ScanColumn> = attributes.iter().map(|i| ScanColumn::Attribute(*i)).collect();
     let io = st.io();
     let reader = RowReader::of(relation, &sources, &io)?;
@@ -289,10 +305,12 @@ pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
         s.block.forbid_block("REINDEX CONCURRENTLY")?;
     }
     let st = s.statement_context()?;
-    let parts = |r: &ast::RangeVar| -> Vec<String> { r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect() };
+    let parts = |r: &ast::RangeVar| -> Vec<String> {
+        r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect()
+    };
     match &r.target {
         ast::ReindexTarget::Index(name) => {
-            let index = st.reader.resolve_relation(&parts(name), ast::error_position(name.pos))?;
+            let index = st.reader.resolve_relation(&parts(name), None)?;
             if index.kind != RelKind::Index {
                 bail!(WRONG_OBJECT_TYPE, "\"{}\" is not an index", index.name);
             }
@@ -302,14 +320,14 @@ pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
             rebuild(&st, table, Some(index.oid))?;
         }
         ast::ReindexTarget::Table(name) => {
-            let table = st.reader.resolve_relation(&parts(name), ast::error_position(name.pos))?;
+            let table = st.reader.resolve_relation(&parts(name), None)?;
             if !matches!(table.kind, RelKind::Table | RelKind::MaterializedView) {
                 bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table or materialized view", table.name);
             }
             rebuild(&st, table.oid, None)?;
         }
         ast::ReindexTarget::Schema(name) => {
-            let schema = st.reader.resolve_schema(&name.value, ast::error_position(name.pos))?;
+            let schema = st.reader.resolve_schema(&name.value, None)?;
             for table in st.reader.relations_in_schema(schema, &['r', 'm'])? {
                 rebuild(&st, table.oid, None)?;
             }
@@ -322,7 +340,9 @@ pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
 }
 
 fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>) -> Result<()> {
-    let Some(relation) = st.reader.lock_relation_oid(table, LockMode::AccessExclusive)? else { return Ok(()) };
+    let Some(relation) = st.reader.lock_relation_oid(table, LockMode::AccessExclusive)? else {
+        return Ok(());
+    };
     if relation.is_catalog {
         return Err(Error::unsupported("REINDEX of system catalogs"));
     }
@@ -368,7 +388,8 @@ pub fn autovacuum_round(instance: &Arc<Instance>, pace: &dyn Fn() -> Result<()>)
     if !settings.bool("autovacuum") {
         return Ok(());
     }
-    let (base, scale) = (settings.int("autovacuum_vacuum_threshold"), settings.real("autovacuum_vacuum_scale_factor"));
+    let (base, scale) =
+        (settings.int("autovacuum_vacuum_threshold"), settings.real("autovacuum_vacuum_scale_factor"));
     let databases = {
         let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
         instance.catalog().reader(Oid::INVALID, &txn, &SessionView::superuser()).databases()?
@@ -416,4 +437,3 @@ pub fn start_autovacuum(instance: &Arc<Instance>, workers: &mut BackgroundWorker
         }
     });
 }
-

@@ -8,7 +8,9 @@ use quarry_catalog::{
 };
 use quarry_common::{Error, Oid, Result, Severity, bail, err, settings};
 use quarry_functions::SessionEnv;
-use quarry_sql::ast::{self, GrantTarget, ObjectKind, ObjectRef, RoleOptionKind, RoleSpec, RoleSpecKind, SetKind, Statement};
+use quarry_sql::ast::{
+    self, GrantTarget, ObjectKind, ObjectRef, RoleOptionKind, RoleSpec, RoleSpecKind, SetKind, Statement,
+};
 use quarry_sql::bind::{self, BindContext};
 use quarry_types::{Datum, oids};
 use std::sync::Arc;
@@ -36,7 +38,9 @@ pub(super) fn writer(st: &StatementContext) -> CatalogWriter {
 
 /// The role a specification names; none: PUBLIC.
 pub(super) fn role_of(st: &StatementContext, spec: &RoleSpec) -> Result<Option<Arc<RoleDef>>> {
-    let by_oid = |oid: Oid| st.reader.role(oid)?.ok_or_else(|| err!(UNDEFINED_OBJECT, "role with OID {oid} does not exist"));
+    let by_oid = |oid: Oid| {
+        st.reader.role(oid)?.ok_or_else(|| err!(UNDEFINED_OBJECT, "role with OID {oid} does not exist"))
+    };
     Ok(Some(match &spec.kind {
         RoleSpecKind::Name(name) => st.reader.resolve_role(name)?,
         RoleSpecKind::CurrentRole | RoleSpecKind::CurrentUser => by_oid(st.reader.session().user)?,
@@ -67,7 +71,12 @@ struct Members {
 }
 
 /// Puts options into a role's attributes.
-fn apply(s: &Session, st: &StatementContext, role: &mut NewRole, options: &[ast::RoleOption]) -> Result<Members> {
+fn apply(
+    s: &Session,
+    st: &StatementContext,
+    role: &mut NewRole,
+    options: &[ast::RoleOption],
+) -> Result<Members> {
     let mut members = Members::default();
     let mut seen = vec![];
     for o in options {
@@ -83,7 +92,8 @@ fn apply(s: &Session, st: &StatementContext, role: &mut NewRole, options: &[ast:
         match &o.kind {
             RoleOptionKind::Password(None) => role.password = None,
             RoleOptionKind::Password(Some(p)) if p.is_empty() => {
-                let e = err!(SUCCESSFUL_COMPLETION, "empty string is not a valid password, clearing password");
+                let e =
+                    err!(SUCCESSFUL_COMPLETION, "empty string is not a valid password, clearing password");
                 s.cx.push_notice(Severity::Notice, e);
                 role.password = None;
             }
@@ -110,7 +120,10 @@ fn apply(s: &Session, st: &StatementContext, role: &mut NewRole, options: &[ast:
             RoleOptionKind::Admins(m) => members.admins.clone_from(m),
             RoleOptionKind::MemberOf(m) => members.member_of.clone_from(m),
             RoleOptionKind::SysId(_) => {
-                s.cx.push_notice(Severity::Notice, err!(SUCCESSFUL_COMPLETION, "SYSID can no longer be specified"));
+                s.cx.push_notice(
+                    Severity::Notice,
+                    err!(SUCCESSFUL_COMPLETION, "SYSID can no longer be specified"),
+                );
             }
         }
     }
@@ -178,7 +191,8 @@ fn alter(s: &mut Session, st: &StatementContext, w: &CatalogWriter, a: &ast::Alt
     let me = me(st)?;
     let mut new = NewRole::of(&old);
     let members = apply(s, st, &mut new, &a.options)?;
-    let own_password = me.oid == old.oid && a.options.iter().all(|o| matches!(o.kind, RoleOptionKind::Password(_)));
+    let own_password =
+        me.oid == old.oid && a.options.iter().all(|o| matches!(o.kind, RoleOptionKind::Password(_)));
     if !own_password {
         check_may_alter(st, &old)?;
     }
@@ -219,7 +233,10 @@ fn notice(s: &Session, e: Option<Error>) {
 }
 
 /// The setting and value that an ALTER ... SET stores: no name means all of them, no value that it goes.
-pub(super) fn stored_setting(s: &Session, set: &ast::SetStatement) -> Result<(Option<String>, Option<String>)> {
+pub(super) fn stored_setting(
+    s: &Session,
+    set: &ast::SetStatement,
+) -> Result<(Option<String>, Option<String>)> {
     let (name, value) = match &set.kind {
         SetKind::ResetAll => return Ok((None, None)),
         SetKind::Default { name } | SetKind::Reset { name } => (name, None),
@@ -349,7 +366,7 @@ fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddr
         GrantTarget::Relations { kind, relations } => {
             for r in relations {
                 let parts: Vec<&String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).collect();
-                let relation = st.reader.resolve_relation(&parts, ast::error_position(r.pos))?;
+                let relation = st.reader.resolve_relation(&parts, None)?;
                 if *kind == ObjectKind::Sequence && relation.kind != RelKind::Sequence {
                     bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name);
                 }
@@ -361,11 +378,13 @@ fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddr
         }
         GrantTarget::AllInSchema { kind, schemas } => {
             for schema in schemas {
-                let schema = st.reader.resolve_schema(&schema.value, ast::error_position(schema.pos))?;
+                let schema = st.reader.resolve_schema(&schema.value, None)?;
                 let kinds: &[char] = if *kind == ObjectKind::Sequence { &['S'] } else { &['r', 'v', 'm'] };
                 for relation in st.reader.all_relations(kinds)?.into_iter().filter(|r| r.schema == schema) {
                     let fits = match (kind, relation.kind) {
-                        (ObjectKind::Table, RelKind::Table | RelKind::View | RelKind::MaterializedView) => true,
+                        (ObjectKind::Table, RelKind::Table | RelKind::View | RelKind::MaterializedView) => {
+                            true
+                        }
                         (ObjectKind::Sequence, RelKind::Sequence) => true,
                         _ => false,
                     };
@@ -383,15 +402,20 @@ fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddr
                         None => bail!(UNDEFINED_DATABASE, "database \"{}\" does not exist", n.name()),
                     },
                     (ObjectKind::Schema, ObjectRef::Name(n)) => {
-                        ObjectAddress::schema(st.reader.resolve_schema(n.name(), ast::error_position(n.pos))?)
+                        ObjectAddress::schema(st.reader.resolve_schema(n.name(), None)?)
                     }
                     (ObjectKind::Type | ObjectKind::Domain, ObjectRef::Type(t)) => {
                         let io = st.io();
-                        let cx = BindContext { reader: &st.reader, io: &io, param_types: &[], params_allowed: false };
+                        let cx = BindContext {
+                            reader: &st.reader,
+                            io: &io,
+                            param_types: &[],
+                            params_allowed: false,
+                        };
                         ObjectAddress::ty(bind::resolve_type_name(t, &cx)?.oid)
                     }
                     (ObjectKind::Type | ObjectKind::Domain, ObjectRef::Name(n)) => {
-                        ObjectAddress::ty(st.reader.resolve_type(&n.parts, ast::error_position(n.pos))?)
+                        ObjectAddress::ty(st.reader.resolve_type(&n.parts, None)?)
                     }
                     (kind, _) => return Err(Error::unsupported(format_args!("GRANT ON {}", kind.sql()))),
                 });

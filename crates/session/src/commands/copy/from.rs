@@ -8,12 +8,12 @@ use super::options::{Format, Header, Options};
 use crate::protocol;
 use crate::session::Session;
 use bytes::BytesMut;
+use quarry_catalog::LockMode;
 use quarry_catalog::{Privilege, RelKind, Relation};
 use quarry_common::{Error, Result, bail, err};
 use quarry_executor::expr::Program;
 use quarry_executor::write::{self, TableWriter};
 use quarry_executor::{Cx, ExecEnv, Runtime};
-use quarry_catalog::LockMode;
 use quarry_plan::QueryMeta;
 use quarry_sql::ast::{self, CopySource};
 use quarry_sql::bind::{self, BindContext};
@@ -167,7 +167,7 @@ impl CopyIn {
         };
         let st = s.statement_context()?;
         let parts: Vec<&String> = name.catalog.iter().chain(&name.schema).chain([&name.name]).collect();
-        let relation = st.reader.lock_relation(&parts, ast::error_position(name.pos), LockMode::RowExclusive)?;
+        let relation = st.reader.lock_relation(&parts, None, LockMode::RowExclusive)?;
         let listed = column_list(&relation, columns)?;
         if !st.reader.has_relation_privilege(&relation, st.reader.session().user, Privilege::Insert)? {
             st.reader.check_columns(&relation, &listed, Privilege::Insert)?;
@@ -182,11 +182,15 @@ impl CopyIn {
         let cx = BindContext { reader: &st.reader, io: &io, param_types: &[], params_allowed: false };
         let mut meta = QueryMeta::default();
         let table_write = bind::bind_table_write(&relation, &mut meta, &cx)?;
-        let live: Vec<usize> = (0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped).collect();
+        let live: Vec<usize> =
+            (0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped).collect();
         let mut inputs = vec![];
         for i in &listed {
             let c = &relation.columns[*i];
-            let slot = live.iter().position(|l| l == i).ok_or_else(|| Error::internal("COPY into a dropped column"))?;
+            let slot = live
+                .iter()
+                .position(|l| l == i)
+                .ok_or_else(|| Error::internal("COPY into a dropped column"))?;
             let info = io.type_ref(c.ty.oid)?;
             inputs.push(Input { name: c.name.clone(), slot, ty: c.ty, path: path_of(c.ty), info });
         }
@@ -235,8 +239,12 @@ impl CopyIn {
             Some(f) => Some(write::compile(&env, std::slice::from_ref(f), &table_write.row)?),
             None => None,
         };
-        let physical = live.iter().map(|i| st.reader.type_physical(relation.columns[*i].ty.oid)).collect::<Result<Vec<_>>>()?;
-        let not_null = live.iter().map(|i| relation.columns[*i].not_null && !relation.columns[*i].generated).collect();
+        let physical = live
+            .iter()
+            .map(|i| st.reader.type_physical(relation.columns[*i].ty.oid))
+            .collect::<Result<Vec<_>>>()?;
+        let not_null =
+            live.iter().map(|i| relation.columns[*i].not_null && !relation.columns[*i].generated).collect();
         let writer = TableWriter::new(&table_write, env.clone())?;
         let mut copy_in = CopyIn {
             lines: Lines::new(&options),
@@ -340,7 +348,10 @@ impl CopyIn {
                                 Some(v) => format!("\"{}\"", excerpt(v)),
                                 None => "null input".into(),
                             };
-                            let at = format!("COPY {}, line {}, column {}: {value}", self.relation.name, self.line_number, c.name);
+                            let at = format!(
+                                "COPY {}, line {}, column {}: {value}",
+                                self.relation.name, self.line_number, c.name
+                            );
                             return Err(e.context(at));
                         }
                         Err((e, None)) => return Err(self.at_line(e, &text())),
@@ -410,7 +421,8 @@ impl CopyIn {
 
     /// Appends a row to the batch. `Ok(true)`: it must be stored alone. The error's number is the input column at fault.
     fn row(&mut self, fields: &mut Fields) -> Result<bool, (Error, Option<usize>)> {
-        let empty_line = self.inputs.is_empty() && fields.len() == 1 && fields.get(0).is_none_or(<[u8]>::is_empty);
+        let empty_line =
+            self.inputs.is_empty() && fields.len() == 1 && fields.get(0).is_none_or(<[u8]>::is_empty);
         if fields.len() > self.inputs.len() && !empty_line {
             return Err((err!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"), None));
         }
@@ -489,7 +501,11 @@ impl CopyIn {
     /// Stores the batch up to the last row, then that one, whose errors name its line.
     fn store_alone(&mut self, text: &str) -> Result<()> {
         let last = [self.rows as u32 - 1];
-        let alone: Vec<Vector> = self.vectors.iter().map(|v| v.gather(quarry_types::Rows::Selected { positions: &last, len: self.rows })).collect();
+        let alone: Vec<Vector> = self
+            .vectors
+            .iter()
+            .map(|v| v.gather(quarry_types::Rows::Selected { positions: &last, len: self.rows }))
+            .collect();
         let keep: Vec<u32> = (0..last[0]).collect();
         for v in &mut self.vectors {
             *v = v.gather(quarry_types::Rows::Selected { positions: &keep, len: v.len() });
@@ -516,7 +532,9 @@ impl CopyIn {
             }
             Err(e) => Err(match text {
                 Some(text) => self.at_line(e, text),
-                None if rows == 1 => e.context(format!("COPY {}, line {}", self.relation.name, self.line_number)),
+                None if rows == 1 => {
+                    e.context(format!("COPY {}, line {}", self.relation.name, self.line_number))
+                }
                 None => e.context(format!("COPY {}", self.relation.name)),
             }),
         }
@@ -558,16 +576,20 @@ impl CopyIn {
         }
         while self.binary == Binary::Rows {
             // A row is taken only when all of it is there.
-            let Some(count) = raw.get(*at..*at + 2).map(|b| i16::from_be_bytes([b[0], b[1]])) else { return Ok(()) };
+            let Some(count) = raw.get(*at..*at + 2).map(|b| i16::from_be_bytes([b[0], b[1]])) else {
+                return Ok(());
+            };
             if count == -1 {
                 *at = raw.len();
                 self.binary = Binary::Ended;
                 break;
             }
             let line = self.line_number + 1;
-            let context = |e: Error, relation: &Relation| e.context(format!("COPY {}, line {line}", relation.name));
+            let context =
+                |e: Error, relation: &Relation| e.context(format!("COPY {}, line {line}", relation.name));
             if count as usize != self.inputs.len() || count < 0 {
-                let e = err!(BAD_COPY_FILE_FORMAT, "row field count is {count}, expected {}", self.inputs.len());
+                let e =
+                    err!(BAD_COPY_FILE_FORMAT, "row field count is {count}, expected {}", self.inputs.len());
                 return Err(context(e, &self.relation));
             }
             let mut end = *at + 2;
@@ -612,12 +634,17 @@ impl CopyIn {
 }
 
 /// A column's default as SQL: its own, or its domain's.
-fn default_of(reader: &quarry_catalog::CatalogReader, c: &quarry_catalog::ColumnDef) -> Result<Option<String>> {
+fn default_of(
+    reader: &quarry_catalog::CatalogReader,
+    c: &quarry_catalog::ColumnDef,
+) -> Result<Option<String>> {
     if c.default_sql.is_some() {
         return Ok(c.default_sql.clone());
     }
     match reader.type_def(c.ty.oid)?.map(|d| d.kind.clone()) {
-        Some(quarry_catalog::TypeKind::Domain { default_sql, .. }) => Ok(default_sql.or_else(|| Some("NULL".into()))),
+        Some(quarry_catalog::TypeKind::Domain { default_sql, .. }) => {
+            Ok(default_sql.or_else(|| Some("NULL".into())))
+        }
         _ => Ok(None),
     }
 }
@@ -651,4 +678,3 @@ fn excerpt(bytes: &[u8]) -> String {
     }
     format!("{}...", &text[..end])
 }
-

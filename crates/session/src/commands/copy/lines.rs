@@ -258,7 +258,13 @@ pub fn split_text(line: &[u8], o: &Options, fields: &mut Fields) {
 }
 
 /// Splits a line of the CSV format. `not_null` and `null` are the flags of FORCE_NOT_NULL and FORCE_NULL by field.
-pub fn split_csv(line: &[u8], o: &Options, not_null: &[bool], null: &[bool], fields: &mut Fields) -> Result<()> {
+pub fn split_csv(
+    line: &[u8],
+    o: &Options,
+    not_null: &[bool],
+    null: &[bool],
+    fields: &mut Fields,
+) -> Result<()> {
     fields.clear();
     let mut i = 0;
     loop {

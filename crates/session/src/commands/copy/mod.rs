@@ -6,8 +6,8 @@ mod options;
 mod to;
 
 pub use from::CopyIn;
-pub use to::CopyOut;
 pub use options::boolean as boolean_option;
+pub use to::CopyOut;
 
 use super::CommandOutcome;
 use crate::portal::Portal;
@@ -29,10 +29,15 @@ pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<Co
     let options = Options::new(&copy.options, copy.from)?;
     if copy.from {
         if s.block.modes.read_only {
-            return Err(err!(READ_ONLY_SQL_TRANSACTION, "cannot execute COPY FROM in a read-only transaction"));
+            return Err(err!(
+                READ_ONLY_SQL_TRANSACTION,
+                "cannot execute COPY FROM in a read-only transaction"
+            ));
         }
         let mut copy_in = CopyIn::new(s, copy, options)?;
-        let CopyTarget::File(path) = &copy.target else { return Ok(CommandOutcome::CopyIn(Box::new(copy_in))) };
+        let CopyTarget::File(path) = &copy.target else {
+            return Ok(CommandOutcome::CopyIn(Box::new(copy_in)));
+        };
         read_file(s, path, &mut copy_in)?;
         return Ok(CommandOutcome::Done(copy_in.finish()?));
     }
@@ -74,7 +79,9 @@ fn check_file_access(s: &mut Session, copy: &ast::Copy) -> Result<()> {
 /// The error of a file operation, in PostgreSQL's words and classes.
 fn file_error(path: &str, action: &str, e: &std::io::Error) -> Error {
     let (text, state) = match e.kind() {
-        std::io::ErrorKind::NotFound => ("No such file or directory".to_string(), quarry_common::SqlState::UNDEFINED_FILE),
+        std::io::ErrorKind::NotFound => {
+            ("No such file or directory".to_string(), quarry_common::SqlState::UNDEFINED_FILE)
+        }
         std::io::ErrorKind::PermissionDenied => {
             ("Permission denied".to_string(), quarry_common::SqlState::INSUFFICIENT_PRIVILEGE)
         }

@@ -111,7 +111,8 @@ impl Options {
         let mut format = Format::Text;
         let (mut delimiter, mut null, mut quote, mut escape) = (None, None, None, None);
         let mut o_header = Header::No;
-        let (mut force_quote, mut force_not_null, mut force_null) = (Columns::None, Columns::None, Columns::None);
+        let (mut force_quote, mut force_not_null, mut force_null) =
+            (Columns::None, Columns::None, Columns::None);
         for e in list {
             let at = |x: Error| match ast::error_position(e.pos) {
                 Some(p) => x.position_if_none(p),
@@ -128,7 +129,10 @@ impl Options {
                         "csv" => Format::Csv,
                         "binary" => Format::Binary,
                         other => {
-                            return Err(at(err!(INVALID_PARAMETER_VALUE, "COPY format \"{other}\" not recognized")));
+                            return Err(at(err!(
+                                INVALID_PARAMETER_VALUE,
+                                "COPY format \"{other}\" not recognized"
+                            )));
                         }
                     }
                 }

@@ -175,7 +175,9 @@ impl CopyOut {
                     self.row.push(self.options.delimiter);
                 }
                 match self.options.format {
-                    Format::Csv => push_csv(&mut self.row, name.as_bytes(), &self.options, false, self.names.len() == 1),
+                    Format::Csv => {
+                        push_csv(&mut self.row, name.as_bytes(), &self.options, false, self.names.len() == 1)
+                    }
                     _ => push_text(&mut self.row, name.as_bytes(), self.options.delimiter),
                 }
             }
@@ -233,11 +235,18 @@ impl CopyOut {
 
 /// The bytes of a value whose text they are.
 fn plain_bytes<'a>(ty: &TypeRef, vector: &'a Vector, i: usize) -> Option<&'a [u8]> {
-    let plain = matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN);
+    let plain =
+        matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN);
     plain.then(|| vector.bytes_at(i))
 }
 
-fn write_value(ty: &TypeRef, vector: &Vector, i: usize, io: &quarry_types::IoContext<'_>, out: &mut Vec<u8>) -> Result<()> {
+fn write_value(
+    ty: &TypeRef,
+    vector: &Vector,
+    i: usize,
+    io: &quarry_types::IoContext<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let slot = vector.slot(i);
     let mut buffer = itoa::Buffer::new();
     match (ty.oid, vector.data()) {
@@ -289,9 +298,13 @@ fn push_csv(out: &mut Vec<u8>, value: &[u8], o: &Options, force: bool, single: b
 }
 
 /// The query that reads the columns of a table.
-fn table_query(st: &crate::query::StatementContext, name: &ast::RangeVar, columns: &[ast::Name]) -> Result<ast::Statement> {
+fn table_query(
+    st: &crate::query::StatementContext,
+    name: &ast::RangeVar,
+    columns: &[ast::Name],
+) -> Result<ast::Statement> {
     let parts: Vec<&String> = name.catalog.iter().chain(&name.schema).chain([&name.name]).collect();
-    let relation = st.reader.lock_relation(&parts, ast::error_position(name.pos), LockMode::AccessShare)?;
+    let relation = st.reader.lock_relation(&parts, None, LockMode::AccessShare)?;
     let hint = "Try the COPY (SELECT ...) TO variant.";
     match relation.kind {
         RelKind::Table | RelKind::Toast => {}
@@ -299,7 +312,8 @@ fn table_query(st: &crate::query::StatementContext, name: &ast::RangeVar, column
             return Err(err!(WRONG_OBJECT_TYPE, "cannot copy from view \"{}\"", relation.name).hint(hint));
         }
         RelKind::MaterializedView => {
-            return Err(err!(WRONG_OBJECT_TYPE, "cannot copy from materialized view \"{}\"", relation.name).hint(hint));
+            return Err(err!(WRONG_OBJECT_TYPE, "cannot copy from materialized view \"{}\"", relation.name)
+                .hint(hint));
         }
         RelKind::Sequence => bail!(WRONG_OBJECT_TYPE, "cannot copy from sequence \"{}\"", relation.name),
         RelKind::Index | RelKind::CompositeType => {
@@ -311,5 +325,9 @@ fn table_query(st: &crate::query::StatementContext, name: &ast::RangeVar, column
     let table = quote_qualified(&relation.schema_name, &relation.name);
     let sql = format!("SELECT {} FROM ONLY {table}", list.join(", "));
     let parsed = parse::parse_statements(&sql)?;
-    parsed.into_iter().next().map(|p| p.stmt).ok_or_else(|| quarry_common::Error::internal("COPY made no query"))
+    parsed
+        .into_iter()
+        .next()
+        .map(|p| p.stmt)
+        .ok_or_else(|| quarry_common::Error::internal("COPY made no query"))
 }
