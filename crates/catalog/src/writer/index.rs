@@ -10,7 +10,6 @@ use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::rows::{AttributeRow, ClassRow, IndexRow};
 use crate::stored::join_expressions;
 use quarry_common::{Error, Oid, Result, bail};
-use quarry_storage::RelId;
 use quarry_storage::index::BTree;
 use quarry_types::Datum;
 use std::sync::Arc;
@@ -83,12 +82,13 @@ impl CatalogWriter {
         let oid = self.new_oid()?;
         self.touch_relation(oid, table.schema, &new.name);
         self.touch([Touched::Relation(table.oid)]);
-        BTree::create(self.catalog().storage(), self.txn(), RelId { db: self.db(), rel: oid.0 })?;
+        let file = self.catalog().storage().new_relfilenode(self.db())?;
+        BTree::create(self.catalog().storage(), self.txn(), file)?;
 
         let count = new.keys.len() + new.include.len();
         let mut class = ClassRow::new(oid, &new.name, table.schema, 'i');
         class.owner = table.owner;
-        class.filenode = oid;
+        class.filenode = Oid(file.rel);
         class.persistence = persistence_letter(table.persistence);
         class.natts = count as i16;
         class.options = &new.options;

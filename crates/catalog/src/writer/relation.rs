@@ -107,8 +107,12 @@ impl CatalogWriter {
         self.touch_relation(oid, new.schema, &new.name);
         let mut toast = Oid::INVALID;
         let has_storage = matches!(new.kind, RelKind::Table | RelKind::MaterializedView | RelKind::Sequence);
+        let mut filenode = Oid::INVALID;
         if has_storage {
-            Heap::create(self.catalog().storage(), self.txn(), RelId { db: self.db(), rel: oid.0 })?;
+            // Not the OID: file numbers are never used again, OIDs may be.
+            let file = self.catalog().storage().new_relfilenode(self.db())?;
+            Heap::create(self.catalog().storage(), self.txn(), file)?;
+            filenode = Oid(file.rel);
         }
         if matches!(new.kind, RelKind::Table | RelKind::MaterializedView) {
             let mut types = Vec::with_capacity(new.columns.len());
@@ -128,7 +132,7 @@ impl CatalogWriter {
         let mut class = ClassRow::new(oid, &new.name, new.schema, kind_letter(new.kind));
         class.owner = new.owner;
         class.row_type = row_type;
-        class.filenode = if has_storage { oid } else { Oid::INVALID };
+        class.filenode = filenode;
         class.toast = toast;
         class.persistence = persistence_letter(new.persistence);
         class.natts = new.columns.len() as i16;
@@ -262,10 +266,11 @@ impl CatalogWriter {
         let oid = self.new_oid()?;
         let name = format!("pg_toast_{table}");
         self.touch_relation(oid, PG_TOAST, &name);
-        Heap::create(self.catalog().storage(), self.txn(), RelId { db: self.db(), rel: oid.0 })?;
+        let file = self.catalog().storage().new_relfilenode(self.db())?;
+        Heap::create(self.catalog().storage(), self.txn(), file)?;
         let mut class = ClassRow::new(oid, &name, PG_TOAST, 't');
         class.owner = owner;
-        class.filenode = oid;
+        class.filenode = Oid(file.rel);
         class.persistence = persistence_letter(persistence);
         class.natts = 3;
         self.insert(pg_class::TABLE, &class.row())?;
