@@ -4,7 +4,7 @@ use super::alter_column::dependent_view;
 use super::alter_table::column_of;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
-use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
+use quarry_catalog::{LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
     }
 }
 
-/// Renames a column and spells the texts that name it anew.
+/// Renames a column; the catalog renames it in the table's own expressions.
 fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
     let i = column_of(r, old)?;
     let number = r.columns[i].number;
@@ -108,56 +108,7 @@ fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()>
     {
         return Err(Error::unsupported(format_args!("renaming a column that view \"{view}\" reads")));
     }
-    let own = ObjectAddress::column(r.oid, number);
-    // Bound while the old name still means the column.
-    let mut defaults = vec![];
-    let mut checks = vec![];
-    for c in r.columns.iter().filter(|c| !c.dropped && c.generated) {
-        if let Some(sql) = &c.default_sql {
-            defaults.push((c.number, d.bind_text(sql, r, Some(c.ty))?));
-        }
-    }
-    for k in &r.constraints {
-        if let ConstraintKind::Check { expr_sql } = &k.kind
-            && k.columns.contains(&i)
-        {
-            checks.push((k.clone(), d.bind_text(expr_sql, r, Some(quarry_types::SqlType::BOOL))?));
-        }
-    }
-    for x in &r.indexes {
-        for sql in x.keys.iter().filter_map(|k| k.expr_sql.as_ref()).chain(&x.predicate_sql) {
-            let bound = d.bind_text(sql, r, None)?;
-            let mut refs = vec![];
-            super::stored::references(&bound.expr, &bound.meta, &mut refs);
-            if refs.contains(&own) {
-                return Err(Error::unsupported("renaming a column that an index expression reads"));
-            }
-        }
-    }
-    d.w.rename_column(r.oid, number, new)?;
-    let now = d.relation(r.oid)?;
-    let renamed = |bound: &mut super::stored::Bound| {
-        let mut meta = quarry_plan::QueryMeta::default();
-        // The same columns in the same order get the same ids.
-        bound.row = quarry_sql::bind::table_columns(&now, &mut meta);
-        bound.meta = meta;
-    };
-    for (n, mut bound) in defaults {
-        renamed(&mut bound);
-        d.w.set_default(r.oid, n, Some(&d.stored(&bound)), true)?;
-    }
-    for (k, mut bound) in checks {
-        renamed(&mut bound);
-        let stored = d.stored(&bound);
-        d.w.drop_objects(&[ObjectAddress::constraint(k.oid)], quarry_catalog::DropBehavior::Cascade)?;
-        let kind = ConstraintKind::Check { expr_sql: stored.sql };
-        let mut again = quarry_catalog::NewConstraint::new(&k.name, r.oid, kind, k.columns.clone());
-        again.pretty = stored.pretty;
-        again.refs = stored.refs;
-        again.validated = k.validated;
-        d.w.create_constraint(&again)?;
-    }
-    Ok(())
+    d.w.rename_column(r.oid, number, new)
 }
 
 /// 42501 unless the user may give objects to this role.
