@@ -95,6 +95,7 @@ impl Binder<'_> {
             });
         }
         if let (Some(from), Some(to)) = (self.element_type(source)?, self.element_type(target)?)
+            && !matches!(target, oids::OIDVECTOR | oids::INT2VECTOR)
             && self.find_pathway(from, to, context)?.is_some()
         {
             return Ok(Some(Pathway::Array));

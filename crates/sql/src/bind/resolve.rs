@@ -2,7 +2,7 @@
 
 use super::coerce::{at, is_polymorphic};
 use super::{Binder, Typed};
-use crate::ast::{self, Pos};
+use crate::ast::{self, NO_POS, Pos};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::{CastContext, FunctionDef, FunctionKind, OperatorDef};
 use quarry_types::{SqlType, oids};
@@ -100,7 +100,7 @@ impl Binder<'_> {
                     break;
                 }
             }
-            if fits {
+            if fits && self.polymorphic_agree(&types_of(&c), &given) {
                 matching.push(c);
             }
         }
@@ -289,7 +289,7 @@ impl Binder<'_> {
             for (from, to) in given.iter().zip(types_of(o)) {
                 fits = fits && self.can_coerce(*from, to, CastContext::Implicit)?;
             }
-            if fits {
+            if fits && self.polymorphic_agree(&types_of(o), &given) {
                 matching.push(o);
             }
         }
@@ -333,6 +333,11 @@ impl Binder<'_> {
         at(e, pos)
     }
 
+    /// Whether the arguments of polymorphic parameters fit each other (check_generic_type_consistency).
+    fn polymorphic_agree(&self, declared: &[Oid], given: &[Oid]) -> bool {
+        let known = |(d, g): (&Oid, &Oid)| is_polymorphic(*d) && *g != oids::UNKNOWN;
+        !declared.iter().zip(given).any(known) || self.settle_polymorphic(declared, given, oids::VOID, NO_POS).is_ok()
+    }
     /// Settles polymorphic types from the actual ones (enforce_generic_type_consistency): concrete argument types and result.
     pub(super) fn settle_polymorphic(
         &self,
