@@ -71,6 +71,10 @@ fn change<R>(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, f: im
     let row = encode(&layout, &mut builder, &state);
     let options = quarry_storage::heap::UpdateOptions { hot_allowed: true, key_unchanged: true };
     heap.update(visible_to, &snapshot, tid, row, options, WaitPolicy::Block)?;
+    if std::ptr::eq(visible_to, txn) {
+        // The next call in the same statement must see the new state.
+        txn.advance_command();
+    }
     own.commit()?;
     Ok(out)
 }
