@@ -196,6 +196,11 @@ fn lock(reader: &CatalogReader, oid: Oid, policy: WaitPolicy) -> Result<Option<A
 
 /// Samples the table and stores its size and its columns' statistics.
 fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name]) -> Result<()> {
+    // Statistics of the statistics would have values of every type side by side.
+    const PG_STATISTIC: Oid = Oid(2619);
+    if oid == PG_STATISTIC {
+        return Ok(());
+    }
     let Some(relation) = st.reader.lock_relation_oid(oid, LockMode::ShareUpdateExclusive)? else {
         return Ok(());
     };
@@ -214,6 +219,10 @@ fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name]) -> Resu
         }
         let base = st.reader.base_type(c.ty)?;
         let info = io.type_ref(base.oid)?;
+        // Values of a polymorphic column (anyarray) can't be compared with each other.
+        if info.kind == 'p' {
+            continue;
+        }
         let stats =
             quarry_optimizer::analyze::column_stats(&sample.columns[i], &info, sample.table_rows, target);
         w.set_column_stats(oid, c.number, c.ty, c.collation, &stats)?;
