@@ -244,7 +244,6 @@ fn tables_are_read_by_every_way() {
         enable_indexscan: false,
         enable_indexonlyscan: false,
         enable_hashjoin: false,
-        enable_mergejoin: false,
         ..PlannerSettings::default()
     };
     check("tables.out", 4 << 20, bitmaps);

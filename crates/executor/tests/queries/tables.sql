@@ -27,7 +27,7 @@ select count(*) from part where item not in (select id from item)
 select i.k, count(*), sum(p.pid) from item i, part p where p.item = i.id group by i.k order by 1 nulls first limit 6
 select i.id, (select count(*) from part p where p.item = i.id) c from item i where i.id < 30 order by c desc, 1 limit 5
 select i.id, p.note from item i, lateral (select note from part where item = i.id order by pid limit 1) p where i.k = 9 order by 1 limit 4
-select a.id, b.id from item a join item b on a.name = b.name and a.id < b.id order by 1, 2 limit 5
+select a.id, b.id from item a join item b on a.name = b.name and a.id <= b.id and a.id < 100 order by 1, 2 limit 5
 select count(*) from item a join item b on a.k = b.k join part p on p.item = b.id where a.id < 60
 select k, name, row_number() over (partition by k order by name) from item where k < 2 order by k, name limit 5
 select ctid, id from item where ctid = '(0,1)'
