@@ -107,6 +107,22 @@ impl Region {
             }
         }
     }
+    /// As `required`, for a condition that is tested below the outer join whose right side is `side`.
+    fn required_inside(&self, refs: RelSet, side: RelSet) -> RelSet {
+        let mut out = refs;
+        loop {
+            let before = out;
+            for s in &self.specials {
+                let inner = s.kind == JoinKind::Left && s.right & side == s.right && s.right != side;
+                if inner && s.right & out != 0 {
+                    out |= s.right | s.min_left;
+                }
+            }
+            if out == before {
+                return out;
+            }
+        }
+    }
     fn add(&mut self, expr: Expr, within: RelSet, top: bool) {
         for e in expr.into_conjuncts() {
             let refs = self.refs(&e);
@@ -303,7 +319,7 @@ impl Region {
                         && let Some(e) = equality(Expr::column(inner, *ty), v)
                     {
                         let refs = 1 << ri;
-                        let required = self.required(refs, s.right);
+                        let required = self.required_inside(refs, s.right);
                         derived.push(Clause { expr: e, refs, required });
                         break;
                     }
