@@ -23,7 +23,9 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::CreateSchema(_) => "CREATE SCHEMA",
         Statement::CreateSequence(_) => "CREATE SEQUENCE",
         Statement::AlterSequence(_) => "ALTER SEQUENCE",
-        Statement::CreateEnum(_) | Statement::CreateCompositeType(_) | Statement::CreateRange(_) => "CREATE TYPE",
+        Statement::CreateEnum(_) | Statement::CreateCompositeType(_) | Statement::CreateRange(_) => {
+            "CREATE TYPE"
+        }
         Statement::AlterEnum(_) => "ALTER TYPE",
         Statement::CreateDomain(_) => "CREATE DOMAIN",
         Statement::AlterDomain(_) => "ALTER DOMAIN",
@@ -40,7 +42,9 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::AlterTable(a) => alter_tag(a.kind),
         Statement::Drop(d) => drop_tag(d.kind),
         Statement::Rename(r) => match r.kind {
-            ObjectKind::Column | ObjectKind::TableConstraint | ObjectKind::Attribute => alter_tag(r.relation_kind),
+            ObjectKind::Column | ObjectKind::TableConstraint | ObjectKind::Attribute => {
+                alter_tag(r.relation_kind)
+            }
             ObjectKind::DomainConstraint => "ALTER DOMAIN",
             kind => alter_tag(kind),
         },
@@ -56,8 +60,20 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::CreateRole(_) => "CREATE ROLE",
         Statement::AlterRole(_) | Statement::AlterRoleSet(_) => "ALTER ROLE",
         Statement::DropRole(_) => "DROP ROLE",
-        Statement::Grant(g) => if g.grant { "GRANT" } else { "REVOKE" },
-        Statement::GrantRole(g) => if g.grant { "GRANT ROLE" } else { "REVOKE ROLE" },
+        Statement::Grant(g) => {
+            if g.grant {
+                "GRANT"
+            } else {
+                "REVOKE"
+            }
+        }
+        Statement::GrantRole(g) => {
+            if g.grant {
+                "GRANT ROLE"
+            } else {
+                "REVOKE ROLE"
+            }
+        }
         Statement::AlterDefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
         Statement::ReassignOwned(_) => "REASSIGN OWNED",
         Statement::DropOwned(_) => "DROP OWNED",
@@ -87,10 +103,28 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::Lock(_) => "LOCK TABLE",
         Statement::Prepare(_) => "PREPARE",
         Statement::Execute(_) => "EXECUTE",
-        Statement::Deallocate(d) => if d.name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" },
+        Statement::Deallocate(d) => {
+            if d.name.is_none() {
+                "DEALLOCATE ALL"
+            } else {
+                "DEALLOCATE"
+            }
+        }
         Statement::DeclareCursor(_) => "DECLARE CURSOR",
-        Statement::Fetch(f) => if f.is_move { "MOVE" } else { "FETCH" },
-        Statement::ClosePortal(c) => if c.name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" },
+        Statement::Fetch(f) => {
+            if f.is_move {
+                "MOVE"
+            } else {
+                "FETCH"
+            }
+        }
+        Statement::ClosePortal(c) => {
+            if c.name.is_none() {
+                "CLOSE CURSOR ALL"
+            } else {
+                "CLOSE CURSOR"
+            }
+        }
         Statement::Listen(_) => "LISTEN",
         Statement::Notify(_) => "NOTIFY",
         Statement::Unlisten(_) => "UNLISTEN",
@@ -102,7 +136,13 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         },
         Statement::Load(_) => "LOAD",
         Statement::Explain(_) => "EXPLAIN",
-        Statement::Vacuum(v) => if v.vacuum { "VACUUM" } else { "ANALYZE" },
+        Statement::Vacuum(v) => {
+            if v.vacuum {
+                "VACUUM"
+            } else {
+                "ANALYZE"
+            }
+        }
         Statement::Cluster(_) => "CLUSTER",
         Statement::Reindex(_) => "REINDEX",
         Statement::Checkpoint => "CHECKPOINT",

@@ -1,17 +1,17 @@
 //! ALTER COLUMN: defaults, identity, type changes, and the rewriting of tables.
 
 use super::alter_table::column_of;
-use super::create_table::default_expr;
 use super::constraints::{self, Pending};
+use super::create_table::default_expr;
 use super::index::{self, IndexSpec};
 use super::{Ddl, sequence};
 use quarry_catalog::{
-    ConstraintDef, ConstraintKind, DropBehavior, Identity, IndexDef, NewConstraint, ObjectAddress, RelKind, Relation,
-    StoredExpr,
+    ConstraintDef, ConstraintKind, DropBehavior, Identity, IndexDef, NewConstraint, ObjectAddress, RelKind,
+    Relation,
 };
 use quarry_common::{Oid, Result, bail, err};
-use quarry_executor::write::{TableWriter, compile, for_each_row};
 use quarry_executor::Cx;
+use quarry_executor::write::{TableWriter, compile, for_each_row};
 use quarry_plan::{Expr, QueryMeta, ScanColumn};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
@@ -22,11 +22,19 @@ pub fn set_default(d: &Ddl, r: &Relation, i: usize, default: Option<&ast::Expr>)
     let c = &r.columns[i];
     if c.identity.is_some() {
         let e = err!(SYNTAX_ERROR, "column \"{}\" of relation \"{}\" is an identity column", c.name, r.name);
-        return Err(if default.is_none() { e.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.") } else { e });
+        return Err(if default.is_none() {
+            e.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")
+        } else {
+            e
+        });
     }
     if c.generated {
         let e = err!(SYNTAX_ERROR, "column \"{}\" of relation \"{}\" is a generated column", c.name, r.name);
-        return Err(if default.is_none() { e.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.") } else { e });
+        return Err(if default.is_none() {
+            e.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.")
+        } else {
+            e
+        });
     }
     let stored = match default {
         Some(e) => default_expr(d, e, c.ty, &c.name)?,
@@ -35,7 +43,13 @@ pub fn set_default(d: &Ddl, r: &Relation, i: usize, default: Option<&ast::Expr>)
     d.w.set_default(r.oid, c.number, stored.as_ref(), false)
 }
 
-pub fn add_identity(d: &Ddl, r: &Relation, name: &str, always: bool, options: &[ast::SequenceOption]) -> Result<()> {
+pub fn add_identity(
+    d: &Ddl,
+    r: &Relation,
+    name: &str,
+    always: bool,
+    options: &[ast::SequenceOption],
+) -> Result<()> {
     let c = &r.columns[column_of(r, name)?];
     if !c.not_null {
         bail!(
@@ -111,7 +125,12 @@ pub fn drop_identity(d: &Ddl, r: &Relation, name: &str, if_exists: bool) -> Resu
 }
 
 /// Stores every row of `old` anew, each live column of the table by its expression over the old row.
-fn rewrite(d: &Ddl, old: &Arc<Relation>, exprs: &[Expr], row: &[(quarry_plan::ColumnId, ScanColumn)]) -> Result<()> {
+fn rewrite(
+    d: &Ddl,
+    old: &Arc<Relation>,
+    exprs: &[Expr],
+    row: &[(quarry_plan::ColumnId, ScanColumn)],
+) -> Result<()> {
     d.w.new_storage(old.oid)?;
     for i in &d.relation(old.oid)?.indexes {
         d.w.new_storage(i.oid)?;
@@ -157,10 +176,7 @@ pub fn rewrite_added(d: &Ddl, old: &Arc<Relation>, table: Oid, number: i16) -> R
     let now = d.relation(table)?;
     let mut meta = QueryMeta::default();
     let row = bind::table_columns(old, &mut meta);
-    let mut exprs: Vec<Expr> = row
-        .iter()
-        .map(|(id, _)| Expr::column(*id, meta.get(*id).ty))
-        .collect();
+    let mut exprs: Vec<Expr> = row.iter().map(|(id, _)| Expr::column(*id, meta.get(*id).ty)).collect();
     let c = &now.columns[number as usize - 1];
     exprs.push(match (&c.default_sql, c.generated) {
         // Generated columns are computed by the writer.
@@ -211,8 +227,11 @@ pub fn set_type(
         None => Oid::INVALID,
     };
     if c.generated && using.is_some() {
-        return Err(err!(INVALID_COLUMN_DEFINITION, "cannot specify USING when altering type of generated column")
-            .detail(format!("Column \"{name}\" is a generated column.")));
+        return Err(err!(
+            INVALID_COLUMN_DEFINITION,
+            "cannot specify USING when altering type of generated column"
+        )
+        .detail(format!("Column \"{name}\" is a generated column.")));
     }
     for other in r.columns.iter().filter(|o| o.generated && !o.dropped && o.name != c.name) {
         let Some(sql) = &other.default_sql else { continue };
@@ -220,8 +239,11 @@ pub fn set_type(
         let mut refs = vec![];
         super::stored::references(&bound.expr, &bound.meta, &mut refs);
         if refs.contains(&ObjectAddress::column(r.oid, c.number)) {
-            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot alter type of a column used by a generated column")
-                .detail(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
+            return Err(err!(
+                FEATURE_NOT_SUPPORTED,
+                "cannot alter type of a column used by a generated column"
+            )
+            .detail(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
         }
     }
     if let Some(view) = dependent_view(d, r, c.number)? {
@@ -262,7 +284,10 @@ pub fn set_type(
         Some(sql) if !c.generated => {
             let bound = d.bind_text(sql, r, Some(ty)).map_err(|_| {
                 let wanted = d.w.format_type(ty.oid, ty.typmod).unwrap_or_default();
-                err!(DATATYPE_MISMATCH, "default for column \"{name}\" cannot be cast automatically to type {wanted}")
+                err!(
+                    DATATYPE_MISMATCH,
+                    "default for column \"{name}\" cannot be cast automatically to type {wanted}"
+                )
             })?;
             Some(d.stored(&bound))
         }
@@ -278,10 +303,10 @@ pub fn set_type(
     }
     for k in &all {
         match &k.kind {
-            ConstraintKind::ForeignKey { columns, ref_table, ref_columns, .. } => {
-                if k.table == r.oid && columns.contains(&i) || *ref_table == r.oid && ref_columns.contains(&i) {
-                    foreign.push(k.clone());
-                }
+            ConstraintKind::ForeignKey { columns, ref_table, ref_columns, .. }
+                if k.table == r.oid && columns.contains(&i) || *ref_table == r.oid && ref_columns.contains(&i) =>
+            {
+                foreign.push(k.clone());
             }
             ConstraintKind::Check { expr_sql } if k.columns.contains(&i) => {
                 checks.push((k.clone(), quarry_sql::parse::parse_expr(expr_sql)?));
@@ -318,7 +343,11 @@ pub fn set_type(
     let exprs: Vec<Expr> = row
         .iter()
         .map(|(id, column)| {
-            if *column == ScanColumn::Attribute(i) { value.clone() } else { Expr::column(*id, meta.get(*id).ty) }
+            if *column == ScanColumn::Attribute(i) {
+                value.clone()
+            } else {
+                Expr::column(*id, meta.get(*id).ty)
+            }
         })
         .collect();
     rewrite(d, r, &exprs, &row)?;
@@ -348,31 +377,38 @@ pub fn dependent_view(d: &Ddl, r: &Relation, number: i16) -> Result<Option<Strin
 
 fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&ConstraintDef>) -> Result<()> {
     let r = d.relation(table)?;
-    let mut keys = vec![];
+    let (mut keys, mut key_pretty, mut refs) = (vec![], vec![], vec![]);
     for k in &x.keys {
         let mut key = k.clone();
+        let mut pretty = None;
         if let Some(c) = k.column {
             let plain = index::column_key(d, &r, c)?;
             if plain.ty != k.ty {
                 (key.ty, key.opclass, key.collation) = (plain.ty, plain.opclass, plain.collation);
             }
         } else if let Some(sql) = &k.expr_sql {
-            key.ty = d.bind_text(sql, &r, None)?.expr.ty();
+            let bound = d.bind_text(sql, &r, None)?;
+            key.ty = bound.expr.ty();
+            let stored = d.stored(&bound);
+            refs.extend(stored.refs);
+            key.expr_sql = Some(stored.sql);
+            pretty = stored.pretty;
         }
         keys.push(key);
+        key_pretty.push(pretty);
     }
     let spec = IndexSpec {
         name: x.name.clone(),
         keys,
-        key_pretty: vec![],
+        key_pretty,
         key_names: vec![],
         include: x.include.clone(),
         unique: x.unique,
         nulls_not_distinct: x.nulls_not_distinct,
         primary: x.primary,
         deferrable: x.deferrable,
-        predicate: x.predicate_sql.as_ref().map(StoredExpr::new),
-        refs: vec![],
+        predicate: index::predicate_again(d, &r, x)?,
+        refs,
         options: vec![],
         for_constraint: constraint.is_some(),
     };
@@ -393,7 +429,16 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
 
 /// Makes a foreign key again as it was.
 fn remake_foreign_key(d: &Ddl, k: &ConstraintDef) -> Result<()> {
-    let ConstraintKind::ForeignKey { columns, ref_table, ref_columns, on_update, on_delete, match_full, set_columns, .. } = &k.kind
+    let ConstraintKind::ForeignKey {
+        columns,
+        ref_table,
+        ref_columns,
+        on_update,
+        on_delete,
+        match_full,
+        set_columns,
+        ..
+    } = &k.kind
     else {
         return Ok(());
     };

@@ -49,7 +49,9 @@ fn pass(a: &A) -> u8 {
         A::AlterColumnType { .. } => 1,
         A::AddColumn { .. } => 2,
         A::ColumnDefault { .. } | A::DropNotNull(_) | A::SetNotNull(_) => 3,
-        A::AddIdentity { .. } | A::SetIdentity { .. } | A::DropIdentity { .. } | A::DropExpression { .. } => 3,
+        A::AddIdentity { .. } | A::SetIdentity { .. } | A::DropIdentity { .. } | A::DropExpression { .. } => {
+            3
+        }
         A::AddConstraint(c) => match c.kind {
             ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_) => 4,
             ast::ConstraintKind::ForeignKey(_) => 6,
@@ -63,16 +65,18 @@ fn needs_table(r: &Relation, what: &str) -> Result<()> {
     if r.kind == RelKind::Table {
         return Ok(());
     }
-    Err(err!(WRONG_OBJECT_TYPE, "ALTER action {what} cannot be performed on relation \"{}\"", r.name).detail(format!(
-        "This operation is not supported for {}.",
-        match r.kind {
-            RelKind::View => "views",
-            RelKind::Index => "indexes",
-            RelKind::Sequence => "sequences",
-            RelKind::CompositeType => "composite types",
-            _ => "this kind of relation",
-        }
-    )))
+    Err(err!(WRONG_OBJECT_TYPE, "ALTER action {what} cannot be performed on relation \"{}\"", r.name).detail(
+        format!(
+            "This operation is not supported for {}.",
+            match r.kind {
+                RelKind::View => "views",
+                RelKind::Index => "indexes",
+                RelKind::Sequence => "sequences",
+                RelKind::CompositeType => "composite types",
+                _ => "this kind of relation",
+            }
+        ),
+    ))
 }
 
 /// The column's index; 42703 without.
@@ -110,7 +114,9 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             }
             Ok(())
         }
-        A::ColumnDefault { column, default } => alter_column::set_default(d, r, column_of(r, &column.value)?, default.as_ref()),
+        A::ColumnDefault { column, default } => {
+            alter_column::set_default(d, r, column_of(r, &column.value)?, default.as_ref())
+        }
         A::SetNotNull(c) => {
             needs_table(r, "ALTER COLUMN ... SET NOT NULL")?;
             let i = column_of(r, &c.value)?;
@@ -124,7 +130,12 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             needs_table(r, "ALTER COLUMN ... DROP NOT NULL")?;
             let i = column_of(r, &c.value)?;
             if r.columns[i].identity.is_some() {
-                bail!(SYNTAX_ERROR, "column \"{}\" of relation \"{}\" is an identity column", c.value, r.name);
+                bail!(
+                    SYNTAX_ERROR,
+                    "column \"{}\" of relation \"{}\" is an identity column",
+                    c.value,
+                    r.name
+                );
             }
             if r.primary_key().is_some_and(|p| p.keys.iter().any(|k| k.column == Some(i))) {
                 bail!(INVALID_TABLE_DEFINITION, "column \"{}\" is in a primary key", c.value);
@@ -167,7 +178,9 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             };
             d.w.set_column_options(r.oid, r.columns[i].number, None, Some(letter))
         }
-        A::AddIdentity { column, always, options } => alter_column::add_identity(d, r, &column.value, *always, options),
+        A::AddIdentity { column, always, options } => {
+            alter_column::add_identity(d, r, &column.value, *always, options)
+        }
         A::SetIdentity { column, options } => alter_column::set_identity(d, r, &column.value, options),
         A::DropIdentity { column, if_exists } => alter_column::drop_identity(d, r, &column.value, *if_exists),
         A::AlterColumnType { column, type_name, collation, using, .. } => {
@@ -187,7 +200,11 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         A::AlterConstraint { name, deferrable, initially_deferred } => {
             let c = constraint(d, r, name)?;
             if !matches!(c.kind, ConstraintKind::ForeignKey { .. }) {
-                bail!(WRONG_OBJECT_TYPE, "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", r.name);
+                bail!(
+                    WRONG_OBJECT_TYPE,
+                    "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint",
+                    r.name
+                );
             }
             d.w.set_constraint_deferrable(c.oid, *deferrable, *initially_deferred)
         }

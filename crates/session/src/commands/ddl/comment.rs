@@ -26,7 +26,9 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             ObjectAddress::relation(r.oid)
         }
         (K::Column, ObjectRef::Name(n)) => {
-            let Some((column, parts)) = n.parts.split_last() else { bail!(SYNTAX_ERROR, "column name must be qualified") };
+            let Some((column, parts)) = n.parts.split_last() else {
+                bail!(SYNTAX_ERROR, "column name must be qualified")
+            };
             if parts.is_empty() {
                 bail!(SYNTAX_ERROR, "column name must be qualified");
             }
@@ -34,7 +36,9 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             d.w.check_relation_owner(&r)?;
             match r.column_named(column) {
                 Some((_, c)) => ObjectAddress::column(r.oid, c.number),
-                None => bail!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", r.name),
+                None => {
+                    bail!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", r.name)
+                }
             }
         }
         (K::Schema, ObjectRef::Name(n)) => match d.w.schema_named(n.name())? {
@@ -65,7 +69,12 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             match d.w.constraint_named(r.oid, &name.value)? {
                 Some(c) => ObjectAddress::constraint(c.oid),
                 None => {
-                    bail!(UNDEFINED_OBJECT, "constraint \"{}\" for table \"{}\" does not exist", name.value, r.name)
+                    bail!(
+                        UNDEFINED_OBJECT,
+                        "constraint \"{}\" for table \"{}\" does not exist",
+                        name.value,
+                        r.name
+                    )
                 }
             }
         }

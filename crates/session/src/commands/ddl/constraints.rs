@@ -3,8 +3,8 @@
 use super::index::{self, IndexSpec};
 use super::{Ddl, parts_of};
 use quarry_catalog::{
-    ConstraintDef, ConstraintKind, IndexDef, LockMode, NewConstraint, Persistence, Privilege, ReferentialAction,
-    RelKind, Relation,
+    ConstraintDef, ConstraintKind, IndexDef, LockMode, NewConstraint, Persistence, Privilege,
+    ReferentialAction, RelKind, Relation,
 };
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::{CastContext, registry};
@@ -119,11 +119,19 @@ pub fn add_check(
     d.w.create_constraint(&new)
 }
 
-fn add_key(d: &Ddl, table: Oid, p: &Pending, k: &ast::KeyConstraint, primary: bool, fresh: bool) -> Result<()> {
+fn add_key(
+    d: &Ddl,
+    table: Oid,
+    p: &Pending,
+    k: &ast::KeyConstraint,
+    primary: bool,
+    fresh: bool,
+) -> Result<()> {
     let r = d.relation(table)?;
     let c = &p.constraint;
     if primary && r.primary_key().is_some() {
-        let e = err!(INVALID_TABLE_DEFINITION, "multiple primary keys for table \"{}\" are not allowed", r.name);
+        let e =
+            err!(INVALID_TABLE_DEFINITION, "multiple primary keys for table \"{}\" are not allowed", r.name);
         return Err(at(e, c.pos));
     }
     if let Some(name) = &k.using_index {
@@ -136,18 +144,27 @@ fn add_key(d: &Ddl, table: Oid, p: &Pending, k: &ast::KeyConstraint, primary: bo
     };
     for (name, pos) in written {
         let Some((i, _)) = r.column_named(name) else {
-            return Err(at(err!(UNDEFINED_COLUMN, "column \"{name}\" named in key does not exist"), pos.min(c.pos)));
+            return Err(at(
+                err!(UNDEFINED_COLUMN, "column \"{name}\" named in key does not exist"),
+                pos.min(c.pos),
+            ));
         };
         if columns.contains(&i) {
             let what = if primary { "primary key" } else { "unique" };
-            return Err(at(err!(DUPLICATE_COLUMN, "column \"{name}\" appears twice in {what} constraint"), c.pos));
+            return Err(at(
+                err!(DUPLICATE_COLUMN, "column \"{name}\" appears twice in {what} constraint"),
+                c.pos,
+            ));
         }
         columns.push(i);
     }
     let mut include = vec![];
     for n in &k.include {
         let Some((i, _)) = r.column_named(&n.value) else {
-            return Err(at(err!(UNDEFINED_COLUMN, "column \"{}\" named in key does not exist", n.value), n.pos));
+            return Err(at(
+                err!(UNDEFINED_COLUMN, "column \"{}\" named in key does not exist", n.value),
+                n.pos,
+            ));
         };
         include.push(i);
     }
@@ -193,8 +210,11 @@ fn add_key(d: &Ddl, table: Oid, p: &Pending, k: &ast::KeyConstraint, primary: bo
         for_constraint: true,
     };
     let made = index::make(d, table, spec, fresh)?;
-    let kind =
-        if primary { ConstraintKind::PrimaryKey { index: made.oid } } else { ConstraintKind::Unique { index: made.oid } };
+    let kind = if primary {
+        ConstraintKind::PrimaryKey { index: made.oid }
+    } else {
+        ConstraintKind::Unique { index: made.oid }
+    };
     let mut new = NewConstraint::new(name, table, kind, columns);
     new.deferrable = c.deferrable;
     new.initially_deferred = c.initially_deferred;
@@ -209,7 +229,10 @@ fn add_key_using(d: &Ddl, r: &Arc<Relation>, c: &ast::Constraint, index: &str, p
     };
     if i.constraint.is_some() {
         return Err(at(
-            err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "index \"{index}\" is already associated with a constraint"),
+            err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "index \"{index}\" is already associated with a constraint"
+            ),
             c.pos,
         ));
     }
@@ -256,7 +279,11 @@ fn add_key_using(d: &Ddl, r: &Arc<Relation>, c: &ast::Constraint, index: &str, p
         d.w.rename_relation(i.oid, &name)?;
     }
     d.w.set_index_primary(i.oid, primary, c.deferrable)?;
-    let kind = if primary { ConstraintKind::PrimaryKey { index: i.oid } } else { ConstraintKind::Unique { index: i.oid } };
+    let kind = if primary {
+        ConstraintKind::PrimaryKey { index: i.oid }
+    } else {
+        ConstraintKind::Unique { index: i.oid }
+    };
     let mut new = NewConstraint::new(name, r.oid, kind, columns);
     new.deferrable = c.deferrable;
     new.initially_deferred = c.initially_deferred;
@@ -292,19 +319,31 @@ fn add_foreign_key(d: &Ddl, table: Oid, p: &Pending, f: &ast::ForeignKey, fresh:
     match (r.persistence, target.persistence) {
         (Persistence::Permanent, Persistence::Permanent) => {}
         (Persistence::Permanent, _) => {
-            bail!(INVALID_TABLE_DEFINITION, "constraints on permanent tables may reference only permanent tables")
+            bail!(
+                INVALID_TABLE_DEFINITION,
+                "constraints on permanent tables may reference only permanent tables"
+            )
         }
         (Persistence::Unlogged, Persistence::Temporary) => {
-            bail!(INVALID_TABLE_DEFINITION, "constraints on unlogged tables may reference only permanent or unlogged tables")
+            bail!(
+                INVALID_TABLE_DEFINITION,
+                "constraints on unlogged tables may reference only permanent or unlogged tables"
+            )
         }
         (Persistence::Temporary, p) if p != Persistence::Temporary => {
-            bail!(INVALID_TABLE_DEFINITION, "constraints on temporary tables may reference only temporary tables")
+            bail!(
+                INVALID_TABLE_DEFINITION,
+                "constraints on temporary tables may reference only temporary tables"
+            )
         }
         _ => {}
     }
     let find = |r: &Relation, name: &str| match r.column_named(name) {
         Some((i, _)) => Ok(i),
-        None => Err(err!(UNDEFINED_COLUMN, "column \"{name}\" referenced in foreign key constraint does not exist")),
+        None => Err(err!(
+            UNDEFINED_COLUMN,
+            "column \"{name}\" referenced in foreign key constraint does not exist"
+        )),
     };
     let mut columns = vec![];
     match &p.column {
@@ -369,21 +408,28 @@ fn add_foreign_key(d: &Ddl, table: Oid, p: &Pending, f: &ast::ForeignKey, fresh:
     for (own, other) in columns.iter().zip(&ref_columns) {
         let (from, to) = (&r.columns[*own], &target.columns[*other]);
         if !comparable(d, d.w.base_type(to.ty)?, d.w.base_type(from.ty)?)? {
-            return Err(err!(DATATYPE_MISMATCH, "foreign key constraint \"{name}\" cannot be implemented").detail(format!(
-                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-                from.name,
-                to.name,
-                d.w.type_name(from.ty.oid)?,
-                d.w.type_name(to.ty.oid)?
-            )));
+            return Err(err!(DATATYPE_MISMATCH, "foreign key constraint \"{name}\" cannot be implemented")
+                .detail(format!(
+                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                    from.name,
+                    to.name,
+                    d.w.type_name(from.ty.oid)?,
+                    d.w.type_name(to.ty.oid)?
+                )));
         }
         if from.generated {
             let bad = |a: FkAction| matches!(a, FkAction::SetNull | FkAction::SetDefault);
             if bad(f.on_update) {
-                bail!(SYNTAX_ERROR, "invalid ON UPDATE action for foreign key constraint containing generated column");
+                bail!(
+                    SYNTAX_ERROR,
+                    "invalid ON UPDATE action for foreign key constraint containing generated column"
+                );
             }
             if bad(f.on_delete) {
-                bail!(SYNTAX_ERROR, "invalid ON DELETE action for foreign key constraint containing generated column");
+                bail!(
+                    SYNTAX_ERROR,
+                    "invalid ON DELETE action for foreign key constraint containing generated column"
+                );
             }
         }
     }

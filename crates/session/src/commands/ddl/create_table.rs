@@ -4,7 +4,9 @@ use super::constraints::{self, Pending};
 use super::stored::is_at_least;
 use super::{Ddl, options_of, persistence_of, sequence};
 use crate::session::Session;
-use quarry_catalog::{Identity, LockMode, NewColumn, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr};
+use quarry_catalog::{
+    Identity, LockMode, NewColumn, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr,
+};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::Volatility;
 use quarry_plan::{Expr, walk};
@@ -21,7 +23,6 @@ pub struct ColumnSpec {
     pub generated: Option<ast::Expr>,
     pub identity: Option<(bool, Vec<ast::SequenceOption>)>,
     pub serial: bool,
-    pub pos: ast::Pos,
 }
 
 fn at(e: Error, pos: ast::Pos) -> Error {
@@ -32,7 +33,12 @@ fn at(e: Error, pos: ast::Pos) -> Error {
 }
 
 /// Reads a column's definition; its table-wide constraints go to `pending`.
-pub fn column_spec(d: &Ddl, table: &str, c: &ast::ColumnDef, pending: &mut Vec<Pending>) -> Result<ColumnSpec> {
+pub fn column_spec(
+    d: &Ddl,
+    table: &str,
+    c: &ast::ColumnDef,
+    pending: &mut Vec<Pending>,
+) -> Result<ColumnSpec> {
     let Some(type_name) = &c.type_name else { return Err(Error::unsupported("typed tables")) };
     if !c.fdw_options.is_empty() {
         return Err(Error::unsupported("column options"));
@@ -44,7 +50,11 @@ pub fn column_spec(d: &Ddl, table: &str, c: &ast::ColumnDef, pending: &mut Vec<P
             "bigserial" | "serial8" => Some(SqlType::INT8),
             _ => None,
         },
-        [n] if matches!(n.as_str(), "serial" | "serial4" | "bigserial" | "serial8" | "smallserial" | "serial2") => {
+        [n] if matches!(
+            n.as_str(),
+            "serial" | "serial4" | "bigserial" | "serial8" | "smallserial" | "serial2"
+        ) =>
+        {
             return Err(at(err!(FEATURE_NOT_SUPPORTED, "array of serial is not implemented"), type_name.pos));
         }
         _ => None,
@@ -60,7 +70,8 @@ pub fn column_spec(d: &Ddl, table: &str, c: &ast::ColumnDef, pending: &mut Vec<P
     if let Some(collation) = &c.collation {
         column.collation = d.w.resolve_collation(&collation.parts, ast::error_position(collation.pos))?;
         if !d.w.type_ref(ty.oid)?.collation.is_valid() {
-            let e = err!(DATATYPE_MISMATCH, "collations are not supported by type {}", d.w.type_name(ty.oid)?);
+            let e =
+                err!(DATATYPE_MISMATCH, "collations are not supported by type {}", d.w.type_name(ty.oid)?);
             return Err(at(e, collation.pos));
         }
     }
@@ -71,7 +82,6 @@ pub fn column_spec(d: &Ddl, table: &str, c: &ast::ColumnDef, pending: &mut Vec<P
         generated: None,
         identity: None,
         serial: serial.is_some(),
-        pos: c.pos,
     };
     let mut null: Option<bool> = serial.map(|_| false);
     for k in &c.constraints {
@@ -162,10 +172,10 @@ pub fn finish_column(d: &Ddl, table: Oid, number: i16, spec: &ColumnSpec) -> Res
     if let Some(text) = &spec.default_text {
         d.w.set_default(table, number, Some(text), spec.column.generated)?;
     }
-    if let Some(e) = &spec.default {
-        if let Some(stored) = default_expr(d, e, spec.column.ty, name)? {
-            d.w.set_default(table, number, Some(&stored), false)?;
-        }
+    if let Some(e) = &spec.default
+        && let Some(stored) = default_expr(d, e, spec.column.ty, name)?
+    {
+        d.w.set_default(table, number, Some(&stored), false)?;
     }
     if let Some(e) = &spec.generated {
         let stored = generation_expr(d, &r, number, e)?;
@@ -202,7 +212,10 @@ pub fn default_expr(d: &Ddl, e: &ast::Expr, ty: SqlType, column: &str) -> Result
         refers = true;
     }
     if refers {
-        return Err(at(err!(FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression"), e.pos));
+        return Err(at(
+            err!(FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression"),
+            e.pos,
+        ));
     }
     let bound = d.bind_expr(e, None, Some((ty, column)), StoredPlace::Default)?;
     if matches!(&bound.expr, Expr::Const { value, .. } if value.is_null()) {
@@ -261,7 +274,8 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
     }
     let mut d = Ddl::new(s)?;
     let schema = d.creation_schema(c.relation.schema.as_deref(), temporary, c.relation.pos)?;
-    let persistence = if Some(schema) == d.st.session.temp_schema() { Persistence::Temporary } else { persistence };
+    let persistence =
+        if Some(schema) == d.st.session.temp_schema() { Persistence::Temporary } else { persistence };
     let name = &c.relation.name;
     if d.w.relation_in(schema, name)?.is_some() {
         if c.if_not_exists {
@@ -285,7 +299,10 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
     for p in &pending {
         if let C::PrimaryKey(k) = &p.constraint.kind {
             if has_primary {
-                let e = err!(INVALID_TABLE_DEFINITION, "multiple primary keys for table \"{name}\" are not allowed");
+                let e = err!(
+                    INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"{name}\" are not allowed"
+                );
                 return Err(at(e, p.constraint.pos));
             }
             has_primary = true;
@@ -329,8 +346,17 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
 type Like<'a> = (&'a ast::TableLike, std::sync::Arc<Relation>);
 
 /// The columns of LIKE's table.
-fn like<'a>(d: &Ddl, l: &'a ast::TableLike, specs: &mut Vec<ColumnSpec>, likes: &mut Vec<Like<'a>>) -> Result<()> {
-    let source = d.w.lock_relation(&super::parts_of(&l.relation), ast::error_position(l.relation.pos), LockMode::AccessShare)?;
+fn like<'a>(
+    d: &Ddl,
+    l: &'a ast::TableLike,
+    specs: &mut Vec<ColumnSpec>,
+    likes: &mut Vec<Like<'a>>,
+) -> Result<()> {
+    let source = d.w.lock_relation(
+        &super::parts_of(&l.relation),
+        ast::error_position(l.relation.pos),
+        LockMode::AccessShare,
+    )?;
     if matches!(source.kind, RelKind::Index | RelKind::Sequence | RelKind::Toast) {
         bail!(WRONG_OBJECT_TYPE, "relation \"{}\" is invalid in LIKE clause", source.name);
     }
@@ -346,7 +372,6 @@ fn like<'a>(d: &Ddl, l: &'a ast::TableLike, specs: &mut Vec<ColumnSpec>, likes: 
             generated: None,
             identity: None,
             serial: false,
-            pos: ast::NO_POS,
         };
         if let Some(i) = c.identity
             && l.identity

@@ -25,7 +25,9 @@ pub fn run(s: &mut Session, c: &ast::CreateTableAs, portal: &Portal) -> Result<C
 /// SELECT ... INTO.
 pub fn select_into(s: &mut Session, q: &ast::Query, portal: &Portal) -> Result<CommandOutcome> {
     let mut query = q.clone();
-    let Some(into) = take_into(&mut query) else { return Err(Error::internal("SELECT without INTO is no command")) };
+    let Some(into) = take_into(&mut query) else {
+        return Err(Error::internal("SELECT without INTO is no command"));
+    };
     make(s, &into, &Statement::Select(Box::new(query)), false, portal, "SELECT INTO")
 }
 

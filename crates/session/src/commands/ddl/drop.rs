@@ -14,7 +14,9 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
     let mut objects = vec![];
     for o in &c.objects {
         let found = match (c.kind, o) {
-            (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => relation(&d, c.kind, n, c.if_exists)?,
+            (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
+                relation(&d, c.kind, n, c.if_exists)?
+            }
             (K::Schema, ObjectRef::Name(n)) => schema(&d, n.name(), c.if_exists)?,
             (K::Type | K::Domain, ObjectRef::Type(t)) => ty(&d, c.kind, t, c.if_exists)?,
             (kind, ObjectRef::Name(n)) if c.if_exists => {
@@ -26,7 +28,9 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
                 ));
                 None
             }
-            (K::Extension, ObjectRef::Name(n)) => bail!(UNDEFINED_OBJECT, "extension \"{}\" does not exist", n.display()),
+            (K::Extension, ObjectRef::Name(n)) => {
+                bail!(UNDEFINED_OBJECT, "extension \"{}\" does not exist", n.display())
+            }
             (kind, _) if c.if_exists => {
                 d.notice(err!(UNDEFINED_OBJECT, "{} does not exist, skipping", kind.sql().to_lowercase()));
                 None

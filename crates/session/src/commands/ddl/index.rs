@@ -4,7 +4,9 @@ use super::stored::is_at_least;
 use super::{Ddl, options_of, parts_of};
 use crate::session::Session;
 use quarry_catalog::builtin::{oids as system, opclass};
-use quarry_catalog::{IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Privilege, RelKind, Relation, StoredExpr};
+use quarry_catalog::{
+    IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Privilege, RelKind, Relation, StoredExpr,
+};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::Volatility;
 use quarry_plan::{Expr, QueryMeta};
@@ -89,19 +91,38 @@ pub fn column_key(d: &Ddl, r: &Relation, column: usize) -> Result<IndexKey> {
     })
 }
 
+/// An index's predicate, to be stored for another index on a table with the same column names.
+pub fn predicate_again(d: &Ddl, r: &Relation, i: &IndexDef) -> Result<Option<StoredExpr>> {
+    match &i.predicate_sql {
+        Some(sql) => Ok(Some(d.stored(&d.bind_text(sql, r, Some(quarry_types::SqlType::BOOL))?))),
+        None => Ok(None),
+    }
+}
+
 /// LIKE INCLUDING INDEXES: the same index on a table with the same column names.
 pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> {
     use quarry_catalog::{ConstraintKind, NewConstraint};
     let r = d.relation(table)?;
     let map = |c: usize| {
-        r.column_named(&source.columns[c].name).map(|(i, _)| i).ok_or_else(|| Error::internal("LIKE lost a column"))
+        r.column_named(&source.columns[c].name)
+            .map(|(i, _)| i)
+            .ok_or_else(|| Error::internal("LIKE lost a column"))
     };
-    let (mut keys, mut names, mut columns) = (vec![], vec![], vec![]);
+    let (mut keys, mut names, mut columns, mut pretty, mut refs) = (vec![], vec![], vec![], vec![], vec![]);
     for k in &i.keys {
         let column = k.column.map(map).transpose()?;
         columns.extend(column);
         names.push(column.map_or_else(|| "expr".to_string(), |c| r.columns[c].name.clone()));
-        keys.push(IndexKey { column, ..k.clone() });
+        let mut key = IndexKey { column, ..k.clone() };
+        let mut key_pretty = None;
+        if let Some(sql) = &k.expr_sql {
+            let stored = d.stored(&d.bind_text(sql, &r, None)?);
+            refs.extend(stored.refs);
+            key.expr_sql = Some(stored.sql);
+            key_pretty = stored.pretty;
+        }
+        keys.push(key);
+        pretty.push(key_pretty);
     }
     let include = i.include.iter().map(|c| map(*c)).collect::<Result<Vec<_>>>()?;
     let constraint = source.constraints.iter().find(|c| Some(c.oid) == i.constraint);
@@ -114,15 +135,15 @@ pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> 
     let spec = IndexSpec {
         name: name.clone(),
         keys,
-        key_pretty: vec![],
+        key_pretty: pretty,
         key_names: vec![],
         include,
         unique: i.unique,
         nulls_not_distinct: i.nulls_not_distinct,
         primary: i.primary,
         deferrable: i.deferrable,
-        predicate: i.predicate_sql.as_ref().map(StoredExpr::new),
-        refs: vec![],
+        predicate: predicate_again(d, &r, i)?,
+        refs,
         options: vec![],
         for_constraint: constraint.is_some(),
     };
@@ -202,7 +223,9 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
                 }
                 None => bail!(UNDEFINED_COLUMN, "column \"{n}\" does not exist"),
             },
-            ast::IndexKey::Expr(_) => bail!(FEATURE_NOT_SUPPORTED, "expressions are not supported in included columns"),
+            ast::IndexKey::Expr(_) => {
+                bail!(FEATURE_NOT_SUPPORTED, "expressions are not supported in included columns")
+            }
         }
     }
     let predicate = match &c.where_clause {
@@ -270,7 +293,10 @@ fn element(
                 (Some(n as usize - 1), None, c.ty, c.collation, c.name.clone())
             } else {
                 if is_at_least(&bound.expr, Volatility::Stable) {
-                    bail!(INVALID_OBJECT_DEFINITION, "functions in index expression must be marked IMMUTABLE");
+                    bail!(
+                        INVALID_OBJECT_DEFINITION,
+                        "functions in index expression must be marked IMMUTABLE"
+                    );
                 }
                 let stored = d.stored(&bound);
                 let name = match &bound.expr {
@@ -306,7 +332,11 @@ fn element(
                 }
                 c.oid
             }
-            None => bail!(UNDEFINED_OBJECT, "operator class \"{}\" does not exist for access method \"btree\"", n.display()),
+            None => bail!(
+                UNDEFINED_OBJECT,
+                "operator class \"{}\" does not exist for access method \"btree\"",
+                n.display()
+            ),
         },
         None => class_for(d, ty)?,
     };

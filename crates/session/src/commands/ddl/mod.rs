@@ -183,8 +183,14 @@ pub(super) fn wrong_kind(r: &Relation, wanted: &str) -> Error {
 /// Storage parameters as `reloptions` has them.
 pub(super) fn options_of(with: &[ast::DefElem]) -> Result<Vec<(String, String)>> {
     let known = |n: &str| {
-        matches!(n, "fillfactor" | "parallel_workers" | "toast_tuple_target" | "user_catalog_table" | "deduplicate_items")
-            || n == "security_barrier"
+        matches!(
+            n,
+            "fillfactor"
+                | "parallel_workers"
+                | "toast_tuple_target"
+                | "user_catalog_table"
+                | "deduplicate_items"
+        ) || n == "security_barrier"
             || n == "check_option"
             || n == "security_invoker"
             || n == "vacuum_index_cleanup"
@@ -212,10 +218,15 @@ pub(super) fn options_of(with: &[ast::DefElem]) -> Result<Vec<(String, String)>>
             match value.parse::<i32>() {
                 Ok(v) if (10..=100).contains(&v) => {}
                 Ok(v) => {
-                    return Err(err!(INVALID_PARAMETER_VALUE, "value {v} out of bounds for option \"fillfactor\"")
-                        .detail("Valid values are between \"10\" and \"100\"."));
+                    return Err(err!(
+                        INVALID_PARAMETER_VALUE,
+                        "value {v} out of bounds for option \"fillfactor\""
+                    )
+                    .detail("Valid values are between \"10\" and \"100\"."));
                 }
-                Err(_) => bail!(INVALID_PARAMETER_VALUE, "invalid value for integer option \"fillfactor\": {value}"),
+                Err(_) => {
+                    bail!(INVALID_PARAMETER_VALUE, "invalid value for integer option \"fillfactor\": {value}")
+                }
             }
         }
         if out.iter().any(|(n, _)| *n == name) {

@@ -33,7 +33,12 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             let Some(old) = &c.subname else { return Err(Error::internal("a constraint without a name")) };
             match d.w.constraint_named(r.oid, &old.value)? {
                 Some(k) => d.w.rename_constraint(k.oid, &c.new_name),
-                None => bail!(UNDEFINED_OBJECT, "constraint \"{}\" for table \"{}\" does not exist", old.value, r.name),
+                None => bail!(
+                    UNDEFINED_OBJECT,
+                    "constraint \"{}\" for table \"{}\" does not exist",
+                    old.value,
+                    r.name
+                ),
             }
         }
         (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
@@ -51,7 +56,9 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             if super::stored::is_table_like(r.kind) {
                 for i in 0..r.columns.len() {
                     if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
-                        return Err(Error::unsupported(format_args!("renaming a relation that view \"{view}\" reads")));
+                        return Err(Error::unsupported(format_args!(
+                            "renaming a relation that view \"{view}\" reads"
+                        )));
                     }
                 }
             }
@@ -179,7 +186,9 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
             }
             for i in 0..r.columns.len() {
                 if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
-                    return Err(Error::unsupported(format_args!("moving a relation that view \"{view}\" reads")));
+                    return Err(Error::unsupported(format_args!(
+                        "moving a relation that view \"{view}\" reads"
+                    )));
                 }
             }
             d.w.set_relation_schema(r.oid, schema)

@@ -24,7 +24,8 @@ pub struct Parameters {
 }
 
 fn number(text: &str) -> Result<i64> {
-    text.parse().map_err(|_| err!(NUMERIC_VALUE_OUT_OF_RANGE, "value \"{text}\" is out of range for type bigint"))
+    text.parse()
+        .map_err(|_| err!(NUMERIC_VALUE_OUT_OF_RANGE, "value \"{text}\" is out of range for type bigint"))
 }
 
 fn range_of(ty: SqlType) -> (i64, i64) {
@@ -75,7 +76,10 @@ pub fn parameters(
             let ty = d.type_of(t)?;
             if !matches!(ty.oid, oids::INT2 | oids::INT4 | oids::INT8) {
                 if identity {
-                    bail!(INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint");
+                    bail!(
+                        INVALID_PARAMETER_VALUE,
+                        "identity column type must be smallint, integer, or bigint"
+                    );
                 }
                 bail!(INVALID_PARAMETER_VALUE, "sequence type must be smallint, integer, or bigint");
             }
@@ -145,10 +149,18 @@ pub fn parameters(
     p.min = min.unwrap_or(1);
     let type_name = d.w.type_name(p.ty.oid)?;
     if p.max < low || p.max > high {
-        bail!(INVALID_PARAMETER_VALUE, "MAXVALUE ({}) is out of range for sequence data type {type_name}", p.max);
+        bail!(
+            INVALID_PARAMETER_VALUE,
+            "MAXVALUE ({}) is out of range for sequence data type {type_name}",
+            p.max
+        );
     }
     if p.min < low || p.min > high {
-        bail!(INVALID_PARAMETER_VALUE, "MINVALUE ({}) is out of range for sequence data type {type_name}", p.min);
+        bail!(
+            INVALID_PARAMETER_VALUE,
+            "MINVALUE ({}) is out of range for sequence data type {type_name}",
+            p.min
+        );
     }
     if p.min >= p.max {
         bail!(INVALID_PARAMETER_VALUE, "MINVALUE ({}) must be less than MAXVALUE ({})", p.min, p.max);
@@ -158,7 +170,12 @@ pub fn parameters(
         bail!(INVALID_PARAMETER_VALUE, "START value ({}) cannot be less than MINVALUE ({})", p.start, p.min);
     }
     if p.start > p.max {
-        bail!(INVALID_PARAMETER_VALUE, "START value ({}) cannot be greater than MAXVALUE ({})", p.start, p.max);
+        bail!(
+            INVALID_PARAMETER_VALUE,
+            "START value ({}) cannot be greater than MAXVALUE ({})",
+            p.start,
+            p.max
+        );
     }
     p.restart = restart.map(|r| r.unwrap_or(p.start));
     if let Some(r) = p.restart {
@@ -173,7 +190,14 @@ pub fn parameters(
 }
 
 /// Makes a sequence with its first state.
-pub fn make(d: &Ddl, name: &str, schema: Oid, persistence: Persistence, owner: Oid, p: &Parameters) -> Result<Arc<SequenceDef>> {
+pub fn make(
+    d: &Ddl,
+    name: &str,
+    schema: Oid,
+    persistence: Persistence,
+    owner: Oid,
+    p: &Parameters,
+) -> Result<Arc<SequenceDef>> {
     let def = d.w.create_sequence(&NewSequence {
         name: name.to_string(),
         schema,
@@ -210,7 +234,8 @@ fn set_owned_by(d: &Ddl, sequence: Oid, owned_by: Option<&ast::QualifiedName>) -
     let Some(name) = owned_by else { return Ok(()) };
     if name.parts.len() == 1 {
         if name.name() != "none" {
-            return Err(err!(SYNTAX_ERROR, "invalid OWNED BY option").hint("Specify OWNED BY table.column or OWNED BY NONE."));
+            return Err(err!(SYNTAX_ERROR, "invalid OWNED BY option")
+                .hint("Specify OWNED BY table.column or OWNED BY NONE."));
         }
         return d.w.set_sequence_owner(sequence, None, false);
     }
@@ -248,7 +273,9 @@ pub fn alter(s: &mut Session, c: &ast::AlterSequence) -> Result<()> {
 
 /// Applies options to an existing sequence.
 pub fn change(d: &Ddl, sequence: Oid, options: &[SequenceOption], identity: bool) -> Result<()> {
-    let Some(old) = d.w.sequence(sequence)? else { bail!(UNDEFINED_TABLE, "sequence with OID {sequence} does not exist") };
+    let Some(old) = d.w.sequence(sequence)? else {
+        bail!(UNDEFINED_TABLE, "sequence with OID {sequence} does not exist")
+    };
     let p = parameters(d, options, Some(&old), old.ty, identity)?;
     d.w.alter_sequence(&SequenceDef {
         ty: p.ty,

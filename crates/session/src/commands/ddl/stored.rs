@@ -67,7 +67,8 @@ impl Ddl {
     pub fn bind_text(&self, sql: &str, relation: &Relation, target: Option<SqlType>) -> Result<Bound> {
         let mut meta = QueryMeta::default();
         let row = bind::table_columns(relation, &mut meta);
-        let expr = self.with_binder(|cx| bind::bind_stored_expression(sql, relation, &row, target, &mut meta, cx))?;
+        let expr =
+            self.with_binder(|cx| bind::bind_stored_expression(sql, relation, &row, target, &mut meta, cx))?;
         Ok(Bound { expr, meta, row })
     }
 }

@@ -33,12 +33,15 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
             }
             let Some(other) = d.w.lock_relation_oid(c.table, LockMode::AccessExclusive)? else { continue };
             if t.behavior == DropBehavior::Restrict {
-                return Err(err!(FEATURE_NOT_SUPPORTED, "cannot truncate a table referenced in a foreign key constraint")
-                    .detail(format!("Table \"{}\" references \"{}\".", other.name, r.name))
-                    .hint(format!(
-                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
-                        other.name
-                    )));
+                return Err(err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "cannot truncate a table referenced in a foreign key constraint"
+                )
+                .detail(format!("Table \"{}\" references \"{}\".", other.name, r.name))
+                .hint(format!(
+                    "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                    other.name
+                )));
             }
             d.notice(err!(SUCCESSFUL_COMPLETION, "truncate cascades to table \"{}\"", other.name));
             d.w.check_relation(&other, Privilege::Truncate)?;

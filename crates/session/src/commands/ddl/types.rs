@@ -2,7 +2,9 @@
 
 use super::Ddl;
 use crate::session::Session;
-use quarry_catalog::{DropBehavior, NewColumn, NewDomain, NewRelation, ObjectAddress, RelKind, StoredExpr, TypeKind};
+use quarry_catalog::{
+    DropBehavior, NewColumn, NewDomain, NewRelation, ObjectAddress, RelKind, StoredExpr, TypeKind,
+};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_sql::ast::{self, AlterDomainAction as A, AlterEnumAction, ConstraintKind as C};
 use quarry_sql::bind::StoredPlace;
@@ -18,7 +20,9 @@ pub fn create_enum(s: &mut Session, c: &ast::CreateEnum) -> Result<()> {
 pub fn alter_enum(s: &mut Session, c: &ast::AlterEnum) -> Result<()> {
     let d = Ddl::new(s)?;
     let oid = d.w.resolve_type(&c.name.parts, None)?;
-    let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type \"{}\" does not exist", c.name.display()) };
+    let Some(def) = d.w.type_def(oid)? else {
+        bail!(UNDEFINED_OBJECT, "type \"{}\" does not exist", c.name.display())
+    };
     if !matches!(def.kind, TypeKind::Enum { .. }) {
         bail!(WRONG_OBJECT_TYPE, "{} is not an enum", d.w.type_name(oid)?);
     }
@@ -122,8 +126,12 @@ pub fn create_domain(s: &mut Session, c: &ast::CreateDomain) -> Result<()> {
 pub fn alter_domain(s: &mut Session, c: &ast::AlterDomain) -> Result<()> {
     let d = Ddl::new(s)?;
     let oid = d.w.resolve_type(&c.name.parts, None)?;
-    let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type \"{}\" does not exist", c.name.display()) };
-    let TypeKind::Domain { base, .. } = def.kind else { bail!(WRONG_OBJECT_TYPE, "{} is not a domain", d.w.type_name(oid)?) };
+    let Some(def) = d.w.type_def(oid)? else {
+        bail!(UNDEFINED_OBJECT, "type \"{}\" does not exist", c.name.display())
+    };
+    let TypeKind::Domain { base, .. } = def.kind else {
+        bail!(WRONG_OBJECT_TYPE, "{} is not a domain", d.w.type_name(oid)?)
+    };
     d.w.check_owner(def.owner, "type", &def.name)?;
     match &c.action {
         A::SetDefault(e) => {
@@ -134,7 +142,9 @@ pub fn alter_domain(s: &mut Session, c: &ast::AlterDomain) -> Result<()> {
         A::SetNotNull => d.w.set_domain_not_null(oid, true),
         A::DropNotNull => d.w.set_domain_not_null(oid, false),
         A::AddConstraint(k) => {
-            let C::Check(e) = &k.kind else { return Err(Error::unsupported("this kind of domain constraint")) };
+            let C::Check(e) = &k.kind else {
+                return Err(Error::unsupported("this kind of domain constraint"));
+            };
             let stored = check(&d, e, base)?;
             let name = match &k.name {
                 Some(n) => n.clone(),
@@ -156,11 +166,15 @@ pub fn alter_domain(s: &mut Session, c: &ast::AlterDomain) -> Result<()> {
                 d.st.session.push_notice(Severity::Notice, e);
                 Ok(())
             }
-            None => bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", def.name),
+            None => {
+                bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", def.name)
+            }
         },
         A::ValidateConstraint(name) => match d.w.domain_constraint(oid, name)? {
             Some(k) => d.w.alter_domain_check(oid, k, None, true),
-            None => bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", def.name),
+            None => {
+                bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", def.name)
+            }
         },
     }
 }

@@ -10,7 +10,12 @@ use quarry_sql::bind::{self, BoundStatement};
 use quarry_types::SqlType;
 
 /// Columns of a relation made from a query.
-pub fn columns_of(d: &Ddl, bound: &BoundStatement, names: &[ast::Name], too_many: &str) -> Result<Vec<NewColumn>> {
+pub fn columns_of(
+    d: &Ddl,
+    bound: &BoundStatement,
+    names: &[ast::Name],
+    too_many: &str,
+) -> Result<Vec<NewColumn>> {
     if names.len() > bound.output.len() {
         return Err(quarry_common::Error::new(quarry_common::SqlState::SYNTAX_ERROR, too_many.to_string()));
     }
@@ -57,12 +62,20 @@ pub fn run(s: &mut Session, c: &ast::CreateView) -> Result<()> {
     });
     if uses_temporary && persistence != Persistence::Temporary {
         persistence = Persistence::Temporary;
-        d.notice(quarry_common::err!(SUCCESSFUL_COMPLETION, "view \"{}\" will be a temporary view", c.relation.name));
+        d.notice(quarry_common::err!(
+            SUCCESSFUL_COMPLETION,
+            "view \"{}\" will be a temporary view",
+            c.relation.name
+        ));
     }
     if persistence == Persistence::Unlogged {
         bail!(SYNTAX_ERROR, "views cannot be unlogged because they do not have storage");
     }
-    let schema = d.creation_schema(c.relation.schema.as_deref(), persistence == Persistence::Temporary, c.relation.pos)?;
+    let schema = d.creation_schema(
+        c.relation.schema.as_deref(),
+        persistence == Persistence::Temporary,
+        c.relation.pos,
+    )?;
     let stored = StoredExpr { sql: sql.trim().trim_end_matches(';').to_string(), pretty: None, refs };
     let options = options_of(&c.with)?;
     if c.or_replace
