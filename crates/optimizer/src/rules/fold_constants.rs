@@ -142,7 +142,16 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
         Expr::Cast { arg, ty, kind, .. } => {
             let Expr::Const { value, ty: from } = &**arg else { return };
             match kind {
-                CastKind::Relabel => *e = Expr::Const { value: value.clone(), ty: *ty },
+                // The bits stay, but their form may change: an int4 becomes an oid. Types of users lie as what they are made of.
+                CastKind::Relabel => {
+                    let relabeled = match quarry_types::type_info(ty.oid) {
+                        Some(t) => quarry_functions::cast::relabel_datum(value.clone(), t.physical),
+                        None => Ok(value.clone()),
+                    };
+                    if let Ok(value) = relabeled {
+                        *e = Expr::Const { value, ty: *ty };
+                    }
+                }
                 CastKind::Io if value.is_null() => *e = Expr::null(*ty),
                 CastKind::Io if stable_text(from.oid) && stable_text(ty.oid) => evaluate(e, folder),
                 CastKind::ArrayElements(element) => {
