@@ -1,6 +1,7 @@
 //! System views and psql's catalog queries, run whole: text, binder, planner and operators over a bootstrapped catalog.
 //!
-//! `QUERIES=file cargo test -p quarry-catalog --test sql -- --nocapture show` prints the answers for a file of queries.
+//! `QUERIES=file cargo test -p quarry-catalog --test sql -- --nocapture show` prints the answers for a file of queries; with
+//! `PLAN=1` the plans, too.
 
 use parking_lot::Mutex;
 use quarry_catalog::{Catalog, SessionView, info, views};
@@ -9,6 +10,7 @@ use quarry_executor::eval::Folder;
 use quarry_executor::{ExecEnv, Execution};
 use quarry_functions::SessionEnv;
 use quarry_optimizer::{OptimizerEnv, PlannerSettings};
+use quarry_plan::explain::{Explain, ExplainOptions, explain};
 use quarry_sql::bind::{self, BindContext};
 use quarry_storage::disk::FaultDisk;
 use quarry_storage::{Config, IsolationLevel, Storage};
@@ -78,6 +80,18 @@ impl Server {
         let optimizer =
             OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
         let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
+        if std::env::var("PLAN").is_ok() {
+            let explained = explain(&Explain {
+                statement: &plan,
+                options: &ExplainOptions::default(),
+                names: &*reader,
+                io: &io,
+                stats: &|_| None,
+                planning_ms: 0.0,
+                execution_ms: 0.0,
+            });
+            explained.iter().for_each(|line| println!("   # {line}"));
+        }
         let types: Vec<_> = plan.output.iter().map(|(_, _, ty)| *ty).collect();
         let mut execution = Execution::start(Arc::new(plan), env)?;
         let mut out = vec![];
