@@ -205,10 +205,17 @@ pub fn substitute(e: &mut Expr, map: &HashMap<ColumnId, Expr>) {
     });
 }
 
-/// Replaces columns in all expressions of a plan.
+/// Replaces columns in all expressions of a plan, except where an input still gives the column itself (a projection below that passed
+/// it on under its own id computes it now).
 pub fn substitute_plan(plan: &mut LogicalPlan, map: &HashMap<ColumnId, Expr>) {
-    for e in walk::exprs_mut(plan) {
-        substitute(e, map);
+    let given: Vec<ColumnId> =
+        walk::inputs(plan).into_iter().flat_map(walk::output_columns).filter(|id| map.contains_key(id)).collect();
+    if given.is_empty() {
+        walk::exprs_mut(plan).into_iter().for_each(|e| substitute(e, map));
+    } else {
+        let mut rest = map.clone();
+        rest.retain(|id, _| !given.contains(id));
+        walk::exprs_mut(plan).into_iter().for_each(|e| substitute(e, &rest));
     }
     for input in walk::inputs_mut(plan) {
         substitute_plan(input, map);
