@@ -139,3 +139,30 @@ fn show() {
         }
     }
 }
+
+#[test]
+fn queries_over_views() {
+    let server = Server::new();
+    for (sql, expected) in [
+        (
+            "SELECT array_agg(x) FROM (SELECT x FROM (SELECT c.relname AS x FROM pg_class c LEFT JOIN pg_type y ON y.oid = c.reloftype) q
+              WHERE x IN ('pg_class', 'pg_am') ORDER BY x) z",
+            vec!["{pg_am,pg_class}"],
+        ),
+        (
+            "SELECT table_name, column_name, data_type FROM information_schema.columns
+              WHERE table_schema = 'pg_catalog' AND table_name IN ('pg_am', 'pg_proc') ORDER BY 1, ordinal_position LIMIT 5",
+            vec!["pg_am|oid|oid", "pg_am|amname|name", "pg_am|amhandler|regproc", "pg_am|amtype|\"char\"", "pg_proc|oid|oid"],
+        ),
+        (
+            "SELECT i.indexrelid, k.conname FROM pg_class c, pg_index i LEFT JOIN pg_constraint k
+                 ON k.conrelid = i.indrelid AND k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+              WHERE c.oid = 1259 AND c.oid = i.indrelid ORDER BY 1",
+            vec!["2662|pg_class_oid_index", "2663|pg_class_relname_nsp_index", "3455|"],
+        ),
+        ("SELECT proacl || reloptions::text[] FROM pg_class, (SELECT NULL::text[] AS proacl) x WHERE oid = 1259", vec![""]),
+        ("SELECT usename, passwd FROM pg_user", vec!["postgres|********"]),
+    ] {
+        assert_eq!(server.query(sql).expect(sql), expected, "{sql}");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A view is a file `<schema>/<name>.sql` and a row of [`VIEWS`]; its columns' names and types, which must be PostgreSQL's, stand in
 //! `columns.tsv` (view OID, column, type OID, modifier, collation). Views of information_schema are wrapped, so that their columns have
-//! these names, and the base types of these domains, whatever the file's query calls them.
+//! these names and types whatever the file's query calls them.
 
 use crate::acl::Privilege;
 use crate::builtin::oids;
@@ -249,11 +249,11 @@ fn wrap(body: &str, columns: &[ViewColumn]) -> String {
         let name = crate::reader::quote_identifier(c.name);
         names.push_str(&format!("{comma}{name}"));
         let cast = match c.ty.oid.0 {
-            13221 => "::pg_catalog.int4",
-            13224 => "::pg_catalog.varchar",
-            13226 => "::pg_catalog.name",
-            13232 => "::pg_catalog.timestamptz(2)",
-            13234 => "::pg_catalog.varchar(3)",
+            13221 => "::information_schema.cardinal_number",
+            13224 => "::information_schema.character_data",
+            13226 => "::information_schema.sql_identifier",
+            13232 => "::information_schema.time_stamp",
+            13234 => "::information_schema.yes_or_no",
             _ => "",
         };
         targets.push_str(&format!("{comma}q.{name}{cast} AS {name}"));
