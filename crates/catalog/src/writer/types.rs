@@ -6,6 +6,7 @@ use crate::defs::TypeKind;
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, oid_datum, opt_text};
 use crate::rows::{ConstraintRow, TypeRow};
+use crate::stored_names::{upper_value, without_parentheses};
 use quarry_common::{Oid, Result, bail, err};
 use quarry_types::registry::{user_domain, user_enum};
 use quarry_types::{Datum, SqlType};
@@ -168,6 +169,10 @@ impl CatalogWriter {
         check: &StoredExpr,
         validated: bool,
     ) -> Result<()> {
+        let sql = upper_value(&check.sql);
+        let pretty = check.pretty.as_deref().map(upper_value);
+        let pretty = pretty.as_deref().or_else(|| without_parentheses(&sql));
+        let field = self.stored_field(&sql, pretty);
         let oid = self.new_oid()?;
         self.insert(
             pg_constraint::TABLE,
@@ -184,7 +189,7 @@ impl CatalogWriter {
                 index: Oid::INVALID,
                 no_inherit: false,
                 columns: &[],
-                expression: Some(&self.stored_expr(check)),
+                expression: Some(&field),
                 foreign: None,
             }
             .row(),
