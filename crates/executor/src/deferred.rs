@@ -51,7 +51,8 @@ fn run_waiting(env: &ExecEnv, wanted: impl Fn(Option<Oid>) -> bool) -> Result<()
     loop {
         let due: Vec<RiCheck> = {
             let mut queue = env.deferred.lock();
-            let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut queue.waiting).into_iter().partition(|(c, _)| wanted(*c));
+            let (due, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut queue.waiting).into_iter().partition(|(c, _)| wanted(*c));
             queue.waiting = rest;
             due.into_iter().map(|(_, check)| check).collect()
         };

@@ -60,7 +60,12 @@ fn layout_of(row: &[(ColumnId, ScanColumn)]) -> Layout {
 }
 
 /// Fills a new index from its table; 23505 on a duplicate.
-pub fn build_index(env: &ExecEnv, relation: &Arc<Relation>, index: &BoundIndex, row: &[(ColumnId, ScanColumn)]) -> Result<()> {
+pub fn build_index(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    index: &BoundIndex,
+    row: &[(ColumnId, ScanColumn)],
+) -> Result<()> {
     let io = env.io();
     let mut b = Builder::new(&io, false).with_env(env);
     let layout = layout_of(row);
@@ -76,7 +81,8 @@ pub fn build_index(env: &ExecEnv, relation: &Arc<Relation>, index: &BoundIndex, 
         .collect();
     let mut rt = b.finish();
     let heap = open_heap(env, relation)?;
-    let tree = BTree::open(&env.storage, index.index.storage, index.index.unique).with_name(index.index.name.clone());
+    let tree = BTree::open(&env.storage, index.index.storage, index.index.unique)
+        .with_name(index.index.name.clone());
     let mut values: Vec<Datum> = vec![];
     let mut key_values: Vec<Datum> = vec![];
     let mut payload_row = RowBuilder::new();
@@ -152,7 +158,11 @@ pub fn for_each_row(
 }
 
 /// Compiles expressions over `row`; they run with the runtime.
-pub fn compile(env: &ExecEnv, exprs: &[Expr], row: &[(ColumnId, ScanColumn)]) -> Result<(Vec<Program>, Runtime)> {
+pub fn compile(
+    env: &ExecEnv,
+    exprs: &[Expr],
+    row: &[(ColumnId, ScanColumn)],
+) -> Result<(Vec<Program>, Runtime)> {
     let io = env.io();
     let mut b = Builder::new(&io, false).with_env(env);
     let programs = b.exprs(exprs, &layout_of(row))?;
@@ -160,7 +170,13 @@ pub fn compile(env: &ExecEnv, exprs: &[Expr], row: &[(ColumnId, ScanColumn)]) ->
 }
 
 /// 23514 if a stored row breaks a new CHECK.
-pub fn validate_check(env: &ExecEnv, relation: &Arc<Relation>, row: &[(ColumnId, ScanColumn)], name: &str, check: &Expr) -> Result<()> {
+pub fn validate_check(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    row: &[(ColumnId, ScanColumn)],
+    name: &str,
+    check: &Expr,
+) -> Result<()> {
     let (programs, mut rt) = compile(env, std::slice::from_ref(check), row)?;
     let io = env.io();
     for_each_row(env, relation, row, &mut |values| {
@@ -185,17 +201,25 @@ pub fn validate_not_null(env: &ExecEnv, relation: &Arc<Relation>, column: usize)
     for_each_row(env, relation, &row, &mut |values| {
         if values[0].is_null() {
             let name = &relation.columns[column].name;
-            return Err(err!(NOT_NULL_VIOLATION, "column \"{name}\" of relation \"{}\" contains null values", relation.name)
-                .schema(&relation.schema_name)
-                .table(&relation.name)
-                .column(name));
+            return Err(err!(
+                NOT_NULL_VIOLATION,
+                "column \"{name}\" of relation \"{}\" contains null values",
+                relation.name
+            )
+            .schema(&relation.schema_name)
+            .table(&relation.name)
+            .column(name));
         }
         Ok(())
     })
 }
 
 /// 23503 if a stored row of the referencing table has no referenced row.
-pub fn validate_foreign_key(env: &ExecEnv, relation: &Arc<Relation>, constraint: &Arc<ConstraintDef>) -> Result<()> {
+pub fn validate_foreign_key(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    constraint: &Arc<ConstraintDef>,
+) -> Result<()> {
     use crate::modify::ri::{self, RiCheck};
     let quarry_catalog::ConstraintKind::ForeignKey { columns, .. } = &constraint.kind else { return Ok(()) };
     let row: Vec<(ColumnId, ScanColumn)> =
@@ -206,7 +230,11 @@ pub fn validate_foreign_key(env: &ExecEnv, relation: &Arc<Relation>, constraint:
             return Ok(());
         }
         last = Some(values.to_vec());
-        let check = RiCheck::References { relation: relation.clone(), constraint: constraint.clone(), values: values.to_vec() };
+        let check = RiCheck::References {
+            relation: relation.clone(),
+            constraint: constraint.clone(),
+            values: values.to_vec(),
+        };
         ri::run(env, vec![check])
     })
 }

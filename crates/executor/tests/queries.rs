@@ -35,7 +35,8 @@ struct Database {
 impl Database {
     fn new() -> Database {
         let config = Config { shared_buffers_bytes: 32 << 20, ..Config::default() };
-        let storage = Storage::create(Arc::new(FaultDisk::new()), config).expect("an empty disk takes a database");
+        let storage =
+            Storage::create(Arc::new(FaultDisk::new()), config).expect("an empty disk takes a database");
         let catalog = Catalog::bootstrap(&storage).expect("bootstrap");
         Database { storage, catalog }
     }
@@ -65,8 +66,10 @@ impl Database {
         let cx = BindContext { reader: &reader, io: &io, param_types: &[], params_allowed: false };
         let bound = bind::bind_statement(&stmt, &cx).expect(sql);
         let folder = Folder::new(&env);
-        let optimizer = OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
-        let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer).expect(sql);
+        let optimizer =
+            OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
+        let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)
+            .expect(sql);
         let types: Vec<_> = plan.output.iter().map(|(_, _, ty)| *ty).collect();
         let mut execution = Execution::start(Arc::new(plan), env).expect(sql);
         let mut out = vec![];
@@ -95,21 +98,57 @@ fn queries_over_the_catalogs() {
         ("SELECT 1", &["1"]),
         ("SELECT 1 + 2 * 3, 'a' || 'b', 7.5 / 2", &["7|ab|3.7500000000000000"]),
         ("SELECT x FROM generate_series(1, 5) x WHERE x % 2 = 1 ORDER BY x DESC", &["5", "3", "1"]),
-        ("SELECT sum(x), count(*), min(x), max(x), avg(x) FROM generate_series(1, 1000) x", &["500500|1000|1|1000|500.5000000000000000"]),
-        ("SELECT x % 3 AS k, count(*) FROM generate_series(1, 10) x GROUP BY x % 3 ORDER BY k", &["0|3", "1|4", "2|3"]),
-        ("SELECT a.x, b.y FROM generate_series(1, 3) a(x) JOIN generate_series(2, 4) b(y) ON a.x = b.y ORDER BY 1", &["2|2", "3|3"]),
-        ("SELECT a.x, b.y FROM generate_series(1, 3) a(x) LEFT JOIN generate_series(2, 4) b(y) ON a.x = b.y ORDER BY 1", &["1|", "2|2", "3|3"]),
-        ("SELECT x, (SELECT count(*) FROM generate_series(1, 3) y WHERE y <= x) FROM generate_series(0, 2) x", &["0|0", "1|1", "2|2"]),
-        ("SELECT x FROM generate_series(1, 4) x WHERE EXISTS (SELECT 1 FROM generate_series(3, 9) y WHERE y = x)", &["3", "4"]),
-        ("SELECT x FROM generate_series(1, 4) x WHERE x NOT IN (SELECT y FROM generate_series(3, 9) y)", &["1", "2"]),
-        ("WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n) FROM t", &["15"]),
-        ("SELECT x, row_number() OVER (ORDER BY x DESC), sum(x) OVER (ORDER BY x) FROM generate_series(1, 3) x ORDER BY x", &["1|3|1", "2|2|3", "3|1|6"]),
+        (
+            "SELECT sum(x), count(*), min(x), max(x), avg(x) FROM generate_series(1, 1000) x",
+            &["500500|1000|1|1000|500.5000000000000000"],
+        ),
+        (
+            "SELECT x % 3 AS k, count(*) FROM generate_series(1, 10) x GROUP BY x % 3 ORDER BY k",
+            &["0|3", "1|4", "2|3"],
+        ),
+        (
+            "SELECT a.x, b.y FROM generate_series(1, 3) a(x) JOIN generate_series(2, 4) b(y) ON a.x = b.y ORDER BY 1",
+            &["2|2", "3|3"],
+        ),
+        (
+            "SELECT a.x, b.y FROM generate_series(1, 3) a(x) LEFT JOIN generate_series(2, 4) b(y) ON a.x = b.y ORDER BY 1",
+            &["1|", "2|2", "3|3"],
+        ),
+        (
+            "SELECT x, (SELECT count(*) FROM generate_series(1, 3) y WHERE y <= x) FROM generate_series(0, 2) x",
+            &["0|0", "1|1", "2|2"],
+        ),
+        (
+            "SELECT x FROM generate_series(1, 4) x WHERE EXISTS (SELECT 1 FROM generate_series(3, 9) y WHERE y = x)",
+            &["3", "4"],
+        ),
+        (
+            "SELECT x FROM generate_series(1, 4) x WHERE x NOT IN (SELECT y FROM generate_series(3, 9) y)",
+            &["1", "2"],
+        ),
+        (
+            "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n) FROM t",
+            &["15"],
+        ),
+        (
+            "SELECT x, row_number() OVER (ORDER BY x DESC), sum(x) OVER (ORDER BY x) FROM generate_series(1, 3) x ORDER BY x",
+            &["1|3|1", "2|2|3", "3|1|6"],
+        ),
         ("SELECT 1 UNION SELECT 2 UNION ALL SELECT 2 ORDER BY 1", &["1", "2", "2"]),
         ("SELECT CASE WHEN x > 1 THEN 'big' ELSE 'small' END FROM (VALUES (1), (2)) v(x)", &["small", "big"]),
-        ("SELECT DISTINCT ON (k) k, v FROM (VALUES (1, 'b'), (1, 'a'), (2, 'c')) t(k, v) ORDER BY k, v", &["1|a", "2|c"]),
-        ("SELECT nspname FROM pg_namespace WHERE nspname IN ('public', 'pg_catalog') ORDER BY 1", &["pg_catalog", "public"]),
+        (
+            "SELECT DISTINCT ON (k) k, v FROM (VALUES (1, 'b'), (1, 'a'), (2, 'c')) t(k, v) ORDER BY k, v",
+            &["1|a", "2|c"],
+        ),
+        (
+            "SELECT nspname FROM pg_namespace WHERE nspname IN ('public', 'pg_catalog') ORDER BY 1",
+            &["pg_catalog", "public"],
+        ),
         ("SELECT relname FROM pg_class WHERE oid = 1259", &["pg_class"]),
-        ("SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relname = 'pg_class' AND a.attnum IN (1, 2) ORDER BY a.attnum", &["pg_class|oid", "pg_class|relname"]),
+        (
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relname = 'pg_class' AND a.attnum IN (1, 2) ORDER BY a.attnum",
+            &["pg_class|oid", "pg_class|relname"],
+        ),
         ("SELECT (ARRAY[1, 2, 3])[2], (ROW(1, 'x')).f2", &["2|x"]),
         ("SELECT x FROM generate_series(1, 10) x ORDER BY x LIMIT 2 OFFSET 3", &["4", "5"]),
     ];

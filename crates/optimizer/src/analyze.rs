@@ -89,7 +89,11 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
     tracked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let all_fit = repeated == distinct && wide == 0 && out.distinct > 0.0 && distinct <= target;
     tracked.truncate(target);
-    let kept = if all_fit { tracked.len() } else { mcv_count(&tracked, f64::from(out.distinct), f64::from(out.null_fraction), rows as f64, table_rows) };
+    let kept = if all_fit {
+        tracked.len()
+    } else {
+        mcv_count(&tracked, f64::from(out.distinct), f64::from(out.null_fraction), rows as f64, table_rows)
+    };
     tracked.truncate(kept);
     out.mcv = tracked.iter().map(|g| (values[g.0].0.clone(), g.1 as f32 / rows as f32)).collect();
     // The rest as a histogram of equal shares.
@@ -110,13 +114,20 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
         let sum = (n - 1.0) * n / 2.0;
         let squares = (n - 1.0) * n * (2.0 * n - 1.0) / 6.0;
         let divisor = n * squares - sum * sum;
-        out.correlation = if divisor > 0.0 { ((n * correlation_sum - sum * sum) / divisor) as f32 } else { 0.0 };
+        out.correlation =
+            if divisor > 0.0 { ((n * correlation_sum - sum * sum) / divisor) as f32 } else { 0.0 };
     }
     out
 }
 
 /// How many of the most common values are significantly more common than the rest.
-fn mcv_count(tracked: &[(usize, usize)], distinct: f64, null_fraction: f64, sample_rows: f64, table_rows: f64) -> usize {
+fn mcv_count(
+    tracked: &[(usize, usize)],
+    distinct: f64,
+    null_fraction: f64,
+    sample_rows: f64,
+    table_rows: f64,
+) -> usize {
     let mut n = tracked.len();
     if n == 0 || sample_rows == table_rows || table_rows <= 1.0 {
         return n;
@@ -130,7 +141,8 @@ fn mcv_count(tracked: &[(usize, usize)], distinct: f64, null_fraction: f64, samp
         let selectivity = if others > 1.0 { selectivity / others } else { selectivity };
         // Its count must stand out by two standard deviations of the hypergeometric distribution.
         let k = selectivity * table_rows;
-        let variance = sample_rows * k * (table_rows - k) * (table_rows - sample_rows) / (table_rows * table_rows * (table_rows - 1.0));
+        let variance = sample_rows * k * (table_rows - k) * (table_rows - sample_rows)
+            / (table_rows * table_rows * (table_rows - 1.0));
         if tracked[n - 1].1 as f64 > selectivity * sample_rows + 2.0 * variance.max(0.0).sqrt() + 0.5 {
             break;
         }

@@ -31,25 +31,43 @@ pub struct ExprCost {
 pub fn expr(e: &Expr, s: &PlannerSettings) -> ExprCost {
     let mut out = ExprCost::default();
     walk::visit(e, &mut |e| match e {
-        Expr::Call { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. } | Expr::MinMax { .. } | Expr::SqlValue { .. } => {
-            out.per_row += s.cpu_operator_cost
+        Expr::Call { .. }
+        | Expr::NullIf { .. }
+        | Expr::IsDistinct { .. }
+        | Expr::MinMax { .. }
+        | Expr::SqlValue { .. } => out.per_row += s.cpu_operator_cost,
+        Expr::ScalarArray { array, .. } => {
+            out.per_row += s.cpu_operator_cost * crate::stats::array_length(array) * 0.5
         }
-        Expr::ScalarArray { array, .. } => out.per_row += s.cpu_operator_cost * crate::stats::array_length(array) * 0.5,
         Expr::Cast { kind: quarry_plan::CastKind::Io, .. } => out.per_row += 2.0 * s.cpu_operator_cost,
-        Expr::Cast { kind: quarry_plan::CastKind::ArrayElements(_) | quarry_plan::CastKind::Domain { .. }, .. } => out.per_row += s.cpu_operator_cost,
+        Expr::Cast {
+            kind: quarry_plan::CastKind::ArrayElements(_) | quarry_plan::CastKind::Domain { .. },
+            ..
+        } => out.per_row += s.cpu_operator_cost,
         Expr::Subscript { .. } => out.per_row += s.cpu_operator_cost,
         Expr::Subquery(sub) => {
             if let SubqueryPlan::Physical { plan, params, hashed, .. } = &sub.plan {
                 if *hashed {
                     out.startup += plan.total_cost + s.cpu_operator_cost * plan.rows;
                     out.per_row += s.cpu_operator_cost;
-                } else if params.is_empty() && !matches!(sub.kind, quarry_plan::SubqueryKind::Any { .. } | quarry_plan::SubqueryKind::All { .. }) {
+                } else if params.is_empty()
+                    && !matches!(
+                        sub.kind,
+                        quarry_plan::SubqueryKind::Any { .. } | quarry_plan::SubqueryKind::All { .. }
+                    )
+                {
                     out.startup += plan.total_cost;
                 } else {
                     use quarry_plan::SubqueryKind::*;
                     out.per_row += match sub.kind {
-                        Exists => plan.startup_cost + (plan.total_cost - plan.startup_cost) / plan.rows.max(1.0),
-                        Any { .. } | All { .. } => plan.startup_cost + 0.5 * (plan.total_cost - plan.startup_cost) + 0.5 * plan.rows * s.cpu_operator_cost,
+                        Exists => {
+                            plan.startup_cost + (plan.total_cost - plan.startup_cost) / plan.rows.max(1.0)
+                        }
+                        Any { .. } | All { .. } => {
+                            plan.startup_cost
+                                + 0.5 * (plan.total_cost - plan.startup_cost)
+                                + 0.5 * plan.rows * s.cpu_operator_cost
+                        }
                         _ => plan.total_cost,
                     };
                 }
@@ -81,14 +99,16 @@ pub fn sort(rows: f64, width: u32, limit: f64, s: &PlannerSettings) -> (f64, f64
     let rows = rows.max(2.0);
     let comparison = 2.0 * s.cpu_operator_cost;
     let bytes = rows * row_bytes(width);
-    let (out_rows, out_bytes) = if limit > 0.0 && limit < rows { (limit, limit * row_bytes(width)) } else { (rows, bytes) };
+    let (out_rows, out_bytes) =
+        if limit > 0.0 && limit < rows { (limit, limit * row_bytes(width)) } else { (rows, bytes) };
     let memory = s.sort_mem();
     let startup = if out_bytes > memory {
         let pages = (bytes / 8192.0).ceil();
         let runs = bytes / memory;
         let merge_order = (memory / (8192.0 * 2.0 + 8192.0 * 32.0)).clamp(6.0, 500.0);
         let passes = if runs > merge_order { (runs.ln() / merge_order.ln()).ceil() } else { 1.0 };
-        comparison * rows * rows.log2() + 2.0 * pages * passes * (s.seq_page_cost * 0.75 + s.random_page_cost * 0.25)
+        comparison * rows * rows.log2()
+            + 2.0 * pages * passes * (s.seq_page_cost * 0.75 + s.random_page_cost * 0.25)
     } else if rows > 2.0 * out_rows || bytes > memory {
         comparison * rows * (2.0 * out_rows).log2()
     } else {
@@ -98,7 +118,13 @@ pub fn sort(rows: f64, width: u32, limit: f64, s: &PlannerSettings) -> (f64, f64
 }
 
 /// Pages fetched by an index scan of `tuples` rows of a table of `pages` (Mackert and Lohman).
-pub fn index_pages_fetched(tuples: f64, pages: f64, index_pages: f64, total_pages: f64, s: &PlannerSettings) -> f64 {
+pub fn index_pages_fetched(
+    tuples: f64,
+    pages: f64,
+    index_pages: f64,
+    total_pages: f64,
+    s: &PlannerSettings,
+) -> f64 {
     let t = pages.max(1.0);
     let share = (s.effective_cache_size * t / (total_pages.max(1.0) + index_pages)).max(1.0).ceil();
     let fetched = if t <= share {
@@ -106,7 +132,11 @@ pub fn index_pages_fetched(tuples: f64, pages: f64, index_pages: f64, total_page
         f.min(t)
     } else {
         let limit = 2.0 * t * share / (2.0 * t - share);
-        if tuples <= limit { 2.0 * t * tuples / (2.0 * t + tuples) } else { share + (tuples - limit) * (t - share) / t }
+        if tuples <= limit {
+            2.0 * t * tuples / (2.0 * t + tuples)
+        } else {
+            share + (tuples - limit) * (t - share) / t
+        }
     };
     fetched.ceil()
 }

@@ -10,7 +10,8 @@ impl Planner<'_> {
             LogicalPlan::Insert { target, source, values, on_conflict, returning } => {
                 let input = self.source(*source)?;
                 let (rows, startup, total) = write_cost(&input, returning.is_some());
-                let node = PhysicalNode::Insert { target, input: Box::new(input), values, on_conflict, returning };
+                let node =
+                    PhysicalNode::Insert { target, input: Box::new(input), values, on_conflict, returning };
                 self.write(node, rows, startup, total)
             }
             LogicalPlan::Update { target, source, ctid, old, set, returning } => {

@@ -2,7 +2,9 @@
 
 use quarry_functions::{Body, FunctionKind, OperatorDef, Volatility, registry};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, PhysicalPlan, SubqueryKind, walk};
+use quarry_plan::{
+    CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, PhysicalPlan, SubqueryKind, walk,
+};
 use quarry_types::SqlType;
 use std::collections::HashMap;
 
@@ -14,7 +16,9 @@ pub fn volatility(e: &Expr) -> Volatility {
             Expr::Call { function, .. } => function.def().volatility,
             Expr::ScalarArray { function, .. } => function.def().volatility,
             Expr::SqlValue { .. } | Expr::Param { .. } => Volatility::Stable,
-            Expr::Cast { kind: CastKind::Io | CastKind::Domain { .. } | CastKind::Row, .. } => Volatility::Stable,
+            Expr::Cast { kind: CastKind::Io | CastKind::Domain { .. } | CastKind::Row, .. } => {
+                Volatility::Stable
+            }
             Expr::Subquery(s) => match &s.plan {
                 SubqueryPlan::Logical(p) => plan_volatility(p).max(Volatility::Stable),
                 SubqueryPlan::Physical { plan, .. } => physical_volatility(plan).max(Volatility::Stable),
@@ -34,7 +38,10 @@ pub fn is_volatile(e: &Expr) -> bool {
 /// The worst volatility of a plan's expressions; writes and row locks are volatile.
 pub fn plan_volatility(plan: &LogicalPlan) -> Volatility {
     let mut worst = match plan {
-        LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. } => {
+        LogicalPlan::Insert { .. }
+        | LogicalPlan::Update { .. }
+        | LogicalPlan::Delete { .. }
+        | LogicalPlan::LockRows { .. } => {
             return Volatility::Volatile;
         }
         LogicalPlan::FunctionScan { calls, .. } => {
@@ -166,7 +173,9 @@ pub fn nonnullable(e: &Expr, condition: bool, out: &mut Vec<ColumnId>) {
                 nonnullable(arg, false, out)
             }
         }
-        Expr::Cast { arg, kind: CastKind::Relabel | CastKind::Io | CastKind::ArrayElements(_), .. } => nonnullable(arg, false, out),
+        Expr::Cast { arg, kind: CastKind::Relabel | CastKind::Io | CastKind::ArrayElements(_), .. } => {
+            nonnullable(arg, false, out)
+        }
         Expr::ScalarArray { left, array, function, all, .. } if function.def().strict => {
             // An empty array decides without looking at the left side: its result is then not NULL (but false for ANY).
             let nonempty = matches!(&**array, Expr::Array { elements, .. } if !elements.is_empty());
@@ -208,8 +217,11 @@ pub fn substitute(e: &mut Expr, map: &HashMap<ColumnId, Expr>) {
 /// Replaces columns in all expressions of a plan, except where an input still gives the column itself (a projection below that passed
 /// it on under its own id computes it now).
 pub fn substitute_plan(plan: &mut LogicalPlan, map: &HashMap<ColumnId, Expr>) {
-    let given: Vec<ColumnId> =
-        walk::inputs(plan).into_iter().flat_map(walk::output_columns).filter(|id| map.contains_key(id)).collect();
+    let given: Vec<ColumnId> = walk::inputs(plan)
+        .into_iter()
+        .flat_map(walk::output_columns)
+        .filter(|id| map.contains_key(id))
+        .collect();
     if given.is_empty() {
         walk::exprs_mut(plan).into_iter().for_each(|e| substitute(e, map));
     } else {
@@ -229,7 +241,9 @@ pub fn negate(e: Expr) -> Expr {
         Expr::And(parts) => Expr::Or(parts.into_iter().map(negate).collect()),
         Expr::Or(parts) => Expr::And(parts.into_iter().map(negate).collect()),
         // Of a whole row IS NULL and IS NOT NULL are no opposites.
-        Expr::IsNull { arg, negated } if !matches!(&*arg, Expr::Row { .. }) && !is_row_type(&arg) => Expr::IsNull { arg, negated: !negated },
+        Expr::IsNull { arg, negated } if !matches!(&*arg, Expr::Row { .. }) && !is_row_type(&arg) => {
+            Expr::IsNull { arg, negated: !negated }
+        }
         Expr::IsBool { arg, test } => {
             use quarry_plan::BoolTest::*;
             let test = match test {
@@ -245,10 +259,14 @@ pub fn negate(e: Expr) -> Expr {
         Expr::IsDistinct { left, right, equals, operator, negated } => {
             Expr::IsDistinct { left, right, equals, operator, negated: !negated }
         }
-        Expr::Const { value: quarry_types::Datum::Bool(b), ty } => Expr::Const { value: quarry_types::Datum::Bool(!b), ty },
+        Expr::Const { value: quarry_types::Datum::Bool(b), ty } => {
+            Expr::Const { value: quarry_types::Datum::Bool(!b), ty }
+        }
         Expr::Const { value: quarry_types::Datum::Null, ty } => Expr::null(ty),
         Expr::Call { function, mut args, ty, form: CallForm::Operator(oid), variadic, pos } => {
-            let negator = registry::operator(oid).filter(|o| o.negator.is_valid()).and_then(|o| registry::operator(o.negator));
+            let negator = registry::operator(oid)
+                .filter(|o| o.negator.is_valid())
+                .and_then(|o| registry::operator(o.negator));
             match negator {
                 Some(op) if args.len() == 2 && registry::function(op.function).is_some() => {
                     let (right, left) = (args.pop(), args.pop());
@@ -257,7 +275,14 @@ pub fn negate(e: Expr) -> Expr {
                         _ => Expr::bool_const(false),
                     }
                 }
-                _ => Expr::Not(Box::new(Expr::Call { function, args, ty, form: CallForm::Operator(oid), variadic, pos })),
+                _ => Expr::Not(Box::new(Expr::Call {
+                    function,
+                    args,
+                    ty,
+                    form: CallForm::Operator(oid),
+                    variadic,
+                    pos,
+                })),
             }
         }
         Expr::ScalarArray { function, operator, left, array, all } => {
@@ -266,9 +291,13 @@ pub fn negate(e: Expr) -> Expr {
                 .and_then(|o| registry::operator(o.negator))
                 .and_then(|o| Some((o, registry::function(o.function)?)));
             match negator {
-                Some((o, f)) => {
-                    Expr::ScalarArray { function: FunctionRef::Builtin(f), operator: o.oid, left, array, all: !all }
-                }
+                Some((o, f)) => Expr::ScalarArray {
+                    function: FunctionRef::Builtin(f),
+                    operator: o.oid,
+                    left,
+                    array,
+                    all: !all,
+                },
                 None => Expr::Not(Box::new(Expr::ScalarArray { function, operator, left, array, all })),
             }
         }

@@ -24,10 +24,13 @@ fn add(out: &mut Vec<(Arc<Relation>, RelationUse)>, relation: &Arc<Relation>, us
 fn collect_relations(plan: &LogicalPlan, out: &mut Vec<(Arc<Relation>, RelationUse)>) {
     match plan {
         LogicalPlan::Scan { relation, .. } => add(out, relation, RelationUse::Read),
-        LogicalPlan::LockRows { locks, .. } => locks.iter().for_each(|l| add(out, &l.relation, RelationUse::LockRows)),
+        LogicalPlan::LockRows { locks, .. } => {
+            locks.iter().for_each(|l| add(out, &l.relation, RelationUse::LockRows))
+        }
         LogicalPlan::Insert { target, on_conflict, .. } => {
             add(out, &target.relation, RelationUse::Insert);
-            if matches!(on_conflict, Some(c) if matches!(c.action, quarry_plan::OnConflictAction::Update { .. })) {
+            if matches!(on_conflict, Some(c) if matches!(c.action, quarry_plan::OnConflictAction::Update { .. }))
+            {
                 add(out, &target.relation, RelationUse::Update);
             }
         }
@@ -60,7 +63,12 @@ fn collect_in_exprs(plan: &LogicalPlan, out: &mut Vec<(Arc<Relation>, RelationUs
 }
 
 /// The target's own scan asks for no SELECT unless its columns are read by expressions.
-fn collect_source(plan: &LogicalPlan, source: &LogicalPlan, target: Oid, out: &mut Vec<(Arc<Relation>, RelationUse)>) {
+fn collect_source(
+    plan: &LogicalPlan,
+    source: &LogicalPlan,
+    target: Oid,
+    out: &mut Vec<(Arc<Relation>, RelationUse)>,
+) {
     collect_in_exprs(plan, out);
     let mut inner = vec![];
     collect_relations(source, &mut inner);
@@ -84,14 +92,20 @@ fn gather_columns(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
 
 fn scan_columns(plan: &LogicalPlan, target: Oid) -> Vec<ColumnId> {
     match plan {
-        LogicalPlan::Scan { relation, columns, .. } if relation.oid == target => columns.iter().map(|(id, _)| *id).collect(),
+        LogicalPlan::Scan { relation, columns, .. } if relation.oid == target => {
+            columns.iter().map(|(id, _)| *id).collect()
+        }
         other => walk::inputs(other).into_iter().flat_map(|i| scan_columns(i, target)).collect(),
     }
 }
 
 /// Whether a statement changes nothing: no writes, no row locks.
 pub fn read_only(plan: &LogicalPlan) -> bool {
-    if let LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. } = plan {
+    if let LogicalPlan::Insert { .. }
+    | LogicalPlan::Update { .. }
+    | LogicalPlan::Delete { .. }
+    | LogicalPlan::LockRows { .. } = plan
+    {
         return false;
     }
     let mut only = true;
@@ -102,7 +116,9 @@ pub fn read_only(plan: &LogicalPlan) -> bool {
                     only &= read_only(sub)
                 }
             }
-            Expr::Call { function, .. } if matches!(function.def().name, "nextval" | "setval") => only = false,
+            Expr::Call { function, .. } if matches!(function.def().name, "nextval" | "setval") => {
+                only = false
+            }
             _ => {}
         });
     }
@@ -111,7 +127,12 @@ pub fn read_only(plan: &LogicalPlan) -> bool {
 
 /// Makes the top node give the result's columns, in their order, where that is cheap.
 pub fn narrow(plan: &mut PhysicalPlan, output: &[(ColumnId, String, SqlType)]) {
-    if output.is_empty() || matches!(plan.node, PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }) {
+    if output.is_empty()
+        || matches!(
+            plan.node,
+            PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+        )
+    {
         return;
     }
     let mut targets: Vec<(ColumnId, Expr)> = vec![];
@@ -159,21 +180,25 @@ fn number_exprs<'e>(exprs: impl Iterator<Item = &'e mut Expr>, next: &mut usize)
 fn drop_trivial_subquery_scans(plan: &mut PhysicalPlan) {
     while let PhysicalNode::SubqueryScan { input, .. } = &mut plan.node {
         let through = plan.targets.iter().all(|(id, e)| {
-            matches!(e, Expr::Column { id: same, .. } if same == id) && input.targets.iter().any(|(i, _)| i == id)
+            matches!(e, Expr::Column { id: same, .. } if same == id)
+                && input.targets.iter().any(|(i, _)| i == id)
         });
         if !plan.filter.is_empty() || !through {
             return;
         }
-        let inner = std::mem::replace(&mut **input, PhysicalPlan {
-            node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
-            filter: vec![],
-            targets: vec![],
-            rows: 0.0,
-            width: 0,
-            startup_cost: 0.0,
-            total_cost: 0.0,
-            id: 0,
-        });
+        let inner = std::mem::replace(
+            &mut **input,
+            PhysicalPlan {
+                node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
+                filter: vec![],
+                targets: vec![],
+                rows: 0.0,
+                width: 0,
+                startup_cost: 0.0,
+                total_cost: 0.0,
+                id: 0,
+            },
+        );
         *plan = inner;
     }
 }
@@ -197,14 +222,19 @@ fn number_bitmap(b: &mut BitmapSource, next: &mut usize) {
             *id = *next;
             *next += 1;
         }
-        BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter_mut().for_each(|p| number_bitmap(p, next)),
+        BitmapSource::And(parts) | BitmapSource::Or(parts) => {
+            parts.iter_mut().for_each(|p| number_bitmap(p, next))
+        }
     }
 }
 
 /// Drops columns that nothing above reads from the outputs of joins, scans and sorts, so that hash tables and sorts hold less.
 pub fn trim(plan: &mut PhysicalPlan) {
     let own = match plan.node {
-        PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } | PhysicalNode::LockRows { .. } => {
+        PhysicalNode::Insert { .. }
+        | PhysicalNode::Update { .. }
+        | PhysicalNode::Delete { .. }
+        | PhysicalNode::LockRows { .. } => {
             // Rows may be read again by those nodes: all columns stay.
             return;
         }

@@ -20,7 +20,8 @@ impl Planner<'_> {
                     Ok(self.gate(c, gate))
                 }
                 other => {
-                    let region = Region::of(LogicalPlan::Filter { input: Box::new(other), predicates }, self)?;
+                    let region =
+                        Region::of(LogicalPlan::Filter { input: Box::new(other), predicates }, self)?;
                     self.plan_region(region, want)
                 }
             },
@@ -53,11 +54,15 @@ impl Planner<'_> {
     pub fn plan_leaf(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
         let plan = match plan {
-            LogicalPlan::OneRow => {
-                self.make(PhysicalNode::Result { input: None, one_time_filter: vec![] }, 1.0, 0.0, s.cpu_tuple_cost)
-            }
+            LogicalPlan::OneRow => self.make(
+                PhysicalNode::Result { input: None, one_time_filter: vec![] },
+                1.0,
+                0.0,
+                s.cpu_tuple_cost,
+            ),
             LogicalPlan::Empty { output } => {
-                let node = PhysicalNode::Result { input: None, one_time_filter: vec![Expr::bool_const(false)] };
+                let node =
+                    PhysicalNode::Result { input: None, one_time_filter: vec![Expr::bool_const(false)] };
                 let mut plan = self.make(node, 1.0, 0.0, 0.0);
                 plan.targets = output.iter().map(|id| (*id, Expr::null(self.meta.get(*id).ty))).collect();
                 plan
@@ -99,7 +104,8 @@ impl Planner<'_> {
                     .map(|c| {
                         let (rows, startup) = (c.plan.rows, c.plan.startup_cost);
                         let total = c.plan.total_cost + rows * s.cpu_tuple_cost;
-                        let node = PhysicalNode::SubqueryScan { input: Box::new(c.plan), alias: alias.clone() };
+                        let node =
+                            PhysicalNode::SubqueryScan { input: Box::new(c.plan), alias: alias.clone() };
                         Candidate { plan: self.make(node, rows, startup, total), order: c.order }
                     })
                     .collect());
@@ -117,14 +123,25 @@ impl Planner<'_> {
         let selectivity = self.selectivity(&predicates);
         let e = cost::exprs(&predicates, &self.env.settings);
         let input_rows = c.plan.rows;
-        let through = c.plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
+        let through =
+            c.plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
         let can_filter = !matches!(
             c.plan.node,
-            PhysicalNode::Limit { .. } | PhysicalNode::LockRows { .. } | PhysicalNode::Sort { .. } | PhysicalNode::Unique { .. }
-                | PhysicalNode::Materialize { .. } | PhysicalNode::Memoize { .. } | PhysicalNode::Append { .. }
-                | PhysicalNode::MergeAppend { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::RecursiveUnion { .. }
-                | PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
-                | PhysicalNode::ProjectSet { .. } | PhysicalNode::WindowAgg { .. }
+            PhysicalNode::Limit { .. }
+                | PhysicalNode::LockRows { .. }
+                | PhysicalNode::Sort { .. }
+                | PhysicalNode::Unique { .. }
+                | PhysicalNode::Materialize { .. }
+                | PhysicalNode::Memoize { .. }
+                | PhysicalNode::Append { .. }
+                | PhysicalNode::MergeAppend { .. }
+                | PhysicalNode::SetOp { .. }
+                | PhysicalNode::RecursiveUnion { .. }
+                | PhysicalNode::Insert { .. }
+                | PhysicalNode::Update { .. }
+                | PhysicalNode::Delete { .. }
+                | PhysicalNode::ProjectSet { .. }
+                | PhysicalNode::WindowAgg { .. }
                 | PhysicalNode::Result { .. }
         );
         let mut plan = if through && can_filter {
@@ -133,8 +150,12 @@ impl Planner<'_> {
             plan
         } else {
             let (rows, startup, total) = (c.plan.rows, c.plan.startup_cost, c.plan.total_cost);
-            let mut plan =
-                self.make(PhysicalNode::Result { input: Some(Box::new(c.plan)), one_time_filter: vec![] }, rows, startup, total);
+            let mut plan = self.make(
+                PhysicalNode::Result { input: Some(Box::new(c.plan)), one_time_filter: vec![] },
+                rows,
+                startup,
+                total,
+            );
             plan.filter = predicates;
             plan
         };
@@ -181,7 +202,9 @@ impl Planner<'_> {
                 };
                 let step = rest.first().map_or(Some(1.0), number);
                 match (number(a), number(b), step) {
-                    (Some(a), Some(b), Some(step)) if step != 0.0 => (((b - a + step) / step).floor()).max(1.0),
+                    (Some(a), Some(b), Some(step)) if step != 0.0 => {
+                        (((b - a + step) / step).floor()).max(1.0)
+                    }
                     _ => 1000.0,
                 }
             }
@@ -190,14 +213,21 @@ impl Planner<'_> {
         }
     }
 
-    fn plan_join(&mut self, mut kind: JoinKind, mut left: LogicalPlan, mut right: LogicalPlan, on: Vec<Expr>) -> Result<Vec<Candidate>> {
+    fn plan_join(
+        &mut self,
+        mut kind: JoinKind,
+        mut left: LogicalPlan,
+        mut right: LogicalPlan,
+        on: Vec<Expr>,
+    ) -> Result<Vec<Candidate>> {
         if kind == JoinKind::Right {
             std::mem::swap(&mut left, &mut right);
             kind = JoinKind::Left;
         }
         let outer_columns = walk::output_columns(&left);
         let inner_columns = walk::output_columns(&right);
-        let lateral: Vec<ColumnId> = walk::free_columns(&right).into_iter().filter(|id| outer_columns.contains(id)).collect();
+        let lateral: Vec<ColumnId> =
+            walk::free_columns(&right).into_iter().filter(|id| outer_columns.contains(id)).collect();
         let outer = cheapest(self.plan_node(left, &Want::default())?, 0.0).plan;
         let inner = cheapest(self.plan_node(right, &Want::default())?, 0.0).plan;
         let plan = self.join(kind, outer, inner, &outer_columns, &inner_columns, on, lateral);
@@ -229,24 +259,51 @@ impl Planner<'_> {
             }
         }
         if !keys.is_empty() {
-            let startup = outer.startup_cost + inner.total_cost + (s.cpu_operator_cost * keys.len() as f64 + s.cpu_tuple_cost) * inner.rows;
-            let total = startup + outer.total_cost - outer.startup_cost + s.cpu_operator_cost * keys.len() as f64 * outer.rows + rows * s.cpu_tuple_cost;
-            let node = PhysicalNode::HashJoin { kind, outer: Box::new(outer), inner: Box::new(inner), keys, hash_conds, on: rest };
+            let startup = outer.startup_cost
+                + inner.total_cost
+                + (s.cpu_operator_cost * keys.len() as f64 + s.cpu_tuple_cost) * inner.rows;
+            let total = startup + outer.total_cost - outer.startup_cost
+                + s.cpu_operator_cost * keys.len() as f64 * outer.rows
+                + rows * s.cpu_tuple_cost;
+            let node = PhysicalNode::HashJoin {
+                kind,
+                outer: Box::new(outer),
+                inner: Box::new(inner),
+                keys,
+                hash_conds,
+                on: rest,
+            };
             return self.make(node, rows, startup, total);
         }
-        let total = outer.total_cost + outer.rows * inner.total_cost.max(inner.rows * s.cpu_operator_cost) + rows * s.cpu_tuple_cost;
+        let total = outer.total_cost
+            + outer.rows * inner.total_cost.max(inner.rows * s.cpu_operator_cost)
+            + rows * s.cpu_tuple_cost;
         if kind == JoinKind::Full {
             // Without a key there is nothing to hash: all rows meet in one bucket.
-            let node = PhysicalNode::HashJoin { kind, outer: Box::new(outer), inner: Box::new(inner), keys: vec![], hash_conds: vec![], on: rest };
+            let node = PhysicalNode::HashJoin {
+                kind,
+                outer: Box::new(outer),
+                inner: Box::new(inner),
+                keys: vec![],
+                hash_conds: vec![],
+                on: rest,
+            };
             return self.make(node, rows, 0.0, total);
         }
         let inner = if lateral.is_empty() {
-            let (rows, startup, total) = (inner.rows, inner.startup_cost, inner.total_cost + inner.rows * 2.0 * s.cpu_operator_cost);
+            let (rows, startup, total) =
+                (inner.rows, inner.startup_cost, inner.total_cost + inner.rows * 2.0 * s.cpu_operator_cost);
             self.make(PhysicalNode::Materialize { input: Box::new(inner) }, rows, startup, total)
         } else {
             inner
         };
-        let node = PhysicalNode::NestLoop { kind, outer: Box::new(outer), inner: Box::new(inner), on: rest, params: lateral };
+        let node = PhysicalNode::NestLoop {
+            kind,
+            outer: Box::new(outer),
+            inner: Box::new(inner),
+            on: rest,
+            params: lateral,
+        };
         self.make(node, rows, 0.0, total)
     }
 }

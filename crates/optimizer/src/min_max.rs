@@ -3,13 +3,19 @@
 use crate::planner::{Candidate, Planner};
 use quarry_common::Result;
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, SortKey, SubqueryExpr, SubqueryKind, walk};
+use quarry_plan::{
+    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, SortKey, SubqueryExpr, SubqueryKind, walk,
+};
 use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
 impl Planner<'_> {
     /// One row of InitPlans, each the first row in the order of its column; none if an aggregate is something else.
-    pub fn min_max(&mut self, input: &LogicalPlan, aggregates: &[(ColumnId, AggregateExpr)]) -> Result<Option<Candidate>> {
+    pub fn min_max(
+        &mut self,
+        input: &LogicalPlan,
+        aggregates: &[(ColumnId, AggregateExpr)],
+    ) -> Result<Option<Candidate>> {
         let scan = match input {
             LogicalPlan::Filter { input, .. } => input,
             other => other,
@@ -27,7 +33,12 @@ impl Planner<'_> {
                 c == column
                     && matches!(s, quarry_plan::ScanColumn::Attribute(n) if relation.indexes.iter().any(|i| i.valid && i.keys.iter().any(|k| k.column == Some(*n))))
             });
-            if !matches!(name, "min" | "max") || a.filter.is_some() || !a.order_by.is_empty() || !leads || a.ty.oid != arg.ty().oid {
+            if !matches!(name, "min" | "max")
+                || a.filter.is_some()
+                || !a.order_by.is_empty()
+                || !leads
+                || a.ty.oid != arg.ty().oid
+            {
                 return Ok(None);
             }
             wanted.push((*id, arg.clone(), name == "max"));
@@ -47,8 +58,11 @@ impl Planner<'_> {
             let key = SortKey { expr: arg.clone(), descending, nulls_first: descending };
             let sorted = LogicalPlan::Sort { input: Box::new(source), keys: vec![key] };
             let one = Expr::Const { value: Datum::I64(1), ty: SqlType::INT8 };
-            let limited = LogicalPlan::Limit { input: Box::new(sorted), limit: Some(one), offset: None, ties: None };
-            let Some(best) = self.plan_node(limited, &Default::default())?.into_iter().next() else { return Ok(None) };
+            let limited =
+                LogicalPlan::Limit { input: Box::new(sorted), limit: Some(one), offset: None, ties: None };
+            let Some(best) = self.plan_node(limited, &Default::default())?.into_iter().next() else {
+                return Ok(None);
+            };
             let Expr::Column { id: column, ty } = arg else { return Ok(None) };
             let mut plan = best.plan;
             plan.targets.retain(|(t, _)| *t == column);
@@ -56,14 +70,24 @@ impl Planner<'_> {
             self.subplans += 1;
             let sub = SubqueryExpr {
                 kind: SubqueryKind::Scalar,
-                plan: SubqueryPlan::Physical { plan: Arc::new(plan), params: vec![], hashed: false, number: self.subplans },
+                plan: SubqueryPlan::Physical {
+                    plan: Arc::new(plan),
+                    params: vec![],
+                    hashed: false,
+                    number: self.subplans,
+                },
                 output: vec![column],
                 ty,
             };
             targets.push((id, Expr::Subquery(Box::new(sub))));
         }
         let cost = self.env.settings.cpu_tuple_cost;
-        let mut plan = self.make(PhysicalNode::Result { input: None, one_time_filter: vec![] }, 1.0, total, total + cost);
+        let mut plan = self.make(
+            PhysicalNode::Result { input: None, one_time_filter: vec![] },
+            1.0,
+            total,
+            total + cost,
+        );
         plan.width = self.width_of(targets.iter().map(|(id, _)| *id));
         plan.targets = targets;
         Ok(Some(Candidate { plan, order: vec![] }))

@@ -96,13 +96,18 @@ impl<'a> Planner<'a> {
             LogicalPlan::Limit { input, limit, offset, ties } => self.plan_limit(*input, limit, offset, ties),
             LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
             LogicalPlan::LockRows { input, locks } => self.plan_lock_rows(*input, locks, want),
-            LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => self.plan_write(plan),
+            LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
+                self.plan_write(plan)
+            }
         }
     }
 
     fn collect_definitions(&mut self, plan: &LogicalPlan) {
         let mut add = |id: &ColumnId, e: &Expr| {
-            if !matches!(e, Expr::Column { id: same, .. } if same == id) && !crate::exprs::has_subquery(e) && !crate::exprs::is_volatile(e) {
+            if !matches!(e, Expr::Column { id: same, .. } if same == id)
+                && !crate::exprs::has_subquery(e)
+                && !crate::exprs::is_volatile(e)
+            {
                 self.definitions.insert(*id, e.clone());
             }
         };
@@ -115,10 +120,21 @@ impl<'a> Planner<'a> {
 
     /// A node whose targets are its raw columns.
     pub fn make(&self, node: PhysicalNode, rows: f64, startup: f64, total: f64) -> PhysicalPlan {
-        let targets: Vec<(ColumnId, Expr)> =
-            walk::raw_columns(&node).into_iter().map(|id| (id, Expr::column(id, self.meta.get(id).ty))).collect();
+        let targets: Vec<(ColumnId, Expr)> = walk::raw_columns(&node)
+            .into_iter()
+            .map(|id| (id, Expr::column(id, self.meta.get(id).ty)))
+            .collect();
         let width = self.width_of(targets.iter().map(|(id, _)| *id));
-        PhysicalPlan { node, filter: vec![], targets, rows: cost::clamp_rows(rows), width, startup_cost: startup, total_cost: total, id: 0 }
+        PhysicalPlan {
+            node,
+            filter: vec![],
+            targets,
+            rows: cost::clamp_rows(rows),
+            width,
+            startup_cost: startup,
+            total_cost: total,
+            id: 0,
+        }
     }
 
     /// Average width of these columns together.
@@ -131,7 +147,12 @@ impl<'a> Planner<'a> {
         match e {
             Expr::Const { value, .. } => Some(value.clone()),
             Expr::Column { .. } => None,
-            e if crate::exprs::is_volatile(e) || crate::exprs::has_subquery(e) || crate::exprs::has_columns(e) => None,
+            e if crate::exprs::is_volatile(e)
+                || crate::exprs::has_subquery(e)
+                || crate::exprs::has_columns(e) =>
+            {
+                None
+            }
             e => self.env.folder.estimate(e),
         }
     }
@@ -187,11 +208,15 @@ impl<'a> Planner<'a> {
                 continue;
             }
             // Keys that repeat or are constant order nothing.
-            while i < have.len() && (seen.contains(&self.canonical(&have[i].expr)) || matches!(have[i].expr, Expr::Const { .. })) {
+            while i < have.len()
+                && (seen.contains(&self.canonical(&have[i].expr))
+                    || matches!(have[i].expr, Expr::Const { .. }))
+            {
                 i += 1;
             }
             let Some(h) = have.get(i) else { break };
-            if h.descending != w.descending || h.nulls_first != w.nulls_first || self.canonical(&h.expr) != we {
+            if h.descending != w.descending || h.nulls_first != w.nulls_first || self.canonical(&h.expr) != we
+            {
                 break;
             }
             seen.push(we);
@@ -243,38 +268,58 @@ pub fn physical_inputs_mut(node: &mut PhysicalNode) -> Vec<&mut PhysicalPlan> {
         | PhysicalNode::Update { input, .. }
         | PhysicalNode::Delete { input, .. } => vec![input],
         PhysicalNode::SetOp { left, right, .. } => vec![left, right],
-        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => inputs.iter_mut().map(|(p, _)| p).collect(),
+        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => {
+            inputs.iter_mut().map(|(p, _)| p).collect()
+        }
         PhysicalNode::RecursiveUnion { base, step, .. } => vec![base, step],
     }
 }
 
 fn index_test_expr(t: &mut IndexTest) -> Option<&mut Expr> {
     match t {
-        IndexTest::Eq(e) | IndexTest::Lt(e) | IndexTest::Le(e) | IndexTest::Gt(e) | IndexTest::Ge(e) | IndexTest::In(e) => Some(e),
+        IndexTest::Eq(e)
+        | IndexTest::Lt(e)
+        | IndexTest::Le(e)
+        | IndexTest::Gt(e)
+        | IndexTest::Ge(e)
+        | IndexTest::In(e) => Some(e),
         IndexTest::IsNull | IndexTest::IsNotNull => None,
     }
 }
 
 /// Every expression a physical node evaluates itself.
 pub fn node_exprs_mut(plan: &mut PhysicalPlan) -> Vec<&mut Expr> {
-    let mut out: Vec<&mut Expr> = plan.filter.iter_mut().chain(plan.targets.iter_mut().map(|(_, e)| e)).collect();
+    let mut out: Vec<&mut Expr> =
+        plan.filter.iter_mut().chain(plan.targets.iter_mut().map(|(_, e)| e)).collect();
     match &mut plan.node {
         PhysicalNode::Result { one_time_filter, .. } => out.extend(one_time_filter),
-        PhysicalNode::IndexScan { conds, .. } => out.extend(conds.iter_mut().filter_map(|c| index_test_expr(&mut c.test))),
+        PhysicalNode::IndexScan { conds, .. } => {
+            out.extend(conds.iter_mut().filter_map(|c| index_test_expr(&mut c.test)))
+        }
         PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
         PhysicalNode::TidScan { tids, .. } => out.extend(tids),
         PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.iter_mut().flatten()),
-        PhysicalNode::FunctionScan { calls, .. } => out.extend(calls.iter_mut().flat_map(|(c, _)| &mut c.args)),
+        PhysicalNode::FunctionScan { calls, .. } => {
+            out.extend(calls.iter_mut().flat_map(|(c, _)| &mut c.args))
+        }
         PhysicalNode::NestLoop { on, .. } => out.extend(on),
         PhysicalNode::HashJoin { keys, on, .. } | PhysicalNode::MergeJoin { keys, on, .. } => {
             out.extend(keys.iter_mut().flat_map(|(a, b)| [a, b]));
             out.extend(on);
         }
-        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => out.extend(keys.iter_mut().map(|k| &mut k.expr)),
+        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => {
+            out.extend(keys.iter_mut().map(|k| &mut k.expr))
+        }
         PhysicalNode::Aggregate { group, aggregates, .. } => {
             out.extend(group.iter_mut().map(|(_, e)| e));
             for (_, a) in aggregates {
-                out.extend(a.args.iter_mut().chain(&mut a.direct_args).chain(a.order_by.iter_mut().map(|k| &mut k.expr)).chain(&mut a.filter));
+                out.extend(
+                    a.args
+                        .iter_mut()
+                        .chain(&mut a.direct_args)
+                        .chain(a.order_by.iter_mut().map(|k| &mut k.expr))
+                        .chain(&mut a.filter),
+                );
             }
         }
         PhysicalNode::WindowAgg { calls, spec, .. } => {
@@ -284,7 +329,11 @@ pub fn node_exprs_mut(plan: &mut PhysicalPlan) -> Vec<&mut Expr> {
         PhysicalNode::ProjectSet { calls, .. } => out.extend(calls.iter_mut().flat_map(|(_, c)| &mut c.args)),
         PhysicalNode::Limit { limit, offset, .. } => out.extend(limit.iter_mut().chain(offset)),
         PhysicalNode::Insert { on_conflict, returning, .. } => {
-            if let Some(quarry_plan::OnConflict { action: quarry_plan::OnConflictAction::Update { set, filter, .. }, .. }) = on_conflict {
+            if let Some(quarry_plan::OnConflict {
+                action: quarry_plan::OnConflictAction::Update { set, filter, .. },
+                ..
+            }) = on_conflict
+            {
                 out.extend(set.iter_mut().map(|(_, e)| e).chain(filter));
             }
             out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
@@ -293,7 +342,9 @@ pub fn node_exprs_mut(plan: &mut PhysicalPlan) -> Vec<&mut Expr> {
             out.extend(set.iter_mut().map(|(_, e)| e));
             out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
         }
-        PhysicalNode::Delete { returning, .. } => out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e))),
+        PhysicalNode::Delete { returning, .. } => {
+            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)))
+        }
         _ => {}
     }
     out

@@ -137,7 +137,12 @@ impl Region {
         }
     }
 
-    fn collect(&mut self, plan: LogicalPlan, p: &mut Planner<'_>, top: bool) -> quarry_common::Result<RelSet> {
+    fn collect(
+        &mut self,
+        plan: LogicalPlan,
+        p: &mut Planner<'_>,
+        top: bool,
+    ) -> quarry_common::Result<RelSet> {
         match plan {
             LogicalPlan::Filter { input, mut predicates } => {
                 let set = self.collect(*input, p, top)?;
@@ -152,7 +157,9 @@ impl Region {
             LogicalPlan::Join { kind: JoinKind::Right, left, right, on } => {
                 self.collect(LogicalPlan::Join { kind: JoinKind::Left, left: right, right: left, on }, p, top)
             }
-            LogicalPlan::Join { kind, left, right, mut on } if kind != JoinKind::Full && self.items.len() < REGION_MAX => {
+            LogicalPlan::Join { kind, left, right, mut on }
+                if kind != JoinKind::Full && self.items.len() < REGION_MAX =>
+            {
                 for e in &mut on {
                     p.plan_subqueries(e)?;
                 }
@@ -230,7 +237,10 @@ impl Region {
             if c.required != c.refs || self.delayed(c.refs) {
                 continue;
             }
-            let Some((op, Expr::Column { id: a, ty: ta }, Expr::Column { id: b, ty: tb })) = binary(&c.expr) else { continue };
+            let Some((op, Expr::Column { id: a, ty: ta }, Expr::Column { id: b, ty: tb })) = binary(&c.expr)
+            else {
+                continue;
+            };
             if !is_equality(op) || !op.merges || ta.oid != tb.oid || a == b {
                 continue;
             }
@@ -276,7 +286,8 @@ impl Region {
                     (v, Expr::Column { id, .. }) if class.members.iter().any(|m| m.0 == *id) => (*id, v),
                     _ => continue,
                 };
-                let reads_region = columns(value).iter().any(|id| self.items.iter().any(|i| i.columns.contains(id)));
+                let reads_region =
+                    columns(value).iter().any(|id| self.items.iter().any(|i| i.columns.contains(id)));
                 if value.ty().oid != p.meta.get(column).ty.oid || reads_region || is_volatile(value) {
                     continue;
                 }
@@ -297,7 +308,9 @@ impl Region {
                 continue;
             }
             for e in &s.on {
-                let Some((op, Expr::Column { id: a, ty }, Expr::Column { id: b, ty: tb })) = binary(e) else { continue };
+                let Some((op, Expr::Column { id: a, ty }, Expr::Column { id: b, ty: tb })) = binary(e) else {
+                    continue;
+                };
                 if !is_equality(op) || ty.oid != tb.oid {
                     continue;
                 }
@@ -310,7 +323,11 @@ impl Region {
                         let (o, l, r) = binary(&c.expr)?;
                         let single = c.required == 1 << ro && is_equality(o);
                         match (l, r) {
-                            (Expr::Column { id, .. }, v) if single && *id == outer && !crate::exprs::has_columns(v) => Some(v.clone()),
+                            (Expr::Column { id, .. }, v)
+                                if single && *id == outer && !crate::exprs::has_columns(v) =>
+                            {
+                                Some(v.clone())
+                            }
                             _ => None,
                         }
                     });

@@ -71,8 +71,11 @@ impl Planner<'_> {
             startup += cost::DISABLED;
         }
         let total = startup + s.seq_page_cost * size.pages + (s.cpu_tuple_cost + c.per_row) * size.rows;
-        let node =
-            PhysicalNode::SeqScan { relation: scan.relation.clone(), alias: scan.alias.clone(), columns: scan.columns.clone() };
+        let node = PhysicalNode::SeqScan {
+            relation: scan.relation.clone(),
+            alias: scan.alias.clone(),
+            columns: scan.columns.clone(),
+        };
         let mut plan = self.make(node, rows, startup, total);
         plan.filter = order_quals(scan.filter.clone(), s);
         plan
@@ -92,8 +95,12 @@ impl Planner<'_> {
                     ((**array).clone(), crate::stats::array_length(array))
                 }
                 _ => match binary(f) {
-                    Some((op, Expr::Column { id, .. }, r)) if op.name == "=" && *id == ctid && !own(r) => (r.clone(), 1.0),
-                    Some((op, l, Expr::Column { id, .. })) if op.name == "=" && *id == ctid && !own(l) => (l.clone(), 1.0),
+                    Some((op, Expr::Column { id, .. }, r)) if op.name == "=" && *id == ctid && !own(r) => {
+                        (r.clone(), 1.0)
+                    }
+                    Some((op, l, Expr::Column { id, .. })) if op.name == "=" && *id == ctid && !own(l) => {
+                        (l.clone(), 1.0)
+                    }
                     _ => continue,
                 },
             };
@@ -119,7 +126,15 @@ impl Planner<'_> {
     }
 
     /// Index paths; with `extra` (join conditions over other tables' columns) parameterised ones that use at least one of them.
-    pub fn index_candidates(&mut self, scan: &TableScan, extra: &[Expr], rows: f64, loops: f64, want: &Want, out: &mut Vec<Candidate>) -> Result<()> {
+    pub fn index_candidates(
+        &mut self,
+        scan: &TableScan,
+        extra: &[Expr],
+        rows: f64,
+        loops: f64,
+        want: &Want,
+        out: &mut Vec<Candidate>,
+    ) -> Result<()> {
         let relation = scan.relation.clone();
         if relation.indexes.is_empty() {
             return Ok(());
@@ -141,10 +156,15 @@ impl Planner<'_> {
                 continue;
             }
             let order: Vec<SortKey> = index_order(&m);
-            let useful_order = extra.is_empty() && want.orders.iter().any(|w| self.common_order(&order, w) > 0);
+            let useful_order =
+                extra.is_empty() && want.orders.iter().any(|w| self.common_order(&order, w) > 0);
             let back: Vec<SortKey> = order
                 .iter()
-                .map(|k| SortKey { expr: k.expr.clone(), descending: !k.descending, nulls_first: !k.nulls_first })
+                .map(|k| SortKey {
+                    expr: k.expr.clone(),
+                    descending: !k.descending,
+                    nulls_first: !k.nulls_first,
+                })
                 .collect();
             let useful_back = extra.is_empty() && want.orders.iter().any(|w| self.common_order(&back, w) > 0);
             let index_only = self.index_only(scan, &m, &clauses);
@@ -159,7 +179,17 @@ impl Planner<'_> {
                 if m.conds.is_empty() && !useful && !index_only && !partial {
                     continue;
                 }
-                let (plan, index_cost, index_rows) = self.index_scan(scan, &m, &clauses, size, rows, loops, backward, index_only, extra.is_empty());
+                let (plan, index_cost, index_rows) = self.index_scan(
+                    scan,
+                    &m,
+                    &clauses,
+                    size,
+                    rows,
+                    loops,
+                    backward,
+                    index_only,
+                    extra.is_empty(),
+                );
                 // An order is kept even if nobody below LIMIT asked for it: merge joins look for it.
                 out.push(Candidate { plan, order });
                 if !backward && !m.conds.is_empty() {
@@ -210,7 +240,12 @@ impl Planner<'_> {
     /// An index's stored expression over this scan's columns; none if it reads a column the query doesn't.
     fn bind_over(&mut self, scan: &TableScan, sql: &str, ty: Option<SqlType>) -> Result<Option<Expr>> {
         let io = quarry_types::IoContext { names: self.env.catalog, ..Default::default() };
-        let cx = quarry_sql::bind::BindContext { reader: self.env.catalog, io: &io, param_types: &[], params_allowed: false };
+        let cx = quarry_sql::bind::BindContext {
+            reader: self.env.catalog,
+            io: &io,
+            param_types: &[],
+            params_allowed: false,
+        };
         let row: Vec<(ColumnId, ScanColumn)> =
             scan.columns.iter().filter(|(_, c)| matches!(c, ScanColumn::Attribute(_))).copied().collect();
         Ok(quarry_sql::bind::bind_stored_expression(sql, &scan.relation, &row, ty, &mut self.meta, &cx).ok())
@@ -248,7 +283,9 @@ impl Planner<'_> {
         if !same(strip_relabel(pl), strip_relabel(cl)) {
             return false;
         }
-        let (Expr::Const { value: pv, ty: pt }, Expr::Const { value: cv, ty: ct }) = (pr, cr) else { return false };
+        let (Expr::Const { value: pv, ty: pt }, Expr::Const { value: cv, ty: ct }) = (pr, cr) else {
+            return false;
+        };
         if pt.oid != ct.oid || pv.is_null() || cv.is_null() {
             return false;
         }
@@ -268,7 +305,14 @@ impl Planner<'_> {
         }
     }
 
-    fn match_index(&self, scan: &TableScan, index: &Arc<IndexDef>, keys: Vec<Option<Expr>>, clauses: &[Expr], implied: Vec<usize>) -> IndexMatch {
+    fn match_index(
+        &self,
+        scan: &TableScan,
+        index: &Arc<IndexDef>,
+        keys: Vec<Option<Expr>>,
+        clauses: &[Expr],
+        implied: Vec<usize>,
+    ) -> IndexMatch {
         let mut conds: Vec<IndexCond> = vec![];
         let mut used = vec![];
         for (k, key) in keys.iter().enumerate() {
@@ -285,14 +329,17 @@ impl Planner<'_> {
                 }
             }
             let mine = &conds[start..];
-            let bound = mine.iter().any(|c| matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull));
+            let bound = mine
+                .iter()
+                .any(|c| matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull));
             if mine.is_empty() && k == 0 {
                 break;
             }
             // One array condition per scan at most, and equality wins over ranges on the same key.
             if let Some(eq) = mine.iter().position(|c| matches!(c.test, IndexTest::Eq(_))) {
                 let keep = conds[start + eq].clone();
-                let dropped: Vec<Expr> = conds.drain(start..).filter(|c| c.source != keep.source).map(|c| c.source).collect();
+                let dropped: Vec<Expr> =
+                    conds.drain(start..).filter(|c| c.source != keep.source).map(|c| c.source).collect();
                 used.retain(|u| !dropped.contains(&clauses[*u]));
                 conds.push(keep);
             }
@@ -340,20 +387,30 @@ impl Planner<'_> {
             })
             .product();
         let partial = if m.index.predicate_sql.is_some() { tuples / size.rows.max(1.0) } else { 1.0 };
-        let index_selectivity = if m.conds.is_empty() { 1.0 } else { (selectivity / partial.max(1e-9)).min(1.0) };
+        let index_selectivity =
+            if m.conds.is_empty() { 1.0 } else { (selectivity / partial.max(1e-9)).min(1.0) };
         let touched = (tuples * index_selectivity / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
         let mut total = if scans * loops > 1.0 {
             // Scanned again and again, the index's pages stay in the cache.
-            cost::index_pages_fetched(leaf_pages * scans * loops, pages, pages, pages, s) * s.random_page_cost / loops
+            cost::index_pages_fetched(leaf_pages * scans * loops, pages, pages, pages, s) * s.random_page_cost
+                / loops
         } else {
             leaf_pages * s.random_page_cost
         };
         let operators = distinct_sources.len() as f64 * s.cpu_operator_cost;
-        let values = cost::exprs(m.conds.iter().filter_map(|c| match &c.test {
-            IndexTest::Eq(e) | IndexTest::Lt(e) | IndexTest::Le(e) | IndexTest::Gt(e) | IndexTest::Ge(e) | IndexTest::In(e) => Some(e),
-            _ => None,
-        }), s);
+        let values = cost::exprs(
+            m.conds.iter().filter_map(|c| match &c.test {
+                IndexTest::Eq(e)
+                | IndexTest::Lt(e)
+                | IndexTest::Le(e)
+                | IndexTest::Gt(e)
+                | IndexTest::Ge(e)
+                | IndexTest::In(e) => Some(e),
+                _ => None,
+            }),
+            s,
+        );
         let mut startup = values.startup + values.per_row;
         total += startup + touched * scans * (s.cpu_index_tuple_cost + operators);
         // Descending the tree.
@@ -399,11 +456,35 @@ impl Planner<'_> {
         if loops > 1.0 {
             let pages = cost::index_pages_fetched(sequential * loops, size.pages, index_pages, size.pages, s);
             let min_io = (pages * visible).ceil() * s.random_page_cost / loops;
-            return self.finish_index_scan(scan, m, clauses, size, rows, backward, index_only, plain, (istartup, itotal, correlation, tuples, max_io, min_io));
+            return self.finish_index_scan(
+                scan,
+                m,
+                clauses,
+                size,
+                rows,
+                backward,
+                index_only,
+                plain,
+                (istartup, itotal, correlation, tuples, max_io, min_io),
+            );
         }
         let sequential = (sequential * visible).ceil();
-        let min_io = if sequential > 0.0 { s.random_page_cost + (sequential - 1.0).max(0.0) * s.seq_page_cost } else { 0.0 };
-        self.finish_index_scan(scan, m, clauses, size, rows, backward, index_only, plain, (istartup, itotal, correlation, tuples, max_io, min_io))
+        let min_io = if sequential > 0.0 {
+            s.random_page_cost + (sequential - 1.0).max(0.0) * s.seq_page_cost
+        } else {
+            0.0
+        };
+        self.finish_index_scan(
+            scan,
+            m,
+            clauses,
+            size,
+            rows,
+            backward,
+            index_only,
+            plain,
+            (istartup, itotal, correlation, tuples, max_io, min_io),
+        )
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -435,7 +516,11 @@ impl Planner<'_> {
             startup += cost::DISABLED;
             total += cost::DISABLED;
         }
-        let out_rows = if plain { rows } else { cost::clamp_rows(self.selectivity(clauses) * size.rows).min(tuples.max(1.0)) };
+        let out_rows = if plain {
+            rows
+        } else {
+            cost::clamp_rows(self.selectivity(clauses) * size.rows).min(tuples.max(1.0))
+        };
         let node = PhysicalNode::IndexScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
@@ -464,13 +549,29 @@ impl Planner<'_> {
             let total = total + 0.1 * self.env.settings.cpu_operator_cost * tuples;
             let mut used = m.used.clone();
             used.extend(&m.implied);
-            let source = BitmapSource::Index { index: m.index, conds: m.conds, rows: tuples, total_cost: total, id: 0 };
+            let source = BitmapSource::Index {
+                index: m.index,
+                conds: m.conds,
+                rows: tuples,
+                total_cost: total,
+                id: 0,
+            };
             let selectivity = tuples / size.rows.max(1.0);
             single.push((source, total, selectivity, used));
         }
         let plain = clauses.len() == scan.filter.len();
         for (source, total, selectivity, used) in &single {
-            let plan = self.bitmap_heap(scan, clauses, source.clone(), *total, *selectivity, used, size, rows, plain);
+            let plan = self.bitmap_heap(
+                scan,
+                clauses,
+                source.clone(),
+                *total,
+                *selectivity,
+                used,
+                size,
+                rows,
+                plain,
+            );
             out.push(Candidate { plan, order: vec![] });
         }
         // The two most selective indexes over different conditions together.
@@ -482,7 +583,8 @@ impl Planner<'_> {
             let (a, b) = (&single[0], &single[i]);
             let used: Vec<usize> = a.3.iter().chain(&b.3).copied().collect();
             let source = BitmapSource::And(vec![a.0.clone(), b.0.clone()]);
-            let plan = self.bitmap_heap(scan, clauses, source, a.1 + b.1, a.2 * b.2, &used, size, rows, plain);
+            let plan =
+                self.bitmap_heap(scan, clauses, source, a.1 + b.1, a.2 * b.2, &used, size, rows, plain);
             out.push(Candidate { plan, order: vec![] });
             break;
         }
@@ -535,7 +637,13 @@ impl Planner<'_> {
     }
 
     /// `a = 1 OR b = 2` by a bitmap per branch.
-    fn bitmap_or_candidates(&mut self, scan: &TableScan, size: RelationSize, rows: f64, out: &mut Vec<Candidate>) -> Result<()> {
+    fn bitmap_or_candidates(
+        &mut self,
+        scan: &TableScan,
+        size: RelationSize,
+        rows: f64,
+        out: &mut Vec<Candidate>,
+    ) -> Result<()> {
         for (at, clause) in scan.filter.iter().enumerate() {
             let Expr::Or(branches) = clause else { continue };
             let mut sources = vec![];
@@ -556,7 +664,13 @@ impl Planner<'_> {
                     let tuples = cost::clamp_rows(sel * size.rows);
                     let itotal = itotal + 0.1 * self.env.settings.cpu_operator_cost * tuples;
                     if best.as_ref().is_none_or(|(_, c, _)| itotal < *c) {
-                        let source = BitmapSource::Index { index: m.index, conds: m.conds, rows: tuples, total_cost: itotal, id: 0 };
+                        let source = BitmapSource::Index {
+                            index: m.index,
+                            conds: m.conds,
+                            rows: tuples,
+                            total_cost: itotal,
+                            id: 0,
+                        };
                         best = Some((source, itotal, sel));
                     }
                 }
@@ -571,8 +685,17 @@ impl Planner<'_> {
             if sources.is_empty() {
                 continue;
             }
-            let plan =
-                self.bitmap_heap(scan, &scan.filter.clone(), BitmapSource::Or(sources), total, selectivity, &[at], size, rows, true);
+            let plan = self.bitmap_heap(
+                scan,
+                &scan.filter.clone(),
+                BitmapSource::Or(sources),
+                total,
+                selectivity,
+                &[at],
+                size,
+                rows,
+                true,
+            );
             out.push(Candidate { plan, order: vec![] });
         }
         Ok(())
@@ -672,11 +795,19 @@ fn value_for_key(value: &Expr, key: &IndexKey) -> Option<Expr> {
 }
 
 /// Adds the conditions a clause gives for an index key. True: the clause is covered entirely.
-fn match_clause(clause: &Expr, key: &Expr, def: &IndexKey, scan: &TableScan, position: usize, out: &mut Vec<IndexCond>) -> bool {
+fn match_clause(
+    clause: &Expr,
+    key: &Expr,
+    def: &IndexKey,
+    scan: &TableScan,
+    position: usize,
+    out: &mut Vec<IndexCond>,
+) -> bool {
     let is_key = |e: &Expr| same(strip_relabel(e), strip_relabel(key));
     let own = |e: &Expr| columns(e).iter().any(|id| scan.columns.iter().any(|(c, _)| c == id));
     let usable = |e: &Expr| !own(e) && !crate::exprs::is_volatile(e) && !has_correlated_subquery(e);
-    let mut push = |test: IndexTest, source: &Expr| out.push(IndexCond { key: position, test, source: source.clone() });
+    let mut push =
+        |test: IndexTest, source: &Expr| out.push(IndexCond { key: position, test, source: source.clone() });
     match clause {
         Expr::IsNull { arg, negated } if is_key(arg) && !crate::exprs::is_row_type(arg) => {
             push(if *negated { IndexTest::IsNotNull } else { IndexTest::IsNull }, clause);
@@ -724,7 +855,10 @@ fn match_clause(clause: &Expr, key: &Expr, def: &IndexKey, scan: &TableScan, pos
             if matches!(op.name, "~~") {
                 return like_range(value, def, &source, position, out);
             }
-            let ordered = matches!(op.restrict, "eqsel" | "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel");
+            let ordered = matches!(
+                op.restrict,
+                "eqsel" | "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel"
+            );
             if !ordered {
                 return false;
             }
@@ -745,13 +879,20 @@ fn match_clause(clause: &Expr, key: &Expr, def: &IndexKey, scan: &TableScan, pos
 }
 
 fn has_correlated_subquery(e: &Expr) -> bool {
-    quarry_plan::walk::any(e, &|e| {
-        matches!(e, Expr::Subquery(s) if matches!(&s.plan, quarry_plan::expr::SubqueryPlan::Physical { params, .. } if !params.is_empty()))
-    })
+    quarry_plan::walk::any(
+        e,
+        &|e| matches!(e, Expr::Subquery(s) if matches!(&s.plan, quarry_plan::expr::SubqueryPlan::Physical { params, .. } if !params.is_empty())),
+    )
 }
 
 /// `key LIKE 'prefix%'`: a range of keys; the LIKE itself stays a filter unless the pattern is just that.
-fn like_range(pattern: &Expr, def: &IndexKey, source: &Expr, position: usize, out: &mut Vec<IndexCond>) -> bool {
+fn like_range(
+    pattern: &Expr,
+    def: &IndexKey,
+    source: &Expr,
+    position: usize,
+    out: &mut Vec<IndexCond>,
+) -> bool {
     if !matches!(def.ty.oid, oids::TEXT | oids::VARCHAR) {
         return false;
     }
@@ -789,7 +930,11 @@ fn like_range(pattern: &Expr, def: &IndexKey, source: &Expr, position: usize, ou
         if let Some(next) = next {
             let mut upper: String = chars.iter().collect();
             upper.push(next);
-            out.push(IndexCond { key: position, test: IndexTest::Lt(constant(&upper)), source: source.clone() });
+            out.push(IndexCond {
+                key: position,
+                test: IndexTest::Lt(constant(&upper)),
+                source: source.clone(),
+            });
             break;
         }
     }

@@ -7,7 +7,7 @@ use crate::cost::{self, DISABLED};
 use crate::exprs::equality;
 use crate::joins::{hash_key, join_rows};
 use crate::planner::{Candidate, Planner, Want};
-use crate::region::{RelSet, Region, Source};
+use crate::region::{Region, RelSet, Source};
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, SortKey};
 use std::collections::HashMap;
@@ -31,7 +31,15 @@ enum Step {
     Materialize(Rc<Path>),
     Memoize(Rc<Path>, Vec<ColumnId>),
     Unique(Rc<Path>, Vec<(ColumnId, Expr)>),
-    Join { method: Method, kind: JoinKind, outer: Rc<Path>, inner: Rc<Path>, on: Vec<Expr>, keys: Vec<(Expr, Expr, Expr)>, post: Vec<Expr> },
+    Join {
+        method: Method,
+        kind: JoinKind,
+        outer: Rc<Path>,
+        inner: Rc<Path>,
+        on: Vec<Expr>,
+        keys: Vec<(Expr, Expr, Expr)>,
+        post: Vec<Expr>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -89,12 +97,18 @@ impl Planner<'_> {
             };
             return Ok(self.gate(candidates, gate));
         }
-        let mut search = Search { p: self, region, subsets: HashMap::new(), want: want.clone(), rows: vec![] };
+        let mut search =
+            Search { p: self, region, subsets: HashMap::new(), want: want.clone(), rows: vec![] };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
     }
 
-    fn item_candidates(&mut self, plan: Option<quarry_plan::LogicalPlan>, filter: Vec<Expr>, want: &Want) -> Result<Vec<Candidate>> {
+    fn item_candidates(
+        &mut self,
+        plan: Option<quarry_plan::LogicalPlan>,
+        filter: Vec<Expr>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let Some(plan) = plan else { return Err(quarry_common::Error::internal("an item is planned once")) };
         let (plan, rest) = crate::rules::push_filters::into_item(plan, filter);
         let candidates = self.plan_item(plan, want)?;
@@ -127,7 +141,11 @@ impl Search<'_, '_> {
         let fraction = self.want.rows;
         let mut best: Option<usize> = None;
         let cost = |p: &Path| {
-            if fraction > 0.0 && p.rows > fraction { p.startup + (p.total - p.startup) * fraction / p.rows } else { p.total }
+            if fraction > 0.0 && p.rows > fraction {
+                p.startup + (p.total - p.startup) * fraction / p.rows
+            } else {
+                p.total
+            }
         };
         for (i, path) in all.paths.iter().enumerate() {
             if path.params == 0 && best.is_none_or(|b| cost(path) < cost(&all.paths[b])) {
@@ -159,7 +177,11 @@ impl Search<'_, '_> {
                 for (id, rel) in &class.members {
                     if *rel == i {
                         let ty = self.p.meta.get(*id).ty;
-                        want.orders.push(vec![SortKey { expr: Expr::column(*id, ty), descending: false, nulls_first: false }]);
+                        want.orders.push(vec![SortKey {
+                            expr: Expr::column(*id, ty),
+                            descending: false,
+                            nulls_first: false,
+                        }]);
                     }
                 }
             }
@@ -200,7 +222,8 @@ impl Search<'_, '_> {
                 sets.push(all);
             }
             for set in sets {
-                let mine: Vec<&(Applied, Expr, RelSet)> = usable.iter().filter(|(_, _, refs)| refs & !bit & !set == 0).collect();
+                let mine: Vec<&(Applied, Expr, RelSet)> =
+                    usable.iter().filter(|(_, _, refs)| refs & !bit & !set == 0).collect();
                 // Of one class, one condition is enough.
                 let mut extra: Vec<(Applied, Expr)> = vec![];
                 for (a, e, _) in mine {
@@ -211,7 +234,11 @@ impl Search<'_, '_> {
                 let exprs: Vec<Expr> = extra.iter().map(|(_, e)| e.clone()).collect();
                 let applied: Vec<Applied> = extra.iter().map(|(a, _)| *a).collect();
                 let mut found = vec![];
-                let loops = (0..self.rows.len()).filter(|j| set >> j & 1 == 1).map(|j| self.rows[j]).fold(f64::MAX, f64::min).clamp(1.0, 1e9);
+                let loops = (0..self.rows.len())
+                    .filter(|j| set >> j & 1 == 1)
+                    .map(|j| self.rows[j])
+                    .fold(f64::MAX, f64::min)
+                    .clamp(1.0, 1e9);
                 self.p.index_candidates(&scan, &exprs, rows, loops, &Want::default(), &mut found)?;
                 for c in found {
                     add_path(&mut subset, leaf(c, set, applied.clone()), self.p);
@@ -227,7 +254,11 @@ impl Search<'_, '_> {
         let bit: RelSet = 1 << i;
         let mut out = vec![];
         for (n, c) in self.region.clauses.iter().enumerate() {
-            if c.refs & bit != 0 && c.required == c.refs && !self.region.delayed(c.refs) && !crate::exprs::is_volatile(&c.expr) {
+            if c.refs & bit != 0
+                && c.required == c.refs
+                && !self.region.delayed(c.refs)
+                && !crate::exprs::is_volatile(&c.expr)
+            {
                 out.push((Applied::Clause(n), c.expr.clone(), c.refs));
             }
         }
@@ -376,7 +407,9 @@ impl Search<'_, '_> {
     /// Makes the paths of `a` joined with `b`; false if that is not allowed.
     fn join_pair(&mut self, a: RelSet, b: RelSet) -> bool {
         let Some((special, flipped)) = self.legal(a, b) else { return false };
-        if self.subsets.get(&a).is_none_or(|s| s.paths.is_empty()) || self.subsets.get(&b).is_none_or(|s| s.paths.is_empty()) {
+        if self.subsets.get(&a).is_none_or(|s| s.paths.is_empty())
+            || self.subsets.get(&b).is_none_or(|s| s.paths.is_empty())
+        {
             return false;
         }
         let (left, right) = if flipped { (b, a) } else { (a, b) };
@@ -418,8 +451,18 @@ impl Search<'_, '_> {
                 return None;
             }
             let side = match (l, r) {
-                (Expr::Column { id, .. }, other) if columns.contains(id) && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) => l,
-                (other, Expr::Column { id, .. }) if columns.contains(id) && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) => r,
+                (Expr::Column { id, .. }, other)
+                    if columns.contains(id)
+                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
+                {
+                    l
+                }
+                (other, Expr::Column { id, .. })
+                    if columns.contains(id)
+                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
+                {
+                    r
+                }
                 _ => return None,
             };
             if let Expr::Column { id, .. } = side
@@ -431,7 +474,8 @@ impl Search<'_, '_> {
         if keys.is_empty() || !pair.post.is_empty() {
             return None;
         }
-        let input = paths.iter().filter(|p| p.params == 0).min_by(|a, b| a.total.total_cmp(&b.total))?.clone();
+        let input =
+            paths.iter().filter(|p| p.params == 0).min_by(|a, b| a.total.total_cmp(&b.total))?.clone();
         let exprs: Vec<&Expr> = keys.iter().map(|(_, e)| e).collect();
         let rows = self.p.group_count(&exprs, input.rows);
         let s = &self.p.env.settings;
@@ -441,7 +485,16 @@ impl Search<'_, '_> {
         let startup = input.total + s.cpu_operator_cost * keys.len() as f64 * input.rows;
         let total = startup + s.cpu_tuple_cost * rows;
         let width = self.p.width_of(keys.iter().map(|(id, _)| *id));
-        Some(Path { step: Step::Unique(input, keys), rows, width, startup, total, order: vec![], params: 0, applied: vec![] })
+        Some(Path {
+            step: Step::Unique(input, keys),
+            rows,
+            width,
+            startup,
+            total,
+            order: vec![],
+            params: 0,
+            applied: vec![],
+        })
     }
 
     fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
@@ -471,7 +524,11 @@ impl Search<'_, '_> {
         }
         for (n, c) in self.region.clauses.iter().enumerate() {
             if c.required & !all == 0 && c.required & !left != 0 && c.required & !right != 0 {
-                if kind == JoinKind::Inner { on.push((Applied::Clause(n), c.expr.clone())) } else { post.push(c.expr.clone()) }
+                if kind == JoinKind::Inner {
+                    on.push((Applied::Clause(n), c.expr.clone()))
+                } else {
+                    post.push(c.expr.clone())
+                }
             }
         }
         let exprs: Vec<Expr> = on.iter().map(|(_, e)| e.clone()).collect();
@@ -509,11 +566,16 @@ impl Search<'_, '_> {
                         continue;
                     }
                     made.push(self.nest_loop(kind, outer, inner, pair, outer_set, rows));
-                    if inner.params & outer_set == 0 && s.enable_material && !matches!(inner.step, Step::Materialize(_)) {
+                    if inner.params & outer_set == 0
+                        && s.enable_material
+                        && !matches!(inner.step, Step::Materialize(_))
+                    {
                         let kept = Rc::new(materialized(inner, &s));
                         made.push(self.nest_loop(kind, outer, &kept, pair, outer_set, rows));
                     }
-                    if inner.params & outer_set != 0 && s.enable_memoize && outer.rows > 2.0
+                    if inner.params & outer_set != 0
+                        && s.enable_memoize
+                        && outer.rows > 2.0
                         && let Some(kept) = self.memoized(inner, outer, outer_set)
                     {
                         made.push(self.nest_loop(kind, outer, &Rc::new(kept), pair, outer_set, rows));
@@ -546,16 +608,19 @@ impl Search<'_, '_> {
             // Sorted sides that exist already, and the cheapest ones sorted.
             let order: Vec<SortKey> = keys.iter().map(|(o, _, _)| asc(o)).collect();
             let inner_order: Vec<SortKey> = keys.iter().map(|(_, i, _)| asc(i)).collect();
-            let pick = |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &[SortKey]| -> Rc<Path> {
-                let sorted = Rc::new(this.sort_path(cheap, order));
-                paths
-                    .iter()
-                    .filter(|p| p.params & all == 0 && this.p.common_order(&p.order, order) >= order.len())
-                    .cloned()
-                    .chain([sorted])
-                    .min_by(|a, b| a.total.total_cmp(&b.total))
-                    .expect("the sorted path is there")
-            };
+            let pick =
+                |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &[SortKey]| -> Rc<Path> {
+                    let sorted = Rc::new(this.sort_path(cheap, order));
+                    paths
+                        .iter()
+                        .filter(|p| {
+                            p.params & all == 0 && this.p.common_order(&p.order, order) >= order.len()
+                        })
+                        .cloned()
+                        .chain([sorted])
+                        .min_by(|a, b| a.total.total_cmp(&b.total))
+                        .expect("the sorted path is there")
+                };
             let outer = pick(self, outers, &o, &order);
             let inner = pick(self, inners, &i, &inner_order);
             made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, rows));
@@ -612,7 +677,10 @@ impl Search<'_, '_> {
             return None;
         }
         let exprs: Vec<Expr> = keys.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
-        if !exprs.iter().all(|e| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some())) {
+        if !exprs
+            .iter()
+            .all(|e| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some()))
+        {
             return None;
         }
         let refs: Vec<&Expr> = exprs.iter().collect();
@@ -624,7 +692,9 @@ impl Search<'_, '_> {
         let hit = ((calls - distinct) / calls * (fit / distinct.max(fit))).clamp(0.0, 1.0);
         let evict = 1.0 - fit / distinct;
         let mut total = inner.total * (1.0 - hit) + s.cpu_operator_cost;
-        total += s.cpu_tuple_cost * evict + s.cpu_operator_cost * evict * inner.rows + s.cpu_tuple_cost * inner.rows;
+        total += s.cpu_tuple_cost * evict
+            + s.cpu_operator_cost * evict * inner.rows
+            + s.cpu_tuple_cost * inner.rows;
         let startup = inner.startup * (1.0 - hit) + s.cpu_tuple_cost;
         Some(Path {
             step: Step::Memoize(inner.clone(), keys),
@@ -638,7 +708,15 @@ impl Search<'_, '_> {
         })
     }
 
-    fn nest_loop(&self, kind: JoinKind, outer: &Rc<Path>, inner: &Rc<Path>, pair: &Pair, outer_set: RelSet, rows: f64) -> Path {
+    fn nest_loop(
+        &self,
+        kind: JoinKind,
+        outer: &Rc<Path>,
+        inner: &Rc<Path>,
+        pair: &Pair,
+        outer_set: RelSet,
+        rows: f64,
+    ) -> Path {
         let s = &self.p.env.settings;
         let on: Vec<Expr> = pair
             .on
@@ -662,7 +740,9 @@ impl Search<'_, '_> {
                 run += (outer_rows - matched) * again_run / inner.rows.max(1.0);
                 tuples = matched * inner.rows * fraction;
             } else {
-                run += inner_run + matched * again_run * fraction + (outer_rows - matched - 1.0).max(0.0) * again_run;
+                run += inner_run
+                    + matched * again_run * fraction
+                    + (outer_rows - matched - 1.0).max(0.0) * again_run;
                 tuples = matched * inner.rows * fraction + (outer_rows - matched) * inner.rows;
             }
         } else {
@@ -675,12 +755,18 @@ impl Search<'_, '_> {
         let startup = startup + c.startup + penalty;
         Path {
             rows,
-            width: outer.width + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: outer.width
+                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
             startup,
             total: startup + run,
             order: outer.order.clone(),
             params: (outer.params | inner.params) & !outer_set,
-            applied: outer.applied.iter().chain(inner.applied.iter().filter(|_| inner.params & outer_set == 0)).copied().collect(),
+            applied: outer
+                .applied
+                .iter()
+                .chain(inner.applied.iter().filter(|_| inner.params & outer_set == 0))
+                .copied()
+                .collect(),
             step: Step::Join {
                 method: Method::Loop,
                 kind,
@@ -705,7 +791,8 @@ impl Search<'_, '_> {
         rows: f64,
     ) -> Path {
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
-        let mut share: f64 = if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
+        let mut share: f64 =
+            if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
         for (_, i, _) in keys {
             share = share.min(match crate::exprs::strip_relabel(i) {
                 Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
@@ -716,7 +803,8 @@ impl Search<'_, '_> {
         }
         let s = &self.p.env.settings;
         let n = keys.len() as f64;
-        let mut startup = outer.startup + inner.total + (s.cpu_operator_cost * n + s.cpu_tuple_cost) * inner.rows;
+        let mut startup =
+            outer.startup + inner.total + (s.cpu_operator_cost * n + s.cpu_tuple_cost) * inner.rows;
         let mut run = outer.total - outer.startup + s.cpu_operator_cost * n * outer.rows;
         let inner_bytes = inner.rows * cost::row_bytes(inner.width);
         if inner_bytes > s.hash_mem() {
@@ -730,7 +818,9 @@ impl Search<'_, '_> {
             let matches = (pair.selectivity * inner.rows).max(0.0);
             let matched = (outer.rows * matches.min(1.0)).round();
             let fraction = 2.0 / (matches.max(1.0) + 1.0);
-            run += s.cpu_operator_cost * n * (matched * (bucket * fraction).max(1.0) * 0.5 + (outer.rows - matched) * bucket * 0.05);
+            run += s.cpu_operator_cost
+                * n
+                * (matched * (bucket * fraction).max(1.0) * 0.5 + (outer.rows - matched) * bucket * 0.05);
             if kind == JoinKind::Semi { matched } else { (outer.rows - matched).max(1.0) }
         } else {
             run += s.cpu_operator_cost * n * outer.rows * bucket * 0.5;
@@ -744,7 +834,8 @@ impl Search<'_, '_> {
         }
         Path {
             rows,
-            width: outer.width + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: outer.width
+                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
             startup,
             total: startup + run,
             order: vec![],
@@ -788,11 +879,16 @@ impl Search<'_, '_> {
         }
         Path {
             rows,
-            width: outer.width + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: outer.width
+                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
             startup,
             total: startup + run,
             // Right joins make rows up in between.
-            order: if matches!(kind, JoinKind::Right | JoinKind::Full) { vec![] } else { outer.order.clone() },
+            order: if matches!(kind, JoinKind::Right | JoinKind::Full) {
+                vec![]
+            } else {
+                outer.order.clone()
+            },
             params: outer.params | inner.params,
             applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
             step: Step::Join {
@@ -854,7 +950,14 @@ fn rescan(p: &Path, s: &crate::PlannerSettings) -> (f64, f64) {
             }
             (0.0, run)
         }
-        Step::Leaf(plan) if matches!(plan.node, PhysicalNode::CteScan { .. } | PhysicalNode::WorkTableScan { .. } | PhysicalNode::FunctionScan { .. }) => {
+        Step::Leaf(plan)
+            if matches!(
+                plan.node,
+                PhysicalNode::CteScan { .. }
+                    | PhysicalNode::WorkTableScan { .. }
+                    | PhysicalNode::FunctionScan { .. }
+            ) =>
+        {
             (0.0, s.cpu_tuple_cost * p.rows)
         }
         Step::Join { method: Method::Hash, inner, .. } => {
@@ -870,7 +973,10 @@ fn add_path(subset: &mut Subset, new: Path, p: &Planner<'_>) {
     const FUZZ: f64 = 1.01;
     let better_order = |a: &[SortKey], b: &[SortKey]| p.common_order(a, b) >= b.len();
     let dominates = |a: &Path, b: &Path| {
-        a.total <= b.total * FUZZ && a.startup <= b.startup * FUZZ && a.params & !b.params == 0 && better_order(&a.order, &b.order)
+        a.total <= b.total * FUZZ
+            && a.startup <= b.startup * FUZZ
+            && a.params & !b.params == 0
+            && better_order(&a.order, &b.order)
     };
     for old in &subset.paths {
         if dominates(old, &new) && !(dominates(&new, old) && new.total < old.total) {

@@ -96,7 +96,8 @@ const NAMES: [&str; 25] = [
 ];
 
 /// Positions of [`NAMES`] in the settings table.
-static INDEXES: LazyLock<[Option<usize>; 25]> = LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
+static INDEXES: LazyLock<[Option<usize>; 25]> =
+    LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 impl PlannerSettings {
     /// Reads the session's settings.

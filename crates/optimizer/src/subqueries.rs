@@ -39,11 +39,19 @@ impl Planner<'_> {
                     Ok(candidates) => {
                         let mut best = cheapest(candidates, rows).plan;
                         let hashed = params.is_empty() && self.hashable(&s.kind, &best);
-                        if params.is_empty() && !hashed && matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. }) {
+                        if params.is_empty()
+                            && !hashed
+                            && matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. })
+                        {
                             best = self.materialized(best);
                         }
                         self.subplans += 1;
-                        s.plan = SubqueryPlan::Physical { plan: Arc::new(best), params, hashed, number: self.subplans };
+                        s.plan = SubqueryPlan::Physical {
+                            plan: Arc::new(best),
+                            params,
+                            hashed,
+                            number: self.subplans,
+                        };
                     }
                     Err(e) => outcome = Err(e),
                 }
@@ -77,7 +85,8 @@ impl Planner<'_> {
                 self.cte_info.insert(cte.id, CteInfo { rows: base.rows * 10.0, recursive: true });
                 let step = cheapest(self.plan_node(step, &Want::default())?, 0.0).plan;
                 let rows = base.rows + 10.0 * step.rows;
-                let total = base.total_cost + 10.0 * step.total_cost + self.env.settings.cpu_tuple_cost * rows;
+                let total =
+                    base.total_cost + 10.0 * step.total_cost + self.env.settings.cpu_tuple_cost * rows;
                 let startup = base.startup_cost;
                 let node = PhysicalNode::RecursiveUnion {
                     cte: cte.id,

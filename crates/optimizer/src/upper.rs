@@ -6,16 +6,24 @@ use crate::planner::{Candidate, Planner, Want, cheapest};
 use quarry_common::Result;
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
 use quarry_plan::{
-    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, RowLock, SetCall, SetOpKind, SortKey, WindowCall,
-    WindowSpec, walk,
+    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, RowLock, SetCall, SetOpKind,
+    SortKey, WindowCall, WindowSpec, walk,
 };
 use quarry_types::Datum;
 use std::collections::HashMap;
 
 impl Planner<'_> {
-    pub fn plan_project(&mut self, input: LogicalPlan, targets: Vec<(ColumnId, Expr)>, want: &Want) -> Result<Vec<Candidate>> {
+    pub fn plan_project(
+        &mut self,
+        input: LogicalPlan,
+        targets: Vec<(ColumnId, Expr)>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let inner = self.plan_node(input, want)?;
-        Ok(inner.into_iter().map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order }).collect())
+        Ok(inner
+            .into_iter()
+            .map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order })
+            .collect())
     }
 
     /// Makes a plan give these targets: in the node itself where it can compute, else in a Result above.
@@ -24,15 +32,32 @@ impl Planner<'_> {
         let c = cost::exprs(targets.iter().map(|(_, e)| e), s);
         let width = self.width_of(targets.iter().map(|(id, _)| *id));
         let simple = targets.iter().all(|(_, e)| matches!(e, Expr::Column { .. }));
-        let through = plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
+        let through =
+            plan.targets.iter().all(|(id, e)| matches!(e, Expr::Column { id: same, .. } if same == id));
         let computes = !matches!(
             plan.node,
-            PhysicalNode::Sort { .. } | PhysicalNode::Limit { .. } | PhysicalNode::Unique { .. } | PhysicalNode::Append { .. }
-                | PhysicalNode::MergeAppend { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::LockRows { .. }
-                | PhysicalNode::Materialize { .. } | PhysicalNode::Memoize { .. } | PhysicalNode::RecursiveUnion { .. }
-                | PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+            PhysicalNode::Sort { .. }
+                | PhysicalNode::Limit { .. }
+                | PhysicalNode::Unique { .. }
+                | PhysicalNode::Append { .. }
+                | PhysicalNode::MergeAppend { .. }
+                | PhysicalNode::SetOp { .. }
+                | PhysicalNode::LockRows { .. }
+                | PhysicalNode::Materialize { .. }
+                | PhysicalNode::Memoize { .. }
+                | PhysicalNode::RecursiveUnion { .. }
+                | PhysicalNode::Insert { .. }
+                | PhysicalNode::Update { .. }
+                | PhysicalNode::Delete { .. }
         );
-        if computes && through || simple && through && !matches!(plan.node, PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }) {
+        if computes && through
+            || simple
+                && through
+                && !matches!(
+                    plan.node,
+                    PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+                )
+        {
             plan.targets = targets;
         } else if computes && self.mergeable(&plan, &targets) {
             let map: HashMap<ColumnId, Expr> = plan.targets.iter().cloned().collect();
@@ -41,7 +66,12 @@ impl Planner<'_> {
             plan.targets = targets;
         } else {
             let (rows, startup, total) = (plan.rows, plan.startup_cost, plan.total_cost);
-            plan = self.make(PhysicalNode::Result { input: Some(Box::new(plan)), one_time_filter: vec![] }, rows, startup, total);
+            plan = self.make(
+                PhysicalNode::Result { input: Some(Box::new(plan)), one_time_filter: vec![] },
+                rows,
+                startup,
+                total,
+            );
             plan.targets = targets;
         }
         plan.width = width;
@@ -65,7 +95,11 @@ impl Planner<'_> {
         }
         plan.targets.iter().all(|(id, e)| match e {
             Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. } => true,
-            e => !is_volatile(e) && !crate::exprs::has_subquery(e) && uses.iter().filter(|u| *u == id).count() <= 1,
+            e => {
+                !is_volatile(e)
+                    && !crate::exprs::has_subquery(e)
+                    && uses.iter().filter(|u| *u == id).count() <= 1
+            }
         })
     }
 
@@ -102,8 +136,11 @@ impl Planner<'_> {
             let (g_start, g_run) = cost::sort(1.5 * per_group, c.plan.width, limit, &s);
             let input_run = (c.plan.total_cost - c.plan.startup_cost) / groups;
             let startup = c.plan.startup_cost + g_start + input_run;
-            let run = g_run + (g_start + g_run) * (groups - 1.0) + input_run * (groups - 1.0)
-                + (s.cpu_tuple_cost + s.cpu_operator_cost) * rows + 2.0 * s.cpu_tuple_cost * groups;
+            let run = g_run
+                + (g_start + g_run) * (groups - 1.0)
+                + input_run * (groups - 1.0)
+                + (s.cpu_tuple_cost + s.cpu_operator_cost) * rows
+                + 2.0 * s.cpu_tuple_cost * groups;
             (startup, startup + run)
         } else {
             let (sort, run) = cost::sort(rows, c.plan.width, limit, &s);
@@ -115,7 +152,12 @@ impl Planner<'_> {
         Candidate { plan: self.make(node, rows, startup + penalty, total + penalty), order: keys.to_vec() }
     }
 
-    pub fn plan_sort(&mut self, input: LogicalPlan, keys: Vec<SortKey>, want: &Want) -> Result<Vec<Candidate>> {
+    pub fn plan_sort(
+        &mut self,
+        input: LogicalPlan,
+        keys: Vec<SortKey>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let keys: Vec<SortKey> = keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
         let inner_want = Want { orders: vec![keys.clone()], rows: want.rows };
         let candidates = self.plan_node(input, &inner_want)?;
@@ -123,7 +165,13 @@ impl Planner<'_> {
         Ok(self.ordered(candidates, &keys, 0.0))
     }
 
-    pub fn plan_limit(&mut self, input: LogicalPlan, limit: Option<Expr>, offset: Option<Expr>, ties: Option<Vec<SortKey>>) -> Result<Vec<Candidate>> {
+    pub fn plan_limit(
+        &mut self,
+        input: LogicalPlan,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+        ties: Option<Vec<SortKey>>,
+    ) -> Result<Vec<Candidate>> {
         let number = |e: &Option<Expr>, p: &Self| -> Option<f64> {
             match p.estimate(e.as_ref()?) {
                 Some(Datum::I64(v)) => Some(v.max(0) as f64),
@@ -145,7 +193,8 @@ impl Planner<'_> {
         let bound = if constant(&limit) && constant(&offset) && ties.is_none() { wanted } else { 0.0 };
         let candidates = match input {
             LogicalPlan::Sort { input, keys } => {
-                let keys: Vec<SortKey> = keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
+                let keys: Vec<SortKey> =
+                    keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
                 let inner = self.plan_node(*input, &Want { orders: vec![keys.clone()], rows: wanted })?;
                 self.ordered(inner, &keys, bound)
             }
@@ -153,7 +202,10 @@ impl Planner<'_> {
                 let LogicalPlan::Sort { input: below, keys } = *input else { return Ok(vec![]) };
                 let inner = self.plan_node(*below, &Want { orders: vec![keys.clone()], rows: wanted })?;
                 let sorted = self.ordered(inner, &keys, bound);
-                sorted.into_iter().map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order }).collect()
+                sorted
+                    .into_iter()
+                    .map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order })
+                    .collect()
             }
             other => self.plan_node(other, &Want { rows: wanted, ..Want::default() })?,
         };
@@ -191,7 +243,8 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
-        let by_index = if group.is_empty() && sets.is_none() { self.min_max(&input, &aggregates)? } else { None };
+        let by_index =
+            if group.is_empty() && sets.is_none() { self.min_max(&input, &aggregates)? } else { None };
         // Group in the order asked for above, if that is possible.
         let mut keys: Vec<SortKey> = vec![];
         for w in want.orders.iter().flatten() {
@@ -231,7 +284,8 @@ impl Planner<'_> {
         };
         if group.is_empty() && sets.is_none() {
             let best = cheapest(candidates, 0.0).plan;
-            let startup = best.total_cost + calls.startup + per_input * input_rows + aggregates.len() as f64 * 0.0;
+            let startup =
+                best.total_cost + calls.startup + per_input * input_rows + aggregates.len() as f64 * 0.0;
             let total = startup + finalize;
             if let Some(c) = by_index
                 && c.plan.total_cost < total
@@ -254,14 +308,16 @@ impl Planner<'_> {
             }
         };
         let group_cost = group.len() as f64 * s.cpu_operator_cost;
-        let sorts = aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());
+        let sorts =
+            aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());
         let hashable = group.iter().all(|(_, e)| self.hashable_type(e));
         let mut out = vec![];
         if let Some(sets) = &sets {
             // Sorted grouping sets need a sort each; the executor hashes them whatever their order.
             let best = cheapest(candidates, 0.0).plan;
             let startup = best.total_cost + (per_input + group_cost) * input_rows * sets.len() as f64;
-            let plan = build(self, best, AggregateStrategy::Hashed, groups, startup, startup + finalize * groups);
+            let plan =
+                build(self, best, AggregateStrategy::Hashed, groups, startup, startup + finalize * groups);
             return Ok(vec![Candidate { plan, order: vec![] }]);
         }
         if hashable && !sorts {
@@ -277,11 +333,15 @@ impl Planner<'_> {
                 startup += cost::DISABLED;
             }
             let total = startup + finalize * groups;
-            out.push(Candidate { plan: build(self, best, AggregateStrategy::Hashed, groups, startup, total), order: vec![] });
+            out.push(Candidate {
+                plan: build(self, best, AggregateStrategy::Hashed, groups, startup, total),
+                order: vec![],
+            });
         }
         for c in self.ordered(candidates, &keys, 0.0) {
             let startup = c.plan.startup_cost;
-            let total = c.plan.total_cost + calls.startup + (per_input + group_cost) * input_rows + finalize * groups;
+            let total =
+                c.plan.total_cost + calls.startup + (per_input + group_cost) * input_rows + finalize * groups;
             let order: Vec<SortKey> = c
                 .order
                 .iter()
@@ -291,7 +351,10 @@ impl Planner<'_> {
                     Some(SortKey { expr: Expr::column(*id, e.ty()), ..k.clone() })
                 })
                 .collect();
-            out.push(Candidate { plan: build(self, c.plan, AggregateStrategy::Sorted, groups, startup, total), order });
+            out.push(Candidate {
+                plan: build(self, c.plan, AggregateStrategy::Sorted, groups, startup, total),
+                order,
+            });
         }
         Ok(out)
     }
@@ -300,7 +363,12 @@ impl Planner<'_> {
         self.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some())
     }
 
-    pub fn plan_window(&mut self, input: LogicalPlan, spec: WindowSpec, calls: Vec<(ColumnId, WindowCall)>) -> Result<Vec<Candidate>> {
+    pub fn plan_window(
+        &mut self,
+        input: LogicalPlan,
+        spec: WindowSpec,
+        calls: Vec<(ColumnId, WindowCall)>,
+    ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
         let mut keys: Vec<SortKey> = vec![];
         for e in &spec.partition_by {
@@ -311,22 +379,38 @@ impl Planner<'_> {
         keys.extend(spec.order_by.iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).cloned());
         let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
         let candidates = self.plan_node(input, &Want { orders, rows: 0.0 })?;
-        let sorted = if keys.is_empty() { vec![cheapest(candidates, 0.0)] } else { self.ordered(candidates, &keys, 0.0) };
+        let sorted = if keys.is_empty() {
+            vec![cheapest(candidates, 0.0)]
+        } else {
+            self.ordered(candidates, &keys, 0.0)
+        };
         let c = cost::exprs(calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter)), &s);
         Ok(sorted
             .into_iter()
             .map(|i| {
                 let rows = i.plan.rows;
                 let startup = i.plan.startup_cost;
-                let per_row = c.per_row + s.cpu_operator_cost * (calls.len() + spec.partition_by.len() + spec.order_by.len()) as f64 + s.cpu_tuple_cost;
+                let per_row = c.per_row
+                    + s.cpu_operator_cost
+                        * (calls.len() + spec.partition_by.len() + spec.order_by.len()) as f64
+                    + s.cpu_tuple_cost;
                 let total = i.plan.total_cost + per_row * rows;
-                let node = PhysicalNode::WindowAgg { input: Box::new(i.plan), spec: spec.clone(), calls: calls.clone() };
+                let node = PhysicalNode::WindowAgg {
+                    input: Box::new(i.plan),
+                    spec: spec.clone(),
+                    calls: calls.clone(),
+                };
                 Candidate { plan: self.make(node, rows, startup, total), order: i.order }
             })
             .collect())
     }
 
-    pub fn plan_project_set(&mut self, input: LogicalPlan, calls: Vec<(ColumnId, SetCall)>, want: &Want) -> Result<Vec<Candidate>> {
+    pub fn plan_project_set(
+        &mut self,
+        input: LogicalPlan,
+        calls: Vec<(ColumnId, SetCall)>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
         let candidates = self.plan_node(input, want)?;
         let per = calls.iter().map(|(_, c)| self.set_rows(c)).fold(1.0, f64::max);
@@ -341,11 +425,19 @@ impl Planner<'_> {
             .collect())
     }
 
-    pub fn plan_distinct(&mut self, input: LogicalPlan, on: Option<Vec<Expr>>, want: &Want) -> Result<Vec<Candidate>> {
+    pub fn plan_distinct(
+        &mut self,
+        input: LogicalPlan,
+        on: Option<Vec<Expr>>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
         if let Some(on) = on {
             let candidates = self.plan_node(input, want)?;
-            let ids: Vec<ColumnId> = on.iter().filter_map(|e| if let Expr::Column { id, .. } = e { Some(*id) } else { None }).collect();
+            let ids: Vec<ColumnId> = on
+                .iter()
+                .filter_map(|e| if let Expr::Column { id, .. } = e { Some(*id) } else { None })
+                .collect();
             let exprs: Vec<&Expr> = on.iter().collect();
             let rows_in = candidates[0].plan.rows;
             let groups = self.group_count(&exprs, rows_in);
@@ -386,15 +478,24 @@ impl Planner<'_> {
 
     fn unique(&self, c: Candidate, columns: Vec<ColumnId>, groups: f64) -> Candidate {
         let startup = c.plan.startup_cost;
-        let total = c.plan.total_cost + self.env.settings.cpu_operator_cost * c.plan.rows * columns.len() as f64;
+        let total =
+            c.plan.total_cost + self.env.settings.cpu_operator_cost * c.plan.rows * columns.len() as f64;
         let node = PhysicalNode::Unique { input: Box::new(c.plan), columns };
         Candidate { plan: self.make(node, groups, startup, total), order: c.order }
     }
 
     /// DISTINCT as grouping by all columns, which keep their ids.
-    fn hashed_distinct(&self, input: PhysicalPlan, columns: &[Expr], groups: f64, s: &crate::PlannerSettings) -> Candidate {
-        let group: Vec<(ColumnId, Expr)> =
-            columns.iter().filter_map(|e| if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None }).collect();
+    fn hashed_distinct(
+        &self,
+        input: PhysicalPlan,
+        columns: &[Expr],
+        groups: f64,
+        s: &crate::PlannerSettings,
+    ) -> Candidate {
+        let group: Vec<(ColumnId, Expr)> = columns
+            .iter()
+            .filter_map(|e| if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None })
+            .collect();
         let mut startup = input.total_cost + s.cpu_operator_cost * group.len() as f64 * input.rows;
         if !s.enable_hashagg {
             startup += cost::DISABLED;
@@ -428,7 +529,8 @@ impl Planner<'_> {
             let rows: f64 = inputs.iter().map(|(p, _)| p.rows).sum();
             let startup = inputs.first().map_or(0.0, |(p, _)| p.startup_cost);
             let total = inputs.iter().map(|(p, _)| p.total_cost).sum::<f64>() + 0.5 * s.cpu_tuple_cost * rows;
-            let append = self.make(PhysicalNode::Append { inputs, output: output.clone() }, rows, startup, total);
+            let append =
+                self.make(PhysicalNode::Append { inputs, output: output.clone() }, rows, startup, total);
             let append = Candidate { plan: append, order: vec![] };
             if all {
                 return Ok(vec![append]);
@@ -459,34 +561,64 @@ impl Planner<'_> {
         let l = cheapest(self.plan_node(*left, &Want::default())?, 0.0).plan;
         let r = cheapest(self.plan_node(*right, &Want::default())?, 0.0).plan;
         let rows = if kind == SetOpKind::Except { l.rows } else { l.rows.min(r.rows) };
-        let startup = l.total_cost + r.total_cost + s.cpu_operator_cost * output.len() as f64 * (l.rows + r.rows);
+        let startup =
+            l.total_cost + r.total_cost + s.cpu_operator_cost * output.len() as f64 * (l.rows + r.rows);
         let total = startup + rows * s.cpu_tuple_cost;
         let hash = columns.iter().all(|e| self.hashable_type(e));
         let strategy = if hash && s.enable_hashagg { SetOpStrategy::Hashed } else { SetOpStrategy::Sorted };
         let sort = |p: &mut Self, plan: PhysicalPlan, ids: &[ColumnId]| {
             let keys: Vec<SortKey> = ids
                 .iter()
-                .map(|id| SortKey { expr: Expr::column(*id, p.meta.get(*id).ty), descending: false, nulls_first: false })
+                .map(|id| SortKey {
+                    expr: Expr::column(*id, p.meta.get(*id).ty),
+                    descending: false,
+                    nulls_first: false,
+                })
                 .collect();
             p.sorted(Candidate { plan, order: vec![] }, &keys, 0.0, 0).plan
         };
         let (l, r) = match strategy {
-            SetOpStrategy::Sorted if !output.is_empty() => (sort(self, l, &left_columns), sort(self, r, &right_columns)),
+            SetOpStrategy::Sorted if !output.is_empty() => {
+                (sort(self, l, &left_columns), sort(self, r, &right_columns))
+            }
             _ => (l, r),
         };
-        let node =
-            PhysicalNode::SetOp { kind, all, strategy, left: Box::new(l), right: Box::new(r), output, left_columns, right_columns };
+        let node = PhysicalNode::SetOp {
+            kind,
+            all,
+            strategy,
+            left: Box::new(l),
+            right: Box::new(r),
+            output,
+            left_columns,
+            right_columns,
+        };
         Ok(vec![Candidate { plan: self.make(node, rows, startup, total), order: vec![] }])
     }
 
     /// Inputs of a UNION, nested ones of the same kind flattened.
-    fn append_inputs(&mut self, plan: LogicalPlan, columns: Vec<ColumnId>, all: bool, out: &mut Vec<(PhysicalPlan, Vec<ColumnId>)>) -> Result<()> {
+    fn append_inputs(
+        &mut self,
+        plan: LogicalPlan,
+        columns: Vec<ColumnId>,
+        all: bool,
+        out: &mut Vec<(PhysicalPlan, Vec<ColumnId>)>,
+    ) -> Result<()> {
         match plan {
-            LogicalPlan::SetOp { kind: SetOpKind::Union, all: inner_all, left, right, output, left_columns, right_columns }
-                if inner_all == all || inner_all =>
-            {
+            LogicalPlan::SetOp {
+                kind: SetOpKind::Union,
+                all: inner_all,
+                left,
+                right,
+                output,
+                left_columns,
+                right_columns,
+            } if inner_all == all || inner_all => {
                 let place = |ids: &[ColumnId]| -> Vec<ColumnId> {
-                    columns.iter().filter_map(|c| output.iter().position(|o| o == c).map(|i| ids[i])).collect()
+                    columns
+                        .iter()
+                        .filter_map(|c| output.iter().position(|o| o == c).map(|i| ids[i]))
+                        .collect()
                 };
                 let (l, r) = (place(&left_columns), place(&right_columns));
                 self.append_inputs(*left, l, all, out)?;
@@ -500,7 +632,12 @@ impl Planner<'_> {
         }
     }
 
-    pub fn plan_lock_rows(&mut self, input: LogicalPlan, locks: Vec<RowLock>, want: &Want) -> Result<Vec<Candidate>> {
+    pub fn plan_lock_rows(
+        &mut self,
+        input: LogicalPlan,
+        locks: Vec<RowLock>,
+        want: &Want,
+    ) -> Result<Vec<Candidate>> {
         let candidates = self.plan_node(input, want)?;
         Ok(candidates
             .into_iter()

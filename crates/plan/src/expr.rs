@@ -93,9 +93,13 @@ pub enum SubqueryKind {
     Exists,
     /// `left op ANY (subquery)`: one (left, test) pair per column; a test is an expression over the left value and the
     /// subquery's column. IN is ANY with `=`.
-    Any { tests: Vec<Expr> },
+    Any {
+        tests: Vec<Expr>,
+    },
     /// `left op ALL (subquery)`.
-    All { tests: Vec<Expr> },
+    All {
+        tests: Vec<Expr>,
+    },
     /// ARRAY(subquery).
     Array,
     /// (a, b) = (subquery) and multi-column UPDATE sources: the row's columns are read by `FieldSelect`.
@@ -147,37 +151,117 @@ impl PartialEq for CallPos {
 /// A typed expression.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Expr {
-    Const { value: Datum, ty: SqlType },
-    Column { id: ColumnId, ty: SqlType },
+    Const {
+        value: Datum,
+        ty: SqlType,
+    },
+    Column {
+        id: ColumnId,
+        ty: SqlType,
+    },
     /// `$n`, from 1.
-    Param { number: u32, ty: SqlType },
-    Call { function: FunctionRef, args: Vec<Expr>, ty: SqlType, form: CallForm, variadic: bool, pos: CallPos },
+    Param {
+        number: u32,
+        ty: SqlType,
+    },
+    Call {
+        function: FunctionRef,
+        args: Vec<Expr>,
+        ty: SqlType,
+        form: CallForm,
+        variadic: bool,
+        pos: CallPos,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    IsNull { arg: Box<Expr>, negated: bool },
-    IsBool { arg: Box<Expr>, test: BoolTest },
+    IsNull {
+        arg: Box<Expr>,
+        negated: bool,
+    },
+    IsBool {
+        arg: Box<Expr>,
+        test: BoolTest,
+    },
     /// IS [NOT] DISTINCT FROM by the `=` operator's function.
-    IsDistinct { left: Box<Expr>, right: Box<Expr>, equals: FunctionRef, operator: Oid, negated: bool },
+    IsDistinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        equals: FunctionRef,
+        operator: Oid,
+        negated: bool,
+    },
     /// With an operand, each condition compares with `Placeholder`, which is the operand's value.
-    Case { operand: Option<Box<Expr>>, whens: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, ty: SqlType },
+    Case {
+        operand: Option<Box<Expr>>,
+        whens: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+        ty: SqlType,
+    },
     /// The value the enclosing Case, array cast or domain check is about.
-    Placeholder { ty: SqlType },
-    Coalesce { args: Vec<Expr>, ty: SqlType },
-    NullIf { left: Box<Expr>, right: Box<Expr>, equals: FunctionRef, operator: Oid, ty: SqlType },
+    Placeholder {
+        ty: SqlType,
+    },
+    Coalesce {
+        args: Vec<Expr>,
+        ty: SqlType,
+    },
+    NullIf {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        equals: FunctionRef,
+        operator: Oid,
+        ty: SqlType,
+    },
     /// GREATEST / LEAST by the type's comparison.
-    MinMax { greatest: bool, args: Vec<Expr>, ty: SqlType },
-    Cast { arg: Box<Expr>, ty: SqlType, kind: CastKind, implicit: bool },
+    MinMax {
+        greatest: bool,
+        args: Vec<Expr>,
+        ty: SqlType,
+    },
+    Cast {
+        arg: Box<Expr>,
+        ty: SqlType,
+        kind: CastKind,
+        implicit: bool,
+    },
     /// ARRAY[...]; `nested`: the elements are arrays themselves and become a dimension.
-    Array { elements: Vec<Expr>, nested: bool, ty: SqlType },
-    Row { fields: Vec<Expr>, names: Vec<String>, ty: SqlType },
+    Array {
+        elements: Vec<Expr>,
+        nested: bool,
+        ty: SqlType,
+    },
+    Row {
+        fields: Vec<Expr>,
+        names: Vec<String>,
+        ty: SqlType,
+    },
     /// Field `index` (from 0) of a record.
-    FieldSelect { arg: Box<Expr>, index: usize, name: String, ty: SqlType },
+    FieldSelect {
+        arg: Box<Expr>,
+        index: usize,
+        name: String,
+        ty: SqlType,
+    },
     /// Array or jsonb subscripting; with `assign`, the container with the place replaced.
-    Subscript { container: Box<Expr>, indexes: Vec<SubscriptIndex>, assign: Option<Box<Expr>>, ty: SqlType },
+    Subscript {
+        container: Box<Expr>,
+        indexes: Vec<SubscriptIndex>,
+        assign: Option<Box<Expr>>,
+        ty: SqlType,
+    },
     /// `left op ANY/ALL (array)`.
-    ScalarArray { function: FunctionRef, operator: Oid, left: Box<Expr>, array: Box<Expr>, all: bool },
-    SqlValue { kind: SqlValue, ty: SqlType },
+    ScalarArray {
+        function: FunctionRef,
+        operator: Oid,
+        left: Box<Expr>,
+        array: Box<Expr>,
+        all: bool,
+    },
+    SqlValue {
+        kind: SqlValue,
+        ty: SqlType,
+    },
     Subquery(Box<SubqueryExpr>),
 }
 

@@ -20,10 +20,12 @@ pub mod walk;
 
 pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};
 pub use expr::{
-    AggregateExpr, BoolTest, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue, SubqueryExpr, SubqueryKind,
-    SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
+    AggregateExpr, BoolTest, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue,
+    SubqueryExpr, SubqueryKind, SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
 };
 pub use folder::ConstantFolder;
-pub use logical::{Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, RowLock, ScanColumn, SetOpKind};
+pub use logical::{
+    Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, RowLock, ScanColumn, SetOpKind,
+};
 pub use meta::{ColumnId, ColumnMeta, QueryMeta};
 pub use physical::{PhysicalNode, PhysicalPlan, Statement};

@@ -1,7 +1,8 @@
 //! Logical plans: what a query means, typed and resolved, before any choice of how.
 
 use crate::{
-    AggregateExpr, ColumnId, Expr, OnConflict, Returning, SetCall, SortKey, TableWrite, WindowCall, WindowSpec,
+    AggregateExpr, ColumnId, Expr, OnConflict, Returning, SetCall, SortKey, TableWrite, WindowCall,
+    WindowSpec,
 };
 use quarry_catalog::Relation;
 use std::sync::Arc;
@@ -99,21 +100,57 @@ pub enum LogicalPlan {
     /// One row without columns.
     OneRow,
     /// No row; its columns for typing.
-    Empty { output: Vec<ColumnId> },
-    Scan { relation: Arc<Relation>, alias: String, columns: Vec<(ColumnId, ScanColumn)> },
-    Values { rows: Vec<Vec<Expr>>, output: Vec<ColumnId>, alias: String },
+    Empty {
+        output: Vec<ColumnId>,
+    },
+    Scan {
+        relation: Arc<Relation>,
+        alias: String,
+        columns: Vec<(ColumnId, ScanColumn)>,
+    },
+    Values {
+        rows: Vec<Vec<Expr>>,
+        output: Vec<ColumnId>,
+        alias: String,
+    },
     /// Functions in FROM, side by side (ROWS FROM); `ordinality` adds a row number. Arguments may be correlated (LATERAL).
     /// A scalar function in FROM is a call whose kind is Scalar: one row.
-    FunctionScan { calls: Vec<(SetCall, Vec<ColumnId>)>, ordinality: Option<ColumnId>, alias: String },
-    CteScan { cte: CteId, name: String, alias: String, columns: Vec<(ColumnId, ColumnId)> /* (own, the CTE's) */ },
-    With { ctes: Vec<Cte>, body: Box<LogicalPlan> },
+    FunctionScan {
+        calls: Vec<(SetCall, Vec<ColumnId>)>,
+        ordinality: Option<ColumnId>,
+        alias: String,
+    },
+    CteScan {
+        cte: CteId,
+        name: String,
+        alias: String,
+        columns: Vec<(ColumnId, ColumnId)>, /* (own, the CTE's) */
+    },
+    With {
+        ctes: Vec<Cte>,
+        body: Box<LogicalPlan>,
+    },
     /// A subquery in FROM: boundary for names only (EXPLAIN's Subquery Scan); columns pass through.
-    SubqueryAlias { input: Box<LogicalPlan>, alias: String },
-    Filter { input: Box<LogicalPlan>, predicates: Vec<Expr> },
+    SubqueryAlias {
+        input: Box<LogicalPlan>,
+        alias: String,
+    },
+    Filter {
+        input: Box<LogicalPlan>,
+        predicates: Vec<Expr>,
+    },
     /// Exactly the given columns.
-    Project { input: Box<LogicalPlan>, targets: Vec<(ColumnId, Expr)> },
+    Project {
+        input: Box<LogicalPlan>,
+        targets: Vec<(ColumnId, Expr)>,
+    },
     /// `on` may name columns of both sides; the right side may name columns of the left (LATERAL).
-    Join { kind: JoinKind, left: Box<LogicalPlan>, right: Box<LogicalPlan>, on: Vec<Expr> },
+    Join {
+        kind: JoinKind,
+        left: Box<LogicalPlan>,
+        right: Box<LogicalPlan>,
+        on: Vec<Expr>,
+    },
     /// Output: group columns, aggregates, then `grouping` columns (GROUPING() bit masks).
     Aggregate {
         input: Box<LogicalPlan>,
@@ -125,14 +162,32 @@ pub enum LogicalPlan {
         grouping: Vec<(ColumnId, Vec<usize>)>,
     },
     /// Input columns and the calls' results.
-    Window { input: Box<LogicalPlan>, spec: WindowSpec, calls: Vec<(ColumnId, WindowCall)> },
+    Window {
+        input: Box<LogicalPlan>,
+        spec: WindowSpec,
+        calls: Vec<(ColumnId, WindowCall)>,
+    },
     /// Input columns and the calls' results, one output row per row of the longest set.
-    ProjectSet { input: Box<LogicalPlan>, calls: Vec<(ColumnId, SetCall)> },
+    ProjectSet {
+        input: Box<LogicalPlan>,
+        calls: Vec<(ColumnId, SetCall)>,
+    },
     /// DISTINCT over all columns, or DISTINCT ON these expressions (input sorted by the Sort below).
-    Distinct { input: Box<LogicalPlan>, on: Option<Vec<Expr>> },
-    Sort { input: Box<LogicalPlan>, keys: Vec<SortKey> },
+    Distinct {
+        input: Box<LogicalPlan>,
+        on: Option<Vec<Expr>>,
+    },
+    Sort {
+        input: Box<LogicalPlan>,
+        keys: Vec<SortKey>,
+    },
     /// LIMIT/OFFSET; `ties` are the sort keys of FETCH FIRST WITH TIES.
-    Limit { input: Box<LogicalPlan>, limit: Option<Expr>, offset: Option<Expr>, ties: Option<Vec<SortKey>> },
+    Limit {
+        input: Box<LogicalPlan>,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+        ties: Option<Vec<SortKey>>,
+    },
     SetOp {
         kind: SetOpKind,
         all: bool,
@@ -143,7 +198,10 @@ pub enum LogicalPlan {
         left_columns: Vec<ColumnId>,
         right_columns: Vec<ColumnId>,
     },
-    LockRows { input: Box<LogicalPlan>, locks: Vec<RowLock> },
+    LockRows {
+        input: Box<LogicalPlan>,
+        locks: Vec<RowLock>,
+    },
     /// `values[i]`: the source column for the i-th live column of the table (defaults already filled in).
     Insert {
         target: Box<TableWrite>,

@@ -4,7 +4,8 @@
 
 use crate::logical::{CteId, JoinKind, RowLock, ScanColumn, SetOpKind};
 use crate::{
-    AggregateExpr, ColumnId, Expr, OnConflict, QueryMeta, Returning, SetCall, SortKey, TableWrite, WindowCall, WindowSpec,
+    AggregateExpr, ColumnId, Expr, OnConflict, QueryMeta, Returning, SetCall, SortKey, TableWrite,
+    WindowCall, WindowSpec,
 };
 use quarry_catalog::{IndexDef, Relation};
 use quarry_types::SqlType;
@@ -116,8 +117,15 @@ pub enum SetOpStrategy {
 #[derive(Clone, Debug)]
 pub enum PhysicalNode {
     /// One row, or none if the one-time condition fails (it reads outer columns and parameters only). With an input: passes it on.
-    Result { input: Option<Box<PhysicalPlan>>, one_time_filter: Vec<Expr> },
-    SeqScan { relation: Arc<Relation>, alias: String, columns: Vec<(ColumnId, ScanColumn)> },
+    Result {
+        input: Option<Box<PhysicalPlan>>,
+        one_time_filter: Vec<Expr>,
+    },
+    SeqScan {
+        relation: Arc<Relation>,
+        alias: String,
+        columns: Vec<(ColumnId, ScanColumn)>,
+    },
     IndexScan {
         relation: Arc<Relation>,
         alias: String,
@@ -138,25 +146,81 @@ pub enum PhysicalNode {
         recheck: Vec<Expr>,
     },
     /// `ctid = value` or `ctid = ANY(array)`.
-    TidScan { relation: Arc<Relation>, alias: String, columns: Vec<(ColumnId, ScanColumn)>, tids: Vec<Expr> },
-    ValuesScan { rows: Vec<Vec<Expr>>, columns: Vec<ColumnId>, alias: String },
-    FunctionScan { calls: Vec<(SetCall, Vec<ColumnId>)>, ordinality: Option<ColumnId>, alias: String },
-    CteScan { cte: CteId, name: String, alias: String, columns: Vec<(ColumnId, ColumnId)> },
+    TidScan {
+        relation: Arc<Relation>,
+        alias: String,
+        columns: Vec<(ColumnId, ScanColumn)>,
+        tids: Vec<Expr>,
+    },
+    ValuesScan {
+        rows: Vec<Vec<Expr>>,
+        columns: Vec<ColumnId>,
+        alias: String,
+    },
+    FunctionScan {
+        calls: Vec<(SetCall, Vec<ColumnId>)>,
+        ordinality: Option<ColumnId>,
+        alias: String,
+    },
+    CteScan {
+        cte: CteId,
+        name: String,
+        alias: String,
+        columns: Vec<(ColumnId, ColumnId)>,
+    },
     /// The rows the last round of a recursive union made.
-    WorkTableScan { cte: CteId, alias: String, columns: Vec<(ColumnId, ColumnId)> },
-    SubqueryScan { input: Box<PhysicalPlan>, alias: String },
+    WorkTableScan {
+        cte: CteId,
+        alias: String,
+        columns: Vec<(ColumnId, ColumnId)>,
+    },
+    SubqueryScan {
+        input: Box<PhysicalPlan>,
+        alias: String,
+    },
     /// For each outer row: the inner side with `params` (outer columns it reads) set. Inner, Left, Semi, Anti.
-    NestLoop { kind: JoinKind, outer: Box<PhysicalPlan>, inner: Box<PhysicalPlan>, on: Vec<Expr>, params: Vec<ColumnId> },
+    NestLoop {
+        kind: JoinKind,
+        outer: Box<PhysicalPlan>,
+        inner: Box<PhysicalPlan>,
+        on: Vec<Expr>,
+        params: Vec<ColumnId>,
+    },
     /// Builds on `inner`. `keys` are (outer, inner) pairs of equal type; `on` holds further conditions on matches.
-    HashJoin { kind: JoinKind, outer: Box<PhysicalPlan>, inner: Box<PhysicalPlan>, keys: Vec<(Expr, Expr)>, hash_conds: Vec<Expr>, on: Vec<Expr> },
+    HashJoin {
+        kind: JoinKind,
+        outer: Box<PhysicalPlan>,
+        inner: Box<PhysicalPlan>,
+        keys: Vec<(Expr, Expr)>,
+        hash_conds: Vec<Expr>,
+        on: Vec<Expr>,
+    },
     /// Both sides sorted by the keys (ascending, nulls last, unless `order` says otherwise).
-    MergeJoin { kind: JoinKind, outer: Box<PhysicalPlan>, inner: Box<PhysicalPlan>, keys: Vec<(Expr, Expr)>, order: Vec<(bool, bool)> /* descending, nulls first */, merge_conds: Vec<Expr>, on: Vec<Expr> },
+    MergeJoin {
+        kind: JoinKind,
+        outer: Box<PhysicalPlan>,
+        inner: Box<PhysicalPlan>,
+        keys: Vec<(Expr, Expr)>,
+        order: Vec<(bool, bool)>, /* descending, nulls first */
+        merge_conds: Vec<Expr>,
+        on: Vec<Expr>,
+    },
     /// Keeps its input's rows for cheap rescans.
-    Materialize { input: Box<PhysicalPlan> },
+    Materialize {
+        input: Box<PhysicalPlan>,
+    },
     /// Caches its input's rows by the values of outer columns.
-    Memoize { input: Box<PhysicalPlan>, keys: Vec<ColumnId> },
+    Memoize {
+        input: Box<PhysicalPlan>,
+        keys: Vec<ColumnId>,
+    },
     /// `bound`: only so many rows are wanted (LIMIT over it). `presorted`: leading keys the input is already sorted by (Incremental Sort).
-    Sort { input: Box<PhysicalPlan>, keys: Vec<SortKey>, bound: Option<u64>, presorted: usize },
+    Sort {
+        input: Box<PhysicalPlan>,
+        keys: Vec<SortKey>,
+        bound: Option<u64>,
+        presorted: usize,
+    },
     Aggregate {
         input: Box<PhysicalPlan>,
         strategy: AggregateStrategy,
@@ -166,21 +230,82 @@ pub enum PhysicalNode {
         grouping: Vec<(ColumnId, Vec<usize>)>,
     },
     /// Input sorted by partition and order keys.
-    WindowAgg { input: Box<PhysicalPlan>, spec: WindowSpec, calls: Vec<(ColumnId, WindowCall)> },
-    ProjectSet { input: Box<PhysicalPlan>, calls: Vec<(ColumnId, SetCall)> },
+    WindowAgg {
+        input: Box<PhysicalPlan>,
+        spec: WindowSpec,
+        calls: Vec<(ColumnId, WindowCall)>,
+    },
+    ProjectSet {
+        input: Box<PhysicalPlan>,
+        calls: Vec<(ColumnId, SetCall)>,
+    },
     /// Drops rows equal to the one before in these columns.
-    Unique { input: Box<PhysicalPlan>, columns: Vec<ColumnId> },
-    SetOp { kind: SetOpKind, all: bool, strategy: SetOpStrategy, left: Box<PhysicalPlan>, right: Box<PhysicalPlan>, output: Vec<ColumnId>, left_columns: Vec<ColumnId>, right_columns: Vec<ColumnId> },
+    Unique {
+        input: Box<PhysicalPlan>,
+        columns: Vec<ColumnId>,
+    },
+    SetOp {
+        kind: SetOpKind,
+        all: bool,
+        strategy: SetOpStrategy,
+        left: Box<PhysicalPlan>,
+        right: Box<PhysicalPlan>,
+        output: Vec<ColumnId>,
+        left_columns: Vec<ColumnId>,
+        right_columns: Vec<ColumnId>,
+    },
     /// UNION ALL: each input with its columns that line up with `output`.
-    Append { inputs: Vec<(PhysicalPlan, Vec<ColumnId>)>, output: Vec<ColumnId> },
-    MergeAppend { inputs: Vec<(PhysicalPlan, Vec<ColumnId>)>, output: Vec<ColumnId>, keys: Vec<SortKey> },
+    Append {
+        inputs: Vec<(PhysicalPlan, Vec<ColumnId>)>,
+        output: Vec<ColumnId>,
+    },
+    MergeAppend {
+        inputs: Vec<(PhysicalPlan, Vec<ColumnId>)>,
+        output: Vec<ColumnId>,
+        keys: Vec<SortKey>,
+    },
     /// WITH RECURSIVE: `base`, then `step` over the rows of the round before until none come.
-    RecursiveUnion { cte: CteId, base: Box<PhysicalPlan>, step: Box<PhysicalPlan>, output: Vec<ColumnId>, base_columns: Vec<ColumnId>, step_columns: Vec<ColumnId>, distinct: bool },
-    Limit { input: Box<PhysicalPlan>, limit: Option<Expr>, offset: Option<Expr>, ties: Option<Vec<SortKey>> },
-    LockRows { input: Box<PhysicalPlan>, locks: Vec<RowLock> },
-    Insert { target: Box<TableWrite>, input: Box<PhysicalPlan>, values: Vec<ColumnId>, on_conflict: Option<OnConflict>, returning: Option<Returning> },
-    Update { target: Box<TableWrite>, input: Box<PhysicalPlan>, ctid: ColumnId, old: Vec<(ColumnId, ScanColumn)>, set: Vec<(usize, Expr)>, returning: Option<Returning> },
-    Delete { target: Box<TableWrite>, input: Box<PhysicalPlan>, ctid: ColumnId, old: Vec<(ColumnId, ScanColumn)>, returning: Option<Returning> },
+    RecursiveUnion {
+        cte: CteId,
+        base: Box<PhysicalPlan>,
+        step: Box<PhysicalPlan>,
+        output: Vec<ColumnId>,
+        base_columns: Vec<ColumnId>,
+        step_columns: Vec<ColumnId>,
+        distinct: bool,
+    },
+    Limit {
+        input: Box<PhysicalPlan>,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+        ties: Option<Vec<SortKey>>,
+    },
+    LockRows {
+        input: Box<PhysicalPlan>,
+        locks: Vec<RowLock>,
+    },
+    Insert {
+        target: Box<TableWrite>,
+        input: Box<PhysicalPlan>,
+        values: Vec<ColumnId>,
+        on_conflict: Option<OnConflict>,
+        returning: Option<Returning>,
+    },
+    Update {
+        target: Box<TableWrite>,
+        input: Box<PhysicalPlan>,
+        ctid: ColumnId,
+        old: Vec<(ColumnId, ScanColumn)>,
+        set: Vec<(usize, Expr)>,
+        returning: Option<Returning>,
+    },
+    Delete {
+        target: Box<TableWrite>,
+        input: Box<PhysicalPlan>,
+        ctid: ColumnId,
+        old: Vec<(ColumnId, ScanColumn)>,
+        returning: Option<Returning>,
+    },
 }
 
 /// Where a bitmap of heap pages and rows comes from.

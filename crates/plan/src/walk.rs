@@ -1,18 +1,28 @@
 //! Walking and rebuilding expressions and plans: the one place that knows every node's children.
 
 use crate::expr::{FrameBound, SubqueryPlan};
-use crate::{AggregateExpr, CastKind, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, SubqueryKind, SubscriptIndex};
+use crate::{
+    AggregateExpr, CastKind, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, SubqueryKind,
+    SubscriptIndex,
+};
 
 /// Calls `f` on each direct child of `e`; a subquery's own plan is not a child, its tests are.
 pub fn for_each_child<'a>(e: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match e {
-        Expr::Const { .. } | Expr::Column { .. } | Expr::Param { .. } | Expr::Placeholder { .. } | Expr::SqlValue { .. } => {}
+        Expr::Const { .. }
+        | Expr::Column { .. }
+        | Expr::Param { .. }
+        | Expr::Placeholder { .. }
+        | Expr::SqlValue { .. } => {}
         Expr::Call { args, .. }
         | Expr::Coalesce { args, .. }
         | Expr::MinMax { args, .. }
         | Expr::And(args)
         | Expr::Or(args) => args.iter().for_each(f),
-        Expr::Not(arg) | Expr::IsNull { arg, .. } | Expr::IsBool { arg, .. } | Expr::FieldSelect { arg, .. } => f(arg),
+        Expr::Not(arg)
+        | Expr::IsNull { arg, .. }
+        | Expr::IsBool { arg, .. }
+        | Expr::FieldSelect { arg, .. } => f(arg),
         Expr::IsDistinct { left, right, .. } | Expr::NullIf { left, right, .. } => {
             f(left);
             f(right);
@@ -60,13 +70,20 @@ pub fn for_each_child<'a>(e: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
 /// Calls `f` on each direct child of `e`, to change it.
 pub fn for_each_child_mut(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
     match e {
-        Expr::Const { .. } | Expr::Column { .. } | Expr::Param { .. } | Expr::Placeholder { .. } | Expr::SqlValue { .. } => {}
+        Expr::Const { .. }
+        | Expr::Column { .. }
+        | Expr::Param { .. }
+        | Expr::Placeholder { .. }
+        | Expr::SqlValue { .. } => {}
         Expr::Call { args, .. }
         | Expr::Coalesce { args, .. }
         | Expr::MinMax { args, .. }
         | Expr::And(args)
         | Expr::Or(args) => args.iter_mut().for_each(f),
-        Expr::Not(arg) | Expr::IsNull { arg, .. } | Expr::IsBool { arg, .. } | Expr::FieldSelect { arg, .. } => f(arg),
+        Expr::Not(arg)
+        | Expr::IsNull { arg, .. }
+        | Expr::IsBool { arg, .. }
+        | Expr::FieldSelect { arg, .. } => f(arg),
         Expr::IsDistinct { left, right, .. } | Expr::NullIf { left, right, .. } => {
             f(left);
             f(right);
@@ -157,7 +174,9 @@ pub fn aggregate_exprs(a: &AggregateExpr) -> impl Iterator<Item = &Expr> {
 pub fn output_columns(plan: &LogicalPlan) -> Vec<ColumnId> {
     match plan {
         LogicalPlan::OneRow => vec![],
-        LogicalPlan::Empty { output } | LogicalPlan::Values { output, .. } | LogicalPlan::SetOp { output, .. } => output.clone(),
+        LogicalPlan::Empty { output }
+        | LogicalPlan::Values { output, .. }
+        | LogicalPlan::SetOp { output, .. } => output.clone(),
         LogicalPlan::Scan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
         LogicalPlan::FunctionScan { calls, ordinality, .. } => {
             calls.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(*ordinality).collect()
@@ -227,7 +246,9 @@ pub fn inputs(plan: &LogicalPlan) -> Vec<&LogicalPlan> {
         | LogicalPlan::Limit { input, .. }
         | LogicalPlan::LockRows { input, .. } => vec![input],
         LogicalPlan::Join { left, right, .. } | LogicalPlan::SetOp { left, right, .. } => vec![left, right],
-        LogicalPlan::Insert { source, .. } | LogicalPlan::Update { source, .. } | LogicalPlan::Delete { source, .. } => vec![source],
+        LogicalPlan::Insert { source, .. }
+        | LogicalPlan::Update { source, .. }
+        | LogicalPlan::Delete { source, .. } => vec![source],
     }
 }
 
@@ -256,7 +277,9 @@ pub fn inputs_mut(plan: &mut LogicalPlan) -> Vec<&mut LogicalPlan> {
         | LogicalPlan::Limit { input, .. }
         | LogicalPlan::LockRows { input, .. } => vec![input],
         LogicalPlan::Join { left, right, .. } | LogicalPlan::SetOp { left, right, .. } => vec![left, right],
-        LogicalPlan::Insert { source, .. } | LogicalPlan::Update { source, .. } | LogicalPlan::Delete { source, .. } => vec![source],
+        LogicalPlan::Insert { source, .. }
+        | LogicalPlan::Update { source, .. }
+        | LogicalPlan::Delete { source, .. } => vec![source],
     }
 }
 
@@ -276,11 +299,14 @@ pub fn exprs(plan: &LogicalPlan) -> Vec<&Expr> {
         LogicalPlan::Filter { predicates, .. } => predicates.iter().collect(),
         LogicalPlan::Project { targets, .. } => targets.iter().map(|(_, e)| e).collect(),
         LogicalPlan::Join { on, .. } => on.iter().collect(),
-        LogicalPlan::Aggregate { group, aggregates, .. } => {
-            group.iter().map(|(_, e)| e).chain(aggregates.iter().flat_map(|(_, a)| aggregate_exprs(a))).collect()
-        }
+        LogicalPlan::Aggregate { group, aggregates, .. } => group
+            .iter()
+            .map(|(_, e)| e)
+            .chain(aggregates.iter().flat_map(|(_, a)| aggregate_exprs(a)))
+            .collect(),
         LogicalPlan::Window { spec, calls, .. } => {
-            let mut out: Vec<&Expr> = spec.partition_by.iter().chain(spec.order_by.iter().map(|k| &k.expr)).collect();
+            let mut out: Vec<&Expr> =
+                spec.partition_by.iter().chain(spec.order_by.iter().map(|k| &k.expr)).collect();
             for bound in [&spec.frame.start, &spec.frame.end] {
                 if let FrameBound::Preceding(e) | FrameBound::Following(e) = bound {
                     out.push(e);
@@ -297,16 +323,24 @@ pub fn exprs(plan: &LogicalPlan) -> Vec<&Expr> {
         }
         LogicalPlan::Insert { on_conflict, returning, .. } => {
             let mut out: Vec<&Expr> = vec![];
-            if let Some(crate::OnConflict { action: crate::OnConflictAction::Update { set, filter, .. }, .. }) = on_conflict {
+            if let Some(crate::OnConflict {
+                action: crate::OnConflictAction::Update { set, filter, .. },
+                ..
+            }) = on_conflict
+            {
                 out.extend(set.iter().map(|(_, e)| e).chain(filter));
             }
             out.extend(returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)));
             out
         }
-        LogicalPlan::Update { set, returning, .. } => {
-            set.iter().map(|(_, e)| e).chain(returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e))).collect()
+        LogicalPlan::Update { set, returning, .. } => set
+            .iter()
+            .map(|(_, e)| e)
+            .chain(returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)))
+            .collect(),
+        LogicalPlan::Delete { returning, .. } => {
+            returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)).collect()
         }
-        LogicalPlan::Delete { returning, .. } => returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)).collect(),
     }
 }
 
@@ -330,7 +364,11 @@ pub fn exprs_mut(plan: &mut LogicalPlan) -> Vec<&mut Expr> {
             .iter_mut()
             .map(|(_, e)| e)
             .chain(aggregates.iter_mut().flat_map(|(_, a)| {
-                a.args.iter_mut().chain(&mut a.direct_args).chain(a.order_by.iter_mut().map(|k| &mut k.expr)).chain(&mut a.filter)
+                a.args
+                    .iter_mut()
+                    .chain(&mut a.direct_args)
+                    .chain(a.order_by.iter_mut().map(|k| &mut k.expr))
+                    .chain(&mut a.filter)
             }))
             .collect(),
         LogicalPlan::Window { spec, calls, .. } => {
@@ -352,7 +390,11 @@ pub fn exprs_mut(plan: &mut LogicalPlan) -> Vec<&mut Expr> {
         }
         LogicalPlan::Insert { on_conflict, returning, .. } => {
             let mut out: Vec<&mut Expr> = vec![];
-            if let Some(crate::OnConflict { action: crate::OnConflictAction::Update { set, filter, .. }, .. }) = on_conflict {
+            if let Some(crate::OnConflict {
+                action: crate::OnConflictAction::Update { set, filter, .. },
+                ..
+            }) = on_conflict
+            {
                 out.extend(set.iter_mut().map(|(_, e)| e).chain(filter));
             }
             out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
@@ -376,7 +418,10 @@ fn made_columns(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
         LogicalPlan::With { ctes, .. } => out.extend(ctes.iter().flat_map(|c| c.output.iter().copied())),
         LogicalPlan::Insert { target, on_conflict, returning, .. } => {
             out.extend(target.row.iter().map(|(id, _)| *id));
-            if let Some(crate::OnConflict { action: crate::OnConflictAction::Update { existing, .. }, .. }) = on_conflict {
+            if let Some(crate::OnConflict {
+                action: crate::OnConflictAction::Update { existing, .. }, ..
+            }) = on_conflict
+            {
                 out.extend(existing.iter().map(|(id, _)| *id));
             }
             out.extend(returning.iter().flat_map(|r| r.row.iter().map(|(id, _)| *id)));
@@ -417,7 +462,9 @@ pub fn free_columns(plan: &LogicalPlan) -> Vec<ColumnId> {
 pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
     use crate::JoinKind::{Anti, Semi};
     match node {
-        PhysicalNode::Result { input, .. } => input.iter().flat_map(|p| p.output().collect::<Vec<_>>()).collect(),
+        PhysicalNode::Result { input, .. } => {
+            input.iter().flat_map(|p| p.output().collect::<Vec<_>>()).collect()
+        }
         PhysicalNode::SeqScan { columns, .. }
         | PhysicalNode::IndexScan { columns, .. }
         | PhysicalNode::BitmapHeapScan { columns, .. }
@@ -451,8 +498,12 @@ pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
             .chain(aggregates.iter().map(|(id, _)| *id))
             .chain(grouping.iter().map(|(id, _)| *id))
             .collect(),
-        PhysicalNode::WindowAgg { input, calls, .. } => input.output().chain(calls.iter().map(|(id, _)| *id)).collect(),
-        PhysicalNode::ProjectSet { input, calls } => input.output().chain(calls.iter().map(|(id, _)| *id)).collect(),
+        PhysicalNode::WindowAgg { input, calls, .. } => {
+            input.output().chain(calls.iter().map(|(id, _)| *id)).collect()
+        }
+        PhysicalNode::ProjectSet { input, calls } => {
+            input.output().chain(calls.iter().map(|(id, _)| *id)).collect()
+        }
         PhysicalNode::SetOp { output, .. }
         | PhysicalNode::Append { output, .. }
         | PhysicalNode::MergeAppend { output, .. }
@@ -494,7 +545,9 @@ pub fn physical_inputs(plan: &PhysicalPlan) -> Vec<&PhysicalPlan> {
         | PhysicalNode::Update { input, .. }
         | PhysicalNode::Delete { input, .. } => vec![input],
         PhysicalNode::SetOp { left, right, .. } => vec![left, right],
-        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => inputs.iter().map(|(p, _)| p).collect(),
+        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => {
+            inputs.iter().map(|(p, _)| p).collect()
+        }
         PhysicalNode::RecursiveUnion { base, step, .. } => vec![base, step],
     }
 }

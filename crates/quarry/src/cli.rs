@@ -24,11 +24,19 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Settings are looked for in this order: -c on the command line, then quarry.toml in the data \
-folder, then defaults that fit the machine. SIGINT or SIGTERM shuts down cleanly.")]
+#[command(
+    after_help = "Settings are looked for in this order: -c on the command line, then quarry.toml in the data \
+folder, then defaults that fit the machine. SIGINT or SIGTERM shuts down cleanly."
+)]
 pub struct StartArgs {
     /// Data folder
-    #[arg(short = 'D', long = "data", value_name = "DIR", default_value = "./quarry-data", env = "QUARRY_DATA")]
+    #[arg(
+        short = 'D',
+        long = "data",
+        value_name = "DIR",
+        default_value = "./quarry-data",
+        env = "QUARRY_DATA"
+    )]
     pub data: PathBuf,
     /// Addresses to listen on, separated by commas; "*" for all
     #[arg(long, value_name = "ADDRESSES")]
@@ -44,13 +52,21 @@ pub struct StartArgs {
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     /// Data folder
-    #[arg(short = 'D', long = "data", value_name = "DIR", default_value = "./quarry-data", env = "QUARRY_DATA")]
+    #[arg(
+        short = 'D',
+        long = "data",
+        value_name = "DIR",
+        default_value = "./quarry-data",
+        env = "QUARRY_DATA"
+    )]
     pub data: PathBuf,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_string(), value.trim().to_string())),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_string(), value.trim().to_string()))
+        }
         _ => Err("expected NAME=VALUE".to_string()),
     }
 }

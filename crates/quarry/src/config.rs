@@ -72,7 +72,10 @@ fn flatten(prefix: &str, table: &toml::Table, out: &mut Vec<(String, String)>) -
             toml::Value::Boolean(b) => out.push((name, b.to_string())),
             toml::Value::Table(inner) => flatten(&name, inner, out)?,
             toml::Value::Array(_) | toml::Value::Datetime(_) => {
-                return Err(err!(CONFIG_FILE_ERROR, "setting \"{name}\" must be a string, a number or a Boolean"));
+                return Err(err!(
+                    CONFIG_FILE_ERROR,
+                    "setting \"{name}\" must be a string, a number or a Boolean"
+                ));
             }
         }
     }
@@ -83,7 +86,9 @@ fn flatten(prefix: &str, table: &toml::Table, out: &mut Vec<(String, String)>) -
 fn usable_memory_bytes() -> u64 {
     let total = std::fs::read_to_string("/proc/meminfo")
         .ok()
-        .and_then(|t| t.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().split(' ').next()?.parse::<u64>().ok()))
+        .and_then(|t| {
+            t.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().split(' ').next()?.parse::<u64>().ok())
+        })
         .map_or(1 << 30, |kb| kb << 10);
     let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()

@@ -54,7 +54,8 @@ pub fn run(args: StartArgs) -> Result<()> {
         .thread_stack_size(8 << 20)
         .build()?;
     let mut workers = storage.start_background();
-    let instance = Instance::new(storage.clone(), catalog, settings, data, quarry_server::auth::password_verifier);
+    let instance =
+        Instance::new(storage.clone(), catalog, settings, data, quarry_server::auth::password_verifier);
     quarry_session::start_autovacuum(&instance, &mut workers);
     let served = runtime.block_on(serve(instance, hba, hba_path, began));
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -29,7 +29,13 @@ pub async fn authenticate(
     out: &mut BytesMut,
 ) -> Result<()> {
     let method = {
-        let client = Client { database: &params.database, user: &params.user, address, ssl: false, is_member: &|r| is_member(r) };
+        let client = Client {
+            database: &params.database,
+            user: &params.user,
+            address,
+            ssl: false,
+            is_member: &|r| is_member(r),
+        };
         hba.find(&client).map(|rule| rule.method)
     };
     let shown = |what: &str| {
@@ -53,7 +59,11 @@ pub async fn authenticate(
             return Err(e.severity(Severity::Fatal));
         }
         Some(role) if !role.can_login => {
-            let e = err!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{}\" is not permitted to log in", params.user);
+            let e = err!(
+                INVALID_AUTHORIZATION_SPECIFICATION,
+                "role \"{}\" is not permitted to log in",
+                params.user
+            );
             return Err(e.severity(Severity::Fatal));
         }
         Some(_) => {}
@@ -71,7 +81,9 @@ fn password_failed(user: &str) -> Error {
 /// The SCRAM-SHA-256 exchange (RFC 5802, 7677). A role without a usable verifier goes through the motions with a random one,
 /// so that a stranger can't tell which roles exist.
 async fn scram(stream: &mut TcpStream, user: &str, role: Option<&RoleDef>) -> Result<()> {
-    let stored = role.and_then(|r| r.password.as_deref()).and_then(parse_verifier);
+    let now = quarry_session::now();
+    let current = role.filter(|r| r.valid_until.is_none_or(|until| until > now));
+    let stored = current.and_then(|r| r.password.as_deref()).and_then(parse_verifier);
     let known = stored.is_some();
     let secret = match stored {
         Some(secret) => secret,
@@ -88,8 +100,9 @@ async fn scram(stream: &mut TcpStream, user: &str, role: Option<&RoleDef>) -> Re
     let first = read_password_message(stream).await?;
     let client_first = sasl_initial_response(&first)?;
     let malformed = |_| err!(PROTOCOL_VIOLATION, "malformed SCRAM message").severity(Severity::Fatal);
-    let (server_first, state) =
-        ScramServerAuth::new().on_client_first_message_with_secret(client_first, secret).map_err(malformed)?;
+    let (server_first, state) = ScramServerAuth::new()
+        .on_client_first_message_with_secret(client_first, secret)
+        .map_err(malformed)?;
     send_auth(stream, 11, server_first.as_bytes()).await?;
     let last = read_password_message(stream).await?;
     let server_final = state.on_client_final_message(&last).map_err(|_| password_failed(user))?;
@@ -110,7 +123,8 @@ async fn send_auth(stream: &mut TcpStream, code: i32, data: &[u8]) -> Result<()>
 }
 
 async fn read_password_message(stream: &mut TcpStream) -> Result<Vec<u8>> {
-    let gone = || err!(CONNECTION_FAILURE, "client went away during authentication").severity(Severity::Fatal);
+    let gone =
+        || err!(CONNECTION_FAILURE, "client went away during authentication").severity(Severity::Fatal);
     let mut head = [0u8; 5];
     stream.read_exact(&mut head).await.map_err(|_| gone())?;
     let len = u32::from_be_bytes(head[1..].try_into().expect("four bytes")) as usize;

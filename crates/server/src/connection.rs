@@ -50,7 +50,12 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Sha
 }
 
 /// Negotiates, authenticates, makes the session. `None`: there is none to make.
-async fn start(stream: &mut TcpStream, peer: SocketAddr, shared: &Shared, out: &mut BytesMut) -> Result<Option<Session>> {
+async fn start(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    shared: &Shared,
+    out: &mut BytesMut,
+) -> Result<Option<Session>> {
     let params = match startup::negotiate(stream).await? {
         Startup::Session(params) => params,
         Startup::Cancel { pid, secret } => {
@@ -62,7 +67,8 @@ async fn start(stream: &mut TcpStream, peer: SocketAddr, shared: &Shared, out: &
     negotiate_version(&params, out);
     let role = shared.instance.login_role(&params.user)?;
     let is_member = |group: &str| shared.instance.is_member(&params.user, group);
-    auth::authenticate(stream, &shared.hba.load(), &params, peer.ip(), role.as_ref(), &is_member, out).await?;
+    auth::authenticate(stream, &shared.hba.load(), &params, peer.ip(), role.as_ref(), &is_member, out)
+        .await?;
     let start = SessionStart {
         user: params.user.clone(),
         database: params.database.clone(),

@@ -60,7 +60,9 @@ pub fn decode(frame: &[u8]) -> Result<Request<'_>> {
             let portal = match r.u8()? {
                 b'P' => true,
                 b'S' => false,
-                other if kind == b'D' => bail!(PROTOCOL_VIOLATION, "invalid DESCRIBE message subtype {other}"),
+                other if kind == b'D' => {
+                    bail!(PROTOCOL_VIOLATION, "invalid DESCRIBE message subtype {other}")
+                }
                 other => bail!(PROTOCOL_VIOLATION, "invalid CLOSE message subtype {other}"),
             };
             let name = r.text()?;
@@ -72,7 +74,17 @@ pub fn decode(frame: &[u8]) -> Result<Request<'_>> {
         b'd' => return Ok(Request::CopyData(r.rest)),
         b'c' => Request::CopyDone,
         b'f' => Request::CopyFail(r.text()?),
-        b'F' => return Ok(Request::FunctionCall),
+        b'F' => {
+            r.u32()?;
+            for _ in 0..r.count()? {
+                r.format()?;
+            }
+            for _ in 0..r.count()? {
+                r.value()?;
+            }
+            r.format()?;
+            Request::FunctionCall
+        }
         b'X' => return Ok(Request::Terminate),
         other => return Err(fatal(format!("invalid frontend message type {other}"))),
     };
@@ -175,7 +187,10 @@ mod tests {
     #[test]
     fn bind_with_lying_lengths_is_refused() {
         let whole = [b"p\0s\0".as_slice(), &[0, 1, 0, 1, 0, 1, 0, 0, 0, 2], b"ab", &[0, 0]].concat();
-        assert!(matches!(decode(&frame(b'B', &whole)).unwrap(), Request::Bind { portal: "p", statement: "s", .. }));
+        assert!(matches!(
+            decode(&frame(b'B', &whole)).unwrap(),
+            Request::Bind { portal: "p", statement: "s", .. }
+        ));
         for cut in 0..whole.len() {
             assert!(decode(&frame(b'B', &whole[..cut])).is_err(), "cut at {cut}");
         }
@@ -189,6 +204,9 @@ mod tests {
     fn text_is_checked() {
         assert_eq!(decode(&frame(b'Q', b"SELECT 1")).unwrap_err().sqlstate().as_str(), "08P01");
         let e = decode(&frame(b'Q', b"SELECT '\xff'\0")).unwrap_err();
-        assert_eq!((e.sqlstate().as_str(), e.message()), ("22021", "invalid byte sequence for encoding \"UTF8\": 0xff"));
+        assert_eq!(
+            (e.sqlstate().as_str(), e.message()),
+            ("22021", "invalid byte sequence for encoding \"UTF8\": 0xff")
+        );
     }
 }

@@ -24,7 +24,10 @@ enum Kind {
 enum Address {
     All,
     SameHost,
-    Network { ip: IpAddr, prefix: u8 },
+    Network {
+        ip: IpAddr,
+        prefix: u8,
+    },
     /// A host name: matched by the words `localhost` only, as no names are resolved.
     Name(String),
 }
@@ -132,12 +135,16 @@ fn parse_rule(fields: &[Vec<String>], line: usize) -> Result<Rule> {
         "host" | "hostnogssenc" => Kind::Host,
         "hostssl" => Kind::HostSsl,
         "hostnossl" => Kind::HostNoSsl,
-        other => bail!(CONFIG_FILE_ERROR, "invalid connection type \"{other}\" in line {line} of pg_hba.conf"),
+        other => {
+            bail!(CONFIG_FILE_ERROR, "invalid connection type \"{other}\" in line {line} of pg_hba.conf")
+        }
     };
     let mut rest = fields[1..].iter();
     let mut next = |what: &str| match rest.next() {
         Some(f) => Ok(f.clone()),
-        None => bail!(CONFIG_FILE_ERROR, "end-of-line before {what} specification in line {line} of pg_hba.conf"),
+        None => {
+            bail!(CONFIG_FILE_ERROR, "end-of-line before {what} specification in line {line} of pg_hba.conf")
+        }
     };
     let databases = next("database")?;
     let users = next("role")?;
@@ -170,7 +177,10 @@ fn parse_rule(fields: &[Vec<String>], line: usize) -> Result<Rule> {
         "trust" => Method::Trust,
         "reject" => Method::Reject,
         "scram-sha-256" => Method::ScramSha256,
-        other => bail!(CONFIG_FILE_ERROR, "invalid authentication method \"{other}\" in line {line} of pg_hba.conf"),
+        other => bail!(
+            CONFIG_FILE_ERROR,
+            "invalid authentication method \"{other}\" in line {line} of pg_hba.conf"
+        ),
     };
     Ok(Rule { kind, databases, users, address, method, line })
 }
@@ -222,7 +232,9 @@ impl Rule {
             Kind::HostSsl => client.ssl,
             Kind::HostNoSsl => !client.ssl,
         };
-        kind && self.matches_address(client.address) && self.matches_database(client) && self.matches_user(client)
+        kind && self.matches_address(client.address)
+            && self.matches_database(client)
+            && self.matches_user(client)
     }
     fn matches_address(&self, ip: IpAddr) -> bool {
         match &self.address {
@@ -253,8 +265,13 @@ mod tests {
     use super::*;
 
     fn method(hba: &Hba, database: &str, user: &str, ip: &str) -> Option<Method> {
-        let client =
-            Client { database, user, address: ip.parse().unwrap(), ssl: false, is_member: &|role| role == "staff" };
+        let client = Client {
+            database,
+            user,
+            address: ip.parse().unwrap(),
+            ssl: false,
+            is_member: &|role| role == "staff",
+        };
         hba.find(&client).map(|r| r.method)
     }
 

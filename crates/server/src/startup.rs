@@ -69,7 +69,9 @@ pub async fn negotiate(stream: &mut TcpStream) -> Result<Startup> {
                 }
                 let (major, minor) = ((code >> 16) as u16, code as u16);
                 if major != 3 {
-                    return Err(fatal(&format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0")));
+                    return Err(fatal(&format!(
+                        "unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0"
+                    )));
                 }
                 return Ok(Startup::Session(parse_params(&body, minor)?));
             }
@@ -85,7 +87,9 @@ fn fatal(message: &str) -> Error {
 fn parse_params(body: &[u8], minor_version: u16) -> Result<StartupParams> {
     let mut p = StartupParams { minor_version, ..StartupParams::default() };
     let mut strings = body.split(|b| *b == 0);
-    let mut next = || strings.next().ok_or_else(|| fatal("invalid startup packet layout: expected terminator as last byte"));
+    let mut next = || {
+        strings.next().ok_or_else(|| fatal("invalid startup packet layout: expected terminator as last byte"))
+    };
     loop {
         let name = utf8(next()?)?;
         if name.is_empty() {
@@ -97,13 +101,16 @@ fn parse_params(body: &[u8], minor_version: u16) -> Result<StartupParams> {
             "database" => p.database = value.to_string(),
             "options" => p.settings.extend(parse_options(value)?),
             "replication" if matches!(value, "false" | "off" | "no" | "0") => {}
-            "replication" => return Err(Error::unsupported("a replication connection").severity(Severity::Fatal)),
+            "replication" => {
+                return Err(Error::unsupported("a replication connection").severity(Severity::Fatal));
+            }
             name if name.starts_with("_pq_.") => p.protocol_options.push(name.to_string()),
             name => p.settings.push((name.to_string(), value.to_string())),
         }
     }
     if p.user.is_empty() {
-        let e = err!(INVALID_AUTHORIZATION_SPECIFICATION, "no PostgreSQL user name specified in startup packet");
+        let e =
+            err!(INVALID_AUTHORIZATION_SPECIFICATION, "no PostgreSQL user name specified in startup packet");
         return Err(e.severity(Severity::Fatal));
     }
     if p.database.is_empty() {

@@ -52,8 +52,20 @@ pub struct Block {
 
 impl Default for Block {
     fn default() -> Block {
-        let modes = TransactionModes { isolation: IsolationLevel::ReadCommitted, read_only: false, deferrable: false };
-        Block { state: BlockState::Idle, txn: None, savepoints: vec![], modes, started_at: 0, vars_mark: 0, has_run: false }
+        let modes = TransactionModes {
+            isolation: IsolationLevel::ReadCommitted,
+            read_only: false,
+            deferrable: false,
+        };
+        Block {
+            state: BlockState::Idle,
+            txn: None,
+            savepoints: vec![],
+            modes,
+            started_at: 0,
+            vars_mark: 0,
+            has_run: false,
+        }
     }
 }
 
@@ -113,7 +125,19 @@ impl Block {
     /// implicit transaction is over.
     pub fn fail(&mut self) {
         match self.state {
-            BlockState::InBlock => self.state = BlockState::Failed,
+            BlockState::InBlock => {
+                self.state = BlockState::Failed;
+                // Work and locks since the last savepoint (or BEGIN) go at once: others may be waiting for them.
+                match (self.savepoints.last(), &self.txn) {
+                    (Some(s), Some(txn)) => txn.rollback_to(s.level),
+                    (None, _) => {
+                        if let Some(txn) = self.txn.take() {
+                            txn.abort();
+                        }
+                    }
+                    (Some(_), None) => {}
+                }
+            }
             BlockState::Implicit => self.abort(),
             BlockState::Idle | BlockState::Failed => {}
         }
@@ -196,5 +220,8 @@ fn no_block(command: &str) -> Error {
 
 /// 25P02: what a failed block answers to anything but its end.
 pub fn aborted() -> Error {
-    err!(IN_FAILED_SQL_TRANSACTION, "current transaction is aborted, commands ignored until end of transaction block")
+    err!(
+        IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block"
+    )
 }

@@ -1,6 +1,7 @@
 //! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
 
 use crate::instance::Instance;
+use crate::prepared::Prepared;
 use crate::signals::{CancelReason, Signals};
 use crate::vars::{SessionVars, SetScope};
 use parking_lot::Mutex;
@@ -44,6 +45,9 @@ pub struct SessionContext {
     /// The reader of the running statement, for functions that ask the catalog.
     reader: Mutex<Option<CatalogReader>>,
     sequences: Mutex<Sequences>,
+    /// Prepared statements by name, those of Parse messages too.
+    pub prepared: Mutex<HashMap<String, Arc<Prepared>>>,
+    side_lsn: AtomicU64,
     /// Advisory locks held beyond transactions.
     pub session_locks: quarry_storage::lock::SessionLocks,
     /// Constraint checks put off to the end of the transaction.
@@ -85,6 +89,8 @@ impl SessionContext {
             random: AtomicU64::new(now as u64 | 1),
             reader: Mutex::new(None),
             sequences: Mutex::default(),
+            prepared: Mutex::default(),
+            side_lsn: AtomicU64::new(0),
             session_locks,
             deferred: Arc::default(),
         }
@@ -176,15 +182,32 @@ impl SessionContext {
     /// The error of a pending cancel or timeout, which is thereby taken.
     pub fn cancel_error(&self) -> Error {
         match self.signals.take_cancel() {
-            CancelReason::StatementTimeout => err!(QUERY_CANCELED, "canceling statement due to statement timeout"),
-            CancelReason::Terminate => {
-                err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command").severity(Severity::Fatal)
+            CancelReason::StatementTimeout => {
+                err!(QUERY_CANCELED, "canceling statement due to statement timeout")
             }
-            CancelReason::IdleInTransaction => {
-                err!(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "terminating connection due to idle-in-transaction timeout")
+            CancelReason::Terminate => {
+                err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
                     .severity(Severity::Fatal)
             }
+            CancelReason::IdleInTransaction => err!(
+                IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout"
+            )
+            .severity(Severity::Fatal),
             CancelReason::UserRequest | CancelReason::None => Error::cancelled(),
+        }
+    }
+    /// A change outside the transaction that must be durable before the client hears of it.
+    fn remember_lsn(&self, lsn: Option<quarry_common::Lsn>) {
+        if let Some(lsn) = lsn {
+            self.side_lsn.fetch_max(lsn.0, Ordering::Relaxed);
+        }
+    }
+    /// Takes the position of such changes.
+    pub fn take_side_lsn(&self) -> Option<quarry_common::Lsn> {
+        match self.side_lsn.swap(0, Ordering::Relaxed) {
+            0 => None,
+            lsn => Some(quarry_common::Lsn(lsn)),
         }
     }
     /// DISCARD SEQUENCES.
@@ -215,10 +238,8 @@ pub fn split_search_path(text: &str) -> Vec<String> {
         if c == '"' {
             chars.next();
             while let Some(c) = chars.next() {
-                if c == '"' {
-                    if chars.next_if(|c| *c == '"').is_none() {
-                        break;
-                    }
+                if c == '"' && chars.next_if(|c| *c == '"').is_none() {
+                    break;
                 }
                 name.push(c);
             }
@@ -253,9 +274,11 @@ fn make_io(settings: &Settings) -> IoContext<'static> {
         "iso_8601" => IntervalStyle::Iso8601,
         _ => IntervalStyle::Postgres,
     };
-    io.bytea_output = if settings.text("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
+    io.bytea_output =
+        if settings.text("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
     io.extra_float_digits = settings.int("extra_float_digits") as i32;
-    io.time_zone = crate::settings_check::time_zone(settings.text("TimeZone")).unwrap_or_else(|_| TimeZone::utc());
+    io.time_zone =
+        crate::settings_check::time_zone(settings.text("TimeZone")).unwrap_or_else(|_| TimeZone::utc());
     io
 }
 
@@ -328,7 +351,8 @@ impl SessionEnv for SessionContext {
         let def = self.sequence(sequence)?;
         let reader = self.reader()?;
         let name = || reader.relation(sequence).ok().flatten().map_or(String::new(), |r| r.name.clone());
-        let value = crate::sequence::nextval(self.instance.storage(), reader.txn(), &def, &name)?;
+        let (value, lsn) = crate::sequence::nextval(self.instance.storage(), reader.txn(), &def, &name)?;
+        self.remember_lsn(lsn);
         let mut s = self.sequences.lock();
         s.current.insert(sequence, value);
         s.last = Some(sequence);
@@ -337,7 +361,8 @@ impl SessionEnv for SessionContext {
     fn currval(&self, sequence: Oid) -> Result<i64> {
         let found = self.sequences.lock().current.get(&sequence).copied();
         found.ok_or_else(|| {
-            let name = self.reader().ok().and_then(|r| r.relation(sequence).ok().flatten()).map(|r| r.name.clone());
+            let name =
+                self.reader().ok().and_then(|r| r.relation(sequence).ok().flatten()).map(|r| r.name.clone());
             err!(
                 OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "currval of sequence \"{}\" is not yet defined in this session",
@@ -364,7 +389,8 @@ impl SessionEnv for SessionContext {
             ));
         }
         let txn = self.reader()?.txn().clone();
-        crate::sequence::setval(self.instance.storage(), &txn, &def, value, is_called)?;
+        let lsn = crate::sequence::setval(self.instance.storage(), &txn, &def, value, is_called)?;
+        self.remember_lsn(lsn);
         if is_called {
             self.sequences.lock().current.insert(sequence, value);
         }

@@ -1,9 +1,9 @@
 //! What all sessions of a server share.
 
+use crate::session::SessionStart;
 use crate::signals::Sessions;
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
-use crate::session::SessionStart;
 use quarry_catalog::{Catalog, Privilege, RoleDef, SessionView};
 use quarry_common::settings::Settings;
 use quarry_common::{Lsn, Oid, Result, err};
@@ -89,7 +89,11 @@ impl Instance {
         let reader = self.catalog.reader(Oid::INVALID, &txn, &SessionView::superuser());
         let fatal = |e: quarry_common::Error| e.severity(quarry_common::Severity::Fatal);
         let Some(role) = reader.role_named(&start.user)? else {
-            return Err(fatal(err!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{}\" does not exist", start.user)));
+            return Err(fatal(err!(
+                INVALID_AUTHORIZATION_SPECIFICATION,
+                "role \"{}\" does not exist",
+                start.user
+            )));
         };
         let Some(database) = reader.database_named(&start.database)? else {
             return Err(fatal(err!(UNDEFINED_DATABASE, "database \"{}\" does not exist", start.database)));
@@ -102,7 +106,9 @@ impl Instance {
             )));
         }
         let in_database = self.catalog.reader(database.oid, &txn, &SessionView::superuser());
-        if !role.superuser && !in_database.has_database_privilege(database.oid, role.oid, Privilege::Connect)? {
+        if !role.superuser
+            && !in_database.has_database_privilege(database.oid, role.oid, Privilege::Connect)?
+        {
             let e = err!(INSUFFICIENT_PRIVILEGE, "permission denied for database \"{}\"", database.name)
                 .detail("User does not have CONNECT privilege.");
             return Err(fatal(e));

@@ -29,6 +29,7 @@ mod signals;
 mod timeouts;
 mod vars;
 
+pub use clock::now;
 pub use commands::maintenance::start_autovacuum;
 pub use context::SessionContext;
 pub use instance::{Instance, PasswordVerifier};

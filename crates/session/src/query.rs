@@ -1,7 +1,7 @@
 //! From a parsed query to rows: binding, planning (with PostgreSQL's choice of generic or custom plans), execution.
 
-use crate::context::SessionContext;
 use crate::block::Block;
+use crate::context::SessionContext;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, LockMode, Privilege, SessionView};
 use quarry_common::{Error, Oid, Result, err};
@@ -87,7 +87,12 @@ impl StatementContext {
         IoContext { names: &*self.reader, ..self.io.clone() }
     }
     /// Resolves names and types of a query.
-    pub fn analyze(&self, stmt: &ast::Statement, param_types: &[Oid], params_allowed: bool) -> Result<Analyzed> {
+    pub fn analyze(
+        &self,
+        stmt: &ast::Statement,
+        param_types: &[Oid],
+        params_allowed: bool,
+    ) -> Result<Analyzed> {
         let io = self.io();
         let cx = BindContext { reader: &self.reader, io: &io, param_types, params_allowed };
         let bound = bind::bind_statement(stmt, &cx)?;
@@ -136,7 +141,10 @@ impl StatementContext {
     /// 25006 for writes in a read-only transaction.
     pub fn check_read_only(&self, stmt: &Statement, command: &str) -> Result<()> {
         if self.read_only && !stmt.read_only {
-            return Err(err!(READ_ONLY_SQL_TRANSACTION, "cannot execute {command} in a read-only transaction"));
+            return Err(err!(
+                READ_ONLY_SQL_TRANSACTION,
+                "cannot execute {command} in a read-only transaction"
+            ));
         }
         Ok(())
     }
@@ -215,7 +223,9 @@ impl StatementContext {
         };
         let wants_generic = params.is_empty()
             || mode == "force_generic_plan"
-            || mode == "auto" && made >= CUSTOM_PLANS_FIRST && cache.lock().generic_cost.is_none_or(|g| g < average);
+            || mode == "auto"
+                && made >= CUSTOM_PLANS_FIRST
+                && cache.lock().generic_cost.is_none_or(|g| g < average);
         let bound = self.analyze(stmt, param_types, false)?.bound;
         if wants_generic {
             let plan = self.cache_entry(self.plan(bound, None)?);
@@ -235,7 +245,12 @@ impl StatementContext {
         }
         self.custom(cache, bound, params)
     }
-    fn custom(&self, cache: &Mutex<PlanCache>, bound: BoundStatement, params: &[Datum]) -> Result<Arc<CachedPlan>> {
+    fn custom(
+        &self,
+        cache: &Mutex<PlanCache>,
+        bound: BoundStatement,
+        params: &[Datum],
+    ) -> Result<Arc<CachedPlan>> {
         let relations = count_relations(&bound);
         let plan = self.cache_entry(self.plan(bound, Some(params))?);
         let mut c = cache.lock();
@@ -251,7 +266,12 @@ impl StatementContext {
         Arc::new(CachedPlan { statement, fast, stamp: self.stamp() })
     }
     /// Starts a plan.
-    pub fn start(&self, statement: Arc<Statement>, params: Arc<[Datum]>, instrument: bool) -> Result<Execution> {
+    pub fn start(
+        &self,
+        statement: Arc<Statement>,
+        params: Arc<[Datum]>,
+        instrument: bool,
+    ) -> Result<Execution> {
         Execution::start(statement, self.exec_env(params, instrument))
     }
 }
@@ -309,7 +329,8 @@ impl quarry_executor::InternalSql for InternalRunner {
         env.txn.advance_command();
         let inner = ExecEnv { params: values, snapshot: env.txn.statement_snapshot(), ..env.clone() };
         let folder = quarry_executor::eval::Folder::new(&inner);
-        let optimizer = OptimizerEnv { catalog: &env.reader, settings: PlannerSettings::default(), folder: &folder };
+        let optimizer =
+            OptimizerEnv { catalog: &env.reader, settings: PlannerSettings::default(), folder: &folder };
         let planned = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
         let mut execution = Execution::start(Arc::new(planned), inner)?;
         while execution.next()?.is_some() {}

@@ -4,11 +4,30 @@
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
     Query(&'a str),
-    Parse { name: &'a str, sql: &'a str, param_types: Vec<u32> },
-    Bind { portal: &'a str, statement: &'a str, param_formats: Vec<i16>, params: Vec<Option<&'a [u8]>>, result_formats: Vec<i16> },
-    Describe { portal: bool, name: &'a str },
-    Execute { portal: &'a str, max_rows: i32 },
-    Close { portal: bool, name: &'a str },
+    Parse {
+        name: &'a str,
+        sql: &'a str,
+        param_types: Vec<u32>,
+    },
+    Bind {
+        portal: &'a str,
+        statement: &'a str,
+        param_formats: Vec<i16>,
+        params: Vec<Option<&'a [u8]>>,
+        result_formats: Vec<i16>,
+    },
+    Describe {
+        portal: bool,
+        name: &'a str,
+    },
+    Execute {
+        portal: &'a str,
+        max_rows: i32,
+    },
+    Close {
+        portal: bool,
+        name: &'a str,
+    },
     Flush,
     Sync,
     CopyData(&'a [u8]),

@@ -33,7 +33,10 @@ pub struct RowWriter {
 
 /// Types whose text form is their bytes.
 fn is_plain_text(oid: quarry_common::Oid) -> bool {
-    matches!(oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN | oids::CSTRING)
+    matches!(
+        oid,
+        oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN | oids::CSTRING
+    )
 }
 
 fn path_of(ty: &TypeRef, binary: bool) -> Path {
@@ -42,11 +45,15 @@ fn path_of(ty: &TypeRef, binary: bool) -> Path {
         return Path::Raw;
     }
     match (ty.physical, binary) {
-        (P::I16 | P::I64 | P::I32, _) if !matches!(ty.oid, oids::INT2 | oids::INT4 | oids::INT8) => match binary {
-            // Dates and timestamps are sent as the numbers they are.
-            true if matches!(ty.oid, oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ | oids::TIME) => Path::BinaryFixed,
-            _ => Path::General,
-        },
+        (P::I16 | P::I64 | P::I32, _) if !matches!(ty.oid, oids::INT2 | oids::INT4 | oids::INT8) => {
+            match binary {
+                // Dates and timestamps are sent as the numbers they are.
+                true if matches!(ty.oid, oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ | oids::TIME) => {
+                    Path::BinaryFixed
+                }
+                _ => Path::General,
+            }
+        }
         (P::I16 | P::I32 | P::I64, false) => Path::Integer,
         (P::U32, false) if ty.oid == oids::OID => Path::Integer,
         (P::Bool, false) => Path::Bool,
@@ -169,7 +176,13 @@ fn write_vector_value(
     Ok(())
 }
 
-fn write_datum(c: &Column, value: &Datum, io: &IoContext<'_>, scratch: &mut Vec<u8>, out: &mut BytesMut) -> Result<()> {
+fn write_datum(
+    c: &Column,
+    value: &Datum,
+    io: &IoContext<'_>,
+    scratch: &mut Vec<u8>,
+    out: &mut BytesMut,
+) -> Result<()> {
     match (c.path, value) {
         (_, Datum::Null) => out.put_i32(-1),
         (Path::Raw, Datum::Bytes(v)) => put_value(out, v),
@@ -190,9 +203,19 @@ fn write_datum(c: &Column, value: &Datum, io: &IoContext<'_>, scratch: &mut Vec<
     Ok(())
 }
 
-fn write_general(c: &Column, value: &Datum, io: &IoContext<'_>, scratch: &mut Vec<u8>, out: &mut BytesMut) -> Result<()> {
+fn write_general(
+    c: &Column,
+    value: &Datum,
+    io: &IoContext<'_>,
+    scratch: &mut Vec<u8>,
+    out: &mut BytesMut,
+) -> Result<()> {
     scratch.clear();
-    if c.binary { c.ty.send(value, io, scratch)? } else { c.ty.output(value, io, scratch)? }
+    if c.binary {
+        c.ty.send(value, io, scratch)?
+    } else {
+        c.ty.output(value, io, scratch)?
+    }
     put_value(out, scratch);
     Ok(())
 }
@@ -219,7 +242,15 @@ pub fn describe(
             };
             let (table, attribute) = source.map_or((0, 0), |(t, a)| (t.0, a));
             let format = format_of(formats, i);
-            Ok(FieldDescription { name: name.clone(), table, attribute, type_oid: oid.0, type_len: info.typlen, typmod, format })
+            Ok(FieldDescription {
+                name: name.clone(),
+                table,
+                attribute,
+                type_oid: oid.0,
+                type_len: info.typlen,
+                typmod,
+                format,
+            })
         })
         .collect()
 }

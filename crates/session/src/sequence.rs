@@ -4,9 +4,9 @@
 //! changed within that.
 
 use quarry_catalog::SequenceDef;
-use quarry_common::{Error, Result, err};
-use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
+use quarry_common::{Error, Lsn, Result, err};
 use quarry_storage::heap::Heap;
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
 use quarry_storage::txn::Transaction;
 use quarry_storage::{LockMode, LockTag, Storage, WaitPolicy};
 use std::sync::Arc;
@@ -41,7 +41,12 @@ fn encode<'b>(layout: &RowLayout, builder: &'b mut RowBuilder, s: &State) -> &'b
 }
 
 /// Changes the state under an exclusive lock of the sequence's own.
-fn change<R>(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, f: impl FnOnce(&mut State) -> Result<R>) -> Result<R> {
+fn change<R>(
+    storage: &Arc<Storage>,
+    txn: &Transaction,
+    def: &SequenceDef,
+    f: impl FnOnce(&mut State) -> Result<R>,
+) -> Result<(R, Option<Lsn>)> {
     // The state's writer is a transaction of its own: a rollback of the caller must not take values back.
     let own = storage.begin(quarry_storage::IsolationLevel::ReadCommitted);
     own.set_read_at_inserted(true);
@@ -75,8 +80,8 @@ fn change<R>(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, f: im
         // The next call in the same statement must see the new state.
         txn.advance_command();
     }
-    own.commit()?;
-    Ok(out)
+    let lsn = own.commit()?;
+    Ok((out, lsn))
 }
 
 fn heap_is_empty(storage: &Arc<Storage>, own: &Transaction, def: &SequenceDef) -> Result<bool> {
@@ -93,10 +98,15 @@ fn heap_is_empty(storage: &Arc<Storage>, own: &Transaction, def: &SequenceDef) -
     }
 }
 
-/// The next value; 2200H past the end.
+/// The next value, and the log position that must be durable before a client is told of it; 2200H past the end.
 ///
 /// `name` is for the error.
-pub fn nextval(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, name: &dyn Fn() -> String) -> Result<i64> {
+pub fn nextval(
+    storage: &Arc<Storage>,
+    txn: &Transaction,
+    def: &SequenceDef,
+    name: &dyn Fn() -> String,
+) -> Result<(i64, Option<Lsn>)> {
     change(storage, txn, def, |s| {
         let next = if !s.is_called {
             s.last_value
@@ -106,7 +116,8 @@ pub fn nextval(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, nam
                 None if def.cycle && def.increment > 0 => def.min,
                 None if def.cycle => def.max,
                 None => {
-                    let (what, bound) = if def.increment > 0 { ("maximum", def.max) } else { ("minimum", def.min) };
+                    let (what, bound) =
+                        if def.increment > 0 { ("maximum", def.max) } else { ("minimum", def.min) };
                     return Err(err!(
                         SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
                         "nextval: reached {what} value of sequence \"{}\" ({bound})",
@@ -120,10 +131,17 @@ pub fn nextval(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, nam
     })
 }
 
-/// Sets the state.
-pub fn setval(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, value: i64, is_called: bool) -> Result<()> {
+/// Sets the state; the position is as for [`nextval`].
+pub fn setval(
+    storage: &Arc<Storage>,
+    txn: &Transaction,
+    def: &SequenceDef,
+    value: i64,
+    is_called: bool,
+) -> Result<Option<Lsn>> {
     change(storage, txn, def, |s| {
         *s = State { last_value: value, is_called };
         Ok(())
     })
+    .map(|((), lsn)| lsn)
 }

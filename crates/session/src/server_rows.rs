@@ -30,6 +30,7 @@ pub fn rows(
             Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
         }
         "pg_lock_status" => locks(cx),
+        "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
         "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
         // Features that aren't there have no rows.
@@ -316,4 +317,32 @@ fn zone_abbrevs() -> Vec<Row> {
         .collect();
     out.sort_by_key(|r| r.0);
     out.into_iter().map(|(_, row)| row).collect()
+}
+
+/// pg_prepared_statement(): name, statement, prepare_time, parameter_types, from_sql, generic_plans, custom_plans.
+fn prepared_statements(cx: &SessionContext) -> Result<Vec<Row>> {
+    let prepared = cx.prepared.lock();
+    let mut named: Vec<_> = prepared.values().filter(|p| !p.name.is_empty()).collect();
+    named.sort_by(|a, b| a.name.cmp(&b.name));
+    named
+        .into_iter()
+        .map(|p| {
+            let types: Vec<Datum> = p.param_types.iter().map(|t| Datum::U32(t.0)).collect();
+            let types = quarry_types::array::from_datums(
+                quarry_types::oids::REGTYPE,
+                quarry_types::PhysicalType::U32,
+                &types,
+            )?;
+            let (generic, custom) = p.plans.lock().counts();
+            Ok(vec![
+                Datum::text(&p.name),
+                Datum::text(&p.text),
+                Datum::I64(p.prepared_at),
+                types,
+                Datum::Bool(p.from_sql),
+                Datum::I64(generic as i64),
+                Datum::I64(custom as i64),
+            ])
+        })
+        .collect()
 }

@@ -66,10 +66,16 @@ enum Work {
     None,
     Simple(Box<Simple>),
     /// A portal of the extended protocol.
-    Execute { name: String, max_rows: usize },
+    Execute {
+        name: String,
+        max_rows: usize,
+    },
     CopyIn(Box<CopyIn>),
     /// Commit records are in the log; once durable, the tag is sent and the rest goes on.
-    Committed { tag: Option<String>, then: AfterCommit },
+    Committed {
+        tag: Option<String>,
+        then: AfterCommit,
+    },
 }
 
 enum AfterCommit {
@@ -95,7 +101,6 @@ pub(crate) enum Advance {
 pub struct Session {
     pub(crate) cx: Arc<SessionContext>,
     pub(crate) block: Block,
-    pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) portals: HashMap<String, Portal>,
     pub(crate) portal_count: u64,
     work: Work,
@@ -111,7 +116,9 @@ impl Session {
     /// Starts a session for an authenticated client; its greeting goes into `out`.
     pub fn start(instance: Arc<Instance>, start: SessionStart, out: &mut BytesMut) -> Result<Session> {
         if instance.sessions().is_stopping() {
-            return Err(err!(CANNOT_CONNECT_NOW, "the database system is shutting down").severity(Severity::Fatal));
+            return Err(
+                err!(CANNOT_CONNECT_NOW, "the database system is shutting down").severity(Severity::Fatal)
+            );
         }
         let login = instance.login(&start)?;
         let activity = Activity {
@@ -127,7 +134,6 @@ impl Session {
         let mut session = Session {
             cx,
             block: Block::default(),
-            prepared: HashMap::new(),
             portals: HashMap::new(),
             portal_count: 0,
             work: Work::None,
@@ -157,7 +163,8 @@ impl Session {
         let superuser = if self.cx.is_superuser() { "on" } else { "off" };
         vars.set_fact("is_superuser", superuser);
         vars.set_fact("session_authorization", &self.cx.session_user.1);
-        self.cx.signals.activity.lock().application_name = vars.current().text("application_name").to_string();
+        self.cx.signals.activity.lock().application_name =
+            vars.current().text("application_name").to_string();
         Ok(())
     }
 
@@ -190,7 +197,10 @@ impl Session {
     pub fn idle_timeout_error(&self) -> Error {
         match self.block.state() {
             BlockState::InBlock | BlockState::Failed => {
-                err!(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "terminating connection due to idle-in-transaction timeout")
+                err!(
+                    IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                    "terminating connection due to idle-in-transaction timeout"
+                )
             }
             _ => err!(IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout"),
         }
@@ -199,7 +209,8 @@ impl Session {
     /// Something woke the idle session.
     pub fn on_signal(&mut self, out: &mut BytesMut) -> Step {
         if self.cx.signals.is_terminated() {
-            let e = err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command").severity(Severity::Fatal);
+            let e = err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+                .severity(Severity::Fatal);
             protocol::error_or_notice(out, &e, None);
             return Step::Closed;
         }
@@ -258,7 +269,11 @@ impl Session {
                 let simple = matches!(self.work, Work::Simple(_) | Work::None) && !self.skip_to_sync;
                 self.work = Work::None;
                 self.report(Error::internal(format!("internal error: {text}")), out);
-                if simple { self.ready(out) } else { self.skip_to_sync = true }
+                if simple {
+                    self.ready(out)
+                } else {
+                    self.skip_to_sync = true
+                }
                 Step::Ready
             }
         }
@@ -286,7 +301,7 @@ impl Session {
                 if portal {
                     self.portals.remove(name);
                 } else {
-                    self.prepared.remove(name);
+                    self.cx.prepared.lock().remove(name);
                 }
                 protocol::close_complete(out);
                 Ok(())
@@ -364,7 +379,10 @@ impl Session {
     /// What must happen to the session when its transaction ends.
     pub(super) fn end_transaction(&mut self, committed: bool, vars_mark: usize, out: &mut BytesMut) {
         let keep_held = committed;
-        self.portals.retain(|_, p| keep_held && p.cursor.as_ref().is_some_and(|c| c.is_held()) || !committed && p.cursor.as_ref().is_some_and(|c| c.is_held_before()));
+        self.portals.retain(|_, p| {
+            keep_held && p.cursor.as_ref().is_some_and(|c| c.is_held())
+                || !committed && p.cursor.as_ref().is_some_and(|c| c.is_held_before())
+        });
         let changed = {
             let mut vars = self.cx.vars.lock();
             if committed { vars.commit() } else { vars.rollback_to(vars_mark) }
@@ -391,7 +409,6 @@ impl Session {
             }
         }
     }
-
 
     /// The modes a new transaction starts with.
     pub(crate) fn default_modes(&self) -> TransactionModes {
@@ -441,7 +458,10 @@ impl Drop for Session {
 pub(crate) fn is_query(stmt: &ast::Statement) -> bool {
     match stmt {
         ast::Statement::Select(q) => !has_into(q),
-        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) | ast::Statement::Merge(_) => true,
+        ast::Statement::Insert(_)
+        | ast::Statement::Update(_)
+        | ast::Statement::Delete(_)
+        | ast::Statement::Merge(_) => true,
         _ => false,
     }
 }
@@ -461,7 +481,9 @@ fn is_select(stmt: &ast::Statement) -> bool {
 
 fn query_tag(stmt: Option<&ast::Statement>, run: &Running) -> String {
     let count = match stmt {
-        Some(ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_)) => run.execution.rows_affected(),
+        Some(ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_)) => {
+            run.execution.rows_affected()
+        }
         _ => run.sent,
     };
     tag_with_count(stmt, count)

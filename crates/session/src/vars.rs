@@ -79,9 +79,13 @@ impl SessionVars {
     /// RESET ALL: every setting the session may change.
     pub fn reset_all(&mut self, superuser: bool) -> Result<()> {
         let names: Vec<&'static str> = settings::all()
-            .filter(|d| d.context == SettingContext::User || d.context == SettingContext::Superuser && superuser)
+            .filter(|d| {
+                d.context == SettingContext::User || d.context == SettingContext::Superuser && superuser
+            })
             .map(|d| d.name)
-            .filter(|n| !matches!(*n, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable"))
+            .filter(|n| {
+                !matches!(*n, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable")
+            })
             .filter(|n| !matches!(*n, "session_authorization" | "role"))
             .filter(|n| self.current.get(n) != self.reset.get(n))
             .collect();
@@ -111,7 +115,8 @@ impl SessionVars {
         let mut names = vec![];
         for (i, u) in undo.iter().enumerate().rev() {
             // A plain SET after the SET LOCAL in the same transaction stands.
-            let set_later = undo[i + 1..].iter().any(|later| !later.local && later.name.eq_ignore_ascii_case(&u.name));
+            let set_later =
+                undo[i + 1..].iter().any(|later| !later.local && later.name.eq_ignore_ascii_case(&u.name));
             if u.local && !set_later {
                 Arc::make_mut(&mut self.current).restore(&u.name, u.old.clone());
                 names.push(u.name.clone());
@@ -129,11 +134,16 @@ fn check_allowed(name: &str, superuser: bool, at_start: bool) -> Result<()> {
     };
     let name = def.name;
     match def.context {
-        SettingContext::Internal => Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be changed")),
-        SettingContext::Postmaster => {
-            Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be changed without restarting the server"))
+        SettingContext::Internal => {
+            Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be changed"))
         }
-        SettingContext::Sighup => Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be changed now")),
+        SettingContext::Postmaster => Err(err!(
+            CANT_CHANGE_RUNTIME_PARAM,
+            "parameter \"{name}\" cannot be changed without restarting the server"
+        )),
+        SettingContext::Sighup => {
+            Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be changed now"))
+        }
         SettingContext::SuperuserBackend if !at_start => {
             Err(err!(CANT_CHANGE_RUNTIME_PARAM, "parameter \"{name}\" cannot be set after connection start"))
         }

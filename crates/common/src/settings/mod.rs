@@ -243,7 +243,8 @@ pub fn sample_file() -> String {
          # shared_buffers and effective_cache_size are set from the machine's memory unless given: a quarter and three quarters.\n",
     );
     for group in GROUPS {
-        let mut defs: Vec<&SettingDef> = group.iter().filter(|d| d.context != SettingContext::Internal).collect();
+        let mut defs: Vec<&SettingDef> =
+            group.iter().filter(|d| d.context != SettingContext::Internal).collect();
         defs.sort_by_key(|d| d.name.to_ascii_lowercase());
         if let Some(first) = defs.first() {
             out.push_str(&format!("\n# ---- {} ----\n", first.category));

@@ -16,7 +16,12 @@ use std::collections::HashSet;
 /// What to do about a row that is there already.
 enum Action {
     Nothing,
-    Update { reader: RowReader, existing: Vec<Option<usize>>, set: Vec<(usize, Program)>, filter: Option<Program> },
+    Update {
+        reader: RowReader,
+        existing: Vec<Option<usize>>,
+        set: Vec<(usize, Program)>,
+        filter: Option<Program>,
+    },
 }
 
 /// Compiled ON CONFLICT.
@@ -34,7 +39,8 @@ impl Conflict {
         let action = match &c.action {
             OnConflictAction::Nothing => Action::Nothing,
             OnConflictAction::Update { existing, set, filter } => {
-                let ids: Vec<ColumnId> = existing.iter().map(|(id, _)| *id).chain(write.row.iter().map(|(id, _)| *id)).collect();
+                let ids: Vec<ColumnId> =
+                    existing.iter().map(|(id, _)| *id).chain(write.row.iter().map(|(id, _)| *id)).collect();
                 let layout = Layout::new(ids);
                 let env = b.env()?.clone();
                 let io = env.io();
@@ -55,7 +61,12 @@ impl Conflict {
     }
 
     /// Inserts the row, or does what the action says. The row as stored and its place; none if nothing was written.
-    pub fn insert(&mut self, cx: &mut Cx<'_>, target: &mut Target, row: Vec<Datum>) -> Result<Option<(Tid, Vec<Datum>)>> {
+    pub fn insert(
+        &mut self,
+        cx: &mut Cx<'_>,
+        target: &mut Target,
+        row: Vec<Datum>,
+    ) -> Result<Option<(Tid, Vec<Datum>)>> {
         let mut keys = vec![];
         loop {
             let mut found = None;
@@ -100,12 +111,22 @@ impl Conflict {
         Ok(Some(tid))
     }
 
-    fn resolve(&mut self, cx: &mut Cx<'_>, target: &mut Target, row: &[Datum], tid: Tid) -> Result<Resolution> {
+    fn resolve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        target: &mut Target,
+        row: &[Datum],
+        tid: Tid,
+    ) -> Result<Resolution> {
         let env = cx.env;
-        let one_snapshot = matches!(env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
+        let one_snapshot =
+            matches!(env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
         let Action::Update { reader, existing, set, filter } = &mut self.action else {
             // In REPEATABLE READ a row that the snapshot doesn't see can't just be passed over.
-            if one_snapshot && target.heap.fetch_visible(&env.snapshot, tid, |_, _| ())?.is_none() && !self.written.contains(&tid) {
+            if one_snapshot
+                && target.heap.fetch_visible(&env.snapshot, tid, |_, _| ())?.is_none()
+                && !self.written.contains(&tid)
+            {
                 return Err(errors::concurrent_update());
             }
             return Ok(Resolution::Skip);
@@ -173,6 +194,7 @@ enum Resolution {
 pub fn update_options(target: &Target, changed: &[usize]) -> UpdateOptions {
     let touches = |i: &super::target::TargetIndex| i.attributes.iter().any(|a| changed.contains(a));
     let hot_allowed = !target.indexes.iter().any(touches);
-    let key_unchanged = !target.indexes.iter().any(|i| i.def.unique && i.def.predicate_sql.is_none() && touches(i));
+    let key_unchanged =
+        !target.indexes.iter().any(|i| i.def.unique && i.def.predicate_sql.is_none() && touches(i));
     UpdateOptions { hot_allowed, key_unchanged }
 }

@@ -41,7 +41,13 @@ pub fn row_text(row: &[Datum], types: &[SqlType], io: &IoContext<'_>) -> String 
 }
 
 /// 23502.
-pub fn null_violation(relation: &Relation, column: &str, row: &[Datum], types: &[SqlType], io: &IoContext<'_>) -> Error {
+pub fn null_violation(
+    relation: &Relation,
+    column: &str,
+    row: &[Datum],
+    types: &[SqlType],
+    io: &IoContext<'_>,
+) -> Error {
     err!(
         NOT_NULL_VIOLATION,
         "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
@@ -54,12 +60,22 @@ pub fn null_violation(relation: &Relation, column: &str, row: &[Datum], types: &
 }
 
 /// 23514.
-pub fn check_violation(relation: &Relation, constraint: &str, row: &[Datum], types: &[SqlType], io: &IoContext<'_>) -> Error {
-    err!(CHECK_VIOLATION, "new row for relation \"{}\" violates check constraint \"{constraint}\"", relation.name)
-        .detail(format!("Failing row contains {}.", row_text(row, types, io)))
-        .schema(&relation.schema_name)
-        .table(&relation.name)
-        .constraint(constraint)
+pub fn check_violation(
+    relation: &Relation,
+    constraint: &str,
+    row: &[Datum],
+    types: &[SqlType],
+    io: &IoContext<'_>,
+) -> Error {
+    err!(
+        CHECK_VIOLATION,
+        "new row for relation \"{}\" violates check constraint \"{constraint}\"",
+        relation.name
+    )
+    .detail(format!("Failing row contains {}.", row_text(row, types, io)))
+    .schema(&relation.schema_name)
+    .table(&relation.name)
+    .constraint(constraint)
 }
 
 /// `(a, b)=(1, 2)` of an index key.

@@ -30,7 +30,9 @@ struct LockRows {
 }
 
 pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
-    let PhysicalNode::LockRows { input, locks } = &plan.node else { return Err(Error::internal("not a LockRows")) };
+    let PhysicalNode::LockRows { input, locks } = &plan.node else {
+        return Err(Error::internal("not a LockRows"));
+    };
     let output: Vec<ColumnId> = input.output().collect();
     let physicals = input.targets.iter().map(|(_, e)| b.physical(e.ty())).collect::<Result<_>>()?;
     let op = b.plan(input)?;
@@ -64,7 +66,8 @@ impl TableLock {
             LockWait::Skip => WaitPolicy::Skip,
             LockWait::NoWait => WaitPolicy::NoWait,
         };
-        let one_snapshot = matches!(cx.env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
+        let one_snapshot =
+            matches!(cx.env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
         let mut moved = false;
         loop {
             match self.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, self.mode, policy)? {
@@ -85,7 +88,11 @@ impl TableLock {
                 }
                 ModifyResult::WouldBlock if self.wait == LockWait::Skip => return Ok(false),
                 ModifyResult::WouldBlock => {
-                    return Err(err!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{}\"", self.name));
+                    return Err(err!(
+                        LOCK_NOT_AVAILABLE,
+                        "could not obtain lock on row in relation \"{}\"",
+                        self.name
+                    ));
                 }
             }
         }
@@ -99,7 +106,8 @@ impl Operator for LockRows {
             cx.check_cancelled()?;
             // Only rows that are wanted are locked: LIMIT 1 locks one.
             let Some(batch) = pull_some(&mut self.input, cx, want)? else { return Ok(None) };
-            let mut columns: Vec<Vector> = self.physicals.iter().map(|p| Vector::with_capacity(*p, batch.row_count())).collect();
+            let mut columns: Vec<Vector> =
+                self.physicals.iter().map(|p| Vector::with_capacity(*p, batch.row_count())).collect();
             let mut rows = 0;
             for r in batch.rows().iter() {
                 let mut row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(r)).collect();

@@ -35,7 +35,8 @@ impl Recheck {
                 ids.push(*id);
             }
         }
-        let slots = columns.iter().map(|(id, _)| ids.iter().position(|i| i == id).expect("added above")).collect();
+        let slots =
+            columns.iter().map(|(id, _)| ids.iter().position(|i| i == id).expect("added above")).collect();
         let mut all = vec![];
         conditions(input, &mut all);
         let layout = Layout::new(ids.iter().copied());
@@ -58,7 +59,9 @@ impl Recheck {
 
     /// Reads version `tid` into the input row (which grows to hold all the table's columns). False: it no longer qualifies.
     pub fn refresh(&mut self, cx: &mut Cx<'_>, heap: &Heap, tid: Tid, row: &mut Vec<Datum>) -> Result<bool> {
-        let Some((meta, body)) = heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))? else { return Ok(false) };
+        let Some((meta, body)) = heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))? else {
+            return Ok(false);
+        };
         let mut values = vec![];
         self.reader.datums(heap, tid, Some(&meta), &body, &mut values)?;
         row.resize(self.width.max(row.len()), Datum::Null);
@@ -86,10 +89,16 @@ fn conditions<'p>(plan: &'p PhysicalPlan, out: &mut Vec<&'p Expr>) {
             }
         }
         PhysicalNode::NestLoop { kind: JoinKind::Inner, on, .. } => out.extend(on),
-        PhysicalNode::HashJoin { kind: JoinKind::Inner, hash_conds, on, .. } => out.extend(hash_conds.iter().chain(on)),
-        PhysicalNode::MergeJoin { kind: JoinKind::Inner, merge_conds, on, .. } => out.extend(merge_conds.iter().chain(on)),
+        PhysicalNode::HashJoin { kind: JoinKind::Inner, hash_conds, on, .. } => {
+            out.extend(hash_conds.iter().chain(on))
+        }
+        PhysicalNode::MergeJoin { kind: JoinKind::Inner, merge_conds, on, .. } => {
+            out.extend(merge_conds.iter().chain(on))
+        }
         // What is above a grouping speaks of groups.
-        PhysicalNode::Aggregate { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::WindowAgg { .. } => return,
+        PhysicalNode::Aggregate { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::WindowAgg { .. } => {
+            return;
+        }
         _ => {}
     }
     for input in walk::physical_inputs(plan) {

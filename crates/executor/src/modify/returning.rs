@@ -28,7 +28,14 @@ impl ReturningRows {
         Ok(ReturningRows { row: r.row.iter().map(|(_, c)| *c).collect(), programs, columns, rows: 0 })
     }
     /// Adds the result for one stored row.
-    pub fn push(&mut self, cx: &mut Cx<'_>, target: &Target, row: &[Datum], tid: Tid, source: &[Datum]) -> Result<()> {
+    pub fn push(
+        &mut self,
+        cx: &mut Cx<'_>,
+        target: &Target,
+        row: &[Datum],
+        tid: Tid,
+        source: &[Datum],
+    ) -> Result<()> {
         let mut values: Vec<Datum> = Vec::with_capacity(self.row.len() + source.len());
         for c in &self.row {
             values.push(match c {

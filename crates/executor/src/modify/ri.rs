@@ -3,7 +3,9 @@
 use crate::context::Cx;
 use crate::env::ExecEnv;
 use crate::modify::errors::{self, shown};
-use quarry_catalog::{ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation, quote_identifier, quote_qualified};
+use quarry_catalog::{
+    ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation, quote_identifier, quote_qualified,
+};
 use quarry_common::{Error, Oid, Result, Tid, err};
 use quarry_storage::index::BTree;
 use quarry_types::Datum;
@@ -15,7 +17,13 @@ pub enum RiCheck {
     /// A row of `relation` references; the referenced row must be there.
     References { relation: Arc<Relation>, constraint: Arc<ConstraintDef>, values: Vec<Datum> },
     /// A referenced row of `relation` is gone or has another key.
-    Referenced { relation: Arc<Relation>, constraint: Arc<ConstraintDef>, old: Vec<Datum>, new: Option<Vec<Datum>>, action: ReferentialAction },
+    Referenced {
+        relation: Arc<Relation>,
+        constraint: Arc<ConstraintDef>,
+        old: Vec<Datum>,
+        new: Option<Vec<Datum>>,
+        action: ReferentialAction,
+    },
     /// A row stored under a key that must be unique by then.
     Unique { relation: Arc<Relation>, index: Arc<IndexDef>, key: Vec<u8>, keys: Vec<Datum>, tid: Tid },
 }
@@ -36,11 +44,15 @@ pub fn run(env: &ExecEnv, checks: Vec<RiCheck>) -> Result<()> {
     env.txn.advance_command();
     for check in checks {
         match check {
-            RiCheck::References { relation, constraint, values } => check_reference(env, &relation, &constraint, &values)?,
+            RiCheck::References { relation, constraint, values } => {
+                check_reference(env, &relation, &constraint, &values)?
+            }
             RiCheck::Referenced { relation, constraint, old, new, action } => {
                 act(env, &relation, &constraint, &old, new.as_deref(), action)?
             }
-            RiCheck::Unique { relation, index, key, keys, tid } => check_unique(env, &relation, &index, &key, &keys, tid)?,
+            RiCheck::Unique { relation, index, key, keys, tid } => {
+                check_unique(env, &relation, &index, &key, &keys, tid)?
+            }
         }
     }
     Ok(())
@@ -57,14 +69,22 @@ struct ForeignKey<'c> {
 fn parts(c: &ConstraintDef) -> Result<ForeignKey<'_>> {
     match &c.kind {
         ConstraintKind::ForeignKey { columns, ref_table, ref_columns, match_full, set_columns, .. } => {
-            Ok(ForeignKey { columns, ref_table: *ref_table, ref_columns, match_full: *match_full, set_columns })
+            Ok(ForeignKey {
+                columns,
+                ref_table: *ref_table,
+                ref_columns,
+                match_full: *match_full,
+                set_columns,
+            })
         }
         _ => Err(Error::internal("not a foreign key")),
     }
 }
 
 fn table(env: &ExecEnv, oid: Oid) -> Result<Arc<Relation>> {
-    env.reader.relation(oid)?.ok_or_else(|| Error::internal(format!("relation {oid} of a foreign key is gone")))
+    env.reader
+        .relation(oid)?
+        .ok_or_else(|| Error::internal(format!("relation {oid} of a foreign key is gone")))
 }
 
 fn names(relation: &Relation, columns: &[usize]) -> String {
@@ -73,7 +93,12 @@ fn names(relation: &Relation, columns: &[usize]) -> String {
 
 fn values_text(env: &ExecEnv, relation: &Relation, columns: &[usize], values: &[Datum]) -> String {
     let io = env.io();
-    columns.iter().zip(values).map(|(c, v)| shown(v, relation.columns[*c].ty, &io)).collect::<Vec<_>>().join(", ")
+    columns
+        .iter()
+        .zip(values)
+        .map(|(c, v)| shown(v, relation.columns[*c].ty, &io))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn runner(env: &ExecEnv) -> Result<Arc<dyn crate::InternalSql>> {
@@ -81,7 +106,13 @@ fn runner(env: &ExecEnv) -> Result<Arc<dyn crate::InternalSql>> {
 }
 
 /// `a = $1 AND b = $2` with the parameters that go with it.
-fn condition(relation: &Relation, columns: &[usize], value_types: &[Oid], values: &[Datum], first: usize) -> (String, Vec<(Oid, Datum)>) {
+fn condition(
+    relation: &Relation,
+    columns: &[usize],
+    value_types: &[Oid],
+    values: &[Datum],
+    first: usize,
+) -> (String, Vec<(Oid, Datum)>) {
     let text = columns
         .iter()
         .enumerate()
@@ -95,7 +126,12 @@ fn types_of(relation: &Relation, columns: &[usize]) -> Vec<Oid> {
     columns.iter().map(|c| relation.columns[*c].ty.oid).collect()
 }
 
-fn check_reference(env: &ExecEnv, relation: &Arc<Relation>, constraint: &ConstraintDef, values: &[Datum]) -> Result<()> {
+fn check_reference(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    constraint: &ConstraintDef,
+    values: &[Datum],
+) -> Result<()> {
     let fk = parts(constraint)?;
     let nulls = values.iter().filter(|v| v.is_null()).count();
     if nulls > 0 {
@@ -114,7 +150,8 @@ fn check_reference(env: &ExecEnv, relation: &Arc<Relation>, constraint: &Constra
         return Ok(());
     }
     let referenced = table(env, fk.ref_table)?;
-    let (condition, params) = condition(&referenced, fk.ref_columns, &types_of(relation, fk.columns), values, 1);
+    let (condition, params) =
+        condition(&referenced, fk.ref_columns, &types_of(relation, fk.columns), values, 1);
     let sql = format!(
         "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
         quote_qualified(&referenced.schema_name, &referenced.name)
@@ -140,7 +177,14 @@ fn check_reference(env: &ExecEnv, relation: &Arc<Relation>, constraint: &Constra
 }
 
 /// What a referenced row's end or change does to the rows that reference it.
-fn act(env: &ExecEnv, relation: &Arc<Relation>, constraint: &ConstraintDef, old: &[Datum], new: Option<&[Datum]>, action: ReferentialAction) -> Result<()> {
+fn act(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    constraint: &ConstraintDef,
+    old: &[Datum],
+    new: Option<&[Datum]>,
+    action: ReferentialAction,
+) -> Result<()> {
     let fk = parts(constraint)?;
     let child = table(env, constraint.table)?;
     let child_name = quote_qualified(&child.schema_name, &child.name);
@@ -196,7 +240,9 @@ fn act(env: &ExecEnv, relation: &Arc<Relation>, constraint: &ConstraintDef, old:
         }
         ReferentialAction::SetNull => {
             let set = assigned(&|_| "NULL".to_string(), settable);
-            runner.run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env).map(|_| ())
+            runner
+                .run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env)
+                .map(|_| ())
         }
         ReferentialAction::SetDefault => {
             let set = assigned(&|_| "DEFAULT".to_string(), settable);
@@ -217,7 +263,14 @@ fn key_is_back(env: &ExecEnv, relation: &Arc<Relation>, columns: &[usize], key: 
     Ok(runner(env)?.run(&sql, &params, env)? > 0)
 }
 
-fn check_unique(env: &ExecEnv, relation: &Arc<Relation>, index: &Arc<IndexDef>, key: &[u8], keys: &[Datum], tid: Tid) -> Result<()> {
+fn check_unique(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    index: &Arc<IndexDef>,
+    key: &[u8],
+    keys: &[Datum],
+    tid: Tid,
+) -> Result<()> {
     let tree = BTree::open(&env.storage, index.storage, false);
     let heap = crate::scan::rows::open_heap(env, relation)?;
     // The row itself may have been changed or deleted since: then its own successor is checked.

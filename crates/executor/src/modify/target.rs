@@ -65,7 +65,8 @@ impl Target {
             let Some(p) = position(*a) else { continue };
             generated.push((p, b.expr(e, &layout)?));
         }
-        let checks = write.checks.iter().map(|(n, e)| Ok((n.clone(), b.expr(e, &layout)?))).collect::<Result<_>>()?;
+        let checks =
+            write.checks.iter().map(|(n, e)| Ok((n.clone(), b.expr(e, &layout)?))).collect::<Result<_>>()?;
         let io = env.io();
         let mut indexes = vec![];
         for i in &write.indexes {
@@ -74,11 +75,13 @@ impl Target {
             }
             let mut read: Vec<ColumnId> = vec![];
             i.keys.iter().chain(&i.predicate).for_each(|e| quarry_plan::walk::columns_of(e, &mut read));
-            let of_id = |id: &ColumnId| write.row.iter().find(|(c, _)| c == id).and_then(|(_, c)| attribute(*c));
+            let of_id =
+                |id: &ColumnId| write.row.iter().find(|(c, _)| c == id).and_then(|(_, c)| attribute(*c));
             let mut used: Vec<usize> = read.iter().filter_map(of_id).collect();
             used.extend(&i.index.include);
             indexes.push(TargetIndex {
-                tree: BTree::open(&env.storage, i.index.storage, i.index.unique).with_name(i.index.name.clone()),
+                tree: BTree::open(&env.storage, i.index.storage, i.index.unique)
+                    .with_name(i.index.name.clone()),
                 shape: IndexShape::new(&relation, &i.index, &io)?,
                 keys: b.exprs(&i.keys, &layout)?,
                 include: i.index.include.iter().filter_map(|a| position(*a)).collect(),
@@ -87,7 +90,12 @@ impl Target {
                 def: i.index.clone(),
             });
         }
-        let foreign_keys = relation.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::ForeignKey { .. })).cloned().collect();
+        let foreign_keys = relation
+            .constraints
+            .iter()
+            .filter(|c| matches!(c.kind, ConstraintKind::ForeignKey { .. }))
+            .cloned()
+            .collect();
         Ok(Target {
             heap: open_heap(env, &relation)?,
             attributes,
@@ -149,7 +157,13 @@ impl Target {
     }
 
     /// Key and payload of a row in index `i`; `None` if a partial index leaves it out. `Some(true)`: a key is NULL.
-    fn entry(&mut self, cx: &mut Cx<'_>, i: usize, row: &[Datum], keys: &mut Vec<Datum>) -> Result<Option<bool>> {
+    fn entry(
+        &mut self,
+        cx: &mut Cx<'_>,
+        i: usize,
+        row: &[Datum],
+        keys: &mut Vec<Datum>,
+    ) -> Result<Option<bool>> {
         let index = &self.indexes[i];
         if let Some(p) = &index.predicate
             && !p.row_is_true(cx, row)?
@@ -165,13 +179,24 @@ impl Target {
     }
 
     /// Puts a stored row into index `i`. `Some`: a row with the same key is there (nothing inserted).
-    pub fn insert_entry(&mut self, cx: &mut Cx<'_>, i: usize, row: &[Datum], tid: Tid, keys: &mut Vec<Datum>) -> Result<Option<Tid>> {
+    pub fn insert_entry(
+        &mut self,
+        cx: &mut Cx<'_>,
+        i: usize,
+        row: &[Datum],
+        tid: Tid,
+        keys: &mut Vec<Datum>,
+    ) -> Result<Option<Tid>> {
         let Some(has_null) = self.entry(cx, i, row, keys)? else { return Ok(None) };
         let index = &self.indexes[i];
         let included: Vec<Datum> = index.include.iter().map(|p| row[*p].clone()).collect();
         let payload = index.shape.payload(keys, &included, &mut self.payload);
         let exempt = has_null && !index.def.nulls_not_distinct;
-        let check = if index.def.unique && !exempt && !index.def.deferrable { UniqueCheck::Enforce(&self.heap) } else { UniqueCheck::None };
+        let check = if index.def.unique && !exempt && !index.def.deferrable {
+            UniqueCheck::Enforce(&self.heap)
+        } else {
+            UniqueCheck::None
+        };
         match index.tree.insert(&cx.env.txn, &self.key, payload, tid, check)? {
             InsertOutcome::Inserted => Ok(None),
             InsertOutcome::Conflict { tid } => Ok(Some(tid)),
@@ -179,7 +204,13 @@ impl Target {
     }
 
     /// A live row with the same key in index `i`, if there is one. Waits for transactions that may make or end one.
-    pub fn find_conflict(&mut self, cx: &mut Cx<'_>, i: usize, row: &[Datum], keys: &mut Vec<Datum>) -> Result<Option<Tid>> {
+    pub fn find_conflict(
+        &mut self,
+        cx: &mut Cx<'_>,
+        i: usize,
+        row: &[Datum],
+        keys: &mut Vec<Datum>,
+    ) -> Result<Option<Tid>> {
         let Some(has_null) = self.entry(cx, i, row, keys)? else { return Ok(None) };
         let index = &self.indexes[i];
         if has_null && !index.def.nulls_not_distinct {
@@ -212,7 +243,13 @@ impl Target {
             .iter()
             .find(|c| Some(c.oid) == index.def.constraint)
             .is_some_and(|c| c.initially_deferred);
-        let check = RiCheck::Unique { relation: self.relation.clone(), index: index.def.clone(), key: self.key.clone(), keys: keys.to_vec(), tid };
+        let check = RiCheck::Unique {
+            relation: self.relation.clone(),
+            index: index.def.clone(),
+            key: self.key.clone(),
+            keys: keys.to_vec(),
+            tid,
+        };
         ri::queue(cx, check, deferred, index.def.constraint);
     }
 
@@ -239,7 +276,8 @@ impl Target {
             {
                 continue;
             }
-            let check = RiCheck::References { relation: self.relation.clone(), constraint: fk.clone(), values };
+            let check =
+                RiCheck::References { relation: self.relation.clone(), constraint: fk.clone(), values };
             ri::queue(cx, check, fk.initially_deferred, Some(fk.oid));
         }
     }
@@ -247,7 +285,9 @@ impl Target {
     /// Queues what a deleted or updated row means to the rows that reference it.
     pub fn queue_referenced(&self, cx: &mut Cx<'_>, before: &[Datum], after: Option<&[Datum]>) {
         for fk in &self.referenced_by {
-            let ConstraintKind::ForeignKey { ref_columns, on_delete, on_update, .. } = &fk.kind else { continue };
+            let ConstraintKind::ForeignKey { ref_columns, on_delete, on_update, .. } = &fk.kind else {
+                continue;
+            };
             let value = |row: &[Datum], c: &usize| self.position(*c).map_or(Datum::Null, |p| row[p].clone());
             let old: Vec<Datum> = ref_columns.iter().map(|c| value(before, c)).collect();
             if old.iter().any(Datum::is_null) {
@@ -259,7 +299,13 @@ impl Target {
             }
             let action = if new.is_some() { *on_update } else { *on_delete };
             let may_wait = matches!(action, quarry_catalog::ReferentialAction::NoAction);
-            let check = RiCheck::Referenced { relation: self.relation.clone(), constraint: fk.clone(), old, new, action };
+            let check = RiCheck::Referenced {
+                relation: self.relation.clone(),
+                constraint: fk.clone(),
+                old,
+                new,
+                action,
+            };
             ri::queue(cx, check, fk.initially_deferred && may_wait, Some(fk.oid));
         }
     }
@@ -315,7 +361,8 @@ impl Target {
         for (p, program) in &self.generated {
             batch.columns[*p] = program.eval(cx, &batch)?;
         }
-        let row_of = |batch: &Batch, r: usize| -> Vec<Datum> { batch.columns.iter().map(|c| c.datum(r)).collect() };
+        let row_of =
+            |batch: &Batch, r: usize| -> Vec<Datum> { batch.columns.iter().map(|c| c.datum(r)).collect() };
         for p in &self.not_null {
             let column: &Vector = &batch.columns[*p];
             if column.may_have_nulls()
@@ -326,14 +373,26 @@ impl Target {
                     self.test_checks(cx, &row_of(&batch, earlier))?;
                 }
                 let name = &self.relation.columns[self.attributes[*p]].name;
-                return Err(errors::null_violation(&self.relation, name, &row_of(&batch, r), &self.types, cx.io));
+                return Err(errors::null_violation(
+                    &self.relation,
+                    name,
+                    &row_of(&batch, r),
+                    &self.types,
+                    cx.io,
+                ));
             }
         }
         for (name, check) in &self.checks {
             let v = check.eval_rows(cx, &batch.columns, Rows::All(batch.len))?;
             let quarry_types::VectorData::Bool(flags) = v.data() else { continue };
             if let Some(r) = (0..batch.len).find(|r| !v.is_null(*r) && !flags[v.slot(*r)]) {
-                return Err(errors::check_violation(&self.relation, name, &row_of(&batch, r), &self.types, cx.io));
+                return Err(errors::check_violation(
+                    &self.relation,
+                    name,
+                    &row_of(&batch, r),
+                    &self.types,
+                    cx.io,
+                ));
             }
         }
         Ok(batch)

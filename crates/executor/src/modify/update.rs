@@ -50,8 +50,12 @@ struct Change {
 
 pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
     let (write, input, ctid, old, set, returning) = match &plan.node {
-        PhysicalNode::Update { target, input, ctid, old, set, returning } => (target, input, ctid, old, Some(set), returning),
-        PhysicalNode::Delete { target, input, ctid, old, returning } => (target, input, ctid, old, None, returning),
+        PhysicalNode::Update { target, input, ctid, old, set, returning } => {
+            (target, input, ctid, old, Some(set), returning)
+        }
+        PhysicalNode::Delete { target, input, ctid, old, returning } => {
+            (target, input, ctid, old, None, returning)
+        }
         _ => return Err(Error::internal("not an Update or Delete")),
     };
     let output: Vec<ColumnId> = input.output().collect();
@@ -95,13 +99,24 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
     }))
 }
 
-fn returning_over(b: &mut Builder<'_>, r: &Returning, output: &[ColumnId]) -> Result<(Option<ReturningRows>, Vec<usize>)> {
+fn returning_over(
+    b: &mut Builder<'_>,
+    r: &Returning,
+    output: &[ColumnId],
+) -> Result<(Option<ReturningRows>, Vec<usize>)> {
     let rows = ReturningRows::new(b, r, output)?;
     Ok((Some(rows), (0..output.len()).collect()))
 }
 
 /// Stores `after` as the next version of `tid`, with index entries and foreign-key work.
-pub fn store_update(cx: &mut Cx<'_>, target: &mut Target, tid: Tid, before: &[Datum], after: &[Datum], changed: &[usize]) -> Result<Stored> {
+pub fn store_update(
+    cx: &mut Cx<'_>,
+    target: &mut Target,
+    tid: Tid,
+    before: &[Datum],
+    after: &[Datum],
+    changed: &[usize],
+) -> Result<Stored> {
     let options = update_options(target, changed);
     let body = target.encode(after).to_vec();
     let result = target.heap.update(&cx.env.txn, &cx.env.snapshot, tid, &body, options, WaitPolicy::Block)?;
@@ -124,7 +139,9 @@ pub fn store_update(cx: &mut Cx<'_>, target: &mut Target, tid: Tid, before: &[Da
 impl Change {
     fn stored_row(&mut self, tid: Tid) -> Result<Option<Vec<Datum>>> {
         let heap = self.target.heap.clone();
-        let Some((meta, body)) = heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))? else { return Ok(None) };
+        let Some((meta, body)) = heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))? else {
+            return Ok(None);
+        };
         let mut values = vec![];
         self.reader.datums(&heap, tid, Some(&meta), &body, &mut values)?;
         Ok(Some(values))
@@ -145,7 +162,8 @@ impl Change {
             let Some(before) = self.stored_row(tid)? else { return Ok(()) };
             let stored = match &self.set {
                 None => {
-                    let result = self.target.heap.delete(&cx.env.txn, &cx.env.snapshot, tid, WaitPolicy::Block)?;
+                    let result =
+                        self.target.heap.delete(&cx.env.txn, &cx.env.snapshot, tid, WaitPolicy::Block)?;
                     match result {
                         ModifyResult::Done { .. } => {
                             self.target.queue_referenced(cx, &before, None);
@@ -156,7 +174,9 @@ impl Change {
                         ModifyResult::SelfModified { .. } => Stored::Own,
                         ModifyResult::Updated { next } => Stored::Moved(next),
                         ModifyResult::Deleted => Stored::Gone,
-                        ModifyResult::WouldBlock => return Err(Error::internal("a blocking delete would not block")),
+                        ModifyResult::WouldBlock => {
+                            return Err(Error::internal("a blocking delete would not block"));
+                        }
                     }
                 }
                 Some(set) => {
@@ -177,7 +197,10 @@ impl Change {
                     stored
                 }
             };
-            let one_snapshot = matches!(cx.env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
+            let one_snapshot = matches!(
+                cx.env.txn.isolation(),
+                IsolationLevel::RepeatableRead | IsolationLevel::Serializable
+            );
             match stored {
                 Stored::Done(_) | Stored::Own => return Ok(()),
                 Stored::Gone if one_snapshot => return Err(errors::concurrent_delete()),

@@ -103,7 +103,9 @@ fn text_pairs(args: &[Datum]) -> Result<Vec<(String, Option<String>)>> {
     }
     match keys.ndim() {
         0 => {}
-        1 if !keys.len().is_multiple_of(2) => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have even number of elements"),
+        1 if !keys.len().is_multiple_of(2) => {
+            bail!(ARRAY_SUBSCRIPT_ERROR, "array must have even number of elements")
+        }
         2 if keys.dimension(1).len != 2 => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have two columns"),
         1 | 2 => {}
         _ => bail!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"),

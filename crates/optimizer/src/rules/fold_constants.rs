@@ -18,7 +18,8 @@ pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) {
         && predicates.iter().any(|p| matches!(p, Expr::And(_)) || crate::exprs::is_true(p))
     {
         let parts = std::mem::take(predicates);
-        *predicates = parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
+        *predicates =
+            parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
     }
     for input in walk::inputs_mut(plan) {
         run(input, folder);
@@ -77,7 +78,8 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
             if def.kind() != FunctionKind::Scalar {
                 return;
             }
-            if def.strict && !*variadic && def.volatility != Volatility::Volatile && args.iter().any(is_null) {
+            if def.strict && !*variadic && def.volatility != Volatility::Volatile && args.iter().any(is_null)
+            {
                 *e = Expr::null(*ty);
                 return;
             }
@@ -182,8 +184,18 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
 fn stable_text(oid: quarry_common::Oid) -> bool {
     matches!(
         oid,
-        oids::INT2 | oids::INT4 | oids::INT8 | oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::BOOL | oids::NUMERIC | oids::UUID
-            | oids::OID | oids::NAME | oids::UNKNOWN
+        oids::INT2
+            | oids::INT4
+            | oids::INT8
+            | oids::TEXT
+            | oids::VARCHAR
+            | oids::BPCHAR
+            | oids::BOOL
+            | oids::NUMERIC
+            | oids::UUID
+            | oids::OID
+            | oids::NAME
+            | oids::UNKNOWN
     )
 }
 

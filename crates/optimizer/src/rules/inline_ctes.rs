@@ -18,7 +18,11 @@ pub fn run(plan: &mut LogicalPlan) {
                 continue;
             }
             let once = cte.references == 1 && cte.materialized != Some(true);
-            if !once || cte.recursive.is_some() || changes || plan_volatility(&cte.plan) == Volatility::Volatile {
+            if !once
+                || cte.recursive.is_some()
+                || changes
+                || plan_volatility(&cte.plan) == Volatility::Volatile
+            {
                 kept.push(cte);
                 continue;
             }
@@ -61,7 +65,10 @@ fn place(plan: &mut LogicalPlan, id: CteId, source: &mut Option<LogicalPlan>) {
         if *cte == id
             && let Some(input) = source.take()
         {
-            let targets = columns.iter().map(|(own, from)| (*own, Expr::Column { id: *from, ty: quarry_types::SqlType::UNKNOWN })).collect();
+            let targets = columns
+                .iter()
+                .map(|(own, from)| (*own, Expr::Column { id: *from, ty: quarry_types::SqlType::UNKNOWN }))
+                .collect();
             let alias = std::mem::take(alias);
             let input = Box::new(LogicalPlan::Project { input: Box::new(input), targets });
             *plan = LogicalPlan::SubqueryAlias { input, alias };

@@ -55,7 +55,9 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
         LogicalPlan::SetOp { left_columns, right_columns, .. } => {
             left_columns.iter().chain(right_columns.iter()).for_each(|id| needed.add(*id));
         }
-        LogicalPlan::Distinct { input, on: None } => walk::output_columns(input).iter().for_each(|id| needed.add(*id)),
+        LogicalPlan::Distinct { input, on: None } => {
+            walk::output_columns(input).iter().for_each(|id| needed.add(*id))
+        }
         LogicalPlan::LockRows { locks, .. } => locks.iter().for_each(|l| needed.add(l.ctid)),
         LogicalPlan::Insert { target, values, on_conflict, returning, .. } => {
             values.iter().for_each(|id| needed.add(*id));
@@ -67,7 +69,9 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
                 && let OnConflictAction::Update { set, filter, existing } = &mut c.action
             {
                 set.iter_mut().map(|(_, e)| e).chain(filter).for_each(|e| needed.expr(e));
-                existing.retain(|(id, c)| matches!(c, ScanColumn::Attribute(_) | ScanColumn::Ctid) || needed.has(*id));
+                existing.retain(|(id, c)| {
+                    matches!(c, ScanColumn::Attribute(_) | ScanColumn::Ctid) || needed.has(*id)
+                });
             }
             retain_returning(returning, needed);
         }
@@ -131,7 +135,9 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
         }
     }
     match plan {
-        LogicalPlan::LockRows { locks, .. } => locks.iter_mut().for_each(|l| l.columns.retain(|(id, _)| needed.has(*id))),
+        LogicalPlan::LockRows { locks, .. } => {
+            locks.iter_mut().for_each(|l| l.columns.retain(|(id, _)| needed.has(*id)))
+        }
         LogicalPlan::Delete { old, .. } => old.retain(|(id, _)| needed.has(*id)),
         _ => {}
     }

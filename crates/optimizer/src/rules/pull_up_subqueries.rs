@@ -112,7 +112,10 @@ fn target_ok(e: &Expr, nullable: bool) -> bool {
 /// FROM and WHERE only. A lone row without tables (SELECT 1) is left as it is: it would vanish.
 fn plain_from(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Scan { .. } | LogicalPlan::FunctionScan { .. } | LogicalPlan::CteScan { .. } | LogicalPlan::SubqueryAlias { .. } => true,
+        LogicalPlan::Scan { .. }
+        | LogicalPlan::FunctionScan { .. }
+        | LogicalPlan::CteScan { .. }
+        | LogicalPlan::SubqueryAlias { .. } => true,
         LogicalPlan::Filter { input, predicates } => plain_from(input) && !predicates.iter().any(is_volatile),
         LogicalPlan::Join { left, right, .. } => plain_from(left) && plain_from(right),
         _ => false,

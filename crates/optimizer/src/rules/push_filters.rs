@@ -25,7 +25,8 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
         LogicalPlan::SubqueryAlias { input, .. } => push(input, e),
         LogicalPlan::Project { input, targets } => {
             let used = columns(&e);
-            let map: HashMap<ColumnId, Expr> = targets.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
+            let map: HashMap<ColumnId, Expr> =
+                targets.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
             if map.values().any(|t| is_volatile(t) || has_subquery(t)) {
                 return Some(e);
             }
@@ -41,7 +42,8 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
         LogicalPlan::Distinct { input, on } => {
             if let Some(on) = on {
                 let keys: Vec<ColumnId> = on.iter().flat_map(columns).collect();
-                if columns(&e).iter().any(|id| !keys.contains(id) && walk::output_columns(input).contains(id)) {
+                if columns(&e).iter().any(|id| !keys.contains(id) && walk::output_columns(input).contains(id))
+                {
                     return Some(e);
                 }
             }
@@ -49,11 +51,14 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
         }
         LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } if !group.is_empty() => {
             let used = columns(&e);
-            let computed = |id: &ColumnId| aggregates.iter().any(|(a, _)| a == id) || grouping.iter().any(|(g, _)| g == id);
+            let computed = |id: &ColumnId| {
+                aggregates.iter().any(|(a, _)| a == id) || grouping.iter().any(|(g, _)| g == id)
+            };
             if used.iter().any(computed) {
                 return Some(e);
             }
-            let map: HashMap<ColumnId, Expr> = group.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
+            let map: HashMap<ColumnId, Expr> =
+                group.iter().filter(|(id, _)| used.contains(id)).cloned().collect();
             if map.values().any(|t| is_volatile(t) || has_subquery(t)) {
                 return Some(e);
             }
@@ -66,7 +71,8 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             let partition: Vec<&Expr> = spec.partition_by.iter().collect();
             let ok = columns(&e).iter().all(|id| {
                 !calls.iter().any(|(c, _)| c == id)
-                    && (!made.contains(id) || partition.iter().any(|p| matches!(p, Expr::Column { id: same, .. } if same == id)))
+                    && (!made.contains(id)
+                        || partition.iter().any(|p| matches!(p, Expr::Column { id: same, .. } if same == id)))
             });
             if !ok {
                 return Some(e);
@@ -113,8 +119,13 @@ fn type_of(e: &Expr, id: ColumnId) -> Option<quarry_types::SqlType> {
 fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Option<Expr> {
     match input {
         // Rows cut off must stay cut off; rows locked must be those asked for; sets are expanded first.
-        LogicalPlan::Limit { .. } | LogicalPlan::LockRows { .. } | LogicalPlan::ProjectSet { .. } | LogicalPlan::With { .. } => Some(original),
-        LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => Some(original),
+        LogicalPlan::Limit { .. }
+        | LogicalPlan::LockRows { .. }
+        | LogicalPlan::ProjectSet { .. }
+        | LogicalPlan::With { .. } => Some(original),
+        LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
+            Some(original)
+        }
         LogicalPlan::Window { .. } => push(input, inner).map(|_| original),
         _ => {
             push_or_wrap(input, inner);

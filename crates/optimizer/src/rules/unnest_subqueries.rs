@@ -24,7 +24,9 @@ pub fn run(plan: &mut LogicalPlan) {
         let join = match p {
             Expr::Subquery(s) if s.kind == SubqueryKind::Exists => exists(*s, JoinKind::Semi, &available),
             Expr::Not(arg) => match *arg {
-                Expr::Subquery(s) => exists(*s, JoinKind::Anti, &available).map_err(|e| Expr::Not(Box::new(e))),
+                Expr::Subquery(s) => {
+                    exists(*s, JoinKind::Anti, &available).map_err(|e| Expr::Not(Box::new(e)))
+                }
                 other => Err(Expr::Not(Box::new(other))),
             },
             Expr::Subquery(s) => any(*s, &available),
@@ -86,7 +88,9 @@ fn exists(mut s: quarry_plan::SubqueryExpr, kind: JoinKind, available: &[ColumnI
     let Some(from) = from_of(plan) else { return Err(Expr::Subquery(Box::new(s))) };
     let LogicalPlan::Filter { input, predicates } = from else { return Err(Expr::Subquery(Box::new(s))) };
     // HAVING is a Filter over an Aggregate: not a FROM.
-    if matches!(**input, LogicalPlan::Aggregate { .. } | LogicalPlan::Window { .. }) || walk::free_columns(input).iter().any(|id| available.contains(id)) {
+    if matches!(**input, LogicalPlan::Aggregate { .. } | LogicalPlan::Window { .. })
+        || walk::free_columns(input).iter().any(|id| available.contains(id))
+    {
         return Err(Expr::Subquery(Box::new(s)));
     }
     let outer = |e: &Expr| columns(e).iter().any(|id| available.contains(id));

@@ -10,8 +10,15 @@ impl Search<'_, '_> {
         let make = |node| self.p.make(node, path.rows, path.startup, path.total);
         match &path.step {
             Step::Leaf(plan) => (**plan).clone(),
-            Step::Sort(input, keys) => make(PhysicalNode::Sort { input: Box::new(self.build(input)), keys: keys.clone(), bound: None, presorted: 0 }),
-            Step::Materialize(input) => make(PhysicalNode::Materialize { input: Box::new(self.build(input)) }),
+            Step::Sort(input, keys) => make(PhysicalNode::Sort {
+                input: Box::new(self.build(input)),
+                keys: keys.clone(),
+                bound: None,
+                presorted: 0,
+            }),
+            Step::Materialize(input) => {
+                make(PhysicalNode::Materialize { input: Box::new(self.build(input)) })
+            }
             Step::Unique(input, group) => make(PhysicalNode::Aggregate {
                 input: Box::new(self.build(input)),
                 strategy: quarry_plan::physical::AggregateStrategy::Hashed,
@@ -22,7 +29,12 @@ impl Search<'_, '_> {
             }),
             Step::Memoize(input, keys) => {
                 let input = self.build(input);
-                self.p.make(PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() }, path.rows, path.startup, path.total)
+                self.p.make(
+                    PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() },
+                    path.rows,
+                    path.startup,
+                    path.total,
+                )
             }
             Step::Join { method, kind, outer, inner, on, keys, post } => {
                 let (o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
@@ -38,10 +50,25 @@ impl Search<'_, '_> {
                         params.retain(|id| outputs.contains(id));
                         PhysicalNode::NestLoop { kind: *kind, outer: o, inner: i, on: on.clone(), params }
                     }
-                    Method::Hash => PhysicalNode::HashJoin { kind: *kind, outer: o, inner: i, keys: pairs, hash_conds: conds, on: on.clone() },
+                    Method::Hash => PhysicalNode::HashJoin {
+                        kind: *kind,
+                        outer: o,
+                        inner: i,
+                        keys: pairs,
+                        hash_conds: conds,
+                        on: on.clone(),
+                    },
                     Method::Merge => {
                         let order = vec![(false, false); pairs.len()];
-                        PhysicalNode::MergeJoin { kind: *kind, outer: o, inner: i, keys: pairs, order, merge_conds: conds, on: on.clone() }
+                        PhysicalNode::MergeJoin {
+                            kind: *kind,
+                            outer: o,
+                            inner: i,
+                            keys: pairs,
+                            order,
+                            merge_conds: conds,
+                            on: on.clone(),
+                        }
                     }
                 };
                 let mut plan = make(node);

@@ -57,7 +57,13 @@ pub fn type_width(ty: SqlType) -> u32 {
             }
             if ty.typmod > 4 && matches!(ty.oid, oids::VARCHAR) {
                 let n = (ty.typmod - 4) as u32;
-                return if n <= 32 { n + 4 } else if n < 1000 { 32 + (n - 32) / 2 } else { 32 + (1000 - 32) / 2 };
+                return if n <= 32 {
+                    n + 4
+                } else if n < 1000 {
+                    32 + (n - 32) / 2
+                } else {
+                    32 + (1000 - 32) / 2
+                };
             }
             match t.physical {
                 PhysicalType::Bool => 1,
@@ -87,7 +93,8 @@ impl Planner<'_> {
             let width: u32 = r.columns.iter().filter(|c| !c.dropped).map(|c| type_width(c.ty)).sum();
             ((8192.0 - 24.0) / (f64::from(width.div_ceil(8) * 8) + 24.0 + 4.0)).floor()
         };
-        let all_visible = if rel_pages > 0.0 { (f64::from(r.all_visible_pages) / rel_pages).min(1.0) } else { 0.0 };
+        let all_visible =
+            if rel_pages > 0.0 { (f64::from(r.all_visible_pages) / rel_pages).min(1.0) } else { 0.0 };
         let size = RelationSize { pages, rows: (density * pages).round(), all_visible };
         self.stats.sizes.insert(r.oid, size);
         size

@@ -104,8 +104,14 @@ impl Planner<'_> {
             Expr::Not(arg) => 1.0 - self.selectivity_of(arg),
             Expr::IsNull { arg, negated } => {
                 let nulls = match strip_relabel(arg) {
-                    Expr::Column { id, .. } if self.meta.get(*id).not_null && self.meta.get(*id).source.is_some() => 0.0,
-                    Expr::Column { id, .. } => self.column_stats(*id).map_or(DEFAULT_UNKNOWN, |s| f64::from(s.null_fraction)),
+                    Expr::Column { id, .. }
+                        if self.meta.get(*id).not_null && self.meta.get(*id).source.is_some() =>
+                    {
+                        0.0
+                    }
+                    Expr::Column { id, .. } => {
+                        self.column_stats(*id).map_or(DEFAULT_UNKNOWN, |s| f64::from(s.null_fraction))
+                    }
                     _ => DEFAULT_UNKNOWN,
                 };
                 if *negated { 1.0 - nulls } else { nulls }
@@ -120,7 +126,9 @@ impl Planner<'_> {
                 }
             }
             Expr::Column { id, .. } => match self.column_stats(*id) {
-                Some(s) => s.mcv.iter().find(|(v, _)| *v == Datum::Bool(true)).map_or(0.5, |(_, f)| f64::from(*f)),
+                Some(s) => {
+                    s.mcv.iter().find(|(v, _)| *v == Datum::Bool(true)).map_or(0.5, |(_, f)| f64::from(*f))
+                }
                 None => 0.5,
             },
             Expr::ScalarArray { operator, left, array, all, .. } => {
@@ -154,7 +162,9 @@ impl Planner<'_> {
             }
             Expr::Call { .. } => match binary(e) {
                 Some((op, left, right)) => {
-                    if let (Expr::Column { id: a, .. }, Expr::Column { id: b, .. }) = (strip_relabel(left), strip_relabel(right)) {
+                    if let (Expr::Column { id: a, .. }, Expr::Column { id: b, .. }) =
+                        (strip_relabel(left), strip_relabel(right))
+                    {
                         let (a, b) = (*a, *b);
                         return self.join_selectivity(op, a, b);
                     }
@@ -171,7 +181,11 @@ impl Planner<'_> {
                 None => 1.0 / 3.0,
             },
             Expr::IsDistinct { negated, .. } => {
-                if *negated { DEFAULT_EQ } else { 1.0 - DEFAULT_EQ }
+                if *negated {
+                    DEFAULT_EQ
+                } else {
+                    1.0 - DEFAULT_EQ
+                }
             }
             _ => 0.5,
         };
@@ -179,7 +193,14 @@ impl Planner<'_> {
     }
 
     /// `column op value`.
-    fn operator_selectivity(&mut self, op: &OperatorDef, column: Option<ColumnId>, value: Option<&Datum>, flipped: bool, _ty: SqlType) -> f64 {
+    fn operator_selectivity(
+        &mut self,
+        op: &OperatorDef,
+        column: Option<ColumnId>,
+        value: Option<&Datum>,
+        flipped: bool,
+        _ty: SqlType,
+    ) -> f64 {
         if let Some(v) = value
             && v.is_null()
         {
@@ -193,14 +214,17 @@ impl Planner<'_> {
                 if op.restrict == "eqsel" { eq } else { (1.0 - eq - nulls).max(0.0) }
             }
             "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel" => {
-                let (Some(stats), Some(value), Some(column)) = (stats, value, column) else { return DEFAULT_INEQUALITY };
+                let (Some(stats), Some(value), Some(column)) = (stats, value, column) else {
+                    return DEFAULT_INEQUALITY;
+                };
                 let mut greater = op.restrict.contains("gt") || op.restrict.contains("ge");
                 if flipped {
                     greater = !greater;
                 }
                 let ty = self.meta.get(column).ty;
                 match self.env.catalog.type_ref(ty.oid) {
-                    Ok(info) => inequality(&stats, value, greater, op.name.ends_with('='), &info).unwrap_or(DEFAULT_INEQUALITY),
+                    Ok(info) => inequality(&stats, value, greater, op.name.ends_with('='), &info)
+                        .unwrap_or(DEFAULT_INEQUALITY),
                     Err(_) => DEFAULT_INEQUALITY,
                 }
             }
@@ -218,7 +242,12 @@ impl Planner<'_> {
         }
     }
 
-    fn equality_selectivity(&mut self, column: Option<ColumnId>, stats: Option<&ColumnStats>, value: Option<&Datum>) -> f64 {
+    fn equality_selectivity(
+        &mut self,
+        column: Option<ColumnId>,
+        stats: Option<&ColumnStats>,
+        value: Option<&Datum>,
+    ) -> f64 {
         let Some(column) = column else { return DEFAULT_EQ };
         let Some(stats) = stats else {
             return 1.0 / self.distinct_of(column).max(1.0);
@@ -272,7 +301,8 @@ impl Planner<'_> {
         if let Some(rows) = self.stats.column_rows.get(&column) {
             return *rows;
         }
-        match self.meta.get(column).source.and_then(|(rel, _)| self.env.catalog.relation(rel).ok().flatten()) {
+        match self.meta.get(column).source.and_then(|(rel, _)| self.env.catalog.relation(rel).ok().flatten())
+        {
             Some(r) => self.relation_size(&r).rows.max(1.0),
             None => 1000.0,
         }
@@ -282,7 +312,11 @@ impl Planner<'_> {
         let Some((rel, number)) = self.meta.get(column).source else { return false };
         let Ok(Some(r)) = self.env.catalog.relation(rel) else { return false };
         r.indexes.iter().any(|i| {
-            i.unique && i.valid && i.predicate_sql.is_none() && i.keys.len() == 1 && i.keys[0].column == Some(number as usize - 1)
+            i.unique
+                && i.valid
+                && i.predicate_sql.is_none()
+                && i.keys.len() == 1
+                && i.keys[0].column == Some(number as usize - 1)
         })
     }
 
@@ -305,7 +339,9 @@ impl Planner<'_> {
                 (1.0 - na) * (1.0 - nb) / da.max(db).max(1.0)
             }
             "neqjoinsel" => 1.0 - 1.0 / self.distinct_of(a).max(self.distinct_of(b)).max(1.0),
-            "scalarltjoinsel" | "scalarlejoinsel" | "scalargtjoinsel" | "scalargejoinsel" => DEFAULT_INEQUALITY,
+            "scalarltjoinsel" | "scalarlejoinsel" | "scalargtjoinsel" | "scalargejoinsel" => {
+                DEFAULT_INEQUALITY
+            }
             "" => 0.5,
             _ => DEFAULT_MATCH,
         }
@@ -356,7 +392,9 @@ impl Planner<'_> {
     fn canonical_definition(&self, e: &Expr) -> Expr {
         match e {
             Expr::Column { id, .. } => match self.definitions.get(id) {
-                Some(d) if !matches!(d, Expr::Column { id: same, .. } if same == id) => self.canonical_definition(&d.clone()),
+                Some(d) if !matches!(d, Expr::Column { id: same, .. } if same == id) => {
+                    self.canonical_definition(&d.clone())
+                }
                 _ => e.clone(),
             },
             _ => e.clone(),
@@ -369,7 +407,13 @@ fn array_of(e: &Expr) -> Option<Vec<Datum>> {
 }
 
 /// Share of rows below (or above) `value`.
-fn inequality(stats: &ColumnStats, value: &Datum, greater: bool, or_equal: bool, ty: &TypeInfo) -> Option<f64> {
+fn inequality(
+    stats: &ColumnStats,
+    value: &Datum,
+    greater: bool,
+    or_equal: bool,
+    ty: &TypeInfo,
+) -> Option<f64> {
     let sample = stats.histogram.first().or(stats.mcv.first().map(|(v, _)| v))?;
     if sample.physical() != value.physical() || ty.functions.compare.is_none() {
         return None;
@@ -380,7 +424,9 @@ fn inequality(stats: &ColumnStats, value: &Datum, greater: bool, or_equal: bool,
     for (v, f) in &stats.mcv {
         common += f64::from(*f);
         let order = compare(v);
-        if order == Ordering::Equal && or_equal || order == if greater { Ordering::Greater } else { Ordering::Less } {
+        if order == Ordering::Equal && or_equal
+            || order == if greater { Ordering::Greater } else { Ordering::Less }
+        {
             hit += f64::from(*f);
         }
     }

@@ -36,18 +36,35 @@ const DB: Oid = Oid(5);
 impl Fixture {
     fn new() -> Fixture {
         let disk = Arc::new(FaultDisk::new());
-        let storage = Storage::create(disk, Config { shared_buffers_bytes: 32 << 20, ..Config::default() }).expect("create");
+        let storage = Storage::create(disk, Config { shared_buffers_bytes: 32 << 20, ..Config::default() })
+            .expect("create");
         let catalog = Catalog::bootstrap(&storage).expect("bootstrap");
         let f = Fixture { _storage: storage.clone(), catalog, storage };
         let txn = f.begin();
         let w = f.catalog.writer(DB, &txn, &SessionView::superuser());
-        f.table(&w, "t", &[("id", SqlType::INT4), ("a", SqlType::INT4), ("b", SqlType::TEXT), ("c", SqlType::INT4)], &[("t_pkey", 0, true), ("t_c_idx", 3, false)]);
-        f.table(&w, "u", &[("id", SqlType::INT4), ("tid", SqlType::INT4), ("v", SqlType::INT4)], &[("u_pkey", 0, true), ("u_tid_idx", 1, false)]);
+        f.table(
+            &w,
+            "t",
+            &[("id", SqlType::INT4), ("a", SqlType::INT4), ("b", SqlType::TEXT), ("c", SqlType::INT4)],
+            &[("t_pkey", 0, true), ("t_c_idx", 3, false)],
+        );
+        f.table(
+            &w,
+            "u",
+            &[("id", SqlType::INT4), ("tid", SqlType::INT4), ("v", SqlType::INT4)],
+            &[("u_pkey", 0, true), ("u_tid_idx", 1, false)],
+        );
         drop(w);
         txn.commit().expect("commit");
         f
     }
-    fn table(&self, w: &CatalogWriter, name: &str, columns: &[(&str, SqlType)], indexes: &[(&str, usize, bool)]) {
+    fn table(
+        &self,
+        w: &CatalogWriter,
+        name: &str,
+        columns: &[(&str, SqlType)],
+        indexes: &[(&str, usize, bool)],
+    ) {
         let schema = w.schema_oid("public").expect("lookup").expect("public exists");
         let mut r = NewRelation::new(name, schema, RelKind::Table, Oid(10));
         for (i, (n, ty)) in columns.iter().enumerate() {
@@ -80,7 +97,12 @@ impl Fixture {
         let txn = self.begin();
         let reader = self.catalog.reader(DB, &txn, &SessionView::superuser());
         let io = IoContext { names: &reader, ..Default::default() };
-        let cx = quarry_sql::bind::BindContext { reader: &reader, io: &io, param_types: &[], params_allowed: true };
+        let cx = quarry_sql::bind::BindContext {
+            reader: &reader,
+            io: &io,
+            param_types: &[],
+            params_allowed: true,
+        };
         let stmt = quarry_sql::parse::parse_statements(sql).expect("parses").remove(0).stmt;
         let b = quarry_sql::bind::bind_statement(&stmt, &cx).unwrap_or_else(|e| panic!("{sql}: {e}"));
         let env = OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &NoFolder };
@@ -92,7 +114,15 @@ impl Fixture {
         let reader = self.catalog.reader(DB, &txn, &SessionView::superuser());
         let io = IoContext { names: &reader, ..Default::default() };
         let options = ExplainOptions { costs: std::env::var("COSTS").is_ok(), ..ExplainOptions::default() };
-        let e = Explain { statement: &statement, options: &options, names: &reader, io: &io, stats: &|_| None, planning_ms: 0.0, execution_ms: 0.0 };
+        let e = Explain {
+            statement: &statement,
+            options: &options,
+            names: &reader,
+            io: &io,
+            stats: &|_| None,
+            planning_ms: 0.0,
+            execution_ms: 0.0,
+        };
         explain(&e).join("\n")
     }
 }

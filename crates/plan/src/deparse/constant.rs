@@ -17,12 +17,20 @@ pub(super) fn write(d: &Deparser<'_>, value: &Datum, ty: SqlType, out: &mut Stri
         }
         oids::INT4 => {
             let bare = !text.starts_with('-');
-            if bare { *out += &text } else { quoted(&text, out) }
+            if bare {
+                *out += &text
+            } else {
+                quoted(&text, out)
+            }
             !bare
         }
         oids::NUMERIC => {
             let bare = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', 'e', 'E']);
-            if text.starts_with(|c: char| c.is_ascii_digit()) { *out += &text } else { quoted(&text, out) }
+            if text.starts_with(|c: char| c.is_ascii_digit()) {
+                *out += &text
+            } else {
+                quoted(&text, out)
+            }
             !bare || ty.typmod >= 0
         }
         oids::UNKNOWN => {

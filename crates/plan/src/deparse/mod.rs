@@ -5,12 +5,13 @@ mod constant;
 
 use crate::expr::SubqueryPlan;
 use crate::{
-    AggregateExpr, BoolTest, CallForm, CastKind, ColumnId, Expr, QueryMeta, SortKey, SqlValue, SubqueryKind, SubscriptIndex, WindowCall,
+    AggregateExpr, BoolTest, CallForm, CastKind, ColumnId, Expr, QueryMeta, SortKey, SqlValue, SubqueryKind,
+    SubscriptIndex, WindowCall,
 };
 use quarry_catalog::{CatalogReader, quote_identifier};
 use quarry_functions::registry;
-use quarry_types::io::IoContext;
 use quarry_types::SqlType;
+use quarry_types::io::IoContext;
 
 /// Names a deparser needs from the catalog.
 pub trait DeparseNames {
@@ -37,7 +38,13 @@ pub struct Deparser<'a> {
 }
 
 /// An expression as text.
-pub fn expr(e: &Expr, meta: &QueryMeta, qualify: bool, names: &dyn DeparseNames, io: &IoContext<'_>) -> String {
+pub fn expr(
+    e: &Expr,
+    meta: &QueryMeta,
+    qualify: bool,
+    names: &dyn DeparseNames,
+    io: &IoContext<'_>,
+) -> String {
     Deparser { meta, qualify, names, io, columns: None }.expr(e)
 }
 
@@ -74,7 +81,8 @@ impl Deparser<'_> {
         if a.distinct {
             out += "DISTINCT ";
         }
-        let ordered_set = !a.direct_args.is_empty() || a.function.def().args.is_empty() && !a.order_by.is_empty() && a.args.is_empty() && !a.star;
+        let ordered_set = !a.direct_args.is_empty()
+            || a.function.def().args.is_empty() && !a.order_by.is_empty() && a.args.is_empty() && !a.star;
         if ordered_set {
             out += &self.list(&a.direct_args);
             out += ") WITHIN GROUP (ORDER BY ";
@@ -125,7 +133,9 @@ impl Deparser<'_> {
         }
         let meta = self.meta.get(id);
         match &meta.relation {
-            Some(relation) if self.qualify => format!("{}.{}", quote_identifier(relation), quote_identifier(&meta.name)),
+            Some(relation) if self.qualify => {
+                format!("{}.{}", quote_identifier(relation), quote_identifier(&meta.name))
+            }
             _ => quote_identifier(&meta.name),
         }
     }
@@ -305,7 +315,10 @@ impl Deparser<'_> {
                 };
                 let timed = matches!(
                     kind,
-                    SqlValue::CurrentTime | SqlValue::CurrentTimestamp | SqlValue::LocalTime | SqlValue::LocalTimestamp
+                    SqlValue::CurrentTime
+                        | SqlValue::CurrentTimestamp
+                        | SqlValue::LocalTime
+                        | SqlValue::LocalTimestamp
                 );
                 if timed && ty.typmod >= 0 {
                     *out += &format!("({})", ty.typmod);

@@ -52,7 +52,11 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
     let mut root = b.node(&e.statement.plan, None);
     let mut sections = vec![];
     for cte in &e.statement.ctes {
-        sections.push(("InitPlan", Some(format!("CTE {}", quote_identifier(&cte.name))), b.node(&cte.plan, None)));
+        sections.push((
+            "InitPlan",
+            Some(format!("CTE {}", quote_identifier(&cte.name))),
+            b.node(&cte.plan, None),
+        ));
     }
     let mut init = vec![];
     b.init_plans(&e.statement.plan, &mut init);
@@ -100,7 +104,9 @@ fn exprs(plan: &PhysicalPlan) -> Vec<&Expr> {
             out.extend(group.iter().map(|(_, e)| e));
             out.extend(aggregates.iter().flat_map(|(_, a)| walk::aggregate_exprs(a)));
         }
-        PhysicalNode::WindowAgg { calls, .. } => out.extend(calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter))),
+        PhysicalNode::WindowAgg { calls, .. } => {
+            out.extend(calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter)))
+        }
         PhysicalNode::ProjectSet { calls, .. } => out.extend(calls.iter().flat_map(|(_, c)| &c.args)),
         PhysicalNode::Limit { limit, offset, .. } => out.extend(limit.iter().chain(offset)),
         PhysicalNode::Update { set, returning, .. } => {
@@ -145,9 +151,19 @@ impl Builder<'_> {
     fn deparse_in<T>(&self, own: &[ColumnId], f: impl FnOnce(&Deparser<'_>) -> T) -> T {
         let columns = |id: ColumnId| {
             let text = self.computed.get(&id)?;
-            Some(if own.contains(&id) || text.starts_with('$') || plain(text) { text.clone() } else { format!("({text})") })
+            Some(if own.contains(&id) || text.starts_with('$') || plain(text) {
+                text.clone()
+            } else {
+                format!("({text})")
+            })
         };
-        f(&Deparser { meta: &self.e.statement.meta, qualify: self.qualify, names: self.e.names, io: self.e.io, columns: Some(&columns) })
+        f(&Deparser {
+            meta: &self.e.statement.meta,
+            qualify: self.qualify,
+            names: self.e.names,
+            io: self.e.io,
+            columns: Some(&columns),
+        })
     }
     /// Conditions of a scan: its own columns stand without the table's name, unless VERBOSE.
     fn scan_conditions(&self, plan: &PhysicalPlan, list: &[Expr]) -> String {
@@ -167,7 +183,13 @@ impl Builder<'_> {
             let text = self.computed.get(&id)?;
             Some(if text.starts_with('$') || plain(text) { text.clone() } else { format!("({text})") })
         };
-        let d = Deparser { meta, qualify: self.qualify, names: self.e.names, io: self.e.io, columns: Some(&columns) };
+        let d = Deparser {
+            meta,
+            qualify: self.qualify,
+            names: self.e.names,
+            io: self.e.io,
+            columns: Some(&columns),
+        };
         d.conditions(list)
     }
     fn expr(&self, e: &Expr) -> String {
@@ -251,7 +273,11 @@ impl Builder<'_> {
         self.gather_init(plan, &mut found);
         found.sort_by_key(|(n, _)| *n);
         found.dedup_by_key(|(n, _)| *n);
-        out.extend(found.into_iter().map(|(n, node)| ("InitPlan", Some(format!("InitPlan {n} (returns ${})", n - 1)), node)));
+        out.extend(
+            found
+                .into_iter()
+                .map(|(n, node)| ("InitPlan", Some(format!("InitPlan {n} (returns ${})", n - 1)), node)),
+        );
     }
     fn gather_init(&self, plan: &PhysicalPlan, out: &mut Vec<(usize, Node)>) {
         for_each_subplan(plan, &mut |number, p, kind, params, _| {
@@ -323,7 +349,14 @@ impl Builder<'_> {
                     lines.push(("Index Cond".into(), text(self.index_conditions(plan, conds))));
                 }
                 let back = if *backward { " Backward" } else { "" };
-                (ty, format!("{ty}{back} using {} on {}", quote_identifier(&index.name), self.relation_title(relation, alias)))
+                (
+                    ty,
+                    format!(
+                        "{ty}{back} using {} on {}",
+                        quote_identifier(&index.name),
+                        self.relation_title(relation, alias)
+                    ),
+                )
             }
             PhysicalNode::BitmapHeapScan { relation, alias, bitmap, recheck, .. } => {
                 self.relation_head(relation, alias, &mut head);
@@ -335,12 +368,19 @@ impl Builder<'_> {
             }
             PhysicalNode::TidScan { relation, alias, tids, columns } => {
                 self.relation_head(relation, alias, &mut head);
-                let ctid = columns.iter().find(|(_, c)| *c == ScanColumn::Ctid).map_or("ctid".to_string(), |(id, _)| self.deparse(|d| d.column(*id)));
+                let ctid = columns
+                    .iter()
+                    .find(|(_, c)| *c == ScanColumn::Ctid)
+                    .map_or("ctid".to_string(), |(id, _)| self.deparse(|d| d.column(*id)));
                 let conds: Vec<String> = tids
                     .iter()
                     .map(|t| {
                         let value = self.expr(t);
-                        if t.ty() == quarry_types::SqlType::TID { format!("({ctid} = {value})") } else { format!("({ctid} = ANY ({value}))") }
+                        if t.ty() == quarry_types::SqlType::TID {
+                            format!("({ctid} = {value})")
+                        } else {
+                            format!("({ctid} = ANY ({value}))")
+                        }
                     })
                     .collect();
                 lines.push(("TID Cond".into(), text(conds.join(" OR "))));
@@ -379,7 +419,13 @@ impl Builder<'_> {
                 ("CTE Scan", scan_title("CTE Scan", name, alias))
             }
             PhysicalNode::WorkTableScan { cte, alias, .. } => {
-                let name = self.e.statement.ctes.iter().find(|c| c.id == *cte).map_or(alias.clone(), |c| c.name.clone());
+                let name = self
+                    .e
+                    .statement
+                    .ctes
+                    .iter()
+                    .find(|c| c.id == *cte)
+                    .map_or(alias.clone(), |c| c.name.clone());
                 head.push(("CTE Name", name.clone()));
                 head.push(("Alias", alias.clone()));
                 ("WorkTable Scan", scan_title("WorkTable Scan", &name, alias))
@@ -396,7 +442,10 @@ impl Builder<'_> {
                     lines.push(("Join Filter".into(), text(self.conditions(on))));
                 }
                 inputs.extend([("Outer", &**outer), ("Inner", &**inner)]);
-                ("Nested Loop", if word.is_empty() { "Nested Loop".into() } else { format!("Nested Loop{word} Join") })
+                (
+                    "Nested Loop",
+                    if word.is_empty() { "Nested Loop".into() } else { format!("Nested Loop{word} Join") },
+                )
             }
             PhysicalNode::HashJoin { kind, outer, inner, hash_conds, on, .. } => {
                 let (word, ty) = join(*kind);
@@ -450,7 +499,9 @@ impl Builder<'_> {
                     (AggregateStrategy::Sorted, None) if aggregates.is_empty() => ("Group", "Sorted"),
                     (AggregateStrategy::Sorted, None) => ("GroupAggregate", "Sorted"),
                     (AggregateStrategy::Hashed, None) => ("HashAggregate", "Hashed"),
-                    (AggregateStrategy::Hashed, Some(s)) if s.iter().all(|s| !s.is_empty()) => ("HashAggregate", "Hashed"),
+                    (AggregateStrategy::Hashed, Some(s)) if s.iter().all(|s| !s.is_empty()) => {
+                        ("HashAggregate", "Hashed")
+                    }
                     (_, Some(_)) => ("MixedAggregate", "Mixed"),
                 };
                 if name != "Group" {
@@ -463,9 +514,13 @@ impl Builder<'_> {
                     None => {}
                     Some(sets) => {
                         for set in sets {
-                            let part: Vec<String> = set.iter().filter_map(|i| keys.get(*i).cloned()).collect();
+                            let part: Vec<String> =
+                                set.iter().filter_map(|i| keys.get(*i).cloned()).collect();
                             let label = if part.is_empty() { "Group Key" } else { "Hash Key" };
-                            lines.push((label.into(), if part.is_empty() { text("()".into()) } else { Value::List(part) }));
+                            lines.push((
+                                label.into(),
+                                if part.is_empty() { text("()".into()) } else { Value::List(part) },
+                            ));
                         }
                     }
                 }
@@ -495,7 +550,10 @@ impl Builder<'_> {
                     if *all { " All" } else { "" }
                 );
                 let name = if *strategy == SetOpStrategy::Hashed { "HashSetOp" } else { "SetOp" };
-                head.push(("Strategy", if *strategy == SetOpStrategy::Hashed { "Hashed" } else { "Sorted" }.into()));
+                head.push((
+                    "Strategy",
+                    if *strategy == SetOpStrategy::Hashed { "Hashed" } else { "Sorted" }.into(),
+                ));
                 head.push(("Command", command.clone()));
                 inputs.extend([("Outer", &**left), ("Inner", &**right)]);
                 ("SetOp", format!("{name} {command}"))
@@ -527,8 +585,16 @@ impl Builder<'_> {
                 self.relation_head(&target.relation, &target.relation.name, &mut head);
                 if let Some(c) = on_conflict {
                     let nothing = matches!(c.action, crate::OnConflictAction::Nothing);
-                    lines.push(("Conflict Resolution".into(), text(if nothing { "NOTHING" } else { "UPDATE" }.into())));
-                    let arbiters: Vec<String> = c.arbiters.iter().filter_map(|i| target.indexes.get(*i)).map(|i| quote_identifier(&i.index.name)).collect();
+                    lines.push((
+                        "Conflict Resolution".into(),
+                        text(if nothing { "NOTHING" } else { "UPDATE" }.into()),
+                    ));
+                    let arbiters: Vec<String> = c
+                        .arbiters
+                        .iter()
+                        .filter_map(|i| target.indexes.get(*i))
+                        .map(|i| quote_identifier(&i.index.name))
+                        .collect();
                     if !arbiters.is_empty() {
                         lines.push(("Conflict Arbiter Indexes".into(), Value::List(arbiters)));
                     }
@@ -537,7 +603,10 @@ impl Builder<'_> {
                     }
                 }
                 inputs.push(("Outer", input));
-                ("ModifyTable", format!("Insert on {}", self.relation_title(&target.relation, &target.relation.name)))
+                (
+                    "ModifyTable",
+                    format!("Insert on {}", self.relation_title(&target.relation, &target.relation.name)),
+                )
             }
             PhysicalNode::Update { target, input, ctid, .. } => {
                 head.push(("Operation", "Update".into()));
@@ -554,12 +623,16 @@ impl Builder<'_> {
                 ("ModifyTable", format!("Delete on {}", self.relation_title(&target.relation, &alias)))
             }
         };
-        if matches!(plan.node, PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }) {
+        if matches!(
+            plan.node,
+            PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
+        ) {
             filter_label = "";
         }
         if self.e.options.verbose && filter_label == "Filter" && !plan.targets.is_empty() {
             let own = own_columns(plan);
-            let shown: Vec<String> = plan.targets.iter().map(|(_, e)| self.deparse_in(&own, |d| d.expr(e))).collect();
+            let shown: Vec<String> =
+                plan.targets.iter().map(|(_, e)| self.deparse_in(&own, |d| d.expr(e))).collect();
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };
@@ -574,7 +647,10 @@ impl Builder<'_> {
                 && s.filtered > 0.0
                 && s.loops > 0.0
             {
-                lines.push(("Rows Removed by Filter".into(), Value::Number(format!("{:.0}", s.filtered / s.loops))));
+                lines.push((
+                    "Rows Removed by Filter".into(),
+                    Value::Number(format!("{:.0}", s.filtered / s.loops)),
+                ));
             }
         }
         if let Some(s) = &stats {
@@ -591,7 +667,14 @@ impl Builder<'_> {
             }
         });
         head.insert(0, ("Node Type", ty.to_string()));
-        Node { title, head, costs: (plan.startup_cost, plan.total_cost, plan.rows, plan.width), stats, lines, children }
+        Node {
+            title,
+            head,
+            costs: (plan.startup_cost, plan.total_cost, plan.rows, plan.width),
+            stats,
+            lines,
+            children,
+        }
     }
 
     fn target_alias(&self, ctid: ColumnId, relation: &Relation) -> String {
@@ -600,7 +683,12 @@ impl Builder<'_> {
 
     fn hash(&self, inner: &PhysicalPlan) -> Node {
         let child = self.node(inner, None);
-        let stats = child.stats.clone().map(|s| NodeStats { startup_ms: s.total_ms, filtered: 0.0, extra: vec![], ..s });
+        let stats = child.stats.clone().map(|s| NodeStats {
+            startup_ms: s.total_ms,
+            filtered: 0.0,
+            extra: vec![],
+            ..s
+        });
         Node {
             title: "Hash".into(),
             head: vec![("Node Type", "Hash".into())],
@@ -629,7 +717,11 @@ impl Builder<'_> {
                 head: vec![("Node Type", "Bitmap Index Scan".into()), ("Index Name", index.name.clone())],
                 costs: (0.0, *total_cost, *rows, 0),
                 stats: if self.e.options.analyze { (self.e.stats)(*id) } else { None },
-                lines: if conds.is_empty() { vec![] } else { vec![("Index Cond".into(), Value::Text(self.index_conditions(plan, conds)))] },
+                lines: if conds.is_empty() {
+                    vec![]
+                } else {
+                    vec![("Index Cond".into(), Value::Text(self.index_conditions(plan, conds)))]
+                },
                 children: vec![],
             },
             BitmapSource::And(parts) => self.bitmap_group(plan, "BitmapAnd", parts),
@@ -653,7 +745,9 @@ impl Builder<'_> {
 /// The columns a node computes by itself.
 fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     match &plan.node {
-        PhysicalNode::Aggregate { .. } | PhysicalNode::WindowAgg { .. } | PhysicalNode::ProjectSet { .. } => walk::raw_columns(&plan.node),
+        PhysicalNode::Aggregate { .. } | PhysicalNode::WindowAgg { .. } | PhysicalNode::ProjectSet { .. } => {
+            walk::raw_columns(&plan.node)
+        }
         _ => vec![],
     }
 }

@@ -1,7 +1,7 @@
 //! FORMAT JSON, YAML and XML: one tree of properties, written three ways.
 
-use super::node::{Node, Value};
 use super::Explain;
+use super::node::{Node, Value};
 
 /// A property tree.
 enum Tree {
@@ -18,7 +18,8 @@ fn tree(n: &Node, e: &Explain<'_>, relationship: Option<&str>, section: Option<&
     if let Some((k, v)) = head.next() {
         out.push(((*k).into(), Tree::Text(v.clone())));
     }
-    let (before, after): (Vec<_>, Vec<_>) = head.partition(|(k, _)| matches!(*k, "Operation" | "Strategy" | "Partial Mode" | "Command"));
+    let (before, after): (Vec<_>, Vec<_>) =
+        head.partition(|(k, _)| matches!(*k, "Operation" | "Strategy" | "Partial Mode" | "Command"));
     for (k, v) in before {
         out.push(((*k).into(), Tree::Text(v.clone())));
     }
@@ -103,7 +104,9 @@ fn json_group(props: &[(String, Tree)], depth: usize, out: &mut String) {
         match value {
             Tree::Text(t) => *out += &quoted(t),
             Tree::Raw(t) => *out += t,
-            Tree::List(l) => *out += &format!("[{}]", l.iter().map(|s| quoted(s)).collect::<Vec<_>>().join(", ")),
+            Tree::List(l) => {
+                *out += &format!("[{}]", l.iter().map(|s| quoted(s)).collect::<Vec<_>>().join(", "))
+            }
             Tree::Group(g) => json_group(g, depth + 1, out),
             Tree::Groups(_, list) => {
                 out.push('[');
@@ -131,7 +134,13 @@ pub(super) fn yaml(root: &Node, e: &Explain<'_>) -> String {
 fn yaml_group(props: &[(String, Tree)], depth: usize, item: bool, out: &mut String) {
     for (i, (label, value)) in props.iter().enumerate() {
         *out += &"  ".repeat(depth);
-        *out += if item && i == 0 { "- " } else if item { "  " } else { "" };
+        *out += if item && i == 0 {
+            "- "
+        } else if item {
+            "  "
+        } else {
+            ""
+        };
         let inner = depth + 1 + usize::from(item);
         match value {
             Tree::Text(t) => *out += &format!("{label}: {}\n", quoted(t)),

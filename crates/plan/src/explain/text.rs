@@ -1,7 +1,7 @@
 //! FORMAT TEXT.
 
-use super::node::{Node, Value};
 use super::Explain;
+use super::node::{Node, Value};
 
 /// The lines.
 pub(super) fn write(root: &Node, e: &Explain<'_>) -> Vec<String> {

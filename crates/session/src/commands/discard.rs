@@ -11,7 +11,7 @@ pub fn run(s: &mut Session, d: Discard, out: &mut BytesMut) -> Result<CommandOut
         Discard::All => {
             s.block.forbid_block("DISCARD ALL")?;
             s.portals.clear();
-            s.prepared.clear();
+            s.cx.prepared.lock().clear();
             let superuser = s.cx.is_superuser();
             s.cx.vars.lock().reset_all(superuser)?;
             let user = s.cx.session_user.1.clone();

@@ -33,7 +33,10 @@ pub enum CommandOutcome {
     /// Done; the command tag.
     Done(String),
     /// Done; rows to deliver (their columns were told by [`columns_of`]).
-    Rows { rows: Vec<Vec<Datum>>, tag: String },
+    Rows {
+        rows: Vec<Vec<Datum>>,
+        tag: String,
+    },
     /// Go on as this query (EXECUTE).
     Query(Arc<CachedPlan>),
     CopyIn(Box<copy::CopyIn>),
@@ -50,7 +53,12 @@ impl CommandOutcome {
 }
 
 /// Runs a command.
-pub fn run(s: &mut Session, stmt: &Statement, portal: &mut Portal, out: &mut BytesMut) -> Result<CommandOutcome> {
+pub fn run(
+    s: &mut Session,
+    stmt: &Statement,
+    portal: &mut Portal,
+    out: &mut BytesMut,
+) -> Result<CommandOutcome> {
     if !matches!(stmt, Statement::Transaction(_) | Statement::Set(_) | Statement::Show(_)) {
         check_read_only(s, stmt)?;
     }
@@ -128,7 +136,7 @@ pub fn columns_of(s: &mut Session, stmt: &Statement) -> Result<Option<Vec<Result
         Statement::Show(show) => set::show_columns(s, show).map(Some),
         Statement::Explain(e) => explain::columns(e).map(Some),
         Statement::Fetch(f) if !f.is_move => Ok(cursor::fetch_columns(s, f)),
-        Statement::Execute(e) => Ok(s.prepared.get(&e.name).and_then(|p| p.columns.clone())),
+        Statement::Execute(e) => Ok(s.cx.prepared.lock().get(&e.name).and_then(|p| p.columns.clone())),
         _ => Ok(None),
     }
 }

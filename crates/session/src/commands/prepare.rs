@@ -11,7 +11,7 @@ use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
 pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &str) -> Result<CommandOutcome> {
-    if s.prepared.contains_key(&p.name) {
+    if s.cx.prepared.lock().contains_key(&p.name) {
         return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{}\" already exists", p.name));
     }
     let types: Vec<Oid> = {
@@ -21,7 +21,7 @@ pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &str) -> Result<CommandO
         p.arg_types.iter().map(|t| Ok(bind::resolve_type_name(t, &cx)?.oid)).collect::<Result<_>>()?
     };
     let prepared = s.prepare(&p.name, text, Some(p.statement.clone()), &types, true)?;
-    s.prepared.insert(p.name.clone(), Arc::new(prepared));
+    s.cx.prepared.lock().insert(p.name.clone(), Arc::new(prepared));
     CommandOutcome::done("PREPARE")
 }
 
@@ -29,7 +29,11 @@ pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &str) -> Result<CommandO
 pub fn arguments(s: &mut Session, prepared: &Prepared, args: &[ast::Expr]) -> Result<Arc<[Datum]>> {
     if args.len() != prepared.param_types.len() {
         let e = err!(SYNTAX_ERROR, "wrong number of parameters for prepared statement \"{}\"", prepared.name);
-        return Err(e.detail(format!("Expected {} parameters but got {}.", prepared.param_types.len(), args.len())));
+        return Err(e.detail(format!(
+            "Expected {} parameters but got {}.",
+            prepared.param_types.len(),
+            args.len()
+        )));
     }
     if args.is_empty() {
         return Ok(Arc::from([]));
@@ -48,7 +52,7 @@ pub fn arguments(s: &mut Session, prepared: &Prepared, args: &[ast::Expr]) -> Re
 
 /// A prepared statement by name.
 pub fn find(s: &Session, name: &str) -> Result<Arc<Prepared>> {
-    match s.prepared.get(name) {
+    match s.cx.prepared.lock().get(name) {
         Some(p) => Ok(p.clone()),
         None => Err(err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist")),
     }
@@ -76,10 +80,10 @@ pub fn execute(s: &mut Session, e: &ast::Execute, portal: &mut Portal) -> Result
 pub fn deallocate(s: &mut Session, d: &ast::Deallocate) -> Result<CommandOutcome> {
     match &d.name {
         None => {
-            s.prepared.clear();
+            s.cx.prepared.lock().clear();
             CommandOutcome::done("DEALLOCATE ALL")
         }
-        Some(name) => match s.prepared.remove(name) {
+        Some(name) => match s.cx.prepared.lock().remove(name) {
             Some(_) => CommandOutcome::done("DEALLOCATE"),
             None => Err(err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist")),
         },
@@ -88,6 +92,6 @@ pub fn deallocate(s: &mut Session, d: &ast::Deallocate) -> Result<CommandOutcome
 
 /// For DISCARD ALL.
 pub fn forget_all(s: &mut Session) -> Result<(), Error> {
-    s.prepared.clear();
+    s.cx.prepared.lock().clear();
     Ok(())
 }

@@ -39,7 +39,8 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
         }
         SetKind::Transaction(modes) => {
             if s.block.state() != BlockState::InBlock {
-                let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+                let e =
+                    err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
                 s.cx.push_notice(Severity::Warning, e);
             }
             transaction::set_modes(s, modes)?;
@@ -49,8 +50,12 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
             for m in modes {
                 let (name, value) = match m {
                     TransactionMode::Isolation(l, _) => ("default_transaction_isolation", l.as_str()),
-                    TransactionMode::ReadOnly(v, _) => ("default_transaction_read_only", if *v { "on" } else { "off" }),
-                    TransactionMode::Deferrable(v, _) => ("default_transaction_deferrable", if *v { "on" } else { "off" }),
+                    TransactionMode::ReadOnly(v, _) => {
+                        ("default_transaction_read_only", if *v { "on" } else { "off" })
+                    }
+                    TransactionMode::Deferrable(v, _) => {
+                        ("default_transaction_deferrable", if *v { "on" } else { "off" })
+                    }
                 };
                 s.cx.vars.lock().set(name, value, SetScope::Session, superuser)?;
             }
@@ -68,7 +73,14 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
 
 /// The list of values as one text.
 pub fn joined(name: &str, values: &[SetValue]) -> Result<String> {
-    let is_list = matches!(name, "search_path" | "datestyle" | "temp_tablespaces" | "session_preload_libraries" | "local_preload_libraries");
+    let is_list = matches!(
+        name,
+        "search_path"
+            | "datestyle"
+            | "temp_tablespaces"
+            | "session_preload_libraries"
+            | "local_preload_libraries"
+    );
     if values.len() > 1 && !is_list {
         return Err(err!(INVALID_PARAMETER_VALUE, "SET {name} takes only one argument"));
     }
@@ -93,7 +105,9 @@ fn assign(s: &mut Session, name: &str, text: &str, scope: SetScope, superuser: b
     match name.to_ascii_lowercase().as_str() {
         "role" => return set_role(s, text, scope),
         "session_authorization" => return set_session_authorization(s, text, scope),
-        "transaction_isolation" | "transaction_read_only" | "transaction_deferrable" => return set_transaction_fact(s, name, text),
+        "transaction_isolation" | "transaction_read_only" | "transaction_deferrable" => {
+            return set_transaction_fact(s, name, text);
+        }
         _ => {}
     }
     let text = settings_check::normalise(name, text)?;
@@ -108,7 +122,9 @@ fn set_transaction_fact(s: &mut Session, name: &str, text: &str) -> Result<()> {
     let mode = match (def.name, value.as_str()) {
         ("transaction_isolation", "serializable") => TransactionMode::Isolation(L::Serializable, NO_POS),
         ("transaction_isolation", "repeatable read") => TransactionMode::Isolation(L::RepeatableRead, NO_POS),
-        ("transaction_isolation", "read uncommitted") => TransactionMode::Isolation(L::ReadUncommitted, NO_POS),
+        ("transaction_isolation", "read uncommitted") => {
+            TransactionMode::Isolation(L::ReadUncommitted, NO_POS)
+        }
         ("transaction_isolation", _) => TransactionMode::Isolation(L::ReadCommitted, NO_POS),
         ("transaction_read_only", v) => TransactionMode::ReadOnly(v == "on", NO_POS),
         (_, v) => TransactionMode::Deferrable(v == "on", NO_POS),
@@ -172,7 +188,8 @@ pub fn follow_role(s: &mut Session) {
         return;
     }
     let txn = s.ensure_transaction();
-    let reader = s.cx.instance.catalog().reader(s.cx.database.0, &txn, &quarry_catalog::SessionView::superuser());
+    let reader =
+        s.cx.instance.catalog().reader(s.cx.database.0, &txn, &quarry_catalog::SessionView::superuser());
     if let Ok(Some(r)) = reader.role_named(&name) {
         s.cx.set_current_user(r.oid, &r.name, r.superuser);
         let shown = if r.superuser { "on" } else { "off" };
@@ -196,7 +213,8 @@ pub fn show(s: &mut Session, show: &Show) -> Result<CommandOutcome> {
     s.ensure_transaction();
     let settings = s.cx.settings();
     if show.name.eq_ignore_ascii_case("all") {
-        let mut defs: Vec<_> = settings::all().filter(|d| d.context != SettingContext::Internal || d.name != "role").collect();
+        let mut defs: Vec<_> =
+            settings::all().filter(|d| d.context != SettingContext::Internal || d.name != "role").collect();
         defs.sort_by_key(|d| d.name.to_ascii_lowercase());
         let rows = defs
             .iter()

@@ -92,7 +92,10 @@ fn commit(s: &mut Session, chain: bool, out: &mut BytesMut) -> Result<CommandOut
         }
         BlockState::Idle | BlockState::Implicit => {
             if chain {
-                return Err(err!(NO_ACTIVE_SQL_TRANSACTION, "COMMIT AND CHAIN can only be used in transaction blocks"));
+                return Err(err!(
+                    NO_ACTIVE_SQL_TRANSACTION,
+                    "COMMIT AND CHAIN can only be used in transaction blocks"
+                ));
             }
             no_transaction_warning(s);
         }
@@ -109,7 +112,10 @@ fn rollback(s: &mut Session, chain: bool, out: &mut BytesMut) -> Result<CommandO
     let modes = s.block.modes;
     if !matches!(s.block.state(), BlockState::InBlock | BlockState::Failed) {
         if chain {
-            return Err(err!(NO_ACTIVE_SQL_TRANSACTION, "ROLLBACK AND CHAIN can only be used in transaction blocks"));
+            return Err(err!(
+                NO_ACTIVE_SQL_TRANSACTION,
+                "ROLLBACK AND CHAIN can only be used in transaction blocks"
+            ));
         }
         no_transaction_warning(s);
     }

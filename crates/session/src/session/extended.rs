@@ -3,11 +3,16 @@
 use super::*;
 
 impl Session {
-
-    pub(super) fn parse_message(&mut self, name: &str, sql: &str, param_types: &[u32], out: &mut BytesMut) -> Result<()> {
+    pub(super) fn parse_message(
+        &mut self,
+        name: &str,
+        sql: &str,
+        param_types: &[u32],
+        out: &mut BytesMut,
+    ) -> Result<()> {
         self.text = sql.to_string();
         self.note_query(sql);
-        if !name.is_empty() && self.prepared.contains_key(name) {
+        if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
         let (mut statements, notices) = parse::parse_with_notices(sql)?;
@@ -20,14 +25,21 @@ impl Session {
         let statement = statements.pop().map(|p| p.stmt);
         let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
         let prepared = self.prepare(name, sql, statement, &types, false)?;
-        self.prepared.insert(name.to_string(), Arc::new(prepared));
+        self.cx.prepared.lock().insert(name.to_string(), Arc::new(prepared));
         self.send_notices(out);
         protocol::parse_complete(out);
         Ok(())
     }
 
     /// Analyzes a statement for later.
-    pub(crate) fn prepare(&mut self, name: &str, text: &str, statement: Option<ast::Statement>, types: &[Oid], from_sql: bool) -> Result<Prepared> {
+    pub(crate) fn prepare(
+        &mut self,
+        name: &str,
+        text: &str,
+        statement: Option<ast::Statement>,
+        types: &[Oid],
+        from_sql: bool,
+    ) -> Result<Prepared> {
         let mut param_types = types.to_vec();
         let mut columns = None;
         if let Some(stmt) = &statement {
@@ -53,8 +65,16 @@ impl Session {
         })
     }
 
-    pub(super) fn bind_message(&mut self, portal: &str, statement: &str, param_formats: &[i16], params: &[Option<&[u8]>], formats: Vec<i16>, out: &mut BytesMut) -> Result<()> {
-        let Some(prepared) = self.prepared.get(statement).cloned() else {
+    pub(super) fn bind_message(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        param_formats: &[i16],
+        params: &[Option<&[u8]>],
+        formats: Vec<i16>,
+        out: &mut BytesMut,
+    ) -> Result<()> {
+        let Some(prepared) = self.cx.prepared.lock().get(statement).cloned() else {
             return Err(match statement {
                 "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
                 name => err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),
@@ -103,7 +123,12 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn decode_params(&mut self, prepared: &Prepared, formats: &[i16], params: &[Option<&[u8]>]) -> Result<Arc<[Datum]>> {
+    pub(super) fn decode_params(
+        &mut self,
+        prepared: &Prepared,
+        formats: &[i16],
+        params: &[Option<&[u8]>],
+    ) -> Result<Arc<[Datum]>> {
         if params.is_empty() {
             return Ok(Arc::from([]));
         }
@@ -119,8 +144,9 @@ impl Session {
             let decoded = if results::format_of(formats, i) == 1 {
                 ty.receive(bytes, -1, &io)
             } else {
-                let text = std::str::from_utf8(bytes)
-                    .map_err(|_| err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\""))?;
+                let text = std::str::from_utf8(bytes).map_err(|_| {
+                    err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
+                })?;
                 ty.input(text, -1, &io)
             };
             values.push(decoded.map_err(|e| e.context(format!("unnamed portal parameter ${}", i + 1)))?);
@@ -135,7 +161,7 @@ impl Session {
                 None => return Err(err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist")),
             }
         } else {
-            let Some(p) = self.prepared.get(name).cloned() else {
+            let Some(p) = self.cx.prepared.lock().get(name).cloned() else {
                 return Err(match name {
                     "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
                     name => err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),

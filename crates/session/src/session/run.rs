@@ -3,21 +3,31 @@
 use super::*;
 
 impl Session {
-
     /// Chooses the plan and columns of a portal before its first row.
     pub(crate) fn open(&mut self, portal: &mut Portal) -> Result<()> {
         let statement = portal.statement.clone();
         let Some(stmt) = &statement.statement else { return Ok(()) };
         if is_query(stmt) {
             let st = self.statement_context()?;
-            let plan = if statement.name.is_empty() && statement.param_types.is_empty() && !statement.from_sql && portal.columns.is_none() {
+            let plan = if statement.name.is_empty()
+                && statement.param_types.is_empty()
+                && !statement.from_sql
+                && portal.columns.is_none()
+            {
                 // A statement that runs once: no cache to look into.
                 let analyzed = st.analyze(stmt, &[], false)?;
-                portal.columns = (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.clone());
+                portal.columns =
+                    (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.clone());
                 st.cache_entry(st.plan(analyzed.bound, None)?)
             } else {
                 st.cached_plan(&statement.plans, stmt, &statement.param_types, &portal.params)?
             };
+            if let Some(described) = &portal.columns {
+                let now = plan.statement.output.iter().map(|(_, _, ty)| *ty);
+                if !now.eq(described.iter().map(|(_, ty, _)| *ty)) {
+                    return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+                }
+            }
             st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
             portal.plan = Some(plan);
         } else if portal.columns.is_none() {
@@ -27,7 +37,12 @@ impl Session {
     }
 
     /// Runs a portal on: up to `max_rows` rows (0: all), or until output wants sending.
-    pub(crate) fn advance(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Advance> {
+    pub(crate) fn advance(
+        &mut self,
+        portal: &mut Portal,
+        max_rows: usize,
+        out: &mut BytesMut,
+    ) -> Result<Advance> {
         let mut left = if max_rows == 0 { usize::MAX } else { max_rows };
         loop {
             match &mut portal.state {
@@ -44,7 +59,8 @@ impl Session {
                     let writer = match &mut portal.writer {
                         Some(w) => w,
                         empty => {
-                            let types: Vec<_> = run.plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
+                            let types: Vec<_> =
+                                run.plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
                             empty.insert(RowWriter::new(&types, &portal.formats, &io)?)
                         }
                     };
@@ -121,7 +137,12 @@ impl Session {
     }
 
     /// Starts a new portal. `Some`: it is already finished, or needs the connection.
-    pub(super) fn begin_portal(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Option<Advance>> {
+    pub(super) fn begin_portal(
+        &mut self,
+        portal: &mut Portal,
+        max_rows: usize,
+        out: &mut BytesMut,
+    ) -> Result<Option<Advance>> {
         let statement = portal.statement.clone();
         let Some(stmt) = &statement.statement else {
             return Ok(Some(Advance::Complete(String::new())));
@@ -156,7 +177,14 @@ impl Session {
         }
     }
 
-    pub(super) fn begin_query(&mut self, portal: &mut Portal, stmt: &ast::Statement, plan: Arc<CachedPlan>, max_rows: usize, out: &mut BytesMut) -> Result<Option<Advance>> {
+    pub(super) fn begin_query(
+        &mut self,
+        portal: &mut Portal,
+        stmt: &ast::Statement,
+        plan: Arc<CachedPlan>,
+        max_rows: usize,
+        out: &mut BytesMut,
+    ) -> Result<Option<Advance>> {
         let st = self.statement_context()?;
         if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
             let env = st.exec_env(portal.params.clone(), false);
@@ -164,13 +192,20 @@ impl Session {
             let types: Vec<_> = plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
             let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
             let has_rows = !types.is_empty();
-            let count = fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
+            let count =
+                fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
             self.after_statement();
             portal.state = PortalState::Done(tag_with_count(Some(stmt), count));
             return Ok(None);
         }
         let execution = st.start(plan.statement.clone(), portal.params.clone(), false)?;
-        portal.state = PortalState::Running(Box::new(Running { execution, reader: st.reader.clone(), batch: None, sent: 0, plan }));
+        portal.state = PortalState::Running(Box::new(Running {
+            execution,
+            reader: st.reader.clone(),
+            batch: None,
+            sent: 0,
+            plan,
+        }));
         Ok(None)
     }
 }

@@ -3,7 +3,6 @@
 use super::*;
 
 impl Session {
-
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
         self.text = sql.to_string();
         self.note_query(sql);
@@ -38,6 +37,12 @@ impl Session {
         a.query_start = Some(now);
         a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
         drop(a);
+        self.arm_timeout();
+    }
+
+    /// Starts the clock of statement_timeout for the next statement.
+    pub(super) fn arm_timeout(&mut self) {
+        self.armed = None;
         let limit = self.cx.settings().int("statement_timeout");
         if limit > 0 {
             let at = Instant::now() + Duration::from_millis(limit as u64);
@@ -116,12 +121,19 @@ impl Session {
                 drop(portal);
                 self.finish_simple_statement(s, tag, out)
             }
-            Ok(Advance::Suspended) => Some(self.fail_simple(Error::internal("a simple query was suspended"), out)),
+            Ok(Advance::Suspended) => {
+                Some(self.fail_simple(Error::internal("a simple query was suspended"), out))
+            }
         }
     }
 
     /// A statement of a simple query is done: commit if it was the last one outside a block.
-    pub(super) fn finish_simple_statement(&mut self, s: Box<Simple>, tag: String, out: &mut BytesMut) -> Option<Step> {
+    pub(super) fn finish_simple_statement(
+        &mut self,
+        s: Box<Simple>,
+        tag: String,
+        out: &mut BytesMut,
+    ) -> Option<Step> {
         self.send_notices(out);
         if s.statements.is_empty() && self.block.state() == BlockState::Implicit {
             return Some(match self.commit(out) {
@@ -143,7 +155,13 @@ impl Session {
     }
 
     /// Waits for a commit, then sends the tag.
-    pub(super) fn after_commit(&mut self, lsn: Option<Lsn>, tag: Option<String>, then: AfterCommit, out: &mut BytesMut) -> Step {
+    pub(super) fn after_commit(
+        &mut self,
+        lsn: Option<Lsn>,
+        tag: Option<String>,
+        then: AfterCommit,
+        out: &mut BytesMut,
+    ) -> Step {
         self.work = Work::Committed { tag, then };
         match lsn {
             Some(lsn) if self.waits_for_durability() => Step::WaitDurable(lsn),
@@ -164,7 +182,7 @@ impl Session {
             self.end_transaction(false, vars_mark, out);
             return Err(e);
         }
-        let lsn = self.block.commit();
+        let lsn = self.block.commit().map(|lsn| lsn.max(self.cx.take_side_lsn()));
         self.end_transaction(lsn.is_ok(), vars_mark, out);
         self.cx.set_reader(None);
         lsn
@@ -192,8 +210,14 @@ impl Session {
     }
 
     /// A portal for one statement of a simple query; its row description is sent.
-    pub(super) fn simple_portal(&mut self, text: &str, parsed: parse::ParsedStatement, out: &mut BytesMut) -> Result<Portal> {
+    pub(super) fn simple_portal(
+        &mut self,
+        text: &str,
+        parsed: parse::ParsedStatement,
+        out: &mut BytesMut,
+    ) -> Result<Portal> {
         self.check_failed_block(&parsed.stmt)?;
+        self.arm_timeout();
         let prepared = Prepared {
             name: String::new(),
             text: text[parsed.start..parsed.end].to_string(),

@@ -336,7 +336,8 @@ impl Binder<'_> {
     /// Whether the arguments of polymorphic parameters fit each other (check_generic_type_consistency).
     fn polymorphic_agree(&self, declared: &[Oid], given: &[Oid]) -> bool {
         let known = |(d, g): (&Oid, &Oid)| is_polymorphic(*d) && *g != oids::UNKNOWN;
-        !declared.iter().zip(given).any(known) || self.settle_polymorphic(declared, given, oids::VOID, NO_POS).is_ok()
+        !declared.iter().zip(given).any(known)
+            || self.settle_polymorphic(declared, given, oids::VOID, NO_POS).is_ok()
     }
     /// Settles polymorphic types from the actual ones (enforce_generic_type_consistency): concrete argument types and result.
     pub(super) fn settle_polymorphic(

@@ -138,7 +138,10 @@ pub fn bind_new_expression(
                         b.type_name(ty.oid),
                         b.type_name(source)
                     );
-                    return Err(super::coerce::at(e.hint("You will need to rewrite or cast the expression."), pos));
+                    return Err(super::coerce::at(
+                        e.hint("You will need to rewrite or cast the expression."),
+                        pos,
+                    ));
                 }
                 b.coerce_to(value, ty, CastContext::Assignment, pos)
             }

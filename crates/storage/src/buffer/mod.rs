@@ -384,7 +384,8 @@ impl BufferPool {
         const LOOK_UP_MAX: u32 = 4096;
         let forks = Fork::ALL.into_iter().filter(|f| fork.is_none_or(|only| only == *f));
         // Small relations page by page, others by a walk over the table.
-        let sizes: Result<Vec<(Fork, BlockNo)>> = forks.map(|f| Ok((f, self.files.blocks(rel, f)?))).collect();
+        let sizes: Result<Vec<(Fork, BlockNo)>> =
+            forks.map(|f| Ok((f, self.files.blocks(rel, f)?))).collect();
         if let Ok(sizes) = sizes
             && sizes.iter().all(|(_, blocks)| *blocks <= LOOK_UP_MAX)
         {
@@ -448,7 +449,8 @@ impl BufferPool {
             frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
             return Err(e);
         }
-        let outcome = self.wal.flush_to(copy.lsn()).and_then(|()| self.files.write(&file, id.block, copy.bytes()));
+        let outcome =
+            self.wal.flush_to(copy.lsn()).and_then(|()| self.files.write(&file, id.block, copy.bytes()));
         if let Err(e) = outcome {
             frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
             return Err(e);

@@ -378,7 +378,8 @@ impl Wal {
             if flush.segment.as_ref().is_none_or(|(n, _)| *n != number) {
                 // The old segment's bytes must be durable before `flushed` passes them.
                 self.sync_segment(flush)?;
-                let file = self.segments.open_or_make(number).map_err(|e| self.fail("make a WAL segment", &e))?;
+                let file =
+                    self.segments.open_or_make(number).map_err(|e| self.fail("make a WAL segment", &e))?;
                 flush.segment = Some((number, file));
             }
             let to = flush.ready.min((number + 1) * segment_bytes);
@@ -413,7 +414,10 @@ impl Wal {
             return Ok(());
         }
         if lsn > self.inserted() {
-            return Err(Error::corrupted(format!("LSN {lsn} is past the end of the WAL at {}", self.inserted())));
+            return Err(Error::corrupted(format!(
+                "LSN {lsn} is past the end of the WAL at {}",
+                self.inserted()
+            )));
         }
         let mut spins = 0u32;
         loop {

@@ -289,6 +289,9 @@ impl CopyIn {
     /// Takes a piece of the data.
     pub fn feed(&mut self, data: &[u8]) -> Result<()> {
         if self.options.format == Format::Binary {
+            if self.binary == Binary::Ended && !data.is_empty() {
+                return Err(data_after_end());
+            }
             self.raw.extend_from_slice(data);
             return self.binary_rows();
         }
@@ -580,6 +583,9 @@ impl CopyIn {
                 return Ok(());
             };
             if count == -1 {
+                if raw.len() > *at + 2 {
+                    return Err(data_after_end());
+                }
                 *at = raw.len();
                 self.binary = Binary::Ended;
                 break;
@@ -677,4 +683,8 @@ fn excerpt(bytes: &[u8]) -> String {
         end -= 1;
     }
     format!("{}...", &text[..end])
+}
+
+fn data_after_end() -> Error {
+    err!(BAD_COPY_FILE_FORMAT, "received copy data after EOF marker")
 }

@@ -28,6 +28,8 @@ pub struct CopyOut {
     batch: Option<(Batch, usize)>,
     rows: u64,
     begun: bool,
+    /// The binary header, until it goes out with the first message: clients expect both in one.
+    head: Vec<u8>,
     row: Vec<u8>,
     value: Vec<u8>,
 }
@@ -70,6 +72,7 @@ impl CopyOut {
             batch: None,
             rows: 0,
             begun: false,
+            head: vec![],
             row: vec![],
             value: vec![],
         })
@@ -139,7 +142,8 @@ impl CopyOut {
                     None => {
                         self.execution.finish()?;
                         if self.options.format == Format::Binary {
-                            sink(&(-1i16).to_be_bytes());
+                            self.head.extend_from_slice(&(-1i16).to_be_bytes());
+                            sink(&std::mem::take(&mut self.head));
                         }
                         return Ok(true);
                     }
@@ -148,7 +152,12 @@ impl CopyOut {
             let mut next = from;
             for i in batch.rows().iter().skip(from) {
                 self.write_row(&batch, i, &io)?;
-                sink(&self.row);
+                if self.head.is_empty() {
+                    sink(&self.row);
+                } else {
+                    self.head.extend_from_slice(&self.row);
+                    sink(&std::mem::take(&mut self.head));
+                }
                 given += self.row.len();
                 self.rows += 1;
                 next += 1;
@@ -165,9 +174,8 @@ impl CopyOut {
 
     fn begin(&mut self, sink: &mut dyn FnMut(&[u8])) {
         if self.options.format == Format::Binary {
-            let mut header = SIGNATURE.to_vec();
-            header.extend_from_slice(&[0; 8]);
-            sink(&header);
+            self.head = SIGNATURE.to_vec();
+            self.head.extend_from_slice(&[0; 8]);
         } else if self.options.header != Header::No {
             self.row.clear();
             for (i, name) in self.names.iter().enumerate() {

@@ -304,7 +304,8 @@ pub fn set_type(
     for k in &all {
         match &k.kind {
             ConstraintKind::ForeignKey { columns, ref_table, ref_columns, .. }
-                if k.table == r.oid && columns.contains(&i) || *ref_table == r.oid && ref_columns.contains(&i) =>
+                if k.table == r.oid && columns.contains(&i)
+                    || *ref_table == r.oid && ref_columns.contains(&i) =>
             {
                 foreign.push(k.clone());
             }

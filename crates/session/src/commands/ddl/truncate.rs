@@ -73,5 +73,5 @@ pub fn empty(d: &Ddl, r: &Relation) -> Result<()> {
 
 fn restart(d: &Ddl, sequence: Oid) -> Result<()> {
     let Some(def) = d.w.sequence(sequence)? else { return Ok(()) };
-    crate::sequence::setval(d.st.session.instance.storage(), &d.st.txn, &def, def.start, false)
+    crate::sequence::setval(d.st.session.instance.storage(), &d.st.txn, &def, def.start, false).map(|_| ())
 }
