@@ -61,6 +61,8 @@ pub struct ErrorFields {
     pub column: Option<String>,
     pub data_type: Option<String>,
     pub constraint: Option<String>,
+    /// The routine that raised it, where clients look at that.
+    pub routine: Option<&'static str>,
 }
 
 impl Error {
@@ -81,6 +83,7 @@ impl Error {
             column: None,
             data_type: None,
             constraint: None,
+            routine: None,
         }))
     }
 
@@ -153,6 +156,11 @@ impl Error {
     }
     pub fn constraint(mut self, name: impl Into<String>) -> Error {
         self.0.constraint = Some(name.into());
+        self
+    }
+
+    pub fn routine(mut self, name: &'static str) -> Error {
+        self.0.routine = Some(name);
         self
     }
 

@@ -1,5 +1,7 @@
 //! The `quarry` command.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod cli;
 mod config;

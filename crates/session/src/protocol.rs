@@ -177,6 +177,9 @@ pub fn error_or_notice(out: &mut BytesMut, error: &Error, position: Option<usize
             field(code, text);
         }
     }
+    if let Some(name) = f.routine {
+        field(b'R', name);
+    }
     out.put_u8(0);
     finish(out, at);
 }

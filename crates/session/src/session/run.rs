@@ -25,7 +25,8 @@ impl Session {
             if let Some(described) = &portal.columns {
                 let now = plan.statement.output.iter().map(|(_, _, ty)| *ty);
                 if !now.eq(described.iter().map(|(_, ty, _)| *ty)) {
-                    return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+                    return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                        .routine("RevalidateCachedQuery"));
                 }
             }
             st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
@@ -68,7 +69,7 @@ impl Session {
                     while left > 0 {
                         let (batch, from) = match run.batch.take() {
                             Some(b) => b,
-                            None => match run.execution.next()? {
+                            None => match next_batch(run)? {
                                 Some(batch) => (batch, 0),
                                 None => break,
                             },
@@ -150,7 +151,21 @@ impl Session {
         if let Some(plan) = portal.plan.clone() {
             return self.begin_query(portal, stmt, plan, max_rows, out);
         }
-        match commands::run(self, stmt, portal, out)? {
+        let quick = matches!(
+            stmt,
+            ast::Statement::Transaction(_)
+                | ast::Statement::Set(_)
+                | ast::Statement::Show(_)
+                | ast::Statement::Prepare(_)
+                | ast::Statement::Execute(_)
+                | ast::Statement::Deallocate(_)
+        );
+        let outcome = if quick {
+            commands::run(self, stmt, portal, out)?
+        } else {
+            quarry_common::wait::blocking(|| commands::run(self, stmt, portal, out))?
+        };
+        match outcome {
             CommandOutcome::Done(tag) => {
                 self.after_statement();
                 portal.state = PortalState::Done(tag);
@@ -207,5 +222,17 @@ impl Session {
             plan,
         }));
         Ok(None)
+    }
+}
+
+/// Estimated cost from which a statement is taken to run for more than about a millisecond.
+const LONG_COST: f64 = 2000.0;
+
+/// The next batch; a long statement lets the worker's other tasks go elsewhere meanwhile.
+fn next_batch(run: &mut Running) -> Result<Option<quarry_types::Batch>> {
+    if run.plan.statement.plan.total_cost > LONG_COST {
+        quarry_common::wait::blocking(|| run.execution.next())
+    } else {
+        run.execution.next()
     }
 }
