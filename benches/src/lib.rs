@@ -1,2 +1,2 @@
-//! Measurements of Quarry: criterion benches of single parts, and the record of side-by-side runs with PostgreSQL 15 in `RESULTS.md`.
+//! Measurements of Quarry: criterion benches of single parts and side-by-side runs with PostgreSQL 15. None has been taken yet.
 #![forbid(unsafe_code)]

@@ -81,6 +81,8 @@ pub fn run(
         Statement::Reindex(r) => maintenance::reindex(s, r),
         Statement::Cluster(c) => maintenance::cluster(s, c),
         Statement::Checkpoint => maintenance::checkpoint(s),
+        // LISTEN isn't there, so there is nothing to stop listening to.
+        Statement::Unlisten(_) => CommandOutcome::done("UNLISTEN"),
         Statement::CreateRole(_)
         | Statement::AlterRole(_)
         | Statement::AlterRoleSet(_)

@@ -33,6 +33,10 @@ impl Session {
         let now = crate::clock::now();
         self.cx.statement_start.store(now, Ordering::Relaxed);
         let mut a = self.cx.signals.activity.lock();
+        if a.state != "active" && !self.cx.signals.is_terminated() {
+            // A cancel that came while nothing ran is for no one.
+            self.cx.signals.take_cancel();
+        }
         a.state = "active";
         a.query_start = Some(now);
         a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
