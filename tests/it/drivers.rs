@@ -481,7 +481,8 @@ fn queries_can_be_cancelled() {
 #[test]
 fn settings_are_reported() {
     run(async {
-        let url = shared_server().url("postgres");
+        let server = shared_server();
+        let url = server.url("postgres");
         let (client, mut connection) =
             tokio_postgres::connect(&format!("{url} application_name=reported"), tokio_postgres::NoTls)
                 .await
