@@ -109,7 +109,8 @@ pub fn build_index(
         payload.extend_from_slice(shape.payload(&key_values, &included, &mut payload_row));
         Ok(IndexRow::Entry { may_conflict: !has_null || index.index.nulls_not_distinct })
     };
-    let outcome = sort_and_build(&heap, &tree, &env.txn, memory, &mut entry)?;
+    let outcome = sort_and_build(&heap, &tree, &env.txn, memory, &mut entry)
+        .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
     match outcome {
         BuildOutcome::Built { .. } => Ok(()),
         BuildOutcome::Duplicate { first, .. } => {
@@ -234,6 +235,7 @@ pub fn validate_foreign_key(
             relation: relation.clone(),
             constraint: constraint.clone(),
             values: values.to_vec(),
+            tid: None,
         };
         ri::run(env, vec![check])
     })

@@ -101,13 +101,54 @@ fn random_key(rng: &mut FaultRng, kind: u64) -> Vec<u8> {
             let len = if rng.below(10) == 0 { rng.below(2600) } else { rng.below(60) } as usize;
             (0..len).map(|_| rng.below(3) as u8).collect()
         }
-        _ => format!("common/prefix/of/many/keys/{:06}", rng.below(100_000)).into_bytes(),
+        3 => format!("common/prefix/of/many/keys/{:06}", rng.below(100_000)).into_bytes(),
+        _ => random_long_key(rng),
     }
+}
+
+/// Long keys that compress well, badly or not at all, many with long beginnings in common.
+fn random_long_key(rng: &mut FaultRng) -> Vec<u8> {
+    let mut noise = |max: u64| -> Vec<u8> {
+        let len = rng.below(max);
+        (0..len).map(|_| rng.below(256) as u8).collect()
+    };
+    let (unit, tail) = (noise(20), noise(30));
+    let long_noise = noise(3000);
+    let mut key = match rng.below(6) {
+        0 => long_noise,
+        1 => unit.repeat(rng.below(1500) as usize),
+        2 => b"long ".repeat(rng.below(4) as usize * 1000),
+        3 => [vec![7; rng.below(20_000) as usize], long_noise].concat(),
+        4 => [long_noise, vec![7; rng.below(3000) as usize]].concat(),
+        _ => vec![0xff; rng.below(20_000) as usize],
+    };
+    match rng.below(3) {
+        0 => key.extend_from_slice(&tail),
+        1 if !key.is_empty() => {
+            let at = rng.below(key.len() as u64) as usize;
+            key[at] = rng.below(256) as u8;
+        }
+        _ => {}
+    }
+    key
 }
 
 #[test]
 fn random_operations_match_a_model_through_crashes() {
     for seed in 0..8u64 {
+        random_operations(seed, seed % 4, 1500);
+    }
+}
+
+#[test]
+fn long_keys_match_a_model_through_crashes() {
+    for seed in 0..4u64 {
+        random_operations(seed, 4, 150);
+    }
+}
+
+fn random_operations(seed: u64, kind: u64, batch: u64) {
+    {
         println!("seed {seed}");
         let disk = FaultDisk::new();
         let (mut storage, mut tree) = make(&disk, false);
@@ -116,16 +157,22 @@ fn random_operations_match_a_model_through_crashes() {
         let mut next = 0;
         for round in 0..12 {
             let t = begin(&storage);
-            for _ in 0..rng.below(1500) {
-                let key = random_key(&mut rng, seed % 4);
+            for _ in 0..rng.below(batch) {
+                let key = random_key(&mut rng, kind);
                 let tid =
                     if rng.below(3) == 0 { tid(1_000_000 + rng.below(1_000_000) as u32) } else { tid(next) };
                 next += 1;
                 if model.insert((key.clone(), tid)) {
-                    assert_eq!(
-                        tree.insert(&t, &key, b"", tid, UniqueCheck::None).unwrap(),
-                        InsertOutcome::Inserted
-                    );
+                    match tree.insert(&t, &key, b"", tid, UniqueCheck::None) {
+                        Ok(outcome) => assert_eq!(outcome, InsertOutcome::Inserted),
+                        Err(e) => {
+                            assert!(
+                                e.sqlstate() == SqlState::PROGRAM_LIMIT_EXCEEDED && key.len() > 2600,
+                                "{e}"
+                            );
+                            model.remove(&(key, tid));
+                        }
+                    }
                 }
             }
             t.commit().unwrap();
@@ -158,10 +205,10 @@ fn random_operations_match_a_model_through_crashes() {
         );
         // Freed pages are reused.
         let t = begin(&storage);
-        for i in 0..500 {
-            let key = random_key(&mut rng, seed % 4);
-            if model.insert((key.clone(), tid(i))) {
-                tree.insert(&t, &key, b"", tid(i), UniqueCheck::None).unwrap();
+        for i in 0..batch as u32 / 3 {
+            let key = random_key(&mut rng, kind);
+            if tree.insert(&t, &key, b"", tid(i), UniqueCheck::None).is_ok() {
+                model.insert((key, tid(i)));
             }
         }
         assert!(tree.blocks().unwrap() <= stats.pages.max(12));
@@ -249,9 +296,70 @@ fn payloads_come_back_and_long_keys_are_refused() {
         tree.insert(&t, &key, b"", tid(i as u32), UniqueCheck::None).unwrap();
     }
     tree.check().unwrap();
-    let e = tree.insert(&t, &[0; 2697], b"", tid(1), UniqueCheck::None).unwrap_err();
+    // What doesn't compress is limited by PostgreSQL's limits, with its two texts.
+    let mut rng = FaultRng::new(1);
+    let noise: Vec<u8> = (0..9000).map(|_| rng.below(256) as u8).collect();
+    tree.insert(&t, &noise[..2696], b"", tid(1), UniqueCheck::None).unwrap();
+    let e = tree.insert(&t, &noise[..2697], b"", tid(1), UniqueCheck::None).unwrap_err();
     assert_eq!(e.sqlstate(), SqlState::PROGRAM_LIMIT_EXCEEDED);
     assert_eq!(e.message(), "index row size 2712 exceeds btree version 4 maximum 2704 for index \"i\"");
+    let e = tree.insert(&t, &noise, b"", tid(1), UniqueCheck::None).unwrap_err();
+    assert_eq!(e.message(), "index row requires 9008 bytes, maximum size is 8191");
+}
+
+#[test]
+fn long_payloads_are_packed() {
+    let (storage, tree) = make(&FaultDisk::new(), false);
+    let t = begin(&storage);
+    let payload = |i: u32| vec![i as u8; (i * 37 % 9000) as usize];
+    let key = |i: u32| format!("{:0>width$}", i % 60, width = 5 + (i % 3 * 4000) as usize).into_bytes();
+    for i in 0..300 {
+        tree.insert(&t, &key(i), &payload(i), tid(i), UniqueCheck::None).unwrap();
+    }
+    assert_eq!(tree.check().unwrap(), 300);
+    assert!(tree.blocks().unwrap() < 20, "{} pages", tree.blocks().unwrap());
+    for direction in [Direction::Forward, Direction::Backward] {
+        let mut scan = tree.scan(KeyRange::full(), direction);
+        let mut n = 0;
+        while let Some(e) = scan.next().unwrap() {
+            let i = e.tid.block * 50 + e.tid.slot as u32 - 1;
+            assert!(e.key == key(i) && e.payload == payload(i));
+            n += 1;
+        }
+        assert_eq!(n, 300);
+    }
+}
+
+#[test]
+fn builds_take_long_keys() {
+    for seed in 0..5 {
+        let (storage, tree) = make(&FaultDisk::new(), false);
+        let t = begin(&storage);
+        let mut rng = FaultRng::new(seed);
+        let mut model = Model::new();
+        for i in 0..600 {
+            let key = random_long_key(&mut rng);
+            // Surely within the limit.
+            if key.len() < 2690 || key.windows(2).filter(|w| w[0] != w[1]).count() < 2000 {
+                model.insert((key, tid(i)));
+            }
+        }
+        let mut rows = model.iter();
+        let outcome = tree.build(&t, &mut |e: &mut BuildEntry| {
+            let Some((key, tid)) = rows.next() else { return Ok(false) };
+            e.key = key.clone();
+            e.tid = *tid;
+            Ok(true)
+        });
+        assert!(matches!(outcome, Ok(BuildOutcome::Built { entries, .. }) if entries == model.len() as u64));
+        for i in 0..200 {
+            let key = random_long_key(&mut rng);
+            if tree.insert(&t, &key, b"", tid(5000 + i), UniqueCheck::None).is_ok() {
+                model.insert((key, tid(5000 + i)));
+            }
+        }
+        compare(&tree, &model, &mut rng, &format!("seed {seed}"));
+    }
 }
 
 #[test]

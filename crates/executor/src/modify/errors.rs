@@ -1,7 +1,7 @@
 //! The texts of constraint violations.
 
 use quarry_catalog::{IndexDef, Relation};
-use quarry_common::{Error, err};
+use quarry_common::{Error, SqlState, err};
 use quarry_types::io::IoContext;
 use quarry_types::{Datum, SqlType};
 
@@ -97,6 +97,18 @@ pub fn key_text(relation: &Relation, index: &IndexDef, keys: &[Datum], io: &IoCo
 pub fn unique_violation(relation: &Relation, index: &IndexDef, keys: &[Datum], io: &IoContext<'_>) -> Error {
     err!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint \"{}\"", index.name)
         .detail(format!("Key {} already exists.", key_text(relation, index, keys, io)))
+        .schema(&relation.schema_name)
+        .table(&relation.name)
+        .constraint(&index.name)
+}
+
+/// Names the table in the B-tree's 54000 for an entry that is too long; other errors stay as they are.
+pub fn index_row_too_long(mut e: Error, relation: &Relation, index: &IndexDef) -> Error {
+    if e.sqlstate() != SqlState::PROGRAM_LIMIT_EXCEEDED {
+        return e;
+    }
+    let Some(detail) = e.fields_mut().detail.take() else { return e };
+    e.detail(format!("{detail} in relation \"{}\".", relation.name))
         .schema(&relation.schema_name)
         .table(&relation.name)
         .constraint(&index.name)

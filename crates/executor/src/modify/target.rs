@@ -4,6 +4,7 @@ use super::errors;
 use super::ri::{self, RiCheck};
 use crate::build::Builder;
 use crate::context::Cx;
+use crate::deferred::Timing;
 use crate::env::ExecEnv;
 use crate::expr::{Layout, Program};
 use crate::index_entry::IndexShape;
@@ -197,7 +198,8 @@ impl Target {
         } else {
             UniqueCheck::None
         };
-        match index.tree.insert(&cx.env.txn, &self.key, payload, tid, check)? {
+        let outcome = index.tree.insert(&cx.env.txn, &self.key, payload, tid, check);
+        match outcome.map_err(|e| errors::index_row_too_long(e, &self.relation, &index.def))? {
             InsertOutcome::Inserted => Ok(None),
             InsertOutcome::Conflict { tid } => Ok(Some(tid)),
         }
@@ -234,15 +236,12 @@ impl Target {
     /// A deferrable unique index is checked at the end of the statement, or at commit.
     fn queue_deferred_unique(&mut self, cx: &mut Cx<'_>, i: usize, keys: &[Datum], tid: Tid) {
         let index = &self.indexes[i];
-        if !(index.def.unique && index.def.deferrable) || keys.iter().any(Datum::is_null) {
+        let exempt = !index.def.nulls_not_distinct && keys.iter().any(Datum::is_null);
+        if !(index.def.unique && index.def.deferrable) || exempt {
             return;
         }
-        let deferred = self
-            .relation
-            .constraints
-            .iter()
-            .find(|c| Some(c.oid) == index.def.constraint)
-            .is_some_and(|c| c.initially_deferred);
+        let constraint = self.relation.constraints.iter().find(|c| Some(c.oid) == index.def.constraint);
+        let timing = constraint.map_or(Timing::IMMEDIATE, |c| Timing::of(c));
         let check = RiCheck::Unique {
             relation: self.relation.clone(),
             index: index.def.clone(),
@@ -250,7 +249,7 @@ impl Target {
             keys: keys.to_vec(),
             tid,
         };
-        ri::queue(cx, check, deferred, index.def.constraint);
+        ri::queue(cx, check, timing);
     }
 
     /// Stores one complete row with its index entries; foreign keys are queued.
@@ -261,24 +260,31 @@ impl Target {
             self.heap.insert(&cx.env.txn, body)?
         };
         self.index_row(cx, row, tid)?;
-        self.queue_foreign_keys(cx, row, None);
+        self.queue_foreign_keys(cx, row, None, tid);
         Ok(tid)
     }
 
-    /// Queues the checks of this table's foreign keys for a row; unchanged keys of an update need none.
-    pub fn queue_foreign_keys(&self, cx: &mut Cx<'_>, row: &[Datum], before: Option<&[Datum]>) {
+    /// Queues the checks of this table's foreign keys for the row stored at `tid`; unchanged keys of an update need none, unless the
+    /// row's earlier version may have a check waiting, which finds it outdated.
+    pub fn queue_foreign_keys(&self, cx: &mut Cx<'_>, row: &[Datum], before: Option<&[Datum]>, tid: Tid) {
         for fk in &self.foreign_keys {
             let ConstraintKind::ForeignKey { columns, .. } = &fk.kind else { continue };
             let value = |row: &[Datum], c: &usize| self.position(*c).map_or(Datum::Null, |p| row[p].clone());
             let values: Vec<Datum> = columns.iter().map(|c| value(row, c)).collect();
+            let timing = Timing::of(fk);
             if let Some(before) = before
                 && columns.iter().zip(&values).all(|(c, v)| value(before, c) == *v)
+                && !cx.env.deferred.lock().may_wait(timing)
             {
                 continue;
             }
-            let check =
-                RiCheck::References { relation: self.relation.clone(), constraint: fk.clone(), values };
-            ri::queue(cx, check, fk.initially_deferred, Some(fk.oid));
+            let check = RiCheck::References {
+                relation: self.relation.clone(),
+                constraint: fk.clone(),
+                values,
+                tid: Some(tid),
+            };
+            ri::queue(cx, check, timing);
         }
     }
 
@@ -298,7 +304,11 @@ impl Target {
                 continue;
             }
             let action = if new.is_some() { *on_update } else { *on_delete };
-            let may_wait = matches!(action, quarry_catalog::ReferentialAction::NoAction);
+            // Only NO ACTION can wait: the other actions happen at once, however the constraint is declared.
+            let timing = match action {
+                quarry_catalog::ReferentialAction::NoAction => Timing::of(fk),
+                _ => Timing::IMMEDIATE,
+            };
             let check = RiCheck::Referenced {
                 relation: self.relation.clone(),
                 constraint: fk.clone(),
@@ -306,7 +316,7 @@ impl Target {
                 new,
                 action,
             };
-            ri::queue(cx, check, fk.initially_deferred && may_wait, Some(fk.oid));
+            ri::queue(cx, check, timing);
         }
     }
 
@@ -349,7 +359,7 @@ impl Target {
                 row.clear();
                 row.extend(batch.columns.iter().map(|c| c.datum(r)));
                 self.index_row(cx, &row, *tid)?;
-                self.queue_foreign_keys(cx, &row, None);
+                self.queue_foreign_keys(cx, &row, None, *tid);
             }
         }
         self.tids = tids;

@@ -2,6 +2,7 @@
 //! above. Pages are logged whole; nobody can reach them before the meta page names the root.
 
 use super::insert::size_error;
+use super::key::Packed;
 use super::page::{self as bp, Item, Link};
 use super::{BTree, META_BLOCK, kind, wal};
 use crate::Fork;
@@ -71,13 +72,11 @@ impl BTree {
         let mut entries = 0u64;
         // The run of equal keys being gathered.
         let mut key: Vec<u8> = Vec::new();
+        let mut stored = Packed::key(&[]).into_owned();
         let mut tids: Vec<Tid> = Vec::new();
         let mut last_unique: Option<Tid> = None;
         let mut last: Option<Tid> = None;
         while source(&mut entry)? {
-            if entry.key.len() + entry.payload.len() > bp::ENTRY_BYTES_MAX {
-                return Err(size_error(self.name(), entry.key.len() + entry.payload.len()));
-            }
             let same = last.is_some() && entry.key == key;
             if !same {
                 if last.is_some() && entry.key < key {
@@ -93,27 +92,33 @@ impl BTree {
                 }
                 last_unique = Some(entry.tid);
             }
-            let posting = 4 + key.len() + (tids.len() + 1) * 6;
+            let payload = Packed::payload(&entry.payload);
+            let posting = 4 + stored.bytes().len() + (tids.len() + 1) * 6;
             let joins =
                 same && !tids.is_empty() && entry.payload.is_empty() && posting <= bp::POSTING_BYTES_MAX;
             if !joins && !tids.is_empty() {
-                b.add(0, &bp::posting_item(&key, &tids))?;
+                b.add(0, &bp::posting_item(&stored.as_key(), &tids))?;
                 tids.clear();
             }
             if !same {
                 key.clear();
                 key.extend_from_slice(&entry.key);
+                stored = Packed::key(&entry.key).into_owned();
+            }
+            let bytes = stored.bytes().len() + payload.bytes().len();
+            if bytes > bp::ENTRY_BYTES_MAX {
+                return Err(size_error(self.name(), bytes, entry.tid));
             }
             if entry.payload.is_empty() {
                 tids.push(entry.tid);
             } else {
-                b.add(0, &bp::leaf_item(&entry.key, &entry.payload, entry.tid))?;
+                b.add(0, &bp::leaf_item(&stored.as_key(), &payload, entry.tid))?;
             }
             last = Some(entry.tid);
             entries += 1;
         }
         if !tids.is_empty() {
-            b.add(0, &bp::posting_item(&key, &tids))?;
+            b.add(0, &bp::posting_item(&stored.as_key(), &tids))?;
         }
         let blocks = b.finish(txn)?;
         Ok(BuildOutcome::Built { entries, blocks })
@@ -145,7 +150,7 @@ impl<'a> Builder<'a> {
         let reserve = if pivot { INTERNAL_RESERVE } else { LEAF_RESERVE };
         let parsed = Item::parse(item, pivot).ok_or_else(|| self.tree.corrupted("bad item"))?;
         // Room for the item and for the longest high key it may lead to.
-        let need = item.len() + 2 + parsed.key().len() + 19;
+        let need = item.len() + 2 + parsed.key().bytes().len() + 19;
         let free = bp::free(p);
         let count = bp::slot_count(p);
         if count > 0 && (free < need || (free < reserve + item.len() && count > 2)) {
@@ -155,7 +160,7 @@ impl<'a> Builder<'a> {
         let at = bp::slot_count(l.page.bytes());
         let emptied;
         let stored = if pivot && at == 0 {
-            emptied = bp::pivot_item(b"", None, parsed.child());
+            emptied = bp::lowest_pivot(parsed.child());
             &emptied[..]
         } else {
             item
@@ -190,7 +195,7 @@ impl<'a> Builder<'a> {
             let mut page = self.take_page()?;
             bp::init(page.bytes_mut(), level as u16 + 1, 0, Link::NONE);
             self.levels.push(Level { page, generation: 0, last: Vec::new() });
-            self.add(level + 1, &bp::pivot_item(b"", None, first))?;
+            self.add(level + 1, &bp::lowest_pivot(first))?;
         }
         let pivot = Item::parse(&separator, true).ok_or_else(|| self.tree.corrupted("bad separator"))?;
         let entry = bp::pivot_with_child(&pivot, link);

@@ -42,8 +42,8 @@ impl BTree {
                     && level == 0
                     && first < bp::slot_count(p)
                 {
-                    let t = bp::item(p, first).as_target();
-                    if (t.key, t.ord) < (key.as_slice(), *ord) {
+                    let it = bp::item(p, first);
+                    if it.key().cmp_plain(key).then(it.first_ord().cmp(ord)).is_lt() {
                         return Err(at("its first entry is below its left sibling's high key"));
                     }
                 }
@@ -73,13 +73,16 @@ impl BTree {
                         // The first separator of a page is kept in the parent, as the page's own lower bound.
                         let (key, ord) = match (&low, slot == first) {
                             (Some((k, o)), true) => (k.clone(), *o),
-                            _ => (it.key().to_vec(), it.pivot_ord()),
+                            _ => (it.key().unpacked()?.into_owned(), it.pivot_ord()),
                         };
                         children.push((it.child(), key, ord));
                     }
                 }
                 incomplete = bp::has_flag(p, bp::INCOMPLETE_SPLIT);
-                low = bp::high_key(p).map(|h| (h.key().to_vec(), h.pivot_ord()));
+                low = match bp::high_key(p) {
+                    Some(h) => Some((h.key().unpacked()?.into_owned(), h.pivot_ord())),
+                    None => None,
+                };
                 if bp::is_rightmost(p) {
                     break;
                 }

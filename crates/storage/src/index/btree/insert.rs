@@ -1,5 +1,6 @@
 //! Inserting an entry: the rightmost page directly if it belongs there, else descending; making room before splitting.
 
+use super::key::{Key, Packed};
 use super::page::{self as bp, Splice, Target, ord};
 use super::unique::Verdict;
 use super::{BTree, InsertOutcome, UniqueCheck, kind, wal};
@@ -20,7 +21,8 @@ impl BTree {
         tid: Tid,
         check: UniqueCheck<'_>,
     ) -> Result<InsertOutcome> {
-        self.check_size(key, payload)?;
+        let (stored, payload) = (Packed::key(key), Packed::payload(payload));
+        self.check_size(&stored, &payload, tid)?;
         let target = Target { key, ord: ord::of(tid) };
         let unchecked = matches!(check, UniqueCheck::None);
         'again: loop {
@@ -60,17 +62,17 @@ impl BTree {
                     }
                 }
             }
-            self.insert_on_leaf(page, key, payload, tid)?;
+            self.insert_on_leaf(page, &target, &stored.as_key(), &payload, tid)?;
             return Ok(InsertOutcome::Inserted);
         }
     }
 
-    fn check_size(&self, key: &[u8], payload: &[u8]) -> Result<()> {
-        let bytes = key.len() + payload.len();
+    fn check_size(&self, key: &Packed<'_>, payload: &Packed<'_>, tid: Tid) -> Result<()> {
+        let bytes = key.bytes().len() + payload.bytes().len();
         if bytes <= bp::ENTRY_BYTES_MAX {
             return Ok(());
         }
-        Err(size_error(self.name(), bytes))
+        Err(size_error(self.name(), bytes, tid))
     }
 
     /// The rightmost leaf, if `target` certainly belongs at its end; and whether no entry has its key.
@@ -91,11 +93,11 @@ impl BTree {
             return Ok(None);
         }
         let last = bp::item(p, count - 1);
-        let (last_key, last_ord) = (last.key(), ord::of(last.last_tid()));
-        if (target.key, target.ord) <= (last_key, last_ord) {
+        let to_last = last.key().cmp_plain(target.key);
+        if to_last.then(ord::of(last.last_tid()).cmp(&target.ord)).is_ge() {
             return Ok(None);
         }
-        let new_key = target.key > last_key;
+        let new_key = to_last.is_lt();
         // An equal key needs the unique check, which wants the first page that can hold it.
         if !new_key && !unchecked {
             return Ok(None);
@@ -106,21 +108,22 @@ impl BTree {
     fn insert_on_leaf<'a>(
         &'a self,
         mut page: PageMut<'a>,
-        key: &[u8],
-        payload: &[u8],
+        target: &Target<'_>,
+        key: &Key<'_>,
+        payload: &Packed<'_>,
         tid: Tid,
     ) -> Result<()> {
-        if self.insert_plainly(&mut page, key, payload, tid)? {
+        if self.insert_plainly(&mut page, target, key, payload, tid)? {
             return Ok(());
         }
-        let mut change = place(page.bytes(), key, payload, tid);
+        let mut change = place(page.bytes(), target, key, payload, tid);
         if change.growth(page.bytes()) > bp::free(page.bytes()) as isize {
             let cleaned = self.remove_dead(&mut page)?;
             if cleaned {
-                change = place(page.bytes(), key, payload, tid);
+                change = place(page.bytes(), target, key, payload, tid);
             }
             if change.growth(page.bytes()) > bp::free(page.bytes()) as isize && self.deduplicate(&mut page)? {
-                change = place(page.bytes(), key, payload, tid);
+                change = place(page.bytes(), target, key, payload, tid);
             }
         }
         // Also if this insert splits the page: the split corrects it.
@@ -132,24 +135,26 @@ impl BTree {
     fn insert_plainly<'a>(
         &'a self,
         page: &mut PageMut<'a>,
-        key: &[u8],
-        payload: &[u8],
+        target: &Target<'_>,
+        key: &Key<'_>,
+        payload: &Packed<'_>,
         tid: Tid,
     ) -> Result<bool> {
         let p: &[u8] = page.bytes();
-        let len = 10 + key.len() + payload.len();
+        let len = 10 + key.bytes().len() + payload.bytes().len();
         if bp::free(p) < len + 2 {
             return Ok(false);
         }
-        let at = bp::lower_bound_leaf(p, &Target { key, ord: ord::of(tid) });
-        if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key() == key {
+        let at = bp::lower_bound_leaf(p, target);
+        if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key().is(target.key) {
             return Ok(false);
         }
         self.remember_rightmost(page);
         with_scratch(|record| {
             // One splice of one item, as `wal::push_splices` writes it.
             record.w16(1).w16(at as u16).w16(0).w16(1).w16(len as u16);
-            record.w16(key.len() as u16).w16(payload.len() as u16).wbytes(key).wbytes(payload).wtid(tid);
+            let (head, second) = bp::leaf_head(key, payload);
+            record.w16(head).w16(second).wbytes(key.bytes()).wbytes(payload.bytes()).wtid(tid);
             self.storage().log_change(None, kind(wal::SPLICE), record, &mut [page])
         })?;
         Ok(true)
@@ -200,9 +205,8 @@ impl BTree {
             tids.clear();
             while end < count {
                 let it = bp::item(p, end);
-                let bytes = 4 + it.key().len() + (tids.len() + it.tid_count()) * 6;
-                let joins =
-                    it.payload().is_empty() && it.key() == head.key() && bytes <= bp::POSTING_BYTES_MAX;
+                let bytes = 4 + head.key().bytes().len() + (tids.len() + it.tid_count()) * 6;
+                let joins = !it.has_payload() && bytes <= bp::POSTING_BYTES_MAX && it.key().same(&head.key());
                 if !joins {
                     break;
                 }
@@ -210,7 +214,7 @@ impl BTree {
                 end += 1;
             }
             if end > slot + 1 {
-                let items = vec![bp::posting_item(head.key(), &tids)];
+                let items = vec![bp::posting_item(&head.key(), &tids)];
                 splices.push(Splice { at: slot, remove: end - slot, items });
             }
             slot = end.max(slot + 1);
@@ -224,18 +228,19 @@ impl BTree {
 }
 
 /// Where and how an entry goes onto a leaf: beside its neighbours, or into the posting list whose tids surround it.
-fn place(p: &[u8], key: &[u8], payload: &[u8], tid: Tid) -> Splice {
-    let at = bp::lower_bound_leaf(p, &Target { key, ord: ord::of(tid) });
+/// `target`: the entry's place, `key` its key as it is to be stored.
+fn place(p: &[u8], target: &Target<'_>, key: &Key<'_>, payload: &Packed<'_>, tid: Tid) -> Splice {
+    let at = bp::lower_bound_leaf(p, target);
     if at < bp::slot_count(p) {
         let it = bp::item(p, at);
-        if it.is_posting() && it.key() == key && it.first_tid() < tid {
+        if it.is_posting() && it.key().is(target.key) && it.first_tid() < tid {
             let all: Vec<Tid> = (0..it.tid_count()).map(|i| it.tid(i)).collect();
             let cut = all.partition_point(|t| *t < tid);
             if all.get(cut) == Some(&tid) {
                 // Already there: an entry left by a row version that vacuum has since removed can't be; change nothing.
                 return Splice { at, remove: 0, items: Vec::new() };
             }
-            let items = if payload.is_empty() && it.bytes().len() + 6 <= bp::POSTING_BYTES_MAX {
+            let items = if payload.bytes().is_empty() && it.bytes().len() + 6 <= bp::POSTING_BYTES_MAX {
                 let mut tids = all;
                 tids.insert(cut, tid);
                 vec![bp::posting_item(key, &tids)]
@@ -252,13 +257,24 @@ fn place(p: &[u8], key: &[u8], payload: &[u8], tid: Tid) -> Splice {
     Splice { at, remove: 0, items: vec![bp::leaf_item(key, payload, tid)] }
 }
 
+/// What PostgreSQL's index tuples can say of their length.
+const INDEX_ROW_BYTES_MAX: usize = 8191;
+
 /// PostgreSQL's error for entries that are too long.
-pub(crate) fn size_error(name: &str, bytes: usize) -> Error {
+/// The detail ends before the table's name, which only the caller knows.
+pub(crate) fn size_error(name: &str, bytes: usize, tid: Tid) -> Error {
     let size = (bytes + 8).next_multiple_of(8);
+    if size > INDEX_ROW_BYTES_MAX {
+        return err!(
+            PROGRAM_LIMIT_EXCEEDED,
+            "index row requires {size} bytes, maximum size is {INDEX_ROW_BYTES_MAX}"
+        );
+    }
     err!(
         PROGRAM_LIMIT_EXCEEDED,
         "index row size {size} exceeds btree version 4 maximum 2704 for index \"{name}\""
     )
+    .detail(format!("Index row references tuple {tid}"))
     .hint(
         "Values larger than 1/3 of a buffer page cannot be indexed.\nConsider a function index of an MD5 hash of the value, or use full text indexing.",
     )

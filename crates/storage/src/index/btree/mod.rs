@@ -12,6 +12,7 @@
 pub mod build;
 pub mod check;
 pub mod insert;
+pub mod key;
 pub mod page;
 pub mod scan;
 pub mod search;

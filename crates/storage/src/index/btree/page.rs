@@ -11,7 +11,8 @@
 //! | 8188 | 2 | level, 0 = leaf |
 //! | 8190 | 2 | flags |
 //!
-//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid, bit 14 dead (a hint).
+//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid, bit 14 dead (a hint), bit 15 the key is packed
+//! ([`super::key`]). Bit 15 of a payload's length: the payload is packed. Lengths are those of what is stored.
 //!
 //! | item | bytes |
 //! | --- | --- |
@@ -22,6 +23,7 @@
 //! Entries are ordered by (key, tid). A pivot without tid stands before every entry with its key: suffix truncation leaves just enough of
 //! key and tid to tell the halves apart. The first entry of an internal page has the empty key: "minus infinity".
 
+use super::key::{self, Key, Packed};
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use crate::page::{PAGE_HEADER, PAGE_SIZE, PAGE_VERSION};
 use quarry_common::{BlockNo, Error, Result, Tid};
@@ -35,7 +37,7 @@ pub const SPECIAL_BYTES: usize = 16;
 pub const ITEMS_END: usize = PAGE_SIZE - SPECIAL_BYTES;
 /// Bytes for slots and items.
 pub const CAPACITY: usize = ITEMS_END - PAGE_HEADER;
-/// Longest key and payload together; PostgreSQL's limit of 2704 less its 8 bytes of tuple header.
+/// Longest key and payload together, as stored; PostgreSQL's limit of 2704 less its 8 bytes of tuple header.
 pub const ENTRY_BYTES_MAX: usize = 2696;
 /// Longest posting list, so that pages still split well.
 pub const POSTING_BYTES_MAX: usize = 1300;
@@ -51,6 +53,8 @@ const KEY_MASK: u16 = 0x0fff;
 const POSTING: u16 = 0x1000;
 const HAS_TID: u16 = 0x2000;
 const DEAD: u16 = 0x4000;
+const PACKED: u16 = 0x8000;
+const PAYLOAD_PACKED: u16 = 0x8000;
 
 const LOWER: usize = 14;
 const UPPER: usize = 16;
@@ -79,7 +83,9 @@ pub mod ord {
     /// Before every tid.
     pub const FIRST: u64 = 0;
     /// After every tid.
-    pub const LAST: u64 = u64::MAX;
+    pub const LAST: u64 = u64::MAX - 1;
+    /// After every key, whatever the target's key.
+    pub const ABOVE_ALL: u64 = u64::MAX;
     /// At the tid.
     #[inline]
     pub fn of(tid: Tid) -> u64 {
@@ -95,9 +101,16 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// Above everything.
+    pub const ABOVE_ALL: Target<'static> = Target { key: &[], ord: ord::ABOVE_ALL };
+
+    /// How it stands to an entry or pivot.
     #[inline]
-    fn cmp_to(&self, key: &[u8], ord: u64) -> Ordering {
-        self.key.cmp(key).then(self.ord.cmp(&ord))
+    pub fn cmp_to(&self, key: &Key<'_>, ord: u64) -> Ordering {
+        if self.ord == ord::ABOVE_ALL {
+            return Ordering::Greater;
+        }
+        key.cmp_plain(self.key).reverse().then(self.ord.cmp(&ord))
     }
 }
 
@@ -180,7 +193,7 @@ pub fn high_key(p: &[u8]) -> Option<Item<'_>> {
 pub fn is_beyond(p: &[u8], target: &Target<'_>, strict: bool) -> bool {
     match high_key(p) {
         None => false,
-        Some(h) => match target.cmp_to(h.key(), h.pivot_ord()) {
+        Some(h) => match target.cmp_to(&h.key(), h.pivot_ord()) {
             Ordering::Greater => true,
             Ordering::Equal => !strict,
             Ordering::Less => false,
@@ -223,9 +236,10 @@ impl<'a> Item<'a> {
         self.bytes
     }
     #[inline]
-    pub fn key(&self) -> &'a [u8] {
+    pub fn key(&self) -> Key<'a> {
         let at = if self.pivot { 10 } else { 4 };
-        &self.bytes[at..at + (self.head() & KEY_MASK) as usize]
+        let head = self.head();
+        Key::stored(&self.bytes[at..at + (head & KEY_MASK) as usize], head & PACKED != 0)
     }
     #[inline]
     pub fn is_posting(&self) -> bool {
@@ -235,14 +249,21 @@ impl<'a> Item<'a> {
     pub fn is_dead(&self) -> bool {
         self.head() & DEAD != 0
     }
-    /// INCLUDE bytes of a leaf entry.
+    /// Whether a leaf entry has INCLUDE bytes.
     #[inline]
-    pub fn payload(&self) -> &'a [u8] {
-        if self.is_posting() {
-            return &[];
+    pub fn has_payload(&self) -> bool {
+        !self.is_posting() && get_u16(self.bytes, 2) != 0
+    }
+    /// Appends the INCLUDE bytes of a leaf entry.
+    #[inline]
+    pub fn append_payload(&self, out: &mut Vec<u8>) -> Result<()> {
+        if !self.has_payload() {
+            return Ok(());
         }
         let at = 4 + (self.head() & KEY_MASK) as usize;
-        &self.bytes[at..at + get_u16(self.bytes, 2) as usize]
+        let len = get_u16(self.bytes, 2);
+        let stored = &self.bytes[at..at + (len & !PAYLOAD_PACKED) as usize];
+        key::append_payload(stored, len & PAYLOAD_PACKED != 0, out)
     }
     /// Number of tids of a leaf item.
     #[inline]
@@ -273,10 +294,9 @@ impl<'a> Item<'a> {
     pub fn child(&self) -> Link {
         Link { block: get_u32(self.bytes, 2), generation: get_u32(self.bytes, 6) }
     }
-    /// As a position.
-    pub fn as_target(&self) -> Target<'a> {
-        let ord = if self.pivot { self.pivot_ord() } else { ord::of(self.first_tid()) };
-        Target { key: self.key(), ord }
+    /// Where it stands among equal keys: a leaf item by its first tid.
+    pub fn first_ord(&self) -> u64 {
+        if self.pivot { self.pivot_ord() } else { ord::of(self.first_tid()) }
     }
 }
 
@@ -293,7 +313,7 @@ fn pivot_len(head: u16) -> usize {
 #[inline]
 fn leaf_len(head: u16, second: u16) -> usize {
     4 + (head & KEY_MASK) as usize
-        + if head & POSTING != 0 { second as usize * 6 } else { second as usize + 6 }
+        + if head & POSTING != 0 { second as usize * 6 } else { (second & !PAYLOAD_PACKED) as usize + 6 }
 }
 
 fn push_tid(out: &mut Vec<u8>, tid: Tid) {
@@ -301,26 +321,37 @@ fn push_tid(out: &mut Vec<u8>, tid: Tid) {
     out.extend_from_slice(&tid.slot.to_le_bytes());
 }
 
+/// The head of a leaf entry.
+pub fn leaf_head(key: &Key<'_>, payload: &Packed<'_>) -> (u16, u16) {
+    let flag = if payload.is_packed() { PAYLOAD_PACKED } else { 0 };
+    (key_head(key), payload.bytes().len() as u16 | flag)
+}
+
+fn key_head(key: &Key<'_>) -> u16 {
+    key.bytes().len() as u16 | if key.is_packed() { PACKED } else { 0 }
+}
+
 /// Makes a leaf entry.
-pub fn leaf_item(key: &[u8], payload: &[u8], tid: Tid) -> Vec<u8> {
-    let mut out = Vec::with_capacity(10 + key.len() + payload.len());
-    out.extend_from_slice(&(key.len() as u16).to_le_bytes());
-    out.extend_from_slice(&(payload.len() as u16).to_le_bytes());
-    out.extend_from_slice(key);
-    out.extend_from_slice(payload);
+pub fn leaf_item(key: &Key<'_>, payload: &Packed<'_>, tid: Tid) -> Vec<u8> {
+    let mut out = Vec::with_capacity(10 + key.bytes().len() + payload.bytes().len());
+    let (head, second) = leaf_head(key, payload);
+    out.extend_from_slice(&head.to_le_bytes());
+    out.extend_from_slice(&second.to_le_bytes());
+    out.extend_from_slice(key.bytes());
+    out.extend_from_slice(payload.bytes());
     push_tid(&mut out, tid);
     out
 }
 
 /// Makes a posting list of rising tids, or a plain entry of one.
-pub fn posting_item(key: &[u8], tids: &[Tid]) -> Vec<u8> {
+pub fn posting_item(key: &Key<'_>, tids: &[Tid]) -> Vec<u8> {
     if let [one] = tids {
-        return leaf_item(key, &[], *one);
+        return leaf_item(key, &Packed::payload(&[]), *one);
     }
-    let mut out = Vec::with_capacity(4 + key.len() + tids.len() * 6);
-    out.extend_from_slice(&(key.len() as u16 | POSTING).to_le_bytes());
+    let mut out = Vec::with_capacity(4 + key.bytes().len() + tids.len() * 6);
+    out.extend_from_slice(&(key_head(key) | POSTING).to_le_bytes());
     out.extend_from_slice(&(tids.len() as u16).to_le_bytes());
-    out.extend_from_slice(key);
+    out.extend_from_slice(key.bytes());
     for t in tids {
         push_tid(&mut out, *t);
     }
@@ -328,17 +359,22 @@ pub fn posting_item(key: &[u8], tids: &[Tid]) -> Vec<u8> {
 }
 
 /// Makes a pivot.
-pub fn pivot_item(key: &[u8], tid: Option<Tid>, child: Link) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16 + key.len());
-    let head = key.len() as u16 | if tid.is_some() { HAS_TID } else { 0 };
+pub fn pivot_item(key: &Key<'_>, tid: Option<Tid>, child: Link) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 + key.bytes().len());
+    let head = key_head(key) | if tid.is_some() { HAS_TID } else { 0 };
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(&child.block.to_le_bytes());
     out.extend_from_slice(&child.generation.to_le_bytes());
-    out.extend_from_slice(key);
+    out.extend_from_slice(key.bytes());
     if let Some(t) = tid {
         push_tid(&mut out, t);
     }
     out
+}
+
+/// The pivot below everything.
+pub fn lowest_pivot(child: Link) -> Vec<u8> {
+    pivot_item(&Key::plain(&[]), None, child)
 }
 
 /// The same pivot pointing elsewhere.
@@ -349,15 +385,31 @@ pub fn pivot_with_child(pivot: &Item<'_>, child: Link) -> Vec<u8> {
     out
 }
 
-/// The shortest pivot that is above `left` (its last tid) and not above `right` (its first).
+/// A short pivot that is above `left` (its last tid) and not above `right` (its first). It is at most 6 bytes longer than the key of
+/// either as stored, whatever packing makes of a part of a key.
 pub fn separator(left: &Item<'_>, right: &Item<'_>) -> Vec<u8> {
+    let none = Link { block: 0, generation: 0 };
     let (l, r) = (left.key(), right.key());
-    let common = l.iter().zip(r).take_while(|(a, b)| a == b).count();
-    if common < r.len() {
-        pivot_item(&r[..common + 1], None, Link { block: 0, generation: 0 })
-    } else {
+    let (lh, rh) = (l.prefix(), r.prefix());
+    let common = lh.iter().zip(rh).take_while(|(a, b)| a == b).count();
+    if common < lh.len().min(rh.len()) || (common < rh.len() && !l.is_packed()) {
+        return pivot_item(&Key::plain(&rh[..common + 1]), None, none);
+    }
+    let (whole_l, whole_r) = (l.lenient(), r.lenient());
+    let common = whole_l.iter().zip(whole_r.iter()).take_while(|(a, b)| a == b).count();
+    if common == whole_r.len() {
         // Equal keys (a longer left key would sort after the right one).
-        pivot_item(r, Some(right.first_tid()), Link { block: 0, generation: 0 })
+        return pivot_item(&r, Some(right.first_tid()), none);
+    }
+    let cut = Packed::key(&whole_r[..common + 1]);
+    // As near above the left entry as can be.
+    let after_left = left.last_tid().to_u64() + 1;
+    match (after_left < 1 << 48).then(|| Tid::from_u64(after_left)) {
+        _ if cut.bytes().len() <= l.bytes().len().min(r.bytes().len()) => {
+            pivot_item(&cut.as_key(), None, none)
+        }
+        Some(tid) if l.bytes().len() < r.bytes().len() => pivot_item(&l, Some(tid), none),
+        _ => pivot_item(&r, None, none),
     }
 }
 
@@ -368,12 +420,7 @@ pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
     while low < high {
         let mid = (low + high) / 2;
         let it = Item::at(p, offset(p, mid), false);
-        let before = match it.key().cmp(target.key) {
-            Ordering::Less => true,
-            Ordering::Greater => false,
-            Ordering::Equal => ord::of(it.last_tid()) < target.ord,
-        };
-        if before {
+        if target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt() {
             low = mid + 1;
         } else {
             high = mid;
@@ -391,7 +438,7 @@ pub fn child_slot(p: &[u8], target: &Target<'_>, strict: bool) -> usize {
     while low < high {
         let mid = (low + high) / 2;
         let it = Item::at(p, offset(p, mid), true);
-        let go_right = match target.cmp_to(it.key(), it.pivot_ord()) {
+        let go_right = match target.cmp_to(&it.key(), it.pivot_ord()) {
             Ordering::Greater => true,
             Ordering::Equal => !strict,
             Ordering::Less => false,
@@ -535,6 +582,7 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
             continue;
         }
         let it = Item::at(p, at, pivot);
+        let key = it.key().unpacked().map_err(|e| format!("slot {slot}: {}", e.message()))?;
         let (from, to) = if pivot {
             (it.pivot_ord(), it.pivot_ord())
         } else {
@@ -545,18 +593,18 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
             }
             (ord::of(it.first_tid()), ord::of(it.last_tid()))
         };
-        if let Some((key, ord)) = &last
-            && (key.as_slice(), *ord) >= (it.key(), from)
-            && !(pivot && slot == first_data(p) + 1 && key.is_empty() && it.key().is_empty())
+        if let Some((before, ord)) = &last
+            && (before.as_slice(), *ord) >= (&key[..], from)
+            && !(pivot && slot == first_data(p) + 1 && before.is_empty() && key.is_empty())
         {
             return Err(format!("the item in slot {slot} is not above the one before it"));
         }
         if let Some(h) = high_key(p)
-            && (it.key(), to) >= (h.key(), h.pivot_ord())
+            && h.key().cmp_plain(&key).then(h.pivot_ord().cmp(&to)).is_le()
         {
             return Err(format!("the item in slot {slot} is not below the high key"));
         }
-        last = Some((it.key().to_vec(), to));
+        last = Some((key.into_owned(), to));
     }
     if used as u64 + get_u64(p, GARBAGE) != (ITEMS_END - upper) as u64 {
         return Err(format!(
@@ -578,19 +626,24 @@ mod tests {
 
     #[test]
     fn items_read_back() {
-        let b = leaf_item(b"key", b"pay", tid(7));
+        let b = leaf_item(&Key::plain(b"key"), &Packed::payload(b"pay"), tid(7));
+        let it = Item::parse(&b, false).expect("one item");
+        let mut payload = Vec::new();
+        it.append_payload(&mut payload).expect("sound");
+        assert_eq!(
+            (it.key().bytes(), payload, it.first_tid(), it.tid_count()),
+            (&b"key"[..], b"pay".to_vec(), tid(7), 1)
+        );
+        let b = posting_item(&Key::plain(b"k"), &[tid(1), tid(2), tid(9)]);
         let it = Item::parse(&b, false).expect("one item");
         assert_eq!(
-            (it.key(), it.payload(), it.first_tid(), it.tid_count()),
-            (&b"key"[..], &b"pay"[..], tid(7), 1)
+            (it.key().bytes(), it.first_tid(), it.tid(1), it.last_tid()),
+            (&b"k"[..], tid(1), tid(2), tid(9))
         );
-        let b = posting_item(b"k", &[tid(1), tid(2), tid(9)]);
-        let it = Item::parse(&b, false).expect("one item");
-        assert_eq!((it.key(), it.first_tid(), it.tid(1), it.last_tid()), (&b"k"[..], tid(1), tid(2), tid(9)));
-        let b = pivot_item(b"abc", Some(tid(3)), Link { block: 5, generation: 6 });
+        let b = pivot_item(&Key::plain(b"abc"), Some(tid(3)), Link { block: 5, generation: 6 });
         let it = Item::parse(&b, true).expect("one item");
         assert_eq!(
-            (it.key(), it.pivot_ord(), it.child()),
+            (it.key().bytes(), it.pivot_ord(), it.child()),
             (&b"abc"[..], ord::of(tid(3)), Link { block: 5, generation: 6 })
         );
         assert!(Item::parse(&b[..b.len() - 1], true).is_none());
@@ -599,10 +652,11 @@ mod tests {
     #[test]
     fn separators_are_short_and_between() {
         let sep = |l: &[u8], lt, r: &[u8], rt| {
-            let (l, r) = (leaf_item(l, b"", tid(lt)), leaf_item(r, b"", tid(rt)));
+            let item = |key, t| leaf_item(&Key::plain(key), &Packed::payload(b""), tid(t));
+            let (l, r) = (item(l, lt), item(r, rt));
             let s = separator(&Item::parse(&l, false).expect("item"), &Item::parse(&r, false).expect("item"));
             let s = Item::parse(&s, true).expect("item");
-            (s.key().to_vec(), s.pivot_ord())
+            (s.key().bytes().to_vec(), s.pivot_ord())
         };
         assert_eq!(sep(b"apple", 1, b"banana", 1), (b"b".to_vec(), 0));
         assert_eq!(sep(b"app", 1, b"apple", 1), (b"appl".to_vec(), 0));
@@ -620,7 +674,7 @@ mod tests {
             let n = (x >> 33) as usize;
             if !n.is_multiple_of(3) || model.is_empty() {
                 let key = format!("{:05}{}", n % 50_000, "x".repeat(n % 60)).into_bytes();
-                let it = leaf_item(&key, b"", tid(round));
+                let it = leaf_item(&Key::plain(&key), &Packed::payload(b""), tid(round));
                 let target = Target { key: &key, ord: ord::of(tid(round)) };
                 let at = lower_bound_leaf(&p, &target);
                 if free(&p) < it.len() + 2 {

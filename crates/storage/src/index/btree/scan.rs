@@ -4,15 +4,13 @@
 //! that page has been removed or reused meanwhile, it descends to the high key it saw. Backward it always descends to the last
 //! page below the low bound that its descent found: so neither splits nor removals can make it skip or repeat an entry.
 
+use super::key::Key;
 use super::page::{self as bp, Link, Target, ord};
 use super::search::LowBound;
 use super::{BTree, Direction, KeyRange};
 use crate::heap::Heap;
 use quarry_common::{Lsn, Result, Tid};
 use std::ops::{Bound, Range};
-
-/// Above every key: longer than any, of the highest byte.
-static ABOVE_ALL: [u8; bp::ENTRY_BYTES_MAX + 1] = [0xff; bp::ENTRY_BYTES_MAX + 1];
 
 /// An entry of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,8 +212,8 @@ impl IndexScan {
             let key = it.key();
             let beyond = match upper {
                 Bound::Unbounded => false,
-                Bound::Included(u) => key > u.as_slice(),
-                Bound::Excluded(u) => key >= u.as_slice(),
+                Bound::Included(u) => key.cmp_plain(u).is_gt(),
+                Bound::Excluded(u) => key.cmp_plain(u).is_ge(),
             };
             if beyond {
                 return Ok(true);
@@ -225,15 +223,15 @@ impl IndexScan {
                 continue;
             }
             let at = self.bytes.len() as u32;
-            self.bytes.extend_from_slice(key);
+            key.append_to(&mut self.bytes)?;
             let key_end = self.bytes.len() as u32;
-            self.bytes.extend_from_slice(it.payload());
+            it.append_payload(&mut self.bytes)?;
             let payload_end = self.bytes.len() as u32;
             for i in 0..it.tid_count() {
                 let tid = it.tid(i);
                 if let Some((k, o)) = start_ord
-                    && key == k
                     && ord::of(tid) < o
+                    && self.bytes[at as usize..key_end as usize] == *k
                 {
                     continue;
                 }
@@ -285,10 +283,9 @@ impl IndexScan {
         let from = bp::lower_bound_leaf(p, &target);
         let ended = self.collect(&range.upper, p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
         self.next = match bp::high_key(p) {
-            Some(h) if !ended && !is_above(&range.upper, h.key()) => {
-                let mut bound = LowBound { some: true, ord: h.pivot_ord(), ..bound };
-                bound.key.clear();
-                bound.key.extend_from_slice(h.key());
+            Some(h) if !ended && !is_above(&range.upper, &h.key()) => {
+                let mut bound = bound;
+                bound.set(&h.key(), h.pivot_ord())?;
                 self.bound = bound;
                 Next::Right(bp::right(p))
             }
@@ -302,7 +299,7 @@ impl IndexScan {
         let bound = std::mem::take(&mut self.bound);
         let target = match (&self.next, &range.upper) {
             (Next::Below, _) => Target { key: &bound.key, ord: bound.ord },
-            (_, Bound::Unbounded) => Target { key: &ABOVE_ALL, ord: ord::LAST },
+            (_, Bound::Unbounded) => Target::ABOVE_ALL,
             (_, Bound::Included(k)) => Target { key: k, ord: ord::LAST },
             (_, Bound::Excluded(k)) => Target { key: k, ord: ord::FIRST },
         };
@@ -316,7 +313,7 @@ impl IndexScan {
         // A posting list around the target is partly below it.
         if to < bp::slot_count(p) {
             let it = bp::item(p, to);
-            if (it.key(), ord::of(it.first_tid())) < (target.key, target.ord) {
+            if target.cmp_to(&it.key(), ord::of(it.first_tid())).is_gt() {
                 to += 1;
             }
         }
@@ -329,7 +326,7 @@ impl IndexScan {
         self.collect(&range.upper, p, from.min(to), to, None)?;
         while let Some(f) = self.found.last() {
             let key = &self.bytes[f.key.start as usize..f.key.end as usize];
-            if (key, ord::of(f.tid)) < (target.key, target.ord) {
+            if target.cmp_to(&Key::plain(key), ord::of(f.tid)).is_gt() {
                 break;
             }
             self.found.pop();
@@ -346,11 +343,11 @@ impl IndexScan {
 }
 
 /// Whether entries at or above a high key with this key are all above the range.
-fn is_above(upper: &Bound<Vec<u8>>, high: &[u8]) -> bool {
+fn is_above(upper: &Bound<Vec<u8>>, high: &Key<'_>) -> bool {
     match upper {
         Bound::Unbounded => false,
-        Bound::Included(u) => high > u.as_slice(),
-        Bound::Excluded(u) => high >= u.as_slice(),
+        Bound::Included(u) => high.cmp_plain(u).is_gt(),
+        Bound::Excluded(u) => high.cmp_plain(u).is_ge(),
     }
 }
 
@@ -363,7 +360,7 @@ impl BTree {
             let p: &[u8] = page.bytes();
             for slot in bp::lower_bound_leaf(p, &from)..bp::slot_count(p) {
                 let it = bp::item(p, slot);
-                if it.key() != key {
+                if !it.key().is(key) {
                     return Ok(());
                 }
                 if !it.is_dead() {

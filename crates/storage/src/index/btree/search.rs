@@ -3,6 +3,7 @@
 //! No latch is held from a page to the next one when reading; a page split meanwhile is caught by its high key, one removed or
 //! reused by its generation.
 
+use super::key::Key;
 use super::page::{self as bp, Link, Target};
 use super::{BTree, META_BLOCK, wal};
 use crate::buffer::{PageMut, PageRef};
@@ -19,11 +20,12 @@ pub struct LowBound {
 }
 
 impl LowBound {
-    fn set(&mut self, key: &[u8], ord: u64) {
+    pub(super) fn set(&mut self, key: &Key<'_>, ord: u64) -> Result<()> {
         self.key.clear();
-        self.key.extend_from_slice(key);
+        key.append_to(&mut self.key)?;
         self.ord = ord;
         self.some = true;
+        Ok(())
     }
 }
 
@@ -85,7 +87,7 @@ impl BTree {
                 let at_level = bp::level(page.bytes());
                 while bp::is_beyond(page.bytes(), target, strict) {
                     if let (Some(l), Some(h)) = (low.as_deref_mut(), bp::high_key(page.bytes())) {
-                        l.set(h.key(), h.pivot_ord());
+                        l.set(&h.key(), h.pivot_ord())?;
                     }
                     let right = bp::right(page.bytes());
                     drop(page);
@@ -105,7 +107,7 @@ impl BTree {
                 if let Some(l) = low.as_deref_mut()
                     && slot > bp::first_data(page.bytes())
                 {
-                    l.set(entry.key(), entry.pivot_ord());
+                    l.set(&entry.key(), entry.pivot_ord())?;
                 }
                 let child = entry.child();
                 drop(page);

@@ -1,6 +1,6 @@
 //! Splitting a page, telling its parent, growing a new root; taking pages for it.
 
-use super::page::{self as bp, Item, Link, Splice};
+use super::page::{self as bp, Item, Link, Splice, Target};
 use super::{BTree, META_BLOCK, kind, wal};
 use crate::Fork;
 use crate::buffer::PageMut;
@@ -96,7 +96,7 @@ impl BTree {
         }
         if level > 0 {
             let it = Item::parse(items[cut], true).ok_or_else(|| self.corrupted("bad item"))?;
-            emptied = bp::pivot_item(b"", None, it.child());
+            emptied = bp::lowest_pivot(it.child());
             right_items.push(&emptied);
             right_items.extend(&items[cut + 1..]);
         } else {
@@ -147,7 +147,8 @@ impl BTree {
         if self.read_root()?.0 == left_block {
             return self.grow_root(left, level, &entry);
         }
-        let target = pivot.as_target();
+        let key = pivot.key().unpacked()?;
+        let target = Target { key: &key, ord: pivot.pivot_ord() };
         let parent = self.descend_write(&target, level + 1)?;
         let at = bp::child_slot(parent.bytes(), &target, false) + 1;
         let change = Splice { at, remove: 0, items: vec![entry] };
@@ -159,7 +160,7 @@ impl BTree {
         let block = root.id().block;
         let mut meta = self.storage().pool().write(self.page_id(META_BLOCK))?;
         let left_link = Link { block: left.id().block, generation: bp::generation(left.bytes()) };
-        let first = bp::pivot_item(b"", None, left_link);
+        let first = bp::lowest_pivot(left_link);
         with_scratch(|payload| {
             payload.w32(block).w32(generation).w16(level + 1);
             wal::push_items(payload, [&first[..], entry].into_iter());
@@ -226,6 +227,7 @@ fn choose_cut(items: &[&[u8]], level: u16, append: bool, old_high: Option<usize>
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::{Key, Packed};
     use super::*;
     use quarry_common::Tid;
 
@@ -235,7 +237,7 @@ mod tests {
             .map(|i| {
                 let mut key = vec![7u8; bp::ENTRY_BYTES_MAX];
                 key[bp::ENTRY_BYTES_MAX - 1] = i;
-                bp::leaf_item(&key, b"", Tid { block: 1, slot: 1 })
+                bp::leaf_item(&Key::plain(&key), &Packed::payload(b""), Tid { block: 1, slot: 1 })
             })
             .collect();
         let refs: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
@@ -248,8 +250,11 @@ mod tests {
 
     #[test]
     fn ascending_inserts_fill_pages() {
-        let items: Vec<Vec<u8>> =
-            (0..510u32).map(|i| bp::leaf_item(&i.to_be_bytes(), b"", Tid { block: i, slot: 1 })).collect();
+        let items: Vec<Vec<u8>> = (0..510u32)
+            .map(|i| {
+                bp::leaf_item(&Key::plain(&i.to_be_bytes()), &Packed::payload(b""), Tid { block: i, slot: 1 })
+            })
+            .collect();
         let refs: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
         let cut = choose_cut(&refs, 0, true, None).expect("splits");
         assert!(cut * 16 > bp::CAPACITY * 8 / 10);

@@ -65,7 +65,7 @@ impl BTree {
         let mut verdict = None;
         for slot in start..bp::slot_count(page.bytes()) {
             let it = bp::item(page.bytes(), slot);
-            if it.key() != key {
+            if !it.key().is(key) {
                 verdict = Some(Verdict::Free);
                 break;
             }
@@ -96,7 +96,7 @@ impl BTree {
         loop {
             for slot in bp::first_data(next.bytes())..bp::slot_count(next.bytes()) {
                 let it = bp::item(next.bytes(), slot);
-                if it.key() != key {
+                if !it.key().is(key) {
                     return Ok(Verdict::Free);
                 }
                 if let (Some(v), _) = judge(&it, txn, heap, Some(own))? {
@@ -130,7 +130,7 @@ impl BTree {
                 let start = bp::lower_bound_leaf(page.bytes(), &from);
                 for slot in start..bp::slot_count(page.bytes()) {
                     let it = bp::item(page.bytes(), slot);
-                    if it.key() != key {
+                    if !it.key().is(key) {
                         return Ok(None);
                     }
                     match judge(&it, txn, heap, skip)?.0 {

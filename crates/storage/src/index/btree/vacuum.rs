@@ -37,9 +37,9 @@ impl BTree {
                 // The page may have been split meanwhile: what went right is met there.
                 let Some(mut page) = self.write_link(me, 0)? else { continue };
                 stats.removed += self.delete_on_page(&mut page, dead)?;
-                state_of(page.bytes())
+                state_of(page.bytes())?
             } else {
-                state_of(p)
+                state_of(p)?
             };
             stats.entries += left_now;
             if left_now == 0
@@ -79,7 +79,7 @@ impl BTree {
                     _ => splices.push(Splice { at: slot, remove: 1, items: Vec::new() }),
                 }
             } else {
-                splices.push(Splice { at: slot, remove: 1, items: vec![bp::posting_item(it.key(), &stay)] });
+                splices.push(Splice { at: slot, remove: 1, items: vec![bp::posting_item(&it.key(), &stay)] });
             }
         }
         if !splices.is_empty() {
@@ -164,8 +164,11 @@ impl BTree {
 }
 
 /// High key, right link and number of tids of a leaf.
-fn state_of(p: &[u8]) -> (Option<(Vec<u8>, u64)>, Link, u64) {
-    let high = bp::high_key(p).map(|h| (h.key().to_vec(), h.pivot_ord()));
+fn state_of(p: &[u8]) -> Result<(Option<(Vec<u8>, u64)>, Link, u64)> {
+    let high = match bp::high_key(p) {
+        Some(h) => Some((h.key().unpacked()?.into_owned(), h.pivot_ord())),
+        None => None,
+    };
     let tids = (bp::first_data(p)..bp::slot_count(p)).map(|s| bp::item(p, s).tid_count() as u64).sum();
-    (high, bp::right(p), tids)
+    Ok((high, bp::right(p), tids))
 }
