@@ -308,6 +308,37 @@ impl<'a> RowRef<'a> {
     }
 }
 
+/// Reads one fixed column of many rows: its offset is the same in every row without NULLs.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedColumn {
+    index: u16,
+    at: usize,
+    width: usize,
+}
+
+impl FixedColumn {
+    /// Column `i` of the layout; none if it is varying.
+    pub fn of(layout: &RowLayout, i: usize) -> Option<FixedColumn> {
+        let column = layout.columns[i];
+        match column.width {
+            Width::Fixed(n) => {
+                Some(FixedColumn { index: i as u16, at: 2 + column.place as usize, width: n as usize })
+            }
+            Width::Var => None,
+        }
+    }
+
+    /// The column's bytes; none if the row has any NULL or lacks the column, then [`RowRef`] must be asked.
+    #[inline]
+    pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        let head = u16::from_le_bytes(array(body, 0));
+        if head & HAS_NULLS != 0 || head & NATTS_MASK <= self.index {
+            return None;
+        }
+        body.get(self.at..self.at + self.width)
+    }
+}
+
 /// Makes row bodies; keeps its buffers from row to row.
 ///
 /// Between [`begin`](Self::begin) and [`finish`](Self::finish) every column is given once, in order.

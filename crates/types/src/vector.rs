@@ -46,6 +46,11 @@ pub struct Vector {
     constant: bool,
 }
 
+#[inline]
+fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("a fixed value has its type's width")
+}
+
 impl Vector {
     /// An empty vector to push into.
     pub fn with_capacity(ty: PhysicalType, rows: usize) -> Vector {
@@ -185,9 +190,6 @@ impl Vector {
     /// Appends a value from its stored bytes (see [`crate::stored`]), which have the type's width.
     #[inline]
     pub fn push_stored(&mut self, bytes: &[u8]) {
-        fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
-            bytes.try_into().expect("a fixed value has its type's width")
-        }
         match &mut self.data {
             VectorData::Bool(v) => v.push(bytes[0] != 0),
             VectorData::I16(v) => v.push(i16::from_le_bytes(fixed(bytes))),
@@ -203,6 +205,35 @@ impl Vector {
         if let Some(valid) = &mut self.valid {
             valid.push(true);
         }
+    }
+    /// Appends values from their stored bytes up to the first that is none; gives how many.
+    pub fn extend_stored<'a>(&mut self, values: impl Iterator<Item = Option<&'a [u8]>>) -> usize {
+        let mut added = 0;
+        macro_rules! extend {
+            ($to:expr, $decode:expr) => {
+                for bytes in values {
+                    let Some(bytes) = bytes else { break };
+                    $to.push($decode(bytes));
+                    added += 1;
+                }
+            };
+        }
+        match &mut self.data {
+            VectorData::Bool(v) => extend!(v, |b: &[u8]| b[0] != 0),
+            VectorData::I16(v) => extend!(v, |b| i16::from_le_bytes(fixed(b))),
+            VectorData::I32(v) => extend!(v, |b| i32::from_le_bytes(fixed(b))),
+            VectorData::U32(v) => extend!(v, |b| u32::from_le_bytes(fixed(b))),
+            VectorData::I64(v) => extend!(v, |b| i64::from_le_bytes(fixed(b))),
+            VectorData::F32(v) => extend!(v, |b| f32::from_le_bytes(fixed(b))),
+            VectorData::F64(v) => extend!(v, |b| f64::from_le_bytes(fixed(b))),
+            VectorData::B16(v) => extend!(v, fixed),
+            VectorData::Bytes(v) => extend!(v, |b| b),
+        }
+        self.len += added;
+        if let Some(valid) = &mut self.valid {
+            valid.resize(self.len, true);
+        }
+        added
     }
     /// Appends NULL.
     pub fn push_null(&mut self) {

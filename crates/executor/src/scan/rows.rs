@@ -5,8 +5,8 @@ use quarry_catalog::Relation;
 use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
-use quarry_storage::heap::{Heap, TupleMeta};
-use quarry_storage::row::{RowLayout, RowRef};
+use quarry_storage::heap::{Heap, PageRows, TupleMeta};
+use quarry_storage::row::{FixedColumn, RowLayout, RowRef};
 use quarry_types::row::{decode_column_into, get_datum};
 use quarry_types::{Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
 use std::sync::Arc;
@@ -126,6 +126,38 @@ impl RowReader {
                     }
                 }
                 other => to.push_datum(&self.system(other, heap, tid, meta, &row)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the rows of a page to vectors of [`RowReader::vectors`], column by column.
+    pub fn push_page(&self, heap: &Heap, rows: &PageRows<'_>, out: &mut [Vector]) -> Result<()> {
+        for (source, to) in self.sources.iter().zip(out) {
+            let Source::Attribute { index, missing, .. } = source else {
+                for i in 0..rows.len() {
+                    let row = RowRef::new(&self.layout, rows.body(i));
+                    let meta = self.needs_meta.then(|| rows.meta(i));
+                    to.push_datum(&self.system(source, heap, rows.tid(i), meta.as_ref(), &row)?);
+                }
+                continue;
+            };
+            let fixed = FixedColumn::of(&self.layout, *index);
+            let mut i = 0;
+            while i < rows.len() {
+                if let Some(fixed) = fixed {
+                    i += to.extend_stored((i..rows.len()).map(|i| fixed.get(rows.body(i))));
+                    if i == rows.len() {
+                        break;
+                    }
+                }
+                let row = RowRef::new(&self.layout, rows.body(i));
+                if *index >= row.natts() {
+                    to.push_datum(missing.as_ref().unwrap_or(&Datum::Null));
+                } else {
+                    decode_column_into(&row, *index, to, &mut |v| heap.detoast(v))?;
+                }
+                i += 1;
             }
         }
         Ok(())

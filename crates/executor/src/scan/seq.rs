@@ -42,17 +42,10 @@ impl Operator for SeqScan {
         let reader = &self.reader;
         while rows < enough {
             cx.check_cancelled()?;
-            let more = if reader.needs_meta() {
-                scan.next_page_with_meta(&mut |tid, meta, body| {
-                    rows += 1;
-                    reader.push(heap, tid, Some(&meta), body, &mut out)
-                })?
-            } else {
-                scan.next_page_inline(|tid, body| {
-                    rows += 1;
-                    reader.push(heap, tid, None, body, &mut out)
-                })?
-            };
+            let more = scan.next_rows(|page| {
+                rows += page.len();
+                reader.push_page(heap, &page, &mut out)
+            })?;
             if !more {
                 self.done = true;
                 break;

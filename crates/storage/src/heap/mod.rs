@@ -18,7 +18,7 @@ pub mod tuple;
 pub mod visibility;
 pub mod wal;
 
-pub use read::HeapScan;
+pub use read::{HeapScan, PageRows};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 

@@ -9,6 +9,7 @@
 //! States: unused, normal, redirect (offset = slot of the first living version of a HOT chain), dead (index entries may
 //! still point here; vacuum frees it). Callers hold the page's latch; nothing here logs.
 
+use super::tuple::HEADER_BYTES;
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use crate::page::{PAGE_HEADER, PAGE_SIZE};
 use quarry_common::{Error, Result};
@@ -110,12 +111,15 @@ pub fn tuple(p: &[u8], s: u16) -> Option<&[u8]> {
     }
 }
 
-/// Every tuple on the page with its slot, in slot order.
+/// Slot, offset and length of every tuple on the page that lies inside it, in slot order.
 #[inline]
-pub fn tuples(p: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn tuple_places(p: &[u8]) -> impl Iterator<Item = (u16, u16, u16)> {
     let end = SLOTS_AT + slot_count(p) as usize * 4;
     p[SLOTS_AT..end].chunks_exact(4).zip(1u16..).filter_map(|(b, slot)| match Slot::decode(get_u32(b, 0)) {
-        Slot::Normal { offset, len } => Some((slot, p.get(offset as usize..offset as usize + len as usize)?)),
+        Slot::Normal { offset, len } => {
+            let inside = offset as usize + len as usize <= p.len() && len as usize >= HEADER_BYTES;
+            inside.then_some((slot, offset, len))
+        }
         Slot::Unused | Slot::Redirect(_) | Slot::Dead => None,
     })
 }

@@ -113,7 +113,16 @@ impl Heap {
     /// Reads the rows that `snap` sees, all or those of a range of pages, in physical order.
     pub fn scan(&self, snap: Snapshot, range: Option<Range<BlockNo>>) -> HeapScan {
         let heap = self.clone();
-        HeapScan { heap, snap, range, started: false, ring: None, memo: Memo::default(), bound: None }
+        HeapScan {
+            heap,
+            snap,
+            range,
+            started: false,
+            ring: None,
+            memo: Memo::default(),
+            bound: None,
+            places: Vec::new(),
+        }
     }
 
     /// A ring if the table is too big to be kept in the pool for one scan's sake.
@@ -225,6 +234,62 @@ pub struct HeapScan {
     memo: Memo,
     /// Commits up to there are durable and seen by all, as last asked.
     bound: Option<Lsn>,
+    /// Where the visible rows of the page being read are; kept for its memory.
+    places: Vec<Place>,
+}
+
+/// Slot, offset and length of a tuple on its page.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: u16,
+    offset: u16,
+    len: u16,
+}
+
+/// The visible rows of one page, in slot order, under the page's shared latch.
+///
+/// Rows come by the page so that a reader can decode them column by column: the loads of one column don't wait for each other.
+pub struct PageRows<'p> {
+    block: BlockNo,
+    bytes: &'p [u8],
+    places: &'p [Place],
+}
+
+impl<'p> PageRows<'p> {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nothing on the page is visible.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Where row `i` lies.
+    #[inline]
+    pub fn tid(&self, i: usize) -> Tid {
+        Tid { block: self.block, slot: self.places[i].slot }
+    }
+
+    /// The body of row `i`.
+    #[inline]
+    pub fn body(&self, i: usize) -> &'p [u8] {
+        &self.tuple(i)[HEADER_BYTES..]
+    }
+
+    /// The system columns of row `i`.
+    pub fn meta(&self, i: usize) -> TupleMeta {
+        TupleMeta::new(&TupleHeader::read(self.tuple(i)), self.tid(i))
+    }
+
+    #[inline]
+    fn tuple(&self, i: usize) -> &'p [u8] {
+        let at = self.places[i];
+        &self.bytes[at.offset as usize..at.offset as usize + at.len as usize]
+    }
 }
 
 impl HeapScan {
@@ -256,24 +321,20 @@ impl HeapScan {
 
     /// Calls `f` for each visible row of the next page; false when there is no further page.
     pub fn next_page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
-        self.page(|tid, t| f(tid, &t[HEADER_BYTES..]))
-    }
-
-    /// As [`next_page`](Self::next_page), compiled for the callback at hand.
-    pub fn next_page_inline<F: FnMut(Tid, &[u8]) -> Result<()>>(&mut self, mut f: F) -> Result<bool> {
-        self.page(|tid, t| f(tid, &t[HEADER_BYTES..]))
+        self.next_rows(|rows| (0..rows.len()).try_for_each(|i| f(rows.tid(i), rows.body(i))))
     }
 
     /// As [`next_page`](Self::next_page), with system columns.
     pub fn next_page_with_meta(&mut self, f: &mut MetaCallback<'_>) -> Result<bool> {
-        self.page(|tid, t| f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..]))
+        self.next_rows(|rows| (0..rows.len()).try_for_each(|i| f(rows.tid(i), rows.meta(i), rows.body(i))))
     }
 
+    /// Gives `f` the visible rows of the next page together; false when there is no further page.
     #[inline]
-    fn page<F: FnMut(Tid, &[u8]) -> Result<()>>(&mut self, mut f: F) -> Result<bool> {
+    pub fn next_rows(&mut self, f: impl FnOnce(PageRows<'_>) -> Result<()>) -> Result<bool> {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
-        let HeapScan { heap, snap, ring, memo, bound, .. } = self;
+        let HeapScan { heap, snap, ring, memo, bound, places, .. } = self;
         let storage = &heap.storage;
         let pool = storage.pool();
         let mut read = || match ring {
@@ -292,24 +353,25 @@ impl HeapScan {
             }
             page = read()?;
         }
+        places.clear();
         let p: &[u8] = page.bytes();
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
-            for (slot, t) in hp::tuples(p) {
-                f(Tid { block, slot }, t)?;
-            }
+            places.extend(hp::tuple_places(p).map(|(slot, offset, len)| Place { slot, offset, len }));
+            f(PageRows { block, bytes: p, places })?;
             return Ok(true);
         }
         let txns = storage.txns();
         let mut unfrozen = None;
-        for (slot, t) in hp::tuples(p) {
-            let h = TupleHeader::read(t);
+        for (slot, offset, len) in hp::tuple_places(p) {
+            let h = TupleHeader::read(&p[offset as usize..]);
             if is_visible(&h, snap, txns, memo) {
                 if !h.has(tuple::XMIN_FROZEN) {
                     unfrozen = Some(h.xmin);
                 }
-                f(Tid { block, slot }, t)?;
+                places.push(Place { slot, offset, len });
             }
         }
+        f(PageRows { block, bytes: p, places })?;
         // Leave hints for those who come after, if that is possible without waiting.
         if let Some(xmin) = unfrozen
             && let XidStatus::Committed(csn) = txns.status(xmin)
