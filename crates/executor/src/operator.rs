@@ -70,11 +70,26 @@ pub struct Output {
     /// None: the raw columns are the output.
     targets: Option<Vec<Program>>,
     filtered: u64,
+    /// Rows that passed the filter beyond what was wanted: their targets are computed only if asked for, as they may fail or
+    /// have effects (nextval under LIMIT, a cursor's next FETCH).
+    pending: Option<Batch>,
 }
 
 impl Output {
     pub fn new(input: BoxOperator, filter: Vec<Program>, targets: Option<Vec<Program>>) -> Output {
-        Output { input, filter, targets, filtered: 0 }
+        Output { input, filter, targets, filtered: 0, pending: None }
+    }
+    /// The targets of the batch's first `want` rows; the others wait.
+    fn project(&mut self, cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
+        let Some(targets) = &self.targets else { return Ok(batch) };
+        let mut batch = batch;
+        if batch.row_count() > cx.want {
+            let positions: Vec<u32> = batch.rows().iter().map(|p| p as u32).collect();
+            let (now, later) = positions.split_at(cx.want);
+            self.pending = select(batch.clone(), later.to_vec());
+            batch = Batch { selection: Some(now.to_vec().into()), ..batch };
+        }
+        project_batch(targets, cx, batch)
     }
 }
 
@@ -100,6 +115,9 @@ pub fn project_batch(targets: &[Program], cx: &mut Cx<'_>, batch: Batch) -> Resu
 
 impl Operator for Output {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        if let Some(batch) = self.pending.take() {
+            return self.project(cx, batch).map(Some);
+        }
         loop {
             let Some(batch) = self.input.next(cx)? else { return Ok(None) };
             cx.check_cancelled()?;
@@ -107,13 +125,11 @@ impl Operator for Output {
             let kept = filter_batch(&self.filter, cx, batch)?;
             self.filtered += (before - kept.as_ref().map_or(0, Batch::row_count)) as u64;
             let Some(batch) = kept else { continue };
-            return match &self.targets {
-                None => Ok(Some(batch)),
-                Some(targets) => project_batch(targets, cx, batch).map(Some),
-            };
+            return self.project(cx, batch).map(Some);
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.pending = None;
         self.input.rescan(cx)
     }
     fn rows_affected(&self) -> Option<u64> {

@@ -1,17 +1,26 @@
 //! Evaluates what doesn't depend on rows and simplifies conditions (PostgreSQL: `eval_const_expressions`).
 //!
-//! An expression whose evaluation fails is left as it is: the error belongs to execution, if that ever gets there.
+//! An expression whose evaluation fails is left as it is and the first such error is handed to the caller: PostgreSQL refuses a
+//! statement with `1/0` in it when it is planned, unless the constant is in a place that other constants have decided (a CASE
+//! branch never taken, an AND behind a false) or that has been dropped with an unread column.
 
 use crate::exprs::{is_row_type, negate};
+use quarry_common::Error;
 use quarry_functions::{FunctionKind, Volatility};
 use quarry_plan::{BoolTest, CastKind, ConstantFolder, Expr, LogicalPlan, walk};
 use quarry_types::{Datum, oids};
 
-/// Folds all expressions of a plan (not those inside subqueries of expressions).
-pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) {
+/// Folds all expressions of a plan (not those inside subqueries of expressions). Answers the first error.
+pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) -> Result<(), Error> {
+    let mut failed = None;
+    run_all(plan, folder, &mut failed);
+    failed.map_or(Ok(()), Err)
+}
+
+fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
     for e in walk::exprs_mut(plan) {
         if !matches!(e, Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. }) {
-            fold(e, folder);
+            fold_into(e, folder, failed);
         }
     }
     if let LogicalPlan::Filter { predicates, .. } | LogicalPlan::Join { on: predicates, .. } = plan
@@ -22,7 +31,7 @@ pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) {
             parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
     }
     for input in walk::inputs_mut(plan) {
-        run(input, folder);
+        run_all(input, folder, failed);
     }
 }
 
@@ -33,19 +42,24 @@ fn is_null(e: &Expr) -> bool {
     matches!(e, Expr::Const { value: Datum::Null, .. })
 }
 
-/// Folds one expression.
+/// Folds one expression; what can't be evaluated stays.
 pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
+    fold_into(e, folder, &mut None);
+}
+
+/// Folds one expression; the first error goes into `failed`.
+fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
     // CASE first: branches that are never taken are not evaluated.
     if let Expr::Case { operand: None, whens, otherwise, ty } = e {
         let mut kept = vec![];
         let mut end = None;
         for (mut when, mut then) in std::mem::take(whens) {
-            fold(&mut when, folder);
+            fold_into(&mut when, folder, failed);
             if crate::exprs::is_false_or_null(&when) {
                 continue;
             }
             let sure = crate::exprs::is_true(&when);
-            fold(&mut then, folder);
+            fold_into(&mut then, folder, failed);
             if sure {
                 end = Some(then);
                 break;
@@ -54,7 +68,7 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
         }
         let end = end.or_else(|| {
             otherwise.take().map(|mut o| {
-                fold(&mut o, folder);
+                fold_into(&mut o, folder, failed);
                 *o
             })
         });
@@ -66,7 +80,7 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
         *otherwise = end.map(Box::new);
         return;
     }
-    walk::for_each_child_mut(e, &mut |child| fold(child, folder));
+    fold_children(e, folder, failed);
     let all_const = |e: &Expr| {
         let mut yes = true;
         walk::for_each_child(e, &mut |c| yes &= is_const(c));
@@ -84,7 +98,7 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
                 return;
             }
             if def.volatility == Volatility::Immutable && args.iter().all(is_const) {
-                evaluate(e, folder);
+                evaluate(e, folder, failed);
             }
         }
         Expr::And(_) | Expr::Or(_) => simplify_boolean(e),
@@ -155,11 +169,11 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
                     }
                 }
                 CastKind::Io if value.is_null() => *e = Expr::null(*ty),
-                CastKind::Io if stable_text(from.oid) && stable_text(ty.oid) => evaluate(e, folder),
+                CastKind::Io if stable_text(from.oid) && stable_text(ty.oid) => evaluate(e, folder, failed),
                 CastKind::ArrayElements(element) => {
                     let element = element.clone();
                     if crate::exprs::volatility(&element) == Volatility::Immutable {
-                        evaluate(e, folder)
+                        evaluate(e, folder, failed)
                     }
                 }
                 _ => {}
@@ -167,13 +181,13 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
         }
         Expr::Array { .. } | Expr::MinMax { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. } => {
             if all_const(e) && quarry_types::type_info(e.ty().oid).is_some() {
-                evaluate(e, folder)
+                evaluate(e, folder, failed)
             }
         }
         Expr::ScalarArray { function, .. } => {
             let immutable = function.def().volatility == Volatility::Immutable;
             if immutable && all_const(e) {
-                evaluate(e, folder)
+                evaluate(e, folder, failed)
             }
         }
         _ => {}
@@ -199,10 +213,46 @@ fn stable_text(oid: quarry_common::Oid) -> bool {
     )
 }
 
-fn evaluate(e: &mut Expr, folder: &dyn ConstantFolder) {
+fn evaluate(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
     let ty = e.ty();
-    if let Ok(value) = folder.fold(e) {
-        *e = Expr::Const { value, ty };
+    match folder.fold(e) {
+        Ok(value) => *e = Expr::Const { value, ty },
+        Err(error) => {
+            failed.get_or_insert(error);
+        }
+    }
+}
+
+/// Folds what `e` is made of, as far as constants before it don't decide.
+fn fold_children(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+    match e {
+        Expr::And(parts) | Expr::Or(parts) if parts.is_empty() => {}
+        Expr::And(_) | Expr::Or(_) => {
+            let is_and = matches!(e, Expr::And(_));
+            let (Expr::And(parts) | Expr::Or(parts)) = e else { return };
+            for p in parts {
+                fold_into(p, folder, failed);
+                if matches!(p, Expr::Const { value: Datum::Bool(b), .. } if *b != is_and) {
+                    return;
+                }
+            }
+        }
+        Expr::Coalesce { args, .. } => {
+            for a in args {
+                fold_into(a, folder, failed);
+                if is_const(a) && !is_null(a) {
+                    return;
+                }
+            }
+        }
+        Expr::Case { operand: Some(operand), .. } => {
+            fold_into(operand, folder, failed);
+            // A constant operand decides which branches are taken; that is left to execution.
+            let mut ignored = None;
+            let errors = if is_const(operand) { &mut ignored } else { failed };
+            walk::for_each_child_mut(e, &mut |child| fold_into(child, folder, errors));
+        }
+        _ => walk::for_each_child_mut(e, &mut |child| fold_into(child, folder, failed)),
     }
 }
 

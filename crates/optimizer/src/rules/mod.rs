@@ -8,11 +8,13 @@ pub mod push_filters;
 pub mod reduce_outer_joins;
 pub mod unnest_subqueries;
 
-use quarry_plan::expr::SubqueryPlan;
+use quarry_common::Result;
+use quarry_plan::expr::{SubqueryKind, SubqueryPlan};
 use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
 
 /// Everything up to planning proper; also inside subqueries of expressions.
-pub fn rewrite(mut plan: LogicalPlan, meta: &QueryMeta, folder: &dyn ConstantFolder) -> LogicalPlan {
+/// An error is that of a constant expression.
+pub fn rewrite(mut plan: LogicalPlan, meta: &QueryMeta, folder: &dyn ConstantFolder) -> Result<LogicalPlan> {
     if has_with(&plan) {
         inline_ctes::run(&mut plan);
         inline_ctes::fix_types(&mut plan, meta);
@@ -34,18 +36,50 @@ fn has_with(plan: &LogicalPlan) -> bool {
     found || walk::inputs(plan).into_iter().any(has_with)
 }
 
-fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> LogicalPlan {
-    fold_constants::run(&mut plan, folder);
+fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> Result<LogicalPlan> {
+    forget_exists_targets(&mut plan);
+    let folded = fold_constants::run(&mut plan, folder);
     unnest_subqueries::run(&mut plan);
+    let mut failed = None;
     for_each_subquery(&mut plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);
-        *sub = rewrite_level(taken, folder);
+        match rewrite_level(taken, folder) {
+            Ok(done) => *sub = done,
+            Err(e) => drop(failed.get_or_insert(e)),
+        }
     });
-    if pull_up_subqueries::run(&mut plan) {
-        fold_constants::run(&mut plan, folder);
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    // What a constant's error says counts only if the constant is still there: unread columns are gone now.
+    if pull_up_subqueries::run(&mut plan) || folded.is_err() {
+        fold_constants::run(&mut plan, folder)?;
     }
     reduce_outer_joins::run(&mut plan);
-    plan
+    Ok(plan)
+}
+
+/// EXISTS asks for rows and not for what is in them: computed columns go, and errors of constants in them.
+fn forget_exists_targets(plan: &mut LogicalPlan) {
+    for e in walk::exprs_mut(plan) {
+        walk::rewrite(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && matches!(s.kind, SubqueryKind::Exists)
+                && let SubqueryPlan::Logical(sub) = &mut s.plan
+                && let LogicalPlan::Project { input, targets } = &mut **sub
+                && matches!(
+                    **input,
+                    LogicalPlan::Scan { .. } | LogicalPlan::Filter { .. } | LogicalPlan::Join { .. }
+                )
+            {
+                targets.retain(|(_, e)| matches!(e, Expr::Column { .. }));
+                s.output.retain(|id| targets.iter().any(|(t, _)| t == id));
+            }
+        });
+    }
+    for input in walk::inputs_mut(plan) {
+        forget_exists_targets(input);
+    }
 }
 
 /// Calls `f` on the plan of each subquery in the expressions of `plan` and of its inputs.
