@@ -33,6 +33,12 @@ pub struct ExecEnv {
 }
 
 impl ExecEnv {
+    /// What an index build or a rewrite may use to sort in: `maintenance_work_mem`.
+    pub fn maintenance_mem_bytes(&self) -> usize {
+        let set = self.session.setting("maintenance_work_mem");
+        let bytes = set.and_then(|text| quarry_common::settings::parse_memory_bytes(&text));
+        bytes.map_or(64 << 20, |b| b as usize).max(self.work_mem_bytes).max(1 << 20)
+    }
     /// The settings with the catalog's names.
     pub fn io(&self) -> IoContext<'_> {
         IoContext { names: &*self.reader, ..self.io.clone() }

@@ -26,6 +26,7 @@ pub mod modify;
 pub mod operator;
 pub mod project;
 pub mod recursive;
+pub mod rewrite;
 pub mod rows;
 pub mod scan;
 pub mod setop;

@@ -87,7 +87,7 @@ pub fn build_index(
     let mut key_values: Vec<Datum> = vec![];
     let mut payload_row = RowBuilder::new();
     let mut since_check = 0u32;
-    let memory = env.work_mem_bytes.max(64 << 20);
+    let memory = env.maintenance_mem_bytes();
     let mut entry = |tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>| -> Result<IndexRow> {
         let mut cx = Cx::new(env, &io, &mut rt);
         since_check += 1;

@@ -1,6 +1,7 @@
 //! The transaction block: what BEGIN, COMMIT, ROLLBACK and savepoints do to a session (PostgreSQL: xact.c).
 
 use quarry_common::{Error, Lsn, Result, bail, err};
+use quarry_executor::deferred::DeferredMark;
 use quarry_storage::engine::Storage;
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use std::sync::Arc;
@@ -26,10 +27,13 @@ struct Savepoint {
     level: usize,
     vars_mark: usize,
     portals_mark: u64,
+    deferred: DeferredMark,
+    /// The modes outside of it.
+    modes: TransactionModes,
 }
 
 /// What a block is started with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct TransactionModes {
     pub isolation: IsolationLevel,
     pub read_only: bool,
@@ -46,7 +50,7 @@ pub struct Block {
     pub started_at: i64,
     /// Mark in the session's settings at the start.
     pub vars_mark: usize,
-    /// Whether a statement has run: SET TRANSACTION comes too late then.
+    /// Whether a statement has taken a snapshot: SET TRANSACTION comes too late then.
     pub has_run: bool,
 }
 
@@ -74,6 +78,8 @@ pub struct RolledBack {
     pub vars_mark: usize,
     /// Portals made after this number are gone.
     pub portals_mark: u64,
+    /// The constraint checks that waited.
+    pub deferred: DeferredMark,
 }
 
 impl Block {
@@ -160,11 +166,18 @@ impl Block {
         }
     }
     /// SAVEPOINT.
-    pub fn savepoint(&mut self, name: &str, vars_mark: usize, portals_mark: u64) -> Result<()> {
+    pub fn savepoint(
+        &mut self,
+        name: &str,
+        vars_mark: usize,
+        portals_mark: u64,
+        deferred: DeferredMark,
+    ) -> Result<()> {
         self.require_block("SAVEPOINT")?;
         let Some(txn) = &self.txn else { return Err(no_block("SAVEPOINT")) };
         let level = txn.savepoint();
-        self.savepoints.push(Savepoint { name: name.to_string(), level, vars_mark, portals_mark });
+        let (name, modes) = (name.to_string(), self.modes);
+        self.savepoints.push(Savepoint { name, level, vars_mark, portals_mark, deferred, modes });
         Ok(())
     }
     /// RELEASE SAVEPOINT.
@@ -174,6 +187,8 @@ impl Block {
         if let Some(txn) = &self.txn {
             txn.release(self.savepoints[at].level);
         }
+        // READ ONLY said inside a subtransaction is over with it.
+        self.modes.read_only = self.savepoints[at].modes.read_only;
         self.savepoints.truncate(at);
         Ok(())
     }
@@ -182,13 +197,22 @@ impl Block {
         self.require_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find_savepoint(name)?;
         let s = &self.savepoints[at];
-        let undone = RolledBack { vars_mark: s.vars_mark, portals_mark: s.portals_mark };
+        let undone = RolledBack {
+            vars_mark: s.vars_mark,
+            portals_mark: s.portals_mark,
+            deferred: s.deferred.clone(),
+        };
         if let Some(txn) = &self.txn {
             txn.rollback_to(s.level);
         }
+        self.modes = s.modes;
         self.savepoints.truncate(at + 1);
         self.state = BlockState::InBlock;
         Ok(undone)
+    }
+    /// The modes outside the innermost savepoint; none: there is no savepoint.
+    pub fn outer_modes(&self) -> Option<TransactionModes> {
+        self.savepoints.last().map(|s| s.modes)
     }
     fn find_savepoint(&self, name: &str) -> Result<usize> {
         match self.savepoints.iter().rposition(|s| s.name == name) {

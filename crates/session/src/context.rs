@@ -2,6 +2,7 @@
 
 use crate::instance::Instance;
 use crate::prepared::Prepared;
+use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
 use crate::vars::{SessionVars, SetScope};
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use quarry_functions::SessionEnv;
 use quarry_storage::txn::Transaction;
 use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
-use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames};
+use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -29,7 +30,9 @@ pub struct SessionContext {
     pub instance: Arc<Instance>,
     pub signals: Arc<Signals>,
     pub database: (Oid, String),
-    pub session_user: (Oid, String),
+    /// Who logged in.
+    pub authenticated_user: (Oid, String),
+    session_user: Mutex<(Oid, String)>,
     current_user: Mutex<(Oid, String, bool)>,
     pub vars: Mutex<SessionVars>,
     formats: Mutex<Option<Formats>>,
@@ -44,21 +47,16 @@ pub struct SessionContext {
     random: AtomicU64,
     /// The reader of the running statement, for functions that ask the catalog.
     reader: Mutex<Option<CatalogReader>>,
-    sequences: Mutex<Sequences>,
+    pub(crate) sequences: Mutex<Sequences>,
     /// Prepared statements by name, those of Parse messages too.
     pub prepared: Mutex<HashMap<String, Arc<Prepared>>>,
+    /// The session's portals, for `pg_cursors`.
+    pub cursors: Arc<Mutex<Vec<crate::portal::PortalEntry>>>,
     side_lsn: AtomicU64,
     /// Advisory locks held beyond transactions.
     pub session_locks: quarry_storage::lock::SessionLocks,
     /// Constraint checks put off to the end of the transaction.
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
-}
-
-/// currval and lastval.
-#[derive(Default)]
-struct Sequences {
-    current: HashMap<Oid, i64>,
-    last: Option<Oid>,
 }
 
 impl SessionContext {
@@ -76,7 +74,8 @@ impl SessionContext {
             instance,
             signals,
             database,
-            session_user: (user.0, user.1.clone()),
+            authenticated_user: (user.0, user.1.clone()),
+            session_user: Mutex::new((user.0, user.1.clone())),
             current_user: Mutex::new(user),
             vars: Mutex::new(SessionVars::new(base)),
             formats: Mutex::new(None),
@@ -90,6 +89,7 @@ impl SessionContext {
             reader: Mutex::new(None),
             sequences: Mutex::default(),
             prepared: Mutex::default(),
+            cursors: Arc::default(),
             side_lsn: AtomicU64::new(0),
             session_locks,
             deferred: Arc::default(),
@@ -97,7 +97,7 @@ impl SessionContext {
     }
     /// Changes whenever a setting does: plans depend on the planner's.
     pub fn planner_version(&self) -> u64 {
-        self.vars.lock().version()
+        self.vars.lock().planner_version()
     }
     pub fn has_deferred(&self) -> bool {
         !self.deferred.lock().is_empty()
@@ -117,6 +117,11 @@ impl SessionContext {
         *self.current_user.lock() = (oid, name.to_string(), superuser);
         *self.view.lock() = None;
     }
+    /// SET SESSION AUTHORIZATION.
+    pub fn set_session_user(&self, oid: Oid, name: &str) {
+        *self.session_user.lock() = (oid, name.to_string());
+        *self.view.lock() = None;
+    }
     /// What the catalog needs to know of the session: user and search path.
     pub fn view(&self) -> Arc<SessionView> {
         let user = self.current_user.lock().0;
@@ -128,13 +133,18 @@ impl SessionContext {
         {
             return v.clone();
         }
-        let made = Arc::new(SessionView {
+        let made = SessionView {
             user,
-            session_user: self.session_user.0,
+            session_user: self.session_user.lock().0,
             search_path: split_search_path(vars.current().text("search_path")),
             temp_schema: *self.temp_schema.lock(),
             session_id: self.signals.pid as u32,
-        });
+        };
+        // The same view stays the same object: plans made under it are good as long as it is there.
+        let made = match &*view {
+            Some((_, _, old)) if **old == made => old.clone(),
+            _ => Arc::new(made),
+        };
         *view = Some((vars.version(), user, made.clone()));
         made
     }
@@ -162,7 +172,7 @@ impl SessionContext {
     pub fn set_reader(&self, reader: Option<CatalogReader>) {
         *self.reader.lock() = reader;
     }
-    fn reader(&self) -> Result<CatalogReader> {
+    pub(crate) fn reader(&self) -> Result<CatalogReader> {
         self.reader.lock().clone().ok_or_else(|| Error::internal("no statement is running"))
     }
     /// A reader for a transaction of this session.
@@ -197,9 +207,9 @@ impl SessionContext {
             CancelReason::UserRequest | CancelReason::None => Error::cancelled(),
         }
     }
-    /// A change outside the transaction that must be durable before the client hears of it.
-    fn remember_lsn(&self, lsn: Option<quarry_common::Lsn>) {
-        if let Some(lsn) = lsn {
+    /// Notes a change outside the transaction that must be durable before the client hears of the transaction's end.
+    pub(crate) fn note_side_lsn(&self, lsn: quarry_common::Lsn) {
+        if lsn > self.instance.storage().wal().flushed() {
             self.side_lsn.fetch_max(lsn.0, Ordering::Relaxed);
         }
     }
@@ -282,6 +292,12 @@ fn make_io(settings: &Settings) -> IoContext<'static> {
     io
 }
 
+impl NoticeSink for SessionContext {
+    fn notice(&self, severity: Severity, notice: Error) {
+        self.push_notice(severity, notice);
+    }
+}
+
 impl SessionEnv for SessionContext {
     fn transaction_timestamp(&self) -> i64 {
         self.transaction_start.load(Ordering::Relaxed)
@@ -320,7 +336,7 @@ impl SessionEnv for SessionContext {
         (u.0, u.1.clone())
     }
     fn session_user(&self) -> (Oid, String) {
-        self.session_user.clone()
+        self.session_user.lock().clone()
     }
     fn current_database(&self) -> (Oid, String) {
         self.database.clone()
@@ -340,7 +356,7 @@ impl SessionEnv for SessionContext {
         let mut vars = self.vars.lock();
         match value {
             Some(text) => {
-                let text = crate::settings_check::normalise(name, text)?;
+                let text = crate::settings_check::normalise(name, text, vars.current())?;
                 vars.set(name, &text, scope, superuser)?
             }
             None => vars.reset(name, scope, superuser)?,
@@ -348,53 +364,19 @@ impl SessionEnv for SessionContext {
         Ok(vars.current().show(name).unwrap_or_default())
     }
     fn nextval(&self, sequence: Oid) -> Result<i64> {
-        let def = self.sequence(sequence)?;
-        let reader = self.reader()?;
-        let name = || reader.relation(sequence).ok().flatten().map_or(String::new(), |r| r.name.clone());
-        let (value, lsn) = crate::sequence::nextval(self.instance.storage(), reader.txn(), &def, &name)?;
-        self.remember_lsn(lsn);
-        let mut s = self.sequences.lock();
-        s.current.insert(sequence, value);
-        s.last = Some(sequence);
-        Ok(value)
+        self.take_value(sequence, true)
+    }
+    fn identity_value(&self, sequence: Oid) -> Result<i64> {
+        self.take_value(sequence, false)
     }
     fn currval(&self, sequence: Oid) -> Result<i64> {
-        let found = self.sequences.lock().current.get(&sequence).copied();
-        found.ok_or_else(|| {
-            let name =
-                self.reader().ok().and_then(|r| r.relation(sequence).ok().flatten()).map(|r| r.name.clone());
-            err!(
-                OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "currval of sequence \"{}\" is not yet defined in this session",
-                name.unwrap_or_default()
-            )
-        })
+        self.current_value(sequence)
     }
     fn lastval(&self) -> Result<i64> {
-        let s = self.sequences.lock();
-        match s.last.and_then(|o| s.current.get(&o)) {
-            Some(v) => Ok(*v),
-            None => Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")),
-        }
+        self.last_value()
     }
     fn setval(&self, sequence: Oid, value: i64, is_called: bool) -> Result<()> {
-        let def = self.sequence(sequence)?;
-        if value < def.min || value > def.max {
-            let name = self.reader()?.relation(sequence)?.map(|r| r.name.clone()).unwrap_or_default();
-            return Err(err!(
-                NUMERIC_VALUE_OUT_OF_RANGE,
-                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})",
-                def.min,
-                def.max
-            ));
-        }
-        let txn = self.reader()?.txn().clone();
-        let lsn = crate::sequence::setval(self.instance.storage(), &txn, &def, value, is_called)?;
-        self.remember_lsn(lsn);
-        if is_called {
-            self.sequences.lock().current.insert(sequence, value);
-        }
-        Ok(())
+        self.set_value(sequence, value, is_called)
     }
     fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
         let txn = self.reader()?.txn().clone();
@@ -402,6 +384,9 @@ impl SessionEnv for SessionContext {
     }
     fn catalog_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         let reader = self.reader()?;
+        if let Some(answer) = crate::view_definition::call(self, &reader, function, args)? {
+            return Ok(answer);
+        }
         match info::call(&reader, function, args)? {
             Some(answer) => Ok(answer),
             None => crate::server_functions::call(self, &reader, function, args),
@@ -416,15 +401,6 @@ impl SessionEnv for SessionContext {
     }
     fn server_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         crate::server_functions::call(self, &self.reader()?, function, args)
-    }
-}
-
-impl SessionContext {
-    fn sequence(&self, oid: Oid) -> Result<Arc<quarry_catalog::SequenceDef>> {
-        match self.reader()?.sequence(oid)? {
-            Some(def) => Ok(def),
-            None => Err(err!(WRONG_OBJECT_TYPE, "relation with OID {oid} is not a sequence")),
-        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Portals: a statement that is ready to run, running, or done (PostgreSQL: pquery.c).
 
+use crate::cursor::{Cursor, CursorOptions};
 use crate::prepared::Prepared;
 use crate::query::{CachedPlan, ResultColumn};
 use crate::results::RowWriter;
+use crate::row_ids::RowIds;
+use parking_lot::Mutex;
 use quarry_catalog::CatalogReader;
 use quarry_executor::Execution;
 use quarry_types::{Batch, Datum};
@@ -29,8 +32,12 @@ pub struct Running {
     pub reader: Arc<CatalogReader>,
     /// The batch being sent and its next selected row.
     pub batch: Option<(Batch, usize)>,
+    /// Rows sent by this Execute, and by those before it.
     pub sent: u64,
+    pub before: u64,
     pub plan: Arc<CachedPlan>,
+    /// Hidden columns of the rows.
+    pub row_ids: RowIds,
 }
 
 /// A bound statement.
@@ -46,9 +53,31 @@ pub struct Portal {
     pub plan: Option<Arc<CachedPlan>>,
     /// Made after this many others: rolled back with the savepoint it was made in.
     pub number: u64,
-    /// A cursor made by DECLARE.
-    pub cursor: Option<Box<crate::commands::cursor::Cursor>>,
+    /// A cursor made by DECLARE, or what FETCH made of a portal of the extended protocol.
+    pub cursor: Option<Box<Cursor>>,
+    /// Its row in `pg_cursors`; none: it isn't shown.
+    shown: Option<Shown>,
+}
+
+/// What `pg_cursors` shows of a portal.
+pub struct PortalEntry {
+    number: u64,
+    pub name: String,
+    pub statement: Arc<Prepared>,
+    pub options: CursorOptions,
     pub created_at: i64,
+}
+
+/// Takes the portal's entry off the list when it goes.
+struct Shown {
+    list: Arc<Mutex<Vec<PortalEntry>>>,
+    number: u64,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.list.lock().retain(|e| e.number != self.number);
+    }
 }
 
 impl Portal {
@@ -64,7 +93,27 @@ impl Portal {
             plan: None,
             number,
             cursor: None,
-            created_at: crate::clock::now(),
+            shown: None,
         }
+    }
+    /// Puts it on the list that `pg_cursors` shows.
+    pub fn show(&mut self, name: &str, list: &Arc<Mutex<Vec<PortalEntry>>>) {
+        list.lock().push(PortalEntry {
+            number: self.number,
+            name: name.to_string(),
+            statement: self.statement.clone(),
+            options: CursorOptions::default(),
+            created_at: crate::clock::now(),
+        });
+        self.shown = Some(Shown { list: list.clone(), number: self.number });
+    }
+    /// Makes it a cursor.
+    pub fn set_cursor(&mut self, cursor: Cursor) {
+        if let Some(shown) = &self.shown
+            && let Some(e) = shown.list.lock().iter_mut().find(|e| e.number == shown.number)
+        {
+            e.options = cursor.options;
+        }
+        self.cursor = Some(Box::new(cursor));
     }
 }

@@ -30,6 +30,7 @@ pub fn rows(
             Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
         }
         "pg_lock_status" => locks(cx),
+        "pg_cursor" => Ok(cursors(cx)),
         "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
         "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
@@ -317,6 +318,19 @@ fn zone_abbrevs() -> Vec<Row> {
         .collect();
     out.sort_by_key(|r| r.0);
     out.into_iter().map(|(_, row)| row).collect()
+}
+
+/// pg_cursor(): name, statement, is_holdable, is_binary, is_scrollable, creation_time.
+fn cursors(cx: &SessionContext) -> Vec<Row> {
+    let list = cx.cursors.lock();
+    let row = |e: &crate::portal::PortalEntry| {
+        let flags = [e.options.hold, e.options.binary, e.options.scroll].map(Datum::Bool);
+        let mut row = vec![text(&e.name), text(&e.statement.text)];
+        row.extend(flags);
+        row.push(Datum::I64(e.created_at));
+        row
+    };
+    list.iter().map(row).collect()
 }
 
 /// pg_prepared_statement(): name, statement, prepare_time, parameter_types, from_sql, generic_plans, custom_plans.

@@ -21,6 +21,7 @@ use crate::results::{self, RowWriter};
 use crate::signals::{Activity, Signals};
 use bytes::BytesMut;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
+use quarry_sql::lexer::LexOptions;
 use quarry_sql::{ast, parse};
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use quarry_types::Datum;
@@ -45,7 +46,7 @@ pub struct SessionStart {
 
 /// A simple query's remaining statements.
 struct Simple {
-    text: String,
+    text: Arc<str>,
     statements: VecDeque<parse::ParsedStatement>,
     portal: Option<Portal>,
 }
@@ -107,7 +108,7 @@ pub struct Session {
     /// After an error in the extended protocol: everything up to Sync is dropped.
     skip_to_sync: bool,
     /// Where the running statement's text begins within what the client sent, and that text: for error positions.
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
     armed: Option<crate::timeouts::Armed>,
     ended: bool,
 }
@@ -138,7 +139,7 @@ impl Session {
             portal_count: 0,
             work: Work::None,
             skip_to_sync: false,
-            text: String::new(),
+            text: Arc::from(""),
             armed: None,
             ended: false,
         };
@@ -152,17 +153,17 @@ impl Session {
         let fatal = |e: Error| e.severity(Severity::Fatal);
         for (name, value) in stored {
             // A stored value that became invalid doesn't lock the user out.
-            if let Ok(value) = crate::settings_check::normalise(name, value) {
+            if let Ok(value) = crate::settings_check::normalise(name, value, vars.current()) {
                 let _ = vars.set_default(name, &value);
             }
         }
         for (name, value) in sent {
-            let value = crate::settings_check::normalise(name, value).map_err(fatal)?;
+            let value = crate::settings_check::normalise(name, value, vars.current()).map_err(fatal)?;
             vars.set_default(name, &value).map_err(fatal)?;
         }
         let superuser = if self.cx.is_superuser() { "on" } else { "off" };
         vars.set_fact("is_superuser", superuser);
-        vars.set_fact("session_authorization", &self.cx.session_user.1);
+        vars.set_fact("session_authorization", &self.cx.authenticated_user.1);
         self.cx.signals.activity.lock().application_name =
             vars.current().text("application_name").to_string();
         Ok(())
@@ -358,7 +359,7 @@ impl Session {
     pub(super) fn ready(&mut self, out: &mut BytesMut) {
         self.disarm();
         protocol::ready_for_query(out, self.block.status());
-        self.text.clear();
+        self.text = Arc::from("");
         let mut a = self.cx.signals.activity.lock();
         a.state = match self.block.state() {
             BlockState::InBlock => "idle in transaction",
@@ -380,17 +381,18 @@ impl Session {
     pub(super) fn end_transaction(&mut self, committed: bool, vars_mark: usize, out: &mut BytesMut) {
         let keep_held = committed;
         self.portals.retain(|_, p| {
-            keep_held && p.cursor.as_ref().is_some_and(|c| c.is_held())
-                || !committed && p.cursor.as_ref().is_some_and(|c| c.is_held_before())
+            keep_held && p.cursor.as_ref().is_some_and(|c| c.options.hold)
+                || !committed && p.cursor.as_ref().is_some_and(|c| c.is_saved())
         });
         let changed = {
             let mut vars = self.cx.vars.lock();
             if committed { vars.commit() } else { vars.rollback_to(vars_mark) }
         };
         self.report_settings(&changed, out);
-        if !committed {
+        if !committed || changed.iter().any(|n| n == "role" || n == "session_authorization") {
             commands::restore_role(self);
         }
+        self.cx.clear_deferred();
         self.cx.signals.activity.lock().xact_start = None;
     }
 
@@ -408,6 +410,20 @@ impl Session {
                 self.cx.signals.activity.lock().application_name = value;
             }
         }
+    }
+
+    /// A portal with the next number, which `pg_cursors` shows.
+    pub(crate) fn new_portal(
+        &mut self,
+        name: &str,
+        statement: Arc<Prepared>,
+        params: Arc<[Datum]>,
+        formats: Vec<i16>,
+    ) -> Portal {
+        self.portal_count += 1;
+        let mut made = Portal::new(statement, params, formats, self.portal_count);
+        made.show(name, &self.cx.cursors);
+        made
     }
 
     /// The modes a new transaction starts with.
@@ -434,6 +450,8 @@ impl Session {
             read_at_inserted: !self.waits_for_durability(),
         };
         let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
+        // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
+        self.block.started_at = self.cx.statement_start.load(Ordering::Relaxed);
         self.cx.transaction_start.store(self.block.started_at, Ordering::Relaxed);
         self.cx.signals.activity.lock().xact_start = Some(self.block.started_at);
         txn
@@ -479,23 +497,34 @@ fn is_select(stmt: &ast::Statement) -> bool {
     matches!(stmt, ast::Statement::Select(_))
 }
 
-fn query_tag(stmt: Option<&ast::Statement>, run: &Running) -> String {
-    let count = match stmt {
+fn query_tag(prepared: &Prepared, run: &Running) -> String {
+    let count = match &prepared.statement {
         Some(ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_)) => {
             run.execution.rows_affected()
         }
         _ => run.sent,
     };
-    tag_with_count(stmt, count)
+    tag_with_count(prepared, count)
 }
 
-fn tag_with_count(stmt: Option<&ast::Statement>, count: u64) -> String {
-    match stmt {
+fn tag_with_count(prepared: &Prepared, count: u64) -> String {
+    if let Some(tag) = prepared.rule_tag {
+        return tag.to_string();
+    }
+    match &prepared.statement {
         Some(ast::Statement::Insert(_)) => format!("INSERT 0 {count}"),
         Some(ast::Statement::Update(_)) => format!("UPDATE {count}"),
         Some(ast::Statement::Delete(_)) => format!("DELETE {count}"),
         _ => format!("SELECT {count}"),
     }
+}
+
+/// The statement that runs instead where a rule says so, with the tag it keeps.
+fn ruled(stmt: ast::Statement) -> Result<(ast::Statement, Option<&'static str>)> {
+    Ok(match crate::rules::rewrite(&stmt)? {
+        Some((instead, tag)) => (instead, Some(tag)),
+        None => (stmt, None),
+    })
 }
 
 /// The isolation level a setting names.

@@ -1,6 +1,7 @@
 //! Checks of settings whose values have a form of their own, and their canonical texts (PostgreSQL: commands/variable.c).
 
-use quarry_common::{Error, Result, err, settings};
+use quarry_common::settings::{self, Settings};
+use quarry_common::{Error, Result, err};
 use quarry_sql::ast::{Expr, ExprKind, Literal};
 use quarry_types::datetime::TimeZone;
 use std::sync::Arc;
@@ -52,10 +53,11 @@ const OTHER_ENCODINGS: &[&str] = &[
     "muleinternal",
 ];
 
-/// The canonical text of a setting's value, where the setting has one; the settings' own table checks the rest.
-pub fn normalise(name: &str, text: &str) -> Result<String> {
+/// The canonical text of a setting's value, where the setting has one; the settings' own table checks the rest. What a value
+/// leaves open stays as in `current`.
+pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
     match name.to_ascii_lowercase().as_str() {
-        "datestyle" => date_style(text),
+        "datestyle" => date_style(text, current.text("DateStyle")),
         "timezone" => Ok(time_zone(text)?.name().to_string()),
         "log_timezone" => Ok(time_zone(text)?.name().to_string()),
         "client_encoding" => client_encoding(text),
@@ -79,8 +81,8 @@ fn invalid(name: &str, text: &str) -> Error {
     err!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"{name}\": \"{text}\"")
 }
 
-/// A style and an order, in any order of words; what isn't said is ISO and MDY.
-fn date_style(text: &str) -> Result<String> {
+/// A style and an order, in any order of words; what isn't said stays as it is.
+fn date_style(text: &str, current: &str) -> Result<String> {
     let (mut style, mut order): (Option<&str>, Option<&str>) = (None, None);
     let mut german = false;
     let conflict = || invalid("DateStyle", text).detail("Conflicting \"datestyle\" specifications.");
@@ -117,11 +119,12 @@ fn date_style(text: &str) -> Result<String> {
             order = Some(o);
         }
     }
-    let order = order.unwrap_or(if german { "DMY" } else { "MDY" });
-    Ok(format!("{}, {order}", style.unwrap_or("ISO")))
+    let (old_style, old_order) = current.split_once(", ").unwrap_or(("ISO", "MDY"));
+    let order = order.unwrap_or(if german { "DMY" } else { old_order });
+    Ok(format!("{}, {order}", style.unwrap_or(old_style)))
 }
 
-fn client_encoding(text: &str) -> Result<String> {
+pub fn client_encoding(text: &str) -> Result<String> {
     let plain: String =
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match plain.as_str() {
@@ -186,13 +189,15 @@ mod tests {
 
     #[test]
     fn canonical_forms() {
-        assert_eq!(normalise("DateStyle", "german").unwrap(), "German, DMY");
-        assert_eq!(normalise("datestyle", "iso, ymd").unwrap(), "ISO, YMD");
-        assert_eq!(normalise("client_encoding", "utf-8").unwrap(), "UTF8");
-        assert_eq!(normalise("client_encoding", "latin1").unwrap_err().sqlstate().as_str(), "0A000");
-        assert_eq!(normalise("client_encoding", "foo").unwrap_err().sqlstate().as_str(), "22023");
-        assert_eq!(normalise("search_path", "a b").unwrap_err().sqlstate().as_str(), "22023");
-        assert_eq!(normalise("search_path", "\"$user\", public").unwrap(), "\"$user\", public");
-        assert_eq!(normalise("timezone", "utc").unwrap(), "UTC");
+        let check = |name: &str, text: &str| normalise(name, text, &Settings::default());
+        assert_eq!(check("DateStyle", "german").unwrap(), "German, DMY");
+        assert_eq!(check("datestyle", "iso, ymd").unwrap(), "ISO, YMD");
+        assert_eq!(check("datestyle", "dmy").unwrap(), "ISO, DMY");
+        assert_eq!(check("client_encoding", "utf-8").unwrap(), "UTF8");
+        assert_eq!(check("client_encoding", "latin1").unwrap_err().sqlstate().as_str(), "0A000");
+        assert_eq!(check("client_encoding", "foo").unwrap_err().sqlstate().as_str(), "22023");
+        assert_eq!(check("search_path", "a b").unwrap_err().sqlstate().as_str(), "22023");
+        assert_eq!(check("search_path", "\"$user\", public").unwrap(), "\"$user\", public");
+        assert_eq!(check("timezone", "utc").unwrap(), "UTC");
     }
 }

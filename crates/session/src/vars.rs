@@ -27,11 +27,13 @@ pub struct SessionVars {
     undo: Vec<Undo>,
     /// Counts changes, so that derived state knows when to look again.
     version: u64,
+    /// Counts changes of settings that plans depend on.
+    planner_version: u64,
 }
 
 impl SessionVars {
     pub fn new(base: Arc<Settings>) -> SessionVars {
-        SessionVars { current: base.clone(), reset: base, undo: vec![], version: 1 }
+        SessionVars { current: base.clone(), reset: base, undo: vec![], version: 1, planner_version: 1 }
     }
     pub fn current(&self) -> &Arc<Settings> {
         &self.current
@@ -39,12 +41,20 @@ impl SessionVars {
     pub fn version(&self) -> u64 {
         self.version
     }
+    /// Counts changes of settings that plans depend on.
+    pub fn planner_version(&self) -> u64 {
+        self.planner_version
+    }
+    fn changed(&mut self, name: &str) {
+        self.version += 1;
+        self.planner_version += u64::from(is_planner_setting(name));
+    }
     /// Sets a value that RESET goes back to (start-up packet, ALTER ROLE SET).
     pub fn set_default(&mut self, name: &str, text: &str) -> Result<()> {
         check_allowed(name, true, true)?;
         Arc::make_mut(&mut self.reset).set(name, text)?;
         self.current = self.reset.clone();
-        self.version += 1;
+        self.changed(name);
         Ok(())
     }
     /// SET and SET LOCAL.
@@ -53,13 +63,15 @@ impl SessionVars {
         let old = self.current.get(name);
         Arc::make_mut(&mut self.current).set(name, text)?;
         self.undo.push(Undo { name: name.to_string(), old, local: scope == SetScope::Local });
-        self.version += 1;
+        self.changed(name);
         Ok(())
     }
     /// Sets without checks or undo: facts such as `transaction_isolation`, `role`.
     pub fn set_fact(&mut self, name: &str, text: &str) {
-        if Arc::make_mut(&mut self.current).set(name, text).is_ok() {
-            self.version += 1;
+        if self.current.show(name).as_deref() != Some(text)
+            && Arc::make_mut(&mut self.current).set(name, text).is_ok()
+        {
+            self.changed(name);
         }
     }
     /// The value RESET would give.
@@ -104,9 +116,9 @@ impl SessionVars {
         let mut names = vec![];
         for u in undone.into_iter().rev() {
             Arc::make_mut(&mut self.current).restore(&u.name, u.old);
+            self.changed(&u.name);
             names.push(u.name);
         }
-        self.version += u64::from(!names.is_empty());
         names
     }
     /// At commit: SET LOCAL values go, the rest stays. Names that changed.
@@ -119,12 +131,17 @@ impl SessionVars {
                 undo[i + 1..].iter().any(|later| !later.local && later.name.eq_ignore_ascii_case(&u.name));
             if u.local && !set_later {
                 Arc::make_mut(&mut self.current).restore(&u.name, u.old.clone());
+                self.changed(&u.name);
                 names.push(u.name.clone());
             }
         }
-        self.version += u64::from(!names.is_empty());
         names
     }
+}
+
+/// Whether a plan made before a change of this setting may have to be made anew.
+fn is_planner_setting(name: &str) -> bool {
+    settings::find(name).is_some_and(|(_, d)| d.category.starts_with("Query Tuning") || d.name == "work_mem")
 }
 
 /// 55P02 or 42501 for settings that can't be changed now or by this user; 42704 for unknown ones.

@@ -1,6 +1,7 @@
 //! Finding schemas and relations.
 
 use super::CatalogReader;
+use crate::builtin::columns::pg_constraint;
 use crate::builtin::oids;
 use crate::cache::{NameKey, NameRef, Touched};
 use crate::defs::{ConstraintDef, IndexDef, RelKind, Relation, SchemaDef, SequenceDef};
@@ -227,6 +228,11 @@ impl CatalogReader {
         let row = self.find_one(&self.snapshot(), 2610, 2679, &[oid_datum(oid)])?;
         Ok(row.map(|(_, r)| r.oid(crate::builtin::columns::pg_index::INDRELID)))
     }
+    /// Whether the table was put in this index's order (`indisclustered`).
+    pub fn is_clustered(&self, index: Oid) -> Result<bool> {
+        let row = self.find_one(&self.snapshot(), 2610, 2679, &[oid_datum(index)])?;
+        Ok(row.is_some_and(|(_, r)| r.bool(crate::builtin::columns::pg_index::INDISCLUSTERED)))
+    }
     /// A sequence's parameters.
     pub fn sequence(&self, oid: Oid) -> Result<Option<Arc<SequenceDef>>> {
         self.cached(
@@ -250,6 +256,13 @@ impl CatalogReader {
     /// A constraint of a table by name.
     pub fn constraint_named(&self, table: Oid, name: &str) -> Result<Option<Arc<ConstraintDef>>> {
         Ok(self.relation(table)?.and_then(|t| t.constraints.iter().find(|c| c.name == name).cloned()))
+    }
+
+    /// Every constraint of this name in a schema, whatever it belongs to.
+    pub fn constraints_in(&self, schema: Oid, name: &str) -> Result<Vec<ConstraintDef>> {
+        let key = [Datum::text(name), oid_datum(schema)];
+        let rows = self.find(&self.snapshot(), pg_constraint::TABLE, 2664, &key)?;
+        Ok(rows.iter().filter_map(|(_, r)| super::constraint_of(r)).collect())
     }
 
     /// Whether an unqualified name finds this relation.

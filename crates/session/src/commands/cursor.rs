@@ -1,169 +1,101 @@
-//! Cursors: DECLARE, FETCH, MOVE, CLOSE (PostgreSQL: commands/portalcmds.c, tcop/pquery.c).
-//!
-//! A cursor reads its query on demand and keeps the rows it has read, so that it can go back. `at` is 0 before the first row, n on
-//! row n, and one more than the number of rows behind the last.
+//! DECLARE, FETCH, MOVE, CLOSE, and WHERE CURRENT OF (PostgreSQL: commands/portalcmds.c, executor/execCurrent.c).
 
 use super::CommandOutcome;
+use crate::cursor::{Cursor, CursorOptions};
 use crate::portal::{Portal, PortalState};
 use crate::prepared::Prepared;
 use crate::query::ResultColumn;
-use crate::session::Session;
-use quarry_common::{Error, Result, err};
-use quarry_executor::Execution;
-use quarry_sql::ast::{self, FetchDirection};
-use quarry_types::Datum;
+use crate::row_ids;
+use crate::session::{Session, is_query};
+use quarry_common::{Error, Result, Tid, err};
+use quarry_plan::{PhysicalNode, PhysicalPlan};
+use quarry_sql::ast::{self, ExprKind, Literal, Statement};
 use std::sync::Arc;
 
-/// What DECLARE adds to a portal.
-pub struct Cursor {
-    /// None: read to the end.
-    execution: Option<Execution>,
-    rows: Vec<Vec<Datum>>,
-    at: usize,
-    hold: bool,
-    /// Its rows were saved by a commit.
-    saved: bool,
-    /// NO SCROLL was said.
-    forward_only: bool,
-}
-
-impl Cursor {
-    /// Stays when the transaction commits.
-    pub fn is_held(&self) -> bool {
-        self.hold
-    }
-    /// Was saved by an earlier transaction.
-    pub fn is_held_before(&self) -> bool {
-        self.saved
-    }
-    /// Reads on until there are `count` rows, or no more.
-    fn read_to(&mut self, count: usize) -> Result<()> {
-        while self.rows.len() < count {
-            let Some(e) = &mut self.execution else { return Ok(()) };
-            match e.next()? {
-                Some(batch) => {
-                    for i in batch.rows().iter() {
-                        self.rows.push(batch.columns.iter().map(|v| v.datum(i)).collect());
-                    }
-                }
-                None => {
-                    e.finish()?;
-                    self.execution = None;
-                }
-            }
-        }
-        Ok(())
-    }
-    fn check_backward(&self) -> Result<()> {
-        if self.forward_only {
-            return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
-                .hint("Declare it with SCROLL option to enable backward scan."));
-        }
-        Ok(())
-    }
-    fn current(&self) -> Vec<Vec<Datum>> {
-        match self.at.checked_sub(1).and_then(|i| self.rows.get(i)) {
-            Some(row) => vec![row.clone()],
-            None => vec![],
-        }
-    }
-    fn forward(&mut self, count: usize) -> Result<Vec<Vec<Datum>>> {
-        let wanted = self.at.saturating_add(count);
-        self.read_to(wanted)?;
-        let from = self.at.min(self.rows.len());
-        let to = wanted.min(self.rows.len());
-        let out = self.rows[from..to].to_vec();
-        self.at = if to == wanted { wanted } else { self.rows.len() + 1 };
-        Ok(out)
-    }
-    fn backward(&mut self, count: usize) -> Result<Vec<Vec<Datum>>> {
-        self.check_backward()?;
-        let mut out = vec![];
-        while out.len() < count && self.at > 0 {
-            self.at -= 1;
-            out.extend(self.current());
-        }
-        Ok(out)
-    }
-    /// Goes to row `n` and gives it, if there is one.
-    fn absolute(&mut self, n: usize) -> Result<Vec<Vec<Datum>>> {
-        if n < self.at || n == self.at && n > 0 {
-            self.check_backward()?;
-        }
-        self.read_to(n)?;
-        self.at = n.min(self.rows.len() + 1);
-        Ok(self.current())
-    }
-    fn fetch(&mut self, direction: FetchDirection) -> Result<Vec<Vec<Datum>>> {
-        let size = |n: i64| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
-        match direction {
-            FetchDirection::Forward(0) | FetchDirection::Backward(0) | FetchDirection::Relative(0) => {
-                Ok(self.current())
-            }
-            FetchDirection::Forward(n) if n > 0 => self.forward(size(n)),
-            FetchDirection::Forward(n) => self.backward(size(n)),
-            FetchDirection::Backward(n) if n > 0 => self.backward(size(n)),
-            FetchDirection::Backward(n) => self.forward(size(n)),
-            FetchDirection::Absolute(n) if n >= 0 => self.absolute(size(n)),
-            FetchDirection::Absolute(n) => {
-                self.check_backward()?;
-                self.read_to(usize::MAX)?;
-                let back = size(n);
-                self.absolute((self.rows.len() + 1).saturating_sub(back))
-            }
-            FetchDirection::Relative(n) if n > 0 => {
-                let to = self.at.saturating_add(size(n));
-                self.absolute(to)
-            }
-            FetchDirection::Relative(n) => {
-                self.check_backward()?;
-                let to = self.at.saturating_sub(size(n));
-                self.absolute(to)
-            }
-        }
-    }
-}
-
 pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> Result<CommandOutcome> {
+    check(d)?;
+    let query = Statement::Select(Box::new(d.query.clone()));
+    let st = s.statement_context()?;
+    let analyzed = st.analyze(&query, &portal.statement.param_types, false)?;
+    if d.name.is_empty() {
+        return Err(err!(INVALID_CURSOR_NAME, "invalid cursor name: must not be empty"));
+    }
     if !d.hold {
         s.block.require_block("DECLARE CURSOR")?;
     }
-    if d.binary {
-        return Err(Error::unsupported("DECLARE CURSOR with BINARY"));
-    }
+    let params = portal.params.clone();
+    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params))?;
     if s.portals.contains_key(&d.name) {
         return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", d.name));
     }
-    let query = ast::Statement::Select(Box::new(d.query.clone()));
-    let st = s.statement_context()?;
-    let analyzed = st.analyze(&query, &portal.statement.param_types, false)?;
-    let params = portal.params.clone();
-    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params))?;
     st.check_read_only(&plan, "DECLARE CURSOR")?;
+    let scroll = d.scroll.unwrap_or_else(|| supports_backward(&plan.plan));
+    let (plan, row_ids) = row_ids::expose(&plan);
     let execution = st.start(plan, params, false)?;
     let prepared = Prepared {
         name: String::new(),
         text: portal.statement.text.clone(),
-        statement: portal.statement.statement.clone(),
+        statement: Some(query),
+        rule_tag: None,
         param_types: vec![],
         columns: Some(analyzed.columns),
         plans: Default::default(),
         from_sql: true,
         prepared_at: crate::clock::now(),
     };
-    s.portal_count += 1;
-    let mut made = Portal::new(Arc::new(prepared), Arc::from([]), vec![], s.portal_count);
+    let formats = if d.binary { vec![1] } else { vec![] };
+    let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats);
     made.state = PortalState::Done(String::new());
-    made.cursor = Some(Box::new(Cursor {
-        execution: Some(execution),
-        rows: vec![],
-        at: 0,
-        hold: d.hold,
-        saved: false,
-        forward_only: d.scroll == Some(false),
-    }));
+    let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
+    made.set_cursor(Cursor::new(execution, options, row_ids));
     s.portals.insert(d.name.clone(), made);
     CommandOutcome::done("DECLARE CURSOR")
+}
+
+/// What the options and the query forbid each other (PostgreSQL: transformDeclareCursorStmt).
+fn check(d: &ast::DeclareCursor) -> Result<()> {
+    let writes = |w: &ast::With| w.ctes.iter().any(|c| !matches!(*c.statement, Statement::Select(_)));
+    if d.query.with.as_ref().is_some_and(writes) {
+        return Err(err!(
+            FEATURE_NOT_SUPPORTED,
+            "DECLARE CURSOR must not contain data-modifying statements in WITH"
+        ));
+    }
+    let Some(lock) = d.query.locking.first() else { return Ok(()) };
+    let lock = lock.strength.as_str();
+    if d.hold {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "DECLARE CURSOR WITH HOLD ... {lock} is not supported")
+            .detail("Holdable cursors must be READ ONLY."));
+    }
+    if d.scroll == Some(true) {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "DECLARE SCROLL CURSOR ... {lock} is not supported")
+            .detail("Scrollable cursors must be READ ONLY."));
+    }
+    if d.insensitive == Some(true) {
+        return Err(err!(INVALID_CURSOR_DEFINITION, "DECLARE INSENSITIVE CURSOR ... {lock} is not valid")
+            .detail("Insensitive cursors must be READ ONLY."));
+    }
+    Ok(())
+}
+
+/// Whether PostgreSQL would let a cursor over this plan go backward without SCROLL (ExecSupportsBackwardScan): clients meet the
+/// same "cursor can only scan forward" on both.
+fn supports_backward(plan: &PhysicalPlan) -> bool {
+    match &plan.node {
+        PhysicalNode::SeqScan { .. }
+        | PhysicalNode::TidScan { .. }
+        | PhysicalNode::IndexScan { .. }
+        | PhysicalNode::ValuesScan { .. }
+        | PhysicalNode::FunctionScan { .. }
+        | PhysicalNode::CteScan { .. }
+        | PhysicalNode::Materialize { .. } => true,
+        PhysicalNode::Sort { presorted, .. } => *presorted == 0,
+        PhysicalNode::Result { input: Some(input), .. }
+        | PhysicalNode::SubqueryScan { input, .. }
+        | PhysicalNode::Limit { input, .. } => supports_backward(input),
+        PhysicalNode::Append { inputs, .. } => inputs.iter().all(|(p, _)| supports_backward(p)),
+        _ => false,
+    }
 }
 
 fn undefined(name: &str) -> Error {
@@ -173,16 +105,15 @@ fn undefined(name: &str) -> Error {
 pub fn fetch(s: &mut Session, f: &ast::Fetch) -> Result<CommandOutcome> {
     // Functions that the query calls ask the catalog through the session.
     s.statement_context()?;
-    let portal = s.portals.get_mut(&f.cursor).ok_or_else(|| undefined(&f.cursor))?;
-    let Some(cursor) = &mut portal.cursor else {
-        return Err(Error::unsupported("FETCH from a portal of the extended protocol"));
-    };
-    let rows = cursor.fetch(f.direction)?;
+    let Some(mut portal) = s.portals.remove(&f.cursor) else { return Err(undefined(&f.cursor)) };
+    let fetched = s.cursor_of(&mut portal).and_then(|c| c.fetch(f.direction, !f.is_move, &f.cursor));
+    s.portals.insert(f.cursor.clone(), portal);
+    let fetched = fetched?;
     if f.is_move {
-        return Ok(CommandOutcome::Done(format!("MOVE {}", rows.len())));
+        return Ok(CommandOutcome::Done(format!("MOVE {}", fetched.count)));
     }
-    let tag = format!("FETCH {}", rows.len());
-    Ok(CommandOutcome::Rows { rows, tag })
+    let tag = format!("FETCH {}", fetched.count);
+    Ok(CommandOutcome::Rows { rows: fetched.rows, tag })
 }
 
 /// The columns that FETCH will give; none: there is no such cursor.
@@ -190,10 +121,16 @@ pub fn fetch_columns(s: &Session, f: &ast::Fetch) -> Option<Vec<ResultColumn>> {
     s.portals.get(&f.cursor).and_then(|p| p.columns.clone())
 }
 
+/// The formats that FETCH of the simple protocol gives: those of a BINARY cursor.
+pub fn fetch_formats(s: &Session, f: &ast::Fetch) -> Vec<i16> {
+    let binary = s.portals.get(&f.cursor).and_then(|p| p.cursor.as_ref()).is_some_and(|c| c.options.binary);
+    if binary && !f.is_move { vec![1] } else { vec![] }
+}
+
 pub fn close(s: &mut Session, c: &ast::ClosePortal) -> Result<CommandOutcome> {
     match &c.name {
         None => {
-            s.portals.retain(|_, p| p.cursor.is_none());
+            s.portals.clear();
             CommandOutcome::done("CLOSE CURSOR ALL")
         }
         Some(name) => match s.portals.remove(name) {
@@ -205,19 +142,117 @@ pub fn close(s: &mut Session, c: &ast::ClosePortal) -> Result<CommandOutcome> {
 
 /// Before a commit: cursors WITH HOLD read the rest of their rows.
 pub fn hold_all(s: &mut Session) -> Result<()> {
-    let wanted = |p: &Portal| p.cursor.as_ref().is_some_and(|c| c.hold && !c.saved);
-    if !s.portals.values().any(wanted) {
+    let wanted = |c: &Cursor| c.options.hold && !c.is_saved();
+    if !s.portals.values().any(|p| p.cursor.as_deref().is_some_and(wanted)) {
         return Ok(());
     }
     s.statement_context()?;
     for p in s.portals.values_mut() {
-        if let Some(c) = &mut p.cursor
-            && c.hold
-            && !c.saved
-        {
-            c.read_to(usize::MAX)?;
-            c.saved = true;
+        if let Some(c) = p.cursor.as_deref_mut().filter(|c| wanted(c)) {
+            c.hold()?;
         }
     }
     Ok(())
+}
+
+/// The cursor that an UPDATE or DELETE names with WHERE CURRENT OF, and the table it changes.
+pub fn current_of(stmt: &Statement) -> Option<(&str, &ast::RangeVar)> {
+    let (relation, condition) = match stmt {
+        Statement::Update(u) => (&u.relation, &u.where_clause),
+        Statement::Delete(d) => (&d.relation, &d.where_clause),
+        _ => return None,
+    };
+    match condition {
+        Some(ast::Expr { kind: ExprKind::CurrentOf(name), .. }) => Some((name, relation)),
+        _ => None,
+    }
+}
+
+/// The statement with the row's place where it named a cursor; `run` false: any place, for describing it.
+pub fn resolve_current_of(s: &mut Session, stmt: &Statement, run: bool) -> Result<Option<Statement>> {
+    let Some((name, target)) = current_of(stmt) else { return Ok(None) };
+    let tid = if run { current_place(s, name, target)? } else { Tid { block: 0, slot: 0 } };
+    let mut made = stmt.clone();
+    let (alias, condition) = match &mut made {
+        Statement::Update(u) => (&u.relation, &mut u.where_clause),
+        Statement::Delete(d) => (&d.relation, &mut d.where_clause),
+        _ => return Ok(None),
+    };
+    let table = alias.alias.as_ref().map_or(&alias.name, |a| &a.name).clone();
+    let at = |kind: ExprKind| ast::Expr { kind, pos: ast::NO_POS };
+    let place = at(ExprKind::TypeCast {
+        arg: Box::new(at(ExprKind::Const(Literal::String(tid.to_string())))),
+        type_name: Box::new(ast::TypeName {
+            names: vec!["pg_catalog".into(), "tid".into()],
+            setof: false,
+            pct_type: false,
+            typmods: vec![],
+            interval_fields: None,
+            array_bounds: vec![],
+            pos: ast::NO_POS,
+        }),
+    });
+    *condition = Some(at(ExprKind::Op {
+        op: ast::OpName::bare("="),
+        left: Some(Box::new(at(ExprKind::ColumnRef { names: vec![table, "ctid".into()], star: false }))),
+        right: Box::new(place),
+    }));
+    Ok(Some(made))
+}
+
+fn current_place(s: &mut Session, name: &str, target: &ast::RangeVar) -> Result<Tid> {
+    let st = s.statement_context()?;
+    let parts: Vec<&String> = target.catalog.iter().chain(&target.schema).chain([&target.name]).collect();
+    let relation = st.reader.resolve_relation(&parts, ast::error_position(target.pos))?;
+    let Some(mut portal) = s.portals.remove(name) else { return Err(undefined(name)) };
+    let found = place_in(s, &mut portal, name, &relation);
+    s.portals.insert(name.to_string(), portal);
+    row_ids::current_version(&st, &relation, found?)
+}
+
+fn place_in(
+    s: &mut Session,
+    portal: &mut Portal,
+    name: &str,
+    relation: &quarry_catalog::Relation,
+) -> Result<Tid> {
+    if !matches!(portal.statement.statement, Some(Statement::Select(_))) {
+        return Err(err!(INVALID_CURSOR_STATE, "cursor \"{name}\" is not a SELECT query"));
+    }
+    let cursor = s.cursor_of(portal)?;
+    if cursor.is_saved() {
+        return Err(err!(INVALID_CURSOR_STATE, "cursor \"{name}\" is held from a previous transaction"));
+    }
+    let row = cursor.current()?;
+    cursor.row_ids().place(name, relation, row.as_deref())
+}
+
+impl Session {
+    /// The portal as a cursor: one that Bind made becomes one that only goes forward.
+    pub(crate) fn cursor_of<'p>(&mut self, portal: &'p mut Portal) -> Result<&'p mut Cursor> {
+        if portal.cursor.is_none() {
+            let selects = portal.statement.statement.as_ref().is_some_and(is_query);
+            if !selects || portal.columns.is_none() {
+                return Err(Error::unsupported("FETCH from a portal that is no query"));
+            }
+            let made = match std::mem::replace(&mut portal.state, PortalState::Done(String::new())) {
+                PortalState::Running(run) => {
+                    let run = *run;
+                    Cursor::resumed(run.execution, run.batch, run.before + run.sent, run.row_ids)?
+                }
+                PortalState::New => {
+                    let Some(plan) = portal.plan.clone() else {
+                        return Err(Error::internal("a bound query without a plan"));
+                    };
+                    let st = self.statement_context()?;
+                    let (statement, row_ids) = row_ids::expose(&plan.statement);
+                    let execution = st.start(statement, portal.params.clone(), false)?;
+                    Cursor::new(execution, CursorOptions::default(), row_ids)
+                }
+                PortalState::Stored { .. } | PortalState::CopyOut(_) | PortalState::Done(_) => Cursor::ended(),
+            };
+            portal.set_cursor(made);
+        }
+        portal.cursor.as_deref_mut().ok_or_else(|| Error::internal("a portal lost its cursor"))
+    }
 }

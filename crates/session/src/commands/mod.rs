@@ -11,6 +11,7 @@ pub mod discard;
 pub mod explain;
 pub mod lock;
 pub mod maintenance;
+mod owned;
 pub mod prepare;
 pub mod role;
 pub mod set;
@@ -40,6 +41,12 @@ pub enum CommandOutcome {
     /// Go on as this query (EXECUTE).
     Query(Arc<CachedPlan>),
     CopyIn(Box<copy::CopyIn>),
+    /// COPY FROM STDIN that is refused once the client sends: it is told to send, then of the error, as PostgreSQL does it.
+    CopyRefused {
+        binary: bool,
+        columns: usize,
+        error: Error,
+    },
     CopyOut(Box<copy::CopyOut>),
     /// The transaction ended; its record is to be waited for.
     Committed(Option<Lsn>, String),

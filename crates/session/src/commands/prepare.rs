@@ -10,7 +10,7 @@ use quarry_sql::bind::{self, BindContext};
 use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
-pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &str) -> Result<CommandOutcome> {
+pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &Arc<str>) -> Result<CommandOutcome> {
     if s.cx.prepared.lock().contains_key(&p.name) {
         return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{}\" already exists", p.name));
     }
@@ -68,8 +68,8 @@ pub fn execute(s: &mut Session, e: &ast::Execute, portal: &mut Portal) -> Result
         let mut out = bytes::BytesMut::new();
         return super::run(s, stmt, &mut inner, &mut out);
     }
+    let plan = s.plan_prepared(&prepared, stmt, &values)?;
     let st = s.statement_context()?;
-    let plan = st.cached_plan(&prepared.plans, stmt, &prepared.param_types, &values)?;
     st.check_read_only(&plan.statement, super::tag_of(stmt))?;
     // From here on the portal is one of the prepared statement: its tag and rows are that statement's.
     portal.params = values;

@@ -25,6 +25,9 @@ pub fn run(s: &mut Session, stmt: &Statement) -> Result<CommandOutcome> {
         Statement::DropRole(d) => drop_roles(s, &st, &w, d)?,
         Statement::Grant(g) => grant(s, &st, &w, g)?,
         Statement::GrantRole(g) => grant_role(s, &st, &w, g)?,
+        Statement::ReassignOwned(r) => super::owned::reassign(&st, &w, r)?,
+        Statement::DropOwned(d) => super::owned::drop_owned(s, &st, &w, d)?,
+        Statement::AlterDefaultPrivileges(a) => super::owned::default_privileges(&st, &w, a)?,
         other => return Err(super::unsupported(other)),
     }
     CommandOutcome::done(tag_of(stmt))
@@ -250,7 +253,7 @@ pub(super) fn stored_setting(
     }
     let value = match value {
         Some(v) => {
-            let v = crate::settings_check::normalise(name, &v)?;
+            let v = crate::settings_check::normalise(name, &v, &s.cx.settings())?;
             if let Some(def) = def {
                 def.parse(&v)?;
             }
@@ -355,12 +358,27 @@ fn grant_role(s: &mut Session, st: &StatementContext, w: &CatalogWriter, g: &ast
     Ok(())
 }
 
-fn privilege(name: &str) -> Result<Privilege> {
+pub(super) fn privilege(name: &str) -> Result<Privilege> {
     Privilege::from_name(name).ok_or_else(|| err!(SYNTAX_ERROR, "unrecognized privilege type \"{name}\""))
 }
 
+/// 0LP01 for privileges that ON SEQUENCE can't name.
+fn check_sequence_privileges(privileges: &[ast::AccessPrivilege]) -> Result<()> {
+    for p in privileges.iter().filter_map(|p| p.name.as_deref()) {
+        let p = privilege(p)?;
+        if !matches!(p, Privilege::Usage | Privilege::Select | Privilege::Update) {
+            bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for sequence", p.name());
+        }
+    }
+    Ok(())
+}
+
 /// The objects a GRANT is about.
-fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddress>> {
+fn targets(
+    st: &StatementContext,
+    target: &GrantTarget,
+    privileges: &[ast::AccessPrivilege],
+) -> Result<Vec<ObjectAddress>> {
     let mut out = vec![];
     match target {
         GrantTarget::Relations { kind, relations } => {
@@ -369,6 +387,9 @@ fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddr
                 let relation = st.reader.resolve_relation(&parts, None)?;
                 if *kind == ObjectKind::Sequence && relation.kind != RelKind::Sequence {
                     bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name);
+                }
+                if *kind == ObjectKind::Sequence {
+                    check_sequence_privileges(privileges)?;
                 }
                 if relation.kind == RelKind::Index {
                     bail!(WRONG_OBJECT_TYPE, "\"{}\" is an index", relation.name);
@@ -427,7 +448,7 @@ fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddr
 }
 
 fn grant(s: &mut Session, st: &StatementContext, w: &CatalogWriter, g: &ast::Grant) -> Result<()> {
-    let objects = targets(st, &g.target)?;
+    let objects = targets(st, &g.target, &g.privileges)?;
     let mut grantees = vec![];
     for spec in &g.grantees {
         grantees.push(role_of(st, spec)?.map_or(Oid::INVALID, |r| r.oid));

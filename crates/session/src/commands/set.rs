@@ -9,8 +9,10 @@ use crate::vars::SetScope;
 use bytes::BytesMut;
 use quarry_common::settings::{self, SettingContext};
 use quarry_common::{Error, Result, Severity, err};
+use quarry_functions::SessionEnv;
 use quarry_sql::ast::{SetKind, SetStatement, SetValue, Show, TransactionMode};
 use quarry_types::{Datum, SqlType};
+use std::sync::Arc;
 
 pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<CommandOutcome> {
     s.ensure_transaction();
@@ -110,7 +112,7 @@ fn assign(s: &mut Session, name: &str, text: &str, scope: SetScope, superuser: b
         }
         _ => {}
     }
-    let text = settings_check::normalise(name, text)?;
+    let text = settings_check::normalise(name, text, &s.cx.settings())?;
     s.cx.vars.lock().set(name, &text, scope, superuser)
 }
 
@@ -136,7 +138,7 @@ fn reset(s: &mut Session, name: &str, scope: SetScope, superuser: bool) -> Resul
     match name.to_ascii_lowercase().as_str() {
         "role" => return set_role(s, "none", scope),
         "session_authorization" => {
-            let own = s.cx.session_user.1.clone();
+            let own = s.cx.authenticated_user.1.clone();
             return set_session_authorization(s, &own, scope);
         }
         _ => {}
@@ -151,7 +153,7 @@ fn set_role(s: &mut Session, name: &str, scope: SetScope) -> Result<()> {
             Some(r) => r,
             None => return Err(err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist")),
         };
-        let me = s.cx.session_user.0;
+        let me = SessionEnv::session_user(&*s.cx).0;
         if !st.reader.is_superuser(me)? && !st.reader.is_member_of(me, role.oid)? {
             return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to set role \"{name}\""));
         }
@@ -163,11 +165,12 @@ fn set_role(s: &mut Session, name: &str, scope: SetScope) -> Result<()> {
 
 fn set_session_authorization(s: &mut Session, name: &str, scope: SetScope) -> Result<()> {
     let st = s.statement_context()?;
-    let name = if name == "default" { s.cx.session_user.1.clone() } else { name.to_string() };
-    if st.reader.role_named(&name)?.is_none() {
+    let own = &s.cx.authenticated_user;
+    let name = if name == "default" { own.1.clone() } else { name.to_string() };
+    let Some(role) = st.reader.role_named(&name)? else {
         return Err(err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"));
-    }
-    if name != s.cx.session_user.1 && !st.reader.is_superuser(s.cx.session_user.0)? {
+    };
+    if role.oid != own.0 && !st.reader.is_superuser(own.0)? {
         return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization"));
     }
     let mut vars = s.cx.vars.lock();
@@ -178,18 +181,27 @@ fn set_session_authorization(s: &mut Session, name: &str, scope: SetScope) -> Re
     Ok(())
 }
 
-/// Makes the current user what the settings `role` and `session_authorization` say.
+/// Makes session and current user what the settings `session_authorization` and `role` say.
 pub fn follow_role(s: &mut Session) {
     let settings = s.cx.settings();
+    let session = settings.text("session_authorization").to_string();
     let role = settings.text("role");
-    let name = if role == "none" { settings.text("session_authorization") } else { role }.to_string();
-    let current = quarry_functions::SessionEnv::current_user(&*s.cx);
-    if name == current.1 || name.is_empty() {
+    let name = if role == "none" { session.clone() } else { role.to_string() };
+    let now = &*s.cx;
+    let same_session = session.is_empty() || SessionEnv::session_user(now).1 == session;
+    if same_session && (name.is_empty() || SessionEnv::current_user(now).1 == name) {
         return;
     }
-    let txn = s.ensure_transaction();
-    let reader =
-        s.cx.instance.catalog().reader(s.cx.database.0, &txn, &quarry_catalog::SessionView::superuser());
+    // The session's transaction may just have ended; one that this began would go on into the next statement.
+    let txn = match s.block.txn() {
+        Some(txn) => txn.clone(),
+        None => Arc::new(s.cx.instance.storage().begin(quarry_storage::IsolationLevel::ReadCommitted)),
+    };
+    let superuser = quarry_catalog::SessionView::superuser();
+    let reader = s.cx.instance.catalog().reader(s.cx.database.0, &txn, &superuser);
+    if !same_session && let Ok(Some(r)) = reader.role_named(&session) {
+        s.cx.set_session_user(r.oid, &r.name);
+    }
     if let Ok(Some(r)) = reader.role_named(&name) {
         s.cx.set_current_user(r.oid, &r.name, r.superuser);
         let shown = if r.superuser { "on" } else { "off" };

@@ -2,9 +2,11 @@
 
 use super::CommandOutcome;
 use crate::block::{BlockState, TransactionModes};
+use crate::query::StatementContext;
 use crate::session::Session;
 use bytes::BytesMut;
-use quarry_common::{Error, Result, Severity, err};
+use quarry_catalog::ConstraintDef;
+use quarry_common::{Error, Result, Severity, SqlState, err};
 use quarry_sql::ast::{self, Transaction, TransactionMode};
 use quarry_storage::txn::IsolationLevel;
 
@@ -24,18 +26,22 @@ pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<Comma
         Transaction::Savepoint(name) => {
             let mark = s.cx.vars.lock().mark();
             let portals = s.portal_count;
-            s.block.savepoint(name, mark, portals)?;
+            let deferred = s.cx.deferred.lock().mark();
+            s.block.savepoint(name, mark, portals, deferred)?;
             CommandOutcome::done("SAVEPOINT")
         }
         Transaction::Release(name) => {
             s.block.release(name)?;
+            facts(s);
             CommandOutcome::done("RELEASE")
         }
         Transaction::RollbackTo(name) => {
             let undone = s.block.rollback_to(name)?;
             s.portals.retain(|_, p| p.number <= undone.portals_mark);
+            s.cx.deferred.lock().rollback_to(&undone.deferred);
             let names = s.cx.vars.lock().rollback_to(undone.vars_mark);
             s.report_settings(&names, out);
+            facts(s);
             super::restore_role(s);
             CommandOutcome::done("ROLLBACK")
         }
@@ -66,7 +72,7 @@ fn apply(s: &mut Session, modes: TransactionModes) {
 }
 
 /// Shows the transaction's modes as settings.
-fn facts(s: &mut Session) {
+pub fn facts(s: &mut Session) {
     let m = s.block.modes;
     let mut vars = s.cx.vars.lock();
     let isolation = match m.isolation {
@@ -144,33 +150,45 @@ pub fn level(l: ast::IsolationLevel) -> IsolationLevel {
 /// BEGIN's modes and SET TRANSACTION.
 pub fn set_modes(s: &mut Session, modes: &[TransactionMode]) -> Result<()> {
     let mut m = s.block.modes;
+    let outer = s.block.outer_modes();
+    let too_late = |text: &str| Error::new(SqlState::ACTIVE_SQL_TRANSACTION, text);
     for mode in modes {
         match mode {
             TransactionMode::Isolation(l, _) => {
                 let wanted = level(*l);
-                if s.block.has_run && wanted != m.isolation {
-                    return Err(err!(
-                        ACTIVE_SQL_TRANSACTION,
-                        "SET TRANSACTION ISOLATION LEVEL must be called before any query"
-                    ));
+                if wanted != m.isolation {
+                    if s.block.has_run {
+                        return Err(too_late("SET TRANSACTION ISOLATION LEVEL must be called before any query"));
+                    }
+                    if outer.is_some() {
+                        return Err(too_late(
+                            "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction",
+                        ));
+                    }
                 }
                 m.isolation = wanted;
             }
             TransactionMode::ReadOnly(wanted, _) => {
-                if s.block.has_run && m.read_only && !wanted {
-                    return Err(err!(
-                        ACTIVE_SQL_TRANSACTION,
-                        "transaction read-write mode must be set before any query"
-                    ));
+                if m.read_only && !wanted {
+                    if outer.is_some() {
+                        return Err(too_late(
+                            "cannot set transaction read-write mode inside a read-only transaction",
+                        ));
+                    }
+                    if s.block.has_run {
+                        return Err(too_late("transaction read-write mode must be set before any query"));
+                    }
                 }
                 m.read_only = *wanted;
             }
             TransactionMode::Deferrable(wanted, _) => {
-                if s.block.has_run {
-                    return Err(err!(
-                        ACTIVE_SQL_TRANSACTION,
-                        "SET TRANSACTION [NOT] DEFERRABLE must be called before any query"
+                if outer.is_some() {
+                    return Err(too_late(
+                        "SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction",
                     ));
+                }
+                if s.block.has_run {
+                    return Err(too_late("SET TRANSACTION [NOT] DEFERRABLE must be called before any query"));
                 }
                 m.deferrable = *wanted;
             }
@@ -185,10 +203,46 @@ pub fn set_constraints(s: &mut Session, c: &ast::SetConstraints) -> Result<Comma
         let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET CONSTRAINTS can only be used in transaction blocks");
         s.cx.push_notice(Severity::Warning, e);
     }
-    if !c.constraints.is_empty() {
-        return Err(Error::unsupported("SET CONSTRAINTS with names"));
-    }
     let st = s.statement_context()?;
-    quarry_executor::deferred::set_mode(&st.exec_env(std::sync::Arc::from([]), false), &[], c.deferred)?;
+    let mut constraints = vec![];
+    for name in &c.constraints {
+        for k in constraints_named(&st, name)? {
+            // Only those of several that can wait are meant, but making one wait that can't is an error.
+            if k.deferrable {
+                constraints.push(k.oid);
+            } else if c.deferred {
+                return Err(err!(WRONG_OBJECT_TYPE, "constraint \"{}\" is not deferrable", k.name));
+            }
+        }
+    }
+    if c.constraints.is_empty() || !constraints.is_empty() {
+        let env = st.exec_env(std::sync::Arc::from([]), false);
+        quarry_executor::deferred::set_mode(&env, &constraints, c.deferred)?;
+    }
     CommandOutcome::done("SET CONSTRAINTS")
+}
+
+/// The constraints a name means: those of the first schema in the path that has one of this name.
+fn constraints_named(st: &StatementContext, name: &ast::RangeVar) -> Result<Vec<ConstraintDef>> {
+    if let Some(catalog) = &name.catalog
+        && *catalog != st.session.database.1
+    {
+        return Err(err!(
+            FEATURE_NOT_SUPPORTED,
+            "cross-database references are not implemented: \"{catalog}.{}.{}\"",
+            name.schema.as_deref().unwrap_or_default(),
+            name.name
+        ));
+    }
+    let schemas = match &name.schema {
+        Some(schema) => vec![st.reader.resolve_schema(schema, None)?],
+        None => st.reader.search_path()?.to_vec(),
+    };
+    for schema in schemas {
+        let found = st.reader.constraints_in(schema, &name.name)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Err(err!(UNDEFINED_OBJECT, "constraint \"{}\" does not exist", name.name))
 }

@@ -10,21 +10,22 @@ impl Session {
         param_types: &[u32],
         out: &mut BytesMut,
     ) -> Result<()> {
-        self.text = sql.to_string();
+        self.text = Arc::from(sql);
         self.note_query(sql);
         if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
-        let (mut statements, notices) = parse::parse_with_notices(sql)?;
+        let (mut statements, notices) = parse::parse_with_notices(sql, self.lex_options())?;
         for n in notices {
-            self.cx.push_notice(Severity::Notice, n);
+            self.cx.push_notice(n.fields().severity, n);
         }
         if statements.len() > 1 {
             return Err(err!(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }
         let statement = statements.pop().map(|p| p.stmt);
         let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
-        let prepared = self.prepare(name, sql, statement, &types, false)?;
+        let text = self.text.clone();
+        let prepared = self.prepare(name, &text, statement, &types, false)?;
         self.cx.prepared.lock().insert(name.to_string(), Arc::new(prepared));
         self.send_notices(out);
         protocol::parse_complete(out);
@@ -35,18 +36,24 @@ impl Session {
     pub(crate) fn prepare(
         &mut self,
         name: &str,
-        text: &str,
+        text: &Arc<str>,
         statement: Option<ast::Statement>,
         types: &[Oid],
         from_sql: bool,
     ) -> Result<Prepared> {
         let mut param_types = types.to_vec();
         let mut columns = None;
+        let (statement, rule_tag) = match statement {
+            Some(stmt) => ruled(stmt).map(|(s, tag)| (Some(s), tag))?,
+            None => (None, None),
+        };
         if let Some(stmt) = &statement {
             self.check_failed_block(stmt)?;
             if is_query(stmt) {
+                self.block.has_run = true;
+                let placed = commands::cursor::resolve_current_of(self, stmt, false)?;
                 let st = self.statement_context()?;
-                let analyzed = st.analyze(stmt, types, true)?;
+                let analyzed = st.analyze(placed.as_ref().unwrap_or(stmt), types, true)?;
                 param_types = analyzed.bound.params.iter().map(|t| t.oid).collect();
                 columns = (!analyzed.columns.is_empty() || is_select(stmt)).then_some(analyzed.columns);
             } else if self.block.state() != BlockState::Failed {
@@ -55,8 +62,9 @@ impl Session {
         }
         Ok(Prepared {
             name: name.to_string(),
-            text: text.to_string(),
+            text: text.clone(),
             statement,
+            rule_tag,
             param_types,
             columns,
             plans: Default::default(),
@@ -74,6 +82,7 @@ impl Session {
         formats: Vec<i16>,
         out: &mut BytesMut,
     ) -> Result<()> {
+        self.note_statement_start();
         let Some(prepared) = self.cx.prepared.lock().get(statement).cloned() else {
             return Err(match statement {
                 "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
@@ -112,8 +121,7 @@ impl Session {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
         let values = self.decode_params(&prepared, param_formats, params)?;
-        self.portal_count += 1;
-        let mut made = Portal::new(prepared.clone(), values, formats, self.portal_count);
+        let mut made = self.new_portal(portal, prepared.clone(), values, formats);
         self.note_query(&prepared.text);
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
@@ -186,7 +194,7 @@ impl Session {
             let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
             return self.fail_extended(e, out);
         };
-        self.text.clone_from(&portal.statement.text);
+        self.text = portal.statement.text.clone();
         let Some(stmt) = portal.statement.statement.as_ref() else {
             protocol::empty_query(out);
             return Step::Ready;

@@ -1,6 +1,7 @@
 //! Running portals: from a chosen plan or command to rows in the output.
 
 use super::*;
+use crate::row_ids::{self, RowIds};
 
 impl Session {
     /// Chooses the plan and columns of a portal before its first row.
@@ -9,7 +10,7 @@ impl Session {
         let Some(stmt) = &statement.statement else { return Ok(()) };
         if is_query(stmt) {
             let st = self.statement_context()?;
-            let plan = if statement.name.is_empty()
+            let plan = if commands::cursor::current_of(stmt).is_none() && statement.name.is_empty()
                 && statement.param_types.is_empty()
                 && !statement.from_sql
                 && portal.columns.is_none()
@@ -20,21 +21,41 @@ impl Session {
                     (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.clone());
                 st.cache_entry(st.plan(analyzed.bound, None)?)
             } else {
-                st.cached_plan(&statement.plans, stmt, &statement.param_types, &portal.params)?
+                self.plan_prepared(&statement, stmt, &portal.params)?
             };
-            if let Some(described) = &portal.columns {
-                let now = plan.statement.output.iter().map(|(_, _, ty)| *ty);
-                if !now.eq(described.iter().map(|(_, ty, _)| *ty)) {
-                    return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-                        .routine("RevalidateCachedQuery"));
-                }
-            }
             st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
             portal.plan = Some(plan);
         } else if portal.columns.is_none() {
             portal.columns = commands::columns_of(self, stmt)?;
         }
         Ok(())
+    }
+
+    /// The plan to run a prepared query with now. 0A000 if its result is no longer what it was described as.
+    pub(crate) fn plan_prepared(
+        &mut self,
+        prepared: &Prepared,
+        stmt: &ast::Statement,
+        params: &[Datum],
+    ) -> Result<Arc<CachedPlan>> {
+        let placed = commands::cursor::resolve_current_of(self, stmt, true)?;
+        let st = self.statement_context()?;
+        let plan = match placed {
+            // Each run has another row: nothing to keep.
+            Some(placed) => {
+                let analyzed = st.analyze(&placed, &prepared.param_types, false)?;
+                st.cache_entry(st.plan(analyzed.bound, (!params.is_empty()).then_some(params))?)
+            }
+            None => st.cached_plan(&prepared.plans, stmt, &prepared.param_types, params)?,
+        };
+        let described = prepared.columns.as_deref().unwrap_or(&[]);
+        let now = plan.statement.output.iter().map(|(_, name, ty)| (name, ty));
+        let one_shot = prepared.columns.is_none() && prepared.name.is_empty();
+        if !one_shot && !now.eq(described.iter().map(|(name, ty, _)| (name, ty))) {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                .routine("RevalidateCachedQuery"));
+        }
+        Ok(plan)
     }
 
     /// Runs a portal on: up to `max_rows` rows (0: all), or until output wants sending.
@@ -44,6 +65,9 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Advance> {
+        if portal.cursor.is_some() {
+            return self.advance_cursor(portal, max_rows, out);
+        }
         let mut left = if max_rows == 0 { usize::MAX } else { max_rows };
         loop {
             match &mut portal.state {
@@ -85,10 +109,12 @@ impl Session {
                         }
                     }
                     if left == 0 && max_rows > 0 {
+                        // The next Execute counts from here.
+                        run.before += std::mem::take(&mut run.sent);
                         return Ok(Advance::Suspended);
                     }
                     run.execution.finish()?;
-                    let tag = query_tag(portal.statement.statement.as_ref(), run);
+                    let tag = query_tag(&portal.statement, run);
                     self.after_statement();
                     portal.state = PortalState::Done(tag);
                 }
@@ -129,9 +155,26 @@ impl Session {
         }
     }
 
+    /// Execute on a cursor: its next rows.
+    fn advance_cursor(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Advance> {
+        let reader = self.statement_context()?.reader;
+        let io = IoContext { names: &*reader, ..self.cx.io() };
+        let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(String::new())) };
+        let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), "")?;
+        let types: Vec<_> = portal.columns.iter().flatten().map(|(_, ty, _)| *ty).collect();
+        let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
+        for row in &rows {
+            writer.write_row(row, &io, out)?;
+        }
+        if !cursor.at_end() {
+            return Ok(Advance::Suspended);
+        }
+        self.after_statement();
+        Ok(Advance::Complete(format!("SELECT {}", rows.len())))
+    }
+
     /// Makes the statement's effects visible to the next one.
     pub(super) fn after_statement(&mut self) {
-        self.block.has_run = true;
         if let Some(txn) = self.block.txn() {
             txn.advance_command();
         }
@@ -148,8 +191,9 @@ impl Session {
         let Some(stmt) = &statement.statement else {
             return Ok(Some(Advance::Complete(String::new())));
         };
+        self.block.has_run |= takes_snapshot(stmt);
         if let Some(plan) = portal.plan.clone() {
-            return self.begin_query(portal, stmt, plan, max_rows, out);
+            return self.begin_query(portal, plan, max_rows, out);
         }
         let quick = matches!(
             stmt,
@@ -175,10 +219,14 @@ impl Session {
                 portal.state = PortalState::Stored { rows: rows.into_iter(), tag };
                 Ok(None)
             }
-            CommandOutcome::Query(plan) => self.begin_query(portal, stmt, plan, max_rows, out),
+            CommandOutcome::Query(plan) => self.begin_query(portal, plan, max_rows, out),
             CommandOutcome::CopyIn(copy) => {
                 copy.announce(out);
                 Ok(Some(Advance::CopyIn(copy)))
+            }
+            CommandOutcome::CopyRefused { binary, columns, error } => {
+                protocol::copy_response(out, b'G', binary, columns);
+                Err(error)
             }
             CommandOutcome::CopyOut(copy) => {
                 copy.announce(out);
@@ -195,7 +243,6 @@ impl Session {
     pub(super) fn begin_query(
         &mut self,
         portal: &mut Portal,
-        stmt: &ast::Statement,
         plan: Arc<CachedPlan>,
         max_rows: usize,
         out: &mut BytesMut,
@@ -210,19 +257,44 @@ impl Session {
             let count =
                 fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
             self.after_statement();
-            portal.state = PortalState::Done(tag_with_count(Some(stmt), count));
+            portal.state = PortalState::Done(tag_with_count(&portal.statement, count));
             return Ok(None);
         }
-        let execution = st.start(plan.statement.clone(), portal.params.clone(), false)?;
+        // A portal that may be read in parts can be named by WHERE CURRENT OF.
+        let (runnable, row_ids) = match max_rows {
+            0 => (plan.statement.clone(), RowIds::default()),
+            _ => row_ids::expose(&plan.statement),
+        };
+        let execution = st.start(runnable, portal.params.clone(), false)?;
         portal.state = PortalState::Running(Box::new(Running {
             execution,
             reader: st.reader.clone(),
             batch: None,
             sent: 0,
+            before: 0,
             plan,
+            row_ids,
         }));
         Ok(None)
     }
+}
+
+/// Whether PostgreSQL takes a snapshot to run the statement, after which SET TRANSACTION comes too late.
+fn takes_snapshot(stmt: &ast::Statement) -> bool {
+    use ast::Statement as S;
+    !matches!(
+        stmt,
+        S::Transaction(_)
+            | S::Set(_)
+            | S::Show(_)
+            | S::SetConstraints(_)
+            | S::Lock(_)
+            | S::Fetch(_)
+            | S::Listen(_)
+            | S::Notify(_)
+            | S::Unlisten(_)
+            | S::Checkpoint
+    )
 }
 
 /// Estimated cost from which a statement is taken to run for more than about a millisecond.

@@ -4,10 +4,10 @@ use super::*;
 
 impl Session {
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
-        self.text = sql.to_string();
+        self.text = Arc::from(sql);
         self.note_query(sql);
         self.portals.remove("");
-        match parse::parse_with_notices(sql) {
+        match parse::parse_with_notices(sql, self.lex_options()) {
             Err(e) => {
                 let step = self.report(e, out);
                 self.ready(out);
@@ -15,23 +15,38 @@ impl Session {
             }
             Ok((statements, notices)) => {
                 for n in notices {
-                    self.cx.push_notice(Severity::Notice, n);
+                    self.cx.push_notice(n.fields().severity, n);
                 }
                 if statements.is_empty() {
                     protocol::empty_query(out);
                     self.ready(out);
                     return Step::Ready;
                 }
-                let simple = Simple { text: sql.to_string(), statements: statements.into(), portal: None };
+                let simple = Simple { text: self.text.clone(), statements: statements.into(), portal: None };
                 self.work = Work::Simple(Box::new(simple));
                 self.drive(out)
             }
         }
     }
 
-    pub(super) fn note_query(&mut self, sql: &str) {
+    /// The settings the scanner obeys.
+    pub(super) fn lex_options(&self) -> LexOptions {
+        let settings = self.cx.settings();
+        LexOptions {
+            conforming: settings.bool("standard_conforming_strings"),
+            escape_warning: settings.bool("escape_string_warning"),
+        }
+    }
+
+    /// A message that runs something came: the clock of `statement_timestamp()`.
+    pub(super) fn note_statement_start(&self) -> i64 {
         let now = crate::clock::now();
         self.cx.statement_start.store(now, Ordering::Relaxed);
+        now
+    }
+
+    pub(super) fn note_query(&mut self, sql: &str) {
+        let now = self.note_statement_start();
         let mut a = self.cx.signals.activity.lock();
         if a.state != "active" && !self.cx.signals.is_terminated() {
             // A cancel that came while nothing ran is for no one.
@@ -210,29 +225,34 @@ impl Session {
         self.block.abort();
         self.end_transaction(false, vars_mark, out);
         self.cx.set_reader(None);
-        self.cx.clear_deferred();
     }
 
     /// A portal for one statement of a simple query; its row description is sent.
     pub(super) fn simple_portal(
         &mut self,
-        text: &str,
+        text: &Arc<str>,
         parsed: parse::ParsedStatement,
         out: &mut BytesMut,
     ) -> Result<Portal> {
         self.check_failed_block(&parsed.stmt)?;
         self.arm_timeout();
+        let formats = match &parsed.stmt {
+            ast::Statement::Fetch(f) => commands::cursor::fetch_formats(self, f),
+            _ => vec![],
+        };
+        let (statement, rule_tag) = ruled(parsed.stmt)?;
         let prepared = Prepared {
             name: String::new(),
-            text: text[parsed.start..parsed.end].to_string(),
-            statement: Some(parsed.stmt),
+            text: text.clone(),
+            statement: Some(statement),
+            rule_tag,
             param_types: vec![],
             columns: None,
             plans: Default::default(),
             from_sql: false,
             prepared_at: 0,
         };
-        let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), vec![], 0);
+        let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), formats, 0);
         self.open(&mut portal)?;
         if let Some(columns) = &portal.columns {
             let st_io = self.cx.io();

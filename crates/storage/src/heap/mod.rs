@@ -13,6 +13,7 @@ pub mod modify;
 pub mod page;
 pub mod prune;
 pub mod read;
+pub mod rewrite;
 pub mod row_lock;
 pub mod tuple;
 pub mod visibility;

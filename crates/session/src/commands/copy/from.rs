@@ -160,8 +160,21 @@ pub(super) fn column_list(relation: &Relation, names: &[ast::Name]) -> Result<Ve
     Ok(out)
 }
 
+/// A COPY that PostgreSQL refuses only when the client is already sending.
+pub struct Refused {
+    pub binary: bool,
+    pub columns: usize,
+    pub error: Error,
+}
+
+/// All columns of a table by name, and how errors call the table.
+pub(super) fn known_columns(relation: &Relation) -> (Vec<&str>, Option<&str>) {
+    let live = relation.columns.iter().filter(|c| !c.dropped);
+    (live.map(|c| c.name.as_str()).collect(), Some(&relation.name))
+}
+
 impl CopyIn {
-    pub fn new(s: &mut Session, copy: &ast::Copy, options: Options) -> Result<CopyIn> {
+    pub fn new(s: &mut Session, copy: &ast::Copy) -> Result<std::result::Result<CopyIn, Refused>> {
         let CopySource::Relation { relation: name, columns } = &copy.source else {
             bail!(SYNTAX_ERROR, "COPY query must have a TO clause");
         };
@@ -172,11 +185,20 @@ impl CopyIn {
         if !st.reader.has_relation_privilege(&relation, st.reader.session().user, Privilege::Insert)? {
             st.reader.check_columns(&relation, &listed, Privilege::Insert)?;
         }
-        if relation.kind != RelKind::Table {
-            return Err(not_a_table(&relation));
-        }
         if relation.is_catalog {
             bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", relation.name);
+        }
+        if s.block.modes.read_only && Some(relation.schema) != s.cx.temp_schema() {
+            bail!(READ_ONLY_SQL_TRANSACTION, "cannot execute COPY FROM in a read-only transaction");
+        }
+        let options = Options::new(&copy.options, true)?;
+        let known = known_columns(&relation);
+        let names: Vec<&str> = listed.iter().map(|i| relation.columns[*i].name.as_str()).collect();
+        let force_not_null = options.force_not_null.flags(&names, &known, "FORCE_NOT_NULL")?;
+        let force_null = options.force_null.flags(&names, &known, "FORCE_NULL")?;
+        if relation.kind != RelKind::Table {
+            let (binary, columns) = (options.format == Format::Binary, listed.len());
+            return Ok(Err(Refused { binary, columns, error: not_a_table(&relation) }));
         }
         let io = st.io();
         let cx = BindContext { reader: &st.reader, io: &io, param_types: &[], params_allowed: false };
@@ -202,14 +224,12 @@ impl CopyIn {
                 missing.push(Missing::Given);
                 continue;
             }
-            let sql = if c.generated {
-                None
-            } else if c.identity.is_some() {
-                let owned = st.reader.owned_sequences(relation.oid, c.number)?;
-                owned.first().map(|o| format!("pg_catalog.nextval({}::pg_catalog.regclass)", o.0))
-            } else {
-                default_of(&st.reader, c)?
-            };
+            if c.identity.is_some() {
+                default_exprs.push(bind::bind_identity_value(&relation, c, &mut meta, &cx)?);
+                missing.push(Missing::Default(default_exprs.len() - 1));
+                continue;
+            }
+            let sql = if c.generated { None } else { default_of(&st.reader, c)? };
             missing.push(match sql {
                 None => Missing::Null,
                 Some(sql) => {
@@ -230,9 +250,6 @@ impl CopyIn {
                 &cx,
             )?),
         };
-        let names: Vec<&str> = inputs.iter().map(|i| i.name.as_str()).collect();
-        let force_not_null = options.force_not_null.flags(&names, "FORCE_NOT_NULL")?;
-        let force_null = options.force_null.flags(&names, "FORCE_NULL")?;
         let env = st.exec_env(Arc::from([]), false);
         let (defaults, defaults_rt) = write::compile(&env, &default_exprs, &[])?;
         let filter = match &filter {
@@ -272,7 +289,7 @@ impl CopyIn {
             raw: vec![],
         };
         copy_in.fresh_vectors();
-        Ok(copy_in)
+        Ok(Ok(copy_in))
     }
 
     fn fresh_vectors(&mut self) {

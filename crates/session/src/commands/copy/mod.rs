@@ -12,7 +12,6 @@ pub use to::CopyOut;
 use super::CommandOutcome;
 use crate::portal::Portal;
 use crate::session::Session;
-use options::Options;
 use quarry_common::{Error, Result, err};
 use quarry_sql::ast::{self, CopyTarget};
 
@@ -26,15 +25,23 @@ pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<Co
         return Err(Error::unsupported("COPY with PROGRAM"));
     }
     check_file_access(s, copy)?;
-    let options = Options::new(&copy.options, copy.from)?;
     if copy.from {
-        if s.block.modes.read_only {
-            return Err(err!(
-                READ_ONLY_SQL_TRANSACTION,
-                "cannot execute COPY FROM in a read-only transaction"
-            ));
-        }
-        let mut copy_in = CopyIn::new(s, copy, options)?;
+        let mut copy_in = match CopyIn::new(s, copy)? {
+            Ok(copy_in) => copy_in,
+            Err(refused) => {
+                return match &copy.target {
+                    CopyTarget::File(path) => {
+                        open_file(path)?;
+                        Err(refused.error)
+                    }
+                    _ => Ok(CommandOutcome::CopyRefused {
+                        binary: refused.binary,
+                        columns: refused.columns,
+                        error: refused.error,
+                    }),
+                };
+            }
+        };
         let CopyTarget::File(path) = &copy.target else {
             return Ok(CommandOutcome::CopyIn(Box::new(copy_in)));
         };
@@ -48,7 +55,7 @@ pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<Co
             None => e,
         });
     }
-    let mut copy_out = CopyOut::new(s, copy, options)?;
+    let mut copy_out = CopyOut::new(s, copy)?;
     match &copy.target {
         CopyTarget::File(path) => Ok(CommandOutcome::Done(copy_out.write_file(path)?)),
         _ => Ok(CommandOutcome::CopyOut(Box::new(copy_out))),
@@ -90,9 +97,8 @@ fn file_error(path: &str, action: &str, e: &std::io::Error) -> Error {
     Error::new(state, format!("could not open file \"{path}\" for {action}: {text}"))
 }
 
-fn read_file(s: &Session, path: &str, copy_in: &mut CopyIn) -> Result<()> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path).map_err(|e| {
+fn open_file(path: &str) -> Result<std::fs::File> {
+    let file = std::fs::File::open(path).map_err(|e| {
         file_error(path, "reading", &e).hint(
             "COPY FROM instructs the PostgreSQL server process to read a file. \
              You may want a client-side facility such as psql's \\copy.",
@@ -101,6 +107,12 @@ fn read_file(s: &Session, path: &str, copy_in: &mut CopyIn) -> Result<()> {
     if file.metadata().is_ok_and(|m| m.is_dir()) {
         return Err(err!(WRONG_OBJECT_TYPE, "\"{path}\" is a directory"));
     }
+    Ok(file)
+}
+
+fn read_file(s: &Session, path: &str, copy_in: &mut CopyIn) -> Result<()> {
+    use std::io::Read;
+    let mut file = open_file(path)?;
     let mut buffer = vec![0u8; 64 * 1024];
     loop {
         quarry_functions::SessionEnv::check_cancelled(&*s.cx)?;

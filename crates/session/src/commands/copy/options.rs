@@ -62,10 +62,13 @@ pub fn boolean(e: &DefElem) -> Result<bool> {
     }
 }
 
-fn header(e: &DefElem) -> Result<Header> {
-    if let Some(DefArg::String(s)) = &e.arg
+fn header(e: &DefElem, from: bool) -> Result<Header> {
+    if let Ok(s) = string(e)
         && s.eq_ignore_ascii_case("match")
     {
+        if !from {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use \"{s}\" with HEADER in COPY TO"));
+        }
         return Ok(Header::Match);
     }
     match boolean(e) {
@@ -90,6 +93,14 @@ fn columns(e: &DefElem) -> Result<Columns> {
             list.iter().map(name).collect::<Option<Vec<_>>>().map(Columns::Named).ok_or_else(|| list_error(e))
         }
         _ => Err(list_error(e)),
+    }
+}
+
+/// The options that take no `*`.
+fn named_columns(e: &DefElem) -> Result<Columns> {
+    match columns(e)? {
+        Columns::All => Err(list_error(e)),
+        named => Ok(named),
     }
 }
 
@@ -138,18 +149,18 @@ impl Options {
                 }
                 "delimiter" => delimiter = Some(string(e)?),
                 "null" => null = Some(string(e)?),
-                "header" => o_header = header(e)?,
+                "header" => o_header = header(e, from)?,
                 "quote" => quote = Some(string(e)?),
                 "escape" => escape = Some(string(e)?),
                 "force_quote" => force_quote = columns(e).map_err(at)?,
-                "force_not_null" => force_not_null = columns(e).map_err(at)?,
-                "force_null" => force_null = columns(e).map_err(at)?,
+                "force_not_null" => force_not_null = named_columns(e).map_err(at)?,
+                "force_null" => force_null = named_columns(e).map_err(at)?,
                 "freeze" => {
                     boolean(e)?;
                 }
                 "encoding" => {
                     let name = string(e)?;
-                    if crate::settings_check::normalise("client_encoding", &name).is_err() {
+                    if crate::settings_check::client_encoding(&name).is_err() {
                         return Err(at(err!(
                             INVALID_PARAMETER_VALUE,
                             "argument to option \"encoding\" must be a valid encoding name"
@@ -167,9 +178,6 @@ impl Options {
             if null.is_some() {
                 bail!(SYNTAX_ERROR, "cannot specify NULL in BINARY mode");
             }
-            if o_header != Header::No {
-                bail!(FEATURE_NOT_SUPPORTED, "cannot specify HEADER in BINARY mode");
-            }
         }
         let delimiter = match delimiter {
             Some(d) => single(&d, "delimiter")?,
@@ -185,6 +193,9 @@ impl Options {
         }
         if !csv && b"\\.abcdefghijklmnopqrstuvwxyz0123456789".contains(&delimiter) {
             bail!(INVALID_PARAMETER_VALUE, "COPY delimiter cannot be \"{}\"", delimiter as char);
+        }
+        if format == Format::Binary && o_header != Header::No {
+            bail!(FEATURE_NOT_SUPPORTED, "cannot specify HEADER in BINARY mode");
         }
         for (given, what) in [(quote.is_some(), "quote"), (escape.is_some(), "escape")] {
             if given && !csv {
@@ -234,13 +245,28 @@ impl Options {
 }
 
 impl Columns {
-    /// One flag per column of `names`; 42703 or 42P10 for names that aren't there.
-    pub fn flags(&self, names: &[&str], what: &str) -> Result<Vec<bool>> {
+    /// One flag per column of `names`, the columns copied; 42703 for names that the table (all its columns, and its name) or
+    /// query doesn't have, 42P10 for those that aren't copied.
+    pub fn flags(&self, names: &[&str], known: &(Vec<&str>, Option<&str>), what: &str) -> Result<Vec<bool>> {
         match self {
             Columns::None => Ok(vec![false; names.len()]),
             Columns::All => Ok(vec![true; names.len()]),
             Columns::Named(list) => {
                 let mut flags = vec![false; names.len()];
+                for (i, wanted) in list.iter().enumerate() {
+                    if !known.0.contains(&wanted.as_str()) {
+                        return Err(match known.1 {
+                            Some(table) => err!(
+                                UNDEFINED_COLUMN,
+                                "column \"{wanted}\" of relation \"{table}\" does not exist"
+                            ),
+                            None => err!(UNDEFINED_COLUMN, "column \"{wanted}\" does not exist"),
+                        });
+                    }
+                    if list[..i].contains(wanted) {
+                        bail!(DUPLICATE_COLUMN, "column \"{wanted}\" specified more than once");
+                    }
+                }
                 for wanted in list {
                     match names.iter().position(|n| n == wanted) {
                         Some(i) => flags[i] = true,

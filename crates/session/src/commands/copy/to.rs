@@ -1,11 +1,11 @@
 //! COPY TO: a query's rows as text, CSV or binary (PostgreSQL: commands/copyto.c).
 
-use super::from::{SIGNATURE, column_list};
+use super::from::{SIGNATURE, column_list, known_columns};
 use super::options::{Format, Header, Options};
 use crate::protocol;
 use crate::session::Session;
 use bytes::BytesMut;
-use quarry_catalog::{LockMode, RelKind, quote_identifier, quote_qualified};
+use quarry_catalog::{LockMode, RelKind, Relation, quote_identifier, quote_qualified};
 use quarry_common::{Result, bail, err};
 use quarry_executor::Execution;
 use quarry_sql::ast::{self, CopySource};
@@ -35,16 +35,20 @@ pub struct CopyOut {
 }
 
 impl CopyOut {
-    pub fn new(s: &mut Session, copy: &ast::Copy, options: Options) -> Result<CopyOut> {
+    pub fn new(s: &mut Session, copy: &ast::Copy) -> Result<CopyOut> {
         let st = s.statement_context()?;
         let made;
+        let mut table = None;
         let query = match &copy.source {
             CopySource::Query(q) => &**q,
             CopySource::Relation { relation: name, columns } => {
-                made = table_query(&st, name, columns)?;
+                let (query, relation) = table_query(&st, name, columns)?;
+                table = Some(relation);
+                made = query;
                 &made
             }
         };
+        let options = Options::new(&copy.options, false)?;
         if let ast::Statement::Select(q) = query
             && crate::session::has_into(q)
         {
@@ -61,7 +65,11 @@ impl CopyOut {
         let types = columns.iter().map(|(_, ty, _)| io.type_ref(ty.oid)).collect::<Result<Vec<_>>>()?;
         let names: Vec<String> = columns.into_iter().map(|(name, _, _)| name).collect();
         let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
-        let force_quote = options.force_quote.flags(&borrowed, "FORCE_QUOTE")?;
+        let known = match &table {
+            Some(relation) => known_columns(relation),
+            None => (borrowed.clone(), None),
+        };
+        let force_quote = options.force_quote.flags(&borrowed, &known, "FORCE_QUOTE")?;
         let execution = st.start(plan, Arc::from([]), false)?;
         Ok(CopyOut {
             execution,
@@ -310,7 +318,7 @@ fn table_query(
     st: &crate::query::StatementContext,
     name: &ast::RangeVar,
     columns: &[ast::Name],
-) -> Result<ast::Statement> {
+) -> Result<(ast::Statement, Arc<Relation>)> {
     let parts: Vec<&String> = name.catalog.iter().chain(&name.schema).chain([&name.name]).collect();
     let relation = st.reader.lock_relation(&parts, None, LockMode::AccessShare)?;
     let hint = "Try the COPY (SELECT ...) TO variant.";
@@ -333,9 +341,8 @@ fn table_query(
     let table = quote_qualified(&relation.schema_name, &relation.name);
     let sql = format!("SELECT {} FROM ONLY {table}", list.join(", "));
     let parsed = parse::parse_statements(&sql)?;
-    parsed
-        .into_iter()
-        .next()
-        .map(|p| p.stmt)
-        .ok_or_else(|| quarry_common::Error::internal("COPY made no query"))
+    match parsed.into_iter().next() {
+        Some(p) => Ok((p.stmt, relation)),
+        None => Err(quarry_common::Error::internal("COPY made no query")),
+    }
 }

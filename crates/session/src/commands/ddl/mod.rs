@@ -83,6 +83,12 @@ impl Ddl {
         let w = st.session.instance.catalog().writer(st.session.database.0, &st.txn, &st.session.view());
         Ok(Ddl { st, w })
     }
+    /// Of a statement's context that is there already.
+    pub fn of(st: StatementContext) -> Ddl {
+        let session = &st.session;
+        let w = session.instance.catalog().writer(session.database.0, &st.txn, &session.view());
+        Ddl { st, w }
+    }
     /// The current user.
     pub fn user(&self) -> Oid {
         self.w.session().user
@@ -247,7 +253,7 @@ pub(super) fn persistence_of(p: ast::Persistence) -> quarry_catalog::Persistence
 }
 
 /// The catalog's drop behavior for a statement's.
-pub(super) fn behavior_of(b: ast::DropBehavior) -> quarry_catalog::DropBehavior {
+pub(in crate::commands) fn behavior_of(b: ast::DropBehavior) -> quarry_catalog::DropBehavior {
     match b {
         ast::DropBehavior::Restrict => quarry_catalog::DropBehavior::Restrict,
         ast::DropBehavior::Cascade => quarry_catalog::DropBehavior::Cascade,

@@ -1,0 +1,163 @@
+//! Copying a table's row versions into new storage: VACUUM FULL and CLUSTER (PostgreSQL: access/heap/rewriteheap.c).
+//!
+//! A version keeps its writer and its deleter, so that every snapshot sees in the copy what it saw before; versions dead to all
+//! are left behind. Links between versions aren't kept: a copied version that has ended is "deleted" to whoever would follow it,
+//! and only snapshots older than the copy see such versions. The caller's AccessExclusive lock keeps everyone else out.
+
+use super::insert::kind;
+use super::tuple::{self, HEADER_BYTES, TupleHeader};
+use super::visibility::{Fate, fate};
+use super::{Heap, page as hp, wal};
+use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::txn::{Transaction, XidStatus};
+use quarry_common::{CommandId, Error, Result, Tid, Xid};
+
+/// Bytes of a [`Version`] in a sort's rows.
+const VERSION_BYTES: usize = 26;
+
+/// Who made a version and who ended it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version {
+    xmin: Xid,
+    cmin: CommandId,
+    /// Seen by every snapshot.
+    frozen: bool,
+    /// Invalid: nobody ended it.
+    xmax: Xid,
+    cmax: CommandId,
+    /// The ending took the row's key with it.
+    key: bool,
+}
+
+impl Version {
+    /// Somebody ended it: only older snapshots see it.
+    pub fn has_ended(&self) -> bool {
+        self.xmax.is_valid()
+    }
+    /// Appends it, to be read by [`Version::decode`].
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.xmin.0.to_le_bytes());
+        out.extend_from_slice(&self.xmax.0.to_le_bytes());
+        out.extend_from_slice(&self.cmin.0.to_le_bytes());
+        out.extend_from_slice(&self.cmax.0.to_le_bytes());
+        out.extend_from_slice(&[self.frozen as u8, self.key as u8]);
+    }
+    /// A version and what stands behind it.
+    pub fn decode(bytes: &[u8]) -> Result<(Version, &[u8])> {
+        if bytes.len() < VERSION_BYTES {
+            return Err(Error::internal("a row version is too short"));
+        }
+        let (head, rest) = bytes.split_at(VERSION_BYTES);
+        let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
+        let short = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        let version = Version {
+            xmin: Xid(long(0)),
+            xmax: Xid(long(8)),
+            cmin: CommandId(short(16)),
+            cmax: CommandId(short(20)),
+            frozen: head[24] != 0,
+            key: head[25] != 0,
+        };
+        Ok((version, rest))
+    }
+}
+
+/// Gets a version and the stored row.
+pub type VersionCallback<'a> = dyn FnMut(Version, Tid, &[u8]) -> Result<()> + 'a;
+
+impl Heap {
+    /// Gives every version that some snapshot may see; the number of those that none does.
+    pub fn versions_to_keep(&self, f: &mut VersionCallback<'_>) -> Result<u64> {
+        let txns = self.storage.txns();
+        let horizon = txns.oldest_visible_csn();
+        let mut dead = 0;
+        let mut kept: Vec<(Version, Tid, Vec<u8>)> = Vec::new();
+        for block in 0..self.blocks()? {
+            kept.clear();
+            {
+                let page = self.storage.pool().read(self.page_id(block))?;
+                let p: &[u8] = page.bytes();
+                for slot in 1..=hp::slot_count(p) {
+                    let Some(t) = hp::tuple(p, slot) else { continue };
+                    let h = TupleHeader::read(t);
+                    let fate = fate(&h, txns, horizon);
+                    if fate == Fate::Dead {
+                        dead += 1;
+                        continue;
+                    }
+                    let ended = h.may_be_ended() && txns.status(h.xmax) != XidStatus::Aborted;
+                    let frozen = h.has(tuple::XMIN_FROZEN) || fate == Fate::Live { visible_to_all: true };
+                    let version = Version {
+                        xmin: h.xmin,
+                        cmin: h.cmin,
+                        frozen,
+                        xmax: if ended { h.xmax } else { Xid::INVALID },
+                        cmax: h.cmax,
+                        key: h.has(tuple::XMAX_KEY),
+                    };
+                    kept.push((version, Tid { block, slot }, t[HEADER_BYTES..].to_vec()));
+                }
+            }
+            // The page's latch is gone: values of these rows may lie elsewhere.
+            for (version, tid, row) in &kept {
+                f(*version, *tid, row)?;
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Stores a row as the version it was. `row` has all its values inline.
+    pub fn insert_version(&self, txn: &Transaction, version: &Version, row: &[u8]) -> Result<Tid> {
+        let body = self.prepare_row(txn, row)?;
+        let frozen = if version.frozen { tuple::XMIN_FROZEN } else { 0 };
+        let flags = self.external_flag(&body) | frozen;
+        let mut page = self.page_with_space(HEADER_BYTES + body.len(), true)?;
+        let (block, slot) = (page.id().block, hp::free_slot(page.bytes()));
+        let xid = txn.assign_xid();
+        with_scratch(|payload| {
+            payload
+                .w32(self.vm_of(&page))
+                .w16(slot)
+                .w16(flags)
+                .w32(version.cmin.0)
+                .w64(version.xmin.0)
+                .wbytes(&body);
+            self.log(xid, wal::INSERT, payload, &mut page)
+        })?;
+        if version.xmax.is_valid() {
+            let bits = if version.key { tuple::XMAX_KEY } else { 0 };
+            with_scratch(|payload| {
+                payload
+                    .w32(self.vm_of(&page))
+                    .w16(slot)
+                    .w16(bits)
+                    .w64(version.xmax.0)
+                    .w32(version.cmax.0);
+                self.storage.log_change(Some(xid), kind(wal::SET_XMAX), payload, &mut [&mut page]).map(|_| ())
+            })?;
+        }
+        Ok(Tid { block, slot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_survive_encoding() {
+        let v = Version {
+            xmin: Xid(7),
+            cmin: CommandId(1),
+            frozen: true,
+            xmax: Xid(1 << 40),
+            cmax: CommandId(3),
+            key: true,
+        };
+        let mut bytes = vec![];
+        v.encode(&mut bytes);
+        bytes.extend_from_slice(b"row");
+        assert_eq!(Version::decode(&bytes).unwrap(), (v, &b"row"[..]));
+        assert!(Version::decode(&bytes[..5]).is_err());
+    }
+}
