@@ -329,7 +329,7 @@ impl FixedColumn {
     }
 
     /// The column's bytes; none if the row has any NULL or lacks the column, then [`RowRef`] must be asked.
-    #[inline]
+    #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
         let head = u16::from_le_bytes(array(body, 0));
         if head & HAS_NULLS != 0 || head & NATTS_MASK <= self.index {

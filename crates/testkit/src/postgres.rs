@@ -20,8 +20,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a new cluster and starts it.
+    /// Makes a new cluster and starts it, without durability.
     pub fn start() -> Result<Postgres, String> {
+        Postgres::start_with(&[("fsync", "off")])
+    }
+
+    /// Makes a new cluster and starts it with settings.
+    pub fn start_with(settings: &[(&str, &str)]) -> Result<Postgres, String> {
         let initdb = paths::postgres_tool("initdb");
         if !paths::has_tool(&initdb) {
             return Err("PostgreSQL 15 is not installed (Debian: apt-get install postgresql-15)".to_owned());
@@ -42,9 +47,9 @@ impl Postgres {
             "--no-sync",
         ]))?;
         let port = free_port();
-        let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c timezone=UTC"
-        );
+        let mut options =
+            format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC");
+        settings.iter().for_each(|(name, value)| options.push_str(&format!(" -c {name}={value}")));
         run(as_postgres(&paths::postgres_tool("pg_ctl"))
             .arg("-D")
             .arg(&data)
@@ -58,6 +63,14 @@ impl Postgres {
             return Err(format!("the reference is PostgreSQL 15, but {} is installed", version.trim()));
         }
         Ok(postgres)
+    }
+
+    /// The process that the others descend from.
+    pub fn pid(&self) -> Result<u32, String> {
+        let path = self.data.join("postmaster.pid");
+        let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let first = text.lines().next().and_then(|line| line.trim().parse().ok());
+        first.ok_or_else(|| format!("{} holds no process id", path.display()))
     }
 
     /// For psql.

@@ -146,7 +146,7 @@ impl RowReader {
             let mut i = 0;
             while i < rows.len() {
                 if let Some(fixed) = fixed {
-                    i += to.extend_stored((i..rows.len()).map(|i| fixed.get(rows.body(i))));
+                    i += to.extend_stored(rows.fixed(fixed, i));
                     if i == rows.len() {
                         break;
                     }

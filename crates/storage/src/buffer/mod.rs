@@ -123,6 +123,8 @@ pub struct BufferPool {
     shards: Box<[Shard]>,
     hasher: FixedState,
     hand: AtomicU32,
+    /// Frames below this have been given out at least once.
+    used: AtomicU32,
     files: Arc<RelFiles>,
     wal: Arc<Wal>,
     fatal: Fatal,
@@ -155,6 +157,7 @@ impl BufferPool {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: FixedState::default(),
             hand: AtomicU32::new(0),
+            used: AtomicU32::new(0),
             files,
             wal,
             fatal,

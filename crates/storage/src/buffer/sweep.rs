@@ -9,15 +9,17 @@ pub struct Ring {
     frames: Vec<u32>,
     next: usize,
     capacity: usize,
+    /// Whether frames that never held a page are taken first: then nothing is pushed out by it.
+    fills_empty: bool,
 }
 
 impl Ring {
     fn of(kib: usize) -> Ring {
-        Ring { frames: Vec::new(), next: 0, capacity: kib / 8 }
+        Ring { frames: Vec::new(), next: 0, capacity: kib / 8, fills_empty: false }
     }
-    /// For sequential scans of tables bigger than a part of the pool.
+    /// For sequential scans of tables bigger than a part of the pool. A pool with room to spare keeps what they read.
     pub fn bulk_read() -> Ring {
-        Ring::of(256)
+        Ring { fills_empty: true, ..Ring::of(256) }
     }
     /// For COPY and index builds; bigger, so that the log need not be flushed at each page.
     pub fn bulk_write() -> Ring {
@@ -32,6 +34,11 @@ impl BufferPool {
     /// A frame with no page, pinned once, by this thread.
     pub(super) fn victim(&self, ring: Option<&mut Ring>) -> Result<PagePin<'_>> {
         let Some(ring) = ring else { return self.sweep() };
+        if ring.fills_empty
+            && let Some(pin) = self.take_empty()?
+        {
+            return Ok(pin);
+        }
         // A small pool must not be eaten by one ring.
         let capacity = ring.capacity.min(self.frames.len() / 8).max(1);
         if ring.frames.len() < capacity {
@@ -53,7 +60,24 @@ impl BufferPool {
         Ok(pin)
     }
 
+    /// A frame that never held a page, while there are any. They are given out in order, before anything is swept.
+    fn take_empty(&self) -> Result<Option<PagePin<'_>>> {
+        let count = self.frames.len() as u32;
+        while self.used.load(Ordering::Relaxed) < count {
+            let index = self.used.fetch_add(1, Ordering::Relaxed);
+            if index < count
+                && let Some(pin) = self.try_take(index)?
+            {
+                return Ok(Some(pin));
+            }
+        }
+        Ok(None)
+    }
+
     fn sweep(&self) -> Result<PagePin<'_>> {
+        if let Some(pin) = self.take_empty()? {
+            return Ok(pin);
+        }
         let count = self.frames.len() as u32;
         // Every frame can be passed once per usage count; more rounds only help against transient pins.
         let mut patience = count as u64 * 16;

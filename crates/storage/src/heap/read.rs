@@ -7,6 +7,7 @@ use super::visibility::{Fate, Memo, fate, is_visible};
 use super::{Heap, Liveness, page as hp, prune};
 use crate::buffer::{PageMut, Ring};
 use crate::page::PAGE_SIZE;
+use crate::row::FixedColumn;
 use crate::txn::{Snapshot, Transaction, XidStatus};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::Range;
@@ -280,6 +281,12 @@ impl<'p> PageRows<'p> {
         &self.tuple(i)[HEADER_BYTES..]
     }
 
+    /// The bytes of a fixed column, row by row from row `from`; none for rows of which [`FixedColumn::get`] gives none.
+    #[inline]
+    pub fn fixed(&self, column: FixedColumn, from: usize) -> FixedValues<'p> {
+        FixedValues { bytes: self.bytes, places: self.places[from..].iter(), column }
+    }
+
     /// The system columns of row `i`.
     pub fn meta(&self, i: usize) -> TupleMeta {
         TupleMeta::new(&TupleHeader::read(self.tuple(i)), self.tid(i))
@@ -289,6 +296,25 @@ impl<'p> PageRows<'p> {
     fn tuple(&self, i: usize) -> &'p [u8] {
         let at = self.places[i];
         &self.bytes[at.offset as usize..at.offset as usize + at.len as usize]
+    }
+}
+
+/// See [`PageRows::fixed`].
+pub struct FixedValues<'p> {
+    bytes: &'p [u8],
+    places: std::slice::Iter<'p, Place>,
+    column: FixedColumn,
+}
+
+impl<'p> Iterator for FixedValues<'p> {
+    type Item = Option<&'p [u8]>;
+
+    // One instance for each width of value: none is worth a call per row.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.places.next()?;
+        let body = &self.bytes[at.offset as usize + HEADER_BYTES..at.offset as usize + at.len as usize];
+        Some(self.column.get(body))
     }
 }
 

@@ -9,6 +9,7 @@
 //! | SET_XMAX | heap, [vm] | vm u32, slot u16, bits u16, xmax u64, cmax u32 |
 //! | PRUNE | heap | prune xid u64, counts 3 x u16, redirects (u16, u16), dead u16, unused u16 |
 //! | VISIBLE | heap, vm | block u32 |
+//! | SEQUENCE | heap, made anew | body of its one row |
 //!
 //! `vm` is the heap block whose all-visible bit and flag the change clears ([`NO_VM`]: neither was set). When both pages of
 //! an UPDATE_CROSS have their bits on one map page, that page is given once. `prefix` and `suffix` are the bytes of the new
@@ -28,6 +29,8 @@ pub const UPDATE_CROSS: u8 = 4;
 pub const SET_XMAX: u8 = 5;
 pub const PRUNE: u8 = 6;
 pub const VISIBLE: u8 = 7;
+/// The whole page of a sequence, see [`crate::sequence`].
+pub const SEQUENCE: u8 = 8;
 
 /// "No visibility map bit to clear".
 pub const NO_VM: u32 = u32::MAX;
@@ -201,6 +204,11 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             }
             Ok(())
         }
+        SEQUENCE => {
+            prepare(page, false);
+            let header = TupleHeader::new(Xid::BOOTSTRAP, CommandId(0), tuple::XMIN_FROZEN);
+            put(page, 1, &header, r.rest())
+        }
         _ => Err(Error::corrupted(format!("unknown heap WAL record {op}"))),
     }
 }
@@ -220,6 +228,7 @@ pub fn describe(op: u8, payload: &[u8]) -> String {
         SET_XMAX => "delete or lock",
         PRUNE => "prune",
         VISIBLE => "all visible",
+        SEQUENCE => "sequence",
         _ => "unknown",
     };
     format!("heap {name}, {} bytes", payload.len())

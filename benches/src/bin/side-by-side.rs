@@ -1,0 +1,60 @@
+//! Measures Quarry beside PostgreSQL 15 and prints the table for `benches/RESULTS.md`.
+//!
+//! `cargo build --release -p quarry && QUARRY_BIN=target/release/quarry cargo run --release -p quarry-benches --bin side-by-side`
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use quarry_benches::cases::{self, Size};
+use quarry_benches::peers::{Peers, Side};
+use quarry_benches::report::{Figure, HEAD};
+use quarry_testkit::temp::TempDir;
+
+/// Measures Quarry beside PostgreSQL 15, turn by turn, and prints the ratios.
+#[derive(Debug, Parser)]
+struct Args {
+    /// pgbench's scale factor
+    #[arg(long, default_value_t = 50)]
+    scale: u32,
+    /// Rounds of each case; medians are shown
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Seconds of each pgbench run
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("side-by-side: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), String> {
+    let size = Size { scale: args.scale, rounds: args.rounds.max(1), seconds: args.seconds };
+    let peers = Peers::start()?;
+    for side in Side::BOTH {
+        eprintln!("loading {side:?} at scale {}", size.scale);
+        cases::load(&peers.target(side), size)?;
+    }
+    println!("{HEAD}");
+    let show = |figures: &[Figure]| figures.iter().for_each(|f| println!("{}", f.row()));
+    show(&[cases::sum_accounts(&peers, size)?]);
+    for mode in ["simple", "prepared"] {
+        for clients in [8, 64] {
+            show(&cases::pgbench_rate(&peers, size, "select-only", mode, clients)?);
+        }
+    }
+    let dir = TempDir::new("accounts");
+    show(&cases::copy_accounts(&peers, size, &dir.path().join("accounts.tsv"))?);
+    for clients in [8, 32] {
+        show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", clients)?);
+    }
+    let bytes = cases::idle_connection_bytes(&peers)?;
+    println!("\nAn idle connection takes {:.1} KB of Quarry's resident memory (500 of them).", bytes / 1e3);
+    Ok(())
+}
