@@ -143,10 +143,13 @@ fn wait_within(child: &mut std::process::Child, limit: Duration) -> Result<bool,
     }
 }
 
-/// Cuts `psql:<file>:<line>: ` at the starts of lines.
+/// Cuts `psql:<file>:<line>: ` at the starts of lines, and the lines that say where in PostgreSQL's source an error was raised.
 fn without_locations(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
+        if line.starts_with("LOCATION:  ") {
+            continue;
+        }
         out.push_str(after_location(line).unwrap_or(line));
     }
     out
@@ -167,5 +170,8 @@ mod tests {
     fn locations_are_cut() {
         let text = "SELECT 1/0;\npsql:/a/b.sql:12: ERROR:  22012\npsql: not a place\n";
         assert_eq!(without_locations(text), "SELECT 1/0;\nERROR:  22012\npsql: not a place\n");
+        let verbose =
+            "psql:f.sql:1: ERROR:  22012: division by zero\nLOCATION:  int4div, int.c:846\nSELECT 1;\n";
+        assert_eq!(without_locations(verbose), "ERROR:  22012: division by zero\nSELECT 1;\n");
     }
 }

@@ -124,3 +124,9 @@ select typname from pg_type where typname like 'int_' order by typname
 select typname from pg_type where typname >= 'int4' and typname < 'int8' order by typname desc
 select oid from pg_type where oid > 20 and oid <= 23 order by oid desc
 select relname from pg_class where relname = any(array['pg_type','pg_class']) order by relname
+select nspname from pg_namespace where nspname in ('public', 'pg_catalog') order by 1
+select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid where c.relname = 'pg_class' and a.attnum in (1, 2) order by a.attnum
+select 1 + 2 * 3, 'a' || 'b', 7.5 / 2
+select x from generate_series(1, 4) x where x not in (select y from generate_series(3, 9) y)
+with recursive t(n) as (values (1) union all select n + 1 from t where n < 5) select sum(n) from t
+select 1 union select 2 union all select 2 order by 1

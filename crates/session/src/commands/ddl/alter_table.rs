@@ -252,8 +252,12 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         },
         A::SetWithoutCluster => d.w.set_clustered(r.oid, None),
         A::SetWithoutOids => Ok(()),
-        A::RowSecurity(on) => d.w.set_row_security(r.oid, Some(*on), None),
-        A::ForceRowSecurity(on) => d.w.set_row_security(r.oid, None, Some(*on)),
+        // Switched on without being enforced it would show rows that must not be seen.
+        A::RowSecurity(true) | A::ForceRowSecurity(true) => {
+            bail!(FEATURE_NOT_SUPPORTED, "row-level security is not supported")
+        }
+        A::RowSecurity(false) => d.w.set_row_security(r.oid, Some(false), None),
+        A::ForceRowSecurity(false) => d.w.set_row_security(r.oid, None, Some(false)),
         A::ReplicaIdentity(i) => d.w.set_replica_identity(
             r.oid,
             match i {
