@@ -419,7 +419,7 @@ fn round(seed: u64) {
 fn transfers_survive_crashes() {
     let number = |name, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
     let first: u64 = number("QUARRY_SEED", 0);
-    for seed in first..first + number("QUARRY_ROUNDS", 8) {
+    for seed in first..first + number("QUARRY_ROUNDS", 200) {
         println!("seed {seed}");
         round(seed);
     }
