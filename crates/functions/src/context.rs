@@ -71,6 +71,10 @@ pub trait SessionEnv {
     fn nextval(&self, _sequence: Oid) -> Result<i64> {
         Err(Error::unsupported("nextval"))
     }
+    /// As [`SessionEnv::nextval`] for an identity column, which asks for no privilege on its sequence.
+    fn identity_value(&self, sequence: Oid) -> Result<i64> {
+        self.nextval(sequence)
+    }
     fn currval(&self, _sequence: Oid) -> Result<i64> {
         Err(Error::unsupported("currval"))
     }

@@ -116,9 +116,6 @@ pub fn read_only(plan: &LogicalPlan) -> bool {
                     only &= read_only(sub)
                 }
             }
-            Expr::Call { function, .. } if matches!(function.def().name, "nextval" | "setval") => {
-                only = false
-            }
             _ => {}
         });
     }

@@ -1,147 +1,269 @@
-//! Sequences' state: the one row (last_value, log_cnt, is_called) of their relation (PostgreSQL: sequence.c).
+//! nextval, setval, currval, lastval and the values a session has in hand (PostgreSQL: sequence.c).
 //!
-//! Each change is a transaction of its own, so that nextval is never rolled back; a sequence made in the same transaction is
-//! changed within that.
+//! The state lies on the sequence's page ([`quarry_storage::sequence`]), which is changed in place: no transaction, and a log record only
+//! every [`LOGGED_AHEAD`] values. ALTER SEQUENCE and TRUNCATE ... RESTART IDENTITY give the sequence a new file instead, so that they
+//! can be rolled back; values in hand are of one file and end with it.
 
-use quarry_catalog::SequenceDef;
-use quarry_common::{Error, Lsn, Result, err};
-use quarry_storage::heap::Heap;
-use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
+use crate::context::SessionContext;
+use quarry_catalog::{CatalogReader, LockMode, Persistence, Privilege, RelKind, Relation, SequenceDef};
+use quarry_common::{Error, Oid, Result, bail, err};
+use quarry_storage::sequence::{Sequence, SequenceChange, SequenceState};
 use quarry_storage::txn::Transaction;
-use quarry_storage::{LockMode, LockTag, Storage, WaitPolicy};
+use quarry_storage::{RelId, Storage};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-struct State {
-    last_value: i64,
-    is_called: bool,
+/// Values that a log record covers beyond those it is written for: so many are skipped by a crash.
+const LOGGED_AHEAD: i64 = 32;
+
+/// What a session knows of a sequence it has used.
+struct InHand {
+    /// The file that the values are from.
+    storage: RelId,
+    /// What currval answers; none: nextval hasn't been called, only setval.
+    last: Option<i64>,
+    /// The next values are `last + increment` up to this one.
+    cached: i64,
+    increment: i64,
 }
 
-fn layout() -> RowLayout {
-    RowLayout::new(&[Width::Fixed(8), Width::Fixed(8), Width::Fixed(1)])
+/// The sequences a session has used.
+#[derive(Default)]
+pub struct Sequences {
+    used: HashMap<Oid, InHand>,
+    /// For lastval.
+    last_used: Option<Oid>,
 }
 
-fn heap(storage: &Arc<Storage>, def: &SequenceDef) -> Heap {
-    Heap::open(storage, def.storage, None, Arc::new(layout()))
+/// Stores the first state of a new sequence file.
+pub fn create_state(storage: &Arc<Storage>, txn: &Transaction, rel: RelId, state: SequenceState) -> Result<()> {
+    Sequence::open(storage, rel).create(txn, &state)
 }
 
-/// Stores the first state of a new sequence.
-pub fn create_state(storage: &Arc<Storage>, txn: &Transaction, def: &SequenceDef, start: i64) -> Result<()> {
-    let mut builder = RowBuilder::new();
-    let layout = layout();
-    let row = encode(&layout, &mut builder, &State { last_value: start, is_called: false });
-    heap(storage, def).insert(txn, row).map(|_| ())
+/// The state of a sequence that nothing was taken from.
+pub fn fresh(start: i64) -> SequenceState {
+    SequenceState { last_value: start, log_count: 0, is_called: false }
 }
 
-fn encode<'b>(layout: &RowLayout, builder: &'b mut RowBuilder, s: &State) -> &'b [u8] {
-    builder.begin(layout);
-    builder.fixed(&s.last_value.to_le_bytes());
-    builder.fixed(&0i64.to_le_bytes());
-    builder.fixed(&[s.is_called as u8]);
-    builder.finish()
+/// What a call of nextval gets: the value, and the last of those that the session may give out after it.
+struct Taken {
+    value: i64,
+    cached: i64,
 }
 
-/// Changes the state under an exclusive lock of the sequence's own.
-fn change<R>(
-    storage: &Arc<Storage>,
-    txn: &Transaction,
+/// Takes `def.cache` values out of a sequence.
+fn take(
+    state: &SequenceState,
     def: &SequenceDef,
-    f: impl FnOnce(&mut State) -> Result<R>,
-) -> Result<(R, Option<Lsn>)> {
-    // The state's writer is a transaction of its own: a rollback of the caller must not take values back.
-    let own = storage.begin(quarry_storage::IsolationLevel::ReadCommitted);
-    own.set_read_at_inserted(true);
-    let tag = LockTag::Object { class: quarry_common::Oid(2224), oid: def.oid };
-    // A sequence made by the caller itself is seen by it alone.
-    let visible_to = if heap_is_empty(storage, &own, def)? { txn } else { &own };
-    own.lock(tag, LockMode::AccessExclusive, WaitPolicy::Block)?;
-    let heap = heap(storage, def);
-    let snapshot = visible_to.catalog_snapshot();
-    let mut found = None;
-    let layout = layout();
-    let mut scan = heap.scan(snapshot.clone(), None);
-    loop {
-        let more = scan.next_page(&mut |tid, body| {
-            let row = RowRef::new(&layout, body);
-            let last_value = i64::from_le_bytes(row.fixed_array::<8>(0));
-            found = Some((tid, State { last_value, is_called: row.fixed(2)[0] != 0 }));
-            Ok(())
-        })?;
-        if !more {
-            break;
-        }
-    }
-    let Some((tid, mut state)) = found else { return Err(Error::internal("a sequence has no state")) };
-    let out = f(&mut state)?;
-    let mut builder = RowBuilder::new();
-    let row = encode(&layout, &mut builder, &state);
-    let options = quarry_storage::heap::UpdateOptions { hot_allowed: true, key_unchanged: true };
-    heap.update(visible_to, &snapshot, tid, row, options, WaitPolicy::Block)?;
-    if std::ptr::eq(visible_to, txn) {
-        // The next call in the same statement must see the new state.
-        txn.advance_command();
-    }
-    let lsn = own.commit()?;
-    Ok((out, lsn))
-}
-
-fn heap_is_empty(storage: &Arc<Storage>, own: &Transaction, def: &SequenceDef) -> Result<bool> {
-    let mut scan = heap(storage, def).scan(own.catalog_snapshot(), None);
-    let mut any = false;
-    loop {
-        let more = scan.next_page(&mut |_, _| {
-            any = true;
-            Ok(())
-        })?;
-        if !more || any {
-            return Ok(!any);
-        }
-    }
-}
-
-/// The next value, and the log position that must be durable before a client is told of it; 2200H past the end.
-///
-/// `name` is for the error.
-pub fn nextval(
-    storage: &Arc<Storage>,
-    txn: &Transaction,
-    def: &SequenceDef,
+    must_log: bool,
     name: &dyn Fn() -> String,
-) -> Result<(i64, Option<Lsn>)> {
-    change(storage, txn, def, |s| {
-        let next = if !s.is_called {
-            s.last_value
-        } else {
-            match s.last_value.checked_add(def.increment).filter(|v| (def.min..=def.max).contains(v)) {
-                Some(v) => v,
-                None if def.cycle && def.increment > 0 => def.min,
-                None if def.cycle => def.max,
-                None => {
-                    let (what, bound) =
-                        if def.increment > 0 { ("maximum", def.max) } else { ("minimum", def.min) };
-                    return Err(err!(
-                        SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
-                        "nextval: reached {what} value of sequence \"{}\" ({bound})",
-                        name()
-                    ));
-                }
+) -> Result<SequenceChange<Taken>> {
+    let (mut next, mut last, mut value) = (state.last_value, state.last_value, state.last_value);
+    let mut taken = i64::from(!state.is_called);
+    let mut fetch = def.cache - taken;
+    let mut log = state.log_count;
+    let logs = log < fetch || !state.is_called || must_log;
+    if logs {
+        fetch = fetch.saturating_add(LOGGED_AHEAD);
+        log = fetch;
+    }
+    while fetch > 0 {
+        next = match next.checked_add(def.increment).filter(|v| (def.min..=def.max).contains(v)) {
+            Some(v) => v,
+            // Values in hand are enough.
+            None if taken > 0 => break,
+            None if def.cycle && def.increment > 0 => def.min,
+            None if def.cycle => def.max,
+            None => {
+                let (what, bound) =
+                    if def.increment > 0 { ("maximum", def.max) } else { ("minimum", def.min) };
+                return Err(err!(
+                    SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
+                    "nextval: reached {what} value of sequence \"{}\" ({bound})",
+                    name()
+                ));
             }
         };
-        *s = State { last_value: next, is_called: true };
-        Ok(next)
-    })
+        fetch -= 1;
+        if taken < def.cache {
+            log -= 1;
+            taken += 1;
+            last = next;
+            if taken == 1 {
+                value = next;
+            }
+        }
+    }
+    let live = SequenceState { last_value: last, log_count: log - fetch, is_called: true };
+    let logged = logs.then_some(SequenceState { last_value: next, log_count: 0, is_called: true });
+    Ok(SequenceChange { result: Taken { value, cached: last }, live, logged })
 }
 
-/// Sets the state; the position is as for [`nextval`].
-pub fn setval(
-    storage: &Arc<Storage>,
-    txn: &Transaction,
-    def: &SequenceDef,
-    value: i64,
-    is_called: bool,
-) -> Result<Option<Lsn>> {
-    change(storage, txn, def, |s| {
-        *s = State { last_value: value, is_called };
+impl SessionContext {
+    /// Opens a sequence for use; held against ALTER and DROP until the transaction ends.
+    fn open_sequence(&self, oid: Oid) -> Result<(CatalogReader, Arc<Relation>, Arc<SequenceDef>)> {
+        let reader = self.reader()?;
+        let Some(relation) = reader.lock_relation_oid(oid, LockMode::RowExclusive)? else {
+            return Err(Error::internal(format!("could not open relation with OID {oid}")));
+        };
+        if relation.kind != RelKind::Sequence {
+            bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name);
+        }
+        match reader.sequence(oid)? {
+            Some(def) => Ok((reader, relation, def)),
+            None => Err(Error::internal(format!("cache lookup failed for sequence {oid}"))),
+        }
+    }
+    /// nextval; `check`: as the user calls it, rather than for an identity column.
+    pub(crate) fn take_value(&self, oid: Oid, check: bool) -> Result<i64> {
+        let (reader, relation, def) = self.open_sequence(oid)?;
+        if check {
+            check_privilege(&reader, &relation, &[Privilege::Usage, Privilege::Update])?;
+        }
+        self.check_writable(&relation, "nextval()")?;
+        let mut sequences = self.sequences.lock();
+        let sequences = &mut *sequences;
+        sequences.last_used = Some(oid);
+        if let Some(h) = sequences.used.get_mut(&oid)
+            && h.storage == def.storage
+            && let Some(last) = h.last
+            && last != h.cached
+        {
+            let value = last.wrapping_add(h.increment);
+            h.last = Some(value);
+            return Ok(value);
+        }
+        let page = Sequence::open(self.instance.storage(), def.storage);
+        let name = || relation.name.clone();
+        let (taken, lsn) = page.change(|state, must_log| take(state, &def, must_log, &name))?;
+        self.note_side_lsn(lsn);
+        let in_hand = InHand {
+            storage: def.storage,
+            last: Some(taken.value),
+            cached: taken.cached,
+            increment: def.increment,
+        };
+        sequences.used.insert(oid, in_hand);
+        Ok(taken.value)
+    }
+    pub(crate) fn current_value(&self, oid: Oid) -> Result<i64> {
+        let (reader, relation, _) = self.open_sequence(oid)?;
+        check_privilege(&reader, &relation, &[Privilege::Select, Privilege::Usage])?;
+        match self.sequences.lock().used.get(&oid).and_then(|h| h.last) {
+            Some(value) => Ok(value),
+            None => bail!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "currval of sequence \"{}\" is not yet defined in this session",
+                relation.name
+            ),
+        }
+    }
+    pub(crate) fn last_value(&self) -> Result<i64> {
+        let undefined =
+            || err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
+        let last_used = self.sequences.lock().last_used;
+        let Some(oid) = last_used else { return Err(undefined()) };
+        if self.reader()?.relation(oid)?.is_none() {
+            return Err(undefined());
+        }
+        let (reader, relation, _) = self.open_sequence(oid)?;
+        check_privilege(&reader, &relation, &[Privilege::Select, Privilege::Usage])?;
+        self.sequences.lock().used.get(&oid).and_then(|h| h.last).ok_or_else(undefined)
+    }
+    pub(crate) fn set_value(&self, oid: Oid, value: i64, is_called: bool) -> Result<()> {
+        let (reader, relation, def) = self.open_sequence(oid)?;
+        check_privilege(&reader, &relation, &[Privilege::Update])?;
+        self.check_writable(&relation, "setval()")?;
+        if value < def.min || value > def.max {
+            bail!(
+                NUMERIC_VALUE_OUT_OF_RANGE,
+                "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                relation.name,
+                def.min,
+                def.max
+            );
+        }
+        let state = SequenceState { last_value: value, log_count: 0, is_called };
+        let page = Sequence::open(self.instance.storage(), def.storage);
+        let ((), lsn) = page.change(|_, _| Ok(SequenceChange { result: (), live: state, logged: Some(state) }))?;
+        self.note_side_lsn(lsn);
+        let mut sequences = self.sequences.lock();
+        let known = sequences.used.get(&oid).and_then(|h| h.last);
+        let last = if is_called { Some(value) } else { known };
+        // No values are in hand any more.
+        let cached = last.unwrap_or(value);
+        sequences.used.insert(oid, InHand { storage: def.storage, last, cached, increment: def.increment });
         Ok(())
-    })
-    .map(|((), lsn)| lsn)
+    }
+    /// 25006 in a read-only transaction, which may change temporary sequences only.
+    fn check_writable(&self, sequence: &Relation, function: &str) -> Result<()> {
+        if sequence.persistence != Persistence::Temporary
+            && self.vars.lock().current().bool("transaction_read_only")
+        {
+            bail!(READ_ONLY_SQL_TRANSACTION, "cannot execute {function} in a read-only transaction");
+        }
+        Ok(())
+    }
+    /// A sequence was changed by this session: what it has in hand is outdated, currval stays.
+    pub(crate) fn drop_values_in_hand(&self, oid: Oid) {
+        if let Some(h) = self.sequences.lock().used.get_mut(&oid) {
+            h.cached = h.last.unwrap_or(h.cached);
+        }
+    }
+}
+
+/// 42501 unless the user has one of the privileges.
+fn check_privilege(reader: &CatalogReader, sequence: &Relation, any_of: &[Privilege]) -> Result<()> {
+    let user = reader.session().user;
+    for p in any_of {
+        if reader.has_relation_privilege(sequence, user, *p)? {
+            return Ok(());
+        }
+    }
+    bail!(INSUFFICIENT_PRIVILEGE, "permission denied for sequence {}", sequence.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarry_types::SqlType;
+
+    fn def(increment: i64, min: i64, max: i64, cache: i64, cycle: bool) -> SequenceDef {
+        let storage = RelId::new(Oid(1), 2);
+        SequenceDef { oid: Oid(1), storage, ty: SqlType::INT8, start: 1, increment, min, max, cache, cycle }
+    }
+    fn run(d: &SequenceDef, calls: usize) -> (Vec<i64>, SequenceState, usize) {
+        let (mut state, mut out, mut records) = (fresh(d.start), vec![], 0);
+        for _ in 0..calls {
+            let Ok(c) = take(&state, d, false, &String::new) else { break };
+            out.push(c.result.value);
+            records += usize::from(c.logged.is_some());
+            state = c.live;
+        }
+        (out, state, records)
+    }
+
+    #[test]
+    fn a_record_covers_many_values() {
+        // As PostgreSQL: log_cnt is 32 after the first value, 32 again after the 34th.
+        let d = def(1, 1, i64::MAX, 1, false);
+        let (values, state, records) = run(&d, 1);
+        assert_eq!((values, state.log_count, records), (vec![1], 32, 1));
+        let (_, state, records) = run(&d, 33);
+        assert_eq!((state.last_value, state.log_count, records), (33, 0, 1));
+        let (_, state, records) = run(&d, 34);
+        assert_eq!((state.last_value, state.log_count, records), (34, 32, 2));
+        // A crash goes on behind everything that could have been given out.
+        let c = take(&fresh(1), &d, false, &String::new).unwrap();
+        assert_eq!(c.logged.unwrap().last_value, 33);
+    }
+
+    #[test]
+    fn bounds_and_cycles() {
+        assert_eq!(run(&def(2, 1, 5, 1, false), 9).0, [1, 3, 5]);
+        assert_eq!(run(&def(2, 1, 5, 1, true), 5).0, [1, 3, 5, 1, 3]);
+        assert_eq!(run(&def(1, 1, 5, 3, false), 9).0, [1, 4]);
+        let d = SequenceDef { start: -1, ..def(-2, -6, -1, 1, true) };
+        assert_eq!(run(&d, 5).0, [-1, -3, -5, -1, -3]);
+    }
 }

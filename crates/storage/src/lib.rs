@@ -25,6 +25,7 @@ pub mod page;
 pub mod recovery;
 pub mod relations;
 pub mod row;
+pub mod sequence;
 pub mod sort;
 pub mod toast;
 pub mod txn;

@@ -51,6 +51,22 @@ impl Storage {
         self.log_pages(xid, kind, payload, pages, &init, false)
     }
 
+    /// Makes a page anew by an operation and logs it: replay starts from zeroes too, whatever is on the disk.
+    pub fn log_whole_page(
+        &self,
+        xid: Option<Xid>,
+        kind: RecordKind,
+        payload: &[u8],
+        page: &mut PageMut<'_>,
+    ) -> Result<Lsn> {
+        self.fatal().check()?;
+        page.zero();
+        (rmgr::of(kind)?.apply)(kind.op, payload, 0, page)?;
+        let mut init = [false; PAGES_MAX];
+        init[0] = true;
+        self.log_pages(xid, kind, payload, &mut [page], &init, false)
+    }
+
     /// Logs whole images of pages that the caller has filled by hand.
     pub fn log_full_page(&self, xid: Option<Xid>, pages: &mut [&mut PageMut<'_>]) -> Result<Lsn> {
         if pages.len() > PAGES_MAX {

@@ -3,7 +3,7 @@
 //! All rows go into template1 and the shared catalogs; the other databases are copies of template1's files.
 
 use super::columns::*;
-use super::{CatalogTable, catalog_tables, oids, procs};
+use super::{CatalogTable, catalog_tables, oids, operators, procs};
 use crate::acl::{AclItem, AclObject, Privilege, default_acl, grant};
 use crate::arrays;
 use crate::catalog::Catalog;
@@ -11,10 +11,10 @@ use crate::row::{Row, char_datum, oid_datum, opt_text};
 use crate::rows::{AttributeRow, ClassRow, ConstraintRow, IndexRow, TypeRow, depend_row, system_attributes};
 use crate::table::{CatalogHeap, column_type};
 use crate::views::{self, SystemView};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use quarry_common::{Oid, Result};
 use quarry_functions::registry;
-use quarry_functions::{Body, CastContext, CastMethod, FunctionDef, FunctionKind, Volatility};
+use quarry_functions::{Body, CastContext, CastMethod, FunctionDef, FunctionKind, OperatorDef, Volatility};
 use quarry_storage::{IsolationLevel, Transaction};
 use quarry_types::registry::{TypeInfo, all_types, type_info, user_array, user_composite, user_domain};
 use quarry_types::{Datum, IoContext, SqlType};
@@ -39,9 +39,10 @@ pub(crate) fn run(catalog: &Catalog) -> Result<()> {
         view_rows(v, &mut rows)?;
     }
     domain_rows(&mut rows);
-    function_rows(&mut rows);
-    operator_rows(&mut rows);
+    function_rows(&mut rows)?;
+    operator_rows(&mut rows)?;
     cast_rows(&mut rows);
+    description_rows(&mut rows)?;
     write(catalog, &txn, &rows)?;
     txn.commit()?;
     Ok(())
@@ -78,7 +79,8 @@ const DATA: &[(&str, &str)] = &[
     ("pg_range", include_str!("data/pg_range.tsv")),
     ("pg_tablespace", include_str!("data/pg_tablespace.tsv")),
     ("pg_auth_members", include_str!("data/pg_auth_members.tsv")),
-    ("pg_description", include_str!("data/pg_description.tsv")),
+    ("pg_aggregate", include_str!("data/pg_aggregate.tsv")),
+    ("pg_cast", include_str!("data/pg_cast.tsv")),
     ("pg_shdescription", include_str!("data/pg_shdescription.tsv")),
 ];
 
@@ -91,12 +93,22 @@ fn data_rows(rows: &mut Rows) -> Result<()> {
             add(rows, table.oid, parse_row(table, line, &cx)?);
         }
     }
-    // Aggregates that are there: their rows need the functions.
-    let aggregate = super::catalog_table(pg_aggregate::TABLE).expect("a catalog");
-    for line in include_str!("data/pg_aggregate.tsv").lines() {
-        let row = parse_row(aggregate, line, &cx)?;
-        if registry::function(row.oid(pg_aggregate::AGGFNOID)).is_some() {
-            add(rows, pg_aggregate::TABLE, row);
+    Ok(())
+}
+
+/// Descriptions of what is there by now.
+fn description_rows(rows: &mut Rows) -> Result<()> {
+    let cx = IoContext::default();
+    let table = super::catalog_table(pg_description::TABLE).expect("a catalog");
+    let mut known: HashMap<Oid, HashSet<Oid>> = HashMap::new();
+    for line in include_str!("data/pg_description.tsv").lines() {
+        let row = parse_row(table, line, &cx)?;
+        let class = row.oid(pg_description::CLASSOID);
+        let there = known.entry(class).or_insert_with(|| {
+            rows.get(&class.0).into_iter().flatten().map(|r| r.oid(0)).collect()
+        });
+        if there.contains(&row.oid(pg_description::OBJOID)) {
+            add(rows, pg_description::TABLE, row);
         }
     }
     Ok(())
@@ -107,13 +119,32 @@ fn parse_row(table: &CatalogTable, line: &str, cx: &IoContext<'_>) -> Result<Row
     for (column, field) in table.columns.iter().zip(line.split('\t')) {
         values.push(match field {
             "\\N" => Datum::Null,
-            text => {
-                let info = column_type(column.ty);
-                info.input(text, -1, cx)?
-            }
+            text => field_value(column.ty, text, cx)?,
         });
     }
     Ok(Row(values))
+}
+
+/// A field of COPY's text form.
+fn field_value(ty: Oid, field: &str, cx: &IoContext<'_>) -> Result<Datum> {
+    if field == "\\N" {
+        return Ok(Datum::Null);
+    }
+    if !field.contains('\\') {
+        return column_type(ty).input(field, -1, cx);
+    }
+    let mut text = String::with_capacity(field.len());
+    let mut chars = field.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some('n')) => text.push('\n'),
+            ('\\', Some('t')) => text.push('\t'),
+            ('\\', Some('r')) => text.push('\r'),
+            ('\\', Some(other)) => text.push(other),
+            (c, _) => text.push(c),
+        }
+    }
+    column_type(ty).input(&text, -1, cx)
 }
 
 fn role_rows(rows: &mut Rows) {
@@ -478,26 +509,44 @@ fn domain_rows(rows: &mut Rows) {
     }
 }
 
-fn function_rows(rows: &mut Rows) {
-    for f in registry::functions() {
+/// PostgreSQL's functions as it lists them, then those that are only here.
+fn function_rows(rows: &mut Rows) -> Result<()> {
+    let cx = IoContext::default();
+    let table = super::catalog_table(pg_proc::TABLE).expect("a catalog");
+    let mut listed = HashSet::new();
+    for line in procs::FACTS.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let mut values = vec![Datum::Null; table.columns.len()];
+        let mut set = |column: usize, field: &str| -> Result<()> {
+            values[column] = field_value(table.columns[column].ty, field, &cx)?;
+            Ok(())
+        };
+        set(pg_proc::OID, fields[0])?;
+        set(pg_proc::PRONAME, fields[1])?;
+        set(pg_proc::PRONAMESPACE, "11")?;
+        set(pg_proc::PROOWNER, "10")?;
+        // From the language to the argument names the columns are the catalog's.
+        for (i, field) in fields[2..21].iter().enumerate() {
+            set(pg_proc::PROLANG + i, field)?;
+        }
+        set(pg_proc::PROARGDEFAULTS, fields[21])?;
+        set(pg_proc::PROSRC, fields[22])?;
+        set(pg_proc::PROBIN, fields[23])?;
+        if fields[24] != "\\N" {
+            let mut acl = vec![];
+            for role in fields[24].split(' ').filter_map(|r| r.parse().ok()) {
+                grant(&mut acl, Oid(role), oids::SUPERUSER, Privilege::Execute.bit(), false);
+            }
+            values[pg_proc::PROACL] = arrays::acl_array(&acl);
+        }
+        let row = Row(values);
+        listed.insert(row.oid(pg_proc::OID));
+        add(rows, pg_proc::TABLE, row);
+    }
+    for f in registry::functions().filter(|f| !listed.contains(&f.oid)) {
         add(rows, pg_proc::TABLE, function_row(f));
     }
-    for p in procs::support_procs() {
-        if registry::function(p.oid).is_some() {
-            continue;
-        }
-        let facts = ProcFacts {
-            oid: p.oid,
-            name: p.name,
-            args: &p.args,
-            ret: p.ret,
-            volatility: p.volatility,
-            strict: p.strict,
-            kind: 'f',
-            ..ProcFacts::default()
-        };
-        add(rows, pg_proc::TABLE, facts.row());
-    }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -600,37 +649,54 @@ fn function_row(f: &FunctionDef) -> Row {
     facts.row()
 }
 
-fn operator_rows(rows: &mut Rows) {
-    for o in registry::operators() {
-        add(
-            rows,
-            pg_operator::TABLE,
-            Row(vec![
-                oid_datum(o.oid),
-                Datum::text(o.name),
-                oid_datum(oids::PG_CATALOG),
-                oid_datum(oids::SUPERUSER),
-                char_datum(if o.left.is_valid() { 'b' } else { 'l' }),
-                Datum::Bool(o.merges),
-                Datum::Bool(o.hashes),
-                oid_datum(o.left),
-                oid_datum(o.right),
-                oid_datum(o.ret),
-                oid_datum(o.commutator),
-                oid_datum(o.negator),
-                oid_datum(o.function),
-                oid_datum(procs::proc_named(o.restrict)),
-                oid_datum(procs::proc_named(o.join)),
-            ]),
-        );
+/// PostgreSQL's operators, then those that are only here.
+fn operator_rows(rows: &mut Rows) -> Result<()> {
+    let cx = IoContext::default();
+    let table = super::catalog_table(pg_operator::TABLE).expect("a catalog");
+    let mut listed = HashSet::new();
+    for line in operators::FACTS.lines() {
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        // Schema and owner are always the same, so the file hasn't them.
+        fields.splice(2..2, ["11", "10"]);
+        let values = fields.iter().zip(table.columns).map(|(f, c)| field_value(c.ty, f, &cx));
+        let row = Row(values.collect::<Result<_>>()?);
+        listed.insert(row.oid(pg_operator::OID));
+        add(rows, pg_operator::TABLE, row);
     }
+    for o in registry::operators().filter(|o| !listed.contains(&o.oid)) {
+        add(rows, pg_operator::TABLE, operator_row(o));
+    }
+    Ok(())
 }
 
-/// The OID of the first built-in cast: a range that nothing else here uses.
+fn operator_row(o: &OperatorDef) -> Row {
+    Row(vec![
+        oid_datum(o.oid),
+        Datum::text(o.name),
+        oid_datum(oids::PG_CATALOG),
+        oid_datum(oids::SUPERUSER),
+        char_datum(if o.left.is_valid() { 'b' } else { 'l' }),
+        Datum::Bool(o.merges),
+        Datum::Bool(o.hashes),
+        oid_datum(o.left),
+        oid_datum(o.right),
+        oid_datum(o.ret),
+        oid_datum(o.commutator),
+        oid_datum(o.negator),
+        oid_datum(o.function),
+        oid_datum(procs::proc_named(o.restrict)),
+        oid_datum(procs::proc_named(o.join)),
+    ])
+}
+
+/// The OID of the first cast that PostgreSQL hasn't: a range that nothing else here uses.
 const FIRST_CAST: u32 = 11000;
 
 fn cast_rows(rows: &mut Rows) {
-    for (i, c) in registry::casts().enumerate() {
+    let pair = |r: &Row| (r.oid(pg_cast::CASTSOURCE), r.oid(pg_cast::CASTTARGET));
+    let listed: HashSet<(Oid, Oid)> = rows.get(&pg_cast::TABLE).into_iter().flatten().map(pair).collect();
+    let others = registry::casts().filter(|c| !listed.contains(&(c.source, c.target)));
+    for (i, c) in others.enumerate() {
         add(
             rows,
             pg_cast::TABLE,

@@ -7,6 +7,7 @@
 pub mod bootstrap;
 pub mod columns;
 pub mod opclass;
+pub mod operators;
 pub mod procs;
 
 mod tables;

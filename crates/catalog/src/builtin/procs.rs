@@ -1,62 +1,83 @@
-//! Functions that `pg_type`, `pg_am`, `pg_operator` and `pg_aggregate` name and that have no kernel of their own: type I/O, estimators,
-//! access method handlers, transition functions. They are rows of `pg_proc`; the server does their work by other means.
+//! PostgreSQL's built-in functions as `pg_proc` has them, those included that have no kernel here: type I/O, estimators, access method
+//! handlers, transition functions, whose work the server does by other means, and functions that can't be called yet.
+//!
+//! `data/pg_proc.tsv` has, in COPY text form: oid, name, language, cost, rows, variadic type, support function, kind, security definer,
+//! leakproof, strict, returns set, volatility, parallel safety, number of arguments, of defaults, result, arguments, all arguments, their
+//! modes, their names, defaults (as [`crate::stored`] joins them), source, library, OIDs of the roles that may execute it (none: all).
 
 use hashbrown::HashMap;
 use quarry_common::Oid;
 use quarry_functions::registry;
 use std::sync::LazyLock;
 
-/// One such function.
+/// The data file.
+pub(super) const FACTS: &str = include_str!("data/pg_proc.tsv");
+
+/// What code asks of a function that may have no kernel.
 #[derive(Debug)]
-pub struct SupportProc {
+pub struct ListedProc {
     pub oid: Oid,
     pub name: &'static str,
     pub args: Vec<Oid>,
-    pub ret: Oid,
-    pub volatility: char,
-    pub strict: bool,
+    pub defaults: usize,
+    pub variadic: bool,
 }
 
-static PROCS: LazyLock<Vec<SupportProc>> = LazyLock::new(|| {
-    let number = |t: &str| Oid(t.parse().expect("the data file has numbers here"));
-    include_str!("data/support_procs.tsv")
-        .lines()
-        .map(|line| {
-            let f: Vec<&'static str> = line.split('\t').collect();
-            SupportProc {
-                oid: number(f[0]),
-                name: f[1],
-                args: f[2].split_ascii_whitespace().map(number).collect(),
-                ret: number(f[3]),
-                volatility: f[4].chars().next().unwrap_or('i'),
-                strict: f[5] == "t",
-            }
-        })
-        .collect()
+static PROCS: LazyLock<Vec<ListedProc>> = LazyLock::new(|| {
+    let number = |t: &str| t.parse().expect("the data file has numbers here");
+    let listed = FACTS.lines().map(|line| {
+        let f: Vec<&'static str> = line.split('\t').collect();
+        ListedProc {
+            oid: Oid(number(f[0])),
+            name: f[1],
+            args: f[17].split_ascii_whitespace().map(|t| Oid(number(t))).collect(),
+            defaults: number(f[15]) as usize,
+            variadic: f[5] != "0",
+        }
+    });
+    let mut all: Vec<ListedProc> = listed.collect();
+    let known = all.len();
+    for f in registry::functions() {
+        if all[..known].binary_search_by_key(&f.oid, |p| p.oid).is_err() {
+            all.push(ListedProc {
+                oid: f.oid,
+                name: f.name,
+                args: f.args.to_vec(),
+                defaults: f.defaults.len(),
+                variadic: f.variadic.is_valid(),
+            });
+        }
+    }
+    all.sort_by_key(|p| p.oid);
+    all
 });
 
-static BY_NAME: LazyLock<HashMap<&'static str, Oid>> =
-    LazyLock::new(|| PROCS.iter().rev().map(|p| (p.name, p.oid)).collect());
+static BY_NAME: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<usize>> = HashMap::new();
+    for (i, p) in PROCS.iter().enumerate() {
+        map.entry(p.name).or_default().push(i);
+    }
+    map
+});
 
 /// All of them, by rising OID.
-pub fn support_procs() -> &'static [SupportProc] {
+pub fn listed_procs() -> &'static [ListedProc] {
     &PROCS
 }
 
 /// The one with this OID.
-pub fn support_proc(oid: Oid) -> Option<&'static SupportProc> {
+pub fn listed_proc(oid: Oid) -> Option<&'static ListedProc> {
     PROCS.binary_search_by_key(&oid, |p| p.oid).ok().map(|i| &PROCS[i])
+}
+
+/// Those with a name, by rising OID.
+pub fn procs_named(name: &str) -> impl Iterator<Item = &'static ListedProc> + use<> {
+    BY_NAME.get(name).into_iter().flatten().map(|i| &PROCS[*i])
 }
 
 /// The OID of a function by its name alone; invalid for "" and unknown names.
 pub fn proc_named(name: &str) -> Oid {
-    if name.is_empty() {
-        return Oid::INVALID;
-    }
-    if let Some(oid) = BY_NAME.get(name) {
-        return *oid;
-    }
-    registry::functions_named(name).first().map_or(Oid::INVALID, |f| f.oid)
+    procs_named(name).next().map_or(Oid::INVALID, |p| p.oid)
 }
 
 #[cfg(test)]
@@ -68,9 +89,18 @@ mod tests {
         assert_eq!(proc_named("int4in"), Oid(42));
         assert_eq!(proc_named("array_in"), Oid(750));
         assert_eq!(proc_named(""), Oid::INVALID);
-        assert_eq!(support_proc(Oid(42)).map(|p| p.name), Some("int4in"));
+        assert_eq!(listed_proc(Oid(42)).map(|p| p.name), Some("int4in"));
         for t in quarry_types::registry::all_types() {
             assert!(proc_named(t.procs.input).is_valid(), "{t:?}");
+        }
+    }
+
+    #[test]
+    fn kernels_have_the_arguments_that_are_listed() {
+        for f in registry::functions() {
+            if let Some(p) = listed_proc(f.oid) {
+                assert_eq!((p.name, &p.args[..]), (f.name, f.args), "function {}", f.oid);
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::{Answer, Call, text};
 use crate::defs::RelKind;
 use quarry_common::{Error, Result, bail};
-use quarry_storage::row::RowRef;
 use quarry_types::{Datum, oids, record};
 
 pub(super) const ANSWERS: &[(&str, Answer)] = &[
@@ -134,7 +133,7 @@ fn pg_sequence_parameters(c: &Call<'_>) -> Result<Datum> {
     Ok(record::from_fields(oids::RECORD, fields.iter().map(|(o, d)| (*o, d))))
 }
 
-/// The last value, NULL before the first nextval. The sequence's one row is read as it lies.
+/// The last value, NULL before the first nextval.
 fn pg_sequence_last_value(c: &Call<'_>) -> Result<Datum> {
     let oid = c.oid(0);
     let Some(r) = c.reader.relation(oid)?.filter(|r| r.kind == RelKind::Sequence) else {
@@ -142,18 +141,8 @@ fn pg_sequence_last_value(c: &Call<'_>) -> Result<Datum> {
         bail!(WRONG_OBJECT_TYPE, "\"{name}\" is not a sequence")
     };
     let Some(storage) = r.storage else { return Ok(Datum::Null) };
-    let heap =
-        quarry_storage::heap::Heap::open(c.reader.catalog().storage(), storage, None, r.layout.clone());
-    let mut found = Datum::Null;
-    let mut scan = heap.scan(c.reader.snapshot(), None);
-    while scan.next_page(&mut |_, body| {
-        let row = RowRef::new(&r.layout, body);
-        if row.fixed_array::<1>(2) != [0] {
-            found = Datum::I64(i64::from_le_bytes(row.fixed_array(0)));
-        }
-        Ok(())
-    })? {}
-    Ok(found)
+    let state = quarry_storage::sequence::Sequence::open(c.reader.catalog().storage(), storage).read()?;
+    Ok(if state.is_called { Datum::I64(state.last_value) } else { Datum::Null })
 }
 
 fn pg_index_column_has_property(c: &Call<'_>) -> Result<Datum> {

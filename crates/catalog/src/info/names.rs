@@ -2,12 +2,11 @@
 
 use super::{Answer, Call, if_found, opt, text};
 use crate::builtin::columns::{pg_description, pg_shdescription};
-use crate::builtin::{catalog_tables, opclass};
+use crate::builtin::{catalog_tables, opclass, operators, procs};
 use crate::object::ObjectAddress;
 use crate::reader::{CatalogReader, split_qualified};
 use crate::row::oid_datum;
 use quarry_common::{Oid, Result, bail, err};
-use quarry_functions::registry;
 use quarry_types::io::{ObjectNames, RegKind};
 use quarry_types::{Datum, oids, record};
 use std::sync::Arc;
@@ -16,13 +15,9 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_table_is_visible", |c| visible(c.reader.is_visible_relation(c.oid(0))?)),
     ("pg_type_is_visible", |c| visible(c.reader.is_visible_type(c.oid(0))?)),
     ("pg_function_is_visible", |c| {
-        let oid = c.oid(0);
-        visible(
-            (registry::function(oid).is_some() || crate::builtin::procs::support_proc(oid).is_some())
-                .then_some(true),
-        )
+        visible(procs::listed_proc(c.oid(0)).map(|_| true))
     }),
-    ("pg_operator_is_visible", |c| visible(registry::operator(c.oid(0)).map(|_| true))),
+    ("pg_operator_is_visible", |c| visible(operators::listed_operator(c.oid(0)).map(|_| true))),
     ("pg_opclass_is_visible", |c| visible(opclass::opclass(c.oid(0)).map(|_| true))),
     ("pg_opfamily_is_visible", |c| {
         visible(opclass::opclasses().iter().find(|o| o.family == c.oid(0)).map(|_| true))
@@ -111,7 +106,7 @@ fn regular(c: &Call<'_>, kind: RegKind) -> Result<Datum> {
 }
 
 /// The relation that text names, with regclass's rules but a query's errors.
-pub(super) fn relation_by_name(r: &CatalogReader, name: &str) -> Result<Arc<crate::Relation>> {
+pub(crate) fn relation_by_name(r: &CatalogReader, name: &str) -> Result<Arc<crate::Relation>> {
     let Some(parts) = split_qualified(name) else { bail!(INVALID_NAME, "invalid name syntax") };
     r.resolve_relation(&parts, None)
 }

@@ -3,12 +3,11 @@
 use super::CatalogReader;
 use super::{quote_identifier, quote_qualified};
 use crate::builtin::columns::*;
-use crate::builtin::opclass;
+use crate::builtin::{opclass, operators, procs};
 use crate::defs::{RelKind, TypeKind};
 use crate::object::ObjectAddress;
 use crate::row::oid_datum;
 use quarry_common::{Error, Oid, Result};
-use quarry_functions::registry;
 
 impl CatalogReader {
     /// "table t", "column a of table t", "constraint c on table t", ...; XX000 if it isn't there.
@@ -41,11 +40,11 @@ impl CatalogReader {
                     None => None,
                 }
             }
-            pg_proc::TABLE => match registry::function(o.oid) {
-                Some(f) => Some(format!("function {}", self.format_procedure(f)?)),
+            pg_proc::TABLE => match procs::listed_proc(o.oid) {
+                Some(f) => Some(format!("function {}", self.format_procedure(f.name, &f.args)?)),
                 None => None,
             },
-            pg_operator::TABLE => match registry::operator(o.oid) {
+            pg_operator::TABLE => match operators::listed_operator(o.oid) {
                 Some(f) => Some(format!("operator {}", self.format_operator(f)?)),
                 None => None,
             },
@@ -67,6 +66,7 @@ impl CatalogReader {
             pg_namespace::TABLE => self.schema(o.oid)?.map(|s| format!("schema {}", s.name)),
             pg_authid::TABLE => self.role(o.oid)?.map(|r| format!("role {}", r.name)),
             pg_database::TABLE => self.database(o.oid)?.map(|d| format!("database {}", d.name)),
+            pg_default_acl::TABLE => self.describe_default_acl(o.oid)?,
             pg_collation::TABLE => {
                 self.collation_name(o.oid)?.map(|c| format!("collation {}", quote_identifier(&c)))
             }

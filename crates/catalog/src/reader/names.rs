@@ -2,13 +2,13 @@
 
 use super::CatalogReader;
 use crate::builtin::columns::{pg_collation, pg_enum};
+use crate::builtin::operators::{self, ListedOperator};
+use crate::builtin::procs::{self, ListedProc};
 use crate::cache::Touched;
 use crate::defs::TypeKind;
 use crate::keywords::{Reservation, reservation};
 use crate::row::oid_datum;
 use quarry_common::{Error, Oid, Result, bail, err};
-use quarry_functions::registry;
-use quarry_functions::{FunctionDef, OperatorDef};
 use quarry_storage::Snapshot;
 use quarry_types::io::RegKind;
 use quarry_types::registry::TypeInfo;
@@ -162,16 +162,13 @@ impl CatalogReader {
         Ok(SqlType { oid: info.array, typmod })
     }
 
-    /// `name(type, ...)` of a function, qualified if its name alone doesn't find it.
-    pub fn format_procedure(&self, f: &FunctionDef) -> Result<String> {
-        let mut args = Vec::with_capacity(f.args.len());
-        for a in f.args {
-            args.push(self.type_name(*a)?);
-        }
-        Ok(format!("{}({})", quote_identifier(f.name), args.join(",")))
+    /// `name(type,...)` of a built-in function.
+    pub fn format_procedure(&self, name: &str, args: &[Oid]) -> Result<String> {
+        let args = args.iter().map(|a| self.type_name(*a)).collect::<Result<Vec<_>>>()?;
+        Ok(format!("{}({})", quote_identifier(name), args.join(",")))
     }
-    /// `+(type,type)` of an operator.
-    pub fn format_operator(&self, o: &OperatorDef) -> Result<String> {
+    /// `+(type,type)` of a built-in operator.
+    pub fn format_operator(&self, o: &ListedOperator) -> Result<String> {
         let side = |oid: Oid| if oid.is_valid() { self.type_name(oid) } else { Ok("NONE".into()) };
         Ok(format!("{}({},{})", o.name, side(o.left)?, side(o.right)?))
     }
@@ -207,10 +204,17 @@ impl CatalogReader {
         ))
     }
 
+    fn listed_procs(&self, schema: Option<&str>, name: &str) -> Result<Vec<&'static ListedProc>> {
+        Ok(if self.function_schema(schema)? { procs::procs_named(name).collect() } else { vec![] })
+    }
+    fn listed_operators(&self, schema: Option<&str>, name: &str) -> Result<Vec<&'static ListedOperator>> {
+        Ok(if self.function_schema(schema)? { operators::operators_named(name) } else { vec![] })
+    }
     fn reg_proc(&self, text: &str) -> Result<Oid> {
         let parts = parse_name(text)?;
         let (schema, name) = self.split_name(&parts, false)?;
-        match self.functions(schema, name)? {
+        let found: Vec<_> = self.listed_procs(schema, name)?;
+        match &found[..] {
             [] => bail!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist"),
             [one] => Ok(one.oid),
             _ => bail!(AMBIGUOUS_FUNCTION, "more than one function named \"{text}\""),
@@ -233,7 +237,7 @@ impl CatalogReader {
         let parts = parse_name(name)?;
         let (schema, name) = self.split_name(&parts, false)?;
         let types = self.reg_types(&types)?;
-        match self.functions(schema, name)?.iter().find(|f| f.args == types) {
+        match self.listed_procs(schema, name)?.iter().find(|f| f.args == types) {
             Some(f) => Ok(f.oid),
             None => bail!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist"),
         }
@@ -246,7 +250,7 @@ impl CatalogReader {
     }
     fn reg_oper(&self, text: &str) -> Result<Oid> {
         let (schema, name) = self.operator_name(text)?;
-        match self.operators(schema.as_deref(), &name)? {
+        match &self.listed_operators(schema.as_deref(), &name)?[..] {
             [] => bail!(UNDEFINED_FUNCTION, "operator does not exist: {text}"),
             [one] => Ok(one.oid),
             _ => bail!(AMBIGUOUS_FUNCTION, "more than one operator named {text}"),
@@ -264,7 +268,7 @@ impl CatalogReader {
                     .hint("Provide two argument types for operator."),
             });
         };
-        match self.operators(schema.as_deref(), &name)?.iter().find(|o| o.left == left && o.right == right) {
+        match self.listed_operators(schema.as_deref(), &name)?.iter().find(|o| o.left == left && o.right == right) {
             Some(o) => Ok(o.oid),
             None => bail!(UNDEFINED_FUNCTION, "operator does not exist: {text}"),
         }
@@ -285,21 +289,22 @@ impl CatalogReader {
             RegKind::Class => self.relation_name(oid)?,
             RegKind::Type if quarry_types::type_info(oid).is_some() => Some(self.type_name(oid)?),
             RegKind::Type => self.user_type_name(oid)?,
-            RegKind::Proc => match registry::function(oid) {
-                // A name that several functions share is qualified.
-                Some(f) if registry::functions_named(f.name).len() == 1 => Some(quote_identifier(f.name)),
-                Some(f) => Some(quote_qualified("pg_catalog", f.name)),
-                None => crate::builtin::procs::support_proc(oid).map(|p| quote_identifier(p.name)),
-            },
-            RegKind::Procedure => match registry::function(oid) {
-                Some(f) => Some(self.format_procedure(f)?),
+            // A name that several share is qualified.
+            RegKind::Proc => procs::listed_proc(oid).map(|p| match procs::procs_named(p.name).count() {
+                1 => quote_identifier(p.name),
+                _ => quote_qualified("pg_catalog", p.name),
+            }),
+            RegKind::Procedure => match procs::listed_proc(oid) {
+                Some(p) => Some(self.format_procedure(p.name, &p.args)?),
                 None => None,
             },
-            RegKind::Oper => registry::operator(oid).map(|o| match registry::operators_named(o.name).len() {
-                1 => o.name.to_owned(),
-                _ => format!("pg_catalog.{}", o.name),
-            }),
-            RegKind::Operator => match registry::operator(oid) {
+            RegKind::Oper => {
+                operators::listed_operator(oid).map(|o| match operators::operators_named(o.name).len() {
+                    1 => o.name.to_owned(),
+                    _ => format!("pg_catalog.{}", o.name),
+                })
+            }
+            RegKind::Operator => match operators::listed_operator(oid) {
                 Some(o) => Some(self.format_operator(o)?),
                 None => None,
             },
@@ -368,6 +373,12 @@ impl ObjectNames for CatalogReader {
         }
         let shown = self.type_name(enum_type)?;
         bail!(INVALID_TEXT_REPRESENTATION, "invalid input value for enum {shown}: \"{label}\"")
+    }
+    fn enum_values(&self, enum_type: Oid) -> Result<Vec<Oid>> {
+        match self.type_def(enum_type)?.map(|d| d.kind.clone()) {
+            Some(TypeKind::Enum { labels }) => Ok(labels.iter().map(|l| l.0).collect()),
+            _ => Err(Error::internal("no such enum")),
+        }
     }
     fn composite_columns(&self, composite: Oid) -> Result<Arc<[SqlType]>> {
         let relation = match self.type_def(composite)?.map(|d| d.kind.clone()) {

@@ -223,7 +223,7 @@ impl CatalogReader {
         registry::cast(from, to)
     }
     /// Whether the schema of a function's name is pg_catalog, where all of them are.
-    fn function_schema(&self, schema: Option<&str>) -> Result<bool> {
+    pub(super) fn function_schema(&self, schema: Option<&str>) -> Result<bool> {
         match schema {
             None | Some("pg_catalog") => Ok(true),
             // Functions that information_schema's own views use have the same names in the registry.

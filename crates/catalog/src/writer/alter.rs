@@ -150,6 +150,7 @@ impl CatalogWriter {
         acl: Option<usize>,
         owner: Oid,
     ) -> Result<()> {
+        let mut changed = None;
         self.change_oid(object.class.0, index, object.oid, |row| {
             let old = row.oid(column);
             row.0[column] = oid_datum(owner);
@@ -163,9 +164,14 @@ impl CatalogWriter {
                         }
                     }
                 }
-                row.0[at] = crate::arrays::acl_array(&merge(items));
+                let items = merge(items);
+                row.0[at] = crate::arrays::acl_array(&items);
+                changed = Some(items);
             }
         })?;
+        if let Some(items) = changed {
+            self.record_acl_roles(object, owner, &items)?;
+        }
         self.change_owner_dependency(object, owner)
     }
     fn set_relation_owner(&self, relation: Oid, owner: Oid) -> Result<()> {

@@ -52,12 +52,28 @@ impl CatalogWriter {
             None => all,
             Some(list) => list.iter().fold(0, |m, p| m | p.bit()),
         };
+        let mut warnings = Vec::new();
         if let Some(p) = acl::PRIVILEGES.iter().find(|p| wanted & p.0.bit() & !all != 0) {
-            // Sequences take table privileges for old scripts' sake; PostgreSQL warns, and applies what fits.
-            if target.kind == AclObject::Sequence {
-                wanted &= all;
-            } else {
-                bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for {}", p.2, target.noun);
+            match (target.kind, p.0) {
+                // Sequences take table privileges for old scripts' sake: what fits is applied.
+                (AclObject::Sequence, _) if wanted & !(all | AclObject::Relation.all()) == 0 => {
+                    wanted &= all;
+                    warnings.push(
+                        err!(
+                            INVALID_GRANT_OPERATION,
+                            "sequence \"{}\" only supports USAGE, SELECT, and UPDATE privileges",
+                            target.name
+                        )
+                        .severity(Severity::Warning),
+                    );
+                }
+                (AclObject::Relation, Privilege::Usage) => {
+                    bail!(INVALID_GRANT_OPERATION, "invalid privilege type USAGE for table")
+                }
+                (AclObject::Relation, _) => {
+                    bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for relation", p.2)
+                }
+                _ => bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for {}", p.2, target.noun),
             }
         }
         let mut acl_now = target.acl.clone().unwrap_or_else(|| default_acl(target.kind, target.owner));
@@ -91,7 +107,30 @@ impl CatalogWriter {
         }
         self.store_acl(spec.object, &target, &acl_now)?;
         self.advance();
-        Ok(warning.into_iter().collect())
+        warnings.extend(warning);
+        if spec.kind == GrantKind::Revoke && target.kind == AclObject::Relation {
+            self.revoke_from_columns(spec, wanted)?;
+        }
+        Ok(warnings)
+    }
+
+    /// What is taken away on a table is taken away on each of its columns.
+    fn revoke_from_columns(&self, spec: &GrantSpec, wanted: u16) -> Result<()> {
+        let fits = |p: Privilege| wanted & p.bit() & AclObject::Column.all() != 0;
+        let privileges: Vec<Privilege> =
+            acl::PRIVILEGES.iter().map(|p| p.0).filter(|p| fits(*p)).collect();
+        let Some(r) = self.relation(spec.object.oid)? else { return Ok(()) };
+        if privileges.is_empty() {
+            return Ok(());
+        }
+        for c in r.columns.iter().filter(|c| !c.dropped && c.acl.is_some()) {
+            self.grant(&GrantSpec {
+                object: ObjectAddress::column(r.oid, c.number),
+                privileges: Some(privileges.clone()),
+                ..spec.clone()
+            })?;
+        }
+        Ok(())
     }
 
     /// As whom the user grants: the owner if he is (a member of) it, else himself or a role with most grant options.

@@ -1,8 +1,9 @@
 //! Making relations: tables, views, materialized views, sequences, composite types, toast tables.
 
 use super::{CatalogWriter, NewColumn};
+use crate::acl::AclObject;
 use crate::builtin::columns::{pg_class, pg_rewrite, pg_type};
-use crate::builtin::oids::PG_TOAST;
+use crate::builtin::oids::{PG_CATALOG, PG_TOAST};
 use crate::cache::{NameKey, Touched};
 use crate::defs::{Persistence, RelKind, Relation};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
@@ -103,6 +104,11 @@ impl CatalogWriter {
     pub fn create_relation(&self, new: &NewRelation) -> Result<Arc<Relation>> {
         self.check_columns_new(&new.columns, new.kind)?;
         self.check_name_free(new.schema, &new.name, new.kind)?;
+        if matches!(new.schema, PG_CATALOG | PG_TOAST) {
+            let schema = self.schema_name(new.schema)?;
+            return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to create \"{schema}.{}\"", new.name)
+                .detail("System catalog modifications are currently disallowed."));
+        }
         let oid = self.new_oid()?;
         self.touch_relation(oid, new.schema, &new.name);
         let mut toast = Oid::INVALID;
@@ -139,6 +145,14 @@ impl CatalogWriter {
         class.has_rules = matches!(new.kind, RelKind::View | RelKind::MaterializedView);
         class.populated = new.populated;
         class.options = &new.options;
+        let acl = match new.kind {
+            RelKind::Table | RelKind::View | RelKind::MaterializedView => {
+                self.new_object_acl(AclObject::Relation, new.owner, new.schema)?
+            }
+            RelKind::Sequence => self.new_object_acl(AclObject::Sequence, new.owner, new.schema)?,
+            RelKind::Index | RelKind::CompositeType | RelKind::Toast => None,
+        };
+        class.acl = acl.as_deref();
         self.insert(pg_class::TABLE, &class.row())?;
         for (i, c) in new.columns.iter().enumerate() {
             self.insert_column(oid, i as i16 + 1, c)?;
@@ -152,6 +166,9 @@ impl CatalogWriter {
         if new.kind != RelKind::CompositeType {
             self.add_dependency(address, ObjectAddress::schema(new.schema), DependencyType::Normal)?;
             self.record_owner(address, new.owner)?;
+        }
+        if let Some(acl) = &acl {
+            self.record_acl_roles(address, new.owner, acl)?;
         }
         if let Some(view) = &new.view {
             self.insert_view_rule(oid, view)?;
@@ -243,8 +260,14 @@ impl CatalogWriter {
     pub(crate) fn insert_type_row(&self, row: &TypeRow<'_>, independent: bool) -> Result<()> {
         let (info, schema, owner) = (row.info, row.schema, row.owner);
         self.touch_type(info.oid, schema, &info.name);
-        self.insert(pg_type::TABLE, &row.row())?;
+        let acl = if independent { self.new_object_acl(AclObject::Type, owner, schema)? } else { None };
+        let mut stored = row.row();
+        stored.0[pg_type::TYPACL] = CatalogWriter::acl_datum(acl.as_deref());
+        self.insert(pg_type::TABLE, &stored)?;
         let address = ObjectAddress::ty(info.oid);
+        if let Some(acl) = &acl {
+            self.record_acl_roles(address, owner, acl)?;
+        }
         if independent {
             self.add_dependency(address, ObjectAddress::schema(schema), DependencyType::Normal)?;
             self.record_owner(address, owner)?;

@@ -88,15 +88,24 @@ fn check_role_name(name: &str) -> Result<()> {
 }
 
 impl CatalogWriter {
+    /// 42939 for names that only built-in roles have.
+    pub fn check_role_name(&self, name: &str) -> Result<()> {
+        check_role_name(name)
+    }
+    /// As [`CatalogWriter::check_role_name`], and 42710 if a role has the name.
+    pub fn check_new_role_name(&self, name: &str) -> Result<()> {
+        check_role_name(name)?;
+        if self.role_oid(name)?.is_some() {
+            bail!(DUPLICATE_OBJECT, "role \"{name}\" already exists");
+        }
+        Ok(())
+    }
     fn touch_role(&self, oid: Oid, name: &str) {
         self.touch([Touched::Role(oid), Touched::RoleName(name.to_owned())]);
     }
     /// Makes a role. 42710 if it is there.
     pub fn create_role(&self, new: &NewRole) -> Result<Oid> {
-        check_role_name(&new.name)?;
-        if self.role_oid(&new.name)?.is_some() {
-            bail!(DUPLICATE_OBJECT, "role \"{}\" already exists", new.name);
-        }
+        self.check_new_role_name(&new.name)?;
         let oid = self.new_oid()?;
         self.touch_role(oid, &new.name);
         self.insert(pg_authid::TABLE, &new.row(oid))?;
@@ -116,10 +125,7 @@ impl CatalogWriter {
     }
     /// Renames a role. An md5 password is lost, since the name is part of it: answers whether that happened.
     pub fn rename_role(&self, role: Oid, name: &str) -> Result<bool> {
-        check_role_name(name)?;
-        if self.role_oid(name)?.is_some() {
-            bail!(DUPLICATE_OBJECT, "role \"{name}\" already exists");
-        }
+        self.check_new_role_name(name)?;
         let Some(old) = self.role(role)? else {
             bail!(UNDEFINED_OBJECT, "role with OID {role} does not exist")
         };

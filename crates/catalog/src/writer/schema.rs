@@ -1,6 +1,7 @@
 //! Schemas, also temporary ones.
 
 use super::CatalogWriter;
+use crate::acl::{AclItem, AclObject};
 use crate::builtin::columns::pg_namespace;
 use crate::cache::Touched;
 use crate::object::ObjectAddress;
@@ -12,9 +13,10 @@ impl CatalogWriter {
     /// Makes a schema. 42P06 if it is there, 42939 for names that begin with "pg_".
     pub fn create_schema(&self, name: &str, owner: Oid) -> Result<Oid> {
         check_schema_name(name)?;
-        self.insert_schema(name, owner)
+        let acl = self.new_object_acl(AclObject::Schema, owner, Oid::INVALID)?;
+        self.insert_schema(name, owner, acl.as_deref())
     }
-    fn insert_schema(&self, name: &str, owner: Oid) -> Result<Oid> {
+    fn insert_schema(&self, name: &str, owner: Oid, acl: Option<&[AclItem]>) -> Result<Oid> {
         if self.schema_oid(name)?.is_some() {
             bail!(DUPLICATE_SCHEMA, "schema \"{name}\" already exists");
         }
@@ -22,9 +24,12 @@ impl CatalogWriter {
         self.touch([Touched::Schema(oid), Touched::SchemaName(name.to_owned())]);
         self.insert(
             pg_namespace::TABLE,
-            &Row(vec![oid_datum(oid), Datum::text(name), oid_datum(owner), Datum::Null]),
+            &Row(vec![oid_datum(oid), Datum::text(name), oid_datum(owner), CatalogWriter::acl_datum(acl)]),
         )?;
         self.record_owner(ObjectAddress::schema(oid), owner)?;
+        if let Some(acl) = acl {
+            self.record_acl_roles(ObjectAddress::schema(oid), owner, acl)?;
+        }
         self.advance();
         Ok(oid)
     }
@@ -50,7 +55,7 @@ impl CatalogWriter {
         let name = format!("pg_temp_{}", self.session().session_id);
         match self.schema_oid(&name)? {
             Some(oid) => Ok(oid),
-            None => self.insert_schema(&name, crate::builtin::oids::SUPERUSER),
+            None => self.insert_schema(&name, crate::builtin::oids::SUPERUSER, None),
         }
     }
 }

@@ -87,7 +87,7 @@ impl Conflict {
             }
             if let Some(tid) = self.try_insert(cx, target, &row)? {
                 self.written.insert(tid);
-                target.queue_foreign_keys(cx, &row, None);
+                target.queue_foreign_keys(cx, &row, None, tid);
                 return Ok(Some((tid, row)));
             }
         }

@@ -1,6 +1,7 @@
 //! Foreign keys: checks and actions (PostgreSQL: ri_triggers.c), and unique constraints that may wait.
 
 use crate::context::Cx;
+use crate::deferred::Timing;
 use crate::env::ExecEnv;
 use crate::modify::errors::{self, shown};
 use quarry_catalog::{
@@ -15,7 +16,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub enum RiCheck {
     /// A row of `relation` references; the referenced row must be there.
-    References { relation: Arc<Relation>, constraint: Arc<ConstraintDef>, values: Vec<Datum> },
+    References {
+        relation: Arc<Relation>,
+        constraint: Arc<ConstraintDef>,
+        values: Vec<Datum>,
+        /// The row; one that is no longer current needs no check. None: values not from one stored row.
+        tid: Option<Tid>,
+    },
     /// A referenced row of `relation` is gone or has another key.
     Referenced {
         relation: Arc<Relation>,
@@ -29,10 +36,10 @@ pub enum RiCheck {
 }
 
 /// Queues a check for the statement's end, or for commit.
-pub fn queue(cx: &mut Cx<'_>, check: RiCheck, initially_deferred: bool, constraint: Option<Oid>) {
+pub fn queue(cx: &mut Cx<'_>, check: RiCheck, timing: Timing) {
     let mut deferred = cx.env.deferred.lock();
-    if deferred.defers(constraint, initially_deferred) {
-        deferred.push(constraint, check);
+    if deferred.defers(timing) {
+        deferred.push(timing, check);
     } else {
         drop(deferred);
         cx.rt.statement.ri.push(check);
@@ -44,7 +51,14 @@ pub fn run(env: &ExecEnv, checks: Vec<RiCheck>) -> Result<()> {
     env.txn.advance_command();
     for check in checks {
         match check {
-            RiCheck::References { relation, constraint, values } => {
+            RiCheck::References { relation, constraint, values, tid } => {
+                if let Some(tid) = tid {
+                    // The row may have been changed or deleted since: then its successor has a check of its own.
+                    let heap = crate::scan::rows::open_heap(env, &relation)?;
+                    if heap.fetch_visible(&env.txn.catalog_snapshot(), tid, |_, _| ())?.is_none() {
+                        continue;
+                    }
+                }
                 check_reference(env, &relation, &constraint, &values)?
             }
             RiCheck::Referenced { relation, constraint, old, new, action } => {
@@ -273,9 +287,9 @@ fn check_unique(
 ) -> Result<()> {
     let tree = BTree::open(&env.storage, index.storage, false);
     let heap = crate::scan::rows::open_heap(env, relation)?;
-    // The row itself may have been changed or deleted since: then its own successor is checked.
+    // The row itself may have been deleted or got another key since; a successor under the same index entry still counts.
     let snapshot = env.txn.catalog_snapshot();
-    if heap.fetch_visible(&snapshot, tid, |_, _| ())?.is_none() {
+    if heap.fetch(&snapshot, tid, |_, _| ())?.is_none() {
         return Ok(());
     }
     match tree.find_conflict(&env.txn, key, &heap, Some(tid))? {

@@ -125,7 +125,7 @@ pub fn store_update(
             if !hot {
                 target.index_row(cx, after, new)?;
             }
-            target.queue_foreign_keys(cx, after, Some(before));
+            target.queue_foreign_keys(cx, after, Some(before), new);
             target.queue_referenced(cx, before, Some(after));
             Ok(Stored::Done(new))
         }

@@ -89,6 +89,14 @@ fn in_use(what: &str, name: &str, count: usize) -> Error {
     err!(OBJECT_IN_USE, "{what} \"{name}\" is being accessed by other users").detail(detail)
 }
 
+/// 55006 if other sessions are connected to the database.
+pub(super) fn check_unused(s: &Session, db: Oid, name: &str) -> Result<()> {
+    match wait_for_others(s, db)? {
+        0 => Ok(()),
+        count => Err(in_use("database", name, count)),
+    }
+}
+
 fn create(s: &mut Session, c: &ast::CreateDatabase) -> Result<()> {
     s.block.forbid_block("CREATE DATABASE")?;
     let st = s.statement_context()?;
@@ -176,10 +184,7 @@ fn drop_database(s: &mut Session, d: &ast::DropDatabase) -> Result<()> {
     if d.options.iter().any(|o| o.name == "force") {
         others_in(s, db.oid).iter().for_each(|o| o.terminate());
     }
-    let count = wait_for_others(s, db.oid)?;
-    if count > 0 {
-        return Err(in_use("database", &db.name, count));
-    }
+    check_unused(s, db.oid, &db.name)?;
     writer(&st).drop_database(db.oid)
 }
 

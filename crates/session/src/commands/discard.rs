@@ -14,7 +14,7 @@ pub fn run(s: &mut Session, d: Discard, out: &mut BytesMut) -> Result<CommandOut
             s.cx.prepared.lock().clear();
             let superuser = s.cx.is_superuser();
             s.cx.vars.lock().reset_all(superuser)?;
-            let user = s.cx.session_user.1.clone();
+            let user = s.cx.authenticated_user.1.clone();
             let mut vars = s.cx.vars.lock();
             vars.set_fact("session_authorization", &user);
             vars.set_fact("role", "none");

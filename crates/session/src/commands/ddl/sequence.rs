@@ -3,6 +3,7 @@
 use super::{Ddl, parts_of, persistence_of, wrong_kind};
 use crate::session::Session;
 use quarry_catalog::{LockMode, NewSequence, Persistence, RelKind, SequenceDef};
+use quarry_storage::sequence::{Sequence, SequenceState};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, SequenceOption, SequenceOptionKind as K};
 use quarry_types::{SqlType, oids};
@@ -166,25 +167,10 @@ pub fn parameters(
         bail!(INVALID_PARAMETER_VALUE, "MINVALUE ({}) must be less than MAXVALUE ({})", p.min, p.max);
     }
     p.start = start.unwrap_or(if p.increment > 0 { p.min } else { p.max });
-    if p.start < p.min {
-        bail!(INVALID_PARAMETER_VALUE, "START value ({}) cannot be less than MINVALUE ({})", p.start, p.min);
-    }
-    if p.start > p.max {
-        bail!(
-            INVALID_PARAMETER_VALUE,
-            "START value ({}) cannot be greater than MAXVALUE ({})",
-            p.start,
-            p.max
-        );
-    }
+    check_bounds("START", p.start, p.min, p.max)?;
     p.restart = restart.map(|r| r.unwrap_or(p.start));
     if let Some(r) = p.restart {
-        if r < p.min {
-            bail!(INVALID_PARAMETER_VALUE, "RESTART value ({r}) cannot be less than MINVALUE ({})", p.min);
-        }
-        if r > p.max {
-            bail!(INVALID_PARAMETER_VALUE, "RESTART value ({r}) cannot be greater than MAXVALUE ({})", p.max);
-        }
+        check_bounds("RESTART", r, p.min, p.max)?;
     }
     Ok(p)
 }
@@ -211,7 +197,8 @@ pub fn make(
         cache: p.cache,
         cycle: p.cycle,
     })?;
-    crate::sequence::create_state(d.st.session.instance.storage(), &d.st.txn, &def, p.start)?;
+    let state = crate::sequence::fresh(p.start);
+    crate::sequence::create_state(d.st.session.instance.storage(), &d.st.txn, def.storage, state)?;
     d.st.txn.advance_command();
     Ok(def)
 }
@@ -260,7 +247,7 @@ pub fn alter(s: &mut Session, c: &ast::AlterSequence) -> Result<()> {
     let d = Ddl::new(s)?;
     let parts = parts_of(&c.sequence);
     if c.if_exists && d.w.find_relation(&parts)?.is_none() {
-        d.notice(err!(UNDEFINED_TABLE, "relation \"{}\" does not exist, skipping", c.sequence.name));
+        d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", c.sequence.name));
         return Ok(());
     }
     let r = d.w.lock_relation(&parts, None, LockMode::ShareRowExclusive)?;
@@ -271,24 +258,53 @@ pub fn alter(s: &mut Session, c: &ast::AlterSequence) -> Result<()> {
     change(&d, r.oid, &c.options, false)
 }
 
-/// Applies options to an existing sequence.
+/// Applies options to an existing sequence. Anything but its owner goes with a new file, so that a rollback brings the old state back.
 pub fn change(d: &Ddl, sequence: Oid, options: &[SequenceOption], identity: bool) -> Result<()> {
     let Some(old) = d.w.sequence(sequence)? else {
         bail!(UNDEFINED_TABLE, "sequence with OID {sequence} does not exist")
     };
     let p = parameters(d, options, Some(&old), old.ty, identity)?;
-    d.w.alter_sequence(&SequenceDef {
-        ty: p.ty,
-        start: p.start,
-        increment: p.increment,
-        min: p.min,
-        max: p.max,
-        cache: p.cache,
-        cycle: p.cycle,
-        ..(*old).clone()
-    })?;
-    if let Some(value) = p.restart {
-        crate::sequence::setval(d.st.session.instance.storage(), &d.st.txn, &old, value, false)?;
+    if options.iter().any(|o| !matches!(o.kind, K::OwnedBy(_) | K::SequenceName(_))) {
+        let storage = d.st.session.instance.storage();
+        let state = match p.restart {
+            Some(value) => crate::sequence::fresh(value),
+            None => SequenceState { log_count: 0, ..Sequence::open(storage, old.storage).read()? },
+        };
+        check_bounds("RESTART", state.last_value, p.min, p.max)?;
+        let file = d.w.new_storage(sequence)?;
+        crate::sequence::create_state(storage, &d.st.txn, file, state)?;
+        d.w.alter_sequence(&SequenceDef {
+            ty: p.ty,
+            start: p.start,
+            increment: p.increment,
+            min: p.min,
+            max: p.max,
+            cache: p.cache,
+            cycle: p.cycle,
+            ..(*old).clone()
+        })?;
     }
+    d.st.session.drop_values_in_hand(sequence);
     set_owned_by(d, sequence, p.owned_by.as_ref())
+}
+
+/// TRUNCATE ... RESTART IDENTITY: a new file with the start value.
+pub fn restart(d: &Ddl, sequence: Oid) -> Result<()> {
+    d.w.lock_relation_oid(sequence, LockMode::AccessExclusive)?;
+    let Some(def) = d.w.sequence(sequence)? else { return Ok(()) };
+    let file = d.w.new_storage(sequence)?;
+    let state = crate::sequence::fresh(def.start);
+    crate::sequence::create_state(d.st.session.instance.storage(), &d.st.txn, file, state)?;
+    d.st.session.drop_values_in_hand(sequence);
+    Ok(())
+}
+
+fn check_bounds(what: &str, value: i64, min: i64, max: i64) -> Result<()> {
+    if value < min {
+        bail!(INVALID_PARAMETER_VALUE, "{what} value ({value}) cannot be less than MINVALUE ({min})");
+    }
+    if value > max {
+        bail!(INVALID_PARAMETER_VALUE, "{what} value ({value}) cannot be greater than MAXVALUE ({max})");
+    }
+    Ok(())
 }

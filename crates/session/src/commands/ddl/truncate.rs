@@ -3,7 +3,7 @@
 use super::{Ddl, parts_of};
 use crate::session::Session;
 use quarry_catalog::{LockMode, Privilege, RelKind, Relation};
-use quarry_common::{Oid, Result, bail, err};
+use quarry_common::{Result, bail, err};
 use quarry_sql::ast::{self, DropBehavior};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
         if t.restart_identity {
             for c in r.columns.iter().filter(|c| !c.dropped) {
                 for seq in d.w.owned_sequences(r.oid, c.number)? {
-                    restart(&d, seq)?;
+                    super::sequence::restart(&d, seq)?;
                 }
             }
         }
@@ -69,9 +69,4 @@ pub fn empty(d: &Ddl, r: &Relation) -> Result<()> {
         d.w.new_storage(i.oid)?;
     }
     Ok(())
-}
-
-fn restart(d: &Ddl, sequence: Oid) -> Result<()> {
-    let Some(def) = d.w.sequence(sequence)? else { return Ok(()) };
-    crate::sequence::setval(d.st.session.instance.storage(), &d.st.txn, &def, def.start, false).map(|_| ())
 }

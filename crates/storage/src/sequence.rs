@@ -1,0 +1,139 @@
+//! Sequences: one page with one row (last_value, log_cnt, is_called) that everybody sees and that is changed in place
+//! (PostgreSQL: sequence.c).
+//!
+//! The page holds the state as it is; the log is ahead of it. A record says which value the sequence goes on from after a crash, some
+//! values beyond those given out, so that most changes need no record. They are marked dirty like hints, and lost by a crash unless
+//! a checkpoint wrote them.
+//!
+//! # Crash story
+//! - **Q1** Every value given out is covered by a record: one that replay will see, or one that a checkpoint has made needless by
+//!   writing the page with the value. Whoever changes the page without a record therefore marks it dirty first and then looks at
+//!   the redo point: if the page's last record is before it, a new record is due. Seen the other way round, a checkpoint that had no
+//!   record to replay finds the page dirty and waits for its latch.
+//! - **Q2** A record makes the whole page, whatever is there: replay doesn't ask for the page's LSN, since the page on disk may be
+//!   newer than its last record and behind it at once.
+//! - **Q3** Changes are nobody's transaction: neither a rollback nor a snapshot knows of them.
+
+use crate::buffer::PageMut;
+use crate::heap::wal::SEQUENCE;
+use crate::heap::{page as hp, tuple};
+use crate::row::{RowBuilder, RowLayout, RowRef, Width};
+use crate::txn::Transaction;
+use crate::wal::{RecordKind, rmgr};
+use crate::{Fork, PageId, RelId, Storage};
+use quarry_common::{Error, Lsn, Result};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+/// The row of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SequenceState {
+    pub last_value: i64,
+    /// Values that may be given out without a record.
+    pub log_count: i64,
+    pub is_called: bool,
+}
+
+/// What a change of a sequence comes to.
+pub struct SequenceChange<R> {
+    pub result: R,
+    /// The state from now on.
+    pub live: SequenceState,
+    /// The state after a crash; none: the last record covers `live`.
+    pub logged: Option<SequenceState>,
+}
+
+/// A sequence's page. Cheap to make.
+pub struct Sequence {
+    storage: Arc<Storage>,
+    rel: RelId,
+}
+
+fn layout() -> RowLayout {
+    RowLayout::new(&[Width::Fixed(8), Width::Fixed(8), Width::Fixed(1)])
+}
+
+fn encode(state: &SequenceState) -> Vec<u8> {
+    let mut builder = RowBuilder::new();
+    builder.begin(&layout());
+    builder.fixed(&state.last_value.to_le_bytes());
+    builder.fixed(&state.log_count.to_le_bytes());
+    builder.fixed(&[u8::from(state.is_called)]);
+    builder.finish().to_vec()
+}
+
+fn decode(page: &[u8]) -> Result<SequenceState> {
+    let body = hp::tuple(page, 1).and_then(|t| t.get(tuple::HEADER_BYTES..));
+    let body = body.ok_or_else(|| Error::corrupted("a sequence's page has no row"))?;
+    let layout = layout();
+    let row = RowRef::new(&layout, body);
+    Ok(SequenceState {
+        last_value: i64::from_le_bytes(row.fixed_array::<8>(0)),
+        log_count: i64::from_le_bytes(row.fixed_array::<8>(1)),
+        is_called: row.fixed(2)[0] != 0,
+    })
+}
+
+impl Sequence {
+    /// Opens a sequence.
+    pub fn open(storage: &Arc<Storage>, rel: RelId) -> Sequence {
+        Sequence { storage: storage.clone(), rel }
+    }
+    fn page(&self) -> PageId {
+        PageId { rel: self.rel, fork: Fork::Main, block: 0 }
+    }
+    /// Stores the first state; the files are there, new and empty, and go away if the transaction is rolled back.
+    pub fn create(&self, txn: &Transaction, state: &SequenceState) -> Result<()> {
+        // The files are the transaction's, so its end must be in the log.
+        txn.assign_xid();
+        let mut page = self.storage.pool().extend(self.rel, Fork::Main, 1)?;
+        self.log(&mut page, state)?;
+        Ok(())
+    }
+    /// The state.
+    pub fn read(&self) -> Result<SequenceState> {
+        decode(self.storage.pool().read(self.page())?.bytes())
+    }
+    /// Changes the state under the page's latch: `change` is told whether a checkpoint makes a record necessary.
+    /// The position up to which the log must be durable before anyone relies on the result.
+    pub fn change<R>(
+        &self,
+        change: impl FnOnce(&SequenceState, bool) -> Result<SequenceChange<R>>,
+    ) -> Result<(R, Lsn)> {
+        let mut page = self.storage.pool().write(self.page())?;
+        let now = decode(page.bytes())?;
+        page.mark_dirty();
+        // Q1: the mark must be seen by a checkpoint that the next line doesn't see.
+        fence(Ordering::SeqCst);
+        let outdated = page.lsn() <= self.storage.wal().redo_point();
+        let SequenceChange { result, live, logged } = change(&now, outdated)?;
+        debug_assert!(logged.is_some() || !outdated);
+        if let Some(state) = &logged {
+            self.log(&mut page, state)?;
+        }
+        let body = encode(&live);
+        let row = hp::tuple_mut(page.bytes_mut(), 1).and_then(|t| t.get_mut(tuple::HEADER_BYTES..));
+        match row {
+            Some(row) if row.len() == body.len() => row.copy_from_slice(&body),
+            _ => return Err(Error::corrupted("a sequence's page has no row")),
+        }
+        Ok((result, page.lsn()))
+    }
+    fn log(&self, page: &mut PageMut<'_>, state: &SequenceState) -> Result<Lsn> {
+        let kind = RecordKind { rmgr: rmgr::HEAP, op: SEQUENCE };
+        self.storage.log_whole_page(None, kind, &encode(state), page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back() {
+        let state = SequenceState { last_value: -7, log_count: 32, is_called: true };
+        let mut page = crate::page::Page::zeroed();
+        crate::heap::wal::apply(SEQUENCE, &encode(&state), 0, &mut page).unwrap();
+        assert_eq!(decode(page.bytes()).unwrap(), state);
+    }
+}
