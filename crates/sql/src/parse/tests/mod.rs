@@ -5,7 +5,6 @@
 mod coverage;
 mod precedence;
 mod shapes;
-mod speed;
 
 use super::*;
 
