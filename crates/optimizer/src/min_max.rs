@@ -78,6 +78,7 @@ impl Planner<'_> {
                 },
                 output: vec![column],
                 ty,
+                tree: None,
             };
             targets.push((id, Expr::Subquery(Box::new(sub))));
         }

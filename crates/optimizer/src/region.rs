@@ -196,7 +196,9 @@ impl Region {
                     min_left = l;
                 }
                 self.specials.push(Special { kind, min_left, right: r, on: mine, on_refs });
-                Ok(if kind == JoinKind::Left { l | r } else { l })
+                // Nothing above reads a semi or anti join's right side, but the join as a whole has it: an enclosing join's
+                // right side is complete only when this one is done.
+                Ok(l | r)
             }
             LogicalPlan::Scan { relation, alias, columns } => {
                 let ids = columns.iter().map(|(id, _)| *id).collect();

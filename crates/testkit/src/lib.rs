@@ -11,6 +11,7 @@ pub mod golden;
 pub mod paths;
 pub mod postgres;
 pub mod psql;
+pub mod random_query;
 pub mod rng;
 pub mod server;
 pub mod temp;

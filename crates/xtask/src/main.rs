@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod differ;
 mod golden;
 mod setup;
 mod tidy;
@@ -47,6 +48,21 @@ enum Command {
         /// Files or areas; all if none is named
         what: Vec<String>,
     },
+    /// Run random queries on a server and on PostgreSQL 15 until their answers differ
+    Differ {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// PostgreSQL's port on the local machine; a private server without it
+        #[arg(long)]
+        postgres: Option<u16>,
+        /// Where the random numbers start; each round of 100 statements takes the next one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Rounds
+        #[arg(long, default_value_t = 20)]
+        rounds: u64,
+    },
     /// Write config/quarry.toml from the settings' definitions
     Settings,
     /// The rules about sources: sizes, heads, banned calls, direction of dependencies
@@ -59,6 +75,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(),
         Command::Golden { what, port, brief } => golden::run(&what, port, brief),
         Command::Record { what } => golden::record(&what),
+        Command::Differ { port, postgres, seed, rounds } => differ::run(port, postgres, seed, rounds),
         Command::Settings => {
             let path = quarry_testkit::paths::workspace().join("config/quarry.toml");
             std::fs::write(path, quarry_common::settings::sample_file()).map_err(|e| e.to_string())

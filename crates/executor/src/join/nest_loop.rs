@@ -79,12 +79,13 @@ impl NestLoop {
         let want = cx.want.min(BATCH_ROWS);
         let single = !has_inner(self.kind);
         while *at < batch.len && out.len < want {
+            // Also when it goes on within a row: whoever took the last rows may have set the same columns for a subquery.
+            for (id, slot) in &self.set {
+                cx.set_outer(*id, batch.columns[*slot].datum(*at));
+            }
             let mut matched = match self.inside {
                 Some(m) => m,
                 None => {
-                    for (id, slot) in &self.set {
-                        cx.set_outer(*id, batch.columns[*slot].datum(*at));
-                    }
                     if std::mem::replace(&mut self.inner_used, true) {
                         self.inner.rescan(cx)?;
                     }

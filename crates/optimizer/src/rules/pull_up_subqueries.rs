@@ -83,12 +83,21 @@ type Merged = (LogicalPlan, Vec<(ColumnId, Expr)>);
 
 /// The FROM of a subquery that can be merged and what its targets stand for.
 fn mergeable(below: &mut LogicalPlan, outer: &[(ColumnId, Expr)], nullable: bool) -> Option<Merged> {
-    if !outer.iter().all(|(_, e)| target_ok(e, nullable)) {
+    // A column of an enclosing row (LATERAL) would not become NULL with the subquery's row.
+    let own = if nullable { walk::output_columns(below) } else { vec![] };
+    let from_below = |e: &Expr, own: &[ColumnId]| match e {
+        Expr::Column { id, .. } => !nullable || own.contains(id),
+        _ => true,
+    };
+    if !outer.iter().all(|(_, e)| target_ok(e, nullable) && from_below(e, &own)) {
         return None;
     }
     match below {
         LogicalPlan::Project { input, targets } => {
-            if !targets.iter().all(|(_, e)| target_ok(e, nullable)) || !plain_from(input) {
+            let own = if nullable { walk::output_columns(input) } else { vec![] };
+            if !targets.iter().all(|(_, e)| target_ok(e, nullable) && from_below(e, &own))
+                || !plain_from(input)
+            {
                 return None;
             }
             let inner = std::mem::take(targets)

@@ -133,10 +133,9 @@ impl Binder<'_> {
             .into_iter()
             .map(|g| {
                 let id = match &g.expr {
-                    Expr::Column { id, .. } if !with_sets => *id,
-                    Expr::Column { id, ty } => {
+                    Expr::Column { id, .. } if !with_sets && !self.is_outer_column(*id) => *id,
+                    Expr::Column { id, .. } => {
                         let meta = self.meta.get(*id).clone();
-                        let _ = ty;
                         self.meta.add(quarry_plan::ColumnMeta { not_null: false, ..meta })
                     }
                     other => self.meta.computed("?column?", other.ty()),

@@ -9,6 +9,7 @@ use crate::parse;
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::{Body, CastContext, FunctionDef, FunctionKind};
 use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, SetCall, walk};
+use quarry_types::record::shape::record_type;
 use quarry_types::{SqlType, oids};
 
 /// A call whose function is chosen and whose arguments are coerced.
@@ -30,6 +31,11 @@ impl Binder<'_> {
         let before = call.over.is_some();
         let _ = before;
         let args = self.call_args(call)?;
+        let first_named = call.args.iter().position(|a| a.name.is_some()).unwrap_or(call.args.len());
+        if let Some(late) = call.args[first_named..].iter().find(|a| a.name.is_none()) {
+            let e = err!(SYNTAX_ERROR, "positional argument cannot follow named argument");
+            return Err(at(e, late.expr.location()));
+        }
         let names: Vec<Option<String>> = call.args.iter().map(|a| a.name.clone()).collect();
         if call.star && args.is_empty() && !self.is_aggregate_name(&call.name)? {
             let e = err!(
@@ -150,8 +156,9 @@ impl Binder<'_> {
         let (types, ret) = self.settle_polymorphic(&candidate.args, &actual, def.ret, pos)?;
         let mut coerced = vec![];
         for (arg, ty) in args.into_iter().zip(&types) {
-            // "any" takes unknown literals as text.
-            let arg = if *ty == oids::ANY { self.settle_unknown(arg)? } else { arg };
+            // "any" takes unknown literals as they are; aggregates may have to sort them.
+            let settled = *ty == oids::ANY && def.kind() != FunctionKind::Scalar;
+            let arg = if settled { self.settle_unknown(arg)? } else { arg };
             coerced.push(self.coerce_type(
                 arg,
                 SqlType::of(*ty),
@@ -171,7 +178,13 @@ impl Binder<'_> {
             coerced.push(Expr::Array { elements, nested: false, ty: SqlType::of(array) });
             variadic = true;
         }
-        Ok(Call { def, args: coerced, ret: SqlType::of(ret), variadic })
+        let mut ret = SqlType::of(ret);
+        if ret == SqlType::RECORD && def.out_args.len() > 1 {
+            let columns: Vec<(String, SqlType)> =
+                def.out_args.iter().map(|(name, ty)| (name.to_string(), SqlType::of(*ty))).collect();
+            ret = row_of(&columns);
+        }
+        Ok(Call { def, args: coerced, ret, variadic })
     }
 
     fn default_argument(&mut self, def: &'static FunctionDef, index: usize) -> Result<Typed> {
@@ -221,7 +234,11 @@ impl Binder<'_> {
                 if let Body::TypeIo = ready.def.body {
                     return Err(at(Error::unsupported(format_args!("calling {name} directly")), pos));
                 }
-                Ok(scalar(ready, pos))
+                let mut expr = scalar(ready, pos);
+                if let (Expr::Call { form, .. }, true) = (&mut expr, call.sql_syntax) {
+                    *form = CallForm::SqlSyntax;
+                }
+                Ok(expr)
             }
         }
     }
@@ -397,6 +414,10 @@ impl Binder<'_> {
                 | Place::WindowOrder
                 | Place::WindowFrame
         );
+        if allowed && scope.refers_to_itself {
+            let text = "aggregate functions are not allowed in a recursive query's recursive term";
+            return Err(at(err!(INVALID_RECURSION, "{text}"), pos));
+        }
         if allowed {
             return Ok(());
         }
@@ -455,7 +476,7 @@ impl Binder<'_> {
         let (ty, columns) = self.set_columns(&ready, &[], pos)?;
         let columns: Vec<SqlType> = columns.into_iter().map(|(_, t)| t).collect();
         let name = ready.def.name;
-        let call = SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns };
+        let call = SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns, row: ty };
         let id = self.meta.computed(name, ty);
         self.scope().set_calls.push((id, call));
         Ok(Expr::column(id, ty))
@@ -484,7 +505,7 @@ impl Binder<'_> {
                 );
                 return Err(at(e, pos));
             }
-            return Ok((SqlType::RECORD, definitions.to_vec()));
+            return Ok((row_of(definitions), definitions.to_vec()));
         }
         if !def.out_args.is_empty() {
             let actual: Vec<Oid> = ready.args.iter().map(|a| a.ty().oid).collect();
@@ -494,7 +515,7 @@ impl Binder<'_> {
                     self.settle_polymorphic(def.args, &actual[..def.args.len().min(actual.len())], *ty, pos)?;
                 columns.push((name.to_string(), SqlType::of(ty)));
             }
-            let ty = if columns.len() == 1 { columns[0].1 } else { SqlType::RECORD };
+            let ty = if columns.len() == 1 { columns[0].1 } else { row_of(&columns) };
             return Ok((ty, columns));
         }
         if ready.ret.oid != oids::RECORD && self.is_composite(ready.ret.oid)? {
@@ -531,6 +552,12 @@ impl Binder<'_> {
         };
         Err(at(e, pos))
     }
+}
+
+/// The record type of rows with these columns.
+fn row_of(columns: &[(String, SqlType)]) -> SqlType {
+    let (names, types) = columns.iter().cloned().unzip();
+    record_type(names, types)
 }
 
 fn scalar(ready: Call, pos: Pos) -> Expr {

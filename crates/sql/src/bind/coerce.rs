@@ -403,10 +403,23 @@ impl Binder<'_> {
         self.coerce_to_specific(value, oids::BOOL, construct)
     }
 
+    /// Whether a set-returning call of this level is in an expression.
+    fn returns_set(&self, e: &Expr) -> bool {
+        let Some(scope) = self.scopes.last() else { return false };
+        !scope.set_calls.is_empty()
+            && quarry_plan::walk::any(e, &|e| {
+                matches!(e, Expr::Column { id, .. } if scope.set_calls.iter().any(|(c, _)| c == id))
+            })
+    }
+
     /// Coerces to one type by assignment rules, naming the construct in errors.
     pub(super) fn coerce_to_specific(&mut self, value: Typed, target: Oid, construct: &str) -> Result<Expr> {
         let source = value.expr.ty().oid;
         let pos = value.pos;
+        if self.returns_set(&value.expr) {
+            let e = err!(DATATYPE_MISMATCH, "argument of {construct} must not return a set");
+            return Err(at(e, pos));
+        }
         if source != target {
             if !self.can_coerce(source, target, CastContext::Assignment)? {
                 let e = err!(

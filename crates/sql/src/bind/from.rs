@@ -2,14 +2,17 @@
 
 use super::coerce::at;
 use super::resolve::Resolved;
+use super::record::alias_tree;
 use super::scope::{ExprKind as Place, NsColumn, NsItem, SYSTEM_COLUMNS};
 use super::{Binder, Typed, VisibleCte};
 use crate::ast::{self, Alias, JoinCondition, Pos, TableRef};
-use crate::parse;
 use quarry_catalog::{RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_functions::FunctionKind;
-use quarry_plan::{ColumnId, ColumnMeta, Expr, FunctionRef, JoinKind, LogicalPlan, ScanColumn, SetCall};
+use quarry_plan::tree::{FunctionTree, JoinColumn, JoinTreeCondition, LeafKind};
+use quarry_plan::{
+    CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, JoinKind, LogicalPlan, ScanColumn, SetCall,
+};
 use quarry_types::{SqlType, oids};
 use std::sync::Arc;
 
@@ -71,7 +74,7 @@ impl Binder<'_> {
             TableRef::Subquery(s) => b.bind_from_subquery(s),
             TableRef::Function(f) => b.bind_from_function(f),
             TableRef::Join(j) => b.bind_from_join(j),
-            TableRef::TableSample(s) => Err(at(Error::unsupported("TABLESAMPLE"), s.pos)),
+            TableRef::TableSample(s) => Err(at(table_sample(s), s.pos)),
             TableRef::XmlTable(x) => Err(at(Error::unsupported("XMLTABLE"), x.pos)),
         })
     }
@@ -82,10 +85,12 @@ impl Binder<'_> {
         {
             return self.bind_from_cte(r, cte);
         }
+        if self.stored && r.schema.as_deref() == Some(super::view::BY_OID) {
+            return self.bind_stored_relation(r);
+        }
         let parts: Vec<String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect();
-        let relation = self.lock_for_read(&parts, r.pos)?;
+        let relation = self.lock_for_read(&parts, r.pos).map_err(|e| self.future_cte_hint(e, r))?;
         match relation.kind {
-            RelKind::View => self.bind_from_view(r, &relation),
             RelKind::Index => Err(at(
                 err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
                     .detail("This operation is not supported for indexes."),
@@ -96,18 +101,38 @@ impl Binder<'_> {
                     .detail("This operation is not supported for composite types."),
                 r.pos,
             )),
-            RelKind::Table | RelKind::Toast | RelKind::MaterializedView | RelKind::Sequence => {
+            RelKind::View
+            | RelKind::Table
+            | RelKind::Toast
+            | RelKind::MaterializedView
+            | RelKind::Sequence => {
                 let alias = r.alias.as_ref();
                 let name = alias.map_or(relation.name.clone(), |a| a.name.clone());
-                let (plan, mut item) = self.scan(&relation, &name);
+                let (plan, mut item) = self.relation_item(&relation, &name)?;
                 if alias.is_none() {
                     item.schema = Some(relation.schema_name.clone());
                 }
+                let names = column_names(&item);
                 apply_alias_columns(&mut item, alias, r.pos)?;
+                let kind = LeafKind::Relation { relation, only: r.only };
+                self.record_leaf(kind, &item, &names, alias.map(alias_tree), false);
                 self.scope().items.push(item);
                 Ok(plan)
             }
         }
+    }
+
+    /// What PostgreSQL adds where a missing table has the name of a WITH query further on.
+    fn future_cte_hint(&self, e: Error, r: &ast::RangeVar) -> Error {
+        let known = r.schema.is_none() && self.future_ctes.contains(&r.name);
+        if !known || e.sqlstate() != quarry_common::SqlState::UNDEFINED_TABLE {
+            return e;
+        }
+        e.detail(format!(
+            "There is a WITH item named \"{}\", but it cannot be referenced from this part of the query.",
+            r.name
+        ))
+        .hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references.")
     }
 
     fn lock_for_read(&self, parts: &[String], pos: Pos) -> Result<Arc<Relation>> {
@@ -161,6 +186,7 @@ impl Binder<'_> {
             return Err(at(e, r.pos));
         }
         self.cte_references[cte.id.0 as usize] += 1;
+        self.scope().refers_to_itself |= cte.being_defined;
         let alias = r.alias.as_ref().map_or(cte.name.clone(), |a| a.name.clone());
         let mut columns: Vec<(ColumnId, ColumnId)> = vec![];
         let mut names = vec![];
@@ -176,69 +202,12 @@ impl Binder<'_> {
             names.push(NsColumn { name: name.clone(), expr: Expr::column(id, *ty), hidden: false });
         }
         let mut item = NsItem::new(Some(alias.clone()), names);
+        let names = column_names(&item);
         apply_alias_columns(&mut item, r.alias.as_ref(), r.pos)?;
+        let kind = LeafKind::Cte { name: cte.name.clone() };
+        self.record_leaf(kind, &item, &names, r.alias.as_ref().map(alias_tree), false);
         self.scope().items.push(item);
         Ok(LogicalPlan::CteScan { cte: cte.id, name: cte.name, alias, columns })
-    }
-
-    /// A view is its query, bound in a namespace of its own.
-    fn bind_from_view(&mut self, r: &ast::RangeVar, view: &Arc<Relation>) -> Result<LogicalPlan> {
-        if self.views.contains(&view.oid) {
-            let e = err!(
-                INVALID_OBJECT_DEFINITION,
-                "infinite recursion detected in rules for relation \"{}\"",
-                view.name
-            );
-            return Err(e);
-        }
-        let Some(sql) = &view.view_sql else {
-            return Err(Error::internal(format!("view {} has no query", view.name)));
-        };
-        let bound = self.bind_view(view, sql)?;
-        let alias = r.alias.as_ref().map_or(view.name.clone(), |a| a.name.clone());
-        let live = view.columns.iter().filter(|c| !c.dropped);
-        let mut names = vec![];
-        let mut targets = vec![];
-        for (c, (id, _, ty)) in live.zip(&bound.output) {
-            // An id of the view's own: a view may put out one column twice, or be joined with itself.
-            let own = self.meta.add(ColumnMeta {
-                name: c.name.clone(),
-                ty: c.ty,
-                relation: Some(alias.clone()),
-                source: Some((view.oid, c.number)),
-                not_null: false,
-            });
-            targets.push((own, Expr::column(*id, *ty)));
-            names.push(NsColumn { name: c.name.clone(), expr: Expr::column(own, c.ty), hidden: false });
-        }
-        let mut item = NsItem::new(Some(alias.clone()), names);
-        if r.alias.is_none() {
-            item.schema = Some(view.schema_name.clone());
-        }
-        apply_alias_columns(&mut item, r.alias.as_ref(), r.pos)?;
-        self.scope().items.push(item);
-        let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
-        Ok(LogicalPlan::SubqueryAlias { input: Box::new(input), alias })
-    }
-
-    /// Binds a view's text: no outer names, no CTEs of the outer statement, no parameters.
-    pub(super) fn bind_view(&mut self, view: &Relation, sql: &str) -> Result<super::Bound> {
-        let parsed = parse::parse_statements(sql)?;
-        let Some(ast::Statement::Select(query)) = parsed.into_iter().next().map(|p| p.stmt) else {
-            return Err(Error::internal(format!("view {} is no query", view.name)));
-        };
-        let scopes = std::mem::take(&mut self.scopes);
-        let ctes = std::mem::take(&mut self.ctes);
-        self.views.push(view.oid);
-        let bound = self.query(&query, None);
-        self.views.pop();
-        self.ctes = ctes;
-        self.scopes = scopes;
-        // Positions inside the view's text mean nothing to the client.
-        bound.map_err(|mut e| {
-            e.fields_mut().position = None;
-            e
-        })
     }
 
     fn bind_from_subquery(&mut self, s: &ast::RangeSubquery) -> Result<LogicalPlan> {
@@ -257,7 +226,8 @@ impl Binder<'_> {
         let bound = self.subquery(&s.query);
         self.scope().kind = kind;
         self.scope().lateral_active = active;
-        let bound = bound?;
+        let mut bound = bound?;
+        let tree = bound.tree.take();
         let mut names = vec![];
         let mut targets: Vec<(ColumnId, Expr)> = vec![];
         for (id, name, ty) in &bound.output {
@@ -276,7 +246,12 @@ impl Binder<'_> {
             names.push(NsColumn { name: name.clone(), expr: Expr::column(own, *ty), hidden: false });
         }
         let mut item = NsItem::new(Some(alias.name.clone()), names);
+        let names = column_names(&item);
         apply_alias_columns(&mut item, Some(alias), s.pos)?;
+        if let Some(tree) = tree {
+            let kind = LeafKind::Subquery(tree);
+            self.record_leaf(kind, &item, &names, Some(alias_tree(alias)), s.lateral);
+        }
         self.scope().items.push(item);
         let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
         Ok(LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.name.clone() })
@@ -296,6 +271,7 @@ impl Binder<'_> {
 
     fn bind_from_function_inner(&mut self, f: &ast::RangeFunction) -> Result<(LogicalPlan, NsItem)> {
         let mut calls: Vec<(SetCall, Vec<ColumnId>)> = vec![];
+        let mut recorded: Vec<FunctionTree> = vec![];
         let mut columns: Vec<NsColumn> = vec![];
         let mut scalar_single = false;
         let alias_name = f.alias.as_ref().map(|a| a.name.clone());
@@ -318,7 +294,9 @@ impl Binder<'_> {
                 let (call, mut outputs, is_scalar) = self.function_item(part, &definitions, &name)?;
                 if is_scalar && parts.len() == 1 && f.functions.len() == 1 {
                     // A lone scalar column is called like the alias.
-                    outputs[0].0 = alias_name.clone().unwrap_or_else(|| name.clone());
+                    if call.function.def().out_args.len() != 1 {
+                        outputs[0].0 = alias_name.clone().unwrap_or_else(|| name.clone());
+                    }
                     scalar_single = true;
                 }
                 let alias_for_meta = alias_name.clone().unwrap_or_else(|| name.clone());
@@ -337,9 +315,14 @@ impl Binder<'_> {
                 for (id, (n, ty)) in ids.iter().zip(outputs) {
                     columns.push(NsColumn { name: n, expr: Expr::column(*id, ty), hidden: false });
                 }
+                recorded.push(recorded_function(&call, &definitions, ids.len()));
                 calls.push((call, ids));
             }
         }
+        let row_type = match &calls[..] {
+            [(only, _)] if only.row.oid != oids::RECORD && only.columns != [only.row] => Some(only.row),
+            _ => None,
+        };
         let alias = alias_name.or(first_name).unwrap_or_else(|| "function".into());
         let ordinality = f.ordinality.then(|| {
             let id = self.meta.add(ColumnMeta {
@@ -358,7 +341,12 @@ impl Binder<'_> {
         });
         let mut item = NsItem::new(Some(alias.clone()), columns);
         item.is_scalar_function = scalar_single && ordinality.is_none();
+        item.row_type = row_type.filter(|_| ordinality.is_none());
+        let names = column_names(&item);
         apply_alias_columns(&mut item, f.alias.as_ref(), f.pos)?;
+        let rows_from = f.rows_from || recorded.len() > 1;
+        let kind = LeafKind::Function { items: recorded, rows_from, ordinality: f.ordinality };
+        self.record_leaf(kind, &item, &names, f.alias.as_ref().map(alias_tree), f.lateral);
         Ok((LogicalPlan::FunctionScan { calls, ordinality, alias }, item))
     }
 
@@ -400,15 +388,15 @@ impl Binder<'_> {
                     );
                     return Err(at(e2, e.pos));
                 }
-                let (_, columns) = self.set_columns(&ready, definitions, e.pos)?;
+                let (row, columns) = self.set_columns(&ready, definitions, e.pos)?;
                 let is_scalar = columns.len() == 1
                     && ready.def.out_args.is_empty()
                     && definitions.is_empty()
                     && !self.is_composite(ready.ret.oid)?
                     || ready.def.out_args.len() == 1;
                 let types = columns.iter().map(|(_, t)| *t).collect();
-                let call =
-                    SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns: types };
+                let function = FunctionRef::Builtin(ready.def);
+                let call = SetCall { function, args: ready.args, columns: types, row };
                 return Ok((call, columns, is_scalar));
             }
         }
@@ -417,7 +405,8 @@ impl Binder<'_> {
         let value = self.settle_unknown(value)?;
         match value.expr {
             Expr::Call { function, args, ty, .. } => {
-                Ok((SetCall { function, args, columns: vec![ty] }, vec![(name.to_string(), ty)], true))
+                let call = SetCall { function, args, columns: vec![ty], row: ty };
+                Ok((call, vec![(name.to_string(), ty)], true))
             }
             _ => Err(at(Error::unsupported("this expression as a function in FROM"), e.pos)),
         }
@@ -455,18 +444,31 @@ impl Binder<'_> {
             ast::JoinKind::Full => JoinKind::Full,
         };
         let mut on = vec![];
+        let mut merged = None;
         if let Some(using) = using {
-            on = self.join_using(first, middle, &using, kind, j.pos)?;
+            let (tests, columns) = self.join_using(first, middle, &using, kind, j.pos)?;
+            on = tests;
+            merged = Some(columns);
         }
         if let JoinCondition::On(e) = &j.condition {
             // Only the join's own sides (and outer levels) can be named.
             let hidden: Vec<NsItem> = self.scope().items.drain(..first).collect();
             let condition = self.condition(e, Place::JoinOn, "JOIN/ON");
             self.scope().items.splice(0..0, hidden);
-            on = condition?.into_conjuncts();
+            let condition = condition?;
+            self.record_join(kind, None, Some(condition.clone()))?;
+            on = condition.into_conjuncts();
+        } else {
+            self.record_join(kind, merged, None)?;
         }
         if let JoinCondition::Using { alias: Some(alias), columns } = &j.condition {
-            let merged: Vec<NsColumn> = self.merged_columns(first, columns)?;
+            let mut merged: Vec<NsColumn> = self.merged_columns(first, columns)?;
+            let ids = self.record_fresh(&mut merged);
+            if let Some(JoinTreeCondition::Using { alias: recorded, .. }) =
+                self.recorded_join().map(|j| &mut j.condition)
+            {
+                *recorded = Some((alias.clone(), ids));
+            }
             let mut item = NsItem::new(Some(alias.clone()), merged);
             item.columns_visible = false;
             self.scope().items.push(item);
@@ -514,9 +516,10 @@ impl Binder<'_> {
         using: &[(String, Pos)],
         kind: JoinKind,
         pos: Pos,
-    ) -> Result<Vec<Expr>> {
+    ) -> Result<(Vec<Expr>, Vec<JoinColumn>)> {
         let mut on = vec![];
         let mut merged = vec![];
+        let mut recorded = vec![];
         for (i, (name, p)) in using.iter().enumerate() {
             if using[..i].iter().any(|(n, _)| n == name) {
                 return Err(at(
@@ -535,13 +538,25 @@ impl Binder<'_> {
                 at_pos,
             )?;
             on.push(self.coerce_to_boolean(test, "JOIN/USING")?);
+            let ends = (column_id(&l), column_id(&r));
             let values = vec![Typed { expr: l, pos: at_pos }, Typed { expr: r, pos: at_pos }];
             let (mut sides, ty) = self.unify(values, "JOIN/USING")?;
-            let expr = match kind {
+            let mut expr = match kind {
                 JoinKind::Right => sides.swap_remove(1),
                 JoinKind::Full => Expr::Coalesce { args: sides, ty },
+                // A side that needs no coercion is as good as the other, and may use an index.
+                JoinKind::Inner if column_id(&sides[0]).is_none() && column_id(&sides[1]).is_some() => {
+                    sides.swap_remove(1)
+                }
                 _ => sides.swap_remove(0),
             };
+            if self.record {
+                if column_id(&expr).is_none() {
+                    expr = Expr::column(self.meta.computed(name.clone(), ty), ty);
+                }
+                let id = column_id(&expr).unwrap_or(ColumnId(u32::MAX));
+                recorded.push(JoinColumn { name: name.clone(), id, left: ends.0, right: ends.1 });
+            }
             merged.push(NsColumn { name: name.clone(), expr, hidden: false });
         }
         let items = &mut self.scope().items[first..];
@@ -557,7 +572,7 @@ impl Binder<'_> {
         }
         merged.extend(rest);
         self.scope().items.push(NsItem { table_visible: false, ..NsItem::new(None, merged) });
-        Ok(on)
+        Ok((on, recorded))
     }
 
     fn using_column(
@@ -602,11 +617,42 @@ impl Binder<'_> {
             i.columns_visible = false;
             i.table_visible = false;
         }
+        let ids = self.record_fresh(&mut columns);
         let mut item = NsItem::new(Some(alias.name.clone()), columns);
         apply_alias_columns(&mut item, Some(alias), pos)?;
+        if let Some(join) = self.recorded_join() {
+            for ((c, id), named) in join.columns.iter_mut().zip(ids).zip(&item.columns) {
+                (c.id, c.name) = (id, named.name.clone());
+            }
+            join.alias = Some(alias_tree(alias));
+        }
         self.scope().items.push(item);
         Ok(())
     }
+}
+
+fn column_id(e: &Expr) -> Option<ColumnId> {
+    match e {
+        Expr::Column { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// The names of an item's columns.
+pub(super) fn column_names(item: &NsItem) -> Vec<String> {
+    item.columns.iter().map(|c| c.name.clone()).collect()
+}
+
+fn recorded_function(call: &SetCall, definitions: &[(String, SqlType)], width: usize) -> FunctionTree {
+    let call = Expr::Call {
+        function: call.function,
+        args: call.args.clone(),
+        ty: SqlType::RECORD,
+        form: CallForm::Function,
+        variadic: false,
+        pos: Default::default(),
+    };
+    FunctionTree { call, definitions: definitions.to_vec(), width }
 }
 
 /// Renames columns by `AS t (a, b)`.
@@ -643,5 +689,13 @@ fn split_unnest(e: &ast::Expr) -> Vec<ast::Expr> {
                 .collect()
         }
         _ => vec![e.clone()],
+    }
+}
+
+/// TABLESAMPLE is not there; a method that PostgreSQL doesn't know either is said to be missing.
+fn table_sample(s: &ast::TableSample) -> Error {
+    match s.method.last().map_or("", String::as_str) {
+        "bernoulli" | "system" => Error::unsupported("TABLESAMPLE"),
+        _ => err!(UNDEFINED_OBJECT, "tablesample method {} does not exist", s.method.join(".")),
     }
 }

@@ -8,7 +8,7 @@ use crate::ast::{
 };
 use quarry_catalog::{Identity, LockMode, RelKind, Relation};
 use quarry_common::{Error, Result, err};
-use quarry_functions::{CastContext, registry};
+use quarry_functions::CastContext;
 use quarry_plan::{
     BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction,
     Returning, ScanColumn, TableWrite,
@@ -25,7 +25,6 @@ struct Assigned<'q> {
 }
 
 /// OID of `nextval(regclass)`.
-const NEXTVAL: quarry_common::Oid = quarry_common::Oid(1574);
 
 impl Binder<'_> {
     pub(super) fn insert(&mut self, ins: &ast::Insert) -> Result<Bound> {
@@ -70,7 +69,7 @@ impl Binder<'_> {
             returning,
         };
         let plan = self.wrap_ctes(ctes, plan);
-        Ok(Bound { plan, output })
+        Ok(Bound::new(plan, output))
     }
 
     /// The table a change is about; errors for what can't be written.
@@ -369,12 +368,12 @@ impl Binder<'_> {
         }
     }
 
-    fn identity_value(&mut self, relation: &Relation, column: &quarry_catalog::ColumnDef) -> Result<Expr> {
+    pub(super) fn identity_value(&mut self, relation: &Relation, column: &quarry_catalog::ColumnDef) -> Result<Expr> {
         let Some(sequence) = self.reader.owned_sequences(relation.oid, column.number)?.first().copied()
         else {
             return Err(Error::internal(format!("identity column {} has no sequence", column.name)));
         };
-        let Some(function) = registry::function(NEXTVAL) else { return Err(Error::unsupported("nextval")) };
+        let function = &quarry_functions::scalar::session::IDENTITY_VALUE;
         let arg = Expr::Const { value: Datum::U32(sequence.0), ty: SqlType::of(oids::REGCLASS) };
         let next = Expr::Call {
             function: FunctionRef::Builtin(function),
@@ -568,7 +567,6 @@ impl Binder<'_> {
         item.relation = Some(target.relation.clone());
         let mut excluded = self.target_item(target, "excluded");
         // Bare names mean the existing row.
-        excluded.columns_visible = false;
         excluded.relation = None;
         let mut scope = Scope::new(Place::UpdateSource);
         scope.items = vec![item, excluded];
@@ -586,9 +584,17 @@ impl Binder<'_> {
         target: &TableWrite,
         existing: &[(ColumnId, ScanColumn)],
     ) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
-        let (set, joined) = self.set_clauses(sets, &target.relation, existing)?;
-        if joined.is_some() {
-            return Err(Error::unsupported("a multi-column subquery assignment in ON CONFLICT DO UPDATE"));
+        let (mut set, rows) = self.set_clauses(sets, &target.relation, existing)?;
+        // There is no plan to compute a multi-column subquery in: each assignment runs it.
+        let rows: std::collections::HashMap<ColumnId, Expr> = rows.into_iter().collect();
+        for (_, value) in &mut set {
+            quarry_plan::walk::rewrite(value, &mut |e| {
+                if let Expr::Column { id, .. } = e
+                    && let Some(subquery) = rows.get(id)
+                {
+                    *e = subquery.clone();
+                }
+            });
         }
         let filter = match filter {
             Some(f) => Some(self.condition(f, Place::ConflictWhere, "WHERE")?),

@@ -15,16 +15,21 @@ mod from;
 mod insert;
 mod operator;
 mod query;
+mod record;
+mod recursion;
 mod references;
 mod resolve;
 mod scope;
+mod search_cycle;
 mod set_operation;
 mod stored;
 mod subscript;
 mod table;
 mod target;
 mod types;
+mod updatable;
 mod update;
+mod view;
 mod window;
 mod with;
 
@@ -33,13 +38,16 @@ use crate::parse;
 use coerce::at;
 use quarry_catalog::{CatalogReader, TypeKind};
 use quarry_common::{Error, Oid, Result, err};
+use quarry_plan::tree::{CteTree, QueryTree};
 use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, QueryMeta};
 use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
 
-pub use stored::{StoredPlace, bind_new_expression, bind_stored_expression};
+pub use stored::{StoredPlace, bind_identity_value, bind_new_expression, bind_stored_expression};
 pub use table::{bind_check, bind_table_write, table_columns};
+pub use updatable::changes_data_in_with;
+pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
 
 /// A bound statement: what the planner takes.
 #[derive(Clone, Debug)]
@@ -66,6 +74,14 @@ pub struct BindContext<'a> {
 /// Binds SELECT, VALUES, INSERT, UPDATE or DELETE.
 pub fn bind_statement(stmt: &ast::Statement, cx: &BindContext<'_>) -> Result<BoundStatement> {
     let mut b = Binder::new(cx);
+    b.top_with = match stmt {
+        ast::Statement::Select(q) => q.with.as_ref(),
+        ast::Statement::Insert(i) => i.with.as_ref(),
+        ast::Statement::Update(u) => u.with.as_ref(),
+        ast::Statement::Delete(d) => d.with.as_ref(),
+        _ => None,
+    }
+    .map(|w| w.pos);
     let bound = b.statement(stmt)?;
     b.finish(bound.plan, bound.output)
 }
@@ -120,6 +136,14 @@ pub(crate) struct Typed {
 pub(crate) struct Bound {
     pub plan: LogicalPlan,
     pub output: Vec<(ColumnId, String, SqlType)>,
+    /// The query as written, if the binder records (see `record`).
+    pub tree: Option<Box<QueryTree>>,
+}
+
+impl Bound {
+    pub fn new(plan: LogicalPlan, output: Vec<(ColumnId, String, SqlType)>) -> Bound {
+        Bound { plan, output, tree: None }
+    }
 }
 
 /// A CTE that names may refer to.
@@ -130,6 +154,8 @@ struct VisibleCte {
     columns: Vec<(String, ColumnId, SqlType)>,
     /// A data-modifying CTE without RETURNING has no columns to refer to.
     has_rows: bool,
+    /// A recursive one whose second term is being bound.
+    being_defined: bool,
 }
 
 /// Binds one statement.
@@ -143,8 +169,18 @@ pub(crate) struct Binder<'a> {
     ctes: Vec<VisibleCte>,
     /// References to each CTE, by id.
     cte_references: Vec<usize>,
+    /// Names of WITH clauses under way that are not bound yet, the next one last.
+    future_ctes: Vec<String>,
+    /// The statement's own WITH clause, the only one that may change data.
+    top_with: Option<Pos>,
     /// Views being expanded, outermost first: a view that contains itself is an error.
     views: Vec<Oid>,
+    /// Trees are made besides plans (see `record`); the plans are of no use then.
+    record: bool,
+    /// The text being bound is a view's: relations and types may be named by OID (see `view`).
+    stored: bool,
+    /// CTEs of the WITH clauses being bound, if the binder records.
+    recorded_ctes: Vec<CteTree>,
     depth: usize,
 }
 
@@ -162,7 +198,12 @@ impl<'a> Binder<'a> {
             scopes: vec![],
             ctes: vec![],
             cte_references: vec![],
+            future_ctes: vec![],
+            top_with: None,
             views: vec![],
+            record: false,
+            stored: false,
+            recorded_ctes: vec![],
             depth: 0,
         }
     }

@@ -1,9 +1,9 @@
 //! SELECT: clauses in PostgreSQL's order of binding, then the plan from FROM up to LIMIT (PostgreSQL: analyze.c).
 
 use super::coerce::at;
-use super::scope::{ExprKind as Place, Scope};
+use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::target::TargetEntry;
-use super::{Binder, Bound, Typed};
+use super::{Binder, Bound, Typed, record};
 use crate::ast::{self, ExprKind, Literal, Pos, QueryBody, SortDirection};
 use quarry_common::{Error, Result, err};
 use quarry_functions::CastContext;
@@ -11,24 +11,26 @@ use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, LogicalPlan, RowLock, 
 use quarry_types::{SqlType, oids};
 
 /// A select with everything bound, before its plan is put together.
-struct BoundSelect {
-    from: LogicalPlan,
-    targets: Vec<TargetEntry>,
-    group: Vec<Typed>,
-    sets: Option<Vec<Vec<usize>>>,
-    having: Option<Expr>,
+pub(super) struct BoundSelect {
+    pub from: LogicalPlan,
+    pub targets: Vec<TargetEntry>,
+    pub group: Vec<Typed>,
+    pub sets: Option<Vec<Vec<usize>>>,
+    pub having: Option<Expr>,
+    /// WHERE, if the binder records.
+    pub filter: Option<Expr>,
     /// Sort keys as positions in `targets`.
-    order: Vec<OrderItem>,
-    distinct: Option<ast::Distinct>,
-    distinct_on: Vec<usize>,
+    pub order: Vec<OrderItem>,
+    pub distinct: Option<ast::Distinct>,
+    pub distinct_on: Vec<usize>,
 }
 
 /// A sort key: a target and its direction.
 #[derive(Clone, Copy)]
-struct OrderItem {
-    target: usize,
-    descending: bool,
-    nulls_first: bool,
+pub(super) struct OrderItem {
+    pub target: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
 }
 
 impl Binder<'_> {
@@ -43,21 +45,34 @@ impl Binder<'_> {
     }
 
     fn query_inner(&mut self, q: &ast::Query, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let first_cte = self.recorded_ctes.len();
         let ctes = match &q.with {
             Some(with) => self.with_clause(with)?,
             None => vec![],
         };
+        let own_ctes = self.recorded_ctes.split_off(first_cte);
         let mut bound = match &q.body {
             QueryBody::Select(s) => self.select(q, s, wanted)?,
             QueryBody::Values(rows) => self.values_query(q, rows, wanted)?,
             QueryBody::SetOperation(_) => self.set_operation_query(q)?,
         };
         bound.plan = self.wrap_ctes(ctes, bound.plan);
+        if let (Some(tree), Some(with)) = (&mut bound.tree, &q.with) {
+            tree.recursive = with.recursive;
+            tree.ctes = own_ctes;
+        }
         Ok(bound)
     }
 
     fn select(&mut self, q: &ast::Query, s: &ast::Select, wanted: Option<&[SqlType]>) -> Result<Bound> {
         let mut scope = Scope::new(Place::Target);
+        for (i, w) in s.windows.iter().enumerate() {
+            if let Some(name) = &w.name
+                && s.windows[..i].iter().any(|before| before.name == w.name)
+            {
+                return Err(at(err!(WINDOWING_ERROR, "window \"{name}\" is already defined"), w.pos));
+            }
+        }
         scope.window_defs = s.windows.clone();
         self.scopes.push(scope);
         let result = self.select_in_scope(q, s, wanted);
@@ -76,8 +91,10 @@ impl Binder<'_> {
         if let Some(wanted) = wanted {
             self.give_types(&mut targets, wanted)?;
         }
+        let mut filter = None;
         if let Some(w) = &s.where_clause {
             let condition = self.condition(w, Place::Where, "WHERE")?;
+            filter = self.record.then(|| condition.clone());
             from = LogicalPlan::Filter { input: Box::new(from), predicates: condition.into_conjuncts() };
         }
         let having = match &s.having {
@@ -89,10 +106,13 @@ impl Binder<'_> {
         let (group, sets) = self.group_clause(s, &mut targets)?;
         let (distinct, distinct_on) = self.distinct_clause(s, &mut targets, &order)?;
         self.settle_targets(&mut targets)?;
-        let select = BoundSelect { from, targets, group, sets, having, order, distinct, distinct_on };
+        let select = BoundSelect { from, targets, group, sets, having, filter, order, distinct, distinct_on };
         let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
         let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
-        self.assemble(q, s, select, limit, offset)
+        let tree = self.record_select(q, s, &select, &limit, &offset)?;
+        let mut bound = self.assemble(q, s, select, limit, offset)?;
+        bound.tree = tree;
+        Ok(bound)
     }
 
     /// Unknown literals of INSERT ... SELECT 'x' take the column's type, as PostgreSQL does by coercing afterwards.
@@ -118,8 +138,9 @@ impl Binder<'_> {
         for s in order_by {
             let target = self.find_target(&s.expr, targets, Place::OrderBy)?;
             self.settle_targets(&mut targets[target..=target])?;
-            self.require_ordering(targets[target].expr.ty().oid, s.expr.location(), "ordering")?;
-            let (descending, nulls_first) = direction(s)?;
+            let oid = targets[target].expr.ty().oid;
+            let (descending, nulls_first) = self.sort_direction(s, oid)?;
+            self.require_ordering(oid, s.expr.location(), "ordering")?;
             if !out.iter().any(|o| o.target == target) {
                 out.push(OrderItem { target, descending, nulls_first });
             }
@@ -213,11 +234,12 @@ impl Binder<'_> {
         if walk::any(&expr, &has_window) {
             return Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in GROUP BY"), pos));
         }
-        if let Some(at) = group.iter().position(|g| g.expr == expr) {
-            return Ok(at);
+        let at = group.iter().position(|g| g.expr == expr).unwrap_or(group.len());
+        if at == group.len() {
+            group.push(Typed { expr, pos });
         }
-        group.push(Typed { expr, pos });
-        Ok(group.len() - 1)
+        self.scope().recorded.groups.push(at);
+        Ok(at)
     }
 
     fn distinct_clause(
@@ -410,7 +432,7 @@ impl Binder<'_> {
             }
             plan = LogicalPlan::Project { input: Box::new(plan), targets: visible };
         }
-        Ok(Bound { plan, output })
+        Ok(Bound::new(plan, output))
     }
 
     /// FOR UPDATE and its kin: which tables, and which of their columns must come up to the LockRows node.
@@ -543,6 +565,7 @@ impl Binder<'_> {
             .map(|_| columns.iter_mut().map(|c| c.next().expect("as many values as rows")).collect())
             .collect();
         let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
+        let recorded = self.record.then(|| rows.clone());
         let mut plan = LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() };
         let mut targets: Vec<TargetEntry> = output
             .iter()
@@ -553,7 +576,15 @@ impl Binder<'_> {
                 junk: false,
             })
             .collect();
+        let columns = output.iter().map(|(id, name, ty)| NsColumn {
+            name: name.clone(),
+            expr: Expr::column(*id, *ty),
+            hidden: false,
+        });
+        let item = NsItem::new(Some("*VALUES*".into()), columns.collect());
+        self.scope().items.push(item);
         let order = self.order_items(&q.order_by, &mut targets)?;
+        let values = recorded.map(|rows| record::values(rows, &output, &targets, &order));
         if targets.len() > output.len() {
             let entries =
                 targets.iter().map(|t| (self.output_id(&t.name, &t.expr), t.expr.clone())).collect();
@@ -572,10 +603,11 @@ impl Binder<'_> {
         }
         let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
         let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
+        let tree = values.map(|v| Box::new(record::with_limits(q, v, &limit, &offset)));
         if limit.is_some() || offset.is_some() {
             plan = LogicalPlan::Limit { input: Box::new(plan), limit, offset, ties: None };
         }
-        Ok(Bound { plan, output })
+        Ok(Bound { plan, output, tree })
     }
 
     /// Sort keys over plain expressions (aggregates, windows): no ordinals, no output names.
@@ -584,11 +616,44 @@ impl Binder<'_> {
         for s in order_by {
             let bound = self.expr(&s.expr)?;
             let bound = self.settle_unknown(bound)?;
-            self.require_ordering(bound.expr.ty().oid, bound.pos, "ordering")?;
-            let (descending, nulls_first) = direction(s)?;
+            let oid = bound.expr.ty().oid;
+            let (descending, nulls_first) = self.sort_direction(s, oid)?;
+            self.require_ordering(oid, bound.pos, "ordering")?;
             keys.push(SortKey { expr: bound.expr, descending, nulls_first });
         }
         Ok(keys)
+    }
+
+    /// Direction and NULLs' place of a sort item over values of type `oid`; NULLs are largest.
+    fn sort_direction(&mut self, s: &ast::SortBy, oid: quarry_common::Oid) -> Result<(bool, bool)> {
+        let descending = match &s.direction {
+            SortDirection::Default | SortDirection::Asc => false,
+            SortDirection::Desc => true,
+            SortDirection::Using(op) => {
+                let def = self.resolve_operator(op, Some(oid), oid, s.pos)?;
+                match def.name {
+                    "<" | "~<~" => false,
+                    ">" | "~>~" => true,
+                    _ => {
+                        let e = err!(
+                            WRONG_OBJECT_TYPE,
+                            "operator {} is not a valid ordering operator",
+                            op.schema.iter().chain([&op.name]).map(String::as_str).collect::<Vec<_>>().join(".")
+                        )
+                        .hint(
+                            "Ordering operators must be \"<\" or \">\" members of btree operator families.",
+                        );
+                        return Err(at(e, s.pos));
+                    }
+                }
+            }
+        };
+        let nulls_first = match s.nulls {
+            Some(ast::NullsOrder::First) => true,
+            Some(ast::NullsOrder::Last) => false,
+            None => descending,
+        };
+        Ok((descending, nulls_first))
     }
 }
 
@@ -607,29 +672,6 @@ pub(super) fn relation_columns(item: &super::scope::NsItem) -> Vec<(ColumnId, qu
         .collect();
     out.extend(item.system.iter().map(|(s, id, _)| (*id, *s)));
     out
-}
-
-/// Direction and NULLs' place of a sort item; NULLs are largest.
-fn direction(s: &ast::SortBy) -> Result<(bool, bool)> {
-    let descending = match &s.direction {
-        SortDirection::Default | SortDirection::Asc => false,
-        SortDirection::Desc => true,
-        SortDirection::Using(op) => match op.name.as_str() {
-            "<" => false,
-            ">" => true,
-            other => {
-                let e = err!(WRONG_OBJECT_TYPE, "operator {other} is not a valid ordering operator")
-                    .hint("Ordering operators must be \"<\" or \">\" members of btree operator families.");
-                return Err(at(e, s.pos));
-            }
-        },
-    };
-    let nulls_first = match s.nulls {
-        Some(ast::NullsOrder::First) => true,
-        Some(ast::NullsOrder::Last) => false,
-        None => descending,
-    };
-    Ok((descending, nulls_first))
 }
 
 fn named_target(targets: &[TargetEntry], name: &str, place: Place, pos: Pos) -> Result<Option<usize>> {

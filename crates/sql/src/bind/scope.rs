@@ -1,12 +1,14 @@
 //! What names mean at one query level (PostgreSQL: ParseState, parse_relation.c).
 
 use super::coerce::at;
+use super::record::Recorded;
 use super::{Binder, Typed};
 use crate::ast::{Pos, WindowDef};
 use quarry_catalog::Relation;
 use quarry_common::{Error, Result, err};
 use quarry_plan::{AggregateExpr, ColumnId, Expr, ScanColumn, SetCall, WindowCall, WindowSpec};
 use quarry_types::SqlType;
+use quarry_types::record::shape::record_type;
 use std::sync::Arc;
 
 /// Which part of a statement an expression stands in: what is allowed there, and what errors call it.
@@ -104,6 +106,8 @@ pub(crate) struct NsItem {
     pub lateral_ok: bool,
     /// A function returning one scalar column: its alias alone is the column.
     pub is_scalar_function: bool,
+    /// A function returning a composite type: the type of a whole row. Others are anonymous.
+    pub row_type: Option<SqlType>,
 }
 
 impl NsItem {
@@ -119,6 +123,7 @@ impl NsItem {
             lateral_only: false,
             lateral_ok: true,
             is_scalar_function: false,
+            row_type: None,
         }
     }
 }
@@ -141,10 +146,14 @@ pub(crate) struct Scope {
     /// Inside an aggregate's arguments; inside a window call's.
     pub in_aggregate: bool,
     pub in_window: bool,
+    /// FROM has the recursive query that is being defined: no aggregates then.
+    pub refers_to_itself: bool,
     /// VALUE in a domain's CHECK.
     pub domain_value: Option<SqlType>,
     /// Whether set-returning functions may be called here (not inside CASE and the like).
     pub no_sets: Option<&'static str>,
+    /// The level's FROM items, windows as written and grouping expressions in order, if the binder records.
+    pub recorded: Recorded,
 }
 
 impl Scope {
@@ -161,8 +170,10 @@ impl Scope {
             column_uses: vec![],
             in_aggregate: false,
             in_window: false,
+            refers_to_itself: false,
             domain_value: None,
             no_sets: None,
+            recorded: Recorded::default(),
         }
     }
 }
@@ -292,6 +303,14 @@ impl Binder<'_> {
         Ok(expr)
     }
 
+    /// The item whose whole row a column is.
+    pub(super) fn item_of_row(&self, row: ColumnId) -> Option<(usize, usize)> {
+        let is_row = |(c, id, _): &(ScanColumn, ColumnId, SqlType)| *c == ScanColumn::WholeRow && *id == row;
+        self.scopes.iter().enumerate().rev().find_map(|(level, scope)| {
+            scope.items.iter().position(|i| i.system.iter().any(is_row)).map(|item| (level, item))
+        })
+    }
+
     /// The whole row of an item, as a record (of the table's row type where it is one).
     pub(super) fn whole_row(&mut self, (level, item): (usize, usize), pos: Pos) -> Expr {
         let it = self.scopes[level].items[item].clone();
@@ -310,11 +329,13 @@ impl Binder<'_> {
         for c in &visible {
             self.note_use(level, &c.expr, pos);
         }
-        Expr::Row {
-            fields: visible.iter().map(|c| c.expr.clone()).collect(),
-            names: visible.iter().map(|c| c.name.clone()).collect(),
-            ty: SqlType::RECORD,
-        }
+        let names: Vec<String> = visible.iter().map(|c| c.name.clone()).collect();
+        let fields: Vec<Expr> = visible.iter().map(|c| c.expr.clone()).collect();
+        let ty = match it.row_type {
+            Some(ty) => ty,
+            None => record_type(names.clone(), fields.iter().map(Expr::ty).collect()),
+        };
+        Expr::Row { fields, names, ty }
     }
 
     /// 42703 for a bare or qualified column that no item has.
@@ -353,9 +374,8 @@ impl Binder<'_> {
                 }
             }
         }
-        best.sort();
-        best.dedup();
-        let Some(nearest) = best.first().map(|b| b.0) else { return e };
+        // Of equally near ones two can be named, in the order they come; of more, none.
+        let Some(nearest) = best.iter().map(|b| b.0).min() else { return e };
         best.retain(|b| b.0 == nearest);
         match &best[..] {
             [one] => e.hint(format!("Perhaps you meant to reference the column {}.", one.1)),

@@ -2,9 +2,10 @@
 
 use super::coerce::at;
 use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
-use super::{Binder, Bound, Typed};
+use super::{Binder, Bound, Typed, record};
 use crate::ast::{self, ExprKind, Literal, QueryBody, SetOp, SortDirection};
 use quarry_common::{Error, Result, err};
+use quarry_plan::tree::OrderTree;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, SetOpKind, SortKey};
 use quarry_types::{SqlType, oids};
 
@@ -64,9 +65,13 @@ impl Binder<'_> {
                 || matches!(&s.direction, SortDirection::Using(op) if op.name == ">");
             let nulls_first = s.nulls.map_or(descending, |n| n == ast::NullsOrder::First);
             keys.push(SortKey { expr: Expr::column(*id, *ty), descending, nulls_first });
+            if let Some(tree) = &mut bound.tree {
+                tree.order_by.push(OrderTree { target: column, descending, nulls_first });
+            }
         }
         let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
         let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
+        record::limits(q, bound, &limit, &offset);
         let mut plan = std::mem::replace(&mut bound.plan, LogicalPlan::OneRow);
         if !keys.is_empty() {
             plan = LogicalPlan::Sort { input: Box::new(plan), keys: keys.clone() };
@@ -109,8 +114,8 @@ impl Binder<'_> {
         &mut self,
         op: SetOp,
         all: bool,
-        left: Bound,
-        right: Bound,
+        mut left: Bound,
+        mut right: Bound,
         pos: ast::Pos,
         left_query: &ast::Query,
         right_query: &ast::Query,
@@ -131,6 +136,8 @@ impl Binder<'_> {
             let oid = self.common_type(&[&lv, &rv], name)?;
             let typmod = self.common_typmod(&[&lv, &rv], oid);
             let ty = SqlType::with_typmod(oid, typmod);
+            self.record_side_type(&mut left.tree, l.2, i, oid, name)?;
+            self.record_side_type(&mut right.tree, r.2, i, oid, name)?;
             left_exprs.push(self.coerce_to_common(lv, oid, name)?);
             right_exprs.push(self.coerce_to_common(rv, oid, name)?);
             if !(op == SetOp::Union && all) {
@@ -138,6 +145,7 @@ impl Binder<'_> {
             }
             output.push((self.meta.computed(l.1.clone(), ty), l.1.clone(), ty));
         }
+        let tree = record::set_operation(op, all, left.tree.take(), right.tree.take());
         let (left_plan, left_columns) = self.project_side(left.plan, left_exprs);
         let (right_plan, right_columns) = self.project_side(right.plan, right_exprs);
         let kind = match op {
@@ -154,7 +162,7 @@ impl Binder<'_> {
             left_columns,
             right_columns,
         };
-        Ok(Bound { plan, output })
+        Ok(Bound { plan, output, tree })
     }
 
     /// A projection where a side's columns need coercion.
@@ -224,7 +232,7 @@ impl Binder<'_> {
     }
 }
 
-fn query_pos(q: &ast::Query) -> ast::Pos {
+pub(super) fn query_pos(q: &ast::Query) -> ast::Pos {
     match &q.body {
         QueryBody::Select(s) => s.targets.first().map_or(q.pos, |t| t.expr.location()),
         QueryBody::Values(rows) => rows.first().and_then(|r| r.first()).map_or(q.pos, |e| e.location()),
@@ -233,7 +241,7 @@ fn query_pos(q: &ast::Query) -> ast::Pos {
 }
 
 /// Where a column of a side was written, for errors.
-fn target_pos(q: &ast::Query, column: usize) -> ast::Pos {
+pub(super) fn target_pos(q: &ast::Query, column: usize) -> ast::Pos {
     match &q.body {
         QueryBody::Select(s) => s.targets.get(column).map_or(ast::NO_POS, |t| t.expr.location()),
         QueryBody::Values(rows) => {

@@ -73,12 +73,30 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// The id under which an expression is put out: a plain column keeps its own.
+    /// The id under which an expression is put out: a plain column of this level keeps its own. An enclosing query's column gets
+    /// a new one: under its own id it would look as if the plan made it, and its correlation would be lost.
     pub(super) fn output_id(&mut self, name: &str, expr: &Expr) -> ColumnId {
         match expr {
-            Expr::Column { id, .. } => *id,
+            Expr::Column { id, .. } if !self.is_outer_column(*id) => *id,
             other => self.meta.computed(name, other.ty()),
         }
+    }
+
+    /// Whether a column belongs to a query level around the current one.
+    pub(super) fn is_outer_column(&self, wanted: ColumnId) -> bool {
+        let outer = self.scopes.len().saturating_sub(1);
+        self.scopes[..outer].iter().any(|scope| {
+            let of_item = scope.items.iter().any(|item| {
+                let made = |e: &Expr| matches!(e, Expr::Column { id, .. } if *id == wanted);
+                item.columns.iter().any(|c| made(&c.expr))
+                    || item.system.iter().any(|(_, id, _)| *id == wanted)
+            });
+            of_item
+                || scope.aggregates.iter().any(|(id, _)| *id == wanted)
+                || scope.groupings.iter().any(|(id, _, _)| *id == wanted)
+                || scope.windows.iter().any(|(id, _, _)| *id == wanted)
+                || scope.set_calls.iter().any(|(id, _)| *id == wanted)
+        })
     }
 }
 
@@ -144,7 +162,6 @@ fn figure(e: &ast::Expr) -> Option<(String, u8)> {
                 V::CurrentSchema => "current_schema",
             })
         }
-        ExprKind::Const(ast::Literal::Boolean(_)) => Some(("bool".into(), 1)),
         _ => None,
     }
 }

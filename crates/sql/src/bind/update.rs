@@ -7,12 +7,13 @@ use super::{Binder, Bound, Typed};
 use crate::ast::{self, AssignTarget, ExprKind, SetClause, SubLinkKind};
 use quarry_catalog::{Identity, Relation};
 use quarry_common::{Error, Result, err};
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn};
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, SubqueryExpr, SubqueryKind};
 use quarry_types::SqlType;
 use std::sync::Arc;
 
-/// Assigned columns and the subquery plans that multi-column assignments read.
-type Sets = (Vec<(usize, Expr)>, Option<Vec<LogicalPlan>>);
+/// Assigned columns, and the rows that multi-column assignments take their values from: a column for each, and the subquery.
+type Sets = (Vec<(usize, Expr)>, Vec<(ColumnId, Expr)>);
 
 impl Binder<'_> {
     pub(super) fn update(&mut self, u: &ast::Update) -> Result<Bound> {
@@ -37,14 +38,14 @@ impl Binder<'_> {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
         }
-        // Multi-column subqueries are joined in laterally: one row each, or NULLs.
-        for sub in subqueries.unwrap_or_default() {
-            source = LogicalPlan::Join {
-                kind: JoinKind::Left,
-                left: Box::new(source),
-                right: Box::new(sub),
-                on: vec![],
-            };
+        // The row of a multi-column subquery is computed once for all columns assigned from it.
+        if !subqueries.is_empty() {
+            let mut targets: Vec<(ColumnId, Expr)> = quarry_plan::walk::output_columns(&source)
+                .into_iter()
+                .map(|id| (id, Expr::column(id, self.meta.get(id).ty)))
+                .collect();
+            targets.extend(subqueries);
+            source = LogicalPlan::Project { input: Box::new(source), targets };
         }
         let target = self.table_write(&relation)?;
         let (returning, output) = self.returning(&u.returning, &target, &alias, sources)?;
@@ -56,7 +57,7 @@ impl Binder<'_> {
             set,
             returning,
         };
-        Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
+        Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
     }
 
     pub(super) fn delete(&mut self, d: &ast::Delete) -> Result<Bound> {
@@ -85,7 +86,7 @@ impl Binder<'_> {
         let (returning, output) = self.returning(&d.returning, &target, &alias, sources)?;
         let plan =
             LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
-        Ok(Bound { plan: self.wrap_ctes(ctes, plan), output })
+        Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
     }
 
     /// The target's scan joined with FROM or USING; also the target's columns, its ctid, and the other items for RETURNING.
@@ -157,11 +158,25 @@ impl Binder<'_> {
                             let e = err!(SYNTAX_ERROR, "number of columns does not match number of values");
                             return Err(at(e, source.pos));
                         }
-                        for (t, (id, _, ty)) in targets.iter().zip(&bound.output) {
-                            let value = Typed { expr: Expr::column(*id, *ty), pos: source.pos };
+                        let row = self.meta.computed("?column?", SqlType::RECORD);
+                        for (i, (t, (_, name, ty))) in targets.iter().zip(&bound.output).enumerate() {
+                            let field = Expr::FieldSelect {
+                                arg: Box::new(Expr::column(row, SqlType::RECORD)),
+                                index: i,
+                                name: name.clone(),
+                                ty: *ty,
+                            };
+                            let value = Typed { expr: field, pos: source.pos };
                             self.bound_assignment(t, value, relation, current, &mut out, &mut whole)?;
                         }
-                        subqueries.push(single_row(bound.plan));
+                        let subquery = SubqueryExpr {
+                            kind: SubqueryKind::Row,
+                            plan: SubqueryPlan::Logical(Box::new(bound.plan)),
+                            output: bound.output.iter().map(|(id, _, _)| *id).collect(),
+                            ty: SqlType::RECORD,
+                            tree: bound.tree.map(|t| Arc::new(*t)),
+                        };
+                        subqueries.push((row, Expr::Subquery(Box::new(subquery))));
                     }
                     _ => {
                         let e = err!(
@@ -173,7 +188,7 @@ impl Binder<'_> {
                 },
             }
         }
-        Ok((out, (!subqueries.is_empty()).then_some(subqueries)))
+        Ok((out, subqueries))
     }
 
     fn one_assignment(
@@ -251,10 +266,4 @@ impl Binder<'_> {
         out.push((column, value));
         Ok(())
     }
-}
-
-/// At most one row of a multi-column assignment's subquery.
-fn single_row(plan: LogicalPlan) -> LogicalPlan {
-    let limit = Expr::Const { value: quarry_types::Datum::I64(1), ty: SqlType::INT8 };
-    LogicalPlan::Limit { input: Box::new(plan), limit: Some(limit), offset: None, ties: None }
 }

@@ -1,8 +1,8 @@
 //! WITH clauses (PostgreSQL: parse_cte.c).
 
 use super::coerce::at;
-use super::{Binder, Bound, Typed, VisibleCte};
-use crate::ast::{self, Pos, QueryBody, Statement};
+use super::{Binder, Bound, Typed, VisibleCte, recursion};
+use crate::ast::{self, QueryBody, Statement};
 use quarry_common::{Error, Result, err};
 use quarry_plan::{ColumnId, Cte, Expr, LogicalPlan};
 use quarry_types::SqlType;
@@ -10,25 +10,50 @@ use quarry_types::SqlType;
 impl Binder<'_> {
     /// Binds a WITH clause; its CTEs stay visible until the caller takes them out of `self.ctes`.
     pub(super) fn with_clause(&mut self, with: &ast::With) -> Result<Vec<Cte>> {
-        let mut out = vec![];
         for (i, cte) in with.ctes.iter().enumerate() {
             if with.ctes[..i].iter().any(|c| c.name == cte.name) {
                 let e = err!(DUPLICATE_ALIAS, "WITH query name \"{}\" specified more than once", cte.name);
                 return Err(at(e, cte.pos));
             }
-            if cte.search.is_some() {
-                return Err(at(Error::unsupported("SEARCH in WITH RECURSIVE"), cte.pos));
+            if !matches!(*cte.statement, Statement::Select(_)) && self.top_with != Some(with.pos) {
+                let e = err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "WITH clause containing a data-modifying statement must be at the top level"
+                );
+                return Err(at(e, cte.pos));
             }
-            if cte.cycle.is_some() {
-                return Err(at(Error::unsupported("CYCLE in WITH RECURSIVE"), cte.pos));
+        }
+        let order = match with.recursive {
+            true => recursion::order(with)?,
+            false => (0..with.ctes.len()).map(|i| (i, false)).collect(),
+        };
+        for (i, recursive) in &order {
+            if *recursive {
+                recursion::check(&with.ctes[*i])?;
             }
+        }
+        let mut out = vec![];
+        // What a reference to a later one is told.
+        let future = self.future_ctes.len();
+        if !with.recursive {
+            self.future_ctes.extend(with.ctes.iter().rev().map(|c| c.name.clone()));
+        }
+        for (i, recursive) in order {
+            let cte = &with.ctes[i];
             let bound = match &*cte.statement {
-                Statement::Select(q) if with.recursive && refers_to(q, &cte.name) => {
-                    self.recursive_cte(cte, q)?
-                }
-                _ => self.plain_cte(cte)?,
+                Statement::Select(q) if recursive => self.recursive_cte(cte, q),
+                _ => self.plain_cte(cte),
             };
-            out.push(bound);
+            match bound {
+                Ok(bound) => out.push(bound),
+                Err(e) => {
+                    self.future_ctes.truncate(future);
+                    return Err(e);
+                }
+            }
+            if !with.recursive {
+                self.future_ctes.pop();
+            }
         }
         Ok(out)
     }
@@ -45,18 +70,23 @@ impl Binder<'_> {
     }
 
     fn plain_cte(&mut self, cte: &ast::Cte) -> Result<Cte> {
+        if cte.search.is_some() || cte.cycle.is_some() {
+            return Err(at(err!(SYNTAX_ERROR, "WITH query is not recursive"), cte.pos));
+        }
         // The statement is on a level of its own: it sees outer levels, as a subquery does.
         let visible = self.ctes.len();
         let bound = self.statement(&cte.statement);
         self.ctes.truncate(visible);
-        let bound = bound?;
+        let mut bound = bound?;
+        self.record_cte(cte, bound.tree.take());
         let id = self.new_cte_id();
         let names = column_names(cte, &bound.output)?;
         let has_rows = !bound.output.is_empty() || matches!(*cte.statement, Statement::Select(_));
         let columns: Vec<(String, ColumnId, SqlType)> =
             names.into_iter().zip(&bound.output).map(|(n, (id, _, ty))| (n, *id, *ty)).collect();
         let output = columns.iter().map(|(_, id, _)| *id).collect();
-        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns, has_rows });
+        let name = cte.name.clone();
+        self.ctes.push(VisibleCte { name, id, columns, has_rows, being_defined: false });
         Ok(Cte {
             id,
             name: cte.name.clone(),
@@ -71,43 +101,17 @@ impl Binder<'_> {
     /// `base UNION [ALL] step`, the step referring to the CTE itself.
     fn recursive_cte(&mut self, cte: &ast::Cte, q: &ast::Query) -> Result<Cte> {
         let visible = self.ctes.len();
+        let first_cte = self.recorded_ctes.len();
         let inner = match &q.with {
             Some(with) => self.with_clause(with)?,
             None => vec![],
         };
+        let inner_trees = self.recorded_ctes.split_off(first_cte);
         let QueryBody::SetOperation(op) = &q.body else {
-            return Err(bad_form(&cte.name, cte.pos));
+            return Err(Error::internal("a recursive query is a UNION"));
         };
-        if op.op != ast::SetOp::Union {
-            return Err(bad_form(&cte.name, cte.pos));
-        }
-        if refers_to(&op.left, &cte.name) {
-            let e = err!(
-                INVALID_RECURSION,
-                "recursive reference to query \"{}\" must not appear within its non-recursive term",
-                cte.name
-            );
-            return Err(at(e, reference_pos(&op.left, &cte.name).unwrap_or(cte.pos)));
-        }
-        if let Some(s) = q.order_by.first() {
-            return Err(at(
-                err!(FEATURE_NOT_SUPPORTED, "ORDER BY in a recursive query is not implemented"),
-                s.expr.location(),
-            ));
-        }
-        if let Some(o) = &q.offset {
-            return Err(at(
-                err!(FEATURE_NOT_SUPPORTED, "OFFSET in a recursive query is not implemented"),
-                o.location(),
-            ));
-        }
-        if let Some(l) = &q.limit {
-            return Err(at(
-                err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"),
-                l.location(),
-            ));
-        }
-        let base = self.query(&op.left, None)?;
+        let mut base = self.query(&op.left, None)?;
+        let base_tree = base.tree.take();
         let id = self.new_cte_id();
         let names = column_names(cte, &base.output)?;
         // Ids of the CTE's own, as base and step each have theirs.
@@ -116,24 +120,46 @@ impl Binder<'_> {
             .zip(&base.output)
             .map(|(n, (_, _, ty))| (n.clone(), self.meta.computed(n.clone(), *ty), *ty))
             .collect();
-        let base_targets: Vec<(ColumnId, Expr)> = columns
+        let mut base_targets: Vec<(ColumnId, Expr)> = columns
             .iter()
             .zip(&base.output)
             .map(|((_, own, _), (id, _, ty))| (*own, Expr::column(*id, *ty)))
             .collect();
+        let tracked = self.tracking(cte, &columns)?;
+        let mut all_columns = columns.clone();
+        if let Some(t) = &tracked {
+            all_columns.extend(t.columns());
+            base_targets.extend(t.first(&base_targets));
+        }
         let base_plan = LogicalPlan::Project { input: Box::new(base.plan), targets: base_targets };
-        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns: columns.clone(), has_rows: true });
+        let visible_cte = |being_defined| VisibleCte {
+            name: cte.name.clone(),
+            id,
+            columns: all_columns.clone(),
+            has_rows: true,
+            being_defined,
+        };
+        self.ctes.push(visible_cte(true));
         let step = self.query(&op.right, None)?;
         if step.output.len() != columns.len() {
             let e = err!(SYNTAX_ERROR, "each UNION query must have the same number of columns");
-            return Err(at(e, op.right.pos));
+            return Err(at(e, super::set_operation::query_pos(&op.right)));
         }
-        let step = self.match_step(&cte.name, &columns, step, &op.right)?;
+        let mut step = self.match_step(&cte.name, &columns, step, &op.left)?;
+        let mut tree = super::record::set_operation(op.op, op.all, base_tree, step.tree.take());
+        if let (Some(tree), Some(with)) = (&mut tree, &q.with) {
+            tree.recursive = with.recursive;
+            tree.ctes = inner_trees;
+        }
+        self.record_cte(cte, tree);
         self.ctes.truncate(visible);
         self.cte_references[id.0 as usize] = 0;
-        self.ctes.push(VisibleCte { name: cte.name.clone(), id, columns: columns.clone(), has_rows: true });
+        self.ctes.push(visible_cte(false));
+        if let Some(t) = &tracked {
+            step = self.track(t, cte, id, step)?;
+        }
         let base_plan = self.wrap_ctes(inner, base_plan);
-        let output: Vec<ColumnId> = columns.iter().map(|(_, id, _)| *id).collect();
+        let output: Vec<ColumnId> = all_columns.iter().map(|(_, id, _)| *id).collect();
         Ok(Cte {
             id,
             name: cte.name.clone(),
@@ -155,8 +181,9 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         let mut exprs = vec![];
         for (i, ((_, _, ty), (id, _, step_ty))) in columns.iter().zip(&step.output).enumerate() {
-            let l = Typed { expr: Expr::null(*ty), pos: q.pos };
-            let r = Typed { expr: Expr::column(*id, *step_ty), pos: q.pos };
+            let pos = super::set_operation::target_pos(q, i);
+            let l = Typed { expr: Expr::null(*ty), pos };
+            let r = Typed { expr: Expr::column(*id, *step_ty), pos };
             let common = self.common_type(&[&l, &r], "UNION")?;
             let typmod_differs = common == ty.oid && ty.typmod >= 0 && step_ty.typmod != ty.typmod;
             if common != ty.oid || typmod_differs {
@@ -170,22 +197,14 @@ impl Binder<'_> {
                     shown(overall)
                 )
                 .hint("Cast the output of the non-recursive term to the correct type.");
-                return Err(e);
+                return Err(at(e, pos));
             }
             exprs.push(self.coerce_to_common(r, common, "UNION")?);
         }
         let (plan, ids) = self.project_side(step.plan, exprs);
         let output = ids.into_iter().zip(step.output).map(|(id, (_, n, t))| (id, n, t)).collect();
-        Ok(Bound { plan, output })
+        Ok(Bound { plan, output, tree: step.tree })
     }
-}
-
-fn bad_form(name: &str, pos: Pos) -> Error {
-    let e = err!(
-        INVALID_RECURSION,
-        "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
-    );
-    at(e, pos)
 }
 
 /// The CTE's column names: those given, then the query's.
@@ -203,19 +222,4 @@ fn column_names(cte: &ast::Cte, output: &[(ColumnId, String, SqlType)]) -> Resul
     let given = cte.columns.iter().map(|n| n.value.clone());
     let rest = output.iter().skip(cte.columns.len()).map(|(_, n, _)| n.clone());
     Ok(given.chain(rest).collect())
-}
-
-/// Whether a query mentions a table of that name anywhere.
-fn refers_to(q: &ast::Query, name: &str) -> bool {
-    reference_pos(q, name).is_some()
-}
-
-fn reference_pos(q: &ast::Query, name: &str) -> Option<Pos> {
-    let mut found = None;
-    super::references::walk_range_vars(q, &mut |r| {
-        if r.schema.is_none() && r.name == name && found.is_none() {
-            found = Some(r.pos);
-        }
-    });
-    found
 }

@@ -1,0 +1,321 @@
+//! All ways to join two subsets: the conditions that apply, which side may be outer, sorted and uniqued inputs
+//! (PostgreSQL: `make_join_rel`, `add_paths_to_joinrel`).
+
+use super::method::materialized;
+use super::{Applied, Pair, Path, Search, Step, Subset, add_path};
+use crate::cost::{self, DISABLED};
+use crate::exprs::equality;
+use crate::joins::{hash_key, join_rows};
+use crate::region::RelSet;
+use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, SortKey};
+use std::rc::Rc;
+
+impl Search<'_, '_> {
+    /// Makes the paths of `a` joined with `b`; false if that is not allowed.
+    pub(super) fn join_pair(&mut self, a: RelSet, b: RelSet) -> bool {
+        let Some((special, flipped)) = self.legal(a, b) else { return false };
+        if self.subsets.get(&a).is_none_or(|s| s.paths.is_empty())
+            || self.subsets.get(&b).is_none_or(|s| s.paths.is_empty())
+        {
+            return false;
+        }
+        let (left, right) = if flipped { (b, a) } else { (a, b) };
+        let pair = self.pair(left, right, special);
+        let (lr, rr) = (self.subsets[&left].rows, self.subsets[&right].rows);
+        let post = self.p.selectivity(&pair.post);
+        let rows = cost::clamp_rows(join_rows(pair.kind, lr, rr, pair.selectivity) * post);
+        let mut subset = self.subsets.remove(&(a | b)).unwrap_or(Subset { rows, paths: vec![] });
+        let rows = subset.rows;
+        let (lp, rp) = (self.subsets[&left].paths.clone(), self.subsets[&right].paths.clone());
+        self.paths(&mut subset, left, right, &lp, &rp, &pair, pair.kind, rows);
+        match pair.kind {
+            JoinKind::Inner => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Inner, rows),
+            JoinKind::Left => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Right, rows),
+            JoinKind::Semi => {
+                // Without duplicates on the right it is an inner join, in either direction.
+                if let Some(unique) = self.unique_side(right, &rp, &pair) {
+                    let unique = vec![Rc::new(unique)];
+                    self.paths(&mut subset, left, right, &lp, &unique, &pair, JoinKind::Inner, rows);
+                    self.paths(&mut subset, right, left, &unique, &lp, &pair, JoinKind::Inner, rows);
+                }
+            }
+            _ => {}
+        }
+        let any = !subset.paths.is_empty();
+        if any {
+            self.subsets.insert(a | b, subset);
+        }
+        any
+    }
+
+    /// The right side of a semi join with its duplicates (in the joined columns) removed.
+    fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Pair) -> Option<Path> {
+        let columns = self.columns(right);
+        let mut keys: Vec<(ColumnId, Expr)> = vec![];
+        for (_, e) in &pair.on {
+            let (op, l, r) = crate::exprs::binary(e)?;
+            if !crate::exprs::is_equality(op) || !op.hashes || l.ty().oid != r.ty().oid {
+                return None;
+            }
+            let side = match (l, r) {
+                (Expr::Column { id, .. }, other)
+                    if columns.contains(id)
+                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
+                {
+                    l
+                }
+                (other, Expr::Column { id, .. })
+                    if columns.contains(id)
+                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
+                {
+                    r
+                }
+                _ => return None,
+            };
+            if let Expr::Column { id, .. } = side
+                && !keys.iter().any(|(k, _)| k == id)
+            {
+                keys.push((*id, side.clone()));
+            }
+        }
+        if keys.is_empty() || !pair.post.is_empty() {
+            return None;
+        }
+        let input =
+            paths.iter().filter(|p| p.params == 0).min_by(|a, b| a.total.total_cmp(&b.total))?.clone();
+        let exprs: Vec<&Expr> = keys.iter().map(|(_, e)| e).collect();
+        let rows = self.p.group_count(&exprs, input.rows);
+        let s = &self.p.env.settings;
+        if !s.enable_hashagg || rows * cost::row_bytes(input.width) > s.hash_mem() {
+            return None;
+        }
+        let startup = input.total + s.cpu_operator_cost * keys.len() as f64 * input.rows;
+        let total = startup + s.cpu_tuple_cost * rows;
+        let width = self.p.width_of(keys.iter().map(|(id, _)| *id));
+        Some(Path {
+            step: Step::Unique(input, keys),
+            rows,
+            width,
+            startup,
+            total,
+            order: vec![],
+            params: 0,
+            applied: vec![],
+        })
+    }
+
+    fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
+        let all = left | right;
+        let mut on: Vec<(Applied, Expr)> = vec![];
+        let mut post = vec![];
+        let kind = special.map_or(JoinKind::Inner, |s| self.region.specials[s].kind);
+        if let Some(n) = special {
+            for (m, e) in self.region.specials[n].on.iter().enumerate() {
+                on.push((Applied::On(n, m), e.clone()));
+            }
+        }
+        for (n, class) in self.region.classes.iter().enumerate() {
+            if class.constant.is_some() {
+                continue;
+            }
+            let l = class.members.iter().find(|m| left >> m.1 & 1 == 1);
+            let r = class.members.iter().find(|m| right >> m.1 & 1 == 1);
+            if let (Some(l), Some(r)) = (l, r)
+                && let Some(e) = equality(
+                    Expr::column(l.0, self.p.meta.get(l.0).ty),
+                    Expr::column(r.0, self.p.meta.get(r.0).ty),
+                )
+            {
+                on.push((Applied::Class(n), e));
+            }
+        }
+        for (n, c) in self.region.clauses.iter().enumerate() {
+            if c.required & !all == 0 && c.required & !left != 0 && c.required & !right != 0 {
+                if kind == JoinKind::Inner {
+                    on.push((Applied::Clause(n), c.expr.clone()))
+                } else {
+                    post.push(c.expr.clone())
+                }
+            }
+        }
+        let exprs: Vec<Expr> = on.iter().map(|(_, e)| e.clone()).collect();
+        let selectivity = self.p.selectivity(&exprs);
+        Pair { kind, on, post, selectivity }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn paths(
+        &mut self,
+        subset: &mut Subset,
+        outer_set: RelSet,
+        inner_set: RelSet,
+        outers: &[Rc<Path>],
+        inners: &[Rc<Path>],
+        pair: &Pair,
+        kind: JoinKind,
+        rows: f64,
+    ) {
+        let s = self.p.env.settings.clone();
+        let all = outer_set | inner_set;
+        let cheapest = |paths: &[Rc<Path>]| -> Option<Rc<Path>> {
+            paths.iter().filter(|p| p.params & all == 0).min_by(|a, b| a.total.total_cmp(&b.total)).cloned()
+        };
+        let mut made: Vec<Path> = vec![];
+        // Nested loops.
+        if kind != JoinKind::Right && kind != JoinKind::Full {
+            for outer in outers {
+                if outer.params & inner_set != 0 {
+                    continue;
+                }
+                for inner in inners {
+                    // A parameterised path takes all its parameters from one outer side: what it applied is then settled.
+                    if inner.params & outer_set != 0 && inner.params & !outer_set != 0 {
+                        continue;
+                    }
+                    made.push(self.nest_loop(kind, outer, inner, pair, outer_set, rows));
+                    if inner.params & outer_set == 0
+                        && s.enable_material
+                        && !matches!(inner.step, Step::Materialize(_))
+                    {
+                        let kept = Rc::new(materialized(inner, &s));
+                        made.push(self.nest_loop(kind, outer, &kept, pair, outer_set, rows));
+                    }
+                    if inner.params & outer_set != 0
+                        && s.enable_memoize
+                        && outer.rows > 2.0
+                        && let Some(kept) = self.memoized(inner, outer, outer_set)
+                    {
+                        made.push(self.nest_loop(kind, outer, &Rc::new(kept), pair, outer_set, rows));
+                    }
+                }
+            }
+        }
+        // Keys for hashing and merging.
+        let outer_columns = self.columns(outer_set);
+        let inner_columns = self.columns(inner_set);
+        let mut keys: Vec<(Expr, Expr, Expr)> = vec![];
+        let mut rest: Vec<Expr> = vec![];
+        for (_, e) in &pair.on {
+            match hash_key(e, &outer_columns, &inner_columns) {
+                Some((o, i)) => keys.push((o, i, e.clone())),
+                None => rest.push(e.clone()),
+            }
+        }
+        let needs_hash = matches!(kind, JoinKind::Full);
+        if let (Some(inner), true) = (cheapest(inners), !keys.is_empty() || needs_hash) {
+            for outer in outers {
+                if outer.params & inner_set != 0 {
+                    continue;
+                }
+                made.push(self.hash_join(kind, outer, &inner, &keys, &rest, pair, rows));
+            }
+        }
+        let mergeable = !keys.is_empty() && keys.iter().all(|(o, _, e)| self.mergeable(o, e));
+        if mergeable && let (Some(o), Some(i)) = (cheapest(outers), cheapest(inners)) {
+            // Sorted sides that exist already, and the cheapest ones sorted.
+            let order: Vec<SortKey> = keys.iter().map(|(o, _, _)| asc(o)).collect();
+            let inner_order: Vec<SortKey> = keys.iter().map(|(_, i, _)| asc(i)).collect();
+            let pick =
+                |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &[SortKey]| -> Rc<Path> {
+                    let sorted = Rc::new(this.sort_path(cheap, order));
+                    paths
+                        .iter()
+                        .filter(|p| {
+                            p.params & all == 0 && this.p.common_order(&p.order, order) >= order.len()
+                        })
+                        .cloned()
+                        .chain([sorted])
+                        .min_by(|a, b| a.total.total_cmp(&b.total))
+                        .expect("the sorted path is there")
+                };
+            let outer = pick(self, outers, &o, &order);
+            let inner = pick(self, inners, &i, &inner_order);
+            made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, rows));
+        }
+        for p in made {
+            add_path(subset, p, self.p);
+        }
+    }
+
+    fn mergeable(&self, key: &Expr, condition: &Expr) -> bool {
+        crate::exprs::binary(condition).is_some_and(|(op, _, _)| op.merges)
+            && self.p.env.catalog.type_ref(key.ty().oid).is_ok_and(|t| t.functions.compare.is_some())
+    }
+
+    fn columns(&self, set: RelSet) -> Vec<ColumnId> {
+        self.region
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| set >> i & 1 == 1)
+            .flat_map(|(_, item)| item.columns.iter().copied())
+            .collect()
+    }
+
+    fn sort_path(&self, input: &Rc<Path>, keys: &[SortKey]) -> Path {
+        let s = &self.p.env.settings;
+        let (startup, run) = cost::sort(input.rows, input.width, 0.0, s);
+        let penalty = if s.enable_sort { 0.0 } else { DISABLED };
+        Path {
+            step: Step::Sort(input.clone(), keys.to_vec()),
+            rows: input.rows,
+            width: input.width,
+            startup: input.total + startup + penalty,
+            total: input.total + startup + run + penalty,
+            order: keys.to_vec(),
+            params: input.params,
+            applied: input.applied.clone(),
+        }
+    }
+
+    /// A cache of a parameterised inner path's rows by its parameters, if those repeat enough.
+    fn memoized(&mut self, inner: &Rc<Path>, outer: &Rc<Path>, outer_set: RelSet) -> Option<Path> {
+        let Step::Leaf(plan) = &inner.step else { return None };
+        let mut keys = vec![];
+        let PhysicalNode::IndexScan { conds, .. } = &plan.node else { return None };
+        for e in conds.iter().map(|c| &c.source).chain(&plan.filter) {
+            quarry_plan::walk::columns_of(e, &mut keys);
+        }
+        let outer_columns = self.columns(outer_set);
+        keys.retain(|id| outer_columns.contains(id));
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() || inner.params & !outer_set != 0 {
+            return None;
+        }
+        let exprs: Vec<Expr> = keys.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
+        if !exprs
+            .iter()
+            .all(|e| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some()))
+        {
+            return None;
+        }
+        let refs: Vec<&Expr> = exprs.iter().collect();
+        let distinct = self.p.group_count(&refs, outer.rows);
+        let s = &self.p.env.settings;
+        let entry = inner.rows * cost::row_bytes(inner.width) + 100.0;
+        let fit = (s.hash_mem() / entry).floor().max(1.0).min(distinct);
+        let calls = outer.rows;
+        let hit = ((calls - distinct) / calls * (fit / distinct.max(fit))).clamp(0.0, 1.0);
+        let evict = 1.0 - fit / distinct;
+        let mut total = inner.total * (1.0 - hit) + s.cpu_operator_cost;
+        total += s.cpu_tuple_cost * evict
+            + s.cpu_operator_cost * evict * inner.rows
+            + s.cpu_tuple_cost * inner.rows;
+        let startup = inner.startup * (1.0 - hit) + s.cpu_tuple_cost;
+        Some(Path {
+            step: Step::Memoize(inner.clone(), keys),
+            rows: inner.rows,
+            width: inner.width,
+            startup,
+            total: total.max(startup),
+            order: vec![],
+            params: inner.params,
+            applied: inner.applied.clone(),
+        })
+    }
+}
+
+fn asc(e: &Expr) -> SortKey {
+    SortKey { expr: e.clone(), descending: false, nulls_first: false }
+}
