@@ -34,6 +34,8 @@ pub enum CallForm {
     Operator(Oid),
     ImplicitCast,
     ExplicitCast,
+    /// SQL's own syntax: EXTRACT(... FROM ...), AT TIME ZONE and the like.
+    SqlSyntax,
 }
 
 /// `IS TRUE` and its relatives.
@@ -114,6 +116,8 @@ pub struct SubqueryExpr {
     /// Its visible output columns.
     pub output: Vec<ColumnId>,
     pub ty: SqlType,
+    /// The query as written, where the binder was asked for it.
+    pub tree: Option<Arc<crate::tree::QueryTree>>,
 }
 
 /// Subqueries are logical until the optimizer has planned what it could not unnest.
@@ -409,4 +413,6 @@ pub struct SetCall {
     pub args: Vec<Expr>,
     /// Types of its columns.
     pub columns: Vec<SqlType>,
+    /// Type of a row as one value: the only column's, or a record of them all.
+    pub row: SqlType,
 }

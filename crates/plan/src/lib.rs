@@ -16,6 +16,7 @@ pub mod folder;
 pub mod logical;
 pub mod meta;
 pub mod physical;
+pub mod tree;
 pub mod walk;
 
 pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};

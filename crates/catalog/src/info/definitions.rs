@@ -1,9 +1,10 @@
-//! Definitions as SQL: indexes, constraints, views, rules, stored expressions. Formats are PostgreSQL's ruleutils'.
+//! Definitions as SQL: indexes, constraints, stored expressions. Formats are PostgreSQL's ruleutils'. Those of views need the binder
+//! and are the session's.
 
 use super::{Answer, Call, opt};
-use crate::builtin::columns::{pg_constraint, pg_index, pg_rewrite};
+use crate::builtin::columns::{pg_constraint, pg_index};
 use crate::builtin::{oids, opclass};
-use crate::defs::{ReferentialAction, RelKind, Relation};
+use crate::defs::{ReferentialAction, Relation};
 use crate::reader::{CatalogReader, quote_identifier, quote_qualified};
 use crate::row::{Row, oid_datum};
 use crate::stored::{expression_pretty, expression_sql, split_expressions};
@@ -14,8 +15,6 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_indexdef", pg_get_indexdef),
     ("pg_get_constraintdef", pg_get_constraintdef),
     ("pg_get_expr", pg_get_expr),
-    ("pg_get_viewdef", pg_get_viewdef),
-    ("pg_get_ruledef", pg_get_ruledef),
     ("pg_get_partkeydef", |_| Ok(Datum::Null)),
     ("pg_get_partition_constraintdef", |_| Ok(Datum::Null)),
     ("pg_get_triggerdef", |_| Ok(Datum::Null)),
@@ -248,50 +247,6 @@ fn foreign_key_definition(r: &CatalogReader, t: &Relation, row: &Row) -> Result<
         }
     }
     Ok(out)
-}
-
-/// The stored query of a view, ending in a semicolon as PostgreSQL shows it; none if the relation is no view.
-fn view_definition(r: &CatalogReader, oid: Oid, pretty: bool) -> Result<Option<String>> {
-    let Some(v) = r.relation(oid)? else { return Ok(None) };
-    if !matches!(v.kind, RelKind::View | RelKind::MaterializedView) {
-        return Ok(Some(String::new()));
-    }
-    let sql = match crate::views::view(oid) {
-        Some(v) => v.sql.clone(),
-        None => {
-            let key = [oid_datum(oid), Datum::text("_RETURN")];
-            match r.find_one(&r.snapshot(), pg_rewrite::TABLE, 2693, &key)? {
-                Some((_, row)) => form(r, row.str(pg_rewrite::EV_ACTION), pretty)?,
-                None => return Ok(None),
-            }
-        }
-    };
-    Ok(Some(if sql.ends_with(';') { sql } else { format!("{sql};") }))
-}
-
-fn pg_get_viewdef(c: &Call<'_>) -> Result<Datum> {
-    let oid = if c.is_text(0) { super::names::relation_by_name(c.reader, c.text(0))?.oid } else { c.oid(0) };
-    // The second argument is "pretty" or a wrap column, which implies it.
-    let pretty = c.bool(1) || matches!(c.args.get(1), Some(Datum::I32(_)));
-    let text = view_definition(c.reader, oid, pretty)?;
-    // For a relation that is no view the result is an empty string.
-    Ok(opt(text))
-}
-
-fn pg_get_ruledef(c: &Call<'_>) -> Result<Datum> {
-    let r = c.reader;
-    let Some((_, row)) = r.find_one(&r.snapshot(), pg_rewrite::TABLE, 2692, &[oid_datum(c.oid(0))])? else {
-        return Ok(Datum::Null);
-    };
-    let view = row.oid(pg_rewrite::EV_CLASS);
-    let Some(relation) = r.relation(view)? else { return Ok(Datum::Null) };
-    let pretty = c.bool(1);
-    let query = view_definition(r, view, pretty)?.unwrap_or_default();
-    Ok(Datum::text(&format!(
-        "CREATE RULE {} AS\n    ON SELECT TO {} DO INSTEAD {query}",
-        quote_identifier(row.str(pg_rewrite::RULENAME)),
-        relation_reference(r, &relation, !pretty)?
-    )))
 }
 
 #[cfg(test)]

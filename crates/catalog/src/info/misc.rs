@@ -23,15 +23,6 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
         let t = c.reader.relation(c.oid(0))?;
         Ok(t.map_or(Datum::Null, |t| Datum::Bool(t.kind == RelKind::Table && t.oid.0 >= 16384)))
     }),
-    ("pg_relation_is_updatable", |c| {
-        // Bits: 4 UPDATE, 8 INSERT, 16 DELETE.
-        let t = c.reader.relation(c.oid(0))?;
-        Ok(Datum::I32(if t.is_some_and(|t| t.kind == RelKind::Table) { 28 } else { 0 }))
-    }),
-    ("pg_column_is_updatable", |c| {
-        let t = c.reader.relation(c.oid(0))?;
-        Ok(Datum::Bool(c.int(1) > 0 && t.is_some_and(|t| t.kind == RelKind::Table)))
-    }),
     ("pg_my_temp_schema", |c| Ok(Datum::U32(c.reader.session().temp_schema.map_or(0, |s| s.0)))),
     ("pg_is_other_temp_schema", |c| {
         let oid = c.oid(0);

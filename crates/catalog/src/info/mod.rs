@@ -13,6 +13,8 @@ mod routines;
 mod sets;
 mod sizes;
 
+pub(crate) use names::relation_by_name;
+
 use crate::reader::CatalogReader;
 use hashbrown::HashMap;
 use quarry_common::{Error, Oid, Result};

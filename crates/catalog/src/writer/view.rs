@@ -2,10 +2,12 @@
 
 use super::{CatalogWriter, NewColumn};
 use crate::builtin::columns::{pg_class, pg_rewrite};
+use crate::defs::Relation;
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::oid_datum;
 use quarry_common::{Oid, Result, bail, err};
 use quarry_types::Datum;
+use std::sync::Arc;
 
 impl CatalogWriter {
     /// Replaces a view's query. Its columns stay as they are; `columns` may add some at the end. 42P16 as PostgreSQL words it if one
@@ -77,6 +79,18 @@ impl CatalogWriter {
 }
 
 impl crate::reader::CatalogReader {
+    /// A relation by a name in text, as functions take it.
+    pub fn relation_by_text(&self, name: &str) -> Result<Arc<Relation>> {
+        crate::info::relation_by_name(self, name)
+    }
+    /// A rule's name and its view.
+    pub fn rule_view(&self, rule: Oid) -> Result<Option<(String, Arc<Relation>)>> {
+        let Some((_, row)) = self.find_one(&self.snapshot(), pg_rewrite::TABLE, 2692, &[oid_datum(rule)])? else {
+            return Ok(None);
+        };
+        let view = self.relation(row.oid(pg_rewrite::EV_CLASS))?;
+        Ok(view.map(|v| (row.str(pg_rewrite::RULENAME).to_string(), v)))
+    }
     /// The views whose query reads a column.
     pub fn views_on_column(&self, relation: Oid, number: i16) -> Result<Vec<Oid>> {
         use crate::builtin::columns::pg_depend;

@@ -1,71 +1,77 @@
 //! Constants as SQL text.
 
-use super::Deparser;
+use super::writer::Writer;
 use quarry_types::{Datum, SqlType, oids};
 
-/// A constant with the type label it needs to be read back.
-pub(super) fn write(d: &Deparser<'_>, value: &Datum, ty: SqlType, out: &mut String) {
-    if value.is_null() {
-        *out += &format!("NULL::{}", d.names.format_type(ty));
-        return;
-    }
-    let text = text_of(d, value, ty);
-    let label = match ty.oid {
-        oids::BOOL => {
-            *out += if text == "t" { "true" } else { "false" };
+/// Whether a constant's type is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Label {
+    Never,
+    IfNeeded,
+    Always,
+}
+
+/// Types whose values name objects: stored as numbers.
+const OBJECT_TYPES: &[quarry_common::Oid] = &[
+    oids::REGCLASS,
+    oids::REGTYPE,
+    oids::REGPROC,
+    oids::REGPROCEDURE,
+    oids::REGNAMESPACE,
+    oids::REGROLE,
+];
+
+impl Writer<'_> {
+    /// A constant (get_const_expr).
+    pub(super) fn constant(&mut self, value: &Datum, ty: SqlType, label: Label) {
+        if value.is_null() {
+            self.out += "NULL";
+            if label != Label::Never {
+                self.type_label(ty);
+            }
             return;
         }
-        oids::INT4 => {
-            let bare = !text.starts_with('-');
-            if bare {
-                *out += &text
-            } else {
-                quoted(&text, out)
+        let text = self.constant_text(value, ty);
+        let needed = match ty.oid {
+            oids::BOOL => {
+                self.out += if text == "t" { "true" } else { "false" };
+                false
             }
-            !bare
-        }
-        oids::NUMERIC => {
-            let bare = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', 'e', 'E']);
-            if text.starts_with(|c: char| c.is_ascii_digit()) {
-                *out += &text
-            } else {
-                quoted(&text, out)
+            // A sign would be taken for an operator.
+            oids::INT4 if !text.starts_with('-') => {
+                self.out += &text;
+                false
             }
-            !bare || ty.typmod >= 0
+            oids::NUMERIC
+                if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', 'e', 'E']) =>
+            {
+                self.out += &text;
+                ty.typmod >= 0
+            }
+            oid => {
+                quoted(&text, &mut self.out);
+                oid != oids::UNKNOWN
+            }
+        };
+        if label == Label::Always || label == Label::IfNeeded && needed {
+            self.type_label(ty);
         }
-        oids::UNKNOWN => {
-            quoted(&text, out);
-            false
-        }
-        _ => {
-            quoted(&text, out);
-            true
-        }
-    };
-    if label {
-        *out += &format!("::{}", d.names.format_type(ty));
     }
-}
 
-/// A constant under an explicit cast: without a label of its own.
-pub(super) fn write_bare(d: &Deparser<'_>, value: &Datum, ty: SqlType, out: &mut String) {
-    if value.is_null() {
-        *out += "NULL";
-        return;
+    pub(super) fn type_label(&mut self, ty: SqlType) {
+        self.out += "::";
+        self.out += &self.d.names.format_type(ty);
     }
-    let text = text_of(d, value, ty);
-    match ty.oid {
-        oids::BOOL => *out += if text == "t" { "true" } else { "false" },
-        oids::INT4 | oids::NUMERIC if text.starts_with(|c: char| c.is_ascii_digit()) => *out += &text,
-        _ => quoted(&text, out),
-    }
-}
 
-fn text_of(d: &Deparser<'_>, value: &Datum, ty: SqlType) -> String {
-    let mut bytes = vec![];
-    match d.io.type_ref(ty.oid).and_then(|t| t.output(value, d.io, &mut bytes)) {
-        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => "?".into(),
+    fn constant_text(&self, value: &Datum, ty: SqlType) -> String {
+        if let (true, Datum::U32(oid)) = (self.style.stored && OBJECT_TYPES.contains(&ty.oid), value) {
+            return oid.to_string();
+        }
+        let mut bytes = vec![];
+        match self.d.io.type_ref(ty.oid).and_then(|t| t.output(value, self.d.io, &mut bytes)) {
+            Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => "?".into(),
+        }
     }
 }
 

@@ -1,28 +1,80 @@
-//! Bound expressions as SQL text, spelled as PostgreSQL does (`ruleutils.c`, without pretty-printing): for EXPLAIN and for
-//! stored defaults, checks and index expressions.
+//! Bound expressions and queries as SQL text, spelled as PostgreSQL does (`ruleutils.c`): for EXPLAIN, for stored defaults, checks,
+//! index expressions and views, and for the functions that show them.
+//!
+//! [`Deparser`] is what callers see. Underneath one [`writer::Writer`] writes expressions (`expr`, `call`, `constant`), and queries
+//! given as trees (`query`, `from`), for which `names` first gives every FROM item and column a name that is unique where it must be.
 
+mod call;
 mod constant;
+mod expr;
+mod from;
+mod names;
+mod query;
+mod simple;
+mod writer;
 
-use crate::expr::SubqueryPlan;
-use crate::{
-    AggregateExpr, BoolTest, CallForm, CastKind, ColumnId, Expr, QueryMeta, SortKey, SqlValue, SubqueryKind,
-    SubscriptIndex, WindowCall,
-};
-use quarry_catalog::{CatalogReader, quote_identifier};
+use crate::tree::QueryTree;
+use crate::{AggregateExpr, ColumnId, Expr, QueryMeta, SortKey, WindowCall};
+use quarry_catalog::{CatalogReader, Relation, quote_identifier, quote_qualified};
 use quarry_functions::registry;
 use quarry_types::SqlType;
 use quarry_types::io::IoContext;
+use writer::{Style, Writer};
+
+/// The schema under which stored texts name relations and types by OID.
+pub const BY_OID: &str = "@oid";
 
 /// Names a deparser needs from the catalog.
 pub trait DeparseNames {
     /// A type's SQL spelling.
     fn format_type(&self, ty: SqlType) -> String;
+    /// A relation's name in FROM, qualified where its name alone would not find it.
+    fn relation(&self, relation: &Relation) -> String {
+        quote_qualified(&relation.schema_name, &relation.name)
+    }
 }
 
 impl DeparseNames for CatalogReader {
     fn format_type(&self, ty: SqlType) -> String {
         CatalogReader::format_type(self, ty.oid, ty.typmod).unwrap_or_else(|_| format!("{}", ty.oid.0))
     }
+    fn relation(&self, relation: &Relation) -> String {
+        match self.is_visible_relation(relation.oid) {
+            Ok(Some(true)) => quote_identifier(&relation.name),
+            _ => quote_qualified(&relation.schema_name, &relation.name),
+        }
+    }
+}
+
+/// The names of stored texts: types that a user made are named by OID, others so that no search path changes their meaning.
+struct StoredNames<'a>(&'a CatalogReader);
+
+impl DeparseNames for StoredNames<'_> {
+    fn format_type(&self, ty: SqlType) -> String {
+        let shown = DeparseNames::format_type(self.0, ty);
+        let Ok(Some(def)) = self.0.type_def(ty.oid) else { return shown };
+        if ty.oid.0 >= quarry_common::Oid::FIRST_NORMAL.0 {
+            return match &def.kind {
+                quarry_catalog::TypeKind::Array { element } => format!("\"{BY_OID}\".\"{element}\"[]"),
+                _ => format!("\"{BY_OID}\".\"{}\"", ty.oid),
+            };
+        }
+        // The grammar's own spellings (integer, character varying(3)) always mean the built-in type.
+        let plain = quote_identifier(def.name.strip_prefix('_').unwrap_or(&def.name));
+        if shown.starts_with(&plain) { format!("pg_catalog.{shown}") } else { shown }
+    }
+}
+
+/// How much PostgreSQL's pretty-printing does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pretty {
+    /// One line, all parentheses: EXPLAIN and stored texts.
+    #[default]
+    No,
+    /// CASE and queries on several lines: `pg_get_expr(..)`, `pg_get_viewdef(..)`.
+    Lines,
+    /// Also without needless parentheses: their forms with `pretty`.
+    Full,
 }
 
 /// What deparsing depends on.
@@ -48,12 +100,61 @@ pub fn expr(
     Deparser { meta, qualify, names, io, columns: None }.expr(e)
 }
 
+/// An expression as `pg_get_expr` shows it, with `pretty` or without.
+pub fn shown_expr(
+    e: &Expr,
+    meta: &QueryMeta,
+    pretty: Pretty,
+    names: &dyn DeparseNames,
+    io: &IoContext<'_>,
+) -> String {
+    let d = Deparser { meta, qualify: false, names, io, columns: None };
+    let mut w = Writer::new(&d, Style { pretty, stored: false }, 0);
+    w.expr(e, false);
+    w.out
+}
+
+/// A query as `pg_get_viewdef` shows it, without the semicolon. `columns`: names of the view's columns. `wrap`: lines longer than
+/// this are broken, 0 after every item.
+pub fn shown_query(
+    tree: &QueryTree,
+    columns: &[String],
+    meta: &QueryMeta,
+    pretty: Pretty,
+    wrap: i32,
+    names: &dyn DeparseNames,
+    io: &IoContext<'_>,
+) -> String {
+    let d = Deparser { meta, qualify: true, names, io, columns: None };
+    let mut w = Writer::new(&d, Style { pretty, stored: false }, wrap);
+    w.view_query(tree, columns);
+    w.out
+}
+
+/// A query as a view stores it: on one line, relations and types by OID.
+pub fn stored_query(
+    tree: &QueryTree,
+    columns: &[String],
+    meta: &QueryMeta,
+    reader: &CatalogReader,
+    io: &IoContext<'_>,
+) -> String {
+    let names = StoredNames(reader);
+    let d = Deparser { meta, qualify: true, names: &names, io, columns: None };
+    let mut w = Writer::new(&d, Style { pretty: Pretty::No, stored: true }, 0);
+    w.view_query(tree, columns);
+    w.out
+}
+
 impl Deparser<'_> {
+    fn written(&self, f: impl FnOnce(&mut Writer<'_>)) -> String {
+        let mut w = Writer::new(self, Style::default(), 0);
+        f(&mut w);
+        w.out
+    }
     /// An expression as text.
     pub fn expr(&self, e: &Expr) -> String {
-        let mut out = String::new();
-        self.write(e, false, &mut out);
-        out
+        self.written(|w| w.expr(e, false))
     }
     /// Several conditions, joined by AND.
     pub fn conditions(&self, list: &[Expr]) -> String {
@@ -65,63 +166,19 @@ impl Deparser<'_> {
     /// A sort key as EXPLAIN shows it.
     pub fn sort_key(&self, k: &SortKey) -> String {
         let mut text = self.expr(&k.expr);
-        if k.descending {
-            text += " DESC";
-            if !k.nulls_first {
-                text += " NULLS LAST";
-            }
-        } else if k.nulls_first {
-            text += " NULLS FIRST";
-        }
+        text += direction(k.descending, k.nulls_first);
         text
     }
     /// An aggregate call.
     pub fn aggregate(&self, a: &AggregateExpr) -> String {
-        let mut out = format!("{}(", quote_identifier(a.function.def().name));
-        if a.distinct {
-            out += "DISTINCT ";
-        }
-        let ordered_set = !a.direct_args.is_empty()
-            || a.function.def().args.is_empty() && !a.order_by.is_empty() && a.args.is_empty() && !a.star;
-        if ordered_set {
-            out += &self.list(&a.direct_args);
-            out += ") WITHIN GROUP (ORDER BY ";
-            out += &a.order_by.iter().map(|k| self.sort_key(k)).collect::<Vec<_>>().join(", ");
-        } else {
-            if a.star {
-                out.push('*');
-            } else {
-                out += &self.list(&a.args);
-            }
-            if !a.order_by.is_empty() {
-                out += " ORDER BY ";
-                out += &a.order_by.iter().map(|k| self.sort_key(k)).collect::<Vec<_>>().join(", ");
-            }
-        }
-        out.push(')');
-        if let Some(f) = &a.filter {
-            out += &format!(" FILTER (WHERE {})", self.expr(f));
-        }
-        out
+        self.written(|w| w.aggregate(a))
     }
     /// A window call, as EXPLAIN VERBOSE shows it.
     pub fn window_call(&self, c: &WindowCall) -> String {
-        let args = if c.star { "*".into() } else { self.list(&c.args) };
-        let mut out = format!("{}({args})", quote_identifier(c.function.def().name));
-        if let Some(f) = &c.filter {
-            out += &format!(" FILTER (WHERE {})", self.expr(f));
-        }
-        out + " OVER (?)"
-    }
-    fn list(&self, args: &[Expr]) -> String {
-        args.iter()
-            .map(|a| {
-                let mut s = String::new();
-                self.write(a, true, &mut s);
-                s
-            })
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.written(|w| {
+            w.window_function(c);
+            w.out += " OVER (?)";
+        })
     }
     /// A column's name.
     pub fn column(&self, id: ColumnId) -> String {
@@ -139,228 +196,16 @@ impl Deparser<'_> {
             _ => quote_identifier(&meta.name),
         }
     }
-
-    fn write(&self, e: &Expr, implicit: bool, out: &mut String) {
-        match e {
-            Expr::Const { value, ty } => constant::write(self, value, *ty, out),
-            Expr::Column { id, .. } => *out += &self.column(*id),
-            Expr::Param { number, .. } => *out += &format!("${number}"),
-            Expr::Call { function, args, form, ty, variadic, .. } => match (form, &args[..]) {
-                (CallForm::Operator(oid), [left, right]) => {
-                    out.push('(');
-                    self.write(left, true, out);
-                    *out += &format!(" {} ", operator_name(*oid));
-                    self.write(right, true, out);
-                    out.push(')');
-                }
-                (CallForm::Operator(oid), [arg]) => {
-                    *out += &format!("({} ", operator_name(*oid));
-                    self.write(arg, true, out);
-                    out.push(')');
-                }
-                (CallForm::ImplicitCast, [arg, ..]) if !implicit => self.write(arg, false, out),
-                (CallForm::ImplicitCast | CallForm::ExplicitCast, [arg, ..]) => self.cast(arg, *ty, out),
-                _ => {
-                    *out += &quote_identifier(function.def().name);
-                    out.push('(');
-                    for (i, a) in args.iter().enumerate() {
-                        if i > 0 {
-                            *out += ", ";
-                        }
-                        if *variadic && i + 1 == args.len() {
-                            *out += "VARIADIC ";
-                        }
-                        self.write(a, true, out);
-                    }
-                    out.push(')');
-                }
-            },
-            Expr::And(parts) => self.joined(parts, " AND ", out),
-            Expr::Or(parts) => self.joined(parts, " OR ", out),
-            Expr::Not(arg) => {
-                *out += "(NOT ";
-                self.write(arg, false, out);
-                out.push(')');
-            }
-            Expr::IsNull { arg, negated } => {
-                out.push('(');
-                self.write(arg, true, out);
-                *out += if *negated { " IS NOT NULL)" } else { " IS NULL)" };
-            }
-            Expr::IsBool { arg, test } => {
-                out.push('(');
-                self.write(arg, false, out);
-                *out += match test {
-                    BoolTest::True => " IS TRUE)",
-                    BoolTest::NotTrue => " IS NOT TRUE)",
-                    BoolTest::False => " IS FALSE)",
-                    BoolTest::NotFalse => " IS NOT FALSE)",
-                    BoolTest::Unknown => " IS UNKNOWN)",
-                    BoolTest::NotUnknown => " IS NOT UNKNOWN)",
-                };
-            }
-            Expr::IsDistinct { left, right, negated, .. } => {
-                let open = if *negated { "(NOT (" } else { "(" };
-                *out += open;
-                self.write(left, true, out);
-                *out += " IS DISTINCT FROM ";
-                self.write(right, true, out);
-                *out += if *negated { "))" } else { ")" };
-            }
-            Expr::Case { operand, whens, otherwise, .. } => {
-                *out += "CASE";
-                if let Some(o) = operand {
-                    out.push(' ');
-                    self.write(o, true, out);
-                }
-                for (when, then) in whens {
-                    *out += " WHEN ";
-                    match (operand, when) {
-                        (Some(_), Expr::Call { args, form: CallForm::Operator(_), .. })
-                            if args.len() == 2 && has_placeholder(&args[0]) =>
-                        {
-                            self.write(&args[1], false, out)
-                        }
-                        _ => self.write(when, false, out),
-                    }
-                    *out += " THEN ";
-                    self.write(then, true, out);
-                }
-                *out += " ELSE ";
-                match otherwise {
-                    Some(o) => self.write(o, true, out),
-                    None => *out += &format!("NULL::{}", self.names.format_type(e.ty())),
-                }
-                *out += " END";
-            }
-            Expr::Placeholder { .. } => *out += "VALUE",
-            Expr::Coalesce { args, .. } => *out += &format!("COALESCE({})", self.list(args)),
-            Expr::NullIf { left, right, .. } => {
-                *out += "NULLIF(";
-                self.write(left, true, out);
-                *out += ", ";
-                self.write(right, true, out);
-                out.push(')');
-            }
-            Expr::MinMax { greatest, args, .. } => {
-                *out += if *greatest { "GREATEST(" } else { "LEAST(" };
-                *out += &self.list(args);
-                out.push(')');
-            }
-            Expr::Cast { arg, ty, kind, implicit: is_implicit } => {
-                if *is_implicit && !implicit && !matches!(kind, CastKind::Row) {
-                    self.write(arg, false, out);
-                } else {
-                    self.cast(arg, *ty, out);
-                }
-            }
-            Expr::Array { elements, ty, .. } => {
-                *out += &format!("ARRAY[{}]", self.list(elements));
-                if elements.is_empty() {
-                    *out += &format!("::{}", self.names.format_type(*ty));
-                }
-            }
-            Expr::Row { fields, .. } => *out += &format!("ROW({})", self.list(fields)),
-            Expr::FieldSelect { arg, name, .. } => {
-                out.push('(');
-                self.write(arg, true, out);
-                *out += &format!(").{}", quote_identifier(name));
-            }
-            Expr::Subscript { container, indexes, .. } => {
-                let bare = matches!(&**container, Expr::Column { .. } | Expr::Subscript { .. });
-                if !bare {
-                    out.push('(');
-                }
-                self.write(container, true, out);
-                if !bare {
-                    out.push(')');
-                }
-                for index in indexes {
-                    out.push('[');
-                    match index {
-                        SubscriptIndex::At(e) => self.write(e, false, out),
-                        SubscriptIndex::Slice(low, high) => {
-                            if let Some(e) = low {
-                                self.write(e, false, out);
-                            }
-                            out.push(':');
-                            if let Some(e) = high {
-                                self.write(e, false, out);
-                            }
-                        }
-                    }
-                    out.push(']');
-                }
-            }
-            Expr::ScalarArray { operator, left, array, all, .. } => {
-                out.push('(');
-                self.write(left, true, out);
-                *out += &format!(" {} {} (", operator_name(*operator), if *all { "ALL" } else { "ANY" });
-                self.write(array, true, out);
-                *out += "))";
-            }
-            Expr::SqlValue { kind, ty } => {
-                *out += match kind {
-                    SqlValue::CurrentDate => "CURRENT_DATE",
-                    SqlValue::CurrentTime => "CURRENT_TIME",
-                    SqlValue::CurrentTimestamp => "CURRENT_TIMESTAMP",
-                    SqlValue::LocalTime => "LOCALTIME",
-                    SqlValue::LocalTimestamp => "LOCALTIMESTAMP",
-                    SqlValue::CurrentUser => "CURRENT_USER",
-                    SqlValue::CurrentRole => "CURRENT_ROLE",
-                    SqlValue::User => "USER",
-                    SqlValue::SessionUser => "SESSION_USER",
-                    SqlValue::CurrentCatalog => "CURRENT_CATALOG",
-                    SqlValue::CurrentSchema => "CURRENT_SCHEMA",
-                };
-                let timed = matches!(
-                    kind,
-                    SqlValue::CurrentTime
-                        | SqlValue::CurrentTimestamp
-                        | SqlValue::LocalTime
-                        | SqlValue::LocalTimestamp
-                );
-                if timed && ty.typmod >= 0 {
-                    *out += &format!("({})", ty.typmod);
-                }
-            }
-            Expr::Subquery(s) => match &s.plan {
-                SubqueryPlan::Logical(_) => *out += "(SELECT ...)",
-                SubqueryPlan::Physical { params, hashed, number, .. } => {
-                    let quantified = matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. });
-                    if params.is_empty() && !quantified {
-                        *out += &format!("${}", number - 1);
-                    } else {
-                        *out += &format!("({}SubPlan {number})", if *hashed { "hashed " } else { "" });
-                    }
-                }
-            },
-        }
-    }
-    fn joined(&self, parts: &[Expr], word: &str, out: &mut String) {
-        out.push('(');
-        for (i, p) in parts.iter().enumerate() {
-            if i > 0 {
-                *out += word;
-            }
-            self.write(p, false, out);
-        }
-        out.push(')');
-    }
-    fn cast(&self, arg: &Expr, ty: SqlType, out: &mut String) {
-        if let Expr::Const { value, ty: from } = arg {
-            constant::write_bare(self, value, *from, out);
-        } else {
-            out.push('(');
-            self.write(arg, false, out);
-            out.push(')');
-        }
-        *out += &format!("::{}", self.names.format_type(ty));
-    }
 }
 
-fn has_placeholder(e: &Expr) -> bool {
-    crate::walk::any(e, &|e| matches!(e, Expr::Placeholder { .. }))
+/// What follows a sort key's expression.
+fn direction(descending: bool, nulls_first: bool) -> &'static str {
+    match (descending, nulls_first) {
+        (false, false) => "",
+        (false, true) => " NULLS FIRST",
+        (true, true) => " DESC",
+        (true, false) => " DESC NULLS LAST",
+    }
 }
 
 /// An operator's name.

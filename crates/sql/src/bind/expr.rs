@@ -8,6 +8,7 @@ use quarry_common::{Error, Result, bail, err};
 use quarry_functions::CastContext;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{BoolTest, Expr, SqlValue, SubqueryExpr, SubqueryKind};
+use quarry_types::record::shape::{record_type, shape_of};
 use quarry_types::{Datum, SqlType, oids};
 
 impl Binder<'_> {
@@ -93,6 +94,8 @@ impl Binder<'_> {
         let (value, ty) = match literal {
             Literal::Integer(i) => (Datum::I32(*i), SqlType::INT4),
             Literal::Float(text) => match text.parse::<i64>() {
+                // Only -2147483648 comes here: its digits alone are no int4.
+                Ok(v) if i32::try_from(v).is_ok() => (Datum::I32(v as i32), SqlType::INT4),
                 Ok(v) => (Datum::I64(v), SqlType::INT8),
                 Err(_) => {
                     let info = self.io.type_ref(oids::NUMERIC)?;
@@ -343,8 +346,9 @@ impl Binder<'_> {
             let bound = self.expr(f)?;
             out.push(self.settle_unknown(bound)?.expr);
         }
-        let names = (1..=out.len()).map(|i| format!("f{i}")).collect();
-        Ok(Expr::Row { fields: out, names, ty: SqlType::RECORD })
+        let names: Vec<String> = (1..=out.len()).map(|i| format!("f{i}")).collect();
+        let ty = record_type(names.clone(), out.iter().map(Expr::ty).collect());
+        Ok(Expr::Row { fields: out, names, ty })
     }
 
     /// ARRAY[...]; with `target`, its elements are coerced to that array type's element.
@@ -411,12 +415,14 @@ impl Binder<'_> {
         };
         let bound = self.nested(|b| b.subquery(&link.query))?;
         let output: Vec<_> = bound.output.iter().map(|(id, _, _)| *id).collect();
+        let tree = bound.tree.clone().map(|t| std::sync::Arc::new(*t));
         let make = |kind, ty, output| {
             Expr::Subquery(Box::new(SubqueryExpr {
                 kind,
                 plan: SubqueryPlan::Logical(Box::new(bound.plan.clone())),
                 output,
                 ty,
+                tree: tree.clone(),
             }))
         };
         match link.kind {
@@ -640,6 +646,17 @@ impl Binder<'_> {
         let ty = value.ty();
         if let Expr::Row { fields, names, .. } = &value {
             return Ok(names.iter().cloned().zip(fields.iter().cloned()).collect());
+        }
+        if ty.oid == oids::RECORD
+            && let Some(shape) = shape_of(ty.typmod)
+        {
+            let fields = shape.names.iter().zip(shape.types.iter()).enumerate();
+            return Ok(fields
+                .map(|(index, (name, ty))| {
+                    let arg = Box::new(value.clone());
+                    (name.clone(), Expr::FieldSelect { arg, index, name: name.clone(), ty: *ty })
+                })
+                .collect());
         }
         if !self.is_composite(self.base_oid(ty.oid)?)? || ty.oid == oids::RECORD {
             let e = if ty.oid == oids::RECORD {

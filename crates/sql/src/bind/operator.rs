@@ -48,6 +48,9 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let l = fields.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>>>()?;
         let bound = self.subquery(&link.query)?;
+        if self.record {
+            return Err(at(Error::unsupported("a row compared with a subquery in a view"), pos));
+        }
         if bound.output.len() != l.len() {
             let what = if l.len() < bound.output.len() { "many" } else { "few" };
             return Err(at(err!(SYNTAX_ERROR, "subquery has too {what} columns"), pos));
@@ -63,6 +66,7 @@ impl Binder<'_> {
             plan: quarry_plan::expr::SubqueryPlan::Logical(Box::new(plan)),
             output: vec![id],
             ty: SqlType::BOOL,
+            tree: None,
         }));
         Ok(Typed { expr, pos })
     }

@@ -3,8 +3,9 @@
 use super::coerce::{at, is_polymorphic};
 use super::{Binder, Typed};
 use crate::ast::{self, NO_POS, Pos};
+use quarry_catalog::builtin::{operators, procs};
 use quarry_common::{Error, Oid, Result, err};
-use quarry_functions::{CastContext, FunctionDef, FunctionKind, OperatorDef};
+use quarry_functions::{registry, CastContext, FunctionDef, FunctionKind, OperatorDef};
 use quarry_types::{SqlType, oids};
 
 /// A function as it may be called: argument types after VARIADIC expansion and defaults.
@@ -132,6 +133,21 @@ impl Binder<'_> {
     }
 
     fn no_function(&self, name: &[String], args: &[Typed], names: &[Option<String>], pos: Pos) -> Error {
+        let types: Vec<Oid> = args.iter().map(|a| a.expr.ty().oid).collect();
+        let bare = match name {
+            [bare] => Some(bare),
+            [schema, bare] if schema == "pg_catalog" => Some(bare),
+            _ => None,
+        };
+        if let Some(bare) = bare
+            && procs::procs_named(bare).any(|p| {
+                let optional = p.args.len().saturating_sub(types.len());
+                optional <= p.defaults && registry::function(p.oid).is_none() && self.takes(&p.args, &types)
+            })
+        {
+            let what = format!("function {}", self.signature(name, args, names));
+            return at(Error::unsupported(what), pos);
+        }
         let e = err!(UNDEFINED_FUNCTION, "function {} does not exist", self.signature(name, args, names))
             .hint("No function matches the given name and argument types. You might need to add explicit type casts.");
         at(e, pos)
@@ -182,7 +198,8 @@ impl Binder<'_> {
             for to in candidates[c].iter().take(given.len()) {
                 fits = fits && self.can_coerce(shared, *to, CastContext::Implicit)?;
             }
-            if fits {
+            let declared = &candidates[c][..given.len().min(candidates[c].len())];
+            if fits && self.polymorphic_agree(declared, &vec![shared; declared.len()]) {
                 fitting.push(c);
             }
         }
@@ -300,15 +317,8 @@ impl Binder<'_> {
             return Ok(one);
         }
         let types: Vec<Vec<Oid>> = matching.iter().map(|o| types_of(o)).collect();
-        // An unknown side next to a known one: try the known type first (its base type, too).
-        let mut tries = vec![given.clone()];
-        if exact != given {
-            tries.insert(0, exact);
-        }
-        for given in tries {
-            if let Some(i) = self.select_candidate(&given, &types)? {
-                return Ok(matching[i]);
-            }
+        if let Some(i) = self.select_candidate(&given, &types)? {
+            return Ok(matching[i]);
         }
         let e = err!(AMBIGUOUS_FUNCTION, "operator is not unique: {}", self.op_signature(op, left, right))
             .hint("Could not choose a best candidate operator. You might need to add explicit type casts.");
@@ -322,7 +332,27 @@ impl Binder<'_> {
         }
     }
 
+    /// Whether these arguments could be given for these parameters.
+    fn takes(&self, parameters: &[Oid], given: &[Oid]) -> bool {
+        given.len() <= parameters.len()
+            && given.iter().zip(parameters).all(|(g, p)| {
+                let fits = self.can_coerce(*g, *p, CastContext::Implicit);
+                is_polymorphic(*p) || fits.unwrap_or(false)
+            })
+    }
+
     fn no_operator(&self, op: &ast::OpName, left: Option<Oid>, right: Oid, pos: Pos) -> Error {
+        let operands: Vec<Oid> = left.into_iter().chain([right]).collect();
+        let listed = operators::operators_named(&op.name).into_iter().any(|o| {
+            let takes = if o.left.is_valid() { vec![o.left, o.right] } else { vec![o.right] };
+            takes.len() == operands.len()
+                && registry::operator(o.oid).is_none()
+                && self.takes(&takes, &operands)
+        });
+        if listed {
+            let what = format!("operator {}", self.op_signature(op, left, right));
+            return at(Error::unsupported(what), pos);
+        }
         let hint = if left.is_some() {
             "No operator matches the given name and argument types. You might need to add explicit type casts."
         } else {
@@ -434,7 +464,19 @@ impl Binder<'_> {
                 .iter()
                 .map(|t| Typed { expr: quarry_plan::Expr::null(SqlType::of(*t)), pos })
                 .collect();
-            self.common_type(&typed.iter().collect::<Vec<_>>(), "ANYCOMPATIBLE")?
+            let common = self.common_type(&typed.iter().collect::<Vec<_>>(), "ANYCOMPATIBLE")?;
+            for from in compatible {
+                if !self.can_coerce(from, common, CastContext::Implicit)? {
+                    let e = err!(
+                        CANNOT_COERCE,
+                        "argument of anycompatible type cannot be coerced from type {} to type {}",
+                        self.type_name(from),
+                        self.type_name(common)
+                    );
+                    return Err(at(e, pos));
+                }
+            }
+            common
         };
         let settle = |t: Oid| -> Result<Oid> {
             Ok(match t {

@@ -25,6 +25,20 @@ pub fn bind_stored_expression(
     bound
 }
 
+/// The next value of an identity column.
+pub fn bind_identity_value(
+    relation: &Relation,
+    column: &quarry_catalog::ColumnDef,
+    meta: &mut QueryMeta,
+    cx: &BindContext<'_>,
+) -> Result<Expr> {
+    let mut b = Binder::new(cx);
+    b.meta = std::mem::take(meta);
+    let bound = b.identity_value(relation, column);
+    *meta = std::mem::take(&mut b.meta);
+    bound
+}
+
 impl Binder<'_> {
     /// An item with a table's columns under the given ids.
     pub(super) fn row_item(

@@ -6,6 +6,7 @@ use crate::ast::{self, Indirection, Pos};
 use quarry_common::{Oid, Result, err};
 use quarry_functions::CastContext;
 use quarry_plan::{Expr, SubscriptIndex};
+use quarry_types::record::shape::shape_of;
 use quarry_types::{SqlType, oids};
 
 impl Binder<'_> {
@@ -43,7 +44,19 @@ impl Binder<'_> {
         {
             return Ok(fields[i].clone());
         }
+        // A field of a table's whole row is its column.
+        if let Expr::Column { id, .. } = &value
+            && let Some(item) = self.item_of_row(*id)
+            && let Some(column) = self.column_of_item(item, name, pos)?
+        {
+            return Ok(column);
+        }
         if ty.oid == oids::RECORD {
+            if shape_of(ty.typmod).is_some()
+                && let Some((_, e)) = self.expand_record(value, pos)?.into_iter().find(|(n, _)| n == name)
+            {
+                return Ok(e);
+            }
             let e = err!(UNDEFINED_COLUMN, "could not identify column \"{name}\" in record data type");
             return Err(at(e, pos));
         }

@@ -12,7 +12,11 @@ impl Binder<'_> {
         if name.pct_type {
             return self.column_type_reference(name);
         }
-        let oid = match self.reader.find_type(&name.names)? {
+        let found = match &name.names[..] {
+            [schema, oid] if self.stored && schema == super::view::BY_OID => Some(super::view::oid_name(oid)?),
+            names => self.reader.find_type(names)?,
+        };
+        let oid = match found {
             Some(oid) => oid,
             None => {
                 let e = err!(UNDEFINED_OBJECT, "type \"{}\" does not exist", name.names.join("."));
@@ -21,6 +25,7 @@ impl Binder<'_> {
         };
         let info = self.io.type_ref(oid)?;
         let typmod = if oid == oids::INTERVAL {
+            self.warn_of_precision(name, "INTERVAL", "")?;
             interval_typmod(name)?
         } else if name.typmods.is_empty() {
             -1
@@ -34,6 +39,13 @@ impl Binder<'_> {
             };
             let texts = typmod_texts(name)?;
             let refs: Vec<&str> = texts.iter().map(String::as_str).collect();
+            match oid {
+                oids::TIME => self.warn_of_precision(name, "TIME", "")?,
+                oids::TIMETZ => self.warn_of_precision(name, "TIME", " WITH TIME ZONE")?,
+                oids::TIMESTAMP => self.warn_of_precision(name, "TIMESTAMP", "")?,
+                oids::TIMESTAMPTZ => self.warn_of_precision(name, "TIMESTAMP", " WITH TIME ZONE")?,
+                _ => {}
+            }
             parse(&refs).map_err(|e| at(e, name.pos))?
         };
         if name.array_bounds.is_empty() {
@@ -46,6 +58,20 @@ impl Binder<'_> {
                 Err(at(e, name.pos))
             }
         }
+    }
+
+    /// Warns that seconds have six digits at most, where a type asks for more.
+    fn warn_of_precision(&self, name: &ast::TypeName, what: &str, zone: &str) -> Result<()> {
+        const PRECISION_MAX: i64 = 6;
+        let precision = typmod_texts(name)?.first().and_then(|t| t.parse::<i64>().ok());
+        if let Some(p) = precision.filter(|p| *p > PRECISION_MAX) {
+            let warning = err!(
+                INVALID_PARAMETER_VALUE,
+                "{what}({p}){zone} precision reduced to maximum allowed, {PRECISION_MAX}"
+            );
+            self.io.warn(at(warning, name.pos));
+        }
+        Ok(())
     }
 
     /// `table.column%TYPE`.

@@ -39,6 +39,7 @@ impl Binder<'_> {
             star: call.star,
         };
         let id = self.meta.computed(ready.def.name, ty);
+        self.record_window(id, over);
         self.scope().windows.push((id, spec, window));
         Ok(Expr::column(id, ty))
     }
@@ -73,7 +74,7 @@ impl Binder<'_> {
         }
     }
 
-    fn window_spec(&mut self, def: &ast::WindowDef) -> Result<WindowSpec> {
+    pub(super) fn window_spec(&mut self, def: &ast::WindowDef) -> Result<WindowSpec> {
         if def.by_name {
             let name = def.name.clone().unwrap_or_default();
             let named = self.named_window(&name, def.pos)?;

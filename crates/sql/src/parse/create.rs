@@ -19,9 +19,7 @@ impl Parser<'_> {
                 let persistence = self.opt_temp();
                 match self.keyword() {
                     Some(Kw::Sequence) => self.create_sequence(persistence),
-                    Some(Kw::View | Kw::Recursive) if persistence == Persistence::Temporary => {
-                        self.create_view(false, persistence)
-                    }
+                    Some(Kw::View | Kw::Recursive) => self.create_view(false, persistence),
                     Some(Kw::Materialized) if persistence == Persistence::Unlogged => {
                         self.create_materialized_view(persistence)
                     }

@@ -1,10 +1,9 @@
 //! ALTER ... RENAME, OWNER TO and SET SCHEMA.
 
-use super::alter_column::dependent_view;
 use super::alter_table::column_of;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
-use quarry_catalog::{LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
+use quarry_catalog::{DatabaseDef, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
 use std::sync::Arc;
@@ -53,15 +52,6 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             if !fits {
                 return Err(super::wrong_kind(&r, &c.kind.sql().to_lowercase()));
             }
-            if super::stored::is_table_like(r.kind) {
-                for i in 0..r.columns.len() {
-                    if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
-                        return Err(Error::unsupported(format_args!(
-                            "renaming a relation that view \"{view}\" reads"
-                        )));
-                    }
-                }
-            }
             d.w.rename_relation(r.oid, &c.new_name)
         }
         (K::Schema, ObjectRef::Name(n)) => match d.w.schema_named(n.name())? {
@@ -71,9 +61,21 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             }
             None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
         },
-        (K::Role, ObjectRef::Name(n)) => {
-            d.w.rename_role(d.w.resolve_role(n.name())?.oid, &c.new_name)?;
-            Ok(())
+        (K::Role, ObjectRef::Role(spec)) => rename_role(&d, spec, &c.new_name),
+        (K::Database, ObjectRef::Name(n)) => {
+            let found = find_database(&d, n.name())?;
+            d.w.check_owner(found.owner, "database", n.name())?;
+            if !d.w.role(d.user())?.is_some_and(|r| r.superuser || r.create_db) {
+                bail!(INSUFFICIENT_PRIVILEGE, "permission denied to rename database");
+            }
+            if d.w.database_named(&c.new_name)?.is_some() {
+                bail!(DUPLICATE_DATABASE, "database \"{}\" already exists", c.new_name);
+            }
+            if found.oid == d.st.session.database.0 {
+                bail!(FEATURE_NOT_SUPPORTED, "current database cannot be renamed");
+            }
+            crate::commands::database::check_unused(s, found.oid, n.name())?;
+            d.w.rename_database(found.oid, &c.new_name)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
             let names = match &c.object {
@@ -106,15 +108,37 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
     }
 }
 
+fn find_database(d: &Ddl, name: &str) -> Result<Arc<DatabaseDef>> {
+    d.w.database_named(name)?.ok_or_else(|| err!(UNDEFINED_DATABASE, "database \"{name}\" does not exist"))
+}
+
+fn rename_role(d: &Ddl, spec: &ast::RoleSpec, name: &str) -> Result<()> {
+    let role = crate::commands::role::real_role(&d.st, spec)?;
+    if role.oid == d.w.session().session_user {
+        bail!(FEATURE_NOT_SUPPORTED, "session user cannot be renamed");
+    }
+    if role.oid == d.user() {
+        bail!(FEATURE_NOT_SUPPORTED, "current user cannot be renamed");
+    }
+    d.w.check_role_name(&role.name)?;
+    d.w.check_new_role_name(name)?;
+    let me = d.w.role(d.user())?;
+    if role.superuser && !me.as_ref().is_some_and(|m| m.superuser) {
+        bail!(INSUFFICIENT_PRIVILEGE, "must be superuser to rename superusers");
+    }
+    if !me.is_some_and(|m| m.superuser || m.create_role) {
+        bail!(INSUFFICIENT_PRIVILEGE, "permission denied to rename role");
+    }
+    if d.w.rename_role(role.oid, name)? {
+        d.notice(err!(SUCCESSFUL_COMPLETION, "MD5 password cleared because of role rename"));
+    }
+    Ok(())
+}
+
 /// Renames a column; the catalog renames it in the table's own expressions.
 fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
     let i = column_of(r, old)?;
     let number = r.columns[i].number;
-    if r.kind == RelKind::Table
-        && let Some(view) = dependent_view(d, r, number)?
-    {
-        return Err(Error::unsupported(format_args!("renaming a column that view \"{view}\" reads")));
-    }
     d.w.rename_column(r.oid, number, new)
 }
 
@@ -146,13 +170,18 @@ pub fn owner(s: &mut Session, c: &ast::AlterOwner) -> Result<()> {
             }
             None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
         },
-        (K::Database, ObjectRef::Name(n)) => match d.w.database_named(n.name())? {
-            Some(found) => {
-                d.w.check_owner(found.owner, "database", n.name())?;
-                ObjectAddress::database(found.oid)
+        (K::Database, ObjectRef::Name(n)) => {
+            let found = find_database(&d, n.name())?;
+            if found.owner == owner {
+                return Ok(());
             }
-            None => bail!(INVALID_CATALOG_NAME, "database \"{}\" does not exist", n.name()),
-        },
+            d.w.check_owner(found.owner, "database", n.name())?;
+            check_new_owner(&d, owner, None)?;
+            if !d.w.role(d.user())?.is_some_and(|r| r.superuser || r.create_db) {
+                bail!(INSUFFICIENT_PRIVILEGE, "permission denied to change owner of database");
+            }
+            ObjectAddress::database(found.oid)
+        }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
             let names = match &c.object {
                 ObjectRef::Type(t) => t.names.clone(),
@@ -183,13 +212,6 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
                 let table = d.relation(table)?;
                 return Err(err!(FEATURE_NOT_SUPPORTED, "cannot move an owned sequence into another schema")
                     .detail(format!("Sequence \"{}\" is linked to table \"{}\".", r.name, table.name)));
-            }
-            for i in 0..r.columns.len() {
-                if let Some(view) = dependent_view(&d, &r, i as i16 + 1)? {
-                    return Err(Error::unsupported(format_args!(
-                        "moving a relation that view \"{view}\" reads"
-                    )));
-                }
             }
             d.w.set_relation_schema(r.oid, schema)
         }

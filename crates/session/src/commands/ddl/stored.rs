@@ -1,11 +1,12 @@
 //! Expressions to be stored: bound for checking, kept as text with what they refer to.
 
 use super::Ddl;
-use quarry_catalog::{ObjectAddress, RelKind, Relation, StoredExpr};
+use quarry_catalog::{ObjectAddress, Relation, StoredExpr};
 use quarry_common::{Oid, Result, bail};
 use quarry_functions::Volatility;
-use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, walk};
+use quarry_plan::deparse::{self, Pretty};
+use quarry_plan::tree::{LeafKind, LeafTree, QueryTree};
+use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn, walk};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
 use quarry_types::{Datum, SqlType, oids};
@@ -48,8 +49,9 @@ impl Ddl {
     /// Text and references of a bound expression. Relations named by constants (nextval's) are kept by OID.
     pub fn stored(&self, b: &Bound) -> StoredExpr {
         let io = quarry_types::io::IoContext { names: self.w.reader(), ..self.st.io.clone() };
-        let text = |e: &Expr| quarry_plan::deparse::expr(e, &b.meta, false, self.w.reader(), &io);
-        let mut sql = text(&b.expr);
+        let text = |e: &Expr, pretty| deparse::shown_expr(e, &b.meta, pretty, self.w.reader(), &io);
+        let mut sql = text(&b.expr, Pretty::Lines);
+        let mut pretty = text(&b.expr, Pretty::Full);
         let mut refs = vec![];
         references(&b.expr, &b.meta, &mut refs);
         walk::visit(&b.expr, &mut |e| {
@@ -57,10 +59,13 @@ impl Ddl {
                 && ty.oid == oids::REGCLASS
                 && *oid >= Oid::FIRST_NORMAL.0
             {
-                sql = sql.replace(&text(e), &format!("'{oid}'::regclass"));
+                let by_oid = format!("'{oid}'::regclass");
+                for form in [&mut sql, &mut pretty] {
+                    *form = form.replace(&text(e, Pretty::Lines), &by_oid);
+                }
             }
         });
-        let pretty = strip_parentheses(&sql).map(str::to_string);
+        let pretty = (pretty != sql).then_some(pretty);
         StoredExpr { sql, pretty, refs }
     }
     /// Binds an already stored text over a table's columns.
@@ -71,28 +76,6 @@ impl Ddl {
             self.with_binder(|cx| bind::bind_stored_expression(sql, relation, &row, target, &mut meta, cx))?;
         Ok(Bound { expr, meta, row })
     }
-}
-
-/// The text inside parentheses that surround all of it.
-fn strip_parentheses(sql: &str) -> Option<&str> {
-    let inner = sql.strip_prefix('(')?.strip_suffix(')')?;
-    let mut depth = 0i32;
-    let mut quote = None;
-    for c in inner.chars() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(q), c) if q == c => quote = None,
-            (None, '(') => depth += 1,
-            (None, ')') => {
-                depth -= 1;
-                if depth < 0 {
-                    return None;
-                }
-            }
-            _ => {}
-        }
-    }
-    Some(inner)
 }
 
 fn push(out: &mut Vec<ObjectAddress>, a: ObjectAddress) {
@@ -110,8 +93,8 @@ pub fn references(e: &Expr, meta: &QueryMeta, out: &mut Vec<ObjectAddress>) {
         }
         Expr::Const { ty, .. } | Expr::Cast { ty, .. } => push(out, ObjectAddress::ty(ty.oid)),
         Expr::Subquery(s) => {
-            if let SubqueryPlan::Logical(p) = &s.plan {
-                plan_references(p, meta, &|_| false, out);
+            if let Some(tree) = &s.tree {
+                tree_references(tree, meta, out);
             }
         }
         _ => {}
@@ -127,31 +110,22 @@ fn column_reference(id: ColumnId, meta: &QueryMeta, out: &mut Vec<ObjectAddress>
     }
 }
 
-/// What a query refers to; a view in it counts as itself, not as its tables.
-pub fn plan_references(
-    plan: &LogicalPlan,
-    meta: &QueryMeta,
-    is_view: &dyn Fn(Oid) -> bool,
-    out: &mut Vec<ObjectAddress>,
-) {
-    if let LogicalPlan::SubqueryAlias { input, .. } = plan
-        && let LogicalPlan::Project { targets, .. } = &**input
-        && let Some((first, _)) = targets.first()
-        && let Some((oid, _)) = meta.get(*first).source
-        && is_view(oid)
-        && targets.iter().all(|(id, _)| meta.get(*id).source.is_some_and(|s| s.0 == oid))
-    {
-        push(out, ObjectAddress::relation(oid));
-        return;
-    }
-    for e in walk::exprs(plan) {
-        references(e, meta, out);
-    }
-    if let LogicalPlan::Scan { relation, .. } = plan {
-        push(out, ObjectAddress::relation(relation.oid));
-    }
-    for input in walk::inputs(plan) {
-        plan_references(input, meta, is_view, out);
+/// What a query as written refers to: the columns it names, relations it names no column of, types.
+pub fn tree_references(tree: &QueryTree, meta: &QueryMeta, out: &mut Vec<ObjectAddress>) {
+    let mut relations = vec![];
+    let mut leaf = |l: &LeafTree| {
+        if let LeafKind::Relation { relation, .. } = &l.kind {
+            relations.push(ObjectAddress::relation(relation.oid));
+        }
+    };
+    tree.leaves(&mut leaf);
+    tree.using_columns(&mut |id| column_reference(id, meta, out));
+    tree.exprs(&mut |e| references(e, meta, out));
+    for r in relations {
+        // A column of it says as much.
+        if !out.iter().any(|o| o.class == r.class && o.oid == r.oid) {
+            push(out, r);
+        }
     }
 }
 
@@ -171,7 +145,3 @@ pub fn is_at_least(e: &Expr, least: Volatility) -> bool {
     })
 }
 
-/// Whether a relation of this kind has columns that a user names.
-pub fn is_table_like(kind: RelKind) -> bool {
-    matches!(kind, RelKind::Table | RelKind::View | RelKind::MaterializedView)
-}

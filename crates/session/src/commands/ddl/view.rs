@@ -1,12 +1,13 @@
-//! CREATE VIEW: the query's text is kept as written (PostgreSQL: view.c).
+//! CREATE VIEW (PostgreSQL: view.c). The query is stored as `quarry_sql::bind::view` describes.
 
-use super::stored::plan_references;
+use super::stored::tree_references;
 use super::{Ddl, options_of, persistence_of};
 use crate::session::Session;
-use quarry_catalog::{NewColumn, NewRelation, Persistence, RelKind, StoredExpr};
-use quarry_common::{Error, Result, bail};
+use quarry_catalog::{NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, StoredExpr};
+use quarry_common::{Result, bail, err};
+use quarry_plan::deparse;
 use quarry_sql::ast::{self, CheckOption, Statement};
-use quarry_sql::bind::{self, BoundStatement};
+use quarry_sql::bind::{self, BoundStatement, ViewDefinition};
 use quarry_types::SqlType;
 
 /// Columns of a relation made from a query.
@@ -32,52 +33,93 @@ pub fn columns_of(
     Ok(out)
 }
 
-/// What a bound query refers to.
-pub fn references_of(d: &Ddl, bound: &BoundStatement) -> Vec<quarry_catalog::ObjectAddress> {
-    let mut refs = vec![];
-    let is_view = |oid| matches!(d.w.relation(oid), Ok(Some(r)) if r.kind == RelKind::View);
-    plan_references(&bound.plan, &bound.meta, &is_view, &mut refs);
-    refs
+/// A view's options, with the check option among them.
+fn view_options(c: &ast::CreateView) -> Result<Vec<(String, String)>> {
+    let mut options = options_of(&c.with)?;
+    match c.check_option {
+        CheckOption::None => {}
+        CheckOption::Local => options.push(("check_option".into(), "local".into())),
+        CheckOption::Cascaded => options.push(("check_option".into(), "cascaded".into())),
+    }
+    for (i, (name, _)) in options.iter().enumerate() {
+        if options[..i].iter().any(|(n, _)| n == name) {
+            bail!(INVALID_PARAMETER_VALUE, "parameter \"{name}\" specified more than once");
+        }
+    }
+    Ok(options)
+}
+
+/// Whether views have the option, and the value is one of its.
+pub fn check_view_option(name: &str, value: &str) -> Result<()> {
+    match name {
+        "check_option" if matches!(value, "local" | "cascaded") => Ok(()),
+        "check_option" => {
+            Err(err!(INVALID_PARAMETER_VALUE, "invalid value for enum option \"check_option\": {value}")
+                .detail("Valid values are \"local\" and \"cascaded\"."))
+        }
+        "security_barrier" | "security_invoker" => match ast::DefArg::String(value.into()).as_bool() {
+            Some(_) => Ok(()),
+            None => match value {
+                "1" | "0" | "yes" | "no" | "t" | "f" | "y" | "n" => Ok(()),
+                _ => {
+                    bail!(INVALID_PARAMETER_VALUE, "invalid value for boolean option \"{name}\": {value}")
+                }
+            },
+        },
+        _ => bail!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{name}\""),
+    }
+}
+
+/// 0A000 unless rows can be changed through the view, which its check option is about.
+fn check_updatable(definition: &ViewDefinition, options: &[(String, String)]) -> Result<()> {
+    if options.iter().any(|(n, _)| n == "check_option")
+        && let Some(why) = definition.not_updatable()
+    {
+        let text = "WITH CHECK OPTION is supported only on automatically updatable views";
+        return Err(err!(FEATURE_NOT_SUPPORTED, "{text}").hint(why));
+    }
+    Ok(())
 }
 
 pub fn run(s: &mut Session, c: &ast::CreateView) -> Result<()> {
-    let text = s.text.clone();
     let mut d = Ddl::new(s)?;
-    if c.check_option != CheckOption::None {
-        return Err(Error::unsupported("WITH CHECK OPTION"));
-    }
-    let (from, to) = (c.query_span.0 as usize, c.query_span.1 as usize);
-    let Some(sql) = text.get(from..to) else { return Err(Error::internal("a view's text is not there")) };
     let stmt = Statement::Select(Box::new(c.query.clone()));
     if crate::session::has_into(&c.query) {
-        bail!(SYNTAX_ERROR, "views must not contain SELECT INTO");
+        bail!(FEATURE_NOT_SUPPORTED, "views must not contain SELECT INTO");
     }
     let bound = d.with_binder(|cx| bind::bind_statement(&stmt, cx))?;
-    let columns = columns_of(&d, &bound, &c.columns, "CREATE VIEW specifies more column names than columns")?;
-    let refs = references_of(&d, &bound);
+    if bind::changes_data_in_with(&c.query) {
+        bail!(FEATURE_NOT_SUPPORTED, "views must not contain data-modifying statements in WITH");
+    }
     let mut persistence = persistence_of(c.relation.persistence);
+    if persistence == Persistence::Unlogged {
+        bail!(SYNTAX_ERROR, "views cannot be unlogged because they do not have storage");
+    }
+    let options = view_options(c)?;
+    let definition = d.with_binder(|cx| bind::bind_view_definition(&c.query, cx))?;
+    check_updatable(&definition, &options)?;
+    options.iter().try_for_each(|(name, value)| check_view_option(name, value))?;
+    let columns = columns_of(&d, &bound, &c.columns, "CREATE VIEW specifies more column names than columns")?;
+    let mut refs = vec![];
+    tree_references(&definition.tree, &definition.meta, &mut refs);
     let uses_temporary = refs.iter().any(|a| {
-        a.class == quarry_catalog::ObjectAddress::relation(a.oid).class
+        a.class == ObjectAddress::relation(a.oid).class
             && matches!(d.w.relation(a.oid), Ok(Some(r)) if r.persistence == Persistence::Temporary)
     });
     if uses_temporary && persistence != Persistence::Temporary {
         persistence = Persistence::Temporary;
-        d.notice(quarry_common::err!(
-            SUCCESSFUL_COMPLETION,
-            "view \"{}\" will be a temporary view",
-            c.relation.name
-        ));
-    }
-    if persistence == Persistence::Unlogged {
-        bail!(SYNTAX_ERROR, "views cannot be unlogged because they do not have storage");
+        d.notice(err!(SUCCESSFUL_COMPLETION, "view \"{}\" will be a temporary view", c.relation.name));
     }
     let schema = d.creation_schema(
         c.relation.schema.as_deref(),
         persistence == Persistence::Temporary,
         c.relation.pos,
     )?;
-    let stored = StoredExpr { sql: sql.trim().trim_end_matches(';').to_string(), pretty: None, refs };
-    let options = options_of(&c.with)?;
+    let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+    let io = quarry_types::io::IoContext { names: d.w.reader(), ..d.st.io.clone() };
+    let sql = deparse::stored_query(&definition.tree, &names, &definition.meta, d.w.reader(), &io);
+    drop(io);
+    let stored = StoredExpr { sql, pretty: None, refs };
     if c.or_replace
         && let Some(old) = d.w.relation_in(schema, &c.relation.name)?
     {

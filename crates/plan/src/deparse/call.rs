@@ -1,0 +1,269 @@
+//! Calls: functions, SQL's own call syntax, aggregates, window functions (PostgreSQL: get_func_expr and its neighbours).
+
+use super::constant::Label;
+use super::direction;
+use super::writer::Writer;
+use crate::expr::{FrameBound, FrameExclude, FrameMode};
+use crate::tree::{Computed, WindowText};
+use crate::{AggregateExpr, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
+use quarry_catalog::quote_identifier;
+use quarry_functions::Body;
+use quarry_types::Datum;
+
+impl Writer<'_> {
+    fn function_name(&mut self, function: &FunctionRef) {
+        self.out += &quote_identifier(function.def().name);
+    }
+
+    /// `name(args)`.
+    pub(super) fn function_call(&mut self, e: &Expr) {
+        let Expr::Call { function, args, variadic, .. } = e else { return };
+        self.function_name(function);
+        self.out.push('(');
+        self.arguments(args, *variadic);
+        self.out.push(')');
+    }
+
+    /// Arguments; an array that collects the last ones of a call is shown as VARIADIC, or taken apart if nobody wrote it.
+    fn arguments(&mut self, args: &[Expr], variadic: bool) {
+        for (i, a) in args.iter().enumerate() {
+            if i > 0 {
+                self.out += ", ";
+            }
+            if variadic && i + 1 == args.len() {
+                self.out += "VARIADIC ";
+            }
+            self.expr(a, true);
+        }
+    }
+
+    /// A call in SQL's own syntax; false if this function has none.
+    pub(super) fn sql_syntax(&mut self, e: &Expr) -> bool {
+        let Expr::Call { function, args, .. } = e else { return false };
+        let mut put = |parts: &[(&str, Option<&Expr>)], close: &str| {
+            for (word, arg) in parts {
+                self.out += word;
+                if let Some(a) = arg {
+                    self.expr(a, false);
+                }
+            }
+            self.out += close;
+            true
+        };
+        match (function.def().name, &args[..]) {
+            ("timezone", [zone, time]) => {
+                self.out.push('(');
+                self.inside(time, false, e);
+                self.out += " AT TIME ZONE ";
+                self.inside(zone, false, e);
+                self.out.push(')');
+                true
+            }
+            ("overlaps", [a, b, c, d]) => {
+                put(&[("((", Some(a)), (", ", Some(b)), (") OVERLAPS (", Some(c)), (", ", Some(d))], "))")
+            }
+            ("extract", [Expr::Const { value: Datum::Bytes(field), .. }, from]) => {
+                let field = String::from_utf8_lossy(field).into_owned();
+                put(&[("EXTRACT(", None), (&field, None), (" FROM ", Some(from))], ")")
+            }
+            ("is_normalized", [arg]) => put(&[("((", Some(arg))], ") IS NORMALIZED)"),
+            ("is_normalized", [arg, Expr::Const { value: Datum::Bytes(form), .. }]) => {
+                let form = String::from_utf8_lossy(form).into_owned();
+                put(&[("((", Some(arg)), (") IS ", None), (&form, None)], " NORMALIZED)")
+            }
+            ("normalize", [arg]) => put(&[("NORMALIZE(", Some(arg))], ")"),
+            ("normalize", [arg, Expr::Const { value: Datum::Bytes(form), .. }]) => {
+                let form = String::from_utf8_lossy(form).into_owned();
+                put(&[("NORMALIZE(", Some(arg)), (", ", None), (&form, None)], ")")
+            }
+            ("pg_collation_for", [arg]) => put(&[("COLLATION FOR (", Some(arg))], ")"),
+            ("overlay", [a, b, c]) => {
+                put(&[("OVERLAY(", Some(a)), (" PLACING ", Some(b)), (" FROM ", Some(c))], ")")
+            }
+            ("overlay", [a, b, c, d]) => put(
+                &[("OVERLAY(", Some(a)), (" PLACING ", Some(b)), (" FROM ", Some(c)), (" FOR ", Some(d))],
+                ")",
+            ),
+            ("position", [a, b]) => put(&[("POSITION((", Some(b)), (") IN (", Some(a))], "))"),
+            ("substring", [a, b]) => put(&[("SUBSTRING(", Some(a)), (" FROM ", Some(b))], ")"),
+            ("substring", [a, b, c]) => {
+                let similar = c.ty().oid == quarry_types::oids::TEXT;
+                let (first, second) = if similar { (" SIMILAR ", " ESCAPE ") } else { (" FROM ", " FOR ") };
+                put(&[("SUBSTRING(", Some(a)), (first, Some(b)), (second, Some(c))], ")")
+            }
+            (name @ ("btrim" | "ltrim" | "rtrim"), [a, rest @ ..]) => {
+                let side = match name {
+                    "btrim" => "TRIM(BOTH ",
+                    "ltrim" => "TRIM(LEADING ",
+                    _ => "TRIM(TRAILING ",
+                };
+                match rest {
+                    [] => put(&[(side, None), ("FROM ", Some(a))], ")"),
+                    [chars, ..] => put(&[(side, Some(chars)), (" FROM ", Some(a))], ")"),
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// What a column of a query stands for.
+    pub(super) fn computed(&mut self, c: &Computed) {
+        match c {
+            Computed::Aggregate(a) => self.aggregate(a),
+            Computed::Window(spec, call, text) => {
+                self.window_function(call);
+                self.out += " OVER ";
+                match &spec.name {
+                    Some(name) => self.out += &quote_identifier(name),
+                    None => self.window_spec(spec, text),
+                }
+            }
+            Computed::Set(call) => {
+                self.function_name(&call.function);
+                self.named_list("(", &call.args);
+            }
+            Computed::Grouping(args) => self.named_list("GROUPING(", args),
+        }
+    }
+
+    pub(super) fn aggregate(&mut self, a: &AggregateExpr) {
+        self.function_name(&a.function);
+        self.out.push('(');
+        if a.distinct {
+            self.out += "DISTINCT ";
+        }
+        if matches!(a.function.def().body, Body::Aggregate(b) if b.ordered_set) {
+            self.list(&a.direct_args);
+            self.out += ") WITHIN GROUP (ORDER BY ";
+            self.sort_keys(&a.order_by);
+        } else {
+            if a.star {
+                self.out.push('*');
+            } else {
+                self.arguments(&a.args, a.variadic);
+            }
+            if !a.order_by.is_empty() {
+                self.out += " ORDER BY ";
+                self.sort_keys(&a.order_by);
+            }
+        }
+        self.out.push(')');
+        self.filter(a.filter.as_ref());
+    }
+
+    fn filter(&mut self, filter: Option<&Expr>) {
+        if let Some(f) = filter {
+            self.out += " FILTER (WHERE ";
+            self.expr(f, false);
+            self.out.push(')');
+        }
+    }
+
+    pub(super) fn window_function(&mut self, c: &WindowCall) {
+        self.function_name(&c.function);
+        self.out.push('(');
+        if c.star {
+            self.out.push('*');
+        } else {
+            self.list(&c.args);
+        }
+        self.out.push(')');
+        self.filter(c.filter.as_ref());
+    }
+
+    pub(super) fn sort_keys(&mut self, keys: &[SortKey]) {
+        for (i, k) in keys.iter().enumerate() {
+            if i > 0 {
+                self.out += ", ";
+            }
+            self.sort_expr(&k.expr);
+            self.out += direction(k.descending, k.nulls_first);
+        }
+    }
+
+    /// An expression of ORDER BY, GROUP BY and the like: a bare constant would be a position, a bare call may be misread.
+    pub(super) fn sort_expr(&mut self, e: &Expr) {
+        let brackets = match e {
+            Expr::Const { value, ty } => return self.constant(value, *ty, Label::Always),
+            Expr::Column { id, .. } if self.is_name(*id) => false,
+            Expr::Column { .. } => true,
+            Expr::Call { form, .. } => self.sparing() || !matches!(form, CallForm::Operator(_)),
+            _ => self.sparing(),
+        };
+        if brackets {
+            self.out.push('(');
+        }
+        self.expr(e, true);
+        if brackets {
+            self.out.push(')');
+        }
+    }
+
+    /// A window in parentheses (get_rule_windowspec).
+    pub(super) fn window_spec(&mut self, spec: &WindowSpec, text: &WindowText) {
+        let mut parts: Vec<String> = vec![];
+        if let Some(base) = &text.base {
+            parts.push(quote_identifier(base));
+        } else if !spec.partition_by.is_empty() {
+            parts.push(self.apart(|w| {
+                w.out += "PARTITION BY ";
+                for (i, e) in spec.partition_by.iter().enumerate() {
+                    if i > 0 {
+                        w.out += ", ";
+                    }
+                    w.sort_expr(e);
+                }
+            }));
+        }
+        if !spec.order_by.is_empty() && !text.order_copied {
+            parts.push(self.apart(|w| {
+                w.out += "ORDER BY ";
+                w.sort_keys(&spec.order_by);
+            }));
+        }
+        if let Some(between) = text.frame {
+            parts.push(self.apart(|w| w.frame(spec, between)));
+        }
+        self.out.push('(');
+        self.out += &parts.join(" ");
+        self.out.push(')');
+    }
+
+    fn frame(&mut self, spec: &WindowSpec, between: bool) {
+        self.out += match spec.frame.mode {
+            FrameMode::Range => "RANGE ",
+            FrameMode::Rows => "ROWS ",
+            FrameMode::Groups => "GROUPS ",
+        };
+        if between {
+            self.out += "BETWEEN ";
+        }
+        self.frame_bound(&spec.frame.start);
+        if between {
+            self.out += " AND ";
+            self.frame_bound(&spec.frame.end);
+        }
+        self.out += match spec.frame.exclude {
+            FrameExclude::NoOthers => "",
+            FrameExclude::CurrentRow => " EXCLUDE CURRENT ROW",
+            FrameExclude::Group => " EXCLUDE GROUP",
+            FrameExclude::Ties => " EXCLUDE TIES",
+        };
+    }
+
+    fn frame_bound(&mut self, bound: &FrameBound) {
+        match bound {
+            FrameBound::UnboundedPreceding => self.out += "UNBOUNDED PRECEDING",
+            FrameBound::CurrentRow => self.out += "CURRENT ROW",
+            FrameBound::UnboundedFollowing => self.out += "UNBOUNDED FOLLOWING",
+            FrameBound::Preceding(e) => {
+                self.expr(e, false);
+                self.out += " PRECEDING";
+            }
+            FrameBound::Following(e) => {
+                self.expr(e, false);
+                self.out += " FOLLOWING";
+            }
+        }
+    }
+}
