@@ -95,23 +95,30 @@ pub struct SetProgram {
     pub columns: Vec<SqlType>,
     pub vectors: Vec<quarry_types::PhysicalType>,
     ret: SqlType,
+    /// The row as one value is a record, not its only column.
+    is_record: bool,
 }
 
 impl SetProgram {
     pub fn compile(b: &mut Builder<'_>, call: &SetCall, layout: &Layout) -> Result<SetProgram> {
         let def = call.function.def();
-        let ret = match call.columns.as_slice() {
-            [one] => *one,
-            _ => SqlType::RECORD,
-        };
         Ok(SetProgram {
             def,
             args: b.exprs(&call.args, layout)?,
             arg_types: call.args.iter().map(quarry_plan::Expr::ty).collect(),
             columns: call.columns.clone(),
             vectors: call.columns.iter().map(|c| b.physical(*c)).collect::<Result<_>>()?,
-            ret,
+            ret: call.row,
+            is_record: call.columns != [call.row],
         })
+    }
+
+    /// The physical form of a row as one value.
+    fn value_form(&self) -> quarry_types::PhysicalType {
+        match self.vectors.as_slice() {
+            [one] if !self.is_record => *one,
+            _ => quarry_types::PhysicalType::Bytes,
+        }
     }
 
     fn empty(&self) -> Vec<Vector> {
@@ -176,7 +183,9 @@ impl Started {
             }
             Started::One(value) => {
                 let Some(v) = value.take() else { return Ok(0) };
-                if let [one] = out {
+                if !call.is_record
+                    && let [one] = out
+                {
                     one.push_datum(&v);
                     return Ok(1);
                 }
@@ -192,6 +201,34 @@ impl Started {
                 Ok(1)
             }
         }
+    }
+}
+
+impl Started {
+    /// Appends up to `max` rows, each as one value.
+    fn next_values(
+        &mut self,
+        call: &SetProgram,
+        cx: &mut Cx<'_>,
+        max: usize,
+        out: &mut Vector,
+    ) -> Result<usize> {
+        if !call.is_record {
+            return self.next(call, cx, max, std::slice::from_mut(out));
+        }
+        if let Started::One(value) = self {
+            let Some(v) = value.take() else { return Ok(0) };
+            out.push_datum(&v);
+            return Ok(1);
+        }
+        let mut columns = call.empty();
+        let n = self.next(call, cx, max, &mut columns)?;
+        for i in 0..n {
+            let fields: Vec<Datum> = columns.iter().map(|c| c.datum(i)).collect();
+            let types = call.columns.iter().map(|t| t.oid);
+            out.push_datum(&quarry_types::record::of_type(call.ret, types.zip(&fields)));
+        }
+        Ok(n)
     }
 }
 
@@ -220,7 +257,7 @@ impl Operator for ProjectSet {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let mut picked: Vec<u32> = Vec::new();
         let mut out: Vec<Vector> =
-            self.calls.iter().map(|c| Vector::with_capacity(c.vectors[0], 0)).collect();
+            self.calls.iter().map(|c| Vector::with_capacity(c.value_form(), 0)).collect();
         loop {
             if self.batch.is_none() {
                 let Some(b) = pull(&mut self.input, cx)? else { return Ok(None) };
@@ -242,7 +279,7 @@ impl Operator for ProjectSet {
                         // A source may give fewer rows than asked: ask until it has no more.
                         let mut got = 0;
                         while got < max {
-                            let n = s.next(call, cx, max - got, std::slice::from_mut(column))?;
+                            let n = s.next_values(call, cx, max - got, column)?;
                             if n == 0 {
                                 break;
                             }

@@ -8,6 +8,7 @@ use quarry_types::datetime::encode::{date_json, timestamp_json, timestamptz_json
 use quarry_types::json::{JsonbBuilder, escape_json, jsonb};
 use quarry_types::numeric::Numeric;
 use quarry_types::record::RecordRef;
+use quarry_types::record::shape;
 use quarry_types::{Datum, SqlType, TypeRef, oids};
 use std::sync::Arc;
 
@@ -74,9 +75,13 @@ fn time_text(cx: &EvalContext<'_>, shape: &Shape, value: &Datum) -> String {
 
 /// Names of a record's fields.
 pub fn field_names(cx: &EvalContext<'_>, ty: SqlType, record: &RecordRef<'_>) -> Arc<[String]> {
-    let own = record.type_oid();
-    let ty = if own.is_valid() && own != oids::RECORD { SqlType::of(own) } else { ty };
-    match cx.io.names.column_names(ty) {
+    let own = record.sql_type();
+    let ty = if own.oid.is_valid() && own != SqlType::RECORD { own } else { ty };
+    let names = match ty.oid {
+        oids::RECORD => shape::shape_of(ty.typmod).map(|s| s.names.clone()),
+        _ => cx.io.names.column_names(ty),
+    };
+    match names {
         Some(names) if names.len() >= record.len() => names,
         _ => (1..=record.len()).map(|n| format!("f{n}")).collect(),
     }

@@ -14,6 +14,7 @@ pub mod def;
 pub mod json_value;
 pub mod kernel;
 pub mod operator;
+mod populate;
 pub mod registry;
 pub mod scalar;
 pub mod set;
@@ -31,7 +32,7 @@ pub use def::{
     BatchFn, Body, CastContext, CastDef, CastMethod, FunctionDef, FunctionKind, OperatorDef, RowFn,
     ScalarImpl, Volatility,
 };
-pub use kernel::{call_scalar_batch, call_scalar_row};
+pub use kernel::{call_scalar_batch, call_scalar_row, call_spread_batch, call_spread_row};
 pub use set::{RowSource, SetImpl};
 pub use window::{Frame, WindowImpl, WindowPartition};
 

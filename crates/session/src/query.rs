@@ -2,9 +2,10 @@
 
 use crate::block::Block;
 use crate::context::SessionContext;
+use crate::internal::InternalRunner;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, LockMode, Privilege, SessionView};
-use quarry_common::{Error, Oid, Result, err};
+use quarry_common::{Oid, Result, err};
 use quarry_executor::fastpath::FastPlan;
 use quarry_executor::{ExecEnv, Execution};
 use quarry_optimizer::{OptimizerEnv, PlannerSettings};
@@ -84,7 +85,7 @@ impl StatementContext {
     }
     /// Formats with the catalog's names.
     pub fn io(&self) -> IoContext<'_> {
-        IoContext { names: &*self.reader, ..self.io.clone() }
+        IoContext { names: &*self.reader, notices: Some(&*self.session), ..self.io.clone() }
     }
     /// Resolves names and types of a query.
     pub fn analyze(
@@ -164,7 +165,7 @@ impl StatementContext {
             hash_mem_bytes: (work_mem as f64 * settings.real("hash_mem_multiplier")) as usize,
             temp_dir: self.session.instance.data_dir().join("tmp"),
             instrument,
-            sql_runner: Some(Arc::new(InternalRunner)),
+            sql_runner: Some(Arc::new(InternalRunner::new(self.session.internal_plans.clone()))),
             deferred: self.session.deferred.clone(),
         }
     }
@@ -310,31 +311,4 @@ fn substitute_params(bound: &mut BoundStatement, values: &[Datum]) {
         })
     }
     plan(&mut bound.plan, values);
-}
-
-/// Runs SQL text inside a statement: referential actions.
-pub struct InternalRunner;
-
-impl quarry_executor::InternalSql for InternalRunner {
-    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv) -> Result<u64> {
-        let parsed = quarry_sql::parse::parse_statements(sql)?;
-        let Some(stmt) = parsed.into_iter().next().map(|p| p.stmt) else {
-            return Err(Error::internal("empty internal statement"));
-        };
-        let io = IoContext { names: &*env.reader, ..env.io.clone() };
-        let types: Vec<Oid> = params.iter().map(|(t, _)| *t).collect();
-        let cx = BindContext { reader: &env.reader, io: &io, param_types: &types, params_allowed: false };
-        let bound = bind::bind_statement(&stmt, &cx)?;
-        let values: Arc<[Datum]> = params.iter().map(|(_, v)| v.clone()).collect();
-        env.txn.advance_command();
-        let inner = ExecEnv { params: values, snapshot: env.txn.statement_snapshot(), ..env.clone() };
-        let folder = quarry_executor::eval::Folder::new(&inner);
-        let optimizer =
-            OptimizerEnv { catalog: &env.reader, settings: PlannerSettings::default(), folder: &folder };
-        let planned = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
-        let mut execution = Execution::start(Arc::new(planned), inner)?;
-        while execution.next()?.is_some() {}
-        execution.finish()?;
-        Ok(execution.rows_affected())
-    }
 }

@@ -236,6 +236,8 @@ pub fn describe(
             let info = io.type_ref(ty.oid)?;
             // Domains are described as their base type, as drivers know no domains.
             let (oid, typmod) = match info.base {
+                // A row's shape is our own affair.
+                _ if ty.oid == quarry_types::oids::RECORD => (ty.oid, -1),
                 Some(base) if ty.typmod == -1 => (base.oid, base.typmod),
                 Some(base) => (base.oid, ty.typmod),
                 None => (ty.oid, ty.typmod),

@@ -4,7 +4,7 @@
 
 use crate::datetime::TimeZone;
 use crate::{Datum, SqlType, TypeInfo};
-use quarry_common::{Error, Oid, Result};
+use quarry_common::{Error, Oid, Result, Severity};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -58,6 +58,13 @@ pub struct IoContext<'a> {
     /// Start of the transaction, microseconds since 2000-01-01 UTC: what 'now' and 'today' mean.
     pub now_us: i64,
     pub names: &'a dyn ObjectNames,
+    /// Where warnings go; none: they are dropped.
+    pub notices: Option<&'a dyn NoticeSink>,
+}
+
+/// Takes warnings, to be sent to the client.
+pub trait NoticeSink: Send + Sync {
+    fn notice(&self, severity: Severity, notice: Error);
 }
 
 impl Default for IoContext<'_> {
@@ -72,6 +79,7 @@ impl Default for IoContext<'_> {
             extra_float_digits: 1,
             now_us: 0,
             names: &NoNames,
+            notices: None,
         }
     }
 }
@@ -157,6 +165,11 @@ pub trait ObjectNames: Send + Sync {
         let _ = (enum_type, label);
         Err(Error::unsupported("input of an enum"))
     }
+    /// The values of an enum, in their order.
+    fn enum_values(&self, enum_type: Oid) -> Result<Vec<Oid>> {
+        let _ = enum_type;
+        Err(Error::unsupported("the values of an enum"))
+    }
     /// The live columns of a composite type, in order.
     fn composite_columns(&self, composite: Oid) -> Result<Arc<[SqlType]>> {
         let _ = composite;
@@ -185,6 +198,12 @@ pub struct NoNames;
 impl ObjectNames for NoNames {}
 
 impl IoContext<'_> {
+    /// Sends a warning, if anyone listens.
+    pub fn warn(&self, warning: Error) {
+        if let Some(sink) = self.notices {
+            sink.notice(Severity::Warning, warning);
+        }
+    }
     /// The type with this OID, built in or user-defined.
     pub fn type_ref(&self, oid: Oid) -> Result<TypeRef> {
         match crate::registry::type_info(oid) {

@@ -3,14 +3,15 @@
 use super::{Call, Input, Node, scatter, true_positions};
 use crate::context::Cx;
 use quarry_common::Result;
-use quarry_functions::{call_scalar_batch, cast};
+use quarry_functions::{call_scalar_batch, call_spread_batch, cast};
 use quarry_plan::BoolTest;
 use quarry_types::{Datum, PhysicalType, Rows, Vector, VectorData};
 use std::sync::Arc;
 
 impl Call {
     pub(crate) fn batch(&self, cx: &mut Cx<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<Arc<Vector>> {
-        let v = call_scalar_batch(self.def, &cx.eval(), args, &self.arg_types, rows, self.ret)?;
+        let call = if self.spread { call_spread_batch } else { call_scalar_batch };
+        let v = call(self.def, &cx.eval(), args, &self.arg_types, rows, self.ret)?;
         if v.physical() != self.physical {
             cast::relabel(&v, self.physical).map(Arc::new)
         } else {

@@ -65,6 +65,7 @@ impl Builder<'_> {
     fn equality(&mut self, def: &'static FunctionDef, left: SqlType, right: SqlType) -> Box<Call> {
         Box::new(Call {
             def,
+            spread: false,
             args: Vec::new(),
             arg_types: Box::new([left, right]),
             ret: SqlType::BOOL,
@@ -90,9 +91,10 @@ impl Builder<'_> {
                 Node::Param { index: (*number as usize).saturating_sub(1), physical }
             }
             Expr::Placeholder { .. } => Node::Placeholder { physical },
-            Expr::Call { function, args, ty, .. } => {
+            Expr::Call { function, args, ty, variadic, .. } => {
                 let call = Call {
                     def: function.def(),
+                    spread: *variadic && function.def().variadic == oids::ANY,
                     arg_types: args.iter().map(Expr::ty).collect(),
                     args: self.nodes(args, layout)?,
                     ret: result_type(function.def(), *ty),
@@ -140,7 +142,7 @@ impl Builder<'_> {
                 Node::Op { op, args: self.nodes(elements, layout)?, physical }
             }
             Expr::Row { fields, ty, .. } => {
-                let op = Op::Row { oid: ty.oid, fields: fields.iter().map(Expr::ty).collect() };
+                let op = Op::Row { ty: *ty, fields: fields.iter().map(Expr::ty).collect() };
                 Node::Op { op, args: self.nodes(fields, layout)?, physical }
             }
             Expr::FieldSelect { arg, index, .. } => {

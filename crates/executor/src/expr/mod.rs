@@ -107,6 +107,8 @@ pub(crate) enum Node {
 /// A call of a scalar function.
 pub(crate) struct Call {
     pub def: &'static FunctionDef,
+    /// Called with VARIADIC and an array for `VARIADIC "any"`: its elements are the arguments.
+    pub spread: bool,
     pub args: Vec<Node>,
     pub arg_types: Box<[SqlType]>,
     pub ret: SqlType,

@@ -46,7 +46,7 @@ pub(crate) enum Op {
         physical: PhysicalType,
     },
     Row {
-        oid: Oid,
+        ty: SqlType,
         fields: Vec<SqlType>,
     },
     Field(usize),
@@ -121,7 +121,7 @@ impl Op {
             }
             Op::RowCast { to, columns } => row_cast(*to, columns, &args[0], cx),
             Op::Array { nested, element, physical } => make_array(*nested, *element, *physical, args),
-            Op::Row { oid, fields } => Ok(record::from_fields(*oid, fields.iter().map(|f| f.oid).zip(args))),
+            Op::Row { ty, fields } => Ok(record::of_type(*ty, fields.iter().map(|f| f.oid).zip(args))),
             Op::Field(i) => Ok(match &args[0] {
                 Datum::Null => Datum::Null,
                 v => {
@@ -131,7 +131,7 @@ impl Op {
             }),
             Op::Subscript { indexes, assign, element, element_physical, jsonb } => {
                 if *jsonb {
-                    subscript::jsonb(indexes, *assign, args, cx)
+                    subscript::jsonb(indexes, *assign, args)
                 } else if *assign {
                     subscript::assign(indexes, *element, *element_physical, args)
                 } else {

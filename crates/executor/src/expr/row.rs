@@ -4,13 +4,14 @@ use super::batch::bool_test;
 use super::{Call, Node};
 use crate::context::Cx;
 use quarry_common::Result;
-use quarry_functions::{call_scalar_row, cast};
+use quarry_functions::{call_scalar_row, call_spread_row, cast};
 use quarry_types::Datum;
 
 impl Call {
     /// Calls the function with evaluated arguments.
     pub(crate) fn apply(&self, cx: &Cx<'_>, args: &[Datum]) -> Result<Datum> {
-        let v = call_scalar_row(self.def, &cx.eval(), args, &self.arg_types, self.ret)?;
+        let call = if self.spread { call_spread_row } else { call_scalar_row };
+        let v = call(self.def, &cx.eval(), args, &self.arg_types, self.ret)?;
         match v.physical() {
             Some(p) if p != self.physical => cast::relabel_datum(v, self.physical),
             _ => Ok(v),

@@ -1,11 +1,10 @@
 //! Reading and replacing places in arrays and jsonb values. Rules: PostgreSQL's arraysubs.c, jsonbsubs.c.
 
 use super::op::IndexShape;
-use crate::context::Cx;
 use quarry_common::{Error, Oid, Result, bail, err};
-use quarry_functions::{call_scalar_row, registry};
-use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension, empty, from_datums};
-use quarry_types::{Datum, PhysicalType, SqlType, oids};
+use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension, empty};
+use quarry_types::json::jsonb::{Subscript, subscript, subscript_assign};
+use quarry_types::{Datum, PhysicalType};
 
 fn is_slice(indexes: &[IndexShape]) -> bool {
     indexes.iter().any(|i| matches!(i, IndexShape::Slice(..)))
@@ -190,32 +189,33 @@ fn assign_many(
     out.finish(&array.dims())
 }
 
-/// Subscripts of jsonb, by the path functions.
-pub(super) fn jsonb(indexes: &[IndexShape], assign: bool, args: &[Datum], cx: &Cx<'_>) -> Result<Datum> {
-    let path: Vec<Datum> = args[1..=indexes.len()]
-        .iter()
-        .map(|v| match v {
-            Datum::I32(i) => Datum::text(&i.to_string()),
-            v => v.clone(),
-        })
-        .collect();
-    if path.iter().any(Datum::is_null) {
+/// Subscripts of jsonb: integers and texts.
+pub(super) fn jsonb(indexes: &[IndexShape], assign: bool, args: &[Datum]) -> Result<Datum> {
+    let places = &args[1..=indexes.len()];
+    if places.iter().any(Datum::is_null) {
         if assign {
             bail!(NULL_VALUE_NOT_ALLOWED, "jsonb subscript in assignment must not be null");
         }
         return Ok(Datum::Null);
     }
-    let path = from_datums(oids::TEXT, PhysicalType::Bytes, &path)?;
-    let (name, mut values) = if assign { ("jsonb_set", vec![]) } else { ("jsonb_extract_path", vec![]) };
-    values.push(args[0].clone());
-    values.push(path);
-    let mut types = vec![SqlType::of(oids::JSONB), SqlType::of(oids::TEXT_ARRAY)];
+    let path: Vec<Subscript> = places
+        .iter()
+        .map(|v| match v {
+            Datum::I32(i) => Subscript::Int(*i),
+            v => Subscript::Text(v.as_str().to_owned()),
+        })
+        .collect();
+    let stored = |v: &'_ Datum| (!v.is_null()).then(|| v.as_bytes().to_vec());
     if assign {
-        values.push(args[args.len() - 1].clone());
-        values.push(Datum::Bool(true));
-        types.extend([SqlType::of(oids::JSONB), SqlType::BOOL]);
+        let (container, value) = (stored(&args[0]), stored(&args[args.len() - 1]));
+        let made = subscript_assign(container.as_deref(), &path, value.as_deref())?;
+        return Ok(Datum::Bytes(made.into()));
     }
-    let def =
-        registry::functions_named(name).first().ok_or_else(|| Error::unsupported("subscripting of jsonb"))?;
-    call_scalar_row(def, &cx.eval(), &values, &types, SqlType::of(oids::JSONB))
+    if args[0].is_null() {
+        return Ok(Datum::Null);
+    }
+    match subscript(args[0].as_bytes(), &path) {
+        Some(found) => Ok(Datum::Bytes(found.to_jsonb()?.into())),
+        None => Ok(Datum::Null),
+    }
 }

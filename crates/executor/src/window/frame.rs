@@ -75,6 +75,7 @@ impl Range {
                     |def: &'static quarry_functions::FunctionDef, b: &Builder<'_>| -> Result<ScalarCall> {
                         let ret = SqlType::of(def.ret);
                         Ok(ScalarCall {
+                            spread: false,
                             def,
                             args: Vec::new(),
                             arg_types: Box::new([key_type, offset]),

@@ -2,6 +2,7 @@
 
 use crate::{Body, EvalContext, FunctionDef, Volatility};
 use quarry_common::{Error, Result};
+use quarry_types::array::ArrayRef;
 use quarry_types::{Datum, Rows, SqlType, Vector};
 
 /// Calls `def` for one row's arguments. Deals with strictness; `arg_types` are the call's (not the declaration's) types.
@@ -46,6 +47,44 @@ pub fn call_scalar_batch(
         _ => return Err(not_scalar(def)),
     };
     batch_by_row(def, &mut cx, args, rows, ret, row)
+}
+
+/// Calls a `VARIADIC "any"` function as `f(..., VARIADIC array)`: the array's elements are the last arguments. No array
+/// (NULL) means NULL, except to `format`, which then has nothing to insert.
+pub fn call_spread_row(
+    def: &FunctionDef,
+    cx: &EvalContext<'_>,
+    args: &[Datum],
+    arg_types: &[SqlType],
+    ret: SqlType,
+) -> Result<Datum> {
+    let (Some((array, fixed)), Some((_, fixed_types))) = (args.split_last(), arg_types.split_last()) else {
+        return Err(crate::kernel_arity());
+    };
+    if array.is_null() && def.name != "format" {
+        return Ok(Datum::Null);
+    }
+    let mut args = fixed.to_vec();
+    let mut types = fixed_types.to_vec();
+    if !array.is_null() {
+        let array = ArrayRef::of(array);
+        args.extend(array.iter());
+        types.resize(args.len(), SqlType::of(array.element_oid()));
+    }
+    call_scalar_row(def, cx, &args, &types, ret)
+}
+
+/// The same for the rows of a batch.
+pub fn call_spread_batch(
+    def: &FunctionDef,
+    cx: &EvalContext<'_>,
+    args: &[&Vector],
+    arg_types: &[SqlType],
+    rows: Rows<'_>,
+    ret: SqlType,
+) -> Result<Vector> {
+    let mut cx = cx.for_call(arg_types, ret);
+    batch_by_row(def, &mut cx, args, rows, ret, |cx, a| call_spread_row(def, cx, a, cx.arg_types, ret))
 }
 
 fn batch_by_row(

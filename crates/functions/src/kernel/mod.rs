@@ -16,7 +16,7 @@ mod macros;
 mod results;
 
 pub use args::{Arg, Value};
-pub use call::{call_scalar_batch, call_scalar_row};
+pub use call::{call_scalar_batch, call_scalar_row, call_spread_batch, call_spread_row};
 pub use loops::{any0, any1, any2, any3, any4, any5, any6, any7, combined_validity, flagged2, wide1, wide2};
 pub use results::{Res, Validity};
 

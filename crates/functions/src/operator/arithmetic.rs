@@ -4,6 +4,10 @@ use crate::{OperatorDef, op};
 
 #[rustfmt::skip]
 pub const OPERATORS: &[OperatorDef] = &[
+    op!(3228, "-", PG_LSN, PG_LSN => NUMERIC, 3237, 0, 0, "", "", ""),
+    op!(5025, "+", PG_LSN, NUMERIC => PG_LSN, 5022, 5026, 0, "", "", ""),
+    op!(5026, "+", NUMERIC, PG_LSN => PG_LSN, 5023, 5025, 0, "", "", ""),
+    op!(5027, "-", PG_LSN, NUMERIC => PG_LSN, 5024, 0, 0, "", "", ""),
     op!(439, "%", INT8, INT8 => INT8, 945, 0, 0, "", "", ""),
     op!(473, "@", NONE, INT8 => INT8, 1230, 0, 0, "", "", ""),
     op!(484, "-", NONE, INT8 => INT8, 462, 0, 0, "", "", ""),

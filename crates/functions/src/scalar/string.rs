@@ -1,8 +1,15 @@
 //! Text functions by character position: lengths, substrings, padding, trimming, searching, replacing.
 
 use super::string_parts::*;
-use crate::{FunctionDef, func, scalar};
+use crate::kernel::Value;
+use crate::{EvalContext, FunctionDef, func, scalar};
 use quarry_common::Result;
+use quarry_types::{Datum, oids};
+
+/// The call's only argument as text.
+fn any_text(cx: &EvalContext<'_>, value: &Datum) -> Result<String> {
+    super::concat::text_of(cx, cx.arg_types.first().map_or(oids::TEXT, |t| t.oid), value)
+}
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     func!(1317, "length", [TEXT] => INT4, scalar!(|s: &[u8]| -> i32 { char_count(s) })),
@@ -51,5 +58,12 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(1282, "quote_ident", [TEXT] => TEXT, scalar!(|s: &str| -> String { super::quote::ident(s) })),
     func!(1283, "quote_literal", [TEXT] => TEXT, scalar!(|s: &str| -> String { super::quote::literal(s) })),
     func!(1289, "quote_nullable", [TEXT] => TEXT, scalar!(|s: Option<&str>| -> String { s.map_or_else(|| "NULL".to_owned(), super::quote::literal) })).lax(),
+    func!(1285, "quote_literal", [ANYELEMENT] => TEXT, scalar!(cx, |v: Value| -> Result<String> { Ok(super::quote::literal(&any_text(cx, &v.0)?)) })).stable(),
+    func!(1290, "quote_nullable", [ANYELEMENT] => TEXT, scalar!(cx, |v: Option<Value>| -> Result<String> {
+        match v {
+            Some(v) => Ok(super::quote::literal(&any_text(cx, &v.0)?)),
+            None => Ok("NULL".to_owned()),
+        }
+    })).stable().lax(),
     func!(6198, "unistr", [TEXT] => TEXT, scalar!(|s: &str| -> Result<String> { unistr(s) })),
 ];

@@ -2,6 +2,7 @@
 
 pub mod collected;
 pub mod json;
+pub mod json_populate;
 pub mod series;
 pub mod string;
 pub mod unnest;

@@ -7,6 +7,7 @@ use super::{Binder, Typed};
 use crate::ast::{self, Pos};
 use crate::parse;
 use quarry_common::{Error, Oid, Result, err};
+use quarry_functions::aggregate::AggregateKind;
 use quarry_functions::{Body, CastContext, FunctionDef, FunctionKind};
 use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, SetCall, walk};
 use quarry_types::record::shape::record_type;
@@ -28,8 +29,6 @@ impl Binder<'_> {
         if call.within_group {
             return self.ordered_set_aggregate(call, pos);
         }
-        let before = call.over.is_some();
-        let _ = before;
         let args = self.call_args(call)?;
         let first_named = call.args.iter().position(|a| a.name.is_some()).unwrap_or(call.args.len());
         if let Some(late) = call.args[first_named..].iter().find(|a| a.name.is_none()) {
@@ -153,6 +152,13 @@ impl Binder<'_> {
             }
         }
         let actual: Vec<Oid> = args.iter().map(|a| a.expr.ty().oid).collect();
+        if variadic_call
+            && def.variadic == oids::ANY
+            && let Some(last) = args.last()
+            && self.element_type(last.expr.ty().oid)?.is_none()
+        {
+            return Err(at(err!(DATATYPE_MISMATCH, "VARIADIC argument must be an array"), last.pos));
+        }
         let (types, ret) = self.settle_polymorphic(&candidate.args, &actual, def.ret, pos)?;
         let mut coerced = vec![];
         for (arg, ty) in args.into_iter().zip(&types) {
@@ -261,7 +267,7 @@ impl Binder<'_> {
             }
         }
         self.scope().in_aggregate = before;
-        let args = bound?;
+        let mut args = bound?;
         let names = vec![None; args.len()];
         let candidate = match self.resolve_function(&call.name, &args, &names, call.variadic, pos)? {
             Resolved::Function(c) => c,
@@ -276,7 +282,7 @@ impl Binder<'_> {
                 ));
             }
         };
-        let is_ordered_set = matches!(candidate.def.body, Body::Aggregate(a) if a.ordered_set);
+        let is_ordered_set = matches!(candidate.def.body, Body::Aggregate(a) if a.is_ordered_set());
         if !is_ordered_set {
             let name = call.name.join(".");
             return Err(at(
@@ -287,11 +293,48 @@ impl Binder<'_> {
                 pos,
             ));
         }
+        if matches!(candidate.def.body, Body::Aggregate(a) if a.kind == AggregateKind::HypotheticalSet) {
+            args = self.unify_hypothetical(call, args, direct_count, pos)?;
+        }
         let mut ready = self.prepare(candidate, args, call.variadic, pos)?;
         let sorted = ready.args.split_off(direct_count.min(ready.args.len()));
         let direct = std::mem::replace(&mut ready.args, sorted);
         let expr = self.aggregate_call(call, ready, direct, pos)?;
         Ok(Typed { expr, pos })
+    }
+
+    /// Brings each direct argument and its sort key to one type (PostgreSQL: unify_hypothetical_args).
+    fn unify_hypothetical(
+        &mut self,
+        call: &ast::FuncCall,
+        mut direct: Vec<Typed>,
+        direct_count: usize,
+        pos: Pos,
+    ) -> Result<Vec<Typed>> {
+        let keys = direct.split_off(direct_count);
+        if direct.len() != keys.len() {
+            let name = call.name.join(".");
+            let types: Vec<String> =
+                direct.iter().chain(&keys).map(|a| self.type_name(a.expr.ty().oid)).collect();
+            let e = err!(UNDEFINED_FUNCTION, "function {name}({}) does not exist", types.join(", ")).hint(format!(
+                "To use the hypothetical-set aggregate {name}, the number of hypothetical direct arguments (here {}) \
+                 must match the number of ordering columns (here {}).",
+                direct.len(),
+                keys.len()
+            ));
+            return Err(at(e, pos));
+        }
+        let mut unified_direct = Vec::with_capacity(direct.len());
+        let mut unified_keys = Vec::with_capacity(keys.len());
+        for (direct, key) in direct.into_iter().zip(keys) {
+            let (direct_pos, key_pos) = (direct.pos, key.pos);
+            let (pair, _) = self.unify(vec![key, direct], "WITHIN GROUP")?;
+            let [key, direct] = <[Expr; 2]>::try_from(pair).expect("two in, two out");
+            unified_direct.push(Typed { expr: direct, pos: direct_pos });
+            unified_keys.push(Typed { expr: key, pos: key_pos });
+        }
+        unified_direct.append(&mut unified_keys);
+        Ok(unified_direct)
     }
 
     /// The scope that an aggregate over these arguments belongs to: that of its innermost column.
@@ -323,7 +366,7 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let name = call.name.join(".");
         if let Body::Aggregate(a) = ready.def.body
-            && a.ordered_set
+            && a.is_ordered_set()
             && !call.within_group
         {
             return Err(at(

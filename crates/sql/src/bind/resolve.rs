@@ -332,12 +332,11 @@ impl Binder<'_> {
         }
     }
 
-    /// Whether these arguments could be given for these parameters.
+    /// Whether these arguments could be given for these parameters, none of which is polymorphic.
     fn takes(&self, parameters: &[Oid], given: &[Oid]) -> bool {
         given.len() <= parameters.len()
             && given.iter().zip(parameters).all(|(g, p)| {
-                let fits = self.can_coerce(*g, *p, CastContext::Implicit);
-                is_polymorphic(*p) || fits.unwrap_or(false)
+                !is_polymorphic(*p) && self.can_coerce(*g, *p, CastContext::Implicit).unwrap_or(false)
             })
     }
 

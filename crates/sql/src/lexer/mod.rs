@@ -5,7 +5,7 @@
 //! fails: where the text can't go on it leaves an [`TokenKind::Error`] token and the error beside it, so
 //! that a syntax error further left is reported first, as PostgreSQL does, which scans on demand.
 //!
-//! `standard_conforming_strings` is taken to be on.
+//! [`LexOptions`] has the settings that change what a text means.
 
 mod escape;
 mod fingerprint;
@@ -34,15 +34,36 @@ pub struct Lexed {
     pub tokens: Vec<Token>,
     /// Texts that differ from what stands between the quotes.
     pub values: Vec<String>,
-    /// NOTICEs: identifiers that were truncated.
+    /// NOTICEs about identifiers that were truncated, WARNINGs about escapes.
     pub notices: Vec<Error>,
     /// What the `Error` token stands for.
     pub error: Option<Error>,
 }
 
-/// Scans `sql`. Texts of 4 GiB and more are refused.
+/// The settings the scanner obeys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LexOptions {
+    /// `standard_conforming_strings`: a backslash in a plain string is a backslash.
+    pub conforming: bool,
+    /// `escape_string_warning`: warn of backslashes where they are escapes in a plain string.
+    pub escape_warning: bool,
+}
+
+impl Default for LexOptions {
+    fn default() -> LexOptions {
+        LexOptions { conforming: true, escape_warning: true }
+    }
+}
+
+/// Scans `sql` under the default settings.
 pub fn lex(sql: &str) -> Lexed {
+    lex_with(sql, LexOptions::default())
+}
+
+/// Scans `sql`. Texts of 4 GiB and more are refused.
+pub fn lex_with(sql: &str, options: LexOptions) -> Lexed {
     let mut scanner = Scanner {
+        options,
         sql,
         bytes: sql.as_bytes(),
         pos: 0,
@@ -90,6 +111,7 @@ pub fn truncate_identifier(name: &mut String) -> bool {
 }
 
 struct Scanner<'a> {
+    options: LexOptions,
     sql: &'a str,
     bytes: &'a [u8],
     pos: usize,

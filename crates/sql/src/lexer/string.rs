@@ -1,7 +1,7 @@
 //! Strings of every kind, and quoted identifiers.
 
 use super::{IDENT_CONT, IDENT_START, Kw, SPACE, Scanner, TokenKind, Value, escape, is, truncate_identifier};
-use quarry_common::Error;
+use quarry_common::{Error, Severity, SqlState};
 
 impl Scanner<'_> {
     /// `e''`, `b''`, `x''`, `n''`, `u&''`, `u&""`; whether one of them begins here.
@@ -10,7 +10,7 @@ impl Scanner<'_> {
         match (c, self.peek(1)) {
             (b'e' | b'E', b'\'') => {
                 self.pos += 1;
-                self.escape_string(start)?;
+                self.escape_string(start, false)?;
             }
             (b'b' | b'B', b'\'') => {
                 let value = self.quoted_run(start, start + 1, "unterminated bit string literal")?;
@@ -33,6 +33,9 @@ impl Scanner<'_> {
 
     pub(super) fn plain_string(&mut self) -> Result<(), Error> {
         let start = self.pos;
+        if !self.options.conforming {
+            return self.escape_string(start, self.options.escape_warning);
+        }
         let value = self.quoted_run(start, start, "unterminated quoted string")?;
         self.push(TokenKind::String(value), start, self.pos);
         Ok(())
@@ -99,8 +102,22 @@ impl Scanner<'_> {
         }
     }
 
-    /// `E'...'` with the scanner on the quote.
-    fn escape_string(&mut self, start: usize) -> Result<(), Error> {
+    /// Warns of a string's first escape; `c` is what follows the backslash.
+    fn warn_of_escape(&mut self, c: u8, start: usize) {
+        let (what, hint) = match c {
+            b'\'' => {
+                ("\\'", "Use '' to write quotes in strings, or use the escape string syntax (E'...').")
+            }
+            b'\\' => ("\\\\", "Use the escape string syntax for backslashes, e.g., E'\\\\'."),
+            _ => ("escape", "Use the escape string syntax for escapes, e.g., E'\\r\\n'."),
+        };
+        let message = format!("nonstandard use of {what} in a string literal");
+        let warning = Error::new(SqlState::NONSTANDARD_USE_OF_ESCAPE_CHARACTER, message);
+        self.out.notices.push(warning.hint(hint).position(start).severity(Severity::Warning));
+    }
+
+    /// `E'...'` with the scanner on the quote; also `'...'` where strings don't conform to the standard, with a warning.
+    fn escape_string(&mut self, start: usize, mut warn: bool) -> Result<(), Error> {
         self.pos += 1;
         let mut text = Vec::new();
         let mut binary = false;
@@ -121,6 +138,9 @@ impl Scanner<'_> {
                     }
                 }
                 b'\\' if self.pos + 1 < self.bytes.len() => {
+                    if std::mem::take(&mut warn) {
+                        self.warn_of_escape(self.peek(1), start);
+                    }
                     self.pos = escape::backslash(self.sql, self.pos, &mut text, &mut binary)?;
                 }
                 _ => {
@@ -138,6 +158,12 @@ impl Scanner<'_> {
     /// `U&'...'` and `U&"..."`, with UESCAPE if it follows.
     fn unicode_literal(&mut self, start: usize) -> Result<(), Error> {
         let identifier = self.peek(2) == b'"';
+        if !identifier && !self.options.conforming {
+            let message = "unsafe use of string constant with Unicode escapes";
+            let detail =
+                "String constants with Unicode escapes cannot be used when standard_conforming_strings is off.";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).detail(detail).position(start));
+        }
         let raw = if identifier {
             self.pos += 2;
             let raw = self.double_quoted(start)?;

@@ -4,7 +4,7 @@
 //! that does not fit is the one PostgreSQL names in `syntax error at or near`.
 
 use crate::ast::{Name, Pos};
-use crate::lexer::{self, KeywordClass, Kw, Lexed, Token, TokenKind, Value};
+use crate::lexer::{self, KeywordClass, Kw, LexOptions, Lexed, Token, TokenKind, Value};
 use quarry_common::{Error, Result, SqlState, err};
 
 /// Nesting beyond this is refused. The stack may say so earlier.
@@ -38,9 +38,13 @@ fn stack_address() -> usize {
 
 impl<'a> Parser<'a> {
     pub fn new(sql: &'a str) -> Parser<'a> {
+        Parser::with_options(sql, LexOptions::default())
+    }
+
+    pub fn with_options(sql: &'a str, options: LexOptions) -> Parser<'a> {
         Parser {
             sql,
-            lexed: lexer::lex(sql),
+            lexed: lexer::lex_with(sql, options),
             next: 0,
             depth: 0,
             stack_base: stack_address(),

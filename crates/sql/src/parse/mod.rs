@@ -37,7 +37,7 @@ mod window;
 mod tests;
 
 use crate::ast::{Expr, QualifiedName, Statement, TypeName};
-use crate::lexer::TokenKind;
+use crate::lexer::{LexOptions, TokenKind};
 use cursor::Parser;
 use quarry_common::{Error, Result, err};
 
@@ -53,12 +53,13 @@ pub struct ParsedStatement {
 
 /// Parses all statements of a text; empty ones leave nothing.
 pub fn parse_statements(sql: &str) -> Result<Vec<ParsedStatement>> {
-    parse_with_notices(sql).map(|(statements, _)| statements)
+    parse_with_notices(sql, LexOptions::default()).map(|(statements, _)| statements)
 }
 
-/// As [`parse_statements`], with the NOTICEs about identifiers that were truncated.
-pub fn parse_with_notices(sql: &str) -> Result<(Vec<ParsedStatement>, Vec<Error>)> {
-    let mut parser = Parser::new(sql);
+/// As [`parse_statements`], under the session's settings, with the NOTICEs about identifiers that were truncated and the WARNINGs about
+/// escapes.
+pub fn parse_with_notices(sql: &str, options: LexOptions) -> Result<(Vec<ParsedStatement>, Vec<Error>)> {
+    let mut parser = Parser::with_options(sql, options);
     let mut statements = Vec::new();
     loop {
         while parser.eat(TokenKind::Semicolon) {}

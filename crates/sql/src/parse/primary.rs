@@ -3,7 +3,7 @@
 use super::cursor::{COL_ID, LABEL, Parser, TYPE_FUNC};
 use super::expr::{Form, Level};
 use crate::ast::{
-    CaseExpr, CaseWhen, Expr, ExprKind, Indirection, Literal, Pos, Query, SubLink, SubLinkKind, TypeName,
+    CaseExpr, CaseWhen, Expr, ExprKind, Indirection, Literal, NO_POS, Pos, Query, SubLink, SubLinkKind, TypeName,
 };
 use crate::lexer::{KeywordClass, Kw, TokenKind};
 use quarry_common::Result;
@@ -210,6 +210,8 @@ impl Parser<'_> {
         let Some(mut type_name) = self.builtin_type(pos, false)? else { return Err(self.unexpected()) };
         let at = self.pos();
         let text = self.string()?;
+        // `char '...'` without a length is as long as its text.
+        type_name.typmods.retain(|m| m.pos != NO_POS);
         if interval && type_name.typmods.is_empty() {
             self.interval_fields(&mut type_name)?;
         }

@@ -6,13 +6,14 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0 | 2: a record ([`crate::array`] begins with 1) |
-//! | 1 | 0 |
+//! | 1 | 0; 1: an anonymous row with a shape |
 //! | 2..4 | u16 LE number of fields n |
-//! | 4..8 | u32 LE OID of the composite type, 2249 (record) for anonymous rows |
+//! | 4..8 | u32 LE OID of the composite type, 2249 (record) for anonymous rows; the number of the shape ([`shape`]) |
 //! | 8..8+9n | per field: u32 LE type OID, u8 physical type (0: NULL), u32 LE end offset |
 //! | | the fields' bytes |
 
 mod order;
+pub mod shape;
 mod text;
 mod wire;
 
@@ -20,12 +21,14 @@ pub(crate) use order::{KEY, compare, hash};
 pub(crate) use text::{input, output};
 pub(crate) use wire::{receive, send};
 
-use crate::{Datum, stored};
+use crate::{Datum, SqlType, oids, stored};
 use bytes::Bytes;
 use quarry_common::Oid;
 
 /// First byte of a stored record.
 pub(crate) const TAG: u8 = 2;
+/// Second byte of a record whose shape's number stands in the type's place.
+const SHAPED: u8 = 1;
 const HEADER_BYTES: usize = 8;
 const FIELD_BYTES: usize = 9;
 
@@ -41,7 +44,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 /// Whether bytes of an unknown type are a stored record: tag, counts and lengths all fit.
 pub(crate) fn is_stored_form(bytes: &[u8]) -> bool {
-    if bytes.len() < HEADER_BYTES || bytes[0] != TAG || bytes[1] != 0 {
+    if bytes.len() < HEADER_BYTES || bytes[0] != TAG || bytes[1] > SHAPED {
         return false;
     }
     let n = RecordRef { bytes }.len();
@@ -72,7 +75,16 @@ impl<'a> RecordRef<'a> {
     }
     /// The composite type; record for anonymous rows.
     pub fn type_oid(&self) -> Oid {
-        Oid(u32_at(self.bytes, 4))
+        self.sql_type().oid
+    }
+    /// The composite type, or `record` with the row's shape as modifier.
+    pub fn sql_type(&self) -> SqlType {
+        let number = u32_at(self.bytes, 4);
+        if self.bytes[1] == SHAPED {
+            SqlType::with_typmod(oids::RECORD, number as i32)
+        } else {
+            SqlType::of(Oid(number))
+        }
     }
     fn field(&self, i: usize) -> usize {
         HEADER_BYTES + FIELD_BYTES * i
@@ -104,7 +116,7 @@ impl<'a> RecordRef<'a> {
 
 /// Collects fields into a record.
 pub struct RecordBuilder {
-    type_oid: Oid,
+    ty: SqlType,
     fields: Vec<(Oid, u8, u32)>,
     data: Vec<u8>,
 }
@@ -112,7 +124,11 @@ pub struct RecordBuilder {
 impl RecordBuilder {
     /// Of a composite type, or of type record.
     pub fn new(type_oid: Oid) -> RecordBuilder {
-        RecordBuilder { type_oid, fields: Vec::new(), data: Vec::new() }
+        RecordBuilder::of(SqlType::of(type_oid))
+    }
+    /// Of a composite type, or of type record with a shape for modifier.
+    pub fn of(ty: SqlType) -> RecordBuilder {
+        RecordBuilder { ty, fields: Vec::new(), data: Vec::new() }
     }
     pub fn push(&mut self, field_type: Oid, value: &Datum) {
         let code = match value.physical() {
@@ -128,9 +144,11 @@ impl RecordBuilder {
     pub fn finish(self) -> Datum {
         let n = u16::try_from(self.fields.len()).expect("the binder limits the columns of a row");
         let mut out = Vec::with_capacity(HEADER_BYTES + FIELD_BYTES * self.fields.len() + self.data.len());
-        out.extend_from_slice(&[TAG, 0]);
+        let shaped = self.ty.oid == oids::RECORD && self.ty.typmod >= 0;
+        let (kind, number) = if shaped { (SHAPED, self.ty.typmod as u32) } else { (0, self.ty.oid.0) };
+        out.extend_from_slice(&[TAG, kind]);
         out.extend_from_slice(&n.to_le_bytes());
-        out.extend_from_slice(&self.type_oid.0.to_le_bytes());
+        out.extend_from_slice(&number.to_le_bytes());
         for (oid, code, end) in &self.fields {
             out.extend_from_slice(&oid.0.to_le_bytes());
             out.push(*code);
@@ -143,7 +161,12 @@ impl RecordBuilder {
 
 /// A record of these fields.
 pub fn from_fields<'d>(type_oid: Oid, fields: impl IntoIterator<Item = (Oid, &'d Datum)>) -> Datum {
-    let mut builder = RecordBuilder::new(type_oid);
+    of_type(SqlType::of(type_oid), fields)
+}
+
+/// A record of these fields, of a composite type or of `record` with a shape for modifier.
+pub fn of_type<'d>(ty: SqlType, fields: impl IntoIterator<Item = (Oid, &'d Datum)>) -> Datum {
+    let mut builder = RecordBuilder::of(ty);
     fields.into_iter().for_each(|(oid, v)| builder.push(oid, v));
     builder.finish()
 }
