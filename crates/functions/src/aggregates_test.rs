@@ -114,7 +114,7 @@ fn aggregates_answer_as_postgresql() {
             columns.push(column);
         }
         let mut direct_args = Vec::new();
-        if code.ordered_set {
+        if code.is_ordered_set() {
             // WITHIN GROUP: the input arrives sorted.
             let compare = type_info(arg_types[0].oid).and_then(|t| t.functions.compare).expect("ordered");
             let mut values: Vec<Datum> =

@@ -70,7 +70,7 @@ impl Call {
         let args = b.exprs(&a.args, layout)?;
         let infos: Vec<TypeRef> = a.args.iter().map(|e| b.type_ref(e.ty().oid)).collect::<Result<_>>()?;
         let arg_types: Vec<SqlType> = a.direct_args.iter().chain(&a.args).map(Expr::ty).collect();
-        let within = match code.ordered_set {
+        let within = match code.is_ordered_set() {
             true => a
                 .order_by
                 .iter()

@@ -1,6 +1,6 @@
 //! `count(*)` and `count(value)`.
 
-use super::{Accumulator, AggregateImpl, fold::same_kind};
+use super::{Accumulator, AggregateImpl, AggregateKind, fold::same_kind};
 use crate::{Body, EvalContext, FunctionDef};
 use quarry_common::Result;
 use quarry_types::{Rows, Vector, VectorData, oids};
@@ -74,8 +74,11 @@ impl Accumulator for Count {
     }
 }
 
-const COUNT: AggregateImpl =
-    AggregateImpl { make: |_| Ok(Box::new(Count::default())), ordered_set: false, order_insensitive: true };
+const COUNT: AggregateImpl = AggregateImpl {
+    make: |_| Ok(Box::new(Count::default())),
+    kind: AggregateKind::Normal,
+    order_insensitive: true,
+};
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2803, "count", &[], oids::INT8, Body::Aggregate(COUNT)),

@@ -1,7 +1,7 @@
 //! Hypothetical-set aggregates: the rank that a row of the direct arguments would have among the group's rows.
 //! `rank`, `dense_rank`, `percent_rank`, `cume_dist`. Input arrives sorted.
 
-use super::{Accumulator, AggregateCall, AggregateImpl, KeyDirection};
+use super::{Accumulator, AggregateCall, AggregateImpl, AggregateKind, KeyDirection};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Error, Result};
 use quarry_types::registry::CompareFn;
@@ -142,7 +142,7 @@ impl Accumulator for Hypothetical {
 }
 
 const fn ordered(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
-    AggregateImpl { make, ordered_set: true, order_insensitive: false }
+    AggregateImpl { make, kind: AggregateKind::HypotheticalSet, order_insensitive: false }
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[

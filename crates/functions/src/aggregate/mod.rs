@@ -37,14 +37,30 @@ pub struct KeyDirection {
     pub nulls_first: bool,
 }
 
+/// `pg_aggregate.aggkind`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AggregateKind {
+    Normal,
+    /// Direct arguments come first, input arrives sorted (WITHIN GROUP).
+    OrderedSet,
+    /// As `OrderedSet`, and the last direct arguments are a row of the sort keys.
+    HypotheticalSet,
+}
+
 /// Makes an accumulator.
 #[derive(Clone, Copy)]
 pub struct AggregateImpl {
     pub make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>,
-    /// `pg_aggregate.aggkind` o or h: direct arguments come first, input arrives sorted (WITHIN GROUP).
-    pub ordered_set: bool,
+    pub kind: AggregateKind,
     /// Input order can't change the result (ORDER BY in the call is dropped).
     pub order_insensitive: bool,
+}
+
+impl AggregateImpl {
+    /// Whether calls need WITHIN GROUP.
+    pub fn is_ordered_set(&self) -> bool {
+        self.kind != AggregateKind::Normal
+    }
 }
 
 /// The states of one aggregate for many groups, numbered from 0.
@@ -90,10 +106,10 @@ pub trait Accumulator: Send {
 
 /// A plain aggregate whose result does not depend on the order of its input.
 pub const fn order_insensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
-    AggregateImpl { make, ordered_set: false, order_insensitive: true }
+    AggregateImpl { make, kind: AggregateKind::Normal, order_insensitive: true }
 }
 
 /// A plain aggregate that sees the order of its input.
 pub const fn order_sensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
-    AggregateImpl { make, ordered_set: false, order_insensitive: false }
+    AggregateImpl { make, kind: AggregateKind::Normal, order_insensitive: false }
 }

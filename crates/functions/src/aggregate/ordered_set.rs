@@ -1,6 +1,6 @@
 //! Ordered-set aggregates: `percentile_disc`, `percentile_cont`, `mode`. Input arrives sorted; NULLs are skipped.
 
-use super::{Accumulator, AggregateCall, AggregateImpl};
+use super::{Accumulator, AggregateCall, AggregateImpl, AggregateKind};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Oid, Result, bail};
 use quarry_types::array::{ArrayBuilder, ArrayRef};
@@ -170,7 +170,7 @@ impl Accumulator for Sorted {
 }
 
 const fn ordered(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
-    AggregateImpl { make, ordered_set: true, order_insensitive: false }
+    AggregateImpl { make, kind: AggregateKind::OrderedSet, order_insensitive: false }
 }
 const DISC: AggregateImpl = ordered(|call| make(call, Kind::Disc, false));
 const DISC_MANY: AggregateImpl = ordered(|call| make(call, Kind::Disc, true));

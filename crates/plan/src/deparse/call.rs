@@ -132,7 +132,7 @@ impl Writer<'_> {
         if a.distinct {
             self.out += "DISTINCT ";
         }
-        if matches!(a.function.def().body, Body::Aggregate(b) if b.ordered_set) {
+        if matches!(a.function.def().body, Body::Aggregate(b) if b.is_ordered_set()) {
             self.list(&a.direct_args);
             self.out += ") WITHIN GROUP (ORDER BY ";
             self.sort_keys(&a.order_by);
