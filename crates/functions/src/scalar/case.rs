@@ -3,7 +3,7 @@
 
 use crate::{FunctionDef, func, scalar};
 
-fn lower_char(c: char) -> char {
+pub fn lower_char(c: char) -> char {
     let mut m = c.to_lowercase();
     match (m.next(), m.next()) {
         (Some(l), None) => l,
@@ -11,7 +11,7 @@ fn lower_char(c: char) -> char {
     }
 }
 
-fn upper_char(c: char) -> char {
+pub fn upper_char(c: char) -> char {
     let mut m = c.to_uppercase();
     match (m.next(), m.next()) {
         (Some(u), None) => u,

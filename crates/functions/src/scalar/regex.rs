@@ -1,20 +1,44 @@
-//! PostgreSQL's advanced regular expressions, translated to Rust's engines.
+//! Regular expressions with PostgreSQL's syntax and semantics.
 //!
-//! Patterns without back-references and look-around run in `regex` (linear time); the others in `fancy-regex` (a
-//! backtracker with a step limit). Both prefer the leftmost and then the first alternative, where PostgreSQL prefers
-//! the longest: which text matches is the same, the extent of a match of alternatives that are prefixes of each other
-//! can differ. Compiled patterns are kept per thread.
+//! PostgreSQL's engine (Henry Spencer's) isn't a backtracker: which text matches is decided by automata, how far a match and its groups
+//! reach by the preferences of the manual's section 9.7.3.5. So no engine with Perl's semantics can stand in for it, and this is
+//! one of its kind: [`lex`] and [`parse`] read a pattern, [`tree`] finds the parts that matter, [`nfa`] and [`dfa`] make
+//! automata of them as they run, [`search`] finds matches and divides them. Time is linear in the text for patterns without
+//! back-references (quadratic where many long matches are looked for in vain); memory is bounded. Characters are those of the
+//! C.UTF-8 locale. Compiled patterns are kept per thread.
 
-mod translate;
+mod charset;
+mod ctype_data;
+mod dfa;
+mod lex;
+mod nfa;
+mod parse;
+mod program;
+mod search;
+#[cfg(test)]
+mod tests;
+mod tree;
 
+use program::Program;
 use quarry_common::{Error, Result, err};
+use search::Searcher;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Which syntax a pattern is in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Syntax {
+    #[default]
+    Advanced,
+    Extended,
+    Basic,
+}
+
 /// Meaning of a pattern besides its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Flags {
+    pub syntax: Syntax,
     pub ignore_case: bool,
     /// The dot and negated brackets stop at newlines.
     pub newline_stops: bool,
@@ -34,21 +58,27 @@ impl Flags {
         for c in text.chars() {
             if c == 'g' {
                 f.global = true;
+            } else if c == 'e' {
+                // Not what it is for, but what it does in PostgreSQL; embedded, it is right.
+                (f.syntax, f.literal) = (Syntax::Basic, false);
             } else if !f.set(c) {
                 return Err(err!(INVALID_PARAMETER_VALUE, "invalid regular expression option: \"{c}\""));
             }
         }
         Ok(f)
     }
+
     /// One option letter, also of embedded options; false if there is no such option.
     pub(crate) fn set(&mut self, c: char) -> bool {
         match c {
-            'b' | 'e' => self.literal = false,
+            'b' => (self.syntax, self.literal) = (Syntax::Basic, false),
             'c' => self.ignore_case = false,
+            'e' => (self.syntax, self.literal) = (Syntax::Extended, false),
             'i' => self.ignore_case = true,
             'm' | 'n' => (self.newline_stops, self.newline_anchors) = (true, true),
             'p' => (self.newline_stops, self.newline_anchors) = (true, false),
-            'q' => self.literal = true,
+            // Leaving the literal syntax again, by `b` or `e`, doesn't bring back the advanced one.
+            'q' => (self.syntax, self.literal) = (Syntax::Basic, true),
             's' => (self.newline_stops, self.newline_anchors) = (false, false),
             't' => self.expanded = false,
             'w' => (self.newline_stops, self.newline_anchors) = (false, true),
@@ -57,16 +87,17 @@ impl Flags {
         }
         true
     }
-}
 
-enum Engine {
-    Linear(regex::Regex),
-    Backtracking(Box<fancy_regex::Regex>),
+    /// Nothing is special any more.
+    fn make_literal(&mut self) {
+        let Flags { ignore_case, global, .. } = *self;
+        *self = Flags { ignore_case, global, literal: true, ..Flags::default() };
+    }
 }
 
 /// A compiled pattern.
 pub struct Pattern {
-    engine: Engine,
+    program: Program,
     /// Capturing groups.
     pub groups: usize,
 }
@@ -74,51 +105,43 @@ pub struct Pattern {
 /// Byte ranges of a match: the whole and then each group.
 pub type Spans = Vec<Option<(usize, usize)>>;
 
-fn failed(detail: impl std::fmt::Display) -> Error {
-    err!(INVALID_REGULAR_EXPRESSION, "regular expression failed: {detail}")
+/// The error of a pattern that doesn't compile.
+fn invalid(what: &str) -> Error {
+    err!(INVALID_REGULAR_EXPRESSION, "invalid regular expression: {what}")
+}
+
+fn failed(what: &str) -> Error {
+    err!(INVALID_REGULAR_EXPRESSION, "regular expression failed: {what}")
 }
 
 impl Pattern {
     fn compile(text: &str, flags: Flags) -> Result<Pattern> {
-        let translated = translate::translate(text, flags)?;
-        let engine = if translated.backtracking {
-            Engine::Backtracking(Box::new(
-                fancy_regex::Regex::new(&translated.pattern)
-                    .map_err(|_| translate::invalid("invalid regexp"))?,
-            ))
-        } else {
-            Engine::Linear(regex::Regex::new(&translated.pattern).map_err(|e| match e {
-                regex::Error::CompiledTooBig(_) => translate::invalid("regular expression is too complex"),
-                _ => translate::invalid("invalid regexp"),
-            })?)
-        };
-        Ok(Pattern { engine, groups: translated.groups })
-    }
-    pub fn is_match(&self, text: &str) -> Result<bool> {
-        match &self.engine {
-            Engine::Linear(r) => Ok(r.is_match(text)),
-            Engine::Backtracking(r) => r.is_match(text).map_err(failed),
+        if flags.literal && (flags.expanded || flags.newline_anchors || flags.newline_stops) {
+            return Err(invalid("invalid argument to regex function"));
         }
+        let program = Program::new(text, flags)?;
+        let groups = program.parsed.groups.len() - 1;
+        Ok(Pattern { program, groups })
     }
+
+    /// Whether the text has a match.
+    pub fn is_match(&self, text: &str) -> Result<bool> {
+        Searcher::new(&self.program, text).is_match(0)
+    }
+
     /// The first match that starts at byte `from` or later.
     pub fn find(&self, text: &str, from: usize) -> Result<Option<Spans>> {
-        Ok(match &self.engine {
-            Engine::Linear(r) => r
-                .captures_at(text, from)
-                .map(|c| (0..=self.groups).map(|i| c.get(i).map(|m| (m.start(), m.end()))).collect()),
-            Engine::Backtracking(r) => r
-                .captures_from_pos(text, from)
-                .map_err(failed)?
-                .map(|c| (0..=self.groups).map(|i| c.get(i).map(|m| (m.start(), m.end()))).collect()),
-        })
+        Searcher::new(&self.program, text).find(from)
     }
+
     /// Successive matches from byte `from` on. `limit`: stop after so many. `split`: matches of nothing that only
     /// touch the match before or the text's end don't count.
     pub fn find_all(&self, text: &str, from: usize, limit: usize, split: bool) -> Result<Vec<Spans>> {
+        let searcher = Searcher::new(&self.program, text);
         let mut found = Vec::new();
         let mut at = from;
         let mut last_end = 0;
-        while let Some(spans) = self.find(text, at)? {
+        while let Some(spans) = searcher.find(at)? {
             let (start, end) = whole(&spans);
             if !split || (start < text.len() && end > last_end) {
                 found.push(spans);
@@ -147,6 +170,9 @@ thread_local! {
     static LAST: RefCell<Option<(String, Flags, Rc<Pattern>)>> = const { RefCell::new(None) };
 }
 
+/// Compiled patterns that a thread keeps.
+const KEPT_MAX: usize = 64;
+
 /// The compiled form of a pattern.
 pub fn compiled(text: &str, flags: Flags) -> Result<Rc<Pattern>> {
     let flags = Flags { global: false, ..flags };
@@ -162,7 +188,7 @@ pub fn compiled(text: &str, flags: Flags) -> Result<Rc<Pattern>> {
         None => {
             let p = Rc::new(Pattern::compile(text, flags)?);
             COMPILED.with_borrow_mut(|c| {
-                if c.len() >= 64 {
+                if c.len() >= KEPT_MAX {
                     c.clear();
                 }
                 c.insert(key.clone(), p.clone());

@@ -212,10 +212,12 @@ fn similar_pattern(pattern: &str, escape: Option<&str>) -> Result<String> {
         }
     };
     let mut out = String::from("^(?:");
-    let (mut after_escape, mut in_class, mut quotes) = (false, false, 0);
+    let (mut after_escape, mut quotes) = (false, 0);
+    // Open brackets, and whether a closing one would be a member: right behind the opening one or its caret.
+    let (mut depth, mut members) = (0usize, 0);
     for c in pattern.chars() {
         if after_escape {
-            if c == '"' && !in_class {
+            if c == '"' && depth == 0 {
                 match quotes {
                     0 => out.push_str("){1,1}?("),
                     1 => out.push_str("){1,1}(?:"),
@@ -228,21 +230,28 @@ fn similar_pattern(pattern: &str, escape: Option<&str>) -> Result<String> {
             } else {
                 out.push('\\');
                 out.push(c);
+                members = 3;
             }
             after_escape = false;
         } else if Some(c) == escape {
             after_escape = true;
-        } else if in_class {
+        } else if depth > 0 {
             if c == '\\' {
                 out.push('\\');
             }
             out.push(c);
-            in_class = c != ']';
+            if c == ']' && members > 2 {
+                depth -= 1;
+            } else if c == '[' {
+                depth += 1;
+            }
+            // Only the first caret negates; behind it a closing bracket still is a member.
+            members = if c == '^' { members + 1 } else { 3 };
         } else {
             match c {
                 '[' => {
                     out.push('[');
-                    in_class = true;
+                    (depth, members) = (1, 1);
                 }
                 '%' => out.push_str(".*"),
                 '_' => out.push('.'),
