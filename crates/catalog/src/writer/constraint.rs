@@ -100,6 +100,8 @@ impl CatalogWriter {
             foreign: None,
         };
         let address = ObjectAddress::constraint(oid);
+        // Columns that the constraint goes with: its own, and those its index includes.
+        let mut held = columns.clone();
         match &new.kind {
             ConstraintKind::Check { expr_sql } => {
                 let field = self.stored_field(expr_sql, new.pretty.as_deref());
@@ -119,6 +121,9 @@ impl CatalogWriter {
                 row.no_inherit = true;
                 self.insert(pg_constraint::TABLE, &row.row())?;
                 self.touch([Touched::Relation(*index)]);
+                if let Some((_, index)) = self.index(*index)? {
+                    held.extend(numbers(&index.include));
+                }
                 // An index that was made on its own now depends through its constraint.
                 self.remove_dependencies(ObjectAddress::relation(*index), Some(DependencyType::Auto))?;
                 self.add_dependency(ObjectAddress::relation(*index), address, DependencyType::Internal)?;
@@ -133,7 +138,7 @@ impl CatalogWriter {
         if columns.is_empty() {
             self.add_dependency(address, ObjectAddress::relation(table.oid), DependencyType::Auto)?;
         }
-        for n in &columns {
+        for n in &held {
             self.add_dependency(address, ObjectAddress::column(table.oid, *n), DependencyType::Auto)?;
         }
         let others = new.refs.iter().copied().filter(|r| r.oid.is_valid() && r.oid != table.oid);
