@@ -57,6 +57,8 @@ pub struct SessionContext {
     pub session_locks: quarry_storage::lock::SessionLocks,
     /// Constraint checks put off to the end of the transaction.
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
+    /// Plans of foreign keys' checks and actions.
+    pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
 }
 
 impl SessionContext {
@@ -93,6 +95,7 @@ impl SessionContext {
             side_lsn: AtomicU64::new(0),
             session_locks,
             deferred: Arc::default(),
+            internal_plans: Arc::default(),
         }
     }
     /// Changes whenever a setting does: plans depend on the planner's.

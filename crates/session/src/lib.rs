@@ -12,9 +12,11 @@
 mod block;
 mod clock;
 pub mod commands;
+pub mod config;
 mod context;
 mod cursor;
 mod instance;
+mod internal;
 mod portal;
 mod prepared;
 pub mod protocol;
@@ -39,4 +41,5 @@ pub use context::SessionContext;
 pub use instance::{Instance, PasswordVerifier};
 pub use request::{Request, Step};
 pub use session::{Session, SessionStart};
+pub use settings_check::normalise as normalise_setting;
 pub use signals::{Activity, CancelReason, Sessions, Signals};

@@ -4,12 +4,13 @@ use crate::block::Block;
 use crate::context::SessionContext;
 use crate::internal::InternalRunner;
 use parking_lot::Mutex;
-use quarry_catalog::{CatalogReader, LockMode, Privilege, SessionView};
+use quarry_catalog::{CatalogReader, LockMode, SessionView};
 use quarry_common::{Oid, Result, err};
 use quarry_executor::fastpath::FastPlan;
 use quarry_executor::{ExecEnv, Execution};
 use quarry_optimizer::{OptimizerEnv, PlannerSettings};
 use quarry_plan::physical::RelationUse;
+use quarry_plan::rights::RightColumns;
 use quarry_plan::{Expr, Statement};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, BindContext, BoundStatement};
@@ -123,19 +124,17 @@ impl StatementContext {
         self.check_privileges(&planned)?;
         Ok(Arc::new(planned))
     }
-    /// 42501 unless the user may do this to every relation named.
+    /// 42501 unless the user, and the owners of the views named, may do all that the statement does.
     fn check_privileges(&self, stmt: &Statement) -> Result<()> {
-        for (relation, usage) in &stmt.relations {
-            let privileges: &[Privilege] = match usage {
-                RelationUse::Read => &[Privilege::Select],
-                RelationUse::LockRows => &[Privilege::Select, Privilege::Update],
-                RelationUse::Insert => &[Privilege::Insert],
-                RelationUse::Update => &[Privilege::Update],
-                RelationUse::Delete => &[Privilege::Delete],
+        let user = self.reader.session().user;
+        for r in &stmt.meta.rights {
+            let role = r.role.unwrap_or(user);
+            let columns = match &r.columns {
+                RightColumns::Whole => None,
+                RightColumns::Any => Some(&[][..]),
+                RightColumns::These(columns) => Some(&columns[..]),
             };
-            for p in privileges {
-                self.reader.check_relation(relation, *p)?;
-            }
+            self.reader.check_columns_of(&r.relation, columns, role, r.privilege)?;
         }
         Ok(())
     }
