@@ -37,10 +37,16 @@ pub fn call(
         }
         "pg_reload_conf" => {
             require_superuser(cx, "pg_reload_conf")?;
-            return Err(Error::unsupported("pg_reload_conf"));
+            // A file with a mistake in it leaves everything as it was; who asked learns it from the log, as PostgreSQL has it.
+            if let Err(e) = cx.instance.reload() {
+                tracing::error!("the configuration was not reloaded: {}", e.message());
+            }
+            cx.instance.request_reload();
+            Datum::Bool(true)
         }
         "pg_client_encoding" => Datum::text(cx.settings().text("client_encoding")),
-        "pg_postmaster_start_time" | "pg_conf_load_time" => Datum::I64(cx.instance.started_at()),
+        "pg_postmaster_start_time" => Datum::I64(cx.instance.started_at()),
+        "pg_conf_load_time" => Datum::I64(cx.instance.loaded_at()),
         "pg_is_in_recovery" | "pg_jit_available" => Datum::Bool(false),
         "pg_current_wal_lsn" | "pg_current_wal_insert_lsn" => lsn(storage.wal().inserted()),
         "pg_current_wal_flush_lsn" => lsn(storage.wal().flushed()),
@@ -52,6 +58,10 @@ pub fn call(
         "pg_trigger_depth" => Datum::I32(0),
         "pg_notification_queue_usage" => Datum::F64(0.0),
         "inet_client_addr" | "inet_client_port" => client_address(cx, name)?,
+        "inet_server_port" => match cx.signals.activity.lock().client {
+            Some(_) => Datum::I32(cx.settings().int("port") as i32),
+            None => Datum::Null,
+        },
         "pg_blocking_pids" => blocking_pids(cx, args[0].as_i32())?,
         "pg_safe_snapshot_blocking_pids" => array::empty(oids::INT4, PhysicalType::I32),
         // Counters are read live, so there is nothing to forget or to flush.
