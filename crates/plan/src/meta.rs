@@ -1,5 +1,6 @@
 //! What is known of a statement's columns.
 
+use crate::rights::Right;
 use quarry_common::Oid;
 use quarry_types::SqlType;
 
@@ -24,6 +25,8 @@ pub struct ColumnMeta {
 #[derive(Clone, Debug, Default)]
 pub struct QueryMeta {
     columns: Vec<ColumnMeta>,
+    /// The privileges that the statement takes.
+    pub rights: Vec<Right>,
 }
 
 impl QueryMeta {

@@ -106,16 +106,28 @@ impl CatalogReader {
     }
     /// 42501 unless the current user has the privilege on the relation or on each of the columns (indexes; none: any one will do).
     pub fn check_columns(&self, r: &Relation, columns: &[usize], p: Privilege) -> Result<()> {
-        let user = self.session().user;
-        if self.has_relation_privilege(r, user, p)? {
+        self.check_columns_of(r, Some(columns), self.session().user, p)
+    }
+    /// As [`CatalogReader::check_columns`] for a role; no list of columns: on the whole relation.
+    pub fn check_columns_of(
+        &self,
+        r: &Relation,
+        columns: Option<&[usize]>,
+        role: Oid,
+        p: Privilege,
+    ) -> Result<()> {
+        if self.has_relation_privilege(r, role, p)? {
             return Ok(());
         }
-        let mut allowed = !columns.is_empty();
-        for (i, c) in r.columns.iter().enumerate() {
-            if columns.is_empty() {
-                allowed |= !c.dropped && self.has_column_privilege(r, c, user, p)?;
-            } else if columns.contains(&i) {
-                allowed &= self.has_column_privilege(r, c, user, p)?;
+        let mut allowed = false;
+        if let Some(columns) = columns {
+            allowed = !columns.is_empty();
+            for (i, c) in r.columns.iter().enumerate() {
+                if columns.is_empty() {
+                    allowed |= !c.dropped && self.has_column_privilege(r, c, role, p)?;
+                } else if columns.contains(&i) {
+                    allowed &= self.has_column_privilege(r, c, role, p)?;
+                }
             }
         }
         if allowed {

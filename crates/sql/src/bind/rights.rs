@@ -1,0 +1,289 @@
+//! Which privileges a statement takes, found from its bound plan (PostgreSQL: markVarForSelectPriv, ExecCheckRTPerms).
+//!
+//! While FROM items are bound, the binder notes each relation's entry with the ids of its columns ([`RangeEntry`]) and the view that it
+//! stands in. When the statement is bound, the columns that some expression reads are known: they, and no others, need SELECT. A
+//! relation in a view's query is the business of the view's owner; the view itself is the user's.
+
+use super::Binder;
+use super::change_view::{Change, ViewTarget};
+use super::view::{oid_name, view_query};
+use crate::ast::{QueryBody, TableRef};
+use quarry_catalog::{Privilege, RelKind, Relation};
+use quarry_common::{Error, Oid, Result};
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::rights::{Right, RightColumns};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflict, OnConflictAction, Returning, ScanColumn, TableWrite, walk};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// A relation in FROM, or a change's target.
+pub(super) struct RangeEntry {
+    relation: Arc<Relation>,
+    role: Option<Oid>,
+    columns: Vec<(ColumnId, ScanColumn)>,
+}
+
+/// A change that is made through views, told by the first id of the row written.
+pub(super) struct ViewWrite {
+    row: ColumnId,
+    /// The views, outermost first, with the role whose privileges count and the table's column for each of theirs.
+    views: Vec<(Arc<Relation>, Option<Oid>, Vec<Option<usize>>)>,
+    /// Who must have the privileges on the table.
+    role: Option<Oid>,
+}
+
+/// The role that a view's relations are read as: its owner, unless they are its invoker's business.
+pub(super) fn role_of_view(view: &Relation) -> Option<Oid> {
+    let invoker = view.options.iter().any(|(n, v)| n == "security_invoker" && is_on(v));
+    (!invoker).then_some(view.owner)
+}
+
+impl Binder<'_> {
+    /// Notes a FROM item.
+    pub(super) fn note_range(&mut self, relation: &Arc<Relation>, columns: Vec<(ColumnId, ScanColumn)>) {
+        let role = self.view_roles.last().copied().flatten();
+        self.range.push(RangeEntry { relation: relation.clone(), role, columns });
+    }
+    /// Gives the columns of an item noted before they were known.
+    pub(super) fn range_columns(&mut self, at: usize, columns: Vec<(ColumnId, ScanColumn)>) {
+        self.range[at].columns = columns;
+    }
+    /// Notes the columns that an INSERT gives values for.
+    pub(super) fn note_insert(&mut self, target: &TableWrite, columns: Vec<usize>) {
+        let columns = if columns.is_empty() { RightColumns::Any } else { RightColumns::These(columns) };
+        let mut rights = vec![];
+        self.write_rights(target, Privilege::Insert, columns, &mut rights);
+        self.rights.extend(rights);
+    }
+    /// Notes that a change of `target` is made through a view, and the views it reads.
+    pub(super) fn note_view_write(&mut self, target: &TableWrite, view: &ViewTarget) -> Result<()> {
+        let Some((row, _)) = target.row.first() else { return Ok(()) };
+        let of_table = |v: &ViewTarget| v.columns.iter().map(|c| c.as_ref().ok().copied()).collect();
+        let mut role = None;
+        let mut views = vec![(view.view.clone(), role, of_table(view))];
+        let mut innermost = view.view.clone();
+        loop {
+            role = role_of_view(&innermost);
+            let base = self.view_base(&innermost)?;
+            if base.kind != RelKind::View {
+                break;
+            }
+            let below = self.view_target(&base, Change::Update)?;
+            views.push((base.clone(), role, of_table(&below)));
+            innermost = base;
+        }
+        self.view_writes.push(ViewWrite { row: *row, views, role });
+        Ok(())
+    }
+    /// The one relation that an updatable view reads.
+    fn view_base(&self, view: &Relation) -> Result<Arc<Relation>> {
+        let query = view_query(view.view_sql.as_deref().unwrap_or_default())?;
+        let oid = match &query.body {
+            QueryBody::Select(s) => match s.from.first() {
+                Some(TableRef::Relation(r)) => oid_name(&r.name)?,
+                _ => Oid::INVALID,
+            },
+            _ => Oid::INVALID,
+        };
+        let found = self.reader.relation(oid)?;
+        found.ok_or_else(|| Error::internal(format!("view {} reads no table", view.name)))
+    }
+    fn view_write(&self, target: &TableWrite) -> Option<&ViewWrite> {
+        let (row, _) = target.row.first()?;
+        self.view_writes.iter().find(|w| w.row == *row)
+    }
+    /// A privilege on a change's table, and on the views it is made through.
+    fn write_rights(
+        &self,
+        target: &TableWrite,
+        privilege: Privilege,
+        columns: RightColumns,
+        out: &mut Vec<Right>,
+    ) {
+        let write = self.view_write(target);
+        for (view, role, of_table) in write.iter().flat_map(|w| &w.views) {
+            let columns = match &columns {
+                RightColumns::These(c) => {
+                    let of_view = of_table.iter().enumerate();
+                    let named = of_view.filter(|(_, t)| t.is_some_and(|t| c.contains(&t)));
+                    RightColumns::These(named.map(|(i, _)| i).collect())
+                }
+                other => other.clone(),
+            };
+            // Columns that only the view's own conditions read are not the user's.
+            if columns != RightColumns::These(vec![]) {
+                out.push(Right { relation: view.clone(), role: *role, privilege, columns });
+            }
+        }
+        let role = write.and_then(|w| w.role);
+        out.push(Right { relation: target.relation.clone(), role, privilege, columns });
+    }
+    /// All rights of the statement.
+    pub(super) fn rights_of(&mut self, plan: &LogicalPlan, output: impl Iterator<Item = ColumnId>) -> Vec<Right> {
+        let mut used: HashSet<ColumnId> = output.collect();
+        let mut rights = std::mem::take(&mut self.rights);
+        self.walk_rights(plan, &mut used, &mut rights);
+        for RangeEntry { relation, role, columns } in std::mem::take(&mut self.range) {
+            let columns = columns_read(&relation, &columns, &used);
+            rights.push(Right { relation, role, privilege: Privilege::Select, columns });
+        }
+        rights
+    }
+
+    fn walk_rights(&mut self, plan: &LogicalPlan, used: &mut HashSet<ColumnId>, rights: &mut Vec<Right>) {
+        for e in walk::exprs(plan) {
+            self.expr_rights(e, used, rights);
+        }
+        match plan {
+            LogicalPlan::Insert { target, on_conflict, returning, .. } => {
+                if let Some(c) = on_conflict {
+                    self.conflict_rights(target, c, used, rights);
+                }
+                self.returning_rights(target, returning, used, rights);
+            }
+            LogicalPlan::Update { target, source, ctid, set, returning, .. } => {
+                let columns = RightColumns::These(set.iter().map(|(i, _)| *i).collect());
+                self.write_rights(target, Privilege::Update, columns, rights);
+                self.returning_rights(target, returning, used, rights);
+                match &**source {
+                    LogicalPlan::Project { input, targets } => {
+                        // Columns that are only passed on are not read.
+                        for (id, e) in targets {
+                            if !matches!(e, Expr::Column { id: from, .. } if from == id) {
+                                self.expr_rights(e, used, rights);
+                            }
+                        }
+                        self.walk_rights(input, used, rights);
+                    }
+                    source => self.walk_rights(source, used, rights),
+                }
+                self.target_rights(target, *ctid, used, rights);
+                return;
+            }
+            LogicalPlan::Delete { target, source, ctid, returning, .. } => {
+                self.write_rights(target, Privilege::Delete, RightColumns::Whole, rights);
+                self.returning_rights(target, returning, used, rights);
+                self.walk_rights(source, used, rights);
+                self.target_rights(target, *ctid, used, rights);
+                return;
+            }
+            LogicalPlan::LockRows { locks, .. } => {
+                for l in locks {
+                    let entry = self.range.iter().find(|r| r.columns.iter().any(|(id, _)| *id == l.ctid));
+                    let role = entry.and_then(|e| e.role);
+                    let (relation, columns) = (l.relation.clone(), RightColumns::Any);
+                    rights.push(Right { relation, role, privilege: Privilege::Update, columns });
+                }
+            }
+            _ => {}
+        }
+        for input in walk::inputs(plan) {
+            self.walk_rights(input, used, rights);
+        }
+    }
+    /// What the statement reads of the rows it changes.
+    fn target_rights(
+        &mut self,
+        target: &TableWrite,
+        ctid: ColumnId,
+        used: &HashSet<ColumnId>,
+        rights: &mut Vec<Right>,
+    ) {
+        let Some(at) = self.range.iter().position(|r| r.columns.iter().any(|(id, _)| *id == ctid)) else {
+            return;
+        };
+        let entry = self.range.remove(at);
+        // The row's place is the change's own business, not read by anyone.
+        let columns = entry.columns.into_iter().filter(|(id, _)| *id != ctid).collect::<Vec<_>>();
+        self.read_rights(target, &columns, used, rights);
+    }
+    /// RETURNING reads the columns it names.
+    fn returning_rights(
+        &self,
+        target: &TableWrite,
+        returning: &Option<Returning>,
+        used: &HashSet<ColumnId>,
+        rights: &mut Vec<Right>,
+    ) {
+        if let Some(r) = returning {
+            self.read_rights(target, &r.row, used, rights);
+        }
+    }
+    /// DO UPDATE changes columns and reads those of the existing row; the columns that decide are read in any case.
+    fn conflict_rights(
+        &self,
+        target: &TableWrite,
+        c: &OnConflict,
+        used: &HashSet<ColumnId>,
+        rights: &mut Vec<Right>,
+    ) {
+        let keys = c.arbiters.iter().filter_map(|a| target.indexes.get(*a));
+        let deciding: Vec<usize> = keys.flat_map(|i| i.index.keys.iter().filter_map(|k| k.column)).collect();
+        if !deciding.is_empty() {
+            self.write_rights(target, Privilege::Select, RightColumns::These(deciding), rights);
+        }
+        if let OnConflictAction::Update { existing, set, .. } = &c.action {
+            let columns = RightColumns::These(set.iter().map(|(i, _)| *i).collect());
+            self.write_rights(target, Privilege::Update, columns, rights);
+            self.read_rights(target, existing, used, rights);
+        }
+    }
+    fn read_rights(
+        &self,
+        target: &TableWrite,
+        row: &[(ColumnId, ScanColumn)],
+        used: &HashSet<ColumnId>,
+        rights: &mut Vec<Right>,
+    ) {
+        match columns_read(&target.relation, row, used) {
+            RightColumns::Any => {}
+            columns => self.write_rights(target, Privilege::Select, columns, rights),
+        }
+    }
+    fn expr_rights(&mut self, e: &Expr, used: &mut HashSet<ColumnId>, rights: &mut Vec<Right>) {
+        let mut subplans = vec![];
+        walk::visit(e, &mut |e| match e {
+            Expr::Column { id, .. } => {
+                used.insert(*id);
+            }
+            Expr::Subquery(s) => {
+                if let SubqueryPlan::Logical(p) = &s.plan {
+                    used.extend(&s.output);
+                    subplans.push(p.as_ref());
+                }
+            }
+            _ => {}
+        });
+        for p in subplans {
+            self.walk_rights(p, used, rights);
+        }
+    }
+}
+
+/// The columns of a row that are among those used.
+fn columns_read(
+    relation: &Relation,
+    row: &[(ColumnId, ScanColumn)],
+    used: &HashSet<ColumnId>,
+) -> RightColumns {
+    let mut read = vec![];
+    let mut whole = false;
+    for (_, c) in row.iter().filter(|(id, _)| used.contains(id)) {
+        match c {
+            ScanColumn::Attribute(i) => read.push(*i),
+            ScanColumn::WholeRow => {
+                read.extend((0..relation.columns.len()).filter(|i| !relation.columns[*i].dropped))
+            }
+            _ => whole = true,
+        }
+    }
+    match (whole, read.is_empty()) {
+        (true, _) => RightColumns::Whole,
+        (false, true) => RightColumns::Any,
+        (false, false) => RightColumns::These(read),
+    }
+}
+
+fn is_on(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "true" | "on" | "yes" | "1" | "t" | "y")
+}
