@@ -140,7 +140,8 @@ impl Var {
             if self.digits.len() <= other.digits.len() { (self, other) } else { (other, self) };
         let mut sums = vec![0u64; short.digits.len() + long.digits.len()];
         // A product is below 10^8, so 10^11 of them fit in a sum: carries wait until the end.
-        for (i, a) in short.digits.iter().enumerate() {
+        // Long numbers are often mostly zeroes (1e1000 + 1).
+        for (i, a) in short.digits.iter().enumerate().filter(|(_, a)| **a != 0) {
             let a = u64::from(*a);
             for (sum, b) in sums[i + 1..].iter_mut().zip(&long.digits) {
                 *sum += a * u64::from(*b);
