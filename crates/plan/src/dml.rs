@@ -14,6 +14,8 @@ pub struct TableWrite {
     pub generated: Vec<(usize, Expr)>,
     /// CHECK constraints: name, condition over `row`.
     pub checks: Vec<(String, Expr)>,
+    /// Conditions that the check options of views demand of a row once it is stored: view, condition over `row`.
+    pub view_checks: Vec<(String, Expr)>,
     pub indexes: Vec<BoundIndex>,
 }
 

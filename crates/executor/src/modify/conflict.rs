@@ -88,6 +88,7 @@ impl Conflict {
             if let Some(tid) = self.try_insert(cx, target, &row)? {
                 self.written.insert(tid);
                 target.queue_foreign_keys(cx, &row, None, tid);
+                target.test_view_checks(cx, &row)?;
                 return Ok(Some((tid, row)));
             }
         }

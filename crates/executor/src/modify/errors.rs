@@ -78,6 +78,12 @@ pub fn check_violation(
     .constraint(constraint)
 }
 
+/// 44000.
+pub fn view_violation(view: &str, row: &[Datum], types: &[SqlType], io: &IoContext<'_>) -> Error {
+    err!(WITH_CHECK_OPTION_VIOLATION, "new row violates check option for view \"{view}\"")
+        .detail(format!("Failing row contains {}.", row_text(row, types, io)))
+}
+
 /// `(a, b)=(1, 2)` of an index key.
 pub fn key_text(relation: &Relation, index: &IndexDef, keys: &[Datum], io: &IoContext<'_>) -> String {
     let names: Vec<String> = index

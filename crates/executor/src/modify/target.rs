@@ -42,6 +42,7 @@ pub struct Target {
     not_null: Vec<usize>,
     generated: Vec<(usize, Program)>,
     checks: Vec<(String, Program)>,
+    view_checks: Vec<(String, Program)>,
     pub indexes: Vec<TargetIndex>,
     foreign_keys: Vec<Arc<ConstraintDef>>,
     pub referenced_by: Vec<Arc<ConstraintDef>>,
@@ -68,6 +69,8 @@ impl Target {
         }
         let checks =
             write.checks.iter().map(|(n, e)| Ok((n.clone(), b.expr(e, &layout)?))).collect::<Result<_>>()?;
+        let compiled = |(view, e): &(String, quarry_plan::Expr)| Ok((view.clone(), b.expr(e, &layout)?));
+        let view_checks = write.view_checks.iter().map(compiled).collect::<Result<_>>()?;
         let io = env.io();
         let mut indexes = vec![];
         for i in &write.indexes {
@@ -104,6 +107,7 @@ impl Target {
             not_null,
             generated,
             checks,
+            view_checks,
             indexes,
             foreign_keys,
             referenced_by: relation.referenced_by.clone(),
@@ -261,6 +265,7 @@ impl Target {
         };
         self.index_row(cx, row, tid)?;
         self.queue_foreign_keys(cx, row, None, tid);
+        self.test_view_checks(cx, row)?;
         Ok(tid)
     }
 
@@ -353,13 +358,14 @@ impl Target {
         self.tids.clear();
         let mut tids = std::mem::take(&mut self.tids);
         self.heap.insert_many(&cx.env.txn, &rows, &mut tids)?;
-        if !(self.indexes.is_empty() && self.foreign_keys.is_empty()) {
+        if !(self.indexes.is_empty() && self.foreign_keys.is_empty() && self.view_checks.is_empty()) {
             let mut row: Vec<Datum> = vec![];
             for (r, tid) in tids.iter().enumerate() {
                 row.clear();
                 row.extend(batch.columns.iter().map(|c| c.datum(r)));
                 self.index_row(cx, &row, *tid)?;
                 self.queue_foreign_keys(cx, &row, None, *tid);
+                self.test_view_checks(cx, &row)?;
             }
         }
         self.tids = tids;
@@ -406,6 +412,16 @@ impl Target {
             }
         }
         Ok(batch)
+    }
+
+    /// Tests a stored row against the check options of the views it was written through.
+    pub fn test_view_checks(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<()> {
+        for (view, check) in &self.view_checks {
+            if !check.row_is_true(cx, row)? {
+                return Err(errors::view_violation(view, row, &self.types, cx.io));
+            }
+        }
+        Ok(())
     }
 
     fn test_checks(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<()> {

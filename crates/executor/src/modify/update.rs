@@ -127,6 +127,7 @@ pub fn store_update(
             }
             target.queue_foreign_keys(cx, after, Some(before), new);
             target.queue_referenced(cx, before, Some(after));
+            target.test_view_checks(cx, after)?;
             Ok(Stored::Done(new))
         }
         ModifyResult::SelfModified { .. } => Ok(Stored::Own),

@@ -145,7 +145,7 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
 
 fn target_exprs(target: &mut quarry_plan::TableWrite, needed: &mut Needed) {
     target.generated.iter_mut().map(|(_, e)| e).for_each(|e| needed.expr(e));
-    target.checks.iter_mut().map(|(_, e)| e).for_each(|e| needed.expr(e));
+    target.checks.iter_mut().chain(&mut target.view_checks).for_each(|(_, e)| needed.expr(e));
 }
 
 fn retain_returning(returning: &mut Option<quarry_plan::Returning>, needed: &Needed) {

@@ -3,7 +3,8 @@
 use super::BY_OID;
 use super::names::{Named, NamedJoin, NamedLeaf};
 use super::writer::{ITEM, JOIN, STANDARD, Writer};
-use crate::tree::{FunctionTree, JoinTreeCondition, LeafKind};
+use super::query::OWN_VALUES;
+use crate::tree::{BodyTree, FunctionTree, JoinTreeCondition, LeafKind};
 use crate::{Expr, JoinKind};
 use quarry_catalog::{Relation, quote_identifier};
 
@@ -127,7 +128,13 @@ impl Writer<'_> {
             LeafKind::Cte { name } => self.out += &quote_identifier(name),
             LeafKind::Subquery(q) => {
                 self.out.push('(');
-                self.nested_query(q, true);
+                match &q.body {
+                    // A VALUES list with its own column names was the whole query once.
+                    BodyTree::Values { rows, .. } if l.name == OWN_VALUES && !l.show_columns => {
+                        self.values(rows)
+                    }
+                    _ => self.nested_query(q, true),
+                }
                 self.out.push(')');
             }
             LeafKind::Function { items, rows_from, ordinality } => {

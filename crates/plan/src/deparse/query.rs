@@ -7,6 +7,9 @@ use crate::tree::{BodyTree, CteTree, DistinctTree, GroupTree, LockTree, QueryTre
 use crate::{ColumnId, Expr, LockStrength, LockWait, SetOpKind};
 use quarry_catalog::quote_identifier;
 
+/// What the rows of a VALUES query are called.
+pub(super) const OWN_VALUES: &str = "*VALUES*";
+
 /// How the columns of the query being written are called.
 #[derive(Clone, Copy)]
 struct Output<'q> {
@@ -40,7 +43,7 @@ impl Writer<'_> {
                 items
             }
             BodyTree::Values { columns, .. } => {
-                taken.push("*VALUES*".into());
+                taken.push(OWN_VALUES.into());
                 for (id, name) in columns {
                     self.names.columns.insert(*id, format!("\"*VALUES*\".{}", quote_identifier(name)));
                 }
@@ -295,12 +298,12 @@ impl Writer<'_> {
             .collect();
         self.target_list(&targets, output);
         self.keyword(" FROM ", -STANDARD, STANDARD, 2);
-        self.out += "( ";
+        self.out.push('(');
         self.values(rows);
         self.out += ") \"*VALUES*\"";
     }
 
-    fn values(&mut self, rows: &[Vec<Expr>]) {
+    pub(super) fn values(&mut self, rows: &[Vec<Expr>]) {
         self.out += "VALUES ";
         for (i, row) in rows.iter().enumerate() {
             if i > 0 {

@@ -1,5 +1,6 @@
 //! INSERT (PostgreSQL: analyze.c, rewriteHandler.c for defaults, plancat.c for ON CONFLICT inference).
 
+use super::change_view::{Change, ViewTarget};
 use super::coerce::at;
 use super::scope::{ExprKind as Place, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{Binder, Bound, Typed};
@@ -39,8 +40,21 @@ impl Binder<'_> {
             Some(w) => self.with_clause(w)?,
             None => vec![],
         };
-        let relation = self.write_target(&ins.relation, "insert into")?;
-        let assigned = self.insert_columns(ins, &relation)?;
+        let named = self.write_target(&ins.relation, "insert into")?;
+        let alias = ins.relation.alias.as_ref().map_or(named.name.clone(), |a| a.name.clone());
+        let mut assigned = self.insert_columns(ins, &named)?;
+        let view = match named.kind {
+            RelKind::View => Some(self.view_target(&named, Change::Insert)?),
+            _ => None,
+        };
+        if let Some(v) = &view {
+            if ins.columns.is_empty() && v.has_read_only_columns() {
+                assigned.truncate(self.source_width(&ins.source)?);
+            }
+            let columns = self.view_insert_columns(v, assigned.iter().map(|a| (a.column, a.pos)))?;
+            assigned.iter_mut().zip(columns).for_each(|(a, c)| a.column = c);
+        }
+        let relation = view.as_ref().map_or(named, |v| v.with_defaults.clone());
         let wanted: Vec<SqlType> =
             assigned.iter().map(|a| self.assigned_type(&relation, a)).collect::<Result<_>>()?;
         let overriding_user = ins.overriding == Some(Overriding::User);
@@ -54,13 +68,18 @@ impl Binder<'_> {
                 None => self.insert_query(ins, &relation, &assigned, &wanted, q)?,
             },
         };
-        let target = self.table_write(&relation)?;
-        let alias = ins.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
+        let target = self.change_target(&relation, view.as_ref())?;
+        let given = match &ins.source {
+            InsertSource::DefaultValues => 0,
+            // Without a column list the columns that get values are the first ones.
+            InsertSource::Query(q) => simple_values(q).and_then(|r| r.first()).map_or(assigned.len(), Vec::len),
+        };
+        self.note_insert(&target, assigned.iter().take(given).map(|a| a.column).collect());
         let on_conflict = match &ins.on_conflict {
-            Some(c) => Some(self.on_conflict(c, &target, &alias)?),
+            Some(c) => Some(self.on_conflict(c, &target, &alias, view.as_ref())?),
             None => None,
         };
-        let (returning, output) = self.returning(&ins.returning, &target, &alias, vec![])?;
+        let (returning, output) = self.returning(&ins.returning, &target, &alias, view.as_ref(), vec![])?;
         let plan = LogicalPlan::Insert {
             target: Box::new(target),
             source: Box::new(source),
@@ -83,13 +102,7 @@ impl Binder<'_> {
         let relation =
             self.reader.lock_relation(&parts, ast::error_position(r.pos), LockMode::RowExclusive)?;
         match relation.kind {
-            RelKind::Table => {}
-            RelKind::View => {
-                return Err(Error::unsupported(format_args!(
-                    "changing rows through view \"{}\"",
-                    relation.name
-                )));
-            }
+            RelKind::Table | RelKind::View => {}
             RelKind::MaterializedView => {
                 return Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", relation.name));
             }
@@ -441,7 +454,37 @@ impl Binder<'_> {
         )
     }
 
-    fn on_conflict(&mut self, c: &ast::OnConflict, target: &TableWrite, alias: &str) -> Result<OnConflict> {
+    /// What writing the table underneath needs, with the check options of the view.
+    pub(super) fn change_target(
+        &mut self,
+        relation: &Arc<Relation>,
+        view: Option<&ViewTarget>,
+    ) -> Result<TableWrite> {
+        let Some(v) = view else { return self.table_write(relation) };
+        let mut target = self.table_write(&v.table)?;
+        target.view_checks = self.view_checks(v, &target)?;
+        self.note_view_write(&target, v)?;
+        Ok(target)
+    }
+
+    /// How many values a row of the source has.
+    fn source_width(&mut self, source: &InsertSource) -> Result<usize> {
+        match source {
+            InsertSource::DefaultValues => Ok(0),
+            InsertSource::Query(q) => match simple_values(q) {
+                Some(rows) => Ok(rows.first().map_or(0, Vec::len)),
+                None => Ok(self.query(q, None)?.output.len()),
+            },
+        }
+    }
+
+    fn on_conflict(
+        &mut self,
+        c: &ast::OnConflict,
+        target: &TableWrite,
+        alias: &str,
+        view: Option<&ViewTarget>,
+    ) -> Result<OnConflict> {
         let arbiters = match &c.target {
             None => {
                 if let ConflictAction::Update { .. } = c.action {
@@ -475,13 +518,13 @@ impl Binder<'_> {
                 }
             }
             Some(ConflictTarget::Columns { elements, where_clause, pos: _ }) => {
-                self.infer_arbiters(elements, where_clause.as_ref(), target, c.pos)?
+                self.infer_arbiters(elements, where_clause.as_ref(), target, view, c.pos)?
             }
         };
         let action = match &c.action {
             ConflictAction::Nothing => OnConflictAction::Nothing,
             ConflictAction::Update { sets, where_clause } => {
-                self.conflict_update(sets, where_clause.as_ref(), target, alias)?
+                self.conflict_update(sets, where_clause.as_ref(), target, alias, view)?
             }
         };
         Ok(OnConflict { arbiters, action })
@@ -493,10 +536,12 @@ impl Binder<'_> {
         elements: &[ast::IndexElem],
         predicate: Option<&ast::Expr>,
         target: &TableWrite,
+        view: Option<&ViewTarget>,
         pos: Pos,
     ) -> Result<Vec<usize>> {
         let mut scope = Scope::new(Place::IndexExpression);
-        scope.items.push(self.target_item(target, &target.relation.name));
+        let name = view.map_or(&target.relation.name, |v| &v.view.name);
+        scope.items.push(self.changed_item(&target.relation, &target.row, name, view)?);
         self.scopes.push(scope);
         let bound = self.inference_exprs(elements, predicate);
         self.scopes.pop();
@@ -561,17 +606,17 @@ impl Binder<'_> {
         filter: Option<&ast::Expr>,
         target: &TableWrite,
         alias: &str,
+        view: Option<&ViewTarget>,
     ) -> Result<OnConflictAction> {
         let existing = self.existing_row(&target.relation, alias);
-        let mut item = self.row_item(&target.relation, &existing, alias);
-        item.relation = Some(target.relation.clone());
-        let mut excluded = self.target_item(target, "excluded");
+        let item = self.changed_item(&target.relation, &existing, alias, view)?;
+        let mut excluded = self.changed_item(&target.relation, &target.row, "excluded", view)?;
         // Bare names mean the existing row.
         excluded.relation = None;
         let mut scope = Scope::new(Place::UpdateSource);
         scope.items = vec![item, excluded];
         self.scopes.push(scope);
-        let result = self.conflict_parts(sets, filter, target, &existing);
+        let result = self.conflict_parts(sets, filter, target, view, &existing);
         self.scopes.pop();
         let (set, filter) = result?;
         Ok(OnConflictAction::Update { existing, set, filter })
@@ -582,9 +627,13 @@ impl Binder<'_> {
         sets: &[ast::SetClause],
         filter: Option<&ast::Expr>,
         target: &TableWrite,
+        view: Option<&ViewTarget>,
         existing: &[(ColumnId, ScanColumn)],
     ) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
-        let (mut set, rows) = self.set_clauses(sets, &target.relation, existing)?;
+        let (mut set, rows) = match view {
+            Some(v) => self.set_clauses(&v.set_clauses(sets)?, &v.with_defaults, existing)?,
+            None => self.set_clauses(sets, &target.relation, existing)?,
+        };
         // There is no plan to compute a multi-column subquery in: each assignment runs it.
         let rows: std::collections::HashMap<ColumnId, Expr> = rows.into_iter().collect();
         for (_, value) in &mut set {
@@ -622,6 +671,7 @@ impl Binder<'_> {
         targets: &[ast::Target],
         target: &TableWrite,
         alias: &str,
+        view: Option<&ViewTarget>,
         sources: Vec<NsItem>,
     ) -> Result<(Option<Returning>, Vec<(ColumnId, String, SqlType)>)> {
         if targets.is_empty() {
@@ -644,8 +694,7 @@ impl Binder<'_> {
         for (name, column, ty) in SYSTEM_COLUMNS.iter().chain([&("", ScanColumn::WholeRow, row_type)]) {
             row.push((self.meta.computed(*name, *ty), *column));
         }
-        let mut item = self.row_item(&target.relation, &row, alias);
-        item.relation = Some(target.relation.clone());
+        let item = self.changed_item(&target.relation, &row, alias, view)?;
         let mut scope = Scope::new(Place::Returning);
         scope.items.push(item);
         scope.items.extend(sources);

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod call;
+mod change_view;
 mod coerce;
 mod expr;
 mod from;
@@ -19,6 +20,7 @@ mod record;
 mod recursion;
 mod references;
 mod resolve;
+mod rights;
 mod scope;
 mod search_cycle;
 mod set_operation;
@@ -175,6 +177,12 @@ pub(crate) struct Binder<'a> {
     top_with: Option<Pos>,
     /// Views being expanded, outermost first: a view that contains itself is an error.
     views: Vec<Oid>,
+    /// Of each of them the role that its relations are read as; none: the current user.
+    view_roles: Vec<Option<Oid>>,
+    /// Relations in FROM and INSERTs so far, for the rights they take (see `rights`).
+    range: Vec<rights::RangeEntry>,
+    rights: Vec<quarry_plan::rights::Right>,
+    view_writes: Vec<rights::ViewWrite>,
     /// Trees are made besides plans (see `record`); the plans are of no use then.
     record: bool,
     /// The text being bound is a view's: relations and types may be named by OID (see `view`).
@@ -201,6 +209,10 @@ impl<'a> Binder<'a> {
             future_ctes: vec![],
             top_with: None,
             views: vec![],
+            view_roles: vec![],
+            range: vec![],
+            rights: vec![],
+            view_writes: vec![],
             record: false,
             stored: false,
             recorded_ctes: vec![],
@@ -219,7 +231,12 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn finish(self, plan: LogicalPlan, output: Vec<(ColumnId, String, SqlType)>) -> Result<BoundStatement> {
+    fn finish(
+        mut self,
+        plan: LogicalPlan,
+        output: Vec<(ColumnId, String, SqlType)>,
+    ) -> Result<BoundStatement> {
+        self.meta.rights = self.rights_of(&plan, output.iter().map(|(id, _, _)| *id));
         let params = self
             .params
             .iter()

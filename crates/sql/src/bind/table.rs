@@ -1,6 +1,6 @@
 //! A table as the target of writes: its checks, generated columns and index expressions, bound once.
 
-use super::scope::{ExprKind as Place, NsItem};
+use super::scope::ExprKind as Place;
 use super::{BindContext, Binder};
 use quarry_catalog::{ConstraintKind, Relation};
 use quarry_common::Result;
@@ -70,7 +70,7 @@ impl Binder<'_> {
         checks.sort_by(|a, b| a.0.cmp(&b.0));
         let indexes =
             relation.indexes.iter().map(|i| self.bound_index(relation, i, &row)).collect::<Result<_>>()?;
-        Ok(TableWrite { relation: relation.clone(), row, generated, checks, indexes })
+        Ok(TableWrite { relation: relation.clone(), row, generated, checks, view_checks: vec![], indexes })
     }
 
     pub(super) fn bound_index(
@@ -100,12 +100,5 @@ impl Binder<'_> {
             None => None,
         };
         Ok(BoundIndex { index: index.clone(), keys, predicate })
-    }
-
-    /// The row being written as a FROM item.
-    pub(super) fn target_item(&self, target: &TableWrite, alias: &str) -> NsItem {
-        let mut item = self.row_item(&target.relation, &target.row, alias);
-        item.relation = Some(target.relation.clone());
-        item
     }
 }

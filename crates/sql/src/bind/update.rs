@@ -1,11 +1,12 @@
 //! UPDATE and DELETE (PostgreSQL: analyze.c).
 
+use super::change_view::{Change, ViewTarget};
 use super::coerce::at;
 use super::insert::find_column;
 use super::scope::{ExprKind as Place, NsItem, Scope};
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, AssignTarget, ExprKind, SetClause, SubLinkKind};
-use quarry_catalog::{Identity, Relation};
+use quarry_catalog::{Identity, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, SubqueryExpr, SubqueryKind};
@@ -31,9 +32,17 @@ impl Binder<'_> {
             None => vec![],
         };
         let relation = self.write_target(&u.relation, "update")?;
+        let view = match relation.kind {
+            RelKind::View => Some(self.view_target(&relation, Change::Update)?),
+            _ => None,
+        };
         let alias = u.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
-        let (mut source, old, ctid, sources) = self.change_source(&relation, &u.relation, &alias, &u.from)?;
-        let (set, subqueries) = self.set_clauses(&u.sets, &relation, &old)?;
+        let (mut source, old, ctid, sources) =
+            self.change_source(&relation, &u.relation, &alias, view.as_ref(), &u.from)?;
+        let (set, subqueries) = match &view {
+            Some(v) => self.set_clauses(&v.set_clauses(&u.sets)?, &v.with_defaults, &old)?,
+            None => self.set_clauses(&u.sets, &relation, &old)?,
+        };
         if let Some(w) = &u.where_clause {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
@@ -47,8 +56,8 @@ impl Binder<'_> {
             targets.extend(subqueries);
             source = LogicalPlan::Project { input: Box::new(source), targets };
         }
-        let target = self.table_write(&relation)?;
-        let (returning, output) = self.returning(&u.returning, &target, &alias, sources)?;
+        let target = self.change_target(&relation, view.as_ref())?;
+        let (returning, output) = self.returning(&u.returning, &target, &alias, view.as_ref(), sources)?;
         let plan = LogicalPlan::Update {
             target: Box::new(target),
             source: Box::new(source),
@@ -75,15 +84,19 @@ impl Binder<'_> {
             None => vec![],
         };
         let relation = self.write_target(&d.relation, "delete from")?;
+        let view = match relation.kind {
+            RelKind::View => Some(self.view_target(&relation, Change::Delete)?),
+            _ => None,
+        };
         let alias = d.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
         let (mut source, old, ctid, sources) =
-            self.change_source(&relation, &d.relation, &alias, &d.using)?;
+            self.change_source(&relation, &d.relation, &alias, view.as_ref(), &d.using)?;
         if let Some(w) = &d.where_clause {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
         }
-        let target = self.table_write(&relation)?;
-        let (returning, output) = self.returning(&d.returning, &target, &alias, sources)?;
+        let target = self.change_target(&relation, view.as_ref())?;
+        let (returning, output) = self.returning(&d.returning, &target, &alias, view.as_ref(), sources)?;
         let plan =
             LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
         Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
@@ -95,20 +108,33 @@ impl Binder<'_> {
         relation: &Arc<Relation>,
         r: &ast::RangeVar,
         alias: &str,
+        view: Option<&ViewTarget>,
         from: &[ast::TableRef],
     ) -> Result<(LogicalPlan, Vec<(ColumnId, ScanColumn)>, ColumnId, Vec<NsItem>)> {
-        let (scan, mut item) = self.scan(relation, alias);
-        if r.alias.is_none() {
-            item.schema = Some(relation.schema_name.clone());
-        }
+        let (scan, mut item) = match view {
+            Some(v) => self.scan(&v.table, &v.alias),
+            None => self.scan(relation, alias),
+        };
         let LogicalPlan::Scan { columns: old, .. } = &scan else {
             return Err(Error::internal("a scan is a scan"));
         };
         let old = old.clone();
+        self.note_range(view.map_or(relation, |v| &v.table), old.clone());
         let Some((ctid, _)) = old.iter().find(|(_, c)| *c == ScanColumn::Ctid).copied() else {
             return Err(Error::internal("a scan without ctid"));
         };
         let mut plan = scan;
+        if let Some(v) = view {
+            let opened = self.open_view(&v.view, item, alias)?;
+            item = opened.item.clone();
+            let predicates = opened.conditions();
+            if !predicates.is_empty() {
+                plan = LogicalPlan::Filter { input: Box::new(plan), predicates };
+            }
+        }
+        if r.alias.is_none() {
+            item.schema = Some(relation.schema_name.clone());
+        }
         if !from.is_empty() {
             let others = self.bind_from_clause(from)?;
             plan = LogicalPlan::Join {

@@ -17,7 +17,7 @@ use crate::parse;
 use quarry_catalog::{LockMode, RelKind, Relation};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_plan::tree::{AliasTree, LeafKind, QueryTree};
-use quarry_plan::{ColumnId, ColumnMeta, Expr, LogicalPlan, QueryMeta};
+use quarry_plan::{ColumnId, ColumnMeta, Expr, LogicalPlan, QueryMeta, ScanColumn};
 use quarry_types::SqlType;
 use std::sync::Arc;
 
@@ -77,11 +77,18 @@ impl Binder<'_> {
         if relation.kind == RelKind::View && !self.record {
             return self.view_item(relation, alias);
         }
-        Ok(self.scan(relation, alias))
+        let (plan, item) = self.scan(relation, alias);
+        if let LogicalPlan::Scan { columns, .. } = &plan {
+            self.note_range(relation, columns.clone());
+        }
+        Ok((plan, item))
     }
 
     /// A view is its query, bound in a namespace of its own.
     fn view_item(&mut self, view: &Arc<Relation>, alias: &str) -> Result<(LogicalPlan, NsItem)> {
+        // The view itself is the business of whoever names it.
+        let range = self.range.len();
+        self.note_range(view, vec![]);
         let bound = self.bind_view(view)?;
         let live = view.columns.iter().filter(|c| !c.dropped);
         let mut names = vec![];
@@ -98,6 +105,9 @@ impl Binder<'_> {
             targets.push((own, Expr::column(*id, *ty)));
             names.push(NsColumn { name: c.name.clone(), expr: Expr::column(own, c.ty), hidden: false });
         }
+        let numbers = view.columns.iter().enumerate().filter(|(_, c)| !c.dropped).map(|(i, _)| i);
+        let own = targets.iter().zip(numbers).map(|((id, _), i)| (*id, ScanColumn::Attribute(i)));
+        self.range_columns(range, own.collect());
         let item = NsItem::new(Some(alias.to_string()), names);
         let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
         Ok((LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.to_string() }, item))
@@ -120,7 +130,9 @@ impl Binder<'_> {
         let ctes = std::mem::take(&mut self.ctes);
         let stored = std::mem::replace(&mut self.stored, true);
         self.views.push(view.oid);
+        self.view_roles.push(super::rights::role_of_view(view));
         let bound = self.query(&query, None);
+        self.view_roles.pop();
         self.views.pop();
         self.stored = stored;
         self.ctes = ctes;
@@ -143,13 +155,29 @@ impl Binder<'_> {
         };
         let (plan, mut item) = self.relation_item(&relation, &alias.name)?;
         let names = column_names(&item);
+        let own_names = self.stored_names(&relation, r, &mut item)?;
+        let written = own_names.map(|columns| AliasTree { name: alias.name.clone(), columns });
+        self.record_leaf(LeafKind::Relation { relation, only: r.only }, &item, &names, written, false);
+        self.scope().items.push(item);
+        Ok(plan)
+    }
+
+    /// Gives a relation's columns the names a stored text knows them by; the names that the user's alias gave, if there was one.
+    pub(super) fn stored_names(
+        &self,
+        relation: &Relation,
+        r: &ast::RangeVar,
+        item: &mut NsItem,
+    ) -> Result<Option<Vec<String>>> {
+        let Some(alias) = &r.alias else {
+            return Err(Error::internal("a relation in a stored query has an alias"));
+        };
         // The alias names every attribute there was; what came later is out of sight.
         let given = r.catalog.as_deref().and_then(|n| n.parse::<usize>().ok());
         let mut old = vec![];
         let mut own_names = vec![];
-        for (i, c) in relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped) {
+        for (i, _) in relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped) {
             let Some(name) = alias.columns.get(i) else { break };
-            debug_assert!(c.number as usize == i + 1);
             old.push(name.clone());
             if given.is_some_and(|n| i < n) {
                 own_names.push(name.clone());
@@ -159,9 +187,6 @@ impl Binder<'_> {
         for (c, name) in item.columns.iter_mut().zip(old) {
             c.name = name;
         }
-        let written = given.map(|_| AliasTree { name: alias.name.clone(), columns: own_names });
-        self.record_leaf(LeafKind::Relation { relation, only: r.only }, &item, &names, written, false);
-        self.scope().items.push(item);
-        Ok(plan)
+        Ok(given.map(|_| own_names))
     }
 }
