@@ -32,7 +32,6 @@ fn python_psycopg() {
 }
 
 #[test]
-#[ignore = "open: cursors need FETCH and MOVE on a portal made by Bind, which answer 0A000"]
 fn python_asyncpg() {
     python("asyncpg_test.py", "asyncpg");
 }

@@ -1,9 +1,12 @@
-//! A server's settings: machine defaults, then `quarry.toml`, then the command line.
+//! A server's settings: machine defaults, then `quarry.toml`, then what ALTER SYSTEM wrote beside it, then the command line.
 
 use quarry_common::settings::Settings;
 use quarry_common::{Result, err};
+use quarry_session::config::{ConfigFiles, FileEntry};
 use quarry_storage::Config as StorageConfig;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Put into a new data folder.
@@ -14,6 +17,9 @@ const CONFIG_TEMPLATE: &str = "\
 # work_mem = \"64MB\"
 ";
 pub const CONFIG_FILE: &str = "quarry.toml";
+/// Written by ALTER SYSTEM.
+pub const AUTO_FILE: &str = "quarry.auto.toml";
+const AUTO_HEAD: &str = "# Written by ALTER SYSTEM, which replaces this file: put settings of your own into quarry.toml.\n";
 pub const HBA_FILE: &str = "pg_hba.conf";
 
 /// Reads all layers; the later ones win.
@@ -22,16 +28,87 @@ pub fn load(data: &Path, command_line: &[(String, String)]) -> Result<Settings> 
     let memory = usable_memory_bytes();
     settings.set("shared_buffers", &format!("{}kB", (memory / 4 / 1024).clamp(16 << 10, 64 << 20)))?;
     settings.set("effective_cache_size", &format!("{}kB", (memory / 4 * 3 / 1024).max(16 << 10)))?;
-    for (name, value) in read_file(&data.join(CONFIG_FILE))? {
-        settings.set(&name, &value)?;
+    for file in [CONFIG_FILE, AUTO_FILE] {
+        let path = data.join(file);
+        for (name, value) in read_file(&path)? {
+            let set = quarry_session::normalise_setting(&name, &value, &settings)
+                .and_then(|value| settings.set(&name, &value));
+            set.map_err(|e| err!(CONFIG_FILE_ERROR, "{}: {}", path.display(), e.message()))?;
+        }
     }
     for (name, value) in command_line {
-        settings.set(name, value)?;
+        let value = quarry_session::normalise_setting(name, value, &settings)?;
+        settings.set(name, &value)?;
     }
     settings.set("data_directory", &data.display().to_string())?;
     settings.set("config_file", &data.join(CONFIG_FILE).display().to_string())?;
     settings.set("hba_file", &data.join(HBA_FILE).display().to_string())?;
     Ok(settings)
+}
+
+/// The files of a running server.
+pub struct Files {
+    data: PathBuf,
+    command_line: Vec<(String, String)>,
+    /// Held while the file of ALTER SYSTEM is replaced.
+    writing: Mutex<()>,
+}
+
+impl Files {
+    pub fn new(data: PathBuf, command_line: Vec<(String, String)>) -> Files {
+        Files { data, command_line, writing: Mutex::new(()) }
+    }
+
+    /// Puts a new file in the place of the old one, so that a crash leaves either.
+    fn replace(&self, entries: &[(String, String)]) -> Result<()> {
+        let mut text = String::from(AUTO_HEAD);
+        for (name, value) in entries {
+            text.push_str(&format!("{name} = {}\n", toml::Value::String(value.clone())));
+        }
+        let (path, fresh) = (self.data.join(AUTO_FILE), self.data.join(format!("{AUTO_FILE}.new")));
+        let mut file = std::fs::File::create(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &path)?;
+        std::fs::File::open(&self.data)?.sync_all()?;
+        Ok(())
+    }
+}
+
+impl ConfigFiles for Files {
+    fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = read_file(&self.data.join(AUTO_FILE))?;
+        entries.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        if let Some(value) = value {
+            entries.push((name.to_string(), value.to_string()));
+        }
+        self.replace(&entries)
+    }
+    fn reset_all(&self) -> Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replace(&[])
+    }
+    fn load(&self) -> Result<Settings> {
+        load(&self.data, &self.command_line)
+    }
+    fn entries(&self) -> Result<Vec<FileEntry>> {
+        let mut out = vec![];
+        for file in [CONFIG_FILE, AUTO_FILE] {
+            let path = self.data.join(file);
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let mut lines = vec![];
+            for (name, value) in read_file(&path)? {
+                let key = name.rsplit('.').next().unwrap_or(&name);
+                let starts = |l: &str| l.trim_start().strip_prefix(key).is_some_and(|r| r.trim_start().starts_with('='));
+                let line = text.lines().position(starts).map_or(0, |n| n as i32 + 1);
+                lines.push(FileEntry { file: path.display().to_string(), line, name, value });
+            }
+            lines.sort_by_key(|e| e.line);
+            out.extend(lines);
+        }
+        Ok(out)
+    }
 }
 
 /// Writes the commented files of a new data folder, where they are missing.
@@ -133,6 +210,19 @@ mod tests {
         std::fs::write(dir.join(CONFIG_FILE), "work_mem = \"8MB\"\nport = 6001").unwrap();
         let s = load(&dir, &[("port".into(), "6002".into())]).unwrap();
         assert_eq!((s.show("work_mem").as_deref(), s.int("port")), (Some("8MB"), 6002));
+        let files = Files::new(dir.clone(), vec![]);
+        files.set("work_mem", Some("9MB")).unwrap();
+        files.set("DateStyle", Some("german")).unwrap();
+        files.set("work_mem", Some("16MB")).unwrap();
+        let s = files.load().unwrap();
+        assert_eq!(s.show("work_mem").as_deref(), Some("16MB"));
+        assert_eq!(s.show("datestyle").as_deref(), Some("German, DMY"));
+        let entries = files.entries().unwrap();
+        let last = entries.last().unwrap();
+        assert_eq!((last.name.as_str(), last.value.as_str(), last.line), ("work_mem", "16MB", 3));
+        files.set("work_mem", None).unwrap();
+        files.reset_all().unwrap();
+        assert_eq!(files.load().unwrap().show("work_mem").as_deref(), Some("8MB"));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -54,8 +54,10 @@ pub fn run(args: StartArgs) -> Result<()> {
         .thread_stack_size(8 << 20)
         .build()?;
     let mut workers = storage.start_background();
+    let files = config::Files::new(data.clone(), command_line);
     let instance =
         Instance::new(storage.clone(), catalog, settings, data, quarry_server::auth::password_verifier);
+    instance.set_config(Arc::new(files));
     quarry_session::start_autovacuum(&instance, &mut workers);
     let served = runtime.block_on(serve(instance, hba, hba_path, began));
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -66,14 +68,14 @@ pub fn run(args: StartArgs) -> Result<()> {
     Ok(())
 }
 
-/// Runs until SIGINT or SIGTERM. SIGHUP reads the authentication rules again.
+/// Runs until SIGINT or SIGTERM. SIGHUP reads the settings and the authentication rules again.
 async fn serve(instance: Arc<Instance>, hba: Hba, hba_path: String, began: Instant) -> Result<()> {
     let settings = instance.settings();
     let addresses = addresses(settings.text("listen_addresses"), settings.int("port") as u16)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let server = quarry_server::serve(instance, hba, &addresses).await?;
+    let server = quarry_server::serve(instance.clone(), hba, &addresses).await?;
     for a in server.addresses() {
         println!("Ready in {} ms: postgres://postgres@{a}/postgres", began.elapsed().as_millis());
     }
@@ -81,15 +83,39 @@ async fn serve(instance: Arc<Instance>, hba: Hba, hba_path: String, began: Insta
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match std::fs::read_to_string(&hba_path).map_err(Into::into).and_then(|t| Hba::parse(&t)) {
-                Ok(hba) => server.set_hba(hba),
-                Err(e) => tracing::error!("{hba_path} was not reloaded: {}", e.message()),
-            },
+            _ = hangup.recv() => {
+                tracing::info!("received SIGHUP, reloading configuration files");
+                reload_settings(&instance);
+                reload_hba(&server, &hba_path);
+            }
+            // pg_reload_conf() has read the settings already.
+            _ = instance.reload_requested() => reload_hba(&server, &hba_path),
         }
     }
     println!("Shutting down");
     server.stop(STOP_LIMIT).await;
     Ok(())
+}
+
+fn reload_settings(instance: &Instance) {
+    match instance.reload() {
+        Ok(done) => {
+            for (name, value) in done.changed {
+                tracing::info!("parameter \"{name}\" changed to \"{value}\"");
+            }
+            for name in done.pending {
+                tracing::info!("parameter \"{name}\" cannot be changed without restarting the server");
+            }
+        }
+        Err(e) => tracing::error!("configuration files contain errors; no changes were applied: {}", e.message()),
+    }
+}
+
+fn reload_hba(server: &quarry_server::ServerHandle, path: &str) {
+    match std::fs::read_to_string(path).map_err(Into::into).and_then(|t| Hba::parse(&t)) {
+        Ok(hba) => server.set_hba(hba),
+        Err(e) => tracing::error!("{path} was not reloaded: {}", e.message()),
+    }
 }
 
 fn addresses(list: &str, port: u16) -> Result<Vec<SocketAddr>> {

@@ -1,5 +1,6 @@
 //! What all sessions of a server share.
 
+use crate::config::ConfigFiles;
 use crate::session::SessionStart;
 use crate::signals::Sessions;
 use crate::timeouts::Timeouts;
@@ -10,7 +11,10 @@ use quarry_common::{Lsn, Oid, Result, err};
 use quarry_storage::engine::Storage;
 use quarry_storage::txn::IsolationLevel;
 use std::path::PathBuf;
-use std::sync::Arc;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 
 /// Makes the stored verifier of a new password.
 pub type PasswordVerifier = fn(&str) -> Result<String>;
@@ -24,6 +28,14 @@ pub struct Instance {
     timeouts: Arc<Timeouts>,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
+    config: OnceLock<Arc<dyn ConfigFiles>>,
+    /// Counts reloads of the settings.
+    settings_version: AtomicU64,
+    /// Settings whose new value waits for a restart.
+    pending_restart: Mutex<Vec<&'static str>>,
+    loaded_at: AtomicI64,
+    /// Wakes whoever reads the other files (pg_hba.conf) when a session asks for it.
+    reload: Notify,
     /// Microseconds since 2000-01-01 UTC.
     started_at: i64,
 }
@@ -44,6 +56,11 @@ impl Instance {
             timeouts: Timeouts::start(),
             password_verifier,
             data_dir,
+            config: OnceLock::new(),
+            settings_version: AtomicU64::new(1),
+            pending_restart: Mutex::default(),
+            loaded_at: AtomicI64::new(crate::clock::now()),
+            reload: Notify::new(),
             started_at: crate::clock::now(),
         })
     }
@@ -59,6 +76,40 @@ impl Instance {
     }
     pub fn set_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+        self.loaded_at.store(crate::clock::now(), Ordering::Relaxed);
+        // Release: who sees the number sees the settings.
+        self.settings_version.fetch_add(1, Ordering::Release);
+    }
+    /// Changes when the settings are reloaded.
+    pub fn settings_version(&self) -> u64 {
+        self.settings_version.load(Ordering::Acquire)
+    }
+    /// When the settings were read, in microseconds since 2000-01-01 UTC.
+    pub fn loaded_at(&self) -> i64 {
+        self.loaded_at.load(Ordering::Relaxed)
+    }
+    /// Where the settings come from; set once at start.
+    pub fn set_config(&self, config: Arc<dyn ConfigFiles>) {
+        // A second one would be a mistake of the caller's; the first stays.
+        let _ = self.config.set(config);
+    }
+    pub(crate) fn config_files(&self) -> Option<Arc<dyn ConfigFiles>> {
+        self.config.get().cloned()
+    }
+    pub(crate) fn set_pending_restart(&self, names: &[&'static str]) {
+        *self.pending_restart.lock() = names.to_vec();
+    }
+    /// Whether a setting's new value waits for a restart.
+    pub fn is_pending_restart(&self, name: &str) -> bool {
+        self.pending_restart.lock().contains(&name)
+    }
+    /// Asks for the files that aren't settings to be read again, too.
+    pub fn request_reload(&self) {
+        self.reload.notify_one();
+    }
+    /// Waits for such a request.
+    pub async fn reload_requested(&self) {
+        self.reload.notified().await
     }
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

@@ -31,6 +31,7 @@ pub fn rows(
         }
         "pg_lock_status" => locks(cx),
         "pg_cursor" => Ok(cursors(cx)),
+        "pg_show_all_file_settings" => file_settings(cx),
         "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
         "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
@@ -113,7 +114,7 @@ fn show_all_settings(cx: &SessionContext) -> Result<Vec<Row>> {
                 optional(reset),
                 Datum::Null,
                 Datum::Null,
-                Datum::Bool(false),
+                Datum::Bool(cx.instance.is_pending_restart(def.name)),
             ],
         ));
     }
@@ -318,6 +319,38 @@ fn zone_abbrevs() -> Vec<Row> {
         .collect();
     out.sort_by_key(|r| r.0);
     out.into_iter().map(|(_, row)| row).collect()
+}
+
+/// pg_show_all_file_settings(): sourcefile, sourceline, seqno, name, setting, applied, error.
+fn file_settings(cx: &SessionContext) -> Result<Vec<Row>> {
+    let Ok(config) = cx.instance.config() else { return Ok(vec![]) };
+    let entries = config.entries()?;
+    let mut out = vec![];
+    for (i, e) in entries.iter().enumerate() {
+        let checked = match settings::find(&e.name) {
+            Some((_, def)) => crate::settings_check::normalise(def.name, &e.value, &cx.settings())
+                .and_then(|text| def.parse(&text).map(|_| ())),
+            None if settings::is_custom_name(&e.name) => Ok(()),
+            None => Err(settings::unknown(&e.name)),
+        };
+        let overridden = entries[i + 1..].iter().any(|later| later.name.eq_ignore_ascii_case(&e.name));
+        let waits = cx.instance.is_pending_restart(&e.name);
+        let error = match &checked {
+            Err(e) => text(e.message()),
+            Ok(()) if waits && !overridden => text("setting could not be applied"),
+            Ok(()) => Datum::Null,
+        };
+        out.push(vec![
+            text(&e.file),
+            Datum::I32(e.line),
+            Datum::I32(i as i32 + 1),
+            text(&e.name),
+            text(&e.value),
+            Datum::Bool(checked.is_ok() && !overridden && !waits),
+            error,
+        ]);
+    }
+    Ok(out)
 }
 
 /// pg_cursor(): name, statement, is_holdable, is_binary, is_scrollable, creation_time.

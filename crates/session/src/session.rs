@@ -111,6 +111,8 @@ pub struct Session {
     pub(crate) text: Arc<str>,
     armed: Option<crate::timeouts::Armed>,
     ended: bool,
+    /// The server's settings that this session's stand on, and their number.
+    base: (u64, Arc<quarry_common::settings::Settings>),
 }
 
 impl Session {
@@ -130,6 +132,7 @@ impl Session {
             state: "idle",
             ..Activity::default()
         };
+        let base = (instance.settings_version(), instance.settings());
         let signals = instance.sessions().register(instance.random_i32(), activity);
         let cx = Arc::new(SessionContext::new(instance.clone(), signals, login.database, login.user));
         let mut session = Session {
@@ -142,6 +145,7 @@ impl Session {
             text: Arc::from(""),
             armed: None,
             ended: false,
+            base,
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
         session.greet(out);
@@ -287,6 +291,7 @@ impl Session {
         if self.skip_to_sync && !matches!(request, Request::Sync | Request::Terminate) {
             return Step::Ready;
         }
+        self.follow_reload(out);
         let result = match request {
             Request::Query(sql) => return self.simple_query(sql, out),
             Request::Parse { name, sql, param_types } => self.parse_message(name, sql, &param_types, out),
@@ -394,6 +399,18 @@ impl Session {
         }
         self.cx.clear_deferred();
         self.cx.signals.activity.lock().xact_start = None;
+    }
+
+    /// Takes the server's reloaded settings over.
+    pub(super) fn follow_reload(&mut self, out: &mut BytesMut) {
+        let version = self.cx.instance.settings_version();
+        if version == self.base.0 {
+            return;
+        }
+        let new = self.cx.instance.settings();
+        let names = self.cx.vars.lock().rebase(&self.base.1, &new);
+        self.base = (version, new);
+        self.report_settings(&names, out);
     }
 
     /// ParameterStatus for reported settings that changed.

@@ -57,6 +57,25 @@ impl SessionVars {
         self.changed(name);
         Ok(())
     }
+    /// The server's settings were reloaded: takes what the session, its role and its database haven't set. Names that changed.
+    pub fn rebase(&mut self, old: &Settings, new: &Settings) -> Vec<String> {
+        let mut names = vec![];
+        for def in settings::all() {
+            let (before, after) = (old.get(def.name), new.get(def.name));
+            let reset = self.reset.get(def.name);
+            if before == after || reset != before {
+                continue;
+            }
+            let follows = self.current.get(def.name) == reset;
+            Arc::make_mut(&mut self.reset).restore(def.name, after.clone());
+            if follows {
+                Arc::make_mut(&mut self.current).restore(def.name, after);
+                self.changed(def.name);
+                names.push(def.name.to_string());
+            }
+        }
+        names
+    }
     /// SET and SET LOCAL.
     pub fn set(&mut self, name: &str, text: &str, scope: SetScope, superuser: bool) -> Result<()> {
         check_allowed(name, superuser, false)?;

@@ -7,6 +7,7 @@ mod client;
 mod planner;
 mod preset;
 mod server;
+mod vacuum;
 mod value;
 
 pub use value::{SettingValue, parse_memory_bytes};
@@ -102,7 +103,7 @@ pub struct SettingDef {
     pub reported: bool,
 }
 
-const GROUPS: &[&[SettingDef]] = &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, preset::SETTINGS];
+const GROUPS: &[&[SettingDef]] = &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, vacuum::SETTINGS, preset::SETTINGS];
 
 static BY_NAME: LazyLock<HashMap<String, (usize, &'static SettingDef)>> =
     LazyLock::new(|| all().enumerate().map(|(i, s)| (s.name.to_ascii_lowercase(), (i, s))).collect());

@@ -18,10 +18,16 @@ pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) -> Result<(), Er
 }
 
 fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+    // A false condition decides what stands behind it.
+    let conditions = matches!(plan, LogicalPlan::Filter { .. } | LogicalPlan::Join { .. });
+    let mut ignored = None;
+    let mut decided = false;
     for e in walk::exprs_mut(plan) {
+        let failed = if decided { &mut ignored } else { &mut *failed };
         if !matches!(e, Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. }) {
             fold_into(e, folder, failed);
         }
+        decided |= conditions && matches!(e, Expr::Const { value: Datum::Bool(false), .. });
     }
     if let LogicalPlan::Filter { predicates, .. } | LogicalPlan::Join { on: predicates, .. } = plan
         && predicates.iter().any(|p| matches!(p, Expr::And(_)) || crate::exprs::is_true(p))
@@ -80,7 +86,12 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
         *otherwise = end.map(Box::new);
         return;
     }
+    let sound = failed.is_none();
     fold_children(e, folder, failed);
+    if sound && failed.is_some() && matches!(e, Expr::Call { .. }) {
+        // An argument's error is not to be lost in the call's NULL.
+        return;
+    }
     let all_const = |e: &Expr| {
         let mut yes = true;
         walk::for_each_child(e, &mut |c| yes &= is_const(c));

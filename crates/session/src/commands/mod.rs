@@ -3,6 +3,7 @@
 //! [`run`] dispatches. A command gets the session, reads and changes the catalog through its `CatalogReader` and `CatalogWriter`,
 //! and answers a [`CommandOutcome`]. What isn't there answers 0A000 by name ([`unsupported`]).
 
+mod alter_system;
 pub mod copy;
 pub mod cursor;
 pub mod database;
@@ -73,6 +74,7 @@ pub fn run(
         Statement::Transaction(t) => transaction::run(s, t, out),
         Statement::Set(set) => set::set(s, set, out),
         Statement::Show(show) => set::show(s, show),
+        Statement::AlterSystem(a) => alter_system::run(s, a),
         Statement::SetConstraints(c) => transaction::set_constraints(s, c),
         Statement::Prepare(p) => prepare::prepare(s, p, &portal.statement.text),
         Statement::Execute(e) => prepare::execute(s, e, portal),
