@@ -21,6 +21,18 @@ pub(super) struct RangeEntry {
     relation: Arc<Relation>,
     role: Option<Oid>,
     columns: Vec<(ColumnId, ScanColumn)>,
+    /// The view in whose query it stands.
+    view: Option<usize>,
+    /// Its rights are settled.
+    done: bool,
+}
+
+/// A view whose query is being bound.
+pub(super) struct ViewLevel {
+    /// Its own entry.
+    entry: usize,
+    /// Who reads its relations.
+    role: Option<Oid>,
 }
 
 /// A change that is made through views, told by the first id of the row written.
@@ -41,8 +53,17 @@ pub(super) fn role_of_view(view: &Relation) -> Option<Oid> {
 impl Binder<'_> {
     /// Notes a FROM item.
     pub(super) fn note_range(&mut self, relation: &Arc<Relation>, columns: Vec<(ColumnId, ScanColumn)>) {
-        let role = self.view_roles.last().copied().flatten();
-        self.range.push(RangeEntry { relation: relation.clone(), role, columns });
+        let level = self.view_levels.last();
+        let (role, view) = (level.and_then(|l| l.role), level.map(|l| l.entry));
+        self.range.push(RangeEntry { relation: relation.clone(), role, columns, view, done: false });
+    }
+    /// Binds the query of the view that was noted last.
+    pub(super) fn in_view<T>(&mut self, view: &Relation, f: impl FnOnce(&mut Self) -> T) -> T {
+        let entry = self.range.len().saturating_sub(1);
+        self.view_levels.push(ViewLevel { entry, role: role_of_view(view) });
+        let bound = f(self);
+        self.view_levels.pop();
+        bound
     }
     /// Gives the columns of an item noted before they were known.
     pub(super) fn range_columns(&mut self, at: usize, columns: Vec<(ColumnId, ScanColumn)>) {
@@ -123,9 +144,9 @@ impl Binder<'_> {
         let mut used: HashSet<ColumnId> = output.collect();
         let mut rights = std::mem::take(&mut self.rights);
         self.walk_rights(plan, &mut used, &mut rights);
-        for RangeEntry { relation, role, columns } in std::mem::take(&mut self.range) {
-            let columns = columns_read(&relation, &columns, &used);
-            rights.push(Right { relation, role, privilege: Privilege::Select, columns });
+        for r in std::mem::take(&mut self.range).into_iter().filter(|r| !r.done) {
+            let columns = columns_read(&r.relation, &r.columns, &used);
+            rights.push(Right { relation: r.relation, role: r.role, privilege: Privilege::Select, columns });
         }
         rights
     }
@@ -167,13 +188,36 @@ impl Binder<'_> {
                 self.target_rights(target, *ctid, used, rights);
                 return;
             }
-            LogicalPlan::LockRows { locks, .. } => {
+            LogicalPlan::LockRows { input, locks } => {
+                self.walk_rights(input, used, rights);
                 for l in locks {
-                    let entry = self.range.iter().find(|r| r.columns.iter().any(|(id, _)| *id == l.ctid));
-                    let role = entry.and_then(|e| e.role);
-                    let (relation, columns) = (l.relation.clone(), RightColumns::Any);
-                    rights.push(Right { relation, role, privilege: Privilege::Update, columns });
+                    // The row's place is the lock's own business, not read by anyone.
+                    used.remove(&l.ctid);
+                    let mut at = self.entry_of(l.ctid);
+                    while let Some(r) = at.and_then(|i| self.range.get(i)) {
+                        rights.push(Right {
+                            relation: r.relation.clone(),
+                            role: r.role,
+                            privilege: Privilege::Update,
+                            columns: RightColumns::Any,
+                        });
+                        at = r.view;
+                    }
                 }
+                return;
+            }
+            LogicalPlan::With { ctes, body } => {
+                for c in ctes {
+                    let recursive = c.recursive.as_ref().map(|r| &r.0);
+                    // What nobody reads is not run, unless it changes something.
+                    if self.cte_references[c.id.0 as usize] == 0 && !changes_data(&c.plan) {
+                        self.settle_all(&c.plan);
+                    } else {
+                        self.walk_rights(&c.plan, used, rights);
+                        recursive.into_iter().for_each(|p| self.walk_rights(p, used, rights));
+                    }
+                }
+                return self.walk_rights(body, used, rights);
             }
             _ => {}
         }
@@ -189,13 +233,29 @@ impl Binder<'_> {
         used: &HashSet<ColumnId>,
         rights: &mut Vec<Right>,
     ) {
-        let Some(at) = self.range.iter().position(|r| r.columns.iter().any(|(id, _)| *id == ctid)) else {
-            return;
-        };
-        let entry = self.range.remove(at);
+        let Some(at) = self.entry_of(ctid) else { return };
+        self.range[at].done = true;
         // The row's place is the change's own business, not read by anyone.
-        let columns = entry.columns.into_iter().filter(|(id, _)| *id != ctid).collect::<Vec<_>>();
+        let columns = self.range[at].columns.iter().filter(|(id, _)| *id != ctid);
+        let columns: Vec<_> = columns.copied().collect();
         self.read_rights(target, &columns, used, rights);
+    }
+    fn entry_of(&self, column: ColumnId) -> Option<usize> {
+        self.range.iter().position(|r| r.columns.iter().any(|(id, _)| *id == column))
+    }
+    /// Drops the entries of a plan that is not run.
+    fn settle_all(&mut self, plan: &LogicalPlan) {
+        let made: Vec<ColumnId> = match plan {
+            LogicalPlan::Scan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
+            LogicalPlan::Project { targets, .. } => targets.iter().map(|(id, _)| *id).collect(),
+            _ => vec![],
+        };
+        if let Some(at) = made.first().and_then(|id| self.entry_of(*id)) {
+            self.range[at].done = true;
+        }
+        for input in walk::inputs(plan) {
+            self.settle_all(input);
+        }
     }
     /// RETURNING reads the columns it names.
     fn returning_rights(
@@ -226,6 +286,7 @@ impl Binder<'_> {
             let columns = RightColumns::These(set.iter().map(|(i, _)| *i).collect());
             self.write_rights(target, Privilege::Update, columns, rights);
             self.read_rights(target, existing, used, rights);
+            self.read_rights(target, &target.row, used, rights);
         }
     }
     fn read_rights(
@@ -258,6 +319,11 @@ impl Binder<'_> {
             self.walk_rights(p, used, rights);
         }
     }
+}
+
+fn changes_data(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. })
+        || walk::inputs(plan).into_iter().any(changes_data)
 }
 
 /// The columns of a row that are among those used.
