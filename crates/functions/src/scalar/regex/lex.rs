@@ -360,7 +360,7 @@ impl Lexer {
 
     fn basic(&mut self, c: u32) -> Result<Token> {
         Ok(match ascii(c) {
-            Some('*') if matches!(self.last, Token::Start | Token::Open(_) | Token::Bar) => Token::Plain(c),
+            Some('*') if matches!(self.last, Token::Start | Token::Open(_) | Token::Caret) => Token::Plain(c),
             Some('*') => Token::Star(true),
             Some('[') => self.bracket(),
             Some('.') => Token::Dot,

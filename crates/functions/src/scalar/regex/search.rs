@@ -377,7 +377,10 @@ impl<'a> Searcher<'a> {
                 Ok(false)
             }
             Op::Repeat { child, min, .. } if begin == end && *min == 0 => {
-                // None would do, but an empty one says more.
+                // None would do, but an empty one says more; not if short ones are preferred.
+                if self.program.tree.nodes[*child].traits & SHORT != 0 {
+                    return Ok(true);
+                }
                 let before = spans.clone();
                 let one = self.longest(*child, begin, end)?.is_some();
                 if !(one && self.divide(*child, begin, end, spans)?) {
