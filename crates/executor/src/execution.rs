@@ -84,6 +84,11 @@ impl Execution {
         Ok(())
     }
 
+    /// What it runs.
+    pub fn statement(&self) -> &Arc<Statement> {
+        &self.statement
+    }
+
     /// What it runs with.
     pub fn env(&self) -> &ExecEnv {
         &self.env

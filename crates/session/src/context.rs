@@ -223,6 +223,17 @@ impl SessionContext {
             lsn => Some(quarry_common::Lsn(lsn)),
         }
     }
+    /// 55006 if a cursor of this session reads the relation that `command` is about to change.
+    pub fn check_not_in_use(&self, relation: &quarry_catalog::Relation, command: &str) -> Result<()> {
+        if self.cursors.lock().iter().any(|e| e.relations.contains(&relation.oid)) {
+            return Err(err!(
+                OBJECT_IN_USE,
+                "cannot {command} \"{}\" because it is being used by active queries in this session",
+                relation.name
+            ));
+        }
+        Ok(())
+    }
     /// DISCARD SEQUENCES.
     pub fn forget_sequences(&self) {
         *self.sequences.lock() = Sequences::default();

@@ -6,7 +6,7 @@
 //! number of rows and `at_end` is set.
 
 use crate::row_ids::RowIds;
-use quarry_common::{Error, Result, err};
+use quarry_common::{Error, Oid, Result, err};
 use quarry_executor::spill::BatchStore;
 use quarry_executor::{ExecEnv, Execution};
 use quarry_sql::ast::FetchDirection;
@@ -41,6 +41,8 @@ pub struct Cursor {
     /// A FETCH failed: nothing can be read any more.
     failed: bool,
     row_ids: RowIds,
+    /// The relations it reads.
+    relations: Vec<Oid>,
 }
 
 /// What a FETCH gave.
@@ -53,8 +55,9 @@ pub struct Fetched {
 impl Cursor {
     /// A cursor before its first row.
     pub fn new(execution: Execution, options: CursorOptions, row_ids: RowIds) -> Cursor {
-        let env = execution.env().clone();
-        Cursor { execution: Some(execution), env: Some(env), options, row_ids, ..Cursor::ended() }.at_start()
+        let env = Some(execution.env().clone());
+        let relations = execution.statement().relations.iter().map(|(r, _)| r.oid).collect();
+        Cursor { execution: Some(execution), env, options, row_ids, relations, ..Cursor::ended() }.at_start()
     }
 
     /// A cursor whose rows have all been delivered.
@@ -71,6 +74,7 @@ impl Cursor {
             saved: false,
             failed: false,
             row_ids: RowIds::default(),
+            relations: vec![],
         }
     }
 
@@ -95,6 +99,10 @@ impl Cursor {
         Ok(c)
     }
 
+    /// The relations it reads; none once it is held.
+    pub fn relations(&self) -> &[Oid] {
+        &self.relations
+    }
     pub fn at_end(&self) -> bool {
         self.at_end
     }
@@ -325,6 +333,7 @@ impl Cursor {
         (self.at, self.at_end) = (at, at_end);
         self.execution = None;
         self.env = None;
+        self.relations.clear();
         Ok(())
     }
 }

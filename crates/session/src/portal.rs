@@ -8,6 +8,7 @@ use crate::row_ids::RowIds;
 use parking_lot::Mutex;
 use quarry_catalog::CatalogReader;
 use quarry_executor::Execution;
+use quarry_common::Oid;
 use quarry_types::{Batch, Datum};
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub struct PortalEntry {
     pub name: String,
     pub statement: Arc<Prepared>,
     pub options: CursorOptions,
+    /// The relations that its open query reads.
+    pub relations: Vec<Oid>,
     pub created_at: i64,
 }
 
@@ -103,6 +106,7 @@ impl Portal {
             name: name.to_string(),
             statement: self.statement.clone(),
             options: CursorOptions::default(),
+            relations: vec![],
             created_at: crate::clock::now(),
         });
         self.shown = Some(Shown { list: list.clone(), number: self.number });
@@ -113,7 +117,16 @@ impl Portal {
             && let Some(e) = shown.list.lock().iter_mut().find(|e| e.number == shown.number)
         {
             e.options = cursor.options;
+            e.relations = cursor.relations().to_vec();
         }
         self.cursor = Some(Box::new(cursor));
+    }
+    /// Its cursor has all its rows: nothing is read from tables any more.
+    pub fn let_go_of_relations(&self) {
+        if let Some(shown) = &self.shown
+            && let Some(e) = shown.list.lock().iter_mut().find(|e| e.number == shown.number)
+        {
+            e.relations.clear();
+        }
     }
 }

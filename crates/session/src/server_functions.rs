@@ -2,8 +2,9 @@
 
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
-use quarry_common::{Error, Oid, Result, Severity, err};
+use quarry_common::{Error, Oid, Result, Severity, Xid, err};
 use quarry_storage::lock::LockTag;
+use quarry_storage::txn::XidStatus;
 use quarry_storage::{LockMode, WaitPolicy};
 use quarry_types::array;
 use quarry_types::{Datum, PhysicalType, oids};
@@ -62,6 +63,10 @@ pub fn call(
             Some(_) => Datum::I32(cx.settings().int("port") as i32),
             None => Datum::Null,
         },
+        "xid_age" => Datum::I32(xid_age(cx, reader, args[0].as_u32())),
+        "txid_status" => txid_status(cx, args[0].as_i64())?,
+        // The log goes to standard error; nothing collects it.
+        "pg_current_logfile" => Datum::Null,
         "pg_blocking_pids" => blocking_pids(cx, args[0].as_i32())?,
         "pg_safe_snapshot_blocking_pids" => array::empty(oids::INT4, PhysicalType::I32),
         // Counters are read live, so there is nothing to forget or to flush.
@@ -154,6 +159,30 @@ fn wait_for_end(cx: &SessionContext, pid: i32, timeout_ms: i64) -> Result<bool> 
         let e = err!(WARNING, "backend with PID {pid} did not terminate within {timeout_ms} milliseconds");
         quarry_functions::SessionEnv::notice(cx, Severity::Warning, e);
         Ok(false)
+    })
+}
+
+/// How many transactions ago the one with these 32 bits was; the largest number for those that have no age.
+fn xid_age(cx: &SessionContext, reader: &CatalogReader, xid: u32) -> i32 {
+    const FIRST_NORMAL: u32 = 3;
+    let now = reader.txn().xid().unwrap_or_else(|| cx.instance.storage().txns().next_xid());
+    if xid < FIRST_NORMAL { i32::MAX } else { (now.0 as u32).wrapping_sub(xid) as i32 }
+}
+
+fn txid_status(cx: &SessionContext, xid: i64) -> Result<Datum> {
+    let txns = cx.instance.storage().txns();
+    let xid = Xid(xid as u64);
+    if xid >= txns.next_xid() {
+        return Err(err!(INVALID_PARAMETER_VALUE, "transaction ID {} is in the future", xid.0));
+    }
+    Ok(match xid.0 {
+        0 => Datum::Null,
+        1 | 2 => Datum::text("committed"),
+        _ => Datum::text(match txns.status(xid) {
+            XidStatus::InProgress => "in progress",
+            XidStatus::Aborted => "aborted",
+            XidStatus::Committed(_) => "committed",
+        }),
     })
 }
 

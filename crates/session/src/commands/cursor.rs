@@ -7,7 +7,8 @@ use crate::prepared::Prepared;
 use crate::query::ResultColumn;
 use crate::row_ids;
 use crate::session::{Session, is_query};
-use quarry_common::{Error, Result, Tid, err};
+use quarry_catalog::RelKind;
+use quarry_common::{Error, Result, SqlState, Tid, err};
 use quarry_plan::{PhysicalNode, PhysicalPlan};
 use quarry_sql::ast::{self, ExprKind, Literal, Statement};
 use std::sync::Arc;
@@ -150,6 +151,7 @@ pub fn hold_all(s: &mut Session) -> Result<()> {
     for p in s.portals.values_mut() {
         if let Some(c) = p.cursor.as_deref_mut().filter(|c| wanted(c)) {
             c.hold()?;
+            p.let_go_of_relations();
         }
     }
     Ok(())
@@ -218,6 +220,9 @@ fn place_in(
 ) -> Result<Tid> {
     if !matches!(portal.statement.statement, Some(Statement::Select(_))) {
         return Err(err!(INVALID_CURSOR_STATE, "cursor \"{name}\" is not a SELECT query"));
+    }
+    if relation.kind == RelKind::View {
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "WHERE CURRENT OF on a view is not implemented"));
     }
     let cursor = s.cursor_of(portal)?;
     if cursor.is_saved() {

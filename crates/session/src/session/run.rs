@@ -23,6 +23,13 @@ impl Session {
             } else {
                 self.plan_prepared(&statement, stmt, &portal.params)?
             };
+            if portal.columns.is_none() && !plan.statement.output.is_empty() {
+                let meta = &plan.statement.meta;
+                let column = |(id, name, ty): &(quarry_plan::ColumnId, String, _)| {
+                    (name.clone(), *ty, meta.get(*id).source)
+                };
+                portal.columns = Some(plan.statement.output.iter().map(column).collect());
+            }
             st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
             portal.plan = Some(plan);
         } else if portal.columns.is_none() {

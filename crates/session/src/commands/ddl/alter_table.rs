@@ -21,6 +21,7 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
     }
     let r = d.w.lock_relation(&parts, ast::error_position(a.relation.pos), LockMode::AccessExclusive)?;
     d.check_change(&r)?;
+    d.st.session.check_not_in_use(&r, "ALTER TABLE")?;
     let fits = match a.kind {
         ObjectKind::Index => r.kind == RelKind::Index,
         ObjectKind::Sequence => r.kind == RelKind::Sequence,

@@ -107,6 +107,9 @@ fn relation(d: &Ddl, kind: K, n: &ast::QualifiedName, if_exists: bool) -> Result
             d.w.check_relation_owner(&r)?;
         }
     }
+    if kind == K::Table {
+        d.st.session.check_not_in_use(&r, "DROP TABLE")?;
+    }
     if r.is_catalog {
         bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
     }

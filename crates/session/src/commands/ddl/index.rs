@@ -169,6 +169,7 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
     let d = Ddl::new(s)?;
     let parts = parts_of(&c.relation);
     let r = d.w.lock_relation(&parts, ast::error_position(c.relation.pos), LockMode::Share)?;
+    d.st.session.check_not_in_use(&r, "CREATE INDEX")?;
     if r.kind != RelKind::Table && r.kind != RelKind::MaterializedView {
         let noun = match r.kind {
             RelKind::View => "views",

@@ -16,6 +16,7 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
             bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", r.name);
         }
         d.w.check_relation(&r, Privilege::Truncate)?;
+        d.st.session.check_not_in_use(&r, "TRUNCATE")?;
         if r.is_catalog {
             bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
         }

@@ -132,6 +132,7 @@ fn check_order(index: &IndexDef) -> Result<()> {
 fn rewrite_table(d: &Ddl, table: Oid, index: Option<Oid>, verbose: bool) -> Result<()> {
     let began = Instant::now();
     let Some(old) = d.w.lock_relation_oid(table, LockMode::AccessExclusive)? else { return Ok(()) };
+    d.st.session.check_not_in_use(&old, if index.is_some() { "CLUSTER" } else { "VACUUM" })?;
     let mut meta = QueryMeta::default();
     let before = d.with_binder(|cx| bind::bind_table_write(&old, &mut meta, cx))?;
     let order = index.and_then(|oid| before.indexes.iter().find(|i| i.index.oid == oid));
