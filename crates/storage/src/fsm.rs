@@ -3,8 +3,8 @@
 //!
 //! The map lives in memory ([`RelationState`], one per relation in use); vacuum writes it to the FSM fork, from where it
 //! comes back after a restart. It is advice: a page that has less space than promised is corrected by whoever
-//! finds out, and nothing here is logged. Inserting threads are given different pages, so that they don't wait for each other's latches:
-//! a page handed out counts as full until its taker gives it back.
+//! finds out, and nothing here is logged. Inserting threads that have met at a page's latch are given different pages from then on:
+//! a page handed out counts as full until its taker gives it back. Until then rows lie in the order of their insertion.
 //!
 //! An FSM page is the page header and one byte per heap page.
 //!
@@ -72,6 +72,8 @@ pub struct RelationState {
     pub counters: Counters,
     free: Mutex<FreeMap>,
     targets: [AtomicU32; TARGETS],
+    /// How many of the targets are in use: 1, so that rows lie in the order of their insertion, until writers collide.
+    spread: AtomicUsize,
     /// B-tree: root block and level, see [`crate::index::btree`]; 0 unknown.
     pub(crate) root: AtomicU64,
     /// B-tree: the rightmost leaf, block + 1; 0 unknown.
@@ -135,10 +137,10 @@ thread_local! {
 }
 static NEXT_TARGET_INDEX: AtomicUsize = AtomicUsize::new(0);
 
-fn target_index() -> usize {
+fn thread_index() -> usize {
     TARGET_INDEX.with(|i| {
         if i.get() == usize::MAX {
-            i.set(NEXT_TARGET_INDEX.fetch_add(1, Ordering::Relaxed) % TARGETS);
+            i.set(NEXT_TARGET_INDEX.fetch_add(1, Ordering::Relaxed));
         }
         i.get()
     })
@@ -150,6 +152,7 @@ impl Default for RelationState {
             counters: Counters::default(),
             free: Mutex::default(),
             targets: [const { AtomicU32::new(NO_BLOCK) }; TARGETS],
+            spread: AtomicUsize::new(1),
             root: AtomicU64::new(0),
             rightmost: AtomicU64::new(0),
             free_pages: Mutex::default(),
@@ -158,15 +161,30 @@ impl Default for RelationState {
 }
 
 impl RelationState {
+    fn own_target(&self) -> &AtomicU32 {
+        &self.targets[thread_index() % self.spread.load(Ordering::Relaxed)]
+    }
+
     /// This thread's current insertion page.
     pub fn target(&self) -> Option<BlockNo> {
-        let b = self.targets[target_index()].load(Ordering::Relaxed);
+        let b = self.own_target().load(Ordering::Relaxed);
         (b != NO_BLOCK).then_some(b)
     }
 
     /// Changes this thread's insertion page.
     pub fn set_target(&self, block: Option<BlockNo>) {
-        self.targets[target_index()].store(block.unwrap_or(NO_BLOCK), Ordering::Relaxed);
+        self.own_target().store(block.unwrap_or(NO_BLOCK), Ordering::Relaxed);
+    }
+
+    /// Spreads writers, who have just collided, over more pages; false if they are as far apart as can be.
+    pub fn spread_targets(&self) -> bool {
+        let now = self.spread.load(Ordering::Relaxed);
+        let more = (now * 2).min(TARGETS);
+        // Losing the race means that another did it.
+        now < TARGETS && {
+            let _ = self.spread.compare_exchange(now, more, Ordering::Relaxed, Ordering::Relaxed);
+            true
+        }
     }
 
     /// Whether some thread inserts into this page.

@@ -182,7 +182,11 @@ impl Heap {
                     None => return self.extend(bulk),
                 },
             };
-            let mut page = pool.write(self.page_id(block))?;
+            let mut page = match pool.try_write(self.page_id(block))? {
+                Some(page) => page,
+                None if self.state.spread_targets() => continue,
+                None => pool.write(self.page_id(block))?,
+            };
             let mut free = room(page.bytes());
             if free < wanted && prune::prune_in_passing(&self.storage, &mut page)? {
                 free = room(page.bytes());
