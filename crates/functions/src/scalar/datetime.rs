@@ -101,6 +101,7 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(2070, "timezone", [INTERVAL, TIMESTAMP] => TIMESTAMPTZ, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { convert::timestamp_at_zone(t, &interval_zone(cx, z)?) })),
     func!(1026, "timezone", [INTERVAL, TIMESTAMPTZ] => TIMESTAMP, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { convert::timestamptz_at_zone(t, &interval_zone(cx, z)?) })),
     func!(2038, "timezone", [INTERVAL, TIMETZ] => TIMETZ, scalar!(cx, |z: Interval, t: TimeTz| -> Result<TimeTz> { Ok(convert::timetz_at_zone(t, &interval_zone(cx, z)?, cx.env.transaction_timestamp())) })),
+    func!(1271, "overlaps", [TIMETZ, TIMETZ, TIMETZ, TIMETZ] => BOOL, scalar!(|a: Option<TimeTz>, b: Option<TimeTz>, c: Option<TimeTz>, d: Option<TimeTz>| -> Option<bool> { arith::overlaps(a, b, c, d) })).lax(),
     func!(1308, "overlaps", [TIME, TIME, TIME, TIME] => BOOL, scalar!(|a: Option<i64>, b: Option<i64>, c: Option<i64>, d: Option<i64>| -> Option<bool> { arith::overlaps(a, b, c, d) })).lax(),
     func!(1310, "overlaps", [TIME, TIME, TIME, INTERVAL] => BOOL, scalar!(|a: Option<i64>, b: Option<i64>, c: Option<i64>, d: Option<Interval>| -> Option<bool> { arith::overlaps(a, b, c, time_after(c, d)) })).lax(),
     func!(1311, "overlaps", [TIME, INTERVAL, TIME, TIME] => BOOL, scalar!(|a: Option<i64>, b: Option<Interval>, c: Option<i64>, d: Option<i64>| -> Option<bool> { arith::overlaps(a, time_after(a, b), c, d) })).lax(),

@@ -121,6 +121,11 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(5059, "pg_current_xact_id", [] => XID8, row_only!(transaction_id)).stable(),
     func!(5060, "pg_current_xact_id_if_assigned", [] => XID8, row_only!(transaction_id_if_assigned)).stable(),
     func!(3360, "txid_status", [INT8] => TEXT, server!("txid_status")).volatile(),
+    func!(5066, "pg_xact_status", [XID8] => TEXT, server!("txid_status")).volatile(),
+    func!(1181, "age", [XID] => INT4, server!("xid_age")).stable(),
+    func!(3939, "mxid_age", [XID] => INT4, scalar!(|m: u32| -> i32 { if m == 0 { i32::MAX } else { 1i32.wrapping_sub(m as i32) } })).stable(),
+    func!(3800, "pg_current_logfile", [] => TEXT, server!("pg_current_logfile")).volatile().lax(),
+    func!(3801, "pg_current_logfile", [TEXT] => TEXT, server!("pg_current_logfile")).volatile().lax(),
     func!(2626, "pg_sleep", [FLOAT8] => VOID, row_only!(|cx, args| sleep(cx, args[0].as_f64()))).volatile(),
     func!(3935, "pg_sleep_for", [INTERVAL] => VOID, row_only!(|cx, args| {
         let span = quarry_types::datetime::Interval::from_bytes(args[0].as_b16()).span();
