@@ -69,7 +69,12 @@ impl<'a> Builder<'a> {
         // Rows are kept in the order of `output`.
         let slots = slots_of(&planned.plan, &planned.output)?;
         let op = columns(op, slots, planned.plan.targets.len());
-        self.runtime.ctes.push(cte::CteState::new(planned.id, op));
+        let mut reads = crate::correlation::outside_columns(&planned.plan);
+        for other in crate::correlation::scanned_ctes(&planned.plan) {
+            let state = self.runtime.ctes.iter().find(|c| c.id == other);
+            reads.extend(state.iter().flat_map(|c| c.reads.iter().copied()));
+        }
+        self.runtime.ctes.push(cte::CteState::new(planned.id, op, reads));
         Ok(())
     }
     pub(crate) fn push_work_table(&mut self, id: quarry_plan::CteId, output: Vec<ColumnId>) {

@@ -2,14 +2,55 @@
 
 use quarry_plan::expr::FrameBound;
 use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
-use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ColumnId, CteId, Expr, PhysicalNode, PhysicalPlan, walk};
 
-/// Whether the plan reads columns that it does not make, or the work table of a recursion around it.
+/// Whether the plan reads columns that it does not make, or the work table of a recursion around it. A common table expression may
+/// itself depend on enclosing rows.
 pub fn reads_outside(plan: &PhysicalPlan) -> bool {
     let (mut made, mut used, mut volatile) = (vec![], vec![], false);
     collect(plan, &mut made, &mut used, &mut volatile);
     made.sort_unstable();
-    volatile || used.iter().any(|id| made.binary_search(id).is_err())
+    volatile || used.iter().any(|id| made.binary_search(id).is_err()) || !scanned_ctes(plan).is_empty()
+}
+
+/// The columns that a plan reads and does not make, sorted.
+pub fn outside_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
+    let (mut made, mut used, mut volatile) = (vec![], vec![], false);
+    collect(plan, &mut made, &mut used, &mut volatile);
+    made.sort_unstable();
+    used.retain(|id| made.binary_search(id).is_err());
+    used.sort_unstable();
+    used.dedup();
+    used
+}
+
+/// The common table expressions that a plan scans, those of its expressions' subqueries included.
+pub fn scanned_ctes(plan: &PhysicalPlan) -> Vec<CteId> {
+    let mut out = vec![];
+    scanned(plan, &mut out);
+    out
+}
+
+fn scanned(plan: &PhysicalPlan, out: &mut Vec<CteId>) {
+    if let PhysicalNode::CteScan { cte, .. } = &plan.node {
+        out.push(*cte);
+    }
+    let mut see = |e: &Expr| {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Physical { plan, .. } = &s.plan
+            {
+                scanned(plan, out);
+            }
+        })
+    };
+    plan.filter.iter().for_each(&mut see);
+    plan.targets.iter().for_each(|(_, e)| see(e));
+    node_exprs(&plan.node, &mut see);
+    for input in walk::physical_inputs(plan) {
+        scanned(input, out);
+    }
 }
 
 fn collect(plan: &PhysicalPlan, made: &mut Vec<ColumnId>, used: &mut Vec<ColumnId>, changes: &mut bool) {

@@ -3,7 +3,7 @@
 //! Inner joins and filters are flattened; an outer, semi or anti join becomes a rule ([`Special`]): its right side is joined
 //! as a whole, and only to a left side that has what its condition reads (PostgreSQL: `SpecialJoinInfo`, `join_is_legal`).
 
-use crate::exprs::{binary, columns, equality, is_equality, is_volatile};
+use crate::exprs::{binary, columns, commuted, equality, is_equality, is_volatile};
 use crate::planner::Planner;
 use crate::scan::TableScan;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
@@ -123,6 +123,22 @@ impl Region {
             }
         }
     }
+    /// The items that item `i`, which reads columns of `refs`, needs: a left join's right columns must be joined (and come out NULL)
+    /// first, unless the item is part of that right side.
+    fn required_beside(&self, refs: RelSet, i: usize) -> RelSet {
+        let mut out = refs;
+        loop {
+            let before = out;
+            for s in &self.specials {
+                if s.kind == JoinKind::Left && s.right >> i & 1 == 0 && s.right & out != 0 {
+                    out |= s.right | s.min_left;
+                }
+            }
+            if out == before {
+                return out;
+            }
+        }
+    }
     fn add(&mut self, expr: Expr, within: RelSet, top: bool) {
         for e in expr.into_conjuncts() {
             let refs = self.refs(&e);
@@ -164,6 +180,7 @@ impl Region {
                     p.plan_subqueries(e)?;
                 }
                 let l = self.collect(*left, p, top && kind != JoinKind::Anti)?;
+                let before = self.clauses.len();
                 let r = self.collect(*right, p, top && kind == JoinKind::Inner)?;
                 if kind == JoinKind::Inner {
                     for e in on {
@@ -171,7 +188,16 @@ impl Region {
                     }
                     return Ok(l | r);
                 }
+                // Conditions of a LATERAL right side that read the left side are about pairs of rows.
                 let mut mine = vec![];
+                let mut at = before;
+                while let Some(c) = self.clauses.get(at) {
+                    if c.refs & !r != 0 {
+                        mine.push(self.clauses.remove(at).expr);
+                    } else {
+                        at += 1;
+                    }
+                }
                 for e in on.into_iter().flat_map(Expr::into_conjuncts) {
                     let refs = self.refs(&e);
                     if refs != 0 && refs & !r == 0 && !is_volatile(&e) {
@@ -222,8 +248,7 @@ impl Region {
         for i in 0..self.items.len() {
             if let Source::Other(Some(plan), _) = &self.items[i].source {
                 let set = self.refs_of(&walk::free_columns(plan)) & !(1 << i);
-                // A left join's right columns that are read laterally must be joined (and null-extended) first.
-                self.items[i].lateral = self.required(set, !0);
+                self.items[i].lateral = self.required_beside(set, i);
             }
         }
     }
@@ -271,6 +296,18 @@ impl Region {
         self.classes.retain(|k| !k.members.is_empty());
         for i in taken.into_iter().rev() {
             self.clauses.remove(i);
+        }
+        // Columns of one item that are equal to the same column elsewhere: the item itself must test that.
+        for class in &self.classes {
+            for (n, (b, rel)) in class.members.iter().enumerate() {
+                let Some((a, _)) = class.members[..n].iter().find(|m| m.1 == *rel) else { continue };
+                let (ta, tb) = (p.meta.get(*a).ty, p.meta.get(*b).ty);
+                if let Some(e) = equality(Expr::column(*a, ta), Expr::column(*b, tb))
+                    && !self.clauses.iter().any(|c| c.expr == e || commuted(&c.expr).is_some_and(|c| c == e))
+                {
+                    self.clauses.push(Clause { expr: e, refs: 1 << rel, required: 1 << rel });
+                }
+            }
         }
         // col = constant (or parameter, or outer column): all of the class.
         let mut derived = vec![];

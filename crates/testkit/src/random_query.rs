@@ -144,7 +144,17 @@ impl Generator {
 
     /// A query with columns `v1`, `v2`, ... that may read `outer`.
     fn query(&mut self, depth: u32, outer: &Columns, columns: usize) -> String {
-        match self.rng.below(14) {
+        match self.rng.below(16) {
+            2 if self.spend(depth) => {
+                // A CTE of a subquery may depend on the rows around it; used twice, it is computed apart.
+                let body = self.select(depth - 1, outer, 3);
+                let name = format!("n{}", self.aliases);
+                let kind = ["", "MATERIALIZED ", "NOT MATERIALIZED "][self.rng.below(3) as usize];
+                self.ctes.push(name.clone());
+                let query = self.select(depth - 1, outer, columns);
+                self.ctes.pop();
+                format!("WITH {name} (a, b, c) AS {kind}({body}) {query}")
+            }
             0 if self.spend(depth) => {
                 let op = ["UNION", "UNION ALL", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"]
                     [self.rng.below(6) as usize];

@@ -43,6 +43,7 @@ fn round(ours: &Target, reference: &Target, seed: u64) -> Result<usize, String> 
         script.push_str(&format!("{statement};\n"));
     }
     let mut statements = vec![];
+    let mut in_force = std::collections::BTreeMap::new();
     for n in 0..STATEMENTS_PER_ROUND {
         let setting = generator.setting();
         let statement = generator.statement();
@@ -50,7 +51,10 @@ fn round(ours: &Target, reference: &Target, seed: u64) -> Result<usize, String> 
         for part in &statement {
             script.push_str(&format!("{part};\n"));
         }
-        statements.push(format!("{setting};\n{};", statement.join(";\n")));
+        let name = setting.split(" = ").next().unwrap_or_default().to_owned();
+        in_force.insert(name, setting);
+        let settings: Vec<&str> = in_force.values().map(String::as_str).collect();
+        statements.push(format!("{};\n{};", settings.join("; "), statement.join(";\n")));
     }
     let dir = TempDir::new("differ");
     let file = dir.path().join("round.sql");

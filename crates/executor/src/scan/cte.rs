@@ -4,8 +4,8 @@ use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::spill::BatchStore;
 use quarry_common::{Error, Result};
-use quarry_plan::CteId;
-use quarry_types::Batch;
+use quarry_plan::{ColumnId, CteId};
+use quarry_types::{Batch, Datum};
 
 /// A common table expression: its plan and the rows it has given so far.
 pub struct CteState {
@@ -14,12 +14,44 @@ pub struct CteState {
     pub op: Option<BoxOperator>,
     pub rows: BatchStore,
     pub done: bool,
+    /// Enclosing rows' columns that the rows depend on, and their values when the rows were computed.
+    pub reads: Vec<ColumnId>,
+    values: Vec<Datum>,
+    started: bool,
 }
 
 impl CteState {
-    pub fn new(id: CteId, op: BoxOperator) -> CteState {
-        CteState { id, op: Some(op), rows: BatchStore::default(), done: false }
+    pub fn new(id: CteId, op: BoxOperator, reads: Vec<ColumnId>) -> CteState {
+        let rows = BatchStore::default();
+        CteState { id, op: Some(op), rows, done: false, reads, values: Vec::new(), started: false }
     }
+}
+
+/// Begins the expression anew if it was computed for other enclosing rows than those at hand.
+fn refresh(cx: &mut Cx<'_>, index: usize) -> Result<()> {
+    let state = &cx.rt.ctes[index];
+    if state.reads.is_empty() {
+        return Ok(());
+    }
+    let outer = &cx.rt.outer;
+    let now: Vec<Datum> =
+        state.reads.iter().map(|id| outer.get(id.0 as usize).cloned().unwrap_or_default()).collect();
+    let state = &mut cx.rt.ctes[index];
+    let again = std::mem::replace(&mut state.started, true);
+    if again && state.values == now {
+        return Ok(());
+    }
+    state.values = now;
+    if !again {
+        return Ok(());
+    }
+    state.rows.clear();
+    state.done = false;
+    // Absent: it is running, for these very rows.
+    let Some(mut op) = state.op.take() else { return Ok(()) };
+    let outcome = op.rescan(cx);
+    cx.rt.ctes[index].op = Some(op);
+    outcome
 }
 
 /// Reads one more batch of the expression; false at its end.
@@ -64,6 +96,9 @@ impl Operator for CteScan {
             .iter()
             .position(|c| c.id == self.id)
             .ok_or_else(|| Error::internal("a common table expression was not planned"))?;
+        if self.at == 0 {
+            refresh(cx, index)?;
+        }
         while self.at >= cx.rt.ctes[index].rows.len() {
             if !advance(cx, index)? {
                 return Ok(None);

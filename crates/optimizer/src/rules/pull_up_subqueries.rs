@@ -1,18 +1,21 @@
 //! Merges simple subqueries of FROM (and views) into the query around them, so that their tables can be joined in any order.
 //!
 //! Simple is a projection of a FROM with WHERE, without volatile or set-returning targets and subqueries. On the nullable side of
-//! an outer join the targets must be plain columns: an expression would not become NULL by itself.
+//! an outer join the targets must be plain columns: an expression would not become NULL by itself. A LATERAL subquery is merged
+//! only where its conditions can be tested without passing an outer join that lacks what they read.
 
 use crate::exprs::{has_subquery, is_volatile, substitute_plan};
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// True if anything was merged.
 pub fn run(plan: &mut LogicalPlan) -> bool {
     let mut any = false;
     loop {
         let mut map = HashMap::new();
-        find(plan, false, &mut map);
+        let place = Place::top(plan);
+        find(plan, &place, &mut map);
         if map.is_empty() {
             return any;
         }
@@ -41,10 +44,62 @@ fn settle(map: &mut HashMap<ColumnId, Expr>) {
     }
 }
 
-/// `nullable`: whether rows of this part may be made up of NULLs by an outer join above.
-fn find(plan: &mut LogicalPlan, nullable: bool, map: &mut HashMap<ColumnId, Expr>) {
+/// Where in a FROM clause a subquery stands.
+#[derive(Clone)]
+struct Place {
+    /// Whether rows of this part may be made up of NULLs by an outer join above.
+    nullable: bool,
+    /// The columns of all items of the FROM clause.
+    region: Rc<Vec<ColumnId>>,
+    /// Below an outer (semi, anti) join: the columns of the lowest one's items. Conditions on others can't be tested there.
+    within: Option<Rc<Vec<ColumnId>>>,
+}
+
+impl Place {
+    fn top(from: &LogicalPlan) -> Place {
+        let mut columns = vec![];
+        from_columns(from, &mut columns);
+        Place { nullable: false, region: Rc::new(columns), within: None }
+    }
+
+    /// Whether a LATERAL subquery's conditions can be tested where it stands, once it is merged.
+    fn allows(&self, subquery: &LogicalPlan) -> bool {
+        let mut outside = walk::free_columns(subquery);
+        outside.retain(|id| self.region.contains(id));
+        if outside.is_empty() {
+            return true;
+        }
+        let reachable = self.within.as_ref().is_none_or(|w| outside.iter().all(|id| w.contains(id)));
+        reachable && !reads_in_outer_join(subquery, &outside)
+    }
+}
+
+/// The columns of a FROM clause's items.
+fn from_columns(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
+    match plan {
+        LogicalPlan::Filter { input, .. } => from_columns(input, out),
+        LogicalPlan::Join { left, right, .. } => {
+            from_columns(left, out);
+            from_columns(right, out);
+        }
+        other => out.extend(walk::output_columns(other)),
+    }
+}
+
+/// Whether an outer, semi or anti join inside reads any of these columns.
+fn reads_in_outer_join(plan: &LogicalPlan, columns: &[ColumnId]) -> bool {
+    match plan {
+        LogicalPlan::Join { kind, .. } if *kind != JoinKind::Inner => {
+            walk::free_columns(plan).iter().any(|id| columns.contains(id))
+        }
+        other => walk::inputs(other).into_iter().any(|p| reads_in_outer_join(p, columns)),
+    }
+}
+
+fn find(plan: &mut LogicalPlan, place: &Place, map: &mut HashMap<ColumnId, Expr>) {
     match plan {
         LogicalPlan::Join { kind, left, right, .. } => {
+            let nullable = place.nullable;
             let (l, r) = match kind {
                 JoinKind::Inner | JoinKind::Semi => (nullable, nullable),
                 // The join's condition is about the right side's values: they stay as they are computed there.
@@ -52,15 +107,23 @@ fn find(plan: &mut LogicalPlan, nullable: bool, map: &mut HashMap<ColumnId, Expr
                 JoinKind::Right => (true, nullable),
                 JoinKind::Full => (true, true),
             };
-            find(left, l, map);
-            find(right, r, map);
+            let mut within = place.within.clone();
+            if *kind != JoinKind::Inner {
+                let mut columns = vec![];
+                from_columns(left, &mut columns);
+                from_columns(right, &mut columns);
+                within = Some(Rc::new(columns));
+            }
+            find(left, &Place { nullable: l, within: within.clone(), ..place.clone() }, map);
+            find(right, &Place { nullable: r, within, ..place.clone() }, map);
         }
-        LogicalPlan::Filter { input, .. } => find(input, nullable, map),
+        LogicalPlan::Filter { input, .. } => find(input, place, map),
         LogicalPlan::SubqueryAlias { input, .. } => {
             // Inner ones first.
-            find(input, nullable, map);
-            if let LogicalPlan::Project { targets, input: below } = &mut **input
-                && let Some(inner) = mergeable(below, targets, nullable)
+            find(input, &Place::top(input), map);
+            if place.allows(input)
+                && let LogicalPlan::Project { targets, input: below } = &mut **input
+                && let Some(inner) = mergeable(below, targets, place.nullable)
             {
                 for (id, e) in std::mem::take(targets) {
                     if !matches!(&e, Expr::Column { id: same, .. } if *same == id) {
@@ -73,7 +136,8 @@ fn find(plan: &mut LogicalPlan, nullable: bool, map: &mut HashMap<ColumnId, Expr
         }
         other => {
             for input in walk::inputs_mut(other) {
-                find(input, false, map);
+                let place = Place::top(input);
+                find(input, &place, map);
             }
         }
     }

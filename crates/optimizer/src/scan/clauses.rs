@@ -25,33 +25,29 @@ impl Planner<'_> {
         for (k, key) in keys.iter().enumerate() {
             let Some(key) = key else { continue };
             let start = conds.len();
+            // The clause behind each condition on this key.
+            let mut behind: Vec<usize> = vec![];
             for (i, clause) in clauses.iter().enumerate() {
                 if used.contains(&i) || implied.contains(&i) {
                     continue;
                 }
                 let before = conds.len();
                 let exact = match_clause(clause, key, &index.keys[k], scan, k, &mut conds);
+                behind.resize(conds.len() - start, i);
                 if conds.len() > before && exact {
                     used.push(i);
                 }
             }
             let mine = &conds[start..];
-            let bound = mine
-                .iter()
-                .any(|c| matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull));
             if mine.is_empty() && k == 0 {
                 break;
             }
             // One array condition per scan at most, and equality wins over ranges on the same key.
             if let Some(eq) = mine.iter().position(|c| matches!(c.test, IndexTest::Eq(_))) {
-                let keep = conds[start + eq].clone();
-                let dropped: Vec<Expr> =
-                    conds.drain(start..).filter(|c| c.source != keep.source).map(|c| c.source).collect();
-                used.retain(|u| !dropped.contains(&clauses[*u]));
+                let keep = conds.swap_remove(start + eq);
+                conds.truncate(start);
                 conds.push(keep);
-            }
-            if !bound {
-                break;
+                used.retain(|u| *u == behind[eq] || !behind.contains(u));
             }
         }
         IndexMatch { index: index.clone(), conds, used, implied, keys }

@@ -30,6 +30,20 @@ pub(super) struct IndexMatch {
     pub keys: Vec<Option<Expr>>,
 }
 
+impl IndexMatch {
+    /// The conditions that bound the walk: those up to the first key without equality. The others are tested entry by entry.
+    fn bounding(&self) -> &[IndexCond] {
+        let mut open_key = 0;
+        for c in &self.conds {
+            if c.key == open_key && matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull) {
+                open_key += 1;
+            }
+        }
+        let n = self.conds.iter().take_while(|c| c.key <= open_key).count();
+        &self.conds[..n]
+    }
+}
+
 impl Planner<'_> {
     /// Index paths; with `extra` (join conditions over other tables' columns) parameterised ones that use at least one of them.
     pub(crate) fn index_candidates(
@@ -235,22 +249,21 @@ impl Planner<'_> {
         loops: f64,
     ) -> (f64, f64, f64, f64, f64) {
         let (pages, tuples) = self.index_size(&m.index, size);
-        let sources: Vec<Expr> = m.conds.iter().map(|c| c.source.clone()).collect();
-        let mut distinct_sources: Vec<Expr> = vec![];
-        for s in sources {
-            if !distinct_sources.contains(&s) {
-                distinct_sources.push(s);
-            }
-        }
-        let mut selectivity = self.selectivity(&distinct_sources);
+        let bounding = m.bounding();
+        let sources = distinct_sources(&m.conds);
+        let mut selectivity = self.selectivity(&sources);
         // Conditions beyond the first key without equality don't narrow the walk.
+        let mut walked = match bounding.len() == m.conds.len() {
+            true => selectivity,
+            false => self.selectivity(&distinct_sources(bounding)),
+        };
         let eq_keys = m.conds.iter().filter(|c| matches!(c.test, IndexTest::Eq(_))).count();
         if m.index.unique && eq_keys == m.index.keys.len() && m.conds.len() == eq_keys {
             selectivity = 1.0 / tuples.max(1.0);
+            walked = selectivity;
         }
         let s = &self.env.settings;
-        let scans: f64 = m
-            .conds
+        let scans: f64 = bounding
             .iter()
             .map(|c| match &c.test {
                 IndexTest::In(e) => crate::stats::array_length(e).max(1.0),
@@ -259,7 +272,7 @@ impl Planner<'_> {
             .product();
         let partial = if m.index.predicate_sql.is_some() { tuples / size.rows.max(1.0) } else { 1.0 };
         let index_selectivity =
-            if m.conds.is_empty() { 1.0 } else { (selectivity / partial.max(1e-9)).min(1.0) };
+            if bounding.is_empty() { 1.0 } else { (walked / partial.max(1e-9)).min(1.0) };
         let touched = (tuples * index_selectivity / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
         let mut total = if scans * loops > 1.0 {
@@ -269,7 +282,7 @@ impl Planner<'_> {
         } else {
             leaf_pages * s.random_page_cost
         };
-        let operators = distinct_sources.len() as f64 * s.cpu_operator_cost;
+        let operators = sources.len() as f64 * s.cpu_operator_cost;
         let values = cost::exprs(
             m.conds.iter().filter_map(|c| match &c.test {
                 IndexTest::Eq(e)
@@ -421,11 +434,22 @@ pub(super) fn same(a: &Expr, b: &Expr) -> bool {
     a == b || clean(a) == clean(b)
 }
 
+/// The conditions as written, each once: one clause may give several (LIKE, row comparison).
+fn distinct_sources(conds: &[IndexCond]) -> Vec<Expr> {
+    let mut out: Vec<Expr> = vec![];
+    for c in conds {
+        if !out.contains(&c.source) {
+            out.push(c.source.clone());
+        }
+    }
+    out
+}
+
 /// The order an index scan gives: keys fixed by equality order nothing but are harmless.
 pub(super) fn index_order(m: &IndexMatch) -> Vec<SortKey> {
     let mut out = vec![];
     // Several lookups give their rows one after the other, in no common order.
-    let arrays = m.conds.iter().any(|c| matches!(c.test, IndexTest::In(_)));
+    let arrays = m.bounding().iter().any(|c| matches!(c.test, IndexTest::In(_)));
     if arrays {
         return out;
     }

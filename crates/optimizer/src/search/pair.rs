@@ -238,7 +238,9 @@ impl Search<'_, '_> {
     }
 
     fn mergeable(&self, key: &Expr, condition: &Expr) -> bool {
-        crate::exprs::binary(condition).is_some_and(|(op, _, _)| op.merges)
+        // Orders by a subquery's value can't be compared with each other.
+        !crate::exprs::has_subquery(condition)
+            && crate::exprs::binary(condition).is_some_and(|(op, _, _)| op.merges)
             && self.p.env.catalog.type_ref(key.ty().oid).is_ok_and(|t| t.functions.compare.is_some())
     }
 
