@@ -60,6 +60,8 @@ pub enum CastKind {
     ArrayElements(Box<Expr>),
     /// Into a domain: NOT NULL and CHECKs (name, condition over `Placeholder`) are tested.
     Domain { domain_name: String, not_null: bool, checks: Vec<(String, Expr)> },
+    /// COLLATE, which changes nothing here (all collations compare bytes): only expressions that are to be shown keep it.
+    Collate(String),
     /// A record into a composite type: each field by its expression over `Placeholder` fields.
     Row,
 }

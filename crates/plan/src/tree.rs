@@ -184,8 +184,8 @@ pub struct JoinTree {
 pub enum JoinTreeCondition {
     Cross,
     On(Expr),
-    /// The first so many of the columns; the alias with ids of its own for them.
-    Using { count: usize, alias: Option<(String, Vec<ColumnId>)> },
+    /// The first so many of the columns; the alias they go by together.
+    Using { count: usize, alias: Option<String> },
 }
 
 /// A column of a join. Merged ones have both sides.

@@ -40,7 +40,7 @@ pub fn for_each_child<'a>(e: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
             match kind {
                 CastKind::ArrayElements(element) => f(element),
                 CastKind::Domain { checks, .. } => checks.iter().for_each(|(_, check)| f(check)),
-                CastKind::Relabel | CastKind::Io | CastKind::Row => {}
+                CastKind::Relabel | CastKind::Io | CastKind::Collate(_) | CastKind::Row => {}
             }
         }
         Expr::Array { elements, .. } => elements.iter().for_each(f),
@@ -101,7 +101,7 @@ pub fn for_each_child_mut(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
             match kind {
                 CastKind::ArrayElements(element) => f(element),
                 CastKind::Domain { checks, .. } => checks.iter_mut().for_each(|(_, check)| f(check)),
-                CastKind::Relabel | CastKind::Io | CastKind::Row => {}
+                CastKind::Relabel | CastKind::Io | CastKind::Collate(_) | CastKind::Row => {}
             }
         }
         Expr::Array { elements, .. } => elements.iter_mut().for_each(f),

@@ -18,9 +18,10 @@ impl Writer<'_> {
     /// `name(args)`.
     pub(super) fn function_call(&mut self, e: &Expr) {
         let Expr::Call { function, args, variadic, .. } = e else { return };
+        let given = self.given(function, args);
         self.function_name(function);
         self.out.push('(');
-        self.arguments(args, *variadic);
+        self.arguments(&args[..given], *variadic);
         self.out.push(')');
     }
 
@@ -37,9 +38,29 @@ impl Writer<'_> {
         }
     }
 
+    /// How many arguments to show: the last ones are left out where they are the function's defaults.
+    fn given(&mut self, function: &FunctionRef, args: &[Expr]) -> usize {
+        let def = function.def();
+        let mut given = args.len();
+        if args.len() != def.args.len() {
+            return given;
+        }
+        for default in def.defaults.iter().rev() {
+            let Some(Expr::Const { value, ty }) = given.checked_sub(1).map(|i| &args[i]) else { break };
+            let text = self.apart(|w| w.constant(value, *ty, Label::Never));
+            let default = default.split("::").next().unwrap_or(default);
+            if !text.eq_ignore_ascii_case(default) {
+                break;
+            }
+            given -= 1;
+        }
+        given
+    }
+
     /// A call in SQL's own syntax; false if this function has none.
     pub(super) fn sql_syntax(&mut self, e: &Expr) -> bool {
         let Expr::Call { function, args, .. } = e else { return false };
+        let args = &args[..self.given(function, args)];
         let mut put = |parts: &[(&str, Option<&Expr>)], close: &str| {
             for (word, arg) in parts {
                 self.out += word;
@@ -50,7 +71,7 @@ impl Writer<'_> {
             self.out += close;
             true
         };
-        match (function.def().name, &args[..]) {
+        match (function.def().name, args) {
             ("timezone", [zone, time]) => {
                 self.out.push('(');
                 self.inside(time, false, e);
@@ -66,10 +87,10 @@ impl Writer<'_> {
                 let field = String::from_utf8_lossy(field).into_owned();
                 put(&[("EXTRACT(", None), (&field, None), (" FROM ", Some(from))], ")")
             }
-            ("is_normalized", [arg]) => put(&[("((", Some(arg))], ") IS NORMALIZED)"),
+            ("is_normalized", [arg]) => put(&[("(", Some(arg))], " IS NORMALIZED)"),
             ("is_normalized", [arg, Expr::Const { value: Datum::Bytes(form), .. }]) => {
                 let form = String::from_utf8_lossy(form).into_owned();
-                put(&[("((", Some(arg)), (") IS ", None), (&form, None)], " NORMALIZED)")
+                put(&[("(", Some(arg)), (" IS ", None), (&form, None)], " NORMALIZED)")
             }
             ("normalize", [arg]) => put(&[("NORMALIZE(", Some(arg))], ")"),
             ("normalize", [arg, Expr::Const { value: Datum::Bytes(form), .. }]) => {
@@ -85,7 +106,7 @@ impl Writer<'_> {
                 ")",
             ),
             ("position", [a, b]) => put(&[("POSITION((", Some(b)), (") IN (", Some(a))], "))"),
-            ("substring", [a, b]) => put(&[("SUBSTRING(", Some(a)), (" FROM ", Some(b))], ")"),
+            ("substring", [a, b]) if b.ty().oid == quarry_types::oids::INT4 => put(&[("SUBSTRING(", Some(a)), (" FROM ", Some(b))], ")"),
             ("substring", [a, b, c]) => {
                 let similar = c.ty().oid == quarry_types::oids::TEXT;
                 let (first, second) = if similar { (" SIMILAR ", " ESCAPE ") } else { (" FROM ", " FOR ") };

@@ -49,7 +49,7 @@ impl Writer<'_> {
                 ty.typmod >= 0
             }
             oid => {
-                quoted(&text, &mut self.out);
+                quoted(&text, self.style.stored, &mut self.out);
                 oid != oids::UNKNOWN
             }
         };
@@ -75,13 +75,15 @@ impl Writer<'_> {
     }
 }
 
-fn quoted(text: &str, out: &mut String) {
-    if text.contains('\\') {
+/// A string literal; `escaped`: one that reads the same whatever `standard_conforming_strings` says.
+fn quoted(text: &str, escaped: bool, out: &mut String) {
+    let escaped = escaped && text.contains('\\');
+    if escaped {
         out.push('E');
     }
     out.push('\'');
     for c in text.chars() {
-        if c == '\'' || c == '\\' {
+        if c == '\'' || c == '\\' && escaped {
             out.push(c);
         }
         out.push(c);

@@ -9,7 +9,7 @@ use crate::{
     BoolTest, CallForm, CastKind, ColumnId, Expr, SqlValue, SubqueryExpr, SubqueryKind, SubscriptIndex,
 };
 use quarry_catalog::quote_identifier;
-use quarry_types::SqlType;
+use quarry_types::{SqlType, oids};
 
 impl Writer<'_> {
     /// An expression; `implicit`: casts that nobody wrote are shown too.
@@ -19,6 +19,14 @@ impl Writer<'_> {
             Expr::Column { id, .. } => self.column(*id),
             Expr::Param { number, .. } => self.out += &format!("${number}"),
             Expr::Call { form, args, ty, .. } => match (form, &args[..]) {
+                // An ordering of rows.
+                (CallForm::Operator(oid), [left @ Expr::Row { .. }, right @ Expr::Row { .. }]) => {
+                    self.out.push('(');
+                    self.expr(left, true);
+                    self.out += &format!(" {} ", operator_name(*oid));
+                    self.expr(right, true);
+                    self.out.push(')');
+                }
                 (CallForm::Operator(oid), [left, right]) => self.infix(left, operator_name(*oid), right, e),
                 (CallForm::Operator(oid), [arg]) => {
                     self.open();
@@ -83,6 +91,19 @@ impl Writer<'_> {
             }
             Expr::MinMax { greatest, args, .. } => {
                 self.named_list(if *greatest { "GREATEST(" } else { "LEAST(" }, args)
+            }
+            Expr::Cast { arg, kind: CastKind::Collate(name), .. } => {
+                self.open();
+                self.inside(arg, implicit, e);
+                self.out += " COLLATE ";
+                self.out += &quote_identifier(name);
+                self.close();
+            }
+            // Any row is a record as it is.
+            Expr::Cast { arg, ty, kind: CastKind::Relabel, implicit: true }
+                if matches!(ty.oid, oids::RECORD | oids::RECORD_ARRAY) =>
+            {
+                self.expr(arg, implicit)
             }
             Expr::Cast { arg, ty, kind, implicit: hidden } => {
                 if *hidden && !implicit && !matches!(kind, CastKind::Row) {
@@ -414,21 +435,18 @@ impl Writer<'_> {
     }
 }
 
-/// The left operands and the operator in a comparison with a subquery's columns: one test a column, their disjunction, or an
-/// ordering of rows spelled out (`a < c OR (a = c AND b < d)`).
+/// The left operands and the operator in a comparison with a subquery's columns: one test a column, their disjunction, or one
+/// ordering of rows.
 fn compared<'e>(test: &'e Expr, left: &mut Vec<&'e Expr>, operator: &mut Option<&'static str>) {
     match test {
         Expr::Call { args, form: CallForm::Operator(oid), .. } if args.len() == 2 => {
-            left.push(&args[0]);
+            match &args[..] {
+                [Expr::Row { fields, .. }, Expr::Row { .. }] => left.extend(fields),
+                _ => left.push(&args[0]),
+            }
             *operator = Some(operator_name(*oid));
         }
-        Expr::Or(parts) => match &parts[..] {
-            [first, Expr::And(rest)] if rest.len() == 2 => {
-                compared(first, left, operator);
-                compared(&rest[1], left, operator);
-            }
-            _ => parts.iter().for_each(|p| compared(p, left, operator)),
-        },
+        Expr::Or(parts) => parts.iter().for_each(|p| compared(p, left, operator)),
         Expr::Cast { arg, .. } => compared(arg, left, operator),
         _ => {}
     }

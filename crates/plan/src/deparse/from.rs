@@ -83,7 +83,7 @@ impl Writer<'_> {
             JoinTreeCondition::Using { alias, .. } if !j.using.is_empty() => {
                 self.out += " USING ";
                 self.names_list(j.using.iter());
-                if let Some((alias, _)) = alias {
+                if let Some(alias) = alias {
                     self.out += " AS ";
                     self.out += &quote_identifier(alias);
                 }

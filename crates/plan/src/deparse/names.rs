@@ -290,12 +290,6 @@ pub(super) fn publish(item: &Named<'_>, names: &mut Names) {
             if let Some(name) = prefix {
                 names.items.push((j.join.columns.iter().map(|c| c.id).collect(), name));
             }
-            if let JoinTreeCondition::Using { alias: Some((alias, ids)), .. } = &j.join.condition {
-                for (id, column) in ids.iter().zip(&j.using) {
-                    let text = format!("{}.{}", quote_identifier(alias), quote_identifier(column));
-                    names.columns.insert(*id, text);
-                }
-            }
         }
     }
 }

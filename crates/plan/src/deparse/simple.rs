@@ -1,12 +1,15 @@
 //! Which expressions need no parentheses inside which (PostgreSQL: isSimpleNode).
 
 use super::operator_name;
-use crate::{CallForm, Expr};
+use crate::{CallForm, CastKind, Expr};
 
 /// Whether `e` reads the same without parentheses as a part of `parent`.
 pub(super) fn is_simple(e: &Expr, parent: &Expr) -> bool {
     match e {
         Expr::Const { .. } | Expr::Column { .. } | Expr::Param { .. } | Expr::Placeholder { .. } => true,
+        Expr::Call { form: CallForm::Operator(_), args, .. } if matches!(args[..], [Expr::Row { .. }, Expr::Row { .. }]) => {
+            false
+        }
         Expr::Call { form: CallForm::Operator(_), .. } => match parent {
             Expr::Call { form: CallForm::Operator(_), .. } => is_simple_operand(e, parent),
             _ => encloses(parent, true),
@@ -21,6 +24,7 @@ pub(super) fn is_simple(e: &Expr, parent: &Expr) -> bool {
         | Expr::NullIf { .. }
         | Expr::SqlValue { .. }
         | Expr::Case { .. } => true,
+        Expr::Cast { kind: CastKind::Collate(_), .. } => false,
         Expr::FieldSelect { .. } => !matches!(parent, Expr::FieldSelect { .. }),
         Expr::Cast { arg, .. } => is_simple(arg, e),
         Expr::IsNull { .. } | Expr::IsBool { .. } | Expr::Subquery(_) => encloses(parent, true),

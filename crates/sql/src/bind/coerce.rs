@@ -189,7 +189,11 @@ impl Binder<'_> {
             return Err(e);
         }
         let form = if explicit { CallForm::ExplicitCast } else { CallForm::ImplicitCast };
-        let expr = self.coerce_type(value, target, context, form)?;
+        let mut expr = self.coerce_type(value, target, context, form)?;
+        if explicit && source != target.oid && target.typmod >= 0 && expr.ty().typmod != target.typmod {
+            // The cast that is written is the one with the modifier.
+            hide_cast(&mut expr);
+        }
         self.coerce_typmod(expr, target, form)
     }
 
@@ -337,7 +341,7 @@ impl Binder<'_> {
     }
 
     /// Wraps a value of the base type in the domain's checks (those of the domains it is made of included).
-    fn coerce_to_domain(&mut self, value: Expr, domain: SqlType, implicit: bool) -> Result<Expr> {
+    pub(super) fn coerce_to_domain(&mut self, value: Expr, domain: SqlType, implicit: bool) -> Result<Expr> {
         let mut conditions = vec![];
         let mut must_be_present = false;
         let mut name = None;
@@ -498,6 +502,15 @@ impl Binder<'_> {
             return Err(at(e, pos));
         }
         self.coerce_type(value, SqlType::of(target), CastContext::Implicit, CallForm::ImplicitCast)
+    }
+}
+
+/// Marks a cast as one that nobody wrote.
+fn hide_cast(e: &mut Expr) {
+    match e {
+        Expr::Cast { implicit, .. } => *implicit = true,
+        Expr::Call { form: form @ CallForm::ExplicitCast, .. } => *form = CallForm::ImplicitCast,
+        _ => {}
     }
 }
 

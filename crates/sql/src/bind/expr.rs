@@ -217,6 +217,11 @@ impl Binder<'_> {
         let name = collation.last().map_or("", String::as_str);
         match name {
             // All of these compare bytes here: the database's own collation is C.UTF-8.
+            "C" | "POSIX" | "default" | "ucs_basic" | "C.UTF-8" | "C.utf8" if self.keep_collations => {
+                let (ty, arg) = (value.expr.ty(), Box::new(value.expr));
+                let kind = quarry_plan::CastKind::Collate(name.to_string());
+                Ok(Typed { expr: Expr::Cast { arg, ty, kind, implicit: false }, pos: value.pos })
+            }
             "C" | "POSIX" | "default" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(value),
             other => {
                 let e = err!(UNDEFINED_OBJECT, "collation \"{other}\" for encoding \"UTF8\" does not exist");

@@ -462,12 +462,11 @@ impl Binder<'_> {
             self.record_join(kind, merged, None)?;
         }
         if let JoinCondition::Using { alias: Some(alias), columns } = &j.condition {
-            let mut merged: Vec<NsColumn> = self.merged_columns(first, columns)?;
-            let ids = self.record_fresh(&mut merged);
+            let merged: Vec<NsColumn> = self.merged_columns(first, columns)?;
             if let Some(JoinTreeCondition::Using { alias: recorded, .. }) =
                 self.recorded_join().map(|j| &mut j.condition)
             {
-                *recorded = Some((alias.clone(), ids));
+                *recorded = Some(alias.clone());
             }
             let mut item = NsItem::new(Some(alias.clone()), merged);
             item.columns_visible = false;

@@ -46,7 +46,7 @@ use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
 
-pub use stored::{StoredPlace, bind_identity_value, bind_new_expression, bind_stored_expression};
+pub use stored::{StoredPlace, bind_identity_value, bind_domain_test, bind_new_expression, bind_stored_expression};
 pub use table::{bind_check, bind_table_write, table_columns};
 pub use updatable::changes_data_in_with;
 pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
@@ -177,14 +177,16 @@ pub(crate) struct Binder<'a> {
     top_with: Option<Pos>,
     /// Views being expanded, outermost first: a view that contains itself is an error.
     views: Vec<Oid>,
-    /// Of each of them the role that its relations are read as; none: the current user.
-    view_roles: Vec<Option<Oid>>,
+    /// The same, for the rights they take (see `rights`).
+    view_levels: Vec<rights::ViewLevel>,
     /// Relations in FROM and INSERTs so far, for the rights they take (see `rights`).
     range: Vec<rights::RangeEntry>,
     rights: Vec<quarry_plan::rights::Right>,
     view_writes: Vec<rights::ViewWrite>,
     /// Trees are made besides plans (see `record`); the plans are of no use then.
     record: bool,
+    /// COLLATE stays in expressions, for those that are to be stored and shown.
+    keep_collations: bool,
     /// The text being bound is a view's: relations and types may be named by OID (see `view`).
     stored: bool,
     /// CTEs of the WITH clauses being bound, if the binder records.
@@ -209,11 +211,12 @@ impl<'a> Binder<'a> {
             future_ctes: vec![],
             top_with: None,
             views: vec![],
-            view_roles: vec![],
+            view_levels: vec![],
             range: vec![],
             rights: vec![],
             view_writes: vec![],
             record: false,
+            keep_collations: false,
             stored: false,
             recorded_ctes: vec![],
             depth: 0,

@@ -32,6 +32,19 @@ impl Binder<'_> {
                 return self.row_against_subquery(op, fields, link, pos);
             }
         }
+        if let Some(left) = left
+            && self.reader.session().transform_null_equals
+            && op.schema.is_empty()
+            && op.name == "="
+        {
+            let is_null = |e: &ast::Expr| matches!(e.kind, ExprKind::Const(ast::Literal::Null));
+            // One side is the bare NULL: the test is of the other.
+            let tested = if is_null(right) { Some(left) } else { is_null(left).then_some(right) };
+            if let Some(tested) = tested {
+                let test = ExprKind::NullTest { arg: Box::new(tested.clone()), negated: false };
+                return self.expr(&ast::Expr { kind: test, pos });
+            }
+        }
         let l = left.map(|e| self.expr(e)).transpose()?;
         let r = self.expr(right)?;
         let mut made = self.make_operator(op, l, r, pos)?;
@@ -162,6 +175,9 @@ impl Binder<'_> {
         right: Vec<Typed>,
         pos: Pos,
     ) -> Result<Expr> {
+        if self.record {
+            return self.recorded_row_order(op, left, right, pos);
+        }
         let strict = OpName::bare(if op.name.starts_with('<') { "<" } else { ">" });
         let mut pairs: Vec<(Typed, Typed)> = left.into_iter().zip(right).collect();
         let Some((l, r)) = pairs.pop() else { return Err(Error::internal("row comparison without columns")) };
@@ -172,6 +188,35 @@ impl Binder<'_> {
             expr = Expr::Or(vec![decided, Expr::And(vec![equal, expr])]);
         }
         Ok(expr)
+    }
+
+    /// A row ordering as it is written: the first columns' operator over both rows.
+    fn recorded_row_order(
+        &mut self,
+        op: &OpName,
+        left: Vec<Typed>,
+        right: Vec<Typed>,
+        pos: Pos,
+    ) -> Result<Expr> {
+        let (mut l, mut r, mut first) = (vec![], vec![], None);
+        for (a, b) in left.into_iter().zip(right) {
+            let mut test = self.make_operator(op, Some(a), b, pos)?.expr;
+            if let Expr::Call { args, .. } = &mut test {
+                r.extend(args.pop());
+                l.extend(args.pop());
+            }
+            first.get_or_insert(test);
+        }
+        let row = |fields: Vec<Expr>| {
+            let names = (1..=fields.len()).map(|i| format!("f{i}")).collect();
+            Expr::Row { fields, names, ty: SqlType::RECORD }
+        };
+        match first {
+            Some(Expr::Call { function, ty, form, variadic, pos, .. }) => {
+                Ok(Expr::Call { function, args: vec![row(l), row(r)], ty, form, variadic, pos })
+            }
+            _ => Err(Error::internal("a row comparison without columns")),
+        }
     }
 
     /// `left op ANY/ALL (array)`.

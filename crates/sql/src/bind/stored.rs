@@ -4,10 +4,10 @@ use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::{BindContext, Binder};
 use crate::{ast, parse};
 use quarry_catalog::Relation;
-use quarry_common::{Result, err};
+use quarry_common::{Oid, Result, err};
 use quarry_functions::CastContext;
 use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn};
-use quarry_types::SqlType;
+use quarry_types::{Datum, SqlType};
 
 /// Binds a stored expression over the given columns of a table; coerced to `target` by assignment where given.
 pub fn bind_stored_expression(
@@ -99,6 +99,14 @@ impl Binder<'_> {
     }
 }
 
+/// A value of a domain's base type put through the domain's checks, its parents' included.
+pub fn bind_domain_test(domain: Oid, value: Datum, cx: &BindContext<'_>) -> Result<Expr> {
+    let mut b = Binder::new(cx);
+    let ty = SqlType::of(domain);
+    let base = b.base_type(ty)?;
+    b.coerce_to_domain(Expr::Const { value, ty: base }, ty, true)
+}
+
 /// Where an expression that a command is about to store stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoredPlace {
@@ -130,6 +138,7 @@ pub fn bind_new_expression(
         StoredPlace::IndexKey => Place::IndexExpression,
         StoredPlace::IndexPredicate => Place::IndexPredicate,
     });
+    b.keep_collations = !matches!(place, StoredPlace::IndexKey | StoredPlace::IndexPredicate);
     if let StoredPlace::DomainCheck(base) = place {
         scope.domain_value = Some(base);
     }

@@ -42,6 +42,10 @@ impl Binder<'_> {
         if let Expr::Row { fields, names, .. } = &value
             && let Some(i) = names.iter().position(|n| n == name)
         {
+            if self.record && names.first().is_some_and(|n| n == "f1") {
+                let (ty, name) = (fields[i].ty(), name.to_string());
+                return Ok(Expr::FieldSelect { arg: Box::new(value), index: i, name, ty });
+            }
             return Ok(fields[i].clone());
         }
         // A field of a table's whole row is its column.

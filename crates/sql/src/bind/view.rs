@@ -35,6 +35,7 @@ pub struct ViewDefinition {
 pub fn bind_view_definition(query: &ast::Query, cx: &BindContext<'_>) -> Result<ViewDefinition> {
     let mut b = Binder::new(cx);
     b.record = true;
+    b.keep_collations = true;
     let bound = b.query(query, None)?;
     definition(b, bound)
 }
@@ -44,6 +45,7 @@ pub fn bind_stored_view(sql: &str, cx: &BindContext<'_>) -> Result<ViewDefinitio
     let query = view_query(sql)?;
     let mut b = Binder::new(cx);
     b.record = true;
+    b.keep_collations = true;
     b.stored = true;
     let bound = b.query(&query, None)?;
     definition(b, bound)
@@ -130,9 +132,7 @@ impl Binder<'_> {
         let ctes = std::mem::take(&mut self.ctes);
         let stored = std::mem::replace(&mut self.stored, true);
         self.views.push(view.oid);
-        self.view_roles.push(super::rights::role_of_view(view));
-        let bound = self.query(&query, None);
-        self.view_roles.pop();
+        let bound = self.in_view(view, |b| b.query(&query, None));
         self.views.pop();
         self.stored = stored;
         self.ctes = ctes;
