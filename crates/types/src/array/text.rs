@@ -12,7 +12,7 @@ fn malformed(text: &str, detail: impl Into<String>) -> Error {
 pub(crate) fn input(t: &TypeInfo, text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<Datum> {
     let element = cx.type_ref(t.element)?;
     let (declared, body) = dimensions(text)?;
-    let parsed = Elements::parse(text, body, element.delim as u8)?;
+    let parsed = Elements::parse(text, body, element.delim as u8, cx.array_nulls)?;
     let mut dims = parsed.dims;
     if let Some(declared) = declared {
         let same =
@@ -27,7 +27,13 @@ pub(crate) fn input(t: &TypeInfo, text: &str, typmod: i32, cx: &IoContext<'_>) -
     for item in &parsed.items {
         match item {
             Some(value) => builder.push(&element.input(value, typmod, cx)?),
-            None => builder.push_null(),
+            None => {
+                // NULL may be against a domain's rules.
+                if element.kind == 'd' {
+                    cx.names.check_domain(element.oid, &Datum::Null)?;
+                }
+                builder.push_null()
+            }
         }
     }
     builder.finish(&dims)
@@ -132,10 +138,10 @@ impl Pending {
             self.kept = self.bytes.len();
         }
     }
-    fn finish(&mut self) -> Option<String> {
+    fn finish(&mut self, nulls: bool) -> Option<String> {
         self.bytes.truncate(self.kept);
         let bytes = std::mem::take(self);
-        if !bytes.quoted_or_escaped && bytes.bytes.eq_ignore_ascii_case(b"null") {
+        if nulls && !bytes.quoted_or_escaped && bytes.bytes.eq_ignore_ascii_case(b"null") {
             return None;
         }
         // Splits fall on ASCII bytes only, so that what is between them stays UTF-8.
@@ -144,7 +150,7 @@ impl Pending {
 }
 
 impl Elements {
-    fn parse(text: &str, body: &str, delim: u8) -> Result<Elements> {
+    fn parse(text: &str, body: &str, delim: u8, nulls: bool) -> Result<Elements> {
         use State::*;
         let bytes = body.as_bytes();
         let mut state = Start;
@@ -211,7 +217,7 @@ impl Elements {
                         return Err(unexpected(b));
                     }
                     if matches!(state, Element | QuotedDone) {
-                        items.push(pending.finish());
+                        items.push(pending.finish(nulls));
                     }
                     depth -= 1;
                     if expected[depth] != 0 && members[depth] != expected[depth] {
@@ -234,7 +240,7 @@ impl Elements {
                     if state == LevelDone {
                         state = LevelDelimited;
                     } else {
-                        items.push(pending.finish());
+                        items.push(pending.finish(nulls));
                         state = Delimited;
                     }
                     members[depth - 1] += 1;

@@ -40,7 +40,12 @@ pub(crate) fn receive(t: &TypeInfo, wire: &[u8], typmod: i32, cx: &IoContext<'_>
     let mut builder = ArrayBuilder::new(element.oid, element.physical);
     for _ in 0..count {
         match r.i32()? {
-            -1 => builder.push_null(),
+            -1 => {
+                if element.kind == 'd' {
+                    cx.names.check_domain(element.oid, &Datum::Null)?;
+                }
+                builder.push_null()
+            }
             n => {
                 let Ok(n) = usize::try_from(n) else {
                     bail!(INVALID_BINARY_REPRESENTATION, "insufficient data left in message");

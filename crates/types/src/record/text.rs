@@ -37,6 +37,9 @@ pub(crate) fn input(t: &TypeInfo, text: &str, _: i32, cx: &IoContext<'_>) -> Res
         }
         let info = cx.type_ref(column.oid)?;
         if matches!(bytes.get(at), Some(b',' | b')')) {
+            if info.kind == 'd' {
+                cx.names.check_domain(column.oid, &Datum::Null)?;
+            }
             builder.push(column.oid, &Datum::Null);
             continue;
         }

@@ -28,7 +28,12 @@ pub(crate) fn receive(t: &TypeInfo, wire: &[u8], _: i32, cx: &IoContext<'_>) -> 
             );
         }
         let value = match r.i32()? {
-            -1 => Datum::Null,
+            -1 => {
+                if cx.type_ref(column.oid)?.kind == 'd' {
+                    cx.names.check_domain(column.oid, &Datum::Null)?;
+                }
+                Datum::Null
+            }
             n => {
                 let Ok(n) = usize::try_from(n) else {
                     bail!(INVALID_BINARY_REPRESENTATION, "insufficient data left in message");

@@ -3,6 +3,7 @@
 //! Errors are where PostgreSQL has them: out of the domain, overflow, underflow. Functions in degrees are exact at the
 //! multiples of 30 and 45 degrees: each is scaled by what the library's function gives there.
 
+use super::cbrt::cbrt;
 use crate::scalar::arithmetic::errors::{
     float_overflow, float_underflow, input_out_of_range, int4_out_of_range,
 };
@@ -18,43 +19,6 @@ fn sqrt(a: f64) -> Result<f64> {
         bail!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "cannot take square root of a negative number");
     }
     Ok(a.sqrt())
-}
-
-/// The cube root as the C library computes it that PostgreSQL runs on (glibc up to 2.40): a polynomial of degree six on [1/2, 1), one
-/// step of Halley's method, and then the exponent's part. It is off by one place at times: `cbrt(27)` is 3.0000000000000004.
-fn cbrt(a: f64) -> f64 {
-    /// The polynomial, highest power first.
-    const SEED: [f64; 7] = [
-        -0.145263899385486367,
-        0.784932344976639262,
-        -1.83469277483613086,
-        2.446_931_225_635_344_3,
-        -2.11499494167371287,
-        1.50819193781584896,
-        0.354895765043919860,
-    ];
-    if a == 0.0 || !a.is_finite() {
-        return a;
-    }
-    // Subnormal numbers are brought into the normal range first; 54 is a multiple of 3.
-    let (scaled, shifted) =
-        if a.abs() < f64::MIN_POSITIVE { (a.abs() * (1u64 << 54) as f64, 54) } else { (a.abs(), 0) };
-    let bits = scaled.to_bits();
-    let exponent = (bits >> 52) as i32 - 1022 - shifted;
-    let mantissa = f64::from_bits(bits & ((1 << 52) - 1) | 1022 << 52);
-    let seed = SEED.iter().fold(0.0, |u, c| u * mantissa + c);
-    let cube = seed * seed * seed;
-    // Cube roots of the powers of two that are left of the exponent.
-    let root = match exponent % 3 {
-        -2 => 1.0 / 1.5874010519681994748,
-        -1 => 1.0 / 1.2599210498948731648,
-        1 => 1.2599210498948731648,
-        2 => 1.5874010519681994748,
-        _ => 1.0,
-    };
-    let value = seed * (cube + 2.0 * mantissa) / (2.0 * cube + mantissa) * root;
-    // The result's exponent is far from the limits, so that the power is exact.
-    (value * 2f64.powi(exponent / 3)).copysign(a)
 }
 
 fn check_logarithm(a: f64) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Mathematics.
 
 pub mod bucket;
+mod cbrt;
 pub mod float;
 pub mod numeric;

@@ -256,16 +256,8 @@ impl<'a> Printer<'a> {
 /// The last digit after the point that isn't a zero, or the point; none without a point.
 fn last_significant(number: &[u8]) -> Option<usize> {
     let point = number.iter().position(|b| *b == b'.')?;
-    Some(
-        number
-            .iter()
-            .enumerate()
-            .skip(point + 1)
-            .filter(|(_, b)| **b != b'0')
-            .map(|(i, _)| i)
-            .last()
-            .unwrap_or(point),
-    )
+    let behind = number[point + 1..].iter().rposition(|b| *b != b'0');
+    Some(behind.map_or(point, |i| point + 1 + i))
 }
 
 fn ordinal_suffix(number: &[u8]) -> Result<&'static str> {
