@@ -207,8 +207,8 @@ fn number_node(plan: &mut PhysicalPlan, next: &mut usize) {
     if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &mut plan.node {
         number_bitmap(bitmap, next);
     }
-    number_exprs(crate::planner::node_exprs_mut(plan).into_iter(), next);
-    for input in crate::planner::physical_inputs_mut(&mut plan.node) {
+    number_exprs(walk::physical_exprs_mut(plan).into_iter(), next);
+    for input in walk::physical_inputs_mut(plan) {
         number_node(input, next);
     }
 }
@@ -237,7 +237,7 @@ pub fn trim(plan: &mut PhysicalPlan) {
         }
         _ => {
             let mut used = vec![];
-            for e in crate::planner::node_exprs_mut(plan) {
+            for e in walk::physical_exprs_mut(plan) {
                 walk::columns_of(e, &mut used);
             }
             used
@@ -261,8 +261,8 @@ pub fn trim(plan: &mut PhysicalPlan) {
             used.extend(out);
             trim_to(input, &used)
         }
-        node => {
-            for input in crate::planner::physical_inputs_mut(node) {
+        _ => {
+            for input in walk::physical_inputs_mut(plan) {
                 trim(input);
             }
         }

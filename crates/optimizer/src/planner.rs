@@ -3,7 +3,7 @@
 use crate::OptimizerEnv;
 use crate::cost;
 use quarry_common::Result;
-use quarry_plan::physical::{IndexTest, PlannedCte};
+use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
 use std::collections::HashMap;
 
@@ -237,115 +237,4 @@ pub fn cheapest(candidates: Vec<Candidate>, rows: f64) -> Candidate {
         }
     }
     best.expect("planning a node gives at least one candidate").1
-}
-
-/// A physical node's inputs, to change them.
-pub fn physical_inputs_mut(node: &mut PhysicalNode) -> Vec<&mut PhysicalPlan> {
-    match node {
-        PhysicalNode::Result { input, .. } => input.iter_mut().map(|p| &mut **p).collect(),
-        PhysicalNode::SeqScan { .. }
-        | PhysicalNode::IndexScan { .. }
-        | PhysicalNode::BitmapHeapScan { .. }
-        | PhysicalNode::TidScan { .. }
-        | PhysicalNode::ValuesScan { .. }
-        | PhysicalNode::FunctionScan { .. }
-        | PhysicalNode::CteScan { .. }
-        | PhysicalNode::WorkTableScan { .. } => vec![],
-        PhysicalNode::NestLoop { outer, inner, .. }
-        | PhysicalNode::HashJoin { outer, inner, .. }
-        | PhysicalNode::MergeJoin { outer, inner, .. } => vec![outer, inner],
-        PhysicalNode::SubqueryScan { input, .. }
-        | PhysicalNode::Materialize { input }
-        | PhysicalNode::Memoize { input, .. }
-        | PhysicalNode::Sort { input, .. }
-        | PhysicalNode::Aggregate { input, .. }
-        | PhysicalNode::WindowAgg { input, .. }
-        | PhysicalNode::ProjectSet { input, .. }
-        | PhysicalNode::Unique { input, .. }
-        | PhysicalNode::Limit { input, .. }
-        | PhysicalNode::LockRows { input, .. }
-        | PhysicalNode::Insert { input, .. }
-        | PhysicalNode::Update { input, .. }
-        | PhysicalNode::Delete { input, .. } => vec![input],
-        PhysicalNode::SetOp { left, right, .. } => vec![left, right],
-        PhysicalNode::Append { inputs, .. } | PhysicalNode::MergeAppend { inputs, .. } => {
-            inputs.iter_mut().map(|(p, _)| p).collect()
-        }
-        PhysicalNode::RecursiveUnion { base, step, .. } => vec![base, step],
-    }
-}
-
-fn index_test_expr(t: &mut IndexTest) -> Option<&mut Expr> {
-    match t {
-        IndexTest::Eq(e)
-        | IndexTest::Lt(e)
-        | IndexTest::Le(e)
-        | IndexTest::Gt(e)
-        | IndexTest::Ge(e)
-        | IndexTest::In(e) => Some(e),
-        IndexTest::IsNull | IndexTest::IsNotNull => None,
-    }
-}
-
-/// Every expression a physical node evaluates itself.
-pub fn node_exprs_mut(plan: &mut PhysicalPlan) -> Vec<&mut Expr> {
-    let mut out: Vec<&mut Expr> =
-        plan.filter.iter_mut().chain(plan.targets.iter_mut().map(|(_, e)| e)).collect();
-    match &mut plan.node {
-        PhysicalNode::Result { one_time_filter, .. } => out.extend(one_time_filter),
-        PhysicalNode::IndexScan { conds, .. } => {
-            out.extend(conds.iter_mut().filter_map(|c| index_test_expr(&mut c.test)))
-        }
-        PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
-        PhysicalNode::TidScan { tids, .. } => out.extend(tids),
-        PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.iter_mut().flatten()),
-        PhysicalNode::FunctionScan { calls, .. } => {
-            out.extend(calls.iter_mut().flat_map(|(c, _)| &mut c.args))
-        }
-        PhysicalNode::NestLoop { on, .. } => out.extend(on),
-        PhysicalNode::HashJoin { keys, on, .. } | PhysicalNode::MergeJoin { keys, on, .. } => {
-            out.extend(keys.iter_mut().flat_map(|(a, b)| [a, b]));
-            out.extend(on);
-        }
-        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => {
-            out.extend(keys.iter_mut().map(|k| &mut k.expr))
-        }
-        PhysicalNode::Aggregate { group, aggregates, .. } => {
-            out.extend(group.iter_mut().map(|(_, e)| e));
-            for (_, a) in aggregates {
-                out.extend(
-                    a.args
-                        .iter_mut()
-                        .chain(&mut a.direct_args)
-                        .chain(a.order_by.iter_mut().map(|k| &mut k.expr))
-                        .chain(&mut a.filter),
-                );
-            }
-        }
-        PhysicalNode::WindowAgg { calls, spec, .. } => {
-            out.extend(spec.partition_by.iter_mut().chain(spec.order_by.iter_mut().map(|k| &mut k.expr)));
-            out.extend(calls.iter_mut().flat_map(|(_, c)| c.args.iter_mut().chain(&mut c.filter)));
-        }
-        PhysicalNode::ProjectSet { calls, .. } => out.extend(calls.iter_mut().flat_map(|(_, c)| &mut c.args)),
-        PhysicalNode::Limit { limit, offset, .. } => out.extend(limit.iter_mut().chain(offset)),
-        PhysicalNode::Insert { on_conflict, returning, .. } => {
-            if let Some(quarry_plan::OnConflict {
-                action: quarry_plan::OnConflictAction::Update { set, filter, .. },
-                ..
-            }) = on_conflict
-            {
-                out.extend(set.iter_mut().map(|(_, e)| e).chain(filter));
-            }
-            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
-        }
-        PhysicalNode::Update { set, returning, .. } => {
-            out.extend(set.iter_mut().map(|(_, e)| e));
-            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)));
-        }
-        PhysicalNode::Delete { returning, .. } => {
-            out.extend(returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)))
-        }
-        _ => {}
-    }
-    out
 }

@@ -2,7 +2,7 @@
 
 use super::{Method, Path, Search, Step};
 use crate::exprs::operator_call;
-use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
 
 impl Search<'_, '_> {
     /// The plan of a path.
@@ -95,13 +95,13 @@ pub fn physical_columns(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
     collect_columns(&mut copy, out);
 }
 fn collect_columns(plan: &mut PhysicalPlan, out: &mut Vec<ColumnId>) {
-    for e in crate::planner::node_exprs_mut(plan) {
+    for e in walk::physical_exprs_mut(plan) {
         quarry_plan::walk::columns_of(e, out);
     }
     if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &plan.node {
         bitmap_columns(bitmap, out);
     }
-    for input in crate::planner::physical_inputs_mut(&mut plan.node) {
+    for input in walk::physical_inputs_mut(plan) {
         collect_columns(input, out);
     }
 }
