@@ -1,7 +1,7 @@
 //! `bool_and`, `bool_or`, `every`, `bit_and`, `bit_or`, `bit_xor`.
 
-use super::fold::{Fold, Folding};
-use super::order_insensitive;
+use super::fold::Fold;
+use super::folding;
 use crate::{Body, FunctionDef};
 use quarry_common::Result;
 use quarry_types::oids;
@@ -41,88 +41,16 @@ fold_with!(Xor8, i64, ^);
 fold_with!(BoolAnd, bool, &);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(
-        2517,
-        "bool_and",
-        &[oids::BOOL],
-        oids::BOOL,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<BoolAnd>::default())))),
-    ),
-    FunctionDef::new(
-        2519,
-        "every",
-        &[oids::BOOL],
-        oids::BOOL,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<BoolAnd>::default())))),
-    ),
-    FunctionDef::new(
-        2518,
-        "bool_or",
-        &[oids::BOOL],
-        oids::BOOL,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<BoolOr>::default())))),
-    ),
-    FunctionDef::new(
-        2236,
-        "bit_and",
-        &[oids::INT2],
-        oids::INT2,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<And2>::default())))),
-    ),
-    FunctionDef::new(
-        2238,
-        "bit_and",
-        &[oids::INT4],
-        oids::INT4,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<And4>::default())))),
-    ),
-    FunctionDef::new(
-        2240,
-        "bit_and",
-        &[oids::INT8],
-        oids::INT8,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<And8>::default())))),
-    ),
-    FunctionDef::new(
-        2237,
-        "bit_or",
-        &[oids::INT2],
-        oids::INT2,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Or2>::default())))),
-    ),
-    FunctionDef::new(
-        2239,
-        "bit_or",
-        &[oids::INT4],
-        oids::INT4,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Or4>::default())))),
-    ),
-    FunctionDef::new(
-        2241,
-        "bit_or",
-        &[oids::INT8],
-        oids::INT8,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Or8>::default())))),
-    ),
-    FunctionDef::new(
-        6164,
-        "bit_xor",
-        &[oids::INT2],
-        oids::INT2,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Xor2>::default())))),
-    ),
-    FunctionDef::new(
-        6165,
-        "bit_xor",
-        &[oids::INT4],
-        oids::INT4,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Xor4>::default())))),
-    ),
-    FunctionDef::new(
-        6166,
-        "bit_xor",
-        &[oids::INT8],
-        oids::INT8,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Xor8>::default())))),
-    ),
+    FunctionDef::new(2517, "bool_and", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>())),
+    FunctionDef::new(2519, "every", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>())),
+    FunctionDef::new(2518, "bool_or", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolOr>())),
+    FunctionDef::new(2236, "bit_and", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<And2>())),
+    FunctionDef::new(2238, "bit_and", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<And4>())),
+    FunctionDef::new(2240, "bit_and", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<And8>())),
+    FunctionDef::new(2237, "bit_or", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Or2>())),
+    FunctionDef::new(2239, "bit_or", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Or4>())),
+    FunctionDef::new(2241, "bit_or", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Or8>())),
+    FunctionDef::new(6164, "bit_xor", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Xor2>())),
+    FunctionDef::new(6165, "bit_xor", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Xor4>())),
+    FunctionDef::new(6166, "bit_xor", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Xor8>())),
 ];

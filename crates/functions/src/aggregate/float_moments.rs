@@ -1,11 +1,14 @@
 //! Sums, averages and variances of floats: Youngs and Cramer's updating formulas, as PostgreSQL's `float8_accum` uses.
 
-use super::fold::{Fold, Folding};
-use super::{AggregateImpl, order_sensitive};
+use super::fold::Fold;
+use super::folding_in_order;
+use super::moments::{Avg, Moment, State, StdPop, StdSamp, Sums, VarPop, VarSamp};
+use crate::kernel::Arg;
 use crate::scalar::arithmetic::errors::float_overflow;
 use crate::{Body, FunctionDef};
 use quarry_common::Result;
 use quarry_types::oids;
+use std::marker::PhantomData;
 
 macro_rules! float_sum {
     ($state:ident, $t:ty) => {
@@ -100,85 +103,162 @@ impl Moments {
     }
 }
 
-macro_rules! moments {
-    ($($state:ident, $t:ty, $m:ident => $finish:expr;)+) => {$(
-        #[derive(Clone, Default)]
-        struct $state(Moments);
+/// [`Moments`] of values of type `T`.
+struct Float<T>(Moments, PhantomData<fn() -> T>);
 
-        impl Fold for $state {
-            type In<'a> = $t;
+impl<T> Clone for Float<T> {
+    fn clone(&self) -> Self {
+        Float(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> Default for Float<T> {
+    fn default() -> Self {
+        Float(Moments::default(), PhantomData)
+    }
+}
+
+impl<T: for<'a> Arg<'a> + Into<f64> + 'static> Sums for Float<T> {
+    type Value<'a> = T;
+    #[inline(always)]
+    fn add(&mut self, value: T) -> Result<()> {
+        self.0.add(value.into())
+    }
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        self.0.merge(&other.0)
+    }
+}
+
+macro_rules! made_of {
+    ($($moment:ident: $m:ident => $value:expr;)+) => {$(
+        impl<T: 'static> Moment<Float<T>> for $moment {
             type Out = f64;
-            #[inline(always)]
-            fn add(&mut self, value: $t) -> Result<()> {
-                self.0.add(f64::from(value))
-            }
-            fn merge(&mut self, other: &Self) -> Result<()> {
-                self.0.merge(&other.0)
-            }
-            fn finish(&self) -> Result<Option<f64>> {
-                let $m = &self.0;
-                Ok($finish)
+            fn of(sums: &Float<T>) -> Result<Option<f64>> {
+                let $m = &sums.0;
+                Ok($value)
             }
         }
     )+};
 }
-moments! {
-    Avg4, f32, m => m.average();
-    Avg8, f64, m => m.average();
-    VarPop4, f32, m => m.variance(false);
-    VarPop8, f64, m => m.variance(false);
-    VarSamp4, f32, m => m.variance(true);
-    VarSamp8, f64, m => m.variance(true);
-    StdPop4, f32, m => m.variance(false).map(f64::sqrt);
-    StdPop8, f64, m => m.variance(false).map(f64::sqrt);
-    StdSamp4, f32, m => m.variance(true).map(f64::sqrt);
-    StdSamp8, f64, m => m.variance(true).map(f64::sqrt);
-}
-
-/// An aggregate whose state is `S`.
-const fn folding<S: Fold>() -> AggregateImpl {
-    order_sensitive(|_| Ok(Box::new(Folding::<S>::default())))
+made_of! {
+    Avg: m => m.average();
+    VarPop: m => m.variance(false);
+    VarSamp: m => m.variance(true);
+    StdPop: m => m.variance(false).map(f64::sqrt);
+    StdSamp: m => m.variance(true).map(f64::sqrt);
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2110, "sum", &[oids::FLOAT4], oids::FLOAT4, Body::Aggregate(folding::<SumFloat4>())),
-    FunctionDef::new(2111, "sum", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<SumFloat8>())),
-    FunctionDef::new(2104, "avg", &[oids::FLOAT4], oids::FLOAT8, Body::Aggregate(folding::<Avg4>())),
-    FunctionDef::new(2105, "avg", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<Avg8>())),
-    FunctionDef::new(2721, "var_pop", &[oids::FLOAT4], oids::FLOAT8, Body::Aggregate(folding::<VarPop4>())),
-    FunctionDef::new(2722, "var_pop", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<VarPop8>())),
-    FunctionDef::new(2644, "var_samp", &[oids::FLOAT4], oids::FLOAT8, Body::Aggregate(folding::<VarSamp4>())),
-    FunctionDef::new(2645, "var_samp", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<VarSamp8>())),
-    FunctionDef::new(2151, "variance", &[oids::FLOAT4], oids::FLOAT8, Body::Aggregate(folding::<VarSamp4>())),
-    FunctionDef::new(2152, "variance", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<VarSamp8>())),
+    FunctionDef::new(
+        2110,
+        "sum",
+        &[oids::FLOAT4],
+        oids::FLOAT4,
+        Body::Aggregate(folding_in_order::<SumFloat4>()),
+    ),
+    FunctionDef::new(
+        2111,
+        "sum",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<SumFloat8>()),
+    ),
+    FunctionDef::new(
+        2104,
+        "avg",
+        &[oids::FLOAT4],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f32>, Avg>>()),
+    ),
+    FunctionDef::new(
+        2105,
+        "avg",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f64>, Avg>>()),
+    ),
+    FunctionDef::new(
+        2721,
+        "var_pop",
+        &[oids::FLOAT4],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f32>, VarPop>>()),
+    ),
+    FunctionDef::new(
+        2722,
+        "var_pop",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f64>, VarPop>>()),
+    ),
+    FunctionDef::new(
+        2644,
+        "var_samp",
+        &[oids::FLOAT4],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f32>, VarSamp>>()),
+    ),
+    FunctionDef::new(
+        2645,
+        "var_samp",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f64>, VarSamp>>()),
+    ),
+    FunctionDef::new(
+        2151,
+        "variance",
+        &[oids::FLOAT4],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f32>, VarSamp>>()),
+    ),
+    FunctionDef::new(
+        2152,
+        "variance",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f64>, VarSamp>>()),
+    ),
     FunctionDef::new(
         2727,
         "stddev_pop",
         &[oids::FLOAT4],
         oids::FLOAT8,
-        Body::Aggregate(folding::<StdPop4>()),
+        Body::Aggregate(folding_in_order::<State<Float<f32>, StdPop>>()),
     ),
     FunctionDef::new(
         2728,
         "stddev_pop",
         &[oids::FLOAT8],
         oids::FLOAT8,
-        Body::Aggregate(folding::<StdPop8>()),
+        Body::Aggregate(folding_in_order::<State<Float<f64>, StdPop>>()),
     ),
     FunctionDef::new(
         2715,
         "stddev_samp",
         &[oids::FLOAT4],
         oids::FLOAT8,
-        Body::Aggregate(folding::<StdSamp4>()),
+        Body::Aggregate(folding_in_order::<State<Float<f32>, StdSamp>>()),
     ),
     FunctionDef::new(
         2716,
         "stddev_samp",
         &[oids::FLOAT8],
         oids::FLOAT8,
-        Body::Aggregate(folding::<StdSamp8>()),
+        Body::Aggregate(folding_in_order::<State<Float<f64>, StdSamp>>()),
     ),
-    FunctionDef::new(2157, "stddev", &[oids::FLOAT4], oids::FLOAT8, Body::Aggregate(folding::<StdSamp4>())),
-    FunctionDef::new(2158, "stddev", &[oids::FLOAT8], oids::FLOAT8, Body::Aggregate(folding::<StdSamp8>())),
+    FunctionDef::new(
+        2157,
+        "stddev",
+        &[oids::FLOAT4],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f32>, StdSamp>>()),
+    ),
+    FunctionDef::new(
+        2158,
+        "stddev",
+        &[oids::FLOAT8],
+        oids::FLOAT8,
+        Body::Aggregate(folding_in_order::<State<Float<f64>, StdSamp>>()),
+    ),
 ];

@@ -1,7 +1,7 @@
 //! `sum` and `avg` of interval; `sum` and `avg` of time go by its cast to interval.
 
-use super::fold::{Fold, Folding};
-use super::order_insensitive;
+use super::fold::Fold;
+use super::folding;
 use crate::{Body, FunctionDef};
 use quarry_common::Result;
 use quarry_types::datetime::Interval;
@@ -45,18 +45,6 @@ interval_state!(Sum, |s| Ok(s.sum));
 interval_state!(Avg, |s| s.sum.div(s.count as f64));
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(
-        2113,
-        "sum",
-        &[oids::INTERVAL],
-        oids::INTERVAL,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Sum>::default())))),
-    ),
-    FunctionDef::new(
-        2106,
-        "avg",
-        &[oids::INTERVAL],
-        oids::INTERVAL,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<Avg>::default())))),
-    ),
+    FunctionDef::new(2113, "sum", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(folding::<Sum>())),
+    FunctionDef::new(2106, "avg", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(folding::<Avg>())),
 ];

@@ -1,7 +1,7 @@
 //! `min` and `max` of every type with an order.
 
-use super::fold::{Fold, Folding, same_kind};
-use super::{Accumulator, AggregateCall, AggregateImpl, order_insensitive};
+use super::fold::{Fold, same_kind};
+use super::{Accumulator, AggregateCall, AggregateImpl, folding, order_insensitive};
 use crate::scalar::compare::{float, text};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Error, Oid, Result};
@@ -176,9 +176,6 @@ impl Accumulator for ByOrder {
     }
 }
 
-const fn folding<S: Fold>() -> AggregateImpl {
-    order_insensitive(|_| Ok(Box::new(Folding::<S>::default())))
-}
 const MIN_ANY: AggregateImpl = order_insensitive(|call| ByOrder::make(call, Ordering::Less));
 const MAX_ANY: AggregateImpl = order_insensitive(|call| ByOrder::make(call, Ordering::Greater));
 

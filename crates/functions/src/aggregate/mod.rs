@@ -9,6 +9,7 @@ pub mod hypothetical;
 pub mod interval_moments;
 pub mod json_agg;
 pub mod min_max;
+pub mod moments;
 pub mod numeric_moments;
 pub mod ordered_set;
 pub mod regression;
@@ -112,4 +113,14 @@ pub const fn order_insensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumu
 /// A plain aggregate that sees the order of its input.
 pub const fn order_sensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>) -> AggregateImpl {
     AggregateImpl { make, kind: AggregateKind::Normal, order_insensitive: false }
+}
+
+/// A plain aggregate with states `S`, whose result does not depend on the order of its input.
+pub const fn folding<S: fold::Fold>() -> AggregateImpl {
+    order_insensitive(|_| Ok(Box::new(fold::Folding::<S>::default())))
+}
+
+/// A plain aggregate with states `S`, whose result may depend on the order of its input (rounding does).
+pub const fn folding_in_order<S: fold::Fold>() -> AggregateImpl {
+    order_sensitive(|_| Ok(Box::new(fold::Folding::<S>::default())))
 }

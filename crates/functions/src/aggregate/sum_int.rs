@@ -1,7 +1,7 @@
 //! `sum` and `avg` of integers, exact: a batch of 32-bit values is added in 64 bits, everything else in 128.
 
-use super::fold::{Fold, Folding};
-use super::order_insensitive;
+use super::fold::Fold;
+use super::folding;
 use crate::{Body, FunctionDef};
 use quarry_common::Result;
 use quarry_types::numeric::Numeric;
@@ -85,46 +85,10 @@ int_sum!(AvgInt4, i32, i64, Numeric, average);
 int_sum!(AvgInt8, i64, i128, Numeric, average);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(
-        2109,
-        "sum",
-        &[oids::INT2],
-        oids::INT8,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt2>::default())))),
-    ),
-    FunctionDef::new(
-        2108,
-        "sum",
-        &[oids::INT4],
-        oids::INT8,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt4>::default())))),
-    ),
-    FunctionDef::new(
-        2107,
-        "sum",
-        &[oids::INT8],
-        oids::NUMERIC,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<SumInt8>::default())))),
-    ),
-    FunctionDef::new(
-        2102,
-        "avg",
-        &[oids::INT2],
-        oids::NUMERIC,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt2>::default())))),
-    ),
-    FunctionDef::new(
-        2101,
-        "avg",
-        &[oids::INT4],
-        oids::NUMERIC,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt4>::default())))),
-    ),
-    FunctionDef::new(
-        2100,
-        "avg",
-        &[oids::INT8],
-        oids::NUMERIC,
-        Body::Aggregate(order_insensitive(|_| Ok(Box::new(Folding::<AvgInt8>::default())))),
-    ),
+    FunctionDef::new(2109, "sum", &[oids::INT2], oids::INT8, Body::Aggregate(folding::<SumInt2>())),
+    FunctionDef::new(2108, "sum", &[oids::INT4], oids::INT8, Body::Aggregate(folding::<SumInt4>())),
+    FunctionDef::new(2107, "sum", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<SumInt8>())),
+    FunctionDef::new(2102, "avg", &[oids::INT2], oids::NUMERIC, Body::Aggregate(folding::<AvgInt2>())),
+    FunctionDef::new(2101, "avg", &[oids::INT4], oids::NUMERIC, Body::Aggregate(folding::<AvgInt4>())),
+    FunctionDef::new(2100, "avg", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<AvgInt8>())),
 ];

@@ -1,0 +1,67 @@
+//! Averages and variances: sums kept for each group, and a number made of them at the end.
+//!
+//! [`Sums`] say how values are added up, [`Moment`] what is made of the sums; [`State`] is the aggregate of the two.
+
+use super::fold::Fold;
+use crate::kernel::{Arg, Res};
+use quarry_common::{Error, Result};
+use std::marker::PhantomData;
+
+/// What is kept for a group.
+pub trait Sums: Clone + Default + Send + 'static {
+    type Value<'a>: Arg<'a>;
+    /// Whether `sub` undoes `add`.
+    const RETRACT: bool = false;
+    fn add(&mut self, value: Self::Value<'_>) -> Result<()>;
+    fn sub(&mut self, _value: Self::Value<'_>) -> Result<()> {
+        Err(Error::internal("these sums can't take values out"))
+    }
+    fn merge(&mut self, other: &Self) -> Result<()>;
+}
+
+/// What is made of the sums; none: NULL.
+pub trait Moment<S>: 'static {
+    type Out: Res;
+    fn of(sums: &S) -> Result<Option<Self::Out>>;
+}
+
+pub struct Sum;
+pub struct Avg;
+pub struct VarPop;
+pub struct VarSamp;
+pub struct StdPop;
+pub struct StdSamp;
+
+/// The state of an aggregate that makes an `M` of `S`.
+pub struct State<S, M>(S, PhantomData<fn() -> M>);
+
+impl<S: Default, M> Default for State<S, M> {
+    fn default() -> Self {
+        State(S::default(), PhantomData)
+    }
+}
+
+impl<S: Clone, M> Clone for State<S, M> {
+    fn clone(&self) -> Self {
+        State(self.0.clone(), PhantomData)
+    }
+}
+
+impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
+    type In<'a> = S::Value<'a>;
+    type Out = M::Out;
+    const RETRACT: bool = S::RETRACT;
+    #[inline(always)]
+    fn add(&mut self, value: S::Value<'_>) -> Result<()> {
+        self.0.add(value)
+    }
+    fn sub(&mut self, value: S::Value<'_>) -> Result<()> {
+        self.0.sub(value)
+    }
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        self.0.merge(&other.0)
+    }
+    fn finish(&self) -> Result<Option<M::Out>> {
+        M::of(&self.0)
+    }
+}
