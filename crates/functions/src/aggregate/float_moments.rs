@@ -148,6 +148,19 @@ made_of! {
     StdSamp: m => m.variance(true).map(f64::sqrt);
 }
 
+/// One row of the table: a moment of the values of a type.
+macro_rules! moment {
+    ($oid:literal, $name:literal, $arg:ident as $value:ty => $moment:ty) => {
+        FunctionDef::new(
+            $oid,
+            $name,
+            &[oids::$arg],
+            oids::FLOAT8,
+            Body::Aggregate(folding_in_order::<State<Float<$value>, $moment>>()),
+        )
+    };
+}
+
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(
         2110,
@@ -163,102 +176,18 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         oids::FLOAT8,
         Body::Aggregate(folding_in_order::<SumFloat8>()),
     ),
-    FunctionDef::new(
-        2104,
-        "avg",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, Avg>>()),
-    ),
-    FunctionDef::new(
-        2105,
-        "avg",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, Avg>>()),
-    ),
-    FunctionDef::new(
-        2721,
-        "var_pop",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, VarPop>>()),
-    ),
-    FunctionDef::new(
-        2722,
-        "var_pop",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, VarPop>>()),
-    ),
-    FunctionDef::new(
-        2644,
-        "var_samp",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, VarSamp>>()),
-    ),
-    FunctionDef::new(
-        2645,
-        "var_samp",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, VarSamp>>()),
-    ),
-    FunctionDef::new(
-        2151,
-        "variance",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, VarSamp>>()),
-    ),
-    FunctionDef::new(
-        2152,
-        "variance",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, VarSamp>>()),
-    ),
-    FunctionDef::new(
-        2727,
-        "stddev_pop",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, StdPop>>()),
-    ),
-    FunctionDef::new(
-        2728,
-        "stddev_pop",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, StdPop>>()),
-    ),
-    FunctionDef::new(
-        2715,
-        "stddev_samp",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, StdSamp>>()),
-    ),
-    FunctionDef::new(
-        2716,
-        "stddev_samp",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, StdSamp>>()),
-    ),
-    FunctionDef::new(
-        2157,
-        "stddev",
-        &[oids::FLOAT4],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f32>, StdSamp>>()),
-    ),
-    FunctionDef::new(
-        2158,
-        "stddev",
-        &[oids::FLOAT8],
-        oids::FLOAT8,
-        Body::Aggregate(folding_in_order::<State<Float<f64>, StdSamp>>()),
-    ),
+    moment!(2104, "avg", FLOAT4 as f32 => Avg),
+    moment!(2105, "avg", FLOAT8 as f64 => Avg),
+    moment!(2721, "var_pop", FLOAT4 as f32 => VarPop),
+    moment!(2722, "var_pop", FLOAT8 as f64 => VarPop),
+    moment!(2644, "var_samp", FLOAT4 as f32 => VarSamp),
+    moment!(2645, "var_samp", FLOAT8 as f64 => VarSamp),
+    moment!(2151, "variance", FLOAT4 as f32 => VarSamp),
+    moment!(2152, "variance", FLOAT8 as f64 => VarSamp),
+    moment!(2727, "stddev_pop", FLOAT4 as f32 => StdPop),
+    moment!(2728, "stddev_pop", FLOAT8 as f64 => StdPop),
+    moment!(2715, "stddev_samp", FLOAT4 as f32 => StdSamp),
+    moment!(2716, "stddev_samp", FLOAT8 as f64 => StdSamp),
+    moment!(2157, "stddev", FLOAT4 as f32 => StdSamp),
+    moment!(2158, "stddev", FLOAT8 as f64 => StdSamp),
 ];
