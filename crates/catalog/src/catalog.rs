@@ -23,6 +23,8 @@ pub struct SessionView {
     pub temp_schema: Option<Oid>,
     /// Number that names the temporary schema: unique among live sessions.
     pub session_id: u32,
+    /// `transform_null_equals`: `x = NULL` is read as `x IS NULL`.
+    pub transform_null_equals: bool,
 }
 
 impl SessionView {
@@ -34,6 +36,7 @@ impl SessionView {
             search_path: vec!["$user".into(), "public".into()],
             temp_schema: None,
             session_id: 0,
+            transform_null_equals: false,
         })
     }
 }

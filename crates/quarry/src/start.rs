@@ -8,6 +8,7 @@ use quarry_server::hba::Hba;
 use quarry_session::Instance;
 use quarry_storage::Storage;
 use quarry_storage::disk::{Disk, OsDisk};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +59,10 @@ pub fn run(args: StartArgs) -> Result<()> {
     let instance =
         Instance::new(storage.clone(), catalog, settings, data, quarry_server::auth::password_verifier);
     instance.set_config(Arc::new(files));
+    instance.set_log(Arc::new(|lines: &str| {
+        // A closed standard error is no reason to stop.
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    }));
     quarry_session::start_autovacuum(&instance, &mut workers);
     let served = runtime.block_on(serve(instance, hba, hba_path, began));
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -5,10 +5,11 @@
 //! back while the connection idles, so that an idle connection costs a few kilobytes.
 
 use crate::startup::{Startup, StartupParams};
+use crate::tcp::TcpOptions;
 use crate::{auth, frame, listener::Shared, startup};
 use bytes::BytesMut;
 use quarry_common::{Error, Result, Severity, err};
-use quarry_session::{Request, Session, SessionStart, Step, protocol};
+use quarry_session::{log, Request, Session, SessionStart, Step, protocol};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,11 @@ const KEEP_BYTES: usize = 32 * 1024;
 pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {e}");
+    }
+    let tcp = TcpOptions::of(&shared.instance.settings());
+    tcp.apply(&stream);
+    if shared.instance.settings().bool("log_connections") {
+        log_received(&shared, peer);
     }
     let limit = shared.authentication_timeout;
     let mut out = BytesMut::new();
@@ -43,7 +49,7 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Sha
         }
         Err(_) => return,
     };
-    let mut connection = Connection { stream, session, input: BytesMut::new(), out };
+    let mut connection = Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
     if let Err(e) = connection.serve().await {
         tracing::debug!(%peer, "connection lost: {}", e.message());
     }
@@ -69,6 +75,13 @@ async fn start(
     let is_member = |group: &str| shared.instance.is_member(&params.user, group);
     auth::authenticate(stream, &shared.hba.load(), &params, peer.ip(), role.as_ref(), &is_member, out)
         .await?;
+    if role.as_ref().is_none_or(|r| !r.superuser) && shared.only_reserved_left() {
+        return Err(err!(
+            TOO_MANY_CONNECTIONS,
+            "remaining connection slots are reserved for non-replication superuser connections"
+        )
+        .severity(Severity::Fatal));
+    }
     let start = SessionStart {
         user: params.user.clone(),
         database: params.database.clone(),
@@ -99,6 +112,27 @@ struct Connection {
     session: Session,
     input: BytesMut,
     out: BytesMut,
+    /// What stands on the socket.
+    tcp: TcpOptions,
+    /// The session's settings that were looked at for it.
+    settings_version: u64,
+}
+
+/// The line of a connection that nothing is known of yet.
+fn log_received(shared: &Shared, peer: SocketAddr) {
+    let Some(sink) = shared.instance.log_sink() else { return };
+    let place = log::Place {
+        application: "[unknown]",
+        user: "[unknown]",
+        database: "[unknown]",
+        client: Some(peer),
+        pid: 0,
+        started: quarry_session::now(),
+        sqlstate: "00000",
+        session: true,
+    };
+    let prefix = log::prefix(&shared.instance.settings(), &place);
+    sink(&format!("{prefix}LOG:  connection received: host={} port={}\n", peer.ip(), peer.port()));
 }
 
 impl Connection {
@@ -150,6 +184,15 @@ impl Connection {
 
     /// Waits for input, or for something to tell an idle client. False: the client is gone or must go.
     async fn read_more(&mut self) -> Result<bool> {
+        let version = self.session.settings_version();
+        if version != self.settings_version {
+            self.settings_version = version;
+            let tcp = TcpOptions::of(&self.session.settings());
+            if tcp != self.tcp {
+                tcp.apply(&self.stream);
+                self.tcp = tcp;
+            }
+        }
         if self.input.is_empty() && self.input.capacity() > 0 {
             self.input = BytesMut::new();
         }

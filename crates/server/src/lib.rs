@@ -11,5 +11,6 @@ pub mod frame;
 pub mod hba;
 pub mod listener;
 pub mod startup;
+mod tcp;
 
 pub use listener::{ServerHandle, serve};

@@ -24,6 +24,14 @@ pub(crate) struct Shared {
     connections_max: usize,
 }
 
+impl Shared {
+    /// Whether the connections left are those kept for superusers.
+    pub fn only_reserved_left(&self) -> bool {
+        let reserved = self.instance.settings().int("superuser_reserved_connections").max(0) as usize;
+        self.connections.load(Ordering::Acquire) > self.connections_max.saturating_sub(reserved)
+    }
+}
+
 /// A running server.
 pub struct ServerHandle {
     shared: Arc<Shared>,

@@ -1,12 +1,14 @@
 //! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
 
+use crate::domains::SessionDomains;
 use crate::instance::Instance;
+use crate::log::LogSettings;
 use crate::prepared::Prepared;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
 use crate::vars::{SessionVars, SetScope};
 use parking_lot::Mutex;
-use quarry_catalog::{CatalogReader, SessionView, info};
+use quarry_catalog::{CatalogReader, DomainRules, SessionView, info};
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Oid, Result, Severity, err};
 use quarry_functions::SessionEnv;
@@ -15,7 +17,7 @@ use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Settings that input and output depend on, worked out once per change.
@@ -36,6 +38,7 @@ pub struct SessionContext {
     current_user: Mutex<(Oid, String, bool)>,
     pub vars: Mutex<SessionVars>,
     formats: Mutex<Option<Formats>>,
+    log_settings: Mutex<Option<(u64, LogSettings)>>,
     view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
     temp_schema: Mutex<Option<Oid>>,
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
@@ -59,6 +62,7 @@ pub struct SessionContext {
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
     /// Plans of foreign keys' checks and actions.
     pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
+    domain_rules: OnceLock<Arc<SessionDomains>>,
 }
 
 impl SessionContext {
@@ -81,6 +85,7 @@ impl SessionContext {
             current_user: Mutex::new(user),
             vars: Mutex::new(SessionVars::new(base)),
             formats: Mutex::new(None),
+            log_settings: Mutex::new(None),
             view: Mutex::new(None),
             temp_schema: Mutex::new(None),
             on_commit: Mutex::default(),
@@ -96,7 +101,12 @@ impl SessionContext {
             session_locks,
             deferred: Arc::default(),
             internal_plans: Arc::default(),
+            domain_rules: OnceLock::new(),
         }
+    }
+    /// What checks values of domains as they come in.
+    pub fn domain_rules(self: &Arc<Self>) -> Arc<dyn DomainRules> {
+        self.domain_rules.get_or_init(|| Arc::new(SessionDomains::new(self))).clone()
     }
     /// Changes whenever a setting does: plans depend on the planner's.
     pub fn planner_version(&self) -> u64 {
@@ -142,6 +152,7 @@ impl SessionContext {
             search_path: split_search_path(vars.current().text("search_path")),
             temp_schema: *self.temp_schema.lock(),
             session_id: self.signals.pid as u32,
+            transform_null_equals: vars.current().bool("transform_null_equals"),
         };
         // The same view stays the same object: plans made under it are good as long as it is there.
         let made = match &*view {
@@ -171,6 +182,15 @@ impl SessionContext {
         io.now_us = self.transaction_start.load(Ordering::Relaxed);
         io
     }
+    /// Which statements are logged.
+    pub fn log_settings(&self) -> LogSettings {
+        let vars = self.vars.lock();
+        let mut known = self.log_settings.lock();
+        match *known {
+            Some((version, settings)) if version == vars.version() => settings,
+            _ => known.insert((vars.version(), LogSettings::of(vars.current()))).1,
+        }
+    }
     /// Sets the statement's reader, which functions ask.
     pub fn set_reader(&self, reader: Option<CatalogReader>) {
         *self.reader.lock() = reader;
@@ -186,10 +206,12 @@ impl SessionContext {
         std::mem::take(&mut *self.notices.lock())
     }
     pub fn push_notice(&self, severity: Severity, error: Error) {
+        let error = error.severity(severity);
+        self.log_error(&error, None, None);
         let vars = self.vars.lock();
         let level = vars.current().text("client_min_messages");
         if severity >= notice_threshold(level) || severity == Severity::Info {
-            self.notices.lock().push(error.severity(severity));
+            self.notices.lock().push(error);
         }
     }
     /// The error of a pending cancel or timeout, which is thereby taken.
@@ -300,6 +322,7 @@ fn make_io(settings: &Settings) -> IoContext<'static> {
     };
     io.bytea_output =
         if settings.text("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
+    io.array_nulls = settings.bool("array_nulls");
     io.extra_float_digits = settings.int("extra_float_digits") as i32;
     io.time_zone =
         crate::settings_check::time_zone(settings.text("TimeZone")).unwrap_or_else(|_| TimeZone::utc());

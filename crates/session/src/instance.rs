@@ -1,6 +1,7 @@
 //! What all sessions of a server share.
 
 use crate::config::ConfigFiles;
+use crate::log::LogSink;
 use crate::session::SessionStart;
 use crate::signals::Sessions;
 use crate::timeouts::Timeouts;
@@ -36,6 +37,7 @@ pub struct Instance {
     loaded_at: AtomicI64,
     /// Wakes whoever reads the other files (pg_hba.conf) when a session asks for it.
     reload: Notify,
+    log: OnceLock<LogSink>,
     /// Microseconds since 2000-01-01 UTC.
     started_at: i64,
 }
@@ -61,6 +63,7 @@ impl Instance {
             pending_restart: Mutex::default(),
             loaded_at: AtomicI64::new(crate::clock::now()),
             reload: Notify::new(),
+            log: OnceLock::new(),
             started_at: crate::clock::now(),
         })
     }
@@ -102,6 +105,13 @@ impl Instance {
     /// Whether a setting's new value waits for a restart.
     pub fn is_pending_restart(&self, name: &str) -> bool {
         self.pending_restart.lock().contains(&name)
+    }
+    /// Where log lines go; set once at start.
+    pub fn set_log(&self, sink: LogSink) {
+        let _ = self.log.set(sink);
+    }
+    pub fn log_sink(&self) -> Option<&LogSink> {
+        self.log.get()
     }
     /// Asks for the files that aren't settings to be read again, too.
     pub fn request_reload(&self) {

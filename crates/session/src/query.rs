@@ -74,7 +74,7 @@ pub struct StatementContext {
 
 impl StatementContext {
     pub fn new(session: &Arc<SessionContext>, block: &Block, txn: &Arc<Transaction>) -> StatementContext {
-        let reader = session.reader_for(txn);
+        let reader = session.reader_for(txn).with_domains(session.domain_rules());
         session.set_reader(Some(reader.clone()));
         StatementContext {
             session: session.clone(),

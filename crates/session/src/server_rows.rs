@@ -174,6 +174,17 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
             out.push(row);
             continue;
         }
+        let a = match a.untracked {
+            true => crate::signals::Activity {
+                state: "disabled",
+                query: "".into(),
+                xact_start: None,
+                query_start: None,
+                state_change: 0,
+                ..a
+            },
+            false => a,
+        };
         let waits = cx.instance.storage().locks().list().into_iter().any(|l| l.pid == s.pid && !l.granted);
         let (wait_type, wait) = match (waits, a.state) {
             (true, _) => (text("Lock"), text("relation")),

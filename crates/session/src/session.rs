@@ -12,6 +12,7 @@ use crate::block::{Block, BlockState, TransactionModes, aborted};
 use crate::commands::{self, CommandOutcome};
 use crate::context::SessionContext;
 use crate::instance::Instance;
+use crate::log::{self, Timed};
 use crate::portal::{Portal, PortalState, Running};
 use crate::prepared::Prepared;
 use crate::protocol;
@@ -111,6 +112,8 @@ pub struct Session {
     pub(crate) text: Arc<str>,
     armed: Option<crate::timeouts::Armed>,
     ended: bool,
+    /// The running simple query or Execute, where durations are logged.
+    timed: Option<Timed>,
     /// The server's settings that this session's stand on, and their number.
     base: (u64, Arc<quarry_common::settings::Settings>),
 }
@@ -145,10 +148,12 @@ impl Session {
             text: Arc::from(""),
             armed: None,
             ended: false,
+            timed: None,
             base,
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
         session.greet(out);
+        session.log_start();
         Ok(session)
     }
 
@@ -173,6 +178,42 @@ impl Session {
         Ok(())
     }
 
+    fn log_start(&self) {
+        let settings = self.cx.settings();
+        if settings.bool("log_connections") {
+            let (user, database) = (&self.cx.authenticated_user.1, &self.cx.database.1);
+            let mut text = format!("connection authorized: user={user} database={database}");
+            let application = settings.text("application_name");
+            if !application.is_empty() {
+                text.push_str(&format!(" application_name={application}"));
+            }
+            self.cx.log(&text, None);
+        }
+    }
+
+    fn log_end(&self) {
+        let (started, client) = {
+            let a = self.cx.signals.activity.lock();
+            (a.backend_start, a.client)
+        };
+        let spent = u64::try_from(crate::clock::now() - started).unwrap_or(0);
+        let (user, database) = (&self.cx.authenticated_user.1, &self.cx.database.1);
+        let time = crate::log::session_time(Duration::from_micros(spent));
+        let from = client.map_or(" host=[local]".into(), |c| format!(" host={} port={}", c.ip(), c.port()));
+        let text =
+            format!("disconnection: session time: {time} user={user} database={database}{from}");
+        self.cx.log(&text, None);
+    }
+
+    /// Logs how long what runs has taken, if that is to be logged.
+    pub(super) fn log_duration(&mut self, what: &str, text: &str, detail: Option<&str>) {
+        if let Some(timed) = self.timed.take()
+            && let Some(line) = timed.line(&self.cx.log_settings(), what, text)
+        {
+            self.cx.log(&line, detail.filter(|_| !timed.logged));
+        }
+    }
+
     fn greet(&mut self, out: &mut BytesMut) {
         let settings = self.cx.settings();
         for def in quarry_common::settings::all().filter(|d| d.reported) {
@@ -184,6 +225,14 @@ impl Session {
 
     pub fn instance(&self) -> &Arc<Instance> {
         &self.cx.instance
+    }
+    /// Changes when a setting of the session does.
+    pub fn settings_version(&self) -> u64 {
+        self.cx.vars.lock().version()
+    }
+    /// The session's settings as they are now.
+    pub fn settings(&self) -> Arc<quarry_common::settings::Settings> {
+        self.cx.settings()
     }
     pub fn signals(&self) -> &Arc<Signals> {
         &self.cx.signals
@@ -224,6 +273,9 @@ impl Session {
     /// The connection is over: undoes what is open.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
+            if self.cx.settings().bool("log_disconnections") {
+                self.log_end();
+            }
             self.portals.clear();
             self.block.abort();
             self.cx.set_reader(None);
@@ -261,6 +313,7 @@ impl Session {
 
     /// Runs `f`; a panic becomes XX000.
     fn guarded(&mut self, out: &mut BytesMut, f: impl FnOnce(&mut Session, &mut BytesMut) -> Step) -> Step {
+        quarry_common::quoting::set_quote_all(self.cx.settings().bool("quote_all_identifiers"));
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
         match caught {
             Ok(step) => step,
@@ -341,8 +394,14 @@ impl Session {
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
             e = self.cx.cancel_error();
         }
+        if e.fields().severity == Severity::Error && self.cx.settings().bool("exit_on_error") {
+            e = e.severity(Severity::Fatal);
+        }
         let position = e.fields().position.map(|p| character_number(&self.text, p));
         protocol::error_or_notice(out, &e, position);
+        let text = self.text.clone();
+        self.cx.log_error(&e, position, (!text.is_empty()).then_some(&*text));
+        self.timed = None;
         let implicit = self.block.state() != BlockState::InBlock;
         let vars_mark = self.block.vars_mark;
         self.block.fail();

@@ -53,6 +53,11 @@ const OTHER_ENCODINGS: &[&str] = &[
     "muleinternal",
 ];
 
+/// Locales there are: all of them spell as the C locale does.
+const LOCALES: &[&str] = &["", "C", "POSIX", "C.UTF-8", "C.utf8"];
+/// Tablespaces there are; none is the default one.
+const TABLESPACES: &[&str] = &["", "pg_default"];
+
 /// The canonical text of a setting's value, where the setting has one; the settings' own table checks the rest. What a value
 /// leaves open stays as in `current`.
 pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
@@ -61,6 +66,29 @@ pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
         "timezone" => Ok(time_zone(text)?.name().to_string()),
         "log_timezone" => Ok(time_zone(text)?.name().to_string()),
         "client_encoding" => client_encoding(text),
+        "lc_messages" | "lc_monetary" | "lc_numeric" | "lc_time" => {
+            if LOCALES.contains(&text) {
+                Ok(text.to_string())
+            } else {
+                Err(invalid(name, text))
+            }
+        }
+        "timezone_abbreviations" if !text.eq_ignore_ascii_case("default") => Err(invalid(name, text)),
+        "default_table_access_method" => match text {
+            "heap" => Ok(text.to_string()),
+            "" => Err(invalid(name, text).detail("default_table_access_method cannot be empty.")),
+            "btree" => {
+                Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "access method \"{text}\" is not of type TABLE"))
+            }
+            _ => Err(invalid(name, text).detail(format!("Table access method \"{text}\" does not exist."))),
+        },
+        "default_tablespace" if !TABLESPACES.contains(&text) => {
+            Err(invalid(name, text).detail(format!("Tablespace \"{text}\" does not exist.")))
+        }
+        "temp_tablespaces" => match text.split(',').map(str::trim).find(|t| !TABLESPACES.contains(t)) {
+            Some(t) => Err(err!(UNDEFINED_OBJECT, "tablespace \"{t}\" does not exist")),
+            None => Ok(text.to_string()),
+        },
         "search_path" => {
             if is_name_list(text) {
                 Ok(text.to_string())

@@ -46,6 +46,8 @@ pub struct Activity {
     /// "active", "idle", "idle in transaction", "idle in transaction (aborted)".
     pub state: &'static str,
     pub query: Arc<str>,
+    /// `track_activities` is off: what runs isn't shown.
+    pub untracked: bool,
 }
 
 impl Signals {

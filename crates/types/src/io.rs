@@ -55,6 +55,8 @@ pub struct IoContext<'a> {
     pub bytea_output: ByteaOutput,
     /// -15..=3; above 0 floats print their shortest exact form.
     pub extra_float_digits: i32,
+    /// Whether an unquoted NULL in an array's text is a null.
+    pub array_nulls: bool,
     /// Start of the transaction, microseconds since 2000-01-01 UTC: what 'now' and 'today' mean.
     pub now_us: i64,
     pub names: &'a dyn ObjectNames,
@@ -77,6 +79,7 @@ impl Default for IoContext<'_> {
             time_zone: TimeZone::utc(),
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
+            array_nulls: true,
             now_us: 0,
             names: &NoNames,
             notices: None,

@@ -7,6 +7,7 @@
 //! 5. `unsafe` only where the design allows it: the other crates forbid it.
 //! 6. Crates that turn text into plans, and functions, see no files and no sockets.
 //! 7. No file that no module names.
+//! 8. Every setting is read somewhere, or says in its definition that it is without effect.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,7 @@ pub fn run() -> Result<(), String> {
     }
     forbids_unsafe(&sources, &mut complaints);
     dependencies(&mut complaints)?;
+    settings_are_read(&sources, &mut complaints);
     for complaint in &complaints {
         println!("{complaint}");
     }
@@ -260,6 +262,31 @@ fn dependencies(complaints: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Settings that something reads by another way than their name in quotes.
+const READ_OTHERWISE: &[(&str, &str)] = &[];
+
+/// Rule 8: the name of each setting with an effect stands in quotes in some source besides the definitions and tests.
+fn settings_are_read(sources: &[Source], complaints: &mut Vec<String>) {
+    let definitions = "crates/common/src/settings/";
+    let readers: Vec<&str> = sources
+        .iter()
+        .filter(|s| s.name.starts_with("crates/") && s.in_src() && !s.is_unit_test())
+        .filter(|s| !s.name.starts_with(definitions) && !s.name.starts_with("crates/xtask/"))
+        .map(|s| s.text.split("#[cfg(test)]").next().unwrap_or(""))
+        .collect();
+    for def in quarry_common::settings::all() {
+        let quoted = format!("\"{}\"", def.name);
+        let lower = quoted.to_ascii_lowercase();
+        let read = readers.iter().any(|text| text.contains(&quoted) || text.contains(&lower))
+            || READ_OTHERWISE.iter().any(|(name, _)| *name == def.name);
+        if def.has_effect() && !read {
+            complaints.push(format!("{definitions}: nothing reads {}, and its row doesn't say so", def.name));
+        } else if !def.has_effect() && read && def.context != quarry_common::settings::SettingContext::Internal {
+            complaints.push(format!("{definitions}: {} is read, but its row says it is without effect", def.name));
+        }
+    }
 }
 
 fn rank(name: &str) -> Option<usize> {

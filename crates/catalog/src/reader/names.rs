@@ -22,7 +22,7 @@ pub fn quote_identifier(name: &str) -> String {
     let plain = matches!(bytes.next(), Some(b'a'..=b'z' | b'_'))
         && bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         && matches!(reservation(name), None | Some(Reservation::Unreserved));
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain && !quarry_common::quoting::quote_all() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// `schema.name`, quoted.
@@ -395,6 +395,12 @@ impl ObjectNames for CatalogReader {
         let TypeKind::Composite { relation } = def.kind else { return None };
         let relation = self.relation(relation).ok().flatten()?;
         Some(relation.columns.iter().filter(|c| !c.dropped).map(|c| c.name.clone()).collect())
+    }
+    fn check_domain(&self, domain: Oid, value: &Datum) -> Result<()> {
+        match &self.domains {
+            Some(rules) => rules.check(self, domain, value),
+            None => Ok(()),
+        }
     }
     fn domain_base(&self, oid: Oid) -> Result<Option<SqlType>> {
         let base = self.base_type(SqlType::of(oid))?;

@@ -54,7 +54,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Pages after which written data is pushed to disk; 0: left to the system.",
+        doc: "Pages after which written data is pushed to disk; 0: left to the system. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Checks function bodies when functions are made.",
+        doc: "Checks function bodies when functions are made. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -110,7 +110,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "5",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Open transactions needed for commit_delay to apply.",
+        doc: "Open transactions needed for commit_delay to apply. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -137,7 +137,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "pg_catalog.english",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Text search configuration used where none is named.",
+        doc: "Text search configuration used where none is named. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -146,7 +146,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "lz4",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Compression of large values.",
+        doc: "Compression of large values. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -209,7 +209,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Soft limit of rows a GIN search returns; 0: none.",
+        doc: "Soft limit of rows a GIN search returns; 0: none. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -317,7 +317,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Applies row-security policies.",
+        doc: "Applies row-security policies. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -353,7 +353,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "cache",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Consistency of cumulative statistics within a transaction.",
+        doc: "Consistency of cumulative statistics within a transaction. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -407,7 +407,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1024",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Memory for temporary tables of one session.",
+        doc: "Memory for temporary tables of one session. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -479,7 +479,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "50000000",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Kept for compatibility: transaction ids never wrap around.",
+        doc: "Kept for compatibility: transaction ids never wrap around. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -497,7 +497,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "base64",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "How binary values are written in XML.",
+        doc: "How binary values are written in XML. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {

@@ -1,7 +1,8 @@
 //! Settings: one definition each, with PostgreSQL's names, units and contexts (manual, chapter 20).
 //!
 //! The definitions stand in group files (`client.rs`, `planner.rs`, ...). `SHOW`, `SET`, `pg_settings`, `config/quarry.toml` and
-//! the command line all read them from here. A new setting is one row in its group's table.
+//! the command line all read them from here. A new setting is one row in its group's table. One that belongs to a mechanism of
+//! PostgreSQL's that isn't there says so in its row ([`WITHOUT_EFFECT`]); every other one has a reader (`cargo xtask tidy`).
 
 mod client;
 mod planner;
@@ -87,6 +88,9 @@ pub enum SettingKind {
     Text,
 }
 
+/// What ends the `doc` of a setting that nothing reads.
+pub const WITHOUT_EFFECT: &str = "Accepted for compatibility, without effect.";
+
 /// A setting's definition.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingDef {
@@ -101,6 +105,13 @@ pub struct SettingDef {
     pub doc: &'static str,
     /// Reported to clients by ParameterStatus when it changes.
     pub reported: bool,
+}
+
+impl SettingDef {
+    /// Whether something reads it. Facts are only shown.
+    pub fn has_effect(&self) -> bool {
+        self.context != SettingContext::Internal && !self.doc.ends_with(WITHOUT_EFFECT)
+    }
 }
 
 const GROUPS: &[&[SettingDef]] = &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, vacuum::SETTINGS, preset::SETTINGS];

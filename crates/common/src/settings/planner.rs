@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "partition",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Uses CHECK constraints to skip tables.",
+        doc: "Uses CHECK constraints to skip tables. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -72,7 +72,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Concurrent disk reads assumed possible.",
+        doc: "Concurrent disk reads assumed possible. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use asynchronous appends.",
+        doc: "Lets the planner use asynchronous appends. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use ordered gathering.",
+        doc: "Lets the planner use ordered gathering. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -189,7 +189,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use parallel appends.",
+        doc: "Lets the planner use parallel appends. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -198,7 +198,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use parallel hash joins.",
+        doc: "Lets the planner use parallel hash joins. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -207,7 +207,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use partition pruning.",
+        doc: "Lets the planner use partition pruning. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -216,7 +216,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use aggregation partition by partition.",
+        doc: "Lets the planner use aggregation partition by partition. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -225,7 +225,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use joins partition by partition.",
+        doc: "Lets the planner use joins partition by partition. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -270,7 +270,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Searches big join orders heuristically.",
+        doc: "Searches big join orders heuristically. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -288,7 +288,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Compiles expressions to machine code (no effect: expressions are vectorised).",
+        doc: "Compiles expressions to machine code. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -306,7 +306,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "8",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most parallel workers at a time.",
+        doc: "Most parallel workers at a time. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -315,7 +315,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most workers of one parallel operation.",
+        doc: "Most workers of one parallel operation. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -324,7 +324,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1024",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Smallest table scanned in parallel.",
+        doc: "Smallest table scanned in parallel. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -333,7 +333,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1000",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Cost of starting parallel workers.",
+        doc: "Cost of starting parallel workers. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -342,7 +342,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0.1",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Cost of passing a row between parallel workers.",
+        doc: "Cost of passing a row between parallel workers. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -378,7 +378,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets concurrent sequential scans share their reads.",
+        doc: "Lets concurrent sequential scans share their reads. Accepted for compatibility, without effect.",
         reported: false,
     },
 ];

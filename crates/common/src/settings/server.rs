@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Archives full log segments.",
+        doc: "Archives full log segments. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Microseconds a commit waits for others before the log is flushed.",
+        doc: "Microseconds a commit waits for others before the log is flushed. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -108,7 +108,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "auto",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Computes query identifiers.",
+        doc: "Computes query identifiers. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -144,7 +144,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "$libdir",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Where loadable modules are looked for.",
+        doc: "Where loadable modules are looked for. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -153,7 +153,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "PostgreSQL",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Name in the Windows event log.",
+        doc: "Name in the Windows event log. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -189,7 +189,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Lets followers answer queries.",
+        doc: "Lets followers answer queries. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -198,7 +198,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "",
         context: SettingContext::Sighup,
         category: "Server",
-        doc: "Kerberos key file.",
+        doc: "Kerberos key file. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -225,7 +225,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Skips privilege checks on large objects.",
+        doc: "Skips privilege checks on large objects. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -327,7 +327,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "64",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Table locks a transaction is expected to hold.",
+        doc: "Table locks a transaction is expected to hold. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -336,7 +336,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Most two-phase transactions at a time.",
+        doc: "Most two-phase transactions at a time. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -345,7 +345,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2048",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Deepest nesting of expressions and calls, as stack memory.",
+        doc: "Deepest nesting of expressions and calls, as stack memory. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -354,7 +354,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "10",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Most replication connections at a time.",
+        doc: "Most replication connections at a time. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -372,7 +372,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "-1",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Age at which a snapshot may be ended; -1: never.",
+        doc: "Age at which a snapshot may be ended; -1: never. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -390,7 +390,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::Sighup,
         category: "Server",
-        doc: "Starts again after a crash of a worker.",
+        doc: "Starts again after a crash of a worker. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -426,7 +426,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Modules loaded at server start.",
+        doc: "Modules loaded at server start. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -444,7 +444,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "server.crt",
         context: SettingContext::Sighup,
         category: "Server",
-        doc: "Server certificate.",
+        doc: "Server certificate. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -453,7 +453,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "server.key",
         context: SettingContext::Sighup,
         category: "Server",
-        doc: "The server certificate's key.",
+        doc: "The server certificate's key. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -489,7 +489,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Counts table and index accesses.",
+        doc: "Counts table and index accesses. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -498,7 +498,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Shows activity in the process title.",
+        doc: "Shows activity in the process title. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -516,7 +516,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "lz4",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Compresses full pages in the log.",
+        doc: "Compresses full pages in the log. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -525,7 +525,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "replica",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "What the log carries beyond crash recovery.",
+        doc: "What the log carries beyond crash recovery. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {

@@ -94,10 +94,12 @@ impl Target {
                 def: i.index.clone(),
             });
         }
+        // Rows that come from another server were checked there: its triggers, and with them foreign keys, rest.
+        let replica = env.session.setting("session_replication_role").as_deref() == Some("replica");
         let foreign_keys = relation
             .constraints
             .iter()
-            .filter(|c| matches!(c.kind, ConstraintKind::ForeignKey { .. }))
+            .filter(|c| !replica && matches!(c.kind, ConstraintKind::ForeignKey { .. }))
             .cloned()
             .collect();
         Ok(Target {
@@ -110,7 +112,7 @@ impl Target {
             view_checks,
             indexes,
             foreign_keys,
-            referenced_by: relation.referenced_by.clone(),
+            referenced_by: if replica { vec![] } else { relation.referenced_by.clone() },
             relation,
             builder: RowBuilder::new(),
             arena: vec![],

@@ -32,7 +32,11 @@ fn needs_no_quotes(name: &str) -> bool {
 
 /// `quote_ident`.
 pub fn ident(name: &str) -> String {
-    if needs_no_quotes(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if needs_no_quotes(name) && !quarry_common::quoting::quote_all() {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// `quote_literal`.

@@ -49,6 +49,14 @@ fn text(e: &DefElem) -> Option<String> {
     }
 }
 
+fn unknown_option(e: &DefElem) -> Error {
+    let error = err!(SYNTAX_ERROR, "option \"{}\" not recognized", e.name);
+    match ast::error_position(e.pos) {
+        Some(p) => error.position(p),
+        None => error,
+    }
+}
+
 fn limit(e: &DefElem) -> Result<i32> {
     match text(e) {
         None => Ok(-1),
@@ -135,7 +143,7 @@ fn create(s: &mut Session, c: &ast::CreateDatabase) -> Result<()> {
                     return Err(Error::unsupported("CREATE DATABASE with TABLESPACE"));
                 }
             }
-            other => bail!(SYNTAX_ERROR, "option \"{other}\" not recognized"),
+            _ => return Err(unknown_option(e)),
         }
     }
     let role = st.reader.role(me)?;
@@ -199,7 +207,7 @@ fn alter(s: &mut Session, a: &ast::AlterDatabase) -> Result<()> {
             "allow_connections" => allow = Some(super::copy::boolean_option(e)?),
             "connection_limit" => connections = Some(limit(e)?),
             "tablespace" => return Err(Error::unsupported("ALTER DATABASE SET TABLESPACE")),
-            other => bail!(SYNTAX_ERROR, "option \"{other}\" not recognized"),
+            _ => return Err(unknown_option(e)),
         }
     }
     if allow == Some(false) && db.oid == s.cx.database.0 {

@@ -121,6 +121,8 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
             return Ok((plan.statement.clone(), values, milliseconds(start)));
         }
         Statement::Select(q) if has_into(q) => return Err(Error::unsupported("EXPLAIN SELECT INTO")),
+        // What would be stored is the query's result; only EXPLAIN ANALYZE would store it.
+        Statement::CreateTableAs(c) if is_query(&c.query) => &c.query,
         q if is_query(q) => q,
         other => return Err(Error::unsupported(format_args!("EXPLAIN {}", super::tag_of(other)))),
     };
@@ -149,6 +151,9 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
     let (plan, params, planning_ms) = plan_of(s, &e.statement, portal)?;
     let st = s.statement_context()?;
     let (execution, execution_ms) = if options.analyze {
+        if matches!(e.statement, Statement::CreateTableAs(_)) {
+            return Err(Error::unsupported("EXPLAIN ANALYZE CREATE TABLE AS"));
+        }
         st.check_read_only(&plan, super::tag_of(&e.statement))?;
         let start = Instant::now();
         let execution = run_plan(&st, &plan, params)?;

@@ -100,6 +100,11 @@ fn apply(
                 s.cx.push_notice(Severity::Notice, e);
                 role.password = None;
             }
+            // Who gives a hash means it: a dump, say.
+            RoleOptionKind::Password(Some(p)) if is_hashed(p) => role.password = Some(p.clone()),
+            RoleOptionKind::Password(Some(p)) if s.cx.settings().text("password_encryption") == "md5" => {
+                role.password = Some(md5_verifier(p, &role.name));
+            }
             RoleOptionKind::Password(Some(p)) => role.password = Some(s.cx.instance.password_verifier(p)?),
             RoleOptionKind::Superuser(v) => role.superuser = *v,
             RoleOptionKind::Inherit(v) => role.inherit = *v,
@@ -131,6 +136,25 @@ fn apply(
         }
     }
     Ok(members)
+}
+
+/// What PostgreSQL stores of a password where `password_encryption` is md5.
+fn md5_verifier(password: &str, role: &str) -> String {
+    use md5::Digest;
+    let digest = md5::Md5::digest(format!("{password}{role}"));
+    let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+    format!("md5{hex}")
+}
+
+/// Whether a password is an md5 hash or a SCRAM verifier already.
+fn is_hashed(password: &str) -> bool {
+    if let Some(hash) = password.strip_prefix("md5") {
+        return hash.len() == 32 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    }
+    let Some(rest) = password.strip_prefix("SCRAM-SHA-256$") else { return false };
+    let Some((head, keys)) = rest.split_once('$') else { return false };
+    let iterations = head.split_once(':').is_some_and(|(n, salt)| n.parse::<u32>().is_ok() && !salt.is_empty());
+    iterations && keys.split_once(':').is_some_and(|(stored, server)| !stored.is_empty() && !server.is_empty())
 }
 
 fn create(s: &mut Session, st: &StatementContext, w: &CatalogWriter, c: &ast::CreateRole) -> Result<()> {

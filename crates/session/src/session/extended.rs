@@ -12,6 +12,7 @@ impl Session {
     ) -> Result<()> {
         self.text = Arc::from(sql);
         self.note_query(sql);
+        self.timed = self.cx.log_settings().times().then(Timed::start);
         if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
@@ -29,6 +30,7 @@ impl Session {
         self.cx.prepared.lock().insert(name.to_string(), Arc::new(prepared));
         self.send_notices(out);
         protocol::parse_complete(out);
+        self.log_duration(&format!("parse {}", log::portal_name(name, "")), sql, None);
         Ok(())
     }
 
@@ -120,11 +122,17 @@ impl Session {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
+        self.timed = self.cx.log_settings().times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
         let mut made = self.new_portal(portal, prepared.clone(), values, formats);
         self.note_query(&prepared.text);
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
+        }
+        if self.timed.is_some() {
+            let detail = self.parameters_text(&made);
+            let what = format!("bind {}", log::portal_name(&prepared.name, portal));
+            self.log_duration(&what, &prepared.text, detail.as_deref());
         }
         self.portals.insert(portal.to_string(), made);
         protocol::bind_complete(out);
@@ -202,8 +210,14 @@ impl Session {
         if let Err(e) = self.check_failed_block(stmt) {
             return self.fail_extended(e, out);
         }
+        self.log_execute(&name, &portal, stmt);
         let advanced = self.advance(&mut portal, max_rows, out);
         self.send_notices(out);
+        if self.timed.is_some() && matches!(advanced, Ok(Advance::Suspended | Advance::Complete(_) | Advance::Committed(..))) {
+            let what = format!("execute {}", log::portal_name(&portal.statement.name, &name));
+            let detail = self.parameters_text(&portal);
+            self.log_duration(&what, &portal.statement.text.clone(), detail.as_deref());
+        }
         match advanced {
             Err(e) => self.fail_extended(e, out),
             Ok(Advance::More) => {
@@ -229,6 +243,42 @@ impl Session {
             }
             Ok(Advance::Committed(lsn, tag)) => self.after_commit(lsn, Some(tag), AfterCommit::Extended, out),
         }
+    }
+
+    /// Starts an Execute's clock and logs its statement, where wanted; not again when it goes on after output was sent.
+    fn log_execute(&mut self, name: &str, portal: &Portal, stmt: &ast::Statement) {
+        let settings = self.cx.log_settings();
+        let fresh = matches!(portal.state, PortalState::New) || portal.cursor.is_some();
+        if !fresh || !settings.times() && settings.statements == log::Statements::None {
+            return;
+        }
+        let mut timed = Timed::start();
+        if log::wants(&settings, [stmt]) {
+            let what = log::portal_name(&portal.statement.name, name);
+            let detail = self.parameters_text(portal);
+            self.cx.log(&format!("execute {what}: {}", portal.statement.text), detail.as_deref());
+            timed.logged = true;
+        }
+        self.timed = Some(timed);
+    }
+
+    /// A portal's parameters as DETAIL shows them.
+    fn parameters_text(&mut self, portal: &Portal) -> Option<String> {
+        if portal.params.is_empty() {
+            return None;
+        }
+        let st = self.statement_context().ok()?;
+        let io = st.io();
+        let text = |(v, oid): (&Datum, &Oid)| -> Option<String> {
+            if v.is_null() {
+                return None;
+            }
+            let mut out = vec![];
+            io.type_ref(*oid).ok()?.output(v, &io, &mut out).ok()?;
+            Some(String::from_utf8_lossy(&out).into_owned())
+        };
+        let texts: Vec<_> = portal.params.iter().zip(&portal.statement.param_types).map(text).collect();
+        log::parameters(&texts)
     }
 
     /// Sync: an implicit transaction ends here.

@@ -6,6 +6,7 @@ impl Session {
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
         self.text = Arc::from(sql);
         self.note_query(sql);
+        self.timed = self.cx.log_settings().times().then(Timed::start);
         self.portals.remove("");
         match parse::parse_with_notices(sql, self.lex_options()) {
             Err(e) => {
@@ -22,6 +23,13 @@ impl Session {
                     self.ready(out);
                     return Step::Ready;
                 }
+                let logged = log::wants(&self.cx.log_settings(), statements.iter().map(|s| &s.stmt));
+                if logged {
+                    self.cx.log(&format!("statement: {sql}"), None);
+                }
+                if let Some(timed) = &mut self.timed {
+                    timed.logged = logged;
+                }
                 let simple = Simple { text: self.text.clone(), statements: statements.into(), portal: None };
                 self.work = Work::Simple(Box::new(simple));
                 self.drive(out)
@@ -35,6 +43,8 @@ impl Session {
         LexOptions {
             conforming: settings.bool("standard_conforming_strings"),
             escape_warning: settings.bool("escape_string_warning"),
+            // The client's encoding is UTF-8, which is safe.
+            backslash_quote: settings.text("backslash_quote") != "off",
         }
     }
 
@@ -53,6 +63,7 @@ impl Session {
             self.cx.signals.take_cancel();
         }
         a.state = "active";
+        a.untracked = !self.cx.settings().bool("track_activities");
         a.query_start = Some(now);
         a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
         drop(a);
@@ -105,6 +116,7 @@ impl Session {
     pub(super) fn drive_simple(&mut self, mut s: Box<Simple>, out: &mut BytesMut) -> Option<Step> {
         let Some(mut portal) = s.portal.take() else {
             let Some(next) = s.statements.pop_front() else {
+                self.log_duration("statement", &s.text, None);
                 self.ready(out);
                 return Some(Step::Ready);
             };
@@ -235,6 +247,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<Portal> {
         self.check_failed_block(&parsed.stmt)?;
+        quarry_common::quoting::set_quote_all(self.cx.settings().bool("quote_all_identifiers"));
         self.arm_timeout();
         let formats = match &parsed.stmt {
             ast::Statement::Fetch(f) => commands::cursor::fetch_formats(self, f),

@@ -47,11 +47,13 @@ pub struct LexOptions {
     pub conforming: bool,
     /// `escape_string_warning`: warn of backslashes where they are escapes in a plain string.
     pub escape_warning: bool,
+    /// `backslash_quote`: `\'` may stand for a quote.
+    pub backslash_quote: bool,
 }
 
 impl Default for LexOptions {
     fn default() -> LexOptions {
-        LexOptions { conforming: true, escape_warning: true }
+        LexOptions { conforming: true, escape_warning: true, backslash_quote: true }
     }
 }
 

@@ -137,6 +137,12 @@ impl Scanner<'_> {
                         break;
                     }
                 }
+                b'\\' if self.peek(1) == b'\'' && !self.options.backslash_quote => {
+                    let code = SqlState::NONSTANDARD_USE_OF_ESCAPE_CHARACTER;
+                    return Err(Error::new(code, "unsafe use of \\' in a string literal")
+                        .hint("Use '' to write quotes in strings. \\' is insecure in client-only encodings.")
+                        .position(start));
+                }
                 b'\\' if self.pos + 1 < self.bytes.len() => {
                     if std::mem::take(&mut warn) {
                         self.warn_of_escape(self.peek(1), start);

@@ -13,6 +13,7 @@ use quarry_common::{Oid, Result, bail, err};
 use quarry_executor::Cx;
 use quarry_executor::write::{TableWriter, compile, for_each_row};
 use quarry_plan::{Expr, QueryMeta, ScanColumn};
+use quarry_types::SqlType;
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
 use quarry_types::{Batch, Datum, Vector};
@@ -37,7 +38,7 @@ pub fn set_default(d: &Ddl, r: &Relation, i: usize, default: Option<&ast::Expr>)
         });
     }
     let stored = match default {
-        Some(e) => default_expr(d, e, c.ty, &c.name)?,
+        Some(e) => default_expr(d, e, c.ty, &c.name).map_err(super::without_position)?,
         None => None,
     };
     d.w.set_default(r.oid, c.number, stored.as_ref(), false)
@@ -51,6 +52,9 @@ pub fn add_identity(
     options: &[ast::SequenceOption],
 ) -> Result<()> {
     let c = &r.columns[column_of(r, name)?];
+    if !matches!(c.ty, SqlType::INT2 | SqlType::INT4 | SqlType::INT8) {
+        bail!(INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint");
+    }
     if !c.not_null {
         bail!(
             OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -221,9 +225,9 @@ pub fn set_type(
 ) -> Result<()> {
     let i = column_of(r, name)?;
     let c = &r.columns[i];
-    let ty = d.type_of(type_name)?;
+    let ty = d.type_of(type_name).map_err(super::without_position)?;
     let collation = match collation {
-        Some(n) => d.w.resolve_collation(&n.parts, ast::error_position(n.pos))?,
+        Some(n) => d.w.resolve_collation(&n.parts, None)?,
         None => Oid::INVALID,
     };
     if c.generated && using.is_some() {
@@ -389,6 +393,9 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
             }
         } else if let Some(sql) = &k.expr_sql {
             let bound = d.bind_text(sql, &r, None)?;
+            if bound.expr.ty().oid != key.ty.oid {
+                key.opclass = index::class_for(d, bound.expr.ty())?;
+            }
             key.ty = bound.expr.ty();
             let stored = d.stored(&bound);
             refs.extend(stored.refs);

@@ -4,10 +4,10 @@
 use super::constraints::{self, Pending};
 use super::create_table::{column_spec, finish_column};
 use super::stored::is_at_least;
-use super::{Ddl, alter_column, behavior_of, options_of, parts_of};
+use super::{Ddl, alter_column, alter_other, behavior_of, options_of, parts_of};
 use crate::session::Session;
 use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, RelKind, Relation};
-use quarry_common::{Error, Result, bail, err};
+use quarry_common::{Result, bail, err};
 use quarry_functions::Volatility;
 use quarry_sql::ast::{self, AlterTableAction as A, ObjectKind};
 use quarry_sql::bind::StoredPlace;
@@ -19,7 +19,7 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
         d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", a.relation.name));
         return Ok(());
     }
-    let r = d.w.lock_relation(&parts, ast::error_position(a.relation.pos), LockMode::AccessExclusive)?;
+    let r = d.w.lock_relation(&parts, None, LockMode::AccessExclusive)?;
     d.check_change(&r)?;
     d.st.session.check_not_in_use(&r, "ALTER TABLE")?;
     let fits = match a.kind {
@@ -192,7 +192,8 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             needs_table(r, "ADD CONSTRAINT")?;
             if let Some(name) = &c.name
                 && r.constraints.iter().any(|o| o.name == *name)
-                && !matches!(c.kind, ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_))
+                && (!matches!(c.kind, ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_))
+                    || d.w.relation_in(r.schema, name)?.is_none())
             {
                 bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", r.name);
             }
@@ -238,6 +239,9 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
                 all.retain(|(o, _)| *o != n);
                 all.push((n, v));
             }
+            if r.kind == RelKind::View {
+                super::view::check_options(d, r, &all)?;
+            }
             d.w.set_options(r.oid, &all)
         }
         A::ResetOptions(options) => {
@@ -259,16 +263,10 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         }
         A::RowSecurity(false) => d.w.set_row_security(r.oid, Some(false), None),
         A::ForceRowSecurity(false) => d.w.set_row_security(r.oid, None, Some(false)),
-        A::ReplicaIdentity(i) => d.w.set_replica_identity(
-            r.oid,
-            match i {
-                ast::ReplicaIdentity::Nothing => 'n',
-                ast::ReplicaIdentity::Full => 'f',
-                ast::ReplicaIdentity::Default => 'd',
-                ast::ReplicaIdentity::Index(_) => 'i',
-            },
-        ),
-        _ => Err(Error::unsupported("this ALTER TABLE action")),
+        A::ReplicaIdentity(i) => alter_other::replica_identity(d, r, i),
+        A::Trigger { which, enable } => alter_other::triggers(r, which, *enable),
+        A::SetTablespace(name) => alter_other::tablespace(name),
+        other => Err(alter_other::unsupported(other)),
     }
 }
 

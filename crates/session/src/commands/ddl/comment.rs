@@ -10,7 +10,7 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
     let d = Ddl::new(s)?;
     let object = match (c.kind, &c.object) {
         (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
-            let r = d.w.resolve_relation_strict(&n.parts, ast::error_position(n.pos))?;
+            let r = d.w.resolve_relation_strict(&n.parts, None)?;
             let wanted = match c.kind {
                 K::Table => (RelKind::Table, "table"),
                 K::View => (RelKind::View, "view"),
@@ -32,7 +32,7 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             if parts.is_empty() {
                 bail!(SYNTAX_ERROR, "column name must be qualified");
             }
-            let r = d.w.resolve_relation_strict(parts, ast::error_position(n.pos))?;
+            let r = d.w.resolve_relation_strict(parts, None)?;
             d.w.check_relation_owner(&r)?;
             match r.column_named(column) {
                 Some((_, c)) => ObjectAddress::column(r.oid, c.number),

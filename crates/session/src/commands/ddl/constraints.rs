@@ -129,6 +129,8 @@ fn add_key(
 ) -> Result<()> {
     let r = d.relation(table)?;
     let c = &p.constraint;
+    // Only CREATE TABLE says where.
+    let at = |e: Error, pos: ast::Pos| if fresh { at(e, pos) } else { e };
     if primary && r.primary_key().is_some() {
         let e =
             err!(INVALID_TABLE_DEFINITION, "multiple primary keys for table \"{}\" are not allowed", r.name);
@@ -183,6 +185,9 @@ fn add_key(
     let names: Vec<String> = columns.iter().chain(&include).map(|i| r.columns[*i].name.clone()).collect();
     let name = match &c.name {
         Some(n) => {
+            if d.w.relation_in(r.schema, n)?.is_some() {
+                bail!(DUPLICATE_TABLE, "relation \"{n}\" already exists");
+            }
             if r.constraints.iter().any(|o| o.name == *n) {
                 bail!(DUPLICATE_OBJECT, "constraint \"{n}\" for relation \"{}\" already exists", r.name);
             }
@@ -305,7 +310,7 @@ fn add_foreign_key(d: &Ddl, table: Oid, p: &Pending, f: &ast::ForeignKey, fresh:
     let c = &p.constraint;
     let target = {
         let parts = parts_of(&f.references);
-        d.w.lock_relation(&parts, ast::error_position(f.references.pos), LockMode::ShareRowExclusive)?
+        d.w.lock_relation(&parts, None, LockMode::ShareRowExclusive)?
     };
     let r = d.relation(table)?;
     // A table may refer to itself.

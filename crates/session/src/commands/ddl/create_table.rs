@@ -25,6 +25,21 @@ pub struct ColumnSpec {
     pub serial: bool,
 }
 
+impl ColumnSpec {
+    /// 42601 if the column's value would have two sources; `pos` is the second one's.
+    fn check_one_source(&self, table: &str, pos: ast::Pos) -> Result<()> {
+        let default = self.default.is_some() || self.serial;
+        let what = match (default, self.identity.is_some(), self.generated.is_some()) {
+            (true, true, _) => "default and identity",
+            (true, _, true) => "default and generation expression",
+            (_, true, true) => "identity and generation expression",
+            _ => return Ok(()),
+        };
+        let name = &self.column.name;
+        Err(at(err!(SYNTAX_ERROR, "both {what} specified for column \"{name}\" of table \"{table}\""), pos))
+    }
+}
+
 fn at(e: Error, pos: ast::Pos) -> Error {
     match ast::error_position(pos) {
         Some(p) => e.position(p),
@@ -142,18 +157,7 @@ pub fn column_spec(
             }
             C::Exclusion(_) => return Err(Error::unsupported("EXCLUDE constraints")),
         }
-    }
-    let both = |what: &str| {
-        at(err!(SYNTAX_ERROR, "both {what} specified for column \"{}\" of table \"{table}\"", c.name), c.pos)
-    };
-    if (spec.default.is_some() || spec.serial) && spec.identity.is_some() {
-        return Err(both("default and identity"));
-    }
-    if (spec.default.is_some() || spec.serial) && spec.generated.is_some() {
-        return Err(both("default and generation expression"));
-    }
-    if spec.identity.is_some() && spec.generated.is_some() {
-        return Err(both("identity and generation expression"));
+        spec.check_one_source(table, k.pos)?;
     }
     if let Some((always, _)) = &spec.identity {
         if !matches!(ty, SqlType::INT2 | SqlType::INT4 | SqlType::INT8) {
@@ -162,6 +166,8 @@ pub fn column_spec(
         spec.column.identity = Some(if *always { Identity::Always } else { Identity::ByDefault });
     }
     spec.column.not_null = null == Some(false);
+    // Generation expressions must not refer to columns that have one, whichever comes first.
+    spec.column.generated |= spec.generated.is_some();
     Ok(spec)
 }
 

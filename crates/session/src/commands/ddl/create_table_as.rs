@@ -64,7 +64,7 @@ fn make(
     if into.on_commit != ast::OnCommit::None && !temporary {
         bail!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables");
     }
-    let schema = d.creation_schema(into.relation.schema.as_deref(), temporary, into.relation.pos)?;
+    let schema = d.creation_schema(into.relation.schema.as_deref(), temporary, ast::NO_POS)?;
     let name = &into.relation.name;
     if d.w.relation_in(schema, name)?.is_some() {
         if if_not_exists {

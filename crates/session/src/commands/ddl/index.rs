@@ -65,7 +65,7 @@ pub fn fill(d: &Ddl, table: Oid, index: Oid) -> Result<()> {
 }
 
 /// The default operator class for a type; 42704 without.
-fn class_for(d: &Ddl, ty: quarry_types::SqlType) -> Result<Oid> {
+pub fn class_for(d: &Ddl, ty: quarry_types::SqlType) -> Result<Oid> {
     match d.w.default_opclass(ty.oid)? {
         Some(c) => Ok(c),
         None => {
@@ -168,7 +168,7 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
     }
     let d = Ddl::new(s)?;
     let parts = parts_of(&c.relation);
-    let r = d.w.lock_relation(&parts, ast::error_position(c.relation.pos), LockMode::Share)?;
+    let r = d.w.lock_relation(&parts, None, LockMode::Share)?;
     d.st.session.check_not_in_use(&r, "CREATE INDEX")?;
     if r.kind != RelKind::Table && r.kind != RelKind::MaterializedView {
         let noun = match r.kind {
@@ -276,11 +276,7 @@ fn element(
                 if matches!(n.as_str(), "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") {
                     bail!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported");
                 }
-                let err = err!(UNDEFINED_COLUMN, "column \"{n}\" does not exist");
-                return Err(match ast::error_position(e.pos) {
-                    Some(p) => err.position(p),
-                    None => err,
-                });
+                bail!(UNDEFINED_COLUMN, "column \"{n}\" does not exist");
             }
         },
         ast::IndexKey::Expr(x) => {

@@ -4,6 +4,7 @@
 //! here are the commands; a failed one is undone with its transaction.
 
 mod alter_column;
+mod alter_other;
 mod alter_table;
 mod comment;
 mod constraints;
@@ -128,11 +129,14 @@ impl Ddl {
             return self.temp_schema();
         }
         let oid = match schema {
-            Some(name) => self.w.resolve_schema(name, ast::error_position(pos))?,
-            None => self.w.creation_schema()?,
+            Some(name) => self.w.resolve_schema(name, ast::error_position(pos)),
+            None => self.w.creation_schema(),
         };
-        self.w.check_schema(oid, Privilege::Create)?;
-        Ok(oid)
+        let checked = oid.and_then(|oid| self.w.check_schema(oid, Privilege::Create).map(|()| oid));
+        checked.map_err(|e| match ast::error_position(pos) {
+            Some(p) => e.position(p),
+            None => e,
+        })
     }
     fn temp_schema(&mut self) -> Result<Oid> {
         if let Some(oid) = self.st.session.temp_schema() {
@@ -164,6 +168,12 @@ impl Ddl {
         }
         Ok(())
     }
+}
+
+/// For commands whose errors PostgreSQL reports without a place.
+pub(super) fn without_position(mut e: Error) -> Error {
+    e.fields_mut().position = None;
+    e
 }
 
 /// A relation's name as parts.

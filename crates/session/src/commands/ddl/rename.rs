@@ -14,7 +14,7 @@ fn relation(d: &Ddl, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<A
         d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", n.name()));
         return Ok(None);
     }
-    let r = d.w.lock_relation(&n.parts, ast::error_position(n.pos), LockMode::AccessExclusive)?;
+    let r = d.w.lock_relation(&n.parts, None, LockMode::AccessExclusive)?;
     d.check_change(&r)?;
     Ok(Some(r))
 }
@@ -137,6 +137,9 @@ fn rename_role(d: &Ddl, spec: &ast::RoleSpec, name: &str) -> Result<()> {
 
 /// Renames a column; the catalog renames it in the table's own expressions.
 fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
+    if r.column_named(old).is_none() && !matches!(old, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") {
+        bail!(UNDEFINED_COLUMN, "column \"{old}\" does not exist");
+    }
     let i = column_of(r, old)?;
     let number = r.columns[i].number;
     d.w.rename_column(r.oid, number, new)

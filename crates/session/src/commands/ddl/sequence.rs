@@ -207,7 +207,7 @@ pub fn create(s: &mut Session, c: &ast::CreateSequence) -> Result<()> {
     let mut d = Ddl::new(s)?;
     let persistence = persistence_of(c.sequence.persistence);
     let temporary = persistence == Persistence::Temporary;
-    let schema = d.creation_schema(c.sequence.schema.as_deref(), temporary, c.sequence.pos)?;
+    let schema = d.creation_schema(c.sequence.schema.as_deref(), temporary, ast::NO_POS)?;
     if c.if_not_exists && d.w.relation_in(schema, &c.sequence.name)?.is_some() {
         d.notice(err!(DUPLICATE_TABLE, "relation \"{}\" already exists, skipping", c.sequence.name));
         return Ok(());

@@ -11,7 +11,7 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
     let d = Ddl::new(s)?;
     let mut tables: Vec<Arc<Relation>> = vec![];
     for r in &t.relations {
-        let r = d.w.lock_relation(&parts_of(r), ast::error_position(r.pos), LockMode::AccessExclusive)?;
+        let r = d.w.lock_relation(&parts_of(r), None, LockMode::AccessExclusive)?;
         if r.kind != RelKind::Table {
             bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", r.name);
         }

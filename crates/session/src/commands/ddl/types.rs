@@ -12,7 +12,7 @@ use quarry_types::SqlType;
 
 pub fn create_enum(s: &mut Session, c: &ast::CreateEnum) -> Result<()> {
     let mut d = Ddl::new(s)?;
-    let schema = d.creation_schema(c.name.schema(), false, c.name.pos)?;
+    let schema = d.creation_schema(c.name.schema(), false, ast::NO_POS)?;
     d.w.create_enum(c.name.name(), schema, d.user(), &c.labels)?;
     Ok(())
 }
@@ -41,7 +41,7 @@ pub fn alter_enum(s: &mut Session, c: &ast::AlterEnum) -> Result<()> {
 
 pub fn create_composite(s: &mut Session, c: &ast::CreateCompositeType) -> Result<()> {
     let mut d = Ddl::new(s)?;
-    let schema = d.creation_schema(c.name.schema.as_deref(), false, c.name.pos)?;
+    let schema = d.creation_schema(c.name.schema.as_deref(), false, ast::NO_POS)?;
     let mut new = NewRelation::new(&c.name.name, schema, RelKind::CompositeType, d.user());
     for column in &c.columns {
         let mut made = NewColumn::new(&column.name, d.type_of(&column.type_name)?);
@@ -57,11 +57,7 @@ pub fn create_composite(s: &mut Session, c: &ast::CreateCompositeType) -> Result
 /// A domain's CHECK to store.
 fn check(d: &Ddl, e: &ast::Expr, base: SqlType) -> Result<StoredExpr> {
     let bound = d.bind_expr(e, None, None, StoredPlace::DomainCheck(base))?;
-    let mut stored = d.stored(&bound);
-    // VALUE is no column: the text as written keeps it.
-    stored.sql = quarry_sql::deparse::expr(e)?;
-    stored.pretty = None;
-    Ok(stored)
+    Ok(d.stored(&bound))
 }
 
 fn check_name(d: &Ddl, domain: &str, schema: Oid, taken: &[String]) -> Result<String> {
@@ -70,7 +66,7 @@ fn check_name(d: &Ddl, domain: &str, schema: Oid, taken: &[String]) -> Result<St
 
 pub fn create_domain(s: &mut Session, c: &ast::CreateDomain) -> Result<()> {
     let mut d = Ddl::new(s)?;
-    let schema = d.creation_schema(c.name.schema(), false, c.name.pos)?;
+    let schema = d.creation_schema(c.name.schema(), false, ast::NO_POS)?;
     let base = d.type_of(&c.type_name)?;
     let mut new = NewDomain {
         name: c.name.name().to_string(),

@@ -3,7 +3,7 @@
 use super::stored::tree_references;
 use super::{Ddl, options_of, persistence_of};
 use crate::session::Session;
-use quarry_catalog::{NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, StoredExpr};
+use quarry_catalog::{NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, Relation, StoredExpr};
 use quarry_common::{Result, bail, err};
 use quarry_plan::deparse;
 use quarry_sql::ast::{self, CheckOption, Statement};
@@ -49,8 +49,17 @@ fn view_options(c: &ast::CreateView) -> Result<Vec<(String, String)>> {
     Ok(options)
 }
 
+/// The options that a view is to have.
+pub fn check_options(d: &Ddl, view: &Relation, options: &[(String, String)]) -> Result<()> {
+    options.iter().try_for_each(|(name, value)| check_view_option(name, value))?;
+    match &view.view_sql {
+        Some(sql) => check_updatable(&d.with_binder(|cx| bind::bind_stored_view(sql, cx))?, options),
+        None => Ok(()),
+    }
+}
+
 /// Whether views have the option, and the value is one of its.
-pub fn check_view_option(name: &str, value: &str) -> Result<()> {
+fn check_view_option(name: &str, value: &str) -> Result<()> {
     match name {
         "check_option" if matches!(value, "local" | "cascaded") => Ok(()),
         "check_option" => {
@@ -113,7 +122,7 @@ pub fn run(s: &mut Session, c: &ast::CreateView) -> Result<()> {
     let schema = d.creation_schema(
         c.relation.schema.as_deref(),
         persistence == Persistence::Temporary,
-        c.relation.pos,
+        ast::NO_POS,
     )?;
     let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let io = quarry_types::io::IoContext { names: d.w.reader(), ..d.st.io.clone() };
