@@ -237,6 +237,16 @@ pub fn set_type(
         )
         .detail(format!("Column \"{name}\" is a generated column.")));
     }
+    // Its sequence goes with it, so the new type must be one a sequence can have.
+    if c.identity.is_some() {
+        let new_type = ast::SequenceOption {
+            kind: ast::SequenceOptionKind::As(type_name.clone()),
+            pos: ast::NO_POS,
+        };
+        for seq in d.w.owned_sequences(r.oid, c.number)? {
+            sequence::change(d, seq, std::slice::from_ref(&new_type), true)?;
+        }
+    }
     for other in r.columns.iter().filter(|o| o.generated && !o.dropped && o.name != c.name) {
         let Some(sql) = &other.default_sql else { continue };
         let bound = d.bind_text(sql, r, None)?;

@@ -424,7 +424,7 @@ fn add_foreign_key(d: &Ddl, table: Oid, p: &Pending, f: &ast::ForeignKey, fresh:
         }
         if from.generated {
             let bad = |a: FkAction| matches!(a, FkAction::SetNull | FkAction::SetDefault);
-            if bad(f.on_update) {
+            if bad(f.on_update) || f.on_update == FkAction::Cascade {
                 bail!(
                     SYNTAX_ERROR,
                     "invalid ON UPDATE action for foreign key constraint containing generated column"
