@@ -412,6 +412,14 @@ fn like_rest(d: &Ddl, table: Oid, l: &ast::TableLike, source: &Relation) -> Resu
     }
     if l.indexes {
         for i in &source.indexes {
+            let to = d.relation(table)?;
+            if i.primary && to.primary_key().is_some() {
+                bail!(
+                    INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"{}\" are not allowed",
+                    to.name
+                );
+            }
             super::index::copy(d, table, source, i)?;
         }
     }
