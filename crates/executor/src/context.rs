@@ -25,6 +25,15 @@ pub struct Runtime {
     pub statement: crate::modify::StatementState,
     /// By plan node id; empty unless instrumented.
     pub stats: Vec<NodeStats>,
+    /// The most bytes that a hashed set operation, a DISTINCT aggregate or a window partition has held at once.
+    pub peak_bytes: usize,
+}
+
+impl Runtime {
+    /// Accounts for the memory that an operator holds now.
+    pub fn note_memory(&mut self, bytes: usize) {
+        self.peak_bytes = self.peak_bytes.max(bytes);
+    }
 }
 
 /// Passed down every call.

@@ -69,6 +69,11 @@ impl Execution {
         }
     }
 
+    /// The most bytes that one operator's spillable state has held at once (see [`Runtime::note_memory`]).
+    pub fn peak_bytes(&self) -> usize {
+        self.rt.peak_bytes
+    }
+
     /// Data-modifying common table expressions run to their end whether read or not.
     fn run_writing_ctes(&mut self) -> Result<()> {
         let Execution { env, statement, rt, .. } = self;

@@ -4,6 +4,7 @@ use crate::build::{Builder, slots_of, types_of};
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, pull, select};
 use crate::rows::RowSet;
+use crate::spill::RowFile;
 use hashbrown::HashTable;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalPlan, SetOpKind};
@@ -42,9 +43,13 @@ impl DistinctRows {
     }
     /// The row's number, and whether it is new.
     pub fn add(&mut self, columns: &[Arc<Vector>], r: usize, h: u64) -> (u32, bool) {
-        if let Some(s) = self.find(columns, r, h) {
-            return (s, false);
+        match self.find(columns, r, h) {
+            Some(s) => (s, false),
+            None => (self.add_new(columns, r, h), true),
         }
+    }
+    /// Adds a row that is known not to be there; its number.
+    pub fn add_new(&mut self, columns: &[Arc<Vector>], r: usize, h: u64) -> u32 {
         let s = self.rows.len as u32;
         let at = [r as u32];
         let len = columns.first().map_or(r + 1, |c| c.len());
@@ -52,7 +57,11 @@ impl DistinctRows {
         self.hashes.push(h);
         let hashes = &self.hashes;
         self.table.insert_unique(h, s, |s| hashes[*s as usize]);
-        (s, true)
+        s
+    }
+    /// Rows, hashes and table together.
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes() + self.hashes.len() * 8 + self.table.capacity() * 5
     }
     /// The positions of rows not seen before.
     pub fn new_rows(&mut self, batch: &Batch) -> Vec<u32> {
@@ -66,11 +75,25 @@ impl DistinctRows {
     }
 }
 
+/// Partitions of a set operation that spills, and how often a partition may be divided again.
+const PARTITIONS: usize = 16;
+const DEPTH_MAX: u32 = 8;
+
+/// Rows that found no place in memory, by side.
+struct Part {
+    left: RowFile,
+    right: RowFile,
+    depth: u32,
+}
+
+/// UNION, INTERSECT, EXCEPT by hash. When the distinct rows outgrow the memory allowed, those in memory stay and go on being counted;
+/// rows with other values go to partitions by hash, each of which is treated the same way later.
 pub struct SetOp {
     kind: SetOpKind,
     all: bool,
     left: BoxOperator,
     right: BoxOperator,
+    physicals: Vec<PhysicalType>,
     seen: DistinctRows,
     /// Per distinct row: how often it came from the left, and from the right.
     counts: Vec<(u64, u64)>,
@@ -78,6 +101,8 @@ pub struct SetOp {
     at: usize,
     /// Of row `at`, copies already given.
     given: u64,
+    /// Partitions still to be treated.
+    parts: Vec<Part>,
 }
 
 pub fn build(
@@ -96,40 +121,110 @@ pub fn build(
         left: b.picked(left.0, left.1)?,
         right: b.picked(right.0, right.1)?,
         seen: DistinctRows::new(&physicals, infos),
+        physicals,
         counts: Vec::new(),
         ready: false,
         at: 0,
         given: 0,
+        parts: Vec::new(),
     }))
 }
 
 impl SetOp {
     fn read(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let mut parts = None;
         while let Some(b) = pull(&mut self.left, cx)? {
-            cx.check_cancelled()?;
-            let hashes = self.seen.hashes(&b.columns, b.rows());
-            for r in b.rows().iter() {
-                let (s, new) = self.seen.add(&b.columns, r, hashes[r]);
-                if new {
-                    self.counts.push((0, 0));
-                }
-                self.counts[s as usize].0 += 1;
-            }
+            self.take(cx, &b, true, &mut parts, 0)?;
         }
         while let Some(b) = pull(&mut self.right, cx)? {
-            cx.check_cancelled()?;
-            let hashes = self.seen.hashes(&b.columns, b.rows());
-            for r in b.rows().iter() {
-                if self.kind == SetOpKind::Union {
-                    let (s, new) = self.seen.add(&b.columns, r, hashes[r]);
-                    if new {
-                        self.counts.push((0, 0));
-                    }
-                    self.counts[s as usize].0 += 1;
-                } else if let Some(s) = self.seen.find(&b.columns, r, hashes[r]) {
-                    self.counts[s as usize].1 += 1;
-                }
+            self.take(cx, &b, false, &mut parts, 0)?;
+        }
+        self.keep_parts(parts)
+    }
+
+    /// Treats the next partition; false if there is none.
+    fn read_part(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
+        let Some(mut part) = self.parts.pop() else { return Ok(false) };
+        self.seen.clear();
+        self.counts.clear();
+        (self.at, self.given) = (0, 0);
+        let mut parts = None;
+        while let Some(b) = part.left.next_batch()? {
+            self.take(cx, &b, true, &mut parts, part.depth)?;
+        }
+        while let Some(b) = part.right.next_batch()? {
+            self.take(cx, &b, false, &mut parts, part.depth)?;
+        }
+        self.keep_parts(parts)?;
+        Ok(true)
+    }
+
+    fn keep_parts(&mut self, parts: Option<Vec<Part>>) -> Result<()> {
+        for mut part in parts.into_iter().flatten() {
+            // Nothing comes out of rows of the right side alone.
+            if part.left.rows() > 0 {
+                part.left.rewind()?;
+                part.right.rewind()?;
+                self.parts.push(part);
             }
+        }
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.seen.memory_bytes() + self.counts.len() * std::mem::size_of::<(u64, u64)>()
+    }
+
+    /// Counts a batch of one side. A UNION doesn't tell the sides apart.
+    fn take(
+        &mut self,
+        cx: &mut Cx<'_>,
+        b: &Batch,
+        left: bool,
+        parts: &mut Option<Vec<Part>>,
+        depth: u32,
+    ) -> Result<()> {
+        cx.check_cancelled()?;
+        let adds = left || self.kind == SetOpKind::Union;
+        let hashes = self.seen.hashes(&b.columns, b.rows());
+        for r in b.rows().iter() {
+            let h = hashes[r];
+            let found = self.seen.find(&b.columns, r, h);
+            let known = match (found, &mut *parts) {
+                (Some(s), _) => s,
+                (None, Some(parts)) => {
+                    let part = &mut parts[(h >> (60 - 4 * depth)) as usize % PARTITIONS];
+                    let columns = b.columns.iter().map(|c| &**c);
+                    if adds {
+                        part.left.push(columns, r)?;
+                    } else if part.left.rows() > 0 {
+                        part.right.push(columns, r)?;
+                    }
+                    continue;
+                }
+                (None, None) if adds => {
+                    self.counts.push((0, 0));
+                    self.seen.add_new(&b.columns, r, h)
+                }
+                (None, None) => continue,
+            };
+            let count = &mut self.counts[known as usize];
+            if adds {
+                count.0 += 1;
+            } else {
+                count.1 += 1;
+            }
+        }
+        cx.rt.note_memory(self.memory_bytes());
+        if parts.is_none() && depth < DEPTH_MAX && self.memory_bytes() > cx.env.hash_mem_bytes {
+            let part = |_| -> Result<Part> {
+                Ok(Part {
+                    left: RowFile::create(cx.env, &self.physicals)?,
+                    right: RowFile::create(cx.env, &self.physicals)?,
+                    depth: depth + 1,
+                })
+            };
+            *parts = Some((0..PARTITIONS).map(part).collect::<Result<_>>()?);
         }
         Ok(())
     }
@@ -151,21 +246,29 @@ impl Operator for SetOp {
         if !std::mem::replace(&mut self.ready, true) {
             self.read(cx)?;
         }
-        let mut rows = Vec::new();
-        while self.at < self.counts.len() && rows.len() < BATCH_ROWS {
-            if self.given < self.copies(self.counts[self.at]) {
-                rows.push(self.at as u32);
-                self.given += 1;
-            } else {
-                self.at += 1;
-                self.given = 0;
+        loop {
+            let mut rows = Vec::new();
+            while self.at < self.counts.len() && rows.len() < BATCH_ROWS {
+                if self.given < self.copies(self.counts[self.at]) {
+                    rows.push(self.at as u32);
+                    self.given += 1;
+                } else {
+                    self.at += 1;
+                    self.given = 0;
+                }
+            }
+            if !rows.is_empty() {
+                return Ok(Some(self.seen.rows.gather(&rows)));
+            }
+            if !self.read_part(cx)? {
+                return Ok(None);
             }
         }
-        Ok(if rows.is_empty() { None } else { Some(self.seen.rows.gather(&rows)) })
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.seen.clear();
         self.counts.clear();
+        self.parts.clear();
         self.ready = false;
         self.at = 0;
         self.given = 0;

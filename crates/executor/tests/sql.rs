@@ -134,6 +134,17 @@ impl Server {
     }
 
     fn run(&self, sql: &str, memory: usize, settings: &PlannerSettings) -> Result<Vec<String>> {
+        Ok(self.run_measured(sql, memory, settings)?.0)
+    }
+
+    /// The rows, and the most bytes that an operator accounted for at once.
+    fn run_measured(
+        &self,
+        sql: &str,
+        memory: usize,
+        settings: &PlannerSettings,
+    ) -> Result<(Vec<String>, usize)> {
+        let mut peak = 0;
         let env = self.env(memory);
         let parsed = quarry_sql::parse::parse_statements(sql)?;
         let mut lines = Vec::new();
@@ -175,11 +186,12 @@ impl Server {
                 }
             }
             execution.finish()?;
+            peak = peak.max(execution.peak_bytes());
         }
         if let Some(lsn) = env.txn.commit()? {
             self.storage.wal().wait_durable_blocking(lsn)?;
         }
-        Ok(lines)
+        Ok((lines, peak))
     }
 
     /// As psql prints it: rows, or the error's message.
@@ -217,6 +229,55 @@ fn answers_are_postgresql_s() {
 #[test]
 fn answers_do_not_depend_on_memory() {
     check("spill.out", 64 << 10, PlannerSettings::default());
+}
+
+/// Set operations and DISTINCT aggregates over much more than the memory allowed: right answers, and never much more held than
+/// allowed (a batch of input comes on top before anything is written out).
+#[test]
+fn set_operations_and_distinct_aggregates_keep_to_their_memory() {
+    const MEMORY: usize = 256 << 10;
+    let server = Server::new();
+    let settings = PlannerSettings { enable_sort: false, ..PlannerSettings::default() };
+    let wide = "'some longer text that takes its place in memory ' || x";
+    let queries = [
+        (
+            format!(
+                "select count(*), sum(length(t)) from (select {wide} as t from generate_series(1,30000) x \
+                 intersect select {wide} from generate_series(15001,45000) x) s"
+            ),
+            "15000|795000",
+        ),
+        (
+            format!(
+                "select count(*), sum(length(t)) from (select {wide} as t from generate_series(1,30000) x \
+                 except all select {wide} from generate_series(10001,45000) x) s"
+            ),
+            "10000|518894",
+        ),
+        (
+            format!("select count(distinct {wide}), count(*) from generate_series(1,40000) x"),
+            "40000|40000",
+        ),
+        (
+            format!(
+                "select sum(n) from (select x % 3 as g, count(distinct {wide}) as n \
+                 from generate_series(1,40000) x group by 1) s"
+            ),
+            "40000",
+        ),
+        (
+            format!(
+                "select length(string_agg(distinct t, ',' order by t)), count(*) \
+                 from (select {wide} as t from generate_series(1,20000) x) s"
+            ),
+            "1068893|20000",
+        ),
+    ];
+    for (sql, expected) in queries {
+        let (rows, peak) = server.run_measured(&sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows, [expected], "{sql}");
+        assert!(peak < 4 * MEMORY, "{sql}: {peak} bytes");
+    }
 }
 
 #[test]

@@ -177,7 +177,8 @@ impl Planner<'_> {
                 let (rows, startup, total) = (c.plan.rows, c.plan.startup_cost, c.plan.total_cost);
                 let never = gate.iter().any(crate::exprs::is_false_or_null);
                 let input = if never { None } else { Some(Box::new(c.plan.clone())) };
-                let node = PhysicalNode::Result { input, one_time_filter: gate.clone() };
+                let gate = if never { vec![Expr::bool_const(false)] } else { gate.clone() };
+                let node = PhysicalNode::Result { input, one_time_filter: gate };
                 let mut plan = self.make(node, rows, startup, total);
                 if never {
                     plan.targets = c.plan.targets.iter().map(|(id, e)| (*id, Expr::null(e.ty()))).collect();

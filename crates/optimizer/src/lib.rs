@@ -4,6 +4,7 @@
 //! plans of common queries look alike; join orders are searched over connected subsets.
 #![forbid(unsafe_code)]
 
+mod aliases;
 pub mod analyze;
 mod cost;
 mod dml;
@@ -19,6 +20,7 @@ mod search;
 mod settings;
 mod stats;
 mod subqueries;
+mod unique;
 mod upper;
 
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub fn plan(
     finish::narrow(&mut best, &output);
     finish::trim(&mut best);
     let mut ctes = std::mem::take(&mut planner.ctes);
+    aliases::make_unique(&mut best, &mut ctes, &mut planner.meta);
     finish::number(&mut best, &mut ctes);
     Ok(Statement {
         plan: std::sync::Arc::new(best),

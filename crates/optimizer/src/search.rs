@@ -74,6 +74,8 @@ struct Pair {
     on: Vec<(Applied, Expr)>,
     post: Vec<Expr>,
     selectivity: f64,
+    /// Subsets of which the conditions pick at most one row for a row of the other side.
+    unique: RelSet,
 }
 
 struct Search<'s, 'a> {

@@ -1,17 +1,16 @@
 //! One aggregate call: FILTER, DISTINCT, ORDER BY around an accumulator.
 
+use super::distinct::Seen;
+use super::ordered::Gathered;
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program, true_positions};
-use crate::rows::RowSet;
-use hashbrown::HashTable;
 use quarry_common::{Error, Result};
 use quarry_functions::aggregate::KeyDirection;
 use quarry_functions::{Accumulator, AggregateCall, AggregateImpl, Body};
 use quarry_plan::{AggregateExpr, Expr};
 use quarry_types::key::{self, KeyOrder};
-use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare, hash};
-use std::sync::Arc;
+use quarry_types::{Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector};
 
 /// A call, compiled.
 pub(super) struct Call {
@@ -44,22 +43,6 @@ pub(super) struct CallState {
     acc: Box<dyn Accumulator>,
     seen: Option<Seen>,
     sorted: Option<Gathered>,
-}
-
-/// Rows that DISTINCT has let through.
-struct Seen {
-    table: HashTable<u32>,
-    groups: Vec<u32>,
-    values: Vec<Vector>,
-    hashes: Vec<u64>,
-}
-
-/// Input waiting to be sorted.
-struct Gathered {
-    rows: RowSet,
-    keys: Vec<u8>,
-    /// Group, start and end of the key; by row.
-    entries: Vec<(u32, usize, usize)>,
 }
 
 impl Call {
@@ -128,17 +111,8 @@ impl Call {
             order: self.within.clone(),
         };
         let physicals: Vec<PhysicalType> = self.args.iter().map(|a| a.physical).collect();
-        let seen = (self.distinct == Distinct::Hashed).then(|| Seen {
-            table: HashTable::new(),
-            groups: Vec::new(),
-            values: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
-            hashes: Vec::new(),
-        });
-        let sorted = (!self.order.is_empty()).then(|| Gathered {
-            rows: RowSet::new(&physicals),
-            keys: Vec::new(),
-            entries: Vec::new(),
-        });
+        let seen = (self.distinct == Distinct::Hashed).then(|| Seen::new(&physicals));
+        let sorted = (!self.order.is_empty()).then(|| Gathered::new(&physicals));
         Ok(CallState { acc: (self.code.make)(&call)?, seen, sorted })
     }
 
@@ -173,19 +147,18 @@ impl Call {
                 .iter()
                 .map(|o| o.0.eval_rows(cx, &batch.columns, rows))
                 .collect::<Result<Vec<_>>>()?;
-            for r in rows.iter() {
-                let at = g.keys.len();
+            let key = |r: usize, out: &mut Vec<u8>| -> Result<()> {
                 for (v, (_, ty, order)) in keys.iter().zip(&self.order) {
-                    key::encode_at(v, r, ty, *order, &mut g.keys)?;
+                    key::encode_at(v, r, ty, *order, out)?;
                 }
-                g.entries.push((numbers.map_or(0, |n| n[r]), at, g.keys.len()));
-            }
-            g.rows.push_rows(&args, rows);
+                Ok(())
+            };
+            g.push(cx, &args, rows, numbers, &key)?;
             return Ok(());
         }
         let new: Vec<u32>;
         if let Some(seen) = &mut st.seen {
-            new = seen.let_through(&args, &self.infos, rows, numbers);
+            new = seen.let_through(cx, &args, &self.infos, rows, numbers)?;
             rows = Rows::Selected { positions: &new, len: batch.len };
             if new.is_empty() {
                 return Ok(());
@@ -206,31 +179,23 @@ impl Call {
     /// Gives the accumulator what was waiting.
     pub fn complete(&self, cx: &mut Cx<'_>, st: &mut CallState, groups: usize) -> Result<()> {
         st.acc.resize(groups)?;
-        let Some(g) = &mut st.sorted else { return Ok(()) };
-        let mut order: Vec<u32> = (0..g.entries.len() as u32).collect();
-        let (entries, keys) = (&g.entries, &g.keys);
-        order.sort_by(|a, b| {
-            let (ga, sa, ea) = entries[*a as usize];
-            let (gb, sb, eb) = entries[*b as usize];
-            ga.cmp(&gb).then_with(|| keys[sa..ea].cmp(&keys[sb..eb]))
-        });
-        if self.distinct == Distinct::Sorted {
-            let columns = &g.rows.columns;
-            order.dedup_by(|b, a| {
-                let (a, b) = (*a as usize, *b as usize);
-                entries[a].0 == entries[b].0
-                    && columns.iter().zip(&self.infos).all(|(c, t)| compare::same_at(c, a, c, b, t))
-            });
-        }
-        let eval = cx.eval();
-        let mut eval = eval.for_call(&self.arg_types, self.ret);
-        for part in order.chunks(BATCH_ROWS) {
-            let batch = g.rows.gather(part);
-            let numbers: Vec<u32> = part.iter().map(|r| entries[*r as usize].0).collect();
+        let mut give = |cx: &mut Cx<'_>, batch: &Batch, numbers: &[u32]| -> Result<()> {
+            let eval = cx.eval();
+            let mut eval = eval.for_call(&self.arg_types, self.ret);
             let refs: Vec<&Vector> = batch.columns.iter().map(|c| &**c).collect();
-            st.acc.update(&mut eval, &refs, Rows::All(part.len()), &numbers)?;
+            st.acc.update(&mut eval, &refs, Rows::All(batch.len), numbers)
+        };
+        if let Some(seen) = &mut st.seen {
+            while let Some((batch, numbers)) = seen.next_waiting(cx, &self.infos)? {
+                give(cx, &batch, &numbers)?;
+            }
         }
-        st.sorted = None;
+        let Some(gathered) = st.sorted.take() else { return Ok(()) };
+        let distinct = (self.distinct == Distinct::Sorted).then_some(&self.infos[..]);
+        let mut sorted = gathered.sorted(cx, distinct)?;
+        while let Some((batch, numbers)) = sorted.next()? {
+            give(cx, &batch, &numbers)?;
+        }
         Ok(())
     }
 
@@ -245,55 +210,8 @@ impl Call {
 
 impl CallState {
     pub fn memory_bytes(&self) -> usize {
-        let seen = self
-            .seen
-            .as_ref()
-            .map_or(0, |s| s.values.iter().map(Vector::memory_bytes).sum::<usize>() + s.groups.len() * 20);
-        let sorted =
-            self.sorted.as_ref().map_or(0, |g| g.rows.memory_bytes() + g.keys.len() + g.entries.len() * 24);
+        let seen = self.seen.as_ref().map_or(0, Seen::memory_bytes);
+        let sorted = self.sorted.as_ref().map_or(0, Gathered::memory_bytes);
         self.acc.memory_bytes() + seen + sorted
-    }
-}
-
-impl Seen {
-    /// The rows not seen before in their group.
-    fn let_through(
-        &mut self,
-        args: &[Arc<Vector>],
-        types: &[TypeRef],
-        rows: Rows<'_>,
-        numbers: Option<&[u32]>,
-    ) -> Vec<u32> {
-        let mut hashes = vec![0; rows.len()];
-        for (v, t) in args.iter().zip(types) {
-            hash::hash_vector(v, t, rows, &mut hashes);
-        }
-        let mut out = Vec::new();
-        for r in rows.iter() {
-            let g = numbers.map_or(0, |n| n[r]);
-            let h = hash::combine(hashes[r], hash::hash_i64(i64::from(g)));
-            let found = self.table.find(h, |s| {
-                let s = *s as usize;
-                self.groups[s] == g
-                    && args
-                        .iter()
-                        .zip(&self.values)
-                        .zip(types)
-                        .all(|((a, v), t)| compare::same_at(a, r, v, s, t))
-            });
-            if found.is_some() {
-                continue;
-            }
-            let s = self.groups.len() as u32;
-            self.groups.push(g);
-            self.hashes.push(h);
-            for (a, v) in args.iter().zip(&mut self.values) {
-                v.extend_from(a, Rows::Selected { positions: &[r as u32], len: a.len() });
-            }
-            let hashes = &self.hashes;
-            self.table.insert_unique(h, s, |s| hashes[*s as usize]);
-            out.push(r as u32);
-        }
-        out
     }
 }

@@ -4,7 +4,9 @@
 //! allowed writes the rows of further groups to partitions and does these afterwards.
 
 mod call;
+mod distinct;
 mod groups;
+mod ordered;
 
 use crate::build::Builder;
 use crate::context::Cx;

@@ -6,6 +6,8 @@ pub mod prune_columns;
 pub mod pull_up_subqueries;
 pub mod push_filters;
 pub mod reduce_outer_joins;
+pub mod remove_joins;
+pub mod unnest_scalars;
 pub mod unnest_subqueries;
 
 use quarry_common::Result;
@@ -40,6 +42,7 @@ fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> Result<L
     forget_exists_targets(&mut plan);
     let folded = fold_constants::run(&mut plan, folder);
     unnest_subqueries::run(&mut plan);
+    unnest_scalars::run(&mut plan);
     let mut failed = None;
     for_each_subquery(&mut plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);

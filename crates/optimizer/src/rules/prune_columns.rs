@@ -40,6 +40,9 @@ impl Needed {
 
 /// Prunes below `plan`; `needed` holds what is read above it.
 pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
+    while let Some(left) = super::remove_joins::kept_side(plan, &|id| needed.has(id)) {
+        *plan = left;
+    }
     match plan {
         LogicalPlan::Project { targets, .. } => targets.retain(|(id, _)| needed.has(*id)),
         LogicalPlan::Aggregate { aggregates, grouping, .. } => {

@@ -88,11 +88,10 @@ impl Planner<'_> {
         } else {
             s.random_page_cost
         };
-        let mut filter = vec![];
-        let mut recheck = vec![];
-        for (i, c) in clauses.iter().enumerate() {
-            if used.contains(&i) { recheck.push(c.clone()) } else { filter.push(c.clone()) }
-        }
+        let filter: Vec<Expr> =
+            clauses.iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, c)| c.clone()).collect();
+        // In the order of the index's keys.
+        let recheck = used.iter().map(|i| clauses[*i].clone()).collect();
         let c = cost::exprs(clauses, s);
         let mut startup = index_total + c.startup;
         if !s.enable_bitmapscan {

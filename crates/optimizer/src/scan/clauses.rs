@@ -22,8 +22,13 @@ impl Planner<'_> {
     ) -> IndexMatch {
         let mut conds: Vec<IndexCond> = vec![];
         let mut used = vec![];
+        // Whether an earlier key is free or has a range: conditions on later keys don't bound the walk, they only save visits of the heap.
+        let mut open = false;
         for (k, key) in keys.iter().enumerate() {
-            let Some(key) = key else { continue };
+            let Some(key) = key else {
+                open = true;
+                continue;
+            };
             let start = conds.len();
             // The clause behind each condition on this key.
             let mut behind: Vec<usize> = vec![];
@@ -33,15 +38,18 @@ impl Planner<'_> {
                 }
                 let before = conds.len();
                 let exact = match_clause(clause, key, &index.keys[k], scan, k, &mut conds);
+                if open && !(exact && conds[before..].iter().all(|c| !matches!(c.test, IndexTest::In(_)))) {
+                    conds.truncate(before);
+                }
                 behind.resize(conds.len() - start, i);
                 if conds.len() > before && exact {
                     used.push(i);
                 }
             }
             let mine = &conds[start..];
-            if mine.is_empty() && k == 0 {
-                break;
-            }
+            open |= !mine
+                .iter()
+                .any(|c| matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull));
             // One array condition per scan at most, and equality wins over ranges on the same key.
             if let Some(eq) = mine.iter().position(|c| matches!(c.test, IndexTest::Eq(_))) {
                 let keep = conds.swap_remove(start + eq);

@@ -35,7 +35,8 @@ impl IndexMatch {
     fn bounding(&self) -> &[IndexCond] {
         let mut open_key = 0;
         for c in &self.conds {
-            if c.key == open_key && matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull) {
+            if c.key == open_key && matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull)
+            {
                 open_key += 1;
             }
         }
@@ -271,8 +272,7 @@ impl Planner<'_> {
             })
             .product();
         let partial = if m.index.predicate_sql.is_some() { tuples / size.rows.max(1.0) } else { 1.0 };
-        let index_selectivity =
-            if bounding.is_empty() { 1.0 } else { (walked / partial.max(1e-9)).min(1.0) };
+        let index_selectivity = if bounding.is_empty() { 1.0 } else { (walked / partial.max(1e-9)).min(1.0) };
         let touched = (tuples * index_selectivity / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
         let mut total = if scans * loops > 1.0 {
@@ -449,12 +449,12 @@ fn distinct_sources(conds: &[IndexCond]) -> Vec<Expr> {
 pub(super) fn index_order(m: &IndexMatch) -> Vec<SortKey> {
     let mut out = vec![];
     // Several lookups give their rows one after the other, in no common order.
-    let arrays = m.bounding().iter().any(|c| matches!(c.test, IndexTest::In(_)));
+    let arrays = m.conds.iter().any(|c| matches!(c.test, IndexTest::In(_)));
     if arrays {
         return out;
     }
     for (k, key) in m.keys.iter().enumerate() {
-        let fixed = m.conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)));
+        let fixed = m.bounding().iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)));
         match key {
             Some(_) if fixed => {}
             Some(e) => out.push(SortKey {

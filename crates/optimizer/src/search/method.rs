@@ -88,6 +88,7 @@ impl Search<'_, '_> {
         keys: &[(Expr, Expr, Expr)],
         rest: &[Expr],
         pair: &Pair,
+        inner_unique: bool,
         rows: f64,
     ) -> Path {
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
@@ -114,14 +115,17 @@ impl Search<'_, '_> {
             run += s.seq_page_cost * (inner_pages + 2.0 * outer_pages);
         }
         let bucket = (inner.rows * share).max(1.0).round();
-        let tuples = if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
-            let matches = (pair.selectivity * inner.rows).max(0.0);
+        let semi = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        let tuples = if semi || inner_unique && matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            // For a unique inner side PostgreSQL takes the join's selectivity for the share of outer rows with a match.
+            let matches =
+                if semi { (pair.selectivity * inner.rows).max(0.0) } else { pair.selectivity.max(0.0) };
             let matched = (outer.rows * matches.min(1.0)).round();
-            let fraction = 2.0 / (matches.max(1.0) + 1.0);
+            let fraction = 2.0 / (if semi { matches.max(1.0) } else { inner.rows.max(1.0) } + 1.0);
             run += s.cpu_operator_cost
                 * n
                 * (matched * (bucket * fraction).max(1.0) * 0.5 + (outer.rows - matched) * bucket * 0.05);
-            if kind == JoinKind::Semi { matched } else { (outer.rows - matched).max(1.0) }
+            if kind == JoinKind::Anti { (outer.rows - matched).max(1.0) } else { matched }
         } else {
             run += s.cpu_operator_cost * n * outer.rows * bucket * 0.5;
             (outer.rows * inner.rows * pair.selectivity).max(1.0)

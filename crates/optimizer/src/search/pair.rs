@@ -6,7 +6,8 @@ use super::{Applied, Pair, Path, Search, Step, Subset, add_path};
 use crate::cost::{self, DISABLED};
 use crate::exprs::equality;
 use crate::joins::{hash_key, join_rows};
-use crate::region::RelSet;
+use crate::region::{RelSet, Source};
+use crate::unique::{fixed_columns, table_is_unique};
 use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, SortKey};
 use std::rc::Rc;
 
@@ -140,7 +141,23 @@ impl Search<'_, '_> {
         }
         let exprs: Vec<Expr> = on.iter().map(|(_, e)| e.clone()).collect();
         let selectivity = self.p.selectivity(&exprs);
-        Pair { kind, on, post, selectivity }
+        let unique =
+            [left, right].into_iter().filter(|set| self.is_unique(*set, &exprs)).fold(0, |a, b| a | b);
+        Pair { kind, on, post, selectivity, unique }
+    }
+
+    /// Whether a subset is one table of which these conditions pick at most one row.
+    fn is_unique(&self, set: RelSet, conditions: &[Expr]) -> bool {
+        if set.count_ones() != 1 {
+            return false;
+        }
+        let item = &self.region.items[set.trailing_zeros() as usize];
+        let Source::Table(scan) = &item.source else { return false };
+        if !scan.relation.indexes.iter().any(|i| i.unique) {
+            return false;
+        }
+        let fixed = fixed_columns(conditions.iter().chain(&scan.filter), &item.columns);
+        table_is_unique(&scan.relation, &scan.columns, &fixed)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -207,7 +224,8 @@ impl Search<'_, '_> {
                 if outer.params & inner_set != 0 {
                     continue;
                 }
-                made.push(self.hash_join(kind, outer, &inner, &keys, &rest, pair, rows));
+                let unique = inner_set & !pair.unique == 0;
+                made.push(self.hash_join(kind, outer, &inner, &keys, &rest, pair, unique, rows));
             }
         }
         let mergeable = !keys.is_empty() && keys.iter().all(|(o, _, e)| self.mergeable(o, e));

@@ -1,5 +1,6 @@
 //! Plans of typical statements, as EXPLAIN (COSTS OFF) shows them; expectations are PostgreSQL's on the same empty tables.
 
+mod joins;
 mod shapes;
 
 use crate::{OptimizerEnv, PlannerSettings};

@@ -33,6 +33,8 @@ pub(super) struct Node {
 struct Builder<'a> {
     e: &'a Explain<'a>,
     qualify: bool,
+    /// Whether the statement has several relations: output columns name theirs then.
+    several: bool,
     /// Text of computed columns.
     computed: HashMap<ColumnId, String>,
 }
@@ -44,7 +46,8 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         count_scans(&cte.plan, &mut scans);
         scans += 1;
     }
-    let mut b = Builder { e, qualify: scans > 1 || e.options.verbose, computed: HashMap::new() };
+    let several = scans > 1;
+    let mut b = Builder { e, qualify: several || e.options.verbose, several, computed: HashMap::new() };
     for cte in &e.statement.ctes {
         b.collect(&cte.plan);
     }
@@ -164,6 +167,10 @@ impl Builder<'_> {
             io: self.e.io,
             columns: Some(&columns),
         })
+    }
+    /// An output column: with its relation only where there are several.
+    fn output_in(&self, own: &[ColumnId], e: &Expr) -> String {
+        self.deparse_in(own, |d| Deparser { qualify: self.several, ..*d }.expr(e))
     }
     /// Conditions of a scan: its own columns stand without the table's name, unless VERBOSE.
     fn scan_conditions(&self, plan: &PhysicalPlan, list: &[Expr]) -> String {
@@ -632,7 +639,7 @@ impl Builder<'_> {
         if self.e.options.verbose && filter_label == "Filter" && !plan.targets.is_empty() {
             let own = own_columns(plan);
             let shown: Vec<String> =
-                plan.targets.iter().map(|(_, e)| self.deparse_in(&own, |d| d.expr(e))).collect();
+                plan.targets.iter().map(|(_, e)| self.output_in(&own, e)).collect();
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };

@@ -315,6 +315,8 @@ impl Binder<'_> {
         let mut conditions = vec![];
         let mut results = vec![];
         for when in &case.whens {
+            // A set in a condition is told of as a condition's fault, below.
+            let before = self.scope().no_sets.take();
             let condition = match &operand {
                 Some(operand) => {
                     let left = Typed { expr: Expr::Placeholder { ty: operand.expr.ty() }, pos: operand.pos };
@@ -323,6 +325,7 @@ impl Binder<'_> {
                 }
                 None => self.expr(&when.condition)?,
             };
+            self.scope().no_sets = before;
             conditions.push(self.coerce_to_boolean(condition, "CASE/WHEN")?);
             results.push(self.expr(&when.result)?);
         }

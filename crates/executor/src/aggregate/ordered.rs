@@ -1,0 +1,183 @@
+//! Input of an aggregate that must come in order (ORDER BY, DISTINCT of order-sensitive aggregates): gathered with sort keys,
+//! sorted in memory or, beyond the memory allowed, by external merge.
+
+use crate::context::Cx;
+use crate::rows::RowSet;
+use quarry_common::Result;
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_storage::sort::{ExternalSort, SortedRun};
+use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare};
+use std::sync::Arc;
+
+/// Rows waiting to be sorted by group and key.
+pub(super) struct Gathered {
+    rows: RowSet,
+    keys: Vec<u8>,
+    /// Start and end of each row's key, which begins with its group.
+    entries: Vec<(usize, usize)>,
+    layout: RowLayout,
+    external: Option<ExternalSort>,
+}
+
+impl Gathered {
+    pub fn new(physicals: &[PhysicalType]) -> Gathered {
+        Gathered {
+            rows: RowSet::new(physicals),
+            keys: Vec::new(),
+            entries: Vec::new(),
+            layout: layout_of(physicals),
+            external: None,
+        }
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes() + self.keys.len() + self.entries.len() * 16
+    }
+
+    /// Adds rows; `key(r, out)` appends row r's sort key.
+    pub fn push(
+        &mut self,
+        cx: &mut Cx<'_>,
+        args: &[Arc<Vector>],
+        rows: Rows<'_>,
+        numbers: Option<&[u32]>,
+        key: &dyn Fn(usize, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        for r in rows.iter() {
+            let at = self.keys.len();
+            self.keys.extend_from_slice(&numbers.map_or(0, |n| n[r]).to_be_bytes());
+            key(r, &mut self.keys)?;
+            self.entries.push((at, self.keys.len()));
+        }
+        self.rows.push_rows(args, rows);
+        let bytes = self.memory_bytes();
+        cx.rt.note_memory(bytes);
+        if bytes > cx.env.work_mem_bytes {
+            self.write_out(cx)?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let sort = self
+            .external
+            .get_or_insert_with(|| ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes));
+        let mut builder = RowBuilder::new();
+        for (i, (start, end)) in self.entries.iter().enumerate() {
+            let row = encode_vectors(&self.rows.columns, i, &self.layout, &mut builder);
+            sort.push(&self.keys[*start..*end], row)?;
+        }
+        self.rows.clear();
+        self.keys.clear();
+        self.entries.clear();
+        Ok(())
+    }
+
+    /// The rows in order, without repeats within a group if `distinct` gives the columns' types.
+    pub fn sorted(mut self, cx: &mut Cx<'_>, distinct: Option<&[TypeRef]>) -> Result<Sorted> {
+        if self.external.is_some() {
+            self.write_out(cx)?;
+        }
+        let physicals = self.rows.physicals();
+        let source = match self.external.take() {
+            Some(sort) => Source::Disk(sort.finish()?, self.layout),
+            None => {
+                let mut order: Vec<u32> = (0..self.entries.len() as u32).collect();
+                let key = |i: u32| {
+                    let (start, end) = self.entries[i as usize];
+                    &self.keys[start..end]
+                };
+                order.sort_by(|a, b| key(*a).cmp(key(*b)));
+                let groups: Vec<u32> = order.iter().map(|i| group_of(key(*i))).collect();
+                Source::Memory { rows: self.rows, order, groups, at: 0 }
+            }
+        };
+        let distinct = distinct.map(<[TypeRef]>::to_vec);
+        Ok(Sorted { source, physicals, distinct, last: None })
+    }
+}
+
+fn group_of(key: &[u8]) -> u32 {
+    key.first_chunk::<4>().map_or(0, |b| u32::from_be_bytes(*b))
+}
+
+enum Source {
+    Memory { rows: RowSet, order: Vec<u32>, groups: Vec<u32>, at: usize },
+    Disk(SortedRun, RowLayout),
+}
+
+/// Sorted rows, read once.
+pub(super) struct Sorted {
+    source: Source,
+    physicals: Vec<PhysicalType>,
+    distinct: Option<Vec<TypeRef>>,
+    /// The row before, as a batch of its own, and its group.
+    last: Option<(Batch, u32)>,
+}
+
+impl Sorted {
+    /// The next rows and their groups.
+    pub fn next(&mut self) -> Result<Option<(Batch, Vec<u32>)>> {
+        loop {
+            let Some((batch, groups)) = self.read()? else { return Ok(None) };
+            let Some(types) = &self.distinct else { return Ok(Some((batch, groups))) };
+            let same = |a: &Batch, ra: usize, b: &Batch, rb: usize| {
+                a.columns
+                    .iter()
+                    .zip(&b.columns)
+                    .zip(types)
+                    .all(|((x, y), t)| compare::same_at(x, ra, y, rb, t))
+            };
+            let mut keep: Vec<u32> = Vec::new();
+            for r in 0..batch.len {
+                let repeated = match (r, &self.last) {
+                    (0, Some((last, group))) => *group == groups[0] && same(last, 0, &batch, 0),
+                    (0, None) => false,
+                    _ => groups[r] == groups[r - 1] && same(&batch, r - 1, &batch, r),
+                };
+                if !repeated {
+                    keep.push(r as u32);
+                }
+            }
+            let pick = |positions: &[u32]| {
+                let rows = Rows::Selected { positions, len: batch.len };
+                Batch::new(batch.columns.iter().map(|c| Arc::new(c.gather(rows))).collect(), positions.len())
+            };
+            let end = batch.len - 1;
+            self.last = Some((pick(&[end as u32]), groups[end]));
+            if !keep.is_empty() {
+                let kept = keep.iter().map(|r| groups[*r as usize]).collect();
+                return Ok(Some((pick(&keep), kept)));
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<(Batch, Vec<u32>)>> {
+        match &mut self.source {
+            Source::Memory { rows, order, groups, at } => {
+                let end = (*at + BATCH_ROWS).min(order.len());
+                if *at == end {
+                    return Ok(None);
+                }
+                let part = *at..end;
+                *at = end;
+                Ok(Some((rows.gather(&order[part.clone()]), groups[part].to_vec())))
+            }
+            Source::Disk(run, layout) => {
+                let mut out = RowSet::new(&self.physicals);
+                let mut groups = Vec::new();
+                while out.len < BATCH_ROWS {
+                    let Some((key, row)) = run.next()? else { break };
+                    groups.push(group_of(key));
+                    let row = RowRef::new(layout, row);
+                    for (i, c) in out.columns.iter_mut().enumerate() {
+                        decode_column_into(&row, i, c, &mut no_detoast)?;
+                    }
+                    out.len += 1;
+                }
+                Ok(if out.is_empty() { None } else { Some((out.take(), groups)) })
+            }
+        }
+    }
+}

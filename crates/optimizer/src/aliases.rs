@@ -1,0 +1,130 @@
+//! Names under which EXPLAIN shows relations: where two have one, the later gets a number (PostgreSQL: `set_rtable_names`).
+
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::physical::PlannedCte;
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, QueryMeta, walk};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A relation of the plan: its columns and its name, in the order they were bound.
+struct Use {
+    columns: Vec<ColumnId>,
+    name: String,
+}
+
+/// Makes the names unique, in the nodes and in the columns' descriptions.
+pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut QueryMeta) {
+    let mut uses = vec![];
+    // The CTEs' relations were bound before those of the query around them.
+    for cte in ctes.iter() {
+        collect(&cte.plan, &mut uses);
+    }
+    collect(plan, &mut uses);
+    let inserts = matches!(plan.node, PhysicalNode::Insert { .. });
+    if uses.len() + usize::from(inserts) < 2 {
+        return;
+    }
+    uses.sort_by_key(|u| u.columns.iter().min().copied());
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    if let PhysicalNode::Insert { target, .. } = &plan.node {
+        taken.insert(target.relation.name.clone(), 0);
+    }
+    let mut renamed: HashMap<ColumnId, String> = HashMap::new();
+    for u in uses {
+        if !taken.contains_key(&u.name) {
+            taken.insert(u.name, 0);
+            continue;
+        }
+        let name = loop {
+            let n = taken.entry(u.name.clone()).or_insert(0);
+            *n += 1;
+            let name = format!("{}_{n}", u.name);
+            if !taken.contains_key(&name) {
+                break name;
+            }
+        };
+        taken.insert(name.clone(), 0);
+        renamed.extend(u.columns.iter().map(|id| (*id, name.clone())));
+    }
+    if renamed.is_empty() {
+        return;
+    }
+    for (id, name) in &renamed {
+        meta.set_relation(*id, name.clone());
+    }
+    rename(plan, &renamed);
+    for cte in ctes {
+        if let Some(p) = Arc::get_mut(&mut cte.plan) {
+            rename(p, &renamed);
+        }
+    }
+}
+
+/// A scan's own columns and its name.
+fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
+    let columns = walk::raw_columns(node);
+    match node {
+        PhysicalNode::SeqScan { alias, .. }
+        | PhysicalNode::IndexScan { alias, .. }
+        | PhysicalNode::BitmapHeapScan { alias, .. }
+        | PhysicalNode::TidScan { alias, .. }
+        | PhysicalNode::ValuesScan { alias, .. }
+        | PhysicalNode::FunctionScan { alias, .. }
+        | PhysicalNode::CteScan { alias, .. } => Some((columns, alias)),
+        _ => None,
+    }
+}
+
+fn collect(plan: &PhysicalPlan, uses: &mut Vec<Use>) {
+    let mut node = match &plan.node {
+        PhysicalNode::SeqScan { .. }
+        | PhysicalNode::IndexScan { .. }
+        | PhysicalNode::BitmapHeapScan { .. }
+        | PhysicalNode::TidScan { .. }
+        | PhysicalNode::ValuesScan { .. }
+        | PhysicalNode::FunctionScan { .. }
+        | PhysicalNode::CteScan { .. } => plan.node.clone(),
+        _ => PhysicalNode::Result { input: None, one_time_filter: vec![] },
+    };
+    if let Some((columns, name)) = of_node(&mut node) {
+        let known = |u: &Use| u.columns.iter().any(|c| columns.contains(c));
+        if !columns.is_empty() && !uses.iter().any(known) {
+            uses.push(Use { columns, name: name.clone() });
+        }
+    }
+    let mut see = |e: &Expr| {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Physical { plan, .. } = &s.plan
+            {
+                collect(plan, uses);
+            }
+        })
+    };
+    plan.filter.iter().for_each(&mut see);
+    plan.targets.iter().for_each(|(_, e)| see(e));
+    for input in walk::physical_inputs(plan) {
+        collect(input, uses);
+    }
+}
+
+fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
+    if let Some((columns, name)) = of_node(&mut plan.node)
+        && let Some(new) = columns.iter().find_map(|c| renamed.get(c))
+    {
+        *name = new.clone();
+    }
+    for e in walk::physical_exprs_mut(plan) {
+        walk::rewrite(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
+                && let Some(p) = Arc::get_mut(plan)
+            {
+                rename(p, renamed);
+            }
+        });
+    }
+    for input in walk::physical_inputs_mut(plan) {
+        rename(input, renamed);
+    }
+}
