@@ -91,7 +91,7 @@ pub enum GroupTree {
 #[derive(Clone, Debug)]
 pub enum Computed {
     Aggregate(AggregateExpr),
-    Window(WindowSpec, WindowCall, WindowText),
+    Window(Box<WindowSpec>, WindowCall, WindowText),
     Set(SetCall),
     Grouping(Vec<Expr>),
 }

@@ -9,6 +9,9 @@ use crate::object::ObjectAddress;
 use crate::row::oid_datum;
 use quarry_common::{Error, Oid, Result};
 
+/// What `pg_identify_object` answers: type, schema, name, identity.
+pub type Identity = (String, Option<String>, Option<String>, String);
+
 impl CatalogReader {
     /// "table t", "column a of table t", "constraint c on table t", ...; XX000 if it isn't there.
     pub fn describe(&self, o: ObjectAddress) -> Result<String> {
@@ -123,11 +126,8 @@ impl CatalogReader {
         Ok(column.map(|c| format!("default value for {c}")))
     }
 
-    /// What `pg_identify_object` answers: type, schema, name, identity; none if there is no such object.
-    pub fn identify(
-        &self,
-        o: ObjectAddress,
-    ) -> Result<Option<(String, Option<String>, Option<String>, String)>> {
+    /// None if there is no such object.
+    pub fn identify(&self, o: ObjectAddress) -> Result<Option<Identity>> {
         Ok(match o.class.0 {
             pg_class::TABLE => {
                 let Some(r) = self.relation(o.oid)? else { return Ok(None) };

@@ -29,9 +29,12 @@ const TIME_UNITS: &[(&str, f64)] = &[
     ("us", 1.0),
 ];
 
+/// Names of units, each with its size in the smallest of them.
+type UnitTable = &'static [(&'static str, f64)];
+
 impl Unit {
-    /// The unit's family and its size in the family's smallest unit (bytes, microseconds).
-    fn family(self) -> Option<(&'static [(&'static str, f64)], f64, &'static str)> {
+    /// The unit's family, its size in the family's smallest unit (bytes, microseconds), and the family's hint.
+    fn family(self) -> Option<(UnitTable, f64, &'static str)> {
         Some(match self {
             Unit::None => return None,
             Unit::Bytes => (MEMORY_UNITS, 1.0, MEMORY_HINT),

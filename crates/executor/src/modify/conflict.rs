@@ -16,12 +16,14 @@ use std::collections::HashSet;
 /// What to do about a row that is there already.
 enum Action {
     Nothing,
-    Update {
-        reader: RowReader,
-        existing: Vec<Option<usize>>,
-        set: Vec<(usize, Program)>,
-        filter: Option<Program>,
-    },
+    Update(Box<Update>),
+}
+
+struct Update {
+    reader: RowReader,
+    existing: Vec<Option<usize>>,
+    set: Vec<(usize, Program)>,
+    filter: Option<Program>,
 }
 
 /// Compiled ON CONFLICT.
@@ -44,12 +46,12 @@ impl Conflict {
                 let layout = Layout::new(ids);
                 let env = b.env()?.clone();
                 let io = env.io();
-                Action::Update {
+                Action::Update(Box::new(Update {
                     reader: RowReader::new(&write.relation, existing, &io)?,
                     existing: existing.iter().map(|(_, c)| attribute(*c)).collect(),
                     set: set.iter().map(|(a, e)| Ok((*a, b.expr(e, &layout)?))).collect::<Result<_>>()?,
                     filter: filter.as_ref().map(|f| b.expr(f, &layout)).transpose()?,
-                }
+                }))
             }
         };
         Ok(Conflict { arbiters, action, written: HashSet::new() })
@@ -128,7 +130,7 @@ impl Conflict {
         let env = cx.env;
         let one_snapshot =
             matches!(env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
-        let Action::Update { reader, existing, set, filter } = &mut self.action else {
+        let Action::Update(update) = &mut self.action else {
             // In REPEATABLE READ a row that the snapshot doesn't see can't just be passed over.
             if one_snapshot
                 && target.heap.fetch_visible(&env.snapshot, tid, |_, _| ())?.is_none()
@@ -138,6 +140,7 @@ impl Conflict {
             }
             return Ok(Resolution::Skip);
         };
+        let Update { reader, existing, set, filter } = &mut **update;
         let twice = || {
             err!(CARDINALITY_VIOLATION, "ON CONFLICT DO UPDATE command cannot affect row a second time")
                 .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")

@@ -35,13 +35,16 @@ enum Source {
     WholeRow,
 }
 
+/// A live column of a whole row: index, type, physical type and the value of rows stored before the column was added.
+type WholeColumn = (usize, SqlType, PhysicalType, Option<Datum>);
+
 /// Decodes the wanted columns of stored rows.
 pub struct RowReader {
     sources: Vec<Source>,
     physicals: Vec<PhysicalType>,
     layout: Arc<RowLayout>,
-    /// For whole rows: index, type, physical type and missing value of every live column, and the row type.
-    whole: Option<(Vec<(usize, SqlType, PhysicalType, Option<Datum>)>, quarry_common::Oid)>,
+    /// For whole rows: the columns and the row type.
+    whole: Option<(Vec<WholeColumn>, quarry_common::Oid)>,
     needs_meta: bool,
 }
 

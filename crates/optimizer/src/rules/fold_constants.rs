@@ -190,10 +190,10 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
                 _ => {}
             }
         }
-        Expr::Array { .. } | Expr::MinMax { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. } => {
-            if all_const(e) && quarry_types::type_info(e.ty().oid).is_some() {
-                evaluate(e, folder, failed)
-            }
+        Expr::Array { .. } | Expr::MinMax { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. }
+            if all_const(e) && quarry_types::type_info(e.ty().oid).is_some() =>
+        {
+            evaluate(e, folder, failed)
         }
         Expr::ScalarArray { function, .. } => {
             let immutable = function.def().volatility == Volatility::Immutable;

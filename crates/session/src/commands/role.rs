@@ -426,13 +426,11 @@ fn targets(
                 let schema = st.reader.resolve_schema(&schema.value, None)?;
                 let kinds: &[char] = if *kind == ObjectKind::Sequence { &['S'] } else { &['r', 'v', 'm'] };
                 for relation in st.reader.all_relations(kinds)?.into_iter().filter(|r| r.schema == schema) {
-                    let fits = match (kind, relation.kind) {
-                        (ObjectKind::Table, RelKind::Table | RelKind::View | RelKind::MaterializedView) => {
-                            true
-                        }
-                        (ObjectKind::Sequence, RelKind::Sequence) => true,
-                        _ => false,
-                    };
+                    let fits = matches!(
+                        (kind, relation.kind),
+                        (ObjectKind::Table, RelKind::Table | RelKind::View | RelKind::MaterializedView)
+                            | (ObjectKind::Sequence, RelKind::Sequence)
+                    );
                     if fits {
                         out.push(ObjectAddress::relation(relation.oid));
                     }

@@ -25,7 +25,10 @@ struct Assigned<'q> {
     pos: Pos,
 }
 
-/// OID of `nextval(regclass)`.
+/// Columns, by index, and what they become.
+type Assignments = Vec<(usize, Expr)>;
+/// Columns that a statement answers.
+type OutputColumns = Vec<(ColumnId, String, SqlType)>;
 
 impl Binder<'_> {
     pub(super) fn insert(&mut self, ins: &ast::Insert) -> Result<Bound> {
@@ -629,7 +632,7 @@ impl Binder<'_> {
         target: &TableWrite,
         view: Option<&ViewTarget>,
         existing: &[(ColumnId, ScanColumn)],
-    ) -> Result<(Vec<(usize, Expr)>, Option<Expr>)> {
+    ) -> Result<(Assignments, Option<Expr>)> {
         let (mut set, rows) = match view {
             Some(v) => self.set_clauses(&v.set_clauses(sets)?, &v.with_defaults, existing)?,
             None => self.set_clauses(sets, &target.relation, existing)?,
@@ -673,7 +676,7 @@ impl Binder<'_> {
         alias: &str,
         view: Option<&ViewTarget>,
         sources: Vec<NsItem>,
-    ) -> Result<(Option<Returning>, Vec<(ColumnId, String, SqlType)>)> {
+    ) -> Result<(Option<Returning>, OutputColumns)> {
         if targets.is_empty() {
             return Ok((None, vec![]));
         }

@@ -181,7 +181,7 @@ impl Binder<'_> {
         }
         for (id, spec, call) in &scope.windows {
             let text = recorded.windows.iter().find(|(w, _)| w == id).map(|(_, t)| t.clone());
-            computed.push((*id, Computed::Window(spec.clone(), call.clone(), text.unwrap_or_default())));
+            computed.push((*id, Computed::Window(Box::new(spec.clone()), call.clone(), text.unwrap_or_default())));
         }
         for (id, call) in &scope.set_calls {
             computed.push((*id, Computed::Set(call.clone())));

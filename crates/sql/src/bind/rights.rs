@@ -35,11 +35,14 @@ pub(super) struct ViewLevel {
     role: Option<Oid>,
 }
 
+/// A view, the role whose privileges count and the table's column for each of the view's.
+type ViewOnTheWay = (Arc<Relation>, Option<Oid>, Vec<Option<usize>>);
+
 /// A change that is made through views, told by the first id of the row written.
 pub(super) struct ViewWrite {
     row: ColumnId,
-    /// The views, outermost first, with the role whose privileges count and the table's column for each of theirs.
-    views: Vec<(Arc<Relation>, Option<Oid>, Vec<Option<usize>>)>,
+    /// Outermost first.
+    views: Vec<ViewOnTheWay>,
     /// Who must have the privileges on the table.
     role: Option<Oid>,
 }

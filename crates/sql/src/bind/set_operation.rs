@@ -106,20 +106,13 @@ impl Binder<'_> {
     pub(super) fn set_operation(&mut self, op: &ast::SetOperation) -> Result<Bound> {
         let left = self.side(&op.left)?;
         let right = self.side(&op.right)?;
-        self.combine(op.op, op.all, left, right, query_pos(&op.right), &op.left, &op.right)
+        self.combine(op, left, right)
     }
 
     /// Lines up the columns of both sides and brings each pair to its common type.
-    pub(super) fn combine(
-        &mut self,
-        op: SetOp,
-        all: bool,
-        mut left: Bound,
-        mut right: Bound,
-        pos: ast::Pos,
-        left_query: &ast::Query,
-        right_query: &ast::Query,
-    ) -> Result<Bound> {
+    fn combine(&mut self, written: &ast::SetOperation, mut left: Bound, mut right: Bound) -> Result<Bound> {
+        let ast::SetOperation { op, all, left: left_query, right: right_query, .. } = written;
+        let (op, all, pos) = (*op, *all, query_pos(right_query));
         let name = match op {
             SetOp::Union => "UNION",
             SetOp::Intersect => "INTERSECT",

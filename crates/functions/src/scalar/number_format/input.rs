@@ -85,16 +85,10 @@ impl Reader<'_> {
                 self.at += 1;
             }
             // Before the first digit FM has no separators.
-            Key::Comma | Key::Group => {
-                if !self.picture.fill_mode && self.current() == b',' {
-                    self.at += 1;
-                }
-            }
+            Key::Comma | Key::Group if !self.picture.fill_mode && self.current() == b',' => self.at += 1,
             Key::CurrencyLocale => self.skip_other(1),
-            Key::Ordinal | Key::OrdinalLower => {
-                if !(self.sign == b'-' || self.picture.decimal) {
-                    self.skip_other(2);
-                }
+            Key::Ordinal | Key::OrdinalLower if !(self.sign == b'-' || self.picture.decimal) => {
+                self.skip_other(2)
             }
             Key::Minus => self.sign_pattern(b"-"),
             Key::Plus => self.sign_pattern(b"+"),

@@ -65,8 +65,7 @@ impl Lines {
         let b = &self.buffer;
         let mut i = self.at;
         let mut quoted = self.in_quote;
-        loop {
-            let Some(c) = b.get(i).copied() else { break };
+        while let Some(c) = b.get(i).copied() {
             if self.csv {
                 // An escape that is no quote hides the quote after it.
                 if quoted && c == self.escape && self.escape != self.quote {

@@ -163,8 +163,11 @@ impl BTree {
     }
 }
 
+/// A high key and its ordinal.
+type HighKey = (Vec<u8>, u64);
+
 /// High key, right link and number of tids of a leaf.
-fn state_of(p: &[u8]) -> Result<(Option<(Vec<u8>, u64)>, Link, u64)> {
+fn state_of(p: &[u8]) -> Result<(Option<HighKey>, Link, u64)> {
     let high = match bp::high_key(p) {
         Some(h) => Some((h.key().unpacked()?.into_owned(), h.pivot_ord())),
         None => None,
