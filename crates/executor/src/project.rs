@@ -8,7 +8,7 @@ use crate::rows::gather;
 use quarry_common::{Error, Result};
 use quarry_functions::{Body, FunctionDef, RowSource, call_scalar_row};
 use quarry_plan::{PhysicalPlan, SetCall};
-use quarry_types::{BATCH_ROWS, Batch, Datum, SqlType, Vector};
+use quarry_types::{BATCH_ROWS, Batch, Datum, SqlType, Vector, oids};
 use std::sync::Arc;
 
 /// One row without columns, or the input's rows; nothing if the one-time condition fails.
@@ -97,6 +97,8 @@ pub struct SetProgram {
     ret: SqlType,
     /// The row as one value is a record, not its only column.
     is_record: bool,
+    /// The function gives such records whole (elements of an array), and the columns are taken out of them.
+    whole_records: bool,
 }
 
 impl SetProgram {
@@ -110,6 +112,7 @@ impl SetProgram {
             vectors: call.columns.iter().map(|c| b.physical(*c)).collect::<Result<_>>()?,
             ret: call.row,
             is_record: call.columns != [call.row],
+            whole_records: call.columns != [call.row] && def.args == [oids::ANYARRAY] && def.ret == oids::ANYELEMENT,
         })
     }
 
@@ -150,7 +153,8 @@ impl SetProgram {
                     return Ok(None);
                 }
                 let mut call = eval.for_call(&self.arg_types, self.ret);
-                Ok(Some(Started::Set((set.start)(&mut call, &args, &self.columns)?)))
+                let columns = if self.whole_records { std::slice::from_ref(&self.ret) } else { &self.columns };
+                Ok(Some(Started::Set((set.start)(&mut call, &args, columns)?)))
             }
             _ => {
                 let v = call_scalar_row(self.def, &eval, &args, &self.arg_types, self.ret)?;
@@ -176,6 +180,14 @@ impl Started {
         out: &mut [Vector],
     ) -> Result<usize> {
         match self {
+            Started::Set(_) if call.whole_records => {
+                let mut values = Vector::with_capacity(quarry_types::PhysicalType::Bytes, 0);
+                let n = self.next_values(call, cx, max, &mut values)?;
+                for i in 0..n {
+                    spread(&values.datum(i), out)?;
+                }
+                Ok(n)
+            }
             Started::Set(source) => {
                 let eval = cx.eval();
                 let mut eval = eval.for_call(&call.arg_types, call.ret);
@@ -189,19 +201,25 @@ impl Started {
                     one.push_datum(&v);
                     return Ok(1);
                 }
-                if v.is_null() {
-                    out.iter_mut().for_each(Vector::push_null);
-                    return Ok(1);
-                }
-                let r = quarry_types::record::RecordRef::of(&v);
-                if r.len() != out.len() {
-                    return Err(Error::internal("a function's record has another number of columns"));
-                }
-                out.iter_mut().enumerate().for_each(|(i, c)| c.push_datum(&r.datum(i)));
+                spread(&v, out)?;
                 Ok(1)
             }
         }
     }
+}
+
+/// Appends a record's fields, or NULLs for one that is NULL.
+fn spread(record: &Datum, out: &mut [Vector]) -> Result<()> {
+    if record.is_null() {
+        out.iter_mut().for_each(Vector::push_null);
+        return Ok(());
+    }
+    let r = quarry_types::record::RecordRef::of(record);
+    if r.len() != out.len() {
+        return Err(Error::internal("a function's record has another number of columns"));
+    }
+    out.iter_mut().enumerate().for_each(|(i, c)| c.push_datum(&r.datum(i)));
+    Ok(())
 }
 
 impl Started {
@@ -220,6 +238,11 @@ impl Started {
             let Some(v) = value.take() else { return Ok(0) };
             out.push_datum(&v);
             return Ok(1);
+        }
+        if let (Started::Set(source), true) = (&mut *self, call.whole_records) {
+            let eval = cx.eval();
+            let mut eval = eval.for_call(&call.arg_types, call.ret);
+            return source.next_rows(&mut eval, max, std::slice::from_mut(out));
         }
         let mut columns = call.empty();
         let n = self.next(call, cx, max, &mut columns)?;

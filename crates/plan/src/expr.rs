@@ -377,8 +377,8 @@ pub struct WindowFrame {
     pub start: FrameBound,
     pub end: FrameBound,
     pub exclude: FrameExclude,
-    /// For RANGE with offsets: functions that give key - offset, key + offset and compare (in_range), else absent.
-    pub range_functions: Option<RangeFunctions>,
+    /// For RANGE: how the offset of start and end, which may be of different types, is applied.
+    pub range_functions: [Option<RangeFunctions>; 2],
 }
 
 /// How RANGE offsets are applied to the one sort key.

@@ -4,8 +4,8 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Call as ScalarCall, Layout, Program};
 use quarry_common::{Result, SqlState, bail};
-use quarry_plan::expr::{FrameBound, FrameMode};
-use quarry_plan::{Expr, WindowSpec};
+use quarry_plan::expr::{FrameBound, FrameMode, RangeFunctions};
+use quarry_plan::WindowSpec;
 use quarry_types::{Batch, Datum, SqlType, TypeRef, Vector, compare};
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub(super) struct Range {
     mode: FrameMode,
     start: Bound,
     end: Bound,
-    /// For RANGE with offsets: key minus, key plus offset; the key's type and direction.
-    offsets: Option<Offsets>,
+    /// For RANGE, of start and end: key minus, key plus offset; the key's type and direction.
+    offsets: [Option<Offsets>; 2],
 }
 
 struct Offsets {
@@ -50,51 +50,51 @@ impl Frames {
     }
 }
 
+impl Offsets {
+    fn compile(
+        b: &Builder<'_>,
+        spec: &WindowSpec,
+        functions: Option<&RangeFunctions>,
+        bound: &FrameBound,
+    ) -> Result<Option<Offsets>> {
+        let (FrameBound::Preceding(offset) | FrameBound::Following(offset)) = bound else { return Ok(None) };
+        let (Some(functions), Some(key)) = (functions, spec.order_by.first()) else { return Ok(None) };
+        let call = |def: &'static quarry_functions::FunctionDef| -> Result<ScalarCall> {
+            let ret = SqlType::of(def.ret);
+            let arg_types = Box::new([key.expr.ty(), offset.ty()]);
+            let physical = b.physical(ret)?;
+            Ok(ScalarCall { spread: false, def, args: Vec::new(), arg_types, ret, physical })
+        };
+        Ok(Some(Offsets {
+            subtract: call(functions.subtract.def())?,
+            add: call(functions.add.def())?,
+            ty: b.type_ref(functions.add.def().ret)?,
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        }))
+    }
+}
+
 impl Range {
     pub fn compile(b: &mut Builder<'_>, spec: &WindowSpec) -> Result<Range> {
         let none = Layout::default();
-        let mut offset_type = None;
         let mut bound = |bound: &FrameBound| -> Result<Bound> {
-            let mut offset = |e: &Expr| -> Result<Program> {
-                offset_type = Some(e.ty());
-                b.expr(e, &none)
-            };
             Ok(match bound {
                 FrameBound::UnboundedPreceding => Bound::UnboundedPreceding,
-                FrameBound::Preceding(e) => Bound::Preceding(offset(e)?),
+                FrameBound::Preceding(e) => Bound::Preceding(b.expr(e, &none)?),
                 FrameBound::CurrentRow => Bound::CurrentRow,
-                FrameBound::Following(e) => Bound::Following(offset(e)?),
+                FrameBound::Following(e) => Bound::Following(b.expr(e, &none)?),
                 FrameBound::UnboundedFollowing => Bound::UnboundedFollowing,
             })
         };
-        let (start, end) = (bound(&spec.frame.start)?, bound(&spec.frame.end)?);
-        let offsets = match (&spec.frame.range_functions, spec.order_by.first(), offset_type) {
-            (Some(f), Some(key), Some(offset)) => {
-                let key_type = key.expr.ty();
-                let call =
-                    |def: &'static quarry_functions::FunctionDef, b: &Builder<'_>| -> Result<ScalarCall> {
-                        let ret = SqlType::of(def.ret);
-                        Ok(ScalarCall {
-                            spread: false,
-                            def,
-                            args: Vec::new(),
-                            arg_types: Box::new([key_type, offset]),
-                            ret,
-                            physical: b.physical(ret)?,
-                        })
-                    };
-                let ret = f.add.def().ret;
-                Some(Offsets {
-                    subtract: call(f.subtract.def(), b)?,
-                    add: call(f.add.def(), b)?,
-                    ty: b.type_ref(ret)?,
-                    descending: key.descending,
-                    nulls_first: key.nulls_first,
-                })
-            }
-            _ => None,
-        };
-        Ok(Range { mode: spec.frame.mode, start, end, offsets })
+        let frame = &spec.frame;
+        let (start, end) = (bound(&frame.start)?, bound(&frame.end)?);
+        let [of_start, of_end] = &frame.range_functions;
+        let offsets = [
+            Offsets::compile(b, spec, of_start.as_ref(), &frame.start)?,
+            Offsets::compile(b, spec, of_end.as_ref(), &frame.end)?,
+        ];
+        Ok(Range { mode: frame.mode, start, end, offsets })
     }
 
     fn offset(&self, cx: &mut Cx<'_>, bound: &Bound, which: &str) -> Result<Datum> {
@@ -199,7 +199,7 @@ impl Range {
         peers: &[u32],
         n: usize,
     ) -> Result<Vec<usize>> {
-        let (Some(o), Some(keys)) = (&self.offsets, order.first()) else {
+        let (Some(o), Some(keys)) = (&self.offsets[usize::from(!is_start)], order.first()) else {
             return Err(quarry_common::Error::internal("RANGE with an offset lacks its functions"));
         };
         if is_negative(offset) {
@@ -245,7 +245,12 @@ impl Range {
                 }
                 Err(e) => return Err(e),
             };
+            let lost = is_nan(&edge) && !is_nan(&values[i - first]);
             let at = values.partition_point(|v| {
+                // An infinite offset back from an infinite key reaches every number.
+                if lost {
+                    return if is_start { is_nan(v) && o.descending } else { !is_nan(v) || o.descending };
+                }
                 let c = compare::compare_datums(v, &edge, &o.ty);
                 let c = if o.descending { c.reverse() } else { c };
                 if is_start { c.is_lt() } else { c.is_le() }
@@ -268,6 +273,15 @@ fn integer(v: &Datum) -> i64 {
         Datum::I32(v) => i64::from(*v),
         Datum::I16(v) => i64::from(*v),
         _ => 0,
+    }
+}
+
+fn is_nan(v: &Datum) -> bool {
+    match v {
+        Datum::F32(v) => v.is_nan(),
+        Datum::F64(v) => v.is_nan(),
+        Datum::Bytes(v) => quarry_types::numeric::NumericRef::new(v).is_nan(),
+        _ => false,
     }
 }
 

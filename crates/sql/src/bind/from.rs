@@ -16,6 +16,9 @@ use quarry_plan::{
 use quarry_types::{SqlType, oids};
 use std::sync::Arc;
 
+/// Names and types of what a function gives.
+type FunctionColumns = Vec<(String, SqlType)>;
+
 impl Binder<'_> {
     /// The whole FROM clause: its items joined without conditions.
     pub(super) fn bind_from_clause(&mut self, from: &[TableRef]) -> Result<LogicalPlan> {
@@ -356,7 +359,7 @@ impl Binder<'_> {
         e: &ast::Expr,
         definitions: &[(String, SqlType)],
         name: &str,
-    ) -> Result<(SetCall, Vec<(String, SqlType)>, bool)> {
+    ) -> Result<(SetCall, FunctionColumns, bool)> {
         if let ast::ExprKind::FuncCall(call) = &e.kind
             && call.over.is_none()
             && !call.within_group
@@ -430,6 +433,13 @@ impl Binder<'_> {
             i.lateral_ok = ok;
         }
         self.check_duplicate_aliases(middle, j.right.pos())?;
+        let end = self.scope().items.len();
+        if matches!(j.kind, ast::JoinKind::Left | ast::JoinKind::Full) {
+            self.mark_nullable(middle..end);
+        }
+        if matches!(j.kind, ast::JoinKind::Right | ast::JoinKind::Full) {
+            self.mark_nullable(first..middle);
+        }
         let using: Option<Vec<(String, Pos)>> = match &j.condition {
             _ if j.natural => Some(self.natural_columns(first, middle)),
             JoinCondition::Using { columns, .. } => {

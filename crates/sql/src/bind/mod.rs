@@ -15,6 +15,7 @@ mod expr;
 mod from;
 mod insert;
 mod operator;
+mod postpone;
 mod query;
 mod record;
 mod recursion;
@@ -32,6 +33,7 @@ mod types;
 mod updatable;
 mod update;
 mod view;
+mod whole_row;
 mod window;
 mod with;
 

@@ -1,6 +1,7 @@
 //! SELECT: clauses in PostgreSQL's order of binding, then the plan from FROM up to LIMIT (PostgreSQL: analyze.c).
 
 use super::coerce::at;
+use super::postpone::Postponed;
 use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::target::TargetEntry;
 use super::{Binder, Bound, Typed, record};
@@ -32,6 +33,11 @@ pub(super) struct OrderItem {
     pub descending: bool,
     pub nulls_first: bool,
 }
+
+/// Positions of the group expressions in each set.
+type GroupingSets = Vec<Vec<usize>>;
+/// Columns that LockRows reads.
+type LockColumns = Vec<(ColumnId, SqlType)>;
 
 impl Binder<'_> {
     /// Binds a query. `wanted`: types that unknown outputs should take (INSERT's columns), where given.
@@ -108,6 +114,11 @@ impl Binder<'_> {
         self.settle_targets(&mut targets)?;
         let select = BoundSelect { from, targets, group, sets, having, filter, order, distinct, distinct_on };
         let limit = self.limit_expr(q.limit.as_ref(), Place::Limit, "LIMIT")?;
+        let null = |e: &ast::Expr| matches!(e.kind, ExprKind::Const(Literal::Null));
+        if q.with_ties && q.limit.as_ref().is_some_and(null) {
+            let text = "row count cannot be null in FETCH FIRST ... WITH TIES clause";
+            return Err(err!(INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "{text}"));
+        }
         let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
         let tree = self.record_select(q, s, &select, &limit, &offset)?;
         let mut bound = self.assemble(q, s, select, limit, offset)?;
@@ -192,7 +203,7 @@ impl Binder<'_> {
         &mut self,
         s: &ast::Select,
         targets: &mut Vec<TargetEntry>,
-    ) -> Result<(Vec<Typed>, Option<Vec<Vec<usize>>>)> {
+    ) -> Result<(Vec<Typed>, Option<GroupingSets>)> {
         let mut group: Vec<Typed> = vec![];
         let plain = s.group_by.iter().all(|g| matches!(g, ast::GroupItem::Expr(e) if !matches!(e.kind, ExprKind::Row { explicit: false, .. })));
         if plain {
@@ -326,7 +337,8 @@ impl Binder<'_> {
         limit: Option<Expr>,
         offset: Option<Expr>,
     ) -> Result<Bound> {
-        let mut plan = std::mem::replace(&mut select.from, LogicalPlan::OneRow);
+        let from = std::mem::replace(&mut select.from, LogicalPlan::OneRow);
+        let mut plan = self.make_rows(from);
         let scope = self.scope();
         let grouped = !scope.aggregates.is_empty()
             || !select.group.is_empty()
@@ -361,10 +373,11 @@ impl Binder<'_> {
             return Err(lock_conflict(q, "window functions"));
         }
         plan = window_plan(plan, windows);
-        let set_calls = std::mem::take(&mut self.scope().set_calls);
+        let mut set_calls = std::mem::take(&mut self.scope().set_calls);
         if !set_calls.is_empty() && !q.locking.is_empty() {
             return Err(lock_conflict(q, "set-returning functions in the target list"));
         }
+        let postponed = Postponed::choose(&select, &mut set_calls);
         plan = project_sets(plan, set_calls);
         // Targets: every entry gets an id; sort keys and DISTINCT work on these ids.
         let ids: Vec<ColumnId> = select.targets.iter().map(|t| self.output_id(&t.name, &t.expr)).collect();
@@ -380,7 +393,8 @@ impl Binder<'_> {
                 entries.push((id, Expr::column(id, ty)));
             }
         }
-        plan = LogicalPlan::Project { input: Box::new(plan), targets: entries.clone() };
+        let targets = postponed.before(self, &plan, &select, &ids, &entries);
+        plan = LogicalPlan::Project { input: Box::new(plan), targets };
         let column = |i: usize| Expr::column(ids[i], select.targets[i].expr.ty());
         let keys: Vec<SortKey> = select
             .order
@@ -407,6 +421,7 @@ impl Binder<'_> {
         if !keys.is_empty() && !distinct_on {
             plan = LogicalPlan::Sort { input: Box::new(plan), keys: keys.clone() };
         }
+        plan = postponed.after(plan, entries.clone(), &ids);
         if !locks.is_empty() {
             plan = LogicalPlan::LockRows { input: Box::new(plan), locks };
         }
@@ -441,7 +456,7 @@ impl Binder<'_> {
         q: &ast::Query,
         s: &ast::Select,
         select: &BoundSelect,
-    ) -> Result<(Vec<RowLock>, Vec<(ColumnId, SqlType)>)> {
+    ) -> Result<(Vec<RowLock>, LockColumns)> {
         if q.locking.is_empty() {
             return Ok((vec![], vec![]));
         }

@@ -108,6 +108,8 @@ pub(crate) struct NsItem {
     pub is_scalar_function: bool,
     /// A function returning a composite type: the type of a whole row. Others are anonymous.
     pub row_type: Option<SqlType>,
+    /// An outer join may put NULLs in its rows' place.
+    pub nullable: bool,
 }
 
 impl NsItem {
@@ -124,6 +126,7 @@ impl NsItem {
             lateral_ok: true,
             is_scalar_function: false,
             row_type: None,
+            nullable: false,
         }
     }
 }
@@ -140,6 +143,8 @@ pub(crate) struct Scope {
     pub set_calls: Vec<(ColumnId, SetCall)>,
     /// GROUPING(): output column, arguments with positions.
     pub groupings: Vec<(ColumnId, Vec<Typed>, Pos)>,
+    /// Whole rows of items, made below outer joins: column and fields.
+    pub made_rows: Vec<(ColumnId, Expr)>,
     pub window_defs: Vec<WindowDef>,
     /// Where each column was first referred to outside aggregates, for "must appear in the GROUP BY clause".
     pub column_uses: Vec<(ColumnId, Pos)>,
@@ -166,6 +171,7 @@ impl Scope {
             windows: vec![],
             set_calls: vec![],
             groupings: vec![],
+            made_rows: vec![],
             window_defs: vec![],
             column_uses: vec![],
             in_aggregate: false,
@@ -335,7 +341,11 @@ impl Binder<'_> {
             Some(ty) => ty,
             None => record_type(names.clone(), fields.iter().map(Expr::ty).collect()),
         };
-        Expr::Row { fields, names, ty }
+        let row = Expr::Row { fields, names, ty };
+        match self.made_row((level, item), &row, ty) {
+            Some(id) => Expr::column(id, ty),
+            None => row,
+        }
     }
 
     /// 42703 for a bare or qualified column that no item has.

@@ -16,6 +16,15 @@ use std::sync::Arc;
 /// Assigned columns, and the rows that multi-column assignments take their values from: a column for each, and the subquery.
 type Sets = (Vec<(usize, Expr)>, Vec<(ColumnId, Expr)>);
 
+/// A field of the row that a multi-column assignment takes its values from.
+enum Field<'e> {
+    Written(&'e ast::Expr),
+    Expanded(Typed),
+}
+
+/// The target's columns that the scan gives.
+type TargetColumns = Vec<(ColumnId, ScanColumn)>;
+
 impl Binder<'_> {
     pub(super) fn update(&mut self, u: &ast::Update) -> Result<Bound> {
         let visible = self.ctes.len();
@@ -47,6 +56,9 @@ impl Binder<'_> {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
         }
+        let target = self.change_target(&relation, view.as_ref())?;
+        let (returning, output) = self.returning(&u.returning, &target, &alias, view.as_ref(), sources)?;
+        source = self.make_rows(source);
         // The row of a multi-column subquery is computed once for all columns assigned from it.
         if !subqueries.is_empty() {
             let mut targets: Vec<(ColumnId, Expr)> = quarry_plan::walk::output_columns(&source)
@@ -56,8 +68,6 @@ impl Binder<'_> {
             targets.extend(subqueries);
             source = LogicalPlan::Project { input: Box::new(source), targets };
         }
-        let target = self.change_target(&relation, view.as_ref())?;
-        let (returning, output) = self.returning(&u.returning, &target, &alias, view.as_ref(), sources)?;
         let plan = LogicalPlan::Update {
             target: Box::new(target),
             source: Box::new(source),
@@ -97,6 +107,7 @@ impl Binder<'_> {
         }
         let target = self.change_target(&relation, view.as_ref())?;
         let (returning, output) = self.returning(&d.returning, &target, &alias, view.as_ref(), sources)?;
+        source = self.make_rows(source);
         let plan =
             LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
         Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
@@ -110,7 +121,7 @@ impl Binder<'_> {
         alias: &str,
         view: Option<&ViewTarget>,
         from: &[ast::TableRef],
-    ) -> Result<(LogicalPlan, Vec<(ColumnId, ScanColumn)>, ColumnId, Vec<NsItem>)> {
+    ) -> Result<(LogicalPlan, TargetColumns, ColumnId, Vec<NsItem>)> {
         let (scan, mut item) = match view {
             Some(v) => self.scan(&v.table, &v.alias),
             None => self.scan(relation, alias),
@@ -170,12 +181,20 @@ impl Binder<'_> {
                 }
                 SetClause::Multi { targets, source } => match &source.kind {
                     ExprKind::Row { fields, .. } => {
+                        let fields = self.expand_fields(fields)?;
                         if fields.len() != targets.len() {
                             let e = err!(SYNTAX_ERROR, "number of columns does not match number of values");
                             return Err(at(e, source.pos));
                         }
-                        for (t, v) in targets.iter().zip(fields) {
-                            self.one_assignment(t, v, relation, current, &mut out, &mut whole)?;
+                        for (t, field) in targets.iter().zip(fields) {
+                            match field {
+                                Field::Written(v) => {
+                                    self.one_assignment(t, v, relation, current, &mut out, &mut whole)?
+                                }
+                                Field::Expanded(v) => {
+                                    self.bound_assignment(t, v, relation, current, &mut out, &mut whole)?
+                                }
+                            }
                         }
                     }
                     ExprKind::SubLink(link) if link.kind == SubLinkKind::Expr => {
@@ -215,6 +234,22 @@ impl Binder<'_> {
             }
         }
         Ok((out, subqueries))
+    }
+
+    /// The fields of ROW(...), with those of `item.*` in its place.
+    fn expand_fields<'e>(&mut self, fields: &'e [ast::Expr]) -> Result<Vec<Field<'e>>> {
+        let mut out = vec![];
+        for f in fields {
+            match &f.kind {
+                ExprKind::ColumnRef { star: true, .. } => {
+                    let pos = f.pos;
+                    let columns = self.expand_star_expr(f)?;
+                    out.extend(columns.into_iter().map(|(_, expr)| Field::Expanded(Typed { expr, pos })));
+                }
+                _ => out.push(Field::Written(f)),
+            }
+        }
+        Ok(out)
     }
 
     fn one_assignment(

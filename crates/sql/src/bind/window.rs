@@ -146,7 +146,7 @@ impl Binder<'_> {
                 start: FrameBound::UnboundedPreceding,
                 end: FrameBound::CurrentRow,
                 exclude: FrameExclude::NoOthers,
-                range_functions: None,
+                range_functions: [None, None],
             });
         };
         let mode = match f.mode {
@@ -161,7 +161,7 @@ impl Binder<'_> {
         let has_offset = [&f.start, &f.end]
             .into_iter()
             .any(|b| matches!(b, AstBound::Preceding(_) | AstBound::Following(_)));
-        let range_functions = match (mode, has_offset) {
+        let range_key = match (mode, has_offset) {
             (FrameMode::Range, true) => {
                 let [key] = order_by else {
                     let e = err!(
@@ -174,24 +174,21 @@ impl Binder<'_> {
             }
             _ => None,
         };
-        let start = self.frame_bound(&f.start, mode, range_functions)?;
-        let end = self.frame_bound(&f.end, mode, range_functions)?;
+        let start = self.frame_bound(&f.start, mode, range_key)?;
+        let end = self.frame_bound(&f.end, mode, range_key)?;
         let exclude = match f.exclusion {
             ast::FrameExclusion::NoOthers => FrameExclude::NoOthers,
             ast::FrameExclusion::CurrentRow => FrameExclude::CurrentRow,
             ast::FrameExclusion::Group => FrameExclude::Group,
             ast::FrameExclusion::Ties => FrameExclude::Ties,
         };
-        let range_functions = match range_functions {
-            Some(key) => {
-                let offset = [&start, &end].into_iter().find_map(|b| match b {
-                    FrameBound::Preceding(e) | FrameBound::Following(e) => Some(e.ty().oid),
-                    _ => None,
-                });
-                Some(self.range_functions(key.oid, offset.unwrap_or(key.oid), def.pos)?)
+        let mut functions = |bound: &FrameBound| match (range_key, bound) {
+            (Some(key), FrameBound::Preceding(e) | FrameBound::Following(e)) => {
+                self.range_functions(key.oid, e.ty().oid, def.pos).map(Some)
             }
-            None => None,
+            _ => Ok(None),
         };
+        let range_functions = [functions(&start)?, functions(&end)?];
         Ok(WindowFrame { mode, start, end, exclude, range_functions })
     }
 
