@@ -90,9 +90,16 @@ pub struct Memoize {
 }
 
 pub fn memoize(b: &mut Builder<'_>, input: &PhysicalPlan, keys: &[ColumnId]) -> Result<BoxOperator> {
+    // The rows may depend on rows further out as well.
+    let mut keys = keys.to_vec();
+    for id in crate::correlation::outside_columns(input) {
+        if !keys.contains(&id) {
+            keys.push(id);
+        }
+    }
     Ok(Box::new(Memoize {
         input: b.plan(input)?,
-        keys: keys.to_vec(),
+        keys,
         cache: HashMap::new(),
         bytes: 0,
         current: None,

@@ -341,7 +341,8 @@ impl Search<'_, '_> {
                     let (a, b) = (parts[i], parts[j]);
                     let Some((kind, _)) = self.legal(a, b) else { continue };
                     let _ = kind;
-                    let connected = self.connected(a, b);
+                    // A LATERAL item that still lacks columns afterwards would be in the way of outer joins.
+                    let connected = self.connected(a, b) && self.lateral_of(a | b) & !(a | b) == 0;
                     if best.is_some_and(|(c, _, _, _)| c && !connected) {
                         continue;
                     }
@@ -364,12 +365,20 @@ impl Search<'_, '_> {
         Ok(())
     }
 
+    /// The items that LATERAL items of a set read.
+    fn lateral_of(&self, set: RelSet) -> RelSet {
+        let items = self.region.items.iter().enumerate();
+        items.filter(|(i, _)| set >> i & 1 == 1).fold(0, |out, (_, item)| out | item.lateral)
+    }
+
     fn connected(&self, a: RelSet, b: RelSet) -> bool {
         let both = a | b;
         self.region.clauses.iter().any(|c| c.refs & a != 0 && c.refs & b != 0)
             || self.region.classes.iter().any(|k| {
                 k.members.iter().any(|m| a >> m.1 & 1 == 1) && k.members.iter().any(|m| b >> m.1 & 1 == 1)
             })
+            // Parts of an outer join's right side must be joined before it.
+            || self.region.specials.iter().any(|s| s.right & a != 0 && s.right & b != 0)
             || self.region.specials.iter().any(|s| {
                 (s.right & !a == 0 && s.min_left & b != 0 || s.right & !b == 0 && s.min_left & a != 0)
                     && s.right & both == s.right

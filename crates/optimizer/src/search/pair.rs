@@ -185,8 +185,12 @@ impl Search<'_, '_> {
                     continue;
                 }
                 for inner in inners {
-                    // A parameterised path takes all its parameters from one outer side: what it applied is then settled.
-                    if inner.params & outer_set != 0 && inner.params & !outer_set != 0 {
+                    // A path that applied conditions takes all its parameters from one outer side: what it applied is then
+                    // settled. A lateral item may get some of its columns here and others further out.
+                    if inner.params & outer_set != 0
+                        && inner.params & !outer_set != 0
+                        && !inner.applied.is_empty()
+                    {
                         continue;
                     }
                     made.push(self.nest_loop(kind, outer, inner, pair, outer_set, rows));

@@ -299,16 +299,18 @@ fn type_of(plan: &LogicalPlan, id: ColumnId) -> SqlType {
 fn check_sides(cte: &ast::Cte) -> Result<()> {
     let ast::Statement::Select(q) = &*cte.statement else { return Ok(()) };
     let QueryBody::SetOperation(op) = &q.body else { return Ok(()) };
-    let side = |which: &str| {
-        err!(
-            FEATURE_NOT_SUPPORTED,
-            "with a SEARCH or CYCLE clause, the {which} side of the UNION must be a SELECT"
-        )
-    };
     if matches!(op.left.body, QueryBody::SetOperation(_)) {
-        return Err(side("left"));
+        return Err(err!(
+            FEATURE_NOT_SUPPORTED,
+            "with a SEARCH or CYCLE clause, the left side of the UNION must be a SELECT"
+        ));
     }
-    let QueryBody::Select(right) = &op.right.body else { return Err(side("right")) };
+    let QueryBody::Select(right) = &op.right.body else {
+        return Err(err!(
+            SYNTAX_ERROR,
+            "with a SEARCH or CYCLE clause, the right side of the UNION must be a SELECT"
+        ));
+    };
     if right.from.iter().any(|t| names(t, &cte.name)) { Ok(()) } else { Err(not_at_top(&cte.name)) }
 }
 

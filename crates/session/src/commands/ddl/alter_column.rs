@@ -260,10 +260,6 @@ pub fn set_type(
             .detail(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
         }
     }
-    if let Some(view) = dependent_view(d, r, c.number)? {
-        return Err(err!(FEATURE_NOT_SUPPORTED, "cannot alter type of a column used by a view or rule")
-            .detail(format!("rule _RETURN on view {view} depends on column \"{name}\"")));
-    }
     // The new value over the old row.
     let column_ref = ast::Expr {
         kind: ast::ExprKind::ColumnRef { names: vec![name.to_string()], star: false },
@@ -307,6 +303,10 @@ pub fn set_type(
         }
         _ => None,
     };
+    if let Some(view) = dependent_view(d, r, c.number)? {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "cannot alter type of a column used by a view or rule")
+            .detail(format!("rule _RETURN on view {view} depends on column \"{name}\"")));
+    }
     // What hangs on the column is made anew over its new type.
     let (mut foreign, mut checks, mut indexes) = (vec![], vec![], vec![]);
     let mut all: Vec<Arc<ConstraintDef>> = r.constraints.clone();

@@ -1,0 +1,27 @@
+-- Nested and correlated subqueries whose plans once went wrong.
+CREATE TABLE t (a int, b int, c int);
+CREATE TABLE k (a int PRIMARY KEY, b int, c int);
+CREATE INDEX ON t (b, c);
+INSERT INTO t VALUES (1, 1, 2), (2, 1, NULL), (3, 2, 2), (NULL, 3, 1), (2, 2, 0);
+INSERT INTO k VALUES (0, 1, 2), (1, 0, NULL), (2, NULL, 3), (3, 1, 2), (4, 4, 4);
+SELECT a FROM k WHERE EXISTS (SELECT FROM t WHERE t.a = k.a AND EXISTS (SELECT FROM k k2 WHERE k2.a = t.b)) ORDER BY 1;
+SELECT a FROM k WHERE EXISTS (SELECT FROM t WHERE t.a = k.a AND NOT EXISTS (SELECT FROM k k2 WHERE k2.a = t.c)) ORDER BY 1;
+SELECT a FROM k WHERE a IN (SELECT t.a FROM t WHERE EXISTS (SELECT FROM k k2 WHERE k2.b = t.b AND EXISTS (SELECT FROM t t2 WHERE t2.a = k2.a))) ORDER BY 1;
+SELECT k.a FROM k WHERE k.a IN (SELECT k.a FROM t WHERE t.b = 1) ORDER BY 1;
+SELECT k.a FROM k WHERE k.b NOT IN (SELECT k.b FROM t WHERE t.b = 9) ORDER BY 1;
+SELECT k.a, (SELECT max(s.x) FROM (SELECT k.c AS x, t.b AS y FROM t) s WHERE s.y = k.b) FROM k ORDER BY 1;
+SELECT k.a, k.b FROM k LEFT JOIN t ON t.b = k.b WHERE k.b = t.b AND k.c = t.b ORDER BY 1;
+SELECT k.a, t.b FROM k JOIN t ON k.a = t.b AND k.a = t.c ORDER BY 1, 2;
+SELECT k.a, s.x FROM k LEFT JOIN LATERAL (SELECT k.c AS x FROM t WHERE t.b = k.b) s ON true ORDER BY 1, 2;
+SELECT k.a, s.x, t.c FROM k JOIN (LATERAL (SELECT t.a AS x FROM t WHERE k.b IN (1, 2)) s RIGHT JOIN t ON s.x = t.b) ON k.c = t.c ORDER BY 1, 2, 3;
+SELECT k.a, s.x FROM t RIGHT JOIN k ON t.a = k.a CROSS JOIN LATERAL (SELECT max(t2.a) AS x FROM t t2 WHERE t2.b = t.b) s ORDER BY 1, 2;
+SELECT (0, NULL::int) IN (SELECT a, b FROM t), (1, NULL::int) IN (SELECT a, b FROM t), NOT (9, NULL::int) IN (SELECT a, b FROM t);
+SELECT k.a, (WITH n AS MATERIALIZED (SELECT t.a FROM t WHERE t.b = k.b) SELECT count(*) FROM n, n m) FROM k ORDER BY 1;
+SELECT k.a, (SELECT count(*) FROM t JOIN k k2 ON k2.a = t.a WHERE k2.b >= k.b) FROM k ORDER BY 1;
+SELECT k.a, (SELECT count(*) FROM t WHERE t.a = k.b), (SELECT sum(t.c) FROM t WHERE t.a = k.b), (SELECT coalesce(max(t.c), -1) FROM t WHERE t.a = k.b) FROM k ORDER BY 1;
+SELECT k.a FROM k WHERE k.b > (SELECT count(*) FROM t WHERE t.a = k.c) ORDER BY 1;
+SELECT k.a FROM k WHERE (SELECT count(*) FROM t WHERE t.a = k.c AND t.b > 1) = 0 ORDER BY 1;
+SELECT t.a FROM t LEFT JOIN k ON k.a = t.b ORDER BY 1;
+SELECT t.a FROM t LEFT JOIN k ON k.b = t.b ORDER BY 1;
+SELECT t.a FROM t WHERE t.b = 1 AND t.b <= (SELECT min(k.b) FROM k WHERE k.b > 0) ORDER BY 1;
+DROP TABLE t, k;
