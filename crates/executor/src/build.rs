@@ -70,20 +70,28 @@ impl<'a> Builder<'a> {
         let slots = slots_of(&planned.plan, &planned.output)?;
         let op = columns(op, slots, planned.plan.targets.len());
         let mut reads = crate::correlation::outside_columns(&planned.plan);
+        let mut rounds = crate::correlation::outside_work_tables(&planned.plan);
         for other in crate::correlation::scanned_ctes(&planned.plan) {
             let state = self.runtime.ctes.iter().find(|c| c.id == other);
             reads.extend(state.iter().flat_map(|c| c.reads.iter().copied()));
+            rounds.extend(state.iter().flat_map(|c| c.rounds_of.iter().copied()));
         }
-        self.runtime.ctes.push(cte::CteState::new(planned.id, op, reads));
+        self.runtime.ctes.push(cte::CteState::new(planned.id, op, reads, rounds));
         Ok(())
     }
-    pub(crate) fn push_work_table(&mut self, id: quarry_plan::CteId, output: Vec<ColumnId>) {
-        self.work_tables.push((id, output));
+    /// Makes a recursion's work table known: to its step, and to expressions of the step's own WITH, which are built before it.
+    pub(crate) fn push_work_table(&mut self, id: quarry_plan::CteId, output: &[ColumnId]) {
+        self.work_tables.push((id, output.to_vec()));
     }
 
     /// Physical types of a plan's output columns.
     pub fn output_physicals(&self, plan: &PhysicalPlan) -> Result<Vec<PhysicalType>> {
         plan.targets.iter().map(|(_, e)| self.physical(e.ty())).collect()
+    }
+
+    /// Makes room for the counts of a node that is no operator of its own.
+    pub(crate) fn note_node(&mut self, id: usize) {
+        self.max_node = self.max_node.max(id);
     }
 
     /// The operator for a plan: its columns are `plan.output()`, in order.
@@ -171,11 +179,8 @@ impl<'a> Builder<'a> {
             }
             PhysicalNode::BitmapHeapScan { relation, columns, bitmap, .. } => {
                 let source = bitmap::Source::compile(self, bitmap)?;
-                Box::new(bitmap::BitmapHeapScan::new(
-                    relation.clone(),
-                    self.reader(relation, columns)?,
-                    source,
-                ))
+                let reader = self.reader(relation, columns)?;
+                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), reader, source, plan.id))
             }
             PhysicalNode::TidScan { relation, columns, tids, .. } => {
                 let tids = self.exprs(tids, &none)?;

@@ -11,6 +11,7 @@ use quarry_plan::physical::BitmapSource;
 use quarry_storage::index::{BTree, Direction};
 use quarry_types::{BATCH_ROWS, Batch};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where tids come from.
 pub enum Source {
@@ -23,6 +24,7 @@ impl Source {
     pub fn compile(b: &mut Builder<'_>, source: &BitmapSource) -> Result<Source> {
         Ok(match source {
             BitmapSource::Index { index, conds, id, .. } => {
+                b.note_node(*id);
                 Source::Index { index: index.clone(), ranges: Ranges::compile(b, index, conds)?, id: *id }
             }
             BitmapSource::And(parts) => {
@@ -38,6 +40,7 @@ impl Source {
     fn tids(&self, cx: &mut Cx<'_>) -> Result<Vec<Tid>> {
         match self {
             Source::Index { index, ranges, id } => {
+                let start = Instant::now();
                 let mut out = Vec::new();
                 if let Some(prepared) = ranges.prepare(cx)? {
                     let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
@@ -54,6 +57,9 @@ impl Source {
                 if let Some(s) = cx.rt.stats.get_mut(*id) {
                     s.loops += 1.0;
                     s.rows += out.len() as f64;
+                    let spent = start.elapsed().as_secs_f64() * 1000.0;
+                    s.startup_ms += spent;
+                    s.total_ms += spent;
                 }
                 out.sort_unstable_by_key(|t| t.to_u64());
                 out.dedup();
@@ -91,11 +97,14 @@ pub struct BitmapHeapScan {
     reader: RowReader,
     source: Source,
     tids: Option<(Vec<Tid>, usize)>,
+    node: usize,
+    /// Pages visited, over all loops.
+    pages: u64,
 }
 
 impl BitmapHeapScan {
-    pub fn new(relation: Arc<Relation>, reader: RowReader, source: Source) -> BitmapHeapScan {
-        BitmapHeapScan { relation, reader, source, tids: None }
+    pub fn new(relation: Arc<Relation>, reader: RowReader, source: Source, node: usize) -> BitmapHeapScan {
+        BitmapHeapScan { relation, reader, source, tids: None, node, pages: 0 }
     }
 }
 
@@ -117,6 +126,9 @@ impl Operator for BitmapHeapScan {
         let reader = &self.reader;
         while rows < want && *at < tids.len() {
             let tid = tids[*at];
+            if *at == 0 || tids[*at - 1].block != tid.block {
+                self.pages += 1;
+            }
             *at += 1;
             let found = heap.fetch_with_meta(&snapshot, tid, |tid, meta, body| {
                 reader.push(&heap, tid, Some(&meta), body, &mut out)
@@ -125,6 +137,11 @@ impl Operator for BitmapHeapScan {
                 done?;
                 rows += 1;
             }
+        }
+        if let Some(s) = cx.rt.stats.get_mut(self.node)
+            && self.pages > 0
+        {
+            crate::stats::set(s, "Heap Blocks", format!("exact={}", self.pages));
         }
         if rows == 0 {
             return Ok(None);

@@ -2,6 +2,7 @@
 //!
 //! [`node`] turns the plan into a tree of titles and properties; [`text`] and [`structured`] write that tree.
 
+mod measured;
 mod node;
 mod structured;
 mod text;

@@ -1,6 +1,6 @@
 //! A physical plan as a tree of titles and properties.
 
-use super::{Explain, NodeStats};
+use super::{Explain, ExplainFormat, NodeStats, measured};
 use crate::deparse::Deparser;
 use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
@@ -464,7 +464,7 @@ impl Builder<'_> {
                     lines.push(("Join Filter".into(), text(self.conditions(on))));
                 }
                 children.push(("Outer", None, self.node(outer, Some(plan))));
-                children.push(("Inner", None, self.hash(inner)));
+                children.push(("Inner", None, self.hash(plan, inner)));
                 ("Hash Join", format!("Hash{word} Join"))
             }
             PhysicalNode::MergeJoin { kind, outer, inner, merge_conds, on, .. } => {
@@ -661,9 +661,9 @@ impl Builder<'_> {
             }
         }
         if let Some(s) = &stats {
-            for (label, value) in &s.extra {
-                lines.push((label.clone(), text(value.clone())));
-            }
+            // A hash table's size is shown where the table is made.
+            let own = s.extra.iter().filter(|(label, _)| label != "Buckets");
+            lines.extend(own.flat_map(|(label, value)| self.measured(label, value)));
         }
         for (relationship, input) in inputs {
             children.push((relationship, None, self.node(input, Some(plan))));
@@ -688,8 +688,16 @@ impl Builder<'_> {
         self.e.statement.meta.get(ctid).relation.clone().unwrap_or_else(|| relation.name.clone())
     }
 
-    fn hash(&self, inner: &PhysicalPlan) -> Node {
+    fn measured(&self, label: &str, value: &str) -> Vec<(String, Value)> {
+        measured::lines(label, value, self.e.options.format != ExplainFormat::Text)
+    }
+
+    /// The hash table of a join, a node of its own in PostgreSQL.
+    fn hash(&self, join: &PhysicalPlan, inner: &PhysicalPlan) -> Node {
         let child = self.node(inner, None);
+        let measured = if self.e.options.analyze { (self.e.stats)(join.id) } else { None };
+        let extra = measured.map(|s| s.extra).unwrap_or_default();
+        let table = extra.iter().filter(|(label, _)| label == "Buckets");
         let stats = child.stats.clone().map(|s| NodeStats {
             startup_ms: s.total_ms,
             filtered: 0.0,
@@ -701,7 +709,7 @@ impl Builder<'_> {
             head: vec![("Node Type", "Hash".into())],
             costs: (inner.total_cost, inner.total_cost, inner.rows, inner.width),
             stats,
-            lines: vec![],
+            lines: table.flat_map(|(label, value)| self.measured(label, value)).collect(),
             children: vec![("Outer", None, child)],
         }
     }

@@ -128,7 +128,9 @@ fn json_group(props: &[(String, Tree)], depth: usize, out: &mut String) {
 pub(super) fn yaml(root: &Node, e: &Explain<'_>) -> String {
     let mut out = String::new();
     yaml_group(&document(root, e), 0, true, &mut out);
-    out.trim_end().to_string()
+    // Only the last line's end: an empty list leaves a space before it.
+    out.pop();
+    out
 }
 
 fn yaml_group(props: &[(String, Tree)], depth: usize, item: bool, out: &mut String) {
