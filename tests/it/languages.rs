@@ -37,6 +37,11 @@ fn python_asyncpg() {
 }
 
 #[test]
+fn python_applications() {
+    python("applications_test.py", "applications");
+}
+
+#[test]
 fn node_pg() {
     let db = run(Database::new("nodepg"));
     let file: &Path = &drivers().join("node/pg_test.js");
