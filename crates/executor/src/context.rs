@@ -21,6 +21,8 @@ pub struct Runtime {
     pub ctes: Vec<CteState>,
     /// Rows of the round before, for each recursive union under way.
     pub work_tables: Vec<(CteId, BatchStore)>,
+    /// How many work tables each recursion has had so far.
+    pub rounds: Vec<(CteId, u64)>,
     /// Checks that wait for the end of the statement.
     pub statement: crate::modify::StatementState,
     /// By plan node id; empty unless instrumented.

@@ -1,8 +1,8 @@
 //! Whether a plan's rows depend on enclosing rows: what does not is computed once, however often it is rescanned.
 
 use quarry_plan::expr::FrameBound;
-use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
 use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
 use quarry_plan::{ColumnId, CteId, Expr, PhysicalNode, PhysicalPlan, walk};
 
 /// Whether the plan reads columns that it does not make, or the work table of a recursion around it. A common table expression may
@@ -25,23 +25,42 @@ pub fn outside_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     used
 }
 
-/// The common table expressions that a plan scans, those of its expressions' subqueries included.
-pub fn scanned_ctes(plan: &PhysicalPlan) -> Vec<CteId> {
+/// The recursions around a plan whose work tables it reads itself.
+pub fn outside_work_tables(plan: &PhysicalPlan) -> Vec<CteId> {
     let mut out = vec![];
-    scanned(plan, &mut out);
+    each(plan, &mut |p| {
+        if let PhysicalNode::WorkTableScan { cte, .. } = &p.node {
+            out.push(*cte);
+        }
+    });
+    each(plan, &mut |p| {
+        if let PhysicalNode::RecursiveUnion { cte, .. } = &p.node {
+            out.retain(|id| id != cte);
+        }
+    });
     out
 }
 
-fn scanned(plan: &PhysicalPlan, out: &mut Vec<CteId>) {
-    if let PhysicalNode::CteScan { cte, .. } = &plan.node {
-        out.push(*cte);
-    }
+/// The common table expressions that a plan scans, those of its expressions' subqueries included.
+pub fn scanned_ctes(plan: &PhysicalPlan) -> Vec<CteId> {
+    let mut out = vec![];
+    each(plan, &mut |p| {
+        if let PhysicalNode::CteScan { cte, .. } = &p.node {
+            out.push(*cte);
+        }
+    });
+    out
+}
+
+/// Shows every node of a plan and of its expressions' subqueries.
+fn each(plan: &PhysicalPlan, show: &mut dyn FnMut(&PhysicalPlan)) {
+    show(plan);
     let mut see = |e: &Expr| {
         walk::visit(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, .. } = &s.plan
             {
-                scanned(plan, out);
+                each(plan, show);
             }
         })
     };
@@ -49,7 +68,7 @@ fn scanned(plan: &PhysicalPlan, out: &mut Vec<CteId>) {
     plan.targets.iter().for_each(|(_, e)| see(e));
     node_exprs(&plan.node, &mut see);
     for input in walk::physical_inputs(plan) {
-        scanned(input, out);
+        each(input, show);
     }
 }
 

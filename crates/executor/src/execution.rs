@@ -28,6 +28,11 @@ impl Execution {
             let io = env.io();
             let mut b = Builder::new(&io, env.instrument).with_env(&env);
             for cte in &statement.ctes {
+                if let PhysicalNode::RecursiveUnion { cte, output, .. } = &cte.plan.node {
+                    b.push_work_table(*cte, output);
+                }
+            }
+            for cte in &statement.ctes {
                 b.cte(cte)?;
             }
             let wanted: Vec<ColumnId> = statement.output.iter().map(|(id, _, _)| *id).collect();

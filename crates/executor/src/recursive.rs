@@ -35,7 +35,7 @@ pub fn build(
     let physicals = types.iter().map(|t| b.physical(*t)).collect::<Result<Vec<_>>>()?;
     let infos = types.iter().map(|t| b.type_ref(t.oid)).collect::<Result<_>>()?;
     let base = b.picked(base.0, base.1)?;
-    b.push_work_table(cte, output.to_vec());
+    b.push_work_table(cte, output);
     let step = b.picked(step.0, step.1)?;
     Ok(Box::new(RecursiveUnion {
         cte,
@@ -90,6 +90,10 @@ impl Operator for RecursiveUnion {
                 return Ok(None);
             }
             self.work = std::mem::take(&mut self.round);
+            match cx.rt.rounds.iter_mut().find(|r| r.0 == self.cte) {
+                Some(r) => r.1 += 1,
+                None => cx.rt.rounds.push((self.cte, 1)),
+            }
             if std::mem::replace(&mut self.step_used, true) {
                 self.step.rescan(cx)?;
             }

@@ -409,10 +409,35 @@ impl Search<'_, '_> {
                 return None;
             }
         }
+        if self.strands_lateral(all) {
+            return None;
+        }
         Some(match found {
             Some((i, flipped)) => (Some(i), flipped),
             None => (None, false),
         })
+    }
+
+    /// Whether a subset has a LATERAL item that reads the right side of an outer join for which the subset is the left side: no
+    /// order could go on from there (PostgreSQL: the end of `join_is_legal`).
+    fn strands_lateral(&self, all: RelSet) -> bool {
+        let items = self.region.items.iter().enumerate();
+        let lateral = items.filter(|(i, _)| all >> i & 1 == 1).fold(0, |l, (_, item)| l | item.lateral) & !all;
+        if lateral == 0 {
+            return false;
+        }
+        let mut reach = all;
+        loop {
+            let before = reach;
+            for s in &self.region.specials {
+                if s.min_left & reach != 0 {
+                    reach |= s.right;
+                }
+            }
+            if reach == before {
+                return reach & lateral != 0;
+            }
+        }
     }
 }
 

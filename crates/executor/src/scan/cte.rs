@@ -14,34 +14,49 @@ pub struct CteState {
     pub op: Option<BoxOperator>,
     pub rows: BatchStore,
     pub done: bool,
-    /// Enclosing rows' columns that the rows depend on, and their values when the rows were computed.
+    /// Enclosing rows' columns that the rows depend on.
     pub reads: Vec<ColumnId>,
+    /// Recursions whose work tables the rows depend on.
+    pub rounds_of: Vec<CteId>,
+    /// Values of `reads`, and the rounds, that the rows were computed for.
     values: Vec<Datum>,
+    rounds: Vec<u64>,
     started: bool,
 }
 
 impl CteState {
-    pub fn new(id: CteId, op: BoxOperator, reads: Vec<ColumnId>) -> CteState {
-        let rows = BatchStore::default();
-        CteState { id, op: Some(op), rows, done: false, reads, values: Vec::new(), started: false }
+    pub fn new(id: CteId, op: BoxOperator, reads: Vec<ColumnId>, rounds_of: Vec<CteId>) -> CteState {
+        CteState {
+            id,
+            op: Some(op),
+            rows: BatchStore::default(),
+            done: false,
+            reads,
+            rounds_of,
+            values: Vec::new(),
+            rounds: Vec::new(),
+            started: false,
+        }
     }
 }
 
-/// Begins the expression anew if it was computed for other enclosing rows than those at hand.
+/// Begins the expression anew if it was computed for other enclosing rows, or in another round, than those at hand.
 fn refresh(cx: &mut Cx<'_>, index: usize) -> Result<()> {
     let state = &cx.rt.ctes[index];
-    if state.reads.is_empty() {
+    if state.reads.is_empty() && state.rounds_of.is_empty() {
         return Ok(());
     }
+    let round = |id: &CteId| cx.rt.rounds.iter().find(|r| r.0 == *id).map_or(0, |r| r.1);
+    let rounds: Vec<u64> = state.rounds_of.iter().map(round).collect();
     let outer = &cx.rt.outer;
     let now: Vec<Datum> =
         state.reads.iter().map(|id| outer.get(id.0 as usize).cloned().unwrap_or_default()).collect();
     let state = &mut cx.rt.ctes[index];
     let again = std::mem::replace(&mut state.started, true);
-    if again && state.values == now {
+    if again && state.values == now && state.rounds == rounds {
         return Ok(());
     }
-    state.values = now;
+    (state.values, state.rounds) = (now, rounds);
     if !again {
         return Ok(());
     }

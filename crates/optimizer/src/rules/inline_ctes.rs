@@ -17,7 +17,13 @@ pub fn run(plan: &mut LogicalPlan) {
             if cte.references == 0 && !changes && cte.recursive.is_none() {
                 continue;
             }
-            let once = cte.references == 1 && cte.materialized != Some(true);
+            let places = std::iter::once(&body)
+                .chain(rest.iter().map(|later| &later.plan))
+                .chain(rest.iter().filter_map(|later| Some(&later.recursive.as_ref()?.0)));
+            // An expression that holds the only reference may have been copied (SET (a, b) = (SELECT ...)).
+            let once = cte.references == 1
+                && cte.materialized != Some(true)
+                && places.map(|p| scans(p, cte.id)).sum::<usize>() == 1;
             if !once
                 || cte.recursive.is_some()
                 || changes
@@ -54,6 +60,21 @@ pub fn run(plan: &mut LogicalPlan) {
 fn changes_data(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. })
         || walk::inputs(plan).into_iter().any(changes_data)
+}
+
+/// How many scans of the CTE a plan holds.
+fn scans(plan: &LogicalPlan, id: CteId) -> usize {
+    let mut n = usize::from(matches!(plan, LogicalPlan::CteScan { cte, .. } if *cte == id));
+    for e in walk::exprs(plan) {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &s.plan
+            {
+                n += scans(sub, id);
+            }
+        });
+    }
+    n + walk::inputs(plan).into_iter().map(|p| scans(p, id)).sum::<usize>()
 }
 
 /// Puts `source` where the CTE is scanned.

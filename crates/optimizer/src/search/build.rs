@@ -45,6 +45,7 @@ impl Search<'_, '_> {
                         let outputs: Vec<ColumnId> = o.output().collect();
                         let mut params = vec![];
                         physical_columns(&i, &mut params);
+                        self.p.cte_columns(&i, &mut params);
                         params.sort_unstable();
                         params.dedup();
                         params.retain(|id| outputs.contains(id));
@@ -86,6 +87,42 @@ fn oriented(e: &Expr, outer: &Expr) -> Expr {
             .and_then(|o| operator_call(o, r.clone(), l.clone()))
             .unwrap_or_else(|| e.clone()),
         _ => e.clone(),
+    }
+}
+
+impl crate::planner::Planner<'_> {
+    /// The columns that the common table expressions scanned by a plan read.
+    pub fn cte_columns(&self, plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
+        let (mut seen, mut scanned) = (vec![], vec![]);
+        scanned_ctes(&mut plan.clone(), &mut scanned);
+        while let Some(id) = scanned.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            if let Some(cte) = self.ctes.iter().find(|c| c.id == id) {
+                physical_columns(&cte.plan, out);
+                scanned_ctes(&mut (*cte.plan).clone(), &mut scanned);
+            }
+        }
+    }
+}
+
+fn scanned_ctes(plan: &mut PhysicalPlan, out: &mut Vec<quarry_plan::CteId>) {
+    if let PhysicalNode::CteScan { cte, .. } = &plan.node {
+        out.push(*cte);
+    }
+    for e in walk::physical_exprs_mut(plan) {
+        quarry_plan::walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let quarry_plan::expr::SubqueryPlan::Physical { plan, .. } = &s.plan
+            {
+                scanned_ctes(&mut (**plan).clone(), out);
+            }
+        });
+    }
+    for input in walk::physical_inputs_mut(plan) {
+        scanned_ctes(input, out);
     }
 }
 

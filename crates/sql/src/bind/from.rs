@@ -1,8 +1,8 @@
 //! FROM items and joins (PostgreSQL: parse_clause.c, parse_relation.c).
 
 use super::coerce::at;
-use super::resolve::Resolved;
 use super::record::alias_tree;
+use super::resolve::Resolved;
 use super::scope::{ExprKind as Place, NsColumn, NsItem, SYSTEM_COLUMNS};
 use super::{Binder, Typed, VisibleCte};
 use crate::ast::{self, Alias, JoinCondition, Pos, TableRef};
@@ -471,6 +471,7 @@ impl Binder<'_> {
         } else {
             self.record_join(kind, merged, None)?;
         }
+        self.scope().items[first..].iter_mut().for_each(|i| i.joined = true);
         if let JoinCondition::Using { alias: Some(alias), columns } = &j.condition {
             let merged: Vec<NsColumn> = self.merged_columns(first, columns)?;
             if let Some(JoinTreeCondition::Using { alias: recorded, .. }) =

@@ -108,6 +108,8 @@ pub(crate) struct NsItem {
     pub is_scalar_function: bool,
     /// A function returning a composite type: the type of a whole row. Others are anonymous.
     pub row_type: Option<SqlType>,
+    /// Part of a join, which has no system columns: bare names don't find them.
+    pub joined: bool,
     /// An outer join may put NULLs in its rows' place.
     pub nullable: bool,
 }
@@ -126,6 +128,7 @@ impl NsItem {
             lateral_ok: true,
             is_scalar_function: false,
             row_type: None,
+            joined: false,
             nullable: false,
         }
     }
@@ -221,6 +224,7 @@ impl Binder<'_> {
                 let hit = match (hits.next(), hits.next()) {
                     (Some(_), Some(_)) => return Err(at(ambiguous(name), pos)),
                     (Some(hit), None) => Some(hit),
+                    _ if item.joined => None,
                     _ => item
                         .system
                         .iter()

@@ -6,7 +6,7 @@ use super::scope::ExprKind as Place;
 use super::{Binder, Typed};
 use crate::ast::{self, FrameBound as AstBound, Pos};
 use quarry_common::{Error, Oid, Result, err};
-use quarry_functions::CastContext;
+use quarry_functions::{CastContext, FunctionKind};
 use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, RangeFunctions};
 use quarry_plan::{Expr, FunctionRef, SortKey, WindowCall, WindowFrame, WindowSpec};
 use quarry_types::{Datum, SqlType};
@@ -22,6 +22,12 @@ impl Binder<'_> {
         }
         if !call.order_by.is_empty() {
             let e = err!(FEATURE_NOT_SUPPORTED, "aggregate ORDER BY is not implemented for window functions");
+            return Err(at(e, pos));
+        }
+        if ready.def.kind() == FunctionKind::Aggregate && ready.args.is_empty() && !call.star {
+            let name = call.name.join(".");
+            let e =
+                err!(WRONG_OBJECT_TYPE, "{name}(*) must be used to call a parameterless aggregate function");
             return Err(at(e, pos));
         }
         self.check_window_allowed(pos)?;
