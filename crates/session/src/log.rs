@@ -170,13 +170,21 @@ impl SessionContext {
         if !passes(settings.text("log_min_messages"), f.severity) {
             return;
         }
+        let (client, started) = {
+            let activity = self.signals.activity.lock();
+            (activity.client, activity.backend_start)
+        };
+        let (client, started) = {
+            let a = self.signals.activity.lock();
+            (a.client, a.backend_start)
+        };
         let mut place = Place {
             application: settings.text("application_name"),
             user: &self.authenticated_user.1,
             database: &self.database.1,
-            client: self.signals.activity.lock().client,
+            client,
             pid: self.signals.pid,
-            started: self.signals.activity.lock().backend_start,
+            started,
             sqlstate: f.sqlstate.as_str(),
             session: true,
         };
@@ -235,7 +243,8 @@ pub struct Place<'a> {
 
 /// `log_line_prefix` filled in.
 pub fn prefix(settings: &Settings, place: &Place<'_>) -> String {
-    let zone = crate::settings_check::time_zone(settings.text("log_timezone")).unwrap_or_else(|_| TimeZone::utc());
+    let zone =
+        crate::settings_check::time_zone(settings.text("log_timezone")).unwrap_or_else(|_| TimeZone::utc());
     let now = crate::clock::now();
     let mut out = String::new();
     let mut chars = settings.text("log_line_prefix").chars().peekable();
@@ -293,10 +302,8 @@ pub fn prefix(settings: &Settings, place: &Place<'_>) -> String {
 /// A point in time as log lines have it.
 fn stamp(at: i64, zone: &TimeZone, milliseconds: bool) -> String {
     let (t, local) = CivilTime::from_timestamptz(at, zone);
-    let mut out = format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-        t.year, t.month, t.day, t.hour, t.minute, t.second
-    );
+    let mut out =
+        format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second);
     if milliseconds {
         let _ = write!(out, ".{:03}", t.micros / 1000);
     }
