@@ -51,7 +51,7 @@ pub struct Relation {
     pub constraints: Vec<Arc<ConstraintDef>>,
     /// Foreign keys of other tables that reference this one.
     pub referenced_by: Vec<Arc<ConstraintDef>>,
-    /// A view's query as SQL text, names fully qualified (what `pg_get_viewdef` shows comes from its bound form).
+    /// A view's query as SQL text: of a user's view in the form that `quarry_sql::bind` describes in its module `view`.
     pub view_sql: Option<String>,
     /// `reloptions`: (name, value).
     pub options: Vec<(String, String)>,

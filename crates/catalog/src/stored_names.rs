@@ -110,37 +110,6 @@ pub(crate) fn rename_column(sql: &str, from: &str, to: &str) -> String {
     out
 }
 
-/// A domain's check with the keyword VALUE as PostgreSQL writes it.
-pub(crate) fn upper_value(sql: &str) -> String {
-    let all = tokens(sql);
-    let mut out = String::with_capacity(sql.len());
-    for (i, t) in all.iter().enumerate() {
-        let before = neighbour(&all, i, true).map_or("", |t| t.text);
-        let after = neighbour(&all, i, false).map_or("", |t| t.text);
-        let is_value =
-            t.kind == Kind::Name && t.text.eq_ignore_ascii_case("value") && before != "." && before != "::";
-        out.push_str(if is_value && !matches!(after, "(" | ".") { "VALUE" } else { t.text });
-    }
-    out
-}
-
-/// The text without parentheses around the whole of it: the pretty form of most conditions.
-pub(crate) fn without_parentheses(sql: &str) -> Option<&str> {
-    let inner = sql.strip_prefix('(')?.strip_suffix(')')?;
-    let mut depth = 0i32;
-    for t in tokens(inner) {
-        match t.text {
-            "(" => depth += 1,
-            ")" => depth -= 1,
-            _ => {}
-        }
-        if depth < 0 {
-            return None;
-        }
-    }
-    (depth == 0).then_some(inner)
-}
-
 fn reg_kind(name: &str) -> Option<RegKind> {
     Some(match name {
         "regclass" => RegKind::Class,
@@ -261,17 +230,6 @@ mod tests {
         }
         assert_eq!(rename_column("(\"user\" > user)", "user", "select"), "(\"select\" > user)");
         assert_eq!(rename_column("(\"A b\" > 1)", "A b", "c"), "(c > 1)");
-    }
-
-    #[test]
-    fn domain_checks() {
-        assert_eq!(
-            upper_value("((value > 0) AND (Value <> 'value'))"),
-            "((VALUE > 0) AND (VALUE <> 'value'))"
-        );
-        assert_eq!(without_parentheses("(VALUE > 0)"), Some("VALUE > 0"));
-        assert_eq!(without_parentheses("(a) AND (b)"), None);
-        assert_eq!(without_parentheses("f(a)"), None);
     }
 
     #[test]

@@ -23,11 +23,7 @@ impl Timing {
     pub const IMMEDIATE: Timing = Timing { constraint: None, deferrable: false, initially_deferred: false };
     /// As declared.
     pub fn of(c: &ConstraintDef) -> Timing {
-        Timing {
-            constraint: Some(c.oid),
-            deferrable: c.deferrable,
-            initially_deferred: c.initially_deferred,
-        }
+        Timing { constraint: Some(c.oid), deferrable: c.deferrable, initially_deferred: c.initially_deferred }
     }
 }
 

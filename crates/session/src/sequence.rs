@@ -36,7 +36,12 @@ pub struct Sequences {
 }
 
 /// Stores the first state of a new sequence file.
-pub fn create_state(storage: &Arc<Storage>, txn: &Transaction, rel: RelId, state: SequenceState) -> Result<()> {
+pub fn create_state(
+    storage: &Arc<Storage>,
+    txn: &Transaction,
+    rel: RelId,
+    state: SequenceState,
+) -> Result<()> {
     Sequence::open(storage, rel).create(txn, &state)
 }
 
@@ -185,7 +190,8 @@ impl SessionContext {
         }
         let state = SequenceState { last_value: value, log_count: 0, is_called };
         let page = Sequence::open(self.instance.storage(), def.storage);
-        let ((), lsn) = page.change(|_, _| Ok(SequenceChange { result: (), live: state, logged: Some(state) }))?;
+        let ((), lsn) =
+            page.change(|_, _| Ok(SequenceChange { result: (), live: state, logged: Some(state) }))?;
         self.note_side_lsn(lsn);
         let mut sequences = self.sequences.lock();
         let known = sequences.used.get(&oid).and_then(|h| h.last);

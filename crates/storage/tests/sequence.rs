@@ -22,7 +22,11 @@ fn next(storage: &Arc<Storage>) -> quarry_common::Result<(i64, Lsn)> {
         Ok(SequenceChange {
             result: value,
             live: SequenceState { last_value: value, log_count, is_called: true },
-            logged: logs.then_some(SequenceState { last_value: value + AHEAD, log_count: 0, is_called: true }),
+            logged: logs.then_some(SequenceState {
+                last_value: value + AHEAD,
+                log_count: 0,
+                is_called: true,
+            }),
         })
     })
 }

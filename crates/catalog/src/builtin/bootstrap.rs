@@ -104,9 +104,9 @@ fn description_rows(rows: &mut Rows) -> Result<()> {
     for line in include_str!("data/pg_description.tsv").lines() {
         let row = parse_row(table, line, &cx)?;
         let class = row.oid(pg_description::CLASSOID);
-        let there = known.entry(class).or_insert_with(|| {
-            rows.get(&class.0).into_iter().flatten().map(|r| r.oid(0)).collect()
-        });
+        let there = known
+            .entry(class)
+            .or_insert_with(|| rows.get(&class.0).into_iter().flatten().map(|r| r.oid(0)).collect());
         if there.contains(&row.oid(pg_description::OBJOID)) {
             add(rows, pg_description::TABLE, row);
         }

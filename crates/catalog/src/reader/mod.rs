@@ -42,6 +42,13 @@ pub struct CatalogReader {
     txn: Arc<Transaction>,
     session: Arc<SessionView>,
     path: OnceLock<Arc<[Oid]>>,
+    domains: Option<Arc<dyn DomainRules>>,
+}
+
+/// Applies the constraints of domains, which are expressions and so beyond the catalog.
+pub trait DomainRules: Send + Sync {
+    /// 23514 or 23502 if the value (NULL included) is against the domain's constraints.
+    fn check(&self, reader: &CatalogReader, domain: Oid, value: &Datum) -> Result<()>;
 }
 
 impl CatalogReader {
@@ -51,7 +58,12 @@ impl CatalogReader {
         txn: Arc<Transaction>,
         session: Arc<SessionView>,
     ) -> CatalogReader {
-        CatalogReader { catalog, db, txn, session, path: OnceLock::new() }
+        CatalogReader { catalog, db, txn, session, path: OnceLock::new(), domains: None }
+    }
+    /// A reader whose input of domains checks their constraints.
+    pub fn with_domains(mut self, rules: Arc<dyn DomainRules>) -> CatalogReader {
+        self.domains = Some(rules);
+        self
     }
     /// The database read; invalid: only shared catalogs.
     pub fn db(&self) -> Oid {

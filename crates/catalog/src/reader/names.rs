@@ -22,7 +22,11 @@ pub fn quote_identifier(name: &str) -> String {
     let plain = matches!(bytes.next(), Some(b'a'..=b'z' | b'_'))
         && bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         && matches!(reservation(name), None | Some(Reservation::Unreserved));
-    if plain && !quarry_common::quoting::quote_all() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain && !quarry_common::quoting::quote_all() {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// `schema.name`, quoted.
@@ -268,7 +272,11 @@ impl CatalogReader {
                     .hint("Provide two argument types for operator."),
             });
         };
-        match self.listed_operators(schema.as_deref(), &name)?.iter().find(|o| o.left == left && o.right == right) {
+        match self
+            .listed_operators(schema.as_deref(), &name)?
+            .iter()
+            .find(|o| o.left == left && o.right == right)
+        {
             Some(o) => Ok(o.oid),
             None => bail!(UNDEFINED_FUNCTION, "operator does not exist: {text}"),
         }

@@ -1,7 +1,7 @@
 //! Changes that several kinds of objects have in common: name, schema, owner, options.
 
 use super::CatalogWriter;
-use crate::builtin::columns::{pg_class, pg_constraint, pg_database, pg_namespace, pg_type};
+use crate::builtin::columns::{pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type};
 use crate::builtin::oids::PG_CATALOG;
 use crate::cache::Touched;
 use crate::defs::{Persistence, RelKind, TypeKind};
@@ -264,9 +264,18 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
-    /// REPLICA IDENTITY: n, d, f or i.
-    pub fn set_replica_identity(&self, relation: Oid, identity: char) -> Result<()> {
+    /// REPLICA IDENTITY: n, d, f or, with an index, i.
+    pub fn set_replica_identity(&self, relation: Oid, identity: char, index: Option<Oid>) -> Result<()> {
         self.touch([Touched::Relation(relation)]);
+        let Some(r) = self.relation(relation)? else {
+            bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
+        };
+        for i in &r.indexes {
+            let wanted = Some(i.oid) == index;
+            self.change_oid(pg_index::TABLE, 2679, i.oid, |row| {
+                row.0[pg_index::INDISREPLIDENT] = Datum::Bool(wanted)
+            })?;
+        }
         self.change_oid(pg_class::TABLE, 2662, relation, |r| {
             r.0[pg_class::RELREPLIDENT] = char_datum(identity)
         })?;

@@ -62,8 +62,11 @@ impl CatalogReader {
             .map_or("object", |l| l.1);
         let role = self.role_name(r.oid(pg_default_acl::DEFACLROLE))?;
         let schema = r.oid(pg_default_acl::DEFACLNAMESPACE);
-        let place =
-            if schema.is_valid() { format!(" in schema {}", self.schema_name(schema)?) } else { String::new() };
+        let place = if schema.is_valid() {
+            format!(" in schema {}", self.schema_name(schema)?)
+        } else {
+            String::new()
+        };
         Ok(Some(format!("default privileges on new {what}s belonging to role {role}{place}")))
     }
 }
@@ -173,7 +176,9 @@ impl CatalogWriter {
     pub(super) fn forget_in_default_acl(&self, entry: Oid, role: Oid) -> Result<()> {
         let row = self.find_one(&self.snapshot(), pg_default_acl::TABLE, 828, &[oid_datum(entry)])?;
         let Some((_, r)) = row else { return Ok(()) };
-        let Some(object) = AclObject::from_letter(r.char(pg_default_acl::DEFACLOBJTYPE)) else { return Ok(()) };
+        let Some(object) = AclObject::from_letter(r.char(pg_default_acl::DEFACLOBJTYPE)) else {
+            return Ok(());
+        };
         let schema = r.oid(pg_default_acl::DEFACLNAMESPACE);
         self.grant_default(&DefaultGrant {
             kind: GrantKind::Revoke,

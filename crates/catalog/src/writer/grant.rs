@@ -117,8 +117,7 @@ impl CatalogWriter {
     /// What is taken away on a table is taken away on each of its columns.
     fn revoke_from_columns(&self, spec: &GrantSpec, wanted: u16) -> Result<()> {
         let fits = |p: Privilege| wanted & p.bit() & AclObject::Column.all() != 0;
-        let privileges: Vec<Privilege> =
-            acl::PRIVILEGES.iter().map(|p| p.0).filter(|p| fits(*p)).collect();
+        let privileges: Vec<Privilege> = acl::PRIVILEGES.iter().map(|p| p.0).filter(|p| fits(*p)).collect();
         let Some(r) = self.relation(spec.object.oid)? else { return Ok(()) };
         if privileges.is_empty() {
             return Ok(());

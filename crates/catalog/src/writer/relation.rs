@@ -106,8 +106,12 @@ impl CatalogWriter {
         self.check_name_free(new.schema, &new.name, new.kind)?;
         if matches!(new.schema, PG_CATALOG | PG_TOAST) {
             let schema = self.schema_name(new.schema)?;
-            return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to create \"{schema}.{}\"", new.name)
-                .detail("System catalog modifications are currently disallowed."));
+            return Err(err!(
+                INSUFFICIENT_PRIVILEGE,
+                "permission denied to create \"{schema}.{}\"",
+                new.name
+            )
+            .detail("System catalog modifications are currently disallowed."));
         }
         let oid = self.new_oid()?;
         self.touch_relation(oid, new.schema, &new.name);

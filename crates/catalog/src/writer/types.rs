@@ -6,7 +6,6 @@ use crate::defs::TypeKind;
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, oid_datum, opt_text};
 use crate::rows::{ConstraintRow, TypeRow};
-use crate::stored_names::{upper_value, without_parentheses};
 use quarry_common::{Oid, Result, bail, err};
 use quarry_types::registry::{user_domain, user_enum};
 use quarry_types::{Datum, SqlType};
@@ -26,6 +25,9 @@ pub struct NewDomain {
     /// Name and expression.
     pub checks: Vec<(String, StoredExpr)>,
 }
+
+/// An enum's labels: OID, sort order, text.
+type Labels = Vec<(Oid, f32, String)>;
 
 impl CatalogWriter {
     /// 42710 if a type that is no automatically named array has the name.
@@ -62,7 +64,7 @@ impl CatalogWriter {
         self.insert(pg_enum::TABLE, &row)?;
         Ok(())
     }
-    fn enum_labels(&self, ty: Oid) -> Result<(String, Oid, Vec<(Oid, f32, String)>)> {
+    fn enum_labels(&self, ty: Oid) -> Result<(String, Oid, Labels)> {
         match self.type_def(ty)? {
             Some(d) => match &d.kind {
                 TypeKind::Enum { labels } => Ok((d.name.clone(), d.schema, labels.clone())),
@@ -169,10 +171,7 @@ impl CatalogWriter {
         check: &StoredExpr,
         validated: bool,
     ) -> Result<()> {
-        let sql = upper_value(&check.sql);
-        let pretty = check.pretty.as_deref().map(upper_value);
-        let pretty = pretty.as_deref().or_else(|| without_parentheses(&sql));
-        let field = self.stored_field(&sql, pretty);
+        let field = self.stored_field(&check.sql, check.pretty.as_deref());
         let oid = self.new_oid()?;
         self.insert(
             pg_constraint::TABLE,

@@ -85,7 +85,8 @@ impl crate::reader::CatalogReader {
     }
     /// A rule's name and its view.
     pub fn rule_view(&self, rule: Oid) -> Result<Option<(String, Arc<Relation>)>> {
-        let Some((_, row)) = self.find_one(&self.snapshot(), pg_rewrite::TABLE, 2692, &[oid_datum(rule)])? else {
+        let Some((_, row)) = self.find_one(&self.snapshot(), pg_rewrite::TABLE, 2692, &[oid_datum(rule)])?
+        else {
             return Ok(None);
         };
         let view = self.relation(row.oid(pg_rewrite::EV_CLASS))?;

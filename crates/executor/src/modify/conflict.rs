@@ -71,8 +71,7 @@ impl Conflict {
     ) -> Result<Option<(Tid, Vec<Datum>)>> {
         let late = |i: &crate::modify::target::TargetIndex| i.def.unique && i.def.deferrable;
         if self.arbiters.is_empty() && target.indexes.iter().any(late) {
-            let text =
-                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
+            let text = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
             return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "{text}"));
         }
         let mut keys = vec![];

@@ -153,8 +153,10 @@ fn is_hashed(password: &str) -> bool {
     }
     let Some(rest) = password.strip_prefix("SCRAM-SHA-256$") else { return false };
     let Some((head, keys)) = rest.split_once('$') else { return false };
-    let iterations = head.split_once(':').is_some_and(|(n, salt)| n.parse::<u32>().is_ok() && !salt.is_empty());
-    iterations && keys.split_once(':').is_some_and(|(stored, server)| !stored.is_empty() && !server.is_empty())
+    let iterations =
+        head.split_once(':').is_some_and(|(n, salt)| n.parse::<u32>().is_ok() && !salt.is_empty());
+    iterations
+        && keys.split_once(':').is_some_and(|(stored, server)| !stored.is_empty() && !server.is_empty())
 }
 
 fn create(s: &mut Session, st: &StatementContext, w: &CatalogWriter, c: &ast::CreateRole) -> Result<()> {
@@ -277,9 +279,10 @@ pub(super) fn stored_setting(
     }
     let value = match value {
         Some(v) => {
-            let v = crate::settings_check::normalise(name, &v, &s.cx.settings())?;
+            // Stored as written, checked as it will be read.
+            let checked = crate::settings_check::normalise(name, &v, &s.cx.settings())?;
             if let Some(def) = def {
-                def.parse(&v)?;
+                def.parse(&checked)?;
             }
             Some(v)
         }

@@ -158,7 +158,9 @@ pub fn set_modes(s: &mut Session, modes: &[TransactionMode]) -> Result<()> {
                 let wanted = level(*l);
                 if wanted != m.isolation {
                     if s.block.has_run {
-                        return Err(too_late("SET TRANSACTION ISOLATION LEVEL must be called before any query"));
+                        return Err(too_late(
+                            "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                        ));
                     }
                     if outer.is_some() {
                         return Err(too_late(

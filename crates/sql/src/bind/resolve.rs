@@ -5,7 +5,7 @@ use super::{Binder, Typed};
 use crate::ast::{self, NO_POS, Pos};
 use quarry_catalog::builtin::{operators, procs};
 use quarry_common::{Error, Oid, Result, err};
-use quarry_functions::{registry, CastContext, FunctionDef, FunctionKind, OperatorDef};
+use quarry_functions::{CastContext, FunctionDef, FunctionKind, OperatorDef, registry};
 use quarry_types::{SqlType, oids};
 
 /// A function as it may be called: argument types after VARIADIC expansion and defaults.
@@ -41,7 +41,7 @@ impl Binder<'_> {
     ) -> Result<Vec<Candidate>> {
         let (schema, function) = split_name(name, pos)?;
         let mut found = vec![];
-        for def in self.reader.functions(schema, function)?.iter().copied() {
+        for def in self.reader.functions(schema, function).map_err(|e| at(e, pos))?.iter().copied() {
             if let Some(c) = fit(def, names, given, variadic_call) {
                 found.push(c);
             }
@@ -365,6 +365,10 @@ impl Binder<'_> {
     /// Whether the arguments of polymorphic parameters fit each other (check_generic_type_consistency).
     fn polymorphic_agree(&self, declared: &[Oid], given: &[Oid]) -> bool {
         let known = |(d, g): (&Oid, &Oid)| is_polymorphic(*d) && *g != oids::UNKNOWN;
+        // Which enum it is must be known, whatever else is.
+        if declared.contains(&oids::ANYENUM) && !declared.iter().zip(given).any(known) {
+            return false;
+        }
         !declared.iter().zip(given).any(known)
             || self.settle_polymorphic(declared, given, oids::VOID, NO_POS).is_ok()
     }

@@ -12,7 +12,9 @@ use quarry_catalog::{Privilege, RelKind, Relation};
 use quarry_common::{Error, Oid, Result};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::rights::{Right, RightColumns};
-use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflict, OnConflictAction, Returning, ScanColumn, TableWrite, walk};
+use quarry_plan::{
+    ColumnId, Expr, LogicalPlan, OnConflict, OnConflictAction, Returning, ScanColumn, TableWrite, walk,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -143,7 +145,11 @@ impl Binder<'_> {
         out.push(Right { relation: target.relation.clone(), role, privilege, columns });
     }
     /// All rights of the statement.
-    pub(super) fn rights_of(&mut self, plan: &LogicalPlan, output: impl Iterator<Item = ColumnId>) -> Vec<Right> {
+    pub(super) fn rights_of(
+        &mut self,
+        plan: &LogicalPlan,
+        output: impl Iterator<Item = ColumnId>,
+    ) -> Vec<Right> {
         let mut used: HashSet<ColumnId> = output.collect();
         let mut rights = std::mem::take(&mut self.rights);
         self.walk_rights(plan, &mut used, &mut rights);

@@ -154,17 +154,13 @@ pub fn bind_new_expression(
             Some((ty, column)) => {
                 let (source, pos) = (value.expr.ty().oid, value.pos);
                 if !b.can_coerce(source, ty.oid, CastContext::Assignment)? {
-                    let what = if place == StoredPlace::Generated { "generation" } else { "default" };
                     let e = err!(
                         DATATYPE_MISMATCH,
-                        "column \"{column}\" is of type {} but {what} expression is of type {}",
+                        "column \"{column}\" is of type {} but default expression is of type {}",
                         b.type_name(ty.oid),
                         b.type_name(source)
                     );
-                    return Err(super::coerce::at(
-                        e.hint("You will need to rewrite or cast the expression."),
-                        pos,
-                    ));
+                    return Err(e.hint("You will need to rewrite or cast the expression."));
                 }
                 b.coerce_to(value, ty, CastContext::Assignment, pos)
             }

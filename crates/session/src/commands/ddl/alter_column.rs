@@ -13,9 +13,9 @@ use quarry_common::{Oid, Result, bail, err};
 use quarry_executor::Cx;
 use quarry_executor::write::{TableWriter, compile, for_each_row};
 use quarry_plan::{Expr, QueryMeta, ScanColumn};
-use quarry_types::SqlType;
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
+use quarry_types::SqlType;
 use quarry_types::{Batch, Datum, Vector};
 use std::sync::Arc;
 
@@ -239,10 +239,8 @@ pub fn set_type(
     }
     // Its sequence goes with it, so the new type must be one a sequence can have.
     if c.identity.is_some() {
-        let new_type = ast::SequenceOption {
-            kind: ast::SequenceOptionKind::As(type_name.clone()),
-            pos: ast::NO_POS,
-        };
+        let new_type =
+            ast::SequenceOption { kind: ast::SequenceOptionKind::As(type_name.clone()), pos: ast::NO_POS };
         for seq in d.w.owned_sequences(r.oid, c.number)? {
             sequence::change(d, seq, std::slice::from_ref(&new_type), true)?;
         }

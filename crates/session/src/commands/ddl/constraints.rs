@@ -97,7 +97,13 @@ pub fn add_check(
     columns.sort_unstable();
     columns.dedup();
     let name = match name {
-        Some(n) => n.to_string(),
+        Some(n) => {
+            let is_check = |c: &ConstraintDef| matches!(c.kind, ConstraintKind::Check { .. });
+            if fresh && r.constraints.iter().any(|c| c.name == n && is_check(c)) {
+                bail!(DUPLICATE_OBJECT, "check constraint \"{n}\" already exists");
+            }
+            n.to_string()
+        }
         None => {
             // A table's CHECK is named after its column if it has just one.
             let about = match (column, &columns[..]) {

@@ -137,7 +137,9 @@ fn rename_role(d: &Ddl, spec: &ast::RoleSpec, name: &str) -> Result<()> {
 
 /// Renames a column; the catalog renames it in the table's own expressions.
 fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
-    if r.column_named(old).is_none() && !matches!(old, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") {
+    if r.column_named(old).is_none()
+        && !matches!(old, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid")
+    {
         bail!(UNDEFINED_COLUMN, "column \"{old}\" does not exist");
     }
     let i = column_of(r, old)?;

@@ -3,9 +3,9 @@
 use super::{Ddl, parts_of, persistence_of, wrong_kind};
 use crate::session::Session;
 use quarry_catalog::{LockMode, NewSequence, Persistence, RelKind, SequenceDef};
-use quarry_storage::sequence::{Sequence, SequenceState};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, SequenceOption, SequenceOptionKind as K};
+use quarry_storage::sequence::{Sequence, SequenceState};
 use quarry_types::{SqlType, oids};
 use std::sync::Arc;
 

@@ -144,4 +144,3 @@ pub fn is_at_least(e: &Expr, least: Volatility) -> bool {
         _ => false,
     })
 }
-

@@ -119,11 +119,8 @@ pub fn run(s: &mut Session, c: &ast::CreateView) -> Result<()> {
         persistence = Persistence::Temporary;
         d.notice(err!(SUCCESSFUL_COMPLETION, "view \"{}\" will be a temporary view", c.relation.name));
     }
-    let schema = d.creation_schema(
-        c.relation.schema.as_deref(),
-        persistence == Persistence::Temporary,
-        ast::NO_POS,
-    )?;
+    let schema =
+        d.creation_schema(c.relation.schema.as_deref(), persistence == Persistence::Temporary, ast::NO_POS)?;
     let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let io = quarry_types::io::IoContext { names: d.w.reader(), ..d.st.io.clone() };
     let sql = deparse::stored_query(&definition.tree, &names, &definition.meta, d.w.reader(), &io);

@@ -1,0 +1,74 @@
+-- Databases, roles and schemas: names, owners, stored settings, elements.
+CREATE ROLE golden_s1;
+CREATE DATABASE golden_x1;
+ALTER DATABASE golden_x1 RENAME TO golden_x2;
+ALTER DATABASE golden_x1 RENAME TO golden_x2;
+ALTER DATABASE golden_x2 RENAME TO postgres;
+ALTER DATABASE golden_x2 RENAME TO golden_x2;
+ALTER DATABASE golden_x2 OWNER TO golden_s1;
+ALTER DATABASE golden_x2 OWNER TO nosuch;
+ALTER DATABASE nosuch OWNER TO golden_s1;
+ALTER DATABASE golden_x2 CONNECTION LIMIT 7;
+ALTER DATABASE golden_x2 CONNECTION LIMIT = -5;
+ALTER DATABASE golden_x2 WITH ALLOW_CONNECTIONS false IS_TEMPLATE true;
+SELECT datname, datdba::regrole, datconnlimit, datallowconn, datistemplate FROM pg_database WHERE datname = 'golden_x2';
+DROP DATABASE golden_x2;
+ALTER DATABASE golden_x2 IS_TEMPLATE false ALLOW_CONNECTIONS true;
+ALTER DATABASE golden_x2 SET work_mem = '1MB';
+ALTER DATABASE golden_x2 SET search_path TO a, "B", public;
+ALTER DATABASE golden_x2 SET nosuch = 1;
+ALTER DATABASE golden_x2 SET work_mem = 'bad';
+ALTER ROLE golden_s1 SET statement_timeout = 1000;
+ALTER ROLE golden_s1 IN DATABASE golden_x2 SET DateStyle = 'German';
+ALTER ROLE ALL SET application_name = 'x';
+ALTER ROLE ALL RESET application_name;
+SELECT d.datname, r.rolname, setconfig FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole ORDER BY 1, 2;
+\drds
+ALTER DATABASE golden_x2 RESET work_mem;
+ALTER DATABASE golden_x2 RESET ALL;
+ALTER ROLE golden_s1 RESET ALL;
+\drds
+DROP ROLE golden_s1;
+ALTER DATABASE golden_x2 OWNER TO postgres;
+ALTER ROLE golden_s1 IN DATABASE golden_x2 RESET ALL;
+GRANT CONNECT ON DATABASE golden_x2 TO golden_s1;
+DROP ROLE golden_s1;
+REVOKE ALL ON DATABASE golden_x2 FROM golden_s1;
+DROP ROLE golden_s1;
+COMMENT ON DATABASE golden_x2 IS 'hello';
+SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'golden_x2';
+DROP DATABASE IF EXISTS golden_x2 WITH (FORCE);
+DROP DATABASE golden_x2;
+DROP DATABASE IF EXISTS golden_x2;
+CREATE DATABASE golden_x3 TEMPLATE nosuch;
+CREATE DATABASE golden_x3 CONNECTION LIMIT 3 ENCODING 'UTF8' TEMPLATE template0;
+CREATE DATABASE golden_x3;
+BEGIN; CREATE DATABASE golden_x4; ROLLBACK;
+DROP DATABASE golden_x3;
+CREATE DATABASE golden_x3 NOSUCH 3;
+ALTER ROLE nosuch SET work_mem = 1;
+CREATE ROLE golden_s2 PASSWORD 'md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
+ALTER ROLE golden_s2 RENAME TO golden_s3;
+SELECT rolpassword FROM pg_authid WHERE rolname = 'golden_s3';
+ALTER ROLE golden_s3 VALID UNTIL 'infinity' CONNECTION LIMIT -1;
+ALTER ROLE golden_s3 CONNECTION LIMIT -2;
+SELECT rolvaliduntil FROM pg_roles WHERE rolname = 'golden_s3';
+ALTER GROUP golden_s3 ADD USER postgres;
+ALTER GROUP golden_s3 DROP USER postgres;
+ALTER GROUP golden_s3 DROP USER postgres;
+GRANT golden_s3 TO golden_s3;
+GRANT golden_s3 TO postgres WITH ADMIN OPTION;
+\du golden_s3
+COMMENT ON ROLE golden_s3 IS 'r';
+\du+ golden_s3
+DROP ROLE golden_s3, nosuch;
+DROP ROLE IF EXISTS golden_s3, nosuch;
+DROP ROLE postgres;
+DROP ROLE current_user;
+CREATE SCHEMA golden_sc CREATE TABLE a (x int) CREATE INDEX ON a (x) CREATE VIEW b AS SELECT x FROM a GRANT SELECT ON a TO PUBLIC CREATE SEQUENCE c CREATE TABLE d (y int DEFAULT nextval('c'));
+\dp golden_sc.*
+CREATE SCHEMA golden_sd CREATE TABLE other.a (x int);
+CREATE SCHEMA IF NOT EXISTS golden_sd CREATE TABLE a (x int);
+CREATE SCHEMA IF NOT EXISTS golden_sc;
+SHOW search_path;
+DROP SCHEMA golden_sc CASCADE;
