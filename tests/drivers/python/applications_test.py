@@ -2,7 +2,7 @@
 """What applications do with drivers: an asyncpg pool with its transactions and server settings, migrations that roll back,
 an event store with expected versions, binary COPY, cursors; two psycopg sessions that lock, wait and deadlock.
 
-Usage: applications_test.py URL. Ends with 0 if everything holds."""
+Usage: applications_test.py "host=... port=... user=... dbname=...". Ends with 0 if everything holds."""
 
 import asyncio
 import json
@@ -16,6 +16,8 @@ import psycopg
 from psycopg import errors
 
 URL = sys.argv[1]
+PARAMS = dict(part.split("=", 1) for part in URL.split())
+ADDRESS = {"host": PARAMS["host"], "port": int(PARAMS["port"]), "user": PARAMS["user"], "database": PARAMS["dbname"]}
 failed = []
 
 
@@ -54,12 +56,12 @@ async def pool_of_connections(pool):
 
 async def server_settings():
     settings = {"application_name": "my_app", "tcp_keepalives_idle": "600", "statement_timeout": "30s"}
-    c = await asyncpg.connect(URL, server_settings=settings)
+    c = await asyncpg.connect(**ADDRESS, server_settings=settings)
     shown = [await c.fetchval(f"SHOW {name}") for name in ("application_name", "statement_timeout")]
     check("settings of the start-up packet", shown == ["my_app", "30s"], shown)
     await c.close()
     try:
-        await asyncpg.connect(URL, server_settings={"default_transaction_isolation": "read_committed"})
+        await asyncpg.connect(**ADDRESS, server_settings={"default_transaction_isolation": "read_committed"})
         check("a wrong setting refuses the connection", False, "connected")
     except asyncpg.PostgresError as e:
         check("a wrong setting refuses the connection", e.sqlstate == "22023", e)
@@ -126,7 +128,7 @@ async def bulk(pool):
 
 
 async def with_asyncpg():
-    pool = await asyncpg.create_pool(URL, min_size=10, max_size=20, command_timeout=60)
+    pool = await asyncpg.create_pool(**ADDRESS, min_size=10, max_size=20, command_timeout=60)
     await pool_of_connections(pool)
     await server_settings()
     await migrations(pool)
