@@ -63,6 +63,9 @@ fn path_of(ty: &TypeRef, binary: bool) -> Path {
     }
 }
 
+/// The longest row: PostgreSQL's limit for anything in one piece.
+const ROW_BYTES_MAX: usize = 0x3fff_ffff;
+
 /// The format of column `i`: none given means text, one given is for all.
 pub fn format_of(formats: &[i16], i: usize) -> i16 {
     match formats {
@@ -100,12 +103,11 @@ impl RowWriter {
         let start = out.len();
         let mut written = 0;
         for i in batch.rows().iter().skip(from).take(max) {
-            let at = protocol::begin(out, b'D');
-            out.put_i16(self.columns.len() as i16);
-            for (c, vector) in self.columns.iter().zip(&batch.columns) {
-                write_vector_value(c, vector, i, io, &mut self.scratch, out)?;
-            }
-            finish_row(out, at)?;
+            let (columns, scratch) = (&self.columns, &mut self.scratch);
+            whole_row(out, columns.len(), |out| {
+                let mut pairs = columns.iter().zip(&batch.columns);
+                pairs.try_for_each(|(c, vector)| write_vector_value(c, vector, i, io, scratch, out))
+            })?;
             written += 1;
             if out.len() - start >= bytes_max {
                 break;
@@ -116,19 +118,34 @@ impl RowWriter {
 
     /// Appends one row given as scalars: the short path.
     pub fn write_row(&mut self, row: &[Datum], io: &IoContext<'_>, out: &mut BytesMut) -> Result<()> {
-        let at = protocol::begin(out, b'D');
-        out.put_i16(self.columns.len() as i16);
-        for (c, value) in self.columns.iter().zip(row) {
-            write_datum(c, value, io, &mut self.scratch, out)?;
-        }
-        finish_row(out, at)
+        let (columns, scratch) = (&self.columns, &mut self.scratch);
+        whole_row(out, columns.len(), |out| {
+            columns.iter().zip(row).try_for_each(|(c, value)| write_datum(c, value, io, scratch, out))
+        })
     }
+}
+
+/// Appends a row whose values `write` writes. On an error nothing of it stays: half a message would confuse the client for good.
+fn whole_row(
+    out: &mut BytesMut,
+    columns: usize,
+    write: impl FnOnce(&mut BytesMut) -> Result<()>,
+) -> Result<()> {
+    let before = out.len();
+    let at = protocol::begin(out, b'D');
+    out.put_i16(columns as i16);
+    let done = write(out).and_then(|()| finish_row(out, at));
+    if done.is_err() {
+        out.truncate(before);
+    }
+    done
 }
 
 /// Patches the row's length; 54000 for rows no message can hold.
 fn finish_row(out: &mut BytesMut, at: usize) -> Result<()> {
-    if out.len() - at > 0x3fff_ffff {
-        return Err(quarry_common::err!(PROGRAM_LIMIT_EXCEEDED, "result row is too long for a message"));
+    if out.len() - at > ROW_BYTES_MAX {
+        return Err(quarry_common::err!(PROGRAM_LIMIT_EXCEEDED, "out of memory")
+            .detail("A row is longer than a message can be."));
     }
     protocol::finish(out, at);
     Ok(())
@@ -222,7 +239,7 @@ fn write_general(
 
 /// RowDescription's fields. `sources` are table OID and attribute number of plain columns.
 pub fn describe(
-    columns: &[(String, SqlType, Option<(quarry_common::Oid, i16)>)],
+    columns: &[crate::query::ResultColumn],
     formats: &[i16],
     io: &IoContext<'_>,
 ) -> Result<Vec<FieldDescription>> {

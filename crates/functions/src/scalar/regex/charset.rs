@@ -4,6 +4,7 @@
 use super::ctype_data::{ALPHA, LOWER, PRINT, SPACE, UPPER};
 use crate::scalar::case::{lower_char, upper_char};
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// The largest code point of a text.
 const LAST: u32 = char::MAX as u32;
@@ -125,11 +126,19 @@ impl Class {
 
     /// Its characters.
     pub fn set(self, ignore_case: bool) -> CharSet {
+        static KNOWN: [OnceLock<CharSet>; 14] = [const { OnceLock::new() }; 14];
+        let class = match self {
+            Class::Upper | Class::Lower if ignore_case => Class::Alpha,
+            c => c,
+        };
+        KNOWN[class as usize].get_or_init(|| class.make()).clone()
+    }
+
+    fn make(self) -> CharSet {
         const DIGIT: (u32, u32) = (b'0' as u32, b'9' as u32);
         let of = |ranges: &[(u32, u32)]| CharSet::from_ranges(ranges.to_vec());
         let with = |ranges: &[(u32, u32)], more: &[(u32, u32)]| CharSet::from_ranges([ranges, more].concat());
         match self {
-            Class::Upper | Class::Lower if ignore_case => of(ALPHA),
             Class::Alnum => with(ALPHA, &[DIGIT]),
             Class::Alpha => of(ALPHA),
             Class::Ascii => of(&[(0, 0x7f)]),
@@ -347,6 +356,12 @@ impl Colors {
             Some(color) => *color,
             None => self.search(c as u32),
         }
+    }
+
+    /// An ASCII character's colour.
+    #[inline]
+    pub fn of_ascii(&self, b: u8) -> u16 {
+        self.ascii[usize::from(b & 0x7f)]
     }
 
     /// How many there are. This number itself stands for the text's end.

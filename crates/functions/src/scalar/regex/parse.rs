@@ -10,7 +10,7 @@ use std::rc::Rc;
 /// The largest count in a bound.
 const COUNT_MAX: u32 = 255;
 /// How deep groups may be nested.
-const DEPTH_MAX: usize = 300;
+const DEPTH_MAX: usize = 1000;
 /// Bits of a look-around mask.
 const LOOKS_MAX: usize = 64;
 

@@ -70,6 +70,11 @@ impl<'a> Searcher<'a> {
     #[inline]
     fn at(&self, p: usize) -> (u16, usize) {
         let colors = &self.program.colors;
+        if let Some(b) = self.text.as_bytes().get(p)
+            && b.is_ascii()
+        {
+            return (colors.of_ascii(*b), 1);
+        }
         match self.text[p..].chars().next() {
             Some(c) => (colors.of(c), c.len_utf8()),
             None => (colors.count(), 0),
@@ -79,6 +84,11 @@ impl<'a> Searcher<'a> {
     #[inline]
     fn before(&self, p: usize) -> (u16, usize) {
         let colors = &self.program.colors;
+        if let Some(b) = p.checked_sub(1).map(|i| self.text.as_bytes()[i])
+            && b.is_ascii()
+        {
+            return (colors.of_ascii(b), 1);
+        }
         match self.text[..p].chars().next_back() {
             Some(c) => (colors.of(c), c.len_utf8()),
             None => (colors.count(), 0),
@@ -548,7 +558,9 @@ impl<'a> Searcher<'a> {
                 let mut now = base;
                 self.clear(child, &mut now);
                 if !self.divide(child, from, tries[i].end, &mut now)? {
-                    all = false;
+                    // Those after it can't help: its own end must move.
+                    tries.truncate(i + 1);
+                    (all, forward) = (false, false);
                     break;
                 }
                 tries[i].spans = Some(now);

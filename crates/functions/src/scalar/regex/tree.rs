@@ -226,7 +226,10 @@ impl Tree {
         let prefer = of_prefer(p.prefer);
         let traits = self.nodes[atom].traits;
         let wish = traits & (LONG | SHORT | MIXED);
-        if let Op::Reference { min, max, .. } = &mut self.nodes[atom].op {
+        // One in a group of its own is repeated like anything else: it may fail without that mattering.
+        if matches!(p.atom, Atom::Reference(_))
+            && let Op::Reference { min, max, .. } = &mut self.nodes[atom].op
+        {
             (*min, *max) = (p.min, p.max);
             let node = &mut self.nodes[atom];
             node.traits |= combine(prefer, traits);
