@@ -6,6 +6,5 @@
 
 pub mod ast;
 pub mod bind;
-pub mod deparse;
 pub mod lexer;
 pub mod parse;
