@@ -174,10 +174,6 @@ impl SessionContext {
             let activity = self.signals.activity.lock();
             (activity.client, activity.backend_start)
         };
-        let (client, started) = {
-            let a = self.signals.activity.lock();
-            (a.client, a.backend_start)
-        };
         let mut place = Place {
             application: settings.text("application_name"),
             user: &self.authenticated_user.1,

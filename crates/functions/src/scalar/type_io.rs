@@ -10,8 +10,7 @@ use quarry_types::{Datum, TypeInfo, oids};
 pub fn call(def: &FunctionDef, cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
     let value = args.first().ok_or_else(crate::kernel_arity)?;
     if def.ret == oids::CSTRING {
-        if let Some(t) = owner(|t| t.procs.typmod_out == def.name && t.functions.typmod_out.is_some())
-        {
+        if let Some(t) = owner(|t| t.procs.typmod_out == def.name && t.functions.typmod_out.is_some()) {
             let print = t.functions.typmod_out.ok_or_else(|| not_callable(def))?;
             return Ok(Datum::text(&print(value.as_i32())));
         }

@@ -200,6 +200,9 @@ pub(super) fn change(
     out.finish()
 }
 
+/// Most elements of an array that is being built, as PostgreSQL has it.
+const ELEMENTS_MAX: i64 = 33_554_431;
+
 struct Change<'c, 'v> {
     path: &'c [Option<&'c str>],
     new: Option<Value<'v>>,
@@ -223,7 +226,14 @@ impl Change<'_, '_> {
             None => Ok(()),
         }
     }
+    /// Fills the gap before a place beyond an array's end.
     fn nulls(&mut self, count: i64) -> Result<()> {
+        if count > ELEMENTS_MAX {
+            return Err(err!(
+                PROGRAM_LIMIT_EXCEEDED,
+                "number of jsonb array elements exceeds the maximum allowed ({ELEMENTS_MAX})"
+            ));
+        }
         for _ in 0..count {
             self.out.null()?;
         }
