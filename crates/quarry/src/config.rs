@@ -19,7 +19,8 @@ const CONFIG_TEMPLATE: &str = "\
 pub const CONFIG_FILE: &str = "quarry.toml";
 /// Written by ALTER SYSTEM.
 pub const AUTO_FILE: &str = "quarry.auto.toml";
-const AUTO_HEAD: &str = "# Written by ALTER SYSTEM, which replaces this file: put settings of your own into quarry.toml.\n";
+const AUTO_HEAD: &str =
+    "# Written by ALTER SYSTEM, which replaces this file: put settings of your own into quarry.toml.\n";
 pub const HBA_FILE: &str = "pg_hba.conf";
 
 /// Reads all layers; the later ones win.
@@ -100,7 +101,9 @@ impl ConfigFiles for Files {
             let mut lines = vec![];
             for (name, value) in read_file(&path)? {
                 let key = name.rsplit('.').next().unwrap_or(&name);
-                let starts = |l: &str| l.trim_start().strip_prefix(key).is_some_and(|r| r.trim_start().starts_with('='));
+                let starts = |l: &str| {
+                    l.trim_start().strip_prefix(key).is_some_and(|r| r.trim_start().starts_with('='))
+                };
                 let line = text.lines().position(starts).map_or(0, |n| n as i32 + 1);
                 lines.push(FileEntry { file: path.display().to_string(), line, name, value });
             }

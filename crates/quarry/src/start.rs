@@ -112,7 +112,9 @@ fn reload_settings(instance: &Instance) {
                 tracing::info!("parameter \"{name}\" cannot be changed without restarting the server");
             }
         }
-        Err(e) => tracing::error!("configuration files contain errors; no changes were applied: {}", e.message()),
+        Err(e) => {
+            tracing::error!("configuration files contain errors; no changes were applied: {}", e.message())
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::tcp::TcpOptions;
 use crate::{auth, frame, listener::Shared, startup};
 use bytes::BytesMut;
 use quarry_common::{Error, Result, Severity, err};
-use quarry_session::{log, Request, Session, SessionStart, Step, protocol};
+use quarry_session::{Request, Session, SessionStart, Step, log, protocol};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,7 +49,8 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Sha
         }
         Err(_) => return,
     };
-    let mut connection = Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
+    let mut connection =
+        Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
     if let Err(e) = connection.serve().await {
         tracing::debug!(%peer, "connection lost: {}", e.message());
     }

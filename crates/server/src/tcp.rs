@@ -38,9 +38,10 @@ impl TcpOptions {
             keepalive = keepalive.with_retries(u32::try_from(n).unwrap_or(u32::MAX));
         }
         let socket = SockRef::from(stream);
-        let done = socket.set_keepalive(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)).and_then(|()| {
-            socket.set_tcp_user_timeout(positive(self.user_timeout).map(Duration::from_millis))
-        });
+        let done =
+            socket.set_keepalive(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)).and_then(|()| {
+                socket.set_tcp_user_timeout(positive(self.user_timeout).map(Duration::from_millis))
+            });
         if let Err(e) = done {
             tracing::debug!("keepalive settings of a connection: {e}");
         }

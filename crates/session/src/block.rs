@@ -197,11 +197,8 @@ impl Block {
         self.require_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find_savepoint(name)?;
         let s = &self.savepoints[at];
-        let undone = RolledBack {
-            vars_mark: s.vars_mark,
-            portals_mark: s.portals_mark,
-            deferred: s.deferred.clone(),
-        };
+        let undone =
+            RolledBack { vars_mark: s.vars_mark, portals_mark: s.portals_mark, deferred: s.deferred.clone() };
         if let Some(txn) = &self.txn {
             txn.rollback_to(s.level);
         }

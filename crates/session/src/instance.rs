@@ -3,16 +3,16 @@
 use crate::config::ConfigFiles;
 use crate::log::LogSink;
 use crate::session::SessionStart;
-use crate::signals::Sessions;
+use crate::signals::{Activity, Sessions};
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use quarry_catalog::{Catalog, Privilege, RoleDef, SessionView};
 use quarry_common::settings::Settings;
 use quarry_common::{Lsn, Oid, Result, err};
 use quarry_storage::engine::Storage;
 use quarry_storage::txn::IsolationLevel;
 use std::path::PathBuf;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
@@ -156,6 +156,15 @@ impl Instance {
                 start.user
             )));
         };
+        let sessions = self.sessions.all();
+        let full = |limit: i32, mine: &dyn Fn(&Activity) -> bool| {
+            let count = sessions.iter().filter(|s| mine(&s.activity.lock())).count();
+            !role.superuser && limit >= 0 && count >= limit as usize
+        };
+        if full(role.connection_limit, &|a| a.user == role.oid) {
+            let e = err!(TOO_MANY_CONNECTIONS, "too many connections for role \"{}\"", role.name);
+            return Err(fatal(e));
+        }
         let Some(database) = reader.database_named(&start.database)? else {
             return Err(fatal(err!(UNDEFINED_DATABASE, "database \"{}\" does not exist", start.database)));
         };
@@ -172,6 +181,10 @@ impl Instance {
         {
             let e = err!(INSUFFICIENT_PRIVILEGE, "permission denied for database \"{}\"", database.name)
                 .detail("User does not have CONNECT privilege.");
+            return Err(fatal(e));
+        }
+        if full(database.connection_limit, &|a| a.database == database.oid) {
+            let e = err!(TOO_MANY_CONNECTIONS, "too many connections for database \"{}\"", database.name);
             return Err(fatal(e));
         }
         // From the general to the particular: a later one wins.

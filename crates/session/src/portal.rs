@@ -7,8 +7,8 @@ use crate::results::RowWriter;
 use crate::row_ids::RowIds;
 use parking_lot::Mutex;
 use quarry_catalog::CatalogReader;
-use quarry_executor::Execution;
 use quarry_common::Oid;
+use quarry_executor::Execution;
 use quarry_types::{Batch, Datum};
 use std::sync::Arc;
 

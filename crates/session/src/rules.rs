@@ -50,11 +50,10 @@ pub fn rewrite(stmt: &Statement) -> Result<Option<(Statement, &'static str)>> {
             _ => {}
         }
     }
-    select.from = std::iter::once(TableRef::Relation(u.relation.clone())).chain(u.from.iter().cloned()).collect();
-    select.where_clause = conditions.into_iter().reduce(|a, b| ast::Expr {
-        kind: ExprKind::And(vec![a, b]),
-        pos: ast::NO_POS,
-    });
+    select.from =
+        std::iter::once(TableRef::Relation(u.relation.clone())).chain(u.from.iter().cloned()).collect();
+    select.where_clause =
+        conditions.into_iter().reduce(|a, b| ast::Expr { kind: ExprKind::And(vec![a, b]), pos: ast::NO_POS });
     query.with = u.with.clone();
     Ok(Some((Statement::Select(Box::new(query)), "UPDATE 0")))
 }

@@ -114,6 +114,8 @@ pub struct Session {
     ended: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
+    /// The modes that the settings `transaction_...` show.
+    pub(crate) shown_modes: TransactionModes,
     /// The server's settings that this session's stand on, and their number.
     base: (u64, Arc<quarry_common::settings::Settings>),
 }
@@ -149,6 +151,7 @@ impl Session {
             armed: None,
             ended: false,
             timed: None,
+            shown_modes: Block::default().modes,
             base,
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
@@ -200,8 +203,7 @@ impl Session {
         let (user, database) = (&self.cx.authenticated_user.1, &self.cx.database.1);
         let time = crate::log::session_time(Duration::from_micros(spent));
         let from = client.map_or(" host=[local]".into(), |c| format!(" host={} port={}", c.ip(), c.port()));
-        let text =
-            format!("disconnection: session time: {time} user={user} database={database}{from}");
+        let text = format!("disconnection: session time: {time} user={user} database={database}{from}");
         self.cx.log(&text, None);
     }
 
@@ -528,6 +530,9 @@ impl Session {
         let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         self.block.started_at = self.cx.statement_start.load(Ordering::Relaxed);
+        if self.block.modes != self.shown_modes {
+            commands::transaction::facts(self);
+        }
         self.cx.transaction_start.store(self.block.started_at, Ordering::Relaxed);
         self.cx.signals.activity.lock().xact_start = Some(self.block.started_at);
         txn

@@ -12,7 +12,12 @@ use quarry_types::Datum;
 use quarry_types::io::IoContext;
 
 /// The answer, if `name` is one of these functions.
-pub fn call(cx: &SessionContext, reader: &CatalogReader, name: &str, args: &[Datum]) -> Result<Option<Datum>> {
+pub fn call(
+    cx: &SessionContext,
+    reader: &CatalogReader,
+    name: &str,
+    args: &[Datum],
+) -> Result<Option<Datum>> {
     let text = |t: Option<String>| Some(t.map_or(Datum::Null, |t| Datum::text(&t)));
     // The second argument is "pretty" or a wrap column, which implies it.
     let (pretty, wrap) = match args.get(1) {

@@ -283,8 +283,12 @@ fn settings_are_read(sources: &[Source], complaints: &mut Vec<String>) {
             || READ_OTHERWISE.iter().any(|(name, _)| *name == def.name);
         if def.has_effect() && !read {
             complaints.push(format!("{definitions}: nothing reads {}, and its row doesn't say so", def.name));
-        } else if !def.has_effect() && read && def.context != quarry_common::settings::SettingContext::Internal {
-            complaints.push(format!("{definitions}: {} is read, but its row says it is without effect", def.name));
+        } else if !def.has_effect()
+            && read
+            && def.context != quarry_common::settings::SettingContext::Internal
+        {
+            complaints
+                .push(format!("{definitions}: {} is read, but its row says it is without effect", def.name));
         }
     }
 }

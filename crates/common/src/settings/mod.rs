@@ -114,7 +114,8 @@ impl SettingDef {
     }
 }
 
-const GROUPS: &[&[SettingDef]] = &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, vacuum::SETTINGS, preset::SETTINGS];
+const GROUPS: &[&[SettingDef]] =
+    &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, vacuum::SETTINGS, preset::SETTINGS];
 
 static BY_NAME: LazyLock<HashMap<String, (usize, &'static SettingDef)>> =
     LazyLock::new(|| all().enumerate().map(|(i, s)| (s.name.to_ascii_lowercase(), (i, s))).collect());

@@ -471,7 +471,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "-1",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Disk space a session may use for spilled data; -1: no limit.",
+        doc: "Disk space a session may use for spilled data; -1: no limit. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {

@@ -222,7 +222,10 @@ fn place_in(
         return Err(err!(INVALID_CURSOR_STATE, "cursor \"{name}\" is not a SELECT query"));
     }
     if relation.kind == RelKind::View {
-        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "WHERE CURRENT OF on a view is not implemented"));
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "WHERE CURRENT OF on a view is not implemented",
+        ));
     }
     let cursor = s.cursor_of(portal)?;
     if cursor.is_saved() {
@@ -254,7 +257,9 @@ impl Session {
                     let execution = st.start(statement, portal.params.clone(), false)?;
                     Cursor::new(execution, CursorOptions::default(), row_ids)
                 }
-                PortalState::Stored { .. } | PortalState::CopyOut(_) | PortalState::Done(_) => Cursor::ended(),
+                PortalState::Stored { .. } | PortalState::CopyOut(_) | PortalState::Done(_) => {
+                    Cursor::ended()
+                }
             };
             portal.set_cursor(made);
         }

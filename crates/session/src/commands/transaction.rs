@@ -74,6 +74,7 @@ fn apply(s: &mut Session, modes: TransactionModes) {
 /// Shows the transaction's modes as settings.
 pub fn facts(s: &mut Session) {
     let m = s.block.modes;
+    s.shown_modes = m;
     let mut vars = s.cx.vars.lock();
     let isolation = match m.isolation {
         IsolationLevel::ReadUncommitted => "read uncommitted",

@@ -213,7 +213,9 @@ impl Session {
         self.log_execute(&name, &portal, stmt);
         let advanced = self.advance(&mut portal, max_rows, out);
         self.send_notices(out);
-        if self.timed.is_some() && matches!(advanced, Ok(Advance::Suspended | Advance::Complete(_) | Advance::Committed(..))) {
+        if self.timed.is_some()
+            && matches!(advanced, Ok(Advance::Suspended | Advance::Complete(_) | Advance::Committed(..)))
+        {
             let what = format!("execute {}", log::portal_name(&portal.statement.name, &name));
             let detail = self.parameters_text(&portal);
             self.log_duration(&what, &portal.statement.text.clone(), detail.as_deref());

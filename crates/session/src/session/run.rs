@@ -10,7 +10,8 @@ impl Session {
         let Some(stmt) = &statement.statement else { return Ok(()) };
         if is_query(stmt) {
             let st = self.statement_context()?;
-            let plan = if commands::cursor::current_of(stmt).is_none() && statement.name.is_empty()
+            let plan = if commands::cursor::current_of(stmt).is_none()
+                && statement.name.is_empty()
                 && statement.param_types.is_empty()
                 && !statement.from_sql
                 && portal.columns.is_none()
@@ -163,7 +164,12 @@ impl Session {
     }
 
     /// Execute on a cursor: its next rows.
-    fn advance_cursor(&mut self, portal: &mut Portal, max_rows: usize, out: &mut BytesMut) -> Result<Advance> {
+    fn advance_cursor(
+        &mut self,
+        portal: &mut Portal,
+        max_rows: usize,
+        out: &mut BytesMut,
+    ) -> Result<Advance> {
         let reader = self.statement_context()?.reader;
         let io = IoContext { names: &*reader, ..self.cx.io() };
         let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(String::new())) };

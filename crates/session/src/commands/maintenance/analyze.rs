@@ -13,12 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Samples the table and stores its size and its columns' statistics.
-pub fn analyze_table(
-    st: &StatementContext,
-    oid: Oid,
-    columns: &[ast::Name],
-    verbose: bool,
-) -> Result<()> {
+pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], verbose: bool) -> Result<()> {
     // Statistics of the statistics would have values of every type side by side.
     const PG_STATISTIC: Oid = Oid(2619);
     if oid == PG_STATISTIC {
@@ -144,4 +139,3 @@ fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: 
     let table_rows = (per_page * f64::from(pages)).round();
     Ok(Sample { attributes, columns, table_rows, pages: chosen.len(), seen })
 }
-

@@ -50,11 +50,9 @@ pub fn cluster(s: &mut Session, c: &ast::Cluster) -> Result<CommandOutcome> {
         Some(name) => named_index(&d, &table, name)?,
         None => match clustered_index(&d, &table)? {
             Some(oid) => oid,
-            None => bail!(
-                UNDEFINED_OBJECT,
-                "there is no previously clustered index for table \"{}\"",
-                table.name
-            ),
+            None => {
+                bail!(UNDEFINED_OBJECT, "there is no previously clustered index for table \"{}\"", table.name)
+            }
         },
     };
     if table.is_catalog {

@@ -39,7 +39,10 @@ fn parallel(o: &DefElem) -> Result<i32> {
         },
     };
     if !(0..=PARALLEL_MAX).contains(&n) {
-        return Err(at(err!(SYNTAX_ERROR, "parallel workers for vacuum must be between 0 and {PARALLEL_MAX}")));
+        return Err(at(err!(
+            SYNTAX_ERROR,
+            "parallel workers for vacuum must be between 0 and {PARALLEL_MAX}"
+        )));
     }
     Ok(n)
 }

@@ -21,15 +21,15 @@ impl Pace {
     /// VACUUM's: `vacuum_cost_delay`, and the session's cancel.
     pub fn of_session(cx: &Arc<SessionContext>) -> Pace {
         let settings = cx.settings();
-        let pace = Pace::new(&settings, settings.real("vacuum_cost_delay"), settings.int("vacuum_cost_limit"));
+        let pace =
+            Pace::new(&settings, settings.real("vacuum_cost_delay"), settings.int("vacuum_cost_limit"));
         Pace { session: Some(cx.clone()), ..pace }
     }
 
     /// Autovacuum's, whose own settings go before VACUUM's.
     pub fn of_autovacuum(settings: &Settings) -> Pace {
         let or = |own: f64, shared: f64| if own < 0.0 { shared } else { own };
-        let delay =
-            or(settings.real("autovacuum_vacuum_cost_delay"), settings.real("vacuum_cost_delay"));
+        let delay = or(settings.real("autovacuum_vacuum_cost_delay"), settings.real("vacuum_cost_delay"));
         let limit = match settings.int("autovacuum_vacuum_cost_limit") {
             n if n <= 0 => settings.int("vacuum_cost_limit"),
             n => n,

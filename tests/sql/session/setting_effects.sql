@@ -1,0 +1,28 @@
+-- What settings do: values refused, how text is read, which checks rest.
+create table qa(a int primary key);
+set default_table_access_method = foo; set default_tablespace = nosuch; set lc_numeric='de_DE'; set lc_messages='xx'; set timezone_abbreviations='xx';  set temp_tablespaces='nosuch'; set default_toast_compression='foo'; set lc_time = 'en_US.UTF-8'; set backslash_quote=x; 
+set backslash_quote=off; select E'a\'b'; set backslash_quote=safe_encoding; select E'a\'b';
+set array_nulls=off; select '{NULL,"NULL",null}'::text[], array_to_string('{NULL,a}'::text[],',','x');
+select '{NULL}'::int[];
+reset array_nulls;
+set transform_null_equals=on; select 1 = null, null = 1, null=null, 1 <> null; select count(*) from pg_class where relname = null;
+select (1,2) = null;
+set password_encryption=md5; create role mm password 'x'; select rolpassword from pg_authid where rolname='mm'; drop role mm; set password_encryption=x;
+create table fk(a int references qa); insert into fk values (99); set session_replication_role = replica; insert into fk values (99); set session_replication_role = origin; insert into fk values (98);
+set exit_on_error = off;
+set track_activities = off; select state, query from pg_stat_activity where pid = pg_backend_pid(); set track_activities = on;
+select pg_sleep(0.3);
+begin; savepoint a; set transaction not deferrable; rollback;
+begin; savepoint a; set transaction isolation level serializable; rollback;
+begin; savepoint a; set transaction read only; release a; show transaction_read_only; rollback;
+begin; declare c cursor for select 1; set transaction isolation level serializable; rollback;
+begin; lock table pg_class in access share mode; set transaction isolation level serializable; rollback;
+begin; prepare foo as select 1; set transaction isolation level serializable; rollback;
+begin; set constraints all deferred; set transaction isolation level serializable; rollback;
+begin; savepoint a; release a; set transaction isolation level serializable; rollback;
+begin read only; savepoint x; rollback to x; set transaction read write; rollback;
+UPDATE pg_settings s SET setting = '11MB' WHERE name = 'work_mem' and s.setting <> '';
+UPDATE pg_settings SET name = 'x', setting = '11MB' WHERE name = 'work_mem';
+UPDATE pg_settings SET unit = 'x' WHERE name = 'work_mem';
+UPDATE pg_settings SET setting = '11MB' WHERE name = 'work_mem' returning name;
+drop table fk, qa;
