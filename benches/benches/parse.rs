@@ -32,7 +32,9 @@ fn statements(c: &mut Criterion) {
     let mut scan = c.benchmark_group("scan");
     for (name, sql) in cases {
         scan.throughput(Throughput::Bytes(sql.len() as u64));
-        scan.bench_with_input(BenchmarkId::from_parameter(name), sql, |b, sql| b.iter(|| lex(black_box(sql))));
+        scan.bench_with_input(BenchmarkId::from_parameter(name), sql, |b, sql| {
+            b.iter(|| lex(black_box(sql)))
+        });
     }
     scan.finish();
     let mut parse = c.benchmark_group("parse");
