@@ -17,7 +17,7 @@ fn from_numeric(n: NumericRef<'_>) -> Result<i64> {
     }
     match n.round(0)?.view().to_i128().and_then(|v| u64::try_from(v).ok()) {
         Some(v) => Ok(v as i64),
-        None => bail!(NUMERIC_VALUE_OUT_OF_RANGE, "pg_lsn out of range"),
+        None => bail!(INVALID_PARAMETER_VALUE, "pg_lsn out of range"),
     }
 }
 

@@ -1,0 +1,24 @@
+-- Text in other encodings, and Unicode normalization.
+select convert('\xe9','latin1','utf8'), convert('abc','utf8','latin1');
+select convert('abc','x','latin1');
+select convert('abc','utf8','y');
+select convert('\xe9','LATIN1','WIN1252');
+select convert_from('\x81','WIN1252');
+select convert_to('日','LATIN1');
+select convert_to('Ж','koi8-r'), convert_to('€','latin9'), convert_to('€','windows-1252'), convert_from('\xa4','ISO-8859-15');
+select convert_to('a','MULE_INTERNAL');
+select convert_from('\x00','UTF8');
+select convert_from('\xe6','UTF8');
+select convert_from('\xc080','UTF8');
+select convert_from('\xeda080','UTF8');
+select convert_from('a\x00','LATIN1');
+select convert_from('\xff','SQL_ASCII');
+select length('\xe697a5'::bytea,'UTF8'), length('\xe9','latin1');
+select length('\xe9'::bytea,'UTF8');
+select length('a'::bytea,'foo');
+select to_ascii('x'), 1;
+select to_ascii('x','foo');
+select normalize('a'), normalize('ﬀ', nfkd), 'ﬀ' is nfkc normalized, 'a' is not nfc normalized, normalize('é',NFD)='é';
+select normalize('a', 'x');
+select convert_from(decode(string_agg(to_hex(b), ''), 'hex'), e) from generate_series(161, 255) b, unnest('{LATIN2,LATIN9,WIN1250,WIN1251,KOI8R,ISO_8859_5,WIN1258}'::text[]) e group by e order by e;
+select e, convert_to(convert_from('\xe4f6fcdf', e), e) from unnest('{LATIN1,LATIN2,LATIN5,WIN1252,WIN1254,WIN866,KOI8U}'::text[]) e order by e;

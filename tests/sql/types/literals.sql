@@ -1,0 +1,28 @@
+-- Literals: escapes in plain strings, national strings, the smallest integer, precisions that are too large, unknown types.
+SELECT 'a\b', E'a\\b', N'wide', n'', nchar 'abc', char 'abc', char(2) 'abc', bpchar 'abc ';
+SET standard_conforming_strings = off;
+SELECT 'a\\b', 'x\'y', 'q\n';
+SELECT 'tab\there', E'a\\b';
+SELECT U&'abc';
+SELECT U&"a" FROM (VALUES (1)) t(a);
+SET escape_string_warning = off;
+SELECT 'a\\b', 'x\'y', '\101\x42\u0043';
+SELECT 'a\';
+SET standard_conforming_strings = on;
+SET escape_string_warning = on;
+SELECT 'a\\b', U&'\0061bc';
+SELECT -2147483648, pg_typeof(-2147483648), pg_typeof(2147483648), pg_typeof(-2147483649), pg_typeof(-9223372036854775808), pg_typeof(9223372036854775808);
+SELECT -2147483648 / -1;
+SELECT -(-2147483648);
+SELECT abs(-2147483648);
+SELECT interval '1.123456789'::interval(7), '10:00'::time(9), '10:00+00'::timetz(8), '2020-01-01'::timestamp(7), '2020-01-01 00:00+00'::timestamptz(10);
+CREATE TEMP TABLE prec (a timestamp(3), b time(6)[]);
+SELECT '1'::time(-1);
+SELECT pg_typeof('x'), pg_typeof(NULL), pg_typeof('x' || 'y'), pg_typeof(coalesce('x', 'y')), pg_typeof(case when true then 'x' end);
+SELECT concat('a', NULL, 1, true), format('%s', 'x'), json_build_array('a', NULL), num_nulls('a', NULL), jsonb_build_object('k', 'v');
+SELECT 'x' || ARRAY['y'];
+SELECT ARRAY['x'] || 'y';
+SELECT '{x}' || ARRAY['y'], ARRAY['x'] || '{y}', ARRAY[1] || NULL, NULL || ARRAY[1], 1 || ARRAY[2.5], ARRAY[1] || 2.5, ARRAY[1, 2] || '{3}';
+SELECT ARRAY[1] || 'x'::text;
+SELECT array_append(ARRAY[1], NULL), array_cat(ARRAY[1], NULL), array_prepend(NULL, ARRAY['a']), array_append(ARRAY[1], 2.5), array_position(ARRAY['a', 'b'], 'b');
+SELECT array_append(ARRAY[1], 'x');
