@@ -110,13 +110,12 @@ pub fn read_only(plan: &LogicalPlan) -> bool {
     }
     let mut only = true;
     for e in walk::exprs(plan) {
-        walk::visit(e, &mut |e| match e {
-            Expr::Subquery(s) => {
-                if let SubqueryPlan::Logical(sub) = &s.plan {
-                    only &= read_only(sub)
-                }
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &s.plan
+            {
+                only &= read_only(sub)
             }
-            _ => {}
         });
     }
     only && walk::inputs(plan).into_iter().all(read_only)
