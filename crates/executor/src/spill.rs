@@ -154,6 +154,10 @@ impl BatchStore {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Of the batches in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
     pub fn clear(&mut self) {
         *self = BatchStore::default();
     }

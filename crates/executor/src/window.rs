@@ -1,12 +1,14 @@
-//! Window functions over sorted input, one partition at a time.
+//! Window functions over sorted input, one partition at a time: in memory, or (see `stream`) in passes over a store on disk.
 
 mod frame;
+mod stream;
 
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program, true_positions};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::RowSet;
+use crate::spill::BatchStore;
 use frame::{Frames, Range};
 use quarry_common::{Error, Result};
 use quarry_functions::{Accumulator, AggregateCall, Body, Frame, FunctionDef, WindowPartition};
@@ -15,6 +17,7 @@ use quarry_plan::{ColumnId, PhysicalPlan, WindowCall, WindowSpec};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use stream::Stream;
 
 /// A call, compiled.
 struct Call {
@@ -38,6 +41,14 @@ pub struct WindowAgg {
     pending: Option<Batch>,
     input_done: bool,
     ready: VecDeque<Batch>,
+    /// A partition too large for memory, being given out.
+    stream: Option<Box<Stream>>,
+}
+
+/// One partition's rows.
+enum Partition {
+    Memory(Batch),
+    Store(BatchStore),
 }
 
 pub fn build(
@@ -81,12 +92,15 @@ pub fn build(
         pending: None,
         input_done: false,
         ready: VecDeque::new(),
+        stream: None,
     }))
 }
 
 impl WindowAgg {
     /// Reads one partition; none at the end.
-    fn read_partition(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+    fn read_partition(&mut self, cx: &mut Cx<'_>) -> Result<Option<Partition>> {
+        let streamable = stream::can_stream(self);
+        let mut store: Option<BatchStore> = None;
         let mut rows = RowSet::new(&self.physicals);
         let mut first: Option<Vec<Vector>> = None;
         loop {
@@ -116,6 +130,11 @@ impl WindowAgg {
             let n = (0..batch.len).take_while(|r| same(*r)).count();
             let positions: Vec<u32> = (0..batch.len as u32).collect();
             rows.push_rows(&batch.columns, Rows::Selected { positions: &positions[..n], len: batch.len });
+            cx.rt.note_memory(rows.memory_bytes() + store.as_ref().map_or(0, BatchStore::memory_bytes));
+            let large = store.is_some() || rows.memory_bytes() > cx.env.work_mem_bytes;
+            if streamable && large && !rows.is_empty() {
+                keep(cx, store.get_or_insert_default(), rows.take())?;
+            }
             if n < batch.len {
                 let rest = &positions[n..];
                 let columns = batch
@@ -127,7 +146,11 @@ impl WindowAgg {
                 break;
             }
         }
-        Ok(if rows.is_empty() { None } else { Some(rows.take()) })
+        Ok(match store {
+            Some(store) => Some(Partition::Store(store)),
+            None if rows.is_empty() => None,
+            None => Some(Partition::Memory(rows.take())),
+        })
     }
 
     fn compute(&mut self, cx: &mut Cx<'_>, rows: Batch) -> Result<()> {
@@ -206,6 +229,17 @@ impl WindowAgg {
         }
         Ok(())
     }
+}
+
+/// Adds rows to a store, in batches of the usual size.
+fn keep(cx: &mut Cx<'_>, store: &mut BatchStore, rows: Batch) -> Result<()> {
+    let all: Vec<u32> = (0..rows.len as u32).collect();
+    for positions in all.chunks(BATCH_ROWS) {
+        let part = Rows::Selected { positions, len: rows.len };
+        let columns = rows.columns.iter().map(|c| Arc::new(c.gather(part))).collect();
+        store.push(cx.env, Batch::new(columns, positions.len()))?;
+    }
+    Ok(())
 }
 
 /// An aggregate over the frames of one partition.
@@ -332,14 +366,26 @@ impl Operator for WindowAgg {
             if let Some(b) = self.ready.pop_front() {
                 return Ok(Some(b));
             }
-            let Some(rows) = self.read_partition(cx)? else { return Ok(None) };
-            self.compute(cx, rows)?;
+            if let Some(mut stream) = self.stream.take()
+                && let Some(b) = stream.next(cx, self)?
+            {
+                self.stream = Some(stream);
+                return Ok(Some(b));
+            }
+            match self.read_partition(cx)? {
+                None => return Ok(None),
+                Some(Partition::Memory(rows)) => self.compute(cx, rows)?,
+                Some(Partition::Store(store)) => {
+                    self.stream = Some(Box::new(Stream::new(cx, self, store)?));
+                }
+            }
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.pending = None;
         self.input_done = false;
         self.ready.clear();
+        self.stream = None;
         self.input.rescan(cx)
     }
 }

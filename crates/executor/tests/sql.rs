@@ -254,10 +254,7 @@ fn set_operations_and_distinct_aggregates_keep_to_their_memory() {
             ),
             "10000|518894",
         ),
-        (
-            format!("select count(distinct {wide}), count(*) from generate_series(1,40000) x"),
-            "40000|40000",
-        ),
+        (format!("select count(distinct {wide}), count(*) from generate_series(1,40000) x"), "40000|40000"),
         (
             format!(
                 "select sum(n) from (select x % 3 as g, count(distinct {wide}) as n \
@@ -274,9 +271,46 @@ fn set_operations_and_distinct_aggregates_keep_to_their_memory() {
         ),
     ];
     for (sql, expected) in queries {
-        let (rows, peak) = server.run_measured(&sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let (rows, peak) =
+            server.run_measured(&sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(rows, [expected], "{sql}");
         assert!(peak < 4 * MEMORY, "{sql}: {peak} bytes");
+    }
+}
+
+/// Windows over partitions much larger than the memory allowed, with PostgreSQL's answers.
+#[test]
+fn running_windows_keep_to_their_memory() {
+    const MEMORY: usize = 256 << 10;
+    let server = Server::new();
+    let settings = PlannerSettings::default();
+    let queries = [
+        (
+            "select count(*), sum(n), sum(r), sum(d), sum(s), sum(c), max(m) from (select row_number() over w n, rank() over w r, dense_rank() over w d, sum(x) over w s, count(*) filter (where x % 3 = 0) over w c, max(t) over w m from (select x % 2 as p, x / 7 as o, x, 'some longer text that takes its place in memory ' || x as t from generate_series(1,30000) x) q window w as (partition by p order by o)) z",
+            "30000|225015000|224976432|64305000|2250916111776|75012858|some longer text that takes its place in memory 9999",
+        ),
+        (
+            "select count(*), sum(n), sum(r), sum(s), max(m) from (select row_number() over w n, rank() over w r, sum(x) over w s, max(t) over w m from (select x % 2 as p, x / 7 as o, x, 'some longer text that takes its place in memory ' || x as t from generate_series(1,30000) x) q window w as (partition by p order by o, x rows unbounded preceding)) z",
+            "30000|225015000|225015000|2250337512500|some longer text that takes its place in memory 9999",
+        ),
+        (
+            "select count(*), sum(s), sum(a), count(distinct m) from (select sum(x) over w s, avg(x) over w a, min(t) over w m from (select x % 2 as p, x / 7 as o, x, 'some longer text that takes its place in memory ' || x as t from generate_series(1,30000) x) q window w as (partition by p)) z",
+            "30000|6750225000000|450015000.000000000000|2",
+        ),
+        (
+            "select count(*), sum(s), sum(a) from (select sum(x) over w s, count(x) over w a from (select x % 2 as p, x / 7 as o, x, 'some longer text that takes its place in memory ' || x as t from generate_series(1,30000) x) q window w as (partition by p order by o groups between unbounded preceding and current row)) z",
+            "30000|2250916111776|225053568",
+        ),
+    ];
+    for (sql, expected) in queries {
+        let (rows, peak) =
+            server.run_measured(sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows, [expected], "{sql}");
+        assert!(peak < 4 * MEMORY, "{sql}: {peak} bytes");
+        // The same where everything fits.
+        let (rows, _) =
+            server.run_measured(sql, 64 << 20, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows, [expected], "{sql}");
     }
 }
 

@@ -4,6 +4,7 @@ use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, QueryMeta, walk};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// A relation of the plan: its columns and its name, in the order they were bound.
@@ -31,8 +32,8 @@ pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut 
     }
     let mut renamed: HashMap<ColumnId, String> = HashMap::new();
     for u in uses {
-        if !taken.contains_key(&u.name) {
-            taken.insert(u.name, 0);
+        if let Entry::Vacant(free) = taken.entry(u.name.clone()) {
+            free.insert(0);
             continue;
         }
         let name = loop {

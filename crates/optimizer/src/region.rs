@@ -98,7 +98,10 @@ impl Region {
         loop {
             let before = out;
             for s in &self.specials {
-                if s.kind == JoinKind::Left && s.right & within == s.right && s.right & out != 0 {
+                let inside = s.right & within == s.right;
+                // A LATERAL item beside the join reads its result.
+                let beside = s.right & within == 0;
+                if s.kind == JoinKind::Left && (inside || beside) && s.right & out != 0 {
                     out |= s.right | s.min_left;
                 }
             }

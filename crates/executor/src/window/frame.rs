@@ -4,8 +4,8 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Call as ScalarCall, Layout, Program};
 use quarry_common::{Result, SqlState, bail};
-use quarry_plan::expr::{FrameBound, FrameMode, RangeFunctions};
 use quarry_plan::WindowSpec;
+use quarry_plan::expr::{FrameBound, FrameMode, RangeFunctions};
 use quarry_types::{Batch, Datum, SqlType, TypeRef, Vector, compare};
 use std::sync::Arc;
 
@@ -36,6 +36,17 @@ struct Offsets {
     ty: TypeRef,
     descending: bool,
     nulls_first: bool,
+}
+
+/// Frames that begin with their partition and end with ...
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Running {
+    /// the partition,
+    Partition,
+    /// the row's last peer,
+    Peers,
+    /// the row.
+    Rows,
 }
 
 /// The frame of every row, as half-open ranges of rows.
@@ -95,6 +106,16 @@ impl Range {
             Offsets::compile(b, spec, of_end.as_ref(), &frame.end)?,
         ];
         Ok(Range { mode: frame.mode, start, end, offsets })
+    }
+
+    /// What kind of running frame this is, if it is one.
+    pub fn running(&self) -> Option<Running> {
+        match (&self.start, &self.end, self.mode) {
+            (Bound::UnboundedPreceding, Bound::UnboundedFollowing, _) => Some(Running::Partition),
+            (Bound::UnboundedPreceding, Bound::CurrentRow, FrameMode::Rows) => Some(Running::Rows),
+            (Bound::UnboundedPreceding, Bound::CurrentRow, _) => Some(Running::Peers),
+            _ => None,
+        }
     }
 
     fn offset(&self, cx: &mut Cx<'_>, bound: &Bound, which: &str) -> Result<Datum> {

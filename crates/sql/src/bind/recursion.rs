@@ -42,10 +42,8 @@ pub(super) fn order(with: &ast::With) -> Result<Vec<(usize, bool)>> {
 pub(super) fn check(cte: &ast::Cte) -> Result<()> {
     let name = &cte.name;
     let Statement::Select(q) = &*cte.statement else {
-        let e = err!(
-            INVALID_RECURSION,
-            "recursive query \"{name}\" must not contain data-modifying statements"
-        );
+        let e =
+            err!(INVALID_RECURSION, "recursive query \"{name}\" must not contain data-modifying statements");
         return Err(at(e, cte.pos));
     };
     let QueryBody::SetOperation(op) = &q.body else { return Err(bad_form(name, cte.pos)) };

@@ -129,8 +129,7 @@ impl Binder<'_> {
         not_a_column(&c.mark_column, columns, "cycle mark", c.pos)?;
         not_a_column(&c.path_column, columns, "cycle path", c.pos)?;
         if c.mark_column == c.path_column {
-            let e =
-                err!(SYNTAX_ERROR, "cycle mark column name and cycle path column name are the same");
+            let e = err!(SYNTAX_ERROR, "cycle mark column name and cycle path column name are the same");
             return Err(at(e, c.pos));
         }
         let (value, default, ty) = match &c.mark_values {
@@ -196,8 +195,12 @@ impl Binder<'_> {
             let next = match s.breadth_first {
                 true => {
                     let int8_type = SqlType::INT8;
-                    let depth =
-                        Expr::FieldSelect { arg: Box::new(last), index: 0, name: "*DEPTH*".into(), ty: int8_type };
+                    let depth = Expr::FieldSelect {
+                        arg: Box::new(last),
+                        index: 0,
+                        name: "*DEPTH*".into(),
+                        ty: int8_type,
+                    };
                     row(std::iter::once(plus_one(depth)?).chain(pick(&values, &s.by)))
                 }
                 false => appended(last, row(pick(&values, &s.by)))?,
@@ -278,9 +281,9 @@ fn take_up(
             }
             Ok(found)
         }
-        LogicalPlan::Aggregate { .. } => Err(Error::unsupported(
-            "GROUP BY in the recursive term of a query with a SEARCH or CYCLE clause",
-        )),
+        LogicalPlan::Aggregate { .. } => {
+            Err(Error::unsupported("GROUP BY in the recursive term of a query with a SEARCH or CYCLE clause"))
+        }
         _ => Ok(None),
     }
 }
@@ -392,7 +395,8 @@ fn plus_one(depth: Expr) -> Result<Expr> {
 }
 
 fn operator_call(op: &'static quarry_functions::OperatorDef, left: Expr, right: Expr) -> Result<Expr> {
-    let def = registry::function(op.function).ok_or_else(|| Error::internal("an operator has no function"))?;
+    let def =
+        registry::function(op.function).ok_or_else(|| Error::internal("an operator has no function"))?;
     Ok(Expr::Call {
         function: FunctionRef::Builtin(def),
         args: vec![left, right],
