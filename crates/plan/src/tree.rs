@@ -32,8 +32,17 @@ pub struct QueryTree {
 pub enum BodyTree {
     Select(Box<SelectTree>),
     /// VALUES: rows, the columns' ids and names, and the targets ORDER BY speaks of.
-    Values { rows: Vec<Vec<Expr>>, columns: Vec<(ColumnId, String)>, targets: Vec<TargetTree> },
-    SetOp { kind: SetOpKind, all: bool, left: Box<QueryTree>, right: Box<QueryTree> },
+    Values {
+        rows: Vec<Vec<Expr>>,
+        columns: Vec<(ColumnId, String)>,
+        targets: Vec<TargetTree>,
+    },
+    SetOp {
+        kind: SetOpKind,
+        all: bool,
+        left: Box<QueryTree>,
+        right: Box<QueryTree>,
+    },
 }
 
 /// One SELECT.
@@ -185,7 +194,10 @@ pub enum JoinTreeCondition {
     Cross,
     On(Expr),
     /// The first so many of the columns; the alias they go by together.
-    Using { count: usize, alias: Option<String> },
+    Using {
+        count: usize,
+        alias: Option<String>,
+    },
 }
 
 /// A column of a join. Merged ones have both sides.

@@ -106,7 +106,9 @@ impl Writer<'_> {
                 ")",
             ),
             ("position", [a, b]) => put(&[("POSITION((", Some(b)), (") IN (", Some(a))], "))"),
-            ("substring", [a, b]) if b.ty().oid == quarry_types::oids::INT4 => put(&[("SUBSTRING(", Some(a)), (" FROM ", Some(b))], ")"),
+            ("substring", [a, b]) if b.ty().oid == quarry_types::oids::INT4 => {
+                put(&[("SUBSTRING(", Some(a)), (" FROM ", Some(b))], ")")
+            }
             ("substring", [a, b, c]) => {
                 let similar = c.ty().oid == quarry_types::oids::TEXT;
                 let (first, second) = if similar { (" SIMILAR ", " ESCAPE ") } else { (" FROM ", " FOR ") };

@@ -12,14 +12,8 @@ pub(super) enum Label {
 }
 
 /// Types whose values name objects: stored as numbers.
-const OBJECT_TYPES: &[quarry_common::Oid] = &[
-    oids::REGCLASS,
-    oids::REGTYPE,
-    oids::REGPROC,
-    oids::REGPROCEDURE,
-    oids::REGNAMESPACE,
-    oids::REGROLE,
-];
+const OBJECT_TYPES: &[quarry_common::Oid] =
+    &[oids::REGCLASS, oids::REGTYPE, oids::REGPROC, oids::REGPROCEDURE, oids::REGNAMESPACE, oids::REGROLE];
 
 impl Writer<'_> {
     /// A constant (get_const_expr).

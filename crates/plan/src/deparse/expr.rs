@@ -139,8 +139,7 @@ impl Writer<'_> {
             Expr::ScalarArray { operator, left, array, all, .. } => {
                 self.open();
                 self.inside(left, true, e);
-                self.out +=
-                    &format!(" {} {} (", operator_name(*operator), if *all { "ALL" } else { "ANY" });
+                self.out += &format!(" {} {} (", operator_name(*operator), if *all { "ALL" } else { "ANY" });
                 self.inside(array, true, e);
                 self.out.push(')');
                 self.close();
@@ -209,13 +208,7 @@ impl Writer<'_> {
         self.out.push(')');
     }
 
-    fn case(
-        &mut self,
-        operand: Option<&Expr>,
-        whens: &[(Expr, Expr)],
-        otherwise: Option<&Expr>,
-        e: &Expr,
-    ) {
+    fn case(&mut self, operand: Option<&Expr>, whens: &[(Expr, Expr)], otherwise: Option<&Expr>, e: &Expr) {
         self.keyword("CASE", 0, ITEM, 0);
         if let Some(o) = operand {
             self.out.push(' ');

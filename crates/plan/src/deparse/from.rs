@@ -2,8 +2,8 @@
 
 use super::BY_OID;
 use super::names::{Named, NamedJoin, NamedLeaf};
-use super::writer::{ITEM, JOIN, STANDARD, Writer};
 use super::query::OWN_VALUES;
+use super::writer::{ITEM, JOIN, STANDARD, Writer};
 use crate::tree::{BodyTree, FunctionTree, JoinTreeCondition, LeafKind};
 use crate::{Expr, JoinKind};
 use quarry_catalog::{Relation, quote_identifier};
@@ -188,7 +188,8 @@ impl Writer<'_> {
         } else {
             names.clear();
         }
-        self.out += &format!("\"{given}\".\"{BY_OID}\".\"{}\" AS {}", relation.oid, quote_identifier(&l.name));
+        self.out +=
+            &format!("\"{given}\".\"{BY_OID}\".\"{}\" AS {}", relation.oid, quote_identifier(&l.name));
         if !names.is_empty() {
             self.names_list(names.iter());
         }
@@ -242,7 +243,9 @@ impl Writer<'_> {
 /// The array of `unnest(array)`.
 fn unnested(item: &FunctionTree) -> Option<&Expr> {
     match &item.call {
-        Expr::Call { function, args, .. } if function.def().name == "unnest" && item.definitions.is_empty() => {
+        Expr::Call { function, args, .. }
+            if function.def().name == "unnest" && item.definitions.is_empty() =>
+        {
             match &args[..] {
                 [one] => Some(one),
                 _ => None,

@@ -248,7 +248,9 @@ fn give(item: &mut Named<'_>, id: Option<ColumnId>, name: &str) {
 
 fn column_name(item: &Named<'_>, id: ColumnId) -> Option<String> {
     match item {
-        Named::Leaf(l) => l.leaf.columns.iter().position(|(c, _)| *c == id).and_then(|i| l.columns[i].clone()),
+        Named::Leaf(l) => {
+            l.leaf.columns.iter().position(|(c, _)| *c == id).and_then(|i| l.columns[i].clone())
+        }
         Named::Join(j) => j.join.columns.iter().position(|c| c.id == id).and_then(|i| j.columns[i].clone()),
     }
 }

@@ -190,9 +190,7 @@ impl Writer<'_> {
             if self.lines() {
                 if text.starts_with('\n') {
                     self.trim();
-                } else if i > 0
-                    && (several_lines || self.line_length() + text.len() as i32 > self.wrap)
-                {
+                } else if i > 0 && (several_lines || self.line_length() + text.len() as i32 > self.wrap) {
                     self.keyword("", -STANDARD, STANDARD, ITEM);
                 }
                 several_lines = text.trim_start_matches('\n').contains('\n');

@@ -7,7 +7,9 @@ use crate::{CallForm, CastKind, Expr};
 pub(super) fn is_simple(e: &Expr, parent: &Expr) -> bool {
     match e {
         Expr::Const { .. } | Expr::Column { .. } | Expr::Param { .. } | Expr::Placeholder { .. } => true,
-        Expr::Call { form: CallForm::Operator(_), args, .. } if matches!(args[..], [Expr::Row { .. }, Expr::Row { .. }]) => {
+        Expr::Call { form: CallForm::Operator(_), args, .. }
+            if matches!(args[..], [Expr::Row { .. }, Expr::Row { .. }]) =>
+        {
             false
         }
         Expr::Call { form: CallForm::Operator(_), .. } => match parent {

@@ -207,4 +207,3 @@ pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
         }
     }
 }
-

@@ -69,7 +69,8 @@ impl ViewTarget {
             Some(Err(why)) => {
                 let verb = change.words().0;
                 let (name, view) = (&self.view.columns[column].name, &self.view.name);
-                Err(err!(FEATURE_NOT_SUPPORTED, "cannot {verb} column \"{name}\" of view \"{view}\"").detail(*why))
+                Err(err!(FEATURE_NOT_SUPPORTED, "cannot {verb} column \"{name}\" of view \"{view}\"")
+                    .detail(*why))
             }
             None => Err(Error::internal("a view's column is out of range")),
         }
@@ -135,7 +136,8 @@ impl Binder<'_> {
         let base = opened.base.clone();
         self.reader.lock_relation_oid(base.oid, LockMode::RowExclusive)?;
         let mut alias = opened.leaf.alias.as_ref().map_or(base.name.clone(), |a| a.name.clone());
-        let (table, defaults, below): (_, _, Vec<std::result::Result<usize, &'static str>>) = match base.kind {
+        let (table, defaults, below): (_, _, Vec<std::result::Result<usize, &'static str>>) = match base.kind
+        {
             RelKind::View => {
                 let inner = self.view_target(&base, change)?;
                 alias = inner.alias;
@@ -253,7 +255,9 @@ impl Binder<'_> {
             let mut quals = quals;
             if (option.is_some() || reaches_down) && !quals.is_empty() {
                 if quals.iter().any(|q| walk::any(q, &|e| matches!(e, Expr::Subquery(_)))) {
-                    return Err(Error::unsupported("WITH CHECK OPTION on a view whose condition has a subquery"));
+                    return Err(Error::unsupported(
+                        "WITH CHECK OPTION on a view whose condition has a subquery",
+                    ));
                 }
                 let condition = if quals.len() == 1 { quals.remove(0) } else { Expr::And(quals) };
                 out.push((view.name.clone(), condition));

@@ -212,6 +212,12 @@ impl Binder<'_> {
         if source.oid == oids::UNKNOWN {
             return self.coerce_unknown(value, target, form);
         }
+        // COLLATE stays outermost.
+        if let Expr::Cast { arg, kind: kind @ CastKind::Collate(_), .. } = value.expr {
+            let inner = Typed { expr: *arg, pos: value.pos };
+            let arg = Box::new(self.coerce_type(inner, target, context, form)?);
+            return Ok(Expr::Cast { ty: arg.ty(), arg, kind, implicit: false });
+        }
         let explicit = form == CallForm::ExplicitCast;
         let base = self.base_type(target)?;
         if base.oid != target.oid {
@@ -411,9 +417,10 @@ impl Binder<'_> {
     fn returns_set(&self, e: &Expr) -> bool {
         let Some(scope) = self.scopes.last() else { return false };
         !scope.set_calls.is_empty()
-            && quarry_plan::walk::any(e, &|e| {
-                matches!(e, Expr::Column { id, .. } if scope.set_calls.iter().any(|(c, _)| c == id))
-            })
+            && quarry_plan::walk::any(
+                e,
+                &|e| matches!(e, Expr::Column { id, .. } if scope.set_calls.iter().any(|(c, _)| c == id)),
+            )
     }
 
     /// Coerces to one type by assignment rules, naming the construct in errors.

@@ -12,7 +12,8 @@ use crate::ast::{self, GroupItem};
 use quarry_common::{Oid, Result};
 use quarry_plan::tree::{
     AliasTree, BodyTree, Computed, CteTree, DistinctTree, FromTree, GroupTree, JoinColumn, JoinTree,
-    JoinTreeCondition, LeafKind, LeafTree, LockTree, OrderTree, QueryTree, SelectTree, TargetTree, WindowText,
+    JoinTreeCondition, LeafKind, LeafTree, LockTree, OrderTree, QueryTree, SelectTree, TargetTree,
+    WindowText,
 };
 use quarry_plan::{ColumnId, Expr, JoinKind, LockStrength, LockWait, ScanColumn, SetOpKind};
 use quarry_types::{SqlType, oids};
@@ -181,7 +182,10 @@ impl Binder<'_> {
         }
         for (id, spec, call) in &scope.windows {
             let text = recorded.windows.iter().find(|(w, _)| w == id).map(|(_, t)| t.clone());
-            computed.push((*id, Computed::Window(Box::new(spec.clone()), call.clone(), text.unwrap_or_default())));
+            computed.push((
+                *id,
+                Computed::Window(Box::new(spec.clone()), call.clone(), text.unwrap_or_default()),
+            ));
         }
         for (id, call) in &scope.set_calls {
             computed.push((*id, Computed::Set(call.clone())));

@@ -4,7 +4,9 @@ use super::view::ViewDefinition;
 use crate::ast::{self, QueryBody, Statement};
 use quarry_catalog::{RelKind, Relation};
 use quarry_common::Oid;
-use quarry_plan::tree::{BodyTree, Computed, DistinctTree, FromTree, LeafKind, LeafTree, QueryTree, SelectTree};
+use quarry_plan::tree::{
+    BodyTree, Computed, DistinctTree, FromTree, LeafKind, LeafTree, QueryTree, SelectTree,
+};
 use quarry_plan::{ColumnId, Expr};
 use std::sync::Arc;
 
@@ -36,7 +38,10 @@ pub(super) fn updatable(tree: &QueryTree) -> Result<Updatable<'_>, &'static str>
         });
     };
     let reasons: &[(bool, &'static str)] = &[
-        (!matches!(s.distinct, DistinctTree::None), "Views containing DISTINCT are not automatically updatable."),
+        (
+            !matches!(s.distinct, DistinctTree::None),
+            "Views containing DISTINCT are not automatically updatable.",
+        ),
         (!s.group_by.is_empty(), "Views containing GROUP BY are not automatically updatable."),
         (s.having.is_some(), "Views containing HAVING are not automatically updatable."),
         (!tree.ctes.is_empty(), "Views containing WITH are not automatically updatable."),
@@ -62,7 +67,9 @@ pub(super) fn updatable(tree: &QueryTree) -> Result<Updatable<'_>, &'static str>
     }
     match &s.from[..] {
         [FromTree::Leaf(leaf)] => match &leaf.kind {
-            LeafKind::Relation { relation, .. } if matches!(relation.kind, RelKind::Table | RelKind::View) => {
+            LeafKind::Relation { relation, .. }
+                if matches!(relation.kind, RelKind::Table | RelKind::View) =>
+            {
                 Ok(Updatable { select: s, leaf, base: relation })
             }
             _ => Err("Views that do not select from a single table or view are not automatically updatable."),
