@@ -19,6 +19,8 @@ pub(super) struct Call {
     arg_types: Vec<SqlType>,
     infos: Vec<TypeRef>,
     direct: Vec<Program>,
+    /// The direct arguments read columns: each group has an accumulator of its own, made with its values.
+    per_group: bool,
     ret: SqlType,
     physical: PhysicalType,
     filter: Option<Program>,
@@ -43,6 +45,8 @@ pub(super) struct CallState {
     acc: Box<dyn Accumulator>,
     seen: Option<Seen>,
     sorted: Option<Gathered>,
+    /// By group, where the call has direct arguments that read columns.
+    own: Vec<Option<Box<dyn Accumulator>>>,
 }
 
 impl Call {
@@ -88,6 +92,7 @@ impl Call {
             arg_types,
             within,
             infos,
+            per_group: reads(&a.direct_args, layout),
             direct: b.exprs(&a.direct_args, layout)?,
             ret: a.ty,
             physical: b.physical(a.ty)?,
@@ -97,26 +102,29 @@ impl Call {
         })
     }
 
-    pub fn has_direct(&self) -> bool {
-        !self.direct.is_empty()
-    }
-
-    /// New states. `row`: a row of the input, for direct arguments.
-    pub fn start(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<CallState> {
+    /// An accumulator whose direct arguments are those of a row.
+    fn accumulator(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<Box<dyn Accumulator>> {
         let direct_args = self.direct.iter().map(|d| d.row(cx, row)).collect::<Result<_>>()?;
-        let call = AggregateCall {
+        (self.code.make)(&AggregateCall {
             arg_types: self.arg_types.clone(),
             ret: self.ret,
             direct_args,
             order: self.within.clone(),
-        };
+        })
+    }
+
+    /// New states. `nulls`: a row of the input's width.
+    pub fn start(&self, cx: &mut Cx<'_>, nulls: &[Datum]) -> Result<CallState> {
+        let acc = self.accumulator(cx, nulls)?;
         let physicals: Vec<PhysicalType> = self.args.iter().map(|a| a.physical).collect();
         let seen = (self.distinct == Distinct::Hashed).then(|| Seen::new(&physicals));
         let sorted = (!self.order.is_empty()).then(|| Gathered::new(&physicals));
-        Ok(CallState { acc: (self.code.make)(&call)?, seen, sorted })
+        Ok(CallState { acc, seen, sorted, own: Vec::new() })
     }
 
-    /// Adds rows; `numbers[r]` is row r's group (none: all of group 0) of `groups`.
+    /// Adds rows; `numbers[r]` is row r's group (none: all of group 0) of `groups`. `ungrouped`: columns that the grouping set
+    /// lacks.
+    #[allow(clippy::too_many_arguments)]
     pub fn update(
         &self,
         cx: &mut Cx<'_>,
@@ -125,8 +133,22 @@ impl Call {
         rows: Rows<'_>,
         numbers: Option<&[u32]>,
         groups: usize,
+        ungrouped: &[usize],
     ) -> Result<()> {
         st.acc.resize(groups)?;
+        if self.per_group {
+            st.own.resize_with(groups, || None);
+            for r in rows.iter() {
+                let g = numbers.map_or(0, |n| n[r] as usize);
+                if st.own[g].is_none() {
+                    let mut row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(r)).collect();
+                    ungrouped.iter().for_each(|slot| row[*slot] = Datum::Null);
+                    let mut acc = self.accumulator(cx, &row)?;
+                    acc.resize(1)?;
+                    st.own[g] = Some(acc);
+                }
+            }
+        }
         let positions: Vec<u32>;
         let mut rows = rows;
         if let Some(f) = &self.filter {
@@ -167,6 +189,9 @@ impl Call {
         let refs: Vec<&Vector> = args.iter().map(|a| &**a).collect();
         let eval = cx.eval();
         let mut eval = eval.for_call(&self.arg_types, self.ret);
+        if self.per_group {
+            return feed(&mut st.own, &mut eval, &refs, rows, numbers);
+        }
         match numbers {
             None => st.acc.update_single(&mut eval, &refs, rows),
             Some(n) => {
@@ -183,6 +208,9 @@ impl Call {
             let eval = cx.eval();
             let mut eval = eval.for_call(&self.arg_types, self.ret);
             let refs: Vec<&Vector> = batch.columns.iter().map(|c| &**c).collect();
+            if self.per_group {
+                return feed(&mut st.own, &mut eval, &refs, Rows::All(batch.len), Some(numbers));
+            }
             st.acc.update(&mut eval, &refs, Rows::All(batch.len), numbers)
         };
         if let Some(seen) = &mut st.seen {
@@ -203,15 +231,56 @@ impl Call {
     pub fn results(&self, cx: &mut Cx<'_>, st: &mut CallState, from: usize, to: usize) -> Result<Vector> {
         let eval = cx.eval();
         let mut eval = eval.for_call(&self.arg_types, self.ret);
+        if self.per_group {
+            let mut out = Vector::with_capacity(self.physical, to - from);
+            for g in from..to {
+                let acc = st.own.get_mut(g).and_then(Option::as_mut);
+                let v = acc.unwrap_or(&mut st.acc).finish(&mut eval, 0, 1)?;
+                out.push_datum(&v.datum(0));
+            }
+            return Ok(out);
+        }
         let v = st.acc.finish(&mut eval, from, to)?;
         if v.physical() == self.physical { Ok(v) } else { quarry_functions::cast::relabel(&v, self.physical) }
     }
+}
+
+/// Whether expressions read columns of the input.
+fn reads(exprs: &[Expr], layout: &Layout) -> bool {
+    let mut ids = vec![];
+    exprs.iter().for_each(|e| quarry_plan::walk::columns_of(e, &mut ids));
+    ids.iter().any(|id| layout.slot(*id).is_some())
+}
+
+/// Gives each group's own accumulator its rows. `numbers`: by row, for `Rows::All` by position in the batch.
+fn feed(
+    own: &mut [Option<Box<dyn Accumulator>>],
+    eval: &mut quarry_functions::EvalContext<'_>,
+    args: &[&Vector],
+    rows: Rows<'_>,
+    numbers: Option<&[u32]>,
+) -> Result<()> {
+    let len = match rows {
+        Rows::All(len) => len,
+        Rows::Selected { len, .. } => len,
+    };
+    let mut by_group: std::collections::BTreeMap<usize, Vec<u32>> = Default::default();
+    for r in rows.iter() {
+        by_group.entry(numbers.map_or(0, |n| n[r] as usize)).or_default().push(r as u32);
+    }
+    for (g, positions) in by_group {
+        if let Some(Some(acc)) = own.get_mut(g) {
+            acc.update_single(eval, args, Rows::Selected { positions: &positions, len })?;
+        }
+    }
+    Ok(())
 }
 
 impl CallState {
     pub fn memory_bytes(&self) -> usize {
         let seen = self.seen.as_ref().map_or(0, Seen::memory_bytes);
         let sorted = self.sorted.as_ref().map_or(0, Gathered::memory_bytes);
-        self.acc.memory_bytes() + seen + sorted
+        let own: usize = self.own.iter().flatten().map(|a| a.memory_bytes()).sum();
+        self.acc.memory_bytes() + seen + sorted + own
     }
 }

@@ -45,6 +45,8 @@ pub struct Aggregate {
     group_types: Vec<TypeRef>,
     /// Which group columns each set has.
     sets: Vec<Vec<bool>>,
+    /// Input columns grouped by that each set lacks.
+    ungrouped: Vec<Vec<usize>>,
     calls: Vec<Call>,
     grouping: Vec<Vec<usize>>,
     states: Vec<SetState>,
@@ -79,6 +81,11 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
         None => vec![vec![true; n]],
         Some(sets) => sets.iter().map(|s| (0..n).map(|i| s.contains(&i)).collect()).collect(),
     };
+    let slot = |e: &Expr| if let Expr::Column { id, .. } = e { layout.slot(*id) } else { None };
+    let lacks = |set: &Vec<bool>| {
+        spec.group.iter().zip(set).filter(|(_, has)| !**has).filter_map(|((_, e), _)| slot(e)).collect()
+    };
+    let ungrouped = sets.iter().map(lacks).collect();
     let calls = spec.aggregates.iter().map(|(_, a)| Call::compile(b, a, &layout)).collect::<Result<_>>()?;
     Ok(Box::new(Aggregate {
         node,
@@ -89,6 +96,7 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
         group,
         group_types,
         sets,
+        ungrouped,
         calls,
         grouping: spec.grouping.iter().map(|(_, g)| g.clone()).collect(),
         states: Vec::new(),
@@ -102,26 +110,21 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
 }
 
 impl Aggregate {
-    fn set_state(&self, cx: &mut Cx<'_>, set: usize, row: &[Datum]) -> Result<SetState> {
-        let calls = self.calls.iter().map(|c| c.start(cx, row)).collect::<Result<_>>()?;
+    fn set_state(&self, cx: &mut Cx<'_>, set: usize) -> Result<SetState> {
+        let nulls = vec![Datum::Null; self.input_physicals.len()];
+        let calls = self.calls.iter().map(|c| c.start(cx, &nulls)).collect::<Result<_>>()?;
         let physicals: Vec<PhysicalType> = self.group.iter().map(|g| g.physical).collect();
         Ok(SetState { groups: Groups::new(&self.sets[set], &physicals), calls })
     }
 
-    fn make_states(&mut self, cx: &mut Cx<'_>, batch: Option<&Batch>) -> Result<()> {
-        let first = batch.and_then(|b| b.rows().iter().next());
-        let needs_row = self.calls.iter().any(Call::has_direct);
-        let row: Vec<Datum> = match (batch, first) {
-            (Some(b), Some(r)) if needs_row => b.columns.iter().map(|c| c.datum(r)).collect(),
-            _ => vec![Datum::Null; self.input_physicals.len()],
-        };
-        self.states = (0..self.sets.len()).map(|s| self.set_state(cx, s, &row)).collect::<Result<_>>()?;
+    fn make_states(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.states = (0..self.sets.len()).map(|s| self.set_state(cx, s)).collect::<Result<_>>()?;
         Ok(())
     }
 
     fn consume(&mut self, cx: &mut Cx<'_>, batch: &Batch) -> Result<()> {
         if self.states.is_empty() {
-            self.make_states(cx, Some(batch))?;
+            self.make_states(cx)?;
         }
         let keys = self.group.iter().map(|g| g.eval(cx, batch)).collect::<Result<Vec<_>>>()?;
         if self.sorted {
@@ -132,7 +135,7 @@ impl Aggregate {
             if state.groups.is_single() {
                 state.groups.touch_single();
                 for (call, st) in self.calls.iter().zip(&mut state.calls) {
-                    call.update(cx, st, batch, batch.rows(), None, 1)?;
+                    call.update(cx, st, batch, batch.rows(), None, 1, &self.ungrouped[s])?;
                 }
                 continue;
             }
@@ -159,12 +162,12 @@ impl Aggregate {
                     batch.rows().iter().map(|r| r as u32).filter(|r| skip.next_if_eq(&r).is_none()).collect();
                 let rows = Rows::Selected { positions: &kept, len: batch.len };
                 for (call, st) in self.calls.iter().zip(&mut state.calls) {
-                    call.update(cx, st, batch, rows, Some(&numbers), state.groups.len())?;
+                    call.update(cx, st, batch, rows, Some(&numbers), state.groups.len(), &self.ungrouped[s])?;
                 }
                 continue;
             }
             for (call, st) in self.calls.iter().zip(&mut state.calls) {
-                call.update(cx, st, batch, batch.rows(), Some(&numbers), state.groups.len())?;
+                call.update(cx, st, batch, batch.rows(), Some(&numbers), state.groups.len(), &self.ungrouped[s])?;
             }
         }
         self.batches += 1;
@@ -197,7 +200,7 @@ impl Aggregate {
         let last = state.groups.len().saturating_sub(1) as u32;
         if last == 0 {
             for (call, st) in self.calls.iter().zip(&mut state.calls) {
-                call.update(cx, st, batch, batch.rows(), Some(&numbers), 1)?;
+                call.update(cx, st, batch, batch.rows(), Some(&numbers), 1, &self.ungrouped[0])?;
             }
             return Ok(());
         }
@@ -205,16 +208,15 @@ impl Aggregate {
             batch.rows().iter().map(|r| r as u32).partition(|r| numbers[*r as usize] < last);
         let rows = Rows::Selected { positions: &done, len: batch.len };
         for (call, st) in self.calls.iter().zip(&mut state.calls) {
-            call.update(cx, st, batch, rows, Some(&numbers), last as usize)?;
+            call.update(cx, st, batch, rows, Some(&numbers), last as usize, &self.ungrouped[0])?;
         }
         self.emit(cx, 0, last as usize)?;
-        let row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(open[0] as usize)).collect();
-        let mut next = self.set_state(cx, 0, &row)?;
+        let mut next = self.set_state(cx, 0)?;
         let rows = Rows::Selected { positions: &open, len: batch.len };
         numbers.fill(0);
         next.groups.number_sorted(keys, &self.group_types, rows, &mut numbers);
         for (call, st) in self.calls.iter().zip(&mut next.calls) {
-            call.update(cx, st, batch, rows, Some(&numbers), 1)?;
+            call.update(cx, st, batch, rows, Some(&numbers), 1, &self.ungrouped[0])?;
         }
         self.states[0] = next;
         Ok(())
@@ -249,7 +251,7 @@ impl Aggregate {
 
     fn emit_all(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         if self.states.is_empty() {
-            self.make_states(cx, None)?;
+            self.make_states(cx)?;
         }
         for s in 0..self.states.len() {
             // Without group columns there is one group whatever the input.

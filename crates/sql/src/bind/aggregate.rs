@@ -6,7 +6,7 @@ use super::{Binder, Typed};
 use crate::ast::{self, GroupItem, NO_POS, Pos};
 use quarry_common::{Error, Result, err};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, SetCall, walk};
 use quarry_types::SqlType;
 
 /// Most grouping sets one query may expand to (PostgreSQL's limit).
@@ -128,6 +128,13 @@ impl Binder<'_> {
         above: &mut [(&mut Expr, Pos)],
     ) -> Result<LogicalPlan> {
         let with_sets = sets.is_some();
+        // Set-returning calls that are grouped by come before the grouping.
+        let mut grouped: Vec<ColumnId> = vec![];
+        group.iter().for_each(|g| walk::columns_of(&g.expr, &mut grouped));
+        let (before, mut set_calls) = split_calls(std::mem::take(&mut self.scope().set_calls), grouped);
+        let mut own = self.own_columns();
+        own.extend(before.iter().map(|(id, _)| *id));
+        let input = super::query::project_sets(input, before);
         // With grouping sets a column may come out NULL: it gets an id of its own. Otherwise plain columns keep theirs.
         let group: Vec<(ColumnId, Expr)> = group
             .into_iter()
@@ -147,7 +154,6 @@ impl Binder<'_> {
         let aggregates = std::mem::take(&mut scope.aggregates);
         let groupings = std::mem::take(&mut scope.groupings);
         let mut windows = std::mem::take(&mut scope.windows);
-        let mut set_calls = std::mem::take(&mut scope.set_calls);
         let mut outputs: Vec<ColumnId> = aggregates.iter().map(|(id, _)| *id).collect();
         outputs.extend(group.iter().map(|(id, _)| *id));
         outputs.extend(groupings.iter().map(|(id, _, _)| *id));
@@ -169,12 +175,16 @@ impl Binder<'_> {
                 .collect::<Result<Vec<_>>>()?;
             grouping.push((id, positions));
         }
-        let own = self.own_columns();
         // A primary key among the group columns determines the table's other columns.
-        let determined = self.determined_columns(&group, with_sets);
+        let determined = self.determined_columns(&group, sets.as_deref());
         let extra = {
             let check = Grouped { group: &group, outputs: &outputs, own: &own, determined: &determined };
             let mut extra = vec![];
+            for direct in aggregates.iter().flat_map(|(_, a)| &a.direct_args) {
+                self.replace_grouped(&mut direct.clone(), &check, &mut extra).map_err(|e| {
+                    e.detail("Direct arguments of an ordered-set aggregate must use only grouped columns.")
+                })?;
+            }
             for (e, _) in above.iter_mut() {
                 self.replace_grouped(e, &check, &mut extra)?;
             }
@@ -194,11 +204,16 @@ impl Binder<'_> {
         let scope = self.scope();
         scope.windows = windows;
         scope.set_calls = set_calls;
-        let mut group = group;
+        let (mut group, mut sets) = (group, sets);
         for (id, ty) in extra {
             if !group.iter().any(|(g, _)| *g == id) {
+                sets.iter_mut().flatten().for_each(|s| s.push(group.len()));
                 group.push((id, Expr::column(id, ty)));
             }
+        }
+        // HAVING alone makes one row, whatever the rows below.
+        if group.is_empty() && sets.is_none() && aggregates.is_empty() && grouping.is_empty() {
+            return Ok(LogicalPlan::OneRow);
         }
         Ok(LogicalPlan::Aggregate { input: Box::new(input), group, sets, aggregates, grouping })
     }
@@ -219,12 +234,13 @@ impl Binder<'_> {
         own
     }
 
-    fn determined_columns(&self, group: &[(ColumnId, Expr)], with_sets: bool) -> Vec<ColumnId> {
+    /// The columns of tables whose primary key is among the columns of every grouping set.
+    fn determined_columns(&self, group: &[(ColumnId, Expr)], sets: Option<&[Vec<usize>]>) -> Vec<ColumnId> {
         let mut out = vec![];
         let Some(scope) = self.scopes.last() else { return out };
-        if with_sets {
-            return out;
-        }
+        let in_all = |i: &usize| sets.is_none_or(|sets| sets.iter().all(|s| s.contains(i)));
+        let group: Vec<&(ColumnId, Expr)> =
+            group.iter().enumerate().filter(|(i, _)| in_all(i)).map(|(_, g)| g).collect();
         for item in &scope.items {
             let Some(relation) = &item.relation else { continue };
             let Some(pk) = relation.primary_key() else { continue };
@@ -315,6 +331,18 @@ impl Binder<'_> {
         };
         at(e, pos)
     }
+}
+
+type SetCalls = Vec<(ColumnId, SetCall)>;
+
+/// Parts set-returning calls into those that make one of these columns, or an argument for one that does, and the others.
+fn split_calls(calls: SetCalls, mut wanted: Vec<ColumnId>) -> (SetCalls, SetCalls) {
+    for (id, call) in calls.iter().rev() {
+        if wanted.contains(id) {
+            call.args.iter().for_each(|a| walk::columns_of(a, &mut wanted));
+        }
+    }
+    calls.into_iter().partition(|(id, _)| wanted.contains(id))
 }
 
 /// What an expression above the grouping may read.

@@ -237,9 +237,6 @@ impl Binder<'_> {
             }
             FunctionKind::Set => self.set_call(ready, pos),
             FunctionKind::Scalar => {
-                if let Body::TypeIo = ready.def.body {
-                    return Err(at(Error::unsupported(format_args!("calling {name} directly")), pos));
-                }
                 let mut expr = scalar(ready, pos);
                 if let (Expr::Call { form, .. }, true) = (&mut expr, call.sql_syntax) {
                     *form = CallForm::SqlSyntax;
@@ -338,7 +335,7 @@ impl Binder<'_> {
     }
 
     /// The scope that an aggregate over these arguments belongs to: that of its innermost column.
-    fn aggregate_level(&self, exprs: &[&Expr]) -> usize {
+    pub(super) fn aggregate_level(&self, exprs: &[&Expr]) -> usize {
         let here = self.scopes.len() - 1;
         let mut columns = vec![];
         for e in exprs {
@@ -351,7 +348,7 @@ impl Binder<'_> {
                         walk::any(&c.expr, &|e| matches!(e, Expr::Column { id: i, .. } if *i == id))
                     });
                     own || item.system.iter().any(|(_, i, _)| *i == id)
-                })
+                }) || self.scopes[*l].aggregates.iter().any(|(a, _)| *a == id)
             })
         };
         columns.into_iter().filter_map(level_of).max().unwrap_or(here)
@@ -406,6 +403,13 @@ impl Binder<'_> {
         } else {
             order_by
         };
+        // ORDER BY means an argument that it names before the argument's implicit coercion.
+        let mut order_by = order_by;
+        for k in &mut order_by {
+            if let Some(a) = ready.args.iter().find(|a| *a != &k.expr && *without_implicit(a) == k.expr) {
+                k.expr = a.clone();
+            }
+        }
         if call.distinct {
             if !order_by.iter().all(|k| ready.args.contains(&k.expr)) {
                 let e = err!(
@@ -429,8 +433,21 @@ impl Binder<'_> {
             star: call.star,
             variadic: ready.variadic,
         };
-        let exprs: Vec<&Expr> = walk::aggregate_exprs(&aggregate).collect();
+        let direct: Vec<&Expr> = aggregate.direct_args.iter().collect();
+        let exprs: Vec<&Expr> =
+            walk::aggregate_exprs(&aggregate).filter(|e| !direct.iter().any(|d| std::ptr::eq(*d, *e))).collect();
         let level = self.aggregate_level(&exprs);
+        let nested = |e: &Expr| {
+            let made = |id: &ColumnId| self.scopes[level].aggregates.iter().any(|(a, _)| a == id);
+            walk::any(e, &|e| matches!(e, Expr::Column { id, .. } if made(id)))
+        };
+        if exprs.iter().chain(&direct).any(|e| nested(e)) {
+            return Err(at(err!(GROUPING_ERROR, "aggregate function calls cannot be nested"), pos));
+        }
+        if level + 1 < self.scopes.len() && direct.iter().any(|d| exprs_read(d) && self.aggregate_level(&[d]) > level) {
+            let text = "outer-level aggregate cannot contain a lower-level variable in its direct arguments";
+            return Err(at(err!(GROUPING_ERROR, "{text}"), pos));
+        }
         self.check_aggregate_allowed(level, pos)?;
         let ty = aggregate.ty;
         let scope = &mut self.scopes[level];
@@ -444,7 +461,7 @@ impl Binder<'_> {
 
     fn check_aggregate_allowed(&mut self, level: usize, pos: Pos) -> Result<()> {
         let scope = &self.scopes[level];
-        if scope.in_aggregate {
+        if scope.in_aggregate && scope.kind != Place::Filter {
             return Err(at(err!(GROUPING_ERROR, "aggregate function calls cannot be nested"), pos));
         }
         let allowed = matches!(
@@ -520,6 +537,12 @@ impl Binder<'_> {
         let columns: Vec<SqlType> = columns.into_iter().map(|(_, t)| t).collect();
         let name = ready.def.name;
         let call = SetCall { function: FunctionRef::Builtin(ready.def), args: ready.args, columns, row: ty };
+        // A call that is sorted or grouped by is the one of the target list.
+        if matches!(self.scope().kind, Place::OrderBy | Place::GroupBy | Place::DistinctOn)
+            && let Some((id, _)) = self.scope().set_calls.iter().find(|(_, c)| *c == call)
+        {
+            return Ok(Expr::column(*id, ty));
+        }
         let id = self.meta.computed(name, ty);
         self.scope().set_calls.push((id, call));
         Ok(Expr::column(id, ty))
@@ -595,6 +618,22 @@ impl Binder<'_> {
         };
         Err(at(e, pos))
     }
+}
+
+/// An expression below its implicit coercions.
+fn without_implicit(mut e: &Expr) -> &Expr {
+    loop {
+        e = match e {
+            Expr::Cast { arg, implicit: true, .. } => arg,
+            Expr::Call { args, form: CallForm::ImplicitCast, .. } if !args.is_empty() => &args[0],
+            other => return other,
+        };
+    }
+}
+
+/// Whether an expression reads any column.
+fn exprs_read(e: &Expr) -> bool {
+    walk::any(e, &|e| matches!(e, Expr::Column { .. }))
 }
 
 /// The record type of rows with these columns.

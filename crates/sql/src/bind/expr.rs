@@ -409,7 +409,9 @@ impl Binder<'_> {
             return Err(at(err!(TOO_MANY_ARGUMENTS, "GROUPING must have fewer than 32 arguments"), pos));
         }
         let id = self.meta.computed("grouping", SqlType::INT4);
-        self.scope().groupings.push((id, bound, pos));
+        // Like an aggregate, it belongs to the query whose columns it names.
+        let level = self.aggregate_level(&bound.iter().map(|b| &b.expr).collect::<Vec<_>>());
+        self.scopes[level].groupings.push((id, bound, pos));
         Ok(Expr::column(id, SqlType::INT4))
     }
 

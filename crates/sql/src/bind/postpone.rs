@@ -17,7 +17,7 @@ impl Postponed {
     /// Chooses among the targets of a select; takes the calls that wait out of `calls`.
     pub fn choose(select: &BoundSelect, calls: &mut Vec<(ColumnId, SetCall)>) -> Postponed {
         let on = matches!(select.distinct, Some(crate::ast::Distinct::On(_)));
-        if select.order.is_empty() && !on || select.distinct.is_some() && !on {
+        if select.order.is_empty() || select.distinct.is_some() && !on {
             return Postponed::default();
         }
         let sorts = |i: usize| select.order.iter().any(|o| o.target == i) || select.distinct_on.contains(&i);
