@@ -283,6 +283,18 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "log_min_error_statement",
+        kind: SettingKind::Enum(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error", "log",
+            "fatal", "panic",
+        ]),
+        default: "error",
+        context: SettingContext::Superuser,
+        category: "Server",
+        doc: "Least severity of messages whose statement is logged with them.",
+        reported: false,
+    },
+    SettingDef {
         name: "log_min_messages",
         kind: SettingKind::Enum(&[
             "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error", "log",
