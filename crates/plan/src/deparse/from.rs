@@ -9,15 +9,15 @@ use crate::{Expr, JoinKind};
 use quarry_catalog::{Relation, quote_identifier};
 
 impl Writer<'_> {
-    pub(super) fn from_clause(&mut self, items: &[Named<'_>]) {
+    pub(super) fn write_from(&mut self, items: &[Named<'_>]) {
         for (i, item) in items.iter().enumerate() {
             if i == 0 {
                 self.keyword(" FROM ", -STANDARD, STANDARD, 2);
-                self.from_item(item);
+                self.write_item(item);
                 continue;
             }
             self.out += ", ";
-            let text = self.apart(|w| w.from_item(item));
+            let text = self.apart(|w| w.write_item(item));
             if self.lines() {
                 if text.starts_with('\n') {
                     self.trim();
@@ -29,14 +29,14 @@ impl Writer<'_> {
         }
     }
 
-    fn from_item(&mut self, item: &Named<'_>) {
+    fn write_item(&mut self, item: &Named<'_>) {
         match item {
-            Named::Leaf(l) => self.from_leaf(l),
-            Named::Join(j) => self.from_join(j),
+            Named::Leaf(l) => self.write_leaf(l),
+            Named::Join(j) => self.write_join(j),
         }
     }
 
-    fn from_join(&mut self, j: &NamedJoin<'_>) {
+    fn write_join(&mut self, j: &NamedJoin<'_>) {
         let bare = |n: &Named<'_>| match n {
             Named::Leaf(_) => true,
             Named::Join(j) => j.join.alias.is_some(),
@@ -46,7 +46,7 @@ impl Writer<'_> {
         if brackets {
             self.out.push('(');
         }
-        self.from_item(&j.left);
+        self.write_item(&j.left);
         let word = match (j.join.kind, &j.join.condition) {
             (JoinKind::Left, _) => " LEFT JOIN ",
             (JoinKind::Right, _) => " RIGHT JOIN ",
@@ -61,7 +61,7 @@ impl Writer<'_> {
         if right_brackets {
             self.out.push('(');
         }
-        self.from_item(&j.right);
+        self.write_item(&j.right);
         if right_brackets {
             self.out.push(')');
         }
@@ -104,7 +104,7 @@ impl Writer<'_> {
         self.out += &format!("({})", list.join(", "));
     }
 
-    fn from_leaf(&mut self, l: &NamedLeaf<'_>) {
+    fn write_leaf(&mut self, l: &NamedLeaf<'_>) {
         if l.leaf.lateral {
             self.out += "LATERAL ";
         }

@@ -142,7 +142,7 @@ impl Writer<'_> {
             }
         }
         self.target_list(&s.targets, output);
-        self.from_clause(items);
+        self.write_from(items);
         if let Some(filter) = &s.filter {
             self.keyword(" WHERE ", -STANDARD, STANDARD, 1);
             self.expr(filter, false);

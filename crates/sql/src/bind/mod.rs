@@ -5,7 +5,8 @@
 //! inner plan doesn't make: that is correlation. Follows PostgreSQL's parse analysis (`src/backend/parser`) in rules and texts.
 //!
 //! `expr` and `call` bind expressions, `resolve` and `coerce` choose functions and casts, `query`, `from`, `aggregate`, `window`,
-//! `set_operation` and `with` bind queries, `insert`, `update` and `table` bind changes of data.
+//! `set_operation` and `with` bind queries, `insert`, `update` and `table` bind changes of data. `view`, `record`, `updatable` and
+//! `change_view` are about views: how they are stored and read, their trees, and changes made through them.
 
 mod aggregate;
 mod call;
@@ -48,7 +49,9 @@ use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
 
-pub use stored::{StoredPlace, bind_identity_value, bind_domain_test, bind_new_expression, bind_stored_expression};
+pub use stored::{
+    StoredPlace, bind_domain_test, bind_identity_value, bind_new_expression, bind_stored_expression,
+};
 pub use table::{bind_check, bind_table_write, table_columns};
 pub use updatable::changes_data_in_with;
 pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
