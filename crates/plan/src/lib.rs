@@ -16,6 +16,7 @@ pub mod folder;
 pub mod logical;
 pub mod meta;
 pub mod physical;
+pub mod rights;
 pub mod tree;
 pub mod walk;
 

@@ -75,7 +75,9 @@ impl Binder<'_> {
         let given = match &ins.source {
             InsertSource::DefaultValues => 0,
             // Without a column list the columns that get values are the first ones.
-            InsertSource::Query(q) => simple_values(q).and_then(|r| r.first()).map_or(assigned.len(), Vec::len),
+            InsertSource::Query(q) => {
+                simple_values(q).and_then(|r| r.first()).map_or(assigned.len(), Vec::len)
+            }
         };
         self.note_insert(&target, assigned.iter().take(given).map(|a| a.column).collect());
         let on_conflict = match &ins.on_conflict {
@@ -384,7 +386,11 @@ impl Binder<'_> {
         }
     }
 
-    pub(super) fn identity_value(&mut self, relation: &Relation, column: &quarry_catalog::ColumnDef) -> Result<Expr> {
+    pub(super) fn identity_value(
+        &mut self,
+        relation: &Relation,
+        column: &quarry_catalog::ColumnDef,
+    ) -> Result<Expr> {
         let Some(sequence) = self.reader.owned_sequences(relation.oid, column.number)?.first().copied()
         else {
             return Err(Error::internal(format!("identity column {} has no sequence", column.name)));
