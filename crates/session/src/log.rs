@@ -357,7 +357,7 @@ mod tests {
         };
         assert_eq!(prefix(&s, &place), "joe@db [7] 42P01|  7|% ");
         s.set("log_line_prefix", "%s %q%u").unwrap();
-        assert_eq!(prefix(&s, &Place { session: false, ..place }), "2000-01-01 00:00:00 GMT ");
+        assert_eq!(prefix(&s, &Place { session: false, ..place }), "2000-01-01 00:00:00 UTC ");
         assert_eq!(session_time(Duration::from_millis(3_723_004)), "1:02:03.004");
         assert_eq!(
             parameters(&[Some("it's".into()), None]).as_deref(),
