@@ -36,7 +36,12 @@ impl Binder<'_> {
             return Err(at(e, late.expr.location()));
         }
         let names: Vec<Option<String>> = call.args.iter().map(|a| a.name.clone()).collect();
-        if call.star && args.is_empty() && !self.is_aggregate_name(&call.name)? {
+        let (schema, bare) = super::resolve::split_name(&call.name, pos)?;
+        if call.star
+            && args.is_empty()
+            && !self.is_aggregate_name(&call.name)?
+            && !self.reader.functions(schema, bare)?.is_empty()
+        {
             let e = err!(
                 WRONG_OBJECT_TYPE,
                 "{}(*) specified, but {} is not an aggregate function",

@@ -9,6 +9,7 @@ use super::scope::{NsColumn, NsItem, Scope};
 use super::target::TargetEntry;
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, GroupItem};
+use quarry_catalog::quote_identifier;
 use quarry_common::{Oid, Result};
 use quarry_plan::tree::{
     AliasTree, BodyTree, Computed, CteTree, DistinctTree, FromTree, GroupTree, JoinColumn, JoinTree,
@@ -341,9 +342,44 @@ impl Binder<'_> {
                 columns: cte.columns.iter().map(|n| n.value.clone()).collect(),
                 materialized: cte.materialized,
                 query: *tree,
-                suffix: String::new(),
+                suffix: suffix(cte),
             });
         }
+    }
+}
+
+/// SEARCH and CYCLE as they were written.
+fn suffix(cte: &ast::Cte) -> String {
+    let list = |names: &[ast::Name]| {
+        names.iter().map(|n| quote_identifier(&n.value)).collect::<Vec<_>>().join(", ")
+    };
+    let mut out = String::new();
+    if let Some(s) = &cte.search {
+        let how = if s.breadth_first { "BREADTH" } else { "DEPTH" };
+        let sequence = quote_identifier(&s.sequence_column);
+        out += &format!(" SEARCH {how} FIRST BY {} SET {sequence}", list(&s.columns));
+    }
+    if let Some(c) = &cte.cycle {
+        out += &format!(" CYCLE {} SET {}", list(&c.columns), quote_identifier(&c.mark_column));
+        if let Some((ast::ExprKind::Const(marked), ast::ExprKind::Const(other))) =
+            c.mark_values.as_ref().map(|(a, b)| (&a.kind, &b.kind))
+            && (marked, other) != (&ast::Literal::Boolean(true), &ast::Literal::Boolean(false))
+        {
+            out += &format!(" TO {} DEFAULT {}", mark(marked), mark(other));
+        }
+        out += &format!(" USING {}", quote_identifier(&c.path_column));
+    }
+    out
+}
+
+/// A constant as the grammar takes it here, which is without the cast that PostgreSQL shows: the text is parsed again.
+fn mark(value: &ast::Literal) -> String {
+    match value {
+        ast::Literal::Integer(n) => n.to_string(),
+        ast::Literal::Float(n) => n.clone(),
+        ast::Literal::String(s) | ast::Literal::BitString(s) => format!("'{}'", s.replace('\'', "''")),
+        ast::Literal::Boolean(b) => b.to_string(),
+        ast::Literal::Null => "NULL".into(),
     }
 }
 
