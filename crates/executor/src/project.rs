@@ -112,7 +112,9 @@ impl SetProgram {
             vectors: call.columns.iter().map(|c| b.physical(*c)).collect::<Result<_>>()?,
             ret: call.row,
             is_record: call.columns != [call.row],
-            whole_records: call.columns != [call.row] && def.args == [oids::ANYARRAY] && def.ret == oids::ANYELEMENT,
+            whole_records: call.columns != [call.row]
+                && def.args == [oids::ANYARRAY]
+                && def.ret == oids::ANYELEMENT,
         })
     }
 
@@ -153,7 +155,8 @@ impl SetProgram {
                     return Ok(None);
                 }
                 let mut call = eval.for_call(&self.arg_types, self.ret);
-                let columns = if self.whole_records { std::slice::from_ref(&self.ret) } else { &self.columns };
+                let columns =
+                    if self.whole_records { std::slice::from_ref(&self.ret) } else { &self.columns };
                 Ok(Some(Started::Set((set.start)(&mut call, &args, columns)?)))
             }
             _ => {

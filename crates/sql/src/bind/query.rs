@@ -653,7 +653,12 @@ impl Binder<'_> {
                         let e = err!(
                             WRONG_OBJECT_TYPE,
                             "operator {} is not a valid ordering operator",
-                            op.schema.iter().chain([&op.name]).map(String::as_str).collect::<Vec<_>>().join(".")
+                            op.schema
+                                .iter()
+                                .chain([&op.name])
+                                .map(String::as_str)
+                                .collect::<Vec<_>>()
+                                .join(".")
                         )
                         .hint(
                             "Ordering operators must be \"<\" or \">\" members of btree operator families.",
