@@ -1,9 +1,13 @@
-//! What the text of a statement costs: scanning it, and scanning, parsing and dropping it.
+//! What the text of a statement costs: scanning it, and scanning, parsing and dropping it; beside sqlparser, the parser that the
+//! design first had in mind, and how often each agrees with PostgreSQL on the statements of the golden files.
 //!
 //! `cargo bench -p quarry-benches --bench parse`; a word after `--` picks the cases whose name has it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use quarry_sql::{lexer::lex, parse::parse_statements};
+use quarry_testkit::golden;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 use std::hint::black_box;
 
 const SELECT: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = 45678;";
@@ -45,7 +49,50 @@ fn statements(c: &mut Criterion) {
         });
     }
     parse.finish();
+    let mut other = c.benchmark_group("sqlparser");
+    for (name, sql) in cases {
+        other.throughput(Throughput::Bytes(sql.len() as u64));
+        other.bench_with_input(BenchmarkId::from_parameter(name), sql, |b, sql| {
+            b.iter(|| Parser::parse_sql(&PostgreSqlDialect {}, black_box(sql)).expect("its grammar has it"));
+        });
+    }
+    other.finish();
 }
 
-criterion_group!(benches, statements);
+/// Prints how both parsers judge the golden files' one-line statements; PostgreSQL's verdict is in its answers.
+fn agreement(_: &mut Criterion) {
+    let mut judged = [0u32; 2];
+    let mut ours = [0u32; 2];
+    let mut theirs = [0u32; 2];
+    for area in golden::areas() {
+        for file in golden::files(&area) {
+            let text =
+                std::fs::read_to_string(file.with_extension("out")).expect("golden files have answers");
+            let mut lines = text.lines().peekable();
+            while let Some(line) = lines.next() {
+                let next = lines.peek().copied().unwrap_or_default();
+                let is_statement = line.ends_with(';')
+                    && line.starts_with(|c: char| c.is_ascii_uppercase())
+                    && !line.starts_with("LINE ");
+                if !is_statement || line.contains(" :") || line.contains("\\;") {
+                    continue;
+                }
+                let refused = usize::from(next == "ERROR:  42601");
+                judged[refused] += 1;
+                ours[refused] += u32::from(parse_statements(line).is_err());
+                theirs[refused] += u32::from(Parser::parse_sql(&PostgreSqlDialect {}, line).is_err());
+            }
+        }
+    }
+    println!(
+        "of {} statements that PostgreSQL accepts, refused: {} (sqlparser {})",
+        judged[0], ours[0], theirs[0]
+    );
+    println!(
+        "of {} that it refuses as wrong syntax, refused: {} (sqlparser {})",
+        judged[1], ours[1], theirs[1]
+    );
+}
+
+criterion_group!(benches, statements, agreement);
 criterion_main!(benches);

@@ -176,9 +176,8 @@ impl SubqueryNode {
                 h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
             let rows = self.hashed_rows(cx, h)?;
             // With several columns a NULL decides nothing by itself: another column may differ.
-            let null_within = || {
-                rows.has_null || i.rows.iter().any(|r| left.iter().any(|column| column.is_null(r)))
-            };
+            let null_within =
+                || rows.has_null || i.rows.iter().any(|r| left.iter().any(|column| column.is_null(r)));
             if h.types.len() == 1 || rows.len == 0 || !null_within() {
                 return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
             }

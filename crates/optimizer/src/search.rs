@@ -422,7 +422,8 @@ impl Search<'_, '_> {
     /// order could go on from there (PostgreSQL: the end of `join_is_legal`).
     fn strands_lateral(&self, all: RelSet) -> bool {
         let items = self.region.items.iter().enumerate();
-        let lateral = items.filter(|(i, _)| all >> i & 1 == 1).fold(0, |l, (_, item)| l | item.lateral) & !all;
+        let lateral =
+            items.filter(|(i, _)| all >> i & 1 == 1).fold(0, |l, (_, item)| l | item.lateral) & !all;
         if lateral == 0 {
             return false;
         }

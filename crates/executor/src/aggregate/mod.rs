@@ -167,7 +167,15 @@ impl Aggregate {
                 continue;
             }
             for (call, st) in self.calls.iter().zip(&mut state.calls) {
-                call.update(cx, st, batch, batch.rows(), Some(&numbers), state.groups.len(), &self.ungrouped[s])?;
+                call.update(
+                    cx,
+                    st,
+                    batch,
+                    batch.rows(),
+                    Some(&numbers),
+                    state.groups.len(),
+                    &self.ungrouped[s],
+                )?;
             }
         }
         self.batches += 1;

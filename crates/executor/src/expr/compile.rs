@@ -225,7 +225,9 @@ impl Builder<'_> {
     fn cast(&mut self, arg: &Expr, ty: SqlType, kind: &CastKind, layout: &Layout) -> Result<Node> {
         let physical = self.physical(ty)?;
         let op = match kind {
-            CastKind::Relabel | CastKind::Collate(_) => return Ok(Node::Relabel { arg: self.boxed(arg, layout)?, physical }),
+            CastKind::Relabel | CastKind::Collate(_) => {
+                return Ok(Node::Relabel { arg: self.boxed(arg, layout)?, physical });
+            }
             CastKind::Io => {
                 Op::Io { from: self.type_ref(arg.ty().oid)?, to: self.type_ref(ty.oid)?, typmod: ty.typmod }
             }

@@ -638,8 +638,7 @@ impl Builder<'_> {
         }
         if self.e.options.verbose && filter_label == "Filter" && !plan.targets.is_empty() {
             let own = own_columns(plan);
-            let shown: Vec<String> =
-                plan.targets.iter().map(|(_, e)| self.output_in(&own, e)).collect();
+            let shown: Vec<String> = plan.targets.iter().map(|(_, e)| self.output_in(&own, e)).collect();
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };

@@ -439,8 +439,9 @@ impl Binder<'_> {
             variadic: ready.variadic,
         };
         let direct: Vec<&Expr> = aggregate.direct_args.iter().collect();
-        let exprs: Vec<&Expr> =
-            walk::aggregate_exprs(&aggregate).filter(|e| !direct.iter().any(|d| std::ptr::eq(*d, *e))).collect();
+        let exprs: Vec<&Expr> = walk::aggregate_exprs(&aggregate)
+            .filter(|e| !direct.iter().any(|d| std::ptr::eq(*d, *e)))
+            .collect();
         let level = self.aggregate_level(&exprs);
         let nested = |e: &Expr| {
             let made = |id: &ColumnId| self.scopes[level].aggregates.iter().any(|(a, _)| a == id);
@@ -449,7 +450,9 @@ impl Binder<'_> {
         if exprs.iter().chain(&direct).any(|e| nested(e)) {
             return Err(at(err!(GROUPING_ERROR, "aggregate function calls cannot be nested"), pos));
         }
-        if level + 1 < self.scopes.len() && direct.iter().any(|d| exprs_read(d) && self.aggregate_level(&[d]) > level) {
+        if level + 1 < self.scopes.len()
+            && direct.iter().any(|d| exprs_read(d) && self.aggregate_level(&[d]) > level)
+        {
             let text = "outer-level aggregate cannot contain a lower-level variable in its direct arguments";
             return Err(at(err!(GROUPING_ERROR, "{text}"), pos));
         }

@@ -350,9 +350,8 @@ impl Binder<'_> {
 
 /// SEARCH and CYCLE as they were written.
 fn suffix(cte: &ast::Cte) -> String {
-    let list = |names: &[ast::Name]| {
-        names.iter().map(|n| quote_identifier(&n.value)).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |names: &[ast::Name]| names.iter().map(|n| quote_identifier(&n.value)).collect::<Vec<_>>().join(", ");
     let mut out = String::new();
     if let Some(s) = &cte.search {
         let how = if s.breadth_first { "BREADTH" } else { "DEPTH" };

@@ -368,9 +368,9 @@ impl Binder<'_> {
         for scope in self.scopes.iter().rev() {
             for item in &scope.items {
                 let Some(alias) = &item.alias else { continue };
-                let system = SYSTEM_COLUMNS.iter().any(|(n, c, _)| {
-                    *n == name && item.system.iter().any(|(have, _, _)| have == c)
-                });
+                let system = SYSTEM_COLUMNS
+                    .iter()
+                    .any(|(n, c, _)| *n == name && item.system.iter().any(|(have, _, _)| have == c));
                 if system && item.joined && table.is_none() {
                     return e.hint(format!(
                         "There is a column named \"{name}\" in table \"{alias}\", but it cannot be referenced from this part of the query."

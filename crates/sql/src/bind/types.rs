@@ -13,7 +13,9 @@ impl Binder<'_> {
             return self.column_type_reference(name);
         }
         let found = match &name.names[..] {
-            [schema, oid] if self.stored && schema == super::view::BY_OID => Some(super::view::oid_name(oid)?),
+            [schema, oid] if self.stored && schema == super::view::BY_OID => {
+                Some(super::view::oid_name(oid)?)
+            }
             names => self.reader.find_type(names)?,
         };
         let oid = match found {

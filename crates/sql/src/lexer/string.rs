@@ -105,9 +105,7 @@ impl Scanner<'_> {
     /// Warns of a string's first escape; `c` is what follows the backslash.
     fn warn_of_escape(&mut self, c: u8, start: usize) {
         let (what, hint) = match c {
-            b'\'' => {
-                ("\\'", "Use '' to write quotes in strings, or use the escape string syntax (E'...').")
-            }
+            b'\'' => ("\\'", "Use '' to write quotes in strings, or use the escape string syntax (E'...')."),
             b'\\' => ("\\\\", "Use the escape string syntax for backslashes, e.g., E'\\\\'."),
             _ => ("escape", "Use the escape string syntax for escapes, e.g., E'\\r\\n'."),
         };
@@ -166,8 +164,7 @@ impl Scanner<'_> {
         let identifier = self.peek(2) == b'"';
         if !identifier && !self.options.conforming {
             let message = "unsafe use of string constant with Unicode escapes";
-            let detail =
-                "String constants with Unicode escapes cannot be used when standard_conforming_strings is off.";
+            let detail = "String constants with Unicode escapes cannot be used when standard_conforming_strings is off.";
             return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).detail(detail).position(start));
         }
         let raw = if identifier {

@@ -3,7 +3,8 @@
 use super::cursor::{COL_ID, LABEL, Parser, TYPE_FUNC};
 use super::expr::{Form, Level};
 use crate::ast::{
-    CaseExpr, CaseWhen, Expr, ExprKind, Indirection, Literal, NO_POS, Pos, Query, SubLink, SubLinkKind, TypeName,
+    CaseExpr, CaseWhen, Expr, ExprKind, Indirection, Literal, NO_POS, Pos, Query, SubLink, SubLinkKind,
+    TypeName,
 };
 use crate::lexer::{KeywordClass, Kw, TokenKind};
 use quarry_common::Result;

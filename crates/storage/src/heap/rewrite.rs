@@ -127,12 +127,7 @@ impl Heap {
         if version.xmax.is_valid() {
             let bits = if version.key { tuple::XMAX_KEY } else { 0 };
             with_scratch(|payload| {
-                payload
-                    .w32(self.vm_of(&page))
-                    .w16(slot)
-                    .w16(bits)
-                    .w64(version.xmax.0)
-                    .w32(version.cmax.0);
+                payload.w32(self.vm_of(&page)).w16(slot).w16(bits).w64(version.xmax.0).w32(version.cmax.0);
                 self.storage.log_change(Some(xid), kind(wal::SET_XMAX), payload, &mut [&mut page]).map(|_| ())
             })?;
         }

@@ -32,7 +32,7 @@ fn parallel(o: &DefElem) -> Result<i32> {
         return Err(at(err!(SYNTAX_ERROR, "{text}")));
     };
     let n = match arg {
-        DefArg::Integer(n) => i32::try_from(*n).unwrap_or(i32::MAX),
+        DefArg::Integer(n) => *n,
         other => match other.as_string().parse::<i32>() {
             Ok(n) => n,
             Err(_) => bail!(SYNTAX_ERROR, "{} requires an integer value", o.name),
