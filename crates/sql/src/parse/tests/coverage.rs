@@ -41,7 +41,9 @@ fn statements(script: &str) -> Vec<String> {
 fn complete(text: &str) -> bool {
     let lexed = crate::lexer::lex(text);
     if let Some(error) = &lexed.error {
-        return !error.message().starts_with("unterminated") && text.trim_end().ends_with(';');
+        let last = text.trim_end().lines().last().unwrap_or_default();
+        let code = last.split_once(" --").map_or(last, |(code, _comment)| code.trim_end());
+        return !error.message().starts_with("unterminated") && code.ends_with(';');
     }
     let spans = crate::lexer::split_statements(&lexed.tokens);
     let last = lexed.tokens.iter().rev().nth(1);
