@@ -120,6 +120,11 @@ impl<'a> PageRef<'a> {
         PagePin { pool: this.pin.pool, frame: this.pin.frame }
     }
 
+    #[inline]
+    pub(super) fn frame(&self) -> u32 {
+        self.pin.frame
+    }
+
     pub(super) fn file(&self) -> Arc<RelFile> {
         // SAFETY: the file changes only while the frame's single pin is the claiming thread's.
         unsafe { (*self.pin.pool.frames[self.pin.frame as usize].file.get()).clone() }

@@ -381,6 +381,7 @@ impl HeapScan {
         }
         places.clear();
         let p: &[u8] = page.bytes();
+        pool.prefetch_neighbour(&page);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
             places.extend(hp::tuple_places(p).map(|(slot, offset, len)| Place { slot, offset, len }));
             f(PageRows { block, bytes: p, places })?;
