@@ -43,7 +43,8 @@ pub fn command(target: &Target, database: &str) -> Command {
         .env("PGUSER", "postgres")
         .env("PGTZ", "UTC")
         .env("PGDATESTYLE", "ISO, MDY")
-        .env("PGCONNECT_TIMEOUT", "5")
+        // A debug build under load may be slow to answer.
+        .env("PGCONNECT_TIMEOUT", "60")
         .env("LC_ALL", "C.UTF-8")
         .arg("-X")
         .args(["-d", database]);
