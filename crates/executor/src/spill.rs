@@ -38,18 +38,24 @@ impl Drop for RowFile {
     }
 }
 
+/// A new empty file in the temporary folder; the caller removes it.
+fn temporary_file(env: &ExecEnv, what: &str) -> Result<(PathBuf, File)> {
+    std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
+    let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
+    let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(Error::from)?;
+    Ok((path, file))
+}
+
 impl RowFile {
     pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
-        std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
-        let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
-        let path = env.temp_dir.join(format!("rows.{}.{n}", std::process::id()));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::from)?;
+        let (path, file) = temporary_file(env, "rows")?;
         Ok(RowFile {
             path,
             file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
@@ -190,16 +196,7 @@ impl BatchStore {
 
 impl StoreFile {
     fn create(env: &ExecEnv, like: &Batch) -> Result<StoreFile> {
-        std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
-        let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
-        let path = env.temp_dir.join(format!("batches.{}.{n}", std::process::id()));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::from)?;
+        let (path, file) = temporary_file(env, "batches")?;
         let physicals: Vec<PhysicalType> = like.columns.iter().map(|c| c.physical()).collect();
         Ok(StoreFile { path, file, end: 0, places: Vec::new(), layout: layout_of(&physicals), physicals })
     }

@@ -78,14 +78,7 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             d.w.rename_database(found.oid, &c.new_name)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
-            let names = match &c.object {
-                ObjectRef::Type(t) => t.names.clone(),
-                ObjectRef::Name(n) => n.parts.clone(),
-                _ => vec![],
-            };
-            let oid = d.w.resolve_type(&names, None)?;
-            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
-            d.w.check_owner(def.owner, "type", &def.name)?;
+            let oid = own_type(&d, &c.object)?;
             d.w.rename_type(oid, &c.new_name)
         }
         (K::DomainConstraint, ObjectRef::Type(t)) => {
@@ -188,14 +181,7 @@ pub fn owner(s: &mut Session, c: &ast::AlterOwner) -> Result<()> {
             ObjectAddress::database(found.oid)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
-            let names = match &c.object {
-                ObjectRef::Type(t) => t.names.clone(),
-                ObjectRef::Name(n) => n.parts.clone(),
-                _ => vec![],
-            };
-            let oid = d.w.resolve_type(&names, None)?;
-            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
-            d.w.check_owner(def.owner, "type", &def.name)?;
+            let oid = own_type(&d, &c.object)?;
             ObjectAddress::ty(oid)
         }
         (kind, _) => return Err(Error::unsupported(format_args!("ALTER {} OWNER TO", kind.sql()))),
@@ -238,4 +224,17 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
         }
         (kind, _) => Err(Error::unsupported(format_args!("ALTER {} SET SCHEMA", kind.sql()))),
     }
+}
+
+/// The type or domain that a command names, which must be the user's own.
+fn own_type(d: &Ddl, object: &ObjectRef) -> Result<Oid> {
+    let names = match object {
+        ObjectRef::Type(t) => &t.names,
+        ObjectRef::Name(n) => &n.parts,
+        _ => return Err(Error::internal("a type without a name")),
+    };
+    let oid = d.w.resolve_type(names, None)?;
+    let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
+    d.w.check_owner(def.owner, "type", &def.name)?;
+    Ok(oid)
 }
