@@ -29,6 +29,7 @@ pub mod recursive;
 pub mod rewrite;
 pub mod rows;
 pub mod scan;
+pub mod seen;
 pub mod setop;
 pub mod sort;
 pub mod spill;

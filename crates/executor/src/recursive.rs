@@ -3,7 +3,7 @@
 use crate::build::{Builder, types_of};
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull, select};
-use crate::setop::DistinctRows;
+use crate::seen::SeenRows;
 use crate::spill::BatchStore;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, CteId, PhysicalPlan};
@@ -13,7 +13,7 @@ pub struct RecursiveUnion {
     cte: CteId,
     base: BoxOperator,
     step: BoxOperator,
-    seen: Option<DistinctRows>,
+    seen: Option<SeenRows>,
     /// Rows of the round under way.
     round: BatchStore,
     in_base: bool,
@@ -41,7 +41,7 @@ pub fn build(
         cte,
         base,
         step,
-        seen: distinct.then(|| DistinctRows::new(&physicals, infos)),
+        seen: distinct.then(|| SeenRows::new(&physicals, infos)),
         round: BatchStore::default(),
         in_base: true,
         work: BatchStore::default(),
@@ -65,7 +65,7 @@ impl RecursiveUnion {
             let Some(batch) = next else { return Ok(None) };
             let batch = dense(batch);
             let Some(seen) = &mut self.seen else { return Ok(Some(batch)) };
-            let new = seen.new_rows(&batch);
+            let new = seen.new_rows(cx, &batch)?;
             if let Some(b) = select(batch, new) {
                 return Ok(Some(dense(b)));
             }

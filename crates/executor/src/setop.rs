@@ -63,11 +63,6 @@ impl DistinctRows {
     pub fn memory_bytes(&self) -> usize {
         self.rows.memory_bytes() + self.hashes.len() * 8 + self.table.capacity() * 5
     }
-    /// The positions of rows not seen before.
-    pub fn new_rows(&mut self, batch: &Batch) -> Vec<u32> {
-        let hashes = self.hashes(&batch.columns, batch.rows());
-        batch.rows().iter().filter(|r| self.add(&batch.columns, *r, hashes[*r]).1).map(|r| r as u32).collect()
-    }
     pub fn clear(&mut self) {
         self.rows.clear();
         self.table.clear();

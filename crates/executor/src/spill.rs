@@ -17,7 +17,7 @@ static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 
 /// Rows written one after another, then read back once in the same order.
 pub struct RowFile {
-    path: PathBuf,
+    _path: TemporaryPath,
     file: State,
     layout: RowLayout,
     physicals: Vec<PhysicalType>,
@@ -31,15 +31,18 @@ enum State {
     Reading(BufReader<File>),
 }
 
-impl Drop for RowFile {
+/// Where a temporary file lies; dropped, the file is removed.
+pub(crate) struct TemporaryPath(PathBuf);
+
+impl Drop for TemporaryPath {
     fn drop(&mut self) {
         // What stays is removed when the server starts again.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// A new empty file in the temporary folder; the caller removes it.
-fn temporary_file(env: &ExecEnv, what: &str) -> Result<(PathBuf, File)> {
+/// A new empty file in the temporary folder.
+pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath, File)> {
     std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
     let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
     let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
@@ -50,14 +53,14 @@ fn temporary_file(env: &ExecEnv, what: &str) -> Result<(PathBuf, File)> {
         .write(true)
         .open(&path)
         .map_err(Error::from)?;
-    Ok((path, file))
+    Ok((TemporaryPath(path), file))
 }
 
 impl RowFile {
     pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
         let (path, file) = temporary_file(env, "rows")?;
         Ok(RowFile {
-            path,
+            _path: path,
             file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
             layout: layout_of(physicals),
             physicals: physicals.to_vec(),
@@ -138,19 +141,13 @@ pub struct BatchStore {
 }
 
 struct StoreFile {
-    path: PathBuf,
+    _path: TemporaryPath,
     file: File,
     end: u64,
     /// Offset, length and rows of each batch.
     places: Vec<(u64, usize, usize)>,
     layout: RowLayout,
     physicals: Vec<PhysicalType>,
-}
-
-impl Drop for StoreFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 impl BatchStore {
@@ -198,7 +195,14 @@ impl StoreFile {
     fn create(env: &ExecEnv, like: &Batch) -> Result<StoreFile> {
         let (path, file) = temporary_file(env, "batches")?;
         let physicals: Vec<PhysicalType> = like.columns.iter().map(|c| c.physical()).collect();
-        Ok(StoreFile { path, file, end: 0, places: Vec::new(), layout: layout_of(&physicals), physicals })
+        Ok(StoreFile {
+            _path: path,
+            file,
+            end: 0,
+            places: Vec::new(),
+            layout: layout_of(&physicals),
+            physicals,
+        })
     }
     fn push(&mut self, batch: &Batch) -> Result<()> {
         let mut bytes = Vec::new();

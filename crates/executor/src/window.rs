@@ -1,30 +1,29 @@
-//! Window functions over sorted input, one partition at a time: in memory, or (see `stream`) in passes over a store on disk.
+//! Window functions over sorted input, one partition at a time (see `partition`), some rows of it at a time.
 
+mod aggregate;
 mod frame;
-mod stream;
+mod partition;
 
 use crate::build::Builder;
 use crate::context::Cx;
-use crate::expr::{Layout, Program, true_positions};
+use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::RowSet;
-use crate::spill::BatchStore;
-use frame::{Frames, Range};
+use aggregate::Running;
+use frame::{FrameState, Range};
+use partition::{Cursor, Pages, Partition, Peers, Shape, page_bytes};
 use quarry_common::{Error, Result};
-use quarry_functions::{Accumulator, AggregateCall, Body, Frame, FunctionDef, WindowPartition};
+use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows};
 use quarry_plan::expr::FrameExclude;
 use quarry_plan::{ColumnId, PhysicalPlan, WindowCall, WindowSpec};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare};
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use stream::Stream;
 
-/// A call, compiled.
+/// A call, compiled; its arguments and FILTER are in the [`Shape`].
 struct Call {
     def: &'static FunctionDef,
-    args: Vec<Program>,
     arg_types: Vec<SqlType>,
-    filter: Option<Program>,
     ret: SqlType,
     physical: PhysicalType,
 }
@@ -33,22 +32,27 @@ pub struct WindowAgg {
     input: BoxOperator,
     physicals: Vec<PhysicalType>,
     partition: Vec<(Program, TypeRef)>,
-    order: Vec<(Program, TypeRef)>,
-    range: Range,
-    calls: Vec<Call>,
-    exclude: FrameExclude,
+    window: Window,
     /// Rows read beyond the partition under way.
-    pending: Option<Batch>,
+    pending: Option<Pending>,
     input_done: bool,
-    ready: VecDeque<Batch>,
-    /// A partition too large for memory, being given out.
-    stream: Option<Box<Stream>>,
+    /// The partition being given out.
+    active: Option<Box<Active>>,
 }
 
-/// One partition's rows.
-enum Partition {
-    Memory(Batch),
-    Store(BatchStore),
+struct Window {
+    shape: Arc<Shape>,
+    range: Range,
+    exclusion: Exclusion,
+    calls: Vec<Call>,
+}
+
+/// A batch of the input of which some rows have been taken.
+struct Pending {
+    batch: Batch,
+    /// PARTITION BY.
+    keys: Vec<Arc<Vector>>,
+    taken: usize,
 }
 
 pub fn build(
@@ -63,52 +67,59 @@ pub fn build(
         .iter()
         .map(|e| Ok((b.expr(e, &layout)?, b.type_ref(e.ty().oid)?)))
         .collect::<Result<_>>()?;
-    let order = spec
-        .order_by
-        .iter()
-        .map(|k| Ok((b.expr(&k.expr, &layout)?, b.type_ref(k.expr.ty().oid)?)))
-        .collect::<Result<_>>()?;
-    let compiled = calls
-        .iter()
-        .map(|(_, c)| {
-            Ok(Call {
-                def: c.function.def(),
-                args: b.exprs(&c.args, &layout)?,
-                arg_types: c.args.iter().map(quarry_plan::Expr::ty).collect(),
-                filter: c.filter.as_ref().map(|f| b.expr(f, &layout)).transpose()?,
-                ret: c.ty,
-                physical: b.physical(c.ty)?,
-            })
-        })
-        .collect::<Result<_>>()?;
+    let physicals = b.output_physicals(input)?;
+    let mut shape = Shape::new(physicals.len());
+    for k in &spec.order_by {
+        shape.add_order(b.expr(&k.expr, &layout)?, b.type_ref(k.expr.ty().oid)?);
+    }
+    let mut compiled = Vec::new();
+    for (_, c) in calls {
+        let filter = c.filter.as_ref().map(|f| b.expr(f, &layout)).transpose()?;
+        shape.add_call(b.exprs(&c.args, &layout)?, filter);
+        compiled.push(Call {
+            def: c.function.def(),
+            arg_types: c.args.iter().map(quarry_plan::Expr::ty).collect(),
+            ret: c.ty,
+            physical: b.physical(c.ty)?,
+        });
+    }
     Ok(Box::new(WindowAgg {
-        physicals: b.output_physicals(input)?,
+        physicals,
         input: b.plan(input)?,
         partition,
-        order,
-        range: Range::compile(b, spec)?,
-        calls: compiled,
-        exclude: spec.frame.exclude,
+        window: Window {
+            shape: Arc::new(shape),
+            range: Range::compile(b, spec)?,
+            exclusion: match spec.frame.exclude {
+                FrameExclude::NoOthers => Exclusion::Nothing,
+                FrameExclude::CurrentRow => Exclusion::CurrentRow,
+                FrameExclude::Group => Exclusion::Group,
+                FrameExclude::Ties => Exclusion::Ties,
+            },
+            calls: compiled,
+        },
         pending: None,
         input_done: false,
-        ready: VecDeque::new(),
-        stream: None,
+        active: None,
     }))
 }
 
 impl WindowAgg {
     /// Reads one partition; none at the end.
     fn read_partition(&mut self, cx: &mut Cx<'_>) -> Result<Option<Partition>> {
-        let streamable = stream::can_stream(self);
-        let mut store: Option<BatchStore> = None;
+        let mut pages: Option<Pages> = None;
         let mut rows = RowSet::new(&self.physicals);
-        let mut first: Option<Vec<Vector>> = None;
-        loop {
-            let batch = match self.pending.take() {
-                Some(b) => b,
-                None if self.input_done => break,
+        let mut first: Option<(Vec<Arc<Vector>>, usize)> = None;
+        while !self.input_done {
+            let mut at = match self.pending.take() {
+                Some(p) => p,
                 None => match pull(&mut self.input, cx)? {
-                    Some(b) => dense(b),
+                    Some(b) => {
+                        let batch = dense(b);
+                        let keys =
+                            self.partition.iter().map(|(p, _)| p.eval(cx, &batch)).collect::<Result<_>>()?;
+                        Pending { batch, keys, taken: 0 }
+                    }
                     None => {
                         self.input_done = true;
                         break;
@@ -116,276 +127,199 @@ impl WindowAgg {
                 },
             };
             cx.check_cancelled()?;
-            let keys = self.partition.iter().map(|(p, _)| p.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
-            let first = first.get_or_insert_with(|| {
-                let at = [0u32];
-                keys.iter().map(|k| k.gather(Rows::Selected { positions: &at, len: k.len() })).collect()
-            });
-            let same = |r: usize| {
-                keys.iter()
-                    .zip(&*first)
-                    .zip(&self.partition)
-                    .all(|((k, f), (_, t))| compare::same_at(k, r, f, 0, t))
+            let n = at.batch.len;
+            let end = if self.partition.is_empty() {
+                n
+            } else {
+                let (keys, row) = first.get_or_insert_with(|| (at.keys.clone(), at.taken));
+                let differs = |r: &usize| {
+                    let mut both = at.keys.iter().zip(&*keys).zip(&self.partition);
+                    !both.all(|((k, f), (_, t))| compare::same_at(k, *r, f, *row, t))
+                };
+                (at.taken..n).find(differs).unwrap_or(n)
             };
-            let n = (0..batch.len).take_while(|r| same(*r)).count();
-            let positions: Vec<u32> = (0..batch.len as u32).collect();
-            rows.push_rows(&batch.columns, Rows::Selected { positions: &positions[..n], len: batch.len });
-            cx.rt.note_memory(rows.memory_bytes() + store.as_ref().map_or(0, BatchStore::memory_bytes));
-            let large = store.is_some() || rows.memory_bytes() > cx.env.work_mem_bytes;
-            if streamable && large && !rows.is_empty() {
-                keep(cx, store.get_or_insert_default(), rows.take())?;
+            if at.taken == 0 && end == n {
+                rows.push_rows(&at.batch.columns, Rows::All(n));
+            } else {
+                let positions: Vec<u32> = (at.taken as u32..end as u32).collect();
+                rows.push_rows(&at.batch.columns, Rows::Selected { positions: &positions, len: n });
             }
-            if n < batch.len {
-                let rest = &positions[n..];
-                let columns = batch
-                    .columns
-                    .iter()
-                    .map(|c| Arc::new(c.gather(Rows::Selected { positions: rest, len: batch.len })))
-                    .collect();
-                self.pending = Some(Batch::new(columns, rest.len()));
+            let held = rows.memory_bytes();
+            cx.rt.note_memory(held + pages.as_ref().map_or(0, Pages::memory_bytes));
+            let allowed = if pages.is_some() { page_bytes(cx) } else { cx.env.work_mem_bytes };
+            if held > allowed {
+                let pages = pages.get_or_insert_with(|| Pages::new(&self.window.shape));
+                pages.push(cx, &rows.take())?;
+            }
+            if end < n {
+                at.taken = end;
+                self.pending = Some(at);
                 break;
             }
         }
-        Ok(match store {
-            Some(store) => Some(Partition::Store(store)),
-            None if rows.is_empty() => None,
-            None => Some(Partition::Memory(rows.take())),
+        let rest = rows.take();
+        Ok(match pages {
+            Some(mut pages) => {
+                if rest.len > 0 {
+                    pages.push(cx, &rest)?;
+                }
+                Some(pages.finish())
+            }
+            None if rest.len == 0 => None,
+            None => Some(Partition::in_memory(cx, &self.window.shape, &rest)?),
+        })
+    }
+}
+
+/// A partition being given out, from its first row to its last.
+struct Active {
+    partition: Partition,
+    frames: FrameState,
+    calls: Vec<CallState>,
+    cursor: Cursor,
+    row: usize,
+    /// Rows of the next block. Where results vary in length it begins small and follows their size.
+    step: usize,
+}
+
+enum CallState {
+    Function { compute: WindowImpl, peers: RefCell<Peers>, value: RefCell<Cursor>, memory: Cell<u64> },
+    Aggregate(Box<Running>),
+}
+
+impl Active {
+    fn new(cx: &mut Cx<'_>, window: &Window, partition: Partition) -> Result<Active> {
+        let state = |(number, call): (usize, &Call)| {
+            Ok(match call.def.body {
+                Body::Window(compute) => CallState::Function {
+                    compute,
+                    peers: RefCell::default(),
+                    value: RefCell::default(),
+                    memory: Cell::new(0),
+                },
+                Body::Aggregate(_) => CallState::Aggregate(Box::new(Running::new(call, number)?)),
+                _ => return Err(Error::internal("a window call of another kind of function")),
+            })
+        };
+        let varying = window.calls.iter().any(|c| c.physical == PhysicalType::Bytes);
+        Ok(Active {
+            frames: window.range.start(cx)?,
+            calls: window.calls.iter().enumerate().map(state).collect::<Result<_>>()?,
+            cursor: Cursor::default(),
+            partition,
+            row: 0,
+            step: if varying { 64 } else { BATCH_ROWS },
         })
     }
 
-    fn compute(&mut self, cx: &mut Cx<'_>, rows: Batch) -> Result<()> {
-        let n = rows.len;
-        let order = self.order.iter().map(|(p, _)| p.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
-        let mut peers = vec![0u32; n];
-        for r in 1..n {
-            let same = order.iter().zip(&self.order).all(|(k, (_, t))| compare::same_at(k, r, k, r - 1, t));
-            peers[r] = peers[r - 1] + u32::from(!same);
+    /// The next rows with the calls' results; none at the partition's end.
+    fn next(&mut self, cx: &mut Cx<'_>, window: &Window) -> Result<Option<Batch>> {
+        if self.row >= self.partition.len {
+            return Ok(None);
         }
-        let frames = self.range.frames(cx, &rows, &order, &peers)?;
-        let mut columns = rows.columns.clone();
-        for call in &self.calls {
-            let args = call.args.iter().map(|a| a.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
-            let v = match call.def.body {
-                Body::Window(w) => {
-                    let owned: Vec<Vector> = args.iter().map(|a| (**a).clone()).collect();
-                    let frame = |i: usize| {
-                        let (start, end) = frames.at(i);
-                        Frame { start, end }
+        cx.check_cancelled()?;
+        let page = self.cursor.page(&self.partition, self.row)?.clone();
+        let rows = self.row..(self.row + self.step).min(page.rows.end);
+        let frames = window.range.frames(cx, &mut self.frames, &self.partition, &page, rows.clone())?;
+        let partition = &self.partition;
+        let frame = |row: usize, peers: &mut Peers| -> Result<Frame> {
+            let (start, end) = frames.at(row);
+            let around = match window.exclusion {
+                Exclusion::Group | Exclusion::Ties => peers.of(partition, row)?,
+                Exclusion::Nothing | Exclusion::CurrentRow => 0..0,
+            };
+            let peers = (around.start, around.end);
+            Ok(Frame { start, end, exclusion: window.exclusion, current: row, peers })
+        };
+        let mut results = Vec::with_capacity(self.calls.len());
+        for (number, (call, state)) in window.calls.iter().zip(&mut self.calls).enumerate() {
+            results.push(match state {
+                CallState::Function { compute, peers, value, memory } => {
+                    let args = &page.args[number];
+                    let value_at = |row: usize| -> Result<Datum> {
+                        if page.rows.contains(&row) {
+                            let arg = args.first().ok_or_else(quarry_functions::kernel_arity)?;
+                            return Ok(arg.datum(row - page.rows.start));
+                        }
+                        let mut cursor = value.borrow_mut();
+                        let page = cursor.page(partition, row)?;
+                        let arg = page.args[number].first().ok_or_else(quarry_functions::kernel_arity)?;
+                        Ok(arg.datum(row - page.rows.start))
                     };
-                    let part =
-                        WindowPartition { len: n, args: &owned, peers: &peers, frame: &frame, ret: call.ret };
                     let eval = cx.eval();
                     let mut eval = eval.for_call(&call.arg_types, call.ret);
-                    (w.compute)(&mut eval, &part)?
-                }
-                Body::Aggregate(a) => {
-                    let make = || {
-                        (a.make)(&AggregateCall {
-                            arg_types: call.arg_types.clone(),
-                            ret: call.ret,
-                            direct_args: Vec::new(),
-                            order: Vec::new(),
-                        })
+                    let rows = WindowRows {
+                        len: partition.len,
+                        rows: rows.clone(),
+                        base: page.rows.start,
+                        args,
+                        groups: &page.groups,
+                        peers: &|row| peers.borrow_mut().of(partition, row),
+                        frame: &|row| frame(row, &mut peers.borrow_mut()),
+                        value: &value_at,
+                        memory,
+                        ret: call.ret,
                     };
-                    let keep = match &call.filter {
-                        Some(f) => {
-                            let flags = f.eval(cx, &rows)?;
-                            let mut keep = vec![false; n];
-                            true_positions(&flags, Rows::All(n))
-                                .iter()
-                                .for_each(|r| keep[*r as usize] = true);
-                            Some(keep)
+                    (compute.compute)(&mut eval, &rows)?
+                }
+                CallState::Aggregate(running) => {
+                    let mut peers = Peers::default();
+                    let mut out = Vector::with_capacity(call.physical, rows.len());
+                    for row in rows.clone() {
+                        if row % 256 == 0 {
+                            cx.check_cancelled()?;
                         }
-                        None => None,
-                    };
-                    let run = AggregateRun {
-                        call,
-                        args: &args,
-                        frames: &frames,
-                        peers: &peers,
-                        keep,
-                        exclude: self.exclude,
-                    };
-                    run.compute(cx, n, &make)?
+                        let frame = frame(row, &mut peers)?;
+                        out.push_datum(&running.value(cx, call, partition, &frame)?);
+                    }
+                    cx.rt.note_memory(running.memory_bytes());
+                    out
                 }
-                _ => return Err(Error::internal("a window call of another kind of function")),
-            };
-            columns.push(Arc::new(v));
+            });
         }
-        let mut from = 0;
-        while from < n {
-            let to = (from + BATCH_ROWS).min(n);
-            if from == 0 && to == n {
-                self.ready.push_back(Batch::new(std::mem::take(&mut columns), n));
-                break;
-            }
-            let positions: Vec<u32> = (from as u32..to as u32).collect();
-            let part = columns
-                .iter()
-                .map(|c| Arc::new(c.gather(Rows::Selected { positions: &positions, len: n })))
-                .collect();
-            self.ready.push_back(Batch::new(part, to - from));
-            from = to;
-        }
-        Ok(())
-    }
-}
-
-/// Adds rows to a store, in batches of the usual size.
-fn keep(cx: &mut Cx<'_>, store: &mut BatchStore, rows: Batch) -> Result<()> {
-    let all: Vec<u32> = (0..rows.len as u32).collect();
-    for positions in all.chunks(BATCH_ROWS) {
-        let part = Rows::Selected { positions, len: rows.len };
-        let columns = rows.columns.iter().map(|c| Arc::new(c.gather(part))).collect();
-        store.push(cx.env, Batch::new(columns, positions.len()))?;
-    }
-    Ok(())
-}
-
-/// An aggregate over the frames of one partition.
-struct AggregateRun<'r> {
-    call: &'r Call,
-    args: &'r [Arc<Vector>],
-    frames: &'r Frames,
-    peers: &'r [u32],
-    keep: Option<Vec<bool>>,
-    exclude: FrameExclude,
-}
-
-type Make<'m> = &'m dyn Fn() -> Result<Box<dyn Accumulator>>;
-
-impl AggregateRun<'_> {
-    fn change(
-        &self,
-        cx: &Cx<'_>,
-        acc: &mut dyn Accumulator,
-        rows: std::ops::Range<usize>,
-        add: bool,
-    ) -> Result<()> {
-        let positions: Vec<u32> =
-            rows.filter(|r| self.keep.as_ref().is_none_or(|k| k[*r])).map(|r| r as u32).collect();
-        if positions.is_empty() {
-            return Ok(());
-        }
-        let refs: Vec<&Vector> = self.args.iter().map(|a| &**a).collect();
-        let eval = cx.eval();
-        let mut eval = eval.for_call(&self.call.arg_types, self.call.ret);
-        let rows = Rows::Selected { positions: &positions, len: self.peers.len() };
-        if add { acc.update_single(&mut eval, &refs, rows) } else { acc.retract(&mut eval, &refs, rows) }
-    }
-
-    fn result(&self, cx: &Cx<'_>, acc: &mut dyn Accumulator) -> Result<Datum> {
-        let eval = cx.eval();
-        let mut eval = eval.for_call(&self.call.arg_types, self.call.ret);
-        let v = acc.finish(&mut eval, 0, 1)?;
-        let v = if v.physical() == self.call.physical {
-            v
+        self.adapt(cx, &results);
+        self.row = rows.end;
+        let base = page.rows.start;
+        let mut columns = if rows == page.rows {
+            page.inputs.clone()
         } else {
-            quarry_functions::cast::relabel(&v, self.call.physical)?
+            let positions: Vec<u32> = ((rows.start - base) as u32..(rows.end - base) as u32).collect();
+            let part = Rows::Selected { positions: &positions, len: page.rows.len() };
+            page.inputs.iter().map(|c| Arc::new(c.gather(part))).collect()
         };
-        Ok(v.datum(0))
+        columns.extend(results.into_iter().map(Arc::new));
+        Ok(Some(Batch::new(columns, rows.len())))
     }
 
-    fn fresh(&self, make: Make<'_>) -> Result<Box<dyn Accumulator>> {
-        let mut acc = make()?;
-        acc.resize(1)?;
-        Ok(acc)
-    }
-
-    /// Rows that EXCLUDE takes out of row i's frame.
-    fn excluded(&self, i: usize) -> std::ops::Range<usize> {
-        let group = || {
-            let p = self.peers[i];
-            let start = self.peers.partition_point(|x| *x < p);
-            let end = self.peers.partition_point(|x| *x <= p);
-            start..end
-        };
-        match self.exclude {
-            FrameExclude::NoOthers => 0..0,
-            FrameExclude::CurrentRow => i..i + 1,
-            FrameExclude::Group | FrameExclude::Ties => group(),
-        }
-    }
-
-    fn compute(&self, cx: &mut Cx<'_>, n: usize, make: Make<'_>) -> Result<Vector> {
-        let mut out = Vector::with_capacity(self.call.physical, n);
-        let mut acc = self.fresh(make)?;
-        if self.exclude != FrameExclude::NoOthers {
-            for i in 0..n {
-                if i % 256 == 0 {
-                    cx.check_cancelled()?;
-                }
-                let (start, end) = self.frames.at(i);
-                let gone = self.excluded(i);
-                let mut acc = self.fresh(make)?;
-                self.change(cx, &mut *acc, start..end.min(gone.start.max(start)), true)?;
-                if self.exclude == FrameExclude::Ties && (start..end).contains(&i) {
-                    self.change(cx, &mut *acc, i..i + 1, true)?;
-                }
-                self.change(cx, &mut *acc, start.max(gone.end)..end, true)?;
-                out.push_datum(&self.result(cx, &mut *acc)?);
-            }
-            return Ok(out);
-        }
-        let mut now = (0usize, 0usize);
-        let mut last: Option<Datum> = None;
-        for i in 0..n {
-            if i % 256 == 0 {
-                cx.check_cancelled()?;
-            }
-            let (start, end) = self.frames.at(i);
-            let end = end.max(start);
-            if let Some(v) = &last
-                && now == (start, end)
-            {
-                out.push_datum(v);
-                continue;
-            }
-            let moved = start >= now.0 && end >= now.1;
-            if !moved || (start > now.0 && (!acc.can_retract() || start >= now.1)) {
-                acc = self.fresh(make)?;
-                self.change(cx, &mut *acc, start..end, true)?;
-            } else {
-                if start > now.0 {
-                    self.change(cx, &mut *acc, now.0..start, false)?;
-                }
-                self.change(cx, &mut *acc, now.1..end, true)?;
-            }
-            now = (start, end);
-            let v = self.result(cx, &mut *acc)?;
-            out.push_datum(&v);
-            last = Some(v);
-        }
-        Ok(out)
+    /// Chooses the size of the next block by the size of this one's results.
+    fn adapt(&mut self, cx: &Cx<'_>, results: &[Vector]) {
+        let bytes: usize =
+            results.iter().filter(|v| v.physical() == PhysicalType::Bytes).map(Vector::memory_bytes).sum();
+        let rows = results.first().map_or(1, Vector::len).max(1);
+        let fit = (cx.env.work_mem_bytes / (bytes / rows).max(1)).clamp(1, BATCH_ROWS);
+        self.step = fit.min(self.step * 4);
     }
 }
 
 impl Operator for WindowAgg {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         loop {
-            if let Some(b) = self.ready.pop_front() {
-                return Ok(Some(b));
-            }
-            if let Some(mut stream) = self.stream.take()
-                && let Some(b) = stream.next(cx, self)?
+            if let Some(active) = &mut self.active
+                && let Some(b) = active.next(cx, &self.window)?
             {
-                self.stream = Some(stream);
                 return Ok(Some(b));
             }
+            self.active = None;
             match self.read_partition(cx)? {
                 None => return Ok(None),
-                Some(Partition::Memory(rows)) => self.compute(cx, rows)?,
-                Some(Partition::Store(store)) => {
-                    self.stream = Some(Box::new(Stream::new(cx, self, store)?));
-                }
+                Some(p) => self.active = Some(Box::new(Active::new(cx, &self.window, p)?)),
             }
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.pending = None;
         self.input_done = false;
-        self.ready.clear();
-        self.stream = None;
+        self.active = None;
         self.input.rescan(cx)
     }
 }

@@ -34,7 +34,7 @@ pub use def::{
 };
 pub use kernel::{call_scalar_batch, call_scalar_row, call_spread_batch, call_spread_row};
 pub use set::{RowSource, SetImpl};
-pub use window::{Frame, WindowImpl, WindowPartition};
+pub use window::{Exclusion, Frame, WindowImpl, WindowRows};
 
 /// The error of a kernel given another number of arguments than it declares: a bug of the binder.
 #[doc(hidden)]

@@ -116,7 +116,7 @@ impl Node {
                     i.rows.iter().filter(|p| !l.is_null(*p) && !r.is_null(*p)).map(|p| p as u32).collect();
                 let same = equal.batch(cx, &[&l, &r], selected(&both, n))?;
                 let mut out = Vector::zeroed(*physical, n);
-                scatter(&mut out, &l, i.rows);
+                scatter(&mut out, &l, i.rows)?;
                 for p in both {
                     if flag(&same, p as usize) == Some(true) {
                         out.set_null(p as usize);
@@ -256,7 +256,7 @@ fn eval_case(
             return Ok(v);
         }
         let out = out.get_or_insert_with(|| Vector::zeroed(physical, n));
-        scatter(out, &v, selected(&hits, n));
+        scatter(out, &v, selected(&hits, n))?;
         open = split(&open, &hits);
     }
     if !open.is_empty() {
@@ -267,7 +267,7 @@ fn eval_case(
                 if open.len() == total {
                     return Ok(v);
                 }
-                scatter(out.get_or_insert_with(|| Vector::zeroed(physical, n)), &v, rows);
+                scatter(out.get_or_insert_with(|| Vector::zeroed(physical, n)), &v, rows)?;
             }
             None => {
                 let out = out.get_or_insert_with(|| Vector::zeroed(physical, n));
@@ -301,7 +301,7 @@ fn eval_coalesce(
             out.get_or_insert_with(|| Vector::zeroed(physical, n)),
             &v,
             Rows::Selected { positions: &hits, len: n },
-        );
+        )?;
         open = null;
     }
     let mut out = out.unwrap_or_else(|| Vector::zeroed(physical, n));

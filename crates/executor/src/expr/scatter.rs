@@ -1,9 +1,10 @@
 //! Writing rows of one vector into the same positions of another.
 
+use quarry_common::{Error, Result};
 use quarry_types::{Rows, Vector, VectorData};
 
 /// Copies the named rows of `from` to the same positions of `to` (same physical type, not constant, long enough).
-pub(crate) fn scatter(to: &mut Vector, from: &Vector, rows: Rows<'_>) {
+pub(crate) fn scatter(to: &mut Vector, from: &Vector, rows: Rows<'_>) -> Result<()> {
     if from.may_have_nulls() {
         for i in rows.iter() {
             if from.is_null(i) {
@@ -36,6 +37,9 @@ pub(crate) fn scatter(to: &mut Vector, from: &Vector, rows: Rows<'_>) {
                 }
             }
         }
-        (to, from) => panic!("rows of {from:?} written into {to:?}"),
+        _ => {
+            return Err(Error::internal("rows of a vector written into one of another type"));
+        }
     }
+    Ok(())
 }

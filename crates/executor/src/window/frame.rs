@@ -1,13 +1,13 @@
 //! Frames: for each row of a partition the rows its frame begins and ends at.
 
+use super::partition::{Cursor, Page, Partition, Peers};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Call as ScalarCall, Layout, Program};
 use quarry_common::{Result, SqlState, bail};
 use quarry_plan::WindowSpec;
 use quarry_plan::expr::{FrameBound, FrameMode, RangeFunctions};
-use quarry_types::{Batch, Datum, SqlType, TypeRef, Vector, compare};
-use std::sync::Arc;
+use quarry_types::{Datum, SqlType, TypeRef, compare};
 
 /// Errors of adding an offset that mean that the sum is beyond all values.
 const OUT_OF_RANGE: [SqlState; 2] =
@@ -38,27 +38,32 @@ struct Offsets {
     nulls_first: bool,
 }
 
-/// Frames that begin with their partition and end with ...
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Running {
-    /// the partition,
-    Partition,
-    /// the row's last peer,
-    Peers,
-    /// the row.
-    Rows,
-}
-
-/// The frame of every row, as half-open ranges of rows.
+/// The frames of some consecutive rows.
 pub(super) struct Frames {
+    first: usize,
     starts: Vec<usize>,
     ends: Vec<usize>,
 }
 
 impl Frames {
-    pub fn at(&self, i: usize) -> (usize, usize) {
-        (self.starts[i], self.ends[i])
+    /// The half-open range of rows that the row's frame spans.
+    pub fn at(&self, row: usize) -> (usize, usize) {
+        (self.starts[row - self.first], self.ends[row - self.first])
     }
+}
+
+/// What finding frames keeps from row to row of a partition.
+pub(super) struct FrameState {
+    edges: [EdgeState; 2],
+    peers: Peers,
+}
+
+struct EdgeState {
+    offset: Datum,
+    /// RANGE with an offset: the group at hand and where its frames begin or end, which is near where the next group's do.
+    group: Option<u64>,
+    edge: usize,
+    cursor: Cursor,
 }
 
 impl Offsets {
@@ -108,16 +113,6 @@ impl Range {
         Ok(Range { mode: frame.mode, start, end, offsets })
     }
 
-    /// What kind of running frame this is, if it is one.
-    pub fn running(&self) -> Option<Running> {
-        match (&self.start, &self.end, self.mode) {
-            (Bound::UnboundedPreceding, Bound::UnboundedFollowing, _) => Some(Running::Partition),
-            (Bound::UnboundedPreceding, Bound::CurrentRow, FrameMode::Rows) => Some(Running::Rows),
-            (Bound::UnboundedPreceding, Bound::CurrentRow, _) => Some(Running::Peers),
-            _ => None,
-        }
-    }
-
     fn offset(&self, cx: &mut Cx<'_>, bound: &Bound, which: &str) -> Result<Datum> {
         let (Bound::Preceding(p) | Bound::Following(p)) = bound else { return Ok(Datum::Null) };
         let v = p.row(cx, &[])?;
@@ -130,156 +125,207 @@ impl Range {
         Ok(v)
     }
 
+    /// For a partition that begins.
+    pub fn start(&self, cx: &mut Cx<'_>) -> Result<FrameState> {
+        let mut edge = |bound: &Bound, which: &str| -> Result<EdgeState> {
+            let offset = self.offset(cx, bound, which)?;
+            Ok(EdgeState { offset, group: None, edge: 0, cursor: Cursor::default() })
+        };
+        Ok(FrameState {
+            edges: [edge(&self.start, "starting")?, edge(&self.end, "ending")?],
+            peers: Peers::default(),
+        })
+    }
+
+    /// The frames of `rows`, which lie in `page`.
     pub fn frames(
         &self,
         cx: &mut Cx<'_>,
-        rows: &Batch,
-        order: &[Arc<Vector>],
-        peers: &[u32],
+        state: &mut FrameState,
+        partition: &Partition,
+        page: &Page,
+        rows: std::ops::Range<usize>,
     ) -> Result<Frames> {
-        let n = rows.len;
-        let start_offset = self.offset(cx, &self.start, "starting")?;
-        let end_offset = self.offset(cx, &self.end, "ending")?;
-        let starts = self.edge(cx, &self.start, &start_offset, true, order, peers, n)?;
-        let ends = self.edge(cx, &self.end, &end_offset, false, order, peers, n)?;
-        Ok(Frames { starts, ends })
+        let place = Place { partition, page, rows: rows.clone() };
+        let FrameState { edges: [start, end], peers } = state;
+        Ok(Frames {
+            first: rows.start,
+            starts: self.edge(cx, &self.start, start, true, &place, peers)?,
+            ends: self.edge(cx, &self.end, end, false, &place, peers)?,
+        })
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn edge(
         &self,
         cx: &mut Cx<'_>,
         bound: &Bound,
-        offset: &Datum,
+        state: &mut EdgeState,
         is_start: bool,
-        order: &[Arc<Vector>],
-        peers: &[u32],
-        n: usize,
+        at: &Place<'_>,
+        peers: &mut Peers,
     ) -> Result<Vec<usize>> {
-        let group_start = |g: u32| peers.partition_point(|p| *p < g);
-        let group_end = |g: u32| peers.partition_point(|p| *p <= g);
-        let groups = peers.last().map_or(0, |g| i64::from(*g) + 1);
+        let n = at.partition.len;
         let signed = |n: i64| if matches!(bound, Bound::Preceding(_)) { -n } else { n };
+        let rows = at.rows.clone();
         Ok(match (bound, self.mode) {
-            (Bound::UnboundedPreceding, _) => vec![0; n],
-            (Bound::UnboundedFollowing, _) => vec![n; n],
-            (Bound::CurrentRow, FrameMode::Rows) => {
-                (0..n).map(|i| if is_start { i } else { i + 1 }).collect()
-            }
+            (Bound::UnboundedPreceding, _) => vec![0; rows.len()],
+            (Bound::UnboundedFollowing, _) => vec![n; rows.len()],
+            (Bound::CurrentRow, FrameMode::Rows) => rows.map(|i| if is_start { i } else { i + 1 }).collect(),
             (Bound::CurrentRow, _) => {
-                let mut out = vec![0; n];
-                if is_start {
-                    for i in 1..n {
-                        out[i] = if peers[i] == peers[i - 1] { out[i - 1] } else { i };
+                let edge = |i| {
+                    let peers = peers.of(at.partition, i)?;
+                    Ok(if is_start { peers.start } else { peers.end })
+                };
+                rows.map(edge).collect::<Result<_>>()?
+            }
+            (_, FrameMode::Rows) => {
+                let d = signed(integer(&state.offset));
+                let one = i64::from(!is_start);
+                let edge = |i| (i as i64).saturating_add(d).saturating_add(one).clamp(0, n as i64) as usize;
+                rows.map(edge).collect()
+            }
+            (_, FrameMode::Groups) => {
+                let d = signed(integer(&state.offset));
+                let mut out: Vec<usize> = Vec::with_capacity(rows.len());
+                for i in rows {
+                    let g = at.group(i);
+                    if let Some(last) = out.last()
+                        && at.group(i - 1) == g
+                    {
+                        out.push(*last);
+                        continue;
                     }
-                } else {
-                    let mut end = n;
-                    for i in (0..n).rev() {
-                        if i + 1 < n && peers[i] != peers[i + 1] {
-                            end = i + 1;
-                        }
-                        out[i] = end;
-                    }
+                    let target = (g as i64).saturating_add(d).saturating_add(i64::from(!is_start));
+                    out.push(if target <= 0 {
+                        0
+                    } else if target >= at.partition.groups as i64 {
+                        n
+                    } else {
+                        at.partition.group_start(target as u64)?
+                    });
                 }
                 out
             }
-            (_, FrameMode::Rows) => {
-                let d = signed(integer(offset));
-                let one = i64::from(!is_start);
-                (0..n as i64)
-                    .map(|i| i.saturating_add(d).saturating_add(one).clamp(0, n as i64) as usize)
-                    .collect()
-            }
-            (_, FrameMode::Groups) => {
-                let d = signed(integer(offset));
-                peers
-                    .iter()
-                    .map(|g| {
-                        let g = i64::from(*g).saturating_add(d);
-                        match (g < 0, g >= groups, is_start) {
-                            (true, _, _) => 0,
-                            (_, true, _) => n,
-                            (_, _, true) => group_start(g as u32),
-                            (_, _, false) => group_end(g as u32),
-                        }
-                    })
-                    .collect()
-            }
-            (_, FrameMode::Range) => self.range_edge(cx, bound, offset, is_start, order, peers, n)?,
+            (_, FrameMode::Range) => self.range_edge(cx, bound, state, is_start, at, peers)?,
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn range_edge(
         &self,
         cx: &mut Cx<'_>,
         bound: &Bound,
-        offset: &Datum,
+        state: &mut EdgeState,
         is_start: bool,
-        order: &[Arc<Vector>],
-        peers: &[u32],
-        n: usize,
+        at: &Place<'_>,
+        peers: &mut Peers,
     ) -> Result<Vec<usize>> {
-        let (Some(o), Some(keys)) = (&self.offsets[usize::from(!is_start)], order.first()) else {
+        let (Some(o), Some(keys)) = (&self.offsets[usize::from(!is_start)], at.page.order.first()) else {
             return Err(quarry_common::Error::internal("RANGE with an offset lacks its functions"));
         };
-        if is_negative(offset) {
+        if is_negative(&state.offset) {
             bail!(
                 INVALID_PRECEDING_OR_FOLLOWING_SIZE,
                 "invalid preceding or following size in window function"
             );
         }
-        let nulls = (0..n).filter(|i| keys.is_null(*i)).count();
+        let n = at.partition.len;
+        let nulls = at.partition.nulls;
         // NULLs are peers of each other and of nothing else.
         let (first, last) = if o.nulls_first { (nulls, n) } else { (0, n - nulls) };
         let minus = matches!(bound, Bound::Preceding(_)) != o.descending;
         let call = if minus { &o.subtract } else { &o.add };
         // Keys in the type that key and offset give together.
         let same_type = keys.physical() == call.physical;
-        let zero_shift = |k: Datum| -> Result<Datum> { if same_type { Ok(k) } else { convert(cx, k, o) } };
-        let mut values = Vec::with_capacity(last - first);
-        for i in first..last {
-            values.push(zero_shift(keys.datum(i))?);
-        }
-        let mut out = Vec::with_capacity(n);
-        for i in 0..n {
+        let mut out = Vec::with_capacity(at.rows.len());
+        for i in at.rows.clone() {
             if i < first || i >= last {
-                let g = peers[i];
-                out.push(if is_start {
-                    peers.partition_point(|p| *p < g)
-                } else {
-                    peers.partition_point(|p| *p <= g)
-                });
+                let peers = peers.of(at.partition, i)?;
+                out.push(if is_start { peers.start } else { peers.end });
                 continue;
             }
-            if i > first && peers[i] == peers[i - 1] {
-                let before = out[i - 1];
-                out.push(before);
+            if state.group == Some(at.group(i)) {
+                out.push(state.edge);
                 continue;
             }
-            let edge = match call.apply(cx, &[keys.datum(i), offset.clone()]) {
-                Ok(edge) => edge,
+            let key = keys.datum(i - at.page.rows.start);
+            state.edge = match call.apply(cx, &[key.clone(), state.offset.clone()]) {
+                Ok(edge) => {
+                    let key = if same_type { key } else { convert(cx, key, o)? };
+                    let lost = is_nan(&edge) && !is_nan(&key);
+                    let cursor = &mut state.cursor;
+                    // Whether row `i` lies before the edge.
+                    let before = |i: usize| -> Result<bool> {
+                        let page = cursor.page(at.partition, i)?;
+                        let v = page.order[0].datum(i - page.rows.start);
+                        let v = if same_type { v } else { convert(cx, v, o)? };
+                        // An infinite offset back from an infinite key reaches every number.
+                        if lost {
+                            let nan = is_nan(&v);
+                            return Ok(if is_start { nan && o.descending } else { !nan || o.descending });
+                        }
+                        let c = compare::compare_datums(&v, &edge, &o.ty);
+                        let c = if o.descending { c.reverse() } else { c };
+                        Ok(if is_start { c.is_lt() } else { c.is_le() })
+                    };
+                    search(first, last, state.edge, before)?
+                }
                 // Beyond the type's values: no key is as far out.
                 Err(e) if OUT_OF_RANGE.contains(&e.sqlstate()) => {
-                    out.push(if minus == o.descending { last } else { first });
-                    continue;
+                    if minus == o.descending {
+                        last
+                    } else {
+                        first
+                    }
                 }
                 Err(e) => return Err(e),
             };
-            let lost = is_nan(&edge) && !is_nan(&values[i - first]);
-            let at = values.partition_point(|v| {
-                // An infinite offset back from an infinite key reaches every number.
-                if lost {
-                    return if is_start { is_nan(v) && o.descending } else { !is_nan(v) || o.descending };
-                }
-                let c = compare::compare_datums(v, &edge, &o.ty);
-                let c = if o.descending { c.reverse() } else { c };
-                if is_start { c.is_lt() } else { c.is_le() }
-            });
-            out.push(first + at);
+            state.group = Some(at.group(i));
+            out.push(state.edge);
         }
         Ok(out)
     }
+}
+
+/// The rows whose frames are found.
+struct Place<'p> {
+    partition: &'p Partition,
+    page: &'p Page,
+    rows: std::ops::Range<usize>,
+}
+
+impl Place<'_> {
+    fn group(&self, row: usize) -> u64 {
+        self.page.groups[row - self.page.rows.start]
+    }
+}
+
+/// The first of `first..last` for which `before` is false; it holds for all rows ahead of that one. Begins near `hint`.
+fn search(
+    first: usize,
+    last: usize,
+    hint: usize,
+    mut before: impl FnMut(usize) -> Result<bool>,
+) -> Result<usize> {
+    let (mut low, mut high) = (hint.clamp(first, last), last);
+    if low > first && !before(low - 1)? {
+        (low, high) = (first, low - 1);
+    } else {
+        let mut step = 1;
+        while low < high {
+            let probe = (low + step - 1).min(high - 1);
+            if !before(probe)? {
+                high = probe;
+                break;
+            }
+            low = probe + 1;
+            step *= 2;
+        }
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle)? { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
 }
 
 /// A key in the type of key plus offset, where that differs (date and interval give timestamp).

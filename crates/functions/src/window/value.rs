@@ -1,9 +1,9 @@
 //! Window functions that fetch a value from another row of the partition or frame.
 
-use super::{WindowImpl, WindowPartition};
+use super::{WindowImpl, WindowRows};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Result, bail};
-use quarry_types::{Vector, oids};
+use quarry_types::{Datum, Vector, oids};
 
 /// What becomes of one row.
 enum From {
@@ -14,26 +14,28 @@ enum From {
     Default,
 }
 
-fn fetch(p: &WindowPartition<'_>, mut source: impl FnMut(usize) -> Result<From>) -> Result<Vector> {
+fn fetch(p: &WindowRows<'_>, mut source: impl FnMut(usize) -> Result<From>) -> Result<Vector> {
     let value = p.args.first().ok_or_else(kernel_arity)?;
-    let mut out = Vector::with_capacity(value.physical(), p.len);
-    for i in 0..p.len {
+    let mut out = Vector::with_capacity(value.physical(), p.rows.len());
+    for i in p.rows.clone() {
         match source(i)? {
             From::Null => out.push_null(),
-            From::Row(row) => out.push_datum(&value.datum(row)),
-            From::Default => out.push_datum(&p.args[2].datum(i)),
+            From::Row(row) => out.push_datum(&(p.value)(row)?),
+            From::Default => out.push_datum(&p.arg(2, i)?),
         }
     }
     Ok(out)
 }
 
 /// `lag` (direction -1) and `lead` (1).
-fn neighbour(p: &WindowPartition<'_>, direction: i64) -> Result<Vector> {
+fn neighbour(p: &WindowRows<'_>, direction: i64) -> Result<Vector> {
     fetch(p, |i| {
-        let offset = match p.args.get(1) {
-            Some(o) if o.is_null(i) => return Ok(From::Null),
-            Some(o) => i64::from(o.datum(i).as_i32()),
-            None => 1,
+        let offset = match p.args.len() {
+            0 | 1 => 1,
+            _ => match p.arg(1, i)? {
+                Datum::Null => return Ok(From::Null),
+                o => i64::from(o.as_i32()),
+            },
         };
         let row = i as i64 + direction * offset;
         Ok(if (0..p.len as i64).contains(&row) {
@@ -46,41 +48,33 @@ fn neighbour(p: &WindowPartition<'_>, direction: i64) -> Result<Vector> {
     })
 }
 
-fn lag(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
+fn lag(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
     neighbour(p, -1)
 }
 
-fn lead(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
+fn lead(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
     neighbour(p, 1)
 }
 
-fn first_value(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
-    fetch(p, |i| {
-        let frame = (p.frame)(i);
-        Ok(if frame.start < frame.end { From::Row(frame.start) } else { From::Null })
-    })
+fn first_value(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
+    fetch(p, |i| Ok((p.frame)(i)?.nth(0).map_or(From::Null, From::Row)))
 }
 
-fn last_value(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
-    fetch(p, |i| {
-        let frame = (p.frame)(i);
-        Ok(if frame.start < frame.end { From::Row(frame.end - 1) } else { From::Null })
-    })
+fn last_value(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
+    fetch(p, |i| Ok((p.frame)(i)?.last().map_or(From::Null, From::Row)))
 }
 
-fn nth_value(_: &mut EvalContext<'_>, p: &WindowPartition<'_>) -> Result<Vector> {
+fn nth_value(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
     fetch(p, |i| {
-        let n = p.args.get(1).ok_or_else(kernel_arity)?;
-        if n.is_null(i) {
+        let n = p.arg(1, i)?;
+        if n.is_null() {
             return Ok(From::Null);
         }
-        let n = n.datum(i).as_i32();
+        let n = n.as_i32();
         if n <= 0 {
             bail!(INVALID_ARGUMENT_FOR_NTH_VALUE, "argument of nth_value must be greater than zero");
         }
-        let frame = (p.frame)(i);
-        let row = frame.start + (n as usize - 1);
-        Ok(if row < frame.end { From::Row(row) } else { From::Null })
+        Ok((p.frame)(i)?.nth(n as usize - 1).map_or(From::Null, From::Row))
     })
 }
 
@@ -132,13 +126,27 @@ pub const FUNCTIONS: &[FunctionDef] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Frame;
     use crate::context::testing;
-    use quarry_types::{Datum, PhysicalType, SqlType, VectorData};
+    use crate::window::Frame;
+    use quarry_types::{PhysicalType, SqlType, VectorData};
+    use std::cell::Cell;
+    use std::sync::Arc;
 
     fn run(f: WindowImpl, args: &[Vector], frame: &dyn Fn(usize) -> Frame) -> Vec<Datum> {
         let io = testing::io();
-        let p = WindowPartition { len: 4, args, peers: &[0, 1, 2, 3], frame, ret: SqlType::INT4 };
+        let args: Vec<Arc<Vector>> = args.iter().cloned().map(Arc::new).collect();
+        let p = WindowRows {
+            len: 4,
+            rows: 0..4,
+            base: 0,
+            args: &args,
+            groups: &[0, 1, 2, 3],
+            peers: &|r| Ok(r..r + 1),
+            frame: &|r| Ok(frame(r)),
+            value: &|r| Ok(args[0].datum(r)),
+            memory: &Cell::new(0),
+            ret: SqlType::INT4,
+        };
         let v = (f.compute)(&mut testing::context(&io), &p).expect("no error");
         (0..v.len()).map(|i| v.datum(i)).collect()
     }
@@ -150,12 +158,12 @@ mod tests {
     #[test]
     fn neighbours_and_frames() {
         let values = || Vector::from_parts(VectorData::I32(vec![10, 20, 30, 40]), None);
-        let whole = |_| Frame { start: 0, end: 4 };
+        let whole = |_| Frame::whole(0, 4);
         let int4 = |v: [i32; 4]| v.map(Datum::I32).to_vec();
         assert_eq!(run(LAG, &[values(), constant(1), constant(0)], &whole), int4([0, 10, 20, 30]));
         assert_eq!(run(LEAD, &[values(), constant(-2), constant(0)], &whole), int4([0, 0, 10, 20]));
         assert_eq!(run(LEAD, &[values()], &whole)[3], Datum::Null);
-        let sliding = |i: usize| Frame { start: i, end: (i + 2).min(4) };
+        let sliding = |i: usize| Frame::whole(i, (i + 2).min(4));
         assert_eq!(run(WindowImpl { compute: last_value }, &[values()], &sliding), int4([20, 30, 40, 40]));
         let second = run(WindowImpl { compute: nth_value }, &[values(), constant(2)], &sliding);
         assert_eq!(second, [Datum::I32(20), Datum::I32(30), Datum::I32(40), Datum::Null]);
