@@ -11,7 +11,9 @@ use bytes::BytesMut;
 use quarry_common::{Error, Result, Severity, err};
 use quarry_session::{Request, Session, SessionStart, Step, log, protocol};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -204,11 +206,13 @@ impl Connection {
                 ready = self.stream.readable() => {
                     ready?;
                     self.input.reserve(READ_BYTES);
-                    match self.stream.try_read_buf(&mut self.input) {
-                        Ok(0) => return Ok(false),
-                        Ok(_) => return Ok(true),
-                        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
-                        Err(e) => return Err(e.into()),
+                    // Unlike `try_read_buf` this takes a read that doesn't fill the buffer for the last one, which saves a call
+                    // to the system for each message.
+                    let mut read = pin!(self.stream.read_buf(&mut self.input));
+                    match std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
+                        Poll::Ready(Ok(n)) => return Ok(n > 0),
+                        Poll::Ready(Err(e)) => return Err(e.into()),
+                        Poll::Pending => continue,
                     }
                 }
                 _ = signals.wait() => {

@@ -33,6 +33,7 @@ mod server_rows;
 mod session;
 mod settings_check;
 mod signals;
+mod templates;
 mod timeouts;
 mod vars;
 mod view_definition;

@@ -175,6 +175,10 @@ impl StatementContext {
             planner_version: self.session.planner_version(),
         }
     }
+    /// Whether a plan made earlier may run now; takes its table locks.
+    pub fn may_reuse(&self, plan: &CachedPlan) -> Result<bool> {
+        Ok(self.still_valid(plan) && self.lock_relations(plan)?)
+    }
     fn still_valid(&self, plan: &CachedPlan) -> bool {
         !self.reader.has_own_ddl()
             && plan.stamp.schema_version == self.reader.schema_version()
@@ -211,7 +215,7 @@ impl StatementContext {
         let mode = mode.text("plan_cache_mode");
         if let Some(plan) = generic {
             let use_it = params.is_empty() || mode != "force_custom_plan";
-            if use_it && self.still_valid(&plan) && self.lock_relations(&plan)? {
+            if use_it && self.may_reuse(&plan)? {
                 cache.lock().generic_plans += 1;
                 return Ok(plan);
             }
@@ -285,7 +289,7 @@ fn count_relations(bound: &BoundStatement) -> usize {
 }
 
 /// Puts values in the place of parameters.
-fn substitute_params(bound: &mut BoundStatement, values: &[Datum]) {
+pub(crate) fn substitute_params(bound: &mut BoundStatement, values: &[Datum]) {
     fn plan(p: &mut quarry_plan::LogicalPlan, values: &[Datum]) {
         for e in quarry_plan::walk::exprs_mut(p) {
             expr(e, values);

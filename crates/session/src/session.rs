@@ -114,6 +114,8 @@ pub struct Session {
     ended: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
+    /// Plans of statements that come as text.
+    templates: crate::templates::Templates,
     /// The modes that the settings `transaction_...` show.
     pub(crate) shown_modes: TransactionModes,
     /// The server's settings that this session's stand on, and their number.
@@ -151,6 +153,7 @@ impl Session {
             armed: None,
             ended: false,
             timed: None,
+            templates: Default::default(),
             shown_modes: Block::default().modes,
             base,
         };

@@ -8,3 +8,4 @@ pub mod ast;
 pub mod bind;
 pub mod lexer;
 pub mod parse;
+pub mod shape;

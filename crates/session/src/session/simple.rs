@@ -2,12 +2,25 @@
 
 use super::*;
 
+/// Longer texts are no templates.
+const TEMPLATE_BYTES_MAX: usize = 4096;
+
 impl Session {
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
         self.text = Arc::from(sql);
         self.note_query(sql);
         self.timed = self.cx.log_settings().times().then(Timed::start);
         self.portals.remove("");
+        match self.templated_portal(sql, out) {
+            Ok(None) => {}
+            Ok(Some(portal)) => {
+                let simple =
+                    Simple { text: self.text.clone(), statements: VecDeque::new(), portal: Some(portal) };
+                self.work = Work::Simple(Box::new(simple));
+                return self.drive(out);
+            }
+            Err(e) => return self.fail_simple(e, out),
+        }
         match parse::parse_with_notices(sql, self.lex_options()) {
             Err(e) => {
                 let step = self.report(e, out);
@@ -23,17 +36,38 @@ impl Session {
                     self.ready(out);
                     return Step::Ready;
                 }
-                let logged = log::wants(&self.cx.log_settings(), statements.iter().map(|s| &s.stmt));
-                if logged {
-                    self.cx.log(&format!("statement: {sql}"), None);
-                }
-                if let Some(timed) = &mut self.timed {
-                    timed.logged = logged;
-                }
+                self.log_statements(sql, statements.iter().map(|s| &s.stmt));
                 let simple = Simple { text: self.text.clone(), statements: statements.into(), portal: None };
                 self.work = Work::Simple(Box::new(simple));
                 self.drive(out)
             }
+        }
+    }
+
+    /// A portal for a text that a template is known of; its row description is sent.
+    fn templated_portal(&mut self, sql: &str, out: &mut BytesMut) -> Result<Option<Portal>> {
+        if self.block.state() == BlockState::Failed {
+            return Ok(None);
+        }
+        let Some((at, constants)) = self.templates.find(sql, self.lex_options()) else { return Ok(None) };
+        let st = self.statement_context()?;
+        let Some(found) = self.templates.take(at, &constants, &st)? else { return Ok(None) };
+        if let Some(statement) = &found.prepared.statement {
+            self.log_statements(sql, [statement]);
+            st.check_read_only(&found.plan.statement, commands::planned_tag_of(statement))?;
+        }
+        let portal = found.portal();
+        describe_rows(&portal, &st, out)?;
+        Ok(Some(portal))
+    }
+
+    fn log_statements<'a>(&mut self, sql: &str, statements: impl IntoIterator<Item = &'a ast::Statement>) {
+        let logged = log::wants(&self.cx.log_settings(), statements);
+        if logged {
+            self.cx.log(&format!("statement: {sql}"), None);
+        }
+        if let Some(timed) = &mut self.timed {
+            timed.logged = logged;
         }
     }
 
@@ -267,11 +301,12 @@ impl Session {
         };
         let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), formats, 0);
         self.open(&mut portal)?;
-        if let Some(columns) = &portal.columns {
-            let st_io = self.cx.io();
-            let reader = self.statement_context()?.reader;
-            let io = IoContext { names: &*reader, ..st_io };
-            protocol::row_description(out, &results::describe(columns, &portal.formats, &io)?);
+        if portal.columns.is_some() {
+            describe_rows(&portal, &self.statement_context()?, out)?;
+        }
+        if text.len() <= TEMPLATE_BYTES_MAX && portal.plan.as_ref().is_some_and(|plan| plan.fast.is_some()) {
+            let st = self.statement_context()?;
+            self.templates.note(text, self.lex_options(), &st);
         }
         Ok(portal)
     }
@@ -285,4 +320,12 @@ impl Session {
             ast::Transaction::Commit { .. } | ast::Transaction::Rollback { .. } | ast::Transaction::RollbackTo(_)));
         if ends { Ok(()) } else { Err(aborted()) }
     }
+}
+
+/// Sends the description of the rows to come, if there are any.
+fn describe_rows(portal: &Portal, st: &StatementContext, out: &mut BytesMut) -> Result<()> {
+    if let Some(columns) = &portal.columns {
+        protocol::row_description(out, &results::describe(columns, &portal.formats, &st.io())?);
+    }
+    Ok(())
 }

@@ -42,9 +42,14 @@ impl<'a> Parser<'a> {
     }
 
     pub fn with_options(sql: &'a str, options: LexOptions) -> Parser<'a> {
+        Parser::over(sql, lexer::lex_with(sql, options))
+    }
+
+    /// Over a text's tokens.
+    pub fn over(sql: &'a str, lexed: Lexed) -> Parser<'a> {
         Parser {
             sql,
-            lexed: lexer::lex_with(sql, options),
+            lexed,
             next: 0,
             depth: 0,
             stack_base: stack_address(),

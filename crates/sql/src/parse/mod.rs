@@ -37,7 +37,7 @@ mod window;
 mod tests;
 
 use crate::ast::{Expr, QualifiedName, Statement, TypeName};
-use crate::lexer::{LexOptions, TokenKind};
+use crate::lexer::{LexOptions, Lexed, TokenKind};
 use cursor::Parser;
 use quarry_common::{Error, Result, err};
 
@@ -76,6 +76,18 @@ pub fn parse_with_notices(sql: &str, options: LexOptions) -> Result<(Vec<ParsedS
             return Err(error);
         }
         statements.push(ParsedStatement { stmt, start, end });
+    }
+}
+
+/// Parses the one statement of `sql`, from tokens that may differ from what stands there.
+pub(crate) fn parse_one(sql: &str, lexed: Lexed) -> Result<Statement> {
+    let mut parser = Parser::over(sql, lexed);
+    let stmt = parser.statement()?;
+    parser.eat(TokenKind::Semicolon);
+    parser.expect(TokenKind::Eof)?;
+    match parser.later_error.take() {
+        Some(error) => Err(error),
+        None => Ok(stmt),
     }
 }
 
