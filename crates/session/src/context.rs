@@ -19,6 +19,7 @@ use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoConte
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Settings that input and output depend on, worked out once per change.
 #[derive(Clone)]
@@ -121,6 +122,12 @@ impl SessionContext {
     /// The current settings.
     pub fn settings(&self) -> Arc<Settings> {
         self.vars.lock().current().clone()
+    }
+    /// `lock_timeout` (none: for ever) and `deadlock_timeout`.
+    pub fn lock_limits(&self) -> (Option<Duration>, Option<Duration>) {
+        let settings = self.settings();
+        let limit = |name| Some(settings.int(name)).filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms as u64));
+        (limit("lock_timeout"), limit("deadlock_timeout"))
     }
     pub fn is_superuser(&self) -> bool {
         self.current_user.lock().2

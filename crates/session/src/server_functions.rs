@@ -68,6 +68,7 @@ pub fn call(
         // The log goes to standard error; nothing collects it.
         "pg_current_logfile" => Datum::Null,
         "pg_blocking_pids" => blocking_pids(cx, args[0].as_i32())?,
+        "pg_isolation_test_session_is_blocked" => is_blocked_by(cx, args[0].as_i32(), &args[1])?,
         "pg_safe_snapshot_blocking_pids" => array::empty(oids::INT4, PhysicalType::I32),
         // Counters are read live, so there is nothing to forget or to flush.
         "pg_stat_clear_snapshot" | "pg_stat_force_next_flush" => quarry_types::pseudo::void(),
@@ -200,19 +201,18 @@ pub(crate) fn inet(cx: &SessionContext, ip: std::net::IpAddr) -> Result<Datum> {
     io.type_ref(oids::INET)?.input(&ip.to_string(), -1, &io)
 }
 
-/// Sessions that hold what `pid` waits for.
+/// Sessions that hold what `pid` waits for, or want it too and stand before it.
 fn blocking_pids(cx: &SessionContext, pid: i32) -> Result<Datum> {
-    let list = cx.instance.storage().locks().list();
-    let mut pids: Vec<i32> = vec![];
-    for wanted in list.iter().filter(|l| l.pid == pid && !l.granted) {
-        for held in list.iter().filter(|l| l.granted && l.owner != wanted.owner && l.tag == wanted.tag) {
-            if held.mode.conflicts_with(wanted.mode) && !pids.contains(&held.pid) {
-                pids.push(held.pid);
-            }
-        }
-    }
+    let pids = cx.instance.storage().locks().blocking_pids(pid);
     let values: Vec<Datum> = pids.into_iter().map(Datum::I32).collect();
     array::from_datums(oids::INT4, PhysicalType::I32, &values)
+}
+
+/// Whether `pid` waits for one of the sessions in an array.
+fn is_blocked_by(cx: &SessionContext, pid: i32, interesting: &Datum) -> Result<Datum> {
+    let pids = cx.instance.storage().locks().blocking_pids(pid);
+    let interesting = array::ArrayRef::of(interesting);
+    Ok(Datum::Bool(interesting.iter().any(|p| !p.is_null() && pids.contains(&p.as_i32()))))
 }
 
 fn advisory_tag(cx: &SessionContext, args: &[Datum]) -> LockTag {
@@ -247,9 +247,8 @@ fn advisory(cx: &SessionContext, reader: &CatalogReader, name: &str, args: &[Dat
     let taken = if name.contains("_xact_") {
         reader.txn().lock(tag, mode, policy)?
     } else {
-        let timeout = cx.settings().int("lock_timeout");
-        let timeout = (timeout > 0).then(|| Duration::from_millis(timeout as u64));
-        locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), timeout)?
+        let (lock_timeout, deadlock_timeout) = cx.lock_limits();
+        locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), lock_timeout, deadlock_timeout)?
     };
     Ok(if tries { Datum::Bool(taken) } else { quarry_types::pseudo::void() })
 }

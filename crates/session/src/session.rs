@@ -544,8 +544,9 @@ impl Session {
     /// What the next statement runs with.
     pub(crate) fn statement_context(&mut self) -> Result<StatementContext> {
         let txn = self.ensure_transaction();
-        let lock_timeout = self.cx.settings().int("lock_timeout");
-        txn.set_lock_timeout((lock_timeout > 0).then(|| Duration::from_millis(lock_timeout as u64)));
+        let (lock_timeout, deadlock_timeout) = self.cx.lock_limits();
+        txn.set_lock_timeout(lock_timeout);
+        txn.set_deadlock_timeout(deadlock_timeout);
         Ok(StatementContext::new(&self.cx, &self.block, &txn))
     }
 }

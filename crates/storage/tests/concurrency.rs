@@ -346,7 +346,7 @@ fn session_locks_count_and_row_locks_carry() {
     let tag = LockTag::Advisory { db: Oid(5), key: 42, two_keys: false };
     let never = AtomicBool::new(false);
     let take = |s: &quarry_storage::lock::SessionLocks| {
-        s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &never, None).unwrap()
+        s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &never, None, None).unwrap()
     };
     assert!(take(&session) && take(&session));
     let other = locks.session(locks.new_owner(), 8);

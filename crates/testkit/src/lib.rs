@@ -8,6 +8,7 @@
 
 pub mod diff;
 pub mod golden;
+pub mod isolation;
 pub mod paths;
 pub mod postgres;
 pub mod psql;
@@ -15,3 +16,4 @@ pub mod random_query;
 pub mod rng;
 pub mod server;
 pub mod temp;
+pub mod wire;

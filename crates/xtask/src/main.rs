@@ -8,6 +8,7 @@
 mod check;
 mod differ;
 mod golden;
+mod isolation;
 mod setup;
 mod tidy;
 
@@ -48,6 +49,17 @@ enum Command {
         /// Files or areas; all if none is named
         what: Vec<String>,
     },
+    /// Run isolation specs (all, or the ones named) on a server and show the differences
+    Isolation {
+        /// Files (tests/isolation/lost_update.spec) or topics (lost_update)
+        what: Vec<String>,
+        /// A server that is already running at this port of the local machine, instead of a fresh one
+        #[arg(long, conflicts_with = "record")]
+        port: Option<u16>,
+        /// Record the answers from an installed PostgreSQL 15 instead
+        #[arg(long)]
+        record: bool,
+    },
     /// Run random queries on a server and on PostgreSQL 15 until their answers differ
     Differ {
         /// The server's port on the local machine
@@ -75,6 +87,8 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(),
         Command::Golden { what, port, brief } => golden::run(&what, port, brief),
         Command::Record { what } => golden::record(&what),
+        Command::Isolation { what, record: true, .. } => isolation::record(&what),
+        Command::Isolation { what, port, record: false } => isolation::run(&what, port),
         Command::Differ { port, postgres, seed, rounds } => differ::run(port, postgres, seed, rounds),
         Command::Settings => {
             let path = quarry_testkit::paths::workspace().join("config/quarry.toml");

@@ -23,26 +23,7 @@ struct Edge {
 impl LockManager {
     /// The report, if `waiter` (queued for `tag`) is in a circle.
     pub(super) fn find_deadlock(&self, waiter: &Arc<Waiter>, tag: &LockTag) -> Option<Error> {
-        let txns = self.txns.get().and_then(Weak::upgrade)?;
-        // All shards at once, in order: a consistent view.
-        let shards: Vec<_> = self.shards.iter().map(|s| s.lock()).collect();
-        let mut edges: HashMap<OwnerId, Vec<Edge>> = HashMap::new();
-        for (tag, entry) in shards.iter().flat_map(|s| s.iter()) {
-            if entry.queue.is_empty() {
-                continue;
-            }
-            let xid_owner = match tag {
-                LockTag::Xid(xid) => txns.running.owner_of(txns.top_of(*xid)),
-                _ => None,
-            };
-            for (at, waiting) in entry.queue.iter().enumerate() {
-                let list = edges.entry(waiting.owner).or_default();
-                for (blocker, blocker_pid) in blockers(entry, at, xid_owner) {
-                    list.push(Edge { pid: waiting.pid, mode: waiting.mode, tag: *tag, blocker, blocker_pid });
-                }
-            }
-        }
-        drop(shards);
+        let edges = self.waits_for();
         let mut path = Vec::new();
         let start = edges.get(&waiter.owner)?;
         // Only this wait counts for the start, whatever else its owner's threads wait for.
@@ -57,6 +38,44 @@ impl LockManager {
             path.pop();
         }
         None
+    }
+}
+
+impl LockManager {
+    /// Who waits for whom, all shards seen at one moment.
+    fn waits_for(&self) -> HashMap<OwnerId, Vec<Edge>> {
+        let txns = self.txns.get().and_then(Weak::upgrade);
+        let shards: Vec<_> = self.shards.iter().map(|s| s.lock()).collect();
+        let mut edges: HashMap<OwnerId, Vec<Edge>> = HashMap::new();
+        for (tag, entry) in shards.iter().flat_map(|s| s.iter()) {
+            if entry.queue.is_empty() {
+                continue;
+            }
+            let xid_owner = match (tag, &txns) {
+                (LockTag::Xid(xid), Some(txns)) => txns.running.owner_of(txns.top_of(*xid)),
+                _ => None,
+            };
+            for (at, waiting) in entry.queue.iter().enumerate() {
+                let list = edges.entry(waiting.owner).or_default();
+                for (blocker, blocker_pid) in blockers(entry, at, xid_owner) {
+                    list.push(Edge { pid: waiting.pid, mode: waiting.mode, tag: *tag, blocker, blocker_pid });
+                }
+            }
+        }
+        edges
+    }
+
+    /// Process ids of those that session `pid` waits for, each once: holders of what it wants, and others that want it and stand
+    /// before it in line.
+    pub fn blocking_pids(&self, pid: i32) -> Vec<i32> {
+        let edges = self.waits_for();
+        let mut pids: Vec<i32> = vec![];
+        for edge in edges.values().flatten().filter(|e| e.pid == pid && e.blocker_pid != pid) {
+            if !pids.contains(&edge.blocker_pid) {
+                pids.push(edge.blocker_pid);
+            }
+        }
+        pids
     }
 }
 

@@ -290,7 +290,8 @@ impl LockManager {
     fn wait(&self, who: &Waiting<'_>, tag: &LockTag, waiter: &Arc<Waiter>) -> Result<()> {
         let outcome = wait::blocking(|| {
             let start = Instant::now();
-            let deadlock_timeout = Duration::from_millis(self.deadlock_timeout_ms.load(Ordering::Relaxed));
+            let general = || Duration::from_millis(self.deadlock_timeout_ms.load(Ordering::Relaxed));
+            let deadlock_timeout = who.deadlock_timeout.unwrap_or_else(general);
             let mut checked = false;
             let mut granted = waiter.granted.lock();
             while !*granted {
@@ -549,8 +550,9 @@ impl SessionLocks {
         policy: WaitPolicy,
         cancel: &AtomicBool,
         lock_timeout: Option<Duration>,
+        deadlock_timeout: Option<Duration>,
     ) -> Result<bool> {
-        let who = Waiting { owner: self.owner, pid: self.pid, cancel, lock_timeout };
+        let who = Waiting { owner: self.owner, pid: self.pid, cancel, lock_timeout, deadlock_timeout };
         let taken = self.manager.acquire(&who, &tag, mode, policy)?;
         if taken {
             *self.held.lock().entry((tag, mode)).or_default() += 1;

@@ -171,6 +171,8 @@ pub(crate) struct Waiting<'a> {
     pub pid: i32,
     pub cancel: &'a AtomicBool,
     pub lock_timeout: Option<Duration>,
+    /// When to look for a deadlock; none: after the server's time.
+    pub deadlock_timeout: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
 
 use super::running::SlotId;
+use super::serializable::Serializable;
 use super::wal::{self, CHILDREN_MAX, EndRecord};
 use super::{IsolationLevel, Snapshot, XidStatus};
 use crate::engine::Storage;
@@ -52,11 +53,14 @@ pub struct Transaction {
     /// CSN of the latest commit whose row this one took over or waited for: later statements must see it.
     floor: AtomicU64,
     lock_timeout_ms: AtomicU64,
+    /// 0: the server's.
+    deadlock_timeout_ms: AtomicU64,
     done: AtomicBool,
     cancel: Arc<AtomicBool>,
     /// Clones count live snapshots.
     token: Arc<()>,
     inner: Mutex<Inner>,
+    pub(super) serializable: Serializable,
     extension: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -117,10 +121,12 @@ impl Transaction {
             first_csn: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             lock_timeout_ms: AtomicU64::new(0),
+            deadlock_timeout_ms: AtomicU64::new(0),
             done: AtomicBool::new(false),
             cancel: options.cancel.unwrap_or_default(),
             token: Arc::new(()),
             inner: Mutex::default(),
+            serializable: Serializable::default(),
             extension: OnceLock::new(),
             storage,
         }
@@ -169,6 +175,12 @@ impl Transaction {
         self.lock_timeout_ms.store(ms, Ordering::Relaxed);
     }
 
+    /// How long a wait lasts before a deadlock is looked for; none: the server's `deadlock_timeout`.
+    pub fn set_deadlock_timeout(&self, timeout: Option<Duration>) {
+        let ms = timeout.map_or(0, |t| t.as_millis().clamp(1, u64::MAX as u128) as u64);
+        self.deadlock_timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
     // ---- ids and commands ----
 
     /// The current (sub)transaction's id, if it has written.
@@ -202,17 +214,27 @@ impl Transaction {
             self.top.store(top.0, Ordering::Release);
         }
         let mut current = top;
+        let mut new = vec![top];
         let Inner { subs, live_subs, shared_subs, .. } = &mut *inner;
         for level in subs {
             if !level.xid.is_valid() {
                 level.xid = txns.allot_sub_xid(top);
+                new.push(level.xid);
                 live_subs.push(level.xid);
                 *shared_subs = None;
             }
             current = level.xid;
         }
+        drop(inner);
+        // Before anyone can meet a row with it.
+        self.note_xids(&new);
         self.current.store(current.0, Ordering::Release);
         current
+    }
+
+    /// Its ids so far: the top level's first.
+    pub(super) fn own_xids(&self) -> Vec<Xid> {
+        self.top_xid().into_iter().chain(self.inner.lock().live_subs.iter().copied()).collect()
     }
 
     /// Whether `xid` is this transaction or a live subtransaction of it.
@@ -268,9 +290,12 @@ impl Transaction {
         let running = &self.storage.txns().running;
         let csn = if self.isolation().uses_one_snapshot() {
             match self.first_csn.load(Ordering::Relaxed) {
+                0 if self.isolation() == IsolationLevel::Serializable => {
+                    self.take_serializable_snapshot(false).expect("fails only where it may wait")
+                }
                 0 => {
                     let csn = running.publish_snapshot(self.slot, true, || self.horizon());
-                    self.first_csn.store(csn.0, Ordering::Relaxed);
+                    self.keep_first_snapshot(csn);
                     csn
                 }
                 csn => Lsn(csn),
@@ -279,7 +304,18 @@ impl Transaction {
             let others_live = Arc::strong_count(&self.token) > 1;
             running.publish_snapshot(self.slot, others_live, || self.horizon())
         };
-        self.make_snapshot(csn)
+        let reader = self.serializable.xact().filter(|x| !x.is_safe());
+        self.make_snapshot(csn).read_by(reader.cloned())
+    }
+
+    /// A snapshot at the present horizon, protected from vacuum; it may be replaced by another until it is kept.
+    pub(super) fn publish_first_snapshot(&self) -> Lsn {
+        let others_live = Arc::strong_count(&self.token) > 1;
+        self.storage.txns().running.publish_snapshot(self.slot, others_live, || self.horizon())
+    }
+
+    pub(super) fn keep_first_snapshot(&self, csn: Lsn) {
+        self.first_csn.store(csn.0, Ordering::Relaxed);
     }
 
     /// The newest state (inserted horizon) and own changes: for catalog reads and DDL.
@@ -399,13 +435,15 @@ impl Transaction {
     // ---- locks ----
 
     fn waiting(&self) -> Waiting<'_> {
+        let limit = |ms: &AtomicU64| {
+            Some(ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0).map(Duration::from_millis)
+        };
         Waiting {
             owner: self.owner,
             pid: self.pid,
             cancel: &self.cancel,
-            lock_timeout: Some(self.lock_timeout_ms.load(Ordering::Relaxed))
-                .filter(|ms| *ms > 0)
-                .map(Duration::from_millis),
+            lock_timeout: limit(&self.lock_timeout_ms),
+            deadlock_timeout: limit(&self.deadlock_timeout_ms),
         }
     }
 
@@ -436,6 +474,10 @@ impl Transaction {
     /// Whether this transaction holds `tag` in exactly this mode.
     pub fn holds(&self, tag: LockTag, mode: LockMode) -> bool {
         self.inner.lock().holds(&tag, mode)
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// The session's identity to the lock manager.
@@ -493,6 +535,10 @@ impl Transaction {
         }
         let mut inner = std::mem::take(&mut *self.inner.lock());
         let top = Xid(self.top.load(Ordering::Acquire));
+        if let Err(e) = self.prepare_serializable() {
+            self.end_aborted(top, inner);
+            return Err(e);
+        }
         let mut outcome = Ok(None);
         let removes_files = !(inner.dropped.is_empty() && inner.dropped_databases.is_empty());
         let file_changes = removes_files.then(|| self.storage.file_changes().read());
@@ -511,6 +557,7 @@ impl Transaction {
             }
             self.storage.forget_created(&inner.created);
         }
+        self.serializable_committed(outcome.as_ref().ok().copied().flatten());
         for callback in inner.commit_callbacks.drain(..) {
             callback();
         }
@@ -582,6 +629,7 @@ impl Transaction {
         if top.is_valid() {
             xids.push(top);
         }
+        self.serializable_aborted();
         self.finish_abort(&xids, inner.created, inner.created_databases, inner.abort_callbacks, &[]);
         self.leave(top, &[], &inner.held);
     }
