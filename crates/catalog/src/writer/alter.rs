@@ -1,12 +1,12 @@
 //! Changes that several kinds of objects have in common: name, schema, owner, options.
 
 use super::CatalogWriter;
-use crate::builtin::columns::{pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type};
+use crate::builtin::columns::{pg_attribute, pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type};
 use crate::builtin::oids::PG_CATALOG;
 use crate::cache::Touched;
-use crate::defs::{Persistence, RelKind, TypeKind};
+use crate::defs::{Persistence, RelKind, TypeDef, TypeKind};
 use crate::object::ObjectAddress;
-use crate::row::{char_datum, oid_datum};
+use crate::row::{Row, char_datum, oid_datum};
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_types::Datum;
 
@@ -154,31 +154,38 @@ impl CatalogWriter {
         self.change_oid(object.class.0, index, object.oid, |row| {
             let old = row.oid(column);
             row.0[column] = oid_datum(owner);
-            if let Some(at) = acl
-                && let Some(mut items) = row.acl(at)
-            {
-                for i in &mut items {
-                    for role in [&mut i.grantee, &mut i.grantor] {
-                        if *role == old {
-                            *role = owner;
-                        }
-                    }
-                }
-                let items = merge(items);
-                row.0[at] = crate::arrays::acl_array(&items);
-                changed = Some(items);
-            }
+            changed = acl.and_then(|at| hand_over(row, at, old, owner));
         })?;
         if let Some(items) = changed {
             self.record_acl_roles(object, owner, &items)?;
         }
         self.change_owner_dependency(object, owner)
     }
+    /// The privileges on a relation's columns follow its owner.
+    fn hand_over_columns(&self, relation: Oid, old: Oid, owner: Oid) -> Result<()> {
+        for (_, row) in self.find(&self.snapshot(), pg_attribute::TABLE, 2659, &[oid_datum(relation)])? {
+            let Datum::I16(number) = row.0[pg_attribute::ATTNUM] else { continue };
+            if row.acl(pg_attribute::ATTACL).is_none() {
+                continue;
+            }
+            let mut changed = None;
+            let key = [oid_datum(relation), Datum::I16(number)];
+            self.change(pg_attribute::TABLE, 2659, &key, |row| {
+                changed = hand_over(row, pg_attribute::ATTACL, old, owner);
+            })?;
+            if let Some(items) = changed {
+                let column = ObjectAddress { sub: i32::from(number), ..ObjectAddress::relation(relation) };
+                self.record_acl_roles(column, owner, &items)?;
+            }
+        }
+        Ok(())
+    }
     fn set_relation_owner(&self, relation: Oid, owner: Oid) -> Result<()> {
         let Some(r) = self.relation(relation)? else {
             bail!(UNDEFINED_TABLE, "relation with OID {relation} does not exist")
         };
         self.touch([Touched::Relation(relation)]);
+        self.hand_over_columns(relation, r.owner, owner)?;
         self.set_owner_column(
             ObjectAddress::relation(relation),
             2662,
@@ -211,8 +218,7 @@ impl CatalogWriter {
             }
             _ => true,
         };
-        self.touch_type(ty, def.schema, &def.name);
-        self.change_oid(pg_type::TABLE, 2703, ty, |row| row.0[pg_type::TYPOWNER] = oid_datum(owner))?;
+        self.set_type_row_owner(&def, owner)?;
         if composite {
             self.change_owner_dependency(ObjectAddress::ty(ty), owner)?;
             if let TypeKind::Composite { relation } = def.kind {
@@ -223,12 +229,22 @@ impl CatalogWriter {
             }
         }
         if let Some(array) = self.type_def(def.array)? {
-            self.touch_type(array.oid, array.schema, &array.name);
-            self.change_oid(pg_type::TABLE, 2703, array.oid, |row| {
-                row.0[pg_type::TYPOWNER] = oid_datum(owner)
-            })?;
+            self.set_type_row_owner(&array, owner)?;
         }
         Ok(())
+    }
+    fn set_type_row_owner(&self, def: &TypeDef, owner: Oid) -> Result<()> {
+        self.touch_type(def.oid, def.schema, &def.name);
+        let mut changed = None;
+        self.change_oid(pg_type::TABLE, 2703, def.oid, |row| {
+            let old = row.oid(pg_type::TYPOWNER);
+            row.0[pg_type::TYPOWNER] = oid_datum(owner);
+            changed = hand_over(row, pg_type::TYPACL, old, owner);
+        })?;
+        match changed {
+            Some(items) => self.record_acl_roles(ObjectAddress::ty(def.oid), owner, &items),
+            None => Ok(()),
+        }
     }
 
     /// Replaces a relation's `reloptions`.
@@ -290,6 +306,21 @@ impl CatalogWriter {
         }
         Ok(())
     }
+}
+
+/// Gives the new owner what a list says of the old one; the list if there is one (PostgreSQL: aclnewowner).
+fn hand_over(row: &mut Row, at: usize, old: Oid, owner: Oid) -> Option<Vec<crate::acl::AclItem>> {
+    let mut items = row.acl(at)?;
+    for i in &mut items {
+        for role in [&mut i.grantee, &mut i.grantor] {
+            if *role == old {
+                *role = owner;
+            }
+        }
+    }
+    let items = merge(items);
+    row.0[at] = crate::arrays::acl_array(&items);
+    Some(items)
 }
 
 /// Joins entries of the same grantee and grantor.

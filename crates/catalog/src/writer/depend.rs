@@ -123,7 +123,9 @@ impl CatalogWriter {
     pub(crate) fn remove_shared_dependencies(&self, object: ObjectAddress, kind: Option<char>) -> Result<()> {
         let key = [oid_datum(self.shared_db(object)), oid_datum(object.class), oid_datum(object.oid)];
         for (tid, r) in self.find(&self.snapshot(), pg_shdepend::TABLE, 1232, &key)? {
-            let same_sub = object.sub == 0 || r.i32(pg_shdepend::OBJSUBID) == object.sub;
+            // Privileges are recorded apart for a relation and each of its columns.
+            let whole = object.sub == 0 && kind != Some('a');
+            let same_sub = whole || r.i32(pg_shdepend::OBJSUBID) == object.sub;
             if same_sub && kind.is_none_or(|k| r.char(pg_shdepend::DEPTYPE) == k) {
                 self.delete(pg_shdepend::TABLE, tid)?;
             }

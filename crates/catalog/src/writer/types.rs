@@ -302,7 +302,11 @@ impl CatalogWriter {
         self.touch_type(ty, def.schema, name);
         self.change_oid(pg_type::TABLE, 2703, ty, |r| r.0[pg_type::TYPNAME] = Datum::text(name))?;
         if let Some(array) = self.type_def(def.array)? {
-            let array_name = self.free_array_name(def.schema, name)?;
+            // Its own old name may do: it may just have been moved out of the way of the type's.
+            let array_name = match array.name.strip_prefix('_') {
+                Some(rest) if rest == name => array.name.clone(),
+                _ => self.free_array_name(def.schema, name)?,
+            };
             self.touch_type(array.oid, def.schema, &array.name);
             self.touch_type(array.oid, def.schema, &array_name);
             self.change_oid(pg_type::TABLE, 2703, array.oid, |r| {

@@ -3,7 +3,7 @@
 use super::alter_table::column_of;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
-use quarry_catalog::{DatabaseDef, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeKind};
+use quarry_catalog::{DatabaseDef, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeDef, TypeKind};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
 use std::sync::Arc;
@@ -44,13 +44,16 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
             let fits = match c.kind {
                 K::View => r.kind == RelKind::View,
-                K::Index => r.kind == RelKind::Index,
                 K::Sequence => r.kind == RelKind::Sequence,
                 K::MatView => r.kind == RelKind::MaterializedView,
                 _ => true,
             };
             if !fits {
-                return Err(super::wrong_kind(&r, &c.kind.sql().to_lowercase()));
+                bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a {}", r.name, c.kind.sql().to_lowercase());
+            }
+            if r.kind == RelKind::CompositeType {
+                let e = err!(WRONG_OBJECT_TYPE, "\"{}\" is a composite type", r.name);
+                return Err(e.hint("Use ALTER TYPE instead."));
             }
             d.w.rename_relation(r.oid, &c.new_name)
         }
@@ -78,7 +81,7 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             d.w.rename_database(found.oid, &c.new_name)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
-            let oid = own_type(&d, &c.object)?;
+            let oid = own_type(&d, c.kind, &c.object)?.oid;
             d.w.rename_type(oid, &c.new_name)
         }
         (K::DomainConstraint, ObjectRef::Type(t)) => {
@@ -181,8 +184,12 @@ pub fn owner(s: &mut Session, c: &ast::AlterOwner) -> Result<()> {
             ObjectAddress::database(found.oid)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
-            let oid = own_type(&d, &c.object)?;
-            ObjectAddress::ty(oid)
+            let def = own_type(&d, c.kind, &c.object)?;
+            if def.owner == owner {
+                return Ok(());
+            }
+            check_new_owner(&d, owner, Some(def.schema))?;
+            ObjectAddress::ty(def.oid)
         }
         (kind, _) => return Err(Error::unsupported(format_args!("ALTER {} OWNER TO", kind.sql()))),
     };
@@ -207,17 +214,7 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
             d.w.set_relation_schema(r.oid, schema)
         }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
-            let names = match &c.object {
-                ObjectRef::Type(t) => t.names.clone(),
-                ObjectRef::Name(n) => n.parts.clone(),
-                _ => vec![],
-            };
-            let oid = d.w.resolve_type(&names, None)?;
-            let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
-            if let TypeKind::Array { .. } = def.kind {
-                bail!(WRONG_OBJECT_TYPE, "cannot alter array type {}", d.w.type_name(oid)?);
-            }
-            d.w.check_owner(def.owner, "type", &def.name)?;
+            let oid = own_type(&d, c.kind, &c.object)?.oid;
             let schema = d.w.resolve_schema(&c.new_schema, None)?;
             d.w.check_schema(schema, Privilege::Create)?;
             d.w.set_type_schema(oid, schema)
@@ -226,8 +223,8 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
     }
 }
 
-/// The type or domain that a command names, which must be the user's own.
-fn own_type(d: &Ddl, object: &ObjectRef) -> Result<Oid> {
+/// The type or domain that a command names, which must be the user's own and not another object's.
+fn own_type(d: &Ddl, kind: K, object: &ObjectRef) -> Result<Arc<TypeDef>> {
     let names = match object {
         ObjectRef::Type(t) => &t.names,
         ObjectRef::Name(n) => &n.parts,
@@ -236,5 +233,24 @@ fn own_type(d: &Ddl, object: &ObjectRef) -> Result<Oid> {
     let oid = d.w.resolve_type(names, None)?;
     let Some(def) = d.w.type_def(oid)? else { bail!(UNDEFINED_OBJECT, "type does not exist") };
     d.w.check_owner(def.owner, "type", &def.name)?;
-    Ok(oid)
+    let name = d.w.type_name(oid)?;
+    match def.kind {
+        TypeKind::Domain { .. } => {}
+        _ if kind == K::Domain => bail!(WRONG_OBJECT_TYPE, "{name} is not a domain"),
+        TypeKind::Composite { relation } => {
+            if d.w.relation(relation)?.is_some_and(|r| r.kind != RelKind::CompositeType) {
+                let e = err!(WRONG_OBJECT_TYPE, "{name} is a table's row type");
+                return Err(e.hint("Use ALTER TABLE instead."));
+            }
+        }
+        TypeKind::Array { element } => {
+            let e = err!(WRONG_OBJECT_TYPE, "cannot alter array type {name}");
+            let element = d.w.type_name(element)?;
+            return Err(
+                e.hint(format!("You can alter type {element}, which will alter the array type as well."))
+            );
+        }
+        _ => {}
+    }
+    Ok(def)
 }
