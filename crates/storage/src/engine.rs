@@ -10,6 +10,7 @@ use crate::fsm::RelationStates;
 use crate::ids::RelId;
 use crate::lock::LockManager;
 use crate::recovery::{Redo, find_end};
+use crate::ssi::Ssi;
 use crate::txn::clog::{Clog, XACT_FILE};
 use crate::txn::{IsolationLevel, Transaction, TxnManager, TxnOptions};
 use crate::wal::record::RecordKind;
@@ -39,6 +40,8 @@ pub struct Config {
     pub fsync: bool,
     /// False can't repair torn pages.
     pub full_page_writes: bool,
+    /// Compresses whole pages in the log, by LZ4.
+    pub wal_compression: bool,
     pub deadlock_timeout: Duration,
     /// How long the log writer sleeps when nobody waits for it.
     pub wal_writer_delay: Duration,
@@ -59,6 +62,7 @@ impl Default for Config {
             checkpoint_completion_target: 0.9,
             fsync: true,
             full_page_writes: true,
+            wal_compression: true,
             deadlock_timeout: Duration::from_secs(1),
             wal_writer_delay: Duration::from_millis(200),
             bgwriter_delay: Duration::from_millis(200),
@@ -98,6 +102,7 @@ pub struct Storage {
     pool: BufferPool,
     txns: Arc<TxnManager>,
     locks: Arc<LockManager>,
+    ssi: Ssi,
     control: Mutex<Control>,
     counters: Counters,
     /// Relations made by running transactions, with the top-level id.
@@ -184,6 +189,7 @@ impl Storage {
             buffer_bytes: config.wal_buffers_bytes,
             fsync: config.fsync,
             full_page_writes: config.full_page_writes,
+            compress_pages: config.wal_compression,
             run: control.run,
             position: end,
             redo: control.redo,
@@ -219,6 +225,7 @@ impl Storage {
         }));
         let last_redo = AtomicU64::new(control.redo.0);
         let system_id = control.system_id;
+        let ssi = Ssi::new(wal.clone(), txns.clone());
         let storage = Arc::new(Storage {
             config,
             disk,
@@ -228,6 +235,7 @@ impl Storage {
             pool,
             txns,
             locks,
+            ssi,
             control: Mutex::new(control),
             counters,
             created: Mutex::default(),
@@ -282,6 +290,10 @@ impl Storage {
     }
     pub fn locks(&self) -> &Arc<LockManager> {
         &self.locks
+    }
+    /// What serializable transactions have read and how they conflict.
+    pub fn ssi(&self) -> &Ssi {
+        &self.ssi
     }
     pub fn txns(&self) -> &TxnManager {
         &self.txns

@@ -27,6 +27,7 @@ pub mod relations;
 pub mod row;
 pub mod sequence;
 pub mod sort;
+pub mod ssi;
 pub mod toast;
 pub mod txn;
 pub mod vacuum;

@@ -115,7 +115,7 @@ impl Point {
             }
             key::encode_datum(&value, &k.ty, k.order, &mut work.key)?;
         }
-        work.tree.lookup(&work.key, &mut work.tids)
+        work.tree.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)
     }
 
     /// Reads the version that the snapshot sees behind an index entry into `work.row`, calling `more` on its stored form; gives

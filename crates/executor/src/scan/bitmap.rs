@@ -8,6 +8,7 @@ use crate::operator::Operator;
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid};
 use quarry_plan::physical::BitmapSource;
+use quarry_storage::Snapshot;
 use quarry_storage::index::{BTree, Direction};
 use quarry_types::{BATCH_ROWS, Batch};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Source {
     }
 
     /// Sorted, without repeats.
-    fn tids(&self, cx: &mut Cx<'_>) -> Result<Vec<Tid>> {
+    fn tids(&self, cx: &mut Cx<'_>, snapshot: &Snapshot) -> Result<Vec<Tid>> {
         match self {
             Source::Index { index, ranges, id } => {
                 let start = Instant::now();
@@ -45,7 +46,7 @@ impl Source {
                 if let Some(prepared) = ranges.prepare(cx)? {
                     let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
                     for range in prepared.ranges {
-                        let mut scan = tree.scan(range, Direction::Forward);
+                        let mut scan = tree.scan(range, Direction::Forward).read_by(snapshot);
                         while let Some(e) = scan.next()? {
                             if ranges.passes(&prepared.residual, e.key)? {
                                 out.push(e.tid);
@@ -68,7 +69,7 @@ impl Source {
             Source::And(parts) => {
                 let mut all: Option<Vec<Tid>> = None;
                 for p in parts {
-                    let tids = p.tids(cx)?;
+                    let tids = p.tids(cx, snapshot)?;
                     all = Some(match all {
                         None => tids,
                         Some(mut a) => {
@@ -82,7 +83,7 @@ impl Source {
             Source::Or(parts) => {
                 let mut all = Vec::new();
                 for p in parts {
-                    all.extend(p.tids(cx)?);
+                    all.extend(p.tids(cx, snapshot)?);
                 }
                 all.sort_unstable_by_key(|t| t.to_u64());
                 all.dedup();
@@ -111,7 +112,8 @@ impl BitmapHeapScan {
 impl Operator for BitmapHeapScan {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         if self.tids.is_none() {
-            self.tids = Some((self.source.tids(cx)?, 0));
+            let snapshot = snapshot_for(cx.env, &self.relation);
+            self.tids = Some((self.source.tids(cx, &snapshot)?, 0));
         }
         let Some((tids, at)) = &mut self.tids else { return Ok(None) };
         if *at >= tids.len() {

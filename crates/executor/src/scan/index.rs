@@ -112,7 +112,7 @@ impl IndexScan {
             None => {
                 let tree = BTree::open(&cx.env.storage, self.index.storage, self.index.unique);
                 let direction = if self.backward { Direction::Backward } else { Direction::Forward };
-                let scan = tree.scan(range, direction);
+                let scan = tree.scan(range, direction).read_by(&open.snapshot);
                 open.scan = Some(if self.only.is_some() { scan.with_visibility(&open.heap) } else { scan });
             }
         }
@@ -144,6 +144,7 @@ impl Operator for IndexScan {
             }
             if let Some((from, shape)) = &self.only
                 && entry.all_visible
+                && heap.is_still_all_visible(snapshot, entry.tid.block)?
             {
                 shape.decode(entry.key, entry.payload, &mut self.values)?;
                 let keys = shape.key_count();

@@ -53,6 +53,7 @@ impl Heap {
         })?;
         self.state.counters.count_inserts(1);
         Ok(Tid { block, slot })
+        txn.check_insert(self.rel)?;
     }
 
     /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
@@ -85,6 +86,7 @@ impl Heap {
                         Some(s) => s,
                         None => {
                             new_slot += 1;
+            txn.check_insert(self.rel)?;
                             left = left.saturating_sub(4);
                             new_slot
                         }

@@ -15,6 +15,7 @@ pub mod prune;
 pub mod read;
 pub mod rewrite;
 pub mod row_lock;
+mod serializable;
 pub mod tuple;
 pub mod visibility;
 pub mod wal;

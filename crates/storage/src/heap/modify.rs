@@ -68,6 +68,8 @@ impl Heap {
                 }
                 body = self.prepare_row(txn, new_row)?;
             }
+            txn.check_change(self.rel, tid)?;
+            let shown_to_all = self.vm_of(&page) != wal::NO_VM;
             let need = HEADER_BYTES + body.len();
             let old_external = if header.has(tuple::HAS_EXTERNAL) {
                 self.external_values(page.bytes(), tid.slot)
@@ -148,6 +150,10 @@ impl Heap {
                     })?;
                 }
             }
+            if shown_to_all {
+                // Index-only readers that came before the bit was cleared are found now (rule S6).
+                txn.check_change(self.rel, tid)?;
+            }
             self.state.counters.count_update(hot);
             if self.storage.locks().has_row_locks() {
                 self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
@@ -180,12 +186,18 @@ impl Heap {
                     } else {
                         Vec::new()
                     };
+                    txn.check_change(self.rel, tid)?;
+                    let shown_to_all = self.vm_of(&page) != wal::NO_VM;
                     let xid = txn.assign_xid();
                     with_scratch(|payload| {
                         payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY);
                         payload.w64(xid.0).w32(txn.command_id().0);
                         self.log(xid, wal::SET_XMAX, payload, &mut page)
                     })?;
+                    if shown_to_all {
+                        // As for updates.
+                        txn.check_change(self.rel, tid)?;
+                    }
                     drop(page);
                     self.state.counters.count_delete();
                     toast::delete_values(self, txn, &external)?;

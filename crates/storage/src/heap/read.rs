@@ -31,6 +31,9 @@ impl Heap {
         tid: Tid,
         f: impl FnOnce(Tid, TupleMeta, &[u8]) -> R,
     ) -> Result<Option<R>> {
+        if let Some(x) = snap.reader() {
+            return self.fetch_watched(x, snap, tid, f);
+        }
         let page = self.storage.pool().read(self.page_id(tid.block))?;
         let p: &[u8] = page.bytes();
         let mut memo = Memo::default();
@@ -50,6 +53,9 @@ impl Heap {
         tid: Tid,
         f: impl FnOnce(Tid, &[u8]) -> R,
     ) -> Result<Option<R>> {
+        if let Some(x) = snap.reader() {
+            return self.fetch_visible_watched(x, snap, tid, f);
+        }
         if tid.block >= self.blocks()? {
             return Ok(None);
         }
@@ -320,6 +326,12 @@ impl<'p> Iterator for FixedValues<'p> {
 
 impl HeapScan {
     fn range_mut(&mut self) -> Result<&mut Range<BlockNo>> {
+        if !self.started
+            && let Some(x) = self.snap.reader()
+        {
+            // Before the table's length is asked for: who adds a page afterwards finds the lock.
+            self.heap.storage.ssi().read_relation(x, self.heap.rel);
+        }
         if self.range.is_none() {
             self.range = Some(0..self.heap.blocks()?);
         }
@@ -391,7 +403,11 @@ impl HeapScan {
         let mut unfrozen = None;
         for (slot, offset, len) in hp::tuple_places(p) {
             let h = TupleHeader::read(&p[offset as usize..]);
-            if is_visible(&h, snap, txns, memo) {
+            let visible = match snap.reader() {
+                None => is_visible(&h, snap, txns, memo),
+                Some(x) => heap.is_visible_to(x, snap, &h)?,
+            };
+            if visible {
                 if !h.has(tuple::XMIN_FROZEN) {
                     unfrozen = Some(h.xmin);
                 }

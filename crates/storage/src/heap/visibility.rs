@@ -50,6 +50,39 @@ pub fn is_visible(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager, memo: &mu
     !memo.sees(snap, txns, h.xmax)
 }
 
+/// Whether `snap` sees the version, and whose concurrent work stands against that: a writer that the snapshot doesn't show and who may have
+/// committed, of this version if it isn't seen, of its end if it is.
+pub fn judge(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager) -> (bool, Option<Xid>) {
+    // Within the snapshot; else whether the writer is concurrent (not rolled back).
+    let seen = |xid: Xid| match txns.status(xid) {
+        XidStatus::Committed(csn) if csn <= snap.csn() => Ok(()),
+        XidStatus::Aborted => Err(None),
+        XidStatus::Committed(_) | XidStatus::InProgress => Err(Some(xid)),
+    };
+    if !h.has(XMIN_FROZEN) {
+        if h.has(XMIN_ABORTED) {
+            return (false, None);
+        }
+        if snap.is_mine(h.xmin) {
+            if h.cmin >= snap.cid() {
+                return (false, None);
+            }
+        } else if let Err(writer) = seen(h.xmin) {
+            return (false, writer);
+        }
+    }
+    if !h.may_be_ended() {
+        return (true, None);
+    }
+    if snap.is_mine(h.xmax) {
+        return (h.cmax >= snap.cid(), None);
+    }
+    match seen(h.xmax) {
+        Ok(()) => (false, None),
+        Err(writer) => (true, writer),
+    }
+}
+
 /// A version as vacuum and pruning see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {

@@ -6,6 +6,7 @@
 
 pub mod clog;
 pub mod running;
+mod serializable;
 mod snapshot;
 mod transaction;
 pub mod wal;

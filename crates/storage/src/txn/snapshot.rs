@@ -1,6 +1,7 @@
 //! Snapshots: one LSN, the reader's own ids, a command number.
 
 use super::{TxnManager, XidStatus};
+use crate::ssi::Xact;
 use quarry_common::{CommandId, Lsn, Xid};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Snapshot {
     subs: Option<Arc<[Xid]>>,
     /// Counts the transaction's live snapshots.
     _token: Option<Arc<()>>,
+    /// Whose reads leave locks and find conflicts: a SERIALIZABLE transaction, reading its tables.
+    reader: Option<Arc<Xact>>,
 }
 
 impl Snapshot {
@@ -27,12 +30,23 @@ impl Snapshot {
         subs: Option<Arc<[Xid]>>,
         token: Option<Arc<()>>,
     ) -> Snapshot {
-        Snapshot { csn, cid, top, subs, _token: token }
+        Snapshot { csn, cid, top, subs, _token: token, reader: None }
+    }
+
+    /// The same; what is read with it counts for serializability.
+    pub(crate) fn read_by(self, reader: Option<Arc<Xact>>) -> Snapshot {
+        Snapshot { reader, ..self }
+    }
+
+    /// Whose reads count for serializability, if they do.
+    #[inline]
+    pub(crate) fn reader(&self) -> Option<&Arc<Xact>> {
+        self.reader.as_ref()
     }
 
     /// A snapshot outside any transaction, at a fixed point. It doesn't hold back vacuum: for checks and tests.
     pub fn at(csn: Lsn) -> Snapshot {
-        Snapshot { csn, cid: CommandId(0), top: Xid::INVALID, subs: None, _token: None }
+        Snapshot { csn, cid: CommandId(0), top: Xid::INVALID, subs: None, _token: None, reader: None }
     }
 
     #[inline]

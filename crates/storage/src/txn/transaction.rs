@@ -207,14 +207,15 @@ impl Transaction {
     #[cold]
     fn allot_xids(&self) -> Xid {
         let txns = self.storage.txns();
+        let mut new = Vec::new();
         let mut inner = self.inner.lock();
         let mut top = Xid(self.top.load(Ordering::Acquire));
         if !top.is_valid() {
             top = txns.running.allot_top_xid(self.slot, &txns.next_xid);
             self.top.store(top.0, Ordering::Release);
+            new.push(top);
         }
         let mut current = top;
-        let mut new = vec![top];
         let Inner { subs, live_subs, shared_subs, .. } = &mut *inner;
         for level in subs {
             if !level.xid.is_valid() {

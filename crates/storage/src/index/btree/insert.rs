@@ -42,7 +42,12 @@ impl BTree {
                 }
                 match self.check_unique(&mut page, txn, heap, key, tid)? {
                     Verdict::Free => {}
-                    Verdict::Conflict(tid) => return Ok(InsertOutcome::Conflict { tid }),
+                    Verdict::Conflict(tid) => {
+                        // A serialization failure comes before the violation: that may be only its consequence.
+                        txn.check_entry(self.rel(), page.id().block)?;
+                        heap.note_found(txn, tid)?;
+                        return Ok(InsertOutcome::Conflict { tid });
+                    }
                     Verdict::Wait(xid) => {
                         drop(page);
                         txn.wait_for_xid(xid, WaitPolicy::Block)?;
@@ -62,6 +67,7 @@ impl BTree {
                     }
                 }
             }
+            txn.check_entry(self.rel(), page.id().block)?;
             self.insert_on_leaf(page, &target, &stored.as_key(), &payload, tid)?;
             return Ok(InsertOutcome::Inserted);
         }

@@ -9,8 +9,11 @@ use super::page::{self as bp, Link, Target, ord};
 use super::search::LowBound;
 use super::{BTree, Direction, KeyRange};
 use crate::heap::Heap;
-use quarry_common::{Lsn, Result, Tid};
+use crate::ssi::Xact;
+use crate::txn::Snapshot;
+use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::{Bound, Range};
+use std::sync::Arc;
 
 /// An entry of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub struct IndexScan {
     range: KeyRange,
     direction: Direction,
     heap: Option<Heap>,
+    /// The SERIALIZABLE transaction that reads: it locks every leaf.
+    reader: Option<Arc<Xact>>,
     /// Bytes of the current page's keys and payloads.
     bytes: Vec<u8>,
     found: Vec<Found>,
@@ -71,6 +76,7 @@ impl IndexScan {
             range,
             direction,
             heap: None,
+            reader: None,
             bytes: Vec::new(),
             found: Vec::new(),
             at: 0,
@@ -87,6 +93,12 @@ impl IndexScan {
     /// entry's row is there (vacuum removes entries before it sets bits).
     pub fn with_visibility(mut self, heap: &Heap) -> IndexScan {
         self.heap = Some(heap.clone());
+        self
+    }
+
+    /// The scan is made to read rows under `snap`: what it finds, and where it finds nothing, may count for serializability.
+    pub fn read_by(mut self, snap: &Snapshot) -> IndexScan {
+        self.reader = snap.reader().cloned();
         self
     }
 
@@ -197,6 +209,14 @@ impl IndexScan {
         self.dead = slots;
     }
 
+    /// Locks the leaf that is latched.
+    #[inline]
+    fn note_read(&self, block: BlockNo) {
+        if let Some(x) = &self.reader {
+            self.tree.storage().ssi().read_page(x, self.tree.rel(), block);
+        }
+    }
+
     /// Copies slots `from..` of a leaf while they are within both bounds; whether the far bound was met.
     fn collect(
         &mut self,
@@ -280,6 +300,7 @@ impl IndexScan {
         let p: &[u8] = page.bytes();
         self.page = Link { block: page.id().block, generation: bp::generation(p) };
         self.page_lsn = page.lsn();
+        self.note_read(page.id().block);
         let from = bp::lower_bound_leaf(p, &target);
         let ended = self.collect(&range.upper, p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
         self.next = match bp::high_key(p) {
@@ -308,6 +329,7 @@ impl IndexScan {
         let p: &[u8] = page.bytes();
         self.page = Link { block: page.id().block, generation: bp::generation(p) };
         self.page_lsn = page.lsn();
+        self.note_read(page.id().block);
         // Everything below the target, up from the range's lower bound.
         let mut to = bp::lower_bound_leaf(p, &target);
         // A posting list around the target is partly below it.
@@ -354,9 +376,21 @@ fn is_above(upper: &Bound<Vec<u8>>, high: &Key<'_>) -> bool {
 impl BTree {
     /// Appends the tids of all entries with exactly this key: a point lookup without a scan's buffers.
     pub fn lookup(&self, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
+        self.lookup_noted(None, key, tids)
+    }
+
+    /// The same, made to read rows under `snap`.
+    pub fn lookup_by(&self, snap: &Snapshot, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
+        self.lookup_noted(snap.reader(), key, tids)
+    }
+
+    fn lookup_noted(&self, reader: Option<&Arc<Xact>>, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
         let mut from = Target { key, ord: ord::FIRST };
         let mut page = self.descend(&from, false, 0, None)?;
         loop {
+            if let Some(x) = reader {
+                self.storage().ssi().read_page(x, self.rel(), page.id().block);
+            }
             let p: &[u8] = page.bytes();
             for slot in bp::lower_bound_leaf(p, &from)..bp::slot_count(p) {
                 let it = bp::item(p, slot);

@@ -89,6 +89,9 @@ impl BTree {
         let separator = cut_separator(&items, cut, level);
         let (mut right_page, generation) = self.take_page()?;
         let right = Link { block: right_page.id().block, generation };
+        if level == 0 {
+            self.storage().ssi().page_split(self.rel(), page.id().block, right.block);
+        }
         let emptied;
         let mut right_items: Vec<&[u8]> = Vec::with_capacity(items.len() - cut + 1);
         if let Some(h) = bp::high_key(p) {

@@ -132,6 +132,7 @@ impl BTree {
             return Ok(false);
         }
         let right = bp::right(g);
+        self.storage().ssi().page_removed(self.rel(), gone_link.block, left_link.block);
         with_scratch(|payload| {
             wal::push_link(payload, right);
             payload.w8(1).w16(new_high.len() as u16).wbytes(&new_high).w16(slot as u16);
