@@ -192,6 +192,7 @@ pub fn storage(settings: &Settings) -> StorageConfig {
         checkpoint_completion_target: settings.real("checkpoint_completion_target"),
         fsync: settings.bool("fsync"),
         full_page_writes: settings.bool("full_page_writes"),
+        wal_compression: settings.text("wal_compression") != "off",
         deadlock_timeout: Duration::from_millis(settings.int("deadlock_timeout") as u64),
         wal_writer_delay: Duration::from_millis(settings.int("wal_writer_delay") as u64),
         bgwriter_delay: Duration::from_millis(settings.int("bgwriter_delay") as u64),

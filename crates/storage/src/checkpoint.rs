@@ -1,12 +1,13 @@
 //! Fuzzy checkpoints: everything before the redo point is on disk, so that the log before it is no longer needed.
 //!
 //! 1. Take the redo point: from here on, first changes of pages carry images.
-//! 2. Write the pages that are dirty now, spread over time.
+//! 2. Write the pages that are dirty now, in the order of their files and in runs of neighbours, spread over time.
 //! 3. Write and sync the commit log; sync the files.
 //! 4. Insert the checkpoint record, flush the log.
 //! 5. Replace the control file.
 //! 6. Give old log segments up.
 
+use crate::buffer::RunWriter;
 use crate::control::encode_created;
 use crate::engine::Storage;
 use crate::txn::wal::Cursor;
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering;
 pub const CHECKPOINT: u8 = 0;
 pub const NEXT_OID: u8 = 1;
 
-/// Called with the part done (0 to 1) after each page: sleeps to spread the writes, or not.
+/// Called with the part done (0 to 1) after each write: sleeps to spread the writes, or not.
 pub type Pace<'a> = &'a mut dyn FnMut(f64);
 
 impl Storage {
@@ -45,10 +46,13 @@ impl Storage {
         let (next_oid, next_rel) = self.counters().to_store(shutdown);
         let dirty = self.pool().dirty_pages();
         let count = dirty.len();
+        let mut writer = RunWriter::new(self.pool(), true);
         for (done, page) in dirty.into_iter().enumerate() {
-            self.pool().write_page(page)?;
-            pace(done as f64 / count as f64);
+            if writer.add(page)? > 0 {
+                pace(done as f64 / count as f64);
+            }
         }
+        writer.finish()?;
         self.txns().clog().flush(&|lsn| self.wal().flush_to(lsn))?;
         self.files()
             .sync_all()

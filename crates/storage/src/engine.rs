@@ -40,6 +40,8 @@ pub struct Config {
     pub fsync: bool,
     /// False can't repair torn pages.
     pub full_page_writes: bool,
+    /// Compresses whole pages in the log, by LZ4.
+    pub wal_compression: bool,
     pub deadlock_timeout: Duration,
     /// How long the log writer sleeps when nobody waits for it.
     pub wal_writer_delay: Duration,
@@ -60,6 +62,7 @@ impl Default for Config {
             checkpoint_completion_target: 0.9,
             fsync: true,
             full_page_writes: true,
+            wal_compression: true,
             deadlock_timeout: Duration::from_secs(1),
             wal_writer_delay: Duration::from_millis(200),
             bgwriter_delay: Duration::from_millis(200),
@@ -186,6 +189,7 @@ impl Storage {
             buffer_bytes: config.wal_buffers_bytes,
             fsync: config.fsync,
             full_page_writes: config.full_page_writes,
+            compress_pages: config.wal_compression,
             run: control.run,
             position: end,
             redo: control.redo,

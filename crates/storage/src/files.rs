@@ -15,6 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{BlockNo, Oid, Result, bail, err};
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
@@ -32,6 +33,8 @@ pub struct RelFile {
     fork: Fork,
     /// Blocks the relation has, in memory or on disk.
     blocks: AtomicU32,
+    /// Blocks from here on have never been handed to the disk: they are zeroes without asking it.
+    written: AtomicU32,
     segments: RwLock<Vec<Option<Arc<Segment>>>>,
     /// Set when dropped: late writes (an eviction that had begun) are ignored.
     dropped: AtomicBool,
@@ -71,6 +74,10 @@ fn segment_path(rel: RelId, fork: Fork, segment: usize) -> String {
         0 => format!("{}{}", rel, fork.suffix()),
         n => format!("{}{}.{n}", rel, fork.suffix()),
     }
+}
+
+fn offset_in_segment(block: BlockNo) -> u64 {
+    (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64
 }
 
 /// Reads a file name back: number, fork, segment.
@@ -149,10 +156,12 @@ impl RelFiles {
                 }
             }
         }
+        let blocks = blocks.min(u32::MAX as u64 - 1) as u32;
         let file = Arc::new(RelFile {
             rel,
             fork,
-            blocks: AtomicU32::new(blocks.min(u32::MAX as u64 - 1) as u32),
+            blocks: AtomicU32::new(blocks),
+            written: AtomicU32::new(blocks),
             segments: RwLock::default(),
             dropped: AtomicBool::new(false),
         });
@@ -224,29 +233,74 @@ impl RelFiles {
         self.open_files.store(0, Ordering::Relaxed);
     }
 
-    /// Reads a block into `buf`; zeroes where the file doesn't reach.
-    pub fn read(&self, file: &RelFile, block: BlockNo, buf: &mut [u8; PAGE_SIZE]) -> Result<()> {
+    /// Reads a block into `buf`; zeroes where the file doesn't reach. False if no write has ever gone so far: then the disk
+    /// was not asked.
+    pub fn read(&self, file: &RelFile, block: BlockNo, buf: &mut [u8; PAGE_SIZE]) -> Result<bool> {
+        if block >= file.written.load(Ordering::Acquire) {
+            buf.fill(0);
+            return Ok(false);
+        }
         let number = (block / SEGMENT_BLOCKS) as usize;
         let got = match self.segment(file, number, false)? {
-            Some(segment) => segment.file.read_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?,
+            Some(segment) => segment.file.read_at(buf, offset_in_segment(block))?,
             None => 0,
         };
         buf[got..].fill(0);
-        Ok(())
+        Ok(true)
     }
 
-    /// Writes a block; the caller has flushed the log as far as the page's LSN.
-    pub fn write(&self, file: &RelFile, block: BlockNo, buf: &[u8; PAGE_SIZE]) -> Result<()> {
+    /// Writes blocks in a row, whose bytes `pages` holds; the caller has flushed the log as far as their LSNs.
+    pub fn write(&self, file: &RelFile, first: BlockNo, pages: &[u8]) -> Result<()> {
+        debug_assert!(pages.len().is_multiple_of(PAGE_SIZE), "whole pages");
         if file.dropped.load(Ordering::Acquire) {
             return Ok(());
         }
-        let number = (block / SEGMENT_BLOCKS) as usize;
-        let Some(segment) = self.segment(file, number, true)? else {
-            bail!(INTERNAL_ERROR, "segment {number} of {} was not made", file.rel)
-        };
-        segment.file.write_at(buf, (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64)?;
-        self.note_written(&segment);
+        let (mut block, mut rest) = (first, pages);
+        while !rest.is_empty() {
+            let left_in_segment = SEGMENT_BLOCKS - block % SEGMENT_BLOCKS;
+            let count = (rest.len() / PAGE_SIZE).min(left_in_segment as usize);
+            let (now, later) = rest.split_at(count * PAGE_SIZE);
+            let number = (block / SEGMENT_BLOCKS) as usize;
+            let Some(segment) = self.segment(file, number, true)? else {
+                bail!(INTERNAL_ERROR, "segment {number} of {} was not made", file.rel)
+            };
+            // Before the write: who reads after it must ask the disk.
+            file.written.fetch_max(block + count as u32, Ordering::AcqRel);
+            segment.file.write_at(now, offset_in_segment(block))?;
+            self.note_written(&segment);
+            block += count as u32;
+            rest = later;
+        }
         Ok(())
+    }
+
+    /// Asks the system to bring written blocks to the disk soon, see [`DiskFile::start_write_back`].
+    pub fn start_write_back(&self, file: &RelFile, blocks: Range<BlockNo>) {
+        if self.fsync {
+            self.for_segments(file, blocks, |segment, offset, len| {
+                segment.file.start_write_back(offset, len)
+            });
+        }
+    }
+
+    /// Says that blocks will be read soon.
+    pub fn read_ahead(&self, file: &RelFile, blocks: Range<BlockNo>) {
+        let end = blocks.end.min(file.written.load(Ordering::Acquire));
+        self.for_segments(file, blocks.start..end, |segment, offset, len| {
+            segment.file.read_ahead(offset, len)
+        });
+    }
+
+    /// Calls `f` with the place of the blocks in each segment that has some of them. A segment that can't be opened is left out.
+    fn for_segments(&self, file: &RelFile, blocks: Range<BlockNo>, f: impl Fn(&Segment, u64, u64)) {
+        let mut block = blocks.start;
+        while block < blocks.end && !file.dropped.load(Ordering::Acquire) {
+            let end = blocks.end.min((block / SEGMENT_BLOCKS + 1) * SEGMENT_BLOCKS);
+            if let Ok(Some(segment)) = self.segment(file, (block / SEGMENT_BLOCKS) as usize, false) {
+                f(&segment, offset_in_segment(block), (end - block) as u64 * PAGE_SIZE as u64);
+            }
+            block = end;
+        }
     }
 
     fn note_written(&self, segment: &Arc<Segment>) {
@@ -289,6 +343,7 @@ impl RelFiles {
             }
             number += 1;
         }
+        file.written.fetch_min(blocks, Ordering::AcqRel);
         Ok(())
     }
 
@@ -369,15 +424,19 @@ mod tests {
         assert_eq!(files.blocks(rel, Fork::Main).unwrap(), 3);
         let mut page = [7; PAGE_SIZE];
         files.write(&file, 1, &page).unwrap();
-        files.read(&file, 2, &mut page).unwrap();
+        assert!(!files.read(&file, 2, &mut page).unwrap(), "never written");
         assert_eq!(page, [0; PAGE_SIZE]);
-        files.read(&file, 1, &mut page).unwrap();
+        assert!(files.read(&file, 1, &mut page).unwrap());
         assert_eq!(page, [7; PAGE_SIZE]);
         files.sync_all().unwrap();
         let again = RelFiles::new(disk.clone(), true);
         assert_eq!(again.blocks(rel, Fork::Main).unwrap(), 2);
         again.truncate(rel, Fork::Main, 1).unwrap();
         assert_eq!(again.blocks(rel, Fork::Main).unwrap(), 1);
+        let file = again.get(rel, Fork::Main).unwrap();
+        again.write(&file, 0, &[[8; PAGE_SIZE], [9; PAGE_SIZE]].concat()).unwrap();
+        assert!(again.read(&file, 1, &mut page).unwrap());
+        assert_eq!(page, [9; PAGE_SIZE]);
         again.remove(rel).unwrap();
         assert!(disk.list("base/5").unwrap().is_empty());
     }

@@ -74,6 +74,8 @@ pub struct RelationState {
     targets: [AtomicU32; TARGETS],
     /// How many of the targets are in use: 1, so that rows lie in the order of their insertion, until writers collide.
     spread: AtomicUsize,
+    /// What a bulk insert into the heap keeps between its batches.
+    pub(crate) bulk: Mutex<Option<crate::heap::insert::Bulk>>,
     /// B-tree: root block and level, see [`crate::index::btree`]; 0 unknown.
     pub(crate) root: AtomicU64,
     /// B-tree: the rightmost leaf, block + 1; 0 unknown.
@@ -153,6 +155,7 @@ impl Default for RelationState {
             free: Mutex::default(),
             targets: [const { AtomicU32::new(NO_BLOCK) }; TARGETS],
             spread: AtomicUsize::new(1),
+            bulk: Mutex::new(None),
             root: AtomicU64::new(0),
             rightmost: AtomicU64::new(0),
             free_pages: Mutex::default(),

@@ -149,6 +149,8 @@ pub fn apply_patch(op: u8, payload: &[u8], _index: usize, page: &mut Page) -> Re
     let list = patches(payload)?;
     if page.is_new() {
         page.init(0);
+        // Patches go anywhere: nothing of the page is a hole that an image could leave out.
+        page.set_lower(PAGE_SIZE as u16);
     }
     for (offset, bytes) in list {
         page.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);

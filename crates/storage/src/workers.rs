@@ -95,6 +95,9 @@ impl BackgroundWorkers {
     /// Stops and joins all threads, the log writer last.
     pub fn stop(&mut self) {
         self.stop.set();
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
         for thread in self.threads.drain(..) {
             // A panic in a worker has been reported by the panic hook.
             let _ = thread.join();
@@ -113,12 +116,26 @@ impl Drop for BackgroundWorkers {
     }
 }
 
+/// Writes what bulk writers leave behind as it comes, and now and then frames that will soon be needed.
 fn page_writer(storage: &Arc<Storage>, stop: &Stop) {
-    while stop.nap(storage.config().bgwriter_delay) {
-        if let Err(e) = storage.pool().write_ahead_of_hand(storage.config().bgwriter_lru_maxpages) {
+    let pool = storage.pool();
+    let config = storage.config();
+    pool.set_page_writer(Some(std::thread::current()));
+    let mut last = Instant::now();
+    while !stop.is_set() {
+        // Woken by bulk writers, and at the end.
+        std::thread::park_timeout(config.bgwriter_delay.saturating_sub(last.elapsed()));
+        let mut outcome = pool.write_behind_now();
+        if outcome.is_ok() && last.elapsed() >= config.bgwriter_delay {
+            last = Instant::now();
+            outcome = pool.write_ahead_of_hand(config.bgwriter_lru_maxpages);
+        }
+        if let Err(e) = outcome {
             tracing::warn!("page writer: {}", e.message());
+            stop.nap(config.bgwriter_delay);
         }
     }
+    pool.set_page_writer(None);
 }
 
 fn checkpointer(storage: &Arc<Storage>, stop: &Stop) {

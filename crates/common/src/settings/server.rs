@@ -528,7 +528,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "lz4",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Compresses full pages in the log. Accepted for compatibility, without effect.",
+        doc: "Compresses full pages in the log, by LZ4 whichever method is named. What stands in the file counts, not what a session sets.",
         reported: false,
     },
     SettingDef {

@@ -9,9 +9,11 @@
 
 mod guard;
 mod sweep;
+mod write;
 
 pub use guard::{PageMut, PagePin, PageRef};
 pub use sweep::Ring;
+pub use write::RunWriter;
 
 use crate::fatal::Fatal;
 use crate::files::{RelFile, RelFiles};
@@ -25,9 +27,11 @@ use parking_lot::{Mutex, RawRwLock, RwLock};
 use quarry_common::{BlockNo, Error, Oid, Result, SqlState, wait};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 256;
 
@@ -125,6 +129,11 @@ pub struct BufferPool {
     hand: AtomicU32,
     /// Frames below this have been given out at least once.
     used: AtomicU32,
+    /// Frames whose pages were forgotten, lowest first, so that neighbours come together; some may be in use again.
+    freed: Mutex<BinaryHeap<Reverse<u32>>>,
+    freed_count: AtomicUsize,
+    /// What bulk writers have filled and the page writer is to write.
+    behind: write::Behind,
     files: Arc<RelFiles>,
     wal: Arc<Wal>,
     fatal: Fatal,
@@ -158,6 +167,9 @@ impl BufferPool {
             hasher: FixedState::default(),
             hand: AtomicU32::new(0),
             used: AtomicU32::new(0),
+            freed: Mutex::default(),
+            freed_count: AtomicUsize::new(0),
+            behind: write::Behind::default(),
             files,
             wal,
             fatal,
@@ -281,7 +293,9 @@ impl BufferPool {
         let page = guard.loading_page();
         // Mostly a copy from the system's cache: handing the worker over would cost more than it.
         match self.files.read(&file, id.block, page.bytes_mut()) {
-            Ok(()) if page.checksum_ok(id.block) => {
+            // Never written: zeroes, without a checksum to look at.
+            Ok(false) => {}
+            Ok(true) if page.checksum_ok(id.block) => {
                 // A page from the future: some write went past the log.
                 if page.lsn() > self.wal.inserted() && damage == OnDamage::Fail {
                     let lsn = page.lsn();
@@ -289,7 +303,7 @@ impl BufferPool {
                     return Err(Error::corrupted(format!("{id} has LSN {lsn}, past the end of the WAL")));
                 }
             }
-            Ok(()) if damage == OnDamage::Zero => page.zero(),
+            Ok(true) if damage == OnDamage::Zero => page.zero(),
             outcome => {
                 let error = outcome.err().unwrap_or_else(|| {
                     Error::new(SqlState::DATA_CORRUPTED, format!("invalid page in {id}: checksum is wrong"))
@@ -443,69 +457,13 @@ impl BufferPool {
             let guard = pin.clone().into_write();
             if self.frames[pin.frame() as usize].state.load(Ordering::Acquire) & state::TAGGED != 0 {
                 self.untag(&guard);
+                let mut freed = self.freed.lock();
+                // A frame that a ring takes and loses over and over stands there more than once.
+                if freed.len() < self.frames.len() {
+                    freed.push(Reverse(pin.frame()));
+                    self.freed_count.store(freed.len(), Ordering::Release);
+                }
             }
-        }
-    }
-
-    /// Writes a frame's page to disk if it's dirty. `pin` keeps the frame in place. Unless `patient`, it gives up when the frame is
-    /// in use: the caller may hold latches of other pages, and waiting for one more could close a circle.
-    fn write_out(&self, pin: &PagePin<'_>, patient: bool) -> Result<bool> {
-        let frame = &self.frames[pin.frame() as usize];
-        let _io = match frame.io.try_lock() {
-            Some(io) => io,
-            None if patient => frame.io.lock(),
-            None => return Ok(false),
-        };
-        let guard = match pin.try_read() {
-            Some(guard) => guard,
-            None if patient => pin.read(),
-            None => return Ok(false),
-        };
-        if frame.state.load(Ordering::Acquire) & state::DIRTY == 0 {
-            return Ok(false);
-        }
-        let id = guard.id();
-        let file = guard.file();
-        let mut copy = Page::clone(&guard);
-        // A change needs the exclusive latch, so what is marked from here on is a later change.
-        frame.state.fetch_and(!state::DIRTY, Ordering::AcqRel);
-        drop(guard);
-        copy.set_checksum(id.block);
-        // After a failure the copy may hold a change that didn't get into the log.
-        if let Err(e) = self.fatal.check() {
-            frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
-            return Err(e);
-        }
-        let outcome =
-            self.wal.flush_to(copy.lsn()).and_then(|()| self.files.write(&file, id.block, copy.bytes()));
-        if let Err(e) = outcome {
-            frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
-            return Err(e);
-        }
-        self.stats.writes.fetch_add(1, Ordering::Relaxed);
-        Ok(true)
-    }
-
-    /// Pages that are dirty or being written, in the order of their files: a checkpoint's work list.
-    pub fn dirty_pages(&self) -> Vec<PageId> {
-        let mut dirty = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.read();
-            dirty.extend(shard.iter().filter_map(|(id, index): &(PageId, u32)| {
-                let frame = &self.frames[*index as usize];
-                let is_dirty = frame.state.load(Ordering::Acquire) & state::DIRTY != 0;
-                (is_dirty || frame.io.is_locked()).then_some(*id)
-            }));
-        }
-        dirty.sort_unstable();
-        dirty
-    }
-
-    /// Writes a page to disk if it is in memory and dirty, or waits for the thread that is writing it.
-    pub fn write_page(&self, id: PageId) -> Result<bool> {
-        match self.pin_cached(id, false) {
-            Some(pin) => self.write_out(&pin, true),
-            None => Ok(false),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{BufferPool, PagePin, state};
 use quarry_common::{Error, Result, SqlState};
+use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
 
 /// A few frames that bulk work uses over and over instead of sweeping the pool.
@@ -11,19 +12,22 @@ pub struct Ring {
     capacity: usize,
     /// Whether frames that never held a page are taken first: then nothing is pushed out by it.
     fills_empty: bool,
+    /// Whether its frames come back dirty, and what was left to be written behind it cleans them best.
+    writes: bool,
 }
 
 impl Ring {
     fn of(kib: usize) -> Ring {
-        Ring { frames: Vec::new(), next: 0, capacity: kib / 8, fills_empty: false }
+        Ring { frames: Vec::new(), next: 0, capacity: kib / 8, fills_empty: false, writes: false }
     }
     /// For sequential scans of tables bigger than a part of the pool. A pool with room to spare keeps what they read.
     pub fn bulk_read() -> Ring {
         Ring { fills_empty: true, ..Ring::of(256) }
     }
-    /// For COPY and index builds; bigger, so that the log need not be flushed at each page.
+    /// For COPY and index builds; bigger, so that the log need not be flushed at each page. A pool with room to spare keeps
+    /// what they write.
     pub fn bulk_write() -> Ring {
-        Ring::of(16 * 1024)
+        Ring { fills_empty: true, writes: true, ..Ring::of(16 * 1024) }
     }
     pub fn vacuum() -> Ring {
         Ring::of(256)
@@ -50,7 +54,12 @@ impl BufferPool {
         ring.next = slot + 1;
         let frame = ring.frames[slot];
         // A page that others use as well stays; the ring takes another frame in its place.
-        if self.frames[frame as usize].state.load(Ordering::Relaxed) & state::USAGE_MASK <= state::USAGE_ONE
+        let now = self.frames[frame as usize].state.load(Ordering::Relaxed);
+        if ring.writes && now & state::DIRTY != 0 {
+            // The page writer lags: this thread does its part, in long writes.
+            self.write_behind_now()?;
+        }
+        if now & state::USAGE_MASK <= state::USAGE_ONE
             && let Some(pin) = self.try_take(frame)?
         {
             return Ok(pin);
@@ -60,8 +69,24 @@ impl BufferPool {
         Ok(pin)
     }
 
-    /// A frame that never held a page, while there are any. They are given out in order, before anything is swept.
+    /// A frame whose page was forgotten or that never held one, while there are any. They are given out in order, before anything is
+    /// swept; those that were in use first, because their memory is there already.
     fn take_empty(&self) -> Result<Option<PagePin<'_>>> {
+        while self.freed_count.load(Ordering::Acquire) > 0 {
+            let popped = {
+                let mut freed = self.freed.lock();
+                let popped = freed.pop();
+                self.freed_count.store(freed.len(), Ordering::Release);
+                popped
+            };
+            // The sweep may have found it first, or its last pin may linger: the sweep finds it later then.
+            if let Some(Reverse(index)) = popped
+                && self.frames[index as usize].state.load(Ordering::Acquire) & state::TAGGED == 0
+                && let Some(pin) = self.try_take(index)?
+            {
+                return Ok(Some(pin));
+            }
+        }
         let count = self.frames.len() as u32;
         while self.used.load(Ordering::Relaxed) < count {
             let index = self.used.fetch_add(1, Ordering::Relaxed);
@@ -119,7 +144,7 @@ impl BufferPool {
             return Ok(Some(pin));
         }
         if now & state::DIRTY != 0 {
-            self.write_out(&pin, false)?;
+            self.write_out(&pin)?;
         }
         let id = pin.id();
         let hash = self.hash(&id);
@@ -154,7 +179,7 @@ impl BufferPool {
             }
             if frame.state.compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 let pin = PagePin::adopt(self, index);
-                written += self.write_out(&pin, false)? as usize;
+                written += self.write_out(&pin)? as usize;
             }
         }
         Ok(written)

@@ -21,6 +21,10 @@ pub trait DiskFile: Send + Sync {
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
     /// Makes all earlier writes to this file durable (fdatasync).
     fn sync(&self) -> Result<()>;
+    /// Asks that what was written there goes to the disk soon, so that a later sync has less to wait for. Promises nothing.
+    fn start_write_back(&self, _offset: u64, _len: u64) {}
+    /// Says that these bytes will be read soon.
+    fn read_ahead(&self, _offset: u64, _len: u64) {}
     fn len(&self) -> Result<u64>;
     fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)

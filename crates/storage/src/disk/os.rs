@@ -77,6 +77,35 @@ impl DiskFile for OsFile {
         self.file.sync_data().map_err(|e| io_error("fsync", &self.path, e))
     }
 
+    fn start_write_back(&self, offset: u64, len: u64) {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsRawFd;
+            let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
+            // SAFETY: the descriptor is open as long as `self`; the call touches no memory. A refusal means nothing: it was a hint.
+            let _ = unsafe {
+                libc::sync_file_range(self.file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE)
+            };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, len);
+    }
+
+    fn read_ahead(&self, offset: u64, len: u64) {
+        #[cfg(target_os = "linux")]
+        {
+            // A refusal means nothing: it was a hint.
+            let _ = rustix::fs::fadvise(
+                &self.file,
+                offset,
+                std::num::NonZeroU64::new(len),
+                rustix::fs::Advice::WillNeed,
+            );
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, len);
+    }
+
     fn len(&self) -> Result<u64> {
         Ok(self.file.metadata().map_err(|e| io_error("stat", &self.path, e))?.len())
     }

@@ -2,7 +2,7 @@
 
 use super::tuple::{self, HEADER_BYTES};
 use super::{Heap, page as hp, prune, wal};
-use crate::buffer::PageMut;
+use crate::buffer::{PageMut, Ring};
 use crate::page::PAGE_SIZE;
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::row::RowRef;
@@ -10,13 +10,27 @@ use crate::txn::Transaction;
 use crate::wal::RecordKind;
 use crate::wal::rmgr;
 use crate::{Fork, toast, vm};
+use parking_lot::MutexGuard;
 use quarry_common::{BlockNo, Result, Tid, Xid, err};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Pages added at once when a table of some size grows.
 const EXTEND_BLOCKS: u32 = 8;
 /// Pages added at once by bulk inserts.
 const EXTEND_BLOCKS_BULK: u32 = 64;
+
+/// Pages of a table from which bulk inserts go through a ring and write behind themselves.
+const BULK_FROM_BLOCKS: BlockNo = 512;
+
+/// What a bulk insert keeps between its batches.
+pub(crate) struct Bulk {
+    /// Whose it is: another transaction starts anew.
+    xid: Xid,
+    ring: Ring,
+    /// The pages of its last extension, which are full once it needs the next.
+    filling: Range<BlockNo>,
+}
 
 pub(crate) fn kind(op: u8) -> RecordKind {
     RecordKind { rmgr: rmgr::HEAP, op }
@@ -37,7 +51,7 @@ impl Heap {
 
     /// Inserts a body that fits a page, whatever it holds.
     pub(crate) fn insert_body(&self, txn: &Transaction, body: &[u8], flags: u16) -> Result<Tid> {
-        let mut page = self.page_with_space(HEADER_BYTES + body.len(), false)?;
+        let mut page = self.page_with_space(HEADER_BYTES + body.len(), false, None)?;
         let block = page.id().block;
         let slot = hp::free_slot(page.bytes());
         let xid = txn.assign_xid();
@@ -53,7 +67,6 @@ impl Heap {
         })?;
         self.state.counters.count_inserts(1);
         Ok(Tid { block, slot })
-        txn.check_insert(self.rel)?;
     }
 
     /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
@@ -61,6 +74,7 @@ impl Heap {
         let xid = txn.assign_xid();
         let cid = txn.command_id().0;
         let bulk = rows.len() > 50;
+        let mut kept = self.bulk_state(xid, bulk)?;
         let mut next = 0;
         let mut pending: Option<Cow<'_, [u8]>> = None;
         while next < rows.len() {
@@ -68,7 +82,8 @@ impl Heap {
                 Some(b) => b,
                 None => self.prepare_row(txn, rows[next])?,
             };
-            let mut page = self.page_with_space(HEADER_BYTES + first.len(), bulk)?;
+            let own = kept.as_mut().and_then(|kept| kept.as_mut());
+            let mut page = self.page_with_space(HEADER_BYTES + first.len(), bulk, own)?;
             let block = page.id().block;
             with_scratch(|payload| -> Result<()> {
                 payload.w32(self.vm_of(&page)).w32(cid).w64(xid.0);
@@ -86,7 +101,6 @@ impl Heap {
                         Some(s) => s,
                         None => {
                             new_slot += 1;
-            txn.check_insert(self.rel)?;
                             left = left.saturating_sub(4);
                             new_slot
                         }
@@ -172,8 +186,27 @@ impl Heap {
         PAGE_SIZE * (100 - self.options.fillfactor.clamp(10, 100) as usize) / 100
     }
 
+    /// What a bulk insert into a table of some size keeps; none if another one is at it.
+    fn bulk_state(&self, xid: Xid, bulk: bool) -> Result<Option<MutexGuard<'_, Option<Bulk>>>> {
+        if !bulk || self.blocks()? < BULK_FROM_BLOCKS {
+            return Ok(None);
+        }
+        let mut state = self.state.bulk.try_lock();
+        if let Some(state) = &mut state
+            && state.as_ref().is_none_or(|bulk| bulk.xid != xid)
+        {
+            **state = Some(Bulk { xid, ring: Ring::bulk_write(), filling: 0..0 });
+        }
+        Ok(state)
+    }
+
     /// A latched page with room for a tuple of `need` bytes, made this thread's insertion page.
-    pub(crate) fn page_with_space(&self, need: usize, bulk: bool) -> Result<PageMut<'_>> {
+    pub(crate) fn page_with_space(
+        &self,
+        need: usize,
+        bulk: bool,
+        mut kept: Option<&mut Bulk>,
+    ) -> Result<PageMut<'_>> {
         let pool = self.storage.pool();
         let wanted = (need + self.reserve()).min(hp::TUPLE_BYTES_MAX);
         loop {
@@ -181,13 +214,18 @@ impl Heap {
                 Some(b) => b,
                 None => match self.state.take(&self.storage, self.rel, wanted + 4)? {
                     Some(b) => b,
-                    None => return self.extend(bulk),
+                    None => return self.extend(bulk, kept),
                 },
             };
-            let mut page = match pool.try_write(self.page_id(block))? {
+            let id = self.page_id(block);
+            let pin = match &mut kept {
+                Some(kept) => pool.pin_with(id, &mut kept.ring)?,
+                None => pool.pin(id)?,
+            };
+            let mut page = match pin.try_write() {
                 Some(page) => page,
                 None if self.state.spread_targets() => continue,
-                None => pool.write(self.page_id(block))?,
+                None => pin.into_write(),
             };
             let mut free = room(page.bytes());
             if free < wanted && prune::prune_in_passing(&self.storage, &mut page)? {
@@ -202,7 +240,7 @@ impl Heap {
         }
     }
 
-    fn extend(&self, bulk: bool) -> Result<PageMut<'_>> {
+    fn extend(&self, bulk: bool, kept: Option<&mut Bulk>) -> Result<PageMut<'_>> {
         let pool = self.storage.pool();
         let size = pool.blocks(self.rel, Fork::Main)?;
         let count: BlockNo = match (bulk, size) {
@@ -210,7 +248,15 @@ impl Heap {
             (false, 64..) => EXTEND_BLOCKS,
             _ => 1,
         };
-        let page = pool.extend(self.rel, Fork::Main, count)?;
+        let page = match kept {
+            Some(kept) => {
+                pool.write_behind(self.rel, Fork::Main, kept.filling.clone());
+                let page = pool.extend_with(self.rel, Fork::Main, count, &mut kept.ring)?;
+                kept.filling = page.block()..page.block() + count;
+                page
+            }
+            None => pool.extend(self.rel, Fork::Main, count)?,
+        };
         let first = page.id().block;
         for b in first + 1..first + count {
             self.state.record(b, hp::TUPLE_BYTES_MAX + 4);

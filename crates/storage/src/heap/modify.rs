@@ -91,7 +91,7 @@ impl Heap {
                     }
                     if room(page.bytes()) < need {
                         drop(page);
-                        target = Some(self.page_with_space(need, false)?.id().block);
+                        target = Some(self.page_with_space(need, false, None)?.id().block);
                         continue;
                     }
                     hot = opts.hot_allowed;
@@ -132,7 +132,7 @@ impl Heap {
                             self.state.set_target(None);
                         }
                         drop((page, new_page));
-                        target = Some(self.page_with_space(need, false)?.id().block);
+                        target = Some(self.page_with_space(need, false, None)?.id().block);
                         continue;
                     }
                     hot = false;

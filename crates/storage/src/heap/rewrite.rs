@@ -111,7 +111,7 @@ impl Heap {
         let body = self.prepare_row(txn, row)?;
         let frozen = if version.frozen { tuple::XMIN_FROZEN } else { 0 };
         let flags = self.external_flag(&body) | frozen;
-        let mut page = self.page_with_space(HEADER_BYTES + body.len(), true)?;
+        let mut page = self.page_with_space(HEADER_BYTES + body.len(), true, None)?;
         let (block, slot) = (page.id().block, hp::free_slot(page.bytes()));
         let xid = txn.assign_xid();
         with_scratch(|payload| {

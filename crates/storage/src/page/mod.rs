@@ -41,6 +41,14 @@ pub struct Page([u8; PAGE_SIZE]);
 
 const _: () = assert!(std::mem::size_of::<Page>() == PAGE_SIZE);
 
+fn checksum_of(bytes: &[u8], block: u32) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&bytes[..CHECKSUM]);
+    crc.update(&block.to_le_bytes());
+    crc.update(&bytes[CHECKSUM + 4..]);
+    crc.finalize()
+}
+
 macro_rules! header_u16 {
     ($($get:ident $set:ident $offset:ident;)*) => {$(
         /// Header field, see the module's table.
@@ -164,17 +172,18 @@ impl Page {
     /// The checksum the page should carry as block `block` of its file. Mixing in the number catches pages written
     /// to the wrong place.
     pub fn compute_checksum(&self, block: u32) -> u32 {
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&self.0[..CHECKSUM]);
-        crc.update(&block.to_le_bytes());
-        crc.update(&self.0[CHECKSUM + 4..]);
-        crc.finalize()
+        checksum_of(&self.0, block)
     }
 
     /// Stores the checksum, as just before writing to disk.
     pub fn set_checksum(&mut self, block: u32) {
-        let sum = self.compute_checksum(block);
-        self.put_u32(CHECKSUM, sum);
+        Page::store_checksum(&mut self.0, block);
+    }
+
+    /// Stores the checksum in a copy of a page's bytes.
+    pub fn store_checksum(bytes: &mut [u8], block: u32) {
+        let sum = checksum_of(bytes, block);
+        bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&sum.to_le_bytes());
     }
 
     /// Whether the bytes are what was written as block `block`; all zeroes are fine.

@@ -28,12 +28,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Records start at least this far apart (the padded header), so each has its own cell in `links`.
 const LINK_STEP: u64 = record::padded(record::HEADER) as u64;
 const POSITION_BITS: u32 = 56;
 const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
+
+/// The writer thread is woken each time the log has grown by this, so that bulk work seldom writes the log itself.
+const WRITE_AFTER: u64 = 1 << 20;
 
 /// The log.
 pub struct Wal {
@@ -41,8 +44,7 @@ pub struct Wal {
     fatal: Fatal,
     fsync: bool,
     full_page_writes: bool,
-    /// Epoch of this run of the server, in every record.
-    run: u32,
+    style: record::Style,
     buffer: RingBuffer,
     /// Image epoch (8 bits) and the end of the reserved space (56 bits). One word, so that a record can't be
     /// reserved past a checkpoint's redo point with images decided before it.
@@ -156,6 +158,8 @@ pub struct WalOptions {
     pub buffer_bytes: usize,
     pub fsync: bool,
     pub full_page_writes: bool,
+    /// Whether whole pages in the log are compressed.
+    pub compress_pages: bool,
     /// Epoch of this run.
     pub run: u32,
     /// Where the log goes on.
@@ -187,7 +191,7 @@ impl Wal {
             fatal,
             fsync: options.fsync,
             full_page_writes: options.full_page_writes,
-            run: options.run,
+            style: record::Style { epoch: options.run, compress: options.compress_pages },
             links: (0..buffer.size() / LINK_STEP).map(|_| AtomicU64::new(0)).collect(),
             buffer,
             reserved: AtomicU64::new(at),
@@ -266,7 +270,7 @@ impl Wal {
         }
         with_scratch(|scratch| {
             let no_page = |_| PageEntry::Change(PageId::main(RelId::new(Oid::INVALID, 0), 0));
-            record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, 0, no_page);
+            record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, 0, no_page);
             let body = self.body_crc(scratch);
             let place = self.reserve(None, scratch.len() as u64).expect("no epoch was asked for");
             reserved(place.end);
@@ -306,7 +310,7 @@ impl Wal {
                         PageEntry::Change(id)
                     }
                 };
-                record::encode(scratch, self.run, xid.unwrap_or(Xid::INVALID), kind, payload, count, entry);
+                record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, count, entry);
                 let body = self.body_crc(scratch);
                 if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64) {
                     self.copy(place, body, scratch)?;
@@ -358,6 +362,11 @@ impl Wal {
         let cell = (place.start.0 / LINK_STEP) & (self.links.len() as u64 - 1);
         // Release: pairs with the load in `write_ready`, which then reads the bytes.
         self.links[cell as usize].store(place.end.0, Ordering::Release);
+        if place.start.0 / WRITE_AFTER != place.end.0 / WRITE_AFTER
+            && self.writer_sleeps.load(Ordering::Relaxed)
+        {
+            self.wake_writer();
+        }
         Ok(())
     }
 
@@ -493,6 +502,8 @@ impl Wal {
     pub fn run_writer(&self, stop: &AtomicBool, idle: Duration) {
         *self.writer.lock() = Some(std::thread::current());
         self.has_writer.store(true, Ordering::SeqCst);
+        let mut prepared = 0;
+        let mut last_flush = Instant::now();
         while !stop.load(Ordering::Acquire) && !self.fatal.is_poisoned() {
             let wanted = self.requested.load(Ordering::SeqCst);
             if wanted > self.flushed().0 {
@@ -502,18 +513,46 @@ impl Wal {
             }
             self.writer_sleeps.store(true, Ordering::SeqCst);
             if self.requested.load(Ordering::SeqCst) <= self.flushed().0 && !stop.load(Ordering::Acquire) {
-                std::thread::park_timeout(idle);
+                std::thread::park_timeout(idle.saturating_sub(last_flush.elapsed()));
             }
             self.writer_sleeps.store(false, Ordering::SeqCst);
-            if self.requested.load(Ordering::SeqCst) <= self.flushed().0 {
-                let _ = self.flush_all();
-                self.prepare_next_segment();
+            if self.requested.load(Ordering::SeqCst) > self.flushed().0 {
+                continue;
             }
+            if last_flush.elapsed() >= idle {
+                let _ = self.flush_all();
+                last_flush = Instant::now();
+            } else {
+                let _ = self.write_without_flush();
+            }
+            self.prepare_next_segment(&mut prepared);
         }
         self.has_writer.store(false, Ordering::SeqCst);
         *self.writer.lock() = None;
         // Whoever queued meanwhile polls again and flushes by itself.
         self.wake(u64::MAX);
+    }
+
+    /// Hands what is copied to the operating system if that is much, and has it begin to bring it to the disk.
+    fn write_without_flush(&self) -> Result<()> {
+        let from = self.written.load(Ordering::Acquire);
+        if self.inserted().0 < from + WRITE_AFTER / 2 {
+            return Ok(());
+        }
+        let mut flush = self.flush.lock();
+        self.write_ready(&mut flush)?;
+        let segment = flush.segment.clone();
+        drop(flush);
+        if let Some((number, file)) = segment
+            && self.fsync
+        {
+            let start = number * self.segments.segment_bytes();
+            let (from, to) = (from.max(start), self.written.load(Ordering::Acquire));
+            if to > from {
+                file.start_write_back(from - start, to - from);
+            }
+        }
+        Ok(())
     }
 
     /// Ends a sleep of the writer thread.
@@ -523,13 +562,14 @@ impl Wal {
         }
     }
 
-    /// Makes the next segment ahead of need once the current one is half full.
-    fn prepare_next_segment(&self) {
+    /// Makes the next segment ahead of need once the current one is half full. `prepared` is the last one seen to be there.
+    fn prepare_next_segment(&self, prepared: &mut u64) {
         let bytes = self.segments.segment_bytes();
         let at = self.inserted().0;
-        if at % bytes > bytes / 2 {
-            // A failure shows again, and is fatal, when the log needs the segment.
-            let _ = self.segments.open_or_make(at / bytes + 1);
+        let next = at / bytes + 1;
+        // A failure shows again, and is fatal, when the log needs the segment.
+        if at % bytes > bytes / 2 && *prepared < next && self.segments.open_or_make(next).is_ok() {
+            *prepared = next;
         }
     }
 }

@@ -11,15 +11,21 @@
 //! | 25 | 1 | operation |
 //! | 26 | 1 | count of page references |
 //! | 27 | 1 | zero |
-//! | 28 | 20 each | page references: db u32, rel u32, block u32, fork u8, flags u8, image length u16, zero u32 |
+//! | 28 | 20 each | page references: db u32, rel u32, block u32, fork u8, flags u8, image length u16, hole's offset u16, hole's length u16 |
 //! | .. | | payload, then the images in the order of the references |
+//!
+//! An image leaves out the page's hole, the free space between `lower` and `upper`, which comes back as zeroes: whatever a page keeps
+//! lies outside of it. The rest is compressed if that pays.
 //!
 //! Records start at multiples of 8. A record is found valid only at its own LSN and only if its epoch is not older
 //! than its predecessor's, so leftovers in a recycled segment, or past a torn tail, are never taken for the log.
 
 use crate::ids::{Fork, PageId, RelId};
-use crate::page::{PAGE_SIZE, Page};
+use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
+use lz4_flex::block::{CompressTable, compress_into, compress_into_with_table, get_maximum_output_size};
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
+use std::cell::RefCell;
+use std::ops::Range;
 
 /// Bytes before the page references.
 pub const HEADER: usize = 28;
@@ -66,11 +72,20 @@ pub const fn padded(len: usize) -> usize {
     (len + 7) & !7
 }
 
+/// What every record of a log has in common.
+#[derive(Clone, Copy)]
+pub struct Style {
+    /// Which run of the server writes.
+    pub epoch: u32,
+    /// Whether images are compressed.
+    pub compress: bool,
+}
+
 /// Encodes a record into `out` (cleared first), all but its CRC. `pages` gives the `count` page references. `out` is padded
 /// to a multiple of 8.
 pub fn encode<'a>(
     out: &mut Vec<u8>,
-    epoch: u32,
+    style: Style,
     xid: Xid,
     kind: RecordKind,
     payload: &[u8],
@@ -80,7 +95,7 @@ pub fn encode<'a>(
     out.clear();
     out.extend_from_slice(&[0; HEADER]);
     out[8..16].copy_from_slice(&xid.0.to_le_bytes());
-    out[16..20].copy_from_slice(&epoch.to_le_bytes());
+    out[16..20].copy_from_slice(&style.epoch.to_le_bytes());
     out[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     out[24] = kind.rmgr;
     out[25] = kind.op;
@@ -100,24 +115,67 @@ pub fn encode<'a>(
     for index in 0..count {
         let PageEntry::Image(_, page) = pages(index) else { continue };
         let at = out.len();
-        let room = lz4_flex::block::get_maximum_output_size(PAGE_SIZE);
-        out.resize(at + room, 0);
-        let packed = lz4_flex::block::compress_into(page.bytes(), &mut out[at..]).unwrap_or(PAGE_SIZE);
-        let reference = HEADER + index * REF;
-        let len = if packed < PAGE_SIZE - 64 {
-            out.truncate(at + packed);
-            out[reference + 13] |= COMPRESSED;
-            packed
-        } else {
-            out.truncate(at);
-            out.extend_from_slice(page.bytes());
-            PAGE_SIZE
-        };
-        out[reference + 14..reference + 16].copy_from_slice(&(len as u16).to_le_bytes());
+        let hole = hole_of(page);
+        let compressed = style.compress && compress(page, &hole, out);
+        if !compressed {
+            out.extend_from_slice(&page.bytes()[..hole.start]);
+            out.extend_from_slice(&page.bytes()[hole.end..]);
+        }
+        let len = out.len() - at;
+        let reference = &mut out[HEADER + index * REF..][..REF];
+        if compressed {
+            reference[13] |= COMPRESSED;
+        }
+        for (place, value) in [(14, len), (16, hole.start), (18, hole.len())] {
+            reference[place..place + 2].copy_from_slice(&(value as u16).to_le_bytes());
+        }
     }
     let len = out.len();
     out[0..4].copy_from_slice(&(len as u32).to_le_bytes());
     out.resize(padded(len), 0);
+}
+
+/// The page's free space; empty if the header makes no sense.
+fn hole_of(page: &Page) -> Range<usize> {
+    let (lower, upper) = (page.lower() as usize, page.upper() as usize);
+    if page.is_new() || lower < PAGE_HEADER || upper <= lower || upper > PAGE_SIZE {
+        return PAGE_SIZE..PAGE_SIZE;
+    }
+    lower..upper
+}
+
+thread_local! {
+    static TABLE: RefCell<CompressTable> = RefCell::new(CompressTable::small());
+}
+
+/// Appends the page without its hole to `out`, compressed; false, and nothing appended, if it doesn't get smaller by an eighth at
+/// least: reading it back costs something too.
+fn compress(page: &Page, hole: &Range<usize>, out: &mut Vec<u8>) -> bool {
+    let mut joined = [0u8; PAGE_SIZE];
+    let whole = PAGE_SIZE - hole.len();
+    let bytes: &[u8] = if hole.is_empty() {
+        page.bytes()
+    } else {
+        joined[..hole.start].copy_from_slice(&page.bytes()[..hole.start]);
+        joined[hole.start..whole].copy_from_slice(&page.bytes()[hole.end..]);
+        &joined[..whole]
+    };
+    let at = out.len();
+    out.resize(at + get_maximum_output_size(whole), 0);
+    let packed = TABLE.with(|table| match table.try_borrow_mut() {
+        Ok(mut table) => compress_into_with_table(bytes, &mut out[at..], &mut table),
+        Err(_) => compress_into(bytes, &mut out[at..]),
+    });
+    match packed {
+        Ok(len) if len <= whole - whole / 8 => {
+            out.truncate(at + len);
+            true
+        }
+        _ => {
+            out.truncate(at);
+            false
+        }
+    }
 }
 
 /// The part of the CRC that doesn't depend on where the record goes.
@@ -143,7 +201,9 @@ pub struct BlockRef {
     /// Redo starts from a page of zeroes.
     pub init: bool,
     compressed: bool,
-    image: Option<std::ops::Range<usize>>,
+    image: Option<Range<usize>>,
+    /// What the image leaves out.
+    hole: Range<usize>,
 }
 
 /// A decoded record.
@@ -158,7 +218,7 @@ pub struct Record {
     pub kind: RecordKind,
     pub blocks: Vec<BlockRef>,
     raw: Vec<u8>,
-    payload: std::ops::Range<usize>,
+    payload: Range<usize>,
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -200,7 +260,13 @@ impl Record {
                     return None;
                 }
             }
-            blocks.push(BlockRef { id, init: flags & INIT != 0, compressed: flags & COMPRESSED != 0, image });
+            let hole_at = u16::from_le_bytes([reference[16], reference[17]]) as usize;
+            let hole = hole_at..hole_at + u16::from_le_bytes([reference[18], reference[19]]) as usize;
+            if hole.end > PAGE_SIZE {
+                return None;
+            }
+            let compressed = flags & COMPRESSED != 0;
+            blocks.push(BlockRef { id, init: flags & INIT != 0, compressed, image, hole });
         }
         Some(Record {
             lsn,
@@ -228,22 +294,25 @@ impl Record {
         let block = &self.blocks[index];
         let Some(range) = block.image.clone() else { return Ok(false) };
         let bytes = &self.raw[range];
-        if block.compressed {
-            match lz4_flex::block::decompress_into(bytes, page.bytes_mut()) {
-                Ok(PAGE_SIZE) => {}
-                _ => {
-                    return Err(Error::corrupted(format!(
-                        "page image in WAL record at {} is damaged",
-                        self.lsn
-                    )));
-                }
+        let damaged = || Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn));
+        let mut plain = [0u8; PAGE_SIZE];
+        let whole = PAGE_SIZE - block.hole.len();
+        let bytes = if block.compressed {
+            match lz4_flex::block::decompress_into(bytes, &mut plain) {
+                Ok(len) if len == whole => &plain[..whole],
+                _ => return Err(damaged()),
             }
+        } else if bytes.len() == whole {
+            bytes
         } else {
-            let bytes: &[u8; PAGE_SIZE] = bytes.try_into().map_err(|_| {
-                Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn))
-            })?;
-            page.bytes_mut().copy_from_slice(bytes);
-        }
+            return Err(damaged());
+        };
+        // Without a hole, its offset is where the page ends, or 0: the same either way.
+        let (before, after) = bytes.split_at(block.hole.start.min(whole));
+        let out = page.bytes_mut();
+        out[..before.len()].copy_from_slice(before);
+        out[before.len()..before.len() + block.hole.len()].fill(0);
+        out[before.len() + block.hole.len()..].copy_from_slice(after);
         Ok(true)
     }
 }
@@ -252,9 +321,10 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn encoded(pages: &[PageEntry<'_>], lsn: Lsn) -> (Vec<u8>, usize) {
+    fn encoded(pages: &[PageEntry<'_>], lsn: Lsn, compress: bool) -> (Vec<u8>, usize) {
         let mut out = Vec::new();
-        encode(&mut out, 3, Xid(9), RecordKind::new(4, 2), b"payload", pages.len(), |i| pages[i]);
+        let style = Style { epoch: 3, compress };
+        encode(&mut out, style, Xid(9), RecordKind::new(4, 2), b"payload", pages.len(), |i| pages[i]);
         let len = u32_at(&out, 0) as usize;
         let crc = place_crc(body_crc(&out, len), lsn);
         out[4..8].copy_from_slice(&crc.to_le_bytes());
@@ -278,7 +348,7 @@ mod tests {
             PageEntry::Image(id(3), &noise),
             PageEntry::Init(id(4)),
         ];
-        let (out, len) = encoded(&pages, Lsn(800));
+        let (out, len) = encoded(&pages, Lsn(800), true);
         assert!(Record::decode(Lsn(808), &out[..len]).is_none(), "valid at its own place only");
         let record = Record::decode(Lsn(800), &out[..len]).unwrap();
         assert_eq!(record.payload(), b"payload");
@@ -294,6 +364,30 @@ mod tests {
             let mut damaged = out[..len].to_vec();
             damaged[at] ^= 1;
             assert!(Record::decode(Lsn(800), &damaged).is_none(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn images_leave_out_the_hole() {
+        let mut page = Page::zeroed();
+        page.init(16);
+        page.set_lower(100);
+        page.set_upper(8000);
+        page.bytes_mut()[90] = 1;
+        page.bytes_mut()[8000] = 2;
+        page.bytes_mut()[8191] = 3;
+        page.bytes_mut()[5000] = 4;
+        let id = PageId::main(RelId::new(Oid(5), 6), 7);
+        for compress in [false, true] {
+            let (out, len) = encoded(&[PageEntry::Image(id, &page)], Lsn(800), compress);
+            assert!(len < if compress { 150 } else { 400 }, "{len}");
+            let record = Record::decode(Lsn(800), &out[..len]).unwrap();
+            let mut read = Page::zeroed();
+            read.bytes_mut().fill(9);
+            assert!(record.restore_image(0, &mut read).unwrap());
+            let mut expected = page.clone();
+            expected.bytes_mut()[5000] = 0;
+            assert!(read.bytes() == expected.bytes(), "compress {compress}");
         }
     }
 }

@@ -136,6 +136,10 @@ impl<'a> Builder<'a> {
         }
         // Small trees grow by single pages.
         let count = if self.used > EXTEND_BLOCKS { EXTEND_BLOCKS } else { 1 };
+        if count > 1 {
+            // All but the last of each level are complete.
+            pool.write_behind(tree.rel(), Fork::Main, self.end.saturating_sub(count)..self.end);
+        }
         let page = pool.extend(tree.rel(), Fork::Main, count)?;
         self.next = page.id().block + 1;
         self.end = page.id().block + count;
