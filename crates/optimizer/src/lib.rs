@@ -43,14 +43,14 @@ pub struct OptimizerEnv<'a> {
 /// Plans a bound statement.
 pub fn plan(
     plan: LogicalPlan,
-    meta: QueryMeta,
+    mut meta: QueryMeta,
     output: Vec<(ColumnId, String, SqlType)>,
     params: Vec<SqlType>,
     env: &OptimizerEnv<'_>,
 ) -> Result<Statement> {
     let relations = finish::relations(&plan);
     let read_only = finish::read_only(&plan);
-    let mut plan = rules::rewrite(plan, &meta, env.folder)?;
+    let mut plan = rules::rewrite(plan, &mut meta, env.folder)?;
     let mut needed = rules::prune_columns::Needed::new(meta.len());
     output.iter().for_each(|(id, _, _)| needed.add(*id));
     rules::prune_columns::prune(&mut plan, &mut needed);

@@ -95,7 +95,7 @@ impl<'a> Planner<'a> {
             LogicalPlan::Sort { input, keys } => self.plan_sort(*input, keys, want),
             LogicalPlan::Limit { input, limit, offset, ties } => self.plan_limit(*input, limit, offset, ties),
             LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
-            LogicalPlan::LockRows { input, locks } => self.plan_lock_rows(*input, locks, want),
+            LogicalPlan::LockRows { input, locks, .. } => self.plan_lock_rows(*input, locks, want),
             LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
                 self.plan_write(plan)
             }

@@ -42,7 +42,6 @@ impl Planner<'_> {
                 | PhysicalNode::Append { .. }
                 | PhysicalNode::MergeAppend { .. }
                 | PhysicalNode::SetOp { .. }
-                | PhysicalNode::LockRows { .. }
                 | PhysicalNode::Materialize { .. }
                 | PhysicalNode::Memoize { .. }
                 | PhysicalNode::RecursiveUnion { .. }

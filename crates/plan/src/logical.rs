@@ -73,8 +73,8 @@ pub enum LockStrength {
     Update,
 }
 
-/// What to do about a row that is locked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What to do about a row that is locked; of two, the later counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum LockWait {
     Block,
     Skip,
@@ -198,9 +198,12 @@ pub enum LogicalPlan {
         left_columns: Vec<ColumnId>,
         right_columns: Vec<ColumnId>,
     },
+    /// Locks the rows that it passes on.
     LockRows {
         input: Box<LogicalPlan>,
         locks: Vec<RowLock>,
+        /// The clause stands in a query further out.
+        pushed: bool,
     },
     /// `values[i]`: the source column for the i-th live column of the table (defaults already filled in).
     Insert {

@@ -11,7 +11,7 @@ use quarry_executor::{ExecEnv, Execution};
 use quarry_optimizer::{OptimizerEnv, PlannerSettings};
 use quarry_plan::physical::RelationUse;
 use quarry_plan::rights::RightColumns;
-use quarry_plan::{Expr, Statement};
+use quarry_plan::{Expr, LockStrength, PhysicalNode, PhysicalPlan, Statement, walk};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, BindContext, BoundStatement};
 use quarry_storage::txn::Transaction;
@@ -139,8 +139,15 @@ impl StatementContext {
         Ok(())
     }
     /// 25006 for writes in a read-only transaction.
-    pub fn check_read_only(&self, stmt: &Statement, command: &str) -> Result<()> {
+    pub fn check_read_only(&self, stmt: &Statement, given: &str) -> Result<()> {
         if self.read_only && !stmt.read_only {
+            let command = first_lock(&stmt.plan).filter(|_| matches!(given, "SELECT" | "DECLARE CURSOR"));
+            let command = command.map_or(given, |strength| match strength {
+                LockStrength::KeyShare => "SELECT FOR KEY SHARE",
+                LockStrength::Share => "SELECT FOR SHARE",
+                LockStrength::NoKeyUpdate => "SELECT FOR NO KEY UPDATE",
+                LockStrength::Update => "SELECT FOR UPDATE",
+            });
             return Err(err!(
                 READ_ONLY_SQL_TRANSACTION,
                 "cannot execute {command} in a read-only transaction"
@@ -286,6 +293,14 @@ fn count_relations(bound: &BoundStatement) -> usize {
         own + quarry_plan::walk::inputs(p).into_iter().map(count).sum::<usize>()
     }
     count(&bound.plan)
+}
+
+/// The strength of the first row lock in a plan.
+fn first_lock(plan: &PhysicalPlan) -> Option<LockStrength> {
+    match &plan.node {
+        PhysicalNode::LockRows { locks, .. } if !locks.is_empty() => locks.first().map(|l| l.strength),
+        _ => walk::physical_inputs(plan).into_iter().find_map(first_lock),
+    }
 }
 
 /// Puts values in the place of parameters.

@@ -9,7 +9,7 @@ use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::scan::rows::RowReader;
 use quarry_common::{Result, Tid};
-use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, PhysicalNode, PhysicalPlan};
+use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, PhysicalNode, PhysicalPlan, walk};
 use quarry_storage::heap::RowLockMode;
 use quarry_types::{Datum, IoContext};
 
@@ -63,9 +63,18 @@ impl Select {
         for id in output {
             let mut e = plan.targets.iter().find(|(t, _)| t == id).map(|(_, e)| e)?;
             if lock.is_some() {
-                // What is above the lock only picks columns of the scan's.
-                let Expr::Column { id, .. } = e else { return None };
-                e = scan.targets.iter().find(|(t, _)| t == id).map(|(_, e)| e)?;
+                // What is above the lock picks columns of the scan's, or computes of those that the scan only passes on.
+                let target = |id: &ColumnId| scan.targets.iter().find(|(t, _)| t == id).map(|(_, e)| e);
+                if let Expr::Column { id, .. } = e {
+                    e = target(id)?;
+                } else {
+                    let mut read = vec![];
+                    walk::columns_of(e, &mut read);
+                    let same = |id: &ColumnId| matches!(target(id), Some(Expr::Column { id: of, .. }) if of == id);
+                    if !read.iter().all(same) {
+                        return None;
+                    }
+                }
             }
             if !is_simple(e, &point.columns) {
                 return None;

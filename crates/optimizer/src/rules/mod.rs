@@ -2,6 +2,7 @@
 
 pub mod fold_constants;
 pub mod inline_ctes;
+pub mod lock_rows;
 pub mod prune_columns;
 pub mod pull_up_subqueries;
 pub mod push_filters;
@@ -16,12 +17,16 @@ use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
 
 /// Everything up to planning proper; also inside subqueries of expressions.
 /// An error is that of a constant expression.
-pub fn rewrite(mut plan: LogicalPlan, meta: &QueryMeta, folder: &dyn ConstantFolder) -> Result<LogicalPlan> {
+pub fn rewrite(
+    mut plan: LogicalPlan,
+    meta: &mut QueryMeta,
+    folder: &dyn ConstantFolder,
+) -> Result<LogicalPlan> {
     if has_with(&plan) {
         inline_ctes::run(&mut plan);
         inline_ctes::fix_types(&mut plan, meta);
     }
-    rewrite_level(plan, folder)
+    rewrite_level(plan, meta, folder)
 }
 
 fn has_with(plan: &LogicalPlan) -> bool {
@@ -38,7 +43,11 @@ fn has_with(plan: &LogicalPlan) -> bool {
     found || walk::inputs(plan).into_iter().any(has_with)
 }
 
-fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> Result<LogicalPlan> {
+fn rewrite_level(
+    mut plan: LogicalPlan,
+    meta: &mut QueryMeta,
+    folder: &dyn ConstantFolder,
+) -> Result<LogicalPlan> {
     forget_exists_targets(&mut plan);
     let folded = fold_constants::run(&mut plan, folder);
     unnest_subqueries::run(&mut plan);
@@ -46,7 +55,7 @@ fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> Result<L
     let mut failed = None;
     for_each_subquery(&mut plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);
-        match rewrite_level(taken, folder) {
+        match rewrite_level(taken, meta, folder) {
             Ok(done) => *sub = done,
             Err(e) => drop(failed.get_or_insert(e)),
         }
@@ -59,6 +68,7 @@ fn rewrite_level(mut plan: LogicalPlan, folder: &dyn ConstantFolder) -> Result<L
         fold_constants::run(&mut plan, folder)?;
     }
     reduce_outer_joins::run(&mut plan);
+    lock_rows::run(&mut plan, meta)?;
     Ok(plan)
 }
 

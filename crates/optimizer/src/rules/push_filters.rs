@@ -38,7 +38,7 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             predicates.push(e);
             None
         }
-        LogicalPlan::Sort { input, .. } => push(input, e),
+        LogicalPlan::Sort { input, .. } | LogicalPlan::LockRows { input, pushed: true, .. } => push(input, e),
         LogicalPlan::Distinct { input, on } => {
             if let Some(on) = on {
                 let keys: Vec<ColumnId> = on.iter().flat_map(columns).collect();
@@ -120,7 +120,7 @@ fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Optio
     match input {
         // Rows cut off must stay cut off; rows locked must be those asked for; sets are expanded first.
         LogicalPlan::Limit { .. }
-        | LogicalPlan::LockRows { .. }
+        | LogicalPlan::LockRows { pushed: false, .. }
         | LogicalPlan::ProjectSet { .. }
         | LogicalPlan::With { .. } => Some(original),
         LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {

@@ -202,7 +202,8 @@ impl LockStrength {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order in which one overrules another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockWait {
     Block,
     SkipLocked,

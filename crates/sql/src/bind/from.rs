@@ -3,7 +3,7 @@
 use super::coerce::at;
 use super::record::alias_tree;
 use super::resolve::Resolved;
-use super::scope::{ExprKind as Place, NsColumn, NsItem, SYSTEM_COLUMNS};
+use super::scope::{ExprKind as Place, ItemKind, NsColumn, NsItem, SYSTEM_COLUMNS};
 use super::{Binder, Typed, VisibleCte};
 use crate::ast::{self, Alias, JoinCondition, Pos, TableRef};
 use quarry_catalog::{RelKind, Relation};
@@ -204,7 +204,7 @@ impl Binder<'_> {
             columns.push((id, *source));
             names.push(NsColumn { name: name.clone(), expr: Expr::column(id, *ty), hidden: false });
         }
-        let mut item = NsItem::new(Some(alias.clone()), names);
+        let mut item = NsItem { kind: ItemKind::Cte, ..NsItem::new(Some(alias.clone()), names) };
         let names = column_names(&item);
         apply_alias_columns(&mut item, r.alias.as_ref(), r.pos)?;
         let kind = LeafKind::Cte { name: cte.name.clone() };
@@ -226,6 +226,7 @@ impl Binder<'_> {
         let kind = std::mem::replace(&mut self.scope().kind, Place::FromSubselect);
         let active = std::mem::replace(&mut self.scope().lateral_active, s.lateral);
         // Without LATERAL the left neighbours are out of reach; outer levels are not.
+        self.pushed_lock = self.lock_below(&alias.name, false);
         let bound = self.subquery(&s.query);
         self.scope().kind = kind;
         self.scope().lateral_active = active;
@@ -248,7 +249,8 @@ impl Binder<'_> {
             targets.push((own, Expr::column(*id, *ty)));
             names.push(NsColumn { name: name.clone(), expr: Expr::column(own, *ty), hidden: false });
         }
-        let mut item = NsItem::new(Some(alias.name.clone()), names);
+        targets.extend(bound.locks.iter().map(|l| (l.ctid, Expr::column(l.ctid, SqlType::TID))));
+        let mut item = NsItem { locks: bound.locks, ..NsItem::new(Some(alias.name.clone()), names) };
         let names = column_names(&item);
         apply_alias_columns(&mut item, Some(alias), s.pos)?;
         if let Some(tree) = tree {
@@ -342,7 +344,7 @@ impl Binder<'_> {
             });
             id
         });
-        let mut item = NsItem::new(Some(alias.clone()), columns);
+        let mut item = NsItem { kind: ItemKind::Function, ..NsItem::new(Some(alias.clone()), columns) };
         item.is_scalar_function = scalar_single && ordinality.is_none();
         item.row_type = row_type.filter(|_| ordinality.is_none());
         let names = column_names(&item);
@@ -479,7 +481,7 @@ impl Binder<'_> {
             {
                 *recorded = Some(alias.clone());
             }
-            let mut item = NsItem::new(Some(alias.clone()), merged);
+            let mut item = NsItem { kind: ItemKind::Join, ..NsItem::new(Some(alias.clone()), merged) };
             item.columns_visible = false;
             self.scope().items.push(item);
         }
@@ -628,7 +630,7 @@ impl Binder<'_> {
             i.table_visible = false;
         }
         let ids = self.record_fresh(&mut columns);
-        let mut item = NsItem::new(Some(alias.name.clone()), columns);
+        let mut item = NsItem { kind: ItemKind::Join, ..NsItem::new(Some(alias.name.clone()), columns) };
         apply_alias_columns(&mut item, Some(alias), pos)?;
         if let Some(join) = self.recorded_join() {
             for ((c, id), named) in join.columns.iter_mut().zip(ids).zip(&item.columns) {

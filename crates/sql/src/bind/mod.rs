@@ -15,6 +15,7 @@ mod coerce;
 mod expr;
 mod from;
 mod insert;
+mod locking;
 mod operator;
 mod postpone;
 mod query;
@@ -44,7 +45,7 @@ use coerce::at;
 use quarry_catalog::{CatalogReader, TypeKind};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_plan::tree::{CteTree, QueryTree};
-use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, QueryMeta};
+use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, QueryMeta, RowLock};
 use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
@@ -145,11 +146,13 @@ pub(crate) struct Bound {
     pub output: Vec<(ColumnId, String, SqlType)>,
     /// The query as written, if the binder records (see `record`).
     pub tree: Option<Box<QueryTree>>,
+    /// Locks left to the query around this one; the plan gives their ctids besides the output.
+    pub locks: Vec<RowLock>,
 }
 
 impl Bound {
     pub fn new(plan: LogicalPlan, output: Vec<(ColumnId, String, SqlType)>) -> Bound {
-        Bound { plan, output, tree: None }
+        Bound { plan, output, tree: None, locks: vec![] }
     }
 }
 
@@ -188,6 +191,8 @@ pub(crate) struct Binder<'a> {
     range: Vec<rights::RangeEntry>,
     rights: Vec<quarry_plan::rights::Right>,
     view_writes: Vec<rights::ViewWrite>,
+    /// What the query bound next is to lock for the one around it.
+    pushed_lock: Option<locking::Pushed>,
     /// Trees are made besides plans (see `record`); the plans are of no use then.
     record: bool,
     /// COLLATE stays in expressions, for those that are to be stored and shown.
@@ -220,6 +225,7 @@ impl<'a> Binder<'a> {
             range: vec![],
             rights: vec![],
             view_writes: vec![],
+            pushed_lock: None,
             record: false,
             keep_collations: false,
             stored: false,

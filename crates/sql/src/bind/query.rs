@@ -1,14 +1,15 @@
 //! SELECT: clauses in PostgreSQL's order of binding, then the plan from FROM up to LIMIT (PostgreSQL: analyze.c).
 
 use super::coerce::at;
+use super::locking::{LevelLocks, Pushed};
 use super::postpone::Postponed;
 use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::target::TargetEntry;
 use super::{Binder, Bound, Typed, record};
 use crate::ast::{self, ExprKind, Literal, Pos, QueryBody, SortDirection};
-use quarry_common::{Error, Result, err};
+use quarry_common::{Result, err};
 use quarry_functions::CastContext;
-use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, LogicalPlan, RowLock, SetCall, SortKey, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, SetCall, SortKey, walk};
 use quarry_types::{SqlType, oids};
 
 /// A select with everything bound, before its plan is put together.
@@ -36,8 +37,6 @@ pub(super) struct OrderItem {
 
 /// Positions of the group expressions in each set.
 type GroupingSets = Vec<Vec<usize>>;
-/// Columns that LockRows reads.
-type LockColumns = Vec<(ColumnId, SqlType)>;
 
 impl Binder<'_> {
     /// Binds a query. `wanted`: types that unknown outputs should take (INSERT's columns), where given.
@@ -51,6 +50,7 @@ impl Binder<'_> {
     }
 
     fn query_inner(&mut self, q: &ast::Query, wanted: Option<&[SqlType]>) -> Result<Bound> {
+        let pushed = self.pushed_lock.take();
         let first_cte = self.recorded_ctes.len();
         let ctes = match &q.with {
             Some(with) => self.with_clause(with)?,
@@ -58,9 +58,12 @@ impl Binder<'_> {
         };
         let own_ctes = self.recorded_ctes.split_off(first_cte);
         let mut bound = match &q.body {
-            QueryBody::Select(s) => self.select(q, s, wanted)?,
+            QueryBody::Select(s) => self.select(q, s, wanted, pushed)?,
             QueryBody::Values(rows) => self.values_query(q, rows, wanted)?,
-            QueryBody::SetOperation(_) => self.set_operation_query(q)?,
+            QueryBody::SetOperation(_) => {
+                super::locking::check_set_operation(q, pushed)?;
+                self.set_operation_query(q)?
+            }
         };
         bound.plan = self.wrap_ctes(ctes, bound.plan);
         if let (Some(tree), Some(with)) = (&mut bound.tree, &q.with) {
@@ -70,7 +73,13 @@ impl Binder<'_> {
         Ok(bound)
     }
 
-    fn select(&mut self, q: &ast::Query, s: &ast::Select, wanted: Option<&[SqlType]>) -> Result<Bound> {
+    fn select(
+        &mut self,
+        q: &ast::Query,
+        s: &ast::Select,
+        wanted: Option<&[SqlType]>,
+        pushed: Option<Pushed>,
+    ) -> Result<Bound> {
         let mut scope = Scope::new(Place::Target);
         for (i, w) in s.windows.iter().enumerate() {
             if let Some(name) = &w.name
@@ -80,6 +89,7 @@ impl Binder<'_> {
             }
         }
         scope.window_defs = s.windows.clone();
+        scope.locking = super::locking::requests(q, pushed);
         self.scopes.push(scope);
         let result = self.select_in_scope(q, s, wanted);
         self.scopes.pop();
@@ -121,7 +131,7 @@ impl Binder<'_> {
         }
         let offset = self.limit_expr(q.offset.as_ref(), Place::Offset, "OFFSET")?;
         let tree = self.record_select(q, s, &select, &limit, &offset)?;
-        let mut bound = self.assemble(q, s, select, limit, offset)?;
+        let mut bound = self.assemble(q, select, limit, offset)?;
         bound.tree = tree;
         Ok(bound)
     }
@@ -332,7 +342,6 @@ impl Binder<'_> {
     fn assemble(
         &mut self,
         q: &ast::Query,
-        s: &ast::Select,
         mut select: BoundSelect,
         limit: Option<Expr>,
         offset: Option<Expr>,
@@ -345,16 +354,8 @@ impl Binder<'_> {
             || select.having.is_some()
             || select.sets.is_some();
         if grouped {
-            if !q.locking.is_empty() {
-                return Err(lock_conflict(
-                    q,
-                    if select.group.is_empty() && select.sets.is_none() && select.having.is_none() {
-                        "aggregate functions"
-                    } else {
-                        "GROUP BY clause"
-                    },
-                ));
-            }
+            let plain = select.group.is_empty() && select.sets.is_none() && select.having.is_none();
+            self.lock_conflict(if plain { "aggregate functions" } else { "GROUP BY clause" })?;
             let group = std::mem::take(&mut select.group);
             let sets = select.sets.take();
             let mut exprs: Vec<(&mut Expr, Pos)> =
@@ -369,30 +370,31 @@ impl Binder<'_> {
             }
         }
         let windows = std::mem::take(&mut self.scope().windows);
-        if !windows.is_empty() && !q.locking.is_empty() {
-            return Err(lock_conflict(q, "window functions"));
+        if !windows.is_empty() {
+            self.lock_conflict("window functions")?;
         }
         plan = window_plan(plan, windows);
         let mut set_calls = std::mem::take(&mut self.scope().set_calls);
-        if !set_calls.is_empty() && !q.locking.is_empty() {
-            return Err(lock_conflict(q, "set-returning functions in the target list"));
+        if !set_calls.is_empty() {
+            self.lock_conflict("set-returning functions in the target list")?;
         }
         let postponed = Postponed::choose(&select, &mut set_calls);
         plan = project_sets(plan, set_calls);
         // Targets: every entry gets an id; sort keys and DISTINCT work on these ids.
         let ids: Vec<ColumnId> = select.targets.iter().map(|t| self.output_id(&t.name, &t.expr)).collect();
-        let (locks, lock_columns) = self.row_locks(q, s, &select)?;
+        let LevelLocks { locks, any: locking } = self.row_locks(&select)?;
         let mut entries: Vec<(ColumnId, Expr)> = vec![];
         for (id, t) in ids.iter().zip(&select.targets) {
             if !entries.iter().any(|(have, _)| have == id) {
                 entries.push((*id, t.expr.clone()));
             }
         }
-        for (id, ty) in lock_columns {
-            if !entries.iter().any(|(have, _)| *have == id) {
-                entries.push((id, Expr::column(id, ty)));
+        for l in &locks {
+            if !entries.iter().any(|(have, _)| *have == l.ctid) {
+                entries.push((l.ctid, Expr::column(l.ctid, SqlType::TID)));
             }
         }
+        let above = !locks.is_empty() && self.locks_above(q, &plan, &entries);
         let targets = postponed.before(self, &plan, &select, &ids, &entries);
         plan = LogicalPlan::Project { input: Box::new(plan), targets };
         let column = |i: usize| Expr::column(ids[i], select.targets[i].expr.ty());
@@ -422,8 +424,14 @@ impl Binder<'_> {
             plan = LogicalPlan::Sort { input: Box::new(plan), keys: keys.clone() };
         }
         plan = postponed.after(plan, entries.clone(), &ids);
-        if !locks.is_empty() {
-            plan = LogicalPlan::LockRows { input: Box::new(plan), locks };
+        if above {
+            let output = output_of(&ids, &select.targets);
+            return Ok(Bound { locks, ..Bound::new(plan, output) });
+        }
+        // What is wanted from outside is in the plans below, if not here.
+        if !locks.is_empty() || (locking && !q.locking.is_empty()) {
+            let pushed = q.locking.is_empty();
+            plan = LogicalPlan::LockRows { input: Box::new(plan), locks, pushed };
         }
         if q.with_ties && keys.is_empty() {
             return Err(err!(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
@@ -432,12 +440,7 @@ impl Binder<'_> {
             let ties = q.with_ties.then(|| keys.clone());
             plan = LogicalPlan::Limit { input: Box::new(plan), limit, offset, ties };
         }
-        let output: Vec<(ColumnId, String, SqlType)> = ids
-            .iter()
-            .zip(&select.targets)
-            .filter(|(_, t)| !t.junk)
-            .map(|(id, t)| (*id, t.name.clone(), t.expr.ty()))
-            .collect();
+        let output = output_of(&ids, &select.targets);
         if entries.iter().any(|(id, _)| !output.iter().any(|(o, _, _)| o == id)) {
             let mut visible: Vec<(ColumnId, Expr)> = vec![];
             for (id, _, ty) in &output {
@@ -448,77 +451,6 @@ impl Binder<'_> {
             plan = LogicalPlan::Project { input: Box::new(plan), targets: visible };
         }
         Ok(Bound::new(plan, output))
-    }
-
-    /// FOR UPDATE and its kin: which tables, and which of their columns must come up to the LockRows node.
-    fn row_locks(
-        &mut self,
-        q: &ast::Query,
-        s: &ast::Select,
-        select: &BoundSelect,
-    ) -> Result<(Vec<RowLock>, LockColumns)> {
-        if q.locking.is_empty() {
-            return Ok((vec![], vec![]));
-        }
-        if select.distinct.is_some() {
-            return Err(lock_conflict(q, "DISTINCT clause"));
-        }
-        let mut locks: Vec<RowLock> = vec![];
-        let mut columns = vec![];
-        for clause in &q.locking {
-            let items = self.scopes.last().map_or(vec![], |s| s.items.clone());
-            let mut names: Vec<&str> = vec![];
-            for r in &clause.relations {
-                if !items.iter().any(|i| i.alias.as_deref() == Some(&r.name)) {
-                    let text = format!(
-                        "relation \"{}\" in {} clause not found in FROM clause",
-                        r.name,
-                        clause.strength.as_str()
-                    );
-                    return Err(at(err!(UNDEFINED_TABLE, "{text}"), r.pos));
-                }
-                names.push(&r.name);
-            }
-            for item in &items {
-                let Some(relation) = &item.relation else { continue };
-                let Some(alias) = &item.alias else { continue };
-                if !names.is_empty() && !names.contains(&alias.as_str()) {
-                    continue;
-                }
-                let strength = match clause.strength {
-                    ast::LockStrength::KeyShare => LockStrength::KeyShare,
-                    ast::LockStrength::Share => LockStrength::Share,
-                    ast::LockStrength::NoKeyUpdate => LockStrength::NoKeyUpdate,
-                    ast::LockStrength::Update => LockStrength::Update,
-                };
-                let wait = match clause.wait {
-                    ast::LockWait::Block => LockWait::Block,
-                    ast::LockWait::SkipLocked => LockWait::Skip,
-                    ast::LockWait::NoWait => LockWait::NoWait,
-                };
-                let Some((_, ctid, _)) =
-                    item.system.iter().find(|(c, _, _)| *c == quarry_plan::ScanColumn::Ctid)
-                else {
-                    continue;
-                };
-                if let Some(have) = locks.iter_mut().find(|l| l.ctid == *ctid) {
-                    have.strength = have.strength.max(strength);
-                    continue;
-                }
-                let read: Vec<(ColumnId, quarry_plan::ScanColumn)> = relation_columns(item);
-                columns.push((*ctid, SqlType::TID));
-                locks.push(RowLock {
-                    relation: relation.clone(),
-                    alias: alias.clone(),
-                    ctid: *ctid,
-                    columns: read,
-                    strength,
-                    wait,
-                });
-            }
-        }
-        let _ = s;
-        Ok((locks, columns))
     }
 
     /// VALUES as a query.
@@ -622,7 +554,7 @@ impl Binder<'_> {
         if limit.is_some() || offset.is_some() {
             plan = LogicalPlan::Limit { input: Box::new(plan), limit, offset, ties: None };
         }
-        Ok(Bound { plan, output, tree })
+        Ok(Bound { tree, ..Bound::new(plan, output) })
     }
 
     /// Sort keys over plain expressions (aggregates, windows): no ordinals, no output names.
@@ -712,9 +644,10 @@ fn named_target(targets: &[TargetEntry], name: &str, place: Place, pos: Pos) -> 
     Ok(found)
 }
 
-fn lock_conflict(q: &ast::Query, what: &str) -> Error {
-    let strength = q.locking.first().map_or("FOR UPDATE", |l| l.strength.as_str());
-    err!(FEATURE_NOT_SUPPORTED, "{strength} is not allowed with {what}")
+/// The columns that a select puts out.
+fn output_of(ids: &[ColumnId], targets: &[TargetEntry]) -> Vec<(ColumnId, String, SqlType)> {
+    let visible = ids.iter().zip(targets).filter(|(_, t)| !t.junk);
+    visible.map(|(id, t)| (*id, t.name.clone(), t.expr.ty())).collect()
 }
 
 /// One Window node per distinct spec, in order of first use.

@@ -5,7 +5,7 @@
 //! (merged columns of FULL joins, columns of aliased joins), so the plans made meanwhile are of no use.
 
 use super::query::{BoundSelect, OrderItem};
-use super::scope::{NsColumn, NsItem, Scope};
+use super::scope::{ItemKind, NsColumn, NsItem, Scope};
 use super::target::TargetEntry;
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, GroupItem};
@@ -235,7 +235,8 @@ impl Binder<'_> {
             };
             for item in &self.scope().items {
                 let named = clause.relations.iter().any(|r| item.alias.as_ref() == Some(&r.name));
-                let lockable = item.alias.is_some() && item.table_visible;
+                let rows = item.kind == ItemKind::Rows;
+                let lockable = rows && item.alias.is_some() && item.table_visible;
                 if let (true, Some(first)) = (
                     lockable && (named || clause.relations.is_empty()),
                     item.columns.first().and_then(|c| id_of(&c.expr)),

@@ -23,16 +23,12 @@ pub(super) struct RangeEntry {
     relation: Arc<Relation>,
     role: Option<Oid>,
     columns: Vec<(ColumnId, ScanColumn)>,
-    /// The view in whose query it stands.
-    view: Option<usize>,
     /// Its rights are settled.
     done: bool,
 }
 
 /// A view whose query is being bound.
 pub(super) struct ViewLevel {
-    /// Its own entry.
-    entry: usize,
     /// Who reads its relations.
     role: Option<Oid>,
 }
@@ -56,16 +52,18 @@ pub(super) fn role_of_view(view: &Relation) -> Option<Oid> {
 }
 
 impl Binder<'_> {
+    /// Whose privileges count for relations named now: the current user's, unless it is in a view's query.
+    pub(super) fn view_role(&self) -> Option<Oid> {
+        self.view_levels.last().and_then(|l| l.role)
+    }
     /// Notes a FROM item.
     pub(super) fn note_range(&mut self, relation: &Arc<Relation>, columns: Vec<(ColumnId, ScanColumn)>) {
-        let level = self.view_levels.last();
-        let (role, view) = (level.and_then(|l| l.role), level.map(|l| l.entry));
-        self.range.push(RangeEntry { relation: relation.clone(), role, columns, view, done: false });
+        let role = self.view_role();
+        self.range.push(RangeEntry { relation: relation.clone(), role, columns, done: false });
     }
     /// Binds the query of the view that was noted last.
     pub(super) fn in_view<T>(&mut self, view: &Relation, f: impl FnOnce(&mut Self) -> T) -> T {
-        let entry = self.range.len().saturating_sub(1);
-        self.view_levels.push(ViewLevel { entry, role: role_of_view(view) });
+        self.view_levels.push(ViewLevel { role: role_of_view(view) });
         let bound = f(self);
         self.view_levels.pop();
         bound
@@ -197,20 +195,18 @@ impl Binder<'_> {
                 self.target_rights(target, *ctid, used, rights);
                 return;
             }
-            LogicalPlan::LockRows { input, locks } => {
+            LogicalPlan::LockRows { input, locks, .. } => {
                 self.walk_rights(input, used, rights);
                 for l in locks {
                     // The row's place is the lock's own business, not read by anyone.
                     used.remove(&l.ctid);
-                    let mut at = self.entry_of(l.ctid);
-                    while let Some(r) = at.and_then(|i| self.range.get(i)) {
+                    if let Some(r) = self.entry_of(l.ctid).and_then(|i| self.range.get(i)) {
                         rights.push(Right {
                             relation: r.relation.clone(),
                             role: r.role,
                             privilege: Privilege::Update,
                             columns: RightColumns::Any,
                         });
-                        at = r.view;
                     }
                 }
                 return;

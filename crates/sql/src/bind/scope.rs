@@ -1,12 +1,13 @@
 //! What names mean at one query level (PostgreSQL: ParseState, parse_relation.c).
 
 use super::coerce::at;
+use super::locking::LockRequest;
 use super::record::Recorded;
 use super::{Binder, Typed};
 use crate::ast::{Pos, WindowDef};
 use quarry_catalog::Relation;
 use quarry_common::{Error, Result, err};
-use quarry_plan::{AggregateExpr, ColumnId, Expr, ScanColumn, SetCall, WindowCall, WindowSpec};
+use quarry_plan::{AggregateExpr, ColumnId, Expr, RowLock, ScanColumn, SetCall, WindowCall, WindowSpec};
 use quarry_types::SqlType;
 use quarry_types::record::shape::record_type;
 use std::sync::Arc;
@@ -86,6 +87,16 @@ pub(crate) struct NsColumn {
     pub hidden: bool,
 }
 
+/// What a FROM item is, to those who lock its rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ItemKind {
+    /// A table, a view or a subquery.
+    Rows,
+    Join,
+    Function,
+    Cte,
+}
+
 /// A FROM item.
 #[derive(Clone, Debug)]
 pub(crate) struct NsItem {
@@ -97,6 +108,9 @@ pub(crate) struct NsItem {
     /// The table behind it, with its system columns.
     pub relation: Option<Arc<Relation>>,
     pub system: Vec<(ScanColumn, ColumnId, SqlType)>,
+    pub kind: ItemKind,
+    /// Locks that a subquery or view leaves to this level (see `locking`).
+    pub locks: Vec<RowLock>,
     /// Whether `alias.column` / bare `column` finds it.
     pub table_visible: bool,
     pub columns_visible: bool,
@@ -122,6 +136,8 @@ impl NsItem {
             columns,
             relation: None,
             system: vec![],
+            kind: ItemKind::Rows,
+            locks: vec![],
             table_visible: true,
             columns_visible: true,
             lateral_only: false,
@@ -149,6 +165,8 @@ pub(crate) struct Scope {
     /// Whole rows of items, made below outer joins: column and fields.
     pub made_rows: Vec<(ColumnId, Expr)>,
     pub window_defs: Vec<WindowDef>,
+    /// Whose rows are to be locked.
+    pub locking: Vec<LockRequest>,
     /// Where each column was first referred to outside aggregates, for "must appear in the GROUP BY clause".
     pub column_uses: Vec<(ColumnId, Pos)>,
     /// Inside an aggregate's arguments; inside a window call's.
@@ -176,6 +194,7 @@ impl Scope {
             groupings: vec![],
             made_rows: vec![],
             window_defs: vec![],
+            locking: vec![],
             column_uses: vec![],
             in_aggregate: false,
             in_window: false,

@@ -164,7 +164,7 @@ impl Binder<'_> {
     /// The recursive term with the added columns behind its own.
     pub(super) fn track(&mut self, t: &Tracking, cte: &ast::Cte, id: CteId, step: Bound) -> Result<Bound> {
         check_sides(cte)?;
-        let Bound { mut plan, output, tree } = step;
+        let Bound { mut plan, output, tree, .. } = step;
         let before: Vec<ColumnId> = t.columns().into_iter().map(|(_, id, _)| id).collect();
         let mut stop = None;
         if let Some(c) = &t.cycle {
@@ -231,7 +231,7 @@ impl Binder<'_> {
             add(self, &c.path.0, appended(path, here)?);
         }
         let plan = LogicalPlan::Project { input: Box::new(plan), targets };
-        Ok(Bound { plan, output: out, tree })
+        Ok(Bound { tree, ..Bound::new(plan, out) })
     }
 }
 

@@ -12,10 +12,6 @@ use quarry_types::{SqlType, oids};
 impl Binder<'_> {
     pub(super) fn set_operation_query(&mut self, q: &ast::Query) -> Result<Bound> {
         let QueryBody::SetOperation(op) = &q.body else { return Err(Error::internal("no set operation")) };
-        if let Some(l) = q.locking.first() {
-            let text = format!("{} is not allowed with UNION/INTERSECT/EXCEPT", l.strength.as_str());
-            return Err(err!(FEATURE_NOT_SUPPORTED, "{text}"));
-        }
         let mut bound = self.set_operation(op)?;
         self.scopes.push(Scope::new(Place::OrderBy));
         let columns = bound.output.iter().map(|(id, name, ty)| NsColumn {
@@ -100,6 +96,7 @@ impl Binder<'_> {
             let e = err!(SYNTAX_ERROR, "INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT");
             return Err(at(e, into.relation.pos));
         }
+        super::locking::check_set_operation(q, None)?;
         self.query_keeping_unknown(q)
     }
 
@@ -155,7 +152,7 @@ impl Binder<'_> {
             left_columns,
             right_columns,
         };
-        Ok(Bound { plan, output, tree })
+        Ok(Bound { tree, ..Bound::new(plan, output) })
     }
 
     /// A projection where a side's columns need coercion.

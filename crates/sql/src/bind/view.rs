@@ -91,6 +91,10 @@ impl Binder<'_> {
         // The view itself is the business of whoever names it.
         let range = self.range.len();
         self.note_range(view, vec![]);
+        self.pushed_lock = self.lock_below(alias, true);
+        if self.pushed_lock.is_some() {
+            self.note_locked_view(view);
+        }
         let bound = self.bind_view(view)?;
         let live = view.columns.iter().filter(|c| !c.dropped);
         let mut names = vec![];
@@ -110,7 +114,8 @@ impl Binder<'_> {
         let numbers = view.columns.iter().enumerate().filter(|(_, c)| !c.dropped).map(|(i, _)| i);
         let own = targets.iter().zip(numbers).map(|((id, _), i)| (*id, ScanColumn::Attribute(i)));
         self.range_columns(range, own.collect());
-        let item = NsItem::new(Some(alias.to_string()), names);
+        targets.extend(bound.locks.iter().map(|l| (l.ctid, Expr::column(l.ctid, SqlType::TID))));
+        let item = NsItem { locks: bound.locks, ..NsItem::new(Some(alias.to_string()), names) };
         let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
         Ok((LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.to_string() }, item))
     }

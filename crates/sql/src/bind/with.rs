@@ -203,7 +203,7 @@ impl Binder<'_> {
         }
         let (plan, ids) = self.project_side(step.plan, exprs);
         let output = ids.into_iter().zip(step.output).map(|(id, (_, n, t))| (id, n, t)).collect();
-        Ok(Bound { plan, output, tree: step.tree })
+        Ok(Bound { tree: step.tree, ..Bound::new(plan, output) })
     }
 }
 
