@@ -26,6 +26,7 @@ pub struct Builder<'a> {
     work_tables: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
     /// Greatest node id met.
     max_node: usize,
+    pub(crate) traits: crate::expr::Traits,
 }
 
 impl<'a> Builder<'a> {
@@ -38,6 +39,7 @@ impl<'a> Builder<'a> {
             ctes: Vec::new(),
             work_tables: Vec::new(),
             max_node: 0,
+            traits: Default::default(),
         }
     }
     /// With what writing nodes need to open their tables.
@@ -92,6 +94,14 @@ impl<'a> Builder<'a> {
     /// Makes room for the counts of a node that is no operator of its own.
     pub(crate) fn note_node(&mut self, id: usize) {
         self.max_node = self.max_node.max(id);
+    }
+
+    /// As [`Builder::plan`] for a plan that EXPLAIN doesn't show.
+    pub fn uncounted(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
+        let instrument = std::mem::replace(&mut self.instrument, false);
+        let op = self.plan(plan);
+        self.instrument = instrument;
+        op
     }
 
     /// The operator for a plan: its columns are `plan.output()`, in order.

@@ -5,7 +5,7 @@ use crate::cost;
 use quarry_common::Result;
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// A plan for some relation and the order of its rows.
 #[derive(Clone, Debug)]
@@ -95,7 +95,9 @@ impl<'a> Planner<'a> {
             LogicalPlan::Sort { input, keys } => self.plan_sort(*input, keys, want),
             LogicalPlan::Limit { input, limit, offset, ties } => self.plan_limit(*input, limit, offset, ties),
             LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
-            LogicalPlan::LockRows { input, locks, .. } => self.plan_lock_rows(*input, locks, want),
+            LogicalPlan::LockRows { input, locks, recheck, .. } => {
+                self.plan_lock_rows(*input, locks, recheck, want)
+            }
             LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
                 self.plan_write(plan)
             }
@@ -155,75 +157,6 @@ impl<'a> Planner<'a> {
             }
             e => self.env.folder.estimate(e),
         }
-    }
-
-    /// An expression as orders compare it: computed columns spelled out, equal columns as one.
-    pub fn canonical(&self, e: &Expr) -> Expr {
-        let mut out = crate::exprs::strip_relabel(e).clone();
-        self.canonicalise(&mut out, 0);
-        out
-    }
-    fn canonicalise(&self, e: &mut Expr, depth: usize) {
-        if let Expr::Column { id, .. } = e {
-            if let Some(def) = self.definitions.get(id)
-                && depth < 32
-            {
-                *e = crate::exprs::strip_relabel(def).clone();
-                return self.canonicalise(e, depth + 1);
-            }
-            let mut at = *id;
-            while let Some(next) = self.equal.get(&at) {
-                at = *next;
-            }
-            *e = Expr::column(at, self.meta.get(at).ty);
-            return;
-        }
-        if let Expr::Call { pos, .. } = e {
-            *pos = Default::default();
-        }
-        walk::for_each_child_mut(e, &mut |c| self.canonicalise(c, depth));
-    }
-    /// Records that two columns are equal from here up.
-    pub fn make_equal(&mut self, a: ColumnId, b: ColumnId) {
-        let (mut x, mut y) = (a, b);
-        while let Some(next) = self.equal.get(&x) {
-            x = *next;
-        }
-        while let Some(next) = self.equal.get(&y) {
-            y = *next;
-        }
-        if x != y {
-            self.equal.insert(x.max(y), x.min(y));
-        }
-    }
-    /// How many leading keys of `wanted` rows ordered by `have` are already in.
-    pub fn common_order(&self, have: &[SortKey], wanted: &[SortKey]) -> usize {
-        let mut i = 0;
-        let mut matched = 0;
-        let mut seen: Vec<Expr> = vec![];
-        for w in wanted {
-            let we = self.canonical(&w.expr);
-            if seen.contains(&we) || matches!(we, Expr::Const { .. }) {
-                matched += 1;
-                continue;
-            }
-            // Keys that repeat or are constant order nothing.
-            while i < have.len()
-                && (seen.contains(&self.canonical(&have[i].expr))
-                    || matches!(have[i].expr, Expr::Const { .. }))
-            {
-                i += 1;
-            }
-            let Some(h) = have.get(i) else { break };
-            if h.descending != w.descending || h.nulls_first != w.nulls_first || self.canonical(&h.expr) != we
-            {
-                break;
-            }
-            seen.push(we);
-            i += 1;
-            matched += 1;
-        }
-        matched
     }
 }
 

@@ -6,7 +6,7 @@ use crate::planner::{Candidate, Planner, Want, cheapest};
 use quarry_common::Result;
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
 use quarry_plan::{
-    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, RowLock, SetCall, SetOpKind,
+    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, Recheck, RowLock, SetCall, SetOpKind,
     SortKey, WindowCall, WindowSpec, walk,
 };
 use quarry_types::Datum;
@@ -635,15 +635,21 @@ impl Planner<'_> {
         &mut self,
         input: LogicalPlan,
         locks: Vec<RowLock>,
+        recheck: Recheck<LogicalPlan>,
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let candidates = self.plan_node(input, want)?;
+        let recheck = self.plan_recheck(recheck)?;
         Ok(candidates
             .into_iter()
             .map(|c| {
                 let (rows, startup) = (c.plan.rows, c.plan.startup_cost);
                 let total = c.plan.total_cost + self.env.settings.cpu_tuple_cost * rows;
-                let node = PhysicalNode::LockRows { input: Box::new(c.plan), locks: locks.clone() };
+                let node = PhysicalNode::LockRows {
+                    input: Box::new(c.plan),
+                    locks: locks.clone(),
+                    recheck: recheck.clone(),
+                };
                 // A row that is locked may come back changed, its place in the order with it; PostgreSQL accepts that too.
                 Candidate { plan: self.make(node, rows, startup, total), order: c.order }
             })

@@ -27,7 +27,7 @@ pub use expr::{
 };
 pub use folder::ConstantFolder;
 pub use logical::{
-    Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, RowLock, ScanColumn, SetOpKind,
+    Cte, CteId, JoinKind, LockStrength, LockWait, LogicalPlan, Recheck, RowLock, ScanColumn, SetOpKind,
 };
 pub use meta::{ColumnId, ColumnMeta, QueryMeta};
 pub use physical::{PhysicalNode, PhysicalPlan, Statement};

@@ -94,6 +94,27 @@ pub struct RowLock {
     pub wait: LockWait,
 }
 
+/// How a row that somebody else has changed meanwhile is tested again with its newest version (PostgreSQL: EvalPlanQual). `P`: logical
+/// or physical plan.
+#[derive(Clone, Debug)]
+pub enum Recheck<P> {
+    /// One table: conditions over its columns.
+    Conditions(Vec<Expr>),
+    /// The FROM clause again, each of its items with only the row that it gave: a plan that gives one row or none. Subqueries of
+    /// expressions run anew.
+    Plan {
+        plan: Box<P>,
+        /// The columns that it reads as enclosing ones, and the columns of the source that they stand for.
+        params: Vec<(ColumnId, ColumnId)>,
+    },
+}
+
+impl<P> Default for Recheck<P> {
+    fn default() -> Recheck<P> {
+        Recheck::Conditions(vec![])
+    }
+}
+
 /// A logical plan node. Outputs: what `walk::output_columns` says.
 #[derive(Clone, Debug)]
 pub enum LogicalPlan {
@@ -204,6 +225,7 @@ pub enum LogicalPlan {
         locks: Vec<RowLock>,
         /// The clause stands in a query further out.
         pushed: bool,
+        recheck: Recheck<LogicalPlan>,
     },
     /// `values[i]`: the source column for the i-th live column of the table (defaults already filled in).
     Insert {
@@ -222,6 +244,7 @@ pub enum LogicalPlan {
         old: Vec<(ColumnId, ScanColumn)>,
         set: Vec<(usize, Expr)>,
         returning: Option<Returning>,
+        recheck: Recheck<LogicalPlan>,
     },
     Delete {
         target: Box<TableWrite>,
@@ -229,5 +252,6 @@ pub enum LogicalPlan {
         ctid: ColumnId,
         old: Vec<(ColumnId, ScanColumn)>,
         returning: Option<Returning>,
+        recheck: Recheck<LogicalPlan>,
     },
 }

@@ -4,7 +4,7 @@
 
 use crate::logical::{CteId, JoinKind, RowLock, ScanColumn, SetOpKind};
 use crate::{
-    AggregateExpr, ColumnId, Expr, OnConflict, QueryMeta, Returning, SetCall, SortKey, TableWrite,
+    AggregateExpr, ColumnId, Expr, OnConflict, QueryMeta, Recheck, Returning, SetCall, SortKey, TableWrite,
     WindowCall, WindowSpec,
 };
 use quarry_catalog::{IndexDef, Relation};
@@ -283,6 +283,7 @@ pub enum PhysicalNode {
     LockRows {
         input: Box<PhysicalPlan>,
         locks: Vec<RowLock>,
+        recheck: Recheck<PhysicalPlan>,
     },
     Insert {
         target: Box<TableWrite>,
@@ -298,6 +299,7 @@ pub enum PhysicalNode {
         old: Vec<(ColumnId, ScanColumn)>,
         set: Vec<(usize, Expr)>,
         returning: Option<Returning>,
+        recheck: Recheck<PhysicalPlan>,
     },
     Delete {
         target: Box<TableWrite>,
@@ -305,6 +307,7 @@ pub enum PhysicalNode {
         ctid: ColumnId,
         old: Vec<(ColumnId, ScanColumn)>,
         returning: Option<Returning>,
+        recheck: Recheck<PhysicalPlan>,
     },
 }
 

@@ -31,8 +31,9 @@ pub fn newest(
         match work.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, policy)? {
             ModifyResult::Done { .. } => return Ok(Some((tid, moved))),
             ModifyResult::SelfModified { .. } => return Ok(None),
-            ModifyResult::Updated { .. } if one_snapshot => return Err(errors::concurrent_update()),
-            ModifyResult::Deleted if one_snapshot => return Err(errors::concurrent_delete()),
+            ModifyResult::Updated { .. } | ModifyResult::Deleted if one_snapshot => {
+                return Err(errors::concurrent_update());
+            }
             ModifyResult::Deleted => return Ok(None),
             ModifyResult::Updated { next } => {
                 tid = next;

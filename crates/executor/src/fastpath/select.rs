@@ -39,7 +39,7 @@ impl Select {
     pub fn compile(plan: &PhysicalPlan, output: &[ColumnId], io: &IoContext<'_>) -> Option<Select> {
         let mut b = Builder::new(io, false);
         let (scan, row_lock) = match &plan.node {
-            PhysicalNode::LockRows { input, locks } if plan.filter.is_empty() => match locks.as_slice() {
+            PhysicalNode::LockRows { input, locks, .. } if plan.filter.is_empty() => match locks.as_slice() {
                 [one] => (&**input, Some(one)),
                 _ => return None,
             },
@@ -70,7 +70,8 @@ impl Select {
                 } else {
                     let mut read = vec![];
                     walk::columns_of(e, &mut read);
-                    let same = |id: &ColumnId| matches!(target(id), Some(Expr::Column { id: of, .. }) if of == id);
+                    let same =
+                        |id: &ColumnId| matches!(target(id), Some(Expr::Column { id: of, .. }) if of == id);
                     if !read.iter().all(same) {
                         return None;
                     }

@@ -1,7 +1,7 @@
 //! FOR UPDATE and its kin: locks each row as it passes (PostgreSQL: nodeLockRows.c).
 
 use super::errors;
-use super::recheck::Recheck;
+use super::recheck::{Newest, Recheck};
 use super::target::missing;
 use crate::build::Builder;
 use crate::context::Cx;
@@ -20,17 +20,27 @@ struct TableLock {
     ctid: usize,
     mode: RowLockMode,
     wait: LockWait,
-    recheck: Recheck,
+    newest: Newest,
+}
+
+/// What became of a request for a lock.
+enum Taken {
+    Yes,
+    /// The row was changed meanwhile; its newest version has been read.
+    Changed,
+    /// The row is not wanted (any more).
+    No,
 }
 
 struct LockRows {
     input: BoxOperator,
     locks: Vec<TableLock>,
+    recheck: Recheck,
     physicals: Vec<PhysicalType>,
 }
 
 pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
-    let PhysicalNode::LockRows { input, locks } = &plan.node else {
+    let PhysicalNode::LockRows { input, locks, recheck } = &plan.node else {
         return Err(Error::internal("not a LockRows"));
     };
     let output: Vec<ColumnId> = input.output().collect();
@@ -38,6 +48,7 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
     let op = b.plan(input)?;
     let env = b.env()?.clone();
     let mut compiled = vec![];
+    let mut ids = output.clone();
     for l in locks {
         compiled.push(TableLock {
             heap: open_heap(&env, &l.relation)?,
@@ -50,16 +61,17 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
                 LockStrength::Update => RowLockMode::Update,
             },
             wait: l.wait,
-            recheck: Recheck::new(b, input, &l.relation, &l.columns)?,
+            newest: Newest::new(b, &mut ids, &l.relation, &l.columns)?,
         });
     }
-    Ok(Box::new(LockRows { input: op, locks: compiled, physicals }))
+    let recheck = Recheck::new(b, recheck, &ids)?;
+    Ok(Box::new(LockRows { input: op, locks: compiled, recheck, physicals }))
 }
 
 impl TableLock {
-    /// Locks the row's newest version. False: the row is not wanted (any more).
-    fn take(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<bool> {
-        let Datum::I64(packed) = row[self.ctid] else { return Ok(true) };
+    /// Locks the row's newest version.
+    fn take(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<Taken> {
+        let Datum::I64(packed) = row[self.ctid] else { return Ok(Taken::Yes) };
         let mut tid = Tid::from_u64(packed as u64);
         let policy = match self.wait {
             LockWait::Block => WaitPolicy::Block,
@@ -72,21 +84,22 @@ impl TableLock {
         loop {
             match self.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, self.mode, policy)? {
                 ModifyResult::Done { .. } => {
-                    if moved {
-                        let heap = self.heap.clone();
-                        return self.recheck.refresh(cx, &heap, tid, row);
-                    }
-                    return Ok(true);
+                    return Ok(match moved {
+                        false => Taken::Yes,
+                        true if self.newest.read(&self.heap, tid, row)? => Taken::Changed,
+                        true => Taken::No,
+                    });
                 }
-                ModifyResult::SelfModified { .. } => return Ok(false),
-                ModifyResult::Updated { .. } if one_snapshot => return Err(errors::concurrent_update()),
-                ModifyResult::Deleted if one_snapshot => return Err(errors::concurrent_delete()),
-                ModifyResult::Deleted => return Ok(false),
+                ModifyResult::SelfModified { .. } => return Ok(Taken::No),
+                ModifyResult::Updated { .. } | ModifyResult::Deleted if one_snapshot => {
+                    return Err(errors::concurrent_update());
+                }
+                ModifyResult::Deleted => return Ok(Taken::No),
                 ModifyResult::Updated { next } => {
                     tid = next;
                     moved = true;
                 }
-                ModifyResult::WouldBlock if self.wait == LockWait::Skip => return Ok(false),
+                ModifyResult::WouldBlock if self.wait == LockWait::Skip => return Ok(Taken::No),
                 ModifyResult::WouldBlock => {
                     return Err(err!(
                         LOCK_NOT_AVAILABLE,
@@ -96,6 +109,21 @@ impl TableLock {
                 }
             }
         }
+    }
+}
+
+impl LockRows {
+    /// Locks a row's parts. False: it is not wanted (any more).
+    fn lock(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<bool> {
+        let mut changed = false;
+        for l in &mut self.locks {
+            match l.take(cx, row)? {
+                Taken::Yes => {}
+                Taken::Changed => changed = true,
+                Taken::No => return Ok(false),
+            }
+        }
+        Ok(!changed || self.recheck.passes(cx, row)?)
     }
 }
 
@@ -111,14 +139,7 @@ impl Operator for LockRows {
             let mut rows = 0;
             for r in batch.rows().iter() {
                 let mut row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(r)).collect();
-                let mut wanted = true;
-                for l in &mut self.locks {
-                    if !l.take(cx, &mut row)? {
-                        wanted = false;
-                        break;
-                    }
-                }
-                if wanted {
+                if self.lock(cx, &mut row)? {
                     for (c, v) in columns.iter_mut().zip(&row) {
                         c.push_datum(v);
                     }

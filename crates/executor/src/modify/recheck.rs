@@ -1,107 +1,137 @@
 //! EvalPlanQual: is a row that somebody else has changed meanwhile still one that the statement wants?
 //!
-//! READ COMMITTED follows a concurrent update to the row's newest version and tests the plan's conditions again, with the new
-//! version's columns in the place of the old ones (PostgreSQL: executor README, "EvalPlanQual").
+//! READ COMMITTED follows a concurrent update to the row's newest version ([`Newest`] reads it into the place of the old one) and tests
+//! it as the planner says ([`Recheck`]): by the conditions of a single table, or by a plan that joins the rows that were joined once
+//! more (PostgreSQL: executor README, "EvalPlanQual").
 
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
+use crate::operator::{BoxOperator, pull_some};
 use crate::scan::rows::RowReader;
-use quarry_common::{Result, Tid};
-use quarry_plan::physical::BitmapSource;
-use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
+use quarry_common::{Error, Result, Tid};
+use quarry_plan::{ColumnId, PhysicalPlan, ScanColumn};
 use quarry_storage::heap::Heap;
 use quarry_types::Datum;
 
-/// The conditions to test, over the input's columns followed by those of the table that are not among them.
-pub struct Recheck {
-    conditions: Vec<Program>,
+/// Reads a table's newest row version into a wider row.
+pub struct Newest {
     reader: RowReader,
     /// For each column the reader gives, its slot.
     slots: Vec<usize>,
-    width: usize,
 }
 
-impl Recheck {
+impl Newest {
+    /// `ids` are the row's columns; those of the table that are not among them are added.
     pub fn new(
         b: &mut Builder<'_>,
-        input: &PhysicalPlan,
+        ids: &mut Vec<ColumnId>,
         relation: &quarry_catalog::Relation,
         columns: &[(ColumnId, ScanColumn)],
-    ) -> Result<Recheck> {
-        let mut ids: Vec<ColumnId> = input.output().collect();
+    ) -> Result<Newest> {
+        let mut slots = vec![];
         for (id, _) in columns {
-            if !ids.contains(id) {
+            slots.push(ids.iter().position(|i| i == id).unwrap_or(ids.len()));
+            if slots.last() == Some(&ids.len()) {
                 ids.push(*id);
             }
         }
-        let slots =
-            columns.iter().map(|(id, _)| ids.iter().position(|i| i == id).expect("added above")).collect();
-        let mut all = vec![];
-        conditions(input, &mut all);
-        let layout = Layout::new(ids.iter().copied());
-        let mut programs = vec![];
-        for e in all {
-            let mut used = vec![];
-            walk::columns_of(e, &mut used);
-            let about_table = used.iter().any(|id| columns.iter().any(|(c, _)| c == id));
-            let readable = used.iter().all(|id| ids.contains(id));
-            let has_subquery = walk::any(e, &|e| matches!(e, Expr::Subquery(_)));
-            if about_table && readable && !has_subquery {
-                programs.push(b.expr(e, &layout)?);
-            }
-        }
         let env = b.env()?.clone();
-        let io = env.io();
-        let reader = RowReader::new(relation, columns, &io)?;
-        Ok(Recheck { conditions: programs, reader, slots, width: ids.len() })
+        let reader = RowReader::new(relation, columns, &env.io())?;
+        Ok(Newest { reader, slots })
     }
 
-    /// Reads version `tid` into the input row (which grows to hold all the table's columns). False: it no longer qualifies.
-    pub fn refresh(&mut self, cx: &mut Cx<'_>, heap: &Heap, tid: Tid, row: &mut Vec<Datum>) -> Result<bool> {
+    /// Reads version `tid`. False: it is gone.
+    pub fn read(&mut self, heap: &Heap, tid: Tid, row: &mut Vec<Datum>) -> Result<bool> {
         let Some((meta, body)) = heap.fetch_exact(tid, |_, meta, body| (meta, body.to_vec()))? else {
             return Ok(false);
         };
         let mut values = vec![];
         self.reader.datums(heap, tid, Some(&meta), &body, &mut values)?;
-        row.resize(self.width.max(row.len()), Datum::Null);
         for (slot, v) in self.slots.iter().zip(values) {
-            row[*slot] = v;
-        }
-        for c in &self.conditions {
-            if !c.row_is_true(cx, row)? {
-                return Ok(false);
+            if row.len() <= *slot {
+                row.resize(*slot + 1, Datum::Null);
             }
+            row[*slot] = v;
         }
         Ok(true)
     }
 }
 
-/// Every condition that a row had to meet on its way up.
-fn conditions<'p>(plan: &'p PhysicalPlan, out: &mut Vec<&'p Expr>) {
-    out.extend(&plan.filter);
-    match &plan.node {
-        PhysicalNode::IndexScan { conds, .. } => out.extend(conds.iter().map(|c| &c.source)),
-        PhysicalNode::BitmapHeapScan { recheck, bitmap, .. } => {
-            out.extend(recheck);
-            if let BitmapSource::Index { conds, .. } = bitmap {
-                out.extend(conds.iter().map(|c| &c.source));
+/// The test of a row whose changed parts have been read again.
+pub struct Recheck {
+    test: Test,
+    width: usize,
+}
+
+enum Test {
+    Conditions(Vec<Program>),
+    Plan {
+        op: BoxOperator,
+        /// Not run yet.
+        fresh: bool,
+        /// Columns that the plan reads as enclosing ones, and the slots of their values.
+        params: Vec<(ColumnId, usize)>,
+        /// Columns of the plan's row, and the slots they go to.
+        outputs: Vec<(usize, usize)>,
+    },
+}
+
+impl Recheck {
+    /// `ids` are the columns of the rows to test.
+    pub fn new(
+        b: &mut Builder<'_>,
+        recheck: &quarry_plan::Recheck<PhysicalPlan>,
+        ids: &[ColumnId],
+    ) -> Result<Recheck> {
+        let slot = |id: &ColumnId| ids.iter().position(|i| i == id);
+        let test = match recheck {
+            quarry_plan::Recheck::Conditions(conditions) => {
+                Test::Conditions(b.exprs(conditions, &Layout::new(ids.iter().copied()))?)
             }
-        }
-        PhysicalNode::NestLoop { kind: JoinKind::Inner, on, .. } => out.extend(on),
-        PhysicalNode::HashJoin { kind: JoinKind::Inner, hash_conds, on, .. } => {
-            out.extend(hash_conds.iter().chain(on))
-        }
-        PhysicalNode::MergeJoin { kind: JoinKind::Inner, merge_conds, on, .. } => {
-            out.extend(merge_conds.iter().chain(on))
-        }
-        // What is above a grouping speaks of groups.
-        PhysicalNode::Aggregate { .. } | PhysicalNode::SetOp { .. } | PhysicalNode::WindowAgg { .. } => {
-            return;
-        }
-        _ => {}
+            quarry_plan::Recheck::Plan { plan, params } => {
+                let lacks = || Error::internal("a changed row can't be tested again: a column is missing");
+                let params = params
+                    .iter()
+                    .map(|(param, of)| Ok((*param, slot(of).ok_or_else(lacks)?)))
+                    .collect::<Result<_>>()?;
+                let outputs =
+                    plan.output().enumerate().filter_map(|(i, id)| Some((i, slot(&id)?))).collect();
+                Test::Plan { op: b.uncounted(plan)?, fresh: true, params, outputs }
+            }
+        };
+        Ok(Recheck { test, width: ids.len() })
     }
-    for input in walk::physical_inputs(plan) {
-        conditions(input, out);
+
+    /// Tests the row, and brings what is computed of it up to date.
+    pub fn passes(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<bool> {
+        row.resize(self.width.max(row.len()), Datum::Null);
+        let (op, fresh, params, outputs) = match &mut self.test {
+            Test::Conditions(conditions) => {
+                for c in conditions {
+                    if !c.row_is_true(cx, row)? {
+                        return Ok(false);
+                    }
+                }
+                return Ok(true);
+            }
+            Test::Plan { op, fresh, params, outputs } => (op, fresh, params, outputs),
+        };
+        // The plan that found the row goes on later, and has columns of the same names in there.
+        let enclosing = cx.rt.outer.clone();
+        for (id, slot) in params {
+            cx.set_outer(*id, row[*slot].clone());
+        }
+        if !std::mem::take(fresh) {
+            op.rescan(cx)?;
+        }
+        let found = pull_some(op, cx, 1);
+        cx.rt.outer = enclosing;
+        let Some(batch) = found? else { return Ok(false) };
+        let Some(r) = batch.rows().iter().next() else { return Ok(false) };
+        for (column, slot) in outputs {
+            row[*slot] = batch.columns[*column].datum(r);
+        }
+        Ok(true)
     }
 }

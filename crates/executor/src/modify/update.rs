@@ -2,7 +2,7 @@
 
 use super::conflict::update_options;
 use super::errors;
-use super::recheck::Recheck;
+use super::recheck::{Newest, Recheck};
 use super::returning::ReturningRows;
 use super::target::{Target, attribute, missing};
 use crate::build::Builder;
@@ -12,7 +12,7 @@ use crate::operator::{BoxOperator, Operator, pull};
 use crate::scan::rows::RowReader;
 use quarry_common::{Error, Result, Tid, err};
 use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, Returning, ScanColumn};
-use quarry_storage::heap::ModifyResult;
+use quarry_storage::heap::{ModifyResult, RowLockMode};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::{Batch, Datum};
 use std::collections::HashSet;
@@ -38,6 +38,7 @@ struct Change {
     /// Assigned attributes with their values over the input; none: DELETE.
     set: Option<Vec<(usize, Program)>>,
     changed: Vec<usize>,
+    newest: Newest,
     recheck: Recheck,
     returning: Option<ReturningRows>,
     /// Input slots that RETURNING reads besides the stored row.
@@ -49,12 +50,12 @@ struct Change {
 }
 
 pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
-    let (write, input, ctid, old, set, returning) = match &plan.node {
-        PhysicalNode::Update { target, input, ctid, old, set, returning } => {
-            (target, input, ctid, old, Some(set), returning)
+    let (write, input, ctid, old, set, returning, recheck) = match &plan.node {
+        PhysicalNode::Update { target, input, ctid, old, set, returning, recheck } => {
+            (target, input, ctid, old, Some(set), returning, recheck)
         }
-        PhysicalNode::Delete { target, input, ctid, old, returning } => {
-            (target, input, ctid, old, None, returning)
+        PhysicalNode::Delete { target, input, ctid, old, returning, recheck } => {
+            (target, input, ctid, old, None, returning, recheck)
         }
         _ => return Err(Error::internal("not an Update or Delete")),
     };
@@ -68,7 +69,7 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
     let reader = RowReader::new(&write.relation, &all, &io)?;
     // Columns that only a refreshed row can give come after the input's.
     let mut ids = output.clone();
-    ids.extend(old.iter().map(|(id, _)| *id).filter(|id| !output.contains(id)));
+    let newest = Newest::new(b, &mut ids, &write.relation, old)?;
     let layout = Layout::new(ids.iter().copied());
     let set = set
         .map(|set| set.iter().map(|(a, e)| Ok((*a, b.expr(e, &layout)?))).collect::<Result<Vec<_>>>())
@@ -78,7 +79,7 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
         // A generated column changes with what it is made of.
         changed.extend(write.generated.iter().map(|(a, _)| *a));
     }
-    let recheck = Recheck::new(b, input, &write.relation, old)?;
+    let recheck = Recheck::new(b, recheck, &ids)?;
     let (returning, source) = match returning {
         Some(r) => returning_over(b, r, &output)?,
         None => (None, vec![]),
@@ -90,6 +91,7 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
         reader,
         set,
         changed,
+        newest,
         recheck,
         returning,
         source,
@@ -208,14 +210,29 @@ impl Change {
                 Stored::Gone => return Ok(()),
                 Stored::Moved(_) if one_snapshot => return Err(errors::concurrent_update()),
                 Stored::Moved(next) => {
-                    let heap = self.target.heap.clone();
-                    if !self.recheck.refresh(cx, &heap, next, &mut row)? {
-                        return Ok(());
-                    }
-                    tid = next;
+                    let Some(newest) = self.follow(cx, next, &mut row)? else { return Ok(()) };
+                    tid = newest;
                 }
             }
         }
+    }
+
+    /// Locks the newest version from `tid` on and reads it; none if it is gone, or no longer wanted.
+    fn follow(&mut self, cx: &mut Cx<'_>, mut tid: Tid, row: &mut Vec<Datum>) -> Result<Option<Tid>> {
+        let mode = match &self.set {
+            Some(_) if update_options(&self.target, &self.changed).key_unchanged => RowLockMode::NoKeyUpdate,
+            _ => RowLockMode::Update,
+        };
+        loop {
+            let heap = &self.target.heap;
+            match heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, WaitPolicy::Block)? {
+                ModifyResult::Done { .. } => break,
+                ModifyResult::Updated { next } => tid = next,
+                _ => return Ok(None),
+            }
+        }
+        let wanted = self.newest.read(&self.target.heap, tid, row)? && self.recheck.passes(cx, row)?;
+        Ok(wanted.then_some(tid))
     }
 
     fn put_out(&mut self, cx: &mut Cx<'_>, row: &[Datum], tid: Tid, input: &[Datum]) -> Result<()> {

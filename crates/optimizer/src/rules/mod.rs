@@ -6,6 +6,7 @@ pub mod lock_rows;
 pub mod prune_columns;
 pub mod pull_up_subqueries;
 pub mod push_filters;
+pub mod recheck_rows;
 pub mod reduce_outer_joins;
 pub mod remove_joins;
 pub mod unnest_scalars;
@@ -49,6 +50,7 @@ fn rewrite_level(
     folder: &dyn ConstantFolder,
 ) -> Result<LogicalPlan> {
     forget_exists_targets(&mut plan);
+    recheck_rows::prepare(&mut plan, meta);
     let folded = fold_constants::run(&mut plan, folder);
     unnest_subqueries::run(&mut plan);
     unnest_scalars::run(&mut plan);
@@ -69,6 +71,11 @@ fn rewrite_level(
     }
     reduce_outer_joins::run(&mut plan);
     lock_rows::run(&mut plan, meta)?;
+    recheck_rows::for_each(&mut plan, &mut |again| {
+        let taken = std::mem::replace(again, LogicalPlan::OneRow);
+        *again = recheck_rows::without_anti_joins(rewrite_level(taken, meta, folder)?);
+        Ok(())
+    })?;
     Ok(plan)
 }
 

@@ -4,7 +4,7 @@
 //! visited before makers: a lateral right side before the left, a WITH's body before its CTEs.
 
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflictAction, ScanColumn, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflictAction, Recheck, ScanColumn, walk};
 
 /// A set of columns.
 pub struct Needed(Vec<u64>);
@@ -23,7 +23,7 @@ impl Needed {
     pub fn has(&self, id: ColumnId) -> bool {
         self.0.get(id.0 as usize / 64).is_some_and(|w| w >> (id.0 % 64) & 1 == 1)
     }
-    fn expr(&mut self, e: &mut Expr) {
+    pub fn expr(&mut self, e: &mut Expr) {
         match e {
             Expr::Column { id, .. } => self.add(*id),
             Expr::Subquery(s) => {
@@ -78,8 +78,11 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
             }
             retain_returning(returning, needed);
         }
-        LogicalPlan::Update { target, ctid, old, set, returning, .. } => {
+        LogicalPlan::Update { target, ctid, old, set, returning, recheck, .. } => {
             needed.add(*ctid);
+            if let Recheck::Conditions(conditions) = recheck {
+                conditions.iter_mut().for_each(|e| needed.expr(e));
+            }
             target_exprs(target, needed);
             set.iter_mut().for_each(|(_, e)| needed.expr(e));
             for e in returning.iter_mut().flat_map(|r| r.targets.iter_mut().map(|(_, e)| e)) {
@@ -113,6 +116,7 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
     for e in walk::exprs_mut(plan) {
         needed.expr(e);
     }
+    super::recheck_rows::prune(plan, needed);
     match plan {
         LogicalPlan::With { ctes, body } => {
             prune(body, needed);

@@ -9,7 +9,7 @@ use super::{Binder, Bound, Typed, record};
 use crate::ast::{self, ExprKind, Literal, Pos, QueryBody, SortDirection};
 use quarry_common::{Result, err};
 use quarry_functions::CastContext;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, SetCall, SortKey, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, Recheck, SetCall, SortKey, walk};
 use quarry_types::{SqlType, oids};
 
 /// A select with everything bound, before its plan is put together.
@@ -431,7 +431,7 @@ impl Binder<'_> {
         // What is wanted from outside is in the plans below, if not here.
         if !locks.is_empty() || (locking && !q.locking.is_empty()) {
             let pushed = q.locking.is_empty();
-            plan = LogicalPlan::LockRows { input: Box::new(plan), locks, pushed };
+            plan = LogicalPlan::LockRows { input: Box::new(plan), locks, pushed, recheck: Recheck::default() };
         }
         if q.with_ties && keys.is_empty() {
             return Err(err!(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));

@@ -9,7 +9,7 @@ use crate::ast::{self, AssignTarget, ExprKind, SetClause, SubLinkKind};
 use quarry_catalog::{Identity, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, SubqueryExpr, SubqueryKind};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, Recheck, ScanColumn, SubqueryExpr, SubqueryKind};
 use quarry_types::SqlType;
 use std::sync::Arc;
 
@@ -75,6 +75,7 @@ impl Binder<'_> {
             old,
             set,
             returning,
+            recheck: Recheck::default(),
         };
         Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
     }
@@ -109,7 +110,7 @@ impl Binder<'_> {
         let (returning, output) = self.returning(&d.returning, &target, &alias, view.as_ref(), sources)?;
         source = self.make_rows(source);
         let plan =
-            LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning };
+            LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning, recheck: Recheck::default() };
         Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
     }
 
@@ -137,6 +138,7 @@ impl Binder<'_> {
         let mut plan = scan;
         if let Some(v) = view {
             let opened = self.open_view(&v.view, item, alias)?;
+            self.note_view_item(&v.view, &opened.item, opened.levels.iter().flat_map(|l| &l.quals));
             item = opened.item.clone();
             let predicates = opened.conditions();
             if !predicates.is_empty() {
