@@ -106,6 +106,7 @@ impl Block {
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
             let txn = storage.begin_with(modes.isolation, options);
+            txn.set_modes(modes.read_only, modes.deferrable);
             self.txn = Some(Arc::new(txn));
             self.modes = modes;
             self.started_at = crate::clock::now();

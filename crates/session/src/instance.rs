@@ -11,6 +11,7 @@ use quarry_catalog::{Catalog, Privilege, RoleDef, SessionView};
 use quarry_common::settings::Settings;
 use quarry_common::{Lsn, Oid, Result, err};
 use quarry_storage::engine::Storage;
+use quarry_storage::ssi::Limits;
 use quarry_storage::txn::IsolationLevel;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,6 +20,17 @@ use tokio::sync::Notify;
 
 /// Makes the stored verifier of a new password.
 pub type PasswordVerifier = fn(&str) -> Result<String>;
+
+/// What the settings say of serializable transactions' locks.
+fn ssi_limits(settings: &Settings) -> Limits {
+    let count = |name| usize::try_from(settings.int(name)).unwrap_or(0);
+    Limits {
+        per_transaction: count("max_pred_locks_per_transaction"),
+        transactions: count("max_connections"),
+        per_relation: settings.int("max_pred_locks_per_relation"),
+        per_page: count("max_pred_locks_per_page"),
+    }
+}
 
 /// A running server without its sockets.
 pub struct Instance {
@@ -50,6 +62,7 @@ impl Instance {
         data_dir: PathBuf,
         password_verifier: PasswordVerifier,
     ) -> Arc<Instance> {
+        storage.ssi().set_limits(ssi_limits(&settings));
         Arc::new(Instance {
             storage,
             catalog,
@@ -78,6 +91,7 @@ impl Instance {
         self.settings.load_full()
     }
     pub fn set_settings(&self, settings: Settings) {
+        self.storage.ssi().set_limits(ssi_limits(&settings));
         self.settings.store(Arc::new(settings));
         self.loaded_at.store(crate::clock::now(), Ordering::Relaxed);
         // Release: who sees the number sees the settings.

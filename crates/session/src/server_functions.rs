@@ -69,7 +69,9 @@ pub fn call(
         "pg_current_logfile" => Datum::Null,
         "pg_blocking_pids" => blocking_pids(cx, args[0].as_i32())?,
         "pg_isolation_test_session_is_blocked" => is_blocked_by(cx, args[0].as_i32(), &args[1])?,
-        "pg_safe_snapshot_blocking_pids" => array::empty(oids::INT4, PhysicalType::I32),
+        "pg_safe_snapshot_blocking_pids" => {
+            pid_array(cx.instance.storage().ssi().awaited_by(args[0].as_i32()))?
+        }
         // Counters are read live, so there is nothing to forget or to flush.
         "pg_stat_clear_snapshot" | "pg_stat_force_next_flush" => quarry_types::pseudo::void(),
         _ if name.contains("advisory") => return advisory(cx, reader, name, args),
@@ -203,14 +205,19 @@ pub(crate) fn inet(cx: &SessionContext, ip: std::net::IpAddr) -> Result<Datum> {
 
 /// Sessions that hold what `pid` waits for, or want it too and stand before it.
 fn blocking_pids(cx: &SessionContext, pid: i32) -> Result<Datum> {
-    let pids = cx.instance.storage().locks().blocking_pids(pid);
+    pid_array(cx.instance.storage().locks().blocking_pids(pid))
+}
+
+fn pid_array(pids: Vec<i32>) -> Result<Datum> {
     let values: Vec<Datum> = pids.into_iter().map(Datum::I32).collect();
     array::from_datums(oids::INT4, PhysicalType::I32, &values)
 }
 
 /// Whether `pid` waits for one of the sessions in an array.
 fn is_blocked_by(cx: &SessionContext, pid: i32, interesting: &Datum) -> Result<Datum> {
-    let pids = cx.instance.storage().locks().blocking_pids(pid);
+    let storage = cx.instance.storage();
+    let mut pids = storage.locks().blocking_pids(pid);
+    pids.extend(storage.ssi().awaited_by(pid));
     let interesting = array::ArrayRef::of(interesting);
     Ok(Datum::Bool(interesting.iter().any(|p| !p.is_null() && pids.contains(&p.as_i32()))))
 }

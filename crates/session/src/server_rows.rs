@@ -4,6 +4,7 @@ use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
 use quarry_common::settings::{self, SettingContext, SettingKind};
 use quarry_common::{Error, Oid, Result};
+use quarry_storage::RelId;
 use quarry_storage::lock::LockTag;
 use quarry_types::array;
 use quarry_types::datetime::{Interval, TimeZone, zone};
@@ -29,7 +30,11 @@ pub fn rows(
             pids.sort_unstable();
             Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
         }
-        "pg_lock_status" => locks(cx),
+        "pg_lock_status" => {
+            let mut rows = locks(cx)?;
+            rows.extend(siread_locks(cx, reader)?);
+            Ok(rows)
+        }
         "pg_cursor" => Ok(cursors(cx)),
         "pg_show_all_file_settings" => file_settings(cx),
         "pg_prepared_statement" => prepared_statements(cx),
@@ -291,6 +296,39 @@ fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
         row.push(Datum::I32(l.pid));
         row.push(text(l.mode.name()));
         row.extend([Datum::Bool(l.granted), Datum::Bool(l.fast_path), Datum::Null]);
+        out.push(row);
+    }
+    Ok(out)
+}
+
+/// What serializable transactions have read. Reads of temporary tables, which PostgreSQL doesn't lock, are not shown.
+fn siread_locks(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
+    let list = cx.instance.storage().ssi().list();
+    if list.is_empty() {
+        return Ok(vec![]);
+    }
+    let relations = reader.relations_by_filenode()?;
+    let mut out = vec![];
+    for l in list {
+        let RelId { db, rel } = l.target.rel;
+        let known = relations.get(&rel).filter(|_| db == cx.database.0);
+        if known.is_some_and(|r| r.is_temporary) {
+            continue;
+        }
+        let (block, slot) = (l.target.block(), l.target.slot());
+        let kind = match (block, slot) {
+            (None, _) => "relation",
+            (Some(_), None) => "page",
+            (Some(_), Some(_)) => "tuple",
+        };
+        let mut row = vec![text(kind), Datum::U32(db.0), Datum::U32(known.map_or(rel, |r| r.oid.0))];
+        row.push(block.map_or(Datum::Null, |b| Datum::I32(b as i32)));
+        row.push(slot.map_or(Datum::Null, |s| Datum::I16(s as i16)));
+        row.extend(std::iter::repeat_n(Datum::Null, 5));
+        row.push(text(format!("{}/{}", l.pid, l.owner)));
+        row.push(if l.pid == 0 { Datum::Null } else { Datum::I32(l.pid) });
+        row.push(text("SIReadLock"));
+        row.extend([Datum::Bool(true), Datum::Bool(false), Datum::Null]);
         out.push(row);
     }
     Ok(out)

@@ -5,6 +5,7 @@
 
 mod dependents;
 mod describe;
+mod filenodes;
 mod load;
 mod names;
 mod privileges;

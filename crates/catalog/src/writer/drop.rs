@@ -329,10 +329,14 @@ impl CatalogWriter {
         if r.kind == RelKind::Index {
             if let Some(table) = self.index_table(oid)? {
                 self.touch([Touched::Relation(table)]);
+                self.forget_index_reads(table, r.storage)?;
             }
             self.delete_all(&snap, pg_index::TABLE, 2679, &[oid_datum(oid)])?;
         }
         if let Some(storage) = r.storage {
+            if r.kind == RelKind::Table {
+                self.txn().check_removal(storage)?;
+            }
             self.catalog().storage().drop_relation(self.txn(), storage)?;
         }
         self.delete_all(&snap, pg_attribute::TABLE, 2659, &[oid_datum(oid)])?;

@@ -339,6 +339,7 @@ impl CatalogWriter {
         self.touch([Touched::Relation(r.oid), Touched::Sequence(r.oid)]);
         if let Some(table) = self.index_table(relation)? {
             self.touch([Touched::Relation(table)]);
+            self.forget_index_reads(table, r.storage)?;
         }
         let fresh = self.replace_files(relation, r.storage, r.kind == RelKind::Index)?;
         if let Some(old) = r.toast {
@@ -352,6 +353,13 @@ impl CatalogWriter {
         self.advance();
         Ok(fresh)
     }
+    /// An index goes, or gets other files: what serializable transactions have read of it counts as read of the whole table.
+    pub(crate) fn forget_index_reads(&self, table: Oid, index: Option<RelId>) -> Result<()> {
+        if let (Some(index), Some(table)) = (index, self.relation(table)?.and_then(|t| t.storage)) {
+            self.catalog().storage().ssi().relation_replaced(index, table);
+        }
+        Ok(())
+    }
     fn replace_files(&self, relation: Oid, old: Option<RelId>, index: bool) -> Result<RelId> {
         let storage = self.catalog().storage();
         let fresh = storage.new_relfilenode(self.db())?;
@@ -361,6 +369,7 @@ impl CatalogWriter {
             Heap::create(storage, self.txn(), fresh)?;
         }
         if let Some(old) = old {
+            storage.ssi().relation_replaced(old, fresh);
             storage.drop_relation(self.txn(), old)?;
         }
         self.change_oid(pg_class::TABLE, 2662, relation, |row| {
@@ -378,6 +387,7 @@ impl CatalogWriter {
         };
         self.touch([Touched::Relation(r.oid)]);
         if let Some(old) = r.storage {
+            self.catalog().storage().ssi().relation_replaced(old, storage);
             self.catalog().storage().drop_relation(self.txn(), old)?;
         }
         self.change_oid(pg_class::TABLE, 2662, relation, |row| {

@@ -67,6 +67,7 @@ fn apply(s: &mut Session, modes: TransactionModes) {
     s.block.modes = modes;
     if let Some(txn) = s.block.txn() {
         txn.set_isolation(modes.isolation);
+        txn.set_modes(modes.read_only, modes.deferrable);
     }
     facts(s);
 }

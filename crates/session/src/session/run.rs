@@ -8,6 +8,9 @@ impl Session {
     pub(crate) fn open(&mut self, portal: &mut Portal) -> Result<()> {
         let statement = portal.statement.clone();
         let Some(stmt) = &statement.statement else { return Ok(()) };
+        if takes_snapshot(stmt) && self.block.state() != BlockState::Failed {
+            self.ensure_transaction().await_safe_snapshot()?;
+        }
         if is_query(stmt) {
             let st = self.statement_context()?;
             let plan = if commands::cursor::current_of(stmt).is_none()

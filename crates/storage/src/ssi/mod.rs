@@ -42,6 +42,11 @@ const WRITER_SHARDS: usize = 16;
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 /// Committed transactions kept in full, per transaction that may run (as PostgreSQL).
 const FINISHED_PER_TRANSACTION: usize = 10;
+const FINISHED_MAX: usize = 1 << 14;
+
+fn finished_max(limits: &Limits) -> usize {
+    limits.transactions.saturating_mul(FINISHED_PER_TRANSACTION).min(FINISHED_MAX)
+}
 
 /// Everything about serializable transactions. See the module.
 pub struct Ssi {
@@ -86,7 +91,7 @@ impl Ssi {
             graph: Mutex::default(),
             writers: (0..WRITER_SHARDS).map(|_| Mutex::default()).collect(),
             has_old: AtomicBool::new(false),
-            finished_max: AtomicUsize::new(limits.transactions.saturating_mul(FINISHED_PER_TRANSACTION)),
+            finished_max: AtomicUsize::new(finished_max(&limits)),
             limits: Mutex::new(limits),
         }
     }
@@ -99,8 +104,7 @@ impl Ssi {
     pub fn set_limits(&self, limits: Limits) {
         *self.limits.lock() = limits;
         self.locks.set_limits(limits);
-        let max = limits.transactions.saturating_mul(FINISHED_PER_TRANSACTION);
-        self.finished_max.store(max, Ordering::Relaxed);
+        self.finished_max.store(finished_max(&limits), Ordering::Relaxed);
     }
 
     fn writers_of(&self, xid: Xid) -> &Mutex<HashMap<Xid, Arc<Xact>>> {

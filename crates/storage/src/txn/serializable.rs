@@ -34,8 +34,10 @@ impl Transaction {
     /// it has a snapshot that no running transaction can spoil. 57014 if cancelled meanwhile.
     #[inline]
     pub fn await_safe_snapshot(&self) -> Result<()> {
-        if self.isolation() == IsolationLevel::Serializable && !self.has_first_snapshot() {
-            self.take_serializable_snapshot(self.serializable.deferrable.load(Ordering::Relaxed))?;
+        let modes = &self.serializable;
+        let waits = modes.deferrable.load(Ordering::Relaxed) && modes.read_only.load(Ordering::Relaxed);
+        if waits && self.isolation() == IsolationLevel::Serializable && !self.has_first_snapshot() {
+            self.take_serializable_snapshot(true)?;
         }
         Ok(())
     }

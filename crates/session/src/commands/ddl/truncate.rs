@@ -65,6 +65,9 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
 
 /// New storage for a table and its indexes.
 pub fn empty(d: &Ddl, r: &Relation) -> Result<()> {
+    if let Some(storage) = r.storage {
+        d.st.txn.check_removal(storage)?;
+    }
     d.w.new_storage(r.oid)?;
     for i in &r.indexes {
         d.w.new_storage(i.oid)?;
