@@ -77,8 +77,12 @@ impl Server {
         let cx = BindContext { reader: &reader, io: &io, param_types: &[], params_allowed: false };
         let bound = bind::bind_statement(&stmt, &cx)?;
         let folder = Folder::new(&env);
-        let optimizer =
-            OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &folder };
+        let optimizer = OptimizerEnv {
+            catalog: &reader,
+            settings: PlannerSettings::default(),
+            folder: &folder,
+            bind_stored: quarry_sql::bind::bind_for_planning,
+        };
         let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
         if std::env::var("PLAN").is_ok() {
             let explained = explain(&Explain {

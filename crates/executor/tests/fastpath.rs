@@ -145,6 +145,7 @@ fn plan(env: &ExecEnv, sql: &str, params: &[Datum]) -> Result<Arc<Statement>> {
         catalog: &env.reader,
         settings: Default::default(),
         folder: &folder,
+        bind_stored: quarry_sql::bind::bind_for_planning,
     };
     Ok(Arc::new(quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?))
 }

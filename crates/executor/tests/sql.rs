@@ -162,6 +162,7 @@ impl Server {
                 catalog: &env.reader,
                 settings: settings.clone(),
                 folder: &folder,
+                bind_stored: quarry_sql::bind::bind_for_planning,
             };
             let statement =
                 quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;

@@ -12,6 +12,7 @@ mod exprs;
 mod finish;
 mod joins;
 mod min_max;
+mod orders;
 mod planner;
 mod region;
 mod rules;
@@ -26,18 +27,30 @@ mod upper;
 #[cfg(test)]
 mod tests;
 
-use quarry_catalog::CatalogReader;
+use quarry_catalog::{CatalogReader, Relation};
 use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;
-use quarry_plan::{ColumnId, LogicalPlan, QueryMeta, Statement};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
 pub use settings::PlannerSettings;
+
+/// Turns SQL that the catalog stores (an index's expression or predicate) into an expression over columns of a scan, of a type if one
+/// is given.
+pub type BindStored = fn(
+    &CatalogReader,
+    &str,
+    &Relation,
+    &[(ColumnId, ScanColumn)],
+    Option<SqlType>,
+    &mut QueryMeta,
+) -> Result<Expr>;
 
 /// What planning asks of its surroundings.
 pub struct OptimizerEnv<'a> {
     pub catalog: &'a CatalogReader,
     pub settings: PlannerSettings,
     pub folder: &'a dyn ConstantFolder,
+    pub bind_stored: BindStored,
 }
 
 /// Plans a bound statement.

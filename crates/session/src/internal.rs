@@ -105,16 +105,26 @@ fn make(sql: &str, types: &[Oid], env: &ExecEnv) -> Result<Arc<Statement>> {
     let bound = bind::bind_statement(&stmt, &cx)?;
     let folder = quarry_executor::eval::Folder::new(env);
     let settings = PlannerSettings { enable_seqscan: false, ..PlannerSettings::default() };
-    let optimizer = OptimizerEnv { catalog: &env.reader, settings, folder: &folder };
+    let optimizer = OptimizerEnv {
+        catalog: &env.reader,
+        settings,
+        folder: &folder,
+        bind_stored: quarry_sql::bind::bind_for_planning,
+    };
     quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer).map(Arc::new)
 }
 
 impl quarry_executor::InternalSql for InternalRunner {
-    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv) -> Result<u64> {
+    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64> {
         let types = params.iter().map(|(t, _)| *t).collect();
         let values = params.iter().map(|(_, v)| v.clone()).collect();
         env.txn.advance_command();
-        let inner = ExecEnv { params: values, snapshot: env.txn.statement_snapshot(), ..env.clone() };
+        let own = env.txn.statement_snapshot();
+        let (snapshot, crosscheck) = match latest && env.txn.isolation().uses_one_snapshot() {
+            true => (env.txn.catalog_snapshot(), Some(own)),
+            false => (own, None),
+        };
+        let inner = ExecEnv { params: values, snapshot, crosscheck, ..env.clone() };
         let plan = self.plan(sql, types, &inner)?;
         let mut execution = Execution::start(plan, inner)?;
         while execution.next()?.is_some() {}

@@ -53,6 +53,10 @@ pub struct PlanCache {
     generic_cost: Option<f64>,
 }
 
+/// Relations of a statement from which its planning may take more than about a millisecond: the worker's other tasks go elsewhere
+/// meanwhile.
+const LONG_PLANNING_RELATIONS: usize = 6;
+
 /// Custom plans made before a generic one is considered.
 const CUSTOM_PLANS_FIRST: u64 = 5;
 
@@ -114,13 +118,16 @@ impl StatementContext {
             catalog: &self.reader,
             settings: PlannerSettings::from_settings(&settings),
             folder: &folder,
+            bind_stored: quarry_sql::bind::bind_for_planning,
         };
         let mut bound = bound;
         if let Some(values) = params {
             substitute_params(&mut bound, values);
         }
+        let long = count_relations(&bound) >= LONG_PLANNING_RELATIONS;
         let BoundStatement { plan, meta, output, params } = bound;
-        let planned = quarry_optimizer::plan(plan, meta, output, params, &env)?;
+        let plan = || quarry_optimizer::plan(plan, meta, output, params, &env);
+        let planned = if long { quarry_common::wait::blocking(plan) } else { plan() }?;
         self.check_privileges(&planned)?;
         Ok(Arc::new(planned))
     }

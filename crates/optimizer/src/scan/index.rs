@@ -160,16 +160,9 @@ impl Planner<'_> {
 
     /// An index's stored expression over this scan's columns; none if it reads a column the query doesn't.
     fn bind_over(&mut self, scan: &TableScan, sql: &str, ty: Option<SqlType>) -> Result<Option<Expr>> {
-        let io = quarry_types::IoContext { names: self.env.catalog, ..Default::default() };
-        let cx = quarry_sql::bind::BindContext {
-            reader: self.env.catalog,
-            io: &io,
-            param_types: &[],
-            params_allowed: false,
-        };
         let row: Vec<(ColumnId, ScanColumn)> =
             scan.columns.iter().filter(|(_, c)| matches!(c, ScanColumn::Attribute(_))).copied().collect();
-        Ok(quarry_sql::bind::bind_stored_expression(sql, &scan.relation, &row, ty, &mut self.meta, &cx).ok())
+        Ok((self.env.bind_stored)(self.env.catalog, sql, &scan.relation, &row, ty, &mut self.meta).ok())
     }
 
     /// Whether the clauses imply a partial index's predicate. `implied` gets the clauses the predicate makes superfluous.

@@ -124,7 +124,12 @@ impl Fixture {
         };
         let stmt = quarry_sql::parse::parse_statements(sql).expect("parses").remove(0).stmt;
         let b = quarry_sql::bind::bind_statement(&stmt, &cx).unwrap_or_else(|e| panic!("{sql}: {e}"));
-        let env = OptimizerEnv { catalog: &reader, settings: PlannerSettings::default(), folder: &NoFolder };
+        let env = OptimizerEnv {
+            catalog: &reader,
+            settings: PlannerSettings::default(),
+            folder: &NoFolder,
+            bind_stored: quarry_sql::bind::bind_for_planning,
+        };
         crate::plan(b.plan, b.meta, b.output, b.params, &env).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
     fn explain(&self, sql: &str) -> String {

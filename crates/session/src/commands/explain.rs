@@ -154,7 +154,7 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
         if matches!(e.statement, Statement::CreateTableAs(_)) {
             return Err(Error::unsupported("EXPLAIN ANALYZE CREATE TABLE AS"));
         }
-        st.check_read_only(&plan, super::planned_tag_of(&e.statement))?;
+        st.check_read_only(&plan, super::tag_of(&e.statement))?;
         let start = Instant::now();
         let execution = run_plan(&st, &plan, params)?;
         (Some(execution), milliseconds(start))

@@ -19,7 +19,7 @@ pub mod set;
 mod tags;
 pub mod transaction;
 
-pub use tags::{planned_tag_of, tag_of};
+pub use tags::tag_of;
 
 use crate::portal::Portal;
 use crate::query::{CachedPlan, ResultColumn};

@@ -70,7 +70,7 @@ pub fn execute(s: &mut Session, e: &ast::Execute, portal: &mut Portal) -> Result
     }
     let plan = s.plan_prepared(&prepared, stmt, &values)?;
     let st = s.statement_context()?;
-    st.check_read_only(&plan.statement, super::planned_tag_of(stmt))?;
+    st.check_read_only(&plan.statement, super::tag_of(stmt))?;
     // From here on the portal is one of the prepared statement: its tag and rows are that statement's.
     portal.params = values;
     portal.statement = prepared.clone();

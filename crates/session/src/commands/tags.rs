@@ -1,19 +1,6 @@
 //! Command tags: what CommandComplete calls each statement (PostgreSQL: CreateCommandTag).
 
-use quarry_sql::ast::{LockStrength, ObjectKind, SetKind, Statement, Transaction};
-
-/// What a planned statement is called in errors: the row locks of a SELECT count there, unlike in its command tag.
-pub fn planned_tag_of(stmt: &Statement) -> &'static str {
-    match stmt {
-        Statement::Select(q) if !q.locking.is_empty() => match q.locking[0].strength {
-            LockStrength::KeyShare => "SELECT FOR KEY SHARE",
-            LockStrength::Share => "SELECT FOR SHARE",
-            LockStrength::NoKeyUpdate => "SELECT FOR NO KEY UPDATE",
-            LockStrength::Update => "SELECT FOR UPDATE",
-        },
-        _ => tag_of(stmt),
-    }
-}
+use quarry_sql::ast::{ObjectKind, SetKind, Statement, Transaction};
 
 /// The tag of a statement, without counts.
 pub fn tag_of(stmt: &Statement) -> &'static str {

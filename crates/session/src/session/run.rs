@@ -34,7 +34,7 @@ impl Session {
                 };
                 portal.columns = Some(plan.statement.output.iter().map(column).collect());
             }
-            st.check_read_only(&plan.statement, commands::planned_tag_of(stmt))?;
+            st.check_read_only(&plan.statement, commands::tag_of(stmt))?;
             portal.plan = Some(plan);
         } else if portal.columns.is_none() {
             portal.columns = commands::columns_of(self, stmt)?;

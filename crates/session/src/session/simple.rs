@@ -54,7 +54,7 @@ impl Session {
         let Some(found) = self.templates.take(at, &constants, &st)? else { return Ok(None) };
         if let Some(statement) = &found.prepared.statement {
             self.log_statements(sql, [statement]);
-            st.check_read_only(&found.plan.statement, commands::planned_tag_of(statement))?;
+            st.check_read_only(&found.plan.statement, commands::tag_of(statement))?;
         }
         let portal = found.portal();
         describe_rows(&portal, &st, out)?;

@@ -3,7 +3,7 @@
 use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
 use super::{BindContext, Binder};
 use crate::{ast, parse};
-use quarry_catalog::Relation;
+use quarry_catalog::{CatalogReader, Relation};
 use quarry_common::{Oid, Result, err};
 use quarry_functions::CastContext;
 use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn};
@@ -23,6 +23,20 @@ pub fn bind_stored_expression(
     let bound = b.stored_expr(sql, relation, row, target, Place::Default);
     *meta = std::mem::take(&mut b.meta);
     bound
+}
+
+/// As [`bind_stored_expression`], for the optimizer: the signature of its `BindStored`.
+pub fn bind_for_planning(
+    catalog: &CatalogReader,
+    sql: &str,
+    relation: &Relation,
+    row: &[(ColumnId, ScanColumn)],
+    target: Option<SqlType>,
+    meta: &mut QueryMeta,
+) -> Result<Expr> {
+    let io = quarry_types::IoContext { names: catalog, ..Default::default() };
+    let cx = BindContext { reader: catalog, io: &io, param_types: &[], params_allowed: false };
+    bind_stored_expression(sql, relation, row, target, meta, &cx)
 }
 
 /// The next value of an identity column.
