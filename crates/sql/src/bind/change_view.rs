@@ -14,6 +14,7 @@ use crate::ast::{self, AssignTarget, QueryBody, SetClause, TableRef};
 use quarry_catalog::{LockMode, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_plan::{ColumnId, Expr, ScanColumn, TableWrite, walk};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a statement does to a view.
@@ -48,16 +49,27 @@ pub(super) struct ViewTarget {
     pub columns: Vec<std::result::Result<usize, &'static str>>,
 }
 
-/// A view opened over some row of its table: its columns, and the conditions of it and of the views below, innermost first.
+/// A view opened over some row of its table: its columns, and it and the views below, innermost first.
 pub(super) struct OpenView {
     pub item: NsItem,
-    levels: Vec<(Arc<Relation>, Vec<Expr>)>,
+    pub levels: Vec<ViewLayer>,
+}
+
+/// One of the views that a change is made through.
+pub(super) struct ViewLayer {
+    pub view: Arc<Relation>,
+    /// What it reads.
+    pub base: Arc<Relation>,
+    /// The base's columns that its query names, as indexes.
+    pub reads: Vec<usize>,
+    /// Its conditions, over the row of the table.
+    pub quals: Vec<Expr>,
 }
 
 impl OpenView {
     /// The conditions of all levels, outermost first.
     pub fn conditions(self) -> Vec<Expr> {
-        self.levels.into_iter().rev().flat_map(|(_, quals)| quals).collect()
+        self.levels.into_iter().rev().flat_map(|l| l.quals).collect()
     }
 }
 
@@ -105,6 +117,14 @@ impl ViewTarget {
 fn check_option(view: &Relation) -> Option<bool> {
     let (_, value) = view.options.iter().find(|(n, _)| n == "check_option")?;
     Some(value == "cascaded")
+}
+
+/// Finds the columns that an expression names, given what each of them stands for.
+pub(super) fn columns_named(e: &Expr, columns: &[Expr], found: &mut dyn FnMut(usize)) {
+    if let Some(i) = columns.iter().position(|c| c == e) {
+        return found(i);
+    }
+    walk::for_each_child(e, &mut |c| columns_named(c, columns, found));
 }
 
 impl Binder<'_> {
@@ -199,10 +219,11 @@ impl Binder<'_> {
         let scopes = std::mem::take(&mut self.scopes);
         let ctes = std::mem::take(&mut self.ctes);
         let stored = std::mem::replace(&mut self.stored, true);
+        let offered: Vec<Expr> = inner.columns.iter().map(|c| c.expr.clone()).collect();
         let mut scope = Scope::new(Place::Target);
         scope.items.push(inner);
         self.scopes.push(scope);
-        let bound = self.open_parts(select);
+        let bound = self.in_view(view, |b| b.open_parts(select));
         self.scopes = scopes;
         self.ctes = ctes;
         self.stored = stored;
@@ -211,8 +232,15 @@ impl Binder<'_> {
             e
         })?;
         let named = view.columns.iter().filter(|c| !c.dropped).zip(columns);
-        let columns = named.map(|(c, expr)| NsColumn { name: c.name.clone(), expr, hidden: false }).collect();
-        levels.push((view.clone(), quals));
+        let columns: Vec<NsColumn> =
+            named.map(|(c, expr)| NsColumn { name: c.name.clone(), expr, hidden: false }).collect();
+        let mut read = HashSet::new();
+        for e in columns.iter().map(|c| &c.expr).chain(&quals) {
+            columns_named(e, &offered, &mut |i| read.extend([i]));
+        }
+        let live = relation.columns.iter().enumerate().filter(|(_, c)| !c.dropped).map(|(i, _)| i);
+        let reads = live.enumerate().filter(|(at, _)| read.contains(at)).map(|(_, i)| i).collect();
+        levels.push(ViewLayer { view: view.clone(), base: relation, reads, quals });
         Ok(OpenView { item: NsItem::new(Some(alias.to_string()), columns), levels })
     }
 
@@ -236,7 +264,11 @@ impl Binder<'_> {
     ) -> Result<NsItem> {
         let mut item = self.row_item(relation, row, alias);
         match view {
-            Some(v) => Ok(self.open_view(&v.view, item, alias)?.item),
+            Some(v) => {
+                item = self.open_view(&v.view, item, alias)?.item;
+                self.note_view_item(&v.view, &item, []);
+                Ok(item)
+            }
             None => {
                 item.relation = Some(relation.clone());
                 Ok(item)
@@ -250,7 +282,7 @@ impl Binder<'_> {
         let opened = self.open_view(&v.view, base, &v.view.name)?;
         let mut out = vec![];
         let mut reaches_down = false;
-        for (view, quals) in opened.levels.into_iter().rev() {
+        for ViewLayer { view, quals, .. } in opened.levels.into_iter().rev() {
             let option = check_option(&view);
             let mut quals = quals;
             if (option.is_some() || reaches_down) && !quals.is_empty() {

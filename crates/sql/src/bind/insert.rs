@@ -61,24 +61,22 @@ impl Binder<'_> {
         let wanted: Vec<SqlType> =
             assigned.iter().map(|a| self.assigned_type(&relation, a)).collect::<Result<_>>()?;
         let overriding_user = ins.overriding == Some(Overriding::User);
-        let (source, values) = match &ins.source {
+        // Without a column list the columns that get values are the first ones.
+        let (source, values, given) = match &ins.source {
             InsertSource::DefaultValues => {
                 let row = self.insert_row(&relation, &[], vec![], overriding_user)?;
-                self.one_row_source(&relation, vec![row])
+                let (source, values) = self.one_row_source(&relation, vec![row]);
+                (source, values, 0)
             }
             InsertSource::Query(q) => match simple_values(q) {
-                Some(rows) => self.insert_values(ins, &relation, &assigned, rows)?,
+                Some(rows) => {
+                    let (source, values) = self.insert_values(ins, &relation, &assigned, rows)?;
+                    (source, values, rows.first().map_or(assigned.len(), Vec::len))
+                }
                 None => self.insert_query(ins, &relation, &assigned, &wanted, q)?,
             },
         };
         let target = self.change_target(&relation, view.as_ref())?;
-        let given = match &ins.source {
-            InsertSource::DefaultValues => 0,
-            // Without a column list the columns that get values are the first ones.
-            InsertSource::Query(q) => {
-                simple_values(q).and_then(|r| r.first()).map_or(assigned.len(), Vec::len)
-            }
-        };
         self.note_insert(&target, assigned.iter().take(given).map(|a| a.column).collect());
         let on_conflict = match &ins.on_conflict {
             Some(c) => Some(self.on_conflict(c, &target, &alias, view.as_ref())?),
@@ -423,7 +421,7 @@ impl Binder<'_> {
         assigned: &[Assigned<'_>],
         wanted: &[SqlType],
         q: &ast::Query,
-    ) -> Result<(LogicalPlan, Vec<ColumnId>)> {
+    ) -> Result<(LogicalPlan, Vec<ColumnId>, usize)> {
         let bound = self.query(q, Some(wanted))?;
         self.check_width(ins, assigned, bound.output.len(), NO_POS)?;
         self.scopes.push(Scope::new(Place::InsertTarget));
@@ -437,7 +435,8 @@ impl Binder<'_> {
             targets.push((id, e));
             ids.push(id);
         }
-        Ok((LogicalPlan::Project { input: Box::new(bound.plan), targets }, ids))
+        let width = bound.output.len();
+        Ok((LogicalPlan::Project { input: Box::new(bound.plan), targets }, ids, width))
     }
 
     fn insert_projection(

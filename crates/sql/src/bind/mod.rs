@@ -191,6 +191,7 @@ pub(crate) struct Binder<'a> {
     range: Vec<rights::RangeEntry>,
     rights: Vec<quarry_plan::rights::Right>,
     view_writes: Vec<rights::ViewWrite>,
+    view_uses: rights::ViewUses,
     /// What the query bound next is to lock for the one around it.
     pushed_lock: Option<locking::Pushed>,
     /// Trees are made besides plans (see `record`); the plans are of no use then.
@@ -225,6 +226,7 @@ impl<'a> Binder<'a> {
             range: vec![],
             rights: vec![],
             view_writes: vec![],
+            view_uses: rights::ViewUses::default(),
             pushed_lock: None,
             record: false,
             keep_collations: false,

@@ -5,7 +5,8 @@
 //! relation in a view's query is the business of the view's owner; the view itself is the user's.
 
 use super::Binder;
-use super::change_view::{Change, ViewTarget};
+use super::change_view::{Change, ViewTarget, columns_named};
+use super::scope::NsItem;
 use super::view::{oid_name, view_query};
 use crate::ast::{QueryBody, TableRef};
 use quarry_catalog::{Privilege, RelKind, Relation};
@@ -43,6 +44,19 @@ pub(super) struct ViewWrite {
     views: Vec<ViewOnTheWay>,
     /// Who must have the privileges on the table.
     role: Option<Oid>,
+    /// What the views' queries read, each with who must be allowed to if the statement reads anything of the outermost view.
+    layers: Vec<Right>,
+}
+
+/// What a statement reads of the views that it makes changes through.
+#[derive(Default)]
+pub(super) struct ViewUses {
+    /// Views over rows of their tables: what their columns (by index) stand for there.
+    items: Vec<(Oid, Vec<usize>, Vec<Expr>)>,
+    /// The views' own conditions, in no way the user's.
+    conditions: Vec<Expr>,
+    /// View and column.
+    read: HashSet<(Oid, usize)>,
 }
 
 /// The role that a view's relations are read as: its owner, unless they are its invoker's business.
@@ -96,8 +110,47 @@ impl Binder<'_> {
             views.push((base.clone(), role, of_table(&below)));
             innermost = base;
         }
-        self.view_writes.push(ViewWrite { row: *row, views, role });
+        let range = self.range.len();
+        let base = self.row_item(&target.relation, &target.row, &target.relation.name);
+        let opened = self.open_view(&view.view, base, &view.view.name)?;
+        // Relations in the view's conditions count where those are tested.
+        self.range.truncate(range);
+        let layers = opened.levels.into_iter().rev().map(|l| Right {
+            relation: l.base,
+            role: role_of_view(&l.view),
+            privilege: Privilege::Select,
+            columns: if l.reads.is_empty() { RightColumns::Any } else { RightColumns::These(l.reads) },
+        });
+        self.view_writes.push(ViewWrite { row: *row, views, role, layers: layers.collect() });
         Ok(())
+    }
+    /// Notes a view over a row of its table, and the conditions that it brings into the plan.
+    pub(super) fn note_view_item<'e>(
+        &mut self,
+        view: &Relation,
+        item: &NsItem,
+        conditions: impl IntoIterator<Item = &'e Expr>,
+    ) {
+        let live = view.columns.iter().enumerate().filter(|(_, c)| !c.dropped).map(|(i, _)| i);
+        let columns = item.columns.iter().map(|c| c.expr.clone()).collect();
+        self.view_uses.items.push((view.oid, live.collect(), columns));
+        self.view_uses.conditions.extend(conditions.into_iter().cloned());
+    }
+    /// The rights to read that changes through views take: what the user reads of the view, then all that the views' queries name.
+    fn view_read_rights(&mut self, rights: &mut Vec<Right>) {
+        for w in std::mem::take(&mut self.view_writes) {
+            let Some((view, role, _)) = w.views.first() else { continue };
+            let mut read: Vec<usize> =
+                self.view_uses.read.iter().filter(|(v, _)| *v == view.oid).map(|(_, i)| *i).collect();
+            if read.is_empty() {
+                continue;
+            }
+            read.sort_unstable();
+            let (relation, columns) = (view.clone(), RightColumns::These(read));
+            // PostgreSQL asks about the view before what it reads.
+            rights.insert(0, Right { relation, role: *role, privilege: Privilege::Select, columns });
+            rights.extend(w.layers);
+        }
     }
     /// The one relation that an updatable view reads.
     fn view_base(&self, view: &Relation) -> Result<Arc<Relation>> {
@@ -134,10 +187,7 @@ impl Binder<'_> {
                 }
                 other => other.clone(),
             };
-            // Columns that only the view's own conditions read are not the user's.
-            if columns != RightColumns::These(vec![]) {
-                out.push(Right { relation: view.clone(), role: *role, privilege, columns });
-            }
+            out.push(Right { relation: view.clone(), role: *role, privilege, columns });
         }
         let role = write.and_then(|w| w.role);
         out.push(Right { relation: target.relation.clone(), role, privilege, columns });
@@ -151,6 +201,7 @@ impl Binder<'_> {
         let mut used: HashSet<ColumnId> = output.collect();
         let mut rights = std::mem::take(&mut self.rights);
         self.walk_rights(plan, &mut used, &mut rights);
+        self.view_read_rights(&mut rights);
         for r in std::mem::take(&mut self.range).into_iter().filter(|r| !r.done) {
             let columns = columns_read(&r.relation, &r.columns, &used);
             rights.push(Right { relation: r.relation, role: r.role, privilege: Privilege::Select, columns });
@@ -276,7 +327,7 @@ impl Binder<'_> {
     }
     /// DO UPDATE changes columns and reads those of the existing row; the columns that decide are read in any case.
     fn conflict_rights(
-        &self,
+        &mut self,
         target: &TableWrite,
         c: &OnConflict,
         used: &HashSet<ColumnId>,
@@ -284,7 +335,12 @@ impl Binder<'_> {
     ) {
         let keys = c.arbiters.iter().filter_map(|a| target.indexes.get(*a));
         let deciding: Vec<usize> = keys.flat_map(|i| i.index.keys.iter().filter_map(|k| k.column)).collect();
-        if !deciding.is_empty() {
+        if let Some((view, _, of_table)) = self.view_write(target).and_then(|w| w.views.first()) {
+            let (oid, of_view) = (view.oid, of_table.iter().enumerate());
+            let named = of_view.filter(|(_, t)| t.is_some_and(|t| deciding.contains(&t)));
+            let read: Vec<_> = named.map(|(i, _)| (oid, i)).collect();
+            self.view_uses.read.extend(read);
+        } else if !deciding.is_empty() {
             self.write_rights(target, Privilege::Select, RightColumns::These(deciding), rights);
         }
         if let OnConflictAction::Update { existing, set, .. } = &c.action {
@@ -301,6 +357,10 @@ impl Binder<'_> {
         used: &HashSet<ColumnId>,
         rights: &mut Vec<Right>,
     ) {
+        // What is read of a view is known by its own columns.
+        if self.view_write(target).is_some() {
+            return;
+        }
         match columns_read(&target.relation, row, used) {
             RightColumns::Any => {}
             columns => self.write_rights(target, Privilege::Select, columns, rights),
@@ -308,6 +368,15 @@ impl Binder<'_> {
     }
     fn expr_rights(&mut self, e: &Expr, used: &mut HashSet<ColumnId>, rights: &mut Vec<Right>) {
         let mut subplans = vec![];
+        match self.view_uses.conditions.iter().position(|c| is_condition(c, e)) {
+            Some(at) => drop(self.view_uses.conditions.swap_remove(at)),
+            None => {
+                let ViewUses { items, read, .. } = &mut self.view_uses;
+                for (view, numbers, columns) in items.iter() {
+                    columns_named(e, columns, &mut |i| read.extend(numbers.get(i).map(|n| (*view, *n))));
+                }
+            }
+        }
         walk::visit(e, &mut |e| match e {
             Expr::Column { id, .. } => {
                 used.insert(*id);
@@ -329,6 +398,21 @@ impl Binder<'_> {
 fn changes_data(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. })
         || walk::inputs(plan).into_iter().any(changes_data)
+}
+
+/// Whether `e` is this condition; subqueries are told by their columns' ids.
+fn is_condition(condition: &Expr, e: &Expr) -> bool {
+    let made = |e: &Expr| {
+        let mut out = vec![];
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e {
+                out.extend(s.output.iter().copied());
+            }
+        });
+        out
+    };
+    let ids = made(condition);
+    condition == e || (!ids.is_empty() && ids == made(e))
 }
 
 /// The columns of a row that are among those used.

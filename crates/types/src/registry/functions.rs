@@ -37,6 +37,8 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         1184 => tj::TIMESTAMPTZ,
         1186 => tj::INTERVAL,
         1266 => tj::TIMETZ,
+        1560 => BIT,
+        1562 => VARBIT,
         1700 => NUMERIC,
         2249 => RECORD,
         2287 => ARRAY,
@@ -82,6 +84,12 @@ pub(super) const UNSUPPORTED: TypeFunctions = TypeFunctions {
     hash: None,
     key: None,
 };
+
+/// Modifiers mean nothing without the type.
+const BIT: TypeFunctions =
+    TypeFunctions { typmod_in: Some(|_| Err(Error::unsupported("type bit"))), ..UNSUPPORTED };
+const VARBIT: TypeFunctions =
+    TypeFunctions { typmod_in: Some(|_| Err(Error::unsupported("type bit varying"))), ..UNSUPPORTED };
 
 /// Types that stand in signatures only.
 const PSEUDO: TypeFunctions = TypeFunctions {

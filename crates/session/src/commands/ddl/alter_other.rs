@@ -5,6 +5,26 @@ use quarry_catalog::{ConstraintKind, Relation};
 use quarry_common::{Error, Result, bail};
 use quarry_sql::ast::{AlterTableAction as A, EnableMode, ReplicaIdentity, TriggerSelection};
 
+/// How messages call a switch of triggers and rules.
+pub fn verb(enable: EnableMode) -> &'static str {
+    match enable {
+        EnableMode::Enable => "ENABLE",
+        EnableMode::Always => "ENABLE ALWAYS",
+        EnableMode::Replica => "ENABLE REPLICA",
+        EnableMode::Disable => "DISABLE",
+    }
+}
+
+/// How messages call the action.
+pub fn trigger_action(which: &TriggerSelection, enable: EnableMode) -> String {
+    let which = match which {
+        TriggerSelection::Name(_) => "",
+        TriggerSelection::User => " USER",
+        TriggerSelection::All => " ALL",
+    };
+    format!("{} TRIGGER{which}", verb(enable))
+}
+
 /// ENABLE and DISABLE TRIGGER. There are no user-defined triggers; those of foreign keys can't be switched off.
 pub fn triggers(r: &Relation, which: &TriggerSelection, enable: EnableMode) -> Result<()> {
     match which {
@@ -74,7 +94,6 @@ pub fn unsupported(action: &A) -> Error {
         A::SetColumnOptions { .. } | A::ResetColumnOptions { .. } => "options of columns",
         A::SetCompression { .. } => "ALTER COLUMN ... SET COMPRESSION",
         A::SetStatistics { .. } => "ALTER INDEX ... SET STATISTICS",
-        A::Rule { .. } => "ALTER TABLE ... ENABLE/DISABLE RULE",
         A::Inherit(_) | A::NoInherit(_) => "table inheritance",
         A::OfType(_) | A::NotOf => "typed tables",
         A::SetAccessMethod(_) => "ALTER TABLE ... SET ACCESS METHOD",

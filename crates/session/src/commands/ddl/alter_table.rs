@@ -264,7 +264,14 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         A::RowSecurity(false) => d.w.set_row_security(r.oid, Some(false), None),
         A::ForceRowSecurity(false) => d.w.set_row_security(r.oid, None, Some(false)),
         A::ReplicaIdentity(i) => alter_other::replica_identity(d, r, i),
-        A::Trigger { which, enable } => alter_other::triggers(r, which, *enable),
+        A::Trigger { which, enable } => {
+            needs_table(r, &alter_other::trigger_action(which, *enable))?;
+            alter_other::triggers(r, which, *enable)
+        }
+        A::Rule { name, enable } => {
+            needs_table(r, &format!("{} RULE", alter_other::verb(*enable)))?;
+            bail!(UNDEFINED_OBJECT, "rule \"{name}\" for relation \"{}\" does not exist", r.name)
+        }
         A::SetTablespace(name) => alter_other::tablespace(name),
         other => Err(alter_other::unsupported(other)),
     }
