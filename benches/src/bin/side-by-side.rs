@@ -22,6 +22,15 @@ struct Args {
     /// Seconds of each pgbench run
     #[arg(long, default_value_t = 5)]
     seconds: u32,
+    /// Only cases whose name contains one of these: idle, sum, select-only, copy, tpcb-like
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+impl Args {
+    fn wants(&self, case: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| case.contains(part.as_str()))
+    }
 }
 
 fn main() -> ExitCode {
@@ -37,24 +46,33 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), String> {
     let size = Size { scale: args.scale, rounds: args.rounds.max(1), seconds: args.seconds };
     let peers = Peers::start()?;
+    if args.wants("idle") {
+        // First of all: later, memory that other cases gave back would be used again.
+        let bytes = cases::idle_connection_bytes(&peers)?;
+        println!("An idle connection takes {:.1} KB of Quarry's resident memory (500 of them).\n", bytes / 1e3);
+    }
     for side in Side::BOTH {
         eprintln!("loading {side:?} at scale {}", size.scale);
         cases::load(&peers.target(side), size)?;
     }
     println!("{HEAD}");
     let show = |figures: &[Figure]| figures.iter().for_each(|f| println!("{}", f.row()));
-    show(&[cases::sum_accounts(&peers, size)?]);
-    for mode in ["simple", "prepared"] {
-        for clients in [8, 64] {
+    if args.wants("sum") {
+        show(&[cases::sum_accounts(&peers, size)?]);
+    }
+    if args.wants("select-only") {
+        for (mode, clients) in [("simple", 8), ("simple", 64), ("prepared", 8), ("prepared", 64)] {
             show(&cases::pgbench_rate(&peers, size, "select-only", mode, clients)?);
         }
     }
-    let dir = TempDir::new("accounts");
-    show(&cases::copy_accounts(&peers, size, &dir.path().join("accounts.tsv"))?);
-    for clients in [8, 32] {
-        show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", clients)?);
+    if args.wants("copy") {
+        let dir = TempDir::new("accounts");
+        show(&cases::copy_accounts(&peers, size, &dir.path().join("accounts.tsv"))?);
     }
-    let bytes = cases::idle_connection_bytes(&peers)?;
-    println!("\nAn idle connection takes {:.1} KB of Quarry's resident memory (500 of them).", bytes / 1e3);
+    if args.wants("tpcb-like") {
+        for clients in [8, 32] {
+            show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", clients)?);
+        }
+    }
     Ok(())
 }
