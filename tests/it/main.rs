@@ -1,6 +1,6 @@
 //! Integration tests: each starts servers of its own and speaks to them as users do.
 //!
-//! `golden` compares SQL files with PostgreSQL's answers; `drivers`, `languages` and `pgbench` are client programs;
+//! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
 //! `auth` is about who may connect.
 
@@ -10,6 +10,7 @@ mod auth;
 mod crash;
 mod drivers;
 mod golden;
+mod isolation;
 mod languages;
 mod lifecycle;
 mod pgbench;

@@ -61,6 +61,7 @@ impl Server {
             storage: self.storage.clone(),
             txn: txn.clone(),
             snapshot: txn.statement_snapshot(),
+            crosscheck: None,
             reader: reader.clone(),
             session: Arc::new(Session(reader.clone())),
             io: IoContext::default(),

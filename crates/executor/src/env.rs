@@ -16,6 +16,9 @@ pub struct ExecEnv {
     pub storage: Arc<Storage>,
     pub txn: Arc<Transaction>,
     pub snapshot: Snapshot,
+    /// Rows that are changed must be visible to this one too: the transaction's, while `snapshot` shows later commits
+    /// to a referential action.
+    pub crosscheck: Option<Snapshot>,
     pub reader: Arc<CatalogReader>,
     pub session: Arc<dyn SessionEnv + Send + Sync>,
     /// Settings that text forms depend on; names come from `reader`, see [`ExecEnv::io`].
@@ -47,6 +50,7 @@ impl ExecEnv {
 
 /// Runs SQL of the server's own making within a transaction.
 pub trait InternalSql: Send + Sync {
-    /// Runs one statement with typed parameters; gives the number of rows it touched.
-    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv) -> Result<u64>;
+    /// Runs one statement with typed parameters; gives the number of rows it touched. `latest`: it sees every commit, also those that
+    /// a transaction with one snapshot doesn't; what it would then have to change is 40001.
+    fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64>;
 }

@@ -97,6 +97,7 @@ impl Server {
         ExecEnv {
             storage: self.storage.clone(),
             snapshot: txn.statement_snapshot(),
+            crosscheck: None,
             txn,
             reader,
             session: Arc::new(Env),

@@ -123,6 +123,7 @@ impl Server {
             reader,
             session: Arc::new(Env),
             io: IoContext::default(),
+            crosscheck: None,
             params: Arc::from(Vec::<Datum>::new()),
             work_mem_bytes: memory,
             hash_mem_bytes: memory,

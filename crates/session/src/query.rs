@@ -170,6 +170,7 @@ impl StatementContext {
             storage: self.session.instance.storage().clone(),
             txn: self.txn.clone(),
             snapshot: self.txn.statement_snapshot(),
+            crosscheck: None,
             reader: self.reader.clone(),
             session: self.session.clone(),
             io: self.io.clone(),

@@ -255,7 +255,12 @@ fn advisory(cx: &SessionContext, reader: &CatalogReader, name: &str, args: &[Dat
         reader.txn().lock(tag, mode, policy)?
     } else {
         let (lock_timeout, deadlock_timeout) = cx.lock_limits();
-        locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), lock_timeout, deadlock_timeout)?
+        let taken =
+            locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), lock_timeout, deadlock_timeout)?;
+        if taken {
+            reader.txn().follow_holders();
+        }
+        taken
     };
     Ok(if tries { Datum::Bool(taken) } else { quarry_types::pseudo::void() })
 }

@@ -3,9 +3,9 @@
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
 use quarry_common::settings::{self, SettingContext, SettingKind};
-use quarry_common::{Error, Oid, Result};
-use quarry_storage::RelId;
-use quarry_storage::lock::LockTag;
+use quarry_common::{Error, Oid, Result, Xid};
+use quarry_storage::lock::{LockInfo, LockTag, OwnerId, ROW_QUEUE};
+use quarry_storage::{LockMode, RelId};
 use quarry_types::array;
 use quarry_types::datetime::{Interval, TimeZone, zone};
 use quarry_types::{Datum, PhysicalType, oids};
@@ -31,7 +31,8 @@ pub fn rows(
             Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
         }
         "pg_lock_status" => {
-            let mut rows = locks(cx)?;
+            let mut rows = locks(cx, reader)?;
+            rows.extend(transaction_locks(cx));
             rows.extend(siread_locks(cx, reader)?);
             Ok(rows)
         }
@@ -223,10 +224,58 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
     Ok(out)
 }
 
-fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
+/// Every transaction holds its own ids, so that others can wait for its end.
+fn transaction_locks(cx: &SessionContext) -> Vec<Row> {
+    let txns = cx.instance.storage().txns();
+    let (running, subs) = (txns.running_list(), txns.running_subs());
+    let mut out = vec![];
+    for (owner, pid, top) in running {
+        let own = subs.iter().filter(|(_, t)| Some(*t) == top).map(|(sub, _)| *sub);
+        let ids: Vec<Option<Xid>> =
+            std::iter::once(None).chain(top.into_iter().chain(own).map(Some)).collect();
+        for xid in ids {
+            let mut row = vec![text(if xid.is_some() { "transactionid" } else { "virtualxid" })];
+            row.extend(std::iter::repeat_n(Datum::Null, 9));
+            let virtual_id = text(format!("{pid}/{}", owner.0));
+            match xid {
+                Some(xid) => row[6] = Datum::U32(xid.0 as u32),
+                None => row[5] = virtual_id.clone(),
+            }
+            row.extend([virtual_id, Datum::I32(pid), text("ExclusiveLock"), Datum::Bool(true)]);
+            row.extend([Datum::Bool(xid.is_none()), Datum::Null]);
+            out.push(row);
+        }
+    }
+    out
+}
+
+/// A wait for a row's sharer is shown as one for its transaction's end, as users know it; shared rows themselves are not shown.
+fn as_shown(l: &LockInfo, list: &[LockInfo], running: &[(OwnerId, i32, Option<Xid>)]) -> Option<LockInfo> {
+    if !l.tag.is_row_share() {
+        return Some(l.clone());
+    }
+    if l.granted {
+        return None;
+    }
+    let in_the_way =
+        |h: &&LockInfo| h.granted && h.tag == l.tag && h.owner != l.owner && h.mode.conflicts_with(l.mode);
+    let xid_of = |h: &LockInfo| running.iter().find(|(o, _, _)| *o == h.owner).and_then(|(_, _, xid)| *xid);
+    match list.iter().filter(in_the_way).find_map(xid_of) {
+        Some(xid) => Some(LockInfo { tag: LockTag::Xid(xid), mode: LockMode::Share, ..l.clone() }),
+        None => Some(l.clone()),
+    }
+}
+
+fn locks(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
     let n = || Datum::Null;
     let mut out = vec![];
-    for l in cx.instance.storage().locks().list() {
+    let list = cx.instance.storage().locks().list();
+    let running = cx.instance.storage().txns().running_list();
+    let files = match list.iter().any(|l| matches!(l.tag, LockTag::Row { .. })) {
+        true => reader.relations_by_filenode()?,
+        false => Default::default(),
+    };
+    for l in list.iter().filter_map(|l| as_shown(l, &list, &running)) {
         let oid = |o: Oid| Datum::U32(o.0);
         // locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid, objsubid
         let mut row = match l.tag {
@@ -270,9 +319,9 @@ fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
             LockTag::Row { rel, tid } => vec![
                 text("tuple"),
                 oid(rel.db),
-                Datum::U32(rel.rel),
+                files.get(&rel.rel).map_or(Datum::U32(rel.rel), |r| oid(r.oid)),
                 Datum::I32(tid.block as i32),
-                Datum::I16(tid.slot as i16),
+                Datum::I16((tid.slot & !ROW_QUEUE) as i16),
                 n(),
                 n(),
                 n(),
@@ -295,7 +344,9 @@ fn locks(cx: &SessionContext) -> Result<Vec<Row>> {
         row.push(text(format!("{}/{}", l.pid, l.owner.0)));
         row.push(Datum::I32(l.pid));
         row.push(text(l.mode.name()));
-        row.extend([Datum::Bool(l.granted), Datum::Bool(l.fast_path), Datum::Null]);
+        let since = l.waited.map(|w| crate::clock::now() - w.as_micros() as i64);
+        let since = since.map_or(Datum::Null, Datum::I64);
+        row.extend([Datum::Bool(l.granted), Datum::Bool(l.fast_path), since]);
         out.push(row);
     }
     Ok(out)

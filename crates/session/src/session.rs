@@ -395,7 +395,7 @@ impl Session {
     /// Tells the client of an error and fails the transaction. FATAL errors end the session.
     pub(super) fn report(&mut self, mut e: Error, out: &mut BytesMut) -> Step {
         self.send_notices(out);
-        self.disarm();
+        // A wait in storage only knows that it was cancelled.
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
             e = self.cx.cancel_error();
         }
@@ -403,6 +403,7 @@ impl Session {
             e = e.severity(Severity::Fatal);
         }
         let position = e.fields().position.map(|p| character_number(&self.text, p));
+        self.disarm();
         protocol::error_or_notice(out, &e, position);
         let text = self.text.clone();
         self.cx.log_error(&e, position, (!text.is_empty()).then_some(&*text));

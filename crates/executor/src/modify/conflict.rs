@@ -147,7 +147,12 @@ impl Conflict {
         if self.written.contains(&tid) {
             return Err(twice());
         }
-        match target.heap.lock(&env.txn, &env.snapshot, tid, RowLockMode::Update, WaitPolicy::Block)? {
+        let attributes: Vec<usize> = set.iter().map(|(a, _)| *a).collect();
+        let mode = match update_options(target, &attributes).key_unchanged {
+            true => RowLockMode::NoKeyUpdate,
+            false => RowLockMode::Update,
+        };
+        match target.heap.lock(&env.txn, &env.snapshot, tid, mode, WaitPolicy::Block)? {
             ModifyResult::Done { .. } => {}
             ModifyResult::SelfModified { .. } => return Err(twice()),
             _ if one_snapshot => return Err(errors::concurrent_update()),

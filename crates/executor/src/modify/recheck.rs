@@ -95,8 +95,7 @@ impl Recheck {
                     .iter()
                     .map(|(param, of)| Ok((*param, slot(of).ok_or_else(lacks)?)))
                     .collect::<Result<_>>()?;
-                let outputs =
-                    plan.output().enumerate().filter_map(|(i, id)| Some((i, slot(&id)?))).collect();
+                let outputs = plan.output().enumerate().filter_map(|(i, id)| Some((i, slot(&id)?))).collect();
                 Test::Plan { op: b.uncounted(plan)?, fresh: true, params, outputs }
             }
         };

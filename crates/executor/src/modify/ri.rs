@@ -170,7 +170,7 @@ fn check_reference(
         "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
         quote_qualified(&referenced.schema_name, &referenced.name)
     );
-    if runner(env)?.run(&sql, &params, env)? > 0 {
+    if runner(env)?.run(&sql, &params, env, false)? > 0 {
         return Ok(());
     }
     Err(err!(
@@ -220,7 +220,7 @@ fn act(
                 return Ok(());
             }
             let sql = format!("SELECT 1 FROM ONLY {child_name} x WHERE {condition_1} FOR KEY SHARE OF x");
-            if runner.run(&sql, &params, env)? == 0 {
+            if runner.run(&sql, &params, env, true)? == 0 {
                 return Ok(());
             }
             Err(err!(
@@ -250,17 +250,22 @@ fn act(
                     format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}")
                 }
             };
-            runner.run(&sql, &params, env).map(|_| ())
+            runner.run(&sql, &params, env, true).map(|_| ())
         }
         ReferentialAction::SetNull => {
             let set = assigned(&|_| "NULL".to_string(), settable);
             runner
-                .run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env)
+                .run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env, true)
                 .map(|_| ())
         }
         ReferentialAction::SetDefault => {
             let set = assigned(&|_| "DEFAULT".to_string(), settable);
-            runner.run(&format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"), &params, env)?;
+            runner.run(
+                &format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}"),
+                &params,
+                env,
+                true,
+            )?;
             // The default must itself be a key: rows that now have the old one again are checked as NO ACTION would.
             act(env, relation, constraint, old, new, ReferentialAction::NoAction)
         }
@@ -274,7 +279,7 @@ fn key_is_back(env: &ExecEnv, relation: &Arc<Relation>, columns: &[usize], key: 
         "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
         quote_qualified(&relation.schema_name, &relation.name)
     );
-    Ok(runner(env)?.run(&sql, &params, env)? > 0)
+    Ok(runner(env)?.run(&sql, &params, env, true)? > 0)
 }
 
 fn check_unique(

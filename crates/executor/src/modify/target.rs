@@ -234,17 +234,21 @@ impl Target {
             if self.insert_entry(cx, i, row, tid, &mut keys)?.is_some() {
                 return Err(errors::unique_violation(&self.relation, &self.indexes[i].def, &keys, cx.io));
             }
-            self.queue_deferred_unique(cx, i, &keys, tid);
+            self.queue_deferred_unique(cx, i, &keys, tid)?;
         }
         Ok(())
     }
 
-    /// A deferrable unique index is checked at the end of the statement, or at commit.
-    fn queue_deferred_unique(&mut self, cx: &mut Cx<'_>, i: usize, keys: &[Datum], tid: Tid) {
+    /// A deferrable unique index is checked at the end of the statement, or at commit, if a row with the same key is there or on its
+    /// way now: one that comes later has a check of its own.
+    fn queue_deferred_unique(&mut self, cx: &mut Cx<'_>, i: usize, keys: &[Datum], tid: Tid) -> Result<()> {
         let index = &self.indexes[i];
         let exempt = !index.def.nulls_not_distinct && keys.iter().any(Datum::is_null);
-        if !(index.def.unique && index.def.deferrable) || exempt {
-            return;
+        if !(index.def.unique && index.def.deferrable)
+            || exempt
+            || !index.tree.may_conflict(&cx.env.txn, &self.key, &self.heap, Some(tid))?
+        {
+            return Ok(());
         }
         let constraint = self.relation.constraints.iter().find(|c| Some(c.oid) == index.def.constraint);
         let timing = constraint.map_or(Timing::IMMEDIATE, |c| Timing::of(c));
@@ -256,6 +260,7 @@ impl Target {
             tid,
         };
         ri::queue(cx, check, timing);
+        Ok(())
     }
 
     /// Stores one complete row with its index entries; foreign keys are queued.

@@ -161,6 +161,11 @@ impl Change {
             // A join gave the row twice: the first one counts.
             return Ok(());
         }
+        if let Some(own) = &cx.env.crosscheck
+            && self.target.heap.fetch_visible(own, tid, |_, _| ())?.is_none()
+        {
+            return Err(errors::concurrent_update());
+        }
         loop {
             let Some(before) = self.stored_row(tid)? else { return Ok(()) };
             let stored = match &self.set {

@@ -20,6 +20,8 @@ pub fn run(s: &mut Session, d: Discard, out: &mut BytesMut) -> Result<CommandOut
             vars.set_fact("role", "none");
             drop(vars);
             set::follow_role(s);
+            s.cx.notifications.unlisten(None);
+            s.cx.session_locks.unlock_all();
             super::ddl::drop_temp_schema(s)?;
             s.cx.forget_sequences();
             let names: Vec<String> =

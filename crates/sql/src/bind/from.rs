@@ -92,7 +92,9 @@ impl Binder<'_> {
             return self.bind_stored_relation(r);
         }
         let parts: Vec<String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).cloned().collect();
-        let relation = self.lock_for_read(&parts, r.pos).map_err(|e| self.future_cte_hint(e, r))?;
+        let mode = self.read_lock(r.alias.as_ref().map_or(&r.name, |a| &a.name));
+        let relation = self.reader.lock_relation(&parts, ast::error_position(r.pos), mode);
+        let relation = relation.map_err(|e| self.future_cte_hint(e, r))?;
         match relation.kind {
             RelKind::Index => Err(at(
                 err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
@@ -136,11 +138,6 @@ impl Binder<'_> {
             r.name
         ))
         .hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references.")
-    }
-
-    fn lock_for_read(&self, parts: &[String], pos: Pos) -> Result<Arc<Relation>> {
-        use quarry_catalog::LockMode::AccessShare;
-        self.reader.lock_relation(parts, ast::error_position(pos), AccessShare)
     }
 
     /// A scan of a table with all its columns, and its names.

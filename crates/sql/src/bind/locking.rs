@@ -11,7 +11,7 @@ use super::coerce::at;
 use super::query::{BoundSelect, relation_columns};
 use super::scope::{ItemKind, NsItem};
 use crate::ast::{self, LockStrength, LockWait, Pos};
-use quarry_catalog::{Privilege, RelKind, Relation};
+use quarry_catalog::{LockMode, Privilege, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_functions::Volatility;
 use quarry_plan::expr::SubqueryPlan;
@@ -85,6 +85,14 @@ impl Binder<'_> {
     }
 
     /// Notes the privilege that locking the rows of a view takes.
+    /// The lock that reading the relation `alias` of FROM takes on it.
+    pub(super) fn read_lock(&self, alias: &str) -> LockMode {
+        match self.lock_below(alias, false) {
+            Some(_) => LockMode::RowShare,
+            None => LockMode::AccessShare,
+        }
+    }
+
     pub(super) fn note_locked_view(&mut self, view: &Arc<Relation>) {
         let role = self.view_role();
         let (privilege, columns) = (Privilege::Update, RightColumns::Any);

@@ -152,7 +152,8 @@ impl Binder<'_> {
     /// A relation in a stored text: by OID, its columns by their old names.
     pub(super) fn bind_stored_relation(&mut self, r: &ast::RangeVar) -> Result<LogicalPlan> {
         let oid = oid_name(&r.name)?;
-        let Some(relation) = self.reader.lock_relation_oid(oid, LockMode::AccessShare)? else {
+        let mode = r.alias.as_ref().map_or(LockMode::AccessShare, |a| self.read_lock(&a.name));
+        let Some(relation) = self.reader.lock_relation_oid(oid, mode)? else {
             return Err(err!(UNDEFINED_TABLE, "relation with OID {oid} does not exist"));
         };
         let Some(alias) = &r.alias else {

@@ -2,7 +2,7 @@
 //! and looks again.
 
 use super::insert::{kind, room};
-use super::row_lock::RowLockMode;
+use super::row_lock::{RowLockMode, Turn};
 use super::tuple::{self, HEADER_BYTES, TupleHeader};
 use super::visibility::{Modifiable, modifiable};
 use super::{Heap, ModifyResult, UpdateOptions, page as hp, prune, wal};
@@ -39,6 +39,7 @@ impl Heap {
         let mut body: Cow<'_, [u8]> = Cow::Borrowed(new_row);
         let mut prepared = false;
         let mut target: Option<BlockNo> = None;
+        let mut turn = None;
         loop {
             let (mut page, other) = self.latch_pair(tid.block, target)?;
             let header = match self.look(txn, snap, tid, mode, &page)? {
@@ -50,7 +51,7 @@ impl Heap {
                 }
                 Look::Again => {
                     drop((page, other));
-                    match self.wait_for_turn(txn, snap, tid, mode, wait)? {
+                    match self.wait_for_turn(txn, snap, tid, mode, wait, &mut turn)? {
                         true => continue,
                         false => {
                             self.discard_new_values(txn, new_row, &body)?;
@@ -77,6 +78,7 @@ impl Heap {
                 Vec::new()
             };
             let xid = txn.assign_xid();
+            self.keep_outer_lock(txn, tid, &header)?;
             let cid = txn.command_id();
             let mut old_bits = mode.key_bit();
             if header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax) {
@@ -177,6 +179,7 @@ impl Heap {
         tid: Tid,
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
+        let mut turn = None;
         loop {
             let mut page = self.storage.pool().write(self.page_id(tid.block))?;
             match self.look(txn, snap, tid, RowLockMode::Update, &page)? {
@@ -189,6 +192,7 @@ impl Heap {
                     txn.check_change(self.rel, tid)?;
                     let shown_to_all = self.vm_of(&page) != wal::NO_VM;
                     let xid = txn.assign_xid();
+                    self.keep_outer_lock(txn, tid, &header)?;
                     with_scratch(|payload| {
                         payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY);
                         payload.w64(xid.0).w32(txn.command_id().0);
@@ -206,7 +210,7 @@ impl Heap {
                 Look::Answer(a) => return Ok(a),
                 Look::Again => {
                     drop(page);
-                    if !self.wait_for_turn(txn, snap, tid, RowLockMode::Update, wait)? {
+                    if !self.wait_for_turn(txn, snap, tid, RowLockMode::Update, wait, &mut turn)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
@@ -226,6 +230,7 @@ impl Heap {
         if !mode.is_strong() {
             return self.lock_shared(txn, snap, tid, mode, wait);
         }
+        let mut turn = None;
         loop {
             let mut page = self.storage.pool().write(self.page_id(tid.block))?;
             match self.look(txn, snap, tid, mode, &page)? {
@@ -246,7 +251,7 @@ impl Heap {
                 Look::Answer(a) => return Ok(a),
                 Look::Again => {
                     drop(page);
-                    if !self.wait_for_turn(txn, snap, tid, mode, wait)? {
+                    if !self.wait_for_turn(txn, snap, tid, mode, wait, &mut turn)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
@@ -262,6 +267,9 @@ impl Heap {
         mode: RowLockMode,
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
+        // As in PostgreSQL, who locks rows has an id.
+        txn.assign_xid();
+        let mut turn = None;
         loop {
             let page = self.storage.pool().read(self.page_id(tid.block))?;
             let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(ModifyResult::Deleted) };
@@ -274,20 +282,20 @@ impl Heap {
                     if self.try_share(txn, tid, mode)? {
                         drop(page);
                         if let (Some(_), true) = (shared_with, h.ctid.slot != 0)
-                            && !self.share_newer(txn, h, mode, wait)?
+                            && let Some(other) = self.share_newer(txn, h, mode, wait, &mut turn)?
                         {
-                            return Ok(ModifyResult::WouldBlock);
+                            return Ok(other);
                         }
                         return Ok(ModifyResult::Done { tid, hot: false });
                     }
                     drop(page);
-                    if !self.wait_for_sharers(txn, tid, mode, wait)? {
+                    if !self.wait_in_line(txn, tid, None, mode, wait, &mut turn)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
                 Modifiable::Wait(xid) => {
                     drop(page);
-                    if !self.wait_for_holder(txn, tid, xid, mode, wait)? {
+                    if !self.wait_in_line(txn, tid, Some(xid), mode, wait, &mut turn)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
@@ -300,42 +308,54 @@ impl Heap {
         }
     }
 
-    /// A running transaction has made newer versions of a row whose key it keeps: they get the share lock too. False: would block.
-    fn share_newer(
+    /// Others have made newer versions of a row whose key they keep: those get the share lock too. `Some`: it would block, or the row
+    /// was deleted or got another key in the end.
+    fn share_newer<'t>(
         &self,
-        txn: &Transaction,
+        txn: &'t Transaction,
         old: TupleHeader,
         mode: RowLockMode,
         wait: WaitPolicy,
-    ) -> Result<bool> {
+        turn: &mut Option<Turn<'t>>,
+    ) -> Result<Option<ModifyResult>> {
         let mut prior = old;
         let mut at = old.ctid;
         loop {
             let page = self.storage.pool().read(self.page_id(at.block))?;
-            let Some(t) = hp::tuple(page.bytes(), at.slot) else { return Ok(true) };
+            let Some(t) = hp::tuple(page.bytes(), at.slot) else { return Ok(None) };
             let h = TupleHeader::read(t);
             if h.xmin != prior.xmax {
-                return Ok(true);
+                return Ok(None);
             }
-            let running = h.may_be_ended() && self.storage.txns().status(h.xmax) == XidStatus::InProgress;
+            let end = h.may_be_ended().then(|| self.storage.txns().status(h.xmax));
+            if h.has(tuple::XMAX_KEY)
+                && let Some(XidStatus::Committed(csn)) = end
+            {
+                txn.follow(csn);
+                return Ok(Some(match h.ctid.slot {
+                    0 => ModifyResult::Deleted,
+                    _ => ModifyResult::Updated { next: h.ctid },
+                }));
+            }
+            let running = end == Some(XidStatus::InProgress);
             if running && h.has(tuple::XMAX_KEY) && !txn.is_mine(h.xmax) {
                 // The same transaction then deleted it or changed its key.
                 let holder = h.xmax;
                 drop(page);
-                if !self.wait_for_holder(txn, at, holder, mode, wait)? {
-                    return Ok(false);
+                if !self.wait_in_line(txn, at, Some(holder), mode, wait, turn)? {
+                    return Ok(Some(ModifyResult::WouldBlock));
                 }
                 continue;
             }
             if !self.try_share(txn, at, mode)? {
                 drop(page);
-                if !self.wait_for_sharers(txn, at, mode, wait)? {
-                    return Ok(false);
+                if !self.wait_in_line(txn, at, None, mode, wait, turn)? {
+                    return Ok(Some(ModifyResult::WouldBlock));
                 }
                 continue;
             }
             if !h.may_be_ended() || h.ctid.slot == 0 {
-                return Ok(true);
+                return Ok(None);
             }
             prior = h;
             at = h.ctid;
@@ -368,21 +388,22 @@ impl Heap {
     }
 
     /// Waits for whoever keeps `look` from going on. False: would block. No latch may be held.
-    fn wait_for_turn(
+    fn wait_for_turn<'t>(
         &self,
-        txn: &Transaction,
+        txn: &'t Transaction,
         snap: &Snapshot,
         tid: Tid,
         mode: RowLockMode,
         wait: WaitPolicy,
+        turn: &mut Option<Turn<'t>>,
     ) -> Result<bool> {
         let page = self.storage.pool().read(self.page_id(tid.block))?;
         let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(true) };
         let judged = modifiable(&TupleHeader::read(t), txn, snap, self.storage.txns(), false);
         drop(page);
         match judged {
-            Modifiable::Wait(xid) => self.wait_for_holder(txn, tid, xid, mode, wait),
-            Modifiable::Yes { .. } => self.wait_for_sharers(txn, tid, mode, wait),
+            Modifiable::Wait(xid) => self.wait_in_line(txn, tid, Some(xid), mode, wait, turn),
+            Modifiable::Yes { .. } => self.wait_in_line(txn, tid, None, mode, wait, turn),
             Modifiable::SelfModified { .. } | Modifiable::Updated | Modifiable::Deleted => Ok(true),
         }
     }

@@ -12,13 +12,28 @@
 //! | NoKeyUpdate | | x | x | x |
 //! | Update | x | x | x | x |
 //!
-//! Who has to wait for a row first takes its queue tag, so that one waiter at a time wakes up and tries again.
+//! Who has to wait for a row first takes its queue tag, and keeps it until it has the row or gives up ([`Turn`]): rows pass on in
+//! the order they were asked for. As in PostgreSQL, a share lock that nothing but waiters stand against is had at once.
 
 use super::Heap;
-use super::tuple::XMAX_KEY;
+use super::tuple::{TupleHeader, XMAX_KEY, XMAX_LOCK_ONLY};
+use crate::lock::ROW_QUEUE;
 use crate::txn::Transaction;
 use crate::{LockMode, LockTag, WaitPolicy};
 use quarry_common::{Result, Tid, Xid};
+
+/// A place at the head of a row's queue, given up when dropped.
+pub(crate) struct Turn<'t> {
+    txn: &'t Transaction,
+    queue: LockTag,
+    mode: LockMode,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.txn.unlock_recent(&self.queue, self.mode);
+    }
+}
 
 /// PostgreSQL's row lock strengths, rising.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,16 +70,13 @@ impl RowLockMode {
     }
 }
 
-/// Slots never have this bit, so the queue's tag is no row's.
-const QUEUE_BIT: u16 = 0x8000;
-
 impl Heap {
     fn row_tag(&self, tid: Tid) -> LockTag {
         LockTag::Row { rel: self.rel, tid }
     }
 
     fn queue_tag(&self, tid: Tid) -> LockTag {
-        LockTag::Row { rel: self.rel, tid: Tid { block: tid.block, slot: tid.slot | QUEUE_BIT } }
+        LockTag::Row { rel: self.rel, tid: Tid { block: tid.block, slot: tid.slot | ROW_QUEUE } }
     }
 
     /// Tries to enter a share lock; the caller holds the page's latch.
@@ -81,33 +93,40 @@ impl Heap {
         Ok(self.storage.locks().conflicts_with_others(txn, self.row_tag(tid), mode.table_mode()))
     }
 
-    /// Waits until `mode` can be had in the lock manager; no latch may be held. False: would block.
-    pub(crate) fn wait_for_sharers(
+    /// Waits in line for the row's holders, sharers (none) or the transaction in its `xmax`; no latch may be held. False: would block.
+    pub(crate) fn wait_in_line<'t>(
         &self,
-        txn: &Transaction,
+        txn: &'t Transaction,
         tid: Tid,
+        holder: Option<Xid>,
         mode: RowLockMode,
         policy: WaitPolicy,
+        turn: &mut Option<Turn<'t>>,
     ) -> Result<bool> {
-        txn.lock(self.row_tag(tid), mode.table_mode(), policy)
+        // Who shares the row already goes past the line: those in it may be waiting for this transaction.
+        let shares =
+            || self.storage.locks().holders(self.row_tag(tid)).iter().any(|(o, _)| *o == txn.owner());
+        let in_line = turn.as_ref().is_some_and(|t| t.queue == self.queue_tag(tid));
+        if policy == WaitPolicy::Block && !in_line && !shares() {
+            *turn = None;
+            let (queue, mode) = (self.queue_tag(tid), mode.table_mode());
+            txn.lock(queue, mode, WaitPolicy::Block)?;
+            *turn = Some(Turn { txn, queue, mode });
+        }
+        match holder {
+            Some(holder) => txn.wait_for_xid(holder, policy),
+            None => txn.lock(self.row_tag(tid), mode.table_mode(), policy),
+        }
     }
 
-    /// Waits for the transaction that holds the row's `xmax`; no latch may be held. False: would block.
-    pub(crate) fn wait_for_holder(
-        &self,
-        txn: &Transaction,
-        tid: Tid,
-        holder: Xid,
-        mode: RowLockMode,
-        policy: WaitPolicy,
-    ) -> Result<bool> {
-        if policy != WaitPolicy::Block || !mode.is_strong() {
-            return txn.wait_for_xid(holder, policy);
+    /// A subtransaction is about to put its id in the place of an outer level's lock: that lock is kept in the lock manager, and
+    /// with it when the subtransaction rolls back. The caller holds the page's exclusive latch.
+    pub(crate) fn keep_outer_lock(&self, txn: &Transaction, tid: Tid, header: &TupleHeader) -> Result<()> {
+        let locked = header.has(XMAX_LOCK_ONLY) && txn.is_mine(header.xmax);
+        if !locked || txn.xid() == Some(header.xmax) {
+            return Ok(());
         }
-        let queue = self.queue_tag(tid);
-        txn.lock(queue, LockMode::Exclusive, WaitPolicy::Block)?;
-        let ended = txn.wait_for_xid(holder, policy);
-        txn.unlock_last(&queue, LockMode::Exclusive);
-        ended
+        let mode = if header.has(XMAX_KEY) { RowLockMode::Update } else { RowLockMode::NoKeyUpdate };
+        txn.lock_for_level(self.row_tag(tid), mode.table_mode(), header.xmax)
     }
 }

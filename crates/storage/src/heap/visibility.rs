@@ -125,7 +125,7 @@ pub fn fate(h: &TupleHeader, txns: &TxnManager, horizon: Lsn) -> Fate {
 /// Whether a version may be changed or locked now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Modifiable {
-    /// Yes. `held_by_me`: `xmax` is already this transaction's lock. `shared_with`: a running transaction changes
+    /// Yes. `held_by_me`: `xmax` is already this transaction's lock. `shared_with`: another transaction changes or has changed
     /// the row without touching its key (matters to key-share lockers only).
     Yes { held_by_me: bool, shared_with: Option<Xid> },
     /// This transaction has already ended it, or made it in the running command.
@@ -139,7 +139,7 @@ pub enum Modifiable {
 }
 
 /// Judges a version for `txn`, which wants `key` strength (conflicts with every lock) or less. `share` says that only a
-/// key-share lock is wanted, which a running non-key update doesn't disturb.
+/// key-share lock is wanted, which a non-key update doesn't disturb.
 pub fn modifiable(
     h: &TupleHeader,
     txn: &Transaction,
@@ -186,6 +186,11 @@ pub fn modifiable(
     }
     match txns.status(h.xmax) {
         XidStatus::Aborted => free,
+        // The key stays what it was: who only cares for that may lock the version that its snapshot sees.
+        XidStatus::Committed(csn) if key_share_only && !h.has(XMAX_KEY) && h.ctid.slot != 0 => {
+            follow(txn, snap, csn);
+            Modifiable::Yes { held_by_me: false, shared_with: Some(h.xmax) }
+        }
         XidStatus::Committed(csn) => {
             follow(txn, snap, csn);
             ended

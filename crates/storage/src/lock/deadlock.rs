@@ -11,11 +11,12 @@ use quarry_common::{Error, SqlState};
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
 
-/// One edge: `pid` waits for `mode` on `tag`, which `blocker` has.
+/// One edge: `pid` waits for `mode` on `tag`, which `blocker` has. `shown`: as reports call them, where that differs.
 struct Edge {
     pid: i32,
     mode: LockMode,
     tag: LockTag,
+    shown: Option<(LockMode, LockTag)>,
     blocker: OwnerId,
     blocker_pid: i32,
 }
@@ -58,7 +59,11 @@ impl LockManager {
             for (at, waiting) in entry.queue.iter().enumerate() {
                 let list = edges.entry(waiting.owner).or_default();
                 for (blocker, blocker_pid) in blockers(entry, at, xid_owner) {
-                    list.push(Edge { pid: waiting.pid, mode: waiting.mode, tag: *tag, blocker, blocker_pid });
+                    let (pid, mode, tag) = (waiting.pid, waiting.mode, *tag);
+                    // Users know a wait for a row's sharer as one for its transaction's end.
+                    let xid = tag.is_row_share().then(|| txns.as_ref()?.running.xid_of(blocker.0)).flatten();
+                    let shown = xid.map(|xid| (LockMode::Share, LockTag::Xid(xid)));
+                    list.push(Edge { pid, mode, tag, shown, blocker, blocker_pid });
                 }
             }
         }
@@ -122,7 +127,8 @@ fn report(path: &[&Edge]) -> Error {
         if !detail.is_empty() {
             detail.push('\n');
         }
-        let Edge { pid, mode, tag, blocker_pid, .. } = edge;
+        let Edge { pid, blocker_pid, .. } = edge;
+        let (mode, tag) = edge.shown.unwrap_or((edge.mode, edge.tag));
         // Writing to a String can't fail.
         let _ = write!(
             detail,

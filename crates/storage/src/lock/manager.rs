@@ -41,6 +41,7 @@ pub(super) struct Waiter {
     pub owner: OwnerId,
     pub pid: i32,
     pub mode: LockMode,
+    since: Instant,
     granted: Mutex<bool>,
     changed: Condvar,
 }
@@ -77,6 +78,8 @@ pub struct LockInfo {
     pub mode: LockMode,
     pub granted: bool,
     pub fast_path: bool,
+    /// How long it has been waited for.
+    pub waited: Option<Duration>,
 }
 
 impl Entry {
@@ -266,7 +269,9 @@ impl LockManager {
                 (entry.queue.iter().position(|w| w.mode.conflicts() & mine != 0)).unwrap_or(entry.queue.len())
             }
         };
-        let ahead = entry.queue.iter().take(place).fold(0, |bits, w| bits | w.mode.bit());
+        // Waiters for a row stand in another line (`heap`): here they hold nobody up.
+        let ahead = if tag.is_row_share() { 0 } else { place };
+        let ahead = entry.queue.iter().take(ahead).fold(0, |bits, w| bits | w.mode.bit());
         if mode.conflicts() & (entry.held_by_others(who.owner) | ahead) == 0 {
             entry.add(who.owner, who.pid, mode);
             return Ok(true);
@@ -278,6 +283,7 @@ impl LockManager {
             owner: who.owner,
             pid: who.pid,
             mode,
+            since: Instant::now(),
             granted: Mutex::new(false),
             changed: Condvar::new(),
         });
@@ -440,6 +446,7 @@ impl LockManager {
             owner: who.owner,
             pid: who.pid,
             mode: LockMode::Share,
+            since: Instant::now(),
             granted: Mutex::new(false),
             changed: Condvar::new(),
         });
@@ -498,12 +505,29 @@ impl LockManager {
                 for holder in &entry.holders {
                     for mode in LockMode::ALL.into_iter().filter(|m| holder.modes & m.bit() != 0) {
                         let (owner, pid) = (holder.owner, holder.pid);
-                        list.push(LockInfo { tag: *tag, owner, pid, mode, granted: true, fast_path: false });
+                        list.push(LockInfo {
+                            tag: *tag,
+                            owner,
+                            pid,
+                            mode,
+                            granted: true,
+                            fast_path: false,
+                            waited: None,
+                        });
                     }
                 }
                 for waiter in &entry.queue {
                     let (owner, pid, mode) = (waiter.owner, waiter.pid, waiter.mode);
-                    list.push(LockInfo { tag: *tag, owner, pid, mode, granted: false, fast_path: false });
+                    let waited = Some(waiter.since.elapsed());
+                    list.push(LockInfo {
+                        tag: *tag,
+                        owner,
+                        pid,
+                        mode,
+                        granted: false,
+                        fast_path: false,
+                        waited,
+                    });
                 }
             }
         }
@@ -513,7 +537,15 @@ impl LockManager {
                 let pid = slot.pid.load(Ordering::Acquire);
                 for (tag, modes) in slot.fast.lock().each() {
                     for mode in LockMode::ALL.into_iter().filter(|m| modes & m.bit() != 0) {
-                        list.push(LockInfo { tag, owner, pid, mode, granted: true, fast_path: true });
+                        list.push(LockInfo {
+                            tag,
+                            owner,
+                            pid,
+                            mode,
+                            granted: true,
+                            fast_path: true,
+                            waited: None,
+                        });
                     }
                 }
             });

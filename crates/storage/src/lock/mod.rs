@@ -131,6 +131,7 @@ impl fmt::Display for LockTag {
             LockTag::Object { class, oid } => write!(f, "object {oid} of class {class}"),
             LockTag::Xid(xid) => write!(f, "transaction {}", xid.0),
             LockTag::Row { rel, tid } => {
+                let tid = Tid { slot: tid.slot & !ROW_QUEUE, ..*tid };
                 write!(f, "tuple {tid} of relation {} of database {}", rel.rel, rel.db)
             }
             LockTag::Advisory { db, key, two_keys } => {
@@ -138,6 +139,16 @@ impl fmt::Display for LockTag {
                 write!(f, "advisory lock [{db},{high},{low},{}]", if *two_keys { 2 } else { 1 })
             }
         }
+    }
+}
+
+/// Slots of rows never have this bit: with it a row's tag is its queue's (see `heap`).
+pub const ROW_QUEUE: u16 = 0x8000;
+
+impl LockTag {
+    /// Whether it is a row's share locks, for which nobody waits in line but behind holders.
+    pub fn is_row_share(&self) -> bool {
+        matches!(self, LockTag::Row { tid, .. } if tid.slot & ROW_QUEUE == 0)
     }
 }
 

@@ -15,6 +15,7 @@ pub use clog::XidStatus;
 pub use snapshot::Snapshot;
 pub use transaction::{SubLevel, Transaction, TxnOptions};
 
+use crate::lock::OwnerId;
 use crate::wal::Wal;
 use clog::Clog;
 use hashbrown::HashMap;
@@ -103,6 +104,25 @@ impl TxnManager {
     /// Transactions running now.
     pub fn running_count(&self) -> usize {
         self.running.count()
+    }
+
+    /// Running transactions: lock owner, process id, top-level id if there is one.
+    pub fn running_list(&self) -> Vec<(OwnerId, i32, Option<Xid>)> {
+        let mut list = vec![];
+        self.running.for_each(|slot| {
+            let xid = slot.top_xid();
+            let owner = OwnerId(slot.owner.load(Ordering::Acquire));
+            list.push((owner, slot.pid.load(Ordering::Acquire), xid));
+        });
+        list
+    }
+
+    /// Ids of running subtransactions, each with its top level's.
+    pub fn running_subs(&self) -> Vec<(Xid, Xid)> {
+        self.subs
+            .iter()
+            .flat_map(|s| s.lock().iter().map(|(sub, top)| (*sub, *top)).collect::<Vec<_>>())
+            .collect()
     }
 
     fn sub_shard(&self, xid: Xid) -> &Mutex<HashMap<Xid, Xid>> {

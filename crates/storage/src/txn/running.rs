@@ -26,6 +26,13 @@ pub struct Slot {
     pub(crate) fast: Mutex<FastLocks>,
 }
 
+impl Slot {
+    /// The top-level id of the transaction in it, if it has one.
+    pub fn top_xid(&self) -> Option<Xid> {
+        Some(Xid(self.xid.load(Ordering::Acquire))).filter(|xid| xid.is_valid())
+    }
+}
+
 #[derive(Default)]
 struct Block {
     /// Bit set: the slot is taken.
@@ -192,6 +199,17 @@ impl Running {
         self.for_each(|slot| {
             if slot.xid.load(Ordering::Acquire) == xid.0 {
                 found = Some((slot.owner.load(Ordering::Acquire), slot.pid.load(Ordering::Acquire)));
+            }
+        });
+        found
+    }
+
+    /// The top-level id of the transaction that this lock owner runs, if it has one.
+    pub fn xid_of(&self, owner: u64) -> Option<Xid> {
+        let mut found = None;
+        self.for_each(|slot| {
+            if slot.owner.load(Ordering::Acquire) == owner {
+                found = slot.top_xid();
             }
         });
         found

@@ -436,9 +436,8 @@ impl Transaction {
     // ---- locks ----
 
     fn waiting(&self) -> Waiting<'_> {
-        let limit = |ms: &AtomicU64| {
-            Some(ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0).map(Duration::from_millis)
-        };
+        let limit =
+            |ms: &AtomicU64| Some(ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0).map(Duration::from_millis);
         Waiting {
             owner: self.owner,
             pid: self.pid,
@@ -459,12 +458,21 @@ impl Transaction {
         let locks = self.storage.locks();
         let slot = self.storage.txns().running.slot(self.slot);
         let fast = locks.try_fast(&slot.fast, &tag, mode);
-        if !fast && !locks.acquire(&self.waiting(), &tag, mode, policy)? {
-            return Ok(false);
+        if !fast {
+            if !locks.acquire(&self.waiting(), &tag, mode, policy)? {
+                return Ok(false);
+            }
+            self.follow_holders();
         }
         inner = self.inner.lock();
         inner.note_held(HeldLock { tag, mode, fast });
         Ok(true)
+    }
+
+    /// To be called with a lock newly taken. Locks are free as soon as a commit is in the log: whoever held this one may not be durable
+    /// yet, but what it did must be seen by those who waited for it or come after it.
+    pub fn follow_holders(&self) {
+        self.follow(self.storage.wal().inserted());
     }
 
     /// See [`Transaction::lock`].
@@ -486,18 +494,38 @@ impl Transaction {
         self.owner
     }
 
-    /// Gives up the lock taken last, before the transaction ends. Nothing happens if it isn't the last one.
-    pub(crate) fn unlock_last(&self, tag: &LockTag, mode: LockMode) {
+    /// Gives up a lock that was taken since the last savepoint, before the transaction ends.
+    pub(crate) fn unlock_recent(&self, tag: &LockTag, mode: LockMode) {
         let mut inner = self.inner.lock();
-        if !inner.held.last().is_some_and(|l| l.tag == *tag && l.mode == mode && !l.fast) {
-            return;
-        }
-        inner.held.pop();
+        let from = inner.subs.last().map_or(0, |level| level.held);
+        let found = inner.held[from..].iter().rposition(|l| l.tag == *tag && l.mode == mode && !l.fast);
+        let Some(at) = found else { return };
+        inner.held.remove(from + at);
         if let Some(index) = &mut inner.held_index {
             index.remove(&(*tag, mode));
         }
         drop(inner);
         self.storage.locks().release(self.owner, tag, mode);
+    }
+
+    /// Takes a lock that nothing can stand against, as if it had been taken when the level of `xid`, one of the transaction's
+    /// ids, was the innermost: savepoints opened since then don't release it.
+    pub(crate) fn lock_for_level(&self, tag: LockTag, mode: LockMode, xid: Xid) -> Result<()> {
+        if !self.storage.locks().acquire(&self.waiting(), &tag, mode, WaitPolicy::NoWait)? {
+            return Ok(());
+        }
+        let mut inner = self.inner.lock();
+        let made = inner.live_subs.binary_search(&xid).map_or(0, |at| at + 1);
+        let lock = HeldLock { tag, mode, fast: false };
+        let Some(level) = inner.subs.iter().position(|level| made <= level.live_subs) else {
+            inner.note_held(lock);
+            return Ok(());
+        };
+        let at = inner.subs[level].held;
+        inner.held.insert(at, lock);
+        inner.held_index = None;
+        inner.subs[level..].iter_mut().for_each(|level| level.held += 1);
+        Ok(())
     }
 
     /// Waits until (sub)transaction `xid` has ended. False if it runs and `policy` says not to wait.

@@ -19,7 +19,8 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
         d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", a.relation.name));
         return Ok(());
     }
-    let r = d.w.lock_relation(&parts, None, LockMode::AccessExclusive)?;
+    let mode = a.actions.iter().map(lock_of).max().unwrap_or(LockMode::AccessExclusive);
+    let r = d.w.lock_relation(&parts, None, mode)?;
     d.check_change(&r)?;
     d.st.session.check_not_in_use(&r, "ALTER TABLE")?;
     let fits = match a.kind {
@@ -42,6 +43,26 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
         apply(&d, &r, action)?;
     }
     Ok(())
+}
+
+/// What an action needs of its table (PostgreSQL: AlterTableGetLockLevel).
+fn lock_of(a: &A) -> LockMode {
+    match a {
+        A::SetStatistics { .. }
+        | A::SetColumnOptions { .. }
+        | A::ResetColumnOptions { .. }
+        | A::SetOptions(_)
+        | A::ResetOptions(_)
+        | A::ClusterOn(_)
+        | A::SetWithoutCluster
+        | A::ValidateConstraint(_)
+        | A::AttachPartition { .. } => LockMode::ShareUpdateExclusive,
+        A::AddConstraint(c) if matches!(c.kind, ast::ConstraintKind::ForeignKey(_)) => {
+            LockMode::ShareRowExclusive
+        }
+        A::Trigger { .. } => LockMode::ShareRowExclusive,
+        _ => LockMode::AccessExclusive,
+    }
 }
 
 fn pass(a: &A) -> u8 {

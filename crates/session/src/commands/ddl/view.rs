@@ -3,7 +3,9 @@
 use super::stored::tree_references;
 use super::{Ddl, options_of, persistence_of};
 use crate::session::Session;
-use quarry_catalog::{NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, Relation, StoredExpr};
+use quarry_catalog::{
+    LockMode, NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, Relation, StoredExpr,
+};
 use quarry_common::{Result, bail, err};
 use quarry_plan::deparse;
 use quarry_sql::ast::{self, CheckOption, Statement};
@@ -130,6 +132,8 @@ pub fn run(s: &mut Session, c: &ast::CreateView) -> Result<()> {
         && let Some(old) = d.w.relation_in(schema, &c.relation.name)?
     {
         let r = d.relation(old)?;
+        let r =
+            d.w.lock_relation(&[r.schema_name.clone(), r.name.clone()], None, LockMode::AccessExclusive)?;
         if r.kind != RelKind::View {
             bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a view", r.name);
         }

@@ -123,6 +123,29 @@ impl BTree {
         heap: &Heap,
         skip: Option<Tid>,
     ) -> Result<Option<Tid>> {
+        Ok(self.search(txn, key, heap, skip, WaitPolicy::Block)?.flatten())
+    }
+
+    /// Whether a row with this key other than `skip` is there or may come to be, as far as can be said without waiting.
+    pub fn may_conflict(
+        &self,
+        txn: &Transaction,
+        key: &[u8],
+        heap: &Heap,
+        skip: Option<Tid>,
+    ) -> Result<bool> {
+        Ok(self.search(txn, key, heap, skip, WaitPolicy::Skip)?.is_some())
+    }
+
+    /// A live row with this key; `Some(None)`: that hangs on a running transaction, and `wait` says not to wait for it.
+    fn search(
+        &self,
+        txn: &Transaction,
+        key: &[u8],
+        heap: &Heap,
+        skip: Option<Tid>,
+        wait: WaitPolicy,
+    ) -> Result<Option<Option<Tid>>> {
         'again: loop {
             let mut from = Target { key, ord: ord::FIRST };
             let mut page = self.descend(&from, false, 0, None)?;
@@ -134,7 +157,8 @@ impl BTree {
                         return Ok(None);
                     }
                     match judge(&it, txn, heap, skip)?.0 {
-                        Some(Verdict::Conflict(tid)) => return Ok(Some(tid)),
+                        Some(Verdict::Conflict(tid)) => return Ok(Some(Some(tid))),
+                        Some(Verdict::Wait(_)) if wait != WaitPolicy::Block => return Ok(Some(None)),
                         Some(Verdict::Wait(xid)) => {
                             drop(page);
                             txn.wait_for_xid(xid, WaitPolicy::Block)?;

@@ -1,0 +1,22 @@
+//! Isolation specs; see `tests/README.md`.
+
+use quarry_testkit::isolation;
+use quarry_testkit::server::{Options, Server};
+
+#[test]
+fn specs_agree_with_postgresql() {
+    let server = Server::fresh_with("isolation", &Options::default().with("fsync", "off"));
+    let target = server.target();
+    let files = isolation::files();
+    let verdicts = isolation::for_each(&files, |file| isolation::check_file(&target, file));
+    let (report, wrong) = isolation::judge(&verdicts, &isolation::known_failing());
+    println!("{report}");
+    assert!(wrong == 0, "{wrong} of {} isolation specs are not as expected", files.len());
+}
+
+#[test]
+fn there_are_enough_permutations() {
+    let runs = |file: &std::path::PathBuf| isolation::load(file).expect("specs can be read").runs();
+    let total: usize = isolation::files().iter().map(runs).sum();
+    assert!(total >= 150, "only {total} permutations");
+}
