@@ -351,7 +351,8 @@ impl Graph {
         let node = self.nodes.get(&id)?;
         let xact = node.xact.clone();
         if let Some(csn) = node.csn {
-            let outs = node.outs.iter().filter_map(|o| self.nodes.get(o)).filter_map(|o| self.commit_csn(txns, o));
+            let outs =
+                node.outs.iter().filter_map(|o| self.nodes.get(o)).filter_map(|o| self.commit_csn(txns, o));
             let earliest_out = outs.chain(node.earliest_out).filter(|c| *c < csn).min();
             let old = OldWriter { first: csn, last: csn, earliest_out };
             self.old.extend(xact.xids.lock().iter().map(|xid| (*xid, old)));

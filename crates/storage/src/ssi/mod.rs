@@ -115,7 +115,11 @@ impl Ssi {
 
     /// Takes a transaction's one snapshot with `take` and makes it known. No transaction: the snapshot is safe and needs none. DEFERRABLE
     /// READ ONLY transactions wait for a safe one; only they can fail (57014).
-    pub(crate) fn begin(&self, who: &Beginner<'_>, take: &dyn Fn() -> Lsn) -> Result<(Lsn, Option<Arc<Xact>>)> {
+    pub(crate) fn begin(
+        &self,
+        who: &Beginner<'_>,
+        take: &dyn Fn() -> Lsn,
+    ) -> Result<(Lsn, Option<Arc<Xact>>)> {
         loop {
             let (snapshot, xact) = self.enter(who, take);
             let Some(xact) = xact else { return Ok((snapshot, None)) };

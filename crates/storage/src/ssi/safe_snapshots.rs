@@ -33,9 +33,7 @@ impl Graph {
             return Safety::Unsafe;
         }
         if self.old_end > snapshot
-            && self
-                .old_writers()
-                .any(|w| w.last > snapshot && w.earliest_out.is_some_and(|c| c <= snapshot))
+            && self.old_writers().any(|w| w.last > snapshot && w.earliest_out.is_some_and(|c| c <= snapshot))
         {
             return Safety::Unsafe;
         }
