@@ -15,6 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{BlockNo, Oid, Result, bail, err};
 use std::hash::BuildHasher;
+use std::io::IoSliceMut;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -249,6 +250,26 @@ impl RelFiles {
         Ok(true)
     }
 
+    /// How many blocks from `first` on, at most `max`, one read can bring: they have been written and lie in one segment.
+    pub fn readable_run(&self, file: &RelFile, first: BlockNo, max: u32) -> u32 {
+        let written = file.written.load(Ordering::Acquire).saturating_sub(first);
+        max.min(written).min(SEGMENT_BLOCKS - first % SEGMENT_BLOCKS)
+    }
+
+    /// Reads blocks in a row, a [`RelFiles::readable_run`], into `pages`; zeroes where the file doesn't reach.
+    pub fn read_run(&self, file: &RelFile, first: BlockNo, pages: &mut [IoSliceMut<'_>]) -> Result<()> {
+        let mut got = match self.segment(file, (first / SEGMENT_BLOCKS) as usize, false)? {
+            Some(segment) => segment.file.read_vectored_at(pages, offset_in_segment(first))?,
+            None => 0,
+        };
+        for page in pages {
+            let here = got.min(page.len());
+            page[here..].fill(0);
+            got -= here;
+        }
+        Ok(())
+    }
+
     /// Writes blocks in a row, whose bytes `pages` holds; the caller has flushed the log as far as their LSNs.
     pub fn write(&self, file: &RelFile, first: BlockNo, pages: &[u8]) -> Result<()> {
         debug_assert!(pages.len().is_multiple_of(PAGE_SIZE), "whole pages");
@@ -281,14 +302,6 @@ impl RelFiles {
                 segment.file.start_write_back(offset, len)
             });
         }
-    }
-
-    /// Says that blocks will be read soon.
-    pub fn read_ahead(&self, file: &RelFile, blocks: Range<BlockNo>) {
-        let end = blocks.end.min(file.written.load(Ordering::Acquire));
-        self.for_segments(file, blocks.start..end, |segment, offset, len| {
-            segment.file.read_ahead(offset, len)
-        });
     }
 
     /// Calls `f` with the place of the blocks in each segment that has some of them. A segment that can't be opened is left out.
@@ -437,6 +450,11 @@ mod tests {
         again.write(&file, 0, &[[8; PAGE_SIZE], [9; PAGE_SIZE]].concat()).unwrap();
         assert!(again.read(&file, 1, &mut page).unwrap());
         assert_eq!(page, [9; PAGE_SIZE]);
+        assert_eq!(again.readable_run(&file, 0, 16), 2);
+        let mut pages = [[1; PAGE_SIZE]; 3];
+        let mut bufs: Vec<IoSliceMut<'_>> = pages.iter_mut().map(|p| IoSliceMut::new(p)).collect();
+        again.read_run(&file, 0, &mut bufs).unwrap();
+        assert_eq!(pages.map(|p| p[PAGE_SIZE - 1]), [8, 9, 0]);
         again.remove(rel).unwrap();
         assert!(disk.list("base/5").unwrap().is_empty());
     }

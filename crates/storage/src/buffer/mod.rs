@@ -7,10 +7,12 @@
 //! never held across I/O. Loading a page holds its exclusive latch; writing one holds `io` and a pin, and a shared
 //! latch for the length of a copy.
 
+mod ahead;
 mod guard;
 mod sweep;
 mod write;
 
+pub use ahead::ReadAhead;
 pub use guard::{PageMut, PagePin, PageRef};
 pub use sweep::Ring;
 pub use write::RunWriter;

@@ -11,20 +11,31 @@ pub use fault::{FaultDisk, FaultRng};
 pub use os::OsDisk;
 
 use quarry_common::Result;
+use std::io::IoSliceMut;
 use std::sync::Arc;
 
 /// An open file.
 pub trait DiskFile: Send + Sync {
     /// Fills `buf` from `offset` as far as the file goes; the count read.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize>;
+    /// Fills the buffers one after the other from `offset` as far as the file goes; the count read.
+    fn read_vectored_at(&self, bufs: &mut [IoSliceMut<'_>], offset: u64) -> Result<usize> {
+        let mut done = 0;
+        for buf in bufs {
+            let got = self.read_at(buf, offset + done as u64)?;
+            done += got;
+            if got < buf.len() {
+                break;
+            }
+        }
+        Ok(done)
+    }
     /// Writes all of `buf` at `offset`, growing the file (holes read as zeroes).
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
     /// Makes all earlier writes to this file durable (fdatasync).
     fn sync(&self) -> Result<()>;
     /// Asks that what was written there goes to the disk soon, so that a later sync has less to wait for. Promises nothing.
     fn start_write_back(&self, _offset: u64, _len: u64) {}
-    /// Says that these bytes will be read soon.
-    fn read_ahead(&self, _offset: u64, _len: u64) {}
     fn len(&self) -> Result<u64>;
     fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)

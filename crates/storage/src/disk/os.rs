@@ -3,7 +3,7 @@
 use super::{Disk, DiskFile};
 use quarry_common::{Error, Result, SqlState, bail};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +69,29 @@ impl DiskFile for OsFile {
         Ok(done)
     }
 
+    fn read_vectored_at(&self, bufs: &mut [IoSliceMut<'_>], offset: u64) -> Result<usize> {
+        let mut done = match rustix::io::preadv(&self.file, bufs, offset) {
+            Ok(n) => n,
+            Err(rustix::io::Errno::INTR) => 0,
+            Err(e) => return Err(io_error("read", &self.path, e.into())),
+        };
+        // A short read is rare: at the file's end, mostly. What is missing is read piece by piece.
+        let mut skip = done;
+        for buf in bufs {
+            if skip >= buf.len() {
+                skip -= buf.len();
+                continue;
+            }
+            let got = self.read_at(&mut buf[skip..], offset + done as u64)?;
+            done += got;
+            if skip + got < buf.len() {
+                break;
+            }
+            skip = 0;
+        }
+        Ok(done)
+    }
+
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(buf, offset).map_err(|e| io_error("write", &self.path, e))
     }
@@ -86,21 +109,6 @@ impl DiskFile for OsFile {
             let _ = unsafe {
                 libc::sync_file_range(self.file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE)
             };
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (offset, len);
-    }
-
-    fn read_ahead(&self, offset: u64, len: u64) {
-        #[cfg(target_os = "linux")]
-        {
-            // A refusal means nothing: it was a hint.
-            let _ = rustix::fs::fadvise(
-                &self.file,
-                offset,
-                std::num::NonZeroU64::new(len),
-                rustix::fs::Advice::WillNeed,
-            );
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (offset, len);

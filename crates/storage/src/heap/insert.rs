@@ -21,7 +21,7 @@ const EXTEND_BLOCKS: u32 = 8;
 const EXTEND_BLOCKS_BULK: u32 = 64;
 
 /// Pages of a table from which bulk inserts go through a ring and write behind themselves.
-const BULK_FROM_BLOCKS: BlockNo = 512;
+const BULK_FROM_BLOCKS: BlockNo = 64;
 
 /// What a bulk insert keeps between its batches.
 pub(crate) struct Bulk {
@@ -195,7 +195,8 @@ impl Heap {
         if let Some(state) = &mut state
             && state.as_ref().is_none_or(|bulk| bulk.xid != xid)
         {
-            **state = Some(Bulk { xid, ring: Ring::bulk_write(), filling: 0..0 });
+            let filling = state.take().map_or(0..0, |bulk| bulk.filling);
+            **state = Some(Bulk { xid, ring: Ring::bulk_write(), filling });
         }
         Ok(state)
     }

@@ -5,7 +5,7 @@
 use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
 use super::visibility::{Fate, Memo, fate, is_visible};
 use super::{Heap, Liveness, page as hp, prune};
-use crate::buffer::{PageMut, Ring};
+use crate::buffer::{PageMut, ReadAhead, Ring};
 use crate::page::PAGE_SIZE;
 use crate::row::FixedColumn;
 use crate::txn::{Snapshot, Transaction, XidStatus};
@@ -126,6 +126,7 @@ impl Heap {
             range,
             started: false,
             ring: None,
+            ahead: ReadAhead::default(),
             memo: Memo::default(),
             bound: None,
             places: Vec::new(),
@@ -146,7 +147,10 @@ impl Heap {
         let horizon = txns.oldest_visible_csn();
         let mut ring = self.scan_ring()?;
         let mut live_rows = 0;
-        for block in 0..self.blocks()? {
+        let mut ahead = ReadAhead::default();
+        let blocks = self.blocks()?;
+        for block in 0..blocks {
+            ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
             let page = match &mut ring {
                 Some(ring) => pool.read_with(self.page_id(block), ring)?,
                 None => pool.read(self.page_id(block))?,
@@ -238,6 +242,7 @@ pub struct HeapScan {
     started: bool,
     /// For big tables.
     ring: Option<Ring>,
+    ahead: ReadAhead,
     memo: Memo,
     /// Commits up to there are durable and seen by all, as last asked.
     bound: Option<Lsn>,
@@ -372,9 +377,11 @@ impl HeapScan {
     pub fn next_rows(&mut self, f: impl FnOnce(PageRows<'_>) -> Result<()>) -> Result<bool> {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
-        let HeapScan { heap, snap, ring, memo, bound, places, .. } = self;
+        let end = range.end;
+        let HeapScan { heap, snap, ring, ahead, memo, bound, places, .. } = self;
         let storage = &heap.storage;
         let pool = storage.pool();
+        ahead.before(pool, heap.rel, block..end, ring.as_mut())?;
         let mut read = || match ring {
             Some(ring) => pool.read_with(heap.page_id(block), ring),
             None => pool.read(heap.page_id(block)),
