@@ -4,6 +4,7 @@
 mod build;
 mod method;
 mod pair;
+mod worth;
 
 use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
@@ -85,6 +86,8 @@ struct Search<'s, 'a> {
     want: Want,
     /// Rows of each item; 1 where not known yet.
     rows: Vec<f64>,
+    /// For a subset, its columns that a merge join with another item could be by.
+    merge_columns: HashMap<RelSet, Rc<[ColumnId]>>,
 }
 
 impl Planner<'_> {
@@ -99,8 +102,14 @@ impl Planner<'_> {
             };
             return Ok(self.gate(candidates, gate));
         }
-        let mut search =
-            Search { p: self, region, subsets: HashMap::new(), want: want.clone(), rows: vec![] };
+        let mut search = Search {
+            p: self,
+            region,
+            subsets: HashMap::new(),
+            want: want.clone(),
+            rows: vec![],
+            merge_columns: HashMap::new(),
+        };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
     }

@@ -2,6 +2,7 @@
 //! (PostgreSQL: `make_join_rel`, `add_paths_to_joinrel`).
 
 use super::method::materialized;
+use super::worth::loop_inners;
 use super::{Applied, Pair, Path, Search, Step, Subset, add_path};
 use crate::cost::{self, DISABLED};
 use crate::exprs::equality;
@@ -179,12 +180,13 @@ impl Search<'_, '_> {
         };
         let mut made: Vec<Path> = vec![];
         // Nested loops.
+        let loop_inners = loop_inners(inners);
         if kind != JoinKind::Right && kind != JoinKind::Full {
             for outer in outers {
                 if outer.params & inner_set != 0 {
                     continue;
                 }
-                for inner in inners {
+                for inner in &loop_inners {
                     // A path that applied conditions takes all its parameters from one outer side: what it applied is then
                     // settled. A lateral item may get some of its columns here and others further out.
                     if inner.params & outer_set != 0
@@ -254,7 +256,8 @@ impl Search<'_, '_> {
             let inner = pick(self, inners, &i, &inner_order);
             made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, rows));
         }
-        for p in made {
+        for mut p in made {
+            self.trim_order(&mut p, all);
             add_path(subset, p, self.p);
         }
     }
@@ -266,7 +269,7 @@ impl Search<'_, '_> {
             && self.p.env.catalog.type_ref(key.ty().oid).is_ok_and(|t| t.functions.compare.is_some())
     }
 
-    fn columns(&self, set: RelSet) -> Vec<ColumnId> {
+    pub(super) fn columns(&self, set: RelSet) -> Vec<ColumnId> {
         self.region
             .items
             .iter()
@@ -340,6 +343,6 @@ impl Search<'_, '_> {
     }
 }
 
-fn asc(e: &Expr) -> SortKey {
+pub(super) fn asc(e: &Expr) -> SortKey {
     SortKey { expr: e.clone(), descending: false, nulls_first: false }
 }
