@@ -2,7 +2,7 @@
 //!
 //! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
-//! `auth` is about who may connect.
+//! `auth` is about who may connect, `notify` about LISTEN and NOTIFY.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod golden;
 mod isolation;
 mod languages;
 mod lifecycle;
+mod notify;
 mod pgbench;
 mod robustness;
 mod support;

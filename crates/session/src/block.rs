@@ -6,6 +6,7 @@ use quarry_storage::engine::Storage;
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use std::sync::Arc;
 
+use crate::notify::NotifyMark;
 use crate::protocol::TransactionStatus;
 
 /// Where the session stands.
@@ -28,6 +29,7 @@ struct Savepoint {
     vars_mark: usize,
     portals_mark: u64,
     deferred: DeferredMark,
+    notify: NotifyMark,
     /// The modes outside of it.
     modes: TransactionModes,
 }
@@ -80,6 +82,8 @@ pub struct RolledBack {
     pub portals_mark: u64,
     /// The constraint checks that waited.
     pub deferred: DeferredMark,
+    /// What was to be told to others or listened to.
+    pub notify: NotifyMark,
 }
 
 impl Block {
@@ -173,12 +177,13 @@ impl Block {
         vars_mark: usize,
         portals_mark: u64,
         deferred: DeferredMark,
+        notify: NotifyMark,
     ) -> Result<()> {
         self.require_block("SAVEPOINT")?;
         let Some(txn) = &self.txn else { return Err(no_block("SAVEPOINT")) };
         let level = txn.savepoint();
         let (name, modes) = (name.to_string(), self.modes);
-        self.savepoints.push(Savepoint { name, level, vars_mark, portals_mark, deferred, modes });
+        self.savepoints.push(Savepoint { name, level, vars_mark, portals_mark, deferred, notify, modes });
         Ok(())
     }
     /// RELEASE SAVEPOINT.
@@ -198,8 +203,12 @@ impl Block {
         self.require_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find_savepoint(name)?;
         let s = &self.savepoints[at];
-        let undone =
-            RolledBack { vars_mark: s.vars_mark, portals_mark: s.portals_mark, deferred: s.deferred.clone() };
+        let undone = RolledBack {
+            vars_mark: s.vars_mark,
+            portals_mark: s.portals_mark,
+            deferred: s.deferred.clone(),
+            notify: s.notify,
+        };
         if let Some(txn) = &self.txn {
             txn.rollback_to(s.level);
         }

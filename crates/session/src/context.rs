@@ -17,7 +17,7 @@ use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -47,6 +47,9 @@ pub struct SessionContext {
     notices: Mutex<Vec<Error>>,
     pub transaction_start: AtomicI64,
     pub statement_start: AtomicI64,
+    /// How often a cancel was looked for, and when the worker's other tasks were last handed over.
+    checks: AtomicU32,
+    handed_over: AtomicI64,
     /// State of random(): xorshift64*, seeded by setseed or the clock.
     random: AtomicU64,
     /// The reader of the running statement, for functions that ask the catalog.
@@ -64,6 +67,8 @@ pub struct SessionContext {
     /// Plans of foreign keys' checks and actions.
     pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
     domain_rules: OnceLock<Arc<SessionDomains>>,
+    /// LISTEN and NOTIFY.
+    pub(crate) notifications: crate::notify::Notifications,
 }
 
 impl SessionContext {
@@ -93,6 +98,8 @@ impl SessionContext {
             notices: Mutex::new(vec![]),
             transaction_start: AtomicI64::new(now),
             statement_start: AtomicI64::new(now),
+            checks: AtomicU32::new(0),
+            handed_over: AtomicI64::new(0),
             random: AtomicU64::new(now as u64 | 1),
             reader: Mutex::new(None),
             sequences: Mutex::default(),
@@ -103,7 +110,20 @@ impl SessionContext {
             deferred: Arc::default(),
             internal_plans: Arc::default(),
             domain_rules: OnceLock::new(),
+            notifications: Default::default(),
         }
+    }
+    /// A statement that was taken for short and runs long hands the worker's other tasks over: new connections, among them those
+    /// that come to cancel it, must not wait for it. After ten milliseconds and, in case nobody took them, seldom again.
+    fn give_way(&self) {
+        let start = self.statement_start.load(Ordering::Relaxed);
+        let handed = self.handed_over.load(Ordering::Relaxed) - start;
+        let now = crate::clock::now();
+        if now - start < if handed > 0 { handed.saturating_mul(10) } else { GIVE_WAY_AFTER_US } {
+            return;
+        }
+        self.handed_over.store(now, Ordering::Relaxed);
+        quarry_common::wait::blocking(|| std::thread::sleep(HAND_OVER));
     }
     /// What checks values of domains as they come in.
     pub fn domain_rules(self: &Arc<Self>) -> Arc<dyn DomainRules> {
@@ -126,7 +146,8 @@ impl SessionContext {
     /// `lock_timeout` (none: for ever) and `deadlock_timeout`.
     pub fn lock_limits(&self) -> (Option<Duration>, Option<Duration>) {
         let settings = self.settings();
-        let limit = |name| Some(settings.int(name)).filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms as u64));
+        let limit =
+            |name| Some(settings.int(name)).filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms as u64));
         (limit("lock_timeout"), limit("deadlock_timeout"))
     }
     pub fn is_superuser(&self) -> bool {
@@ -342,6 +363,11 @@ impl NoticeSink for SessionContext {
     }
 }
 
+/// Microseconds that a statement may keep its worker to itself.
+const GIVE_WAY_AFTER_US: i64 = 10_000;
+/// How long another thread may take to come for the worker's tasks.
+const HAND_OVER: std::time::Duration = std::time::Duration::from_micros(200);
+
 impl SessionEnv for SessionContext {
     fn transaction_timestamp(&self) -> i64 {
         self.transaction_start.load(Ordering::Relaxed)
@@ -353,7 +379,15 @@ impl SessionEnv for SessionContext {
         crate::clock::now()
     }
     fn check_cancelled(&self) -> Result<()> {
-        if self.signals.is_cancelled() { Err(self.cancel_error()) } else { Ok(()) }
+        if self.signals.is_cancelled() {
+            return Err(self.cancel_error());
+        }
+        let n = self.checks.load(Ordering::Relaxed).wrapping_add(1);
+        self.checks.store(n, Ordering::Relaxed);
+        if n.is_multiple_of(4) {
+            self.give_way();
+        }
+        Ok(())
     }
     fn notice(&self, severity: Severity, error: Error) {
         self.push_notice(severity, error);

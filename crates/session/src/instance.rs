@@ -2,6 +2,7 @@
 
 use crate::config::ConfigFiles;
 use crate::log::LogSink;
+use crate::notify::NotifyQueue;
 use crate::session::SessionStart;
 use crate::signals::{Activity, Sessions};
 use crate::timeouts::Timeouts;
@@ -39,6 +40,7 @@ pub struct Instance {
     settings: ArcSwap<Settings>,
     sessions: Sessions,
     timeouts: Arc<Timeouts>,
+    notify_queue: NotifyQueue,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
     config: OnceLock<Arc<dyn ConfigFiles>>,
@@ -69,6 +71,7 @@ impl Instance {
             settings: ArcSwap::from_pointee(settings),
             sessions: Sessions::default(),
             timeouts: Timeouts::start(),
+            notify_queue: NotifyQueue::default(),
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -140,6 +143,10 @@ impl Instance {
     }
     pub fn timeouts(&self) -> &Arc<Timeouts> {
         &self.timeouts
+    }
+    /// Notifications on their way between sessions.
+    pub(crate) fn notify_queue(&self) -> &NotifyQueue {
+        &self.notify_queue
     }
     pub fn data_dir(&self) -> &PathBuf {
         &self.data_dir

@@ -19,6 +19,7 @@ mod domains;
 mod instance;
 mod internal;
 pub mod log;
+mod notify;
 mod portal;
 mod prepared;
 pub mod protocol;

@@ -57,7 +57,12 @@ pub fn call(
                 .hint("Recovery control functions can only be executed during recovery."));
         }
         "pg_trigger_depth" => Datum::I32(0),
-        "pg_notification_queue_usage" => Datum::F64(0.0),
+        "pg_notification_queue_usage" => Datum::F64(cx.instance.notify_queue().usage()),
+        "pg_notify" => {
+            let text = |at: usize| args.get(at).filter(|v| !v.is_null()).map(Datum::as_str).unwrap_or_default();
+            cx.notifications.notify(text(0), text(1))?;
+            quarry_types::pseudo::void()
+        }
         "inet_client_addr" | "inet_client_port" => client_address(cx, name)?,
         "inet_server_port" => match cx.signals.activity.lock().client {
             Some(_) => Datum::I32(cx.settings().int("port") as i32),
@@ -213,7 +218,7 @@ fn pid_array(pids: Vec<i32>) -> Result<Datum> {
     array::from_datums(oids::INT4, PhysicalType::I32, &values)
 }
 
-/// Whether `pid` waits for one of the sessions in an array.
+/// Whether `pid` waits for one of the sessions in an array, be it for a safe snapshot.
 fn is_blocked_by(cx: &SessionContext, pid: i32, interesting: &Datum) -> Result<Datum> {
     let storage = cx.instance.storage();
     let mut pids = storage.locks().blocking_pids(pid);

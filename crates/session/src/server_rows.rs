@@ -41,11 +41,13 @@ pub fn rows(
         "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
         "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
+        "pg_listening_channels" => {
+            Ok(cx.notifications.channels().into_iter().map(|c| vec![text(c)]).collect())
+        }
         // Features that aren't there have no rows.
         "pg_prepared_xact"
         | "pg_get_replication_slots"
         | "pg_get_publication_tables"
-        | "pg_listening_channels"
         | "pg_show_replication_origin_status"
         | "pg_stat_get_progress_info"
         | "pg_stat_get_subscription"

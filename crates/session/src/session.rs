@@ -273,6 +273,9 @@ impl Session {
             protocol::error_or_notice(out, &e, None);
             return Step::Closed;
         }
+        if matches!(self.work, Work::None) && self.block.state() == BlockState::Idle {
+            self.deliver_notifications(out);
+        }
         Step::Ready
     }
     /// The connection is over: undoes what is open.
@@ -283,6 +286,7 @@ impl Session {
             }
             self.portals.clear();
             self.block.abort();
+            crate::notify::end(&self.cx);
             self.cx.set_reader(None);
             commands::drop_temp_objects(self);
             self.cx.instance.sessions().unregister(self.cx.signals.pid);
@@ -399,11 +403,11 @@ impl Session {
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
             e = self.cx.cancel_error();
         }
+        self.disarm();
         if e.fields().severity == Severity::Error && self.cx.settings().bool("exit_on_error") {
             e = e.severity(Severity::Fatal);
         }
         let position = e.fields().position.map(|p| character_number(&self.text, p));
-        self.disarm();
         protocol::error_or_notice(out, &e, position);
         let text = self.text.clone();
         self.cx.log_error(&e, position, (!text.is_empty()).then_some(&*text));
@@ -428,6 +432,10 @@ impl Session {
 
     pub(super) fn ready(&mut self, out: &mut BytesMut) {
         self.disarm();
+        crate::notify::wake_listeners(&self.cx);
+        if self.block.state() == BlockState::Idle {
+            self.deliver_notifications(out);
+        }
         protocol::ready_for_query(out, self.block.status());
         self.text = Arc::from("");
         let mut a = self.cx.signals.activity.lock();
@@ -463,6 +471,9 @@ impl Session {
             commands::restore_role(self);
         }
         self.cx.clear_deferred();
+        if !committed {
+            self.cx.notifications.abort();
+        }
         self.cx.signals.activity.lock().xact_start = None;
     }
 

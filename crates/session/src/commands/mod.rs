@@ -90,8 +90,18 @@ pub fn run(
         Statement::Reindex(r) => maintenance::reindex(s, r),
         Statement::Cluster(c) => maintenance::cluster(s, c),
         Statement::Checkpoint => maintenance::checkpoint(s),
-        // LISTEN isn't there, so there is nothing to stop listening to.
-        Statement::Unlisten(_) => CommandOutcome::done("UNLISTEN"),
+        Statement::Listen(l) => {
+            s.cx.notifications.listen(&l.channel);
+            CommandOutcome::done("LISTEN")
+        }
+        Statement::Unlisten(u) => {
+            s.cx.notifications.unlisten(u.channel.as_deref());
+            CommandOutcome::done("UNLISTEN")
+        }
+        Statement::Notify(n) => {
+            s.cx.notifications.notify(&n.channel, n.payload.as_deref().unwrap_or_default())?;
+            CommandOutcome::done("NOTIFY")
+        }
         Statement::CreateRole(_)
         | Statement::AlterRole(_)
         | Statement::AlterRoleSet(_)

@@ -27,7 +27,8 @@ pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<Comma
             let mark = s.cx.vars.lock().mark();
             let portals = s.portal_count;
             let deferred = s.cx.deferred.lock().mark();
-            s.block.savepoint(name, mark, portals, deferred)?;
+            let notify = s.cx.notifications.mark();
+            s.block.savepoint(name, mark, portals, deferred, notify)?;
             CommandOutcome::done("SAVEPOINT")
         }
         Transaction::Release(name) => {
@@ -39,6 +40,7 @@ pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<Comma
             let undone = s.block.rollback_to(name)?;
             s.portals.retain(|_, p| p.number <= undone.portals_mark);
             s.cx.deferred.lock().rollback_to(&undone.deferred);
+            s.cx.notifications.rollback_to(undone.notify);
             let names = s.cx.vars.lock().rollback_to(undone.vars_mark);
             s.report_settings(&names, out);
             facts(s);

@@ -124,6 +124,7 @@ impl Session {
                     return Step::Ready;
                 }
                 Work::Committed { tag, then } => {
+                    crate::notify::wake_listeners(&self.cx);
                     if let Some(tag) = tag {
                         protocol::command_complete(out, &tag);
                     }
@@ -247,7 +248,12 @@ impl Session {
             self.end_transaction(false, vars_mark, out);
             return Err(e);
         }
-        let lsn = self.block.commit().map(|lsn| lsn.max(self.cx.take_side_lsn()));
+        let block = &mut self.block;
+        let lsn = crate::notify::commit(&self.cx, || block.commit()).map(|lsn| lsn.max(self.cx.take_side_lsn()));
+        // Refused before it got as far as that.
+        if self.block.state() != BlockState::Idle {
+            self.block.abort();
+        }
         self.end_transaction(lsn.is_ok(), vars_mark, out);
         self.cx.set_reader(None);
         lsn
