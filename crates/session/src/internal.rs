@@ -121,7 +121,7 @@ impl quarry_executor::InternalSql for InternalRunner {
         env.txn.advance_command();
         let own = env.txn.statement_snapshot();
         let (snapshot, crosscheck) = match latest && env.txn.isolation().uses_one_snapshot() {
-            true => (env.txn.catalog_snapshot(), Some(own)),
+            true => (env.txn.latest_snapshot(), Some(own.unwatched())),
             false => (own, None),
         };
         let inner = ExecEnv { params: values, snapshot, crosscheck, ..env.clone() };

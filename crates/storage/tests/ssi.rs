@@ -223,7 +223,13 @@ impl World {
         Ok(found)
     }
 
-    fn scan_range(&mut self, i: usize, from: u32, to: u32, direction: Direction) -> std::result::Result<(), Over> {
+    fn scan_range(
+        &mut self,
+        i: usize,
+        from: u32,
+        to: u32,
+        direction: Direction,
+    ) -> std::result::Result<(), Over> {
         let snap = self.snap(i);
         let range = KeyRange::new(Bound::Included(index_key(from)), Bound::Excluded(index_key(to)));
         let mut scan = self.tree.scan(range, direction).read_by(&snap);
@@ -272,8 +278,7 @@ impl World {
     fn scan_index_only(&mut self, i: usize, from: u32, to: u32) -> std::result::Result<(), Over> {
         let snap = self.snap(i);
         let range = KeyRange::new(Bound::Included(index_key(from)), Bound::Excluded(index_key(to)));
-        let mut scan =
-            self.tree.scan(range, Direction::Forward).read_by(&snap).with_visibility(&self.heap);
+        let mut scan = self.tree.scan(range, Direction::Forward).read_by(&snap).with_visibility(&self.heap);
         let read = (|| {
             while let Some(e) = scan.next()? {
                 let tid = e.tid;
@@ -340,8 +345,7 @@ impl World {
         let t = &self.open[i];
         let body = row(key, t.number, filler);
         let options = UpdateOptions { hot_allowed: self.rng.below(2) == 0, key_unchanged: true };
-        let outcome =
-            self.heap.update(&t.txn, &self.snap(i), tid, &body, options, WaitPolicy::NoWait);
+        let outcome = self.heap.update(&t.txn, &self.snap(i), tid, &body, options, WaitPolicy::NoWait);
         match self.check(i, outcome)? {
             ModifyResult::Done { hot: true, .. } => {}
             ModifyResult::Done { tid, .. } => {
@@ -479,8 +483,7 @@ impl World {
         // Whoever nothing leads to any more can't be part of a circle.
         let mut left: BTreeSet<u32> = self.done.iter().map(|d| d.number).collect();
         loop {
-            let targets: BTreeSet<u32> =
-                left.iter().flat_map(|n| edges.get(n)).flatten().copied().collect();
+            let targets: BTreeSet<u32> = left.iter().flat_map(|n| edges.get(n)).flatten().copied().collect();
             let sources: Vec<u32> = left.iter().copied().filter(|n| !targets.contains(n)).collect();
             if sources.is_empty() {
                 return (!left.is_empty()).then(|| left.into_iter().collect());
@@ -523,4 +526,157 @@ fn repeatable_read_histories_have_circles() {
     }
     println!("{circles} circles; {done} committed, {failures} failed or gave up");
     assert!(circles > 10, "the checker finds nothing: {circles} of 20");
+}
+
+/// Keys per group of the invariant: one of them at least is always there.
+const GROUP: u32 = 4;
+
+struct Groups {
+    storage: Arc<Storage>,
+    heap: Heap,
+    tree: BTree,
+    level: IsolationLevel,
+}
+
+impl Groups {
+    /// The rows of a group: key and place.
+    fn rows(&self, txn: &Transaction, group: u32, how: u64) -> Result<Vec<(u32, Tid)>> {
+        let snap = txn.statement_snapshot();
+        let keys = group * GROUP..(group + 1) * GROUP;
+        let mut found = vec![];
+        if how == 0 {
+            let mut scan = self.heap.scan(snap, None);
+            while scan.next_page(&mut |tid, body| {
+                let key = key_and_writer(body).0;
+                if keys.contains(&key) {
+                    found.push((key, tid));
+                }
+                Ok(())
+            })? {}
+            return Ok(found);
+        }
+        let range =
+            KeyRange::new(Bound::Included(index_key(keys.start)), Bound::Excluded(index_key(keys.end)));
+        let direction = if how.is_multiple_of(2) { Direction::Forward } else { Direction::Backward };
+        let mut scan = self.tree.scan(range, direction).read_by(&snap).with_visibility(&self.heap);
+        while let Some(e) = scan.next()? {
+            let tid = e.tid;
+            let key = u32::from_be_bytes(e.key[..4].try_into().expect("four bytes"));
+            if e.all_visible && how < 4 && self.heap.is_still_all_visible(&snap, tid.block)? {
+                found.push((key, tid));
+            } else if let Some(tid) = self.heap.fetch(&snap, tid, |tid, _| tid)? {
+                found.push((key, tid));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a row of a group away if there are several, else adds one. False: it has to be tried again.
+    fn change(&self, group: u32, rng: &mut FaultRng) -> bool {
+        let txn = self.storage.begin(self.level);
+        let outcome = (|| -> Result<bool> {
+            let rows = self.rows(&txn, group, rng.below(6))?;
+            assert!(!rows.is_empty() || self.level != IsolationLevel::Serializable, "group {group} is empty");
+            txn.advance_command();
+            let snap = txn.statement_snapshot();
+            if rows.len() > 1 {
+                let (_, tid) = rows[rng.below(rows.len() as u64) as usize];
+                let gone = self.heap.delete(&txn, &snap, tid, WaitPolicy::Block)?;
+                return Ok(matches!(gone, ModifyResult::Done { .. }));
+            }
+            let mut missing = (group * GROUP..(group + 1) * GROUP).filter(|k| rows.iter().all(|r| r.0 != *k));
+            let Some(key) = missing.nth(rng.below(GROUP as u64 - rows.len() as u64) as usize) else {
+                return Ok(true);
+            };
+            let tid = self.heap.insert(&txn, &row(key, 0, 200))?;
+            let entry =
+                self.tree.insert(&txn, &index_key(key), b"", tid, UniqueCheck::Enforce(&self.heap))?;
+            Ok(entry == InsertOutcome::Inserted)
+        })();
+        let done = match outcome {
+            Ok(true) => txn.commit().map(|csn| {
+                if rng.below(4) == 0
+                    && let Some(csn) = csn
+                {
+                    self.storage.wal().wait_durable_blocking(csn).unwrap();
+                }
+            }),
+            Ok(false) => return false,
+            Err(e) => Err(e),
+        };
+        match done {
+            Ok(()) => true,
+            Err(e) => {
+                let expected = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+                assert!(expected.contains(&e.sqlstate()), "{e}");
+                false
+            }
+        }
+    }
+}
+
+/// Runs writers, a vacuum and a reader beside each other. How often the reader met an empty group, and how many changes were made.
+fn run_groups(level: IsolationLevel, rounds: u32) -> (usize, usize) {
+    const GROUPS: u32 = 3;
+    let storage = create(&FaultDisk::new());
+    let workers = storage.start_background();
+    let txn = storage.begin(IsolationLevel::ReadCommitted);
+    storage.create_database_dir(&txn, Oid(5)).unwrap();
+    Heap::create(&storage, &txn, TABLE).unwrap();
+    BTree::create(&storage, &txn, INDEX).unwrap();
+    let heap = Heap::open(&storage, TABLE, None, layout());
+    let tree = BTree::open(&storage, INDEX, true);
+    for key in 0..GROUPS * GROUP {
+        let tid = heap.insert(&txn, &row(key, 0, 200)).unwrap();
+        tree.insert(&txn, &index_key(key), b"", tid, UniqueCheck::None).unwrap();
+    }
+    let csn = txn.commit().unwrap().unwrap();
+    storage.wal().wait_durable_blocking(csn).unwrap();
+    let world = Groups { storage: storage.clone(), heap, tree, level };
+    let (mut empty, mut changes) = (0, 0);
+    std::thread::scope(|scope| {
+        let world = &world;
+        let writers: Vec<_> = (0..3u64)
+            .map(|seed| {
+                scope.spawn(move || {
+                    let mut rng = FaultRng::new(seed);
+                    (0..rounds).filter(|i| world.change(i % GROUPS, &mut rng)).count()
+                })
+            })
+            .collect();
+        let mut rng = FaultRng::new(99);
+        while !writers.iter().all(|w| w.is_finished()) {
+            let options = VacuumOptions {
+                all_pages: false,
+                rows_per_page: None,
+                pace: None,
+                lock_for_truncate: None,
+            };
+            world.heap.vacuum(&[&world.tree], &options).unwrap();
+            let txn = world.storage.begin(world.level);
+            txn.set_modes(true, rng.below(2) == 0);
+            txn.await_safe_snapshot().unwrap();
+            let seen: Result<Vec<usize>> =
+                (0..GROUPS).map(|g| world.rows(&txn, g, rng.below(6)).map(|r| r.len())).collect();
+            if let Ok(seen) = seen
+                && txn.commit().is_ok()
+            {
+                empty += seen.iter().filter(|n| **n == 0).count();
+            }
+        }
+        changes = writers.into_iter().map(|w| w.join().unwrap()).sum();
+    });
+    drop(workers);
+    storage.wal().flush_to(storage.wal().inserted()).unwrap();
+    assert_eq!(storage.ssi().list().len(), 0);
+    (empty, changes)
+}
+
+#[test]
+fn threads_keep_an_invariant_over_ranges() {
+    let rounds = setting("QUARRY_ROUNDS", 600) as u32;
+    let (empty, changes) = run_groups(IsolationLevel::Serializable, rounds);
+    println!("{changes} changes");
+    assert_eq!(empty, 0);
+    assert!(changes > rounds as usize / 4, "{changes} changes in {rounds} rounds");
 }

@@ -38,6 +38,11 @@ impl Snapshot {
         Snapshot { reader, ..self }
     }
 
+    /// The same; what is read with it doesn't count for serializability.
+    pub fn unwatched(self) -> Snapshot {
+        self.read_by(None)
+    }
+
     /// Whose reads count for serializability, if they do.
     #[inline]
     pub(crate) fn reader(&self) -> Option<&Arc<Xact>> {
