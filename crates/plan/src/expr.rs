@@ -26,10 +26,45 @@ impl PartialEq for FunctionRef {
     }
 }
 
+/// The arguments of a call in the order in which they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ArgumentOrder {
+    /// The places of those given, the first `count`.
+    places: [u8; ArgumentOrder::MAX],
+    count: u8,
+    /// So many come without a name.
+    positional: u8,
+}
+
+impl ArgumentOrder {
+    const MAX: usize = 22;
+
+    /// None if there are more arguments than it holds.
+    pub fn new(places: &[usize], positional: usize) -> Option<ArgumentOrder> {
+        let mut order = ArgumentOrder {
+            places: [0; ArgumentOrder::MAX],
+            count: u8::try_from(places.len()).ok()?,
+            positional: u8::try_from(positional).ok()?,
+        };
+        for (slot, place) in order.places.get_mut(..places.len())?.iter_mut().zip(places) {
+            *slot = u8::try_from(*place).ok()?;
+        }
+        Some(order)
+    }
+    /// The places, each with whether it was given by name.
+    pub fn places(&self) -> impl Iterator<Item = (usize, bool)> {
+        let given = self.places.iter().take(usize::from(self.count)).enumerate();
+        let positional = usize::from(self.positional);
+        given.map(move |(i, place)| (usize::from(*place), i >= positional))
+    }
+}
+
 /// How a call was written, for deparsing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallForm {
     Function,
+    /// With arguments by name: `f(a, x => b)`. Stored and shown only; plans take arguments by place.
+    Named(ArgumentOrder),
     /// The operator's OID (its name and `function` are in the operator table).
     Operator(Oid),
     ImplicitCast,

@@ -22,7 +22,7 @@ pub mod walk;
 
 pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};
 pub use expr::{
-    AggregateExpr, BoolTest, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue,
+    AggregateExpr, BoolTest, ArgumentOrder, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue,
     SubqueryExpr, SubqueryKind, SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
 };
 pub use folder::ConstantFolder;

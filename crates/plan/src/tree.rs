@@ -123,8 +123,9 @@ pub struct CteTree {
     pub columns: Vec<String>,
     pub materialized: Option<bool>,
     pub query: QueryTree,
-    /// SEARCH and CYCLE clauses as text behind the query.
+    /// SEARCH and CYCLE clauses as text behind the query: as the grammar takes it, and as it is shown.
     pub suffix: String,
+    pub shown_suffix: String,
 }
 
 /// FOR UPDATE and its kin.

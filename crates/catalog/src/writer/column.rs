@@ -9,7 +9,7 @@ use crate::defs::{Identity, RelKind, Relation};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, char_datum, oid_datum};
 use crate::rows::{AttributeRow, SYSTEM_COLUMNS};
-use crate::stored::{join_expressions, split_expressions};
+use crate::stored::{expression_sql, join_expressions, split_expressions};
 use crate::stored_names::rename_column;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_types::{Datum, SqlType};
@@ -204,7 +204,27 @@ impl CatalogWriter {
 
     /// Renames a column in the table's own defaults, checks, index expressions and predicates.
     fn rename_in_expressions(&self, r: &Relation, from: &str, to: &str) -> Result<()> {
-        let rename = |field: &str| rename_column(field, from, to);
+        self.change_expressions(r, &|field| rename_column(field, from, to))
+    }
+    /// Writes a table's stored expressions anew, those that `anew` has another text for.
+    pub fn rewrite_expressions(
+        &self,
+        relation: Oid,
+        anew: &dyn Fn(&str) -> Option<StoredExpr>,
+    ) -> Result<()> {
+        let r = self.relation_for_change(relation)?;
+        self.touch_columns(&r);
+        for i in &r.indexes {
+            self.touch([Touched::Relation(i.oid)]);
+        }
+        self.change_expressions(&r, &|field| match anew(expression_sql(field)) {
+            Some(e) => self.stored_expr(&e),
+            None => field.to_owned(),
+        })?;
+        self.advance();
+        Ok(())
+    }
+    fn change_expressions(&self, r: &Relation, rename: &dyn Fn(&str) -> String) -> Result<()> {
         let snap = self.snapshot();
         for (tid, row) in self.find(&snap, pg_attrdef::TABLE, 2656, &[oid_datum(r.oid)])? {
             let mut new = row.clone();

@@ -67,6 +67,19 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
+    /// Writes a view's query anew, which means what it meant.
+    pub fn set_view_text(&self, view: Oid, sql: &str) -> Result<()> {
+        self.touch([crate::cache::Touched::Relation(view)]);
+        let rules =
+            self.find(&self.snapshot(), pg_rewrite::TABLE, 2693, &[oid_datum(view), Datum::text("_RETURN")])?;
+        for (tid, row) in rules {
+            let mut new = row.clone();
+            new.0[pg_rewrite::EV_ACTION] = Datum::text(&self.stored_field(sql, None));
+            self.update(pg_rewrite::TABLE, tid, &row, &new)?;
+        }
+        self.advance();
+        Ok(())
+    }
     /// Whether a materialized view has been filled.
     pub fn set_populated(&self, relation: Oid, populated: bool) -> Result<()> {
         self.touch([crate::cache::Touched::Relation(relation)]);

@@ -5,7 +5,7 @@ use super::direction;
 use super::writer::Writer;
 use crate::expr::{FrameBound, FrameExclude, FrameMode};
 use crate::tree::{Computed, WindowText};
-use crate::{AggregateExpr, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
+use crate::{ArgumentOrder, AggregateExpr, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
 use quarry_catalog::quote_identifier;
 use quarry_functions::Body;
 use quarry_types::Datum;
@@ -17,12 +17,34 @@ impl Writer<'_> {
 
     /// `name(args)`.
     pub(super) fn function_call(&mut self, e: &Expr) {
-        let Expr::Call { function, args, variadic, .. } = e else { return };
+        let Expr::Call { function, args, variadic, form, .. } = e else { return };
+        if let CallForm::Named(order) = form {
+            self.function_name(function);
+            self.out.push('(');
+            self.named_arguments(function, args, order);
+            self.out.push(')');
+            return;
+        }
         let given = self.given(function, args);
         self.function_name(function);
         self.out.push('(');
         self.arguments(&args[..given], *variadic);
         self.out.push(')');
+    }
+
+    /// Arguments as they were written, some by name.
+    fn named_arguments(&mut self, function: &FunctionRef, args: &[Expr], order: &ArgumentOrder) {
+        for (i, (place, by_name)) in order.places().enumerate() {
+            let Some(arg) = args.get(place) else { continue };
+            if i > 0 {
+                self.out += ", ";
+            }
+            if let (true, Some(name)) = (by_name, function.def().arg_names.get(place)) {
+                self.out += &quote_identifier(name);
+                self.out += " => ";
+            }
+            self.expr(arg, true);
+        }
     }
 
     /// Arguments; an array that collects the last ones of a call is shown as VARIADIC, or taken apart if nobody wrote it.

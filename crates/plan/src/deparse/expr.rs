@@ -105,6 +105,13 @@ impl Writer<'_> {
             {
                 self.expr(arg, implicit)
             }
+            // A row carries its type itself.
+            Expr::Cast { arg, ty, kind: CastKind::Relabel, implicit: false }
+                if matches!(**arg, Expr::Row { .. }) && ty.oid != oids::RECORD =>
+            {
+                self.expr(arg, implicit);
+                self.type_label(*ty);
+            }
             Expr::Cast { arg, ty, kind, implicit: hidden } => {
                 if *hidden && !implicit && !matches!(kind, CastKind::Row) {
                     self.inside(arg, false, e);
@@ -121,7 +128,11 @@ impl Writer<'_> {
                 }
             }
             Expr::Row { fields, names, .. } => self.row(fields, names),
-            Expr::FieldSelect { arg, name, .. } => {
+            Expr::FieldSelect { arg, index, name, .. } => {
+                // The field's name may have changed since the expression was bound.
+                let ty = arg.ty();
+                let names = (ty.oid != oids::RECORD).then(|| self.d.io.names.column_names(ty)).flatten();
+                let name = names.as_ref().and_then(|n| n.get(*index)).unwrap_or(name);
                 let bare = matches!(&**arg, Expr::Subscript { .. } | Expr::FieldSelect { .. });
                 self.bracketed(arg, !bare);
                 self.out.push('.');

@@ -122,7 +122,7 @@ impl Writer<'_> {
         self.nested_query(&cte.query, true);
         self.keyword("", 0, 0, 0);
         self.out.push(')');
-        self.out += &cte.suffix;
+        self.out += if self.style.stored { &cte.suffix } else { &cte.shown_suffix };
     }
 
     fn select(&mut self, s: &SelectTree, items: &[super::names::Named<'_>], output: Output<'_>) {

@@ -47,7 +47,7 @@ pub(super) fn is_simple(e: &Expr, parent: &Expr) -> bool {
 /// Whether a parent has brackets of its own around its parts, or (`boolean`) binds looser as AND, OR and NOT do.
 fn encloses(parent: &Expr, boolean: bool) -> bool {
     match parent {
-        Expr::Call { form, .. } => *form == CallForm::Function,
+        Expr::Call { form, .. } => matches!(form, CallForm::Function | CallForm::Named(_)),
         Expr::And(_) | Expr::Or(_) | Expr::Not(_) => boolean,
         Expr::Subscript { .. }
         | Expr::Array { .. }

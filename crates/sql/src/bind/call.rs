@@ -9,7 +9,7 @@ use crate::parse;
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::aggregate::AggregateKind;
 use quarry_functions::{Body, CastContext, FunctionDef, FunctionKind};
-use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, SetCall, walk};
+use quarry_plan::{AggregateExpr, ArgumentOrder, CallForm, ColumnId, Expr, FunctionRef, SetCall, walk};
 use quarry_types::record::shape::record_type;
 use quarry_types::{SqlType, oids};
 
@@ -21,6 +21,7 @@ pub(super) struct Call {
     pub ret: SqlType,
     /// The last argument is the variadic array itself, built here or given by VARIADIC.
     pub variadic: bool,
+    pub form: CallForm,
 }
 
 impl Binder<'_> {
@@ -195,7 +196,13 @@ impl Binder<'_> {
                 def.out_args.iter().map(|(name, ty)| (name.to_string(), SqlType::of(*ty))).collect();
             ret = row_of(&columns);
         }
-        Ok(Call { def, args: coerced, ret, variadic })
+        let form = match &candidate.order {
+            Some(order) if self.record || self.keep_collations => {
+                ArgumentOrder::new(order, candidate.positional).map_or(CallForm::Function, CallForm::Named)
+            }
+            _ => CallForm::Function,
+        };
+        Ok(Call { def, args: coerced, ret, variadic, form })
     }
 
     fn default_argument(&mut self, def: &'static FunctionDef, index: usize) -> Result<Typed> {
@@ -655,7 +662,7 @@ fn scalar(ready: Call, pos: Pos) -> Expr {
         function: FunctionRef::Builtin(ready.def),
         args: ready.args,
         ty: ready.ret,
-        form: CallForm::Function,
+        form: ready.form,
         variadic: ready.variadic,
         pos: position(pos),
     }

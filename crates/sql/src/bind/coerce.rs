@@ -405,7 +405,13 @@ impl Binder<'_> {
                 self.coerce_to(Typed { expr: field, pos: value.pos }, *ty, context, value.pos)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Expr::Row { fields, names, ty: target })
+        let row = Expr::Row { fields, names, ty: target };
+        if context == CastContext::Explicit && (self.record || self.keep_collations) {
+            // The row is written with its cast.
+            let (arg, kind) = (Box::new(row), CastKind::Relabel);
+            return Ok(Expr::Cast { arg, ty: target, kind, implicit: false });
+        }
+        Ok(row)
     }
 
     /// Coerces to boolean: "argument of WHERE must be type boolean, not type integer".

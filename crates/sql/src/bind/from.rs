@@ -293,7 +293,7 @@ impl Binder<'_> {
             // unnest(a, b, ...) is unnest(a), unnest(b), ... side by side.
             let parts = split_unnest(&item.function);
             for part in &parts {
-                let (call, mut outputs, is_scalar) = self.function_item(part, &definitions, &name)?;
+                let (call, mut outputs, is_scalar, form) = self.function_item(part, &definitions, &name)?;
                 if is_scalar && parts.len() == 1 && f.functions.len() == 1 {
                     // A lone scalar column is called like the alias.
                     if call.function.def().out_args.len() != 1 {
@@ -317,7 +317,7 @@ impl Binder<'_> {
                 for (id, (n, ty)) in ids.iter().zip(outputs) {
                     columns.push(NsColumn { name: n, expr: Expr::column(*id, ty), hidden: false });
                 }
-                recorded.push(recorded_function(&call, &definitions, ids.len()));
+                recorded.push(recorded_function(&call, form, &definitions, ids.len()));
                 calls.push((call, ids));
             }
         }
@@ -358,7 +358,7 @@ impl Binder<'_> {
         e: &ast::Expr,
         definitions: &[(String, SqlType)],
         name: &str,
-    ) -> Result<(SetCall, FunctionColumns, bool)> {
+    ) -> Result<(SetCall, FunctionColumns, bool, CallForm)> {
         if let ast::ExprKind::FuncCall(call) = &e.kind
             && call.over.is_none()
             && !call.within_group
@@ -399,16 +399,16 @@ impl Binder<'_> {
                 let types = columns.iter().map(|(_, t)| *t).collect();
                 let function = FunctionRef::Builtin(ready.def);
                 let call = SetCall { function, args: ready.args, columns: types, row };
-                return Ok((call, columns, is_scalar));
+                return Ok((call, columns, is_scalar, ready.form));
             }
         }
         // Any other expression: one row of its value.
         let value: Typed = self.expr(e)?;
         let value = self.settle_unknown(value)?;
         match value.expr {
-            Expr::Call { function, args, ty, .. } => {
+            Expr::Call { function, args, ty, form, .. } => {
                 let call = SetCall { function, args, columns: vec![ty], row: ty };
-                Ok((call, vec![(name.to_string(), ty)], true))
+                Ok((call, vec![(name.to_string(), ty)], true, form))
             }
             _ => Err(at(Error::unsupported("this expression as a function in FROM"), e.pos)),
         }
@@ -652,12 +652,17 @@ pub(super) fn column_names(item: &NsItem) -> Vec<String> {
     item.columns.iter().map(|c| c.name.clone()).collect()
 }
 
-fn recorded_function(call: &SetCall, definitions: &[(String, SqlType)], width: usize) -> FunctionTree {
+fn recorded_function(
+    call: &SetCall,
+    form: CallForm,
+    definitions: &[(String, SqlType)],
+    width: usize,
+) -> FunctionTree {
     let call = Expr::Call {
         function: call.function,
         args: call.args.clone(),
         ty: SqlType::RECORD,
-        form: CallForm::Function,
+        form,
         variadic: false,
         pos: Default::default(),
     };

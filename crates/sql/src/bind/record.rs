@@ -343,14 +343,15 @@ impl Binder<'_> {
                 columns: cte.columns.iter().map(|n| n.value.clone()).collect(),
                 materialized: cte.materialized,
                 query: *tree,
-                suffix: suffix(cte),
+                suffix: suffix(cte, false),
+                shown_suffix: suffix(cte, true),
             });
         }
     }
 }
 
 /// SEARCH and CYCLE as they were written.
-fn suffix(cte: &ast::Cte) -> String {
+fn suffix(cte: &ast::Cte, shown: bool) -> String {
     let list =
         |names: &[ast::Name]| names.iter().map(|n| quote_identifier(&n.value)).collect::<Vec<_>>().join(", ");
     let mut out = String::new();
@@ -365,21 +366,22 @@ fn suffix(cte: &ast::Cte) -> String {
             c.mark_values.as_ref().map(|(a, b)| (&a.kind, &b.kind))
             && (marked, other) != (&ast::Literal::Boolean(true), &ast::Literal::Boolean(false))
         {
-            out += &format!(" TO {} DEFAULT {}", mark(marked), mark(other));
+            out += &format!(" TO {} DEFAULT {}", mark(marked, shown), mark(other, shown));
         }
         out += &format!(" USING {}", quote_identifier(&c.path_column));
     }
     out
 }
 
-/// A constant as the grammar takes it here, which is without the cast that PostgreSQL shows: the text is parsed again.
-fn mark(value: &ast::Literal) -> String {
+/// A constant as the grammar takes it here, or with the cast that PostgreSQL shows and that its own grammar doesn't take.
+fn mark(value: &ast::Literal, shown: bool) -> String {
+    let cast = if shown { "::text" } else { "" };
     match value {
         ast::Literal::Integer(n) => n.to_string(),
         ast::Literal::Float(n) => n.clone(),
-        ast::Literal::String(s) | ast::Literal::BitString(s) => format!("'{}'", s.replace('\'', "''")),
+        ast::Literal::String(s) | ast::Literal::BitString(s) => format!("'{}'{cast}", s.replace('\'', "''")),
         ast::Literal::Boolean(b) => b.to_string(),
-        ast::Literal::Null => "NULL".into(),
+        ast::Literal::Null => format!("NULL{cast}"),
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Candidate {
     pub defaults: usize,
     /// For calls with named arguments: `order[i]` is the position of given argument i in the declaration.
     pub order: Option<Vec<usize>>,
+    /// How many of those come without a name.
+    pub positional: usize,
 }
 
 /// What a call came out as.
@@ -551,7 +553,7 @@ fn fit(
     let declared = def.args.len();
     let is_aggregate_star = given == 0 && declared == 0 && def.kind() == FunctionKind::Aggregate;
     if is_aggregate_star {
-        return Some(Candidate { def, args: vec![], variadic_from: None, defaults: 0, order: None });
+        return Some(Candidate { def, args: vec![], variadic_from: None, defaults: 0, order: None, positional: 0 });
     }
     if names.iter().any(Option::is_some) {
         return fit_named(def, names, given);
@@ -569,13 +571,14 @@ fn fit(
                 variadic_from: None,
                 defaults: 0,
                 order: None,
+                positional: 0,
             });
         }
     }
     if def.variadic.is_valid() && !variadic_call && given >= declared {
         let mut args = def.args[..declared - 1].to_vec();
         args.resize(given, def.variadic);
-        return Some(Candidate { def, args, variadic_from: Some(declared - 1), defaults: 0, order: None });
+        return Some(Candidate { def, args, variadic_from: Some(declared - 1), defaults: 0, order: None, positional: 0 });
     }
     if given < declared && given + def.defaults.len() >= declared && !variadic_call {
         return Some(Candidate {
@@ -584,6 +587,7 @@ fn fit(
             variadic_from: None,
             defaults: declared - given,
             order: None,
+            positional: 0,
         });
     }
     None
@@ -610,5 +614,7 @@ fn fit_named(def: &'static FunctionDef, names: &[Option<String>], given: usize) 
         return None;
     }
     let defaults = def.args.len() - given;
-    Some(Candidate { def, args: def.args.to_vec(), variadic_from: None, defaults, order: Some(order) })
+    let positional = names.iter().take_while(|n| n.is_none()).count();
+    let args = def.args.to_vec();
+    Some(Candidate { def, args, variadic_from: None, defaults, order: Some(order), positional })
 }

@@ -14,6 +14,7 @@ mod drop;
 mod extension;
 mod index;
 mod rename;
+mod renamed;
 mod schema;
 mod sequence;
 mod stored;

@@ -1,6 +1,7 @@
 //! ALTER ... RENAME, OWNER TO and SET SCHEMA.
 
 use super::alter_table::column_of;
+use super::renamed::StoredTexts;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
 use quarry_catalog::{DatabaseDef, LockMode, ObjectAddress, Privilege, RelKind, Relation, TypeDef, TypeKind};
@@ -140,7 +141,10 @@ fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()>
     }
     let i = column_of(r, old)?;
     let number = r.columns[i].number;
-    d.w.rename_column(r.oid, number, new)
+    // Fields of the row are named by expressions far away.
+    let texts = StoredTexts::with_fields(d, old)?;
+    d.w.rename_column(r.oid, number, new)?;
+    texts.store(d)
 }
 
 /// 42501 unless the user may give objects to this role.

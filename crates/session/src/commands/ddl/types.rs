@@ -1,5 +1,6 @@
 //! Enums, domains and composite types.
 
+use super::renamed::StoredTexts;
 use super::Ddl;
 use crate::session::Session;
 use quarry_catalog::{
@@ -35,7 +36,11 @@ pub fn alter_enum(s: &mut Session, c: &ast::AlterEnum) -> Result<()> {
             }
             Ok(())
         }
-        AlterEnumAction::RenameValue { from, to } => d.w.rename_enum_value(oid, from, to),
+        AlterEnumAction::RenameValue { from, to } => {
+            let texts = StoredTexts::naming(&d, from)?;
+            d.w.rename_enum_value(oid, from, to)?;
+            texts.store(&d)
+        }
     }
 }
 
