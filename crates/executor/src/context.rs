@@ -7,6 +7,7 @@ use crate::stats::NodeStats;
 use crate::subplan::SubplanState;
 use quarry_common::Result;
 use quarry_functions::EvalContext;
+use quarry_functions::kernel::BATCH_BYTES_MAX;
 use quarry_plan::{ColumnId, CteId};
 use quarry_types::{BATCH_ROWS, Datum, IoContext};
 
@@ -29,6 +30,10 @@ pub struct Runtime {
     pub stats: Vec<NodeStats>,
     /// The most bytes that a hashed set operation, a DISTINCT aggregate or a window partition has held at once.
     pub peak_bytes: usize,
+    /// Vectors may take any size now: what runs can't be begun again.
+    pub unbounded: bool,
+    /// Bytes of varying values that calls have made, for whoever set it to 0.
+    pub made_bytes: usize,
 }
 
 impl Runtime {
@@ -55,7 +60,12 @@ impl<'a> Cx<'a> {
     #[inline]
     pub fn eval(&self) -> EvalContext<'a> {
         let env: &'a ExecEnv = self.env;
-        EvalContext::new(self.io, &*env.session)
+        EvalContext { limit: self.vector_limit(), ..EvalContext::new(self.io, &*env.session) }
+    }
+    /// Bytes that the values of one vector may take now.
+    #[inline]
+    pub fn vector_limit(&self) -> usize {
+        if self.rt.unbounded { usize::MAX } else { BATCH_BYTES_MAX }
     }
     /// The error of a cancel or timeout that has come meanwhile.
     #[inline]

@@ -3,6 +3,7 @@
 use crate::context::Cx;
 use crate::expr::Program;
 use quarry_common::Result;
+use quarry_functions::kernel::{BATCH_BYTES_MAX, is_batch_too_large};
 use quarry_types::{BATCH_ROWS, Batch, Rows};
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,24 +74,51 @@ pub struct Output {
     /// Rows that passed the filter beyond what was wanted: their targets are computed only if asked for, as they may fail or
     /// have effects (nextval under LIMIT, a cursor's next FETCH).
     pending: Option<Batch>,
+    /// Rows whose targets' values have a size that can be dealt with at once.
+    most: usize,
+    /// Targets have effects, so that none may be begun again; if others may make much, batches begin small.
+    once: bool,
 }
 
 impl Output {
     pub fn new(input: BoxOperator, filter: Vec<Program>, targets: Option<Vec<Program>>) -> Output {
-        Output { input, filter, targets, filtered: 0, pending: None }
+        let any = |test: fn(&Program) -> bool| targets.iter().flatten().any(test);
+        let once = any(Program::has_effects);
+        let most = if once && any(Program::grows) { 1 } else { BATCH_ROWS };
+        Output { input, filter, targets, filtered: 0, pending: None, most, once }
     }
-    /// The targets of the batch's first `want` rows; the others wait.
+    /// The targets of the batch's first rows, as many as are wanted and as their values' size allows; the others wait.
     fn project(&mut self, cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
         let Some(targets) = &self.targets else { return Ok(batch) };
-        let mut batch = batch;
-        if batch.row_count() > cx.want {
-            let positions: Vec<u32> = batch.rows().iter().map(|p| p as u32).collect();
-            let (now, later) = positions.split_at(cx.want);
-            self.pending = select(batch.clone(), later.to_vec());
-            batch = Batch { selection: Some(now.to_vec().into()), ..batch };
+        let rows = batch.row_count();
+        loop {
+            let now = cx.want.min(self.most);
+            let first = if rows > now { take_rows(&batch, 0..now) } else { batch.clone() };
+            let count = first.row_count();
+            match project_batch(targets, cx, first, self.once) {
+                Err(e) if is_batch_too_large(&e) && count > 1 => self.most = count / 2,
+                Err(e) => return Err(e),
+                Ok(out) => {
+                    if rows > now {
+                        self.pending = Some(take_rows(&batch, now..rows));
+                    }
+                    if self.most < BATCH_ROWS {
+                        let each = out.columns.iter().map(|c| c.heap_bytes()).sum::<usize>() / count.max(1);
+                        let fit = BATCH_BYTES_MAX / each.max(1);
+                        self.most = fit.clamp(1, (self.most * 2).min(BATCH_ROWS));
+                    }
+                    return Ok(out);
+                }
+            }
         }
-        project_batch(targets, cx, batch)
     }
+}
+
+/// Some of the rows that count.
+fn take_rows(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
+    let positions: Vec<u32> =
+        batch.rows().iter().skip(range.start).take(range.len()).map(|p| p as u32).collect();
+    Batch { selection: Some(positions.into()), ..batch.clone() }
 }
 
 /// Narrows a batch by conditions.
@@ -107,9 +135,13 @@ pub fn filter_batch(filter: &[Program], cx: &mut Cx<'_>, mut batch: Batch) -> Re
     Ok(Some(batch))
 }
 
-/// Computes targets.
-pub fn project_batch(targets: &[Program], cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
-    let columns = targets.iter().map(|t| t.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
+/// Computes targets; with `once` each row's a single time, else `batch_too_large` may be the answer.
+fn project_batch(targets: &[Program], cx: &mut Cx<'_>, batch: Batch, once: bool) -> Result<Batch> {
+    let value = |t: &Program| match once {
+        true => t.eval(cx, &batch),
+        false => t.eval_bounded(cx, &batch.columns, batch.rows()),
+    };
+    let columns = targets.iter().map(value).collect::<Result<Vec<_>>>()?;
     Ok(Batch { columns, len: batch.len, selection: batch.selection })
 }
 

@@ -13,16 +13,18 @@ pub struct EvalContext<'a> {
     pub arg_types: &'a [SqlType],
     /// The current call's result type.
     pub ret: SqlType,
+    /// Bytes that the values of one result vector may take before the batch is given up ([`crate::kernel::batch_too_large`]).
+    pub limit: usize,
 }
 
 impl<'a> EvalContext<'a> {
     /// A context in which no call is under way.
     pub fn new(io: &'a IoContext<'a>, env: &'a dyn SessionEnv) -> EvalContext<'a> {
-        EvalContext { io, env, arg_types: &[], ret: SqlType::UNKNOWN }
+        EvalContext { io, env, arg_types: &[], ret: SqlType::UNKNOWN, limit: usize::MAX }
     }
     /// The same world for one call of a function.
     pub fn for_call<'b>(&'b self, arg_types: &'b [SqlType], ret: SqlType) -> EvalContext<'b> {
-        EvalContext { io: self.io, env: self.env, arg_types, ret }
+        EvalContext { io: self.io, env: self.env, arg_types, ret, limit: self.limit }
     }
 }
 

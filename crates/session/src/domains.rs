@@ -6,8 +6,11 @@ use crate::query::StatementContext;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, DomainRules, TypeDef, TypeKind};
 use quarry_common::{Oid, Result};
+use quarry_executor::build::Builder;
 use quarry_executor::eval::eval_const;
-use quarry_plan::Expr;
+use quarry_executor::expr::{Layout, Program};
+use quarry_executor::{Cx, ExecEnv, Runtime};
+use quarry_plan::{ColumnId, Expr};
 use quarry_sql::bind::{self, BindContext};
 use quarry_types::{Datum, IoContext};
 use std::collections::HashMap;
@@ -82,5 +85,55 @@ impl DomainRules for SessionDomains {
             session,
         };
         eval_const(&test, &statement.exec_env(Arc::from([]), false)).map(drop)
+    }
+}
+
+/// Checks values for one statement that has many of them (COPY): each domain's check is compiled once.
+pub(crate) struct StatementDomains {
+    env: ExecEnv,
+    session: Arc<SessionDomains>,
+    /// A check under way is not here.
+    compiled: Mutex<HashMap<Oid, (Program, Runtime)>>,
+}
+
+impl StatementDomains {
+    /// The statement's environment with checks of its own.
+    pub fn attach(session: &Arc<SessionContext>, env: ExecEnv) -> ExecEnv {
+        let rules = StatementDomains {
+            env: env.clone(),
+            session: Arc::new(SessionDomains::new(session)),
+            compiled: Mutex::default(),
+        };
+        let reader = Arc::new((*env.reader).clone().with_domains(Arc::new(rules)));
+        ExecEnv { reader, ..env }
+    }
+
+    fn compile(&self, domain: Oid) -> Result<Option<(Program, Runtime)>> {
+        let test = self.session.test(&self.env.reader, domain)?;
+        let Expr::Cast { arg, ty, kind, implicit } = &*test else { return Ok(None) };
+        let arg = Box::new(Expr::Column { id: VALUE, ty: arg.ty() });
+        let test = Expr::Cast { arg, ty: *ty, kind: kind.clone(), implicit: *implicit };
+        let io = self.env.io();
+        let mut builder = Builder::new(&io, false);
+        let program = builder.expr(&test, &Layout::new([VALUE]))?;
+        Ok(Some((program, builder.finish())))
+    }
+}
+
+/// The value to be checked, as the only column of its row.
+const VALUE: ColumnId = ColumnId(0);
+
+impl DomainRules for StatementDomains {
+    fn check(&self, _: &CatalogReader, domain: Oid, value: &Datum) -> Result<()> {
+        let kept = self.compiled.lock().remove(&domain);
+        let found = match kept {
+            Some(c) => Some(c),
+            None => self.compile(domain)?,
+        };
+        let Some((program, mut runtime)) = found else { return Ok(()) };
+        let io = self.env.io();
+        let result = program.row(&mut Cx::new(&self.env, &io, &mut runtime), std::slice::from_ref(value));
+        self.compiled.lock().insert(domain, (program, runtime));
+        result.map(drop)
     }
 }

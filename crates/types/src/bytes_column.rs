@@ -49,13 +49,15 @@ impl View {
 pub struct BytesColumn {
     views: Vec<View>,
     full: Vec<Bytes>,
+    /// Bytes of the full blocks.
+    full_bytes: usize,
     /// The block being filled; its index is `full.len()`.
     tail: Vec<u8>,
 }
 
 impl BytesColumn {
     pub fn with_capacity(rows: usize) -> BytesColumn {
-        BytesColumn { views: Vec::with_capacity(rows), full: Vec::new(), tail: Vec::new() }
+        BytesColumn { views: Vec::with_capacity(rows), ..BytesColumn::default() }
     }
     pub fn len(&self) -> usize {
         self.views.len()
@@ -74,6 +76,7 @@ impl BytesColumn {
             self.views.push(View::inline(v));
         } else if v.len() >= 1024 {
             self.seal_tail();
+            self.full_bytes += v.len();
             self.full.push(v.clone());
             self.views.push(View::long(v, self.full.len() as u32 - 1, 0));
         } else {
@@ -103,6 +106,7 @@ impl BytesColumn {
     }
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
+            self.full_bytes += self.tail.len();
             self.full.push(Bytes::from(std::mem::take(&mut self.tail)));
         }
     }
@@ -137,12 +141,18 @@ impl BytesColumn {
     }
     /// Approximate memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.views.capacity() * 16 + self.tail.capacity() + self.full.iter().map(Bytes::len).sum::<usize>()
+        self.views.capacity() * 16 + self.tail.capacity() + self.full_bytes
+    }
+    /// Bytes of values that lie outside their views.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        self.full_bytes + self.tail.len()
     }
     /// Empties the column, keeping the memory of its views.
     pub fn clear(&mut self) {
         self.views.clear();
         self.full.clear();
+        self.full_bytes = 0;
         self.tail.clear();
     }
     /// Appends rows `rows` of `from`, copying bytes.

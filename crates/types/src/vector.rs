@@ -303,6 +303,14 @@ impl Vector {
         out.extend_from(self, rows);
         out
     }
+    /// Bytes of values of varying length that lie outside the vector's fixed part.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        match &self.data {
+            VectorData::Bytes(v) => v.heap_bytes(),
+            _ => 0,
+        }
+    }
     /// Approximate memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
         let data = match &self.data {

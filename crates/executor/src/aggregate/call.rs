@@ -7,6 +7,7 @@ use crate::context::Cx;
 use crate::expr::{Layout, Program, true_positions};
 use quarry_common::{Error, Result};
 use quarry_functions::aggregate::KeyDirection;
+use quarry_functions::kernel::is_batch_too_large;
 use quarry_functions::{Accumulator, AggregateCall, AggregateImpl, Body};
 use quarry_plan::{AggregateExpr, Expr};
 use quarry_types::key::{self, KeyOrder};
@@ -161,8 +162,29 @@ impl Call {
         if rows.is_empty() {
             return Ok(());
         }
-        let args =
-            self.args.iter().map(|a| a.eval_rows(cx, &batch.columns, rows)).collect::<Result<Vec<_>>>()?;
+        self.add(cx, st, batch, rows, numbers)
+    }
+
+    /// Adds rows that FILTER has let through.
+    fn add(
+        &self,
+        cx: &mut Cx<'_>,
+        st: &mut CallState,
+        batch: &Batch,
+        rows: Rows<'_>,
+        numbers: Option<&[u32]>,
+    ) -> Result<()> {
+        let args = self.args.iter().map(|a| a.eval_bounded(cx, &batch.columns, rows));
+        let args = match args.collect::<Result<Vec<_>>>() {
+            Err(e) if is_batch_too_large(&e) && rows.count() > 1 => {
+                let positions: Vec<u32> = rows.iter().map(|r| r as u32).collect();
+                for half in positions.chunks(positions.len().div_ceil(2)) {
+                    self.add(cx, st, batch, Rows::Selected { positions: half, len: batch.len }, numbers)?;
+                }
+                return Ok(());
+            }
+            args => args?,
+        };
         if let Some(g) = &mut st.sorted {
             let keys = self
                 .order
@@ -179,6 +201,7 @@ impl Call {
             return Ok(());
         }
         let new: Vec<u32>;
+        let mut rows = rows;
         if let Some(seen) = &mut st.seen {
             new = seen.let_through(cx, &args, &self.infos, rows, numbers)?;
             rows = Rows::Selected { positions: &new, len: batch.len };

@@ -3,6 +3,7 @@
 use super::{Call, Input, Node, scatter, true_positions};
 use crate::context::Cx;
 use quarry_common::Result;
+use quarry_functions::kernel::batch_too_large;
 use quarry_functions::{call_scalar_batch, call_spread_batch, cast};
 use quarry_plan::BoolTest;
 use quarry_types::{Datum, PhysicalType, Rows, Vector, VectorData};
@@ -12,6 +13,7 @@ impl Call {
     pub(crate) fn batch(&self, cx: &mut Cx<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<Arc<Vector>> {
         let call = if self.spread { call_spread_batch } else { call_scalar_batch };
         let v = call(self.def, &cx.eval(), args, &self.arg_types, rows, self.ret)?;
+        cx.rt.made_bytes += v.heap_bytes();
         if v.physical() != self.physical {
             cast::relabel(&v, self.physical).map(Arc::new)
         } else {
@@ -145,6 +147,9 @@ impl Node {
                 let mut out = Vector::with_capacity(*physical, n);
                 let mut datums = vec![Datum::Null; args.len()];
                 for r in i.rows.iter() {
+                    if out.heap_bytes() > cx.vector_limit() {
+                        return Err(batch_too_large());
+                    }
                     if out.len() < r {
                         out.resize(r);
                     }

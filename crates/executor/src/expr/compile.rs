@@ -31,6 +31,20 @@ impl Layout {
     }
 }
 
+/// What calls an expression under compilation has.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Traits {
+    /// Volatile ones that can't be repeated.
+    effects: bool,
+    /// Ones with values of varying length.
+    grows: bool,
+}
+
+/// Volatile functions without effects.
+fn is_pure(name: &str) -> bool {
+    matches!(name, "random" | "clock_timestamp" | "timeofday" | "gen_random_uuid" | "pg_backend_pid")
+}
+
 /// IN lists from this length on are looked up by hash.
 const HASHED_LIST_MIN: usize = 9;
 
@@ -39,7 +53,10 @@ impl Builder<'_> {
     pub fn expr(&mut self, e: &Expr, layout: &Layout) -> Result<Program> {
         let ty = e.ty();
         let physical = self.physical(ty)?;
-        Ok(Program { node: self.node(e, layout)?, ty, physical })
+        let before = std::mem::take(&mut self.traits);
+        let node = self.node(e, layout)?;
+        let Traits { effects, grows } = std::mem::replace(&mut self.traits, before);
+        Ok(Program { node, ty, physical, effects, grows })
     }
     pub fn exprs<'e>(
         &mut self,
@@ -92,8 +109,11 @@ impl Builder<'_> {
             }
             Expr::Placeholder { .. } => Node::Placeholder { physical },
             Expr::Call { function, args, ty, variadic, .. } => {
+                let def = function.def();
+                self.traits.effects |= def.volatility == Volatility::Volatile && !is_pure(def.name);
+                self.traits.grows |= physical == PhysicalType::Bytes;
                 let call = Call {
-                    def: function.def(),
+                    def,
                     spread: *variadic && function.def().variadic == oids::ANY,
                     arg_types: args.iter().map(Expr::ty).collect(),
                     args: self.nodes(args, layout)?,

@@ -9,9 +9,11 @@ pub mod compile;
 mod op;
 mod row;
 mod scatter;
+mod slices;
 mod subscript;
 
 pub use compile::Layout;
+pub(crate) use compile::Traits;
 pub(crate) use op::Op;
 pub(crate) use scatter::scatter;
 
@@ -27,6 +29,10 @@ pub struct Program {
     pub(crate) node: Node,
     pub ty: SqlType,
     pub physical: PhysicalType,
+    /// It can't be begun again.
+    effects: bool,
+    /// Its calls make values of varying length.
+    grows: bool,
 }
 
 /// What a node of a program computes.
@@ -128,10 +134,6 @@ impl Program {
     pub fn eval(&self, cx: &mut Cx<'_>, batch: &Batch) -> Result<Arc<Vector>> {
         self.eval_rows(cx, &batch.columns, batch.rows())
     }
-    /// The value for each of these rows.
-    pub fn eval_rows(&self, cx: &mut Cx<'_>, columns: &[Arc<Vector>], rows: Rows<'_>) -> Result<Arc<Vector>> {
-        self.node.eval(cx, Input { columns, rows, placeholder: None })
-    }
     /// The value for one row.
     pub fn row(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<Datum> {
         self.node.row(cx, row, None)
@@ -144,6 +146,14 @@ impl Program {
     pub fn positions(&self, cx: &mut Cx<'_>, batch: &Batch) -> Result<Vec<u32>> {
         let v = self.eval(cx, batch)?;
         Ok(true_positions(&v, batch.rows()))
+    }
+    /// Whether it has effects, so that it can't be begun again.
+    pub(crate) fn has_effects(&self) -> bool {
+        self.effects
+    }
+    /// Whether its calls make values of varying length.
+    pub(crate) fn grows(&self) -> bool {
+        self.grows
     }
     /// The slot if the program only reads an input column.
     pub fn slot(&self) -> Option<usize> {

@@ -2,6 +2,8 @@
 
 use super::{Accumulator, AggregateCall, order_sensitive};
 use crate::json_value::{is_structured, key_text, to_jsonb, write_json};
+use crate::kernel::check_buffer;
+use crate::kernel::limits::ALLOC_MAX;
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Error, Result, err};
 use quarry_types::json::{JsonbBuilder, escape_json};
@@ -55,6 +57,10 @@ impl Accumulator for JsonText {
                 out.extend_from_slice(b"\n ");
             }
             write_json(cx, ty, &value.datum(i), false, out)?;
+            // PostgreSQL's buffer fills byte by byte.
+            if out.len() >= ALLOC_MAX {
+                check_buffer(ALLOC_MAX - 1, 1)?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `string_agg` of text and bytea.
 
 use super::{Accumulator, AggregateImpl, order_sensitive};
+use crate::kernel::check_buffer;
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::Result;
 use quarry_types::{Rows, Vector, oids};
@@ -34,8 +35,10 @@ impl Accumulator for Joined {
                 slot @ None => *slot = Some(value.bytes_at(i).to_vec()),
                 Some(out) => {
                     if !delimiter.is_null(i) {
+                        check_buffer(out.len(), delimiter.bytes_at(i).len())?;
                         out.extend_from_slice(delimiter.bytes_at(i));
                     }
+                    check_buffer(out.len(), value.bytes_at(i).len())?;
                     out.extend_from_slice(value.bytes_at(i));
                 }
             }

@@ -1,5 +1,6 @@
 //! Calling a declared scalar function.
 
+use super::{CHECK_EVERY, batch_too_large, check_value_size};
 use crate::{Body, EvalContext, FunctionDef, Volatility};
 use quarry_common::{Error, Result};
 use quarry_types::array::ArrayRef;
@@ -105,7 +106,13 @@ fn batch_by_row(
     }
     let mut out = Vector::with_capacity(physical, n);
     let mut datums: Vec<Datum> = vec![Datum::Null; args.len()];
-    for i in rows.iter() {
+    for (k, i) in rows.iter().enumerate() {
+        if k % CHECK_EVERY == CHECK_EVERY - 1 {
+            cx.env.check_cancelled()?;
+        }
+        if out.heap_bytes() > cx.limit {
+            return Err(batch_too_large());
+        }
         // Positions between selected rows hold zeros.
         if out.len() < i {
             out.resize(i);
@@ -116,7 +123,11 @@ fn batch_by_row(
         if null_in(&datums) {
             out.push_null();
         } else {
-            out.push_datum(&row(cx, &datums)?);
+            let value = row(cx, &datums)?;
+            if let Datum::Bytes(b) = &value {
+                check_value_size(b.len())?;
+            }
+            out.push_datum(&value);
         }
     }
     out.resize(n);

@@ -4,8 +4,8 @@
 //! arguments, which the compiler can vectorise. `any0`..`any6` take every kind of argument and have one loop.
 //! A call whose arguments are all constants is computed once and answers a constant vector.
 
-use super::{Arg, Res, Validity};
-use crate::EvalContext;
+use super::{Arg, CHECK_EVERY, Res, Validity, batch_too_large};
+use crate::{EvalContext, SessionEnv};
 use quarry_common::{Error, Result};
 use quarry_types::{Rows, Vector};
 
@@ -80,6 +80,35 @@ fn run<R: Res>(
         if valid.as_ref().is_some_and(|v| v[i]) {
             f(i).put(&mut store, &mut valid, i)?;
         }
+    }
+    Ok(R::vector(store, valid))
+}
+
+/// Runs `f` for the rows wanted, for kernels that may take long or make much: looks for a cancel now and then, and gives the batch
+/// up when its values outgrow what one vector may take.
+#[inline(always)]
+fn run_watched<R: Res>(
+    (env, limit): (&dyn SessionEnv, usize),
+    rows: Rows<'_>,
+    mut valid: Validity,
+    mut f: impl FnMut(usize) -> R,
+) -> Result<Vector> {
+    let n = rows.len();
+    if R::NULLABLE && valid.is_none() {
+        valid = Some(vec![true; n]);
+    }
+    let mut store = R::store(n);
+    for (k, i) in rows.iter().enumerate() {
+        if valid.as_ref().is_some_and(|v| !v[i]) {
+            continue;
+        }
+        if k % CHECK_EVERY == CHECK_EVERY - 1 {
+            env.check_cancelled()?;
+        }
+        if R::heap_bytes(&store) > limit {
+            return Err(batch_too_large());
+        }
+        f(i).put(&mut store, &mut valid, i)?;
     }
     Ok(R::vector(store, valid))
 }
@@ -248,7 +277,8 @@ macro_rules! any {
             if constant {
                 return constant_result(f(cx, $($A::at($a, 0)),+), n);
             }
-            run(rows, valid, false, |i| f(cx, $($A::at($a, i & $m)),+))
+            let watch = (cx.env, cx.limit);
+            run_watched(watch, rows, valid, |i| f(cx, $($A::at($a, i & $m)),+))
         }
     };
 }

@@ -11,12 +11,16 @@
 
 mod args;
 mod call;
+pub mod limits;
 mod loops;
 mod macros;
 mod results;
 
 pub use args::{Arg, Value};
 pub use call::{call_scalar_batch, call_scalar_row, call_spread_batch, call_spread_row};
+pub use limits::{
+    BATCH_BYTES_MAX, CHECK_EVERY, batch_too_large, check_buffer, check_value_size, is_batch_too_large,
+};
 pub use loops::{any0, any1, any2, any3, any4, any5, any6, any7, combined_validity, flagged2, wide1, wide2};
 pub use results::{Res, Validity};
 

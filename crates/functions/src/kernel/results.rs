@@ -17,6 +17,11 @@ pub trait Res: Sized {
     const NULLABLE: bool = false;
     /// The column being filled by position.
     type Store;
+    /// Bytes that values of varying length take in the column so far.
+    #[inline(always)]
+    fn heap_bytes(_: &Self::Store) -> usize {
+        0
+    }
     /// Room for `n` values.
     fn store(n: usize) -> Self::Store;
     fn put(self, store: &mut Self::Store, valid: &mut Validity, i: usize) -> Result<()>;
@@ -78,6 +83,10 @@ macro_rules! varying {
     ($t:ty, $v:ident => $bytes:expr, $datum:expr) => {
         impl Res for $t {
             type Store = BytesColumn;
+            #[inline(always)]
+            fn heap_bytes(store: &BytesColumn) -> usize {
+                store.heap_bytes()
+            }
             fn store(n: usize) -> BytesColumn {
                 let mut c = BytesColumn::with_capacity(n);
                 c.resize(n);
@@ -86,7 +95,9 @@ macro_rules! varying {
             #[inline(always)]
             fn put(self, store: &mut BytesColumn, _: &mut Validity, i: usize) -> Result<()> {
                 let $v = &self;
-                store.set(i, $bytes);
+                let bytes: &[u8] = $bytes;
+                super::check_value_size(bytes.len())?;
+                store.set(i, bytes);
                 Ok(())
             }
             fn column(store: BytesColumn) -> VectorData {
@@ -94,7 +105,9 @@ macro_rules! varying {
             }
             fn into_datum(self) -> Result<Datum> {
                 let $v = self;
-                Ok(Datum::Bytes($datum))
+                let bytes: Bytes = $datum;
+                super::check_value_size(bytes.len())?;
+                Ok(Datum::Bytes(bytes))
             }
         }
     };
@@ -112,6 +125,10 @@ impl<T: Res> Res for Option<T> {
     const FALLIBLE: bool = T::FALLIBLE;
     const NULLABLE: bool = true;
     type Store = T::Store;
+    #[inline(always)]
+    fn heap_bytes(store: &T::Store) -> usize {
+        T::heap_bytes(store)
+    }
     fn store(n: usize) -> T::Store {
         T::store(n)
     }
@@ -152,6 +169,10 @@ impl<T: Res> Res for Result<T> {
     const FALLIBLE: bool = true;
     const NULLABLE: bool = T::NULLABLE;
     type Store = T::Store;
+    #[inline(always)]
+    fn heap_bytes(store: &T::Store) -> usize {
+        T::heap_bytes(store)
+    }
     fn store(n: usize) -> T::Store {
         T::store(n)
     }

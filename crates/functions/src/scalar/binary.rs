@@ -1,6 +1,8 @@
 //! Bytes: parts of bytea, text encodings, random UUIDs.
 
 use super::string_parts::span;
+use crate::kernel::check_value_size;
+use crate::kernel::limits::ALLOC_MAX;
 use crate::{FunctionDef, func, row_only, scalar};
 use quarry_common::{Error, Result, bail, err};
 use quarry_types::Datum;
@@ -19,7 +21,10 @@ fn overlay(s: &[u8], new: &[u8], at: i32, n: i32) -> Result<Vec<u8>> {
     let Some(rest) = at.checked_add(n) else {
         bail!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range");
     };
-    Ok([substring(s, 1, Some(at - 1))?, new, substring(s, rest, None)?].concat())
+    let (before, after) = (substring(s, 1, Some(at - 1))?, substring(s, rest, None)?);
+    check_value_size(before.len() + new.len())?;
+    check_value_size(before.len() + new.len() + after.len())?;
+    Ok([before, new, after].concat())
 }
 
 fn index(s: &[u8], n: i32) -> Result<usize> {
@@ -123,7 +128,16 @@ fn base64_bytes(text: &str) -> Result<Vec<u8>> {
 
 fn encode(data: &[u8], form: &str) -> Result<String> {
     let mut out = Vec::new();
-    match form.to_ascii_lowercase().as_str() {
+    let form_name = form.to_ascii_lowercase();
+    let size = match form_name.as_str() {
+        "hex" => data.len() * 2,
+        "base64" => data.len().div_ceil(3) * 4 + data.len() / 57,
+        _ => data.len(),
+    };
+    if size > ALLOC_MAX - 4 {
+        bail!(PROGRAM_LIMIT_EXCEEDED, "result of encoding conversion is too large");
+    }
+    match form_name.as_str() {
         "hex" => return Ok(data.iter().map(|b| format!("{b:02x}")).collect()),
         "base64" => return Ok(base64(data)),
         // Like the escape form of output, which has backslashes doubled too.

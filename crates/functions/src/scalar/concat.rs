@@ -1,6 +1,6 @@
 //! `||` of text, bytea and text with values of any type.
 
-use crate::kernel::Value;
+use crate::kernel::{Value, check_value_size};
 use crate::{EvalContext, FunctionDef, func, scalar};
 use quarry_common::{Oid, Result};
 use quarry_types::{Datum, oids};
@@ -21,16 +21,17 @@ fn arg_text(cx: &EvalContext<'_>, n: usize, value: &Value) -> Result<String> {
     text_of(cx, oid, &value.0)
 }
 
-fn joined(a: &[u8], b: &[u8]) -> Vec<u8> {
+fn joined(a: &[u8], b: &[u8]) -> Result<Vec<u8>> {
+    check_value_size(a.len() + b.len())?;
     let mut out = Vec::with_capacity(a.len() + b.len());
     out.extend_from_slice(a);
     out.extend_from_slice(b);
-    out
+    Ok(out)
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(1258, "textcat", [TEXT, TEXT] => TEXT, scalar!(|a: &[u8], b: &[u8]| -> Vec<u8> { joined(a, b) })),
-    func!(2011, "byteacat", [BYTEA, BYTEA] => BYTEA, scalar!(|a: &[u8], b: &[u8]| -> Vec<u8> { joined(a, b) })),
+    func!(1258, "textcat", [TEXT, TEXT] => TEXT, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })),
+    func!(2011, "byteacat", [BYTEA, BYTEA] => BYTEA, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })),
     func!(2003, "textanycat", [TEXT, ANYNONARRAY] => TEXT, scalar!(cx, |a: &str, b: Value| -> Result<String> {
         Ok(format!("{a}{}", arg_text(cx, 1, &b)?))
     })).stable(),

@@ -1,6 +1,7 @@
 //! `concat`, `concat_ws` and `format`.
 
 use super::concat::text_of;
+use crate::kernel::check_buffer;
 use crate::{EvalContext, FunctionDef, func, row_only};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_types::{Datum, oids};
@@ -25,18 +26,29 @@ pub(crate) fn arg_text_of(cx: &EvalContext<'_>, oid: Oid, value: &Datum) -> Resu
 fn concat(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
     let mut out = String::new();
     for n in 0..args.len() {
-        out.push_str(arg_text(cx, args, n)?.as_deref().unwrap_or(""));
+        let text = arg_text(cx, args, n)?.unwrap_or_default();
+        check_buffer(out.len(), text.len())?;
+        out.push_str(&text);
     }
     Ok(Datum::Bytes(out.into()))
 }
 
 fn concat_ws(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
     let Some(separator) = arg_text(cx, args, 0)? else { return Ok(Datum::Null) };
-    let mut parts = Vec::with_capacity(args.len());
+    let mut out: Option<String> = None;
     for n in 1..args.len() {
-        parts.extend(arg_text(cx, args, n)?);
+        let Some(text) = arg_text(cx, args, n)? else { continue };
+        match &mut out {
+            None => out = Some(text),
+            Some(out) => {
+                for piece in [&separator, &text] {
+                    check_buffer(out.len(), piece.len())?;
+                    out.push_str(piece);
+                }
+            }
+        }
     }
-    Ok(Datum::Bytes(parts.join(&separator).into()))
+    Ok(Datum::Bytes(out.unwrap_or_default().into()))
 }
 
 fn unterminated() -> Error {
@@ -156,9 +168,8 @@ fn format_text(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
             (_, Some(text)) => super::quote::literal(&text),
         };
         let padding = (width.unwrap_or(0) as usize).saturating_sub(text.chars().count());
-        if padding > 0x3fff_ffff - out.len().min(0x3fff_ffff) {
-            return Err(super::string_parts::too_large());
-        }
+        check_buffer(out.len(), padding)?;
+        check_buffer(out.len() + padding, text.len())?;
         let padding = " ".repeat(padding);
         let (before, after) = if left { ("", padding.as_str()) } else { (padding.as_str(), "") };
         out.push_str(before);

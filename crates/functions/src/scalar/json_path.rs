@@ -1,7 +1,7 @@
 //! The jsonpath functions and operators that answer one value.
 
-use super::regex::{Flags, compiled};
-use crate::{EvalContext, FunctionDef, func, scalar};
+use super::regex::{Flags, matcher};
+use crate::{EvalContext, FunctionDef, SessionEnv, func, scalar};
 use quarry_common::Result;
 use quarry_types::datetime::TimeZone;
 use quarry_types::json::path::{self, Environment, RegexFlags};
@@ -10,12 +10,17 @@ use quarry_types::json::path::{self, Environment, RegexFlags};
 pub(crate) struct PathEnv<'a> {
     zone: Option<&'a TimeZone>,
     now_us: i64,
+    env: &'a dyn SessionEnv,
 }
 
 impl<'a> PathEnv<'a> {
     /// `zoned`: the `_tz` functions may use the session's time zone.
     pub(crate) fn new(cx: &EvalContext<'a>, zoned: bool) -> PathEnv<'a> {
-        PathEnv { zone: zoned.then_some(&cx.io.time_zone), now_us: cx.env.transaction_timestamp() }
+        PathEnv {
+            zone: zoned.then_some(&cx.io.time_zone),
+            now_us: cx.env.transaction_timestamp(),
+            env: cx.env,
+        }
     }
 }
 
@@ -26,7 +31,7 @@ impl Environment for PathEnv<'_> {
             f.newline_stops = !flags.dot_all;
             f.newline_anchors = flags.multi_line;
         }
-        compiled(pattern, f)?.is_match(text)
+        matcher(self.env, pattern, f)?.is_match(text)
     }
     fn time_zone(&self) -> Option<&TimeZone> {
         self.zone

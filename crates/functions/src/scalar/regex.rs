@@ -19,6 +19,7 @@ mod search;
 mod tests;
 mod tree;
 
+use crate::{EvalContext, SessionEnv};
 use program::Program;
 use quarry_common::{Error, Result, err};
 use search::Searcher;
@@ -98,8 +99,7 @@ impl Flags {
 /// A compiled pattern.
 pub struct Pattern {
     program: Program,
-    /// Capturing groups.
-    pub groups: usize,
+    groups: usize,
 }
 
 /// Byte ranges of a match: the whole and then each group.
@@ -123,21 +123,37 @@ impl Pattern {
         let groups = program.parsed.groups.len() - 1;
         Ok(Pattern { program, groups })
     }
+}
+
+/// A compiled pattern with the session that searches with it and may cancel that.
+pub struct Matcher<'a> {
+    pattern: Rc<Pattern>,
+    env: &'a dyn SessionEnv,
+}
+
+impl Matcher<'_> {
+    /// Capturing groups.
+    pub fn groups(&self) -> usize {
+        self.pattern.groups
+    }
+    fn searcher<'s>(&'s self, text: &'s str) -> Searcher<'s> {
+        Searcher::new(&self.pattern.program, text, self.env)
+    }
 
     /// Whether the text has a match.
     pub fn is_match(&self, text: &str) -> Result<bool> {
-        Searcher::new(&self.program, text).is_match(0)
+        self.searcher(text).is_match(0)
     }
 
     /// The first match that starts at byte `from` or later.
     pub fn find(&self, text: &str, from: usize) -> Result<Option<Spans>> {
-        Searcher::new(&self.program, text).find(from)
+        self.searcher(text).find(from)
     }
 
     /// Successive matches from byte `from` on. `limit`: stop after so many. `split`: matches of nothing that only
     /// touch the match before or the text's end don't count.
     pub fn find_all(&self, text: &str, from: usize, limit: usize, split: bool) -> Result<Vec<Spans>> {
-        let searcher = Searcher::new(&self.program, text);
+        let searcher = self.searcher(text);
         let mut found = Vec::new();
         let mut at = from;
         let mut last_end = 0;
@@ -173,8 +189,17 @@ thread_local! {
 /// Compiled patterns that a thread keeps.
 const KEPT_MAX: usize = 64;
 
-/// The compiled form of a pattern.
-pub fn compiled(text: &str, flags: Flags) -> Result<Rc<Pattern>> {
+/// The compiled form of a pattern, for a session.
+pub fn compiled<'a>(cx: &EvalContext<'a>, text: &str, flags: Flags) -> Result<Matcher<'a>> {
+    matcher(cx.env, text, flags)
+}
+
+/// The same for code that has no context.
+pub fn matcher<'a>(env: &'a dyn SessionEnv, text: &str, flags: Flags) -> Result<Matcher<'a>> {
+    Ok(Matcher { pattern: kept(text, flags)?, env })
+}
+
+fn kept(text: &str, flags: Flags) -> Result<Rc<Pattern>> {
     let flags = Flags { global: false, ..flags };
     if let Some(p) = LAST.with_borrow(|l| match l {
         Some((t, f, p)) if t == text && *f == flags => Some(p.clone()),

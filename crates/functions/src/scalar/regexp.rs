@@ -1,15 +1,14 @@
 //! Operators and scalar functions of regular expressions, and `SIMILAR TO`.
 
-use super::regex::{Flags, Pattern, Spans, compiled, whole};
+use super::regex::{Flags, Matcher, Spans, compiled, whole};
 use super::string_parts::{byte_of, char_count};
-use crate::{FunctionDef, func, scalar};
+use crate::{EvalContext, FunctionDef, func, scalar};
 use quarry_common::{Result, bail, err};
 use quarry_types::array::ArrayBuilder;
 use quarry_types::{Datum, PhysicalType, oids};
-use std::rc::Rc;
 
-fn matches(text: &str, pattern: &str, ignore_case: bool) -> Result<bool> {
-    compiled(pattern, Flags { ignore_case, ..Flags::default() })?.is_match(text)
+fn matches(cx: &EvalContext<'_>, text: &str, pattern: &str, ignore_case: bool) -> Result<bool> {
+    compiled(cx, pattern, Flags { ignore_case, ..Flags::default() })?.is_match(text)
 }
 
 /// Flags of a function that has no use for `g`.
@@ -27,12 +26,17 @@ fn flags_without_global(flags: &str, function: &str) -> Result<Flags> {
 }
 
 /// Pattern and flags of the splitting functions.
-pub(crate) fn split_pattern(pattern: &str, flags: &str, function: &str) -> Result<Rc<Pattern>> {
-    compiled(pattern, flags_without_global(flags, function)?)
+pub(crate) fn split_pattern<'a>(
+    cx: &EvalContext<'a>,
+    pattern: &str,
+    flags: &str,
+    function: &str,
+) -> Result<Matcher<'a>> {
+    compiled(cx, pattern, flags_without_global(flags, function)?)
 }
 
 /// Pieces of `text` between matches.
-pub(crate) fn split<'t>(text: &'t str, pattern: &Pattern) -> Result<Vec<&'t str>> {
+pub(crate) fn split<'t>(text: &'t str, pattern: &Matcher<'_>) -> Result<Vec<&'t str>> {
     let mut pieces = Vec::new();
     let mut at = 0;
     for spans in pattern.find_all(text, 0, usize::MAX, true)? {
@@ -60,13 +64,13 @@ fn bytes_of(d: Datum) -> Vec<u8> {
     d.as_bytes().to_vec()
 }
 
-fn first_match(text: &str, pattern: &str, flags: &str) -> Result<Option<Vec<u8>>> {
-    let p = compiled(pattern, flags_without_global(flags, "regexp_match")?)?;
+fn first_match(cx: &EvalContext<'_>, text: &str, pattern: &str, flags: &str) -> Result<Option<Vec<u8>>> {
+    let p = compiled(cx, pattern, flags_without_global(flags, "regexp_match")?)?;
     p.find(text, 0)?.map(|spans| groups_array(text, &spans).map(bytes_of)).transpose()
 }
 
-fn split_array(text: &str, pattern: &str, flags: &str) -> Result<Vec<u8>> {
-    let p = split_pattern(pattern, flags, "regexp_split_to_array")?;
+fn split_array(cx: &EvalContext<'_>, text: &str, pattern: &str, flags: &str) -> Result<Vec<u8>> {
+    let p = split_pattern(cx, pattern, flags, "regexp_split_to_array")?;
     let mut b = ArrayBuilder::new(oids::TEXT, PhysicalType::Bytes);
     for piece in split(text, &p)? {
         b.push_bytes(piece.as_bytes());
@@ -75,10 +79,10 @@ fn split_array(text: &str, pattern: &str, flags: &str) -> Result<Vec<u8>> {
 }
 
 /// `substring(text from pattern)`: the first group, or the whole match.
-fn extract(text: &str, pattern: &str) -> Result<Option<String>> {
-    let p = compiled(pattern, Flags::default())?;
+fn extract(cx: &EvalContext<'_>, text: &str, pattern: &str) -> Result<Option<String>> {
+    let p = compiled(cx, pattern, Flags::default())?;
     let Some(spans) = p.find(text, 0)? else { return Ok(None) };
-    let span = if p.groups > 0 { spans[1] } else { spans[0] };
+    let span = if p.groups() > 0 { spans[1] } else { spans[0] };
     Ok(span.map(|(start, end)| text[start..end].to_owned()))
 }
 
@@ -114,10 +118,18 @@ fn push_replacement(out: &mut String, template: &str, text: &str, spans: &Spans)
 }
 
 /// `n`: which match; 0: all.
-fn replace(text: &str, pattern: &str, with: &str, start: i32, n: i32, flags: Flags) -> Result<String> {
+fn replace(
+    cx: &EvalContext<'_>,
+    text: &str,
+    pattern: &str,
+    with: &str,
+    start: i32,
+    n: i32,
+    flags: Flags,
+) -> Result<String> {
     at_least("start", start, 1)?;
     at_least("n", n, 0)?;
-    let p = compiled(pattern, flags)?;
+    let p = compiled(cx, pattern, flags)?;
     let from = byte_of(text, start as usize - 1);
     if start as i64 - 1 > i64::from(char_count(text.as_bytes())) {
         return Ok(text.to_owned());
@@ -138,17 +150,18 @@ fn replace(text: &str, pattern: &str, with: &str, start: i32, n: i32, flags: Fla
     Ok(out)
 }
 
-fn replace_flags(text: &str, pattern: &str, with: &str, flags: &str) -> Result<String> {
+fn replace_flags(cx: &EvalContext<'_>, text: &str, pattern: &str, with: &str, flags: &str) -> Result<String> {
     if let Some(d) = flags.chars().next().filter(char::is_ascii_digit) {
         return Err(err!(INVALID_PARAMETER_VALUE, "invalid regular expression option: \"{d}\"").hint(
             "If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.",
         ));
     }
     let f = Flags::parse(flags)?;
-    replace(text, pattern, with, 1, i32::from(!f.global), f)
+    replace(cx, text, pattern, with, 1, i32::from(!f.global), f)
 }
 
 fn replace_extended(
+    cx: &EvalContext<'_>,
     text: &str,
     pattern: &str,
     with: &str,
@@ -157,12 +170,12 @@ fn replace_extended(
     flags: &str,
 ) -> Result<String> {
     let f = Flags::parse(flags)?;
-    replace(text, pattern, with, start, n.unwrap_or(i32::from(!f.global)), f)
+    replace(cx, text, pattern, with, start, n.unwrap_or(i32::from(!f.global)), f)
 }
 
-fn count(text: &str, pattern: &str, start: i32, flags: &str) -> Result<i32> {
+fn count(cx: &EvalContext<'_>, text: &str, pattern: &str, start: i32, flags: &str) -> Result<i32> {
     at_least("start", start, 1)?;
-    let p = compiled(pattern, flags_without_global(flags, "regexp_count")?)?;
+    let p = compiled(cx, pattern, flags_without_global(flags, "regexp_count")?)?;
     if start as i64 - 1 > i64::from(char_count(text.as_bytes())) {
         return Ok(0);
     }
@@ -170,31 +183,48 @@ fn count(text: &str, pattern: &str, start: i32, flags: &str) -> Result<i32> {
 }
 
 /// Span of group `group` (0: all) of match number `n`.
-fn nth(text: &str, p: &Pattern, start: i32, n: i32, group: i32) -> Result<Option<(usize, usize)>> {
-    if start as i64 - 1 > i64::from(char_count(text.as_bytes())) || group as usize > p.groups {
+fn nth(text: &str, p: &Matcher<'_>, start: i32, n: i32, group: i32) -> Result<Option<(usize, usize)>> {
+    if start as i64 - 1 > i64::from(char_count(text.as_bytes())) || group as usize > p.groups() {
         return Ok(None);
     }
     let found = p.find_all(text, byte_of(text, start as usize - 1), n as usize, false)?;
     Ok(found.get(n as usize - 1).and_then(|spans| spans[group as usize]))
 }
 
-fn instr(text: &str, pattern: &str, start: i32, n: i32, end: i32, flags: &str, group: i32) -> Result<i32> {
+fn instr(
+    cx: &EvalContext<'_>,
+    text: &str,
+    pattern: &str,
+    start: i32,
+    n: i32,
+    end: i32,
+    flags: &str,
+    group: i32,
+) -> Result<i32> {
     at_least("start", start, 1)?;
     at_least("n", n, 1)?;
     if end != 0 && end != 1 {
         bail!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"endoption\": {end}");
     }
     at_least("subexpr", group, 0)?;
-    let p = compiled(pattern, flags_without_global(flags, "regexp_instr")?)?;
+    let p = compiled(cx, pattern, flags_without_global(flags, "regexp_instr")?)?;
     let span = nth(text, &p, start, n, group)?;
     Ok(span.map_or(0, |(s, e)| char_count(&text.as_bytes()[..if end == 1 { e } else { s }]) + 1))
 }
 
-fn substr(text: &str, pattern: &str, start: i32, n: i32, flags: &str, group: i32) -> Result<Option<String>> {
+fn substr(
+    cx: &EvalContext<'_>,
+    text: &str,
+    pattern: &str,
+    start: i32,
+    n: i32,
+    flags: &str,
+    group: i32,
+) -> Result<Option<String>> {
     at_least("start", start, 1)?;
     at_least("n", n, 1)?;
     at_least("subexpr", group, 0)?;
-    let p = compiled(pattern, flags_without_global(flags, "regexp_substr")?)?;
+    let p = compiled(cx, pattern, flags_without_global(flags, "regexp_substr")?)?;
     Ok(nth(text, &p, start, n, group)?.map(|(s, e)| text[s..e].to_owned()))
 }
 
@@ -269,45 +299,45 @@ fn similar_pattern(pattern: &str, escape: Option<&str>) -> Result<String> {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(1254, "textregexeq", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, false) })),
-    func!(79, "nameregexeq", [NAME, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, false) })),
-    func!(1658, "bpcharregexeq", [BPCHAR, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, false) })),
-    func!(1238, "texticregexeq", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, true) })),
-    func!(1240, "nameicregexeq", [NAME, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, true) })),
-    func!(1656, "bpcharicregexeq", [BPCHAR, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, true) })),
-    func!(1256, "textregexne", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, false)?) })),
-    func!(1252, "nameregexne", [NAME, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, false)?) })),
-    func!(1659, "bpcharregexne", [BPCHAR, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, false)?) })),
-    func!(1239, "texticregexne", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, true)?) })),
-    func!(1241, "nameicregexne", [NAME, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, true)?) })),
-    func!(1657, "bpcharicregexne", [BPCHAR, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { Ok(!matches(t, p, true)?) })),
-    func!(6263, "regexp_like", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { matches(t, p, false) })),
-    func!(6264, "regexp_like", [TEXT, TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str, f: &str| -> Result<bool> { compiled(p, flags_without_global(f, "regexp_like")?)?.is_match(t) })),
-    func!(3396, "regexp_match", [TEXT, TEXT] => TEXT_ARRAY, scalar!(|t: &str, p: &str| -> Result<Option<Vec<u8>>> { first_match(t, p, "") })),
-    func!(3397, "regexp_match", [TEXT, TEXT, TEXT] => TEXT_ARRAY, scalar!(|t: &str, p: &str, f: &str| -> Result<Option<Vec<u8>>> { first_match(t, p, f) })),
-    func!(2767, "regexp_split_to_array", [TEXT, TEXT] => TEXT_ARRAY, scalar!(|t: &str, p: &str| -> Result<Vec<u8>> { split_array(t, p, "") })),
-    func!(2768, "regexp_split_to_array", [TEXT, TEXT, TEXT] => TEXT_ARRAY, scalar!(|t: &str, p: &str, f: &str| -> Result<Vec<u8>> { split_array(t, p, f) })),
-    func!(2073, "substring", [TEXT, TEXT] => TEXT, scalar!(|t: &str, p: &str| -> Result<Option<String>> { extract(t, p) })),
-    func!(2074, "substring", [TEXT, TEXT, TEXT] => TEXT, scalar!(|t: &str, p: &str, e: &str| -> Result<Option<String>> { extract(t, &similar_pattern(p, Some(e))?) })),
-    func!(2284, "regexp_replace", [TEXT, TEXT, TEXT] => TEXT, scalar!(|t: &str, p: &str, w: &str| -> Result<String> { replace(t, p, w, 1, 1, Flags::default()) })),
-    func!(2285, "regexp_replace", [TEXT, TEXT, TEXT, TEXT] => TEXT, scalar!(|t: &str, p: &str, w: &str, f: &str| -> Result<String> { replace_flags(t, p, w, f) })),
-    func!(6253, "regexp_replace", [TEXT, TEXT, TEXT, INT4] => TEXT, scalar!(|t: &str, p: &str, w: &str, s: i32| -> Result<String> { replace(t, p, w, s, 1, Flags::default()) })),
-    func!(6252, "regexp_replace", [TEXT, TEXT, TEXT, INT4, INT4] => TEXT, scalar!(|t: &str, p: &str, w: &str, s: i32, n: i32| -> Result<String> { replace(t, p, w, s, n, Flags::default()) })),
-    func!(6251, "regexp_replace", [TEXT, TEXT, TEXT, INT4, INT4, TEXT] => TEXT, scalar!(|t: &str, p: &str, w: &str, s: i32, n: i32, f: &str| -> Result<String> { replace_extended(t, p, w, s, Some(n), f) })),
-    func!(6254, "regexp_count", [TEXT, TEXT] => INT4, scalar!(|t: &str, p: &str| -> Result<i32> { count(t, p, 1, "") })),
-    func!(6255, "regexp_count", [TEXT, TEXT, INT4] => INT4, scalar!(|t: &str, p: &str, s: i32| -> Result<i32> { count(t, p, s, "") })),
-    func!(6256, "regexp_count", [TEXT, TEXT, INT4, TEXT] => INT4, scalar!(|t: &str, p: &str, s: i32, f: &str| -> Result<i32> { count(t, p, s, f) })),
-    func!(6257, "regexp_instr", [TEXT, TEXT] => INT4, scalar!(|t: &str, p: &str| -> Result<i32> { instr(t, p, 1, 1, 0, "", 0) })),
-    func!(6258, "regexp_instr", [TEXT, TEXT, INT4] => INT4, scalar!(|t: &str, p: &str, s: i32| -> Result<i32> { instr(t, p, s, 1, 0, "", 0) })),
-    func!(6259, "regexp_instr", [TEXT, TEXT, INT4, INT4] => INT4, scalar!(|t: &str, p: &str, s: i32, n: i32| -> Result<i32> { instr(t, p, s, n, 0, "", 0) })),
-    func!(6260, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4] => INT4, scalar!(|t: &str, p: &str, s: i32, n: i32, e: i32| -> Result<i32> { instr(t, p, s, n, e, "", 0) })),
-    func!(6261, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT] => INT4, scalar!(|t: &str, p: &str, s: i32, n: i32, e: i32, f: &str| -> Result<i32> { instr(t, p, s, n, e, f, 0) })),
-    func!(6262, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT, INT4] => INT4, scalar!(|t: &str, p: &str, s: i32, n: i32, e: i32, f: &str, g: i32| -> Result<i32> { instr(t, p, s, n, e, f, g) })),
-    func!(6265, "regexp_substr", [TEXT, TEXT] => TEXT, scalar!(|t: &str, p: &str| -> Result<Option<String>> { substr(t, p, 1, 1, "", 0) })),
-    func!(6266, "regexp_substr", [TEXT, TEXT, INT4] => TEXT, scalar!(|t: &str, p: &str, s: i32| -> Result<Option<String>> { substr(t, p, s, 1, "", 0) })),
-    func!(6267, "regexp_substr", [TEXT, TEXT, INT4, INT4] => TEXT, scalar!(|t: &str, p: &str, s: i32, n: i32| -> Result<Option<String>> { substr(t, p, s, n, "", 0) })),
-    func!(6268, "regexp_substr", [TEXT, TEXT, INT4, INT4, TEXT] => TEXT, scalar!(|t: &str, p: &str, s: i32, n: i32, f: &str| -> Result<Option<String>> { substr(t, p, s, n, f, 0) })),
-    func!(6269, "regexp_substr", [TEXT, TEXT, INT4, INT4, TEXT, INT4] => TEXT, scalar!(|t: &str, p: &str, s: i32, n: i32, f: &str, g: i32| -> Result<Option<String>> { substr(t, p, s, n, f, g) })),
+    func!(1254, "textregexeq", [TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, false) })),
+    func!(79, "nameregexeq", [NAME, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, false) })),
+    func!(1658, "bpcharregexeq", [BPCHAR, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, false) })),
+    func!(1238, "texticregexeq", [TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, true) })),
+    func!(1240, "nameicregexeq", [NAME, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, true) })),
+    func!(1656, "bpcharicregexeq", [BPCHAR, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, true) })),
+    func!(1256, "textregexne", [TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, false)?) })),
+    func!(1252, "nameregexne", [NAME, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, false)?) })),
+    func!(1659, "bpcharregexne", [BPCHAR, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, false)?) })),
+    func!(1239, "texticregexne", [TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, true)?) })),
+    func!(1241, "nameicregexne", [NAME, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, true)?) })),
+    func!(1657, "bpcharicregexne", [BPCHAR, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { Ok(!matches(cx, t, p, true)?) })),
+    func!(6263, "regexp_like", [TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str| -> Result<bool> { matches(cx, t, p, false) })),
+    func!(6264, "regexp_like", [TEXT, TEXT, TEXT] => BOOL, scalar!(cx, |t: &str, p: &str, f: &str| -> Result<bool> { compiled(cx, p, flags_without_global(f, "regexp_like")?)?.is_match(t) })),
+    func!(3396, "regexp_match", [TEXT, TEXT] => TEXT_ARRAY, scalar!(cx, |t: &str, p: &str| -> Result<Option<Vec<u8>>> { first_match(cx, t, p, "") })),
+    func!(3397, "regexp_match", [TEXT, TEXT, TEXT] => TEXT_ARRAY, scalar!(cx, |t: &str, p: &str, f: &str| -> Result<Option<Vec<u8>>> { first_match(cx, t, p, f) })),
+    func!(2767, "regexp_split_to_array", [TEXT, TEXT] => TEXT_ARRAY, scalar!(cx, |t: &str, p: &str| -> Result<Vec<u8>> { split_array(cx, t, p, "") })),
+    func!(2768, "regexp_split_to_array", [TEXT, TEXT, TEXT] => TEXT_ARRAY, scalar!(cx, |t: &str, p: &str, f: &str| -> Result<Vec<u8>> { split_array(cx, t, p, f) })),
+    func!(2073, "substring", [TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str| -> Result<Option<String>> { extract(cx, t, p) })),
+    func!(2074, "substring", [TEXT, TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str, e: &str| -> Result<Option<String>> { extract(cx, t, &similar_pattern(p, Some(e))?) })),
+    func!(2284, "regexp_replace", [TEXT, TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str, w: &str| -> Result<String> { replace(cx, t, p, w, 1, 1, Flags::default()) })),
+    func!(2285, "regexp_replace", [TEXT, TEXT, TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str, w: &str, f: &str| -> Result<String> { replace_flags(cx, t, p, w, f) })),
+    func!(6253, "regexp_replace", [TEXT, TEXT, TEXT, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, w: &str, s: i32| -> Result<String> { replace(cx, t, p, w, s, 1, Flags::default()) })),
+    func!(6252, "regexp_replace", [TEXT, TEXT, TEXT, INT4, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, w: &str, s: i32, n: i32| -> Result<String> { replace(cx, t, p, w, s, n, Flags::default()) })),
+    func!(6251, "regexp_replace", [TEXT, TEXT, TEXT, INT4, INT4, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str, w: &str, s: i32, n: i32, f: &str| -> Result<String> { replace_extended(cx, t, p, w, s, Some(n), f) })),
+    func!(6254, "regexp_count", [TEXT, TEXT] => INT4, scalar!(cx, |t: &str, p: &str| -> Result<i32> { count(cx, t, p, 1, "") })),
+    func!(6255, "regexp_count", [TEXT, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<i32> { count(cx, t, p, s, "") })),
+    func!(6256, "regexp_count", [TEXT, TEXT, INT4, TEXT] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, f: &str| -> Result<i32> { count(cx, t, p, s, f) })),
+    func!(6257, "regexp_instr", [TEXT, TEXT] => INT4, scalar!(cx, |t: &str, p: &str| -> Result<i32> { instr(cx, t, p, 1, 1, 0, "", 0) })),
+    func!(6258, "regexp_instr", [TEXT, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<i32> { instr(cx, t, p, s, 1, 0, "", 0) })),
+    func!(6259, "regexp_instr", [TEXT, TEXT, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32| -> Result<i32> { instr(cx, t, p, s, n, 0, "", 0) })),
+    func!(6260, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32| -> Result<i32> { instr(cx, t, p, s, n, e, "", 0) })),
+    func!(6261, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str| -> Result<i32> { instr(cx, t, p, s, n, e, f, 0) })),
+    func!(6262, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str, g: i32| -> Result<i32> { instr(cx, t, p, s, n, e, f, g) })),
+    func!(6265, "regexp_substr", [TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str| -> Result<Option<String>> { substr(cx, t, p, 1, 1, "", 0) })),
+    func!(6266, "regexp_substr", [TEXT, TEXT, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<Option<String>> { substr(cx, t, p, s, 1, "", 0) })),
+    func!(6267, "regexp_substr", [TEXT, TEXT, INT4, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32, n: i32| -> Result<Option<String>> { substr(cx, t, p, s, n, "", 0) })),
+    func!(6268, "regexp_substr", [TEXT, TEXT, INT4, INT4, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, f: &str| -> Result<Option<String>> { substr(cx, t, p, s, n, f, 0) })),
+    func!(6269, "regexp_substr", [TEXT, TEXT, INT4, INT4, TEXT, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, f: &str, g: i32| -> Result<Option<String>> { substr(cx, t, p, s, n, f, g) })),
     func!(1987, "similar_to_escape", [TEXT] => TEXT, scalar!(|p: &str| -> Result<String> { similar_pattern(p, None) })),
     func!(1986, "similar_to_escape", [TEXT, TEXT] => TEXT, scalar!(|p: &str, e: &str| -> Result<String> { similar_pattern(p, Some(e)) })),
     func!(1623, "similar_escape", [TEXT, TEXT] => TEXT, scalar!(|p: Option<&str>, e: Option<&str>| -> Result<Option<String>> { p.map(|p| similar_pattern(p, e)).transpose() })).lax(),

@@ -1,6 +1,7 @@
 //! Text to array and back: `string_to_array`, `array_to_string`.
 
 use super::format::arg_text_of;
+use crate::kernel::check_buffer;
 use crate::{EvalContext, FunctionDef, func, scalar};
 use quarry_common::Result;
 use quarry_types::array::{ArrayBuilder, ArrayRef};
@@ -40,6 +41,7 @@ fn join(cx: &EvalContext<'_>, array: ArrayRef<'_>, separator: &str, null: Option
             arg_text_of(cx, array.element_oid(), &element)?
         };
         if !first {
+            check_buffer(out.len(), separator.len() + text.len() + 1)?;
             out.push_str(separator);
         }
         first = false;

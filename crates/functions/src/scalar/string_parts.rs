@@ -1,5 +1,6 @@
 //! Bodies of the text functions. Positions count characters from 1.
 
+use crate::kernel::{check_buffer, check_value_size};
 use quarry_common::{Error, Result, bail, err};
 
 /// The largest text value.
@@ -81,10 +82,15 @@ pub fn replace(s: &str, from: &str, to: &str) -> Result<String> {
         return Ok(s.to_owned());
     }
     if to.len() > from.len() {
-        let n = memchr::memmem::find_iter(s.as_bytes(), from.as_bytes()).count();
-        if n.saturating_mul(to.len() - from.len()).saturating_add(s.len()) > MAX_TEXT {
-            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "out of memory"));
+        let (mut made, mut at) = (0usize, 0);
+        for found in memchr::memmem::find_iter(s.as_bytes(), from.as_bytes()) {
+            for piece in [found - at, to.len()] {
+                check_buffer(made, piece)?;
+                made += piece;
+            }
+            at = found + from.len();
         }
+        check_buffer(made, s.len() - at)?;
     }
     Ok(s.replace(from, to))
 }
@@ -150,7 +156,10 @@ pub fn overlay(s: &str, new: &str, at: i32, n: i32) -> Result<String> {
     let Some(rest) = at.checked_add(n) else {
         bail!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range");
     };
-    Ok(format!("{}{new}{}", substring(s, 1, Some(at - 1))?, substring(s, rest, None)?))
+    let (before, after) = (substring(s, 1, Some(at - 1))?, substring(s, rest, None)?);
+    check_value_size(before.len() + new.len())?;
+    check_value_size(before.len() + new.len() + after.len())?;
+    Ok(format!("{before}{new}{after}"))
 }
 
 /// `unistr`: `\XXXX`, `\+XXXXXX`, `\uXXXX`, `\UXXXXXXXX` and doubled backslashes; surrogates come in pairs.

@@ -14,17 +14,21 @@ fn flags(args: &[Datum]) -> &str {
     args.get(2).map_or("", Datum::as_str)
 }
 
-fn start_matches(_: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> Source {
+fn start_matches(cx: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> Source {
     let subject = args[0].as_str();
     let f = Flags::parse(flags(args))?;
-    let found =
-        compiled(args[1].as_str(), f)?.find_all(subject, 0, if f.global { usize::MAX } else { 1 }, false)?;
+    let found = compiled(cx, args[1].as_str(), f)?.find_all(
+        subject,
+        0,
+        if f.global { usize::MAX } else { 1 },
+        false,
+    )?;
     let arrays: Result<Vec<Datum>> = found.iter().map(|spans| regexp::groups_array(subject, spans)).collect();
     values(arrays?)
 }
 
-fn start_split(_: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> Source {
-    let p = regexp::split_pattern(args[1].as_str(), flags(args), "regexp_split_to_table")?;
+fn start_split(cx: &mut EvalContext<'_>, args: &[Datum], _: &[SqlType]) -> Source {
+    let p = regexp::split_pattern(cx, args[1].as_str(), flags(args), "regexp_split_to_table")?;
     values(regexp::split(args[0].as_str(), &p)?.into_iter().map(text))
 }
 

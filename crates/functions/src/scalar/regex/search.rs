@@ -11,12 +11,16 @@ use super::dfa::{DEAD, Dfa};
 use super::program::{Part, Program};
 use super::tree::{CAPTURES, NodeId, Op, REFERS, SHORT};
 use super::{Spans, failed};
+use crate::SessionEnv;
 use crate::scalar::case::lower_char;
 use quarry_common::Result;
 use std::cell::{Cell, OnceCell};
 
 /// Characters that automata may read while a pattern with back-references is tried.
 const READ_MAX: u64 = 1_000_000_000;
+
+/// Characters between two looks for a cancel.
+const CHECK_EVERY: u64 = 1 << 16;
 
 /// A set of positions.
 struct Bits {
@@ -57,13 +61,43 @@ pub struct Searcher<'a> {
     /// Where matches begin, once that is known for the whole text.
     starts: OnceCell<Bits>,
     read: Cell<u64>,
+    env: &'a dyn SessionEnv,
+    /// Characters passed since a cancel was looked for.
+    unchecked: Cell<u64>,
 }
 
 impl<'a> Searcher<'a> {
     /// Before anything is read.
-    pub fn new(program: &'a Program, text: &'a str) -> Searcher<'a> {
+    pub fn new(program: &'a Program, text: &'a str, env: &'a dyn SessionEnv) -> Searcher<'a> {
         let looks = program.parsed.looks.iter().map(|_| OnceCell::new()).collect();
-        Searcher { program, text, looks, starts: OnceCell::new(), read: Cell::new(0) }
+        Searcher {
+            program,
+            text,
+            looks,
+            starts: OnceCell::new(),
+            read: Cell::new(0),
+            env,
+            unchecked: Cell::new(0),
+        }
+    }
+
+    /// Accounts for characters read; the error of a cancel that came meanwhile.
+    #[inline]
+    fn count(&self, chars: usize) -> Result<()> {
+        self.read.set(self.read.get() + chars as u64);
+        self.pass(chars)
+    }
+
+    /// Only looks for a cancel.
+    #[inline]
+    fn pass(&self, chars: usize) -> Result<()> {
+        let unchecked = self.unchecked.get() + chars as u64;
+        self.unchecked.set(unchecked);
+        if unchecked >= CHECK_EVERY {
+            self.unchecked.set(0);
+            self.env.check_cancelled()?;
+        }
+        Ok(())
     }
 
     /// The character at `p`, as colour and length; at the end its own colour.
@@ -119,7 +153,7 @@ impl<'a> Searcher<'a> {
                 } else {
                     self.read_forward(d, 0, end, visit)
                 }
-            })?;
+            })??;
             let _ = self.looks[n].set(bits);
         }
         Ok(())
@@ -140,12 +174,22 @@ impl<'a> Searcher<'a> {
     }
 
     /// Runs an automaton from `from` up to `to`; `visit` gets each position where a match ends, and says whether to go on.
-    fn read_forward(&self, d: &mut Dfa, from: usize, to: usize, mut visit: impl FnMut(usize) -> bool) {
+    fn read_forward(
+        &self,
+        d: &mut Dfa,
+        from: usize,
+        to: usize,
+        mut visit: impl FnMut(usize) -> bool,
+    ) -> Result<()> {
         let colors = &self.program.colors;
         let mask = d.looks();
         let mut state = d.start(colors.kind(self.before(from).0));
-        let mut p = from;
+        let (mut p, mut counted) = (from, from);
         loop {
+            if p - counted >= CHECK_EVERY as usize {
+                self.count(p - counted)?;
+                counted = p;
+            }
             let (color, len) = self.at(p);
             let looks = if mask == 0 { 0 } else { self.looks_at(mask, p) };
             let (accepts, next) = d.step(colors, state, color, looks);
@@ -158,16 +202,26 @@ impl<'a> Searcher<'a> {
             state = next;
             p += len;
         }
-        self.read.set(self.read.get() + (p - from) as u64 + 1);
+        self.count(p - counted + 1)
     }
 
     /// The same from `from` down to `to`.
-    fn read_backward(&self, d: &mut Dfa, from: usize, to: usize, mut visit: impl FnMut(usize) -> bool) {
+    fn read_backward(
+        &self,
+        d: &mut Dfa,
+        from: usize,
+        to: usize,
+        mut visit: impl FnMut(usize) -> bool,
+    ) -> Result<()> {
         let colors = &self.program.colors;
         let mask = d.looks();
         let mut state = d.start(colors.kind(self.at(from).0));
-        let mut p = from;
+        let (mut p, mut counted) = (from, from);
         loop {
+            if counted - p >= CHECK_EVERY as usize {
+                self.count(counted - p)?;
+                counted = p;
+            }
             let (color, len) = self.before(p);
             let looks = if mask == 0 { 0 } else { self.looks_at(mask, p) };
             let (accepts, next) = d.step(colors, state, color, looks);
@@ -180,17 +234,17 @@ impl<'a> Searcher<'a> {
             state = next;
             p -= len;
         }
-        self.read.set(self.read.get() + (from - p) as u64 + 1);
+        self.count(counted - p + 1)
     }
 
     fn forward(&self, part: Part, from: usize, to: usize, visit: impl FnMut(usize) -> bool) -> Result<()> {
         self.prepare(self.program.with(part, |d| d.looks())?)?;
-        self.program.with(part, |d| self.read_forward(d, from, to, visit))
+        self.program.with(part, |d| self.read_forward(d, from, to, visit))?
     }
 
     fn backward(&self, part: Part, from: usize, to: usize, visit: impl FnMut(usize) -> bool) -> Result<()> {
         self.prepare(self.program.with(part, |d| d.looks())?)?;
-        self.program.with(part, |d| self.read_backward(d, from, to, visit))
+        self.program.with(part, |d| self.read_backward(d, from, to, visit))?
     }
 
     /// The longest match of a node from `from` that ends at most at `to`.
@@ -221,8 +275,12 @@ impl<'a> Searcher<'a> {
         self.program.with(Part::Search, |d| {
             let mask = d.looks();
             let mut state = d.start(last);
-            let (mut p, mut fresh) = (from, from);
+            let (mut p, mut fresh, mut counted) = (from, from, from);
             loop {
+                if p - counted >= CHECK_EVERY as usize {
+                    self.pass(p - counted)?;
+                    counted = p;
+                }
                 if d.is_fresh(state) {
                     fresh = p;
                 }
@@ -230,15 +288,16 @@ impl<'a> Searcher<'a> {
                 let looks = if mask == 0 { 0 } else { self.looks_at(mask, p) };
                 let (accepts, next) = d.step(colors, state, color, looks);
                 if accepts {
-                    return Some((fresh, p));
+                    self.pass(p - counted + 1)?;
+                    return Ok(Some((fresh, p)));
                 }
                 if len == 0 {
-                    return None;
+                    return Ok(None);
                 }
                 state = next;
                 p += len;
             }
-        })
+        })?
     }
 
     /// Whether there is a match at or after `from`.
@@ -402,7 +461,10 @@ impl<'a> Searcher<'a> {
                 self.repeat_plainly(node, *child, begin, end, spans)
             }
             Op::Repeat { child, min, max } => self.repeat(*child, *min, *max, begin, end, spans),
-            Op::Reference { group, min, max } => Ok(self.refer(*group, *min, *max, begin, end, spans)),
+            Op::Reference { group, min, max } => {
+                self.count(end - begin + 1)?;
+                Ok(self.refer(*group, *min, *max, begin, end, spans))
+            }
         }
     }
 

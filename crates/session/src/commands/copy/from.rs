@@ -250,7 +250,7 @@ impl CopyIn {
                 &cx,
             )?),
         };
-        let env = st.exec_env(Arc::from([]), false);
+        let env = crate::domains::StatementDomains::attach(&s.cx, st.exec_env(Arc::from([]), false));
         let (defaults, defaults_rt) = write::compile(&env, &default_exprs, &[])?;
         let filter = match &filter {
             Some(f) => Some(write::compile(&env, std::slice::from_ref(f), &table_write.row)?),
