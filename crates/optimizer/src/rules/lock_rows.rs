@@ -81,7 +81,8 @@ fn compute_above(plan: &mut LogicalPlan, meta: &mut QueryMeta) {
             continue;
         }
         read.extend(used.into_iter().filter(|id| given.contains(id)));
-        let sorted_by = |k: &SortKey| walk::any(&k.expr, &|k| matches!(k, Expr::Column { id: c, .. } if *c == id));
+        let sorted_by =
+            |k: &SortKey| walk::any(&k.expr, &|k| matches!(k, Expr::Column { id: c, .. } if *c == id));
         if sorts.iter().any(|keys| keys.iter().any(sorted_by)) {
             let key = if let Expr::Column { .. } = e {
                 e.clone()

@@ -84,7 +84,6 @@ impl Binder<'_> {
         }))
     }
 
-    /// Notes the privilege that locking the rows of a view takes.
     /// The lock that reading the relation `alias` of FROM takes on it.
     pub(super) fn read_lock(&self, alias: &str) -> LockMode {
         match self.lock_below(alias, false) {
@@ -93,6 +92,7 @@ impl Binder<'_> {
         }
     }
 
+    /// Notes the privilege that locking the rows of a view takes.
     pub(super) fn note_locked_view(&mut self, view: &Arc<Relation>) {
         let role = self.view_role();
         let (privilege, columns) = (Privilege::Update, RightColumns::Any);

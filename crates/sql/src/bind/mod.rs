@@ -51,7 +51,8 @@ use quarry_types::{SqlType, oids};
 use scope::Scope;
 
 pub use stored::{
-    StoredPlace, bind_domain_test, bind_for_planning, bind_identity_value, bind_new_expression, bind_stored_expression,
+    StoredPlace, bind_domain_test, bind_for_planning, bind_identity_value, bind_new_expression,
+    bind_stored_expression,
 };
 pub use table::{bind_check, bind_table_write, table_columns};
 pub use updatable::changes_data_in_with;

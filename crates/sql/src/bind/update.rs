@@ -139,7 +139,6 @@ impl Binder<'_> {
         if let Some(v) = view {
             let opened = self.open_view(&v.view, item, alias)?;
             self.note_view_item(&v.view, &opened.item, opened.levels.iter().flat_map(|l| &l.quals));
-            self.note_view_item(&v.view, &opened.item, opened.levels.iter().flat_map(|l| &l.quals));
             item = opened.item.clone();
             let predicates = opened.conditions();
             if !predicates.is_empty() {

@@ -241,11 +241,11 @@ fn own_type(d: &Ddl, kind: K, object: &ObjectRef) -> Result<Arc<TypeDef>> {
     match def.kind {
         TypeKind::Domain { .. } => {}
         _ if kind == K::Domain => bail!(WRONG_OBJECT_TYPE, "{name} is not a domain"),
-        TypeKind::Composite { relation } => {
-            if d.w.relation(relation)?.is_some_and(|r| r.kind != RelKind::CompositeType) {
-                let e = err!(WRONG_OBJECT_TYPE, "{name} is a table's row type");
-                return Err(e.hint("Use ALTER TABLE instead."));
-            }
+        TypeKind::Composite { relation }
+            if d.w.relation(relation)?.is_some_and(|r| r.kind != RelKind::CompositeType) =>
+        {
+            let e = err!(WRONG_OBJECT_TYPE, "{name} is a table's row type");
+            return Err(e.hint("Use ALTER TABLE instead."));
         }
         TypeKind::Array { element } => {
             let e = err!(WRONG_OBJECT_TYPE, "cannot alter array type {name}");

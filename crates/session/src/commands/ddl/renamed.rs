@@ -11,11 +11,13 @@ use quarry_plan::deparse;
 use quarry_sql::bind::{self, ViewDefinition};
 use std::sync::Arc;
 
+/// A table's expressions with the texts they have.
+type BoundTexts = Vec<(String, Bound)>;
+
 /// Bound texts, to be written anew.
 pub struct StoredTexts {
     views: Vec<(Arc<Relation>, ViewDefinition)>,
-    /// Tables with their expressions and the texts these have.
-    tables: Vec<(Arc<Relation>, Vec<(String, Bound)>)>,
+    tables: Vec<(Arc<Relation>, BoundTexts)>,
 }
 
 impl StoredTexts {

@@ -1,7 +1,7 @@
 //! Enums, domains and composite types.
 
-use super::renamed::StoredTexts;
 use super::Ddl;
+use super::renamed::StoredTexts;
 use crate::session::Session;
 use quarry_catalog::{
     DropBehavior, NewColumn, NewDomain, NewRelation, ObjectAddress, RelKind, StoredExpr, TypeKind,
