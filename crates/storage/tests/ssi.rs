@@ -503,7 +503,7 @@ fn setting(name: &str, default: u64) -> u64 {
 fn serializable_histories_have_no_circles() {
     let first = setting("QUARRY_SEED", 1);
     let (mut done, mut failures) = (0, 0);
-    for seed in first..first + setting("QUARRY_ROUNDS", 150) {
+    for seed in first..first + setting("QUARRY_ROUNDS", 300) {
         let world = World::new(IsolationLevel::Serializable, seed).run(600);
         if let Some(circle) = world.circle() {
             panic!("seed {seed}: transactions {circle:?} are a circle");

@@ -442,6 +442,37 @@ fn a_phantom_is_found_through_the_gap_after_a_split() {
     w.tree.check().unwrap();
 }
 
+#[test]
+fn a_phantom_is_found_through_the_gap_of_a_removed_leaf() {
+    let w = world(3000);
+    let gone = w.storage.begin(IsolationLevel::ReadCommitted);
+    let snap = gone.statement_snapshot();
+    for tid in &w.rows[300..2400] {
+        w.heap.delete(&gone, &snap, *tid, WaitPolicy::NoWait).unwrap();
+    }
+    w.commit(&gone).unwrap();
+    let (a, b) = (w.begin(), w.begin());
+    let mut entries = vec![];
+    w.tree.lookup_by(&a.statement_snapshot(), &1300u32.to_be_bytes(), &mut entries).unwrap();
+    w.read_beyond_the_end(&b);
+    let options = crate::vacuum::VacuumOptions {
+        all_pages: false,
+        rows_per_page: None,
+        pace: None,
+        lock_for_truncate: None,
+    };
+    let stats = w.heap.vacuum(&[&w.tree], &options).unwrap();
+    assert!(stats.indexes[0].pages_deleted > 2);
+    let insert = |txn: &Transaction, i: u32| -> Result<()> {
+        let tid = w.heap.insert(txn, &row(i))?;
+        w.tree.insert(txn, &i.to_be_bytes(), b"", tid, UniqueCheck::None).map(drop)
+    };
+    insert(&b, 1300).unwrap();
+    insert(&a, 5000).unwrap();
+    w.commit(&a).unwrap();
+    assert_eq!(reason(w.commit(&b)), "identification as a pivot, during commit attempt.");
+}
+
 impl World {
     /// Reads the end of the index: where 5000 would go.
     fn read_beyond_the_end(&self, txn: &Transaction) {
