@@ -1,7 +1,9 @@
 //! Changes that several kinds of objects have in common: name, schema, owner, options.
 
 use super::CatalogWriter;
-use crate::builtin::columns::{pg_attribute, pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type};
+use crate::builtin::columns::{
+    pg_attribute, pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type,
+};
 use crate::builtin::oids::PG_CATALOG;
 use crate::cache::Touched;
 use crate::defs::{Persistence, RelKind, TypeDef, TypeKind};

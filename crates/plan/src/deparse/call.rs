@@ -5,7 +5,7 @@ use super::direction;
 use super::writer::Writer;
 use crate::expr::{FrameBound, FrameExclude, FrameMode};
 use crate::tree::{Computed, WindowText};
-use crate::{ArgumentOrder, AggregateExpr, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
+use crate::{AggregateExpr, ArgumentOrder, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
 use quarry_catalog::quote_identifier;
 use quarry_functions::Body;
 use quarry_types::Datum;
