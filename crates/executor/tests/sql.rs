@@ -48,6 +48,9 @@ fn key(column: usize, ty: SqlType, descending: bool) -> IndexKey {
 struct Server {
     storage: Arc<Storage>,
     catalog: Arc<Catalog>,
+    temp_dir: std::path::PathBuf,
+    /// The most temporary files seen at once, where that is asked.
+    files: Option<std::cell::Cell<usize>>,
 }
 
 impl Server {
@@ -55,7 +58,8 @@ impl Server {
         let config = Config { shared_buffers_bytes: 64 << 20, ..Config::default() };
         let storage = Storage::create(Arc::new(FaultDisk::new()), config).expect("create");
         let catalog = Catalog::bootstrap(&storage).expect("bootstrap");
-        Server { storage, catalog }
+        let temp_dir = std::env::temp_dir().join("quarry-executor-test");
+        Server { storage, catalog, temp_dir, files: None }
     }
 
     /// With `item(id int4 primary key, k int4, name text, price int4)`, indexed by (k, name desc) including price and by name,
@@ -119,15 +123,15 @@ impl Server {
         ExecEnv {
             storage: self.storage.clone(),
             snapshot: txn.statement_snapshot(),
+            crosscheck: None,
             txn,
             reader,
             session: Arc::new(Env),
             io: IoContext::default(),
-            crosscheck: None,
             params: Arc::from(Vec::<Datum>::new()),
             work_mem_bytes: memory,
             hash_mem_bytes: memory,
-            temp_dir: std::env::temp_dir().join("quarry-executor-test"),
+            temp_dir: self.temp_dir.clone(),
             instrument: false,
             sql_runner: None,
             deferred: Arc::new(Mutex::new(DeferredQueue::default())),
@@ -174,6 +178,9 @@ impl Server {
                 statement.output.iter().map(|(_, _, t)| io.type_ref(t.oid)).collect::<Result<_>>()?;
             let mut execution = Execution::start(Arc::new(statement), env.clone())?;
             while let Some(b) = execution.next()? {
+                if let Some(most) = &self.files {
+                    most.set(most.get().max(files_in(&self.temp_dir)));
+                }
                 for r in b.rows().iter() {
                     let mut line = String::new();
                     for (i, (c, t)) in b.columns.iter().zip(&types).enumerate() {
@@ -278,6 +285,66 @@ fn set_operations_and_distinct_aggregates_keep_to_their_memory() {
         assert_eq!(rows, [expected], "{sql}");
         assert!(peak < 4 * MEMORY, "{sql}: {peak} bytes");
     }
+}
+
+fn files_in(folder: &std::path::Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, |files| files.count())
+}
+
+/// Every kind of window call and a recursive UNION over more than the memory allowed: PostgreSQL's answers, rows in files meanwhile,
+/// no file afterwards; and no file where everything fits.
+#[test]
+fn windows_and_recursive_unions_write_files() {
+    const MEMORY: usize = 64 << 10;
+    let temp_dir = std::env::temp_dir().join(format!("quarry-spill-test-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&temp_dir);
+    let mut server = Server::new();
+    server.temp_dir.clone_from(&temp_dir);
+    let rows = "(select x, x / 7 as k, 'a text of some length ' || x as t from generate_series(1, 4000) x offset 0) q";
+    let window = |call: &str, clause: &str| format!("select x, {call} over ({clause}), t from {rows}");
+    let queries = [
+        (window("lag(x, 1000, 0)", "order by x"), "3999|2999"),
+        (window("lead(t)", "order by x"), "3999|a text of some length 4000"),
+        (window("first_value(t)", "order by k"), "3999|a text of some length 1"),
+        (
+            window("last_value(x)", "order by x rows between 3 preceding and 2 preceding exclude ties"),
+            "3999|3997",
+        ),
+        (window("nth_value(x, 3)", "order by k range between 10 preceding and 5 preceding"), "3999|3929"),
+        (window("ntile(7)", "order by x"), "3999|7"),
+        (window("percent_rank()", "order by k"), "3999|0.9992498124531133"),
+        (window("cume_dist()", "order by k"), "3999|1"),
+        (
+            window("sum(x)", "order by k groups between 1 preceding and current row exclude group"),
+            "3999|27951",
+        ),
+        (window("max(x)", "order by x rows between 5 preceding and 1 following"), "3999|4000"),
+        (
+            "with recursive r(n, t) as (select 3999, repeat('x', 20) union \
+             select (n * 3 + 1) % 7919, t || (n % 10) from r where length(t) < 1500) \
+             select n, length(t) from r"
+                .to_owned(),
+            "3999|20",
+        ),
+    ];
+    for (sql, line) in &queries {
+        for (memory, spills) in [(MEMORY, true), (64 << 20, false)] {
+            server.files = Some(std::cell::Cell::new(0));
+            let (rows, peak) = server
+                .run_measured(sql, memory, &PlannerSettings::default())
+                .unwrap_or_else(|e| panic!("{sql}: {e}"));
+            assert!(
+                rows.iter().any(|r| r == line || *r == format!("{line}|a text of some length 3999")),
+                "{sql}: {:?}",
+                rows.iter().find(|r| r.starts_with("3999|"))
+            );
+            let files = server.files.as_ref().map_or(0, std::cell::Cell::get);
+            assert_eq!(files > 0, spills, "{sql}: {files} files");
+            assert_eq!(files_in(&temp_dir), 0, "{sql}");
+            assert!(!spills || peak < 16 * MEMORY, "{sql}: {peak} bytes");
+        }
+    }
+    let _ = std::fs::remove_dir_all(&temp_dir);
 }
 
 /// Windows over partitions much larger than the memory allowed, with PostgreSQL's answers.
