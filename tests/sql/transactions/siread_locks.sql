@@ -1,0 +1,74 @@
+-- What a SERIALIZABLE transaction has read, as pg_locks shows it.
+SHOW max_pred_locks_per_transaction;
+SHOW max_pred_locks_per_relation;
+SHOW max_pred_locks_per_page;
+CREATE TABLE siread (id int PRIMARY KEY, v int, filler text);
+INSERT INTO siread SELECT i, i, repeat('x', 400) FROM generate_series(1, 100) i;
+CREATE INDEX siread_v ON siread (v);
+CREATE TABLE siread_empty (id int PRIMARY KEY);
+CREATE VIEW siread_locks AS SELECT locktype, relation::regclass, page, tuple, mode, granted, fastpath, pid = pg_backend_pid() AS mine FROM pg_locks WHERE mode = 'SIReadLock' ORDER BY relation::regclass::text, page, tuple;
+VACUUM ANALYZE siread;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT v FROM siread WHERE id = 5;
+SELECT * FROM siread_locks;
+SELECT v, filler = '' FROM siread WHERE id IN (6, 40) ORDER BY id;
+SELECT * FROM siread_locks;
+SELECT v, filler = '' FROM siread WHERE id = 7;
+SELECT * FROM siread_locks;
+COMMIT;
+SELECT * FROM siread_locks;
+-- Nothing found, and index-only.
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT filler FROM siread WHERE id = 1000;
+SELECT * FROM siread_locks;
+SELECT max(v) FROM siread;
+SELECT * FROM siread_locks;
+SELECT count(*) FROM siread_empty WHERE id > 5;
+ROLLBACK;
+SELECT * FROM siread_locks;
+-- A row that is written needs no lock any more, but for a savepoint.
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT v FROM siread WHERE id = 50 AND filler <> '';
+UPDATE siread SET filler = 'y' WHERE id = 50;
+SELECT * FROM siread_locks WHERE locktype = 'tuple';
+SELECT v FROM siread WHERE id = 50 AND filler <> '';
+SELECT * FROM siread_locks WHERE locktype = 'tuple';
+SAVEPOINT s;
+SELECT v FROM siread WHERE id = 51 AND filler <> '';
+UPDATE siread SET filler = 'y' WHERE id = 51;
+SELECT locktype, relation, mode FROM siread_locks WHERE locktype = 'tuple';
+ROLLBACK TO s;
+SELECT locktype, relation, mode FROM siread_locks WHERE locktype = 'tuple';
+ROLLBACK;
+-- A whole table.
+RESET enable_seqscan;
+SET enable_indexscan = off;
+SET enable_indexonlyscan = off;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM siread;
+SELECT * FROM siread_locks;
+COMMIT;
+-- Who can write nothing, with nobody who writes beside, needs no locks; other levels never do.
+BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;
+SELECT count(*) FROM siread;
+SELECT * FROM siread_locks;
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE;
+SELECT count(*) FROM siread;
+SELECT * FROM siread_locks;
+COMMIT;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM siread;
+SELECT * FROM siread_locks;
+COMMIT;
+-- Temporary tables and catalogs are not watched.
+CREATE TEMP TABLE siread_temp (id int);
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM siread_temp;
+SELECT count(*) > 0 FROM pg_class;
+SELECT * FROM siread_locks;
+COMMIT;
+DROP VIEW siread_locks;
+DROP TABLE siread, siread_empty;
