@@ -18,14 +18,23 @@ impl Planner<'_> {
                 let input = self.source(*source)?;
                 let recheck = self.plan_recheck(recheck)?;
                 let (rows, startup, total) = write_cost(&input, returning.is_some());
-                let node = PhysicalNode::Update { target, input: Box::new(input), ctid, old, set, returning, recheck };
+                let node = PhysicalNode::Update {
+                    target,
+                    input: Box::new(input),
+                    ctid,
+                    old,
+                    set,
+                    returning,
+                    recheck,
+                };
                 self.write(node, rows, startup, total)
             }
             LogicalPlan::Delete { target, source, ctid, old, returning, recheck } => {
                 let input = self.source(*source)?;
                 let recheck = self.plan_recheck(recheck)?;
                 let (rows, startup, total) = write_cost(&input, returning.is_some());
-                let node = PhysicalNode::Delete { target, input: Box::new(input), ctid, old, returning, recheck };
+                let node =
+                    PhysicalNode::Delete { target, input: Box::new(input), ctid, old, returning, recheck };
                 self.write(node, rows, startup, total)
             }
             _ => return Err(quarry_common::Error::internal("not a change of data")),

@@ -2,10 +2,10 @@
 
 use crate::OptimizerEnv;
 use crate::cost;
+use hashbrown::HashMap;
 use quarry_common::Result;
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
-use hashbrown::HashMap;
 
 /// A plan for some relation and the order of its rows.
 #[derive(Clone, Debug)]

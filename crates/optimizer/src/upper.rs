@@ -6,8 +6,8 @@ use crate::planner::{Candidate, Planner, Want, cheapest};
 use quarry_common::Result;
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
 use quarry_plan::{
-    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, Recheck, RowLock, SetCall, SetOpKind,
-    SortKey, WindowCall, WindowSpec, walk,
+    AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, Recheck, RowLock, SetCall,
+    SetOpKind, SortKey, WindowCall, WindowSpec, walk,
 };
 use quarry_types::Datum;
 use std::collections::HashMap;

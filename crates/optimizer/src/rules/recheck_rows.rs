@@ -149,10 +149,7 @@ impl Copy<'_> {
 }
 
 /// Calls `f` on the plan of each recheck (not inside subqueries of expressions).
-pub fn for_each(
-    plan: &mut LogicalPlan,
-    f: &mut dyn FnMut(&mut LogicalPlan) -> Result<()>,
-) -> Result<()> {
+pub fn for_each(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalPlan) -> Result<()>) -> Result<()> {
     if let Some(Recheck::Plan { plan: again, .. }) = recheck_of(plan) {
         f(again)?;
     }
