@@ -89,8 +89,12 @@ impl Templates {
         Ok(params.map(|params| Found { prepared, plan, params }))
     }
 
-    /// A text with a short path went the normal way: the second time, its template is made.
+    /// A text with a short path went the normal way: the second time, its template is made. Not while the transaction has changed
+    /// the schema: that may be undone.
     pub fn note(&mut self, text: &Arc<str>, options: LexOptions, st: &StatementContext) {
+        if st.reader.has_own_ddl() {
+            return;
+        }
         let fingerprint = lexer::fingerprint(text, &lexer::lex_with(text, options).tokens);
         match self.seen.iter().find(|(f, _)| *f == fingerprint) {
             None => self.remember(fingerprint, Seen::Once),

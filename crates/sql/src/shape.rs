@@ -186,7 +186,8 @@ fn is_candidate(tokens: &[Token]) -> bool {
     let last = tokens.len() - 1;
     begins
         && tokens.iter().enumerate().all(|(i, token)| match token.kind {
-            TokenKind::Keyword(kw) => known(kw),
+            // Behind `::` a keyword is a type's name.
+            TokenKind::Keyword(kw) => known(kw) || tokens[i.saturating_sub(1)].kind == TokenKind::TypeCast,
             TokenKind::Semicolon => i + 1 == last,
             TokenKind::Param(_) | TokenKind::Error | TokenKind::Other => false,
             _ => true,
