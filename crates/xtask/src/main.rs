@@ -11,6 +11,7 @@ mod golden;
 mod isolation;
 mod setup;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,15 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         rounds: u64,
     },
+    /// Kill a server at random moments, also while it recovers, and verify that nothing is lost
+    Torture {
+        /// Rounds
+        #[arg(long, default_value_t = 100)]
+        rounds: u64,
+        /// Where the random numbers start
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Write config/quarry.toml from the settings' definitions
     Settings,
     /// The rules about sources: sizes, heads, banned calls, direction of dependencies
@@ -90,6 +100,7 @@ fn main() -> ExitCode {
         Command::Isolation { what, record: true, .. } => isolation::record(&what),
         Command::Isolation { what, port, record: false } => isolation::run(&what, port),
         Command::Differ { port, postgres, seed, rounds } => differ::run(port, postgres, seed, rounds),
+        Command::Torture { rounds, seed } => torture::run(rounds, seed),
         Command::Settings => {
             let path = quarry_testkit::paths::workspace().join("config/quarry.toml");
             std::fs::write(path, quarry_common::settings::sample_file()).map_err(|e| e.to_string())
