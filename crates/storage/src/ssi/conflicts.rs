@@ -110,6 +110,24 @@ impl Graph {
         self.nodes.entry(xact.id).insert(node).into_mut()
     }
 
+    /// Enters a transaction that was prepared in an earlier run.
+    pub fn enter_recovered(&mut self, xact: Arc<Xact>) {
+        let id = xact.id;
+        let others: Vec<u64> =
+            self.nodes.values().filter(|n| n.state == State::Prepared).map(|n| n.xact.id).collect();
+        let node = self.enter(xact);
+        node.state = State::Prepared;
+        node.earliest_out = Some(Lsn(1));
+        node.outs.extend(&others);
+        node.ins.extend(&others);
+        for other in others {
+            if let Some(n) = self.nodes.get_mut(&other) {
+                n.outs.insert(id);
+                n.ins.insert(id);
+            }
+        }
+    }
+
     /// Whether nobody that runs may write.
     pub fn only_readers(&self) -> bool {
         self.writable == 0

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quarry_common::{BlockNo, Lsn, Tid};
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 64;
 
@@ -69,6 +69,9 @@ pub(super) struct LockTable {
     count: AtomicUsize,
     /// The summary's part of them, where it isn't on relations.
     old_fine: AtomicUsize,
+    /// Prepared transactions of an earlier run: what they have read is not known, so it is everything.
+    everything: Mutex<Vec<Arc<Xact>>>,
+    has_everything: AtomicBool,
     relation_max: AtomicUsize,
     page_max: AtomicUsize,
     capacity: AtomicI64,
@@ -91,6 +94,8 @@ impl LockTable {
             hasher: FixedState::default(),
             count: AtomicUsize::new(0),
             old_fine: AtomicUsize::new(0),
+            everything: Mutex::default(),
+            has_everything: AtomicBool::new(false),
             relation_max: AtomicUsize::new(0),
             page_max: AtomicUsize::new(0),
             capacity: AtomicI64::new(0),
@@ -110,6 +115,29 @@ impl LockTable {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether someone counts as having read everything.
+    pub fn has_everything(&self) -> bool {
+        self.has_everything.load(Ordering::Acquire)
+    }
+
+    /// `x` counts as having read everything.
+    pub fn lock_everything(&self, x: &Arc<Xact>) {
+        self.everything.lock().push(x.clone());
+        self.has_everything.store(true, Ordering::Release);
+    }
+
+    /// Those for which that is over.
+    pub fn unlock_everything(&self, is_over: impl Fn(&Xact) -> bool) {
+        let mut all = self.everything.lock();
+        all.retain(|x| !is_over(x));
+        self.has_everything.store(!all.is_empty(), Ordering::Release);
+    }
+
+    /// Adds those who have read everything, other than `x`.
+    pub fn readers_of_everything(&self, x: &Xact, found: &mut Readers) {
+        found.xacts.extend(self.everything.lock().iter().filter(|r| r.id != x.id).cloned());
     }
 
     /// Whether the table holds more than it should.

@@ -37,6 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+type Writers = HashMap<Xid, Arc<Xact>>;
+
 const WRITER_SHARDS: usize = 16;
 /// How often a DEFERRABLE transaction that waits looks at its cancel flag.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
@@ -55,7 +57,7 @@ pub struct Ssi {
     locks: LockTable,
     graph: Mutex<Graph>,
     /// Who writes under an id, top-level or not.
-    writers: Box<[Mutex<HashMap<Xid, Arc<Xact>>>]>,
+    writers: Box<[Mutex<Writers>]>,
     /// Whether the summary has writers.
     has_old: AtomicBool,
     finished_max: AtomicUsize,
@@ -107,7 +109,7 @@ impl Ssi {
         self.finished_max.store(finished_max(&limits), Ordering::Relaxed);
     }
 
-    fn writers_of(&self, xid: Xid) -> &Mutex<HashMap<Xid, Arc<Xact>>> {
+    fn writers_of(&self, xid: Xid) -> &Mutex<Writers> {
         &self.writers[xid.0 as usize % WRITER_SHARDS]
     }
 
@@ -198,6 +200,23 @@ impl Ssi {
         self.writers_of(xid).lock().insert(xid, x.clone());
     }
 
+    /// A prepared transaction of an earlier run, found by recovery under these ids (the top level's first). What it read, and with whom it
+    /// had conflicts, is forgotten: it counts as having read everything, as leading to what is long committed, and as in conflict with the others of its
+    /// kind.
+    pub(crate) fn recovered(&self, xids: &[Xid]) -> Arc<Xact> {
+        let mut graph = self.graph.lock();
+        let id = graph.new_id();
+        let xact = Arc::new(Xact::new(id, self.wal.flushed().max(graph.last_snapshot), false, 0, 0));
+        xact.note_write();
+        graph.enter_recovered(xact.clone());
+        self.locks.lock_everything(&xact);
+        drop(graph);
+        for xid in xids {
+            self.note_xid(&xact, *xid);
+        }
+        xact
+    }
+
     // ---- reading ----
 
     /// All of a relation is read.
@@ -268,10 +287,14 @@ impl Ssi {
             return Err(failure(Reason::DoomedWriting));
         }
         x.note_write();
-        if self.locks.is_empty() {
+        let everything = self.locks.has_everything();
+        if self.locks.is_empty() && !everything {
             return Ok(());
         }
         let mut found = Readers::default();
+        if everything {
+            self.locks.readers_of_everything(x, &mut found);
+        }
         for target in at {
             self.locks.readers(x, target, &mut found);
         }
@@ -291,11 +314,9 @@ impl Ssi {
             return Err(failure(Reason::DoomedWriting));
         }
         x.note_write();
-        if self.locks.is_empty() {
-            return Ok(());
-        }
         let graph = self.graph.lock();
         let mut found = Readers::default();
+        self.locks.readers_of_everything(x, &mut found);
         for node in graph.nodes.values().filter(|n| n.xact.id != x.id) {
             if node.xact.held.lock().rels.contains_key(&rel) {
                 found.xacts.push(node.xact.clone());
@@ -421,6 +442,9 @@ impl Ssi {
     }
 
     fn release_all(&self, gone: &[Arc<Xact>]) {
+        if self.locks.has_everything() {
+            self.locks.unlock_everything(|x| gone.iter().any(|g| g.id == x.id));
+        }
         for x in gone {
             self.leave_writers(x);
             self.locks.release(x);
@@ -450,6 +474,7 @@ impl Ssi {
         if graph.old_end.0 != 0 && graph.old_end <= horizon {
             graph.clear_old();
             self.locks.clear_old(horizon);
+            self.locks.unlock_everything(|x| x.summary_end().is_some());
             self.has_old.store(false, Ordering::SeqCst);
         }
         gone

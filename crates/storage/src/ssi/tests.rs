@@ -516,3 +516,31 @@ fn lower_levels_leave_no_trace() {
         assert_eq!(w.locks(), 0);
     }
 }
+
+#[test]
+fn a_recovered_prepared_transaction_has_read_everything() {
+    let w = world(4);
+    let ssi = w.storage.ssi();
+    let prepared = ssi.recovered(&[Xid(1 << 40)]);
+    let one = w.begin();
+    w.read(&one, 0).unwrap();
+    w.write(&one, 1).unwrap();
+    w.commit(&one).unwrap();
+    // Who reads under its writes has it as a pivot that leads to something earlier.
+    let two = w.begin();
+    w.read(&two, 0).unwrap();
+    let met = two.xact().map(|x| ssi.conflict_out(x, Xid(1 << 40))).unwrap();
+    assert!(reason(met).starts_with("conflict out to pivot"));
+    two.abort();
+    // Two of them may be in conflict with each other: a writer beside them completes it.
+    let other = ssi.recovered(&[Xid((1 << 40) + 1)]);
+    let three = w.begin();
+    w.write(&three, 2).unwrap();
+    assert_eq!(reason(w.commit(&three)), "commit attempt with conflict in from prepared pivot.");
+    ssi.aborted(&other);
+    ssi.aborted(&prepared);
+    let four = w.begin();
+    w.write(&four, 2).unwrap();
+    w.commit(&four).unwrap();
+    assert_eq!(w.locks(), 0);
+}
