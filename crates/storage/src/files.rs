@@ -13,7 +13,7 @@ use crate::page::PAGE_SIZE;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
-use quarry_common::{BlockNo, Oid, Result, bail, err};
+use quarry_common::{BlockNo, Error, Oid, Result, SqlState, bail, err};
 use std::hash::BuildHasher;
 use std::io::IoSliceMut;
 use std::ops::Range;
@@ -79,6 +79,27 @@ fn segment_path(rel: RelId, fork: Fork, segment: usize) -> String {
 
 fn offset_in_segment(block: BlockNo) -> u64 {
     (block % SEGMENT_BLOCKS) as u64 * PAGE_SIZE as u64
+}
+
+/// What the system said, without what this process was doing.
+fn reason(e: &Error) -> &str {
+    let last = e.message().rsplit(": ").next().unwrap_or_default();
+    last.split_once(" (os error").map_or(last, |(text, _)| text)
+}
+
+fn write_error(e: &Error, path: &str, block: BlockNo) -> Error {
+    match e.sqlstate() {
+        SqlState::DISK_FULL => {
+            err!(DISK_FULL, "could not extend file \"{path}\": {}", reason(e)).hint("Check free disk space.")
+        }
+        state => {
+            Error::new(state, format!("could not write block {block} in file \"{path}\": {}", reason(e)))
+        }
+    }
+}
+
+fn read_error(e: &Error, path: &str, block: BlockNo) -> Error {
+    Error::new(e.sqlstate(), format!("could not read block {block} in file \"{path}\": {}", reason(e)))
 }
 
 /// Reads a file name back: number, fork, segment.
@@ -243,7 +264,8 @@ impl RelFiles {
         }
         let number = (block / SEGMENT_BLOCKS) as usize;
         let got = match self.segment(file, number, false)? {
-            Some(segment) => segment.file.read_at(buf, offset_in_segment(block))?,
+            Some(segment) => (segment.file.read_at(buf, offset_in_segment(block)))
+                .map_err(|e| read_error(&e, &segment.path, block))?,
             None => 0,
         };
         buf[got..].fill(0);
@@ -287,7 +309,8 @@ impl RelFiles {
             };
             // Before the write: who reads after it must ask the disk.
             file.written.fetch_max(block + count as u32, Ordering::AcqRel);
-            segment.file.write_at(now, offset_in_segment(block))?;
+            (segment.file.write_at(now, offset_in_segment(block)))
+                .map_err(|e| write_error(&e, &segment.path, block))?;
             self.note_written(&segment);
             block += count as u32;
             rest = later;

@@ -34,6 +34,7 @@ impl Storage {
                 payload.len()
             )));
         }
+        self.admit_change(payload.len(), pages.len())?;
         let apply = rmgr::of(kind)?.apply;
         let mut init = [false; PAGES_MAX];
         for (index, page) in pages.iter_mut().enumerate() {
@@ -60,6 +61,7 @@ impl Storage {
         page: &mut PageMut<'_>,
     ) -> Result<Lsn> {
         self.fatal().check()?;
+        self.admit_change(payload.len(), 1)?;
         page.zero();
         (rmgr::of(kind)?.apply)(kind.op, payload, 0, page)?;
         let mut init = [false; PAGES_MAX];
@@ -67,12 +69,23 @@ impl Storage {
         self.log_pages(xid, kind, payload, &mut [page], &init, false)
     }
 
-    /// Logs whole images of pages that the caller has filled by hand.
+    /// Logs whole images of new pages that the caller has filled by hand. If the log has no room for them, they are empty again.
     pub fn log_full_page(&self, xid: Option<Xid>, pages: &mut [&mut PageMut<'_>]) -> Result<Lsn> {
         if pages.len() > PAGES_MAX {
             return Err(Error::internal(format!("images of {} pages", pages.len())));
         }
+        if let Err(e) = self.admit_change(0, pages.len()) {
+            for page in pages.iter_mut() {
+                page.zero();
+            }
+            return Err(e);
+        }
         self.log_pages(xid, RecordKind::new(XLOG, XLOG_PAGES), &[], pages, &[false; PAGES_MAX], true)
+    }
+
+    /// Before a change: the log has room for it. If it can't grow, a checkpoint may free some.
+    fn admit_change(&self, payload: usize, pages: usize) -> Result<()> {
+        self.wal().admit(payload, pages).inspect_err(|_| self.request_checkpoint())
     }
 
     fn log_pages(

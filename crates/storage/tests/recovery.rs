@@ -86,6 +86,12 @@ fn crash_round(seed: u64) {
         let steps = 100 + rng.below(2000);
         let acknowledged = work(&storage, &mut rng, steps, &mut changes);
         drop(storage);
+        if rng.below(4) == 0 {
+            // Only the process is killed; power fails during the recovery, or after it.
+            disk.kill();
+            disk.fail_after(rng.below(300));
+            drop(Storage::open(Arc::new(disk.clone()) as Arc<dyn Disk>, common::small()));
+        }
         disk.crash(rng.next_u64());
         if rng.below(4) == 0 {
             // Recovery itself is interrupted.
@@ -105,6 +111,35 @@ fn crash_round(seed: u64) {
 fn random_crashes_lose_nothing_durable() {
     for seed in 0..30 {
         crash_round(seed);
+    }
+}
+
+#[test]
+fn recovery_may_crash_at_any_write() {
+    for seed in 0..3 {
+        let disk = FaultDisk::new();
+        let mut rng = FaultRng::new(seed + 700);
+        let storage = create(&disk);
+        let mut changes = Vec::new();
+        work(&storage, &mut rng, 700, &mut changes);
+        let acknowledged = storage.wal().flush_all().unwrap();
+        drop(storage);
+        disk.crash(seed);
+        let whole = disk.copy();
+        let storage = open(&whole);
+        let operations = whole.operations();
+        drop(storage);
+        let step = operations / 60 + 1;
+        for n in (0..operations).step_by(step as usize) {
+            let disk = disk.copy();
+            // Three crashes in a row, each at another place.
+            for again in 0..3 {
+                disk.fail_after(n + again);
+                drop(Storage::open(Arc::new(disk.clone()) as Arc<dyn Disk>, common::small()));
+                disk.crash(seed + n + again);
+            }
+            verify(&open(&disk), &changes, acknowledged, seed * 1000 + n);
+        }
     }
 }
 
@@ -136,7 +171,11 @@ fn damage_on_disk_is_reported_with_its_place() {
     let storage = open(&disk);
     let error = storage.pool().read(PageId::main(REL, 1)).map(drop).unwrap_err();
     assert_eq!(error.sqlstate(), SqlState::DATA_CORRUPTED);
-    assert!(error.message().contains("block 1 of global/20000"), "{}", error.message());
+    assert!(
+        error.message().contains("invalid page in block 1 of relation global/20000"),
+        "{}",
+        error.message()
+    );
     assert!(storage.pool().read(PageId::main(REL, 0)).is_ok());
     let beyond = storage.pool().read(PageId::main(REL, 5000)).map(drop).unwrap_err();
     assert_eq!(beyond.sqlstate(), SqlState::DATA_CORRUPTED);

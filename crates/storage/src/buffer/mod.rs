@@ -26,14 +26,14 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use parking_lot::lock_api::RawRwLock as _;
 use parking_lot::{Mutex, RawRwLock, RwLock};
-use quarry_common::{BlockNo, Error, Oid, Result, SqlState, wait};
+use quarry_common::{BlockNo, Error, Oid, Result, wait};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 256;
 
@@ -139,6 +139,8 @@ pub struct BufferPool {
     files: Arc<RelFiles>,
     wal: Arc<Wal>,
     fatal: Fatal,
+    /// The last write of a page found no space.
+    disk_full: AtomicBool,
     stats: PoolStats,
 }
 
@@ -175,6 +177,7 @@ impl BufferPool {
             files,
             wal,
             fatal,
+            disk_full: AtomicBool::new(false),
             stats: PoolStats::default(),
         }
     }
@@ -308,7 +311,13 @@ impl BufferPool {
             Ok(true) if damage == OnDamage::Zero => page.zero(),
             outcome => {
                 let error = outcome.err().unwrap_or_else(|| {
-                    Error::new(SqlState::DATA_CORRUPTED, format!("invalid page in {id}: checksum is wrong"))
+                    Error::corrupted(format!(
+                        "invalid page in block {} of relation {}{}",
+                        id.block,
+                        id.rel,
+                        id.fork.suffix()
+                    ))
+                    .detail(format!("The page's checksum is wrong; its LSN reads {}.", page.lsn()))
                 });
                 self.untag(&guard);
                 return Err(error);
@@ -399,6 +408,10 @@ impl BufferPool {
 
     fn extend_inner(&self, rel: RelId, fork: Fork, n: u32, ring: Option<&mut Ring>) -> Result<PageMut<'_>> {
         self.fatal.check()?;
+        if self.disk_full.load(Ordering::Relaxed) {
+            // Nothing grows before what is there has found its place.
+            self.write_all_idle()?;
+        }
         let file = self.files.get(rel, fork)?;
         let block = file.grow(n.max(1))?;
         let id = PageId::new(rel, fork, block);

@@ -57,12 +57,17 @@ impl BufferPool {
         let now = self.frames[frame as usize].state.load(Ordering::Relaxed);
         if ring.writes && now & state::DIRTY != 0 {
             // The page writer lags: this thread does its part, in long writes.
-            self.write_behind_now()?;
+            match self.write_behind_now() {
+                Err(e) if e.sqlstate() != SqlState::DISK_FULL => return Err(e),
+                _ => {}
+            }
         }
-        if now & state::USAGE_MASK <= state::USAGE_ONE
-            && let Some(pin) = self.try_take(frame)?
-        {
-            return Ok(pin);
+        if now & state::USAGE_MASK <= state::USAGE_ONE {
+            match self.try_take(frame) {
+                Ok(Some(pin)) => return Ok(pin),
+                Err(e) if e.sqlstate() != SqlState::DISK_FULL => return Err(e),
+                _ => {}
+            }
         }
         let pin = self.sweep()?;
         ring.frames[slot] = pin.frame();
@@ -106,6 +111,8 @@ impl BufferPool {
         let count = self.frames.len() as u32;
         // Every frame can be passed once per usage count; more rounds only help against transient pins.
         let mut patience = count as u64 * 16;
+        // On a full disk dirty pages stay, and clean ones go: reading goes on.
+        let mut full = None;
         loop {
             let index = self.hand.fetch_add(1, Ordering::Relaxed) % count;
             let frame = &self.frames[index as usize];
@@ -115,12 +122,19 @@ impl BufferPool {
                     let less = now - state::USAGE_ONE;
                     // Losing the race means that the frame is being used: leave it.
                     let _ = frame.state.compare_exchange(now, less, Ordering::Relaxed, Ordering::Relaxed);
-                } else if let Some(pin) = self.try_take(index)? {
-                    return Ok(pin);
+                } else if full.is_none() || now & state::DIRTY == 0 {
+                    match self.try_take(index) {
+                        Ok(Some(pin)) => return Ok(pin),
+                        Err(e) if e.sqlstate() == SqlState::DISK_FULL => full = Some(e),
+                        other => drop(other?),
+                    }
                 }
             }
             patience -= 1;
             if patience == 0 {
+                if let Some(e) = full {
+                    return Err(e);
+                }
                 return Err(Error::new(SqlState::INSUFFICIENT_RESOURCES, "no unpinned buffers available"));
             }
             if patience.is_multiple_of(count as u64) {

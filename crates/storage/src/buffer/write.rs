@@ -9,7 +9,7 @@ use crate::files::RelFile;
 use crate::ids::{Fork, PageId, RelId};
 use crate::page::{PAGE_SIZE, Page};
 use parking_lot::{Mutex, MutexGuard};
-use quarry_common::{BlockNo, Lsn, Result};
+use quarry_common::{BlockNo, Lsn, Result, SqlState};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,7 +53,12 @@ impl BufferPool {
         // After a failure a copy may hold a change that didn't get into the log.
         self.fatal.check()?;
         self.wal.flush_to(lsn)?;
-        self.files.write(file, first, bytes)?;
+        let outcome = self.files.write(file, first, bytes);
+        let full = matches!(&outcome, Err(e) if e.sqlstate() == SqlState::DISK_FULL);
+        if full != self.disk_full.load(Ordering::Relaxed) {
+            self.disk_full.store(full, Ordering::Relaxed);
+        }
+        outcome?;
         self.stats.writes.fetch_add((bytes.len() / PAGE_SIZE) as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -71,6 +76,15 @@ impl BufferPool {
         }
         dirty.sort_unstable();
         dirty
+    }
+
+    /// Writes every dirty page that nobody is using, up to the first failure. Safe with latches held.
+    pub(super) fn write_all_idle(&self) -> Result<()> {
+        let mut writer = RunWriter::new(self, false);
+        for id in self.dirty_pages() {
+            writer.add(id)?;
+        }
+        writer.finish().map(|_| ())
     }
 
     /// Leaves pages that a bulk writer has filled to the page writer, so that they are on the disk long before the next checkpoint and

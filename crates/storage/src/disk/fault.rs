@@ -149,6 +149,10 @@ struct State {
     remaining: Option<u64>,
     dead: bool,
     fail_syncs: bool,
+    /// Files whose path has this in it can't be read.
+    fail_reads: Option<String>,
+    /// Writes of files whose path has this in it fail after so many bytes.
+    fail_writes: Option<(String, usize)>,
     /// Bytes all files may take together.
     capacity: Option<u64>,
     locked: bool,
@@ -165,6 +169,7 @@ pub struct FaultDisk(Arc<Mutex<State>>);
 struct FaultFile {
     disk: FaultDisk,
     file: FileRef,
+    path: String,
     generation: u64,
 }
 
@@ -199,6 +204,21 @@ impl FaultDisk {
         self.0.lock().fail_syncs = fail;
     }
 
+    /// Reads of files whose path contains `path` fail, until told otherwise.
+    pub fn fail_reads(&self, path: Option<&str>) {
+        self.0.lock().fail_reads = path.map(str::to_string);
+    }
+
+    /// Writes of files whose path contains `path` stop after `bytes` bytes with an error, until told otherwise.
+    pub fn fail_writes(&self, path: Option<(&str, usize)>) {
+        self.0.lock().fail_writes = path.map(|(path, bytes)| (path.to_string(), bytes));
+    }
+
+    /// The bytes of all files together.
+    pub fn used(&self) -> u64 {
+        self.0.lock().now.files.values().map(|f| f.lock().current.len() as u64).sum()
+    }
+
     /// Bounds the bytes of all files together.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.0.lock().capacity = bytes;
@@ -207,6 +227,34 @@ impl FaultDisk {
     /// Writes and syncs since the last crash (or the start).
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
+    }
+
+    /// The process ends but the system lives: everything that was written is there, whether synced or not.
+    pub fn kill(&self) {
+        let mut state = self.0.lock();
+        state.remaining = None;
+        state.dead = false;
+        state.locked = false;
+        state.operations = 0;
+        state.generation += 1;
+    }
+
+    /// Another disk with the same content, all of it durable.
+    pub fn copy(&self) -> FaultDisk {
+        let state = self.0.lock();
+        let mut names = Names { files: BTreeMap::new(), dirs: state.now.dirs.clone() };
+        for (path, file) in &state.now.files {
+            let bytes = file.lock().current.clone();
+            let copy = FileState { durable: bytes.clone(), current: bytes, pending: Vec::new() };
+            names.files.insert(path.clone(), Arc::new(Mutex::new(copy)));
+        }
+        FaultDisk(Arc::new(Mutex::new(State { durable: names.clone(), now: names, ..State::default() })))
+    }
+
+    /// A file's bytes, as a read sees them.
+    pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        let state = self.0.lock();
+        state.now.files.get(path).map(|file| file.lock().current.clone())
     }
 
     /// Power fails and comes back: what wasn't synced survives in part, by the seed. Files opened before are dead.
@@ -225,6 +273,8 @@ impl FaultDisk {
         state.remaining = None;
         state.dead = false;
         state.fail_syncs = false;
+        state.fail_reads = None;
+        state.fail_writes = None;
         state.capacity = None;
         state.locked = false;
         state.operations = 0;
@@ -238,6 +288,24 @@ impl FaultDisk {
             let mut file = file.lock();
             put(&mut file.current, offset, bytes);
             put(&mut file.durable, offset, bytes);
+        }
+    }
+
+    /// Cuts a file short behind everyone's back, or removes it (`None`).
+    pub fn cut(&self, path: &str, len: Option<u64>) {
+        let mut state = self.0.lock();
+        match len {
+            Some(len) => {
+                if let Some(file) = state.now.files.get(path) {
+                    let mut file = file.lock();
+                    file.current.truncate(len as usize);
+                    file.durable.truncate(len as usize);
+                }
+            }
+            None => {
+                state.now.files.remove(path);
+                state.durable.files.remove(path);
+            }
         }
     }
 
@@ -274,6 +342,9 @@ impl FaultDisk {
 impl DiskFile for FaultFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
         self.disk.alive(Some(self.generation))?;
+        if self.disk.0.lock().fail_reads.as_ref().is_some_and(|p| self.path.contains(p.as_str())) {
+            bail!(IO_ERROR, "could not read file \"{}\": Input/output error", self.path);
+        }
         let file = self.file.lock();
         let from = (offset as usize).min(file.current.len());
         let count = buf.len().min(file.current.len() - from);
@@ -285,6 +356,15 @@ impl DiskFile for FaultFile {
         let died = self.disk.count_operation(Some(self.generation));
         if died.is_ok() {
             let state = self.disk.0.lock();
+            if let Some((path, bytes)) = &state.fail_writes
+                && self.path.contains(path.as_str())
+            {
+                let part = &buf[..buf.len().min(*bytes)];
+                let mut file = self.file.lock();
+                put(&mut file.current, offset, part);
+                file.pending.push(Pending::Write { offset, data: part.to_vec() });
+                bail!(IO_ERROR, "could not write file \"{}\": Input/output error", self.path);
+            }
             if let Some(capacity) = state.capacity {
                 let used: u64 = state.now.files.values().map(|f| f.lock().current.len() as u64).sum();
                 let grows = (offset + buf.len() as u64).saturating_sub(self.file.lock().current.len() as u64);
@@ -345,7 +425,7 @@ impl Disk for FaultDisk {
                 file
             }
         };
-        Ok(Some(Arc::new(FaultFile { disk: self.clone(), file, generation })))
+        Ok(Some(Arc::new(FaultFile { disk: self.clone(), file, path: path.to_string(), generation })))
     }
 
     fn exists(&self, path: &str) -> Result<bool> {

@@ -9,6 +9,7 @@ pub mod reader;
 pub mod record;
 pub mod rmgr;
 pub mod segments;
+pub mod tail;
 
 pub use reader::WalReader;
 pub use record::{Record, RecordKind};
@@ -18,7 +19,7 @@ use crate::fatal::Fatal;
 use crate::ids::{PageId, RelId};
 use crate::page::Page;
 use parking_lot::Mutex;
-use quarry_common::{Error, Lsn, Oid, Result, Xid, bail};
+use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid, bail, err};
 use record::PageEntry;
 use segments::Segments;
 use std::cell::RefCell;
@@ -53,6 +54,8 @@ pub struct Wal {
     redo_points: Box<[AtomicU64; 256]>,
     /// Cell `start / LINK_STEP % len` holds the end of the record copied at `start`. A stale cell holds a value <= `start`.
     links: Box<[AtomicU64]>,
+    /// The segments before exist at full size: nothing is reserved past it, so that writing the log needs no new space.
+    prepared: AtomicU64,
     /// Everything before has been handed to the operating system; its buffer space is free.
     written: AtomicU64,
     /// Everything before is durable: the durable horizon.
@@ -196,6 +199,7 @@ impl Wal {
             buffer,
             reserved: AtomicU64::new(at),
             redo_points,
+            prepared: AtomicU64::new(at - at % options.segment_bytes),
             written: AtomicU64::new(at),
             flushed: AtomicU64::new(at),
             requested: AtomicU64::new(at),
@@ -272,7 +276,7 @@ impl Wal {
             let no_page = |_| PageEntry::Change(PageId::main(RelId::new(Oid::INVALID, 0), 0));
             record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, 0, no_page);
             let body = self.body_crc(scratch);
-            let place = self.reserve(None, scratch.len() as u64).expect("no epoch was asked for");
+            let place = self.reserve(None, scratch.len() as u64)?.expect("no epoch was asked for");
             reserved(place.end);
             self.copy(place, body, scratch)?;
             Ok(place.end)
@@ -312,7 +316,7 @@ impl Wal {
                 };
                 record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, count, entry);
                 let body = self.body_crc(scratch);
-                if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64) {
+                if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64)? {
                     self.copy(place, body, scratch)?;
                     return Ok(place);
                 }
@@ -325,18 +329,55 @@ impl Wal {
         record::body_crc(record, len)
     }
 
-    /// Takes `len` bytes of the log; none if the image epoch is no longer `epoch`.
-    fn reserve(&self, epoch: Option<u64>, len: u64) -> Option<Inserted> {
+    /// Makes sure that a change of `pages` pages with `payload` bytes finds room in the log, with a segment to spare: for the
+    /// changes that others are making at the same time, and for commits, which ask for no more than their own place. An error (53100,
+    /// mostly) comes before anything has changed.
+    #[inline]
+    pub fn admit(&self, payload: usize, pages: usize) -> Result<()> {
+        let need = record::length_max(payload, pages) + self.segments.segment_bytes();
+        let to = self.inserted().0 + need;
+        if to <= self.prepared.load(Ordering::Acquire) { Ok(()) } else { self.make_room(to) }
+    }
+
+    /// Makes segments until those before `to` are there.
+    #[cold]
+    fn make_room(&self, to: u64) -> Result<()> {
+        loop {
+            let prepared = self.prepared.load(Ordering::Acquire);
+            if prepared >= to {
+                return Ok(());
+            }
+            self.fatal.check()?;
+            let bytes = self.segments.segment_bytes();
+            self.segments.open_or_make(prepared / bytes).map_err(|e| match e.sqlstate() {
+                SqlState::DISK_FULL => {
+                    err!(DISK_FULL, "could not extend the write-ahead log: No space left on device")
+                        .hint("Check free disk space.")
+                }
+                _ => e,
+            })?;
+            self.prepared.fetch_max(prepared + bytes, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes `len` bytes of the log; none if the image epoch is no longer `epoch`. An error if the log can't grow so far.
+    fn reserve(&self, epoch: Option<u64>, len: u64) -> Result<Option<Inserted>> {
         let mut word = self.reserved.load(Ordering::Acquire);
         loop {
             if epoch.is_some_and(|e| e != word >> POSITION_BITS) {
-                return None;
+                return Ok(None);
+            }
+            let end = (word & POSITION_MASK) + len;
+            if end > self.prepared.load(Ordering::Acquire) {
+                self.make_room(end)?;
+                word = self.reserved.load(Ordering::Acquire);
+                continue;
             }
             // SeqCst: a snapshot that reads the new end must find this transaction marked as committing.
             match self.reserved.compare_exchange_weak(word, word + len, Ordering::SeqCst, Ordering::Acquire) {
                 Ok(_) => {
                     let start = word & POSITION_MASK;
-                    return Some(Inserted { start: Lsn(start), end: Lsn(start + len) });
+                    return Ok(Some(Inserted { start: Lsn(start), end: Lsn(start + len) }));
                 }
                 Err(now) => word = now,
             }
@@ -345,8 +386,7 @@ impl Wal {
 
     /// Copies a record to its place and publishes it.
     fn copy(&self, place: Inserted, body_crc: u32, record: &mut [u8]) -> Result<()> {
-        let crc = record::place_crc(body_crc, place.start);
-        record[4..8].copy_from_slice(&crc.to_le_bytes());
+        record::set_place(record, body_crc, place.start, self.flushed());
         let mut spins = 0;
         while place.end.0 > self.written.load(Ordering::Acquire) + self.buffer.size() {
             self.fatal.check()?;
@@ -502,7 +542,6 @@ impl Wal {
     pub fn run_writer(&self, stop: &AtomicBool, idle: Duration) {
         *self.writer.lock() = Some(std::thread::current());
         self.has_writer.store(true, Ordering::SeqCst);
-        let mut prepared = 0;
         let mut last_flush = Instant::now();
         while !stop.load(Ordering::Acquire) && !self.fatal.is_poisoned() {
             let wanted = self.requested.load(Ordering::SeqCst);
@@ -525,7 +564,7 @@ impl Wal {
             } else {
                 let _ = self.write_without_flush();
             }
-            self.prepare_next_segment(&mut prepared);
+            self.prepare_segments();
         }
         self.has_writer.store(false, Ordering::SeqCst);
         *self.writer.lock() = None;
@@ -562,14 +601,14 @@ impl Wal {
         }
     }
 
-    /// Makes the next segment ahead of need once the current one is half full. `prepared` is the last one seen to be there.
-    fn prepare_next_segment(&self, prepared: &mut u64) {
+    /// Makes segments ahead of need. A failure shows again to whoever needs the room.
+    fn prepare_segments(&self) {
         let bytes = self.segments.segment_bytes();
-        let at = self.inserted().0;
-        let next = at / bytes + 1;
-        // A failure shows again, and is fatal, when the log needs the segment.
-        if at % bytes > bytes / 2 && *prepared < next && self.segments.open_or_make(next).is_ok() {
-            *prepared = next;
+        let to = self.inserted().0 + bytes + bytes / 2;
+        if to > self.prepared.load(Ordering::Acquire)
+            && let Err(e) = self.make_room(to)
+        {
+            tracing::warn!("{}", e.message());
         }
     }
 }

@@ -3,14 +3,14 @@
 //! | offset | size | field |
 //! | --- | --- | --- |
 //! | 0 | 4 | length of the whole record without padding |
-//! | 4 | 4 | CRC-32 of (CRC-32 of bytes 0..4 and 8..length, then the record's LSN) |
+//! | 4 | 4 | CRC-32 of (CRC-32 of bytes 0..4 and 8..length with byte 27 as zero, then the record's LSN with byte 27 as its highest byte) |
 //! | 8 | 8 | transaction id, 0 = none |
 //! | 16 | 4 | epoch: one more at each start of the server |
 //! | 20 | 4 | length of the payload |
 //! | 24 | 1 | resource manager |
 //! | 25 | 1 | operation |
 //! | 26 | 1 | count of page references |
-//! | 27 | 1 | zero |
+//! | 27 | 1 | how much log before the record was not yet durable when it got its place, as a [`lag_code`] |
 //! | 28 | 20 each | page references: db u32, rel u32, block u32, fork u8, flags u8, image length u16, hole's offset u16, hole's length u16 |
 //! | .. | | payload, then the images in the order of the references |
 //!
@@ -36,6 +36,11 @@ pub const PAGES_MAX: usize = 32;
 pub const PAYLOAD_MAX: usize = 512 * 1024;
 /// An upper bound of any record's length.
 pub const RECORD_MAX: usize = HEADER + PAGES_MAX * (REF + PAGE_SIZE) + PAYLOAD_MAX;
+
+/// An upper bound of the length of a record with such a payload and so many pages.
+pub const fn length_max(payload: usize, pages: usize) -> u64 {
+    padded(HEADER + payload + pages * (REF + PAGE_SIZE)) as u64
+}
 
 const INIT: u8 = 1;
 const IMAGE: u8 = 2;
@@ -178,20 +183,47 @@ fn compress(page: &Page, hole: &Range<usize>, out: &mut Vec<u8>) -> bool {
     }
 }
 
+/// Where the lag's code is.
+const LAG: usize = 27;
+
 /// The part of the CRC that doesn't depend on where the record goes.
 pub fn body_crc(record: &[u8], len: usize) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&record[..4]);
-    crc.update(&record[8..len]);
+    crc.update(&record[8..LAG]);
+    crc.update(&[0]);
+    crc.update(&record[LAG + 1..len]);
     crc.finalize()
 }
 
-/// The CRC of a record at `lsn`.
-pub fn place_crc(body: u32, lsn: Lsn) -> u32 {
+/// Finishes a record for its place at `lsn`, where everything before `durable` is durable: stores the lag and the CRC.
+pub fn set_place(record: &mut [u8], body: u32, lsn: Lsn, durable: Lsn) {
+    let lag = lag_code(lsn.0.saturating_sub(durable.0));
+    record[LAG] = lag;
+    record[4..8].copy_from_slice(&place_crc(body, lsn, lag).to_le_bytes());
+}
+
+fn place_crc(body: u32, lsn: Lsn, lag: u8) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&body.to_le_bytes());
-    crc.update(&lsn.0.to_le_bytes());
+    // A position has 56 bits.
+    crc.update(&(lsn.0 | (lag as u64) << 56).to_le_bytes());
     crc.finalize()
+}
+
+/// A distance in one byte, rounded up by a fifth at most: four steps to each power of two, in units of 8 bytes. 0 says nothing.
+fn lag_code(bytes: u64) -> u8 {
+    let units = bytes.div_ceil(8).max(4);
+    let shift = units.ilog2() - 2;
+    // Rounding up may reach the next power of two, which is the next code as well.
+    let step = units.div_ceil(1 << shift) - 4;
+    u8::try_from(1 + 4 * shift as u64 + step).unwrap_or(0)
+}
+
+/// An upper bound of the distance that [`lag_code`] was given; none if the code says nothing.
+fn lag_bound(code: u8) -> Option<u64> {
+    let code = code.checked_sub(1)? as u64;
+    (4 + code % 4).checked_shl((code / 4) as u32)?.checked_mul(8)
 }
 
 /// A page reference of a decoded record.
@@ -215,6 +247,8 @@ pub struct Record {
     pub end: Lsn,
     pub xid: Xid,
     pub epoch: u32,
+    /// The log was durable at least to here when the record got its place.
+    pub durable: Lsn,
     pub kind: RecordKind,
     pub blocks: Vec<BlockRef>,
     raw: Vec<u8>,
@@ -237,7 +271,7 @@ impl Record {
         if raw.len() < HEADER || plausible_length(raw) != Some(raw.len()) {
             return None;
         }
-        if place_crc(body_crc(raw, raw.len()), lsn) != u32_at(raw, 4) {
+        if place_crc(body_crc(raw, raw.len()), lsn, raw[LAG]) != u32_at(raw, 4) {
             return None;
         }
         let count = raw[26] as usize;
@@ -273,6 +307,7 @@ impl Record {
             end: Lsn(lsn.0 + padded(raw.len()) as u64),
             xid: Xid(u64::from_le_bytes(raw[8..16].try_into().expect("eight bytes"))),
             epoch: u32_at(raw, 16),
+            durable: Lsn(lag_bound(raw[LAG]).map_or(0, |lag| lsn.0.saturating_sub(lag))),
             kind: RecordKind::new(raw[24], raw[25]),
             blocks,
             payload: payload_at..payload_at + payload_len,
@@ -326,8 +361,8 @@ mod tests {
         let style = Style { epoch: 3, compress };
         encode(&mut out, style, Xid(9), RecordKind::new(4, 2), b"payload", pages.len(), |i| pages[i]);
         let len = u32_at(&out, 0) as usize;
-        let crc = place_crc(body_crc(&out, len), lsn);
-        out[4..8].copy_from_slice(&crc.to_le_bytes());
+        let body = body_crc(&out, len);
+        set_place(&mut out, body, lsn, Lsn(lsn.0 - 400));
         (out, len)
     }
 
@@ -353,6 +388,7 @@ mod tests {
         let record = Record::decode(Lsn(800), &out[..len]).unwrap();
         assert_eq!(record.payload(), b"payload");
         assert_eq!((record.xid, record.epoch, record.end), (Xid(9), 3, Lsn(800 + out.len() as u64)));
+        assert!((300..=400).contains(&record.durable.0), "{}", record.durable);
         let mut page = Page::zeroed();
         assert!(record.restore_image(0, &mut page).unwrap());
         assert!(page.bytes() == plain.bytes());
@@ -365,6 +401,15 @@ mod tests {
             damaged[at] ^= 1;
             assert!(Record::decode(Lsn(800), &damaged).is_none(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_lag_is_rounded_up() {
+        for bytes in (0..5000).chain((3..50).flat_map(|n| [(1 << n) - 8, (1 << n) + 8, 3 << n])) {
+            let bound = lag_bound(lag_code(bytes)).unwrap();
+            assert!(bound >= bytes && bound <= bytes.max(24) + bytes / 4 + 8, "{bytes}: {bound}");
+        }
+        assert_eq!((lag_bound(0), lag_bound(255).is_some()), (None, false));
     }
 
     #[test]

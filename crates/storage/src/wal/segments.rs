@@ -57,23 +57,22 @@ impl Segments {
     pub fn open_or_make(&self, number: u64) -> Result<Arc<dyn DiskFile>> {
         // Under the lock: a segment that is being recycled has its new name before that is durable.
         let mut newest = self.newest.lock();
-        if let Some(file) = self.open(number)?
-            && file.len()? == self.bytes
-        {
+        if let Some(file) = self.open(number)? {
+            // One that was cut short keeps what it has.
+            let len = file.len()?;
+            if len < self.bytes {
+                self.fill(&*file, len)?;
+            }
             return Ok(file);
         }
         let temporary = format!("{WAL_DIR}/new");
         self.disk.remove(&temporary)?;
         let file = self.disk.open(&temporary, true)?.expect("created");
-        let zeroes = vec![0; (256 * 1024).min(self.bytes as usize)];
-        let mut at = 0;
-        while at < self.bytes {
-            let count = (self.bytes - at).min(zeroes.len() as u64) as usize;
-            file.write_at(&zeroes[..count], at)?;
-            at += count as u64;
-        }
-        if self.fsync {
-            file.sync()?;
+        if let Err(e) = self.fill(&*file, 0) {
+            drop(file);
+            // On a full disk, what was made of it is in others' way. The first error is the one that counts.
+            let _ = self.disk.remove(&temporary);
+            return Err(e);
         }
         drop(file);
         let path = segment_path(number);
@@ -83,6 +82,28 @@ impl Segments {
         }
         *newest = (*newest).max(number);
         Ok(self.disk.open(&path, false)?.expect("just renamed"))
+    }
+
+    /// Zeroes a segment's file from `from` to its full size, durably.
+    fn fill(&self, file: &dyn DiskFile, from: u64) -> Result<()> {
+        let zeroes = vec![0; (256 * 1024).min(self.bytes as usize)];
+        let mut at = from;
+        while at < self.bytes {
+            let count = (self.bytes - at).min(zeroes.len() as u64) as usize;
+            file.write_at(&zeroes[..count], at)?;
+            at += count as u64;
+        }
+        if self.fsync { file.sync() } else { Ok(()) }
+    }
+
+    /// Makes what the files hold between two positions durable: the server that wrote it may not have.
+    pub fn sync(&self, from: Lsn, to: Lsn) -> Result<()> {
+        for number in self.number_of(from)..=self.number_of(to) {
+            if let Some(file) = self.open(number)? {
+                file.sync()?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives up segments before `keep_from`: renames them to follow the newest one up to number `spare_to`, removes
