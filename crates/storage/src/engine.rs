@@ -15,7 +15,7 @@ use crate::txn::clog::{Clog, XACT_FILE};
 use crate::txn::{IsolationLevel, Transaction, TxnManager, TxnOptions};
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XLOG;
-use crate::wal::segments::WAL_DIR;
+use crate::wal::segments::{Segments, WAL_DIR};
 use crate::wal::{Wal, WalOptions, WalReader};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -180,6 +180,10 @@ impl Storage {
         let fatal = config.on_fatal.clone().map_or_else(Fatal::default, Fatal::new);
         let (end, records) = find_end(&disk, &control)?;
         let was_clean = control.clean;
+        if config.fsync && !was_clean {
+            // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
+            Segments::new(disk.clone(), control.segment_bytes, true).sync(control.redo, end)?;
+        }
         // The epoch must be on disk before a record carries it.
         control.run += 1;
         control.clean = false;
@@ -205,17 +209,14 @@ impl Storage {
         let _ = locks.txns.set(Arc::downgrade(&txns));
 
         let mut redo = Redo::new(&*disk, &pool, &files, &txns, &control);
-        let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
+        let reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
         if !was_clean {
             tracing::info!(
                 "database system was interrupted; redo starts at {}, {records} records",
                 control.redo
             );
         }
-        while reader.position() < end {
-            let Some(record) = reader.next_record()? else { break };
-            redo.apply(&record)?;
-        }
+        redo.apply_all(reader, end)?;
         redo.finish()?;
         let counters = Counters(Mutex::new(CountersState {
             oid: redo.next_oid,

@@ -13,10 +13,12 @@ use crate::log_change::XLOG_PAGES;
 use crate::txn::wal::Cursor;
 use crate::txn::{TxnManager, XidStatus};
 use crate::wal::record::Record;
-use crate::wal::{WalReader, rmgr};
+use crate::wal::segments::Segments;
+use crate::wal::{WalReader, rmgr, tail};
 use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The state of a redo pass.
 pub struct Redo<'a> {
@@ -36,7 +38,10 @@ pub struct Redo<'a> {
     missing: HashMap<PageId, Lsn>,
 }
 
-/// Where the log ends: the end of its last valid record.
+/// Seconds between lines about how far recovery is.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the log ends: the end of its last valid record. An error if it can't be the end.
 pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
     let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
     let mut count = 0;
@@ -45,10 +50,15 @@ pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
     }
     let end = reader.position();
     if end < control.checkpoint_end {
-        return Err(Error::corrupted(format!(
-            "WAL ends at {end}, before the end of the last checkpoint at {}",
+        let segments = Segments::new(disk.clone(), control.segment_bytes, false);
+        return Err(tail::damaged(&segments, end, Lsn(control.checkpoint_end.0 - 1)).detail(format!(
+            "The log must reach to the end of the last checkpoint at {}.",
             control.checkpoint_end
         )));
+    }
+    // A clean shutdown's checkpoint is the last record there was.
+    if !control.clean {
+        tail::check_end(disk, control.segment_bytes, end, reader.epoch(), control.run)?;
     }
     Ok((end, count))
 }
@@ -74,6 +84,30 @@ impl<'a> Redo<'a> {
             next_xid: control.next_xid,
             missing: HashMap::new(),
         }
+    }
+
+    /// Applies the log that `reader` gives, up to `end`; says now and then how far it is.
+    pub fn apply_all(&mut self, mut reader: WalReader, end: Lsn) -> Result<()> {
+        let from = reader.position();
+        let begun = Instant::now();
+        let mut last = begun;
+        while reader.position() < end {
+            let at = reader.position();
+            let Some(record) = reader.next_record()? else {
+                return Err(Error::corrupted(format!("WAL record at {at} could be read before, but not again")));
+            };
+            self.apply(&record)?;
+            if last.elapsed() >= REPORT_EVERY {
+                last = Instant::now();
+                let share = (at.0 - from.0) as f64 / (end.0 - from.0) as f64;
+                tracing::info!(
+                    "redo in progress, elapsed time: {:.2} s, current LSN: {at}, {:.0} % done",
+                    begun.elapsed().as_secs_f64(),
+                    share * 100.0
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Notes that an id was in use.
