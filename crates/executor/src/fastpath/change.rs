@@ -12,7 +12,6 @@ use super::{RowSink, is_simple, returned_slots};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
-use crate::modify::conflict::update_options;
 use crate::modify::errors;
 use crate::modify::target::Target;
 use crate::modify::update::{Stored, store_update};
@@ -57,7 +56,7 @@ struct Work {
 /// What became of one attempt.
 enum Outcome {
     Done(Tid),
-    Moved(Tid),
+    Moved(Tid, RowLockMode),
     Gone,
     Own,
 }
@@ -211,9 +210,9 @@ impl Change {
                 }
                 Outcome::Own => return Ok(false),
                 Outcome::Gone if one_snapshot => return Err(errors::concurrent_delete()),
-                Outcome::Moved(_) if one_snapshot => return Err(errors::concurrent_update()),
+                Outcome::Moved(..) if one_snapshot => return Err(errors::concurrent_update()),
                 Outcome::Gone => return Ok(false),
-                Outcome::Moved(next) => match self.follow(cx, work, next)? {
+                Outcome::Moved(next, mode) => match self.follow(cx, work, next, mode)? {
                     Some(newest) => tid = newest,
                     None => return Ok(false),
                 },
@@ -238,20 +237,14 @@ impl Change {
         target.complete(cx, after)?;
         Ok(match store_update(cx, target, tid, before, after, &self.changed)? {
             Stored::Done(new) => Outcome::Done(new),
-            Stored::Moved(next) => Outcome::Moved(next),
+            Stored::Moved(next, mode) => Outcome::Moved(next, mode),
             Stored::Gone => Outcome::Gone,
             Stored::Own => Outcome::Own,
         })
     }
 
     /// Locks the newest version from `tid` on and reads it into the workspace; none if it is gone, or no longer qualifies.
-    fn follow(&self, cx: &mut Cx<'_>, work: &mut Work, tid: Tid) -> Result<Option<Tid>> {
-        let mode = match (&self.set, &work.target) {
-            (Some(_), Some(target)) if update_options(target, &self.changed).key_unchanged => {
-                RowLockMode::NoKeyUpdate
-            }
-            _ => RowLockMode::Update,
-        };
+    fn follow(&self, cx: &mut Cx<'_>, work: &mut Work, tid: Tid, mode: RowLockMode) -> Result<Option<Tid>> {
         let Some((tid, _)) = lock::newest(cx, &self.point, &work.point, tid, mode, LockWait::Block)? else {
             return Ok(None);
         };
@@ -274,7 +267,7 @@ fn delete(cx: &mut Cx<'_>, work: &mut Work, tid: Tid) -> Result<Outcome> {
             Outcome::Done(tid)
         }
         ModifyResult::SelfModified { .. } => Outcome::Own,
-        ModifyResult::Updated { next } => Outcome::Moved(next),
+        ModifyResult::Updated { next } => Outcome::Moved(next, RowLockMode::Update),
         ModifyResult::Deleted => Outcome::Gone,
         ModifyResult::WouldBlock => return Err(Error::internal("a blocking delete would not block")),
     })

@@ -208,7 +208,11 @@ enum Resolution {
 pub fn update_options(target: &Target, changed: &[usize]) -> UpdateOptions {
     let touches = |i: &super::target::TargetIndex| i.attributes.iter().any(|a| changed.contains(a));
     let hot_allowed = !target.indexes.iter().any(touches);
-    let key_unchanged =
-        !target.indexes.iter().any(|i| i.def.unique && i.def.predicate_sql.is_none() && touches(i));
+    // What a foreign key could refer to: plain columns of whole unique indexes, INCLUDE columns aside.
+    let is_key = |i: &&super::target::TargetIndex| {
+        i.def.unique && i.def.predicate_sql.is_none() && i.def.keys.iter().all(|k| k.column.is_some())
+    };
+    let in_key = |k: &quarry_catalog::IndexKey| k.column.is_some_and(|c| changed.contains(&c));
+    let key_unchanged = !target.indexes.iter().filter(is_key).any(|i| i.def.keys.iter().any(in_key));
     UpdateOptions { hot_allowed, key_unchanged }
 }

@@ -22,8 +22,8 @@ const RETURNING_BATCH: usize = 1024;
 /// What became of storing a new version.
 pub enum Stored {
     Done(Tid),
-    /// Changed meanwhile: this is the next version.
-    Moved(Tid),
+    /// Changed meanwhile: this is the next version, and the lock that the change takes.
+    Moved(Tid, RowLockMode),
     Gone,
     /// By this very statement already.
     Own,
@@ -110,6 +110,15 @@ fn returning_over(
     Ok((Some(rows), (0..output.len()).collect()))
 }
 
+/// Whether two values are stored the same way; equal ones may not be.
+fn is_same(a: &Datum, b: &Datum) -> bool {
+    match (a, b) {
+        (Datum::F64(a), Datum::F64(b)) => a.to_bits() == b.to_bits(),
+        (Datum::F32(a), Datum::F32(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
+    }
+}
+
 /// Stores `after` as the next version of `tid`, with index entries and foreign-key work.
 pub fn store_update(
     cx: &mut Cx<'_>,
@@ -119,7 +128,10 @@ pub fn store_update(
     after: &[Datum],
     changed: &[usize],
 ) -> Result<Stored> {
-    let options = update_options(target, changed);
+    // What is assigned the value it has is not changed: other keys, and no new index entries, only where they are needed.
+    let differs = |a: &usize| target.position(*a).is_none_or(|p| !is_same(&before[p], &after[p]));
+    let changed: Vec<usize> = changed.iter().copied().filter(differs).collect();
+    let options = update_options(target, &changed);
     let body = target.encode(after).to_vec();
     let result = target.heap.update(&cx.env.txn, &cx.env.snapshot, tid, &body, options, WaitPolicy::Block)?;
     match result {
@@ -133,7 +145,13 @@ pub fn store_update(
             Ok(Stored::Done(new))
         }
         ModifyResult::SelfModified { .. } => Ok(Stored::Own),
-        ModifyResult::Updated { next } => Ok(Stored::Moved(next)),
+        ModifyResult::Updated { next } => {
+            let mode = match options.key_unchanged {
+                true => RowLockMode::NoKeyUpdate,
+                false => RowLockMode::Update,
+            };
+            Ok(Stored::Moved(next, mode))
+        }
         ModifyResult::Deleted => Ok(Stored::Gone),
         ModifyResult::WouldBlock => Err(Error::internal("a blocking update would not block")),
     }
@@ -180,7 +198,7 @@ impl Change {
                             return Ok(());
                         }
                         ModifyResult::SelfModified { .. } => Stored::Own,
-                        ModifyResult::Updated { next } => Stored::Moved(next),
+                        ModifyResult::Updated { next } => Stored::Moved(next, RowLockMode::Update),
                         ModifyResult::Deleted => Stored::Gone,
                         ModifyResult::WouldBlock => {
                             return Err(Error::internal("a blocking delete would not block"));
@@ -213,9 +231,9 @@ impl Change {
                 Stored::Done(_) | Stored::Own => return Ok(()),
                 Stored::Gone if one_snapshot => return Err(errors::concurrent_delete()),
                 Stored::Gone => return Ok(()),
-                Stored::Moved(_) if one_snapshot => return Err(errors::concurrent_update()),
-                Stored::Moved(next) => {
-                    let Some(newest) = self.follow(cx, next, &mut row)? else { return Ok(()) };
+                Stored::Moved(..) if one_snapshot => return Err(errors::concurrent_update()),
+                Stored::Moved(next, mode) => {
+                    let Some(newest) = self.follow(cx, next, mode, &mut row)? else { return Ok(()) };
                     tid = newest;
                 }
             }
@@ -223,11 +241,13 @@ impl Change {
     }
 
     /// Locks the newest version from `tid` on and reads it; none if it is gone, or no longer wanted.
-    fn follow(&mut self, cx: &mut Cx<'_>, mut tid: Tid, row: &mut Vec<Datum>) -> Result<Option<Tid>> {
-        let mode = match &self.set {
-            Some(_) if update_options(&self.target, &self.changed).key_unchanged => RowLockMode::NoKeyUpdate,
-            _ => RowLockMode::Update,
-        };
+    fn follow(
+        &mut self,
+        cx: &mut Cx<'_>,
+        mut tid: Tid,
+        mode: RowLockMode,
+        row: &mut Vec<Datum>,
+    ) -> Result<Option<Tid>> {
         loop {
             let heap = &self.target.heap;
             match heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, WaitPolicy::Block)? {

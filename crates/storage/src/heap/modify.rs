@@ -228,7 +228,11 @@ impl Heap {
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
         if !mode.is_strong() {
-            return self.lock_shared(txn, snap, tid, mode, wait);
+            return Ok(match self.lock_shared(txn, snap, tid, mode, wait)? {
+                // A key-share lock could be had on a version in between: it is the last one that counts.
+                ModifyResult::Updated { next } => ModifyResult::Updated { next: self.last_version(next)? },
+                other => other,
+            });
         }
         let mut turn = None;
         loop {
@@ -262,6 +266,27 @@ impl Heap {
     fn lock_shared(
         &self,
         txn: &Transaction,
+    /// The last version of a row from `tid` on that was made by a committed transaction.
+    fn last_version(&self, mut tid: Tid) -> Result<Tid> {
+        let mut last = tid;
+        let mut updater = None;
+        loop {
+            let page = self.storage.pool().read(self.page_id(tid.block))?;
+            let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(last) };
+            let h = TupleHeader::read(t);
+            if updater.is_some_and(|xid| xid != h.xmin) {
+                return Ok(last);
+            }
+            last = tid;
+            let ended = h.may_be_ended() && h.ctid.slot != 0;
+            if !ended || !matches!(self.storage.txns().status(h.xmax), XidStatus::Committed(_)) {
+                return Ok(last);
+            }
+            updater = Some(h.xmax);
+            tid = h.ctid;
+        }
+    }
+
         snap: &Snapshot,
         tid: Tid,
         mode: RowLockMode,

@@ -29,6 +29,8 @@ struct Client {
     connection: Connection,
     /// The result so far.
     text: String,
+    /// Notifications that came meanwhile. When exactly an idle session hears of them is open: they are printed after the results.
+    notified: String,
     columns: Vec<Column>,
     rows: Vec<Vec<Option<String>>>,
     /// A query is under way.
@@ -108,6 +110,7 @@ impl Client {
         Ok(Client {
             connection,
             text: String::new(),
+            notified: String::new(),
             columns: Vec::new(),
             rows: Vec::new(),
             busy: false,
@@ -228,6 +231,7 @@ impl Runner<'_> {
         for client in 1..self.clients.len() {
             self.quiet(client, "DISCARD ALL")?;
             self.clients[client].text.clear();
+            self.clients[client].notified.clear();
         }
         for sql in &spec.teardown {
             self.quiet(CONTROL, &expand(sql))?;
@@ -260,7 +264,8 @@ impl Runner<'_> {
     }
 
     fn print_result(&mut self, client: usize) {
-        let text = std::mem::take(&mut self.clients[client].text);
+        let c = &mut self.clients[client];
+        let text = std::mem::take(&mut c.text) + &std::mem::take(&mut c.notified);
         self.out.push_str(&text);
     }
 
@@ -348,7 +353,7 @@ impl Runner<'_> {
                     "{}: NOTIFY \"{channel}\" with payload \"{payload}\" from {sender}\n",
                     self.names[from]
                 );
-                self.clients[from].text.push_str(&text);
+                self.clients[from].notified.push_str(&text);
             }
             Message::Columns(columns) => self.clients[from].columns = columns,
             Message::Row(row) => self.clients[from].rows.push(row),
