@@ -68,6 +68,8 @@ pub struct Ssi {
 pub struct Beginner<'a> {
     pub read_only: bool,
     pub deferrable: bool,
+    /// The snapshot is that of another serializable transaction which is still running.
+    pub imported: bool,
     pub pid: i32,
     pub owner: u64,
     /// Ids it has already.
@@ -152,7 +154,11 @@ impl Ssi {
     fn enter(&self, who: &Beginner<'_>, take: &dyn Fn() -> Lsn) -> (Lsn, Option<Arc<Xact>>) {
         let mut graph = self.graph.lock();
         let mut snapshot = take();
-        while snapshot < graph.last_snapshot {
+        if who.imported && !graph.is_in_use(snapshot) {
+            // Only safe ones aren't known here.
+            return (snapshot, None);
+        }
+        while snapshot < graph.last_snapshot && !who.imported {
             // A session that doesn't wait for durability (or one that followed another's commit) was ahead: rule S3.
             let ahead = graph.last_snapshot;
             drop(graph);
@@ -184,6 +190,10 @@ impl Ssi {
             xact.settle(false);
         } else {
             graph.watch(id, open);
+        }
+        if who.imported && !who.read_only {
+            // Whoever waits to hear how the snapshot's owner ends waits for this one as well.
+            graph.let_readers_watch(id);
         }
         let gone = self.clean_locked(&mut graph);
         drop(graph);

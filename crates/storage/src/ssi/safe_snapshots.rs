@@ -60,6 +60,24 @@ impl Graph {
         }
     }
 
+    /// Whether a running transaction has this snapshot.
+    pub fn is_in_use(&self, snapshot: Lsn) -> bool {
+        self.active.range((snapshot, 0)..=(snapshot, u64::MAX)).next().is_some()
+    }
+
+    /// `id` may write, and begins with a snapshot older than those of read-only transactions: they hang on it.
+    pub fn let_readers_watch(&mut self, id: u64) {
+        let readers: Vec<u64> = self
+            .nodes
+            .values()
+            .filter(|n| n.read_only && !n.waits_for.is_empty() && !n.xact.is_unsafe())
+            .map(|n| n.xact.id)
+            .collect();
+        for reader in readers {
+            self.watch(reader, vec![id]);
+        }
+    }
+
     /// `id` has ended: tells the read-only transactions whose snapshots hang on it. Gives those that are safe now and out of the graph.
     pub fn settle_watchers(&mut self, txns: &TxnManager, id: u64, committed: bool) -> Vec<Arc<Xact>> {
         let mut safe = Vec::new();

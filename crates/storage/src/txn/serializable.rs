@@ -48,6 +48,7 @@ impl Transaction {
             &Beginner {
                 read_only: self.serializable.read_only.load(Ordering::Relaxed),
                 deferrable: may_wait,
+                imported: false,
                 pid: self.pid(),
                 owner: self.owner().0,
                 xids: self.own_xids(),
