@@ -1,12 +1,14 @@
 //! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
 
+mod locks;
+
 use super::running::SlotId;
 use super::serializable::Serializable;
 use super::wal::{self, CHILDREN_MAX, EndRecord};
-use super::{IsolationLevel, Snapshot, XidStatus};
+use super::{IsolationLevel, Snapshot};
 use crate::engine::Storage;
 use crate::ids::RelId;
-use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, WaitPolicy, Waiting};
+use crate::lock::{HeldLock, LockMode, LockTag, OwnerId};
 use crate::wal::RecordKind;
 use crate::wal::rmgr::XACT;
 use hashbrown::HashSet;
@@ -431,121 +433,6 @@ impl Transaction {
     }
     pub(crate) fn note_dropped_database(&self, db: Oid) {
         self.inner.lock().dropped_databases.push(db);
-    }
-
-    // ---- locks ----
-
-    fn waiting(&self) -> Waiting<'_> {
-        let limit =
-            |ms: &AtomicU64| Some(ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0).map(Duration::from_millis);
-        Waiting {
-            owner: self.owner,
-            pid: self.pid,
-            cancel: &self.cancel,
-            lock_timeout: limit(&self.lock_timeout_ms),
-            deadlock_timeout: limit(&self.deadlock_timeout_ms),
-        }
-    }
-
-    /// Takes a lock that is held to the end of the transaction (or until a savepoint around it rolls back). False:
-    /// not available, and `policy` says not to wait; for NoWait the caller words the error (55P03).
-    pub fn lock(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
-        let mut inner = self.inner.lock();
-        if inner.holds(&tag, mode) {
-            return Ok(true);
-        }
-        drop(inner);
-        let locks = self.storage.locks();
-        let slot = self.storage.txns().running.slot(self.slot);
-        let fast = locks.try_fast(&slot.fast, &tag, mode);
-        if !fast {
-            if !locks.acquire(&self.waiting(), &tag, mode, policy)? {
-                return Ok(false);
-            }
-            self.follow_holders();
-        }
-        inner = self.inner.lock();
-        inner.note_held(HeldLock { tag, mode, fast });
-        Ok(true)
-    }
-
-    /// To be called with a lock newly taken. Locks are free as soon as a commit is in the log: whoever held this one may not be durable
-    /// yet, but what it did must be seen by those who waited for it or come after it.
-    pub fn follow_holders(&self) {
-        self.follow(self.storage.wal().inserted());
-    }
-
-    /// See [`Transaction::lock`].
-    pub fn lock_relation(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
-        self.lock(tag, mode, policy)
-    }
-
-    /// Whether this transaction holds `tag` in exactly this mode.
-    pub fn holds(&self, tag: LockTag, mode: LockMode) -> bool {
-        self.inner.lock().holds(&tag, mode)
-    }
-
-    pub(super) fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    /// The session's identity to the lock manager.
-    pub fn owner(&self) -> OwnerId {
-        self.owner
-    }
-
-    /// Gives up a lock that was taken since the last savepoint, before the transaction ends.
-    pub(crate) fn unlock_recent(&self, tag: &LockTag, mode: LockMode) {
-        let mut inner = self.inner.lock();
-        let from = inner.subs.last().map_or(0, |level| level.held);
-        let found = inner.held[from..].iter().rposition(|l| l.tag == *tag && l.mode == mode && !l.fast);
-        let Some(at) = found else { return };
-        inner.held.remove(from + at);
-        if let Some(index) = &mut inner.held_index {
-            index.remove(&(*tag, mode));
-        }
-        drop(inner);
-        self.storage.locks().release(self.owner, tag, mode);
-    }
-
-    /// Takes a lock that nothing can stand against, as if it had been taken when the level of `xid`, one of the transaction's
-    /// ids, was the innermost: savepoints opened since then don't release it.
-    pub(crate) fn lock_for_level(&self, tag: LockTag, mode: LockMode, xid: Xid) -> Result<()> {
-        if !self.storage.locks().acquire(&self.waiting(), &tag, mode, WaitPolicy::NoWait)? {
-            return Ok(());
-        }
-        let mut inner = self.inner.lock();
-        let made = inner.live_subs.binary_search(&xid).map_or(0, |at| at + 1);
-        let lock = HeldLock { tag, mode, fast: false };
-        let Some(level) = inner.subs.iter().position(|level| made <= level.live_subs) else {
-            inner.note_held(lock);
-            return Ok(());
-        };
-        let at = inner.subs[level].held;
-        inner.held.insert(at, lock);
-        inner.held_index = None;
-        inner.subs[level..].iter_mut().for_each(|level| level.held += 1);
-        Ok(())
-    }
-
-    /// Waits until (sub)transaction `xid` has ended. False if it runs and `policy` says not to wait.
-    pub fn wait_for_xid(&self, xid: Xid, policy: WaitPolicy) -> Result<bool> {
-        let txns = self.storage.txns();
-        let ended = self.storage.locks().wait_for_xid(txns, &self.waiting(), xid, policy)?;
-        if ended && let XidStatus::Committed(csn) = txns.status(xid) {
-            self.follow(csn);
-        }
-        Ok(ended)
-    }
-
-    fn release_locks(&self, held: &[HeldLock]) {
-        let locks = self.storage.locks();
-        if held.iter().any(|l| l.fast) {
-            locks.release_fast(&self.storage.txns().running.slot(self.slot).fast, self.owner, held);
-        }
-        for lock in held.iter().filter(|l| !l.fast) {
-            locks.release(self.owner, &lock.tag, lock.mode);
-        }
     }
 
     // ---- the end ----
