@@ -7,6 +7,7 @@ use crate::prepared::Prepared;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
 use crate::vars::{SessionVars, SetScope};
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, DomainRules, SessionView, info};
 use quarry_common::settings::Settings;
@@ -16,7 +17,6 @@ use quarry_storage::txn::Transaction;
 use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -128,6 +128,10 @@ impl SessionContext {
     /// What checks values of domains as they come in.
     pub fn domain_rules(self: &Arc<Self>) -> Arc<dyn DomainRules> {
         self.domain_rules.get_or_init(|| Arc::new(SessionDomains::new(self))).clone()
+    }
+    /// Counts changes of settings.
+    pub fn settings_version(&self) -> u64 {
+        self.vars.lock().version()
     }
     /// Changes whenever a setting does: plans depend on the planner's.
     pub fn planner_version(&self) -> u64 {

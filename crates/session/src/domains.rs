@@ -82,6 +82,7 @@ impl DomainRules for SessionDomains {
             reader: Arc::new(reader.clone()),
             io: session.io(),
             read_only: true,
+            settings_version: session.settings_version(),
             session,
         };
         eval_const(&test, &statement.exec_env(Arc::from([]), false)).map(drop)

@@ -74,6 +74,8 @@ pub struct StatementContext {
     pub reader: Arc<CatalogReader>,
     pub io: IoContext<'static>,
     pub read_only: bool,
+    /// Number of changes of settings when it was made.
+    pub settings_version: u64,
 }
 
 impl StatementContext {
@@ -86,7 +88,15 @@ impl StatementContext {
             reader: Arc::new(reader),
             io: session.io(),
             read_only: block.modes.read_only,
+            settings_version: session.settings_version(),
         }
+    }
+    /// Whether it would be made the same again.
+    pub fn holds(&self, txn: &Arc<Transaction>, read_only: bool) -> bool {
+        Arc::ptr_eq(&self.txn, txn)
+            && self.read_only == read_only
+            && self.settings_version == self.session.settings_version()
+            && Arc::ptr_eq(self.reader.session(), &self.session.view())
     }
     /// Formats with the catalog's names.
     pub fn io(&self) -> IoContext<'_> {

@@ -21,13 +21,14 @@ use crate::request::{Request, Step};
 use crate::results::{self, RowWriter};
 use crate::signals::{Activity, Signals};
 use bytes::BytesMut;
+use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
 use quarry_sql::lexer::LexOptions;
 use quarry_sql::{ast, parse};
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use quarry_types::Datum;
 use quarry_types::io::IoContext;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -114,6 +115,8 @@ pub struct Session {
     ended: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
+    /// What the statement under way runs with; see [`Session::query_context`].
+    context: Option<Arc<StatementContext>>,
     /// Plans of statements that come as text.
     templates: crate::templates::Templates,
     /// The modes that the settings `transaction_...` show.
@@ -153,6 +156,7 @@ impl Session {
             armed: None,
             ended: false,
             timed: None,
+            context: None,
             templates: Default::default(),
             shown_modes: Block::default().modes,
             base,
@@ -398,6 +402,7 @@ impl Session {
 
     /// Tells the client of an error and fails the transaction. FATAL errors end the session.
     pub(super) fn report(&mut self, mut e: Error, out: &mut BytesMut) -> Step {
+        self.context = None;
         self.send_notices(out);
         // A wait in storage only knows that it was cancelled.
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
@@ -457,6 +462,7 @@ impl Session {
 
     /// What must happen to the session when its transaction ends.
     pub(super) fn end_transaction(&mut self, committed: bool, vars_mark: usize, out: &mut BytesMut) {
+        self.context = None;
         let keep_held = committed;
         self.portals.retain(|_, p| {
             keep_held && p.cursor.as_ref().is_some_and(|c| c.options.hold)
@@ -566,6 +572,20 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.end();
+    }
+
+    /// What a query runs with: one for all its messages (Bind, Describe, Execute), unless a setting or the user changes in between.
+    /// Commands, which may change the schema as they go, take a new [`Session::statement_context`] for each step.
+    pub(crate) fn query_context(&mut self) -> Result<Arc<StatementContext>> {
+        let txn = self.ensure_transaction();
+        if let Some(known) = &self.context
+            && known.holds(&txn, self.block.modes.read_only)
+        {
+            return Ok(known.clone());
+        }
+        let made = Arc::new(self.statement_context()?);
+        self.context = Some(made.clone());
+        Ok(made)
     }
 }
 

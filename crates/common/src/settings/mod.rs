@@ -14,7 +14,7 @@ mod value;
 pub use value::{SettingValue, parse_memory_bytes};
 
 use crate::{Result, err};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::LazyLock;
 
 /// Who may change a setting, and when (`pg_settings.context`).

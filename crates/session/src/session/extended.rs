@@ -148,7 +148,7 @@ impl Session {
         if params.is_empty() {
             return Ok(Arc::from([]));
         }
-        let st = self.statement_context()?;
+        let st = self.query_context()?;
         let io = st.io();
         let mut values = Vec::with_capacity(params.len());
         for (i, (value, oid)) in params.iter().zip(&prepared.param_types).enumerate() {
@@ -190,7 +190,7 @@ impl Session {
         match columns {
             None => protocol::no_data(out),
             Some(columns) => {
-                let st = self.statement_context()?;
+                let st = self.query_context()?;
                 protocol::row_description(out, &results::describe(&columns, &formats, &st.io())?);
             }
         }

@@ -12,7 +12,7 @@ impl Session {
             self.ensure_transaction().await_safe_snapshot()?;
         }
         if is_query(stmt) {
-            let st = self.statement_context()?;
+            let st = self.query_context()?;
             let plan = if commands::cursor::current_of(stmt).is_none()
                 && statement.name.is_empty()
                 && statement.param_types.is_empty()
@@ -50,7 +50,7 @@ impl Session {
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
         let placed = commands::cursor::resolve_current_of(self, stmt, true)?;
-        let st = self.statement_context()?;
+        let st = self.query_context()?;
         let plan = match placed {
             // Each run has another row: nothing to keep.
             Some(placed) => {
@@ -132,7 +132,7 @@ impl Session {
                 PortalState::Stored { rows, tag } => {
                     let tag = tag.clone();
                     let mut pending = std::mem::take(rows);
-                    let reader = self.statement_context()?.reader;
+                    let reader = self.query_context()?.reader.clone();
                     let io = IoContext { names: &*reader, ..self.cx.io() };
                     let columns = portal.columns.as_deref().unwrap_or(&[]);
                     let types: Vec<_> = columns.iter().map(|(_, ty, _)| *ty).collect();
@@ -173,7 +173,7 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Advance> {
-        let reader = self.statement_context()?.reader;
+        let reader = self.query_context()?.reader.clone();
         let io = IoContext { names: &*reader, ..self.cx.io() };
         let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(String::new())) };
         let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), "")?;
@@ -191,6 +191,7 @@ impl Session {
 
     /// Makes the statement's effects visible to the next one.
     pub(super) fn after_statement(&mut self) {
+        self.context = None;
         if let Some(txn) = self.block.txn() {
             txn.advance_command();
         }
@@ -263,7 +264,7 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Option<Advance>> {
-        let st = self.statement_context()?;
+        let st = self.query_context()?;
         if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
             let env = st.exec_env(portal.params.clone(), false);
             let io = IoContext { names: &*st.reader, ..self.cx.io() };

@@ -50,7 +50,7 @@ impl Session {
             return Ok(None);
         }
         let Some((at, constants)) = self.templates.find(sql, self.lex_options()) else { return Ok(None) };
-        let st = self.statement_context()?;
+        let st = self.query_context()?;
         let Some(found) = self.templates.take(at, &constants, &st)? else { return Ok(None) };
         if let Some(statement) = &found.prepared.statement {
             self.log_statements(sql, [statement]);
@@ -308,10 +308,10 @@ impl Session {
         let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), formats, 0);
         self.open(&mut portal)?;
         if portal.columns.is_some() {
-            describe_rows(&portal, &self.statement_context()?, out)?;
+            describe_rows(&portal, &*self.query_context()?, out)?;
         }
         if text.len() <= TEMPLATE_BYTES_MAX && portal.plan.as_ref().is_some_and(|plan| plan.fast.is_some()) {
-            let st = self.statement_context()?;
+            let st = self.query_context()?;
             self.templates.note(text, self.lex_options(), &st);
         }
         Ok(portal)
