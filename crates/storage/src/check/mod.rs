@@ -1,10 +1,16 @@
-//! Verifying a data folder: every page's checksum, heap pages' line pointers, B-trees' order and structure.
+//! Verifying a data folder: every page's checksum, heap pages ([`heap`]), visibility maps, B-trees' order and structure, indexes against
+//! their tables ([`index`]).
 //!
 //! Nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
-//! are reported one by one, and the check goes on.
+//! are reported one by one, and the check goes on. The free-space map is advice that the log doesn't know and that is corrected by
+//! whoever believes it: a torn page of it is an empty one, and nothing in it is an error.
+
+mod heap;
+mod index;
+
+pub use index::{TableIndex, check_table_index};
 
 use crate::heap::page as hp;
-use crate::heap::tuple::{self, TupleHeader};
 use crate::index::BTree;
 use crate::page::{PAGE_SIZE, Page};
 use crate::{Fork, PageId, RelId, Storage};
@@ -77,10 +83,25 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
     let mut page = Page::zeroed();
     let mut heap = fork == Fork::Main;
     for block in 0..file.blocks() {
-        storage.files().read(&file, block, page.bytes_mut())?;
         let id = PageId::new(rel, fork, block);
+        if let Err(e) = storage.files().read(&file, block, page.bytes_mut()) {
+            problem(e.message().to_string());
+            continue;
+        }
+        if fork == Fork::Fsm {
+            continue;
+        }
         if !page.checksum_ok(block) {
-            problem(format!("{id}: checksum does not match"));
+            problem(format!("{id}: checksum does not match; its LSN reads {}", page.lsn()));
+            continue;
+        }
+        if page.lsn() > storage.wal().inserted() {
+            problem(format!("{id}: its LSN {} is past the end of the WAL", page.lsn()));
+        }
+        if fork == Fork::Vm {
+            if let Err(e) = heap::check_map(storage, rel, block, &page, problem) {
+                problem(format!("{id}: {}", e.message()));
+            }
             continue;
         }
         if block == 0 && heap && crate::index::btree::wal::root_of(&page).is_ok() {
@@ -90,28 +111,13 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
         if heap
             && !page.is_new()
             && page.special() as usize == PAGE_SIZE
-            && let Err(what) = hp::check(page.bytes()).and_then(|()| check_chains(page.bytes(), block))
+            && let Err(what) =
+                hp::check(page.bytes()).and_then(|()| heap::check_page(storage, page.bytes(), block))
         {
             problem(format!("{id}: {what}"));
         }
     }
     Ok(file.blocks() as u64)
-}
-
-/// Heap-only versions must be on the page that their chain says.
-fn check_chains(p: &[u8], block: u32) -> std::result::Result<(), String> {
-    for slot in 1..=hp::slot_count(p) {
-        if let Some(t) = hp::tuple(p, slot) {
-            let h = TupleHeader::read(t);
-            if h.has(tuple::HOT_UPDATED) && (h.ctid.block != block || h.ctid.slot == 0) {
-                return Err(format!("slot {slot}: a HOT update leads to {}", h.ctid));
-            }
-            if !h.xmin.is_valid() {
-                return Err(format!("slot {slot}: a version without writer"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// As [`check_storage`], as one error if anything is wrong.
