@@ -438,8 +438,11 @@ impl Session {
     pub(super) fn ready(&mut self, out: &mut BytesMut) {
         self.disarm();
         crate::notify::wake_listeners(&self.cx);
-        if self.block.state() == BlockState::Idle {
-            self.deliver_notifications(out);
+        match self.block.txn() {
+            _ if self.block.state() == BlockState::Idle => self.deliver_notifications(out),
+            // While it idles, it holds back no versions but those that its snapshots show.
+            Some(txn) => txn.statement_done(),
+            None => {}
         }
         protocol::ready_for_query(out, self.block.status());
         self.text = Arc::from("");

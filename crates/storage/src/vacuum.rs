@@ -10,9 +10,10 @@ use crate::buffer::{PageMut, Ring};
 use crate::heap::insert::{kind, room};
 use crate::heap::prune::{self, PrunePlan};
 use crate::heap::tuple::TupleHeader;
-use crate::heap::visibility::{Fate, fate};
+use crate::heap::visibility::{Fate, fate_between};
 use crate::heap::{Heap, page as hp, wal};
 use crate::index::{IndexMethod, IndexVacuumStats};
+use crate::txn::LiveSnapshots;
 use crate::{Fork, toast, vm};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::sync::atomic::Ordering;
@@ -68,7 +69,7 @@ struct PageState {
 }
 
 /// What is on a page after pruning.
-fn inspect(heap: &Heap, p: &[u8], horizon: Lsn) -> PageState {
+fn inspect(heap: &Heap, p: &[u8], live: &LiveSnapshots) -> PageState {
     let txns = heap.storage().txns();
     let mut s = PageState { dead: Vec::new(), live: 0, not_yet: 0, all_visible: true };
     for slot in 1..=hp::slot_count(p) {
@@ -78,7 +79,7 @@ fn inspect(heap: &Heap, p: &[u8], horizon: Lsn) -> PageState {
             continue;
         }
         let Some(t) = hp::tuple(p, slot) else { continue };
-        match fate(&TupleHeader::read(t), txns, horizon) {
+        match fate_between(&TupleHeader::read(t), txns, live) {
             Fate::Live { visible_to_all } => {
                 s.live += 1;
                 s.all_visible &= visible_to_all;
@@ -110,7 +111,8 @@ impl Heap {
     fn vacuum_one(&self, indexes: &[&dyn IndexMethod], options: &VacuumOptions<'_>) -> Result<VacuumStats> {
         let storage = self.storage();
         let blocks = self.blocks()?;
-        let horizon = storage.txns().oldest_visible_csn();
+        let live = storage.txns().live_snapshots();
+        let horizon = live.horizon();
         let limit = horizon.min(storage.wal().flushed());
         let counters = self.counters();
         let ended_before = counters.ended_since_vacuum.load(Ordering::Relaxed);
@@ -137,7 +139,7 @@ impl Heap {
                 self.state.record(block, hp::TUPLE_BYTES_MAX + 4);
                 continue;
             }
-            let mut plan = prune::plan_page(page.bytes(), storage.txns(), horizon);
+            let mut plan = prune::plan_page(page.bytes(), storage.txns(), &live);
             if indexes.is_empty() {
                 // Nothing points to dead slots: they are free at once.
                 plan.unused.append(&mut plan.dead);
@@ -151,7 +153,7 @@ impl Heap {
                 prune::execute(storage, &mut page, &plan)?;
             }
             self.set_hints(&mut page, limit);
-            let state = inspect(self, page.bytes(), horizon);
+            let state = inspect(self, page.bytes(), &live);
             scanned_live += state.live;
             stats.dead_not_yet_removable += state.not_yet;
             dead.extend(state.dead.iter().map(|s| Tid { block, slot: *s }.to_u64()));
@@ -163,10 +165,10 @@ impl Heap {
             drop(page);
             self.note_free(block, free);
             if dead.len() >= DEAD_MAX {
-                self.remove_dead(indexes, options, &mut dead, horizon, &mut stats)?;
+                self.remove_dead(indexes, options, &mut dead, &live, &mut stats)?;
             }
         }
-        self.remove_dead(indexes, options, &mut dead, horizon, &mut stats)?;
+        self.remove_dead(indexes, options, &mut dead, &live, &mut stats)?;
         let per_page = match options.rows_per_page {
             Some(n) if n > 0.0 => n,
             _ if stats.pages_scanned > 0 => scanned_live as f64 / stats.pages_scanned as f64,
@@ -206,7 +208,7 @@ impl Heap {
         indexes: &[&dyn IndexMethod],
         options: &VacuumOptions<'_>,
         dead: &mut Vec<u64>,
-        horizon: Lsn,
+        live: &LiveSnapshots,
         stats: &mut VacuumStats,
     ) -> Result<()> {
         if dead.is_empty() {
@@ -237,7 +239,7 @@ impl Heap {
             if !plan.is_empty() {
                 prune::execute(self.storage(), &mut page, &plan)?;
             }
-            if inspect(self, page.bytes(), horizon).all_visible {
+            if inspect(self, page.bytes(), live).all_visible {
                 self.mark_visible(&mut page)?;
                 stats.pages_all_visible += 1;
             }

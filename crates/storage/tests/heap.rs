@@ -155,6 +155,81 @@ fn repeatable_read_keeps_its_view_and_pruning_waits_for_it() {
     assert!(heap.blocks().unwrap() <= before + 1);
 }
 
+/// Updates each row `rounds` times, so many per transaction, each transaction durable before the next.
+fn storm(storage: &Arc<Storage>, heap: &Heap, tids: &mut [Tid], rounds: u32, per_txn: usize) {
+    for round in 0..rounds {
+        let text = format!("{round:08}{}", "y".repeat(72));
+        for (from, part) in tids.chunks_mut(per_txn).enumerate() {
+            let t = begin(storage);
+            let s = snap(&t);
+            for (i, tid) in part.iter_mut().enumerate() {
+                let new = row((from * per_txn + i) as u32, text.as_bytes());
+                *tid = done(heap.update(&t, &s, *tid, &new, HOT, WaitPolicy::Block).unwrap()).0;
+            }
+            commit(&t);
+            storage.wal().flush_all().unwrap();
+        }
+    }
+}
+
+fn thousand_rows(storage: &Arc<Storage>, heap: &Heap) -> Vec<Tid> {
+    let t = begin(storage);
+    let text = "x".repeat(80);
+    let tids = (0..1000).map(|id| heap.insert(&t, &row(id, text.as_bytes())).unwrap()).collect();
+    commit(&t);
+    storage.wal().flush_all().unwrap();
+    tids
+}
+
+#[test]
+fn an_old_reader_holds_back_only_what_it_sees() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let mut tids = thousand_rows(&storage, &heap);
+    let first = tids.clone();
+    let blocks = heap.blocks().unwrap();
+    let reader = storage.begin(IsolationLevel::RepeatableRead);
+    let before = all(&heap, reader.statement_snapshot());
+    assert_eq!(before.len(), 1000);
+    reader.statement_done();
+    storm(&storage, &heap, &mut tids, 100, 20);
+    // Its second half begins with another reader, who sees a version in between.
+    let second = storage.begin(IsolationLevel::RepeatableRead);
+    let between = all(&heap, second.statement_snapshot());
+    second.statement_done();
+    storm(&storage, &heap, &mut tids, 100, 20);
+    let grown = heap.blocks().unwrap();
+    assert!(grown <= 4 * blocks, "{blocks} pages grew to {grown}");
+    assert_eq!(all(&heap, reader.statement_snapshot()), before);
+    assert_eq!(all(&heap, second.statement_snapshot()), between);
+    let stats = heap.vacuum(&[], &VacuumOptions::default()).unwrap();
+    assert_eq!(stats.live_tuples, 1000.0);
+    assert_eq!(all(&heap, reader.statement_snapshot()), before);
+    assert_eq!(all(&heap, second.statement_snapshot()), between);
+    // A change of a row that went on without it is refused, though the next version is gone.
+    let s = reader.statement_snapshot();
+    let refused = heap.update(&reader, &s, first[0], &row(0, b"no"), HOT, WaitPolicy::Block).unwrap();
+    assert!(matches!(refused, ModifyResult::Updated { .. }), "{refused:?}");
+    drop(s);
+    let mut rows: Vec<u32> = all(&heap, snap(&begin(&storage))).iter().map(|r| r.1).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..1000).collect::<Vec<u32>>());
+    reader.abort();
+    second.abort();
+    let stats = heap.vacuum(&[], &VacuumOptions::default()).unwrap();
+    assert_eq!((stats.live_tuples, stats.dead_not_yet_removable), (1000.0, 0));
+    check::check_or_error(&storage).unwrap();
+}
+
+#[test]
+fn hot_updates_reuse_their_pages() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let mut tids = thousand_rows(&storage, &heap);
+    let blocks = heap.blocks().unwrap();
+    storm(&storage, &heap, &mut tids, 50, 10);
+    let grown = heap.blocks().unwrap();
+    assert!(grown * 5 <= blocks * 6, "{blocks} pages grew to {grown}");
+}
+
 #[test]
 fn random_changes_match_a_model() {
     for seed in 0..3u64 {

@@ -4,18 +4,20 @@
 //! the first version that stays, or dead if none does. Versions without index entries free their slots at once. Vacuum uses
 //! the same plan and then frees dead root slots after removing their index entries. Follows PostgreSQL's
 //! pruneheap.c; the exclusive latch suffices here, since no one holds pointers into a page without its latch.
+//! Unlike there, an old snapshot doesn't hold back versions made after it: see [`crate::txn::LiveSnapshots`]. At the head of a chain these go; behind
+//! a version that the snapshot sees they stay, which is never more than what its page had room for.
 
 use super::page::{self as hp, Slot};
 use super::tuple::{self, TupleHeader};
-use super::visibility::{Fate, fate};
+use super::visibility::{Fate, fate_between};
 use super::wal;
 use crate::Storage;
 use crate::buffer::PageMut;
 use crate::page::slotted::{PayloadWriter, with_scratch};
-use crate::txn::{TxnManager, XidStatus};
+use crate::txn::{LiveSnapshots, TxnManager, XidStatus};
 use crate::wal::RecordKind;
 use crate::wal::rmgr;
-use quarry_common::{Lsn, Result};
+use quarry_common::Result;
 
 /// What to change on a page.
 #[derive(Default, Debug, PartialEq)]
@@ -120,11 +122,33 @@ pub fn plan(
     plan
 }
 
-/// The plan for a page under `horizon`.
-pub fn plan_page(p: &[u8], txns: &TxnManager, horizon: Lsn) -> PrunePlan {
-    plan(p, &mut |h| fate(h, txns, horizon), &mut |h| {
-        h.has(tuple::XMAX_ABORTED) || txns.status(h.xmax) == XidStatus::Aborted
-    })
+/// In the prune hint: every ended version left is held back by a snapshot known exactly. They go when that does, so the hint's transaction
+/// must lie below the horizon of all.
+const HELD: u64 = 1 << 63;
+
+/// The plan for a page while these snapshots are alive.
+pub fn plan_page(p: &[u8], txns: &TxnManager, live: &LiveSnapshots) -> PrunePlan {
+    let mut first_waiting = 0u64;
+    let mut judge = |h: &TupleHeader| {
+        let fate = fate_between(h, txns, live);
+        let waits = match fate {
+            Fate::DeleteInProgress => true,
+            Fate::RecentlyDead => {
+                !matches!(txns.status(h.xmax), XidStatus::Committed(csn) if csn <= live.limit())
+            }
+            _ => false,
+        };
+        if waits && (first_waiting == 0 || h.xmax.0 < first_waiting) {
+            first_waiting = h.xmax.0;
+        }
+        fate
+    };
+    let mut plan =
+        plan(p, &mut judge, &mut |h| h.has(tuple::XMAX_ABORTED) || txns.status(h.xmax) == XidStatus::Aborted);
+    if plan.prune_xid != 0 {
+        plan.prune_xid = if first_waiting != 0 { first_waiting } else { plan.prune_xid | HELD };
+    }
+    plan
 }
 
 /// Whether pruning the page can be worth it: its prune hint is a finished transaction old enough.
@@ -133,10 +157,12 @@ pub fn is_promising(p: &[u8], storage: &Storage) -> bool {
     if xid == 0 || hp::is_new(p) {
         return false;
     }
-    match storage.txns().status(quarry_common::Xid(xid)) {
+    let txns = storage.txns();
+    match txns.status(quarry_common::Xid(xid & !HELD)) {
         XidStatus::Aborted => true,
         XidStatus::InProgress => false,
-        XidStatus::Committed(csn) => csn <= storage.txns().oldest_visible_csn(),
+        XidStatus::Committed(csn) if xid & HELD != 0 => csn <= txns.oldest_visible_csn(),
+        XidStatus::Committed(csn) => csn <= txns.live_snapshots().limit(),
     }
 }
 
@@ -154,8 +180,7 @@ pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<boo
     if !is_promising(page.bytes(), storage) {
         return Ok(false);
     }
-    let horizon = storage.txns().oldest_visible_csn();
-    let plan = plan_page(page.bytes(), storage.txns(), horizon);
+    let plan = plan_page(page.bytes(), storage.txns(), &storage.txns().live_snapshots());
     if plan.is_empty() {
         // The hint was stale; correct it without a record.
         if plan.prune_xid != hp::prune_xid(page.bytes()) {

@@ -5,7 +5,7 @@
 //! lookup; [`Memo`] remembers the last writer asked for, so rows loaded by one transaction cost one lookup per page.
 
 use super::tuple::*;
-use crate::txn::{Snapshot, Transaction, TxnManager, XidStatus};
+use crate::txn::{LiveSnapshots, Snapshot, Transaction, TxnManager, XidStatus};
 use quarry_common::{Lsn, Xid};
 
 /// The last lookup's answer.
@@ -119,6 +119,23 @@ pub fn fate(h: &TupleHeader, txns: &TxnManager, horizon: Lsn) -> Fate {
         XidStatus::InProgress => Fate::DeleteInProgress,
         XidStatus::Committed(csn) if csn <= horizon => Fate::Dead,
         XidStatus::Committed(_) => Fate::RecentlyDead,
+    }
+}
+
+/// Judges a version for removal: as [`fate`], but one that shows to no snapshot because they all lie before or after it is dead, too.
+pub fn fate_between(h: &TupleHeader, txns: &TxnManager, live: &LiveSnapshots) -> Fate {
+    let fate = fate(h, txns, live.horizon());
+    if fate != Fate::RecentlyDead || live.limit() == live.horizon() {
+        return fate;
+    }
+    let csn = |xid| match txns.status(xid) {
+        XidStatus::Committed(csn) => Some(csn),
+        XidStatus::InProgress | XidStatus::Aborted => None,
+    };
+    let made = if h.has(XMIN_FROZEN) { Some(Lsn(0)) } else { csn(h.xmin) };
+    match (made, csn(h.xmax)) {
+        (Some(made), Some(ended)) if live.miss(made, ended) => Fate::Dead,
+        _ => fate,
     }
 }
 

@@ -5,6 +5,7 @@
 //! `inner` mutex is its own; it is never held while waiting for anything.
 
 pub mod clog;
+mod live;
 pub mod running;
 mod serializable;
 mod snapshot;
@@ -12,6 +13,7 @@ mod transaction;
 pub mod wal;
 
 pub use clog::XidStatus;
+pub use live::LiveSnapshots;
 pub use snapshot::Snapshot;
 pub use transaction::{SubLevel, Transaction, TxnOptions};
 
@@ -94,6 +96,11 @@ impl TxnManager {
     /// over the running transactions.
     pub fn oldest_visible_csn(&self) -> Lsn {
         self.running.oldest_csn(self.wal.flushed())
+    }
+
+    /// The snapshots alive now, to judge single versions by. Costs as much.
+    pub fn live_snapshots(&self) -> LiveSnapshots {
+        self.running.live_snapshots(self.wal.flushed())
     }
 
     /// No running transaction has an id below.

@@ -4,7 +4,7 @@
 //! by reading all slots; that is for vacuum and pruning, never for a statement.
 
 use crate::lock::fast::FastLocks;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quarry_common::{Lsn, Xid};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -17,7 +17,11 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub struct Slot {
     /// CSN of the oldest snapshot in use; 0 = none.
-    csn: AtomicU64,
+    pub(super) csn: AtomicU64,
+    /// The one snapshot of REPEATABLE READ, if it needs its versions exactly, see [`super::live`]; 0 = none.
+    pub(super) fixed: AtomicU64,
+    /// Beside `fixed`: CSN of the oldest other snapshot in use; 0 = none.
+    pub(super) recent: AtomicU64,
     /// Top-level id, or a lower bound of it while it is being allotted; 0 = none.
     xid: AtomicU64,
     /// Who it is to the lock manager.
@@ -55,7 +59,9 @@ pub struct SlotId {
 pub struct Running {
     shards: Box<[Block]>,
     /// Snapshots older than this must not be published any more, see [`Running::publish_snapshot`].
-    pending_horizon: AtomicU64,
+    pub(super) pending_horizon: AtomicU64,
+    /// Held exclusively while a snapshot passes from one slot to another: a pass over the slots must not miss it in both.
+    pub(super) passing: RwLock<()>,
 }
 
 static NEXT_THREAD: AtomicUsize = AtomicUsize::new(0);
@@ -68,6 +74,7 @@ impl Default for Running {
         Running {
             shards: (0..SHARDS).map(|_| Block::default()).collect(),
             pending_horizon: AtomicU64::new(0),
+            passing: RwLock::new(()),
         }
     }
 }
@@ -96,7 +103,7 @@ impl Running {
     pub fn leave(&self, id: SlotId) {
         let block = self.block(id);
         let slot = &block.slots[id.slot as usize];
-        slot.csn.store(0, Ordering::Release);
+        self.retract_snapshot(id);
         slot.xid.store(0, Ordering::Release);
         block.used.fetch_and(!(1 << id.slot), Ordering::AcqRel);
     }
@@ -140,10 +147,16 @@ impl Running {
     pub fn publish_snapshot(&self, id: SlotId, keep: bool, read: impl Fn() -> Lsn) -> Lsn {
         let slot = self.slot(id);
         let older = if keep { slot.csn.load(Ordering::Relaxed) } else { 0 };
+        let is_fixed = slot.fixed.load(Ordering::Relaxed) != 0;
+        let older_recent = slot.recent.load(Ordering::Relaxed);
         loop {
             let csn = read();
             let oldest = if older != 0 { older.min(csn.0) } else { csn.0 };
             slot.csn.store(oldest, Ordering::Relaxed);
+            if is_fixed {
+                let oldest = if older_recent != 0 { older_recent.min(csn.0) } else { csn.0 };
+                slot.recent.store(oldest, Ordering::Relaxed);
+            }
             fence(Ordering::SeqCst);
             if self.pending_horizon.load(Ordering::Relaxed) <= csn.0 {
                 return csn;
@@ -151,13 +164,42 @@ impl Running {
         }
     }
 
+    /// The slot needs the versions of an older snapshot, which another slot protects until this returns.
+    pub fn import_snapshot(&self, id: SlotId, csn: Lsn) {
+        let _passing = self.passing.write();
+        let slot = self.slot(id);
+        let own = slot.csn.load(Ordering::Relaxed);
+        slot.csn.store(if own == 0 { csn.0 } else { own.min(csn.0) }, Ordering::SeqCst);
+    }
+
     /// The slot no longer needs old versions.
     pub fn retract_snapshot(&self, id: SlotId) {
-        self.slot(id).csn.store(0, Ordering::Release);
+        let slot = self.slot(id);
+        slot.csn.store(0, Ordering::Release);
+        slot.recent.store(0, Ordering::Release);
+        slot.fixed.store(0, Ordering::Release);
+    }
+
+    /// From here on the slot keeps `csn`, one of its snapshots, and needs its versions exactly.
+    pub fn fix_snapshot(&self, id: SlotId, csn: Lsn) {
+        let slot = self.slot(id);
+        slot.recent.store(slot.csn.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.fixed.store(csn.0, Ordering::Release);
+    }
+
+    /// Of the slot's snapshots only the fixed one is still in use, if there is one.
+    pub fn retract_others(&self, id: SlotId) {
+        let slot = self.slot(id);
+        let fixed = slot.fixed.load(Ordering::Relaxed);
+        if fixed != 0 {
+            slot.csn.store(fixed, Ordering::Release);
+            slot.recent.store(0, Ordering::Release);
+        }
     }
 
     /// The oldest CSN any present or future snapshot can have; `now` is what a new snapshot would get at least.
     pub fn oldest_csn(&self, now: Lsn) -> Lsn {
+        let _passing = self.passing.read();
         self.pending_horizon.fetch_max(now.0, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let mut oldest = now.0;
@@ -178,6 +220,13 @@ impl Running {
         let xid = next.fetch_add(1, Ordering::SeqCst);
         slot.xid.store(xid, Ordering::Release);
         Xid(xid)
+    }
+
+    /// Makes the slot that of a transaction that was running before a restart.
+    pub fn adopt(&self, id: SlotId, xid: Xid, owner: u64) {
+        let slot = self.slot(id);
+        slot.owner.store(owner, Ordering::Release);
+        slot.xid.store(xid.0, Ordering::Release);
     }
 
     /// No running transaction has an id below.

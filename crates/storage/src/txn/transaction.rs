@@ -319,6 +319,9 @@ impl Transaction {
 
     pub(super) fn keep_first_snapshot(&self, csn: Lsn) {
         self.first_csn.store(csn.0, Ordering::Relaxed);
+        if self.isolation() == IsolationLevel::RepeatableRead {
+            self.storage.txns().running.fix_snapshot(self.slot, csn);
+        }
     }
 
     /// The newest state (inserted horizon) and own changes: for catalog reads and DDL.
@@ -329,11 +332,16 @@ impl Transaction {
         self.make_snapshot(csn)
     }
 
-    /// Between statements: if no snapshot is alive (and the level isn't REPEATABLE READ), vacuum need not wait for
-    /// this transaction.
+    /// Between statements: if no snapshot is alive, vacuum need not wait for this transaction, or (at REPEATABLE READ) for more than its one
+    /// snapshot.
     pub fn statement_done(&self) {
-        if !self.has_first_snapshot() && Arc::strong_count(&self.token) == 1 {
-            self.storage.txns().running.retract_snapshot(self.slot);
+        if Arc::strong_count(&self.token) > 1 || self.done.load(Ordering::Relaxed) {
+            return;
+        }
+        let running = &self.storage.txns().running;
+        match self.has_first_snapshot() {
+            true => running.retract_others(self.slot),
+            false => running.retract_snapshot(self.slot),
         }
     }
 
