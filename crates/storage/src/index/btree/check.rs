@@ -9,6 +9,7 @@ impl BTree {
     pub fn check(&self) -> Result<u64> {
         let pool = self.storage().pool();
         let (root, top) = self.read_root()?;
+        let blocks = pool.blocks(self.page_id(0).rel, crate::Fork::Main)? as u64;
         let mut leftmost =
             Link { block: root, generation: bp::generation(pool.read(self.page_id(root))?.bytes()) };
         let mut entries = 0;
@@ -23,7 +24,7 @@ impl BTree {
             let mut seen = 0u64;
             loop {
                 seen += 1;
-                if seen > u32::MAX as u64 {
+                if seen > blocks {
                     return Err(self.corrupted("sibling links go in a circle"));
                 }
                 let page = pool.read(self.page_id(link.block))?;

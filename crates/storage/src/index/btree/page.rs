@@ -495,6 +495,12 @@ pub fn splice(p: &mut [u8], at: usize, remove: usize, items: &[&[u8]]) -> Result
     if at + remove > count {
         return Err(damaged("no such slots"));
     }
+    // What the log says goes onto the page only if it can be read back.
+    let is_item =
+        |it: &&[u8]| Item::parse(it, true).is_some() || (level(p) == 0 && Item::parse(it, false).is_some());
+    if !items.iter().all(is_item) {
+        return Err(damaged("no item"));
+    }
     let gone: usize = (at..at + remove).map(|s| item(p, s).bytes().len()).sum();
     let added: usize = items.iter().map(|i| i.len()).sum();
     let grown = added + items.len() * 2;
@@ -576,6 +582,9 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
         let len = if pivot { pivot_len(head) } else { leaf_len(head, get_u16(p, at + 2)) };
         if at + len > ITEMS_END {
             return Err(format!("the item in slot {slot} is {len} bytes long"));
+        }
+        if !pivot && head & POSTING != 0 && get_u16(p, at + 2) == 0 {
+            return Err(format!("the posting list in slot {slot} is empty"));
         }
         used += len;
         if slot < first_data(p) {
