@@ -469,6 +469,9 @@ impl SessionEnv for SessionContext {
         if let Some(answer) = crate::view_definition::call(self, &reader, function, args)? {
             return Ok(answer);
         }
+        if let Some(answer) = crate::statistics::call(self, &reader, function, args)? {
+            return Ok(answer);
+        }
         match info::call(&reader, function, args)? {
             Some(answer) => Ok(answer),
             None => crate::server_functions::call(self, &reader, function, args),

@@ -32,6 +32,7 @@ mod sequence;
 mod server_functions;
 mod server_rows;
 mod session;
+mod statistics;
 mod settings_check;
 mod signals;
 mod templates;

@@ -79,6 +79,16 @@ pub fn call(
         }
         // Counters are read live, so there is nothing to forget or to flush.
         "pg_stat_clear_snapshot" | "pg_stat_force_next_flush" => quarry_types::pseudo::void(),
+        "pg_stat_reset" => {
+            require_superuser(cx, name)?;
+            crate::statistics::reset(cx, reader, None)?;
+            quarry_types::pseudo::void()
+        }
+        "pg_stat_reset_single_table_counters" => {
+            require_superuser(cx, name)?;
+            crate::statistics::reset(cx, reader, Some(Oid(args[0].as_u32())))?;
+            quarry_types::pseudo::void()
+        }
         _ if name.contains("advisory") => return advisory(cx, reader, name, args),
         _ => return Err(Error::unsupported(format_args!("function {name}"))),
     })

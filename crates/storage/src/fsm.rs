@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use quarry_common::{BlockNo, Result};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Free bytes per step of a category.
 const STEP: usize = 32;
@@ -43,11 +43,24 @@ pub struct Counters {
     pub inserted_since_vacuum: AtomicU64,
     /// Changes since the last ANALYZE, which resets it.
     pub changed_since_analyze: AtomicU64,
+    /// Rows that are there: as counted by the last vacuum or ANALYZE, and changes since.
+    pub live: AtomicI64,
+    /// Scans of the whole table, and rows that these gave.
+    pub scans: AtomicU64,
+    pub returned: AtomicU64,
+    pub vacuums: AtomicU64,
+    pub autovacuums: AtomicU64,
+    pub analyzes: AtomicU64,
+    /// Microseconds since 2000; 0: never.
+    pub last_vacuum: AtomicI64,
+    pub last_autovacuum: AtomicI64,
+    pub last_analyze: AtomicI64,
 }
 
 impl Counters {
     pub(crate) fn count_inserts(&self, n: u64) {
         self.inserted.fetch_add(n, Ordering::Relaxed);
+        self.live.fetch_add(n as i64, Ordering::Relaxed);
         self.inserted_since_vacuum.fetch_add(n, Ordering::Relaxed);
         self.changed_since_analyze.fetch_add(n, Ordering::Relaxed);
     }
@@ -61,8 +74,58 @@ impl Counters {
 
     pub(crate) fn count_delete(&self) {
         self.deleted.fetch_add(1, Ordering::Relaxed);
+        self.live.fetch_sub(1, Ordering::Relaxed);
         self.ended_since_vacuum.fetch_add(1, Ordering::Relaxed);
         self.changed_since_analyze.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Counters {
+    /// Notes that a vacuum has found so many rows.
+    pub fn note_vacuum(&self, live: f64, at: i64, in_background: bool) {
+        self.live.store(live as i64, Ordering::Relaxed);
+        let (count, last) = match in_background {
+            true => (&self.autovacuums, &self.last_autovacuum),
+            false => (&self.vacuums, &self.last_vacuum),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        last.store(at, Ordering::Relaxed);
+    }
+
+    /// Notes that ANALYZE has estimated so many rows.
+    pub fn note_analyze(&self, live: f64, at: i64) {
+        self.live.store(live as i64, Ordering::Relaxed);
+        self.changed_since_analyze.store(0, Ordering::Relaxed);
+        self.analyzes.fetch_add(1, Ordering::Relaxed);
+        self.last_analyze.store(at, Ordering::Relaxed);
+    }
+
+    /// Whether `live` rests on anything.
+    pub fn has_counted(&self) -> bool {
+        [&self.inserted, &self.deleted, &self.vacuums, &self.autovacuums, &self.analyzes]
+            .iter()
+            .any(|c| c.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Begins anew.
+    pub fn reset(&self) {
+        let counts = [
+            &self.inserted,
+            &self.updated,
+            &self.hot_updated,
+            &self.deleted,
+            &self.ended_since_vacuum,
+            &self.inserted_since_vacuum,
+            &self.changed_since_analyze,
+            &self.scans,
+            &self.returned,
+            &self.vacuums,
+            &self.autovacuums,
+            &self.analyzes,
+        ];
+        let times = [&self.live, &self.last_vacuum, &self.last_autovacuum, &self.last_analyze];
+        counts.iter().for_each(|c| c.store(0, Ordering::Relaxed));
+        times.iter().for_each(|t| t.store(0, Ordering::Relaxed));
     }
 }
 
@@ -284,6 +347,11 @@ impl RelationStates {
             return s.clone();
         }
         self.map.write().entry(rel).or_default().clone()
+    }
+
+    /// The relation's state, if it has been used since the server started.
+    pub fn known(&self, rel: RelId) -> Option<Arc<RelationState>> {
+        self.map.read().get(&rel).cloned()
     }
 
     /// Every relation used since the server started.

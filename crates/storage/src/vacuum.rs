@@ -180,8 +180,12 @@ impl Heap {
         self.state.save(storage, self.rel)?;
         // What could not be removed yet keeps counting.
         let done = ended_before.saturating_sub(stats.dead_not_yet_removable);
-        counters.ended_since_vacuum.fetch_sub(done, Ordering::Relaxed);
-        counters.inserted_since_vacuum.fetch_sub(inserted_before, Ordering::Relaxed);
+        for (counter, done) in
+            [(&counters.ended_since_vacuum, done), (&counters.inserted_since_vacuum, inserted_before)]
+        {
+            // They may have been reset meanwhile.
+            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(done)));
+        }
         Ok(stats)
     }
 

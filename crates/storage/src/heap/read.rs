@@ -6,11 +6,14 @@ use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
 use super::visibility::{Fate, Memo, fate, is_visible};
 use super::{Heap, Liveness, page as hp, prune};
 use crate::buffer::{PageMut, ReadAhead, Ring};
+use crate::fsm::RelationState;
 use crate::page::PAGE_SIZE;
 use crate::row::FixedColumn;
 use crate::txn::{Snapshot, Transaction, XidStatus};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Gets (tid to index, row, whether it counts for uniqueness).
 pub type BuildCallback<'a> = dyn FnMut(Tid, &[u8], bool) -> Result<()> + 'a;
@@ -130,6 +133,7 @@ impl Heap {
             memo: Memo::default(),
             bound: None,
             places: Vec::new(),
+            seen: Seen { state: self.state.clone(), rows: 0 },
         }
     }
 
@@ -248,6 +252,19 @@ pub struct HeapScan {
     bound: Option<Lsn>,
     /// Where the visible rows of the page being read are; kept for its memory.
     places: Vec<Place>,
+    seen: Seen,
+}
+
+/// Counts a scan's rows, added to the relation's statistics at its end.
+struct Seen {
+    state: Arc<RelationState>,
+    rows: u64,
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.state.counters.returned.fetch_add(self.rows, Ordering::Relaxed);
+    }
 }
 
 /// Slot, offset and length of a tuple on its page.
@@ -339,6 +356,7 @@ impl HeapScan {
         }
         if self.range.is_none() {
             self.range = Some(0..self.heap.blocks()?);
+            self.heap.state.counters.scans.fetch_add(1, Ordering::Relaxed);
         }
         if !self.started {
             self.ring = self.heap.scan_ring()?;
@@ -378,7 +396,7 @@ impl HeapScan {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
         let end = range.end;
-        let HeapScan { heap, snap, ring, ahead, memo, bound, places, .. } = self;
+        let HeapScan { heap, snap, ring, ahead, memo, bound, places, seen, .. } = self;
         let storage = &heap.storage;
         let pool = storage.pool();
         ahead.before(pool, heap.rel, block..end, ring.as_mut())?;
@@ -403,6 +421,7 @@ impl HeapScan {
         pool.prefetch_neighbour(&page);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
             places.extend(hp::tuple_places(p).map(|(slot, offset, len)| Place { slot, offset, len }));
+            seen.rows += places.len() as u64;
             f(PageRows { block, bytes: p, places })?;
             return Ok(true);
         }
@@ -421,6 +440,7 @@ impl HeapScan {
                 places.push(Place { slot, offset, len });
             }
         }
+        seen.rows += places.len() as u64;
         f(PageRows { block, bytes: p, places })?;
         // Leave hints for those who come after, if that is possible without waiting.
         if let Some(xmin) = unfrozen

@@ -10,7 +10,6 @@ use quarry_storage::heap::Heap;
 use quarry_storage::index::BTree;
 use quarry_types::Datum;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Samples the table and stores its size and its columns' statistics.
 pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], verbose: bool) -> Result<()> {
@@ -65,7 +64,7 @@ pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], ver
         let tree = BTree::open(storage, i.storage, i.unique);
         w.update_relation_stats(i.oid, tree.blocks()?, rows, 0)?;
     }
-    heap.counters().changed_since_analyze.store(0, Ordering::Relaxed);
+    heap.counters().note_analyze(sample.table_rows, crate::clock::now());
     Ok(())
 }
 

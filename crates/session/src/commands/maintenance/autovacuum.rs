@@ -50,7 +50,12 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
         }
         for (oid, name) in due {
             pace()?;
-            let how = TableOptions { policy: WaitPolicy::Skip, all_pages: false, truncate: true };
+            let how = TableOptions {
+                policy: WaitPolicy::Skip,
+                all_pages: false,
+                truncate: true,
+                in_background: true,
+            };
             let began = Instant::now();
             let done = vacuum_table(instance, db.oid, oid, &pace, &how)?;
             let spent = began.elapsed();

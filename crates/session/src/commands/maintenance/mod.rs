@@ -118,7 +118,8 @@ fn vacuum_with(s: &mut Session, r: &Relation, w: &Wanted, pace: &Pace) -> Result
         s.cx.push_notice(Severity::Info, e);
     }
     let policy = if w.skip_locked { WaitPolicy::Skip } else { WaitPolicy::Block };
-    let options = TableOptions { policy, all_pages: w.all_pages, truncate: w.truncate };
+    let options =
+        TableOptions { policy, all_pages: w.all_pages, truncate: w.truncate, in_background: false };
     let step = || pace.step();
     let done = vacuum_table(&s.cx.instance, s.cx.database.0, r.oid, &step, &options)?;
     match done {
@@ -148,6 +149,8 @@ struct TableOptions {
     policy: WaitPolicy,
     all_pages: bool,
     truncate: bool,
+    /// Counts as autovacuum's.
+    in_background: bool,
 }
 
 /// Vacuums one table in a transaction of its own and stores its size. None: it is gone, or locked.
@@ -188,6 +191,7 @@ fn vacuum_table(
         w.update_relation_stats(i.oid, tree.blocks()?, stats.live_tuples as f32, 0)?;
     }
     txn.commit()?;
+    heap.counters().note_vacuum(stats.live_tuples, crate::clock::now(), how.in_background);
     Ok(Some(stats))
 }
 
