@@ -544,3 +544,41 @@ fn a_recovered_prepared_transaction_has_read_everything() {
     w.commit(&four).unwrap();
     assert_eq!(w.locks(), 0);
 }
+
+#[test]
+fn an_imported_snapshot_is_concurrent_with_what_came_since() {
+    let w = world(4);
+    let source = w.begin();
+    let snapshot = source.statement_snapshot();
+    let reader = w.begin_read_only();
+    let t = w.begin();
+    w.write(&t, 0).unwrap();
+    w.commit(&t).unwrap();
+    let late = w.begin_read_only();
+    w.read(&late, 0).unwrap();
+    w.read(&late, 1).unwrap();
+    // p reads under t's write, which `late` sees, and writes what `late` has read.
+    let (ssi, never) = (w.storage.ssi(), AtomicBool::new(false));
+    let who = Beginner {
+        read_only: false,
+        deferrable: false,
+        imported: true,
+        pid: 0,
+        owner: 0,
+        xids: vec![],
+        cancel: &never,
+    };
+    let (csn, p) = ssi.begin(&who, &|| snapshot.csn()).unwrap();
+    assert_eq!(csn, snapshot.csn());
+    let p = p.expect("it may write");
+    w.commit(&source).unwrap();
+    assert!(!late.xact().unwrap().is_safe());
+    ssi.conflict_out(&p, t.top_xid().unwrap()).unwrap();
+    let row = Target::tuple(TABLE, w.rows[1]);
+    assert_eq!(reason(ssi.check_write(&p, &[row], false)), "identification as a pivot, during write.");
+    ssi.aborted(&p);
+    assert!(late.xact().is_none());
+    w.commit(&late).unwrap();
+    w.commit(&reader).unwrap();
+    assert_eq!(w.locks(), 0);
+}
