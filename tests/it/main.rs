@@ -2,7 +2,7 @@
 //!
 //! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
-//! `auth` is about who may connect, `notify` about LISTEN and NOTIFY.
+//! `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
 
 #![forbid(unsafe_code)]
 
@@ -17,4 +17,5 @@ mod notify;
 mod pgbench;
 mod robustness;
 mod support;
+mod two_phase;
 mod wire_types;

@@ -147,6 +147,13 @@ impl Catalog {
         own.wrapping_mul(1 << 20).wrapping_add(self.shared.cache.version())
     }
 
+    /// Caches of a database and the shared ones forget everything: a transaction committed of which nobody knows what it touched.
+    pub fn forget_all(&self, db: Oid) {
+        let overlay = Overlay::default();
+        overlay.touch(db, [Touched::All]);
+        self.committed(&overlay);
+    }
+
     /// Runs after a commit: caches forget what the transaction touched.
     pub(crate) fn committed(&self, overlay: &Overlay) {
         let touched = overlay.take();

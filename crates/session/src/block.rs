@@ -162,6 +162,15 @@ impl Block {
             None => Ok(None),
         }
     }
+    /// The session lets go of its transaction, which `prepare` takes.
+    pub fn prepare(&mut self, prepare: impl FnOnce(&Transaction) -> Result<Lsn>) -> Result<Lsn> {
+        let Some(txn) = &self.txn else { return Err(no_block("PREPARE TRANSACTION")) };
+        let lsn = prepare(txn)?;
+        self.savepoints.clear();
+        self.state = BlockState::Idle;
+        self.txn = None;
+        Ok(lsn)
+    }
     /// Ends the transaction, undoing it.
     pub fn abort(&mut self) {
         self.savepoints.clear();

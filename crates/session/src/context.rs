@@ -17,7 +17,7 @@ use quarry_storage::txn::Transaction;
 use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,6 +67,10 @@ pub struct SessionContext {
     /// Plans of foreign keys' checks and actions.
     pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
     domain_rules: OnceLock<Arc<SessionDomains>>,
+    /// The transaction has made temporary objects.
+    pub(crate) made_temporary: AtomicBool,
+    /// Names of the snapshots that the transaction has exported.
+    pub(crate) exported: Mutex<Vec<String>>,
     /// LISTEN and NOTIFY.
     pub(crate) notifications: crate::notify::Notifications,
 }
@@ -110,6 +114,8 @@ impl SessionContext {
             deferred: Arc::default(),
             internal_plans: Arc::default(),
             domain_rules: OnceLock::new(),
+            made_temporary: AtomicBool::new(false),
+            exported: Mutex::default(),
             notifications: Default::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! What all sessions of a server share.
 
 use crate::config::ConfigFiles;
+use crate::exported::ExportedSnapshots;
 use crate::log::LogSink;
 use crate::notify::NotifyQueue;
 use crate::session::SessionStart;
@@ -41,6 +42,7 @@ pub struct Instance {
     sessions: Sessions,
     timeouts: Arc<Timeouts>,
     notify_queue: NotifyQueue,
+    exported_snapshots: ExportedSnapshots,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
     config: OnceLock<Arc<dyn ConfigFiles>>,
@@ -72,6 +74,7 @@ impl Instance {
             sessions: Sessions::default(),
             timeouts: Timeouts::start(),
             notify_queue: NotifyQueue::default(),
+            exported_snapshots: ExportedSnapshots::default(),
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -143,6 +146,9 @@ impl Instance {
     }
     pub fn timeouts(&self) -> &Arc<Timeouts> {
         &self.timeouts
+    }
+    pub(crate) fn exported_snapshots(&self) -> &ExportedSnapshots {
+        &self.exported_snapshots
     }
     /// Notifications on their way between sessions.
     pub(crate) fn notify_queue(&self) -> &NotifyQueue {

@@ -16,6 +16,7 @@ pub mod config;
 mod context;
 mod cursor;
 mod domains;
+mod exported;
 mod instance;
 mod internal;
 pub mod log;

@@ -58,8 +58,10 @@ pub fn call(
         }
         "pg_trigger_depth" => Datum::I32(0),
         "pg_notification_queue_usage" => Datum::F64(cx.instance.notify_queue().usage()),
+        "pg_export_snapshot" => Datum::text(&cx.export_snapshot()?),
         "pg_notify" => {
-            let text = |at: usize| args.get(at).filter(|v| !v.is_null()).map(Datum::as_str).unwrap_or_default();
+            let text =
+                |at: usize| args.get(at).filter(|v| !v.is_null()).map(Datum::as_str).unwrap_or_default();
             cx.notifications.notify(text(0), text(1))?;
             quarry_types::pseudo::void()
         }

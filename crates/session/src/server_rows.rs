@@ -41,12 +41,12 @@ pub fn rows(
         "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
         "pg_timezone_abbrevs" => Ok(zone_abbrevs()),
+        "pg_prepared_xact" => Ok(prepared_xacts(cx)),
         "pg_listening_channels" => {
             Ok(cx.notifications.channels().into_iter().map(|c| vec![text(c)]).collect())
         }
         // Features that aren't there have no rows.
-        "pg_prepared_xact"
-        | "pg_get_replication_slots"
+        "pg_get_replication_slots"
         | "pg_get_publication_tables"
         | "pg_show_replication_origin_status"
         | "pg_stat_get_progress_info"
@@ -344,7 +344,8 @@ fn locks(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
             ],
         };
         row.push(text(format!("{}/{}", l.pid, l.owner.0)));
-        row.push(Datum::I32(l.pid));
+        // A prepared transaction has no process.
+        row.push(if l.pid == 0 { Datum::Null } else { Datum::I32(l.pid) });
         row.push(text(l.mode.name()));
         let since = l.waited.map(|w| crate::clock::now() - w.as_micros() as i64);
         let since = since.map_or(Datum::Null, Datum::I64);
@@ -453,6 +454,22 @@ fn file_settings(cx: &SessionContext) -> Result<Vec<Row>> {
         ]);
     }
     Ok(out)
+}
+
+/// pg_prepared_xact(): transaction, gid, prepared, ownerid, dbid.
+fn prepared_xacts(cx: &SessionContext) -> Vec<Row> {
+    let list = cx.instance.storage().prepared().list();
+    list.into_iter()
+        .map(|p| {
+            vec![
+                Datum::U32(p.xid.0 as u32),
+                text(&p.gid),
+                Datum::I64(p.prepared_at),
+                Datum::U32(p.user.0),
+                Datum::U32(p.database.0),
+            ]
+        })
+        .collect()
 }
 
 /// pg_cursor(): name, statement, is_holdable, is_binary, is_scrollable, creation_time.

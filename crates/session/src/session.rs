@@ -291,6 +291,7 @@ impl Session {
             self.portals.clear();
             self.block.abort();
             crate::notify::end(&self.cx);
+            self.cx.withdraw_snapshots();
             self.cx.set_reader(None);
             commands::drop_temp_objects(self);
             self.cx.instance.sessions().unregister(self.cx.signals.pid);
@@ -483,6 +484,8 @@ impl Session {
         if !committed {
             self.cx.notifications.abort();
         }
+        self.cx.withdraw_snapshots();
+        self.cx.made_temporary.store(false, Ordering::Relaxed);
         self.cx.signals.activity.lock().xact_start = None;
     }
 
@@ -570,12 +573,6 @@ impl Session {
         txn.set_deadlock_timeout(deadlock_timeout);
         Ok(StatementContext::new(&self.cx, &self.block, &txn))
     }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.end();
-    }
 
     /// What a query runs with: one for all its messages (Bind, Describe, Execute), unless a setting or the user changes in between.
     /// Commands, which may change the schema as they go, take a new [`Session::statement_context`] for each step.
@@ -589,6 +586,12 @@ impl Drop for Session {
         let made = Arc::new(self.statement_context()?);
         self.context = Some(made.clone());
         Ok(made)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

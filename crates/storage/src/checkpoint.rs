@@ -40,6 +40,7 @@ impl Storage {
             let _no_file_changes = self.file_changes().write();
             self.wal().begin_checkpoint()
         };
+        self.log_prepared_again()?;
         // After the redo point: every id in a record before it is below.
         let next_xid = self.txns().next_xid();
         let created: Vec<_> = self.created().lock().iter().map(|(rel, xid)| (*rel, *xid)).collect();

@@ -12,7 +12,7 @@ use crate::lock::LockManager;
 use crate::recovery::{Redo, find_end};
 use crate::ssi::Ssi;
 use crate::txn::clog::{Clog, XACT_FILE};
-use crate::txn::{IsolationLevel, Transaction, TxnManager, TxnOptions};
+use crate::txn::{IsolationLevel, PreparedSet, Transaction, TxnManager, TxnOptions};
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XLOG;
 use crate::wal::segments::{Segments, WAL_DIR};
@@ -103,6 +103,7 @@ pub struct Storage {
     txns: Arc<TxnManager>,
     locks: Arc<LockManager>,
     ssi: Ssi,
+    prepared: PreparedSet,
     control: Mutex<Control>,
     counters: Counters,
     /// Relations made by running transactions, with the top-level id.
@@ -218,6 +219,7 @@ impl Storage {
         }
         redo.apply_all(reader, end)?;
         redo.finish()?;
+        let prepared = redo.prepared.take();
         let counters = Counters(Mutex::new(CountersState {
             oid: redo.next_oid,
             oid_end: redo.next_oid,
@@ -237,6 +239,7 @@ impl Storage {
             txns,
             locks,
             ssi,
+            prepared: PreparedSet::default(),
             control: Mutex::new(control),
             counters,
             created: Mutex::default(),
@@ -250,6 +253,7 @@ impl Storage {
             recovered_to: end,
             _folder: folder,
         });
+        storage.recover_prepared(prepared)?;
         // Even with nothing to redo: the record of this run's start, and what redo removed stays removed.
         storage.checkpoint()?;
         Ok(storage)
@@ -295,6 +299,10 @@ impl Storage {
     /// What serializable transactions have read and how they conflict.
     pub fn ssi(&self) -> &Ssi {
         &self.ssi
+    }
+    /// Prepared transactions.
+    pub fn prepared(&self) -> &PreparedSet {
+        &self.prepared
     }
     pub fn txns(&self) -> &TxnManager {
         &self.txns

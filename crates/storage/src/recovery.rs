@@ -9,7 +9,9 @@ use crate::control::{Control, decode_created};
 use crate::disk::Disk;
 use crate::files::RelFiles;
 use crate::ids::{PageId, RelId};
+use crate::lock::{LockMode, LockTag};
 use crate::log_change::XLOG_PAGES;
+use crate::txn::prepared_record::{PreparedState, add_part};
 use crate::txn::wal::Cursor;
 use crate::txn::{TxnManager, XidStatus};
 use crate::wal::record::Record;
@@ -31,6 +33,7 @@ pub struct Redo<'a> {
     pub created_databases: HashMap<Oid, Xid>,
     /// Subtransactions announced before their commit record.
     pub children: HashMap<Xid, Vec<Xid>>,
+    pub prepared: PreparedRedo,
     pub next_oid: u32,
     pub next_rel: u32,
     next_xid: Xid,
@@ -40,6 +43,48 @@ pub struct Redo<'a> {
 
 /// Seconds between lines about how far recovery is.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Prepared transactions that a redo pass has met and whose end it hasn't.
+#[derive(Default)]
+pub struct PreparedRedo {
+    states: HashMap<Xid, PreparedState>,
+    parts: HashMap<Xid, Vec<u8>>,
+    /// Locks that came after the state, or before it is logged again.
+    locks: HashMap<Xid, Vec<(LockTag, LockMode)>>,
+}
+
+impl PreparedRedo {
+    /// A record of one; its state if that is complete now.
+    pub fn add_part(&mut self, xid: Xid, payload: &[u8]) -> Result<Option<PreparedState>> {
+        add_part(self.parts.entry(xid).or_default(), xid, payload)
+    }
+    pub fn insert(&mut self, state: PreparedState) {
+        self.states.insert(state.info.xid, state);
+    }
+    pub fn add_lock(&mut self, xid: Xid, lock: (LockTag, LockMode)) {
+        self.locks.entry(xid).or_default().push(lock);
+    }
+    /// It has ended; its subtransactions.
+    pub fn end(&mut self, xid: Xid) -> Vec<Xid> {
+        self.parts.remove(&xid);
+        self.locks.remove(&xid);
+        self.states.remove(&xid).map_or_else(Vec::new, |state| state.children)
+    }
+    fn xids(&self) -> Vec<Xid> {
+        self.states.values().flat_map(|s| s.children.iter().copied().chain([s.info.xid])).collect()
+    }
+    /// Those that are left, in the order of their ids.
+    pub fn take(&mut self) -> Vec<PreparedState> {
+        let mut states: Vec<_> = std::mem::take(&mut self.states).into_values().collect();
+        states.sort_by_key(|state| state.info.xid);
+        for state in &mut states {
+            state.locks.extend(self.locks.remove(&state.info.xid).unwrap_or_default());
+            state.locks.sort_unstable();
+            state.locks.dedup();
+        }
+        states
+    }
+}
 
 /// Where the log ends: the end of its last valid record. An error if it can't be the end.
 pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
@@ -79,6 +124,7 @@ impl<'a> Redo<'a> {
             created: control.created.iter().copied().collect(),
             created_databases: HashMap::new(),
             children: HashMap::new(),
+            prepared: PreparedRedo::default(),
             next_oid: control.next_oid,
             next_rel: control.next_rel,
             next_xid: control.next_xid,
@@ -94,7 +140,9 @@ impl<'a> Redo<'a> {
         while reader.position() < end {
             let at = reader.position();
             let Some(record) = reader.next_record()? else {
-                return Err(Error::corrupted(format!("WAL record at {at} could be read before, but not again")));
+                return Err(Error::corrupted(format!(
+                    "WAL record at {at} could be read before, but not again"
+                )));
             };
             self.apply(&record)?;
             if last.elapsed() >= REPORT_EVERY {
@@ -186,7 +234,11 @@ impl<'a> Redo<'a> {
     pub fn finish(&mut self) -> Result<()> {
         self.txns.clog().forget_from(self.next_xid)?;
         self.txns.start_at(self.next_xid);
-        let lost = |txns: &TxnManager, xid: Xid| !matches!(txns.status(xid), XidStatus::Committed(_));
+        for xid in self.prepared.xids() {
+            self.txns.clog().set_prepared(xid)?;
+        }
+        // What is still in progress was prepared.
+        let lost = |txns: &TxnManager, xid: Xid| txns.status(xid) == XidStatus::Aborted;
         let relations: Vec<RelId> =
             self.created.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(rel, _)| *rel).collect();
         let databases: Vec<Oid> = self

@@ -367,7 +367,7 @@ fn session_locks_count_and_row_locks_carry() {
     sharer.lock(row(1), LockMode::AccessShare, WaitPolicy::Block).unwrap();
     for to in 2..20 {
         let tid = |slot| quarry_common::Tid { block: 1, slot };
-        locks.carry_row_locks(REL, tid(to - 1), tid(to));
+        assert!(locks.carry_row_locks(REL, tid(to - 1), tid(to)).is_empty());
     }
     let deleter = storage.begin(IsolationLevel::ReadCommitted);
     assert!(deleter.lock(row(19), LockMode::Exclusive, WaitPolicy::Skip).unwrap());

@@ -22,7 +22,7 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a new cluster and starts it, without durability.
     pub fn start() -> Result<Postgres, String> {
-        Postgres::start_with(&[("fsync", "off")])
+        Postgres::start_with(&[("fsync", "off"), ("max_prepared_transactions", "10")])
     }
 
     /// Makes a new cluster and starts it with settings.

@@ -101,7 +101,6 @@ const EMPTY: &[&str] = &[
     "pg_get_shmem_allocations",
     "pg_hba_file_rules",
     "pg_ident_file_mappings",
-    "pg_prepared_xact",
     "pg_show_all_file_settings",
     "pg_show_replication_origin_status",
     "pg_stat_get_progress_info",

@@ -375,7 +375,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Most two-phase transactions at a time. Accepted for compatibility, without effect.",
+        doc: "How many transactions can stand prepared for two-phase commit at a time.",
         reported: false,
     },
     SettingDef {

@@ -74,6 +74,11 @@ fn others_in(s: &Session, db: Oid) -> Vec<Arc<crate::signals::Signals>> {
     all.into_iter().filter(|o| o.pid != mine && o.activity.lock().database == db).collect()
 }
 
+/// Prepared transactions of a database.
+fn prepared_in(s: &Session, db: Oid) -> usize {
+    s.cx.instance.storage().prepared().list().iter().filter(|p| p.database == db).count()
+}
+
 /// Waits a little for sessions that are just leaving; how many stay.
 fn wait_for_others(s: &Session, db: Oid) -> Result<usize> {
     let end = Instant::now() + LEAVE_TIMEOUT;
@@ -89,19 +94,25 @@ fn wait_for_others(s: &Session, db: Oid) -> Result<usize> {
     })
 }
 
-fn in_use(what: &str, name: &str, count: usize) -> Error {
-    let detail = match count {
-        1 => "There is 1 other session using the database.".to_string(),
-        n => format!("There are {n} other sessions using the database."),
+fn in_use(what: &str, name: &str, count: usize, prepared: usize) -> Error {
+    let detail = match (count, prepared) {
+        (1, 0) => "There is 1 other session using the database.".to_string(),
+        (n, 0) => format!("There are {n} other sessions using the database."),
+        (0, 1) => "There is 1 prepared transaction using the database.".to_string(),
+        (0, n) => format!("There are {n} prepared transactions using the database."),
+        (n, m) => {
+            format!("There are {n} other session(s) and {m} prepared transaction(s) using the database.")
+        }
     };
     err!(OBJECT_IN_USE, "{what} \"{name}\" is being accessed by other users").detail(detail)
 }
 
 /// 55006 if other sessions are connected to the database.
 pub(super) fn check_unused(s: &Session, db: Oid, name: &str) -> Result<()> {
-    match wait_for_others(s, db)? {
-        0 => Ok(()),
-        count => Err(in_use("database", name, count)),
+    let count = wait_for_others(s, db)?;
+    match (count, prepared_in(s, db)) {
+        (0, 0) => Ok(()),
+        (_, prepared) => Err(in_use("database", name, count, prepared)),
     }
 }
 
@@ -163,9 +174,9 @@ fn create(s: &mut Session, c: &ast::CreateDatabase) -> Result<()> {
         bail!(INSUFFICIENT_PRIVILEGE, "permission denied to copy database \"{template}\"");
     }
     new.template = source.oid;
-    let count = wait_for_others(s, source.oid)?;
-    if count > 0 {
-        return Err(in_use("source database", &template, count));
+    let (count, prepared) = (wait_for_others(s, source.oid)?, prepared_in(s, source.oid));
+    if count + prepared > 0 {
+        return Err(in_use("source database", &template, count, prepared));
     }
     writer(&st).create_database(&new)?;
     Ok(())

@@ -18,6 +18,7 @@ pub mod role;
 pub mod set;
 mod tags;
 pub mod transaction;
+pub mod two_phase;
 
 pub use tags::tag_of;
 

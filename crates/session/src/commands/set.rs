@@ -63,7 +63,14 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
             }
             vec!["default_transaction_read_only".into()]
         }
-        SetKind::Snapshot(_) => return Err(Error::unsupported("SET TRANSACTION SNAPSHOT")),
+        SetKind::Snapshot(name) => {
+            if s.block.require_block("").is_err() {
+                let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+                s.cx.push_notice(Severity::Warning, e);
+            }
+            crate::exported::import(s, name)?;
+            vec![]
+        }
     };
     s.report_settings(&changed, out);
     let tag = match stmt.kind {

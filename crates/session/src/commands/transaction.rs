@@ -1,6 +1,6 @@
 //! BEGIN, COMMIT, ROLLBACK, savepoints, SET TRANSACTION.
 
-use super::CommandOutcome;
+use super::{CommandOutcome, two_phase};
 use crate::block::{BlockState, TransactionModes};
 use crate::query::StatementContext;
 use crate::session::Session;
@@ -47,9 +47,9 @@ pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<Comma
             super::restore_role(s);
             CommandOutcome::done("ROLLBACK")
         }
-        Transaction::Prepare(_) => Err(Error::unsupported("PREPARE TRANSACTION")),
-        Transaction::CommitPrepared(_) => Err(Error::unsupported("COMMIT PREPARED")),
-        Transaction::RollbackPrepared(_) => Err(Error::unsupported("ROLLBACK PREPARED")),
+        Transaction::Prepare(gid) => two_phase::prepare(s, gid, out),
+        Transaction::CommitPrepared(gid) => two_phase::finish(s, gid, true),
+        Transaction::RollbackPrepared(gid) => two_phase::finish(s, gid, false),
     }
 }
 

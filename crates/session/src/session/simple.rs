@@ -249,7 +249,8 @@ impl Session {
             return Err(e);
         }
         let block = &mut self.block;
-        let lsn = crate::notify::commit(&self.cx, || block.commit()).map(|lsn| lsn.max(self.cx.take_side_lsn()));
+        let lsn =
+            crate::notify::commit(&self.cx, || block.commit()).map(|lsn| lsn.max(self.cx.take_side_lsn()));
         // Refused before it got as far as that.
         if self.block.state() != BlockState::Idle {
             self.block.abort();
@@ -264,11 +265,25 @@ impl Session {
             return Ok(());
         }
         commands::hold_cursors(self)?;
+        self.run_deferred()?;
+        commands::on_commit_actions(self)
+    }
+
+    /// The constraint checks that waited for the end of the transaction.
+    pub(crate) fn run_deferred(&mut self) -> Result<()> {
         if self.cx.has_deferred() {
-            let st = self.statement_context()?;
+            let st = self.query_context()?;
             quarry_executor::deferred::run_deferred(&st.exec_env(Arc::from([]), false))?;
         }
-        commands::on_commit_actions(self)
+        Ok(())
+    }
+
+    /// Waits for the log here where the connection won't: what two-phase commit says is durable, whatever `synchronous_commit`.
+    pub(crate) fn wait_unless_connection_does(&self, lsn: Lsn) -> Result<()> {
+        if self.waits_for_durability() {
+            return Ok(());
+        }
+        self.cx.instance.storage().wal().wait_durable_blocking(lsn)
     }
 
     /// ROLLBACK.
@@ -323,7 +338,8 @@ impl Session {
             return Ok(());
         }
         let ends = matches!(stmt, ast::Statement::Transaction(t) if matches!(**t,
-            ast::Transaction::Commit { .. } | ast::Transaction::Rollback { .. } | ast::Transaction::RollbackTo(_)));
+            ast::Transaction::Commit { .. } | ast::Transaction::Rollback { .. } | ast::Transaction::RollbackTo(_)
+                | ast::Transaction::Prepare(_)));
         if ends { Ok(()) } else { Err(aborted()) }
     }
 }

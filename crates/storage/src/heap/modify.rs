@@ -7,6 +7,7 @@ use super::tuple::{self, HEADER_BYTES, TupleHeader};
 use super::visibility::{Modifiable, modifiable};
 use super::{Heap, ModifyResult, UpdateOptions, page as hp, prune, wal};
 use crate::buffer::PageMut;
+use crate::lock::LockManager;
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::row::{RowRef, ToastPointer};
 use crate::txn::{Snapshot, Transaction, XidStatus};
@@ -158,7 +159,9 @@ impl Heap {
             }
             self.state.counters.count_update(hot);
             if self.storage.locks().has_row_locks() {
-                self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
+                let prepared = self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
+                let tag = LockManager::row_tag(self.rel, new_tid);
+                self.storage.log_carried_locks(tag, &prepared)?;
             }
             drop(page);
             if !old_external.is_empty() {
@@ -263,9 +266,6 @@ impl Heap {
         }
     }
 
-    fn lock_shared(
-        &self,
-        txn: &Transaction,
     /// The last version of a row from `tid` on that was made by a committed transaction.
     fn last_version(&self, mut tid: Tid) -> Result<Tid> {
         let mut last = tid;
@@ -287,6 +287,9 @@ impl Heap {
         }
     }
 
+    fn lock_shared(
+        &self,
+        txn: &Transaction,
         snap: &Snapshot,
         tid: Tid,
         mode: RowLockMode,

@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub holders: Vec<Holder>,
     pub queue: VecDeque<Arc<Waiter>>,
     /// Row locks that a newer version inherited: released together with the ones here.
-    carried: Vec<(OwnerId, LockMode, LockTag)>,
+    pub(super) carried: Vec<(OwnerId, LockMode, LockTag)>,
 }
 
 pub(super) struct Waiter {
@@ -65,6 +65,9 @@ pub struct LockManager {
     xid_waiters: AtomicUsize,
     row_locks: AtomicUsize,
     next_owner: AtomicU64,
+    /// Owners that are prepared transactions.
+    pub(super) prepared: Mutex<HashMap<OwnerId, Xid>>,
+    pub(super) prepared_count: AtomicUsize,
     pub(super) deadlock_timeout_ms: AtomicU64,
     pub(crate) txns: std::sync::OnceLock<Weak<TxnManager>>,
 }
@@ -87,7 +90,7 @@ impl Entry {
         self.holders.iter().filter(|h| h.owner != owner).fold(0, |bits, h| bits | h.modes)
     }
 
-    fn add(&mut self, owner: OwnerId, pid: i32, mode: LockMode) {
+    pub(super) fn add(&mut self, owner: OwnerId, pid: i32, mode: LockMode) {
         let at = match self.holders.iter().position(|h| h.owner == owner) {
             Some(at) => at,
             None => {
@@ -101,7 +104,7 @@ impl Entry {
     }
 
     /// Takes one lock away; false if there was none.
-    fn remove(&mut self, owner: OwnerId, mode: LockMode) -> bool {
+    pub(super) fn remove(&mut self, owner: OwnerId, mode: LockMode) -> bool {
         let Some(at) = self.holders.iter().position(|h| h.owner == owner) else { return false };
         let holder = &mut self.holders[at];
         let count = &mut holder.counts[mode as usize];
@@ -146,6 +149,8 @@ impl LockManager {
             xid_waiters: AtomicUsize::new(0),
             row_locks: AtomicUsize::new(0),
             next_owner: AtomicU64::new(1),
+            prepared: Mutex::default(),
+            prepared_count: AtomicUsize::new(0),
             deadlock_timeout_ms: AtomicU64::new(deadlock_timeout.as_millis() as u64),
             txns: std::sync::OnceLock::new(),
         }
@@ -169,7 +174,7 @@ impl LockManager {
         self.hasher.hash_one(tag) as usize % SHARDS
     }
 
-    fn shard(&self, tag: &LockTag) -> &Mutex<Table> {
+    pub(super) fn shard(&self, tag: &LockTag) -> &Mutex<Table> {
         &self.shards[self.shard_index(tag)]
     }
 
@@ -386,9 +391,12 @@ impl LockManager {
 
     /// Everyone who holds row `from` also holds row `to`, as long: a new version inherits the old one's share locks.
     /// The caller holds the old version's page latch, so that nobody can be looking at the new one yet.
-    pub fn carry_row_locks(&self, rel: RelId, from: Tid, to: Tid) {
+    ///
+    /// Returns prepared transactions among them, whose sharing must get to the log.
+    #[must_use]
+    pub fn carry_row_locks(&self, rel: RelId, from: Tid, to: Tid) -> Vec<(Xid, LockMode)> {
         if !self.has_row_locks() || from == to {
-            return;
+            return Vec::new();
         }
         let (from, to) = (LockTag::Row { rel, tid: from }, LockTag::Row { rel, tid: to });
         let (a, b) = (self.shard_index(&from), self.shard_index(&to));
@@ -398,7 +406,7 @@ impl LockManager {
         let mut carried = Vec::new();
         {
             let table: &mut Table = if a <= b { &mut low } else { high.as_mut().expect("two shards") };
-            let Some(entry) = table.get_mut(&from) else { return };
+            let Some(entry) = table.get_mut(&from) else { return Vec::new() };
             for holder in &entry.holders {
                 for mode in LockMode::ALL.into_iter().filter(|m| holder.modes & m.bit() != 0) {
                     for _ in 0..holder.counts[mode as usize] {
@@ -414,9 +422,10 @@ impl LockManager {
         };
         let entry = table.entry(to).or_default();
         self.row_locks.fetch_add(carried.len(), Ordering::SeqCst);
-        for (owner, pid, mode) in carried {
-            entry.add(owner, pid, mode);
+        for (owner, pid, mode) in &carried {
+            entry.add(*owner, *pid, *mode);
         }
+        self.prepared_among(carried.iter().map(|(owner, _, mode)| (*owner, *mode)))
     }
 
     /// Waits until `xid` has ended. False if it runs and `policy` says not to wait.
@@ -602,6 +611,11 @@ impl SessionLocks {
         }
         drop(held);
         self.manager.release(self.owner, &tag, mode)
+    }
+
+    /// Whether the session holds it in any mode.
+    pub fn holds(&self, tag: &LockTag) -> bool {
+        self.held.lock().keys().any(|(held, _)| held == tag)
     }
 
     /// Releases everything.

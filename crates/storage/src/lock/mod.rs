@@ -8,6 +8,7 @@
 mod deadlock;
 pub mod fast;
 mod manager;
+mod prepared;
 
 pub use manager::{LockInfo, LockManager, SessionLocks};
 
@@ -184,6 +185,13 @@ pub(crate) struct Waiting<'a> {
     pub lock_timeout: Option<Duration>,
     /// When to look for a deadlock; none: after the server's time.
     pub deadlock_timeout: Option<Duration>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Someone who doesn't wait.
+    pub fn nobody(owner: OwnerId, cancel: &'a AtomicBool) -> Waiting<'a> {
+        Waiting { owner, pid: 0, cancel, lock_timeout: None, deadlock_timeout: None }
+    }
 }
 
 #[cfg(test)]

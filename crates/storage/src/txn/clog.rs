@@ -33,6 +33,8 @@ pub const XACT_FILE: &str = "xact";
 const IN_PROGRESS: u64 = 0;
 const COMMITTING: u64 = 1;
 const ABORTED: u64 = 2;
+/// In progress though begun before the restart.
+const PREPARED: u64 = 3;
 /// CSN of transactions whose CSN is no longer known: before every snapshot.
 pub const CSN_OLD: Lsn = Lsn(8);
 
@@ -99,7 +101,7 @@ impl Clog {
                         XidStatus::Aborted
                     };
                 }
-                IN_PROGRESS => return XidStatus::InProgress,
+                IN_PROGRESS | PREPARED => return XidStatus::InProgress,
                 // Its place in the log is being reserved: a matter of nanoseconds.
                 COMMITTING => {
                     spins += 1;
@@ -201,6 +203,11 @@ impl Clog {
         self.set(xid, csn.0)
     }
 
+    /// Recovery has found it prepared: it goes on.
+    pub fn set_prepared(&self, xid: Xid) -> Result<()> {
+        self.set(xid, PREPARED)
+    }
+
     pub fn set_aborted(&self, xid: Xid) -> Result<()> {
         self.set(xid, ABORTED)
     }
@@ -239,7 +246,7 @@ impl Clog {
                 word = entry.load(Ordering::Acquire);
             }
             let bits = match word {
-                IN_PROGRESS => continue,
+                IN_PROGRESS | PREPARED => continue,
                 ABORTED => BITS_ABORTED,
                 csn => {
                     newest = newest.max(csn);

@@ -6,6 +6,7 @@
 
 pub mod clog;
 mod live;
+pub mod prepared_record;
 pub mod running;
 mod serializable;
 mod snapshot;
@@ -14,8 +15,9 @@ pub mod wal;
 
 pub use clog::XidStatus;
 pub use live::LiveSnapshots;
+pub use prepared_record::PreparedInfo;
 pub use snapshot::Snapshot;
-pub use transaction::{SubLevel, Transaction, TxnOptions};
+pub use transaction::{PreparedSet, SubLevel, Transaction, TxnOptions};
 
 use crate::lock::OwnerId;
 use crate::wal::Wal;
@@ -140,6 +142,11 @@ impl TxnManager {
         let xid = Xid(self.next_xid.fetch_add(1, Ordering::SeqCst));
         self.sub_shard(xid).lock().insert(xid, top);
         xid
+    }
+
+    /// As [`TxnManager::allot_sub_xid`] had done before a restart.
+    pub(crate) fn adopt_sub_xid(&self, xid: Xid, top: Xid) {
+        self.sub_shard(xid).lock().insert(xid, top);
     }
 
     pub(crate) fn sub_ended(&self, xid: Xid) {

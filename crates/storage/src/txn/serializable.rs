@@ -18,6 +18,11 @@ pub(super) struct Serializable {
 }
 
 impl Serializable {
+    /// Of a transaction that was prepared.
+    pub fn adopt(&self, xact: Option<Arc<Xact>>) {
+        // It is new: nothing is set yet.
+        let _ = self.xact.set(xact);
+    }
     pub fn xact(&self) -> Option<&Arc<Xact>> {
         self.xact.get()?.as_ref()
     }
@@ -44,17 +49,28 @@ impl Transaction {
 
     /// Takes the one snapshot of a SERIALIZABLE transaction and registers it. Fails only if it may wait.
     pub(super) fn take_serializable_snapshot(&self, may_wait: bool) -> Result<Lsn> {
+        let csn = self.register(may_wait, false, &|| self.publish_first_snapshot())?;
+        Ok(csn)
+    }
+
+    /// The same with the snapshot of another serializable transaction, which is still running.
+    pub(super) fn take_serializable_snapshot_at(&self, csn: Lsn) {
+        // Only waiting can fail.
+        let _ = self.register(false, true, &|| self.publish_imported(csn));
+    }
+
+    fn register(&self, may_wait: bool, imported: bool, publish: &dyn Fn() -> Lsn) -> Result<Lsn> {
         let (csn, xact) = self.storage().ssi().begin(
             &Beginner {
                 read_only: self.serializable.read_only.load(Ordering::Relaxed),
                 deferrable: may_wait,
-                imported: false,
+                imported,
                 pid: self.pid(),
                 owner: self.owner().0,
                 xids: self.own_xids(),
                 cancel: &self.cancel_flag(),
             },
-            &|| self.publish_first_snapshot(),
+            publish,
         )?;
         // Nobody else sets it: a transaction takes one snapshot at a time.
         let _ = self.serializable.xact.set(xact);

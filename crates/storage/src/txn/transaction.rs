@@ -1,6 +1,9 @@
 //! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
 
 mod locks;
+mod prepared;
+
+pub use prepared::PreparedSet;
 
 use super::running::SlotId;
 use super::serializable::Serializable;
@@ -58,6 +61,8 @@ pub struct Transaction {
     /// 0: the server's.
     deadlock_timeout_ms: AtomicU64,
     done: AtomicBool,
+    /// It has been prepared: its end is decided by someone else.
+    is_prepared: AtomicBool,
     cancel: Arc<AtomicBool>,
     /// Clones count live snapshots.
     token: Arc<()>,
@@ -111,12 +116,27 @@ impl Transaction {
         let shown = storage.txns().running.slot(slot);
         shown.owner.store(owner.0, Ordering::Release);
         shown.pid.store(options.pid, Ordering::Release);
+        let mut txn = Transaction::in_slot(storage, slot, owner, options.pid, isolation);
+        txn.read_at_inserted = AtomicBool::new(options.read_at_inserted);
+        if let Some(cancel) = options.cancel {
+            txn.cancel = cancel;
+        }
+        txn
+    }
+
+    fn in_slot(
+        storage: Arc<Storage>,
+        slot: SlotId,
+        owner: OwnerId,
+        pid: i32,
+        isolation: IsolationLevel,
+    ) -> Transaction {
         Transaction {
             slot,
             owner,
-            pid: options.pid,
+            pid,
             isolation: AtomicU8::new(isolation as u8),
-            read_at_inserted: AtomicBool::new(options.read_at_inserted),
+            read_at_inserted: AtomicBool::new(false),
             top: AtomicU64::new(0),
             current: AtomicU64::new(0),
             command: AtomicU32::new(0),
@@ -125,7 +145,8 @@ impl Transaction {
             lock_timeout_ms: AtomicU64::new(0),
             deadlock_timeout_ms: AtomicU64::new(0),
             done: AtomicBool::new(false),
-            cancel: options.cancel.unwrap_or_default(),
+            is_prepared: AtomicBool::new(false),
+            cancel: Arc::default(),
             token: Arc::new(()),
             inner: Mutex::default(),
             serializable: Serializable::default(),
@@ -317,6 +338,22 @@ impl Transaction {
         self.storage.txns().running.publish_snapshot(self.slot, others_live, || self.horizon())
     }
 
+    /// Takes over the snapshot of a transaction that is still running, as its one snapshot. Before it has any.
+    pub fn import_snapshot(&self, snapshot: &Snapshot) -> Result<()> {
+        if self.isolation() == IsolationLevel::Serializable {
+            self.take_serializable_snapshot_at(snapshot.csn());
+            return Ok(());
+        }
+        let csn = self.publish_imported(snapshot.csn());
+        self.keep_first_snapshot(csn);
+        Ok(())
+    }
+
+    pub(super) fn publish_imported(&self, csn: Lsn) -> Lsn {
+        self.storage.txns().running.import_snapshot(self.slot, csn);
+        csn
+    }
+
     pub(super) fn keep_first_snapshot(&self, csn: Lsn) {
         self.first_csn.store(csn.0, Ordering::Relaxed);
         if self.isolation() == IsolationLevel::RepeatableRead {
@@ -459,7 +496,9 @@ impl Transaction {
         }
         let mut inner = std::mem::take(&mut *self.inner.lock());
         let top = Xid(self.top.load(Ordering::Acquire));
-        if let Err(e) = self.prepare_serializable() {
+        if !self.is_prepared.load(Ordering::Acquire)
+            && let Err(e) = self.prepare_serializable()
+        {
             self.end_aborted(top, inner);
             return Err(e);
         }
@@ -584,6 +623,11 @@ impl Transaction {
             self.log_abort(*last, first, relations.clone(), databases.clone());
         }
         if removes_files {
+            if self.is_prepared.load(Ordering::Acquire) {
+                // A crash must not bring the transaction back without its files. A failed flush has been raised.
+                let wal = self.storage.wal();
+                let _ = wal.wait_durable_blocking(wal.inserted());
+            }
             self.storage.remove_files(&relations, &databases);
             self.storage.forget_created(&relations);
         }

@@ -4,6 +4,7 @@
 //! n × (u32 db, u32 rel) relations to remove | u32 n, n × u32 databases to remove. `CHILDREN` carries only ids: those
 //! that didn't fit the commit record, of the transaction that the record belongs to.
 
+use super::prepared_record::take_lock;
 use crate::ids::RelId;
 use crate::recovery::Redo;
 use crate::wal::record::Record;
@@ -12,6 +13,10 @@ use quarry_common::{Error, Oid, Result, Xid};
 pub const COMMIT: u8 = 0;
 pub const ABORT: u8 = 1;
 pub const CHILDREN: u8 = 2;
+/// A prepared transaction's state, or a part of it; again at each checkpoint.
+pub const PREPARE: u8 = 3;
+/// A prepared transaction shares one more row.
+pub const PREPARED_LOCK: u8 = 4;
 
 /// Subtransaction ids in one record.
 pub const CHILDREN_MAX: usize = 10_000;
@@ -37,6 +42,9 @@ impl Cursor<'_> {
             }
             None => Err(Error::corrupted("WAL record is too short")),
         }
+    }
+    pub fn u8(&mut self) -> Result<u8> {
+        Ok(self.take::<1>()?[0])
     }
     pub fn u32(&mut self) -> Result<u32> {
         Ok(u32::from_le_bytes(self.take()?))
@@ -90,7 +98,8 @@ pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
     match record.kind.op {
         COMMIT => {
             let end = EndRecord::decode(record.payload())?;
-            let earlier = redo.children.remove(&record.xid).unwrap_or_default();
+            let mut earlier = redo.children.remove(&record.xid).unwrap_or_default();
+            earlier.extend(redo.prepared.end(record.xid));
             for xid in earlier.iter().chain(&end.children).chain([&record.xid]) {
                 redo.seen_xid(*xid);
                 redo.txns.clog().set_committed(*xid, record.end)?;
@@ -100,6 +109,7 @@ pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
         ABORT => {
             let end = EndRecord::decode(record.payload())?;
             redo.children.remove(&record.xid);
+            redo.prepared.end(record.xid);
             for xid in end.children.iter().chain([&record.xid]) {
                 redo.seen_xid(*xid);
                 redo.txns.clog().set_aborted(*xid)?;
@@ -109,6 +119,18 @@ pub fn redo(redo: &mut Redo<'_>, record: &Record) -> Result<()> {
         CHILDREN => {
             let children = Cursor(record.payload()).list(|c| Ok(Xid(c.u64()?)))?;
             redo.children.entry(record.xid).or_default().extend(children);
+            Ok(())
+        }
+        PREPARE => {
+            if let Some(state) = redo.prepared.add_part(record.xid, record.payload())? {
+                state.children.iter().for_each(|xid| redo.seen_xid(*xid));
+                redo.prepared.insert(state);
+            }
+            Ok(())
+        }
+        PREPARED_LOCK => {
+            let lock = take_lock(&mut Cursor(record.payload()))?;
+            redo.prepared.add_lock(record.xid, lock);
             Ok(())
         }
         op => Err(Error::corrupted(format!("unknown transaction record {op}"))),
@@ -123,6 +145,8 @@ pub fn describe(op: u8, payload: &[u8]) -> String {
         (ABORT, Ok(end)) => {
             format!("ABORT subxacts: {}; drops: {:?} {:?}", end.children.len(), end.relations, end.databases)
         }
+        (PREPARE, _) => format!("PREPARE, {} bytes", payload.len()),
+        (PREPARED_LOCK, _) => "PREPARED LOCK".to_string(),
         _ => format!("op {op}, {} bytes", payload.len()),
     }
 }

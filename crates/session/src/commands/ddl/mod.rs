@@ -140,6 +140,7 @@ impl Ddl {
         })
     }
     fn temp_schema(&mut self) -> Result<Oid> {
+        self.st.session.made_temporary.store(true, std::sync::atomic::Ordering::Relaxed);
         if let Some(oid) = self.st.session.temp_schema() {
             return Ok(oid);
         }
