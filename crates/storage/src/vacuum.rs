@@ -184,7 +184,8 @@ impl Heap {
             [(&counters.ended_since_vacuum, done), (&counters.inserted_since_vacuum, inserted_before)]
         {
             // They may have been reset meanwhile.
-            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(done)));
+            let _ =
+                counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(done)));
         }
         Ok(stats)
     }

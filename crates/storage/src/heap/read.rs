@@ -133,7 +133,7 @@ impl Heap {
             memo: Memo::default(),
             bound: None,
             places: Vec::new(),
-            seen: Seen { state: self.state.clone(), rows: 0 },
+            seen: Seen { state: self.state.clone(), counts: false, rows: 0 },
         }
     }
 
@@ -255,15 +255,18 @@ pub struct HeapScan {
     seen: Seen,
 }
 
-/// Counts a scan's rows, added to the relation's statistics at its end.
+/// Counts a scan's rows, added to the relation's statistics at its end unless it was one of parts (ANALYZE's sample).
 struct Seen {
     state: Arc<RelationState>,
+    counts: bool,
     rows: u64,
 }
 
 impl Drop for Seen {
     fn drop(&mut self) {
-        self.state.counters.returned.fetch_add(self.rows, Ordering::Relaxed);
+        if self.counts {
+            self.state.counters.returned.fetch_add(self.rows, Ordering::Relaxed);
+        }
     }
 }
 
@@ -357,6 +360,7 @@ impl HeapScan {
         if self.range.is_none() {
             self.range = Some(0..self.heap.blocks()?);
             self.heap.state.counters.scans.fetch_add(1, Ordering::Relaxed);
+            self.seen.counts = true;
         }
         if !self.started {
             self.ring = self.heap.scan_ring()?;

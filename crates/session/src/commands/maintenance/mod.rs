@@ -118,8 +118,7 @@ fn vacuum_with(s: &mut Session, r: &Relation, w: &Wanted, pace: &Pace) -> Result
         s.cx.push_notice(Severity::Info, e);
     }
     let policy = if w.skip_locked { WaitPolicy::Skip } else { WaitPolicy::Block };
-    let options =
-        TableOptions { policy, all_pages: w.all_pages, truncate: w.truncate, in_background: false };
+    let options = TableOptions { policy, all_pages: w.all_pages, truncate: w.truncate, in_background: false };
     let step = || pace.step();
     let done = vacuum_table(&s.cx.instance, s.cx.database.0, r.oid, &step, &options)?;
     match done {
