@@ -10,7 +10,7 @@ CREATE ROLE golden_c NOSUCHOPTION;
 CREATE ROLE golden_c LOGIN NOLOGIN;
 CREATE ROLE "public";
 CREATE ROLE pg_reserved;
-SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolconnlimit, rolvaliduntil FROM pg_roles WHERE rolname LIKE 'golden%' ORDER BY 1;
+SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolconnlimit, rolvaliduntil FROM pg_roles WHERE rolname LIKE 'golden\__' ORDER BY 1;
 ALTER ROLE golden_a SUPERUSER CREATEROLE CONNECTION LIMIT 5 VALID UNTIL '2030-01-01 00:00+00';
 SELECT rolsuper, rolcreaterole, rolconnlimit, rolvaliduntil FROM pg_roles WHERE rolname = 'golden_a';
 ALTER ROLE golden_a NOSUPERUSER NOCREATEROLE;
@@ -18,7 +18,7 @@ ALTER USER golden_b RENAME TO golden_c;
 ALTER ROLE nosuch LOGIN;
 ALTER ROLE golden_c RENAME TO golden_b;
 \du golden_*
-SELECT usename, usesuper, usecreatedb FROM pg_user WHERE usename LIKE 'golden%' ORDER BY 1;
+SELECT usename, usesuper, usecreatedb FROM pg_user WHERE usename LIKE 'golden\__' ORDER BY 1;
 SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'golden_a';
 GRANT golden_g TO golden_a;
 GRANT golden_g TO golden_b WITH ADMIN OPTION;
