@@ -45,7 +45,10 @@ fn an_idle_session_hears_at_once_and_one_in_a_transaction_after_it() {
         assert_eq!((from, text.as_str()), (pid(&sender).await, "a:one"));
 
         // Neither before the commit, nor of what was rolled back.
-        sender.batch_execute("BEGIN; NOTIFY a, 'two'; NOTIFY a, 'two'; SAVEPOINT s; NOTIFY a, 'undone'; ROLLBACK TO s")
+        sender
+            .batch_execute(
+                "BEGIN; NOTIFY a, 'two'; NOTIFY a, 'two'; SAVEPOINT s; NOTIFY a, 'undone'; ROLLBACK TO s",
+            )
             .await
             .unwrap();
         sender.batch_execute("COMMIT; BEGIN; NOTIFY a, 'gone'; ROLLBACK; NOTIFY a, 'three'").await.unwrap();
