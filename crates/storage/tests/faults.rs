@@ -31,6 +31,13 @@ fn add_page(storage: &Storage, byte: u8) -> quarry_common::Result<Lsn> {
     storage.log_patch(None, &mut page, &[(100, &[byte; 1500])])
 }
 
+/// Pages that say their numbers.
+fn add_pages(storage: &Storage, count: u32) {
+    for n in 0..count {
+        add_page(storage, n as u8).unwrap();
+    }
+}
+
 fn change_page(storage: &Storage, block: u32, byte: u8) -> quarry_common::Result<Lsn> {
     let mut page = storage.pool().write(PageId::main(REL, block))?;
     storage.log_patch(None, &mut page, &[(100, &[byte; 1500])])
@@ -166,7 +173,7 @@ fn a_killed_process_and_then_a_power_cut() {
 fn any_flipped_byte_of_a_page_is_found() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
-    (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+    add_pages(&storage, 3);
     storage.shutdown().unwrap();
     drop(storage);
     for at in (0..PAGE_SIZE).step_by(61) {
@@ -185,7 +192,7 @@ fn any_flipped_byte_of_a_page_is_found() {
 fn a_cut_data_file_is_found() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
-    (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+    add_pages(&storage, 3);
     storage.shutdown().unwrap();
     drop(storage);
     disk.cut(FILE, Some(2 * PAGE_SIZE as u64 + 150));
@@ -202,7 +209,7 @@ fn a_cut_data_file_is_found() {
 fn failing_reads_name_their_block() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
-    (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+    add_pages(&storage, 3);
     let lsn = storage.wal().flush_all().unwrap();
     drop(storage);
     disk.kill();
@@ -227,7 +234,7 @@ fn failing_and_short_writes_of_pages_are_tried_again() {
     for part in [0, 100, 5000] {
         let disk = FaultDisk::new();
         let storage = create(&disk);
-        (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+        add_pages(&storage, 3);
         storage.checkpoint().unwrap();
         change_page(&storage, 1, 9).unwrap();
         disk.fail_writes(Some((FILE, part)));
@@ -255,7 +262,7 @@ fn a_failing_write_of_the_log_stops_before_the_commit_is_acknowledged() {
     for part in [0, 40, 3000] {
         let disk = FaultDisk::new();
         let storage = create(&disk);
-        (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+        add_pages(&storage, 3);
         let durable = storage.wal().flush_all().unwrap();
         let txn = storage.begin(IsolationLevel::ReadCommitted);
         txn.assign_xid();
@@ -276,7 +283,7 @@ fn a_failing_write_of_the_log_stops_before_the_commit_is_acknowledged() {
 fn a_failed_fsync_of_a_data_file_stops_the_server() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
-    (0..3).for_each(|n| drop(add_page(&storage, n).unwrap()));
+    add_pages(&storage, 3);
     storage.wal().flush_all().unwrap();
     disk.fail_syncs(true);
     assert!(storage.checkpoint().is_err());
@@ -292,7 +299,7 @@ fn a_failed_fsync_of_a_data_file_stops_the_server() {
 fn a_full_disk_stops_changes_and_nothing_else() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
-    (0..20).for_each(|n| drop(add_page(&storage, n).unwrap()));
+    add_pages(&storage, 20);
     storage.checkpoint().unwrap();
     disk.set_capacity(Some(disk.used()));
     let txn = storage.begin(IsolationLevel::ReadCommitted);
@@ -336,7 +343,7 @@ fn a_full_disk_lets_reads_through_a_pool_of_dirty_pages() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
     // More pages than the pool has.
-    (0..200).for_each(|n| drop(add_page(&storage, n as u8).unwrap()));
+    add_pages(&storage, 200);
     storage.checkpoint().unwrap();
     storage.wal().admit(4 << 20, 0).unwrap();
     disk.set_capacity(Some(disk.used()));
