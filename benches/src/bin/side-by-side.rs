@@ -49,7 +49,10 @@ fn run(args: &Args) -> Result<(), String> {
     if args.wants("idle") {
         // First of all: later, memory that other cases gave back would be used again.
         let bytes = cases::idle_connection_bytes(&peers)?;
-        println!("An idle connection takes {:.1} KB of Quarry's resident memory (500 of them).\n", bytes / 1e3);
+        println!(
+            "An idle connection takes {:.1} KB of Quarry's resident memory (500 of them).\n",
+            bytes / 1e3
+        );
     }
     for side in Side::BOTH {
         eprintln!("loading {side:?} at scale {}", size.scale);

@@ -22,8 +22,8 @@ pub mod walk;
 
 pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};
 pub use expr::{
-    AggregateExpr, BoolTest, ArgumentOrder, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey, SqlValue,
-    SubqueryExpr, SubqueryKind, SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
+    AggregateExpr, ArgumentOrder, BoolTest, CallForm, CallPos, CastKind, Expr, FunctionRef, SetCall, SortKey,
+    SqlValue, SubqueryExpr, SubqueryKind, SubscriptIndex, WindowCall, WindowFrame, WindowSpec,
 };
 pub use folder::ConstantFolder;
 pub use logical::{

@@ -117,7 +117,7 @@ fn a_crash_anywhere_loses_nothing() {
         let prepared = prepare(&storage, "a");
         let checkpointed = prepared.is_ok() && storage.checkpoint().is_ok();
         let committed = checkpointed && finish(&storage, "a", true).is_ok();
-        let storage = crashed(&disk, storage, at as u64);
+        let storage = crashed(&disk, storage, at);
         let here = gids(&storage) == ["a"];
         if let Ok(xids) = prepared {
             let done = statuses(&storage, xids).map(|s| matches!(s, XidStatus::Committed(_)));

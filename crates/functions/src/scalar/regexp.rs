@@ -182,6 +182,23 @@ fn count(cx: &EvalContext<'_>, text: &str, pattern: &str, start: i32, flags: &st
     Ok(p.find_all(text, byte_of(text, start as usize - 1), usize::MAX, false)?.len() as i32)
 }
 
+/// Which match, and what of it: the arguments of regexp_instr behind the pattern.
+#[derive(Clone, Copy)]
+struct Match<'a> {
+    start: i32,
+    n: i32,
+    /// 1: behind the match.
+    end: i32,
+    flags: &'a str,
+    group: i32,
+}
+
+impl Default for Match<'_> {
+    fn default() -> Self {
+        Match { start: 1, n: 1, end: 0, flags: "", group: 0 }
+    }
+}
+
 /// Span of group `group` (0: all) of match number `n`.
 fn nth(text: &str, p: &Matcher<'_>, start: i32, n: i32, group: i32) -> Result<Option<(usize, usize)>> {
     if start as i64 - 1 > i64::from(char_count(text.as_bytes())) || group as usize > p.groups() {
@@ -191,16 +208,8 @@ fn nth(text: &str, p: &Matcher<'_>, start: i32, n: i32, group: i32) -> Result<Op
     Ok(found.get(n as usize - 1).and_then(|spans| spans[group as usize]))
 }
 
-fn instr(
-    cx: &EvalContext<'_>,
-    text: &str,
-    pattern: &str,
-    start: i32,
-    n: i32,
-    end: i32,
-    flags: &str,
-    group: i32,
-) -> Result<i32> {
+fn instr(cx: &EvalContext<'_>, text: &str, pattern: &str, which: Match<'_>) -> Result<i32> {
+    let Match { start, n, end, flags, group } = which;
     at_least("start", start, 1)?;
     at_least("n", n, 1)?;
     if end != 0 && end != 1 {
@@ -327,12 +336,12 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(6254, "regexp_count", [TEXT, TEXT] => INT4, scalar!(cx, |t: &str, p: &str| -> Result<i32> { count(cx, t, p, 1, "") })),
     func!(6255, "regexp_count", [TEXT, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<i32> { count(cx, t, p, s, "") })),
     func!(6256, "regexp_count", [TEXT, TEXT, INT4, TEXT] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, f: &str| -> Result<i32> { count(cx, t, p, s, f) })),
-    func!(6257, "regexp_instr", [TEXT, TEXT] => INT4, scalar!(cx, |t: &str, p: &str| -> Result<i32> { instr(cx, t, p, 1, 1, 0, "", 0) })),
-    func!(6258, "regexp_instr", [TEXT, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<i32> { instr(cx, t, p, s, 1, 0, "", 0) })),
-    func!(6259, "regexp_instr", [TEXT, TEXT, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32| -> Result<i32> { instr(cx, t, p, s, n, 0, "", 0) })),
-    func!(6260, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32| -> Result<i32> { instr(cx, t, p, s, n, e, "", 0) })),
-    func!(6261, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str| -> Result<i32> { instr(cx, t, p, s, n, e, f, 0) })),
-    func!(6262, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str, g: i32| -> Result<i32> { instr(cx, t, p, s, n, e, f, g) })),
+    func!(6257, "regexp_instr", [TEXT, TEXT] => INT4, scalar!(cx, |t: &str, p: &str| -> Result<i32> { instr(cx, t, p, Match::default()) })),
+    func!(6258, "regexp_instr", [TEXT, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<i32> { instr(cx, t, p, Match { start: s, ..Match::default() }) })),
+    func!(6259, "regexp_instr", [TEXT, TEXT, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32| -> Result<i32> { instr(cx, t, p, Match { start: s, n, ..Match::default() }) })),
+    func!(6260, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32| -> Result<i32> { instr(cx, t, p, Match { start: s, n, end: e, ..Match::default() }) })),
+    func!(6261, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str| -> Result<i32> { instr(cx, t, p, Match { start: s, n, end: e, flags: f, ..Match::default() }) })),
+    func!(6262, "regexp_instr", [TEXT, TEXT, INT4, INT4, INT4, TEXT, INT4] => INT4, scalar!(cx, |t: &str, p: &str, s: i32, n: i32, e: i32, f: &str, g: i32| -> Result<i32> { instr(cx, t, p, Match { start: s, n, end: e, flags: f, group: g }) })),
     func!(6265, "regexp_substr", [TEXT, TEXT] => TEXT, scalar!(cx, |t: &str, p: &str| -> Result<Option<String>> { substr(cx, t, p, 1, 1, "", 0) })),
     func!(6266, "regexp_substr", [TEXT, TEXT, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32| -> Result<Option<String>> { substr(cx, t, p, s, 1, "", 0) })),
     func!(6267, "regexp_substr", [TEXT, TEXT, INT4, INT4] => TEXT, scalar!(cx, |t: &str, p: &str, s: i32, n: i32| -> Result<Option<String>> { substr(cx, t, p, s, n, "", 0) })),

@@ -65,7 +65,8 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
         }
         SetKind::Snapshot(name) => {
             if s.block.require_block("").is_err() {
-                let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+                let e =
+                    err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
                 s.cx.push_notice(Severity::Warning, e);
             }
             crate::exported::import(s, name)?;

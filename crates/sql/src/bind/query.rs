@@ -431,7 +431,8 @@ impl Binder<'_> {
         // What is wanted from outside is in the plans below, if not here.
         if !locks.is_empty() || (locking && !q.locking.is_empty()) {
             let pushed = q.locking.is_empty();
-            plan = LogicalPlan::LockRows { input: Box::new(plan), locks, pushed, recheck: Recheck::default() };
+            plan =
+                LogicalPlan::LockRows { input: Box::new(plan), locks, pushed, recheck: Recheck::default() };
         }
         if q.with_ties && keys.is_empty() {
             return Err(err!(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));

@@ -553,7 +553,14 @@ fn fit(
     let declared = def.args.len();
     let is_aggregate_star = given == 0 && declared == 0 && def.kind() == FunctionKind::Aggregate;
     if is_aggregate_star {
-        return Some(Candidate { def, args: vec![], variadic_from: None, defaults: 0, order: None, positional: 0 });
+        return Some(Candidate {
+            def,
+            args: vec![],
+            variadic_from: None,
+            defaults: 0,
+            order: None,
+            positional: 0,
+        });
     }
     if names.iter().any(Option::is_some) {
         return fit_named(def, names, given);
@@ -578,7 +585,14 @@ fn fit(
     if def.variadic.is_valid() && !variadic_call && given >= declared {
         let mut args = def.args[..declared - 1].to_vec();
         args.resize(given, def.variadic);
-        return Some(Candidate { def, args, variadic_from: Some(declared - 1), defaults: 0, order: None, positional: 0 });
+        return Some(Candidate {
+            def,
+            args,
+            variadic_from: Some(declared - 1),
+            defaults: 0,
+            order: None,
+            positional: 0,
+        });
     }
     if given < declared && given + def.defaults.len() >= declared && !variadic_call {
         return Some(Candidate {

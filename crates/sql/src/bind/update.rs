@@ -109,8 +109,14 @@ impl Binder<'_> {
         let target = self.change_target(&relation, view.as_ref())?;
         let (returning, output) = self.returning(&d.returning, &target, &alias, view.as_ref(), sources)?;
         source = self.make_rows(source);
-        let plan =
-            LogicalPlan::Delete { target: Box::new(target), source: Box::new(source), ctid, old, returning, recheck: Recheck::default() };
+        let plan = LogicalPlan::Delete {
+            target: Box::new(target),
+            source: Box::new(source),
+            ctid,
+            old,
+            returning,
+            recheck: Recheck::default(),
+        };
         Ok(Bound::new(self.wrap_ctes(ctes, plan), output))
     }
 

@@ -53,6 +53,7 @@ impl Heap {
     pub(crate) fn insert_body(&self, txn: &Transaction, body: &[u8], flags: u16) -> Result<Tid> {
         let mut page = self.page_with_space(HEADER_BYTES + body.len(), false, None)?;
         let block = page.id().block;
+        txn.check_insert(self.rel)?;
         let slot = hp::free_slot(page.bytes());
         let xid = txn.assign_xid();
         with_scratch(|payload| {
@@ -85,6 +86,7 @@ impl Heap {
             let own = kept.as_mut().and_then(|kept| kept.as_mut());
             let mut page = self.page_with_space(HEADER_BYTES + first.len(), bulk, own)?;
             let block = page.id().block;
+            txn.check_insert(self.rel)?;
             with_scratch(|payload| -> Result<()> {
                 payload.w32(self.vm_of(&page)).w32(cid).w64(xid.0);
                 let p: &[u8] = page.bytes();
