@@ -143,6 +143,7 @@ fn scans_read_ahead_and_name_a_damaged_page() {
     disk.damage(&TABLE.to_string(), 700 * 8192 + 5000, &[77; 3]);
     let storage = open(&disk);
     let error = count(&storage).unwrap_err();
-    assert!(error.message().contains("checksum is wrong"), "{error:?}");
-    assert!(error.message().contains("700"), "{error:?}");
+    assert!(error.message().contains("block 700"), "{error:?}");
+    let detail = error.fields().detail.as_deref().unwrap_or_default();
+    assert!(detail.contains("checksum is wrong"), "{error:?}");
 }

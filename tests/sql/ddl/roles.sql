@@ -17,7 +17,7 @@ ALTER ROLE golden_a NOSUPERUSER NOCREATEROLE;
 ALTER USER golden_b RENAME TO golden_c;
 ALTER ROLE nosuch LOGIN;
 ALTER ROLE golden_c RENAME TO golden_b;
-\du golden_*
+\du golden_?
 SELECT usename, usesuper, usecreatedb FROM pg_user WHERE usename LIKE 'golden\__' ORDER BY 1;
 SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'golden_a';
 GRANT golden_g TO golden_a;

@@ -223,7 +223,7 @@ fn lag_code(bytes: u64) -> u8 {
 /// An upper bound of the distance that [`lag_code`] was given; none if the code says nothing.
 fn lag_bound(code: u8) -> Option<u64> {
     let code = code.checked_sub(1)? as u64;
-    (4 + code % 4).checked_shl((code / 4) as u32)?.checked_mul(8)
+    (4 + code % 4).checked_mul(1u64.checked_shl((code / 4) as u32)?)?.checked_mul(8)
 }
 
 /// A page reference of a decoded record.
