@@ -1,14 +1,15 @@
 //! Isolation specs; see `tests/README.md`.
 
-use quarry_testkit::isolation;
 use quarry_testkit::server::{Options, Server};
+use quarry_testkit::{isolation, parallel};
 
 #[test]
 fn specs_agree_with_postgresql() {
     let server = Server::fresh_with("isolation", &Options::default().with("fsync", "off"));
     let target = server.target();
     let files = isolation::files();
-    let verdicts = isolation::for_each(&files, |file| isolation::check_file(&target, file));
+    let verdicts =
+        parallel::for_each(isolation::WORKERS, &files, |file| isolation::check_file(&target, file));
     let (report, wrong) = isolation::judge(&verdicts, &isolation::known_failing());
     println!("{report}");
     assert!(wrong == 0, "{wrong} of {} isolation specs are not as expected", files.len());

@@ -1,76 +1,11 @@
 //! Questions about expressions: volatility, strictness, operators; building and replacing parts.
 
-use quarry_functions::{Body, FunctionKind, OperatorDef, Volatility, registry};
+use quarry_functions::{Body, FunctionKind, OperatorDef, registry};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{
-    CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, PhysicalPlan, SubqueryKind, walk,
-};
+pub use quarry_plan::volatility::{is_volatile, plan_volatility, volatility};
+use quarry_plan::{CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, SubqueryKind, walk};
 use quarry_types::SqlType;
 use std::collections::HashMap;
-
-/// How changeable an expression's value is.
-pub fn volatility(e: &Expr) -> Volatility {
-    let mut worst = Volatility::Immutable;
-    walk::visit(e, &mut |e| {
-        let v = match e {
-            Expr::Call { function, .. } => function.def().volatility,
-            Expr::ScalarArray { function, .. } => function.def().volatility,
-            Expr::SqlValue { .. } | Expr::Param { .. } => Volatility::Stable,
-            Expr::Cast { kind: CastKind::Io | CastKind::Domain { .. } | CastKind::Row, .. } => {
-                Volatility::Stable
-            }
-            Expr::Subquery(s) => match &s.plan {
-                SubqueryPlan::Logical(p) => plan_volatility(p).max(Volatility::Stable),
-                SubqueryPlan::Physical { plan, .. } => physical_volatility(plan).max(Volatility::Stable),
-            },
-            _ => Volatility::Immutable,
-        };
-        worst = worst.max(v);
-    });
-    worst
-}
-
-/// Whether an expression may give another value at each evaluation, or has effects.
-pub fn is_volatile(e: &Expr) -> bool {
-    volatility(e) == Volatility::Volatile
-}
-
-/// The worst volatility of a plan's expressions; writes and row locks are volatile.
-pub fn plan_volatility(plan: &LogicalPlan) -> Volatility {
-    let mut worst = match plan {
-        LogicalPlan::Insert { .. }
-        | LogicalPlan::Update { .. }
-        | LogicalPlan::Delete { .. }
-        | LogicalPlan::LockRows { .. } => {
-            return Volatility::Volatile;
-        }
-        LogicalPlan::FunctionScan { calls, .. } => {
-            calls.iter().map(|(c, _)| c.function.def().volatility).max().unwrap_or(Volatility::Immutable)
-        }
-        LogicalPlan::ProjectSet { calls, .. } => {
-            calls.iter().map(|(_, c)| c.function.def().volatility).max().unwrap_or(Volatility::Immutable)
-        }
-        _ => Volatility::Immutable,
-    };
-    for e in walk::exprs(plan) {
-        worst = worst.max(volatility(e));
-    }
-    for input in walk::inputs(plan) {
-        worst = worst.max(plan_volatility(input));
-    }
-    worst
-}
-
-fn physical_volatility(plan: &PhysicalPlan) -> Volatility {
-    let mut worst = Volatility::Immutable;
-    for e in plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)) {
-        worst = worst.max(volatility(e));
-    }
-    for input in walk::physical_inputs(plan) {
-        worst = worst.max(physical_volatility(input));
-    }
-    worst
-}
 
 /// Whether `e` has a subquery in it.
 pub fn has_subquery(e: &Expr) -> bool {

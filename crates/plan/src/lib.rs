@@ -18,6 +18,7 @@ pub mod meta;
 pub mod physical;
 pub mod rights;
 pub mod tree;
+pub mod volatility;
 pub mod walk;
 
 pub use dml::{BoundIndex, OnConflict, OnConflictAction, Returning, TableWrite};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::psql::{self, Target};
 use crate::server::{Options, Server};
-use crate::{diff, paths};
+use crate::{diff, parallel, paths};
 
 /// How many files run at the same time against one server.
 const WORKERS: usize = 2;
@@ -171,39 +171,22 @@ pub enum On {
 
 /// Runs the files, [`WORKERS`] at a time, and returns the verdicts in the order of the files.
 pub fn check_files(files: &[PathBuf], on: &On) -> Vec<Verdict> {
-    let next = Mutex::new(0usize);
-    let verdicts: Mutex<Vec<(usize, Verdict)>> = Mutex::new(Vec::new());
     let server = match on {
         On::OwnServer => Some(Mutex::new(Server::fresh_with("golden", &own_options()))),
         On::Running(_) => None,
     };
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS.min(files.len()) {
-            scope.spawn(|| {
-                loop {
-                    let index = {
-                        let mut next = next.lock().expect("no worker panics with it");
-                        *next += 1;
-                        *next - 1
-                    };
-                    let Some(file) = files.get(index) else { return };
-                    let target = match (on, &server) {
-                        (On::Running(target), _) => target.clone(),
-                        (On::OwnServer, Some(server)) => live_target(server),
-                        (On::OwnServer, None) => unreachable!("made above"),
-                    };
-                    let mut verdict = check_file(&target, file);
-                    if let Some(server) = &server {
-                        blame_death(server, &target, &mut verdict);
-                    }
-                    verdicts.lock().expect("no worker panics with it").push((index, verdict));
-                }
-            });
+    parallel::for_each(WORKERS, files, |file| {
+        let target = match (on, &server) {
+            (On::Running(target), _) => target.clone(),
+            (On::OwnServer, Some(server)) => live_target(server),
+            (On::OwnServer, None) => unreachable!("made above"),
+        };
+        let mut verdict = check_file(&target, file);
+        if let Some(server) = &server {
+            blame_death(server, &target, &mut verdict);
         }
-    });
-    let mut verdicts = verdicts.into_inner().expect("no worker panics with it");
-    verdicts.sort_by_key(|(index, _)| *index);
-    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+        verdict
+    })
 }
 
 fn own_options() -> Options {

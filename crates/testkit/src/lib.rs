@@ -9,6 +9,7 @@
 pub mod diff;
 pub mod golden;
 pub mod isolation;
+pub mod parallel;
 pub mod paths;
 pub mod postgres;
 pub mod psql;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use quarry_testkit::golden::KnownFailing;
-use quarry_testkit::isolation;
 use quarry_testkit::postgres::Postgres;
 use quarry_testkit::psql::Target;
 use quarry_testkit::server::{Options, Server};
+use quarry_testkit::{isolation, parallel};
 
 /// Runs specs and shows how they differ.
 pub fn run(what: &[String], port: Option<u16>) -> Result<(), String> {
@@ -16,7 +16,8 @@ pub fn run(what: &[String], port: Option<u16>) -> Result<(), String> {
         None => Some(Server::fresh_with("isolation", &Options::default().with("fsync", "off"))),
     };
     let target = own.as_ref().map_or_else(|| Target::local(port.unwrap_or_default()), Server::target);
-    let verdicts = isolation::for_each(&files, |file| isolation::check_file(&target, file));
+    let verdicts =
+        parallel::for_each(isolation::WORKERS, &files, |file| isolation::check_file(&target, file));
     // Whoever names files wants to see how they differ, whether that is known or not.
     let known = if what.is_empty() { isolation::known_failing() } else { KnownFailing::default() };
     let (text, wrong) = isolation::judge(&verdicts, &known);
@@ -31,8 +32,9 @@ pub fn record(what: &[String]) -> Result<(), String> {
     let postgres = Postgres::start_with(&[("fsync", "off"), ("autovacuum", "off")])?;
     let target = postgres.target();
     let mut failed = 0;
-    for (file, result) in
-        files.iter().zip(isolation::for_each(&files, |file| isolation::record(&target, file)))
+    for (file, result) in files
+        .iter()
+        .zip(parallel::for_each(isolation::WORKERS, &files, |file| isolation::record(&target, file)))
     {
         match result {
             Ok(true) => println!("recorded {}", isolation::name_of(file)),

@@ -5,6 +5,7 @@
 //! only where its conditions can be tested without passing an outer join that lacks what they read.
 
 use crate::exprs::{has_subquery, is_volatile, substitute_plan};
+use quarry_plan::volatility::plain_from;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -179,18 +180,5 @@ fn target_ok(e: &Expr, nullable: bool) -> bool {
     match e {
         Expr::Column { .. } => true,
         e => !nullable && !is_volatile(e) && !has_subquery(e),
-    }
-}
-
-/// FROM and WHERE only. A lone row without tables (SELECT 1) is left as it is: it would vanish.
-fn plain_from(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Scan { .. }
-        | LogicalPlan::FunctionScan { .. }
-        | LogicalPlan::CteScan { .. }
-        | LogicalPlan::SubqueryAlias { .. } => true,
-        LogicalPlan::Filter { input, predicates } => plain_from(input) && !predicates.iter().any(is_volatile),
-        LogicalPlan::Join { left, right, .. } => plain_from(left) && plain_from(right),
-        _ => false,
     }
 }

@@ -13,9 +13,8 @@ use super::scope::{ItemKind, NsItem};
 use crate::ast::{self, LockStrength, LockWait, Pos};
 use quarry_catalog::{LockMode, Privilege, RelKind, Relation};
 use quarry_common::{Error, Result, err};
-use quarry_functions::Volatility;
-use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::rights::{Right, RightColumns};
+use quarry_plan::volatility::{is_volatile, plain_from};
 use quarry_plan::{ColumnId, Expr, LogicalPlan, RowLock, walk};
 use std::sync::Arc;
 
@@ -215,35 +214,6 @@ fn lock_item(item: &NsItem, r: &LockRequest, out: &mut LevelLocks) -> Result<()>
         wait,
     });
     Ok(())
-}
-
-/// FROM and WHERE only, as the optimizer merges them.
-fn plain_from(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Scan { .. }
-        | LogicalPlan::FunctionScan { .. }
-        | LogicalPlan::CteScan { .. }
-        | LogicalPlan::SubqueryAlias { .. } => true,
-        LogicalPlan::Filter { input, predicates } => plain_from(input) && !predicates.iter().any(is_volatile),
-        LogicalPlan::Join { left, right, .. } => plain_from(left) && plain_from(right),
-        _ => false,
-    }
-}
-
-fn is_volatile(e: &Expr) -> bool {
-    walk::any(e, &|e| match e {
-        Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
-            function.def().volatility == Volatility::Volatile
-        }
-        Expr::Subquery(s) => matches!(&s.plan, SubqueryPlan::Logical(p) if has_volatile(p)),
-        _ => false,
-    })
-}
-
-fn has_volatile(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::LockRows { .. })
-        || walk::exprs(plan).into_iter().any(is_volatile)
-        || walk::inputs(plan).into_iter().any(has_volatile)
 }
 
 fn has_subquery(e: &Expr) -> bool {

@@ -8,7 +8,6 @@ pub mod run;
 pub mod spec;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::golden::{KnownFailing, Outcome, Verdict, changes};
@@ -16,7 +15,7 @@ use crate::psql::Target;
 use crate::{diff, paths, psql};
 
 /// How many files run at the same time against one server: most of their time is waiting.
-const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 /// How many lines of one file's diff are printed (`QUARRY_DIFF_LINES` overrides it).
 const DIFF_LINES: usize = 120;
 
@@ -94,31 +93,6 @@ pub fn check_file(target: &Target, file: &Path) -> Verdict {
         (Ok(got), Ok(want)) => Outcome::Differs(diff::unified(&want, &got, "postgresql", "quarry")),
     };
     Verdict { name: name_of(file), outcome, took: started.elapsed() }
-}
-
-/// Calls `work` for each file, several at a time; the results in the order of the files.
-pub fn for_each<T: Send>(files: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<T> {
-    let next = Mutex::new(0usize);
-    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS.min(files.len()) {
-            scope.spawn(|| {
-                loop {
-                    let index = {
-                        let mut next = next.lock().expect("no worker panics with it");
-                        *next += 1;
-                        *next - 1
-                    };
-                    let Some(file) = files.get(index) else { return };
-                    let result = work(file);
-                    results.lock().expect("no worker panics with it").push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("no worker panics with it");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// A report for the terminal, and the number of files that are not as expected.
