@@ -6,8 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod diff;
 pub mod golden;
+pub mod history;
 pub mod isolation;
 pub mod parallel;
 pub mod paths;

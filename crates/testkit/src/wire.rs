@@ -117,7 +117,8 @@ impl Drop for Connection {
     }
 }
 
-fn read_message(reader: &mut impl Read) -> Option<(u8, Vec<u8>)> {
+/// The next message, undecoded; none at the connection's end.
+pub(crate) fn read_message(reader: &mut impl Read) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 5];
     reader.read_exact(&mut head).ok()?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -127,7 +128,8 @@ fn read_message(reader: &mut impl Read) -> Option<(u8, Vec<u8>)> {
     Some((head[0], body))
 }
 
-fn decode(kind: u8, body: &[u8]) -> Option<Message> {
+/// What a message says; none if it is malformed.
+pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Message> {
     let mut at = Cursor(body);
     Some(match kind {
         b'T' => {

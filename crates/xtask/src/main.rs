@@ -8,6 +8,7 @@
 mod check;
 mod differ;
 mod golden;
+mod history;
 mod isolation;
 mod setup;
 mod tidy;
@@ -76,6 +77,30 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         rounds: u64,
     },
+    /// Run random transactions on a server and look for anomalies in what they saw
+    History {
+        /// How long for each level
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The level of the transactions
+        #[arg(long, value_enum, default_value_t = history::Levels::All)]
+        level: history::Levels,
+        /// The level that the history is held against, if not the same (to see that the checker finds what a weaker level permits)
+        #[arg(long, value_enum)]
+        judge: Option<history::Levels>,
+        /// Where the random numbers start
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Clients at the same time
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// Keys that they work on
+        #[arg(long, default_value_t = 12)]
+        keys: i64,
+        /// A server that is already running at this port of the local machine, instead of a fresh one
+        #[arg(long)]
+        port: Option<u16>,
+    },
     /// Kill a server at random moments, also while it recovers, and verify that nothing is lost
     Torture {
         /// Rounds
@@ -100,6 +125,10 @@ fn main() -> ExitCode {
         Command::Isolation { what, record: true, .. } => isolation::record(&what),
         Command::Isolation { what, port, record: false } => isolation::run(&what, port),
         Command::Differ { port, postgres, seed, rounds } => differ::run(port, postgres, seed, rounds),
+        Command::History { seconds, level, judge, seed, clients, keys, port } => {
+            let load = history::Load { seconds, seed, clients, keys };
+            history::run(&load, level, judge, port)
+        }
         Command::Torture { rounds, seed } => torture::run(rounds, seed),
         Command::Settings => {
             let path = quarry_testkit::paths::workspace().join("config/quarry.toml");
