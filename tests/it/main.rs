@@ -2,7 +2,7 @@
 //!
 //! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
-//! `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
+//! `history` looks for anomalies in random transactions; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod auth;
 mod crash;
 mod drivers;
 mod golden;
+mod history;
 mod isolation;
 mod languages;
 mod lifecycle;

@@ -181,6 +181,8 @@ fn settle(
     outcomes: &mut Outcomes,
 ) -> Result<(), String> {
     let mut client = Client::connect(target, database, PATIENCE)?;
+    // So it is shown what was acknowledged before it was durable.
+    client.run("SET synchronous_commit = off", Protocol::Simple)?;
     let fates = loop {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
                       AND backend_type = 'client backend' AND state <> 'idle'";
@@ -222,7 +224,7 @@ fn last_txn(client: &mut Client, shared: &Shared) -> Result<Txn, String> {
         client: shared.load.clients,
         ops: vec![Op { action, sent, done }],
         outcome: Outcome::Committed { sent: done, done: shared.now() },
-        asynchronous: false,
+        asynchronous: true,
     })
 }
 
