@@ -17,6 +17,7 @@ mod catalog;
 pub mod defs;
 pub mod info;
 pub mod keywords;
+mod leftovers;
 mod object;
 mod reader;
 mod row;

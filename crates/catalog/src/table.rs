@@ -143,6 +143,19 @@ impl CatalogHeap {
         bodies.into_iter().map(|(tid, b)| Ok((tid, self.decode(&b)?))).collect()
     }
 
+    /// The values of an OID column in every version of a row that isn't dead to all: what is uncommitted, too.
+    pub(crate) fn column_of_versions(&self, column: usize) -> Result<hashbrown::HashSet<u32>> {
+        let mut values = hashbrown::HashSet::new();
+        self.heap.versions_to_keep(&mut |_, _, body| {
+            let row = RowRef::new(&self.layout, body);
+            if !row.is_null(column) {
+                values.insert(u32::from_le_bytes(row.fixed_array::<4>(column)));
+            }
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
     fn insert_index_entries(&self, txn: &Transaction, tid: Tid, row: &Row) -> Result<()> {
         let mut key = Vec::with_capacity(64);
         for (i, handle) in self.indexes.iter().enumerate() {

@@ -46,6 +46,9 @@ pub fn run(args: StartArgs) -> Result<()> {
     } else {
         let storage = Storage::open(disk, storage_config)?;
         let catalog = Catalog::open(&storage)?;
+        for line in catalog.remove_leftovers() {
+            tracing::warn!("{line}");
+        }
         (storage, catalog)
     };
     clear_temporary_files(&data)?;

@@ -1,7 +1,8 @@
 //! Fuzzy checkpoints: everything before the redo point is on disk, so that the log before it is no longer needed.
 //!
 //! 1. Take the redo point: from here on, first changes of pages carry images.
-//! 2. Write the pages that are dirty now, in the order of their files and in runs of neighbours, spread over time.
+//! 2. Write the pages that are dirty now (unlogged ones only when the server stops), in the order of their files and in runs of
+//!    neighbours, spread over time.
 //! 3. Write and sync the commit log; sync the files.
 //! 4. Insert the checkpoint record, flush the log.
 //! 5. Replace the control file.
@@ -45,7 +46,7 @@ impl Storage {
         let next_xid = self.txns().next_xid();
         let created: Vec<_> = self.created().lock().iter().map(|(rel, xid)| (*rel, *xid)).collect();
         let (next_oid, next_rel) = self.counters().to_store(shutdown);
-        let dirty = self.pool().dirty_pages();
+        let dirty = self.pool().dirty_pages(shutdown);
         let count = dirty.len();
         let mut writer = RunWriter::new(self.pool(), true);
         for (done, page) in dirty.into_iter().enumerate() {
@@ -56,7 +57,7 @@ impl Storage {
         writer.finish()?;
         self.txns().clog().flush(&|lsn| self.wal().flush_to(lsn))?;
         self.files()
-            .sync_all()
+            .sync_all(shutdown)
             .map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;
         let mut payload = Vec::new();
         payload.extend_from_slice(&redo.0.to_le_bytes());

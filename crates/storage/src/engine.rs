@@ -209,6 +209,7 @@ impl Storage {
         // Set once, here.
         let _ = locks.txns.set(Arc::downgrade(&txns));
 
+        crate::unlogged::remove_temporary(&*disk)?;
         let mut redo = Redo::new(&*disk, &pool, &files, &txns, &control);
         let reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
         if !was_clean {
@@ -253,6 +254,9 @@ impl Storage {
             recovered_to: end,
             _folder: folder,
         });
+        if !was_clean {
+            storage.reset_unlogged()?;
+        }
         storage.recover_prepared(prepared)?;
         // Even with nothing to redo: the record of this run's start, and what redo removed stays removed.
         storage.checkpoint()?;

@@ -2,13 +2,17 @@
 //!
 //! A relation's size is kept here, not asked of the disk: pages are added in memory and reach the file when the
 //! buffer pool writes them, so a file may be shorter than its relation (the rest reads as zeroes) or not exist yet.
-//! A file is therefore made only after the log that speaks of it is durable.
+//! A file is therefore made only after the log that speaks of it is durable; a temporary relation's, of which the log doesn't
+//! speak, has a name of its own (`t<session>_<number>`), by which it is removed at the next start.
+//!
+//! Whether a relation is logged is known from its files: an unlogged one has an init fork. Temporary ones are known as long as
+//! they live.
 //!
 //! # Locking
 //! `map` shards and `segments` are leaf locks; disk calls are made under a `segments` write lock only to open files.
 
 use crate::disk::{Disk, DiskFile, parent};
-use crate::ids::{Fork, RelId};
+use crate::ids::{Fork, Persistence, RelId};
 use crate::page::PAGE_SIZE;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -32,6 +36,7 @@ type Key = (RelId, Fork);
 pub struct RelFile {
     rel: RelId,
     fork: Fork,
+    persistence: Persistence,
     /// Blocks the relation has, in memory or on disk.
     blocks: AtomicU32,
     /// Blocks from here on have never been handed to the disk: they are zeroes without asking it.
@@ -44,6 +49,7 @@ pub struct RelFile {
 struct Segment {
     file: Arc<dyn DiskFile>,
     path: String,
+    persistence: Persistence,
     /// Is on the list of files to sync. Cleared before the sync, set after a write.
     listed: AtomicBool,
 }
@@ -53,6 +59,8 @@ pub struct RelFiles {
     disk: Arc<dyn Disk>,
     shards: Vec<RwLock<HashMap<Key, Arc<RelFile>, FixedState>>>,
     hasher: FixedState,
+    /// Temporary relations, with the number of their session.
+    temporary: RwLock<HashMap<RelId, i32>>,
     /// Files written since the last [`RelFiles::sync_all`], with names made since.
     unsynced: Mutex<Unsynced>,
     open_files: AtomicUsize,
@@ -62,6 +70,8 @@ pub struct RelFiles {
 #[derive(Default)]
 struct Unsynced {
     files: HashMap<String, Arc<Segment>>,
+    /// Files of unlogged relations: to be synced only when the server stops.
+    unlogged: HashMap<String, Arc<Segment>>,
     dirs: HashSet<String>,
 }
 
@@ -70,11 +80,28 @@ pub fn database_dir(db: Oid) -> String {
     if db.is_valid() { format!("base/{db}") } else { "global".to_string() }
 }
 
-fn segment_path(rel: RelId, fork: Fork, segment: usize) -> String {
-    match segment {
-        0 => format!("{}{}", rel, fork.suffix()),
-        n => format!("{}{}.{n}", rel, fork.suffix()),
+fn segment_path(rel: RelId, persistence: Persistence, fork: Fork, segment: usize) -> String {
+    let mut path = relation_path(rel, persistence);
+    path.push_str(fork.suffix());
+    if segment > 0 {
+        path.push_str(&format!(".{segment}"));
     }
+    path
+}
+
+/// The file of a relation's main fork.
+fn relation_path(rel: RelId, persistence: Persistence) -> String {
+    match persistence {
+        Persistence::Temporary(session) => format!("{}/t{session}_{}", database_dir(rel.db), rel.rel),
+        Persistence::Permanent | Persistence::Unlogged => rel.to_string(),
+    }
+}
+
+/// Whether a file in a database's folder is a temporary relation's: of no use to another run of the server.
+pub fn is_temporary_name(name: &str) -> bool {
+    name.strip_prefix('t')
+        .and_then(|rest| rest.split_once('_'))
+        .is_some_and(|(session, rest)| session.parse::<i32>().is_ok() && parse_file_name(rest).is_some())
 }
 
 fn offset_in_segment(block: BlockNo) -> u64 {
@@ -102,7 +129,7 @@ fn read_error(e: &Error, path: &str, block: BlockNo) -> Error {
     Error::new(e.sqlstate(), format!("could not read block {block} in file \"{path}\": {}", reason(e)))
 }
 
-/// Reads a file name back: number, fork, segment.
+/// Reads a file name back: number, fork, segment. None for temporary relations' files.
 pub fn parse_file_name(name: &str) -> Option<(u32, Fork, usize)> {
     let (stem, segment) = match name.split_once('.') {
         Some((stem, n)) => (stem, n.parse().ok()?),
@@ -111,6 +138,7 @@ pub fn parse_file_name(name: &str) -> Option<(u32, Fork, usize)> {
     let (number, fork) = match stem.split_once('_') {
         Some((number, "fsm")) => (number, Fork::Fsm),
         Some((number, "vm")) => (number, Fork::Vm),
+        Some((number, "init")) => (number, Fork::Init),
         Some(_) => return None,
         None => (stem, Fork::Main),
     };
@@ -118,6 +146,16 @@ pub fn parse_file_name(name: &str) -> Option<(u32, Fork, usize)> {
 }
 
 impl RelFile {
+    /// Whether changes of its pages are in the log.
+    #[inline]
+    pub fn is_logged(&self) -> bool {
+        self.persistence == Persistence::Permanent
+    }
+
+    fn segment_path(&self, segment: usize) -> String {
+        segment_path(self.rel, self.persistence, self.fork, segment)
+    }
+
     /// Blocks the relation fork has.
     pub fn blocks(&self) -> BlockNo {
         self.blocks.load(Ordering::Acquire)
@@ -145,6 +183,7 @@ impl RelFiles {
             disk,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: FixedState::default(),
+            temporary: RwLock::default(),
             unsynced: Mutex::default(),
             open_files: AtomicUsize::new(0),
             fsync,
@@ -153,6 +192,54 @@ impl RelFiles {
 
     fn shard(&self, key: &Key) -> &RwLock<HashMap<Key, Arc<RelFile>, FixedState>> {
         &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    /// How much of a relation a crash leaves.
+    pub fn persistence(&self, rel: RelId) -> Result<Persistence> {
+        if let Some(file) = self.shard(&(rel, Fork::Main)).read().get(&(rel, Fork::Main)) {
+            return Ok(file.persistence);
+        }
+        self.kind_of(rel)
+    }
+
+    fn kind_of(&self, rel: RelId) -> Result<Persistence> {
+        if let Some(session) = self.temporary.read().get(&rel) {
+            return Ok(Persistence::Temporary(*session));
+        }
+        Ok(match self.disk.exists(&segment_path(rel, Persistence::Unlogged, Fork::Init, 0))? {
+            true => Persistence::Unlogged,
+            false => Persistence::Permanent,
+        })
+    }
+
+    /// Whether it is a temporary relation.
+    pub fn is_temporary(&self, rel: RelId) -> bool {
+        self.temporary.read().contains_key(&rel)
+    }
+
+    /// Where the relation's main fork lies in the data folder, whether or not the file exists yet.
+    pub fn path(&self, rel: RelId) -> Result<String> {
+        Ok(relation_path(rel, self.persistence(rel)?))
+    }
+
+    /// Makes a new relation's kind known, before anything else of it is asked; an unlogged one's init fork is made, empty.
+    pub fn set_persistence(&self, rel: RelId, persistence: Persistence) -> Result<()> {
+        match persistence {
+            Persistence::Permanent => {}
+            Persistence::Temporary(session) => {
+                self.temporary.write().insert(rel, session);
+            }
+            Persistence::Unlogged => {
+                let path = segment_path(rel, persistence, Fork::Init, 0);
+                self.unsynced.lock().dirs.insert(parent(&path).to_string());
+                if self.disk.open(&path, true).is_err() {
+                    // Redo may touch a database whose folder is gone; it is removed again at its end.
+                    self.disk.create_dir(parent(&path))?;
+                    self.disk.open(&path, true)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The fork's file, its size taken from the disk at first use.
@@ -166,14 +253,19 @@ impl RelFiles {
             return Ok(file.clone());
         }
         let mut blocks = 0u64;
+        let persistence = match fork {
+            Fork::Init => Persistence::Permanent,
+            // The main fork's entry may be in the shard that is locked here.
+            _ => self.kind_of(rel)?,
+        };
         for segment in 0.. {
-            let path = segment_path(rel, fork, segment);
+            let path = segment_path(rel, persistence, fork, segment);
             let Some(file) = self.disk.open(&path, false)? else { break };
             let len = file.len()?;
             blocks = segment as u64 * SEGMENT_BLOCKS as u64 + len.div_ceil(PAGE_SIZE as u64);
             if len < SEGMENT_BLOCKS as u64 * PAGE_SIZE as u64 {
                 // A later segment may exist past a hole: pages reach the disk in any order.
-                if !self.disk.exists(&segment_path(rel, fork, segment + 1))? {
+                if !self.disk.exists(&segment_path(rel, persistence, fork, segment + 1))? {
                     break;
                 }
             }
@@ -182,6 +274,7 @@ impl RelFiles {
         let file = Arc::new(RelFile {
             rel,
             fork,
+            persistence,
             blocks: AtomicU32::new(blocks),
             written: AtomicU32::new(blocks),
             segments: RwLock::default(),
@@ -211,14 +304,14 @@ impl RelFiles {
         if let Some(Some(segment)) = segments.get(number) {
             return Ok(Some(segment.clone()));
         }
-        let path = segment_path(file.rel, file.fork, number);
+        let path = file.segment_path(number);
         let opened = match self.disk.open(&path, false)? {
             Some(opened) => opened,
             None if !create => return Ok(None),
             None => {
                 // Segments before this one must exist, else the size would be misread after a restart.
                 for earlier in 0..number {
-                    let path = segment_path(file.rel, file.fork, earlier);
+                    let path = file.segment_path(earlier);
                     if !self.disk.exists(&path)? {
                         self.disk.open(&path, true)?;
                     }
@@ -234,7 +327,8 @@ impl RelFiles {
                 }
             }
         };
-        let segment = Arc::new(Segment { file: opened, path, listed: AtomicBool::new(false) });
+        let persistence = file.persistence;
+        let segment = Arc::new(Segment { file: opened, path, persistence, listed: AtomicBool::new(false) });
         if segments.len() <= number {
             segments.resize(number + 1, None);
         }
@@ -341,14 +435,24 @@ impl RelFiles {
 
     fn note_written(&self, segment: &Arc<Segment>) {
         if !segment.listed.swap(true, Ordering::AcqRel) {
-            self.unsynced.lock().files.insert(segment.path.clone(), segment.clone());
+            let mut unsynced = self.unsynced.lock();
+            let list = match segment.persistence {
+                Persistence::Permanent => &mut unsynced.files,
+                Persistence::Unlogged => &mut unsynced.unlogged,
+                Persistence::Temporary(_) => return,
+            };
+            list.insert(segment.path.clone(), segment.clone());
         }
     }
 
-    /// Makes every write before this call durable.
-    pub fn sync_all(&self) -> Result<()> {
-        let Unsynced { files, dirs } = std::mem::take(&mut *self.unsynced.lock());
-        for segment in files.values() {
+    /// Makes every write before this call durable; those to unlogged relations only `at_stop`.
+    pub fn sync_all(&self, at_stop: bool) -> Result<()> {
+        let (files, unlogged, dirs) = {
+            let mut unsynced = self.unsynced.lock();
+            let unlogged = if at_stop { std::mem::take(&mut unsynced.unlogged) } else { HashMap::default() };
+            (std::mem::take(&mut unsynced.files), unlogged, std::mem::take(&mut unsynced.dirs))
+        };
+        for segment in files.values().chain(unlogged.values()) {
             segment.listed.store(false, Ordering::Release);
             if self.fsync {
                 segment.file.sync()?;
@@ -383,22 +487,35 @@ impl RelFiles {
         Ok(())
     }
 
-    /// Removes all files of a relation. The caller has dropped its cached pages.
+    /// Removes all files of a relation, its init fork last. The caller has dropped its cached pages.
     pub fn remove(&self, rel: RelId) -> Result<()> {
-        for fork in Fork::ALL {
+        let persistence = self.persistence(rel)?;
+        self.remove_forks(rel, persistence, &Fork::ALL)?;
+        self.temporary.write().remove(&rel);
+        Ok(())
+    }
+
+    /// Removes an unlogged relation's content; its init fork stays. The caller has dropped its cached pages.
+    pub fn remove_unlogged(&self, rel: RelId) -> Result<()> {
+        self.remove_forks(rel, Persistence::Unlogged, &[Fork::Main, Fork::Fsm, Fork::Vm])
+    }
+
+    fn remove_forks(&self, rel: RelId, persistence: Persistence, forks: &[Fork]) -> Result<()> {
+        for fork in forks.iter().copied() {
             let key = (rel, fork);
             if let Some(file) = self.shard(&key).write().remove(&key) {
                 file.dropped.store(true, Ordering::Release);
             }
             let mut segments = 0;
-            while self.disk.exists(&segment_path(rel, fork, segments))? {
+            while self.disk.exists(&segment_path(rel, persistence, fork, segments))? {
                 segments += 1;
             }
             // From the end, so that a crash between leaves no gap that would hide the rest.
             for number in (0..segments).rev() {
-                let path = segment_path(rel, fork, number);
+                let path = segment_path(rel, persistence, fork, number);
                 let mut unsynced = self.unsynced.lock();
                 unsynced.files.remove(&path);
+                unsynced.unlogged.remove(&path);
                 unsynced.dirs.insert(parent(&path).to_string());
                 drop(unsynced);
                 self.disk.remove(&path)?;
@@ -417,15 +534,22 @@ impl RelFiles {
                 rel.db != db
             });
         }
+        self.temporary.write().retain(|rel, _| rel.db != db);
         let dir = database_dir(db);
         let mut unsynced = self.unsynced.lock();
         unsynced.files.retain(|path, _| parent(path) != dir);
+        unsynced.unlogged.retain(|path, _| parent(path) != dir);
         unsynced.dirs.insert("base".to_string());
         drop(unsynced);
         self.disk.remove_dir_all(&dir)
     }
 
-    /// Every relation with a file in a database's folder or known here, with its forks.
+    /// The disk they lie on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Every relation with a file in a database's folder or known here, with its forks; temporary ones left out.
     pub fn relations_of(&self, db: Oid) -> Result<Vec<(RelId, Fork)>> {
         let mut found = HashSet::new();
         for name in self.disk.list(&database_dir(db))? {
@@ -435,7 +559,12 @@ impl RelFiles {
         }
         for shard in &self.shards {
             found.extend(
-                shard.read().iter().filter(|((rel, _), f)| rel.db == db && f.blocks() > 0).map(|(k, _)| *k),
+                shard
+                    .read()
+                    .iter()
+                    .filter(|((rel, _), f)| rel.db == db && f.blocks() > 0)
+                    .filter(|(_, f)| !matches!(f.persistence, Persistence::Temporary(_)))
+                    .map(|(k, _)| *k),
             );
         }
         let mut all: Vec<_> = found.into_iter().collect();
@@ -464,7 +593,7 @@ mod tests {
         assert_eq!(page, [0; PAGE_SIZE]);
         assert!(files.read(&file, 1, &mut page).unwrap());
         assert_eq!(page, [7; PAGE_SIZE]);
-        files.sync_all().unwrap();
+        files.sync_all(false).unwrap();
         let again = RelFiles::new(disk.clone(), true);
         assert_eq!(again.blocks(rel, Fork::Main).unwrap(), 2);
         again.truncate(rel, Fork::Main, 1).unwrap();
@@ -487,6 +616,35 @@ mod tests {
         assert_eq!(parse_file_name("16384"), Some((16384, Fork::Main, 0)));
         assert_eq!(parse_file_name("16384_vm.2"), Some((16384, Fork::Vm, 2)));
         assert_eq!(parse_file_name("16384_fsm"), Some((16384, Fork::Fsm, 0)));
+        assert_eq!(parse_file_name("16384_init"), Some((16384, Fork::Init, 0)));
         assert_eq!(parse_file_name("pg_filenode.map"), None);
+        assert_eq!(parse_file_name("t3_16384"), None);
+        assert!(is_temporary_name("t3_16384") && is_temporary_name("t12_16384_vm.1"));
+        assert!(!is_temporary_name("16384") && !is_temporary_name("t_1") && !is_temporary_name("tx_1"));
+    }
+
+    #[test]
+    fn kinds_are_known_from_the_files() {
+        let disk = Arc::new(FaultDisk::new());
+        disk.create_dir("base/5").unwrap();
+        let rels = [77, 78, 79].map(|n| RelId::new(Oid(5), n));
+        let kinds = [Persistence::Permanent, Persistence::Unlogged, Persistence::Temporary(3)];
+        let files = RelFiles::new(disk.clone(), true);
+        for (rel, kind) in rels.into_iter().zip(kinds) {
+            files.set_persistence(rel, kind).unwrap();
+            let file = files.get(rel, Fork::Main).unwrap();
+            assert_eq!(file.is_logged(), kind == Persistence::Permanent);
+            file.grow(1).unwrap();
+            files.write(&file, 0, &[1; PAGE_SIZE]).unwrap();
+            assert_eq!(files.persistence(rel).unwrap(), kind);
+        }
+        assert_eq!(disk.list("base/5").unwrap(), ["77", "78", "78_init", "t3_79"]);
+        assert_eq!(files.relations_of(Oid(5)).unwrap().len(), 3);
+        let again = RelFiles::new(disk.clone(), true);
+        assert_eq!(rels.map(|r| again.persistence(r).unwrap())[..2], kinds[..2]);
+        again.remove_unlogged(rels[1]).unwrap();
+        assert_eq!(disk.list("base/5").unwrap(), ["77", "78_init", "t3_79"]);
+        rels.map(|r| files.remove(r).unwrap());
+        assert!(disk.list("base/5").unwrap().is_empty());
     }
 }

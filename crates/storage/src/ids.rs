@@ -32,6 +32,18 @@ impl fmt::Display for RelId {
     }
 }
 
+/// What becomes of a relation's content in a crash.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Persistence {
+    /// It is in the log.
+    #[default]
+    Permanent,
+    /// It is not in the log: it stays over an orderly stop and is emptied after a crash. Its [`Fork::Init`] says what that means.
+    Unlogged,
+    /// As unlogged, and gone with the session of this number, or with the server.
+    Temporary(i32),
+}
+
 /// A relation's parts, each a file (or files, 1 GiB each) of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -42,11 +54,13 @@ pub enum Fork {
     Fsm = 1,
     /// Visibility map.
     Vm = 2,
+    /// What an unlogged relation's main fork is after a crash; only unlogged relations have it, and it is in the log.
+    Init = 3,
 }
 
 impl Fork {
     /// Every fork, in the order of their numbers.
-    pub const ALL: [Fork; 3] = [Fork::Main, Fork::Fsm, Fork::Vm];
+    pub const ALL: [Fork; 4] = [Fork::Main, Fork::Fsm, Fork::Vm, Fork::Init];
 
     /// From its stored number.
     pub fn from_u8(n: u8) -> Option<Fork> {
@@ -59,6 +73,7 @@ impl Fork {
             Fork::Main => "",
             Fork::Fsm => "_fsm",
             Fork::Vm => "_vm",
+            Fork::Init => "_init",
         }
     }
 }

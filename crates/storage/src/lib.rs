@@ -30,12 +30,13 @@ pub mod sort;
 pub mod ssi;
 pub mod toast;
 pub mod txn;
+pub mod unlogged;
 pub mod vacuum;
 pub mod vm;
 pub mod wal;
 pub mod workers;
 
 pub use engine::{Config, Storage};
-pub use ids::{DbId, Fork, PageId, RelId};
+pub use ids::{DbId, Fork, PageId, Persistence, RelId};
 pub use lock::{LockMode, LockTag, WaitPolicy};
 pub use txn::{IsolationLevel, Snapshot, SubLevel, Transaction, TxnManager, XidStatus};

@@ -1,4 +1,7 @@
 //! The one way to change a page durably: apply, log, stamp.
+//!
+//! Pages of relations that are not in the log ([`crate::Persistence`]) take the same way and leave the log out; instead of an LSN
+//! they count their changes. The pages of one change are all of one relation, so they are all logged or none is.
 
 use crate::buffer::PageMut;
 use crate::engine::Storage;
@@ -34,11 +37,16 @@ impl Storage {
                 payload.len()
             )));
         }
-        self.admit_change(payload.len(), pages.len())?;
+        let logged = is_logged(pages);
+        if logged {
+            self.admit_change(payload.len(), pages.len())?;
+        }
         let apply = rmgr::of(kind)?.apply;
         let mut init = [false; PAGES_MAX];
+        let mut counts = [0; PAGES_MAX];
         for (index, page) in pages.iter_mut().enumerate() {
             init[index] = page.is_new();
+            counts[index] = page.lsn().0;
             if let Err(e) = apply(kind.op, payload, index, page) {
                 if index > 0 {
                     // The pages before are changed already, and nothing can take that back.
@@ -48,6 +56,9 @@ impl Storage {
                 }
                 return Err(e);
             }
+        }
+        if !logged {
+            return Ok(count_changes(pages, &counts));
         }
         self.log_pages(xid, kind, payload, pages, &init, false)
     }
@@ -61,9 +72,15 @@ impl Storage {
         page: &mut PageMut<'_>,
     ) -> Result<Lsn> {
         self.fatal().check()?;
-        self.admit_change(payload.len(), 1)?;
+        let (logged, count) = (page.is_logged(), page.lsn().0);
+        if logged {
+            self.admit_change(payload.len(), 1)?;
+        }
         page.zero();
         (rmgr::of(kind)?.apply)(kind.op, payload, 0, page)?;
+        if !logged {
+            return Ok(count_changes(&mut [page], &[count]));
+        }
         let mut init = [false; PAGES_MAX];
         init[0] = true;
         self.log_pages(xid, kind, payload, &mut [page], &init, false)
@@ -73,6 +90,9 @@ impl Storage {
     pub fn log_full_page(&self, xid: Option<Xid>, pages: &mut [&mut PageMut<'_>]) -> Result<Lsn> {
         if pages.len() > PAGES_MAX {
             return Err(Error::internal(format!("images of {} pages", pages.len())));
+        }
+        if !is_logged(pages) {
+            return Ok(count_changes(pages, &[0; PAGES_MAX]));
         }
         if let Err(e) = self.admit_change(0, pages.len()) {
             for page in pages.iter_mut() {
@@ -134,6 +154,21 @@ impl Storage {
         }
         self.log_change(xid, RecordKind::new(PAGE, PATCH), &payload, &mut [page])
     }
+}
+
+fn is_logged(pages: &[&mut PageMut<'_>]) -> bool {
+    let logged = pages.first().is_none_or(|page| page.is_logged());
+    assert!(pages.iter().all(|page| page.is_logged() == logged), "a change is in the log or not");
+    logged
+}
+
+/// The end of a change that isn't in the log (B10): the position in it that there is to wait for is none.
+fn count_changes(pages: &mut [&mut PageMut<'_>], before: &[u64]) -> Lsn {
+    for (page, before) in pages.iter_mut().zip(before) {
+        page.mark_dirty();
+        page.set_lsn(Lsn(before + 1));
+    }
+    Lsn(0)
 }
 
 fn patches(payload: &[u8]) -> Result<Vec<(usize, &[u8])>> {

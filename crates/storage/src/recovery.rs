@@ -11,6 +11,7 @@ use crate::files::RelFiles;
 use crate::ids::{PageId, RelId};
 use crate::lock::{LockMode, LockTag};
 use crate::log_change::XLOG_PAGES;
+use crate::relations::folder_of;
 use crate::txn::prepared_record::{PreparedState, add_part};
 use crate::txn::wal::Cursor;
 use crate::txn::{TxnManager, XidStatus};
@@ -28,9 +29,8 @@ pub struct Redo<'a> {
     pub pool: &'a BufferPool,
     pub files: &'a RelFiles,
     pub txns: &'a TxnManager,
-    /// Relations made by transactions whose end hasn't been seen.
+    /// Relations and databases ([`folder_of`]) made by transactions whose end hasn't been seen.
     pub created: HashMap<RelId, Xid>,
-    pub created_databases: HashMap<Oid, Xid>,
     /// Subtransactions announced before their commit record.
     pub children: HashMap<Xid, Vec<Xid>>,
     pub prepared: PreparedRedo,
@@ -122,7 +122,6 @@ impl<'a> Redo<'a> {
             files,
             txns,
             created: control.created.iter().copied().collect(),
-            created_databases: HashMap::new(),
             children: HashMap::new(),
             prepared: PreparedRedo::default(),
             next_oid: control.next_oid,
@@ -222,7 +221,6 @@ impl<'a> Redo<'a> {
         }
         for db in databases {
             self.created.retain(|rel, _| rel.db != *db);
-            self.created_databases.remove(db);
             self.missing.retain(|page, _| page.rel.db != *db);
             self.pool.forget_database(*db);
             self.files.remove_database(*db)?;
@@ -239,14 +237,11 @@ impl<'a> Redo<'a> {
         }
         // What is still in progress was prepared.
         let lost = |txns: &TxnManager, xid: Xid| txns.status(xid) == XidStatus::Aborted;
-        let relations: Vec<RelId> =
+        let gone: Vec<RelId> =
             self.created.iter().filter(|(_, xid)| lost(self.txns, **xid)).map(|(rel, _)| *rel).collect();
-        let databases: Vec<Oid> = self
-            .created_databases
-            .iter()
-            .filter(|(_, xid)| lost(self.txns, **xid))
-            .map(|(db, _)| *db)
-            .collect();
+        let (folders, relations): (Vec<RelId>, Vec<RelId>) =
+            gone.into_iter().partition(|rel| *rel == folder_of(rel.db));
+        let databases: Vec<Oid> = folders.into_iter().map(|folder| folder.db).collect();
         self.remove(&relations, &databases)?;
         if let Some((page, lsn)) = self.missing.iter().next() {
             return Err(Error::corrupted(format!(

@@ -12,6 +12,7 @@
 //!   record to replay finds the page dirty and waits for its latch.
 //! - **Q2** A record makes the whole page, whatever is there: replay doesn't ask for the page's LSN, since the page on disk may be
 //!   newer than its last record and behind it at once.
+//!   (An unlogged sequence has no records: after a crash it is in its first state.)
 //! - **Q3** Changes are nobody's transaction: neither a rollback nor a snapshot knows of them.
 
 use crate::buffer::PageMut;
@@ -20,7 +21,7 @@ use crate::heap::{page as hp, tuple};
 use crate::row::{RowBuilder, RowLayout, RowRef, Width};
 use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, PageId, RelId, Storage};
+use crate::{Fork, PageId, Persistence, RelId, Storage};
 use quarry_common::{Error, Lsn, Result};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -86,8 +87,11 @@ impl Sequence {
     pub fn create(&self, txn: &Transaction, state: &SequenceState) -> Result<()> {
         // The files are the transaction's, so its end must be in the log.
         txn.assign_xid();
-        let mut page = self.storage.pool().extend(self.rel, Fork::Main, 1)?;
-        self.log(&mut page, state)?;
+        let unlogged = self.storage.files().persistence(self.rel)? == Persistence::Unlogged;
+        for fork in [Fork::Main].into_iter().chain(unlogged.then_some(Fork::Init)) {
+            let mut page = self.storage.pool().extend(self.rel, fork, 1)?;
+            self.log(&mut page, state)?;
+        }
         Ok(())
     }
     /// The state.

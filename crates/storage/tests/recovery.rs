@@ -249,11 +249,11 @@ fn statuses_and_files_after_a_crash() {
         for n in 0..60 {
             let txn = storage.begin(IsolationLevel::ReadCommitted);
             let rel = storage.new_relfilenode(Oid(0)).unwrap();
-            storage.create_relation(&txn, rel).unwrap();
+            storage.create_relation(&txn, rel, quarry_storage::Persistence::Permanent).unwrap();
             let level = txn.savepoint();
             let inner = txn.assign_xid();
             let inner_rel = storage.new_relfilenode(Oid(0)).unwrap();
-            storage.create_relation(&txn, inner_rel).unwrap();
+            storage.create_relation(&txn, inner_rel, quarry_storage::Persistence::Permanent).unwrap();
             for rel in [rel, inner_rel] {
                 let mut page = storage.pool().extend(rel, Fork::Main, 1).unwrap();
                 storage.log_patch(txn.xid(), &mut page, &[(50, &[n])]).unwrap();
@@ -357,18 +357,16 @@ fn databases_are_copied_and_dropped_in_transactions() {
     let txn = storage.begin(IsolationLevel::ReadCommitted);
     storage.create_database_dir(&txn, Oid(1)).unwrap();
     let rel = RelId::new(Oid(1), 2600);
-    storage.create_relation(&txn, rel).unwrap();
+    storage.create_relation(&txn, rel, quarry_storage::Persistence::Permanent).unwrap();
     for n in 0..100u8 {
         let mut page = storage.pool().extend(rel, Fork::Main, 1).unwrap();
         storage.log_patch(txn.xid(), &mut page, &[(64, &[n; 100])]).unwrap();
     }
     txn.commit().unwrap();
     let copying = storage.begin(IsolationLevel::ReadCommitted);
-    storage.create_database_dir(&copying, Oid(7)).unwrap();
     storage.copy_database(&copying, Oid(1), Oid(7)).unwrap();
     let lsn = copying.commit().unwrap().unwrap();
     let failing = storage.begin(IsolationLevel::ReadCommitted);
-    storage.create_database_dir(&failing, Oid(8)).unwrap();
     storage.copy_database(&failing, Oid(7), Oid(8)).unwrap();
     storage.wal().flush_all().unwrap();
     assert!(lsn <= storage.wal().flushed());

@@ -27,8 +27,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
         None => Ok(Datum::Null),
     }),
     ("pg_relation_filepath", |c| match storage_of(c)? {
-        Some(s) if s.db.is_valid() => Ok(text(&format!("base/{}/{}", s.db, s.rel))),
-        Some(s) => Ok(text(&format!("global/{}", s.rel))),
+        Some(s) => Ok(text(&c.reader.catalog().storage().files().path(s)?)),
         None => Ok(Datum::Null),
     }),
     ("pg_tablespace_location", |_| Ok(text(""))),
@@ -50,7 +49,7 @@ fn fork_bytes(r: &CatalogReader, storage: RelId, fork: Fork) -> u64 {
     r.catalog().storage().relation_bytes(storage, fork).unwrap_or(0)
 }
 fn all_forks(r: &CatalogReader, storage: RelId) -> u64 {
-    [Fork::Main, Fork::Fsm, Fork::Vm].into_iter().map(|f| fork_bytes(r, storage, f)).sum()
+    Fork::ALL.into_iter().map(|f| fork_bytes(r, storage, f)).sum()
 }
 fn table_bytes(r: &CatalogReader, t: &Relation) -> Result<u64> {
     let main = relation_storage(r, t).map_or(0, |s| all_forks(r, s));
@@ -72,7 +71,7 @@ fn pg_relation_size(c: &Call<'_>) -> Result<Datum> {
         "main" => Some(Fork::Main),
         "fsm" => Some(Fork::Fsm),
         "vm" => Some(Fork::Vm),
-        "init" => None,
+        "init" => Some(Fork::Init),
         _ => {
             return Err(err!(INVALID_PARAMETER_VALUE, "invalid fork name")
                 .hint("Valid fork names are \"main\", \"fsm\", \"vm\", and \"init\"."));

@@ -258,13 +258,21 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
-    /// SET LOGGED and UNLOGGED.
+    /// SET LOGGED and UNLOGGED, for a relation and its toast table. Their files are to be made anew by the caller.
     pub fn set_persistence(&self, relation: Oid, persistence: Persistence) -> Result<()> {
         self.touch_with_table(relation)?;
         let letter = super::relation::persistence_letter(persistence);
+        let mut toast = Oid::INVALID;
         self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+            toast = r.oid(pg_class::RELTOASTRELID);
             r.0[pg_class::RELPERSISTENCE] = char_datum(letter)
         })?;
+        if toast.is_valid() {
+            self.touch([Touched::Relation(toast)]);
+            self.change_oid(pg_class::TABLE, 2662, toast, |r| {
+                r.0[pg_class::RELPERSISTENCE] = char_datum(letter)
+            })?;
+        }
         self.advance();
         Ok(())
     }

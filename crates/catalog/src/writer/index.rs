@@ -83,7 +83,8 @@ impl CatalogWriter {
         self.touch_relation(oid, table.schema, &new.name);
         self.touch([Touched::Relation(table.oid)]);
         let file = self.catalog().storage().new_relfilenode(self.db())?;
-        BTree::create(self.catalog().storage(), self.txn(), file)?;
+        let persistence = self.file_persistence(table.persistence);
+        BTree::create_as(self.catalog().storage(), self.txn(), file, persistence)?;
 
         let count = new.keys.len() + new.include.len();
         let mut class = ClassRow::new(oid, &new.name, table.schema, 'i');

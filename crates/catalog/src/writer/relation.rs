@@ -12,6 +12,7 @@ use crate::rows::{ClassRow, TypeRow, system_attributes};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_storage::RelId;
 use quarry_storage::heap::Heap;
+use quarry_storage::index::BTree;
 use quarry_types::registry::{TypeInfo, user_array, user_composite};
 use quarry_types::{Datum, TypeRef};
 use std::sync::Arc;
@@ -121,7 +122,7 @@ impl CatalogWriter {
         if has_storage {
             // Not the OID: file numbers are never used again, OIDs may be.
             let file = self.catalog().storage().new_relfilenode(self.db())?;
-            Heap::create(self.catalog().storage(), self.txn(), file)?;
+            self.create_heap(file, new.persistence)?;
             filenode = Oid(file.rel);
         }
         if matches!(new.kind, RelKind::Table | RelKind::MaterializedView) {
@@ -288,13 +289,27 @@ impl CatalogWriter {
         Ok(())
     }
 
+    fn create_heap(&self, file: RelId, persistence: Persistence) -> Result<()> {
+        Heap::create_as(self.catalog().storage(), self.txn(), file, self.file_persistence(persistence))
+    }
+    /// What a relation's files are to storage.
+    pub(crate) fn file_persistence(&self, persistence: Persistence) -> quarry_storage::Persistence {
+        match persistence {
+            Persistence::Permanent => quarry_storage::Persistence::Permanent,
+            Persistence::Unlogged => quarry_storage::Persistence::Unlogged,
+            Persistence::Temporary => {
+                quarry_storage::Persistence::Temporary(self.session().session_id as i32)
+            }
+        }
+    }
+
     /// The toast table of a table.
     pub(crate) fn create_toast(&self, table: Oid, owner: Oid, persistence: Persistence) -> Result<Oid> {
         let oid = self.new_oid()?;
         let name = format!("pg_toast_{table}");
         self.touch_relation(oid, PG_TOAST, &name);
         let file = self.catalog().storage().new_relfilenode(self.db())?;
-        Heap::create(self.catalog().storage(), self.txn(), file)?;
+        self.create_heap(file, persistence)?;
         let mut class = ClassRow::new(oid, &name, PG_TOAST, 't');
         class.owner = owner;
         class.filenode = Oid(file.rel);
@@ -341,14 +356,14 @@ impl CatalogWriter {
             self.touch([Touched::Relation(table)]);
             self.forget_index_reads(table, r.storage)?;
         }
-        let fresh = self.replace_files(relation, r.storage, r.kind == RelKind::Index)?;
+        let fresh = self.replace_files(relation, r.storage, r.persistence, r.kind == RelKind::Index)?;
         if let Some(old) = r.toast {
             let (_, row) = self
                 .find_one(&self.snapshot(), pg_class::TABLE, 2662, &[oid_datum(relation)])?
                 .ok_or_else(|| Error::internal("a relation's row is not there"))?;
             let toast = row.oid(pg_class::RELTOASTRELID);
             self.touch([Touched::Relation(toast)]);
-            self.replace_files(toast, Some(old), false)?;
+            self.replace_files(toast, Some(old), r.persistence, false)?;
         }
         self.advance();
         Ok(fresh)
@@ -360,13 +375,19 @@ impl CatalogWriter {
         }
         Ok(())
     }
-    fn replace_files(&self, relation: Oid, old: Option<RelId>, index: bool) -> Result<RelId> {
+    fn replace_files(
+        &self,
+        relation: Oid,
+        old: Option<RelId>,
+        persistence: Persistence,
+        index: bool,
+    ) -> Result<RelId> {
         let storage = self.catalog().storage();
         let fresh = storage.new_relfilenode(self.db())?;
         if index {
-            quarry_storage::index::BTree::create(storage, self.txn(), fresh)?;
+            BTree::create_as(storage, self.txn(), fresh, self.file_persistence(persistence))?;
         } else {
-            Heap::create(storage, self.txn(), fresh)?;
+            self.create_heap(fresh, persistence)?;
         }
         if let Some(old) = old {
             storage.ssi().relation_replaced(old, fresh);

@@ -4,7 +4,7 @@ use super::CatalogWriter;
 use crate::acl::{AclItem, AclObject};
 use crate::builtin::columns::pg_namespace;
 use crate::cache::Touched;
-use crate::object::ObjectAddress;
+use crate::object::{DropBehavior, ObjectAddress};
 use crate::row::{Row, oid_datum};
 use quarry_common::{Oid, Result, bail, err};
 use quarry_types::Datum;
@@ -53,10 +53,11 @@ impl CatalogWriter {
             return Ok(oid);
         }
         let name = format!("pg_temp_{}", self.session().session_id);
-        match self.schema_oid(&name)? {
-            Some(oid) => Ok(oid),
-            None => self.insert_schema(&name, crate::builtin::oids::SUPERUSER, None),
+        if let Some(stale) = self.schema_oid(&name)? {
+            // A session of an earlier run left it when the server crashed.
+            self.drop_objects(&[ObjectAddress::schema(stale)], DropBehavior::Cascade)?;
         }
+        self.insert_schema(&name, crate::builtin::oids::SUPERUSER, None)
     }
 }
 

@@ -91,7 +91,9 @@ impl BufferPool {
         let read = self.files.read_run(&file, blocks.start, &mut pages);
         drop(pages);
         for guard in &guards {
-            let good = read.is_ok() && guard.checksum_ok(guard.block()) && guard.lsn() <= self.wal.inserted();
+            let good = read.is_ok()
+                && guard.checksum_ok(guard.block())
+                && (!file.is_logged() || guard.lsn() <= self.wal.inserted());
             if good {
                 self.frames[guard.frame() as usize].state.fetch_or(state::VALID, Ordering::Release);
             } else {

@@ -183,6 +183,12 @@ impl<'a> PageMut<'a> {
         PagePin { pool: this.pin.pool, frame: this.pin.frame }
     }
 
+    /// Whether the page's changes go to the log.
+    #[inline]
+    pub fn is_logged(&self) -> bool {
+        self.pin.pool.frames[self.pin.frame as usize].state.load(Ordering::Relaxed) & state::UNLOGGED == 0
+    }
+
     /// The bytes, for whoever fills the frame.
     pub(super) fn loading_page(&mut self) -> &mut Page {
         &mut *self
@@ -194,9 +200,9 @@ impl<'a> PageMut<'a> {
     }
 
     /// Marks a change that may get lost (hint bits). The page is written for it only if its whole image is in the log
-    /// since the last checkpoint, because else a torn write could not be repaired.
+    /// since the last checkpoint, because else a torn write could not be repaired; unlogged ones needn't be.
     pub fn mark_dirty_hint(&mut self) {
-        if self.lsn() > self.pin.pool.wal.redo_point() {
+        if !self.is_logged() || self.lsn() > self.pin.pool.wal.redo_point() {
             self.mark_dirty();
         }
     }

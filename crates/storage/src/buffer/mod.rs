@@ -50,6 +50,8 @@ mod state {
     pub const VALID: u32 = 1 << 25;
     /// The page differs from the disk.
     pub const DIRTY: u32 = 1 << 26;
+    /// The page's changes are not in the log. Fixed while TAGGED.
+    pub const UNLOGGED: u32 = 1 << 27;
 }
 
 /// One frame's bookkeeping. Its page lies in [`Frames`] at the same index.
@@ -301,8 +303,12 @@ impl BufferPool {
             // Never written: zeroes, without a checksum to look at.
             Ok(false) => {}
             Ok(true) if page.checksum_ok(id.block) => {
-                // A page from the future: some write went past the log.
-                if page.lsn() > self.wal.inserted() && damage == OnDamage::Fail {
+                // A page from the future: some write went past the log. (B10: others' LSNs are none.)
+                if file.is_logged()
+                    && page.lsn()
+                        > self.wal.inserted()
+                    && damage == OnDamage::Fail
+                {
                     let lsn = page.lsn();
                     self.untag(&guard);
                     return Err(Error::corrupted(format!("{id} has LSN {lsn}, past the end of the WAL")));
@@ -347,7 +353,8 @@ impl BufferPool {
             return Ok(None);
         }
         shard.insert_unique(hash, (id, index), |(id, _)| self.hash(id));
-        frame.state.fetch_or(state::TAGGED | state::USAGE_ONE, Ordering::AcqRel);
+        let unlogged = if file.is_logged() { 0 } else { state::UNLOGGED };
+        frame.state.fetch_or(state::TAGGED | state::USAGE_ONE | unlogged, Ordering::AcqRel);
         Ok(Some(guard))
     }
 
@@ -357,7 +364,7 @@ impl BufferPool {
         let hash = self.hash(&id);
         let mut shard = self.shard(hash).write();
         self.remove_mapping(&mut shard, hash, &id);
-        let clear = state::TAGGED | state::VALID | state::DIRTY | state::USAGE_MASK;
+        let clear = state::TAGGED | state::VALID | state::DIRTY | state::UNLOGGED | state::USAGE_MASK;
         self.frames[guard.frame() as usize].state.fetch_and(!clear, Ordering::AcqRel);
     }
 

@@ -169,7 +169,8 @@ impl BufferPool {
             return Ok(None);
         }
         self.remove_mapping(&mut shard, hash, &id);
-        frame.state.fetch_and(!(state::TAGGED | state::VALID | state::USAGE_MASK), Ordering::AcqRel);
+        let clear = state::TAGGED | state::VALID | state::UNLOGGED | state::USAGE_MASK;
+        frame.state.fetch_and(!clear, Ordering::AcqRel);
         drop(shard);
         self.stats.evictions.fetch_add(1, Ordering::Relaxed);
         Ok(Some(pin))

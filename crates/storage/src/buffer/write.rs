@@ -52,7 +52,9 @@ impl BufferPool {
     fn write_bytes(&self, file: &RelFile, first: BlockNo, bytes: &[u8], lsn: Lsn) -> Result<()> {
         // After a failure a copy may hold a change that didn't get into the log.
         self.fatal.check()?;
-        self.wal.flush_to(lsn)?;
+        if file.is_logged() {
+            self.wal.flush_to(lsn)?;
+        }
         let outcome = self.files.write(file, first, bytes);
         let full = matches!(&outcome, Err(e) if e.sqlstate() == SqlState::DISK_FULL);
         if full != self.disk_full.load(Ordering::Relaxed) {
@@ -63,15 +65,17 @@ impl BufferPool {
         Ok(())
     }
 
-    /// Pages that are dirty or being written, in the order of their files: a checkpoint's work list.
-    pub fn dirty_pages(&self) -> Vec<PageId> {
+    /// Pages that are dirty or being written, in the order of their files: a checkpoint's work list. Those that are not in the
+    /// log are among them only if asked for: recovery needs nothing of them.
+    pub fn dirty_pages(&self, unlogged_too: bool) -> Vec<PageId> {
         let mut dirty = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
             dirty.extend(shard.iter().filter_map(|(id, index): &(PageId, u32)| {
                 let frame = &self.frames[*index as usize];
-                let is_dirty = frame.state.load(Ordering::Acquire) & state::DIRTY != 0;
-                (is_dirty || frame.io.is_locked()).then_some(*id)
+                let now = frame.state.load(Ordering::Acquire);
+                let counts = unlogged_too || now & state::UNLOGGED == 0;
+                (counts && (now & state::DIRTY != 0 || frame.io.is_locked())).then_some(*id)
             }));
         }
         dirty.sort_unstable();
@@ -81,7 +85,7 @@ impl BufferPool {
     /// Writes every dirty page that nobody is using, up to the first failure. Safe with latches held.
     pub(super) fn write_all_idle(&self) -> Result<()> {
         let mut writer = RunWriter::new(self, false);
-        for id in self.dirty_pages() {
+        for id in self.dirty_pages(true) {
             writer.add(id)?;
         }
         writer.finish().map(|_| ())

@@ -27,7 +27,7 @@ pub use tuple::TupleMeta;
 use crate::fsm::{Counters, RelationState};
 use crate::row::{RowLayout, VarValue};
 use crate::txn::Transaction;
-use crate::{Fork, PageId, RelId, Storage, toast, vm};
+use crate::{Fork, PageId, Persistence, RelId, Storage, toast, vm};
 use bytes::Bytes;
 use quarry_common::{BlockNo, Result, Tid};
 use std::sync::Arc;
@@ -96,7 +96,17 @@ pub struct Heap {
 impl Heap {
     /// Creates the files of an empty table; they go away if the transaction is rolled back.
     pub fn create(storage: &Arc<Storage>, txn: &Transaction, rel: RelId) -> Result<()> {
-        storage.create_relation(txn, rel)
+        Heap::create_as(storage, txn, rel, Persistence::Permanent)
+    }
+
+    /// As [`Heap::create`], in the log or not.
+    pub fn create_as(
+        storage: &Arc<Storage>,
+        txn: &Transaction,
+        rel: RelId,
+        persistence: Persistence,
+    ) -> Result<()> {
+        storage.create_relation(txn, rel, persistence)
     }
 
     /// Opens a table. `toast` is the relation for its long values.

@@ -518,7 +518,7 @@ impl Transaction {
             for xid in &inner.live_subs {
                 txns.sub_ended(*xid);
             }
-            self.storage.forget_created(&inner.created);
+            self.storage.forget_created(&inner.created, &inner.created_databases);
         }
         self.serializable_committed(outcome.as_ref().ok().copied().flatten());
         for callback in inner.commit_callbacks.drain(..) {
@@ -553,11 +553,11 @@ impl Transaction {
         let record = EndRecord {
             time_us: now_us(),
             children: children.to_vec(),
-            relations: std::mem::take(&mut inner.dropped),
+            relations: self.in_log(&inner.dropped),
             databases: std::mem::take(&mut inner.dropped_databases),
         };
         let payload = record.encode();
-        (inner.dropped, inner.dropped_databases) = (record.relations, record.databases);
+        inner.dropped_databases = record.databases;
         let xids = || inner.live_subs.iter().chain([&top]);
         // From here to the CSN, readers of these ids wait: see README T3.
         for xid in xids() {
@@ -620,7 +620,7 @@ impl Transaction {
                 self.log_abort(*last, chunk, Vec::new(), Vec::new());
             }
             let first = &children[..children.len().min(CHILDREN_MAX)];
-            self.log_abort(*last, first, relations.clone(), databases.clone());
+            self.log_abort(*last, first, self.in_log(&relations), databases.clone());
         }
         if removes_files {
             if self.is_prepared.load(Ordering::Acquire) {
@@ -629,7 +629,7 @@ impl Transaction {
                 let _ = wal.wait_durable_blocking(wal.inserted());
             }
             self.storage.remove_files(&relations, &databases);
-            self.storage.forget_created(&relations);
+            self.storage.forget_created(&relations, &databases);
         }
         drop(file_changes);
         for callback in callbacks.into_iter().rev() {
@@ -639,6 +639,11 @@ impl Transaction {
             self.storage.locks().xid_ended(*xid);
         }
         self.release_locks(locks);
+    }
+
+    /// Without temporary relations, of which the log knows nothing.
+    fn in_log(&self, relations: &[RelId]) -> Vec<RelId> {
+        relations.iter().copied().filter(|rel| !self.storage.files().is_temporary(*rel)).collect()
     }
 
     /// The abort record only saves recovery and replicas work; nobody waits for it, and it may get lost.

@@ -78,7 +78,8 @@ pub fn add_identity(
     }
     let p = sequence::parameters(d, options, None, c.ty, true)?;
     let seq_name = d.w.choose_relation_name(&r.name, Some(name), "seq", r.schema, false, &[])?;
-    let def = sequence::make(d, &seq_name, r.schema, r.persistence, r.owner, &p)?;
+    let persistence = sequence::identity_persistence(options, r.persistence)?;
+    let def = sequence::make(d, &seq_name, r.schema, persistence, r.owner, &p)?;
     d.w.set_sequence_owner(def.oid, Some((r.oid, c.number)), true)?;
     d.w.set_identity(r.oid, c.number, Some(if always { Identity::Always } else { Identity::ByDefault }))
 }
@@ -173,6 +174,14 @@ fn rewrite(
     }
     writer.finish()?;
     Ok(())
+}
+
+/// Stores every row anew as it is.
+pub fn rewrite_rows(d: &Ddl, r: &Arc<Relation>) -> Result<()> {
+    let mut meta = QueryMeta::default();
+    let row = bind::table_columns(r, &mut meta);
+    let exprs: Vec<Expr> = row.iter().map(|(id, _)| Expr::column(*id, meta.get(*id).ty)).collect();
+    rewrite(d, r, &exprs, &row)
 }
 
 /// Rewrites a table after a column was added whose default differs from row to row.

@@ -4,9 +4,9 @@
 use super::constraints::{self, Pending};
 use super::create_table::{column_spec, finish_column};
 use super::stored::is_at_least;
-use super::{Ddl, alter_column, alter_other, behavior_of, options_of, parts_of};
+use super::{Ddl, alter_column, alter_other, behavior_of, options_of, parts_of, persistence};
 use crate::session::Session;
-use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, RelKind, Relation};
+use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, Persistence, RelKind, Relation};
 use quarry_common::{Result, bail, err};
 use quarry_functions::Volatility;
 use quarry_sql::ast::{self, AlterTableAction as A, ObjectKind};
@@ -36,6 +36,7 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
         let article = if noun.starts_with('i') { "an" } else { "a" };
         bail!(WRONG_OBJECT_TYPE, "\"{}\" is not {article} {noun}", r.name);
     }
+    persistence::check_once(&r, &a.actions)?;
     let mut order: Vec<&A> = a.actions.iter().collect();
     order.sort_by_key(|action| pass(action));
     for action in order {
@@ -83,7 +84,7 @@ fn pass(a: &A) -> u8 {
     }
 }
 
-fn needs_table(r: &Relation, what: &str) -> Result<()> {
+pub fn needs_table(r: &Relation, what: &str) -> Result<()> {
     if r.kind == RelKind::Table {
         return Ok(());
     }
@@ -95,6 +96,7 @@ fn needs_table(r: &Relation, what: &str) -> Result<()> {
                 RelKind::Index => "indexes",
                 RelKind::Sequence => "sequences",
                 RelKind::CompositeType => "composite types",
+                RelKind::MaterializedView => "materialized views",
                 _ => "this kind of relation",
             }
         ),
@@ -270,8 +272,8 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             all.retain(|(o, _)| !options.iter().any(|d| d.name.eq_ignore_ascii_case(o)));
             d.w.set_options(r.oid, &all)
         }
-        A::SetLogged => d.w.set_persistence(r.oid, quarry_catalog::Persistence::Permanent),
-        A::SetUnlogged => d.w.set_persistence(r.oid, quarry_catalog::Persistence::Unlogged),
+        A::SetLogged => persistence::set(d, r, Persistence::Permanent),
+        A::SetUnlogged => persistence::set(d, r, Persistence::Unlogged),
         A::ClusterOn(index) => match r.indexes.iter().find(|i| i.name == *index) {
             Some(i) => d.w.set_clustered(r.oid, Some(i.oid)),
             None => bail!(UNDEFINED_OBJECT, "index \"{index}\" for table \"{}\" does not exist", r.name),

@@ -200,7 +200,8 @@ pub fn finish_column(d: &Ddl, table: Oid, number: i16, spec: &ColumnSpec) -> Res
             ),
             None => (r.schema, d.w.choose_relation_name(&r.name, Some(name), "seq", r.schema, false, &[])?),
         };
-        let def = sequence::make(d, &seq_name, schema, r.persistence, r.owner, &p)?;
+        let persistence = sequence::identity_persistence(options, r.persistence)?;
+        let def = sequence::make(d, &seq_name, schema, persistence, r.owner, &p)?;
         if spec.serial {
             let mut stored = StoredExpr::new(format!("nextval('{}'::regclass)", def.oid));
             stored.refs.push(quarry_catalog::ObjectAddress::relation(def.oid));

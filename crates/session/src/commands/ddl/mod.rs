@@ -18,6 +18,7 @@ mod renamed;
 mod schema;
 mod sequence;
 mod stored;
+mod persistence;
 mod temporary;
 mod truncate;
 mod types;

@@ -113,7 +113,12 @@ pub fn parameters(
                 }
             }
             K::Cycle(v) => p.cycle = *v,
-            K::Logged(_) => return Err(Error::unsupported("unlogged sequences")),
+            // An identity column's: see `identity_persistence`.
+            K::Logged(_) if identity && old.is_none() => {}
+            K::Logged(logged) => {
+                let option = if *logged { "logged" } else { "unlogged" };
+                return Err(Error::internal(format!("option \"{option}\" not recognized")));
+            }
             K::MaxValue(v) => match v {
                 Some(v) => {
                     max = Some(number(v)?);
@@ -173,6 +178,23 @@ pub fn parameters(
         check_bounds("RESTART", r, p.min, p.max)?;
     }
     Ok(p)
+}
+
+/// How an identity column's sequence is kept: as its table, or as its options say.
+pub fn identity_persistence(options: &[SequenceOption], table: Persistence) -> Result<Persistence> {
+    let mut persistence = table;
+    for o in options {
+        let K::Logged(logged) = o.kind else { continue };
+        if table == Persistence::Temporary {
+            let e = err!(INVALID_TABLE_DEFINITION, "cannot set logged status of a temporary sequence");
+            return Err(match ast::error_position(o.pos) {
+                Some(p) => e.position(p),
+                None => e,
+            });
+        }
+        persistence = if logged { Persistence::Permanent } else { Persistence::Unlogged };
+    }
+    Ok(persistence)
 }
 
 /// Makes a sequence with its first state.
@@ -286,6 +308,19 @@ pub fn change(d: &Ddl, sequence: Oid, options: &[SequenceOption], identity: bool
     }
     d.st.session.drop_values_in_hand(sequence);
     set_owned_by(d, sequence, p.owned_by.as_ref())
+}
+
+/// SET LOGGED and UNLOGGED: a new file of the other kind, in the same state.
+pub fn set_persistence(d: &Ddl, sequence: Oid, wanted: Persistence) -> Result<()> {
+    let Some(old) = d.w.sequence(sequence)? else { return Ok(()) };
+    if d.relation(sequence)?.persistence == wanted {
+        return Ok(());
+    }
+    let storage = d.st.session.instance.storage();
+    let state = Sequence::open(storage, old.storage).read()?;
+    d.w.set_persistence(sequence, wanted)?;
+    let file = d.w.new_storage(sequence)?;
+    crate::sequence::create_state(storage, &d.st.txn, file, state)
 }
 
 /// TRUNCATE ... RESTART IDENTITY: a new file with the start value.

@@ -25,7 +25,7 @@ use super::{Direction, IndexMethod, IndexVacuumStats, InsertOutcome, KeyRange, U
 use crate::fsm::RelationState;
 use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, PageId, RelId, Storage};
+use crate::{Fork, PageId, Persistence, RelId, Storage};
 use quarry_common::{BlockNo, Error, Result, SqlState, Tid};
 use std::sync::Arc;
 
@@ -51,12 +51,24 @@ pub(crate) fn kind(op: u8) -> RecordKind {
 impl BTree {
     /// Creates the files of an empty tree; they go away if the transaction is rolled back.
     pub fn create(storage: &Arc<Storage>, txn: &Transaction, rel: RelId) -> Result<()> {
-        storage.create_relation(txn, rel)?;
-        let pool = storage.pool();
-        let mut meta = pool.extend(rel, Fork::Main, 1)?;
-        let mut root = pool.extend(rel, Fork::Main, 1)?;
-        let block = root.id().block;
-        storage.log_change(txn.xid(), kind(wal::INIT), &block.to_le_bytes(), &mut [&mut meta, &mut root])?;
+        BTree::create_as(storage, txn, rel, Persistence::Permanent)
+    }
+
+    /// As [`BTree::create`], in the log or not.
+    pub fn create_as(
+        storage: &Arc<Storage>,
+        txn: &Transaction,
+        rel: RelId,
+        persistence: Persistence,
+    ) -> Result<()> {
+        storage.create_relation(txn, rel, persistence)?;
+        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
+        for fork in [Fork::Main].into_iter().chain(init) {
+            let mut meta = storage.pool().extend(rel, fork, 1)?;
+            let mut root = storage.pool().extend(rel, fork, 1)?;
+            let block = root.id().block.to_le_bytes();
+            storage.log_change(txn.xid(), kind(wal::INIT), &block, &mut [&mut meta, &mut root])?;
+        }
         Ok(())
     }
 
