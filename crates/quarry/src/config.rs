@@ -196,6 +196,9 @@ pub fn storage(settings: &Settings) -> StorageConfig {
         deadlock_timeout: Duration::from_millis(settings.int("deadlock_timeout") as u64),
         wal_writer_delay: Duration::from_millis(settings.int("wal_writer_delay") as u64),
         bgwriter_delay: Duration::from_millis(settings.int("bgwriter_delay") as u64),
+        log_startup_progress_interval: Duration::from_millis(
+            settings.int("log_startup_progress_interval") as u64,
+        ),
         ..StorageConfig::default()
     }
 }

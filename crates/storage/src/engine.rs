@@ -9,7 +9,7 @@ use crate::files::{RelFiles, database_dir};
 use crate::fsm::RelationStates;
 use crate::ids::RelId;
 use crate::lock::LockManager;
-use crate::recovery::{Redo, find_end};
+use crate::recovery::{Plan, Redo, find_end};
 use crate::ssi::Ssi;
 use crate::txn::clog::{Clog, XACT_FILE};
 use crate::txn::{IsolationLevel, PreparedSet, Transaction, TxnManager, TxnOptions};
@@ -48,6 +48,8 @@ pub struct Config {
     pub bgwriter_delay: Duration,
     pub bgwriter_lru_maxpages: usize,
     /// What to do when data would be lost; aborts the process by default.
+    /// Time between lines about how far recovery is; zero says nothing.
+    pub log_startup_progress_interval: Duration,
     pub on_fatal: Option<FatalHook>,
 }
 
@@ -68,6 +70,7 @@ impl Default for Config {
             bgwriter_delay: Duration::from_millis(200),
             bgwriter_lru_maxpages: 100,
             on_fatal: None,
+            log_startup_progress_interval: Duration::from_secs(10),
         }
     }
 }
@@ -218,7 +221,8 @@ impl Storage {
                 control.redo
             );
         }
-        redo.apply_all(reader, end)?;
+        let plan = Plan::of_machine(config.shared_buffers_bytes);
+        redo.apply_all(reader, end, plan, config.log_startup_progress_interval)?;
         redo.finish()?;
         let prepared = redo.prepared.take();
         let counters = Counters(Mutex::new(CountersState {
@@ -258,8 +262,13 @@ impl Storage {
             storage.reset_unlogged()?;
         }
         storage.recover_prepared(prepared)?;
-        // Even with nothing to redo: the record of this run's start, and what redo removed stays removed.
-        storage.checkpoint()?;
+        if was_clean {
+            // The record of this run's start.
+            storage.checkpoint()?;
+        } else {
+            // Until it is done, another crash means the same redo again, and what this run adds. Nobody need wait for it.
+            storage.request_checkpoint();
+        }
         Ok(storage)
     }
 

@@ -8,6 +8,7 @@ use crate::engine::Storage;
 use crate::ids::PageId;
 use crate::page::{PAGE_SIZE, Page};
 use crate::wal::record::{PAGES_MAX, PAYLOAD_MAX, RecordKind};
+use crate::wal::Room;
 use crate::wal::rmgr::{self, PAGE, XLOG};
 use quarry_common::{Error, Lsn, Result, Xid};
 
@@ -37,10 +38,10 @@ impl Storage {
                 payload.len()
             )));
         }
-        let logged = is_logged(pages);
-        if logged {
-            self.admit_change(payload.len(), pages.len())?;
-        }
+        let room = match is_logged(pages) {
+            true => Some(self.admit_change(payload.len(), pages.len())?),
+            false => None,
+        };
         let apply = rmgr::of(kind)?.apply;
         let mut init = [false; PAGES_MAX];
         let mut counts = [0; PAGES_MAX];
@@ -57,10 +58,8 @@ impl Storage {
                 return Err(e);
             }
         }
-        if !logged {
-            return Ok(count_changes(pages, &counts));
-        }
-        self.log_pages(xid, kind, payload, pages, &init, false)
+        let Some(room) = room else { return Ok(count_changes(pages, &counts)) };
+        self.log_pages(&room, xid, kind, payload, pages, &init, false)
     }
 
     /// Makes a page anew by an operation and logs it: replay starts from zeroes too, whatever is on the disk.
@@ -72,18 +71,14 @@ impl Storage {
         page: &mut PageMut<'_>,
     ) -> Result<Lsn> {
         self.fatal().check()?;
-        let (logged, count) = (page.is_logged(), page.lsn().0);
-        if logged {
-            self.admit_change(payload.len(), 1)?;
-        }
+        let count = page.lsn().0;
+        let room = if page.is_logged() { Some(self.admit_change(payload.len(), 1)?) } else { None };
         page.zero();
         (rmgr::of(kind)?.apply)(kind.op, payload, 0, page)?;
-        if !logged {
-            return Ok(count_changes(&mut [page], &[count]));
-        }
+        let Some(room) = room else { return Ok(count_changes(&mut [page], &[count])) };
         let mut init = [false; PAGES_MAX];
         init[0] = true;
-        self.log_pages(xid, kind, payload, &mut [page], &init, false)
+        self.log_pages(&room, xid, kind, payload, &mut [page], &init, false)
     }
 
     /// Logs whole images of new pages that the caller has filled by hand. If the log has no room for them, they are empty again.
@@ -94,22 +89,23 @@ impl Storage {
         if !is_logged(pages) {
             return Ok(count_changes(pages, &[0; PAGES_MAX]));
         }
-        if let Err(e) = self.admit_change(0, pages.len()) {
+        let room = self.admit_change(0, pages.len()).inspect_err(|_| {
             for page in pages.iter_mut() {
                 page.zero();
             }
-            return Err(e);
-        }
-        self.log_pages(xid, RecordKind::new(XLOG, XLOG_PAGES), &[], pages, &[false; PAGES_MAX], true)
+        })?;
+        self.log_pages(&room, xid, RecordKind::new(XLOG, XLOG_PAGES), &[], pages, &[false; PAGES_MAX], true)
     }
 
     /// Before a change: the log has room for it. If it can't grow, a checkpoint may free some.
-    fn admit_change(&self, payload: usize, pages: usize) -> Result<()> {
+    fn admit_change(&self, payload: usize, pages: usize) -> Result<Room<'_>> {
         self.wal().admit(payload, pages).inspect_err(|_| self.request_checkpoint())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a record's parts")]
     fn log_pages(
         &self,
+        room: &Room<'_>,
         xid: Option<Xid>,
         kind: RecordKind,
         payload: &[u8],
@@ -124,7 +120,7 @@ impl Storage {
         let inserted = {
             let page =
                 |index: usize| -> (PageId, bool, &Page) { (pages[index].id(), init[index], pages[index]) };
-            self.wal().insert_pages(xid, kind, payload, pages.len(), page, images)
+            self.wal().insert_pages(room, xid, kind, payload, pages.len(), page, images)
         };
         match inserted {
             Ok(place) => {

@@ -1,7 +1,9 @@
 //! Recovery: finds the log's end, applies it from the last checkpoint's redo point, aborts what didn't finish.
 //!
 //! There is no undo: a version whose writer has no commit record is invisible by its status. What redo does to pages is
-//! each manager's `apply`, as on the live path.
+//! each manager's `apply`, as on the live path; [`pages`] says in which order.
+
+mod pages;
 
 use crate::buffer::BufferPool;
 use crate::checkpoint::{CHECKPOINT, NEXT_OID};
@@ -23,6 +25,9 @@ use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pages::Gatherer;
+pub use pages::Plan;
+
 /// The state of a redo pass.
 pub struct Redo<'a> {
     pub disk: &'a dyn Disk,
@@ -41,8 +46,50 @@ pub struct Redo<'a> {
     missing: HashMap<PageId, Lsn>,
 }
 
-/// Seconds between lines about how far recovery is.
-const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// Says now and then how far recovery is.
+struct Progress {
+    every: Duration,
+    begun: Instant,
+    last: Instant,
+    records: u64,
+}
+
+impl Progress {
+    fn new(every: Duration) -> Progress {
+        let now = Instant::now();
+        Progress { every, begun: now, last: now, records: 0 }
+    }
+
+    /// A record has been read.
+    fn at(&mut self, lsn: Lsn) {
+        self.records += 1;
+        // The clock is not looked at for each of millions.
+        if self.every.is_zero() || !self.records.is_multiple_of(1024) || self.last.elapsed() < self.every {
+            return;
+        }
+        self.last = Instant::now();
+        tracing::info!("redo in progress, elapsed time: {:.2} s, current LSN: {lsn}", self.seconds());
+    }
+
+    fn done(&self, end: Lsn) {
+        if self.records > 1 {
+            tracing::info!("redo done at {end}, {} records, elapsed: {:.2} s", self.records, self.seconds());
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+}
+
+/// Whether a record's redo touches files or pages of its own: what comes before it must be in them.
+fn moves_files(record: &Record) -> bool {
+    match record.kind.rmgr {
+        rmgr::XLOG => false,
+        rmgr::XACT => crate::txn::wal::removes_files(record),
+        _ => true,
+    }
+}
 
 /// Prepared transactions that a redo pass has met and whose end it hasn't.
 #[derive(Default)]
@@ -90,7 +137,7 @@ impl PreparedRedo {
 pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
     let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
     let mut count = 0;
-    while reader.next_record()?.is_some() {
+    while reader.next_view()?.is_some() {
         count += 1;
     }
     let end = reader.position();
@@ -132,29 +179,42 @@ impl<'a> Redo<'a> {
     }
 
     /// Applies the log that `reader` gives, up to `end`; says now and then how far it is.
-    pub fn apply_all(&mut self, mut reader: WalReader, end: Lsn) -> Result<()> {
-        let from = reader.position();
-        let begun = Instant::now();
-        let mut last = begun;
-        while reader.position() < end {
-            let at = reader.position();
-            let Some(record) = reader.next_record()? else {
-                return Err(Error::corrupted(format!(
-                    "WAL record at {at} could be read before, but not again"
-                )));
-            };
-            self.apply(&record)?;
-            if last.elapsed() >= REPORT_EVERY {
-                last = Instant::now();
-                let share = (at.0 - from.0) as f64 / (end.0 - from.0) as f64;
-                tracing::info!(
-                    "redo in progress, elapsed time: {:.2} s, current LSN: {at}, {:.0} % done",
-                    begun.elapsed().as_secs_f64(),
-                    share * 100.0
-                );
+    pub fn apply_all(&mut self, mut reader: WalReader, end: Lsn, plan: Plan, report_every: Duration) -> Result<()> {
+        let mut progress = Progress::new(report_every);
+        std::thread::scope(|scope| {
+            let mut pages = Gatherer::new(plan, self.pool, self.files);
+            while reader.position() < end {
+                let at = reader.position();
+                let Some(view) = reader.next_view()? else {
+                    return Err(Error::corrupted(format!(
+                        "WAL record at {at} could be read before, but not again"
+                    )));
+                };
+                self.seen_xid(view.xid());
+                if let Some(redo) = rmgr::of(view.kind())?.redo {
+                    let record = view.to_record().ok_or_else(|| {
+                        Error::corrupted(format!("WAL record at {} is damaged", view.lsn()))
+                    })?;
+                    if moves_files(&record) {
+                        pages.settle(self, scope)?;
+                    }
+                    redo(self, &record).map_err(|e| {
+                        e.context(format!("WAL redo at {at} for {}", rmgr::RMGRS[record.kind.rmgr as usize].name))
+                    })?;
+                }
+                if view.block_count() > 0 {
+                    pages.add(self, &view, scope)?;
+                }
+                progress.at(at);
             }
-        }
+            pages.settle(self, scope)
+        })?;
+        progress.done(end);
         Ok(())
+    }
+
+    pub(crate) fn note_missing(&mut self, pages: Vec<(PageId, Lsn)>) {
+        self.missing.extend(pages);
     }
 
     /// Notes that an id was in use.
@@ -167,48 +227,6 @@ impl<'a> Redo<'a> {
     /// The id the next writer gets.
     pub fn next_xid(&self) -> Xid {
         self.next_xid
-    }
-
-    /// Applies one record.
-    pub fn apply(&mut self, record: &Record) -> Result<()> {
-        self.seen_xid(record.xid);
-        let rmgr = rmgr::of(record.kind)?;
-        for index in 0..record.blocks.len() {
-            self.apply_to_page(rmgr, record, index).map_err(|e| {
-                let id = record.blocks[index].id;
-                e.context(format!(
-                    "WAL redo at {} for {} op {} on {id}",
-                    record.lsn, rmgr.name, record.kind.op
-                ))
-            })?;
-        }
-        match rmgr.redo {
-            Some(redo) => redo(self, record)
-                .map_err(|e| e.context(format!("WAL redo at {} for {}", record.lsn, rmgr.name))),
-            None => Ok(()),
-        }
-    }
-
-    fn apply_to_page(&mut self, rmgr: &rmgr::Rmgr, record: &Record, index: usize) -> Result<()> {
-        let block = &record.blocks[index];
-        let whole = block.init || record.has_image(index);
-        // A page that the record replaces may be torn or missing on disk.
-        self.files.get(block.id.rel, block.id.fork)?.grow_to_hold(block.id.block);
-        let mut page = if whole { self.pool.write_or_zero(block.id)? } else { self.pool.write(block.id)? };
-        if !record.restore_image(index, &mut page)? {
-            if block.init {
-                page.zero();
-            } else if page.is_new() {
-                self.missing.insert(block.id, record.lsn);
-                return Ok(());
-            } else if page.lsn() >= record.end {
-                return Ok(());
-            }
-            (rmgr.apply)(record.kind.op, record.payload(), index, &mut page)?;
-        }
-        page.set_lsn(record.end);
-        page.mark_dirty();
-        Ok(())
     }
 
     /// Removes files of relations and databases whose removal is in the log.

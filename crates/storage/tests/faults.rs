@@ -339,13 +339,109 @@ fn a_full_disk_stops_changes_and_nothing_else() {
 }
 
 #[test]
+fn room_in_the_log_is_promised_once() {
+    let disk = FaultDisk::new();
+    let storage = create(&disk);
+    add_pages(&storage, 3);
+    storage.wal().admit(0, 0).map(drop).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    // As many changes as pass at once before any of them is in the log: each alone would find the same room.
+    let mut rooms = Vec::new();
+    let error = loop {
+        match storage.wal().admit(100, 1) {
+            Ok(room) => rooms.push(room),
+            Err(e) => break e,
+        }
+        assert!(rooms.len() < 1000, "the log has no room for so many");
+    };
+    assert_eq!(error.sqlstate(), SqlState::DISK_FULL);
+    // What was promised can be had, by commits that ask for their place only, too; and given back.
+    let txn = storage.begin(IsolationLevel::ReadCommitted);
+    txn.assign_xid();
+    storage.wal().wait_durable_blocking(txn.commit().unwrap().unwrap()).unwrap();
+    assert!(change_page(&storage, 1, 7).is_err());
+    rooms.clear();
+    change_page(&storage, 1, 7).unwrap();
+    assert!(!storage.fatal().is_poisoned());
+}
+
+#[test]
+fn many_changes_at_once_on_a_full_disk_stop_nobody_else() {
+    let disk = FaultDisk::new();
+    let storage = create(&disk);
+    add_pages(&storage, 64);
+    storage.checkpoint().unwrap();
+    disk.set_capacity(Some(disk.used() + 3 * SEGMENT));
+    std::thread::scope(|scope| {
+        for thread in 0..8u32 {
+            let storage = &storage;
+            scope.spawn(move || {
+                let mut failed = 0;
+                for n in 0..2000u32 {
+                    // Records of a good part of a segment each.
+                    let bytes = vec![n as u8; 6000];
+                    let mut page = storage.pool().write(PageId::main(REL, thread * 8 + n % 8)).unwrap();
+                    let patches: Vec<(u16, &[u8])> = vec![(100, &bytes); 10];
+                    match storage.log_patch(None, &mut page, &patches) {
+                        Ok(_) => {}
+                        Err(e) => {
+                            assert_eq!(e.sqlstate(), SqlState::DISK_FULL, "{e}");
+                            failed += 1;
+                        }
+                    }
+                }
+                assert!(failed > 0, "the log can't grow for ever");
+            });
+        }
+    });
+    assert!(!storage.fatal().is_poisoned());
+    disk.set_capacity(None);
+    change_page(&storage, 1, 7).unwrap();
+    storage.checkpoint().unwrap();
+}
+
+#[test]
+fn a_full_disk_and_a_pool_with_nothing_but_changed_pages() {
+    let disk = FaultDisk::new();
+    let storage = create(&disk);
+    add_pages(&storage, 200);
+    storage.checkpoint().unwrap();
+    drop(storage.wal().admit(4 << 20, 0).unwrap());
+    disk.set_capacity(Some(disk.used()));
+    // Nobody writes a page out before everything in the pool has been changed: pages of the file, and as many new ones as can be had.
+    for n in 0..64 {
+        change_page(&storage, n, n as u8).unwrap();
+    }
+    let mut added = 0;
+    let error = loop {
+        match add_page(&storage, 3) {
+            Ok(_) => added += 1,
+            Err(e) => break e,
+        }
+        assert!(added < 64, "the pool has no frames for so many");
+    };
+    assert_eq!(error.sqlstate(), SqlState::DISK_FULL);
+    for round in 0..2 {
+        for n in 0..200 {
+            assert_eq!(byte_of(&storage, n).unwrap(), n as u8, "round {round}: block {n} beside {added} new ones");
+        }
+        (0..64).for_each(|n| drop(change_page(&storage, n, n as u8).unwrap()));
+    }
+    (0..added).for_each(|n| assert_eq!(byte_of(&storage, 200 + n).unwrap(), 3));
+    assert!(!storage.fatal().is_poisoned());
+    disk.set_capacity(None);
+    add_page(&storage, 4).unwrap();
+    storage.checkpoint().unwrap();
+}
+
+#[test]
 fn a_full_disk_lets_reads_through_a_pool_of_dirty_pages() {
     let disk = FaultDisk::new();
     let storage = create(&disk);
     // More pages than the pool has.
     add_pages(&storage, 200);
     storage.checkpoint().unwrap();
-    storage.wal().admit(4 << 20, 0).unwrap();
+    drop(storage.wal().admit(4 << 20, 0).unwrap());
     disk.set_capacity(Some(disk.used()));
     let mut error = None;
     let mut added = 0;

@@ -316,6 +316,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "log_startup_progress_interval",
+        kind: SettingKind::Int { unit: Unit::Milliseconds, min: 0, max: 2147483647 },
+        default: "10s",
+        context: SettingContext::Sighup,
+        category: "Server",
+        doc: "Time between lines in the log about how far recovery is; 0: none.",
+        reported: false,
+    },
+    SettingDef {
         name: "log_timezone",
         kind: SettingKind::Text,
         default: "Etc/UTC",

@@ -59,7 +59,7 @@ impl BufferPool {
 
     /// Reads pages into frames by one read, as far as they are on disk and not in memory. Whatever is wrong with one is left to
     /// who reads it.
-    fn load_run(
+    pub(super) fn load_run(
         &self,
         rel: RelId,
         fork: Fork,
@@ -95,6 +95,9 @@ impl BufferPool {
                 && guard.checksum_ok(guard.block())
                 && (!file.is_logged() || guard.lsn() <= self.wal.inserted());
             if good {
+                if guard.is_new() {
+                    self.set_fresh(guard.frame());
+                }
                 self.frames[guard.frame() as usize].state.fetch_or(state::VALID, Ordering::Release);
             } else {
                 self.untag(guard);

@@ -8,7 +8,9 @@
 //! latch for the length of a copy.
 
 mod ahead;
+mod fresh;
 mod guard;
+mod redo;
 mod sweep;
 mod write;
 
@@ -52,6 +54,8 @@ mod state {
     pub const DIRTY: u32 = 1 << 26;
     /// The page's changes are not in the log. Fixed while TAGGED.
     pub const UNLOGGED: u32 = 1 << 27;
+    /// The page may have no place on the disk yet: writing it may need space (B11).
+    pub const FRESH: u32 = 1 << 28;
 }
 
 /// One frame's bookkeeping. Its page lies in [`Frames`] at the same index.
@@ -143,6 +147,8 @@ pub struct BufferPool {
     fatal: Fatal,
     /// The last write of a page found no space.
     disk_full: AtomicBool,
+    /// Frames that are FRESH.
+    fresh: AtomicUsize,
     stats: PoolStats,
 }
 
@@ -180,6 +186,7 @@ impl BufferPool {
             wal,
             fatal,
             disk_full: AtomicBool::new(false),
+            fresh: AtomicUsize::new(0),
             stats: PoolStats::default(),
         }
     }
@@ -297,12 +304,17 @@ impl BufferPool {
         }
         let Some(mut guard) = self.claim(id, &file, ring)? else { return Ok(None) };
         self.stats.reads.fetch_add(1, Ordering::Relaxed);
+        let frame = guard.frame();
         let page = guard.loading_page();
         // Mostly a copy from the system's cache: handing the worker over would cost more than it.
         match self.files.read(&file, id.block, page.bytes_mut()) {
             // Never written: zeroes, without a checksum to look at.
-            Ok(false) => {}
+            Ok(false) => self.set_fresh(frame),
             Ok(true) if page.checksum_ok(id.block) => {
+                if page.is_new() {
+                    // Perhaps a hole in the file.
+                    self.set_fresh(frame);
+                }
                 // A page from the future: some write went past the log. (B10: others' LSNs are none.)
                 if file.is_logged()
                     && page.lsn()
@@ -329,7 +341,6 @@ impl BufferPool {
                 return Err(error);
             }
         }
-        let frame = guard.pin().frame();
         self.frames[frame as usize].state.fetch_or(state::VALID, Ordering::Release);
         Ok(Some(guard.unlatch()))
     }
@@ -364,6 +375,7 @@ impl BufferPool {
         let hash = self.hash(&id);
         let mut shard = self.shard(hash).write();
         self.remove_mapping(&mut shard, hash, &id);
+        self.clear_fresh(guard.frame());
         let clear = state::TAGGED | state::VALID | state::DIRTY | state::UNLOGGED | state::USAGE_MASK;
         self.frames[guard.frame() as usize].state.fetch_and(!clear, Ordering::AcqRel);
     }
@@ -419,11 +431,13 @@ impl BufferPool {
             // Nothing grows before what is there has found its place.
             self.write_all_idle()?;
         }
+        self.bound_fresh()?;
         let file = self.files.get(rel, fork)?;
         let block = file.grow(n.max(1))?;
         let id = PageId::new(rel, fork, block);
         if let Some(mut guard) = self.claim(id, &file, ring)? {
             guard.loading_page().zero();
+            self.set_fresh(guard.frame());
             self.frames[guard.frame() as usize].state.fetch_or(state::VALID, Ordering::Release);
             return Ok(guard);
         }

@@ -111,7 +111,7 @@ impl BufferPool {
         let count = self.frames.len() as u32;
         // Every frame can be passed once per usage count; more rounds only help against transient pins.
         let mut patience = count as u64 * 16;
-        // On a full disk dirty pages stay, and clean ones go: reading goes on.
+        // On a full disk pages without a place on it stay, and others go: reading goes on (B11).
         let mut full = None;
         loop {
             let index = self.hand.fetch_add(1, Ordering::Relaxed) % count;
@@ -122,7 +122,7 @@ impl BufferPool {
                     let less = now - state::USAGE_ONE;
                     // Losing the race means that the frame is being used: leave it.
                     let _ = frame.state.compare_exchange(now, less, Ordering::Relaxed, Ordering::Relaxed);
-                } else if full.is_none() || now & state::DIRTY == 0 {
+                } else if full.is_none() || now & (state::DIRTY | state::FRESH) != state::DIRTY | state::FRESH {
                     match self.try_take(index) {
                         Ok(Some(pin)) => return Ok(pin),
                         Err(e) if e.sqlstate() == SqlState::DISK_FULL => full = Some(e),
@@ -144,7 +144,7 @@ impl BufferPool {
     }
 
     /// Empties a frame that nobody has pinned; none if that changes meanwhile.
-    fn try_take(&self, index: u32) -> Result<Option<PagePin<'_>>> {
+    pub(super) fn try_take(&self, index: u32) -> Result<Option<PagePin<'_>>> {
         let frame = &self.frames[index as usize];
         let now = frame.state.load(Ordering::Acquire);
         if now & state::PIN_MASK != 0
@@ -169,6 +169,7 @@ impl BufferPool {
             return Ok(None);
         }
         self.remove_mapping(&mut shard, hash, &id);
+        self.clear_fresh(index);
         let clear = state::TAGGED | state::VALID | state::UNLOGGED | state::USAGE_MASK;
         frame.state.fetch_and(!clear, Ordering::AcqRel);
         drop(shard);

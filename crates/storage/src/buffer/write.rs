@@ -45,6 +45,7 @@ impl BufferPool {
             frame.state.fetch_or(state::DIRTY, Ordering::AcqRel);
             return Err(e);
         }
+        self.clear_fresh(pin.frame());
         Ok(true)
     }
 
@@ -159,6 +160,8 @@ pub struct RunWriter<'a> {
     first: Option<PageId>,
     bytes: Vec<u8>,
     lsn: Lsn,
+    /// Has the system begin to bring what is written to the disk.
+    hurries: bool,
     /// Blocks written that the system has not been asked to bring to the disk, and how many of them.
     unflushed: Option<(Arc<RelFile>, Range<BlockNo>, u32)>,
 }
@@ -177,8 +180,15 @@ impl<'a> RunWriter<'a> {
             first: None,
             bytes: Vec::new(),
             lsn: Lsn(0),
+            hurries: true,
             unflushed: None,
         }
+    }
+
+    /// Leaves it to the system when to bring what is written to the disk.
+    pub fn unhurried(mut self) -> RunWriter<'a> {
+        self.hurries = false;
+        self
     }
 
     /// Takes a page if it is in memory and dirty, or (if patient) waits for the thread that is writing it. How many pages this call
@@ -240,8 +250,9 @@ impl<'a> RunWriter<'a> {
     fn write(&mut self) -> Result<usize> {
         let (Some(first), Some(file)) = (self.first.take(), self.file.take()) else { return Ok(0) };
         let outcome = self.pool.write_bytes(&file, first.block, &self.bytes, self.lsn);
-        if outcome.is_err() {
-            self.mark_dirty_again();
+        match &outcome {
+            Ok(()) => self.frames.iter().for_each(|(pin, _)| self.pool.clear_fresh(pin.frame())),
+            Err(_) => self.mark_dirty_again(),
         }
         let count = self.frames.len();
         self.frames.clear();
@@ -277,7 +288,9 @@ impl<'a> RunWriter<'a> {
     }
 
     fn start_write_back(&mut self) {
-        if let Some((file, blocks, _)) = self.unflushed.take() {
+        if let Some((file, blocks, _)) = self.unflushed.take()
+            && self.hurries
+        {
             self.pool.files.start_write_back(&file, blocks);
         }
     }

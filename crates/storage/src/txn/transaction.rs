@@ -504,7 +504,9 @@ impl Transaction {
         }
         let mut outcome = Ok(None);
         let removes_files = !(inner.dropped.is_empty() && inner.dropped_databases.is_empty());
-        let file_changes = removes_files.then(|| self.storage.file_changes().read());
+        // Redo must find all records of this commit or none: with more subtransactions than one holds, no redo point comes between.
+        let many = inner.live_subs.len() > CHILDREN_MAX;
+        let file_changes = (removes_files || many).then(|| self.storage.file_changes().read());
         if top.is_valid() {
             match self.insert_commit(top, &mut inner) {
                 Ok(csn) => outcome = Ok(Some(csn)),

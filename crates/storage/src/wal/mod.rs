@@ -59,6 +59,8 @@ pub struct Wal {
     /// Everything before has been handed to the operating system; its buffer space is free.
     written: AtomicU64,
     /// Everything before is durable: the durable horizon.
+    /// Bytes that were promised and have no place yet (rule W8).
+    promised: AtomicU64,
     flushed: AtomicU64,
     /// Highest position anyone waits for.
     requested: AtomicU64,
@@ -158,6 +160,20 @@ impl RingBuffer {
 /// What [`Wal::new`] needs to know.
 pub struct WalOptions {
     pub segment_bytes: u64,
+/// Room in the log for a record, promised before anything changes; given back when dropped.
+#[must_use]
+pub struct Room<'a> {
+    wal: &'a Wal,
+    bytes: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        // Release: who finds it given back finds the record's place taken.
+        self.wal.promised.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
     pub buffer_bytes: usize,
     pub fsync: bool,
     pub full_page_writes: bool,
@@ -203,6 +219,7 @@ impl Wal {
             written: AtomicU64::new(at),
             flushed: AtomicU64::new(at),
             requested: AtomicU64::new(at),
+            promised: AtomicU64::new(0),
             flush: Mutex::new(FlushState { ready: at, segment: None }),
             waiters: Mutex::default(),
             writer: Mutex::new(None),
@@ -284,6 +301,7 @@ impl Wal {
     }
 
     /// Inserts a record about `count` pages after they were changed; the caller holds their exclusive latches. `page`
+            let _room = self.promise(scratch.len() as u64, 0)?;
     /// gives each page, and whether the operation started from a page of zeroes.
     pub fn insert_pages<'p>(
         &self,
@@ -296,6 +314,7 @@ impl Wal {
     ) -> Result<Inserted> {
         self.fatal.check()?;
         if payload.len() > record::PAYLOAD_MAX || count > record::PAGES_MAX {
+        _room: &Room<'_>,
             bail!(INTERNAL_ERROR, "WAL record of {} bytes and {count} pages is too big", payload.len());
         }
         with_scratch(|scratch| {
@@ -329,14 +348,24 @@ impl Wal {
         record::body_crc(record, len)
     }
 
-    /// Makes sure that a change of `pages` pages with `payload` bytes finds room in the log, with a segment to spare: for the
-    /// changes that others are making at the same time, and for commits, which ask for no more than their own place. An error (53100,
-    /// mostly) comes before anything has changed.
+    /// Promises room in the log to a change of `pages` pages with `payload` bytes, and leaves a segment besides: for commits, which ask
+    /// for no more than their own place. An error (53100, mostly) comes before anything has changed.
     #[inline]
-    pub fn admit(&self, payload: usize, pages: usize) -> Result<()> {
-        let need = record::length_max(payload, pages) + self.segments.segment_bytes();
-        let to = self.inserted().0 + need;
-        if to <= self.prepared.load(Ordering::Acquire) { Ok(()) } else { self.make_room(to) }
+    pub fn admit(&self, payload: usize, pages: usize) -> Result<Room<'_>> {
+        self.promise(record::length_max(payload, pages), self.segments.segment_bytes())
+    }
+
+    /// Promises `bytes` of the log if there are `spare` more.
+    #[inline]
+    fn promise(&self, bytes: u64, spare: u64) -> Result<Room<'_>> {
+        // In this order: a promise that is not counted here any more has its place before the end that is read then.
+        let promised = self.promised.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        let room = Room { wal: self, bytes };
+        let to = self.inserted().0 + promised + spare;
+        if to > self.prepared.load(Ordering::Acquire) {
+            self.make_room(to)?;
+        }
+        Ok(room)
     }
 
     /// Makes segments until those before `to` are there.

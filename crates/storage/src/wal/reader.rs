@@ -1,6 +1,6 @@
 //! Reads the log record by record, for redo, replicas and people.
 
-use super::record::{HEADER, Record, padded, plausible_length};
+use super::record::{HEADER, Record, RecordView, plausible_length};
 use super::segments::Segments;
 use crate::disk::{Disk, DiskFile};
 use quarry_common::{Lsn, Result};
@@ -46,6 +46,17 @@ impl WalReader {
 
     /// The next record; none at the log's end (which may be torn).
     pub fn next_record(&mut self) -> Result<Option<Record>> {
+        let (position, epoch) = (self.position, self.epoch);
+        let Some(view) = self.next_view()? else { return Ok(None) };
+        let record = view.to_record();
+        if record.is_none() {
+            (self.position, self.epoch) = (position, epoch);
+        }
+        Ok(record)
+    }
+
+    /// The next record where it lies, looked at no further than its CRC; none at the log's end.
+    pub fn next_view(&mut self) -> Result<Option<RecordView<'_>>> {
         if !self.fill(HEADER)? {
             return Ok(None);
         }
@@ -55,13 +66,15 @@ impl WalReader {
             return Ok(None);
         }
         let at = (self.position.0 - self.buffered_from) as usize;
-        let Some(record) = Record::decode(self.position, &self.buffer[at..at + len]) else { return Ok(None) };
-        if record.epoch < self.epoch {
+        let Some(view) = RecordView::verified(self.position, &self.buffer[at..at + len]) else {
+            return Ok(None);
+        };
+        if view.epoch() < self.epoch {
             return Ok(None);
         }
-        self.epoch = record.epoch;
-        self.position = Lsn(self.position.0 + padded(len) as u64);
-        Ok(Some(record))
+        self.epoch = view.epoch();
+        self.position = view.end();
+        Ok(Some(view))
     }
 
     /// Makes `count` bytes from the position available; false if the log's files don't have them.

@@ -188,11 +188,13 @@ const LAG: usize = 27;
 
 /// The part of the CRC that doesn't depend on where the record goes.
 pub fn body_crc(record: &[u8], len: usize) -> u32 {
+    // The header without the CRC and the lag, in one piece.
+    let mut head = [0; HEADER - 4];
+    head[..4].copy_from_slice(&record[..4]);
+    head[4..LAG - 4].copy_from_slice(&record[8..LAG]);
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&record[..4]);
-    crc.update(&record[8..LAG]);
-    crc.update(&[0]);
-    crc.update(&record[LAG + 1..len]);
+    crc.update(&head);
+    crc.update(&record[HEADER..len]);
     crc.finalize()
 }
 
@@ -204,11 +206,11 @@ pub fn set_place(record: &mut [u8], body: u32, lsn: Lsn, durable: Lsn) {
 }
 
 fn place_crc(body: u32, lsn: Lsn, lag: u8) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&body.to_le_bytes());
+    let mut place = [0; 12];
+    place[..4].copy_from_slice(&body.to_le_bytes());
     // A position has 56 bits.
-    crc.update(&(lsn.0 | (lag as u64) << 56).to_le_bytes());
-    crc.finalize()
+    place[4..].copy_from_slice(&(lsn.0 | (lag as u64) << 56).to_le_bytes());
+    crc32fast::hash(&place)
 }
 
 /// A distance in one byte, rounded up by a fifth at most: four steps to each power of two, in units of 8 bytes. 0 says nothing.
@@ -265,74 +267,112 @@ pub fn plausible_length(header: &[u8]) -> Option<usize> {
     (HEADER..=RECORD_MAX).contains(&len).then_some(len)
 }
 
-impl Record {
-    /// Decodes the record in `raw` (without padding) found at `lsn`; none if its CRC or structure is wrong.
-    pub fn decode(lsn: Lsn, raw: &[u8]) -> Option<Record> {
+/// A record where it was read, not copied: what redo needs of it, millions of times.
+#[derive(Clone, Copy)]
+pub struct RecordView<'a> {
+    lsn: Lsn,
+    raw: &'a [u8],
+}
+
+impl<'a> RecordView<'a> {
+    /// The record in `raw` (without padding) at `lsn`; none if its CRC is wrong.
+    pub fn verified(lsn: Lsn, raw: &'a [u8]) -> Option<RecordView<'a>> {
         if raw.len() < HEADER || plausible_length(raw) != Some(raw.len()) {
             return None;
         }
-        if place_crc(body_crc(raw, raw.len()), lsn, raw[LAG]) != u32_at(raw, 4) {
+        (place_crc(body_crc(raw, raw.len()), lsn, raw[LAG]) == u32_at(raw, 4))
+            .then_some(RecordView { lsn, raw })
+    }
+
+    /// One that was verified before.
+    pub fn known(lsn: Lsn, raw: &'a [u8]) -> RecordView<'a> {
+        RecordView { lsn, raw }
+    }
+
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+    pub fn end(&self) -> Lsn {
+        Lsn(self.lsn.0 + padded(self.raw.len()) as u64)
+    }
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+    pub fn xid(&self) -> Xid {
+        Xid(u64::from_le_bytes(self.raw[8..16].try_into().expect("eight bytes")))
+    }
+    pub fn epoch(&self) -> u32 {
+        u32_at(self.raw, 16)
+    }
+    pub fn kind(&self) -> RecordKind {
+        RecordKind::new(self.raw[24], self.raw[25])
+    }
+    /// Page references.
+    pub fn block_count(&self) -> usize {
+        self.raw[26] as usize
+    }
+
+    fn payload_range(&self) -> Option<Range<usize>> {
+        let at = HEADER + self.block_count() * REF;
+        let end = at.checked_add(u32_at(self.raw, 20) as usize)?;
+        (end <= self.raw.len()).then_some(at..end)
+    }
+
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload_range().map_or(&[], |range| &self.raw[range])
+    }
+
+    /// Page reference `index`; none if the record is damaged.
+    pub fn block(&self, index: usize) -> Option<BlockRef> {
+        let payload = self.payload_range()?;
+        let references = &self.raw[HEADER..payload.start];
+        let mut at = payload.end;
+        for reference in references.chunks_exact(REF).take(index) {
+            if reference[13] & IMAGE != 0 {
+                at += u16::from_le_bytes([reference[14], reference[15]]) as usize;
+            }
+        }
+        BlockRef::parse(references.chunks_exact(REF).nth(index)?, at, self.raw.len())
+    }
+
+    /// The whole record as one of its own; none if it is damaged.
+    pub fn to_record(&self) -> Option<Record> {
+        Record::parse(self.lsn, self.raw)
+    }
+}
+
+impl BlockRef {
+    /// Reads a reference whose image, if it has one, is at `at` of a record of `len` bytes.
+    fn parse(reference: &[u8], at: usize, len: usize) -> Option<BlockRef> {
+        let rel = RelId::new(Oid(u32_at(reference, 0)), u32_at(reference, 4));
+        let id = PageId::new(rel, Fork::from_u8(reference[12])?, u32_at(reference, 8));
+        let flags = reference[13];
+        let bytes = u16::from_le_bytes([reference[14], reference[15]]) as usize;
+        let image = (flags & IMAGE != 0).then_some(at..at + bytes);
+        if image.as_ref().is_some_and(|range| range.end > len) {
             return None;
         }
-        let count = raw[26] as usize;
-        let payload_len = u32_at(raw, 20) as usize;
-        let payload_at = HEADER + count * REF;
-        let mut at = payload_at.checked_add(payload_len)?;
-        if at > raw.len() {
+        let hole_at = u16::from_le_bytes([reference[16], reference[17]]) as usize;
+        let hole = hole_at..hole_at + u16::from_le_bytes([reference[18], reference[19]]) as usize;
+        if hole.end > PAGE_SIZE {
             return None;
         }
-        let mut blocks = Vec::with_capacity(count);
-        for reference in raw[HEADER..payload_at].chunks_exact(REF) {
-            let rel = RelId::new(Oid(u32_at(reference, 0)), u32_at(reference, 4));
-            let id = PageId::new(rel, Fork::from_u8(reference[12])?, u32_at(reference, 8));
-            let flags = reference[13];
-            let len = u16::from_le_bytes([reference[14], reference[15]]) as usize;
-            let image = (flags & IMAGE != 0).then_some(at..at + len);
-            if image.is_some() {
-                at += len;
-                if at > raw.len() {
-                    return None;
-                }
-            }
-            let hole_at = u16::from_le_bytes([reference[16], reference[17]]) as usize;
-            let hole = hole_at..hole_at + u16::from_le_bytes([reference[18], reference[19]]) as usize;
-            if hole.end > PAGE_SIZE {
-                return None;
-            }
-            let compressed = flags & COMPRESSED != 0;
-            blocks.push(BlockRef { id, init: flags & INIT != 0, compressed, image, hole });
-        }
-        Some(Record {
-            lsn,
-            end: Lsn(lsn.0 + padded(raw.len()) as u64),
-            xid: Xid(u64::from_le_bytes(raw[8..16].try_into().expect("eight bytes"))),
-            epoch: u32_at(raw, 16),
-            durable: Lsn(lag_bound(raw[LAG]).map_or(0, |lag| lsn.0.saturating_sub(lag))),
-            kind: RecordKind::new(raw[24], raw[25]),
-            blocks,
-            payload: payload_at..payload_at + payload_len,
-            raw: raw.to_vec(),
-        })
+        Some(BlockRef { id, init: flags & INIT != 0, compressed: flags & COMPRESSED != 0, image, hole })
     }
 
-    pub fn payload(&self) -> &[u8] {
-        &self.raw[self.payload.clone()]
+    /// Whether the page is made anew: what was there before doesn't matter.
+    pub fn is_whole(&self) -> bool {
+        self.init || self.image.is_some()
     }
 
-    /// Whether reference `index` carries the whole page.
-    pub fn has_image(&self, index: usize) -> bool {
-        self.blocks[index].image.is_some()
-    }
-
-    /// Puts the image of reference `index` into `page`; false if it has none.
-    pub fn restore_image(&self, index: usize, page: &mut Page) -> Result<bool> {
-        let block = &self.blocks[index];
-        let Some(range) = block.image.clone() else { return Ok(false) };
-        let bytes = &self.raw[range];
-        let damaged = || Error::corrupted(format!("page image in WAL record at {} is damaged", self.lsn));
+    /// Puts the image, out of the record `raw` at `lsn`, into `page`; false if there is none.
+    pub fn restore_image(&self, lsn: Lsn, raw: &[u8], page: &mut Page) -> Result<bool> {
+        let Some(range) = self.image.clone() else { return Ok(false) };
+        let bytes = &raw[range];
+        let damaged = || Error::corrupted(format!("page image in WAL record at {lsn} is damaged"));
         let mut plain = [0u8; PAGE_SIZE];
-        let whole = PAGE_SIZE - block.hole.len();
-        let bytes = if block.compressed {
+        let whole = PAGE_SIZE - self.hole.len();
+        let bytes = if self.compressed {
             match lz4_flex::block::decompress_into(bytes, &mut plain) {
                 Ok(len) if len == whole => &plain[..whole],
                 _ => return Err(damaged()),
@@ -343,12 +383,52 @@ impl Record {
             return Err(damaged());
         };
         // Without a hole, its offset is where the page ends, or 0: the same either way.
-        let (before, after) = bytes.split_at(block.hole.start.min(whole));
+        let (before, after) = bytes.split_at(self.hole.start.min(whole));
         let out = page.bytes_mut();
         out[..before.len()].copy_from_slice(before);
-        out[before.len()..before.len() + block.hole.len()].fill(0);
-        out[before.len() + block.hole.len()..].copy_from_slice(after);
+        out[before.len()..before.len() + self.hole.len()].fill(0);
+        out[before.len() + self.hole.len()..].copy_from_slice(after);
         Ok(true)
+    }
+}
+
+impl Record {
+    /// Decodes the record in `raw` (without padding) found at `lsn`; none if its CRC or structure is wrong.
+    pub fn decode(lsn: Lsn, raw: &[u8]) -> Option<Record> {
+        RecordView::verified(lsn, raw)?;
+        Record::parse(lsn, raw)
+    }
+
+    fn parse(lsn: Lsn, raw: &[u8]) -> Option<Record> {
+        let view = RecordView::known(lsn, raw);
+        let payload = view.payload_range()?;
+        let mut at = payload.end;
+        let mut blocks = Vec::with_capacity(view.block_count());
+        for reference in raw[HEADER..payload.start].chunks_exact(REF) {
+            let block = BlockRef::parse(reference, at, raw.len())?;
+            at = block.image.as_ref().map_or(at, |range| range.end);
+            blocks.push(block);
+        }
+        Some(Record {
+            lsn,
+            end: view.end(),
+            xid: view.xid(),
+            epoch: view.epoch(),
+            durable: Lsn(lag_bound(raw[LAG]).map_or(0, |lag| lsn.0.saturating_sub(lag))),
+            kind: view.kind(),
+            blocks,
+            payload,
+            raw: raw.to_vec(),
+        })
+    }
+
+    pub fn payload(&self) -> &[u8] {
+        &self.raw[self.payload.clone()]
+    }
+
+    /// Puts the image of reference `index` into `page`; false if it has none.
+    pub fn restore_image(&self, index: usize, page: &mut Page) -> Result<bool> {
+        self.blocks[index].restore_image(self.lsn, &self.raw, page)
     }
 }
 
