@@ -421,12 +421,24 @@ impl Session {
         let implicit = self.block.state() != BlockState::InBlock;
         let vars_mark = self.block.vars_mark;
         self.block.fail();
+        if e.sqlstate() == quarry_common::SqlState::T_R_SERIALIZATION_FAILURE {
+            self.make_commits_durable();
+        }
         if implicit {
             self.end_transaction(false, vars_mark, out);
         }
         self.cx.set_reader(None);
         let fatal = e.fields().severity >= Severity::Fatal;
         if fatal { Step::Closed } else { Step::Ready }
+    }
+
+    /// Waits until new snapshots show the commits made so far: who failed because of one of them may try again at once.
+    fn make_commits_durable(&self) {
+        if self.waits_for_durability() {
+            let storage = self.cx.instance.storage();
+            // If the log can't be written, the server is about to end.
+            storage.wal().wait_durable_blocking(storage.txns().latest_commit()).ok();
+        }
     }
 
     pub(super) fn send_notices(&mut self, out: &mut BytesMut) {

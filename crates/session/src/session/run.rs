@@ -265,6 +265,9 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<Option<Advance>> {
         let st = self.query_context()?;
+        if plan.statement.read_only {
+            st.txn.make_floor_durable()?;
+        }
         if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
             let env = st.exec_env(portal.params.clone(), false);
             let io = IoContext { names: &*st.reader, ..self.cx.io() };

@@ -53,6 +53,8 @@ pub struct TxnManager {
     clog: Clog,
     pub(crate) running: Running,
     next_xid: AtomicU64,
+    /// CSN of the latest commit.
+    latest_commit: AtomicU64,
     /// Top-level ids of running subtransactions.
     subs: Box<[Mutex<HashMap<Xid, Xid>>]>,
 }
@@ -64,8 +66,14 @@ impl TxnManager {
             clog,
             running: Running::default(),
             next_xid: AtomicU64::new(next_xid.0),
+            latest_commit: AtomicU64::new(0),
             subs: (0..SUB_SHARDS).map(|_| Mutex::default()).collect(),
         }
+    }
+
+    /// CSN of the latest commit of this run; 0 before the first.
+    pub fn latest_commit(&self) -> Lsn {
+        Lsn(self.latest_commit.load(Ordering::Acquire))
     }
 
     /// What became of `xid`, which may be a subtransaction's. Doesn't know whether it's the caller's own.

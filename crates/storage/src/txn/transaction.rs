@@ -388,6 +388,19 @@ impl Transaction {
         self.floor.fetch_max(csn.0, Ordering::Relaxed);
     }
 
+    /// To be called before a statement that shows rows takes its snapshot: what this transaction sees of commits that it followed is durable
+    /// afterwards. Otherwise a client could know of a commit that others, asking later, don't see, and that a crash takes back.
+    pub fn make_floor_durable(&self) -> Result<()> {
+        if self.read_at_inserted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let seen = match self.first_csn.load(Ordering::Relaxed) {
+            first if first != 0 && self.isolation().uses_one_snapshot() => first,
+            _ => self.floor.load(Ordering::Relaxed),
+        };
+        self.storage.wal().wait_durable_blocking(Lsn(seen))
+    }
+
     // ---- savepoints ----
 
     /// Opens a subtransaction.
@@ -570,6 +583,7 @@ impl Transaction {
                 // The chunk is in memory (just written to), so this can't fail.
                 let _ = clog.set_committed(*xid, csn);
             }
+            self.storage.txns().latest_commit.fetch_max(csn.0, Ordering::AcqRel);
         });
         if outcome.is_err() {
             for xid in xids() {
