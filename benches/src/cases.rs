@@ -41,11 +41,58 @@ pub fn pgbench_rate(
     mode: &str,
     clients: u32,
 ) -> Result<[Figure; 2], String> {
-    let name = format!("{script}, {mode}, {clients} clients");
-    let mut rate = Figure::new(name.clone(), "tx/s", true);
+    let name = format!("{script}, {mode}, scale {}, {clients} clients", size.scale);
+    rate(peers, size, &name, &["-b", script, "-M", mode], clients)
+}
+
+/// The rate at which clients update one and the same row.
+pub fn hot_row_rate(peers: &Peers, size: Size, clients: u32, dir: &Path) -> Result<[Figure; 2], String> {
+    let script = dir.join("hot-row.sql");
+    std::fs::write(&script, "UPDATE hot_row SET n = n + 1 WHERE id = 1;\n")
+        .map_err(|e| format!("{}: {e}", script.display()))?;
+    for side in Side::BOTH {
+        let sql = "CREATE TABLE hot_row (id int PRIMARY KEY, n bigint); INSERT INTO hot_row VALUES (1, 0)";
+        psql::execute(&peers.target(side), "postgres", sql)?;
+    }
+    let name = format!("one row updated, simple, {clients} clients");
+    let figures = rate(peers, size, &name, &["-f", &script.to_string_lossy()], clients)?;
+    for side in Side::BOTH {
+        psql::execute(&peers.target(side), "postgres", "DROP TABLE hot_row")?;
+    }
+    Ok(figures)
+}
+
+/// pgbench's select-only rate of Quarry beside connections that idle in a transaction, against that without: the sides of
+/// this figure are both Quarry. Each connection has read and written before it idles.
+pub fn select_beside_idle(peers: &Peers, size: Size, idle: usize) -> Result<Figure, String> {
+    let target = peers.target(Side::Quarry);
+    let name = format!("select-only, simple, 8 clients, Quarry with {idle} idle in a transaction / without");
+    let mut figure = Figure::new(name, "tx/s", true);
+    let seconds = size.seconds.to_string();
+    let args = ["-n", "-b", "select-only", "-c", "8", "-j", "2", "-T", &seconds];
+    psql::execute(&target, "postgres", "CREATE TABLE idlers (n int)")?;
+    for _ in 0..size.rounds {
+        let without = number_after(&pgbench(&target, &args)?, "tps = ")?;
+        let mut open = Vec::with_capacity(idle);
+        for _ in 0..idle {
+            let mut stream = idle_connection(&target).map_err(|e| e.to_string())?;
+            query(&mut stream, "BEGIN; INSERT INTO idlers VALUES (1)").map_err(|e| e.to_string())?;
+            open.push(stream);
+        }
+        let beside = number_after(&pgbench(&target, &args)?, "tps = ")?;
+        drop(open);
+        figure.add([beside, without]);
+    }
+    psql::execute(&target, "postgres", "DROP TABLE idlers")?;
+    Ok(figure)
+}
+
+/// The rate, and the server's processor time for a transaction, of a pgbench run.
+fn rate(peers: &Peers, size: Size, name: &str, what: &[&str], clients: u32) -> Result<[Figure; 2], String> {
+    let mut rate = Figure::new(name.to_owned(), "tx/s", true);
     let mut cpu = Figure::new(format!("{name}: server's processor time"), "us/tx", false);
     let (clients, seconds) = (clients.to_string(), size.seconds.to_string());
-    let args = ["-n", "-b", script, "-M", mode, "-c", &clients, "-j", "2", "-T", &seconds];
+    let args = [&["-n", "-c", &clients, "-j", "2", "-T", &seconds], what].concat();
     for _ in 0..size.rounds {
         let mut rates = [0.0; 2];
         let mut cpus = [0.0; 2];
@@ -139,15 +186,29 @@ fn idle_connection(target: &Target) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect((target.host.as_str(), target.port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.write_all(&server::startup_message(&[("user", "postgres"), ("database", "postgres")]))?;
-    // ReadyForQuery ends the start-up; `I` says that no transaction is open.
+    until_ready(&mut stream, b'I')?;
+    Ok(stream)
+}
+
+/// Sends a query that leaves a transaction open, and waits for the answer.
+fn query(stream: &mut TcpStream, sql: &str) -> std::io::Result<()> {
+    let mut message = vec![b'Q'];
+    message.extend((sql.len() as u32 + 5).to_be_bytes());
+    message.extend(sql.bytes().chain([0]));
+    stream.write_all(&message)?;
+    until_ready(stream, b'T')
+}
+
+/// Reads until ReadyForQuery with this state of the transaction.
+fn until_ready(stream: &mut TcpStream, state: u8) -> std::io::Result<()> {
     let mut tail = [0u8; 6];
     let mut byte = [0u8; 1];
-    while tail != *b"Z\0\0\0\x05I" {
+    while tail != [b'Z', 0, 0, 0, 5, state] {
         stream.read_exact(&mut byte)?;
         tail.rotate_left(1);
         tail[5] = byte[0];
     }
-    Ok(stream)
+    Ok(())
 }
 
 fn pgbench(target: &Target, args: &[&str]) -> Result<String, String> {

@@ -11,7 +11,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("maintenance_work_mem", "512MB"),
     ("max_wal_size", "4GB"),
     ("effective_cache_size", "12GB"),
-    ("max_connections", "600"),
+    ("max_connections", "1200"),
 ];
 
 /// Quarry and PostgreSQL, both running.

@@ -22,7 +22,8 @@ struct Args {
     /// Seconds of each pgbench run
     #[arg(long, default_value_t = 5)]
     seconds: u32,
-    /// Only cases whose name contains one of these: idle, sum, select-only, copy, tpcb-like
+    /// Only cases whose name contains one of these: idle, sum, select-only, copy,
+    /// tpcb-like, hot-row, contended (TPC-B at scale 1), open-transactions
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -76,6 +77,21 @@ fn run(args: &Args) -> Result<(), String> {
         for clients in [8, 32] {
             show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", clients)?);
         }
+    }
+    if args.wants("hot-row") {
+        let dir = TempDir::new("hot-row");
+        show(&cases::hot_row_rate(&peers, size, 16, dir.path())?);
+    }
+    if args.wants("open-transactions") {
+        show(&[cases::select_beside_idle(&peers, size, 1000)?]);
+    }
+    if args.wants("contended") {
+        // Last: it makes pgbench's tables anew.
+        let size = Size { scale: 1, ..size };
+        for side in Side::BOTH {
+            cases::load(&peers.target(side), size)?;
+        }
+        show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", 16)?);
     }
     Ok(())
 }

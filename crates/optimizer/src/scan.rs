@@ -43,12 +43,13 @@ impl Planner<'_> {
         if let Some(tid) = self.tid_scan(scan, size) {
             out.push(Candidate { plan: tid, order: vec![] });
         }
-        out.push(Candidate { plan: self.seq_scan(scan, rows, size), order: vec![] });
+        let one_row = self.pins_unique_key(scan)?;
+        out.push(Candidate { plan: self.seq_scan(scan, rows, size, one_row), order: vec![] });
         self.index_candidates(scan, &[], rows, 1.0, want, &mut out)?;
         Ok(out)
     }
 
-    fn seq_scan(&self, scan: &TableScan, rows: f64, size: RelationSize) -> PhysicalPlan {
+    fn seq_scan(&self, scan: &TableScan, rows: f64, size: RelationSize, one_row: bool) -> PhysicalPlan {
         let s = &self.env.settings;
         let c = cost::exprs(&scan.filter, s);
         let mut startup = c.startup;
@@ -60,6 +61,7 @@ impl Planner<'_> {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
             columns: scan.columns.clone(),
+            one_row,
         };
         let mut plan = self.make(node, rows, startup, total);
         plan.filter = order_quals(scan.filter.clone(), s);

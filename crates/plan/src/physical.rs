@@ -125,6 +125,9 @@ pub enum PhysicalNode {
         relation: Arc<Relation>,
         alias: String,
         columns: Vec<(ColumnId, ScanColumn)>,
+        /// The filter says what each key of a unique index equals, without a column: no more than one row passes it, whatever its
+        /// constants are.
+        one_row: bool,
     },
     IndexScan {
         relation: Arc<Relation>,

@@ -1,5 +1,5 @@
-//! The short path of single-row statements: a point lookup by a unique index, an update or delete over one, the insert of
-//! one row.
+//! The short path of single-row statements: a point lookup by a unique index (or by such a key in a table of a few pages, which is
+//! read through), an update or delete over one, the insert of one row.
 //!
 //! What doesn't depend on the execution is compiled once, in [`FastPlan::prepare`], and shared by all sessions that use the
 //! plan. What an execution writes to (buffers, opened relations) is a *workspace*, lent out by a [`pool::Pool`] and given back
@@ -54,7 +54,7 @@ impl FastPlan {
         // Types that aren't built in have no entry without a catalog: compiling fails, and the statement runs the normal way.
         let io = IoContext::default();
         let kind = match &stmt.plan.node {
-            PhysicalNode::IndexScan { .. } | PhysicalNode::LockRows { .. } => {
+            PhysicalNode::IndexScan { .. } | PhysicalNode::SeqScan { .. } | PhysicalNode::LockRows { .. } => {
                 Kind::Select(Box::new(select::Select::compile(&stmt.plan, &output, &io)?))
             }
             PhysicalNode::Update { .. } | PhysicalNode::Delete { .. } => {

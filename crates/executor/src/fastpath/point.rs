@@ -1,4 +1,4 @@
-//! A row by the whole key of a unique index.
+//! A row by the whole key of a unique index: over the index, or in a table so small that the plan reads it all.
 
 use super::is_simple;
 use crate::build::Builder;
@@ -7,11 +7,12 @@ use crate::expr::{Layout, Program};
 use crate::scan::rows::{RowReader, open_heap};
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid};
-use quarry_plan::physical::IndexTest;
+use quarry_plan::physical::{IndexCond, IndexTest};
 use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::{Heap, TupleMeta};
 use quarry_storage::index::{BTree, Direction, KeyRange};
+use quarry_storage::stats::Reads;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::{Datum, TypeRef};
 use std::sync::Arc;
@@ -26,11 +27,18 @@ struct Key {
     value: Program,
 }
 
-/// An index scan with an equality condition on each key of a unique index, compiled.
+/// How the row is found.
+enum Access {
+    /// By an equality condition on each key of a unique index.
+    Key { index: Arc<IndexDef>, keys: Vec<Key> },
+    /// By reading the whole table.
+    Scan,
+}
+
+/// A scan for one row, compiled.
 pub struct Point {
     pub relation: Arc<Relation>,
-    index: Arc<IndexDef>,
-    keys: Vec<Key>,
+    access: Access,
     /// Reads the scan's columns.
     reader: RowReader,
     filter: Vec<Program>,
@@ -41,8 +49,9 @@ pub struct Point {
 /// Opened relations and buffers of one execution.
 pub struct PointWork {
     pub heap: Heap,
-    tree: BTree,
+    tree: Option<BTree>,
     key: Vec<u8>,
+    /// Index entries with the key, or versions that the snapshot sees.
     pub tids: Vec<Tid>,
     /// The scan's columns of the row at hand.
     pub row: Vec<Datum>,
@@ -51,28 +60,24 @@ pub struct PointWork {
 impl Point {
     /// The scan of `plan` with its filter, if it is such a scan.
     pub fn compile(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Option<Point> {
-        let PhysicalNode::IndexScan { relation, index, columns, conds, .. } = &plan.node else { return None };
+        let (relation, columns) = match &plan.node {
+            PhysicalNode::IndexScan { relation, columns, .. } => (relation, columns),
+            PhysicalNode::SeqScan { relation, columns, one_row: true, .. } => (relation, columns),
+            _ => return None,
+        };
         // Catalogs are read under a snapshot of their own.
-        if relation.is_catalog || relation.storage.is_none() || !index.unique || index.method != "btree" {
+        if relation.is_catalog || relation.storage.is_none() {
             return None;
         }
-        if conds.len() != index.keys.len() {
-            return None;
-        }
-        let none = Layout::default();
-        let mut keys = Vec::with_capacity(index.keys.len());
-        for (i, k) in index.keys.iter().enumerate() {
-            let cond = conds.iter().find(|c| c.key == i)?;
-            let IndexTest::Eq(value) = &cond.test else { return None };
-            if !is_simple(value, &[]) {
-                return None;
+        let access = match &plan.node {
+            PhysicalNode::IndexScan { index, conds, .. } => {
+                if !index.unique || index.method != "btree" || conds.len() != index.keys.len() {
+                    return None;
+                }
+                Access::Key { index: index.clone(), keys: compile_keys(b, index, conds)? }
             }
-            keys.push(Key {
-                ty: b.type_ref(k.ty.oid).ok()?,
-                order: KeyOrder { desc: k.descending, nulls_first: k.nulls_first },
-                value: b.expr(value, &none).ok()?,
-            });
-        }
+            _ => Access::Scan,
+        };
         let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
         if !plan.filter.iter().all(|e| is_simple(e, &ids)) {
             return None;
@@ -81,17 +86,20 @@ impl Point {
         Some(Point {
             reader: RowReader::new(relation, columns, b.io()).ok()?,
             relation: relation.clone(),
-            index: index.clone(),
-            keys,
+            access,
             filter,
             columns: ids,
         })
     }
 
     pub fn open(&self, cx: &Cx<'_>) -> Result<PointWork> {
+        let tree = match &self.access {
+            Access::Key { index, .. } => Some(BTree::open(&cx.env.storage, index.storage, index.unique)),
+            Access::Scan => None,
+        };
         Ok(PointWork {
             heap: open_heap(cx.env, &self.relation)?,
-            tree: BTree::open(&cx.env.storage, self.index.storage, self.index.unique),
+            tree,
             key: Vec::with_capacity(32),
             tids: Vec::with_capacity(4),
             row: Vec::with_capacity(self.columns.len()),
@@ -103,11 +111,21 @@ impl Point {
         Arc::ptr_eq(work.heap.storage(), &cx.env.storage)
     }
 
-    /// Finds the index entries with the key; they are in `work.tids`.
+    /// Finds what leads to the row; it is in `work.tids`.
     pub fn locate(&self, cx: &mut Cx<'_>, work: &mut PointWork) -> Result<()> {
         work.key.clear();
         work.tids.clear();
-        for k in &self.keys {
+        let (Access::Key { keys, .. }, Some(tree)) = (&self.access, &work.tree) else {
+            let mut scan = work.heap.scan(cx.env.snapshot.clone(), None);
+            while scan.next_rows(|rows| {
+                work.tids.extend((0..rows.len()).map(|i| rows.tid(i)));
+                Ok(())
+            })? {
+                cx.check_cancelled()?;
+            }
+            return Ok(());
+        };
+        for k in keys {
             let value = k.value.row(cx, &[])?;
             if value.is_null() {
                 // Equality with NULL holds for no row.
@@ -115,10 +133,15 @@ impl Point {
             }
             key::encode_datum(&value, &k.ty, k.order, &mut work.key)?;
         }
-        work.tree.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)
+        tree.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)?;
+        // Of a chain of versions, and of a row among them, one is seen as a rule.
+        let found = work.tids.len() as u64;
+        let reads = Reads { scans: 1, returned: found, fetched: found.min(1) };
+        tree.count_reads(&cx.env.snapshot, reads);
+        Ok(())
     }
 
-    /// Reads the version that the snapshot sees behind an index entry into `work.row`, calling `more` on its stored form; gives
+    /// Reads the version that the snapshot sees behind one of `work.tids` into `work.row`, calling `more` on its stored form; gives
     /// its place.
     pub fn fetch(
         &self,
@@ -128,7 +151,13 @@ impl Point {
         mut more: impl FnMut(&Heap, Tid, &[u8]) -> Result<()>,
     ) -> Result<Option<Tid>> {
         let PointWork { heap, row, .. } = work;
-        let found = if self.reader.needs_meta() {
+        let found = if matches!(self.access, Access::Scan) {
+            // Nothing removes a version that the snapshot sees.
+            heap.fetch_exact(entry, |tid, meta, body| {
+                self.reader.datums(heap, tid, Some(&meta), body, row)?;
+                more(heap, tid, body).map(|()| tid)
+            })?
+        } else if self.reader.needs_meta() {
             heap.fetch_with_meta(snapshot, entry, |tid, meta, body| {
                 self.reader.datums(heap, tid, Some(&meta), body, row)?;
                 more(heap, tid, body).map(|()| tid)
@@ -159,36 +188,57 @@ impl Point {
 
     /// After an execution that found `missing` entries without a visible row: marks dead ones so that nobody visits them again.
     pub fn tidy(&self, work: &PointWork, missing: usize) -> Result<()> {
-        if missing < DEAD_ENTRIES_MAX {
-            return Ok(());
-        }
-        let mut scan = work.tree.scan(KeyRange::point(&work.key), Direction::Forward);
+        let Some(tree) = work.tree.as_ref().filter(|_| missing >= DEAD_ENTRIES_MAX) else { return Ok(()) };
+        let mut scan = tree.scan(KeyRange::point(&work.key), Direction::Forward);
         while let Some(entry) = scan.next()? {
             let tid = entry.tid;
-            if work.heap.is_dead(tid)? {
+            if work.heap.is_dead(tid, &mut live)? {
                 scan.kill_last();
             }
         }
         Ok(())
     }
 
-    /// Reads the key columns of stored rows, to see whether another version still has the key; none if they can't tell: a key is
-    /// an expression, or the index is partial and its predicate (which the filter need not repeat) might no longer hold.
+    /// Reads the key columns of stored rows, to see whether another version still has the key (none after a scan, whose filter tells);
+    /// nothing if they can't tell: a key is an expression, or the index is partial and its predicate (which the filter need not repeat)
+    /// might no longer hold.
     pub fn key_reader(&self, b: &Builder<'_>) -> Option<RowReader> {
-        if self.index.predicate_sql.is_some() {
-            return None;
-        }
-        let columns: Vec<ScanColumn> =
-            self.index.keys.iter().map(|k| k.column.map(ScanColumn::Attribute)).collect::<Option<_>>()?;
+        let columns: Vec<ScanColumn> = match &self.access {
+            Access::Key { index, .. } if index.predicate_sql.is_some() => return None,
+            Access::Key { index, .. } => {
+                index.keys.iter().map(|k| k.column.map(ScanColumn::Attribute)).collect::<Option<_>>()?
+            }
+            Access::Scan => vec![],
+        };
         RowReader::of(&self.relation, &columns, b.io()).ok()
     }
 
     /// Whether these key columns are the key looked for.
     pub fn is_key(&self, work: &PointWork, columns: &[Datum]) -> Result<bool> {
+        let Access::Key { keys, .. } = &self.access else { return Ok(true) };
         let mut key = Vec::with_capacity(work.key.len());
-        for (k, v) in self.keys.iter().zip(columns) {
+        for (k, v) in keys.iter().zip(columns) {
             key::encode_datum(v, &k.ty, k.order, &mut key)?;
         }
         Ok(key == work.key)
     }
+}
+
+/// An equality for each key of the index; none if there isn't one without columns.
+fn compile_keys(b: &mut Builder<'_>, index: &IndexDef, conds: &[IndexCond]) -> Option<Vec<Key>> {
+    let none = Layout::default();
+    let mut keys = Vec::with_capacity(index.keys.len());
+    for (i, k) in index.keys.iter().enumerate() {
+        let cond = conds.iter().find(|c| c.key == i)?;
+        let IndexTest::Eq(value) = &cond.test else { return None };
+        if !is_simple(value, &[]) {
+            return None;
+        }
+        keys.push(Key {
+            ty: b.type_ref(k.ty.oid).ok()?,
+            order: KeyOrder { desc: k.descending, nulls_first: k.nulls_first },
+            value: b.expr(value, &none).ok()?,
+        });
+    }
+    Some(keys)
 }

@@ -64,7 +64,7 @@ impl Planner<'_> {
         let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
         let mut bitmaps: Vec<(IndexMatch, f64, f64)> = vec![];
         for index in &relation.indexes {
-            if !index.valid || index.method != "btree" {
+            if !self.env.catalog.may_use_index(index) || index.method != "btree" {
                 continue;
             }
             let Some(bound) = self.bound_keys(scan, index)? else { continue };
@@ -130,6 +130,26 @@ impl Planner<'_> {
             self.bitmap_or_candidates(scan, size, rows, out)?;
         }
         Ok(())
+    }
+
+    /// Whether the filter says what each key of a unique index equals.
+    pub(super) fn pins_unique_key(&mut self, scan: &TableScan) -> Result<bool> {
+        if scan.filter.is_empty() {
+            return Ok(false);
+        }
+        let relation = scan.relation.clone();
+        for index in &relation.indexes {
+            if !index.valid || !index.unique || index.method != "btree" || index.predicate_sql.is_some() {
+                continue;
+            }
+            let Some(bound) = self.bound_keys(scan, index)? else { continue };
+            let m = self.match_index(scan, index, bound.keys, &scan.filter, vec![]);
+            let is_pinned = |key| m.conds.iter().any(|c| c.key == key && matches!(c.test, IndexTest::Eq(_)));
+            if (0..index.keys.len()).all(is_pinned) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn bound_keys(&mut self, scan: &TableScan, index: &IndexDef) -> Result<Option<BoundKeys>> {
