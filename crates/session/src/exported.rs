@@ -22,7 +22,7 @@ struct Exported {
     read_only: bool,
 }
 
-/// The exported snapshots of a server, by name, and how many there have been: names don't come again.
+/// The exported snapshots of a server, by name, and how many transactions have exported some: names don't come again.
 #[derive(Default)]
 pub struct ExportedSnapshots(Mutex<HashMap<String, Exported>>, AtomicU32);
 
@@ -52,8 +52,13 @@ impl SessionContext {
         let mut mine = self.exported.lock();
         // The session, its transaction, and a number, as PostgreSQL has it.
         let (pid, counter) = (self.signals.pid, mine.len() + 1);
-        let serial = self.instance.exported_snapshots().1.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{pid:08X}-{serial:08X}-{counter}");
+        let name = match mine.first().and_then(|first| first.strip_suffix('1')) {
+            Some(transaction) => format!("{transaction}{counter}"),
+            None => {
+                let serial = self.instance.exported_snapshots().1.fetch_add(1, Ordering::Relaxed);
+                format!("{pid:08X}-{serial:08X}-{counter}")
+            }
+        };
         let exported = Exported {
             txn: txn.clone(),
             snapshot,
@@ -99,7 +104,13 @@ pub(crate) fn import(s: &mut Session, name: &str) -> Result<()> {
     if exported.database != s.cx.database.0 {
         bail!(FEATURE_NOT_SUPPORTED, "cannot import a snapshot from a different database");
     }
+    let modes = &s.block.modes;
+    if txn.isolation() == IsolationLevel::Serializable && modes.read_only && modes.deferrable {
+        bail!(FEATURE_NOT_SUPPORTED, "a snapshot-importing transaction must not be READ ONLY DEFERRABLE");
+    }
     txn.import_snapshot(&exported.snapshot)?;
+    // The transaction has its snapshot: its level can't change any more.
+    s.block.has_run = true;
     // It was still protected when it was published here if its transaction hasn't begun to end by now.
     if exported.txn.is_done() { Err(unknown(name)) } else { Ok(()) }
 }

@@ -1,7 +1,6 @@
 //! SET, RESET, SHOW, SET ROLE, SET SESSION AUTHORIZATION.
 
 use super::{CommandOutcome, transaction};
-use crate::block::BlockState;
 use crate::query::ResultColumn;
 use crate::session::Session;
 use crate::settings_check;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<CommandOutcome> {
     s.ensure_transaction();
     let scope = if stmt.local { SetScope::Local } else { SetScope::Session };
-    if stmt.local && s.block.state() != BlockState::InBlock {
+    if stmt.local && !s.block.is_block() {
         let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET LOCAL can only be used in transaction blocks");
         s.cx.push_notice(Severity::Warning, e);
     }
@@ -40,7 +39,7 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
             settings::all().filter(|d| d.reported).map(|d| d.name.to_string()).collect()
         }
         SetKind::Transaction(modes) => {
-            if s.block.state() != BlockState::InBlock {
+            if !s.block.is_block() {
                 let e =
                     err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
                 s.cx.push_notice(Severity::Warning, e);
@@ -63,8 +62,11 @@ pub fn set(s: &mut Session, stmt: &SetStatement, out: &mut BytesMut) -> Result<C
             }
             vec!["default_transaction_read_only".into()]
         }
+        SetKind::Snapshot(_) if stmt.local => {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "SET LOCAL TRANSACTION SNAPSHOT is not implemented"));
+        }
         SetKind::Snapshot(name) => {
-            if s.block.require_block("").is_err() {
+            if !s.block.is_block() {
                 let e =
                     err!(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
                 s.cx.push_notice(Severity::Warning, e);
