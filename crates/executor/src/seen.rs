@@ -6,7 +6,7 @@ use crate::context::Cx;
 use crate::rows::RowSet;
 use crate::setop::DistinctRows;
 use crate::spill::{TemporaryPath, temporary_file};
-use quarry_common::{Error, Result};
+use quarry_common::Result;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{Batch, PhysicalType, TypeRef, Vector, compare};
@@ -77,7 +77,7 @@ const ENTRIES: usize = PAGE_BYTES / ENTRY_BYTES;
 /// Pages of entries, open to their neighbours: an entry whose page is full lies in the next one that isn't.
 struct Index {
     file: File,
-    _path: TemporaryPath,
+    path: TemporaryPath,
     /// There are two to this number of pages.
     bits: u32,
     entries: u64,
@@ -86,8 +86,8 @@ struct Index {
 impl Index {
     fn create(cx: &Cx<'_>, bits: u32) -> Result<Index> {
         let (path, file) = temporary_file(cx.env, "index")?;
-        let index = Index { file, _path: path, bits, entries: 0 };
-        index.file.set_len(index.pages() * PAGE_BYTES as u64).map_err(Error::from)?;
+        let index = Index { file, path, bits, entries: 0 };
+        index.file.set_len(index.pages() * PAGE_BYTES as u64).map_err(index.path.refused("extend"))?;
         Ok(index)
     }
     fn pages(&self) -> u64 {
@@ -95,7 +95,9 @@ impl Index {
     }
     fn read(&self, page: u64) -> Result<[u8; PAGE_BYTES]> {
         let mut bytes = [0; PAGE_BYTES];
-        self.file.read_exact_at(&mut bytes, page * PAGE_BYTES as u64).map_err(Error::from)?;
+        self.file
+            .read_exact_at(&mut bytes, page * PAGE_BYTES as u64)
+            .map_err(self.path.refused("read from"))?;
         Ok(bytes)
     }
     /// Calls `found` with the offset of each row of this hash until it says yes. The answer is whether it did, or else the place
@@ -119,7 +121,7 @@ impl Index {
         let mut entry = [0; ENTRY_BYTES];
         entry[..8].copy_from_slice(&hash.to_le_bytes());
         entry[8..].copy_from_slice(&(offset + 1).to_le_bytes());
-        self.file.write_all_at(&entry, place).map_err(Error::from)?;
+        self.file.write_all_at(&entry, place).map_err(self.path.refused("write to"))?;
         self.entries += 1;
         Ok(())
     }
@@ -137,7 +139,7 @@ fn parts(entry: &[u8]) -> (u64, u64) {
 struct DiskRows {
     index: Index,
     rows: File,
-    _path: TemporaryPath,
+    path: TemporaryPath,
     end: u64,
     layout: RowLayout,
     physicals: Vec<PhysicalType>,
@@ -150,7 +152,7 @@ impl DiskRows {
         Ok(DiskRows {
             index: Index::create(cx, 4)?,
             rows,
-            _path: path,
+            path,
             end: 0,
             layout: layout_of(physicals),
             physicals: physicals.to_vec(),
@@ -169,7 +171,7 @@ impl DiskRows {
         let body = encode_vectors(columns.iter().map(|c| &**c), r, &self.layout, &mut self.builder);
         let mut bytes = (body.len() as u32).to_le_bytes().to_vec();
         bytes.extend_from_slice(body);
-        self.rows.write_all_at(&bytes, self.end).map_err(Error::from)?;
+        self.rows.write_all_at(&bytes, self.end).map_err(self.path.refused("write to"))?;
         self.index.put(place, hash, self.end)?;
         self.end += bytes.len() as u64;
         Ok(true)
@@ -177,9 +179,9 @@ impl DiskRows {
 
     fn row_at(&self, offset: u64) -> Result<RowSet> {
         let mut head = [0; 4];
-        self.rows.read_exact_at(&mut head, offset).map_err(Error::from)?;
+        self.rows.read_exact_at(&mut head, offset).map_err(self.path.refused("read from"))?;
         let mut body = vec![0; u32::from_le_bytes(head) as usize];
-        self.rows.read_exact_at(&mut body, offset + 4).map_err(Error::from)?;
+        self.rows.read_exact_at(&mut body, offset + 4).map_err(self.path.refused("read from"))?;
         let row = RowRef::new(&self.layout, &body);
         let mut set = RowSet::new(&self.physicals);
         for (i, c) in set.columns.iter_mut().enumerate() {

@@ -17,7 +17,7 @@ static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 
 /// Rows written one after another, then read back once in the same order.
 pub struct RowFile {
-    _path: TemporaryPath,
+    path: TemporaryPath,
     file: State,
     layout: RowLayout,
     physicals: Vec<PhysicalType>,
@@ -41,26 +41,40 @@ impl Drop for TemporaryPath {
     }
 }
 
+impl TemporaryPath {
+    /// What the user is told when the system refuses to `do` something with the file.
+    pub(crate) fn refused(&self, doing: &str) -> impl Fn(std::io::Error) -> Error + use<> {
+        let name: PathBuf = self.0.components().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+        let doing = doing.to_string();
+        move |e| {
+            let plain = Error::from(e);
+            let reason = plain.message().split(" (os error").next().unwrap_or_default();
+            Error::new(plain.sqlstate(), format!("could not {doing} file \"{}\": {reason}", name.display()))
+        }
+    }
+}
+
 /// A new empty file in the temporary folder.
 pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath, File)> {
     std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
     let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
     let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
+    let path = TemporaryPath(path);
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .read(true)
         .write(true)
-        .open(&path)
-        .map_err(Error::from)?;
-    Ok((TemporaryPath(path), file))
+        .open(&path.0)
+        .map_err(path.refused("create temporary"))?;
+    Ok((path, file))
 }
 
 impl RowFile {
     pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
         let (path, file) = temporary_file(env, "rows")?;
         Ok(RowFile {
-            _path: path,
+            path,
             file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
             layout: layout_of(physicals),
             physicals: physicals.to_vec(),
@@ -83,7 +97,7 @@ impl RowFile {
         };
         file.write_all(&(body.len() as u32).to_le_bytes())
             .and_then(|()| file.write_all(body))
-            .map_err(Error::from)?;
+            .map_err(|e| self.path.refused("write to")(e))?;
         self.rows += 1;
         self.bytes += 4 + body.len() as u64;
         Ok(())
@@ -96,7 +110,7 @@ impl RowFile {
     pub fn rewind(&mut self) -> Result<()> {
         let file = match &mut self.file {
             State::Writing(w) => {
-                w.flush().map_err(Error::from)?;
+                w.flush().map_err(self.path.refused("write to"))?;
                 w.get_ref().try_clone().map_err(Error::from)?
             }
             State::Reading(r) => r.get_ref().try_clone().map_err(Error::from)?,
@@ -118,10 +132,10 @@ impl RowFile {
             match file.read_exact(&mut head) {
                 Ok(()) => {}
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
-                Err(e) => return Err(Error::from(e)),
+                Err(e) => return Err(self.path.refused("read from")(e)),
             }
             body.resize(u32::from_le_bytes(head) as usize, 0);
-            file.read_exact(&mut body).map_err(Error::from)?;
+            file.read_exact(&mut body).map_err(|e| self.path.refused("read from")(e))?;
             let row = RowRef::new(&self.layout, &body);
             for (i, c) in set.columns.iter_mut().enumerate() {
                 decode_column_into(&row, i, c, &mut no_detoast)?;
@@ -141,7 +155,7 @@ pub struct BatchStore {
 }
 
 struct StoreFile {
-    _path: TemporaryPath,
+    path: TemporaryPath,
     file: File,
     end: u64,
     /// Offset, length and rows of each batch.
@@ -195,14 +209,7 @@ impl StoreFile {
     fn create(env: &ExecEnv, like: &Batch) -> Result<StoreFile> {
         let (path, file) = temporary_file(env, "batches")?;
         let physicals: Vec<PhysicalType> = like.columns.iter().map(|c| c.physical()).collect();
-        Ok(StoreFile {
-            _path: path,
-            file,
-            end: 0,
-            places: Vec::new(),
-            layout: layout_of(&physicals),
-            physicals,
-        })
+        Ok(StoreFile { path, file, end: 0, places: Vec::new(), layout: layout_of(&physicals), physicals })
     }
     fn push(&mut self, batch: &Batch) -> Result<()> {
         let mut bytes = Vec::new();
@@ -212,7 +219,7 @@ impl StoreFile {
             bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
             bytes.extend_from_slice(body);
         }
-        self.file.write_all_at(&bytes, self.end).map_err(Error::from)?;
+        self.file.write_all_at(&bytes, self.end).map_err(self.path.refused("write to"))?;
         self.places.push((self.end, bytes.len(), batch.row_count()));
         self.end += bytes.len() as u64;
         Ok(())
@@ -220,7 +227,7 @@ impl StoreFile {
     fn get(&self, i: usize) -> Result<Option<Batch>> {
         let Some((at, len, rows)) = self.places.get(i) else { return Ok(None) };
         let mut bytes = vec![0; *len];
-        self.file.read_exact_at(&mut bytes, *at).map_err(Error::from)?;
+        self.file.read_exact_at(&mut bytes, *at).map_err(self.path.refused("read from"))?;
         let mut set = RowSet::new(&self.physicals);
         let mut rest = bytes.as_slice();
         for _ in 0..*rows {

@@ -55,7 +55,7 @@ impl Storage {
             }
         }
         writer.finish()?;
-        self.txns().clog().flush(&|lsn| self.wal().flush_to(lsn))?;
+        self.txns().clog().flush(next_xid, &|lsn| self.wal().flush_to(lsn))?;
         self.files()
             .sync_all(shutdown)
             .map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;

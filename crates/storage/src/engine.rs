@@ -2,7 +2,7 @@
 
 use crate::buffer::BufferPool;
 use crate::checkpoint::NEXT_OID;
-use crate::control::Control;
+use crate::control::{CONTROL_FILE, Control};
 use crate::disk::Disk;
 use crate::fatal::{Fatal, FatalHook};
 use crate::files::{RelFiles, database_dir};
@@ -11,8 +11,9 @@ use crate::ids::RelId;
 use crate::lock::LockManager;
 use crate::recovery::{Plan, Redo, find_end};
 use crate::ssi::Ssi;
-use crate::txn::clog::{Clog, XACT_FILE};
-use crate::txn::{IsolationLevel, PreparedSet, Transaction, TxnManager, TxnOptions};
+use crate::stats::DatabaseStats;
+use crate::txn::clog::Clog;
+use crate::txn::{IsolationLevel, LiveSnapshots, PreparedSet, Transaction, TxnManager, TxnOptions};
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XLOG;
 use crate::wal::segments::{Segments, WAL_DIR};
@@ -142,12 +143,16 @@ impl Storage {
         for dir in ["base", &database_dir(Oid::INVALID), WAL_DIR] {
             disk.create_dir(dir)?;
         }
-        // A failed earlier attempt may have left a log behind.
-        for name in disk.list(WAL_DIR)? {
-            disk.remove(&format!("{WAL_DIR}/{name}"))?;
+        // A log is written only after the control file is there for good.
+        if !disk.list(WAL_DIR)?.is_empty() {
+            return Err(Error::new(
+                SqlState::UNDEFINED_FILE,
+                format!("could not open file \"{CONTROL_FILE}\": No such file or directory"),
+            )
+            .detail("The folder holds a database without it.")
+            .hint("Restore the file, or restore a backup."));
         }
-        disk.remove(XACT_FILE)?;
-        disk.open(XACT_FILE, true)?;
+        Clog::create(&*disk)?;
         disk.sync_dir("")?;
         let segment_bytes = config.wal_segment_bytes.next_power_of_two().max(1 << 15);
         let start = Lsn(segment_bytes);
@@ -185,6 +190,7 @@ impl Storage {
         let (end, records) = find_end(&disk, &control)?;
         let was_clean = control.clean;
         if config.fsync && !was_clean {
+        let xact = Clog::open_file(&*disk, control.next_xid)?;
             // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
             Segments::new(disk.clone(), control.segment_bytes, true).sync(control.redo, end)?;
         }
@@ -205,7 +211,6 @@ impl Storage {
         let wal = Arc::new(Wal::new(disk.clone(), fatal.clone(), options));
         let files = Arc::new(RelFiles::new(disk.clone(), config.fsync));
         let pool = BufferPool::new(config.shared_buffers_bytes, files.clone(), wal.clone(), fatal.clone());
-        let xact = disk.open(XACT_FILE, true)?.expect("created");
         let clog = Clog::new(xact, fatal.clone(), config.fsync);
         let txns = Arc::new(TxnManager::new(wal.clone(), clog, control.next_xid));
         let locks = Arc::new(LockManager::new(config.deadlock_timeout));

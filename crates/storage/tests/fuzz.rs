@@ -10,7 +10,7 @@ use quarry_storage::heap::{Heap, ModifyResult, UpdateOptions, page as hp};
 use quarry_storage::index::btree::page as bp;
 use quarry_storage::index::{BTree, IndexMethod, UniqueCheck};
 use quarry_storage::page::{PAGE_SIZE, Page};
-use quarry_storage::row::{RowBuilder, RowLayout, Width};
+use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef, VarValue, Width};
 use quarry_storage::vacuum::VacuumOptions;
 use quarry_storage::wal::record::{HEADER, Record, body_crc, set_place};
 use quarry_storage::wal::segments::segment_path;
@@ -326,4 +326,117 @@ fn the_check_survives_any_forged_byte() {
         });
         sound(|| format!("seed {seed}: {path} block {block}"), || findings(&disk));
     }
+}
+
+/// A layout of a few columns and a row of it, some columns null, perhaps some left out at the end.
+fn any_row(rng: &mut FaultRng) -> (RowLayout, Vec<u8>) {
+    let widths: Vec<Width> = (0..1 + rng.below(9))
+        .map(|_| match rng.below(5) {
+            0 => Width::Fixed(1),
+            1 => Width::Fixed(4),
+            2 => Width::Fixed(8),
+            _ => Width::Var,
+        })
+        .collect();
+    let layout = RowLayout::new(&widths);
+    let mut b = RowBuilder::new();
+    b.begin(&layout);
+    let stored = if rng.below(4) == 0 { rng.below(widths.len() as u64 + 1) as usize } else { widths.len() };
+    for width in &widths[..stored] {
+        let bytes: Vec<u8> = match rng.below(12) {
+            0 => (0..rng.below(20_000)).map(|n| n as u8).collect(),
+            _ => (0..rng.below(40)).map(|_| rng.next_u64() as u8).collect(),
+        };
+        match (rng.below(4), width) {
+            (0, _) => b.null(),
+            (_, Width::Fixed(n)) => b.fixed(&rng.next_u64().to_le_bytes()[..*n as usize]),
+            (1, Width::Var) => b.var_value(VarValue::Compressed(&bytes)),
+            (_, Width::Var) => b.var(&bytes),
+        }
+    }
+    (layout, b.finish().to_vec())
+}
+
+/// Reads everything that can be asked of a row.
+fn read_row(layout: &RowLayout, body: &[u8]) {
+    let row = RowRef::new(layout, body);
+    let mut copy = RowBuilder::new();
+    copy.begin(layout);
+    for i in 0..layout.len() {
+        let _ = std::hint::black_box((row.is_null(i), row.var(i), row.bad_value(i)));
+        if i < row.natts() {
+            std::hint::black_box(row.fixed(i));
+        }
+        copy.copy_column(&row, i);
+    }
+    let _ = std::hint::black_box((row.has_external(), row.externals().count(), row.has_nulls()));
+    // What was passed on reads back.
+    assert!(RowRef::is_well_formed(layout, copy.finish()));
+}
+
+#[test]
+fn rows_of_any_bytes() {
+    let (mut whole, mut refused) = (0, 0);
+    for seed in 0..60_000 {
+        let mut rng = FaultRng::new(seed);
+        let (layout, mut body) = any_row(&mut rng);
+        assert!(RowRef::is_well_formed(&layout, &body), "seed {seed}");
+        sound(|| format!("seed {seed}, as it was made"), || read_row(&layout, &body));
+        mutate(&mut rng, &mut body);
+        sound(
+            || format!("seed {seed}"),
+            || {
+                if RowRef::is_well_formed(&layout, &body) {
+                    whole += 1;
+                    read_row(&layout, &body);
+                } else {
+                    refused += 1;
+                }
+                for i in 0..layout.len() {
+                    let fixed = FixedColumn::of(&layout, i);
+                    let _ = std::hint::black_box((body.len() >= 2).then(|| fixed.and_then(|f| f.get(&body))));
+                }
+            },
+        );
+    }
+    assert!(whole > 10_000 && refused > 5_000, "{whole} well-formed, {refused} refused");
+}
+
+/// Any file of the folder, cut or changed: the server starts or says why not, and the check ends.
+#[test]
+fn folders_of_any_bytes() {
+    let (disk, _) = table();
+    let mut paths = Vec::new();
+    for dir in ["", "global", "wal"] {
+        for name in disk.list(dir).unwrap() {
+            let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
+            if disk.bytes(&path).is_some() {
+                paths.push(path);
+            }
+        }
+    }
+    assert!(paths.iter().any(|p| p == "control") && paths.iter().any(|p| p == "xact"), "{paths:?}");
+    let (mut opened, mut refused) = (0, 0);
+    for seed in 0..400 {
+        let mut rng = FaultRng::new(seed);
+        let disk = disk.copy();
+        let path = &paths[rng.below(paths.len() as u64) as usize];
+        let bytes = disk.bytes(path).unwrap();
+        match rng.below(4) {
+            0 => disk.cut(path, None),
+            1 => disk.cut(path, Some(rng.below(bytes.len() as u64 + 1))),
+            _ => {
+                for _ in 0..1 + rng.below(3) {
+                    // Where the contents are, mostly.
+                    let within = [bytes.len() as u64, 200][rng.below(2) as usize].min(bytes.len() as u64);
+                    if within > 0 {
+                        disk.damage(path, rng.below(within), &[rng.next_u64() as u8]);
+                    }
+                }
+            }
+        }
+        let outcome = sound(|| format!("seed {seed}: {path}"), || findings(&disk));
+        if outcome.is_empty() { opened += 1 } else { refused += 1 }
+    }
+    assert!(opened > 20 && refused > 100, "{opened} had nothing wrong, {refused} had");
 }

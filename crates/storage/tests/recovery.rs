@@ -109,7 +109,7 @@ fn crash_round(seed: u64) {
 
 #[test]
 fn random_crashes_lose_nothing_durable() {
-    for seed in 0..30 {
+    for seed in common::seeds(30) {
         crash_round(seed);
     }
 }
@@ -236,7 +236,7 @@ fn a_full_disk_fails_statements_and_heals() {
 
 #[test]
 fn statuses_and_files_after_a_crash() {
-    for seed in 0..40 {
+    for seed in common::seeds(40) {
         let disk = FaultDisk::new();
         let mut rng = FaultRng::new(seed);
         let storage = create(&disk);

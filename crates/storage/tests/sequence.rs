@@ -84,7 +84,7 @@ fn crash_rounds(seed: u64) {
 
 #[test]
 fn no_value_comes_twice() {
-    for seed in 0..12 {
+    for seed in common::seeds(12) {
         crash_rounds(seed);
     }
 }

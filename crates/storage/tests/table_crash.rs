@@ -221,9 +221,7 @@ fn crash_rounds(seed: u64) {
 
 #[test]
 fn committed_rows_survive_crashes() {
-    let first: u64 = std::env::var("QUARRY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let rounds: u64 = std::env::var("QUARRY_ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(12);
-    for seed in first..first + rounds {
+    for seed in common::seeds(12) {
         println!("seed {seed}");
         crash_rounds(seed);
     }

@@ -417,9 +417,7 @@ fn round(seed: u64) {
 
 #[test]
 fn transfers_survive_crashes() {
-    let number = |name, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
-    let first: u64 = number("QUARRY_SEED", 0);
-    for seed in first..first + number("QUARRY_ROUNDS", 200) {
+    for seed in common::seeds(200) {
         println!("seed {seed}");
         round(seed);
     }

@@ -10,6 +10,7 @@ mod differ;
 mod golden;
 mod history;
 mod isolation;
+mod power_loss;
 mod setup;
 mod tidy;
 mod torture;
@@ -110,6 +111,15 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Cut the power of a simulated disk at random writes and verify that nothing is lost
+    PowerLoss {
+        /// How often the power fails
+        #[arg(long, default_value_t = 2000)]
+        rounds: u64,
+        /// Where the random numbers start
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Write config/quarry.toml from the settings' definitions
     Settings,
     /// The rules about sources: sizes, heads, banned calls, direction of dependencies
@@ -130,6 +140,7 @@ fn main() -> ExitCode {
             history::run(&load, level, judge, port)
         }
         Command::Torture { rounds, seed } => torture::run(rounds, seed),
+        Command::PowerLoss { rounds, seed } => power_loss::run(rounds, seed),
         Command::Settings => {
             let path = quarry_testkit::paths::workspace().join("config/quarry.toml");
             std::fs::write(path, quarry_common::settings::sample_file()).map_err(|e| e.to_string())

@@ -8,7 +8,7 @@
 //! File page: 16 sectors of 512 bytes, each 504 bytes of bit pairs, 4 of zeroes and their CRC-32. Sectors are written
 //! atomically, so a torn page is a mix of good sectors, and redo sets everything newer than the checkpoint again.
 
-use crate::disk::DiskFile;
+use crate::disk::{Disk, DiskFile};
 use crate::fatal::Fatal;
 use crate::page::PAGE_SIZE;
 use arc_swap::ArcSwapOption;
@@ -82,6 +82,33 @@ impl Clog {
             fsync,
             unsynced: AtomicBool::new(false),
         }
+    }
+
+    /// What the file holds at least when a checkpoint is done, with `next` as the next id.
+    fn bytes_for(next: Xid) -> u64 {
+        (next.0.saturating_sub(1) / CHUNK_XIDS + 1) * PAGE_SIZE as u64
+    }
+
+    /// Makes the file, for a new folder.
+    pub fn create(disk: &dyn Disk) -> Result<()> {
+        disk.remove(XACT_FILE)?;
+        let file = disk.open(XACT_FILE, true)?.expect("created");
+        file.write_at(&[0; PAGE_SIZE], 0)?;
+        file.sync()
+    }
+
+    /// Opens the file; `next` is the next id of the last checkpoint. Without it, everything ever committed would count as aborted.
+    pub fn open_file(disk: &dyn Disk, next: Xid) -> Result<Arc<dyn DiskFile>> {
+        let restore = "It says which transactions have committed. Restore the file, or restore a backup.";
+        let Some(file) = disk.open(XACT_FILE, false)? else {
+            return Err(Error::corrupted(format!("file \"{XACT_FILE}\" is missing")).hint(restore));
+        };
+        let (len, least) = (file.len()?, Clog::bytes_for(next));
+        if len < least {
+            let message = format!("file \"{XACT_FILE}\" has only {len} of {least} bytes");
+            return Err(Error::corrupted(message).hint(restore));
+        }
+        Ok(file)
     }
 
     /// Declares everything unfinished below `xid` aborted.
@@ -163,7 +190,7 @@ impl Clog {
             let stored = u32::from_le_bytes(tail[4..].try_into().expect("four bytes"));
             if stored != crc32fast::hash(data) && sector.iter().any(|b| *b != 0) {
                 return Err(Error::corrupted(format!(
-                    "sector {index} of page {number} of {XACT_FILE}: checksum is wrong"
+                    "file \"{XACT_FILE}\", block {number}, sector {index}: the checksum is wrong"
                 )));
             }
             for byte in data {
@@ -213,9 +240,12 @@ impl Clog {
     }
 
     /// Writes what changed to the file and makes it durable: part of a checkpoint. Covers every transaction whose
-    /// record lies before the checkpoint's redo point. `flush_wal` makes the log durable first: a commit that a crash
-    /// can still take back must not be on file.
-    pub fn flush(&self, flush_wal: &dyn Fn(Lsn) -> Result<()>) -> Result<()> {
+    /// record lies before the checkpoint's redo point, and reaches to the ids below `next`, so that a file that was cut short is
+    /// known by its length. `flush_wal` makes the log durable first: a commit that a crash can still take back must not be on file.
+    pub fn flush(&self, next: Xid, flush_wal: &dyn Fn(Lsn) -> Result<()>) -> Result<()> {
+        if self.file.len()? < Clog::bytes_for(next) {
+            self.chunk(next.0.saturating_sub(1) / CHUNK_XIDS)?.dirty.store(true, Ordering::Release);
+        }
         for slot in &self.slots {
             let Some(chunk) = slot.load_full() else { continue };
             // Cleared first: what is set from here on is written by the next checkpoint, if not by this one.
@@ -306,7 +336,7 @@ impl Clog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Disk, FaultDisk};
+    use crate::disk::FaultDisk;
 
     #[test]
     fn statuses_survive_through_the_file() {
@@ -318,7 +348,9 @@ mod tests {
         clog.set_committed(Xid(CHUNK_XIDS * 3 + 17), Lsn(2000)).unwrap();
         assert_eq!(clog.status(Xid(5)), XidStatus::Committed(Lsn(1000)));
         assert_eq!(clog.status(Xid(7)), XidStatus::InProgress);
-        clog.flush(&|_| Ok(())).unwrap();
+        clog.flush(Xid(CHUNK_XIDS * 5), &|_| Ok(())).unwrap();
+        assert!(Clog::open_file(&disk, Xid(CHUNK_XIDS * 5)).is_ok());
+        assert!(Clog::open_file(&disk, Xid(CHUNK_XIDS * 5 + 1)).is_err());
         let clog = open();
         clog.set_first_xid(Xid(CHUNK_XIDS * 4));
         assert_eq!(clog.status(Xid(5)), XidStatus::Committed(CSN_OLD));

@@ -3,6 +3,7 @@
 
 use quarry_storage::disk::{Disk, FaultDisk};
 use quarry_storage::{Config, Storage};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,4 +27,12 @@ pub fn create(disk: &FaultDisk) -> Arc<Storage> {
 
 pub fn open(disk: &FaultDisk) -> Arc<Storage> {
     Storage::open(Arc::new(disk.clone()) as Arc<dyn Disk>, small()).expect("recovery succeeds")
+}
+
+/// The seeds of a test that takes any number of them: `QUARRY_ROUNDS` of them from `QUARRY_SEED` on (`cargo xtask power-loss` sets both),
+/// else `default` from 0 on.
+pub fn seeds(default: u64) -> Range<u64> {
+    let number = |name, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    let first: u64 = number("QUARRY_SEED", 0);
+    first..first + number("QUARRY_ROUNDS", default)
 }
