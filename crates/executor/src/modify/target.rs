@@ -96,12 +96,14 @@ impl Target {
         }
         // Rows that come from another server were checked there: its triggers, and with them foreign keys, rest.
         let replica = env.session.setting("session_replication_role").as_deref() == Some("replica");
-        let foreign_keys = relation
+        let mut foreign_keys: Vec<Arc<ConstraintDef>> = relation
             .constraints
             .iter()
             .filter(|c| !replica && matches!(c.kind, ConstraintKind::ForeignKey { .. }))
             .cloned()
             .collect();
+        // As PostgreSQL's triggers are named: in the order in which they were made.
+        foreign_keys.sort_by_key(|c| c.oid);
         Ok(Target {
             heap: open_heap(env, &relation)?,
             attributes,
