@@ -3,8 +3,10 @@
 use quarry_common::{Error, Lsn, Result, bail, err};
 use quarry_executor::deferred::DeferredMark;
 use quarry_storage::engine::Storage;
+use quarry_storage::stats::{DatabaseCount, DatabaseCounters};
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::notify::NotifyMark;
 use crate::protocol::TransactionStatus;
@@ -45,6 +47,8 @@ pub struct TransactionModes {
 /// A session's transaction, if any.
 pub struct Block {
     state: BlockState,
+    /// Where transactions are counted.
+    pub(crate) counters: Option<Arc<DatabaseCounters>>,
     txn: Option<Arc<Transaction>>,
     savepoints: Vec<Savepoint>,
     pub modes: TransactionModes,
@@ -54,6 +58,12 @@ pub struct Block {
     pub vars_mark: usize,
     /// Whether a statement has taken a snapshot: SET TRANSACTION comes too late then.
     pub has_run: bool,
+    /// The running simple query has several statements: together they are an implicit transaction block.
+    several: bool,
+    /// The implicit transaction has run an Execute already.
+    pipelined: bool,
+    /// Something ran in it that can't be undone: it commits with this Execute, not at Sync.
+    commits_at_once: AtomicBool,
 }
 
 impl Default for Block {
@@ -65,12 +75,16 @@ impl Default for Block {
         };
         Block {
             state: BlockState::Idle,
+            counters: None,
             txn: None,
             savepoints: vec![],
             modes,
             started_at: 0,
             vars_mark: 0,
             has_run: false,
+            several: false,
+            pipelined: false,
+            commits_at_once: AtomicBool::new(false),
         }
     }
 }
@@ -116,11 +130,26 @@ impl Block {
             self.started_at = crate::clock::now();
             self.vars_mark = vars_mark;
             self.has_run = false;
+            self.pipelined = false;
+            self.commits_at_once.store(false, Ordering::Relaxed);
             if self.state == BlockState::Idle {
                 self.state = BlockState::Implicit;
             }
         }
         self.txn.as_ref().expect("started above")
+    }
+    /// A simple query has several statements or not.
+    pub fn set_several(&mut self, several: bool) {
+        self.several = several;
+    }
+    /// An Execute has ended, or stopped half-way. True: the implicit transaction is to be committed now.
+    pub fn executed(&mut self) -> bool {
+        self.pipelined = true;
+        self.state == BlockState::Implicit && self.commits_at_once.load(Ordering::Relaxed)
+    }
+    /// Whether there is a transaction block, an implicit one perhaps.
+    pub fn is_block(&self) -> bool {
+        self.several || matches!(self.state, BlockState::InBlock | BlockState::Failed)
     }
     /// BEGIN: the implicit transaction becomes a block. False: there was one already (25001 warning).
     pub fn begin(&mut self) -> bool {
@@ -144,6 +173,7 @@ impl Block {
                     (None, _) => {
                         if let Some(txn) = self.txn.take() {
                             txn.abort();
+                            self.count(false);
                         }
                     }
                     (Some(_), None) => {}
@@ -158,7 +188,11 @@ impl Block {
         self.savepoints.clear();
         self.state = BlockState::Idle;
         match self.txn.take() {
-            Some(txn) => txn.commit(),
+            Some(txn) => {
+                let outcome = txn.commit();
+                self.count(outcome.is_ok());
+                outcome
+            }
             None => Ok(None),
         }
     }
@@ -177,6 +211,16 @@ impl Block {
         self.state = BlockState::Idle;
         if let Some(txn) = self.txn.take() {
             txn.abort();
+            self.count(false);
+        }
+    }
+    /// A session's, whose transactions are counted there.
+    pub fn counted_in(counters: Arc<DatabaseCounters>) -> Block {
+        Block { counters: Some(counters), ..Block::default() }
+    }
+    fn count(&self, committed: bool) {
+        if let Some(counters) = &self.counters {
+            counters.add(if committed { DatabaseCount::Commits } else { DatabaseCount::Rollbacks }, 1);
         }
     }
     /// SAVEPOINT.
@@ -188,7 +232,7 @@ impl Block {
         deferred: DeferredMark,
         notify: NotifyMark,
     ) -> Result<()> {
-        self.require_block("SAVEPOINT")?;
+        self.require_explicit_block("SAVEPOINT")?;
         let Some(txn) = &self.txn else { return Err(no_block("SAVEPOINT")) };
         let level = txn.savepoint();
         let (name, modes) = (name.to_string(), self.modes);
@@ -197,7 +241,7 @@ impl Block {
     }
     /// RELEASE SAVEPOINT.
     pub fn release(&mut self, name: &str) -> Result<()> {
-        self.require_block("RELEASE SAVEPOINT")?;
+        self.require_explicit_block("RELEASE SAVEPOINT")?;
         let at = self.find_savepoint(name)?;
         if let Some(txn) = &self.txn {
             txn.release(self.savepoints[at].level);
@@ -209,7 +253,7 @@ impl Block {
     }
     /// ROLLBACK TO SAVEPOINT: also takes a failed block back to life.
     pub fn rollback_to(&mut self, name: &str) -> Result<RolledBack> {
-        self.require_block("ROLLBACK TO SAVEPOINT")?;
+        self.require_explicit_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find_savepoint(name)?;
         let s = &self.savepoints[at];
         let undone = RolledBack {
@@ -238,19 +282,25 @@ impl Block {
     }
     /// 25P01 unless in a block.
     pub fn require_block(&self, command: &str) -> Result<()> {
+        if self.is_block() { Ok(()) } else { Err(no_block(command)) }
+    }
+    /// 25P01 unless BEGIN has opened a block.
+    fn require_explicit_block(&self, command: &str) -> Result<()> {
         match self.state {
             BlockState::InBlock | BlockState::Failed => Ok(()),
             BlockState::Idle | BlockState::Implicit => Err(no_block(command)),
         }
     }
-    /// 25001 if in a block.
+    /// 25001 if in a block, or behind other statements of an implicit transaction. What comes next can't be undone.
     pub fn forbid_block(&self, command: &str) -> Result<()> {
-        match self.state {
-            BlockState::InBlock | BlockState::Failed => {
-                Err(err!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block"))
-            }
-            BlockState::Idle | BlockState::Implicit => Ok(()),
+        if self.is_block() {
+            bail!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block");
         }
+        if self.pipelined && self.state == BlockState::Implicit {
+            bail!(ACTIVE_SQL_TRANSACTION, "{command} cannot be executed within a pipeline");
+        }
+        self.commits_at_once.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

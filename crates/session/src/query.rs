@@ -14,7 +14,7 @@ use quarry_plan::rights::RightColumns;
 use quarry_plan::{Expr, LockStrength, PhysicalNode, PhysicalPlan, Statement, walk};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, BindContext, BoundStatement};
-use quarry_storage::txn::Transaction;
+use quarry_storage::txn::{Snapshot, Transaction};
 use quarry_types::io::IoContext;
 use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
@@ -174,12 +174,19 @@ impl StatementContext {
     }
     /// What an execution needs; takes the statement's snapshot.
     pub fn exec_env(&self, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
+        self.env_with(self.txn.statement_snapshot(), params, instrument)
+    }
+    /// The same for a statement that may neither change nor lock rows, nor let others do so with what it found (a cursor).
+    pub fn reading_env(&self, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
+        self.env_with(self.txn.reading_snapshot(), params, instrument)
+    }
+    fn env_with(&self, snapshot: Snapshot, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
         let settings = self.session.settings();
         let work_mem = settings.bytes("work_mem") as usize;
         ExecEnv {
             storage: self.session.instance.storage().clone(),
             txn: self.txn.clone(),
-            snapshot: self.txn.statement_snapshot(),
+            snapshot,
             crosscheck: None,
             reader: self.reader.clone(),
             session: self.session.clone(),

@@ -7,7 +7,7 @@ use crate::query::StatementContext;
 use quarry_catalog::Relation;
 use quarry_common::{Oid, Result, Tid, bail};
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, QueryMeta, ScanColumn, Statement};
-use quarry_storage::heap::Heap;
+use quarry_storage::heap::{Heap, VersionRef};
 use quarry_types::{Datum, SqlType, identifiers};
 use std::sync::Arc;
 
@@ -117,21 +117,14 @@ pub fn current_version(st: &StatementContext, relation: &Relation, tid: Tid) -> 
     let heap = Heap::open(st.session.instance.storage(), rel, relation.toast, relation.layout.clone());
     let snapshot = st.txn.statement_snapshot();
     let mut seen = tid;
-    let mut at = tid;
-    let mut writer = None;
+    let mut at = VersionRef::from(tid);
     loop {
-        let Some(meta) = heap.fetch_exact(at, |_, meta, _| meta)? else { return Ok(seen) };
-        // The place was given to another row meanwhile.
-        if writer.is_some_and(|w| w != meta.xmin) {
-            return Ok(seen);
+        if heap.fetch_visible(&snapshot, at.tid, |_, _| ())?.is_some() {
+            seen = at.tid;
         }
-        if heap.fetch_visible(&snapshot, at, |_, _| ())?.is_some() {
-            seen = at;
+        match heap.next_version(at)? {
+            Some(next) => at = next,
+            None => return Ok(seen),
         }
-        if meta.lock_only || meta.xmax == quarry_common::Xid::INVALID || meta.ctid == at {
-            return Ok(seen);
-        }
-        writer = Some(meta.xmax);
-        at = meta.ctid;
     }
 }

@@ -5,6 +5,7 @@
 
 mod copy_in;
 mod extended;
+mod limits;
 mod run;
 mod simple;
 
@@ -25,6 +26,7 @@ use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
 use quarry_sql::lexer::LexOptions;
 use quarry_sql::{ast, parse};
+use quarry_storage::stats::DatabaseCount;
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use quarry_types::Datum;
 use quarry_types::io::IoContext;
@@ -111,7 +113,7 @@ pub struct Session {
     skip_to_sync: bool,
     /// Where the running statement's text begins within what the client sent, and that text: for error positions.
     pub(crate) text: Arc<str>,
-    armed: Option<crate::timeouts::Armed>,
+    clocks: limits::Clocks,
     ended: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
@@ -144,16 +146,21 @@ impl Session {
         };
         let base = (instance.settings_version(), instance.settings());
         let signals = instance.sessions().register(instance.random_i32(), activity);
-        let cx = Arc::new(SessionContext::new(instance.clone(), signals, login.database, login.user));
+        let made = |this: &_| {
+            SessionContext::new(this, instance.clone(), signals, login.database, login.user)
+        };
+        let cx = Arc::new_cyclic(made);
+        let counters = cx.instance.storage().database_stats().get(cx.database.0);
+        counters.add(DatabaseCount::Sessions, 1);
         let mut session = Session {
             cx,
-            block: Block::default(),
+            block: Block::counted_in(counters),
             portals: HashMap::new(),
             portal_count: 0,
             work: Work::None,
             skip_to_sync: false,
             text: Arc::from(""),
-            armed: None,
+            clocks: Default::default(),
             ended: false,
             timed: None,
             context: None,
@@ -163,6 +170,7 @@ impl Session {
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
         session.greet(out);
+        session.start_idle_clock();
         session.log_start();
         Ok(session)
     }
@@ -246,42 +254,6 @@ impl Session {
     pub fn signals(&self) -> &Arc<Signals> {
         &self.cx.signals
     }
-    /// How long the client may stay silent now; none: for ever.
-    pub fn idle_limit(&self) -> Option<Duration> {
-        let settings = self.cx.settings();
-        let name = match self.block.state() {
-            BlockState::InBlock | BlockState::Failed => "idle_in_transaction_session_timeout",
-            BlockState::Idle | BlockState::Implicit => "idle_session_timeout",
-        };
-        let ms = settings.int(name);
-        (ms > 0).then(|| Duration::from_millis(ms as u64))
-    }
-    /// What the client is told when that time is up.
-    pub fn idle_timeout_error(&self) -> Error {
-        match self.block.state() {
-            BlockState::InBlock | BlockState::Failed => {
-                err!(
-                    IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                    "terminating connection due to idle-in-transaction timeout"
-                )
-            }
-            _ => err!(IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout"),
-        }
-        .severity(Severity::Fatal)
-    }
-    /// Something woke the idle session.
-    pub fn on_signal(&mut self, out: &mut BytesMut) -> Step {
-        if self.cx.signals.is_terminated() {
-            let e = err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
-                .severity(Severity::Fatal);
-            protocol::error_or_notice(out, &e, None);
-            return Step::Closed;
-        }
-        if matches!(self.work, Work::None) && self.block.state() == BlockState::Idle {
-            self.deliver_notifications(out);
-        }
-        Step::Ready
-    }
     /// The connection is over: undoes what is open.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
@@ -300,6 +272,7 @@ impl Session {
 
     /// Takes a message.
     pub fn handle(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
+        self.stop_idle_clock();
         self.guarded(out, |s, out| s.handle_inner(request, out))
     }
 
@@ -367,6 +340,9 @@ impl Session {
             }
             Request::Describe { portal, name } => self.describe_message(portal, name, out),
             Request::Execute { portal, max_rows } => {
+                if let Err(e) = self.note_execute(portal) {
+                    return self.fail_extended(e, out);
+                }
                 self.work = Work::Execute { name: portal.to_string(), max_rows: max_rows.max(0) as usize };
                 return self.drive(out);
             }
@@ -407,11 +383,18 @@ impl Session {
         self.send_notices(out);
         // A wait in storage only knows that it was cancelled.
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
+            let context = e.fields_mut().context.take();
             e = self.cx.cancel_error();
+            e.fields_mut().context = context;
         }
         self.disarm();
         if e.fields().severity == Severity::Error && self.cx.settings().bool("exit_on_error") {
             e = e.severity(Severity::Fatal);
+        }
+        if e.sqlstate() == quarry_common::SqlState::T_R_DEADLOCK_DETECTED
+            && let Some(counters) = &self.block.counters
+        {
+            counters.add(DatabaseCount::Deadlocks, 1);
         }
         let position = e.fields().position.map(|p| character_number(&self.text, p));
         protocol::error_or_notice(out, &e, position);
@@ -423,6 +406,9 @@ impl Session {
         self.block.fail();
         if e.sqlstate() == quarry_common::SqlState::T_R_SERIALIZATION_FAILURE {
             self.make_commits_durable();
+        }
+        if self.block.txn().is_none() {
+            self.stop_transaction_clock();
         }
         if implicit {
             self.end_transaction(false, vars_mark, out);
@@ -458,6 +444,8 @@ impl Session {
             None => {}
         }
         protocol::ready_for_query(out, self.block.status());
+        self.block.set_several(false);
+        self.start_idle_clock();
         self.text = Arc::from("");
         let mut a = self.cx.signals.activity.lock();
         a.state = match self.block.state() {
@@ -469,8 +457,8 @@ impl Session {
     }
 
     pub(super) fn disarm(&mut self) {
-        self.armed = None;
-        if self.cx.signals.is_cancelled() && !self.cx.signals.is_terminated() {
+        self.stop_statement_clock();
+        if self.cx.signals.is_cancelled() && !self.cx.signals.must_end() {
             // A cancel that came too late is for no one.
             self.cx.signals.take_cancel();
         }
@@ -479,6 +467,7 @@ impl Session {
     /// What must happen to the session when its transaction ends.
     pub(super) fn end_transaction(&mut self, committed: bool, vars_mark: usize, out: &mut BytesMut) {
         self.context = None;
+        self.stop_transaction_clock();
         let keep_held = committed;
         self.portals.retain(|_, p| {
             keep_held && p.cursor.as_ref().is_some_and(|c| c.options.hold)
@@ -565,6 +554,8 @@ impl Session {
             owner: Some(self.cx.session_locks.owner()),
             pid: self.cx.signals.pid,
             read_at_inserted: !self.waits_for_durability(),
+            progress: self.cx.signals.progress.clone(),
+            observer: Some(self.cx.lock_waits.clone()),
         };
         let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
@@ -573,6 +564,7 @@ impl Session {
             commands::transaction::facts(self);
         }
         self.cx.transaction_start.store(self.block.started_at, Ordering::Relaxed);
+        self.start_transaction_clock();
         self.cx.signals.activity.lock().xact_start = Some(self.block.started_at);
         txn
     }
@@ -580,9 +572,9 @@ impl Session {
     /// What the next statement runs with.
     pub(crate) fn statement_context(&mut self) -> Result<StatementContext> {
         let txn = self.ensure_transaction();
-        let (lock_timeout, deadlock_timeout) = self.cx.lock_limits();
-        txn.set_lock_timeout(lock_timeout);
-        txn.set_deadlock_timeout(deadlock_timeout);
+        let limits = self.cx.limits();
+        txn.set_lock_timeout(limits.lock);
+        txn.set_deadlock_timeout(limits.deadlock);
         Ok(StatementContext::new(&self.cx, &self.block, &txn))
     }
 

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_common::Oid;
+use quarry_common::progress::Progress;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use tokio::sync::Notify;
@@ -15,7 +16,15 @@ pub enum CancelReason {
     UserRequest = 1,
     StatementTimeout = 2,
     Terminate = 3,
-    IdleInTransaction = 4,
+    TransactionTimeout = 4,
+}
+
+/// Waits that `pg_stat_activity.wait_event` names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum WaitEvent {
+    Sleep = 1,
+    SafeSnapshot = 2,
 }
 
 /// One session as others reach it.
@@ -27,9 +36,15 @@ pub struct Signals {
     cancel: Arc<AtomicBool>,
     reason: AtomicU8,
     terminate: AtomicBool,
+    /// `transaction_timeout` is over: the session ends, unless the transaction does first.
+    transaction_over: AtomicBool,
     wake: Notify,
+    /// What it waits for besides locks and the client.
+    waits_for: AtomicU8,
     /// What pg_stat_activity shows.
     pub activity: Mutex<Activity>,
+    /// What pg_stat_progress_... show.
+    pub progress: Progress,
 }
 
 /// The visible state of a session.
@@ -51,6 +66,24 @@ pub struct Activity {
 }
 
 impl Signals {
+    fn new(pid: i32, secret: i32, is_stopping: bool, activity: Activity) -> Signals {
+        Signals {
+            pid,
+            secret,
+            cancel: Arc::default(),
+            reason: AtomicU8::new(0),
+            terminate: AtomicBool::new(is_stopping),
+            transaction_over: AtomicBool::new(false),
+            wake: Notify::new(),
+            waits_for: AtomicU8::new(0),
+            activity: Mutex::new(activity),
+            progress: Progress::shared(),
+        }
+    }
+    /// Of work in the background, which no other session sees or reaches.
+    pub fn of_nobody() -> Signals {
+        Signals::new(0, 0, false, Activity::default())
+    }
     /// The flag that storage's waits and the executor look at.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         self.cancel.clone()
@@ -71,7 +104,7 @@ impl Signals {
             1 => CancelReason::UserRequest,
             2 => CancelReason::StatementTimeout,
             3 => CancelReason::Terminate,
-            4 => CancelReason::IdleInTransaction,
+            4 => CancelReason::TransactionTimeout,
             _ => CancelReason::None,
         }
     }
@@ -83,6 +116,46 @@ impl Signals {
     }
     pub fn is_terminated(&self) -> bool {
         self.terminate.load(Ordering::Acquire)
+    }
+    /// The transaction has lasted too long: the session ends, now if idle, else as soon as its statement stops.
+    pub fn transaction_timed_out(&self) {
+        self.transaction_over.store(true, Ordering::Release);
+        self.cancel(CancelReason::TransactionTimeout);
+        self.wake.notify_one();
+    }
+    /// Takes a request back that was made for `reason`.
+    pub fn forget(&self, reason: CancelReason) {
+        if self.reason.load(Ordering::Acquire) == reason as u8 {
+            self.take_cancel();
+        }
+    }
+    /// The transaction has ended, in time or not.
+    pub fn forget_transaction_timeout(&self) {
+        if self.transaction_over.swap(false, Ordering::AcqRel) {
+            self.forget(CancelReason::TransactionTimeout);
+        }
+    }
+    pub fn is_transaction_timed_out(&self) -> bool {
+        self.transaction_over.load(Ordering::Acquire)
+    }
+    /// Whether the session is to end.
+    pub fn must_end(&self) -> bool {
+        self.is_terminated() || self.is_transaction_timed_out()
+    }
+    /// Runs something that is shown as a wait meanwhile.
+    pub fn waiting<T>(&self, event: WaitEvent, wait: impl FnOnce() -> T) -> T {
+        self.waits_for.store(event as u8, Ordering::Relaxed);
+        let done = wait();
+        self.waits_for.store(0, Ordering::Relaxed);
+        done
+    }
+    /// What it waits for besides locks and the client: type and name.
+    pub fn wait_event(&self) -> Option<(&'static str, &'static str)> {
+        match self.waits_for.load(Ordering::Relaxed) {
+            1 => Some(("Timeout", "PgSleep")),
+            2 => Some(("IPC", "SafeSnapshot")),
+            _ => None,
+        }
     }
     /// Wakes an idle session's connection.
     pub fn wake(&self) {
@@ -123,15 +196,8 @@ impl Sessions {
                 break pid;
             }
         };
-        let signals = Arc::new(Signals {
-            pid,
-            secret,
-            cancel: Arc::default(),
-            reason: AtomicU8::new(0),
-            terminate: AtomicBool::new(self.stopping.load(Ordering::Acquire)),
-            wake: Notify::new(),
-            activity: Mutex::new(activity),
-        });
+        let stopping = self.stopping.load(Ordering::Acquire);
+        let signals = Arc::new(Signals::new(pid, secret, stopping, activity));
         sessions.insert(pid, signals.clone());
         signals
     }

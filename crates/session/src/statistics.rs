@@ -1,64 +1,127 @@
-//! What has been counted of tables since the server started: the functions behind `pg_stat_all_tables` (PostgreSQL: pgstatfuncs.c).
+//! What has been counted: the functions behind `pg_stat_all_tables`, `pg_stat_all_indexes`, `pg_stat_xact_*` and `pg_stat_database`
+//! (PostgreSQL: pgstatfuncs.c).
 //!
-//! The counts stand beside the relation's file in `storage`; a table that is written anew (TRUNCATE, VACUUM FULL, CLUSTER) begins with none, and
-//! so do all after a restart.
+//! The counts stand beside the relation's file in `storage` ([`quarry_storage::stats`]) and follow the relation to new files. They are read live:
+//! there is no snapshot of them to be cleared.
 
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
 use quarry_common::{Oid, Result};
-use quarry_storage::fsm::Counters;
+use quarry_storage::RelId;
+use quarry_storage::stats::{Count, Counters, DatabaseCount, DatabaseCounters, Maintenance, XactCounts};
 use quarry_types::Datum;
-use std::sync::atomic::Ordering;
 
-/// The answer of a statistics function on one relation; none if `name` is no such function, or nothing has been counted.
+/// The answer of a statistics function on one relation or database; none if `name` is no such function, or nothing has been counted.
 pub fn call(
     cx: &SessionContext,
     reader: &CatalogReader,
     name: &str,
     args: &[Datum],
 ) -> Result<Option<Datum>> {
-    let Some(read) = column(name) else { return Ok(None) };
+    let Some(name) = name.strip_prefix("pg_stat_get_") else { return Ok(None) };
     let [Datum::U32(oid)] = args else { return Ok(None) };
-    let Some(rel) = reader.relation(Oid(*oid))?.and_then(|r| r.storage) else { return Ok(None) };
-    Ok(cx.instance.storage().relation_states().known(rel).and_then(|state| read(&state.counters)))
+    if let Some(name) = name.strip_prefix("db_") {
+        return Ok(database(cx, Oid(*oid), name));
+    }
+    if let Some(read) = name.strip_prefix("xact_").and_then(xact_column) {
+        let Some(rel) = storage_of(reader, Oid(*oid))? else { return Ok(None) };
+        return Ok(Some(Datum::I64(read(&reader.txn().counted(rel)) as i64)));
+    }
+    let Some(read) = column(name) else { return Ok(None) };
+    let Some(rel) = storage_of(reader, Oid(*oid))? else { return Ok(None) };
+    Ok(cx.instance.storage().relation_states().known(rel).and_then(|state| read(state.counters())))
+}
+
+/// The files of a table or an index.
+fn storage_of(reader: &CatalogReader, oid: Oid) -> Result<Option<RelId>> {
+    if let Some(r) = reader.relation(oid)? {
+        return Ok(r.storage);
+    }
+    Ok(reader.index(oid)?.map(|(_, i)| i.storage))
 }
 
 /// What a function reads; none: it isn't one of these.
 fn column(name: &str) -> Option<fn(&Counters) -> Option<Datum>> {
     macro_rules! count {
-        ($field:ident) => {
-            |c| Some(Datum::I64(c.$field.load(Ordering::Relaxed) as i64))
+        ($count:ident) => {
+            |c| Some(Datum::I64(c.get(Count::$count).max(0)))
+        };
+    }
+    macro_rules! runs {
+        ($what:ident) => {
+            |c| Some(Datum::I64(c.runs(Maintenance::$what)))
         };
     }
     macro_rules! time {
-        ($field:ident) => {
-            |c| Some(c.$field.load(Ordering::Relaxed)).filter(|t| *t != 0).map(Datum::I64)
+        ($what:ident) => {
+            |c| c.last(Maintenance::$what).map(Datum::I64)
         };
     }
     Some(match name {
-        "pg_stat_get_numscans" => count!(scans),
-        "pg_stat_get_tuples_returned" => count!(returned),
-        "pg_stat_get_tuples_inserted" => count!(inserted),
-        "pg_stat_get_tuples_updated" => count!(updated),
-        "pg_stat_get_tuples_deleted" => count!(deleted),
-        "pg_stat_get_tuples_hot_updated" => count!(hot_updated),
-        "pg_stat_get_dead_tuples" => count!(ended_since_vacuum),
-        "pg_stat_get_mod_since_analyze" => count!(changed_since_analyze),
-        "pg_stat_get_ins_since_vacuum" => count!(inserted_since_vacuum),
-        "pg_stat_get_vacuum_count" => count!(vacuums),
-        "pg_stat_get_autovacuum_count" => count!(autovacuums),
-        "pg_stat_get_analyze_count" => count!(analyzes),
-        "pg_stat_get_last_vacuum_time" => time!(last_vacuum),
-        "pg_stat_get_last_autovacuum_time" => time!(last_autovacuum),
-        "pg_stat_get_last_analyze_time" => time!(last_analyze),
+        "numscans" => count!(Scans),
+        "tuples_returned" => count!(Returned),
+        "tuples_fetched" => count!(Fetched),
+        "tuples_inserted" => count!(Inserted),
+        "tuples_updated" => count!(Updated),
+        "tuples_deleted" => count!(Deleted),
+        "tuples_hot_updated" => count!(HotUpdated),
+        "dead_tuples" => count!(Dead),
+        "mod_since_analyze" => count!(Changed),
+        "ins_since_vacuum" => count!(InsertedSinceVacuum),
+        "vacuum_count" => runs!(Vacuum),
+        "autovacuum_count" => runs!(Autovacuum),
+        "analyze_count" => runs!(Analyze),
+        "autoanalyze_count" => runs!(Autoanalyze),
+        "last_vacuum_time" => time!(Vacuum),
+        "last_autovacuum_time" => time!(Autovacuum),
+        "last_analyze_time" => time!(Analyze),
+        "last_autoanalyze_time" => time!(Autoanalyze),
         // Before any change the catalog knows better.
-        "pg_stat_get_live_tuples" => |c| {
-            Some(c.live.load(Ordering::Relaxed))
-                .filter(|n| *n > 0 || c.has_counted())
-                .map(|n| Datum::I64(n.max(0)))
+        "live_tuples" => |c| {
+            Some(c.get(Count::Live)).filter(|n| *n > 0 || c.has_counted()).map(|n| Datum::I64(n.max(0)))
         },
         _ => return None,
     })
+}
+
+/// What a function of the running transaction reads.
+fn xact_column(name: &str) -> Option<fn(&XactCounts) -> u64> {
+    Some(match name {
+        "numscans" => |c| c.reads.scans,
+        "tuples_returned" => |c| c.reads.returned,
+        "tuples_fetched" => |c| c.reads.fetched,
+        "tuples_inserted" => |c| c.actions.inserted,
+        "tuples_updated" => |c| c.actions.updated,
+        "tuples_deleted" => |c| c.actions.deleted,
+        "tuples_hot_updated" => |c| c.actions.hot_updated,
+        _ => return None,
+    })
+}
+
+/// A database's statistic; the database 0 is what all share.
+fn database(cx: &SessionContext, db: Oid, name: &str) -> Option<Datum> {
+    let counters = cx.instance.storage().database_stats().known(db);
+    let of_db = |count| counters.as_ref().map_or(0, |c: &std::sync::Arc<DatabaseCounters>| c.get(count));
+    let with_relations = |gone: DatabaseCount, count: Count| {
+        let states = cx.instance.storage().relation_states().all();
+        let sum: i64 = states.iter().filter(|(rel, _)| rel.db == db).map(|(_, s)| s.counters().get(count)).sum();
+        of_db(gone) + sum
+    };
+    Some(Datum::I64(match name {
+        "xact_commit" => of_db(DatabaseCount::Commits),
+        "xact_rollback" => of_db(DatabaseCount::Rollbacks),
+        "deadlocks" => of_db(DatabaseCount::Deadlocks),
+        "temp_files" => of_db(DatabaseCount::TempFiles),
+        "temp_bytes" => of_db(DatabaseCount::TempBytes),
+        "sessions" => of_db(DatabaseCount::Sessions),
+        "tuples_returned" => with_relations(DatabaseCount::Returned, Count::Returned),
+        "tuples_fetched" => with_relations(DatabaseCount::Fetched, Count::Fetched),
+        "tuples_inserted" => with_relations(DatabaseCount::Inserted, Count::Inserted),
+        "tuples_updated" => with_relations(DatabaseCount::Updated, Count::Updated),
+        "tuples_deleted" => with_relations(DatabaseCount::Deleted, Count::Deleted),
+        "stat_reset_time" => return counters?.reset_at().map(Datum::I64),
+        _ => return None,
+    }))
 }
 
 /// Forgets the counts of one relation, or of all of the session's database.
@@ -68,17 +131,21 @@ pub fn reset(cx: &SessionContext, reader: &CatalogReader, only: Option<Oid>) -> 
         None => {
             for (rel, state) in states.all() {
                 if rel.db == cx.database.0 {
-                    state.counters.reset();
+                    state.counters().reset();
                 }
             }
         }
         Some(oid) => {
-            if let Some(state) =
-                reader.relation(oid)?.and_then(|r| r.storage).and_then(|rel| states.known(rel))
-            {
-                state.counters.reset();
+            if let Some(state) = storage_of(reader, oid)?.and_then(|rel| states.known(rel)) {
+                state.counters().reset();
             }
         }
+    }
+    let databases = cx.instance.storage().database_stats();
+    match only {
+        None => databases.get(cx.database.0).reset(crate::clock::now()),
+        // As in PostgreSQL, the database shows when something of it was reset.
+        Some(_) => databases.get(cx.database.0).note_reset(crate::clock::now()),
     }
     Ok(())
 }

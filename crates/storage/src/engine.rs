@@ -7,6 +7,7 @@ use crate::disk::Disk;
 use crate::fatal::{Fatal, FatalHook};
 use crate::files::{RelFiles, database_dir};
 use crate::fsm::RelationStates;
+use crate::heap::links::RemovedLinks;
 use crate::ids::RelId;
 use crate::lock::LockManager;
 use crate::recovery::{Plan, Redo, find_end};
@@ -48,9 +49,9 @@ pub struct Config {
     pub wal_writer_delay: Duration,
     pub bgwriter_delay: Duration,
     pub bgwriter_lru_maxpages: usize,
-    /// What to do when data would be lost; aborts the process by default.
     /// Time between lines about how far recovery is; zero says nothing.
     pub log_startup_progress_interval: Duration,
+    /// What to do when data would be lost; aborts the process by default.
     pub on_fatal: Option<FatalHook>,
 }
 
@@ -70,8 +71,8 @@ impl Default for Config {
             wal_writer_delay: Duration::from_millis(200),
             bgwriter_delay: Duration::from_millis(200),
             bgwriter_lru_maxpages: 100,
-            on_fatal: None,
             log_startup_progress_interval: Duration::from_secs(10),
+            on_fatal: None,
         }
     }
 }
@@ -108,6 +109,7 @@ pub struct Storage {
     locks: Arc<LockManager>,
     ssi: Ssi,
     prepared: PreparedSet,
+    removed_links: RemovedLinks,
     control: Mutex<Control>,
     counters: Counters,
     /// Relations made by running transactions, with the top-level id.
@@ -124,6 +126,7 @@ pub struct Storage {
     hurry: AtomicU32,
     system_id: u64,
     relation_states: RelationStates,
+    database_stats: DatabaseStats,
     recovered_to: Lsn,
     _folder: Box<dyn Send + Sync>,
 }
@@ -140,9 +143,6 @@ impl Storage {
         if Storage::is_initialised(&*disk)? {
             return Err(Error::new(SqlState::DUPLICATE_FILE, "data folder is already initialised"));
         }
-        for dir in ["base", &database_dir(Oid::INVALID), WAL_DIR] {
-            disk.create_dir(dir)?;
-        }
         // A log is written only after the control file is there for good.
         if !disk.list(WAL_DIR)?.is_empty() {
             return Err(Error::new(
@@ -151,6 +151,9 @@ impl Storage {
             )
             .detail("The folder holds a database without it.")
             .hint("Restore the file, or restore a backup."));
+        }
+        for dir in ["base", &database_dir(Oid::INVALID), WAL_DIR] {
+            disk.create_dir(dir)?;
         }
         Clog::create(&*disk)?;
         disk.sync_dir("")?;
@@ -187,10 +190,10 @@ impl Storage {
             return Err(Error::new(SqlState::UNDEFINED_FILE, "data folder is not initialised"));
         };
         let fatal = config.on_fatal.clone().map_or_else(Fatal::default, Fatal::new);
+        let xact = Clog::open_file(&*disk, control.next_xid)?;
         let (end, records) = find_end(&disk, &control)?;
         let was_clean = control.clean;
         if config.fsync && !was_clean {
-        let xact = Clog::open_file(&*disk, control.next_xid)?;
             // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
             Segments::new(disk.clone(), control.segment_bytes, true).sync(control.redo, end)?;
         }
@@ -250,6 +253,7 @@ impl Storage {
             locks,
             ssi,
             prepared: PreparedSet::default(),
+            removed_links: RemovedLinks::default(),
             control: Mutex::new(control),
             counters,
             created: Mutex::default(),
@@ -260,6 +264,7 @@ impl Storage {
             hurry: AtomicU32::new(0),
             system_id,
             relation_states: RelationStates::default(),
+            database_stats: DatabaseStats::default(),
             recovered_to: end,
             _folder: folder,
         });
@@ -267,6 +272,7 @@ impl Storage {
             storage.reset_unlogged()?;
         }
         storage.recover_prepared(prepared)?;
+        crate::stats::load(&*storage.disk, was_clean, &storage.relation_states, &storage.database_stats)?;
         if was_clean {
             // The record of this run's start.
             storage.checkpoint()?;
@@ -290,6 +296,10 @@ impl Storage {
     /// The final checkpoint. Transactions must have ended and background workers stopped; the storage is used no more.
     pub fn shutdown(&self) -> Result<()> {
         self.checkpoint_paced(&mut |_| (), true)?;
+        // Nothing depends on them.
+        if let Err(e) = crate::stats::save(&*self.disk, &self.relation_states, &self.database_stats) {
+            tracing::warn!("the statistics could not be saved: {}", e.message());
+        }
         Ok(())
     }
 
@@ -318,6 +328,17 @@ impl Storage {
     pub fn ssi(&self) -> &Ssi {
         &self.ssi
     }
+    /// Where followers of a row go on whose next version has been removed.
+    pub fn removed_links(&self) -> &RemovedLinks {
+        &self.removed_links
+    }
+    /// The snapshots alive now, to judge single versions by. Costs a pass over the running transactions.
+    pub fn live_snapshots(&self) -> LiveSnapshots {
+        let live = self.txns.live_snapshots();
+        // Afterwards: a serializable transaction whose snapshot was found is in the graph by now, or has ended.
+        let watcher = self.ssi.oldest_snapshot(live.follower());
+        live.watched_from(watcher)
+    }
     /// Prepared transactions.
     pub fn prepared(&self) -> &PreparedSet {
         &self.prepared
@@ -328,6 +349,10 @@ impl Storage {
     /// What is remembered about relations in use (free space, hints).
     pub fn relation_states(&self) -> &RelationStates {
         &self.relation_states
+    }
+    /// What has been counted of databases.
+    pub fn database_stats(&self) -> &DatabaseStats {
+        &self.database_stats
     }
     /// Where the log that recovery found ended; this run's log begins here.
     pub fn recovered_to(&self) -> Lsn {

@@ -13,13 +13,14 @@
 //! taken while holding page latches.
 
 use crate::page::{PAGE_HEADER, PAGE_SIZE};
+use crate::stats::Counters;
 use crate::{Fork, PageId, RelId, Storage};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{BlockNo, Result};
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Free bytes per step of a category.
 const STEP: usize = 32;
@@ -30,109 +31,10 @@ const TARGETS: usize = 16;
 const NO_BLOCK: u32 = u32::MAX;
 const PER_PAGE: u32 = (PAGE_SIZE - PAGE_HEADER) as u32;
 
-/// What has happened to a table since the server started; rolled back changes count too. Relaxed: statistics only.
-#[derive(Default)]
-pub struct Counters {
-    pub inserted: AtomicU64,
-    pub updated: AtomicU64,
-    pub hot_updated: AtomicU64,
-    pub deleted: AtomicU64,
-    /// Versions ended since the last vacuum: what it may find to remove.
-    pub ended_since_vacuum: AtomicU64,
-    /// Rows inserted since the last vacuum: what it may find to mark all-visible.
-    pub inserted_since_vacuum: AtomicU64,
-    /// Changes since the last ANALYZE, which resets it.
-    pub changed_since_analyze: AtomicU64,
-    /// Rows that are there: as counted by the last vacuum or ANALYZE, and changes since.
-    pub live: AtomicI64,
-    /// Scans of the whole table, and rows that these gave.
-    pub scans: AtomicU64,
-    pub returned: AtomicU64,
-    pub vacuums: AtomicU64,
-    pub autovacuums: AtomicU64,
-    pub analyzes: AtomicU64,
-    /// Microseconds since 2000; 0: never.
-    pub last_vacuum: AtomicI64,
-    pub last_autovacuum: AtomicI64,
-    pub last_analyze: AtomicI64,
-}
-
-impl Counters {
-    pub(crate) fn count_inserts(&self, n: u64) {
-        self.inserted.fetch_add(n, Ordering::Relaxed);
-        self.live.fetch_add(n as i64, Ordering::Relaxed);
-        self.inserted_since_vacuum.fetch_add(n, Ordering::Relaxed);
-        self.changed_since_analyze.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_update(&self, hot: bool) {
-        self.updated.fetch_add(1, Ordering::Relaxed);
-        self.hot_updated.fetch_add(hot as u64, Ordering::Relaxed);
-        self.ended_since_vacuum.fetch_add(1, Ordering::Relaxed);
-        self.changed_since_analyze.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_delete(&self) {
-        self.deleted.fetch_add(1, Ordering::Relaxed);
-        self.live.fetch_sub(1, Ordering::Relaxed);
-        self.ended_since_vacuum.fetch_add(1, Ordering::Relaxed);
-        self.changed_since_analyze.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Counters {
-    /// Notes that a vacuum has found so many rows.
-    pub fn note_vacuum(&self, live: f64, at: i64, in_background: bool) {
-        self.live.store(live as i64, Ordering::Relaxed);
-        let (count, last) = match in_background {
-            true => (&self.autovacuums, &self.last_autovacuum),
-            false => (&self.vacuums, &self.last_vacuum),
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        last.store(at, Ordering::Relaxed);
-    }
-
-    /// Notes that ANALYZE has estimated so many rows.
-    pub fn note_analyze(&self, live: f64, at: i64) {
-        self.live.store(live as i64, Ordering::Relaxed);
-        self.changed_since_analyze.store(0, Ordering::Relaxed);
-        self.analyzes.fetch_add(1, Ordering::Relaxed);
-        self.last_analyze.store(at, Ordering::Relaxed);
-    }
-
-    /// Whether `live` rests on anything.
-    pub fn has_counted(&self) -> bool {
-        [&self.inserted, &self.deleted, &self.vacuums, &self.autovacuums, &self.analyzes]
-            .iter()
-            .any(|c| c.load(Ordering::Relaxed) != 0)
-    }
-
-    /// Begins anew.
-    pub fn reset(&self) {
-        let counts = [
-            &self.inserted,
-            &self.updated,
-            &self.hot_updated,
-            &self.deleted,
-            &self.ended_since_vacuum,
-            &self.inserted_since_vacuum,
-            &self.changed_since_analyze,
-            &self.scans,
-            &self.returned,
-            &self.vacuums,
-            &self.autovacuums,
-            &self.analyzes,
-        ];
-        let times = [&self.live, &self.last_vacuum, &self.last_autovacuum, &self.last_analyze];
-        counts.iter().for_each(|c| c.store(0, Ordering::Relaxed));
-        times.iter().for_each(|t| t.store(0, Ordering::Relaxed));
-    }
-}
-
 /// What this process remembers of a relation between uses.
 pub struct RelationState {
-    /// Changes of the heap since the server started.
-    pub counters: Counters,
+    /// Set at first use, or by [`RelationState::inherit`].
+    counters: OnceLock<Arc<Counters>>,
     free: Mutex<FreeMap>,
     targets: [AtomicU32; TARGETS],
     /// How many of the targets are in use: 1, so that rows lie in the order of their insertion, until writers collide.
@@ -214,7 +116,7 @@ fn thread_index() -> usize {
 impl Default for RelationState {
     fn default() -> RelationState {
         RelationState {
-            counters: Counters::default(),
+            counters: OnceLock::new(),
             free: Mutex::default(),
             targets: [const { AtomicU32::new(NO_BLOCK) }; TARGETS],
             spread: AtomicUsize::new(1),
@@ -227,6 +129,19 @@ impl Default for RelationState {
 }
 
 impl RelationState {
+    /// What has happened to the relation.
+    #[inline]
+    pub fn counters(&self) -> &Counters {
+        self.counters.get_or_init(Arc::default)
+    }
+
+    /// The relation goes on in new files, whose state this is: it counts on where `old` did.
+    fn inherit(&self, old: &RelationState) {
+        let shared = old.counters.get_or_init(Arc::default).clone();
+        // Whoever has counted here already has counted the rewriting itself.
+        let _ = self.counters.set(shared);
+    }
+
     fn own_target(&self) -> &AtomicU32 {
         &self.targets[thread_index() % self.spread.load(Ordering::Relaxed)]
     }
@@ -359,9 +274,15 @@ impl RelationStates {
         self.map.read().iter().map(|(rel, s)| (*rel, s.clone())).collect()
     }
 
-    /// Forgets a dropped relation.
-    pub fn remove(&self, rel: RelId) {
-        self.map.write().remove(&rel);
+    /// A relation gets other files: its counts stay.
+    pub fn replaced(&self, from: RelId, to: RelId) {
+        self.get(to).inherit(&self.get(from));
+    }
+
+    /// Forgets a dropped relation; gives its state if nobody else counts on there.
+    pub fn remove(&self, rel: RelId) -> Option<Arc<RelationState>> {
+        let state = self.map.write().remove(&rel)?;
+        state.counters.get().is_none_or(|c| Arc::strong_count(c) == 1).then_some(state)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod row;
 pub mod sequence;
 pub mod sort;
 pub mod ssi;
+pub mod stats;
 pub mod toast;
 pub mod txn;
 pub mod unlogged;

@@ -186,7 +186,9 @@ impl Storage {
     pub(crate) fn remove_files(&self, relations: &[RelId], databases: &[Oid]) {
         for rel in relations {
             self.pool().forget(*rel, None, 0);
-            self.relation_states().remove(*rel);
+            if let Some(state) = self.relation_states().remove(*rel) {
+                self.database_stats().relation_removed(*rel, state.counters());
+            }
             if let Err(e) = self.files().remove(*rel) {
                 tracing::warn!("could not remove relation {rel}: {}", e.message());
             }

@@ -136,7 +136,7 @@ fn repeatable_read_keeps_its_view_and_pruning_waits_for_it() {
     assert_eq!(all(&heap, view.clone()), vec![(root, 7, b"v0".to_vec())]);
     assert_eq!(heap.fetch(&view, root, |t, _| t).unwrap(), Some(root));
     let before = heap.blocks().unwrap();
-    assert!(before > 1);
+    assert_eq!(before, 1, "it holds back only what it sees");
     drop(view);
     reader.abort();
     storage.wal().flush_all().unwrap();
@@ -157,6 +157,17 @@ fn repeatable_read_keeps_its_view_and_pruning_waits_for_it() {
 
 /// Updates each row `rounds` times, so many per transaction, each transaction durable before the next.
 fn storm(storage: &Arc<Storage>, heap: &Heap, tids: &mut [Tid], rounds: u32, per_txn: usize) {
+    update_all(storage, heap, tids, rounds, per_txn, &|| drop(storage.wal().flush_all().unwrap()));
+}
+
+fn update_all(
+    storage: &Arc<Storage>,
+    heap: &Heap,
+    tids: &mut [Tid],
+    rounds: u32,
+    per_txn: usize,
+    after: &dyn Fn(),
+) {
     for round in 0..rounds {
         let text = format!("{round:08}{}", "y".repeat(72));
         for (from, part) in tids.chunks_mut(per_txn).enumerate() {
@@ -167,7 +178,7 @@ fn storm(storage: &Arc<Storage>, heap: &Heap, tids: &mut [Tid], rounds: u32, per
                 *tid = done(heap.update(&t, &s, *tid, &new, HOT, WaitPolicy::Block).unwrap()).0;
             }
             commit(&t);
-            storage.wal().flush_all().unwrap();
+            after();
         }
     }
 }
@@ -228,6 +239,56 @@ fn hot_updates_reuse_their_pages() {
     storm(&storage, &heap, &mut tids, 50, 10);
     let grown = heap.blocks().unwrap();
     assert!(grown * 5 <= blocks * 6, "{blocks} pages grew to {grown}");
+}
+
+#[test]
+fn versions_go_before_they_are_durable() {
+    let (storage, heap) = make(&FaultDisk::new());
+    let mut tids = thousand_rows(&storage, &heap);
+    let blocks = heap.blocks().unwrap();
+    let durable = storage.wal().flushed();
+    let shown = || {
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        let rows = all(&heap, t.statement_snapshot());
+        commit(&t);
+        rows
+    };
+    let before = shown();
+    let reader = storage.begin(IsolationLevel::ReadCommitted);
+    let old = reader.statement_snapshot();
+    // The log is large enough for all of it, and nobody waits for a commit.
+    for _ in 0..10 {
+        update_all(&storage, &heap, &mut tids, 3, 20, &|| ());
+        assert_eq!(shown(), before);
+    }
+    assert_eq!(storage.wal().flushed(), durable, "the log was flushed meanwhile");
+    // Of each row, what is shown and what will be, and what is being written; then no more.
+    let grown = heap.blocks().unwrap();
+    assert!(2 * grown <= 5 * blocks, "{blocks} pages grew to {grown}");
+    // Who goes on from what it sees gets to the newest version.
+    let seen = before[17].0;
+    let moved = heap.update(&reader, &old, seen, &row(17, b"mine"), HOT, WaitPolicy::Block).unwrap();
+    let ModifyResult::Updated { mut next } = moved else { panic!("{moved:?}") };
+    let newest = loop {
+        match heap.lock(&reader, &old, next, RowLockMode::NoKeyUpdate, WaitPolicy::Block).unwrap() {
+            ModifyResult::Done { tid, .. } => break tid,
+            ModifyResult::Updated { next: at } => next = at,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(newest, tids[17]);
+    // Its next statement shows at least what it has taken over.
+    drop(old);
+    let after = all(&heap, reader.statement_snapshot());
+    assert!(after.iter().any(|(tid, id, _)| (*tid, *id) == (newest, 17)));
+    reader.abort();
+    storage.wal().flush_all().unwrap();
+    let mut now: Vec<Tid> = shown().iter().map(|(tid, _, _)| *tid).collect();
+    let mut newest = tids.clone();
+    now.sort_unstable();
+    newest.sort_unstable();
+    assert_eq!(now, newest);
+    check::check_or_error(&storage).unwrap();
 }
 
 #[test]
@@ -417,7 +478,8 @@ fn row_locks_conflict_as_documented() {
     commit(&a);
     let s = snap(&c);
     assert_eq!(heap.delete(&c, &s, new, WaitPolicy::NoWait).unwrap(), ModifyResult::WouldBlock);
-    assert_eq!(heap.delete(&c, &s, tid, WaitPolicy::NoWait).unwrap(), ModifyResult::Updated { next: new });
+    let moved = heap.delete(&c, &s, tid, WaitPolicy::NoWait).unwrap();
+    assert!(matches!(moved, ModifyResult::Updated { next } if next.tid == new), "{moved:?}");
     done(heap.lock(&c, &s, new, NoKeyUpdate, WaitPolicy::NoWait).unwrap());
     b.abort();
     done(heap.delete(&c, &s, new, WaitPolicy::NoWait).unwrap());
@@ -441,6 +503,7 @@ fn waiting_writers_follow_the_committed_version() {
             started.send(()).unwrap();
             let r = heap.update(&b, &s, tid, &row(1, b"2"), HOT, WaitPolicy::Block).unwrap();
             let ModifyResult::Updated { next } = r else { panic!("{r:?}") };
+            let next = done(heap.lock(&b, &s, next, RowLockMode::NoKeyUpdate, WaitPolicy::Block).unwrap()).0;
             let (last, _) = done(heap.update(&b, &s, next, &row(1, b"3"), HOT, WaitPolicy::Block).unwrap());
             commit(&b);
             (next, last)
@@ -504,9 +567,16 @@ fn concurrent_counters_add_up() {
                                 break;
                             }
                             ModifyResult::Updated { next } => {
-                                tid = next;
+                                let mut at = next;
+                                tid = loop {
+                                    match heap.lock(&t, &s, at, RowLockMode::NoKeyUpdate, WaitPolicy::Block).unwrap() {
+                                        ModifyResult::Done { tid, .. } => break tid,
+                                        ModifyResult::Updated { next } => at = next,
+                                        other => panic!("{other:?}"),
+                                    }
+                                };
                                 text = heap
-                                    .fetch_exact(next, |_, _, b| id_and_text(heap, b))
+                                    .fetch_exact(tid, |_, _, b| id_and_text(heap, b))
                                     .unwrap()
                                     .unwrap()
                                     .1;

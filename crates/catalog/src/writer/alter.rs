@@ -258,6 +258,19 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
+    /// Changes the `reloptions` of a table's toast table; nothing if it has none.
+    pub fn set_toast_options(
+        &self,
+        relation: Oid,
+        change: &dyn Fn(&[(String, String)]) -> Vec<(String, String)>,
+    ) -> Result<()> {
+        let mut toast = Oid::INVALID;
+        self.change_oid(pg_class::TABLE, 2662, relation, |r| toast = r.oid(pg_class::RELTOASTRELID))?;
+        match self.relation(toast)? {
+            Some(r) => self.set_options(toast, &change(&r.options)),
+            None => Ok(()),
+        }
+    }
     /// SET LOGGED and UNLOGGED, for a relation and its toast table. Their files are to be made anew by the caller.
     pub fn set_persistence(&self, relation: Oid, persistence: Persistence) -> Result<()> {
         self.touch_with_table(relation)?;

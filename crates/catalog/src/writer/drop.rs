@@ -107,6 +107,15 @@ impl CatalogWriter {
         Ok(DropPlan { targets, notices })
     }
 
+    /// As [`CatalogWriter::plan_drop`] for an index alone, RESTRICT; the caller holds the locks.
+    pub fn plan_index_drop(&self, index: Oid) -> Result<DropPlan> {
+        let objects = [ObjectAddress::relation(index)];
+        let mut targets = Vec::new();
+        self.find_dependents(objects[0], ORIGINAL, &mut Vec::new(), &mut targets, &objects)?;
+        let notices = self.report(&targets, DropBehavior::Restrict, &objects)?;
+        Ok(DropPlan { targets, notices })
+    }
+
     fn lock_for_drop(&self, o: ObjectAddress) -> Result<()> {
         let relation = match o.class.0 {
             pg_class::TABLE => match self.index_table(o.oid)? {
@@ -121,7 +130,9 @@ impl CatalogWriter {
                 None => return Ok(()),
             },
             _ => {
-                let tag = LockTag::Object { class: o.class, oid: o.oid };
+                let shared = matches!(o.class.0, pg_database::TABLE | pg_authid::TABLE);
+                let db = if shared { Oid(0) } else { self.db() };
+                let tag = LockTag::Object { db, class: o.class, oid: o.oid };
                 self.txn().lock(tag, LockMode::AccessExclusive, WaitPolicy::Block)?;
                 return Ok(());
             }
@@ -295,6 +306,10 @@ impl CatalogWriter {
                     self.delete_by_oid(pg_namespace::TABLE, 2685, o.oid)?;
                 }
                 class => match oid_index(class) {
+                    Some(index) if class == pg_extension::TABLE => {
+                        self.touch([Touched::All]);
+                        self.delete_by_oid(class, index, o.oid)?;
+                    }
                     Some(index) => self.delete_by_oid(class, index, o.oid)?,
                     None => return Err(Error::unsupported("DROP of this kind of object")),
                 },

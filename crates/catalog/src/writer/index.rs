@@ -194,18 +194,6 @@ impl CatalogWriter {
         self.add_dependencies(address, refs.into_iter(), new.table, DependencyType::Auto)
     }
 
-    /// Marks an index usable by queries (`valid`) and kept up to date by writers (`ready`).
-    pub fn set_index_flags(&self, index: Oid, valid: bool, ready: bool) -> Result<()> {
-        if let Some(table) = self.index_table(index)? {
-            self.touch([Touched::Relation(table), Touched::Relation(index)]);
-        }
-        self.change_oid(pg_index::TABLE, 2679, index, |row| {
-            row.0[pg_index::INDISVALID] = Datum::Bool(valid);
-            row.0[pg_index::INDISREADY] = Datum::Bool(ready);
-        })?;
-        self.advance();
-        Ok(())
-    }
     /// Makes an existing unique index a primary key's (ALTER TABLE ... ADD PRIMARY KEY USING INDEX).
     pub fn set_index_primary(&self, index: Oid, primary: bool, deferrable: bool) -> Result<()> {
         if let Some(table) = self.index_table(index)? {

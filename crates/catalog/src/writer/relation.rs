@@ -391,6 +391,7 @@ impl CatalogWriter {
         }
         if let Some(old) = old {
             storage.ssi().relation_replaced(old, fresh);
+            self.txn().relation_replaced(old, fresh);
             storage.drop_relation(self.txn(), old)?;
         }
         self.change_oid(pg_class::TABLE, 2662, relation, |row| {
@@ -409,6 +410,7 @@ impl CatalogWriter {
         self.touch([Touched::Relation(r.oid)]);
         if let Some(old) = r.storage {
             self.catalog().storage().ssi().relation_replaced(old, storage);
+            self.txn().relation_replaced(old, storage);
             self.catalog().storage().drop_relation(self.txn(), old)?;
         }
         self.change_oid(pg_class::TABLE, 2662, relation, |row| {

@@ -456,6 +456,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "transaction_timeout",
+        kind: SettingKind::Int { unit: Unit::Milliseconds, min: 0, max: 2147483647 },
+        default: "0",
+        context: SettingContext::User,
+        category: "Client Connection Defaults",
+        doc: "Ends sessions whose transaction lasts longer, except prepared ones; 0: never. PostgreSQL has it from 17 on.",
+        reported: false,
+    },
+    SettingDef {
         name: "transform_null_equals",
         kind: SettingKind::Bool,
         default: "off",

@@ -11,7 +11,7 @@ mod server;
 mod vacuum;
 mod value;
 
-pub use value::{SettingValue, parse_memory_bytes};
+pub use value::{SettingValue, parse_bool, parse_memory_bytes};
 
 use crate::{Result, err};
 use hashbrown::HashMap;

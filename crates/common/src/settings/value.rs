@@ -192,7 +192,8 @@ fn show_real(v: f64) -> String {
 }
 
 /// PostgreSQL's Boolean spellings: unique prefixes of true/false/yes/no, on, off, 1, 0.
-fn parse_bool(text: &str) -> Option<bool> {
+/// A boolean as PostgreSQL reads it (parse_bool): any unique prefix of true, false, yes, no; on, off, 1, 0.
+pub fn parse_bool(text: &str) -> Option<bool> {
     let t = text.to_ascii_lowercase();
     let is_prefix_of = |word: &str| !t.is_empty() && word.starts_with(&t);
     match t.as_str() {

@@ -18,7 +18,7 @@ use crate::modify::update::{Stored, store_update};
 use crate::scan::rows::RowReader;
 use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, LockWait, PhysicalNode, PhysicalPlan, Returning, TableWrite};
-use quarry_storage::heap::{ModifyResult, RowLockMode};
+use quarry_storage::heap::{ModifyResult, RowLockMode, VersionRef};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::{Datum, IoContext};
 
@@ -56,7 +56,7 @@ struct Work {
 /// What became of one attempt.
 enum Outcome {
     Done(Tid),
-    Moved(Tid, RowLockMode),
+    Moved(VersionRef, RowLockMode),
     Gone,
     Own,
 }
@@ -243,9 +243,15 @@ impl Change {
         })
     }
 
-    /// Locks the newest version from `tid` on and reads it into the workspace; none if it is gone, or no longer qualifies.
-    fn follow(&self, cx: &mut Cx<'_>, work: &mut Work, tid: Tid, mode: RowLockMode) -> Result<Option<Tid>> {
-        let Some((tid, _)) = lock::newest(cx, &self.point, &work.point, tid, mode, LockWait::Block)? else {
+    /// Locks the newest version from `at` on and reads it into the workspace; none if it is gone, or no longer qualifies.
+    fn follow(
+        &self,
+        cx: &mut Cx<'_>,
+        work: &mut Work,
+        at: VersionRef,
+        mode: RowLockMode,
+    ) -> Result<Option<Tid>> {
+        let Some((tid, _)) = lock::newest(cx, &self.point, &work.point, at, mode, LockWait::Block)? else {
             return Ok(None);
         };
         let Some(body) = lock::read_again(cx, &self.point, &mut work.point, &self.key_reader, tid)? else {

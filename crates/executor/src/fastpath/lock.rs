@@ -6,16 +6,16 @@ use crate::modify::errors;
 use crate::scan::rows::RowReader;
 use quarry_common::{Result, Tid, err};
 use quarry_plan::LockWait;
-use quarry_storage::heap::{ModifyResult, RowLockMode};
+use quarry_storage::heap::{ModifyResult, RowLockMode, VersionRef};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::Datum;
 
-/// Locks the newest version from `tid` on; tells whether it is another one. None: the row is gone, or is to be skipped.
+/// Locks the newest version from `at` on; tells whether it is another one. None: the row is gone, or is to be skipped.
 pub fn newest(
     cx: &Cx<'_>,
     point: &Point,
     work: &PointWork,
-    mut tid: Tid,
+    at: impl Into<VersionRef>,
     mode: RowLockMode,
     wait: LockWait,
 ) -> Result<Option<(Tid, bool)>> {
@@ -26,17 +26,18 @@ pub fn newest(
     };
     let one_snapshot =
         matches!(cx.env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
+    let mut at: VersionRef = at.into();
     let mut moved = false;
     loop {
-        match work.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, policy)? {
-            ModifyResult::Done { .. } => return Ok(Some((tid, moved))),
+        match work.heap.lock(&cx.env.txn, &cx.env.snapshot, at, mode, policy)? {
+            ModifyResult::Done { tid, .. } => return Ok(Some((tid, moved))),
             ModifyResult::SelfModified { .. } => return Ok(None),
             ModifyResult::Updated { .. } | ModifyResult::Deleted if one_snapshot => {
                 return Err(errors::concurrent_update());
             }
             ModifyResult::Deleted => return Ok(None),
             ModifyResult::Updated { next } => {
-                tid = next;
+                at = next;
                 moved = true;
             }
             ModifyResult::WouldBlock if wait == LockWait::Skip => return Ok(None),

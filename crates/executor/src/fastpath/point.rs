@@ -190,6 +190,7 @@ impl Point {
     pub fn tidy(&self, work: &PointWork, missing: usize) -> Result<()> {
         let Some(tree) = work.tree.as_ref().filter(|_| missing >= DEAD_ENTRIES_MAX) else { return Ok(()) };
         let mut scan = tree.scan(KeyRange::point(&work.key), Direction::Forward);
+        let mut live = None;
         while let Some(entry) = scan.next()? {
             let tid = entry.tid;
             if work.heap.is_dead(tid, &mut live)? {

@@ -8,7 +8,7 @@ use crate::expr::{Layout, Program};
 use crate::scan::rows::RowReader;
 use quarry_common::{Result, Tid, err};
 use quarry_plan::{ColumnId, OnConflict, OnConflictAction, TableWrite};
-use quarry_storage::heap::{ModifyResult, RowLockMode, UpdateOptions};
+use quarry_storage::heap::{ModifyResult, RowLockMode, UpdateOptions, VersionRef};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::Datum;
 use std::collections::HashSet;
@@ -79,14 +79,14 @@ impl Conflict {
             let mut found = None;
             for i in 0..target.indexes.len() {
                 if self.decides(target, i)
-                    && let Some(tid) = target.find_conflict(cx, i, &row, &mut keys)?
+                    && let Some(existing) = target.find_conflict(cx, i, &row, &mut keys)?
                 {
-                    found = Some(tid);
+                    found = Some(existing);
                     break;
                 }
             }
-            if let Some(tid) = found {
-                match self.resolve(cx, target, &row, tid)? {
+            if let Some(existing) = found {
+                match self.resolve(cx, target, &row, existing)? {
                     Resolution::Skip => return Ok(None),
                     Resolution::Updated(tid, stored) => return Ok(Some((tid, stored))),
                     Resolution::Again => continue,
@@ -124,8 +124,9 @@ impl Conflict {
         cx: &mut Cx<'_>,
         target: &mut Target,
         row: &[Datum],
-        tid: Tid,
+        at: VersionRef,
     ) -> Result<Resolution> {
+        let tid = at.tid;
         let env = cx.env;
         let one_snapshot =
             matches!(env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
@@ -152,8 +153,8 @@ impl Conflict {
             true => RowLockMode::NoKeyUpdate,
             false => RowLockMode::Update,
         };
-        match target.heap.lock(&env.txn, &env.snapshot, tid, mode, WaitPolicy::Block)? {
-            ModifyResult::Done { .. } => {}
+        match target.heap.lock(&env.txn, &env.snapshot, at, mode, WaitPolicy::Block)? {
+            ModifyResult::Done { tid: locked, .. } if locked == tid => {}
             ModifyResult::SelfModified { .. } => return Err(twice()),
             _ if one_snapshot => return Err(errors::concurrent_update()),
             _ => return Ok(Resolution::Again),
@@ -207,7 +208,8 @@ enum Resolution {
 /// Options of an update that changed these attributes.
 pub fn update_options(target: &Target, changed: &[usize]) -> UpdateOptions {
     let touches = |i: &super::target::TargetIndex| i.attributes.iter().any(|a| changed.contains(a));
-    let hot_allowed = !target.indexes.iter().any(touches);
+    let hot_allowed =
+        !target.indexes.iter().any(touches) && !target.building.iter().any(|a| changed.contains(a));
     // What a foreign key could refer to: plain columns of whole unique indexes, INCLUDE columns aside.
     let is_key = |i: &&super::target::TargetIndex| {
         i.def.unique && i.def.predicate_sql.is_none() && i.def.keys.iter().all(|k| k.column.is_some())

@@ -9,9 +9,10 @@ use crate::operator::{BoxOperator, Operator, pull_some};
 use crate::scan::rows::open_heap;
 use quarry_common::{Error, Result, Tid, err};
 use quarry_plan::{ColumnId, LockStrength, LockWait, PhysicalNode, PhysicalPlan};
-use quarry_storage::heap::{Heap, ModifyResult, RowLockMode};
+use quarry_storage::heap::{Heap, ModifyResult, RowLockMode, VersionRef};
 use quarry_storage::{IsolationLevel, WaitPolicy};
-use quarry_types::{Batch, Datum, PhysicalType, Vector};
+use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Vector};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 struct TableLock {
@@ -37,6 +38,8 @@ struct LockRows {
     locks: Vec<TableLock>,
     recheck: Recheck,
     physicals: Vec<PhysicalType>,
+    /// Rows of the input that nobody has asked for yet, and are not locked: a sort gives more than is wanted.
+    rest: VecDeque<Vec<Datum>>,
 }
 
 pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
@@ -65,14 +68,14 @@ pub fn build(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Result<BoxOperator> {
         });
     }
     let recheck = Recheck::new(b, recheck, &ids)?;
-    Ok(Box::new(LockRows { input: op, locks: compiled, recheck, physicals }))
+    Ok(Box::new(LockRows { input: op, locks: compiled, recheck, physicals, rest: VecDeque::new() }))
 }
 
 impl TableLock {
     /// Locks the row's newest version.
     fn take(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<Taken> {
         let Datum::I64(packed) = row[self.ctid] else { return Ok(Taken::Yes) };
-        let mut tid = Tid::from_u64(packed as u64);
+        let mut at = VersionRef::from(Tid::from_u64(packed as u64));
         let policy = match self.wait {
             LockWait::Block => WaitPolicy::Block,
             LockWait::Skip => WaitPolicy::Skip,
@@ -82,8 +85,8 @@ impl TableLock {
             matches!(cx.env.txn.isolation(), IsolationLevel::RepeatableRead | IsolationLevel::Serializable);
         let mut moved = false;
         loop {
-            match self.heap.lock(&cx.env.txn, &cx.env.snapshot, tid, self.mode, policy)? {
-                ModifyResult::Done { .. } => {
+            match self.heap.lock(&cx.env.txn, &cx.env.snapshot, at, self.mode, policy)? {
+                ModifyResult::Done { tid, .. } => {
                     return Ok(match moved {
                         false => Taken::Yes,
                         true if self.newest.read(&self.heap, tid, row)? => Taken::Changed,
@@ -96,7 +99,7 @@ impl TableLock {
                 }
                 ModifyResult::Deleted => return Ok(Taken::No),
                 ModifyResult::Updated { next } => {
-                    tid = next;
+                    at = next;
                     moved = true;
                 }
                 ModifyResult::WouldBlock if self.wait == LockWait::Skip => return Ok(Taken::No),
@@ -129,29 +132,33 @@ impl LockRows {
 
 impl Operator for LockRows {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        // Only rows that are wanted are locked: LIMIT 1 locks one.
         let want = cx.want;
-        loop {
+        let mut columns: Vec<Vector> =
+            self.physicals.iter().map(|p| Vector::with_capacity(*p, want.min(BATCH_ROWS))).collect();
+        let mut rows = 0;
+        while rows < want {
             cx.check_cancelled()?;
-            // Only rows that are wanted are locked: LIMIT 1 locks one.
-            let Some(batch) = pull_some(&mut self.input, cx, want)? else { return Ok(None) };
-            let mut columns: Vec<Vector> =
-                self.physicals.iter().map(|p| Vector::with_capacity(*p, batch.row_count())).collect();
-            let mut rows = 0;
-            for r in batch.rows().iter() {
-                let mut row: Vec<Datum> = batch.columns.iter().map(|c| c.datum(r)).collect();
-                if self.lock(cx, &mut row)? {
-                    for (c, v) in columns.iter_mut().zip(&row) {
-                        c.push_datum(v);
-                    }
-                    rows += 1;
+            let Some(mut row) = self.rest.pop_front() else {
+                if rows > 0 {
+                    break;
                 }
-            }
-            if rows > 0 {
-                return Ok(Some(Batch::new(columns.into_iter().map(Arc::new).collect(), rows)));
+                let Some(batch) = pull_some(&mut self.input, cx, want)? else { return Ok(None) };
+                let row = |r| batch.columns.iter().map(|c| c.datum(r)).collect();
+                self.rest.extend(batch.rows().iter().map(row));
+                continue;
+            };
+            if self.lock(cx, &mut row)? {
+                for (c, v) in columns.iter_mut().zip(&row) {
+                    c.push_datum(v);
+                }
+                rows += 1;
             }
         }
+        Ok(Some(Batch::new(columns.into_iter().map(Arc::new).collect(), rows)))
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.rest.clear();
         self.input.rescan(cx)
     }
 }

@@ -4,9 +4,7 @@ use crate::context::Cx;
 use crate::deferred::Timing;
 use crate::env::ExecEnv;
 use crate::modify::errors::{self, shown};
-use quarry_catalog::{
-    ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation, quote_identifier, quote_qualified,
-};
+use quarry_catalog::{ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation};
 use quarry_common::{Error, Oid, Result, Tid, err};
 use quarry_storage::index::BTree;
 use quarry_types::Datum;
@@ -119,21 +117,27 @@ fn runner(env: &ExecEnv) -> Result<Arc<dyn crate::InternalSql>> {
     env.sql_runner.clone().ok_or_else(|| Error::internal("no SQL runner for referential actions"))
 }
 
-/// `a = $1 AND b = $2` with the parameters that go with it.
-fn condition(
-    relation: &Relation,
-    columns: &[usize],
-    value_types: &[Oid],
-    values: &[Datum],
-    first: usize,
-) -> (String, Vec<(Oid, Datum)>) {
-    let text = columns
-        .iter()
-        .enumerate()
-        .map(|(i, c)| format!("{} = ${}", quote_identifier(&relation.columns[*c].name), first + i))
-        .collect::<Vec<_>>()
-        .join(" AND ");
-    (text, value_types.iter().copied().zip(values.iter().cloned()).collect())
+/// A name in quotes, whether it needs them or not: PostgreSQL's texts have them, and users see these in errors' contexts.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn quoted_relation(relation: &Relation) -> String {
+    format!("{}.{}", quoted(&relation.schema_name), quoted(&relation.name))
+}
+
+/// Equality of a key's columns with parameters from number `first` on. The referenced side stands on the left.
+fn condition(relation: &Relation, columns: &[usize], is_referenced: bool, first: usize) -> String {
+    let one = |(i, c): (usize, &usize)| {
+        let (column, parameter) = (quoted(&relation.columns[*c].name), format!("${}", first + i));
+        let (left, right) = if is_referenced { (column, parameter) } else { (parameter, column) };
+        format!("{left} OPERATOR(pg_catalog.=) {right}")
+    };
+    columns.iter().enumerate().map(one).collect::<Vec<_>>().join(" AND ")
+}
+
+fn parameters(types: &[Oid], values: &[Datum]) -> Vec<(Oid, Datum)> {
+    types.iter().copied().zip(values.iter().cloned()).collect()
 }
 
 fn types_of(relation: &Relation, columns: &[usize]) -> Vec<Oid> {
@@ -164,12 +168,8 @@ fn check_reference(
         return Ok(());
     }
     let referenced = table(env, fk.ref_table)?;
-    let (condition, params) =
-        condition(&referenced, fk.ref_columns, &types_of(relation, fk.columns), values, 1);
-    let sql = format!(
-        "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
-        quote_qualified(&referenced.schema_name, &referenced.name)
-    );
+    let params = parameters(&types_of(relation, fk.columns), values);
+    let sql = match_text(&referenced, fk.ref_columns);
     if runner(env)?.run(&sql, &params, env, false)? > 0 {
         return Ok(());
     }
@@ -201,15 +201,16 @@ fn act(
 ) -> Result<()> {
     let fk = parts(constraint)?;
     let child = table(env, constraint.table)?;
-    let child_name = quote_qualified(&child.schema_name, &child.name);
+    let child_name = quoted_relation(&child);
     let old_types = types_of(relation, fk.ref_columns);
-    let (condition_1, mut params) = condition(&child, fk.columns, &old_types, old, 1);
+    let params = parameters(&old_types, old);
+    let condition_1 = condition(&child, fk.columns, false, 1);
     let runner = runner(env)?;
     let assigned = |value: &dyn Fn(usize) -> String, columns: &[usize]| {
         columns
             .iter()
             .enumerate()
-            .map(|(i, c)| format!("{} = {}", quote_identifier(&child.columns[*c].name), value(i)))
+            .map(|(i, c)| format!("{} = {}", quoted(&child.columns[*c].name), value(i)))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -241,13 +242,14 @@ fn act(
             .constraint(&constraint.name))
         }
         ReferentialAction::Cascade => {
-            let sql = match new {
-                None => format!("DELETE FROM ONLY {child_name} WHERE {condition_1}"),
+            let (sql, params) = match new {
+                None => (format!("DELETE FROM ONLY {child_name} WHERE {condition_1}"), params),
                 Some(new) => {
-                    let first = params.len() + 1;
-                    params.extend(old_types.iter().copied().zip(new.iter().cloned()));
-                    let set = assigned(&|i| format!("${}", first + i), fk.columns);
-                    format!("UPDATE ONLY {child_name} SET {set} WHERE {condition_1}")
+                    let set = assigned(&|i| format!("${}", i + 1), fk.columns);
+                    let condition = condition(&child, fk.columns, false, fk.columns.len() + 1);
+                    let mut both = parameters(&old_types, new);
+                    both.extend(params);
+                    (format!("UPDATE ONLY {child_name} SET {set} WHERE {condition}"), both)
                 }
             };
             runner.run(&sql, &params, env, true).map(|_| ())
@@ -274,12 +276,14 @@ fn act(
 
 /// Whether another row has the key by now.
 fn key_is_back(env: &ExecEnv, relation: &Arc<Relation>, columns: &[usize], key: &[Datum]) -> Result<bool> {
-    let (condition, params) = condition(relation, columns, &types_of(relation, columns), key, 1);
-    let sql = format!(
-        "SELECT 1 FROM ONLY {} x WHERE {condition} FOR KEY SHARE OF x",
-        quote_qualified(&relation.schema_name, &relation.name)
-    );
-    Ok(runner(env)?.run(&sql, &params, env, true)? > 0)
+    let params = parameters(&types_of(relation, columns), key);
+    Ok(runner(env)?.run(&match_text(relation, columns), &params, env, true)? > 0)
+}
+
+/// Finds a referenced row by its key.
+fn match_text(referenced: &Relation, columns: &[usize]) -> String {
+    let (name, condition) = (quoted_relation(referenced), condition(referenced, columns, true, 1));
+    format!("SELECT 1 FROM ONLY {name} x WHERE {condition} FOR KEY SHARE OF x")
 }
 
 fn check_unique(

@@ -12,7 +12,7 @@ use crate::scan::rows::open_heap;
 use quarry_catalog::{ConstraintDef, ConstraintKind, Relation};
 use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, ScanColumn, TableWrite};
-use quarry_storage::heap::Heap;
+use quarry_storage::heap::{Heap, VersionRef};
 use quarry_storage::index::{BTree, InsertOutcome, UniqueCheck};
 use quarry_storage::row::RowBuilder;
 use quarry_types::row::{put_at, put_datum};
@@ -44,6 +44,8 @@ pub struct Target {
     checks: Vec<(String, Program)>,
     view_checks: Vec<(String, Program)>,
     pub indexes: Vec<TargetIndex>,
+    /// Attributes that indexes read which are being built: no HOT update may change them, though nothing is put in there yet.
+    pub building: Vec<usize>,
     foreign_keys: Vec<Arc<ConstraintDef>>,
     pub referenced_by: Vec<Arc<ConstraintDef>>,
     builder: RowBuilder,
@@ -72,17 +74,18 @@ impl Target {
         let compiled = |(view, e): &(String, quarry_plan::Expr)| Ok((view.clone(), b.expr(e, &layout)?));
         let view_checks = write.view_checks.iter().map(compiled).collect::<Result<_>>()?;
         let io = env.io();
-        let mut indexes = vec![];
+        let (mut indexes, mut building) = (vec![], vec![]);
         for i in &write.indexes {
-            if !i.index.ready {
-                continue;
-            }
             let mut read: Vec<ColumnId> = vec![];
             i.keys.iter().chain(&i.predicate).for_each(|e| quarry_plan::walk::columns_of(e, &mut read));
             let of_id =
                 |id: &ColumnId| write.row.iter().find(|(c, _)| c == id).and_then(|(_, c)| attribute(*c));
             let mut used: Vec<usize> = read.iter().filter_map(of_id).collect();
             used.extend(&i.index.include);
+            if !i.index.ready {
+                building.extend(used);
+                continue;
+            }
             indexes.push(TargetIndex {
                 tree: BTree::open(&env.storage, i.index.storage, i.index.unique)
                     .with_name(i.index.name.clone()),
@@ -113,6 +116,7 @@ impl Target {
             checks,
             view_checks,
             indexes,
+            building,
             foreign_keys,
             referenced_by: if replica { vec![] } else { relation.referenced_by.clone() },
             relation,
@@ -220,7 +224,7 @@ impl Target {
         i: usize,
         row: &[Datum],
         keys: &mut Vec<Datum>,
-    ) -> Result<Option<Tid>> {
+    ) -> Result<Option<VersionRef>> {
         let Some(has_null) = self.entry(cx, i, row, keys)? else { return Ok(None) };
         let index = &self.indexes[i];
         if has_null && !index.def.nulls_not_distinct {
@@ -246,7 +250,8 @@ impl Target {
     fn queue_deferred_unique(&mut self, cx: &mut Cx<'_>, i: usize, keys: &[Datum], tid: Tid) -> Result<()> {
         let index = &self.indexes[i];
         let exempt = !index.def.nulls_not_distinct && keys.iter().any(Datum::is_null);
-        if !(index.def.unique && index.def.deferrable)
+        // One without a constraint is to take the place of another, or has lost its own: that keeps rows unique.
+        if !(index.def.unique && index.def.deferrable && index.def.constraint.is_some())
             || exempt
             || !index.tree.may_conflict(&cx.env.txn, &self.key, &self.heap, Some(tid))?
         {

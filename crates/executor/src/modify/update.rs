@@ -12,7 +12,7 @@ use crate::operator::{BoxOperator, Operator, pull};
 use crate::scan::rows::RowReader;
 use quarry_common::{Error, Result, Tid, err};
 use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, Returning, ScanColumn};
-use quarry_storage::heap::{ModifyResult, RowLockMode};
+use quarry_storage::heap::{ModifyResult, RowLockMode, VersionRef};
 use quarry_storage::{IsolationLevel, WaitPolicy};
 use quarry_types::{Batch, Datum};
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ const RETURNING_BATCH: usize = 1024;
 pub enum Stored {
     Done(Tid),
     /// Changed meanwhile: this is the next version, and the lock that the change takes.
-    Moved(Tid, RowLockMode),
+    Moved(VersionRef, RowLockMode),
     Gone,
     /// By this very statement already.
     Own,
@@ -240,22 +240,22 @@ impl Change {
         }
     }
 
-    /// Locks the newest version from `tid` on and reads it; none if it is gone, or no longer wanted.
+    /// Locks the newest version from `at` on and reads it; none if it is gone, or no longer wanted.
     fn follow(
         &mut self,
         cx: &mut Cx<'_>,
-        mut tid: Tid,
+        mut at: VersionRef,
         mode: RowLockMode,
         row: &mut Vec<Datum>,
     ) -> Result<Option<Tid>> {
-        loop {
+        let tid = loop {
             let heap = &self.target.heap;
-            match heap.lock(&cx.env.txn, &cx.env.snapshot, tid, mode, WaitPolicy::Block)? {
-                ModifyResult::Done { .. } => break,
-                ModifyResult::Updated { next } => tid = next,
+            match heap.lock(&cx.env.txn, &cx.env.snapshot, at, mode, WaitPolicy::Block)? {
+                ModifyResult::Done { tid, .. } => break tid,
+                ModifyResult::Updated { next } => at = next,
                 _ => return Ok(None),
             }
-        }
+        };
         let wanted = self.newest.read(&self.target.heap, tid, row)? && self.recheck.passes(cx, row)?;
         Ok(wanted.then_some(tid))
     }

@@ -10,6 +10,7 @@ use quarry_common::{Result, Tid};
 use quarry_plan::physical::BitmapSource;
 use quarry_storage::Snapshot;
 use quarry_storage::index::{BTree, Direction};
+use quarry_storage::stats::Reads;
 use quarry_types::{BATCH_ROWS, Batch};
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,15 +46,19 @@ impl Source {
                 let mut out = Vec::new();
                 if let Some(prepared) = ranges.prepare(cx)? {
                     let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
+                    let mut reads = Reads::default();
                     for range in prepared.ranges {
+                        reads.scans += 1;
                         let mut scan = tree.scan(range, Direction::Forward).read_by(snapshot);
                         while let Some(e) = scan.next()? {
                             if ranges.passes(&prepared.residual, e.key)? {
                                 out.push(e.tid);
+                                reads.returned += 1;
                             }
                         }
                         cx.check_cancelled()?;
                     }
+                    tree.count_reads(snapshot, reads);
                 }
                 if let Some(s) = cx.rt.stats.get_mut(*id) {
                     s.loops += 1.0;
@@ -140,6 +145,7 @@ impl Operator for BitmapHeapScan {
                 rows += 1;
             }
         }
+        heap.count_reads(&snapshot, Reads { fetched: rows as u64, ..Reads::default() });
         if let Some(s) = cx.rt.stats.get_mut(self.node)
             && self.pages > 0
         {

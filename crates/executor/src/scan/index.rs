@@ -12,6 +12,8 @@ use quarry_plan::ScanColumn;
 use quarry_storage::Snapshot;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, Direction, IndexScan as TreeScan};
+use quarry_storage::stats::Reads;
+use quarry_storage::txn::LiveSnapshots;
 use quarry_types::{BATCH_ROWS, Batch, Datum};
 use std::sync::Arc;
 
@@ -39,6 +41,18 @@ struct Open {
     heap: Heap,
     snapshot: Snapshot,
     scan: Option<TreeScan>,
+    tree: Option<BTree>,
+    reads: Reads,
+    /// For judging dead entries, once there are some.
+    live: Option<LiveSnapshots>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(tree) = &self.tree {
+            tree.count_reads(&self.snapshot, self.reads);
+        }
+    }
 }
 
 enum State {
@@ -90,7 +104,8 @@ impl IndexScan {
         if self.open.is_none() {
             let heap = open_heap(cx.env, &self.relation)?;
             let snapshot = snapshot_for(cx.env, &self.relation);
-            self.open = Some(Open { heap, snapshot, scan: None });
+            let (scan, tree, reads, live) = (None, None, Reads::default(), None);
+            self.open = Some(Open { heap, snapshot, scan, tree, reads, live });
         }
         self.state = State::Running(prepared, 0);
         self.next_range(cx)
@@ -107,12 +122,14 @@ impl IndexScan {
         let range = prepared.ranges[if self.backward { n - 1 - *at } else { *at }].clone();
         *at += 1;
         let Some(open) = &mut self.open else { return Ok(()) };
+        open.reads.scans += 1;
         match &mut open.scan {
             Some(scan) => scan.restart(range),
             None => {
                 let tree = BTree::open(&cx.env.storage, self.index.storage, self.index.unique);
                 let direction = if self.backward { Direction::Backward } else { Direction::Forward };
                 let scan = tree.scan(range, direction).read_by(&open.snapshot);
+                open.tree = Some(tree);
                 open.scan = Some(if self.only.is_some() { scan.with_visibility(&open.heap) } else { scan });
             }
         }
@@ -134,7 +151,9 @@ impl Operator for IndexScan {
         let mut rows = 0;
         while rows < want {
             let State::Running(prepared, _) = &self.state else { break };
-            let Some(Open { heap, snapshot, scan: Some(scan) }) = &mut self.open else { break };
+            let Some(Open { heap, snapshot, scan: Some(scan), reads, live, .. }) = &mut self.open else {
+                break;
+            };
             let Some(entry) = scan.next()? else {
                 self.next_range(cx)?;
                 continue;
@@ -142,6 +161,7 @@ impl Operator for IndexScan {
             if !self.ranges.passes(&prepared.residual, entry.key)? {
                 continue;
             }
+            reads.returned += 1;
             if let Some((from, shape)) = &self.only
                 && entry.all_visible
                 && heap.is_still_all_visible(snapshot, entry.tid.block)?
@@ -170,10 +190,11 @@ impl Operator for IndexScan {
             match found {
                 Some(done) => {
                     done?;
+                    reads.fetched += 1;
                     rows += 1;
                 }
                 None => {
-                    if heap.is_dead(tid)? {
+                    if heap.is_dead(tid, live)? {
                         scan.kill_last();
                     }
                 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::row_ids::{self, RowIds};
+use crate::signals::WaitEvent;
 
 impl Session {
     /// Chooses the plan and columns of a portal before its first row.
@@ -9,7 +10,8 @@ impl Session {
         let statement = portal.statement.clone();
         let Some(stmt) = &statement.statement else { return Ok(()) };
         if takes_snapshot(stmt) && self.block.state() != BlockState::Failed {
-            self.ensure_transaction().await_safe_snapshot()?;
+            let txn = self.ensure_transaction();
+            self.cx.signals.waiting(WaitEvent::SafeSnapshot, || txn.await_safe_snapshot())?;
         }
         if is_query(stmt) {
             let st = self.query_context()?;
@@ -192,6 +194,7 @@ impl Session {
     /// Makes the statement's effects visible to the next one.
     pub(super) fn after_statement(&mut self) {
         self.context = None;
+        self.follow_transaction_limit();
         if let Some(txn) = self.block.txn() {
             txn.advance_command();
         }
@@ -269,7 +272,10 @@ impl Session {
             st.txn.make_floor_durable()?;
         }
         if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
-            let env = st.exec_env(portal.params.clone(), false);
+            let env = match plan.statement.read_only {
+                true => st.reading_env(portal.params.clone(), false),
+                false => st.exec_env(portal.params.clone(), false),
+            };
             let io = IoContext { names: &*st.reader, ..self.cx.io() };
             let types: Vec<_> = plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
             let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
@@ -285,7 +291,11 @@ impl Session {
             0 => (plan.statement.clone(), RowIds::default()),
             _ => row_ids::expose(&plan.statement),
         };
-        let execution = st.start(runnable, portal.params.clone(), false)?;
+        let env = match max_rows == 0 && runnable.read_only {
+            true => st.reading_env(portal.params.clone(), false),
+            false => st.exec_env(portal.params.clone(), false),
+        };
+        let execution = quarry_executor::Execution::start(runnable, env)?;
         portal.state = PortalState::Running(Box::new(Running {
             execution,
             reader: st.reader.clone(),

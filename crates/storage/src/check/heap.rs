@@ -7,59 +7,52 @@ use crate::page::Page;
 use crate::{Fork, PageId, RelId, Storage, vm};
 use quarry_common::{BlockNo, Result, Xid};
 
-/// What is wrong with a page whose bounds are right ([`hp::check`]).
-pub(super) fn check_page(storage: &Storage, p: &[u8], block: BlockNo) -> std::result::Result<(), String> {
+/// What is wrong with the line pointers and version headers of a page whose bounds are right ([`hp::check`]): slot and words.
+pub(super) fn check_page(storage: &Storage, p: &[u8], block: BlockNo, found: &mut dyn FnMut(u16, String)) {
     let next_xid = storage.txns().next_xid();
     let all_visible = hp::flags(p) & hp::ALL_VISIBLE != 0;
     for slot in 1..=hp::slot_count(p) {
         if let Slot::Redirect(to) = hp::slot(p, slot)
             && hp::tuple(p, to).is_some_and(|t| tuple::flags(t) & tuple::HEAP_ONLY == 0)
         {
-            return Err(format!("slot {slot} redirects to slot {to}, which is the root of a chain"));
+            found(slot, format!("redirects to slot {to}, which is the root of a chain"));
         }
         let Some(t) = hp::tuple(p, slot) else { continue };
         let h = TupleHeader::read(t);
-        check_header(&h, slot, block, next_xid)?;
+        if let Err(what) = check_header(&h, block, next_xid) {
+            // What such a header says of visibility means nothing.
+            found(slot, what);
+            continue;
+        }
         if h.has(tuple::HOT_UPDATED)
             && let Some(next) = next_in_chain(p, &h, block)
             && hp::tuple(p, next).is_some_and(|t| tuple::flags(t) & tuple::HEAP_ONLY == 0)
         {
-            return Err(format!("slot {slot}: a HOT update leads to slot {next}, which is not heap-only"));
+            found(slot, format!("a HOT update leads to slot {next}, which is not heap-only"));
         }
         if all_visible {
             let judged = fate(&h, storage.txns(), storage.txns().oldest_visible_csn());
             if !matches!(judged, Fate::Live { visible_to_all: true }) {
-                return Err(format!(
-                    "slot {slot}: the page is marked all visible, but the version is {judged:?}"
-                ));
+                found(slot, format!("the page is marked all visible, but the version is {judged:?}"));
             }
         }
     }
-    Ok(())
 }
 
-fn check_header(
-    h: &TupleHeader,
-    slot: u16,
-    block: BlockNo,
-    next_xid: Xid,
-) -> std::result::Result<(), String> {
+fn check_header(h: &TupleHeader, block: BlockNo, next_xid: Xid) -> std::result::Result<(), String> {
     if !h.xmin.is_valid() {
-        return Err(format!("slot {slot}: a version without writer"));
+        return Err("a version without writer".into());
     }
     for (name, xid) in [("xmin", h.xmin), ("xmax", h.xmax)] {
         if xid >= next_xid {
-            return Err(format!(
-                "slot {slot}: {name} {} is not below the next transaction id {}",
-                xid.0, next_xid.0
-            ));
+            return Err(format!("{name} {} equals or exceeds next valid transaction ID {}", xid.0, next_xid.0));
         }
     }
     if h.has(tuple::HOT_UPDATED) && (h.ctid.block != block || h.ctid.slot == 0) {
-        return Err(format!("slot {slot}: a HOT update leads to {}", h.ctid));
+        return Err(format!("a HOT update leads to {}", h.ctid));
     }
     if h.has(tuple::XMIN_FROZEN) && h.has(tuple::XMIN_ABORTED) {
-        return Err(format!("slot {slot}: its writer is marked committed and rolled back"));
+        return Err("its writer is marked committed and rolled back".into());
     }
     Ok(())
 }
@@ -70,7 +63,7 @@ pub(super) fn next_in_chain(p: &[u8], h: &TupleHeader, block: BlockNo) -> Option
         return None;
     }
     let next = TupleHeader::read(hp::tuple(p, h.ctid.slot)?);
-    (next.xmin == h.xmax).then_some(h.ctid.slot)
+    h.next().is_some_and(|v| v.is(&next)).then_some(h.ctid.slot)
 }
 
 /// A page of a visibility map: a bit that is set means that the heap page is there and marked as well.

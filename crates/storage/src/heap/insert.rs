@@ -66,7 +66,7 @@ impl Heap {
                 .wbytes(body);
             self.log(xid, wal::INSERT, payload, &mut page)
         })?;
-        self.state.counters.count_inserts(1);
+        txn.count(self.rel, &self.state, |a| a.inserted += 1);
         Ok(Tid { block, slot })
     }
 
@@ -127,7 +127,7 @@ impl Heap {
                 self.log(xid, wal::MULTI_INSERT, payload, &mut page)
             })?;
         }
-        self.state.counters.count_inserts(rows.len() as u64);
+        txn.count(self.rel, &self.state, |a| a.inserted += rows.len() as u64);
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl Heap {
     }
 
     /// What a bulk insert into a table of some size keeps; none if another one is at it.
-    fn bulk_state(&self, xid: Xid, bulk: bool) -> Result<Option<MutexGuard<'_, Option<Bulk>>>> {
+    pub(super) fn bulk_state(&self, xid: Xid, bulk: bool) -> Result<Option<MutexGuard<'_, Option<Bulk>>>> {
         if !bulk || self.blocks()? < BULK_FROM_BLOCKS {
             return Ok(None);
         }

@@ -9,6 +9,7 @@
 //! code while holding a latch.
 
 pub mod insert;
+pub mod links;
 pub mod modify;
 pub mod page;
 pub mod prune;
@@ -20,13 +21,15 @@ pub mod tuple;
 pub mod visibility;
 pub mod wal;
 
-pub use read::{HeapScan, PageRows};
+pub use links::VersionRef;
+pub use read::{BuildScan, HeapScan, PageRows};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 
-use crate::fsm::{Counters, RelationState};
+use crate::fsm::RelationState;
 use crate::row::{RowLayout, VarValue};
-use crate::txn::Transaction;
+use crate::stats::{Counters, Reads};
+use crate::txn::{Snapshot, Transaction};
 use crate::{Fork, PageId, Persistence, RelId, Storage, toast, vm};
 use bytes::Bytes;
 use quarry_common::{BlockNo, Result, Tid};
@@ -62,7 +65,7 @@ pub enum ModifyResult {
     /// This transaction has already changed it; `same_command`: in the running command.
     SelfModified { same_command: bool },
     /// Another transaction, meanwhile committed, made a newer version.
-    Updated { next: Tid },
+    Updated { next: VersionRef },
     /// Another transaction, meanwhile committed, deleted it.
     Deleted,
     /// Someone holds it and the policy was not to wait.
@@ -76,8 +79,8 @@ pub enum Liveness {
     Dead,
     /// No conflict, but older snapshots may still see a version.
     Gone,
-    /// A live row.
-    Live(Tid),
+    /// A live row, at this version.
+    Live(VersionRef),
     /// Depends on how this running transaction ends.
     Wait(quarry_common::Xid),
 }
@@ -141,9 +144,16 @@ impl Heap {
         &self.storage
     }
 
-    /// What has happened to it since the server started.
+    /// What has happened to it.
     pub fn counters(&self) -> &Counters {
-        &self.state.counters
+        self.state.counters()
+    }
+
+    /// Notes what was read here by way of an index.
+    #[inline]
+    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
+        self.state.counters().add_reads(reads);
+        snap.count_reads(self.rel, reads);
     }
 
     /// Pages of the main fork.

@@ -2,18 +2,21 @@
 //! and looks again.
 
 use super::insert::{kind, room};
-use super::row_lock::{RowLockMode, Turn};
+use super::row_lock::{Line, RowLockMode};
 use super::tuple::{self, HEADER_BYTES, TupleHeader};
 use super::visibility::{Modifiable, modifiable};
-use super::{Heap, ModifyResult, UpdateOptions, page as hp, prune, wal};
+use super::{Heap, ModifyResult, UpdateOptions, VersionRef, page as hp, prune, wal};
 use crate::buffer::PageMut;
-use crate::lock::LockManager;
+use crate::lock::{LockManager, RowOperation};
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::row::{RowRef, ToastPointer};
 use crate::txn::{Snapshot, Transaction, XidStatus};
 use crate::{WaitPolicy, toast, vm};
-use quarry_common::{BlockNo, Result, Tid, Xid};
+use quarry_common::{BlockNo, Error, Result, Tid, Xid};
 use std::borrow::Cow;
+
+/// Each time the way through a row's versions is lost, someone has removed some. More often than this is a mistake.
+const WAYS_MAX: usize = 10_000;
 
 /// What one look at a version led to.
 enum Look {
@@ -23,6 +26,23 @@ enum Look {
     Answer(ModifyResult),
     /// Waited; look again.
     Again,
+}
+
+/// Whether the version is there.
+fn holds(p: &[u8], at: VersionRef) -> bool {
+    match hp::tuple(p, at.tid.slot) {
+        Some(t) => at.is(&TupleHeader::read(t)),
+        // Whoever comes with a place only is told so where the version is judged.
+        None => at == VersionRef::from(at.tid),
+    }
+}
+
+/// A committed transaction has ended the version with this header.
+fn updated(at: VersionRef, h: &TupleHeader) -> ModifyResult {
+    match h.next() {
+        Some(next) => ModifyResult::Updated { next: next.reached_from(at) },
+        None => ModifyResult::Deleted,
+    }
 }
 
 impl Heap {
@@ -40,10 +60,10 @@ impl Heap {
         let mut body: Cow<'_, [u8]> = Cow::Borrowed(new_row);
         let mut prepared = false;
         let mut target: Option<BlockNo> = None;
-        let mut turn = None;
+        let mut line = Line::new(RowOperation::Update);
         loop {
             let (mut page, other) = self.latch_pair(tid.block, target)?;
-            let header = match self.look(txn, snap, tid, mode, &page)? {
+            let header = match self.look(txn, snap, tid.into(), mode, &page)? {
                 Look::Go(h) => h,
                 Look::Answer(a) => {
                     drop((page, other));
@@ -52,7 +72,7 @@ impl Heap {
                 }
                 Look::Again => {
                     drop((page, other));
-                    match self.wait_for_turn(txn, snap, tid, mode, wait, &mut turn)? {
+                    match self.wait_for_turn(txn, snap, tid, mode, wait, &mut line)? {
                         true => continue,
                         false => {
                             self.discard_new_values(txn, new_row, &body)?;
@@ -157,7 +177,10 @@ impl Heap {
                 // Index-only readers that came before the bit was cleared are found now (rule S6).
                 txn.check_change(self.rel, tid)?;
             }
-            self.state.counters.count_update(hot);
+            txn.count(self.rel, &self.state, |a| {
+                a.updated += 1;
+                a.hot_updated += u64::from(hot);
+            });
             if self.storage.locks().has_row_locks() {
                 let prepared = self.storage.locks().carry_row_locks(self.rel, tid, new_tid);
                 let tag = LockManager::row_tag(self.rel, new_tid);
@@ -182,10 +205,10 @@ impl Heap {
         tid: Tid,
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
-        let mut turn = None;
+        let mut line = Line::new(RowOperation::Delete);
         loop {
             let mut page = self.storage.pool().write(self.page_id(tid.block))?;
-            match self.look(txn, snap, tid, RowLockMode::Update, &page)? {
+            match self.look(txn, snap, tid.into(), RowLockMode::Update, &page)? {
                 Look::Go(header) => {
                     let external = if header.has(tuple::HAS_EXTERNAL) {
                         self.external_values(page.bytes(), tid.slot)
@@ -206,14 +229,14 @@ impl Heap {
                         txn.check_change(self.rel, tid)?;
                     }
                     drop(page);
-                    self.state.counters.count_delete();
+                    txn.count(self.rel, &self.state, |a| a.deleted += 1);
                     toast::delete_values(self, txn, &external)?;
                     return Ok(ModifyResult::Done { tid, hot: false });
                 }
                 Look::Answer(a) => return Ok(a),
                 Look::Again => {
                     drop(page);
-                    if !self.wait_for_turn(txn, snap, tid, RowLockMode::Update, wait, &mut turn)? {
+                    if !self.wait_for_turn(txn, snap, tid, RowLockMode::Update, wait, &mut line)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
@@ -221,26 +244,37 @@ impl Heap {
         }
     }
 
-    /// Locks the version at `tid` (visible to `snap`) until the transaction ends.
+    /// Locks a version until the transaction ends: one that `snap` sees, or one that another led to. If that has been removed meanwhile, the next
+    /// one that is there; `Done` tells which.
     pub fn lock(
         &self,
         txn: &Transaction,
         snap: &Snapshot,
-        tid: Tid,
+        at: impl Into<VersionRef>,
         mode: RowLockMode,
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
+        let mut at: VersionRef = at.into();
         if !mode.is_strong() {
-            return Ok(match self.lock_shared(txn, snap, tid, mode, wait)? {
+            return Ok(match self.lock_shared(txn, snap, at, mode, wait)? {
                 // A key-share lock could be had on a version in between: it is the last one that counts.
                 ModifyResult::Updated { next } => ModifyResult::Updated { next: self.last_version(next)? },
                 other => other,
             });
         }
-        let mut turn = None;
+        let mut line = Line::new(RowOperation::Lock);
         loop {
+            let tid = at.tid;
             let mut page = self.storage.pool().write(self.page_id(tid.block))?;
-            match self.look(txn, snap, tid, mode, &page)? {
+            if !holds(page.bytes(), at) {
+                drop(page);
+                match self.way_on(at)? {
+                    Some(next) => at = next,
+                    None => return Ok(ModifyResult::Deleted),
+                }
+                continue;
+            }
+            match self.look(txn, snap, at, mode, &page)? {
                 Look::Go(header) => {
                     let mine = header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax);
                     if !mine || header.flags & mode.key_bit() != mode.key_bit() {
@@ -258,7 +292,7 @@ impl Heap {
                 Look::Answer(a) => return Ok(a),
                 Look::Again => {
                     drop(page);
-                    if !self.wait_for_turn(txn, snap, tid, mode, wait, &mut turn)? {
+                    if !self.wait_for_turn(txn, snap, tid, mode, wait, &mut line)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
@@ -267,39 +301,117 @@ impl Heap {
     }
 
     /// The last version of a row from `tid` on that was made by a committed transaction.
-    fn last_version(&self, mut tid: Tid) -> Result<Tid> {
-        let mut last = tid;
-        let mut updater = None;
-        loop {
-            let page = self.storage.pool().read(self.page_id(tid.block))?;
-            let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(last) };
-            let h = TupleHeader::read(t);
-            if updater.is_some_and(|xid| xid != h.xmin) {
-                return Ok(last);
+    fn last_version(&self, mut at: VersionRef) -> Result<VersionRef> {
+        let mut last = at;
+        while let Some(h) = self.header_of(&mut at)? {
+            last = at;
+            match h.next() {
+                Some(next)
+                    if h.may_be_ended()
+                        && matches!(self.storage.txns().status(h.xmax), XidStatus::Committed(_)) =>
+                {
+                    at = next.reached_from(at);
+                }
+                _ => break,
             }
-            last = tid;
-            let ended = h.may_be_ended() && h.ctid.slot != 0;
-            if !ended || !matches!(self.storage.txns().status(h.xmax), XidStatus::Committed(_)) {
-                return Ok(last);
-            }
-            updater = Some(h.xmax);
-            tid = h.ctid;
         }
+        Ok(last)
+    }
+
+    /// The header of a version that another led to; if it has been removed meanwhile, `at` becomes the next one that is there. None: the row
+    /// has ended.
+    fn header_of(&self, at: &mut VersionRef) -> Result<Option<TupleHeader>> {
+        loop {
+            let page = self.storage.pool().read(self.page_id(at.tid.block))?;
+            if holds(page.bytes(), *at) {
+                return Ok(hp::tuple(page.bytes(), at.tid.slot).map(TupleHeader::read));
+            }
+            drop(page);
+            match self.way_on(*at)? {
+                Some(next) => *at = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// A version that has been removed was `gone`: where the row goes on. None: it has ended.
+    fn way_on(&self, gone: VersionRef) -> Result<Option<VersionRef>> {
+        if let Some(there) = self.over_gap(gone)?.ok() {
+            return Ok(Some(there));
+        }
+        // Nothing; or the gap has been closed, or has grown, since the link was read. From the way's beginning it is whole.
+        let Some(origin) = gone.origin() else { return Ok(None) };
+        let mut end = None;
+        for _ in 0..WAYS_MAX {
+            let mut stand = origin;
+            let lost = loop {
+                let Some(next) = self.link_of(stand)? else { return Ok(Some(stand).filter(|s| *s != origin)) };
+                match self.over_gap(next)? {
+                    Ok(there) => stand = there,
+                    Err(lost) => break lost,
+                }
+            };
+            // Twice at the same place: nobody was at work there in between.
+            if end == Some(lost) {
+                return Ok(None);
+            }
+            end = Some(lost);
+        }
+        Err(Error::internal(format!("the versions after {} of {} lead nowhere", gone.tid, self.rel)))
+    }
+
+    /// The first version that is there, from `at` on through what is noted of removed ones; else the last of these.
+    fn over_gap(&self, mut at: VersionRef) -> Result<std::result::Result<VersionRef, VersionRef>> {
+        loop {
+            if holds(self.storage.pool().read(self.page_id(at.tid.block))?.bytes(), at) {
+                return Ok(Ok(at));
+            }
+            match self.storage.removed_links().after(self.rel, at) {
+                Some(next) => at = next,
+                None => return Ok(Err(at)),
+            }
+        }
+    }
+
+    /// Where a version leads that has been ended by a committed transaction.
+    fn link_of(&self, at: VersionRef) -> Result<Option<VersionRef>> {
+        let page = self.storage.pool().read(self.page_id(at.tid.block))?;
+        let Some(h) = hp::tuple(page.bytes(), at.tid.slot).map(TupleHeader::read) else { return Ok(None) };
+        let ended = || matches!(self.storage.txns().status(h.xmax), XidStatus::Committed(_));
+        if !at.is(&h) || !h.may_be_ended() || !ended() {
+            return Ok(None);
+        }
+        Ok(h.next().map(|next| next.reached_from(at)))
+    }
+
+    /// The version that follows on one which the caller's snapshot sees, or which another led to. None: it is the last.
+    pub fn next_version(&self, mut at: VersionRef) -> Result<Option<VersionRef>> {
+        let Some(h) = self.header_of(&mut at)? else { return Ok(None) };
+        let Some(next) = h.next().filter(|_| h.may_be_ended()) else { return Ok(None) };
+        let mut next = next.reached_from(at);
+        Ok(self.header_of(&mut next)?.map(|_| next))
     }
 
     fn lock_shared(
         &self,
         txn: &Transaction,
         snap: &Snapshot,
-        tid: Tid,
+        mut at: VersionRef,
         mode: RowLockMode,
         wait: WaitPolicy,
     ) -> Result<ModifyResult> {
-        // As in PostgreSQL, who locks rows has an id.
-        txn.assign_xid();
-        let mut turn = None;
+        let mut line = Line::new(RowOperation::Lock);
         loop {
+            let tid = at.tid;
             let page = self.storage.pool().read(self.page_id(tid.block))?;
+            if !holds(page.bytes(), at) {
+                drop(page);
+                match self.way_on(at)? {
+                    Some(next) => at = next,
+                    None => return Ok(ModifyResult::Deleted),
+                }
+                continue;
+            }
             let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(ModifyResult::Deleted) };
             let h = TupleHeader::read(t);
             match modifiable(&h, txn, snap, self.storage.txns(), mode == RowLockMode::KeyShare) {
@@ -307,30 +419,32 @@ impl Heap {
                     return Ok(ModifyResult::Done { tid, hot: false });
                 }
                 Modifiable::Yes { shared_with, .. } => {
+                    // As in PostgreSQL, who locks rows has an id.
+                    txn.assign_xid();
                     if self.try_share(txn, tid, mode)? {
                         drop(page);
                         if let (Some(_), true) = (shared_with, h.ctid.slot != 0)
-                            && let Some(other) = self.share_newer(txn, h, mode, wait, &mut turn)?
+                            && let Some(other) = self.share_newer(txn, at, h, mode, wait, &mut line)?
                         {
                             return Ok(other);
                         }
                         return Ok(ModifyResult::Done { tid, hot: false });
                     }
                     drop(page);
-                    if !self.wait_in_line(txn, tid, None, mode, wait, &mut turn)? {
+                    if !self.wait_in_line(txn, tid, None, mode, wait, &mut line)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
                 Modifiable::Wait(xid) => {
                     drop(page);
-                    if !self.wait_in_line(txn, tid, Some(xid), mode, wait, &mut turn)? {
+                    if !self.wait_in_line(txn, tid, Some(xid), mode, wait, &mut line)? {
                         return Ok(ModifyResult::WouldBlock);
                     }
                 }
                 Modifiable::SelfModified { same_command } => {
                     return Ok(ModifyResult::SelfModified { same_command });
                 }
-                Modifiable::Updated => return Ok(ModifyResult::Updated { next: h.ctid }),
+                Modifiable::Updated => return Ok(updated(at, &h)),
                 Modifiable::Deleted => return Ok(ModifyResult::Deleted),
             }
         }
@@ -341,52 +455,53 @@ impl Heap {
     fn share_newer<'t>(
         &self,
         txn: &'t Transaction,
+        from: VersionRef,
         old: TupleHeader,
         mode: RowLockMode,
         wait: WaitPolicy,
-        turn: &mut Option<Turn<'t>>,
+        line: &mut Line<'t>,
     ) -> Result<Option<ModifyResult>> {
-        let mut prior = old;
-        let mut at = old.ctid;
+        let Some(mut at) = old.next().map(|next| next.reached_from(from)) else { return Ok(None) };
         loop {
-            let page = self.storage.pool().read(self.page_id(at.block))?;
-            let Some(t) = hp::tuple(page.bytes(), at.slot) else { return Ok(None) };
-            let h = TupleHeader::read(t);
-            if h.xmin != prior.xmax {
-                return Ok(None);
+            let page = self.storage.pool().read(self.page_id(at.tid.block))?;
+            if !holds(page.bytes(), at) {
+                drop(page);
+                match self.way_on(at)? {
+                    Some(next) => at = next,
+                    None => return Ok(None),
+                }
+                continue;
             }
+            let Some(t) = hp::tuple(page.bytes(), at.tid.slot) else { return Ok(None) };
+            let h = TupleHeader::read(t);
             let end = h.may_be_ended().then(|| self.storage.txns().status(h.xmax));
             if h.has(tuple::XMAX_KEY)
                 && let Some(XidStatus::Committed(csn)) = end
             {
                 txn.follow(csn);
-                return Ok(Some(match h.ctid.slot {
-                    0 => ModifyResult::Deleted,
-                    _ => ModifyResult::Updated { next: h.ctid },
-                }));
+                return Ok(Some(updated(at, &h)));
             }
             let running = end == Some(XidStatus::InProgress);
             if running && h.has(tuple::XMAX_KEY) && !txn.is_mine(h.xmax) {
                 // The same transaction then deleted it or changed its key.
                 let holder = h.xmax;
                 drop(page);
-                if !self.wait_in_line(txn, at, Some(holder), mode, wait, turn)? {
+                if !self.wait_in_line(txn, at.tid, Some(holder), mode, wait, line)? {
                     return Ok(Some(ModifyResult::WouldBlock));
                 }
                 continue;
             }
-            if !self.try_share(txn, at, mode)? {
+            if !self.try_share(txn, at.tid, mode)? {
                 drop(page);
-                if !self.wait_in_line(txn, at, None, mode, wait, turn)? {
+                if !self.wait_in_line(txn, at.tid, None, mode, wait, line)? {
                     return Ok(Some(ModifyResult::WouldBlock));
                 }
                 continue;
             }
-            if !h.may_be_ended() || h.ctid.slot == 0 {
-                return Ok(None);
+            match h.next() {
+                Some(next) if h.may_be_ended() => at = next.reached_from(at),
+                _ => return Ok(None),
             }
-            prior = h;
-            at = h.ctid;
         }
     }
 
@@ -395,10 +510,11 @@ impl Heap {
         &self,
         txn: &Transaction,
         snap: &Snapshot,
-        tid: Tid,
+        at: VersionRef,
         mode: RowLockMode,
         page: &PageMut<'_>,
     ) -> Result<Look> {
+        let tid = at.tid;
         let Some(t) = hp::tuple(page.bytes(), tid.slot) else {
             return Ok(Look::Answer(ModifyResult::Deleted));
         };
@@ -410,7 +526,7 @@ impl Heap {
             Modifiable::SelfModified { same_command } => {
                 Look::Answer(ModifyResult::SelfModified { same_command })
             }
-            Modifiable::Updated => Look::Answer(ModifyResult::Updated { next: h.ctid }),
+            Modifiable::Updated => Look::Answer(updated(at, &h)),
             Modifiable::Deleted => Look::Answer(ModifyResult::Deleted),
         })
     }
@@ -423,15 +539,15 @@ impl Heap {
         tid: Tid,
         mode: RowLockMode,
         wait: WaitPolicy,
-        turn: &mut Option<Turn<'t>>,
+        line: &mut Line<'t>,
     ) -> Result<bool> {
         let page = self.storage.pool().read(self.page_id(tid.block))?;
         let Some(t) = hp::tuple(page.bytes(), tid.slot) else { return Ok(true) };
         let judged = modifiable(&TupleHeader::read(t), txn, snap, self.storage.txns(), false);
         drop(page);
         match judged {
-            Modifiable::Wait(xid) => self.wait_in_line(txn, tid, Some(xid), mode, wait, turn),
-            Modifiable::Yes { .. } => self.wait_in_line(txn, tid, None, mode, wait, turn),
+            Modifiable::Wait(xid) => self.wait_in_line(txn, tid, Some(xid), mode, wait, line),
+            Modifiable::Yes { .. } => self.wait_in_line(txn, tid, None, mode, wait, line),
             Modifiable::SelfModified { .. } | Modifiable::Updated | Modifiable::Deleted => Ok(true),
         }
     }

@@ -4,20 +4,21 @@
 //! the first version that stays, or dead if none does. Versions without index entries free their slots at once. Vacuum uses
 //! the same plan and then frees dead root slots after removing their index entries. Follows PostgreSQL's
 //! pruneheap.c; the exclusive latch suffices here, since no one holds pointers into a page without its latch.
-//! Unlike there, an old snapshot doesn't hold back versions made after it: see [`crate::txn::LiveSnapshots`]. At the head of a chain these go; behind
-//! a version that the snapshot sees they stay, which is never more than what its page had room for.
+//! Unlike there, an old snapshot doesn't hold back versions made after it: see [`crate::txn::LiveSnapshots`]. Those behind a version that it sees go too,
+//! and the chain is closed over the gap.
 
+use super::links::VersionRef;
 use super::page::{self as hp, Slot};
 use super::tuple::{self, TupleHeader};
-use super::visibility::{Fate, fate_between};
+use super::visibility::{Fate, fate_between, made_at};
 use super::wal;
-use crate::Storage;
 use crate::buffer::PageMut;
 use crate::page::slotted::{PayloadWriter, with_scratch};
-use crate::txn::{LiveSnapshots, TxnManager, XidStatus};
+use crate::txn::{LiveSnapshots, XidStatus};
+use crate::{RelId, Storage};
 use crate::wal::RecordKind;
 use crate::wal::rmgr;
-use quarry_common::Result;
+use quarry_common::{Result, Tid};
 
 /// What to change on a page.
 #[derive(Default, Debug, PartialEq)]
@@ -25,6 +26,10 @@ pub struct PrunePlan {
     pub redirects: Vec<(u16, u16)>,
     pub dead: Vec<u16>,
     pub unused: Vec<u16>,
+    /// Versions that lead on to others now, with the lower half of those writers' ids.
+    pub links: Vec<(u16, u16, u32)>,
+    /// Of `unused`, those between the versions that now lead past them.
+    pub between: Vec<u16>,
     /// The next prune hint.
     pub prune_xid: u64,
     /// Versions removed.
@@ -40,11 +45,15 @@ impl PrunePlan {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.w64(self.prune_xid);
         out.w16(self.redirects.len() as u16).w16(self.dead.len() as u16).w16(self.unused.len() as u16);
+        out.w16(self.links.len() as u16);
         for (from, to) in &self.redirects {
             out.w16(*from).w16(*to);
         }
         for s in self.dead.iter().chain(&self.unused) {
             out.w16(*s);
+        }
+        for (from, to, low) in &self.links {
+            out.w16(*from).w16(*to).w32(*low);
         }
     }
 }
@@ -58,7 +67,7 @@ pub fn plan(
     let n = hp::slot_count(p);
     let mut plan = PrunePlan::default();
     let mut visited = vec![false; n as usize + 1];
-    let mut members: Vec<(u16, Fate)> = Vec::new();
+    let mut members: Vec<(u16, Fate, u32)> = Vec::new();
     let mut oldest_end = 0u64;
     for root in 1..=n {
         let first = match hp::slot(p, root) {
@@ -71,12 +80,12 @@ pub fn plan(
         };
         members.clear();
         let mut at = first;
-        let mut prior = None;
+        let mut expected: Option<VersionRef> = None;
         while let Some(t) = hp::tuple(p, at) {
             let h = TupleHeader::read(t);
             if visited[at as usize]
                 || (at != root && !h.has(tuple::HEAP_ONLY))
-                || prior.is_some_and(|x| x != h.xmin)
+                || expected.is_some_and(|v| !v.is(&h))
             {
                 break;
             }
@@ -87,23 +96,39 @@ pub fn plan(
             {
                 oldest_end = h.xmax.0;
             }
-            members.push((at, f));
+            members.push((at, f, h.xmin.0 as u32));
             if !h.has(tuple::HOT_UPDATED) || aborted(&h) {
                 break;
             }
-            prior = Some(h.xmax);
+            expected = h.next();
             at = h.ctid.slot;
         }
-        let dead_prefix = members.iter().take_while(|(_, f)| *f == Fate::Dead).count();
-        if dead_prefix == 0 && !members.is_empty() {
-            continue;
+        let mut last_kept = None;
+        let mut gap = false;
+        let mut removed_before = plan.unused.len();
+        for (slot, fate, low) in &members {
+            if *fate == Fate::Dead {
+                plan.removed += 1;
+                gap = true;
+                if *slot != root {
+                    plan.unused.push(*slot);
+                }
+                continue;
+            }
+            match last_kept {
+                None if gap => plan.redirects.push((root, *slot)),
+                Some(kept) if gap => {
+                    plan.links.push((kept, *slot, *low));
+                    plan.between.extend(&plan.unused[removed_before..]);
+                }
+                _ => {}
+            }
+            (last_kept, gap, removed_before) = (Some(*slot), false, plan.unused.len());
         }
-        plan.removed += dead_prefix as u32;
-        match members.get(dead_prefix) {
-            Some((live, _)) => plan.redirects.push((root, *live)),
-            None => plan.dead.push(root),
+        // Behind the last one that stays the chain just ends: where that leads to, nothing will be that it could be taken for.
+        if last_kept.is_none() {
+            plan.dead.push(root);
         }
-        plan.unused.extend(members[..dead_prefix].iter().map(|(s, _)| *s).filter(|s| *s != root));
     }
     // Heap-only versions that no chain reaches: left by rolled back updates.
     for s in 1..=n {
@@ -127,10 +152,11 @@ pub fn plan(
 const HELD: u64 = 1 << 63;
 
 /// The plan for a page while these snapshots are alive.
-pub fn plan_page(p: &[u8], txns: &TxnManager, live: &LiveSnapshots) -> PrunePlan {
+pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan {
+    let txns = storage.txns();
     let mut first_waiting = 0u64;
     let mut judge = |h: &TupleHeader| {
-        let fate = fate_between(h, txns, live);
+        let fate = fate_between(h, storage, live);
         let waits = match fate {
             Fate::DeleteInProgress => true,
             Fate::RecentlyDead => {
@@ -166,8 +192,9 @@ pub fn is_promising(p: &[u8], storage: &Storage) -> bool {
     }
 }
 
-/// Carries a plan out and logs it.
-pub fn execute(storage: &Storage, page: &mut PageMut<'_>, plan: &PrunePlan) -> Result<()> {
+/// Carries a plan out and logs it. `live`: what it was made with.
+pub fn execute(storage: &Storage, page: &mut PageMut<'_>, plan: &PrunePlan, live: &LiveSnapshots) -> Result<()> {
+    note_gaps(storage, page, plan, live);
     with_scratch(|payload| {
         plan.encode(payload);
         storage.log_change(None, RecordKind { rmgr: rmgr::HEAP, op: wal::PRUNE }, payload, &mut [page])?;
@@ -175,12 +202,36 @@ pub fn execute(storage: &Storage, page: &mut PageMut<'_>, plan: &PrunePlan) -> R
     })
 }
 
+/// Notes where those go on who follow rows to versions that are about to be removed.
+fn note_gaps(storage: &Storage, page: &PageMut<'_>, plan: &PrunePlan, live: &LiveSnapshots) {
+    let links = storage.removed_links();
+    links.clean(live);
+    if live.follower().is_none() {
+        return;
+    }
+    let (rel, block): (RelId, _) = (page.id().rel, page.id().block);
+    let redirected = plan.redirects.iter().map(|(root, _)| root);
+    for slot in plan.unused.iter().chain(&plan.dead).chain(redirected) {
+        if plan.between.contains(slot) {
+            continue;
+        }
+        let Some(t) = hp::tuple(page.bytes(), *slot) else { continue };
+        let h = TupleHeader::read(t);
+        // Nothing leads to a row's first version, and a rolled back one is the end.
+        let ended = h.may_be_ended() && matches!(storage.txns().status(h.xmax), XidStatus::Committed(_));
+        if h.has(tuple::UPDATED) && ended {
+            links.removed(rel, Tid { block, slot: *slot }, &h, made_at(&h, storage.txns()), live);
+        }
+    }
+}
+
 /// Prunes the page if its hint promises anything; gives whether it did.
 pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<bool> {
     if !is_promising(page.bytes(), storage) {
         return Ok(false);
     }
-    let plan = plan_page(page.bytes(), storage.txns(), &storage.txns().live_snapshots());
+    let live = storage.live_snapshots();
+    let plan = plan_page(page.bytes(), storage, &live);
     if plan.is_empty() {
         // The hint was stale; correct it without a record.
         if plan.prune_xid != hp::prune_xid(page.bytes()) {
@@ -189,7 +240,7 @@ pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<boo
         }
         return Ok(false);
     }
-    execute(storage, page, &plan)?;
+    execute(storage, page, &plan, &live)?;
     Ok(true)
 }
 

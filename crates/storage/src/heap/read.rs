@@ -3,20 +3,28 @@
 //! Callbacks run under the page's shared latch and must not touch other pages of the table.
 
 use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
-use super::visibility::{Fate, Memo, fate, is_visible};
-use super::{Heap, Liveness, page as hp, prune};
+use super::visibility::{Fate, Memo, fate, fate_between, is_visible};
+use super::{Heap, Liveness, VersionRef, page as hp, prune};
 use crate::buffer::{PageMut, ReadAhead, Ring};
-use crate::fsm::RelationState;
 use crate::page::PAGE_SIZE;
 use crate::row::FixedColumn;
-use crate::txn::{Snapshot, Transaction, XidStatus};
+use crate::stats::Reads;
+use crate::txn::{LiveSnapshots, Snapshot, Transaction, XidStatus};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Gets (tid to index, row, whether it counts for uniqueness).
 pub type BuildCallback<'a> = dyn FnMut(Tid, &[u8], bool) -> Result<()> + 'a;
+/// What a scan for an index build met.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct BuildScan {
+    pub live_rows: u64,
+    /// Snapshots older than the build may see versions that it gave no entries: of a HOT chain only the last can have one.
+    pub left_out: bool,
+}
+
+/// Gets (tid to index, row).
+pub type RootCallback<'a> = dyn FnMut(Tid, &[u8]) -> Result<()> + 'a;
 /// Gets a row with its system columns.
 pub type MetaCallback<'a> = dyn FnMut(Tid, TupleMeta, &[u8]) -> Result<()> + 'a;
 
@@ -78,12 +86,12 @@ impl Heap {
         Ok(Some(f(tid, TupleMeta::new(&TupleHeader::read(t), tid), &t[HEADER_BYTES..])))
     }
 
-    /// Whether no snapshot will ever see a row behind this index entry: then the entry may be killed.
-    pub fn is_dead(&self, tid: Tid) -> Result<bool> {
+    /// Whether no snapshot will ever see a row behind this index entry: then the entry may be killed. `live`: the snapshots, asked for once.
+    pub fn is_dead(&self, tid: Tid, live: &mut Option<LiveSnapshots>) -> Result<bool> {
+        let live = live.get_or_insert_with(|| self.storage.live_snapshots());
         let page = self.storage.pool().read(self.page_id(tid.block))?;
-        let horizon = self.storage.txns().oldest_visible_csn();
         let mut chain = Chain::from_index(page.bytes(), tid.slot);
-        Ok(chain.all(|(_, h, _)| fate(&h, self.storage.txns(), horizon) == Fate::Dead))
+        Ok(chain.all(|(_, h, _)| fate_between(&h, &self.storage, live) == Fate::Dead))
     }
 
     /// What a unique check must think of the row that an index entry points to. The transaction's later snapshots will show
@@ -93,7 +101,7 @@ impl Heap {
         let txns = self.storage.txns();
         let mut all_dead = true;
         for (slot, h, _) in Chain::from_index(page.bytes(), tid.slot) {
-            let live = Liveness::Live(Tid { block: tid.block, slot });
+            let live = Liveness::Live(VersionRef::made_by(Tid { block: tid.block, slot }, h.xmin));
             if !h.has(tuple::XMIN_FROZEN) && !txn.is_mine(h.xmin) {
                 match txns.status(h.xmin) {
                     XidStatus::Aborted => continue,
@@ -133,27 +141,35 @@ impl Heap {
             memo: Memo::default(),
             bound: None,
             places: Vec::new(),
-            seen: Seen { state: self.state.clone(), counts: false, rows: 0 },
+            counts: false,
+            seen: 0,
         }
     }
 
     /// A ring if the table is too big to be kept in the pool for one scan's sake.
-    fn scan_ring(&self) -> Result<Option<Ring>> {
+    pub(super) fn scan_ring(&self) -> Result<Option<Ring>> {
         let big = self.blocks()? as usize > self.storage.pool().frame_count() / 4;
         Ok(big.then(Ring::bulk_read))
     }
 
     /// Reads what an index must have entries for, page by page: `f(tid to index, row, live)`. Rows that only older snapshots see
-    /// come with `live` false: they count for no uniqueness. The caller's table lock keeps writers out. Gives the number of live rows.
-    pub fn index_build_scan(&self, txn: &Transaction, f: &mut BuildCallback<'_>) -> Result<u64> {
+    /// come with `live` false: they count for no uniqueness. The caller's table lock keeps writers out.
+    pub fn index_build_scan(
+        &self,
+        txn: &Transaction,
+        at_page: &mut dyn FnMut(BlockNo, BlockNo) -> Result<()>,
+        f: &mut BuildCallback<'_>,
+    ) -> Result<BuildScan> {
         let pool = self.storage.pool();
         let txns = self.storage.txns();
         let horizon = txns.oldest_visible_csn();
+        let snapshots = txns.live_snapshots();
         let mut ring = self.scan_ring()?;
-        let mut live_rows = 0;
+        let mut done = BuildScan::default();
         let mut ahead = ReadAhead::default();
         let blocks = self.blocks()?;
         for block in 0..blocks {
+            at_page(block, blocks)?;
             ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
             let page = match &mut ring {
                 Some(ring) => pool.read_with(self.page_id(block), ring)?,
@@ -165,7 +181,10 @@ impl Heap {
                     let hot = h.has(tuple::HOT_UPDATED);
                     let live = match fate(&h, txns, horizon) {
                         Fate::Dead => continue,
-                        Fate::RecentlyDead if hot => continue,
+                        Fate::RecentlyDead if hot => {
+                            done.left_out |= fate_between(&h, &self.storage, &snapshots) != Fate::Dead;
+                            continue;
+                        }
                         Fate::RecentlyDead => false,
                         Fate::Live { .. } => true,
                         Fate::InsertInProgress => {
@@ -175,15 +194,68 @@ impl Heap {
                             }
                             txn.is_mine(h.xmin) && !ended
                         }
-                        Fate::DeleteInProgress if txn.is_mine(h.xmax) && hot => continue,
+                        Fate::DeleteInProgress if txn.is_mine(h.xmax) && hot => {
+                            done.left_out = true;
+                            continue;
+                        }
                         Fate::DeleteInProgress => !txn.is_mine(h.xmax),
                     };
-                    live_rows += live as u64;
+                    done.live_rows += live as u64;
                     f(Tid { block, slot: root }, body, live)?;
                 }
             }
         }
-        Ok(live_rows)
+        Ok(done)
+    }
+}
+
+impl Heap {
+    /// Reads the rows that `snap` sees while others may change the table: `f(tid to index, row)`, by rising tid, without a latch; `page` is
+    /// called with each page's number before. A row's tid is its chain's root, whichever version of the chain is the one seen.
+    pub fn scan_roots(
+        &self,
+        snap: &Snapshot,
+        page: &mut dyn FnMut(BlockNo, BlockNo) -> Result<()>,
+        f: &mut RootCallback<'_>,
+    ) -> Result<()> {
+        let (pool, txns) = (self.storage.pool(), self.storage.txns());
+        let mut ring = self.scan_ring()?;
+        let mut ahead = ReadAhead::default();
+        let mut memo = Memo::default();
+        let mut found: Vec<(Tid, Range<usize>)> = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
+        // Rows on pages added from here on are younger than the snapshot.
+        let blocks = self.blocks()?;
+        for block in 0..blocks {
+            page(block, blocks)?;
+            ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
+            found.clear();
+            bytes.clear();
+            {
+                let page = match &mut ring {
+                    Some(ring) => pool.read_with(self.page_id(block), ring)?,
+                    None => pool.read(self.page_id(block))?,
+                };
+                let p: &[u8] = page.bytes();
+                for root in 1..=hp::slot_count(p) {
+                    let seen = Chain::from_index(p, root).find(|(_, h, _)| is_visible(h, snap, txns, &mut memo));
+                    if let Some((_, _, body)) = seen {
+                        let at = bytes.len();
+                        bytes.extend_from_slice(body);
+                        found.push((Tid { block, slot: root }, at..bytes.len()));
+                    }
+                }
+            }
+            for (tid, at) in &found {
+                f(*tid, &bytes[at.clone()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the row behind an index entry is there now, as far as is known: one that a running transaction is deleting still is.
+    pub fn is_live(&self, txn: &Transaction, tid: Tid) -> Result<bool> {
+        Ok(matches!(self.liveness(txn, tid)?, Liveness::Live(_) | Liveness::Wait(_)))
     }
 }
 
@@ -191,8 +263,8 @@ impl Heap {
 pub(crate) struct Chain<'a> {
     p: &'a [u8],
     next: u16,
-    /// The `xmax` that the next version's `xmin` must equal.
-    prior: Option<quarry_common::Xid>,
+    /// What the next version must be.
+    expected: Option<VersionRef>,
     /// Steps left; bounds the walk whatever the page says.
     fuel: u16,
     /// Whether the next version must be one that index entries point to.
@@ -207,7 +279,7 @@ impl<'a> Chain<'a> {
             hp::Slot::Redirect(to) => (to, false),
             _ => (slot, true),
         };
-        Chain { p, next, prior: None, fuel: hp::SLOTS_MAX, root }
+        Chain { p, next, expected: None, fuel: hp::SLOTS_MAX, root }
     }
 }
 
@@ -223,13 +295,13 @@ impl<'a> Iterator for Chain<'a> {
         let slot = self.next;
         let t = hp::tuple(self.p, slot)?;
         let h = TupleHeader::read(t);
-        if h.has(tuple::HEAP_ONLY) == self.root || self.prior.is_some_and(|x| x != h.xmin) {
+        if h.has(tuple::HEAP_ONLY) == self.root || self.expected.is_some_and(|v| !v.is(&h)) {
             return None;
         }
         self.root = false;
         if h.has(tuple::HOT_UPDATED) && !h.has(tuple::XMAX_ABORTED) {
             self.next = h.ctid.slot;
-            self.prior = Some(h.xmax);
+            self.expected = h.next();
         } else {
             self.next = 0;
         }
@@ -252,20 +324,17 @@ pub struct HeapScan {
     bound: Option<Lsn>,
     /// Where the visible rows of the page being read are; kept for its memory.
     places: Vec<Place>,
-    seen: Seen,
-}
-
-/// Counts a scan's rows, added to the relation's statistics at its end unless it was one of parts (ANALYZE's sample).
-struct Seen {
-    state: Arc<RelationState>,
+    /// Whether it is in the relation's statistics: scans of parts aren't (ANALYZE's sample).
     counts: bool,
-    rows: u64,
+    /// Rows given.
+    seen: u64,
 }
 
-impl Drop for Seen {
+impl Drop for HeapScan {
     fn drop(&mut self) {
         if self.counts {
-            self.state.counters.returned.fetch_add(self.rows, Ordering::Relaxed);
+            let reads = Reads { scans: 1, returned: self.seen, fetched: 0 };
+            self.heap.count_reads(&self.snap, reads);
         }
     }
 }
@@ -359,8 +428,7 @@ impl HeapScan {
         }
         if self.range.is_none() {
             self.range = Some(0..self.heap.blocks()?);
-            self.heap.state.counters.scans.fetch_add(1, Ordering::Relaxed);
-            self.seen.counts = true;
+            self.counts = true;
         }
         if !self.started {
             self.ring = self.heap.scan_ring()?;
@@ -425,7 +493,7 @@ impl HeapScan {
         pool.prefetch_neighbour(&page);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
             places.extend(hp::tuple_places(p).map(|(slot, offset, len)| Place { slot, offset, len }));
-            seen.rows += places.len() as u64;
+            *seen += places.len() as u64;
             f(PageRows { block, bytes: p, places })?;
             return Ok(true);
         }
@@ -444,7 +512,7 @@ impl HeapScan {
                 places.push(Place { slot, offset, len });
             }
         }
-        seen.rows += places.len() as u64;
+        *seen += places.len() as u64;
         f(PageRows { block, bytes: p, places })?;
         // Leave hints for those who come after, if that is possible without waiting.
         if let Some(xmin) = unfrozen

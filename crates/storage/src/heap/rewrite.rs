@@ -6,11 +6,12 @@
 
 use super::insert::kind;
 use super::tuple::{self, HEADER_BYTES, TupleHeader};
-use super::visibility::{Fate, fate};
+use super::visibility::{Fate, fate_between};
 use super::{Heap, page as hp, wal};
+use crate::buffer::ReadAhead;
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::txn::{Transaction, XidStatus};
-use quarry_common::{CommandId, Error, Result, Tid, Xid};
+use quarry_common::{BlockNo, CommandId, Error, Result, Tid, Xid};
 
 /// Bytes of a [`Version`] in a sort's rows.
 const VERSION_BYTES: usize = 26;
@@ -67,20 +68,33 @@ pub type VersionCallback<'a> = dyn FnMut(Version, Tid, &[u8]) -> Result<()> + 'a
 
 impl Heap {
     /// Gives every version that some snapshot may see; the number of those that none does.
-    pub fn versions_to_keep(&self, f: &mut VersionCallback<'_>) -> Result<u64> {
+    pub fn versions_to_keep(
+        &self,
+        at_page: &mut dyn FnMut(BlockNo, BlockNo) -> Result<()>,
+        f: &mut VersionCallback<'_>,
+    ) -> Result<u64> {
         let txns = self.storage.txns();
-        let horizon = txns.oldest_visible_csn();
+        let live = self.storage.live_snapshots();
         let mut dead = 0;
         let mut kept: Vec<(Version, Tid, Vec<u8>)> = Vec::new();
-        for block in 0..self.blocks()? {
+        let pool = self.storage.pool();
+        let mut ring = self.scan_ring()?;
+        let mut ahead = ReadAhead::default();
+        let blocks = self.blocks()?;
+        for block in 0..blocks {
+            at_page(block, blocks)?;
+            ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
             kept.clear();
             {
-                let page = self.storage.pool().read(self.page_id(block))?;
+                let page = match &mut ring {
+                    Some(ring) => pool.read_with(self.page_id(block), ring)?,
+                    None => pool.read(self.page_id(block))?,
+                };
                 let p: &[u8] = page.bytes();
                 for slot in 1..=hp::slot_count(p) {
                     let Some(t) = hp::tuple(p, slot) else { continue };
                     let h = TupleHeader::read(t);
-                    let fate = fate(&h, txns, horizon);
+                    let fate = fate_between(&h, &self.storage, &live);
                     if fate == Fate::Dead {
                         dead += 1;
                         continue;
@@ -92,7 +106,7 @@ impl Heap {
                         cmin: h.cmin,
                         frozen,
                         xmax: if ended { h.xmax } else { Xid::INVALID },
-                        cmax: h.cmax,
+                        cmax: if h.has(tuple::RELINKED) { CommandId(0) } else { h.cmax },
                         key: h.has(tuple::XMAX_KEY),
                     };
                     kept.push((version, Tid { block, slot }, t[HEADER_BYTES..].to_vec()));
@@ -111,7 +125,10 @@ impl Heap {
         let body = self.prepare_row(txn, row)?;
         let frozen = if version.frozen { tuple::XMIN_FROZEN } else { 0 };
         let flags = self.external_flag(&body) | frozen;
-        let mut page = self.page_with_space(HEADER_BYTES + body.len(), true, None)?;
+        // As COPY does: in a ring of frames, and with the pages on their way to the disk as they are full.
+        let mut kept = self.bulk_state(txn.assign_xid(), true)?;
+        let own = kept.as_mut().and_then(|kept| kept.as_mut());
+        let mut page = self.page_with_space(HEADER_BYTES + body.len(), true, own)?;
         let (block, slot) = (page.id().block, hp::free_slot(page.bytes()));
         let xid = txn.assign_xid();
         with_scratch(|payload| {

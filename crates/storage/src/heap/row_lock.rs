@@ -17,16 +17,28 @@
 
 use super::Heap;
 use super::tuple::{TupleHeader, XMAX_KEY, XMAX_LOCK_ONLY};
-use crate::lock::ROW_QUEUE;
+use crate::lock::{ROW_QUEUE, RowOperation, RowWait};
 use crate::txn::Transaction;
 use crate::{LockMode, LockTag, WaitPolicy};
 use quarry_common::{Result, Tid, Xid};
 
 /// A place at the head of a row's queue, given up when dropped.
-pub(crate) struct Turn<'t> {
+struct Turn<'t> {
     txn: &'t Transaction,
     queue: LockTag,
     mode: LockMode,
+}
+
+/// Waiting for a row: what for, and the place in its queue.
+pub(crate) struct Line<'t> {
+    pub operation: RowOperation,
+    turn: Option<Turn<'t>>,
+}
+
+impl Line<'_> {
+    pub fn new(operation: RowOperation) -> Self {
+        Line { operation, turn: None }
+    }
 }
 
 impl Drop for Turn<'_> {
@@ -101,21 +113,26 @@ impl Heap {
         holder: Option<Xid>,
         mode: RowLockMode,
         policy: WaitPolicy,
-        turn: &mut Option<Turn<'t>>,
+        line: &mut Line<'t>,
     ) -> Result<bool> {
+        if matches!(line.operation, RowOperation::Update | RowOperation::Delete) {
+            // As in PostgreSQL, who is about to write has an id, that others may wait for.
+            txn.assign_xid();
+        }
         // Who shares the row already goes past the line: those in it may be waiting for this transaction.
         let shares =
             || self.storage.locks().holders(self.row_tag(tid)).iter().any(|(o, _)| *o == txn.owner());
-        let in_line = turn.as_ref().is_some_and(|t| t.queue == self.queue_tag(tid));
+        let in_line = line.turn.as_ref().is_some_and(|t| t.queue == self.queue_tag(tid));
         if policy == WaitPolicy::Block && !in_line && !shares() {
-            *turn = None;
+            line.turn = None;
             let (queue, mode) = (self.queue_tag(tid), mode.table_mode());
             txn.lock(queue, mode, WaitPolicy::Block)?;
-            *turn = Some(Turn { txn, queue, mode });
+            line.turn = Some(Turn { txn, queue, mode });
         }
+        let row = Some(RowWait { rel: self.rel, tid, operation: line.operation });
         match holder {
-            Some(holder) => txn.wait_for_xid(holder, policy),
-            None => txn.lock(self.row_tag(tid), mode.table_mode(), policy),
+            Some(holder) => txn.wait_for_end(holder, policy, row),
+            None => txn.lock_for(self.row_tag(tid), mode.table_mode(), policy, row),
         }
     }
 

@@ -5,7 +5,7 @@
 //! | 0 | 8 | `xmin`: writer |
 //! | 8 | 8 | `xmax`: deleter, updater or strong row locker; 0 = none |
 //! | 16 | 4 | `cmin`: command of the writer |
-//! | 20 | 4 | `cmax`: command of the deleter |
+//! | 20 | 4 | `cmax`: command of the deleter (see [`RELINKED`]) |
 //! | 24 | 4 | `ctid.block` |
 //! | 28 | 2 | `ctid.slot`: the next version; 0 = there is none |
 //! | 30 | 2 | flags |
@@ -14,6 +14,7 @@
 //! `XMIN_*` and `XMAX_*` status flags are hints: true when set, set at any time by anyone holding the page exclusively, not
 //! logged. No decision in `apply` depends on them. Unlike PostgreSQL, both command ids fit, so there are no combo ids.
 
+use super::links::VersionRef;
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use quarry_common::{CommandId, Tid, Xid};
 
@@ -38,6 +39,10 @@ pub const HEAP_ONLY: u16 = 0x0100;
 pub const HAS_EXTERNAL: u16 = 0x0200;
 /// Made by an UPDATE.
 pub const UPDATED: u16 = 0x0400;
+
+/// Versions between this one and that at `ctid` have been removed; `cmax` is the lower half of that one's `xmin`. Only on versions whose end has
+/// committed, of which nobody asks the command.
+pub const RELINKED: u16 = 0x0800;
 
 /// Every flag that says something of `xmax`.
 pub const XMAX_BITS: u16 = XMAX_ABORTED | XMAX_LOCK_ONLY | XMAX_KEY;
@@ -83,6 +88,18 @@ impl TupleHeader {
         put_u16(t, 30, self.flags);
     }
 
+    /// The next version, if there is one.
+    #[inline]
+    pub fn next(&self) -> Option<VersionRef> {
+        if self.ctid.slot == 0 {
+            return None;
+        }
+        Some(match self.has(RELINKED) {
+            true => VersionRef::made_by_low(self.ctid, self.cmax.0),
+            false => VersionRef::made_by(self.ctid, self.xmax),
+        })
+    }
+
     /// Whether a flag is set.
     #[inline]
     pub fn has(&self, flag: u16) -> bool {
@@ -125,6 +142,7 @@ impl TupleMeta {
     pub fn new(h: &TupleHeader, own: Tid) -> TupleMeta {
         let xmax = if h.has(XMAX_ABORTED) { Xid::INVALID } else { h.xmax };
         let ctid = if h.ctid.slot == 0 { own } else { h.ctid };
-        TupleMeta { xmin: h.xmin, xmax, cmin: h.cmin, cmax: h.cmax, ctid, lock_only: h.has(XMAX_LOCK_ONLY) }
+        let cmax = if h.has(RELINKED) { CommandId(0) } else { h.cmax };
+        TupleMeta { xmin: h.xmin, xmax, cmin: h.cmin, cmax, ctid, lock_only: h.has(XMAX_LOCK_ONLY) }
     }
 }

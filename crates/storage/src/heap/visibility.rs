@@ -5,6 +5,7 @@
 //! lookup; [`Memo`] remembers the last writer asked for, so rows loaded by one transaction cost one lookup per page.
 
 use super::tuple::*;
+use crate::Storage;
 use crate::txn::{LiveSnapshots, Snapshot, Transaction, TxnManager, XidStatus};
 use quarry_common::{Lsn, Xid};
 
@@ -123,19 +124,34 @@ pub fn fate(h: &TupleHeader, txns: &TxnManager, horizon: Lsn) -> Fate {
 }
 
 /// Judges a version for removal: as [`fate`], but one that shows to no snapshot because they all lie before or after it is dead, too.
-pub fn fate_between(h: &TupleHeader, txns: &TxnManager, live: &LiveSnapshots) -> Fate {
+/// It stays if a serializable reader must find its writer, or if its place in the chain would have to be noted and there is no more room for that.
+pub fn fate_between(h: &TupleHeader, storage: &Storage, live: &LiveSnapshots) -> Fate {
+    let txns = storage.txns();
     let fate = fate(h, txns, live.horizon());
     if fate != Fate::RecentlyDead || live.limit() == live.horizon() {
         return fate;
     }
-    let csn = |xid| match txns.status(xid) {
-        XidStatus::Committed(csn) => Some(csn),
-        XidStatus::InProgress | XidStatus::Aborted => None,
+    let ended = match txns.status(h.xmax) {
+        XidStatus::Committed(csn) => csn,
+        XidStatus::InProgress | XidStatus::Aborted => return fate,
     };
-    let made = if h.has(XMIN_FROZEN) { Some(Lsn(0)) } else { csn(h.xmin) };
-    match (made, csn(h.xmax)) {
-        (Some(made), Some(ended)) if live.miss(made, ended) => Fate::Dead,
-        _ => fate,
+    let made = made_at(h, txns);
+    if !live.miss(made, ended) {
+        return fate;
+    }
+    let must_be_found = live.is_watched(made) && storage.ssi().knows_writer(h.xmin);
+    let must_lead_on = h.has(UPDATED) && h.next().is_some() && live.may_be_followed_to(made);
+    if must_be_found || (must_lead_on && storage.removed_links().is_full()) { fate } else { Fate::Dead }
+}
+
+/// When a version was made by a transaction that has committed; 0: before all snapshots.
+pub(crate) fn made_at(h: &TupleHeader, txns: &TxnManager) -> Lsn {
+    if h.has(XMIN_FROZEN) {
+        return Lsn(0);
+    }
+    match txns.status(h.xmin) {
+        XidStatus::Committed(csn) => csn,
+        XidStatus::InProgress | XidStatus::Aborted => Lsn(0),
     }
 }
 

@@ -7,7 +7,7 @@
 //! | UPDATE_LOCAL | heap, [vm] | vm u32, block u32, old slot u16, new slot u16, xid u64, cid u32, old bits u16, new flags u16, prefix u16, suffix u16, middle |
 //! | UPDATE_CROSS | old, new, [vm], [vm] | vm of old u32, vm of new u32, old slot u16, new tid 6, xid u64, cid u32, old bits u16, new flags u16, body |
 //! | SET_XMAX | heap, [vm] | vm u32, slot u16, bits u16, xmax u64, cmax u32 |
-//! | PRUNE | heap | prune xid u64, counts 3 x u16, redirects (u16, u16), dead u16, unused u16 |
+//! | PRUNE | heap | prune xid u64, counts 4 x u16, redirects (u16, u16), dead u16, unused u16, links (from u16, to u16, its xmin's lower half u32) |
 //! | VISIBLE | heap, vm | block u32 |
 //! | SEQUENCE | heap, made anew | body of its one row |
 //!
@@ -61,7 +61,7 @@ fn end_version(page: &mut Page, slot: u16, xmax: Xid, cmax: CommandId, bits: u16
     h.xmax = xmax;
     h.cmax = cmax;
     h.ctid = next;
-    h.flags = h.flags & !(tuple::XMAX_BITS | tuple::HOT_UPDATED) | bits;
+    h.flags = h.flags & !(tuple::XMAX_BITS | tuple::HOT_UPDATED | tuple::RELINKED) | bits;
     h.write(t);
     if bits & tuple::XMAX_LOCK_ONLY == 0 {
         hp::note_prunable(page.bytes_mut(), xmax.0);
@@ -172,9 +172,19 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
         PRUNE => {
             let prune_xid = r.u64()?;
             let (redirects, dead, unused) = (r.u16()? as usize, r.u16()? as usize, r.u16()? as usize);
+            let links = r.u16()? as usize;
             let redirects = r.bytes(redirects * 4)?;
             let dead = r.bytes(dead * 2)?;
             let unused = r.bytes(unused * 2)?;
+            for _ in 0..links {
+                let (from, to, low) = (r.u16()?, r.u16()?, r.u32()?);
+                let t = hp::tuple_mut(page.bytes_mut(), from).ok_or_else(|| damaged("no such tuple"))?;
+                let mut h = TupleHeader::read(t);
+                h.ctid.slot = to;
+                h.cmax = CommandId(low);
+                h.flags |= tuple::RELINKED;
+                h.write(t);
+            }
             let u16_of = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
             hp::change_slots(
                 page.bytes_mut(),

@@ -24,6 +24,7 @@ pub use target::Target;
 pub use xact::Xact;
 
 use crate::ids::RelId;
+use crate::lock::VirtualId;
 use crate::txn::TxnManager;
 use crate::wal::Wal;
 use conflicts::{Graph, State};
@@ -61,6 +62,8 @@ pub struct Ssi {
     /// Whether the summary has writers.
     has_old: AtomicBool,
     finished_max: AtomicUsize,
+    /// Whether any transaction has ever been serializable.
+    used: AtomicBool,
     limits: Mutex<Limits>,
 }
 
@@ -71,7 +74,7 @@ pub struct Beginner<'a> {
     /// The snapshot is that of another serializable transaction which is still running.
     pub imported: bool,
     pub pid: i32,
-    pub owner: u64,
+    pub name: VirtualId,
     /// Ids it has already.
     pub xids: Vec<Xid>,
     pub cancel: &'a AtomicBool,
@@ -82,7 +85,8 @@ pub struct Beginner<'a> {
 pub struct SireadLock {
     pub target: Target,
     pub pid: i32,
-    pub owner: u64,
+    /// None: it is one of many that have ended, or was prepared before the server's start.
+    pub name: Option<VirtualId>,
 }
 
 impl Ssi {
@@ -96,6 +100,7 @@ impl Ssi {
             writers: (0..WRITER_SHARDS).map(|_| Mutex::default()).collect(),
             has_old: AtomicBool::new(false),
             finished_max: AtomicUsize::new(finished_max(&limits)),
+            used: AtomicBool::new(false),
             limits: Mutex::new(limits),
         }
     }
@@ -153,6 +158,8 @@ impl Ssi {
 
     fn enter(&self, who: &Beginner<'_>, take: &dyn Fn() -> Lsn) -> (Lsn, Option<Arc<Xact>>) {
         let mut graph = self.graph.lock();
+        // Before the snapshot: who finds that in its slot waits for the graph and finds its owner there.
+        self.used.store(true, Ordering::SeqCst);
         let mut snapshot = take();
         if who.imported && !graph.is_in_use(snapshot) {
             // Only safe ones aren't known here.
@@ -181,7 +188,7 @@ impl Ssi {
             }
         }
         let id = graph.new_id();
-        let xact = Arc::new(Xact::new(id, snapshot, who.read_only, who.pid, who.owner));
+        let xact = Arc::new(Xact::new(id, snapshot, who.read_only, who.pid, Some(who.name)));
         if who.read_only && who.deferrable {
             xact.defer();
         }
@@ -210,21 +217,46 @@ impl Ssi {
         self.writers_of(xid).lock().insert(xid, x.clone());
     }
 
-    /// A prepared transaction of an earlier run, found by recovery under these ids (the top level's first). What it read, and with whom it
-    /// had conflicts, is forgotten: it counts as having read everything, as leading to what is long committed, and as in conflict with the others of its
-    /// kind.
-    pub(crate) fn recovered(&self, xids: &[Xid]) -> Arc<Xact> {
+    /// A prepared transaction of an earlier run, found by recovery under these ids (the top level's first). With whom it had conflicts is
+    /// forgotten: it counts as leading to what is long committed, and as in conflict with the others of its kind. What it read is known
+    /// as of its last record; pages of indexes may have been split since, so a page stands for its whole index. `reads`: none if even
+    /// that can't be said.
+    pub(crate) fn recovered(&self, xids: &[Xid], reads: Option<&[Target]>) -> Arc<Xact> {
         let mut graph = self.graph.lock();
         let id = graph.new_id();
-        let xact = Arc::new(Xact::new(id, self.wal.flushed().max(graph.last_snapshot), false, 0, 0));
+        let xact = Arc::new(Xact::new(id, self.wal.flushed().max(graph.last_snapshot), false, 0, None));
         xact.note_write();
         graph.enter_recovered(xact.clone());
-        self.locks.lock_everything(&xact);
+        match reads {
+            Some(reads) => reads.iter().for_each(|t| match (t.block(), t.slot()) {
+                (Some(block), Some(slot)) => self.locks.lock_tuple(&xact, t.rel, Tid { block, slot }),
+                _ => self.locks.lock_relation(&xact, t.rel),
+            }),
+            None => self.locks.lock_everything(&xact),
+        }
         drop(graph);
         for xid in xids {
             self.note_xid(&xact, *xid);
         }
         xact
+    }
+
+    // ---- what others must keep ----
+
+    /// The oldest snapshot of a transaction that isn't known to be safe: of one that runs, or that may come and take `coming`. None as long as
+    /// no transaction has been serializable.
+    pub(crate) fn oldest_snapshot(&self, coming: Option<Lsn>) -> Option<Lsn> {
+        if !self.used.load(Ordering::SeqCst) {
+            return None;
+        }
+        let running = self.graph.lock().active.first().map(|(snapshot, _)| *snapshot);
+        running.into_iter().chain(coming).min()
+    }
+
+    /// Whether a transaction with this id could be at the far end of a conflict: it is, or was, serializable, and is concurrent with one that runs.
+    pub(crate) fn knows_writer(&self, xid: Xid) -> bool {
+        self.writers_of(xid).lock().contains_key(&xid)
+            || (self.has_old.load(Ordering::SeqCst) && self.graph.lock().old_writer(xid).is_some())
     }
 
     // ---- reading ----
@@ -502,11 +534,11 @@ impl Ssi {
         let mut list = Vec::new();
         for x in xacts {
             let targets = x.held.lock().targets();
-            list.extend(targets.into_iter().map(|target| SireadLock { target, pid: x.pid, owner: x.owner }));
+            list.extend(targets.into_iter().map(|target| SireadLock { target, pid: x.pid(), name: x.name }));
         }
         let old = self.locks.old_targets();
-        list.extend(old.into_iter().map(|(target, _)| SireadLock { target, pid: 0, owner: 0 }));
-        list.sort_by_key(|l| (l.owner, l.target));
+        list.extend(old.into_iter().map(|(target, _)| SireadLock { target, pid: 0, name: None }));
+        list.sort_by_key(|l| (l.name, l.target));
         list
     }
 

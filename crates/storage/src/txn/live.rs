@@ -1,29 +1,42 @@
 //! Which snapshots are alive, so that versions between them can go, not only those older than all.
 //!
-//! A version made by a commit at `a` and ended by one at `b` shows to the snapshots in `[a, b)`. Of a REPEATABLE READ transaction
-//! the one snapshot is known exactly (and it follows no chain of versions: a row changed since is an error there). Everything else, also that
-//! transaction's catalog reads, counts as "anywhere from here on": READ COMMITTED goes from the version that it sees to the newest, step by
-//! step, and serializable transactions look at who ended a version.
+//! A version made by a commit at `a` and ended by one at `b` shows to the snapshots in `[a, b)`, and to no other: every snapshot is one CSN,
+//! published exactly ([`super::running`]), and those to come are at the durable horizon of now or beyond the gap before the next one
+//! ([`crate::wal::horizon`]). So one pass over the slots decides for any version whether somebody sees it or ever will.
+//!
+//! Two kinds of readers need more than what they see. Who may change or lock rows at READ COMMITTED *follows* a row from the version that it sees to the newest:
+//! versions made after its snapshot may go, but their place in the chain must stay known ([`crate::heap::links`]). And what a SERIALIZABLE
+//! transaction passes over, because a concurrent one of its kind made it, is a conflict to be found ([`crate::ssi`], rule S15).
 
-use super::running::Running;
+use super::running::{FOLLOWS, Running};
+use crate::wal::Gap;
 use quarry_common::Lsn;
 use std::sync::atomic::{Ordering, fence};
 
 /// The live snapshots at one moment. It stays true: later ones are none that this calls impossible.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveSnapshots {
     /// Every snapshot, present or future, is at or above.
     horizon: Lsn,
     /// Every one that isn't in `fixed` is at or above.
     limit: Lsn,
-    /// Known exactly; those below `limit`, rising.
+    /// Those below `limit`, rising, each once.
     fixed: Vec<Lsn>,
+    /// The lowest one whose owner may follow rows to versions that it doesn't see.
+    follower: Option<Lsn>,
+    /// The lowest one whose owner must find out who made the versions it doesn't see.
+    watcher: Option<Lsn>,
 }
 
 impl LiveSnapshots {
     /// All snapshots may be anywhere from `horizon` on.
     pub fn from_horizon(horizon: Lsn) -> LiveSnapshots {
-        LiveSnapshots { horizon, limit: horizon, fixed: Vec::new() }
+        LiveSnapshots { horizon, limit: horizon, fixed: Vec::new(), follower: None, watcher: None }
+    }
+
+    /// The same; the oldest snapshot of a serializable transaction that isn't known to be safe is `watcher`.
+    pub(crate) fn watched_from(self, watcher: Option<Lsn>) -> LiveSnapshots {
+        LiveSnapshots { watcher, ..self }
     }
 
     /// Commits up to there are seen by everyone.
@@ -38,7 +51,7 @@ impl LiveSnapshots {
         self.limit
     }
 
-    /// Whether no snapshot sees a version made at `made` (none: before all) and ended at `ended`.
+    /// Whether no snapshot sees a version made at `made` (0: before all) and ended at `ended`.
     pub fn miss(&self, made: Lsn, ended: Lsn) -> bool {
         if ended <= self.horizon {
             return true;
@@ -49,32 +62,56 @@ impl LiveSnapshots {
         let first = self.fixed.partition_point(|s| *s < made);
         self.fixed.get(first).is_none_or(|s| *s >= ended)
     }
+
+    /// Whether someone may come along a chain to a version made at `made`, without seeing it.
+    #[inline]
+    pub(crate) fn may_be_followed_to(&self, made: Lsn) -> bool {
+        self.follower.is_some_and(|f| f < made)
+    }
+
+    /// Nobody comes along a chain to a version made at or before this.
+    #[inline]
+    pub(crate) fn follower(&self) -> Option<Lsn> {
+        self.follower
+    }
+
+    /// Whether some reader that doesn't see a version made at `made` must learn who made it.
+    #[inline]
+    pub(crate) fn is_watched(&self, made: Lsn) -> bool {
+        self.watcher.is_some_and(|w| w < made)
+    }
 }
 
 impl Running {
-    /// The live snapshots; `now` is what a new one would get at least. See [`Running::oldest_csn`].
-    pub fn live_snapshots(&self, now: Lsn) -> LiveSnapshots {
+    /// The live snapshots; new ones will get the lower end of `coming`, or lie at or above its upper end. See [`Running::publish_snapshot`].
+    pub fn live_snapshots(&self, coming: impl Into<Gap>) -> LiveSnapshots {
+        let Gap { from, to } = coming.into();
         let _passing = self.passing.read();
-        self.pending_horizon.fetch_max(now.0, Ordering::SeqCst);
+        self.pending_horizon.fetch_max(from.0, Ordering::SeqCst);
+        self.pending_gap.fetch_max(to.0, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        let mut live = LiveSnapshots { horizon: now, limit: now, fixed: Vec::new() };
+        let mut live = LiveSnapshots::from_horizon(from);
+        if from < to {
+            // Somebody may take it at any time, and follow rows from there.
+            live.limit = to;
+            live.fixed.push(from);
+            live.follower = Some(from);
+        }
         self.for_each(|slot| {
-            // A slot that turns exact only after this has all in `csn`; one that has, had the rest in `recent` before.
-            let fixed = slot.fixed.load(Ordering::Acquire);
-            let any = Some(Lsn(slot.csn.load(Ordering::Acquire))).filter(|csn| csn.0 != 0);
-            let rest = match fixed {
-                0 => any,
-                _ => Some(Lsn(slot.recent.load(Ordering::Acquire))).filter(|csn| csn.0 != 0),
-            };
-            if fixed != 0 {
-                live.fixed.push(Lsn(fixed));
-                live.horizon = live.horizon.min(Lsn(fixed));
-            }
-            live.limit = rest.map_or(live.limit, |csn| live.limit.min(csn));
+            slot.for_each_snapshot(|published| {
+                let csn = Lsn(published & !FOLLOWS);
+                if csn >= to {
+                    return;
+                }
+                live.fixed.push(csn);
+                live.horizon = live.horizon.min(csn);
+                if published & FOLLOWS != 0 {
+                    live.follower = Some(live.follower.map_or(csn, |f| f.min(csn)));
+                }
+            });
         });
-        live.horizon = live.horizon.min(live.limit);
-        live.fixed.retain(|s| *s < live.limit);
         live.fixed.sort_unstable();
+        live.fixed.dedup();
         live
     }
 }
@@ -85,7 +122,11 @@ mod tests {
 
     #[test]
     fn versions_between_snapshots_are_missed() {
-        let live = LiveSnapshots { horizon: Lsn(100), limit: Lsn(500), fixed: vec![Lsn(100), Lsn(300)] };
+        let live = LiveSnapshots {
+            limit: Lsn(500),
+            fixed: vec![Lsn(100), Lsn(300)],
+            ..LiveSnapshots::from_horizon(Lsn(100))
+        };
         assert!(live.miss(Lsn(10), Lsn(100)), "ended when the oldest was taken");
         assert!(!live.miss(Lsn(10), Lsn(101)));
         assert!(!live.miss(Lsn(100), Lsn(200)));
@@ -100,24 +141,31 @@ mod tests {
     fn slots_say_what_they_hold_back() {
         let running = Running::default();
         let (a, b) = (running.enter(), running.enter());
-        running.publish_snapshot(a, false, || Lsn(100));
-        let inexact = running.live_snapshots(Lsn(900));
-        assert_eq!((inexact.horizon(), inexact.limit()), (Lsn(100), Lsn(100)));
-        running.fix_snapshot(a, Lsn(100));
-        assert_eq!(running.live_snapshots(Lsn(900)).limit(), Lsn(100), "until others are known to be gone");
-        running.retract_others(a);
+        running.publish_snapshot(a, 0, 0, || Lsn(100));
         let live = running.live_snapshots(Lsn(900));
-        assert_eq!((live.horizon(), live.limit()), (Lsn(100), Lsn(900)));
+        assert_eq!((live.horizon(), live.limit(), live.follower()), (Lsn(100), Lsn(900), None));
         assert!(live.miss(Lsn(101), Lsn(900)) && !live.miss(Lsn(100), Lsn(900)));
         // A later read of the same transaction, and one of another.
-        running.publish_snapshot(a, true, || Lsn(950));
-        running.publish_snapshot(b, false, || Lsn(920));
+        running.publish_snapshot(a, 1, 0, || Lsn(950));
+        running.publish_snapshot(b, 0, FOLLOWS, || Lsn(920));
         let live = running.live_snapshots(Lsn(1000));
-        assert_eq!((live.horizon(), live.limit()), (Lsn(100), Lsn(920)));
-        running.retract_others(a);
+        assert_eq!(
+            (live.horizon(), live.limit(), live.follower()),
+            (Lsn(100), Lsn(1000), Some(Lsn(920)))
+        );
+        assert!(live.may_be_followed_to(Lsn(921)) && !live.may_be_followed_to(Lsn(920)));
+        assert!(live.miss(Lsn(101), Lsn(920)) && !live.miss(Lsn(101), Lsn(921)));
+        assert!(live.miss(Lsn(951), Lsn(1000)) && !live.miss(Lsn(930), Lsn(951)));
+        running.retract_snapshot(a, 1);
+        assert!(running.live_snapshots(Lsn(1000)).miss(Lsn(930), Lsn(951)));
+        // More than a slot has places for.
+        for n in 0..20 {
+            running.publish_snapshot(b, n, 0, || Lsn(1000 + n as u64 * 10));
+        }
+        let live = running.live_snapshots(Lsn(2000));
+        assert!(!live.miss(Lsn(1181), Lsn(1191)) && live.miss(Lsn(1181), Lsn(1190)));
         running.leave(b);
-        assert_eq!(running.live_snapshots(Lsn(1000)).limit(), Lsn(1000));
         running.leave(a);
-        assert_eq!(running.live_snapshots(Lsn(1000)), LiveSnapshots::from_horizon(Lsn(1000)));
+        assert_eq!(running.live_snapshots(Lsn(2000)), LiveSnapshots::from_horizon(Lsn(2000)));
     }
 }

@@ -10,6 +10,7 @@ pub mod prepared_record;
 pub mod running;
 mod serializable;
 mod snapshot;
+mod sub_ids;
 mod transaction;
 pub mod wal;
 
@@ -19,7 +20,7 @@ pub use prepared_record::PreparedInfo;
 pub use snapshot::Snapshot;
 pub use transaction::{PreparedSet, SubLevel, Transaction, TxnOptions};
 
-use crate::lock::OwnerId;
+use crate::lock::{OwnerId, VirtualId};
 use crate::wal::Wal;
 use clog::Clog;
 use hashbrown::HashMap;
@@ -43,6 +44,16 @@ impl IsolationLevel {
     pub fn uses_one_snapshot(self) -> bool {
         matches!(self, IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
     }
+}
+
+/// A running transaction as others see it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningInfo {
+    pub id: VirtualId,
+    pub owner: OwnerId,
+    pub pid: i32,
+    /// The top-level id, if there is one.
+    pub xid: Option<Xid>,
 }
 
 const SUB_SHARDS: usize = 16;
@@ -110,7 +121,7 @@ impl TxnManager {
 
     /// The snapshots alive now, to judge single versions by. Costs as much.
     pub fn live_snapshots(&self) -> LiveSnapshots {
-        self.running.live_snapshots(self.wal.flushed())
+        self.running.live_snapshots(self.wal.claim_gap())
     }
 
     /// No running transaction has an id below.
@@ -123,13 +134,13 @@ impl TxnManager {
         self.running.count()
     }
 
-    /// Running transactions: lock owner, process id, top-level id if there is one.
-    pub fn running_list(&self) -> Vec<(OwnerId, i32, Option<Xid>)> {
+    /// Running transactions.
+    pub fn running_list(&self) -> Vec<RunningInfo> {
         let mut list = vec![];
-        self.running.for_each(|slot| {
+        self.running.for_each_named(|id, slot| {
             let xid = slot.top_xid();
             let owner = OwnerId(slot.owner.load(Ordering::Acquire));
-            list.push((owner, slot.pid.load(Ordering::Acquire), xid));
+            list.push(RunningInfo { id, owner, pid: slot.pid.load(Ordering::Acquire), xid });
         });
         list
     }

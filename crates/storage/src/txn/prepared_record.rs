@@ -1,12 +1,13 @@
 //! What the log holds of a prepared transaction: enough to make it again after a crash.
 //!
 //! Payload: length-prefixed gid | u32 user | u32 database | i64 time (microseconds since 2000-01-01) | u8 serializable | lists of
-//! subtransaction ids, created relations, created databases, dropped relations, dropped databases, locks. A lock is u8 kind |
+//! subtransaction ids, created relations, created databases, dropped relations, dropped databases, locks, SIREAD locks. A lock is u8 kind |
 //! u8 mode | u32, u32, u64 by kind. The bytes are cut into records of [`PART_BYTES`], each with a byte of flags before it.
 
 use super::wal::{Cursor, PREPARE};
 use crate::ids::RelId;
-use crate::lock::{LockMode, LockTag};
+use crate::lock::{LockMode, LockTag, VirtualId};
+use crate::ssi::Target;
 use crate::wal::Wal;
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XACT;
@@ -41,6 +42,8 @@ pub struct PreparedState {
     pub dropped: Vec<RelId>,
     pub dropped_databases: Vec<Oid>,
     pub locks: Vec<(LockTag, LockMode)>,
+    /// Its SIREAD locks.
+    pub reads: Vec<Target>,
 }
 
 fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>, &T)) {
@@ -65,10 +68,12 @@ pub(crate) fn put_lock(out: &mut Vec<u8>, (tag, mode): &(LockTag, LockMode)) {
         LockTag::Relation { db, oid } => (0u8, db.0, oid.0, 0),
         LockTag::Extension { rel } => (1, rel.db.0, rel.rel, 0),
         LockTag::Database(db) => (2, db.0, 0, 0),
-        LockTag::Object { class, oid } => (3, class.0, oid.0, 0),
+        LockTag::Object { db, class, oid } => (3, class.0, oid.0, u64::from(db.0)),
         LockTag::Xid(xid) => (4, 0, 0, xid.0),
         LockTag::Row { rel, tid } => (5, rel.db.0, rel.rel, u64::from(tid.block) << 16 | u64::from(tid.slot)),
         LockTag::Advisory { db, key, two_keys } => (6, db.0, u32::from(two_keys), key as u64),
+        // Waited for only, never held.
+        LockTag::Virtual(id) => (7, id.backend, 0, id.local),
     };
     out.extend_from_slice(&[kind, *mode as u8]);
     put_u32(out, a);
@@ -86,7 +91,11 @@ pub(crate) fn take_lock(c: &mut Cursor<'_>) -> Result<(LockTag, LockMode)> {
         0 => LockTag::Relation { db: Oid(a), oid: Oid(b) },
         1 => LockTag::Extension { rel },
         2 => LockTag::Database(Oid(a)),
-        3 => LockTag::Object { class: Oid(a), oid: Oid(b) },
+        3 => LockTag::Object {
+            db: Oid(u32::try_from(wide).map_err(|_| damaged())?),
+            class: Oid(a),
+            oid: Oid(b),
+        },
         4 => LockTag::Xid(Xid(wide)),
         5 => LockTag::Row {
             rel,
@@ -96,9 +105,33 @@ pub(crate) fn take_lock(c: &mut Cursor<'_>) -> Result<(LockTag, LockMode)> {
             },
         },
         6 => LockTag::Advisory { db: Oid(a), key: wide as i64, two_keys: b != 0 },
+        7 => LockTag::Virtual(VirtualId { backend: a, local: wide }),
         _ => return Err(damaged()),
     };
     Ok((tag, mode))
+}
+
+/// A SIREAD lock's bytes: the relation, u8 kind, u32 block, u16 slot.
+fn put_read(out: &mut Vec<u8>, read: &Target) {
+    put_rel(out, &read.rel);
+    out.push(match (read.block(), read.slot()) {
+        (None, _) => 0,
+        (Some(_), None) => 1,
+        (Some(_), Some(_)) => 2,
+    });
+    put_u32(out, read.block().unwrap_or(0));
+    out.extend_from_slice(&read.slot().unwrap_or(0).to_le_bytes());
+}
+
+fn take_read(c: &mut Cursor<'_>) -> Result<Target> {
+    let (rel, kind, block) = (c.rel()?, c.u8()?, c.u32()?);
+    let slot = u16::from_le_bytes([c.u8()?, c.u8()?]);
+    match kind {
+        0 => Ok(Target::relation(rel)),
+        1 => Ok(Target::page(rel, block)),
+        2 => Ok(Target::tuple(rel, Tid { block, slot })),
+        _ => Err(Error::corrupted("a lock in a WAL record is damaged")),
+    }
 }
 
 impl PreparedState {
@@ -115,6 +148,7 @@ impl PreparedState {
         put_list(&mut out, &self.dropped, put_rel);
         put_list(&mut out, &self.dropped_databases, |out, db| put_u32(out, db.0));
         put_list(&mut out, &self.locks, put_lock);
+        put_list(&mut out, &self.reads, put_read);
         out
     }
 
@@ -138,6 +172,7 @@ impl PreparedState {
             dropped: c.list(|c| c.rel())?,
             dropped_databases: c.list(|c| Ok(Oid(c.u32()?)))?,
             locks: c.list(take_lock)?,
+            reads: c.list(take_read)?,
         })
     }
 
@@ -197,10 +232,15 @@ mod tests {
                 lock(LockTag::Relation { db: Oid(5), oid: Oid(6) }),
                 lock(LockTag::Extension { rel }),
                 lock(LockTag::Database(Oid(4))),
-                lock(LockTag::Object { class: Oid(1), oid: Oid(2) }),
+                lock(LockTag::Object { db: Oid(5), class: Oid(1), oid: Oid(2) }),
                 lock(LockTag::Xid(Xid(u64::MAX))),
                 lock(LockTag::Row { rel, tid: Tid { block: u32::MAX - 1, slot: 0x8001 } }),
                 (LockTag::Advisory { db: Oid(5), key: -3, two_keys: true }, LockMode::Share),
+            ],
+            reads: vec![
+                Target::relation(rel),
+                Target::page(rel, 7),
+                Target::tuple(rel, Tid { block: 8, slot: 9 }),
             ],
         }
     }

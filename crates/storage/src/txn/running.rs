@@ -1,33 +1,42 @@
 //! The set of running transactions, sharded so that begin and end touch no line that all threads share.
 //!
-//! A transaction owns a slot: the CSN of its oldest live snapshot, its id, its fast-path locks. Horizons are computed
+//! A transaction owns a slot: the CSNs of its live snapshots, its id, its fast-path locks. Horizons are computed
 //! by reading all slots; that is for vacuum and pruning, never for a statement.
 
 use crate::lock::fast::FastLocks;
+use crate::lock::{OwnerId, VirtualId};
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{Lsn, Xid};
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence};
 
 const SHARDS: usize = 16;
+/// Snapshots that a slot has places for; more are rare (cursors) and cost a mutex.
+const PLACES: usize = 4;
+
+/// In a published snapshot: its owner may go on from a version that it sees to newer ones, see [`super::live`]. No CSN is as high.
+pub const FOLLOWS: u64 = 1 << 63;
+/// Slots of a block.
+const SLOTS: usize = 32;
 
 /// One running transaction.
 #[repr(align(128))]
 #[derive(Default)]
 pub struct Slot {
-    /// CSN of the oldest snapshot in use; 0 = none.
-    pub(super) csn: AtomicU64,
-    /// The one snapshot of REPEATABLE READ, if it needs its versions exactly, see [`super::live`]; 0 = none.
-    pub(super) fixed: AtomicU64,
-    /// Beside `fixed`: CSN of the oldest other snapshot in use; 0 = none.
-    pub(super) recent: AtomicU64,
+    /// CSNs of the snapshots in use, some with [`FOLLOWS`]; 0 = none. Which is whose, the transaction knows.
+    snapshots: [AtomicU64; PLACES],
+    /// Those that found no place, in the same form.
+    more: Mutex<Vec<u64>>,
+    has_more: AtomicBool,
     /// Top-level id, or a lower bound of it while it is being allotted; 0 = none.
     xid: AtomicU64,
     /// Who it is to the lock manager.
     pub(crate) owner: AtomicU64,
     pub(crate) pid: AtomicI32,
     pub(crate) fast: Mutex<FastLocks>,
+    /// Counts the transactions that the slot has had: with the slot's number it names the one in it.
+    local: AtomicU64,
 }
 
 impl Slot {
@@ -35,17 +44,43 @@ impl Slot {
     pub fn top_xid(&self) -> Option<Xid> {
         Some(Xid(self.xid.load(Ordering::Acquire))).filter(|xid| xid.is_valid())
     }
+
+    fn put_snapshot(&self, place: usize, published: u64) {
+        match self.snapshots.get(place) {
+            Some(p) => p.store(published, Ordering::Release),
+            None => {
+                let mut more = self.more.lock();
+                if more.len() <= place - PLACES {
+                    more.resize(place - PLACES + 1, 0);
+                }
+                more[place - PLACES] = published;
+                self.has_more.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    pub(super) fn for_each_snapshot(&self, mut f: impl FnMut(u64)) {
+        let mut note = |published: u64| {
+            if published != 0 {
+                f(published);
+            }
+        };
+        self.snapshots.iter().for_each(|p| note(p.load(Ordering::Acquire)));
+        if self.has_more.load(Ordering::Acquire) {
+            self.more.lock().iter().for_each(|p| note(*p));
+        }
+    }
 }
 
 #[derive(Default)]
 struct Block {
     /// Bit set: the slot is taken.
     used: AtomicU64,
-    slots: [Slot; 32],
+    slots: [Slot; SLOTS],
     next: OnceLock<Box<Block>>,
 }
 
-const ALL_USED: u64 = (1 << 32) - 1;
+const ALL_USED: u64 = (1 << SLOTS) - 1;
 
 /// Names a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +95,8 @@ pub struct Running {
     shards: Box<[Block]>,
     /// Snapshots older than this must not be published any more, see [`Running::publish_snapshot`].
     pub(super) pending_horizon: AtomicU64,
+    /// The same for those between that and this.
+    pub(super) pending_gap: AtomicU64,
     /// Held exclusively while a snapshot passes from one slot to another: a pass over the slots must not miss it in both.
     pub(super) passing: RwLock<()>,
 }
@@ -74,6 +111,7 @@ impl Default for Running {
         Running {
             shards: (0..SHARDS).map(|_| Block::default()).collect(),
             pending_horizon: AtomicU64::new(0),
+            pending_gap: AtomicU64::new(0),
             passing: RwLock::new(()),
         }
     }
@@ -103,8 +141,10 @@ impl Running {
     pub fn leave(&self, id: SlotId) {
         let block = self.block(id);
         let slot = &block.slots[id.slot as usize];
-        self.retract_snapshot(id);
+        self.retract_snapshots(id);
         slot.xid.store(0, Ordering::Release);
+        // From here on the transaction counts as ended; who leaves looks for waiters afterwards (lock README, L5).
+        slot.local.store(slot.local.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
         block.used.fetch_and(!(1 << id.slot), Ordering::AcqRel);
     }
 
@@ -123,77 +163,116 @@ impl Running {
 
     /// Calls `f` with every taken slot.
     pub fn for_each(&self, mut f: impl FnMut(&Slot)) {
-        for first in &self.shards {
-            let mut block = Some(first);
+        self.for_each_named(|_, slot| f(slot));
+    }
+
+    /// Calls `f` with every taken slot and the name of the transaction in it.
+    pub fn for_each_named(&self, mut f: impl FnMut(VirtualId, &Slot)) {
+        for (shard, first) in self.shards.iter().enumerate() {
+            let (mut block, mut number) = (Some(first), 0);
             while let Some(this) = block {
                 let mut used = this.used.load(Ordering::SeqCst);
                 while used != 0 {
-                    f(&this.slots[used.trailing_zeros() as usize]);
+                    let bit = used.trailing_zeros() as usize;
+                    let slot = &this.slots[bit];
+                    let backend = (number * SHARDS + shard) * SLOTS + bit;
+                    f(VirtualId { backend: backend as u32, local: slot.local.load(Ordering::SeqCst) }, slot);
                     used &= used - 1;
                 }
                 block = this.next.get().map(|b| &**b);
+                number += 1;
             }
         }
     }
 
-    /// Takes a snapshot at the horizon that `read` gives and makes it count in horizons from here on.
+    /// The name of the transaction in a slot.
+    pub fn virtual_id(&self, id: SlotId) -> VirtualId {
+        let backend = (id.block as usize * SHARDS + id.shard as usize) * SLOTS + id.slot as usize;
+        VirtualId { backend: backend as u32, local: self.slot(id).local.load(Ordering::SeqCst) }
+    }
+
+    fn slot_of(&self, id: VirtualId) -> &Slot {
+        let backend = id.backend as usize;
+        let (slot, shard) = (backend % SLOTS, backend / SLOTS % SHARDS);
+        let block = (backend / SLOTS / SHARDS) as u32;
+        self.slot(SlotId { shard: shard as u16, slot: slot as u16, block })
+    }
+
+    /// Whether the transaction of this name has not ended.
+    pub fn is_active(&self, id: VirtualId) -> bool {
+        self.slot_of(id).local.load(Ordering::SeqCst) == id.local
+    }
+
+    /// The lock owner and process id of a transaction that has not ended.
+    pub fn owner_of_virtual(&self, id: VirtualId) -> Option<(u64, i32)> {
+        let slot = self.slot_of(id);
+        let found = (slot.owner.load(Ordering::Acquire), slot.pid.load(Ordering::Acquire));
+        self.is_active(id).then_some(found)
+    }
+
+    /// Transactions with a snapshot older than `csn`, which is durable; nobody takes such a one any more, unless from one of these.
+    pub fn with_snapshot_before(&self, csn: Lsn) -> Vec<(VirtualId, OwnerId, i32)> {
+        let _passing = self.passing.read();
+        self.pending_horizon.fetch_max(csn.0, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let mut found = vec![];
+        self.for_each_named(|id, slot| {
+            let mut older = false;
+            slot.for_each_snapshot(|published| older |= published & !FOLLOWS < csn.0);
+            if older {
+                let owner = OwnerId(slot.owner.load(Ordering::Acquire));
+                found.push((id, owner, slot.pid.load(Ordering::Acquire)));
+            }
+        });
+        found
+    }
+
+    /// Takes a snapshot at the horizon that `read` gives and makes it count from here on, in a place of the slot that is free; `marks`: [`FOLLOWS`] or
+    /// nothing.
     ///
-    /// The slot's CSN is stored before `pending_horizon` is checked, and [`Running::oldest_csn`] raises
-    /// `pending_horizon` before it reads the slots (both with full fences between), so either it sees this
-    /// snapshot or this sees that it must take a newer one.
-    ///
-    /// With `keep`, an older snapshot in the slot stays protected too.
+    /// It is stored before the pending horizon and gap are checked, and [`Running::live_snapshots`] raises these before it reads the
+    /// slots (both with full fences between), so either that sees this snapshot or this sees that it must take another one. A durable horizon
+    /// that has not been passed since is the gap's lower end or lies beyond it.
     #[inline]
-    pub fn publish_snapshot(&self, id: SlotId, keep: bool, read: impl Fn() -> Lsn) -> Lsn {
+    pub fn publish_snapshot(&self, id: SlotId, place: usize, marks: u64, read: impl Fn() -> Lsn) -> Lsn {
         let slot = self.slot(id);
-        let older = if keep { slot.csn.load(Ordering::Relaxed) } else { 0 };
-        let is_fixed = slot.fixed.load(Ordering::Relaxed) != 0;
-        let older_recent = slot.recent.load(Ordering::Relaxed);
         loop {
             let csn = read();
-            let oldest = if older != 0 { older.min(csn.0) } else { csn.0 };
-            slot.csn.store(oldest, Ordering::Relaxed);
-            if is_fixed {
-                let oldest = if older_recent != 0 { older_recent.min(csn.0) } else { csn.0 };
-                slot.recent.store(oldest, Ordering::Relaxed);
-            }
+            slot.put_snapshot(place, csn.0 | marks);
             fence(Ordering::SeqCst);
-            if self.pending_horizon.load(Ordering::Relaxed) <= csn.0 {
+            let (from, to) = (&self.pending_horizon, &self.pending_gap);
+            let (from, to) = (from.load(Ordering::Relaxed), to.load(Ordering::Relaxed));
+            if csn.0 == from || csn.0 >= from.max(to) {
                 return csn;
             }
         }
     }
 
+    /// No snapshot that isn't at a durable horizon may be taken below.
+    pub fn gap_end(&self) -> Lsn {
+        Lsn(self.pending_gap.load(Ordering::Acquire))
+    }
+
     /// The slot needs the versions of an older snapshot, which another slot protects until this returns.
-    pub fn import_snapshot(&self, id: SlotId, csn: Lsn) {
+    pub fn import_snapshot(&self, id: SlotId, place: usize, marks: u64, csn: Lsn) {
         let _passing = self.passing.write();
-        let slot = self.slot(id);
-        let own = slot.csn.load(Ordering::Relaxed);
-        slot.csn.store(if own == 0 { csn.0 } else { own.min(csn.0) }, Ordering::SeqCst);
+        self.slot(id).put_snapshot(place, csn.0 | marks);
     }
 
-    /// The slot no longer needs old versions.
-    pub fn retract_snapshot(&self, id: SlotId) {
-        let slot = self.slot(id);
-        slot.csn.store(0, Ordering::Release);
-        slot.recent.store(0, Ordering::Release);
-        slot.fixed.store(0, Ordering::Release);
+    /// That snapshot is no longer in use.
+    #[inline]
+    pub fn retract_snapshot(&self, id: SlotId, place: usize) {
+        self.slot(id).put_snapshot(place, 0);
     }
 
-    /// From here on the slot keeps `csn`, one of its snapshots, and needs its versions exactly.
-    pub fn fix_snapshot(&self, id: SlotId, csn: Lsn) {
+    /// None of the slot's snapshots is.
+    pub fn retract_snapshots(&self, id: SlotId) {
         let slot = self.slot(id);
-        slot.recent.store(slot.csn.load(Ordering::Relaxed), Ordering::Relaxed);
-        slot.fixed.store(csn.0, Ordering::Release);
-    }
-
-    /// Of the slot's snapshots only the fixed one is still in use, if there is one.
-    pub fn retract_others(&self, id: SlotId) {
-        let slot = self.slot(id);
-        let fixed = slot.fixed.load(Ordering::Relaxed);
-        if fixed != 0 {
-            slot.csn.store(fixed, Ordering::Release);
-            slot.recent.store(0, Ordering::Release);
+        slot.snapshots.iter().for_each(|p| p.store(0, Ordering::Release));
+        if slot.has_more.load(Ordering::Acquire) {
+            let mut more = slot.more.lock();
+            more.clear();
+            slot.has_more.store(false, Ordering::Release);
         }
     }
 
@@ -203,12 +282,7 @@ impl Running {
         self.pending_horizon.fetch_max(now.0, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let mut oldest = now.0;
-        self.for_each(|slot| {
-            let csn = slot.csn.load(Ordering::Acquire);
-            if csn != 0 {
-                oldest = oldest.min(csn);
-            }
-        });
+        self.for_each(|slot| slot.for_each_snapshot(|p| oldest = oldest.min(p & !FOLLOWS)));
         Lsn(oldest)
     }
 
@@ -284,10 +358,10 @@ mod tests {
         assert_eq!(running.count(), 200);
         assert_eq!(running.oldest_csn(Lsn(50)), Lsn(50));
         let mut now = 49;
-        let csn = running.publish_snapshot(slots[150], false, || Lsn(50.max(now)));
+        let csn = running.publish_snapshot(slots[150], 0, 0, || Lsn(50.max(now)));
         assert_eq!(csn, Lsn(50));
         now = 90;
-        running.publish_snapshot(slots[3], true, || Lsn(now));
+        running.publish_snapshot(slots[3], 0, FOLLOWS, || Lsn(now));
         assert_eq!(running.oldest_csn(Lsn(99)), Lsn(50));
         running.leave(slots[150]);
         assert_eq!(running.oldest_csn(Lsn(99)), Lsn(90));

@@ -1,7 +1,7 @@
 //! A transaction's part in serializable snapshot isolation ([`crate::ssi`]): what it is declared as, and its registration, which comes with its one
 //! snapshot (or its first write, if that is earlier).
 
-use super::{Snapshot, Transaction};
+use super::Transaction;
 use crate::ssi::{Beginner, Target, Xact};
 use crate::{IsolationLevel, RelId};
 use quarry_common::{BlockNo, Lsn, Result, Tid, Xid};
@@ -25,6 +25,10 @@ impl Serializable {
     }
     pub fn xact(&self) -> Option<&Arc<Xact>> {
         self.xact.get()?.as_ref()
+    }
+    /// READ ONLY, as declared so far, at whatever level.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
     }
 }
 
@@ -66,7 +70,7 @@ impl Transaction {
                 deferrable: may_wait,
                 imported,
                 pid: self.pid(),
-                owner: self.owner().0,
+                name: self.virtual_id(),
                 xids: self.own_xids(),
                 cancel: &self.cancel_flag(),
             },
@@ -76,12 +80,6 @@ impl Transaction {
         let _ = self.serializable.xact.set(xact);
         self.keep_first_snapshot(csn);
         Ok(csn)
-    }
-
-    /// The newest state and own changes, as [`Transaction::catalog_snapshot`]; what a SERIALIZABLE transaction reads with it counts. For foreign
-    /// keys, which must see what the transaction's snapshot doesn't show.
-    pub fn latest_snapshot(&self) -> Snapshot {
-        self.catalog_snapshot().read_by(self.xact().cloned())
     }
 
     /// Whose reads and writes count for serializability; none at lower levels, and if the snapshot is safe.

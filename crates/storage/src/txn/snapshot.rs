@@ -1,7 +1,11 @@
 //! Snapshots: one LSN, the reader's own ids, a command number.
 
+use super::sub_ids::SubIds;
+use super::transaction::Pin;
 use super::{TxnManager, XidStatus};
+use crate::RelId;
 use crate::ssi::Xact;
+use crate::stats::Reads;
 use quarry_common::{CommandId, Lsn, Xid};
 use std::sync::Arc;
 
@@ -15,9 +19,9 @@ pub struct Snapshot {
     /// The transaction's top-level id when the snapshot was taken; INVALID if it had none.
     top: Xid,
     /// Its live subtransactions, rising.
-    subs: Option<Arc<[Xid]>>,
-    /// Counts the transaction's live snapshots.
-    _token: Option<Arc<()>>,
+    subs: Option<SubIds>,
+    /// Keeps what it sees.
+    pin: Option<Pin>,
     /// Whose reads leave locks and find conflicts: a SERIALIZABLE transaction, reading its tables.
     reader: Option<Arc<Xact>>,
 }
@@ -27,10 +31,10 @@ impl Snapshot {
         csn: Lsn,
         cid: CommandId,
         top: Xid,
-        subs: Option<Arc<[Xid]>>,
-        token: Option<Arc<()>>,
+        subs: Option<SubIds>,
+        pin: Option<Pin>,
     ) -> Snapshot {
-        Snapshot { csn, cid, top, subs, _token: token, reader: None }
+        Snapshot { csn, cid, top, subs, pin, reader: None }
     }
 
     /// The same; what is read with it counts for serializability.
@@ -51,7 +55,7 @@ impl Snapshot {
 
     /// A snapshot outside any transaction, at a fixed point. It doesn't hold back vacuum: for checks and tests.
     pub fn at(csn: Lsn) -> Snapshot {
-        Snapshot { csn, cid: CommandId(0), top: Xid::INVALID, subs: None, _token: None, reader: None }
+        Snapshot { csn, cid: CommandId(0), top: Xid::INVALID, subs: None, pin: None, reader: None }
     }
 
     #[inline]
@@ -70,11 +74,19 @@ impl Snapshot {
         Snapshot { cid, ..self.clone() }
     }
 
+    /// Notes reads in its transaction's own counts.
+    #[inline]
+    pub(crate) fn count_reads(&self, rel: RelId, reads: Reads) {
+        if let Some(pin) = &self.pin {
+            pin.count_reads(rel, reads);
+        }
+    }
+
     /// Whether `xid` is the reader's transaction or a live subtransaction of it.
     #[inline]
     pub fn is_mine(&self, xid: Xid) -> bool {
         xid.is_valid()
-            && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.binary_search(&xid).is_ok()))
+            && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.contains(xid)))
     }
 
     /// Whether `xid`, not the reader's own, committed at or before the snapshot.

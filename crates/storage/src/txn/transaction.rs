@@ -1,21 +1,28 @@
 //! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
 
 mod locks;
+mod pins;
 mod prepared;
 
+pub use pins::Pin;
 pub use prepared::PreparedSet;
 
+use self::pins::Pins;
 use super::running::SlotId;
 use super::serializable::Serializable;
+use super::sub_ids::SharedIds;
 use super::wal::{self, CHILDREN_MAX, EndRecord};
-use super::{IsolationLevel, Snapshot};
+use super::IsolationLevel;
 use crate::engine::Storage;
 use crate::ids::RelId;
-use crate::lock::{HeldLock, LockMode, LockTag, OwnerId};
+use crate::fsm::RelationState;
+use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, WaitObserver};
+use crate::stats::{Actions, Pending, XactCounts};
 use crate::wal::RecordKind;
 use crate::wal::rmgr::XACT;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
+use quarry_common::progress::Progress;
 use quarry_common::{CommandId, Lsn, Oid, Result, Xid, bail};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -38,6 +45,10 @@ pub struct TxnOptions {
     pub pid: i32,
     /// Read at the inserted horizon (synchronous_commit = off).
     pub read_at_inserted: bool,
+    /// Who hears of long waits and names relations in errors.
+    pub observer: Option<Arc<dyn WaitObserver>>,
+    /// Where long work tells how far it is; nowhere if absent.
+    pub progress: Progress,
 }
 
 /// See the module. Methods take `&self`; use it from one thread at a time, or from several that work for one
@@ -64,8 +75,11 @@ pub struct Transaction {
     /// It has been prepared: its end is decided by someone else.
     is_prepared: AtomicBool,
     cancel: Arc<AtomicBool>,
-    /// Clones count live snapshots.
-    token: Arc<()>,
+    observer: Option<Arc<dyn WaitObserver>>,
+    progress: Progress,
+    pins: Mutex<Pins>,
+    /// What it has counted; its snapshots count there, too.
+    pending: Arc<Mutex<Pending>>,
     inner: Mutex<Inner>,
     pub(super) serializable: Serializable,
     extension: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -76,8 +90,8 @@ struct Inner {
     subs: Vec<Level>,
     /// Released (to commit with the top level) or still open subtransactions, rising; aborted ones leave.
     live_subs: Vec<Xid>,
-    /// `live_subs` as snapshots share it; none when it has changed.
-    shared_subs: Option<Arc<[Xid]>>,
+    /// `live_subs` as snapshots share it.
+    shared_subs: SharedIds,
     held: Vec<HeldLock>,
     /// Index over `held` once it's long.
     held_index: Option<HashSet<(LockTag, LockMode)>>,
@@ -121,6 +135,8 @@ impl Transaction {
         if let Some(cancel) = options.cancel {
             txn.cancel = cancel;
         }
+        txn.observer = options.observer;
+        txn.progress = options.progress;
         txn
     }
 
@@ -147,7 +163,10 @@ impl Transaction {
             done: AtomicBool::new(false),
             is_prepared: AtomicBool::new(false),
             cancel: Arc::default(),
-            token: Arc::new(()),
+            observer: None,
+            progress: Progress::default(),
+            pins: Mutex::default(),
+            pending: Arc::default(),
             inner: Mutex::default(),
             serializable: Serializable::default(),
             extension: OnceLock::new(),
@@ -186,6 +205,16 @@ impl Transaction {
     /// synchronous_commit = off: read at the inserted horizon.
     pub fn set_read_at_inserted(&self, on: bool) {
         self.read_at_inserted.store(on, Ordering::Relaxed);
+    }
+
+    /// Where long work on its behalf tells how far it is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Whether what it runs is to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     /// A set flag makes waits fail with 57014.
@@ -240,13 +269,15 @@ impl Transaction {
         }
         let mut current = top;
         let Inner { subs, live_subs, shared_subs, .. } = &mut *inner;
-        for level in subs {
-            if !level.xid.is_valid() {
-                level.xid = txns.allot_sub_xid(top);
-                new.push(level.xid);
-                live_subs.push(level.xid);
-                *shared_subs = None;
-            }
+        // Outer levels have ids before inner ones.
+        let known = subs.iter().rposition(|level| level.xid.is_valid()).map_or(0, |at| at + 1);
+        for level in &mut subs[known..] {
+            level.xid = txns.allot_sub_xid(top);
+            new.push(level.xid);
+            live_subs.push(level.xid);
+            shared_subs.grown();
+        }
+        if let Some(level) = subs.last() {
             current = level.xid;
         }
         drop(inner);
@@ -282,106 +313,6 @@ impl Transaction {
         self.command.fetch_add(1, Ordering::Relaxed);
     }
 
-    // ---- snapshots ----
-
-    fn horizon(&self) -> Lsn {
-        let wal = self.storage.wal();
-        if self.read_at_inserted.load(Ordering::Relaxed) {
-            return wal.inserted();
-        }
-        wal.flushed().max(Lsn(self.floor.load(Ordering::Relaxed)))
-    }
-
-    fn make_snapshot(&self, csn: Lsn) -> Snapshot {
-        let top = Xid(self.top.load(Ordering::Acquire));
-        let subs = if top.is_valid() {
-            let mut inner = self.inner.lock();
-            if inner.live_subs.is_empty() {
-                None
-            } else {
-                let Inner { live_subs, shared_subs, .. } = &mut *inner;
-                Some(shared_subs.get_or_insert_with(|| live_subs.as_slice().into()).clone())
-            }
-        } else {
-            None
-        };
-        Snapshot::new(csn, self.command_id(), top, subs, Some(self.token.clone()))
-    }
-
-    /// The snapshot for the next statement: a new one in READ COMMITTED, the transaction's one otherwise; with the
-    /// current command number.
-    pub fn statement_snapshot(&self) -> Snapshot {
-        let running = &self.storage.txns().running;
-        let csn = if self.isolation().uses_one_snapshot() {
-            match self.first_csn.load(Ordering::Relaxed) {
-                0 if self.isolation() == IsolationLevel::Serializable => {
-                    self.take_serializable_snapshot(false).expect("fails only where it may wait")
-                }
-                0 => {
-                    let csn = running.publish_snapshot(self.slot, true, || self.horizon());
-                    self.keep_first_snapshot(csn);
-                    csn
-                }
-                csn => Lsn(csn),
-            }
-        } else {
-            let others_live = Arc::strong_count(&self.token) > 1;
-            running.publish_snapshot(self.slot, others_live, || self.horizon())
-        };
-        let reader = self.serializable.xact().filter(|x| !x.is_safe());
-        self.make_snapshot(csn).read_by(reader.cloned())
-    }
-
-    /// A snapshot at the present horizon, protected from vacuum; it may be replaced by another until it is kept.
-    pub(super) fn publish_first_snapshot(&self) -> Lsn {
-        let others_live = Arc::strong_count(&self.token) > 1;
-        self.storage.txns().running.publish_snapshot(self.slot, others_live, || self.horizon())
-    }
-
-    /// Takes over the snapshot of a transaction that is still running, as its one snapshot. Before it has any.
-    pub fn import_snapshot(&self, snapshot: &Snapshot) -> Result<()> {
-        if self.isolation() == IsolationLevel::Serializable {
-            self.take_serializable_snapshot_at(snapshot.csn());
-            return Ok(());
-        }
-        let csn = self.publish_imported(snapshot.csn());
-        self.keep_first_snapshot(csn);
-        Ok(())
-    }
-
-    pub(super) fn publish_imported(&self, csn: Lsn) -> Lsn {
-        self.storage.txns().running.import_snapshot(self.slot, csn);
-        csn
-    }
-
-    pub(super) fn keep_first_snapshot(&self, csn: Lsn) {
-        self.first_csn.store(csn.0, Ordering::Relaxed);
-        if self.isolation() == IsolationLevel::RepeatableRead {
-            self.storage.txns().running.fix_snapshot(self.slot, csn);
-        }
-    }
-
-    /// The newest state (inserted horizon) and own changes: for catalog reads and DDL.
-    pub fn catalog_snapshot(&self) -> Snapshot {
-        let keep = Arc::strong_count(&self.token) > 1 || self.has_first_snapshot();
-        let wal = self.storage.wal();
-        let csn = self.storage.txns().running.publish_snapshot(self.slot, keep, || wal.inserted());
-        self.make_snapshot(csn)
-    }
-
-    /// Between statements: if no snapshot is alive, vacuum need not wait for this transaction, or (at REPEATABLE READ) for more than its one
-    /// snapshot.
-    pub fn statement_done(&self) {
-        if Arc::strong_count(&self.token) > 1 || self.done.load(Ordering::Relaxed) {
-            return;
-        }
-        let running = &self.storage.txns().running;
-        match self.has_first_snapshot() {
-            true => running.retract_others(self.slot),
-            false => running.retract_snapshot(self.slot),
-        }
-    }
-
     /// Later statements' snapshots include the commit with `csn`, durable or not. To be called when a row version that
     /// it made is taken over: this transaction can't become durable before it.
     pub fn follow(&self, csn: Lsn) {
@@ -399,6 +330,30 @@ impl Transaction {
             _ => self.floor.load(Ordering::Relaxed),
         };
         self.storage.wal().wait_durable_blocking(Lsn(seen))
+    }
+
+    // ---- statistics ----
+
+    /// Notes what it does to a table's rows.
+    #[inline]
+    pub(crate) fn count(&self, rel: RelId, state: &Arc<RelationState>, count: impl FnOnce(&mut Actions)) {
+        self.pending.lock().count(rel, state, count);
+    }
+
+    /// What it has done with a relation so far.
+    pub fn counted(&self, rel: RelId) -> XactCounts {
+        self.pending.lock().of(rel)
+    }
+
+    /// The table goes on in new files. Its counts stay the table's.
+    pub fn relation_replaced(&self, from: RelId, to: RelId) {
+        self.storage.relation_states().replaced(from, to);
+    }
+
+    /// The table is emptied (TRUNCATE).
+    pub fn relation_emptied(&self, rel: RelId) {
+        let state = self.storage.relation_states().get(rel);
+        self.count(rel, &state, |a| *a = Actions { emptied: true, ..Actions::default() });
     }
 
     // ---- savepoints ----
@@ -419,6 +374,7 @@ impl Transaction {
         };
         inner.subs.push(level);
         self.current.store(0, Ordering::Release);
+        self.pending.lock().set_level(inner.subs.len());
         inner.subs.len()
     }
 
@@ -440,14 +396,19 @@ impl Transaction {
         let mut inner = self.inner.lock();
         let Some(from) = level.checked_sub(1).filter(|from| *from < inner.subs.len()) else { return };
         inner.subs.truncate(level);
+        self.pending.lock().roll_back(level);
         let at = &mut inner.subs[from];
         at.xid = Xid::INVALID;
         let Level { live_subs, held, commit_callbacks, abort_callbacks, .. } = *at;
         let Level { created, created_databases, dropped, dropped_databases, .. } = *at;
         let aborted = inner.live_subs.split_off(live_subs);
         let locks = inner.held.split_off(held);
-        inner.held_index = None;
-        inner.shared_subs = None;
+        if let Some(index) = &mut inner.held_index {
+            for lock in &locks {
+                index.remove(&(lock.tag, lock.mode));
+            }
+        }
+        inner.shared_subs.cut(live_subs);
         inner.commit_callbacks.truncate(commit_callbacks);
         let callbacks = inner.abort_callbacks.split_off(abort_callbacks);
         let relations = inner.created.split_off(created);
@@ -465,6 +426,7 @@ impl Transaction {
         if let Some(keep) = level.checked_sub(1) {
             inner.subs.truncate(keep);
             self.set_current(&inner);
+            self.pending.lock().release(level);
         }
     }
 
@@ -535,6 +497,7 @@ impl Transaction {
             }
             self.storage.forget_created(&inner.created, &inner.created_databases);
         }
+        self.pending.lock().end(true);
         self.serializable_committed(outcome.as_ref().ok().copied().flatten());
         for callback in inner.commit_callbacks.drain(..) {
             callback();
@@ -608,6 +571,7 @@ impl Transaction {
         if top.is_valid() {
             xids.push(top);
         }
+        self.pending.lock().end(false);
         self.serializable_aborted();
         self.finish_abort(&xids, inner.created, inner.created_databases, inner.abort_callbacks, &[]);
         self.leave(top, &[], &inner.held);
@@ -676,7 +640,10 @@ impl Transaction {
             }
         }
         self.release_locks(held);
-        self.storage.txns().running.leave(self.slot);
+        let running = &self.storage.txns().running;
+        let id = running.virtual_id(self.slot);
+        running.leave(self.slot);
+        locks.virtual_ended(id);
     }
 }
 

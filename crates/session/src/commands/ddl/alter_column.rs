@@ -436,6 +436,7 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
         refs,
         options: vec![],
         for_constraint: constraint.is_some(),
+        concurrently: false,
     };
     let made = index::make(d, table, spec, false)?;
     if let Some(k) = constraint {

@@ -4,7 +4,8 @@
 use super::constraints::{self, Pending};
 use super::create_table::{column_spec, finish_column};
 use super::stored::is_at_least;
-use super::{Ddl, alter_column, alter_other, behavior_of, options_of, parts_of, persistence};
+use super::storage_parameters::{self, Owner, merged, names_of, options_of};
+use super::{Ddl, alter_column, alter_other, behavior_of, parts_of, persistence};
 use crate::session::Session;
 use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, Persistence, RelKind, Relation};
 use quarry_common::{Result, bail, err};
@@ -257,10 +258,12 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             d.w.set_owner(ObjectAddress::relation(r.oid), owner)
         }
         A::SetOptions(options) => {
-            let mut all = r.options.clone();
-            for (n, v) in options_of(options)? {
-                all.retain(|(o, _)| *o != n);
-                all.push((n, v));
+            let all = merged(&r.options, options_of(options, owner_of(r))?);
+            if owner_of(r) == Owner::Table {
+                let toast = storage_parameters::of_toast(options)?;
+                if !toast.is_empty() {
+                    d.w.set_toast_options(r.oid, &|old| merged(old, toast.clone()))?;
+                }
             }
             if r.kind == RelKind::View {
                 super::view::check_options(d, r, &all)?;
@@ -268,9 +271,18 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             d.w.set_options(r.oid, &all)
         }
         A::ResetOptions(options) => {
-            let mut all = r.options.clone();
-            all.retain(|(o, _)| !options.iter().any(|d| d.name.eq_ignore_ascii_case(o)));
-            d.w.set_options(r.oid, &all)
+            let without = |old: &[(String, String)], names: &[&str]| -> Vec<(String, String)> {
+                old.iter().filter(|(o, _)| !names.iter().any(|n| n.eq_ignore_ascii_case(o))).cloned().collect()
+            };
+            let owner = owner_of(r);
+            let names = names_of(options, owner, owner)?;
+            if owner == Owner::Table {
+                let toast = names_of(options, owner, Owner::Toast)?;
+                if !toast.is_empty() {
+                    d.w.set_toast_options(r.oid, &|old| without(old, &toast))?;
+                }
+            }
+            d.w.set_options(r.oid, &without(&r.options, &names))
         }
         A::SetLogged => persistence::set(d, r, Persistence::Permanent),
         A::SetUnlogged => persistence::set(d, r, Persistence::Unlogged),
@@ -384,4 +396,8 @@ fn add_column(d: &Ddl, r: &std::sync::Arc<Relation>, c: &ast::ColumnDef, if_not_
         d.w.set_identity(r.oid, number, identity)?;
     }
     constraints::add_all(d, r.oid, &pending, false)
+}
+
+fn owner_of(r: &Relation) -> Owner {
+    if r.kind == RelKind::View { Owner::View } else { Owner::Table }
 }

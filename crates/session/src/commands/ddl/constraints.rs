@@ -1,6 +1,7 @@
 //! CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY constraints: of new tables and of ALTER TABLE.
 
 use super::index::{self, IndexSpec};
+use super::storage_parameters::{Owner, options_of};
 use super::{Ddl, parts_of};
 use quarry_catalog::{
     ConstraintDef, ConstraintKind, IndexDef, LockMode, NewConstraint, Persistence, Privilege,
@@ -217,8 +218,9 @@ fn add_key(
         deferrable: c.deferrable,
         predicate: None,
         refs: vec![],
-        options: super::options_of(&k.with)?,
+        options: options_of(&k.with, Owner::Index)?,
         for_constraint: true,
+        concurrently: false,
     };
     let made = index::make(d, table, spec, fresh)?;
     let kind = if primary {

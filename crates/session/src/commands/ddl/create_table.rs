@@ -2,7 +2,8 @@
 
 use super::constraints::{self, Pending};
 use super::stored::is_at_least;
-use super::{Ddl, options_of, persistence_of, sequence};
+use super::storage_parameters::{self, Owner, options_of};
+use super::{Ddl, persistence_of, sequence};
 use crate::session::Session;
 use quarry_catalog::{
     Identity, LockMode, NewColumn, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr,
@@ -322,7 +323,8 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
     }
     let mut new = NewRelation::new(name, schema, RelKind::Table, d.user());
     new.persistence = persistence;
-    new.options = options_of(&c.with)?;
+    new.options = options_of(&c.with, Owner::Table)?;
+    let toast_options = storage_parameters::of_toast(&c.with)?;
     new.columns = specs.iter().map(|s| s.column.clone()).collect();
     // Whether a column is generated is known to the table with its expression.
     for column in &mut new.columns {
@@ -335,6 +337,9 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
         }
     }
     let table = d.w.create_relation(&new)?;
+    if !toast_options.is_empty() {
+        d.w.set_toast_options(table.oid, &|_| toast_options.clone())?;
+    }
     for (i, spec) in specs.iter().enumerate() {
         finish_column(&d, table.oid, i as i16 + 1, spec)?;
     }

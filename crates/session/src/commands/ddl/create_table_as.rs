@@ -1,7 +1,8 @@
 //! CREATE TABLE AS and SELECT INTO.
 
 use super::view::columns_of;
-use super::{Ddl, options_of, persistence_of};
+use super::storage_parameters::{Owner, options_of};
+use super::{Ddl, persistence_of};
 use crate::commands::{CommandOutcome, prepare};
 use crate::portal::Portal;
 use crate::session::Session;
@@ -76,7 +77,7 @@ fn make(
     let bound = d.st.analyze(&query, &types, false)?.bound;
     let mut new = NewRelation::new(name, schema, RelKind::Table, d.user());
     new.persistence = persistence;
-    new.options = options_of(&into.with)?;
+    new.options = options_of(&into.with, Owner::Table)?;
     new.columns = columns_of(&d, &bound, &into.columns, "too many column names were specified")?;
     let plan = d.st.plan(bound, if params.is_empty() { None } else { Some(&params[..] as &[Datum]) })?;
     let table = d.w.create_relation(&new)?;

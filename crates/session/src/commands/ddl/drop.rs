@@ -2,13 +2,19 @@
 
 use super::{Ddl, behavior_of};
 use crate::session::Session;
-use quarry_catalog::{ObjectAddress, RelKind, Relation, TypeKind};
-use quarry_common::{Error, Result, bail, err};
+use quarry_catalog::{LockMode, ObjectAddress, Persistence, RelKind, Relation, TypeKind};
+use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
 
 pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
     if c.concurrently {
         s.block.forbid_block("DROP INDEX CONCURRENTLY")?;
+        if let Some((table, index)) = leaving(s, c)? {
+            return super::super::concurrently::drop_index(s, table, index);
+        }
+        if c.if_exists {
+            return Ok(());
+        }
     }
     let d = Ddl::new(s)?;
     let mut objects = vec![];
@@ -19,6 +25,7 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
             }
             (K::Schema, ObjectRef::Name(n)) => schema(&d, n.name(), c.if_exists)?,
             (K::Type | K::Domain, ObjectRef::Type(t)) => ty(&d, c.kind, t, c.if_exists)?,
+            (K::Extension, ObjectRef::Name(n)) => super::extension::to_drop(&d, n.name(), c.if_exists)?,
             (kind, ObjectRef::Name(n)) if c.if_exists => {
                 d.notice(err!(
                     UNDEFINED_OBJECT,
@@ -27,9 +34,6 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
                     n.display()
                 ));
                 None
-            }
-            (K::Extension, ObjectRef::Name(n)) => {
-                bail!(UNDEFINED_OBJECT, "extension \"{}\" does not exist", n.display())
             }
             (kind, _) if c.if_exists => {
                 d.notice(err!(UNDEFINED_OBJECT, "{} does not exist, skipping", kind.sql().to_lowercase()));
@@ -47,6 +51,28 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
         d.notice(n);
     }
     Ok(())
+}
+
+/// The index that DROP INDEX CONCURRENTLY means, and its table, both locked; none: it isn't there, or is to be dropped plainly.
+fn leaving(s: &mut Session, c: &ast::Drop) -> Result<Option<(Oid, Oid)>> {
+    let [ObjectRef::Name(n)] = &c.objects[..] else {
+        bail!(FEATURE_NOT_SUPPORTED, "DROP INDEX CONCURRENTLY does not support dropping multiple objects")
+    };
+    if c.behavior == ast::DropBehavior::Cascade {
+        bail!(FEATURE_NOT_SUPPORTED, "DROP INDEX CONCURRENTLY does not support CASCADE");
+    }
+    let d = Ddl::new(s)?;
+    let mode = LockMode::ShareUpdateExclusive;
+    let Some(object) = relation(&d, c.kind, n, c.if_exists)? else { return Ok(None) };
+    let table = d.w.index_table(object.oid)?;
+    let Some(table) = table.map(|t| d.w.lock_relation_oid(t, mode)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    if table.persistence == Persistence::Temporary || d.w.lock_relation_oid(object.oid, mode)?.is_none() {
+        return Ok(None);
+    }
+    d.st.session.check_not_in_use(&table, "DROP INDEX")?;
+    Ok(Some((table.oid, object.oid)))
 }
 
 fn noun(kind: K) -> &'static str {

@@ -1,12 +1,14 @@
 //! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
 
 use super::stored::is_at_least;
-use super::{Ddl, options_of, parts_of};
+use super::storage_parameters::{Owner, options_of};
+use super::{Ddl, parts_of};
 use crate::session::Session;
 use quarry_catalog::builtin::{oids as system, opclass};
 use quarry_catalog::{
-    IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Privilege, RelKind, Relation, StoredExpr,
+    IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Persistence, Privilege, RelKind, Relation, StoredExpr,
 };
+use quarry_common::progress::{Command, create_index};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::Volatility;
 use quarry_plan::{Expr, QueryMeta};
@@ -29,6 +31,8 @@ pub struct IndexSpec {
     pub refs: Vec<ObjectAddress>,
     pub options: Vec<(String, String)>,
     pub for_constraint: bool,
+    /// It is made empty and not ready, to be built beside writers.
+    pub concurrently: bool,
 }
 
 /// Makes an index and fills it from the table's rows.
@@ -46,8 +50,10 @@ pub fn make(d: &Ddl, table: Oid, spec: IndexSpec, fresh: bool) -> Result<Arc<Ind
     new.refs = spec.refs;
     new.options = spec.options;
     new.for_constraint = spec.for_constraint;
+    new.valid = !spec.concurrently;
+    new.ready = !spec.concurrently;
     let made = d.w.create_index(&new)?;
-    if !fresh {
+    if !fresh && !spec.concurrently {
         fill(d, table, made.oid)?;
     }
     Ok(made)
@@ -61,7 +67,8 @@ pub fn fill(d: &Ddl, table: Oid, index: Oid) -> Result<()> {
     let Some(bound) = write.indexes.iter().find(|i| i.index.oid == index) else {
         return Err(Error::internal("an index just made is not there"));
     };
-    quarry_executor::write::build_index(&d.env(), &r, bound, &write.row)
+    let built = quarry_executor::index_build::build(&d.env(), &r, bound, &write.row, None)?;
+    d.w.note_index_built(index, built.table_rows, built.entries, built.not_for_older, false)
 }
 
 /// The default operator class for a type; 42704 without.
@@ -146,6 +153,7 @@ pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> 
         refs,
         options: vec![],
         for_constraint: constraint.is_some(),
+        concurrently: false,
     };
     let made = make(d, table, spec, true)?;
     if let Some(c) = constraint {
@@ -167,8 +175,23 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
         s.block.forbid_block("CREATE INDEX CONCURRENTLY")?;
     }
     let d = Ddl::new(s)?;
+    let Some((table, spec)) = spec_of(&d, c)? else { return Ok(()) };
+    if spec.concurrently {
+        let index = make(&d, table, spec, false)?.oid;
+        return super::super::concurrently::complete_index(s, table, index);
+    }
+    let progress = &s.cx.signals.progress;
+    let _running = progress.begin(Command::CreateIndex, table);
+    progress.set(create_index::COMMAND, create_index::CREATE);
+    make(&d, table, spec, false)?;
+    Ok(())
+}
+
+/// What the statement asks for, and of which table, which is locked; none: it is there already.
+fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
     let parts = parts_of(&c.relation);
-    let r = d.w.lock_relation(&parts, None, LockMode::Share)?;
+    let mode = if c.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share };
+    let r = d.w.lock_relation(&parts, None, mode)?;
     d.st.session.check_not_in_use(&r, "CREATE INDEX")?;
     if r.kind != RelKind::Table && r.kind != RelKind::MaterializedView {
         let noun = match r.kind {
@@ -190,7 +213,7 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
     {
         if c.if_not_exists {
             d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
-            return Ok(());
+            return Ok(None);
         }
         bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
     }
@@ -206,7 +229,7 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
     }
     let (mut keys, mut pretty, mut names, mut refs) = (vec![], vec![], vec![], vec![]);
     for e in &c.elements {
-        let (key, p, name) = element(&d, &r, e, &mut refs)?;
+        let (key, p, name) = element(d, &r, e, &mut refs)?;
         keys.push(key);
         pretty.push(p);
         names.push(name);
@@ -255,11 +278,12 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
         deferrable: false,
         predicate,
         refs,
-        options: options_of(&c.with)?,
+        options: options_of(&c.with, Owner::Index)?,
         for_constraint: false,
+        // Nobody else writes to a temporary table.
+        concurrently: c.concurrently && r.persistence != Persistence::Temporary,
     };
-    make(&d, r.oid, spec, false)?;
-    Ok(())
+    Ok(Some((r.oid, spec)))
 }
 
 /// A key of CREATE INDEX: itself, its expression's pretty form, its column name.

@@ -17,6 +17,7 @@ mod rename;
 mod renamed;
 mod schema;
 mod sequence;
+mod storage_parameters;
 mod stored;
 mod persistence;
 mod temporary;
@@ -197,63 +198,6 @@ pub(super) fn wrong_kind(r: &Relation, wanted: &str) -> Error {
         RelKind::CompositeType => e.hint("Use DROP TYPE to remove a type."),
         RelKind::Toast => e,
     }
-}
-
-/// Storage parameters as `reloptions` has them.
-pub(super) fn options_of(with: &[ast::DefElem]) -> Result<Vec<(String, String)>> {
-    let known = |n: &str| {
-        matches!(
-            n,
-            "fillfactor"
-                | "parallel_workers"
-                | "toast_tuple_target"
-                | "user_catalog_table"
-                | "deduplicate_items"
-        ) || n == "security_barrier"
-            || n == "check_option"
-            || n == "security_invoker"
-            || n == "vacuum_index_cleanup"
-            || n == "vacuum_truncate"
-            || n.starts_with("autovacuum_")
-            || n == "log_autovacuum_min_duration"
-    };
-    let mut out = vec![];
-    for d in with {
-        let name = d.name.to_ascii_lowercase();
-        if d.namespace.as_deref() == Some("toast") {
-            continue;
-        }
-        if name == "oids" {
-            if d.arg.as_ref().and_then(ast::DefArg::as_bool) == Some(false) {
-                continue;
-            }
-            return Err(Error::unsupported("tables declared WITH OIDS"));
-        }
-        if !known(&name) {
-            bail!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{}\"", d.name);
-        }
-        let value = d.arg.as_ref().map_or_else(|| "true".to_string(), ast::DefArg::as_string);
-        if name == "fillfactor" {
-            match value.parse::<i32>() {
-                Ok(v) if (10..=100).contains(&v) => {}
-                Ok(v) => {
-                    return Err(err!(
-                        INVALID_PARAMETER_VALUE,
-                        "value {v} out of bounds for option \"fillfactor\""
-                    )
-                    .detail("Valid values are between \"10\" and \"100\"."));
-                }
-                Err(_) => {
-                    bail!(INVALID_PARAMETER_VALUE, "invalid value for integer option \"fillfactor\": {value}")
-                }
-            }
-        }
-        if out.iter().any(|(n, _)| *n == name) {
-            bail!(INVALID_PARAMETER_VALUE, "parameter \"{name}\" specified more than once");
-        }
-        out.push((name, value));
-    }
-    Ok(out)
 }
 
 /// A catalog's persistence for a statement's.

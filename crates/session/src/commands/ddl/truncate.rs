@@ -68,7 +68,8 @@ pub fn empty(d: &Ddl, r: &Relation) -> Result<()> {
     if let Some(storage) = r.storage {
         d.st.txn.check_removal(storage)?;
     }
-    d.w.new_storage(r.oid)?;
+    let fresh = d.w.new_storage(r.oid)?;
+    d.st.txn.relation_emptied(fresh);
     for i in &r.indexes {
         d.w.new_storage(i.oid)?;
     }

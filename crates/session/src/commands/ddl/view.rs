@@ -1,7 +1,8 @@
 //! CREATE VIEW (PostgreSQL: view.c). The query is stored as `quarry_sql::bind::view` describes.
 
 use super::stored::tree_references;
-use super::{Ddl, options_of, persistence_of};
+use super::storage_parameters::{Owner, options_of};
+use super::{Ddl, persistence_of};
 use crate::session::Session;
 use quarry_catalog::{
     LockMode, NewColumn, NewRelation, ObjectAddress, Persistence, RelKind, Relation, StoredExpr,
@@ -37,7 +38,7 @@ pub fn columns_of(
 
 /// A view's options, with the check option among them.
 fn view_options(c: &ast::CreateView) -> Result<Vec<(String, String)>> {
-    let mut options = options_of(&c.with)?;
+    let mut options = options_of(&c.with, Owner::View)?;
     match c.check_option {
         CheckOption::None => {}
         CheckOption::Local => options.push(("check_option".into(), "local".into())),

@@ -2,17 +2,25 @@
 
 use crate::query::StatementContext;
 use quarry_catalog::{LockMode, Relation};
+use quarry_common::progress::{Command, analyze as p};
 use quarry_common::{BlockNo, Oid, Result, Severity, Tid, err};
 use quarry_executor::scan::rows::RowReader;
 use quarry_plan::ScanColumn;
 use quarry_sql::ast;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::BTree;
+use quarry_storage::stats::Count;
 use quarry_types::Datum;
 use std::sync::Arc;
 
 /// Samples the table and stores its size and its columns' statistics.
-pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], verbose: bool) -> Result<()> {
+pub fn analyze_table(
+    st: &StatementContext,
+    oid: Oid,
+    columns: &[ast::Name],
+    verbose: bool,
+    in_background: bool,
+) -> Result<()> {
     // Statistics of the statistics would have values of every type side by side.
     const PG_STATISTIC: Oid = Oid(2619);
     if oid == PG_STATISTIC {
@@ -22,11 +30,16 @@ pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], ver
         return Ok(());
     };
     let Some(rel) = relation.storage else { return Ok(()) };
+    let progress = st.txn.progress().clone();
+    let _running = progress.begin(Command::Analyze, oid);
+    let progress = progress.of(Command::Analyze);
+    progress.set(p::PHASE, p::ACQUIRING_ROWS);
     let storage = st.session.instance.storage();
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
     let target = st.session.settings().int("default_statistics_target").max(1) as usize;
     let sample = sample(st, &relation, &heap, target.saturating_mul(ROWS_PER_TARGET))?;
     let pages = heap.blocks()?;
+    progress.set(p::PHASE, p::COMPUTING);
     if verbose {
         let text = format!("analyzing \"{}.{}\"", relation.schema_name, relation.name);
         st.session.push_notice(Severity::Info, err!(SUCCESSFUL_COMPLETION, "{text}"));
@@ -58,13 +71,16 @@ pub fn analyze_table(st: &StatementContext, oid: Oid, columns: &[ast::Name], ver
             quarry_optimizer::analyze::column_stats(&sample.columns[i], &info, sample.table_rows, target);
         w.set_column_stats(oid, c.number, c.ty, c.collation, &stats)?;
     }
+    progress.set(p::PHASE, p::FINALIZING);
     let rows = sample.table_rows as f32;
     w.update_relation_stats(oid, pages, rows, relation.all_visible_pages)?;
     for i in &relation.indexes {
         let tree = BTree::open(storage, i.storage, i.unique);
         w.update_relation_stats(i.oid, tree.blocks()?, rows, 0)?;
     }
-    heap.counters().note_analyze(sample.table_rows, crate::clock::now());
+    let dead = 0.0;
+    let changed = columns.is_empty().then(|| heap.counters().get(Count::Changed));
+    heap.counters().note_analyze(sample.table_rows, dead, changed, crate::clock::now(), in_background);
     Ok(())
 }
 
@@ -107,7 +123,10 @@ fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: 
     let mut rows: Vec<(Tid, Vec<u8>)> = vec![];
     let mut seen = 0u64;
     let mut scan = heap.scan(st.txn.catalog_snapshot(), Some(0..0));
-    for block in &chosen {
+    let progress = st.txn.progress().of(Command::Analyze);
+    progress.set(p::BLOCKS_TOTAL, chosen.len() as i64);
+    for (read, block) in chosen.iter().enumerate() {
+        progress.set(p::BLOCKS_DONE, read as i64);
         quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
         scan.set_range(*block..*block + 1);
         let mut page = |tid: Tid, body: &[u8]| {

@@ -1,83 +1,158 @@
-//! The background vacuum (PostgreSQL: postmaster/autovacuum.c).
+//! The background vacuum and ANALYZE (PostgreSQL: postmaster/autovacuum.c).
+//!
+//! A table is vacuumed when enough of its rows have died, or come, and analyzed when enough have changed: a fixed number, plus a
+//! share of its rows, each by the table's own storage parameters or else the server's settings. There is no vacuum against
+//! wraparound: ids have 64 bits.
 
-use super::{Pace, TableOptions, vacuum_table};
+use super::{Pace, TableOptions, analyze, storage_options::StorageOptions, vacuum_table};
+use crate::block::Block;
+use crate::context::SessionContext;
 use crate::instance::Instance;
-use quarry_catalog::{SessionView, WaitPolicy};
+use crate::query::StatementContext;
+use crate::signals::Signals;
+use quarry_catalog::{Relation, SessionView, WaitPolicy};
+use quarry_common::settings::Settings;
 use quarry_common::{Error, Oid, Result};
+use quarry_storage::stats::{Count, Counters};
 use quarry_storage::txn::IsolationLevel;
 use quarry_storage::workers::BackgroundWorkers;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Vacuums the tables that have enough dead rows, in every database.
+/// The superuser that the data folder was made with.
+const BOOTSTRAP_SUPERUSER: Oid = Oid(10);
+
+/// What a table needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Need {
+    vacuum: bool,
+    analyze: bool,
+}
+
+/// Whether a table with these counts is due (PostgreSQL: relation_needs_vacanalyze).
+fn need_of(counters: &Counters, tuples: f32, own: &StorageOptions, settings: &Settings) -> Need {
+    let tuples = f64::from(tuples.max(0.0));
+    let int = |name: &str| own.int(name).unwrap_or_else(|| settings.int(name));
+    let real = |name: &str| own.real(name).unwrap_or_else(|| settings.real(name));
+    let limit = |base: &str, scale: &str| int(base) as f64 + real(scale) * tuples;
+    let count = |c: Count| counters.get(c).max(0) as f64;
+    let inserts = int("autovacuum_vacuum_insert_threshold") >= 0
+        && count(Count::InsertedSinceVacuum)
+            > limit("autovacuum_vacuum_insert_threshold", "autovacuum_vacuum_insert_scale_factor");
+    Need {
+        vacuum: inserts
+            || count(Count::Dead) > limit("autovacuum_vacuum_threshold", "autovacuum_vacuum_scale_factor"),
+        analyze: count(Count::Changed)
+            > limit("autovacuum_analyze_threshold", "autovacuum_analyze_scale_factor"),
+    }
+}
+
+/// Vacuums and analyzes the tables that are due, in every database.
 fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) -> Result<()> {
     let settings = instance.settings();
-    if !settings.bool("autovacuum") {
+    if !settings.bool("autovacuum") || !settings.bool("track_counts") {
         return Ok(());
     }
-    let spare = Pace::of_autovacuum(&settings);
-    let pace = || stopped().and_then(|()| spare.step());
-    let (added_base, added_scale) = (
-        settings.int("autovacuum_vacuum_insert_threshold"),
-        settings.real("autovacuum_vacuum_insert_scale_factor"),
-    );
-    let log_from = settings.int("log_autovacuum_min_duration");
-    let (base, scale) =
-        (settings.int("autovacuum_vacuum_threshold"), settings.real("autovacuum_vacuum_scale_factor"));
     let databases = {
         let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
         instance.catalog().reader(Oid::INVALID, &txn, &SessionView::superuser()).databases()?
     };
     for db in databases.iter().filter(|d| d.allow_connections) {
-        let mut due = vec![];
-        {
-            let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
-            let reader = instance.catalog().reader(db.oid, &txn, &SessionView::superuser());
-            let used: Vec<_> = instance.storage().relation_states().all();
-            for relation in reader.all_relations(&['r', 'm'])? {
-                let state = used.iter().find(|(rel, _)| Some(*rel) == relation.storage);
-                let Some((_, state)) = state else { continue };
-                let dead = state.counters.ended_since_vacuum.load(Ordering::Relaxed) as f64;
-                let added = state.counters.inserted_since_vacuum.load(Ordering::Relaxed) as f64;
-                let tuples = f64::from(relation.tuples.max(0.0));
-                let many_added = added_base >= 0 && added > added_base as f64 + added_scale * tuples;
-                if dead > base as f64 + scale * tuples || many_added {
-                    let name = format!("{}.{}.{}", db.name, relation.schema_name, relation.name);
-                    due.push((relation.oid, name));
+        for (relation, need, own) in due_in(instance, db.oid, &settings)? {
+            stopped()?;
+            let name = format!("{}.{}.{}", db.name, relation.schema_name, relation.name);
+            let log_from =
+                own.int("log_autovacuum_min_duration").unwrap_or_else(|| settings.int("log_autovacuum_min_duration"));
+            let is_told = |began: Instant| log_from >= 0 && began.elapsed().as_millis() >= log_from as u128;
+            // Another table's trouble is none of the next one's.
+            let failed = |what: &str, e: Error| tracing::warn!("automatic {what} of table \"{name}\": {}", e.message());
+            if need.vacuum {
+                let began = Instant::now();
+                match vacuum_one(instance, db.oid, &relation, &own, &settings, stopped) {
+                    Ok(Some(stats)) if is_told(began) => tracing::info!(
+                        "automatic vacuum of table \"{name}\": {}",
+                        super::verbose::report(&stats, began.elapsed())
+                    ),
+                    Ok(_) => {}
+                    Err(e) => {
+                        stopped()?;
+                        failed("vacuum", e);
+                        continue;
+                    }
                 }
             }
-        }
-        for (oid, name) in due {
-            pace()?;
-            let how = TableOptions {
-                policy: WaitPolicy::Skip,
-                all_pages: false,
-                truncate: true,
-                in_background: true,
-            };
-            let began = Instant::now();
-            let done = vacuum_table(instance, db.oid, oid, &pace, &how)?;
-            let spent = began.elapsed();
-            if let Some(stats) = done
-                && log_from >= 0
-                && spent.as_millis() >= log_from as u128
-            {
-                tracing::info!(
-                    "automatic vacuum of table \"{name}\": pages: {} remain, {} scanned, tuples: {} removed, {} remain, elapsed: {:.2} s",
-                    stats.pages,
-                    stats.pages_scanned,
-                    stats.dead_removed,
-                    stats.live_tuples,
-                    spent.as_secs_f64()
-                );
+            if need.analyze {
+                let began = Instant::now();
+                match analyze_one(instance, (db.oid, db.name.clone()), relation.oid) {
+                    Ok(()) if is_told(began) => tracing::info!(
+                        "automatic analyze of table \"{name}\", elapsed: {:.2} s",
+                        began.elapsed().as_secs_f64()
+                    ),
+                    Ok(()) => {}
+                    Err(e) => failed("analyze", e),
+                }
             }
         }
     }
     Ok(())
 }
 
-/// Starts the thread that vacuums in the background.
+/// A table, what it needs, and what it says itself of how.
+type Due = (Arc<Relation>, Need, StorageOptions);
+
+fn due_in(instance: &Arc<Instance>, db: Oid, settings: &Settings) -> Result<Vec<Due>> {
+    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let reader = instance.catalog().reader(db, &txn, &SessionView::superuser());
+    let states = instance.storage().relation_states();
+    let mut due = vec![];
+    for relation in reader.all_relations(&['r', 'm'])? {
+        let Some(state) = relation.storage.and_then(|rel| states.known(rel)) else { continue };
+        let own = StorageOptions::of(&relation);
+        if own.bool("autovacuum_enabled") == Some(false) || relation.persistence == quarry_catalog::Persistence::Temporary {
+            continue;
+        }
+        let need = need_of(state.counters(), relation.tuples, &own, settings);
+        if need.vacuum || need.analyze {
+            due.push((relation, need, own));
+        }
+    }
+    Ok(due)
+}
+
+fn vacuum_one(
+    instance: &Arc<Instance>,
+    db: Oid,
+    relation: &Relation,
+    own: &StorageOptions,
+    settings: &Settings,
+    stopped: &dyn Fn() -> Result<()>,
+) -> Result<Option<quarry_storage::vacuum::VacuumStats>> {
+    let spare = Pace::of_autovacuum(settings, own);
+    let pace = |work| stopped().and_then(|()| spare.step(work));
+    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let how = TableOptions {
+        policy: WaitPolicy::Skip,
+        in_background: true,
+        ..TableOptions::by_itself(own)
+    };
+    vacuum_table(instance, txn, db, relation.oid, &pace, &how)
+}
+
+/// ANALYZE in a transaction of its own, for no session.
+fn analyze_one(instance: &Arc<Instance>, database: (Oid, String), oid: Oid) -> Result<()> {
+    let user = (BOOTSTRAP_SUPERUSER, String::new(), true);
+    let signals = Arc::new(Signals::of_nobody());
+    let cx = Arc::new_cyclic(|this| SessionContext::new(this, instance.clone(), signals, database, user));
+    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let st = StatementContext::new(&cx, &Block::default(), &txn);
+    let outcome = analyze::analyze_table(&st, oid, &[], false, true);
+    cx.set_reader(None);
+    outcome?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// Starts the thread that vacuums and analyzes in the background.
 pub fn start_autovacuum(instance: &Arc<Instance>, workers: &mut BackgroundWorkers) {
     let naptime = |i: &Instance| Duration::from_secs(i.settings().int("autovacuum_naptime").max(1) as u64);
     let first = naptime(instance);
@@ -97,4 +172,26 @@ pub fn start_autovacuum(instance: &Arc<Instance>, workers: &mut BackgroundWorker
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_due_by_their_own_parameters() {
+        let settings = Settings::default();
+        let own = |list: &[(&str, &str)]| {
+            StorageOptions::new(list.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect())
+        };
+        let counters = Counters::default();
+        let need = |dead: u64, tuples: f32, own: &StorageOptions| {
+            counters.note_vacuum(0.0, dead, 1, false);
+            need_of(&counters, tuples, own, &settings).vacuum
+        };
+        assert!(!need(50, 0.0, &own(&[])) && need(51, 0.0, &own(&[])));
+        assert!(!need(250, 1000.0, &own(&[])) && need(251, 1000.0, &own(&[])));
+        let early = own(&[("autovacuum_vacuum_threshold", "5"), ("autovacuum_vacuum_scale_factor", "0")]);
+        assert!(!need(5, 1000.0, &early) && need(6, 1000.0, &early));
+    }
 }

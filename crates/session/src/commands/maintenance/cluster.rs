@@ -5,6 +5,7 @@ use super::super::ddl::Ddl;
 use crate::query::StatementContext;
 use crate::session::Session;
 use quarry_catalog::{IndexDef, LockMode, RelKind, Relation};
+use quarry_common::progress::{Command, cluster as p};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_executor::rewrite::{self, Rewritten};
 use quarry_plan::QueryMeta;
@@ -130,6 +131,11 @@ fn check_order(index: &IndexDef) -> Result<()> {
 fn rewrite_table(d: &Ddl, table: Oid, index: Option<Oid>, verbose: bool) -> Result<()> {
     let began = Instant::now();
     let Some(old) = d.w.lock_relation_oid(table, LockMode::AccessExclusive)? else { return Ok(()) };
+    let progress = d.st.txn.progress().clone();
+    let _running = progress.begin(Command::Cluster, table);
+    let progress = progress.of(Command::Cluster);
+    progress.set(p::COMMAND, if index.is_some() { p::CLUSTER } else { p::VACUUM_FULL });
+    progress.set(p::INDEX, index.map_or(0, |i| i.0 as i64));
     d.st.session.check_not_in_use(&old, if index.is_some() { "CLUSTER" } else { "VACUUM" })?;
     let mut meta = QueryMeta::default();
     let before = d.with_binder(|cx| bind::bind_table_write(&old, &mut meta, cx))?;
@@ -152,9 +158,13 @@ fn rewrite_table(d: &Ddl, table: Oid, index: Option<Oid>, verbose: bool) -> Resu
     let done = rewrite::copy_table(&env, &old, &fresh, order.map(|i| (i, before.row.as_slice())))?;
     let mut meta = QueryMeta::default();
     let write = d.with_binder(|cx| bind::bind_table_write(&fresh, &mut meta, cx))?;
+    // The table has its new files from the beginning; only the indexes are left.
+    progress.set(p::PHASE, p::REBUILDING_INDEXES);
     for bound in &write.indexes {
-        quarry_executor::write::build_index(&env, &fresh, bound, &write.row)?;
+        quarry_executor::index_build::build(&env, &fresh, bound, &write.row, None)?;
+        progress.add(p::INDEXES_REBUILT, 1);
     }
+    progress.set(p::PHASE, p::FINAL_CLEANUP);
     let storage = d.st.session.instance.storage();
     let live = done.kept as f32;
     d.w.update_relation_stats(table, done.new_pages, live, 0)?;

@@ -9,6 +9,8 @@ mod cluster;
 mod options;
 mod pace;
 mod reindex;
+mod storage_options;
+mod verbose;
 
 pub use autovacuum::start_autovacuum;
 pub use cluster::cluster;
@@ -21,13 +23,16 @@ use crate::query::StatementContext;
 use crate::session::Session;
 use options::Wanted;
 use quarry_catalog::{CatalogReader, LockMode, RelKind, Relation, SessionView, WaitPolicy};
+use quarry_common::progress::Command;
 use quarry_common::{Oid, Result, Severity, bail, err};
 use quarry_sql::ast;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, IndexMethod};
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
-use quarry_storage::vacuum::{VacuumOptions, VacuumStats};
+use quarry_storage::vacuum::{IndexCleanup, VacuumOptions, VacuumStats, Work};
 use std::sync::Arc;
+use std::time::Instant;
+use storage_options::StorageOptions;
 
 /// VACUUM and ANALYZE.
 pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
@@ -47,21 +52,23 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
             tables.extend(target_of(s, &st, target, w.vacuum)?.map(|r| (r, target.columns.as_slice())));
         }
     }
-    if w.vacuum {
-        let pace = Pace::of_session(&s.cx);
-        for (r, _) in &tables {
-            // Files of the system catalogs stay where they are: for them FULL is thorough, no more.
-            if w.full && !r.is_catalog {
-                cluster::rewrite_alone(s, r.oid, w.verbose)?;
-            } else {
-                vacuum_with(s, r, &w, &pace)?;
-            }
+    let pace = Pace::of_session(&s.cx);
+    for (r, columns) in &tables {
+        // Files of the system catalogs stay where they are: for them FULL is thorough, no more.
+        if w.vacuum && w.full && !r.is_catalog {
+            cluster::rewrite_alone(s, r.oid, w.verbose)?;
+        } else if w.vacuum {
+            vacuum_with(s, r, &w, &pace)?;
         }
-    }
-    if w.analyze {
-        for (r, columns) in &tables {
+        if w.analyze {
             let st = s.statement_context()?;
-            analyze::analyze_table(&st, r.oid, columns, w.verbose)?;
+            if w.skip_locked && lock(&st.reader, r.oid, WaitPolicy::Skip)?.is_none() {
+                let e =
+                    err!(LOCK_NOT_AVAILABLE, "skipping analyze of \"{}\" --- lock not available", r.name);
+                s.cx.push_notice(Severity::Warning, e);
+                continue;
+            }
+            analyze::analyze_table(&st, r.oid, columns, w.verbose, false)?;
         }
     }
     CommandOutcome::done(command)
@@ -112,31 +119,42 @@ fn may_maintain(st: &StatementContext, r: &Relation) -> Result<bool> {
 /// VACUUM of one table for a session.
 fn vacuum_with(s: &mut Session, r: &Relation, w: &Wanted, pace: &Pace) -> Result<()> {
     let database = s.cx.database.1.clone();
+    let told = |s: &Session, text: String| {
+        s.cx.push_notice(Severity::Info, err!(SUCCESSFUL_COMPLETION, "{text}"));
+    };
     let full_name = format!("{database}.{}.{}", r.schema_name, r.name);
     if w.verbose {
-        let e = err!(SUCCESSFUL_COMPLETION, "vacuuming \"{full_name}\"");
-        s.cx.push_notice(Severity::Info, e);
+        told(s, format!("vacuuming \"{full_name}\""));
     }
-    let policy = if w.skip_locked { WaitPolicy::Skip } else { WaitPolicy::Block };
-    let options = TableOptions { policy, all_pages: w.all_pages, truncate: w.truncate, in_background: false };
-    let step = || pace.step();
-    let done = vacuum_table(&s.cx.instance, s.cx.database.0, r.oid, &step, &options)?;
-    match done {
+    let own = TableOptions::by_itself(&StorageOptions::of(r));
+    let options = TableOptions {
+        policy: if w.skip_locked { WaitPolicy::Skip } else { WaitPolicy::Block },
+        all_pages: w.all_pages,
+        truncate: w.truncate.unwrap_or(own.truncate),
+        index_cleanup: w.index_cleanup.unwrap_or(own.index_cleanup),
+        skip_toast: w.skip_toast,
+        in_background: false,
+    };
+    let step = |work| pace.step(work);
+    let txn = own_transaction(s);
+    let began = Instant::now();
+    match vacuum_table(&s.cx.instance, txn, s.cx.database.0, r.oid, &step, &options)? {
         None if w.skip_locked => {
             let e = err!(LOCK_NOT_AVAILABLE, "skipping vacuum of \"{}\" --- lock not available", r.name);
             s.cx.push_notice(Severity::Warning, e);
         }
         Some(stats) if w.verbose => {
-            let e = err!(
-                SUCCESSFUL_COMPLETION,
-                "finished vacuuming \"{full_name}\"\npages: {} remain, {} scanned\ntuples: {} removed, {} remain, {} are dead but not yet removable",
-                stats.pages,
-                stats.pages_scanned,
-                stats.dead_removed,
-                stats.live_tuples,
-                stats.dead_not_yet_removable
-            );
-            s.cx.push_notice(Severity::Info, e);
+            if stats.pages_removed > 0 {
+                let before = stats.pages + stats.pages_removed;
+                told(s, format!("table \"{}\": truncated {before} to {} pages", r.name, stats.pages));
+            }
+            let spent = began.elapsed();
+            told(s, format!("finished vacuuming \"{full_name}\": {}", verbose::report(&stats, spent)));
+            if let Some(toast) = &stats.toast {
+                let name = format!("{database}.pg_toast.pg_toast_{}", r.oid);
+                told(s, format!("vacuuming \"{name}\""));
+                told(s, format!("finished vacuuming \"{name}\": {}", verbose::report(toast, spent)));
+            }
         }
         _ => {}
     }
@@ -148,27 +166,51 @@ struct TableOptions {
     policy: WaitPolicy,
     all_pages: bool,
     truncate: bool,
+    index_cleanup: IndexCleanup,
+    skip_toast: bool,
     /// Counts as autovacuum's.
     in_background: bool,
+}
+
+impl TableOptions {
+    /// As the table's storage parameters say.
+    fn by_itself(own: &StorageOptions) -> TableOptions {
+        let index_cleanup = match own.text("vacuum_index_cleanup") {
+            None => IndexCleanup::Auto,
+            Some(text) if text.eq_ignore_ascii_case("auto") => IndexCleanup::Auto,
+            Some(_) if own.bool("vacuum_index_cleanup") == Some(true) => IndexCleanup::On,
+            Some(_) => IndexCleanup::Off,
+        };
+        TableOptions {
+            policy: WaitPolicy::Block,
+            all_pages: false,
+            truncate: own.bool("vacuum_truncate").unwrap_or(true),
+            index_cleanup,
+            skip_toast: false,
+            in_background: false,
+        }
+    }
 }
 
 /// Vacuums one table in a transaction of its own and stores its size. None: it is gone, or locked.
 fn vacuum_table(
     instance: &Arc<Instance>,
+    txn: Arc<Transaction>,
     db: Oid,
     oid: Oid,
-    pace: &dyn Fn() -> Result<()>,
+    pace: &dyn Fn(Work) -> Result<()>,
     how: &TableOptions,
 ) -> Result<Option<VacuumStats>> {
     let storage = instance.storage();
-    let txn = Arc::new(storage.begin(IsolationLevel::ReadCommitted));
     let view = SessionView::superuser();
     let reader = instance.catalog().reader(db, &txn, &view);
     let Some(relation) = lock(&reader, oid, how.policy)? else { return Ok(None) };
     let Some(rel) = relation.storage else { return Ok(None) };
+    let _running = txn.progress().begin(Command::Vacuum, oid);
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
-    let trees: Vec<BTree> = relation
-        .indexes
+    // Into those being built nobody has put anything.
+    let ready: Vec<_> = relation.indexes.iter().filter(|i| i.ready).collect();
+    let trees: Vec<BTree> = ready
         .iter()
         .map(|i| BTree::open(storage, i.storage, i.unique).with_name(i.name.clone()))
         .collect();
@@ -178,19 +220,23 @@ fn vacuum_table(
     let lock_for_truncate = || txn.lock(tag, LockMode::AccessExclusive, WaitPolicy::Skip);
     let options = VacuumOptions {
         all_pages: how.all_pages,
-        rows_per_page: (relation.pages > 0 && relation.tuples >= 0.0)
-            .then(|| relation.tuples as f64 / relation.pages as f64),
+        last_counted: Some((relation.pages.max(0) as u32, f64::from(relation.tuples))),
+        index_cleanup: how.index_cleanup,
+        skip_toast: how.skip_toast,
         pace: Some(pace),
         lock_for_truncate: (how.truncate && !relation.is_catalog).then_some(&lock_for_truncate as _),
+        progress: txn.progress().of(Command::Vacuum),
     };
-    let stats = heap.vacuum(&indexes, &options)?;
+    let mut stats = heap.vacuum(&indexes, &options)?;
+    stats.index_names = ready.iter().map(|i| i.name.clone()).collect();
     let w = instance.catalog().writer(db, &txn, &view);
     w.update_relation_stats(oid, stats.pages, stats.live_tuples as f32, stats.pages_all_visible)?;
-    for (i, tree) in relation.indexes.iter().zip(&trees) {
+    for (i, tree) in ready.iter().zip(&trees) {
         w.update_relation_stats(i.oid, tree.blocks()?, stats.live_tuples as f32, 0)?;
     }
     txn.commit()?;
-    heap.counters().note_vacuum(stats.live_tuples, crate::clock::now(), how.in_background);
+    let at = crate::clock::now();
+    heap.counters().note_vacuum(stats.live_tuples, stats.dead_not_yet_removable, at, how.in_background);
     Ok(Some(stats))
 }
 
@@ -208,12 +254,22 @@ fn lock(reader: &CatalogReader, oid: Oid, policy: WaitPolicy) -> Result<Option<A
 
 /// A transaction beside the session's own, for commands that commit table by table. The session's cancel reaches its waits.
 fn own_transaction(s: &Session) -> Arc<Transaction> {
+    if let Some(txn) = s.block.txn() {
+        // What it has seen it needs no longer; others may wait for that.
+        txn.statement_done();
+    }
     let options = TxnOptions {
         cancel: Some(s.cx.signals.cancel_flag()),
         pid: s.cx.signals.pid,
+        progress: s.cx.signals.progress.clone(),
+        observer: Some(s.cx.lock_waits.clone()),
         ..TxnOptions::default()
     };
-    Arc::new(s.cx.instance.storage().begin_with(IsolationLevel::ReadCommitted, options))
+    let txn = s.cx.instance.storage().begin_with(IsolationLevel::ReadCommitted, options);
+    let limits = s.cx.limits();
+    txn.set_lock_timeout(limits.lock);
+    txn.set_deadlock_timeout(limits.deadlock);
+    Arc::new(txn)
 }
 
 pub fn checkpoint(s: &mut Session) -> Result<CommandOutcome> {

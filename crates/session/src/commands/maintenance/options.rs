@@ -3,6 +3,7 @@
 use crate::session::Session;
 use quarry_common::{Error, Result, bail, err};
 use quarry_sql::ast::{self, DefArg, DefElem};
+use quarry_storage::vacuum::IndexCleanup;
 
 /// Most workers that PARALLEL may ask for.
 const PARALLEL_MAX: i32 = 1024;
@@ -17,9 +18,11 @@ pub struct Wanted {
     pub skip_locked: bool,
     /// Look at pages the visibility map calls clean, too.
     pub all_pages: bool,
-    pub truncate: bool,
-    /// INDEX_CLEANUP OFF: dead rows' entries stay, and so do the rows' slots.
-    pub index_cleanup: bool,
+    /// None: as the table says.
+    pub truncate: Option<bool>,
+    /// None: as the table says.
+    pub index_cleanup: Option<IndexCleanup>,
+    pub skip_toast: bool,
 }
 
 fn parallel(o: &DefElem) -> Result<i32> {
@@ -56,8 +59,9 @@ pub fn wanted(s: &Session, v: &ast::Vacuum) -> Result<Wanted> {
         verbose: false,
         skip_locked: false,
         all_pages: false,
-        truncate: true,
-        index_cleanup: true,
+        truncate: None,
+        index_cleanup: None,
+        skip_toast: false,
     };
     let (mut workers, mut no_skipping, mut toast) = (0, false, true);
     let flag = super::super::copy::boolean_option;
@@ -69,11 +73,15 @@ pub fn wanted(s: &Session, v: &ast::Vacuum) -> Result<Wanted> {
             "full" if v.vacuum => w.full = flag(o)?,
             "freeze" if v.vacuum => w.all_pages |= flag(o)?,
             "disable_page_skipping" if v.vacuum => no_skipping = flag(o)?,
-            "truncate" if v.vacuum => w.truncate = flag(o)?,
+            "truncate" if v.vacuum => w.truncate = Some(flag(o)?),
             "process_toast" if v.vacuum => toast = flag(o)?,
             "index_cleanup" if v.vacuum => {
                 let auto = o.arg.as_ref().is_some_and(|a| a.as_string().eq_ignore_ascii_case("auto"));
-                w.index_cleanup = auto || flag(o)?;
+                w.index_cleanup = Some(match auto {
+                    true => IndexCleanup::Auto,
+                    false if flag(o)? => IndexCleanup::On,
+                    false => IndexCleanup::Off,
+                });
             }
             "parallel" if v.vacuum => workers = parallel(o)?,
             _ => {
@@ -87,6 +95,7 @@ pub fn wanted(s: &Session, v: &ast::Vacuum) -> Result<Wanted> {
         }
     }
     w.all_pages |= no_skipping;
+    w.skip_toast = !toast;
     if w.full && workers > 0 {
         bail!(FEATURE_NOT_SUPPORTED, "VACUUM FULL cannot be performed in parallel");
     }

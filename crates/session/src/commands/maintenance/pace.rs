@@ -1,12 +1,17 @@
 //! Vacuum's pace: it sleeps after so much work, to spare others (PostgreSQL: vacuum_delay_point).
 
+use super::storage_options::StorageOptions;
 use crate::context::SessionContext;
 use quarry_common::Result;
 use quarry_common::settings::Settings;
 use quarry_functions::SessionEnv;
+use quarry_storage::vacuum::Work;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+
+const DELAY: &str = "autovacuum_vacuum_cost_delay";
+const LIMIT: &str = "autovacuum_vacuum_cost_limit";
 
 /// Counts cost and sleeps when the limit is reached.
 pub struct Pace {
@@ -14,6 +19,7 @@ pub struct Pace {
     delay: Duration,
     limit: i64,
     page_cost: i64,
+    dirty_cost: i64,
     spent: AtomicI64,
 }
 
@@ -26,40 +32,50 @@ impl Pace {
         Pace { session: Some(cx.clone()), ..pace }
     }
 
-    /// Autovacuum's, whose own settings go before VACUUM's.
-    pub fn of_autovacuum(settings: &Settings) -> Pace {
-        let or = |own: f64, shared: f64| if own < 0.0 { shared } else { own };
-        let delay = or(settings.real("autovacuum_vacuum_cost_delay"), settings.real("vacuum_cost_delay"));
-        let limit = match settings.int("autovacuum_vacuum_cost_limit") {
-            n if n <= 0 => settings.int("vacuum_cost_limit"),
-            n => n,
-        };
+    /// Autovacuum's: what the table says goes before its own settings, and these before VACUUM's.
+    pub fn of_autovacuum(settings: &Settings, own: &StorageOptions) -> Pace {
+        let delay = [own.real(DELAY), Some(settings.real(DELAY))]
+            .into_iter()
+            .flatten()
+            .find(|d| *d >= 0.0)
+            .unwrap_or_else(|| settings.real("vacuum_cost_delay"));
+        let limit = [own.int(LIMIT), Some(settings.int(LIMIT))]
+            .into_iter()
+            .flatten()
+            .find(|n| *n > 0)
+            .unwrap_or_else(|| settings.int("vacuum_cost_limit"));
         Pace::new(settings, delay, limit)
     }
 
-    /// Which pages come from disk isn't known here, so each is charged as one that does, and as one that becomes dirty.
+    /// Which pages come from disk isn't known here, so each is charged as one that does.
     fn new(settings: &Settings, delay_ms: f64, limit: i64) -> Pace {
-        let costs = ["vacuum_cost_page_hit", "vacuum_cost_page_miss", "vacuum_cost_page_dirty"];
-        let page_cost = costs.iter().map(|c| settings.int(c)).sum();
+        let page_cost = settings.int("vacuum_cost_page_hit").max(settings.int("vacuum_cost_page_miss"));
+        let dirty_cost = settings.int("vacuum_cost_page_dirty");
         Pace {
             session: None,
             delay: Duration::from_secs_f64((delay_ms / 1000.0).max(0.0)),
             limit,
             page_cost,
+            dirty_cost,
             spent: AtomicI64::new(0),
         }
     }
 
-    /// Before each page.
-    pub fn step(&self) -> Result<()> {
+    /// After each step of the work.
+    pub fn step(&self, work: Work) -> Result<()> {
         if let Some(cx) = &self.session {
             cx.check_cancelled()?;
         }
         if self.delay.is_zero() {
             return Ok(());
         }
+        let cost = match work {
+            Work::Nothing => return Ok(()),
+            Work::Page => self.page_cost,
+            Work::Changed => self.page_cost + self.dirty_cost,
+        };
         // Relaxed: one thread counts.
-        if self.spent.fetch_add(self.page_cost, Ordering::Relaxed) + self.page_cost >= self.limit {
+        if self.spent.fetch_add(cost, Ordering::Relaxed) + cost >= self.limit {
             self.spent.store(0, Ordering::Relaxed);
             quarry_common::wait::blocking(|| std::thread::sleep(self.delay));
         }

@@ -1,9 +1,10 @@
-//! REINDEX: indexes built anew in new files (PostgreSQL: commands/indexcmds.c).
+//! REINDEX: indexes built anew in new files (PostgreSQL: commands/indexcmds.c); CONCURRENTLY: [`concurrently`].
 
-use super::super::CommandOutcome;
+use super::super::{CommandOutcome, concurrently};
 use crate::query::StatementContext;
 use crate::session::Session;
-use quarry_catalog::{LockMode, RelKind};
+use quarry_catalog::{IndexState, LockMode, Persistence, RelKind, Relation};
+use quarry_common::progress::{Command, create_index};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_plan::QueryMeta;
 use quarry_sql::ast;
@@ -60,14 +61,16 @@ pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
             let Some(table) = st.reader.index_table(index.oid)? else {
                 return Err(Error::internal("an index without a table"));
             };
-            rebuild(&st, table, Some(index.oid), o)?;
+            drop(st);
+            one(s, table, Some(index.oid), o)?;
         }
         ast::ReindexTarget::Table(name) => {
             let table = st.reader.resolve_relation(&parts(name), None)?;
             if !matches!(table.kind, RelKind::Table | RelKind::MaterializedView | RelKind::Toast) {
                 bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table or materialized view", table.name);
             }
-            if !rebuild(&st, table.oid, None, o)? {
+            drop(st);
+            if !one(s, table.oid, None, o)? {
                 let what = if o.concurrently { "that can be reindexed concurrently" } else { "to reindex" };
                 let e = err!(SUCCESSFUL_COMPLETION, "table \"{}\" has no indexes {what}", table.name);
                 s.cx.push_notice(Severity::Notice, e);
@@ -77,22 +80,48 @@ pub fn reindex(s: &mut Session, r: &ast::Reindex) -> Result<CommandOutcome> {
             s.block.forbid_block("REINDEX SCHEMA")?;
             let schema = st.reader.resolve_schema(&name.value, None)?;
             let tables = st.reader.relations_in_schema(schema, &['r', 'm'])?;
-            each_alone(s, tables.iter().map(|t| t.oid), o)?;
+            each_alone(s, tables, o)?;
         }
         ast::ReindexTarget::Database(name) => {
             s.block.forbid_block("REINDEX DATABASE")?;
             check_database(s, name)?;
+            let mut all = st.reader.all_relations(&['r', 'm'])?;
             // Those of the system catalogs aren't made anew here, as in PostgreSQL from 16 on.
-            let all = st.reader.all_relations(&['r', 'm'])?;
-            each_alone(s, all.iter().filter(|t| !t.is_catalog).map(|t| t.oid), o)?;
+            all.retain(|t| o.concurrently || !t.is_catalog);
+            each_alone(s, all, o)?;
         }
         ast::ReindexTarget::System(name) => {
             s.block.forbid_block("REINDEX SYSTEM")?;
+            if o.concurrently {
+                return Err(not_catalogs());
+            }
             check_database(s, name)?;
             return Err(Error::unsupported("REINDEX of system catalogs"));
         }
     }
     CommandOutcome::done("REINDEX")
+}
+
+fn not_catalogs() -> Error {
+    err!(FEATURE_NOT_SUPPORTED, "cannot reindex system catalogs concurrently")
+}
+
+/// A table's indexes, or one of them. False: there are none.
+fn one(s: &mut Session, table: Oid, only: Option<Oid>, o: Options) -> Result<bool> {
+    let st = s.statement_context()?;
+    if !o.concurrently {
+        return rebuild(&st, table, only, o);
+    }
+    let Some(relation) = st.reader.relation(table)? else { return Ok(true) };
+    if relation.is_catalog {
+        return Err(not_catalogs());
+    }
+    if relation.persistence == Persistence::Temporary {
+        return rebuild(&st, table, only, o);
+    }
+    st.reader.check_relation_owner(&relation)?;
+    drop(st);
+    concurrently::reindex(s, table, only, o.verbose)
 }
 
 fn check_database(s: &Session, name: &ast::Name) -> Result<()> {
@@ -102,12 +131,23 @@ fn check_database(s: &Session, name: &ast::Name) -> Result<()> {
     Ok(())
 }
 
-/// Each table in a transaction of its own.
-fn each_alone(s: &Session, tables: impl Iterator<Item = Oid>, o: Options) -> Result<()> {
+/// Each table in a transaction of its own, or in several.
+fn each_alone(s: &mut Session, tables: Vec<Arc<Relation>>, o: Options) -> Result<()> {
+    if o.concurrently && tables.iter().any(|t| t.is_catalog) {
+        let e = err!(FEATURE_NOT_SUPPORTED, "cannot reindex system catalogs concurrently, skipping all");
+        s.cx.push_notice(Severity::Warning, e);
+    }
     for table in tables {
+        if o.concurrently && table.persistence != Persistence::Temporary {
+            if !table.is_catalog {
+                concurrently::reindex(s, table.oid, None, o.verbose)?;
+                s.next_transaction()?;
+            }
+            continue;
+        }
         let txn = super::own_transaction(s);
         let st = StatementContext::new(&s.cx, &s.block, &txn);
-        rebuild(&st, table, None, o)?;
+        rebuild(&st, table.oid, None, o)?;
         txn.commit()?;
     }
     Ok(())
@@ -119,15 +159,25 @@ fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>, o: Options) -> 
         return Ok(true);
     };
     if relation.is_catalog {
-        if o.concurrently {
-            bail!(FEATURE_NOT_SUPPORTED, "cannot reindex system catalogs concurrently");
-        }
         return Err(Error::unsupported("REINDEX of system catalogs"));
     }
     st.reader.check_relation_owner(&relation)?;
+    let progress = &st.session.signals.progress;
+    let _running = progress.begin(Command::CreateIndex, table);
+    progress.set(create_index::COMMAND, create_index::REINDEX);
     let w = super::super::role::writer(st);
+    if let Some(dead) = only.filter(|oid| relation.indexes.iter().all(|i| i.oid != *oid)) {
+        // What DROP INDEX CONCURRENTLY left.
+        w.set_index_state(dead, IndexState::Valid)?;
+    }
+    let Some(relation) = w.relation(table)? else { return Ok(true) };
+    let mut was_valid = vec![];
     for i in relation.indexes.iter().filter(|i| only.is_none_or(|o| o == i.oid)) {
         w.new_storage(i.oid)?;
+        match i.valid && i.ready {
+            true => was_valid.push(i.oid),
+            false => w.set_index_state(i.oid, IndexState::Valid)?,
+        }
     }
     let Some(relation) = w.relation(table)? else { return Ok(true) };
     let io = st.io();
@@ -137,7 +187,9 @@ fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>, o: Options) -> 
     let env = st.exec_env(Arc::from([]), false);
     for bound in write.indexes.iter().filter(|i| only.is_none_or(|o| o == i.index.oid)) {
         let began = Instant::now();
-        quarry_executor::write::build_index(&env, &relation, bound, &write.row)?;
+        let done = quarry_executor::index_build::build(&env, &relation, bound, &write.row, None)?;
+        let again = was_valid.contains(&bound.index.oid);
+        w.note_index_built(bound.index.oid, done.table_rows, done.entries, done.not_for_older, again)?;
         if o.verbose {
             st.session.push_notice(Severity::Info, built(&bound.index.name, began));
         }

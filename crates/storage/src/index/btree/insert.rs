@@ -6,6 +6,7 @@ use super::unique::Verdict;
 use super::{BTree, InsertOutcome, UniqueCheck, kind, wal};
 use crate::WaitPolicy;
 use crate::buffer::PageMut;
+use crate::lock::{RowOperation, RowWait};
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::txn::Transaction;
 use quarry_common::{BlockNo, Error, Result, Tid, err};
@@ -20,6 +21,30 @@ impl BTree {
         payload: &[u8],
         tid: Tid,
         check: UniqueCheck<'_>,
+    ) -> Result<InsertOutcome> {
+        self.insert_entry(txn, key, payload, tid, check, false)
+    }
+
+    /// As [`BTree::insert`] for a row that may have its entry already: then nothing happens.
+    pub fn insert_missing(
+        &self,
+        txn: &Transaction,
+        key: &[u8],
+        payload: &[u8],
+        tid: Tid,
+        check: UniqueCheck<'_>,
+    ) -> Result<InsertOutcome> {
+        self.insert_entry(txn, key, payload, tid, check, true)
+    }
+
+    fn insert_entry(
+        &self,
+        txn: &Transaction,
+        key: &[u8],
+        payload: &[u8],
+        tid: Tid,
+        check: UniqueCheck<'_>,
+        if_missing: bool,
     ) -> Result<InsertOutcome> {
         let (stored, payload) = (Packed::key(key), Packed::payload(payload));
         self.check_size(&stored, &payload, tid)?;
@@ -42,15 +67,18 @@ impl BTree {
                 }
                 match self.check_unique(&mut page, txn, heap, key, tid)? {
                     Verdict::Free => {}
-                    Verdict::Conflict(tid) => {
+                    Verdict::Conflict(row) => {
+                        let tid = row.tid;
                         // A serialization failure comes before the violation: that may be only its consequence.
                         txn.check_entry(self.rel(), page.id().block)?;
                         heap.note_found(txn, tid)?;
                         return Ok(InsertOutcome::Conflict { tid });
                     }
-                    Verdict::Wait(xid) => {
+                    Verdict::Wait(xid, _) => {
                         drop(page);
-                        txn.wait_for_xid(xid, WaitPolicy::Block)?;
+                        let operation = RowOperation::InsertIndex;
+                        let row = RowWait { rel: self.rel(), tid, operation };
+                        txn.wait_for_end(xid, WaitPolicy::Block, Some(row))?;
                         continue;
                     }
                 }
@@ -66,6 +94,9 @@ impl BTree {
                         continue 'again;
                     }
                 }
+            }
+            if if_missing && has_entry(page.bytes(), &target, tid) {
+                return Ok(InsertOutcome::Inserted);
             }
             txn.check_entry(self.rel(), page.id().block)?;
             self.insert_on_leaf(page, &target, &stored.as_key(), &payload, tid)?;
@@ -231,6 +262,16 @@ impl BTree {
         self.log_splices(page, &splices, None)?;
         Ok(true)
     }
+}
+
+/// Whether the leaf has this very entry.
+fn has_entry(p: &[u8], target: &Target<'_>, tid: Tid) -> bool {
+    let at = bp::lower_bound_leaf(p, target);
+    if at >= bp::slot_count(p) {
+        return false;
+    }
+    let it = bp::item(p, at);
+    it.key().is(target.key) && (0..it.tid_count()).any(|i| it.tid(i) == tid)
 }
 
 /// Where and how an entry goes onto a leaf: beside its neighbours, or into the posting list whose tids surround it.

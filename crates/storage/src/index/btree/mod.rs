@@ -19,11 +19,13 @@ pub mod search;
 pub mod split;
 pub mod unique;
 pub mod vacuum;
+pub mod verify;
 pub mod wal;
 
 use super::{Direction, IndexMethod, IndexVacuumStats, InsertOutcome, KeyRange, UniqueCheck};
 use crate::fsm::RelationState;
-use crate::txn::Transaction;
+use crate::stats::Reads;
+use crate::txn::{Snapshot, Transaction};
 use crate::wal::{RecordKind, rmgr};
 use crate::{Fork, PageId, Persistence, RelId, Storage};
 use quarry_common::{BlockNo, Error, Result, SqlState, Tid};
@@ -93,6 +95,13 @@ impl BTree {
     /// Its relation.
     pub fn rel(&self) -> RelId {
         self.0.rel
+    }
+
+    /// Notes what was read with it.
+    #[inline]
+    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
+        self.state().counters().add_reads(reads);
+        snap.count_reads(self.rel(), reads);
     }
 
     /// Whether it was opened as unique.

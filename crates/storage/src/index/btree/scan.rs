@@ -67,6 +67,7 @@ pub struct IndexScan {
     dead: Vec<u16>,
     /// Entries skipped because known dead.
     skipped_dead: u64,
+    pages_read: BlockNo,
 }
 
 impl IndexScan {
@@ -86,6 +87,7 @@ impl IndexScan {
             page_lsn: Lsn::INVALID,
             dead: Vec::new(),
             skipped_dead: 0,
+            pages_read: 0,
         }
     }
 
@@ -158,6 +160,11 @@ impl IndexScan {
         }
     }
 
+    /// Leaves read so far.
+    pub fn pages_read(&self) -> BlockNo {
+        self.pages_read
+    }
+
     fn fill(&mut self) -> Result<bool> {
         while self.at >= self.found.len() {
             self.flush_dead();
@@ -169,6 +176,7 @@ impl IndexScan {
             self.at = 0;
             // Out of `self` while a page is read, so that its bounds need no copy.
             let range = std::mem::replace(&mut self.range, KeyRange::full());
+            self.pages_read = self.pages_read.wrapping_add(1);
             let read = match self.direction {
                 Direction::Forward => self.read_forward(&range),
                 Direction::Backward => self.read_backward(&range),

@@ -8,7 +8,8 @@ use super::BTree;
 use super::page::{self as bp, Item, Target, ord};
 use crate::WaitPolicy;
 use crate::buffer::{PageMut, PageRef};
-use crate::heap::{Heap, Liveness};
+use crate::heap::{Heap, Liveness, VersionRef};
+use crate::lock::{RowOperation, RowWait};
 use crate::txn::Transaction;
 use quarry_common::{Result, Tid, Xid};
 
@@ -16,10 +17,10 @@ use quarry_common::{Result, Tid, Xid};
 pub(crate) enum Verdict {
     /// No live row.
     Free,
-    /// A live row.
-    Conflict(Tid),
-    /// Depends on a running transaction.
-    Wait(Xid),
+    /// A live row, at this version.
+    Conflict(VersionRef),
+    /// Depends on a running transaction, which made or ends this row.
+    Wait(Xid, Tid),
 }
 
 /// Judges one item; `None`: nothing against it. The flag says whether all its rows are dead to all.
@@ -42,9 +43,9 @@ fn judge(
         match heap.liveness(txn, tid)? {
             Liveness::Dead => {}
             Liveness::Gone => all_dead = false,
-            Liveness::Live(row) if skip == Some(row) => all_dead = false,
+            Liveness::Live(row) if skip == Some(row.tid) => all_dead = false,
             Liveness::Live(row) => return Ok((Some(Verdict::Conflict(row)), false)),
-            Liveness::Wait(xid) => return Ok((Some(Verdict::Wait(xid)), false)),
+            Liveness::Wait(xid) => return Ok((Some(Verdict::Wait(xid, tid)), false)),
         }
     }
     Ok((None, all_dead))
@@ -122,7 +123,7 @@ impl BTree {
         key: &[u8],
         heap: &Heap,
         skip: Option<Tid>,
-    ) -> Result<Option<Tid>> {
+    ) -> Result<Option<VersionRef>> {
         Ok(self.search(txn, key, heap, skip, WaitPolicy::Block)?.flatten())
     }
 
@@ -145,7 +146,7 @@ impl BTree {
         heap: &Heap,
         skip: Option<Tid>,
         wait: WaitPolicy,
-    ) -> Result<Option<Option<Tid>>> {
+    ) -> Result<Option<Option<VersionRef>>> {
         'again: loop {
             let mut from = Target { key, ord: ord::FIRST };
             let mut page = self.descend(&from, false, 0, None)?;
@@ -157,11 +158,13 @@ impl BTree {
                         return Ok(None);
                     }
                     match judge(&it, txn, heap, skip)?.0 {
-                        Some(Verdict::Conflict(tid)) => return Ok(Some(Some(tid))),
-                        Some(Verdict::Wait(_)) if wait != WaitPolicy::Block => return Ok(Some(None)),
-                        Some(Verdict::Wait(xid)) => {
+                        Some(Verdict::Conflict(row)) => return Ok(Some(Some(row))),
+                        Some(Verdict::Wait(..)) if wait != WaitPolicy::Block => return Ok(Some(None)),
+                        Some(Verdict::Wait(xid, at)) => {
                             drop(page);
-                            txn.wait_for_xid(xid, WaitPolicy::Block)?;
+                            let operation = RowOperation::InsertIndex;
+                            let row = RowWait { rel: heap.rel(), tid: at, operation };
+                            txn.wait_for_end(xid, WaitPolicy::Block, Some(row))?;
                             continue 'again;
                         }
                         Some(Verdict::Free) | None => {}

@@ -7,16 +7,17 @@
 use super::{Inner, Transaction};
 use crate::engine::Storage;
 use crate::lock::{HeldLock, OwnerId, WaitPolicy, Waiting};
-use crate::ssi::Xact;
+use crate::ssi::{Target, Xact};
+use crate::stats::Pending;
 use crate::txn::prepared_record::{PreparedInfo, PreparedState, put_lock};
 use crate::txn::running::SlotId;
 use crate::txn::wal::PREPARED_LOCK;
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XACT;
-use crate::{IsolationLevel, LockMode, LockTag};
-use hashbrown::HashMap;
+use crate::{IsolationLevel, LockMode, LockTag, RelId};
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use quarry_common::{Lsn, Result, Xid, bail, err};
+use quarry_common::{Lsn, Oid, Result, Xid, bail, err};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +27,7 @@ struct Dormant {
     owner: OwnerId,
     isolation: IsolationLevel,
     inner: Inner,
+    pending: Pending,
     xact: Option<Arc<Xact>>,
 }
 
@@ -99,6 +101,7 @@ impl Dormant {
             dropped: self.inner.dropped.clone(),
             dropped_databases: self.inner.dropped_databases.clone(),
             locks: storage.locks().locks_of(self.owner),
+            reads: self.xact.as_ref().map(|x| x.reads()).unwrap_or_default(),
         }
     }
 }
@@ -133,7 +136,7 @@ impl Transaction {
         let slot = running.slot(self.slot);
         // The locks leave the session: its next transactions are strangers to them.
         let owner = locks.new_owner();
-        locks.note_prepared(owner, entry.info.xid);
+        locks.note_prepared(owner, entry.info.xid, false);
         let held = self.inner.lock().held.clone();
         locks.change_owner(slot, &held, self.owner, owner, 0);
         // A checkpoint's redo point lies before the record, or after the entry is there to be logged again.
@@ -143,18 +146,21 @@ impl Transaction {
             owner,
             isolation: self.isolation(),
             inner: std::mem::take(&mut *self.inner.lock()),
+            pending: std::mem::take(&mut *self.pending.lock()),
             xact: self.serializable.xact().cloned(),
         };
         match dormant.state(storage, &entry.info).log(storage.wal()) {
             Ok(lsn) => {
                 self.done.store(true, Ordering::Release);
+                dormant.xact.iter().for_each(|xact| xact.leave_process());
                 *entry.dormant.lock() = Some(dormant);
                 drop(file_changes);
-                running.retract_snapshot(self.slot);
+                running.retract_snapshots(self.slot);
                 Ok(lsn)
             }
             Err(e) => {
                 *self.inner.lock() = std::mem::take(&mut dormant.inner);
+                *self.pending.lock() = std::mem::take(&mut dormant.pending);
                 locks.change_owner(slot, &held, owner, self.owner, self.pid);
                 locks.forget_prepared(owner);
                 Err(e)
@@ -164,12 +170,13 @@ impl Transaction {
 
     /// The transaction as its end needs it.
     fn revive(storage: Arc<Storage>, top: Xid, dormant: Dormant) -> Transaction {
-        let Dormant { slot, owner, isolation, inner, xact } = dormant;
+        let Dormant { slot, owner, isolation, inner, pending, xact } = dormant;
         let txn = Transaction::in_slot(storage, slot, owner, 0, isolation);
         txn.top.store(top.0, Ordering::Release);
         txn.current.store(top.0, Ordering::Release);
         txn.is_prepared.store(true, Ordering::Release);
         *txn.inner.lock() = inner;
+        *txn.pending.lock() = pending;
         txn.serializable.adopt(xact);
         txn
     }
@@ -241,6 +248,21 @@ impl Storage {
         Ok(())
     }
 
+    /// Whether all the relations have files.
+    fn have_files(&self, reads: &[Target]) -> Result<bool> {
+        let mut known: HashMap<Oid, HashSet<RelId>> = HashMap::new();
+        for read in reads {
+            if !known.contains_key(&read.rel.db) {
+                let there = self.files().relations_of(read.rel.db)?;
+                known.insert(read.rel.db, there.into_iter().map(|(rel, _)| rel).collect());
+            }
+            if !known[&read.rel.db].contains(&read.rel) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes prepared transactions again that redo has found. Before anyone else begins.
     pub(crate) fn recover_prepared(&self, states: Vec<PreparedState>) -> Result<()> {
         for state in states {
@@ -249,7 +271,7 @@ impl Storage {
             let slot = txns.running.enter();
             let owner = locks.new_owner();
             txns.running.adopt(slot, xid, owner.0);
-            locks.note_prepared(owner, xid);
+            locks.note_prepared(owner, xid, true);
             for child in &state.children {
                 txns.adopt_sub_xid(*child, xid);
             }
@@ -278,8 +300,11 @@ impl Storage {
             };
             let isolation = IsolationLevel::ReadCommitted;
             let ids: Vec<Xid> = [xid].into_iter().chain(inner.live_subs.iter().copied()).collect();
-            let xact = state.serializable.then(|| self.ssi().recovered(&ids));
-            let dormant = Dormant { slot, owner, isolation, inner, xact };
+            // A file that is gone was replaced by one which stands in no record: then it may have read anything.
+            let reads = state.reads.as_slice();
+            let known = self.have_files(reads)?;
+            let xact = state.serializable.then(|| self.ssi().recovered(&ids, known.then_some(reads)));
+            let dormant = Dormant { slot, owner, isolation, inner, pending: Pending::default(), xact };
             let entry = Entry {
                 recovered: true,
                 busy: AtomicBool::new(false),

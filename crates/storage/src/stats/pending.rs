@@ -1,0 +1,163 @@
+//! What a transaction has counted: its writes, by savepoint, until its end tells what they were worth; its reads, for
+//! `pg_stat_xact_*`.
+
+use super::Reads;
+use crate::RelId;
+use crate::fsm::RelationState;
+use std::sync::Arc;
+
+/// Writes to a table.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Actions {
+    pub inserted: u64,
+    pub updated: u64,
+    pub hot_updated: u64,
+    pub deleted: u64,
+    /// The table was emptied before (TRUNCATE).
+    pub emptied: bool,
+}
+
+impl Actions {
+    fn merge(&mut self, o: &Actions) {
+        if o.emptied {
+            self.emptied = true;
+        }
+        self.inserted += o.inserted;
+        self.updated += o.updated;
+        self.hot_updated += o.hot_updated;
+        self.deleted += o.deleted;
+    }
+}
+
+/// Counts of the running transaction for one relation.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct XactCounts {
+    pub reads: Reads,
+    pub actions: Actions,
+}
+
+struct Written {
+    rel: RelId,
+    state: Arc<RelationState>,
+    /// The savepoint that it was done in; 0: none.
+    level: u32,
+    actions: Actions,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// By rising level.
+    written: Vec<Written>,
+    read: Vec<(RelId, Reads)>,
+    level: u32,
+}
+
+impl Pending {
+    pub fn count(&mut self, rel: RelId, state: &Arc<RelationState>, count: impl FnOnce(&mut Actions)) {
+        let level = self.level;
+        let found = self.written.iter_mut().rev().take_while(|w| w.level == level).find(|w| w.rel == rel);
+        match found {
+            Some(w) => count(&mut w.actions),
+            None => {
+                let mut actions = Actions::default();
+                count(&mut actions);
+                self.written.push(Written { rel, state: state.clone(), level, actions });
+            }
+        }
+    }
+
+    /// Reads count at once, wherever the transaction goes; here only for its own eyes.
+    pub fn count_reads(&mut self, rel: RelId, reads: Reads) {
+        let found = self.read.iter_mut().rev().find(|(r, _)| *r == rel);
+        let sum = match found {
+            Some((_, sum)) => sum,
+            None => {
+                self.read.push((rel, Reads::default()));
+                &mut self.read.last_mut().expect("pushed").1
+            }
+        };
+        sum.scans += reads.scans;
+        sum.returned += reads.returned;
+        sum.fetched += reads.fetched;
+    }
+
+    /// A savepoint is opened, the `level`th.
+    pub fn set_level(&mut self, level: usize) {
+        self.level = level as u32;
+    }
+
+    /// Savepoints from `level` on are closed, their work kept.
+    pub fn release(&mut self, level: usize) {
+        let to = level.saturating_sub(1) as u32;
+        self.level = self.level.min(to);
+        let from = self.written.partition_point(|w| w.level <= to);
+        let same = self.written[..from].iter().rposition(|w| w.level < to).map_or(0, |i| i + 1);
+        let inner = self.written.split_off(from);
+        for w in inner {
+            match self.written[same..].iter_mut().find(|o| o.rel == w.rel) {
+                Some(o) => o.actions.merge(&w.actions),
+                None => self.written.push(Written { level: to, ..w }),
+            }
+        }
+    }
+
+    /// Savepoints from `level` on are undone; `level` itself stays open.
+    pub fn roll_back(&mut self, level: usize) {
+        let from = self.written.partition_point(|w| (w.level as usize) < level);
+        for w in self.written.drain(from..) {
+            w.state.counters().add_actions(&w.actions, false);
+        }
+        self.level = level as u32;
+    }
+
+    /// The transaction has ended.
+    pub fn end(&mut self, committed: bool) {
+        for w in std::mem::take(&mut self.written) {
+            w.state.counters().add_actions(&w.actions, committed);
+        }
+    }
+
+    /// What it has done with a relation so far.
+    pub fn of(&self, rel: RelId) -> XactCounts {
+        let mut counts = XactCounts::default();
+        for w in self.written.iter().filter(|w| w.rel == rel) {
+            counts.actions.merge(&w.actions);
+        }
+        if let Some((_, reads)) = self.read.iter().find(|(r, _)| *r == rel) {
+            counts.reads = *reads;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Count;
+    use quarry_common::Oid;
+
+    #[test]
+    fn savepoints_keep_or_lose_their_part() {
+        let rel = RelId::new(Oid(1), 2);
+        let state = Arc::new(RelationState::default());
+        let mut p = Pending::default();
+        let insert = |p: &mut Pending, n: u64| p.count(rel, &state, |a| a.inserted += n);
+        insert(&mut p, 1);
+        p.set_level(1);
+        insert(&mut p, 10);
+        p.set_level(2);
+        insert(&mut p, 100);
+        p.release(2);
+        insert(&mut p, 10);
+        assert_eq!(p.of(rel).actions.inserted, 121);
+        p.roll_back(1);
+        assert_eq!(p.of(rel).actions.inserted, 1);
+        insert(&mut p, 5);
+        p.release(1);
+        assert_eq!((p.of(rel).actions.inserted, p.level), (6, 0));
+        p.end(true);
+        let c = state.counters();
+        assert_eq!([Count::Inserted, Count::Live, Count::Dead].map(|n| c.get(n)), [126, 6, 120]);
+    }
+}

@@ -1,0 +1,217 @@
+//! A transaction's snapshots: taking them, and saying in its slot which are in use.
+//!
+//! Each lies in a place of the slot, exactly, while clones of its [`Pin`] are alive. A place whose pin nobody else holds is taken back
+//! when the next snapshot is taken, at the latest at the end of the statement: until then it protects one CSN too many, which costs
+//! a row one version at most.
+
+use super::Transaction;
+use crate::stats::{Pending, Reads};
+use crate::txn::running::{FOLLOWS, Running, SlotId};
+use crate::txn::{Snapshot, TxnManager};
+use crate::{IsolationLevel, RelId};
+use parking_lot::Mutex;
+use quarry_common::{Lsn, Result, Xid};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Alive as long as a snapshot is in use.
+#[derive(Clone)]
+pub struct Pin(Arc<PinData>);
+
+struct PinData {
+    pending: Arc<Mutex<Pending>>,
+}
+
+impl Pin {
+    fn new(pending: &Arc<Mutex<Pending>>) -> Pin {
+        Pin(Arc::new(PinData { pending: pending.clone() }))
+    }
+
+    fn is_free(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    pub fn count_reads(&self, rel: RelId, reads: Reads) {
+        self.0.pending.lock().count_reads(rel, reads);
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Pins {
+    /// By place in the slot.
+    places: Vec<Pin>,
+    /// The one snapshot of REPEATABLE READ, kept to the end.
+    first: Option<Pin>,
+}
+
+impl Pins {
+    /// A free place for one more. What has become free meanwhile is taken out of the slot.
+    fn free_place(&mut self, running: &Running, slot: SlotId, pending: &Arc<Mutex<Pending>>) -> usize {
+        let mut free = None;
+        for (place, pin) in self.places.iter().enumerate() {
+            if !pin.is_free() {
+                continue;
+            }
+            match free {
+                None => free = Some(place),
+                Some(_) => running.retract_snapshot(slot, place),
+            }
+        }
+        free.unwrap_or_else(|| {
+            self.places.push(Pin::new(pending));
+            self.places.len() - 1
+        })
+    }
+}
+
+impl Transaction {
+    fn running(&self) -> &Running {
+        let txns: &TxnManager = self.storage.txns();
+        &txns.running
+    }
+
+    fn horizon(&self) -> Lsn {
+        let wal = self.storage.wal();
+        if self.read_at_inserted.load(Ordering::Relaxed) {
+            return wal.inserted();
+        }
+        let floor = Lsn(self.floor.load(Ordering::Relaxed));
+        match wal.flushed() {
+            durable if durable >= floor => durable,
+            _ => floor.max(self.running().gap_end()),
+        }
+    }
+
+    /// `follows`: whoever reads with it may change or lock what it finds.
+    fn publish(&self, follows: bool, read: impl Fn() -> Lsn) -> (Lsn, Pin) {
+        let marks = if follows && !self.serializable.is_read_only() { FOLLOWS } else { 0 };
+        let mut pins = self.pins.lock();
+        let place = pins.free_place(self.running(), self.slot, &self.pending);
+        let csn = self.running().publish_snapshot(self.slot, place, marks, read);
+        (csn, pins.places[place].clone())
+    }
+
+    fn make_snapshot(&self, csn: Lsn, pin: Pin) -> Snapshot {
+        let top = Xid(self.top.load(Ordering::Acquire));
+        let subs = if top.is_valid() {
+            let mut inner = self.inner.lock();
+            if inner.live_subs.is_empty() {
+                None
+            } else {
+                let super::Inner { live_subs, shared_subs, .. } = &mut *inner;
+                Some(shared_subs.of(live_subs))
+            }
+        } else {
+            None
+        };
+        Snapshot::new(csn, self.command_id(), top, subs, Some(pin))
+    }
+
+    /// The snapshot for the next statement: a new one in READ COMMITTED, the transaction's one otherwise; with the
+    /// current command number.
+    pub fn statement_snapshot(&self) -> Snapshot {
+        self.next_snapshot(true)
+    }
+
+    /// The same for a statement that neither changes nor locks rows: the places of versions that it doesn't see need not be kept.
+    pub fn reading_snapshot(&self) -> Snapshot {
+        self.next_snapshot(false)
+    }
+
+    fn next_snapshot(&self, follows: bool) -> Snapshot {
+        let (csn, pin) = if self.isolation().uses_one_snapshot() {
+            self.first_snapshot()
+        } else {
+            self.publish(follows, || self.horizon())
+        };
+        let reader = self.serializable.xact().filter(|x| !x.is_safe());
+        self.make_snapshot(csn, pin).read_by(reader.cloned())
+    }
+
+    /// Whether every snapshot that it takes from now on for a statement shows the commit with `csn`.
+    pub fn sees_from_now_on(&self, csn: Lsn) -> bool {
+        match self.first_csn.load(Ordering::Relaxed) {
+            0 => csn <= self.horizon(),
+            first => csn <= Lsn(first),
+        }
+    }
+
+    fn first_snapshot(&self) -> (Lsn, Pin) {
+        let csn = match self.first_csn.load(Ordering::Relaxed) {
+            0 if self.isolation() == IsolationLevel::Serializable => {
+                self.take_serializable_snapshot(false).expect("fails only where it may wait")
+            }
+            0 => {
+                let csn = self.publish_first_snapshot();
+                self.keep_first_snapshot(csn);
+                csn
+            }
+            csn => Lsn(csn),
+        };
+        let first = self.pins.lock().first.clone();
+        (csn, first.unwrap_or_else(|| Pin::new(&self.pending)))
+    }
+
+    /// A snapshot at the present horizon, protected from vacuum; it may be replaced by another until it is kept.
+    pub(in crate::txn) fn publish_first_snapshot(&self) -> Lsn {
+        self.pins.lock().first = None;
+        let (csn, pin) = self.publish(true, || self.horizon());
+        self.pins.lock().first = Some(pin);
+        csn
+    }
+
+    /// Takes over the snapshot of a transaction that is still running, as its one snapshot. Before it has any.
+    pub fn import_snapshot(&self, snapshot: &Snapshot) -> Result<()> {
+        if self.isolation() == IsolationLevel::Serializable {
+            self.take_serializable_snapshot_at(snapshot.csn());
+            return Ok(());
+        }
+        let csn = self.publish_imported(snapshot.csn());
+        self.keep_first_snapshot(csn);
+        Ok(())
+    }
+
+    pub(in crate::txn) fn publish_imported(&self, csn: Lsn) -> Lsn {
+        let marks = if self.serializable.is_read_only() { 0 } else { FOLLOWS };
+        let mut pins = self.pins.lock();
+        pins.first = None;
+        let place = pins.free_place(self.running(), self.slot, &self.pending);
+        self.running().import_snapshot(self.slot, place, marks, csn);
+        pins.first = Some(pins.places[place].clone());
+        csn
+    }
+
+    pub(in crate::txn) fn keep_first_snapshot(&self, csn: Lsn) {
+        self.first_csn.store(csn.0, Ordering::Relaxed);
+    }
+
+    /// The newest state (inserted horizon) and own changes: for catalog reads and DDL. Who changes or locks a row that it shows takes a later change of it as
+    /// the end.
+    pub fn catalog_snapshot(&self) -> Snapshot {
+        let wal = self.storage.wal();
+        let (csn, pin) = self.publish(false, || wal.inserted());
+        self.make_snapshot(csn, pin)
+    }
+
+    /// The newest state and own changes, as [`Transaction::catalog_snapshot`]; what a SERIALIZABLE transaction reads with it counts. For foreign
+    /// keys, which must see what the transaction's snapshot doesn't show, and lock it.
+    pub fn latest_snapshot(&self) -> Snapshot {
+        let wal = self.storage.wal();
+        let (csn, pin) = self.publish(true, || wal.inserted());
+        self.make_snapshot(csn, pin).read_by(self.xact().cloned())
+    }
+
+    /// Between statements: what its last statement saw and nobody looks at any more need not be kept.
+    pub fn statement_done(&self) {
+        if self.done.load(Ordering::Relaxed) {
+            return;
+        }
+        let pins = self.pins.lock();
+        for (place, pin) in pins.places.iter().enumerate() {
+            if pin.is_free() {
+                self.running().retract_snapshot(self.slot, place);
+            }
+        }
+    }
+}
