@@ -2,7 +2,7 @@
 //!
 //! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
-//! `history` looks for anomalies in random transactions; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
+//! `history` looks for anomalies in random transactions; `snapshots` is about handing them on; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod lifecycle;
 mod notify;
 mod pgbench;
 mod robustness;
+mod snapshots;
 mod support;
 mod two_phase;
 mod wire_types;
