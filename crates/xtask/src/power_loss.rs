@@ -19,16 +19,21 @@ pub fn run(rounds: u64, seed: u64) -> Result<(), String> {
     let of_a_seed: u64 = TESTS.iter().map(|(_, _, cuts)| cuts).sum();
     let seeds = rounds.div_ceil(of_a_seed).max(1);
     println!("power loss: {} power cuts, seeds {seed} to {}", seeds * of_a_seed, seed + seeds - 1);
-    for (program, test, cuts) in TESTS {
-        let outcome = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
-            .args(["test", "-q", "-p", "quarry-storage", "--test", program, "--", "--exact", test])
-            .env("QUARRY_SEED", seed.to_string())
-            .env("QUARRY_ROUNDS", seeds.to_string())
-            .status()
-            .map_err(|e| format!("cargo: {e}"))?;
-        if !outcome.success() {
-            return Err(format!("{program}: {test} found something; repeat with QUARRY_SEED and QUARRY_ROUNDS"));
-        }
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    cargo.args(["test", "-p", "quarry-storage"]);
+    for (program, ..) in TESTS {
+        cargo.args(["--test", program]);
+    }
+    cargo.args(["--", "--exact"]).args(TESTS.map(|(_, test, _)| test));
+    let outcome = cargo
+        .env("QUARRY_SEED", seed.to_string())
+        .env("QUARRY_ROUNDS", seeds.to_string())
+        .status()
+        .map_err(|e| format!("cargo: {e}"))?;
+    if !outcome.success() {
+        return Err(format!("not all of it went well; QUARRY_SEED={seed} QUARRY_ROUNDS={seeds} repeat it"));
+    }
+    for (_, test, cuts) in TESTS {
         println!("{test}: {} power cuts, nothing lost", seeds * cuts);
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! latch for the length of a copy.
 
 mod ahead;
+mod frames;
 mod fresh;
 mod guard;
 mod redo;
@@ -22,14 +23,14 @@ pub use write::RunWriter;
 use crate::fatal::Fatal;
 use crate::files::{RelFile, RelFiles};
 use crate::ids::{Fork, PageId, RelId};
-use crate::page::{PAGE_SIZE, Page};
+use crate::page::PAGE_SIZE;
 use crate::wal::Wal;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use frames::Frames;
 use parking_lot::lock_api::RawRwLock as _;
 use parking_lot::{Mutex, RawRwLock, RwLock};
 use quarry_common::{BlockNo, Error, Oid, Result, wait};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -75,47 +76,6 @@ struct Frame {
 // SAFETY: `tag` and `file` are written only while the frame is untagged and pinned once, and read only while pinned
 // and tagged (or under the shard lock of the mapping); the pin and the table's lock order the accesses.
 unsafe impl Sync for Frame {}
-
-/// The pages themselves, one allocation that the system fills with zeroes on demand.
-struct Frames {
-    base: *mut Page,
-    count: usize,
-}
-
-// SAFETY: access to the pages is governed by the frames' latches.
-unsafe impl Send for Frames {}
-// SAFETY: as above.
-unsafe impl Sync for Frames {}
-
-impl Frames {
-    fn layout(count: usize) -> Layout {
-        Layout::array::<Page>(count).expect("shared_buffers fits the address space")
-    }
-
-    fn new(count: usize) -> Frames {
-        assert!(count > 0, "a pool has frames");
-        let layout = Frames::layout(count);
-        // SAFETY: the layout's size is not zero.
-        let base = unsafe { alloc_zeroed(layout) } as *mut Page;
-        if base.is_null() {
-            handle_alloc_error(layout);
-        }
-        Frames { base, count }
-    }
-
-    fn page(&self, frame: u32) -> *mut Page {
-        assert!((frame as usize) < self.count);
-        // SAFETY: in bounds of the allocation.
-        unsafe { self.base.add(frame as usize) }
-    }
-}
-
-impl Drop for Frames {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.base as *mut u8, Frames::layout(self.count)) }
-    }
-}
 
 /// Page to frame. A table keyed by the hash computed once for shard and slot.
 type Shard = RwLock<HashTable<(PageId, u32)>>;

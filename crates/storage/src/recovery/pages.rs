@@ -19,6 +19,7 @@ use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 
@@ -27,6 +28,8 @@ use std::thread::Scope;
 pub struct Plan {
     /// Log that is gathered before its changes are applied. Twice as much may be in memory.
     pub stretch_bytes: usize,
+    /// What that may grow to if the pool can't hold the pages: in longer stretches each is read and written less often.
+    pub stretch_bytes_max: usize,
     pub threads: usize,
     /// Stretches with fewer changes are not worth waking others for.
     pub alone_below: usize,
@@ -36,10 +39,13 @@ impl Plan {
     /// For a pool of so many bytes on this machine.
     pub fn of_machine(pool_bytes: usize) -> Plan {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(8);
-        Plan { stretch_bytes: pool_bytes.clamp(8 << 20, 128 << 20), threads, alone_below: 4096 }
+        let stretch_bytes_max = pool_bytes.clamp(STRETCH_BYTES, 128 << 20);
+        Plan { stretch_bytes: STRETCH_BYTES, stretch_bytes_max, threads, alone_below: 4096 }
     }
 }
 
+/// Log that is gathered at first.
+const STRETCH_BYTES: usize = 16 << 20;
 /// Neighbours that one thread has.
 const STRIPE_BLOCKS: u32 = 128;
 /// Changes that the processor is told of ahead.
@@ -252,6 +258,8 @@ pub(super) struct Gatherer<'s> {
     /// The stretch before, and how many threads are at it.
     before: Option<Arc<Stretch>>,
     busy: usize,
+    /// Pages that the pool had dropped when the stretch before was passed on.
+    evictions: u64,
     pool: &'s BufferPool,
     files: &'s RelFiles,
 }
@@ -259,7 +267,7 @@ pub(super) struct Gatherer<'s> {
 impl<'s> Gatherer<'s> {
     pub fn new(plan: Plan, pool: &'s BufferPool, files: &'s RelFiles) -> Gatherer<'s> {
         let now = Stretch::new(plan.threads.max(1));
-        Gatherer { plan, now, threads: Vec::new(), answers: None, before: None, busy: 0, pool, files }
+        Gatherer { plan, now, threads: Vec::new(), answers: None, before: None, busy: 0, evictions: 0, pool, files }
     }
 
     /// Takes a record's pages in, and passes the stretch on when it is long.
@@ -293,6 +301,11 @@ impl<'s> Gatherer<'s> {
         if self.now.count == 0 {
             return Ok(());
         }
+        let evictions = self.pool.stats().evictions.load(Ordering::Relaxed);
+        if evictions - self.evictions > self.pool.frame_count() as u64 / 16 {
+            self.plan.stretch_bytes = (self.plan.stretch_bytes * 2).min(self.plan.stretch_bytes_max);
+        }
+        self.evictions = evictions;
         let empty = self.before.take().and_then(Arc::into_inner).map(Stretch::cleared);
         let empty = empty.unwrap_or_else(|| Stretch::new(self.plan.threads.max(1)));
         let stretch = std::mem::replace(&mut self.now, empty);

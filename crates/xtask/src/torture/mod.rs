@@ -1,8 +1,8 @@
 //! `cargo xtask torture`: a real server is killed at random moments, also while it recovers, and must have lost nothing.
 //!
-//! A round: writers move money between accounts, one thread makes, fills, rewrites and drops tables, another vacuums, checkpoints and
-//! builds indexes; the process gets SIGKILL; with some luck again while it recovers; then everything is verified (`verify`), the server
-//! is stopped in order and `quarry check` reads its folder. The seed fixes what the threads try to do and when the kills come; how far
+//! A round: writers move money between accounts, some in prepared transactions, one thread makes, fills, rewrites and drops tables, another
+//! vacuums, checkpoints, builds indexes and fills an unlogged table; the process gets SIGKILL; with some luck again while it recovers; then
+//! everything is verified (`verify`), the server is stopped in order and `quarry check` reads its folder. The seed fixes what the threads try to do and when the kills come; how far
 //! they get is the machine's.
 
 mod churn;
@@ -36,6 +36,7 @@ fn options() -> Options {
         .with("max_wal_size", "32MB")
         .with("checkpoint_timeout", "30s")
         .with("autovacuum_naptime", "1s")
+        .with("max_prepared_transactions", "20")
 }
 
 /// Runs `rounds` rounds.
@@ -65,7 +66,11 @@ fn all_rounds(data: &Path, rounds: u64, seed: u64) -> Result<(), String> {
         server.kill_9();
         let kills = kill_in_recovery(data, &mut rng).map_err(said)?;
         server = Server::start(data, &options()).map_err(said)?;
+        verify::scratch_is_empty(&server.target()).map_err(said)?;
+        let settled = verify::prepared(&server.target(), &acknowledged, &mut rng).map_err(said)?;
+        acknowledged.settle(settled);
         let found = verify::all(&server.target(), data, &acknowledged, &mut churn).map_err(said)?;
+        let scratch = verify::fill_scratch(&server.target(), &mut rng).map_err(said)?;
         let (status, _) = server.terminate().map_err(said)?;
         if !status.success() {
             return Err(said(format!("the shutdown ended with {status}")));
@@ -77,6 +82,7 @@ fn all_rounds(data: &Path, rounds: u64, seed: u64) -> Result<(), String> {
             churn.len()
         );
         server = Server::start(data, &options()).map_err(said)?;
+        verify::scratch_is_kept(&server.target(), scratch).map_err(said)?;
     }
     server.terminate()?;
     Ok(())
@@ -92,7 +98,8 @@ fn schema() -> String {
          CREATE INDEX account_balance ON account (balance);
          CREATE TABLE ledger (ticket bigint PRIMARY KEY, source int NOT NULL REFERENCES account,
                               target int NOT NULL REFERENCES account, amount bigint NOT NULL, note text);
-         CREATE INDEX ledger_source ON ledger (source);",
+         CREATE INDEX ledger_source ON ledger (source);
+         CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY, t text);",
         ACCOUNTS - 1
     )
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use quarry_testkit::psql::Target;
+use quarry_testkit::rng::Rng;
 
 use super::churn::Churn;
 use super::client::{Answer, Client};
@@ -25,6 +26,58 @@ pub fn all(
     tables(&mut client, churn)?;
     files(&mut client, data)?;
     Ok(found)
+}
+
+/// What was told to be prepared is, whatever else is; ends all of it at random. The transfers committed by that.
+pub fn prepared(target: &Target, acknowledged: &Acknowledged, rng: &mut Rng) -> Result<Vec<u64>, String> {
+    let mut client = Client::open(target).ok_or("the server takes no connection")?;
+    let there: HashSet<u64> = numbers(&mut client, "SELECT gid::bigint FROM pg_prepared_xacts")?
+        .into_iter()
+        .map(|n| n as u64)
+        .collect();
+    let lost: Vec<_> = acknowledged.prepared().difference(&there).collect();
+    if !lost.is_empty() {
+        return Err(format!("prepared transactions are lost: {lost:?}"));
+    }
+    let known: Vec<_> = acknowledged.tickets().intersection(&there).collect();
+    if !known.is_empty() {
+        return Err(format!("committed transactions are prepared again: {known:?}"));
+    }
+    let mut committed = Vec::new();
+    let mut all: Vec<u64> = there.into_iter().collect();
+    all.sort_unstable();
+    for ticket in all {
+        let commit = rng.one_in(2);
+        query(&mut client, &format!("{} PREPARED '{ticket}'", if commit { "COMMIT" } else { "ROLLBACK" }))?;
+        if commit {
+            committed.push(ticket);
+        }
+    }
+    Ok(committed)
+}
+
+/// After a crash the unlogged table has nothing in it, by any way.
+pub fn scratch_is_empty(target: &Target) -> Result<(), String> {
+    let mut client = Client::open(target).ok_or("the server takes no connection")?;
+    for sql in ["SELECT id FROM scratch", "SET enable_seqscan = off; SELECT id FROM scratch WHERE id > 0"] {
+        none(&mut client, "rows of an unlogged table after a crash", sql)?;
+    }
+    Ok(())
+}
+
+/// Puts rows into the unlogged table; how many.
+pub fn fill_scratch(target: &Target, rng: &mut Rng) -> Result<i64, String> {
+    let mut client = Client::open(target).ok_or("the server takes no connection")?;
+    let count = rng.below(2000) as i64;
+    query(&mut client, &format!("INSERT INTO scratch SELECT i, 'kept' FROM generate_series(1, {count}) i"))?;
+    Ok(count)
+}
+
+/// After an orderly stop they are there.
+pub fn scratch_is_kept(target: &Target, count: i64) -> Result<(), String> {
+    let mut client = Client::open(target).ok_or("the server takes no connection")?;
+    let there = numbers(&mut client, "SELECT count(*) FROM scratch WHERE t = 'kept'")?;
+    if there == [count] { Ok(()) } else { Err(format!("the unlogged table kept {there:?} of {count} rows")) }
 }
 
 type Rows = Vec<Vec<Option<String>>>;

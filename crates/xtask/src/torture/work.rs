@@ -12,10 +12,20 @@ use super::client::{Answer, Client};
 /// Numbers that each writer of each round has for its transfers.
 const NUMBERS: u64 = 1_000_000;
 
-/// Transfers whose COMMIT was answered.
+/// What a writer was told.
+#[derive(Default)]
+pub struct Told {
+    /// Transfers whose COMMIT (or COMMIT PREPARED) was answered.
+    pub committed: Vec<u64>,
+    /// Those whose PREPARE TRANSACTION was answered and whose end was not asked for.
+    pub prepared: Vec<u64>,
+}
+
+/// Transfers whose COMMIT was answered, and those that are prepared.
 #[derive(Default)]
 pub struct Acknowledged {
     tickets: HashSet<u64>,
+    prepared: HashSet<u64>,
     taken: u64,
 }
 
@@ -28,8 +38,20 @@ impl Acknowledged {
         &self.tickets
     }
 
-    pub fn add(&mut self, tickets: Vec<u64>) {
-        self.tickets.extend(tickets);
+    /// Transfers that must be found prepared.
+    pub fn prepared(&self) -> &HashSet<u64> {
+        &self.prepared
+    }
+
+    pub fn add(&mut self, told: Told) {
+        self.tickets.extend(told.committed);
+        self.prepared.extend(told.prepared);
+    }
+
+    /// All prepared ones have ended; these by COMMIT PREPARED.
+    pub fn settle(&mut self, committed: Vec<u64>) {
+        self.prepared.clear();
+        self.tickets.extend(committed);
     }
 
     /// The first of a range of numbers that nobody has used.
@@ -39,10 +61,10 @@ impl Acknowledged {
     }
 }
 
-/// Moves money until the server is gone; the numbers of the transfers that were acknowledged.
-pub fn writer(target: &Target, rng: &mut Rng, first: u64, stop: &AtomicBool) -> Vec<u64> {
-    let mut acknowledged = Vec::new();
-    let Some(mut client) = Client::open(target) else { return acknowledged };
+/// Moves money until the server is gone.
+pub fn writer(target: &Target, rng: &mut Rng, first: u64, stop: &AtomicBool) -> Told {
+    let mut told = Told::default();
+    let Some(mut client) = Client::open(target) else { return told };
     for ticket in first..first + NUMBERS {
         if stop.load(Ordering::Relaxed) {
             break;
@@ -60,6 +82,7 @@ pub fn writer(target: &Target, rng: &mut Rng, first: u64, stop: &AtomicBool) -> 
             .iter()
             .map(|(id, by)| format!("UPDATE account SET balance = balance + ({by}) WHERE id = {id};"))
             .collect();
+        let in_two = rng.one_in(8);
         let end = if rng.one_in(10) { "ROLLBACK" } else { "COMMIT" };
         let savepoint = rng.one_in(4);
         let wasted = match savepoint {
@@ -68,11 +91,21 @@ pub fn writer(target: &Target, rng: &mut Rng, first: u64, stop: &AtomicBool) -> 
             ),
             false => String::new(),
         };
+        let last = if in_two { format!("PREPARE TRANSACTION '{ticket}'") } else { end.to_owned() };
         let sql = format!(
-            "BEGIN; {wasted} {changes} INSERT INTO ledger VALUES ({ticket}, {a}, {b}, {amount}, {note}); {end}"
+            "BEGIN; {wasted} {changes} INSERT INTO ledger VALUES ({ticket}, {a}, {b}, {amount}, {note}); {last}"
         );
-        match client.run(&sql) {
-            Answer::Done(_) if end == "COMMIT" => acknowledged.push(ticket),
+        let mut answer = client.run(&sql);
+        if in_two && let Answer::Done(_) = answer {
+            if stop.load(Ordering::Relaxed) || rng.one_in(150) {
+                // Left to whoever comes after the crash: nobody else works on.
+                told.prepared.push(ticket);
+                break;
+            }
+            answer = client.run(&format!("{end} PREPARED '{ticket}'"));
+        }
+        match answer {
+            Answer::Done(_) if end == "COMMIT" => told.committed.push(ticket),
             Answer::Done(_) => {}
             Answer::Refused(..) => {
                 client.run("ROLLBACK");
@@ -80,7 +113,7 @@ pub fn writer(target: &Target, rng: &mut Rng, first: u64, stop: &AtomicBool) -> 
             Answer::Gone => break,
         }
     }
-    acknowledged
+    told
 }
 
 /// Vacuums, checkpoints, builds and rebuilds indexes until the server is gone.
@@ -88,7 +121,7 @@ pub fn upkeep(target: &Target, rng: &mut Rng, stop: &AtomicBool) {
     let Some(mut client) = Client::open(target) else { return };
     while !stop.load(Ordering::Relaxed) {
         let table = ["account", "ledger", "owner"][rng.below(3) as usize];
-        let sql = match rng.below(12) {
+        let sql = match rng.below(18) {
             0..3 => "CHECKPOINT".to_owned(),
             3..6 => format!("VACUUM {table}"),
             6 => format!("VACUUM (FULL) {table}"),
@@ -96,6 +129,11 @@ pub fn upkeep(target: &Target, rng: &mut Rng, stop: &AtomicBool) {
             8 => "CREATE INDEX IF NOT EXISTS ledger_extra ON ledger (target, amount)".to_owned(),
             9 => "DROP INDEX IF EXISTS ledger_extra".to_owned(),
             10 => format!("REINDEX TABLE {table}"),
+            11 => "CREATE INDEX CONCURRENTLY IF NOT EXISTS ledger_beside ON ledger (amount, ticket)".to_owned(),
+            12 => "DROP INDEX CONCURRENTLY IF EXISTS ledger_beside".to_owned(),
+            13 => format!("REINDEX TABLE CONCURRENTLY {table}"),
+            14 => "CREATE TEMP TABLE IF NOT EXISTS fleeting (a int, b text); INSERT INTO fleeting SELECT i, repeat('f', 100) FROM generate_series(1, 3000) i".to_owned(),
+            15 | 16 => "INSERT INTO scratch SELECT i, repeat('s', i % 500) FROM generate_series((SELECT coalesce(max(id), 0) FROM scratch) + 1, (SELECT coalesce(max(id), 0) FROM scratch) + 300) i".to_owned(),
             _ => "DELETE FROM owner WHERE id >= 50; INSERT INTO owner SELECT i, repeat('y', 500) FROM generate_series(50, 250) i"
                 .to_owned(),
         };
