@@ -204,7 +204,6 @@ impl Heap {
                 (skip_to, known_to) = self.clean_run(block, blocks)?;
             }
             if block < skip_to {
-                stats.pages_all_visible += 1;
                 options.worked(Work::Nothing)?;
                 continue;
             }
@@ -240,7 +239,6 @@ impl Heap {
             if state.all_visible {
                 work = Work::Changed;
                 self.mark_visible(&mut page)?;
-                stats.pages_all_visible += 1;
             }
             let free = room(page.bytes());
             drop(page);
@@ -265,6 +263,7 @@ impl Heap {
         stats.pages = blocks;
         self.cut_tail(options, &mut stats)?;
         progress.set(p::PHASE, p::FINAL_CLEANUP);
+        stats.pages_all_visible = vm::count(storage, self.rel, stats.pages)?;
         self.state.save(storage, self.rel)?;
         Ok(stats)
     }
@@ -338,7 +337,6 @@ impl Heap {
             }
             if inspect(self, page.bytes(), live).all_visible {
                 self.mark_visible(&mut page)?;
-                stats.pages_all_visible += 1;
             }
             let free = room(page.bytes());
             drop(page);
@@ -367,7 +365,6 @@ impl Heap {
         self.storage().truncate_relation(self.rel, Fork::Main, keep)?;
         self.state.truncate(keep);
         stats.pages_removed = blocks - keep;
-        stats.pages_all_visible = stats.pages_all_visible.saturating_sub(stats.pages_removed).min(keep);
         stats.pages = keep;
         Ok(())
     }

@@ -55,6 +55,18 @@ pub fn is_all_visible(storage: &Storage, rel: RelId, block: BlockNo) -> Result<b
     Ok(bit(&*storage.pool().read_or_zero(id)?, block))
 }
 
+/// How many of the first `blocks` heap pages are visible to all.
+pub fn count(storage: &Storage, rel: RelId, blocks: BlockNo) -> Result<BlockNo> {
+    let maps = storage.pool().blocks(rel, Fork::Vm)?;
+    let mut sum = 0;
+    for map in 0..maps.min(blocks.div_ceil(BLOCKS_PER_PAGE)) {
+        let page = storage.pool().read_or_zero(PageId::new(rel, Fork::Vm, map))?;
+        let first = map * BLOCKS_PER_PAGE;
+        sum += (first..blocks.min(first.saturating_add(BLOCKS_PER_PAGE))).filter(|b| bit(&page, *b)).count();
+    }
+    Ok(sum as BlockNo)
+}
+
 /// Before the heap is cut to `blocks` pages: clears the bits of those that go, so that pages that come back start unset.
 pub fn cut(storage: &Storage, rel: RelId, blocks: BlockNo) -> Result<()> {
     let maps = storage.pool().blocks(rel, Fork::Vm)?;

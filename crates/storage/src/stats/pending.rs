@@ -50,6 +50,8 @@ pub(crate) struct Pending {
     /// By rising level.
     written: Vec<Written>,
     read: Vec<(RelId, Reads)>,
+    /// Writes of savepoints that were rolled back: counted already, here only for its own eyes.
+    undone: Vec<(RelId, Actions)>,
     level: u32,
 }
 
@@ -107,6 +109,10 @@ impl Pending {
         let from = self.written.partition_point(|w| (w.level as usize) < level);
         for w in self.written.drain(from..) {
             w.state.counters().add_actions(&w.actions, false);
+            match self.undone.iter_mut().find(|(rel, _)| *rel == w.rel) {
+                Some((_, sum)) => sum.merge(&w.actions),
+                None => self.undone.push((w.rel, w.actions)),
+            }
         }
         self.level = level as u32;
     }
@@ -123,6 +129,9 @@ impl Pending {
         let mut counts = XactCounts::default();
         for w in self.written.iter().filter(|w| w.rel == rel) {
             counts.actions.merge(&w.actions);
+        }
+        if let Some((_, undone)) = self.undone.iter().find(|(r, _)| *r == rel) {
+            counts.actions.merge(undone);
         }
         if let Some((_, reads)) = self.read.iter().find(|(r, _)| *r == rel) {
             counts.reads = *reads;
@@ -152,10 +161,10 @@ mod tests {
         insert(&mut p, 10);
         assert_eq!(p.of(rel).actions.inserted, 121);
         p.roll_back(1);
-        assert_eq!(p.of(rel).actions.inserted, 1);
+        assert_eq!(p.of(rel).actions.inserted, 121, "what was tried counts");
         insert(&mut p, 5);
         p.release(1);
-        assert_eq!((p.of(rel).actions.inserted, p.level), (6, 0));
+        assert_eq!((p.of(rel).actions.inserted, p.level), (126, 0));
         p.end(true);
         let c = state.counters();
         assert_eq!([Count::Inserted, Count::Live, Count::Dead].map(|n| c.get(n)), [126, 6, 120]);
