@@ -5,7 +5,8 @@ use quarry_testkit::{isolation, parallel};
 
 #[test]
 fn specs_agree_with_postgresql() {
-    let server = Server::fresh_with("isolation", &Options::default().with("fsync", "off"));
+    let options = Options::default().with("fsync", "off").with("max_prepared_transactions", "10");
+    let server = Server::fresh_with("isolation", &options);
     let target = server.target();
     let files = isolation::files();
     let verdicts =

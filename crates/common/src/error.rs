@@ -48,6 +48,8 @@ pub struct ErrorFields {
     pub sqlstate: SqlState,
     pub message: String,
     pub detail: Option<String>,
+    /// What the server's log has instead of `detail`, where clients may not know as much.
+    pub detail_log: Option<String>,
     pub hint: Option<String>,
     /// Byte offset (from 0) in the statement's text; the session turns it into a character number from 1.
     pub position: Option<usize>,
@@ -73,6 +75,7 @@ impl Error {
             sqlstate,
             message: message.into(),
             detail: None,
+            detail_log: None,
             hint: None,
             position: None,
             internal_position: None,
@@ -113,6 +116,11 @@ impl Error {
     }
     pub fn detail(mut self, detail: impl Into<String>) -> Error {
         self.0.detail = Some(detail.into());
+        self
+    }
+    /// The detail for the server's log alone.
+    pub fn detail_log(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail_log = Some(detail.into());
         self
     }
     pub fn hint(mut self, hint: impl Into<String>) -> Error {

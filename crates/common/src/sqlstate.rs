@@ -185,6 +185,7 @@ sqlstates! {
     NO_ACTIVE_SQL_TRANSACTION b"25P01" "no_active_sql_transaction"
     IN_FAILED_SQL_TRANSACTION b"25P02" "in_failed_sql_transaction"
     IDLE_IN_TRANSACTION_SESSION_TIMEOUT b"25P03" "idle_in_transaction_session_timeout"
+    TRANSACTION_TIMEOUT b"25P04" "transaction_timeout"
     // Class 26 - Invalid SQL Statement Name
     INVALID_SQL_STATEMENT_NAME b"26000" "invalid_sql_statement_name"
     // Class 27 - Triggered Data Change Violation

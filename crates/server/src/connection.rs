@@ -201,7 +201,7 @@ impl Connection {
         }
         loop {
             let signals = self.session.signals().clone();
-            let idle = self.session.idle_limit();
+            let idle = self.session.idle_until();
             tokio::select! {
                 ready = self.stream.readable() => {
                     ready?;
@@ -221,9 +221,8 @@ impl Connection {
                     }
                     self.flush().await?;
                 }
-                _ = sleep_for(idle) => {
-                    let e = self.session.idle_timeout_error();
-                    protocol::error_or_notice(&mut self.out, &e, None);
+                _ = sleep_until(idle) => {
+                    self.session.end_idle(&mut self.out);
                     return Ok(false);
                 }
             }
@@ -251,9 +250,9 @@ impl Connection {
     }
 }
 
-async fn sleep_for(limit: Option<std::time::Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
+async fn sleep_until(time: Option<std::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
 }

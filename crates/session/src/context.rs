@@ -2,10 +2,12 @@
 
 use crate::domains::SessionDomains;
 use crate::instance::Instance;
+use crate::lock_waits::LockWaits;
 use crate::log::LogSettings;
 use crate::prepared::Prepared;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
+use crate::timeouts::Limits;
 use crate::vars::{SessionVars, SetScope};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -13,13 +15,14 @@ use quarry_catalog::{CatalogReader, DomainRules, SessionView, info};
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Oid, Result, Severity, err};
 use quarry_functions::SessionEnv;
+use quarry_storage::lock::{LockTag, WaitOptions};
 use quarry_storage::txn::Transaction;
+use quarry_storage::{LockMode, WaitPolicy};
 use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Settings that input and output depend on, worked out once per change.
 #[derive(Clone)]
@@ -40,6 +43,9 @@ pub struct SessionContext {
     pub vars: Mutex<SessionVars>,
     formats: Mutex<Option<Formats>>,
     log_settings: Mutex<Option<(u64, LogSettings)>>,
+    limits: Mutex<Option<(u64, Limits)>>,
+    /// Hears of long waits for locks.
+    pub(crate) lock_waits: Arc<LockWaits>,
     view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
     temp_schema: Mutex<Option<Oid>>,
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
@@ -77,6 +83,7 @@ pub struct SessionContext {
 
 impl SessionContext {
     pub fn new(
+        this: &Weak<SessionContext>,
         instance: Arc<Instance>,
         signals: Arc<Signals>,
         database: (Oid, String),
@@ -96,6 +103,8 @@ impl SessionContext {
             vars: Mutex::new(SessionVars::new(base)),
             formats: Mutex::new(None),
             log_settings: Mutex::new(None),
+            limits: Mutex::new(None),
+            lock_waits: Arc::new(LockWaits::new(this.clone())),
             view: Mutex::new(None),
             temp_schema: Mutex::new(None),
             on_commit: Mutex::default(),
@@ -153,12 +162,14 @@ impl SessionContext {
     pub fn settings(&self) -> Arc<Settings> {
         self.vars.lock().current().clone()
     }
-    /// `lock_timeout` (none: for ever) and `deadlock_timeout`.
-    pub fn lock_limits(&self) -> (Option<Duration>, Option<Duration>) {
-        let settings = self.settings();
-        let limit =
-            |name| Some(settings.int(name)).filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms as u64));
-        (limit("lock_timeout"), limit("deadlock_timeout"))
+    /// Limits of time.
+    pub fn limits(&self) -> Limits {
+        let vars = self.vars.lock();
+        let mut known = self.limits.lock();
+        match *known {
+            Some((version, limits)) if version == vars.version() => limits,
+            _ => known.insert((vars.version(), Limits::of(vars.current()))).1,
+        }
     }
     pub fn is_superuser(&self) -> bool {
         self.current_user.lock().2
@@ -252,23 +263,47 @@ impl SessionContext {
             self.notices.lock().push(error);
         }
     }
+    /// Takes a lock that outlives transactions. False: it is not free, and `policy` says not to wait.
+    pub(crate) fn lock_for_session(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
+        let limits = self.limits();
+        let cancel = self.signals.cancel_flag();
+        let wait = WaitOptions {
+            cancel: &cancel,
+            lock_timeout: limits.lock,
+            deadlock_timeout: limits.deadlock,
+            observer: Some(&*self.lock_waits),
+        };
+        self.session_locks.lock(tag, mode, policy, &wait)
+    }
+    /// Sends the client a message, whatever `client_min_messages`.
+    pub(crate) fn tell(&self, message: Error) {
+        self.notices.lock().push(message);
+    }
     /// The error of a pending cancel or timeout, which is thereby taken.
     pub fn cancel_error(&self) -> Error {
+        if let Some(end) = self.end_error() {
+            return end;
+        }
         match self.signals.take_cancel() {
             CancelReason::StatementTimeout => {
                 err!(QUERY_CANCELED, "canceling statement due to statement timeout")
             }
-            CancelReason::Terminate => {
-                err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
-                    .severity(Severity::Fatal)
-            }
-            CancelReason::IdleInTransaction => err!(
-                IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                "terminating connection due to idle-in-transaction timeout"
-            )
-            .severity(Severity::Fatal),
-            CancelReason::UserRequest | CancelReason::None => Error::cancelled(),
+            CancelReason::UserRequest
+            | CancelReason::Terminate
+            | CancelReason::TransactionTimeout
+            | CancelReason::None => Error::cancelled(),
         }
+    }
+    /// Why the session has to end, if it has to.
+    pub fn end_error(&self) -> Option<Error> {
+        let e = if self.signals.is_terminated() {
+            err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+        } else if self.signals.is_transaction_timed_out() {
+            err!(TRANSACTION_TIMEOUT, "terminating connection due to transaction timeout")
+        } else {
+            return None;
+        };
+        Some(e.severity(Severity::Fatal))
     }
     /// Notes a change outside the transaction that must be durable before the client hears of the transaction's end.
     pub(crate) fn note_side_lsn(&self, lsn: quarry_common::Lsn) {
@@ -301,7 +336,7 @@ impl SessionContext {
 }
 
 /// Which notices are sent.
-fn notice_threshold(setting: &str) -> Severity {
+pub(crate) fn notice_threshold(setting: &str) -> Severity {
     match setting {
         "error" => Severity::Error,
         "warning" => Severity::Warning,

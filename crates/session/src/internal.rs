@@ -116,6 +116,12 @@ fn make(sql: &str, types: &[Oid], env: &ExecEnv) -> Result<Arc<Statement>> {
 
 impl quarry_executor::InternalSql for InternalRunner {
     fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64> {
+        self.run_in(sql, params, env, latest).map_err(|e| e.context(format!("SQL statement \"{sql}\"")))
+    }
+}
+
+impl InternalRunner {
+    fn run_in(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64> {
         let types = params.iter().map(|(t, _)| *t).collect();
         let values = params.iter().map(|(_, v)| v.clone()).collect();
         env.txn.advance_command();

@@ -9,6 +9,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod amcheck;
 mod block;
 mod clock;
 pub mod commands;
@@ -19,6 +20,8 @@ mod domains;
 mod exported;
 mod instance;
 mod internal;
+mod lock_rows;
+mod lock_waits;
 pub mod log;
 mod notify;
 mod portal;
@@ -39,6 +42,7 @@ mod statistics;
 mod templates;
 mod timeouts;
 mod vars;
+pub mod verify;
 mod view_definition;
 
 pub use clock::now;

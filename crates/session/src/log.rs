@@ -204,7 +204,7 @@ impl SessionContext {
         line(f.severity.as_str(), &message);
         if verbosity != "terse" {
             for (label, text) in [
-                ("DETAIL", &f.detail),
+                ("DETAIL", if f.detail_log.is_some() { &f.detail_log } else { &f.detail }),
                 ("HINT", &f.hint),
                 ("QUERY", &f.internal_query),
                 ("CONTEXT", &f.context),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Longest sleep between two looks at the cancel flag.
 const SLEEP_STEP: Duration = Duration::from_millis(10);
 /// `pg_signal_backend`.
-const SIGNAL_BACKEND_ROLE: Oid = Oid(4200);
+pub(crate) const SIGNAL_BACKEND_ROLE: Oid = Oid(4200);
 
 /// Calls the function `name`.
 pub fn call(
@@ -36,6 +36,7 @@ pub fn call(
             let sent = signal(cx, reader, pid, true)?;
             Datum::Bool(sent && wait_for_end(cx, pid, args.get(1).map_or(0, Datum::as_i64))?)
         }
+        "bt_index_check" | "bt_index_parent_check" => crate::amcheck::index_check(cx, reader, name, args)?,
         "pg_reload_conf" => {
             require_superuser(cx, "pg_reload_conf")?;
             // A file with a mistake in it leaves everything as it was; who asked learns it from the log, as PostgreSQL has it.
@@ -114,19 +115,18 @@ fn sleep(cx: &SessionContext, seconds: f64) -> Result<()> {
         return Ok(());
     }
     let end = Duration::try_from_secs_f64(seconds).ok().and_then(|d| Instant::now().checked_add(d));
-    quarry_common::wait::blocking(|| {
-        loop {
-            check_cancelled(cx)?;
-            let left = match end {
-                Some(end) => end.saturating_duration_since(Instant::now()),
-                None => SLEEP_STEP,
-            };
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(SLEEP_STEP));
+    let sleeping = || loop {
+        check_cancelled(cx)?;
+        let left = match end {
+            Some(end) => end.saturating_duration_since(Instant::now()),
+            None => SLEEP_STEP,
+        };
+        if left.is_zero() {
+            return Ok(());
         }
-    })
+        std::thread::sleep(left.min(SLEEP_STEP));
+    };
+    cx.signals.waiting(crate::signals::WaitEvent::Sleep, || quarry_common::wait::blocking(sleeping))
 }
 
 /// Cancels or terminates a session; false, with a warning, if there is none.
@@ -271,9 +271,7 @@ fn advisory(cx: &SessionContext, reader: &CatalogReader, name: &str, args: &[Dat
     let taken = if name.contains("_xact_") {
         reader.txn().lock(tag, mode, policy)?
     } else {
-        let (lock_timeout, deadlock_timeout) = cx.lock_limits();
-        let taken =
-            locks.lock(tag, mode, policy, &cx.signals.cancel_flag(), lock_timeout, deadlock_timeout)?;
+        let taken = cx.lock_for_session(tag, mode, policy)?;
         if taken {
             reader.txn().follow_holders();
         }

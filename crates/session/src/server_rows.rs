@@ -3,9 +3,8 @@
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
 use quarry_common::settings::{self, SettingContext, SettingKind};
-use quarry_common::{Error, Oid, Result, Xid};
-use quarry_storage::lock::{LockInfo, LockTag, OwnerId, ROW_QUEUE};
-use quarry_storage::{LockMode, RelId};
+use quarry_common::progress::{Command, PARAMS};
+use quarry_common::{Error, Oid, Result, err};
 use quarry_types::array;
 use quarry_types::datetime::{Interval, TimeZone, zone};
 use quarry_types::{Datum, PhysicalType, oids};
@@ -30,13 +29,10 @@ pub fn rows(
             pids.sort_unstable();
             Ok(pids.into_iter().map(|p| vec![Datum::I32(p)]).collect())
         }
-        "pg_lock_status" => {
-            let mut rows = locks(cx, reader)?;
-            rows.extend(transaction_locks(cx));
-            rows.extend(siread_locks(cx, reader)?);
-            Ok(rows)
-        }
+        "pg_lock_status" => crate::lock_rows::rows(cx, reader),
+        "pg_stat_get_progress_info" => progress_info(cx, reader, args),
         "pg_cursor" => Ok(cursors(cx)),
+        "verify_heapam" => crate::amcheck::heap_check(cx, reader, args),
         "pg_show_all_file_settings" => file_settings(cx),
         "pg_prepared_statement" => prepared_statements(cx),
         "pg_timezone_names" => Ok(zone_names()),
@@ -49,7 +45,6 @@ pub fn rows(
         "pg_get_replication_slots"
         | "pg_get_publication_tables"
         | "pg_show_replication_origin_status"
-        | "pg_stat_get_progress_info"
         | "pg_stat_get_subscription"
         | "pg_stat_get_wal_senders"
         | "pg_ident_file_mappings" => Ok(vec![]),
@@ -59,6 +54,33 @@ pub fn rows(
 
 fn text(s: impl AsRef<str>) -> Datum {
     Datum::text(s.as_ref())
+}
+
+/// How far the running commands of a kind are. Of sessions that the user may not look into only who they are, and where.
+fn progress_info(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Result<Vec<Row>> {
+    let Some(Datum::Bytes(name)) = args.first() else { return Ok(vec![]) };
+    let name = String::from_utf8_lossy(name.as_ref());
+    let Some(command) = Command::named(&name) else {
+        return Err(err!(INVALID_PARAMETER_VALUE, "invalid command name: \"{name}\""));
+    };
+    let me = reader.session().user;
+    let mut out = vec![];
+    for s in cx.instance.sessions().all() {
+        let Some(seen) = s.progress.read(command) else { continue };
+        let (user, db) = {
+            let a = s.activity.lock();
+            (a.user, a.database)
+        };
+        let mut row = vec![Datum::I32(s.pid), Datum::U32(db.0)];
+        if reader.has_privileges_of(me, user)? || reader.has_privileges_of(me, READ_ALL_STATS)? {
+            row.push(Datum::U32(seen.relation.0));
+            row.extend(seen.params.iter().map(|p| Datum::I64(*p)));
+        } else {
+            row.extend(std::iter::repeat_n(Datum::Null, PARAMS + 1));
+        }
+        out.push(row);
+    }
+    Ok(out)
 }
 
 fn show_all_settings(cx: &SessionContext) -> Result<Vec<Row>> {
@@ -165,6 +187,8 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
     let me = reader.session().user;
     let mut sessions = cx.instance.sessions().all();
     sessions.sort_by_key(|s| s.pid);
+    let waits: Vec<_> =
+        cx.instance.storage().locks().list().into_iter().filter(|l| !l.granted).collect();
     let mut out = vec![];
     for s in sessions.into_iter().filter(|s| only.is_none_or(|p| p == s.pid)) {
         let a = s.activity.lock().clone();
@@ -193,10 +217,10 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
             },
             false => a,
         };
-        let waits = cx.instance.storage().locks().list().into_iter().any(|l| l.pid == s.pid && !l.granted);
-        let (wait_type, wait) = match (waits, a.state) {
-            (true, _) => (text("Lock"), text("relation")),
-            (false, "active") => (Datum::Null, Datum::Null),
+        let lock = crate::lock_rows::wait_event(&waits, s.pid).map(|event| ("Lock", event));
+        let (wait_type, wait) = match (lock.or_else(|| s.wait_event()), a.state) {
+            (Some((kind, event)), _) => (text(kind), text(event)),
+            (None, "active") => (Datum::Null, Datum::Null),
             _ => (text("Client"), text("ClientRead")),
         };
         let time = |t: Option<i64>| t.map_or(Datum::Null, Datum::I64);
@@ -221,168 +245,6 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
         row.extend([Datum::Null, Datum::Null, text("client backend"), Datum::Bool(false)]);
         row.extend(std::iter::repeat_n(Datum::Null, 6));
         row.extend([Datum::Bool(false), Datum::Null, Datum::Bool(false), Datum::Null, Datum::Null]);
-        out.push(row);
-    }
-    Ok(out)
-}
-
-/// Every transaction holds its own ids, so that others can wait for its end.
-fn transaction_locks(cx: &SessionContext) -> Vec<Row> {
-    let txns = cx.instance.storage().txns();
-    let (running, subs) = (txns.running_list(), txns.running_subs());
-    let mut out = vec![];
-    for (owner, pid, top) in running {
-        let own = subs.iter().filter(|(_, t)| Some(*t) == top).map(|(sub, _)| *sub);
-        let ids: Vec<Option<Xid>> =
-            std::iter::once(None).chain(top.into_iter().chain(own).map(Some)).collect();
-        for xid in ids {
-            let mut row = vec![text(if xid.is_some() { "transactionid" } else { "virtualxid" })];
-            row.extend(std::iter::repeat_n(Datum::Null, 9));
-            let virtual_id = text(format!("{pid}/{}", owner.0));
-            match xid {
-                Some(xid) => row[6] = Datum::U32(xid.0 as u32),
-                None => row[5] = virtual_id.clone(),
-            }
-            row.extend([virtual_id, Datum::I32(pid), text("ExclusiveLock"), Datum::Bool(true)]);
-            row.extend([Datum::Bool(xid.is_none()), Datum::Null]);
-            out.push(row);
-        }
-    }
-    out
-}
-
-/// A wait for a row's sharer is shown as one for its transaction's end, as users know it; shared rows themselves are not shown.
-fn as_shown(l: &LockInfo, list: &[LockInfo], running: &[(OwnerId, i32, Option<Xid>)]) -> Option<LockInfo> {
-    if !l.tag.is_row_share() {
-        return Some(l.clone());
-    }
-    if l.granted {
-        return None;
-    }
-    let in_the_way =
-        |h: &&LockInfo| h.granted && h.tag == l.tag && h.owner != l.owner && h.mode.conflicts_with(l.mode);
-    let xid_of = |h: &LockInfo| running.iter().find(|(o, _, _)| *o == h.owner).and_then(|(_, _, xid)| *xid);
-    match list.iter().filter(in_the_way).find_map(xid_of) {
-        Some(xid) => Some(LockInfo { tag: LockTag::Xid(xid), mode: LockMode::Share, ..l.clone() }),
-        None => Some(l.clone()),
-    }
-}
-
-fn locks(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
-    let n = || Datum::Null;
-    let mut out = vec![];
-    let list = cx.instance.storage().locks().list();
-    let running = cx.instance.storage().txns().running_list();
-    let files = match list.iter().any(|l| matches!(l.tag, LockTag::Row { .. })) {
-        true => reader.relations_by_filenode()?,
-        false => Default::default(),
-    };
-    for l in list.iter().filter_map(|l| as_shown(l, &list, &running)) {
-        let oid = |o: Oid| Datum::U32(o.0);
-        // locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid, objsubid
-        let mut row = match l.tag {
-            LockTag::Relation { db, oid: rel } => {
-                vec![text("relation"), oid(db), oid(rel), n(), n(), n(), n(), n(), n(), n()]
-            }
-            LockTag::Extension { rel } => {
-                vec![text("extend"), oid(rel.db), Datum::U32(rel.rel), n(), n(), n(), n(), n(), n(), n()]
-            }
-            LockTag::Database(db) => {
-                vec![
-                    text("object"),
-                    Datum::U32(0),
-                    n(),
-                    n(),
-                    n(),
-                    n(),
-                    n(),
-                    Datum::U32(1262),
-                    oid(db),
-                    Datum::I16(0),
-                ]
-            }
-            LockTag::Object { class, oid: object } => {
-                vec![
-                    text("object"),
-                    oid(cx.database.0),
-                    n(),
-                    n(),
-                    n(),
-                    n(),
-                    n(),
-                    oid(class),
-                    oid(object),
-                    Datum::I16(0),
-                ]
-            }
-            LockTag::Xid(xid) => {
-                vec![text("transactionid"), n(), n(), n(), n(), n(), Datum::U32(xid.0 as u32), n(), n(), n()]
-            }
-            LockTag::Row { rel, tid } => vec![
-                text("tuple"),
-                oid(rel.db),
-                files.get(&rel.rel).map_or(Datum::U32(rel.rel), |r| oid(r.oid)),
-                Datum::I32(tid.block as i32),
-                Datum::I16((tid.slot & !ROW_QUEUE) as i16),
-                n(),
-                n(),
-                n(),
-                n(),
-                n(),
-            ],
-            LockTag::Advisory { db, key, two_keys } => vec![
-                text("advisory"),
-                oid(db),
-                n(),
-                n(),
-                n(),
-                n(),
-                n(),
-                Datum::U32((key >> 32) as u32),
-                Datum::U32(key as u32),
-                Datum::I16(if two_keys { 2 } else { 1 }),
-            ],
-        };
-        row.push(text(format!("{}/{}", l.pid, l.owner.0)));
-        // A prepared transaction has no process.
-        row.push(if l.pid == 0 { Datum::Null } else { Datum::I32(l.pid) });
-        row.push(text(l.mode.name()));
-        let since = l.waited.map(|w| crate::clock::now() - w.as_micros() as i64);
-        let since = since.map_or(Datum::Null, Datum::I64);
-        row.extend([Datum::Bool(l.granted), Datum::Bool(l.fast_path), since]);
-        out.push(row);
-    }
-    Ok(out)
-}
-
-/// What serializable transactions have read. Reads of temporary tables, which PostgreSQL doesn't lock, are not shown.
-fn siread_locks(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
-    let list = cx.instance.storage().ssi().list();
-    if list.is_empty() {
-        return Ok(vec![]);
-    }
-    let relations = reader.relations_by_filenode()?;
-    let mut out = vec![];
-    for l in list {
-        let RelId { db, rel } = l.target.rel;
-        let known = relations.get(&rel).filter(|_| db == cx.database.0);
-        if known.is_some_and(|r| r.is_temporary) {
-            continue;
-        }
-        let (block, slot) = (l.target.block(), l.target.slot());
-        let kind = match (block, slot) {
-            (None, _) => "relation",
-            (Some(_), None) => "page",
-            (Some(_), Some(_)) => "tuple",
-        };
-        let mut row = vec![text(kind), Datum::U32(db.0), Datum::U32(known.map_or(rel, |r| r.oid.0))];
-        row.push(block.map_or(Datum::Null, |b| Datum::I32(b as i32)));
-        row.push(slot.map_or(Datum::Null, |s| Datum::I16(s as i16)));
-        row.extend(std::iter::repeat_n(Datum::Null, 5));
-        row.push(text(format!("{}/{}", l.pid, l.owner)));
-        row.push(if l.pid == 0 { Datum::Null } else { Datum::I32(l.pid) });
-        row.push(text("SIReadLock"));
-        row.extend([Datum::Bool(true), Datum::Bool(false), Datum::Null]);
         out.push(row);
     }
     Ok(out)

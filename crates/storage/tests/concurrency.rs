@@ -7,7 +7,7 @@ use quarry_common::{CommandId, Oid, SqlState, Xid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
 use quarry_storage::txn::TxnOptions;
 use quarry_storage::{
-    Fork, IsolationLevel, LockMode, LockTag, PageId, RelId, Storage, WaitPolicy, XidStatus,
+    Fork, IsolationLevel, LockMode, LockTag, PageId, RelId, Storage, WaitPolicy, XidStatus, lock::WaitOptions,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -345,8 +345,9 @@ fn session_locks_count_and_row_locks_carry() {
     let session = locks.session(locks.new_owner(), 7);
     let tag = LockTag::Advisory { db: Oid(5), key: 42, two_keys: false };
     let never = AtomicBool::new(false);
+    let wait = WaitOptions { cancel: &never, lock_timeout: None, deadlock_timeout: None, observer: None };
     let take = |s: &quarry_storage::lock::SessionLocks| {
-        s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &never, None, None).unwrap()
+        s.lock(tag, LockMode::Exclusive, WaitPolicy::Skip, &wait).unwrap()
     };
     assert!(take(&session) && take(&session));
     let other = locks.session(locks.new_owner(), 8);

@@ -138,3 +138,91 @@ fn a_crash_anywhere_loses_nothing() {
     }
     assert!(survived, "the rounds were too few to get through");
 }
+
+/// Rows of a table that a serializable transaction has read or written before it was prepared.
+mod serializable {
+    use super::*;
+    use quarry_common::{SqlState, Tid};
+    use quarry_storage::heap::{Heap, ModifyResult};
+    use quarry_storage::row::{RowBuilder, RowLayout, Width};
+    use quarry_storage::{RelId, Snapshot};
+
+    const ROWS: RelId = RelId::new(Oid(5), 30000);
+
+    fn layout() -> Arc<RowLayout> {
+        Arc::new(RowLayout::new(&[Width::Fixed(4)]))
+    }
+
+    fn heap(storage: &Arc<Storage>) -> Heap {
+        Heap::open(storage, ROWS, None, layout())
+    }
+
+    fn begin(storage: &Arc<Storage>) -> (Transaction, Snapshot) {
+        let txn = storage.begin(IsolationLevel::Serializable);
+        let snapshot = txn.statement_snapshot();
+        (txn, snapshot)
+    }
+
+    fn made(storage: &Arc<Storage>) -> Vec<Tid> {
+        let txn = storage.begin(IsolationLevel::ReadCommitted);
+        storage.create_database_dir(&txn, Oid(5)).unwrap();
+        Heap::create(storage, &txn, ROWS).unwrap();
+        let row = |n: u32| {
+            let mut b = RowBuilder::new();
+            b.begin(&layout());
+            b.fixed(&n.to_le_bytes());
+            b.finish().to_vec()
+        };
+        let tids = (0..4).map(|n| heap(storage).insert(&txn, &row(n)).unwrap()).collect();
+        let lsn = txn.commit().unwrap().unwrap();
+        storage.wal().wait_durable_blocking(lsn).unwrap();
+        tids
+    }
+
+    fn read(storage: &Arc<Storage>, snapshot: &Snapshot, tid: Tid) {
+        assert!(heap(storage).fetch(snapshot, tid, |_, _| ()).unwrap().is_some());
+    }
+
+    fn delete(storage: &Arc<Storage>, (txn, snapshot): &(Transaction, Snapshot), tid: Tid) -> Result<()> {
+        let got = heap(storage).delete(txn, snapshot, tid, WaitPolicy::Block)?;
+        assert!(matches!(got, ModifyResult::Done { .. }), "{got:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn what_it_read_is_known_after_a_crash() {
+        for checkpoint in [false, true] {
+            let (disk, storage) = fresh();
+            let tids = made(&storage);
+            let pair = begin(&storage);
+            read(&storage, &pair.1, tids[0]);
+            delete(&storage, &pair, tids[1]).unwrap();
+            drop(pair.1);
+            let lsn = pair.0.prepare(info("s"), 10).unwrap();
+            storage.wal().wait_durable_blocking(lsn).unwrap();
+            if checkpoint {
+                storage.checkpoint().unwrap();
+            }
+            drop(pair.0);
+            let storage = crashed(&disk, storage, 3);
+            // Who has nothing to do with its rows is not troubled.
+            let free = begin(&storage);
+            read(&storage, &free.1, tids[3]);
+            delete(&storage, &free, tids[3]).unwrap();
+            free.0.commit().unwrap();
+            // Write skew: reads what it wrote, writes what it read. It is sure to commit, so the other one fails.
+            let skewed = begin(&storage);
+            let outcome = heap(&storage)
+                .fetch(&skewed.1, tids[1], |_, _| ())
+                .and_then(|_| delete(&storage, &skewed, tids[0]))
+                .and_then(|()| skewed.0.commit());
+            assert_eq!(outcome.unwrap_err().sqlstate(), SqlState::T_R_SERIALIZATION_FAILURE);
+            skewed.0.abort();
+            finish(&storage, "s", true).unwrap();
+            let after = begin(&storage);
+            assert!(heap(&storage).fetch(&after.1, tids[1], |_, _| ()).unwrap().is_none());
+            delete(&storage, &after, tids[0]).unwrap();
+            after.0.commit().unwrap();
+        }
+    }
+}

@@ -29,7 +29,11 @@ pub fn run(what: &[String], port: Option<u16>) -> Result<(), String> {
 /// Records specs from a private PostgreSQL 15.
 pub fn record(what: &[String]) -> Result<(), String> {
     let files = select(what)?;
-    let postgres = Postgres::start_with(&[("fsync", "off"), ("autovacuum", "off")])?;
+    let postgres = Postgres::start_with(&[
+        ("fsync", "off"),
+        ("autovacuum", "off"),
+        ("max_prepared_transactions", "10"),
+    ])?;
     let target = postgres.target();
     let mut failed = 0;
     for (file, result) in files

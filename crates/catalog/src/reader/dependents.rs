@@ -52,6 +52,23 @@ impl CatalogReader {
         }
         Ok(out)
     }
+    /// The relations that a view's query names, each once.
+    pub fn relations_in_view(&self, view: Oid) -> Result<Vec<Oid>> {
+        let key = [oid_datum(view), Datum::text("_RETURN")];
+        let Some((_, rule)) = self.find_one(&self.snapshot(), pg_rewrite::TABLE, 2693, &key)? else {
+            return Ok(vec![]);
+        };
+        let key = [oid_datum(Oid(pg_rewrite::TABLE)), oid_datum(rule.oid(pg_rewrite::OID))];
+        let mut out = vec![];
+        for (_, d) in self.find(&self.snapshot(), pg_depend::TABLE, 2673, &key)? {
+            let oid = d.oid(pg_depend::REFOBJID);
+            let is_relation = d.oid(pg_depend::REFCLASSID).0 == pg_class::TABLE;
+            if is_relation && oid != view && !out.contains(&oid) {
+                out.push(oid);
+            }
+        }
+        Ok(out)
+    }
     /// Relations of a schema with one of these `relkind`s, by OID.
     pub fn relations_in_schema(&self, schema: Oid, kinds: &[char]) -> Result<Vec<Arc<Relation>>> {
         self.relations_where(|s, kind| s == schema && kinds.contains(&kind))

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
 
 /// A relation that has files.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FiledRelation {
     pub oid: Oid,
+    pub name: String,
     pub is_temporary: bool,
 }
 
@@ -21,7 +22,8 @@ impl CatalogReader {
             if file.is_valid() {
                 let oid = row.oid(pg_class::OID);
                 let is_temporary = row.char(pg_class::RELPERSISTENCE) == 't';
-                all.insert(file.0, FiledRelation { oid, is_temporary });
+                let name = row.string(pg_class::RELNAME);
+                all.insert(file.0, FiledRelation { oid, name, is_temporary });
             }
         }
         Ok(all)

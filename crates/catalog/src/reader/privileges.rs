@@ -104,6 +104,15 @@ impl CatalogReader {
         }
         bail!(INSUFFICIENT_PRIVILEGE, "permission denied for {} {}", acl_noun(r.kind), r.name)
     }
+    /// 42501 unless a role has one of the privileges on a relation.
+    pub fn check_any_privilege(&self, r: &Relation, role: Oid, sufficient: &[Privilege]) -> Result<()> {
+        for p in sufficient {
+            if self.has_relation_privilege(r, role, *p)? {
+                return Ok(());
+            }
+        }
+        bail!(INSUFFICIENT_PRIVILEGE, "permission denied for {} {}", acl_noun(r.kind), r.name)
+    }
     /// 42501 unless the current user has the privilege on the relation or on each of the columns (indexes; none: any one will do).
     pub fn check_columns(&self, r: &Relation, columns: &[usize], p: Privilege) -> Result<()> {
         self.check_columns_of(r, Some(columns), self.session().user, p)

@@ -6,8 +6,8 @@ use crate::builtin::oids;
 use crate::cache::{NameKey, NameRef, Touched};
 use crate::defs::{ConstraintDef, IndexDef, RelKind, Relation, SchemaDef, SequenceDef};
 use crate::row::oid_datum;
-use quarry_common::{Error, Oid, Result, bail, err};
-use quarry_storage::{LockMode, LockTag, WaitPolicy};
+use quarry_common::{Error, Oid, Result, SqlState, bail, err};
+use quarry_storage::{LockMode, LockTag, WaitPolicy, XidStatus};
 use quarry_types::Datum;
 use std::sync::Arc;
 
@@ -176,7 +176,11 @@ impl CatalogReader {
         pos: Option<usize>,
         mode: LockMode,
     ) -> Result<Arc<Relation>> {
-        self.lock_relation_with(parts, pos, mode, WaitPolicy::Block)
+        // Errors of the wait point at the name; a cancel has nothing to do with it.
+        self.lock_relation_with(parts, pos, mode, WaitPolicy::Block).map_err(|e| match e.sqlstate() {
+            SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED => at(e, pos),
+            _ => e,
+        })
     }
     /// As [`CatalogReader::lock_relation`]; 55P03 if `wait` says not to wait and the lock isn't free.
     pub fn lock_relation_with<S: AsRef<str>>(
@@ -204,6 +208,16 @@ impl CatalogReader {
         self.txn().lock_relation(LockTag::Relation { db: self.db(), oid }, mode, WaitPolicy::Block)?;
         self.relation(oid)
     }
+    /// The same; 55P03 if `wait` says not to wait and the lock isn't free.
+    pub fn lock_relation_oid_with(
+        &self,
+        r: &Relation,
+        mode: LockMode,
+        wait: WaitPolicy,
+    ) -> Result<Option<Arc<Relation>>> {
+        self.lock_oid(r, mode, wait)?;
+        self.relation(r.oid)
+    }
     fn lock_oid(&self, r: &Relation, mode: LockMode, wait: WaitPolicy) -> Result<()> {
         let tag = LockTag::Relation { db: self.db(), oid: r.oid };
         if !self.txn().lock_relation(tag, mode, wait)? {
@@ -218,6 +232,15 @@ impl CatalogReader {
         let Some(table) = self.relation(table)? else { return Ok(None) };
         let index = table.indexes.iter().find(|i| i.oid == oid).cloned();
         Ok(index.map(|i| (table, i)))
+    }
+    /// Whether the transaction's queries may use the index: it is valid, and complete for all snapshots that they have.
+    pub fn may_use_index(&self, index: &IndexDef) -> bool {
+        let (txn, storage) = (self.txn(), self.catalog().storage());
+        index.valid
+            && index.not_for_older.is_none_or(|xid| match storage.txns().status(xid) {
+                XidStatus::Committed(csn) => txn.sees_from_now_on(csn),
+                XidStatus::InProgress | XidStatus::Aborted => false,
+            })
     }
     /// The table of an index.
     pub fn index_table(&self, oid: Oid) -> Result<Option<Oid>> {

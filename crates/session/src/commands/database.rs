@@ -3,6 +3,7 @@
 use super::role::{stored_setting, writer};
 use super::{CommandOutcome, tag_of};
 use crate::query::StatementContext;
+use crate::server_functions::SIGNAL_BACKEND_ROLE;
 use crate::session::Session;
 use quarry_catalog::{DatabaseDef, NewDatabase};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
@@ -201,10 +202,38 @@ fn drop_database(s: &mut Session, d: &ast::DropDatabase) -> Result<()> {
         bail!(OBJECT_IN_USE, "cannot drop the currently open database");
     }
     if d.options.iter().any(|o| o.name == "force") {
-        others_in(s, db.oid).iter().for_each(|o| o.terminate());
+        terminate_others(s, &st, db.oid, &db.name)?;
     }
     check_unused(s, db.oid, &db.name)?;
     writer(&st).drop_database(db.oid)
+}
+
+/// WITH (FORCE): ends the sessions of others there, if the user may end all of them. Nobody can end prepared transactions so.
+fn terminate_others(s: &Session, st: &StatementContext, db: Oid, name: &str) -> Result<()> {
+    let prepared = prepared_in(s, db);
+    if prepared > 0 {
+        let text = match prepared {
+            1 => "There is 1 prepared transaction using the database.".to_string(),
+            n => format!("There are {n} prepared transactions using the database."),
+        };
+        return Err(err!(OBJECT_IN_USE, "database \"{name}\" is being used by prepared transactions").detail(text));
+    }
+    let me = st.reader.session().user;
+    let others = others_in(s, db);
+    for other in &others {
+        let user = other.activity.lock().user;
+        if st.reader.is_superuser(user)? && !st.reader.is_superuser(me)? {
+            bail!(INSUFFICIENT_PRIVILEGE, "must be a superuser to terminate superuser process");
+        }
+        if !st.reader.has_privileges_of(me, user)? && !st.reader.has_privileges_of(me, SIGNAL_BACKEND_ROLE)? {
+            bail!(
+                INSUFFICIENT_PRIVILEGE,
+                "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+            );
+        }
+    }
+    others.iter().for_each(|o| o.terminate());
+    Ok(())
 }
 
 fn alter(s: &mut Session, a: &ast::AlterDatabase) -> Result<()> {

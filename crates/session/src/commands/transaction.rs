@@ -205,7 +205,7 @@ pub fn set_modes(s: &mut Session, modes: &[TransactionMode]) -> Result<()> {
 }
 
 pub fn set_constraints(s: &mut Session, c: &ast::SetConstraints) -> Result<CommandOutcome> {
-    if !matches!(s.block.state(), BlockState::InBlock) {
+    if !s.block.is_block() {
         let e = err!(NO_ACTIVE_SQL_TRANSACTION, "SET CONSTRAINTS can only be used in transaction blocks");
         s.cx.push_notice(Severity::Warning, e);
     }

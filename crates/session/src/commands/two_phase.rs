@@ -25,7 +25,11 @@ pub fn prepare(s: &mut Session, gid: &str, out: &mut BytesMut) -> Result<Command
         BlockState::Idle | BlockState::Implicit => {
             let e = err!(NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
             s.cx.push_notice(Severity::Warning, e);
-            return CommandOutcome::done("ROLLBACK");
+            // The statements of one simple query are prepared together; a single one has nothing to prepare.
+            if !s.block.is_block() {
+                return CommandOutcome::done("ROLLBACK");
+            }
+            s.ensure_transaction();
         }
         BlockState::InBlock => {}
     }

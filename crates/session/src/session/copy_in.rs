@@ -7,7 +7,8 @@ impl Session {
         let Work::CopyIn(mut c) = std::mem::replace(&mut self.work, Work::None) else { return Step::Ready };
         let result = match request {
             Request::CopyData(data) => {
-                let fed = self.check_cancelled().and_then(|()| c.copy.feed(data));
+                let check = || self.check_cancelled();
+                let fed = c.copy.feed(data).and_then(|()| check().map_err(|e| c.copy.at_last_line(e, data)));
                 match fed {
                     Ok(()) => {
                         self.work = Work::CopyIn(c);

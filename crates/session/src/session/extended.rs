@@ -122,10 +122,11 @@ impl Session {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
+        self.note_query(&prepared.text);
+        self.check_cancelled()?;
         self.timed = self.cx.log_settings().times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
         let mut made = self.new_portal(portal, prepared.clone(), values, formats);
-        self.note_query(&prepared.text);
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
         }
@@ -197,6 +198,18 @@ impl Session {
         Ok(())
     }
 
+    /// An Execute message comes: the session is at work again, if it wasn't.
+    pub(super) fn note_execute(&mut self, portal: &str) -> Result<()> {
+        if let Some(p) = self.portals.get(portal) {
+            self.text = p.statement.text.clone();
+            match self.is_idle() {
+                true => self.note_query(&self.text.clone()),
+                false => self.start_statement_clock(),
+            }
+        }
+        self.check_cancelled()
+    }
+
     pub(super) fn drive_execute(&mut self, name: String, max_rows: usize, out: &mut BytesMut) -> Step {
         let Some(mut portal) = self.portals.remove(&name) else {
             let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
@@ -213,6 +226,10 @@ impl Session {
         self.log_execute(&name, &portal, stmt);
         let advanced = self.advance(&mut portal, max_rows, out);
         self.send_notices(out);
+        if matches!(advanced, Ok(Advance::Complete(_) | Advance::Committed(..))) {
+            // The next message starts a clock of its own.
+            self.stop_statement_clock();
+        }
         if self.timed.is_some()
             && matches!(advanced, Ok(Advance::Suspended | Advance::Complete(_) | Advance::Committed(..)))
         {
@@ -229,9 +246,14 @@ impl Session {
             }
             Ok(Advance::Suspended) => {
                 protocol::portal_suspended(out);
+                self.block.executed();
                 self.portals.insert(name, portal);
                 Step::Ready
             }
+            Ok(Advance::Complete(tag)) if self.block.executed() => match self.commit(out) {
+                Ok(lsn) => self.after_commit(lsn, Some(tag), AfterCommit::Extended, out),
+                Err(e) => self.fail_extended(e, out),
+            },
             Ok(Advance::Complete(tag)) => {
                 protocol::command_complete(out, &tag);
                 if self.block.txn().is_some() {

@@ -37,6 +37,7 @@ impl Session {
                     return Step::Ready;
                 }
                 self.log_statements(sql, statements.iter().map(|s| &s.stmt));
+                self.block.set_several(statements.len() > 1);
                 let simple = Simple { text: self.text.clone(), statements: statements.into(), portal: None };
                 self.work = Work::Simple(Box::new(simple));
                 self.drive(out)
@@ -92,7 +93,7 @@ impl Session {
     pub(super) fn note_query(&mut self, sql: &str) {
         let now = self.note_statement_start();
         let mut a = self.cx.signals.activity.lock();
-        if a.state != "active" && !self.cx.signals.is_terminated() {
+        if a.state != "active" && !self.cx.signals.must_end() {
             // A cancel that came while nothing ran is for no one.
             self.cx.signals.take_cancel();
         }
@@ -101,17 +102,7 @@ impl Session {
         a.query_start = Some(now);
         a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
         drop(a);
-        self.arm_timeout();
-    }
-
-    /// Starts the clock of statement_timeout for the next statement.
-    pub(super) fn arm_timeout(&mut self) {
-        self.armed = None;
-        let limit = self.cx.settings().int("statement_timeout");
-        if limit > 0 {
-            let at = Instant::now() + Duration::from_millis(limit as u64);
-            self.armed = Some(self.cx.instance.timeouts().arm(&self.cx.signals, at));
-        }
+        self.start_statement_clock();
     }
 
     /// Goes on with `work` until the connection has something to do.
@@ -303,7 +294,7 @@ impl Session {
     ) -> Result<Portal> {
         self.check_failed_block(&parsed.stmt)?;
         quarry_common::quoting::set_quote_all(self.cx.settings().bool("quote_all_identifiers"));
-        self.arm_timeout();
+        self.restart_statement_clock();
         let formats = match &parsed.stmt {
             ast::Statement::Fetch(f) => commands::cursor::fetch_formats(self, f),
             _ => vec![],

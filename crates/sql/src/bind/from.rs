@@ -96,16 +96,10 @@ impl Binder<'_> {
         let relation = self.reader.lock_relation(&parts, ast::error_position(r.pos), mode);
         let relation = relation.map_err(|e| self.future_cte_hint(e, r))?;
         match relation.kind {
-            RelKind::Index => Err(at(
-                err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
-                    .detail("This operation is not supported for indexes."),
-                r.pos,
-            )),
-            RelKind::CompositeType => Err(at(
-                err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", r.name)
-                    .detail("This operation is not supported for composite types."),
-                r.pos,
-            )),
+            RelKind::Index => Err(at(err!(WRONG_OBJECT_TYPE, "\"{}\" is an index", r.name), r.pos)),
+            RelKind::CompositeType => {
+                Err(at(err!(WRONG_OBJECT_TYPE, "\"{}\" is a composite type", r.name), r.pos))
+            }
             RelKind::View
             | RelKind::Table
             | RelKind::Toast

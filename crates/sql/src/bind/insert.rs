@@ -116,10 +116,8 @@ impl Binder<'_> {
                 return Err(err!(WRONG_OBJECT_TYPE, "cannot change TOAST relation \"{}\"", relation.name));
             }
             RelKind::Index | RelKind::CompositeType => {
-                let what = if relation.kind == RelKind::Index { "indexes" } else { "composite types" };
-                let e = err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", relation.name)
-                    .detail(format!("This operation is not supported for {what}."));
-                return Err(at(e, r.pos));
+                let what = if relation.kind == RelKind::Index { "an index" } else { "a composite type" };
+                return Err(at(err!(WRONG_OBJECT_TYPE, "\"{}\" is {what}", relation.name), r.pos));
             }
         }
         if relation.is_catalog {
@@ -529,6 +527,7 @@ impl Binder<'_> {
                 self.infer_arbiters(elements, where_clause.as_ref(), target, view, c.pos)?
             }
         };
+        let arbiters = with_twins(target, arbiters);
         let action = match &c.action {
             ConflictAction::Nothing => OnConflictAction::Nothing,
             ConflictAction::Update { sets, where_clause } => {
@@ -748,4 +747,23 @@ fn simple_values(q: &ast::Query) -> Option<&[Vec<ast::Expr>]> {
         QueryBody::Values(rows) if bare => Some(rows),
         _ => None,
     }
+}
+
+/// The indexes that decide, and those like them that are about to take their places or have lost them (REINDEX CONCURRENTLY): a row may
+/// get into one of them before it gets into the other.
+fn with_twins(target: &TableWrite, mut arbiters: Vec<usize>) -> Vec<usize> {
+    let all = &target.indexes;
+    let is_twin = |i: &BoundIndex, of: &BoundIndex| {
+        let (def, decides) = (&i.index, &of.index);
+        def.unique
+            && def.ready
+            && !def.valid
+            && (def.nulls_not_distinct, def.deferrable) == (decides.nulls_not_distinct, decides.deferrable)
+            && (&i.keys, &i.predicate) == (&of.keys, &of.predicate)
+    };
+    let twins: Vec<usize> = (0..all.len())
+        .filter(|n| !arbiters.contains(n) && arbiters.iter().any(|a| is_twin(&all[*n], &all[*a])))
+        .collect();
+    arbiters.extend(twins);
+    arbiters
 }

@@ -56,6 +56,7 @@ pub use stored::{
 };
 pub use table::{bind_check, bind_table_write, table_columns};
 pub use updatable::changes_data_in_with;
+pub use rights::role_of_view;
 pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
 
 /// A bound statement: what the planner takes.

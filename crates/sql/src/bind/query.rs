@@ -354,8 +354,12 @@ impl Binder<'_> {
             || select.having.is_some()
             || select.sets.is_some();
         if grouped {
-            let plain = select.group.is_empty() && select.sets.is_none() && select.having.is_none();
-            self.lock_conflict(if plain { "aggregate functions" } else { "GROUP BY clause" })?;
+            let has_groups = !select.group.is_empty() || select.sets.is_some();
+            self.lock_conflict(match (has_groups, &select.having) {
+                (true, _) => "GROUP BY clause",
+                (false, Some(_)) => "HAVING clause",
+                (false, None) => "aggregate functions",
+            })?;
             let group = std::mem::take(&mut select.group);
             let sets = select.sets.take();
             let mut exprs: Vec<(&mut Expr, Pos)> =

@@ -60,7 +60,7 @@ pub(super) struct ViewUses {
 }
 
 /// The role that a view's relations are read as: its owner, unless they are its invoker's business.
-pub(super) fn role_of_view(view: &Relation) -> Option<Oid> {
+pub fn role_of_view(view: &Relation) -> Option<Oid> {
     let invoker = view.options.iter().any(|(n, v)| n == "security_invoker" && is_on(v));
     (!invoker).then_some(view.owner)
 }

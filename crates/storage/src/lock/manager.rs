@@ -1,23 +1,24 @@
 //! The lock table: who holds what, who waits in line, how a lock passes on.
 
 use super::fast::{self, FastLocks};
-use super::{HeldLock, LockMode, LockTag, OwnerId, WaitPolicy, Waiting};
+use super::deadlock::simple_deadlock;
+use super::prepared::PreparedOwner;
+use super::waits::Waiter;
+use super::{HeldLock, LockMode, LockTag, OwnerId, VirtualId, WaitOptions, WaitPolicy, Waiting};
 use crate::ids::RelId;
 use crate::txn::{Transaction, TxnManager};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use parking_lot::{Condvar, Mutex};
-use quarry_common::{Error, Result, SqlState, Tid, Xid, wait};
+use parking_lot::Mutex;
+use quarry_common::{Result, Tid, Xid};
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SHARDS: usize = 64;
 const STRIPES: usize = 1024;
-/// How often a waiting thread looks at its cancel flag.
-const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// An owner's locks on one thing.
 pub(super) struct Holder {
@@ -37,22 +38,6 @@ pub(super) struct Entry {
     pub(super) carried: Vec<(OwnerId, LockMode, LockTag)>,
 }
 
-pub(super) struct Waiter {
-    pub owner: OwnerId,
-    pub pid: i32,
-    pub mode: LockMode,
-    since: Instant,
-    granted: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Waiter {
-    fn grant(&self) {
-        *self.granted.lock() = true;
-        self.changed.notify_all();
-    }
-}
-
 type Table = HashMap<LockTag, Entry, FixedState>;
 
 /// See [`super`].
@@ -63,10 +48,12 @@ pub struct LockManager {
     strong: Box<[AtomicU32]>,
     /// Threads in [`LockManager::wait_for_xid`]: if none, a transaction's end wakes nobody.
     xid_waiters: AtomicUsize,
+    /// The same for [`LockManager::wait_for_virtual`].
+    virtual_waiters: AtomicUsize,
     row_locks: AtomicUsize,
     next_owner: AtomicU64,
     /// Owners that are prepared transactions.
-    pub(super) prepared: Mutex<HashMap<OwnerId, Xid>>,
+    pub(super) prepared: Mutex<HashMap<OwnerId, PreparedOwner>>,
     pub(super) prepared_count: AtomicUsize,
     pub(super) deadlock_timeout_ms: AtomicU64,
     pub(crate) txns: std::sync::OnceLock<Weak<TxnManager>>,
@@ -122,7 +109,7 @@ impl Entry {
     }
 
     /// Grants to waiters in order: those whose request conflicts neither with holders nor with earlier waiters.
-    fn promote(&mut self) {
+    pub(super) fn promote(&mut self) {
         let mut ahead = 0;
         let mut at = 0;
         while at < self.queue.len() {
@@ -147,6 +134,7 @@ impl LockManager {
             hasher: FixedState::default(),
             strong: (0..STRIPES).map(|_| AtomicU32::new(0)).collect(),
             xid_waiters: AtomicUsize::new(0),
+            virtual_waiters: AtomicUsize::new(0),
             row_locks: AtomicUsize::new(0),
             next_owner: AtomicU64::new(1),
             prepared: Mutex::default(),
@@ -170,7 +158,7 @@ impl LockManager {
         SessionLocks { manager: self.clone(), owner, pid, held: Mutex::default() }
     }
 
-    fn shard_index(&self, tag: &LockTag) -> usize {
+    pub(super) fn shard_index(&self, tag: &LockTag) -> usize {
         self.hasher.hash_one(tag) as usize % SHARDS
     }
 
@@ -284,75 +272,19 @@ impl LockManager {
         if policy != WaitPolicy::Block {
             return Ok(false);
         }
-        let waiter = Arc::new(Waiter {
-            owner: who.owner,
-            pid: who.pid,
-            mode,
-            since: Instant::now(),
-            granted: Mutex::new(false),
-            changed: Condvar::new(),
-        });
+        // Whoever waits for what the owner holds, and holds what the owner wants: a deadlock at first sight.
+        if let Some(other) = entry.queue.get(place).filter(|_| !tag.is_row_share()) {
+            let theirs = entry.holders.iter().find(|h| h.owner == other.owner).map_or(0, |h| h.modes);
+            if other.mode.conflicts() & mine != 0 && mode.conflicts() & theirs != 0 {
+                let other = other.clone();
+                drop(shard);
+                return Err(simple_deadlock(who, *tag, mode, &other));
+            }
+        }
+        let waiter = Waiter::new(who, mode);
         entry.queue.insert(place, waiter.clone());
         drop(shard);
         self.wait(who, tag, &waiter).map(|()| true)
-    }
-
-    /// Waits for a queued request to be granted; takes it out of the queue on failure.
-    fn wait(&self, who: &Waiting<'_>, tag: &LockTag, waiter: &Arc<Waiter>) -> Result<()> {
-        let outcome = wait::blocking(|| {
-            let start = Instant::now();
-            let general = || Duration::from_millis(self.deadlock_timeout_ms.load(Ordering::Relaxed));
-            let deadlock_timeout = who.deadlock_timeout.unwrap_or_else(general);
-            let mut checked = false;
-            let mut granted = waiter.granted.lock();
-            while !*granted {
-                let waited = start.elapsed();
-                if who.cancel.load(Ordering::Acquire) {
-                    return Err(Error::cancelled());
-                }
-                if who.lock_timeout.is_some_and(|t| waited >= t) {
-                    let text = "canceling statement due to lock timeout";
-                    return Err(Error::new(SqlState::LOCK_NOT_AVAILABLE, text));
-                }
-                if !checked && waited >= deadlock_timeout {
-                    checked = true;
-                    drop(granted);
-                    if let Some(report) = self.find_deadlock(waiter, tag) {
-                        return Err(report);
-                    }
-                    granted = waiter.granted.lock();
-                    continue;
-                }
-                let mut nap = CANCEL_POLL;
-                if !checked {
-                    nap = nap.min(deadlock_timeout - waited);
-                }
-                if let Some(timeout) = who.lock_timeout {
-                    nap = nap.min(timeout - waited);
-                }
-                waiter.changed.wait_for(&mut granted, nap);
-            }
-            Ok(())
-        });
-        if outcome.is_ok() {
-            return outcome;
-        }
-        let mut shard = self.shard(tag).lock();
-        let granted = *waiter.granted.lock();
-        if granted {
-            // The lock came at the last moment: the wait has ended well after all.
-            return Ok(());
-        }
-        if let Some(entry) = shard.get_mut(tag) {
-            entry.queue.retain(|w| !Arc::ptr_eq(w, waiter));
-            if !matches!(tag, LockTag::Xid(_)) {
-                entry.promote();
-            }
-            if entry.holders.is_empty() && entry.queue.is_empty() {
-                shard.remove(tag);
-            }
-        }
-        outcome
     }
 
     /// Releases one lock in the table.
@@ -451,14 +383,7 @@ impl LockManager {
 
     fn wait_for_xid_counted(&self, txns: &TxnManager, who: &Waiting<'_>, xid: Xid) -> Result<bool> {
         let tag = LockTag::Xid(xid);
-        let waiter = Arc::new(Waiter {
-            owner: who.owner,
-            pid: who.pid,
-            mode: LockMode::Share,
-            since: Instant::now(),
-            granted: Mutex::new(false),
-            changed: Condvar::new(),
-        });
+        let waiter = Waiter::new(who, LockMode::Share);
         let mut shard = self.shard(&tag).lock();
         if !txns.is_running(xid) {
             return Ok(true);
@@ -466,6 +391,62 @@ impl LockManager {
         shard.entry(tag).or_default().queue.push_back(waiter.clone());
         drop(shard);
         self.wait(who, &tag, &waiter).map(|()| true)
+    }
+
+    /// Transactions of others than `owner` that hold a lock on `tag` which conflicts with `mode`. Not those that take one from now on.
+    pub(crate) fn holders_in_conflict(
+        &self,
+        txns: &TxnManager,
+        tag: &LockTag,
+        mode: LockMode,
+        owner: OwnerId,
+    ) -> Vec<VirtualId> {
+        // Who runs is noted first: a transaction that an owner begins afterwards took its lock afterwards.
+        let mut running = Vec::new();
+        txns.running.for_each_named(|id, slot| running.push((id, slot.owner.load(Ordering::Acquire))));
+        self.collect_fast(tag);
+        let shard = self.shard(tag).lock();
+        let Some(entry) = shard.get(tag) else { return Vec::new() };
+        let conflicts = |h: &&Holder| h.owner != owner && h.modes & mode.conflicts() != 0;
+        let owners: Vec<u64> = entry.holders.iter().filter(conflicts).map(|h| h.owner.0).collect();
+        drop(shard);
+        running.into_iter().filter(|(_, owner)| owners.contains(owner)).map(|(id, _)| id).collect()
+    }
+
+    /// Waits until a transaction has ended.
+    pub(crate) fn wait_for_virtual(
+        &self,
+        txns: &TxnManager,
+        who: &Waiting<'_>,
+        id: VirtualId,
+    ) -> Result<()> {
+        // As for ids (L5).
+        self.virtual_waiters.fetch_add(1, Ordering::SeqCst);
+        let tag = LockTag::Virtual(id);
+        let waiter = Waiter::new(who, LockMode::Share);
+        let mut shard = self.shard(&tag).lock();
+        let outcome = if txns.running.is_active(id) {
+            shard.entry(tag).or_default().queue.push_back(waiter.clone());
+            drop(shard);
+            self.wait(who, &tag, &waiter)
+        } else {
+            drop(shard);
+            Ok(())
+        };
+        self.virtual_waiters.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    }
+
+    /// Wakes everyone who waits for a transaction that has left its slot.
+    #[inline]
+    pub(crate) fn virtual_ended(&self, id: VirtualId) {
+        if self.virtual_waiters.load(Ordering::SeqCst) > 0 {
+            let tag = LockTag::Virtual(id);
+            let entry = self.shard(&tag).lock().remove(&tag);
+            for waiter in entry.into_iter().flat_map(|e| e.queue) {
+                waiter.grant();
+            }
+        }
     }
 
     /// Wakes everyone who waits for `xid`, whose status is set.
@@ -589,11 +570,11 @@ impl SessionLocks {
         tag: LockTag,
         mode: LockMode,
         policy: WaitPolicy,
-        cancel: &AtomicBool,
-        lock_timeout: Option<Duration>,
-        deadlock_timeout: Option<Duration>,
+        wait: &WaitOptions<'_>,
     ) -> Result<bool> {
-        let who = Waiting { owner: self.owner, pid: self.pid, cancel, lock_timeout, deadlock_timeout };
+        let WaitOptions { cancel, lock_timeout, deadlock_timeout, observer } = *wait;
+        let (owner, pid) = (self.owner, self.pid);
+        let who = Waiting { owner, pid, cancel, lock_timeout, deadlock_timeout, observer, row: None };
         let taken = self.manager.acquire(&who, &tag, mode, policy)?;
         if taken {
             *self.held.lock().entry((tag, mode)).or_default() += 1;

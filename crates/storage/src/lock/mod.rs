@@ -9,8 +9,11 @@ mod deadlock;
 pub mod fast;
 mod manager;
 mod prepared;
+mod waits;
 
 pub use manager::{LockInfo, LockManager, SessionLocks};
+pub use prepared::PreparedOwner;
+pub use waits::{RowOperation, RowWait, WaitNews, WaitObserver, WaitReport};
 
 use crate::ids::RelId;
 use quarry_common::{Oid, Tid, Xid};
@@ -89,6 +92,19 @@ impl LockMode {
     }
 }
 
+/// Names a running transaction, with an id or without: the place it runs in, and how many ran there before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct VirtualId {
+    pub backend: u32,
+    pub local: u64,
+}
+
+impl fmt::Display for VirtualId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.backend + 1, self.local + 1)
+    }
+}
+
 /// What a lock is on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LockTag {
@@ -101,13 +117,17 @@ pub enum LockTag {
         rel: RelId,
     },
     Database(Oid),
-    /// Any other catalog object.
+    /// Any other catalog object; `db` is 0 for those that all databases share.
     Object {
+        db: Oid,
         class: Oid,
         oid: Oid,
     },
     /// A transaction's end. Nobody takes it; see [`Transaction::wait_for_xid`](crate::Transaction::wait_for_xid).
     Xid(Xid),
+    /// The end of a transaction that may have no id. Nobody takes it; see
+    /// [`Transaction::wait_for_virtual`](crate::Transaction::wait_for_virtual).
+    Virtual(VirtualId),
     Row {
         rel: RelId,
         tid: Tid,
@@ -129,8 +149,11 @@ impl fmt::Display for LockTag {
                 write!(f, "extension of relation {} of database {}", rel.rel, rel.db)
             }
             LockTag::Database(oid) => write!(f, "object {oid} of class 1262 of database 0"),
-            LockTag::Object { class, oid } => write!(f, "object {oid} of class {class}"),
+            LockTag::Object { db, class, oid } => {
+                write!(f, "object {oid} of class {class} of database {db}")
+            }
             LockTag::Xid(xid) => write!(f, "transaction {}", xid.0),
+            LockTag::Virtual(id) => write!(f, "virtual transaction {id}"),
             LockTag::Row { rel, tid } => {
                 let tid = Tid { slot: tid.slot & !ROW_QUEUE, ..*tid };
                 write!(f, "tuple {tid} of relation {} of database {}", rel.rel, rel.db)
@@ -177,6 +200,16 @@ pub(crate) struct HeldLock {
     pub fast: bool,
 }
 
+/// What ends a session's wait besides the lock, and who hears of it.
+#[derive(Clone, Copy)]
+pub struct WaitOptions<'a> {
+    pub cancel: &'a AtomicBool,
+    pub lock_timeout: Option<Duration>,
+    /// None: the server's.
+    pub deadlock_timeout: Option<Duration>,
+    pub observer: Option<&'a dyn WaitObserver>,
+}
+
 /// Who waits, and what ends the wait besides the lock.
 pub(crate) struct Waiting<'a> {
     pub owner: OwnerId,
@@ -185,12 +218,16 @@ pub(crate) struct Waiting<'a> {
     pub lock_timeout: Option<Duration>,
     /// When to look for a deadlock; none: after the server's time.
     pub deadlock_timeout: Option<Duration>,
+    pub observer: Option<&'a dyn WaitObserver>,
+    /// The row in question, if it is one.
+    pub row: Option<RowWait>,
 }
 
 impl<'a> Waiting<'a> {
     /// Someone who doesn't wait.
     pub fn nobody(owner: OwnerId, cancel: &'a AtomicBool) -> Waiting<'a> {
-        Waiting { owner, pid: 0, cancel, lock_timeout: None, deadlock_timeout: None }
+        let (lock_timeout, deadlock_timeout) = (None, None);
+        Waiting { owner, pid: 0, cancel, lock_timeout, deadlock_timeout, observer: None, row: None }
     }
 }
 

@@ -3,13 +3,22 @@
 use super::manager::LockManager;
 use super::{HeldLock, LockMode, LockTag, OwnerId};
 use crate::txn::running::Slot;
+use hashbrown::HashMap;
 use quarry_common::Xid;
 use std::sync::atomic::Ordering;
 
+/// A prepared transaction as an owner of locks.
+#[derive(Clone, Copy, Debug)]
+pub struct PreparedOwner {
+    pub xid: Xid,
+    /// It was prepared before the server's start.
+    pub recovered: bool,
+}
+
 impl LockManager {
     /// This owner is a prepared transaction.
-    pub(crate) fn note_prepared(&self, owner: OwnerId, xid: Xid) {
-        self.prepared.lock().insert(owner, xid);
+    pub(crate) fn note_prepared(&self, owner: OwnerId, xid: Xid, recovered: bool) {
+        self.prepared.lock().insert(owner, PreparedOwner { xid, recovered });
         self.prepared_count.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -17,6 +26,11 @@ impl LockManager {
         if self.prepared.lock().remove(&owner).is_some() {
             self.prepared_count.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    /// The owners that are prepared transactions.
+    pub fn prepared_owners(&self) -> HashMap<OwnerId, PreparedOwner> {
+        self.prepared.lock().clone()
     }
 
     /// Those of the holders that are prepared transactions.
@@ -28,7 +42,7 @@ impl LockManager {
             return Vec::new();
         }
         let prepared = self.prepared.lock();
-        holders.filter_map(|(owner, mode)| Some((*prepared.get(&owner)?, mode))).collect()
+        holders.filter_map(|(owner, mode)| Some((prepared.get(&owner)?.xid, mode))).collect()
     }
 
     /// Everything that this owner holds.

@@ -115,10 +115,10 @@ impl Graph {
 
     /// Process ids of those whose end `pid`'s DEFERRABLE transaction waits for.
     pub fn awaited_by(&self, pid: i32) -> Vec<i32> {
-        let waiting = self.nodes.values().filter(|n| n.xact.pid == pid && !n.waits_for.is_empty());
+        let waiting = self.nodes.values().filter(|n| n.xact.pid() == pid && !n.waits_for.is_empty());
         let mut pids: Vec<i32> = waiting
             .filter(|n| n.xact.is_deferring())
-            .flat_map(|n| n.waits_for.iter().filter_map(|id| self.nodes.get(id)).map(|n| n.xact.pid))
+            .flat_map(|n| n.waits_for.iter().filter_map(|id| self.nodes.get(id)).map(|n| n.xact.pid()))
             .collect();
         pids.sort_unstable();
         pids

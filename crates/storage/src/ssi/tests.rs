@@ -14,7 +14,7 @@ const TABLE: RelId = RelId::new(Oid(5), 1);
 const INDEX: RelId = RelId::new(Oid(5), 2);
 
 fn xact(id: u64) -> Arc<Xact> {
-    Arc::new(Xact::new(id, Lsn(id), false, 0, 0))
+    Arc::new(Xact::new(id, Lsn(id), false, 0, None))
 }
 
 fn tid(block: BlockNo, slot: u16) -> Tid {
@@ -518,10 +518,10 @@ fn lower_levels_leave_no_trace() {
 }
 
 #[test]
-fn a_recovered_prepared_transaction_has_read_everything() {
+fn a_recovered_prepared_transaction_of_unknown_reads_has_read_everything() {
     let w = world(4);
     let ssi = w.storage.ssi();
-    let prepared = ssi.recovered(&[Xid(1 << 40)]);
+    let prepared = ssi.recovered(&[Xid(1 << 40)], None);
     let one = w.begin();
     w.read(&one, 0).unwrap();
     w.write(&one, 1).unwrap();
@@ -533,7 +533,7 @@ fn a_recovered_prepared_transaction_has_read_everything() {
     assert!(reason(met).starts_with("conflict out to pivot"));
     two.abort();
     // Two of them may be in conflict with each other: a writer beside them completes it.
-    let other = ssi.recovered(&[Xid((1 << 40) + 1)]);
+    let other = ssi.recovered(&[Xid((1 << 40) + 1)], None);
     let three = w.begin();
     w.write(&three, 2).unwrap();
     assert_eq!(reason(w.commit(&three)), "commit attempt with conflict in from prepared pivot.");
@@ -542,6 +542,32 @@ fn a_recovered_prepared_transaction_has_read_everything() {
     let four = w.begin();
     w.write(&four, 2).unwrap();
     w.commit(&four).unwrap();
+    assert_eq!(w.locks(), 0);
+}
+
+#[test]
+fn a_recovered_prepared_transaction_has_read_what_it_had() {
+    let w = world(4);
+    let ssi = w.storage.ssi();
+    let reader = w.begin();
+    w.read(&reader, 1).unwrap();
+    let reads = reader.xact().map(|x| x.reads()).unwrap();
+    reader.abort();
+    assert!(!reads.is_empty());
+    let (prepared, other) = (ssi.recovered(&[Xid(1 << 40)], Some(&reads)), ssi.recovered(&[Xid((1 << 40) + 1)], Some(&[])));
+    assert_eq!(w.locks(), reads.len());
+    // Two of them may be in conflict with each other: who writes what one has read completes it, others don't.
+    let one = w.begin();
+    w.write(&one, 2).unwrap();
+    w.commit(&one).unwrap();
+    let two = w.begin();
+    w.write(&two, 1).unwrap();
+    assert_eq!(reason(w.commit(&two)), "commit attempt with conflict in from prepared pivot.");
+    ssi.aborted(&other);
+    ssi.aborted(&prepared);
+    let three = w.begin();
+    w.write(&three, 1).unwrap();
+    w.commit(&three).unwrap();
     assert_eq!(w.locks(), 0);
 }
 
@@ -564,7 +590,7 @@ fn an_imported_snapshot_is_concurrent_with_what_came_since() {
         deferrable: false,
         imported: true,
         pid: 0,
-        owner: 0,
+        name: VirtualId { backend: 0, local: 0 },
         xids: vec![],
         cancel: &never,
     };

@@ -6,10 +6,11 @@
 
 use super::target::Target;
 use crate::ids::RelId;
+use crate::lock::VirtualId;
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex};
 use quarry_common::{BlockNo, Lsn, Xid};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 /// It can't commit any more.
 const DOOMED: u8 = 1;
@@ -29,8 +30,9 @@ pub struct Xact {
     pub(super) snapshot: Lsn,
     /// Declared READ ONLY when its snapshot was taken.
     pub(super) read_only: bool,
-    pub(super) pid: i32,
-    pub(super) owner: u64,
+    /// 0 once it is prepared: it belongs to no process then.
+    pid: AtomicI32,
+    pub(super) name: Option<VirtualId>,
     flags: AtomicU8,
     /// Top-level id; 0 before it has one.
     top: AtomicU64,
@@ -95,13 +97,29 @@ impl Held {
 }
 
 impl Xact {
-    pub(super) fn new(id: u64, snapshot: Lsn, read_only: bool, pid: i32, owner: u64) -> Xact {
+    pub(super) fn pid(&self) -> i32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// What it has read.
+    pub(crate) fn reads(&self) -> Vec<Target> {
+        let mut reads = self.held.lock().targets();
+        reads.sort_unstable();
+        reads
+    }
+
+    /// PREPARE TRANSACTION: its session goes on without it.
+    pub(crate) fn leave_process(&self) {
+        self.pid.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn new(id: u64, snapshot: Lsn, read_only: bool, pid: i32, name: Option<VirtualId>) -> Xact {
         Xact {
             id,
             snapshot,
             read_only,
-            pid,
-            owner,
+            pid: AtomicI32::new(pid),
+            name,
             flags: AtomicU8::new(0),
             top: AtomicU64::new(0),
             summary_end: AtomicU64::new(0),

@@ -10,6 +10,7 @@ use crate::session::Session;
 use bytes::BytesMut;
 use quarry_catalog::LockMode;
 use quarry_catalog::{Privilege, RelKind, Relation};
+use quarry_common::progress::copy as progress;
 use quarry_common::{Error, Result, bail, err};
 use quarry_executor::expr::Program;
 use quarry_executor::write::{self, TableWriter};
@@ -86,6 +87,7 @@ pub struct CopyIn {
     stored: u64,
     binary: Binary,
     raw: Vec<u8>,
+    shown: super::Shown,
 }
 
 fn path_of(ty: SqlType) -> Path {
@@ -287,6 +289,7 @@ impl CopyIn {
             stored: 0,
             binary: Binary::Header,
             raw: vec![],
+            shown: super::Shown::begin(s, copy, relation.oid),
         };
         copy_in.fresh_vectors();
         Ok(Ok(copy_in))
@@ -305,6 +308,7 @@ impl CopyIn {
 
     /// Takes a piece of the data.
     pub fn feed(&mut self, data: &[u8]) -> Result<()> {
+        self.shown.progress.add(progress::BYTES, data.len() as i64);
         if self.options.format == Format::Binary {
             if self.binary == Binary::Ended && !data.is_empty() {
                 return Err(data_after_end());
@@ -383,6 +387,23 @@ impl CopyIn {
                 }
             }
             self.fields = fields;
+        }
+    }
+
+    /// The error of something that happens while the next line is waited for.
+    pub fn at_next_line(&self, e: Error) -> Error {
+        e.context(format!("COPY {}, line {}", self.relation.name, self.line_number + 1))
+    }
+
+    /// The error of something that happens after `data` came.
+    pub fn at_last_line(&self, e: Error, data: &[u8]) -> Error {
+        let whole = data.iter().rposition(|b| *b == b'\n').map(|end| &data[..end]);
+        match whole.filter(|_| self.options.format != Format::Binary) {
+            Some(lines) => {
+                let begin = lines.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+                self.at_line(e, &excerpt(&lines[begin..]))
+            }
+            None => self.at_next_line(e),
         }
     }
 
@@ -511,6 +532,7 @@ impl CopyIn {
                 for v in &mut self.vectors {
                     *v = v.gather(quarry_types::Rows::Selected { positions: &keep, len: v.len() });
                 }
+                self.shown.progress.add(progress::EXCLUDED, 1);
                 return Ok(false);
             }
         }
@@ -548,6 +570,7 @@ impl CopyIn {
         match self.writer.insert_batch(Batch::new(columns, rows)) {
             Ok(n) => {
                 self.stored += n;
+                self.shown.progress.set(progress::TUPLES, self.stored as i64);
                 Ok(())
             }
             Err(e) => Err(match text {
