@@ -291,8 +291,8 @@ impl Report {
 /// Looks for anomalies in a history, as the level understands reads and writes. Those that the level permits are looked for too, but not all
 /// are found.
 pub fn check(history: &History, level: Level) -> Report {
-    let mut report = Report::default();
-    report.committed = history.txns.iter().filter(|t| t.committed()).count();
+    let committed = history.txns.iter().filter(|t| t.committed()).count();
+    let mut report = Report { committed, ..Report::default() };
     let versions = versions::Versions::of(history, &mut report);
     let observations = observe::all(history, &versions, level, &mut report);
     let suspects = visibility::check(history, &versions, &observations, level, &mut report);

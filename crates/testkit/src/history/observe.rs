@@ -233,7 +233,7 @@ impl Reader<'_> {
             });
             return;
         };
-        let to = all.last().unwrap_or(from);
+        let to = all.next_back().unwrap_or(from);
         // What changed before or after without a difference to the reader is no dependency.
         let others =
             |at: &usize| positions.get(*at).is_some_and(|p| p.writer != Some(self.number) && agrees(p));

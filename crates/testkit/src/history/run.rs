@@ -179,7 +179,7 @@ impl<'a> Runner<'a> {
                 // A savepoint saves it, sometimes.
                 Err(Stop::Failed) if self.savepoints > 0 && self.chance(60) => {
                     self.push(Action::Nothing, self.asked);
-                    self.to_savepoint()?;
+                    self.roll_back()?;
                 }
                 other => other?,
             }
@@ -332,7 +332,7 @@ impl<'a> Runner<'a> {
             self.push(Action::Savepoint, sent);
             Ok(())
         } else if self.chance(60) {
-            self.to_savepoint()
+            self.roll_back()
         } else {
             let sent = self.shared.now();
             self.ask("RELEASE SAVEPOINT s")?;
@@ -342,7 +342,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn to_savepoint(&mut self) -> Result<(), Stop> {
+    fn roll_back(&mut self) -> Result<(), Stop> {
         let sent = self.shared.now();
         self.ask("ROLLBACK TO SAVEPOINT s")?;
         self.push(Action::RollbackTo, sent);
