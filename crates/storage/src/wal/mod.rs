@@ -5,12 +5,14 @@
 //! that a holder of `flush` waits for: between reserving and publishing, a thread takes no lock but `flush` itself
 //! (for buffer space).
 
+pub mod horizon;
 pub mod reader;
 pub mod record;
 pub mod rmgr;
 pub mod segments;
 pub mod tail;
 
+pub use horizon::Gap;
 pub use reader::WalReader;
 pub use record::{Record, RecordKind};
 
@@ -18,6 +20,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::fatal::Fatal;
 use crate::ids::{PageId, RelId};
 use crate::page::Page;
+use horizon::Horizon;
 use parking_lot::Mutex;
 use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid, bail, err};
 use record::PageEntry;
@@ -56,12 +59,12 @@ pub struct Wal {
     links: Box<[AtomicU64]>,
     /// The segments before exist at full size: nothing is reserved past it, so that writing the log needs no new space.
     prepared: AtomicU64,
-    /// Everything before has been handed to the operating system; its buffer space is free.
-    written: AtomicU64,
-    /// Everything before is durable: the durable horizon.
     /// Bytes that were promised and have no place yet (rule W8).
     promised: AtomicU64,
-    flushed: AtomicU64,
+    /// Everything before has been handed to the operating system; its buffer space is free.
+    written: AtomicU64,
+    /// Everything before is durable.
+    horizon: Horizon,
     /// Highest position anyone waits for.
     requested: AtomicU64,
     flush: Mutex<FlushState>,
@@ -157,9 +160,6 @@ impl RingBuffer {
     }
 }
 
-/// What [`Wal::new`] needs to know.
-pub struct WalOptions {
-    pub segment_bytes: u64,
 /// Room in the log for a record, promised before anything changes; given back when dropped.
 #[must_use]
 pub struct Room<'a> {
@@ -174,6 +174,9 @@ impl Drop for Room<'_> {
     }
 }
 
+/// What [`Wal::new`] needs to know.
+pub struct WalOptions {
+    pub segment_bytes: u64,
     pub buffer_bytes: usize,
     pub fsync: bool,
     pub full_page_writes: bool,
@@ -216,10 +219,10 @@ impl Wal {
             reserved: AtomicU64::new(at),
             redo_points,
             prepared: AtomicU64::new(at - at % options.segment_bytes),
-            written: AtomicU64::new(at),
-            flushed: AtomicU64::new(at),
-            requested: AtomicU64::new(at),
             promised: AtomicU64::new(0),
+            written: AtomicU64::new(at),
+            horizon: Horizon::new(at),
+            requested: AtomicU64::new(at),
             flush: Mutex::new(FlushState { ready: at, segment: None }),
             waiters: Mutex::default(),
             writer: Mutex::new(None),
@@ -232,7 +235,12 @@ impl Wal {
     /// Everything before is durable: what a reader at the durable horizon may see.
     #[inline]
     pub fn flushed(&self) -> Lsn {
-        Lsn(self.flushed.load(Ordering::Acquire))
+        Lsn(self.horizon.get())
+    }
+
+    /// See [`Horizon::claim`].
+    pub fn claim_gap(&self) -> Gap {
+        self.horizon.claim(|| self.inserted())
     }
 
     /// The end of the log, records still being copied included: the inserted horizon.
@@ -293,6 +301,7 @@ impl Wal {
             let no_page = |_| PageEntry::Change(PageId::main(RelId::new(Oid::INVALID, 0), 0));
             record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, 0, no_page);
             let body = self.body_crc(scratch);
+            let _room = self.promise(scratch.len() as u64, 0)?;
             let place = self.reserve(None, scratch.len() as u64)?.expect("no epoch was asked for");
             reserved(place.end);
             self.copy(place, body, scratch)?;
@@ -300,11 +309,12 @@ impl Wal {
         })
     }
 
-    /// Inserts a record about `count` pages after they were changed; the caller holds their exclusive latches. `page`
-            let _room = self.promise(scratch.len() as u64, 0)?;
-    /// gives each page, and whether the operation started from a page of zeroes.
+    /// Inserts a record about `count` pages after they were changed, for which there is `room`; the caller holds their exclusive
+    /// latches. `page` gives each page, and whether the operation started from a page of zeroes.
+    #[allow(clippy::too_many_arguments, reason = "a record's parts")]
     pub fn insert_pages<'p>(
         &self,
+        _room: &Room<'_>,
         xid: Option<Xid>,
         kind: RecordKind,
         payload: &[u8],
@@ -314,7 +324,6 @@ impl Wal {
     ) -> Result<Inserted> {
         self.fatal.check()?;
         if payload.len() > record::PAYLOAD_MAX || count > record::PAGES_MAX {
-        _room: &Room<'_>,
             bail!(INTERNAL_ERROR, "WAL record of {} bytes and {count} pages is too big", payload.len());
         }
         with_scratch(|scratch| {
@@ -506,19 +515,19 @@ impl Wal {
             self.fatal.check()?;
             self.write_ready(&mut flush)?;
             let written = self.written.load(Ordering::Acquire);
-            if written > self.flushed.load(Ordering::Acquire) {
+            if written > self.flushed().0 && self.horizon.begin(written) {
                 self.sync_segment(&mut flush)?;
                 self.flushes.fetch_add(1, Ordering::Relaxed);
-                self.flushed.store(written, Ordering::SeqCst);
+                let end = self.horizon.finish();
                 drop(flush);
-                self.wake(written);
+                self.wake(end);
             } else {
                 drop(flush);
             }
-            if written >= lsn.0 {
+            if self.flushed() >= lsn {
                 return Ok(());
             }
-            // A record before `lsn` is still being copied by its thread.
+            // A record before `lsn`, or before a claimed gap's end, is still being copied by its thread.
             spins += 1;
             if spins > 32 { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
