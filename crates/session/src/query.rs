@@ -308,6 +308,9 @@ impl StatementContext {
         params: Arc<[Datum]>,
         instrument: bool,
     ) -> Result<Execution> {
+        if statement.read_only {
+            self.txn.make_floor_durable()?;
+        }
         Execution::start(statement, self.exec_env(params, instrument))
     }
 }
