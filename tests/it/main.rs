@@ -1,21 +1,25 @@
 //! Integration tests: each starts servers of its own and speaks to them as users do.
 //!
 //! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
-//! `crash` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
-//! `history` looks for anomalies in random transactions; `snapshots` is about handing them on; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
+//! `crash`, `disk_full` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
+//! `history` looks for anomalies in random transactions; `snapshots` is about handing them on; `index_builds` is about indexes made beside writers, `rewrites` about
+//! tables written anew; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
 
 #![forbid(unsafe_code)]
 
 mod auth;
 mod crash;
+mod disk_full;
 mod drivers;
 mod golden;
 mod history;
+mod index_builds;
 mod isolation;
 mod languages;
 mod lifecycle;
 mod notify;
 mod pgbench;
+mod rewrites;
 mod robustness;
 mod snapshots;
 mod support;

@@ -2,7 +2,7 @@
 //! after: a change of the schema makes new ones.
 
 use crate::acl::AclItem;
-use quarry_common::Oid;
+use quarry_common::{Oid, Xid};
 use quarry_storage::ids::RelId;
 use quarry_storage::row::RowLayout;
 use quarry_types::{Datum, SqlType};
@@ -140,6 +140,8 @@ pub struct IndexDef {
     /// Usable by queries / kept up to date by writers.
     pub valid: bool,
     pub ready: bool,
+    /// Snapshots that don't show this transaction must not use it (`indcheckxmin`, and who set it).
+    pub not_for_older: Option<Xid>,
     /// Predicate of a partial index, as SQL text.
     pub predicate_sql: Option<String>,
     /// The constraint it carries, if any.

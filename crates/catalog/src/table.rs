@@ -2,7 +2,7 @@
 
 use crate::builtin::CatalogTable;
 use crate::row::Row;
-use quarry_common::{Error, Oid, Result, Tid, err};
+use quarry_common::{Error, Oid, Result, Tid, Xid, err};
 use quarry_storage::heap::{Heap, ModifyResult, UpdateOptions};
 use quarry_storage::index::{BTree, Direction, InsertOutcome, KeyRange, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
@@ -127,6 +127,11 @@ impl CatalogHeap {
         Ok(out)
     }
 
+    /// Who wrote the row version at `tid`.
+    pub fn writer_of(&self, tid: Tid) -> Result<Option<Xid>> {
+        self.heap.fetch_exact(tid, |_, meta, _| meta.xmin)
+    }
+
     /// The first of [`CatalogHeap::find`].
     pub fn find_one(&self, snap: &Snapshot, index: u32, key: &[Datum]) -> Result<Option<(Tid, Row)>> {
         Ok(self.find(snap, index, key)?.into_iter().next())
@@ -146,7 +151,7 @@ impl CatalogHeap {
     /// The values of an OID column in every version of a row that isn't dead to all: what is uncommitted, too.
     pub(crate) fn column_of_versions(&self, column: usize) -> Result<hashbrown::HashSet<u32>> {
         let mut values = hashbrown::HashSet::new();
-        self.heap.versions_to_keep(&mut |_, _, body| {
+        self.heap.versions_to_keep(&mut |_, _| Ok(()), &mut |_, _, body| {
             let row = RowRef::new(&self.layout, body);
             if !row.is_null(column) {
                 values.insert(u32::from_le_bytes(row.fixed_array::<4>(column)));

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod ids;
+pub mod progress;
 pub mod quoting;
 pub mod settings;
 pub mod sqlstate;

@@ -19,6 +19,7 @@ pub mod eval;
 pub mod execution;
 pub mod expr;
 pub mod fastpath;
+pub mod index_build;
 pub mod index_entry;
 pub mod join;
 pub mod limit;

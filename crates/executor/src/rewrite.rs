@@ -8,6 +8,7 @@ use crate::expr::Layout;
 use crate::index_entry::IndexShape;
 use crate::scan::rows::{RowReader, open_heap};
 use quarry_catalog::Relation;
+use quarry_common::progress::{Command, cluster as p};
 use quarry_common::{Result, Tid};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::heap::Heap;
@@ -17,6 +18,9 @@ use quarry_storage::sort::ExternalSort;
 use quarry_types::Datum;
 use quarry_types::row::put_datum;
 use std::sync::Arc;
+
+/// Rows between two looks at the cancel flag, and two notes of progress.
+const CHECK_ROWS: u32 = 1024;
 
 /// What came of a rewrite.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +50,7 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn read(&mut self, tid: Tid, stored: &[u8]) -> Result<()> {
         self.since_check += 1;
-        if self.since_check.is_multiple_of(1024) {
+        if self.since_check.is_multiple_of(CHECK_ROWS) {
             self.env.session.check_cancelled()?;
         }
         self.reader.datums(&self.old, tid, None, stored, &mut self.values)
@@ -90,12 +94,25 @@ pub fn copy_table(
     };
     let mut done = Rewritten { old_pages: copy.old.blocks()?, ..Rewritten::default() };
     let source = open_heap(env, old)?;
+    let progress = env.txn.progress().of(Command::Cluster);
+    progress.set(p::PHASE, p::SEQ_SCAN);
+    progress.set(p::BLOCKS_TOTAL, done.old_pages as i64);
+    let kept = std::cell::Cell::new(0u64);
+    let mut at_page = |block: u32, _| {
+        progress.set(p::BLOCKS_SCANNED, block as i64 + 1);
+        progress.set(p::TUPLES_SCANNED, kept.get() as i64);
+        if order.is_none() {
+            progress.set(p::TUPLES_WRITTEN, kept.get() as i64);
+        }
+        Ok(())
+    };
     match order {
         None => {
             let target = open_heap(env, fresh)?;
-            done.removed = source.versions_to_keep(&mut |version, tid, stored| {
+            done.removed = source.versions_to_keep(&mut at_page, &mut |version, tid, stored| {
                 copy.read(tid, stored)?;
                 done.kept += 1;
+                kept.set(done.kept);
                 done.ended += u64::from(version.has_ended());
                 let row = copy.row();
                 target.insert_version(&env.txn, &version, row).map(|_| ())
@@ -111,9 +128,10 @@ pub fn copy_table(
             let mut sort = ExternalSort::new(env.storage.disk().clone(), memory);
             let (mut values, mut key_values) = (vec![], vec![]);
             let (mut key, mut value) = (vec![], vec![]);
-            done.removed = source.versions_to_keep(&mut |version, tid, stored| {
+            done.removed = source.versions_to_keep(&mut at_page, &mut |version, tid, stored| {
                 copy.read(tid, stored)?;
                 done.kept += 1;
+                kept.set(done.kept);
                 done.ended += u64::from(version.has_ended());
                 key_reader.datums(&copy.old, tid, None, stored, &mut values)?;
                 key_values.clear();
@@ -127,10 +145,19 @@ pub fn copy_table(
                 value.extend_from_slice(copy.row());
                 sort.push(&key, &value)
             })?;
+            progress.set(p::TUPLES_SCANNED, done.kept as i64);
+            progress.set(p::PHASE, p::SORTING);
             let mut sorted = sort.finish()?;
+            progress.set(p::PHASE, p::WRITING);
+            let mut written = 0u32;
             while let Some((_, value)) = sorted.next()? {
                 let (version, row) = Version::decode(value)?;
                 copy.new.insert_version(&env.txn, &version, row)?;
+                written += 1;
+                if written.is_multiple_of(CHECK_ROWS) {
+                    progress.set(p::TUPLES_WRITTEN, written as i64);
+                    env.session.check_cancelled()?;
+                }
             }
         }
     }

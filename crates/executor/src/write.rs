@@ -1,20 +1,15 @@
-//! Writing outside of query plans: COPY, table rewrites, index builds, validation of new constraints.
+//! Writing outside of query plans: COPY, table rewrites, validation of new constraints. Index builds: [`crate::index_build`].
 
 use crate::build::Builder;
 use crate::context::{Cx, Runtime};
 use crate::env::ExecEnv;
 use crate::expr::{Layout, Program};
-use crate::index_entry::IndexShape;
-use crate::modify::errors;
-use crate::modify::target::{Target, attribute};
+use crate::modify::target::Target;
 use crate::scan::rows::{RowReader, open_heap};
 use quarry_catalog::{ConstraintDef, Relation};
 use quarry_common::{Result, err};
-use quarry_plan::{BoundIndex, ColumnId, Expr, ScanColumn, TableWrite};
+use quarry_plan::{ColumnId, Expr, ScanColumn, TableWrite};
 use quarry_storage::heap::Heap;
-use quarry_storage::index::{BTree, BuildOutcome};
-use quarry_storage::row::RowBuilder;
-use quarry_storage::sort::{IndexRow, build_index as sort_and_build};
 use quarry_types::{Batch, Datum, SqlType};
 use std::sync::Arc;
 
@@ -55,76 +50,8 @@ impl TableWriter {
 }
 
 /// Columns of `row` as expressions over it read them: attribute list and layout.
-fn layout_of(row: &[(ColumnId, ScanColumn)]) -> Layout {
+pub(crate) fn layout_of(row: &[(ColumnId, ScanColumn)]) -> Layout {
     Layout::new(row.iter().map(|(id, _)| *id))
-}
-
-/// Fills a new index from its table; 23505 on a duplicate.
-pub fn build_index(
-    env: &ExecEnv,
-    relation: &Arc<Relation>,
-    index: &BoundIndex,
-    row: &[(ColumnId, ScanColumn)],
-) -> Result<()> {
-    let io = env.io();
-    let mut b = Builder::new(&io, false).with_env(env);
-    let layout = layout_of(row);
-    let keys = b.exprs(&index.keys, &layout)?;
-    let predicate = index.predicate.as_ref().map(|p| b.expr(p, &layout)).transpose()?;
-    let shape = IndexShape::new(relation, &index.index, &io)?;
-    let reader = RowReader::new(relation, row, &io)?;
-    let include: Vec<usize> = index
-        .index
-        .include
-        .iter()
-        .filter_map(|a| row.iter().position(|(_, c)| attribute(*c) == Some(*a)))
-        .collect();
-    let mut rt = b.finish();
-    let heap = open_heap(env, relation)?;
-    let tree = BTree::open(&env.storage, index.index.storage, index.index.unique)
-        .with_name(index.index.name.clone());
-    let mut values: Vec<Datum> = vec![];
-    let mut key_values: Vec<Datum> = vec![];
-    let mut payload_row = RowBuilder::new();
-    let mut since_check = 0u32;
-    let memory = env.maintenance_mem_bytes();
-    let mut entry = |tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>| -> Result<IndexRow> {
-        let mut cx = Cx::new(env, &io, &mut rt);
-        since_check += 1;
-        if since_check.is_multiple_of(1024) {
-            cx.check_cancelled()?;
-        }
-        reader.datums(&heap, tid, None, body, &mut values)?;
-        if let Some(p) = &predicate
-            && !p.row_is_true(&mut cx, &values)?
-        {
-            return Ok(IndexRow::Skip);
-        }
-        key_values.clear();
-        for k in &keys {
-            key_values.push(k.row(&mut cx, &values)?);
-        }
-        let has_null = shape.key(&key_values, key)?;
-        let included: Vec<Datum> = include.iter().map(|p| values[*p].clone()).collect();
-        payload.extend_from_slice(shape.payload(&key_values, &included, &mut payload_row));
-        Ok(IndexRow::Entry { may_conflict: !has_null || index.index.nulls_not_distinct })
-    };
-    let outcome = sort_and_build(&heap, &tree, &env.txn, memory, &mut entry)
-        .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
-    match outcome {
-        BuildOutcome::Built { .. } => Ok(()),
-        BuildOutcome::Duplicate { first, .. } => {
-            let heap = open_heap(env, relation)?;
-            let body = heap.fetch_exact(first, |_, _, body| body.to_vec())?.unwrap_or_default();
-            let _ = entry(first, &body, &mut vec![], &mut vec![])?;
-            let text = errors::key_text(relation, &index.index, &key_values, &io);
-            Err(err!(UNIQUE_VIOLATION, "could not create unique index \"{}\"", index.index.name)
-                .detail(format!("Key {text} is duplicated."))
-                .schema(&relation.schema_name)
-                .table(&relation.name)
-                .constraint(&index.index.name))
-        }
-    }
 }
 
 /// Calls `f` for each visible row of a table, with its values in the order of `row`.

@@ -5,10 +5,12 @@
 //! is removed by [`remove_leftovers`].
 
 use crate::disk::{Disk, DiskFile};
-use crate::heap::Heap;
-use crate::index::{BTree, BuildEntry, BuildOutcome};
-use crate::txn::Transaction;
-use quarry_common::{Error, Result, Tid};
+use crate::files::reason;
+use crate::heap::{BuildScan, Heap};
+use crate::index::{BTree, BuildEntry, BuildOutcome, Direction, KeyRange};
+use crate::txn::{Snapshot, Transaction};
+use quarry_common::progress::{Command, create_index};
+use quarry_common::{BlockNo, Error, Result, Tid};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -56,6 +58,11 @@ impl Drop for Run {
         // A file that stays is removed at the next start.
         let _ = self.disk.remove(&self.path);
     }
+}
+
+/// What the user is told when a temporary file can't be written.
+fn refused(e: &Error, path: &str) -> Error {
+    Error::new(e.sqlstate(), format!("could not write to file \"{path}\": {}", reason(e)))
 }
 
 fn prefix_of(key: &[u8]) -> u64 {
@@ -113,12 +120,12 @@ impl ExternalSort {
             out.extend_from_slice(&p.value_len.to_le_bytes());
             out.extend_from_slice(&self.bytes[p.at..p.at + p.key_len as usize + p.value_len as usize]);
             if out.len() >= WRITE_BYTES {
-                run.file.write_at(&out, run.len)?;
+                run.file.write_at(&out, run.len).map_err(|e| refused(&e, &run.path))?;
                 run.len += out.len() as u64;
                 out.clear();
             }
         }
-        run.file.write_at(&out, run.len)?;
+        run.file.write_at(&out, run.len).map_err(|e| refused(&e, &run.path))?;
         run.len += out.len() as u64;
         self.runs.push(run);
         self.pairs.clear();
@@ -269,18 +276,33 @@ pub enum IndexRow {
 /// Gets a row; fills its key and its payload.
 pub type EntryCallback<'a> = dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow> + 'a;
 
+/// Which rows an index is built from.
+#[derive(Clone, Copy)]
+pub enum BuildRows<'a> {
+    /// All that any snapshot may see. The caller's table lock keeps writers out.
+    All,
+    /// Those that a snapshot sees, while others write.
+    SeenBy(&'a Snapshot),
+}
+
+/// Rows or pages between two notes of progress.
+const PROGRESS_ROWS: u64 = 1024;
+
 /// Builds an index over a table: scan, sort, bulk load. `f` makes a row's key and payload in the (cleared) buffers given.
-/// The caller's table lock keeps writers out.
 pub fn build_index(
     heap: &Heap,
     index: &BTree,
     txn: &Transaction,
+    rows: BuildRows<'_>,
     memory_bytes: usize,
     f: &mut EntryCallback<'_>,
-) -> Result<BuildOutcome> {
+) -> Result<(BuildOutcome, BuildScan)> {
+    use create_index as p;
+    let progress = txn.progress().of(Command::CreateIndex);
     let mut sort = ExternalSort::new(heap.storage().disk().clone(), memory_bytes);
     let (mut key, mut payload, mut value) = (Vec::new(), Vec::new(), Vec::new());
-    heap.index_build_scan(txn, &mut |tid, row, live| {
+    let mut count = 0u64;
+    let mut add = |tid: Tid, row: &[u8], live: bool| {
         key.clear();
         payload.clear();
         let IndexRow::Entry { may_conflict } = f(tid, row, &mut key, &mut payload)? else { return Ok(()) };
@@ -288,11 +310,45 @@ pub fn build_index(
         value.extend_from_slice(&tid.to_u64().to_le_bytes());
         value.push((live && may_conflict) as u8);
         value.extend_from_slice(&payload);
+        count += 1;
         sort.push(&key, &value)
-    })?;
+    };
+    let mut page = |block: BlockNo, blocks: BlockNo| {
+        if block == 0 {
+            progress.set(p::BLOCKS_TOTAL, blocks as i64);
+        }
+        progress.set(p::BLOCKS_DONE, block as i64 + 1);
+        Ok(())
+    };
+    progress.set(p::SUBPHASE, p::SCANNING_TABLE);
+    let scan = match rows {
+        BuildRows::All => heap.index_build_scan(txn, &mut page, &mut add)?,
+        BuildRows::SeenBy(snap) => {
+            let mut live_rows = 0;
+            heap.scan_roots(snap, &mut page, &mut |tid, row| {
+                live_rows += 1;
+                add(tid, row, true)
+            })?;
+            BuildScan { live_rows, left_out: false }
+        }
+    };
+    progress.set(p::SUBPHASE, p::SORTING);
+    progress.set(p::TUPLES_TOTAL, count as i64);
     let mut sorted = sort.finish()?;
-    index.build(txn, &mut |entry: &mut BuildEntry| {
-        let Some((key, value)) = sorted.next()? else { return Ok(false) };
+    progress.set(p::SUBPHASE, p::LOADING);
+    let mut done = 0u64;
+    let outcome = index.build(txn, &mut |entry: &mut BuildEntry| {
+        let Some((key, value)) = sorted.next()? else {
+            progress.set(p::TUPLES_DONE, done as i64);
+            return Ok(false);
+        };
+        done += 1;
+        if done.is_multiple_of(PROGRESS_ROWS) {
+            progress.set(p::TUPLES_DONE, done as i64);
+            if txn.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+        }
         entry.key.clear();
         entry.key.extend_from_slice(key);
         entry.tid = Tid::from_u64(u64::from_le_bytes(value[..8].try_into().expect("eight bytes")));
@@ -300,6 +356,61 @@ pub fn build_index(
         entry.payload.clear();
         entry.payload.extend_from_slice(&value[9..]);
         Ok(true)
+    })?;
+    Ok((outcome, scan))
+}
+
+/// Puts an entry into an index that others write to.
+pub type MissingCallback<'a> = dyn FnMut(Tid, &[u8]) -> Result<()> + 'a;
+
+/// Finds the rows that `snap` sees and that have no entry in the index yet: `f(tid to index, row)`, by rising tid. Writers put their own
+/// entries in meanwhile; a row may have got one by the time `f` is called (PostgreSQL: validate_index).
+pub fn rows_without_entry(
+    heap: &Heap,
+    index: &BTree,
+    txn: &Transaction,
+    snap: &Snapshot,
+    memory_bytes: usize,
+    f: &mut MissingCallback<'_>,
+) -> Result<()> {
+    use create_index as p;
+    let progress = txn.progress().of(Command::CreateIndex);
+    progress.set(p::PHASE, p::SCANNING_INDEX);
+    let mut sort = ExternalSort::new(heap.storage().disk().clone(), memory_bytes);
+    let mut scan = index.scan(KeyRange::full(), Direction::Forward);
+    let mut tids = Vec::new();
+    progress.set(p::BLOCKS_TOTAL, index.blocks()? as i64);
+    // Leaves split to the right, the way the scan goes, so it misses no entry that was there when it began.
+    while scan.next_batch(&mut tids, PROGRESS_ROWS as usize)? > 0 {
+        for tid in tids.drain(..) {
+            sort.push(&tid.to_u64().to_be_bytes(), &[])?;
+        }
+        progress.set(p::BLOCKS_DONE, scan.pages_read() as i64);
+        if txn.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+    }
+    progress.set(p::PHASE, p::SORTING_TIDS);
+    let mut sorted = sort.finish()?;
+    let mut next = || -> Result<Option<u64>> {
+        let key = sorted.next()?;
+        Ok(key.map(|(key, _)| u64::from_be_bytes(key.try_into().expect("keys of eight bytes"))))
+    };
+    let mut indexed = next()?;
+    progress.set(p::PHASE, p::SCANNING_AGAIN);
+    let mut page = |block: BlockNo, blocks: BlockNo| {
+        if block == 0 {
+            progress.set(p::BLOCKS_TOTAL, blocks as i64);
+        }
+        progress.set(p::BLOCKS_DONE, block as i64 + 1);
+        if txn.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    };
+    heap.scan_roots(snap, &mut page, &mut |tid, row| {
+        let at = tid.to_u64();
+        while indexed.is_some_and(|i| i < at) {
+            indexed = next()?;
+        }
+        if indexed == Some(at) { Ok(()) } else { f(tid, row) }
     })
 }
 

@@ -647,7 +647,7 @@ fn run_groups(level: IsolationLevel, rounds: u32) -> (usize, usize) {
         let mut rng = FaultRng::new(99);
         while !writers.iter().all(|w| w.is_finished()) {
             let options =
-                VacuumOptions { all_pages: false, rows_per_page: None, pace: None, lock_for_truncate: None };
+                VacuumOptions::default();
             world.heap.vacuum(&[&world.tree], &options).unwrap();
             let txn = world.storage.begin(world.level);
             txn.set_modes(true, rng.below(2) == 0);

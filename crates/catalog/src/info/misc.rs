@@ -32,6 +32,7 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_index_column_has_property", pg_index_column_has_property),
     ("pg_index_has_property", pg_index_has_property),
     ("pg_indexam_has_property", pg_indexam_has_property),
+    ("pg_indexam_progress_phasename", pg_indexam_progress_phasename),
     ("pg_partition_root", |_| Ok(Datum::Null)),
     ("pg_filenode_relation", |_| Ok(Datum::Null)),
     ("pg_collation_actual_version", |_| Ok(Datum::Null)),
@@ -169,6 +170,22 @@ fn pg_index_has_property(c: &Call<'_>) -> Result<Datum> {
     }
     Ok(match c.text(1).to_ascii_lowercase().as_str() {
         "clusterable" | "index_scan" | "bitmap_scan" | "backward_scan" => Datum::Bool(true),
+        _ => Datum::Null,
+    })
+}
+
+/// The steps of a B-tree's build as `pg_stat_progress_create_index` calls them.
+fn pg_indexam_progress_phasename(c: &Call<'_>) -> Result<Datum> {
+    let step = match c.args.get(1) {
+        Some(Datum::I64(n)) if c.oid(0).0 == 403 => *n,
+        _ => return Ok(Datum::Null),
+    };
+    Ok(match step {
+        1 => Datum::text("initializing"),
+        2 => Datum::text("scanning table"),
+        3 => Datum::text("sorting live tuples"),
+        4 => Datum::text("sorting dead tuples"),
+        5 => Datum::text("loading tuples in tree"),
         _ => Datum::Null,
     })
 }

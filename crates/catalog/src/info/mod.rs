@@ -103,7 +103,6 @@ const EMPTY: &[&str] = &[
     "pg_ident_file_mappings",
     "pg_show_all_file_settings",
     "pg_show_replication_origin_status",
-    "pg_stat_get_progress_info",
     "pg_stat_get_recovery_prefetch",
     "pg_stat_get_slru",
     "pg_stat_get_subscription",

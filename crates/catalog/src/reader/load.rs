@@ -202,8 +202,12 @@ impl CatalogReader {
         constraints: &[Arc<ConstraintDef>],
     ) -> Result<Vec<Arc<IndexDef>>> {
         let mut out = Vec::new();
-        for (_, r) in self.find(snap, pg_index::TABLE, 2678, &[oid_datum(table)])? {
+        for (tid, r) in self.find(snap, pg_index::TABLE, 2678, &[oid_datum(table)])? {
             let oid = r.oid(pg_index::INDEXRELID);
+            // One that is being dropped concurrently is none to anybody.
+            if !r.bool(pg_index::INDISLIVE) {
+                continue;
+            }
             let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else {
                 continue;
             };
@@ -232,6 +236,10 @@ impl CatalogReader {
                 deferrable: !r.bool(pg_index::INDIMMEDIATE),
                 valid: r.bool(pg_index::INDISVALID),
                 ready: r.bool(pg_index::INDISREADY),
+                not_for_older: match r.bool(pg_index::INDCHECKXMIN) {
+                    true => self.table(pg_index::TABLE).writer_of(tid)?,
+                    false => None,
+                },
                 predicate_sql: r.opt_string(pg_index::INDPRED).map(|p| expression_sql(&p).to_owned()),
                 constraint: constraints
                     .iter()

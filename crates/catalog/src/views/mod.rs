@@ -144,6 +144,8 @@ views! {
     "pg_catalog" "pg_stat_progress_analyze" 12297 Public;
     "pg_catalog" "pg_stat_progress_vacuum" 12302 Public;
     "pg_catalog" "pg_stat_progress_cluster" 12307 Public;
+    "pg_catalog" "pg_stat_progress_create_index" 12312 Public;
+    "pg_catalog" "pg_stat_progress_basebackup" 12317 Public;
     "pg_catalog" "pg_stat_progress_copy" 12322 Public;
     "pg_catalog" "pg_user_mappings" 12327 Public;
     "pg_catalog" "pg_replication_origin_status" 12332 Superuser;

@@ -195,6 +195,7 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(638, "pg_index_column_has_property", [REGCLASS, INT4, TEXT] => BOOL, info!("pg_index_column_has_property")).stable(),
     func!(637, "pg_index_has_property", [REGCLASS, TEXT] => BOOL, info!("pg_index_has_property")).stable(),
     func!(636, "pg_indexam_has_property", [OID, TEXT] => BOOL, info!("pg_indexam_has_property")).stable(),
+    func!(676, "pg_indexam_progress_phasename", [OID, INT8] => TEXT, info!("pg_indexam_progress_phasename")),
     func!(2998, "pg_indexes_size", [REGCLASS] => INT8, info!("pg_indexes_size")).volatile(),
     func!(2855, "pg_is_other_temp_schema", [OID] => BOOL, info!("pg_is_other_temp_schema")).stable(),
     func!(2854, "pg_my_temp_schema", [] => OID, info!("pg_my_temp_schema")).stable(),

@@ -126,7 +126,8 @@ impl Planner<'_> {
                 let parts = branch.clone().into_conjuncts();
                 let mut best: Option<(BitmapSource, f64, f64)> = None;
                 for index in &scan.relation.indexes {
-                    if !index.valid || index.method != "btree" || index.predicate_sql.is_some() {
+                    let usable = self.env.catalog.may_use_index(index);
+                    if !usable || index.method != "btree" || index.predicate_sql.is_some() {
                         continue;
                     }
                     let Some(bound) = self.bound_keys(scan, index)? else { continue };

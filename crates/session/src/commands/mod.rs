@@ -4,6 +4,7 @@
 //! and answers a [`CommandOutcome`]. What isn't there answers 0A000 by name ([`unsupported`]).
 
 mod alter_system;
+mod concurrently;
 pub mod copy;
 pub mod cursor;
 pub mod database;

@@ -407,7 +407,9 @@ impl Runner<'_> {
         let mut masked = String::new();
         let mut before = "";
         for word in text.split_inclusive(' ') {
-            let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+            // A virtual transaction has two numbers.
+            let in_number = |b: &u8| b.is_ascii_digit() || (before == "transaction " && *b == b'/');
+            let digits = word.bytes().take_while(in_number).count();
             let (number, rest) = word.split_at(digits);
             match before.to_ascii_lowercase().as_str() {
                 "process " if digits > 0 => {

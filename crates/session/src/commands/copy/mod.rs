@@ -12,12 +12,30 @@ pub use to::CopyOut;
 use super::CommandOutcome;
 use crate::portal::Portal;
 use crate::session::Session;
-use quarry_common::{Error, Result, err};
+use quarry_common::progress::{Command, Progress, Running, copy as progress};
+use quarry_common::{Error, Oid, Result, err};
 use quarry_sql::ast::{self, CopyTarget};
 
 /// `pg_read_server_files` and `pg_write_server_files`.
 const READ_FILES_ROLE: quarry_common::Oid = quarry_common::Oid(4569);
 const WRITE_FILES_ROLE: quarry_common::Oid = quarry_common::Oid(4570);
+
+/// What `pg_stat_progress_copy` shows of a COPY while it is there.
+struct Shown {
+    progress: Progress,
+    _running: Option<Running>,
+}
+
+impl Shown {
+    fn begin(s: &Session, copy: &ast::Copy, relation: Oid) -> Shown {
+        let running = s.cx.signals.progress.begin(Command::Copy, relation);
+        let progress = s.cx.signals.progress.of(Command::Copy);
+        progress.set(progress::COMMAND, if copy.from { progress::FROM } else { progress::TO });
+        let file = matches!(copy.target, CopyTarget::File(_));
+        progress.set(progress::TYPE, if file { progress::FILE } else { progress::PIPE });
+        Shown { progress, _running: running }
+    }
+}
 
 /// Runs COPY: to and from files at once, to and from the client by handing the work over.
 pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<CommandOutcome> {
@@ -113,6 +131,8 @@ fn open_file(path: &str) -> Result<std::fs::File> {
 fn read_file(s: &Session, path: &str, copy_in: &mut CopyIn) -> Result<()> {
     use std::io::Read;
     let mut file = open_file(path)?;
+    let bytes = file.metadata().map_or(0, |m| m.len());
+    s.cx.signals.progress.of(Command::Copy).set(progress::BYTES_TOTAL, bytes as i64);
     let mut buffer = vec![0u8; 64 * 1024];
     loop {
         quarry_functions::SessionEnv::check_cancelled(&*s.cx)?;

@@ -6,7 +6,8 @@ use crate::protocol;
 use crate::session::Session;
 use bytes::BytesMut;
 use quarry_catalog::{LockMode, RelKind, Relation, quote_identifier, quote_qualified};
-use quarry_common::{Result, bail, err};
+use quarry_common::progress::copy as progress;
+use quarry_common::{Oid, Result, bail, err};
 use quarry_executor::Execution;
 use quarry_sql::ast::{self, CopySource};
 use quarry_sql::parse;
@@ -27,11 +28,14 @@ pub struct CopyOut {
     force_quote: Vec<bool>,
     batch: Option<(Batch, usize)>,
     rows: u64,
+    /// Given so far.
+    bytes: usize,
     begun: bool,
     /// The binary header, until it goes out with the first message: clients expect both in one.
     head: Vec<u8>,
     row: Vec<u8>,
     value: Vec<u8>,
+    shown: super::Shown,
 }
 
 impl CopyOut {
@@ -79,10 +83,12 @@ impl CopyOut {
             force_quote,
             batch: None,
             rows: 0,
+            bytes: 0,
             begun: false,
             head: vec![],
             row: vec![],
             value: vec![],
+            shown: super::Shown::begin(s, copy, table.as_ref().map_or(Oid::INVALID, |t| t.oid)),
         })
     }
 
@@ -176,7 +182,10 @@ impl CopyOut {
             if next < batch.row_count() {
                 self.batch = Some((batch, next));
             }
+            self.shown.progress.set(progress::TUPLES, self.rows as i64);
+            self.shown.progress.set(progress::BYTES, (self.bytes + given) as i64);
         }
+        self.bytes += given;
         Ok(false)
     }
 

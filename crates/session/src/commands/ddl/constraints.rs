@@ -249,6 +249,9 @@ fn add_key_using(d: &Ddl, r: &Arc<Relation>, c: &ast::Constraint, index: &str, p
             c.pos,
         ));
     }
+    if !i.valid {
+        return Err(at(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "index \"{index}\" is not valid"), c.pos));
+    }
     let bad = |detail: &str| {
         at(err!(WRONG_OBJECT_TYPE, "\"{index}\" is not a unique index").detail(detail.to_string()), c.pos)
     };

@@ -1,0 +1,233 @@
+//! Filling indexes: from a table that nobody writes to, or in two steps beside writers (PostgreSQL: catalog/index.c).
+//!
+//! Beside writers, [`build`] takes what one snapshot sees, while writers that know of the index leave it alone (but make no HOT update
+//! that changes its columns). Once they all put their rows in, [`validate`] adds what a later snapshot sees and the index lacks.
+
+use crate::build::Builder;
+use crate::context::{Cx, Runtime};
+use crate::env::ExecEnv;
+use crate::expr::Program;
+use crate::index_entry::IndexShape;
+use crate::modify::errors;
+use crate::modify::target::attribute;
+use crate::scan::rows::{RowReader, open_heap};
+use crate::write::layout_of;
+use quarry_catalog::Relation;
+use quarry_common::progress::{Command, create_index as p};
+use quarry_common::{Result, Tid, err};
+use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
+use quarry_storage::Snapshot;
+use quarry_storage::heap::Heap;
+use quarry_storage::index::{BTree, BuildOutcome, InsertOutcome, UniqueCheck};
+use quarry_storage::row::RowBuilder;
+use quarry_storage::sort::{self, BuildRows, IndexRow};
+use quarry_types::{Datum, IoContext};
+use std::sync::Arc;
+
+/// Rows between two looks at the cancel flag.
+const CHECK_ROWS: u32 = 1024;
+
+/// Makes an index's entries of its table's rows.
+struct Entries<'a> {
+    env: &'a ExecEnv,
+    io: &'a IoContext<'a>,
+    relation: &'a Arc<Relation>,
+    index: &'a BoundIndex,
+    heap: Heap,
+    tree: BTree,
+    rt: Runtime,
+    reader: RowReader,
+    keys: Vec<Program>,
+    predicate: Option<Program>,
+    include: Vec<usize>,
+    shape: IndexShape,
+    values: Vec<Datum>,
+    key_values: Vec<Datum>,
+    payload: RowBuilder,
+    since_check: u32,
+}
+
+impl<'a> Entries<'a> {
+    fn new(
+        env: &'a ExecEnv,
+        io: &'a IoContext<'a>,
+        relation: &'a Arc<Relation>,
+        index: &'a BoundIndex,
+        row: &[(ColumnId, ScanColumn)],
+        beside_writers: bool,
+    ) -> Result<Entries<'a>> {
+        let mut b = Builder::new(io, false).with_env(env);
+        let layout = layout_of(row);
+        let keys = b.exprs(&index.keys, &layout)?;
+        let predicate = index.predicate.as_ref().map(|p| b.expr(p, &layout)).transpose()?;
+        let of_attribute = |a: &usize| row.iter().position(|(_, c)| attribute(*c) == Some(*a));
+        let def = &index.index;
+        // One that couldn't be made unique is written anew with its table all the same; REINDEX calls it valid first.
+        let unique = def.unique && (def.valid || beside_writers);
+        Ok(Entries {
+            env,
+            io,
+            relation,
+            index,
+            heap: open_heap(env, relation)?,
+            tree: BTree::open(&env.storage, def.storage, unique).with_name(def.name.clone()),
+            reader: RowReader::new(relation, row, io)?,
+            keys,
+            predicate,
+            include: def.include.iter().filter_map(of_attribute).collect(),
+            shape: IndexShape::new(relation, def, io)?,
+            rt: b.finish(),
+            values: vec![],
+            key_values: vec![],
+            payload: RowBuilder::new(),
+            since_check: 0,
+        })
+    }
+
+    /// A row's key and payload, appended.
+    fn make(&mut self, tid: Tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>) -> Result<IndexRow> {
+        let mut cx = Cx::new(self.env, self.io, &mut self.rt);
+        self.since_check += 1;
+        if self.since_check >= CHECK_ROWS {
+            self.since_check = 0;
+            cx.check_cancelled()?;
+        }
+        self.reader.datums(&self.heap, tid, None, body, &mut self.values)?;
+        if let Some(p) = &self.predicate
+            && !p.row_is_true(&mut cx, &self.values)?
+        {
+            return Ok(IndexRow::Skip);
+        }
+        self.key_values.clear();
+        for k in &self.keys {
+            self.key_values.push(k.row(&mut cx, &self.values)?);
+        }
+        let has_null = self.shape.key(&self.key_values, key)?;
+        let included: Vec<Datum> = self.include.iter().map(|p| self.values[*p].clone()).collect();
+        payload.extend_from_slice(self.shape.payload(&self.key_values, &included, &mut self.payload));
+        Ok(IndexRow::Entry { may_conflict: !has_null || self.index.index.nulls_not_distinct })
+    }
+
+    /// The key of the row made last, for error texts.
+    fn key_text(&self) -> String {
+        errors::key_text(self.relation, &self.index.index, &self.key_values, self.io)
+    }
+}
+
+/// What an index was built of.
+#[derive(Clone, Copy, Debug)]
+pub struct Built {
+    pub table_rows: u64,
+    pub entries: u64,
+    /// There may be snapshots, older than the build, that the index would lead past rows.
+    pub not_for_older: bool,
+}
+
+/// Fills a new index from its table; 23505 on a duplicate. With a snapshot, from the rows that it sees, while others write; without, the
+/// caller's lock keeps writers out.
+pub fn build(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    index: &BoundIndex,
+    row: &[(ColumnId, ScanColumn)],
+    snapshot: Option<&Snapshot>,
+) -> Result<Built> {
+    let io = env.io();
+    let progress = env.txn.progress().of(Command::CreateIndex);
+    progress.set(p::INDEX, index.index.oid.0 as i64);
+    progress.set(p::ACCESS_METHOD, quarry_catalog::builtin::oids::BTREE_AM.0 as i64);
+    progress.set(p::SUBPHASE, p::INITIALIZING);
+    progress.set(p::PHASE, p::BUILDING);
+    let mut entries = Entries::new(env, &io, relation, index, row, snapshot.is_some())?;
+    let (heap, tree) = (entries.heap.clone(), entries.tree.clone());
+    let rows = snapshot.map_or(BuildRows::All, BuildRows::SeenBy);
+    let mut make =
+        |tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>| entries.make(tid, body, key, payload);
+    let (outcome, scan) =
+        sort::build_index(&heap, &tree, &env.txn, rows, env.maintenance_mem_bytes(), &mut make)
+            .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
+    progress.set(p::SUBPHASE, 0);
+    for counter in [p::TUPLES_TOTAL, p::TUPLES_DONE, p::BLOCKS_TOTAL, p::BLOCKS_DONE] {
+        progress.set(counter, 0);
+    }
+    let first = match outcome {
+        BuildOutcome::Built { entries, .. } => {
+            return Ok(Built { table_rows: scan.live_rows, entries, not_for_older: scan.left_out });
+        }
+        BuildOutcome::Duplicate { first, .. } => first,
+    };
+    let body = match snapshot {
+        Some(s) => heap.fetch(s, first, |_, body| body.to_vec())?,
+        None => heap.fetch_exact(first, |_, _, body| body.to_vec())?,
+    };
+    let _ = entries.make(first, &body.unwrap_or_default(), &mut vec![], &mut vec![])?;
+    Err(err!(UNIQUE_VIOLATION, "could not create unique index \"{}\"", index.index.name)
+        .detail(format!("Key {} is duplicated.", entries.key_text()))
+        .schema(&relation.schema_name)
+        .table(&relation.name)
+        .constraint(&index.index.name))
+}
+
+/// Calls `f` for each row that `snapshot` sees and that belongs into the index: where its entry must lead, and its key.
+pub fn for_each_entry(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    index: &BoundIndex,
+    row: &[(ColumnId, ScanColumn)],
+    snapshot: &Snapshot,
+    f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let io = env.io();
+    let mut entries = Entries::new(env, &io, relation, index, row, true)?;
+    let heap = entries.heap.clone();
+    let (mut key, mut payload) = (vec![], vec![]);
+    heap.scan_roots(snapshot, &mut |_, _| Ok(()), &mut |tid, body| {
+        key.clear();
+        payload.clear();
+        match entries.make(tid, body, &mut key, &mut payload)? {
+            IndexRow::Entry { .. } => f(tid, &key),
+            IndexRow::Skip => Ok(()),
+        }
+    })
+}
+
+/// Adds the entries that an index still lacks of the rows that `snapshot` sees, while all writers put theirs in; 23505 on a duplicate.
+pub fn validate(
+    env: &ExecEnv,
+    relation: &Arc<Relation>,
+    index: &BoundIndex,
+    row: &[(ColumnId, ScanColumn)],
+    snapshot: &Snapshot,
+) -> Result<()> {
+    let io = env.io();
+    env.txn.progress().of(Command::CreateIndex).set(p::INDEX, index.index.oid.0 as i64);
+    let mut entries = Entries::new(env, &io, relation, index, row, true)?;
+    let (heap, tree, txn) = (entries.heap.clone(), entries.tree.clone(), &*env.txn);
+    let def = &index.index;
+    let (mut key, mut payload) = (vec![], vec![]);
+    let memory = env.maintenance_mem_bytes();
+    sort::rows_without_entry(&heap, &tree, txn, snapshot, memory, &mut |tid, body| {
+        key.clear();
+        payload.clear();
+        let IndexRow::Entry { may_conflict } = entries.make(tid, body, &mut key, &mut payload)? else {
+            return Ok(());
+        };
+        // One that is checked late takes the place of another, which is being kept unique.
+        let check = match may_conflict && def.unique && !def.deferrable {
+            true => UniqueCheck::Enforce(&heap),
+            false => UniqueCheck::None,
+        };
+        let insert = |check| {
+            let outcome = tree.insert_missing(txn, &key, &payload, tid, check);
+            outcome.map_err(|e| errors::index_row_too_long(e, relation, def))
+        };
+        if insert(check)? == InsertOutcome::Inserted {
+            return Ok(());
+        }
+        if heap.is_live(txn, tid)? {
+            return Err(errors::unique_violation(relation, def, &entries.key_values, &io));
+        }
+        // A row that is gone by now stands in nobody's way, but there may be snapshots that see it.
+        insert(UniqueCheck::None).map(|_| ())
+    })
+}
