@@ -44,7 +44,7 @@ impl Drop for TemporaryPath {
 impl TemporaryPath {
     /// What the user is told when the system refuses to `do` something with the file.
     pub(crate) fn refused(&self, doing: &str) -> impl Fn(std::io::Error) -> Error + use<> {
-        let name: PathBuf = self.0.components().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+        let name: PathBuf = self.0.components().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
         let doing = doing.to_string();
         move |e| {
             let plain = Error::from(e);

@@ -109,7 +109,7 @@ fn offset_in_segment(block: BlockNo) -> u64 {
 }
 
 /// What the system said, without what this process was doing.
-fn reason(e: &Error) -> &str {
+pub(crate) fn reason(e: &Error) -> &str {
     let last = e.message().rsplit(": ").next().unwrap_or_default();
     last.split_once(" (os error").map_or(last, |(text, _)| text)
 }
