@@ -23,13 +23,19 @@ impl WaitObserver for LockWaits {
     fn report(&self, report: WaitReport) {
         let Some(cx) = self.0.upgrade() else { return };
         let (message, detail) = lines(cx.signals.pid, &report);
-        let mut e =
-            Error::new(SqlState::SUCCESSFUL_COMPLETION, message).severity(Severity::Log).detail_log(detail);
+        let mut e = Error::new(SqlState::SUCCESSFUL_COMPLETION, message).severity(Severity::Log);
+        if report.news != WaitNews::Acquired {
+            e = e.detail_log(detail);
+        }
+        if let Some(position) = report.position {
+            e = e.position(position);
+        }
         if let Some(context) = report.context {
             e = e.context(context);
         }
         let statement = cx.signals.activity.lock().query.clone();
-        cx.log_error(&e, None, Some(&statement));
+        let position = report.position.map(|p| crate::session::character_number(&statement, p));
+        cx.log_error(&e, position, Some(&statement));
         if Severity::Log >= notice_threshold(cx.settings().text("client_min_messages")) {
             cx.tell(e);
         }
@@ -85,6 +91,7 @@ mod tests {
             holders: vec![120],
             queue: vec![123, 7],
             context: None,
+            position: None,
         };
         let (message, detail) = lines(123, &report);
         assert_eq!(message, "process 123 still waiting for ShareLock on transaction 745 after 1000.042 ms");

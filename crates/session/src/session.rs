@@ -665,7 +665,7 @@ pub(crate) fn isolation(text: &str) -> IsolationLevel {
 }
 
 /// Character number from 1 of a byte offset.
-fn character_number(text: &str, byte: usize) -> usize {
+pub(crate) fn character_number(text: &str, byte: usize) -> usize {
     text.get(..byte).map_or_else(|| text.chars().count(), |t| t.chars().count()) + 1
 }
 

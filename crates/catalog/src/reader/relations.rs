@@ -192,7 +192,7 @@ impl CatalogReader {
     ) -> Result<Arc<Relation>> {
         loop {
             let found = self.resolve_relation(parts, pos)?;
-            self.lock_oid(&found, mode, wait)?;
+            self.lock_oid(&found, pos, mode, wait)?;
             match self.find_relation_oid(parts, false)? {
                 Some(oid) if oid == found.oid => {
                     if let Some(fresh) = self.relation(oid)? {
@@ -215,12 +215,12 @@ impl CatalogReader {
         mode: LockMode,
         wait: WaitPolicy,
     ) -> Result<Option<Arc<Relation>>> {
-        self.lock_oid(r, mode, wait)?;
+        self.lock_oid(r, None, mode, wait)?;
         self.relation(r.oid)
     }
-    fn lock_oid(&self, r: &Relation, mode: LockMode, wait: WaitPolicy) -> Result<()> {
+    fn lock_oid(&self, r: &Relation, pos: Option<usize>, mode: LockMode, wait: WaitPolicy) -> Result<()> {
         let tag = LockTag::Relation { db: self.db(), oid: r.oid };
-        if !self.txn().lock_relation(tag, mode, wait)? {
+        if !self.txn().lock_named_relation(tag, mode, wait, pos)? {
             bail!(LOCK_NOT_AVAILABLE, "could not obtain lock on relation \"{}\"", r.name);
         }
         Ok(())

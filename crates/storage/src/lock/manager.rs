@@ -574,7 +574,7 @@ impl SessionLocks {
     ) -> Result<bool> {
         let WaitOptions { cancel, lock_timeout, deadlock_timeout, observer } = *wait;
         let (owner, pid) = (self.owner, self.pid);
-        let who = Waiting { owner, pid, cancel, lock_timeout, deadlock_timeout, observer, row: None };
+        let who = Waiting { owner, pid, cancel, lock_timeout, deadlock_timeout, observer, row: None, position: None };
         let taken = self.manager.acquire(&who, &tag, mode, policy)?;
         if taken {
             *self.held.lock().entry((tag, mode)).or_default() += 1;

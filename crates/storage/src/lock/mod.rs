@@ -221,13 +221,15 @@ pub(crate) struct Waiting<'a> {
     pub observer: Option<&'a dyn WaitObserver>,
     /// The row in question, if it is one.
     pub row: Option<RowWait>,
+    /// See [`WaitReport::position`].
+    pub position: Option<usize>,
 }
 
 impl<'a> Waiting<'a> {
     /// Someone who doesn't wait.
     pub fn nobody(owner: OwnerId, cancel: &'a AtomicBool) -> Waiting<'a> {
         let (lock_timeout, deadlock_timeout) = (None, None);
-        Waiting { owner, pid: 0, cancel, lock_timeout, deadlock_timeout, observer: None, row: None }
+        Waiting { owner, pid: 0, cancel, lock_timeout, deadlock_timeout, observer: None, row: None, position: None }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct WaitReport {
     pub holders: Vec<i32>,
     pub queue: Vec<i32>,
     pub context: Option<String>,
+    /// Byte offset in the statement's text of the name of what is waited for, if it has one.
+    pub position: Option<usize>,
 }
 
 /// Who waits, as the waits need to know it: the session.
@@ -219,12 +221,14 @@ impl LockManager {
         let Some(observer) = who.observer.filter(|o| o.wants_reports()) else { return };
         let waited = waiter.since.elapsed();
         let ender = self.ender_of(tag);
+        // Who has found a deadlock has as good as left the queue.
+        let has_left = |w: &Waiter| news == WaitNews::DetectedDeadlock && std::ptr::eq(w, waiter);
         let (mut holders, mut queue, mut sharer) = (Vec::new(), Vec::new(), None);
         {
             let shard = self.shard(tag).lock();
             if let Some(entry) = shard.get(tag) {
                 holders.extend(entry.holders.iter().map(|h| h.pid));
-                queue.extend(entry.queue.iter().map(|w| w.pid));
+                queue.extend(entry.queue.iter().filter(|w| !has_left(w)).map(|w| w.pid));
                 let in_the_way = |h: &&super::manager::Holder| {
                     h.owner != waiter.owner && h.modes & waiter.mode.conflicts() != 0
                 };
@@ -237,7 +241,8 @@ impl LockManager {
             Some(xid) => (LockMode::Share, LockTag::Xid(xid).to_string()),
             None => (waiter.mode, who.name_of(tag)),
         };
-        observer.report(WaitReport { news, mode, target, waited, holders, queue, context: who.context() });
+        let (context, position) = (who.context(), who.position);
+        observer.report(WaitReport { news, mode, target, waited, holders, queue, context, position });
     }
 
     /// The top-level id of the transaction that an owner runs.

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use quarry_common::progress::Progress;
 use quarry_common::{CommandId, Lsn, Oid, Result, Xid, bail};
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -76,6 +76,8 @@ pub struct Transaction {
     is_prepared: AtomicBool,
     cancel: Arc<AtomicBool>,
     observer: Option<Arc<dyn WaitObserver>>,
+    /// Where the statement names the relation that is being locked, plus 1; 0: it doesn't.
+    wait_position: AtomicUsize,
     progress: Progress,
     pins: Mutex<Pins>,
     /// What it has counted; its snapshots count there, too.
@@ -164,6 +166,7 @@ impl Transaction {
             is_prepared: AtomicBool::new(false),
             cancel: Arc::default(),
             observer: None,
+            wait_position: AtomicUsize::new(0),
             progress: Progress::default(),
             pins: Mutex::default(),
             pending: Arc::default(),

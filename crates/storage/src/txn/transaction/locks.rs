@@ -19,6 +19,7 @@ impl Transaction {
             deadlock_timeout: limit(&self.deadlock_timeout_ms),
             observer: self.observer.as_deref(),
             row: None,
+            position: self.wait_position.load(Ordering::Relaxed).checked_sub(1),
         }
     }
 
@@ -68,6 +69,20 @@ impl Transaction {
     /// See [`Transaction::lock`].
     pub fn lock_relation(&self, tag: LockTag, mode: LockMode, policy: WaitPolicy) -> Result<bool> {
         self.lock(tag, mode, policy)
+    }
+
+    /// The same for a relation that the statement names at `position`, a byte offset: the log says so of long waits.
+    pub fn lock_named_relation(
+        &self,
+        tag: LockTag,
+        mode: LockMode,
+        policy: WaitPolicy,
+        position: Option<usize>,
+    ) -> Result<bool> {
+        self.wait_position.store(position.map_or(0, |p| p.saturating_add(1)), Ordering::Relaxed);
+        let outcome = self.lock(tag, mode, policy);
+        self.wait_position.store(0, Ordering::Relaxed);
+        outcome
     }
 
     /// Whether this transaction holds `tag` in exactly this mode.
