@@ -3,6 +3,7 @@
 use quarry_common::{Error, Oid, Result, Severity};
 use quarry_types::io::IoContext;
 use quarry_types::{Datum, SqlType};
+use std::sync::Arc;
 
 /// What one statement's evaluation shares. Kernels get it mutably and one at a time; parallel workers have their own.
 pub struct EvalContext<'a> {
@@ -99,6 +100,22 @@ pub trait SessionEnv {
     /// Rows of server-state functions (`pg_stat_get_activity`, `pg_show_all_settings`, `pg_lock_status`, `pg_cursor`, ...), by function name.
     fn catalog_rows(&self, function: &'static str, _args: &[Datum]) -> Result<Vec<Vec<Datum>>> {
         Err(Error::unsupported(format_args!("function {function}")))
+    }
+    /// A text search configuration with its dictionaries.
+    fn text_search_config(&self, _oid: Oid) -> Result<Arc<crate::text_search::Config>> {
+        Err(Error::unsupported("text search configurations"))
+    }
+    /// A text search dictionary.
+    fn text_search_dictionary(&self, _oid: Oid) -> Result<Arc<crate::text_search::dictionary::Dictionary>> {
+        Err(Error::unsupported("text search dictionaries"))
+    }
+    /// What `default_text_search_config` names.
+    fn current_text_search_config(&self) -> Result<Oid> {
+        Err(Error::unsupported("default_text_search_config"))
+    }
+    /// Runs a statement that only reads, given as text by the user: the types of its columns and its rows.
+    fn run_query(&self, _sql: &str) -> Result<(Vec<SqlType>, Vec<Vec<Datum>>)> {
+        Err(Error::unsupported("functions that run a statement"))
     }
     /// Server actions by function name (`pg_cancel_backend`, `pg_terminate_backend`, `pg_sleep`, `pg_advisory_lock`, ...).
     fn server_function(&self, function: &'static str, _args: &[Datum]) -> Result<Datum> {

@@ -19,6 +19,7 @@ pub mod registry;
 pub mod scalar;
 pub mod set;
 pub mod table;
+pub mod text_search;
 pub mod window;
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::size::FUNCTIONS,
     scalar::string::FUNCTIONS,
     scalar::string_array::FUNCTIONS,
+    scalar::text_search::FUNCTIONS,
+    scalar::text_search_query::FUNCTIONS,
     scalar::type_io::FUNCTIONS,
     scalar::unicode::FUNCTIONS,
     scalar::value_info::FUNCTIONS,
@@ -70,6 +72,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     table::json_populate::FUNCTIONS,
     table::series::FUNCTIONS,
     table::string::FUNCTIONS,
+    table::text_search::FUNCTIONS,
     table::unnest::FUNCTIONS,
 ];
 const OPERATOR_LISTS: &[&[OperatorDef]] = &[
@@ -78,6 +81,7 @@ const OPERATOR_LISTS: &[&[OperatorDef]] = &[
     operator::comparison::OPERATORS,
     operator::json::OPERATORS,
     operator::pattern::OPERATORS,
+    operator::text_search::OPERATORS,
 ];
 const CAST_LISTS: &[&[CastDef]] = &[cast::table::CASTS];
 

@@ -72,6 +72,7 @@ pub struct SessionContext {
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
     /// Plans of foreign keys' checks and actions.
     pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
+    text_search: crate::text_search::TextSearch,
     domain_rules: OnceLock<Arc<SessionDomains>>,
     /// The transaction has made temporary objects.
     pub(crate) made_temporary: AtomicBool,
@@ -122,6 +123,7 @@ impl SessionContext {
             session_locks,
             deferred: Arc::default(),
             internal_plans: Arc::default(),
+            text_search: Default::default(),
             domain_rules: OnceLock::new(),
             made_temporary: AtomicBool::new(false),
             exported: Mutex::default(),
@@ -479,7 +481,10 @@ impl SessionEnv for SessionContext {
         let mut vars = self.vars.lock();
         match value {
             Some(text) => {
-                let text = crate::settings_check::normalise(name, text, vars.current())?;
+                let text = match name.eq_ignore_ascii_case("default_text_search_config") {
+                    true => crate::text_search::checked_setting(&self.reader()?, text)?,
+                    false => crate::settings_check::normalise(name, text, vars.current())?,
+                };
                 vars.set(name, &text, scope, superuser)?
             }
             None => vars.reset(name, scope, superuser)?,
@@ -524,6 +529,19 @@ impl SessionEnv for SessionContext {
             Some(rows) => Ok(rows),
             None => crate::server_rows::rows(self, &reader, function, args),
         }
+    }
+    fn text_search_config(&self, oid: Oid) -> Result<Arc<quarry_functions::text_search::Config>> {
+        self.text_search.config(&self.reader()?, oid)
+    }
+    fn text_search_dictionary(
+        &self,
+        oid: Oid,
+    ) -> Result<Arc<quarry_functions::text_search::dictionary::Dictionary>> {
+        self.text_search.dictionary(&self.reader()?, oid)
+    }
+    fn current_text_search_config(&self) -> Result<Oid> {
+        let name = self.setting("default_text_search_config").unwrap_or_default();
+        self.text_search.named(&self.reader()?, &name)
     }
     fn server_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         crate::server_functions::call(self, &self.reader()?, function, args)

@@ -40,6 +40,7 @@ mod settings_check;
 mod signals;
 mod statistics;
 mod templates;
+mod text_search;
 mod timeouts;
 mod vars;
 pub mod verify;

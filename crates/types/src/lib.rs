@@ -40,6 +40,7 @@ pub mod row;
 pub mod sqltype;
 pub mod stored;
 pub mod text;
+pub mod textsearch;
 pub mod typename;
 pub mod typmod;
 pub mod uuid;

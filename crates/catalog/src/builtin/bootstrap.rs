@@ -82,6 +82,11 @@ const DATA: &[(&str, &str)] = &[
     ("pg_aggregate", include_str!("data/pg_aggregate.tsv")),
     ("pg_cast", include_str!("data/pg_cast.tsv")),
     ("pg_shdescription", include_str!("data/pg_shdescription.tsv")),
+    ("pg_ts_parser", include_str!("data/pg_ts_parser.tsv")),
+    ("pg_ts_template", include_str!("data/pg_ts_template.tsv")),
+    ("pg_ts_dict", include_str!("data/pg_ts_dict.tsv")),
+    ("pg_ts_config", include_str!("data/pg_ts_config.tsv")),
+    ("pg_ts_config_map", include_str!("data/pg_ts_config_map.tsv")),
 ];
 
 fn data_rows(rows: &mut Rows) -> Result<()> {

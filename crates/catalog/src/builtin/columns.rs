@@ -10,6 +10,47 @@ pub mod pg_default_acl {
     pub const DEFACLACL: usize = 4;
 }
 
+pub mod pg_ts_dict {
+    pub const TABLE: u32 = 3600;
+    pub const OID: usize = 0;
+    pub const DICTNAME: usize = 1;
+    pub const DICTNAMESPACE: usize = 2;
+    pub const DICTOWNER: usize = 3;
+    pub const DICTTEMPLATE: usize = 4;
+    pub const DICTINITOPTION: usize = 5;
+}
+
+pub mod pg_ts_parser {
+    pub const TABLE: u32 = 3601;
+    pub const OID: usize = 0;
+    pub const PRSNAME: usize = 1;
+    pub const PRSNAMESPACE: usize = 2;
+}
+
+pub mod pg_ts_config {
+    pub const TABLE: u32 = 3602;
+    pub const OID: usize = 0;
+    pub const CFGNAME: usize = 1;
+    pub const CFGNAMESPACE: usize = 2;
+    pub const CFGOWNER: usize = 3;
+    pub const CFGPARSER: usize = 4;
+}
+
+pub mod pg_ts_config_map {
+    pub const TABLE: u32 = 3603;
+    pub const MAPCFG: usize = 0;
+    pub const MAPTOKENTYPE: usize = 1;
+    pub const MAPSEQNO: usize = 2;
+    pub const MAPDICT: usize = 3;
+}
+
+pub mod pg_ts_template {
+    pub const TABLE: u32 = 3764;
+    pub const OID: usize = 0;
+    pub const TMPLNAME: usize = 1;
+    pub const TMPLNAMESPACE: usize = 2;
+}
+
 pub mod pg_tablespace {
     pub const TABLE: u32 = 1213;
     pub const OID: usize = 0;

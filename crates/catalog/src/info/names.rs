@@ -4,7 +4,7 @@ use super::{Answer, Call, if_found, opt, text};
 use crate::builtin::columns::{pg_description, pg_shdescription};
 use crate::builtin::{catalog_tables, opclass, operators, procs};
 use crate::object::ObjectAddress;
-use crate::reader::{CatalogReader, split_qualified};
+use crate::reader::{CatalogReader, TsObject, split_qualified};
 use crate::row::oid_datum;
 use quarry_common::{Oid, Result, bail, err};
 use quarry_types::io::{ObjectNames, RegKind};
@@ -23,10 +23,10 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_collation_is_visible", |c| visible(c.reader.collation_name(c.oid(0))?.map(|_| true))),
     ("pg_conversion_is_visible", |_| Ok(Datum::Null)),
     ("pg_statistics_obj_is_visible", |_| Ok(Datum::Null)),
-    ("pg_ts_parser_is_visible", |_| Ok(Datum::Null)),
-    ("pg_ts_dict_is_visible", |_| Ok(Datum::Null)),
-    ("pg_ts_template_is_visible", |_| Ok(Datum::Null)),
-    ("pg_ts_config_is_visible", |_| Ok(Datum::Null)),
+    ("pg_ts_parser_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Parser, c.oid(0))?)),
+    ("pg_ts_dict_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Dictionary, c.oid(0))?)),
+    ("pg_ts_template_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Template, c.oid(0))?)),
+    ("pg_ts_config_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Configuration, c.oid(0))?)),
     ("pg_get_userbyid", |c| Ok(text(&c.reader.role_name(c.oid(0))?))),
     ("format_type", format_type),
     ("obj_description", obj_description),

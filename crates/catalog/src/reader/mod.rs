@@ -12,6 +12,7 @@ mod privileges;
 mod relations;
 mod roles;
 mod stats;
+mod text_search;
 mod types;
 
 use crate::builtin::oids;
@@ -31,6 +32,7 @@ pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
 pub(crate) use privileges::acl_noun;
 pub use privileges::relation_noun;
+pub use text_search::TsObject;
 pub(crate) use stats::{
     KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV,
 };

@@ -1,6 +1,7 @@
 //! Names of objects as text: quoting, qualified names in strings, and what the reg* types read and print.
 
 use super::CatalogReader;
+use super::text_search::TsObject;
 use crate::builtin::columns::{pg_collation, pg_enum};
 use crate::builtin::operators::{self, ListedOperator};
 use crate::builtin::procs::{self, ListedProc};
@@ -319,7 +320,8 @@ impl CatalogReader {
             RegKind::Namespace => self.schema(oid)?.map(|s| quote_identifier(&s.name)),
             RegKind::Role => self.role(oid)?.map(|r| quote_identifier(&r.name)),
             RegKind::Collation => self.collation_name(oid)?.map(|n| quote_identifier(&n)),
-            RegKind::Config | RegKind::Dictionary => None,
+            RegKind::Config => self.ts_reg_name(TsObject::Configuration, oid)?,
+            RegKind::Dictionary => self.ts_reg_name(TsObject::Dictionary, oid)?,
         })
     }
 }
@@ -342,10 +344,8 @@ impl ObjectNames for CatalogReader {
             }
             RegKind::Role => Ok(self.resolve_role(&self.reg_single(text)?)?.oid),
             RegKind::Collation => self.resolve_collation(&parse_name(text)?, None),
-            RegKind::Config => bail!(UNDEFINED_OBJECT, "text search configuration \"{text}\" does not exist"),
-            RegKind::Dictionary => {
-                bail!(UNDEFINED_OBJECT, "text search dictionary \"{text}\" does not exist")
-            }
+            RegKind::Config => self.resolve_ts(TsObject::Configuration, &parse_name(text)?),
+            RegKind::Dictionary => self.resolve_ts(TsObject::Dictionary, &parse_name(text)?),
         }
     }
     fn reg_out(&self, kind: RegKind, oid: Oid) -> Option<String> {

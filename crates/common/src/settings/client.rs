@@ -137,7 +137,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "pg_catalog.english",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Text search configuration used where none is named. Accepted for compatibility, without effect.",
+        doc: "Text search configuration used where none is named.",
         reported: false,
     },
     SettingDef {

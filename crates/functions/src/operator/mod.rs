@@ -5,3 +5,4 @@ pub mod array;
 pub mod comparison;
 pub mod json;
 pub mod pattern;
+pub mod text_search;

@@ -30,6 +30,8 @@ pub mod size;
 pub mod string;
 pub mod string_array;
 pub mod string_parts;
+pub mod text_search;
+pub mod text_search_query;
 pub mod type_io;
 pub mod unicode;
 pub mod value_info;

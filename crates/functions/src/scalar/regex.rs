@@ -27,6 +27,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Whether the C.UTF-8 locale counts it among the letters.
+pub(crate) fn is_alpha(c: char) -> bool {
+    let c = c as u32;
+    let at = ctype_data::ALPHA.partition_point(|r| r.1 < c);
+    ctype_data::ALPHA.get(at).is_some_and(|r| r.0 <= c)
+}
+
 /// Which syntax a pattern is in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Syntax {

@@ -5,4 +5,5 @@ pub mod json;
 pub mod json_populate;
 pub mod series;
 pub mod string;
+pub mod text_search;
 pub mod unnest;

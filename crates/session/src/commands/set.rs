@@ -122,7 +122,10 @@ fn assign(s: &mut Session, name: &str, text: &str, scope: SetScope, superuser: b
         }
         _ => {}
     }
-    let text = settings_check::normalise(name, text, &s.cx.settings())?;
+    let text = match name.eq_ignore_ascii_case("default_text_search_config") {
+        true => crate::text_search::checked_setting(&s.statement_context()?.reader, text)?,
+        false => settings_check::normalise(name, text, &s.cx.settings())?,
+    };
     s.cx.vars.lock().set(name, &text, scope, superuser)
 }
 

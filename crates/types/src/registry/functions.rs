@@ -4,7 +4,7 @@ use super::{TypeFunctions, TypeInfo, temporal_json as tj};
 use crate::{
     Datum, IoContext, aclitem, array, boolean, bytea, enums, floats, identifiers, ints, key, numeric,
 };
-use crate::{pseudo, record, reg, text, uuid};
+use crate::{pseudo, record, reg, text, textsearch, uuid};
 use quarry_common::{Error, Result};
 
 /// The functions of the built-in type `oid`.
@@ -46,6 +46,8 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         2278 => VOID,
         2950 => UUID,
         3220 => PG_LSN,
+        3614 => TSVECTOR,
+        3615 => TSQUERY,
         3802 => tj::JSONB,
         4072 => tj::JSONPATH,
         5069 => XID8,
@@ -242,6 +244,26 @@ const UUID: TypeFunctions = TypeFunctions {
     compare: Some(uuid::compare),
     hash: Some(uuid::hash),
     key: Some(key::B16),
+    ..UNSUPPORTED
+};
+
+const TSVECTOR: TypeFunctions = TypeFunctions {
+    input: textsearch::vector_input,
+    output: textsearch::vector_output,
+    receive: textsearch::vector_receive,
+    send: textsearch::vector_send,
+    compare: Some(|a, b| textsearch::vector::compare(a.as_bytes(), b.as_bytes())),
+    key: Some(textsearch::VECTOR_KEY),
+    ..UNSUPPORTED
+};
+
+const TSQUERY: TypeFunctions = TypeFunctions {
+    input: textsearch::query_input,
+    output: textsearch::query_output,
+    receive: textsearch::query_receive,
+    send: textsearch::query_send,
+    compare: Some(|a, b| textsearch::query::compare(a.as_bytes(), b.as_bytes())),
+    key: Some(textsearch::QUERY_KEY),
     ..UNSUPPORTED
 };
 
