@@ -136,7 +136,10 @@ fn statements_end_and_the_server_goes_on() {
             "INSERT INTO kept VALUES (1001, 'more')",
             "VACUUM FULL kept",
         ] {
-            client.batch_execute(sql).await.unwrap_or_else(|e| panic!("there is space again, but {sql}: {e:?}"));
+            client
+                .batch_execute(sql)
+                .await
+                .unwrap_or_else(|e| panic!("there is space again, but {sql}: {e:?}"));
         }
         assert_eq!(text(&client, "SELECT count(*) FROM kept").await, "1001");
     });

@@ -179,7 +179,13 @@ impl<'a> Redo<'a> {
     }
 
     /// Applies the log that `reader` gives, up to `end`; says now and then how far it is.
-    pub fn apply_all(&mut self, mut reader: WalReader, end: Lsn, plan: Plan, report_every: Duration) -> Result<()> {
+    pub fn apply_all(
+        &mut self,
+        mut reader: WalReader,
+        end: Lsn,
+        plan: Plan,
+        report_every: Duration,
+    ) -> Result<()> {
         let mut progress = Progress::new(report_every);
         std::thread::scope(|scope| {
             let mut pages = Gatherer::new(plan, self.pool, self.files);
@@ -199,7 +205,10 @@ impl<'a> Redo<'a> {
                         pages.settle(self, scope)?;
                     }
                     redo(self, &record).map_err(|e| {
-                        e.context(format!("WAL redo at {at} for {}", rmgr::RMGRS[record.kind.rmgr as usize].name))
+                        e.context(format!(
+                            "WAL redo at {at} for {}",
+                            rmgr::RMGRS[record.kind.rmgr as usize].name
+                        ))
                     })?;
                 }
                 if view.block_count() > 0 {

@@ -303,7 +303,11 @@ fn transactions(disk: &FaultDisk, count: u64) -> Vec<Xid> {
         .map(|n| {
             let t = storage.begin(IsolationLevel::ReadCommitted);
             let xid = t.assign_xid();
-            if n % 3 == 0 { t.abort() } else { t.commit().map(drop).unwrap() }
+            if n % 3 == 0 {
+                t.abort()
+            } else {
+                t.commit().map(drop).unwrap()
+            }
             xid
         })
         .collect();

@@ -423,7 +423,11 @@ fn a_full_disk_and_a_pool_with_nothing_but_changed_pages() {
     assert_eq!(error.sqlstate(), SqlState::DISK_FULL);
     for round in 0..2 {
         for n in 0..200 {
-            assert_eq!(byte_of(&storage, n).unwrap(), n as u8, "round {round}: block {n} beside {added} new ones");
+            assert_eq!(
+                byte_of(&storage, n).unwrap(),
+                n as u8,
+                "round {round}: block {n} beside {added} new ones"
+            );
         }
         (0..64).for_each(|n| drop(change_page(&storage, n, n as u8).unwrap()));
     }

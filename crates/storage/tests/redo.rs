@@ -123,9 +123,8 @@ fn a_checkpoint_during_the_commit_of_many_subtransactions() {
         disk.crash(round);
         storage = open(&disk);
         for xids in &ids {
-            let lost = xids.iter().filter(|xid| {
-                !matches!(storage.txns().status(**xid), XidStatus::Committed(_))
-            });
+            let lost =
+                xids.iter().filter(|xid| !matches!(storage.txns().status(**xid), XidStatus::Committed(_)));
             assert_eq!(lost.count(), 0, "round {round}: subtransactions of a committed transaction");
         }
         assert!(storage.recovered_to() > Lsn(0));

@@ -33,7 +33,11 @@ impl BufferPool {
     /// Called before a relation grows: if most frames have no place on the disk, some are given one. Fails if there is no space.
     #[inline]
     pub(super) fn bound_fresh(&self) -> Result<()> {
-        if self.fresh.load(Ordering::Relaxed) > self.frames.len() / 4 * 3 { self.place_some() } else { Ok(()) }
+        if self.fresh.load(Ordering::Relaxed) > self.frames.len() / 4 * 3 {
+            self.place_some()
+        } else {
+            Ok(())
+        }
     }
 
     #[cold]
@@ -41,9 +45,8 @@ impl BufferPool {
         let mut fresh: Vec<(PageId, u32)> = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
-            let is_fresh = |frame: u32| {
-                self.frames[frame as usize].state.load(Ordering::Acquire) & state::FRESH != 0
-            };
+            let is_fresh =
+                |frame: u32| self.frames[frame as usize].state.load(Ordering::Acquire) & state::FRESH != 0;
             fresh.extend(shard.iter().filter(|(_, frame)| is_fresh(*frame)));
         }
         fresh.sort_unstable();

@@ -26,8 +26,8 @@ use crate::ids::{Fork, PageId, RelId};
 use crate::page::PAGE_SIZE;
 use crate::wal::Wal;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use frames::Frames;
+use hashbrown::HashTable;
 use parking_lot::lock_api::RawRwLock as _;
 use parking_lot::{Mutex, RawRwLock, RwLock};
 use quarry_common::{BlockNo, Error, Oid, Result, wait};
@@ -276,11 +276,7 @@ impl BufferPool {
                     self.set_fresh(frame);
                 }
                 // A page from the future: some write went past the log. (B10: others' LSNs are none.)
-                if file.is_logged()
-                    && page.lsn()
-                        > self.wal.inserted()
-                    && damage == OnDamage::Fail
-                {
+                if file.is_logged() && page.lsn() > self.wal.inserted() && damage == OnDamage::Fail {
                     let lsn = page.lsn();
                     self.untag(&guard);
                     return Err(Error::corrupted(format!("{id} has LSN {lsn}, past the end of the WAL")));

@@ -122,7 +122,8 @@ impl BufferPool {
                     let less = now - state::USAGE_ONE;
                     // Losing the race means that the frame is being used: leave it.
                     let _ = frame.state.compare_exchange(now, less, Ordering::Relaxed, Ordering::Relaxed);
-                } else if full.is_none() || now & (state::DIRTY | state::FRESH) != state::DIRTY | state::FRESH {
+                } else if full.is_none() || now & (state::DIRTY | state::FRESH) != state::DIRTY | state::FRESH
+                {
                     match self.try_take(index) {
                         Ok(Some(pin)) => return Ok(pin),
                         Err(e) if e.sqlstate() == SqlState::DISK_FULL => full = Some(e),

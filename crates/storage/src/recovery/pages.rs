@@ -16,8 +16,8 @@ use crate::ids::{Fork, PageId, RelId};
 use crate::wal::record::{RecordView, padded};
 use crate::wal::rmgr;
 use hashbrown::HashMap;
-use quarry_common::{Error, Lsn, Result};
 use parking_lot::Mutex;
+use quarry_common::{Error, Lsn, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -176,8 +176,8 @@ impl Stretch {
         let mut missing = Vec::new();
         let pages = changes.chunk_by(|a, b| a.page == b.page).count();
         // Pages that will be pushed out of a small pool are written while they are at hand, in runs.
-        let mut writer =
-            (pages * self.changes.len() > pool.frame_count() / 8 * 7).then(|| RunWriter::new(pool, false).unhurried());
+        let mut writer = (pages * self.changes.len() > pool.frame_count() / 8 * 7)
+            .then(|| RunWriter::new(pool, false).unhurried());
         let mut brought = 0;
         let mut next = 0;
         let mut groups = changes.chunk_by(|a, b| a.page == b.page);
@@ -226,7 +226,8 @@ impl Stretch {
         let view = self.record(change.at);
         let (lsn, kind) = (view.lsn(), view.kind());
         let rmgr = rmgr::of(kind)?;
-        let context = |e: Error| e.context(format!("WAL redo at {lsn} for {} op {} on {id}", rmgr.name, kind.op));
+        let context =
+            |e: Error| e.context(format!("WAL redo at {lsn} for {} op {} on {id}", rmgr.name, kind.op));
         let block = view.block(change.index as usize).ok_or_else(|| damaged(lsn))?;
         if !block.restore_image(lsn, view.raw(), page).map_err(context)? {
             if block.init {
@@ -267,7 +268,17 @@ pub(super) struct Gatherer<'s> {
 impl<'s> Gatherer<'s> {
     pub fn new(plan: Plan, pool: &'s BufferPool, files: &'s RelFiles) -> Gatherer<'s> {
         let now = Stretch::new(plan.threads.max(1));
-        Gatherer { plan, now, threads: Vec::new(), answers: None, before: None, busy: 0, evictions: 0, pool, files }
+        Gatherer {
+            plan,
+            now,
+            threads: Vec::new(),
+            answers: None,
+            before: None,
+            busy: 0,
+            evictions: 0,
+            pool,
+            files,
+        }
     }
 
     /// Takes a record's pages in, and passes the stretch on when it is long.
