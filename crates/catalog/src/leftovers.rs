@@ -52,7 +52,8 @@ impl Catalog {
     fn remove_unowned_of(&self, db: Oid, lines: &mut Vec<String>) -> Result<()> {
         let storage = self.storage();
         let owned = self.owned(db, pg_class::TABLE, pg_class::RELFILENODE)?;
-        let mut unowned: Vec<RelId> = storage.files().relations_of(db)?.into_iter().map(|(rel, _)| rel).collect();
+        let mut unowned: Vec<RelId> =
+            storage.files().relations_of(db)?.into_iter().map(|(rel, _)| rel).collect();
         // The catalogs' own files have the numbers of their OIDs, and no others.
         unowned.retain(|rel| rel.rel >= Oid::FIRST_NORMAL.0 && !owned.contains(&rel.rel));
         unowned.dedup();

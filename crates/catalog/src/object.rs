@@ -81,6 +81,8 @@ pub enum DependencyType {
     Auto,
     /// The dependent object is a part of the referenced one and can't be dropped alone.
     Internal,
+    /// The dependent object was made by the referenced extension.
+    Extension,
 }
 
 impl DependencyType {
@@ -89,6 +91,7 @@ impl DependencyType {
             DependencyType::Normal => 'n',
             DependencyType::Auto => 'a',
             DependencyType::Internal => 'i',
+            DependencyType::Extension => 'e',
         }
     }
 }

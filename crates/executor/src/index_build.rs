@@ -19,7 +19,7 @@ use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, BuildOutcome, InsertOutcome, UniqueCheck};
-use quarry_storage::row::RowBuilder;
+use quarry_storage::row::{RowBuilder, RowRef};
 use quarry_storage::sort::{self, BuildRows, IndexRow};
 use quarry_types::{Datum, IoContext};
 use std::sync::Arc;
@@ -182,6 +182,10 @@ pub fn for_each_entry(
     let heap = entries.heap.clone();
     let (mut key, mut payload) = (vec![], vec![]);
     heap.scan_roots(snapshot, &mut |_, _| Ok(()), &mut |tid, body| {
+        // Who asks doubts what is stored.
+        if !RowRef::is_well_formed(heap.layout(), body) {
+            return Err(err!(DATA_CORRUPTED, "the row at {tid} of table \"{}\" is damaged", relation.name));
+        }
         key.clear();
         payload.clear();
         match entries.make(tid, body, &mut key, &mut payload)? {

@@ -85,7 +85,28 @@ const OPERATOR_LISTS: &[&[OperatorDef]] = &[
 ];
 const CAST_LISTS: &[&[CastDef]] = &[cast::table::CASTS];
 
+/// What `CREATE EXTENSION` can make.
+pub struct Extension {
+    pub name: &'static str,
+    pub version: &'static str,
+    /// Versions that can be asked for, besides.
+    pub earlier: &'static [&'static str],
+    pub comment: &'static str,
+    /// Called by name only where the extension has been made.
+    pub functions: &'static [FunctionDef],
+}
+
+/// Every extension.
+pub static EXTENSIONS: &[Extension] = &[Extension {
+    name: "amcheck",
+    version: "1.3",
+    earlier: &["1.0", "1.1", "1.2"],
+    comment: "functions for verifying relation integrity",
+    functions: scalar::amcheck::FUNCTIONS,
+}];
+
 struct Registry {
+    extension_functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
     function_by_oid: HashMap<Oid, &'static FunctionDef>,
     functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
     operator_by_oid: HashMap<Oid, &'static OperatorDef>,
@@ -95,6 +116,7 @@ struct Registry {
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut r = Registry {
+        extension_functions_by_name: HashMap::new(),
         function_by_oid: HashMap::new(),
         functions_by_name: HashMap::new(),
         operator_by_oid: HashMap::new(),
@@ -105,6 +127,11 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let twin = r.function_by_oid.insert(f.oid, f);
         debug_assert!(twin.is_none(), "function OID {} declared twice", f.oid);
         r.functions_by_name.entry(f.name).or_default().push(f);
+    }
+    for f in EXTENSIONS.iter().flat_map(|e| e.functions) {
+        let twin = r.function_by_oid.insert(f.oid, f);
+        debug_assert!(twin.is_none(), "function OID {} declared twice", f.oid);
+        r.extension_functions_by_name.entry(f.name).or_default().push(f);
     }
     for o in operators() {
         let twin = r.operator_by_oid.insert(o.oid, o);
@@ -135,6 +162,10 @@ pub fn function(oid: Oid) -> Option<&'static FunctionDef> {
 /// Every overload of `name`.
 pub fn functions_named(name: &str) -> &'static [&'static FunctionDef] {
     REGISTRY.functions_by_name.get(name).map_or(&[], |v| v)
+}
+/// Every overload of `name` that some extension makes.
+pub fn extension_functions_named(name: &str) -> &'static [&'static FunctionDef] {
+    REGISTRY.extension_functions_by_name.get(name).map_or(&[], |v| v)
 }
 pub fn operator(oid: Oid) -> Option<&'static OperatorDef> {
     REGISTRY.operator_by_oid.get(&oid).copied()

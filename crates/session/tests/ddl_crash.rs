@@ -3,91 +3,14 @@
 //!
 //! The whole runs over every write; by default every few writes are tried, other ones in each scenario (`QUARRY_EVERY_WRITE=1`: all).
 
-use bytes::BytesMut;
+mod common;
+
+use common::{Server, config, failed, open};
 use quarry_catalog::{Catalog, SessionView};
-use quarry_common::{Oid, Result};
-use quarry_common::settings::Settings;
-use quarry_session::{Instance, Request, Session, SessionStart, Step};
-use quarry_storage::check;
+use quarry_common::Oid;
 use quarry_storage::disk::{Disk, FaultDisk};
-use quarry_storage::{Config, IsolationLevel, Storage};
+use quarry_storage::{IsolationLevel, Storage, check};
 use std::sync::{Arc, OnceLock};
-
-fn config() -> Config {
-    Config {
-        shared_buffers_bytes: 4 << 20,
-        wal_segment_bytes: 1 << 20,
-        max_wal_size_bytes: 8 << 20,
-        on_fatal: Some(Arc::new(|_| ())),
-        ..Config::default()
-    }
-}
-
-fn open(disk: &FaultDisk) -> Result<Arc<Storage>> {
-    Storage::open(Arc::new(disk.clone()) as Arc<dyn Disk>, config())
-}
-
-/// A server on a disk, with one session.
-struct Server {
-    storage: Arc<Storage>,
-    catalog: Arc<Catalog>,
-    session: Session,
-}
-
-impl Server {
-    fn start(storage: Arc<Storage>) -> Result<Server> {
-        let catalog = Catalog::open(&storage)?;
-        let verifier: quarry_session::PasswordVerifier = |text| Ok(text.to_string());
-        let data = std::env::temp_dir();
-        let instance = Instance::new(storage.clone(), catalog.clone(), Settings::default(), data, verifier);
-        let start = SessionStart {
-            user: "postgres".to_string(),
-            database: "postgres".to_string(),
-            settings: vec![],
-            client_address: None,
-        };
-        let session = Session::start(instance, start, &mut BytesMut::new())?;
-        Ok(Server { storage, catalog, session })
-    }
-
-    /// Runs statements; the messages that came, each as its text. Fails if the disk is dead.
-    fn run(&mut self, sql: &str) -> Result<Vec<String>> {
-        let mut out = BytesMut::new();
-        let mut step = self.session.handle(Request::Query(sql), &mut out);
-        loop {
-            step = match step {
-                Step::Ready | Step::Closed => break,
-                Step::More => self.session.resume(&mut out),
-                Step::WaitDurable(lsn) => {
-                    self.storage.wal().wait_durable_blocking(lsn)?;
-                    self.session.resume(&mut out)
-                }
-            };
-        }
-        self.storage.fatal().check()?;
-        Ok(messages(&out))
-    }
-}
-
-/// Type and printable text of every backend message but ReadyForQuery.
-fn messages(mut out: &[u8]) -> Vec<String> {
-    let mut all = vec![];
-    while let [kind, a, b, c, d, rest @ ..] = out {
-        let len = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
-        let (body, next) = rest.split_at(len);
-        if matches!(kind, b'D' | b'C' | b'E') {
-            let text: String =
-                body.iter().map(|b| if b.is_ascii_graphic() || *b == b' ' { *b as char } else { '.' }).collect();
-            all.push(format!("{} {text}", *kind as char));
-        }
-        out = next;
-    }
-    all
-}
-
-fn failed(messages: &[String]) -> bool {
-    messages.iter().any(|m| m.starts_with('E'))
-}
 
 /// The disk of a stopped server with a few tables.
 fn base() -> &'static FaultDisk {
@@ -145,7 +68,8 @@ fn verify(server: &Server, what: &str) {
                     name: index.name.clone(),
                     complete: true,
                 };
-                check::check_table_index(&server.storage, &pair, &mut |line| panic!("{what}: {line}")).unwrap();
+                check::check_table_index(&server.storage, &pair, &mut |line| panic!("{what}: {line}"))
+                    .unwrap();
             }
         }
     }
@@ -195,15 +119,23 @@ fn scenario(name: &str, statements: &[&str]) {
         }
         drop(server);
         // Half of the time the process only is killed, and what it wrote is there.
-        if n % 2 == 0 { disk.crash(n) } else { disk.kill() }
+        if n % 2 == 0 {
+            disk.crash(n)
+        } else {
+            disk.kill()
+        }
         disk.fail_after(n % 17);
         drop(open(&disk));
         disk.crash(n + 1);
-        let mut server = Server::start(open(&disk).unwrap_or_else(|e| panic!("{what}: {}", e.message()))).unwrap();
+        let mut server =
+            Server::start(open(&disk).unwrap_or_else(|e| panic!("{what}: {}", e.message()))).unwrap();
         verify(&server, &what);
         let now = probe(&mut server);
         let possible = &states[done..(done + 2).min(states.len())];
-        assert!(possible.contains(&now), "{what}: after {done} statements\n{now:#?}\nnot one of\n{possible:#?}");
+        assert!(
+            possible.contains(&now),
+            "{what}: after {done} statements\n{now:#?}\nnot one of\n{possible:#?}"
+        );
     }
 }
 
@@ -265,7 +197,13 @@ fn logged_and_unlogged() {
 fn vacuum_full_and_reindex() {
     scenario(
         "vacuum full and reindex",
-        &["DELETE FROM a WHERE i % 2 = 0", "VACUUM FULL a", "CHECKPOINT", "REINDEX TABLE a", "CLUSTER a USING a_pkey"],
+        &[
+            "DELETE FROM a WHERE i % 2 = 0",
+            "VACUUM FULL a",
+            "CHECKPOINT",
+            "REINDEX TABLE a",
+            "CLUSTER a USING a_pkey",
+        ],
     );
 }
 

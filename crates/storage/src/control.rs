@@ -1,19 +1,26 @@
 //! The control file: where recovery starts, and the counters that go with that point.
 //!
 //! Written whole to a temporary name, synced, renamed: there is always exactly one good version. All integers
-//! little-endian; the last four bytes are the CRC-32 of the rest.
+//! little-endian; the last four bytes are the CRC-32 of the rest. Magic, [`FORMAT_VERSION`] and CRC stand in these places in every
+//! version, so that a server can say what it can't read.
 
 use crate::disk::Disk;
 use crate::ids::RelId;
 use crate::txn::wal::Cursor;
-use quarry_common::{Error, Lsn, Result, Xid};
+use quarry_common::{Error, Lsn, Result, Xid, err};
 
 /// Its name.
 pub const CONTROL_FILE: &str = "control";
 const TEMPORARY: &str = "control.new";
 const MAGIC: u64 = 0x5952_5241_5551_0001;
-/// Version of everything on disk.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of everything on disk: this file, log records, pages, rows, the commit log, the catalogs' columns. Raised with any change that an
+/// older server would misread, or that makes older data unreadable.
+///
+/// | version | what is new |
+/// | --- | --- |
+/// | 1 | |
+/// | 2 | init forks and files of unlogged relations, databases among the new relations, links past removed row versions, how far the log was durable in log records |
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +80,17 @@ impl Control {
         }
         let version = cursor.u64()?;
         if version != FORMAT_VERSION as u64 {
-            return Err(Error::corrupted(format!(
-                "data folder has format {version}, this server needs {FORMAT_VERSION}"
-            )));
+            let hint = match version > FORMAT_VERSION as u64 {
+                true => "The data folder was made by a newer server: start that one.",
+                false => {
+                    "The data folder was made by an older server: take the data out with that one (pg_dumpall) and into a new folder."
+                }
+            };
+            return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "database files are incompatible with server")
+                .detail(format!(
+                    "The data folder has format version {version}, but the server needs format version {FORMAT_VERSION}."
+                ))
+                .hint(hint));
         }
         let narrow = |word: u64| u32::try_from(word).map_err(|_| bad());
         Ok(Control {
@@ -131,9 +146,8 @@ mod tests {
     use crate::disk::FaultDisk;
     use quarry_common::Oid;
 
-    #[test]
-    fn a_crash_leaves_the_old_or_the_new_one() {
-        let control = Control {
+    fn control() -> Control {
+        Control {
             system_id: 1,
             run: 1,
             clean: true,
@@ -144,7 +158,28 @@ mod tests {
             next_oid: 8,
             next_rel: 9,
             created: vec![(RelId::new(Oid(1), 2), Xid(3))],
-        };
+        }
+    }
+
+    #[test]
+    fn other_versions_are_refused_in_words() {
+        for (version, word) in [(FORMAT_VERSION - 1, "older"), (FORMAT_VERSION + 1, "newer")] {
+            let mut bytes = control().encode();
+            bytes[8..16].copy_from_slice(&(version as u64).to_le_bytes());
+            let end = bytes.len() - 4;
+            let crc = crc32fast::hash(&bytes[..end]);
+            bytes[end..].copy_from_slice(&crc.to_le_bytes());
+            let e = Control::decode(&bytes).unwrap_err();
+            assert_eq!(e.message(), "database files are incompatible with server");
+            let detail = e.fields().detail.as_deref().unwrap_or_default();
+            assert!(detail.contains(&format!("format version {version}, but the server needs")), "{detail}");
+            assert!(e.fields().hint.as_deref().unwrap_or_default().contains(word));
+        }
+    }
+
+    #[test]
+    fn a_crash_leaves_the_old_or_the_new_one() {
+        let control = control();
         for seed in 0..20 {
             for operations in 0..6 {
                 let disk = FaultDisk::new();

@@ -282,6 +282,24 @@ impl<'a> RowRef<'a> {
         })
     }
 
+    /// What is wrong with a varying column's stored form, in a row that is well-formed.
+    pub fn bad_value(&self, i: usize) -> Option<String> {
+        if self.layout.columns[i].width != Width::Var || i >= self.natts as usize || self.is_null(i) {
+            return None;
+        }
+        let (tag, end) = self.end(self.layout.columns[i].place as usize);
+        match (tag, self.var(i)) {
+            (TAG_EXTERNAL, VarValue::External(p)) if p.first.slot != 0 => None,
+            (TAG_EXTERNAL, VarValue::External(_)) => Some("a pointer to an out-of-line value leads nowhere".into()),
+            (TAG_EXTERNAL, _) => Some(format!("a pointer to an out-of-line value has not {TOAST_POINTER_BYTES} bytes")),
+            (TAG_COMPRESSED, VarValue::Compressed(b)) if b.len() <= 4 => {
+                Some(format!("a compressed value of {} bytes", b.len()))
+            }
+            (TAG_PLAIN | TAG_COMPRESSED, _) => None,
+            _ => Some(format!("a value with unknown tag {tag} that ends at {end}")),
+        }
+    }
+
     /// Checks that every offset lies inside the body, so that the other methods can't panic (for `quarry check`).
     pub fn is_well_formed(layout: &RowLayout, body: &[u8]) -> bool {
         if body.len() < 2 {

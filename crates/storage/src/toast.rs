@@ -241,6 +241,57 @@ fn read_chunks(
     Ok(())
 }
 
+/// What is wrong with an out-of-line value that someone may read: each chunk is there, sizes add up, nothing follows the last chunk.
+pub fn check_value(heap: &Heap, pointer: &ToastPointer) -> Option<String> {
+    let id = pointer.value_id;
+    let Some(rel) = heap.toast_rel() else {
+        return Some(format!("toast value {id} has no toast table"));
+    };
+    if pointer.stored_len == 0 || pointer.stored_len > pointer.raw_len && pointer.compressed {
+        return Some(format!(
+            "toast value {id} has external size {} and raw size {}",
+            pointer.stored_len, pointer.raw_len
+        ));
+    }
+    let wanted = pointer.stored_len as usize;
+    let (mut at, mut have, mut chunk) = (pointer.first, 0, 0);
+    let mut data = Vec::new();
+    while at.slot != 0 {
+        if have >= wanted {
+            return Some(format!("toast value {id} was expected to end at chunk {}, but goes on", chunk - 1));
+        }
+        let page = match heap.storage().pool().read(crate::PageId::main(rel, at.block)) {
+            Ok(page) => page,
+            Err(e) => return Some(format!("toast value {id} chunk {chunk} at {at}: {}", e.message())),
+        };
+        let body = hp::tuple(page.bytes(), at.slot).and_then(|t| t.get(HEADER_BYTES..));
+        let Some(body) = body.filter(|b| b.len() > CHUNK_HEADER && get_u64(b, 0) == id) else {
+            return Some(match chunk {
+                0 => format!("toast value {id} not found in toast table"),
+                n => format!("toast value {id} chunk {n} not found at {at}"),
+            });
+        };
+        let size = body.len() - CHUNK_HEADER;
+        if size > LARGE_CHUNK || have + size > wanted {
+            return Some(format!(
+                "toast value {id} chunk {chunk} has size {size}, but at most {} bytes are missing",
+                wanted - have
+            ));
+        }
+        if pointer.compressed {
+            data.extend_from_slice(&body[CHUNK_HEADER..]);
+        }
+        have += size;
+        chunk += 1;
+        at = Tid { block: get_u32(body, 8), slot: get_u16(body, 12) };
+    }
+    if have != wanted {
+        return Some(format!("toast value {id} ends at chunk {chunk} with {have} of {wanted} bytes"));
+    }
+    let damaged = pointer.compressed && decompress(&data, pointer.raw_len, &mut Vec::new()).is_err();
+    damaged.then(|| format!("toast value {id} cannot be decompressed to {} bytes", pointer.raw_len))
+}
+
 /// Deletes values whose row version this transaction has just ended. Latches one page at a time; the caller holds none.
 pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) -> Result<()> {
     if pointers.is_empty() {

@@ -51,7 +51,8 @@ fn fill(storage: &Arc<Storage>, t: &Transaction, ids: std::ops::Range<u32>) -> R
     let (table, tree) = (heap(storage, TABLE), BTree::open(storage, INDEX, true));
     for id in ids {
         // Some rows have values out of line.
-        let text: Vec<u8> = (0..if id % 50 == 0 { 9000 } else { 200 }).map(|n| (n * n) as u8 ^ id as u8).collect();
+        let text: Vec<u8> =
+            (0..if id % 50 == 0 { 9000 } else { 200 }).map(|n| (n * n) as u8 ^ id as u8).collect();
         let mut b = RowBuilder::new();
         b.begin(&layout);
         b.fixed(&id.to_le_bytes());
@@ -173,11 +174,12 @@ fn vacuum_and_truncation_leave_the_log_out() {
     let snapshot = t.statement_snapshot();
     let mut tids = vec![];
     let mut scan = heap(&storage, TABLE).scan(snapshot.clone(), None);
-    while scan.next_page(&mut |tid, _| {
-        tids.push(tid);
-        Ok(())
-    })
-    .unwrap()
+    while scan
+        .next_page(&mut |tid, _| {
+            tids.push(tid);
+            Ok(())
+        })
+        .unwrap()
     {}
     for tid in &tids[2000..] {
         heap(&storage, TABLE).delete(&t, &snapshot, *tid, quarry_storage::WaitPolicy::Block).unwrap();

@@ -611,7 +611,7 @@ impl ProcFacts<'_> {
     }
 }
 
-fn function_row(f: &FunctionDef) -> Row {
+pub(crate) fn function_row(f: &FunctionDef) -> Row {
     let outs = !f.out_args.is_empty();
     let variadic_at = f.variadic.is_valid().then(|| f.args.len().saturating_sub(1));
     let mode = |i: usize| if variadic_at == Some(i) { 'v' } else { 'i' };

@@ -137,6 +137,16 @@ pub mod pg_attribute {
     pub const ATTMISSINGVAL: usize = 25;
 }
 
+pub mod pg_extension {
+    pub const TABLE: u32 = 3079;
+    pub const OID: usize = 0;
+    pub const EXTNAME: usize = 1;
+    pub const EXTOWNER: usize = 2;
+    pub const EXTNAMESPACE: usize = 3;
+    pub const EXTRELOCATABLE: usize = 4;
+    pub const EXTVERSION: usize = 5;
+}
+
 pub mod pg_proc {
     pub const TABLE: u32 = 1255;
     pub const OID: usize = 0;

@@ -105,6 +105,7 @@ pub mod oids {
     pub const TEMPLATE0: Oid = Oid(4);
     pub const POSTGRES_DB: Oid = Oid(5);
     pub const INTERNAL_LANGUAGE: Oid = Oid(12);
+    pub const C_LANGUAGE: Oid = Oid(13);
 }
 
 #[cfg(test)]

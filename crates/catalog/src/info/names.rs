@@ -14,7 +14,12 @@ use std::sync::Arc;
 pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_table_is_visible", |c| visible(c.reader.is_visible_relation(c.oid(0))?)),
     ("pg_type_is_visible", |c| visible(c.reader.is_visible_type(c.oid(0))?)),
-    ("pg_function_is_visible", |c| visible(procs::listed_proc(c.oid(0)).map(|_| true))),
+    ("pg_function_is_visible", |c| {
+        visible(match procs::listed_proc(c.oid(0)) {
+            Some(_) => Some(true),
+            None => c.reader.is_visible_extension_function(c.oid(0))?,
+        })
+    }),
     ("pg_operator_is_visible", |c| visible(operators::listed_operator(c.oid(0)).map(|_| true))),
     ("pg_opclass_is_visible", |c| visible(opclass::opclass(c.oid(0)).map(|_| true))),
     ("pg_opfamily_is_visible", |c| {

@@ -5,6 +5,7 @@ use crate::acl::PRIVILEGES;
 use crate::arrays;
 use crate::keywords::{KEYWORDS, Reservation};
 use quarry_common::Result;
+use quarry_functions::registry::{EXTENSIONS, Extension};
 use quarry_types::Datum;
 
 pub(super) const ROWS: &[(&str, Rows)] = &[
@@ -13,8 +14,18 @@ pub(super) const ROWS: &[(&str, Rows)] = &[
     ("pg_options_to_table", pg_options_to_table),
     ("pg_partition_tree", |_| Ok(Vec::new())),
     ("pg_partition_ancestors", |_| Ok(Vec::new())),
-    ("pg_available_extensions", |_| Ok(Vec::new())),
-    ("pg_available_extension_versions", |_| Ok(Vec::new())),
+    ("pg_available_extensions", |_| {
+        Ok(EXTENSIONS.iter().map(|e| vec![text(e.name), text(e.version), text(e.comment)]).collect())
+    }),
+    ("pg_available_extension_versions", |_| {
+        let yes = Datum::Bool(true);
+        let row = |e: &Extension| {
+            let (no, none) = (Datum::Bool(false), Datum::Null);
+            let name = text(e.name);
+            vec![name, text(e.version), yes.clone(), no, yes.clone(), none.clone(), none, text(e.comment)]
+        };
+        Ok(EXTENSIONS.iter().map(row).collect())
+    }),
     ("pg_get_catalog_foreign_keys", |_| Ok(Vec::new())),
     ("pg_tablespace_databases", |c| {
         if c.oid(0) != crate::builtin::oids::DEFAULT_TABLESPACE {

@@ -45,7 +45,7 @@ impl CatalogReader {
             }
             pg_proc::TABLE => match procs::listed_proc(o.oid) {
                 Some(f) => Some(format!("function {}", self.format_procedure(f.name, &f.args)?)),
-                None => None,
+                None => self.extension_function_name(o.oid)?.map(|name| format!("function {name}")),
             },
             pg_operator::TABLE => match operators::listed_operator(o.oid) {
                 Some(f) => Some(format!("operator {}", self.format_operator(f)?)),
@@ -184,6 +184,7 @@ impl CatalogReader {
 fn simple(class: u32) -> Option<(u32, usize, &'static str)> {
     Some(match class {
         pg_am::TABLE => (2652, pg_am::AMNAME, "access method"),
+        pg_extension::TABLE => (3080, pg_extension::EXTNAME, "extension"),
         pg_language::TABLE => (2682, pg_language::LANNAME, "language"),
         pg_tablespace::TABLE => (2697, pg_tablespace::SPCNAME, "tablespace"),
         _ => return None,

@@ -5,6 +5,7 @@
 
 mod dependents;
 mod describe;
+mod extensions;
 mod filenodes;
 mod load;
 mod names;
@@ -27,6 +28,7 @@ use quarry_types::Datum;
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
+pub use extensions::InstalledExtension;
 pub(crate) use load::{access_method_name, action_of, constraint_of, physical_code};
 pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};

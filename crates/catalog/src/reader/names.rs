@@ -1,7 +1,7 @@
 //! Names of objects as text: quoting, qualified names in strings, and what the reg* types read and print.
 
-use super::CatalogReader;
 use super::text_search::TsObject;
+use super::CatalogReader;
 use crate::builtin::columns::{pg_collation, pg_enum};
 use crate::builtin::operators::{self, ListedOperator};
 use crate::builtin::procs::{self, ListedProc};
@@ -244,7 +244,10 @@ impl CatalogReader {
         let types = self.reg_types(&types)?;
         match self.listed_procs(schema, name)?.iter().find(|f| f.args == types) {
             Some(f) => Ok(f.oid),
-            None => bail!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist"),
+            None => match self.extension_functions(schema, name)?.iter().find(|f| f.args == types) {
+                Some(f) => Ok(f.oid),
+                None => bail!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist"),
+            },
         }
     }
     fn operator_name(&self, text: &str) -> Result<(Option<String>, String)> {
@@ -305,7 +308,7 @@ impl CatalogReader {
             }),
             RegKind::Procedure => match procs::listed_proc(oid) {
                 Some(p) => Some(self.format_procedure(p.name, &p.args)?),
-                None => None,
+                None => self.extension_function_name(oid)?,
             },
             RegKind::Oper => {
                 operators::listed_operator(oid).map(|o| match operators::operators_named(o.name).len() {

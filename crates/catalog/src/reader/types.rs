@@ -206,10 +206,11 @@ impl CatalogReader {
 
     /// Overloads of a function by name; none if it isn't there. 3F000 for an unknown schema.
     pub fn functions(&self, schema: Option<&str>, name: &str) -> Result<&'static [&'static FunctionDef]> {
-        match self.function_schema(schema)? {
-            true => Ok(registry::functions_named(name)),
-            false => Ok(&[]),
-        }
+        let builtin = match self.function_schema(schema)? {
+            true => registry::functions_named(name),
+            false => &[],
+        };
+        if builtin.is_empty() { self.extension_functions(schema, name) } else { Ok(builtin) }
     }
     /// Overloads of an operator by name.
     pub fn operators(&self, schema: Option<&str>, name: &str) -> Result<&'static [&'static OperatorDef]> {

@@ -1,5 +1,6 @@
 //! Scalar functions, by family. Each family file has its list of declarations and its kernels.
 
+pub mod amcheck;
 pub mod arithmetic;
 pub mod array;
 pub mod binary;

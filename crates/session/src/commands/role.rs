@@ -463,6 +463,24 @@ fn targets(
                     (ObjectKind::Type | ObjectKind::Domain, ObjectRef::Name(n)) => {
                         ObjectAddress::ty(st.reader.resolve_type(&n.parts, None)?)
                     }
+                    // Others' lists are not looked at when they are called.
+                    (ObjectKind::Function | ObjectKind::Routine, ObjectRef::Function(f)) => {
+                        let io = st.io();
+                        let cx = BindContext {
+                            reader: &st.reader,
+                            io: &io,
+                            param_types: &[],
+                            params_allowed: false,
+                        };
+                        let mut types = vec![];
+                        for t in f.input_types().unwrap_or_default() {
+                            types.push(bind::resolve_type_name(t, &cx)?.oid);
+                        }
+                        match st.reader.extension_function(&f.name.parts, &types)? {
+                            Some(oid) => ObjectAddress::function(oid),
+                            None => return Err(Error::unsupported("GRANT ON FUNCTION")),
+                        }
+                    }
                     (kind, _) => return Err(Error::unsupported(format_args!("GRANT ON {}", kind.sql()))),
                 });
             }

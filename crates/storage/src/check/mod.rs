@@ -1,14 +1,16 @@
 //! Verifying a data folder: every page's checksum, heap pages ([`heap`]), visibility maps, B-trees' order and structure, indexes against
-//! their tables ([`index`]).
+//! their tables ([`index`]), rows and their out-of-line values ([`table`], which also works beside others that use the table).
 //!
-//! Nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
+//! But for the last, nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
 //! are reported one by one, and the check goes on. The free-space map is advice that the log doesn't know and that is corrected by
 //! whoever believes it: a torn page of it is an empty one, and nothing in it is an error.
 
 mod heap;
 mod index;
+mod table;
 
 pub use index::{TableIndex, check_table_index};
+pub use table::{Finding, TableCheck, check_table};
 
 use crate::heap::page as hp;
 use crate::index::BTree;
@@ -30,8 +32,6 @@ pub struct CheckSummary {
 
 /// Verifies everything in the data folder; `report` gets each problem as one line.
 pub fn check_storage(storage: &Arc<Storage>, report: &mut dyn FnMut(&str)) -> Result<CheckSummary> {
-    // What is only in memory is none of the check's business; what is on disk must be right.
-    storage.checkpoint()?;
     check_storage_but(storage, &HashSet::new(), report)
 }
 
@@ -42,8 +42,10 @@ pub fn check_storage_but(
     unfinished: &HashSet<RelId>,
     report: &mut dyn FnMut(&str),
 ) -> Result<CheckSummary> {
+    // What is only in memory is none of the check's business; what is on disk must be right.
+    storage.checkpoint()?;
     let mut summary = CheckSummary::default();
-    for db in databases(storage)? {
+    for db in crate::unlogged::databases(&**storage.disk())? {
         let mut relations = storage.files().relations_of(db)?;
         relations.sort();
         for (rel, fork) in relations {
@@ -73,12 +75,6 @@ pub fn check_storage_but(
         }
     }
     Ok(summary)
-}
-
-fn databases(storage: &Storage) -> Result<Vec<Oid>> {
-    let mut all = vec![Oid::INVALID];
-    all.extend(storage.disk().list("base")?.iter().filter_map(|name| name.parse().ok()).map(Oid));
-    Ok(all)
 }
 
 fn is_btree(storage: &Storage, rel: RelId) -> Result<bool> {
@@ -119,13 +115,13 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
             heap = false;
         }
         // Heap pages have no special space; other methods' pages have or are checked by their method.
-        if heap
-            && !page.is_new()
-            && page.special() as usize == PAGE_SIZE
-            && let Err(what) =
-                hp::check(page.bytes()).and_then(|()| heap::check_page(storage, page.bytes(), block))
-        {
-            problem(format!("{id}: {what}"));
+        if heap && !page.is_new() && page.special() as usize == PAGE_SIZE {
+            match hp::check(page.bytes()) {
+                Ok(()) => heap::check_page(storage, page.bytes(), block, &mut |slot, what| {
+                    problem(format!("{id}: slot {slot}: {what}"));
+                }),
+                Err(what) => problem(format!("{id}: {what}")),
+            }
         }
     }
     Ok(file.blocks() as u64)

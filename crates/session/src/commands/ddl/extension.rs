@@ -45,7 +45,11 @@ fn check_version(extension: &Extension, wanted: Option<&str>) -> Result<()> {
     match wanted {
         Some(v) if v == extension.version => Ok(()),
         Some(v) if extension.earlier.contains(&v) => {
-            bail!(FEATURE_NOT_SUPPORTED, "version \"{v}\" of extension \"{}\" is not supported", extension.name)
+            bail!(
+                FEATURE_NOT_SUPPORTED,
+                "version \"{v}\" of extension \"{}\" is not supported",
+                extension.name
+            )
         }
         Some(v) => {
             bail!(

@@ -1,0 +1,95 @@
+//! Functions of the extension amcheck. They are there only where `CREATE EXTENSION amcheck` has made their `pg_proc` rows; their OIDs, from
+//! the range that PostgreSQL leaves to initdb, are the same in every database. The session does the work.
+
+use crate::{Body, EvalContext, FunctionDef, RowSource, ScalarImpl, SetImpl};
+use quarry_common::Result;
+use quarry_types::{Datum, Vector, oids};
+
+/// An action without a result.
+macro_rules! check {
+    ($name:literal) => {
+        Body::Scalar(ScalarImpl {
+            row: |cx, args| {
+                cx.env.server_function($name, args)?;
+                Ok(quarry_types::pseudo::void())
+            },
+            batch: None,
+        })
+    };
+}
+
+/// Rows that are all there.
+struct Found(std::vec::IntoIter<Vec<Datum>>);
+
+impl RowSource for Found {
+    fn next_rows(&mut self, cx: &mut EvalContext<'_>, max: usize, out: &mut [Vector]) -> Result<usize> {
+        cx.env.check_cancelled()?;
+        let mut count = 0;
+        for row in self.0.by_ref().take(max) {
+            for (vector, value) in out.iter_mut().zip(&row) {
+                vector.push_datum(value);
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+const HEAP: SetImpl = SetImpl {
+    start: |cx, args, _| Ok(Box::new(Found(cx.env.catalog_rows("verify_heapam", args)?.into_iter()))),
+    rows: 1000.0,
+};
+
+pub const FUNCTIONS: &[FunctionDef] = &[
+    FunctionDef::new(15900, "bt_index_check", &[oids::REGCLASS], oids::VOID, check!("bt_index_check"))
+        .volatile()
+        .names(&["index"]),
+    FunctionDef::new(
+        15901,
+        "bt_index_parent_check",
+        &[oids::REGCLASS],
+        oids::VOID,
+        check!("bt_index_parent_check"),
+    )
+    .volatile()
+    .names(&["index"]),
+    FunctionDef::new(
+        15902,
+        "bt_index_check",
+        &[oids::REGCLASS, oids::BOOL],
+        oids::VOID,
+        check!("bt_index_check"),
+    )
+    .volatile()
+    .names(&["index", "heapallindexed"]),
+    FunctionDef::new(
+        15903,
+        "bt_index_parent_check",
+        &[oids::REGCLASS, oids::BOOL],
+        oids::VOID,
+        check!("bt_index_parent_check"),
+    )
+    .volatile()
+    .names(&["index", "heapallindexed"]),
+    FunctionDef::new(
+        15904,
+        "bt_index_parent_check",
+        &[oids::REGCLASS, oids::BOOL, oids::BOOL],
+        oids::VOID,
+        check!("bt_index_parent_check"),
+    )
+    .volatile()
+    .names(&["index", "heapallindexed", "rootdescend"]),
+    FunctionDef::new(
+        15905,
+        "verify_heapam",
+        &[oids::REGCLASS, oids::BOOL, oids::BOOL, oids::TEXT, oids::INT8, oids::INT8],
+        oids::RECORD,
+        Body::Set(HEAP),
+    )
+    .volatile()
+    .lax()
+    .names(&["relation", "on_error_stop", "check_toast", "skip", "startblock", "endblock"])
+    .defaults(&["false", "false", "'none'::text", "NULL::bigint", "NULL::bigint"])
+    .outs(&[("blkno", oids::INT8), ("offnum", oids::INT4), ("attnum", oids::INT4), ("msg", oids::TEXT)]),
+];
