@@ -429,7 +429,9 @@ fn a_full_disk_and_a_pool_with_nothing_but_changed_pages() {
                 "round {round}: block {n} beside {added} new ones"
             );
         }
-        (0..64).for_each(|n| drop(change_page(&storage, n, n as u8).unwrap()));
+        for n in 0..64 {
+            change_page(&storage, n, n as u8).unwrap();
+        }
     }
     (0..added).for_each(|n| assert_eq!(byte_of(&storage, 200 + n).unwrap(), 3));
     assert!(!storage.fatal().is_poisoned());
