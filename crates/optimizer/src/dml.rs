@@ -46,11 +46,11 @@ impl Planner<'_> {
     pub fn plan_recheck(&mut self, recheck: Recheck<LogicalPlan>) -> Result<Recheck<PhysicalPlan>> {
         Ok(match recheck {
             Recheck::Conditions(conditions) => Recheck::Conditions(conditions),
-            Recheck::Plan { plan, params } => {
+            Recheck::Plan { plan, params, found } => {
                 let subplans = self.subplans;
                 let plan = self.source(*plan)?;
                 self.subplans = subplans;
-                Recheck::Plan { plan: Box::new(plan), params }
+                Recheck::Plan { plan: Box::new(plan), params, found }
             }
         })
     }

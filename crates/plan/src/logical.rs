@@ -106,6 +106,8 @@ pub enum Recheck<P> {
         plan: Box<P>,
         /// The columns that it reads as enclosing ones, and the columns of the source that they stand for.
         params: Vec<(ColumnId, ColumnId)>,
+        /// The same for values as they were when the row was found, before anything was read again.
+        found: Vec<(ColumnId, ColumnId)>,
     },
 }
 

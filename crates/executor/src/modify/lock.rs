@@ -118,6 +118,7 @@ impl TableLock {
 impl LockRows {
     /// Locks a row's parts. False: it is not wanted (any more).
     fn lock(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<bool> {
+        self.recheck.note_found(row);
         let mut changed = false;
         for l in &mut self.locks {
             match l.take(cx, row)? {

@@ -72,6 +72,8 @@ enum Test {
         fresh: bool,
         /// Columns that the plan reads as enclosing ones, and the slots of their values.
         params: Vec<(ColumnId, usize)>,
+        /// The same for values of the row as it was found, and these values.
+        found: Vec<(ColumnId, usize, Datum)>,
         /// Columns of the plan's row, and the slots they go to.
         outputs: Vec<(usize, usize)>,
     },
@@ -89,23 +91,37 @@ impl Recheck {
             quarry_plan::Recheck::Conditions(conditions) => {
                 Test::Conditions(b.exprs(conditions, &Layout::new(ids.iter().copied()))?)
             }
-            quarry_plan::Recheck::Plan { plan, params } => {
+            quarry_plan::Recheck::Plan { plan, params, found } => {
                 let lacks = || Error::internal("a changed row can't be tested again: a column is missing");
                 let params = params
                     .iter()
                     .map(|(param, of)| Ok((*param, slot(of).ok_or_else(lacks)?)))
                     .collect::<Result<_>>()?;
+                let found = found
+                    .iter()
+                    .map(|(column, of)| Ok((*column, slot(of).ok_or_else(lacks)?, Datum::Null)))
+                    .collect::<Result<_>>()?;
                 let outputs = plan.output().enumerate().filter_map(|(i, id)| Some((i, slot(&id)?))).collect();
-                Test::Plan { op: b.uncounted(plan)?, fresh: true, params, outputs }
+                Test::Plan { op: b.uncounted(plan)?, fresh: true, params, found, outputs }
             }
         };
         Ok(Recheck { test, width: ids.len() })
     }
 
+    /// To be called with each row as it was found, before any of it is read again.
+    #[inline]
+    pub fn note_found(&mut self, row: &[Datum]) {
+        if let Test::Plan { found, .. } = &mut self.test {
+            for (_, slot, value) in found {
+                *value = row.get(*slot).cloned().unwrap_or(Datum::Null);
+            }
+        }
+    }
+
     /// Tests the row, and brings what is computed of it up to date.
     pub fn passes(&mut self, cx: &mut Cx<'_>, row: &mut Vec<Datum>) -> Result<bool> {
         row.resize(self.width.max(row.len()), Datum::Null);
-        let (op, fresh, params, outputs) = match &mut self.test {
+        let (op, fresh, params, found, outputs) = match &mut self.test {
             Test::Conditions(conditions) => {
                 for c in conditions {
                     if !c.row_is_true(cx, row)? {
@@ -114,12 +130,15 @@ impl Recheck {
                 }
                 return Ok(true);
             }
-            Test::Plan { op, fresh, params, outputs } => (op, fresh, params, outputs),
+            Test::Plan { op, fresh, params, found, outputs } => (op, fresh, params, found, outputs),
         };
         // The plan that found the row goes on later, and has columns of the same names in there.
         let enclosing = cx.rt.outer.clone();
         for (id, slot) in params {
             cx.set_outer(*id, row[*slot].clone());
+        }
+        for (id, _, value) in found {
+            cx.set_outer(*id, value.clone());
         }
         if !std::mem::take(fresh) {
             op.rescan(cx)?;

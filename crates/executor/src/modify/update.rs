@@ -184,6 +184,7 @@ impl Change {
         {
             return Err(errors::concurrent_update());
         }
+        self.recheck.note_found(&row);
         loop {
             let Some(before) = self.stored_row(tid)? else { return Ok(()) };
             let stored = match &self.set {

@@ -71,11 +71,7 @@ fn rewrite_level(
     }
     reduce_outer_joins::run(&mut plan);
     lock_rows::run(&mut plan, meta)?;
-    recheck_rows::for_each(&mut plan, &mut |again| {
-        let taken = std::mem::replace(again, LogicalPlan::OneRow);
-        *again = recheck_rows::without_anti_joins(rewrite_level(taken, meta, folder)?);
-        Ok(())
-    })?;
+    recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder))?;
     Ok(plan)
 }
 

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! So outer joins, computed columns and subqueries come out as PostgreSQL has them. As there, a NOT EXISTS that became an
-//! anti join isn't tested again: it has no row to test with. A semi join looks for any partner; PostgreSQL keeps to the one it
-//! happened to find first.
+//! anti join isn't tested again: it has no row to test with. A semi join must find a partner of the new version that was one of the old
+//! version, too: PostgreSQL keeps to the one that it found then, which is the same if there is but one.
 
 use super::prune_columns::{Needed, prune as prune_plan};
 use crate::exprs::has_subquery;
@@ -73,7 +73,7 @@ fn conditions(mut plan: &LogicalPlan) -> Option<Vec<Expr>> {
 fn of_from(source: &mut LogicalPlan, meta: &mut QueryMeta) -> Recheck<LogicalPlan> {
     let mut copy = Copy { meta, params: vec![] };
     let plan = copy.from(source, false);
-    Recheck::Plan { plan: Box::new(plan), params: copy.params }
+    Recheck::Plan { plan: Box::new(plan), params: copy.params, found: vec![] }
 }
 
 struct Copy<'a> {
@@ -148,12 +148,18 @@ impl Copy<'_> {
     }
 }
 
-/// Calls `f` on the plan of each recheck (not inside subqueries of expressions).
-pub fn for_each(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalPlan) -> Result<()>) -> Result<()> {
-    if let Some(Recheck::Plan { plan: again, .. }) = recheck_of(plan) {
-        f(again)?;
+/// Rewrites the plan of each recheck by `f` (not inside subqueries of expressions), and the joins in it that ask for partners.
+pub fn rewrite(
+    plan: &mut LogicalPlan,
+    meta: &mut QueryMeta,
+    f: &mut dyn FnMut(LogicalPlan, &mut QueryMeta) -> Result<LogicalPlan>,
+) -> Result<()> {
+    if let Some(Recheck::Plan { plan: again, params, found }) = recheck_of(plan) {
+        let taken = std::mem::replace(&mut **again, LogicalPlan::OneRow);
+        let rewritten = f(taken, meta)?;
+        **again = Partners { params, found, meta }.kept(rewritten);
     }
-    walk::inputs_mut(plan).into_iter().try_for_each(|input| for_each(input, f))
+    walk::inputs_mut(plan).into_iter().try_for_each(|input| rewrite(input, meta, f))
 }
 
 fn recheck_of(plan: &mut LogicalPlan) -> Option<&mut Recheck<LogicalPlan>> {
@@ -165,26 +171,58 @@ fn recheck_of(plan: &mut LogicalPlan) -> Option<&mut Recheck<LogicalPlan>> {
     }
 }
 
-/// Without the joins that only ask for the absence of rows.
-pub fn without_anti_joins(plan: LogicalPlan) -> LogicalPlan {
-    match plan {
-        LogicalPlan::Join { kind: JoinKind::Anti, left, .. } => without_anti_joins(*left),
-        LogicalPlan::Join { kind, left, right, on } => LogicalPlan::Join {
-            kind,
-            left: Box::new(without_anti_joins(*left)),
-            right: Box::new(without_anti_joins(*right)),
-            on,
-        },
-        LogicalPlan::Filter { input, predicates } => {
-            LogicalPlan::Filter { input: Box::new(without_anti_joins(*input)), predicates }
+/// The joins that only ask whether there is a partner.
+struct Partners<'a> {
+    params: &'a [(ColumnId, ColumnId)],
+    found: &'a mut Vec<(ColumnId, ColumnId)>,
+    meta: &'a mut QueryMeta,
+}
+
+impl Partners<'_> {
+    /// Anti joins go. Semi joins hold with the row as it was found, too.
+    fn kept(&mut self, plan: LogicalPlan) -> LogicalPlan {
+        match plan {
+            LogicalPlan::Join { kind: JoinKind::Anti, left, .. } => self.kept(*left),
+            LogicalPlan::Join { kind, left, right, mut on } => {
+                if kind == JoinKind::Semi {
+                    on.extend(on.clone().into_iter().filter_map(|e| self.as_found(e)));
+                }
+                let (left, right) = (Box::new(self.kept(*left)), Box::new(self.kept(*right)));
+                LogicalPlan::Join { kind, left, right, on }
+            }
+            LogicalPlan::Filter { input, predicates } => {
+                LogicalPlan::Filter { input: Box::new(self.kept(*input)), predicates }
+            }
+            LogicalPlan::Project { input, targets } => {
+                LogicalPlan::Project { input: Box::new(self.kept(*input)), targets }
+            }
+            LogicalPlan::SubqueryAlias { input, alias } => {
+                LogicalPlan::SubqueryAlias { input: Box::new(self.kept(*input)), alias }
+            }
+            other => other,
         }
-        LogicalPlan::Project { input, targets } => {
-            LogicalPlan::Project { input: Box::new(without_anti_joins(*input)), targets }
-        }
-        LogicalPlan::SubqueryAlias { input, alias } => {
-            LogicalPlan::SubqueryAlias { input: Box::new(without_anti_joins(*input)), alias }
-        }
-        other => other,
+    }
+
+    /// A condition over what the row's columns were when it was found; none if it reads none of them.
+    fn as_found(&mut self, mut condition: Expr) -> Option<Expr> {
+        let mut reads = false;
+        walk::rewrite(&mut condition, &mut |e| {
+            let Expr::Column { id, .. } = e else { return };
+            let Some((_, of)) = self.params.iter().find(|(param, of)| param == id || of == id) else {
+                return;
+            };
+            reads = true;
+            *id = match self.found.iter().find(|(_, have)| have == of) {
+                Some((column, _)) => *column,
+                None => {
+                    let (name, ty) = (self.meta.get(*of).name.clone(), self.meta.get(*of).ty);
+                    let column = self.meta.computed(name, ty);
+                    self.found.push((column, *of));
+                    column
+                }
+            };
+        });
+        reads.then_some(condition)
     }
 }
 
@@ -194,7 +232,7 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
         LogicalPlan::LockRows { input, .. } => Some(walk::output_columns(input)),
         _ => None,
     };
-    let Some(Recheck::Plan { plan: again, params }) = recheck_of(plan) else { return };
+    let Some(Recheck::Plan { plan: again, params, found }) = recheck_of(plan) else { return };
     // The rest is computed above the locking node.
     if let (Some(given), LogicalPlan::Project { targets, .. }) = (given, &mut **again) {
         targets.retain(|(id, _)| given.contains(id));
@@ -202,8 +240,10 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
     prune_plan(again, needed);
     prune_rows(again, needed, params);
     let read = walk::free_columns(again);
-    params.retain(|(param, _)| read.binary_search(param).is_ok());
-    params.iter().for_each(|(_, of)| needed.add(*of));
+    for columns in [params, found] {
+        columns.retain(|(column, _)| read.binary_search(column).is_ok());
+        columns.iter().for_each(|(_, of)| needed.add(*of));
+    }
 }
 
 /// Drops columns that nothing reads from the rows that stand for FROM items.
