@@ -77,9 +77,9 @@ fn column(name: &str) -> Option<fn(&Counters) -> Option<Datum>> {
         "last_analyze_time" => time!(Analyze),
         "last_autoanalyze_time" => time!(Autoanalyze),
         // Before any change the catalog knows better.
-        "live_tuples" => |c| {
-            Some(c.get(Count::Live)).filter(|n| *n > 0 || c.has_counted()).map(|n| Datum::I64(n.max(0)))
-        },
+        "live_tuples" => {
+            |c| Some(c.get(Count::Live)).filter(|n| *n > 0 || c.has_counted()).map(|n| Datum::I64(n.max(0)))
+        }
         _ => return None,
     })
 }
@@ -104,7 +104,8 @@ fn database(cx: &SessionContext, db: Oid, name: &str) -> Option<Datum> {
     let of_db = |count| counters.as_ref().map_or(0, |c: &std::sync::Arc<DatabaseCounters>| c.get(count));
     let with_relations = |gone: DatabaseCount, count: Count| {
         let states = cx.instance.storage().relation_states().all();
-        let sum: i64 = states.iter().filter(|(rel, _)| rel.db == db).map(|(_, s)| s.counters().get(count)).sum();
+        let sum: i64 =
+            states.iter().filter(|(rel, _)| rel.db == db).map(|(_, s)| s.counters().get(count)).sum();
         of_db(gone) + sum
     };
     Some(Datum::I64(match name {

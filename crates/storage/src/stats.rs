@@ -13,8 +13,8 @@ mod keep;
 mod pending;
 
 pub(crate) use keep::{load, save};
-pub(crate) use pending::{Actions, Pending};
 pub use pending::XactCounts;
+pub(crate) use pending::{Actions, Pending};
 
 use crate::RelId;
 use hashbrown::HashMap;
@@ -180,6 +180,11 @@ impl Counters {
         }
     }
 
+    /// So many dead versions are gone without a vacuum.
+    pub(crate) fn note_pruned(&self, n: u64) {
+        self.add(Count::Dead, -(n as i64));
+    }
+
     /// Notes that a vacuum has found so many rows, and so many that it had to leave. `at`: microseconds since 2000.
     pub fn note_vacuum(&self, live: f64, dead: u64, at: i64, in_background: bool) {
         self.counts.set(Count::Live as usize, live as i64);
@@ -189,14 +194,7 @@ impl Counters {
     }
 
     /// Notes that ANALYZE has estimated so many rows. `changed`: what [`Count::Changed`] was when it began, if it was of all columns.
-    pub fn note_analyze(
-        &self,
-        live: f64,
-        dead: f64,
-        changed: Option<i64>,
-        at: i64,
-        in_background: bool,
-    ) {
+    pub fn note_analyze(&self, live: f64, dead: f64, changed: Option<i64>, at: i64, in_background: bool) {
         self.counts.set(Count::Live as usize, live as i64);
         self.counts.set(Count::Dead as usize, dead as i64);
         if changed.is_some() {

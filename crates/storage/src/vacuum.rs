@@ -164,18 +164,28 @@ fn inspect(heap: &Heap, p: &[u8], live: &LiveSnapshots) -> PageState {
 }
 
 impl Heap {
+    /// How many versions on a page, or what is left of them, wait for a vacuum: for ANALYZE's sample.
+    pub fn dead_on_page(&self, block: BlockNo, live: &LiveSnapshots) -> Result<u64> {
+        let page = self.storage().pool().read(self.page_id(block))?;
+        let p: &[u8] = page.bytes();
+        let is_dead = |slot: &u16| match hp::tuple(p, *slot) {
+            Some(t) => {
+                let fate = fate_between(&TupleHeader::read(t), self.storage(), live);
+                matches!(fate, Fate::Dead | Fate::RecentlyDead)
+            }
+            None => hp::slot(p, *slot) == hp::Slot::Dead,
+        };
+        Ok((1..=hp::slot_count(p)).filter(is_dead).count() as u64)
+    }
+
     /// Vacuums the table, its indexes and its toast relation.
     pub fn vacuum(&self, indexes: &[&dyn IndexMethod], options: &VacuumOptions<'_>) -> Result<VacuumStats> {
         let mut stats = self.vacuum_one(indexes, options)?;
         if let Some(rel) = self.toast.filter(|_| !options.skip_toast) {
             // As PostgreSQL does, which vacuums it as a table of its own.
             options.progress.set(p::BLOCKS_VACUUMED, 0);
-            let options = VacuumOptions {
-                last_counted: None,
-                lock_for_truncate: None,
-                progress: options.progress.clone(),
-                ..*options
-            };
+            // Whoever has locked the table has its long values, too.
+            let options = VacuumOptions { last_counted: None, ..options.clone() };
             stats.toast = Some(Box::new(toast::open(self.storage(), rel).vacuum_one(&[], &options)?));
         }
         Ok(stats)

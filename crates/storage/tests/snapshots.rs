@@ -271,7 +271,11 @@ fn storm(by_value: bool, kind: Kind) {
         for (id, tid) in first.iter().enumerate() {
             let mut at = VersionRef::from(*tid);
             let newest = loop {
-                match table.heap.lock(&reader.txn, snapshot, at, RowLockMode::NoKeyUpdate, WaitPolicy::NoWait).unwrap() {
+                match table
+                    .heap
+                    .lock(&reader.txn, snapshot, at, RowLockMode::NoKeyUpdate, WaitPolicy::NoWait)
+                    .unwrap()
+                {
                     ModifyResult::Done { tid, .. } => break tid,
                     ModifyResult::Updated { next } => at = next,
                     other => panic!("row {id}: {other:?}"),
@@ -393,8 +397,12 @@ fn random_history(seed: u64) {
                 }
                 let csn = commit(&table.storage, &t);
                 places = now;
-                let touched: BTreeSet<u32> =
-                    changes.iter().map(|c| match c { Change::Set(id, _) | Change::Delete(id) => *id }).collect();
+                let touched: BTreeSet<u32> = changes
+                    .iter()
+                    .map(|c| match c {
+                        Change::Set(id, _) | Change::Delete(id) => *id,
+                    })
+                    .collect();
                 for id in touched {
                     let versions = model.0.entry(id).or_default();
                     if let Some(v) = versions.last_mut().filter(|v| v.ended.is_none()) {
@@ -498,7 +506,12 @@ fn follow_all(
             None => {
                 let history: Vec<_> =
                     model.0[id].iter().map(|v| (v.value, v.made, v.ended, v.linked)).collect();
-                assert!(deleted(&model.0[id]), "row {id}, seen at {}, was lost: {history:?} {trail:?} {:?}", s.csn(), table.heap.fetch_exact(*tid, |_, m, _| m).unwrap());
+                assert!(
+                    deleted(&model.0[id]),
+                    "row {id}, seen at {}, was lost: {history:?} {trail:?} {:?}",
+                    s.csn(),
+                    table.heap.fetch_exact(*tid, |_, m, _| m).unwrap()
+                );
             }
         }
     }

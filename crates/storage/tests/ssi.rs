@@ -390,12 +390,7 @@ impl World {
         match self.rng.below(60) {
             0..6 => return self.flush(),
             6 => {
-                let options = VacuumOptions {
-                    all_pages: false,
-                    rows_per_page: None,
-                    pace: None,
-                    lock_for_truncate: None,
-                };
+                let options = VacuumOptions::default();
                 self.flush();
                 self.heap.vacuum(&[&self.tree], &options).unwrap();
                 return;
@@ -646,8 +641,7 @@ fn run_groups(level: IsolationLevel, rounds: u32) -> (usize, usize) {
             .collect();
         let mut rng = FaultRng::new(99);
         while !writers.iter().all(|w| w.is_finished()) {
-            let options =
-                VacuumOptions::default();
+            let options = VacuumOptions::default();
             world.heap.vacuum(&[&world.tree], &options).unwrap();
             let txn = world.storage.begin(world.level);
             txn.set_modes(true, rng.below(2) == 0);

@@ -336,7 +336,7 @@ impl Heap {
 
     /// A version that has been removed was `gone`: where the row goes on. None: it has ended.
     fn way_on(&self, gone: VersionRef) -> Result<Option<VersionRef>> {
-        if let Some(there) = self.over_gap(gone)?.ok() {
+        if let Ok(there) = self.over_gap(gone)? {
             return Ok(Some(there));
         }
         // Nothing; or the gap has been closed, or has grown, since the link was read. From the way's beginning it is whole.
@@ -345,7 +345,9 @@ impl Heap {
         for _ in 0..WAYS_MAX {
             let mut stand = origin;
             let lost = loop {
-                let Some(next) = self.link_of(stand)? else { return Ok(Some(stand).filter(|s| *s != origin)) };
+                let Some(next) = self.link_of(stand)? else {
+                    return Ok(Some(stand).filter(|s| *s != origin));
+                };
                 match self.over_gap(next)? {
                     Ok(there) => stand = there,
                     Err(lost) => break lost,

@@ -15,9 +15,9 @@ use super::wal;
 use crate::buffer::PageMut;
 use crate::page::slotted::{PayloadWriter, with_scratch};
 use crate::txn::{LiveSnapshots, XidStatus};
-use crate::{RelId, Storage};
 use crate::wal::RecordKind;
 use crate::wal::rmgr;
+use crate::{RelId, Storage};
 use quarry_common::{Result, Tid};
 
 /// What to change on a page.
@@ -179,21 +179,36 @@ pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan
 
 /// Whether pruning the page can be worth it: its prune hint is a finished transaction old enough.
 pub fn is_promising(p: &[u8], storage: &Storage) -> bool {
+    promise(p, storage).is_some()
+}
+
+/// The snapshots to prune with, if that can be worth it.
+fn promise(p: &[u8], storage: &Storage) -> Option<LiveSnapshots> {
     let xid = hp::prune_xid(p);
     if xid == 0 || hp::is_new(p) {
-        return false;
+        return None;
     }
-    let txns = storage.txns();
-    match txns.status(quarry_common::Xid(xid & !HELD)) {
+    let status = storage.txns().status(quarry_common::Xid(xid & !HELD));
+    if status == XidStatus::InProgress {
+        return None;
+    }
+    let live = storage.live_snapshots();
+    let worth_it = match status {
         XidStatus::Aborted => true,
         XidStatus::InProgress => false,
-        XidStatus::Committed(csn) if xid & HELD != 0 => csn <= txns.oldest_visible_csn(),
-        XidStatus::Committed(csn) => csn <= txns.live_snapshots().limit(),
-    }
+        XidStatus::Committed(csn) if xid & HELD != 0 => csn <= live.horizon(),
+        XidStatus::Committed(csn) => csn <= live.limit(),
+    };
+    worth_it.then_some(live)
 }
 
 /// Carries a plan out and logs it. `live`: what it was made with.
-pub fn execute(storage: &Storage, page: &mut PageMut<'_>, plan: &PrunePlan, live: &LiveSnapshots) -> Result<()> {
+pub fn execute(
+    storage: &Storage,
+    page: &mut PageMut<'_>,
+    plan: &PrunePlan,
+    live: &LiveSnapshots,
+) -> Result<()> {
     note_gaps(storage, page, plan, live);
     with_scratch(|payload| {
         plan.encode(payload);
@@ -227,10 +242,7 @@ fn note_gaps(storage: &Storage, page: &PageMut<'_>, plan: &PrunePlan, live: &Liv
 
 /// Prunes the page if its hint promises anything; gives whether it did.
 pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<bool> {
-    if !is_promising(page.bytes(), storage) {
-        return Ok(false);
-    }
-    let live = storage.live_snapshots();
+    let Some(live) = promise(page.bytes(), storage) else { return Ok(false) };
     let plan = plan_page(page.bytes(), storage, &live);
     if plan.is_empty() {
         // The hint was stale; correct it without a record.
@@ -241,6 +253,13 @@ pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<boo
         return Ok(false);
     }
     execute(storage, page, &plan, &live)?;
+    // Those that leave an entry in an index still need a vacuum.
+    let gone = u64::from(plan.removed).saturating_sub(plan.dead.len() as u64);
+    if gone > 0
+        && let Some(state) = storage.relation_states().known(page.id().rel)
+    {
+        state.counters().note_pruned(gone);
+    }
     Ok(true)
 }
 

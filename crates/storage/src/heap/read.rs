@@ -238,7 +238,8 @@ impl Heap {
                 };
                 let p: &[u8] = page.bytes();
                 for root in 1..=hp::slot_count(p) {
-                    let seen = Chain::from_index(p, root).find(|(_, h, _)| is_visible(h, snap, txns, &mut memo));
+                    let seen =
+                        Chain::from_index(p, root).find(|(_, h, _)| is_visible(h, snap, txns, &mut memo));
                     if let Some((_, _, body)) = seen {
                         let at = bytes.len();
                         bytes.extend_from_slice(body);

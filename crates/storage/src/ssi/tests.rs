@@ -455,12 +455,7 @@ fn a_phantom_is_found_through_the_gap_of_a_removed_leaf() {
     let mut entries = vec![];
     w.tree.lookup_by(&a.statement_snapshot(), &1300u32.to_be_bytes(), &mut entries).unwrap();
     w.read_beyond_the_end(&b);
-    let options = crate::vacuum::VacuumOptions {
-        all_pages: false,
-        rows_per_page: None,
-        pace: None,
-        lock_for_truncate: None,
-    };
+    let options = crate::vacuum::VacuumOptions::default();
     let stats = w.heap.vacuum(&[&w.tree], &options).unwrap();
     assert!(stats.indexes[0].pages_deleted > 2);
     let insert = |txn: &Transaction, i: u32| -> Result<()> {
@@ -554,7 +549,8 @@ fn a_recovered_prepared_transaction_has_read_what_it_had() {
     let reads = reader.xact().map(|x| x.reads()).unwrap();
     reader.abort();
     assert!(!reads.is_empty());
-    let (prepared, other) = (ssi.recovered(&[Xid(1 << 40)], Some(&reads)), ssi.recovered(&[Xid((1 << 40) + 1)], Some(&[])));
+    let (prepared, other) =
+        (ssi.recovered(&[Xid(1 << 40)], Some(&reads)), ssi.recovered(&[Xid((1 << 40) + 1)], Some(&[])));
     assert_eq!(w.locks(), reads.len());
     // Two of them may be in conflict with each other: who writes what one has read completes it, others don't.
     let one = w.begin();

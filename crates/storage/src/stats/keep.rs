@@ -82,8 +82,7 @@ fn restore(bytes: &[u8], relations: &RelationStates, databases: &DatabaseStats) 
             return None;
         }
         let (values, tail) = tail.split_at_checked(n as usize * 8)?;
-        let values: Vec<i64> =
-            values.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
+        let values: Vec<i64> = values.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
         rest = tail;
         if number != 0 {
             relations.get(RelId::new(db, number)).counters().restore(&values);

@@ -44,12 +44,23 @@ struct Written {
     actions: Actions,
 }
 
+impl Written {
+    fn count(&self, committed: bool) {
+        // Files that a rolled back TRUNCATE has made are gone with all that was in them.
+        if committed || !self.actions.emptied {
+            self.state.counters().add_actions(&self.actions, committed);
+        }
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Pending {
     /// By rising level.
     written: Vec<Written>,
-    read: Vec<(RelId, Reads)>,
+    /// The first relation read, and the others.
+    read: Option<(RelId, Reads)>,
+    more_read: Vec<(RelId, Reads)>,
     /// Writes of savepoints that were rolled back: counted already, here only for its own eyes.
     undone: Vec<(RelId, Actions)>,
     level: u32,
@@ -71,13 +82,15 @@ impl Pending {
 
     /// Reads count at once, wherever the transaction goes; here only for its own eyes.
     pub fn count_reads(&mut self, rel: RelId, reads: Reads) {
-        let found = self.read.iter_mut().rev().find(|(r, _)| *r == rel);
-        let sum = match found {
-            Some((_, sum)) => sum,
-            None => {
-                self.read.push((rel, Reads::default()));
-                &mut self.read.last_mut().expect("pushed").1
-            }
+        let first = self.read.get_or_insert((rel, Reads::default()));
+        let sum = if first.0 == rel {
+            &mut first.1
+        } else {
+            let at = self.more_read.iter().rposition(|(r, _)| *r == rel).unwrap_or_else(|| {
+                self.more_read.push((rel, Reads::default()));
+                self.more_read.len() - 1
+            });
+            &mut self.more_read[at].1
         };
         sum.scans += reads.scans;
         sum.returned += reads.returned;
@@ -108,7 +121,7 @@ impl Pending {
     pub fn roll_back(&mut self, level: usize) {
         let from = self.written.partition_point(|w| (w.level as usize) < level);
         for w in self.written.drain(from..) {
-            w.state.counters().add_actions(&w.actions, false);
+            w.count(false);
             match self.undone.iter_mut().find(|(rel, _)| *rel == w.rel) {
                 Some((_, sum)) => sum.merge(&w.actions),
                 None => self.undone.push((w.rel, w.actions)),
@@ -119,8 +132,16 @@ impl Pending {
 
     /// The transaction has ended.
     pub fn end(&mut self, committed: bool) {
-        for w in std::mem::take(&mut self.written) {
-            w.state.counters().add_actions(&w.actions, committed);
+        let written = std::mem::take(&mut self.written);
+        // What was done to a table before it was emptied is as if it hadn't been: that was in other files, with lower numbers.
+        let same_table = |a: &Written, b: &Written| std::ptr::eq(a.state.counters(), b.state.counters());
+        let is_gone = |w: &Written| {
+            committed
+                && written.iter().any(|e| e.actions.emptied && e.rel.rel > w.rel.rel && same_table(e, w))
+        };
+        let any_emptied = written.iter().any(|w| w.actions.emptied);
+        for w in written.iter().filter(|w| !any_emptied || !is_gone(w)) {
+            w.count(committed);
         }
     }
 
@@ -133,7 +154,7 @@ impl Pending {
         if let Some((_, undone)) = self.undone.iter().find(|(r, _)| *r == rel) {
             counts.actions.merge(undone);
         }
-        if let Some((_, reads)) = self.read.iter().find(|(r, _)| *r == rel) {
+        if let Some((_, reads)) = self.read.iter().chain(&self.more_read).find(|(r, _)| *r == rel) {
             counts.reads = *reads;
         }
         counts

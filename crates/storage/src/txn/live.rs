@@ -149,10 +149,7 @@ mod tests {
         running.publish_snapshot(a, 1, 0, || Lsn(950));
         running.publish_snapshot(b, 0, FOLLOWS, || Lsn(920));
         let live = running.live_snapshots(Lsn(1000));
-        assert_eq!(
-            (live.horizon(), live.limit(), live.follower()),
-            (Lsn(100), Lsn(1000), Some(Lsn(920)))
-        );
+        assert_eq!((live.horizon(), live.limit(), live.follower()), (Lsn(100), Lsn(1000), Some(Lsn(920))));
         assert!(live.may_be_followed_to(Lsn(921)) && !live.may_be_followed_to(Lsn(920)));
         assert!(live.miss(Lsn(101), Lsn(920)) && !live.miss(Lsn(101), Lsn(921)));
         assert!(live.miss(Lsn(951), Lsn(1000)) && !live.miss(Lsn(930), Lsn(951)));

@@ -3,8 +3,8 @@
 
 use super::constraints::{self, Pending};
 use super::create_table::{column_spec, finish_column};
-use super::stored::is_at_least;
 use super::storage_parameters::{self, Owner, merged, names_of, options_of};
+use super::stored::is_at_least;
 use super::{Ddl, alter_column, alter_other, behavior_of, parts_of, persistence};
 use crate::session::Session;
 use quarry_catalog::{ConstraintKind, LockMode, ObjectAddress, Persistence, RelKind, Relation};
@@ -258,11 +258,11 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             d.w.set_owner(ObjectAddress::relation(r.oid), owner)
         }
         A::SetOptions(options) => {
-            let all = merged(&r.options, options_of(options, owner_of(r))?);
+            let all = merged(&r.options, &options_of(options, owner_of(r))?);
             if owner_of(r) == Owner::Table {
                 let toast = storage_parameters::of_toast(options)?;
                 if !toast.is_empty() {
-                    d.w.set_toast_options(r.oid, &|old| merged(old, toast.clone()))?;
+                    d.w.set_toast_options(r.oid, &|old| merged(old, &toast))?;
                 }
             }
             if r.kind == RelKind::View {
@@ -272,7 +272,10 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         }
         A::ResetOptions(options) => {
             let without = |old: &[(String, String)], names: &[&str]| -> Vec<(String, String)> {
-                old.iter().filter(|(o, _)| !names.iter().any(|n| n.eq_ignore_ascii_case(o))).cloned().collect()
+                old.iter()
+                    .filter(|(o, _)| !names.iter().any(|n| n.eq_ignore_ascii_case(o)))
+                    .cloned()
+                    .collect()
             };
             let owner = owner_of(r);
             let names = names_of(options, owner, owner)?;

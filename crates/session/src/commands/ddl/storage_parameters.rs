@@ -67,9 +67,8 @@ fn check(name: &str, value: &str, kind: Kind) -> Result<()> {
         err!(INVALID_PARAMETER_VALUE, "value {value} out of bounds for option \"{name}\"")
             .detail(format!("Valid values are between \"{low}\" and \"{high}\"."))
     };
-    let invalid = |what: &str| {
-        err!(INVALID_PARAMETER_VALUE, "invalid value for {what} option \"{name}\": {value}")
-    };
+    let invalid =
+        |what: &str| err!(INVALID_PARAMETER_VALUE, "invalid value for {what} option \"{name}\": {value}");
     match kind {
         Kind::Any => {}
         Kind::Bool if parse_bool(value).is_some() => {}
@@ -151,13 +150,7 @@ pub fn names_of<'a>(with: &'a [ast::DefElem], owner: Owner, wanted: Owner) -> Re
 }
 
 /// `old` with `new` set.
-pub fn merged(old: &[(String, String)], new: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut all = old.to_vec();
-    for (n, v) in new {
-        match all.iter_mut().find(|(o, _)| *o == n) {
-            Some(option) => option.1 = v,
-            None => all.push((n, v)),
-        }
-    }
-    all
+pub fn merged(old: &[(String, String)], new: &[(String, String)]) -> Vec<(String, String)> {
+    let kept = old.iter().filter(|(o, _)| !new.iter().any(|(n, _)| n == o)).cloned();
+    kept.chain(new.iter().cloned()).collect()
 }

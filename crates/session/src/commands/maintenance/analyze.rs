@@ -46,10 +46,11 @@ pub fn analyze_table(
         let rows = sample.columns.first().map_or(0, Vec::len);
         let e = err!(
             SUCCESSFUL_COMPLETION,
-            "\"{}\": scanned {} of {pages} pages, containing {} live rows and 0 dead rows; {rows} rows in sample, {} estimated total rows",
+            "\"{}\": scanned {} of {pages} pages, containing {} live rows and {} dead rows; {rows} rows in sample, {} estimated total rows",
             relation.name,
             sample.pages,
             sample.seen,
+            sample.dead,
             sample.table_rows
         );
         st.session.push_notice(Severity::Info, e);
@@ -78,7 +79,10 @@ pub fn analyze_table(
         let tree = BTree::open(storage, i.storage, i.unique);
         w.update_relation_stats(i.oid, tree.blocks()?, rows, 0)?;
     }
-    let dead = 0.0;
+    let dead = match sample.pages {
+        0 => 0.0,
+        n => (sample.dead as f64 / n as f64 * f64::from(pages)).round(),
+    };
     let changed = columns.is_empty().then(|| heap.counters().get(Count::Changed));
     heap.counters().note_analyze(sample.table_rows, dead, changed, crate::clock::now(), in_background);
     Ok(())
@@ -97,6 +101,8 @@ struct Sample {
     /// Pages read, and rows on them.
     pages: usize,
     seen: u64,
+    /// Dead versions there.
+    dead: u64,
 }
 
 /// Reads up to `wanted` random pages and keeps `wanted` random rows of them, in physical order.
@@ -121,13 +127,15 @@ fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: 
         }
     }
     let mut rows: Vec<(Tid, Vec<u8>)> = vec![];
-    let mut seen = 0u64;
+    let (mut seen, mut dead) = (0u64, 0u64);
+    let live = heap.storage().live_snapshots();
     let mut scan = heap.scan(st.txn.catalog_snapshot(), Some(0..0));
     let progress = st.txn.progress().of(Command::Analyze);
     progress.set(p::BLOCKS_TOTAL, chosen.len() as i64);
     for (read, block) in chosen.iter().enumerate() {
         progress.set(p::BLOCKS_DONE, read as i64);
         quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
+        dead += heap.dead_on_page(*block, &live)?;
         scan.set_range(*block..*block + 1);
         let mut page = |tid: Tid, body: &[u8]| {
             seen += 1;
@@ -155,5 +163,5 @@ fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: 
     }
     let per_page = if chosen.is_empty() { 0.0 } else { seen as f64 / chosen.len() as f64 };
     let table_rows = (per_page * f64::from(pages)).round();
-    Ok(Sample { attributes, columns, table_rows, pages: chosen.len(), seen })
+    Ok(Sample { attributes, columns, table_rows, pages: chosen.len(), seen, dead })
 }

@@ -61,11 +61,14 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
         for (relation, need, own) in due_in(instance, db.oid, &settings)? {
             stopped()?;
             let name = format!("{}.{}.{}", db.name, relation.schema_name, relation.name);
-            let log_from =
-                own.int("log_autovacuum_min_duration").unwrap_or_else(|| settings.int("log_autovacuum_min_duration"));
+            let log_from = own
+                .int("log_autovacuum_min_duration")
+                .unwrap_or_else(|| settings.int("log_autovacuum_min_duration"));
             let is_told = |began: Instant| log_from >= 0 && began.elapsed().as_millis() >= log_from as u128;
             // Another table's trouble is none of the next one's.
-            let failed = |what: &str, e: Error| tracing::warn!("automatic {what} of table \"{name}\": {}", e.message());
+            let failed = |what: &str, e: Error| {
+                tracing::warn!("automatic {what} of table \"{name}\": {}", e.message())
+            };
             if need.vacuum {
                 let began = Instant::now();
                 match vacuum_one(instance, db.oid, &relation, &own, &settings, stopped) {
@@ -108,7 +111,9 @@ fn due_in(instance: &Arc<Instance>, db: Oid, settings: &Settings) -> Result<Vec<
     for relation in reader.all_relations(&['r', 'm'])? {
         let Some(state) = relation.storage.and_then(|rel| states.known(rel)) else { continue };
         let own = StorageOptions::of(&relation);
-        if own.bool("autovacuum_enabled") == Some(false) || relation.persistence == quarry_catalog::Persistence::Temporary {
+        if own.bool("autovacuum_enabled") == Some(false)
+            || relation.persistence == quarry_catalog::Persistence::Temporary
+        {
             continue;
         }
         let need = need_of(state.counters(), relation.tuples, &own, settings);
@@ -130,11 +135,7 @@ fn vacuum_one(
     let spare = Pace::of_autovacuum(settings, own);
     let pace = |work| stopped().and_then(|()| spare.step(work));
     let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
-    let how = TableOptions {
-        policy: WaitPolicy::Skip,
-        in_background: true,
-        ..TableOptions::by_itself(own)
-    };
+    let how = TableOptions { policy: WaitPolicy::Skip, in_background: true, ..TableOptions::by_itself(own) };
     vacuum_table(instance, txn, db, relation.oid, &pace, &how)
 }
 

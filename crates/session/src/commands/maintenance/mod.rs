@@ -63,8 +63,7 @@ pub fn vacuum(s: &mut Session, v: &ast::Vacuum) -> Result<CommandOutcome> {
         if w.analyze {
             let st = s.statement_context()?;
             if w.skip_locked && lock(&st.reader, r.oid, WaitPolicy::Skip)?.is_none() {
-                let e =
-                    err!(LOCK_NOT_AVAILABLE, "skipping analyze of \"{}\" --- lock not available", r.name);
+                let e = err!(LOCK_NOT_AVAILABLE, "skipping analyze of \"{}\" --- lock not available", r.name);
                 s.cx.push_notice(Severity::Warning, e);
                 continue;
             }
@@ -210,10 +209,8 @@ fn vacuum_table(
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
     // Into those being built nobody has put anything.
     let ready: Vec<_> = relation.indexes.iter().filter(|i| i.ready).collect();
-    let trees: Vec<BTree> = ready
-        .iter()
-        .map(|i| BTree::open(storage, i.storage, i.unique).with_name(i.name.clone()))
-        .collect();
+    let trees: Vec<BTree> =
+        ready.iter().map(|i| BTree::open(storage, i.storage, i.unique).with_name(i.name.clone())).collect();
     let indexes: Vec<&dyn IndexMethod> = trees.iter().map(|t| t as &dyn IndexMethod).collect();
     // Readers come first: without the lock at hand the empty pages stay.
     let tag = quarry_storage::LockTag::Relation { db: reader.db(), oid };

@@ -14,43 +14,54 @@ use quarry_common::{Lsn, Result, Xid};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Alive as long as a snapshot is in use.
+/// Alive as long as a snapshot is in use; a way to its transaction's counts.
 #[derive(Clone)]
-pub struct Pin(Arc<PinData>);
+pub struct Pin(Kind);
 
-struct PinData {
+/// As most transactions have one snapshot at a time, the first place needs nothing of its own: the clones of the counts are counted.
+#[derive(Clone)]
+enum Kind {
+    First(Arc<Mutex<Pending>>),
+    Other(Arc<Place>),
+}
+
+/// Another one; its clones are counted.
+struct Place {
     pending: Arc<Mutex<Pending>>,
 }
 
 impl Pin {
-    fn new(pending: &Arc<Mutex<Pending>>) -> Pin {
-        Pin(Arc::new(PinData { pending: pending.clone() }))
-    }
-
-    fn is_free(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
     pub fn count_reads(&self, rel: RelId, reads: Reads) {
-        self.0.pending.lock().count_reads(rel, reads);
+        match &self.0 {
+            Kind::First(pending) => pending.lock().count_reads(rel, reads),
+            Kind::Other(place) => place.pending.lock().count_reads(rel, reads),
+        }
     }
 }
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Pins {
-    /// By place in the slot.
-    places: Vec<Pin>,
+    /// Of the places from the second on.
+    others: Vec<Arc<Place>>,
     /// The one snapshot of REPEATABLE READ, kept to the end.
     first: Option<Pin>,
 }
 
 impl Pins {
+    fn is_free(&self, place: usize, pending: &Arc<Mutex<Pending>>) -> bool {
+        match place.checked_sub(1) {
+            // The transaction's own, and one for each of the others.
+            None => Arc::strong_count(pending) == 1 + self.others.len(),
+            Some(other) => Arc::strong_count(&self.others[other]) == 1,
+        }
+    }
+
     /// A free place for one more. What has become free meanwhile is taken out of the slot.
-    fn free_place(&mut self, running: &Running, slot: SlotId, pending: &Arc<Mutex<Pending>>) -> usize {
+    fn free_place(&mut self, running: &Running, slot: SlotId, pending: &Arc<Mutex<Pending>>) -> (usize, Pin) {
         let mut free = None;
-        for (place, pin) in self.places.iter().enumerate() {
-            if !pin.is_free() {
+        for place in 0..=self.others.len() {
+            if !self.is_free(place, pending) {
                 continue;
             }
             match free {
@@ -58,10 +69,15 @@ impl Pins {
                 Some(_) => running.retract_snapshot(slot, place),
             }
         }
-        free.unwrap_or_else(|| {
-            self.places.push(Pin::new(pending));
-            self.places.len() - 1
-        })
+        let place = free.unwrap_or_else(|| {
+            self.others.push(Arc::new(Place { pending: pending.clone() }));
+            self.others.len()
+        });
+        let pin = match place.checked_sub(1) {
+            None => Kind::First(pending.clone()),
+            Some(other) => Kind::Other(self.others[other].clone()),
+        };
+        (place, Pin(pin))
     }
 }
 
@@ -87,9 +103,9 @@ impl Transaction {
     fn publish(&self, follows: bool, read: impl Fn() -> Lsn) -> (Lsn, Pin) {
         let marks = if follows && !self.serializable.is_read_only() { FOLLOWS } else { 0 };
         let mut pins = self.pins.lock();
-        let place = pins.free_place(self.running(), self.slot, &self.pending);
+        let (place, pin) = pins.free_place(self.running(), self.slot, &self.pending);
         let csn = self.running().publish_snapshot(self.slot, place, marks, read);
-        (csn, pins.places[place].clone())
+        (csn, pin)
     }
 
     fn make_snapshot(&self, csn: Lsn, pin: Pin) -> Snapshot {
@@ -150,7 +166,7 @@ impl Transaction {
             csn => Lsn(csn),
         };
         let first = self.pins.lock().first.clone();
-        (csn, first.unwrap_or_else(|| Pin::new(&self.pending)))
+        (csn, first.expect("kept with the first snapshot"))
     }
 
     /// A snapshot at the present horizon, protected from vacuum; it may be replaced by another until it is kept.
@@ -176,9 +192,9 @@ impl Transaction {
         let marks = if self.serializable.is_read_only() { 0 } else { FOLLOWS };
         let mut pins = self.pins.lock();
         pins.first = None;
-        let place = pins.free_place(self.running(), self.slot, &self.pending);
+        let (place, pin) = pins.free_place(self.running(), self.slot, &self.pending);
         self.running().import_snapshot(self.slot, place, marks, csn);
-        pins.first = Some(pins.places[place].clone());
+        pins.first = Some(pin);
         csn
     }
 
@@ -208,8 +224,8 @@ impl Transaction {
             return;
         }
         let pins = self.pins.lock();
-        for (place, pin) in pins.places.iter().enumerate() {
-            if pin.is_free() {
+        for place in 0..=pins.others.len() {
+            if pins.is_free(place, &self.pending) {
                 self.running().retract_snapshot(self.slot, place);
             }
         }

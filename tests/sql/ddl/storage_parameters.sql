@@ -1,0 +1,36 @@
+-- Storage parameters: names, values, bounds, the namespace of the toast table, RESET.
+\set VERBOSITY default
+CREATE TABLE sp (a int PRIMARY KEY, b text) WITH (fillfactor = 70, autovacuum_enabled = off, toast.autovacuum_vacuum_threshold = 7, toast.vacuum_truncate = false);
+SELECT c.reloptions, t.reloptions AS toast FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.relname = 'sp';
+ALTER TABLE sp SET (autovacuum_enabled = foo);
+ALTER TABLE sp SET (autovacuum_vacuum_threshold = -1);
+ALTER TABLE sp SET (autovacuum_vacuum_threshold = x);
+ALTER TABLE sp SET (autovacuum_vacuum_insert_threshold = -2);
+ALTER TABLE sp SET (autovacuum_vacuum_scale_factor = 101);
+ALTER TABLE sp SET (autovacuum_vacuum_scale_factor = x);
+ALTER TABLE sp SET (autovacuum_vacuum_cost_delay = 100.5);
+ALTER TABLE sp SET (autovacuum_vacuum_cost_limit = 0);
+ALTER TABLE sp SET (autovacuum_freeze_max_age = 5);
+ALTER TABLE sp SET (vacuum_index_cleanup = foo);
+ALTER TABLE sp SET (vacuum_truncate = 3);
+ALTER TABLE sp SET (fillfactor = 9);
+ALTER TABLE sp SET (fillfactor = many);
+ALTER TABLE sp SET (parallel_workers = 2000);
+ALTER TABLE sp SET (toast_tuple_target = 100);
+ALTER TABLE sp SET (autovacuum_nosuch = 3);
+ALTER TABLE sp SET (toast.fillfactor = 10);
+ALTER TABLE sp SET (toast.autovacuum_analyze_threshold = 10);
+ALTER TABLE sp SET (nosuch.a = 10);
+ALTER TABLE sp SET (fillfactor = 80, fillfactor = 90);
+ALTER TABLE sp SET (vacuum_index_cleanup = auto, log_autovacuum_min_duration = -1, autovacuum_analyze_scale_factor = 0.5, toast.autovacuum_enabled = off, fillfactor = 60);
+SELECT c.reloptions, t.reloptions AS toast FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.relname = 'sp';
+ALTER TABLE sp RESET (fillfactor, toast.vacuum_truncate, autovacuum_enabled);
+SELECT c.reloptions, t.reloptions AS toast FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.relname = 'sp';
+CREATE INDEX sp_b ON sp (b) WITH (fillfactor = 60, deduplicate_items = off);
+SELECT reloptions FROM pg_class WHERE relname = 'sp_b';
+CREATE INDEX ON sp (b) WITH (autovacuum_enabled = off);
+CREATE INDEX ON sp (b) WITH (fillfactor = 101);
+CREATE INDEX ON sp (b) WITH (deduplicate_items = x);
+CREATE TABLE sp2 (a int) WITH (security_barrier = on);
+CREATE TABLE sp2 (a int) WITH (deduplicate_items = on);
+DROP TABLE sp;
