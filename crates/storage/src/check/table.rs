@@ -108,6 +108,16 @@ pub fn check_table(
                     }
                 }
                 let Some(snapshot) = how.toast else { continue };
+                for column in 0..row.natts() {
+                    if let value @ VarValue::Compressed(packed) = row.var(column)
+                        && packed.len() > 4
+                        && toast::fetch(heap, value, &mut Vec::new()).is_err()
+                    {
+                        let what =
+                            format!("a compressed value of {} bytes cannot be decompressed", packed.len());
+                        note(Some(slot), Some(column), what);
+                    }
+                }
                 if tuple::flags(t) & tuple::HAS_EXTERNAL == 0 {
                     if row.has_external() {
                         note(
