@@ -159,6 +159,7 @@ pub fn copy_table(
                     env.session.check_cancelled()?;
                 }
             }
+            progress.set(p::TUPLES_WRITTEN, written as i64);
         }
     }
     done.new_pages = copy.new.blocks()?;

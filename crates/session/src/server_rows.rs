@@ -2,8 +2,8 @@
 
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
-use quarry_common::settings::{self, SettingContext, SettingKind};
 use quarry_common::progress::{Command, PARAMS};
+use quarry_common::settings::{self, SettingContext, SettingKind};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_types::array;
 use quarry_types::datetime::{Interval, TimeZone, zone};
@@ -187,8 +187,7 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
     let me = reader.session().user;
     let mut sessions = cx.instance.sessions().all();
     sessions.sort_by_key(|s| s.pid);
-    let waits: Vec<_> =
-        cx.instance.storage().locks().list().into_iter().filter(|l| !l.granted).collect();
+    let waits: Vec<_> = cx.instance.storage().locks().list().into_iter().filter(|l| !l.granted).collect();
     let mut out = vec![];
     for s in sessions.into_iter().filter(|s| only.is_none_or(|p| p == s.pid)) {
         let a = s.activity.lock().clone();

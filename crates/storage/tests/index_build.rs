@@ -188,14 +188,17 @@ fn lockers_and_old_snapshots_are_waited_for() {
     let (done, ended) = channel();
     std::thread::scope(|s| {
         let waiting = s.spawn(|| {
-            builder.wait_for_lockers(&[LOCK], LockMode::Share, &mut |total, done, _| told.push((total, done))).unwrap();
+            builder
+                .wait_for_lockers(&[LOCK], LockMode::Share, &mut |total, done, _| told.push((total, done)))
+                .unwrap();
             done.send("lockers").unwrap();
             // The reader has none that conflicts, but a snapshot from before the insert.
             let csn = builder.statement_snapshot().csn();
             builder.wait_for_older_snapshots(csn, &|_| true, &mut |_, _, _| ()).unwrap();
             done.send("snapshots").unwrap();
         });
-        let waits = || storage.locks().list().iter().any(|l| !l.granted && matches!(l.tag, LockTag::Virtual(_)));
+        let waits =
+            || storage.locks().list().iter().any(|l| !l.granted && matches!(l.tag, LockTag::Virtual(_)));
         let until_it_waits = || {
             while !waits() {
                 std::thread::yield_now();

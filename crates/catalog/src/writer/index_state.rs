@@ -1,9 +1,7 @@
 //! Indexes that come and go beside writers: their state, copies of them, and one taking another's place (PostgreSQL: catalog/index.c).
 
 use super::{CatalogWriter, NewIndex};
-use crate::builtin::columns::{
-    pg_class, pg_constraint, pg_depend, pg_description, pg_index, pg_statistic,
-};
+use crate::builtin::columns::{pg_class, pg_constraint, pg_depend, pg_description, pg_index, pg_statistic};
 use crate::cache::Touched;
 use crate::defs::{ConstraintKind, IndexDef};
 use crate::object::ObjectAddress;
@@ -101,7 +99,8 @@ impl CatalogWriter {
         new.deferrable = old.deferrable;
         new.valid = false;
         new.ready = false;
-        new.refs = self.rows_of(pg_depend::TABLE, 2673, index)?.iter().filter_map(|(_, r)| reference(r)).collect();
+        new.refs =
+            self.rows_of(pg_depend::TABLE, 2673, index)?.iter().filter_map(|(_, r)| reference(r)).collect();
         let made = self.create_index(&new)?;
         // What is stored as text goes over as it is.
         let stored = self.index_row(index)?;

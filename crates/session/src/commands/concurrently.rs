@@ -64,7 +64,9 @@ impl<'s> Steps<'s> {
         let progress = progress(&self.cx);
         progress.set(p::PHASE, phase);
         st.txn.statement_done();
-        st.txn.wait_for_lockers(&[self.tag()], mode, &mut |total, done, pid| lockers(&progress, total, done, pid))
+        st.txn.wait_for_lockers(&[self.tag()], mode, &mut |total, done, pid| {
+            lockers(&progress, total, done, pid)
+        })
     }
 
     /// Fills an index from what a snapshot of now sees.
@@ -97,10 +99,11 @@ impl<'s> Steps<'s> {
         let db = self.cx.database.0;
         let sessions = self.cx.instance.sessions();
         // Those of other databases never use the index.
-        let concerns = |pid: i32| {
-            sessions.all().iter().any(|s| s.pid == pid && s.activity.lock().database == db)
-        };
-        st.txn.wait_for_older_snapshots(csn, &concerns, &mut |total, done, pid| lockers(&progress, total, done, pid))
+        let concerns =
+            |pid: i32| sessions.all().iter().any(|s| s.pid == pid && s.activity.lock().database == db);
+        st.txn.wait_for_older_snapshots(csn, &concerns, &mut |total, done, pid| {
+            lockers(&progress, total, done, pid)
+        })
     }
 
     /// No writer puts rows into the indexes any more once they are dead; then they are dropped.

@@ -1,12 +1,13 @@
 //! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
 
-use super::stored::is_at_least;
 use super::storage_parameters::{Owner, options_of};
+use super::stored::is_at_least;
 use super::{Ddl, parts_of};
 use crate::session::Session;
 use quarry_catalog::builtin::{oids as system, opclass};
 use quarry_catalog::{
-    IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Persistence, Privilege, RelKind, Relation, StoredExpr,
+    IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Persistence, Privilege, RelKind, Relation,
+    StoredExpr,
 };
 use quarry_common::progress::{Command, create_index};
 use quarry_common::{Error, Oid, Result, bail, err};
