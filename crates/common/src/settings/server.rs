@@ -546,7 +546,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Counts table and index accesses. Accepted for compatibility, without effect.",
+        doc: "Off: tables are not cleaned and analyzed in the background. Accesses are counted all the same.",
         reported: false,
     },
     SettingDef {
