@@ -114,6 +114,8 @@ pub struct Session {
     /// Where the running statement's text begins within what the client sent, and that text: for error positions.
     pub(crate) text: Arc<str>,
     clocks: limits::Clocks,
+    /// The session's last commit that it didn't wait for: what it reads next includes that. 0: none.
+    unawaited: Lsn,
     ended: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
@@ -146,9 +148,8 @@ impl Session {
         };
         let base = (instance.settings_version(), instance.settings());
         let signals = instance.sessions().register(instance.random_i32(), activity);
-        let made = |this: &_| {
-            SessionContext::new(this, instance.clone(), signals, login.database, login.user)
-        };
+        let made =
+            |this: &_| SessionContext::new(this, instance.clone(), signals, login.database, login.user);
         let cx = Arc::new_cyclic(made);
         let counters = cx.instance.storage().database_stats().get(cx.database.0);
         counters.add(DatabaseCount::Sessions, 1);
@@ -161,6 +162,7 @@ impl Session {
             skip_to_sync: false,
             text: Arc::from(""),
             clocks: Default::default(),
+            unawaited: Lsn(0),
             ended: false,
             timed: None,
             context: None,
@@ -565,6 +567,7 @@ impl Session {
         }
         self.cx.transaction_start.store(self.block.started_at, Ordering::Relaxed);
         self.start_transaction_clock();
+        self.follow_own_commit(&txn);
         self.cx.signals.activity.lock().xact_start = Some(self.block.started_at);
         txn
     }

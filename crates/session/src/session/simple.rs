@@ -221,8 +221,8 @@ impl Session {
     ) -> Step {
         self.work = Work::Committed { tag, then };
         match lsn {
-            Some(lsn) if self.waits_for_durability() => Step::WaitDurable(lsn),
-            _ => self.drive(out),
+            Some(lsn) => Step::WaitDurable(lsn),
+            None => self.drive(out),
         }
     }
 
@@ -230,7 +230,8 @@ impl Session {
         self.cx.settings().text("synchronous_commit") != "off"
     }
 
-    /// Commits the transaction, deferred constraints first. On error it is undone.
+    /// Commits the transaction, deferred constraints first. On error it is undone. `Some`: what is to be waited for before the client is
+    /// told.
     pub(crate) fn commit(&mut self, out: &mut BytesMut) -> Result<Option<Lsn>> {
         let vars_mark = self.block.vars_mark;
         let prepared = self.before_commit();
@@ -246,9 +247,28 @@ impl Session {
         if self.block.state() != BlockState::Idle {
             self.block.abort();
         }
+        // The setting as it is inside the transaction counts.
+        let waits = self.waits_for_durability();
+        if let Ok(Some(lsn)) = lsn
+            && !waits
+        {
+            self.unawaited = lsn;
+        }
         self.end_transaction(lsn.is_ok(), vars_mark, out);
         self.cx.set_reader(None);
-        lsn
+        lsn.map(|lsn| lsn.filter(|_| waits))
+    }
+
+    /// A new transaction sees what the session has committed without waiting.
+    pub(super) fn follow_own_commit(&mut self, txn: &Transaction) {
+        if self.unawaited.0 == 0 {
+            return;
+        }
+        if self.unawaited <= self.cx.instance.storage().wal().flushed() {
+            self.unawaited = Lsn(0);
+        } else if self.waits_for_durability() {
+            txn.follow(self.unawaited);
+        }
     }
 
     pub(super) fn before_commit(&mut self) -> Result<()> {
