@@ -133,7 +133,7 @@ fn sample(st: &StatementContext, relation: &Arc<Relation>, heap: &Heap, wanted: 
     let progress = st.txn.progress().of(Command::Analyze);
     progress.set(p::BLOCKS_TOTAL, chosen.len() as i64);
     for (read, block) in chosen.iter().enumerate() {
-        progress.set(p::BLOCKS_DONE, read as i64);
+        progress.set(p::BLOCKS_DONE, read as i64 + 1);
         quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
         dead += heap.dead_on_page(*block, &live)?;
         scan.set_range(*block..*block + 1);
