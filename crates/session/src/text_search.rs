@@ -96,7 +96,10 @@ impl TextSearch {
 pub fn checked_setting(reader: &CatalogReader, text: &str) -> Result<String> {
     let oid = reader.reg_in(RegKind::Config, text).map_err(|e| match e.sqlstate() {
         SqlState::UNDEFINED_OBJECT | SqlState::UNDEFINED_SCHEMA => {
-            err!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"default_text_search_config\": \"{text}\"")
+            err!(
+                INVALID_PARAMETER_VALUE,
+                "invalid value for parameter \"default_text_search_config\": \"{text}\""
+            )
         }
         _ => e,
     })?;

@@ -1,6 +1,7 @@
 //! Objects in words, as messages and `pg_describe_object` have them.
 
 use super::CatalogReader;
+use super::text_search::TsObject;
 use super::{quote_identifier, quote_qualified};
 use crate::builtin::columns::*;
 use crate::builtin::{opclass, operators, procs};
@@ -73,6 +74,10 @@ impl CatalogReader {
             pg_collation::TABLE => {
                 self.collation_name(o.oid)?.map(|c| format!("collation {}", quote_identifier(&c)))
             }
+            class if TsObject::of_table(class).is_some() => match TsObject::of_table(class) {
+                Some(kind) => self.ts_reg_name(kind, o.oid)?.map(|name| format!("{} {name}", kind.noun())),
+                None => None,
+            },
             class => match simple(class) {
                 Some((index, name, noun)) => self
                     .find_one(&self.snapshot(), class, index, &[oid_datum(o.oid)])?
@@ -175,7 +180,17 @@ impl CatalogReader {
             pg_database::TABLE => self.database(o.oid)?.map(|s| {
                 ("database".into(), None, Some(quote_identifier(&s.name)), quote_identifier(&s.name))
             }),
-            _ => None,
+            class => match TsObject::of_table(class) {
+                Some(kind) => match self.ts_name(kind, o.oid)? {
+                    Some((name, schema)) => {
+                        let schema = self.schema(schema)?.map(|s| s.name.clone()).unwrap_or_default();
+                        let identity = format!("{}.{}", quote_identifier(&schema), quote_identifier(&name));
+                        Some((kind.noun().into(), Some(schema), Some(name), identity))
+                    }
+                    None => None,
+                },
+                None => None,
+            },
         })
     }
 }

@@ -29,6 +29,12 @@ impl TsObject {
             TsObject::Configuration => "text search configuration",
         }
     }
+    /// The kind that a catalog has.
+    pub(crate) fn of_table(table: u32) -> Option<TsObject> {
+        [TsObject::Parser, TsObject::Template, TsObject::Dictionary, TsObject::Configuration]
+            .into_iter()
+            .find(|k| k.table() == table)
+    }
     /// The catalog that has them.
     pub fn table(self) -> u32 {
         match self {
@@ -115,6 +121,11 @@ impl CatalogReader {
         }
         let schema = self.schema(schema)?.map(|s| s.name.clone()).unwrap_or_default();
         Ok(Some(super::quote_qualified(&schema, &name)))
+    }
+
+    /// Who owns a dictionary or configuration.
+    pub fn ts_owner(&self, kind: TsObject, oid: Oid) -> Result<Option<Oid>> {
+        Ok(self.ts_row(kind, oid)?.map(|row| row.oid(pg_ts_config::CFGOWNER)))
     }
 
     /// A dictionary, ready to be asked.

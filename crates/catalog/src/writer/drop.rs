@@ -306,6 +306,13 @@ impl CatalogWriter {
                     self.delete_by_oid(pg_namespace::TABLE, 2685, o.oid)?;
                 }
                 class => match oid_index(class) {
+                    Some(index) if matches!(class, pg_ts_config::TABLE | pg_ts_dict::TABLE) => {
+                        self.touch([Touched::All]);
+                        if class == pg_ts_config::TABLE {
+                            self.delete_ts_mappings(o.oid)?;
+                        }
+                        self.delete_by_oid(class, index, o.oid)?;
+                    }
                     Some(index) if class == pg_extension::TABLE => {
                         self.touch([Touched::All]);
                         self.delete_by_oid(class, index, o.oid)?;

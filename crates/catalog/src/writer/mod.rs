@@ -23,6 +23,7 @@ mod role;
 mod schema;
 mod sequence;
 mod stats;
+mod text_search;
 mod types;
 mod view;
 

@@ -197,10 +197,7 @@ pub(crate) fn unnested(l: &Lexeme<'_>) -> Result<Vec<Datum>> {
     Ok(vec![word, positions.finish_1d()?, weights.finish_1d()?])
 }
 
-fn json_headline(
-    text: &str,
-    mut change: impl FnMut(&str) -> Result<String>,
-) -> Result<String> {
+fn json_headline(text: &str, mut change: impl FnMut(&str) -> Result<String>) -> Result<String> {
     fn value(
         l: &mut lexer::Lexer<'_>,
         out: &mut Vec<u8>,
@@ -308,8 +305,7 @@ fn ts_headline_jsonb(cx: &mut EvalContext<'_>, args: &[Datum], named: bool) -> R
 /// `ts_rank` and `ts_rank_cd`: weights first if there are some, the method last if there is one.
 fn ts_rank(args: &[Datum], weighted: bool, cover: bool) -> Result<Datum> {
     let first = usize::from(weighted);
-    let weights =
-        if weighted { rank::weights_of(&ArrayRef::of(&args[0]))? } else { rank::DEFAULT_WEIGHTS };
+    let weights = if weighted { rank::weights_of(&ArrayRef::of(&args[0]))? } else { rank::DEFAULT_WEIGHTS };
     let (v, q) = (VectorRef::of(&args[first]), Query::of(&args[first + 1]));
     let method = args.get(first + 2).map_or(0, Datum::as_i32);
     Ok(Datum::F32(if cover {
@@ -340,10 +336,14 @@ fn lexize(cx: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
 /// A query of a text, by the configuration that is named or the current one.
 macro_rules! to_query {
     ($style:ident, $join:ident) => {
-        scalar!(cx, |t: &str| -> Result<Vec<u8>> { query(&*current(cx)?, cx.env, t, Style::$style, Op::$join) })
+        scalar!(cx, |t: &str| -> Result<Vec<u8>> {
+            query(&*current(cx)?, cx.env, t, Style::$style, Op::$join)
+        })
     };
     (named $style:ident, $join:ident) => {
-        scalar!(cx, |c: u32, t: &str| -> Result<Vec<u8>> { query(&*config(cx, c)?, cx.env, t, Style::$style, Op::$join) })
+        scalar!(cx, |c: u32, t: &str| -> Result<Vec<u8>> {
+            query(&*config(cx, c)?, cx.env, t, Style::$style, Op::$join)
+        })
     };
 }
 macro_rules! compared {

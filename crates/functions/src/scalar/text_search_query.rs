@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 
 /// Two queries under an operator; an empty one leaves the other as it is.
 fn join(a: &[u8], b: &[u8], op: Op, distance: u16) -> Result<Vec<u8>> {
-    let (Some(left), Some(right)) =
-        (Tree::from_query(&Query::new(a))?, Tree::from_query(&Query::new(b))?)
+    let (Some(left), Some(right)) = (Tree::from_query(&Query::new(a))?, Tree::from_query(&Query::new(b))?)
     else {
         return Ok(if Query::new(a).is_empty() { b.to_vec() } else { a.to_vec() });
     };

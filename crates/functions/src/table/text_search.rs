@@ -90,14 +90,7 @@ fn debug(config: &Config, source: &str) -> Source {
             None => (Datum::Null, Datum::Null),
         };
         let (alias, description) = token::TYPES[usize::from(t.kind) - 1];
-        out.push(vec![
-            text(alias),
-            text(description),
-            text(t.text),
-            asked.finish_1d()?,
-            dictionary,
-            lexemes,
-        ]);
+        out.push(vec![text(alias), text(description), text(t.text), asked.finish_1d()?, dictionary, lexemes]);
     }
     rows(out)
 }

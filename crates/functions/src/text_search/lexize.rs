@@ -13,11 +13,7 @@ pub fn lexize(config: &Config, token: &Token<'_>) -> Option<Vec<Answer>> {
 }
 
 /// Goes through the tokens of a text, except those too long to be indexed, of which a notice tells.
-pub fn tokens(
-    text: &str,
-    env: &dyn SessionEnv,
-    mut each: impl FnMut(Token<'_>) -> Result<()>,
-) -> Result<()> {
+pub fn tokens(text: &str, env: &dyn SessionEnv, mut each: impl FnMut(Token<'_>) -> Result<()>) -> Result<()> {
     for (i, token) in Parser::new(text).enumerate() {
         if i % 1024 == 1023 {
             env.check_cancelled()?;

@@ -92,8 +92,7 @@ fn rank_and(w: &Weights, v: &VectorRef<'_>, q: &Query<'_>) -> f32 {
     for (i, (word, prefix)) in words.iter().enumerate() {
         for lexeme in lexemes(v, word, *prefix) {
             let known = lexeme.has_positions();
-            let here: Vec<u16> =
-                if known { lexeme.positions().collect() } else { vec![POSITION_LIMIT - 1] };
+            let here: Vec<u16> = if known { lexeme.positions().collect() } else { vec![POSITION_LIMIT - 1] };
             for (there, there_known) in seen[..i].iter().flatten() {
                 for p in &here {
                     for t in there {

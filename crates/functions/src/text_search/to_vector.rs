@@ -5,9 +5,7 @@ use super::lexize::{Lexemes, Located};
 use crate::SessionEnv;
 use quarry_common::{Result, err};
 use quarry_types::json::{jsonb, lexer};
-use quarry_types::textsearch::{
-    POSITION_LIMIT, POSITIONS_MAX, VectorBuilder, limit_position,
-};
+use quarry_types::textsearch::{POSITION_LIMIT, POSITIONS_MAX, VectorBuilder, limit_position};
 
 /// The vector of a text.
 pub fn of_text(config: &Config, env: &dyn SessionEnv, text: &str) -> Result<Vec<u8>> {
@@ -47,8 +45,7 @@ pub struct JsonParts {
 
 impl JsonParts {
     /// What `to_tsvector` looks at.
-    pub const STRINGS: JsonParts =
-        JsonParts { keys: false, strings: true, numbers: false, booleans: false };
+    pub const STRINGS: JsonParts = JsonParts { keys: false, strings: true, numbers: false, booleans: false };
 
     /// Of the flags that `jsonb_to_tsvector` takes.
     pub fn parse(flags: &[u8]) -> Result<JsonParts> {
@@ -65,7 +62,9 @@ impl JsonParts {
                 "key" => parts.keys = true,
                 "all" => parts = JsonParts { keys: true, strings: true, numbers: true, booleans: true },
                 _ => {
-                    return Err(err!(INVALID_PARAMETER_VALUE, "wrong flag in flag array: \"{name}\"").hint(hint));
+                    return Err(
+                        err!(INVALID_PARAMETER_VALUE, "wrong flag in flag array: \"{name}\"").hint(hint)
+                    );
                 }
             }
             Ok(())

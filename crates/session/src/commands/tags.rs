@@ -38,7 +38,11 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::CreateRule(_) => "CREATE RULE",
         Statement::CreateStatistics(_) => "CREATE STATISTICS",
         Statement::CreateCast(_) => "CREATE CAST",
-        Statement::Define(_) => "CREATE TYPE",
+        Statement::Define(d) => match d.kind {
+            ObjectKind::TsConfiguration => "CREATE TEXT SEARCH CONFIGURATION",
+            ObjectKind::TsDictionary => "CREATE TEXT SEARCH DICTIONARY",
+            _ => "CREATE TYPE",
+        },
         Statement::AlterTable(a) => alter_tag(a.kind),
         Statement::Drop(d) => drop_tag(d.kind),
         Statement::Rename(r) => match r.kind {

@@ -253,6 +253,8 @@ const TSVECTOR: TypeFunctions = TypeFunctions {
     receive: textsearch::vector_receive,
     send: textsearch::vector_send,
     compare: Some(|a, b| textsearch::vector::compare(a.as_bytes(), b.as_bytes())),
+    // Equal vectors are the same bytes.
+    hash: Some(text::hash),
     key: Some(textsearch::VECTOR_KEY),
     ..UNSUPPORTED
 };
@@ -263,6 +265,7 @@ const TSQUERY: TypeFunctions = TypeFunctions {
     receive: textsearch::query_receive,
     send: textsearch::query_send,
     compare: Some(|a, b| textsearch::query::compare(a.as_bytes(), b.as_bytes())),
+    hash: Some(textsearch::query_hash),
     key: Some(textsearch::QUERY_KEY),
     ..UNSUPPORTED
 };

@@ -52,18 +52,16 @@ struct Searched<'a>(VectorRef<'a>);
 fn lexeme_matches(lexeme: &Lexeme<'_>, weights: u8, places: Option<&mut Vec<u16>>) -> Match {
     let Some(places) = places else {
         // Without positions weights aren't looked at.
-        let found = weights == 0
-            || !lexeme.has_positions()
-            || lexeme.positions().any(|p| weight_matches(weights, p));
+        let found =
+            weights == 0 || !lexeme.has_positions() || lexeme.positions().any(|p| weight_matches(weights, p));
         return if found { Match::Yes } else { Match::No };
     };
     if !lexeme.has_positions() {
         return Match::Maybe;
     }
     let before = places.len();
-    places.extend(
-        lexeme.positions().filter(|p| weights == 0 || weight_matches(weights, *p)).map(position_of),
-    );
+    places
+        .extend(lexeme.positions().filter(|p| weights == 0 || weight_matches(weights, *p)).map(position_of));
     if places.len() > before { Match::Yes } else { Match::No }
 }
 
@@ -78,8 +76,7 @@ impl Source for Searched<'_> {
         }
         let mut found = Match::No;
         for lexeme in self.0.with_prefix(text.as_bytes()) {
-            let one =
-                lexeme_matches(&lexeme, weights, places.as_deref_mut().map(|p| &mut p.positions));
+            let one = lexeme_matches(&lexeme, weights, places.as_deref_mut().map(|p| &mut p.positions));
             match one {
                 Match::No => {}
                 Match::Yes => found = Match::Yes,
@@ -135,8 +132,7 @@ fn plain(q: &Query<'_>, i: usize, source: &mut dyn Source, depth: usize) -> Resu
 }
 
 const NOWHERE: (Match, Places) = (Match::No, Places { positions: Vec::new(), negate: false, width: 0 });
-const SOMEWHERE: (Match, Places) =
-    (Match::Maybe, Places { positions: Vec::new(), negate: false, width: 0 });
+const SOMEWHERE: (Match, Places) = (Match::Maybe, Places { positions: Vec::new(), negate: false, width: 0 });
 
 fn phrase(q: &Query<'_>, i: usize, source: &mut dyn Source, depth: usize) -> Result<(Match, Places)> {
     if depth > DEPTH_MAX {

@@ -266,11 +266,15 @@ pub(crate) fn query_send(_: &TypeInfo, v: &Datum, _: &IoContext<'_>, out: &mut V
     Ok(())
 }
 
-/// Values are equal as SQL has it only if their bytes are: weights of words aside, in a query.
-pub(crate) const VECTOR_KEY: KeyCodec = KeyCodec {
-    encode: |v, out| vector::encode_key(v.as_bytes(), out),
-    decode: None,
-    skip: vector::skip_key,
-};
+/// Keys hold what equality looks at: not the weights of a query's words, so that values can't be had back.
+pub(crate) const VECTOR_KEY: KeyCodec =
+    KeyCodec { encode: |v, out| vector::encode_key(v.as_bytes(), out), decode: None, skip: vector::skip_key };
 pub(crate) const QUERY_KEY: KeyCodec =
     KeyCodec { encode: |v, out| query::encode_key(v.as_bytes(), out), decode: None, skip: query::skip_key };
+
+/// Weights don't count in equality, so that the key is hashed and not the value.
+pub(crate) fn query_hash(v: &Datum) -> u64 {
+    let mut key = Vec::new();
+    query::encode_key(v.as_bytes(), &mut key);
+    crate::hash::hash_bytes(&key)
+}

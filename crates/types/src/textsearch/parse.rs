@@ -22,10 +22,17 @@ pub enum Style {
 /// A node in postfix order, left operand first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Node {
-    Word { text: String, weights: u8, prefix: bool },
+    Word {
+        text: String,
+        weights: u8,
+        prefix: bool,
+    },
     /// A word that was dropped.
     Stop,
-    Operator { op: Op, distance: u16 },
+    Operator {
+        op: Op,
+        distance: u16,
+    },
 }
 
 /// The nodes so far.
@@ -72,8 +79,15 @@ impl WordSink for AsIs {
 
 enum Token {
     End,
-    Word { text: String, weights: u8, prefix: bool },
-    Operator { op: Op, distance: u16 },
+    Word {
+        text: String,
+        weights: u8,
+        prefix: bool,
+    },
+    Operator {
+        op: Op,
+        distance: u16,
+    },
     Open,
     Close,
     /// In a web query: an operand is missing at the end.

@@ -31,10 +31,7 @@ fn vectors_are_sorted_and_print_with_quotes() {
     for bad in ["'", "''", "a:", "a:x", "a:1e", "\\"] {
         assert!(tsvector_in(bad).is_err(), "{bad}");
     }
-    assert_eq!(
-        tsvector_in("a:0").unwrap_err().message(),
-        "wrong position info in tsvector: \"a:0\""
-    );
+    assert_eq!(tsvector_in("a:0").unwrap_err().message(), "wrong position info in tsvector: \"a:0\"");
 }
 
 #[test]

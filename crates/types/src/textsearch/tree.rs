@@ -178,8 +178,7 @@ impl Tree {
             let last = children.pop().expect("more than two");
             let second = std::mem::replace(&mut children[1], last);
             let first = std::mem::replace(&mut children[0], Tree::Stop);
-            children[0] =
-                Tree::Operator { op, distance: 0, children: vec![first, second], kept: false };
+            children[0] = Tree::Operator { op, distance: 0, children: vec![first, second], kept: false };
         }
         Tree::Operator { op, distance, children, kept }
     }
@@ -362,9 +361,7 @@ fn find_equal(node: Tree, target: &Tree, substitute: Option<&Tree>) -> Option<Ma
             }
             Some(Marked::plain(Tree::Operator { op, distance, children, kept }))
         }
-        (node @ Tree::Word { .. }, Tree::Word { .. }) if node.order(target).is_eq() => {
-            substitute.map(marked)
-        }
+        (node @ Tree::Word { .. }, Tree::Word { .. }) if node.order(target).is_eq() => substitute.map(marked),
         (node, _) => Some(Marked::plain(node)),
     }
 }

@@ -213,8 +213,7 @@ pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
                 return order;
             }
             for (p, q) in l.positions().zip(r.positions()) {
-                let order =
-                    position_of(q).cmp(&position_of(p)).then_with(|| weight_of(q).cmp(&weight_of(p)));
+                let order = position_of(q).cmp(&position_of(p)).then_with(|| weight_of(q).cmp(&weight_of(p)));
                 if order != Ordering::Equal {
                     return order;
                 }

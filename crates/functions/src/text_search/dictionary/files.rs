@@ -21,10 +21,7 @@ fn find(files: &[(&'static str, &'static str)], name: &str) -> Result<Option<&'s
 }
 
 fn missing(what: &str, name: &str, extension: &str) -> Error {
-    err!(
-        CONFIG_FILE_ERROR,
-        "could not open {what} file \"{name}.{extension}\": No such file or directory"
-    )
+    err!(CONFIG_FILE_ERROR, "could not open {what} file \"{name}.{extension}\": No such file or directory")
 }
 
 /// The words of a stop word list.

@@ -54,7 +54,9 @@ impl Dictionary {
             template::SYNONYM => synonym(options)?,
             template::ISPELL => return Err(Error::unsupported("text search template ispell")),
             template::THESAURUS => return Err(Error::unsupported("text search template thesaurus")),
-            other => return Err(Error::internal(format!("cache lookup failed for text search template {other}"))),
+            other => {
+                return Err(Error::internal(format!("cache lookup failed for text search template {other}")));
+            }
         };
         Ok(Dictionary { oid, kind })
     }
@@ -112,7 +114,9 @@ fn snowball(options: &[(String, String)]) -> Result<Kind> {
         match name.as_str() {
             "stopwords" if stop.is_some() => bail!(INVALID_PARAMETER_VALUE, "multiple StopWords parameters"),
             "stopwords" => stop = Some(files::stop_words(value)?),
-            "language" if language.is_some() => bail!(INVALID_PARAMETER_VALUE, "multiple Language parameters"),
+            "language" if language.is_some() => {
+                bail!(INVALID_PARAMETER_VALUE, "multiple Language parameters")
+            }
             "language" => match Language::named(value) {
                 Some(l) => language = Some(l),
                 None => bail!(

@@ -66,9 +66,7 @@ impl Language {
     /// The stem of a word in lower case.
     pub fn stem(self, word: &str) -> String {
         let kind = match self.0 {
-            French
-                if word.contains(['ë', 'ï']) && !NEW_FRENCH_ENDINGS.iter().any(|e| word.ends_with(e)) =>
-            {
+            French if word.contains(['ë', 'ï']) && !NEW_FRENCH_ENDINGS.iter().any(|e| word.ends_with(e)) => {
                 V3(v3::Algorithm::French)
             }
             French => V1(v1::Algorithm::French),
@@ -95,7 +93,6 @@ mod tests {
             ("english", "skis", "ski"),
             ("german", "häuser", "haus"),
             ("german", "ae", "ae"),
-            
             ("french", "françaises", "français"),
             ("french", "canoë", "cano"),
             ("russian", "ёлками", "елк"),

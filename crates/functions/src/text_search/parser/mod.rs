@@ -187,8 +187,7 @@ impl<'a> Parser<'a> {
             Test::HexDigit => c.is_some_and(|c| c.is_ascii_hexdigit()),
             Test::Joiner => c.is_some_and(classes::is_joiner),
             Test::UrlChar => c.is_some_and(|c| {
-                c.is_ascii_graphic()
-                    && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+                c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
             }),
             Test::Ignoring => self.ignoring,
             Test::HostWanted => std::mem::take(&mut self.host_wanted),

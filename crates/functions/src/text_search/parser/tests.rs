@@ -36,12 +36,7 @@ fn addresses() {
     use token::*;
     assert_eq!(
         parse("http://example.com/a?b=1"),
-        [
-            (PROTOCOL, "http://"),
-            (URL, "example.com/a?b=1"),
-            (HOST, "example.com"),
-            (URL_PATH, "/a?b=1"),
-        ]
+        [(PROTOCOL, "http://"), (URL, "example.com/a?b=1"), (HOST, "example.com"), (URL_PATH, "/a?b=1"),]
     );
     assert_eq!(parse("joe@example.com"), [(EMAIL, "joe@example.com")]);
     assert_eq!(parse("/usr/local/x.txt"), [(FILE, "/usr/local/x.txt")]);

@@ -13,14 +13,15 @@ mod create_table_as;
 mod drop;
 mod extension;
 mod index;
+mod persistence;
 mod rename;
 mod renamed;
 mod schema;
 mod sequence;
 mod storage_parameters;
 mod stored;
-mod persistence;
 mod temporary;
+mod text_search;
 mod truncate;
 mod types;
 mod view;
@@ -56,6 +57,7 @@ pub fn run(s: &mut Session, stmt: &Statement, portal: &mut Portal) -> Result<Com
         Statement::CreateDomain(c) => types::create_domain(s, c)?,
         Statement::AlterDomain(c) => types::alter_domain(s, c)?,
         Statement::CreateExtension(c) => extension::run(s, c)?,
+        Statement::Define(c) if text_search::makes(c.kind) => text_search::create(s, c)?,
         Statement::AlterTable(c) => alter_table::run(s, c)?,
         Statement::Drop(c) => drop::run(s, c)?,
         Statement::Rename(c) => rename::run(s, c)?,
