@@ -644,7 +644,9 @@ mod tests {
         assert_eq!(rels.map(|r| again.persistence(r).unwrap())[..2], kinds[..2]);
         again.remove_unlogged(rels[1]).unwrap();
         assert_eq!(disk.list("base/5").unwrap(), ["77", "78_init", "t3_79"]);
-        rels.map(|r| files.remove(r).unwrap());
+        for rel in rels {
+            files.remove(rel).unwrap();
+        }
         assert!(disk.list("base/5").unwrap().is_empty());
     }
 }

@@ -290,8 +290,12 @@ impl<'a> RowRef<'a> {
         let (tag, end) = self.end(self.layout.columns[i].place as usize);
         match (tag, self.var(i)) {
             (TAG_EXTERNAL, VarValue::External(p)) if p.first.slot != 0 => None,
-            (TAG_EXTERNAL, VarValue::External(_)) => Some("a pointer to an out-of-line value leads nowhere".into()),
-            (TAG_EXTERNAL, _) => Some(format!("a pointer to an out-of-line value has not {TOAST_POINTER_BYTES} bytes")),
+            (TAG_EXTERNAL, VarValue::External(_)) => {
+                Some("a pointer to an out-of-line value leads nowhere".into())
+            }
+            (TAG_EXTERNAL, _) => {
+                Some(format!("a pointer to an out-of-line value has not {TOAST_POINTER_BYTES} bytes"))
+            }
             (TAG_COMPRESSED, VarValue::Compressed(b)) if b.len() <= 4 => {
                 Some(format!("a compressed value of {} bytes", b.len()))
             }

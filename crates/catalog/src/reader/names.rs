@@ -1,7 +1,7 @@
 //! Names of objects as text: quoting, qualified names in strings, and what the reg* types read and print.
 
-use super::text_search::TsObject;
 use super::CatalogReader;
+use super::text_search::TsObject;
 use crate::builtin::columns::{pg_collation, pg_enum};
 use crate::builtin::operators::{self, ListedOperator};
 use crate::builtin::procs::{self, ListedProc};

@@ -45,7 +45,10 @@ fn check_header(h: &TupleHeader, block: BlockNo, next_xid: Xid) -> std::result::
     }
     for (name, xid) in [("xmin", h.xmin), ("xmax", h.xmax)] {
         if xid >= next_xid {
-            return Err(format!("{name} {} equals or exceeds next valid transaction ID {}", xid.0, next_xid.0));
+            return Err(format!(
+                "{name} {} equals or exceeds next valid transaction ID {}",
+                xid.0, next_xid.0
+            ));
         }
     }
     if h.has(tuple::HOT_UPDATED) && (h.ctid.block != block || h.ctid.slot == 0) {
