@@ -85,8 +85,7 @@ impl Snapshot {
     /// Whether `xid` is the reader's transaction or a live subtransaction of it.
     #[inline]
     pub fn is_mine(&self, xid: Xid) -> bool {
-        xid.is_valid()
-            && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.contains(xid)))
+        xid.is_valid() && (xid == self.top || self.subs.as_ref().is_some_and(|s| s.contains(xid)))
     }
 
     /// Whether `xid`, not the reader's own, committed at or before the snapshot.

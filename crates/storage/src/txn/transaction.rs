@@ -8,14 +8,14 @@ pub use pins::Pin;
 pub use prepared::PreparedSet;
 
 use self::pins::Pins;
+use super::IsolationLevel;
 use super::running::SlotId;
 use super::serializable::Serializable;
 use super::sub_ids::SharedIds;
 use super::wal::{self, CHILDREN_MAX, EndRecord};
-use super::IsolationLevel;
 use crate::engine::Storage;
-use crate::ids::RelId;
 use crate::fsm::RelationState;
+use crate::ids::RelId;
 use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, WaitObserver};
 use crate::stats::{Actions, Pending, XactCounts};
 use crate::wal::RecordKind;
@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use quarry_common::progress::Progress;
 use quarry_common::{CommandId, Lsn, Oid, Result, Xid, bail};
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
