@@ -216,7 +216,9 @@ fn terminate_others(s: &Session, st: &StatementContext, db: Oid, name: &str) -> 
             1 => "There is 1 prepared transaction using the database.".to_string(),
             n => format!("There are {n} prepared transactions using the database."),
         };
-        return Err(err!(OBJECT_IN_USE, "database \"{name}\" is being used by prepared transactions").detail(text));
+        return Err(
+            err!(OBJECT_IN_USE, "database \"{name}\" is being used by prepared transactions").detail(text)
+        );
     }
     let me = st.reader.session().user;
     let others = others_in(s, db);

@@ -1,7 +1,7 @@
 //! The lock table: who holds what, who waits in line, how a lock passes on.
 
-use super::fast::{self, FastLocks};
 use super::deadlock::simple_deadlock;
+use super::fast::{self, FastLocks};
 use super::prepared::PreparedOwner;
 use super::waits::Waiter;
 use super::{HeldLock, LockMode, LockTag, OwnerId, VirtualId, WaitOptions, WaitPolicy, Waiting};
@@ -414,12 +414,7 @@ impl LockManager {
     }
 
     /// Waits until a transaction has ended.
-    pub(crate) fn wait_for_virtual(
-        &self,
-        txns: &TxnManager,
-        who: &Waiting<'_>,
-        id: VirtualId,
-    ) -> Result<()> {
+    pub(crate) fn wait_for_virtual(&self, txns: &TxnManager, who: &Waiting<'_>, id: VirtualId) -> Result<()> {
         // As for ids (L5).
         self.virtual_waiters.fetch_add(1, Ordering::SeqCst);
         let tag = LockTag::Virtual(id);
@@ -574,7 +569,16 @@ impl SessionLocks {
     ) -> Result<bool> {
         let WaitOptions { cancel, lock_timeout, deadlock_timeout, observer } = *wait;
         let (owner, pid) = (self.owner, self.pid);
-        let who = Waiting { owner, pid, cancel, lock_timeout, deadlock_timeout, observer, row: None, position: None };
+        let who = Waiting {
+            owner,
+            pid,
+            cancel,
+            lock_timeout,
+            deadlock_timeout,
+            observer,
+            row: None,
+            position: None,
+        };
         let taken = self.manager.acquire(&who, &tag, mode, policy)?;
         if taken {
             *self.held.lock().entry((tag, mode)).or_default() += 1;

@@ -229,7 +229,16 @@ impl<'a> Waiting<'a> {
     /// Someone who doesn't wait.
     pub fn nobody(owner: OwnerId, cancel: &'a AtomicBool) -> Waiting<'a> {
         let (lock_timeout, deadlock_timeout) = (None, None);
-        Waiting { owner, pid: 0, cancel, lock_timeout, deadlock_timeout, observer: None, row: None, position: None }
+        Waiting {
+            owner,
+            pid: 0,
+            cancel,
+            lock_timeout,
+            deadlock_timeout,
+            observer: None,
+            row: None,
+            position: None,
+        }
     }
 }
 
