@@ -82,6 +82,7 @@ const DATA: &[(&str, &str)] = &[
     ("pg_aggregate", include_str!("data/pg_aggregate.tsv")),
     ("pg_cast", include_str!("data/pg_cast.tsv")),
     ("pg_shdescription", include_str!("data/pg_shdescription.tsv")),
+    ("pg_depend", include_str!("data/pg_depend.tsv")),
     ("pg_ts_parser", include_str!("data/pg_ts_parser.tsv")),
     ("pg_ts_template", include_str!("data/pg_ts_template.tsv")),
     ("pg_ts_dict", include_str!("data/pg_ts_dict.tsv")),

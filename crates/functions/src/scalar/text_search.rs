@@ -231,7 +231,7 @@ fn json_headline(text: &str, mut change: impl FnMut(&str) -> Result<String>) -> 
                 Ok(())
             }
             lexer::Token::String => {
-                escape_json(out, &change(&l.string().to_owned())?);
+                escape_json(out, &change(l.string())?);
                 l.advance()
             }
             _ => {

@@ -130,7 +130,7 @@ impl Collector<'_> {
             T::ArrayStart => lexer.array_elements(|l| self.json(l, parts)),
             token => {
                 match token {
-                    T::String if parts.strings => self.add(&lexer.string().to_owned())?,
+                    T::String if parts.strings => self.add(lexer.string())?,
                     T::Number if parts.numbers => self.add(lexer.token_text())?,
                     T::True | T::False if parts.booleans => self.add(lexer.token_text())?,
                     _ => {}
