@@ -197,7 +197,7 @@ pub fn storage(settings: &Settings) -> StorageConfig {
         wal_writer_delay: Duration::from_millis(settings.int("wal_writer_delay") as u64),
         bgwriter_delay: Duration::from_millis(settings.int("bgwriter_delay") as u64),
         log_startup_progress_interval: Duration::from_millis(
-            settings.int("log_startup_progress_interval") as u64,
+            settings.int("log_startup_progress_interval") as u64
         ),
         ..StorageConfig::default()
     }

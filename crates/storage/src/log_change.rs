@@ -7,8 +7,8 @@ use crate::buffer::PageMut;
 use crate::engine::Storage;
 use crate::ids::PageId;
 use crate::page::{PAGE_SIZE, Page};
-use crate::wal::record::{PAGES_MAX, PAYLOAD_MAX, RecordKind};
 use crate::wal::Room;
+use crate::wal::record::{PAGES_MAX, PAYLOAD_MAX, RecordKind};
 use crate::wal::rmgr::{self, PAGE, XLOG};
 use quarry_common::{Error, Lsn, Result, Xid};
 

@@ -249,9 +249,9 @@ fn a_sequence_on_a_full_disk_skips_nothing() {
 fn a_damaged_or_missing_control_file_stops_the_start() {
     let disk = table();
     let bytes = disk.bytes("control").unwrap();
-    for at in 0..bytes.len() {
+    for (at, byte) in bytes.iter().enumerate() {
         let disk = disk.copy();
-        disk.damage("control", at as u64, &[bytes[at] ^ 0x20]);
+        disk.damage("control", at as u64, &[byte ^ 0x20]);
         let e = opening_fails(&disk);
         assert_eq!((e.sqlstate(), e.message()), (SqlState::DATA_CORRUPTED, "file \"control\" is damaged"));
     }

@@ -282,7 +282,9 @@ fn the_check_finds_single_bytes() {
             let at = first_tuple(p);
             p[at..at + 8].fill(0);
         }),
-        ("global/30000", 0, "not below the next transaction|equals or exceeds next", &|p| p[first_tuple(p) + 5] = 7),
+        ("global/30000", 0, "not below the next transaction|equals or exceeds next", &|p| {
+            p[first_tuple(p) + 5] = 7
+        }),
         ("global/30000", 0, "has no entry|leads to", &|p| {
             let at = first_tuple(p);
             p[at + 31] ^= 1;

@@ -157,7 +157,10 @@ fn repeatable_read_keeps_its_view_and_pruning_waits_for_it() {
 
 /// Updates each row `rounds` times, so many per transaction, each transaction durable before the next.
 fn storm(storage: &Arc<Storage>, heap: &Heap, tids: &mut [Tid], rounds: u32, per_txn: usize) {
-    update_all(storage, heap, tids, rounds, per_txn, &|| drop(storage.wal().flush_all().unwrap()));
+    let flush = || {
+        storage.wal().flush_all().unwrap();
+    };
+    update_all(storage, heap, tids, rounds, per_txn, &flush);
 }
 
 fn update_all(
@@ -569,17 +572,17 @@ fn concurrent_counters_add_up() {
                             ModifyResult::Updated { next } => {
                                 let mut at = next;
                                 tid = loop {
-                                    match heap.lock(&t, &s, at, RowLockMode::NoKeyUpdate, WaitPolicy::Block).unwrap() {
+                                    match heap
+                                        .lock(&t, &s, at, RowLockMode::NoKeyUpdate, WaitPolicy::Block)
+                                        .unwrap()
+                                    {
                                         ModifyResult::Done { tid, .. } => break tid,
                                         ModifyResult::Updated { next } => at = next,
                                         other => panic!("{other:?}"),
                                     }
                                 };
-                                text = heap
-                                    .fetch_exact(tid, |_, _, b| id_and_text(heap, b))
-                                    .unwrap()
-                                    .unwrap()
-                                    .1;
+                                text =
+                                    heap.fetch_exact(tid, |_, _, b| id_and_text(heap, b)).unwrap().unwrap().1;
                             }
                             other => panic!("{other:?}"),
                         }

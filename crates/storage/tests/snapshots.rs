@@ -411,7 +411,7 @@ fn random_history(seed: u64) {
                     let of_id = |c: &&Change| matches!(c, Change::Set(i, _) | Change::Delete(i) if *i == id);
                     let deleted = changes.iter().any(|c| matches!(c, Change::Delete(i) if *i == id));
                     let linked = !deleted && versions.last().is_some_and(|v| v.ended == Some(csn));
-                    if let Some(Change::Set(_, value)) = changes.iter().filter(of_id).last() {
+                    if let Some(Change::Set(_, value)) = changes.iter().rfind(of_id) {
                         versions.push(Version { value: *value, made: csn, ended: None, linked });
                     }
                 }

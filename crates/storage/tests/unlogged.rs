@@ -6,7 +6,7 @@ use common::{create, open, small};
 use quarry_common::{Lsn, Oid, Result};
 use quarry_storage::disk::{Disk, FaultDisk};
 use quarry_storage::heap::Heap;
-use quarry_storage::index::{BTree, Direction, IndexMethod, KeyRange, UniqueCheck};
+use quarry_storage::index::{BTree, Direction, KeyRange, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowLayout, Width};
 use quarry_storage::sequence::{Sequence, SequenceChange, SequenceState};
 use quarry_storage::vacuum::VacuumOptions;

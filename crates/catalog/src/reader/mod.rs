@@ -34,10 +34,10 @@ pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
 pub(crate) use privileges::acl_noun;
 pub use privileges::relation_noun;
-pub use text_search::TsObject;
 pub(crate) use stats::{
     KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV,
 };
+pub use text_search::TsObject;
 
 /// Reads the catalog for one statement. Cheap to make and to clone.
 #[derive(Clone)]

@@ -262,7 +262,7 @@ impl CatalogWriter {
     pub fn set_toast_options(
         &self,
         relation: Oid,
-        change: &dyn Fn(&[(String, String)]) -> Vec<(String, String)>,
+        change: impl Fn(&[(String, String)]) -> Vec<(String, String)>,
     ) -> Result<()> {
         let mut toast = Oid::INVALID;
         self.change_oid(pg_class::TABLE, 2662, relation, |r| toast = r.oid(pg_class::RELTOASTRELID))?;

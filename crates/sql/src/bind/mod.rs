@@ -50,13 +50,13 @@ use quarry_types::io::IoContext;
 use quarry_types::{SqlType, oids};
 use scope::Scope;
 
+pub use rights::role_of_view;
 pub use stored::{
     StoredPlace, bind_domain_test, bind_for_planning, bind_identity_value, bind_new_expression,
     bind_stored_expression,
 };
 pub use table::{bind_check, bind_table_write, table_columns};
 pub use updatable::changes_data_in_with;
-pub use rights::role_of_view;
 pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
 
 /// A bound statement: what the planner takes.

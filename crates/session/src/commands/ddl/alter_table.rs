@@ -262,7 +262,7 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             if owner_of(r) == Owner::Table {
                 let toast = storage_parameters::of_toast(options)?;
                 if !toast.is_empty() {
-                    d.w.set_toast_options(r.oid, &|old| merged(old, &toast))?;
+                    d.w.set_toast_options(r.oid, |old| merged(old, &toast))?;
                 }
             }
             if r.kind == RelKind::View {
@@ -282,7 +282,7 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             if owner == Owner::Table {
                 let toast = names_of(options, owner, Owner::Toast)?;
                 if !toast.is_empty() {
-                    d.w.set_toast_options(r.oid, &|old| without(old, &toast))?;
+                    d.w.set_toast_options(r.oid, |old| without(old, &toast))?;
                 }
             }
             d.w.set_options(r.oid, &without(&r.options, &names))

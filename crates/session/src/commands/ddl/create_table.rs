@@ -1,8 +1,8 @@
 //! CREATE TABLE: columns, defaults, serial and identity columns, LIKE (PostgreSQL: parse_utilcmd.c, tablecmds.c).
 
 use super::constraints::{self, Pending};
-use super::stored::is_at_least;
 use super::storage_parameters::{self, Owner, options_of};
+use super::stored::is_at_least;
 use super::{Ddl, persistence_of, sequence};
 use crate::session::Session;
 use quarry_catalog::{
@@ -338,7 +338,7 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
     }
     let table = d.w.create_relation(&new)?;
     if !toast_options.is_empty() {
-        d.w.set_toast_options(table.oid, &|_| toast_options.clone())?;
+        d.w.set_toast_options(table.oid, |_| toast_options.clone())?;
     }
     for (i, spec) in specs.iter().enumerate() {
         finish_column(&d, table.oid, i as i16 + 1, spec)?;

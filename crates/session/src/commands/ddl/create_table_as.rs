@@ -1,7 +1,7 @@
 //! CREATE TABLE AS and SELECT INTO.
 
-use super::view::columns_of;
 use super::storage_parameters::{Owner, options_of};
+use super::view::columns_of;
 use super::{Ddl, persistence_of};
 use crate::commands::{CommandOutcome, prepare};
 use crate::portal::Portal;

@@ -139,7 +139,7 @@ fn collect(with: &[ast::DefElem], owner: Owner, wanted: Owner) -> Result<Vec<(St
 }
 
 /// Names to be reset, of the owner itself or of its toast table.
-pub fn names_of<'a>(with: &'a [ast::DefElem], owner: Owner, wanted: Owner) -> Result<Vec<&'a str>> {
+pub fn names_of(with: &[ast::DefElem], owner: Owner, wanted: Owner) -> Result<Vec<&str>> {
     let mut names = vec![];
     for d in with {
         if namespace(d, owner)? == wanted {

@@ -1,7 +1,7 @@
 //! CREATE VIEW (PostgreSQL: view.c). The query is stored as `quarry_sql::bind::view` describes.
 
-use super::stored::tree_references;
 use super::storage_parameters::{Owner, options_of};
+use super::stored::tree_references;
 use super::{Ddl, persistence_of};
 use crate::session::Session;
 use quarry_catalog::{

@@ -217,7 +217,7 @@ fn vacuum_table(
     let lock_for_truncate = || txn.lock(tag, LockMode::AccessExclusive, WaitPolicy::Skip);
     let options = VacuumOptions {
         all_pages: how.all_pages,
-        last_counted: Some((relation.pages.max(0) as u32, f64::from(relation.tuples))),
+        last_counted: Some((relation.pages, f64::from(relation.tuples))),
         index_cleanup: how.index_cleanup,
         skip_toast: how.skip_toast,
         pace: Some(pace),
