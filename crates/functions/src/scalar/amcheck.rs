@@ -1,9 +1,9 @@
 //! Functions of the extension amcheck. They are there only where `CREATE EXTENSION amcheck` has made their `pg_proc` rows; their OIDs, from
 //! the range that PostgreSQL leaves to initdb, are the same in every database. The session does the work.
 
-use crate::{Body, EvalContext, FunctionDef, RowSource, ScalarImpl, SetImpl};
-use quarry_common::Result;
-use quarry_types::{Datum, Vector, oids};
+use super::catalog_info::buffered;
+use crate::{Body, FunctionDef, ScalarImpl, SetImpl};
+use quarry_types::oids;
 
 /// An action without a result.
 macro_rules! check {
@@ -18,27 +18,7 @@ macro_rules! check {
     };
 }
 
-/// Rows that are all there.
-struct Found(std::vec::IntoIter<Vec<Datum>>);
-
-impl RowSource for Found {
-    fn next_rows(&mut self, cx: &mut EvalContext<'_>, max: usize, out: &mut [Vector]) -> Result<usize> {
-        cx.env.check_cancelled()?;
-        let mut count = 0;
-        for row in self.0.by_ref().take(max) {
-            for (vector, value) in out.iter_mut().zip(&row) {
-                vector.push_datum(value);
-            }
-            count += 1;
-        }
-        Ok(count)
-    }
-}
-
-const HEAP: SetImpl = SetImpl {
-    start: |cx, args, _| Ok(Box::new(Found(cx.env.catalog_rows("verify_heapam", args)?.into_iter()))),
-    rows: 1000.0,
-};
+const HEAP: SetImpl = SetImpl { start: |cx, args, _| buffered(cx, "verify_heapam", args), rows: 1000.0 };
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(15900, "bt_index_check", &[oids::REGCLASS], oids::VOID, check!("bt_index_check"))

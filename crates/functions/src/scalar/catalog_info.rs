@@ -35,7 +35,12 @@ macro_rules! rows {
 /// Rows that are all there.
 struct Buffered(std::vec::IntoIter<Vec<Datum>>);
 
-fn buffered(cx: &mut EvalContext<'_>, name: &'static str, args: &[Datum]) -> Result<Box<dyn RowSource>> {
+/// The rows that the catalog has under a name.
+pub(super) fn buffered(
+    cx: &mut EvalContext<'_>,
+    name: &'static str,
+    args: &[Datum],
+) -> Result<Box<dyn RowSource>> {
     Ok(Box::new(Buffered(cx.env.catalog_rows(name, args)?.into_iter())))
 }
 

@@ -447,7 +447,12 @@ impl<'a> Runner<'a> {
     }
 
     fn insert(&mut self) -> Result<(), Stop> {
-        let (key, element) = (self.key(), self.shared.elements());
+        let key = self.key();
+        self.insert_at(key)
+    }
+
+    fn insert_at(&mut self, key: Key) -> Result<(), Stop> {
+        let element = self.shared.elements();
         let values = self.values(key, element);
         let sent = self.shared.now();
         let rows = self.rows(&format!("{values} RETURNING {COLUMNS}"))?;
@@ -479,11 +484,7 @@ impl<'a> Runner<'a> {
         }
         for key in keys {
             if self.chance(50) {
-                let element = self.shared.elements();
-                let values = self.values(key, element);
-                let sent = self.shared.now();
-                let rows = self.rows(&format!("{values} RETURNING {COLUMNS}"))?;
-                self.inserted(rows, element, sent);
+                self.insert_at(key)?;
             }
         }
         Ok(())
