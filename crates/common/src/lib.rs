@@ -10,8 +10,10 @@ pub mod progress;
 pub mod quoting;
 pub mod settings;
 pub mod sqlstate;
+pub mod ternary;
 pub mod wait;
 
 pub use error::{Error, Result, Severity};
 pub use ids::{BlockNo, CommandId, Lsn, Oid, SubXid, Tid, Xid};
 pub use sqlstate::SqlState;
+pub use ternary::Ternary;
