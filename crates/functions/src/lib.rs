@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod cast;
 pub mod context;
 pub mod def;
+pub mod gin;
 pub mod json_value;
 pub mod kernel;
 pub mod operator;
@@ -20,6 +21,7 @@ pub mod scalar;
 pub mod set;
 pub mod table;
 pub mod text_search;
+pub mod trigram;
 pub mod window;
 
 #[cfg(test)]

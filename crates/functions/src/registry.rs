@@ -92,18 +92,57 @@ pub struct Extension {
     /// Versions that can be asked for, besides.
     pub earlier: &'static [&'static str],
     pub comment: &'static str,
+    /// Those who may create objects in the database may make it; else only superusers.
+    pub trusted: bool,
+    /// Everybody may call its functions; else only their owner.
+    pub public: bool,
     /// Called by name only where the extension has been made.
     pub functions: &'static [FunctionDef],
+    /// The same goes for operators.
+    pub operators: &'static [OperatorDef],
+    pub classes: &'static [ExtensionClass],
+}
+
+/// An operator class of an extension, with a family of its own that has the same name.
+#[derive(Debug)]
+pub struct ExtensionClass {
+    pub oid: Oid,
+    pub family: Oid,
+    pub name: &'static str,
+    /// The access method.
+    pub method: Oid,
+    pub input: Oid,
+    /// The type of what is stored.
+    pub key_type: Oid,
+    /// Numbers and operators of the family, both operands of the input type.
+    pub operators: &'static [(u16, Oid)],
 }
 
 /// Every extension.
-pub static EXTENSIONS: &[Extension] = &[Extension {
-    name: "amcheck",
-    version: "1.3",
-    earlier: &["1.0", "1.1", "1.2"],
-    comment: "functions for verifying relation integrity",
-    functions: scalar::amcheck::FUNCTIONS,
-}];
+pub static EXTENSIONS: &[Extension] = &[
+    Extension {
+        name: "amcheck",
+        version: "1.3",
+        earlier: &["1.0", "1.1", "1.2"],
+        comment: "functions for verifying relation integrity",
+        trusted: false,
+        public: false,
+        functions: scalar::amcheck::FUNCTIONS,
+        operators: &[],
+        classes: &[],
+    },
+    Extension {
+        name: "pg_trgm",
+        version: "1.6",
+        earlier: &["1.3", "1.4", "1.5"],
+        comment: "text similarity measurement and index searching based on trigrams",
+        trusted: true,
+        public: true,
+        functions: scalar::trigram::FUNCTIONS,
+        operators: scalar::trigram::OPERATORS,
+        classes: scalar::trigram::CLASSES,
+    },
+];
 
 struct Registry {
     extension_functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
@@ -111,6 +150,8 @@ struct Registry {
     functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
     operator_by_oid: HashMap<Oid, &'static OperatorDef>,
     operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
+    /// With the builtin ones of the same name, which come first.
+    extension_operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
     cast_by_types: HashMap<(Oid, Oid), &'static CastDef>,
 }
 
@@ -121,6 +162,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         functions_by_name: HashMap::new(),
         operator_by_oid: HashMap::new(),
         operators_by_name: HashMap::new(),
+        extension_operators_by_name: HashMap::new(),
         cast_by_types: HashMap::new(),
     };
     for f in functions() {
@@ -137,6 +179,12 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let twin = r.operator_by_oid.insert(o.oid, o);
         debug_assert!(twin.is_none(), "operator OID {} declared twice", o.oid);
         r.operators_by_name.entry(o.name).or_default().push(o);
+    }
+    for o in EXTENSIONS.iter().flat_map(|e| e.operators) {
+        let twin = r.operator_by_oid.insert(o.oid, o);
+        debug_assert!(twin.is_none(), "operator OID {} declared twice", o.oid);
+        let builtin = r.operators_by_name.get(o.name).cloned().unwrap_or_default();
+        r.extension_operators_by_name.entry(o.name).or_insert(builtin).push(o);
     }
     for c in casts() {
         r.cast_by_types.insert((c.source, c.target), c);
@@ -166,6 +214,10 @@ pub fn functions_named(name: &str) -> &'static [&'static FunctionDef] {
 /// Every overload of `name` that some extension makes.
 pub fn extension_functions_named(name: &str) -> &'static [&'static FunctionDef] {
     REGISTRY.extension_functions_by_name.get(name).map_or(&[], |v| v)
+}
+/// Every overload of `name`, builtin and of extensions; empty if no extension has one.
+pub fn extension_operators_named(name: &str) -> &'static [&'static OperatorDef] {
+    REGISTRY.extension_operators_by_name.get(name).map_or(&[], |v| v)
 }
 pub fn operator(oid: Oid) -> Option<&'static OperatorDef> {
     REGISTRY.operator_by_oid.get(&oid).copied()

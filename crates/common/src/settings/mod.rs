@@ -5,6 +5,7 @@
 //! PostgreSQL's that isn't there says so in its row ([`WITHOUT_EFFECT`]); every other one has a reader (`cargo xtask tidy`).
 
 mod client;
+mod extension;
 mod planner;
 mod preset;
 mod server;
@@ -114,8 +115,14 @@ impl SettingDef {
     }
 }
 
-const GROUPS: &[&[SettingDef]] =
-    &[client::SETTINGS, planner::SETTINGS, server::SETTINGS, vacuum::SETTINGS, preset::SETTINGS];
+const GROUPS: &[&[SettingDef]] = &[
+    client::SETTINGS,
+    planner::SETTINGS,
+    server::SETTINGS,
+    vacuum::SETTINGS,
+    preset::SETTINGS,
+    extension::SETTINGS,
+];
 
 static BY_NAME: LazyLock<HashMap<String, (usize, &'static SettingDef)>> =
     LazyLock::new(|| all().enumerate().map(|(i, s)| (s.name.to_ascii_lowercase(), (i, s))).collect());

@@ -33,6 +33,7 @@ pub mod string_array;
 pub mod string_parts;
 pub mod text_search;
 pub mod text_search_query;
+pub mod trigram;
 pub mod type_io;
 pub mod unicode;
 pub mod value_info;

@@ -14,11 +14,13 @@ mod lex;
 mod nfa;
 mod parse;
 mod program;
+pub(crate) mod required;
 mod search;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+use crate::trigram::pattern::{self, Needs};
 use crate::{EvalContext, SessionEnv};
 use program::Program;
 use quarry_common::{Error, Result, err};
@@ -181,6 +183,12 @@ impl Matcher<'_> {
         }
         Ok(found)
     }
+}
+
+/// What trigrams say of a pattern: those that every text has in which it matches. None: they say nothing.
+pub(crate) fn required_trigrams(text: &str, flags: Flags) -> Result<Option<Needs>> {
+    let pattern = kept(text, flags)?;
+    Ok(required::required(&pattern.program.parsed).and_then(|r| pattern::of_regex(&r)))
 }
 
 /// The extent of a match.

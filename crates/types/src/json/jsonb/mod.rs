@@ -22,11 +22,13 @@ pub(crate) mod key;
 pub mod modify;
 pub mod output;
 pub mod parse;
+mod raw;
 pub mod subscript;
 
 pub use access::*;
 pub use build::JsonbBuilder;
 pub use modify::*;
+pub use raw::RawValue;
 pub use subscript::*;
 
 use crate::numeric::NumericRef;
