@@ -1,7 +1,7 @@
 //! Tokens through the dictionaries of a configuration.
 
 use super::Config;
-use super::dictionary::Answer;
+use super::dictionary::{Answer, Said};
 use super::parser::{Parser, Token};
 use crate::SessionEnv;
 use quarry_common::{Result, Severity, err};
@@ -10,6 +10,17 @@ use quarry_types::textsearch::LEXEME_BYTES_MAX;
 /// What the first dictionary that knows the token says; none: none does, or none is asked.
 pub fn lexize(config: &Config, token: &Token<'_>) -> Option<Vec<Answer>> {
     config.for_token(token.kind).iter().find_map(|d| d.lexize(token.text))
+}
+
+/// The same, with a single lexeme appended to `out`.
+fn say(config: &Config, token: &Token<'_>, out: &mut String) -> Said {
+    for dictionary in config.for_token(token.kind) {
+        match dictionary.say(token.text, out) {
+            Said::Unknown => {}
+            said => return said,
+        }
+    }
+    Said::Unknown
 }
 
 /// Goes through the tokens of a text, except those too long to be indexed, of which a notice tells.
@@ -30,16 +41,20 @@ pub fn tokens(text: &str, env: &dyn SessionEnv, mut each: impl FnMut(Token<'_>) 
 }
 
 /// A lexeme of a text with its position, counted from 1 over all words that dictionaries know, stop words too.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Located {
-    pub text: String,
+    begin: usize,
+    end: usize,
     pub position: u64,
     pub prefix: bool,
+    pub variant: u16,
 }
 
 /// Lexemes of one or more texts, one after another.
 #[derive(Default)]
 pub struct Lexemes {
+    /// All their texts.
+    texts: String,
     pub words: Vec<Located>,
     pub position: u64,
 }
@@ -48,16 +63,31 @@ impl Lexemes {
     /// Appends those of a text.
     pub fn add(&mut self, config: &Config, env: &dyn SessionEnv, text: &str) -> Result<()> {
         tokens(text, env, |token| {
-            let Some(answers) = lexize(config, &token) else { return Ok(()) };
-            self.position += 1;
-            for answer in answers {
-                self.words.push(Located {
-                    text: answer.text,
-                    position: self.position,
-                    prefix: answer.prefix,
-                });
+            let begin = self.texts.len();
+            match say(config, &token, &mut self.texts) {
+                Said::Unknown => {}
+                Said::Stop => self.position += 1,
+                Said::One => {
+                    self.position += 1;
+                    self.locate(begin, false, 0);
+                }
+                Said::Many(answers) => {
+                    self.position += 1;
+                    for answer in answers {
+                        let begin = self.texts.len();
+                        self.texts.push_str(&answer.text);
+                        self.locate(begin, answer.prefix, answer.variant);
+                    }
+                }
             }
             Ok(())
         })
+    }
+    /// The last text, from `begin` on, is a lexeme.
+    fn locate(&mut self, begin: usize, prefix: bool, variant: u16) {
+        self.words.push(Located { begin, end: self.texts.len(), position: self.position, prefix, variant });
+    }
+    pub fn text(&self, word: &Located) -> &str {
+        &self.texts[word.begin..word.end]
     }
 }

@@ -1,7 +1,7 @@
 //! `to_tsquery` and its sisters: the words of a query through the dictionaries.
 
 use super::Config;
-use super::lexize::Lexemes;
+use super::lexize::{Lexemes, Located};
 use crate::SessionEnv;
 use quarry_common::{Result, Severity};
 use quarry_types::textsearch::parse::{Nodes, Style, WordSink, parse};
@@ -27,7 +27,7 @@ impl WordSink for Morph<'_> {
         let distance = u16::from(self.join == Op::Phrase);
         let mut position = 0;
         let mut positions = 0;
-        let mut words = lexemes.words.into_iter().peekable();
+        let mut words = lexemes.words.iter().peekable();
         while let Some(word) = words.next() {
             let here = limit_position(word.position);
             // Stop words between two lexemes keep their places.
@@ -40,10 +40,21 @@ impl WordSink for Morph<'_> {
                 position += 1;
             }
             position = here;
-            out.word(word.text, weights, prefix || word.prefix)?;
-            while let Some(same) = words.next_if(|w| limit_position(w.position) == here) {
-                out.word(same.text, weights, prefix || same.prefix)?;
-                out.operator(Op::And, 0);
+            // Parts of a word are joined by AND, alternatives by OR.
+            let mut part = Some(word);
+            let mut alternatives = 0;
+            while let Some(first) = part {
+                out.word(lexemes.text(first).to_owned(), weights, prefix || first.prefix)?;
+                let same = |w: &&Located| limit_position(w.position) == here && w.variant == first.variant;
+                while let Some(more) = words.next_if(same) {
+                    out.word(lexemes.text(more).to_owned(), weights, prefix || more.prefix)?;
+                    out.operator(Op::And, 0);
+                }
+                if alternatives > 0 {
+                    out.operator(Op::Or, 0);
+                }
+                alternatives += 1;
+                part = words.next_if(|w| limit_position(w.position) == here);
             }
             if positions > 0 {
                 out.operator(self.join, distance);

@@ -11,25 +11,37 @@ use quarry_types::textsearch::{POSITION_LIMIT, POSITIONS_MAX, VectorBuilder, lim
 pub fn of_text(config: &Config, env: &dyn SessionEnv, text: &str) -> Result<Vec<u8>> {
     let mut lexemes = Lexemes::default();
     lexemes.add(config, env, text)?;
-    vector(lexemes.words)
+    vector(&lexemes)
 }
 
 /// The vector of lexemes in any order (`make_tsvector`).
-pub fn vector(mut words: Vec<Located>) -> Result<Vec<u8>> {
-    words.sort_by(|a, b| a.text.as_bytes().cmp(b.text.as_bytes()).then(a.position.cmp(&b.position)));
+fn vector(lexemes: &Lexemes) -> Result<Vec<u8>> {
+    // The first eight bytes decide most comparisons.
+    let head = |text: &[u8]| {
+        let mut first = [0; 8];
+        let len = text.len().min(8);
+        first[..len].copy_from_slice(&text[..len]);
+        u64::from_be_bytes(first)
+    };
+    let located = |w: &Located| {
+        let text = lexemes.text(w).as_bytes();
+        (head(text), text, w.position)
+    };
+    let mut words: Vec<(u64, &[u8], u64)> = lexemes.words.iter().map(located).collect();
+    words.sort_unstable();
     let mut out = VectorBuilder::new();
     let mut positions: Vec<u16> = Vec::new();
     let mut words = words.into_iter().peekable();
-    while let Some(word) = words.next() {
+    while let Some((_, word, position)) = words.next() {
         positions.clear();
-        positions.push(limit_position(word.position));
-        while let Some(same) = words.next_if(|w| w.text == word.text) {
-            let (p, last) = (limit_position(same.position), positions[positions.len() - 1]);
+        positions.push(limit_position(position));
+        while let Some((_, _, same)) = words.next_if(|w| w.1 == word) {
+            let (p, last) = (limit_position(same), positions[positions.len() - 1]);
             if positions.len() < POSITIONS_MAX - 1 && last != POSITION_LIMIT - 1 && last != p {
                 positions.push(p);
             }
         }
-        out.push(word.text.as_bytes(), positions.iter().copied());
+        out.push(word, positions.iter().copied());
     }
     out.finish()
 }
@@ -145,7 +157,7 @@ impl Collector<'_> {
 pub fn of_jsonb(config: &Config, env: &dyn SessionEnv, stored: &[u8], parts: JsonParts) -> Result<Vec<u8>> {
     let mut all = Collector { config, env, lexemes: Lexemes::default() };
     all.jsonb(jsonb::Value::root(stored), parts)?;
-    vector(all.lexemes.words)
+    vector(&all.lexemes)
 }
 
 /// The vector of a json's values.
@@ -154,5 +166,5 @@ pub fn of_json(config: &Config, env: &dyn SessionEnv, text: &str, parts: JsonPar
     let mut lexer = lexer::Lexer::new(text, true);
     lexer.advance()?;
     all.json(&mut lexer, parts)?;
-    vector(all.lexemes.words)
+    vector(&all.lexemes)
 }

@@ -28,6 +28,20 @@ pub struct Answer {
     pub text: String,
     /// In queries: whatever begins so.
     pub prefix: bool,
+    /// Answers of one number are parts of a word, those of different numbers are alternatives.
+    pub variant: u16,
+}
+
+/// What a dictionary says of a word, where that is one lexeme without a list.
+#[derive(Debug)]
+pub enum Said {
+    /// It doesn't know it.
+    Unknown,
+    /// It is a stop word.
+    Stop,
+    /// It is one lexeme, appended to the buffer.
+    One,
+    Many(Vec<Answer>),
 }
 
 /// A text search dictionary.
@@ -63,34 +77,67 @@ impl Dictionary {
 
     /// What it makes of a token; none: it doesn't know it, empty: a stop word.
     pub fn lexize(&self, token: &str) -> Option<Vec<Answer>> {
-        let one = |text: String| Some(vec![Answer { text, prefix: false }]);
+        let mut text = String::new();
+        match self.say(token, &mut text) {
+            Said::Unknown => None,
+            Said::Stop => Some(Vec::new()),
+            Said::One => Some(vec![Answer { text, prefix: false, variant: 0 }]),
+            Said::Many(answers) => Some(answers),
+        }
+    }
+
+    /// The same; a single lexeme is appended to `out`, which otherwise stays as it is.
+    pub fn say(&self, token: &str, out: &mut String) -> Said {
+        let begin = out.len();
+        let said = self.answer(token, out);
+        if !matches!(said, Said::One) {
+            out.truncate(begin);
+        }
+        said
+    }
+
+    fn answer(&self, token: &str, out: &mut String) -> Said {
+        let begin = out.len();
         match &self.kind {
             Kind::Simple { stop, accept } => {
-                let word = lower(token);
-                if word.is_empty() || stop.contains(word.as_str()) {
-                    return Some(Vec::new());
+                append_lower(token, out);
+                let word = &out[begin..];
+                if word.is_empty() || stop.contains(word) {
+                    return Said::Stop;
                 }
-                if *accept { one(word) } else { None }
+                if *accept { Said::One } else { Said::Unknown }
             }
             Kind::Snowball { language, stop } => {
-                let word = lower(token);
+                append_lower(token, out);
                 if token.len() > STEM_BYTES_MAX {
-                    return one(word);
+                    return Said::One;
                 }
-                if word.is_empty() || stop.contains(word.as_str()) {
-                    return Some(Vec::new());
+                let word = &out[begin..];
+                if word.is_empty() || stop.contains(word) {
+                    return Said::Stop;
                 }
-                let stem = language.stem(&word);
-                one(if stem.is_empty() { word } else { stem })
+                language.stem_end(out, begin);
+                Said::One
             }
             Kind::Synonym { words, case_sensitive } => {
                 if token.is_empty() {
-                    return None;
+                    return Said::Unknown;
                 }
                 let found = if *case_sensitive { words.get(token) } else { words.get(&lower(token)) };
-                found.map(|a| vec![a.clone()])
+                found.map_or(Said::Unknown, |a| Said::Many(vec![a.clone()]))
             }
         }
+    }
+}
+
+/// Appends a text in lower case.
+fn append_lower(text: &str, out: &mut String) {
+    if text.is_ascii() {
+        let begin = out.len();
+        out.push_str(text);
+        out[begin..].make_ascii_lowercase();
+    } else {
+        out.push_str(&lower(text));
     }
 }
 
@@ -154,7 +201,7 @@ fn synonym(options: &[(String, String)]) -> Result<Kind> {
         };
         let fold = |s: &str| if case_sensitive { s.to_owned() } else { lower(s) };
         // Of several lines for a word the binary search of PostgreSQL finds any; the first counts here.
-        words.entry(fold(word)).or_insert(Answer { text: fold(text), prefix });
+        words.entry(fold(word)).or_insert(Answer { text: fold(text), prefix, variant: 0 });
     }
     Ok(Kind::Synonym { words, case_sensitive })
 }

@@ -6,8 +6,10 @@
 //! letters and endings. What is left: French words with ë or ï are stemmed by 3.0, without its new endings; Yiddish words
 //! that begin with a combining mark before גע lose it with the prefix.
 
+use quarry_types::hash::hash_bytes;
 use rust_stemmers as v1;
 use snowball_stemmers_rs as v3;
+use std::cell::RefCell;
 
 /// A language that there is a stemmer for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +60,71 @@ const LANGUAGES: &[(&str, Kind)] = &[
 /// Endings that French has a rule for since 3.0 only.
 const NEW_FRENCH_ENDINGS: [&str; 4] = ["oux", "ais", "aise", "aises"];
 
+/// A word and its stem, if both are short.
+#[derive(Clone, Copy)]
+struct Stemmed {
+    language: Option<Language>,
+    word_bytes: u8,
+    stem_bytes: u8,
+    word: [u8; WORD_BYTES_KEPT],
+    stem: [u8; WORD_BYTES_KEPT],
+}
+
+/// Longer words, and longer stems, aren't kept.
+const WORD_BYTES_KEPT: usize = 22;
+/// Words that a thread keeps, each in the place that its hash gives it.
+const WORDS_KEPT: usize = 4096;
+const NO_WORD: Stemmed = Stemmed {
+    language: None,
+    word_bytes: 0,
+    stem_bytes: 0,
+    word: [0; WORD_BYTES_KEPT],
+    stem: [0; WORD_BYTES_KEPT],
+};
+
+thread_local! {
+    /// Texts are made of few words: most have been stemmed before.
+    static STEMMED: RefCell<Vec<Stemmed>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Language {
+    /// Puts the stem of the word in lower case that begins at `begin` in its place; a word without a stem stays.
+    pub fn stem_end(self, text: &mut String, begin: usize) {
+        let word = &text.as_bytes()[begin..];
+        if word.len() > WORD_BYTES_KEPT {
+            let stem = self.stem(&text[begin..]);
+            if !stem.is_empty() {
+                text.truncate(begin);
+                text.push_str(&stem);
+            }
+            return;
+        }
+        let at = hash_bytes(word) as usize % WORDS_KEPT;
+        STEMMED.with_borrow_mut(|kept| {
+            if kept.is_empty() {
+                kept.resize(WORDS_KEPT, NO_WORD);
+            }
+            let slot = &mut kept[at];
+            let word = &text.as_bytes()[begin..];
+            if slot.language != Some(self) || slot.word[..usize::from(slot.word_bytes)] != *word {
+                let found = self.stem(&text[begin..]);
+                let stem = if found.is_empty() { &text[begin..] } else { found.as_str() };
+                if stem.len() > WORD_BYTES_KEPT {
+                    text.truncate(begin);
+                    text.push_str(&found);
+                    return;
+                }
+                slot.language = Some(self);
+                slot.word_bytes = word.len() as u8;
+                slot.word[..word.len()].copy_from_slice(word);
+                slot.stem_bytes = stem.len() as u8;
+                slot.stem[..stem.len()].copy_from_slice(stem.as_bytes());
+            }
+            let stem = &slot.stem[..usize::from(slot.stem_bytes)];
+            text.truncate(begin);
+            text.push_str(std::str::from_utf8(stem).expect("kept from a text"));
+        });
+    }
     /// By name, in whichever case.
     pub fn named(name: &str) -> Option<Language> {
         LANGUAGES.iter().find(|l| l.0.eq_ignore_ascii_case(name)).map(|l| Language(l.1))

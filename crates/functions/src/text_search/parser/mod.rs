@@ -4,6 +4,7 @@
 //! but hyphenated words and URLs come twice: whole, then in parts. Follows PostgreSQL's `wparser_def.c`.
 
 mod classes;
+mod plain;
 mod rules;
 pub mod token;
 
@@ -68,6 +69,12 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.top().pushed_at = None;
+        if self.idle()
+            && let Some((kind, len)) = plain::token(&self.text.as_bytes()[begin..])
+        {
+            self.top().at += len;
+            return Some(Token { kind, text: &self.text[begin..begin + len] });
+        }
         loop {
             let char_bytes = self.peek().map_or(0, char::len_utf8);
             let top = self.top();
@@ -107,6 +114,17 @@ impl<'a> Parser<'a> {
                 top.chars += 1;
             }
         }
+    }
+
+    /// Whether a token begins and nothing that came before it matters.
+    fn idle(&self) -> bool {
+        let now = self.now();
+        now.state == State::Base
+            && now.bytes == 0
+            && self.stack.len() == 1
+            && self.depth == 0
+            && !self.ignoring
+            && !self.host_wanted
     }
 
     fn restack(&mut self, change: Stack, rule: usize) {
