@@ -45,8 +45,12 @@ pub struct RelationState {
     pub(crate) root: AtomicU64,
     /// B-tree: the rightmost leaf, block + 1; 0 unknown.
     pub(crate) rightmost: AtomicU64,
-    /// B-tree: pages free for reuse.
+    /// Indexes: pages free for reuse.
     pub(crate) free_pages: Mutex<Vec<BlockNo>>,
+    /// GIN: held by who empties the pending list.
+    pub(crate) cleaning: Mutex<()>,
+    /// Hash index: its meta page as last known.
+    pub(crate) hash: OnceLock<Box<crate::index::hash::meta::Known>>,
 }
 
 #[derive(Default)]
@@ -124,6 +128,8 @@ impl Default for RelationState {
             root: AtomicU64::new(0),
             rightmost: AtomicU64::new(0),
             free_pages: Mutex::default(),
+            cleaning: Mutex::default(),
+            hash: OnceLock::new(),
         }
     }
 }

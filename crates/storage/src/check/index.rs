@@ -1,10 +1,12 @@
-//! A B-tree against its table: every entry leads to a row's root, and (if the index is complete) every row has its entry.
+//! A B-tree, hash or GIN index against its table: every entry leads to a row's root, and (if the index is complete) every row has its entry.
 
 use super::heap::next_in_chain;
 use crate::heap::page::{self as hp, Slot};
 use crate::heap::tuple::{self, TupleHeader};
 use crate::heap::visibility::{Fate, fate};
 use crate::index::btree::page as bp;
+use crate::index::gin::check as gin;
+use crate::index::hash;
 use crate::{Fork, PageId, RelId, Storage};
 use quarry_common::{BlockNo, Result, Tid};
 
@@ -72,6 +74,9 @@ pub fn check_table_index(storage: &Storage, pair: &TableIndex, report: &mut dyn 
 /// Where the entries of all leaves lead, those marked dead left out.
 fn entries(storage: &Storage, index: RelId) -> Result<Vec<u64>> {
     let mut all = Vec::new();
+    if hash::is_meta(&*storage.pool().read(PageId::main(index, 0))?) {
+        return hash_entries(storage, index);
+    }
     // Block 0 is the metapage.
     for block in 1..storage.pool().blocks(index, Fork::Main)? {
         let page = storage.pool().read(PageId::main(index, block))?;
@@ -82,8 +87,27 @@ fn entries(storage: &Storage, index: RelId) -> Result<Vec<u64>> {
         for slot in bp::first_data(p)..bp::slot_count(p) {
             let item = bp::item(p, slot);
             if !item.is_dead() {
-                all.extend((0..item.tid_count()).map(|i| number(item.tid(i))));
+                all.extend(item.tids().map(number));
             }
+        }
+    }
+    if gin::is_gin(storage, index)? {
+        let mut pending = Vec::new();
+        gin::pending_tids(storage, index, &mut pending)?;
+        all.extend(pending.into_iter().map(number));
+    }
+    Ok(all)
+}
+
+/// The same of a hash index: whatever is on a page of a bucket.
+fn hash_entries(storage: &Storage, index: RelId) -> Result<Vec<u64>> {
+    let mut all = Vec::new();
+    for block in 1..storage.pool().blocks(index, Fork::Main)? {
+        let page = storage.pool().read(PageId::main(index, block))?;
+        let p: &[u8] = page.bytes();
+        if matches!(hash::page::kind(p), Some(hash::page::Kind::Primary | hash::page::Kind::Overflow)) {
+            let live = (0..hash::page::count(p)).filter(|i| !hash::page::is_dead(p, *i));
+            all.extend(live.map(|i| number(hash::page::entry(p, i).tid())));
         }
     }
     Ok(all)

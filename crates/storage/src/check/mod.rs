@@ -1,4 +1,4 @@
-//! Verifying a data folder: every page's checksum, heap pages ([`heap`]), visibility maps, B-trees' order and structure, indexes against
+//! Verifying a data folder: every page's checksum, heap pages ([`heap`]), visibility maps, indexes' order and structure, indexes against
 //! their tables ([`index`]), rows and their out-of-line values ([`table`], which also works beside others that use the table).
 //!
 //! But for the last, nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
@@ -13,7 +13,7 @@ pub use index::{TableIndex, check_table_index};
 pub use table::{Finding, TableCheck, check_table};
 
 use crate::heap::page as hp;
-use crate::index::BTree;
+use crate::index::{self as methods, IndexMethod};
 use crate::page::{PAGE_SIZE, Page};
 use crate::{Fork, PageId, RelId, Storage};
 use quarry_common::{Error, Result};
@@ -62,9 +62,12 @@ pub fn check_storage_but(
                 continue;
             }
             summary.relations += 1;
-            if is_btree(storage, rel).unwrap_or(false) && !unfinished.contains(&rel) {
+            if unfinished.contains(&rel) {
+                continue;
+            }
+            if let Some(index) = open_index(storage, rel).unwrap_or(None) {
                 summary.indexes += 1;
-                match BTree::open(storage, rel, false).check() {
+                match index.check() {
                     Ok(n) => summary.index_entries += n,
                     Err(e) => {
                         summary.errors += 1;
@@ -77,12 +80,29 @@ pub fn check_storage_but(
     Ok(summary)
 }
 
-fn is_btree(storage: &Storage, rel: RelId) -> Result<bool> {
+/// The index that the relation is, by its first page.
+fn open_index(storage: &Arc<Storage>, rel: RelId) -> Result<Option<Box<dyn IndexMethod>>> {
     if storage.pool().blocks(rel, Fork::Main)? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let page = storage.pool().read(PageId::main(rel, 0))?;
-    Ok(crate::index::btree::wal::root_of(&page).is_ok())
+    let (tree, hash) = (methods::btree::wal::root_of(&page).is_ok(), methods::hash::is_meta(&page));
+    drop(page);
+    if hash {
+        return Ok(Some(Box::new(methods::HashIndex::open(storage, rel))));
+    }
+    if !tree {
+        return Ok(None);
+    }
+    Ok(Some(match methods::gin::check::open_gin(storage, rel)? {
+        Some(gin) => Box::new(gin),
+        None => Box::new(methods::BTree::open(storage, rel, false)),
+    }))
+}
+
+/// Whether a first page is an index's meta page.
+fn is_meta(page: &Page) -> bool {
+    methods::btree::wal::root_of(page).is_ok() || methods::hash::is_meta(page)
 }
 
 fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMut(String)) -> Result<u64> {
@@ -111,7 +131,7 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
             }
             continue;
         }
-        if block == 0 && heap && crate::index::btree::wal::root_of(&page).is_ok() {
+        if block == 0 && heap && is_meta(&page) {
             heap = false;
         }
         // Heap pages have no special space; other methods' pages have or are checked by their method.

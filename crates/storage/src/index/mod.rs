@@ -4,14 +4,17 @@
 //! the heap ([`crate::heap::Heap::liveness`]) in unique checks.
 
 pub mod btree;
+pub mod gin;
+pub mod hash;
+pub mod key_hash;
 
 pub use btree::BTree;
 pub use btree::build::{BuildEntry, BuildOutcome};
 pub use btree::scan::{IndexEntry, IndexScan};
+pub use hash::{HashBuilder, HashIndex, HashScan};
 
 use crate::RelId;
 use crate::heap::Heap;
-use crate::txn::Transaction;
 use quarry_common::{BlockNo, Result, Tid};
 use std::ops::Bound;
 
@@ -98,23 +101,20 @@ pub struct IndexVacuumStats {
     pub pages_free: BlockNo,
 }
 
-/// What vacuum, checks and DDL need of any index.
+/// What vacuum, checks and statistics need of any index. How entries are made and found is each method's own affair.
 pub trait IndexMethod: Send + Sync {
     /// The method's name in `pg_am`.
     fn method(&self) -> &'static str;
     /// Its relation.
     fn rel(&self) -> RelId;
-    /// Adds an entry.
-    fn insert(
-        &self,
-        txn: &Transaction,
-        key: &[u8],
-        payload: &[u8],
-        tid: Tid,
-        check: UniqueCheck<'_>,
-    ) -> Result<InsertOutcome>;
+    /// Pages of its file.
+    fn blocks(&self) -> Result<BlockNo>;
     /// Removes every entry whose tid is dead.
     fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats>;
+    /// The end of a vacuum of the table, whether it removed anything or not.
+    fn cleanup(&self) -> Result<()> {
+        Ok(())
+    }
     /// Verifies order and structure; nothing else may use the index meanwhile. Gives the number of entries.
     fn check(&self) -> Result<u64>;
 }

@@ -44,7 +44,8 @@ struct Level<'a> {
     last: Vec<u8>,
 }
 
-struct Builder<'a> {
+/// A tree being built: items go in, in their order.
+pub(crate) struct Builder<'a> {
     tree: &'a BTree,
     levels: Vec<Level<'a>>,
     /// Blocks of the file that are ours and unused: `next..end`.
@@ -61,13 +62,7 @@ impl BTree {
         txn: &Transaction,
         source: &mut dyn FnMut(&mut BuildEntry) -> Result<bool>,
     ) -> Result<BuildOutcome> {
-        let (root, level) = self.read_root()?;
-        let page = self.storage().pool().write(self.page_id(root))?;
-        if level != 0 || bp::slot_count(page.bytes()) != 0 {
-            return Err(self.corrupted("a build needs an empty tree"));
-        }
-        let first = Level { page, generation: 0, last: Vec::new() };
-        let mut b = Builder { tree: self, levels: vec![first], next: 0, end: 0, used: 2 };
+        let mut b = Builder::begin(self)?;
         let mut entry = BuildEntry::default();
         let mut entries = 0u64;
         // The run of equal keys being gathered.
@@ -97,7 +92,7 @@ impl BTree {
             let joins =
                 same && !tids.is_empty() && entry.payload.is_empty() && posting <= bp::POSTING_BYTES_MAX;
             if !joins && !tids.is_empty() {
-                b.add(0, &bp::posting_item(&stored.as_key(), &tids))?;
+                b.add_leaf_item(&bp::posting_item(&stored.as_key(), &tids))?;
                 tids.clear();
             }
             if !same {
@@ -112,13 +107,13 @@ impl BTree {
             if entry.payload.is_empty() {
                 tids.push(entry.tid);
             } else {
-                b.add(0, &bp::leaf_item(&stored.as_key(), &payload, entry.tid))?;
+                b.add_leaf_item(&bp::leaf_item(&stored.as_key(), &payload, entry.tid))?;
             }
             last = Some(entry.tid);
             entries += 1;
         }
         if !tids.is_empty() {
-            b.add(0, &bp::posting_item(&stored.as_key(), &tids))?;
+            b.add_leaf_item(&bp::posting_item(&stored.as_key(), &tids))?;
         }
         let blocks = b.finish(txn)?;
         Ok(BuildOutcome::Built { entries, blocks })
@@ -126,6 +121,24 @@ impl BTree {
 }
 
 impl<'a> Builder<'a> {
+    /// Begins with an empty tree.
+    pub(crate) fn begin(tree: &'a BTree) -> Result<Builder<'a>> {
+        let (root, level) = tree.read_root()?;
+        let page = tree.storage().pool().write(tree.page_id(root))?;
+        if level != 0 || bp::slot_count(page.bytes()) != 0 {
+            return Err(tree.corrupted("a build needs an empty tree"));
+        }
+        let first = Level { page, generation: 0, last: Vec::new() };
+        Ok(Builder { tree, levels: vec![first], next: 0, end: 0, used: 2 })
+    }
+
+    /// Adds an entry or a posting list, which is above those before it; whether a new leaf begins with it.
+    pub(crate) fn add_leaf_item(&mut self, item: &[u8]) -> Result<bool> {
+        let before = self.levels[0].page.id().block;
+        self.add(0, item)?;
+        Ok(self.levels[0].page.id().block != before)
+    }
+
     fn take_page(&mut self) -> Result<PageMut<'a>> {
         let tree = self.tree;
         let pool = tree.storage().pool();
@@ -207,7 +220,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Writes the last page of every level and names the root.
-    fn finish(self, txn: &Transaction) -> Result<BlockNo> {
+    pub(crate) fn finish(self, txn: &Transaction) -> Result<BlockNo> {
         let tree = self.tree;
         let storage = tree.storage();
         let mut root = (0, 0u16);

@@ -3,7 +3,8 @@
 use super::key::{Key, Packed};
 use super::page::{self as bp, Splice, Target, ord};
 use super::unique::Verdict;
-use super::{BTree, InsertOutcome, UniqueCheck, kind, wal};
+use super::{BTree, kind, wal};
+use crate::index::{InsertOutcome, UniqueCheck};
 use crate::WaitPolicy;
 use crate::buffer::PageMut;
 use crate::lock::{RowOperation, RowWait};

@@ -14,6 +14,7 @@ pub mod check;
 pub mod insert;
 pub mod key;
 pub mod page;
+pub mod posting;
 pub mod scan;
 pub mod search;
 pub mod split;
@@ -22,7 +23,7 @@ pub mod vacuum;
 pub mod verify;
 pub mod wal;
 
-use super::{Direction, IndexMethod, IndexVacuumStats, InsertOutcome, KeyRange, UniqueCheck};
+use super::{Direction, IndexMethod, IndexVacuumStats, KeyRange};
 use crate::fsm::RelationState;
 use crate::stats::Reads;
 use crate::txn::{Snapshot, Transaction};
@@ -157,15 +158,8 @@ impl IndexMethod for BTree {
     fn rel(&self) -> RelId {
         BTree::rel(self)
     }
-    fn insert(
-        &self,
-        txn: &Transaction,
-        key: &[u8],
-        payload: &[u8],
-        tid: Tid,
-        check: UniqueCheck<'_>,
-    ) -> Result<InsertOutcome> {
-        BTree::insert(self, txn, key, payload, tid, check)
+    fn blocks(&self) -> Result<BlockNo> {
+        BTree::blocks(self)
     }
     fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
         BTree::bulk_delete(self, dead)

@@ -11,19 +11,21 @@
 //! | 8188 | 2 | level, 0 = leaf |
 //! | 8190 | 2 | flags |
 //!
-//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid, bit 14 dead (a hint), bit 15 the key is packed
+//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid (pivots) or compressed (posting lists), bit 14 dead (a hint), bit 15 the key is packed
 //! ([`super::key`]). Bit 15 of a payload's length: the payload is packed. Lengths are those of what is stored.
 //!
 //! | item | bytes |
 //! | --- | --- |
 //! | leaf entry | head, payload length u16, key, payload, tid 6 |
 //! | posting list | head, count u16, key, count x tid 6 (rising) |
+//! | compressed list (GIN) | head, bytes behind the key u16, key, count u16, differences ([`super::posting`]), first tid 6, last tid 6 |
 //! | pivot (internal entries, high keys) | head, child u32, child's generation u32, key, [tid 6] |
 //!
 //! Entries are ordered by (key, tid). A pivot without tid stands before every entry with its key: suffix truncation leaves just enough of
 //! key and tid to tell the halves apart. The first entry of an internal page has the empty key: "minus infinity".
 
 use super::key::{self, Key, Packed};
+use super::posting::{self, Differences, Tids};
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use crate::page::{PAGE_HEADER, PAGE_SIZE, PAGE_VERSION};
 use quarry_common::{BlockNo, Error, Result, Tid};
@@ -52,9 +54,12 @@ pub const HAS_DEAD: u16 = 0x0004;
 const KEY_MASK: u16 = 0x0fff;
 const POSTING: u16 = 0x1000;
 const HAS_TID: u16 = 0x2000;
+const COMPRESSED: u16 = POSTING | 0x2000;
 const DEAD: u16 = 0x4000;
 const PACKED: u16 = 0x8000;
 const PAYLOAD_PACKED: u16 = 0x8000;
+/// Of a compressed list, beside the differences: count, first and last tid.
+const COMPRESSED_BYTES_MIN: usize = 2 + 6 + 6;
 
 const LOWER: usize = 14;
 const UPPER: usize = 16;
@@ -245,6 +250,11 @@ impl<'a> Item<'a> {
     pub fn is_posting(&self) -> bool {
         self.head() & POSTING != 0
     }
+    /// Whether it is a posting list of compressed tids.
+    #[inline]
+    pub fn is_compressed(&self) -> bool {
+        !self.pivot && self.head() & COMPRESSED == COMPRESSED
+    }
     #[inline]
     pub fn is_dead(&self) -> bool {
         self.head() & DEAD != 0
@@ -268,17 +278,35 @@ impl<'a> Item<'a> {
     /// Number of tids of a leaf item.
     #[inline]
     pub fn tid_count(&self) -> usize {
-        if self.is_posting() { get_u16(self.bytes, 2) as usize } else { 1 }
+        match self.head() & COMPRESSED {
+            COMPRESSED => get_u16(self.bytes, 4 + (self.head() & KEY_MASK) as usize) as usize,
+            POSTING => get_u16(self.bytes, 2) as usize,
+            _ => 1,
+        }
     }
-    /// The `i`th tid of a leaf item.
+    /// The `i`th tid of a leaf item whose tids are not compressed.
     #[inline]
     pub fn tid(&self, i: usize) -> Tid {
+        if self.is_compressed() {
+            return self.tids().nth(i).unwrap_or_else(|| self.last_tid());
+        }
         let at = self.bytes.len() - (self.tid_count() - i) * 6;
         read_tid(self.bytes, at)
     }
+    /// The tids of a leaf item, rising.
+    #[inline]
+    pub fn tids(&self) -> Tids<'a> {
+        if self.is_compressed() {
+            let at = 6 + (self.head() & KEY_MASK) as usize;
+            let differences = &self.bytes[at..self.bytes.len() - 12];
+            let first = posting::pack(self.first_tid());
+            return Tids::Packed(Differences::new(first, self.tid_count(), differences));
+        }
+        Tids::Plain(&self.bytes[self.bytes.len() - self.tid_count() * 6..])
+    }
     #[inline]
     pub fn first_tid(&self) -> Tid {
-        self.tid(0)
+        if self.is_compressed() { read_tid(self.bytes, self.bytes.len() - 12) } else { self.tid(0) }
     }
     #[inline]
     pub fn last_tid(&self) -> Tid {
@@ -313,7 +341,11 @@ fn pivot_len(head: u16) -> usize {
 #[inline]
 fn leaf_len(head: u16, second: u16) -> usize {
     4 + (head & KEY_MASK) as usize
-        + if head & POSTING != 0 { second as usize * 6 } else { (second & !PAYLOAD_PACKED) as usize + 6 }
+        + match head & COMPRESSED {
+            COMPRESSED => (second as usize).max(COMPRESSED_BYTES_MIN),
+            POSTING => second as usize * 6,
+            _ => (second & !PAYLOAD_PACKED) as usize + 6,
+        }
 }
 
 fn push_tid(out: &mut Vec<u8>, tid: Tid) {
@@ -356,6 +388,35 @@ pub fn posting_item(key: &Key<'_>, tids: &[Tid]) -> Vec<u8> {
         push_tid(&mut out, *t);
     }
     out
+}
+
+/// Makes a compressed posting list of rising packed tids ([`posting::pack`]), or a plain entry of one.
+pub fn compressed_item(key: &Key<'_>, tids: &[u64]) -> Vec<u8> {
+    let (first, last) = match tids {
+        [one] => return leaf_item(key, &Packed::payload(&[]), posting::unpack(*one)),
+        [first, .., last] => (*first, *last),
+        [] => (0, 0),
+    };
+    let mut out = Vec::with_capacity(18 + key.bytes().len() + tids.len() * 2);
+    out.extend_from_slice(&(key_head(key) | COMPRESSED).to_le_bytes());
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(key.bytes());
+    out.extend_from_slice(&(tids.len() as u16).to_le_bytes());
+    posting::push_differences(&mut out, tids);
+    push_tid(&mut out, posting::unpack(first));
+    push_tid(&mut out, posting::unpack(last));
+    let behind_key = (out.len() - 4 - key.bytes().len()) as u16;
+    put_u16(&mut out, 2, behind_key);
+    out
+}
+
+/// The same posting list with only these of its tids, at least one. It is not longer.
+pub fn with_fewer_tids(item: &Item<'_>, stay: &[Tid]) -> Vec<u8> {
+    if !item.is_compressed() {
+        return posting_item(&item.key(), stay);
+    }
+    let packed: Vec<u64> = stay.iter().map(|t| posting::pack(*t)).collect();
+    compressed_item(&item.key(), &packed)
 }
 
 /// Makes a pivot.
@@ -583,7 +644,7 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
         if at + len > ITEMS_END {
             return Err(format!("the item in slot {slot} is {len} bytes long"));
         }
-        if !pivot && head & POSTING != 0 && get_u16(p, at + 2) == 0 {
+        if !pivot && Item::at(p, at, false).tid_count() == 0 {
             return Err(format!("the posting list in slot {slot} is empty"));
         }
         used += len;
@@ -595,10 +656,15 @@ pub fn check(p: &[u8]) -> std::result::Result<(), String> {
         let (from, to) = if pivot {
             (it.pivot_ord(), it.pivot_ord())
         } else {
-            for i in 1..it.tid_count() {
-                if it.tid(i - 1) >= it.tid(i) {
+            let (mut before, mut tids) = (None, 0);
+            for tid in it.tids() {
+                if before >= Some(tid) {
                     return Err(format!("tids of the posting list in slot {slot} do not rise"));
                 }
+                (before, tids) = (Some(tid), tids + 1);
+            }
+            if tids != it.tid_count() || before != Some(it.last_tid()) {
+                return Err(format!("the posting list in slot {slot} doesn't have the tids that it says"));
             }
             (ord::of(it.first_tid()), ord::of(it.last_tid()))
         };
@@ -656,6 +722,23 @@ mod tests {
             (&b"abc"[..], ord::of(tid(3)), Link { block: 5, generation: 6 })
         );
         assert!(Item::parse(&b[..b.len() - 1], true).is_none());
+    }
+
+    #[test]
+    fn compressed_lists_read_back() {
+        let tids: Vec<Tid> = [(1, 1), (1, 7), (2, 3), (900, 1)].map(|(block, slot)| Tid { block, slot }).to_vec();
+        let packed: Vec<u64> = tids.iter().map(|t| posting::pack(*t)).collect();
+        let b = compressed_item(&Key::plain(b"k"), &packed);
+        let it = Item::parse(&b, false).expect("one item");
+        assert!(it.is_posting() && it.is_compressed() && !it.has_payload());
+        assert_eq!((it.key().bytes(), it.tid_count()), (&b"k"[..], 4));
+        assert_eq!((it.first_tid(), it.tid(2), it.last_tid()), (tids[0], tids[2], tids[3]));
+        assert!(it.tids().eq(tids.iter().copied()));
+        let fewer = with_fewer_tids(&it, &tids[1..3]);
+        assert!(fewer.len() < b.len());
+        assert!(Item::parse(&fewer, false).expect("one item").tids().eq(tids[1..3].iter().copied()));
+        let one = with_fewer_tids(&it, &tids[3..]);
+        assert!(!Item::parse(&one, false).expect("one item").is_posting());
     }
 
     #[test]

@@ -13,8 +13,17 @@ use quarry_common::{BlockNo, Result, Tid};
 impl BTree {
     /// Removes every entry whose tid is dead.
     pub fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
+        self.bulk_delete_seeing(dead, &mut |_| ())
+    }
+
+    /// The same; `leaf` gets each leaf's page as it is afterwards, from left to right. A leaf removed while the walk is on may lead to one seen twice.
+    pub(crate) fn bulk_delete_seeing(
+        &self,
+        dead: &dyn Fn(Tid) -> bool,
+        leaf: &mut dyn FnMut(&[u8]),
+    ) -> Result<IndexVacuumStats> {
         let mut stats = IndexVacuumStats::default();
-        let mut empty: Vec<Vec<u8>> = Vec::new();
+        let mut empty: Vec<HighKey> = Vec::new();
         let mut bound: (Vec<u8>, u64) = (Vec::new(), ord::FIRST);
         let mut link: Option<Link> = None;
         loop {
@@ -29,24 +38,25 @@ impl BTree {
             let p: &[u8] = page.bytes();
             let me = Link { block: page.id().block, generation: bp::generation(p) };
             let any_dead = (bp::first_data(p)..bp::slot_count(p)).any(|s| {
-                let it = bp::item(p, s);
-                (0..it.tid_count()).any(|i| dead(it.tid(i)))
+                bp::item(p, s).tids().any(dead)
             });
             let (high, right, left_now) = if any_dead {
                 drop(page);
                 // The page may have been split meanwhile: what went right is met there.
                 let Some(mut page) = self.write_link(me, 0)? else { continue };
                 stats.removed += self.delete_on_page(&mut page, dead)?;
+                leaf(page.bytes());
                 state_of(page.bytes())?
             } else {
+                leaf(p);
                 state_of(p)?
             };
             stats.entries += left_now;
             if left_now == 0
-                && let Some((key, _)) = &high
+                && let Some(high) = &high
             {
                 // Found again by a position inside its range: the first below its high key.
-                empty.push(key.clone());
+                empty.push(high.clone());
             }
             match high {
                 None => break,
@@ -54,8 +64,8 @@ impl BTree {
             }
             link = Some(right);
         }
-        for key in empty {
-            stats.pages_deleted += self.remove_empty_before(&key)? as BlockNo;
+        for (key, ord) in &empty {
+            stats.pages_deleted += self.remove_empty_before(&Target { key, ord: *ord })? as BlockNo;
         }
         self.collect_free_pages(&mut stats)?;
         Ok(stats)
@@ -67,7 +77,7 @@ impl BTree {
         let mut removed = 0;
         for slot in bp::first_data(p)..bp::slot_count(p) {
             let it = bp::item(p, slot);
-            let stay: Vec<Tid> = (0..it.tid_count()).map(|i| it.tid(i)).filter(|t| !dead(*t)).collect();
+            let stay: Vec<Tid> = it.tids().filter(|t| !dead(*t)).collect();
             let gone = it.tid_count() - stay.len();
             if gone == 0 {
                 continue;
@@ -79,7 +89,7 @@ impl BTree {
                     _ => splices.push(Splice { at: slot, remove: 1, items: Vec::new() }),
                 }
             } else {
-                splices.push(Splice { at: slot, remove: 1, items: vec![bp::posting_item(&it.key(), &stay)] });
+                splices.push(Splice { at: slot, remove: 1, items: vec![bp::with_fewer_tids(&it, &stay)] });
             }
         }
         if !splices.is_empty() {
@@ -88,18 +98,17 @@ impl BTree {
         Ok(removed)
     }
 
-    /// Removes the empty leaf whose high key has this key, if it still is empty and its left sibling has the same parent.
-    fn remove_empty_before(&self, high: &[u8]) -> Result<bool> {
+    /// Removes the empty leaf that ends at this position, if it still is empty and its left sibling has the same parent.
+    fn remove_empty_before(&self, target: &Target<'_>) -> Result<bool> {
         let pool = self.storage().pool();
         // Find the parent of the leaf below the high key, and the leaf's left neighbour there.
-        let target = Target { key: high, ord: ord::FIRST };
         if self.read_root()?.1 == 0 {
             return Ok(false);
         }
         let (parent_block, left_link, gone_link) = {
-            let parent = self.descend(&target, true, 1, None)?;
+            let parent = self.descend(target, true, 1, None)?;
             let p: &[u8] = parent.bytes();
-            let slot = bp::child_slot(p, &target, true);
+            let slot = bp::child_slot(p, target, true);
             if slot <= bp::first_data(p) {
                 return Ok(false);
             }

@@ -84,8 +84,8 @@ impl BTree {
                     let item = bp::item(p, slot);
                     let key = item.key().unpacked()?;
                     // Behind a removed sibling some have been given already: they may come twice.
-                    for i in 0..item.tid_count() {
-                        entries(&key, item.tid(i))?;
+                    for tid in item.tids() {
+                        entries(&key, tid)?;
                     }
                 }
             }
@@ -112,6 +112,6 @@ impl BTree {
         let slots = bp::first_data(p)..bp::slot_count(p);
         Ok(slots
             .map(|slot| bp::item(p, slot))
-            .any(|item| item.key().is(key) && (0..item.tid_count()).any(|i| item.tid(i) == tid)))
+            .any(|item| item.key().is(key) && item.tids().any(|t| t == tid)))
     }
 }

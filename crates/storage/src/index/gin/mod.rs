@@ -1,0 +1,160 @@
+//! GIN: from keys to all the rows that have them, for values made of many keys: words of a text, elements of an array, paths of a document.
+//!
+//! `README.md` here has the layout, the rules and the crash story. Like PostgreSQL's GIN it has an entry tree, compressed lists of tids and a
+//! list of pending rows; unlike there, the lists have no trees of their own. One B-tree over (key, tid) holds compressed lists as its
+//! leaf items ([`super::btree`]), so that a long list is a run of leaves with tids in the separators above: what a posting tree is,
+//! with the same splits, the same removal of pages, the same log records and the same checks.
+//!
+//! Keys are complete: column, [`category`], the value's own key bytes. What keys a value has and what a query asks for is the
+//! operator classes' affair.
+//!
+//! # Locking
+//! As the B-tree. Pending pages are latched from the list's head to its tail, the meta page last. The relation's `cleaning` mutex comes before every latch:
+//! who holds it moves pending rows into the tree.
+
+pub mod build;
+pub mod check;
+pub mod clean;
+pub mod gather;
+pub mod insert;
+pub mod meta;
+pub mod pending;
+pub mod row;
+pub mod search;
+pub mod stream;
+pub mod tid_set;
+pub mod vacuum;
+pub mod wal;
+
+pub use build::{GinBuilder, GinBuilt};
+pub use meta::GinStats;
+pub use row::{GinEntry, GinRow, category};
+pub use search::{Consistent, GinScanKey};
+
+use super::btree::META_BLOCK;
+use super::{BTree, IndexMethod, IndexVacuumStats};
+use crate::fsm::RelationState;
+use crate::stats::Reads;
+use crate::txn::{Snapshot, Transaction};
+use crate::wal::{RecordKind, rmgr};
+use crate::{Fork, Persistence, RelId, Storage};
+use quarry_common::{BlockNo, Error, Result, Tid};
+use std::sync::Arc;
+
+/// How an index is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct GinOptions {
+    /// New rows go to the pending list.
+    pub fastupdate: bool,
+    /// How long that may grow before an inserter moves it into the tree.
+    pub pending_list_bytes: u64,
+}
+
+impl Default for GinOptions {
+    fn default() -> GinOptions {
+        GinOptions { fastupdate: true, pending_list_bytes: 4 << 20 }
+    }
+}
+
+/// A GIN index. Cheap to clone.
+#[derive(Clone)]
+pub struct Gin {
+    tree: BTree,
+    options: GinOptions,
+}
+
+fn kind(op: u8) -> RecordKind {
+    RecordKind { rmgr: rmgr::GIN, op }
+}
+
+impl Gin {
+    /// Creates the files of an empty index; they go away if the transaction is rolled back.
+    pub fn create_as(
+        storage: &Arc<Storage>,
+        txn: &Transaction,
+        rel: RelId,
+        persistence: Persistence,
+    ) -> Result<()> {
+        storage.create_relation(txn, rel, persistence)?;
+        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
+        for fork in [Fork::Main].into_iter().chain(init) {
+            let mut meta = storage.pool().extend(rel, fork, 1)?;
+            let mut root = storage.pool().extend(rel, fork, 1)?;
+            let block = root.id().block.to_le_bytes();
+            storage.log_change(txn.xid(), kind(wal::INIT), &block, &mut [&mut meta, &mut root])?;
+        }
+        Ok(())
+    }
+
+    /// Opens an index.
+    pub fn open(storage: &Arc<Storage>, rel: RelId, options: GinOptions) -> Gin {
+        Gin { tree: BTree::open(storage, rel, false), options }
+    }
+
+    /// The same index with the name that error texts show.
+    pub fn with_name(self, name: impl Into<String>) -> Gin {
+        Gin { tree: self.tree.with_name(name), ..self }
+    }
+
+    /// Its relation.
+    pub fn rel(&self) -> RelId {
+        self.tree.rel()
+    }
+
+    /// The name for error texts.
+    pub fn name(&self) -> &str {
+        self.tree.name()
+    }
+
+    /// Pages of its file.
+    pub fn blocks(&self) -> Result<BlockNo> {
+        self.tree.blocks()
+    }
+
+    /// Notes what was read with it.
+    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
+        self.tree.count_reads(snap, reads);
+    }
+
+    /// What building and vacuum have counted, and the length of the pending list.
+    pub fn stats(&self) -> Result<GinStats> {
+        let page = self.storage().pool().read(self.tree.page_id(META_BLOCK))?;
+        if !meta::is_gin(page.bytes()) {
+            return Err(self.corrupted("its first page is not a GIN index's meta page"));
+        }
+        Ok(meta::stats(page.bytes()))
+    }
+
+    fn storage(&self) -> &Arc<Storage> {
+        self.tree.storage()
+    }
+
+    fn state(&self) -> &RelationState {
+        self.tree.state()
+    }
+
+    fn corrupted(&self, what: impl std::fmt::Display) -> Error {
+        self.tree.corrupted(what)
+    }
+}
+
+impl IndexMethod for Gin {
+    fn method(&self) -> &'static str {
+        "gin"
+    }
+    fn rel(&self) -> RelId {
+        Gin::rel(self)
+    }
+    fn blocks(&self) -> Result<BlockNo> {
+        Gin::blocks(self)
+    }
+    fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
+        Gin::bulk_delete(self, dead)
+    }
+    fn cleanup(&self) -> Result<()> {
+        self.clean_pending(&mut || Ok(())).map(drop)
+    }
+    fn check(&self) -> Result<u64> {
+        Gin::check(self)
+    }
+}
