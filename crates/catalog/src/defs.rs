@@ -5,6 +5,7 @@ use crate::acl::AclItem;
 use quarry_common::{Oid, Xid};
 use quarry_storage::ids::RelId;
 use quarry_storage::row::RowLayout;
+use quarry_types::multivariate::{Coefficient, CommonItem};
 use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
@@ -130,6 +131,10 @@ pub struct IndexDef {
     /// `pg_am.amname`: "btree", ...
     pub method: &'static str,
     pub keys: Vec<IndexKey>,
+    /// Parameters of the keys' operator classes, by key; keys past its end have none.
+    pub key_options: Vec<Vec<(String, String)>>,
+    /// `reloptions`: (name, value).
+    pub options: Vec<(String, String)>,
     /// INCLUDE columns: indexes in the table's `columns`.
     pub include: Vec<usize>,
     pub unique: bool,
@@ -308,6 +313,53 @@ pub struct ColumnStats {
     pub mcv: Vec<(Datum, f32)>,
     /// Bounds of an equi-depth histogram of the values that are not in `mcv`.
     pub histogram: Vec<Datum>,
-    /// Correlation of value order and physical order, -1..1.
-    pub correlation: f32,
+    /// Correlation of value order and physical order, -1..1; none: not computed.
+    pub correlation: Option<f32>,
+    /// Of arrays and tsvectors.
+    pub elements: Option<ElementStats>,
+}
+
+/// The most common elements of an array column's values, or lexemes of a tsvector's.
+#[derive(Clone, Debug, Default)]
+pub struct ElementStats {
+    /// The elements' type.
+    pub ty: Oid,
+    /// In order (lexemes: shorter ones first), with the share of the values that have them.
+    pub common: Vec<(Datum, f32)>,
+    /// The least and the greatest of these shares.
+    pub least: f32,
+    pub most: f32,
+    /// Share of the values with a NULL element; arrays only.
+    pub with_null: Option<f32>,
+    /// Equi-depth histogram of the numbers of distinct elements, then their average; arrays only.
+    pub counts: Vec<f32>,
+}
+
+/// A statistics object (`pg_statistic_ext`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatisticsDef {
+    pub oid: Oid,
+    pub name: String,
+    pub schema: Oid,
+    pub owner: Oid,
+    pub relation: Oid,
+    /// -1: as the columns say.
+    pub target: i32,
+    /// Numbers of the columns, rising.
+    pub columns: Vec<i16>,
+    /// What it gathers: d distinct combinations, f functional dependencies, m most common combinations, e expressions.
+    pub kinds: Vec<char>,
+    /// Expressions over the table, as SQL text.
+    pub expressions: Vec<String>,
+}
+
+/// A statistics object with what the last ANALYZE found.
+#[derive(Clone, Debug)]
+pub struct ExtendedStats {
+    pub def: StatisticsDef,
+    pub distinct: Vec<Coefficient>,
+    pub dependencies: Vec<Coefficient>,
+    /// Values in the order of the columns, then the expressions.
+    pub common: Vec<CommonItem>,
+    pub expressions: Vec<Option<Arc<ColumnStats>>>,
 }

@@ -8,12 +8,14 @@ use crate::context::{Cx, Runtime};
 use crate::env::ExecEnv;
 use crate::expr::Program;
 use crate::index_entry::IndexShape;
+use crate::index_method;
 use crate::modify::errors;
 use crate::modify::target::attribute;
 use crate::scan::rows::{RowReader, open_heap};
 use crate::write::layout_of;
 use quarry_catalog::Relation;
-use quarry_common::progress::{Command, create_index as p};
+use quarry_catalog::builtin::access_method::access_method;
+use quarry_common::progress::{Command, Progress, create_index as p};
 use quarry_common::{Result, Tid, err};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
@@ -27,65 +29,52 @@ use std::sync::Arc;
 /// Rows between two looks at the cancel flag.
 const CHECK_ROWS: u32 = 1024;
 
-/// Makes an index's entries of its table's rows.
-struct Entries<'a> {
+/// Makes the key values of an index's entries of its table's rows.
+pub(crate) struct Entries<'a> {
     env: &'a ExecEnv,
     io: &'a IoContext<'a>,
-    relation: &'a Arc<Relation>,
-    index: &'a BoundIndex,
     heap: Heap,
-    tree: BTree,
     rt: Runtime,
     reader: RowReader,
     keys: Vec<Program>,
     predicate: Option<Program>,
-    include: Vec<usize>,
-    shape: IndexShape,
     values: Vec<Datum>,
     key_values: Vec<Datum>,
-    payload: RowBuilder,
     since_check: u32,
 }
 
 impl<'a> Entries<'a> {
-    fn new(
+    pub fn new(
         env: &'a ExecEnv,
         io: &'a IoContext<'a>,
         relation: &'a Arc<Relation>,
         index: &'a BoundIndex,
         row: &[(ColumnId, ScanColumn)],
-        beside_writers: bool,
     ) -> Result<Entries<'a>> {
         let mut b = Builder::new(io, false).with_env(env);
         let layout = layout_of(row);
         let keys = b.exprs(&index.keys, &layout)?;
         let predicate = index.predicate.as_ref().map(|p| b.expr(p, &layout)).transpose()?;
-        let of_attribute = |a: &usize| row.iter().position(|(_, c)| attribute(*c) == Some(*a));
-        let def = &index.index;
-        // One that couldn't be made unique is written anew with its table all the same; REINDEX calls it valid first.
-        let unique = def.unique && (def.valid || beside_writers);
         Ok(Entries {
             env,
             io,
-            relation,
-            index,
             heap: open_heap(env, relation)?,
-            tree: BTree::open(&env.storage, def.storage, unique).with_name(def.name.clone()),
             reader: RowReader::new(relation, row, io)?,
             keys,
             predicate,
-            include: def.include.iter().filter_map(of_attribute).collect(),
-            shape: IndexShape::new(relation, def, io)?,
             rt: b.finish(),
             values: vec![],
             key_values: vec![],
-            payload: RowBuilder::new(),
             since_check: 0,
         })
     }
 
-    /// A row's key and payload, appended.
-    fn make(&mut self, tid: Tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>) -> Result<IndexRow> {
+    pub fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    /// The values of a row's keys; none if it doesn't belong into the index.
+    pub fn values(&mut self, tid: Tid, body: &[u8]) -> Result<Option<&[Datum]>> {
         let mut cx = Cx::new(self.env, self.io, &mut self.rt);
         self.since_check += 1;
         if self.since_check >= CHECK_ROWS {
@@ -96,21 +85,64 @@ impl<'a> Entries<'a> {
         if let Some(p) = &self.predicate
             && !p.row_is_true(&mut cx, &self.values)?
         {
-            return Ok(IndexRow::Skip);
+            return Ok(None);
         }
         self.key_values.clear();
         for k in &self.keys {
             self.key_values.push(k.row(&mut cx, &self.values)?);
         }
-        let has_null = self.shape.key(&self.key_values, key)?;
-        let included: Vec<Datum> = self.include.iter().map(|p| self.values[*p].clone()).collect();
-        payload.extend_from_slice(self.shape.payload(&self.key_values, &included, &mut self.payload));
+        Ok(Some(&self.key_values))
+    }
+}
+
+/// Makes a B-tree's entries of its table's rows.
+struct TreeEntries<'a> {
+    entries: Entries<'a>,
+    relation: &'a Arc<Relation>,
+    index: &'a BoundIndex,
+    tree: BTree,
+    include: Vec<usize>,
+    shape: IndexShape,
+    payload: RowBuilder,
+}
+
+impl<'a> TreeEntries<'a> {
+    fn new(
+        env: &'a ExecEnv,
+        io: &'a IoContext<'a>,
+        relation: &'a Arc<Relation>,
+        index: &'a BoundIndex,
+        row: &[(ColumnId, ScanColumn)],
+        beside_writers: bool,
+    ) -> Result<TreeEntries<'a>> {
+        let of_attribute = |a: &usize| row.iter().position(|(_, c)| attribute(*c) == Some(*a));
+        let def = &index.index;
+        // One that couldn't be made unique is written anew with its table all the same; REINDEX calls it valid first.
+        let unique = def.unique && (def.valid || beside_writers);
+        Ok(TreeEntries {
+            entries: Entries::new(env, io, relation, index, row)?,
+            relation,
+            index,
+            tree: BTree::open(&env.storage, def.storage, unique).with_name(def.name.clone()),
+            include: def.include.iter().filter_map(of_attribute).collect(),
+            shape: IndexShape::new(relation, def, io)?,
+            payload: RowBuilder::new(),
+        })
+    }
+
+    /// A row's key and payload, appended.
+    fn make(&mut self, tid: Tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>) -> Result<IndexRow> {
+        let Some(values) = self.entries.values(tid, body)? else { return Ok(IndexRow::Skip) };
+        let has_null = self.shape.key(values, key)?;
+        let included: Vec<Datum> = self.include.iter().map(|p| self.entries.values[*p].clone()).collect();
+        let values = &self.entries.key_values;
+        payload.extend_from_slice(self.shape.payload(values, &included, &mut self.payload));
         Ok(IndexRow::Entry { may_conflict: !has_null || self.index.index.nulls_not_distinct })
     }
 
     /// The key of the row made last, for error texts.
     fn key_text(&self) -> String {
-        errors::key_text(self.relation, &self.index.index, &self.key_values, self.io)
+        errors::key_text(self.relation, &self.index.index, &self.entries.key_values, self.entries.io)
     }
 }
 
@@ -121,6 +153,12 @@ pub struct Built {
     pub entries: u64,
     /// There may be snapshots, older than the build, that the index would lead past rows.
     pub not_for_older: bool,
+}
+
+fn forget_counts(progress: &Progress) {
+    for counter in [p::TUPLES_TOTAL, p::TUPLES_DONE, p::BLOCKS_TOTAL, p::BLOCKS_DONE] {
+        progress.set(counter, 0);
+    }
 }
 
 /// Fills a new index from its table; 23505 on a duplicate. With a snapshot, from the rows that it sees, while others write; without, the
@@ -135,21 +173,27 @@ pub fn build(
     let io = env.io();
     let progress = env.txn.progress().of(Command::CreateIndex);
     progress.set(p::INDEX, index.index.oid.0 as i64);
-    progress.set(p::ACCESS_METHOD, quarry_catalog::builtin::oids::BTREE_AM.0 as i64);
+    let method = access_method(index.index.method).unwrap_or_default();
+    progress.set(p::ACCESS_METHOD, method.0 as i64);
+    let rows = snapshot.map_or(BuildRows::All, BuildRows::SeenBy);
+    if index.index.method != "btree" {
+        progress.set(p::PHASE, p::BUILDING);
+        let built = index_method::build(env, relation, index, row, rows)
+            .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
+        forget_counts(&progress);
+        return Ok(built);
+    }
     progress.set(p::SUBPHASE, p::INITIALIZING);
     progress.set(p::PHASE, p::BUILDING);
-    let mut entries = Entries::new(env, &io, relation, index, row, snapshot.is_some())?;
-    let (heap, tree) = (entries.heap.clone(), entries.tree.clone());
-    let rows = snapshot.map_or(BuildRows::All, BuildRows::SeenBy);
+    let mut entries = TreeEntries::new(env, &io, relation, index, row, snapshot.is_some())?;
+    let (heap, tree) = (entries.entries.heap.clone(), entries.tree.clone());
     let mut make =
         |tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>| entries.make(tid, body, key, payload);
     let (outcome, scan) =
         sort::build_index(&heap, &tree, &env.txn, rows, env.maintenance_mem_bytes(), &mut make)
             .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
     progress.set(p::SUBPHASE, 0);
-    for counter in [p::TUPLES_TOTAL, p::TUPLES_DONE, p::BLOCKS_TOTAL, p::BLOCKS_DONE] {
-        progress.set(counter, 0);
-    }
+    forget_counts(&progress);
     let first = match outcome {
         BuildOutcome::Built { entries, .. } => {
             return Ok(Built { table_rows: scan.live_rows, entries, not_for_older: scan.left_out });
@@ -178,8 +222,8 @@ pub fn for_each_entry(
     f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let io = env.io();
-    let mut entries = Entries::new(env, &io, relation, index, row, true)?;
-    let heap = entries.heap.clone();
+    let mut entries = TreeEntries::new(env, &io, relation, index, row, true)?;
+    let heap = entries.entries.heap.clone();
     let (mut key, mut payload) = (vec![], vec![]);
     heap.scan_roots(snapshot, &mut |_, _| Ok(()), &mut |tid, body| {
         // Who asks doubts what is stored.
@@ -205,8 +249,12 @@ pub fn validate(
 ) -> Result<()> {
     let io = env.io();
     env.txn.progress().of(Command::CreateIndex).set(p::INDEX, index.index.oid.0 as i64);
-    let mut entries = Entries::new(env, &io, relation, index, row, true)?;
-    let (heap, tree, txn) = (entries.heap.clone(), entries.tree.clone(), &*env.txn);
+    if index.index.method != "btree" {
+        return index_method::add_missing(env, relation, index, row, snapshot)
+            .map_err(|e| errors::index_row_too_long(e, relation, &index.index));
+    }
+    let mut entries = TreeEntries::new(env, &io, relation, index, row, true)?;
+    let (heap, tree, txn) = (entries.entries.heap.clone(), entries.tree.clone(), &*env.txn);
     let def = &index.index;
     let (mut key, mut payload) = (vec![], vec![]);
     let memory = env.maintenance_mem_bytes();
@@ -229,7 +277,7 @@ pub fn validate(
             return Ok(());
         }
         if heap.is_live(txn, tid)? {
-            return Err(errors::unique_violation(relation, def, &entries.key_values, &io));
+            return Err(errors::unique_violation(relation, def, &entries.entries.key_values, &io));
         }
         // A row that is gone by now stands in nobody's way, but there may be snapshots that see it.
         insert(UniqueCheck::None).map(|_| ())

@@ -1,28 +1,22 @@
 //! External merge sort of (key, value) byte strings by key bytes, for index builds.
 //!
 //! Pairs gather in memory up to a limit; then they are sorted and written to a temporary file as a run. At the end the runs are
-//! merged. Equal keys keep the order they were pushed in. Temporary files go when the sort is dropped; what a crash leaves
-//! is removed by [`remove_leftovers`].
+//! merged. Equal keys keep the order they were pushed in. Temporary files ([`crate::temp_file`]) go when the sort is dropped.
 
-use crate::disk::{Disk, DiskFile};
-use crate::files::reason;
+use crate::disk::Disk;
 use crate::heap::{BuildScan, Heap};
 use crate::index::{BTree, BuildEntry, BuildOutcome, Direction, KeyRange};
+use crate::temp_file::TempFile;
 use crate::txn::{Snapshot, Transaction};
 use quarry_common::progress::{Command, create_index};
 use quarry_common::{BlockNo, Error, Result, Tid};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 
-/// Folder of temporary files.
-const TEMP_DIR: &str = "base/pgsql_tmp";
 /// Bytes read ahead per run.
 const READ_BYTES: usize = 128 << 10;
 const WRITE_BYTES: usize = 256 << 10;
-
-static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 
 struct Pair {
     /// The key's first bytes, to compare without following `at`.
@@ -32,37 +26,13 @@ struct Pair {
     value_len: u32,
 }
 
-/// Removes temporary files of earlier runs of the server.
-pub fn remove_leftovers(disk: &dyn Disk) -> Result<()> {
-    disk.remove_dir_all(TEMP_DIR)
-}
-
 /// A sort in progress.
 pub struct ExternalSort {
     disk: Arc<dyn Disk>,
     memory_bytes: usize,
     bytes: Vec<u8>,
     pairs: Vec<Pair>,
-    runs: Vec<Run>,
-}
-
-struct Run {
-    disk: Arc<dyn Disk>,
-    path: String,
-    file: Arc<dyn DiskFile>,
-    len: u64,
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // A file that stays is removed at the next start.
-        let _ = self.disk.remove(&self.path);
-    }
-}
-
-/// What the user is told when a temporary file can't be written.
-fn refused(e: &Error, path: &str) -> Error {
-    Error::new(e.sqlstate(), format!("could not write to file \"{path}\": {}", reason(e)))
+    runs: Vec<TempFile>,
 }
 
 fn prefix_of(key: &[u8]) -> u64 {
@@ -107,26 +77,18 @@ impl ExternalSort {
 
     fn spill(&mut self) -> Result<()> {
         self.sort();
-        self.disk.create_dir(TEMP_DIR)?;
-        let path = format!("{TEMP_DIR}/sort{}", NEXT_FILE.fetch_add(1, Atomic::Relaxed));
-        self.disk.remove(&path)?;
-        let Some(file) = self.disk.open(&path, true)? else {
-            return Err(Error::internal("a temporary file could not be made"));
-        };
-        let mut run = Run { disk: self.disk.clone(), path, file, len: 0 };
+        let mut run = TempFile::create(&self.disk)?;
         let mut out = Vec::with_capacity(WRITE_BYTES + 4096);
         for p in &self.pairs {
             out.extend_from_slice(&p.key_len.to_le_bytes());
             out.extend_from_slice(&p.value_len.to_le_bytes());
             out.extend_from_slice(&self.bytes[p.at..p.at + p.key_len as usize + p.value_len as usize]);
             if out.len() >= WRITE_BYTES {
-                run.file.write_at(&out, run.len).map_err(|e| refused(&e, &run.path))?;
-                run.len += out.len() as u64;
+                run.append(&out)?;
                 out.clear();
             }
         }
-        run.file.write_at(&out, run.len).map_err(|e| refused(&e, &run.path))?;
-        run.len += out.len() as u64;
+        run.append(&out)?;
         self.runs.push(run);
         self.pairs.clear();
         self.bytes.clear();
@@ -156,7 +118,7 @@ impl ExternalSort {
 }
 
 struct RunReader {
-    run: Run,
+    run: TempFile,
     /// File position after `buffer`.
     at: u64,
     buffer: Vec<u8>,
@@ -171,22 +133,19 @@ impl RunReader {
         self.buffer.drain(..self.pos);
         self.pos = 0;
         let have = self.buffer.len();
-        let want = n.max(READ_BYTES).min(have + (self.run.len - self.at) as usize);
+        let want = n.max(READ_BYTES).min(have + (self.run.len() - self.at) as usize);
         if want < n {
             return Err(Error::corrupted("temporary file is too short"));
         }
         self.buffer.resize(want, 0);
-        let got = self.run.file.read_at(&mut self.buffer[have..], self.at)?;
-        if got < want - have {
-            return Err(Error::corrupted("temporary file is too short"));
-        }
-        self.at += got as u64;
+        self.run.read_exact(&mut self.buffer[have..], self.at)?;
+        self.at += (want - have) as u64;
         Ok(())
     }
 
     /// The next pair: key and value together, and the key's length.
     fn next(&mut self) -> Result<Option<(Vec<u8>, usize)>> {
-        if self.pos == self.buffer.len() && self.at == self.run.len {
+        if self.pos == self.buffer.len() && self.at == self.run.len() {
             return Ok(None);
         }
         self.need(8)?;
@@ -288,6 +247,35 @@ pub enum BuildRows<'a> {
 /// Rows or pages between two notes of progress.
 const PROGRESS_ROWS: u64 = 1024;
 
+/// Gives what an index must have entries for: `f(tid to index, row, live)`, by rising tid.
+pub fn scan_for_index(
+    heap: &Heap,
+    txn: &Transaction,
+    rows: BuildRows<'_>,
+    f: &mut dyn FnMut(Tid, &[u8], bool) -> Result<()>,
+) -> Result<BuildScan> {
+    use create_index as p;
+    let progress = txn.progress().of(Command::CreateIndex);
+    let mut page = |block: BlockNo, blocks: BlockNo| {
+        if block == 0 {
+            progress.set(p::BLOCKS_TOTAL, blocks as i64);
+        }
+        progress.set(p::BLOCKS_DONE, block as i64 + 1);
+        Ok(())
+    };
+    match rows {
+        BuildRows::All => heap.index_build_scan(txn, &mut page, f),
+        BuildRows::SeenBy(snap) => {
+            let mut live_rows = 0;
+            heap.scan_roots(snap, &mut page, &mut |tid, row| {
+                live_rows += 1;
+                f(tid, row, true)
+            })?;
+            Ok(BuildScan { live_rows, left_out: false })
+        }
+    }
+}
+
 /// Builds an index over a table: scan, sort, bulk load. `f` makes a row's key and payload in the (cleared) buffers given.
 pub fn build_index(
     heap: &Heap,
@@ -313,25 +301,8 @@ pub fn build_index(
         count += 1;
         sort.push(&key, &value)
     };
-    let mut page = |block: BlockNo, blocks: BlockNo| {
-        if block == 0 {
-            progress.set(p::BLOCKS_TOTAL, blocks as i64);
-        }
-        progress.set(p::BLOCKS_DONE, block as i64 + 1);
-        Ok(())
-    };
     progress.set(p::SUBPHASE, p::SCANNING_TABLE);
-    let scan = match rows {
-        BuildRows::All => heap.index_build_scan(txn, &mut page, &mut add)?,
-        BuildRows::SeenBy(snap) => {
-            let mut live_rows = 0;
-            heap.scan_roots(snap, &mut page, &mut |tid, row| {
-                live_rows += 1;
-                add(tid, row, true)
-            })?;
-            BuildScan { live_rows, left_out: false }
-        }
-    };
+    let scan = scan_for_index(heap, txn, rows, &mut add)?;
     progress.set(p::SUBPHASE, p::SORTING);
     progress.set(p::TUPLES_TOTAL, count as i64);
     let mut sorted = sort.finish()?;
@@ -363,8 +334,7 @@ pub fn build_index(
 /// Puts an entry into an index that others write to.
 pub type MissingCallback<'a> = dyn FnMut(Tid, &[u8]) -> Result<()> + 'a;
 
-/// Finds the rows that `snap` sees and that have no entry in the index yet: `f(tid to index, row)`, by rising tid. Writers put their own
-/// entries in meanwhile; a row may have got one by the time `f` is called (PostgreSQL: validate_index).
+/// As [`rows_without_entry_of`], for a B-tree.
 pub fn rows_without_entry(
     heap: &Heap,
     index: &BTree,
@@ -375,21 +345,45 @@ pub fn rows_without_entry(
 ) -> Result<()> {
     use create_index as p;
     let progress = txn.progress().of(Command::CreateIndex);
+    let mut entries = |add: &mut dyn FnMut(Tid) -> Result<()>| {
+        let mut scan = index.scan(KeyRange::full(), Direction::Forward);
+        let mut tids = Vec::new();
+        progress.set(p::BLOCKS_TOTAL, index.blocks()? as i64);
+        // Leaves split to the right, the way the scan goes, so it misses no entry that was there when it began.
+        while scan.next_batch(&mut tids, PROGRESS_ROWS as usize)? > 0 {
+            tids.drain(..).try_for_each(&mut *add)?;
+            progress.set(p::BLOCKS_DONE, scan.pages_read() as i64);
+        }
+        Ok(())
+    };
+    rows_without_entry_of(heap, &mut entries, txn, snap, memory_bytes, f)
+}
+
+/// Gives all that an index's entries lead to, in any order, some more than once.
+pub type EntriesCallback<'a> = dyn FnMut(&mut dyn FnMut(Tid) -> Result<()>) -> Result<()> + 'a;
+
+/// Finds the rows that `snap` sees and that have no entry in the index yet: `f(tid to index, row)`, by rising tid. Writers put their own
+/// entries in meanwhile; a row may have got one by the time `f` is called (PostgreSQL: validate_index).
+pub fn rows_without_entry_of(
+    heap: &Heap,
+    entries: &mut EntriesCallback<'_>,
+    txn: &Transaction,
+    snap: &Snapshot,
+    memory_bytes: usize,
+    f: &mut MissingCallback<'_>,
+) -> Result<()> {
+    use create_index as p;
+    let progress = txn.progress().of(Command::CreateIndex);
     progress.set(p::PHASE, p::SCANNING_INDEX);
     let mut sort = ExternalSort::new(heap.storage().disk().clone(), memory_bytes);
-    let mut scan = index.scan(KeyRange::full(), Direction::Forward);
-    let mut tids = Vec::new();
-    progress.set(p::BLOCKS_TOTAL, index.blocks()? as i64);
-    // Leaves split to the right, the way the scan goes, so it misses no entry that was there when it began.
-    while scan.next_batch(&mut tids, PROGRESS_ROWS as usize)? > 0 {
-        for tid in tids.drain(..) {
-            sort.push(&tid.to_u64().to_be_bytes(), &[])?;
-        }
-        progress.set(p::BLOCKS_DONE, scan.pages_read() as i64);
-        if txn.is_cancelled() {
+    let mut count = 0u64;
+    entries(&mut |tid| {
+        count += 1;
+        if count.is_multiple_of(PROGRESS_ROWS) && txn.is_cancelled() {
             return Err(Error::cancelled());
         }
-    }
+        sort.push(&tid.to_u64().to_be_bytes(), &[])
+    })?;
     progress.set(p::PHASE, p::SORTING_TIDS);
     let mut sorted = sort.finish()?;
     let mut next = || -> Result<Option<u64>> {
@@ -443,6 +437,6 @@ mod tests {
             }
             assert_eq!(run.next().expect("read"), None);
         }
-        assert_eq!(disk.list(TEMP_DIR).expect("listed"), Vec::<String>::new());
+        assert_eq!(disk.list(crate::temp_file::TEMP_DIR).expect("listed"), Vec::<String>::new());
     }
 }

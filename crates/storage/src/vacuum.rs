@@ -272,6 +272,13 @@ impl Heap {
             estimate_rows(blocks, stats.pages_scanned, scanned_live as f64, old_pages, old_rows);
         stats.pages = blocks;
         self.cut_tail(options, &mut stats)?;
+        if options.index_cleanup != IndexCleanup::Off {
+            progress.set(p::PHASE, p::CLEANING_INDEXES);
+            for index in indexes {
+                index.cleanup()?;
+                options.worked(Work::Nothing)?;
+            }
+        }
         progress.set(p::PHASE, p::FINAL_CLEANUP);
         stats.pages_all_visible = vm::count(storage, self.rel, stats.pages)?;
         self.state.save(storage, self.rel)?;

@@ -4,6 +4,7 @@
 //! [`tables`] says which catalogs exist; `data/*.tsv` hold PostgreSQL 15's facts (OIDs, names, flags) in COPY text form for catalogs
 //! that no Rust declaration generates; [`columns`] names the positions in rows.
 
+pub mod access_method;
 pub mod bootstrap;
 pub mod columns;
 pub mod opclass;

@@ -2,6 +2,7 @@
 //! and are the session's.
 
 use super::{Answer, Call, opt};
+use crate::builtin::access_method::access_method;
 use crate::builtin::columns::{pg_constraint, pg_index};
 use crate::builtin::{oids, opclass};
 use crate::defs::{ReferentialAction, Relation};
@@ -18,13 +19,13 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_partkeydef", |_| Ok(Datum::Null)),
     ("pg_get_partition_constraintdef", |_| Ok(Datum::Null)),
     ("pg_get_triggerdef", |_| Ok(Datum::Null)),
-    ("pg_get_statisticsobjdef", |_| Ok(Datum::Null)),
-    ("pg_get_statisticsobjdef_columns", |_| Ok(Datum::Null)),
-    ("pg_get_statisticsobjdef_expressions", |_| Ok(Datum::Null)),
+    ("pg_get_statisticsobjdef", |c| Ok(opt(super::statistics::definition(c.reader, c.oid(0), false)?))),
+    ("pg_get_statisticsobjdef_columns", |c| Ok(opt(super::statistics::definition(c.reader, c.oid(0), true)?))),
+    ("pg_get_statisticsobjdef_expressions", |c| super::statistics::expressions(c.reader, c.oid(0))),
 ];
 
 /// A stored expression in the form asked for, with current names.
-fn form(r: &CatalogReader, field: &str, pretty: bool) -> Result<String> {
+pub(super) fn form(r: &CatalogReader, field: &str, pretty: bool) -> Result<String> {
     r.display_sql(if pretty { expression_pretty(field) } else { expression_sql(field) })
 }
 
@@ -38,7 +39,7 @@ fn pg_get_indexdef(c: &Call<'_>) -> Result<Datum> {
 }
 
 /// Whether an expression's text is a bare function call, which needs no parentheses as an index key.
-fn is_function_call(sql: &str) -> bool {
+pub(super) fn is_function_call(sql: &str) -> bool {
     let Some(open) = sql.find('(') else { return false };
     let name = &sql[..open];
     if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"')) {
@@ -64,7 +65,7 @@ fn is_function_call(sql: &str) -> bool {
 }
 
 /// A relation's name: always qualified, or as needed to find it.
-fn relation_reference(r: &CatalogReader, t: &Relation, always: bool) -> Result<String> {
+pub(super) fn relation_reference(r: &CatalogReader, t: &Relation, always: bool) -> Result<String> {
     if !always && r.is_visible_relation(t.oid)? == Some(true) {
         return Ok(quote_identifier(&t.name));
     }
@@ -100,12 +101,17 @@ fn index_definition(r: &CatalogReader, oid: Oid, column: usize, pretty: bool) ->
                 text.push_str(&format!(" COLLATE {}", collation_reference(r, key.collation)?));
             }
             let base = r.base_type(key.ty)?;
-            let method = opclass::access_method(index.method).unwrap_or(oids::BTREE_AM);
+            let method = access_method(index.method).unwrap_or(oids::BTREE_AM);
             let default = opclass::default_opclass(method, &*r.type_ref(base.oid)?).map(|c| c.oid);
-            if default != Some(key.opclass)
+            let options = index.key_options.get(keys.len()).filter(|o| !o.is_empty());
+            if (default != Some(key.opclass) || options.is_some())
                 && let Some(class) = opclass::opclass(key.opclass)
             {
-                text.push_str(&format!(" {}", quote_identifier(class.name)));
+                text.push_str(&format!(" {}", r.opclass_name(class)?));
+            }
+            if let Some(options) = options {
+                let options: Vec<String> = options.iter().map(|(n, v)| option_text(n, v)).collect();
+                text.push_str(&format!(" ({})", options.join(", ")));
             }
             if index.method == "btree" {
                 text.push_str(match (key.descending, key.nulls_first) {

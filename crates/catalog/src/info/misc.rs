@@ -1,6 +1,7 @@
 //! The rest: encodings, sequences, properties of indexes, what can be updated, zeros for statistics that nobody counts.
 
 use super::{Answer, Call, text};
+use crate::builtin::access_method::{index_method, index_method_by_oid};
 use crate::defs::RelKind;
 use quarry_common::{Error, Result, bail};
 use quarry_types::{Datum, oids, record};
@@ -153,23 +154,30 @@ fn pg_index_column_has_property(c: &Call<'_>) -> Result<Datum> {
             _ => Datum::Null,
         });
     };
+    let Some(method) = index_method(index.method) else { return Ok(Datum::Null) };
+    let ordered = |yes: bool| Datum::Bool(method.can_order && yes);
     Ok(match property.as_str() {
-        "asc" => Datum::Bool(!key.descending),
-        "desc" => Datum::Bool(key.descending),
-        "nulls_first" => Datum::Bool(key.nulls_first),
-        "nulls_last" => Datum::Bool(!key.nulls_first),
-        "orderable" | "returnable" | "search_array" | "search_nulls" => Datum::Bool(true),
+        "asc" => ordered(!key.descending),
+        "desc" => ordered(key.descending),
+        "nulls_first" => ordered(key.nulls_first),
+        "nulls_last" => ordered(!key.nulls_first),
+        "orderable" => Datum::Bool(method.can_order),
+        "returnable" => Datum::Bool(method.can_return),
+        "search_array" => Datum::Bool(method.search_array),
+        "search_nulls" => Datum::Bool(method.search_nulls),
         "distance_orderable" => Datum::Bool(false),
         _ => Datum::Null,
     })
 }
 
 fn pg_index_has_property(c: &Call<'_>) -> Result<Datum> {
-    if c.reader.index(c.oid(0))?.is_none() {
-        return Ok(Datum::Null);
-    }
+    let Some((_, index)) = c.reader.index(c.oid(0))? else { return Ok(Datum::Null) };
+    let Some(method) = index_method(index.method) else { return Ok(Datum::Null) };
     Ok(match c.text(1).to_ascii_lowercase().as_str() {
-        "clusterable" | "index_scan" | "bitmap_scan" | "backward_scan" => Datum::Bool(true),
+        "clusterable" => Datum::Bool(method.clusterable),
+        "index_scan" => Datum::Bool(method.index_scan),
+        "bitmap_scan" => Datum::Bool(true),
+        "backward_scan" => Datum::Bool(method.can_backward),
         _ => Datum::Null,
     })
 }
@@ -191,15 +199,13 @@ fn pg_indexam_progress_phasename(c: &Call<'_>) -> Result<Datum> {
 }
 
 fn pg_indexam_has_property(c: &Call<'_>) -> Result<Datum> {
-    let btree = match c.oid(0).0 {
-        403 => true,
-        405 | 783 | 2742 | 3580 | 4000 => false,
-        _ => return Ok(Datum::Null),
-    };
+    let Some(method) = index_method_by_oid(c.oid(0)) else { return Ok(Datum::Null) };
     Ok(match c.text(1).to_ascii_lowercase().as_str() {
-        "can_order" | "can_unique" => Datum::Bool(btree),
-        "can_multi_col" | "can_include" => Datum::Bool(btree || matches!(c.oid(0).0, 783)),
-        "can_exclude" => Datum::Bool(matches!(c.oid(0).0, 403 | 405 | 783 | 4000)),
+        "can_order" => Datum::Bool(method.can_order),
+        "can_unique" => Datum::Bool(method.can_unique),
+        "can_multi_col" => Datum::Bool(method.can_multicol),
+        "can_exclude" => Datum::Bool(method.index_scan),
+        "can_include" => Datum::Bool(method.can_include),
         _ => Datum::Null,
     })
 }

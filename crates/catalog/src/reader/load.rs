@@ -9,7 +9,7 @@ use crate::builtin::columns::{
 use crate::builtin::{catalog_table, oids};
 use crate::defs::*;
 use crate::row::{Row, oid_datum};
-use crate::stored::{expression_sql, split_expressions};
+use crate::stored::{expression_sql, split_typed_expressions};
 use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
 use quarry_storage::row::RowLayout;
@@ -211,7 +211,9 @@ impl CatalogReader {
             let Some((_, class)) = self.find_one(snap, pg_class::TABLE, 2662, &[oid_datum(oid)])? else {
                 continue;
             };
+            let method = access_method_name(class.oid(pg_class::RELAM));
             let keys = self.index_keys(snap, oid, &r, columns)?;
+            let key_options = self.index_key_options(snap, oid, method)?;
             let node = class.oid(pg_class::RELFILENODE);
             let node = if node.is_valid() { node } else { oid };
             let db = if table_class.bool(pg_class::RELISSHARED) { Oid::INVALID } else { self.db() };
@@ -221,8 +223,10 @@ impl CatalogReader {
                 name: class.string(pg_class::RELNAME),
                 table,
                 storage: RelId { db, rel: node.0 },
-                method: access_method_name(class.oid(pg_class::RELAM)),
+                method,
                 keys,
+                key_options,
+                options: options_of(&class.texts(pg_class::RELOPTIONS)),
                 include: r
                     .int2s(pg_index::INDKEY)
                     .iter()
@@ -270,7 +274,7 @@ impl CatalogReader {
         let (classes, collations) = (r.oids(pg_index::INDCLASS), r.oids(pg_index::INDCOLLATION));
         let options = r.int2s(pg_index::INDOPTION);
         let key_count = r.i16(pg_index::INDNKEYATTS).max(0) as usize;
-        let mut expressions = split_expressions(r.str(pg_index::INDEXPRS)).into_iter();
+        let mut expressions = split_typed_expressions(r.str(pg_index::INDEXPRS)).into_iter();
         let attributes = if numbers.contains(&0) {
             self.find(snap, pg_attribute::TABLE, 2659, &[oid_datum(index)])?
         } else {
@@ -282,12 +286,15 @@ impl CatalogReader {
             let (ty, expr_sql) = match column.and_then(|c| columns.get(c)) {
                 Some(c) => (c.ty, None),
                 None => {
+                    let (expression, ty) = expressions.next().map_or((None, None), |(e, ty)| (Some(e), ty));
                     let a = attributes.iter().find(|(_, a)| a.i16(pg_attribute::ATTNUM) as usize == i + 1);
-                    let ty = a.map_or(SqlType::UNKNOWN, |(_, a)| SqlType {
-                        oid: a.oid(pg_attribute::ATTTYPID),
-                        typmod: a.i32(pg_attribute::ATTTYPMOD),
-                    });
-                    (ty, expressions.next().map(|e| expression_sql(&e).to_owned()))
+                    let stored = || {
+                        a.map_or(SqlType::UNKNOWN, |(_, a)| SqlType {
+                            oid: a.oid(pg_attribute::ATTTYPID),
+                            typmod: a.i32(pg_attribute::ATTTYPMOD),
+                        })
+                    };
+                    (ty.unwrap_or_else(stored), expression.map(|e| expression_sql(&e).to_owned()))
                 }
             };
             let option = options.get(i).copied().unwrap_or(0);
@@ -302,6 +309,30 @@ impl CatalogReader {
             });
         }
         Ok(keys)
+    }
+
+    /// Parameters of the keys' operator classes. B-tree classes have none.
+    fn index_key_options(
+        &self,
+        snap: &Snapshot,
+        index: Oid,
+        method: &str,
+    ) -> Result<Vec<Vec<(String, String)>>> {
+        let mut out = Vec::new();
+        if method == "btree" {
+            return Ok(out);
+        }
+        for (_, a) in self.find(snap, pg_attribute::TABLE, 2659, &[oid_datum(index)])? {
+            let options = options_of(&a.texts(pg_attribute::ATTOPTIONS));
+            let at = a.i16(pg_attribute::ATTNUM);
+            if let (false, Ok(n)) = (options.is_empty(), usize::try_from(at - 1)) {
+                if out.len() <= n {
+                    out.resize(n + 1, Vec::new());
+                }
+                out[n] = options;
+            }
+        }
+        Ok(out)
     }
 
     fn load_constraints(&self, snap: &Snapshot, table: Oid) -> Result<Vec<Arc<ConstraintDef>>> {

@@ -9,7 +9,7 @@ use crate::defs::{Identity, RelKind, Relation};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, char_datum, oid_datum};
 use crate::rows::{AttributeRow, SYSTEM_COLUMNS};
-use crate::stored::{expression_sql, join_expressions, split_expressions};
+use crate::stored::{expression_sql, join_expressions, split_typed_expressions, with_type};
 use crate::stored_names::rename_column;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_types::{Datum, SqlType};
@@ -245,8 +245,12 @@ impl CatalogWriter {
         for (tid, row) in self.find(&snap, pg_index::TABLE, 2678, &[oid_datum(r.oid)])? {
             let mut new = row.clone();
             if !row.0[pg_index::INDEXPRS].is_null() {
+                let renamed = |(e, ty): (String, Option<SqlType>)| {
+                    let e = rename(&e);
+                    ty.map_or_else(|| e.clone(), |ty| with_type(&e, ty))
+                };
                 let parts: Vec<String> =
-                    split_expressions(row.str(pg_index::INDEXPRS)).iter().map(|e| rename(e)).collect();
+                    split_typed_expressions(row.str(pg_index::INDEXPRS)).into_iter().map(renamed).collect();
                 new.0[pg_index::INDEXPRS] = Datum::text(&join_expressions(&parts));
             }
             if !row.0[pg_index::INDPRED].is_null() {
@@ -256,7 +260,7 @@ impl CatalogWriter {
                 self.update(pg_index::TABLE, tid, &row, &new)?;
             }
         }
-        Ok(())
+        self.change_statistics_expressions(r.oid, rename)
     }
 
     /// Renames a column, also in the table's expressions and in its indexes (where their column has the same name).
@@ -309,6 +313,7 @@ impl CatalogWriter {
         self.add_dependency(column, ObjectAddress::ty(ty.oid), DependencyType::Normal)?;
         self.add_dependency(column, ObjectAddress::collation(collation), DependencyType::Normal)?;
         self.delete_column_stats(relation, Some(number))?;
+        self.forget_statistics_data(relation, number)?;
         self.advance();
         self.ensure_toast(relation)
     }
@@ -393,6 +398,24 @@ impl CatalogWriter {
             if let Some(s) = storage {
                 row.0[pg_attribute::ATTSTORAGE] = char_datum(s);
             }
+        })?;
+        self.advance();
+        Ok(())
+    }
+
+    /// `ALTER COLUMN SET (...)` and `RESET (...)`: what `f` makes of the options that are there.
+    pub fn change_column_settings(
+        &self,
+        relation: Oid,
+        number: i16,
+        f: impl Fn(Vec<String>) -> Vec<String>,
+    ) -> Result<()> {
+        let r = self.relation_for_change(relation)?;
+        self.touch_columns(&r);
+        self.change_attribute(relation, number, |row| {
+            let options = f(row.texts(pg_attribute::ATTOPTIONS));
+            row.0[pg_attribute::ATTOPTIONS] =
+                if options.is_empty() { Datum::Null } else { crate::arrays::text_array(&options) };
         })?;
         self.advance();
         Ok(())

@@ -1,17 +1,18 @@
 //! Indexes.
 
 use super::CatalogWriter;
+use super::index_files::IndexFiles;
 use super::relation::persistence_letter;
 use crate::builtin::columns::{pg_attribute, pg_class, pg_index};
+use crate::builtin::access_method::{access_method, index_method};
 use crate::builtin::{oids, opclass};
 use crate::cache::Touched;
 use crate::defs::{IndexDef, IndexKey};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
-use crate::rows::{AttributeRow, ClassRow, IndexRow};
-use crate::stored::join_expressions;
+use crate::rows::{AttributeRow, ClassRow, IndexRow, options_datum};
+use crate::stored::{join_expressions, with_type};
 use quarry_common::{Error, Oid, Result, bail};
-use quarry_storage::index::BTree;
-use quarry_types::Datum;
+use quarry_types::{Datum, SqlType, oids as types};
 use std::sync::Arc;
 
 /// An index to be made.
@@ -19,9 +20,11 @@ use std::sync::Arc;
 pub struct NewIndex {
     pub name: String,
     pub table: Oid,
-    /// "btree".
+    /// As `pg_am` calls it.
     pub method: &'static str,
     pub keys: Vec<IndexKey>,
+    /// Parameters of the keys' operator classes, by key; missing ones: none.
+    pub key_options: Vec<Vec<(String, String)>>,
     /// Names of the index's columns; missing ones: the table column's name, "expr" for expressions.
     pub key_names: Vec<String>,
     /// Pretty forms of key expressions, by key; missing ones: the same.
@@ -50,6 +53,7 @@ impl NewIndex {
             table,
             method: "btree",
             keys: Vec::new(),
+            key_options: Vec::new(),
             key_names: Vec::new(),
             key_pretty: Vec::new(),
             include: Vec::new(),
@@ -68,14 +72,11 @@ impl NewIndex {
 }
 
 impl CatalogWriter {
-    /// Makes an index's rows and an empty tree, which the caller fills.
+    /// Makes an index's rows and empty files, which the caller fills.
     pub fn create_index(&self, new: &NewIndex) -> Result<Arc<IndexDef>> {
         let Some(table) = self.relation(new.table)? else {
             bail!(UNDEFINED_TABLE, "relation with OID {} does not exist", new.table)
         };
-        if new.method != "btree" {
-            return Err(Error::unsupported(format_args!("access method \"{}\"", new.method)));
-        }
         if self.relation_in(table.schema, &new.name)?.is_some() {
             bail!(DUPLICATE_TABLE, "relation \"{}\" already exists", new.name);
         }
@@ -84,11 +85,18 @@ impl CatalogWriter {
         self.touch([Touched::Relation(table.oid)]);
         let file = self.catalog().storage().new_relfilenode(self.db())?;
         let persistence = self.file_persistence(table.persistence);
-        BTree::create_as(self.catalog().storage(), self.txn(), file, persistence)?;
+        IndexFiles {
+            method: new.method,
+            keys: &new.keys,
+            key_options: &new.key_options,
+            options: &new.options,
+        }
+        .create(self.catalog().storage(), self.txn(), file, persistence)?;
 
         let count = new.keys.len() + new.include.len();
         let mut class = ClassRow::new(oid, &new.name, table.schema, 'i');
         class.owner = table.owner;
+        class.am = access_method(new.method).unwrap_or(oids::BTREE_AM);
         class.filenode = Oid(file.rel);
         class.persistence = persistence_letter(table.persistence);
         class.natts = count as i16;
@@ -105,7 +113,9 @@ impl CatalogWriter {
         let mut expressions: Vec<String> = Vec::new();
         for (i, k) in new.keys.iter().enumerate().filter(|(_, k)| k.column.is_none()) {
             let pretty = new.key_pretty.get(i).and_then(|p| p.as_deref());
-            expressions.push(self.stored_field(k.expr_sql.as_deref().unwrap_or(""), pretty));
+            let field = self.stored_field(k.expr_sql.as_deref().unwrap_or(""), pretty);
+            let as_its_column = self.column_type(new, k)?.oid == k.ty.oid;
+            expressions.push(if as_its_column { field } else { with_type(&field, k.ty) });
         }
         let expressions = (!expressions.is_empty()).then(|| join_expressions(&expressions));
         let predicate = new.predicate.as_ref().map(|p| self.stored_expr(p));
@@ -149,7 +159,10 @@ impl CatalogWriter {
         let mut used: Vec<String> = Vec::new();
         let keys = new.keys.iter().map(|k| (k.column, k.ty, k.collation));
         let included = new.include.iter().map(|c| (Some(*c), table.columns[*c].ty, Oid::INVALID));
-        for (i, (column, ty, collation)) in keys.chain(included).enumerate() {
+        for (i, (column, mut ty, collation)) in keys.chain(included).enumerate() {
+            if let Some(k) = new.keys.get(i) {
+                ty = self.column_type(new, k)?;
+            }
             let base = match (new.key_names.get(i), column) {
                 (Some(name), _) => name.clone(),
                 (None, Some(c)) => table.columns[c].name.clone(),
@@ -165,10 +178,27 @@ impl CatalogWriter {
             let info = self.type_ref(ty.oid)?;
             let mut a = AttributeRow::new(oid, i as i16 + 1, &name, ty, &info);
             a.collation = if i < new.keys.len() { collation } else { info.collation };
-            self.insert(pg_attribute::TABLE, &a.row(&info))?;
+            let mut row = a.row(&info);
+            if let Some(options) = new.key_options.get(i) {
+                row.0[pg_attribute::ATTOPTIONS] = options_datum(options);
+            }
+            self.insert(pg_attribute::TABLE, &row)?;
             used.push(name);
         }
         Ok(())
+    }
+
+    /// The type an index's column has: that of the key, unless its operator class or its method stores something else.
+    fn column_type(&self, new: &NewIndex, key: &IndexKey) -> Result<SqlType> {
+        let stored = opclass::opclass(key.opclass).map_or(Oid::INVALID, |c| c.key_type);
+        let method = index_method(new.method).filter(|m| m.oid != oids::BTREE_AM);
+        let oid = match method {
+            None => return Ok(key.ty),
+            Some(m) if !stored.is_valid() => m.key_type,
+            Some(_) if stored == types::ANYELEMENT => self.type_ref(self.base_type(key.ty)?.oid)?.element,
+            Some(_) => stored,
+        };
+        Ok(if !oid.is_valid() || oid == key.ty.oid { key.ty } else { SqlType::of(oid) })
     }
 
     fn index_dependencies(&self, oid: Oid, new: &NewIndex, numbers: &[i16]) -> Result<()> {
@@ -219,10 +249,10 @@ impl CatalogWriter {
         self.advance();
         Ok(())
     }
-    /// The default B-tree operator class of a type; none if it has none.
-    pub fn default_opclass(&self, ty: Oid) -> Result<Option<Oid>> {
-        let base = self.base_type(quarry_types::SqlType::of(ty))?;
+    /// The default operator class of a type for an index method; none if it has none.
+    pub fn default_opclass(&self, method: Oid, ty: Oid) -> Result<Option<Oid>> {
+        let base = self.base_type(SqlType::of(ty))?;
         let info = self.type_ref(base.oid)?;
-        Ok(opclass::default_opclass(oids::BTREE_AM, &info).map(|c| c.oid))
+        Ok(opclass::default_opclass(method, &info).map(|c| c.oid))
     }
 }

@@ -91,7 +91,10 @@ impl CatalogWriter {
         let (table, old) = self.index(index)?.ok_or_else(gone)?;
         let columns = self.relation(index)?.ok_or_else(gone)?;
         let mut new = NewIndex::new(name, table.oid);
+        new.method = old.method;
         new.keys = old.keys.clone();
+        new.key_options = old.key_options.clone();
+        new.options = old.options.clone();
         new.key_names = columns.columns.iter().map(|c| c.name.clone()).collect();
         new.include = old.include.clone();
         new.unique = old.unique;
@@ -108,10 +111,6 @@ impl CatalogWriter {
             for column in [pg_index::INDEXPRS, pg_index::INDPRED] {
                 row.0[column] = stored.0[column].clone();
             }
-        })?;
-        let class = self.class_row(index)?;
-        self.change_oid(pg_class::TABLE, 2662, made.oid, |row| {
-            row.0[pg_class::RELOPTIONS] = class.0[pg_class::RELOPTIONS].clone();
         })?;
         self.touch([Touched::Relation(table.oid), Touched::Relation(made.oid)]);
         self.advance();
@@ -218,11 +217,6 @@ impl CatalogWriter {
     fn index_row(&self, index: Oid) -> Result<Row> {
         let row = self.find_one(&self.snapshot(), pg_index::TABLE, 2679, &[oid_datum(index)])?;
         row.map(|(_, r)| r).ok_or_else(|| Error::internal(format!("cache lookup failed for index {index}")))
-    }
-    fn class_row(&self, relation: Oid) -> Result<Row> {
-        let row = self.find_one(&self.snapshot(), pg_class::TABLE, 2662, &[oid_datum(relation)])?;
-        row.map(|(_, r)| r)
-            .ok_or_else(|| Error::internal(format!("cache lookup failed for relation {relation}")))
     }
     /// Rows of `pg_depend` with a relation on one side.
     fn rows_of(&self, catalog: u32, by: u32, relation: Oid) -> Result<Vec<(quarry_common::Tid, Row)>> {

@@ -1,18 +1,18 @@
 //! Making relations: tables, views, materialized views, sequences, composite types, toast tables.
 
+use super::index_files::IndexFiles;
 use super::{CatalogWriter, NewColumn};
 use crate::acl::AclObject;
 use crate::builtin::columns::{pg_class, pg_rewrite, pg_type};
 use crate::builtin::oids::{PG_CATALOG, PG_TOAST};
 use crate::cache::{NameKey, Touched};
-use crate::defs::{Persistence, RelKind, Relation};
+use crate::defs::{IndexDef, Persistence, RelKind, Relation};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};
 use crate::row::{Row, char_datum, oid_datum};
 use crate::rows::{ClassRow, TypeRow, system_attributes};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_storage::RelId;
 use quarry_storage::heap::Heap;
-use quarry_storage::index::BTree;
 use quarry_types::registry::{TypeInfo, user_array, user_composite};
 use quarry_types::{Datum, TypeRef};
 use std::sync::Arc;
@@ -356,14 +356,18 @@ impl CatalogWriter {
             self.touch([Touched::Relation(table)]);
             self.forget_index_reads(table, r.storage)?;
         }
-        let fresh = self.replace_files(relation, r.storage, r.persistence, r.kind == RelKind::Index)?;
+        let index = match r.kind {
+            RelKind::Index => self.index(relation)?.map(|(_, i)| i),
+            _ => None,
+        };
+        let fresh = self.replace_files(relation, r.storage, r.persistence, index.as_deref())?;
         if let Some(old) = r.toast {
             let (_, row) = self
                 .find_one(&self.snapshot(), pg_class::TABLE, 2662, &[oid_datum(relation)])?
                 .ok_or_else(|| Error::internal("a relation's row is not there"))?;
             let toast = row.oid(pg_class::RELTOASTRELID);
             self.touch([Touched::Relation(toast)]);
-            self.replace_files(toast, Some(old), r.persistence, false)?;
+            self.replace_files(toast, Some(old), r.persistence, None)?;
         }
         self.advance();
         Ok(fresh)
@@ -380,12 +384,13 @@ impl CatalogWriter {
         relation: Oid,
         old: Option<RelId>,
         persistence: Persistence,
-        index: bool,
+        index: Option<&IndexDef>,
     ) -> Result<RelId> {
         let storage = self.catalog().storage();
         let fresh = storage.new_relfilenode(self.db())?;
-        if index {
-            BTree::create_as(storage, self.txn(), fresh, self.file_persistence(persistence))?;
+        if let Some(i) = index {
+            IndexFiles { method: i.method, keys: &i.keys, key_options: &i.key_options, options: &i.options }
+                .create(storage, self.txn(), fresh, self.file_persistence(persistence))?;
         } else {
             self.create_heap(fresh, persistence)?;
         }
@@ -397,7 +402,7 @@ impl CatalogWriter {
         self.change_oid(pg_class::TABLE, 2662, relation, |row| {
             row.0[pg_class::RELFILENODE] = oid_datum(Oid(fresh.rel));
             row.0[pg_class::RELPAGES] = Datum::I32(0);
-            row.0[pg_class::RELTUPLES] = Datum::F32(if index { 0.0 } else { -1.0 });
+            row.0[pg_class::RELTUPLES] = Datum::F32(if index.is_some() { 0.0 } else { -1.0 });
             row.0[pg_class::RELALLVISIBLE] = Datum::I32(0);
         })?;
         Ok(fresh)

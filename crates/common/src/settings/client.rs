@@ -213,6 +213,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "gin_pending_list_limit",
+        kind: SettingKind::Int { unit: Unit::Kilobytes, min: 64, max: 2147483647 },
+        default: "4MB",
+        context: SettingContext::User,
+        category: "Client Connection Defaults",
+        doc: "Size of a GIN index's list of pending entries from which on an insert moves them into the index.",
+        reported: false,
+    },
+    SettingDef {
         name: "hash_mem_multiplier",
         kind: SettingKind::Real { unit: Unit::None, min: 1.0, max: 1000.0 },
         default: "2",

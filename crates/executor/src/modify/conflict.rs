@@ -116,6 +116,7 @@ impl Conflict {
             target.heap.undo_insert(&cx.env.txn, tid)?;
             return Ok(None);
         }
+        target.index_row_elsewhere(cx, row, tid)?;
         Ok(Some(tid))
     }
 
@@ -207,9 +208,7 @@ enum Resolution {
 
 /// Options of an update that changed these attributes.
 pub fn update_options(target: &Target, changed: &[usize]) -> UpdateOptions {
-    let touches = |i: &super::target::TargetIndex| i.attributes.iter().any(|a| changed.contains(a));
-    let hot_allowed =
-        !target.indexes.iter().any(touches) && !target.building.iter().any(|a| changed.contains(a));
+    let hot_allowed = !target.is_indexed(changed);
     // What a foreign key could refer to: plain columns of whole unique indexes, INCLUDE columns aside.
     let is_key = |i: &&super::target::TargetIndex| {
         i.def.unique && i.def.predicate_sql.is_none() && i.def.keys.iter().all(|k| k.column.is_some())

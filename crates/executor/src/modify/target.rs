@@ -8,6 +8,7 @@ use crate::deferred::Timing;
 use crate::env::ExecEnv;
 use crate::expr::{Layout, Program};
 use crate::index_entry::IndexShape;
+use crate::index_method::Keeper;
 use crate::scan::rows::open_heap;
 use quarry_catalog::{ConstraintDef, ConstraintKind, Relation};
 use quarry_common::{Error, Result, Tid};
@@ -19,7 +20,7 @@ use quarry_types::row::{put_at, put_datum};
 use quarry_types::{Batch, Datum, Rows, SqlType, Vector};
 use std::sync::Arc;
 
-/// An index as writers keep it.
+/// A B-tree as writers keep it.
 pub struct TargetIndex {
     pub def: Arc<quarry_catalog::IndexDef>,
     pub tree: BTree,
@@ -30,6 +31,15 @@ pub struct TargetIndex {
     predicate: Option<Program>,
     /// Attributes that key, INCLUDE and predicate read: an update of none of them leaves the index alone.
     pub attributes: Vec<usize>,
+}
+
+/// An index of another method as writers keep it.
+struct OtherIndex {
+    def: Arc<quarry_catalog::IndexDef>,
+    keeper: Keeper,
+    keys: Vec<Program>,
+    predicate: Option<Program>,
+    attributes: Vec<usize>,
 }
 
 /// A table with everything that writing its rows needs. A row is one value per live column, in order.
@@ -44,6 +54,7 @@ pub struct Target {
     checks: Vec<(String, Program)>,
     view_checks: Vec<(String, Program)>,
     pub indexes: Vec<TargetIndex>,
+    others: Vec<OtherIndex>,
     /// Attributes that indexes read which are being built: no HOT update may change them, though nothing is put in there yet.
     pub building: Vec<usize>,
     foreign_keys: Vec<Arc<ConstraintDef>>,
@@ -74,7 +85,7 @@ impl Target {
         let compiled = |(view, e): &(String, quarry_plan::Expr)| Ok((view.clone(), b.expr(e, &layout)?));
         let view_checks = write.view_checks.iter().map(compiled).collect::<Result<_>>()?;
         let io = env.io();
-        let (mut indexes, mut building) = (vec![], vec![]);
+        let (mut indexes, mut others, mut building) = (vec![], vec![], vec![]);
         for i in &write.indexes {
             let mut read: Vec<ColumnId> = vec![];
             i.keys.iter().chain(&i.predicate).for_each(|e| quarry_plan::walk::columns_of(e, &mut read));
@@ -84,6 +95,16 @@ impl Target {
             used.extend(&i.index.include);
             if !i.index.ready {
                 building.extend(used);
+                continue;
+            }
+            if i.index.method != "btree" {
+                others.push(OtherIndex {
+                    keeper: Keeper::open(env, &i.index)?,
+                    keys: b.exprs(&i.keys, &layout)?,
+                    predicate: i.predicate.as_ref().map(|p| b.expr(p, &layout)).transpose()?,
+                    attributes: used,
+                    def: i.index.clone(),
+                });
                 continue;
             }
             indexes.push(TargetIndex {
@@ -116,6 +137,7 @@ impl Target {
             checks,
             view_checks,
             indexes,
+            others,
             building,
             foreign_keys,
             referenced_by: if replica { vec![] } else { relation.referenced_by.clone() },
@@ -242,7 +264,34 @@ impl Target {
             }
             self.queue_deferred_unique(cx, i, &keys, tid)?;
         }
+        self.index_row_elsewhere(cx, row, tid)
+    }
+
+    /// Puts a stored row into the indexes that are no B-trees.
+    pub fn index_row_elsewhere(&mut self, cx: &mut Cx<'_>, row: &[Datum], tid: Tid) -> Result<()> {
+        let mut values = vec![];
+        for index in &mut self.others {
+            if let Some(p) = &index.predicate
+                && !p.row_is_true(cx, row)?
+            {
+                continue;
+            }
+            values.clear();
+            for k in &index.keys {
+                values.push(k.row(cx, row)?);
+            }
+            let done = index.keeper.insert(&cx.env.txn, &values, tid);
+            done.map_err(|e| errors::index_row_too_long(e, &self.relation, &index.def))?;
+        }
         Ok(())
+    }
+
+    /// Whether an index reads one of these attributes: an update that changes them needs entries of its own.
+    pub fn is_indexed(&self, changed: &[usize]) -> bool {
+        let reads = |attributes: &[usize]| attributes.iter().any(|a| changed.contains(a));
+        self.indexes.iter().any(|i| reads(&i.attributes))
+            || self.others.iter().any(|i| reads(&i.attributes))
+            || reads(&self.building)
     }
 
     /// A deferrable unique index is checked at the end of the statement, or at commit, if a row with the same key is there or on its
@@ -372,7 +421,8 @@ impl Target {
         self.tids.clear();
         let mut tids = std::mem::take(&mut self.tids);
         self.heap.insert_many(&cx.env.txn, &rows, &mut tids)?;
-        if !(self.indexes.is_empty() && self.foreign_keys.is_empty() && self.view_checks.is_empty()) {
+        let no_indexes = self.indexes.is_empty() && self.others.is_empty();
+        if !(no_indexes && self.foreign_keys.is_empty() && self.view_checks.is_empty()) {
             let mut row: Vec<Datum> = vec![];
             for (r, tid) in tids.iter().enumerate() {
                 row.clear();

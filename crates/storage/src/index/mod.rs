@@ -3,11 +3,13 @@
 //! An index maps order-preserving key byte strings to heap tids. It knows nothing of types, visibility or transactions beyond asking
 //! the heap ([`crate::heap::Heap::liveness`]) in unique checks.
 
+pub mod brin;
 pub mod btree;
 pub mod gin;
 pub mod hash;
 pub mod key_hash;
 
+pub use brin::{Brin, BrinBuilder, BrinCond, BrinKind, BrinOptions, BrinTest};
 pub use btree::BTree;
 pub use btree::build::{BuildEntry, BuildOutcome};
 pub use btree::scan::{IndexEntry, IndexScan};

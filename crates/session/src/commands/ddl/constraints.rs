@@ -208,7 +208,9 @@ fn add_key(
     }
     let spec = IndexSpec {
         name: name.clone(),
+        method: "btree",
         keys,
+        key_options: vec![],
         key_pretty: vec![],
         key_names: vec![],
         include,
@@ -218,7 +220,7 @@ fn add_key(
         deferrable: c.deferrable,
         predicate: None,
         refs: vec![],
-        options: options_of(&k.with, Owner::Index)?,
+        options: options_of(&k.with, Owner::Index("btree"))?,
         for_constraint: true,
         concurrently: false,
     };

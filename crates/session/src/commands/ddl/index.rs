@@ -1,10 +1,11 @@
 //! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
 
-use super::storage_parameters::{Owner, options_of};
+use super::storage_parameters::{Owner, of_operator_class, options_of};
 use super::stored::is_at_least;
 use super::{Ddl, parts_of};
 use crate::session::Session;
-use quarry_catalog::builtin::{oids as system, opclass};
+use quarry_catalog::builtin::access_method::{IndexMethodDef, index_method};
+use quarry_catalog::builtin::opclass;
 use quarry_catalog::{
     IndexDef, IndexKey, LockMode, NewIndex, ObjectAddress, Persistence, Privilege, RelKind, Relation,
     StoredExpr,
@@ -20,7 +21,10 @@ use std::sync::Arc;
 /// An index to be made and filled.
 pub struct IndexSpec {
     pub name: String,
+    pub method: &'static str,
     pub keys: Vec<IndexKey>,
+    /// Parameters of the keys' operator classes, by key.
+    pub key_options: Vec<Vec<(String, String)>>,
     pub key_pretty: Vec<Option<String>>,
     pub key_names: Vec<String>,
     pub include: Vec<usize>,
@@ -39,7 +43,9 @@ pub struct IndexSpec {
 /// Makes an index and fills it from the table's rows.
 pub fn make(d: &Ddl, table: Oid, spec: IndexSpec, fresh: bool) -> Result<Arc<IndexDef>> {
     let mut new = NewIndex::new(spec.name, table);
+    new.method = spec.method;
     new.keys = spec.keys;
+    new.key_options = spec.key_options;
     new.key_pretty = spec.key_pretty;
     new.key_names = spec.key_names;
     new.include = spec.include;
@@ -72,27 +78,32 @@ pub fn fill(d: &Ddl, table: Oid, index: Oid) -> Result<()> {
     d.w.note_index_built(index, built.table_rows, built.entries, built.not_for_older, false)
 }
 
-/// The default operator class for a type; 42704 without.
-pub fn class_for(d: &Ddl, ty: quarry_types::SqlType) -> Result<Oid> {
-    match d.w.default_opclass(ty.oid)? {
+/// The default operator class of a method for a type; 42704 without.
+pub fn class_for(d: &Ddl, method: &str, ty: quarry_types::SqlType) -> Result<Oid> {
+    let known = index_method(method).ok_or_else(|| Error::internal("an index of an unknown method"))?;
+    match d.w.default_opclass(known.oid, ty.oid)? {
         Some(c) => Ok(c),
         None => {
             let name = d.w.type_name(ty.oid)?;
-            Err(err!(UNDEFINED_OBJECT, "data type {name} has no default operator class for access method \"btree\"").hint(
+            Err(err!(
+                UNDEFINED_OBJECT,
+                "data type {name} has no default operator class for access method \"{method}\""
+            )
+            .hint(
                 "You must specify an operator class for the index or define a default operator class for the data type.",
             ))
         }
     }
 }
 
-/// A plain key on a column.
+/// A plain key on a column, of a constraint's index.
 pub fn column_key(d: &Ddl, r: &Relation, column: usize) -> Result<IndexKey> {
     let c = &r.columns[column];
     Ok(IndexKey {
         column: Some(column),
         expr_sql: None,
         ty: c.ty,
-        opclass: class_for(d, c.ty)?,
+        opclass: class_for(d, "btree", c.ty)?,
         collation: c.collation,
         descending: false,
         nulls_first: false,
@@ -142,7 +153,9 @@ pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> 
     }
     let spec = IndexSpec {
         name: name.clone(),
+        method: i.method,
         keys,
+        key_options: i.key_options.clone(),
         key_pretty: pretty,
         key_names: vec![],
         include,
@@ -152,7 +165,7 @@ pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> 
         deferrable: i.deferrable,
         predicate: predicate_again(d, &r, i)?,
         refs,
-        options: vec![],
+        options: i.options.clone(),
         for_constraint: constraint.is_some(),
         concurrently: false,
     };
@@ -218,19 +231,19 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
         }
         bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
     }
-    let method = c.access_method.as_deref().unwrap_or("btree");
-    if method != "btree" {
-        if opclass::access_method(method).is_none() {
-            bail!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist");
-        }
-        return Err(Error::unsupported(format_args!("access method \"{method}\"")));
-    }
     if c.elements.len() + c.include.len() > 32 {
         bail!(TOO_MANY_COLUMNS, "cannot use more than 32 columns in an index");
     }
-    let (mut keys, mut pretty, mut names, mut refs) = (vec![], vec![], vec![], vec![]);
+    let method = method_of(c)?;
+    let options = options_of(&c.with, Owner::Index(method.name))?;
+    let (mut keys, mut key_options, mut pretty, mut names, mut refs) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for e in &c.elements {
-        let (key, p, name) = element(d, &r, e, &mut refs)?;
+        let (key, p, name) = element(d, &r, method, e, &mut refs)?;
+        key_options.push(match opclass::opclass(key.opclass) {
+            Some(class) => of_operator_class(&e.opclass_options, class.name)?,
+            None => vec![],
+        });
         keys.push(key);
         pretty.push(p);
         names.push(name);
@@ -269,7 +282,9 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
     };
     let spec = IndexSpec {
         name,
+        method: method.name,
         keys,
+        key_options,
         key_pretty: pretty,
         key_names: names,
         include,
@@ -279,7 +294,7 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
         deferrable: false,
         predicate,
         refs,
-        options: options_of(&c.with, Owner::Index)?,
+        options,
         for_constraint: false,
         // Nobody else writes to a temporary table.
         concurrently: c.concurrently && r.persistence != Persistence::Temporary,
@@ -287,10 +302,44 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
     Ok(Some((r.oid, spec)))
 }
 
+/// The operator class of a name, builtin or of an extension.
+fn operator_class(d: &Ddl, method: Oid, name: &ast::QualifiedName) -> Result<Option<&'static opclass::OpClass>> {
+    let schema = name.parts.iter().rev().nth(1).map(String::as_str);
+    match opclass::opclass_named(method, name.name()) {
+        Some(class) => Ok(Some(class)),
+        None => d.w.extension_opclass(schema, method, name.name()),
+    }
+}
+
+/// The method that is asked for, which must be able to make such an index.
+fn method_of(c: &ast::CreateIndex) -> Result<&'static IndexMethodDef> {
+    let name = c.access_method.as_deref().unwrap_or("btree");
+    let Some(method) = index_method(name) else {
+        if name == "heap" {
+            bail!(OBJECT_NOT_IN_PREREQUISITE_STATE, "access method \"heap\" is not of type INDEX");
+        }
+        bail!(UNDEFINED_OBJECT, "access method \"{name}\" does not exist");
+    };
+    if c.unique && !method.can_unique {
+        bail!(FEATURE_NOT_SUPPORTED, "access method \"{name}\" does not support unique indexes");
+    }
+    if !c.include.is_empty() && !method.can_include {
+        bail!(FEATURE_NOT_SUPPORTED, "access method \"{name}\" does not support included columns");
+    }
+    if c.elements.len() > 1 && !method.can_multicol {
+        bail!(FEATURE_NOT_SUPPORTED, "access method \"{name}\" does not support multicolumn indexes");
+    }
+    if !method.available {
+        return Err(Error::unsupported(format_args!("access method \"{name}\"")));
+    }
+    Ok(method)
+}
+
 /// A key of CREATE INDEX: itself, its expression's pretty form, its column name.
 fn element(
     d: &Ddl,
     r: &Relation,
+    method: &IndexMethodDef,
     e: &ast::IndexElem,
     refs: &mut Vec<ObjectAddress>,
 ) -> Result<(IndexKey, Option<String>, String)> {
@@ -336,14 +385,14 @@ fn element(
         None => collation,
     };
     let opclass = match &e.opclass {
-        Some(n) => match opclass::opclass_named(system::BTREE_AM, n.name()) {
+        Some(n) => match operator_class(d, method.oid, n)? {
             Some(c) => {
                 let base = d.w.base_type(ty)?;
                 let info = d.w.type_ref(base.oid)?;
                 let text_like = |o: Oid| matches!(o.0, 25 | 1043 | 1042);
                 let accepts = c.input == base.oid
                     || text_like(c.input) && text_like(base.oid)
-                    || opclass::default_opclass(system::BTREE_AM, &info).is_some_and(|o| o.input == c.input);
+                    || opclass::default_opclass(method.oid, &info).is_some_and(|o| o.input == c.input);
                 if !accepts {
                     bail!(
                         DATATYPE_MISMATCH,
@@ -356,12 +405,14 @@ fn element(
             }
             None => bail!(
                 UNDEFINED_OBJECT,
-                "operator class \"{}\" does not exist for access method \"btree\"",
-                n.display()
+                "operator class \"{}\" does not exist for access method \"{}\"",
+                n.display(),
+                method.name
             ),
         },
-        None => class_for(d, ty)?,
+        None => class_for(d, method.name, ty)?,
     };
+    check_order(method, e)?;
     let descending = matches!(e.direction, SortDirection::Desc);
     let nulls_first = match e.nulls {
         Some(NullsOrder::First) => true,
@@ -376,4 +427,26 @@ fn element(
         expr_sql = Some(s.sql);
     }
     Ok((IndexKey { column, expr_sql, ty, opclass, collation, descending, nulls_first }, pretty, name))
+}
+
+/// Only an ordered method's keys have a direction.
+fn check_order(method: &IndexMethodDef, e: &ast::IndexElem) -> Result<()> {
+    if method.can_order {
+        return Ok(());
+    }
+    if e.direction != SortDirection::Default {
+        bail!(
+            FEATURE_NOT_SUPPORTED,
+            "access method \"{}\" does not support ASC/DESC options",
+            method.name
+        );
+    }
+    if e.nulls.is_some() {
+        bail!(
+            FEATURE_NOT_SUPPORTED,
+            "access method \"{}\" does not support NULLS FIRST/LAST options",
+            method.name
+        );
+    }
+    Ok(())
 }

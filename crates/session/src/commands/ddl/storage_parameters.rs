@@ -10,7 +10,10 @@ pub enum Owner {
     Table,
     /// Given with the table, in the namespace `toast`.
     Toast,
-    Index,
+    /// An index of this method.
+    Index(&'static str),
+    /// A key of an index: parameters of its operator class, by name.
+    OperatorClass(&'static str),
     /// Its values are checked with the view.
     View,
 }
@@ -31,9 +34,24 @@ fn kind_of(owner: Owner, name: &str) -> Option<Kind> {
     Some(match (owner, name) {
         (Owner::View, "security_barrier" | "security_invoker" | "check_option") => Kind::Any,
         (Owner::View, _) => return None,
-        (Owner::Table | Owner::Index, "fillfactor") => Kind::Int(10, 100),
-        (Owner::Index, "deduplicate_items") => Kind::Bool,
-        (Owner::Index, _) => return None,
+        (Owner::Table, "fillfactor") => Kind::Int(10, 100),
+        (Owner::Index("btree" | "hash" | "gist" | "spgist"), "fillfactor") => Kind::Int(10, 100),
+        (Owner::Index("btree"), "deduplicate_items") => Kind::Bool,
+        (Owner::Index("gin"), "fastupdate") | (Owner::Index("brin"), "autosummarize") => Kind::Bool,
+        (Owner::Index("gin"), "gin_pending_list_limit") => Kind::Int(64, INT_MAX),
+        (Owner::Index("brin"), "pages_per_range") => Kind::Int(1, 131_072),
+        (Owner::Index("gist"), "buffering") => Kind::Cleanup,
+        (Owner::Index(_), _) => return None,
+        (Owner::OperatorClass(c), "values_per_range") if c.ends_with("_minmax_multi_ops") => {
+            Kind::Int(8, 256)
+        }
+        (Owner::OperatorClass(c), "n_distinct_per_range") if c.ends_with("_bloom_ops") => {
+            Kind::Real(-1.0, INT_MAX as f64)
+        }
+        (Owner::OperatorClass(c), "false_positive_rate") if c.ends_with("_bloom_ops") => {
+            Kind::Real(0.0001, 0.25)
+        }
+        (Owner::OperatorClass(_), _) => return None,
         (Owner::Table, "user_catalog_table") => Kind::Bool,
         (Owner::Table, "toast_tuple_target") => Kind::Int(128, 8160),
         (Owner::Table, "parallel_workers") => Kind::Int(0, 1024),
@@ -136,6 +154,16 @@ fn collect(with: &[ast::DefElem], owner: Owner, wanted: Owner) -> Result<Vec<(St
         out.push((name, value));
     }
     Ok(out)
+}
+
+/// The parameters of a key's operator class.
+pub fn of_operator_class(with: &[ast::DefElem], class: &'static str) -> Result<Vec<(String, String)>> {
+    let has_any = class.ends_with("_minmax_multi_ops") || class.ends_with("_bloom_ops");
+    if !with.is_empty() && !has_any {
+        bail!(INVALID_PARAMETER_VALUE, "operator class {class} has no options");
+    }
+    let owner = Owner::OperatorClass(class);
+    collect(with, owner, owner)
 }
 
 /// Names to be reset, of the owner itself or of its toast table.

@@ -4,6 +4,7 @@ use super::super::CommandOutcome;
 use super::super::ddl::Ddl;
 use crate::query::StatementContext;
 use crate::session::Session;
+use quarry_catalog::builtin::access_method::index_method;
 use quarry_catalog::{IndexDef, LockMode, RelKind, Relation};
 use quarry_common::progress::{Command, cluster as p};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
@@ -110,8 +111,9 @@ fn named_index(d: &Ddl, table: &Relation, name: &str) -> Result<Oid> {
     Ok(index.oid)
 }
 
-fn check_order(index: &IndexDef) -> Result<()> {
-    if index.method != "btree" {
+/// 0A000 unless a table can be put in the order of this index.
+pub fn check_order(index: &IndexDef) -> Result<()> {
+    if !index_method(index.method).is_some_and(|m| m.clusterable) {
         bail!(
             FEATURE_NOT_SUPPORTED,
             "cannot cluster on index \"{}\" because access method does not support clustering",
@@ -169,8 +171,8 @@ fn rewrite_table(d: &Ddl, table: Oid, index: Option<Oid>, verbose: bool) -> Resu
     let live = done.kept as f32;
     d.w.update_relation_stats(table, done.new_pages, live, 0)?;
     for i in &fresh.indexes {
-        let tree = quarry_storage::index::BTree::open(storage, i.storage, i.unique);
-        d.w.update_relation_stats(i.oid, tree.blocks()?, live, 0)?;
+        let pages = storage.relation_blocks(i.storage, quarry_storage::Fork::Main)?;
+        d.w.update_relation_stats(i.oid, pages, live, 0)?;
     }
     if index.is_some() {
         d.w.set_clustered(table, index)?;

@@ -13,7 +13,7 @@ mod storage_options;
 mod verbose;
 
 pub use autovacuum::start_autovacuum;
-pub use cluster::cluster;
+pub use cluster::{check_order, cluster};
 pub use pace::Pace;
 pub use reindex::reindex;
 
@@ -27,7 +27,7 @@ use quarry_common::progress::Command;
 use quarry_common::{Oid, Result, Severity, bail, err};
 use quarry_sql::ast;
 use quarry_storage::heap::Heap;
-use quarry_storage::index::{BTree, IndexMethod};
+use quarry_storage::index::IndexMethod;
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use quarry_storage::vacuum::{IndexCleanup, VacuumOptions, VacuumStats, Work};
 use std::sync::Arc;
@@ -209,9 +209,9 @@ fn vacuum_table(
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
     // Into those being built nobody has put anything.
     let ready: Vec<_> = relation.indexes.iter().filter(|i| i.ready).collect();
-    let trees: Vec<BTree> =
-        ready.iter().map(|i| BTree::open(storage, i.storage, i.unique).with_name(i.name.clone())).collect();
-    let indexes: Vec<&dyn IndexMethod> = trees.iter().map(|t| t as &dyn IndexMethod).collect();
+    let opened =
+        ready.iter().map(|i| quarry_executor::index_method::open(storage, i)).collect::<Result<Vec<_>>>()?;
+    let indexes: Vec<&dyn IndexMethod> = opened.iter().map(|i| &**i).collect();
     // Readers come first: without the lock at hand the empty pages stay.
     let tag = quarry_storage::LockTag::Relation { db: reader.db(), oid };
     let lock_for_truncate = || txn.lock(tag, LockMode::AccessExclusive, WaitPolicy::Skip);
@@ -228,8 +228,8 @@ fn vacuum_table(
     stats.index_names = ready.iter().map(|i| i.name.clone()).collect();
     let w = instance.catalog().writer(db, &txn, &view);
     w.update_relation_stats(oid, stats.pages, stats.live_tuples as f32, stats.pages_all_visible)?;
-    for (i, tree) in ready.iter().zip(&trees) {
-        w.update_relation_stats(i.oid, tree.blocks()?, stats.live_tuples as f32, 0)?;
+    for (i, index) in ready.iter().zip(&opened) {
+        w.update_relation_stats(i.oid, index.blocks()?, stats.live_tuples as f32, 0)?;
     }
     txn.commit()?;
     let at = crate::clock::now();
