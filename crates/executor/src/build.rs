@@ -4,7 +4,7 @@ use crate::context::Runtime;
 use crate::expr::Layout;
 use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
-use crate::scan::{bitmap, cte, function, index, range::Ranges, rows::RowReader, seq, tid, values};
+use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
 use crate::{
     aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window,
@@ -26,6 +26,7 @@ pub struct Builder<'a> {
     work_tables: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
     /// Greatest node id met.
     max_node: usize,
+    filters: &'a [quarry_plan::physical::RuntimeFilter],
     pub(crate) traits: crate::expr::Traits,
 }
 
@@ -39,12 +40,17 @@ impl<'a> Builder<'a> {
             ctes: Vec::new(),
             work_tables: Vec::new(),
             max_node: 0,
+            filters: &[],
             traits: Default::default(),
         }
     }
     /// With what writing nodes need to open their tables.
     pub fn with_env(self, env: &'a crate::ExecEnv) -> Builder<'a> {
         Builder { env: Some(env), ..self }
+    }
+    /// With what hash joins tell scans.
+    pub fn with_filters(self, filters: &'a [quarry_plan::physical::RuntimeFilter]) -> Builder<'a> {
+        Builder { filters, ..self }
     }
     pub fn io(&self) -> &'a IoContext<'a> {
         self.io
@@ -130,6 +136,30 @@ impl<'a> Builder<'a> {
         Ok(if self.instrument { Box::new(Instrumented::new(op, plan.id)) } else { op })
     }
 
+    /// The conditions of an index scan that entries can be tested for before their rows are visited.
+    fn entry_filter(
+        &mut self,
+        plan: &PhysicalPlan,
+        relation: &quarry_catalog::Relation,
+        index: &quarry_catalog::IndexDef,
+        columns: &[(ColumnId, ScanColumn)],
+    ) -> Result<Option<index::EntryFilter>> {
+        let held: Vec<(ColumnId, ScanColumn)> =
+            columns.iter().filter(|(_, c)| index::place(index, *c).is_some()).copied().collect();
+        let ids: Vec<ColumnId> = held.iter().map(|(id, _)| *id).collect();
+        let tested: Vec<Expr> =
+            plan.filter.iter().filter(|e| index::is_harmless(e, &ids)).cloned().collect();
+        if tested.is_empty() {
+            return Ok(None);
+        }
+        let read: Vec<ScanColumn> = held.iter().map(|(_, c)| *c).collect();
+        let shape = index_entry::IndexShape::new(relation, index, self.io)?;
+        let Some(columns) = index::Covered::new(index, shape, &read) else { return Ok(None) };
+        let physicals = RowReader::of(relation, &read, self.io)?.physicals().to_vec();
+        let programs = self.exprs(&tested, &Layout::new(ids))?;
+        Ok(Some(index::EntryFilter { columns, physicals, programs }))
+    }
+
     fn reader(
         &self,
         relation: &quarry_catalog::Relation,
@@ -158,6 +188,23 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
+    /// What hash joins above a scan will say of its columns.
+    fn scan_filters(
+        &self,
+        node: usize,
+        relation: &quarry_catalog::Relation,
+        columns: &[(ColumnId, ScanColumn)],
+    ) -> Result<seq::Filters> {
+        let mut probes = vec![];
+        for (n, f) in self.filters.iter().enumerate().filter(|(_, f)| f.scan == node) {
+            if let Some(c) = columns.iter().find(|(id, _)| *id == f.column) {
+                let reader = self.reader(relation, std::slice::from_ref(c))?;
+                probes.push((join::filter::Probe::new(n), reader));
+            }
+        }
+        Ok(seq::Filters::new(probes, node))
+    }
+
     /// The node without its filter and targets.
     fn raw(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
         let none = Layout::default();
@@ -167,16 +214,28 @@ impl<'a> Builder<'a> {
                 Box::new(ResultNode::new(input, self.exprs(one_time_filter, &none)?))
             }
             PhysicalNode::SeqScan { relation, columns, .. } => {
-                Box::new(seq::SeqScan::new(relation.clone(), self.reader(relation, columns)?))
+                let filters = self.scan_filters(plan.id, relation, columns)?;
+                Box::new(seq::SeqScan::new(relation.clone(), self.reader(relation, columns)?, filters))
+            }
+            PhysicalNode::IndexScan { relation, index, columns, conds, .. } if index.method == "hash" => {
+                let scan = methods::MethodScan::compile(self, index, conds)?;
+                let layout = Layout::new(columns.iter().map(|(id, _)| *id));
+                let recheck =
+                    conds.iter().map(|c| self.expr(&c.source, &layout)).collect::<Result<Vec<_>>>()?;
+                let reader = self.reader(relation, columns)?;
+                let (relation, index) = (relation.clone(), index.clone());
+                Box::new(methods::HashIndexScan::new(relation, index, scan, reader, recheck))
             }
             PhysicalNode::IndexScan { relation, index, columns, conds, backward, index_only, .. } => {
                 let reader = self.reader(relation, columns)?;
                 let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
-                let only = if *index_only {
-                    Some((wanted.as_slice(), index_entry::IndexShape::new(relation, index, self.io)?))
+                let (mut only, mut filter) = (None, None);
+                if *index_only {
+                    let shape = index_entry::IndexShape::new(relation, index, self.io)?;
+                    only = index::Covered::new(index, shape, &wanted);
                 } else {
-                    None
-                };
+                    filter = self.entry_filter(plan, relation, index, columns)?;
+                }
                 let ranges = Ranges::compile(self, index, conds)?;
                 Box::new(index::IndexScan::new(
                     relation.clone(),
@@ -185,12 +244,15 @@ impl<'a> Builder<'a> {
                     reader,
                     *backward,
                     only,
+                    filter,
+                    plan.id,
                 ))
             }
-            PhysicalNode::BitmapHeapScan { relation, columns, bitmap, .. } => {
+            PhysicalNode::BitmapHeapScan { relation, columns, bitmap, recheck, .. } => {
                 let source = bitmap::Source::compile(self, bitmap)?;
                 let reader = self.reader(relation, columns)?;
-                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), reader, source, plan.id))
+                let recheck = self.exprs(recheck, &Layout::new(columns.iter().map(|(id, _)| *id)))?;
+                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), reader, source, recheck, plan.id))
             }
             PhysicalNode::TidScan { relation, columns, tids, .. } => {
                 let tids = self.exprs(tids, &none)?;
@@ -216,11 +278,22 @@ impl<'a> Builder<'a> {
                 Box::new(cte::WorkTableScan::new(*cte, self.cte_slots(&self.work_tables, *cte, columns)?))
             }
             PhysicalNode::SubqueryScan { input, .. } => self.plan(input)?,
-            PhysicalNode::NestLoop { kind, outer, inner, on, params } => {
-                join::nest_loop::build(self, *kind, outer, inner, on, params)?
+            PhysicalNode::NestLoop { kind, outer, inner, on, params, inner_unique } => {
+                join::nest_loop::build(self, *kind, outer, inner, on, params, *inner_unique)?
             }
-            PhysicalNode::HashJoin { kind, outer, inner, keys, on, .. } => {
-                join::hash::build(self, plan.id, *kind, outer, inner, keys, on)?
+            PhysicalNode::HashJoin { kind, outer, inner, keys, on, inner_unique, .. } => {
+                let filters = self.filters.iter().enumerate();
+                let filters = filters.filter(|(_, f)| f.join == plan.id).map(|(n, f)| (n, f.key)).collect();
+                let parts = join::hash::Parts {
+                    kind: *kind,
+                    outer,
+                    inner,
+                    keys,
+                    on,
+                    inner_unique: *inner_unique,
+                    filters,
+                };
+                join::hash::build(self, plan.id, parts)?
             }
             PhysicalNode::MergeJoin { kind, outer, inner, keys, order, on, .. } => {
                 join::merge::build(self, *kind, outer, inner, keys, order, on)?
@@ -229,7 +302,7 @@ impl<'a> Builder<'a> {
                 let depends = correlation::reads_outside(input);
                 Box::new(append::Materialize::new(self.plan(input)?, depends))
             }
-            PhysicalNode::Memoize { input, keys } => append::memoize(self, input, keys)?,
+            PhysicalNode::Memoize { input, keys } => join::memoize::build(self, plan.id, input, keys)?,
             PhysicalNode::Sort { input, keys, bound, presorted } => {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?
             }

@@ -99,8 +99,10 @@ fn cond(c: &IndexCond, see: &mut dyn FnMut(&Expr)) {
         | IndexTest::Le(e)
         | IndexTest::Gt(e)
         | IndexTest::Ge(e)
-        | IndexTest::In(e) => see(e),
-        IndexTest::IsNull | IndexTest::IsNotNull => {}
+        | IndexTest::In(e)
+        | IndexTest::Row(_, e)
+        | IndexTest::Operator { value: e, .. } => see(e),
+        IndexTest::Skip | IndexTest::IsNull | IndexTest::IsNotNull => {}
     }
 }
 

@@ -5,8 +5,8 @@ use quarry_catalog::{IndexDef, Relation};
 use quarry_common::Result;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_types::key::{self, KeyColumn, KeyOrder};
-use quarry_types::row::{encode_row, get_datum, layout_of, no_detoast};
-use quarry_types::{Datum, IoContext, PhysicalType, TypeRef};
+use quarry_types::row::{decode_column_into, encode_row, get_datum, layout_of, no_detoast};
+use quarry_types::{Datum, IoContext, PhysicalType, TypeRef, Vector};
 
 /// Types and order of an index's columns.
 pub struct IndexShape {
@@ -63,6 +63,43 @@ impl IndexShape {
                 encode_row(&values, layout, row)
             }
         }
+    }
+
+    /// Where a column of an entry is: in the payload (its place there), or only in the key.
+    pub fn payload_place(&self, column: usize) -> Option<usize> {
+        match column.checked_sub(self.keys.len()) {
+            Some(included) => Some(self.stored.len() + included),
+            None => self.stored.iter().position(|k| *k == column),
+        }
+    }
+
+    /// Appends columns of an entry to vectors. `keys`: for each key column that may be wanted, the vector it goes to; `stored`: places in
+    /// the payload with the vectors they go to.
+    pub fn decode_into(
+        &self,
+        mut entry: &[u8],
+        payload: &[u8],
+        keys: &[Option<usize>],
+        stored: &[(usize, usize)],
+        out: &mut [Vector],
+    ) -> Result<()> {
+        for ((ty, order), to) in self.keys.iter().zip(keys) {
+            match to {
+                Some(to) => {
+                    key::read_column_into(&mut entry, ty, *order, &mut out[*to])?;
+                }
+                None => {
+                    key::skip_column(&mut entry, ty, *order)?;
+                }
+            }
+        }
+        if let Some((layout, _)) = self.payload.as_ref().filter(|_| !stored.is_empty()) {
+            let row = RowRef::new(layout, payload);
+            for (place, to) in stored {
+                decode_column_into(&row, *place, &mut out[*to], &mut no_detoast)?;
+            }
+        }
+        Ok(())
     }
 
     /// The key columns' values, then the INCLUDE columns'.

@@ -168,7 +168,7 @@ impl Operator for Output {
         self.input.rows_affected()
     }
     fn rows_filtered(&self) -> u64 {
-        self.filtered
+        self.filtered + self.input.rows_filtered()
     }
 }
 

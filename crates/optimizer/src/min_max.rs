@@ -45,9 +45,12 @@ impl Planner<'_> {
         }
         let mut targets = vec![];
         let mut total = 0.0;
-        for (id, arg, descending) in wanted {
+        for (number, (id, arg, descending)) in wanted.into_iter().enumerate() {
             let present = Expr::IsNull { arg: Box::new(arg.clone()), negated: true };
             let mut source = input.clone();
+            if number > 0 {
+                rename_scan(&mut source, number);
+            }
             match &mut source {
                 LogicalPlan::Filter { predicates, .. } => predicates.push(present),
                 other => {
@@ -92,5 +95,14 @@ impl Planner<'_> {
         plan.width = self.width_of(targets.iter().map(|(id, _)| *id));
         plan.targets = targets;
         Ok(Some(Candidate { plan, order: vec![] }))
+    }
+}
+
+/// Each further read of the table has a name of its own, as PostgreSQL shows it.
+fn rename_scan(plan: &mut LogicalPlan, number: usize) {
+    match plan {
+        LogicalPlan::Filter { input, .. } => rename_scan(input, number),
+        LogicalPlan::Scan { alias, .. } => *alias = format!("{alias}_{number}"),
+        _ => {}
     }
 }

@@ -3,6 +3,9 @@
 mod bitmap;
 mod clauses;
 mod index;
+mod methods;
+pub mod pattern;
+mod predicate;
 
 use crate::cost;
 use crate::exprs::{binary, columns};
@@ -31,8 +34,11 @@ impl Planner<'_> {
             self.stats.column_rows.insert(*id, size.rows.max(1.0));
             self.column_stats(*id);
         }
+        self.note_scan(scan, size.rows.max(1.0));
         let s = self.selectivity(&scan.filter);
-        cost::clamp_rows(size.rows * s)
+        let rows = cost::clamp_rows(size.rows * s);
+        self.note_kept(scan, rows);
+        rows
     }
 
     /// All useful paths of a table without parameters from other tables.

@@ -26,6 +26,20 @@ pub struct Statement {
     pub relations: Vec<(Arc<Relation>, RelationUse)>,
     /// Writes, locks rows or calls functions with effects on tables.
     pub read_only: bool,
+    /// What hash joins tell scans below them.
+    pub runtime_filters: Vec<RuntimeFilter>,
+    /// The rules that have rewritten it, for EXPLAIN under `quarry.explain_rules`.
+    pub rules: Vec<&'static str>,
+}
+
+/// Once hash join `join` has read its inner side, scan `scan` (both by node number) skips rows whose `column` can't equal the join's
+/// key `key`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RuntimeFilter {
+    pub join: usize,
+    pub key: usize,
+    pub scan: usize,
+    pub column: ColumnId,
 }
 
 /// How a statement uses a relation: decides the table lock and the privilege checked.
@@ -81,8 +95,26 @@ pub enum IndexTest {
     Ge(Expr),
     /// `= ANY (array)`.
     In(Expr),
+    /// `(key, next key, ...) op (value, next value, ...)`: the expression is an [`Expr::Row`] of values for keys that follow each other.
+    Row(RowTest, Expr),
+    /// Each value the key has is visited in turn, for the conditions on later keys (a skip scan). Nothing to EXPLAIN.
+    Skip,
     IsNull,
     IsNotNull,
+    /// An operator of the key's operator family that has its own idea of what it looks for.
+    Operator {
+        strategy: u16,
+        value: Expr,
+    },
+}
+
+/// How rows are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowTest {
+    Lt,
+    Le,
+    Gt,
+    Ge,
 }
 
 /// A condition handled by an index.
@@ -90,7 +122,8 @@ pub enum IndexTest {
 pub struct IndexCond {
     /// Position in `IndexDef::keys`.
     pub key: usize,
-    /// The compared value is of the key's type and doesn't depend on the scanned table.
+    /// The compared value doesn't depend on the scanned table. Its type is the key's, or one of those that the executor carries over to
+    /// it (`executor::scan::key_value`).
     pub test: IndexTest,
     /// The condition as written, for EXPLAIN's Index Cond and for rechecks.
     pub source: Expr,
@@ -188,6 +221,8 @@ pub enum PhysicalNode {
         inner: Box<PhysicalPlan>,
         on: Vec<Expr>,
         params: Vec<ColumnId>,
+        /// No outer row has more than one match.
+        inner_unique: bool,
     },
     /// Builds on `inner`. `keys` are (outer, inner) pairs of equal type; `on` holds further conditions on matches.
     HashJoin {
@@ -197,6 +232,7 @@ pub enum PhysicalNode {
         keys: Vec<(Expr, Expr)>,
         hash_conds: Vec<Expr>,
         on: Vec<Expr>,
+        inner_unique: bool,
     },
     /// Both sides sorted by the keys (ascending, nulls last, unless `order` says otherwise).
     MergeJoin {
@@ -207,6 +243,7 @@ pub enum PhysicalNode {
         order: Vec<(bool, bool)>, /* descending, nulls first */
         merge_conds: Vec<Expr>,
         on: Vec<Expr>,
+        inner_unique: bool,
     },
     /// Keeps its input's rows for cheap rescans.
     Materialize {

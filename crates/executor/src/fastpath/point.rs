@@ -4,6 +4,7 @@ use super::is_simple;
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
+use crate::scan::key_value::{Carried, carry};
 use crate::scan::rows::{RowReader, open_heap};
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid};
@@ -131,6 +132,8 @@ impl Point {
                 // Equality with NULL holds for no row.
                 return Ok(());
             }
+            // No key equals a value that its type doesn't have.
+            let Carried::Exact(value) = carry(value, k.ty.oid) else { return Ok(()) };
             key::encode_datum(&value, &k.ty, k.order, &mut work.key)?;
         }
         tree.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)?;

@@ -1,23 +1,29 @@
-//! Bitmap heap scan: tids from several indexes, combined, visited in physical order.
+//! Bitmap heap scan: places of rows from several indexes, combined, visited in physical order.
 
+use super::methods::MethodScan;
 use super::range::Ranges;
 use super::rows::{RowReader, open_heap, snapshot_for};
+use super::tid_bitmap::{TidBitmap, Visit};
 use crate::build::Builder;
 use crate::context::Cx;
-use crate::operator::Operator;
+use crate::expr::Program;
+use crate::operator::{Operator, select};
 use quarry_catalog::{IndexDef, Relation};
-use quarry_common::{Result, Tid};
+use quarry_common::{BlockNo, Result};
 use quarry_plan::physical::BitmapSource;
 use quarry_storage::Snapshot;
-use quarry_storage::index::{BTree, Direction};
+use quarry_storage::heap::Heap;
+use quarry_storage::index::{BTree, Direction, KeyRange};
 use quarry_storage::stats::Reads;
-use quarry_types::{BATCH_ROWS, Batch};
+use quarry_types::{BATCH_ROWS, Batch, Vector};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Where tids come from.
+/// Where places of rows come from.
 pub enum Source {
     Index { index: Arc<IndexDef>, ranges: Ranges, id: usize },
+    /// An index that is no B-tree.
+    Method { index: Arc<IndexDef>, scan: MethodScan, id: usize },
     And(Vec<Source>),
     Or(Vec<Source>),
 }
@@ -27,6 +33,10 @@ impl Source {
         Ok(match source {
             BitmapSource::Index { index, conds, id, .. } => {
                 b.note_node(*id);
+                if index.method != "btree" {
+                    let scan = MethodScan::compile(b, index, conds)?;
+                    return Ok(Source::Method { index: index.clone(), scan, id: *id });
+                }
                 Source::Index { index: index.clone(), ranges: Ranges::compile(b, index, conds)?, id: *id }
             }
             BitmapSource::And(parts) => {
@@ -38,126 +48,260 @@ impl Source {
         })
     }
 
-    /// Sorted, without repeats.
-    fn tids(&self, cx: &mut Cx<'_>, snapshot: &Snapshot) -> Result<Vec<Tid>> {
+    fn bitmap(&self, cx: &mut Cx<'_>, relation: &Relation, snapshot: &Snapshot) -> Result<TidBitmap> {
         match self {
             Source::Index { index, ranges, id } => {
                 let start = Instant::now();
-                let mut out = Vec::new();
-                if let Some(prepared) = ranges.prepare(cx)? {
-                    let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
-                    let mut reads = Reads::default();
-                    for range in prepared.ranges {
-                        reads.scans += 1;
-                        let mut scan = tree.scan(range, Direction::Forward).read_by(snapshot);
-                        while let Some(e) = scan.next()? {
-                            if ranges.passes(&prepared.residual, e.key)? {
-                                out.push(e.tid);
-                                reads.returned += 1;
-                            }
-                        }
-                        cx.check_cancelled()?;
-                    }
-                    tree.count_reads(snapshot, reads);
-                }
-                if let Some(s) = cx.rt.stats.get_mut(*id) {
-                    s.loops += 1.0;
-                    s.rows += out.len() as f64;
-                    let spent = start.elapsed().as_secs_f64() * 1000.0;
-                    s.startup_ms += spent;
-                    s.total_ms += spent;
-                }
-                out.sort_unstable_by_key(|t| t.to_u64());
-                out.dedup();
+                let mut out = TidBitmap::new(cx.env.work_mem_bytes);
+                let rows = read_tree(index, ranges, cx, snapshot, &mut out)?;
+                note(cx, *id, rows, start);
+                Ok(out)
+            }
+            Source::Method { index, scan, id } => {
+                let start = Instant::now();
+                let mut out = TidBitmap::new(cx.env.work_mem_bytes);
+                let rows = scan.fill(cx, relation, index, snapshot, &mut out)?;
+                note(cx, *id, rows, start);
                 Ok(out)
             }
             Source::And(parts) => {
-                let mut all: Option<Vec<Tid>> = None;
+                let mut all: Option<TidBitmap> = None;
                 for p in parts {
-                    let tids = p.tids(cx, snapshot)?;
-                    all = Some(match all {
-                        None => tids,
-                        Some(mut a) => {
-                            a.retain(|t| tids.binary_search_by_key(&t.to_u64(), |x| x.to_u64()).is_ok());
-                            a
-                        }
-                    });
+                    if all.as_ref().is_some_and(TidBitmap::is_empty) {
+                        break;
+                    }
+                    let part = p.bitmap(cx, relation, snapshot)?;
+                    match &mut all {
+                        None => all = Some(part),
+                        Some(a) => a.intersect(part),
+                    }
                 }
-                Ok(all.unwrap_or_default())
+                Ok(all.unwrap_or_else(|| TidBitmap::new(0)))
             }
             Source::Or(parts) => {
-                let mut all = Vec::new();
+                let mut all = TidBitmap::new(cx.env.work_mem_bytes);
                 for p in parts {
-                    all.extend(p.tids(cx, snapshot)?);
+                    all.unite(p.bitmap(cx, relation, snapshot)?);
                 }
-                all.sort_unstable_by_key(|t| t.to_u64());
-                all.dedup();
                 Ok(all)
             }
         }
     }
 }
 
+/// Counts a scan of an index for EXPLAIN.
+fn note(cx: &mut Cx<'_>, id: usize, rows: u64, start: Instant) {
+    if let Some(s) = cx.rt.stats.get_mut(id) {
+        s.loops += 1.0;
+        s.rows += rows as f64;
+        let spent = start.elapsed().as_secs_f64() * 1000.0;
+        s.startup_ms += spent;
+        s.total_ms += spent;
+    }
+}
+
+/// Adds what the ranges of a B-tree hold; gives how many entries that was.
+fn read_tree(
+    index: &IndexDef,
+    ranges: &Ranges,
+    cx: &mut Cx<'_>,
+    snapshot: &Snapshot,
+    out: &mut TidBitmap,
+) -> Result<u64> {
+    let Some(mut prepared) = ranges.prepare(cx)? else { return Ok(0) };
+    let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
+    let mut reads = Reads::default();
+    let mut scan = tree.scan(KeyRange::full(), Direction::Forward).read_by(snapshot);
+    loop {
+        let mut seek = |range: KeyRange| {
+            scan.restart(range);
+            Ok(scan.next()?.map(|e| e.key.to_vec()))
+        };
+        let Some(range) = ranges.next(&mut prepared, false, &mut seek)? else { break };
+        reads.scans += 1;
+        scan.restart(range);
+        while let Some(e) = scan.next()? {
+            if ranges.passes(&prepared, e.key)? {
+                out.add(e.tid, false);
+                reads.returned += 1;
+                if reads.returned % 4096 == 0 {
+                    cx.check_cancelled()?;
+                }
+            }
+        }
+        cx.check_cancelled()?;
+    }
+    tree.count_reads(snapshot, reads);
+    Ok(reads.returned)
+}
+
+/// What a scan under way holds.
+struct Open {
+    heap: Heap,
+    snapshot: Snapshot,
+    pages: Box<dyn Iterator<Item = Visit> + Send>,
+}
+
 pub struct BitmapHeapScan {
     relation: Arc<Relation>,
     reader: RowReader,
     source: Source,
-    tids: Option<(Vec<Tid>, usize)>,
+    recheck: Vec<Program>,
+    open: Option<Open>,
     node: usize,
     /// Pages visited, over all loops.
-    pages: u64,
+    exact: u64,
+    lossy: u64,
+    /// Rows that a test of the conditions removed.
+    removed: u64,
 }
 
 impl BitmapHeapScan {
-    pub fn new(relation: Arc<Relation>, reader: RowReader, source: Source, node: usize) -> BitmapHeapScan {
-        BitmapHeapScan { relation, reader, source, tids: None, node, pages: 0 }
+    /// `recheck`: the conditions the bitmap stands for, over the scan's columns.
+    pub fn new(
+        relation: Arc<Relation>,
+        reader: RowReader,
+        source: Source,
+        recheck: Vec<Program>,
+        node: usize,
+    ) -> BitmapHeapScan {
+        BitmapHeapScan {
+            relation,
+            reader,
+            source,
+            recheck,
+            open: None,
+            node,
+            exact: 0,
+            lossy: 0,
+            removed: 0,
+        }
     }
+
+    /// The rows of `batch` from `from` on that fulfil the conditions, and all before.
+    fn rechecked(&mut self, cx: &mut Cx<'_>, batch: Batch, tested: &[bool]) -> Result<Option<Batch>> {
+        if !tested.contains(&true) {
+            return Ok(Some(batch));
+        }
+        let rows = batch.len;
+        let doubtful: Vec<u32> = (0..rows as u32).filter(|i| tested[*i as usize]).collect();
+        let mut passed = Some(select(batch.clone(), doubtful.clone()));
+        for program in &self.recheck {
+            let Some(Some(part)) = passed.take() else { break };
+            let positions = program.positions(cx, &part)?;
+            passed = Some(select(Batch { selection: None, ..part }, positions));
+        }
+        let mut keep: Vec<bool> = tested.iter().map(|t| !t).collect();
+        if let Some(Some(part)) = passed {
+            part.rows().iter().for_each(|i| keep[i] = true);
+        }
+        let positions: Vec<u32> = (0..rows as u32).filter(|i| keep[*i as usize]).collect();
+        self.removed += (rows - positions.len()) as u64;
+        Ok(select(batch, positions))
+    }
+
+    fn report(&self, cx: &mut Cx<'_>) {
+        let Some(s) = cx.rt.stats.get_mut(self.node) else { return };
+        if self.removed > 0 {
+            let removed = self.removed as f64 / s.loops.max(1.0);
+            crate::stats::set(s, "Rows Removed by Index Recheck", format!("{removed:.0}"));
+        }
+        if self.exact + self.lossy > 0 {
+            let mut text = String::new();
+            if self.exact > 0 {
+                text = format!("exact={}", self.exact);
+            }
+            if self.lossy > 0 {
+                let space = if text.is_empty() { "" } else { " " };
+                text = format!("{text}{space}lossy={}", self.lossy);
+            }
+            crate::stats::set(s, "Heap Blocks", text);
+        }
+    }
+}
+
+/// Appends the rows that are seen of a page of which any row may be meant; gives how many.
+fn read_page(
+    heap: &Heap,
+    snapshot: &Snapshot,
+    block: BlockNo,
+    reader: &RowReader,
+    out: &mut [Vector],
+) -> Result<usize> {
+    let mut rows = 0;
+    // The index may name pages that a truncated table no longer has.
+    if block >= heap.blocks()? {
+        return Ok(0);
+    }
+    let mut scan = heap.scan(snapshot.clone(), Some(block..block + 1));
+    while scan.next_rows(|page| {
+        rows += page.len();
+        reader.push_page(heap, &page, out)
+    })? {}
+    Ok(rows)
 }
 
 impl Operator for BitmapHeapScan {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        if self.tids.is_none() {
+        if self.open.is_none() {
             let snapshot = snapshot_for(cx.env, &self.relation);
-            self.tids = Some((self.source.tids(cx, &snapshot)?, 0));
+            let pages = Box::new(self.source.bitmap(cx, &self.relation, &snapshot)?.into_pages());
+            self.open = Some(Open { heap: open_heap(cx.env, &self.relation)?, snapshot, pages });
         }
-        let Some((tids, at)) = &mut self.tids else { return Ok(None) };
-        if *at >= tids.len() {
-            return Ok(None);
-        }
-        cx.check_cancelled()?;
-        let heap = open_heap(cx.env, &self.relation)?;
-        let snapshot = snapshot_for(cx.env, &self.relation);
-        let mut out = self.reader.vectors(0);
-        let mut rows = 0;
-        let want = cx.want.min(BATCH_ROWS);
-        let reader = &self.reader;
-        while rows < want && *at < tids.len() {
-            let tid = tids[*at];
-            if *at == 0 || tids[*at - 1].block != tid.block {
-                self.pages += 1;
+        loop {
+            cx.check_cancelled()?;
+            let Some(Open { heap, snapshot, pages }) = &mut self.open else { return Ok(None) };
+            let mut out = self.reader.vectors(0);
+            let mut rows = 0;
+            let mut tested: Vec<bool> = Vec::new();
+            // A page has at most some hundreds of rows: stop before the batch would overflow.
+            let want = cx.want.min(BATCH_ROWS - 300);
+            let reader = &self.reader;
+            while rows < want {
+                let Some(visit) = pages.next() else { break };
+                let before = rows;
+                let doubtful = match visit {
+                    Visit::Exact { block, slots, recheck } => {
+                        self.exact += 1;
+                        let mut failed = Ok(());
+                        heap.fetch_page(snapshot, block, &slots, |_, tid, meta, body| {
+                            if failed.is_ok() {
+                                failed = reader.push(heap, tid, Some(&meta), body, &mut out);
+                                rows += 1;
+                            }
+                        })?;
+                        failed?;
+                        recheck
+                    }
+                    Visit::Lossy { block } => {
+                        self.lossy += 1;
+                        rows += read_page(heap, snapshot, block, reader, &mut out)?;
+                        true
+                    }
+                };
+                if doubtful && tested.len() < before {
+                    tested.resize(before, false);
+                }
+                if doubtful {
+                    tested.resize(rows, true);
+                }
             }
-            *at += 1;
-            let found = heap.fetch_with_meta(&snapshot, tid, |tid, meta, body| {
-                reader.push(&heap, tid, Some(&meta), body, &mut out)
-            })?;
-            if let Some(done) = found {
-                done?;
-                rows += 1;
+            heap.count_reads(snapshot, Reads { fetched: rows as u64, ..Reads::default() });
+            if rows == 0 {
+                self.report(cx);
+                return Ok(None);
+            }
+            tested.resize(rows, false);
+            let batch = Batch::new(out.into_iter().map(Arc::new).collect(), rows);
+            let batch = self.rechecked(cx, batch, &tested)?;
+            self.report(cx);
+            if let Some(batch) = batch {
+                return Ok(Some(batch));
             }
         }
-        heap.count_reads(&snapshot, Reads { fetched: rows as u64, ..Reads::default() });
-        if let Some(s) = cx.rt.stats.get_mut(self.node)
-            && self.pages > 0
-        {
-            crate::stats::set(s, "Heap Blocks", format!("exact={}", self.pages));
-        }
-        if rows == 0 {
-            return Ok(None);
-        }
-        Ok(Some(Batch::new(out.into_iter().map(Arc::new).collect(), rows)))
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
-        self.tids = None;
+        self.open = None;
         Ok(())
     }
 }

@@ -4,24 +4,116 @@
 use super::range::{Prepared, Ranges};
 use super::rows::{RowReader, open_heap, snapshot_for};
 use crate::context::Cx;
+use crate::expr::Program;
 use crate::index_entry::IndexShape;
 use crate::operator::Operator;
 use quarry_catalog::{IndexDef, Relation};
-use quarry_common::Result;
-use quarry_plan::ScanColumn;
+use quarry_common::{Result, Tid};
+use quarry_functions::registry;
+use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn, walk};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::Heap;
-use quarry_storage::index::{BTree, Direction, IndexScan as TreeScan};
+use quarry_storage::index::{BTree, Direction, IndexScan as TreeScan, KeyRange};
 use quarry_storage::stats::Reads;
 use quarry_storage::txn::LiveSnapshots;
-use quarry_types::{BATCH_ROWS, Batch, Datum};
+use quarry_types::{BATCH_ROWS, Batch, Datum, Vector};
 use std::sync::Arc;
 
-/// How an index-only scan gets a column: key number or included column number.
-#[derive(Clone, Copy)]
-enum From {
-    Key(usize),
-    Included(usize),
+/// Where the entries of an index have a table's columns, to read them without the table.
+pub struct Covered {
+    shape: IndexShape,
+    /// For each key, the vector it goes to.
+    keys: Vec<Option<usize>>,
+    /// Places in the payload with the vectors they go to.
+    stored: Vec<(usize, usize)>,
+}
+
+impl Covered {
+    /// None if the index lacks one of the columns.
+    pub fn new(index: &IndexDef, shape: IndexShape, columns: &[ScanColumn]) -> Option<Covered> {
+        let mut keys = vec![None; index.keys.len()];
+        let mut stored = vec![];
+        for (to, column) in columns.iter().enumerate() {
+            let column = place(index, *column)?;
+            match shape.payload_place(column) {
+                Some(at) => stored.push((at, to)),
+                None => keys[column] = Some(to),
+            }
+        }
+        // Nothing behind the last key that is wanted need be read.
+        let wanted = keys.iter().rposition(Option::is_some).map_or(0, |k| k + 1);
+        keys.truncate(wanted);
+        Some(Covered { shape, keys, stored })
+    }
+
+    #[inline]
+    fn read(&self, key: &[u8], payload: &[u8], out: &mut [Vector]) -> Result<()> {
+        self.shape.decode_into(key, payload, &self.keys, &self.stored, out)
+    }
+}
+
+/// The number of an index's column: keys first, then what it includes.
+pub fn place(index: &IndexDef, column: ScanColumn) -> Option<usize> {
+    let ScanColumn::Attribute(a) = column else { return None };
+    let key = index.keys.iter().position(|k| k.column == Some(a));
+    let included = || index.include.iter().position(|i| *i == a).map(|i| index.keys.len() + i);
+    key.or_else(included)
+}
+
+/// Whether a condition reads these columns, nothing else of a row, and can't fail whatever they are.
+pub fn is_harmless(e: &Expr, columns: &[ColumnId]) -> bool {
+    let mut reads = false;
+    let mut fine = true;
+    walk::visit(e, &mut |e| {
+        fine &= match e {
+            Expr::Column { id, .. } => {
+                reads = true;
+                columns.contains(id)
+            }
+            Expr::Const { .. } | Expr::Param { .. } => true,
+            Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::IsNull { .. } | Expr::IsBool { .. } => true,
+            Expr::Cast { kind: CastKind::Relabel, .. } => true,
+            Expr::Call { form: CallForm::Operator(oid), .. } => compares(*oid),
+            Expr::ScalarArray { operator, array, .. } => {
+                compares(*operator) && matches!(**array, Expr::Const { .. })
+            }
+            _ => false,
+        }
+    });
+    reads && fine
+}
+
+/// Whether an operator only compares two values.
+fn compares(operator: quarry_common::Oid) -> bool {
+    registry::operator(operator).is_some_and(|o| {
+        matches!(
+            o.restrict,
+            "eqsel" | "neqsel" | "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel"
+        ) && matches!(o.name, "=" | "<>" | "<" | "<=" | ">" | ">=")
+    })
+}
+
+/// Conditions that an entry can be tested for before its row is visited. They can't fail: the row might be one that nobody sees.
+pub struct EntryFilter {
+    /// Reads the columns that the programs are compiled over.
+    pub columns: Covered,
+    pub physicals: Vec<quarry_types::PhysicalType>,
+    pub programs: Vec<Program>,
+}
+
+impl EntryFilter {
+    fn passes(&self, cx: &mut Cx<'_>, key: &[u8], payload: &[u8], row: &mut Vec<Datum>) -> Result<bool> {
+        let mut out: Vec<Vector> = self.physicals.iter().map(|p| Vector::with_capacity(*p, 1)).collect();
+        self.columns.read(key, payload, &mut out)?;
+        row.clear();
+        row.extend(out.iter().map(|v| v.datum(0)));
+        for p in &self.programs {
+            if !p.row_is_true(cx, row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 pub struct IndexScan {
@@ -31,68 +123,68 @@ pub struct IndexScan {
     reader: RowReader,
     backward: bool,
     /// Set: all columns come out of the index.
-    only: Option<(Vec<From>, IndexShape)>,
+    only: Option<Covered>,
+    filter: Option<EntryFilter>,
     open: Option<Open>,
     state: State,
-    values: Vec<Datum>,
+    /// Entries removed by `filter`.
+    filtered: u64,
+    /// Rows of index-only scans that the heap was asked for, over all loops.
+    heap_fetches: u64,
+    node: usize,
 }
 
 struct Open {
     heap: Heap,
     snapshot: Snapshot,
-    scan: Option<TreeScan>,
-    tree: Option<BTree>,
+    scan: TreeScan,
+    tree: BTree,
     reads: Reads,
     /// For judging dead entries, once there are some.
     live: Option<LiveSnapshots>,
+    /// Buffers.
+    run: Vec<usize>,
+    slots: Vec<u16>,
+    row: Vec<Datum>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(tree) = &self.tree {
-            tree.count_reads(&self.snapshot, self.reads);
-        }
+        self.tree.count_reads(&self.snapshot, self.reads);
     }
 }
 
 enum State {
     Start,
-    /// Range being scanned.
-    Running(Prepared, usize),
+    Running(Prepared),
     Done,
 }
 
 impl IndexScan {
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         relation: Arc<Relation>,
         index: Arc<IndexDef>,
         ranges: Ranges,
         reader: RowReader,
         backward: bool,
-        only: Option<(&[ScanColumn], IndexShape)>,
+        only: Option<Covered>,
+        filter: Option<EntryFilter>,
+        node: usize,
     ) -> IndexScan {
-        let only = only.filter(|_| !relation.is_catalog).and_then(|(columns, shape)| {
-            let from = columns.iter().map(|c| match c {
-                ScanColumn::Attribute(a) => index
-                    .keys
-                    .iter()
-                    .position(|k| k.column == Some(*a))
-                    .map(From::Key)
-                    .or_else(|| index.include.iter().position(|i| i == a).map(From::Included)),
-                _ => None,
-            });
-            Some((from.collect::<Option<Vec<_>>>()?, shape))
-        });
         IndexScan {
+            only: only.filter(|_| !relation.is_catalog),
             relation,
             index,
             ranges,
             reader,
             backward,
-            only,
+            filter,
             open: None,
             state: State::Start,
-            values: Vec::new(),
+            filtered: 0,
+            heap_fetches: 0,
+            node,
         }
     }
 
@@ -104,36 +196,110 @@ impl IndexScan {
         if self.open.is_none() {
             let heap = open_heap(cx.env, &self.relation)?;
             let snapshot = snapshot_for(cx.env, &self.relation);
-            let (scan, tree, reads, live) = (None, None, Reads::default(), None);
-            self.open = Some(Open { heap, snapshot, scan, tree, reads, live });
+            let tree = BTree::open(&cx.env.storage, self.index.storage, self.index.unique);
+            let direction = if self.backward { Direction::Backward } else { Direction::Forward };
+            let scan = tree.scan(KeyRange::full(), direction).read_by(&snapshot);
+            let scan = if self.only.is_some() { scan.with_visibility(&heap) } else { scan };
+            self.open = Some(Open {
+                heap,
+                snapshot,
+                scan,
+                tree,
+                reads: Reads::default(),
+                live: None,
+                run: vec![],
+                slots: vec![],
+                row: vec![],
+            });
         }
-        self.state = State::Running(prepared, 0);
-        self.next_range(cx)
+        self.state = State::Running(prepared);
+        self.next_range()
     }
 
     /// Positions the tree scan on the next range, if there is one.
-    fn next_range(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let State::Running(prepared, at) = &mut self.state else { return Ok(()) };
-        let n = prepared.ranges.len();
-        if *at >= n {
-            self.state = State::Done;
-            return Ok(());
-        }
-        let range = prepared.ranges[if self.backward { n - 1 - *at } else { *at }].clone();
-        *at += 1;
-        let Some(open) = &mut self.open else { return Ok(()) };
-        open.reads.scans += 1;
-        match &mut open.scan {
-            Some(scan) => scan.restart(range),
-            None => {
-                let tree = BTree::open(&cx.env.storage, self.index.storage, self.index.unique);
-                let direction = if self.backward { Direction::Backward } else { Direction::Forward };
-                let scan = tree.scan(range, direction).read_by(&open.snapshot);
-                open.tree = Some(tree);
-                open.scan = Some(if self.only.is_some() { scan.with_visibility(&open.heap) } else { scan });
+    fn next_range(&mut self) -> Result<()> {
+        let (State::Running(prepared), Some(open)) = (&mut self.state, &mut self.open) else { return Ok(()) };
+        let scan = &mut open.scan;
+        let mut seek = |range: KeyRange| {
+            scan.restart(range);
+            Ok(scan.next()?.map(|e| e.key.to_vec()))
+        };
+        match self.ranges.next(prepared, self.backward, &mut seek)? {
+            Some(range) => {
+                open.reads.scans += 1;
+                open.scan.restart(range);
             }
+            None => self.state = State::Done,
         }
         Ok(())
+    }
+
+    /// Adds the rows of the next entries, those up next that point to one page; false: the range is at its end.
+    fn read_run(&mut self, cx: &mut Cx<'_>, max: usize, out: &mut [Vector], rows: &mut usize) -> Result<bool> {
+        let (State::Running(prepared), Some(open)) = (&self.state, &mut self.open) else { return Ok(false) };
+        let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
+        let n = scan.peek_run(max)?;
+        if n == 0 {
+            return Ok(false);
+        }
+        run.clear();
+        slots.clear();
+        for i in 0..n {
+            let e = scan.peeked(i);
+            if !self.ranges.passes(prepared, e.key)? {
+                continue;
+            }
+            if let Some(filter) = &self.filter
+                && !filter.passes(cx, e.key, e.payload, row)?
+            {
+                self.filtered += 1;
+                continue;
+            }
+            run.push(i);
+            slots.push(e.tid.slot);
+        }
+        reads.returned += run.len() as u64;
+        if let Some(first) = run.first() {
+            let first = scan.peeked(*first);
+            let block = first.tid.block;
+            if let Some(covered) = &self.only
+                && first.all_visible
+                && heap.is_still_all_visible(snapshot, block)?
+            {
+                for i in run.iter() {
+                    let e = scan.peeked(*i);
+                    covered.read(e.key, e.payload, out)?;
+                }
+                *rows += run.len();
+            } else {
+                if self.only.is_some() {
+                    self.heap_fetches += run.len() as u64;
+                }
+                let reader = &self.reader;
+                let mut found = 0;
+                let mut failed = Ok(());
+                // Positions that come are those of rows seen; the ones between are not.
+                let mut unseen: Vec<usize> = vec![];
+                heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
+                    unseen.extend(found..i);
+                    found = i + 1;
+                    *rows += 1;
+                    if failed.is_ok() {
+                        failed = reader.push(heap, tid, Some(&meta), body, out);
+                    }
+                })?;
+                failed?;
+                unseen.extend(found..slots.len());
+                reads.fetched += (slots.len() - unseen.len()) as u64;
+                for i in unseen {
+                    if heap.is_dead(Tid { block, slot: slots[i] }, live)? {
+                        scan.kill_peeked(run[i]);
+                    }
+                }
+            }
+        }
+        scan.skip(n);
+        Ok(true)
     }
 }
 
@@ -142,63 +308,20 @@ impl Operator for IndexScan {
         if matches!(self.state, State::Start) {
             self.start(cx)?;
         }
-        if matches!(self.state, State::Done) {
-            return Ok(None);
-        }
-        cx.check_cancelled()?;
         let want = cx.want.min(BATCH_ROWS);
         let mut out = self.reader.vectors(0);
         let mut rows = 0;
-        while rows < want {
-            let State::Running(prepared, _) = &self.state else { break };
-            let Some(Open { heap, snapshot, scan: Some(scan), reads, live, .. }) = &mut self.open else {
-                break;
-            };
-            let Some(entry) = scan.next()? else {
-                self.next_range(cx)?;
-                continue;
-            };
-            if !self.ranges.passes(&prepared.residual, entry.key)? {
-                continue;
+        while rows < want && !matches!(self.state, State::Done) {
+            if !self.read_run(cx, want - rows, &mut out, &mut rows)? {
+                self.next_range()?;
+                cx.check_cancelled()?;
             }
-            reads.returned += 1;
-            if let Some((from, shape)) = &self.only
-                && entry.all_visible
-                && heap.is_still_all_visible(snapshot, entry.tid.block)?
-            {
-                shape.decode(entry.key, entry.payload, &mut self.values)?;
-                let keys = shape.key_count();
-                for (f, to) in from.iter().zip(&mut out) {
-                    let i = match f {
-                        From::Key(k) => *k,
-                        From::Included(i) => keys + i,
-                    };
-                    to.push_datum(&self.values[i]);
-                }
-                rows += 1;
-                continue;
-            }
-            let reader = &self.reader;
-            let tid = entry.tid;
-            let found = if reader.needs_meta() {
-                heap.fetch_with_meta(snapshot, tid, |tid, meta, body| {
-                    reader.push(heap, tid, Some(&meta), body, &mut out)
-                })?
-            } else {
-                heap.fetch(snapshot, tid, |tid, body| reader.push(heap, tid, None, body, &mut out))?
-            };
-            match found {
-                Some(done) => {
-                    done?;
-                    reads.fetched += 1;
-                    rows += 1;
-                }
-                None => {
-                    if heap.is_dead(tid, live)? {
-                        scan.kill_last();
-                    }
-                }
-            }
+        }
+        cx.check_cancelled()?;
+        if self.only.is_some()
+            && let Some(s) = cx.rt.stats.get_mut(self.node)
+        {
+            crate::stats::set(s, "Heap Fetches", self.heap_fetches.to_string());
         }
         if rows == 0 {
             return Ok(None);
@@ -208,5 +331,8 @@ impl Operator for IndexScan {
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.state = State::Start;
         Ok(())
+    }
+    fn rows_filtered(&self) -> u64 {
+        self.filtered
     }
 }

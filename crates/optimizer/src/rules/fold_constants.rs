@@ -110,6 +110,8 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
             }
             if def.volatility == Volatility::Immutable && args.iter().all(is_const) {
                 evaluate(e, folder, failed);
+            } else if let Some(simple) = boolean_comparison(e) {
+                *e = simple;
             }
         }
         Expr::And(_) | Expr::Or(_) => simplify_boolean(e),
@@ -202,6 +204,25 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
             }
         }
         _ => {}
+    }
+}
+
+/// `x = true` is x, `x <> true` is NOT x (PostgreSQL: `simplify_boolean_equality`).
+fn boolean_comparison(e: &Expr) -> Option<Expr> {
+    let (op, left, right) = crate::exprs::binary(e)?;
+    let (arg, value) = match (left, right) {
+        (arg, Expr::Const { value: Datum::Bool(b), .. }) | (Expr::Const { value: Datum::Bool(b), .. }, arg) => {
+            (arg, *b)
+        }
+        _ => return None,
+    };
+    if op.left != oids::BOOL || op.right != oids::BOOL {
+        return None;
+    }
+    match op.name {
+        "=" => Some(if value { arg.clone() } else { negate(arg.clone()) }),
+        "<>" => Some(if value { negate(arg.clone()) } else { arg.clone() }),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
-//! Bitmap heap scans: one index, several ANDed, or the branches of an OR (PostgreSQL: `choose_bitmap_and`, `cost_bitmap_heap_scan`).
+//! Bitmap heap scans: one index, several ANDed, or the branches of an OR (PostgreSQL: `choose_bitmap_and`,
+//! `generate_bitmap_or_paths`, `cost_bitmap_heap_scan`).
 
-use super::index::IndexMatch;
 use super::{TableScan, order_quals};
 use crate::cost;
 use crate::planner::{Candidate, Planner};
@@ -9,91 +9,148 @@ use quarry_common::Result;
 use quarry_plan::physical::BitmapSource;
 use quarry_plan::{Expr, PhysicalNode, PhysicalPlan};
 
+/// Sources looked at for combinations.
+const PARTS_MAX: usize = 100;
+
+/// Bytes that a page of a bitmap takes in memory (PostgreSQL: a page table entry and what the hash table adds).
+const PAGE_BYTES: f64 = 64.0;
+
+/// A source of a bitmap under consideration.
+#[derive(Clone)]
+pub(crate) struct BitmapPart {
+    pub source: BitmapSource,
+    /// Of making the bitmap.
+    pub total_cost: f64,
+    /// Share of the table's rows in it.
+    pub selectivity: f64,
+    /// Clauses that hold for every row in it (on pages that aren't lossy).
+    pub used: Vec<usize>,
+    /// Clauses that the predicate of a partial index makes superfluous.
+    pub implied: Vec<usize>,
+    /// What to test on lossy pages.
+    pub recheck: Vec<Expr>,
+}
+
+impl BitmapPart {
+    /// Both bitmaps' rows.
+    fn and(&self, other: &BitmapPart, s: &crate::PlannerSettings) -> BitmapPart {
+        let parts = |p: &BitmapPart| match &p.source {
+            BitmapSource::And(parts) => parts.clone(),
+            other => vec![other.clone()],
+        };
+        let mut recheck = self.recheck.clone();
+        recheck.extend(other.recheck.iter().filter(|e| !self.recheck.contains(e)).cloned());
+        BitmapPart {
+            source: BitmapSource::And([parts(self), parts(other)].concat()),
+            total_cost: self.total_cost + other.total_cost + 100.0 * s.cpu_operator_cost,
+            selectivity: self.selectivity * other.selectivity,
+            used: [self.used.as_slice(), &other.used].concat(),
+            implied: [self.implied.as_slice(), &other.implied].concat(),
+            recheck,
+        }
+    }
+
+    /// Whether both make use of a clause: together they would only do the same work twice.
+    fn overlaps(&self, other: &BitmapPart) -> bool {
+        let mine = || self.used.iter().chain(&self.implied);
+        mine().any(|u| other.used.contains(u) || other.implied.contains(u))
+            || other.recheck.iter().any(|e| self.recheck.contains(e))
+    }
+}
+
 impl Planner<'_> {
+    /// Heap scans by these sources: each alone, and the best combination.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn bitmap_candidates(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
-        bitmaps: Vec<(IndexMatch, f64, f64)>,
+        mut parts: Vec<BitmapPart>,
         size: RelationSize,
         rows: f64,
+        loops: f64,
+        plain: bool,
         out: &mut Vec<Candidate>,
     ) {
-        let mut single: Vec<(BitmapSource, f64, f64, Vec<usize>)> = vec![];
-        for (m, total, tuples) in bitmaps {
-            let total = total + 0.1 * self.env.settings.cpu_operator_cost * tuples;
-            let mut used = m.used.clone();
-            used.extend(&m.implied);
-            let source = BitmapSource::Index {
-                index: m.index,
-                conds: m.conds,
-                rows: tuples,
-                total_cost: total,
-                id: 0,
-            };
-            let selectivity = tuples / size.rows.max(1.0);
-            single.push((source, total, selectivity, used));
-        }
-        let plain = clauses.len() == scan.filter.len();
-        for (source, total, selectivity, used) in &single {
-            let plan = self.bitmap_heap(
-                scan,
-                clauses,
-                source.clone(),
-                *total,
-                *selectivity,
-                used,
-                size,
-                rows,
-                plain,
-            );
+        let settings = self.env.settings.clone();
+        for part in &parts {
+            let plan = self.bitmap_heap(scan, clauses, part, size, rows, loops, plain);
             out.push(Candidate { plan, order: vec![] });
         }
-        // The two most selective indexes over different conditions together.
-        single.sort_by(|a, b| a.2.total_cmp(&b.2));
-        for i in 1..single.len() {
-            if single[i].3.iter().any(|u| single[0].3.contains(u)) || single[i].3.is_empty() {
-                continue;
+        if parts.len() < 2 {
+            return;
+        }
+        parts.sort_by(|a, b| {
+            a.total_cost.total_cmp(&b.total_cost).then(a.selectivity.total_cmp(&b.selectivity))
+        });
+        parts.truncate(PARTS_MAX);
+        let mut best: Option<PhysicalPlan> = None;
+        for i in 0..parts.len() {
+            let mut together = parts[i].clone();
+            let mut plan = self.bitmap_heap(scan, clauses, &together, size, rows, loops, plain);
+            for other in &parts[i + 1..] {
+                if together.overlaps(other) {
+                    continue;
+                }
+                let more = together.and(other, &settings);
+                let with = self.bitmap_heap(scan, clauses, &more, size, rows, loops, plain);
+                if with.total_cost < plan.total_cost {
+                    (together, plan) = (more, with);
+                }
             }
-            let (a, b) = (&single[0], &single[i]);
-            let used: Vec<usize> = a.3.iter().chain(&b.3).copied().collect();
-            let source = BitmapSource::And(vec![a.0.clone(), b.0.clone()]);
-            let plan =
-                self.bitmap_heap(scan, clauses, source, a.1 + b.1, a.2 * b.2, &used, size, rows, plain);
-            out.push(Candidate { plan, order: vec![] });
-            break;
+            let combined = matches!(together.source, BitmapSource::And(_));
+            if combined && best.as_ref().is_none_or(|b| plan.total_cost < b.total_cost) {
+                best = Some(plan);
+            }
         }
+        out.extend(best.map(|plan| Candidate { plan, order: vec![] }));
     }
 
+    /// The scan of the table by one source.
     #[allow(clippy::too_many_arguments)]
     fn bitmap_heap(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
-        source: BitmapSource,
-        index_total: f64,
-        selectivity: f64,
-        used: &[usize],
+        part: &BitmapPart,
         size: RelationSize,
         rows: f64,
+        loops: f64,
         plain: bool,
     ) -> PhysicalPlan {
         let out_rows = if plain { rows } else { cost::clamp_rows(self.selectivity(clauses) * size.rows) };
         let s = &self.env.settings;
-        let tuples = cost::clamp_rows(selectivity * size.rows);
+        let mut tuples = cost::clamp_rows(part.selectivity * size.rows);
         let t = size.pages.max(1.0);
-        let fetched = (2.0 * t * tuples / (2.0 * t + tuples)).min(t).ceil();
+        let touched = |tuples: f64| (2.0 * t * tuples / (2.0 * t + tuples)).min(t).ceil();
+        let fetched = match loops > 1.0 {
+            true => {
+                (cost::index_pages_fetched(tuples * loops, size.pages, 0.0, size.pages, s) / loops).min(t)
+            }
+            false => touched(tuples),
+        };
+        // A bitmap that does not fit forgets which rows of a page it means: then all of the page's rows are looked at.
+        let fit = (s.work_mem * 1024.0 / PAGE_BYTES).max(1.0);
+        let pages = touched(tuples);
+        if fit < pages {
+            let lossy = (pages - fit / 2.0).max(0.0);
+            let exact = pages - lossy;
+            if lossy > 0.0 {
+                let share = exact / pages;
+                tuples = cost::clamp_rows(tuples * share + (lossy / t) * size.rows);
+            }
+        }
         let per_page = if fetched >= 2.0 {
             s.random_page_cost - (s.random_page_cost - s.seq_page_cost) * (fetched / t).sqrt()
         } else {
             s.random_page_cost
         };
+        let covered = |i: &usize| part.used.contains(i) || part.implied.contains(i);
         let filter: Vec<Expr> =
-            clauses.iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, c)| c.clone()).collect();
-        // In the order of the index's keys.
-        let recheck = used.iter().map(|i| clauses[*i].clone()).collect();
+            clauses.iter().enumerate().filter(|(i, _)| !covered(i)).map(|(_, c)| c.clone()).collect();
+        // The conditions are charged for all rows, as the recheck may come to any.
         let c = cost::exprs(clauses, s);
-        let mut startup = index_total + c.startup;
+        let mut startup = part.total_cost + c.startup;
         if !s.enable_bitmapscan {
             startup += cost::DISABLED;
         }
@@ -102,77 +159,96 @@ impl Planner<'_> {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
             columns: scan.columns.clone(),
-            bitmap: source,
-            recheck,
+            bitmap: part.source.clone(),
+            recheck: part.recheck.clone(),
         };
         let mut plan = self.make(node, out_rows, startup, total);
         plan.filter = order_quals(filter, s);
         plan
     }
 
-    /// `a = 1 OR b = 2` by a bitmap per branch.
-    pub(super) fn bitmap_or_candidates(
+    /// `a = 1 OR b = 2` by a bitmap for each branch, if there is an index for each.
+    pub(super) fn bitmap_or_parts(
         &mut self,
         scan: &TableScan,
+        clauses: &[Expr],
         size: RelationSize,
-        rows: f64,
-        out: &mut Vec<Candidate>,
+        out: &mut Vec<BitmapPart>,
     ) -> Result<()> {
-        for (at, clause) in scan.filter.iter().enumerate() {
+        for (at, clause) in clauses.iter().enumerate() {
             let Expr::Or(branches) = clause else { continue };
+            if super::clauses::is_row_comparison(clause) {
+                continue;
+            }
             let mut sources = vec![];
+            let mut rechecks = vec![];
+            let mut exact = true;
             let (mut total, mut selectivity) = (0.0, 0.0);
             for branch in branches {
                 let parts = branch.clone().into_conjuncts();
-                let mut best: Option<(BitmapSource, f64, f64)> = None;
-                for index in &scan.relation.indexes {
-                    let usable = self.env.catalog.may_use_index(index);
-                    if !usable || index.method != "btree" || index.predicate_sql.is_some() {
-                        continue;
-                    }
-                    let Some(bound) = self.bound_keys(scan, index)? else { continue };
-                    let m = self.match_index(scan, index, bound.keys, &parts, vec![]);
-                    if m.conds.is_empty() {
-                        continue;
-                    }
-                    let (_, itotal, sel, _, _) = self.index_cost(&m, size, 1.0);
-                    let tuples = cost::clamp_rows(sel * size.rows);
-                    let itotal = itotal + 0.1 * self.env.settings.cpu_operator_cost * tuples;
-                    if best.as_ref().is_none_or(|(_, c, _)| itotal < *c) {
-                        let source = BitmapSource::Index {
-                            index: m.index,
-                            conds: m.conds,
-                            rows: tuples,
-                            total_cost: itotal,
-                            id: 0,
-                        };
-                        best = Some((source, itotal, sel));
-                    }
-                }
-                let Some((source, c, sel)) = best else {
+                let Some(best) = self.branch_part(scan, clauses, at, &parts, size)? else {
                     sources.clear();
                     break;
                 };
-                total += c;
-                selectivity += sel - selectivity * sel;
-                sources.push(source);
+                exact &= (0..parts.len()).all(|i| best.used.contains(&i) || best.implied.contains(&i));
+                total += best.total_cost;
+                selectivity += best.selectivity;
+                let mut recheck = best.recheck;
+                rechecks.push(if recheck.len() == 1 { recheck.remove(0) } else { Expr::And(recheck) });
+                sources.push(best.source);
             }
             if sources.is_empty() {
                 continue;
             }
-            let plan = self.bitmap_heap(
-                scan,
-                &scan.filter.clone(),
-                BitmapSource::Or(sources),
-                total,
-                selectivity,
-                &[at],
-                size,
-                rows,
-                true,
-            );
-            out.push(Candidate { plan, order: vec![] });
+            out.push(BitmapPart {
+                source: BitmapSource::Or(sources),
+                total_cost: total,
+                selectivity: selectivity.min(1.0),
+                used: if exact { vec![at] } else { vec![] },
+                implied: vec![],
+                recheck: vec![Expr::Or(rechecks)],
+            });
         }
         Ok(())
+    }
+
+    /// The cheapest source for one branch of an OR. The other conditions of the table may help it along.
+    fn branch_part(
+        &mut self,
+        scan: &TableScan,
+        clauses: &[Expr],
+        or: usize,
+        branch: &[Expr],
+        size: RelationSize,
+    ) -> Result<Option<BitmapPart>> {
+        let mut all = branch.to_vec();
+        all.extend(clauses.iter().enumerate().filter(|(i, _)| *i != or).map(|(_, c)| c.clone()));
+        let mut best: Option<BitmapPart> = None;
+        let relation = scan.relation.clone();
+        for index in &relation.indexes {
+            if !self.env.catalog.may_use_index(index) {
+                continue;
+            }
+            let Some(bound) = self.bound_keys(scan, index)? else { continue };
+            if !self.clauses_imply(&all, &bound.predicate) {
+                continue;
+            }
+            let implied = self.implied_by(&bound.predicate, branch);
+            let mut m = self.match_index(scan, index, bound.keys, &all, vec![]);
+            m.predicate = bound.predicate;
+            // The branch must have a part in it, or every other index would serve as well.
+            if m.touched.iter().all(|i| *i >= branch.len()) && implied.is_empty() {
+                continue;
+            }
+            if m.conds.is_empty() && self.needs_condition(index) {
+                continue;
+            }
+            m.implied = implied;
+            let part = self.index_bitmap(&m, &all, true, size, 1.0);
+            if best.as_ref().is_none_or(|b| part.total_cost < b.total_cost) {
+                best = Some(part);
+            }
+        }
+        Ok(best)
     }
 }

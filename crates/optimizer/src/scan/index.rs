@@ -1,14 +1,14 @@
 //! Index scans: which indexes fit, what they cost, and the order of their rows (PostgreSQL: indxpath.c, `cost_index`,
 //! `genericcostestimate`, `btcostestimate`).
 
-use super::{TableScan, order_quals};
+use super::bitmap::BitmapPart;
+use super::{TableScan, clauses, order_quals};
 use crate::cost;
-use crate::exprs::{binary, strip_relabel};
 use crate::planner::{Candidate, Planner, Want};
 use crate::stats::RelationSize;
 use quarry_catalog::IndexDef;
 use quarry_common::Result;
-use quarry_plan::physical::{IndexCond, IndexTest};
+use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, SortKey};
 use quarry_types::SqlType;
 use std::sync::Arc;
@@ -20,29 +20,72 @@ pub(super) struct BoundKeys {
 }
 
 /// An index scan under consideration.
+#[derive(Clone)]
 pub(super) struct IndexMatch {
     pub index: Arc<IndexDef>,
     pub conds: Vec<IndexCond>,
     /// Positions in the list of clauses that the index takes care of entirely.
     pub used: Vec<usize>,
+    /// Positions of those that gave any condition.
+    pub touched: Vec<usize>,
     /// Conditions the predicate of a partial index implies.
     pub implied: Vec<usize>,
     pub keys: Vec<Option<Expr>>,
+    /// The predicate of a partial index.
+    pub predicate: Vec<Expr>,
+    /// The clause behind each condition; empty: the conditions are the clauses.
+    pub behind: Vec<usize>,
+}
+
+/// What the index part of a scan costs.
+#[derive(Clone, Copy)]
+pub(super) struct IndexCost {
+    pub startup: f64,
+    pub total: f64,
+    /// Share of the table's rows that come out.
+    pub selectivity: f64,
+    pub pages: f64,
+    pub correlation: f64,
 }
 
 impl IndexMatch {
     /// The conditions that bound the walk: those up to the first key without equality. The others are tested entry by entry.
-    fn bounding(&self) -> &[IndexCond] {
+    fn bounding(&self) -> Vec<&IndexCond> {
         let mut open_key = 0;
-        for c in &self.conds {
-            if c.key == open_key && matches!(c.test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull)
-            {
-                open_key += 1;
-            }
+        while self.conds.iter().any(|c| c.key == open_key && pins(&c.test)) {
+            open_key += 1;
         }
-        let n = self.conds.iter().take_while(|c| c.key <= open_key).count();
-        &self.conds[..n]
+        // A row comparison bounds by its first key only, as far as can be told beforehand.
+        self.conds.iter().filter(|c| c.key <= open_key).collect()
     }
+
+    /// Leading keys whose values are visited in turn.
+    fn skipped(&self) -> usize {
+        self.conds.iter().filter(|c| c.test == IndexTest::Skip).count()
+    }
+
+    /// The same scan as one that visits the values of the leading keys that have no equality, each with the conditions behind it.
+    fn skipping(&self) -> Option<IndexMatch> {
+        let fixed = |k: usize| self.conds.iter().any(|c| c.key == k && pins(&c.test));
+        let first = (0..self.keys.len()).find(|k| !fixed(*k))?;
+        let next = self.conds.iter().map(|c| c.key).filter(|k| *k > first).min()?;
+        // Behind equalities the gain is small, and the executor skips from the first key on.
+        if first > 0 || self.conds.iter().any(|c| matches!(c.test, IndexTest::Row(..))) {
+            return None;
+        }
+        let mut out = self.clone();
+        for key in (0..next).rev() {
+            let source = Expr::bool_const(true);
+            out.conds.insert(0, IndexCond { key, test: IndexTest::Skip, source });
+            out.behind.insert(0, usize::MAX);
+        }
+        Some(out)
+    }
+}
+
+/// Whether a condition leaves a key no range of values.
+fn pins(test: &IndexTest) -> bool {
+    matches!(test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull | IndexTest::Skip)
 }
 
 impl Planner<'_> {
@@ -62,74 +105,139 @@ impl Planner<'_> {
         }
         let size = self.relation_size(&relation);
         let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
-        let mut bitmaps: Vec<(IndexMatch, f64, f64)> = vec![];
+        let outside = |m: &IndexMatch| m.touched.iter().any(|u| *u >= scan.filter.len());
+        let mut bitmaps: Vec<BitmapPart> = vec![];
         for index in &relation.indexes {
-            if !self.env.catalog.may_use_index(index) || index.method != "btree" {
+            if !self.env.catalog.may_use_index(index) {
                 continue;
             }
             let Some(bound) = self.bound_keys(scan, index)? else { continue };
-            let mut implied = vec![];
-            if !self.predicate_implied(&bound.predicate, &clauses, &mut implied) {
+            if !self.clauses_imply(&clauses, &bound.predicate) {
                 continue;
             }
-            let m = self.match_index(scan, index, bound.keys, &clauses, implied);
-            if !extra.is_empty() && !m.used.iter().any(|u| *u >= scan.filter.len()) {
+            let implied = self.implied_by(&bound.predicate, &clauses);
+            let mut m = self.match_index(scan, index, bound.keys, &clauses, implied);
+            m.predicate = bound.predicate;
+            if !extra.is_empty() && !outside(&m) {
                 continue;
             }
-            let order: Vec<SortKey> = index_order(&m);
-            let useful_order =
-                extra.is_empty() && want.orders.iter().any(|w| self.common_order(&order, w) > 0);
-            let back: Vec<SortKey> = order
-                .iter()
-                .map(|k| SortKey {
-                    expr: k.expr.clone(),
-                    descending: !k.descending,
-                    nulls_first: !k.nulls_first,
-                })
-                .collect();
-            let useful_back = extra.is_empty() && want.orders.iter().any(|w| self.common_order(&back, w) > 0);
-            let index_only = self.index_only(scan, &m, &clauses);
-            let partial = !bound.predicate.is_empty();
-            if m.conds.is_empty() && !useful_order && !useful_back && !index_only && !partial {
-                continue;
-            }
-            for (backward, useful, order) in [(false, useful_order, order), (true, useful_back, back)] {
-                if backward && !useful {
-                    continue;
-                }
-                if m.conds.is_empty() && !useful && !index_only && !partial {
-                    continue;
-                }
-                let (plan, index_cost, index_rows) = self.index_scan(
-                    scan,
+            if index.method != "btree" {
+                self.method_candidates(
+                    (scan, &clauses),
                     &m,
-                    &clauses,
                     size,
                     rows,
                     loops,
-                    backward,
-                    index_only,
                     extra.is_empty(),
+                    out,
+                    &mut bitmaps,
                 );
-                // An order is kept even if nobody below LIMIT asked for it: merge joins look for it.
-                out.push(Candidate { plan, order });
-                if !backward && !m.conds.is_empty() {
-                    let key = IndexMatch {
-                        index: m.index.clone(),
-                        conds: m.conds.clone(),
-                        used: m.used.clone(),
-                        implied: m.implied.clone(),
-                        keys: vec![],
-                    };
-                    bitmaps.push((key, index_cost, index_rows));
+                continue;
+            }
+            let skipping = m.skipping();
+            for m in [Some(m), skipping].into_iter().flatten() {
+                self.btree_candidates(scan, &m, &clauses, size, rows, loops, extra.is_empty(), want, out);
+                if !m.conds.is_empty() || !m.predicate.is_empty() {
+                    bitmaps.push(self.index_bitmap(&m, &clauses, false, size, loops));
                 }
             }
         }
-        self.bitmap_candidates(scan, &clauses, bitmaps, size, rows, out);
         if extra.is_empty() {
-            self.bitmap_or_candidates(scan, size, rows, out)?;
+            self.bitmap_or_parts(scan, &clauses, size, &mut bitmaps)?;
         }
+        self.bitmap_candidates(scan, &clauses, bitmaps, size, rows, loops, extra.is_empty(), out);
         Ok(())
+    }
+
+    /// Plain and index-only scans of one B-tree, in the directions that are of use.
+    #[allow(clippy::too_many_arguments)]
+    fn btree_candidates(
+        &mut self,
+        scan: &TableScan,
+        m: &IndexMatch,
+        clauses: &[Expr],
+        size: RelationSize,
+        rows: f64,
+        loops: f64,
+        plain: bool,
+        want: &Want,
+        out: &mut Vec<Candidate>,
+    ) {
+        let order: Vec<SortKey> = index_order(m);
+        let back: Vec<SortKey> = order
+            .iter()
+            .map(|k| SortKey {
+                expr: k.expr.clone(),
+                descending: !k.descending,
+                nulls_first: !k.nulls_first,
+            })
+            .collect();
+        let index_only = self.covered_columns(scan, m, clauses).is_some();
+        let partial = !m.predicate.is_empty();
+        for (backward, order) in [(false, order), (true, back)] {
+            let useful = plain && want.orders.iter().any(|w| self.common_order(&order, w) > 0);
+            if backward && !useful {
+                continue;
+            }
+            if m.conds.is_empty() && !useful && !index_only && !partial {
+                continue;
+            }
+            let plan = self.index_scan(scan, m, clauses, size, rows, loops, backward, index_only, plain);
+            // An order is kept even if nobody below LIMIT asked for it: merge joins look for it.
+            out.push(Candidate { plan, order });
+        }
+    }
+
+    /// An index as a source of a bitmap. What must be tested on lossy pages are the clauses it covers, and (`all`) those it doesn't: outside
+    /// of an OR these stay in the filter anyway.
+    pub(super) fn index_bitmap(
+        &mut self,
+        m: &IndexMatch,
+        clauses: &[Expr],
+        all: bool,
+        size: RelationSize,
+        loops: f64,
+    ) -> BitmapPart {
+        let cost = self.index_cost(m, size, loops);
+        let rows = cost::clamp_rows(cost.selectivity * size.rows);
+        let mut recheck: Vec<Expr> = vec![];
+        for (i, c) in m.conds.iter().enumerate().filter(|(_, c)| c.test != IndexTest::Skip) {
+            // A row comparison is shown as one.
+            let clause = m.behind.get(i).filter(|_| !matches!(c.test, IndexTest::Row(..)));
+            if m.behind.get(i).is_some_and(|b| !all && !m.used.contains(b)) {
+                continue;
+            }
+            let test = clause.map_or(&c.source, |b| &clauses[*b]);
+            if !recheck.contains(test) {
+                recheck.push(test.clone());
+            }
+        }
+        let missing: Vec<Expr> =
+            m.predicate.iter().filter(|p| !self.clauses_imply(&recheck, &[(*p).clone()])).cloned().collect();
+        recheck.extend(missing);
+        let source = BitmapSource::Index {
+            index: m.index.clone(),
+            conds: m.conds.clone(),
+            rows,
+            total_cost: cost.total,
+            id: 0,
+        };
+        BitmapPart {
+            source,
+            total_cost: cost.total + 0.1 * self.env.settings.cpu_operator_cost * rows,
+            selectivity: cost.selectivity,
+            used: m.used.clone(),
+            implied: m.implied.clone(),
+            recheck,
+        }
+    }
+
+    /// The clauses that a predicate implies.
+    pub(super) fn implied_by(&self, predicate: &[Expr], clauses: &[Expr]) -> Vec<usize> {
+        if predicate.is_empty() {
+            return vec![];
+        }
+        (0..clauses.len()).filter(|i| self.clauses_imply(predicate, &clauses[*i..*i + 1])).collect()
     }
 
     /// Whether the filter says what each key of a unique index equals.
@@ -185,108 +293,92 @@ impl Planner<'_> {
         Ok((self.env.bind_stored)(self.env.catalog, sql, &scan.relation, &row, ty, &mut self.meta).ok())
     }
 
-    /// Whether the clauses imply a partial index's predicate. `implied` gets the clauses the predicate makes superfluous.
-    pub(super) fn predicate_implied(
+    /// The columns an index-only scan would give, if the index has all that are needed (as columns, not only inside expressions).
+    /// What is read only by conditions that the index's predicate makes superfluous isn't needed.
+    fn covered_columns(
         &self,
-        predicate: &[Expr],
-        clauses: &[Expr],
-        implied: &mut Vec<usize>,
-    ) -> bool {
-        predicate.iter().all(|p| {
-            if let Some(i) = clauses.iter().position(|c| same(c, p)) {
-                implied.push(i);
-                return true;
-            }
-            clauses.iter().any(|c| self.implies(c, p))
-        })
-    }
-
-    /// Simple implications: strict comparison of a column implies IS NOT NULL; tighter bounds imply looser ones.
-    pub(super) fn implies(&self, c: &Expr, p: &Expr) -> bool {
-        if let Expr::Or(parts) = p
-            && parts.iter().any(|part| same(c, part) || self.implies(c, part))
-        {
-            return true;
-        }
-        if let Expr::And(parts) = p {
-            return parts.iter().all(|part| same(c, part) || self.implies(c, part));
-        }
-        if let Expr::IsNull { arg, negated: true } = p
-            && let Expr::Column { id, .. } = strip_relabel(arg)
-        {
-            let mut strict = vec![];
-            crate::exprs::nonnullable(c, true, &mut strict);
-            return strict.contains(id);
-        }
-        let (Some((pop, pl, pr)), Some((cop, cl, cr))) = (binary(p), binary(c)) else { return false };
-        if !same(strip_relabel(pl), strip_relabel(cl)) {
-            return false;
-        }
-        let (Expr::Const { value: pv, ty: pt }, Expr::Const { value: cv, ty: ct }) = (pr, cr) else {
-            return false;
-        };
-        if pt.oid != ct.oid || pv.is_null() || cv.is_null() {
-            return false;
-        }
-        let Ok(info) = self.env.catalog.type_ref(pt.oid) else { return false };
-        if info.functions.compare.is_none() {
-            return false;
-        }
-        let order = quarry_types::compare::compare_datums(cv, pv, &info);
-        match (cop.name, pop.name) {
-            ("=", "=") => order.is_eq(),
-            ("=", "<>") => order.is_ne(),
-            ("=" | "<" | "<=", "<") => order.is_lt() || order.is_eq() && cop.name == "<",
-            ("=" | "<" | "<=", "<=") => order.is_le(),
-            ("=" | ">" | ">=", ">") => order.is_gt() || order.is_eq() && cop.name == ">",
-            ("=" | ">" | ">=", ">=") => order.is_ge(),
-            _ => false,
-        }
-    }
-
-    /// Whether every needed column is in the index (as a column, not only inside an expression).
-    pub(super) fn index_only(&self, scan: &TableScan, m: &IndexMatch, _clauses: &[Expr]) -> bool {
-        self.env.settings.enable_indexonlyscan
-            && scan.columns.iter().all(|(_, c)| match c {
-                ScanColumn::Attribute(a) => {
-                    m.index.keys.iter().any(|k| k.column == Some(*a)) || m.index.include.contains(a)
-                }
-                _ => false,
-            })
-    }
-
-    /// Cost of the index part (genericcostestimate, btcostestimate): (startup, total, selectivity, index pages, correlation).
-    pub(super) fn index_cost(
-        &mut self,
+        scan: &TableScan,
         m: &IndexMatch,
-        size: RelationSize,
-        loops: f64,
-    ) -> (f64, f64, f64, f64, f64) {
+        clauses: &[Expr],
+    ) -> Option<Vec<(ColumnId, ScanColumn)>> {
+        if !self.env.settings.enable_indexonlyscan {
+            return None;
+        }
+        let mut out = vec![];
+        for (id, c) in &scan.columns {
+            let ScanColumn::Attribute(a) = c else { return None };
+            if m.index.keys.iter().any(|k| k.column == Some(*a)) || m.index.include.contains(a) {
+                out.push((*id, *c));
+                continue;
+            }
+            let reads = |e: &Expr| crate::exprs::has_subquery(e) || crate::exprs::columns(e).contains(id);
+            let needed = !self.filter_only.contains(id)
+                || clauses.iter().enumerate().any(|(i, e)| !m.implied.contains(&i) && reads(e));
+            if needed {
+                return None;
+            }
+        }
+        Some(out)
+    }
+
+    /// Cost of the index part (genericcostestimate, btcostestimate).
+    pub(super) fn index_cost(&mut self, m: &IndexMatch, size: RelationSize, loops: f64) -> IndexCost {
+        if m.index.method != "btree" {
+            return self.method_cost(m, size, loops);
+        }
         let (pages, tuples) = self.index_size(&m.index, size);
         let bounding = m.bounding();
-        let sources = distinct_sources(&m.conds);
-        let mut selectivity = self.selectivity(&sources);
+        let of_predicate = |planner: &Self, quals: &mut Vec<Expr>| {
+            for p in &m.predicate {
+                if !planner.clauses_imply(quals, std::slice::from_ref(p)) {
+                    quals.push(p.clone());
+                }
+            }
+        };
+        let mut quals = distinct_sources(m.conds.iter());
+        let operators = quals.len() as f64;
+        of_predicate(self, &mut quals);
+        let mut selectivity = self.selectivity(&quals);
         // Conditions beyond the first key without equality don't narrow the walk.
         let mut walked = match bounding.len() == m.conds.len() {
             true => selectivity,
-            false => self.selectivity(&distinct_sources(bounding)),
+            false => {
+                let mut quals = distinct_sources(bounding.iter().copied());
+                of_predicate(self, &mut quals);
+                self.selectivity(&quals)
+            }
         };
         let eq_keys = m.conds.iter().filter(|c| matches!(c.test, IndexTest::Eq(_))).count();
-        if m.index.unique && eq_keys == m.index.keys.len() && m.conds.len() == eq_keys {
-            selectivity = 1.0 / tuples.max(1.0);
-            walked = selectivity;
+        let one = m.index.unique && (0..m.index.keys.len()).all(|k| {
+            m.conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)))
+        });
+        if one && m.conds.len() == eq_keys {
+            selectivity = 1.0 / size.rows.max(1.0);
         }
-        let s = &self.env.settings;
-        let scans: f64 = bounding
+        if one {
+            walked = 1.0 / size.rows.max(1.0);
+        }
+        // Lookups in the tree: one for each combination of array elements and of values skipped over.
+        let mut scans: f64 = bounding
             .iter()
             .map(|c| match &c.test {
                 IndexTest::In(e) => crate::stats::array_length(e).max(1.0),
                 _ => 1.0,
             })
             .product();
-        let partial = if m.index.predicate_sql.is_some() { tuples / size.rows.max(1.0) } else { 1.0 };
-        let index_selectivity = if bounding.is_empty() { 1.0 } else { (walked / partial.max(1e-9)).min(1.0) };
-        let touched = (tuples * index_selectivity / scans).round().max(1.0);
+        let skipped = m.skipped();
+        let mut descents = scans;
+        if skipped > 0 {
+            let own: Vec<Expr> =
+                distinct_sources(m.conds.iter().filter(|c| c.key < skipped && c.test != IndexTest::Skip));
+            let rows = cost::clamp_rows(size.rows * self.selectivity(&own));
+            let groups = self.key_groups(m, skipped, size, rows);
+            scans *= groups;
+            // Each value is found by a descent of its own.
+            descents = scans + groups;
+        }
+        let s = &self.env.settings;
+        let touched = (size.rows * walked / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
         let mut total = if scans * loops > 1.0 {
             // Scanned again and again, the index's pages stay in the cache.
@@ -295,7 +387,7 @@ impl Planner<'_> {
         } else {
             leaf_pages * s.random_page_cost
         };
-        let operators = sources.len() as f64 * s.cpu_operator_cost;
+        let operators = operators * s.cpu_operator_cost;
         let values = cost::exprs(
             m.conds.iter().filter_map(|c| match &c.test {
                 IndexTest::Eq(e)
@@ -303,7 +395,8 @@ impl Planner<'_> {
                 | IndexTest::Le(e)
                 | IndexTest::Gt(e)
                 | IndexTest::Ge(e)
-                | IndexTest::In(e) => Some(e),
+                | IndexTest::In(e)
+                | IndexTest::Row(_, e) => Some(e),
                 _ => None,
             }),
             s,
@@ -315,21 +408,49 @@ impl Planner<'_> {
         let height = if pages > 1.0 { (pages.ln() / 300f64.ln()).ceil().max(0.0) } else { 0.0 };
         let page_cpu = (height + 1.0) * 50.0 * s.cpu_operator_cost;
         startup += descent + page_cpu;
-        total += (descent + page_cpu) * scans;
-        let correlation = match m.index.keys.first().and_then(|k| k.column) {
-            Some(_) => match m.keys.first() {
-                Some(Some(Expr::Column { id, .. })) => {
-                    let id = *id;
-                    let c = self.column_stats(id).map_or(0.0, |s| f64::from(s.correlation));
-                    if m.index.keys.len() > 1 { c * 0.75 } else { c }
-                }
-                _ => 0.0,
-            },
-            None => 0.0,
+        total += (descent + page_cpu) * descents;
+        let correlation = match m.keys.first() {
+            Some(Some(Expr::Column { id, .. })) => {
+                let id = *id;
+                let c = self.column_stats(id).and_then(|s| s.correlation).map_or(0.0, f64::from);
+                if m.index.keys.len() > 1 { c * 0.75 } else { c }
+            }
+            _ => 0.0,
         };
-        (startup, total, if m.conds.is_empty() { partial.min(1.0) } else { selectivity }, pages, correlation)
+        IndexCost { startup, total, selectivity, pages, correlation }
     }
 
+    /// Combinations of values that the first keys have among `rows` rows.
+    fn key_groups(&mut self, m: &IndexMatch, keys: usize, size: RelationSize, rows: f64) -> f64 {
+        let mut groups = 1.0;
+        for k in 0..keys {
+            let def = &m.index.keys[k];
+            groups *= match (&m.keys[k], def.column) {
+                (Some(e), _) => {
+                    let e = e.clone();
+                    self.group_count(&[&e], rows)
+                }
+                // The query has no use for the column, but its statistics are there.
+                (None, Some(column)) => {
+                    let stats = self.env.catalog.column_stats(m.index.table, column).ok().flatten();
+                    stats.map_or(rows, |s| {
+                        let distinct = f64::from(s.distinct);
+                        if distinct == 0.0 {
+                            rows
+                        } else if distinct < 0.0 {
+                            -distinct * size.rows
+                        } else {
+                            distinct
+                        }
+                    })
+                }
+                (None, None) => rows,
+            };
+        }
+        groups.clamp(1.0, rows.max(1.0))
+    }
+
+    /// A scan of the table by an index (`cost_index`).
     #[allow(clippy::too_many_arguments)]
     pub(super) fn index_scan(
         &mut self,
@@ -342,64 +463,27 @@ impl Planner<'_> {
         backward: bool,
         index_only: bool,
         plain: bool,
-    ) -> (PhysicalPlan, f64, f64) {
-        let (istartup, itotal, selectivity, index_pages, correlation) = self.index_cost(m, size, loops);
+    ) -> PhysicalPlan {
+        let index = self.index_cost(m, size, loops);
         let s = &self.env.settings;
-        let tuples = cost::clamp_rows(selectivity * size.rows);
-        let visible = if index_only { 1.0 - size.all_visible } else { 1.0 };
-        let pages = cost::index_pages_fetched(tuples * loops, size.pages, index_pages, size.pages, s);
-        let max_io = (pages * visible).ceil() * s.random_page_cost / loops;
-        let sequential = (selectivity * size.pages).ceil();
-        if loops > 1.0 {
-            let pages = cost::index_pages_fetched(sequential * loops, size.pages, index_pages, size.pages, s);
-            let min_io = (pages * visible).ceil() * s.random_page_cost / loops;
-            return self.finish_index_scan(
-                scan,
-                m,
-                clauses,
-                size,
-                rows,
-                backward,
-                index_only,
-                plain,
-                (istartup, itotal, correlation, tuples, max_io, min_io),
-            );
-        }
-        let sequential = (sequential * visible).ceil();
-        let min_io = if sequential > 0.0 {
-            s.random_page_cost + (sequential - 1.0).max(0.0) * s.seq_page_cost
+        let tuples = cost::clamp_rows(index.selectivity * size.rows);
+        // An index-only scan visits the heap for pages that some snapshot may not see all of.
+        let visited = |pages: f64| if index_only { (pages * (1.0 - size.all_visible)).ceil() } else { pages };
+        let fetched = |tuples: f64| cost::index_pages_fetched(tuples, size.pages, index.pages, size.pages, s);
+        let sequential = (index.selectivity * size.pages).ceil();
+        let (max_io, min_io) = if loops > 1.0 {
+            let per_loop = |pages: f64| visited(pages) * s.random_page_cost / loops;
+            (per_loop(fetched(tuples * loops)), per_loop(fetched(sequential * loops)))
         } else {
-            0.0
+            let in_order = visited(sequential);
+            let min_io = if in_order > 0.0 {
+                s.random_page_cost + (in_order - 1.0).max(0.0) * s.seq_page_cost
+            } else {
+                0.0
+            };
+            (visited(fetched(tuples)) * s.random_page_cost, min_io)
         };
-        self.finish_index_scan(
-            scan,
-            m,
-            clauses,
-            size,
-            rows,
-            backward,
-            index_only,
-            plain,
-            (istartup, itotal, correlation, tuples, max_io, min_io),
-        )
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn finish_index_scan(
-        &mut self,
-        scan: &TableScan,
-        m: &IndexMatch,
-        clauses: &[Expr],
-        size: RelationSize,
-        rows: f64,
-        backward: bool,
-        index_only: bool,
-        plain: bool,
-        costs: (f64, f64, f64, f64, f64, f64),
-    ) -> (PhysicalPlan, f64, f64) {
-        let s = &self.env.settings;
-        let (istartup, itotal, correlation, tuples, max_io, min_io) = costs;
-        let io = max_io + correlation * correlation * (min_io.min(max_io) - max_io);
+        let io = max_io + index.correlation * index.correlation * (min_io.min(max_io) - max_io);
         let filter: Vec<Expr> = clauses
             .iter()
             .enumerate()
@@ -407,8 +491,8 @@ impl Planner<'_> {
             .map(|(_, c)| c.clone())
             .collect();
         let c = cost::exprs(&filter, s);
-        let mut startup = istartup + c.startup;
-        let mut total = itotal + c.startup + io + tuples * (s.cpu_tuple_cost + c.per_row);
+        let mut startup = index.startup + c.startup;
+        let mut total = index.total + c.startup + io + tuples * (s.cpu_tuple_cost + c.per_row);
         if !s.enable_indexscan {
             startup += cost::DISABLED;
             total += cost::DISABLED;
@@ -422,52 +506,42 @@ impl Planner<'_> {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
             index: m.index.clone(),
-            columns: scan.columns.clone(),
+            columns: match index_only {
+                true => self.covered_columns(scan, m, clauses).unwrap_or_default(),
+                false => scan.columns.clone(),
+            },
             conds: m.conds.clone(),
             backward,
             index_only,
         };
         let mut plan = self.make(node, out_rows, startup, total);
         plan.filter = order_quals(filter, &self.env.settings);
-        (plan, itotal, tuples)
+        plan
     }
 }
 
-/// Equality of expressions but for positions.
+/// Equality of expressions but for positions, which [`quarry_plan::expr::CallPos`] keeps out of it.
 pub(super) fn same(a: &Expr, b: &Expr) -> bool {
-    let clean = |e: &Expr| {
-        let mut e = e.clone();
-        quarry_plan::walk::rewrite(&mut e, &mut |e| {
-            if let Expr::Call { pos, .. } = e {
-                *pos = Default::default()
-            }
-        });
-        e
-    };
-    a == b || clean(a) == clean(b)
+    a == b
 }
 
 /// The conditions as written, each once: one clause may give several (LIKE, row comparison).
-fn distinct_sources(conds: &[IndexCond]) -> Vec<Expr> {
+pub(super) fn distinct_sources<'c>(conds: impl Iterator<Item = &'c IndexCond>) -> Vec<Expr> {
     let mut out: Vec<Expr> = vec![];
-    for c in conds {
-        if !out.contains(&c.source) {
-            out.push(c.source.clone());
+    for c in conds.filter(|c| c.test != IndexTest::Skip) {
+        let source = clauses::estimable(c);
+        if !out.contains(&source) {
+            out.push(source);
         }
     }
     out
 }
 
-/// The order an index scan gives: keys fixed by equality order nothing but are harmless.
+/// The order an index scan gives. Lookups of several values go through them in the key's order; keys fixed by equality order nothing.
 pub(super) fn index_order(m: &IndexMatch) -> Vec<SortKey> {
     let mut out = vec![];
-    // Several lookups give their rows one after the other, in no common order.
-    let arrays = m.conds.iter().any(|c| matches!(c.test, IndexTest::In(_)));
-    if arrays {
-        return out;
-    }
     for (k, key) in m.keys.iter().enumerate() {
-        let fixed = m.bounding().iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)));
+        let fixed = m.conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)));
         match key {
             Some(_) if fixed => {}
             Some(e) => out.push(SortKey {

@@ -37,10 +37,19 @@ pub(super) fn lines(label: &str, value: &str, structured: bool) -> Vec<(String, 
             number("Original Hash Batches", find("Batches")),
             number("Peak Memory Usage", find("Memory Usage")),
         ],
-        "Heap Blocks" => vec![
-            number("Exact Heap Blocks", first.trim_start_matches("exact=")),
-            number("Lossy Heap Blocks", "0"),
+        "Hits" => vec![
+            number("Cache Hits", first),
+            number("Cache Misses", find("Misses")),
+            number("Cache Evictions", find("Evictions")),
+            number("Cache Overflows", find("Overflows")),
+            number("Peak Memory Usage", find("Memory Usage")),
         ],
+        "Rows Removed by Runtime Filter" => vec![number(label, first)],
+        "Heap Blocks" => {
+            let of = |kind: &str| value.split(' ').find_map(|p| p.strip_prefix(kind)).unwrap_or("0");
+            vec![number("Exact Heap Blocks", of("exact=")), number("Lossy Heap Blocks", of("lossy="))]
+        }
+        "Heap Fetches" => vec![number(label, first)],
         _ => text(),
     }
 }
@@ -75,5 +84,11 @@ mod tests {
             ["Hash Buckets: 32768", "Original Hash Buckets: 32768", "Hash Batches: 1"]
         );
         assert_eq!(shown("Heap Blocks", "exact=89"), ["Exact Heap Blocks: 89", "Lossy Heap Blocks: 0"]);
+        assert_eq!(shown("Heap Blocks", "lossy=7"), ["Exact Heap Blocks: 0", "Lossy Heap Blocks: 7"]);
+        assert_eq!(
+            shown("Heap Blocks", "exact=8 lossy=7"),
+            ["Exact Heap Blocks: 8", "Lossy Heap Blocks: 7"]
+        );
+        assert_eq!(shown("Heap Fetches", "3"), ["Heap Fetches: 3"]);
     }
 }

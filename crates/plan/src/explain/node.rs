@@ -4,7 +4,7 @@ use super::{Explain, ExplainFormat, NodeStats, measured};
 use crate::deparse::Deparser;
 use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
-use crate::physical::{AggregateStrategy, BitmapSource, IndexCond, SetOpStrategy};
+use crate::physical::{AggregateStrategy, BitmapSource, IndexCond, IndexTest, SetOpStrategy};
 use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
 use quarry_catalog::{Relation, quote_identifier};
 use std::collections::HashMap;
@@ -29,6 +29,9 @@ pub(super) struct Node {
     /// Relationship to the parent, section title ("InitPlan 1 (returns $0)", "CTE x"), node.
     pub children: Vec<(&'static str, Option<String>, Node)>,
 }
+
+/// What a recheck has removed stands with it, before the filter.
+const RECHECKED: &str = "Rows Removed by Index Recheck";
 
 struct Builder<'a> {
     e: &'a Explain<'a>,
@@ -334,6 +337,8 @@ impl Builder<'_> {
             JoinKind::Full => (" Full", "Full"),
             JoinKind::Semi => (" Semi", "Semi"),
             JoinKind::Anti => (" Anti", "Anti"),
+            JoinKind::RightSemi => (" Right Semi", "Right Semi"),
+            JoinKind::RightAnti => (" Right Anti", "Right Anti"),
         };
         let (ty, title) = match &plan.node {
             PhysicalNode::Result { input, one_time_filter } => {
@@ -352,7 +357,7 @@ impl Builder<'_> {
                 head.push(("Scan Direction", if *backward { "Backward" } else { "Forward" }.into()));
                 head.push(("Index Name", index.name.clone()));
                 self.relation_head(relation, alias, &mut head);
-                if !conds.is_empty() {
+                if conds.iter().any(|c| c.test != IndexTest::Skip) {
                     lines.push(("Index Cond".into(), text(self.index_conditions(plan, conds))));
                 }
                 let back = if *backward { " Backward" } else { "" };
@@ -641,7 +646,12 @@ impl Builder<'_> {
             let shown: Vec<String> = plan.targets.iter().map(|(_, e)| self.output_in(&own, e)).collect();
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
+        self.join_lines(plan, &mut lines);
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };
+        let removed = |(label, _): &&(String, String)| label == RECHECKED;
+        if let Some((label, value)) = stats.iter().flat_map(|s| &s.extra).find(removed) {
+            lines.push((label.clone(), Value::Number(value.clone())));
+        }
         if !plan.filter.is_empty() && filter_label == "Filter" {
             let own = own_columns(plan);
             let shown = match own.is_empty() {
@@ -661,7 +671,7 @@ impl Builder<'_> {
         }
         if let Some(s) = &stats {
             // A hash table's size is shown where the table is made.
-            let own = s.extra.iter().filter(|(label, _)| label != "Buckets");
+            let own = s.extra.iter().filter(|(label, _)| label != "Buckets" && label != RECHECKED);
             lines.extend(own.flat_map(|(label, value)| self.measured(label, value)));
         }
         for (relationship, input) in inputs {
@@ -680,6 +690,28 @@ impl Builder<'_> {
             stats,
             lines,
             children,
+        }
+    }
+
+    /// Whether a join's inner side has one match at most: in text only where that is asked for and true. And what hash joins above a
+    /// scan say of its columns.
+    fn join_lines(&self, plan: &PhysicalPlan, lines: &mut Vec<(String, Value)>) {
+        let at = lines.iter().take_while(|(label, _)| label == "Output").count();
+        if let PhysicalNode::NestLoop { inner_unique, .. }
+        | PhysicalNode::HashJoin { inner_unique, .. }
+        | PhysicalNode::MergeJoin { inner_unique, .. } = &plan.node
+        {
+            let text = self.e.options.format == ExplainFormat::Text;
+            if !text || self.e.options.verbose && *inner_unique {
+                lines.insert(at, ("Inner Unique".into(), Value::Number(inner_unique.to_string())));
+            }
+        }
+        if self.e.options.verbose && matches!(plan.node, PhysicalNode::SeqScan { .. }) {
+            let filters = self.e.statement.runtime_filters.iter().filter(|f| f.scan == plan.id);
+            let columns: Vec<String> = filters.map(|f| self.deparse(|d| d.column(f.column))).collect();
+            if !columns.is_empty() {
+                lines.insert(at, ("Runtime Filter".into(), Value::Text(columns.join(", "))));
+            }
         }
     }
 
@@ -716,8 +748,7 @@ impl Builder<'_> {
     fn index_conditions(&self, plan: &PhysicalPlan, conds: &[IndexCond]) -> String {
         let mut list: Vec<Expr> = vec![];
         for c in conds {
-            // A LIKE's range is shown as the comparisons made.
-            if !list.contains(&c.source) {
+            if c.test != IndexTest::Skip && !list.contains(&c.source) {
                 list.push(c.source.clone());
             }
         }

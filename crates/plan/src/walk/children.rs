@@ -270,8 +270,10 @@ macro_rules! index_test {
             | IndexTest::Le(e)
             | IndexTest::Gt(e)
             | IndexTest::Ge(e)
-            | IndexTest::In(e) => Some(e),
-            IndexTest::IsNull | IndexTest::IsNotNull => None,
+            | IndexTest::In(e)
+            | IndexTest::Row(_, e)
+            | IndexTest::Operator { value: e, .. } => Some(e),
+            IndexTest::Skip | IndexTest::IsNull | IndexTest::IsNotNull => None,
         }
     };
 }
@@ -284,8 +286,15 @@ macro_rules! physical_expressions {
                 plan.filter.$iter().chain(plan.targets.$iter().map(|(_, e)| e)).collect();
             match & $($m)* plan.node {
                 PhysicalNode::Result { one_time_filter, .. } => out.extend(one_time_filter),
-                PhysicalNode::IndexScan { conds, .. } => {
-                    out.extend(conds.$iter().filter_map(|c| index_test!(& $($m)* c.test)))
+                PhysicalNode::IndexScan { conds, index, .. } => {
+                    // Rows found by hash are tested by the conditions as written.
+                    let tested = index.method == "hash";
+                    for c in conds {
+                        out.extend(index_test!(& $($m)* c.test));
+                        if tested {
+                            out.push(& $($m)* c.source);
+                        }
+                    }
                 }
                 PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
                 PhysicalNode::TidScan { tids, .. } => out.extend(tids),

@@ -57,6 +57,37 @@ impl Heap {
         Ok(None)
     }
 
+    /// The versions that `snap` sees behind index entries for one page: `f` gets the entry's position in `slots` with each. The page is
+    /// looked up once for all.
+    pub fn fetch_page(
+        &self,
+        snap: &Snapshot,
+        block: BlockNo,
+        slots: &[u16],
+        mut f: impl FnMut(usize, Tid, TupleMeta, &[u8]),
+    ) -> Result<()> {
+        if let Some(x) = snap.reader() {
+            for (i, slot) in slots.iter().enumerate() {
+                let tid = Tid { block, slot: *slot };
+                self.fetch_watched(x, snap, tid, |tid, meta, body| f(i, tid, meta, body))?;
+            }
+            return Ok(());
+        }
+        let page = self.storage.pool().read(self.page_id(block))?;
+        let p: &[u8] = page.bytes();
+        let mut memo = Memo::default();
+        for (i, slot) in slots.iter().enumerate() {
+            for (slot, h, body) in Chain::from_index(p, *slot) {
+                if is_visible(&h, snap, self.storage.txns(), &mut memo) {
+                    let tid = Tid { block, slot };
+                    f(i, tid, TupleMeta::new(&h, tid), body);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Exactly this version, if `snap` sees it.
     pub fn fetch_visible<R>(
         &self,
@@ -357,7 +388,32 @@ pub struct PageRows<'p> {
     places: &'p [Place],
 }
 
+/// Which rows of a page a reader goes on with; kept for its memory.
+#[derive(Default)]
+pub struct KeptRows(Vec<Place>);
+
+impl KeptRows {
+    /// Begins with all rows of a page.
+    pub fn all(&mut self, page: &PageRows<'_>) {
+        self.0.clear();
+        self.0.extend_from_slice(page.places);
+    }
+
+    /// Keeps these, by their ascending positions among those that are left.
+    pub fn retain(&mut self, positions: &[u32]) {
+        for (to, from) in positions.iter().enumerate() {
+            self.0[to] = self.0[*from as usize];
+        }
+        self.0.truncate(positions.len());
+    }
+}
+
 impl<'p> PageRows<'p> {
+    /// The page with only the rows that were kept of it.
+    pub fn only(&self, kept: &'p KeptRows) -> PageRows<'p> {
+        PageRows { block: self.block, bytes: self.bytes, places: &kept.0 }
+    }
+
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {

@@ -149,5 +149,64 @@ pub fn read_column(key: &mut &[u8], ty: &TypeInfo, order: KeyOrder) -> Result<Ke
     Ok(column)
 }
 
+/// Passes over a column at the front of a key; true: it is NULL.
+pub fn skip_column(key: &mut &[u8], ty: &TypeInfo, order: KeyOrder) -> Result<bool> {
+    let (marker, rest) =
+        key.split_first().ok_or_else(|| Error::corrupted("an index key has fewer columns than its index"))?;
+    *key = rest;
+    if *marker != VALUE {
+        return Ok(true);
+    }
+    let codec = codec_of(ty)?;
+    if !order.desc {
+        (codec.skip)(key)?;
+        return Ok(false);
+    }
+    let mut upright = key.to_vec();
+    invert(&mut upright);
+    let mut left = upright.as_slice();
+    (codec.skip)(&mut left)?;
+    *key = &key[key.len() - left.len()..];
+    Ok(false)
+}
+
+/// Reads a column off the front of a key into a vector of its type; false: the key does not hold all of the value, nothing was added.
+#[inline]
+pub fn read_column_into(key: &mut &[u8], ty: &TypeInfo, order: KeyOrder, out: &mut Vector) -> Result<bool> {
+    // The common types without a [`Datum`].
+    if !order.desc && key.first() == Some(&VALUE) {
+        let rest = &key[1..];
+        match (ty.oid, rest.len()) {
+            (oids::INT4 | oids::DATE, 4..) => {
+                let v = u32::from_be_bytes([rest[0], rest[1], rest[2], rest[3]]) ^ 1 << 31;
+                out.push_stored(&v.to_le_bytes());
+                *key = &rest[4..];
+                return Ok(true);
+            }
+            (oids::INT8 | oids::TIMESTAMP | oids::TIMESTAMPTZ, 8..) => {
+                let mut v = [0; 8];
+                v.copy_from_slice(&rest[..8]);
+                out.push_stored(&(u64::from_be_bytes(v) ^ 1 << 63).to_le_bytes());
+                *key = &rest[8..];
+                return Ok(true);
+            }
+            (oids::TEXT | oids::VARCHAR, _) => {
+                if let Some(end) = memchr::memchr(0, rest) {
+                    out.push_stored(&rest[..end]);
+                    *key = &rest[end + 1..];
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+    }
+    match read_column(key, ty, order)? {
+        KeyColumn::Null => out.push_null(),
+        KeyColumn::Value(v) => out.push_datum(&v),
+        KeyColumn::NotInvertible => return Ok(false),
+    }
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests;

@@ -131,14 +131,42 @@ impl IndexScan {
         if !self.fill()? {
             return Ok(None);
         }
-        let f = &self.found[self.at];
         self.at += 1;
-        Ok(Some(IndexEntry {
+        Ok(Some(self.entry(&self.found[self.at - 1])))
+    }
+
+    /// How many of the entries up next point to one and the same page of the heap, `max` at most; 0 at the end. They can be looked at
+    /// with [`IndexScan::peeked`] until [`IndexScan::skip`].
+    pub fn peek_run(&mut self, max: usize) -> Result<usize> {
+        if !self.fill()? {
+            return Ok(0);
+        }
+        let block = self.found[self.at].tid.block;
+        Ok(self.found[self.at..].iter().take(max).take_while(|f| f.tid.block == block).count())
+    }
+
+    /// One of the entries that [`IndexScan::peek_run`] counted.
+    pub fn peeked(&self, i: usize) -> IndexEntry<'_> {
+        self.entry(&self.found[self.at + i])
+    }
+
+    /// As [`IndexScan::kill_last`], for one of the entries that [`IndexScan::peek_run`] counted.
+    pub fn kill_peeked(&mut self, i: usize) {
+        self.dead.push(self.found[self.at + i].slot);
+    }
+
+    /// Passes over entries that [`IndexScan::peek_run`] counted.
+    pub fn skip(&mut self, n: usize) {
+        self.at += n;
+    }
+
+    fn entry(&self, f: &Found) -> IndexEntry<'_> {
+        IndexEntry {
             key: &self.bytes[f.key.start as usize..f.key.end as usize],
             payload: &self.bytes[f.payload.start as usize..f.payload.end as usize],
             tid: f.tid,
             all_visible: f.all_visible,
-        }))
+        }
     }
 
     /// Appends the tids of up to `max` entries; gives how many.
