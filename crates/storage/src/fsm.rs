@@ -49,6 +49,8 @@ pub struct RelationState {
     pub(crate) free_pages: Mutex<Vec<BlockNo>>,
     /// GIN: held by who empties the pending list.
     pub(crate) cleaning: Mutex<()>,
+    /// BRIN: its meta page and range map as last known.
+    pub(crate) brin: OnceLock<Box<crate::index::brin::meta::Known>>,
     /// Hash index: its meta page as last known.
     pub(crate) hash: OnceLock<Box<crate::index::hash::meta::Known>>,
 }
@@ -129,6 +131,7 @@ impl Default for RelationState {
             rightmost: AtomicU64::new(0),
             free_pages: Mutex::default(),
             cleaning: Mutex::default(),
+            brin: OnceLock::new(),
             hash: OnceLock::new(),
         }
     }

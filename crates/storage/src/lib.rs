@@ -29,6 +29,7 @@ pub mod sequence;
 pub mod sort;
 pub mod ssi;
 pub mod stats;
+pub mod temp_file;
 pub mod toast;
 pub mod txn;
 pub mod unlogged;

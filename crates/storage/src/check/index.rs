@@ -38,6 +38,10 @@ pub fn check_table_index(storage: &Storage, pair: &TableIndex, report: &mut dyn 
         let end = at + entries[at..].partition_point(|e| e >> 16 == block as u64);
         let here = &entries[at..end];
         at = end;
+        if !page.is_new() && hp::check(p).is_err() {
+            // The check of pages has said so.
+            continue;
+        }
         for entry in here {
             if let Err(what) = check_target(p, *entry as u16) {
                 report(&format!(

@@ -87,9 +87,13 @@ fn open_index(storage: &Arc<Storage>, rel: RelId) -> Result<Option<Box<dyn Index
     }
     let page = storage.pool().read(PageId::main(rel, 0))?;
     let (tree, hash) = (methods::btree::wal::root_of(&page).is_ok(), methods::hash::is_meta(&page));
+    let brin = methods::brin::is_meta(&page);
     drop(page);
     if hash {
         return Ok(Some(Box::new(methods::HashIndex::open(storage, rel))));
+    }
+    if brin {
+        return Ok(Some(Box::new(methods::Brin::open(storage, rel))));
     }
     if !tree {
         return Ok(None);
@@ -102,7 +106,7 @@ fn open_index(storage: &Arc<Storage>, rel: RelId) -> Result<Option<Box<dyn Index
 
 /// Whether a first page is an index's meta page.
 fn is_meta(page: &Page) -> bool {
-    methods::btree::wal::root_of(page).is_ok() || methods::hash::is_meta(page)
+    methods::btree::wal::root_of(page).is_ok() || methods::hash::is_meta(page) || methods::brin::is_meta(page)
 }
 
 fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMut(String)) -> Result<u64> {
