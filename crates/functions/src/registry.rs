@@ -71,6 +71,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     table::json::FUNCTIONS,
     table::json_populate::FUNCTIONS,
     table::series::FUNCTIONS,
+    table::statistics::FUNCTIONS,
     table::string::FUNCTIONS,
     table::text_search::FUNCTIONS,
     table::unnest::FUNCTIONS,
@@ -150,8 +151,9 @@ struct Registry {
     functions_by_name: HashMap<&'static str, Vec<&'static FunctionDef>>,
     operator_by_oid: HashMap<Oid, &'static OperatorDef>,
     operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
-    /// With the builtin ones of the same name, which come first.
     extension_operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
+    /// With the builtin ones of the same name, which come first.
+    both_operators_by_name: HashMap<&'static str, Vec<&'static OperatorDef>>,
     cast_by_types: HashMap<(Oid, Oid), &'static CastDef>,
 }
 
@@ -163,6 +165,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         operator_by_oid: HashMap::new(),
         operators_by_name: HashMap::new(),
         extension_operators_by_name: HashMap::new(),
+        both_operators_by_name: HashMap::new(),
         cast_by_types: HashMap::new(),
     };
     for f in functions() {
@@ -184,7 +187,8 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let twin = r.operator_by_oid.insert(o.oid, o);
         debug_assert!(twin.is_none(), "operator OID {} declared twice", o.oid);
         let builtin = r.operators_by_name.get(o.name).cloned().unwrap_or_default();
-        r.extension_operators_by_name.entry(o.name).or_insert(builtin).push(o);
+        r.extension_operators_by_name.entry(o.name).or_default().push(o);
+        r.both_operators_by_name.entry(o.name).or_insert(builtin).push(o);
     }
     for c in casts() {
         r.cast_by_types.insert((c.source, c.target), c);
@@ -215,9 +219,13 @@ pub fn functions_named(name: &str) -> &'static [&'static FunctionDef] {
 pub fn extension_functions_named(name: &str) -> &'static [&'static FunctionDef] {
     REGISTRY.extension_functions_by_name.get(name).map_or(&[], |v| v)
 }
-/// Every overload of `name`, builtin and of extensions; empty if no extension has one.
+/// Every overload of `name` that some extension makes.
 pub fn extension_operators_named(name: &str) -> &'static [&'static OperatorDef] {
     REGISTRY.extension_operators_by_name.get(name).map_or(&[], |v| v)
+}
+/// Every overload of `name`, builtin and of extensions; empty if no extension has one.
+pub fn operators_named_everywhere(name: &str) -> &'static [&'static OperatorDef] {
+    REGISTRY.both_operators_by_name.get(name).map_or(&[], |v| v)
 }
 pub fn operator(oid: Oid) -> Option<&'static OperatorDef> {
     REGISTRY.operator_by_oid.get(&oid).copied()

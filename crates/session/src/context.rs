@@ -18,9 +18,9 @@ use quarry_functions::SessionEnv;
 use quarry_storage::lock::{LockTag, WaitOptions};
 use quarry_storage::txn::Transaction;
 use quarry_storage::{LockMode, WaitPolicy};
-use quarry_types::Datum;
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
+use quarry_types::{Datum, SqlType};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -57,6 +57,7 @@ pub struct SessionContext {
     checks: AtomicU32,
     handed_over: AtomicI64,
     /// State of random(): xorshift64*, seeded by setseed or the clock.
+    this: Weak<SessionContext>,
     random: AtomicU64,
     /// The reader of the running statement, for functions that ask the catalog.
     reader: Mutex<Option<CatalogReader>>,
@@ -106,6 +107,7 @@ impl SessionContext {
             log_settings: Mutex::new(None),
             limits: Mutex::new(None),
             lock_waits: Arc::new(LockWaits::new(this.clone())),
+            this: this.clone(),
             view: Mutex::new(None),
             temp_schema: Mutex::new(None),
             on_commit: Mutex::default(),
@@ -542,6 +544,12 @@ impl SessionEnv for SessionContext {
     fn current_text_search_config(&self) -> Result<Oid> {
         let name = self.setting("default_text_search_config").unwrap_or_default();
         self.text_search.named(&self.reader()?, &name)
+    }
+    fn run_query(&self, sql: &str) -> Result<(Vec<SqlType>, Vec<Vec<Datum>>)> {
+        match self.this.upgrade() {
+            Some(this) => crate::nested::run(&this, sql),
+            None => Err(Error::internal("a session that has ended runs a statement")),
+        }
     }
     fn server_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         crate::server_functions::call(self, &self.reader()?, function, args)

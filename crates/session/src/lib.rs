@@ -23,6 +23,7 @@ mod internal;
 mod lock_rows;
 mod lock_waits;
 pub mod log;
+mod nested;
 mod notify;
 mod portal;
 mod prepared;

@@ -675,7 +675,8 @@ fn operator_rows(rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-fn operator_row(o: &OperatorDef) -> Row {
+/// An operator's row in `pg_operator`.
+pub(crate) fn operator_row(o: &OperatorDef) -> Row {
     Row(vec![
         oid_datum(o.oid),
         Datum::text(o.name),

@@ -436,6 +436,23 @@ pub mod pg_namespace {
     pub const NSPACL: usize = 3;
 }
 
+pub mod pg_amop {
+    pub const TABLE: u32 = 2602;
+    pub const OID: usize = 0;
+    pub const AMOPFAMILY: usize = 1;
+    pub const AMOPLEFTTYPE: usize = 2;
+    pub const AMOPRIGHTTYPE: usize = 3;
+    pub const AMOPSTRATEGY: usize = 4;
+    pub const AMOPOPR: usize = 6;
+}
+
+pub mod pg_opfamily {
+    pub const TABLE: u32 = 2753;
+    pub const OID: usize = 0;
+    pub const OPFMETHOD: usize = 1;
+    pub const OPFNAME: usize = 2;
+}
+
 pub mod pg_opclass {
     pub const TABLE: u32 = 2616;
     pub const OID: usize = 0;
@@ -513,6 +530,29 @@ pub mod pg_statistic {
     pub const STAVALUES3: usize = 28;
     pub const STAVALUES4: usize = 29;
     pub const STAVALUES5: usize = 30;
+}
+
+pub mod pg_statistic_ext {
+    pub const TABLE: u32 = 3381;
+    pub const OID: usize = 0;
+    pub const STXRELID: usize = 1;
+    pub const STXNAME: usize = 2;
+    pub const STXNAMESPACE: usize = 3;
+    pub const STXOWNER: usize = 4;
+    pub const STXSTATTARGET: usize = 5;
+    pub const STXKEYS: usize = 6;
+    pub const STXKIND: usize = 7;
+    pub const STXEXPRS: usize = 8;
+}
+
+pub mod pg_statistic_ext_data {
+    pub const TABLE: u32 = 3429;
+    pub const STXOID: usize = 0;
+    pub const STXDINHERIT: usize = 1;
+    pub const STXDNDISTINCT: usize = 2;
+    pub const STXDDEPENDENCIES: usize = 3;
+    pub const STXDMCV: usize = 4;
+    pub const STXDEXPR: usize = 5;
 }
 
 pub mod pg_trigger {

@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 use quarry_common::Oid;
-use quarry_functions::registry;
+use quarry_functions::{OperatorDef, registry};
 use std::sync::LazyLock;
 
 /// The data file.
@@ -45,9 +45,18 @@ static BY_NAME: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
     map
 });
 
-/// The one with this OID.
+/// Those that extensions can make, by rising OID.
+static OF_EXTENSIONS: LazyLock<Vec<ListedOperator>> = LazyLock::new(|| {
+    let listed = |o: &OperatorDef| ListedOperator { oid: o.oid, name: o.name, left: o.left, right: o.right };
+    let mut all: Vec<_> = registry::EXTENSIONS.iter().flat_map(|e| e.operators).map(listed).collect();
+    all.sort_by_key(|o| o.oid);
+    all
+});
+
+/// The one with this OID, also of an extension.
 pub fn listed_operator(oid: Oid) -> Option<&'static ListedOperator> {
-    OPERATORS.binary_search_by_key(&oid, |o| o.oid).ok().map(|i| &OPERATORS[i])
+    let of = |all: &'static [ListedOperator]| all.binary_search_by_key(&oid, |o| o.oid).ok().map(|i| &all[i]);
+    of(&OPERATORS).or_else(|| of(&OF_EXTENSIONS))
 }
 
 /// Those with a name, by rising OID.

@@ -20,14 +20,19 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
             None => c.reader.is_visible_extension_function(c.oid(0))?,
         })
     }),
-    ("pg_operator_is_visible", |c| visible(operators::listed_operator(c.oid(0)).map(|_| true))),
+    ("pg_operator_is_visible", |c| {
+        visible(match c.reader.extension_operator_schema(c.oid(0))? {
+            Some(schema) => Some(c.reader.search_path()?.contains(&schema)),
+            None => operators::listed_operator(c.oid(0)).map(|_| true),
+        })
+    }),
     ("pg_opclass_is_visible", |c| visible(opclass::opclass(c.oid(0)).map(|_| true))),
     ("pg_opfamily_is_visible", |c| {
         visible(opclass::opclasses().iter().find(|o| o.family == c.oid(0)).map(|_| true))
     }),
     ("pg_collation_is_visible", |c| visible(c.reader.collation_name(c.oid(0))?.map(|_| true))),
     ("pg_conversion_is_visible", |_| Ok(Datum::Null)),
-    ("pg_statistics_obj_is_visible", |_| Ok(Datum::Null)),
+    ("pg_statistics_obj_is_visible", |c| visible(c.reader.is_visible_statistics(c.oid(0))?)),
     ("pg_ts_parser_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Parser, c.oid(0))?)),
     ("pg_ts_dict_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Dictionary, c.oid(0))?)),
     ("pg_ts_template_is_visible", |c| visible(c.reader.is_visible_ts(TsObject::Template, c.oid(0))?)),

@@ -14,6 +14,21 @@ use quarry_common::{Error, Oid, Result};
 pub type Identity = (String, Option<String>, Option<String>, String);
 
 impl CatalogReader {
+    /// An operator's place in a family.
+    fn describe_family_operator(&self, oid: Oid) -> Result<Option<String>> {
+        let row = self.find_one(&self.snapshot(), pg_amop::TABLE, 2756, &[oid_datum(oid)])?;
+        let Some((_, r)) = row else { return Ok(None) };
+        let family = self.describe(ObjectAddress::new(pg_opfamily::TABLE, r.oid(pg_amop::AMOPFAMILY)))?;
+        let operator = match operators::listed_operator(r.oid(pg_amop::AMOPOPR)) {
+            Some(o) => self.format_operator(o)?,
+            None => r.oid(pg_amop::AMOPOPR).to_string(),
+        };
+        let types =
+            (self.type_name(r.oid(pg_amop::AMOPLEFTTYPE))?, self.type_name(r.oid(pg_amop::AMOPRIGHTTYPE))?);
+        let strategy = r.i16(pg_amop::AMOPSTRATEGY);
+        Ok(Some(format!("operator {strategy} ({}, {}) of {family}: {operator}", types.0, types.1)))
+    }
+
     /// "table t", "column a of table t", "constraint c on table t", ...; XX000 if it isn't there.
     pub fn describe(&self, o: ObjectAddress) -> Result<String> {
         match self.describe_if_exists(o)? {
@@ -67,6 +82,15 @@ impl CatalogReader {
                 let method = super::access_method_name(c.method);
                 format!("operator class {} for access method {method}", quote_identifier(c.name))
             }),
+            pg_opfamily::TABLE => {
+                let row = self.find_one(&self.snapshot(), pg_opfamily::TABLE, 2755, &[oid_datum(o.oid)])?;
+                row.map(|(_, r)| {
+                    let method = super::access_method_name(r.oid(pg_opfamily::OPFMETHOD));
+                    let name = quote_identifier(r.str(pg_opfamily::OPFNAME));
+                    format!("operator family {name} for access method {method}")
+                })
+            }
+            pg_amop::TABLE => self.describe_family_operator(o.oid)?,
             pg_namespace::TABLE => self.schema(o.oid)?.map(|s| format!("schema {}", s.name)),
             pg_authid::TABLE => self.role(o.oid)?.map(|r| format!("role {}", r.name)),
             pg_database::TABLE => self.database(o.oid)?.map(|d| format!("database {}", d.name)),
@@ -74,6 +98,16 @@ impl CatalogReader {
             pg_collation::TABLE => {
                 self.collation_name(o.oid)?.map(|c| format!("collation {}", quote_identifier(&c)))
             }
+            pg_statistic_ext::TABLE => match self.statistics_object(o.oid)? {
+                Some(def) => {
+                    let name = match self.find_statistics(&[&def.name])? == Some(def.oid) {
+                        true => quote_identifier(&def.name),
+                        false => self.qualified_in(def.schema, &def.name)?,
+                    };
+                    Some(format!("statistics object {name}"))
+                }
+                None => None,
+            },
             class if TsObject::of_table(class).is_some() => match TsObject::of_table(class) {
                 Some(kind) => self.ts_reg_name(kind, o.oid)?.map(|name| format!("{} {name}", kind.noun())),
                 None => None,
@@ -87,6 +121,11 @@ impl CatalogReader {
         })
     }
 
+    /// A name with its schema's.
+    fn qualified_in(&self, schema: Oid, name: &str) -> Result<String> {
+        let schema = self.schema(schema)?.map(|s| s.name.clone()).unwrap_or_default();
+        Ok(quote_qualified(&schema, name))
+    }
     /// "table t" for a relation, "column a of table t" for a column.
     fn describe_relation(&self, oid: Oid, sub: i32) -> Result<Option<String>> {
         let Some(r) = self.relation(oid)? else { return Ok(None) };
@@ -180,6 +219,19 @@ impl CatalogReader {
             pg_database::TABLE => self.database(o.oid)?.map(|s| {
                 ("database".into(), None, Some(quote_identifier(&s.name)), quote_identifier(&s.name))
             }),
+            pg_statistic_ext::TABLE => match self.statistics_object(o.oid)? {
+                Some(def) => {
+                    let schema = self.schema(def.schema)?.map(|s| s.name.clone()).unwrap_or_default();
+                    let identity = quote_qualified(&schema, &def.name);
+                    Some((
+                        "statistics object".into(),
+                        Some(schema),
+                        Some(quote_identifier(&def.name)),
+                        identity,
+                    ))
+                }
+                None => None,
+            },
             class => match TsObject::of_table(class) {
                 Some(kind) => match self.ts_name(kind, o.oid)? {
                     Some((name, schema)) => {

@@ -2,11 +2,12 @@
 
 use super::{CatalogReader, quote_identifier};
 use crate::acl::{AclObject, Privilege};
-use crate::builtin::columns::{pg_extension, pg_proc};
+use crate::builtin::columns::{pg_extension, pg_opclass, pg_operator, pg_proc};
+use crate::builtin::opclass::{self, OpClass};
 use crate::row::oid_datum;
 use quarry_common::{Oid, Result, bail};
-use quarry_functions::FunctionDef;
 use quarry_functions::registry;
+use quarry_functions::{FunctionDef, OperatorDef};
 use quarry_types::Datum;
 
 /// A row of `pg_extension`.
@@ -43,6 +44,67 @@ impl CatalogReader {
             None => self.search_path()?.contains(&namespace),
         };
         Ok(if found { all } else { &[] })
+    }
+
+    /// Overloads of an operator of which an extension has made some, with the builtin ones if no schema is given; none if the
+    /// extension isn't there or not in the given schema or the search path.
+    pub(super) fn extension_operators(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<&'static [&'static OperatorDef]> {
+        let own = registry::extension_operators_named(name);
+        let Some(first) = own.first() else { return Ok(&[]) };
+        let row = self.find_one(&self.snapshot(), pg_operator::TABLE, 2688, &[oid_datum(first.oid)])?;
+        let Some((_, row)) = row else { return Ok(&[]) };
+        let namespace = row.oid(pg_operator::OPRNAMESPACE);
+        Ok(match schema {
+            None if self.search_path()?.contains(&namespace) => registry::operators_named_everywhere(name),
+            Some(schema) if self.schema_oid(schema)? == Some(namespace) => own,
+            _ => &[],
+        })
+    }
+
+    /// The schema of an operator that an extension has made.
+    pub(crate) fn extension_operator_schema(&self, oid: Oid) -> Result<Option<Oid>> {
+        if !registry::EXTENSIONS.iter().any(|e| e.operators.iter().any(|o| o.oid == oid)) {
+            return Ok(None);
+        }
+        let row = self.find_one(&self.snapshot(), pg_operator::TABLE, 2688, &[oid_datum(oid)])?;
+        Ok(row.map(|(_, row)| row.oid(pg_operator::OPRNAMESPACE)))
+    }
+
+    /// An operator class that an extension has made, if it is in the given schema or in the search path.
+    pub fn extension_opclass(
+        &self,
+        schema: Option<&str>,
+        method: Oid,
+        name: &str,
+    ) -> Result<Option<&'static OpClass>> {
+        let Some(class) = opclass::extension_opclass_named(method, name) else { return Ok(None) };
+        let row = self.find_one(&self.snapshot(), pg_opclass::TABLE, 2687, &[oid_datum(class.oid)])?;
+        let Some((_, row)) = row else { return Ok(None) };
+        let namespace = row.oid(pg_opclass::OPCNAMESPACE);
+        let found = match schema {
+            Some(schema) => self.schema_oid(schema)? == Some(namespace),
+            None => self.search_path()?.contains(&namespace),
+        };
+        Ok(found.then_some(class))
+    }
+
+    /// An operator class's name, qualified if the name alone doesn't find it.
+    pub fn opclass_name(&self, class: &OpClass) -> Result<String> {
+        let name = quote_identifier(class.name);
+        if opclass::extension_opclass_named(class.method, class.name).is_none() {
+            return Ok(name);
+        }
+        let row = self.find_one(&self.snapshot(), pg_opclass::TABLE, 2687, &[oid_datum(class.oid)])?;
+        let Some((_, row)) = row else { return Ok(name) };
+        let schema = row.oid(pg_opclass::OPCNAMESPACE);
+        Ok(match self.search_path()?.contains(&schema) {
+            true => name,
+            false => format!("{}.{name}", quote_identifier(&self.schema_name(schema)?)),
+        })
     }
 
     /// The schema of a function that an extension has made.

@@ -45,7 +45,7 @@ impl TsObject {
         }
     }
     /// The indexes by OID, and by name and schema.
-    fn indexes(self) -> (u32, u32) {
+    pub(crate) fn indexes(self) -> (u32, u32) {
         match self {
             TsObject::Parser => (3607, 3606),
             TsObject::Template => (3767, 3766),
@@ -130,6 +130,11 @@ impl CatalogReader {
 
     /// A dictionary, ready to be asked.
     pub fn ts_dictionary(&self, oid: Oid) -> Result<Arc<Dictionary>> {
+        let (template, options) = self.ts_dictionary_options(oid)?;
+        Dictionary::new(oid, template, &options).map(Arc::new)
+    }
+    /// A dictionary's template and options.
+    pub fn ts_dictionary_options(&self, oid: Oid) -> Result<(Oid, Vec<(String, String)>)> {
         let Some(row) = self.ts_row(TsObject::Dictionary, oid)? else {
             return Err(Error::internal(format!("cache lookup failed for text search dictionary {oid}")));
         };
@@ -137,7 +142,7 @@ impl CatalogReader {
             true => Vec::new(),
             false => parse_options(row.str(pg_ts_dict::DICTINITOPTION))?,
         };
-        Dictionary::new(oid, row.oid(pg_ts_dict::DICTTEMPLATE), &options).map(Arc::new)
+        Ok((row.oid(pg_ts_dict::DICTTEMPLATE), options))
     }
     /// A configuration with its dictionaries.
     pub fn ts_config(&self, oid: Oid) -> Result<Arc<Config>> {

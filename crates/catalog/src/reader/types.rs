@@ -215,8 +215,11 @@ impl CatalogReader {
     /// Overloads of an operator by name.
     pub fn operators(&self, schema: Option<&str>, name: &str) -> Result<&'static [&'static OperatorDef]> {
         match self.function_schema(schema)? {
-            true => Ok(registry::operators_named(name)),
-            false => Ok(&[]),
+            true => match self.extension_operators(schema, name)? {
+                [] => Ok(registry::operators_named(name)),
+                both => Ok(both),
+            },
+            false => self.extension_operators(schema, name),
         }
     }
     /// The declared cast between two types.

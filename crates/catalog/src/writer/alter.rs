@@ -2,7 +2,8 @@
 
 use super::CatalogWriter;
 use crate::builtin::columns::{
-    pg_attribute, pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_type,
+    pg_attribute, pg_class, pg_constraint, pg_database, pg_index, pg_namespace, pg_statistic_ext,
+    pg_ts_config, pg_ts_dict, pg_type,
 };
 use crate::builtin::oids::PG_CATALOG;
 use crate::cache::Touched;
@@ -125,6 +126,15 @@ impl CatalogWriter {
         match object.class.0 {
             pg_class::TABLE => self.set_relation_owner(object.oid, owner)?,
             pg_type::TABLE => self.set_type_owner(object.oid, owner)?,
+            pg_statistic_ext::TABLE => {
+                if let Some(def) = self.statistics_object(object.oid)? {
+                    self.set_statistics_owner(&def, owner)?;
+                }
+            }
+            pg_ts_dict::TABLE | pg_ts_config::TABLE => {
+                let index = if object.class.0 == pg_ts_dict::TABLE { 3605 } else { 3712 };
+                self.set_owner_column(object, index, pg_ts_config::CFGOWNER, None, owner)?;
+            }
             pg_namespace::TABLE => {
                 self.touch([Touched::Schema(object.oid)]);
                 self.set_owner_column(

@@ -58,6 +58,16 @@ impl CatalogWriter {
         }
         Ok(())
     }
+    /// Forgets what `dependent` depends on among the objects of a catalog.
+    pub(crate) fn remove_dependencies_on_class(&self, dependent: ObjectAddress, class: u32) -> Result<()> {
+        let key = [oid_datum(dependent.class), oid_datum(dependent.oid), Datum::I32(dependent.sub)];
+        for (tid, r) in self.find(&self.snapshot(), pg_depend::TABLE, 2673, &key)? {
+            if r.oid(pg_depend::REFCLASSID) == Oid(class) {
+                self.delete(pg_depend::TABLE, tid)?;
+            }
+        }
+        Ok(())
+    }
     /// Replaces one dependency target by another (a moved schema, say).
     pub(crate) fn change_dependency(
         &self,

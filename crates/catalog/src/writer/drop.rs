@@ -313,7 +313,9 @@ impl CatalogWriter {
                         }
                         self.delete_by_oid(class, index, o.oid)?;
                     }
-                    Some(index) if class == pg_extension::TABLE => {
+                    Some(_) if class == pg_statistic_ext::TABLE => self.delete_statistics(o.oid)?,
+                    // Names may mean others from now on.
+                    Some(index) if matches!(class, pg_extension::TABLE | pg_operator::TABLE) => {
                         self.touch([Touched::All]);
                         self.delete_by_oid(class, index, o.oid)?;
                     }

@@ -103,6 +103,96 @@ impl CatalogWriter {
         Ok(())
     }
 
+    /// Gives an object another name, which must be free.
+    pub fn rename_ts(&self, kind: TsObject, oid: Oid, name: &str) -> Result<()> {
+        self.change_ts(kind, oid, |row| row.0[pg_ts_config::CFGNAME] = Datum::text(name))
+    }
+
+    /// Moves an object to another schema.
+    pub fn set_ts_schema(&self, kind: TsObject, oid: Oid, from: Oid, to: Oid) -> Result<()> {
+        self.change_ts(kind, oid, |row| row.0[pg_ts_config::CFGNAMESPACE] = oid_datum(to))?;
+        let address = ObjectAddress::new(kind.table(), oid);
+        self.change_dependency(address, ObjectAddress::schema(from), ObjectAddress::schema(to))
+    }
+
+    /// Gives a dictionary other options, checked and in the form of `dictinitoption`.
+    pub fn set_ts_options(&self, dictionary: Oid, options: Option<&str>) -> Result<()> {
+        self.change_ts(TsObject::Dictionary, dictionary, |row| {
+            row.0[pg_ts_dict::DICTINITOPTION] = options.map_or(Datum::Null, Datum::text);
+        })
+    }
+
+    fn change_ts(&self, kind: TsObject, oid: Oid, change: impl FnMut(&mut Row)) -> Result<()> {
+        self.touch([Touched::All]);
+        self.change_oid(kind.table(), kind.indexes().0, oid, change)?;
+        self.advance();
+        Ok(())
+    }
+
+    /// Asks these dictionaries, in order, for tokens of these types; 23505 if one of the types has a mapping.
+    pub fn add_ts_mappings(&self, config: Oid, kinds: &[i32], dictionaries: &[Oid]) -> Result<()> {
+        for kind in kinds {
+            for (i, dictionary) in dictionaries.iter().enumerate() {
+                let key = [oid_datum(config), Datum::I32(*kind), Datum::I32(i as i32 + 1)];
+                if self.find_one(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &key)?.is_some() {
+                    let text = "duplicate key value violates unique constraint \"pg_ts_config_map_index\"";
+                    let columns = "(mapcfg, maptokentype, mapseqno)";
+                    return Err(err!(UNIQUE_VIOLATION, "{text}")
+                        .detail(format!("Key {columns}=({config}, {kind}, {}) already exists.", i + 1)));
+                }
+                let mut row = key.to_vec();
+                row.push(oid_datum(*dictionary));
+                self.insert(pg_ts_config_map::TABLE, &Row(row))?;
+            }
+            self.advance();
+        }
+        self.record_ts_mappings(config)
+    }
+
+    /// Forgets what is asked for tokens of a type; false: nothing was.
+    pub fn drop_ts_mappings(&self, config: Oid, kind: i32) -> Result<bool> {
+        let key = [oid_datum(config), Datum::I32(kind)];
+        let there = self.find_one(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &key)?.is_some();
+        self.delete_all(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &key)?;
+        self.advance();
+        Ok(there)
+    }
+
+    /// Asks another dictionary in one's place, for tokens of these types or, if there are none, all.
+    pub fn replace_ts_dictionary(&self, config: Oid, kinds: &[i32], old: Oid, new: Oid) -> Result<()> {
+        for (_, row) in self.find(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &[oid_datum(config)])? {
+            let kind = row.i32(pg_ts_config_map::MAPTOKENTYPE);
+            let meant = kinds.is_empty() || kinds.contains(&kind);
+            if meant && row.oid(pg_ts_config_map::MAPDICT) == old {
+                let sequence = Datum::I32(row.i32(pg_ts_config_map::MAPSEQNO));
+                let key = [oid_datum(config), Datum::I32(kind), sequence];
+                self.change(pg_ts_config_map::TABLE, 3609, &key, |r| {
+                    r.0[pg_ts_config_map::MAPDICT] = oid_datum(new);
+                })?;
+            }
+        }
+        self.advance();
+        self.record_ts_mappings(config)
+    }
+
+    /// Makes a configuration depend on the dictionaries that it asks, and on no others.
+    pub fn record_ts_mappings(&self, config: Oid) -> Result<()> {
+        self.touch([Touched::All]);
+        let address = ObjectAddress::new(pg_ts_config::TABLE, config);
+        self.remove_dependencies_on_class(address, pg_ts_dict::TABLE)?;
+        let mut used = Vec::new();
+        for (_, row) in self.find(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &[oid_datum(config)])? {
+            let dictionary = row.oid(pg_ts_config_map::MAPDICT);
+            if !used.contains(&dictionary) {
+                used.push(dictionary);
+                let on = ObjectAddress::new(pg_ts_dict::TABLE, dictionary);
+                self.add_dependency(address, on, DependencyType::Normal)?;
+            }
+        }
+        self.advance();
+        Ok(())
+    }
+
     /// Deletes a configuration's mappings.
     pub(crate) fn delete_ts_mappings(&self, config: Oid) -> Result<()> {
         self.delete_all(&self.snapshot(), pg_ts_config_map::TABLE, 3609, &[oid_datum(config)])?;

@@ -37,6 +37,11 @@ pub fn tag_of(stmt: &Statement) -> &'static str {
         Statement::AlterPolicy(_) => "ALTER POLICY",
         Statement::CreateRule(_) => "CREATE RULE",
         Statement::CreateStatistics(_) => "CREATE STATISTICS",
+        Statement::AlterStatistics(_) => "ALTER STATISTICS",
+        Statement::AlterTextSearch(c) => match c.action {
+            quarry_sql::ast::TextSearchAction::Options(_) => "ALTER TEXT SEARCH DICTIONARY",
+            _ => "ALTER TEXT SEARCH CONFIGURATION",
+        },
         Statement::CreateCast(_) => "CREATE CAST",
         Statement::Define(d) => match d.kind {
             ObjectKind::TsConfiguration => "CREATE TEXT SEARCH CONFIGURATION",

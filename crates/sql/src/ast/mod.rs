@@ -77,6 +77,8 @@ pub enum Statement {
     AlterPolicy(Box<AlterPolicy>),
     CreateRule(Box<CreateRule>),
     CreateStatistics(Box<CreateStatistics>),
+    AlterStatistics(Box<AlterStatistics>),
+    AlterTextSearch(Box<AlterTextSearch>),
     CreateCast(Box<CreateCast>),
     /// CREATE AGGREGATE, OPERATOR, base TYPE, COLLATION and TEXT SEARCH objects.
     Define(Box<Define>),

@@ -198,6 +198,46 @@ pub struct CreateStatistics {
     pub relations: Vec<super::TableRef>,
 }
 
+/// ALTER TEXT SEARCH DICTIONARY (...) and CONFIGURATION ... MAPPING.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterTextSearch {
+    pub name: QualifiedName,
+    pub action: TextSearchAction,
+}
+
+/// What is altered of a text search dictionary (the first) or configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextSearchAction {
+    /// An option without a value goes.
+    Options(Vec<DefElem>),
+    AddMapping {
+        tokens: Vec<Name>,
+        dictionaries: Vec<QualifiedName>,
+    },
+    AlterMapping {
+        tokens: Vec<Name>,
+        dictionaries: Vec<QualifiedName>,
+    },
+    /// Of all token types if none is named.
+    ReplaceDictionary {
+        tokens: Vec<Name>,
+        old: QualifiedName,
+        new: QualifiedName,
+    },
+    DropMapping {
+        tokens: Vec<Name>,
+        if_exists: bool,
+    },
+}
+
+/// ALTER STATISTICS ... SET STATISTICS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterStatistics {
+    pub name: QualifiedName,
+    pub if_exists: bool,
+    pub target: i32,
+}
+
 /// CREATE CAST.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateCast {

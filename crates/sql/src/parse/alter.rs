@@ -2,9 +2,9 @@
 
 use super::cursor::Parser;
 use crate::ast::{
-    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner, AlterTable,
-    AlterTableAction, DropBehavior, ObjectKind, ObjectRef, QualifiedName, RangeVar, Rename, Statement,
-    TypeName,
+    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner,
+    AlterStatistics, AlterTable, AlterTableAction, AlterTextSearch, DropBehavior, ObjectKind, ObjectRef,
+    QualifiedName, RangeVar, Rename, Statement, TextSearchAction, TypeName,
 };
 use crate::lexer::{Kw, TokenKind};
 use quarry_common::Result;
@@ -36,7 +36,7 @@ impl Parser<'_> {
             Trigger | Rule | Policy => self.alter_on_relation(kind, pos),
             Publication => self.alter_publication(),
             Subscription => self.alter_subscription(),
-            Statistics => self.alter_statistics(pos),
+            Statistics => self.alter_statistics(),
             Extension => self.alter_extension(pos),
             Operator => {
                 let object = self.operator_ref()?;
@@ -50,9 +50,10 @@ impl Parser<'_> {
                 let object = self.object_ref(kind)?;
                 self.alter_common(kind, object, "ALTER LARGE OBJECT", pos)
             }
+            TsConfiguration | TsDictionary => self.alter_text_search(kind),
             UserMapping => Ok(self.unsupported("ALTER USER MAPPING", pos)),
             Schema | Language | Tablespace | Collation | Conversion | EventTrigger | ForeignDataWrapper
-            | ForeignServer | TsConfiguration | TsDictionary | TsParser | TsTemplate => {
+            | ForeignServer | TsParser | TsTemplate => {
                 let object = self.object_ref(kind)?;
                 let what = format!("ALTER {}", kind.sql());
                 self.alter_common(kind, object, &what, pos)
@@ -87,9 +88,6 @@ impl Parser<'_> {
                     | Kw::Validator
                     | Kw::Version,
                 ) => Ok(self.unsupported(what, pos)),
-                _ if self.at(TokenKind::LeftParen) && kind == ObjectKind::TsDictionary => {
-                    Ok(self.unsupported(what, pos))
-                }
                 _ => Err(self.unexpected()),
             },
         }
@@ -408,16 +406,67 @@ impl Parser<'_> {
         }
     }
 
-    fn alter_statistics(&mut self, pos: u32) -> Result<Statement> {
+    fn alter_statistics(&mut self) -> Result<Statement> {
         let if_exists = self.if_exists();
         let name = self.any_name()?;
-        if self.at_kws(&[Kw::Set, Kw::Statistics]) {
-            return Ok(self.unsupported("ALTER STATISTICS SET STATISTICS", pos));
+        if if_exists || self.at_kws(&[Kw::Set, Kw::Statistics]) {
+            self.expect_kws(&[Kw::Set, Kw::Statistics])?;
+            let target = self.signed_integer()?;
+            return Ok(Statement::AlterStatistics(Box::new(AlterStatistics { name, if_exists, target })));
         }
         match self.opt_alter_common(ObjectKind::Statistics, ObjectRef::Name(name), if_exists)? {
             Ok(statement) => Ok(statement),
             Err(_) => Err(self.unexpected()),
         }
+    }
+
+    fn alter_text_search(&mut self, kind: ObjectKind) -> Result<Statement> {
+        let name = self.any_name()?;
+        let action = match self.keyword() {
+            Some(Kw::Add) if kind == ObjectKind::TsConfiguration => {
+                self.expect_kws(&[Kw::Add, Kw::Mapping, Kw::For])?;
+                let tokens = self.name_list()?;
+                self.expect_kw(Kw::With)?;
+                TextSearchAction::AddMapping { tokens, dictionaries: self.any_name_list()? }
+            }
+            Some(Kw::Alter) if kind == ObjectKind::TsConfiguration => {
+                self.expect_kws(&[Kw::Alter, Kw::Mapping])?;
+                let tokens = if self.eat_kw(Kw::For) { self.name_list()? } else { vec![] };
+                if tokens.is_empty() || self.at_kw(Kw::Replace) {
+                    self.expect_kw(Kw::Replace)?;
+                    let old = self.any_name()?;
+                    self.expect_kw(Kw::With)?;
+                    TextSearchAction::ReplaceDictionary { tokens, old, new: self.any_name()? }
+                } else {
+                    self.expect_kw(Kw::With)?;
+                    TextSearchAction::AlterMapping { tokens, dictionaries: self.any_name_list()? }
+                }
+            }
+            Some(Kw::Drop) if kind == ObjectKind::TsConfiguration => {
+                self.expect_kws(&[Kw::Drop, Kw::Mapping])?;
+                let if_exists = self.if_exists();
+                self.expect_kw(Kw::For)?;
+                TextSearchAction::DropMapping { tokens: self.name_list()?, if_exists }
+            }
+            _ if kind == ObjectKind::TsDictionary && self.at(TokenKind::LeftParen) => {
+                TextSearchAction::Options(self.definition()?)
+            }
+            _ => {
+                return match self.opt_alter_common(kind, ObjectRef::Name(name), false)? {
+                    Ok(statement) => Ok(statement),
+                    Err(_) => Err(self.unexpected()),
+                };
+            }
+        };
+        Ok(Statement::AlterTextSearch(Box::new(AlterTextSearch { name, action })))
+    }
+
+    fn any_name_list(&mut self) -> Result<Vec<QualifiedName>> {
+        let mut all = vec![self.any_name()?];
+        while self.eat(TokenKind::Comma) {
+            all.push(self.any_name()?);
+        }
+        Ok(all)
     }
 
     fn alter_extension(&mut self, pos: u32) -> Result<Statement> {

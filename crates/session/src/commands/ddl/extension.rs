@@ -1,4 +1,5 @@
-//! CREATE and DROP EXTENSION: of what PostgreSQL brings along, amcheck is there, and plpgsql's name (PostgreSQL: commands/extension.c).
+//! CREATE and DROP EXTENSION: of what PostgreSQL brings along, amcheck and pg_trgm are there, and plpgsql's name (PostgreSQL:
+//! commands/extension.c).
 
 use super::Ddl;
 use crate::session::Session;
@@ -25,9 +26,15 @@ pub fn run(s: &mut Session, c: &ast::CreateExtension) -> Result<()> {
             .hint("The extension must first be installed on the system where PostgreSQL is running."));
     };
     check_version(extension, c.version.as_deref())?;
-    if !d.w.is_superuser(d.user())? {
+    let allowed = d.w.is_superuser(d.user())?
+        || extension.trusted
+            && d.w.has_database_privilege(d.st.session.database.0, d.user(), Privilege::Create)?;
+    if !allowed {
         return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to create extension \"{}\"", c.name)
-            .hint("Must be superuser to create this extension."));
+            .hint(match extension.trusted {
+                true => "Must have CREATE privilege on current database to create this extension.",
+                false => "Must be superuser to create this extension.",
+            }));
     }
     let schema = match &c.schema {
         Some(name) => match d.w.schema_oid(name)? {

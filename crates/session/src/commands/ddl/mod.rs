@@ -18,6 +18,7 @@ mod rename;
 mod renamed;
 mod schema;
 mod sequence;
+mod statistics;
 mod storage_parameters;
 mod stored;
 mod temporary;
@@ -58,6 +59,9 @@ pub fn run(s: &mut Session, stmt: &Statement, portal: &mut Portal) -> Result<Com
         Statement::AlterDomain(c) => types::alter_domain(s, c)?,
         Statement::CreateExtension(c) => extension::run(s, c)?,
         Statement::Define(c) if text_search::makes(c.kind) => text_search::create(s, c)?,
+        Statement::CreateStatistics(c) => statistics::create(s, c)?,
+        Statement::AlterStatistics(c) => statistics::alter(s, c)?,
+        Statement::AlterTextSearch(c) => text_search::alter(s, c)?,
         Statement::AlterTable(c) => alter_table::run(s, c)?,
         Statement::Drop(c) => drop::run(s, c)?,
         Statement::Rename(c) => rename::run(s, c)?,

@@ -81,6 +81,10 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             crate::commands::database::check_unused(s, found.oid, n.name())?;
             d.w.rename_database(found.oid, &c.new_name)
         }
+        (K::Statistics, ObjectRef::Name(n)) => super::statistics::rename(&d, n, &c.new_name),
+        (K::TsDictionary | K::TsConfiguration, ObjectRef::Name(n)) => {
+            super::text_search::rename(&d, c.kind, n, &c.new_name)
+        }
         (K::Type | K::Domain, ObjectRef::Type(_) | ObjectRef::Name(_)) => {
             let oid = own_type(&d, c.kind, &c.object)?.oid;
             d.w.rename_type(oid, &c.new_name)
@@ -195,6 +199,22 @@ pub fn owner(s: &mut Session, c: &ast::AlterOwner) -> Result<()> {
             check_new_owner(&d, owner, Some(def.schema))?;
             ObjectAddress::ty(def.oid)
         }
+        (K::Statistics, ObjectRef::Name(n)) => {
+            let def = super::statistics::owned(&d, n)?;
+            if def.owner == owner {
+                return Ok(());
+            }
+            check_new_owner(&d, owner, Some(def.schema))?;
+            ObjectAddress::new(quarry_catalog::builtin::columns::pg_statistic_ext::TABLE, def.oid)
+        }
+        (K::TsDictionary | K::TsConfiguration, ObjectRef::Name(n)) => {
+            let (object, old, schema) = super::text_search::owned(&d, c.kind, n)?;
+            if old == owner {
+                return Ok(());
+            }
+            check_new_owner(&d, owner, Some(schema))?;
+            object
+        }
         (kind, _) => return Err(Error::unsupported(format_args!("ALTER {} OWNER TO", kind.sql()))),
     };
     check_new_owner(&d, owner, None)?;
@@ -222,6 +242,10 @@ pub fn set_schema(s: &mut Session, c: &ast::AlterObjectSchema) -> Result<()> {
             let schema = d.w.resolve_schema(&c.new_schema, None)?;
             d.w.check_schema(schema, Privilege::Create)?;
             d.w.set_type_schema(oid, schema)
+        }
+        (K::Statistics, ObjectRef::Name(n)) => super::statistics::set_schema(&d, n, &c.new_schema),
+        (K::TsDictionary | K::TsConfiguration, ObjectRef::Name(n)) => {
+            super::text_search::set_schema(&d, c.kind, n, &c.new_schema)
         }
         (kind, _) => Err(Error::unsupported(format_args!("ALTER {} SET SCHEMA", kind.sql()))),
     }

@@ -1,11 +1,12 @@
-//! CREATE and DROP of text search dictionaries and configurations (PostgreSQL: commands/tsearchcmds.c).
+//! CREATE, ALTER and DROP of text search dictionaries and configurations (PostgreSQL: commands/tsearchcmds.c).
 
 use super::Ddl;
 use crate::session::Session;
 use quarry_catalog::{ObjectAddress, Privilege, TsObject, quote_identifier};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::text_search::dictionary::{Dictionary, options};
-use quarry_sql::ast::{self, DefArg, DefElem, ObjectKind as K};
+use quarry_functions::text_search::parser::token;
+use quarry_sql::ast::{self, DefArg, DefElem, ObjectKind as K, TextSearchAction};
 
 /// Whether [`create`] makes objects of this kind.
 pub fn makes(kind: K) -> bool {
@@ -98,6 +99,128 @@ fn config(s: &mut Session, c: &ast::Define) -> Result<()> {
     };
     d.w.create_ts_config(&name, schema, d.user(), parser, copy)?;
     Ok(())
+}
+
+/// Which catalog's objects a kind means.
+fn kind_of(kind: K) -> TsObject {
+    if kind == K::TsDictionary { TsObject::Dictionary } else { TsObject::Configuration }
+}
+
+/// The object a command names, which must be the user's: with its owner and schema.
+pub fn owned(d: &Ddl, kind: K, name: &ast::QualifiedName) -> Result<(ObjectAddress, Oid, Oid)> {
+    let what = kind_of(kind);
+    let oid = d.w.resolve_ts(what, &name.parts)?;
+    let owner = d.w.ts_owner(what, oid)?.unwrap_or(Oid::INVALID);
+    d.w.check_owner(owner, what.noun(), &name.display())?;
+    let schema = d.w.ts_name(what, oid)?.map_or(Oid::INVALID, |(_, schema)| schema);
+    Ok((ObjectAddress::new(what.table(), oid), owner, schema))
+}
+
+/// 42710 if the schema has an object of this name.
+fn check_free(d: &Ddl, what: TsObject, name: &str, schema: Oid) -> Result<()> {
+    if d.w.ts_in_schema(what, name, schema)?.is_none() {
+        return Ok(());
+    }
+    let schema = d.w.schema(schema)?.map(|s| s.name.clone()).unwrap_or_default();
+    bail!(DUPLICATE_OBJECT, "{} \"{name}\" already exists in schema \"{schema}\"", what.noun())
+}
+
+/// ALTER TEXT SEARCH ... RENAME TO.
+pub fn rename(d: &Ddl, kind: K, name: &ast::QualifiedName, new: &str) -> Result<()> {
+    let (object, _, schema) = owned(d, kind, name)?;
+    check_free(d, kind_of(kind), new, schema)?;
+    if !d.w.is_superuser(d.user())? {
+        d.w.check_schema(schema, Privilege::Create)?;
+    }
+    d.w.rename_ts(kind_of(kind), object.oid, new)
+}
+
+/// ALTER TEXT SEARCH ... SET SCHEMA.
+pub fn set_schema(d: &Ddl, kind: K, name: &ast::QualifiedName, schema: &str) -> Result<()> {
+    let (object, _, old) = owned(d, kind, name)?;
+    let schema = d.w.resolve_schema(schema, None)?;
+    if schema == old {
+        return Ok(());
+    }
+    d.w.check_schema(schema, Privilege::Create)?;
+    check_free(d, kind_of(kind), name.name(), schema)?;
+    d.w.set_ts_schema(kind_of(kind), object.oid, old, schema)
+}
+
+/// ALTER TEXT SEARCH DICTIONARY (...) and CONFIGURATION ... MAPPING.
+pub fn alter(s: &mut Session, c: &ast::AlterTextSearch) -> Result<()> {
+    let d = Ddl::new(s)?;
+    match &c.action {
+        TextSearchAction::Options(options) => alter_options(&d, &c.name, options),
+        action => {
+            let (config, ..) = owned(&d, K::TsConfiguration, &c.name)?;
+            alter_mapping(&d, config.oid, action)
+        }
+    }
+}
+
+fn alter_options(d: &Ddl, name: &ast::QualifiedName, changed: &[DefElem]) -> Result<()> {
+    let (object, ..) = owned(d, K::TsDictionary, name)?;
+    let (template, mut kept) = d.w.ts_dictionary_options(object.oid)?;
+    for o in changed {
+        kept.retain(|(name, _)| *name != o.name);
+        // Without a value the option goes.
+        if o.arg.is_some() {
+            kept.push((o.name.clone(), value(o)?));
+        }
+    }
+    Dictionary::new(Oid::INVALID, template, &kept)?;
+    let text = options::print(&kept, quote_identifier);
+    d.w.set_ts_options(object.oid, (!kept.is_empty()).then_some(text.as_str()))
+}
+
+/// Types of tokens by their names.
+fn token_types(tokens: &[ast::Name]) -> Result<Vec<i32>> {
+    tokens
+        .iter()
+        .map(|t| match token::by_name(&t.value) {
+            Some(kind) => Ok(i32::from(kind)),
+            None => Err(err!(INVALID_PARAMETER_VALUE, "token type \"{}\" does not exist", t.value)),
+        })
+        .collect()
+}
+
+fn alter_mapping(d: &Ddl, config: Oid, action: &TextSearchAction) -> Result<()> {
+    let dictionary = |n: &ast::QualifiedName| d.w.resolve_ts(TsObject::Dictionary, &n.parts);
+    match action {
+        TextSearchAction::Options(_) => Ok(()),
+        TextSearchAction::AddMapping { tokens, dictionaries } => {
+            let kinds = token_types(tokens)?;
+            let dictionaries: Vec<Oid> = dictionaries.iter().map(dictionary).collect::<Result<_>>()?;
+            d.w.add_ts_mappings(config, &kinds, &dictionaries)
+        }
+        TextSearchAction::AlterMapping { tokens, dictionaries } => {
+            let kinds = token_types(tokens)?;
+            let dictionaries: Vec<Oid> = dictionaries.iter().map(dictionary).collect::<Result<_>>()?;
+            for kind in &kinds {
+                d.w.drop_ts_mappings(config, *kind)?;
+            }
+            d.w.add_ts_mappings(config, &kinds, &dictionaries)
+        }
+        TextSearchAction::ReplaceDictionary { tokens, old, new } => {
+            let kinds = token_types(tokens)?;
+            let (old, new) = (dictionary(old)?, dictionary(new)?);
+            d.w.replace_ts_dictionary(config, &kinds, old, new)
+        }
+        TextSearchAction::DropMapping { tokens, if_exists } => {
+            for (kind, token) in token_types(tokens)?.into_iter().zip(tokens) {
+                if d.w.drop_ts_mappings(config, kind)? {
+                    continue;
+                }
+                let text = format!("mapping for token type \"{}\" does not exist", token.value);
+                if !if_exists {
+                    bail!(UNDEFINED_OBJECT, "{text}");
+                }
+                d.notice(err!(SUCCESSFUL_COMPLETION, "{text}, skipping"));
+            }
+            d.w.record_ts_mappings(config)
+        }
+    }
 }
 
 /// What DROP TEXT SEARCH ... means; none: it isn't there and needn't be.
