@@ -8,6 +8,7 @@ use quarry_storage::check::{TableIndex, check_storage, check_table_index};
 use quarry_storage::disk::{Disk, FaultDisk, FaultRng};
 use quarry_storage::heap::{Heap, ModifyResult, UpdateOptions, page as hp};
 use quarry_storage::index::btree::page as bp;
+use quarry_storage::index::gin::{Gin, GinOptions, GinRow, category, is_meta, pending};
 use quarry_storage::index::{BTree, IndexMethod, UniqueCheck};
 use quarry_storage::page::{PAGE_SIZE, Page};
 use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef, VarValue, Width};
@@ -15,26 +16,39 @@ use quarry_storage::vacuum::VacuumOptions;
 use quarry_storage::wal::record::{HEADER, Record, body_crc, set_place};
 use quarry_storage::wal::segments::segment_path;
 use quarry_storage::wal::{WalReader, rmgr};
-use quarry_storage::{IsolationLevel, RelId, Storage, WaitPolicy};
+use quarry_storage::{IsolationLevel, Persistence, RelId, Storage, WaitPolicy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const SEGMENT: u64 = 1 << 17;
 const TABLE: RelId = RelId::new(Oid(0), 30000);
 const INDEX: RelId = RelId::new(Oid(0), 30002);
+const GIN: RelId = RelId::new(Oid(0), 30003);
 
 /// A table with an index, updated, deleted from and vacuumed in part, on a disk whose server was shut down.
 fn table() -> (FaultDisk, Lsn) {
     let disk = FaultDisk::new();
     let storage = create(&disk);
     let redo = storage.recovered_to();
+    // All of the log stays.
+    storage.wal_retention().store(0, Ordering::Release);
     let layout = Arc::new(RowLayout::new(&[Width::Fixed(4), Width::Var]));
     let t = storage.begin(IsolationLevel::ReadCommitted);
     Heap::create(&storage, &t, TABLE).unwrap();
     BTree::create(&storage, &t, INDEX).unwrap();
+    Gin::create_as(&storage, &t, GIN, Persistence::Permanent).unwrap();
     t.commit().unwrap();
     let heap = Heap::open(&storage, TABLE, None, layout.clone());
     let index = BTree::open(&storage, INDEX, true).with_name("i");
+    let gin = Gin::open(&storage, GIN, GinOptions { fastupdate: true, pending_list_bytes: 9000 }).with_name("g");
+    let gin_row = |id: u32| {
+        let mut row = GinRow::new();
+        row.push(1, category::NORMAL, &[(id % 3) as u8]);
+        row.push(1, category::NORMAL, &[&[9; 30][..], &(id % 100).to_be_bytes()].concat());
+        row.finish();
+        row
+    };
     let row = |id: u32, byte: u8| {
         let mut b = RowBuilder::new();
         b.begin(&layout);
@@ -49,6 +63,7 @@ fn table() -> (FaultDisk, Lsn) {
             t.advance_command();
             let tid = heap.insert(&t, &row(id, 1)).unwrap();
             index.insert(&t, &id.to_be_bytes(), b"", tid, UniqueCheck::Enforce(&heap)).unwrap();
+            gin.insert(&t, &gin_row(id), tid).unwrap();
             tids.push(tid);
         }
         t.commit().unwrap();
@@ -68,6 +83,7 @@ fn table() -> (FaultDisk, Lsn) {
                 ModifyResult::Done { tid, hot: false } => {
                     let key = (id as u32).to_be_bytes();
                     index.insert(&t, &key, b"", tid, UniqueCheck::Enforce(&heap)).unwrap();
+                    gin.insert(&t, &gin_row(id as u32), tid).unwrap();
                 }
                 ModifyResult::Done { .. } => {}
                 other => panic!("{other:?}"),
@@ -76,7 +92,7 @@ fn table() -> (FaultDisk, Lsn) {
         t.commit().unwrap();
         storage.wal().flush_all().unwrap();
         if part == 1 {
-            let indexes: [&dyn IndexMethod; 1] = [&index];
+            let indexes: [&dyn IndexMethod; 2] = [&index, &gin];
             heap.vacuum(&indexes, &VacuumOptions::default()).unwrap();
         }
     }
@@ -132,9 +148,17 @@ fn sound<R>(what: impl FnOnce() -> String, f: impl FnOnce() -> R) -> R {
 fn use_record(record: &Record, pages: &[Box<Page>], rng: &mut FaultRng) {
     let Ok(rmgr) = rmgr::of(record.kind) else { return };
     let _ = (rmgr.describe)(record.kind.op, record.payload());
-    let is_tree = |page: &Page| page.special() as usize != PAGE_SIZE && bp::check(page.bytes()).is_ok();
-    let of_kind: Vec<_> =
-        pages.iter().filter(|p| p.is_new() || is_tree(p) == (record.kind.rmgr == rmgr::BTREE)).collect();
+    let is_pending = |page: &Page| bp::level(page.bytes()) == pending::LEVEL;
+    let is_tree = |page: &Page| {
+        page.special() as usize != PAGE_SIZE && !is_pending(page) && bp::check(page.bytes()).is_ok()
+    };
+    let fits = |page: &Page| match record.kind.rmgr {
+        rmgr::BTREE => is_tree(page),
+        // Also pages that it doesn't expect.
+        rmgr::GIN => is_tree(page) || is_pending(page) || is_meta(page),
+        _ => !is_tree(page) && !is_pending(page),
+    };
+    let of_kind: Vec<_> = pages.iter().filter(|p| p.is_new() || fits(p)).collect();
     for index in 0..record.blocks.len() {
         let mut page = of_kind[rng.below(of_kind.len() as u64) as usize].clone();
         let _ = record.restore_image(index, &mut page.clone());
@@ -144,7 +168,7 @@ fn use_record(record: &Record, pages: &[Box<Page>], rng: &mut FaultRng) {
 
 fn pages(disk: &FaultDisk) -> Vec<Box<Page>> {
     let mut all = vec![Page::zeroed()];
-    for rel in [TABLE, INDEX] {
+    for rel in [TABLE, INDEX, GIN] {
         for bytes in disk.bytes(&rel.to_string()).unwrap().chunks_exact(PAGE_SIZE) {
             let mut page = Page::zeroed();
             page.bytes_mut().copy_from_slice(bytes);
@@ -210,12 +234,13 @@ fn pages_of_any_bytes() {
                     let _ = (hp::slot(p, slot), hp::tuple(p, slot));
                 }
                 let _ = (hp::tuple_places(p).count(), hp::hole(p), hp::free_for_tuple(p));
+                pending::Rows(pending::rows_of(p)).for_each(|row| _ = (row.is_sound(), row.keys().count()));
                 if bp::check(p).is_ok() {
                     for slot in bp::first_data(p)..bp::slot_count(p) {
                         let item = bp::item(p, slot);
                         let _ = (item.key().unpacked().is_ok(), item.first_ord());
                         if bp::level(p) == 0 {
-                            (0..item.tid_count()).for_each(|i| _ = std::hint::black_box(item.tid(i)));
+                            item.tids().for_each(|tid| _ = std::hint::black_box(tid));
                         }
                     }
                 }
@@ -234,9 +259,11 @@ fn findings(disk: &FaultDisk) -> Vec<String> {
     if let Err(e) = check_storage(&storage, &mut |line| found.push(line.to_string())) {
         found.push(e.message().to_string());
     }
-    let pair = TableIndex { table: TABLE, index: INDEX, name: "i".into(), complete: true };
-    if let Err(e) = check_table_index(&storage, &pair, &mut |line| found.push(line.to_string())) {
-        found.push(e.message().to_string());
+    for (index, name) in [(INDEX, "i"), (GIN, "g")] {
+        let pair = TableIndex { table: TABLE, index, name: name.into(), complete: true };
+        if let Err(e) = check_table_index(&storage, &pair, &mut |line| found.push(line.to_string())) {
+            found.push(e.message().to_string());
+        }
     }
     found
 }
@@ -256,7 +283,7 @@ fn the_check_finds_single_bytes() {
     let (disk, _) = table();
     assert_eq!(findings(&disk.copy()), Vec::<String>::new());
     // Without a fitting checksum, any byte of any page.
-    for (path, pages) in [("global/30000", 4), ("global/30002", 2), ("global/30000_vm", 1)] {
+    for (path, pages) in [("global/30000", 4), ("global/30002", 2), ("global/30003", 2), ("global/30000_vm", 1)] {
         for n in 0..12u64 {
             let disk = disk.copy();
             let at = FaultRng::new(n).below(pages * PAGE_SIZE as u64);
@@ -272,7 +299,7 @@ fn the_check_finds_single_bytes() {
     };
     let first_tuple = |p: &[u8]| (1..=hp::slot_count(p)).find_map(|s| of_slot(p, s)).unwrap();
     type Change<'a> = &'a dyn Fn(&mut [u8; PAGE_SIZE]);
-    let cases: [(&str, u32, &str, Change<'_>); 9] = [
+    let cases: [(&str, u32, &str, Change<'_>); 11] = [
         ("global/30000", 0, "bad bounds", &|p| p[17] = 0),
         ("global/30000", 0, "tuple of", &|p| {
             let slot = (1..=hp::slot_count(p)).find(|s| of_slot(p, *s).is_some()).unwrap() as usize;
@@ -298,6 +325,14 @@ fn the_check_finds_single_bytes() {
             p[32] = if old & 1 == 0 { 0xff } else { 0x80 };
         }),
         ("global/30002", 1, "bad bounds|slot|level|page", &|p| p[14] = 1),
+        ("global/30003", 0, "the pending list is not as long", &|p| p[68] ^= 1),
+        ("global/30003", 1, "do not rise|doesn't have the tids|is empty|not above|leads to|no entry", &|p| {
+            let slot = (bp::first_data(p)..bp::slot_count(p)).find(|s| bp::item(p, *s).is_compressed()).unwrap();
+            let at = u16::from_le_bytes([p[32 + slot * 2], p[33 + slot * 2]]) as usize;
+            // The count, behind the key.
+            let key = bp::item(p, slot).key().bytes().len();
+            p[at + 4 + key] ^= 1;
+        }),
         ("global/30002", 1, "not above|not below|differs|below its left|no entry|leads to", &|p| {
             let slot = bp::first_data(p) + 1;
             let at = u16::from_le_bytes([p[32 + slot * 2], p[33 + slot * 2]]) as usize;
@@ -316,12 +351,19 @@ fn the_check_finds_single_bytes() {
 #[test]
 fn the_check_survives_any_forged_byte() {
     let (disk, _) = table();
-    for seed in 0..150 {
+    for seed in 0..260 {
         let mut rng = FaultRng::new(seed);
         let disk = disk.copy();
         let (path, block) =
-            [("global/30000", 0), ("global/30000", 2), ("global/30002", 0), ("global/30002", 1)]
-                [rng.below(4) as usize];
+            [
+                ("global/30000", 0),
+                ("global/30000", 2),
+                ("global/30002", 0),
+                ("global/30002", 1),
+                ("global/30003", 0),
+                ("global/30003", 1),
+                ("global/30003", 2),
+            ][rng.below(7) as usize];
         forge(&disk, path, block, |p| {
             let within = [PAGE_SIZE as u64, 100][rng.below(2) as usize];
             p[12 + rng.below(within - 12) as usize] ^= 1 << rng.below(8);

@@ -495,3 +495,168 @@ fn threads_insert_search_clean_and_vacuum() {
         assert!(all.into_iter().map(|(t, _)| t).eq((0..THREADS * EACH).map(tid)));
     }
 }
+
+/// Rows of the model whose keys a power cut may not take: all of them are found by each of their keys, and by none they lack.
+fn check_durable(storage: &Arc<Storage>, gin: &Gin, durable: &Model, what: &str) {
+    gin.check().unwrap_or_else(|e| panic!("{what}: {}", e.message()));
+    let mut by_key: BTreeMap<&(u8, u8, Vec<u8>), BTreeSet<Tid>> = BTreeMap::new();
+    for (tid, keys) in durable {
+        for key in keys {
+            by_key.entry(key).or_default().insert(*tid);
+        }
+    }
+    for (key, tids) in by_key {
+        let scan = GinScanKey {
+            entries: vec![GinEntry::key(key.0, key.1, &key.2)],
+            also: vec![],
+            exclude_only: false,
+            unless: vec![],
+            consistent: consistent(&Ask::All),
+        };
+        // Others may be there that the log brought before the power failed.
+        let found: BTreeSet<Tid> =
+            search(gin, storage, &[scan]).into_iter().map(|f| f.0).filter(|t| durable.contains_key(t)).collect();
+        assert_eq!(found, tids, "{what}: {key:?}");
+    }
+}
+
+#[test]
+fn power_fails_anywhere() {
+    for seed in seeds(24) {
+        let mut rng = FaultRng::new(seed);
+        let options = if seed % 4 == 3 { DIRECT } else { SMALL_LIST };
+        let disk = FaultDisk::new();
+        let (storage, gin) = make(&disk, options);
+        let mut durable = Model::new();
+        let (mut model, mut doomed) = (Model::new(), BTreeSet::new());
+        storage.wal().flush_all().unwrap();
+        disk.fail_after(rng.below(250));
+        let mut work = || -> quarry_common::Result<()> {
+            for round in 0..30u32 {
+                let t = begin(&storage);
+                for n in 0..60 {
+                    let n = round * 60 + n;
+                    let keys = random_keys(&mut rng, seed % 3);
+                    gin.insert(&t, &gin_row(&keys), tid(n))?;
+                    model.insert(tid(n), keys);
+                }
+                if let Some(lsn) = t.commit()? {
+                    storage.wal().flush_to(lsn)?;
+                }
+                storage.wal().flush_all()?;
+                durable.clone_from(&model);
+                match rng.below(4) {
+                    0 => _ = gin.clean_pending(&mut || Ok(()))?,
+                    1 => {
+                        let part = 2 + rng.below(3) as u32;
+                        let gone = |t: Tid| (t.block * 7 + t.slot as u32).is_multiple_of(part);
+                        doomed = model.keys().copied().filter(|t| gone(*t)).collect();
+                        model.retain(|t, _| !gone(*t));
+                        durable.clone_from(&model);
+                        gin.bulk_delete(&gone)?;
+                        doomed.clear();
+                    }
+                    2 => storage.checkpoint().map(drop)?,
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        let finished = work().is_ok();
+        drop((gin, storage));
+        disk.crash(seed);
+        let storage = open(&disk);
+        let gin = Gin::open(&storage, INDEX, options);
+        let what = format!("seed {seed}, finished {finished}");
+        check_durable(&storage, &gin, &durable, &what);
+        // What was half done is done again.
+        gin.clean_pending(&mut || Ok(())).unwrap();
+        gin.bulk_delete(&|t| doomed.contains(&t)).unwrap();
+        check_durable(&storage, &gin, &durable, &what);
+        let mut left = 0;
+        gin.each_tid(&mut |t| {
+            left += usize::from(doomed.contains(&t));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(left, 0, "{what}: dead rows");
+    }
+}
+
+#[test]
+fn unlogged_indexes_are_empty_after_a_crash() {
+    let disk = FaultDisk::new();
+    let storage = create(&disk);
+    let t = begin(&storage);
+    storage.create_database_dir(&t, Oid(5)).unwrap();
+    Gin::create_as(&storage, &t, INDEX, Persistence::Unlogged).unwrap();
+    t.commit().unwrap();
+    let mut rng = FaultRng::new(1);
+    let mut model = Model::new();
+    let fill = |storage: &Arc<Storage>, gin: &Gin, model: &mut Model, rng: &mut FaultRng| {
+        let t = begin(storage);
+        for n in 0..800 {
+            let keys = random_keys(rng, 1);
+            gin.insert(&t, &gin_row(&keys), tid(n)).unwrap();
+            model.insert(tid(n), keys);
+        }
+        t.commit().unwrap();
+    };
+    let gin = Gin::open(&storage, INDEX, SMALL_LIST);
+    fill(&storage, &gin, &mut model, &mut rng);
+    gin.bulk_delete(&|t| t.block == 3).unwrap();
+    model.retain(|t, _| t.block != 3);
+    compare(&storage, &gin, &model, &mut rng, 1, "unlogged");
+    storage.wal().flush_all().unwrap();
+    drop((t, gin, storage));
+    disk.crash(1);
+    let storage = open(&disk);
+    let gin = Gin::open(&storage, INDEX, SMALL_LIST);
+    let mut model = Model::new();
+    compare(&storage, &gin, &model, &mut rng, 1, "after the crash");
+    fill(&storage, &gin, &mut model, &mut rng);
+    compare(&storage, &gin, &model, &mut rng, 1, "filled again");
+}
+
+#[test]
+fn serializable_transactions_conflict_by_keys() {
+    for options in [SMALL_LIST, DIRECT] {
+        let (storage, gin) = make(&FaultDisk::new(), options);
+        let row = |key: &[u8]| {
+            let mut row = GinRow::new();
+            row.push(1, category::NORMAL, key);
+            row.finish();
+            row
+        };
+        let look = |t: &Transaction, key: &[u8]| {
+            let scan = GinScanKey {
+                entries: vec![GinEntry::key(1, category::NORMAL, key)],
+                also: vec![],
+                exclude_only: false,
+                unless: vec![],
+                consistent: consistent(&Ask::All),
+            };
+            let snap = t.statement_snapshot();
+            gin.search(&snap, &[scan], 1 << 20, &mut || Ok(()), &mut |_, _| Ok(())).unwrap()
+        };
+        // Each reads what the other writes.
+        let (a, b) = (storage.begin(IsolationLevel::Serializable), storage.begin(IsolationLevel::Serializable));
+        assert_eq!((look(&a, b"x"), look(&b, b"y")), (0, 0));
+        a.assign_xid();
+        b.assign_xid();
+        let outcome = (|| {
+            gin.insert(&a, &row(b"y"), tid(1))?;
+            gin.insert(&b, &row(b"x"), tid(2))?;
+            a.commit()?;
+            b.commit()
+        })();
+        assert_eq!(outcome.unwrap_err().sqlstate(), SqlState::T_R_SERIALIZATION_FAILURE);
+        a.abort();
+        b.abort();
+        // One after the other is fine.
+        let a = storage.begin(IsolationLevel::Serializable);
+        look(&a, b"x");
+        gin.insert(&a, &row(b"z"), tid(3)).unwrap();
+        a.commit().unwrap();
+    }
+}

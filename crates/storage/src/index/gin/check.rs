@@ -1,7 +1,7 @@
 //! Verifying an index that nobody is changing, and giving all its tids.
 
 use super::pending::{self, Rows};
-use super::{Gin, GinOptions, meta};
+use super::{Gin, GinOptions};
 use crate::index::btree::page::{self as bp, Link};
 use crate::index::btree::posting::SLOT_MAX;
 use crate::{Fork, PageId, RelId, Storage};
@@ -19,7 +19,7 @@ pub(crate) fn is_gin(storage: &Storage, rel: RelId) -> Result<bool> {
         return Ok(false);
     }
     let page = storage.pool().read(PageId::main(rel, 0))?;
-    Ok(crate::index::btree::wal::root_of(&page).is_ok() && meta::is_gin(page.bytes()))
+    Ok(super::is_meta(&page))
 }
 
 /// The rows of all pending pages of a relation, whether in the list or not: [`Gin::check`] verifies that they are.

@@ -34,6 +34,7 @@ pub use search::{Consistent, GinScanKey};
 use super::btree::META_BLOCK;
 use super::{BTree, IndexMethod, IndexVacuumStats};
 use crate::fsm::RelationState;
+use crate::page::Page;
 use crate::stats::Reads;
 use crate::txn::{Snapshot, Transaction};
 use crate::wal::{RecordKind, rmgr};
@@ -61,6 +62,11 @@ impl Default for GinOptions {
 pub struct Gin {
     tree: BTree,
     options: GinOptions,
+}
+
+/// Whether a relation's first page says that it is a GIN index.
+pub fn is_meta(page: &Page) -> bool {
+    crate::index::btree::wal::root_of(page).is_ok() && meta::is_gin(page.bytes())
 }
 
 fn kind(op: u8) -> RecordKind {
