@@ -8,6 +8,7 @@
 //! while waiting for a transaction or a row lock. Index code may call in while holding one leaf's latch; heap code never calls index
 //! code while holding a latch.
 
+pub mod any;
 pub mod insert;
 pub mod links;
 pub mod modify;
@@ -22,7 +23,7 @@ pub mod visibility;
 pub mod wal;
 
 pub use links::VersionRef;
-pub use read::{BuildScan, HeapScan, PageRows};
+pub use read::{BuildScan, HeapScan, KeptRows, PageRows};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 
