@@ -43,7 +43,7 @@ impl Brin {
                     Some(place) => {
                         if held.as_ref().is_none_or(|page| page.block() != place.block) {
                             // Never two at a time.
-                            held = None;
+                            drop(held.take());
                             held = Some(self.storage().pool().read(self.page_id(place.block))?);
                         }
                         let here = held
