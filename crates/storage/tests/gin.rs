@@ -255,7 +255,11 @@ fn rows_come_and_go_like_in_a_model() {
                     let before = pairs(&model);
                     model.retain(|t, _| !gone(*t));
                     let stats = gin.bulk_delete(&gone).unwrap();
-                    assert_eq!((stats.removed, stats.entries), (before - pairs(&model), pairs(&model)), "{what}");
+                    assert_eq!(
+                        (stats.removed, stats.entries),
+                        (before - pairs(&model), pairs(&model)),
+                        "{what}"
+                    );
                     let distinct: BTreeSet<_> = model.values().flatten().collect();
                     assert_eq!(gin.stats().unwrap().entries, distinct.len() as u64, "{what}");
                 }
@@ -285,7 +289,9 @@ fn rows_come_and_go_like_in_a_model() {
 
 #[test]
 fn builds_equal_inserts() {
-    for (seed, rows, memory) in [(0u64, 0, 1 << 20), (1, 1, 1 << 20), (2, 6000, 64 << 20), (3, 6000, 1), (4, 9000, 1)] {
+    for (seed, rows, memory) in
+        [(0u64, 0, 1 << 20), (1, 1, 1 << 20), (2, 6000, 64 << 20), (3, 6000, 1), (4, 9000, 1)]
+    {
         let mut rng = FaultRng::new(seed);
         let kind = seed % 3;
         let disk = FaultDisk::new();
@@ -467,8 +473,7 @@ fn threads_insert_search_clean_and_vacuum() {
                         .map(|(t, _)| t)
                         .collect();
                     for (thread, n) in before.iter().enumerate() {
-                        let missing =
-                            (0..*n).find(|i| !all.contains(&tid(i * THREADS + thread as u32)));
+                        let missing = (0..*n).find(|i| !all.contains(&tid(i * THREADS + thread as u32)));
                         assert_eq!(missing, None, "of thread {thread}");
                     }
                     // What was in before the search began has all its keys, wherever it is by now.
@@ -514,8 +519,11 @@ fn check_durable(storage: &Arc<Storage>, gin: &Gin, durable: &Model, what: &str)
             consistent: consistent(&Ask::All),
         };
         // Others may be there that the log brought before the power failed.
-        let found: BTreeSet<Tid> =
-            search(gin, storage, &[scan]).into_iter().map(|f| f.0).filter(|t| durable.contains_key(t)).collect();
+        let found: BTreeSet<Tid> = search(gin, storage, &[scan])
+            .into_iter()
+            .map(|f| f.0)
+            .filter(|t| durable.contains_key(t))
+            .collect();
         assert_eq!(found, tids, "{what}: {key:?}");
     }
 }
@@ -640,7 +648,8 @@ fn serializable_transactions_conflict_by_keys() {
             gin.search(&snap, &[scan], 1 << 20, &mut || Ok(()), &mut |_, _| Ok(())).unwrap()
         };
         // Each reads what the other writes.
-        let (a, b) = (storage.begin(IsolationLevel::Serializable), storage.begin(IsolationLevel::Serializable));
+        let (a, b) =
+            (storage.begin(IsolationLevel::Serializable), storage.begin(IsolationLevel::Serializable));
         assert_eq!((look(&a, b"x"), look(&b, b"y")), (0, 0));
         a.assign_xid();
         b.assign_xid();

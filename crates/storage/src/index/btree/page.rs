@@ -726,7 +726,8 @@ mod tests {
 
     #[test]
     fn compressed_lists_read_back() {
-        let tids: Vec<Tid> = [(1, 1), (1, 7), (2, 3), (900, 1)].map(|(block, slot)| Tid { block, slot }).to_vec();
+        let tids: Vec<Tid> =
+            [(1, 1), (1, 7), (2, 3), (900, 1)].map(|(block, slot)| Tid { block, slot }).to_vec();
         let packed: Vec<u64> = tids.iter().map(|t| posting::pack(*t)).collect();
         let b = compressed_item(&Key::plain(b"k"), &packed);
         let it = Item::parse(&b, false).expect("one item");

@@ -89,7 +89,9 @@ impl Iterator for Differences<'_> {
             0 => None,
             _ => {
                 self.left -= 1;
-                read_varint(self.bytes, &mut self.at).and_then(|d| now.checked_add(d)).filter(|n| *n < PACKED_END)
+                read_varint(self.bytes, &mut self.at)
+                    .and_then(|d| now.checked_add(d))
+                    .filter(|n| *n < PACKED_END)
             }
         };
         Some(now)

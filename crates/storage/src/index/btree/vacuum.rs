@@ -37,9 +37,7 @@ impl BTree {
             };
             let p: &[u8] = page.bytes();
             let me = Link { block: page.id().block, generation: bp::generation(p) };
-            let any_dead = (bp::first_data(p)..bp::slot_count(p)).any(|s| {
-                bp::item(p, s).tids().any(dead)
-            });
+            let any_dead = (bp::first_data(p)..bp::slot_count(p)).any(|s| bp::item(p, s).tids().any(dead));
             let (high, right, left_now) = if any_dead {
                 drop(page);
                 // The page may have been split meanwhile: what went right is met there.

@@ -1,11 +1,11 @@
 //! Building an index: rows are inverted in memory ([`super::gather`]), spilled as sorted runs when there are too many, and the tree is written bottom
 //! up from keys in order, as the B-tree's build does ([`crate::index::btree::build`]).
 
+use super::Gin;
 use super::gather::Gather;
 use super::insert::ListWriter;
 use super::meta::GinStats;
 use super::row::GinRow;
-use super::Gin;
 use crate::index::btree::build::Builder;
 use crate::index::btree::key::{Key, Packed};
 use crate::index::btree::posting::{Differences, push_differences, push_varint, read_varint};
@@ -56,40 +56,43 @@ struct Writer<'a, 'p> {
     noted: u64,
 }
 
-/// Counts leaves that have one long list only.
+/// Counts keys, and leaves that have one long list only.
 #[derive(Default)]
 pub(super) struct PageCount {
-    /// The last key of the page before.
-    before: Option<Vec<u8>>,
-    /// The keys of the current page: the first, and whether there are others.
-    first: Option<Vec<u8>>,
+    /// The last key, if there was one.
+    last: Vec<u8>,
+    some: bool,
+    /// Lists of the current page.
+    lists: u32,
+    /// Whether it has more than one key, and whether its first one was on the page before.
     mixed: bool,
+    goes_on: bool,
     pub data_pages: u32,
     pub keys: u64,
-    last: Option<Vec<u8>>,
 }
 
 impl PageCount {
     /// The key of the next list on the page.
     pub fn list(&mut self, key: &[u8]) {
-        if self.last.as_deref() != Some(key) {
+        let same = self.some && self.last == key;
+        if !same {
             self.keys += 1;
-            self.last = Some(key.to_vec());
-            self.mixed |= self.first.is_some();
+            self.some = true;
+            self.last.clear();
+            self.last.extend_from_slice(key);
         }
-        self.first.get_or_insert_with(|| key.to_vec());
+        match self.lists {
+            0 => self.goes_on = same,
+            _ => self.mixed |= !same,
+        }
+        self.lists += 1;
     }
 
-    /// The page ends; `next`: the key that comes next, if it is known to be the same or another.
+    /// The page ends; `next`: the key that follows, if there is one.
     pub fn page_ends(&mut self, next: Option<&[u8]>) {
-        if let Some(first) = self.first.take()
-            && !self.mixed
-            && (next == Some(&first[..]) || self.before.as_deref() == Some(&first[..]))
-        {
-            self.data_pages += 1;
-        }
-        self.mixed = false;
-        self.before.clone_from(&self.last);
+        let goes_on = self.goes_on || next == Some(self.last.as_slice());
+        self.data_pages += u32::from(self.lists > 0 && !self.mixed && goes_on);
+        (self.lists, self.mixed, self.goes_on) = (0, false, false);
     }
 }
 
@@ -124,10 +127,9 @@ impl GinBuilder {
         let disk = self.gin.storage().disk().clone();
         let memory = self.memory_bytes / SORT_PART;
         let runs = self.runs.get_or_insert_with(|| ExternalSort::new(disk, memory));
-        let (mut tids, mut value) = (Vec::new(), Vec::new());
+        let (mut bytes, mut tids, mut value) = (Vec::new(), Vec::new(), Vec::new());
         for n in self.gather.sorted() {
-            tids.clear();
-            self.gather.tids(n, &mut tids);
+            self.gather.tids(n, &mut bytes, &mut tids);
             value.clear();
             push_varint(&mut value, tids.len() as u64);
             push_varint(&mut value, tids[0]);
@@ -160,10 +162,9 @@ impl GinBuilder {
         };
         match self.runs.take() {
             None => {
-                let mut tids = Vec::new();
+                let (mut bytes, mut tids) = (Vec::new(), Vec::new());
                 for n in self.gather.sorted() {
-                    tids.clear();
-                    self.gather.tids(n, &mut tids);
+                    self.gather.tids(n, &mut bytes, &mut tids);
                     let key = self.gather.key(n);
                     let stored = w.begin(key)?;
                     w.add(key, &stored.as_key(), tids.iter().copied())?;

@@ -76,10 +76,10 @@ impl Gin {
             if moved.is_empty() {
                 return Ok(removed);
             }
-            let mut list = Vec::new();
+            let (mut list, mut bytes) = (Vec::new(), Vec::new());
             for entry in gather.sorted() {
                 let mut tids = Vec::new();
-                gather.tids(entry, &mut tids);
+                gather.tids(entry, &mut bytes, &mut tids);
                 list.push(Addition { key: gather.key(entry), tids });
             }
             for part in list.chunks(256) {

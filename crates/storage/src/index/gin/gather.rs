@@ -155,15 +155,16 @@ impl Gather {
         &self.keys[e.key_at..e.key_at + e.key_len as usize]
     }
 
-    /// Appends an entry's packed tids, rising, to the (empty) vector given.
-    pub fn tids(&self, n: u32, out: &mut Vec<u64>) {
+    /// Puts an entry's packed tids, rising, into `out`; `bytes` is a buffer.
+    pub fn tids(&self, n: u32, bytes: &mut Vec<u8>, out: &mut Vec<u64>) {
         let e = &self.entries[n as usize];
+        out.clear();
         out.push(e.first);
         if e.more == 0 {
             return;
         }
         // The stream in one piece.
-        let mut bytes = Vec::new();
+        bytes.clear();
         let mut at = e.head as usize * UNIT;
         for number in 0..e.slices as usize {
             let len = SLICES[number.min(SLICES.len() - 1)];
@@ -178,7 +179,7 @@ impl Gather {
         }
         let (mut last, mut place) = (e.first, 0);
         for _ in 0..e.more {
-            let zigzag = read_varint(&bytes, &mut place).expect("as written by add");
+            let zigzag = read_varint(bytes, &mut place).expect("as written by add");
             last = last.wrapping_add((zigzag >> 1) ^ (zigzag & 1).wrapping_neg());
             out.push(last);
         }
@@ -234,7 +235,7 @@ mod tests {
         for (n, (key, tids)) in order.iter().zip(&model) {
             assert_eq!(gather.key(*n), key);
             let mut got = Vec::new();
-            gather.tids(*n, &mut got);
+            gather.tids(*n, &mut Vec::new(), &mut got);
             assert!(got.iter().eq(tids), "{key:?}");
         }
         gather.clear();

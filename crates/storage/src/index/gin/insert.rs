@@ -330,10 +330,14 @@ mod tests {
             let mut writer = ListWriter::new();
             writer.begin(&key, LIST_BYTES);
             let mut written = Vec::new();
+            let mut full = |it: &[u8]| {
+                written.push(it.to_vec());
+                Ok(())
+            };
             for t in &tids {
-                writer.push(&key, *t, &mut |it| Ok(written.push(it.to_vec()))).expect("written");
+                writer.push(&key, *t, &mut full).expect("written");
             }
-            writer.finish(&key, &mut |it| Ok(written.push(it.to_vec()))).expect("written");
+            writer.finish(&key, &mut full).expect("written");
             assert!(even || written == items);
         }
     }

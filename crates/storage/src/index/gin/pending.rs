@@ -191,7 +191,9 @@ impl Gin {
                 put(record);
                 let kind = kind(wal::NEW_PAGE);
                 match &mut old {
-                    Some(old) => self.storage().log_change(None, kind, record, &mut [&mut page, &mut new, old]),
+                    Some(old) => {
+                        self.storage().log_change(None, kind, record, &mut [&mut page, &mut new, old])
+                    }
                     None => self.storage().log_change(None, kind, record, &mut [&mut page, &mut new]),
                 }
             })?;

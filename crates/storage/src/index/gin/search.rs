@@ -9,10 +9,10 @@
 //! with some keys only. What is on its way later was added later than the list was read, by a transaction that the search's snapshot doesn't see; what was moved before is in
 //! the tree with all its keys.
 
+use super::Gin;
 use super::pending::{self, Rows};
 use super::row::GinEntry;
 use super::stream::{Reading, Stream};
-use super::Gin;
 use crate::index::btree::posting::{PACKED_END, pack, unpack};
 use crate::ssi::Xact;
 use crate::txn::Snapshot;
@@ -124,9 +124,8 @@ impl<'k> KeyScan<'k> {
     }
 
     fn open_entries(cx: &mut Reading<'_>, key: &'k GinScanKey) -> Result<KeyScan<'k>> {
-        let mut open = |list: &[GinEntry]| -> Result<Vec<Stream>> {
-            list.iter().map(|e| Stream::open(cx, e)).collect()
-        };
+        let mut open =
+            |list: &[GinEntry]| -> Result<Vec<Stream>> { list.iter().map(|e| Stream::open(cx, e)).collect() };
         Ok(KeyScan {
             entries: open(&key.entries)?,
             required: Vec::new(),

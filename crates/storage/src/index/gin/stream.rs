@@ -1,8 +1,8 @@
 //! The rows of one thing that a query looks for, in order, with a way to skip ahead: the lists of a key, or of all keys of a range.
 
+use super::Gin;
 use super::row::GinEntry;
 use super::tid_set::{TidList, TidSet};
-use super::Gin;
 use crate::buffer::PageRef;
 use crate::index::btree::page::{self as bp, Item, Link, Target, ord};
 use crate::index::btree::posting::{PACKED_END, pack, unpack};

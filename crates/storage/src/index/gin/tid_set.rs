@@ -1,8 +1,8 @@
 //! The rows of all keys of a range, each once and in order: bits per heap page in memory, and sorted runs in a temporary file when they are too many.
 
+use crate::disk::Disk;
 use crate::index::btree::posting::{PACKED_END, SLOT_BITS};
 use crate::sort::{ExternalSort, SortedRun};
-use crate::disk::Disk;
 use hashbrown::HashMap;
 use quarry_common::{BlockNo, Error, Result};
 use std::sync::Arc;
@@ -207,7 +207,11 @@ mod tests {
                 let mut some: Vec<u64> = (0..20)
                     .map(|_| {
                         x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                        let slot = if (x >> 20).is_multiple_of(50) { 300 + (x >> 30) % 1700 } else { (x >> 30) % 256 };
+                        let slot = if (x >> 20).is_multiple_of(50) {
+                            300 + (x >> 30) % 1700
+                        } else {
+                            (x >> 30) % 256
+                        };
                         pack(Tid { block: (x >> 50) as u32, slot: slot as u16 })
                     })
                     .collect();
