@@ -10,7 +10,7 @@ use crate::fsm::RelationStates;
 use crate::heap::links::RemovedLinks;
 use crate::ids::RelId;
 use crate::lock::LockManager;
-use crate::recovery::{Plan, Redo, find_end};
+use crate::recovery::{Log, Plan, Redo};
 use crate::ssi::Ssi;
 use crate::stats::DatabaseStats;
 use crate::txn::clog::Clog;
@@ -18,7 +18,7 @@ use crate::txn::{IsolationLevel, LiveSnapshots, PreparedSet, Transaction, TxnMan
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XLOG;
 use crate::wal::segments::{Segments, WAL_DIR};
-use crate::wal::{Wal, WalOptions, WalReader};
+use crate::wal::{Wal, WalOptions};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid};
@@ -191,7 +191,8 @@ impl Storage {
         };
         let fatal = config.on_fatal.clone().map_or_else(Fatal::default, Fatal::new);
         let xact = Clog::open_file(&*disk, control.next_xid)?;
-        let (end, records) = find_end(&disk, &control)?;
+        let log = Log::read(&disk, &control, Plan::of_machine(config.shared_buffers_bytes))?;
+        let (end, records) = (log.end, log.records);
         let was_clean = control.clean;
         if config.fsync && !was_clean {
             // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
@@ -221,16 +222,15 @@ impl Storage {
         let _ = locks.txns.set(Arc::downgrade(&txns));
 
         crate::unlogged::remove_temporary(&*disk)?;
+        crate::temp_file::remove_leftovers(&*disk)?;
         let mut redo = Redo::new(&*disk, &pool, &files, &txns, &control);
-        let reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
         if !was_clean {
             tracing::info!(
                 "database system was interrupted; redo starts at {}, {records} records",
                 control.redo
             );
         }
-        let plan = Plan::of_machine(config.shared_buffers_bytes);
-        redo.apply_all(reader, end, plan, config.log_startup_progress_interval)?;
+        redo.apply_all(log, config.log_startup_progress_interval)?;
         redo.finish()?;
         let prepared = redo.prepared.take();
         let counters = Counters(Mutex::new(CountersState {

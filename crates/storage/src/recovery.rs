@@ -1,9 +1,14 @@
 //! Recovery: finds the log's end, applies it from the last checkpoint's redo point, aborts what didn't finish.
 //!
 //! There is no undo: a version whose writer has no commit record is invisible by its status. What redo does to pages is
-//! each manager's `apply`, as on the live path; [`pages`] says in which order.
+//! each manager's `apply`, as on the live path. [`scan`] reads the log to its end and notes what it changes before anything is
+//! changed; [`pages`] applies that, page by page.
 
+mod chunk;
 mod pages;
+mod scan;
+#[cfg(test)]
+mod scan_test;
 
 use crate::buffer::BufferPool;
 use crate::checkpoint::{CHECKPOINT, NEXT_OID};
@@ -17,16 +22,20 @@ use crate::relations::folder_of;
 use crate::txn::prepared_record::{PreparedState, add_part};
 use crate::txn::wal::Cursor;
 use crate::txn::{TxnManager, XidStatus};
-use crate::wal::record::Record;
+use crate::wal::record::{Record, RecordView};
 use crate::wal::segments::Segments;
-use crate::wal::{WalReader, rmgr, tail};
+use crate::wal::{rmgr, tail};
 use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use pages::Gatherer;
+use chunk::Forks;
+use pages::Part;
 pub use pages::Plan;
+use scan::{Scan, Scanned};
 
 /// The state of a redo pass.
 pub struct Redo<'a> {
@@ -51,44 +60,42 @@ struct Progress {
     every: Duration,
     begun: Instant,
     last: Instant,
-    records: u64,
 }
 
 impl Progress {
     fn new(every: Duration) -> Progress {
         let now = Instant::now();
-        Progress { every, begun: now, last: now, records: 0 }
+        Progress { every, begun: now, last: now }
     }
 
-    /// A record has been read.
-    fn at(&mut self, lsn: Lsn) {
-        self.records += 1;
-        // The clock is not looked at for each of millions.
-        if self.every.is_zero() || !self.records.is_multiple_of(1024) || self.last.elapsed() < self.every {
+    /// So many of the changes up to a place in the log are applied, of so many.
+    fn at(&mut self, lsn: Lsn, done: u64, of: u64) {
+        if self.every.is_zero() || self.last.elapsed() < self.every {
             return;
         }
         self.last = Instant::now();
-        tracing::info!("redo in progress, elapsed time: {:.2} s, current LSN: {lsn}", self.seconds());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let percent = done * 100 / of.max(1);
+        tracing::info!("redo in progress, elapsed time: {seconds:.2} s, {percent} % of the changes up to {lsn}");
     }
 
-    fn done(&self, end: Lsn) {
-        if self.records > 1 {
-            tracing::info!("redo done at {end}, {} records, elapsed: {:.2} s", self.records, self.seconds());
-        }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.begun.elapsed().as_secs_f64()
+    /// How long to wait at most before the next word.
+    fn patience(&self) -> Duration {
+        if self.every.is_zero() { Duration::MAX } else { self.every }
     }
 }
 
 /// Whether a record's redo touches files or pages of its own: what comes before it must be in them.
-fn moves_files(record: &Record) -> bool {
-    match record.kind.rmgr {
+fn moves_files(view: &RecordView<'_>) -> bool {
+    match view.kind().rmgr {
         rmgr::XLOG => false,
-        rmgr::XACT => crate::txn::wal::removes_files(record),
+        rmgr::XACT => crate::txn::wal::removes_files(view.kind(), view.payload()),
         _ => true,
     }
+}
+
+fn damaged(lsn: Lsn) -> Error {
+    Error::corrupted(format!("WAL record at {lsn} is damaged"))
 }
 
 /// Prepared transactions that a redo pass has met and whose end it hasn't.
@@ -133,26 +140,61 @@ impl PreparedRedo {
     }
 }
 
-/// Where the log ends: the end of its last valid record. An error if it can't be the end.
-pub fn find_end(disk: &Arc<dyn Disk>, control: &Control) -> Result<(Lsn, u64)> {
-    let mut reader = WalReader::new(disk.clone(), control.segment_bytes, control.redo);
-    let mut count = 0;
-    while reader.next_view()?.is_some() {
-        count += 1;
+/// A log that was read to its end, and what it changes, as far as there was memory for that.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    run: u32,
+    plan: Plan,
+    forks: Forks,
+    first: Option<Scanned>,
+    /// Where its last valid record ends.
+    pub end: Lsn,
+    /// Records from the last checkpoint's redo point.
+    pub records: u64,
+}
+
+impl Log {
+    /// Reads the log from the redo point. An error if its valid records end where they can't have ended.
+    pub fn read(disk: &Arc<dyn Disk>, control: &Control, plan: Plan) -> Result<Log> {
+        let mut log = Log {
+            disk: disk.clone(),
+            segment_bytes: control.segment_bytes,
+            run: control.run,
+            plan,
+            forks: Forks::default(),
+            first: None,
+            end: control.redo,
+            records: 0,
+        };
+        let scanned = log.scan().read(control.redo, None)?;
+        let (end, epoch) = (scanned.end, scanned.epoch);
+        (log.end, log.records) = (end, scanned.records);
+        log.first = Some(scanned);
+        if end < control.checkpoint_end {
+            let segments = Segments::new(disk.clone(), control.segment_bytes, false);
+            return Err(tail::damaged(&segments, end, Lsn(control.checkpoint_end.0 - 1)).detail(format!(
+                "The log must reach to the end of the last checkpoint at {}.",
+                control.checkpoint_end
+            )));
+        }
+        // A clean shutdown's checkpoint is the last record there was.
+        if !control.clean {
+            tail::check_end(disk, control.segment_bytes, end, epoch, control.run)?;
+        }
+        Ok(log)
     }
-    let end = reader.position();
-    if end < control.checkpoint_end {
-        let segments = Segments::new(disk.clone(), control.segment_bytes, false);
-        return Err(tail::damaged(&segments, end, Lsn(control.checkpoint_end.0 - 1)).detail(format!(
-            "The log must reach to the end of the last checkpoint at {}.",
-            control.checkpoint_end
-        )));
+
+    fn scan(&self) -> Scan<'_> {
+        Scan {
+            disk: &self.disk,
+            segment_bytes: self.segment_bytes,
+            run: self.run,
+            threads: self.plan.threads.max(1),
+            memory: self.plan.memory,
+            forks: &self.forks,
+        }
     }
-    // A clean shutdown's checkpoint is the last record there was.
-    if !control.clean {
-        tail::check_end(disk, control.segment_bytes, end, reader.epoch(), control.run)?;
-    }
-    Ok((end, count))
 }
 
 impl<'a> Redo<'a> {
@@ -178,52 +220,111 @@ impl<'a> Redo<'a> {
         }
     }
 
-    /// Applies the log that `reader` gives, up to `end`; says now and then how far it is.
-    pub fn apply_all(
-        &mut self,
-        mut reader: WalReader,
-        end: Lsn,
-        plan: Plan,
-        report_every: Duration,
-    ) -> Result<()> {
+    /// Applies a log; says now and then how far it is.
+    pub fn apply_all(&mut self, mut log: Log, report_every: Duration) -> Result<()> {
         let mut progress = Progress::new(report_every);
-        std::thread::scope(|scope| {
-            let mut pages = Gatherer::new(plan, self.pool, self.files);
-            while reader.position() < end {
-                let at = reader.position();
-                let Some(view) = reader.next_view()? else {
-                    return Err(Error::corrupted(format!(
-                        "WAL record at {at} could be read before, but not again"
-                    )));
-                };
-                self.seen_xid(view.xid());
-                if let Some(redo) = rmgr::of(view.kind())?.redo {
-                    let record = view.to_record().ok_or_else(|| {
-                        Error::corrupted(format!("WAL record at {} is damaged", view.lsn()))
-                    })?;
-                    if moves_files(&record) {
-                        pages.settle(self, scope)?;
-                    }
-                    redo(self, &record).map_err(|e| {
-                        e.context(format!(
-                            "WAL redo at {at} for {}",
-                            rmgr::RMGRS[record.kind.rmgr as usize].name
-                        ))
-                    })?;
-                }
-                if view.block_count() > 0 {
-                    pages.add(self, &view, scope)?;
-                }
-                progress.at(at);
+        let mut first = log.first.take();
+        let mut from = None;
+        while from != Some(log.end) {
+            let scanned = match first.take() {
+                Some(scanned) => scanned,
+                None => log.scan().read(from.unwrap_or(log.end), Some(log.end))?,
+            };
+            // What could be read to its end before must be there again.
+            if scanned.upto < log.end && from.is_some_and(|from| scanned.upto <= from) {
+                return Err(Error::corrupted(format!(
+                    "WAL record at {} could be read before, but not again",
+                    scanned.upto
+                )));
             }
-            pages.settle(self, scope)
-        })?;
-        progress.done(end);
+            from = Some(scanned.upto);
+            self.apply(&scanned, &log, &mut progress)?;
+        }
+        if log.records > 1 {
+            let seconds = progress.begun.elapsed().as_secs_f64();
+            tracing::info!("redo done at {}, {} records, elapsed: {seconds:.2} s", log.end, log.records);
+        }
         Ok(())
     }
 
-    pub(crate) fn note_missing(&mut self, pages: Vec<(PageId, Lsn)>) {
-        self.missing.extend(pages);
+    /// Applies a part of the log that was read. Effects on files come when all changes before them are in the pages.
+    fn apply(&mut self, scanned: &Scanned, log: &Log, progress: &mut Progress) -> Result<()> {
+        for chunk in &scanned.chunks {
+            self.seen_xid(chunk.max_xid);
+        }
+        let effects: Vec<_> = scanned.chunks.iter().flat_map(|chunk| &chunk.effects).copied().collect();
+        let mut begin = 0;
+        let mut rest = effects.as_slice();
+        loop {
+            let quiet = rest.iter().position(|effect| effect.moves_files).unwrap_or(rest.len());
+            let (effects, moving) = rest.split_at(quiet);
+            let end = moving.first().map(|effect| effect.at);
+            let part = Part {
+                scanned,
+                forks: &log.forks,
+                pool: self.pool,
+                files: self.files,
+                at: begin..end.unwrap_or(u32::MAX),
+                last: end.is_none(),
+                done: &AtomicU64::new(0),
+            };
+            self.apply_part(&part, log.plan, progress, |redo| {
+                effects.iter().try_for_each(|effect| redo.effect(scanned, effect.at))
+            })?;
+            let Some((effect, behind)) = moving.split_first() else { return Ok(()) };
+            self.effect(scanned, effect.at)?;
+            (begin, rest) = (effect.at, behind);
+        }
+    }
+
+    /// Applies changes of pages, and `meanwhile` effects that don't touch pages.
+    fn apply_part(
+        &mut self,
+        part: &Part<'_>,
+        plan: Plan,
+        progress: &mut Progress,
+        meanwhile: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let (shares, count) = (plan.threads.max(1), part.count());
+        if count < plan.alone_below || shares == 1 {
+            meanwhile(self)?;
+            for share in 0..shares {
+                let missing = part.apply_share(share, shares)?;
+                self.missing.extend(missing);
+            }
+            return Ok(());
+        }
+        std::thread::scope(|scope| {
+            let (sender, outcomes) = channel();
+            for share in 0..shares {
+                let sender = sender.clone();
+                // Nobody listens any more only after an error.
+                scope.spawn(move || drop(sender.send(part.apply_share(share, shares))));
+            }
+            drop(sender);
+            meanwhile(self)?;
+            loop {
+                match outcomes.recv_timeout(progress.patience()) {
+                    Ok(missing) => self.missing.extend(missing?),
+                    Err(RecvTimeoutError::Timeout) => {
+                        let done = part.done.load(Ordering::Relaxed);
+                        progress.at(part.scanned.upto, done, count as u64);
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
+            }
+        })
+    }
+
+    /// What a record does besides changing pages.
+    fn effect(&mut self, scanned: &Scanned, at: u32) -> Result<()> {
+        let view = scanned.record(at)?;
+        let Some(redo) = rmgr::of(view.kind())?.redo else { return Ok(()) };
+        let record = view.to_record().ok_or_else(|| damaged(view.lsn()))?;
+        redo(self, &record).map_err(|e| {
+            let name = rmgr::RMGRS[record.kind.rmgr as usize].name;
+            e.context(format!("WAL redo at {} for {name}", record.lsn))
+        })
     }
 
     /// Notes that an id was in use.

@@ -1,6 +1,6 @@
 //! What recovery asks of the pool.
 
-use super::{BufferPool, PageMut, state};
+use super::{BufferPool, PageMut, Ring, state};
 use crate::ids::{Fork, PageId, RelId};
 use quarry_common::{BlockNo, Result};
 use std::ops::Range;
@@ -9,12 +9,18 @@ use std::sync::atomic::Ordering;
 impl BufferPool {
     /// The page under the exclusive latch, for who replaces all of it: what the disk has (a torn page, nothing at all) isn't read.
     pub fn write_replaced(&self, id: PageId) -> Result<PageMut<'_>> {
+        let mut guard = self.write_over(id, None)?;
+        guard.zero();
+        Ok(guard)
+    }
+
+    /// As [`BufferPool::write_replaced`], with whatever bytes the frame held before.
+    pub fn write_over(&self, id: PageId, ring: Option<&mut Ring>) -> Result<PageMut<'_>> {
         let file = self.files.get(id.rel, id.fork)?;
         file.grow_to_hold(id.block);
         if !self.is_cached(id)
-            && let Some(mut guard) = self.claim(id, &file, None)?
+            && let Some(guard) = self.claim(id, &file, ring)?
         {
-            guard.loading_page().zero();
             if self.files.readable_run(&file, id.block, 1) == 0 {
                 self.set_fresh(guard.frame());
             }
@@ -26,7 +32,7 @@ impl BufferPool {
 
     /// Brings neighbours that will be needed by one read, as far as that can be had for nothing; whatever is wrong with one is left
     /// to who reads it.
-    pub fn bring(&self, rel: RelId, fork: Fork, blocks: Range<BlockNo>) -> Result<()> {
-        self.load_run(rel, fork, blocks, None)
+    pub fn bring(&self, rel: RelId, fork: Fork, blocks: Range<BlockNo>, ring: Option<&mut Ring>) -> Result<()> {
+        self.load_run(rel, fork, blocks, ring)
     }
 }

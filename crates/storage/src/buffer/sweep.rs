@@ -32,6 +32,10 @@ impl Ring {
     pub fn vacuum() -> Ring {
         Ring::of(256)
     }
+    /// For recovery's way through more pages than it wants in the pool: what is written in one go a few times over.
+    pub fn redo() -> Ring {
+        Ring::of(2048)
+    }
 }
 
 impl BufferPool {

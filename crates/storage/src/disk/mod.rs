@@ -5,9 +5,11 @@
 //! renamed or removed name is durable after [`Disk::sync_dir`] of its folder.
 
 mod fault;
+mod map;
 mod os;
 
 pub use fault::{FaultDisk, FaultRng};
+pub use map::Mapping;
 pub use os::OsDisk;
 
 use quarry_common::Result;
@@ -36,6 +38,10 @@ pub trait DiskFile: Send + Sync {
     fn sync(&self) -> Result<()>;
     /// Asks that what was written there goes to the disk soon, so that a later sync has less to wait for. Promises nothing.
     fn start_write_back(&self, _offset: u64, _len: u64) {}
+    /// A part of the file as memory, if that can be had and the file has all of it. It must not be cut off meanwhile.
+    fn map(&self, _offset: u64, _len: usize) -> Result<Option<Mapping>> {
+        Ok(None)
+    }
     fn len(&self) -> Result<u64>;
     fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)

@@ -1,6 +1,6 @@
 //! [`Disk`] on the operating system: positioned reads and writes, fdatasync, a lock file.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Mapping};
 use quarry_common::{Error, Result, SqlState, bail};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Read, Write};
@@ -112,6 +112,11 @@ impl DiskFile for OsFile {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (offset, len);
+    }
+
+    fn map(&self, offset: u64, len: usize) -> Result<Option<Mapping>> {
+        let has_all = offset.checked_add(len as u64).is_some_and(|end| end <= self.len().unwrap_or(0));
+        Ok(has_all.then(|| Mapping::of(&self.file, offset, len)).flatten())
     }
 
     fn len(&self) -> Result<u64> {

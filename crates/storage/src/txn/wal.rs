@@ -7,7 +7,7 @@
 use super::prepared_record::take_lock;
 use crate::ids::RelId;
 use crate::recovery::Redo;
-use crate::wal::record::Record;
+use crate::wal::record::{Record, RecordKind};
 use quarry_common::{Error, Oid, Result, Xid};
 
 pub const COMMIT: u8 = 0;
@@ -94,9 +94,9 @@ impl EndRecord {
 }
 
 /// Whether redo of the record removes files.
-pub fn removes_files(record: &Record) -> bool {
-    match record.kind.op {
-        COMMIT | ABORT => EndRecord::decode(record.payload())
+pub fn removes_files(kind: RecordKind, payload: &[u8]) -> bool {
+    match kind.op {
+        COMMIT | ABORT => EndRecord::decode(payload)
             .is_ok_and(|end| !end.relations.is_empty() || !end.databases.is_empty()),
         _ => false,
     }

@@ -34,6 +34,12 @@ impl WalReader {
         }
     }
 
+    /// What it reads follows a record of this epoch.
+    pub fn after_epoch(mut self, epoch: u32) -> WalReader {
+        self.epoch = epoch;
+        self
+    }
+
     /// Where the next record is looked for.
     pub fn position(&self) -> Lsn {
         self.position

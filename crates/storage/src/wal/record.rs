@@ -267,6 +267,17 @@ pub fn plausible_length(header: &[u8]) -> Option<usize> {
     (HEADER..=RECORD_MAX).contains(&len).then_some(len)
 }
 
+/// Whether these bytes could be a record's header, in a log whose last epoch is `run`: what can be told before the CRC.
+pub fn plausible_header(header: &[u8], run: u32) -> bool {
+    let Some(len) = plausible_length(header) else { return false };
+    let (references, payload) = (header[26] as usize, u32_at(header, 20) as usize);
+    references <= PAGES_MAX
+        && payload <= PAYLOAD_MAX
+        && HEADER + references * REF + payload <= len
+        && (1..=run).contains(&u32_at(header, 16))
+        && (header[24] as usize) < super::rmgr::RMGRS.len()
+}
+
 /// A record where it was read, not copied: what redo needs of it, millions of times.
 #[derive(Clone, Copy)]
 pub struct RecordView<'a> {

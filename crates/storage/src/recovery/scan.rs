@@ -1,0 +1,308 @@
+//! Reading the log for redo: verified, in chunks by several threads, and what it changes noted by page.
+//!
+//! A record is valid only at its own LSN, so a thread can begin anywhere: it looks for the first record of its chunk and goes on from
+//! there. Whether that was a record of this log is known when the chunks are put together: each must begin where the one before it
+//! ended. A chunk that doesn't is read again from there, so a false beginning costs time and nothing else.
+//!
+//! The log itself isn't copied: a [`Change`] says where its record lies. What is noted is bounded; the rest of a longer log is only
+//! verified at first, and read again when the part before it has been applied.
+
+use super::chunk::{Change, Chunk, ChunkBytes, Effect, Forks, Notes};
+use crate::disk::Disk;
+use crate::wal::record::{self, HEADER, RecordView};
+use crate::wal::segments::Segments;
+use crate::wal::{WalReader, rmgr};
+use parking_lot::Mutex;
+use quarry_common::{Error, Lsn, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Log that one thread takes at once.
+const CHUNK_BYTES: u64 = 16 << 20;
+/// Bytes that are searched at once for the first record of a chunk.
+const WINDOW: usize = 64 * 1024;
+/// Log that the places of changes can tell apart.
+const REACH: u64 = 8 * u32::MAX as u64;
+
+/// What is to be read, and how.
+pub(super) struct Scan<'a> {
+    pub disk: &'a Arc<dyn Disk>,
+    pub segment_bytes: u64,
+    /// No record has a later epoch.
+    pub run: u32,
+    /// Threads, and shares that changes are divided into.
+    pub threads: usize,
+    /// Memory for what is noted, in bytes.
+    pub memory: usize,
+    pub forks: &'a Forks,
+}
+
+/// A part of the log, read.
+pub(super) struct Scanned {
+    /// Whose changes are noted, in order, without a gap.
+    pub chunks: Vec<Chunk>,
+    /// Where changes are counted from.
+    pub base: Lsn,
+    /// Changes are noted up to here.
+    pub upto: Lsn,
+    /// Where the last valid record ends.
+    pub end: Lsn,
+    /// Epoch of that record.
+    pub epoch: u32,
+    /// Records up to `end`.
+    pub records: u64,
+}
+
+/// Which chunk comes next; whether what it changes is still noted.
+struct Next {
+    number: u64,
+    memory: usize,
+    noting: bool,
+}
+
+impl Scan<'_> {
+    fn chunk_bytes(&self) -> u64 {
+        self.segment_bytes.min(CHUNK_BYTES)
+    }
+
+    /// Reads the log from `from`, which is a record's LSN, to its end, or to `known` if that is known to be the end; then only as far as
+    /// there is memory.
+    pub fn read(&self, from: Lsn, known: Option<Lsn>) -> Result<Scanned> {
+        let mut whole = Scanned { chunks: vec![], base: from, upto: from, end: from, epoch: 0, records: 0 };
+        let first = from.0 / self.chunk_bytes();
+        let next = Mutex::new(Next { number: first, memory: 0, noting: true });
+        // The first one alone: mostly it is all there is.
+        let (number, noting) = self.take(&next, known).expect("the first chunk is always there");
+        let stop = AtomicBool::new(false);
+        let mut notes = Notes::new(self.threads);
+        let chunk = self.chunk(number, Some((from, 0)), noting, &whole, known, &mut notes, &stop)?;
+        if !self.append(&mut whole, chunk, known)? {
+            return Ok(whole);
+        }
+        let base = Scanned { chunks: vec![], ..whole };
+        std::thread::scope(|scope| {
+            let (sender, chunks) = std::sync::mpsc::sync_channel::<(u64, Result<Chunk>)>(self.threads * 2);
+            for _ in 0..self.threads {
+                let (sender, next, stop, base) = (sender.clone(), &next, &stop, &base);
+                scope.spawn(move || {
+                    let mut notes = Notes::new(self.threads);
+                    while !stop.load(Ordering::Relaxed)
+                        && let Some((number, noting)) = self.take(next, known)
+                    {
+                        let chunk = self.chunk(number, None, noting, base, known, &mut notes, stop);
+                        if let Ok(chunk) = &chunk {
+                            next.lock().memory += chunk.memory();
+                        }
+                        if sender.send((number, chunk)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let outcome = self.put_together(&mut whole, first + 1, &chunks, known);
+            stop.store(true, Ordering::Relaxed);
+            // Whoever waits to hand a chunk over goes on.
+            drop(chunks);
+            outcome
+        })?;
+        Ok(whole)
+    }
+
+    /// Takes the chunks in their order until the log ends.
+    fn put_together(
+        &self,
+        whole: &mut Scanned,
+        mut number: u64,
+        chunks: &std::sync::mpsc::Receiver<(u64, Result<Chunk>)>,
+        known: Option<Lsn>,
+    ) -> Result<()> {
+        let mut early = hashbrown::HashMap::new();
+        while let Ok((which, chunk)) = chunks.recv() {
+            early.insert(which, chunk);
+            while let Some(chunk) = early.remove(&number) {
+                number += 1;
+                let goes_on = match chunk {
+                    Ok(chunk) => self.append(whole, chunk, known)?,
+                    // What can't be read may lie behind the end.
+                    Err(e) if whole.end.0 >= (number - 1) * self.chunk_bytes() => return Err(e),
+                    Err(_) => false,
+                };
+                if !goes_on {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, next: &Mutex<Next>, known: Option<Lsn>) -> Option<(u64, bool)> {
+        let mut next = next.lock();
+        next.noting &= next.memory <= self.memory;
+        let begins = next.number * self.chunk_bytes();
+        if known.is_some_and(|end| begins >= end.0 || !next.noting) {
+            return None;
+        }
+        next.number += 1;
+        Some((next.number - 1, next.noting))
+    }
+
+    /// Puts a chunk behind what was read before; false if the log ends in it.
+    fn append(&self, whole: &mut Scanned, mut chunk: Chunk, known: Option<Lsn>) -> Result<bool> {
+        if whole.end >= chunk.to {
+            // One record covers all of it.
+            if chunk.noted {
+                whole.chunks.push(Chunk::new(chunk.from, chunk.to, true, self.threads));
+            }
+            return Ok(true);
+        }
+        if chunk.first != Some(whole.end) || chunk.first_epoch < whole.epoch {
+            let from = Some((whole.end, whole.epoch));
+            let number = chunk.from.0 / self.chunk_bytes();
+            let mut notes = Notes::new(self.threads);
+            let stop = AtomicBool::new(false);
+            chunk = self.chunk(number, from, chunk.noted, whole, known, &mut notes, &stop)?;
+        }
+        whole.end = chunk.end;
+        whole.records += chunk.records;
+        if chunk.records > 0 {
+            whole.epoch = chunk.last_epoch;
+        }
+        let complete = chunk.complete && known.is_none_or(|end| chunk.end < end);
+        if chunk.noted && chunk.to.0 - whole.base.0 <= REACH {
+            whole.upto = chunk.end;
+            whole.chunks.push(chunk);
+        }
+        Ok(complete)
+    }
+
+    /// Reads one chunk: from a known record and the epoch before it, or from the first record that is found in it.
+    fn chunk(
+        &self,
+        number: u64,
+        from: Option<(Lsn, u32)>,
+        noted: bool,
+        whole: &Scanned,
+        known: Option<Lsn>,
+        notes: &mut Notes,
+        stop: &AtomicBool,
+    ) -> Result<Chunk> {
+        let begins = Lsn(number * self.chunk_bytes());
+        let to = Lsn(begins.0 + self.chunk_bytes());
+        let until = known.map_or(to, |end| end.min(to));
+        let mut chunk = Chunk::new(begins, to, noted, self.threads);
+        let Some((first, epoch)) = (match from {
+            Some(from) => Some(from),
+            None => self.first_record(begins, until, stop)?.map(|lsn| (lsn, 0)),
+        }) else {
+            return Ok(chunk);
+        };
+        let mut reader = WalReader::new(self.disk.clone(), self.segment_bytes, first).after_epoch(epoch);
+        chunk.first = Some(first);
+        chunk.end = first;
+        let mut names = self.forks.names();
+        while reader.position() < until && !stop.load(Ordering::Relaxed) {
+            let Some(view) = reader.next_view()? else { return self.keep(chunk, notes) };
+            if chunk.records == 0 {
+                chunk.first_epoch = view.epoch();
+            }
+            chunk.records += 1;
+            chunk.last_epoch = view.epoch();
+            chunk.max_xid = chunk.max_xid.max(view.xid());
+            if noted {
+                let at = ((view.lsn().0 - whole.base.0) / 8) as u32;
+                if rmgr::of(view.kind())?.redo.is_some() {
+                    chunk.effects.push(Effect { at, moves_files: super::moves_files(&view) });
+                }
+                for index in 0..view.block_count() {
+                    let block = view.block(index).ok_or_else(|| super::damaged(view.lsn()))?;
+                    let fork = names.number((block.id.rel, block.id.fork)).ok_or_else(too_many)?;
+                    notes.add(Change::new(fork, block.id.block, at, index, block.is_whole()));
+                }
+            }
+            chunk.end = view.end();
+            if chunk.end > to {
+                chunk.last = Some((view.lsn(), view.raw().into()));
+            }
+        }
+        chunk.complete = true;
+        self.keep(chunk, notes)
+    }
+
+    /// Keeps what was noted, and makes the chunk's records available, if they will be needed.
+    fn keep(&self, mut chunk: Chunk, notes: &mut Notes) -> Result<Chunk> {
+        notes.move_into(&mut chunk);
+        if !chunk.noted || chunk.records == 0 {
+            return Ok(chunk);
+        }
+        let segments = Segments::new(self.disk.clone(), self.segment_bytes, false);
+        let Some(file) = segments.open(segments.number_of(chunk.from))? else { return Ok(chunk) };
+        let (offset, len) =
+            (chunk.from.0 % self.segment_bytes, (chunk.end.min(chunk.to).0 - chunk.from.0) as usize);
+        chunk.bytes = match file.map(offset, len)? {
+            Some(mapping) => ChunkBytes::Mapped(mapping),
+            None => {
+                let mut bytes = vec![0; len];
+                let got = file.read_at(&mut bytes, offset)?;
+                bytes.truncate(got);
+                ChunkBytes::Read(bytes)
+            }
+        };
+        Ok(chunk)
+    }
+
+    /// The first record that begins in a chunk, as far as that can be told without what is before it.
+    fn first_record(&self, begins: Lsn, until: Lsn, stop: &AtomicBool) -> Result<Option<Lsn>> {
+        let segments = Segments::new(self.disk.clone(), self.segment_bytes, false);
+        let Some(file) = segments.open(segments.number_of(begins))? else { return Ok(None) };
+        let mut window = vec![0; WINDOW + HEADER];
+        let mut at = begins.0;
+        while at < until.0 && !stop.load(Ordering::Relaxed) {
+            let got = file.read_at(&mut window, at % self.segment_bytes)?;
+            // A header that goes on in the next segment is left to who comes from before.
+            for offset in (0..WINDOW.min((until.0 - at) as usize)).step_by(8) {
+                let Some(header) = window[..got].get(offset..offset + HEADER) else { break };
+                if record::plausible_header(header, self.run) && self.is_record(Lsn(at + offset as u64))? {
+                    return Ok(Some(Lsn(at + offset as u64)));
+                }
+            }
+            at += WINDOW as u64;
+        }
+        Ok(None)
+    }
+
+    fn is_record(&self, lsn: Lsn) -> Result<bool> {
+        let mut reader = WalReader::new(self.disk.clone(), self.segment_bytes, lsn);
+        Ok(reader.next_view()?.is_some())
+    }
+}
+
+impl Scanned {
+    fn place(&self, at: u32) -> (Lsn, Option<&Chunk>) {
+        let lsn = Lsn(self.base.0 + u64::from(at) * 8);
+        let Some(first) = self.chunks.first() else { return (lsn, None) };
+        let number = (lsn.0 - first.from.0) / (first.to.0 - first.from.0);
+        (lsn, self.chunks.get(number as usize))
+    }
+
+    /// The record that a change or an effect came with.
+    #[inline]
+    pub fn record(&self, at: u32) -> Result<RecordView<'_>> {
+        let (lsn, chunk) = self.place(at);
+        chunk.and_then(|chunk| chunk.record(lsn)).ok_or_else(|| {
+            Error::corrupted(format!("WAL record at {lsn} could be read before, but not again"))
+        })
+    }
+
+    /// Asks the processor for a record.
+    #[inline]
+    pub fn prefetch(&self, at: u32) {
+        if let (lsn, Some(chunk)) = self.place(at) {
+            chunk.prefetch(lsn);
+        }
+    }
+}
+
+fn too_many() -> Error {
+    Error::internal("the log changes more relations than recovery can tell apart")
+}
