@@ -11,7 +11,9 @@
 //! C2 Only transactions without an overlay publish.
 //! C3 `version` changes after the removal; a plan made under version v used no object changed before v.
 
-use crate::defs::{ColumnStats, DatabaseDef, Relation, RoleDef, SchemaDef, SequenceDef, TypeDef};
+use crate::defs::{
+    ColumnStats, DatabaseDef, ExtendedStats, Relation, RoleDef, SchemaDef, SequenceDef, TypeDef,
+};
 use hashbrown::{Equivalent, HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use quarry_common::{CommandId, Oid, Xid};
@@ -144,6 +146,8 @@ pub struct ObjectCache {
     pub schema_names: Cache<String, Option<Oid>>,
     pub sequences: Cache<Oid, Option<Arc<SequenceDef>>>,
     pub stats: Cache<Oid, Arc<RelationStats>>,
+    /// Statistics objects of a relation.
+    pub extended_stats: Cache<Oid, Arc<Vec<Arc<ExtendedStats>>>>,
     pub roles: Cache<Oid, Option<Arc<RoleDef>>>,
     pub role_names: Cache<String, Option<Oid>>,
     pub databases: Cache<Oid, Option<Arc<DatabaseDef>>>,
@@ -178,7 +182,10 @@ impl ObjectCache {
                 Touched::Schema(o) => self.schemas.remove(o),
                 Touched::SchemaName(n) => self.schema_names.remove(n),
                 Touched::Sequence(o) => self.sequences.remove(o),
-                Touched::Stats(o) => self.stats.remove(o),
+                Touched::Stats(o) => {
+                    self.stats.remove(o);
+                    self.extended_stats.remove(o);
+                }
                 Touched::Role(o) => self.roles.remove(o),
                 Touched::RoleName(n) => self.role_names.remove(n),
                 Touched::Database(o) => self.databases.remove(o),
@@ -198,6 +205,7 @@ impl ObjectCache {
         self.schema_names.clear();
         self.sequences.clear();
         self.stats.clear();
+        self.extended_stats.clear();
         self.roles.clear();
         self.role_names.clear();
         self.databases.clear();

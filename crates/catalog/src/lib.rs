@@ -34,8 +34,8 @@ pub use defs::*;
 pub use object::{DependencyType, DropBehavior, ObjectAddress, StoredExpr};
 pub use quarry_storage::{LockMode, WaitPolicy};
 pub use reader::{
-    CatalogReader, DomainRules, InstalledExtension, TsObject, quote_identifier, quote_qualified,
-    relation_noun,
+    CatalogReader, ColumnTarget, DomainRules, InstalledExtension, TsObject, quote_identifier,
+    quote_qualified, relation_noun,
 };
 pub use stored::{encode_expression, expression_pretty, expression_sql, join_expressions, split_expressions};
 pub use writer::*;

@@ -29,6 +29,7 @@ const FUNCTION_LISTS: &[&[FunctionDef]] = &[
     scalar::format::FUNCTIONS,
     scalar::hash::FUNCTIONS,
     scalar::identifier::FUNCTIONS,
+    scalar::index_maintenance::FUNCTIONS,
     scalar::json::FUNCTIONS,
     scalar::json_build::FUNCTIONS,
     scalar::json_path::FUNCTIONS,
@@ -214,6 +215,14 @@ pub fn function(oid: Oid) -> Option<&'static FunctionDef> {
 /// Every overload of `name`.
 pub fn functions_named(name: &str) -> &'static [&'static FunctionDef] {
     REGISTRY.functions_by_name.get(name).map_or(&[], |v| v)
+}
+/// Whether an extension makes the function.
+pub fn is_extension_function(oid: Oid) -> bool {
+    EXTENSIONS.iter().any(|e| e.functions.iter().any(|f| f.oid == oid))
+}
+/// Whether an extension makes the operator.
+pub fn is_extension_operator(oid: Oid) -> bool {
+    EXTENSIONS.iter().any(|e| e.operators.iter().any(|o| o.oid == oid))
 }
 /// Every overload of `name` that some extension makes.
 pub fn extension_functions_named(name: &str) -> &'static [&'static FunctionDef] {

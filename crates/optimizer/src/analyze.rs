@@ -1,47 +1,112 @@
 //! ANALYZE's computation: statistics of a column from a sample of its values (PostgreSQL: `compute_scalar_stats`,
-//! `analyze_mcv_list` in `analyze.c`; distinct values by Haas and Stokes, IBM RJ 10025, estimator Duj1).
+//! `analyze_mcv_list` in `analyze.c`; distinct values by Haas and Stokes, IBM RJ 10025, estimator Duj1), of its elements
+//! ([`elements`]), and of several columns together ([`extended`]).
+
+mod elements;
+pub mod extended;
 
 use quarry_catalog::ColumnStats;
+use quarry_types::array::ArrayRef;
 use quarry_types::compare::compare_datums;
-use quarry_types::{Datum, TypeInfo};
+use quarry_types::{Datum, TypeInfo, oids};
 use std::cmp::Ordering;
 
 /// Values wider than this are counted but not compared or kept.
 const WIDTH_MAX: usize = 1024;
+/// Header of a stored value of varying length that is not short.
+const HEADER_BYTES: usize = 4;
 
-/// Statistics of one column. `sample`: its values in physical order of the sampled rows; `table_rows`: estimated rows of the
-/// whole table; `target`: the statistics target (100 by default).
-pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: usize) -> ColumnStats {
-    let rows = sample.len();
-    let mut out = ColumnStats::default();
-    if rows == 0 {
-        return out;
+/// A sample of one column.
+#[derive(Clone, Copy)]
+pub struct Sample<'s> {
+    /// Its values in physical order of the sampled rows.
+    pub values: &'s [Datum],
+    pub ty: &'s TypeInfo,
+    /// Of arrays.
+    pub element: Option<&'s TypeInfo>,
+    /// Whether the values are an expression's.
+    pub computed: bool,
+    /// Estimated rows of the whole table.
+    pub table_rows: f64,
+    /// The statistics target (100 by default).
+    pub target: usize,
+}
+
+/// Statistics of one column; none: there is nothing to be said, or nothing sampled.
+pub fn column_stats(sample: &Sample<'_>) -> Option<ColumnStats> {
+    if sample.values.is_empty() || sample.target == 0 {
+        return None;
     }
+    if sample.ty.oid == oids::TSVECTOR {
+        return Some(elements::lexeme_stats(sample));
+    }
+    let mut out = scalar_stats(sample);
+    if let Some(element) = sample.element
+        && element.functions.compare.is_some()
+    {
+        out.elements = elements::array_stats(sample, element);
+    }
+    Some(out)
+}
+
+/// Bytes of a value as PostgreSQL stores it; one that is computed has a long header.
+fn stored_bytes(v: &Datum, sample: &Sample<'_>) -> usize {
+    let length = match (v, sample.element) {
+        (Datum::Bytes(b), Some(element)) if b.len() <= WIDTH_MAX => array_bytes(b, element),
+        (Datum::Bytes(b), _) if sample.ty.typlen < 0 => b.len(),
+        _ => return sample.ty.typlen.max(1) as usize,
+    };
+    length + if length < 127 && !sample.computed { 1 } else { HEADER_BYTES }
+}
+
+/// Bytes of an array behind its length word: header, dimensions, bitmap of NULLs, aligned elements.
+fn array_bytes(stored: &[u8], element: &TypeInfo) -> usize {
+    let array = ArrayRef::new(stored);
+    let align = |n: usize, to: usize| n.div_ceil(to) * to;
+    let unit = match element.typalign {
+        'd' => 8,
+        'i' => 4,
+        's' => 2,
+        _ => 1,
+    };
+    if array.is_empty() {
+        return 12;
+    }
+    let bitmap = if array.has_nulls() { array.len().div_ceil(8) } else { 0 };
+    let mut out = align(16 + 8 * array.ndim() + bitmap, 8);
+    for i in (0..array.len()).filter(|i| !array.is_null(*i)) {
+        let own = match usize::try_from(element.typlen) {
+            Ok(fixed) => fixed,
+            Err(_) => array.bytes_at(i).len() + HEADER_BYTES,
+        };
+        out = align(out + own, unit);
+    }
+    out - HEADER_BYTES
+}
+
+fn scalar_stats(sample: &Sample<'_>) -> ColumnStats {
+    let Sample { ty, table_rows, target, .. } = *sample;
+    let rows = sample.values.len();
+    let mut out = ColumnStats::default();
     let mut width = 0.0;
     let mut wide = 0usize;
     let mut values: Vec<(&Datum, usize)> = Vec::with_capacity(rows);
-    for v in sample {
-        let bytes = match v {
-            Datum::Null => continue,
-            Datum::Bytes(b) => b.len() + if b.len() < 127 { 1 } else { 4 },
-            _ => ty.typlen.max(1) as usize,
-        };
-        width += bytes as f64;
-        if bytes > WIDTH_MAX {
+    for v in sample.values.iter().filter(|v| !v.is_null()) {
+        width += stored_bytes(v, sample) as f64;
+        if matches!(v, Datum::Bytes(b) if ty.typlen < 0 && b.len() + HEADER_BYTES > WIDTH_MAX) {
             wide += 1;
         } else {
-            let position = values.len();
-            values.push((v, position));
+            values.push((v, values.len()));
         }
     }
     let nonnull = values.len() + wide;
     out.null_fraction = (rows - nonnull) as f32 / rows as f32;
-    if nonnull == 0 {
-        out.distinct = 0.0;
-        return out;
+    if ty.typlen > 0 {
+        out.width = i32::from(ty.typlen);
+    } else if nonnull > 0 {
+        out.width = (width / nonnull as f64) as i32;
     }
-    out.width = if ty.typlen > 0 { i32::from(ty.typlen) } else { (width / nonnull as f64) as i32 };
-    if ty.functions.compare.is_none() {
+    if nonnull == 0 || ty.functions.compare.is_none() {
         return out;
     }
     let count = values.len();
@@ -73,16 +138,13 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
         // Every value appears again: the sample has seen them all.
         distinct as f32
     } else {
-        let n = nonnull as f64;
         let d = (distinct + wide) as f64;
-        let f1 = once as f64;
-        let total = table_rows * f64::from(1.0 - out.null_fraction);
-        let estimate = if total > 0.0 { n * d / ((n - f1) + f1 * n / total) } else { 0.0 };
-        estimate.clamp(d, total.max(d)).round() as f32
+        let total = table_rows * (1.0 - f64::from(out.null_fraction));
+        distinct_estimate(nonnull as f64, d, once as f64, total) as f32
     };
     // More than a tenth of the rows: it grows with the table.
     if f64::from(out.distinct) > 0.1 * table_rows {
-        out.distinct = -(f64::from(out.distinct) / table_rows.max(1.0)) as f32;
+        out.distinct = -(f64::from(out.distinct) / table_rows) as f32;
     }
     // Most common values.
     let mut tracked: Vec<(usize, usize)> = groups.iter().filter(|g| g.1 > 1).copied().collect();
@@ -97,13 +159,13 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
     tracked.truncate(kept);
     out.mcv = tracked.iter().map(|g| (values[g.0].0.clone(), g.1 as f32 / rows as f32)).collect();
     // The rest as a histogram of equal shares.
-    let rest_distinct = distinct - kept;
-    let bins = rest_distinct.min(target + 1);
+    let bins = (distinct - kept).min(target + 1);
     if bins >= 2 {
-        let common: Vec<usize> = tracked.iter().map(|g| g.0).collect();
+        let mut common: Vec<usize> = tracked.iter().map(|g| g.0).collect();
+        common.sort_unstable();
         let rest: Vec<&Datum> = groups
             .iter()
-            .filter(|g| !common.contains(&g.0))
+            .filter(|g| common.binary_search(&g.0).is_err())
             .flat_map(|g| values[g.0..g.0 + g.1].iter().map(|v| v.0))
             .collect();
         let last = rest.len() - 1;
@@ -114,10 +176,15 @@ pub fn column_stats(sample: &[Datum], ty: &TypeInfo, table_rows: f64, target: us
         let sum = (n - 1.0) * n / 2.0;
         let squares = (n - 1.0) * n * (2.0 * n - 1.0) / 6.0;
         let divisor = n * squares - sum * sum;
-        out.correlation =
-            if divisor > 0.0 { ((n * correlation_sum - sum * sum) / divisor) as f32 } else { 0.0 };
+        out.correlation = Some(((n * correlation_sum - sum * sum) / divisor) as f32);
     }
     out
+}
+
+/// Distinct values among `total`, from `d` seen in a sample of `n`, `once` of them once: n*d / (n - f1 + f1*n/N).
+fn distinct_estimate(n: f64, d: f64, once: f64, total: f64) -> f64 {
+    let estimate = if total > 0.0 { n * d / ((n - once) + once * n / total) } else { 0.0 };
+    (estimate.max(d).min(total.max(d)) + 0.5).floor()
 }
 
 /// How many of the most common values are significantly more common than the rest.
@@ -158,16 +225,21 @@ fn mcv_count(
 mod tests {
     use super::*;
 
+    fn stats(values: &[Datum]) -> ColumnStats {
+        let ty = quarry_types::type_info(oids::INT4).expect("int4");
+        let table_rows = values.len() as f64;
+        column_stats(&Sample { values, ty, element: None, computed: false, table_rows, target: 100 }).expect("statistics")
+    }
+
     #[test]
     fn unique_and_repeated_columns() {
-        let int4 = quarry_types::type_info(quarry_types::oids::INT4).expect("int4");
         let unique: Vec<Datum> = (0..1000).map(Datum::I32).collect();
-        let s = column_stats(&unique, int4, 1000.0, 100);
-        assert_eq!((s.distinct, s.mcv.len(), s.histogram.len(), s.correlation), (-1.0, 0, 101, 1.0));
+        let s = stats(&unique);
+        assert_eq!((s.distinct, s.mcv.len(), s.histogram.len(), s.correlation), (-1.0, 0, 101, Some(1.0)));
         let few: Vec<Datum> = (0..1000).map(|i| Datum::I32(i % 4)).collect();
-        let s = column_stats(&few, int4, 1000.0, 100);
+        let s = stats(&few);
         assert_eq!((s.distinct, s.mcv.len(), s.histogram.len()), (4.0, 4, 0));
-        let nulls = vec![Datum::Null; 10];
-        assert_eq!(column_stats(&nulls, int4, 10.0, 100).null_fraction, 1.0);
+        let s = stats(&vec![Datum::Null; 10]);
+        assert_eq!((s.null_fraction, s.width, s.correlation), (1.0, 4, None));
     }
 }

@@ -6,14 +6,13 @@ mod index;
 mod methods;
 pub mod pattern;
 mod predicate;
+mod tid;
 
 use crate::cost;
-use crate::exprs::{binary, columns};
 use crate::planner::{Candidate, Planner, Want};
 use crate::stats::RelationSize;
 use quarry_catalog::Relation;
 use quarry_common::Result;
-use quarry_functions::registry;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn};
 use std::sync::Arc;
 
@@ -46,8 +45,8 @@ impl Planner<'_> {
         let rows = self.scan_rows(scan);
         let size = self.relation_size(&scan.relation);
         let mut out = vec![];
-        if let Some(tid) = self.tid_scan(scan, size) {
-            out.push(Candidate { plan: tid, order: vec![] });
+        for plan in [self.tid_scan(scan, size), self.tid_range_scan(scan, size)].into_iter().flatten() {
+            out.push(Candidate { plan, order: vec![] });
         }
         let one_row = self.pins_unique_key(scan)?;
         out.push(Candidate { plan: self.seq_scan(scan, rows, size, one_row), order: vec![] });
@@ -72,50 +71,6 @@ impl Planner<'_> {
         let mut plan = self.make(node, rows, startup, total);
         plan.filter = order_quals(scan.filter.clone(), s);
         plan
-    }
-
-    fn tid_scan(&self, scan: &TableScan, size: RelationSize) -> Option<PhysicalPlan> {
-        let s = &self.env.settings;
-        let ctid = scan.columns.iter().find(|(_, c)| *c == ScanColumn::Ctid)?.0;
-        let own = |e: &Expr| columns(e).iter().any(|id| scan.columns.iter().any(|(c, _)| c == id));
-        for (i, f) in scan.filter.iter().enumerate() {
-            let (tid, count) = match f {
-                Expr::ScalarArray { left, array, all: false, operator, .. }
-                    if matches!(&**left, Expr::Column { id, .. } if *id == ctid)
-                        && registry::operator(*operator).is_some_and(|o| o.name == "=")
-                        && !own(array) =>
-                {
-                    ((**array).clone(), crate::stats::array_length(array))
-                }
-                _ => match binary(f) {
-                    Some((op, Expr::Column { id, .. }, r)) if op.name == "=" && *id == ctid && !own(r) => {
-                        (r.clone(), 1.0)
-                    }
-                    Some((op, l, Expr::Column { id, .. })) if op.name == "=" && *id == ctid && !own(l) => {
-                        (l.clone(), 1.0)
-                    }
-                    _ => continue,
-                },
-            };
-            let mut filter = scan.filter.clone();
-            filter.remove(i);
-            let c = cost::exprs(&filter, s);
-            let mut startup = c.startup;
-            if !s.enable_tidscan {
-                startup += cost::DISABLED;
-            }
-            let total = startup + count * (s.random_page_cost + s.cpu_tuple_cost + c.per_row);
-            let node = PhysicalNode::TidScan {
-                relation: scan.relation.clone(),
-                alias: scan.alias.clone(),
-                columns: scan.columns.clone(),
-                tids: vec![tid],
-            };
-            let mut plan = self.make(node, count.min(size.rows.max(1.0)), startup, total);
-            plan.filter = order_quals(filter, s);
-            return Some(plan);
-        }
-        None
     }
 }
 

@@ -28,6 +28,7 @@ pub mod ints;
 pub mod io;
 pub mod json;
 pub mod key;
+pub mod multivariate;
 pub mod numeric;
 pub mod oids;
 pub mod output;

@@ -20,7 +20,9 @@ pub(super) const ANSWERS: &[(&str, Answer)] = &[
     ("pg_get_partition_constraintdef", |_| Ok(Datum::Null)),
     ("pg_get_triggerdef", |_| Ok(Datum::Null)),
     ("pg_get_statisticsobjdef", |c| Ok(opt(super::statistics::definition(c.reader, c.oid(0), false)?))),
-    ("pg_get_statisticsobjdef_columns", |c| Ok(opt(super::statistics::definition(c.reader, c.oid(0), true)?))),
+    ("pg_get_statisticsobjdef_columns", |c| {
+        Ok(opt(super::statistics::definition(c.reader, c.oid(0), true)?))
+    }),
     ("pg_get_statisticsobjdef_expressions", |c| super::statistics::expressions(c.reader, c.oid(0))),
 ];
 

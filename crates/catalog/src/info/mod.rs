@@ -12,6 +12,7 @@ mod privileges;
 mod routines;
 mod sets;
 mod sizes;
+mod statistics;
 
 pub(crate) use names::relation_by_name;
 

@@ -7,11 +7,13 @@ mod dependents;
 mod describe;
 mod extensions;
 mod filenodes;
+mod index_facts;
 mod load;
 mod names;
 mod privileges;
 mod relations;
 mod roles;
+mod statistics;
 mod stats;
 mod text_search;
 mod types;
@@ -34,8 +36,11 @@ pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
 pub(crate) use privileges::acl_noun;
 pub use privileges::relation_noun;
+pub(crate) use statistics::{DATA_INDEX as STATISTICS_DATA_INDEX, INDEX_BY_OID as STATISTICS_INDEX};
+pub use stats::ColumnTarget;
 pub(crate) use stats::{
-    KIND_CORRELATION as STATS_CORRELATION, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV,
+    KIND_CORRELATION as STATS_CORRELATION, KIND_ELEMENT_COUNTS as STATS_ELEMENT_COUNTS,
+    KIND_ELEMENTS as STATS_ELEMENTS, KIND_HISTOGRAM as STATS_HISTOGRAM, KIND_MCV as STATS_MCV,
 };
 pub use text_search::TsObject;
 

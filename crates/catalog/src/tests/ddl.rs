@@ -26,7 +26,7 @@ fn primary_key(w: &CatalogWriter, table: &Relation) -> Arc<IndexDef> {
         column: Some(0),
         expr_sql: None,
         ty: SqlType::INT4,
-        opclass: w.default_opclass(t::INT4).unwrap().unwrap(),
+        opclass: w.default_opclass(crate::builtin::oids::BTREE_AM, t::INT4).unwrap().unwrap(),
         collation: Oid::INVALID,
         descending: false,
         nulls_first: false,
@@ -280,7 +280,15 @@ fn statistics_come_back() {
         distinct: -0.5,
         mcv: vec![(Datum::I32(1), 0.5), (Datum::I32(2), 0.25)],
         histogram: vec![Datum::I32(3), Datum::I32(9)],
-        correlation: 0.75,
+        correlation: Some(0.75),
+        elements: Some(ElementStats {
+            ty: quarry_types::oids::INT4,
+            common: vec![(Datum::I32(5), 0.5)],
+            least: 0.5,
+            most: 0.5,
+            with_null: Some(0.0),
+            counts: vec![1.0, 2.0, 1.5],
+        }),
     };
     f.ask(|r| assert!(r.column_stats(oid, 0).unwrap().is_none()));
     f.change(|w| w.set_column_stats(oid, 1, SqlType::INT4, Oid::INVALID, &stats).unwrap());
@@ -289,7 +297,12 @@ fn statistics_come_back() {
         let s = r.column_stats(oid, 0).unwrap().unwrap();
         assert_eq!(
             (s.mcv.clone(), s.histogram.clone(), s.correlation),
-            (stats.mcv.clone(), stats.histogram.clone(), 0.75)
+            (stats.mcv.clone(), stats.histogram.clone(), Some(0.75))
+        );
+        let e = s.elements.as_ref().unwrap();
+        assert_eq!(
+            (e.common.clone(), e.with_null, e.counts.len()),
+            (vec![(Datum::I32(5), 0.5)], Some(0.0), 3)
         );
         assert_eq!(r.relation(oid).unwrap().unwrap().tuples, 1000.0);
     });

@@ -90,6 +90,8 @@ views! {
     "pg_catalog" "pg_indexes" 12043 Public;
     "pg_catalog" "pg_sequences" 12048 Public;
     "pg_catalog" "pg_stats" 12053 Public;
+    "pg_catalog" "pg_stats_ext" 12058 Public;
+    "pg_catalog" "pg_stats_ext_exprs" 12063 Public;
     "pg_catalog" "pg_publication_tables" 12068 Public;
     "pg_catalog" "pg_locks" 12073 Public;
     "pg_catalog" "pg_cursors" 12077 Public;

@@ -313,7 +313,7 @@ impl CatalogWriter {
         self.add_dependency(column, ObjectAddress::ty(ty.oid), DependencyType::Normal)?;
         self.add_dependency(column, ObjectAddress::collation(collation), DependencyType::Normal)?;
         self.delete_column_stats(relation, Some(number))?;
-        self.forget_statistics_data(relation, number)?;
+        self.renew_statistics(relation, number)?;
         self.advance();
         self.ensure_toast(relation)
     }

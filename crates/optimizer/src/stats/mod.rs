@@ -1,6 +1,16 @@
 //! Statistics: sizes of relations, facts about columns, selectivities (PostgreSQL: `plancat.c`, `selfuncs.c`).
+//!
+//! [`variable`] finds what is known of an expression; [`selectivity`] takes conditions apart and asks [`scalar`], [`pattern`],
+//! [`elements`] (conditions on one table), [`joining`] (between tables) and [`extended`] (several columns); [`groups`] counts groups.
 
+mod elements;
+mod extended;
+mod groups;
+mod joining;
+mod pattern;
+mod scalar;
 mod selectivity;
+mod variable;
 
 use crate::planner::Planner;
 use quarry_catalog::{ColumnStats, IndexDef, Relation};
@@ -22,6 +32,9 @@ pub struct RelationSize {
 #[derive(Default)]
 pub struct StatsCache {
     columns: HashMap<ColumnId, Option<Arc<ColumnStats>>>,
+    /// Tables that are scanned, and which of them a column is of.
+    scans: Vec<variable::Scanned>,
+    scan_of: HashMap<ColumnId, usize>,
     sizes: HashMap<Oid, RelationSize>,
     /// Estimated rows of the table behind a column.
     pub column_rows: HashMap<ColumnId, f64>,

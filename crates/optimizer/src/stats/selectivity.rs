@@ -1,21 +1,23 @@
-//! Selectivity of conditions, from most common values, histograms and numbers of distinct values; PostgreSQL's defaults where
-//! nothing is known.
+//! Selectivity of conditions (PostgreSQL: `clausesel.c`, `selfuncs.c`): what kind of condition it is decides who answers.
 
+use super::elements::Relation;
+use super::variable::Variable;
 use crate::exprs::{binary, columns, strip_relabel};
 use crate::planner::Planner;
-use quarry_catalog::ColumnStats;
-use quarry_functions::OperatorDef;
+use quarry_functions::{OperatorDef, registry};
 use quarry_plan::{BoolTest, ColumnId, Expr};
-use quarry_types::compare::compare_datums;
-use quarry_types::{Datum, SqlType, TypeInfo};
-use std::cmp::Ordering;
+use quarry_types::{Datum, SqlType};
 
-const DEFAULT_EQ: f64 = 0.005;
-const DEFAULT_INEQUALITY: f64 = 1.0 / 3.0;
+pub(super) const DEFAULT_EQ: f64 = 0.005;
+pub(super) const DEFAULT_INEQUALITY: f64 = 1.0 / 3.0;
+pub(super) const DEFAULT_MATCH: f64 = 0.005;
 const DEFAULT_RANGE: f64 = 0.005;
-const DEFAULT_MATCH: f64 = 0.005;
 const DEFAULT_UNKNOWN: f64 = 0.005;
-const DEFAULT_DISTINCT: f64 = 200.0;
+const DEFAULT_MATCHING: f64 = 0.010;
+/// Elements an unknown array is thought to have.
+const UNKNOWN_ELEMENTS: usize = 10;
+/// Entries that are skipped at both ends of a histogram, and those that must be there.
+const MATCHING_ENTRIES_MIN: usize = 10;
 
 /// The elements of a stored array.
 pub fn elements_of(bytes: &[u8]) -> Option<Vec<Datum>> {
@@ -23,44 +25,60 @@ pub fn elements_of(bytes: &[u8]) -> Option<Vec<Datum>> {
     Some(a.iter().collect())
 }
 
-/// A column compared with something that doesn't read it.
+/// Something compared with what doesn't read the same table.
 struct Side<'e> {
-    column: ColumnId,
+    subject: &'e Expr,
     other: &'e Expr,
     op: &'static OperatorDef,
     flipped: bool,
 }
 
+fn is_inequality(op: &OperatorDef) -> bool {
+    matches!(op.restrict, "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel")
+}
+
 impl Planner<'_> {
-    /// Share of rows that satisfy all of these.
+    /// Share of rows (or of pairs of rows) that satisfy all of these.
     pub fn selectivity(&mut self, conditions: &[Expr]) -> f64 {
+        if conditions.len() < 2 {
+            return conditions.first().map_or(1.0, |c| self.selectivity_of(c));
+        }
+        let mut done = vec![false; conditions.len()];
+        let mut s = self.extended_share(conditions, &mut done, false);
+        s *= self.keys_together(conditions, &mut done);
+        let rest: Vec<Expr> =
+            conditions.iter().zip(&done).filter(|(_, d)| !**d).map(|(c, _)| c.clone()).collect();
+        (s * self.plain_selectivity(&rest)).clamp(0.0, 1.0)
+    }
+
+    /// As if columns had nothing to do with each other, but for two bounds of one.
+    pub(super) fn plain_selectivity(&mut self, conditions: &[Expr]) -> f64 {
         let mut s = 1.0;
-        let mut ranges: Vec<(ColumnId, Option<f64>, Option<f64>)> = vec![];
+        let mut ranges: Vec<(Expr, Option<f64>, Option<f64>)> = vec![];
         for c in conditions {
             let one = self.selectivity_of(c);
             // A lower and an upper bound on one column: the overlap, not the product.
-            if let Some(side) = self.side(c)
-                && matches!(side.op.restrict, "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel")
+            if let Some(side) = self.side(c).filter(|s| is_inequality(s.op))
+                && columns(side.other).is_empty()
             {
                 let upper = matches!(side.op.name, "<" | "<=") != side.flipped;
-                let column = side.column;
-                match ranges.iter_mut().find(|(id, _, _)| *id == column) {
+                let subject = strip_relabel(side.subject);
+                match ranges.iter_mut().find(|(e, _, _)| e == subject) {
                     Some((_, low, high)) => {
                         let place = if upper { high } else { low };
                         *place = Some(place.map_or(one, |p: f64| p.min(one)));
                     }
-                    None => ranges.push((column, (!upper).then_some(one), upper.then_some(one))),
+                    None => ranges.push((subject.clone(), (!upper).then_some(one), upper.then_some(one))),
                 }
                 continue;
             }
             s *= one;
         }
-        for (column, low, high) in ranges {
+        for (subject, low, high) in ranges {
             s *= match (low, high) {
                 (Some(l), Some(h)) if l == DEFAULT_INEQUALITY || h == DEFAULT_INEQUALITY => DEFAULT_RANGE,
                 (Some(l), Some(h)) => {
-                    let nulls = self.column_stats(column).map_or(0.0, |s| f64::from(s.null_fraction));
-                    let both = l + h - 1.0 + nulls;
+                    let both = l + h - 1.0 + self.variable(&subject).nulls();
                     if both > 0.0 {
                         both
                     } else if both < -0.01 {
@@ -78,17 +96,13 @@ impl Planner<'_> {
 
     fn side<'e>(&self, e: &'e Expr) -> Option<Side<'e>> {
         let (op, left, right) = binary(e)?;
-        if let Expr::Column { id, .. } = strip_relabel(left)
-            && !columns(right).contains(id)
-        {
-            return Some(Side { column: *id, other: right, op, flipped: false });
+        let (l, r) = (columns(left), columns(right));
+        // Values of another table's row, or of this one's, are not known.
+        match (l.is_empty(), r.is_empty()) {
+            (false, true) => Some(Side { subject: left, other: right, op, flipped: false }),
+            (true, false) => Some(Side { subject: right, other: left, op, flipped: true }),
+            _ => None,
         }
-        if let Expr::Column { id, .. } = strip_relabel(right)
-            && !columns(left).contains(id)
-        {
-            return Some(Side { column: *id, other: left, op, flipped: true });
-        }
-        None
     }
 
     /// Share of rows that satisfy one condition.
@@ -97,10 +111,15 @@ impl Planner<'_> {
             Expr::Const { value: Datum::Bool(b), .. } => f64::from(u8::from(*b)),
             Expr::Const { .. } => 0.0,
             Expr::And(parts) => self.selectivity(parts),
-            Expr::Or(parts) => parts.iter().fold(0.0, |s, p| {
-                let one = self.selectivity_of(p);
-                s + one - s * one
-            }),
+            Expr::Or(parts) => {
+                let mut done = vec![false; parts.len()];
+                let mut s = self.extended_share(parts, &mut done, true);
+                for (p, _) in parts.iter().zip(&done).filter(|(_, d)| !**d) {
+                    let one = self.selectivity_of(p);
+                    s = s + one - s * one;
+                }
+                s
+            }
             Expr::Not(arg) => 1.0 - self.selectivity_of(arg),
             Expr::IsNull { arg, negated } => {
                 let nulls = match strip_relabel(arg) {
@@ -109,189 +128,234 @@ impl Planner<'_> {
                     {
                         0.0
                     }
-                    Expr::Column { id, .. } => {
-                        self.column_stats(*id).map_or(DEFAULT_UNKNOWN, |s| f64::from(s.null_fraction))
+                    arg => {
+                        let v = self.variable(arg);
+                        v.stats.as_ref().map_or(DEFAULT_UNKNOWN, |s| f64::from(s.null_fraction))
                     }
-                    _ => DEFAULT_UNKNOWN,
                 };
                 if *negated { 1.0 - nulls } else { nulls }
             }
-            Expr::IsBool { arg, test } => {
-                let t = self.selectivity_of(arg);
-                match test {
-                    BoolTest::True | BoolTest::NotFalse => t,
-                    BoolTest::False | BoolTest::NotTrue => 1.0 - t,
-                    BoolTest::Unknown => DEFAULT_UNKNOWN,
-                    BoolTest::NotUnknown => 1.0 - DEFAULT_UNKNOWN,
+            Expr::IsBool { arg, test } => self.truth_test(arg, *test),
+            Expr::Column { .. } => {
+                let v = self.variable(e);
+                match v.stats {
+                    Some(_) => self.equals(&v, Some((&Datum::Bool(true), SqlType::BOOL))),
+                    None => 0.5,
                 }
             }
-            Expr::Column { id, .. } => match self.column_stats(*id) {
-                Some(s) => {
-                    s.mcv.iter().find(|(v, _)| *v == Datum::Bool(true)).map_or(0.5, |(_, f)| f64::from(*f))
-                }
-                None => 0.5,
-            },
             Expr::ScalarArray { operator, left, array, all, .. } => {
-                let Some(op) = quarry_functions::registry::operator(*operator) else { return 0.5 };
-                let column = match strip_relabel(left) {
-                    Expr::Column { id, .. } => Some(*id),
-                    _ => None,
-                };
-                let values: Vec<Option<Datum>> = match strip_relabel(array) {
-                    Expr::Array { elements, .. } => elements.iter().map(|e| self.estimate(e)).collect(),
-                    e => match array_of(e) {
-                        Some(values) => values.into_iter().map(Some).collect(),
-                        None => vec![None; 10],
-                    },
-                };
-                let equality = op.restrict == "eqsel" && !all;
-                let (mut any, mut sum, mut every) = (0.0, 0.0, 1.0);
-                for v in &values {
-                    let one = self.operator_selectivity(op, column, v.as_ref(), false, left.ty());
-                    any = any + one - any * one;
-                    sum += one;
-                    every *= one;
-                }
-                if *all {
-                    every
-                } else if equality && sum <= 1.0 {
-                    sum
-                } else {
-                    any
+                match registry::operator(*operator) {
+                    Some(op) => self.array_comparison(op, left, array, *all),
+                    None => 0.5,
                 }
             }
             Expr::Call { .. } => match binary(e) {
-                Some((op, left, right)) => {
-                    if let (Expr::Column { id: a, .. }, Expr::Column { id: b, .. }) =
-                        (strip_relabel(left), strip_relabel(right))
-                    {
-                        let (a, b) = (*a, *b);
-                        return self.join_selectivity(op, a, b);
+                Some((op, left, right)) => match self.side(e) {
+                    Some(side) => {
+                        let (flipped, ty) = (side.flipped, side.other.ty());
+                        let v = self.variable(side.subject);
+                        let value = self.estimate(side.other);
+                        self.operator_selectivity(op, &v, value.as_ref(), flipped, ty)
                     }
-                    match self.side(e) {
-                        Some(side) => {
-                            let (column, flipped, other) = (side.column, side.flipped, side.other);
-                            let value = self.estimate(other);
-                            let ty = other.ty();
-                            self.operator_selectivity(op, Some(column), value.as_ref(), flipped, ty)
-                        }
-                        None => self.operator_selectivity(op, None, None, false, left.ty()),
+                    None if columns(left).is_empty() => {
+                        let v = self.variable(left);
+                        self.operator_selectivity(op, &v, None, false, left.ty())
+                    }
+                    None => {
+                        let (a, b) = (self.variable(left), self.variable(right));
+                        self.joins(op, &a, &b)
+                    }
+                },
+                None => {
+                    let v = self.variable(e);
+                    match v.stats {
+                        // An expression of an index or a statistics object.
+                        Some(_) => self.equals(&v, Some((&Datum::Bool(true), SqlType::BOOL))),
+                        None => DEFAULT_INEQUALITY,
                     }
                 }
-                None => 1.0 / 3.0,
             },
-            Expr::IsDistinct { negated, .. } => {
-                if *negated {
-                    DEFAULT_EQ
-                } else {
-                    1.0 - DEFAULT_EQ
-                }
+            Expr::IsDistinct { left, right, operator, negated, .. } => {
+                let same = match registry::operator(*operator) {
+                    Some(op) => match crate::exprs::operator_call(op, (**left).clone(), (**right).clone()) {
+                        Some(call) => self.selectivity_of(&call),
+                        None => DEFAULT_EQ,
+                    },
+                    None => DEFAULT_EQ,
+                };
+                if *negated { same } else { 1.0 - same }
             }
             _ => 0.5,
         };
         s.clamp(0.0, 1.0)
     }
 
-    /// `column op value`.
+    /// `arg IS TRUE` and its relatives.
+    fn truth_test(&mut self, arg: &Expr, test: BoolTest) -> f64 {
+        let v = self.variable(arg);
+        let (unknown, truth) = match v.stats.clone() {
+            Some(s) => {
+                let unknown = f64::from(s.null_fraction);
+                let truth = match s.mcv.first() {
+                    Some((Datum::Bool(true), f)) => f64::from(*f),
+                    Some((_, f)) => 1.0 - f64::from(*f) - unknown,
+                    None => (1.0 - unknown) / 2.0,
+                };
+                (unknown, truth)
+            }
+            None => match test {
+                BoolTest::Unknown | BoolTest::NotUnknown => (DEFAULT_UNKNOWN, 0.0),
+                _ => (0.0, self.selectivity_of(arg)),
+            },
+        };
+        match test {
+            BoolTest::True => truth,
+            BoolTest::NotTrue => 1.0 - truth,
+            BoolTest::False => 1.0 - truth - unknown,
+            BoolTest::NotFalse => truth + unknown,
+            BoolTest::Unknown => unknown,
+            BoolTest::NotUnknown => 1.0 - unknown,
+        }
+    }
+
+    /// `left op ANY (array)`, `left op ALL (array)`.
+    fn array_comparison(&mut self, op: &'static OperatorDef, left: &Expr, array: &Expr, all: bool) -> f64 {
+        let (equality, inequality) = (op.restrict == "eqsel", op.restrict == "neqsel");
+        // A value among the elements of a column's arrays.
+        if columns(left).is_empty() && !columns(array).is_empty() && (equality || inequality) {
+            let v = self.variable(array);
+            let value = self.estimate(left);
+            return match value {
+                Some(x) if equality && !all => self.array_relation(&v, &[x], Relation::Contains),
+                Some(x) if inequality && all => {
+                    1.0 - v.nulls() - self.array_relation(&v, &[x], Relation::Contains)
+                }
+                _ => DEFAULT_EQ,
+            };
+        }
+        let values: Vec<Option<Datum>> = match strip_relabel(array) {
+            Expr::Array { elements, nested: false, .. } => elements.iter().map(|e| self.estimate(e)).collect(),
+            e => match self.estimate(e) {
+                Some(Datum::Bytes(bytes)) => {
+                    elements_of(&bytes).unwrap_or_default().into_iter().map(Some).collect()
+                }
+                Some(Datum::Null) => return 0.0,
+                _ => vec![None; UNKNOWN_ELEMENTS],
+            },
+        };
+        let element = quarry_types::type_info(array.ty().oid)
+            .filter(|t| t.is_array())
+            .map_or(left.ty(), |t| SqlType::of(t.element));
+        let v = self.variable(left);
+        let mut share = if all { 1.0 } else { 0.0 };
+        let mut apart = share;
+        for value in &values {
+            let one = self.operator_selectivity(op, &v, value.as_ref(), false, element);
+            if all {
+                share *= one;
+                apart += one - 1.0;
+            } else {
+                share = share + one - share * one;
+                apart += one;
+            }
+        }
+        let exclusive = if all { inequality } else { equality };
+        if exclusive && (0.0..=1.0).contains(&apart) { apart } else { share }
+    }
+
+    /// `v op value`; `flipped`: `value op v`.
     fn operator_selectivity(
         &mut self,
-        op: &OperatorDef,
-        column: Option<ColumnId>,
+        op: &'static OperatorDef,
+        v: &Variable,
         value: Option<&Datum>,
         flipped: bool,
-        _ty: SqlType,
+        ty: SqlType,
     ) -> f64 {
-        if let Some(v) = value
-            && v.is_null()
-        {
+        if value.is_some_and(Datum::is_null) {
             return 0.0;
         }
-        let stats = column.and_then(|c| self.column_stats(c));
+        let known = value.map(|value| (value, ty));
         match op.restrict {
-            "eqsel" | "neqsel" => {
-                let nulls = stats.as_ref().map_or(0.0, |s| f64::from(s.null_fraction));
-                let eq = self.equality_selectivity(column, stats.as_deref(), value);
-                if op.restrict == "eqsel" { eq } else { (1.0 - eq - nulls).max(0.0) }
-            }
+            "eqsel" => self.equals(v, known),
+            "neqsel" => (1.0 - self.equals(v, known) - v.nulls()).max(0.0),
             "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel" => {
-                let (Some(stats), Some(value), Some(column)) = (stats, value, column) else {
-                    return DEFAULT_INEQUALITY;
-                };
-                let mut greater = op.restrict.contains("gt") || op.restrict.contains("ge");
-                if flipped {
-                    greater = !greater;
-                }
-                let ty = self.meta.get(column).ty;
-                match self.env.catalog.type_ref(ty.oid) {
-                    Ok(info) => inequality(&stats, value, greater, op.name.ends_with('='), &info)
-                        .unwrap_or(DEFAULT_INEQUALITY),
-                    Err(_) => DEFAULT_INEQUALITY,
-                }
+                let greater = op.restrict.starts_with("scalarg") != flipped;
+                self.compares(v, known, greater, op.name.ends_with('='))
             }
-            "likesel" | "regexeqsel" | "iclikesel" | "icregexeqsel" => {
-                let fixed = value.map_or(0, |v| match v {
-                    Datum::Bytes(b) => b.iter().take_while(|c| !matches!(c, b'%' | b'_' | b'\\')).count(),
-                    _ => 0,
-                });
-                if fixed == 0 { DEFAULT_MATCH } else { 0.2f64.powi(fixed.min(5) as i32).max(1e-4) }
+            "likesel" | "regexeqsel" | "iclikesel" | "icregexeqsel" | "nlikesel" | "regexnesel"
+            | "icnlikesel" | "icregexnesel" | "prefixsel"
+                if !flipped =>
+            {
+                self.matches_pattern(op, v, value, ty)
             }
             "nlikesel" | "regexnesel" | "icnlikesel" | "icregexnesel" => 1.0 - DEFAULT_MATCH,
-            "matchingsel" | "contsel" | "arraycontsel" => 0.01,
+            "likesel" | "regexeqsel" | "iclikesel" | "icregexeqsel" | "prefixsel" => DEFAULT_MATCH,
+            "arraycontsel" => {
+                let relation = match (op.name, flipped) {
+                    ("&&", _) => Relation::Overlaps,
+                    ("@>", false) | ("<@", true) => Relation::Contains,
+                    _ => Relation::Contained,
+                };
+                match value {
+                    Some(Datum::Bytes(bytes)) => {
+                        let elements = elements_of(bytes).unwrap_or_default();
+                        self.array_relation(v, &elements, relation)
+                    }
+                    _ if relation == Relation::Overlaps => DEFAULT_MATCHING,
+                    _ => DEFAULT_EQ,
+                }
+            }
+            "tsmatchsel" => self.matches_query(v, value),
+            "matchingsel" => self.matching(op, v, value, flipped, ty),
+            "contsel" => 0.001,
             "" => 0.5,
             _ => DEFAULT_EQ,
         }
     }
 
-    fn equality_selectivity(
+    /// An operator without a theory: what it says of the values in the statistics.
+    fn matching(
         &mut self,
-        column: Option<ColumnId>,
-        stats: Option<&ColumnStats>,
+        op: &'static OperatorDef,
+        v: &Variable,
         value: Option<&Datum>,
+        flipped: bool,
+        ty: SqlType,
     ) -> f64 {
-        let Some(column) = column else { return DEFAULT_EQ };
-        let Some(stats) = stats else {
-            return 1.0 / self.distinct_of(column).max(1.0);
+        let (Some(stats), Some(value)) = (v.stats.clone(), value) else { return DEFAULT_MATCHING };
+        let entries = stats.histogram.len();
+        let inner = if entries >= MATCHING_ENTRIES_MIN { &stats.histogram[1..entries - 1] } else { &[] };
+        let mut values: Vec<Datum> = stats.mcv.iter().map(|m| m.0.clone()).collect();
+        values.extend(inner.iter().cloned());
+        let op = match flipped {
+            true => registry::operator(op.commutator),
+            false => Some(op),
         };
-        let nulls = f64::from(stats.null_fraction);
-        match value {
-            Some(v) => {
-                if let Some((_, f)) = stats.mcv.iter().find(|(m, _)| m == v) {
-                    return f64::from(*f);
-                }
-                let common: f64 = stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum();
-                let rest = (1.0 - common - nulls).max(0.0);
-                let others = self.distinct_of(column) - stats.mcv.len() as f64;
-                let s = if others > 1.0 { rest / others } else { rest };
-                match stats.mcv.last() {
-                    Some((_, least)) => s.min(f64::from(*least)),
-                    None => s,
-                }
+        let Some(holds) = op.and_then(|op| self.holds_for(op, &values, v.ty, value, ty)) else {
+            return DEFAULT_MATCHING;
+        };
+        let common: f64 = stats.mcv.iter().map(|m| f64::from(m.1)).sum();
+        let hit: f64 = stats.mcv.iter().zip(&holds).filter(|(_, h)| **h).map(|(m, _)| f64::from(m.1)).sum();
+        let seen = match inner.len() {
+            0 => DEFAULT_MATCHING,
+            n => {
+                let share = holds[stats.mcv.len()..].iter().filter(|h| **h).count() as f64 / n as f64;
+                let weight = (entries as f64 / 100.0).min(1.0);
+                if entries >= 100 { share } else { share * weight + DEFAULT_MATCHING * (1.0 - weight) }
             }
-            None => {
-                let s = (1.0 - nulls) / self.distinct_of(column).max(1.0);
-                match stats.mcv.first() {
-                    Some((_, most)) => s.min(f64::from(*most)),
-                    None => s,
-                }
-            }
-        }
+        };
+        let seen = seen.clamp(0.0001, 0.9999);
+        (seen * (1.0 - v.nulls() - common).max(0.0) + hit).clamp(0.0, 1.0)
     }
 
     /// Distinct values of a column in its table.
     pub fn distinct_of(&mut self, column: ColumnId) -> f64 {
-        let rows = self.table_rows(column);
-        if self.is_unique(column) {
-            return rows.max(1.0);
-        }
-        match self.column_stats(column) {
-            Some(s) if s.distinct > 0.0 => f64::from(s.distinct),
-            Some(s) if s.distinct < 0.0 => (-f64::from(s.distinct) * rows).max(1.0).round(),
-            _ if self.meta.get(column).ty == SqlType::BOOL => 2.0,
-            _ => rows.clamp(1.0, DEFAULT_DISTINCT),
-        }
+        let v = self.variable(&Expr::column(column, self.meta.get(column).ty));
+        self.distinct(&v).0
     }
     /// Rows of the table a column comes from.
-    fn table_rows(&mut self, column: ColumnId) -> f64 {
+    pub(super) fn table_rows(&mut self, column: ColumnId) -> f64 {
         if let Some(Expr::Column { id, .. }) = self.definitions.get(&column)
             && *id != column
         {
@@ -319,204 +383,4 @@ impl Planner<'_> {
                 && i.keys[0].column == Some(number as usize - 1)
         })
     }
-
-    /// `a op b` over two tables (or one).
-    pub fn join_selectivity(&mut self, op: &OperatorDef, a: ColumnId, b: ColumnId) -> f64 {
-        match op.join {
-            "eqjoinsel" => {
-                let (sa, sb) = (self.column_stats(a), self.column_stats(b));
-                let (na, nb) = (
-                    sa.as_ref().map_or(0.0, |s| f64::from(s.null_fraction)),
-                    sb.as_ref().map_or(0.0, |s| f64::from(s.null_fraction)),
-                );
-                let (da, db) = (self.distinct_of(a), self.distinct_of(b));
-                if let (Some(x), Some(y)) = (&sa, &sb)
-                    && !x.mcv.is_empty()
-                    && !y.mcv.is_empty()
-                {
-                    return mcv_join(x, y, da, db);
-                }
-                (1.0 - na) * (1.0 - nb) / da.max(db).max(1.0)
-            }
-            "neqjoinsel" => 1.0 - 1.0 / self.distinct_of(a).max(self.distinct_of(b)).max(1.0),
-            "scalarltjoinsel" | "scalarlejoinsel" | "scalargtjoinsel" | "scalargejoinsel" => {
-                DEFAULT_INEQUALITY
-            }
-            "" => 0.5,
-            _ => DEFAULT_MATCH,
-        }
-    }
-
-    /// Number of groups that `exprs` make of `rows` rows.
-    pub fn group_count(&mut self, exprs: &[&Expr], rows: f64) -> f64 {
-        if exprs.is_empty() {
-            return 1.0;
-        }
-        // Columns by table: within one table the product is bounded by its rows and damped, as PostgreSQL does.
-        let mut tables: Vec<(Option<String>, f64, f64, usize)> = vec![];
-        let mut seen: Vec<ColumnId> = vec![];
-        for e in exprs {
-            if e.ty() == SqlType::BOOL && !matches!(e, Expr::Column { .. }) {
-                tables.push((None, 2.0, 2.0, 1));
-                continue;
-            }
-            let mut ids = columns(&self.canonical_definition(e));
-            ids.retain(|id| !seen.contains(id));
-            for id in ids {
-                seen.push(id);
-                let d = self.distinct_of(id);
-                let relation = self.meta.get(id).relation.clone();
-                match tables.iter_mut().find(|(r, _, _, _)| r.is_some() && *r == relation) {
-                    Some(t) => {
-                        t.1 *= d;
-                        t.2 = t.2.max(d);
-                        t.3 += 1;
-                    }
-                    None => tables.push((relation, d, d, 1)),
-                }
-                let table_rows = self.table_rows(id);
-                if let Some(t) = tables.last_mut()
-                    && t.3 > 1
-                {
-                    let bound = (table_rows * 0.1).max(t.2);
-                    t.1 = t.1.min(bound.max(1.0));
-                }
-            }
-        }
-        let mut groups = 1.0;
-        for (_, d, _, _) in tables {
-            groups *= d;
-        }
-        groups.min(rows).max(1.0).ceil()
-    }
-    fn canonical_definition(&self, e: &Expr) -> Expr {
-        match e {
-            Expr::Column { id, .. } => match self.definitions.get(id) {
-                Some(d) if !matches!(d, Expr::Column { id: same, .. } if same == id) => {
-                    self.canonical_definition(&d.clone())
-                }
-                _ => e.clone(),
-            },
-            _ => e.clone(),
-        }
-    }
-}
-
-fn array_of(e: &Expr) -> Option<Vec<Datum>> {
-    super::array_elements(e, e.ty())
-}
-
-/// Share of rows below (or above) `value`.
-fn inequality(
-    stats: &ColumnStats,
-    value: &Datum,
-    greater: bool,
-    or_equal: bool,
-    ty: &TypeInfo,
-) -> Option<f64> {
-    let sample = stats.histogram.first().or(stats.mcv.first().map(|(v, _)| v))?;
-    if sample.physical() != value.physical() || ty.functions.compare.is_none() {
-        return None;
-    }
-    let compare = |a: &Datum| compare_datums(a, value, ty);
-    let mut common = 0.0;
-    let mut hit = 0.0;
-    for (v, f) in &stats.mcv {
-        common += f64::from(*f);
-        let order = compare(v);
-        if order == Ordering::Equal && or_equal
-            || order == if greater { Ordering::Greater } else { Ordering::Less }
-        {
-            hit += f64::from(*f);
-        }
-    }
-    let h = &stats.histogram;
-    let rest = (1.0 - common - f64::from(stats.null_fraction)).max(0.0);
-    let mut share = if h.len() < 2 {
-        if stats.mcv.is_empty() {
-            return None;
-        }
-        0.5
-    } else {
-        let below = h.partition_point(|x| compare(x) == Ordering::Less);
-        let fraction = if below == 0 {
-            0.0
-        } else if below == h.len() {
-            1.0
-        } else {
-            let inside = within(&h[below - 1], &h[below], value);
-            ((below - 1) as f64 + inside) / (h.len() - 1) as f64
-        };
-        let fraction = if greater { 1.0 - fraction } else { fraction };
-        let cutoff = 0.01 / (h.len() - 1) as f64;
-        fraction.clamp(cutoff, 1.0 - cutoff)
-    };
-    share *= rest;
-    Some((share + hit).clamp(0.0, 1.0))
-}
-
-/// Where a value lies between two bounds, 0..1.
-fn within(low: &Datum, high: &Datum, value: &Datum) -> f64 {
-    let number = |d: &Datum| -> Option<f64> {
-        Some(match d {
-            Datum::I16(v) => f64::from(*v),
-            Datum::I32(v) => f64::from(*v),
-            Datum::U32(v) => f64::from(*v),
-            Datum::I64(v) => *v as f64,
-            Datum::F32(v) => f64::from(*v),
-            Datum::F64(v) => *v,
-            Datum::Bytes(b) => {
-                let mut x = 0.0;
-                let mut scale = 1.0;
-                for c in b.iter().take(8) {
-                    scale /= 256.0;
-                    x += f64::from(*c) * scale;
-                }
-                x
-            }
-            _ => return None,
-        })
-    };
-    match (number(low), number(high), number(value)) {
-        (Some(l), Some(h), Some(v)) if h > l => ((v - l) / (h - l)).clamp(0.0, 1.0),
-        _ => 0.5,
-    }
-}
-
-/// Join selectivity from both sides' most common values.
-fn mcv_join(x: &ColumnStats, y: &ColumnStats, dx: f64, dy: f64) -> f64 {
-    let mut matched = 0.0;
-    let (mut mx, mut my) = (0.0, 0.0);
-    let mut count = 0.0;
-    for (v, f) in &x.mcv {
-        if let Some((_, g)) = y.mcv.iter().find(|(w, _)| w == v) {
-            matched += f64::from(*f) * f64::from(*g);
-            mx += f64::from(*f);
-            my += f64::from(*g);
-            count += 1.0;
-        }
-    }
-    let sum = |s: &ColumnStats| s.mcv.iter().map(|(_, f)| f64::from(*f)).sum::<f64>();
-    let (ux, uy) = ((sum(x) - mx).max(0.0), (sum(y) - my).max(0.0));
-    let ox = (1.0 - f64::from(x.null_fraction) - sum(x)).max(0.0);
-    let oy = (1.0 - f64::from(y.null_fraction) - sum(y)).max(0.0);
-    let side = |un: f64, other: f64, d: f64, mcv: f64, other_un: f64| {
-        let mut s = matched;
-        if d > mcv {
-            s += un * other / (d - mcv);
-        }
-        if d > count {
-            s += (1.0 - 0.0f64).min(other + other_un) * 0.0;
-        }
-        s
-    };
-    let mut a = side(ux, oy, dy, y.mcv.len() as f64, uy);
-    if dy > count {
-        a += ox * (oy + uy) / (dy - count);
-    }
-    let mut b = side(uy, ox, dx, x.mcv.len() as f64, ux);
-    if dx > count {
-        b += oy * (ox + ux) / (dx - count);
-    }
-    a.min(b).clamp(0.0, 1.0)
 }

@@ -539,6 +539,7 @@ impl Binder<'_> {
             Place::Default => "DEFAULT expression",
             Place::IndexExpression => "index expression",
             Place::IndexPredicate => "index predicate",
+            Place::Statistics => "statistics expression",
             Place::Generated => "column generation expression",
             Place::Parameter => "EXECUTE parameter",
             _ => return None,

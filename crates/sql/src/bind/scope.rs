@@ -40,6 +40,7 @@ pub(crate) enum ExprKind {
     Default,
     IndexExpression,
     IndexPredicate,
+    Statistics,
     Generated,
     Parameter,
 }
@@ -72,6 +73,7 @@ impl ExprKind {
             ExprKind::Default => "DEFAULT expressions",
             ExprKind::IndexExpression => "index expressions",
             ExprKind::IndexPredicate => "index predicates",
+            ExprKind::Statistics => "statistics expressions",
             ExprKind::Generated => "column generation expressions",
             ExprKind::Parameter => "EXECUTE parameters",
         }

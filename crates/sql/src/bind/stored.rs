@@ -131,6 +131,7 @@ pub enum StoredPlace {
     Generated,
     IndexKey,
     IndexPredicate,
+    Statistics,
 }
 
 /// Binds an expression as written in a command, over the given columns of a table. `target`: a column's type and name.
@@ -151,8 +152,10 @@ pub fn bind_new_expression(
         StoredPlace::Generated => Place::Generated,
         StoredPlace::IndexKey => Place::IndexExpression,
         StoredPlace::IndexPredicate => Place::IndexPredicate,
+        StoredPlace::Statistics => Place::Statistics,
     });
-    b.keep_collations = !matches!(place, StoredPlace::IndexKey | StoredPlace::IndexPredicate);
+    b.keep_collations =
+        !matches!(place, StoredPlace::IndexKey | StoredPlace::IndexPredicate | StoredPlace::Statistics);
     if let StoredPlace::DomainCheck(base) = place {
         scope.domain_value = Some(base);
     }

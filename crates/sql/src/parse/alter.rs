@@ -2,7 +2,7 @@
 
 use super::cursor::Parser;
 use crate::ast::{
-    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner,
+    Name,    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner,
     AlterStatistics, AlterTable, AlterTableAction, AlterTextSearch, DropBehavior, ObjectKind, ObjectRef,
     QualifiedName, RangeVar, Rename, Statement, TextSearchAction, TypeName,
 };
@@ -425,13 +425,13 @@ impl Parser<'_> {
         let action = match self.keyword() {
             Some(Kw::Add) if kind == ObjectKind::TsConfiguration => {
                 self.expect_kws(&[Kw::Add, Kw::Mapping, Kw::For])?;
-                let tokens = self.name_list()?;
+                let tokens = self.token_types()?;
                 self.expect_kw(Kw::With)?;
                 TextSearchAction::AddMapping { tokens, dictionaries: self.any_name_list()? }
             }
             Some(Kw::Alter) if kind == ObjectKind::TsConfiguration => {
                 self.expect_kws(&[Kw::Alter, Kw::Mapping])?;
-                let tokens = if self.eat_kw(Kw::For) { self.name_list()? } else { vec![] };
+                let tokens = if self.eat_kw(Kw::For) { self.token_types()? } else { vec![] };
                 if tokens.is_empty() || self.at_kw(Kw::Replace) {
                     self.expect_kw(Kw::Replace)?;
                     let old = self.any_name()?;
@@ -446,7 +446,7 @@ impl Parser<'_> {
                 self.expect_kws(&[Kw::Drop, Kw::Mapping])?;
                 let if_exists = self.if_exists();
                 self.expect_kw(Kw::For)?;
-                TextSearchAction::DropMapping { tokens: self.name_list()?, if_exists }
+                TextSearchAction::DropMapping { tokens: self.token_types()?, if_exists }
             }
             _ if kind == ObjectKind::TsDictionary && self.at(TokenKind::LeftParen) => {
                 TextSearchAction::Options(self.definition()?)
@@ -459,6 +459,15 @@ impl Parser<'_> {
             }
         };
         Ok(Statement::AlterTextSearch(Box::new(AlterTextSearch { name, action })))
+    }
+
+    /// Names without parentheses around them.
+    fn token_types(&mut self) -> Result<Vec<Name>> {
+        let mut all = vec![self.name()?];
+        while self.eat(TokenKind::Comma) {
+            all.push(self.name()?);
+        }
+        Ok(all)
     }
 
     fn any_name_list(&mut self) -> Result<Vec<QualifiedName>> {

@@ -4,7 +4,7 @@ use super::{TypeFunctions, TypeInfo, temporal_json as tj};
 use crate::{
     Datum, IoContext, aclitem, array, boolean, bytea, enums, floats, identifiers, ints, key, numeric,
 };
-use crate::{pseudo, record, reg, text, textsearch, uuid};
+use crate::{multivariate, pseudo, record, reg, text, textsearch, uuid};
 use quarry_common::{Error, Result};
 
 /// The functions of the built-in type `oid`.
@@ -45,6 +45,9 @@ pub(super) const fn functions_for(oid: u32, category: char, kind: char) -> TypeF
         2277 | 5078 => ANYARRAY,
         2278 => VOID,
         2950 => UUID,
+        3361 => NDISTINCT,
+        3402 => DEPENDENCIES,
+        5017 => MCV_LIST,
         3220 => PG_LSN,
         3614 => TSVECTOR,
         3615 => TSQUERY,
@@ -101,6 +104,17 @@ const PSEUDO: TypeFunctions = TypeFunctions {
     send: pseudo::no_output,
     ..UNSUPPORTED
 };
+
+/// What ANALYZE alone makes.
+const NDISTINCT: TypeFunctions = TypeFunctions {
+    input: pseudo::no_input,
+    output: multivariate::ndistinct_output,
+    receive: pseudo::no_receive,
+    send: text::output,
+    ..UNSUPPORTED
+};
+const DEPENDENCIES: TypeFunctions = TypeFunctions { output: multivariate::dependencies_output, ..NDISTINCT };
+const MCV_LIST: TypeFunctions = TypeFunctions { output: bytea::output, ..NDISTINCT };
 
 const VOID: TypeFunctions = TypeFunctions {
     input: pseudo::void_input,

@@ -54,6 +54,7 @@ impl Planner<'_> {
     ) -> IndexCost {
         match m.index.method {
             "gin" => self.gin_cost(m, size, loops),
+            "brin" => self.brin_cost(m, size),
             _ => self.hash_cost(m, size, loops),
         }
     }
@@ -201,6 +202,35 @@ impl Planner<'_> {
             }
             GinMode::All => to.full.push(c.key),
         }
+    }
+}
+
+impl Planner<'_> {
+    fn brin_cost(&mut self, m: &IndexMatch, size: RelationSize) -> IndexCost {
+        let (pages, _) = self.index_size(&m.index, size);
+        let facts = self.env.catalog.brin_costs(&m.index).ok();
+        let per_range = f64::from(facts.map_or(128, |f| f.pages_per_range).max(1));
+        let ranges = (size.pages / per_range).ceil().max(1.0);
+        let mut correlation = 0.0f64;
+        for key in m.conds.iter().filter_map(|c| m.keys.get(c.key)) {
+            if let Some(Expr::Column { id, .. }) = key {
+                let id = *id;
+                let of_column = self.column_stats(id).map_or(0.0, |s| f64::from(s.correlation.unwrap_or(0.0)));
+                correlation = correlation.max(of_column.abs());
+            }
+        }
+        let matching = self.selectivity(&distinct_sources(m.conds.iter()));
+        let least = (ranges * matching).ceil();
+        let touched = if correlation < 1e-10 { ranges } else { (least / correlation).min(ranges) };
+        let values = self.values_cost(m);
+        let s = &self.env.settings;
+        let revmap = f64::from(facts.map_or(1, |f| f.map_pages));
+        let startup = s.seq_page_cost * revmap + values;
+        let total = startup
+            + s.random_page_cost * (pages - revmap).max(0.0)
+            + 0.1 * s.cpu_operator_cost * touched * per_range;
+        let selectivity = (touched / ranges).clamp(0.0, 1.0);
+        IndexCost { startup, total, selectivity, pages, correlation }
     }
 }
 

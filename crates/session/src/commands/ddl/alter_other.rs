@@ -91,9 +91,7 @@ pub fn replica_identity(d: &Ddl, r: &Relation, identity: &ReplicaIdentity) -> Re
 /// 0A000 naming the action.
 pub fn unsupported(action: &A) -> Error {
     Error::unsupported(match action {
-        A::SetColumnOptions { .. } | A::ResetColumnOptions { .. } => "options of columns",
         A::SetCompression { .. } => "ALTER COLUMN ... SET COMPRESSION",
-        A::SetStatistics { .. } => "ALTER INDEX ... SET STATISTICS",
         A::Inherit(_) | A::NoInherit(_) => "table inheritance",
         A::OfType(_) | A::NotOf => "typed tables",
         A::SetAccessMethod(_) => "ALTER TABLE ... SET ACCESS METHOD",

@@ -188,9 +188,15 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             }
             d.w.set_default(r.oid, r.columns[i].number, None, false)
         }
-        A::SetStatistics { column: Some(c), value, .. } => {
-            let i = column_of(r, &c.value)?;
-            d.w.set_column_options(r.oid, r.columns[i].number, Some((*value).min(10000)), None)
+        A::SetStatistics { column, number, value } => {
+            let column = column.as_ref().map(|c| c.value.as_str());
+            super::statistics::set_column_target(d, r, column, *number, *value)
+        }
+        A::SetColumnOptions { column, options } => {
+            super::statistics::set_column_settings(d, r, &column.value, options)
+        }
+        A::ResetColumnOptions { column, options } => {
+            super::statistics::reset_column_settings(d, r, &column.value, options)
         }
         A::SetStorage { column, storage } => {
             let i = column_of(r, &column.value)?;
@@ -258,8 +264,9 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             d.w.set_owner(ObjectAddress::relation(r.oid), owner)
         }
         A::SetOptions(options) => {
-            let all = merged(&r.options, &options_of(options, owner_of(r))?);
-            if owner_of(r) == Owner::Table {
+            let owner = owner_of(d, r)?;
+            let all = merged(&r.options, &options_of(options, owner)?);
+            if owner == Owner::Table {
                 let toast = storage_parameters::of_toast(options)?;
                 if !toast.is_empty() {
                     d.w.set_toast_options(r.oid, |old| merged(old, &toast))?;
@@ -277,7 +284,7 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
                     .cloned()
                     .collect()
             };
-            let owner = owner_of(r);
+            let owner = owner_of(d, r)?;
             let names = names_of(options, owner, owner)?;
             if owner == Owner::Table {
                 let toast = names_of(options, owner, Owner::Toast)?;
@@ -290,7 +297,10 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         A::SetLogged => persistence::set(d, r, Persistence::Permanent),
         A::SetUnlogged => persistence::set(d, r, Persistence::Unlogged),
         A::ClusterOn(index) => match r.indexes.iter().find(|i| i.name == *index) {
-            Some(i) => d.w.set_clustered(r.oid, Some(i.oid)),
+            Some(i) => {
+                super::super::maintenance::check_order(i)?;
+                d.w.set_clustered(r.oid, Some(i.oid))
+            }
             None => bail!(UNDEFINED_OBJECT, "index \"{index}\" for table \"{}\" does not exist", r.name),
         },
         A::SetWithoutCluster => d.w.set_clustered(r.oid, None),
@@ -401,6 +411,10 @@ fn add_column(d: &Ddl, r: &std::sync::Arc<Relation>, c: &ast::ColumnDef, if_not_
     constraints::add_all(d, r.oid, &pending, false)
 }
 
-fn owner_of(r: &Relation) -> Owner {
-    if r.kind == RelKind::View { Owner::View } else { Owner::Table }
+fn owner_of(d: &Ddl, r: &Relation) -> Result<Owner> {
+    Ok(match r.kind {
+        RelKind::View => Owner::View,
+        RelKind::Index => Owner::Index(d.w.index(r.oid)?.map_or("btree", |(_, i)| i.method)),
+        _ => Owner::Table,
+    })
 }

@@ -78,6 +78,10 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
                 }
             }
         }
+        (K::Statistics, ObjectRef::Name(n)) => ObjectAddress::new(
+            quarry_catalog::builtin::columns::pg_statistic_ext::TABLE,
+            super::statistics::owned(&d, n)?.oid,
+        ),
         (kind, _) => return Err(Error::unsupported(format_args!("COMMENT ON {}", kind.sql()))),
     };
     d.w.set_comment(object, c.comment.as_deref())

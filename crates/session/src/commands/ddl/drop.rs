@@ -26,6 +26,7 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
             (K::Schema, ObjectRef::Name(n)) => schema(&d, n.name(), c.if_exists)?,
             (K::Type | K::Domain, ObjectRef::Type(t)) => ty(&d, c.kind, t, c.if_exists)?,
             (K::Extension, ObjectRef::Name(n)) => super::extension::to_drop(&d, n.name(), c.if_exists)?,
+            (K::Statistics, ObjectRef::Name(n)) => super::statistics::to_drop(&d, n, c.if_exists)?,
             (K::TsConfiguration | K::TsDictionary, ObjectRef::Name(n)) => {
                 super::text_search::to_drop(&d, c.kind, n, c.if_exists)?
             }

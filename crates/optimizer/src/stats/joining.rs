@@ -1,0 +1,175 @@
+//! Conditions between tables: equality by both sides' most common values, inequality by their histograms, semi joins, and keys of
+//! several columns (PostgreSQL: `eqjoinsel_inner`, `eqjoinsel_semi`, `get_foreign_key_join_selectivity`).
+
+use super::scalar::compare;
+use super::selectivity::{DEFAULT_INEQUALITY, DEFAULT_MATCH};
+use super::variable::{Variable, distinct_after};
+use crate::exprs::{binary, columns};
+use crate::planner::Planner;
+use quarry_functions::OperatorDef;
+use quarry_plan::{ColumnId, Expr};
+use quarry_types::SqlType;
+use std::cmp::Ordering;
+
+/// Values that both sides have among their most common ones.
+#[derive(Default)]
+struct Matches {
+    /// Sum of the products of their frequencies, sums of both sides'.
+    product: f64,
+    left: f64,
+    right: f64,
+    count: f64,
+}
+
+impl Planner<'_> {
+    fn matches(&self, a: &Variable, b: &Variable, most_right: usize) -> Matches {
+        let mut out = Matches::default();
+        let (Some(x), Some(y), Some(info)) = (&a.stats, &b.stats, self.type_of(a)) else { return out };
+        let ty = SqlType::of(b.ty.oid);
+        let mut used = vec![false; y.mcv.len().min(most_right)];
+        for (v, f) in &x.mcv {
+            let same = |w: &quarry_types::Datum| match compare(v, &info, w, ty) {
+                Some(o) => o == Ordering::Equal,
+                None => v == w,
+            };
+            let found = y.mcv.iter().take(most_right).enumerate().find(|(j, (w, _))| !used[*j] && same(w));
+            if let Some((j, (_, g))) = found {
+                used[j] = true;
+                out.product += f64::from(*f) * f64::from(*g);
+                out.left += f64::from(*f);
+                out.right += f64::from(*g);
+                out.count += 1.0;
+            }
+        }
+        out
+    }
+
+    /// Share of all pairs of rows with `a op b`.
+    pub(super) fn joins(&mut self, op: &'static OperatorDef, a: &Variable, b: &Variable) -> f64 {
+        match op.join {
+            "eqjoinsel" => self.joins_equal(a, b),
+            "neqjoinsel" => (1.0 - self.joins_equal(a, b) - a.nulls().max(b.nulls())).max(0.0),
+            "scalarltjoinsel" | "scalarlejoinsel" | "scalargtjoinsel" | "scalargejoinsel" => {
+                let greater = op.join.starts_with("scalarg");
+                self.column_compares(a, b, greater, op.name.ends_with('=')).unwrap_or(DEFAULT_INEQUALITY)
+            }
+            "" => 0.5,
+            _ => DEFAULT_MATCH,
+        }
+    }
+
+    fn joins_equal(&mut self, a: &Variable, b: &Variable) -> f64 {
+        let ((da, _), (db, _)) = (self.distinct(a), self.distinct(b));
+        let (na, nb) = (a.nulls(), b.nulls());
+        let (Some(x), Some(y)) = (a.stats.clone(), b.stats.clone()) else {
+            return (1.0 - na) * (1.0 - nb) / da.max(db).max(1.0);
+        };
+        if x.mcv.is_empty() || y.mcv.is_empty() {
+            return (1.0 - na) * (1.0 - nb) / da.max(db).max(1.0);
+        }
+        let m = self.matches(a, b, usize::MAX);
+        let sum = |s: &quarry_catalog::ColumnStats| s.mcv.iter().map(|(_, f)| f64::from(*f)).sum::<f64>();
+        let (unmatched_a, unmatched_b) = ((sum(&x) - m.left).max(0.0), (sum(&y) - m.right).max(0.0));
+        let other_a = (1.0 - na - m.left - unmatched_a).clamp(0.0, 1.0);
+        let other_b = (1.0 - nb - m.right - unmatched_b).clamp(0.0, 1.0);
+        let total = |unmatched: f64, other: f64, other2: f64, unmatched2: f64, d2: f64, listed2: f64| {
+            let mut s = m.product;
+            if d2 > listed2 {
+                s += unmatched * other2 / (d2 - listed2);
+            }
+            if d2 > m.count {
+                s += other * (other2 + unmatched2) / (d2 - m.count);
+            }
+            s
+        };
+        let from_a = total(unmatched_a, other_a, other_b, unmatched_b, db, y.mcv.len() as f64);
+        let from_b = total(unmatched_b, other_b, other_a, unmatched_a, da, x.mcv.len() as f64);
+        from_a.min(from_b).clamp(0.0, 1.0)
+    }
+
+    /// Share of the rows of `outer` with a partner among `inner_rows` rows of `inner`.
+    fn has_partner(&mut self, outer: &Variable, inner: &Variable, inner_rows: f64) -> f64 {
+        let ((d1, guess1), (d2, mut guess2)) = (self.distinct(outer), self.distinct(inner));
+        let (mut d2, mut d1) = (distinct_after(d2, inner.rows, inner_rows), d1);
+        if d2 >= inner_rows {
+            d2 = inner_rows;
+            guess2 = false;
+        }
+        let nulls = outer.nulls();
+        let listed = |v: &Variable| v.stats.as_ref().map_or(0, |s| s.mcv.len());
+        let mut matched = 0.0;
+        if listed(outer) > 0 && listed(inner) > 0 {
+            let m = self.matches(outer, inner, (d2 as usize).max(1));
+            // Of the inner values only those that its conditions left can match.
+            let kept = if inner.rows > 0.0 { (inner_rows / inner.rows).min(1.0) } else { 1.0 };
+            let left = if kept < 1.0 { kept.sqrt() } else { 1.0 };
+            matched = m.left * left;
+            d1 -= m.count;
+            d2 -= m.count;
+        }
+        let uncertain = match guess1 || guess2 {
+            true => 0.5,
+            false if d1 <= d2 || d2 < 0.0 => 1.0,
+            false => d2 / d1,
+        };
+        (matched + uncertain * (1.0 - matched - nulls).clamp(0.0, 1.0)).clamp(0.0, 1.0)
+    }
+
+    /// Share of the outer rows that a semi join keeps; `inner`: the columns of its other side.
+    pub fn match_share(&mut self, on: &[Expr], inner: &[ColumnId], inner_rows: f64) -> f64 {
+        let mut share = 1.0;
+        let reads = |e: &Expr| columns(e).iter().any(|id| inner.contains(id));
+        for e in on {
+            share *= match binary(e) {
+                Some((op, l, r)) if reads(l) != reads(r) => {
+                    let (outer, own) = if reads(r) { (l, r) } else { (r, l) };
+                    let (outer, own) = (self.variable(outer), self.variable(own));
+                    match op.join {
+                        "eqjoinsel" => self.has_partner(&outer, &own, inner_rows),
+                        "neqjoinsel" => 1.0 - outer.nulls(),
+                        _ => self.selectivity_of(e),
+                    }
+                }
+                _ => self.selectivity_of(e),
+            };
+        }
+        share.clamp(0.0, 1.0)
+    }
+
+    /// Equalities of several columns of the same two tables: no more combinations of values than either table has rows.
+    /// Answers which conditions it has accounted for.
+    pub(super) fn keys_together(&mut self, conditions: &[Expr], done: &mut [bool]) -> f64 {
+        let mut groups: Vec<((usize, usize), Vec<usize>)> = vec![];
+        for (i, c) in conditions.iter().enumerate() {
+            let Some((op, l, r)) = binary(c).filter(|_| !done[i]) else { continue };
+            let (Some(a), Some(b)) = (self.scan_of(l), self.scan_of(r)) else { continue };
+            if op.join != "eqjoinsel" || a == b || columns(l).is_empty() || columns(r).is_empty() {
+                continue;
+            }
+            let key = (a.min(b), a.max(b));
+            match groups.iter_mut().find(|g| g.0 == key) {
+                Some(g) => g.1.push(i),
+                None => groups.push((key, vec![i])),
+            }
+        }
+        let mut s = 1.0;
+        for ((first, _), members) in groups.into_iter().filter(|g| g.1.len() > 1) {
+            let mut product = 1.0;
+            let mut kept = 1.0;
+            let (mut left, mut right) = (vec![], vec![]);
+            for i in &members {
+                done[*i] = true;
+                let Some((op, l, r)) = binary(&conditions[*i]) else { continue };
+                let (l, r) = if self.scan_of(l) == Some(first) { (l, r) } else { (r, l) };
+                let (a, b) = (self.variable(l), self.variable(r));
+                kept *= (1.0 - a.nulls()) * (1.0 - b.nulls());
+                product *= self.joins(op, &a, &b);
+                left.push(l.clone());
+                right.push(r.clone());
+            }
+            let most = self.combinations(&left).max(self.combinations(&right)).max(1.0);
+            s *= product.max(kept / most).min(1.0);
+        }
+        s
+    }
+}

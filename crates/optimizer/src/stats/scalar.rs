@@ -1,0 +1,230 @@
+//! Equality with and inequality against a value, from most common values and the histogram (PostgreSQL: `var_eq_const`,
+//! `scalarineqsel`, `ineq_histogram_selectivity`, `convert_to_scalar`).
+
+use super::selectivity::DEFAULT_INEQUALITY;
+use super::variable::Variable;
+use crate::planner::Planner;
+use quarry_catalog::ColumnStats;
+use quarry_types::compare::compare_datums;
+use quarry_types::numeric::NumericRef;
+use quarry_types::{Datum, SqlType, TypeInfo, oids};
+use std::cmp::Ordering;
+
+const US_PER_DAY: f64 = 86_400e6;
+
+/// A value as a number on the scale of its type's order; dates on that of timestamps.
+pub(super) fn number_of(v: &Datum, ty: SqlType) -> Option<f64> {
+    Some(match (ty.oid, v) {
+        (oids::DATE, Datum::I32(d)) => f64::from(*d) * US_PER_DAY,
+        (oids::NUMERIC, Datum::Bytes(b)) => NumericRef::new(b).to_f64_lossy(),
+        (_, Datum::I16(v)) => f64::from(*v),
+        (_, Datum::I32(v)) => f64::from(*v),
+        (_, Datum::U32(v)) => f64::from(*v),
+        (_, Datum::I64(v)) => *v as f64,
+        (_, Datum::F32(v)) => f64::from(*v),
+        (_, Datum::F64(v)) => *v,
+        (_, Datum::Bool(v)) => f64::from(u8::from(*v)),
+        _ => return None,
+    })
+}
+
+/// Orders a value of statistics and another one, which may be of a related type.
+pub(super) fn compare(kept: &Datum, info: &TypeInfo, value: &Datum, ty: SqlType) -> Option<Ordering> {
+    let same = kept.physical() == value.physical();
+    if same && (info.oid == ty.oid || matches!(kept, Datum::Bytes(_)) || !matches!(info.oid, oids::DATE)) {
+        info.functions.compare?;
+        return Some(compare_datums(kept, value, info));
+    }
+    number_of(kept, SqlType::of(info.oid))?.partial_cmp(&number_of(value, ty)?)
+}
+
+impl Planner<'_> {
+    /// `v = value`; without a value, one that is not known yet.
+    pub(super) fn equals(&mut self, v: &Variable, value: Option<(&Datum, SqlType)>) -> f64 {
+        let nulls = v.nulls();
+        if v.unique && v.rows >= 1.0 {
+            return 1.0 / v.rows;
+        }
+        let (distinct, _) = self.distinct(v);
+        let (Some(stats), Some(info)) = (v.stats.clone(), self.type_of(v)) else {
+            return 1.0 / distinct.max(1.0);
+        };
+        let Some((value, ty)) = value else {
+            let s = (1.0 - nulls) / distinct.max(1.0);
+            return stats.mcv.first().map_or(s, |(_, most)| s.min(f64::from(*most)));
+        };
+        let same = |m: &Datum| match compare(m, &info, value, ty) {
+            Some(o) => o == Ordering::Equal,
+            None => m == value,
+        };
+        if let Some((_, f)) = stats.mcv.iter().find(|(m, _)| same(m)) {
+            return f64::from(*f);
+        }
+        let common: f64 = stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum();
+        let rest = (1.0 - common - nulls).clamp(0.0, 1.0);
+        let others = distinct - stats.mcv.len() as f64;
+        let s = if others > 1.0 { rest / others } else { rest };
+        stats.mcv.last().map_or(s, |(_, least)| s.min(f64::from(*least)))
+    }
+
+    /// `v < value`, `v >= value` and so on.
+    pub(super) fn compares(
+        &mut self,
+        v: &Variable,
+        value: Option<(&Datum, SqlType)>,
+        greater: bool,
+        or_equal: bool,
+    ) -> f64 {
+        let (Some(stats), Some((value, ty)), Some(info)) = (v.stats.clone(), value, self.type_of(v)) else {
+            return DEFAULT_INEQUALITY;
+        };
+        let sample = stats.histogram.first().or(stats.mcv.first().map(|(v, _)| v));
+        if sample.is_some_and(|s| compare(s, &info, value, ty).is_none()) {
+            return DEFAULT_INEQUALITY;
+        }
+        let (mut common, mut hit) = (0.0, 0.0);
+        for (m, f) in &stats.mcv {
+            common += f64::from(*f);
+            let holds = match compare(m, &info, value, ty) {
+                Some(Ordering::Equal) => or_equal,
+                Some(o) => (o == Ordering::Greater) == greater,
+                None => false,
+            };
+            if holds {
+                hit += f64::from(*f);
+            }
+        }
+        let (distinct, _) = self.distinct(v);
+        let share = below(&stats, &info, value, ty, greater, or_equal, distinct).unwrap_or(0.5);
+        ((1.0 - common - f64::from(stats.null_fraction)).max(0.0) * share + hit).clamp(0.0, 1.0)
+    }
+
+    /// `a < b` of two columns, by their histograms; none without them.
+    pub(super) fn column_compares(
+        &mut self,
+        a: &Variable,
+        b: &Variable,
+        greater: bool,
+        or_equal: bool,
+    ) -> Option<f64> {
+        let stats = b.stats.clone()?;
+        let info = self.type_of(b)?;
+        if a.stats.as_ref()?.histogram.len() < 2 && a.stats.as_ref()?.mcv.is_empty() {
+            return None;
+        }
+        // Each value of b stands for its share of the rows.
+        let common: f64 = stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum();
+        let rest = (1.0 - common - b.nulls()).max(0.0);
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let points = 33.min(stats.histogram.len());
+        let bounds = (0..points).map(|i| {
+            (&stats.histogram[i * (stats.histogram.len() - 1) / (points - 1).max(1)], rest / points as f64)
+        });
+        for (v, share) in stats.mcv.iter().map(|(v, f)| (v, f64::from(*f))).chain(bounds) {
+            sum += share * self.compares(a, Some((v, SqlType::of(info.oid))), greater, or_equal);
+            weight += share;
+        }
+        (weight > 0.0).then(|| (sum / weight * (1.0 - b.nulls())).clamp(0.0, 1.0))
+    }
+}
+
+/// Share of the histogram's values below `value` (above: `greater`); none without a histogram.
+pub(super) fn below(
+    stats: &ColumnStats,
+    info: &TypeInfo,
+    value: &Datum,
+    ty: SqlType,
+    greater: bool,
+    or_equal: bool,
+    distinct: f64,
+) -> Option<f64> {
+    let h = &stats.histogram;
+    if h.len() < 2 {
+        return None;
+    }
+    let strict = greater == or_equal;
+    let under = h.partition_point(|x| match compare(x, info, value, ty) {
+        Some(Ordering::Less) => true,
+        Some(Ordering::Equal) => !strict,
+        _ => false,
+    });
+    let bins = (h.len() - 1) as f64;
+    let fraction = if under == 0 {
+        0.0
+    } else if under == h.len() {
+        1.0
+    } else {
+        // The share of one value matters at the ends of the first bin and for >= and <.
+        let others = distinct - stats.mcv.len() as f64;
+        let one = if (under == 1 || strict) && others > 1.0 { 1.0 / others } else { 0.0 };
+        let inside = within(&h[under - 1], &h[under], value, info, ty);
+        let mut fraction = ((under - 1) as f64 + inside) / bins;
+        if under == 1 {
+            fraction += one * (1.0 - inside);
+        }
+        if strict {
+            fraction -= one;
+        }
+        fraction
+    };
+    let fraction = if greater { 1.0 - fraction } else { fraction };
+    let cutoff = 0.01 / bins;
+    Some(fraction.clamp(cutoff, 1.0 - cutoff))
+}
+
+/// Where a value lies between two bounds, 0..1.
+fn within(low: &Datum, high: &Datum, value: &Datum, info: &TypeInfo, ty: SqlType) -> f64 {
+    let own = SqlType::of(info.oid);
+    let (low, high, value) = match (number_of(low, own), number_of(high, own), number_of(value, ty)) {
+        (Some(l), Some(h), Some(v)) => (l, h, v),
+        _ => match (low, high, value) {
+            (Datum::Bytes(l), Datum::Bytes(h), Datum::Bytes(v)) if is_string(info) => {
+                let [l, h, v] = string_scale(l, h, v, info.oid == oids::BYTEA);
+                (l, h, v)
+            }
+            _ => return 0.5,
+        },
+    };
+    if high <= low {
+        return 0.5;
+    }
+    let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
+    if share.is_nan() { 0.5 } else { share }
+}
+
+fn is_string(info: &TypeInfo) -> bool {
+    matches!(info.oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::BYTEA)
+}
+
+/// Two bounds and a value as fractions in the base of the characters that they have.
+fn string_scale(low: &[u8], high: &[u8], value: &[u8], binary: bool) -> [f64; 3] {
+    let (mut from, mut to) = (u8::MAX, u8::MIN);
+    for c in low.iter().chain(high).chain(value) {
+        (from, to) = (from.min(*c), to.max(*c));
+    }
+    if binary {
+        (from, to) = (0, u8::MAX);
+    } else {
+        for (first, last) in [(b'A', b'Z'), (b'a', b'z'), (b'0', b'9')] {
+            if from <= last && to >= first {
+                (from, to) = (from.min(first), to.max(last));
+            }
+        }
+        if to.saturating_sub(from) < 9 {
+            (from, to) = (b' ', 127);
+        }
+    }
+    let shared = low.iter().zip(high).take_while(|(a, b)| a == b).count();
+    let skipped = shared.min(value.iter().zip(low).take_while(|(a, b)| a == b).count());
+    let base = f64::from(to) - f64::from(from) + 1.0;
+    [low, high, value].map(|s| {
+        let mut out = 0.0;
+        let mut unit = 1.0;
+        for c in s.iter().skip(skipped).take(12) {
+            unit /= base;
+            out += (f64::from(*c) - f64::from(from)) * unit;
+        }
+        out
+    })
+}
+
