@@ -173,8 +173,10 @@ pub fn free(p: &[u8]) -> usize {
 
 /// Bytes that the summary in a slot may have there.
 pub fn free_for(p: &[u8], slot: u16) -> usize {
-    let hole = upper(p).saturating_sub(PAGE_HEADER + slot_count(p) * SLOT_BYTES);
-    hole + item(p, slot).map_or(0, <[u8]>::len)
+    match upper(p).checked_sub(PAGE_HEADER + slot_count(p) * SLOT_BYTES) {
+        Some(hole) => hole + item(p, slot).map_or(0, <[u8]>::len),
+        None => 0,
+    }
 }
 
 /// Puts a summary into a slot that is unused, or the next new one.
@@ -220,7 +222,8 @@ pub fn remove(p: &mut [u8], slot: u16) -> Result<()> {
 /// Puts other bytes in a summary's place.
 pub fn replace(p: &mut [u8], slot: u16, bytes: &[u8]) -> Result<()> {
     expect(p, Kind::Summaries)?;
-    if item(p, slot).is_none() || bytes.is_empty() || bytes.len() > free_for(p, slot) {
+    let known = item(p, slot).is_some() && bounds(p, slot as usize).0 >= upper(p);
+    if !known || bytes.is_empty() || bytes.len() > free_for(p, slot) {
         return Err(damaged("the summary does not fit there"));
     }
     remove(p, slot)?;
