@@ -120,6 +120,9 @@ fn node_exprs(node: &PhysicalNode, see: &mut dyn FnMut(&Expr)) {
         PhysicalNode::IndexScan { conds, .. } => conds.iter().for_each(|c| cond(c, see)),
         PhysicalNode::BitmapHeapScan { bitmap: b, .. } => bitmap(b, see),
         PhysicalNode::TidScan { tids, .. } => tids.iter().for_each(see),
+        PhysicalNode::TidRangeScan { lower, upper, .. } => {
+            lower.iter().chain(upper).for_each(|(e, _)| see(e))
+        }
         PhysicalNode::ValuesScan { rows, .. } => rows.iter().flatten().for_each(see),
         PhysicalNode::FunctionScan { calls, .. } => calls.iter().flat_map(|(c, _)| &c.args).for_each(see),
         PhysicalNode::NestLoop { on, .. } => on.iter().for_each(see),

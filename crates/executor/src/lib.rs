@@ -21,6 +21,7 @@ pub mod expr;
 pub mod fastpath;
 pub mod index_build;
 pub mod index_entry;
+pub mod index_method;
 pub mod join;
 pub mod limit;
 pub mod modify;

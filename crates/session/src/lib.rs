@@ -18,6 +18,7 @@ mod context;
 mod cursor;
 mod domains;
 mod exported;
+mod index_functions;
 mod instance;
 mod internal;
 mod lock_rows;

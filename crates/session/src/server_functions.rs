@@ -37,6 +37,10 @@ pub fn call(
             Datum::Bool(sent && wait_for_end(cx, pid, args.get(1).map_or(0, Datum::as_i64))?)
         }
         "bt_index_check" | "bt_index_parent_check" => crate::amcheck::index_check(cx, reader, name, args)?,
+        "gin_clean_pending_list"
+        | "brin_summarize_new_values"
+        | "brin_summarize_range"
+        | "brin_desummarize_range" => crate::index_functions::call(cx, reader, name, args)?,
         "pg_reload_conf" => {
             require_superuser(cx, "pg_reload_conf")?;
             // A file with a mistake in it leaves everything as it was; who asked learns it from the log, as PostgreSQL has it.

@@ -77,7 +77,7 @@ pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
         "default_table_access_method" => match text {
             "heap" => Ok(text.to_string()),
             "" => Err(invalid(name, text).detail("default_table_access_method cannot be empty.")),
-            "btree" => {
+            "btree" | "hash" | "gist" | "gin" | "spgist" | "brin" => {
                 Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "access method \"{text}\" is not of type TABLE"))
             }
             _ => Err(invalid(name, text).detail(format!("Table access method \"{text}\" does not exist."))),
@@ -88,6 +88,10 @@ pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
         "temp_tablespaces" => match text.split(',').map(str::trim).find(|t| !TABLESPACES.contains(t)) {
             Some(t) => Err(err!(UNDEFINED_OBJECT, "tablespace \"{t}\" does not exist")),
             None => Ok(text.to_string()),
+        },
+        "quarry.disabled_rules" => match quarry_optimizer::RuleSet::parse(text) {
+            Ok(_) => Ok(text.to_string()),
+            Err(rule) => Err(invalid(name, text).detail(format!("There is no rule \"{rule}\"."))),
         },
         "search_path" => {
             if is_name_list(text) {

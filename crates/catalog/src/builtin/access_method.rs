@@ -100,7 +100,7 @@ pub static INDEX_METHODS: [IndexMethodDef; 6] = [
         available: false,
         ..NOTHING
     },
-    IndexMethodDef { oid: oids::BRIN_AM, name: "brin", search_nulls: true, available: false, ..NOTHING },
+    IndexMethodDef { oid: oids::BRIN_AM, name: "brin", search_nulls: true, ..NOTHING },
 ];
 
 /// The index method of this name.

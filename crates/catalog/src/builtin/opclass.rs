@@ -68,6 +68,10 @@ pub fn opclass(oid: Oid) -> Option<&'static OpClass> {
 pub fn opclass_named(method: Oid, name: &str) -> Option<&'static OpClass> {
     CLASSES.iter().find(|c| c.method == method && c.name == name)
 }
+/// Whether an extension makes it.
+pub fn is_extension_opclass(oid: Oid) -> bool {
+    OF_EXTENSIONS.iter().any(|c| c.oid == oid)
+}
 /// One that an extension can make; whether it has, the catalog knows.
 pub fn extension_opclass_named(method: Oid, name: &str) -> Option<&'static OpClass> {
     OF_EXTENSIONS.iter().find(|c| c.method == method && c.name == name)

@@ -3,8 +3,8 @@
 use super::CatalogWriter;
 use super::index_files::IndexFiles;
 use super::relation::persistence_letter;
-use crate::builtin::columns::{pg_attribute, pg_class, pg_index};
 use crate::builtin::access_method::{access_method, index_method};
+use crate::builtin::columns::{pg_attribute, pg_class, pg_index, pg_opclass};
 use crate::builtin::{oids, opclass};
 use crate::cache::Touched;
 use crate::defs::{IndexDef, IndexKey};
@@ -221,6 +221,9 @@ impl CatalogWriter {
         refs.extend(
             new.keys.iter().filter(|k| k.collation.is_valid()).map(|k| ObjectAddress::collation(k.collation)),
         );
+        // Other operator classes are always there.
+        let of_extensions = new.keys.iter().filter(|k| opclass::is_extension_opclass(k.opclass));
+        refs.extend(of_extensions.map(|k| ObjectAddress::new(pg_opclass::TABLE, k.opclass)));
         self.add_dependencies(address, refs.into_iter(), new.table, DependencyType::Auto)
     }
 

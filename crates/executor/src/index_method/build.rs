@@ -1,5 +1,6 @@
 //! Filling indexes that are no B-trees, from a table nobody writes to or beside writers.
 
+use super::brin::BrinKeeper;
 use super::gin::GinKeeper;
 use super::hash::HashKeeper;
 use super::{Keeper, unknown};
@@ -11,7 +12,7 @@ use quarry_common::{Error, Result};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::index::gin::GinBuilder;
-use quarry_storage::index::HashBuilder;
+use quarry_storage::index::{BrinBuilder, HashBuilder};
 use quarry_storage::sort::{self, BuildRows};
 use std::sync::Arc;
 
@@ -57,6 +58,17 @@ pub(crate) fn build(
             })?;
             builder.finish(&env.txn, &mut loaded)?;
             (scan, count)
+        }
+        "brin" => {
+            let mut keeper = BrinKeeper::open(env, &index.index)?;
+            let index = keeper.index.clone();
+            let mut builder = BrinBuilder::new(&index)?;
+            let blocks = heap.blocks()?;
+            let scan = sort::scan_for_index(&heap, &env.txn, rows, &mut |tid, body, _| {
+                let Some(values) = entries.values(tid, body)? else { return Ok(()) };
+                keeper.with_keys(values, |_, keys| builder.add(tid.block, keys))
+            })?;
+            (scan, builder.finish(blocks)?)
         }
         other => return Err(unknown(other)),
     };

@@ -4,6 +4,7 @@
 //! with NULL are left out), GIN the keys that the operator class finds in each column's value, BRIN each column's key, which it
 //! summarises by ranges of blocks.
 
+pub mod brin;
 mod build;
 pub mod gin;
 pub mod hash;
@@ -14,7 +15,7 @@ use crate::env::ExecEnv;
 use quarry_catalog::IndexDef;
 use quarry_common::{Error, Result, Tid};
 use quarry_storage::index::gin::Gin;
-use quarry_storage::index::{HashIndex, IndexMethod};
+use quarry_storage::index::{Brin, HashIndex, IndexMethod};
 use quarry_storage::{Storage, Transaction};
 use quarry_types::Datum;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub(crate) enum Keeper {
     Hash(hash::HashKeeper),
     Gin(Box<gin::GinKeeper>),
+    Brin(brin::BrinKeeper),
 }
 
 impl Keeper {
@@ -30,6 +32,7 @@ impl Keeper {
         Ok(match index.method {
             "hash" => Keeper::Hash(hash::HashKeeper::open(env, index)?),
             "gin" => Keeper::Gin(Box::new(gin::GinKeeper::open(env, index)?)),
+            "brin" => Keeper::Brin(brin::BrinKeeper::open(env, index)?),
             other => return Err(unknown(other)),
         })
     }
@@ -39,6 +42,7 @@ impl Keeper {
         match self {
             Keeper::Hash(k) => k.insert(txn, values, tid),
             Keeper::Gin(k) => k.insert(txn, values, tid),
+            Keeper::Brin(k) => k.insert(txn, values, tid),
         }
     }
 }
@@ -55,7 +59,13 @@ pub fn open(storage: &Arc<Storage>, index: &IndexDef) -> Result<Box<dyn IndexMet
             quarry_storage::index::BTree::open(storage, index.storage, index.unique).with_name(name()),
         ),
         "hash" => Box::new(HashIndex::open(storage, index.storage).with_name(name())),
-        "gin" => Box::new(Gin::open(storage, index.storage, gin::options(index, None)).with_name(name())),
+        "gin" => Box::new(open_gin(storage, index)),
+        "brin" => Box::new(Brin::open(storage, index.storage).with_name(name())),
         other => return Err(unknown(other)),
     })
+}
+
+/// A GIN index, not to be written to by statements of a session.
+pub fn open_gin(storage: &Arc<Storage>, index: &IndexDef) -> Gin {
+    Gin::open(storage, index.storage, gin::options(index, None)).with_name(index.name.clone())
 }

@@ -15,6 +15,7 @@ pub mod enums;
 pub mod format;
 pub mod hash;
 pub mod identifier;
+pub mod index_maintenance;
 pub mod json;
 pub mod json_build;
 pub mod json_path;

@@ -52,7 +52,7 @@ impl SessionEnv for NoSession {
     }
 }
 
-fn environment(reader: &CatalogReader, memory_bytes: usize) -> ExecEnv {
+pub(crate) fn environment(reader: &CatalogReader, memory_bytes: usize) -> ExecEnv {
     ExecEnv {
         storage: reader.catalog().storage().clone(),
         txn: reader.txn().clone(),
@@ -134,9 +134,9 @@ pub fn index(
     })
 }
 
-type Row = Vec<(quarry_plan::ColumnId, ScanColumn)>;
+pub(crate) type Row = Vec<(quarry_plan::ColumnId, ScanColumn)>;
 
-fn bound_index(
+pub(crate) fn bound_index(
     env: &ExecEnv,
     reader: &CatalogReader,
     table: &Arc<Relation>,

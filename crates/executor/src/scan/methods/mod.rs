@@ -1,5 +1,6 @@
 //! Scans of indexes that are no B-trees, as sources of bitmaps. Rows they give are tested again unless GIN's operator class is sure of them.
 
+mod brin;
 mod gin;
 mod hash;
 
@@ -93,10 +94,10 @@ impl MethodScan {
         out: &mut TidBitmap,
     ) -> Result<u64> {
         let Some(values) = self.values(cx)? else { return Ok(0) };
-        let _ = relation;
         match index.method {
             "hash" => self.fill_hash(cx, index, &values, snapshot, out),
             "gin" => self.fill_gin(cx, index, &values, snapshot, out),
+            "brin" => self.fill_brin(cx, relation, index, &values, snapshot, out),
             other => Err(Error::unsupported(format_args!("access method \"{other}\""))),
         }
     }

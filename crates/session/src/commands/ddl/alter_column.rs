@@ -404,14 +404,15 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
         let mut key = k.clone();
         let mut pretty = None;
         if let Some(c) = k.column {
-            let plain = index::column_key(d, &r, c)?;
-            if plain.ty != k.ty {
-                (key.ty, key.opclass, key.collation) = (plain.ty, plain.opclass, plain.collation);
+            let column = &r.columns[c];
+            if column.ty != k.ty {
+                let opclass = index::class_for(d, x.method, column.ty)?;
+                (key.ty, key.opclass, key.collation) = (column.ty, opclass, column.collation);
             }
         } else if let Some(sql) = &k.expr_sql {
             let bound = d.bind_text(sql, &r, None)?;
             if bound.expr.ty().oid != key.ty.oid {
-                key.opclass = index::class_for(d, bound.expr.ty())?;
+                key.opclass = index::class_for(d, x.method, bound.expr.ty())?;
             }
             key.ty = bound.expr.ty();
             let stored = d.stored(&bound);
@@ -424,7 +425,9 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
     }
     let spec = IndexSpec {
         name: x.name.clone(),
+        method: x.method,
         keys,
+        key_options: x.key_options.clone(),
         key_pretty,
         key_names: vec![],
         include: x.include.clone(),
@@ -434,7 +437,7 @@ fn remake_index(d: &Ddl, table: Oid, x: &IndexDef, constraint: Option<&Constrain
         deferrable: x.deferrable,
         predicate: index::predicate_again(d, &r, x)?,
         refs,
-        options: vec![],
+        options: x.options.clone(),
         for_constraint: constraint.is_some(),
         concurrently: false,
     };

@@ -131,11 +131,13 @@ pub fn copy(d: &Ddl, table: Oid, source: &Relation, i: &IndexDef) -> Result<()> 
     for k in &i.keys {
         let column = k.column.map(map).transpose()?;
         columns.extend(column);
-        names.push(column.map_or_else(|| "expr".to_string(), |c| r.columns[c].name.clone()));
+        names.push(column.map_or_else(String::new, |c| r.columns[c].name.clone()));
         let mut key = IndexKey { column, ..k.clone() };
         let mut key_pretty = None;
         if let Some(sql) = &k.expr_sql {
-            let stored = d.stored(&d.bind_text(sql, &r, None)?);
+            let bound = d.bind_text(sql, &r, None)?;
+            *names.last_mut().expect("pushed above") = key_name(&bound.expr);
+            let stored = d.stored(&bound);
             refs.extend(stored.refs);
             key.expr_sql = Some(stored.sql);
             key_pretty = stored.pretty;
@@ -303,11 +305,25 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
 }
 
 /// The operator class of a name, builtin or of an extension.
-fn operator_class(d: &Ddl, method: Oid, name: &ast::QualifiedName) -> Result<Option<&'static opclass::OpClass>> {
+fn operator_class(
+    d: &Ddl,
+    method: Oid,
+    name: &ast::QualifiedName,
+) -> Result<Option<&'static opclass::OpClass>> {
     let schema = name.parts.iter().rev().nth(1).map(String::as_str);
     match opclass::opclass_named(method, name.name()) {
         Some(class) => Ok(Some(class)),
         None => d.w.extension_opclass(schema, method, name.name()),
+    }
+}
+
+/// The name of an index's column for an expression.
+fn key_name(e: &Expr) -> String {
+    match e {
+        Expr::Call { function, form: quarry_plan::expr::CallForm::Function, .. } => {
+            function.def().name.to_string()
+        }
+        _ => "expr".to_string(),
     }
 }
 
@@ -316,7 +332,10 @@ fn method_of(c: &ast::CreateIndex) -> Result<&'static IndexMethodDef> {
     let name = c.access_method.as_deref().unwrap_or("btree");
     let Some(method) = index_method(name) else {
         if name == "heap" {
-            bail!(OBJECT_NOT_IN_PREREQUISITE_STATE, "access method \"heap\" is not of type INDEX");
+            bail!(
+                INTERNAL_ERROR,
+                "index access method handler function 3 did not return an IndexAmRoutine struct"
+            );
         }
         bail!(UNDEFINED_OBJECT, "access method \"{name}\" does not exist");
     };
@@ -370,12 +389,7 @@ fn element(
                     );
                 }
                 let stored = d.stored(&bound);
-                let name = match &bound.expr {
-                    Expr::Call { function, form: quarry_plan::expr::CallForm::Function, .. } => {
-                        function.def().name.to_string()
-                    }
-                    _ => "expr".to_string(),
-                };
+                let name = key_name(&bound.expr);
                 (None, Some(stored), ty, d.w.type_ref(ty.oid)?.collation, name)
             }
         }
@@ -413,6 +427,7 @@ fn element(
         None => class_for(d, method.name, ty)?,
     };
     check_order(method, e)?;
+    check_class(d, method, ty, opclass)?;
     let descending = matches!(e.direction, SortDirection::Desc);
     let nulls_first = match e.nulls {
         Some(NullsOrder::First) => true,
@@ -429,17 +444,32 @@ fn element(
     Ok((IndexKey { column, expr_sql, ty, opclass, collation, descending, nulls_first }, pretty, name))
 }
 
+/// 0A000 for operator classes that are listed, but not there.
+fn check_class(d: &Ddl, method: &IndexMethodDef, ty: quarry_types::SqlType, class: Oid) -> Result<()> {
+    let name = opclass::opclass(class).map_or("", |c| c.name);
+    let has_key = d.w.type_ref(d.w.base_type(ty)?.oid)?.functions.key.is_some();
+    let missing = match method.name {
+        "hash" => !has_key,
+        "brin" => !has_key || name.ends_with("_inclusion_ops"),
+        "gin" => quarry_functions::gin::class(name).is_none(),
+        _ => false,
+    };
+    if missing {
+        return Err(Error::unsupported(format_args!(
+            "operator class \"{name}\" for access method \"{}\"",
+            method.name
+        )));
+    }
+    Ok(())
+}
+
 /// Only an ordered method's keys have a direction.
 fn check_order(method: &IndexMethodDef, e: &ast::IndexElem) -> Result<()> {
     if method.can_order {
         return Ok(());
     }
     if e.direction != SortDirection::Default {
-        bail!(
-            FEATURE_NOT_SUPPORTED,
-            "access method \"{}\" does not support ASC/DESC options",
-            method.name
-        );
+        bail!(FEATURE_NOT_SUPPORTED, "access method \"{}\" does not support ASC/DESC options", method.name);
     }
     if e.nulls.is_some() {
         bail!(

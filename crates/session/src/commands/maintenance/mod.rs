@@ -21,7 +21,8 @@ use super::CommandOutcome;
 use crate::instance::Instance;
 use crate::query::StatementContext;
 use crate::session::Session;
-use options::Wanted;
+use options::Wanted as Options;
+use quarry_executor::index_method::brin::Wanted;
 use quarry_catalog::{CatalogReader, LockMode, RelKind, Relation, SessionView, WaitPolicy};
 use quarry_common::progress::Command;
 use quarry_common::{Oid, Result, Severity, bail, err};
@@ -116,7 +117,7 @@ fn may_maintain(st: &StatementContext, r: &Relation) -> Result<bool> {
 }
 
 /// VACUUM of one table for a session.
-fn vacuum_with(s: &mut Session, r: &Relation, w: &Wanted, pace: &Pace) -> Result<()> {
+fn vacuum_with(s: &mut Session, r: &Relation, w: &Options, pace: &Pace) -> Result<()> {
     let database = s.cx.database.1.clone();
     let told = |s: &Session, text: String| {
         s.cx.push_notice(Severity::Info, err!(SUCCESSFUL_COMPLETION, "{text}"));
@@ -225,6 +226,14 @@ fn vacuum_table(
         progress: txn.progress().of(Command::Vacuum),
     };
     let mut stats = heap.vacuum(&indexes, &options)?;
+    if how.index_cleanup != IndexCleanup::Off {
+        let memory = instance.settings().bytes("maintenance_work_mem") as usize;
+        let all = Wanted::All { partial: false };
+        for index in ready.iter().filter(|i| i.method == "brin") {
+            let pause = || pace(Work::Nothing);
+            crate::index_functions::summarize(&reader, &relation, index, all, memory, &pause)?;
+        }
+    }
     stats.index_names = ready.iter().map(|i| i.name.clone()).collect();
     let w = instance.catalog().writer(db, &txn, &view);
     w.update_relation_stats(oid, stats.pages, stats.live_tuples as f32, stats.pages_all_visible)?;
