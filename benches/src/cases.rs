@@ -212,12 +212,17 @@ fn until_ready(stream: &mut TcpStream, state: u8) -> std::io::Result<()> {
 }
 
 fn pgbench(target: &Target, args: &[&str]) -> Result<String, String> {
+    run(&mut pgbench_command(target, args))
+}
+
+/// pgbench with these arguments on a side's `postgres` database.
+pub fn pgbench_command(target: &Target, args: &[&str]) -> Command {
     let mut command = Command::new(paths::postgres_tool("pgbench"));
     command
         .args(["-h", &target.host, "-p", &target.port.to_string(), "-U", "postgres"])
         .args(args)
         .arg("postgres");
-    run(&mut command)
+    command
 }
 
 fn run(command: &mut Command) -> Result<String, String> {

@@ -5,5 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod cases;
+pub mod checkpoint;
 pub mod peers;
 pub mod report;

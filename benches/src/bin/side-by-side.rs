@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use quarry_benches::cases::{self, Size};
+use quarry_benches::checkpoint;
 use quarry_benches::peers::{Peers, Side};
 use quarry_benches::report::{Figure, HEAD};
 use quarry_testkit::temp::TempDir;
@@ -23,7 +24,7 @@ struct Args {
     #[arg(long, default_value_t = 5)]
     seconds: u32,
     /// Only cases whose name contains one of these: idle, sum, select-only, copy,
-    /// tpcb-like, hot-row, contended (TPC-B at scale 1), open-transactions
+    /// tpcb-like, hot-row, contended (TPC-B at scale 1), open-transactions, checkpoint
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -84,6 +85,10 @@ fn run(args: &Args) -> Result<(), String> {
     }
     if args.wants("open-transactions") {
         show(&[cases::select_beside_idle(&peers, size, 1000)?]);
+    }
+    if args.wants("checkpoint") {
+        let dir = TempDir::new("checkpoint");
+        show(&checkpoint::commits_beside(&peers, size, dir.path())?);
     }
     if args.wants("contended") {
         // Last: it makes pgbench's tables anew.
