@@ -76,7 +76,9 @@ impl Progress {
         self.last = Instant::now();
         let seconds = self.begun.elapsed().as_secs_f64();
         let percent = done * 100 / of.max(1);
-        tracing::info!("redo in progress, elapsed time: {seconds:.2} s, {percent} % of the changes up to {lsn}");
+        tracing::info!(
+            "redo in progress, elapsed time: {seconds:.2} s, {percent} % of the changes up to {lsn}"
+        );
     }
 
     /// How long to wait at most before the next word.

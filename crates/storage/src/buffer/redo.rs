@@ -32,7 +32,13 @@ impl BufferPool {
 
     /// Brings neighbours that will be needed by one read, as far as that can be had for nothing; whatever is wrong with one is left
     /// to who reads it.
-    pub fn bring(&self, rel: RelId, fork: Fork, blocks: Range<BlockNo>, ring: Option<&mut Ring>) -> Result<()> {
+    pub fn bring(
+        &self,
+        rel: RelId,
+        fork: Fork,
+        blocks: Range<BlockNo>,
+        ring: Option<&mut Ring>,
+    ) -> Result<()> {
         self.load_run(rel, fork, blocks, ring)
     }
 }
