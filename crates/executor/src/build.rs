@@ -258,6 +258,15 @@ impl<'a> Builder<'a> {
                 let tids = self.exprs(tids, &none)?;
                 Box::new(tid::TidScan::new(relation.clone(), self.reader(relation, columns)?, tids))
             }
+            PhysicalNode::TidRangeScan { relation, columns, lower, upper, .. } => {
+                let mut bounds = |list: &[(Expr, bool)]| -> Result<Vec<tid::TidBound>> {
+                    let bound = |(e, inclusive): &(Expr, bool)| Ok((self.expr(e, &none)?, *inclusive));
+                    list.iter().map(bound).collect()
+                };
+                let (lower, upper) = (bounds(lower)?, bounds(upper)?);
+                let reader = self.reader(relation, columns)?;
+                Box::new(tid::TidRangeScan::new(relation.clone(), reader, lower, upper))
+            }
             PhysicalNode::ValuesScan { rows, columns, .. } => {
                 let physicals = match rows.first() {
                     Some(row) => row.iter().map(|e| self.physical(e.ty())).collect::<Result<_>>()?,

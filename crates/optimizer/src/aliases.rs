@@ -69,6 +69,7 @@ fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
         | PhysicalNode::IndexScan { alias, .. }
         | PhysicalNode::BitmapHeapScan { alias, .. }
         | PhysicalNode::TidScan { alias, .. }
+        | PhysicalNode::TidRangeScan { alias, .. }
         | PhysicalNode::ValuesScan { alias, .. }
         | PhysicalNode::FunctionScan { alias, .. }
         | PhysicalNode::CteScan { alias, .. } => Some((columns, alias)),
@@ -82,6 +83,7 @@ fn collect(plan: &PhysicalPlan, uses: &mut Vec<Use>) {
         | PhysicalNode::IndexScan { .. }
         | PhysicalNode::BitmapHeapScan { .. }
         | PhysicalNode::TidScan { .. }
+        | PhysicalNode::TidRangeScan { .. }
         | PhysicalNode::ValuesScan { .. }
         | PhysicalNode::FunctionScan { .. }
         | PhysicalNode::CteScan { .. } => plan.node.clone(),

@@ -278,6 +278,7 @@ fn trim_to(plan: &mut PhysicalPlan, used: &[ColumnId]) {
             | PhysicalNode::SeqScan { .. }
             | PhysicalNode::IndexScan { .. }
             | PhysicalNode::BitmapHeapScan { .. }
+            | PhysicalNode::TidRangeScan { .. }
             | PhysicalNode::Materialize { .. }
     );
     if keeps {

@@ -188,6 +188,16 @@ pub enum PhysicalNode {
         columns: Vec<(ColumnId, ScanColumn)>,
         tids: Vec<Expr>,
     },
+    /// `ctid` between bounds: each a value and whether it is itself within; the narrowest count.
+    TidRangeScan {
+        relation: Arc<Relation>,
+        alias: String,
+        columns: Vec<(ColumnId, ScanColumn)>,
+        lower: Vec<(Expr, bool)>,
+        upper: Vec<(Expr, bool)>,
+        /// The conditions as written, for EXPLAIN.
+        conds: Vec<Expr>,
+    },
     ValuesScan {
         rows: Vec<Vec<Expr>>,
         columns: Vec<ColumnId>,

@@ -44,7 +44,8 @@ fn add_to(plan: &mut PhysicalPlan, meta: &mut QueryMeta, found: &mut Vec<(Oid, C
     let locked = match &mut plan.node {
         PhysicalNode::SeqScan { relation, columns, .. }
         | PhysicalNode::BitmapHeapScan { relation, columns, .. }
-        | PhysicalNode::TidScan { relation, columns, .. } => {
+        | PhysicalNode::TidScan { relation, columns, .. }
+        | PhysicalNode::TidRangeScan { relation, columns, .. } => {
             found.push((relation.oid, ctid_of(columns, meta)));
             false
         }

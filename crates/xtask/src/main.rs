@@ -9,8 +9,12 @@ mod check;
 mod differ;
 mod golden;
 mod history;
+mod index_choice;
 mod isolation;
+mod plans;
+mod plans_agree;
 mod power_loss;
+mod qerror;
 mod setup;
 mod tidy;
 mod torture;
@@ -63,6 +67,20 @@ enum Command {
         #[arg(long)]
         record: bool,
     },
+    /// Run plan tests (all, or the ones named) and show what differs
+    Plans {
+        /// Files (tests/plans/scalars.plan) or topics (scalars)
+        what: Vec<String>,
+        /// A server that is already running at this port of the local machine, instead of a fresh one
+        #[arg(long)]
+        port: Option<u16>,
+        /// A PostgreSQL 15 at this port of the local machine, whose rows must be the same
+        #[arg(long)]
+        postgres: Option<u16>,
+        /// Write the plans that the server shows into the files
+        #[arg(long)]
+        update: bool,
+    },
     /// Run random queries on a server and on PostgreSQL 15 until their answers differ
     Differ {
         /// The server's port on the local machine
@@ -77,6 +95,60 @@ enum Command {
         /// Rounds
         #[arg(long, default_value_t = 20)]
         rounds: u64,
+    },
+    /// Run random joins under many plans on a server, and on PostgreSQL 15: all must answer the same
+    PlansAgree {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// PostgreSQL's port on the local machine; a private server without it
+        #[arg(long)]
+        postgres: Option<u16>,
+        /// Where the random numbers start; each hundred queries take the next one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Queries
+        #[arg(long, default_value_t = 1000)]
+        queries: u64,
+    },
+    /// Time single-table queries under every plan they can get, and show where the chosen one isn't the fastest
+    IndexChoice {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// Rows of the table
+        #[arg(long, default_value_t = 200_000)]
+        rows: u64,
+    },
+    /// Show how costs and times go together over all plans of the same queries
+    CostTime {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// Rows of the table
+        #[arg(long, default_value_t = 200_000)]
+        rows: u64,
+    },
+    /// Measure how far the estimated rows of joins are from the real ones, here and on PostgreSQL 15
+    Qerror {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// PostgreSQL's port on the local machine; a private server without it
+        #[arg(long)]
+        postgres: Option<u16>,
+        /// TPC-H instead of the films: the folder with the .tbl files that `tpchgen-cli tbl -s SF` made, without the last delimiter
+        #[arg(long, requires = "queries")]
+        tpch: Option<std::path::PathBuf>,
+        /// The folder with TPC-H's schema.sql, indexes.sql and queries q*.sql
+        #[arg(long, requires = "tpch")]
+        queries: Option<std::path::PathBuf>,
+        /// Both servers have the data from a run before
+        #[arg(long)]
+        keep: bool,
+        /// Print each query's worst join
+        #[arg(long)]
+        verbose: bool,
     },
     /// Run random transactions on a server and look for anomalies in what they saw
     History {
@@ -134,7 +206,16 @@ fn main() -> ExitCode {
         Command::Record { what } => golden::record(&what),
         Command::Isolation { what, record: true, .. } => isolation::record(&what),
         Command::Isolation { what, port, record: false } => isolation::run(&what, port),
+        Command::Plans { what, port, postgres, update } => plans::run(&what, port, postgres, update),
         Command::Differ { port, postgres, seed, rounds } => differ::run(port, postgres, seed, rounds),
+        Command::PlansAgree { port, postgres, seed, queries } => {
+            plans_agree::run(port, postgres, seed, queries)
+        }
+        Command::IndexChoice { port, rows } => index_choice::run(port, rows),
+        Command::CostTime { port, rows } => index_choice::correlate(port, rows),
+        Command::Qerror { port, postgres, tpch, queries, keep, verbose } => {
+            qerror::run(port, postgres, &qerror::Work { tpch: tpch.zip(queries), keep, verbose })
+        }
         Command::History { seconds, level, judge, seed, clients, keys, port } => {
             let load = history::Load { seconds, seed, clients, keys };
             history::run(&load, level, judge, port)

@@ -79,6 +79,7 @@ fn count_scans(plan: &PhysicalPlan, out: &mut usize) {
             | PhysicalNode::IndexScan { .. }
             | PhysicalNode::BitmapHeapScan { .. }
             | PhysicalNode::TidScan { .. }
+            | PhysicalNode::TidRangeScan { .. }
             | PhysicalNode::ValuesScan { .. }
             | PhysicalNode::FunctionScan { .. }
             | PhysicalNode::CteScan { .. }
@@ -101,6 +102,7 @@ fn exprs(plan: &PhysicalPlan) -> Vec<&Expr> {
         PhysicalNode::IndexScan { conds, .. } => out.extend(conds.iter().map(|c| &c.source)),
         PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
         PhysicalNode::TidScan { tids, .. } => out.extend(tids),
+        PhysicalNode::TidRangeScan { conds, .. } => out.extend(conds),
         PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.iter().flatten()),
         PhysicalNode::FunctionScan { calls, .. } => out.extend(calls.iter().flat_map(|(c, _)| &c.args)),
         PhysicalNode::NestLoop { on, .. } => out.extend(on),
@@ -395,8 +397,15 @@ impl Builder<'_> {
                         }
                     })
                     .collect();
-                lines.push(("TID Cond".into(), text(conds.join(" OR "))));
+                let several = conds.len() > 1;
+                let conds = conds.join(" OR ");
+                lines.push(("TID Cond".into(), text(if several { format!("({conds})") } else { conds })));
                 ("Tid Scan", format!("Tid Scan on {}", self.relation_title(relation, alias)))
+            }
+            PhysicalNode::TidRangeScan { relation, alias, conds, .. } => {
+                self.relation_head(relation, alias, &mut head);
+                lines.push(("TID Cond".into(), text(self.scan_conditions(plan, conds))));
+                ("Tid Range Scan", format!("Tid Range Scan on {}", self.relation_title(relation, alias)))
             }
             PhysicalNode::ValuesScan { alias, .. } => {
                 head.push(("Alias", alias.clone()));

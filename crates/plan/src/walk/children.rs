@@ -222,6 +222,7 @@ macro_rules! physical_inputs {
                 | PhysicalNode::IndexScan { .. }
                 | PhysicalNode::BitmapHeapScan { .. }
                 | PhysicalNode::TidScan { .. }
+                | PhysicalNode::TidRangeScan { .. }
                 | PhysicalNode::ValuesScan { .. }
                 | PhysicalNode::FunctionScan { .. }
                 | PhysicalNode::CteScan { .. }
@@ -298,6 +299,9 @@ macro_rules! physical_expressions {
                 }
                 PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
                 PhysicalNode::TidScan { tids, .. } => out.extend(tids),
+                PhysicalNode::TidRangeScan { lower, upper, .. } => {
+                    out.extend(lower.$iter().chain(upper).map(|(e, _)| e))
+                }
                 PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.$iter().flatten()),
                 PhysicalNode::FunctionScan { calls, .. } => {
                     out.extend(calls.$iter().flat_map(|(c, _)| & $($m)* c.args))

@@ -152,7 +152,7 @@ pub fn free_columns(plan: &LogicalPlan) -> Vec<ColumnId> {
 
 /// The columns of a physical node's raw rows, before filter and targets.
 pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
-    use crate::JoinKind::{Anti, Semi};
+    use crate::JoinKind::{Anti, RightAnti, RightSemi, Semi};
     match node {
         PhysicalNode::Result { input, .. } => {
             input.iter().flat_map(|p| p.output().collect::<Vec<_>>()).collect()
@@ -160,7 +160,8 @@ pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
         PhysicalNode::SeqScan { columns, .. }
         | PhysicalNode::IndexScan { columns, .. }
         | PhysicalNode::BitmapHeapScan { columns, .. }
-        | PhysicalNode::TidScan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
+        | PhysicalNode::TidScan { columns, .. }
+        | PhysicalNode::TidRangeScan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
         PhysicalNode::ValuesScan { columns, .. } => columns.clone(),
         PhysicalNode::FunctionScan { calls, ordinality, .. } => {
             calls.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(*ordinality).collect()
@@ -171,7 +172,10 @@ pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
         PhysicalNode::NestLoop { kind, outer, inner, .. }
         | PhysicalNode::HashJoin { kind, outer, inner, .. }
         | PhysicalNode::MergeJoin { kind, outer, inner, .. } => {
-            let mut out: Vec<ColumnId> = outer.output().collect();
+            let mut out: Vec<ColumnId> = vec![];
+            if !matches!(kind, RightSemi | RightAnti) {
+                out.extend(outer.output());
+            }
             if !matches!(kind, Semi | Anti) {
                 out.extend(inner.output());
             }

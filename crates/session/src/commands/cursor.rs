@@ -85,6 +85,7 @@ fn supports_backward(plan: &PhysicalPlan) -> bool {
     match &plan.node {
         PhysicalNode::SeqScan { .. }
         | PhysicalNode::TidScan { .. }
+        | PhysicalNode::TidRangeScan { .. }
         | PhysicalNode::IndexScan { .. }
         | PhysicalNode::ValuesScan { .. }
         | PhysicalNode::FunctionScan { .. }
