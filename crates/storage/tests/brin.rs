@@ -3,7 +3,7 @@
 mod common;
 
 use common::{create, open, seeds};
-use quarry_common::{BlockNo, Oid, Tid};
+use quarry_common::{BlockNo, Oid, SqlState, Tid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{
@@ -379,4 +379,24 @@ fn unlogged_ones_are_empty_after_a_crash() {
     assert_eq!(index.check().unwrap(), 0);
     assert_eq!(index.options().unwrap(), options(4));
     assert!(summarize(&index, &[], 0));
+}
+
+#[test]
+fn serializable_transactions_conflict_by_the_whole_index() {
+    let (storage, index) = make(&FaultDisk::new(), Persistence::Permanent, &options(1));
+    let (a, b) = (storage.begin(IsolationLevel::Serializable), storage.begin(IsolationLevel::Serializable));
+    for t in [&a, &b] {
+        let conds = [BrinCond { column: 0, test: BrinTest::IsNull }];
+        index.matching_ranges(&t.statement_snapshot(), 3, &conds).unwrap();
+        t.assign_xid();
+    }
+    let outcome = (|| {
+        index.insert(&a, &[None, None, None], Tid { block: 1, slot: 1 })?;
+        index.insert(&b, &[None, None, None], Tid { block: 2, slot: 1 })?;
+        a.commit()?;
+        b.commit()
+    })();
+    assert_eq!(outcome.unwrap_err().sqlstate(), SqlState::T_R_SERIALIZATION_FAILURE);
+    a.abort();
+    b.abort();
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{create, open, seeds, small};
-use quarry_common::{Oid, Tid};
+use quarry_common::{Oid, SqlState, Tid};
 use quarry_storage::disk::{Disk, FaultDisk, FaultRng};
 use quarry_storage::index::{HashBuilder, HashIndex};
 use quarry_storage::{Fork, IsolationLevel, Persistence, RelId, Storage, Transaction};
@@ -388,4 +388,40 @@ fn a_full_disk_stops_an_insert_and_nothing_else() {
         index.insert(&t, &n.to_be_bytes(), tid(n)).unwrap();
     }
     assert_eq!(index.check().unwrap(), count + 2999);
+}
+
+#[test]
+fn serializable_transactions_conflict_by_buckets() {
+    // Also if the bucket that was read is split before the other writes.
+    for others in [0, 20_000u64] {
+        let (storage, index) = make(&FaultDisk::new(), Persistence::Permanent, 75);
+        let serializable = || storage.begin(IsolationLevel::Serializable);
+        let look = |t: &Transaction, key: &[u8]| {
+            let mut tids = Vec::new();
+            index.lookup_by(&t.statement_snapshot(), key, &mut tids).unwrap();
+            tids.len()
+        };
+        let (a, b) = (serializable(), serializable());
+        assert_eq!((look(&a, b"x"), look(&b, b"y")), (0, 0));
+        let between = begin(&storage);
+        for n in 0..others {
+            index.insert(&between, &n.to_be_bytes(), tid(n + 10)).unwrap();
+        }
+        a.assign_xid();
+        b.assign_xid();
+        let outcome = (|| {
+            index.insert(&a, b"y", tid(1))?;
+            index.insert(&b, b"x", tid(2))?;
+            a.commit()?;
+            b.commit()
+        })();
+        assert_eq!(outcome.unwrap_err().sqlstate(), SqlState::T_R_SERIALIZATION_FAILURE, "{others}");
+        a.abort();
+        b.abort();
+        between.commit().unwrap();
+        let a = serializable();
+        look(&a, b"x");
+        index.insert(&a, b"z", tid(3)).unwrap();
+        a.commit().unwrap();
+    }
 }
