@@ -135,6 +135,18 @@ impl CatalogReader {
         }))
     }
 
+    /// The function's name alone, qualified if that doesn't find it or finds others too.
+    pub(super) fn extension_proc_name(&self, oid: Oid) -> Result<Option<String>> {
+        let (Some(schema), Some(f)) = (self.extension_function_schema(oid)?, registry::function(oid)) else {
+            return Ok(None);
+        };
+        let alone = registry::extension_functions_named(f.name).len() == 1;
+        Ok(Some(match alone && self.search_path()?.contains(&schema) {
+            true => quote_identifier(f.name),
+            false => super::quote_qualified(&self.schema_name(schema)?, f.name),
+        }))
+    }
+
     /// The function of an extension with these argument types; none if there is none.
     pub fn extension_function(&self, name: &[String], args: &[Oid]) -> Result<Option<Oid>> {
         let (schema, name) = match name {

@@ -302,10 +302,11 @@ impl CatalogReader {
             RegKind::Type if quarry_types::type_info(oid).is_some() => Some(self.type_name(oid)?),
             RegKind::Type => self.user_type_name(oid)?,
             // A name that several share is qualified.
-            RegKind::Proc => procs::listed_proc(oid).map(|p| match procs::procs_named(p.name).count() {
-                1 => quote_identifier(p.name),
-                _ => quote_qualified("pg_catalog", p.name),
-            }),
+            RegKind::Proc => match procs::listed_proc(oid) {
+                Some(p) if procs::procs_named(p.name).count() == 1 => Some(quote_identifier(p.name)),
+                Some(p) => Some(quote_qualified("pg_catalog", p.name)),
+                None => self.extension_proc_name(oid)?,
+            },
             RegKind::Procedure => match procs::listed_proc(oid) {
                 Some(p) => Some(self.format_procedure(p.name, &p.args)?),
                 None => self.extension_function_name(oid)?,

@@ -5,8 +5,10 @@ use crate::builtin::columns::{pg_ts_config, pg_ts_config_map, pg_ts_dict, pg_ts_
 use crate::row::{Row, oid_datum};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::text_search::Config;
+use quarry_functions::text_search::dictionary::files::Files;
 use quarry_functions::text_search::dictionary::{Dictionary, parse_options};
 use quarry_functions::text_search::parser::token;
+use quarry_storage::disk::Disk;
 use quarry_types::Datum;
 use std::sync::Arc;
 
@@ -55,6 +57,29 @@ impl TsObject {
     }
 }
 
+/// The files of dictionaries that the server's owner has put into the data folder.
+struct DataFolder<'a>(&'a dyn Disk);
+
+/// The folder in it.
+const FOLDER: &str = "tsearch_data";
+/// Files are read whole.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+impl Files for DataFolder<'_> {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = format!("{FOLDER}/{name}");
+        let Some(file) = self.0.open(&path, false)? else { return Ok(None) };
+        let len = file.len()?;
+        if len > FILE_BYTES_MAX {
+            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "file \"{path}\" is too large"));
+        }
+        let mut bytes = vec![0; len as usize];
+        let got = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(got);
+        Ok(Some(bytes))
+    }
+}
+
 /// In all four catalogs.
 const OID: usize = pg_ts_config::OID;
 const NAME: usize = pg_ts_config::CFGNAME;
@@ -76,7 +101,7 @@ impl CatalogReader {
     pub fn find_ts<S: AsRef<str>>(&self, kind: TsObject, parts: &[S]) -> Result<Option<Oid>> {
         let Some((name, schema)) = parts.split_last() else { return Ok(None) };
         match schema.last() {
-            Some(schema) => match self.schema_oid(schema.as_ref())? {
+            Some(schema) => match self.explicit_schema(schema.as_ref())? {
                 Some(schema) => self.ts_in_schema(kind, name.as_ref(), schema),
                 None => Ok(None),
             },
@@ -131,7 +156,16 @@ impl CatalogReader {
     /// A dictionary, ready to be asked.
     pub fn ts_dictionary(&self, oid: Oid) -> Result<Arc<Dictionary>> {
         let (template, options) = self.ts_dictionary_options(oid)?;
-        Dictionary::new(oid, template, &options).map(Arc::new)
+        self.make_ts_dictionary(oid, template, &options).map(Arc::new)
+    }
+    /// A dictionary of a template with these options, if they are good.
+    pub fn make_ts_dictionary(
+        &self,
+        oid: Oid,
+        template: Oid,
+        options: &[(String, String)],
+    ) -> Result<Dictionary> {
+        Dictionary::new(oid, template, options, &DataFolder(&**self.catalog().storage().disk()))
     }
     /// A dictionary's template and options.
     pub fn ts_dictionary_options(&self, oid: Oid) -> Result<(Oid, Vec<(String, String)>)> {

@@ -3,10 +3,11 @@
 use super::{Binder, Typed};
 use crate::ast::{NO_POS, Pos, error_position};
 use quarry_catalog::TypeKind;
-use quarry_common::{Error, Oid, Result, err};
+use quarry_common::{Error, Oid, Result, Severity, err};
 use quarry_functions::{CastContext, CastMethod, registry};
 use quarry_plan::{CallForm, CallPos, CastKind, Expr, FunctionRef};
-use quarry_types::{Datum, SqlType, oids};
+use quarry_types::io::NoticeSink;
+use quarry_types::{Datum, IoContext, SqlType, oids};
 
 /// How a value of one type becomes another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -283,7 +284,10 @@ impl Binder<'_> {
             Expr::Const { value: Datum::Null, .. } => Expr::null(ty),
             Expr::Const { value: text, .. } => {
                 let info = self.io.type_ref(base.oid)?;
-                let datum = info.input(text.as_str(), input_typmod, self.io).map_err(|e| at(e, value.pos))?;
+                let notices = self.io.notices.map(|sink| LocatedNotices { sink, pos: value.pos });
+                let notices = notices.as_ref().map(|n| n as &dyn NoticeSink);
+                let io = IoContext { notices, ..self.io.clone() };
+                let datum = info.input(text.as_str(), input_typmod, &io).map_err(|e| at(e, value.pos))?;
                 Expr::Const { value: datum, ty }
             }
             Expr::Param { number, ty } if ty.oid == oids::UNKNOWN => {
@@ -524,6 +528,18 @@ fn hide_cast(e: &mut Expr) {
         Expr::Cast { implicit, .. } => *implicit = true,
         Expr::Call { form: form @ CallForm::ExplicitCast, .. } => *form = CallForm::ImplicitCast,
         _ => {}
+    }
+}
+
+/// Adds the place of the literal that is read to its notices.
+struct LocatedNotices<'a> {
+    sink: &'a dyn NoticeSink,
+    pos: Pos,
+}
+
+impl NoticeSink for LocatedNotices<'_> {
+    fn notice(&self, severity: Severity, notice: Error) {
+        self.sink.notice(severity, at(notice, self.pos));
     }
 }
 

@@ -1,7 +1,25 @@
-//! The files that dictionaries may name: those that come with the server.
+//! The files that dictionaries may name: `NAME.stop`, `NAME.syn`. They are looked for in the folder `tsearch_data` of the data folder, and
+//! then among those that come with the server. A file is in UTF-8, in PostgreSQL's format.
 
+use crate::scalar::case::lower;
 use hashbrown::HashSet;
 use quarry_common::{Error, Result, bail, err};
+use std::borrow::Cow;
+
+/// Where a server's own files are.
+pub trait Files {
+    /// What is in the file of this name; none: there is no such file.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>>;
+}
+
+/// No files but those that come with the server.
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+}
 
 macro_rules! stop {
     ($($name:literal)*) => { &[$(($name, include_str!(concat!("stop/", $name, ".stop")))),*] };
@@ -13,26 +31,71 @@ const STOP: &[(&str, &str)] = stop!(
 );
 const SYNONYMS: &[(&str, &str)] = &[("synonym_sample", include_str!("synonym_sample.syn"))];
 
-fn find(files: &[(&'static str, &'static str)], name: &str) -> Result<Option<&'static str>> {
+/// A file of the server's owner, or else one that comes along.
+fn find(
+    own: &dyn Files,
+    builtin: &[(&str, &'static str)],
+    what: &str,
+    name: &str,
+    extension: &str,
+) -> Result<Cow<'static, str>> {
     if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
         bail!(INVALID_PARAMETER_VALUE, "invalid text search configuration file name \"{name}\"");
     }
-    Ok(files.iter().find(|f| f.0 == name).map(|f| f.1))
-}
-
-fn missing(what: &str, name: &str, extension: &str) -> Error {
-    err!(CONFIG_FILE_ERROR, "could not open {what} file \"{name}.{extension}\": No such file or directory")
-}
-
-/// The words of a stop word list.
-pub(super) fn stop_words(name: &str) -> Result<HashSet<&'static str>> {
-    match find(STOP, name)? {
-        Some(text) => Ok(text.lines().map(str::trim_end).filter(|w| !w.is_empty()).collect()),
-        None => Err(missing("stop-word", name, "stop")),
+    let file = format!("{name}.{extension}");
+    if let Some(bytes) = own.read(&file)? {
+        return match String::from_utf8(bytes) {
+            Ok(text) => Ok(Cow::Owned(text)),
+            Err(_) => Err(err!(
+                CHARACTER_NOT_IN_REPERTOIRE,
+                "{what} file \"{file}\" has an invalid byte sequence for encoding \"UTF8\""
+            )),
+        };
+    }
+    match builtin.iter().find(|f| f.0 == name) {
+        Some((_, text)) => Ok(Cow::Borrowed(text)),
+        None => Err(missing(what, &file)),
     }
 }
 
+fn missing(what: &str, file: &str) -> Error {
+    err!(CONFIG_FILE_ERROR, "could not open {what} file \"{file}\": No such file or directory")
+}
+
+/// The words of a stop word list: the first one of each line.
+pub(super) fn stop_words(own: &dyn Files, name: &str) -> Result<HashSet<String>> {
+    let text = find(own, STOP, "stop-word", name, "stop")?;
+    Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(lower).collect())
+}
+
 /// A list of synonyms.
-pub(super) fn synonyms(name: &str) -> Result<&'static str> {
-    find(SYNONYMS, name)?.ok_or_else(|| missing("synonym", name, "syn"))
+pub(super) fn synonyms(own: &dyn Files, name: &str) -> Result<Cow<'static, str>> {
+    find(own, SYNONYMS, "synonym", name, "syn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One;
+
+    impl Files for One {
+        fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+            Ok(match name {
+                "mine.stop" => Some("Foo\n\n  bar baz \n".into()),
+                "broken.stop" => Some(vec![0xff]),
+                _ => None,
+            })
+        }
+    }
+
+    #[test]
+    fn own_files_come_first() {
+        let mine = stop_words(&One, "mine").unwrap();
+        assert!(mine.contains("foo") && mine.contains("bar") && mine.len() == 2);
+        assert!(stop_words(&One, "english").unwrap().contains("the"));
+        assert!(stop_words(&One, "nowhere").is_err());
+        assert!(stop_words(&One, "broken").is_err());
+        assert!(stop_words(&One, "../mine").is_err());
+    }
 }

@@ -1,12 +1,14 @@
 //! Dictionaries: from a token to lexemes.
 //!
-//! A dictionary is made from its template and its options, as `pg_ts_dict` has them. What it answers depends on nothing else.
+//! A dictionary is made from its template and its options, as `pg_ts_dict` has them, and the files that those name. What it answers
+//! depends on nothing else.
 
-mod files;
+pub mod files;
 pub mod options;
 pub mod snowball;
 
 use crate::scalar::case::lower;
+use files::Files;
 use hashbrown::{HashMap, HashSet};
 use options::{option_bool, syntax_error};
 use quarry_common::{Error, Oid, Result, bail};
@@ -51,8 +53,8 @@ pub struct Dictionary {
 }
 
 enum Kind {
-    Simple { stop: HashSet<&'static str>, accept: bool },
-    Snowball { language: Language, stop: HashSet<&'static str> },
+    Simple { stop: HashSet<String>, accept: bool },
+    Snowball { language: Language, stop: HashSet<String> },
     Synonym { words: HashMap<String, Answer>, case_sensitive: bool },
 }
 
@@ -61,11 +63,16 @@ const STEM_BYTES_MAX: usize = 1000;
 
 impl Dictionary {
     /// From its template and options (names in lower case or as quoted).
-    pub fn new(oid: Oid, template: Oid, options: &[(String, String)]) -> Result<Dictionary> {
+    pub fn new(
+        oid: Oid,
+        template: Oid,
+        options: &[(String, String)],
+        files: &dyn Files,
+    ) -> Result<Dictionary> {
         let kind = match template {
-            template::SIMPLE => simple(options)?,
-            template::SNOWBALL => snowball(options)?,
-            template::SYNONYM => synonym(options)?,
+            template::SIMPLE => simple(options, files)?,
+            template::SNOWBALL => snowball(options, files)?,
+            template::SYNONYM => synonym(options, files)?,
             template::ISPELL => return Err(Error::unsupported("text search template ispell")),
             template::THESAURUS => return Err(Error::unsupported("text search template thesaurus")),
             other => {
@@ -141,12 +148,12 @@ fn append_lower(text: &str, out: &mut String) {
     }
 }
 
-fn simple(options: &[(String, String)]) -> Result<Kind> {
+fn simple(options: &[(String, String)], files: &dyn Files) -> Result<Kind> {
     let (mut stop, mut accept) = (None, None);
     for (name, value) in options {
         match name.as_str() {
             "stopwords" if stop.is_some() => bail!(INVALID_PARAMETER_VALUE, "multiple StopWords parameters"),
-            "stopwords" => stop = Some(files::stop_words(value)?),
+            "stopwords" => stop = Some(files::stop_words(files, value)?),
             "accept" if accept.is_some() => bail!(INVALID_PARAMETER_VALUE, "multiple Accept parameters"),
             "accept" => accept = Some(option_bool(name, value)?),
             _ => bail!(INVALID_PARAMETER_VALUE, "unrecognized simple dictionary parameter: \"{name}\""),
@@ -155,12 +162,12 @@ fn simple(options: &[(String, String)]) -> Result<Kind> {
     Ok(Kind::Simple { stop: stop.unwrap_or_default(), accept: accept.unwrap_or(true) })
 }
 
-fn snowball(options: &[(String, String)]) -> Result<Kind> {
+fn snowball(options: &[(String, String)], files: &dyn Files) -> Result<Kind> {
     let (mut stop, mut language) = (None, None);
     for (name, value) in options {
         match name.as_str() {
             "stopwords" if stop.is_some() => bail!(INVALID_PARAMETER_VALUE, "multiple StopWords parameters"),
-            "stopwords" => stop = Some(files::stop_words(value)?),
+            "stopwords" => stop = Some(files::stop_words(files, value)?),
             "language" if language.is_some() => {
                 bail!(INVALID_PARAMETER_VALUE, "multiple Language parameters")
             }
@@ -180,7 +187,7 @@ fn snowball(options: &[(String, String)]) -> Result<Kind> {
     }
 }
 
-fn synonym(options: &[(String, String)]) -> Result<Kind> {
+fn synonym(options: &[(String, String)], files: &dyn Files) -> Result<Kind> {
     let (mut file, mut case_sensitive) = (None, false);
     for (name, value) in options {
         match name.as_str() {
@@ -191,7 +198,7 @@ fn synonym(options: &[(String, String)]) -> Result<Kind> {
     }
     let Some(file) = file else { bail!(INVALID_PARAMETER_VALUE, "missing Synonyms parameter") };
     let mut words = HashMap::new();
-    for line in files::synonyms(file)?.lines() {
+    for line in files::synonyms(files, file)?.lines() {
         let mut fields = line.split_whitespace();
         // A line with one word says nothing.
         let (Some(word), Some(replacement)) = (fields.next(), fields.next()) else { continue };

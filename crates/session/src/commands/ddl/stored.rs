@@ -3,10 +3,10 @@
 use super::Ddl;
 use quarry_catalog::{ObjectAddress, Relation, StoredExpr};
 use quarry_common::{Oid, Result, bail};
-use quarry_functions::Volatility;
+use quarry_functions::{Volatility, registry};
 use quarry_plan::deparse::{self, Pretty};
 use quarry_plan::tree::{LeafKind, LeafTree, QueryTree};
-use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn, walk};
+use quarry_plan::{CallForm, ColumnId, Expr, QueryMeta, ScanColumn, walk};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
 use quarry_types::{Datum, SqlType, oids};
@@ -41,6 +41,7 @@ impl Ddl {
                 StoredPlace::Generated => "column generation expression",
                 StoredPlace::IndexKey => "index expression",
                 StoredPlace::IndexPredicate => "index predicate",
+                StoredPlace::Statistics => "statistics expression",
             };
             bail!(FEATURE_NOT_SUPPORTED, "cannot use subquery in {place}");
         }
@@ -84,6 +85,18 @@ fn push(out: &mut Vec<ObjectAddress>, a: ObjectAddress) {
     }
 }
 
+/// What a call refers to: functions and operators that an extension has made, since others are always there.
+fn call_reference(function: Oid, form: &CallForm, out: &mut Vec<ObjectAddress>) {
+    match form {
+        CallForm::Operator(oid) if registry::is_extension_operator(*oid) => {
+            push(out, ObjectAddress::operator(*oid));
+        }
+        CallForm::Operator(_) => {}
+        _ if registry::is_extension_function(function) => push(out, ObjectAddress::function(function)),
+        _ => {}
+    }
+}
+
 /// What an expression refers to: columns, relations named by constants, user-defined types.
 pub fn references(e: &Expr, meta: &QueryMeta, out: &mut Vec<ObjectAddress>) {
     walk::visit(e, &mut |e| match e {
@@ -92,6 +105,7 @@ pub fn references(e: &Expr, meta: &QueryMeta, out: &mut Vec<ObjectAddress>) {
             push(out, ObjectAddress::relation(Oid(*oid)));
         }
         Expr::Const { ty, .. } | Expr::Cast { ty, .. } => push(out, ObjectAddress::ty(ty.oid)),
+        Expr::Call { function, form, .. } => call_reference(function.def().oid, form, out),
         Expr::Subquery(s) => {
             if let Some(tree) = &s.tree {
                 tree_references(tree, meta, out);

@@ -4,7 +4,7 @@ use super::Ddl;
 use crate::session::Session;
 use quarry_catalog::{ObjectAddress, Privilege, TsObject, quote_identifier};
 use quarry_common::{Error, Oid, Result, bail, err};
-use quarry_functions::text_search::dictionary::{Dictionary, options};
+use quarry_functions::text_search::dictionary::options;
 use quarry_functions::text_search::parser::token;
 use quarry_sql::ast::{self, DefArg, DefElem, ObjectKind as K, TextSearchAction};
 
@@ -72,7 +72,7 @@ fn dictionary(s: &mut Session, c: &ast::Define) -> Result<()> {
         bail!(INVALID_OBJECT_DEFINITION, "text search template is required");
     };
     // Made once to find out whether the options are good.
-    Dictionary::new(Oid::INVALID, template, &given)?;
+    d.w.make_ts_dictionary(Oid::INVALID, template, &given)?;
     let text = options::print(&given, quote_identifier);
     let text = (!given.is_empty()).then_some(text.as_str());
     d.w.create_ts_dictionary(&name, schema, d.user(), template, text)?;
@@ -169,7 +169,7 @@ fn alter_options(d: &Ddl, name: &ast::QualifiedName, changed: &[DefElem]) -> Res
             kept.push((o.name.clone(), value(o)?));
         }
     }
-    Dictionary::new(Oid::INVALID, template, &kept)?;
+    d.w.make_ts_dictionary(Oid::INVALID, template, &kept)?;
     let text = options::print(&kept, quote_identifier);
     d.w.set_ts_options(object.oid, (!kept.is_empty()).then_some(text.as_str()))
 }
