@@ -26,6 +26,8 @@ pub struct Runtime {
     pub rounds: Vec<(CteId, u64)>,
     /// Checks that wait for the end of the statement.
     pub statement: crate::modify::StatementState,
+    /// What hash joins that have read their inner side know of its keys, by the filter's number in the statement.
+    pub filters: Vec<Option<std::sync::Arc<crate::join::filter::KeyFilter>>>,
     /// By plan node id; empty unless instrumented.
     pub stats: Vec<NodeStats>,
     /// The most bytes that a hashed set operation, a DISTINCT aggregate or a window partition has held at once.

@@ -12,7 +12,7 @@ const DEFINITIONS_MAX: usize = 32;
 
 /// A sort key as orders compare it.
 #[derive(PartialEq)]
-enum OrderKey {
+pub enum OrderKey {
     /// Orders nothing.
     Constant,
     Column(ColumnId),
@@ -45,7 +45,8 @@ impl Planner<'_> {
         walk::for_each_child_mut(e, &mut |c| self.canonicalise(c, depth));
     }
 
-    fn order_key(&self, e: &Expr) -> OrderKey {
+    /// A key as orders compare it.
+    pub fn order_key(&self, e: &Expr) -> OrderKey {
         let mut e = strip_relabel(e);
         for _ in 0..DEFINITIONS_MAX {
             match e {

@@ -1,18 +1,23 @@
 //! A FROM clause taken apart: its items, the conditions between them, and the outer joins that restrict the join order.
 //!
-//! Inner joins and filters are flattened; an outer, semi or anti join becomes a rule ([`Special`]): its right side is joined
-//! as a whole, and only to a left side that has what its condition reads (PostgreSQL: `SpecialJoinInfo`, `join_is_legal`).
+//! Inner joins and filters are flattened; any other join becomes a rule ([`Special`]) that says what its sides must have (PostgreSQL:
+//! `SpecialJoinInfo`); the rules are applied in `search::legal`.
 
 use crate::exprs::{binary, columns, commuted, equality, is_equality, is_volatile};
 use crate::planner::Planner;
+use crate::rules::Rule;
 use crate::scan::TableScan;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
 
 /// A set of relations of the region, by position.
-pub type RelSet = u64;
+pub type RelSet = u128;
 
-/// Most items of one region; more are planned as a region within.
-const REGION_MAX: usize = 60;
+/// Most items of one region; of more, some are planned as a region within.
+const REGION_MAX: usize = 120;
+
+/// Its default value of `join_collapse_limit` leaves the order open: the search has limits of its own. A smaller one keeps to the
+/// order as written.
+const COLLAPSE_LIMIT_OPEN: usize = 8;
 
 /// Where an item's rows come from.
 #[allow(clippy::large_enum_variant)]
@@ -27,6 +32,8 @@ pub struct Item {
     pub columns: Vec<ColumnId>,
     /// Items it reads columns of (LATERAL).
     pub lateral: RelSet,
+    /// Columns whose values no two rows share, of a subquery.
+    pub key: Option<Vec<ColumnId>>,
 }
 
 /// A condition.
@@ -38,13 +45,43 @@ pub struct Clause {
     pub required: RelSet,
 }
 
-/// A Left, Semi or Anti join.
+/// A Left, Full, Semi or Anti join.
 pub struct Special {
     pub kind: JoinKind,
+    /// What its left side must have; of a full join, all that it has.
     pub min_left: RelSet,
+    /// Its right side as written, and what of it must be there: the rest are left joins that can be done later.
     pub right: RelSet,
+    pub min_right: RelSet,
+    /// What left joins written above it may add to its right side before.
+    pub absorb: RelSet,
     pub on: Vec<Expr>,
     pub on_refs: Vec<RelSet>,
+}
+
+impl Special {
+    /// The items whose columns the join may set to NULL.
+    fn nullable(&self) -> RelSet {
+        match self.kind {
+            JoinKind::Left => self.right,
+            JoinKind::Full => self.min_left | self.right,
+            _ => 0,
+        }
+    }
+}
+
+/// The joins of a FROM clause as they are written.
+pub enum Shape {
+    Item(usize),
+    Join { special: Option<usize>, left: Box<Shape>, right: Box<Shape> },
+}
+
+/// A part of a FROM clause.
+struct Part {
+    set: RelSet,
+    /// Without what left joins add whose conditions fail for NULLs, so that they can as well be done later.
+    core: RelSet,
+    shape: Shape,
 }
 
 /// Columns that are equal in every row of the region.
@@ -54,8 +91,8 @@ pub struct Class {
 }
 
 /// The whole.
-#[derive(Default)]
 pub struct Region {
+    pub shape: Shape,
     pub items: Vec<Item>,
     pub clauses: Vec<Clause>,
     pub specials: Vec<Special>,
@@ -67,8 +104,15 @@ pub struct Region {
 impl Region {
     /// Takes a FROM tree apart.
     pub fn of(plan: LogicalPlan, planner: &mut Planner<'_>) -> quarry_common::Result<Region> {
-        let mut r = Region::default();
-        r.collect(plan, planner, true)?;
+        let mut r = Region {
+            shape: Shape::Item(0),
+            items: vec![],
+            clauses: vec![],
+            specials: vec![],
+            classes: vec![],
+            gate: vec![],
+        };
+        r.shape = r.collect(plan, planner, true)?.shape;
         r.find_laterals();
         r.equivalences(planner);
         r.hand_out_filters(planner);
@@ -90,7 +134,12 @@ impl Region {
     /// Whether a condition reads both an outer join's made-up side and something else: it is about the join's result and can
     /// neither be used inside that side nor tell that columns are equal there.
     pub fn delayed(&self, refs: RelSet) -> bool {
-        self.specials.iter().any(|s| s.kind == JoinKind::Left && s.right & refs != 0 && refs & !s.right != 0)
+        let about = |side: RelSet| side & refs != 0 && refs & !side != 0;
+        self.specials.iter().any(|s| match s.kind {
+            JoinKind::Left => about(s.right),
+            JoinKind::Full => about(s.right) || about(s.min_left),
+            _ => false,
+        })
     }
     /// The items a condition over `refs` needs, given the outer joins among `within`.
     fn required(&self, refs: RelSet, within: RelSet) -> RelSet {
@@ -100,8 +149,8 @@ impl Region {
             for s in &self.specials {
                 let inside = s.right & within == s.right;
                 // A LATERAL item beside the join reads its result.
-                let beside = s.right & within == 0;
-                if s.kind == JoinKind::Left && (inside || beside) && s.right & out != 0 {
+                let beside = s.right & within == 0 && (s.kind != JoinKind::Full || s.min_left & within == 0);
+                if (inside || beside) && s.nullable() & out != 0 {
                     out |= s.right | s.min_left;
                 }
             }
@@ -111,13 +160,13 @@ impl Region {
         }
     }
     /// As `required`, for a condition that is tested below the outer join whose right side is `side`.
-    fn required_inside(&self, refs: RelSet, side: RelSet) -> RelSet {
+    pub fn required_inside(&self, refs: RelSet, side: RelSet) -> RelSet {
         let mut out = refs;
         loop {
             let before = out;
             for s in &self.specials {
-                let inner = s.kind == JoinKind::Left && s.right & side == s.right && s.right != side;
-                if inner && s.right & out != 0 {
+                let inner = s.right & side == s.right && s.right != side;
+                if inner && s.nullable() & out != 0 {
                     out |= s.right | s.min_left;
                 }
             }
@@ -133,7 +182,7 @@ impl Region {
         loop {
             let before = out;
             for s in &self.specials {
-                if s.kind == JoinKind::Left && s.right >> i & 1 == 0 && s.right & out != 0 {
+                if s.nullable() >> i & 1 == 0 && s.nullable() & out != 0 {
                     out |= s.right | s.min_left;
                 }
             }
@@ -142,7 +191,37 @@ impl Region {
             }
         }
     }
-    fn add(&mut self, expr: Expr, within: RelSet, top: bool) {
+    /// The items that what a join's condition reads of its left side `within` needs, given the columns for whose NULLs it fails. A
+    /// left join for whose made-up rows it fails may come later; it learns so.
+    fn required_left(
+        &mut self,
+        join: (JoinKind, RelSet),
+        refs: RelSet,
+        strict: RelSet,
+        within: RelSet,
+    ) -> RelSet {
+        let (kind, right) = join;
+        let mut out = refs;
+        loop {
+            let before = out;
+            for s in self.specials.iter_mut().filter(|s| s.right & within == s.right) {
+                if s.nullable() & out == 0 {
+                    continue;
+                }
+                if kind == JoinKind::Left && s.kind == JoinKind::Left && strict & s.min_right != 0 {
+                    s.absorb |= right;
+                } else {
+                    out |= s.right | s.min_left;
+                }
+            }
+            if out == before {
+                return out;
+            }
+        }
+    }
+    /// Adds a condition; gives the items it needs.
+    fn add(&mut self, expr: Expr, within: RelSet, top: bool) -> RelSet {
+        let mut all = 0;
         for e in expr.into_conjuncts() {
             let refs = self.refs(&e);
             if refs == 0 && top && !is_volatile(&e) {
@@ -150,84 +229,31 @@ impl Region {
                 continue;
             }
             let required = if refs == 0 || is_volatile(&e) { within } else { self.required(refs, within) };
+            all |= required;
             if !self.clauses.iter().any(|c| c.expr == e && c.required == required) {
                 self.clauses.push(Clause { expr: e, refs, required });
             }
         }
+        all
     }
 
-    fn collect(
-        &mut self,
-        plan: LogicalPlan,
-        p: &mut Planner<'_>,
-        top: bool,
-    ) -> quarry_common::Result<RelSet> {
+    fn collect(&mut self, plan: LogicalPlan, p: &mut Planner<'_>, top: bool) -> quarry_common::Result<Part> {
         match plan {
             LogicalPlan::Filter { input, mut predicates } => {
-                let set = self.collect(*input, p, top)?;
+                let mut part = self.collect(*input, p, top)?;
                 for e in &mut predicates {
                     p.plan_subqueries(e)?;
                 }
                 for e in predicates {
-                    self.add(e, set, top);
+                    part.core |= self.add(e, part.set, top);
                 }
-                Ok(set)
+                Ok(part)
             }
             LogicalPlan::Join { kind: JoinKind::Right, left, right, on } => {
                 self.collect(LogicalPlan::Join { kind: JoinKind::Left, left: right, right: left, on }, p, top)
             }
-            LogicalPlan::Join { kind, left, right, mut on }
-                if kind != JoinKind::Full && self.items.len() < REGION_MAX =>
-            {
-                for e in &mut on {
-                    p.plan_subqueries(e)?;
-                }
-                let l = self.collect(*left, p, top && kind != JoinKind::Anti)?;
-                let before = self.clauses.len();
-                let r = self.collect(*right, p, top && kind == JoinKind::Inner)?;
-                if kind == JoinKind::Inner {
-                    for e in on {
-                        self.add(e, l | r, top);
-                    }
-                    return Ok(l | r);
-                }
-                // Conditions of a LATERAL right side that read the left side are about pairs of rows.
-                let mut mine = vec![];
-                let mut at = before;
-                while let Some(c) = self.clauses.get(at) {
-                    if c.refs & !r != 0 {
-                        mine.push(self.clauses.remove(at).expr);
-                    } else {
-                        at += 1;
-                    }
-                }
-                for e in on.into_iter().flat_map(Expr::into_conjuncts) {
-                    let refs = self.refs(&e);
-                    if refs != 0 && refs & !r == 0 && !is_volatile(&e) {
-                        self.add(e, r, false);
-                    } else if kind == JoinKind::Semi && refs != 0 && refs & !l == 0 && !is_volatile(&e) {
-                        self.add(e, l, false);
-                    } else {
-                        mine.push(e);
-                    }
-                }
-                let on_refs: Vec<RelSet> = mine.iter().map(|e| self.refs(e)).collect();
-                let mut left_refs = on_refs.iter().fold(0, |a, b| a | b) & l;
-                for (i, item) in self.items.iter().enumerate() {
-                    if r >> i & 1 == 1
-                        && let Source::Other(Some(plan), _) = &item.source
-                    {
-                        left_refs |= self.refs_of(&walk::free_columns(plan)) & l;
-                    }
-                }
-                let mut min_left = self.required(left_refs, l);
-                if min_left == 0 {
-                    min_left = l;
-                }
-                self.specials.push(Special { kind, min_left, right: r, on: mine, on_refs });
-                // Nothing above reads a semi or anti join's right side, but the join as a whole has it: an enclosing join's
-                // right side is complete only when this one is done.
-                Ok(l | r)
+            LogicalPlan::Join { kind, left, right, on } if self.has_room(&left, &right) => {
+                self.collect_join(kind, *left, *right, on, p, top)
             }
             LogicalPlan::Scan { relation, alias, columns } => {
                 let ids = columns.iter().map(|(id, _)| *id).collect();
@@ -239,12 +265,115 @@ impl Region {
             }
         }
     }
-    fn item(&mut self, source: Source, columns: Vec<ColumnId>) -> quarry_common::Result<RelSet> {
-        if self.items.len() >= 64 {
-            return Err(quarry_common::Error::unsupported("more than 64 items in one FROM clause"));
+
+    /// Whether a join's sides can be taken apart.
+    fn has_room(&self, left: &LogicalPlan, right: &LogicalPlan) -> bool {
+        self.items.len() + leaves(left) + leaves(right) <= REGION_MAX
+    }
+
+    fn collect_join(
+        &mut self,
+        kind: JoinKind,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        mut on: Vec<Expr>,
+        p: &mut Planner<'_>,
+        top: bool,
+    ) -> quarry_common::Result<Part> {
+        for e in &mut on {
+            p.plan_subqueries(e)?;
         }
-        self.items.push(Item { source, columns, lateral: 0 });
-        Ok(1 << (self.items.len() - 1))
+        // FROM lists and CROSS JOIN have no conditions of their own: they are always taken apart.
+        let limit = p.env.settings.join_collapse_limit;
+        let listed = kind == JoinKind::Inner && on.is_empty();
+        let whole = limit < COLLAPSE_LIMIT_OPEN && !listed && leaves(&left) + leaves(&right) > limit;
+        let full = kind == JoinKind::Full;
+        let l = self.side(left, p, top && !matches!(kind, JoinKind::Anti | JoinKind::Full), whole)?;
+        let before = self.clauses.len();
+        let r = self.side(right, p, top && kind == JoinKind::Inner, whole)?;
+        let set = l.set | r.set;
+        if kind == JoinKind::Inner {
+            let mut core = l.core | r.core;
+            for e in on {
+                core |= self.add(e, set, top);
+            }
+            let shape = Shape::Join { special: None, left: Box::new(l.shape), right: Box::new(r.shape) };
+            return Ok(Part { set, core, shape });
+        }
+        // Conditions of a LATERAL right side that read the left side are about pairs of rows.
+        let mut mine = vec![];
+        let mut at = before;
+        while let Some(c) = self.clauses.get(at) {
+            if c.refs & !r.set != 0 {
+                mine.push(self.clauses.remove(at).expr);
+            } else {
+                at += 1;
+            }
+        }
+        let mut min_right = if kind == JoinKind::Left { r.core } else { r.set };
+        for e in on.into_iter().flat_map(Expr::into_conjuncts) {
+            let refs = self.refs(&e);
+            if !full && refs != 0 && refs & !r.set == 0 && !is_volatile(&e) {
+                min_right |= self.add(e, r.set, false);
+            } else if kind == JoinKind::Semi && refs != 0 && refs & !l.set == 0 && !is_volatile(&e) {
+                self.add(e, l.set, false);
+            } else {
+                mine.push(e);
+            }
+        }
+        let on_refs: Vec<RelSet> = mine.iter().map(|e| self.refs(e)).collect();
+        let all_refs = on_refs.iter().fold(0, |a, b| a | b);
+        min_right |= self.required(all_refs & r.set, r.set);
+        let mut left_refs = all_refs & l.set;
+        for (i, item) in self.items.iter().enumerate() {
+            if r.set >> i & 1 == 1
+                && let Source::Other(Some(plan), _) = &item.source
+            {
+                left_refs |= self.refs_of(&walk::free_columns(plan)) & l.set;
+            }
+        }
+        let mut strict = vec![];
+        mine.iter().for_each(|e| crate::exprs::nonnullable(e, true, &mut strict));
+        let strict = self.refs_of(&strict) & l.set;
+        let mut min_left = self.required_left((kind, r.set), left_refs, strict, l.set);
+        if min_left == 0 || full {
+            min_left = l.set;
+        }
+        let core = if kind == JoinKind::Left && strict != 0 { l.core } else { set };
+        let special = Some(self.specials.len());
+        self.specials.push(Special { kind, min_left, right: r.set, min_right, absorb: 0, on: mine, on_refs });
+        // Nothing above reads a semi or anti join's right side, but the join as a whole has it: an enclosing join's
+        // right side is complete only when this one is done.
+        let shape = Shape::Join { special, left: Box::new(l.shape), right: Box::new(r.shape) };
+        Ok(Part { set, core, shape })
+    }
+
+    /// A side of a join; `whole`: as one item, planned by itself.
+    fn side(
+        &mut self,
+        plan: LogicalPlan,
+        p: &mut Planner<'_>,
+        top: bool,
+        whole: bool,
+    ) -> quarry_common::Result<Part> {
+        if whole && leaves(&plan) > 1 {
+            let ids = walk::output_columns(&plan);
+            return self.item(Source::Other(Some(plan), vec![]), ids);
+        }
+        self.collect(plan, p, top)
+    }
+
+    fn item(&mut self, source: Source, columns: Vec<ColumnId>) -> quarry_common::Result<Part> {
+        let at = self.items.len();
+        if at >= RelSet::BITS as usize {
+            return Err(quarry_common::Error::internal("a region is larger than its limit"));
+        }
+        let key = match &source {
+            Source::Other(Some(plan), _) => crate::unique::key_of(plan),
+            _ => None,
+        };
+        self.items.push(Item { source, columns, lateral: 0, key });
+        Ok(Part { set: 1 << at, core: 1 << at, shape: Shape::Item(at) })
     }
 
     fn find_laterals(&mut self) {
@@ -308,9 +437,12 @@ impl Region {
                 if let Some(e) = equality(Expr::column(*a, ta), Expr::column(*b, tb))
                     && !self.clauses.iter().any(|c| c.expr == e || commuted(&c.expr).is_some_and(|c| c == e))
                 {
-                    self.clauses.push(Clause { expr: e, refs: 1 << rel, required: 1 << rel });
+                    self.clauses.push(Clause { expr: e, refs: 1 << *rel, required: 1 << *rel });
                 }
             }
+        }
+        if !p.rules.allows(Rule::InferEqualities) {
+            return;
         }
         // col = constant (or parameter, or outer column): all of the class.
         let mut derived = vec![];
@@ -338,7 +470,7 @@ impl Region {
                     if *id != column
                         && let Some(e) = equality(Expr::column(*id, p.meta.get(*id).ty), value.clone())
                     {
-                        derived.push(Clause { expr: e, refs: 1 << rel, required: 1 << rel });
+                        derived.push(Clause { expr: e, refs: 1 << *rel, required: 1 << *rel });
                     }
                 }
                 break;
@@ -346,7 +478,7 @@ impl Region {
         }
         // Through a left join: what the left column equals, matching right columns equal too.
         for s in &self.specials {
-            if s.kind == JoinKind::Anti {
+            if !matches!(s.kind, JoinKind::Left | JoinKind::Semi) {
                 continue;
             }
             for e in &s.on {
@@ -387,13 +519,14 @@ impl Region {
         }
         for d in derived {
             if !self.clauses.iter().any(|c| c.expr == d.expr) {
+                p.rules.fire(Rule::InferEqualities);
                 self.clauses.push(d);
             }
         }
     }
 
     /// Conditions on one item go to that item.
-    fn hand_out_filters(&mut self, _p: &mut Planner<'_>) {
+    fn hand_out_filters(&mut self, p: &mut Planner<'_>) {
         let mut rest = vec![];
         for c in std::mem::take(&mut self.clauses) {
             if c.required.count_ones() == 1 {
@@ -407,5 +540,26 @@ impl Region {
             }
         }
         self.clauses = rest;
+        for (i, item) in self.items.iter_mut().enumerate() {
+            if let Source::Table(scan) = &item.source
+                && p.scan_is_empty(scan)
+            {
+                // Outer, semi and anti joins have an answer without rows on the right, inner joins haven't.
+                if !self.specials.iter().any(|s| s.right >> i & 1 == 1) {
+                    self.gate.push(Expr::bool_const(false));
+                }
+                let output = item.columns.clone();
+                item.source = Source::Other(Some(LogicalPlan::Empty { output }), vec![]);
+            }
+        }
+    }
+}
+
+/// Items of a FROM tree.
+fn leaves(plan: &LogicalPlan) -> usize {
+    match plan {
+        LogicalPlan::Filter { input, .. } => leaves(input),
+        LogicalPlan::Join { left, right, .. } => leaves(left) + leaves(right),
+        _ => 1,
     }
 }

@@ -1,21 +1,26 @@
-//! The search for a join order: subsets of a region's items by size, each with its best paths (PostgreSQL: `joinrels.c`,
-//! `joinpath.c`, `pathnode.c`); pairs with the fewest rows first where there are too many items.
+//! The search for a join order: subsets of a region's items, each with its best paths (PostgreSQL: `joinrels.c`, `joinpath.c`,
+//! `pathnode.c`). Which pairs of subsets are tried and in which order is in `order`, which of them are allowed in `legal`.
 
 mod build;
+mod graph;
+mod legal;
 mod method;
+mod order;
+mod ordering;
 mod pair;
 mod worth;
+
+pub use build::physical_columns;
 
 use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::{Region, RelSet, Source};
+use crate::rules::Rule;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalPlan, SortKey};
+use ordering::Order;
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// Items up to which all subsets are looked at.
-const EXHAUSTIVE_MAX: usize = 11;
 
 /// Which condition a parameterised path has applied already.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -37,9 +42,11 @@ enum Step {
         kind: JoinKind,
         outer: Rc<Path>,
         inner: Rc<Path>,
-        on: Vec<Expr>,
-        keys: Vec<(Expr, Expr, Expr)>,
-        post: Vec<Expr>,
+        on: Rc<Vec<Expr>>,
+        /// Conditions to hash or merge by: what they compare of the outer and of the inner side, and whole.
+        keys: Rc<Vec<(Expr, Expr, Expr)>>,
+        post: Rc<Vec<Expr>>,
+        inner_unique: bool,
     },
 }
 
@@ -56,7 +63,7 @@ struct Path {
     width: u32,
     startup: f64,
     total: f64,
-    order: Vec<SortKey>,
+    order: Rc<Order>,
     /// Items whose columns must come from outside.
     params: RelSet,
     applied: Vec<Applied>,
@@ -73,7 +80,9 @@ struct Subset {
 struct Pair {
     kind: JoinKind,
     on: Vec<(Applied, Expr)>,
-    post: Vec<Expr>,
+    /// All of `on`.
+    conditions: Rc<Vec<Expr>>,
+    post: Rc<Vec<Expr>>,
     selectivity: f64,
     /// Subsets of which the conditions pick at most one row for a row of the other side.
     unique: RelSet,
@@ -86,8 +95,14 @@ struct Search<'s, 'a> {
     want: Want,
     /// Rows of each item; 1 where not known yet.
     rows: Vec<f64>,
-    /// For a subset, its columns that a merge join with another item could be by.
-    merge_columns: HashMap<RelSet, Rc<[ColumnId]>>,
+    /// For a subset, its keys that a merge join with another item could be by.
+    merge_keys: HashMap<RelSet, Rc<[u32]>>,
+    /// Sort keys by number.
+    keys: ordering::Keys,
+    unordered: Rc<Order>,
+    no_keys: Rc<Vec<(Expr, Expr, Expr)>>,
+    /// What `want` asks for.
+    wanted: Vec<Rc<Order>>,
 }
 
 impl Planner<'_> {
@@ -108,7 +123,11 @@ impl Planner<'_> {
             subsets: HashMap::new(),
             want: want.clone(),
             rows: vec![],
-            merge_columns: HashMap::new(),
+            merge_keys: HashMap::new(),
+            keys: vec![],
+            unordered: Rc::default(),
+            no_keys: Rc::default(),
+            wanted: vec![],
         };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
@@ -121,7 +140,17 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let Some(plan) = plan else { return Err(quarry_common::Error::internal("an item is planned once")) };
-        let (plan, rest) = crate::rules::push_filters::into_item(plan, filter);
+        let (plan, rest) = match self.rules.allows(Rule::PushFilters) {
+            true => {
+                let before = filter.len();
+                let (plan, rest) = crate::rules::push_filters::into_item(plan, filter);
+                if rest.len() < before {
+                    self.rules.fire(Rule::PushFilters);
+                }
+                (plan, rest)
+            }
+            false => (plan, filter),
+        };
         let candidates = self.plan_item(plan, want)?;
         Ok(candidates.into_iter().map(|c| self.filtered(c, rest.clone())).collect())
     }
@@ -140,12 +169,10 @@ impl Search<'_, '_> {
         for i in 0..n {
             self.base(i)?;
         }
-        let full: RelSet = if n == 64 { !0 } else { (1 << n) - 1 };
-        if n <= EXHAUSTIVE_MAX {
-            self.exhaustive(n)?;
-        } else {
-            self.greedy(n)?;
-        }
+        let want_orders = self.want.orders.clone();
+        self.wanted = want_orders.into_iter().map(|w| self.order_of(w)).collect();
+        let full = graph::first(n);
+        self.order()?;
         let Some(all) = self.subsets.remove(&full) else {
             return Err(quarry_common::Error::internal("no valid join order was found"));
         };
@@ -168,9 +195,9 @@ impl Search<'_, '_> {
             if path.params != 0 {
                 continue;
             }
-            let useful = self.want.orders.iter().any(|w| self.p.common_order(&path.order, w) > 0);
+            let useful = self.want.orders.iter().any(|w| self.p.common_order(&path.order.keys, w) > 0);
             if Some(i) == best || useful || fraction > 0.0 {
-                out.push(Candidate { plan: self.build(path), order: path.order.clone() });
+                out.push(Candidate { plan: self.build(path), order: path.order.keys.clone() });
             }
         }
         if out.is_empty() {
@@ -212,7 +239,8 @@ impl Search<'_, '_> {
         let rows = candidates[0].plan.rows;
         let mut subset = Subset { rows, paths: vec![] };
         for c in candidates {
-            add_path(&mut subset, leaf(c, lateral, vec![]), self.p);
+            let path = self.leaf(c, lateral, vec![]);
+            add_path(&mut subset, path);
         }
         if let Source::Table(scan) = &self.region.items[i].source
             && !scan.relation.indexes.is_empty()
@@ -252,12 +280,26 @@ impl Search<'_, '_> {
                     .clamp(1.0, 1e9);
                 self.p.index_candidates(&scan, &exprs, rows, loops, &Want::default(), &mut found)?;
                 for c in found {
-                    add_path(&mut subset, leaf(c, set, applied.clone()), self.p);
+                    let path = self.leaf(c, set, applied.clone());
+                    add_path(&mut subset, path);
                 }
             }
         }
         self.subsets.insert(bit, subset);
         Ok(())
+    }
+
+    fn leaf(&mut self, c: Candidate, params: RelSet, applied: Vec<Applied>) -> Path {
+        Path {
+            rows: c.plan.rows,
+            width: c.plan.width,
+            startup: c.plan.startup_cost,
+            total: c.plan.total_cost,
+            order: self.order_of(c.order),
+            params,
+            applied,
+            step: Step::Leaf(Box::new(c.plan)),
+        }
     }
 
     /// Join conditions an index scan of item `i` could take over.
@@ -293,9 +335,15 @@ impl Search<'_, '_> {
             }
         }
         for (n, s) in self.region.specials.iter().enumerate() {
-            if s.right == bit {
+            // Inside a larger right side the item's rows can be chosen early unless a join there makes up NULLs for them.
+            let pickable = matches!(s.kind, JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
+                && (s.right == bit || s.right & bit != 0 && self.region.required_inside(bit, s.right) == bit);
+            if pickable {
                 for (m, e) in s.on.iter().enumerate() {
-                    if s.on_refs[m] & bit != 0 && s.on_refs[m] != bit && !crate::exprs::is_volatile(e) {
+                    if s.on_refs[m] & s.right == bit
+                        && s.on_refs[m] != bit
+                        && !crate::exprs::is_volatile(e)
+                    {
                         out.push((Applied::On(n, m), e.clone(), s.on_refs[m]));
                     }
                 }
@@ -303,176 +351,28 @@ impl Search<'_, '_> {
         }
         out
     }
-
-    fn exhaustive(&mut self, n: usize) -> Result<()> {
-        let mut levels: Vec<Vec<RelSet>> = vec![vec![], (0..n).map(|i| 1 << i).collect()];
-        for size in 2..=n {
-            let mut made: Vec<RelSet> = vec![];
-            for pass in 0..2 {
-                for k in 1..=size / 2 {
-                    let (small, large) = (levels[k].clone(), levels[size - k].clone());
-                    for a in &small {
-                        for b in &large {
-                            if a & b != 0 || (k * 2 == size && a >= b) {
-                                continue;
-                            }
-                            // Without a condition between them only if there is no other way.
-                            if pass == 0 && !self.connected(*a, *b) {
-                                continue;
-                            }
-                            if self.join_pair(*a, *b) && !made.contains(&(a | b)) {
-                                made.push(a | b);
-                            }
-                        }
-                    }
-                }
-                // Level by level, as PostgreSQL: Cartesian products where nothing else joined.
-                if !made.is_empty() {
-                    break;
-                }
-            }
-            levels.push(made);
-        }
-        let full: RelSet = (1 << n) - 1;
-        if !self.subsets.contains_key(&full) {
-            // Conditions and outer joins left islands that only products connect.
-            return self.greedy(n);
-        }
-        Ok(())
-    }
-
-    fn greedy(&mut self, n: usize) -> Result<()> {
-        let mut parts: Vec<RelSet> = (0..n).map(|i| 1 << i).collect();
-        while parts.len() > 1 {
-            let mut best: Option<(bool, f64, usize, usize)> = None;
-            for i in 0..parts.len() {
-                for j in i + 1..parts.len() {
-                    let (a, b) = (parts[i], parts[j]);
-                    let Some((kind, _)) = self.legal(a, b) else { continue };
-                    let _ = kind;
-                    // A LATERAL item that still lacks columns afterwards would be in the way of outer joins.
-                    let connected = self.connected(a, b) && self.lateral_of(a | b) & !(a | b) == 0;
-                    if best.is_some_and(|(c, _, _, _)| c && !connected) {
-                        continue;
-                    }
-                    if !self.subsets.contains_key(&(a | b)) && !self.join_pair(a, b) {
-                        continue;
-                    }
-                    let rows = self.subsets[&(a | b)].rows;
-                    if best.is_none_or(|(c, r, _, _)| (connected && !c) || (connected == c && rows < r)) {
-                        best = Some((connected, rows, i, j));
-                    }
-                }
-            }
-            let Some((_, _, i, j)) = best else {
-                return Err(quarry_common::Error::internal("no valid join order was found"));
-            };
-            let merged = parts[i] | parts[j];
-            parts.remove(j);
-            parts[i] = merged;
-        }
-        Ok(())
-    }
-
-    /// The items that LATERAL items of a set read.
-    fn lateral_of(&self, set: RelSet) -> RelSet {
-        let items = self.region.items.iter().enumerate();
-        items.filter(|(i, _)| set >> i & 1 == 1).fold(0, |out, (_, item)| out | item.lateral)
-    }
-
-    fn connected(&self, a: RelSet, b: RelSet) -> bool {
-        let both = a | b;
-        self.region.clauses.iter().any(|c| c.refs & a != 0 && c.refs & b != 0)
-            || self.region.classes.iter().any(|k| {
-                k.members.iter().any(|m| a >> m.1 & 1 == 1) && k.members.iter().any(|m| b >> m.1 & 1 == 1)
-            })
-            // Parts of an outer join's right side must be joined before it.
-            || self.region.specials.iter().any(|s| s.right & a != 0 && s.right & b != 0)
-            || self.region.specials.iter().any(|s| {
-                (s.right & !a == 0 && s.min_left & b != 0 || s.right & !b == 0 && s.min_left & a != 0)
-                    && s.right & both == s.right
-            })
-            || self.region.items.iter().enumerate().any(|(i, item)| {
-                a >> i & 1 == 1 && item.lateral & b != 0 || b >> i & 1 == 1 && item.lateral & a != 0
-            })
-    }
-
-    /// Whether two subsets may be joined now: the kind of join, and whether `b` is its left side.
-    fn legal(&self, a: RelSet, b: RelSet) -> Option<(Option<usize>, bool)> {
-        let all = a | b;
-        let mut found: Option<(usize, bool)> = None;
-        for (i, s) in self.region.specials.iter().enumerate() {
-            if all & s.right == 0 || all & !s.right == 0 {
-                continue;
-            }
-            let done = |x: RelSet| s.right & !x == 0 && s.min_left & !x == 0;
-            if done(a) || done(b) {
-                continue;
-            }
-            let fits = |l: RelSet, r: RelSet| r == s.right && s.min_left & !l == 0;
-            if fits(a, b) && found.is_none() {
-                found = Some((i, false));
-            } else if fits(b, a) && found.is_none() {
-                found = Some((i, true));
-            } else {
-                return None;
-            }
-        }
-        if self.strands_lateral(all) {
-            return None;
-        }
-        Some(match found {
-            Some((i, flipped)) => (Some(i), flipped),
-            None => (None, false),
-        })
-    }
-
-    /// Whether a subset has a LATERAL item that reads the right side of an outer join for which the subset is the left side: no
-    /// order could go on from there (PostgreSQL: the end of `join_is_legal`).
-    fn strands_lateral(&self, all: RelSet) -> bool {
-        let items = self.region.items.iter().enumerate();
-        let lateral =
-            items.filter(|(i, _)| all >> i & 1 == 1).fold(0, |l, (_, item)| l | item.lateral) & !all;
-        if lateral == 0 {
-            return false;
-        }
-        let mut reach = all;
-        loop {
-            let before = reach;
-            for s in &self.region.specials {
-                if s.min_left & reach != 0 {
-                    reach |= s.right;
-                }
-            }
-            if reach == before {
-                return reach & lateral != 0;
-            }
-        }
-    }
 }
 
-fn leaf(c: Candidate, params: RelSet, applied: Vec<Applied>) -> Path {
-    Path {
-        rows: c.plan.rows,
-        width: c.plan.width,
-        startup: c.plan.startup_cost,
-        total: c.plan.total_cost,
-        order: c.order,
-        params,
-        applied,
-        step: Step::Leaf(Box::new(c.plan)),
-    }
+/// How much better a path must be in some respect to be kept beside another.
+const FUZZ: f64 = 1.01;
+
+/// Whether another path is better than one of this kind in every respect, clearly so in its cost.
+fn is_beaten(subset: &Subset, startup: f64, total: f64, order: &Order, params: RelSet) -> bool {
+    subset.paths.iter().any(|old| {
+        old.total * FUZZ < total
+            && old.startup <= startup
+            && old.params & !params == 0
+            && old.order.covers(order)
+    })
 }
 
 /// Keeps a path unless another is at least as good in every respect; drops those it beats.
-fn add_path(subset: &mut Subset, new: Path, p: &Planner<'_>) {
-    const FUZZ: f64 = 1.01;
-    let better_order = |a: &[SortKey], b: &[SortKey]| p.common_order(a, b) >= b.len();
+fn add_path(subset: &mut Subset, new: Path) {
     let dominates = |a: &Path, b: &Path| {
         a.total <= b.total * FUZZ
             && a.startup <= b.startup * FUZZ
             && a.params & !b.params == 0
-            && better_order(&a.order, &b.order)
+            && a.order.covers(&b.order)
     };
     for old in &subset.paths {
         if dominates(old, &new) && !(dominates(&new, old) && new.total < old.total) {

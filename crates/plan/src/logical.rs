@@ -26,7 +26,7 @@ pub enum ScanColumn {
     WholeRow,
 }
 
-/// Join kinds. Semi and Anti give the left side's columns only.
+/// Join kinds. Semi and Anti give the left side's columns only, RightSemi and RightAnti (of physical plans) the right side's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JoinKind {
     Inner,
@@ -37,6 +37,9 @@ pub enum JoinKind {
     Semi,
     /// Left rows without a match: NOT EXISTS.
     Anti,
+    /// Right rows with, and without a match: a semi or anti join with its sides exchanged.
+    RightSemi,
+    RightAnti,
 }
 
 /// Set operations.

@@ -1,7 +1,12 @@
 //! Hash join, all kinds. The inner side is put into a hash table; when it outgrows the memory allowed, both sides are
-//! written to partitions by hash and joined partition by partition.
+//! written to partitions by hash and joined partition by partition (`partition`).
+//!
+//! Right kinds mark the inner rows that have matched. Right semi joins give an inner row with its first match; right anti joins, right
+//! and full joins give the unmarked ones at the end.
 
-use super::output::{combine, has_inner, matching, no_rows};
+use super::filter::{FilterBuilder, KeyFilter};
+use super::output::{combine, has_inner, has_outer, matching, no_rows};
+use super::partition::{Keys, PARTITIONS, Partition, Spread, pairs};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
@@ -13,11 +18,26 @@ use quarry_plan::{Expr, JoinKind, PhysicalPlan};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare, hash};
 use std::sync::Arc;
 
-/// Partitions of a join that spills.
-const PARTITIONS: usize = 32;
+/// Bytes of a row in the table beside its values: hash, chain and bucket.
+const ROW_OVERHEAD: usize = 20;
+
+/// What a hash join is made of.
+pub struct Parts<'p> {
+    pub kind: JoinKind,
+    pub outer: &'p PhysicalPlan,
+    pub inner: &'p PhysicalPlan,
+    pub keys: &'p [(Expr, Expr)],
+    pub on: &'p [Expr],
+    /// No outer row has more than one match.
+    pub inner_unique: bool,
+    /// Keys of which scans want a filter: the filter's number and the key's.
+    pub filters: Vec<(usize, usize)>,
+}
 
 pub struct HashJoin {
     kind: JoinKind,
+    /// One match is enough for an outer row.
+    single: bool,
     outer: BoxOperator,
     inner: BoxOperator,
     outer_keys: Vec<Program>,
@@ -26,17 +46,21 @@ pub struct HashJoin {
     on: Vec<Program>,
     outer_physicals: Vec<PhysicalType>,
     inner_physicals: Vec<PhysicalType>,
+    filters: Vec<(usize, usize)>,
     table: Option<Table>,
     /// Partitions not yet joined.
-    parts: Vec<(RowFile, RowFile)>,
+    parts: Vec<Partition>,
     /// The outer side of the partition under way; none: the operator itself.
     file: Option<RowFile>,
+    /// While the inner side of a partition is taken in pieces.
+    pieces: Option<Pieces>,
     probe: Option<Probe>,
-    /// Inner rows given by the final pass of right and full joins.
+    /// Inner rows given by the final pass of right kinds.
     tail: Option<usize>,
     done: bool,
     /// Whether the inner side's rows may differ from one rescan to the next.
     inner_depends: bool,
+    batches: usize,
     node: usize,
 }
 
@@ -53,6 +77,19 @@ struct Table {
     matched: Option<Vec<bool>>,
 }
 
+/// An inner side taken in pieces.
+struct Pieces {
+    /// What is left of it; none after the last piece.
+    rest: Option<RowFile>,
+    /// Of each outer row, whether a piece had a match.
+    matched: Vec<bool>,
+    /// Number of the outer batch's first row, and rows read so far in this pass.
+    base: usize,
+    read: usize,
+    /// The last pass, over outer rows alone.
+    last: bool,
+}
+
 /// An outer batch being joined.
 struct Probe {
     batch: Batch,
@@ -65,49 +102,42 @@ struct Probe {
     matched: bool,
 }
 
-pub fn build(
-    b: &mut Builder<'_>,
-    node: usize,
-    kind: JoinKind,
-    outer: &PhysicalPlan,
-    inner: &PhysicalPlan,
-    keys: &[(Expr, Expr)],
-    on: &[Expr],
-) -> Result<BoxOperator> {
+pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOperator> {
+    let Parts { kind, outer, inner, keys, on, inner_unique, filters } = parts;
     let outer_layout = Layout::new(outer.output());
     let inner_layout = Layout::new(inner.output());
     let both = Layout::new(outer.output().chain(inner.output()));
     Ok(Box::new(HashJoin {
         kind,
+        single: on.is_empty() && (inner_unique || !has_inner(kind)),
         outer_keys: b.exprs(keys.iter().map(|k| &k.0), &outer_layout)?,
         inner_keys: b.exprs(keys.iter().map(|k| &k.1), &inner_layout)?,
         types: keys.iter().map(|k| b.type_ref(k.1.ty().oid)).collect::<Result<_>>()?,
         on: b.exprs(on, &both)?,
         outer_physicals: b.output_physicals(outer)?,
         inner_physicals: b.output_physicals(inner)?,
+        filters,
         outer: b.plan(outer)?,
         inner: b.plan(inner)?,
         table: None,
         parts: Vec::new(),
         file: None,
+        pieces: None,
         probe: None,
         tail: None,
         done: false,
         inner_depends: crate::correlation::reads_outside(inner),
+        batches: 0,
         node,
     }))
 }
 
-fn hash_keys(keys: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>) -> Vec<u64> {
+pub(super) fn hash_keys(keys: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>) -> Vec<u64> {
     let mut out = vec![0; rows.len()];
     for (k, t) in keys.iter().zip(types) {
         hash::hash_vector(k, t, rows, &mut out);
     }
     out
-}
-
-fn partition(hash: u64) -> usize {
-    (hash >> 48) as usize % PARTITIONS
 }
 
 impl Table {
@@ -144,90 +174,196 @@ impl Table {
 
 impl HashJoin {
     fn marks(&self) -> bool {
-        matches!(self.kind, JoinKind::Right | JoinKind::Full)
+        matches!(self.kind, JoinKind::Right | JoinKind::Full | JoinKind::RightSemi | JoinKind::RightAnti)
     }
 
-    fn note(&self, cx: &mut Cx<'_>, buckets: usize, batches: usize, memory: usize) {
+    /// Whether an outer row's fate is known only when all inner rows have been seen, or it must not be given twice.
+    fn remembers_outer(&self) -> bool {
+        matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Semi | JoinKind::Anti)
+    }
+
+    fn note(&self, cx: &mut Cx<'_>, buckets: usize, memory: usize) {
         if let Some(s) = cx.rt.stats.get_mut(self.node) {
-            let line = format!("{buckets}  Batches: {batches}  Memory Usage: {}kB", memory.div_ceil(1024));
+            let line = format!(
+                "{buckets}  Batches: {}  Memory Usage: {}kB",
+                self.batches.max(1),
+                memory.div_ceil(1024)
+            );
             crate::stats::set(s, "Buckets", line);
         }
     }
 
-    fn make_table(&self, cx: &mut Cx<'_>, rows: Batch) -> Result<Table> {
+    fn make_table(&mut self, cx: &mut Cx<'_>, rows: Batch, memory: usize) -> Result<()> {
         let keys = self.inner_keys.iter().map(|k| k.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
-        Ok(Table::new(rows.columns, keys, rows.len, &self.types, self.marks()))
+        let table = Table::new(rows.columns, keys, rows.len, &self.types, self.marks());
+        self.note(cx, table.mask + 1, memory);
+        self.table = Some(table);
+        Ok(())
+    }
+
+    fn filter_builders(&self) -> Vec<FilterBuilder> {
+        self.filters.iter().map(|(_, key)| FilterBuilder::new(self.types[*key].clone())).collect()
+    }
+
+    fn add_to_filters(&self, cx: &mut Cx<'_>, builders: &mut [FilterBuilder], b: &Batch) -> Result<()> {
+        for (builder, (_, key)) in builders.iter_mut().zip(&self.filters) {
+            let values = self.inner_keys[*key].eval(cx, b)?;
+            builder.add(&values, b.rows());
+        }
+        Ok(())
+    }
+
+    fn publish(&self, cx: &mut Cx<'_>, builders: Vec<FilterBuilder>) {
+        for (builder, (number, _)) in builders.into_iter().zip(&self.filters) {
+            let filter: Option<Arc<KeyFilter>> = builder.finish();
+            if cx.rt.filters.len() <= *number {
+                cx.rt.filters.resize(*number + 1, None);
+            }
+            cx.rt.filters[*number] = filter;
+        }
     }
 
     /// Reads the inner side; writes both sides to partitions if it is too big.
     fn read_inner(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let mut set = RowSet::new(&self.inner_physicals);
-        let mut files: Option<Vec<RowFile>> = None;
+        let mut spread: Option<Spread> = None;
+        let mut builders = self.filter_builders();
+        self.batches = 1;
         while let Some(b) = pull(&mut self.inner, cx)? {
             cx.check_cancelled()?;
-            if let Some(files) = &mut files {
-                spread(files, cx, &self.inner_keys, &self.types, &b)?;
+            self.add_to_filters(cx, &mut builders, &b)?;
+            if let Some(spread) = &mut spread {
+                spread.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &b)?;
                 continue;
             }
             set.push(&b);
-            if set.memory_bytes() + set.len * 20 > cx.env.hash_mem_bytes {
-                let mut new = create_files(cx, &self.inner_physicals)?;
+            if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
+                let mut new = Spread::new(cx, &self.inner_physicals, 0)?;
                 let all = set.take();
-                spread(&mut new, cx, &self.inner_keys, &self.types, &all)?;
-                files = Some(new);
+                new.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
+                spread = Some(new);
             }
         }
-        let Some(mut inner) = files else {
-            let memory = set.memory_bytes() + set.len * 20;
+        self.publish(cx, builders);
+        let Some(inner) = spread else {
+            let memory = set.memory_bytes() + set.len * ROW_OVERHEAD;
             let rows = set.take();
-            let table = self.make_table(cx, rows)?;
-            self.note(cx, table.mask + 1, 1, memory);
-            self.table = Some(table);
-            return Ok(());
+            return self.make_table(cx, rows, memory);
         };
-        self.note(cx, 0, PARTITIONS, cx.env.hash_mem_bytes);
-        let mut outer = create_files(cx, &self.outer_physicals)?;
+        let mut outer = Spread::new(cx, &self.outer_physicals, 0)?;
         while let Some(b) = pull(&mut self.outer, cx)? {
             cx.check_cancelled()?;
-            spread(&mut outer, cx, &self.outer_keys, &self.types, &b)?;
+            outer.push(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &b)?;
         }
-        for f in inner.iter_mut().chain(&mut outer) {
-            f.rewind()?;
-        }
-        self.parts = inner.into_iter().zip(outer).collect();
+        self.batches = PARTITIONS;
+        self.parts = pairs(inner, outer)?;
+        self.note(cx, 0, cx.env.hash_mem_bytes);
         self.next_partition(cx).map(|_| ())
     }
 
     /// Loads the next partition; false if there is none.
     fn next_partition(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
-        let Some((mut inner, outer)) = self.parts.pop() else { return Ok(false) };
-        let mut set = RowSet::new(&self.inner_physicals);
-        while let Some(b) = inner.next_batch()? {
-            set.push(&b);
+        loop {
+            let Some(mut part) = self.parts.pop() else { return Ok(false) };
+            let mut set = RowSet::new(&self.inner_physicals);
+            let whole = self.load(cx, &mut part.inner, &mut set)?;
+            self.tail = None;
+            if !whole && part.divisible() {
+                drop(set);
+                self.divide(cx, part)?;
+                continue;
+            }
+            let memory = set.memory_bytes() + set.len * ROW_OVERHEAD;
+            let rows = set.take();
+            if !whole {
+                let matched =
+                    if self.remembers_outer() { vec![false; part.outer.rows() as usize] } else { vec![] };
+                self.pieces = Some(Pieces { rest: Some(part.inner), matched, base: 0, read: 0, last: false });
+            }
+            self.make_table(cx, rows, memory)?;
+            self.file = Some(part.outer);
+            return Ok(true);
         }
+    }
+
+    /// Reads on in a file until its end or the memory's; true at its end.
+    fn load(&self, cx: &Cx<'_>, file: &mut RowFile, set: &mut RowSet) -> Result<bool> {
+        loop {
+            cx.check_cancelled()?;
+            let Some(b) = file.next_batch()? else { return Ok(true) };
+            set.push(&b);
+            if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Spreads a partition by further bits of the hash.
+    fn divide(&mut self, cx: &mut Cx<'_>, mut part: Partition) -> Result<()> {
+        part.inner.rewind()?;
+        let mut inner = Spread::new(cx, &self.inner_physicals, part.level)?;
+        inner.push_file(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &mut part.inner)?;
+        let mut outer = Spread::new(cx, &self.outer_physicals, part.level)?;
+        outer.push_file(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &mut part.outer)?;
+        let new = pairs(inner, outer)?;
+        self.batches += new.len().saturating_sub(1);
+        self.parts.extend(new);
+        Ok(())
+    }
+
+    /// Loads the next piece of the partition under way and goes to its outer side's beginning; false if all is done.
+    fn next_piece(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
+        let Some(mut pieces) = self.pieces.take() else { return Ok(false) };
+        if pieces.last {
+            return Ok(false);
+        }
+        let mut set = RowSet::new(&self.inner_physicals);
+        if let Some(mut rest) = pieces.rest.take()
+            && !self.load(cx, &mut rest, &mut set)?
+        {
+            pieces.rest = Some(rest);
+        }
+        if set.is_empty() {
+            pieces.last = true;
+            let given = matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti);
+            if !given {
+                return Ok(false);
+            }
+        }
+        self.batches += 1;
+        let memory = set.memory_bytes() + set.len * ROW_OVERHEAD;
         let rows = set.take();
-        self.table = Some(self.make_table(cx, rows)?);
-        self.file = Some(outer);
+        self.make_table(cx, rows, memory)?;
         self.tail = None;
+        (pieces.base, pieces.read) = (0, 0);
+        if let Some(f) = &mut self.file {
+            f.rewind()?;
+        }
+        self.pieces = Some(pieces);
         Ok(true)
     }
 
     fn next_outer(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        match &mut self.file {
-            Some(f) => f.next_batch(),
-            None => Ok(pull(&mut self.outer, cx)?.map(dense)),
+        let batch = match &mut self.file {
+            Some(f) => f.next_batch()?,
+            None => pull(&mut self.outer, cx)?.map(dense),
+        };
+        if let (Some(p), Some(b)) = (&mut self.pieces, &batch) {
+            p.base = p.read;
+            p.read += b.len;
         }
+        Ok(batch)
     }
 
     /// The next rows of the outer batch under way; none: the batch is finished.
     fn step(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let (Some(table), Some(probe)) = (&mut self.table, &mut self.probe) else { return Ok(None) };
         let n = probe.batch.len;
+        let skip_matched = matches!(self.kind, JoinKind::RightSemi | JoinKind::RightAnti);
         while probe.row < n {
             let (mut o, mut i) = (Vec::with_capacity(BATCH_ROWS), Vec::with_capacity(BATCH_ROWS));
             let first = probe.row;
             let first_matched = probe.matched;
-            let single = !has_inner(self.kind) && self.on.is_empty();
             // Whole outer rows, except where one row's matches alone fill the batch.
             while probe.row < n && o.len() < BATCH_ROWS {
                 let r = probe.row;
@@ -240,6 +376,9 @@ impl HashJoin {
                 while at != 0 {
                     let c = at as usize - 1;
                     at = table.next[c];
+                    if skip_matched && table.matched.as_ref().is_some_and(|m| m[c]) {
+                        continue;
+                    }
                     let equal = table.hashes[c] == h
                         && probe
                             .keys
@@ -250,7 +389,7 @@ impl HashJoin {
                     if equal {
                         o.push(r as u32);
                         i.push(c as u32);
-                        if single {
+                        if self.single {
                             at = 0;
                         }
                         if o.len() >= BATCH_ROWS && at != 0 {
@@ -266,37 +405,41 @@ impl HashJoin {
                 probe.row += 1;
             }
             let (o, i) = matching(&self.on, cx, &probe.batch.columns, &table.columns, (o, i))?;
-            if let Some(m) = &mut table.matched {
-                i.iter().for_each(|r| m[*r as usize] = true);
-            }
             // Rows first..row are complete; row itself may be half done.
             let half = probe.chain.is_some();
             let half_row = probe.row as u32;
             probe.matched =
                 half && (o.last() == Some(&half_row) || (first_matched && half_row == first as u32));
             let complete = first as u32..probe.row as u32;
-            let out = match self.kind {
-                JoinKind::Inner | JoinKind::Right => (o, i),
-                JoinKind::Left | JoinKind::Full => pad(complete, first_matched, o, i),
-                JoinKind::Semi | JoinKind::Anti => {
-                    let semi = self.kind == JoinKind::Semi;
-                    let mut rows = Vec::new();
-                    let mut k = 0;
-                    for r in complete {
-                        let mut hit = first_matched && r == first as u32;
-                        while k < o.len() && o[k] == r {
-                            hit = true;
-                            k += 1;
-                        }
-                        if hit == semi {
-                            rows.push(r);
-                        }
+            let pieces = self.pieces.as_mut().filter(|p| !p.matched.is_empty());
+            let out = match (self.kind, pieces) {
+                (JoinKind::RightSemi | JoinKind::RightAnti, _) => {
+                    let mut new = Vec::new();
+                    if let Some(m) = &mut table.matched {
+                        new.extend(i.into_iter().filter(|r| !std::mem::replace(&mut m[*r as usize], true)));
                     }
-                    let none = Vec::new();
-                    (rows, none)
+                    if self.kind == JoinKind::RightAnti {
+                        new.clear();
+                    }
+                    (Vec::new(), new)
+                }
+                (_, Some(pieces)) => remember(self.kind, pieces, complete, first_matched, o, i),
+                (JoinKind::Inner | JoinKind::Right, _) => (o, i),
+                (JoinKind::Left | JoinKind::Full, _) => pad(complete, first_matched, o, i),
+                (JoinKind::Semi | JoinKind::Anti, _) => {
+                    let semi = self.kind == JoinKind::Semi;
+                    let rows = hits(complete, first_matched, &o).filter(|(_, hit)| *hit == semi);
+                    (rows.map(|(r, _)| r).collect(), Vec::new())
                 }
             };
-            if !out.0.is_empty() {
+            if let (JoinKind::Right | JoinKind::Full, Some(m)) = (self.kind, &mut table.matched) {
+                out.1.iter().filter(|r| **r != NO_ROW).for_each(|r| m[*r as usize] = true);
+            }
+            if !has_outer(self.kind) {
+                if !out.1.is_empty() {
+                    return Ok(Some(combine(&[], &[], &table.columns, &out.1)));
+                }
+            } else if !out.0.is_empty() {
                 if !has_inner(self.kind) {
                     return Ok(Some(combine(&probe.batch.columns, &out.0, &[], &[])));
                 }
@@ -308,6 +451,9 @@ impl HashJoin {
 
     /// Inner rows without a match.
     fn unmatched(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        if self.kind == JoinKind::RightSemi {
+            return Ok(None);
+        }
         let Some(Table { matched: Some(matched), columns, len, .. }) = &self.table else { return Ok(None) };
         let from = self.tail.unwrap_or(0);
         let mut rows = Vec::new();
@@ -323,9 +469,64 @@ impl HashJoin {
             return Ok(None);
         }
         cx.check_cancelled()?;
+        if !has_outer(self.kind) {
+            return Ok(Some(combine(&[], &[], columns, &rows)));
+        }
         let outer: Vec<Arc<Vector>> =
             self.outer_physicals.iter().map(|p| Arc::new(Vector::with_capacity(*p, 0))).collect();
         Ok(Some(combine(&outer, &no_rows(rows.len()), columns, &rows)))
+    }
+
+    /// Whether the outer side can add to the result of the table as it is.
+    fn needs_outer(&self) -> bool {
+        let empty = self.table.as_ref().is_none_or(|t| t.len == 0);
+        !empty || matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti)
+    }
+}
+
+/// Complete outer rows with whether they have matched, given the outer rows of the matches.
+fn hits(
+    complete: std::ops::Range<u32>,
+    first_matched: bool,
+    o: &[u32],
+) -> impl Iterator<Item = (u32, bool)> + '_ {
+    let first = complete.start;
+    let mut k = 0;
+    complete.map(move |r| {
+        let mut hit = first_matched && r == first;
+        while k < o.len() && o[k] == r {
+            hit = true;
+            k += 1;
+        }
+        (r, hit)
+    })
+}
+
+/// What a piece of the inner side gives, and in the last pass what no piece gave.
+fn remember(
+    kind: JoinKind,
+    pieces: &mut Pieces,
+    complete: std::ops::Range<u32>,
+    first_matched: bool,
+    o: Vec<u32>,
+    i: Vec<u32>,
+) -> (Vec<u32>, Vec<u32>) {
+    let base = pieces.base;
+    if pieces.last {
+        let rows: Vec<u32> = complete.filter(|r| !pieces.matched[base + *r as usize]).collect();
+        let none = if kind == JoinKind::Anti { vec![] } else { no_rows(rows.len()) };
+        return (rows, none);
+    }
+    let mut new = vec![];
+    for (r, hit) in hits(complete, first_matched, &o) {
+        if hit && !std::mem::replace(&mut pieces.matched[base + r as usize], true) {
+            new.push(r);
+        }
+    }
+    match kind {
+        JoinKind::Semi => (new, vec![]),
+        JoinKind::Anti => (vec![], vec![]),
+        _ => (o, i),
     }
 }
 
@@ -357,22 +558,6 @@ pub(super) fn pad(
     (po, pi)
 }
 
-fn create_files(cx: &Cx<'_>, physicals: &[PhysicalType]) -> Result<Vec<RowFile>> {
-    (0..PARTITIONS).map(|_| RowFile::create(cx.env, physicals)).collect()
-}
-
-fn spread(
-    files: &mut [RowFile],
-    cx: &mut Cx<'_>,
-    keys: &[Program],
-    types: &[TypeRef],
-    b: &Batch,
-) -> Result<()> {
-    let keys = keys.iter().map(|k| k.eval(cx, b)).collect::<Result<Vec<_>>>()?;
-    let hashes = hash_keys(&keys, types, b.rows());
-    b.rows().iter().try_for_each(|r| files[partition(hashes[r])].push(b.columns.iter().map(|c| &**c), r))
-}
-
 impl Operator for HashJoin {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         if self.done {
@@ -387,9 +572,7 @@ impl Operator for HashJoin {
             }
             self.probe = None;
             cx.check_cancelled()?;
-            let empty = self.table.as_ref().is_none_or(|t| t.len == 0);
-            let needs_outer = !empty || matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti);
-            let next = if self.tail.is_none() && needs_outer { self.next_outer(cx)? } else { None };
+            let next = if self.tail.is_none() && self.needs_outer() { self.next_outer(cx)? } else { None };
             if let Some(batch) = next {
                 let keys = self.outer_keys.iter().map(|k| k.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
                 let hashes = hash_keys(&keys, &self.types, Rows::All(batch.len));
@@ -401,7 +584,7 @@ impl Operator for HashJoin {
             {
                 return Ok(Some(b));
             }
-            if !self.next_partition(cx)? {
+            if !self.next_piece(cx)? && !self.next_partition(cx)? {
                 self.done = true;
                 if self.file.is_some() {
                     self.table = None;
@@ -424,6 +607,7 @@ impl Operator for HashJoin {
         }
         self.parts.clear();
         self.file = None;
+        self.pieces = None;
         self.probe = None;
         self.tail = None;
         self.done = false;

@@ -12,6 +12,8 @@ use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows};
 
 pub struct NestLoop {
     kind: JoinKind,
+    /// No outer row has more than one match.
+    inner_unique: bool,
     outer: BoxOperator,
     inner: BoxOperator,
     /// Over inner rows; the outer row's columns are set in the runtime.
@@ -33,8 +35,9 @@ pub fn build(
     inner: &PhysicalPlan,
     on: &[Expr],
     params: &[ColumnId],
+    inner_unique: bool,
 ) -> Result<BoxOperator> {
-    if matches!(kind, JoinKind::Right | JoinKind::Full) {
+    if !matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
         return Err(Error::internal("a nested loop can't do this kind of join"));
     }
     let outer_layout = Layout::new(outer.output());
@@ -51,6 +54,7 @@ pub fn build(
     }
     Ok(Box::new(NestLoop {
         kind,
+        inner_unique,
         outer: b.plan(outer)?,
         inner: b.plan(inner)?,
         on,
@@ -95,8 +99,8 @@ impl NestLoop {
             self.inside = Some(matched);
             let mut ended = true;
             loop {
-                // Semi and anti joins need one match at most.
-                let n = if single && self.on.is_empty() { 1 } else { BATCH_ROWS };
+                // Semi and anti joins need one match at most, joins with a unique inner side have no more.
+                let n = if (single || self.inner_unique) && self.on.is_empty() { 1 } else { BATCH_ROWS };
                 let Some(b) = pull_some(&mut self.inner, cx, n)? else { break };
                 let Some(b) = filter_batch(&self.on, cx, b)? else { continue };
                 matched = true;
@@ -108,6 +112,9 @@ impl NestLoop {
                 self.push_outer(out, batch, *at, n);
                 for (to, from) in out.columns[self.outer_width..].iter_mut().zip(&b.columns) {
                     to.extend_from(from, b.rows());
+                }
+                if self.inner_unique {
+                    break;
                 }
                 if out.len >= want {
                     ended = false;

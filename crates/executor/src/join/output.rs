@@ -13,12 +13,17 @@ pub(crate) fn has_inner(kind: JoinKind) -> bool {
     !matches!(kind, JoinKind::Semi | JoinKind::Anti)
 }
 
+/// Whether a join gives the outer side's columns.
+pub(crate) fn has_outer(kind: JoinKind) -> bool {
+    !matches!(kind, JoinKind::RightSemi | JoinKind::RightAnti)
+}
+
 /// Rows of two sides side by side; [`NO_ROW`] gives NULLs.
 pub(crate) fn combine(outer: &[Arc<Vector>], o: &[u32], inner: &[Arc<Vector>], i: &[u32]) -> Batch {
     let mut columns = Vec::with_capacity(outer.len() + inner.len());
     columns.extend(outer.iter().map(|c| Arc::new(gather(c, o))));
     columns.extend(inner.iter().map(|c| Arc::new(gather(c, i))));
-    Batch::new(columns, o.len())
+    Batch::new(columns, o.len().max(i.len()))
 }
 
 /// Keeps the pairs for which all conditions hold.

@@ -36,7 +36,8 @@ impl Search<'_, '_> {
                     path.total,
                 )
             }
-            Step::Join { method, kind, outer, inner, on, keys, post } => {
+            Step::Join { method, kind, outer, inner, on, keys, post, inner_unique } => {
+                let inner_unique = *inner_unique;
                 let (o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
                 let conds: Vec<Expr> = keys.iter().map(|(o, _, e)| oriented(e, o)).collect();
                 let pairs: Vec<(Expr, Expr)> = keys.iter().map(|(o, i, _)| (o.clone(), i.clone())).collect();
@@ -49,7 +50,14 @@ impl Search<'_, '_> {
                         params.sort_unstable();
                         params.dedup();
                         params.retain(|id| outputs.contains(id));
-                        PhysicalNode::NestLoop { kind: *kind, outer: o, inner: i, on: on.clone(), params }
+                        PhysicalNode::NestLoop {
+                            kind: *kind,
+                            outer: o,
+                            inner: i,
+                            on: on.to_vec(),
+                            params,
+                            inner_unique,
+                        }
                     }
                     Method::Hash => PhysicalNode::HashJoin {
                         kind: *kind,
@@ -57,7 +65,8 @@ impl Search<'_, '_> {
                         inner: i,
                         keys: pairs,
                         hash_conds: conds,
-                        on: on.clone(),
+                        on: on.to_vec(),
+                        inner_unique,
                     },
                     Method::Merge => {
                         let order = vec![(false, false); pairs.len()];
@@ -68,12 +77,13 @@ impl Search<'_, '_> {
                             keys: pairs,
                             order,
                             merge_conds: conds,
-                            on: on.clone(),
+                            on: on.to_vec(),
+                            inner_unique,
                         }
                     }
                 };
                 let mut plan = make(node);
-                plan.filter = post.clone();
+                plan.filter = post.to_vec();
                 plan
             }
         }

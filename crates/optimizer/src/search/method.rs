@@ -1,13 +1,14 @@
 //! What nested loops, hash joins and merge joins of two paths cost (PostgreSQL: `final_cost_nestloop`, `final_cost_hashjoin`,
 //! `final_cost_mergejoin`), and running a path again.
 
-use super::{Method, Pair, Path, Search, Step};
+use super::{Applied, Method, Pair, Path, Search, Step, Subset, is_beaten};
 use crate::cost::{self, DISABLED};
 use crate::region::RelSet;
 use quarry_plan::{Expr, JoinKind, PhysicalNode};
 use std::rc::Rc;
 
 impl Search<'_, '_> {
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn nest_loop(
         &self,
         kind: JoinKind,
@@ -15,15 +16,18 @@ impl Search<'_, '_> {
         inner: &Rc<Path>,
         pair: &Pair,
         outer_set: RelSet,
+        inner_unique: bool,
         rows: f64,
-    ) -> Path {
+        subset: &Subset,
+    ) -> Option<Path> {
         let s = &self.p.env.settings;
-        let on: Vec<Expr> = pair
-            .on
-            .iter()
-            .filter(|(a, _)| inner.params & outer_set == 0 || !inner.applied.contains(a))
-            .map(|(_, e)| e.clone())
-            .collect();
+        let applied = |a: &Applied| inner.params & outer_set != 0 && inner.applied.contains(a);
+        let on = if pair.on.iter().any(|(a, _)| applied(a)) {
+            let rest = pair.on.iter().filter(|(a, _)| !applied(a));
+            Rc::new(rest.map(|(_, e)| e.clone()).collect())
+        } else {
+            pair.conditions.clone()
+        };
         let (again_startup, again_total) = rescan(inner, s);
         let startup = outer.startup + inner.startup;
         let outer_rows = outer.rows.max(1.0);
@@ -31,10 +35,17 @@ impl Search<'_, '_> {
         let again_run = again_total - again_startup;
         let mut run = outer.total - outer.startup + (outer_rows - 1.0) * again_startup;
         let tuples;
-        if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
-            let matches = (pair.selectivity * inner.rows.max(1.0)).max(0.0);
+        let semi = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        if semi || inner_unique && matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            // For a unique inner side PostgreSQL takes the join's selectivity for the share of outer rows with a match.
+            let (matches, count) = if semi {
+                let matches = (pair.selectivity * inner.rows.max(1.0)).max(0.0);
+                (matches, matches)
+            } else {
+                (pair.selectivity.max(0.0), inner.rows)
+            };
             let matched = (outer_rows * matches.min(1.0)).round();
-            let fraction = 2.0 / (matches.max(1.0) + 1.0);
+            let fraction = 2.0 / (count.max(1.0) + 1.0);
             if on.is_empty() {
                 run += inner_run * fraction + (matched - 1.0).max(0.0) * again_run * fraction;
                 run += (outer_rows - matched) * again_run / inner.rows.max(1.0);
@@ -49,18 +60,23 @@ impl Search<'_, '_> {
             run += inner_run + (outer_rows - 1.0) * again_run;
             tuples = outer_rows * inner.rows;
         }
-        let c = cost::exprs(on.iter().chain(&pair.post), s);
+        let c = cost::exprs(on.iter().chain(pair.post.iter()), s);
         run += (s.cpu_tuple_cost + c.per_row) * tuples;
         let penalty = if s.enable_nestloop { 0.0 } else { DISABLED };
         let startup = startup + c.startup + penalty;
-        Path {
+        let params = (outer.params | inner.params) & !outer_set;
+        // Most are no good: those aren't even made.
+        let total = startup + run;
+        if s.random_joins == 0 && is_beaten(subset, startup, total, &outer.order, params) {
+            return None;
+        }
+        Some(Path {
             rows,
-            width: outer.width
-                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: joined_width(kind, outer, inner),
             startup,
-            total: startup + run,
+            total,
             order: outer.order.clone(),
-            params: (outer.params | inner.params) & !outer_set,
+            params,
             applied: outer
                 .applied
                 .iter()
@@ -73,10 +89,11 @@ impl Search<'_, '_> {
                 outer: outer.clone(),
                 inner: inner.clone(),
                 on,
-                keys: vec![],
+                keys: self.no_keys.clone(),
                 post: pair.post.clone(),
+                inner_unique,
             },
-        }
+        })
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -85,8 +102,8 @@ impl Search<'_, '_> {
         kind: JoinKind,
         outer: &Rc<Path>,
         inner: &Rc<Path>,
-        keys: &[(Expr, Expr, Expr)],
-        rest: &[Expr],
+        keys: &Rc<Vec<(Expr, Expr, Expr)>>,
+        rest: &Rc<Vec<Expr>>,
         pair: &Pair,
         inner_unique: bool,
         rows: f64,
@@ -94,7 +111,7 @@ impl Search<'_, '_> {
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
         let mut share: f64 =
             if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
-        for (_, i, _) in keys {
+        for (_, i, _) in keys.iter() {
             share = share.min(match crate::exprs::strip_relabel(i) {
                 Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
                     1.0 / self.p.distinct_of(*id).min(inner.rows).max(1.0)
@@ -130,7 +147,7 @@ impl Search<'_, '_> {
             run += s.cpu_operator_cost * n * outer.rows * bucket * 0.5;
             (outer.rows * inner.rows * pair.selectivity).max(1.0)
         };
-        let c = cost::exprs(rest.iter().chain(&pair.post), s);
+        let c = cost::exprs(rest.iter().chain(pair.post.iter()), s);
         startup += c.startup;
         run += (s.cpu_tuple_cost + c.per_row) * tuples;
         if !s.enable_hashjoin {
@@ -138,11 +155,10 @@ impl Search<'_, '_> {
         }
         Path {
             rows,
-            width: outer.width
-                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: joined_width(kind, outer, inner),
             startup,
             total: startup + run,
-            order: vec![],
+            order: self.unordered.clone(),
             params: outer.params | inner.params,
             applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
             step: Step::Join {
@@ -150,9 +166,10 @@ impl Search<'_, '_> {
                 kind,
                 outer: outer.clone(),
                 inner: inner.clone(),
-                on: rest.to_vec(),
-                keys: keys.to_vec(),
+                on: rest.clone(),
+                keys: keys.clone(),
                 post: pair.post.clone(),
+                inner_unique,
             },
         }
     }
@@ -163,9 +180,10 @@ impl Search<'_, '_> {
         kind: JoinKind,
         outer: &Rc<Path>,
         inner: &Rc<Path>,
-        keys: &[(Expr, Expr, Expr)],
-        rest: &[Expr],
+        keys: &Rc<Vec<(Expr, Expr, Expr)>>,
+        rest: &Rc<Vec<Expr>>,
         pair: &Pair,
+        inner_unique: bool,
         rows: f64,
     ) -> Path {
         let s = &self.p.env.settings;
@@ -175,7 +193,7 @@ impl Search<'_, '_> {
         let tuples = (outer.rows * inner.rows * pair.selectivity).max(1.0);
         let rescanned = (tuples - inner.rows).max(0.0);
         run += s.cpu_operator_cost * n * (outer.rows + inner.rows + rescanned);
-        let c = cost::exprs(rest.iter().chain(&pair.post), s);
+        let c = cost::exprs(rest.iter().chain(pair.post.iter()), s);
         startup += c.startup;
         run += (s.cpu_tuple_cost + c.per_row) * tuples;
         if !s.enable_mergejoin {
@@ -183,13 +201,12 @@ impl Search<'_, '_> {
         }
         Path {
             rows,
-            width: outer.width
-                + if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 0 } else { inner.width },
+            width: joined_width(kind, outer, inner),
             startup,
             total: startup + run,
             // Right joins make rows up in between.
             order: if matches!(kind, JoinKind::Right | JoinKind::Full) {
-                vec![]
+                self.unordered.clone()
             } else {
                 outer.order.clone()
             },
@@ -200,11 +217,20 @@ impl Search<'_, '_> {
                 kind,
                 outer: outer.clone(),
                 inner: inner.clone(),
-                on: rest.to_vec(),
-                keys: keys.to_vec(),
+                on: rest.clone(),
+                keys: keys.clone(),
                 post: pair.post.clone(),
+                inner_unique,
             },
         }
+    }
+}
+
+fn joined_width(kind: JoinKind, outer: &Path, inner: &Path) -> u32 {
+    match kind {
+        JoinKind::Semi | JoinKind::Anti => outer.width,
+        JoinKind::RightSemi | JoinKind::RightAnti => inner.width,
+        _ => outer.width + inner.width,
     }
 }
 

@@ -2,6 +2,7 @@
 //! (PostgreSQL: `make_join_rel`, `add_paths_to_joinrel`).
 
 use super::method::materialized;
+use super::ordering::Order;
 use super::worth::loop_inners;
 use super::{Applied, Pair, Path, Search, Step, Subset, add_path};
 use crate::cost::{self, DISABLED};
@@ -13,45 +14,8 @@ use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, SortKey};
 use std::rc::Rc;
 
 impl Search<'_, '_> {
-    /// Makes the paths of `a` joined with `b`; false if that is not allowed.
-    pub(super) fn join_pair(&mut self, a: RelSet, b: RelSet) -> bool {
-        let Some((special, flipped)) = self.legal(a, b) else { return false };
-        if self.subsets.get(&a).is_none_or(|s| s.paths.is_empty())
-            || self.subsets.get(&b).is_none_or(|s| s.paths.is_empty())
-        {
-            return false;
-        }
-        let (left, right) = if flipped { (b, a) } else { (a, b) };
-        let pair = self.pair(left, right, special);
-        let (lr, rr) = (self.subsets[&left].rows, self.subsets[&right].rows);
-        let post = self.p.selectivity(&pair.post);
-        let rows = cost::clamp_rows(join_rows(pair.kind, lr, rr, pair.selectivity) * post);
-        let mut subset = self.subsets.remove(&(a | b)).unwrap_or(Subset { rows, paths: vec![] });
-        let rows = subset.rows;
-        let (lp, rp) = (self.subsets[&left].paths.clone(), self.subsets[&right].paths.clone());
-        self.paths(&mut subset, left, right, &lp, &rp, &pair, pair.kind, rows);
-        match pair.kind {
-            JoinKind::Inner => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Inner, rows),
-            JoinKind::Left => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Right, rows),
-            JoinKind::Semi => {
-                // Without duplicates on the right it is an inner join, in either direction.
-                if let Some(unique) = self.unique_side(right, &rp, &pair) {
-                    let unique = vec![Rc::new(unique)];
-                    self.paths(&mut subset, left, right, &lp, &unique, &pair, JoinKind::Inner, rows);
-                    self.paths(&mut subset, right, left, &unique, &lp, &pair, JoinKind::Inner, rows);
-                }
-            }
-            _ => {}
-        }
-        let any = !subset.paths.is_empty();
-        if any {
-            self.subsets.insert(a | b, subset);
-        }
-        any
-    }
-
     /// The right side of a semi join with its duplicates (in the joined columns) removed.
-    fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Pair) -> Option<Path> {
+    pub(super) fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Pair) -> Option<Path> {
         let columns = self.columns(right);
         let mut keys: Vec<(ColumnId, Expr)> = vec![];
         for (_, e) in &pair.on {
@@ -100,13 +64,13 @@ impl Search<'_, '_> {
             width,
             startup,
             total,
-            order: vec![],
+            order: self.unordered.clone(),
             params: 0,
             applied: vec![],
         })
     }
 
-    fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
+    pub(super) fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
         let all = left | right;
         let mut on: Vec<(Applied, Expr)> = vec![];
         let mut post = vec![];
@@ -144,7 +108,21 @@ impl Search<'_, '_> {
         let selectivity = self.p.selectivity(&exprs);
         let unique =
             [left, right].into_iter().filter(|set| self.is_unique(*set, &exprs)).fold(0, |a, b| a | b);
-        Pair { kind, on, post, selectivity, unique }
+        Pair { kind, on, conditions: Rc::new(exprs), post: Rc::new(post), selectivity, unique }
+    }
+
+    /// Rows of a join, `right` being its right side.
+    pub(super) fn pair_rows(&mut self, pair: &Pair, right: RelSet, left_rows: f64, right_rows: f64) -> f64 {
+        let rows = match pair.kind {
+            JoinKind::Semi | JoinKind::Anti => {
+                let on: Vec<Expr> = pair.on.iter().map(|(_, e)| e.clone()).collect();
+                let columns = self.columns(right);
+                let share = self.p.match_share(&on, &columns, right_rows);
+                left_rows * if pair.kind == JoinKind::Semi { share } else { 1.0 - share }
+            }
+            kind => join_rows(kind, left_rows, right_rows, pair.selectivity),
+        };
+        cost::clamp_rows(rows * self.p.selectivity(&pair.post))
     }
 
     /// Whether a subset is one table of which these conditions pick at most one row.
@@ -153,7 +131,11 @@ impl Search<'_, '_> {
             return false;
         }
         let item = &self.region.items[set.trailing_zeros() as usize];
-        let Source::Table(scan) = &item.source else { return false };
+        let Source::Table(scan) = &item.source else {
+            let Some(key) = &item.key else { return false };
+            let fixed = fixed_columns(conditions.iter(), &item.columns);
+            return key.iter().all(|id| fixed.contains(id));
+        };
         if !scan.relation.indexes.iter().any(|i| i.unique) {
             return false;
         }
@@ -162,7 +144,7 @@ impl Search<'_, '_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn paths(
+    pub(super) fn paths(
         &mut self,
         subset: &mut Subset,
         outer_set: RelSet,
@@ -181,7 +163,8 @@ impl Search<'_, '_> {
         let mut made: Vec<Path> = vec![];
         // Nested loops.
         let loop_inners = loop_inners(inners);
-        if kind != JoinKind::Right && kind != JoinKind::Full {
+        let unique = inner_set & !pair.unique == 0;
+        if matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
             for outer in outers {
                 if outer.params & inner_set != 0 {
                     continue;
@@ -195,20 +178,31 @@ impl Search<'_, '_> {
                     {
                         continue;
                     }
-                    made.push(self.nest_loop(kind, outer, inner, pair, outer_set, rows));
+                    made.extend(self.nest_loop(kind, outer, inner, pair, outer_set, unique, rows, subset));
                     if inner.params & outer_set == 0
                         && s.enable_material
                         && !matches!(inner.step, Step::Materialize(_))
                     {
                         let kept = Rc::new(materialized(inner, &s));
-                        made.push(self.nest_loop(kind, outer, &kept, pair, outer_set, rows));
+                        made.extend(
+                            self.nest_loop(kind, outer, &kept, pair, outer_set, unique, rows, subset),
+                        );
                     }
                     if inner.params & outer_set != 0
                         && s.enable_memoize
                         && outer.rows > 2.0
                         && let Some(kept) = self.memoized(inner, outer, outer_set)
                     {
-                        made.push(self.nest_loop(kind, outer, &Rc::new(kept), pair, outer_set, rows));
+                        made.extend(self.nest_loop(
+                            kind,
+                            outer,
+                            &Rc::new(kept),
+                            pair,
+                            outer_set,
+                            unique,
+                            rows,
+                            subset,
+                        ));
                     }
                 }
             }
@@ -224,29 +218,28 @@ impl Search<'_, '_> {
                 None => rest.push(e.clone()),
             }
         }
+        let (keys, rest) = (Rc::new(keys), Rc::new(rest));
         let needs_hash = matches!(kind, JoinKind::Full);
         if let (Some(inner), true) = (cheapest(inners), !keys.is_empty() || needs_hash) {
             for outer in outers {
                 if outer.params & inner_set != 0 {
                     continue;
                 }
-                let unique = inner_set & !pair.unique == 0;
                 made.push(self.hash_join(kind, outer, &inner, &keys, &rest, pair, unique, rows));
             }
         }
-        let mergeable = !keys.is_empty() && keys.iter().all(|(o, _, e)| self.mergeable(o, e));
+        let right = matches!(kind, JoinKind::RightSemi | JoinKind::RightAnti);
+        let mergeable = !right && !keys.is_empty() && keys.iter().all(|(o, _, e)| self.mergeable(o, e));
         if mergeable && let (Some(o), Some(i)) = (cheapest(outers), cheapest(inners)) {
             // Sorted sides that exist already, and the cheapest ones sorted.
-            let order: Vec<SortKey> = keys.iter().map(|(o, _, _)| asc(o)).collect();
-            let inner_order: Vec<SortKey> = keys.iter().map(|(_, i, _)| asc(i)).collect();
+            let order = self.order_of(keys.iter().map(|(o, _, _)| asc(o)).collect());
+            let inner_order = self.order_of(keys.iter().map(|(_, i, _)| asc(i)).collect());
             let pick =
-                |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &[SortKey]| -> Rc<Path> {
+                |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &Rc<Order>| -> Rc<Path> {
                     let sorted = Rc::new(this.sort_path(cheap, order));
                     paths
                         .iter()
-                        .filter(|p| {
-                            p.params & all == 0 && this.p.common_order(&p.order, order) >= order.len()
-                        })
+                        .filter(|p| p.params & all == 0 && p.order.covers(order))
                         .cloned()
                         .chain([sorted])
                         .min_by(|a, b| a.total.total_cmp(&b.total))
@@ -254,11 +247,20 @@ impl Search<'_, '_> {
                 };
             let outer = pick(self, outers, &o, &order);
             let inner = pick(self, inners, &i, &inner_order);
-            made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, rows));
+            made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, unique, rows));
         }
         for mut p in made {
+            if s.random_joins != 0 {
+                randomise(&mut p, s.random_joins, outer_set, inner_set);
+            }
+            if p.params & !all != 0 {
+                let many = subset.paths.iter().filter(|p| p.params & !all != 0).count() >= PARAMETERISED_MAX;
+                if many || !self.keeps_params(&p, all) {
+                    continue;
+                }
+            }
             self.trim_order(&mut p, all);
-            add_path(subset, p, self.p);
+            add_path(subset, p);
         }
     }
 
@@ -279,17 +281,17 @@ impl Search<'_, '_> {
             .collect()
     }
 
-    fn sort_path(&self, input: &Rc<Path>, keys: &[SortKey]) -> Path {
+    fn sort_path(&self, input: &Rc<Path>, order: &Rc<Order>) -> Path {
         let s = &self.p.env.settings;
         let (startup, run) = cost::sort(input.rows, input.width, 0.0, s);
         let penalty = if s.enable_sort { 0.0 } else { DISABLED };
         Path {
-            step: Step::Sort(input.clone(), keys.to_vec()),
+            step: Step::Sort(input.clone(), order.keys.clone()),
             rows: input.rows,
             width: input.width,
             startup: input.total + startup + penalty,
             total: input.total + startup + run + penalty,
-            order: keys.to_vec(),
+            order: order.clone(),
             params: input.params,
             applied: input.applied.clone(),
         }
@@ -336,11 +338,25 @@ impl Search<'_, '_> {
             width: inner.width,
             startup,
             total: total.max(startup),
-            order: vec![],
+            order: self.unordered.clone(),
             params: inner.params,
             applied: inner.applied.clone(),
         })
     }
+}
+
+/// Paths of one join that may wait for columns from outside.
+const PARAMETERISED_MAX: usize = 6;
+
+/// Makes a join cost anything between what it costs and a thousand times that; the same for the same number and sides.
+fn randomise(path: &mut Path, number: u64, outer: RelSet, inner: RelSet) {
+    let Step::Join { method, .. } = &path.step else { return };
+    let mut h = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (*method as u64);
+    for part in [outer, inner] {
+        h = (h ^ part as u64 ^ (part >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        h ^= h >> 29;
+    }
+    path.total *= 1.0 + (h % 1000) as f64;
 }
 
 pub(super) fn asc(e: &Expr) -> SortKey {

@@ -1,38 +1,15 @@
 //! What of a path is worth keeping: orders that something further up can use, inner sides that a nested loop could prefer
 //! (PostgreSQL: `truncate_useless_pathkeys`, `set_cheapest`). Without this the paths of a subset multiply with every item.
 
-use super::pair::asc;
-use super::{Path, Search};
+use super::{Method, Path, Search, Step};
 use crate::region::RelSet;
 use hashbrown::HashSet;
-use quarry_plan::{ColumnId, Expr};
+use quarry_plan::ColumnId;
 use std::rc::Rc;
 
 impl Search<'_, '_> {
-    /// Forgets an order that neither the region's reader nor a merge join with an item outside `set` could use.
-    pub(super) fn trim_order(&mut self, path: &mut Path, set: RelSet) {
-        if path.order.is_empty() {
-            return;
-        }
-        let wanted = self.want.orders.iter().any(|w| self.p.common_order(&path.order, w) > 0);
-        if wanted {
-            return;
-        }
-        let columns = self.merge_columns(set);
-        let merges = columns.iter().any(|id| {
-            let key = [asc(&Expr::column(*id, self.p.meta.get(*id).ty))];
-            self.p.common_order(&path.order, &key) > 0
-        });
-        if !merges {
-            path.order.clear();
-        }
-    }
-
     /// Columns of `set` that conditions compare with items outside it; of equal ones, one.
-    fn merge_columns(&mut self, set: RelSet) -> Rc<[ColumnId]> {
-        if let Some(known) = self.merge_columns.get(&set) {
-            return known.clone();
-        }
+    pub(super) fn merge_columns(&self, set: RelSet) -> Vec<ColumnId> {
         let own: HashSet<ColumnId> = self.columns(set).into_iter().collect();
         let mut found: Vec<ColumnId> = vec![];
         for class in self.region.classes.iter().filter(|c| c.constant.is_none()) {
@@ -50,9 +27,27 @@ impl Search<'_, '_> {
         }
         found.sort();
         found.dedup();
-        let found: Rc<[ColumnId]> = found.into();
-        self.merge_columns.insert(set, found.clone());
         found
+    }
+
+    /// Whether a path that takes columns from outside its set is worth keeping: where the items they come from can only be joined
+    /// outside (they are the left side of an outer join around the set, or a LATERAL item's sources), or where a nested loop gives
+    /// an inner side a part of what it takes (PostgreSQL: `param_source_rels`, `allow_star_schema_join`).
+    pub(super) fn keeps_params(&self, path: &Path, all: RelSet) -> bool {
+        let outside = path.params & !all;
+        let lateral = self.lateral_of(all) & !all;
+        if outside & !lateral == 0 {
+            return true;
+        }
+        if let Step::Join { method: Method::Loop, inner, .. } = &path.step
+            && inner.params & all != 0
+            && inner.params & !all != 0
+        {
+            return true;
+        }
+        // Only what the left sides have themselves: other sources make too many paths for what they bring.
+        let sources = self.region.specials.iter().filter(|s| s.right & all != 0 && s.min_left & all == 0);
+        outside & !sources.fold(lateral, |set, s| set | s.min_left) == 0
     }
 }
 

@@ -1,0 +1,83 @@
+//! Orders of paths as lists of numbers: every sort key gets one, equal keys the same, so that comparing orders is comparing numbers.
+
+use super::{Path, Search};
+use crate::orders::OrderKey;
+use crate::region::RelSet;
+use quarry_plan::{Expr, SortKey};
+use std::rc::Rc;
+
+/// An order.
+#[derive(Default)]
+pub(super) struct Order {
+    pub keys: Vec<SortKey>,
+    /// The numbers of the keys, without constants and repeats.
+    pub ids: Vec<u32>,
+}
+
+impl Order {
+    /// Whether rows in this order are in the other as well.
+    pub(super) fn covers(&self, other: &Order) -> bool {
+        self.ids.starts_with(&other.ids)
+    }
+
+    fn begins_like(&self, ids: &[u32]) -> bool {
+        !self.ids.is_empty() && self.ids.first() == ids.first()
+    }
+}
+
+/// The keys met so far, by number: key, descending, nulls first.
+pub(super) type Keys = Vec<(OrderKey, bool, bool)>;
+
+impl Search<'_, '_> {
+    pub(super) fn order_of(&mut self, keys: Vec<SortKey>) -> Rc<Order> {
+        if keys.is_empty() {
+            return self.unordered.clone();
+        }
+        let mut ids = vec![];
+        for k in &keys {
+            let key = self.p.order_key(&k.expr);
+            if key == OrderKey::Constant {
+                continue;
+            }
+            // An order by what is ordered already, whichever way, adds nothing.
+            let of = |id: &u32| self.keys.get(*id as usize).is_some_and(|(have, _, _)| *have == key);
+            if ids.iter().any(of) {
+                continue;
+            }
+            let entry = (key, k.descending, k.nulls_first);
+            let known = self.keys.iter().position(|have| *have == entry);
+            ids.push(known.unwrap_or_else(|| {
+                self.keys.push(entry);
+                self.keys.len() - 1
+            }) as u32);
+        }
+        Rc::new(Order { keys, ids })
+    }
+
+    /// Forgets an order that neither the region's reader nor a merge join with an item outside `set` could use.
+    pub(super) fn trim_order(&mut self, path: &mut Path, set: RelSet) {
+        if path.order.ids.is_empty() || self.wanted.iter().any(|w| path.order.begins_like(&w.ids)) {
+            return;
+        }
+        let merges = self.merge_keys(set);
+        if !path.order.ids.first().is_some_and(|first| merges.contains(first)) {
+            path.order = self.unordered.clone();
+        }
+    }
+
+    /// Keys of `set` that conditions compare with items outside it.
+    fn merge_keys(&mut self, set: RelSet) -> Rc<[u32]> {
+        if let Some(known) = self.merge_keys.get(&set) {
+            return known.clone();
+        }
+        let columns = self.merge_columns(set);
+        let mut ids = vec![];
+        for id in columns {
+            let key = super::pair::asc(&Expr::column(id, self.p.meta.get(id).ty));
+            ids.extend(&self.order_of(vec![key]).ids);
+        }
+        let ids: Rc<[u32]> = ids.into();
+        self.merge_keys.insert(set, ids.clone());
+        ids
+    }
+}

@@ -1,0 +1,273 @@
+//! Random join queries, from a seed: three to seven tables in every kind of join, nested as FROM allows, with NULLs, conditions over
+//! several tables, LATERAL items, EXISTS and IN. What they answer must not depend on the order and methods of their joins.
+//!
+//! Tables are small with few different values, so that joins find matches and results stay small; one is larger, so
+//! that indexes are worth using.
+
+use crate::rng::Rng;
+
+const TABLES: usize = 6;
+const COLUMNS: [&str; 3] = ["a", "b", "c"];
+
+/// Makes tables, then queries over them.
+#[derive(Debug)]
+pub struct Joins {
+    rng: Rng,
+    aliases: u32,
+    /// Tables that the current query may still name.
+    left: u32,
+}
+
+type Columns = Vec<String>;
+
+impl Joins {
+    pub fn new(seed: u64) -> Joins {
+        Joins { rng: Rng::new(seed), aliases: 0, left: 0 }
+    }
+
+    /// Statements that make the tables anew.
+    pub fn tables(&mut self) -> Vec<String> {
+        let mut out = vec![];
+        for i in 0..TABLES {
+            out.push(format!("DROP TABLE IF EXISTS j{i}"));
+            let a = match i {
+                1 => "a int PRIMARY KEY",
+                2 => "a int UNIQUE",
+                _ => "a int",
+            };
+            out.push(format!("CREATE TABLE j{i} ({a}, b int, c int)"));
+            match i {
+                3 => out.push("CREATE INDEX ON j3 (b, c)".into()),
+                4 => out.push("CREATE INDEX ON j4 (a)".into()),
+                _ => {}
+            }
+            let rows = match i {
+                4 => 40,
+                _ if self.rng.one_in(12) => 0,
+                _ => self.rng.between(1, 7),
+            };
+            let mut values = vec![];
+            for n in 0..rows {
+                let a = match i {
+                    1 => n.to_string(),
+                    2 if n > 0 => n.to_string(),
+                    2 => "NULL".to_owned(),
+                    4 => (n % 20).to_string(),
+                    _ => self.value(),
+                };
+                let (b, c) = (self.value(), self.value());
+                values.push(format!("({a}, {b}, {c})"));
+            }
+            if !values.is_empty() {
+                out.push(format!("INSERT INTO j{i} VALUES {}", values.join(", ")));
+            }
+            if !self.rng.one_in(3) {
+                out.push(format!("ANALYZE j{i}"));
+            }
+        }
+        out
+    }
+
+    /// One query.
+    pub fn query(&mut self) -> String {
+        (self.aliases, self.left) = (0, self.rng.between(3, 7) as u32);
+        let (mut from, mut columns) = self.tree(4, &vec![]);
+        while self.left > 0 && self.rng.one_in(3) {
+            let (more, more_columns) = self.tree(2, &columns);
+            from = format!("{from}, {more}");
+            columns.extend(more_columns);
+        }
+        let mut filters = vec![];
+        for _ in 0..self.rng.below(4) {
+            filters.push(self.condition(&columns));
+        }
+        let filter =
+            if filters.is_empty() { String::new() } else { format!(" WHERE {}", filters.join(" AND ")) };
+        match self.rng.below(6) {
+            0 => {
+                let (key, value) = (self.pick(&columns), self.pick(&columns));
+                format!("SELECT {key}, count(*), sum({value}) FROM {from}{filter} GROUP BY {key}")
+            }
+            1 => format!("SELECT count(*) FROM {from}{filter}"),
+            2 => {
+                let shown: Vec<String> = (0..3).map(|_| self.pick(&columns)).collect();
+                let order = if self.rng.one_in(2) { "1, 2 DESC, 3" } else { "3, 1, 2" };
+                format!("SELECT {} FROM {from}{filter} ORDER BY {order} LIMIT 20", shown.join(", "))
+            }
+            3 => format!("SELECT DISTINCT {}, {} FROM {from}{filter}", columns[0], self.pick(&columns)),
+            _ => format!("SELECT {} FROM {from}{filter}", columns.join(", ")),
+        }
+    }
+
+    fn value(&mut self) -> String {
+        if self.rng.one_in(5) { "NULL".into() } else { self.rng.between(0, 4).to_string() }
+    }
+
+    fn pick(&mut self, from: &Columns) -> String {
+        from[self.rng.below(from.len() as u64) as usize].clone()
+    }
+
+    fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("r{}", self.aliases)
+    }
+
+    fn table(&mut self) -> (String, Columns) {
+        self.left = self.left.saturating_sub(1);
+        let (n, alias) = (self.rng.below(TABLES as u64), self.alias());
+        (format!("j{n} {alias}"), COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect())
+    }
+
+    /// `before`: columns that a LATERAL item may read.
+    fn tree(&mut self, depth: u32, before: &Columns) -> (String, Columns) {
+        if depth == 0 || self.left < 2 || self.rng.one_in(6) {
+            return self.item(before);
+        }
+        let (l, mut columns) = self.tree(depth - 1, before);
+        let kind = [
+            "JOIN",
+            "JOIN",
+            "JOIN",
+            "LEFT JOIN",
+            "LEFT JOIN",
+            "LEFT JOIN",
+            "RIGHT JOIN",
+            "FULL JOIN",
+            "CROSS JOIN",
+        ][self.rng.below(9) as usize];
+        let lateral = match kind {
+            "JOIN" | "LEFT JOIN" | "CROSS JOIN" => [before.clone(), columns.clone()].concat(),
+            _ => vec![],
+        };
+        let (r, right) = self.tree(depth - 1, &lateral);
+        let r = if r.contains(" JOIN ") { format!("({r})") } else { r };
+        let on = match kind {
+            "CROSS JOIN" => String::new(),
+            // PostgreSQL can do a full join by equality alone.
+            "FULL JOIN" => format!(" ON {} = {}", self.pick(&columns), self.pick(&right)),
+            _ => {
+                let mut parts = vec![];
+                if !self.rng.one_in(8) {
+                    parts.push(format!("{} = {}", self.pick(&columns), self.pick(&right)));
+                }
+                let both = [columns.clone(), right.clone()].concat();
+                while parts.is_empty() || self.rng.one_in(4) {
+                    parts.push(self.simple(&both));
+                }
+                format!(" ON {}", parts.join(" AND "))
+            }
+        };
+        columns.extend(right);
+        (format!("{l} {kind} {r}{on}"), columns)
+    }
+
+    fn item(&mut self, before: &Columns) -> (String, Columns) {
+        match self.rng.below(10) {
+            0 => {
+                let (table, columns) = self.table();
+                let lateral = !before.is_empty() && self.rng.one_in(2);
+                let filter = if lateral {
+                    format!("{} = {}", self.pick(&columns), self.pick(before))
+                } else {
+                    self.simple(&columns)
+                };
+                let limit = if self.rng.one_in(3) { " ORDER BY a, b, c LIMIT 2" } else { "" };
+                let (word, alias) = (if lateral { "LATERAL " } else { "" }, self.alias());
+                let list = columns.join(", ");
+                let sql = format!("{word}(SELECT {list} FROM {table} WHERE {filter}{limit}) {alias}");
+                (sql, COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect())
+            }
+            1 if self.left > 1 => {
+                // A join within a subquery, with a condition of its own.
+                let (l, left) = self.table();
+                let (r, right) = self.table();
+                let kind = ["JOIN", "LEFT JOIN", "FULL JOIN"][self.rng.below(3) as usize];
+                let both = [left.clone(), right.clone()].concat();
+                let on = format!("{} = {}", self.pick(&left), self.pick(&right));
+                let filter = match self.rng.one_in(2) {
+                    true => format!(" WHERE {}", self.simple(&both)),
+                    false => String::new(),
+                };
+                let alias = self.alias();
+                let (a, b, c) = (self.pick(&left), self.pick(&right), self.pick(&both));
+                let sql = format!(
+                    "(SELECT {a} AS a, {b} AS b, {c} AS c FROM {l} {kind} {r} ON {on}{filter}) {alias}"
+                );
+                (sql, COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect())
+            }
+            2 => {
+                let (alias, to) = (self.alias(), self.rng.between(0, 3));
+                (format!("generate_series(1, {to}) {alias} (a)"), vec![format!("{alias}.a")])
+            }
+            _ => self.table(),
+        }
+    }
+
+    /// A condition without a subquery.
+    fn simple(&mut self, columns: &Columns) -> String {
+        let (x, y, z) = (self.pick(columns), self.pick(columns), self.pick(columns));
+        let n = self.rng.between(0, 4);
+        match self.rng.below(12) {
+            0..=2 => format!("{x} = {y}"),
+            3 => format!("{x} < {y}"),
+            4 => format!("{x} = {n}"),
+            5 => format!("{x} + {y} = {z}"),
+            6 => format!("coalesce({x}, {n}) = {y}"),
+            7 => format!("{x} IS NULL"),
+            8 => format!("{x} IS NOT DISTINCT FROM {y}"),
+            9 => format!("({x} = {n} OR {y} = {z})"),
+            10 => format!("{x} IN ({n}, {y})"),
+            _ => format!("coalesce({x}, {y}, {n}) <> {z}"),
+        }
+    }
+
+    fn condition(&mut self, columns: &Columns) -> String {
+        let not = if self.rng.one_in(2) { "NOT " } else { "" };
+        let subquery = |this: &mut Joins| {
+            let (mut from, mut inner) = this.table();
+            if this.rng.one_in(3) {
+                let (more, right) = this.table();
+                let kind = ["JOIN", "LEFT JOIN"][this.rng.below(2) as usize];
+                from = format!("{from} {kind} {more} ON {} = {}", this.pick(&inner), this.pick(&right));
+                inner.extend(right);
+            }
+            (from, inner)
+        };
+        match self.rng.below(8) {
+            0 | 1 => {
+                let (from, inner) = subquery(self);
+                let link = format!("{} = {}", self.pick(&inner), self.pick(columns));
+                let both = [inner, columns.clone()].concat();
+                let more = if self.rng.one_in(3) { self.simple(&both) } else { "true".into() };
+                format!("{not}EXISTS (SELECT FROM {from} WHERE {link} AND {more})")
+            }
+            2 => {
+                let (from, inner) = subquery(self);
+                let x = self.pick(columns);
+                format!(
+                    "{x} {not}IN (SELECT {} FROM {from} WHERE {})",
+                    self.pick(&inner),
+                    self.simple(&inner)
+                )
+            }
+            _ => self.simple(columns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_makes_the_same() {
+        let all = |seed| {
+            let mut j = Joins::new(seed);
+            let mut out = j.tables();
+            out.extend((0..20).map(|_| j.query()));
+            out
+        };
+        assert_eq!(all(5), all(5));
+        assert_ne!(all(5), all(6));
+    }
+}
