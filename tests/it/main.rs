@@ -1,6 +1,6 @@
 //! Integration tests: each starts servers of its own and speaks to them as users do.
 //!
-//! `golden` compares SQL files with PostgreSQL's answers, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
+//! `golden` compares SQL files with PostgreSQL's answers, `plans` is about plans and the rules that make them, `isolation` what concurrent sessions see; `drivers`, `languages` and `pgbench` are client programs;
 //! `crash`, `disk_full` and `lifecycle` are about processes and their data folders; `robustness` sends what no client should;
 //! `history` looks for anomalies in random transactions; `snapshots` is about handing them on; `index_builds` is about indexes made beside writers, `rewrites` about
 //! tables written anew; `auth` is about who may connect, `notify` about LISTEN and NOTIFY, `two_phase` about prepared transactions.
@@ -19,6 +19,7 @@ mod languages;
 mod lifecycle;
 mod notify;
 mod pgbench;
+mod plans;
 mod rewrites;
 mod robustness;
 mod snapshots;

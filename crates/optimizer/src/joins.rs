@@ -16,7 +16,12 @@ impl Planner<'_> {
                 // The commonest case by far, without detours.
                 LogicalPlan::Scan { relation, alias, columns } => {
                     let (filter, gate) = split_gate(predicates);
-                    let c = self.scan_candidates(&TableScan { relation, alias, columns, filter }, want)?;
+                    let scan = TableScan { relation, alias, columns, filter };
+                    if self.scan_is_empty(&scan) {
+                        let output = scan.columns.iter().map(|(id, _)| *id).collect();
+                        return self.plan_leaf(LogicalPlan::Empty { output }, want);
+                    }
+                    let c = self.scan_candidates(&scan, want)?;
                     Ok(self.gate(c, gate))
                 }
                 other => {
@@ -28,7 +33,6 @@ impl Planner<'_> {
             LogicalPlan::Scan { relation, alias, columns } => {
                 self.scan_candidates(&TableScan { relation, alias, columns, filter: vec![] }, want)
             }
-            LogicalPlan::Join { kind: JoinKind::Full, .. } => self.plan_item(plan, want),
             LogicalPlan::Join { .. } => {
                 let region = Region::of(plan, self)?;
                 self.plan_region(region, want)
@@ -37,7 +41,7 @@ impl Planner<'_> {
         }
     }
 
-    /// An item of a region; full joins are items by themselves.
+    /// An item of a region; a join is one where the region would grow too large or its order is as written.
     pub fn plan_item(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
         match plan {
             LogicalPlan::Join { kind, left, right, mut on } => {
@@ -273,6 +277,7 @@ impl Planner<'_> {
                 keys,
                 hash_conds,
                 on: rest,
+                inner_unique: false,
             };
             return self.make(node, rows, startup, total);
         }
@@ -288,6 +293,7 @@ impl Planner<'_> {
                 keys: vec![],
                 hash_conds: vec![],
                 on: rest,
+                inner_unique: false,
             };
             return self.make(node, rows, 0.0, total);
         }
@@ -304,6 +310,7 @@ impl Planner<'_> {
             inner: Box::new(inner),
             on: rest,
             params: lateral,
+            inner_unique: false,
         };
         self.make(node, rows, 0.0, total)
     }
@@ -318,6 +325,8 @@ pub fn join_rows(kind: JoinKind, outer: f64, inner: f64, selectivity: f64) -> f6
         JoinKind::Full => (outer * inner * selectivity).max(outer).max(inner),
         JoinKind::Semi => outer * (inner * selectivity).min(1.0),
         JoinKind::Anti => outer * (1.0 - (inner * selectivity).min(1.0)),
+        JoinKind::RightSemi => inner * (outer * selectivity).min(1.0),
+        JoinKind::RightAnti => inner * (1.0 - (outer * selectivity).min(1.0)),
     }
 }
 

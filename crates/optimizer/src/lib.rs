@@ -8,6 +8,7 @@ mod aliases;
 pub mod analyze;
 mod cost;
 mod dml;
+mod exclusion;
 mod exprs;
 mod finish;
 mod joins;
@@ -16,6 +17,7 @@ mod orders;
 mod planner;
 mod region;
 mod rules;
+mod runtime_filters;
 mod scan;
 mod search;
 mod settings;
@@ -32,6 +34,8 @@ use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
+use rules::Rules;
+pub use rules::RuleSet;
 pub use settings::PlannerSettings;
 
 /// Turns SQL that the catalog stores (an index's expression or predicate) into an expression over columns of a scan, of a type if one
@@ -53,27 +57,55 @@ pub struct OptimizerEnv<'a> {
     pub bind_stored: BindStored,
 }
 
-/// Plans a bound statement.
+/// How much cheaper a plan must be for a rewrite that isn't always worth it: estimates of what is alike differ by less.
+const CLEARLY: f64 = 0.9;
+
+/// Plans a bound statement. Rewrites that aren't always worth it are tried: the cheaper plan wins.
 pub fn plan(
+    plan: LogicalPlan,
+    meta: QueryMeta,
+    output: Vec<(ColumnId, String, SqlType)>,
+    params: Vec<SqlType>,
+    env: &OptimizerEnv<'_>,
+) -> Result<Statement> {
+    let again = rules::has_costly_choices(&plan).then(|| (plan.clone(), meta.clone(), output.clone(), params.clone()));
+    let rows_change = rules::changes_rows(&plan);
+    let rules = Rules::new(env.settings.disabled_rules, false, rows_change);
+    let first = plan_once(plan, meta, output, params, env, &rules)?;
+    let Some((plan, meta, output, params)) = again.filter(|_| rules.offered()) else { return Ok(first) };
+    let rules = Rules::new(env.settings.disabled_rules, true, rows_change);
+    Ok(match plan_once(plan, meta, output, params, env, &rules) {
+        Ok(second) if second.plan.total_cost < CLEARLY * first.plan.total_cost => second,
+        _ => first,
+    })
+}
+
+fn plan_once(
     plan: LogicalPlan,
     mut meta: QueryMeta,
     output: Vec<(ColumnId, String, SqlType)>,
     params: Vec<SqlType>,
     env: &OptimizerEnv<'_>,
+    rules: &Rules,
 ) -> Result<Statement> {
     let relations = finish::relations(&plan);
     let read_only = finish::read_only(&plan);
-    let mut plan = rules::rewrite(plan, &mut meta, env.folder)?;
-    let mut needed = rules::prune_columns::Needed::new(meta.len());
+    let mut plan = rules::rewrite(plan, &mut meta, env.folder, rules)?;
+    let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
     output.iter().for_each(|(id, _, _)| needed.add(*id));
     rules::prune_columns::prune(&mut plan, &mut needed);
-    let mut planner = planner::Planner::new(env, meta);
+    let filter_only = std::mem::take(&mut needed.filter_only);
+    let mut planner = planner::Planner::new(env, meta, rules);
+    planner.filter_only = filter_only;
     let mut best = planner.plan_top(plan)?;
     finish::narrow(&mut best, &output);
     finish::trim(&mut best);
     let mut ctes = std::mem::take(&mut planner.ctes);
     aliases::make_unique(&mut best, &mut ctes, &mut planner.meta);
     finish::number(&mut best, &mut ctes);
+    // What is read again because a row has changed meanwhile is read by plans of their own.
+    let filters = env.settings.runtime_filters && read_only;
+    let runtime_filters = if filters { runtime_filters::find(&best, &ctes) } else { vec![] };
     Ok(Statement {
         plan: std::sync::Arc::new(best),
         meta: std::sync::Arc::new(planner.meta),
@@ -82,5 +114,7 @@ pub fn plan(
         ctes,
         relations,
         read_only,
+        runtime_filters,
+        rules: rules.fired(),
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::OptimizerEnv;
 use crate::cost;
+use crate::rules::Rules;
 use hashbrown::HashMap;
 use quarry_common::Result;
 use quarry_plan::physical::PlannedCte;
@@ -44,10 +45,13 @@ pub struct Planner<'a> {
     /// Columns that inner joins make equal: each leads to its representative.
     pub equal: HashMap<ColumnId, ColumnId>,
     pub stats: crate::stats::StatsCache,
+    /// Columns of tables that are read only by the conditions right above their scans.
+    pub filter_only: Vec<ColumnId>,
+    pub rules: &'a Rules,
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(env: &'a OptimizerEnv<'a>, meta: QueryMeta) -> Planner<'a> {
+    pub fn new(env: &'a OptimizerEnv<'a>, meta: QueryMeta, rules: &'a Rules) -> Planner<'a> {
         Planner {
             env,
             meta,
@@ -57,6 +61,8 @@ impl<'a> Planner<'a> {
             definitions: HashMap::new(),
             equal: HashMap::new(),
             stats: Default::default(),
+            filter_only: vec![],
+            rules,
         }
     }
 

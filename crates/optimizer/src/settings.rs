@@ -1,5 +1,6 @@
 //! The planner's settings, read once per planning.
 
+use crate::rules::RuleSet;
 use quarry_common::settings::{self, SettingValue, Settings};
 use std::sync::LazyLock;
 
@@ -33,6 +34,12 @@ pub struct PlannerSettings {
     pub enable_seqscan: bool,
     pub enable_sort: bool,
     pub enable_tidscan: bool,
+    /// `constraint_exclusion = on`.
+    pub exclude_by_constraints: bool,
+    pub disabled_rules: RuleSet,
+    /// `quarry.random_joins`; 0: plans are chosen by cost.
+    pub random_joins: u64,
+    pub runtime_filters: bool,
 }
 
 impl Default for PlannerSettings {
@@ -63,6 +70,10 @@ impl Default for PlannerSettings {
             enable_seqscan: true,
             enable_sort: true,
             enable_tidscan: true,
+            exclude_by_constraints: false,
+            disabled_rules: RuleSet::default(),
+            random_joins: 0,
+            runtime_filters: true,
         }
     }
 }
@@ -98,6 +109,14 @@ const NAMES: [&str; 25] = [
 /// Positions of [`NAMES`] in the settings table.
 static INDEXES: LazyLock<[Option<usize>; 25]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
+
+/// `constraint_exclusion` and `quarry.disabled_rules` in the settings table.
+static CHOICES: LazyLock<[Option<usize>; 2]> =
+    LazyLock::new(|| ["constraint_exclusion", "quarry.disabled_rules"].map(|n| settings::find(n).map(|(i, _)| i)));
+
+/// `quarry.random_joins` and `quarry.runtime_filters` in the settings table.
+static JOINS: LazyLock<[Option<usize>; 2]> =
+    LazyLock::new(|| ["quarry.random_joins", "quarry.runtime_filters"].map(|n| settings::find(n).map(|(i, _)| i)));
 
 impl PlannerSettings {
     /// Reads the session's settings.
@@ -144,6 +163,18 @@ impl PlannerSettings {
         switch(22, &mut out.enable_seqscan);
         switch(23, &mut out.enable_sort);
         switch(24, &mut out.enable_tidscan);
+        let text = |i: usize| match CHOICES[i].map(|i| s.value(i)) {
+            Some(SettingValue::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        if let Some(SettingValue::Int(n)) = JOINS[0].map(|i| s.value(i)) {
+            out.random_joins = (*n).max(0) as u64;
+        }
+        if let Some(SettingValue::Bool(on)) = JOINS[1].map(|i| s.value(i)) {
+            out.runtime_filters = *on;
+        }
+        out.exclude_by_constraints = text(0) == "on";
+        out.disabled_rules = RuleSet::parse(text(1)).unwrap_or_default();
         out
     }
     /// Memory a hash table may take, in bytes.

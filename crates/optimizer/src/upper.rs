@@ -3,6 +3,7 @@
 use crate::cost;
 use crate::exprs::{is_volatile, substitute};
 use crate::planner::{Candidate, Planner, Want, cheapest};
+use crate::rules::Rule;
 use quarry_common::Result;
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
 use quarry_plan::{
@@ -243,7 +244,11 @@ impl Planner<'_> {
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
         let by_index =
-            if group.is_empty() && sets.is_none() { self.min_max(&input, &aggregates)? } else { None };
+            if group.is_empty() && sets.is_none() && self.rules.allows(Rule::TakeIndexEnds) {
+                self.min_max(&input, &aggregates)?
+            } else {
+                None
+            };
         // Group in the order asked for above, if that is possible.
         let mut keys: Vec<SortKey> = vec![];
         for w in want.orders.iter().flatten() {
@@ -289,6 +294,7 @@ impl Planner<'_> {
             if let Some(c) = by_index
                 && c.plan.total_cost < total
             {
+                self.rules.fire(Rule::TakeIndexEnds);
                 return Ok(vec![c]);
             }
             let plan = build(self, best, AggregateStrategy::Plain, 1.0, startup, total);

@@ -1,13 +1,14 @@
 //! Puts CTEs that are used once into their place, as PostgreSQL does unless they are MATERIALIZED, recursive, volatile or
 //! change data. Drops those that nothing refers to.
 
+use super::{Rule, Rules};
 use crate::exprs::plan_volatility;
 use quarry_functions::Volatility;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{Cte, CteId, Expr, LogicalPlan, walk};
 
 /// Runs over the whole plan, subqueries of expressions included.
-pub fn run(plan: &mut LogicalPlan) {
+pub fn run(plan: &mut LogicalPlan, rules: &Rules) {
     if let LogicalPlan::With { ctes, body } = plan {
         let mut kept: Vec<Cte> = vec![];
         let mut body = std::mem::replace(&mut **body, LogicalPlan::OneRow);
@@ -25,6 +26,7 @@ pub fn run(plan: &mut LogicalPlan) {
                 && cte.materialized != Some(true)
                 && places.map(|p| scans(p, cte.id)).sum::<usize>() == 1;
             if !once
+                || !rules.allows(Rule::InlineCtes)
                 || cte.recursive.is_some()
                 || changes
                 || plan_volatility(&cte.plan) == Volatility::Volatile
@@ -40,6 +42,7 @@ pub fn run(plan: &mut LogicalPlan) {
                     place(step, cte.id, &mut source);
                 }
             }
+            rules.fire(Rule::InlineCtes);
             if let Some(source) = source {
                 cte.plan = source;
                 kept.push(cte);
@@ -51,9 +54,9 @@ pub fn run(plan: &mut LogicalPlan) {
             *plan = LogicalPlan::With { ctes: kept, body: Box::new(body) };
         }
     }
-    super::for_each_subquery_here(plan, &mut run);
+    super::for_each_subquery_here(plan, &mut |sub| run(sub, rules));
     for input in walk::inputs_mut(plan) {
-        run(input);
+        run(input, rules);
     }
 }
 

@@ -1,18 +1,37 @@
-//! Rewrites of logical plans that are always worth it, in the order PostgreSQL does them. Each is a file of its own.
+//! Rewrites of logical plans, in the order PostgreSQL does them. Each is a file of its own and has a name ([`Rule`]) by which it can be
+//! switched off.
+//!
+//! Nearly all are always worth it. Where costs must decide ([`Rules::allows_costly`]) the statement is planned with and without them.
 
+pub mod anti_join_missing;
+pub mod detect_contradictions;
+pub mod factor_ors;
 pub mod fold_constants;
 pub mod inline_ctes;
+pub mod inner_joins;
+pub mod lift_correlation;
 pub mod lock_rows;
+pub mod merge_ors;
+pub mod never_null;
 pub mod prune_columns;
 pub mod pull_up_subqueries;
 pub mod push_filters;
+pub mod push_limits;
 pub mod recheck_rows;
 pub mod reduce_outer_joins;
+pub mod reduce_sort_keys;
+pub mod registry;
+pub mod remove_distinct;
+pub mod remove_foreign_joins;
 pub mod remove_joins;
+pub mod remove_self_joins;
+pub mod unnest_laterals;
+pub mod unnest_marks;
 pub mod unnest_scalars;
 pub mod unnest_subqueries;
 
 use quarry_common::Result;
+pub use registry::{Rule, RuleSet, Rules};
 use quarry_plan::expr::{SubqueryKind, SubqueryPlan};
 use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
 
@@ -22,12 +41,13 @@ pub fn rewrite(
     mut plan: LogicalPlan,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
+    rules: &Rules,
 ) -> Result<LogicalPlan> {
     if has_with(&plan) {
-        inline_ctes::run(&mut plan);
+        inline_ctes::run(&mut plan, rules);
         inline_ctes::fix_types(&mut plan, meta);
     }
-    rewrite_level(plan, meta, folder)
+    rewrite_level(plan, meta, folder, rules)
 }
 
 fn has_with(plan: &LogicalPlan) -> bool {
@@ -48,16 +68,21 @@ fn rewrite_level(
     mut plan: LogicalPlan,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
+    rules: &Rules,
 ) -> Result<LogicalPlan> {
     forget_exists_targets(&mut plan);
     recheck_rows::prepare(&mut plan, meta);
     let folded = fold_constants::run(&mut plan, folder);
-    unnest_subqueries::run(&mut plan);
-    unnest_scalars::run(&mut plan);
+    rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
+    rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
+    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(&mut plan, rules));
+    rules.run(Rule::UnnestScalars, || unnest_scalars::run(&mut plan, rules));
+    rules.run(Rule::UnnestMarks, || unnest_marks::run(&mut plan, rules));
+    rules.run(Rule::UnnestLaterals, || unnest_laterals::run(&mut plan, meta, rules));
     let mut failed = None;
     for_each_subquery(&mut plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);
-        match rewrite_level(taken, meta, folder) {
+        match rewrite_level(taken, meta, folder, rules) {
             Ok(done) => *sub = done,
             Err(e) => drop(failed.get_or_insert(e)),
         }
@@ -66,13 +91,48 @@ fn rewrite_level(
         return Err(e);
     }
     // What a constant's error says counts only if the constant is still there: unread columns are gone now.
-    if pull_up_subqueries::run(&mut plan) || folded.is_err() {
+    if rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan)) || folded.is_err() {
         fold_constants::run(&mut plan, folder)?;
     }
-    reduce_outer_joins::run(&mut plan);
+    rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));
+    if !rules.rows_change() {
+        if rules.run(Rule::AntiJoinMissing, || anti_join_missing::run(&mut plan, meta)) {
+            // What has become constant fails nowhere.
+            fold_constants::run(&mut plan, folder).ok();
+        }
+        rules.run(Rule::RemoveSelfJoins, || remove_self_joins::run(&mut plan, meta));
+        rules.run(Rule::RemoveForeignJoins, || remove_foreign_joins::run(&mut plan, meta));
+        rules.run(Rule::RemoveDistinct, || remove_distinct::run(&mut plan));
+        rules.run(Rule::ReduceSortKeys, || reduce_sort_keys::run(&mut plan));
+        rules.run(Rule::PushLimits, || push_limits::run(&mut plan));
+    }
     lock_rows::run(&mut plan, meta)?;
-    recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder))?;
+    recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder, rules))?;
     Ok(plan)
+}
+
+/// Whether a plan locks rows or changes rows that it reads.
+pub fn changes_rows(plan: &LogicalPlan) -> bool {
+    matches!(
+        plan,
+        LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. }
+    ) || walk::inputs(plan).into_iter().any(changes_rows)
+}
+
+/// Whether a statement may have rewrites that costs must justify: it has correlated subqueries.
+pub fn has_costly_choices(plan: &LogicalPlan) -> bool {
+    let mut found = matches!(plan, LogicalPlan::Join { right, .. }
+        if matches!(**right, LogicalPlan::SubqueryAlias { .. }) && !walk::free_columns(right).is_empty());
+    for e in walk::exprs(plan) {
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(sub) = &s.plan
+            {
+                found |= !walk::free_columns(sub).is_empty() || has_costly_choices(sub);
+            }
+        });
+    }
+    found || walk::inputs(plan).into_iter().any(has_costly_choices)
 }
 
 /// EXISTS asks for rows and not for what is in them: computed columns go, and errors of constants in them.

@@ -3,25 +3,31 @@
 //! Ids are unique in a statement, so one set of needed columns, grown from the top down, serves the whole tree. Readers are
 //! visited before makers: a lateral right side before the left, a WITH's body before its CTEs.
 
+use super::{Rule, Rules};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, OnConflictAction, Recheck, ScanColumn, walk};
 
 /// A set of columns.
-pub struct Needed(Vec<u64>);
+pub struct Needed<'r> {
+    bits: Vec<u64>,
+    /// Columns of tables that are read only by the conditions right above their scans.
+    pub filter_only: Vec<ColumnId>,
+    pub rules: &'r Rules,
+}
 
-impl Needed {
-    pub fn new(columns: usize) -> Needed {
-        Needed(vec![0; columns / 64 + 1])
+impl<'r> Needed<'r> {
+    pub fn new(columns: usize, rules: &'r Rules) -> Needed<'r> {
+        Needed { bits: vec![0; columns / 64 + 1], filter_only: vec![], rules }
     }
     pub fn add(&mut self, id: ColumnId) {
         let word = id.0 as usize / 64;
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
+        if word >= self.bits.len() {
+            self.bits.resize(word + 1, 0);
         }
-        self.0[word] |= 1 << (id.0 % 64);
+        self.bits[word] |= 1 << (id.0 % 64);
     }
     pub fn has(&self, id: ColumnId) -> bool {
-        self.0.get(id.0 as usize / 64).is_some_and(|w| w >> (id.0 % 64) & 1 == 1)
+        self.bits.get(id.0 as usize / 64).is_some_and(|w| w >> (id.0 % 64) & 1 == 1)
     }
     pub fn expr(&mut self, e: &mut Expr) {
         match e {
@@ -39,8 +45,11 @@ impl Needed {
 }
 
 /// Prunes below `plan`; `needed` holds what is read above it.
-pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
-    while let Some(left) = super::remove_joins::kept_side(plan, &|id| needed.has(id)) {
+pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
+    while needed.rules.allows(Rule::RemoveJoins)
+        && let Some(left) = super::remove_joins::kept_side(plan, &|id| needed.has(id))
+    {
+        needed.rules.fire(Rule::RemoveJoins);
         *plan = left;
     }
     match plan {
@@ -51,6 +60,13 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
         }
         LogicalPlan::Window { calls, .. } => calls.retain(|(id, _)| needed.has(*id)),
         LogicalPlan::Scan { columns, .. } => columns.retain(|(id, _)| needed.has(*id)),
+        LogicalPlan::Filter { input, .. } => {
+            if let LogicalPlan::Scan { columns, .. } = &**input {
+                let unread = columns.iter().map(|(id, _)| *id).filter(|id| !needed.has(*id));
+                let unread: Vec<ColumnId> = unread.collect();
+                needed.filter_only.extend(unread);
+            }
+        }
         LogicalPlan::CteScan { columns, .. } => {
             columns.retain(|(id, _)| needed.has(*id));
             columns.iter().for_each(|(_, from)| needed.add(*from));
@@ -150,12 +166,12 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
     }
 }
 
-fn target_exprs(target: &mut quarry_plan::TableWrite, needed: &mut Needed) {
+fn target_exprs(target: &mut quarry_plan::TableWrite, needed: &mut Needed<'_>) {
     target.generated.iter_mut().map(|(_, e)| e).for_each(|e| needed.expr(e));
     target.checks.iter_mut().chain(&mut target.view_checks).for_each(|(_, e)| needed.expr(e));
 }
 
-fn retain_returning(returning: &mut Option<quarry_plan::Returning>, needed: &Needed) {
+fn retain_returning(returning: &mut Option<quarry_plan::Returning>, needed: &Needed<'_>) {
     if let Some(r) = returning {
         r.row.retain(|(id, _)| needed.has(*id));
     }

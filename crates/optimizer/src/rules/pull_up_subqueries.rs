@@ -102,10 +102,10 @@ fn find(plan: &mut LogicalPlan, place: &Place, map: &mut HashMap<ColumnId, Expr>
         LogicalPlan::Join { kind, left, right, .. } => {
             let nullable = place.nullable;
             let (l, r) = match kind {
-                JoinKind::Inner | JoinKind::Semi => (nullable, nullable),
+                JoinKind::Inner | JoinKind::Semi | JoinKind::RightSemi => (nullable, nullable),
                 // The join's condition is about the right side's values: they stay as they are computed there.
                 JoinKind::Left | JoinKind::Anti => (nullable, true),
-                JoinKind::Right => (true, nullable),
+                JoinKind::Right | JoinKind::RightAnti => (true, nullable),
                 JoinKind::Full => (true, true),
             };
             let mut within = place.within.clone();

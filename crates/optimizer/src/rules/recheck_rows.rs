@@ -227,7 +227,7 @@ impl Partners<'_> {
 }
 
 /// Prunes a node's recheck, and asks for what it reads of the node's source.
-pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
+pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
     let given = match plan {
         LogicalPlan::LockRows { input, .. } => Some(walk::output_columns(input)),
         _ => None,
@@ -247,7 +247,7 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed) {
 }
 
 /// Drops columns that nothing reads from the rows that stand for FROM items.
-fn prune_rows(plan: &mut LogicalPlan, needed: &Needed, params: &[(ColumnId, ColumnId)]) {
+fn prune_rows(plan: &mut LogicalPlan, needed: &Needed<'_>, params: &[(ColumnId, ColumnId)]) {
     if let LogicalPlan::Values { rows, output, .. } = plan
         && let [row] = rows.as_mut_slice()
         && row.iter().all(|e| matches!(e, Expr::Column { id, .. } if params.iter().any(|(p, _)| p == id)))

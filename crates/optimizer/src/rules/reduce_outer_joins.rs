@@ -2,13 +2,15 @@
 //! LEFT to INNER, FULL to LEFT or INNER.
 
 use crate::exprs::nonnullable;
-use quarry_plan::{ColumnId, JoinKind, LogicalPlan, walk};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, walk};
 
-/// Runs over the whole plan.
-pub fn run(plan: &mut LogicalPlan) {
+/// Runs over the whole plan. True if a join became narrower.
+pub fn run(plan: &mut LogicalPlan) -> bool {
+    let mut any = false;
     if has_outer_join(plan) {
-        reduce(plan, &[]);
+        reduce(plan, &[], &mut any);
     }
+    any
 }
 
 fn has_outer_join(plan: &LogicalPlan) -> bool {
@@ -16,21 +18,50 @@ fn has_outer_join(plan: &LogicalPlan) -> bool {
         || walk::inputs(plan).into_iter().any(has_outer_join)
 }
 
-/// `rejected`: columns whose NULL makes a row fail above.
-fn reduce(plan: &mut LogicalPlan, rejected: &[ColumnId]) {
+/// A condition that a row fails if in each of its branches one of these columns is NULL.
+type Rejection = Vec<Vec<ColumnId>>;
+
+/// What conditions say of NULLs.
+fn rejections(conditions: &[Expr], out: &mut Vec<Rejection>) {
+    for e in conditions {
+        match e {
+            Expr::And(parts) => rejections(parts, out),
+            Expr::Or(branches) => {
+                let strict = |e: &Expr| {
+                    let mut columns = vec![];
+                    nonnullable(e, true, &mut columns);
+                    columns
+                };
+                out.push(branches.iter().map(strict).collect());
+            }
+            e => {
+                let mut columns = vec![];
+                nonnullable(e, true, &mut columns);
+                if !columns.is_empty() {
+                    out.push(vec![columns]);
+                }
+            }
+        }
+    }
+}
+
+/// `rejected`: conditions above that rows fail whose columns of a side are all NULL.
+fn reduce(plan: &mut LogicalPlan, rejected: &[Rejection], any: &mut bool) {
     match plan {
         LogicalPlan::Filter { input, predicates } => {
             let mut inner = rejected.to_vec();
-            for p in predicates.iter() {
-                nonnullable(p, true, &mut inner);
-            }
-            reduce(input, &inner);
+            rejections(predicates, &mut inner);
+            reduce(input, &inner, any);
         }
         LogicalPlan::Join { kind, left, right, on } => {
-            let (lc, rc) = (walk::output_columns(left), walk::output_columns(right));
-            let from_left = rejected.iter().any(|id| lc.contains(id));
-            let from_right = rejected.iter().any(|id| rc.contains(id));
-            *kind = match *kind {
+            let side = |columns: &[ColumnId]| {
+                rejected.iter().any(|branches| {
+                    branches.iter().all(|branch| branch.iter().any(|id| columns.contains(id)))
+                })
+            };
+            let from_left = side(&walk::output_columns(left));
+            let from_right = side(&walk::output_columns(right));
+            let narrower = match *kind {
                 JoinKind::Left if from_right => JoinKind::Inner,
                 JoinKind::Right if from_left => JoinKind::Inner,
                 JoinKind::Full if from_left && from_right => JoinKind::Inner,
@@ -38,42 +69,44 @@ fn reduce(plan: &mut LogicalPlan, rejected: &[ColumnId]) {
                 JoinKind::Full if from_right => JoinKind::Right,
                 other => other,
             };
+            *any |= narrower != *kind;
+            *kind = narrower;
             if *kind == JoinKind::Right {
                 std::mem::swap(left, right);
                 *kind = JoinKind::Left;
-                return reduce(plan, rejected);
+                return reduce(plan, rejected, any);
             }
             let mut strict = vec![];
-            on.iter().for_each(|e| nonnullable(e, true, &mut strict));
+            rejections(on, &mut strict);
             let mut both = rejected.to_vec();
-            both.extend(&strict);
+            both.extend_from_slice(&strict);
             match kind {
                 JoinKind::Inner => {
-                    reduce(left, &both);
-                    reduce(right, &both);
+                    reduce(left, &both, any);
+                    reduce(right, &both, any);
                 }
                 JoinKind::Semi => {
-                    reduce(left, &both);
-                    reduce(right, &strict);
+                    reduce(left, &both, any);
+                    reduce(right, &strict, any);
                 }
                 JoinKind::Left => {
-                    reduce(left, rejected);
-                    reduce(right, &strict);
+                    reduce(left, rejected, any);
+                    reduce(right, &strict, any);
                 }
                 JoinKind::Anti => {
-                    reduce(left, rejected);
-                    reduce(right, &strict);
+                    reduce(left, rejected, any);
+                    reduce(right, &strict, any);
                 }
-                JoinKind::Right | JoinKind::Full => {
-                    reduce(left, &[]);
-                    reduce(right, &[]);
+                JoinKind::Right | JoinKind::Full | JoinKind::RightSemi | JoinKind::RightAnti => {
+                    reduce(left, &[], any);
+                    reduce(right, &[], any);
                 }
             }
         }
-        LogicalPlan::SubqueryAlias { input, .. } => reduce(input, rejected),
+        LogicalPlan::SubqueryAlias { input, .. } => reduce(input, rejected, any),
         other => {
             for input in walk::inputs_mut(other) {
-                reduce(input, &[]);
+                reduce(input, &[], any);
             }
         }
     }

@@ -1,20 +1,44 @@
-//! EXISTS, NOT EXISTS and IN as conditions of WHERE become semi and anti joins (PostgreSQL: `convert_EXISTS_sublink_to_join`,
-//! `convert_ANY_sublink_to_join`). NOT IN stays a subplan: a NULL among the values changes its answer.
+//! EXISTS, IN, ANY, ALL and their opposites as conditions of WHERE become semi and anti joins (PostgreSQL:
+//! `convert_EXISTS_sublink_to_join`, `convert_ANY_sublink_to_join`).
+//!
+//! ```text
+//! x IN (SELECT i.v FROM i WHERE i.k = o.k)      ->  SEMI JOIN i ON i.k = o.k AND x = i.v
+//! x NOT IN (SELECT i.v FROM i WHERE i.k = o.k)  ->  ANTI JOIN i ON i.k = o.k AND (x = i.v) IS NOT FALSE
+//! x > ALL (SELECT i.v FROM i WHERE i.k = o.k)   ->  ANTI JOIN i ON i.k = o.k AND (x > i.v) IS NOT TRUE
+//! ```
+//!
+//! The last two, and subqueries that are correlated and more than a join (`lift_correlation`), PostgreSQL runs for each row. A NULL on
+//! either side makes NOT IN not true, which is what IS NOT FALSE says; where neither side can be NULL the equality itself will do.
+//! An uncorrelated NOT IN of values that may be NULL stays a subplan: its hash table knows of NULLs.
 
-use crate::exprs::{columns, is_volatile};
+use super::Rules;
+use super::inner_joins::draw;
+use super::{lift_correlation, never_null};
+use crate::exprs::{binary, columns, is_equality, is_volatile, nonnullable, plan_volatility, substitute};
+use quarry_functions::Volatility;
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, SubqueryKind, walk};
+use quarry_plan::{BoolTest, ColumnId, Expr, JoinKind, LogicalPlan, SubqueryExpr, SubqueryKind, walk};
+use std::collections::HashMap;
 
-/// Runs over the plan (not inside remaining subqueries).
-pub fn run(plan: &mut LogicalPlan) {
+/// Runs over the plan (not inside remaining subqueries). True if a subquery became a join.
+pub fn run(plan: &mut LogicalPlan, rules: &Rules) -> bool {
+    unnest(plan, rules.rows_change())
+}
+
+/// `plain`: only what is a join as it stands. Rows that are read again are not held against the anti joins of other forms.
+fn unnest(plan: &mut LogicalPlan, plain: bool) -> bool {
+    let mut any = false;
     for input in walk::inputs_mut(plan) {
-        run(input);
+        any |= unnest(input, plain);
     }
-    let LogicalPlan::Filter { input, predicates } = plan else { return };
+    let LogicalPlan::Filter { input, predicates } = plan else { return any };
     if !predicates.iter().any(is_candidate) {
-        return;
+        return any;
     }
     let available = walk::output_columns(input);
+    // What is never NULL where the conditions hold.
+    let mut known = never_null::columns_of(input);
+    predicates.iter().for_each(|p| nonnullable(p, true, &mut known));
     let mut rest = vec![];
     for p in std::mem::take(predicates) {
         if !is_candidate(&p) {
@@ -22,19 +46,19 @@ pub fn run(plan: &mut LogicalPlan) {
             continue;
         }
         let join = match p {
-            Expr::Subquery(s) if s.kind == SubqueryKind::Exists => exists(*s, JoinKind::Semi, &available),
+            Expr::Subquery(s) => positive(*s, &available, &known, plain),
             Expr::Not(arg) => match *arg {
                 Expr::Subquery(s) => {
-                    exists(*s, JoinKind::Anti, &available).map_err(|e| Expr::Not(Box::new(e)))
+                    negative(*s, &available, &known, plain).map_err(|e| Expr::Not(Box::new(e)))
                 }
                 other => Err(Expr::Not(Box::new(other))),
             },
-            Expr::Subquery(s) => any(*s, &available),
             other => Err(other),
         };
         match join {
             Ok((kind, mut right, on)) => {
-                run(&mut right);
+                unnest(&mut right, plain);
+                any = true;
                 let left = std::mem::replace(&mut **input, LogicalPlan::OneRow);
                 **input = LogicalPlan::Join { kind, left: Box::new(left), right: Box::new(right), on };
             }
@@ -46,20 +70,200 @@ pub fn run(plan: &mut LogicalPlan) {
     } else {
         *predicates = rest;
     }
+    any
 }
 
 fn is_candidate(p: &Expr) -> bool {
+    let quantified = |e: &Expr| {
+        matches!(e, Expr::Subquery(s)
+            if matches!(s.kind, SubqueryKind::Exists | SubqueryKind::Any { .. } | SubqueryKind::All { .. }))
+    };
     match p {
-        Expr::Subquery(s) => matches!(s.kind, SubqueryKind::Exists | SubqueryKind::Any { .. }),
-        Expr::Not(arg) => matches!(&**arg, Expr::Subquery(s) if s.kind == SubqueryKind::Exists),
-        _ => false,
+        Expr::Not(arg) => quantified(arg),
+        p => quantified(p),
     }
+}
+
+fn positive(
+    s: SubqueryExpr,
+    available: &[ColumnId],
+    known: &[ColumnId],
+    plain: bool,
+) -> Result<Joined, Expr> {
+    match s.kind {
+        SubqueryKind::Exists => exists(s, JoinKind::Semi, available, plain),
+        SubqueryKind::Any { .. } => in_values(s, available).or_else(|e| match plain {
+            true => Err(e),
+            false => quantified(e, Quantified::Any, available, known),
+        }),
+        SubqueryKind::All { .. } if !plain => {
+            quantified(Expr::Subquery(Box::new(s)), Quantified::All, available, known)
+        }
+        _ => Err(Expr::Subquery(Box::new(s))),
+    }
+}
+
+fn negative(
+    s: SubqueryExpr,
+    available: &[ColumnId],
+    known: &[ColumnId],
+    plain: bool,
+) -> Result<Joined, Expr> {
+    match s.kind {
+        SubqueryKind::Exists => exists(s, JoinKind::Anti, available, plain),
+        SubqueryKind::Any { .. } if !plain => {
+            quantified(Expr::Subquery(Box::new(s)), Quantified::NotAny, available, known)
+        }
+        _ => Err(Expr::Subquery(Box::new(s))),
+    }
+}
+
+/// How a comparison with a subquery's rows is quantified.
+#[derive(Clone, Copy, PartialEq)]
+enum Quantified {
+    Any,
+    NotAny,
+    All,
+}
+
+/// A quantified comparison whose subquery reads the outer row, or one whose sides can't be NULL.
+fn quantified(e: Expr, how: Quantified, available: &[ColumnId], known: &[ColumnId]) -> Result<Joined, Expr> {
+    match quantified_join(&e, how, available, known) {
+        Some(joined) => Ok(joined),
+        None => Err(e),
+    }
+}
+
+fn quantified_join(e: &Expr, how: Quantified, available: &[ColumnId], known: &[ColumnId]) -> Option<Joined> {
+    let Expr::Subquery(s) = e else { return None };
+    let (SubqueryKind::Any { tests } | SubqueryKind::All { tests }, SubqueryPlan::Logical(plan)) =
+        (&s.kind, &s.plan)
+    else {
+        return None;
+    };
+    let reads_outer = tests.iter().all(|t| columns(t).iter().any(|id| available.contains(id)));
+    if !reads_outer || tests.iter().any(|t| is_volatile(t) || crate::exprs::has_subquery(t)) {
+        return None;
+    }
+    let correlated = walk::free_columns(plan).iter().any(|id| available.contains(id));
+    if plan_volatility(plan) == Volatility::Volatile || how == Quantified::All && tests.len() != 1 {
+        return None;
+    }
+    let (right, mut on, mut tests) = match correlated {
+        true => uncorrelated(plan, tests, available)?,
+        false => ((**plan).clone(), vec![], tests.clone()),
+    };
+    // Without NULLs a comparison is true or false.
+    let mut known = known.to_vec();
+    known.extend(never_null::columns_of(&right));
+    let sure = |e: &Expr| {
+        binary(e).is_some_and(|(op, l, r)| {
+            is_equality(op) && never_null::is_value(l, &known) && never_null::is_value(r, &known)
+        })
+    };
+    let kind = match how {
+        Quantified::Any => JoinKind::Semi,
+        Quantified::NotAny | Quantified::All => JoinKind::Anti,
+    };
+    if how == Quantified::Any || how == Quantified::NotAny && tests.iter().all(sure) {
+        on.append(&mut tests);
+    } else if correlated {
+        let all = if tests.len() == 1 { tests.remove(0) } else { Expr::And(tests) };
+        let test = if how == Quantified::All { BoolTest::NotTrue } else { BoolTest::NotFalse };
+        on.push(Expr::IsBool { arg: Box::new(all), test });
+    } else {
+        return None;
+    }
+    let right = match right {
+        LogicalPlan::Project { .. } => {
+            LogicalPlan::SubqueryAlias { input: Box::new(right), alias: "ANY_subquery".into() }
+        }
+        other => other,
+    };
+    Some((kind, right, on))
+}
+
+/// A correlated subquery as a plan of its own, the conditions by which it is joined, and the tests over its columns.
+fn uncorrelated(
+    plan: &LogicalPlan,
+    tests: &[Expr],
+    available: &[ColumnId],
+) -> Option<(LogicalPlan, Vec<Expr>, Vec<Expr>)> {
+    if let Some((from, targets)) = simple(plan)
+        && let Some((right, on)) = split(from, available)
+    {
+        let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
+        if map.values().any(|e| is_volatile(e) || crate::exprs::has_subquery(e)) {
+            return None;
+        }
+        let mut tests = tests.to_vec();
+        tests.iter_mut().for_each(|t| substitute(t, &map));
+        return Some((right, on, tests));
+    }
+    let lifted = lift_correlation::lift(plan, available)?;
+    if lifted.whole {
+        return None;
+    }
+    let plain = |e: &Expr| matches!(e, Expr::Column { .. } | Expr::Const { .. });
+    if !lifted.values.iter().all(|(_, e)| plain(e)) {
+        return None;
+    }
+    let mut targets = lifted.values;
+    // The identity's types are those that the tests ask for.
+    for (id, e) in &mut targets {
+        if let Expr::Column { ty, .. } = e {
+            for t in tests {
+                walk::visit(t, &mut |t| {
+                    if let Expr::Column { id: used, ty: asked } = t
+                        && used == id
+                    {
+                        *ty = *asked;
+                    }
+                });
+            }
+        }
+    }
+    for (id, key) in &lifted.keys {
+        if !targets.iter().any(|(t, _)| t == id) {
+            targets.push((*id, key.clone()));
+        }
+    }
+    let right = LogicalPlan::Project { input: Box::new(lifted.plan), targets };
+    Some((right, lifted.on, tests.to_vec()))
+}
+
+/// The FROM clause and targets of a subquery that only joins, filters and computes; order and duplicates don't matter here.
+fn simple(plan: &LogicalPlan) -> Option<(&LogicalPlan, &[(ColumnId, Expr)])> {
+    match plan {
+        LogicalPlan::Sort { input, .. } | LogicalPlan::Distinct { input, on: None } => simple(input),
+        LogicalPlan::Project { input, targets } => {
+            let mut from = &**input;
+            while let LogicalPlan::Sort { input, .. } = from {
+                from = input;
+            }
+            lift_correlation::is_from(from).then_some((from, targets))
+        }
+        _ => None,
+    }
+}
+
+/// A FROM clause without the conditions that read the outer row, and these.
+fn split(from: &LogicalPlan, available: &[ColumnId]) -> Option<(LogicalPlan, Vec<Expr>)> {
+    let mut right = from.clone();
+    let mut on = vec![];
+    draw(&mut right, &|e| columns(e).iter().any(|id| available.contains(id)), &mut on);
+    let inner = walk::output_columns(&right);
+    let usable = |e: &Expr| !is_volatile(e) && !crate::exprs::has_subquery(e);
+    // The conditions with outer columns must read the subquery too, or there is nothing to join by.
+    let joins = on.iter().any(|e| columns(e).iter().any(|id| inner.contains(id)));
+    let free = walk::free_columns(&right).iter().any(|id| available.contains(id));
+    (joins && !free && on.iter().all(usable)).then_some((right, on))
 }
 
 type Joined = (JoinKind, LogicalPlan, Vec<Expr>);
 
 /// EXISTS (SELECT ... FROM ... WHERE condition with outer columns).
-fn exists(mut s: quarry_plan::SubqueryExpr, kind: JoinKind, available: &[ColumnId]) -> Result<Joined, Expr> {
+fn exists(s: SubqueryExpr, kind: JoinKind, available: &[ColumnId], plain: bool) -> Result<Joined, Expr> {
     let SubqueryPlan::Logical(plan) = &s.plan else { return Err(Expr::Subquery(Box::new(s))) };
     let free = walk::free_columns(plan);
     if !free.iter().any(|id| available.contains(id)) {
@@ -85,35 +289,26 @@ fn exists(mut s: quarry_plan::SubqueryExpr, kind: JoinKind, available: &[ColumnI
             _ => None,
         }
     }
-    let Some(from) = from_of(plan) else { return Err(Expr::Subquery(Box::new(s))) };
-    let LogicalPlan::Filter { input, predicates } = from else { return Err(Expr::Subquery(Box::new(s))) };
-    // HAVING is a Filter over an Aggregate: not a FROM.
-    if matches!(**input, LogicalPlan::Aggregate { .. } | LogicalPlan::Window { .. })
-        || walk::free_columns(input).iter().any(|id| available.contains(id))
-    {
+    if plan_volatility(plan) == Volatility::Volatile {
         return Err(Expr::Subquery(Box::new(s)));
     }
-    let outer = |e: &Expr| columns(e).iter().any(|id| available.contains(id));
-    if predicates.iter().any(|p| is_volatile(p) || outer(p) && crate::exprs::has_subquery(p)) {
-        return Err(Expr::Subquery(Box::new(s)));
+    if let Some(from) = from_of(plan) {
+        // HAVING is a Filter over an Aggregate: not a FROM.
+        if lift_correlation::is_from(from)
+            && let Some((right, on)) = split(from, available)
+        {
+            return Ok((kind, right, on));
+        }
     }
-    // The conditions with outer columns must read the subquery too, or there is nothing to join by.
-    let inner_columns = walk::output_columns(input);
-    let joins = predicates.iter().any(|p| outer(p) && columns(p).iter().any(|id| inner_columns.contains(id)));
-    if !joins {
-        return Err(Expr::Subquery(Box::new(s)));
+    match lift_correlation::lift(plan, available) {
+        // Grouped, numbered, cut off: its rows for each combination of keys.
+        Some(lifted) if !lifted.whole && !plain => Ok((kind, lifted.plan, lifted.on)),
+        _ => Err(Expr::Subquery(Box::new(s))),
     }
-    let (on, own): (Vec<Expr>, Vec<Expr>) = predicates.iter().cloned().partition(outer);
-    let mut right = (**input).clone();
-    if !own.is_empty() {
-        right = LogicalPlan::Filter { input: Box::new(right), predicates: own };
-    }
-    s.output.clear();
-    Ok((kind, right, on))
 }
 
 /// `x IN (SELECT ...)`: the subquery must not read the outer row.
-fn any(s: quarry_plan::SubqueryExpr, available: &[ColumnId]) -> Result<Joined, Expr> {
+fn in_values(s: SubqueryExpr, available: &[ColumnId]) -> Result<Joined, Expr> {
     let SubqueryKind::Any { tests } = &s.kind else { return Err(Expr::Subquery(Box::new(s))) };
     let SubqueryPlan::Logical(plan) = &s.plan else { return Err(Expr::Subquery(Box::new(s))) };
     let correlated = walk::free_columns(plan).iter().any(|id| available.contains(id));

@@ -107,7 +107,8 @@ impl Planner<'_> {
         let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
         let outside = |m: &IndexMatch| m.touched.iter().any(|u| *u >= scan.filter.len());
         let mut bitmaps: Vec<BitmapPart> = vec![];
-        for index in &relation.indexes {
+        // The newest first, as PostgreSQL: of equal costs the first wins.
+        for index in relation.indexes.iter().rev() {
             if !self.env.catalog.may_use_index(index) {
                 continue;
             }

@@ -90,13 +90,18 @@ fn query_share(query: &Query<'_>, i: usize, stats: Option<&ElementStats>) -> f64
         Item::Word { text, prefix, .. } => match stats {
             None => DEFAULT_WORD,
             Some(e) if prefix => {
-                let (mut missing, mut any) = (1.0, false);
-                for (_, f) in e.common.iter().filter(|(v, _)| v.as_bytes().starts_with(text.as_bytes())) {
-                    missing *= 1.0 - f64::from(*f);
-                    any = true;
+                // As many of the rare lexemes as of the common ones.
+                let (mut with, mut all, mut count) = (0.0, 0.0, 0.0);
+                for (v, f) in &e.common {
+                    let f = f64::from(*f);
+                    if v.as_bytes().starts_with(text.as_bytes()) {
+                        with += f - with * f;
+                        count += 1.0;
+                    }
+                    all += f - all * f;
                 }
-                let least = DEFAULT_WORD.min(f64::from(e.least) / 2.0);
-                if any { (1.0 - missing).max(least) } else { DEFAULT_WORD.max(least) }
+                let share = with + (1.0 - all) * count / e.common.len().max(1) as f64;
+                share.max(DEFAULT_WORD.min(f64::from(e.least) / 2.0))
             }
             Some(e) => e
                 .common

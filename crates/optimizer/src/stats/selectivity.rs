@@ -167,6 +167,9 @@ impl Planner<'_> {
                     }
                 },
                 None => {
+                    if let Some(share) = self.starts_with(e) {
+                        return share;
+                    }
                     let v = self.variable(e);
                     match v.stats {
                         // An expression of an index or a statistics object.
@@ -188,6 +191,18 @@ impl Planner<'_> {
             _ => 0.5,
         };
         s.clamp(0.0, 1.0)
+    }
+
+    /// `starts_with(text, prefix)` is `text ^@ prefix`.
+    fn starts_with(&mut self, e: &Expr) -> Option<f64> {
+        let Expr::Call { function, args, .. } = e else { return None };
+        let [text, prefix] = &args[..] else { return None };
+        if function.def().name != "starts_with" {
+            return None;
+        }
+        let op = registry::operators_named("^@").first()?;
+        let call = crate::exprs::operator_call(op, text.clone(), prefix.clone())?;
+        Some(self.selectivity_of(&call))
     }
 
     /// `arg IS TRUE` and its relatives.

@@ -5,11 +5,13 @@ use crate::exprs::{columns, strip_relabel};
 use crate::planner::Planner;
 use crate::scan::TableScan;
 use quarry_catalog::{ColumnStats, Relation};
-use quarry_plan::{ColumnId, Expr};
+use quarry_plan::{ColumnId, Expr, ScanColumn};
 use quarry_types::{SqlType, TypeRef};
 use std::sync::Arc;
 
 pub(super) const DEFAULT_DISTINCT: f64 = 200.0;
+/// The number of the system column ctid.
+const CTID: i16 = -1;
 
 /// A table that is scanned by the statement.
 pub struct Scanned {
@@ -55,7 +57,10 @@ impl Planner<'_> {
         let columns: Vec<(ColumnId, i16)> = scan
             .columns
             .iter()
-            .map(|(id, _)| (*id, self.meta.get(*id).source.map_or(0, |(_, number)| number)))
+            .map(|(id, c)| match c {
+                ScanColumn::Ctid => (*id, CTID),
+                _ => (*id, self.meta.get(*id).source.map_or(0, |(_, number)| number)),
+            })
             .collect();
         for (id, _) in &columns {
             self.stats.scan_of.insert(*id, index);
@@ -70,6 +75,10 @@ impl Planner<'_> {
         }
     }
 
+    fn is_ctid(&self, id: ColumnId) -> bool {
+        let scan = self.stats.scan_of.get(&id).map(|i| &self.stats.scans[*i]);
+        scan.is_some_and(|s| s.columns.contains(&(id, CTID)))
+    }
     /// The column that a column passes on under another id.
     fn plain(&self, mut id: ColumnId) -> ColumnId {
         // Definitions never lead back, but a mistake elsewhere must not hang here.
@@ -110,7 +119,7 @@ impl Planner<'_> {
             return Variable {
                 stats: self.column_stats(id),
                 ty: base(self, ty),
-                unique: self.is_unique(id),
+                unique: self.is_unique(id) || self.is_ctid(id),
                 scan: self.stats.scan_of.get(&id).copied(),
                 column: Some(id),
                 rows: self.table_rows(id),
@@ -163,7 +172,7 @@ impl Planner<'_> {
             .iter()
             .filter_map(|(id, number)| {
                 let i = usize::try_from(number - 1).ok()?;
-                Some((*id, quarry_plan::ScanColumn::Attribute(i)))
+                Some((*id, ScanColumn::Attribute(i)))
             })
             .collect();
         (self.env.bind_stored)(self.env.catalog, sql, &relation, &row, None, &mut self.meta).ok()

@@ -1,6 +1,8 @@
 //! Plans of typical statements, as EXPLAIN (COSTS OFF) shows them; expectations are PostgreSQL's on the same empty tables.
 
 mod joins;
+mod many;
+mod rules;
 mod shapes;
 
 use crate::{OptimizerEnv, PlannerSettings};

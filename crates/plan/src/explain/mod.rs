@@ -48,6 +48,8 @@ pub struct ExplainOptions {
     /// Changed planner settings to show (SETTINGS): name and value.
     pub settings: Vec<(String, String)>,
     pub format: ExplainFormat,
+    /// Names the rules that have rewritten the statement (`quarry.explain_rules`).
+    pub rules: bool,
 }
 
 impl Default for ExplainOptions {
@@ -61,6 +63,7 @@ impl Default for ExplainOptions {
             summary: false,
             settings: vec![],
             format: ExplainFormat::Text,
+            rules: false,
         }
     }
 }

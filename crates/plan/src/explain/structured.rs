@@ -68,6 +68,10 @@ fn tree(n: &Node, e: &Explain<'_>, relationship: Option<&str>, section: Option<&
 
 fn document(root: &Node, e: &Explain<'_>) -> Vec<(String, Tree)> {
     let mut out = vec![("Plan".to_string(), tree(root, e, None, None))];
+    if e.options.rules {
+        let names = e.statement.rules.iter().map(|r| r.to_string()).collect();
+        out.push(("Rules".into(), Tree::List(names)));
+    }
     if !e.options.settings.is_empty() {
         let list = e.options.settings.iter().map(|(n, v)| (n.clone(), Tree::Text(v.clone()))).collect();
         out.push(("Settings".into(), Tree::Group(list)));

@@ -7,6 +7,9 @@ use super::node::{Node, Value};
 pub(super) fn write(root: &Node, e: &Explain<'_>) -> Vec<String> {
     let mut out = vec![];
     node(root, e, 0, &mut out);
+    if e.options.rules && !e.statement.rules.is_empty() {
+        out.push(format!("Rules: {}", e.statement.rules.join(", ")));
+    }
     if !e.options.settings.is_empty() {
         let list: Vec<String> = e.options.settings.iter().map(|(n, v)| format!("{n} = '{v}'")).collect();
         out.push(format!("Settings: {}", list.join(", ")));

@@ -54,6 +54,7 @@ pub fn columns(e: &ast::Explain) -> Result<Vec<ResultColumn>> {
 
 fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
     let mut o = ExplainOptions { format: format(e)?, ..ExplainOptions::default() };
+    o.rules = s.cx.settings().bool("quarry.explain_rules");
     let (mut timing, mut summary, mut wal) = (None, None, false);
     for d in &e.options {
         let on = || super::copy::boolean_option(d);

@@ -1,0 +1,393 @@
+//! Takes a correlated subquery's conditions on the outer row out of it, so that it can be computed once for all outer rows and joined
+//! (Neumann and Kemper, "Unnesting Arbitrary Queries", where the correlation is by equality: then the subquery's own columns stand for
+//! the set of outer values).
+//!
+//! ```text
+//! SELECT max(i.v) FROM i WHERE i.k = o.k
+//!   -> SELECT i.k, max(i.v) FROM i GROUP BY i.k          joined by i.k = o.k
+//! SELECT i.v FROM i WHERE i.k = o.k ORDER BY i.t LIMIT 1
+//!   -> SELECT DISTINCT ON (i.k) i.k, i.v FROM i ORDER BY i.k, i.t
+//! ```
+//!
+//! Keys rise through projections, groupings, DISTINCT, windows and LIMIT 1. Rows are computed that no outer row asks for, so nothing
+//! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for.
+
+use super::inner_joins::draw;
+use crate::exprs::{binary, columns, has_subquery, is_equality, is_volatile, substitute};
+use crate::unique::plan_is_unique;
+use quarry_functions::Volatility;
+use quarry_plan::{AggregateExpr, CallForm, CastKind, ColumnId, Expr, LogicalPlan, SortKey, walk};
+use quarry_types::{Datum, oids};
+use std::collections::HashMap;
+
+/// A subquery without its correlation.
+pub struct Lifted {
+    /// Gives the keys and what `values` read.
+    pub plan: LogicalPlan,
+    pub keys: Vec<(ColumnId, Expr)>,
+    /// The join's conditions: key = outer expression.
+    pub on: Vec<Expr>,
+    /// What the subquery gives, over the plan's columns.
+    pub values: Vec<(ColumnId, Expr)>,
+    /// It aggregates all its rows: an outer row without a partner gets a row nevertheless. `values` are right where the plan's columns
+    /// are NULL then.
+    pub whole: bool,
+    /// At most one row for each combination of keys.
+    pub single: bool,
+    /// An index leads with a key.
+    pub indexed: bool,
+}
+
+impl Lifted {
+    /// The subquery's value for an outer row that may have no partner.
+    pub fn value_or_null(&self, value: &Expr) -> Expr {
+        let plain = matches!(value, Expr::Column { .. });
+        match self.keys.first() {
+            // A key that was joined by equality is never NULL.
+            Some((_, key)) if !self.whole && !plain => {
+                let found = Expr::IsNull { arg: Box::new(key.clone()), negated: true };
+                let ty = value.ty();
+                let otherwise = Some(Box::new(Expr::null(ty)));
+                Expr::Case { operand: None, whens: vec![(found, value.clone())], otherwise, ty }
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+/// Lifts the correlation with the columns `available` out of a subquery's plan.
+pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
+    let free = walk::free_columns(plan);
+    if free.is_empty() || !free.iter().all(|id| available.contains(id)) {
+        return None;
+    }
+    if crate::exprs::plan_volatility(plan) == Volatility::Volatile {
+        return None;
+    }
+    let (mut below, mut values) = match plan {
+        LogicalPlan::Project { input, targets } => (&**input, targets.clone()),
+        other => (other, vec![]),
+    };
+    // A projection of a projection.
+    if matches!(plan, LogicalPlan::Project { .. }) {
+        while let LogicalPlan::Project { input, targets } = below {
+            let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
+            values.iter_mut().for_each(|(_, e)| substitute(e, &map));
+            below = input;
+        }
+    }
+    let below = below.clone();
+    if values.iter().any(|(_, e)| has_subquery(e)) {
+        return None;
+    }
+    let given = walk::output_columns(&below);
+    let mut lifting = Lifting { available, ..Lifting::default() };
+    let lifted = lifting.rise(below)?;
+    if lifting.keys.is_empty() || !walk::free_columns(&lifted).is_empty() || !plan_cannot_fail(&lifted) {
+        return None;
+    }
+    if !matches!(plan, LogicalPlan::Project { .. }) {
+        // The identity, without types that nobody has asked for.
+        values = given.iter().map(|id| (*id, Expr::column(*id, quarry_types::SqlType::UNKNOWN))).collect();
+    }
+    if let Some(aggregates) = &lifting.whole {
+        // Over no rows a count is 0; the others are NULL, as the missing row's columns are.
+        let zeros: HashMap<ColumnId, Expr> = aggregates
+            .iter()
+            .filter(|(_, a)| a.function.def().name == "count")
+            .map(|(id, a)| {
+                let zero = Expr::Const { value: Datum::I64(0), ty: a.ty };
+                (*id, Expr::Coalesce { args: vec![Expr::column(*id, a.ty), zero], ty: a.ty })
+            })
+            .collect();
+        values.iter_mut().for_each(|(_, e)| substitute(e, &zeros));
+    }
+    Some(Lifted {
+        plan: lifted,
+        keys: lifting.keys,
+        on: lifting.on,
+        values,
+        whole: lifting.whole.is_some(),
+        single: lifting.single,
+        indexed: lifting.indexed,
+    })
+}
+
+#[derive(Default)]
+struct Lifting<'a> {
+    available: &'a [ColumnId],
+    keys: Vec<(ColumnId, Expr)>,
+    on: Vec<Expr>,
+    whole: Option<Vec<(ColumnId, AggregateExpr)>>,
+    single: bool,
+    indexed: bool,
+}
+
+impl Lifting<'_> {
+    fn outer(&self, e: &Expr) -> bool {
+        columns(e).iter().any(|id| self.available.contains(id))
+    }
+
+    /// The plan without correlation, giving the keys, too.
+    fn rise(&mut self, plan: LogicalPlan) -> Option<LogicalPlan> {
+        if is_from(&plan) {
+            return self.from(plan);
+        }
+        if walk::exprs(&plan).into_iter().any(|e| self.outer(e)) {
+            return None;
+        }
+        match plan {
+            LogicalPlan::Filter { input, predicates } => {
+                let input = Box::new(self.rise(*input)?);
+                // HAVING of a group that isn't there.
+                self.whole.is_none().then_some(LogicalPlan::Filter { input, predicates })
+            }
+            LogicalPlan::Project { input, mut targets } => {
+                let input = Box::new(self.rise(*input)?);
+                if self.whole.is_some() {
+                    return None;
+                }
+                for (id, key) in &self.keys {
+                    if !targets.iter().any(|(t, _)| t == id) {
+                        targets.push((*id, key.clone()));
+                    }
+                }
+                Some(LogicalPlan::Project { input, targets })
+            }
+            LogicalPlan::Aggregate { input, mut group, sets: None, aggregates, grouping }
+                if grouping.is_empty() =>
+            {
+                let input = Box::new(self.rise(*input)?);
+                if self.whole.is_some() {
+                    return None;
+                }
+                self.single = group.is_empty();
+                if group.is_empty() {
+                    self.whole = Some(aggregates.clone());
+                }
+                for (id, key) in &self.keys {
+                    if !group.iter().any(|(g, _)| g == id) {
+                        group.push((*id, key.clone()));
+                    }
+                }
+                Some(LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping })
+            }
+            LogicalPlan::Distinct { input, on: None } => {
+                let input = Box::new(self.rise(*input)?);
+                self.whole.is_none().then_some(LogicalPlan::Distinct { input, on: None })
+            }
+            LogicalPlan::Sort { input, .. } => self.rise(*input),
+            LogicalPlan::SubqueryAlias { input, alias } => {
+                let input = Box::new(self.rise(*input)?);
+                self.whole.is_none().then_some(LogicalPlan::SubqueryAlias { input, alias })
+            }
+            LogicalPlan::Window { input, mut spec, calls } => {
+                let input = Box::new(self.rise(*input)?);
+                spec.partition_by.extend(self.keys.iter().map(|(_, key)| key.clone()));
+                self.single = false;
+                self.whole.is_none().then_some(LogicalPlan::Window { input, spec, calls })
+            }
+            LogicalPlan::Limit { input, limit: Some(limit), offset: None, ties: None } if is_one(&limit) => {
+                self.first_of_each(*input)
+            }
+            _ => None,
+        }
+    }
+
+    /// LIMIT 1: the first row for each combination of keys.
+    fn first_of_each(&mut self, plan: LogicalPlan) -> Option<LogicalPlan> {
+        match plan {
+            LogicalPlan::Project { input, mut targets } if matches!(*input, LogicalPlan::Sort { .. }) => {
+                if targets.iter().any(|(_, e)| self.outer(e)) {
+                    return None;
+                }
+                let input = Box::new(self.first_of_each(*input)?);
+                for (id, key) in &self.keys {
+                    if !targets.iter().any(|(t, _)| t == id) {
+                        targets.push((*id, key.clone()));
+                    }
+                }
+                Some(LogicalPlan::Project { input, targets })
+            }
+            other => {
+                let order = match &other {
+                    LogicalPlan::Sort { keys, .. } => keys.clone(),
+                    _ => vec![],
+                };
+                if order.iter().any(|k| self.outer(&k.expr)) {
+                    return None;
+                }
+                let input = self.rise(other)?;
+                if self.whole.is_some() {
+                    return None;
+                }
+                self.single = true;
+                let mut keys: Vec<SortKey> = self
+                    .keys
+                    .iter()
+                    .map(|(_, key)| SortKey { expr: key.clone(), descending: false, nulls_first: false })
+                    .collect();
+                keys.extend(order);
+                let on = self.keys.iter().map(|(_, key)| key.clone()).collect();
+                let sorted = LogicalPlan::Sort { input: Box::new(input), keys };
+                Some(LogicalPlan::Distinct { input: Box::new(sorted), on: Some(on) })
+            }
+        }
+    }
+
+    /// Takes the correlated conditions out of a FROM clause and its WHERE.
+    fn from(&mut self, mut plan: LogicalPlan) -> Option<LogicalPlan> {
+        let inner = walk::output_columns(&plan);
+        let mut drawn = vec![];
+        let available = self.available;
+        draw(&mut plan, &|e| columns(e).iter().any(|id| available.contains(id)), &mut drawn);
+        for p in drawn {
+            let (id, key) = correlation(&p, &inner)?;
+            self.indexed |= leads_an_index(&plan, id);
+            if !self.keys.iter().any(|(have, _)| *have == id) {
+                self.keys.push((id, key));
+            }
+            self.on.push(p);
+        }
+        let ids: Vec<ColumnId> = self.keys.iter().map(|(id, _)| *id).collect();
+        self.single = plan_is_unique(&plan, &ids);
+        Some(plan)
+    }
+}
+
+/// Whether an expression is the constant 1, perhaps not folded yet.
+fn is_one(e: &Expr) -> bool {
+    match e {
+        Expr::Const { value: Datum::I64(1) | Datum::I32(1), .. } => true,
+        Expr::Call { form: CallForm::ImplicitCast, args, .. } => matches!(&args[..], [arg] if is_one(arg)),
+        _ => false,
+    }
+}
+
+/// Whether a plan is a FROM clause, filtered or not.
+pub fn is_from(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Scan { .. }
+        | LogicalPlan::CteScan { .. }
+        | LogicalPlan::FunctionScan { .. }
+        | LogicalPlan::Values { .. }
+        | LogicalPlan::Join { .. } => true,
+        LogicalPlan::SubqueryAlias { input, .. } => walk::free_columns(input).is_empty(),
+        LogicalPlan::Filter { input, .. } => is_from(input),
+        _ => false,
+    }
+}
+
+/// The inner column of `column = outer expression`.
+fn correlation(p: &Expr, inner: &[ColumnId]) -> Option<(ColumnId, Expr)> {
+    let (op, left, right) = binary(p)?;
+    if !is_equality(op) || !op.hashes || left.ty().oid != right.ty().oid || is_volatile(p) || has_subquery(p)
+    {
+        return None;
+    }
+    for (column, value) in [(left, right), (right, left)] {
+        if let Expr::Column { id, .. } = column
+            && inner.contains(id)
+            && !columns(value).iter().any(|c| inner.contains(c))
+        {
+            return Some((*id, column.clone()));
+        }
+    }
+    None
+}
+
+/// Whether an index begins with this column.
+fn leads_an_index(plan: &LogicalPlan, column: ColumnId) -> bool {
+    match plan {
+        LogicalPlan::Scan { relation, columns, .. } => relation.indexes.iter().any(|index| {
+            index.keys.first().and_then(|k| k.column).is_some_and(|n| {
+                columns.iter().any(|(id, c)| *id == column && *c == quarry_plan::ScanColumn::Attribute(n))
+            })
+        }),
+        other => walk::inputs(other).into_iter().any(|p| leads_an_index(p, column)),
+    }
+}
+
+/// Whether computing all of a plan's rows can't raise an error.
+fn plan_cannot_fail(plan: &LogicalPlan) -> bool {
+    let here = match plan {
+        LogicalPlan::Aggregate { group, aggregates, .. } => {
+            group.iter().all(|(_, e)| cannot_fail(e))
+                && aggregates.iter().all(|(_, a)| cannot_fail_aggregate(a))
+        }
+        LogicalPlan::Window { spec, calls, .. } => {
+            let ranks = ["row_number", "rank", "dense_rank"];
+            calls.iter().all(|(_, c)| ranks.contains(&c.function.def().name) && c.args.is_empty())
+                && spec.partition_by.iter().all(cannot_fail)
+                && spec.order_by.iter().all(|k| cannot_fail(&k.expr))
+        }
+        LogicalPlan::Scan { .. }
+        | LogicalPlan::CteScan { .. }
+        | LogicalPlan::Values { .. }
+        | LogicalPlan::Empty { .. }
+        | LogicalPlan::Filter { .. }
+        | LogicalPlan::Join { .. }
+        | LogicalPlan::Project { .. }
+        | LogicalPlan::Distinct { .. }
+        | LogicalPlan::Sort { .. }
+        | LogicalPlan::Limit { .. }
+        | LogicalPlan::SubqueryAlias { .. }
+        | LogicalPlan::SetOp { .. } => walk::exprs(plan).into_iter().all(cannot_fail),
+        _ => false,
+    };
+    here && walk::inputs(plan).into_iter().all(plan_cannot_fail)
+}
+
+fn cannot_fail_aggregate(a: &AggregateExpr) -> bool {
+    let float = a.args.iter().any(|e| matches!(e.ty().oid, oids::FLOAT4 | oids::FLOAT8 | oids::MONEY));
+    let known = match a.function.def().name {
+        "count" | "min" | "max" | "bool_and" | "bool_or" | "every" | "array_agg" | "string_agg" => true,
+        // Sums of floats can overflow.
+        "sum" | "avg" => !float,
+        _ => false,
+    };
+    known
+        && a.direct_args.is_empty()
+        && a.order_by.iter().all(|k| cannot_fail(&k.expr))
+        && a.args.iter().all(cannot_fail)
+        && a.filter.iter().all(cannot_fail)
+}
+
+/// Whether an expression has a value for every row: columns, constants, comparisons, logic, arithmetic of numeric.
+fn cannot_fail(e: &Expr) -> bool {
+    !walk::any(e, &|e| {
+        let harmless = match e {
+            Expr::Const { .. }
+            | Expr::Column { .. }
+            | Expr::Param { .. }
+            | Expr::And(_)
+            | Expr::Or(_)
+            | Expr::Not(_)
+            | Expr::IsNull { .. }
+            | Expr::IsBool { .. }
+            | Expr::IsDistinct { .. }
+            | Expr::Coalesce { .. }
+            | Expr::ScalarArray { .. }
+            | Expr::Cast { kind: CastKind::Relabel, .. } => true,
+            Expr::Call { form: CallForm::Operator(oid), ty, .. } => {
+                quarry_functions::registry::operator(*oid).is_some_and(|op| match op.name {
+                    "=" | "<>" | "<" | "<=" | ">" | ">=" => true,
+                    "+" | "-" | "*" => ty.oid == oids::NUMERIC,
+                    _ => false,
+                })
+            }
+            // int to numeric and the like, which every value survives.
+            Expr::Call { form: CallForm::ImplicitCast | CallForm::ExplicitCast, args, ty, .. } => {
+                let from = args.first().map_or(oids::UNKNOWN, |a| a.ty().oid);
+                let int = |o| matches!(o, oids::INT2 | oids::INT4 | oids::INT8);
+                int(from) && ty.oid == oids::NUMERIC
+                    || matches!(
+                        (from, ty.oid),
+                        (oids::INT2 | oids::INT4, oids::INT8) | (oids::INT2, oids::INT4)
+                    )
+            }
+            _ => false,
+        };
+        !harmless
+    })
+}

@@ -1,0 +1,188 @@
+//! The rules by name: which are switched off (`quarry.disabled_rules`), which have changed the statement being planned
+//! (`quarry.explain_rules`).
+//!
+//! A rule is optional: without it a statement means the same. Steps that give a plan its meaning or its columns (privileges' scans,
+//! row locks, rechecks, unread columns) have no name here.
+
+use std::cell::Cell;
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $rule:ident = $name:literal,)*) => {
+        /// A rewrite that can be switched off.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Rule {
+            $($(#[$doc])* $rule,)*
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &'static [Rule] = &[$(Rule::$rule),*];
+
+            /// Its name: that of its module in `rules`, where it has one of its own.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Rule::$rule => $name,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// Left joins of which only rows without a partner are wanted become anti joins.
+    AntiJoinMissing = "anti_join_missing",
+    /// Conditions that exclude each other give no row.
+    DetectContradictions = "detect_contradictions",
+    /// A CHECK constraint excludes a condition (`constraint_exclusion = on`).
+    ExcludeByChecks = "exclude_by_checks",
+    /// What all branches of an OR have in common is tested once.
+    FactorOrs = "factor_ors",
+    /// What equals something equals what that equals.
+    InferEqualities = "infer_equalities",
+    /// CTEs that are used once go to their place.
+    InlineCtes = "inline_ctes",
+    /// Comparisons of one column with constants become one with an array.
+    MergeOrs = "merge_ors",
+    /// Subqueries of FROM and views go into the query around them.
+    PullUpSubqueries = "pull_up_subqueries",
+    /// Conditions go into groupings, set operations, windows.
+    PushFilters = "push_filters",
+    /// LIMIT goes below joins that keep every row once.
+    PushLimits = "push_limits",
+    /// Outer joins become inner ones.
+    ReduceOuterJoins = "reduce_outer_joins",
+    /// Sort keys that order nothing go.
+    ReduceSortKeys = "reduce_sort_keys",
+    /// DISTINCT of rows that differ anyway goes.
+    RemoveDistinct = "remove_distinct",
+    /// Inner joins go that a foreign key makes void.
+    RemoveForeignJoins = "remove_foreign_joins",
+    /// Outer joins go that nothing reads.
+    RemoveJoins = "remove_joins",
+    /// Joins of a table with itself by its key go.
+    RemoveSelfJoins = "remove_self_joins",
+    /// min and max are looked up at an index's end.
+    TakeIndexEnds = "take_index_ends",
+    /// LATERAL subqueries that aggregate are joined once grouped.
+    UnnestLaterals = "unnest_laterals",
+    /// EXISTS anywhere in an expression becomes a join with a mark.
+    UnnestMarks = "unnest_marks",
+    /// Correlated scalar subqueries become left joins.
+    UnnestScalars = "unnest_scalars",
+    /// EXISTS, IN and NOT IN become semi and anti joins.
+    UnnestSubqueries = "unnest_subqueries",
+}
+
+/// A set of rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RuleSet(u64);
+
+const _: () = assert!(Rule::ALL.len() <= 64, "one bit for each rule");
+
+impl RuleSet {
+    /// Names between commas; `all` is every rule. An unknown name comes back as the error.
+    pub fn parse(text: &str) -> Result<RuleSet, String> {
+        let mut set = RuleSet::default();
+        for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+            if name == "all" {
+                set.0 = !0;
+                continue;
+            }
+            match Rule::ALL.iter().find(|r| r.name() == name) {
+                Some(rule) => set.0 |= 1 << *rule as u64,
+                None => return Err(name.to_string()),
+            }
+        }
+        Ok(set)
+    }
+
+    /// Whether the rule is in it.
+    pub fn has(self, rule: Rule) -> bool {
+        self.0 >> rule as u64 & 1 == 1
+    }
+}
+
+/// The rules of one planning.
+#[derive(Debug, Default)]
+pub struct Rules {
+    disabled: RuleSet,
+    fired: Cell<RuleSet>,
+    /// Whether rewrites are done that costs must justify.
+    costly: bool,
+    /// Whether the statement locks or changes rows, and so may read its sources again row by row, with the joins that they have.
+    rows_change: bool,
+    /// Whether such a rewrite was possible and not done.
+    offered: Cell<bool>,
+}
+
+impl Rules {
+    pub fn new(disabled: RuleSet, costly: bool, rows_change: bool) -> Rules {
+        Rules { disabled, costly, rows_change, ..Rules::default() }
+    }
+
+    /// Whether the rule may be used.
+    pub fn allows(&self, rule: Rule) -> bool {
+        !self.disabled.has(rule)
+    }
+
+    /// Whether the rule may be used here, where it isn't always worth it: the statement is then planned both ways, and costs decide.
+    pub fn allows_costly(&self, rule: Rule) -> bool {
+        if !self.allows(rule) {
+            return false;
+        }
+        if !self.costly {
+            self.offered.set(true);
+        }
+        self.costly
+    }
+
+    /// Whether the statement locks or changes rows: rules that change which tables it reads, or how often, leave it alone.
+    pub fn rows_change(&self) -> bool {
+        self.rows_change
+    }
+
+    /// Whether another plan is to be had by rewrites that costs must justify.
+    pub fn offered(&self) -> bool {
+        self.offered.get()
+    }
+
+    /// Records that the rule has changed the statement.
+    pub fn fire(&self, rule: Rule) {
+        let mut set = self.fired.get();
+        set.0 |= 1 << rule as u64;
+        self.fired.set(set);
+    }
+
+    /// Runs a rule if it is allowed; it answers whether it has changed something.
+    pub fn run(&self, rule: Rule, f: impl FnOnce() -> bool) -> bool {
+        let changed = self.allows(rule) && f();
+        if changed {
+            self.fire(rule);
+        }
+        changed
+    }
+
+    /// The names of the rules that have changed the statement.
+    pub fn fired(&self) -> Vec<&'static str> {
+        let set = self.fired.get();
+        Rule::ALL.iter().filter(|r| set.has(**r)).map(|r| r.name()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_parse() {
+        let names: Vec<&str> = Rule::ALL.iter().map(|r| r.name()).collect();
+        assert!(names.is_sorted());
+        for rule in Rule::ALL {
+            let set = RuleSet::parse(rule.name()).unwrap();
+            assert!(Rule::ALL.iter().all(|r| set.has(*r) == (r == rule)));
+        }
+        assert!(RuleSet::parse(" factor_ors, merge_ors ").unwrap().has(Rule::MergeOrs));
+        assert!(Rule::ALL.iter().all(|r| RuleSet::parse("all").unwrap().has(*r)));
+        assert_eq!(RuleSet::parse("factor_ors,nonsense"), Err("nonsense".to_string()));
+    }
+}

@@ -1,0 +1,42 @@
+//! EXISTS that isn't a condition by itself (in an OR, a CASE, a target list) becomes a left join with the keys it looks for; whether
+//! there is one is whether the key joined isn't NULL:
+//!
+//! ```text
+//! SELECT o.id, EXISTS (SELECT FROM i WHERE i.k = o.k) FROM o
+//!   -> SELECT o.id, g.k IS NOT NULL FROM o LEFT JOIN (SELECT i.k FROM i GROUP BY i.k) g ON g.k = o.k
+//! ```
+//!
+//! PostgreSQL runs the subquery for each row, or builds a hash table of its keys. Costs decide.
+
+use super::lift_correlation::lift;
+use super::unnest_scalars::{Joined, replace_subqueries};
+use super::{Rule, Rules};
+use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::{ColumnId, Expr, LogicalPlan, SubqueryExpr, SubqueryKind};
+
+/// Runs over the plan (not inside remaining subqueries), after conditions became semi and anti joins. True if a subquery became a join.
+pub fn run(plan: &mut LogicalPlan, rules: &Rules) -> bool {
+    !rules.rows_change() && replace_subqueries(plan, &mut |s, available| joined(s, available, rules))
+}
+
+fn joined(s: &SubqueryExpr, available: &[ColumnId], rules: &Rules) -> Option<Joined> {
+    let (SubqueryKind::Exists, SubqueryPlan::Logical(plan)) = (&s.kind, &s.plan) else { return None };
+    let lifted = lift(plan, available)?;
+    if lifted.whole || !rules.allows_costly(Rule::UnnestMarks) {
+        return None;
+    }
+    let (_, key) = lifted.keys.first()?;
+    let value = Expr::IsNull { arg: Box::new(key.clone()), negated: true };
+    let right = if lifted.single {
+        lifted.plan
+    } else {
+        LogicalPlan::Aggregate {
+            input: Box::new(lifted.plan),
+            group: lifted.keys.clone(),
+            sets: None,
+            aggregates: vec![],
+            grouping: vec![],
+        }
+    };
+    Some(Joined { right, on: lifted.on, value })
+}

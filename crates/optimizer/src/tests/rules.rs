@@ -1,0 +1,56 @@
+//! Rewrites that costs must justify, forced.
+
+use super::*;
+
+impl Fixture {
+    /// The plan with every rewrite that is possible, whatever it costs.
+    fn rewritten(&self, sql: &str) -> (Statement, Vec<&'static str>) {
+        let txn = self.begin();
+        let reader = self.catalog.reader(DB, &txn, &SessionView::superuser());
+        let io = IoContext { names: &reader, ..Default::default() };
+        let cx = quarry_sql::bind::BindContext {
+            reader: &reader,
+            io: &io,
+            param_types: &[],
+            params_allowed: true,
+        };
+        let stmt = quarry_sql::parse::parse_statements(sql).expect("parses").remove(0).stmt;
+        let b = quarry_sql::bind::bind_statement(&stmt, &cx).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let env = OptimizerEnv {
+            catalog: &reader,
+            settings: PlannerSettings::default(),
+            folder: &NoFolder,
+            bind_stored: quarry_sql::bind::bind_for_planning,
+        };
+        let rules = crate::rules::Rules::new(Default::default(), true, crate::rules::changes_rows(&b.plan));
+        let statement = crate::plan_once(b.plan, b.meta, b.output, b.params, &env, &rules)
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let fired = statement.rules.clone();
+        (statement, fired)
+    }
+}
+
+#[test]
+fn correlation_is_lifted() {
+    let f = Fixture::new();
+    for (sql, rule) in [
+        (
+            "SELECT t.id, s.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.v = t.a) s ON true",
+            "unnest_laterals",
+        ),
+        (
+            "SELECT t.id, s.n FROM t CROSS JOIN LATERAL (SELECT sum(u.v) AS n FROM u WHERE u.v = t.a) s",
+            "unnest_laterals",
+        ),
+        (
+            "SELECT t.id, s.n FROM t, LATERAL (SELECT u.v, max(u.id) AS n FROM u WHERE u.v = t.a GROUP BY u.v) s",
+            "unnest_laterals",
+        ),
+        ("SELECT t.id, (SELECT u.id FROM u WHERE u.v = t.a ORDER BY u.id LIMIT 1) FROM t", "unnest_scalars"),
+        ("SELECT t.id, (SELECT max(u.id) FROM u WHERE u.tid = t.a) FROM t", "unnest_scalars"),
+        ("SELECT t.id, EXISTS (SELECT FROM u WHERE u.tid = t.a) FROM t", "unnest_marks"),
+    ] {
+        let (_, fired) = f.rewritten(sql);
+        assert!(fired.contains(&rule), "{sql}: {fired:?}");
+    }
+}
