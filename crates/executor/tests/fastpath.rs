@@ -181,7 +181,7 @@ fn run_plan(
         lines.push(values?.join("|"));
         Ok(())
     })?;
-    Ok((count, lines))
+    Ok((count.expect("few rows"), lines))
 }
 
 /// Rows of a statement that runs the normal way.

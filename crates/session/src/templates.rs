@@ -158,7 +158,7 @@ fn make(text: &Arc<str>, options: LexOptions, st: &StatementContext) -> Option<T
     }
     let columns = (!lifted.columns.is_empty()).then_some(lifted.columns);
     let plan = st.cache_entry(st.plan(lifted.bound, None).ok()?);
-    plan.fast.as_ref()?;
+    plan.fast.as_ref().filter(|f| f.is_single_row())?;
     let prepared = Prepared {
         name: String::new(),
         text: text.clone(),

@@ -6,7 +6,7 @@
 //!
 //! A map page is the page header and 8,160 bytes of bits, lowest bit first.
 
-use crate::buffer::PageMut;
+use crate::buffer::{PageMut, PageRef};
 use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
 use crate::{Fork, PageId, RelId, Storage};
 use quarry_common::{BlockNo, Result};
@@ -53,6 +53,34 @@ pub fn is_all_visible(storage: &Storage, rel: RelId, block: BlockNo) -> Result<b
         return Ok(false);
     }
     Ok(bit(&*storage.pool().read_or_zero(id)?, block))
+}
+
+/// Answers [`is_all_visible`] for one table after the other page, keeping the map's page at hand (latched) between questions.
+pub struct Lookup<'s> {
+    storage: &'s Storage,
+    rel: RelId,
+    page: Option<(BlockNo, Option<PageRef<'s>>)>,
+}
+
+impl<'s> Lookup<'s> {
+    /// Nothing is latched before the first question.
+    pub fn new(storage: &'s Storage, rel: RelId) -> Lookup<'s> {
+        Lookup { storage, rel, page: None }
+    }
+
+    /// Whether every row of the page is visible to every snapshot.
+    #[inline]
+    pub fn is_all_visible(&mut self, block: BlockNo) -> Result<bool> {
+        let id = map_page(self.rel, block);
+        if self.page.as_ref().is_none_or(|(at, _)| *at != id.block) {
+            // The old page's latch goes first.
+            self.page = None;
+            let pool = self.storage.pool();
+            let there = id.block < pool.blocks(self.rel, Fork::Vm)?;
+            self.page = Some((id.block, if there { Some(pool.read_or_zero(id)?) } else { None }));
+        }
+        Ok(matches!(&self.page, Some((_, Some(page))) if bit(page, block)))
+    }
 }
 
 /// How many of the first `blocks` heap pages are visible to all.

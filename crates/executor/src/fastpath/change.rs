@@ -71,7 +71,7 @@ impl Change {
             _ => return None,
         };
         let mut b = Builder::new(io, false);
-        let point = Point::compile(&mut b, input)?;
+        let point = Point::compile(&mut b, input, false)?;
         if point.relation.oid != write.relation.oid {
             return None;
         }

@@ -1,5 +1,5 @@
 //! The short path of single-row statements: a point lookup by a unique index (or by such a key in a table of a few pages, which is
-//! read through), an update or delete over one, the insert of one row.
+//! read through), an update or delete over one, the insert of one row; and the lookup of the few rows with a key that isn't unique.
 //!
 //! What doesn't depend on the execution is compiled once, in [`FastPlan::prepare`], and shared by all sessions that use the
 //! plan. What an execution writes to (buffers, opened relations) is a *workspace*, lent out by a [`pool::Pool`] and given back
@@ -68,8 +68,17 @@ impl FastPlan {
         Some(FastPlan { kind })
     }
 
-    /// Runs the statement to its end; gives the number of rows returned or written.
-    pub fn run(&self, env: &ExecEnv, row: RowSink<'_>) -> Result<u64> {
+    /// Whether it can't have more than one row, whatever its parameters are, so that the plan doesn't hang on them.
+    pub fn is_single_row(&self) -> bool {
+        match &self.kind {
+            Kind::Select(select) => select.is_single_row(),
+            Kind::Change(_) | Kind::Insert(_) => true,
+        }
+    }
+
+    /// Runs the statement to its end; gives the number of rows returned or written. None: it has too many rows for the short path; nothing
+    /// was done.
+    pub fn run(&self, env: &ExecEnv, row: RowSink<'_>) -> Result<Option<u64>> {
         let io = env.io();
         let mut rt = Runtime::default();
         let mut cx = Cx::new(env, &io, &mut rt);
@@ -80,7 +89,7 @@ impl FastPlan {
             Kind::Insert(insert) => insert.run(&mut cx, row)?,
         };
         modify::finish_statement(&mut cx)?;
-        Ok(count)
+        Ok(Some(count))
     }
 }
 

@@ -9,10 +9,10 @@ use crate::scan::rows::{RowReader, open_heap};
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid};
 use quarry_plan::physical::{IndexCond, IndexTest};
-use quarry_plan::{ColumnId, PhysicalNode, PhysicalPlan, ScanColumn};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::{Heap, TupleMeta};
-use quarry_storage::index::{BTree, Direction, KeyRange};
+use quarry_storage::index::{BTree, Direction, HashIndex, KeyRange};
 use quarry_storage::stats::Reads;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::{Datum, TypeRef};
@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// So many entries under one unique key that lead nowhere are worth a scan that marks the dead ones.
 const DEAD_ENTRIES_MAX: usize = 8;
+
+/// Rows expected under a key that isn't unique up to which they are looked up here.
+const ROWS_EXPECTED_MAX: f64 = 32.0;
 
 /// One key column and what it must equal.
 struct Key {
@@ -30,8 +33,10 @@ struct Key {
 
 /// How the row is found.
 enum Access {
-    /// By an equality condition on each key of a unique index.
+    /// By an equality condition on each key of an index.
     Key { index: Arc<IndexDef>, keys: Vec<Key> },
+    /// By an equality condition on the key of a hash index; the filter tests it again, as other keys may have the same hash.
+    Hash { index: Arc<IndexDef>, key: Key },
     /// By reading the whole table.
     Scan,
 }
@@ -39,6 +44,8 @@ enum Access {
 /// A scan for one row, compiled.
 pub struct Point {
     pub relation: Arc<Relation>,
+    /// No more than one row has the key.
+    pub unique: bool,
     access: Access,
     /// Reads the scan's columns.
     reader: RowReader,
@@ -51,6 +58,7 @@ pub struct Point {
 pub struct PointWork {
     pub heap: Heap,
     tree: Option<BTree>,
+    hash: Option<HashIndex>,
     key: Vec<u8>,
     /// Index entries with the key, or versions that the snapshot sees.
     pub tids: Vec<Tid>,
@@ -59,8 +67,8 @@ pub struct PointWork {
 }
 
 impl Point {
-    /// The scan of `plan` with its filter, if it is such a scan.
-    pub fn compile(b: &mut Builder<'_>, plan: &PhysicalPlan) -> Option<Point> {
+    /// The scan of `plan` with its filter, if it is such a scan. `many`: the index need not be unique, if few rows are expected.
+    pub fn compile(b: &mut Builder<'_>, plan: &PhysicalPlan, many: bool) -> Option<Point> {
         let (relation, columns) = match &plan.node {
             PhysicalNode::IndexScan { relation, columns, .. } => (relation, columns),
             PhysicalNode::SeqScan { relation, columns, one_row: true, .. } => (relation, columns),
@@ -70,9 +78,21 @@ impl Point {
         if relation.is_catalog || relation.storage.is_none() {
             return None;
         }
+        let mut unique = true;
+        let mut tested: Vec<&Expr> = plan.filter.iter().collect();
         let access = match &plan.node {
+            PhysicalNode::IndexScan { index, conds, .. } if index.method == "hash" => {
+                unique = false;
+                if !many || plan.rows > ROWS_EXPECTED_MAX || conds.len() != 1 {
+                    return None;
+                }
+                tested.push(&conds[0].source);
+                let key = compile_keys(b, index, conds)?.pop()?;
+                Access::Hash { index: index.clone(), key }
+            }
             PhysicalNode::IndexScan { index, conds, .. } => {
-                if !index.unique || index.method != "btree" || conds.len() != index.keys.len() {
+                unique = index.unique;
+                if !unique && !(many && plan.rows <= ROWS_EXPECTED_MAX) || index.method != "btree" || conds.len() != index.keys.len() {
                     return None;
                 }
                 Access::Key { index: index.clone(), keys: compile_keys(b, index, conds)? }
@@ -80,13 +100,14 @@ impl Point {
             _ => Access::Scan,
         };
         let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
-        if !plan.filter.iter().all(|e| is_simple(e, &ids)) {
+        if !tested.iter().all(|e| is_simple(e, &ids)) {
             return None;
         }
-        let filter = b.exprs(&plan.filter, &Layout::new(ids.iter().copied())).ok()?;
+        let filter = b.exprs(tested, &Layout::new(ids.iter().copied())).ok()?;
         Some(Point {
             reader: RowReader::new(relation, columns, b.io()).ok()?,
             relation: relation.clone(),
+            unique,
             access,
             filter,
             columns: ids,
@@ -96,11 +117,16 @@ impl Point {
     pub fn open(&self, cx: &Cx<'_>) -> Result<PointWork> {
         let tree = match &self.access {
             Access::Key { index, .. } => Some(BTree::open(&cx.env.storage, index.storage, index.unique)),
-            Access::Scan => None,
+            Access::Hash { .. } | Access::Scan => None,
+        };
+        let hash = match &self.access {
+            Access::Hash { index, .. } => Some(HashIndex::open(&cx.env.storage, index.storage)),
+            Access::Key { .. } | Access::Scan => None,
         };
         Ok(PointWork {
             heap: open_heap(cx.env, &self.relation)?,
             tree,
+            hash,
             key: Vec::with_capacity(32),
             tids: Vec::with_capacity(4),
             row: Vec::with_capacity(self.columns.len()),
@@ -116,6 +142,19 @@ impl Point {
     pub fn locate(&self, cx: &mut Cx<'_>, work: &mut PointWork) -> Result<()> {
         work.key.clear();
         work.tids.clear();
+        if let (Access::Hash { key, .. }, Some(hash)) = (&self.access, &work.hash) {
+            let value = key.value.row(cx, &[])?;
+            if value.is_null() {
+                return Ok(());
+            }
+            let Carried::Exact(value) = carry(value, key.ty.oid) else { return Ok(()) };
+            key::encode_datum(&value, &key.ty, KeyOrder::ASC, &mut work.key)?;
+            hash.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)?;
+            let found = work.tids.len() as u64;
+            let reads = Reads { scans: 1, returned: found, fetched: found };
+            hash.count_reads(&cx.env.snapshot, reads);
+            return Ok(());
+        }
         let (Access::Key { keys, .. }, Some(tree)) = (&self.access, &work.tree) else {
             let mut scan = work.heap.scan(cx.env.snapshot.clone(), None);
             while scan.next_rows(|rows| {
@@ -191,6 +230,16 @@ impl Point {
 
     /// After an execution that found `missing` entries without a visible row: marks dead ones so that nobody visits them again.
     pub fn tidy(&self, work: &PointWork, missing: usize) -> Result<()> {
+        if let Some(hash) = work.hash.as_ref().filter(|_| missing >= DEAD_ENTRIES_MAX) {
+            let mut scan = hash.scan(&work.key);
+            let mut live = None;
+            while let Some(tid) = scan.next()? {
+                if work.heap.is_dead(tid, &mut live)? {
+                    scan.kill_last();
+                }
+            }
+            return Ok(());
+        }
         let Some(tree) = work.tree.as_ref().filter(|_| missing >= DEAD_ENTRIES_MAX) else { return Ok(()) };
         let mut scan = tree.scan(KeyRange::point(&work.key), Direction::Forward);
         let mut live = None;
@@ -212,6 +261,7 @@ impl Point {
             Access::Key { index, .. } => {
                 index.keys.iter().map(|k| k.column.map(ScanColumn::Attribute)).collect::<Option<_>>()?
             }
+            Access::Hash { .. } => return None,
             Access::Scan => vec![],
         };
         RowReader::of(&self.relation, &columns, b.io()).ok()

@@ -13,6 +13,9 @@ use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, PhysicalNode, Physical
 use quarry_storage::heap::RowLockMode;
 use quarry_types::{Datum, IoContext};
 
+/// Rows with one key up to which they are sent at once.
+const ROWS_MAX: usize = 256;
+
 /// A compiled point query.
 pub struct Select {
     point: Point,
@@ -45,7 +48,7 @@ impl Select {
             },
             _ => (plan, None),
         };
-        let point = Point::compile(&mut b, scan)?;
+        let point = Point::compile(&mut b, scan, row_lock.is_none())?;
         let lock = match row_lock {
             None => None,
             Some(l) if l.relation.oid == point.relation.oid => {
@@ -92,7 +95,11 @@ impl Select {
         Some(Select { point, lock, targets, pool: Pool::new() })
     }
 
-    pub fn run(&self, cx: &mut Cx<'_>, row: RowSink<'_>) -> Result<u64> {
+    pub fn is_single_row(&self) -> bool {
+        self.point.unique
+    }
+
+    pub fn run(&self, cx: &mut Cx<'_>, row: RowSink<'_>) -> Result<Option<u64>> {
         let mut work = match self.pool.take().filter(|w| Point::fits(&w.point, cx)) {
             Some(work) => work,
             None => Box::new(Work { point: self.point.open(cx)?, out: Vec::new() }),
@@ -105,9 +112,12 @@ impl Select {
         Ok(count)
     }
 
-    fn rows(&self, cx: &mut Cx<'_>, work: &mut Work, row: RowSink<'_>) -> Result<u64> {
+    fn rows(&self, cx: &mut Cx<'_>, work: &mut Work, row: RowSink<'_>) -> Result<Option<u64>> {
         let Work { point, out } = work;
         self.point.locate(cx, point)?;
+        if !self.point.unique && point.tids.len() > ROWS_MAX {
+            return Ok(None);
+        }
         let mut count = 0;
         let mut missing = 0;
         // One entry per version chain: at most one of them has a visible row.
@@ -133,7 +143,7 @@ impl Select {
             count += 1;
         }
         self.point.tidy(point, missing)?;
-        Ok(count)
+        Ok(Some(count))
     }
 
     /// Locks the row if it is to be locked; its newest version may have to be read again. False: it isn't wanted any more.

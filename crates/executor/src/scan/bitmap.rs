@@ -112,6 +112,7 @@ fn read_tree(
     let tree = BTree::open(&cx.env.storage, index.storage, index.unique);
     let mut reads = Reads::default();
     let mut scan = tree.scan(KeyRange::full(), Direction::Forward).read_by(snapshot);
+    scan.want_keys(ranges.reads_keys(&prepared));
     loop {
         let mut seek = |range: KeyRange| {
             scan.restart(range);

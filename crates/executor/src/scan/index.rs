@@ -212,6 +212,11 @@ impl IndexScan {
                 row: vec![],
             });
         }
+        if let Some(open) = &mut self.open {
+            let covers = self.only.as_ref().is_some_and(|c| !c.keys.is_empty() || !c.stored.is_empty());
+            let wanted = covers || self.filter.is_some() || self.ranges.reads_keys(&prepared);
+            open.scan.want_keys(wanted);
+        }
         self.state = State::Running(prepared);
         self.next_range()
     }
@@ -238,6 +243,26 @@ impl IndexScan {
     fn read_run(&mut self, cx: &mut Cx<'_>, max: usize, out: &mut [Vector], rows: &mut usize) -> Result<bool> {
         let (State::Running(prepared), Some(open)) = (&self.state, &mut self.open) else { return Ok(false) };
         let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
+        if let Some(covered) = &self.only {
+            let n = scan.peek_visible(max)?;
+            let mut done = 0;
+            while done < n {
+                let e = scan.peeked(done);
+                if !heap.is_still_all_visible(snapshot, e.tid.block)? {
+                    break;
+                }
+                if self.ranges.passes(prepared, e.key)? {
+                    covered.read(e.key, e.payload, out)?;
+                    *rows += 1;
+                    reads.returned += 1;
+                }
+                done += 1;
+            }
+            scan.skip(done);
+            if done > 0 {
+                return Ok(true);
+            }
+        }
         let n = scan.peek_run(max)?;
         if n == 0 {
             return Ok(false);
@@ -260,41 +285,29 @@ impl IndexScan {
         }
         reads.returned += run.len() as u64;
         if let Some(first) = run.first() {
-            let first = scan.peeked(*first);
-            let block = first.tid.block;
-            if let Some(covered) = &self.only
-                && first.all_visible
-                && heap.is_still_all_visible(snapshot, block)?
-            {
-                for i in run.iter() {
-                    let e = scan.peeked(*i);
-                    covered.read(e.key, e.payload, out)?;
+            let block = scan.peeked(*first).tid.block;
+            if self.only.is_some() {
+                self.heap_fetches += run.len() as u64;
+            }
+            let reader = &self.reader;
+            let mut found = 0;
+            let mut failed = Ok(());
+            // Positions that come are those of rows seen; the ones between are not.
+            let mut unseen: Vec<usize> = vec![];
+            heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
+                unseen.extend(found..i);
+                found = i + 1;
+                *rows += 1;
+                if failed.is_ok() {
+                    failed = reader.push(heap, tid, Some(&meta), body, out);
                 }
-                *rows += run.len();
-            } else {
-                if self.only.is_some() {
-                    self.heap_fetches += run.len() as u64;
-                }
-                let reader = &self.reader;
-                let mut found = 0;
-                let mut failed = Ok(());
-                // Positions that come are those of rows seen; the ones between are not.
-                let mut unseen: Vec<usize> = vec![];
-                heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
-                    unseen.extend(found..i);
-                    found = i + 1;
-                    *rows += 1;
-                    if failed.is_ok() {
-                        failed = reader.push(heap, tid, Some(&meta), body, out);
-                    }
-                })?;
-                failed?;
-                unseen.extend(found..slots.len());
-                reads.fetched += (slots.len() - unseen.len()) as u64;
-                for i in unseen {
-                    if heap.is_dead(Tid { block, slot: slots[i] }, live)? {
-                        scan.kill_peeked(run[i]);
-                    }
+            })?;
+            failed?;
+            unseen.extend(found..slots.len());
+            reads.fetched += (slots.len() - unseen.len()) as u64;
+            for i in unseen {
+                if heap.is_dead(Tid { block, slot: slots[i] }, live)? {
+                    scan.kill_peeked(run[i]);
                 }
             }
         }

@@ -362,6 +362,11 @@ impl Ranges {
         }
     }
 
+    /// Whether the entries' keys are looked at.
+    pub fn reads_keys(&self, prepared: &Prepared) -> bool {
+        !prepared.residual.is_empty() || self.skipped > 0
+    }
+
     /// Whether an entry's key passes the tests that ranges leave over.
     #[inline]
     pub fn passes(&self, prepared: &Prepared, entry: &[u8]) -> Result<bool> {

@@ -282,9 +282,11 @@ impl Session {
             let has_rows = !types.is_empty();
             let count =
                 fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
-            self.after_statement();
-            portal.state = PortalState::Done(tag_with_count(&portal.statement, count));
-            return Ok(None);
+            if let Some(count) = count {
+                self.after_statement();
+                portal.state = PortalState::Done(tag_with_count(&portal.statement, count));
+                return Ok(None);
+            }
         }
         // A portal that may be read in parts can be named by WHERE CURRENT OF.
         let (runnable, row_ids) = match max_rows {

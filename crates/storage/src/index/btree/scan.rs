@@ -11,6 +11,7 @@ use super::{BTree, Direction, KeyRange};
 use crate::heap::Heap;
 use crate::ssi::Xact;
 use crate::txn::Snapshot;
+use crate::vm;
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::ops::{Bound, Range};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct IndexScan {
     range: KeyRange,
     direction: Direction,
     heap: Option<Heap>,
+    /// Whether entries come with their keys and payloads.
+    with_keys: bool,
     /// The SERIALIZABLE transaction that reads: it locks every leaf.
     reader: Option<Arc<Xact>>,
     /// Bytes of the current page's keys and payloads.
@@ -77,6 +80,7 @@ impl IndexScan {
             range,
             direction,
             heap: None,
+            with_keys: true,
             reader: None,
             bytes: Vec::new(),
             found: Vec::new(),
@@ -102,6 +106,12 @@ impl IndexScan {
     pub fn read_by(mut self, snap: &Snapshot) -> IndexScan {
         self.reader = snap.reader().cloned();
         self
+    }
+
+    /// Whether entries are to come with their keys and payloads (a backward scan's always do): without, they are empty, and nothing is
+    /// copied. From the next range on.
+    pub fn want_keys(&mut self, wanted: bool) {
+        self.with_keys = wanted || self.direction == Direction::Backward;
     }
 
     /// Begins again with another range, keeping buffers.
@@ -143,6 +153,14 @@ impl IndexScan {
         }
         let block = self.found[self.at].tid.block;
         Ok(self.found[self.at..].iter().take(max).take_while(|f| f.tid.block == block).count())
+    }
+
+    /// How many of the entries up next have rows that are visible to every snapshot, `max` at most; as [`IndexScan::peek_run`].
+    pub fn peek_visible(&mut self, max: usize) -> Result<usize> {
+        if !self.fill()? {
+            return Ok(0);
+        }
+        Ok(self.found[self.at..].iter().take(max).take_while(|f| f.all_visible).count())
     }
 
     /// One of the entries that [`IndexScan::peek_run`] counted.
@@ -262,6 +280,8 @@ impl IndexScan {
         to: usize,
         start_ord: Option<(&[u8], u64)>,
     ) -> Result<bool> {
+        let heap = self.heap.clone();
+        let mut map = heap.as_ref().map(|heap| vm::Lookup::new(heap.storage(), heap.rel()));
         let mut last_visible: Option<(u32, bool)> = None;
         for slot in from..to {
             let it = bp::item(p, slot);
@@ -279,24 +299,27 @@ impl IndexScan {
                 continue;
             }
             let at = self.bytes.len() as u32;
-            key.append_to(&mut self.bytes)?;
+            if self.with_keys {
+                key.append_to(&mut self.bytes)?;
+            }
             let key_end = self.bytes.len() as u32;
-            it.append_payload(&mut self.bytes)?;
+            if self.with_keys {
+                it.append_payload(&mut self.bytes)?;
+            }
             let payload_end = self.bytes.len() as u32;
+            // Entries with the key that the page is entered at, up to where it was left, have come already.
+            let seen_up_to = start_ord.filter(|(k, o)| *o != ord::FIRST && key.is(k)).map(|(_, o)| o);
             for i in 0..it.tid_count() {
                 let tid = it.tid(i);
-                if let Some((k, o)) = start_ord
-                    && ord::of(tid) < o
-                    && self.bytes[at as usize..key_end as usize] == *k
-                {
+                if seen_up_to.is_some_and(|o| ord::of(tid) < o) {
                     continue;
                 }
-                let all_visible = match &self.heap {
+                let all_visible = match &mut map {
                     None => false,
-                    Some(heap) => match last_visible {
+                    Some(map) => match last_visible {
                         Some((block, v)) if block == tid.block => v,
                         _ => {
-                            let v = heap.all_visible(tid.block)?;
+                            let v = map.is_all_visible(tid.block)?;
                             last_visible = Some((tid.block, v));
                             v
                         }
