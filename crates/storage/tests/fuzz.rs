@@ -41,7 +41,8 @@ fn table() -> (FaultDisk, Lsn) {
     t.commit().unwrap();
     let heap = Heap::open(&storage, TABLE, None, layout.clone());
     let index = BTree::open(&storage, INDEX, true).with_name("i");
-    let gin = Gin::open(&storage, GIN, GinOptions { fastupdate: true, pending_list_bytes: 9000 }).with_name("g");
+    let gin =
+        Gin::open(&storage, GIN, GinOptions { fastupdate: true, pending_list_bytes: 9000 }).with_name("g");
     let gin_row = |id: u32| {
         let mut row = GinRow::new();
         row.push(1, category::NORMAL, &[(id % 3) as u8]);
@@ -283,7 +284,9 @@ fn the_check_finds_single_bytes() {
     let (disk, _) = table();
     assert_eq!(findings(&disk.copy()), Vec::<String>::new());
     // Without a fitting checksum, any byte of any page.
-    for (path, pages) in [("global/30000", 4), ("global/30002", 2), ("global/30003", 2), ("global/30000_vm", 1)] {
+    for (path, pages) in
+        [("global/30000", 4), ("global/30002", 2), ("global/30003", 2), ("global/30000_vm", 1)]
+    {
         for n in 0..12u64 {
             let disk = disk.copy();
             let at = FaultRng::new(n).below(pages * PAGE_SIZE as u64);
@@ -327,7 +330,8 @@ fn the_check_finds_single_bytes() {
         ("global/30002", 1, "bad bounds|slot|level|page", &|p| p[14] = 1),
         ("global/30003", 0, "the pending list is not as long", &|p| p[68] ^= 1),
         ("global/30003", 1, "do not rise|doesn't have the tids|is empty|not above|leads to|no entry", &|p| {
-            let slot = (bp::first_data(p)..bp::slot_count(p)).find(|s| bp::item(p, *s).is_compressed()).unwrap();
+            let slot =
+                (bp::first_data(p)..bp::slot_count(p)).find(|s| bp::item(p, *s).is_compressed()).unwrap();
             let at = u16::from_le_bytes([p[32 + slot * 2], p[33 + slot * 2]]) as usize;
             // The count, behind the key.
             let key = bp::item(p, slot).key().bytes().len();
@@ -354,16 +358,15 @@ fn the_check_survives_any_forged_byte() {
     for seed in 0..260 {
         let mut rng = FaultRng::new(seed);
         let disk = disk.copy();
-        let (path, block) =
-            [
-                ("global/30000", 0),
-                ("global/30000", 2),
-                ("global/30002", 0),
-                ("global/30002", 1),
-                ("global/30003", 0),
-                ("global/30003", 1),
-                ("global/30003", 2),
-            ][rng.below(7) as usize];
+        let (path, block) = [
+            ("global/30000", 0),
+            ("global/30000", 2),
+            ("global/30002", 0),
+            ("global/30002", 1),
+            ("global/30003", 0),
+            ("global/30003", 1),
+            ("global/30003", 2),
+        ][rng.below(7) as usize];
         forge(&disk, path, block, |p| {
             let within = [PAGE_SIZE as u64, 100][rng.below(2) as usize];
             p[12 + rng.below(within - 12) as usize] ^= 1 << rng.below(8);

@@ -64,7 +64,9 @@ impl Gin {
             return Ok(());
         }
         // PostgreSQL's tuple has a header of 8 bytes and a length of 4 instead of column and category.
-        let bytes = if stored.is_packed() { stored.bytes().len() } else { plain_bytes };
+        // It compresses only what becomes a quarter shorter.
+        let packed_bytes = stored.bytes().len();
+        let bytes = if packed_bytes <= plain_bytes - plain_bytes / 4 { packed_bytes } else { plain_bytes };
         let size = (bytes + 10).next_multiple_of(8).max(TUPLE_BYTES_MAX + 8);
         if size > INDEX_ROW_BYTES_MAX {
             return Err(err!(
