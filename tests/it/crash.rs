@@ -72,6 +72,9 @@ async fn create(server: &Server) {
                                  dst int NOT NULL REFERENCES accounts, amount bigint NOT NULL, note text);
          CREATE INDEX transfers_src ON transfers (src, amount DESC);
          CREATE INDEX transfers_dst ON transfers (dst);
+         CREATE INDEX transfers_amount ON transfers USING hash (amount);
+         CREATE INDEX transfers_sides ON transfers USING gin ((ARRAY[src, dst])) WITH (gin_pending_list_limit = 64);
+         CREATE INDEX transfers_span ON transfers USING brin (note, token) WITH (pages_per_range = 2);
          INSERT INTO accounts SELECT g, 'owner ' || g, {START_BALANCE}, repeat('x', 100) FROM generate_series(1, {ACCOUNTS}) g;
          CREATE TABLE scratch (k int PRIMARY KEY, v text);"
     );
@@ -291,6 +294,9 @@ async fn indexes_agree(client: &Client) {
         "SELECT md5(string_agg(token || ':' || dst, ',' ORDER BY token)) FROM transfers WHERE dst > 0",
         "SELECT count(*) FROM transfers WHERE src = 7",
         "SELECT coalesce(sum(amount), 0) FROM transfers WHERE src BETWEEN 20 AND 30 AND amount > 25",
+        "SELECT md5(string_agg(token::text, ',' ORDER BY token)) FROM transfers WHERE amount = 7",
+        "SELECT md5(string_agg(token::text, ',' ORDER BY token)) FROM transfers WHERE ARRAY[src, dst] @> '{7}'",
+        "SELECT count(*), md5(string_agg(token::text, ',' ORDER BY token)) FROM transfers WHERE note > 'nnnn'",
     ] {
         sequential_only(client).await;
         let table = text(client, sql).await;

@@ -117,6 +117,8 @@ pub trait SessionEnv {
     fn run_query(&self, _sql: &str) -> Result<(Vec<SqlType>, Vec<Vec<Datum>>)> {
         Err(Error::unsupported("functions that run a statement"))
     }
+    /// A range of an index's table, by its first block, waits for its summary.
+    fn request_summary(&self, _index: Oid, _block: u32) {}
     /// Server actions by function name (`pg_cancel_backend`, `pg_terminate_backend`, `pg_sleep`, `pg_advisory_lock`, ...).
     fn server_function(&self, function: &'static str, _args: &[Datum]) -> Result<Datum> {
         Err(Error::unsupported(format_args!("function {function}")))

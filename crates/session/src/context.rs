@@ -1,5 +1,6 @@
 //! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
 
+use crate::summary_requests::SummaryRequest;
 use crate::domains::SessionDomains;
 use crate::instance::Instance;
 use crate::lock_waits::LockWaits;
@@ -418,6 +419,14 @@ const GIVE_WAY_AFTER_US: i64 = 10_000;
 const HAND_OVER: std::time::Duration = std::time::Duration::from_micros(200);
 
 impl SessionEnv for SessionContext {
+    fn request_summary(&self, index: Oid, block: u32) {
+        let request = SummaryRequest { database: self.database.0, index, block };
+        if !self.instance.summaries().add(request) {
+            tracing::info!(
+                "request for BRIN range summarization for index {index} page {block} was not recorded"
+            );
+        }
+    }
     fn transaction_timestamp(&self) -> i64 {
         self.transaction_start.load(Ordering::Relaxed)
     }

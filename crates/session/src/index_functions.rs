@@ -47,9 +47,8 @@ pub fn call(
             };
             let lock = Some(LockMode::ShareUpdateExclusive);
             let (table, index) = own_index(reader, oid, "brin", "BRIN", lock)?;
-            let done = quarry_common::wait::blocking(|| {
-                summarize(reader, &table, &index, wanted, memory, &pause)
-            })?;
+            let done =
+                quarry_common::wait::blocking(|| summarize(reader, &table, &index, wanted, memory, &pause))?;
             Ok(Datum::I32(done.min(i32::MAX as u64) as i32))
         }
     }

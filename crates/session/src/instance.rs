@@ -1,5 +1,6 @@
 //! What all sessions of a server share.
 
+use crate::summary_requests::SummaryRequests;
 use crate::config::ConfigFiles;
 use crate::exported::ExportedSnapshots;
 use crate::log::LogSink;
@@ -43,6 +44,7 @@ pub struct Instance {
     timeouts: Arc<Timeouts>,
     notify_queue: NotifyQueue,
     exported_snapshots: ExportedSnapshots,
+    summaries: SummaryRequests,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
     config: OnceLock<Arc<dyn ConfigFiles>>,
@@ -75,6 +77,7 @@ impl Instance {
             timeouts: Timeouts::start(),
             notify_queue: NotifyQueue::default(),
             exported_snapshots: ExportedSnapshots::default(),
+            summaries: SummaryRequests::default(),
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -134,6 +137,10 @@ impl Instance {
         self.log.get()
     }
     /// Asks for the files that aren't settings to be read again, too.
+    /// Ranges of indexes that wait for autovacuum.
+    pub(crate) fn summaries(&self) -> &SummaryRequests {
+        &self.summaries
+    }
     pub fn request_reload(&self) {
         self.reload.notify_one();
     }

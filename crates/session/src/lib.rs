@@ -42,6 +42,7 @@ mod settings_check;
 mod signals;
 mod statistics;
 mod templates;
+mod summary_requests;
 mod text_search;
 mod timeouts;
 mod vars;

@@ -61,7 +61,8 @@ impl IndexFiles<'_> {
                 BrinKind::Bloom {
                     n_distinct_per_range: number(options, "n_distinct_per_range")
                         .unwrap_or(DISTINCT_PER_RANGE),
-                    false_positive_rate: number(options, "false_positive_rate").unwrap_or(FALSE_POSITIVE_RATE),
+                    false_positive_rate: number(options, "false_positive_rate")
+                        .unwrap_or(FALSE_POSITIVE_RATE),
                 }
             } else if name.ends_with("_minmax_ops") {
                 BrinKind::MinMax

@@ -92,7 +92,10 @@ impl Point {
             }
             PhysicalNode::IndexScan { index, conds, .. } => {
                 unique = index.unique;
-                if !unique && !(many && plan.rows <= ROWS_EXPECTED_MAX) || index.method != "btree" || conds.len() != index.keys.len() {
+                if !unique && !(many && plan.rows <= ROWS_EXPECTED_MAX)
+                    || index.method != "btree"
+                    || conds.len() != index.keys.len()
+                {
                     return None;
                 }
                 Access::Key { index: index.clone(), keys: compile_keys(b, index, conds)? }

@@ -3,6 +3,7 @@
 use crate::env::ExecEnv;
 use crate::index_build::Entries;
 use quarry_catalog::{IndexDef, Relation};
+use quarry_common::settings::parse_bool;
 use quarry_common::{BlockNo, Result, Tid};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Transaction;
@@ -29,6 +30,7 @@ pub(crate) fn encode(value: &Datum, ty: &TypeRef, out: &mut Vec<u8>) -> Result<b
 pub(crate) struct BrinKeeper {
     pub index: Brin,
     types: Vec<TypeRef>,
+    autosummarize: bool,
     bytes: Vec<u8>,
     /// Where each column's key is in `bytes`; none: NULL.
     places: Vec<Option<Range<usize>>>,
@@ -39,6 +41,10 @@ impl BrinKeeper {
         Ok(BrinKeeper {
             index: Brin::open(&env.storage, index.storage).with_name(index.name.clone()),
             types: key_types(index, &env.io())?,
+            autosummarize: index
+                .options
+                .iter()
+                .any(|(n, v)| n == "autosummarize" && parse_bool(v) == Some(true)),
             bytes: vec![],
             places: vec![],
         })
@@ -62,9 +68,10 @@ impl BrinKeeper {
         f(&self.index, &keys)
     }
 
-    pub fn insert(&mut self, txn: &Transaction, values: &[Datum], tid: Tid) -> Result<()> {
-        self.with_keys(values, |index, keys| index.insert(txn, keys, tid))?;
-        Ok(())
+    /// Gives the first block of a range that the row comes after, if that is to be summarised.
+    pub fn insert(&mut self, txn: &Transaction, values: &[Datum], tid: Tid) -> Result<Option<BlockNo>> {
+        let behind = self.with_keys(values, |index, keys| index.insert(txn, keys, tid))?;
+        Ok(behind.filter(|_| self.autosummarize))
     }
 }
 

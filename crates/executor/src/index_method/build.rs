@@ -112,7 +112,7 @@ pub(crate) fn add_missing(
                 }
                 None => Ok(()),
             },
-            other => other.insert(&env.txn, values, tid),
+            other => other.insert(&env.txn, values, tid).map(drop),
         }
     })
 }

@@ -13,7 +13,7 @@ pub(crate) use build::{add_missing, build};
 
 use crate::env::ExecEnv;
 use quarry_catalog::IndexDef;
-use quarry_common::{Error, Result, Tid};
+use quarry_common::{BlockNo, Error, Result, Tid};
 use quarry_storage::index::gin::Gin;
 use quarry_storage::index::{Brin, HashIndex, IndexMethod};
 use quarry_storage::{Storage, Transaction};
@@ -37,11 +37,11 @@ impl Keeper {
         })
     }
 
-    /// Puts a row in.
-    pub fn insert(&mut self, txn: &Transaction, values: &[Datum], tid: Tid) -> Result<()> {
+    /// Puts a row in. A block: the range of blocks that begins there is to be summarised by someone else.
+    pub fn insert(&mut self, txn: &Transaction, values: &[Datum], tid: Tid) -> Result<Option<BlockNo>> {
         match self {
-            Keeper::Hash(k) => k.insert(txn, values, tid),
-            Keeper::Gin(k) => k.insert(txn, values, tid),
+            Keeper::Hash(k) => k.insert(txn, values, tid).map(|()| None),
+            Keeper::Gin(k) => k.insert(txn, values, tid).map(|()| None),
             Keeper::Brin(k) => k.insert(txn, values, tid),
         }
     }

@@ -281,7 +281,10 @@ impl Target {
                 values.push(k.row(cx, row)?);
             }
             let done = index.keeper.insert(&cx.env.txn, &values, tid);
-            done.map_err(|e| errors::index_row_too_long(e, &self.relation, &index.def))?;
+            let behind = done.map_err(|e| errors::index_row_too_long(e, &self.relation, &index.def))?;
+            if let Some(block) = behind {
+                cx.env.session.request_summary(index.def.oid, block);
+            }
         }
         Ok(())
     }

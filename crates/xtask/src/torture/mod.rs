@@ -99,6 +99,11 @@ fn schema() -> String {
          CREATE TABLE ledger (ticket bigint PRIMARY KEY, source int NOT NULL REFERENCES account,
                               target int NOT NULL REFERENCES account, amount bigint NOT NULL, note text);
          CREATE INDEX ledger_source ON ledger (source);
+         CREATE INDEX ledger_target ON ledger USING hash (target);
+         CREATE INDEX ledger_sides ON ledger USING gin ((ARRAY[source, target])) WITH (gin_pending_list_limit = 64);
+         CREATE INDEX ledger_span ON ledger USING brin (amount, note) WITH (pages_per_range = 2);
+         CREATE INDEX account_owner ON account USING hash (owner);
+         CREATE INDEX account_span ON account USING brin (note) WITH (pages_per_range = 1);
          CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY, t text);",
         ACCOUNTS - 1
     )

@@ -168,6 +168,11 @@ fn scans(client: &mut Client) -> Result<(), String> {
         "SELECT count(*), sum(ticket), sum(amount), sum(length(note)) FROM ledger WHERE ticket >= 0",
         "SELECT count(*), sum(source) FROM ledger WHERE source >= 0",
         "SELECT count(*), sum(id) FROM owner WHERE id >= 0",
+        "SELECT count(*), sum(ticket) FROM ledger WHERE target = 7",
+        "SELECT count(*), sum(ticket) FROM ledger WHERE ARRAY[source, target] @> '{7}'",
+        "SELECT count(*), sum(ticket) FROM ledger WHERE amount >= 0",
+        "SELECT count(*), sum(id) FROM account WHERE owner = 7",
+        "SELECT count(*), sum(id) FROM account WHERE note > 'xxxx'",
     ];
     for sql in queries {
         let mut answers = Vec::new();

@@ -10,9 +10,11 @@ use crate::context::SessionContext;
 use crate::instance::Instance;
 use crate::query::StatementContext;
 use crate::signals::Signals;
+use crate::summary_requests::SummaryRequest;
 use quarry_catalog::{Relation, SessionView, WaitPolicy};
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Oid, Result};
+use quarry_executor::index_method::brin::Wanted;
 use quarry_storage::stats::{Count, Counters};
 use quarry_storage::txn::IsolationLevel;
 use quarry_storage::workers::BackgroundWorkers;
@@ -57,6 +59,12 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
         let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
         instance.catalog().reader(Oid::INVALID, &txn, &SessionView::superuser()).databases()?
     };
+    for request in instance.summaries().take() {
+        stopped()?;
+        if let Err(e) = summarize(instance, request, &settings, stopped) {
+            tracing::warn!("automatic summarization of index {}: {}", request.index, e.message());
+        }
+    }
     for db in databases.iter().filter(|d| d.allow_connections) {
         for (relation, need, own) in due_in(instance, db.oid, &settings)? {
             stopped()?;
@@ -97,6 +105,28 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
             }
         }
     }
+    Ok(())
+}
+
+/// Summarises one range of an index, unless the table is locked; then VACUUM comes to it.
+fn summarize(
+    instance: &Arc<Instance>,
+    request: SummaryRequest,
+    settings: &Settings,
+    stopped: &dyn Fn() -> Result<()>,
+) -> Result<()> {
+    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let view = SessionView::superuser();
+    let reader = instance.catalog().reader(request.database, &txn, &view);
+    let Some(table) = reader.index_table(request.index)? else { return Ok(()) };
+    let Some(table) = super::lock(&reader, table, WaitPolicy::Skip)? else { return Ok(()) };
+    let Some(index) = table.indexes.iter().find(|i| i.oid == request.index && i.ready).cloned() else {
+        return Ok(());
+    };
+    let memory = settings.bytes("maintenance_work_mem") as usize;
+    let wanted = Wanted::At(request.block);
+    crate::index_functions::summarize(&reader, &table, &index, wanted, memory, stopped)?;
+    txn.commit()?;
     Ok(())
 }
 
