@@ -235,9 +235,7 @@ fn indexes_of(plan: &str) -> Vec<String> {
         let rest = &line[line.find(word)? + word.len()..];
         rest.split_whitespace().next().map(str::to_owned)
     };
-    plan.lines()
-        .filter_map(|l| after(l, " using ").or_else(|| after(l, "Bitmap Index Scan on ")))
-        .collect()
+    plan.lines().filter_map(|l| after(l, " using ").or_else(|| after(l, "Bitmap Index Scan on "))).collect()
 }
 
 /// The total cost on a plan's first line.

@@ -21,9 +21,17 @@ use std::time::Instant;
 
 /// Where places of rows come from.
 pub enum Source {
-    Index { index: Arc<IndexDef>, ranges: Ranges, id: usize },
+    Index {
+        index: Arc<IndexDef>,
+        ranges: Ranges,
+        id: usize,
+    },
     /// An index that is no B-tree.
-    Method { index: Arc<IndexDef>, scan: MethodScan, id: usize },
+    Method {
+        index: Arc<IndexDef>,
+        scan: MethodScan,
+        id: usize,
+    },
     And(Vec<Source>),
     Or(Vec<Source>),
 }
@@ -166,17 +174,7 @@ impl BitmapHeapScan {
         recheck: Vec<Program>,
         node: usize,
     ) -> BitmapHeapScan {
-        BitmapHeapScan {
-            relation,
-            reader,
-            source,
-            recheck,
-            open: None,
-            node,
-            exact: 0,
-            lossy: 0,
-            removed: 0,
-        }
+        BitmapHeapScan { relation, reader, source, recheck, open: None, node, exact: 0, lossy: 0, removed: 0 }
     }
 
     /// The rows of `batch` from `from` on that fulfil the conditions, and all before.

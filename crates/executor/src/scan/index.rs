@@ -240,7 +240,13 @@ impl IndexScan {
     }
 
     /// Adds the rows of the next entries, those up next that point to one page; false: the range is at its end.
-    fn read_run(&mut self, cx: &mut Cx<'_>, max: usize, out: &mut [Vector], rows: &mut usize) -> Result<bool> {
+    fn read_run(
+        &mut self,
+        cx: &mut Cx<'_>,
+        max: usize,
+        out: &mut [Vector],
+        rows: &mut usize,
+    ) -> Result<bool> {
         let (State::Running(prepared), Some(open)) = (&self.state, &mut self.open) else { return Ok(false) };
         let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
         if let Some(covered) = &self.only {

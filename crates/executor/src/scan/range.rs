@@ -195,8 +195,7 @@ impl Ranges {
     fn know_row(&self, c: &Cond, test: RowTest, cx: &mut Cx<'_>) -> Result<Option<Known>> {
         let upward = matches!(test, RowTest::Gt | RowTest::Ge);
         let (strict, loose) = if upward { (RowTest::Gt, RowTest::Ge) } else { (RowTest::Lt, RowTest::Le) };
-        let mut out =
-            Known { key: c.key, test: Test::Row(test), values: Vec::new(), then_not_null: false };
+        let mut out = Known { key: c.key, test: Test::Row(test), values: Vec::new(), then_not_null: false };
         for (i, program) in c.values.iter().enumerate() {
             let value = program.row(cx, &[])?;
             if value.is_null() {
@@ -376,8 +375,7 @@ impl Ranges {
     fn passes_all(&self, prepared: &Prepared, entry: &[u8]) -> Result<bool> {
         let tests = || prepared.residual.iter().map(|i| &prepared.known[*i]);
         let last = tests().map(|c| c.key + c.values.len().max(1)).max().unwrap_or(0);
-        let mut columns: [(usize, usize, bool); KEYS_MAX] =
-            [(0, 0, false); KEYS_MAX];
+        let mut columns: [(usize, usize, bool); KEYS_MAX] = [(0, 0, false); KEYS_MAX];
         let mut rest = entry;
         let count = self.keys.len().min(last + 1).min(columns.len());
         for ((ty, order), at) in self.keys.iter().zip(&mut columns[..count]) {
@@ -415,7 +413,10 @@ impl Ranges {
                         break;
                     }
                 }
-                if found.is_eq() && c.then_not_null && !matches!(column(c.key + c.values.len()), Some((_, false))) {
+                if found.is_eq()
+                    && c.then_not_null
+                    && !matches!(column(c.key + c.values.len()), Some((_, false)))
+                {
                     return false;
                 }
                 match test {

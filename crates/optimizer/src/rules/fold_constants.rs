@@ -211,9 +211,8 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
 fn boolean_comparison(e: &Expr) -> Option<Expr> {
     let (op, left, right) = crate::exprs::binary(e)?;
     let (arg, value) = match (left, right) {
-        (arg, Expr::Const { value: Datum::Bool(b), .. }) | (Expr::Const { value: Datum::Bool(b), .. }, arg) => {
-            (arg, *b)
-        }
+        (arg, Expr::Const { value: Datum::Bool(b), .. })
+        | (Expr::Const { value: Datum::Bool(b), .. }, arg) => (arg, *b),
         _ => return None,
     };
     if op.left != oids::BOOL || op.right != oids::BOOL {

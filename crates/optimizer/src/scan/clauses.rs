@@ -48,7 +48,16 @@ impl Planner<'_> {
                 }
             }
         }
-        IndexMatch { index: index.clone(), conds, used, touched: taken, implied, keys, predicate: vec![], behind }
+        IndexMatch {
+            index: index.clone(),
+            conds,
+            used,
+            touched: taken,
+            implied,
+            keys,
+            predicate: vec![],
+            behind,
+        }
     }
 }
 
@@ -380,9 +389,10 @@ fn shown_row(test: RowTest, fields: &[(Expr, Expr)]) -> Option<Expr> {
     };
     let (l, r) = fields.first()?;
     let (lt, rt) = (l.ty().oid, r.ty().oid);
-    let op = registry::operators_named(name).iter().find(|o| o.left == lt && o.right == rt).or_else(|| {
-        registry::operators_named(name).iter().find(|o| o.left == oids::TEXT && o.right == oids::TEXT)
-    })?;
+    let op =
+        registry::operators_named(name).iter().find(|o| o.left == lt && o.right == rt).or_else(|| {
+            registry::operators_named(name).iter().find(|o| o.left == oids::TEXT && o.right == oids::TEXT)
+        })?;
     if fields.len() == 1 {
         return operator_call(op, l.clone(), r.clone());
     }

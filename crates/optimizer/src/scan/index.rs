@@ -167,11 +167,7 @@ impl Planner<'_> {
         let order: Vec<SortKey> = index_order(m);
         let back: Vec<SortKey> = order
             .iter()
-            .map(|k| SortKey {
-                expr: k.expr.clone(),
-                descending: !k.descending,
-                nulls_first: !k.nulls_first,
-            })
+            .map(|k| SortKey { expr: k.expr.clone(), descending: !k.descending, nulls_first: !k.nulls_first })
             .collect();
         let index_only = self.covered_columns(scan, m, clauses).is_some();
         let partial = !m.predicate.is_empty();
@@ -350,9 +346,9 @@ impl Planner<'_> {
             }
         };
         let eq_keys = m.conds.iter().filter(|c| matches!(c.test, IndexTest::Eq(_))).count();
-        let one = m.index.unique && (0..m.index.keys.len()).all(|k| {
-            m.conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)))
-        });
+        let one = m.index.unique
+            && (0..m.index.keys.len())
+                .all(|k| m.conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_))));
         if one && m.conds.len() == eq_keys {
             selectivity = 1.0 / size.rows.max(1.0);
         }
@@ -485,10 +481,12 @@ impl Planner<'_> {
             (visited(fetched(tuples)) * s.random_page_cost, min_io)
         };
         let io = max_io + index.correlation * index.correlation * (min_io.min(max_io) - max_io);
+        // Rows that are changed or locked may be read again in another version, which the index says nothing about.
+        let keeps_implied = scan.columns.iter().any(|(_, c)| *c == ScanColumn::Ctid);
         let filter: Vec<Expr> = clauses
             .iter()
             .enumerate()
-            .filter(|(i, _)| !m.used.contains(i) && !m.implied.contains(i))
+            .filter(|(i, _)| !m.used.contains(i) && (keeps_implied || !m.implied.contains(i)))
             .map(|(_, c)| c.clone())
             .collect();
         let c = cost::exprs(&filter, s);

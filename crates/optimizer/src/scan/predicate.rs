@@ -278,9 +278,11 @@ fn is_strict_for(e: &Expr, arg: &Expr, condition: bool) -> bool {
                 && args.iter().any(|a| is_strict_for(a, arg, false))
         }
         Expr::Not(inner) => is_strict_for(inner, arg, false),
-        Expr::Cast { arg: inner, kind: CastKind::Relabel | CastKind::Io | CastKind::ArrayElements(_), .. } => {
-            is_strict_for(inner, arg, false)
-        }
+        Expr::Cast {
+            arg: inner,
+            kind: CastKind::Relabel | CastKind::Io | CastKind::ArrayElements(_),
+            ..
+        } => is_strict_for(inner, arg, false),
         Expr::IsNull { arg: inner, negated: true } if condition && !is_row_type(inner) => {
             is_strict_for(inner, arg, false)
         }

@@ -16,8 +16,7 @@ fn ctid_of(scan: &TableScan) -> Option<ColumnId> {
 
 /// Whether an expression is known before the table is read.
 fn is_outside(e: &Expr, scan: &TableScan) -> bool {
-    !crate::exprs::is_volatile(e)
-        && !columns(e).iter().any(|id| scan.columns.iter().any(|(c, _)| c == id))
+    !crate::exprs::is_volatile(e) && !columns(e).iter().any(|id| scan.columns.iter().any(|(c, _)| c == id))
 }
 
 /// What a condition says ctid equals: one place or an array of them.
@@ -47,12 +46,12 @@ impl Planner<'_> {
             };
             let place = |parts: &Vec<Expr>| parts.iter().find_map(|p| place_of(p, ctid, scan));
             let Some(tids) = branches.iter().map(place).collect::<Option<Vec<Expr>>>() else { continue };
-            let count: f64 = tids
-                .iter()
-                .map(|t| {
-                    if t.ty() == quarry_types::SqlType::TID { 1.0 } else { crate::stats::array_length(t) }
-                })
-                .sum();
+            let count: f64 =
+                tids.iter()
+                    .map(|t| {
+                        if t.ty() == quarry_types::SqlType::TID { 1.0 } else { crate::stats::array_length(t) }
+                    })
+                    .sum();
             let mut filter = scan.filter.clone();
             if branches.iter().all(|b| b.len() == 1) {
                 filter.remove(i);

@@ -85,10 +85,7 @@ mod tests {
         );
         assert_eq!(shown("Heap Blocks", "exact=89"), ["Exact Heap Blocks: 89", "Lossy Heap Blocks: 0"]);
         assert_eq!(shown("Heap Blocks", "lossy=7"), ["Exact Heap Blocks: 0", "Lossy Heap Blocks: 7"]);
-        assert_eq!(
-            shown("Heap Blocks", "exact=8 lossy=7"),
-            ["Exact Heap Blocks: 8", "Lossy Heap Blocks: 7"]
-        );
+        assert_eq!(shown("Heap Blocks", "exact=8 lossy=7"), ["Exact Heap Blocks: 8", "Lossy Heap Blocks: 7"]);
         assert_eq!(shown("Heap Fetches", "3"), ["Heap Fetches: 3"]);
     }
 }

@@ -4,11 +4,13 @@ use super::{Explain, ExplainFormat, NodeStats, measured};
 use crate::deparse::Deparser;
 use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
-use crate::physical::{AggregateStrategy, BitmapSource, IndexCond, IndexTest, SetOpStrategy};
+use crate::physical::{AggregateStrategy, IndexTest, SetOpStrategy};
 use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
 use quarry_catalog::{Relation, quote_identifier};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+mod indexes;
 
 /// A property's value.
 pub(super) enum Value {
@@ -498,7 +500,15 @@ impl Builder<'_> {
             PhysicalNode::Memoize { input, keys } => {
                 let keys: Vec<String> = keys.iter().map(|id| self.deparse(|d| d.column(*id))).collect();
                 lines.push(("Cache Key".into(), text(keys.join(", "))));
-                lines.push(("Cache Mode".into(), text("logical".into())));
+                // Rows found by anything but equality may differ for keys that are equal.
+                let by_equality = match &input.node {
+                    PhysicalNode::IndexScan { conds, .. } => {
+                        conds.iter().all(|c| matches!(c.test, IndexTest::Eq(_)))
+                    }
+                    _ => true,
+                };
+                let mode = if by_equality { "logical" } else { "binary" };
+                lines.push(("Cache Mode".into(), text(mode.into())));
                 inputs.push(("Outer", input));
                 ("Memoize", "Memoize".into())
             }
@@ -751,47 +761,6 @@ impl Builder<'_> {
             stats,
             lines: table.flat_map(|(label, value)| self.measured(label, value)).collect(),
             children: vec![("Outer", None, child)],
-        }
-    }
-
-    fn index_conditions(&self, plan: &PhysicalPlan, conds: &[IndexCond]) -> String {
-        let mut list: Vec<Expr> = vec![];
-        for c in conds {
-            if c.test != IndexTest::Skip && !list.contains(&c.source) {
-                list.push(c.source.clone());
-            }
-        }
-        self.scan_conditions(plan, &list)
-    }
-
-    fn bitmap(&self, plan: &PhysicalPlan, b: &BitmapSource) -> Node {
-        match b {
-            BitmapSource::Index { index, conds, rows, total_cost, id } => Node {
-                title: format!("Bitmap Index Scan on {}", quote_identifier(&index.name)),
-                head: vec![("Node Type", "Bitmap Index Scan".into()), ("Index Name", index.name.clone())],
-                costs: (0.0, *total_cost, *rows, 0),
-                stats: if self.e.options.analyze { (self.e.stats)(*id) } else { None },
-                lines: if conds.is_empty() {
-                    vec![]
-                } else {
-                    vec![("Index Cond".into(), Value::Text(self.index_conditions(plan, conds)))]
-                },
-                children: vec![],
-            },
-            BitmapSource::And(parts) => self.bitmap_group(plan, "BitmapAnd", parts),
-            BitmapSource::Or(parts) => self.bitmap_group(plan, "BitmapOr", parts),
-        }
-    }
-    fn bitmap_group(&self, plan: &PhysicalPlan, name: &str, parts: &[BitmapSource]) -> Node {
-        let children: Vec<Node> = parts.iter().map(|p| self.bitmap(plan, p)).collect();
-        let total: f64 = children.iter().map(|c| c.costs.1).sum();
-        Node {
-            title: name.into(),
-            head: vec![("Node Type", name.into())],
-            costs: (total, total, 0.0, 0),
-            stats: None,
-            lines: vec![],
-            children: children.into_iter().map(|c| ("Member", None, c)).collect(),
         }
     }
 }
