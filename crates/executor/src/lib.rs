@@ -22,6 +22,7 @@ pub mod fastpath;
 pub mod index_build;
 pub mod index_entry;
 pub mod index_method;
+pub mod index_verify;
 pub mod join;
 pub mod limit;
 pub mod modify;

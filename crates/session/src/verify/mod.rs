@@ -12,7 +12,7 @@ use bloom::Bloom;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, IndexDef, Persistence, RelKind, Relation};
 use quarry_common::{Oid, Result, Tid, bail, err};
-use quarry_executor::{DeferredQueue, ExecEnv, index_build};
+use quarry_executor::{DeferredQueue, ExecEnv, index_build, index_verify};
 use quarry_functions::SessionEnv;
 use quarry_plan::{BoundIndex, QueryMeta, ScanColumn};
 use quarry_sql::bind::{self, BindContext};
@@ -132,6 +132,21 @@ pub fn index(
             ),
         })
     })
+}
+
+/// Verifies that a hash or BRIN index leads to every row of its table.
+fn rows_by_index(
+    reader: &CatalogReader,
+    table: &Arc<Relation>,
+    index: &IndexDef,
+    memory_bytes: usize,
+) -> Result<()> {
+    let env = environment(reader, memory_bytes);
+    if !index.valid {
+        return Ok(());
+    }
+    let Some((bound, row)) = bound_index(&env, reader, table, index)? else { return Ok(()) };
+    index_verify::verify_rows(&env, table, &bound, &row, &env.snapshot)
 }
 
 pub(crate) type Row = Vec<(quarry_plan::ColumnId, ScanColumn)>;

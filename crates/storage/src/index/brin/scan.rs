@@ -1,6 +1,7 @@
 //! Which blocks of the table can have rows that meet conditions.
 
 use super::page::{self as bp, RANGES_PER_PAGE};
+use super::summary::is_placeholder;
 use super::{Brin, BrinCond};
 use crate::buffer::PageRef;
 use crate::txn::Snapshot;
@@ -72,5 +73,16 @@ impl Brin {
         }
         drop(held);
         Ok(found)
+    }
+
+    /// Whether a row on `block` is in the summary of its range, or the range has none.
+    pub fn covers(&self, block: BlockNo, keys: &[Option<&[u8]>]) -> Result<bool> {
+        let rules = self.rules()?;
+        let range = block / rules.options.pages_per_range;
+        let start = range * rules.options.pages_per_range;
+        let covered = self.with_summary(range, start, |bytes| {
+            Ok(is_placeholder(bytes) || rules.covers(bytes, keys)?)
+        })?;
+        Ok(covered.unwrap_or(true))
     }
 }
