@@ -57,8 +57,8 @@ impl TsObject {
     }
 }
 
-/// The files of dictionaries that the server's owner has put into the data folder.
-struct DataFolder<'a>(&'a dyn Disk);
+/// The files of dictionaries that the server's owner has put into the data folder, and the catalog's dictionaries.
+struct DataFolder<'a>(&'a CatalogReader);
 
 /// The folder in it.
 const FOLDER: &str = "tsearch_data";
@@ -68,7 +68,8 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 impl Files for DataFolder<'_> {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = format!("{FOLDER}/{name}");
-        let Some(file) = self.0.open(&path, false)? else { return Ok(None) };
+        let disk: &dyn Disk = &**self.0.catalog().storage().disk();
+        let Some(file) = disk.open(&path, false)? else { return Ok(None) };
         let len = file.len()?;
         if len > FILE_BYTES_MAX {
             return Err(err!(PROGRAM_LIMIT_EXCEEDED, "file \"{path}\" is too large"));
@@ -77,6 +78,14 @@ impl Files for DataFolder<'_> {
         let got = file.read_at(&mut bytes, 0)?;
         bytes.truncate(got);
         Ok(Some(bytes))
+    }
+    fn dictionary(&self, name: &str) -> Result<Arc<Dictionary>> {
+        let fold = |part: &str| match part.strip_prefix('"').and_then(|p| p.strip_suffix('"')) {
+            Some(quoted) => quoted.to_owned(),
+            None => part.to_ascii_lowercase(),
+        };
+        let parts: Vec<String> = name.split('.').map(|p| fold(p.trim())).collect();
+        self.0.ts_dictionary(self.0.resolve_ts(TsObject::Dictionary, &parts)?)
     }
 }
 
@@ -165,7 +174,7 @@ impl CatalogReader {
         template: Oid,
         options: &[(String, String)],
     ) -> Result<Dictionary> {
-        Dictionary::new(oid, template, options, &DataFolder(&**self.catalog().storage().disk()))
+        Dictionary::new(oid, template, options, &DataFolder(self))
     }
     /// A dictionary's template and options.
     pub fn ts_dictionary_options(&self, oid: Oid) -> Result<(Oid, Vec<(String, String)>)> {

@@ -28,6 +28,10 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether some dictionary looks at several tokens.
+    pub fn has_thesaurus(&self) -> bool {
+        self.dictionaries.iter().flatten().any(|d| d.as_thesaurus().is_some())
+    }
     /// The dictionaries asked for this type of token.
     pub fn for_token(&self, kind: u8) -> &[Arc<Dictionary>] {
         self.dictionaries.get(usize::from(kind)).map_or(&[], |d| d)

@@ -1,15 +1,19 @@
-//! The files that dictionaries may name: `NAME.stop`, `NAME.syn`. They are looked for in the folder `tsearch_data` of the data folder, and
+//! The files that dictionaries may name: `NAME.stop`, `NAME.syn`, `NAME.ths`. They are looked for in the folder `tsearch_data` of the data folder, and
 //! then among those that come with the server. A file is in UTF-8, in PostgreSQL's format.
 
+use super::Dictionary;
 use crate::scalar::case::lower;
 use hashbrown::HashSet;
 use quarry_common::{Error, Result, bail, err};
 use std::borrow::Cow;
+use std::sync::Arc;
 
-/// Where a server's own files are.
+/// Where a server's own files and other dictionaries are.
 pub trait Files {
     /// What is in the file of this name; none: there is no such file.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>>;
+    /// The dictionary of this name.
+    fn dictionary(&self, name: &str) -> Result<Arc<Dictionary>>;
 }
 
 /// No files but those that come with the server.
@@ -18,6 +22,9 @@ pub struct NoFiles;
 impl Files for NoFiles {
     fn read(&self, _name: &str) -> Result<Option<Vec<u8>>> {
         Ok(None)
+    }
+    fn dictionary(&self, name: &str) -> Result<Arc<Dictionary>> {
+        bail!(UNDEFINED_OBJECT, "text search dictionary \"{name}\" does not exist")
     }
 }
 
@@ -32,7 +39,7 @@ const STOP: &[(&str, &str)] = stop!(
 const SYNONYMS: &[(&str, &str)] = &[("synonym_sample", include_str!("synonym_sample.syn"))];
 
 /// A file of the server's owner, or else one that comes along.
-fn find(
+pub(super) fn find(
     own: &dyn Files,
     builtin: &[(&str, &'static str)],
     what: &str,
@@ -86,6 +93,9 @@ mod tests {
                 "broken.stop" => Some(vec![0xff]),
                 _ => None,
             })
+        }
+        fn dictionary(&self, name: &str) -> Result<Arc<Dictionary>> {
+            NoFiles.dictionary(name)
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod files;
 pub mod options;
 pub mod snowball;
+pub mod thesaurus;
 
 use crate::scalar::case::lower;
 use files::Files;
@@ -13,6 +14,7 @@ use hashbrown::{HashMap, HashSet};
 use options::{option_bool, syntax_error};
 use quarry_common::{Error, Oid, Result, bail};
 use snowball::Language;
+use thesaurus::Thesaurus;
 
 /// OIDs of the templates.
 pub mod template {
@@ -25,13 +27,15 @@ pub mod template {
 }
 
 /// A lexeme that a dictionary answers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Answer {
     pub text: String,
     /// In queries: whatever begins so.
     pub prefix: bool,
     /// Answers of one number are parts of a word, those of different numbers are alternatives.
     pub variant: u16,
+    /// It comes after the answer before it, not in its place.
+    pub moves_on: bool,
 }
 
 /// What a dictionary says of a word, where that is one lexeme without a list.
@@ -56,6 +60,7 @@ enum Kind {
     Simple { stop: HashSet<String>, accept: bool },
     Snowball { language: Language, stop: HashSet<String> },
     Synonym { words: HashMap<String, Answer>, case_sensitive: bool },
+    Thesaurus(Thesaurus),
 }
 
 /// Longer words than this are in no language, and aren't stemmed.
@@ -74,7 +79,7 @@ impl Dictionary {
             template::SNOWBALL => snowball(options, files)?,
             template::SYNONYM => synonym(options, files)?,
             template::ISPELL => return Err(Error::unsupported("text search template ispell")),
-            template::THESAURUS => return Err(Error::unsupported("text search template thesaurus")),
+            template::THESAURUS => Kind::Thesaurus(Thesaurus::new(options, files)?),
             other => {
                 return Err(Error::internal(format!("cache lookup failed for text search template {other}")));
             }
@@ -88,12 +93,20 @@ impl Dictionary {
         match self.say(token, &mut text) {
             Said::Unknown => None,
             Said::Stop => Some(Vec::new()),
-            Said::One => Some(vec![Answer { text, prefix: false, variant: 0 }]),
+            Said::One => Some(vec![Answer { text, ..Answer::default() }]),
             Said::Many(answers) => Some(answers),
         }
     }
 
-    /// The same; a single lexeme is appended to `out`, which otherwise stays as it is.
+    /// The dictionary as one that looks at several tokens.
+    pub fn as_thesaurus(&self) -> Option<&Thesaurus> {
+        match &self.kind {
+            Kind::Thesaurus(thesaurus) => Some(thesaurus),
+            _ => None,
+        }
+    }
+
+    /// The same as [`Dictionary::lexize`]; a single lexeme is appended to `out`, which otherwise stays as it is.
     pub fn say(&self, token: &str, out: &mut String) -> Said {
         let begin = out.len();
         let said = self.answer(token, out);
@@ -133,6 +146,10 @@ impl Dictionary {
                 let found = if *case_sensitive { words.get(token) } else { words.get(&lower(token)) };
                 found.map_or(Said::Unknown, |a| Said::Many(vec![a.clone()]))
             }
+            Kind::Thesaurus(thesaurus) => match thesaurus.longest(std::iter::once(Some(token))) {
+                Some((_, substitute)) => Said::Many(substitute.to_vec()),
+                None => Said::Unknown,
+            },
         }
     }
 }
@@ -208,7 +225,7 @@ fn synonym(options: &[(String, String)], files: &dyn Files) -> Result<Kind> {
         };
         let fold = |s: &str| if case_sensitive { s.to_owned() } else { lower(s) };
         // Of several lines for a word the binary search of PostgreSQL finds any; the first counts here.
-        words.entry(fold(word)).or_insert(Answer { text: fold(text), prefix, variant: 0 });
+        words.entry(fold(word)).or_insert(Answer { text: fold(text), prefix, ..Answer::default() });
     }
     Ok(Kind::Synonym { words, case_sensitive })
 }
