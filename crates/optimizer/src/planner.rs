@@ -119,9 +119,15 @@ impl<'a> Planner<'a> {
                 self.definitions.insert(*id, e.clone());
             }
         };
+        // A column of an anti join's right side is NULL from there up under its own id, and not so below.
+        let computed = |input: &LogicalPlan, id: ColumnId, e: &Expr| {
+            !matches!(e, Expr::Const { .. }) || !is_made_in(input, id)
+        };
         match plan {
-            LogicalPlan::Project { targets, .. } => targets.iter().for_each(|(id, e)| add(id, e)),
-            LogicalPlan::Aggregate { group, sets: None, .. } => group.iter().for_each(|(id, e)| add(id, e)),
+            LogicalPlan::Project { targets: list, input }
+            | LogicalPlan::Aggregate { group: list, sets: None, input, .. } => {
+                list.iter().filter(|(id, e)| computed(input, *id, e)).for_each(|(id, e)| add(id, e))
+            }
             _ => {}
         }
     }
@@ -164,6 +170,11 @@ impl<'a> Planner<'a> {
             e => self.env.folder.estimate(e),
         }
     }
+}
+
+/// Whether a node of the plan gives the column.
+fn is_made_in(plan: &LogicalPlan, id: ColumnId) -> bool {
+    walk::output_columns(plan).contains(&id) || walk::inputs(plan).into_iter().any(|p| is_made_in(p, id))
 }
 
 /// The cheapest candidate for fetching `rows` rows (0: all).

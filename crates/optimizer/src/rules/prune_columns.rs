@@ -60,9 +60,13 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
         }
         LogicalPlan::Window { calls, .. } => calls.retain(|(id, _)| needed.has(*id)),
         LogicalPlan::Scan { columns, .. } => columns.retain(|(id, _)| needed.has(*id)),
-        LogicalPlan::Filter { input, .. } => {
+        LogicalPlan::Filter { input, predicates } => {
             if let LogicalPlan::Scan { columns, .. } = &**input {
-                let unread = columns.iter().map(|(id, _)| *id).filter(|id| !needed.has(*id));
+                let own = |id: &ColumnId| columns.iter().any(|(c, _)| c == id);
+                // A LATERAL subquery's condition on another item becomes one of the join.
+                let read: Vec<Vec<ColumnId>> = predicates.iter().map(crate::exprs::columns).collect();
+                let joins = |id: &ColumnId| read.iter().any(|ids| ids.contains(id) && !ids.iter().all(own));
+                let unread = columns.iter().map(|(id, _)| *id).filter(|id| !needed.has(*id) && !joins(id));
                 let unread: Vec<ColumnId> = unread.collect();
                 needed.filter_only.extend(unread);
             }

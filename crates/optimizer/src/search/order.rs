@@ -11,7 +11,7 @@ use quarry_plan::JoinKind;
 use std::collections::HashMap;
 
 /// Pairs that are looked at for a complete search.
-const PAIRS_MAX: usize = 4_000;
+const PAIRS_MAX: usize = 8_000;
 
 /// As many for each part of a tree that is searched again.
 const PART_PAIRS_MAX: usize = 300;
