@@ -228,7 +228,8 @@ mod tests {
     fn stats(values: &[Datum]) -> ColumnStats {
         let ty = quarry_types::type_info(oids::INT4).expect("int4");
         let table_rows = values.len() as f64;
-        column_stats(&Sample { values, ty, element: None, computed: false, table_rows, target: 100 }).expect("statistics")
+        column_stats(&Sample { values, ty, element: None, computed: false, table_rows, target: 100 })
+            .expect("statistics")
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::CatalogWriter;
 use crate::arrays;
 use crate::builtin::catalog_table;
-use crate::builtin::columns::{pg_depend, pg_statistic, pg_statistic_ext as x, pg_statistic_ext_data as data};
+use crate::builtin::columns::{
+    pg_depend, pg_statistic, pg_statistic_ext as x, pg_statistic_ext_data as data,
+};
 use crate::cache::Touched;
 use crate::defs::{ColumnStats, StatisticsDef};
 use crate::object::{DependencyType, ObjectAddress, StoredExpr};

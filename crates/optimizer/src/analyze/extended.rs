@@ -28,9 +28,7 @@ impl<'s> Sorted<'s> {
     fn new(all: &[Column<'s>], chosen: &[usize], check: &dyn Fn() -> Result<()>) -> Result<Sorted<'s>> {
         check()?;
         let columns: Vec<Column<'s>> = chosen.iter().map(|i| all[*i]).collect();
-        let wide = |c: &Column<'_>, row: usize| {
-            matches!(&c.values[row], Datum::Bytes(b) if c.ty.typlen < 0 && b.len() + HEADER_BYTES > WIDTH_MAX)
-        };
+        let wide = |c: &Column<'_>, row: usize| matches!(&c.values[row], Datum::Bytes(b) if c.ty.typlen < 0 && b.len() + HEADER_BYTES > WIDTH_MAX);
         let count = columns.first().map_or(0, |c| c.values.len());
         let rows = (0..count).filter(|row| !columns.iter().any(|c| wide(c, *row))).collect();
         let mut out = Sorted { columns, rows };
@@ -91,8 +89,7 @@ pub fn distinct(
             let sorted = Sorted::new(columns, &chosen, check)?;
             let groups = sorted.groups(k);
             let once = groups.iter().filter(|g| g.1 == 1).count() as f64;
-            let value =
-                distinct_estimate(sorted.rows.len() as f64, groups.len() as f64, once, table_rows);
+            let value = distinct_estimate(sorted.rows.len() as f64, groups.len() as f64, once, table_rows);
             out.push(Coefficient { columns: chosen.iter().map(|i| columns[*i].number).collect(), value });
         }
     }
@@ -185,8 +182,7 @@ mod tests {
         let ty = quarry_types::type_info(oids::INT4).expect("int4");
         let a: Vec<Datum> = (0..100).map(|i| Datum::I32(i % 10)).collect();
         let b: Vec<Datum> = (0..100).map(|i| Datum::I32(i % 10 / 2)).collect();
-        let columns =
-            [Column { number: 1, values: &a, ty }, Column { number: 2, values: &b, ty }];
+        let columns = [Column { number: 1, values: &a, ty }, Column { number: 2, values: &b, ty }];
         let go = || Ok(());
         let d = distinct(&columns, 100.0, &go).expect("distinct");
         assert_eq!(d, vec![Coefficient { columns: vec![1, 2], value: 10.0 }]);

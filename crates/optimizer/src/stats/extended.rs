@@ -120,9 +120,8 @@ impl Planner<'_> {
                 numbers.sort_unstable();
                 numbers.dedup();
                 let size = object.parts.len();
-                let better = best
-                    .as_ref()
-                    .is_none_or(|b| numbers.len() > b.0 || numbers.len() == b.0 && size < b.1);
+                let better =
+                    best.as_ref().is_none_or(|b| numbers.len() > b.0 || numbers.len() == b.0 && size < b.1);
                 if numbers.len() > 1 && better {
                     best = Some((numbers.len(), size, object, members));
                 }

@@ -6,6 +6,9 @@ use crate::planner::Planner;
 use quarry_plan::{ColumnId, Expr};
 use quarry_types::SqlType;
 
+/// Something grouped by, and what is known of it.
+type Part = (Expr, Variable);
+
 impl Planner<'_> {
     /// Number of groups that `exprs` make of `rows` rows.
     pub fn group_count(&mut self, exprs: &[&Expr], rows: f64) -> f64 {
@@ -14,7 +17,7 @@ impl Planner<'_> {
         }
         let mut groups = 1.0;
         let mut seen: Vec<Expr> = vec![];
-        let mut tables: Vec<(Option<usize>, Vec<(Expr, Variable)>)> = vec![];
+        let mut tables: Vec<(Option<usize>, Vec<Part>)> = vec![];
         for e in exprs {
             if e.ty() == SqlType::BOOL {
                 groups *= 2.0;
@@ -48,16 +51,16 @@ impl Planner<'_> {
 
     /// Distinct combinations of expressions over one table.
     pub(super) fn combinations(&mut self, exprs: &[Expr]) -> f64 {
-        let parts: Vec<(Expr, Variable)> = exprs.iter().map(|e| (e.clone(), self.variable(e))).collect();
+        let parts: Vec<Part> = exprs.iter().map(|e| (e.clone(), self.variable(e))).collect();
         let scan = parts.first().and_then(|p| p.1.scan);
         self.combined(scan, &parts, 1.0)
     }
 
     /// The product of the parts' distinct values, but what statistics objects know of them together, and no more than a share of
     /// the table's rows (or the largest part's).
-    fn combined(&mut self, scan: Option<usize>, parts: &[(Expr, Variable)], share: f64) -> f64 {
+    fn combined(&mut self, scan: Option<usize>, parts: &[Part], share: f64) -> f64 {
         let (mut distinct, mut most, mut count) = (1.0, 0.0f64, 0);
-        let mut left: Vec<&(Expr, Variable)> = parts.iter().collect();
+        let mut left: Vec<&Part> = parts.iter().collect();
         if let Some(scan) = scan {
             while left.len() > 1 {
                 let exprs: Vec<&Expr> = left.iter().map(|p| &p.0).collect();

@@ -92,7 +92,9 @@ impl Planner<'_> {
         share = share.clamp(0.0001, 0.9999);
         let common: f64 = stats.mcv.iter().map(|m| f64::from(m.1)).sum();
         let hit: f64 = match &holds {
-            Some(holds) => stats.mcv.iter().zip(holds).filter(|(_, h)| **h).map(|(m, _)| f64::from(m.1)).sum(),
+            Some(holds) => {
+                stats.mcv.iter().zip(holds).filter(|(_, h)| **h).map(|(m, _)| f64::from(m.1)).sum()
+            }
             None => 0.0,
         };
         (share * (1.0 - v.nulls() - common).max(0.0) + hit).clamp(0.0, 1.0)
@@ -195,11 +197,7 @@ fn regex_part(pattern: &[u8]) -> f64 {
                 }
             }
             b'.' if top => share *= ANY_CHARACTER,
-            b'*' | b'?' | b'+' => {
-                if top {
-                    share *= PARTIAL_WILDCARD;
-                }
-            }
+            b'*' | b'?' | b'+' if top => share *= PARTIAL_WILDCARD,
             b'{' => {
                 while i < pattern.len() && pattern[i] != b'}' {
                     i += 1;

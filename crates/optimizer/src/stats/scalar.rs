@@ -227,4 +227,3 @@ fn string_scale(low: &[u8], high: &[u8], value: &[u8], binary: bool) -> [f64; 3]
         out
     })
 }
-

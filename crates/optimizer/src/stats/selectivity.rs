@@ -143,12 +143,10 @@ impl Planner<'_> {
                     None => 0.5,
                 }
             }
-            Expr::ScalarArray { operator, left, array, all, .. } => {
-                match registry::operator(*operator) {
-                    Some(op) => self.array_comparison(op, left, array, *all),
-                    None => 0.5,
-                }
-            }
+            Expr::ScalarArray { operator, left, array, all, .. } => match registry::operator(*operator) {
+                Some(op) => self.array_comparison(op, left, array, *all),
+                None => 0.5,
+            },
             Expr::Call { .. } => match binary(e) {
                 Some((op, left, right)) => match self.side(e) {
                     Some(side) => {
@@ -249,7 +247,9 @@ impl Planner<'_> {
             };
         }
         let values: Vec<Option<Datum>> = match strip_relabel(array) {
-            Expr::Array { elements, nested: false, .. } => elements.iter().map(|e| self.estimate(e)).collect(),
+            Expr::Array { elements, nested: false, .. } => {
+                elements.iter().map(|e| self.estimate(e)).collect()
+            }
             e => match self.estimate(e) {
                 Some(Datum::Bytes(bytes)) => {
                     elements_of(&bytes).unwrap_or_default().into_iter().map(Some).collect()

@@ -35,7 +35,6 @@ pub struct Variable {
     pub unique: bool,
     /// Which scan it reads, if just one.
     pub scan: Option<usize>,
-    pub column: Option<ColumnId>,
     /// Rows of its table.
     pub rows: f64,
 }
@@ -113,7 +112,7 @@ impl Planner<'_> {
             if let Some(d) = self.definitions.get(&id).cloned()
                 && !matches!(d, Expr::Column { .. })
             {
-                return Variable { column: Some(id), ..self.variable(&d) };
+                return self.variable(&d);
             }
             let ty = self.meta.get(id).source.map_or(*ty, |_| self.meta.get(id).ty);
             return Variable {
@@ -121,14 +120,13 @@ impl Planner<'_> {
                 ty: base(self, ty),
                 unique: self.is_unique(id) || self.is_ctid(id),
                 scan: self.stats.scan_of.get(&id).copied(),
-                column: Some(id),
                 rows: self.table_rows(id),
             };
         }
         let scan = self.scan_of(e);
         let stats = scan.and_then(|s| self.expression_stats(s, e));
         let rows = scan.map_or(1000.0, |s| self.stats.scans[s].rows);
-        Variable { stats, ty: base(self, e.ty()), unique: false, scan, column: None, rows }
+        Variable { stats, ty: base(self, e.ty()), unique: false, scan, rows }
     }
 
     /// Statistics of an expression over a scan: an index's, or a statistics object's.

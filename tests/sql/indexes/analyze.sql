@@ -1,0 +1,31 @@
+-- What ANALYZE stores, of tables that it reads whole.
+create table e(id int, arr int[], txt text[], tv tsvector, n numeric, v varchar(20), f float8, d date, bo bool);
+insert into e select i, array[i%3, i%7, i%50], array['a'||i%4, 'b', null], to_tsvector('simple', 'word'||i%5||' other'||i%20), i%13, 'v'||i%30, i/7.0, '2020-01-01'::date + i%100, i%3=0 from generate_series(1,2000) i;
+create index ei on e((id%10), lower(v)) where bo;
+analyze e;
+select attname, null_frac, avg_width, n_distinct, most_common_vals, most_common_freqs, histogram_bounds, correlation, most_common_elems, most_common_elem_freqs, elem_count_histogram from pg_stats where tablename='e' and attname<>'n' order by attname;
+select attname, null_frac, avg_width, n_distinct, most_common_vals, most_common_freqs, correlation from pg_stats where tablename='ei' order by attname;
+select starelid::regclass, staattnum, stakind1, stakind2, stakind3, stakind4, stakind5, staop1, staop2, staop3, staop4, staop5, stacoll1, stacoll2, stacoll3, stacoll4, stacoll5 from pg_statistic where starelid in ('e'::regclass, 'ei'::regclass) order by 1,2;
+select relname, reltuples from pg_class where relname in ('e','ei') order by 1;
+
+select attname, null_frac, n_distinct, most_common_vals, most_common_freqs, histogram_bounds, correlation from pg_stats where tablename = 'e' and attname = 'n';
+drop table e;
+create table one(a int, b text, c text[]);
+analyze one;
+select count(*) from pg_stats where tablename = 'one';
+insert into one values (1, null, '{}');
+analyze one;
+select attname, null_frac, avg_width, n_distinct, most_common_vals, histogram_bounds, correlation, most_common_elems, elem_count_histogram from pg_stats where tablename = 'one' order by 1;
+drop table one;
+create table one(a int, b text, c text[]);
+insert into one values (1, null, '{}');
+alter table one alter a set statistics 0;
+alter table one alter b set (n_distinct = -0.25);
+insert into one select i, 'b' || i, array['x', 'y' || i % 3] from generate_series(1, 100) i;
+analyze one;
+select attname, null_frac, n_distinct, most_common_elems, most_common_elem_freqs, elem_count_histogram[1:3] from pg_stats where tablename = 'one' order by 1;
+analyze one (b);
+alter table one alter c set statistics 5;
+analyze one (c);
+select array_length(elem_count_histogram, 1) from pg_stats where tablename = 'one' and attname = 'c';
+drop table one;
