@@ -80,9 +80,8 @@ impl Brin {
         let rules = self.rules()?;
         let range = block / rules.options.pages_per_range;
         let start = range * rules.options.pages_per_range;
-        let covered = self.with_summary(range, start, |bytes| {
-            Ok(is_placeholder(bytes) || rules.covers(bytes, keys)?)
-        })?;
+        let covered =
+            self.with_summary(range, start, |bytes| Ok(is_placeholder(bytes) || rules.covers(bytes, keys)?))?;
         Ok(covered.unwrap_or(true))
     }
 }
