@@ -247,12 +247,15 @@ pub enum BuildRows<'a> {
 /// Rows or pages between two notes of progress.
 const PROGRESS_ROWS: u64 = 1024;
 
-/// Gives what an index must have entries for: `f(tid to index, row, live)`, by rising tid.
+/// Takes a row: the tid to index, its body, whether it is live.
+pub type OnRow<'a> = &'a mut dyn FnMut(Tid, &[u8], bool) -> Result<()>;
+
+/// Gives what an index must have entries for, by rising tid.
 pub fn scan_for_index(
     heap: &Heap,
     txn: &Transaction,
     rows: BuildRows<'_>,
-    f: &mut dyn FnMut(Tid, &[u8], bool) -> Result<()>,
+    f: OnRow<'_>,
 ) -> Result<BuildScan> {
     use create_index as p;
     let progress = txn.progress().of(Command::CreateIndex);

@@ -53,6 +53,17 @@ pub(super) struct Scanned {
     pub records: u64,
 }
 
+/// What is wanted of a chunk.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Whether what it changes is noted.
+    noted: bool,
+    /// Where changes are counted from.
+    base: Lsn,
+    /// The log's end, if it is known.
+    known: Option<Lsn>,
+}
+
 /// Which chunk comes next; whether what it changes is still noted.
 struct Next {
     number: u64,
@@ -75,21 +86,27 @@ impl Scan<'_> {
         let (number, noting) = self.take(&next, known).expect("the first chunk is always there");
         let stop = AtomicBool::new(false);
         let mut notes = Notes::new(self.threads);
-        let chunk = self.chunk(number, Some((from, 0)), noting, &whole, known, &mut notes, &stop)?;
+        let chunk = self.chunk(
+            number,
+            Some((from, 0)),
+            Wanted { noted: noting, base: from, known },
+            &mut notes,
+            &stop,
+        )?;
         if !self.append(&mut whole, chunk, known)? {
             return Ok(whole);
         }
-        let base = Scanned { chunks: vec![], ..whole };
         std::thread::scope(|scope| {
             let (sender, chunks) = std::sync::mpsc::sync_channel::<(u64, Result<Chunk>)>(self.threads * 2);
             for _ in 0..self.threads {
-                let (sender, next, stop, base) = (sender.clone(), &next, &stop, &base);
+                let (sender, next, stop) = (sender.clone(), &next, &stop);
                 scope.spawn(move || {
                     let mut notes = Notes::new(self.threads);
                     while !stop.load(Ordering::Relaxed)
                         && let Some((number, noting)) = self.take(next, known)
                     {
-                        let chunk = self.chunk(number, None, noting, base, known, &mut notes, stop);
+                        let wanted = Wanted { noted: noting, base: from, known };
+                        let chunk = self.chunk(number, None, wanted, &mut notes, stop);
                         if let Ok(chunk) = &chunk {
                             next.lock().memory += chunk.memory();
                         }
@@ -161,7 +178,8 @@ impl Scan<'_> {
             let number = chunk.from.0 / self.chunk_bytes();
             let mut notes = Notes::new(self.threads);
             let stop = AtomicBool::new(false);
-            chunk = self.chunk(number, from, chunk.noted, whole, known, &mut notes, &stop)?;
+            let wanted = Wanted { noted: chunk.noted, base: whole.base, known };
+            chunk = self.chunk(number, from, wanted, &mut notes, &stop)?;
         }
         whole.end = chunk.end;
         whole.records += chunk.records;
@@ -181,16 +199,14 @@ impl Scan<'_> {
         &self,
         number: u64,
         from: Option<(Lsn, u32)>,
-        noted: bool,
-        whole: &Scanned,
-        known: Option<Lsn>,
+        wanted: Wanted,
         notes: &mut Notes,
         stop: &AtomicBool,
     ) -> Result<Chunk> {
         let begins = Lsn(number * self.chunk_bytes());
         let to = Lsn(begins.0 + self.chunk_bytes());
-        let until = known.map_or(to, |end| end.min(to));
-        let mut chunk = Chunk::new(begins, to, noted, self.threads);
+        let until = wanted.known.map_or(to, |end| end.min(to));
+        let mut chunk = Chunk::new(begins, to, wanted.noted, self.threads);
         let Some((first, epoch)) = (match from {
             Some(from) => Some(from),
             None => self.first_record(begins, until, stop)?.map(|lsn| (lsn, 0)),
@@ -209,8 +225,8 @@ impl Scan<'_> {
             chunk.records += 1;
             chunk.last_epoch = view.epoch();
             chunk.max_xid = chunk.max_xid.max(view.xid());
-            if noted {
-                let at = ((view.lsn().0 - whole.base.0) / 8) as u32;
+            if wanted.noted {
+                let at = ((view.lsn().0 - wanted.base.0) / 8) as u32;
                 if rmgr::of(view.kind())?.redo.is_some() {
                     chunk.effects.push(Effect { at, moves_files: super::moves_files(&view) });
                 }
