@@ -92,7 +92,7 @@ impl Point {
             }
             PhysicalNode::IndexScan { index, conds, .. } => {
                 unique = index.unique;
-                if !unique && !(many && plan.rows <= ROWS_EXPECTED_MAX)
+                if !(unique || many && plan.rows <= ROWS_EXPECTED_MAX)
                     || index.method != "btree"
                     || conds.len() != index.keys.len()
                 {

@@ -60,7 +60,7 @@ impl BrinKeeper {
         self.places.clear();
         for (ty, value) in self.types.iter().zip(values) {
             let at = self.bytes.len();
-            let place = encode(value, ty, &mut self.bytes)?.then(|| at..self.bytes.len());
+            let place = encode(value, ty, &mut self.bytes)?.then_some(at..self.bytes.len());
             self.places.push(place);
         }
         let keys: Vec<Option<&[u8]>> =

@@ -37,7 +37,8 @@ impl MethodScan {
         if keys.is_empty() {
             keys.push(everything());
         }
-        let gin = Gin::open(&cx.env.storage, index.storage, options(index, None)).with_name(index.name.clone());
+        let gin =
+            Gin::open(&cx.env.storage, index.storage, options(index, None)).with_name(index.name.clone());
         let session = cx.env.session.clone();
         let found = gin.search(
             snapshot,

@@ -150,7 +150,9 @@ impl HashIndexScan {
         let mut out = self.reader.vectors(0);
         let mut rows = 0;
         while rows < want {
-            let Some(Open { heap, snapshot, scan: Some(scan), reads, live, .. }) = &mut self.open else { break };
+            let Some(Open { heap, snapshot, scan: Some(scan), reads, live, .. }) = &mut self.open else {
+                break;
+            };
             let Some(tid) = scan.next()? else {
                 if !self.next_key() {
                     break;

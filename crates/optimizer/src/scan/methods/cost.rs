@@ -91,9 +91,8 @@ impl Planner<'_> {
             false => read,
         };
         let operators = m.conds.len() as f64 * s.cpu_operator_cost;
-        let total = fetched * s.random_page_cost
-            + values
-            + found * lookups * (s.cpu_index_tuple_cost + operators);
+        let total =
+            fetched * s.random_page_cost + values + found * lookups * (s.cpu_index_tuple_cost + operators);
         IndexCost { startup: values, total, selectivity, pages, correlation: 0.0 }
     }
 
@@ -101,17 +100,15 @@ impl Planner<'_> {
         let selectivity = self.method_selectivity(m);
         let (pages, tuples) = self.index_size(&m.index, size);
         let stats = self.env.catalog.gin_stats(&m.index).unwrap_or_default();
-        let pending = if f64::from(stats.pending_pages) < pages { f64::from(stats.pending_pages) } else { 0.0 };
+        let pending =
+            if f64::from(stats.pending_pages) < pages { f64::from(stats.pending_pages) } else { 0.0 };
         let known = f64::from(stats.total_pages);
-        let usable = known <= pages
-            && known > (pages / 4.0).floor()
-            && stats.entry_pages > 0
-            && stats.entries > 0;
+        let usable =
+            known <= pages && known > (pages / 4.0).floor() && stats.entry_pages > 0 && stats.entries > 0;
         let (entry_pages, data_pages, entries) = if usable {
             let scale = pages / known;
             let entry_pages = (f64::from(stats.entry_pages) * scale).ceil().min(pages - pending);
-            let data_pages =
-                (f64::from(stats.data_pages) * scale).ceil().min(pages - pending - entry_pages);
+            let data_pages = (f64::from(stats.data_pages) * scale).ceil().min(pages - pending - entry_pages);
             (entry_pages, data_pages, (stats.entries as f64 * scale).ceil())
         } else {
             // Something plausible: nine tenths of the pages in the entry tree, a hundred entries each.
@@ -215,7 +212,8 @@ impl Planner<'_> {
         for key in m.conds.iter().filter_map(|c| m.keys.get(c.key)) {
             if let Some(Expr::Column { id, .. }) = key {
                 let id = *id;
-                let of_column = self.column_stats(id).map_or(0.0, |s| f64::from(s.correlation.unwrap_or(0.0)));
+                let of_column =
+                    self.column_stats(id).map_or(0.0, |s| f64::from(s.correlation.unwrap_or(0.0)));
                 correlation = correlation.max(of_column.abs());
             }
         }

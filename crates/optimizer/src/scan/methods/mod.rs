@@ -41,7 +41,16 @@ impl Planner<'_> {
             }
         }
         let touched = used.clone();
-        IndexMatch { index: index.clone(), conds, used, touched, implied, keys, predicate: vec![], behind: vec![] }
+        IndexMatch {
+            index: index.clone(),
+            conds,
+            used,
+            touched,
+            implied,
+            keys,
+            predicate: vec![],
+            behind: vec![],
+        }
     }
 
     /// Whether a scan of the index is possible only with a condition.
@@ -87,11 +96,7 @@ fn matches_clause(m: &Matching<'_>, clause: &Expr, out: &mut Vec<IndexCond>) -> 
         Expr::IsNull { arg, negated } if m.is_key(arg) && !crate::exprs::is_row_type(arg) => {
             let answers = index_method(method).is_some_and(|m| m.search_nulls);
             if answers {
-                m.push(
-                    if *negated { IndexTest::IsNotNull } else { IndexTest::IsNull },
-                    clause.clone(),
-                    out,
-                );
+                m.push(if *negated { IndexTest::IsNotNull } else { IndexTest::IsNull }, clause.clone(), out);
             }
             answers
         }
