@@ -34,8 +34,8 @@ use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
-use rules::Rules;
 pub use rules::RuleSet;
+use rules::Rules;
 pub use settings::PlannerSettings;
 
 /// Turns SQL that the catalog stores (an index's expression or predicate) into an expression over columns of a scan, of a type if one
@@ -68,7 +68,8 @@ pub fn plan(
     params: Vec<SqlType>,
     env: &OptimizerEnv<'_>,
 ) -> Result<Statement> {
-    let again = rules::has_costly_choices(&plan).then(|| (plan.clone(), meta.clone(), output.clone(), params.clone()));
+    let again = rules::has_costly_choices(&plan)
+        .then(|| (plan.clone(), meta.clone(), output.clone(), params.clone()));
     let rows_change = rules::changes_rows(&plan);
     let rules = Rules::new(env.settings.disabled_rules, false, rows_change);
     let first = plan_once(plan, meta, output, params, env, &rules)?;

@@ -111,12 +111,14 @@ static INDEXES: LazyLock<[Option<usize>; 25]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 /// `constraint_exclusion` and `quarry.disabled_rules` in the settings table.
-static CHOICES: LazyLock<[Option<usize>; 2]> =
-    LazyLock::new(|| ["constraint_exclusion", "quarry.disabled_rules"].map(|n| settings::find(n).map(|(i, _)| i)));
+static CHOICES: LazyLock<[Option<usize>; 2]> = LazyLock::new(|| {
+    ["constraint_exclusion", "quarry.disabled_rules"].map(|n| settings::find(n).map(|(i, _)| i))
+});
 
 /// `quarry.random_joins` and `quarry.runtime_filters` in the settings table.
-static JOINS: LazyLock<[Option<usize>; 2]> =
-    LazyLock::new(|| ["quarry.random_joins", "quarry.runtime_filters"].map(|n| settings::find(n).map(|(i, _)| i)));
+static JOINS: LazyLock<[Option<usize>; 2]> = LazyLock::new(|| {
+    ["quarry.random_joins", "quarry.runtime_filters"].map(|n| settings::find(n).map(|(i, _)| i))
+});
 
 impl PlannerSettings {
     /// Reads the session's settings.

@@ -243,12 +243,11 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
-        let by_index =
-            if group.is_empty() && sets.is_none() && self.rules.allows(Rule::TakeIndexEnds) {
-                self.min_max(&input, &aggregates)?
-            } else {
-                None
-            };
+        let by_index = if group.is_empty() && sets.is_none() && self.rules.allows(Rule::TakeIndexEnds) {
+            self.min_max(&input, &aggregates)?
+        } else {
+            None
+        };
         // Group in the order asked for above, if that is possible.
         let mut keys: Vec<SortKey> = vec![];
         for w in want.orders.iter().flatten() {

@@ -31,9 +31,9 @@ pub mod unnest_scalars;
 pub mod unnest_subqueries;
 
 use quarry_common::Result;
-pub use registry::{Rule, RuleSet, Rules};
 use quarry_plan::expr::{SubqueryKind, SubqueryPlan};
 use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
+pub use registry::{Rule, RuleSet, Rules};
 
 /// Everything up to planning proper; also inside subqueries of expressions.
 /// An error is that of a constant expression.
@@ -113,10 +113,8 @@ fn rewrite_level(
 
 /// Whether a plan locks rows or changes rows that it reads.
 pub fn changes_rows(plan: &LogicalPlan) -> bool {
-    matches!(
-        plan,
-        LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. }
-    ) || walk::inputs(plan).into_iter().any(changes_rows)
+    matches!(plan, LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } | LogicalPlan::LockRows { .. })
+        || walk::inputs(plan).into_iter().any(changes_rows)
 }
 
 /// Whether a statement may have rewrites that costs must justify: it has correlated subqueries.
