@@ -2,9 +2,9 @@
 
 use super::cursor::Parser;
 use crate::ast::{
-    Name,    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner,
-    AlterStatistics, AlterTable, AlterTableAction, AlterTextSearch, DropBehavior, ObjectKind, ObjectRef,
-    QualifiedName, RangeVar, Rename, Statement, TextSearchAction, TypeName,
+    AlterDomain, AlterDomainAction, AlterEnum, AlterEnumAction, AlterObjectSchema, AlterOwner,
+    AlterStatistics, AlterTable, AlterTableAction, AlterTextSearch, DropBehavior, Name, ObjectKind,
+    ObjectRef, QualifiedName, RangeVar, Rename, Statement, TextSearchAction, TypeName,
 };
 use crate::lexer::{Kw, TokenKind};
 use quarry_common::Result;
