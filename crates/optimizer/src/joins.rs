@@ -2,11 +2,11 @@
 
 use crate::cost;
 use crate::exprs::{binary, columns, is_equality};
-use crate::planner::{Candidate, Planner, Want, cheapest};
+use crate::planner::{Candidate, Planner, Want};
 use crate::region::Region;
 use crate::scan::TableScan;
 use quarry_common::Result;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalNode};
 
 impl Planner<'_> {
     /// Plans of a FROM tree.
@@ -38,19 +38,6 @@ impl Planner<'_> {
                 self.plan_region(region, want)
             }
             other => self.plan_leaf(other, want),
-        }
-    }
-
-    /// An item of a region; a join is one where the region would grow too large or its order is as written.
-    pub fn plan_item(&mut self, plan: LogicalPlan, want: &Want) -> Result<Vec<Candidate>> {
-        match plan {
-            LogicalPlan::Join { kind, left, right, mut on } => {
-                for e in &mut on {
-                    self.plan_subqueries(e)?;
-                }
-                self.plan_join(kind, *left, *right, on)
-            }
-            other => self.plan_node(other, want),
         }
     }
 
@@ -216,103 +203,6 @@ impl Planner<'_> {
             ("unnest", [a]) => crate::stats::array_length(a).max(1.0),
             _ => 1000.0,
         }
-    }
-
-    fn plan_join(
-        &mut self,
-        mut kind: JoinKind,
-        mut left: LogicalPlan,
-        mut right: LogicalPlan,
-        on: Vec<Expr>,
-    ) -> Result<Vec<Candidate>> {
-        if kind == JoinKind::Right {
-            std::mem::swap(&mut left, &mut right);
-            kind = JoinKind::Left;
-        }
-        let outer_columns = walk::output_columns(&left);
-        let inner_columns = walk::output_columns(&right);
-        let lateral: Vec<ColumnId> =
-            walk::free_columns(&right).into_iter().filter(|id| outer_columns.contains(id)).collect();
-        let outer = cheapest(self.plan_node(left, &Want::default())?, 0.0).plan;
-        let inner = cheapest(self.plan_node(right, &Want::default())?, 0.0).plan;
-        let plan = self.join(kind, outer, inner, &outer_columns, &inner_columns, on, lateral);
-        Ok(vec![Candidate { plan, order: vec![] }])
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn join(
-        &mut self,
-        kind: JoinKind,
-        outer: PhysicalPlan,
-        inner: PhysicalPlan,
-        outer_columns: &[ColumnId],
-        inner_columns: &[ColumnId],
-        on: Vec<Expr>,
-        lateral: Vec<ColumnId>,
-    ) -> PhysicalPlan {
-        let s = self.env.settings.clone();
-        let selectivity = self.selectivity(&on);
-        let rows = join_rows(kind, outer.rows, inner.rows, selectivity);
-        let (mut keys, mut hash_conds, mut rest) = (vec![], vec![], vec![]);
-        for c in on {
-            match hash_key(&c, outer_columns, inner_columns) {
-                Some(pair) if lateral.is_empty() => {
-                    keys.push(pair);
-                    hash_conds.push(c);
-                }
-                _ => rest.push(c),
-            }
-        }
-        if !keys.is_empty() {
-            let startup = outer.startup_cost
-                + inner.total_cost
-                + (s.cpu_operator_cost * keys.len() as f64 + s.cpu_tuple_cost) * inner.rows;
-            let total = startup + outer.total_cost - outer.startup_cost
-                + s.cpu_operator_cost * keys.len() as f64 * outer.rows
-                + rows * s.cpu_tuple_cost;
-            let node = PhysicalNode::HashJoin {
-                kind,
-                outer: Box::new(outer),
-                inner: Box::new(inner),
-                keys,
-                hash_conds,
-                on: rest,
-                inner_unique: false,
-            };
-            return self.make(node, rows, startup, total);
-        }
-        let total = outer.total_cost
-            + outer.rows * inner.total_cost.max(inner.rows * s.cpu_operator_cost)
-            + rows * s.cpu_tuple_cost;
-        if kind == JoinKind::Full {
-            // Without a key there is nothing to hash: all rows meet in one bucket.
-            let node = PhysicalNode::HashJoin {
-                kind,
-                outer: Box::new(outer),
-                inner: Box::new(inner),
-                keys: vec![],
-                hash_conds: vec![],
-                on: rest,
-                inner_unique: false,
-            };
-            return self.make(node, rows, 0.0, total);
-        }
-        let inner = if lateral.is_empty() {
-            let (rows, startup, total) =
-                (inner.rows, inner.startup_cost, inner.total_cost + inner.rows * 2.0 * s.cpu_operator_cost);
-            self.make(PhysicalNode::Materialize { input: Box::new(inner) }, rows, startup, total)
-        } else {
-            inner
-        };
-        let node = PhysicalNode::NestLoop {
-            kind,
-            outer: Box::new(outer),
-            inner: Box::new(inner),
-            on: rest,
-            params: lateral,
-            inner_unique: false,
-        };
-        self.make(node, rows, 0.0, total)
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Special {
 
 impl Special {
     /// The items whose columns the join may set to NULL.
-    fn nullable(&self) -> RelSet {
+    pub fn nullable(&self) -> RelSet {
         match self.kind {
             JoinKind::Left => self.right,
             JoinKind::Full => self.min_left | self.right,
@@ -252,9 +252,7 @@ impl Region {
             LogicalPlan::Join { kind: JoinKind::Right, left, right, on } => {
                 self.collect(LogicalPlan::Join { kind: JoinKind::Left, left: right, right: left, on }, p, top)
             }
-            LogicalPlan::Join { kind, left, right, on } if self.has_room(&left, &right) => {
-                self.collect_join(kind, *left, *right, on, p, top)
-            }
+            LogicalPlan::Join { kind, left, right, on } => self.collect_join(kind, *left, *right, on, p, top),
             LogicalPlan::Scan { relation, alias, columns } => {
                 let ids = columns.iter().map(|(id, _)| *id).collect();
                 self.item(Source::Table(TableScan { relation, alias, columns, filter: vec![] }), ids)
@@ -286,7 +284,8 @@ impl Region {
         // FROM lists and CROSS JOIN have no conditions of their own: they are always taken apart.
         let limit = p.env.settings.join_collapse_limit;
         let listed = kind == JoinKind::Inner && on.is_empty();
-        let whole = limit < COLLAPSE_LIMIT_OPEN && !listed && leaves(&left) + leaves(&right) > limit;
+        let written = limit < COLLAPSE_LIMIT_OPEN && !listed && leaves(&left) + leaves(&right) > limit;
+        let whole = written || !self.has_room(&left, &right);
         let full = kind == JoinKind::Full;
         let l = self.side(left, p, top && !matches!(kind, JoinKind::Anti | JoinKind::Full), whole)?;
         let before = self.clauses.len();
@@ -544,8 +543,9 @@ impl Region {
             if let Source::Table(scan) = &item.source
                 && p.scan_is_empty(scan)
             {
-                // Outer, semi and anti joins have an answer without rows on the right, inner joins haven't.
-                if !self.specials.iter().any(|s| s.right >> i & 1 == 1) {
+                // Outer, semi and anti joins have an answer without rows on the right, full joins without those on either side, inner
+                // joins haven't.
+                if !self.specials.iter().any(|s| (s.right | s.nullable()) >> i & 1 == 1) {
                     self.gate.push(Expr::bool_const(false));
                 }
                 let output = item.columns.clone();

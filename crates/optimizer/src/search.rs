@@ -17,7 +17,7 @@ use crate::planner::{Candidate, Planner, Want};
 use crate::region::{Region, RelSet, Source};
 use crate::rules::Rule;
 use quarry_common::Result;
-use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalPlan, SortKey};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalPlan, SortKey};
 use ordering::Order;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -151,7 +151,14 @@ impl Planner<'_> {
             }
             false => (plan, filter),
         };
-        let candidates = self.plan_item(plan, want)?;
+        // A join keeps to its conditions: they are for its own items.
+        let (plan, rest) = match plan {
+            join @ LogicalPlan::Join { .. } if !rest.is_empty() => {
+                (LogicalPlan::Filter { input: Box::new(join), predicates: rest }, vec![])
+            }
+            other => (other, rest),
+        };
+        let candidates = self.plan_node(plan, want)?;
         Ok(candidates.into_iter().map(|c| self.filtered(c, rest.clone())).collect())
     }
 }
@@ -338,6 +345,16 @@ impl Search<'_, '_> {
             // Inside a larger right side the item's rows can be chosen early unless a join there makes up NULLs for them.
             let pickable = matches!(s.kind, JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
                 && (s.right == bit || s.right & bit != 0 && self.region.required_inside(bit, s.right) == bit);
+            // A semi join's left side can be looked up by a right side without duplicates.
+            let made_up = self.region.specials.iter().any(|t| t.nullable() & bit != 0);
+            if s.kind == JoinKind::Semi && s.right & bit == 0 && !made_up {
+                for (m, e) in s.on.iter().enumerate() {
+                    let right = s.on_refs[m] & s.right;
+                    if right != 0 && s.on_refs[m] == right | bit && !crate::exprs::is_volatile(e) {
+                        out.push((Applied::On(n, m), e.clone(), s.on_refs[m]));
+                    }
+                }
+            }
             if pickable {
                 for (m, e) in s.on.iter().enumerate() {
                     if s.on_refs[m] & s.right == bit
