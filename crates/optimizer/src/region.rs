@@ -99,6 +99,8 @@ pub struct Region {
     pub classes: Vec<Class>,
     /// Conditions that read none of the region's columns.
     pub gate: Vec<Expr>,
+    /// Items still to come from right sides, while left sides are taken apart.
+    reserved: usize,
 }
 
 impl Region {
@@ -111,6 +113,7 @@ impl Region {
             specials: vec![],
             classes: vec![],
             gate: vec![],
+            reserved: 0,
         };
         r.shape = r.collect(plan, planner, true)?.shape;
         r.find_laterals();
@@ -266,7 +269,7 @@ impl Region {
 
     /// Whether a join's sides can be taken apart.
     fn has_room(&self, left: &LogicalPlan, right: &LogicalPlan) -> bool {
-        self.items.len() + leaves(left) + leaves(right) <= REGION_MAX
+        self.items.len() + self.reserved + leaves(left) + leaves(right) <= REGION_MAX
     }
 
     fn collect_join(
@@ -285,11 +288,20 @@ impl Region {
         let limit = p.env.settings.join_collapse_limit;
         let listed = kind == JoinKind::Inner && on.is_empty();
         let written = limit < COLLAPSE_LIMIT_OPEN && !listed && leaves(&left) + leaves(&right) > limit;
-        let whole = written || !self.has_room(&left, &right);
+        let beside = leaves(&right);
+        let (left_whole, right_whole) = if written || self.has_room(&left, &right) {
+            (written, written)
+        } else {
+            // The left side is taken apart as far as there is room, what is left of it is planned by itself.
+            (self.items.len() + self.reserved + beside + 1 >= REGION_MAX, beside > REGION_MAX / 4)
+        };
         let full = kind == JoinKind::Full;
-        let l = self.side(left, p, top && !matches!(kind, JoinKind::Anti | JoinKind::Full), whole)?;
+        let taken = if right_whole { 1 } else { beside };
+        self.reserved += taken;
+        let l = self.side(left, p, top && !matches!(kind, JoinKind::Anti | JoinKind::Full), left_whole)?;
+        self.reserved -= taken;
         let before = self.clauses.len();
-        let r = self.side(right, p, top && kind == JoinKind::Inner, whole)?;
+        let r = self.side(right, p, top && kind == JoinKind::Inner, right_whole)?;
         let set = l.set | r.set;
         if kind == JoinKind::Inner {
             let mut core = l.core | r.core;

@@ -29,7 +29,7 @@ fn plan(f: &Fixture, what: &str, sql: &str, tables: usize) {
 #[test]
 fn a_hundred_tables_are_planned() {
     let f = Fixture::new();
-    for n in [8, 12, 20, 50, 100] {
+    for n in [8, 100] {
         for explicit in [false, true] {
             let chain = joined(n, explicit, |i| format!("a{i}.a = a{}.c", i - 1));
             plan(&f, &format!("chain of {n}"), &chain, n);
