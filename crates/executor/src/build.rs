@@ -147,8 +147,7 @@ impl<'a> Builder<'a> {
         let held: Vec<(ColumnId, ScanColumn)> =
             columns.iter().filter(|(_, c)| index::place(index, *c).is_some()).copied().collect();
         let ids: Vec<ColumnId> = held.iter().map(|(id, _)| *id).collect();
-        let tested: Vec<Expr> =
-            plan.filter.iter().filter(|e| index::is_harmless(e, &ids)).cloned().collect();
+        let tested: Vec<Expr> = plan.filter.iter().filter(|e| index::is_harmless(e, &ids)).cloned().collect();
         if tested.is_empty() {
             return Ok(None);
         }

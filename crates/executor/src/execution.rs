@@ -26,7 +26,8 @@ impl Execution {
     pub fn start(statement: Arc<Statement>, env: ExecEnv) -> Result<Execution> {
         let (op, rt) = {
             let io = env.io();
-            let mut b = Builder::new(&io, env.instrument).with_env(&env).with_filters(&statement.runtime_filters);
+            let mut b =
+                Builder::new(&io, env.instrument).with_env(&env).with_filters(&statement.runtime_filters);
             for cte in &statement.ctes {
                 if let PhysicalNode::RecursiveUnion { cte, output, .. } = &cte.plan.node {
                     b.push_work_table(*cte, output);

@@ -16,9 +16,9 @@ use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::{Region, RelSet, Source};
 use crate::rules::Rule;
+use ordering::Order;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalPlan, SortKey};
-use ordering::Order;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -357,10 +357,7 @@ impl Search<'_, '_> {
             }
             if pickable {
                 for (m, e) in s.on.iter().enumerate() {
-                    if s.on_refs[m] & s.right == bit
-                        && s.on_refs[m] != bit
-                        && !crate::exprs::is_volatile(e)
-                    {
+                    if s.on_refs[m] & s.right == bit && s.on_refs[m] != bit && !crate::exprs::is_volatile(e) {
                         out.push((Applied::On(n, m), e.clone(), s.on_refs[m]));
                     }
                 }

@@ -1,6 +1,5 @@
 //! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
 
-use crate::summary_requests::SummaryRequest;
 use crate::domains::SessionDomains;
 use crate::instance::Instance;
 use crate::lock_waits::LockWaits;
@@ -8,6 +7,7 @@ use crate::log::LogSettings;
 use crate::prepared::Prepared;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
+use crate::summary_requests::SummaryRequest;
 use crate::timeouts::Limits;
 use crate::vars::{SessionVars, SetScope};
 use hashbrown::HashMap;

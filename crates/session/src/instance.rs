@@ -1,12 +1,12 @@
 //! What all sessions of a server share.
 
-use crate::summary_requests::SummaryRequests;
 use crate::config::ConfigFiles;
 use crate::exported::ExportedSnapshots;
 use crate::log::LogSink;
 use crate::notify::NotifyQueue;
 use crate::session::SessionStart;
 use crate::signals::{Activity, Sessions};
+use crate::summary_requests::SummaryRequests;
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;

@@ -336,7 +336,9 @@ impl Session {
         if portal.columns.is_some() {
             describe_rows(&portal, &*self.query_context()?, out)?;
         }
-        if text.len() <= TEMPLATE_BYTES_MAX && portal.plan.as_ref().is_some_and(|plan| plan.fast.as_ref().is_some_and(|f| f.is_single_row())) {
+        if text.len() <= TEMPLATE_BYTES_MAX
+            && portal.plan.as_ref().is_some_and(|plan| plan.fast.as_ref().is_some_and(|f| f.is_single_row()))
+        {
             let st = self.query_context()?;
             self.templates.note(text, self.lex_options(), &st);
         }

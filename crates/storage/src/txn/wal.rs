@@ -96,8 +96,9 @@ impl EndRecord {
 /// Whether redo of the record removes files.
 pub fn removes_files(kind: RecordKind, payload: &[u8]) -> bool {
     match kind.op {
-        COMMIT | ABORT => EndRecord::decode(payload)
-            .is_ok_and(|end| !end.relations.is_empty() || !end.databases.is_empty()),
+        COMMIT | ABORT => {
+            EndRecord::decode(payload).is_ok_and(|end| !end.relations.is_empty() || !end.databases.is_empty())
+        }
         _ => false,
     }
 }
