@@ -15,7 +15,7 @@ macro_rules! areas {
     };
 }
 
-areas! { ddl dml errors explain functions psql seed select session transactions types }
+areas! { ddl dml errors explain functions indexes psql seed select session transactions types }
 
 #[test]
 fn every_area_is_tested() {
