@@ -122,6 +122,24 @@ fn an_undamaged_folder_has_no_findings() {
     assert_eq!(findings(&base().disk.copy()), Vec::<String>::new());
 }
 
+/// What a crash leaves of a session's temporary table is rows of the catalog without files: nothing is damaged by that.
+#[test]
+fn a_crash_beside_temporary_objects_leaves_no_findings() {
+    let disk = base().disk.copy();
+    let mut server = Server::start(open(&disk).unwrap()).unwrap();
+    for sql in [
+        "CREATE TEMP TABLE own (i int PRIMARY KEY, t text)",
+        "INSERT INTO own SELECT g, repeat('x', 3000) FROM generate_series(1, 50) g",
+    ] {
+        let answer = server.run(sql).unwrap();
+        assert!(!failed(&answer), "{sql}: {answer:?}");
+    }
+    drop(server);
+    disk.kill();
+    disk.create_dir(quarry_storage::temp_file::TEMP_DIR).unwrap();
+    assert_eq!(findings(&disk), Vec::<String>::new());
+}
+
 type Change = Box<dyn Fn(&mut [u8])>;
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Folder of temporary files.
-pub(crate) const TEMP_DIR: &str = "base/pgsql_tmp";
+pub const TEMP_DIR: &str = "base/pgsql_tmp";
 
 static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 

@@ -2,9 +2,10 @@
 //! indexes against these tables and these against their indexes, files against the relations.
 
 use super::{HeapCheck, IndexCheck, Skip, heap_into, index, rows_by_index};
-use quarry_catalog::{Catalog, CatalogReader, RelKind, Relation, SessionView};
+use quarry_catalog::{Catalog, CatalogReader, Persistence, RelKind, Relation, SessionView};
 use quarry_common::{Oid, Result};
 use quarry_storage::check::{CheckSummary, TableIndex, check_storage_but, check_table_index};
+use quarry_storage::temp_file::TEMP_DIR;
 use quarry_storage::{Fork, IsolationLevel, RelId, Storage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -59,6 +60,10 @@ fn check_catalog(storage: &Arc<Storage>, memory: usize, report: &mut dyn FnMut(&
         for relation in reader.all_relations(STORED)? {
             named.extend(relation.storage.iter().chain(&relation.toast));
             named.extend(relation.indexes.iter().map(|i| i.storage));
+            if relation.persistence == Persistence::Temporary {
+                // Its session is gone, its files go at the next start at the latest, its rows then too.
+                continue;
+            }
             if relation.kind == RelKind::Index && relation.storage.is_some_and(|s| lacks_file(storage, s)) {
                 report(&format!("index \"{}\" has no file", relation.name));
             }
@@ -111,7 +116,8 @@ fn check_catalog(storage: &Arc<Storage>, memory: usize, report: &mut dyn FnMut(&
         }
     }
     for name in storage.disk().list("base")? {
-        if !databases.iter().any(|d| d.oid.to_string() == name) {
+        let is_temporary = TEMP_DIR.strip_prefix("base/") == Some(name.as_str());
+        if !is_temporary && !databases.iter().any(|d| d.oid.to_string() == name) {
             report(&format!("folder base/{name} belongs to no database"));
         }
     }
