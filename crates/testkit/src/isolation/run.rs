@@ -20,6 +20,8 @@ const END_LIMIT: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const CONTROL: usize = 0;
+/// Every server has it, and no spec runs in it.
+const WATCHERS_DATABASE: &str = "postgres";
 /// Between permutations: what a spec has made is gone, whatever it was.
 const FRESH_SCHEMA: &str =
     "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC";
@@ -42,7 +44,7 @@ struct Client {
 
 struct Runner<'a> {
     spec: &'a Spec,
-    /// The control connection, then the sessions.
+    /// The control connection, the sessions, and the one that asks who waits.
     clients: Vec<Client>,
     names: Vec<String>,
     messages: Receiver<(usize, Message)>,
@@ -61,11 +63,14 @@ pub fn run(spec: &Spec, target: &Target, database: &str) -> Result<String, Strin
     let (sender, messages) = channel();
     let mut names = vec!["control".to_owned()];
     names.extend(spec.sessions.iter().map(|s| s.name.clone()));
-    let clients = names
+    let mut clients = names
         .iter()
         .enumerate()
         .map(|(i, name)| Client::open(target, database, i, name, &sender))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    // From another database: its snapshots must not be among those that commands of this one wait for and count.
+    clients.push(Client::open(target, WATCHERS_DATABASE, clients.len(), "watcher", &sender)?);
+    names.push("watcher".to_owned());
     let mut runner = Runner { spec, clients, names, messages, out: String::new() };
     let nothing = (String::new(), vec![String::new()]);
     let (variable, values) = spec.variants.as_ref().unwrap_or(&nothing);
@@ -223,12 +228,12 @@ impl Runner<'_> {
             }
         }
         // First all ends of blocks: what follows may have to wait for them.
-        for client in 1..self.clients.len() {
+        for client in 1..self.watcher() {
             if self.clients[client].block != b'I' {
                 self.quiet(client, "ROLLBACK")?;
             }
         }
-        for client in 1..self.clients.len() {
+        for client in 1..self.watcher() {
             self.quiet(client, "DISCARD ALL")?;
             self.clients[client].text.clear();
             self.clients[client].notified.clear();
@@ -296,18 +301,25 @@ impl Runner<'_> {
         }
     }
 
+    /// The last of the clients.
+    fn watcher(&self) -> usize {
+        self.clients.len() - 1
+    }
+
     fn is_blocked(&mut self, client: usize) -> Result<bool, String> {
-        let pids: Vec<String> = self.clients[1..].iter().map(|c| c.connection.pid.to_string()).collect();
+        let pids: Vec<String> =
+            self.clients[1..self.watcher()].iter().map(|c| c.connection.pid.to_string()).collect();
         let pid = self.clients[client].connection.pid;
         let sql = format!(
             "SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{}}}')",
             pids.join(",")
         );
-        self.start(CONTROL, &sql)?;
-        if !self.wait_for_answer(CONTROL, STEP_LIMIT)? {
-            return Err("the control connection gets no answer".to_owned());
+        let watcher = self.watcher();
+        self.start(watcher, &sql)?;
+        if !self.wait_for_answer(watcher, STEP_LIMIT)? {
+            return Err("the question who waits gets no answer".to_owned());
         }
-        let text = std::mem::take(&mut self.clients[CONTROL].text);
+        let text = std::mem::take(&mut self.clients[watcher].text);
         if text.starts_with("ERROR") {
             return Err(format!("{sql}: {text}"));
         }
