@@ -5,6 +5,18 @@ use crate::exprs::{binary, columns, is_equality};
 use quarry_catalog::Relation;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, walk};
 
+/// The sides of an equation that are columns among `own` while the other side reads none of them.
+fn push_equated(left: &Expr, right: &Expr, own: &[ColumnId], out: &mut Vec<ColumnId>) {
+    for (column, value) in [(left, right), (right, left)] {
+        if let Expr::Column { id, .. } = column
+            && own.contains(id)
+            && !columns(value).iter().any(|c| own.contains(c))
+        {
+            out.push(*id);
+        }
+    }
+}
+
 /// The columns among `own` that conditions set equal to something that reads none of them.
 pub fn fixed_columns<'e>(conditions: impl Iterator<Item = &'e Expr>, own: &[ColumnId]) -> Vec<ColumnId> {
     let mut out = vec![];
@@ -14,14 +26,7 @@ pub fn fixed_columns<'e>(conditions: impl Iterator<Item = &'e Expr>, own: &[Colu
         if !is_equality(op) || left.ty().oid != right.ty().oid || crate::exprs::is_volatile(condition) {
             continue;
         }
-        for (column, value) in [(left, right), (right, left)] {
-            if let Expr::Column { id, .. } = column
-                && own.contains(id)
-                && !columns(value).iter().any(|c| own.contains(c))
-            {
-                out.push(*id);
-            }
-        }
+        push_equated(left, right, own, &mut out);
     }
     out
 }
@@ -169,14 +174,7 @@ pub fn constant_columns(conditions: &[Expr], own: &[ColumnId]) -> Vec<ColumnId> 
         if !equal || crate::exprs::is_volatile(condition) || crate::exprs::has_subquery(condition) {
             continue;
         }
-        for (column, value) in [(left, right), (right, left)] {
-            if let Expr::Column { id, .. } = column
-                && own.contains(id)
-                && !columns(value).iter().any(|c| own.contains(c))
-            {
-                out.push(*id);
-            }
-        }
+        push_equated(left, right, own, &mut out);
     }
     out
 }

@@ -10,6 +10,7 @@ use quarry_catalog::*;
 use quarry_common::{Oid, Result};
 use quarry_plan::explain::{Explain, ExplainOptions, explain};
 use quarry_plan::{ConstantFolder, Expr, Statement};
+use quarry_sql::bind::BoundStatement;
 use quarry_storage::disk::FaultDisk;
 use quarry_storage::{Config, IsolationLevel, Storage, Transaction};
 use quarry_types::{Datum, IoContext, SqlType};
@@ -115,6 +116,14 @@ impl Fixture {
         Arc::new(self.storage.begin(IsolationLevel::ReadCommitted))
     }
     fn plan(&self, sql: &str) -> Statement {
+        self.planned(sql, |b, env| crate::plan(b.plan, b.meta, b.output, b.params, env))
+    }
+    /// Binds a statement and has it planned.
+    fn planned(
+        &self,
+        sql: &str,
+        plan: impl FnOnce(BoundStatement, &OptimizerEnv<'_>) -> quarry_common::Result<Statement>,
+    ) -> Statement {
         let txn = self.begin();
         let reader = self.catalog.reader(DB, &txn, &SessionView::superuser());
         let io = IoContext { names: &reader, ..Default::default() };
@@ -132,7 +141,7 @@ impl Fixture {
             folder: &NoFolder,
             bind_stored: quarry_sql::bind::bind_for_planning,
         };
-        crate::plan(b.plan, b.meta, b.output, b.params, &env).unwrap_or_else(|e| panic!("{sql}: {e}"))
+        plan(b, &env).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
     fn explain(&self, sql: &str) -> String {
         let statement = self.plan(sql);

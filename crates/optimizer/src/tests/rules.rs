@@ -5,26 +5,11 @@ use super::*;
 impl Fixture {
     /// The plan with every rewrite that is possible, whatever it costs.
     fn rewritten(&self, sql: &str) -> (Statement, Vec<&'static str>) {
-        let txn = self.begin();
-        let reader = self.catalog.reader(DB, &txn, &SessionView::superuser());
-        let io = IoContext { names: &reader, ..Default::default() };
-        let cx = quarry_sql::bind::BindContext {
-            reader: &reader,
-            io: &io,
-            param_types: &[],
-            params_allowed: true,
-        };
-        let stmt = quarry_sql::parse::parse_statements(sql).expect("parses").remove(0).stmt;
-        let b = quarry_sql::bind::bind_statement(&stmt, &cx).unwrap_or_else(|e| panic!("{sql}: {e}"));
-        let env = OptimizerEnv {
-            catalog: &reader,
-            settings: PlannerSettings::default(),
-            folder: &NoFolder,
-            bind_stored: quarry_sql::bind::bind_for_planning,
-        };
-        let rules = crate::rules::Rules::new(Default::default(), true, crate::rules::changes_rows(&b.plan));
-        let statement = crate::plan_once(b.plan, b.meta, b.output, b.params, &env, &rules)
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let statement = self.planned(sql, |b, env| {
+            let changes = crate::rules::changes_rows(&b.plan);
+            let rules = crate::rules::Rules::new(Default::default(), true, changes);
+            crate::plan_once(b.plan, b.meta, b.output, b.params, env, &rules)
+        });
         let fired = statement.rules.clone();
         (statement, fired)
     }
