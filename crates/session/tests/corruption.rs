@@ -238,6 +238,31 @@ fn damaged_heap_pages() {
     expect("map", &disk, &[&b.heap, "the visibility map marks it, but it does not exist"]);
 }
 
+/// Promises may be wrong and go beyond the table's end; a page that no writer of the map can have left may not be there.
+#[test]
+fn free_space_maps() {
+    let b = base();
+    let map = format!("{}_fsm", b.heap);
+    let disk = b.disk.copy();
+    alter(&disk, &map, 0, |p| p[32..].fill(0xff));
+    assert_eq!(findings(&disk), Vec::<String>::new());
+    let mut server = Server::start(open(&disk).unwrap()).unwrap();
+    let answer = server.run(
+        "INSERT INTO k SELECT g, repeat('y', 500) FROM generate_series(5000, 5999) g;
+         SELECT * FROM verify_heapam('k'); SELECT bt_index_check('k_pkey')",
+    );
+    let answer = answer.unwrap();
+    assert!(!failed(&answer) && answer.iter().any(|m| m.contains("SELECT 0")), "{answer:?}");
+    drop(server);
+    // Torn: an empty one.
+    let disk = b.disk.copy();
+    disk.damage(&map, 40, &[0xff; 8]);
+    assert_eq!(findings(&disk), Vec::<String>::new());
+    let disk = b.disk.copy();
+    alter(&disk, &map, 0, |p| put_u16(p, 14, 60));
+    expect("another page", &disk, &[&format!("block 0 of {map}"), "it is not a page of a free-space map"]);
+}
+
 #[test]
 fn damaged_values_out_of_line() {
     let b = base();

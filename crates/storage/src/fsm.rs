@@ -6,17 +6,18 @@
 //! finds out, and nothing here is logged. Inserting threads that have met at a page's latch are given different pages from then on:
 //! a page handed out counts as full until its taker gives it back. Until then rows lie in the order of their insertion.
 //!
-//! An FSM page is the page header and one byte per heap page.
+//! An FSM page is the page header and one byte per heap page. What must hold nevertheless (rules F1 to F4) is in `heap/README.md`;
+//! [`RelationState::map_problems`] and `quarry check` look at it.
 //!
 //! # Locking
 //! One mutex per relation, held for the search only; no page latch is taken while holding it, but it may be
 //! taken while holding page latches.
 
-use crate::page::{PAGE_HEADER, PAGE_SIZE};
+use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
 use crate::stats::Counters;
 use crate::{Fork, PageId, RelId, Storage};
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use quarry_common::{BlockNo, Result};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -98,6 +99,18 @@ impl FreeMap {
             }
         }
         None
+    }
+
+    /// Pages with room that no search finds, because their group's bound is too low or missing (F2).
+    fn problems(&self) -> Vec<(BlockNo, String)> {
+        let hidden = |(b, c): (usize, &u8)| {
+            let bound = self.group_max.get(b / GROUP).copied().unwrap_or(0);
+            (bound < *c).then(|| {
+                let what = format!("the free-space map has category {c} for it, but {bound} as its group's highest");
+                (b as BlockNo, what)
+            })
+        };
+        self.category.iter().enumerate().filter_map(hidden).collect()
     }
 }
 
@@ -189,25 +202,60 @@ impl RelationState {
 
     /// Hands out a page that should have `need` bytes free; it counts as full from now on.
     pub fn take(&self, storage: &Storage, rel: RelId, need: usize) -> Result<Option<BlockNo>> {
+        let mut free = self.loaded(storage, rel)?;
+        Ok(free.take(need.div_ceil(STEP).min(255) as u8))
+    }
+
+    /// The map with what the last process knew.
+    fn loaded(&self, storage: &Storage, rel: RelId) -> Result<MutexGuard<'_, FreeMap>> {
+        let free = self.free.lock();
+        if free.loaded {
+            return Ok(free);
+        }
+        drop(free);
+        let (stored, blocks) = load(storage, rel)?;
         let mut free = self.free.lock();
         if !free.loaded {
-            drop(free);
-            let (stored, blocks) = load(storage, rel)?;
-            free = self.free.lock();
-            if !free.loaded {
-                for (b, c) in stored.into_iter().enumerate().take(blocks as usize) {
-                    if c > 0 && free.category.get(b).is_none_or(|known| *known == 0) {
-                        free.set(b as BlockNo, c);
-                    }
+            for (b, c) in stored.into_iter().enumerate().take(blocks as usize) {
+                if c > 0 && free.category.get(b).is_none_or(|known| *known == 0) {
+                    free.set(b as BlockNo, c);
                 }
-                // Whatever the map says, the last page may have space: a table smaller than one vacuum's interest has no map.
-                if blocks > 0 && free.category.get(blocks as usize - 1).is_none_or(|known| *known == 0) {
-                    free.set(blocks - 1, 255);
-                }
-                free.loaded = true;
+            }
+            // Whatever the map says, the last page may have space: a table smaller than one vacuum's interest has no map.
+            if blocks > 0 && free.category.get(blocks as usize - 1).is_none_or(|known| *known == 0) {
+                free.set(blocks - 1, 255);
+            }
+            free.loaded = true;
+        }
+        Ok(free)
+    }
+
+    /// What breaks the rules of the map in memory (F1, F2): the block and words for it. The table can't be cut meanwhile.
+    pub fn map_problems(&self, storage: &Storage, rel: RelId) -> Result<Vec<(BlockNo, String)>> {
+        let free = self.loaded(storage, rel)?;
+        let mut found = free.problems();
+        let promised: Vec<usize> = (0..free.category.len()).filter(|b| free.category[*b] > 0).collect();
+        drop(free);
+        // The file only grows: what it lacks now it lacked when the map was looked at.
+        let blocks = storage.relation_blocks(rel, Fork::Main)?;
+        let mut missing = |block: BlockNo, what: &str| {
+            if block >= blocks {
+                found.push((block, format!("{what}, but it does not exist")));
+            }
+        };
+        for b in promised {
+            missing(b as BlockNo, "the free-space map promises room on it");
+        }
+        for t in &self.targets {
+            let block = t.load(Ordering::Relaxed);
+            if block != NO_BLOCK {
+                missing(block, "rows are being inserted into it");
             }
         }
-        Ok(free.take(need.div_ceil(STEP).min(255) as u8))
+        for block in self.free_pages.lock().iter() {
+            missing(*block, "it is listed as free for reuse");
+        }
+        Ok(found)
     }
 
     /// Forgets pages from `blocks` on (the file was cut).
@@ -231,7 +279,8 @@ impl RelationState {
 
     /// Writes the map to the FSM fork.
     pub fn save(&self, storage: &Storage, rel: RelId) -> Result<()> {
-        let categories = self.free.lock().category.clone();
+        // What is on disk of pages that this process has not looked at stays.
+        let categories = self.loaded(storage, rel)?.category.clone();
         for (n, part) in categories.chunks(PER_PAGE as usize).enumerate() {
             let mut page = storage.pool().write_or_zero(PageId::new(rel, Fork::Fsm, n as BlockNo))?;
             if page.is_new() {
@@ -243,7 +292,20 @@ impl RelationState {
             page.bytes_mut()[at..at + part.len()].copy_from_slice(part);
             page.mark_dirty_unlogged();
         }
-        Ok(())
+        // Of a table that was longer once.
+        storage.truncate_relation(rel, Fork::Fsm, categories.len().div_ceil(PER_PAGE as usize) as BlockNo)
+    }
+}
+
+/// What a page of an FSM fork can't be, whatever was torn or lost: it passes its checksum and is no page of a map (F4).
+pub(crate) fn check_page(page: &Page, block: BlockNo) -> std::result::Result<(), String> {
+    if page.is_new() || !page.checksum_ok(block) {
+        // Taken for an empty one.
+        return Ok(());
+    }
+    match page.lower() as usize {
+        PAGE_SIZE => Ok(()),
+        _ => Err("it is not a page of a free-space map".into()),
     }
 }
 
@@ -314,5 +376,16 @@ mod tests {
         f.set(13, 30);
         assert_eq!(f.take(25), Some(13));
         assert_eq!(f.take(25), None);
+    }
+
+    #[test]
+    fn a_bound_below_its_group_is_found() {
+        let mut f = FreeMap::default();
+        (0..130).for_each(|b| f.set(b, 7));
+        assert!(f.problems().is_empty());
+        f.category[70] = 9;
+        f.group_max.truncate(2);
+        let blocks: Vec<BlockNo> = f.problems().iter().map(|(b, _)| *b).collect();
+        assert_eq!(blocks, [70, 128, 129]);
     }
 }

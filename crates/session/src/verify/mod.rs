@@ -85,6 +85,10 @@ pub fn index(
     if how.parents {
         tree.check()?;
     }
+    let state = env.storage.relation_states().get(index.storage);
+    if let Some((block, what)) = state.map_problems(&env.storage, index.storage)?.into_iter().next() {
+        bail!(INDEX_CORRUPTED, "block {block} of index \"{}\": {what}", index.name);
+    }
     // Three tids and more fit into the bytes of one small entry.
     let expected = u64::from(tree.blocks()?) * 400;
     let mut seen = how.rows.then(|| Bloom::new(expected, memory_bytes, index.oid.0.into()));

@@ -3,7 +3,7 @@
 //!
 //! But for the last, nothing else may use the storage meanwhile. Main pages are judged by what the relation's first page says it is; problems
 //! are reported one by one, and the check goes on. The free-space map is advice that the log doesn't know and that is corrected by
-//! whoever believes it: a torn page of it is an empty one, and nothing in it is an error.
+//! whoever believes it: a torn page of it is an empty one, and stale entries are no errors. What is: `heap/README.md`, rules F1 to F4.
 
 mod heap;
 mod index;
@@ -15,7 +15,7 @@ pub use table::{Finding, TableCheck, check_table};
 use crate::heap::page as hp;
 use crate::index::{self as methods, IndexMethod};
 use crate::page::{PAGE_SIZE, Page};
-use crate::{Fork, PageId, RelId, Storage};
+use crate::{Fork, PageId, RelId, Storage, fsm};
 use quarry_common::{Error, Result};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -62,6 +62,12 @@ pub fn check_storage_but(
                 continue;
             }
             summary.relations += 1;
+            match storage.relation_states().get(rel).map_problems(storage, rel) {
+                Ok(found) => found.iter().for_each(|(block, what)| {
+                    problem(format!("{}: {what}", PageId::main(rel, *block)));
+                }),
+                Err(e) => problem(format!("{rel}: {}", e.message())),
+            }
             if unfinished.contains(&rel) {
                 continue;
             }
@@ -120,6 +126,9 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
             continue;
         }
         if fork == Fork::Fsm {
+            if let Err(what) = fsm::check_page(&page, block) {
+                problem(format!("{id}: {what}"));
+            }
             continue;
         }
         if !page.checksum_ok(block) {

@@ -64,6 +64,12 @@ pub fn check_table(
 ) -> Result<()> {
     let storage = heap.storage();
     let mut memo = Memo::default();
+    for (block, what) in storage.relation_states().get(heap.rel()).map_problems(storage, heap.rel())? {
+        found(Finding { block, slot: None, column: None, what });
+        if how.stop_on_error {
+            return Ok(());
+        }
+    }
     for block in how.blocks.clone() {
         between()?;
         if how.skip_all_visible && vm::is_all_visible(storage, heap.rel(), block)? {
