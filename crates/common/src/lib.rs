@@ -11,6 +11,7 @@ pub mod quoting;
 pub mod settings;
 pub mod sqlstate;
 pub mod ternary;
+pub mod usage;
 pub mod wait;
 
 pub use error::{Error, Result, Severity};

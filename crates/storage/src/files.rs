@@ -152,6 +152,12 @@ impl RelFile {
         self.persistence == Persistence::Permanent
     }
 
+    /// Whether it is of a session's temporary relation.
+    #[inline]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.persistence, Persistence::Temporary(_))
+    }
+
     fn segment_path(&self, segment: usize) -> String {
         segment_path(self.rel, self.persistence, self.fork, segment)
     }

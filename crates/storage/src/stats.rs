@@ -4,6 +4,8 @@
 //! go to one of some shards, each thread's own, so that threads don't wait for each other's cache lines; who asks adds the shards up.
 //! What vacuum and ANALYZE find is set through a base beside the shards, so that counting never stops for it.
 //!
+//! Blocks are counted by each thread for itself first ([`thread`]).
+//!
 //! Counts survive an orderly stop ([`save`], [`load`]) and are gone after a crash, as in PostgreSQL.
 //!
 //! # Locking
@@ -11,6 +13,7 @@
 
 mod keep;
 mod pending;
+pub(crate) mod thread;
 
 pub(crate) use keep::{load, save};
 pub use pending::XactCounts;
@@ -22,7 +25,7 @@ use parking_lot::RwLock;
 use quarry_common::Oid;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 4;
 
@@ -48,10 +51,14 @@ pub enum Count {
     Changed,
     /// Inserts since vacuum.
     InsertedSinceVacuum,
+    /// Pages found in the buffer pool.
+    BlocksHit,
+    /// Pages that had to be read into it.
+    BlocksRead,
 }
 
-/// Counts of [`Count`].
-pub(crate) const COUNTS: usize = 11;
+/// Room for the counts of [`Count`], and for those of [`DatabaseCount`].
+pub(crate) const COUNTS: usize = 16;
 
 /// What is counted of a database beside its relations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +76,11 @@ pub enum DatabaseCount {
     Inserted,
     Updated,
     Deleted,
+    BlocksHit,
+    BlocksRead,
+    /// Microseconds spent reading and writing blocks, counted under `track_io_timing`.
+    ReadTime,
+    WriteTime,
 }
 
 #[repr(align(128))]
@@ -80,7 +92,7 @@ thread_local! {
     static THREAD_SHARD: Cell<usize> = Cell::new(NEXT_THREAD.fetch_add(1, Ordering::Relaxed) % SHARDS);
 }
 
-/// Eleven counters, sharded.
+/// Counters, sharded.
 #[derive(Default)]
 struct Sharded {
     shards: [Shard; SHARDS],
@@ -154,6 +166,12 @@ impl Counters {
         self.add(Count::Scans, reads.scans as i64);
         self.add(Count::Returned, reads.returned as i64);
         self.add(Count::Fetched, reads.fetched as i64);
+    }
+
+    #[inline]
+    pub(crate) fn add_blocks(&self, hits: u64, reads: u64) {
+        self.add(Count::BlocksHit, hits as i64);
+        self.add(Count::BlocksRead, reads as i64);
     }
 
     /// Writes of a transaction that has ended.
@@ -270,6 +288,8 @@ impl DatabaseCounters {
         self.add(DatabaseCount::Inserted, c.get(Count::Inserted));
         self.add(DatabaseCount::Updated, c.get(Count::Updated));
         self.add(DatabaseCount::Deleted, c.get(Count::Deleted));
+        self.add(DatabaseCount::BlocksHit, c.get(Count::BlocksHit));
+        self.add(DatabaseCount::BlocksRead, c.get(Count::BlocksRead));
     }
 
     /// Begins anew. `at`: microseconds since 2000.
@@ -289,13 +309,36 @@ impl DatabaseCounters {
     }
 }
 
+/// What has gone into the log: records, images of pages, bytes.
+#[derive(Default)]
+pub struct LogTotals([AtomicU64; 3]);
+
+impl LogTotals {
+    fn add(&self, more: [u64; 3]) {
+        for (total, n) in self.0.iter().zip(more) {
+            total.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// Records, images, bytes.
+    pub fn get(&self) -> [u64; 3] {
+        std::array::from_fn(|i| self.0[i].load(Ordering::Relaxed))
+    }
+}
+
 /// The counts of all databases. Part of [`Storage`](crate::Storage).
 #[derive(Default)]
 pub struct DatabaseStats {
     map: RwLock<HashMap<Oid, Arc<DatabaseCounters>>>,
+    wal: LogTotals,
 }
 
 impl DatabaseStats {
+    /// What has gone into the log since the server started.
+    pub fn wal(&self) -> &LogTotals {
+        &self.wal
+    }
+
     /// A database's counters, made at first use. Sessions keep them.
     pub fn get(&self, db: Oid) -> Arc<DatabaseCounters> {
         if let Some(c) = self.map.read().get(&db) {
@@ -318,6 +361,14 @@ impl DatabaseStats {
         if let Some(db) = self.known(rel.db) {
             db.inherit(counters);
         }
+    }
+}
+
+impl crate::Storage {
+    /// Passes on what the running thread has counted and kept to itself so far.
+    #[inline]
+    pub fn flush_counts(&self) {
+        thread::flush(self.relation_states(), self.database_stats());
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::files::reason;
+use quarry_common::usage::{self, Counter};
 use quarry_common::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,14 +48,18 @@ impl TempFile {
         let refused = |e: Error| {
             Error::new(e.sqlstate(), format!("could not write to file \"{}\": {}", self.path, reason(&e)))
         };
-        self.file.write_at(bytes, self.len).map_err(refused)?;
+        usage::timed(Counter::TempWriteTime, || self.file.write_at(bytes, self.len)).map_err(refused)?;
+        usage::add(Counter::TempWritten, bytes.len() as u64);
         self.len += bytes.len() as u64;
         Ok(())
     }
 
     /// Fills `buffer` from position `at`.
     pub fn read_exact(&self, buffer: &mut [u8], at: u64) -> Result<()> {
-        if self.file.read_at(buffer, at)? < buffer.len() {
+        let wanted = buffer.len();
+        let read = usage::timed(Counter::TempReadTime, || self.file.read_at(buffer, at))?;
+        usage::add(Counter::TempRead, read as u64);
+        if read < wanted {
             return Err(Error::corrupted("temporary file is too short"));
         }
         Ok(())

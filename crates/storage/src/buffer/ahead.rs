@@ -2,6 +2,7 @@
 
 use super::{BufferPool, PageMut, Ring, state};
 use crate::ids::{Fork, PageId, RelId};
+use quarry_common::usage::{self, Counter};
 use quarry_common::{BlockNo, Result};
 use std::io::IoSliceMut;
 use std::ops::Range;
@@ -85,10 +86,10 @@ impl BufferPool {
         if guards.is_empty() {
             return Ok(());
         }
-        self.stats.reads.fetch_add(guards.len() as u64, Ordering::Relaxed);
+        self.count_reads(&file, rel, guards.len() as u64);
         let mut pages: Vec<IoSliceMut<'_>> =
             guards.iter_mut().map(|guard| IoSliceMut::new(guard.loading_page().bytes_mut())).collect();
-        let read = self.files.read_run(&file, blocks.start, &mut pages);
+        let read = usage::timed(Counter::ReadTime, || self.files.read_run(&file, blocks.start, &mut pages));
         drop(pages);
         for guard in &guards {
             let good = read.is_ok()
@@ -98,7 +99,8 @@ impl BufferPool {
                 if guard.is_new() {
                     self.set_fresh(guard.frame());
                 }
-                self.frames[guard.frame() as usize].state.fetch_or(state::VALID, Ordering::Release);
+                let there = state::VALID | state::AHEAD;
+                self.frames[guard.frame() as usize].state.fetch_or(there, Ordering::Release);
             } else {
                 self.untag(guard);
             }

@@ -5,7 +5,7 @@ use crate::files::RelFile;
 use crate::ids::PageId;
 use crate::page::Page;
 use parking_lot::lock_api::{GuardNoSend, RawRwLock as _, RawRwLockDowngrade as _};
-use quarry_common::BlockNo;
+use quarry_common::{BlockNo, usage};
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -196,7 +196,10 @@ impl<'a> PageMut<'a> {
 
     /// Marks a change that the log knows of. Called before the record is reserved, see README B4.
     pub(crate) fn mark_dirty(&mut self) {
-        self.pin.pool.frames[self.pin.frame as usize].state.fetch_or(state::DIRTY, Ordering::AcqRel);
+        let before = self.pin.pool.frames[self.pin.frame as usize].state.fetch_or(state::DIRTY, Ordering::AcqRel);
+        if before & state::DIRTY == 0 {
+            usage::page_dirtied(before & state::TEMPORARY != 0);
+        }
     }
 
     /// Marks a change that may get lost (hint bits). The page is written for it only if its whole image is in the log

@@ -30,6 +30,7 @@ use frames::Frames;
 use hashbrown::HashTable;
 use parking_lot::lock_api::RawRwLock as _;
 use parking_lot::{Mutex, RawRwLock, RwLock};
+use quarry_common::usage::{self, Counter};
 use quarry_common::{BlockNo, Error, Oid, Result, wait};
 use std::cell::UnsafeCell;
 use std::cmp::Reverse;
@@ -57,6 +58,10 @@ mod state {
     pub const UNLOGGED: u32 = 1 << 27;
     /// The page may have no place on the disk yet: writing it may need space (B11).
     pub const FRESH: u32 = 1 << 28;
+    /// The page is a temporary relation's. Fixed while TAGGED.
+    pub const TEMPORARY: u32 = 1 << 29;
+    /// Who wants the page has not come yet: it was counted as read when it was read ahead, and is no hit then.
+    pub const AHEAD: u32 = 1 << 30;
 }
 
 /// One frame's bookkeeping. Its page lies in [`Frames`] at the same index.
@@ -234,12 +239,16 @@ impl BufferPool {
     fn pin_inner(&self, id: PageId, mut ring: Option<&mut Ring>, damage: OnDamage) -> Result<PagePin<'_>> {
         loop {
             if let Some(pin) = self.pin_cached(id, ring.is_none()) {
-                if self.frames[pin.frame() as usize].state.load(Ordering::Acquire) & state::VALID != 0 {
+                let now = self.frames[pin.frame() as usize].state.load(Ordering::Acquire);
+                if now & state::VALID != 0 {
+                    self.count_hit(&pin, id, now);
                     return Ok(pin);
                 }
                 // Someone is loading it and holds the exclusive latch until it's there (or failed).
                 wait::blocking(|| drop(pin.read()));
-                if self.frames[pin.frame() as usize].state.load(Ordering::Acquire) & state::VALID != 0 {
+                let now = self.frames[pin.frame() as usize].state.load(Ordering::Acquire);
+                if now & state::VALID != 0 {
+                    self.count_hit(&pin, id, now);
                     return Ok(pin);
                 }
                 drop(pin);
@@ -263,11 +272,13 @@ impl BufferPool {
             file.grow_to_hold(id.block);
         }
         let Some(mut guard) = self.claim(id, &file, ring)? else { return Ok(None) };
-        self.stats.reads.fetch_add(1, Ordering::Relaxed);
+        self.count_reads(&file, id.rel, 1);
         let frame = guard.frame();
         let page = guard.loading_page();
         // Mostly a copy from the system's cache: handing the worker over would cost more than it.
-        match self.files.read(&file, id.block, page.bytes_mut()) {
+        let read =
+            usage::timed(Counter::ReadTime, || self.files.read(&file, id.block, page.bytes_mut()));
+        match read {
             // Never written: zeroes, without a checksum to look at.
             Ok(false) => self.set_fresh(frame),
             Ok(true) if page.checksum_ok(id.block) => {
@@ -301,6 +312,26 @@ impl BufferPool {
         Ok(Some(guard.unlatch()))
     }
 
+    /// Counts a page that was found in the pool, in a frame of this state.
+    #[inline]
+    fn count_hit(&self, pin: &PagePin<'_>, id: PageId, now: u32) {
+        if now & state::AHEAD != 0 {
+            let state = &self.frames[pin.frame() as usize].state;
+            if state.fetch_and(!state::AHEAD, Ordering::Relaxed) & state::AHEAD != 0 {
+                return;
+            }
+        }
+        usage::page_hit(now & state::TEMPORARY != 0);
+        crate::stats::thread::hit(id.rel);
+    }
+
+    /// Counts pages that come from the disk.
+    fn count_reads(&self, file: &RelFile, rel: RelId, n: u64) {
+        self.stats.reads.fetch_add(n, Ordering::Relaxed);
+        usage::pages_read(n, file.is_temporary());
+        crate::stats::thread::read(rel, n);
+    }
+
     /// Takes a frame for page `id` and puts it in the table, exclusively latched and not VALID; none if the page has
     /// come into the table meanwhile.
     fn claim(&self, id: PageId, file: &Arc<RelFile>, ring: Option<&mut Ring>) -> Result<Option<PageMut<'_>>> {
@@ -321,7 +352,8 @@ impl BufferPool {
         }
         shard.insert_unique(hash, (id, index), |(id, _)| self.hash(id));
         let unlogged = if file.is_logged() { 0 } else { state::UNLOGGED };
-        frame.state.fetch_or(state::TAGGED | state::USAGE_ONE | unlogged, Ordering::AcqRel);
+        let temporary = if file.is_temporary() { state::TEMPORARY } else { 0 };
+        frame.state.fetch_or(state::TAGGED | state::USAGE_ONE | unlogged | temporary, Ordering::AcqRel);
         Ok(Some(guard))
     }
 
@@ -332,7 +364,13 @@ impl BufferPool {
         let mut shard = self.shard(hash).write();
         self.remove_mapping(&mut shard, hash, &id);
         self.clear_fresh(guard.frame());
-        let clear = state::TAGGED | state::VALID | state::DIRTY | state::UNLOGGED | state::USAGE_MASK;
+        let clear = state::TAGGED
+            | state::VALID
+            | state::DIRTY
+            | state::UNLOGGED
+            | state::TEMPORARY
+            | state::AHEAD
+            | state::USAGE_MASK;
         self.frames[guard.frame() as usize].state.fetch_and(!clear, Ordering::AcqRel);
     }
 

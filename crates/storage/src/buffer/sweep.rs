@@ -175,7 +175,8 @@ impl BufferPool {
         }
         self.remove_mapping(&mut shard, hash, &id);
         self.clear_fresh(index);
-        let clear = state::TAGGED | state::VALID | state::UNLOGGED | state::USAGE_MASK;
+        let gone = state::TAGGED | state::VALID | state::UNLOGGED | state::TEMPORARY | state::AHEAD;
+        let clear = gone | state::USAGE_MASK;
         frame.state.fetch_and(!clear, Ordering::AcqRel);
         drop(shard);
         self.stats.evictions.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use crate::files::RelFile;
 use crate::ids::{Fork, PageId, RelId};
 use crate::page::{PAGE_SIZE, Page};
 use parking_lot::{Mutex, MutexGuard};
+use quarry_common::usage::{self, Counter};
 use quarry_common::{BlockNo, Lsn, Result, SqlState};
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,13 +57,15 @@ impl BufferPool {
         if file.is_logged() {
             self.wal.flush_to(lsn)?;
         }
-        let outcome = self.files.write(file, first, bytes);
+        let outcome = usage::timed(Counter::WriteTime, || self.files.write(file, first, bytes));
         let full = matches!(&outcome, Err(e) if e.sqlstate() == SqlState::DISK_FULL);
         if full != self.disk_full.load(Ordering::Relaxed) {
             self.disk_full.store(full, Ordering::Relaxed);
         }
         outcome?;
-        self.stats.writes.fetch_add((bytes.len() / PAGE_SIZE) as u64, Ordering::Relaxed);
+        let pages = (bytes.len() / PAGE_SIZE) as u64;
+        self.stats.writes.fetch_add(pages, Ordering::Relaxed);
+        usage::pages_written(pages, file.is_temporary());
         Ok(())
     }
 

@@ -154,6 +154,7 @@ impl Heap {
     #[inline]
     pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
         self.state.counters().add_reads(reads);
+        crate::stats::thread::take(self.rel, self.state.counters());
         snap.count_reads(self.rel, reads);
     }
 

@@ -15,7 +15,7 @@ use quarry_common::{Oid, Result};
 use std::sync::atomic::Ordering;
 
 const FILE: &str = "statistics";
-const MAGIC: u64 = u64::from_le_bytes(*b"quarrys1");
+const MAGIC: u64 = u64::from_le_bytes(*b"quarrys2");
 /// Values of one entry at most.
 const VALUES_MAX: u32 = 64;
 

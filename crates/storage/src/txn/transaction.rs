@@ -501,6 +501,7 @@ impl Transaction {
             self.storage.forget_created(&inner.created, &inner.created_databases);
         }
         self.pending.lock().end(true);
+        self.storage.flush_counts();
         self.serializable_committed(outcome.as_ref().ok().copied().flatten());
         for callback in inner.commit_callbacks.drain(..) {
             callback();
@@ -575,6 +576,7 @@ impl Transaction {
             xids.push(top);
         }
         self.pending.lock().end(false);
+        self.storage.flush_counts();
         self.serializable_aborted();
         self.finish_abort(&xids, inner.created, inner.created_databases, inner.abort_callbacks, &[]);
         self.leave(top, &[], &inner.held);

@@ -22,7 +22,7 @@ use crate::ids::{PageId, RelId};
 use crate::page::Page;
 use horizon::Horizon;
 use parking_lot::Mutex;
-use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid, bail, err};
+use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid, bail, err, usage};
 use record::PageEntry;
 use segments::Segments;
 use std::cell::RefCell;
@@ -305,6 +305,7 @@ impl Wal {
             let place = self.reserve(None, scratch.len() as u64)?.expect("no epoch was asked for");
             reserved(place.end);
             self.copy(place, body, scratch)?;
+            usage::logged(0, scratch.len() as u64);
             Ok(place.end)
         })
     }
@@ -346,6 +347,7 @@ impl Wal {
                 let body = self.body_crc(scratch);
                 if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64)? {
                     self.copy(place, body, scratch)?;
+                    usage::logged(record::image_count(scratch, count), scratch.len() as u64);
                     return Ok(place);
                 }
             }

@@ -140,6 +140,11 @@ pub fn encode<'a>(
     out.resize(padded(len), 0);
 }
 
+/// Whole images in an encoded record of `count` pages.
+pub fn image_count(record: &[u8], count: usize) -> u64 {
+    (0..count).filter(|index| record[HEADER + index * REF + 13] & IMAGE != 0).count() as u64
+}
+
 /// The page's free space; empty if the header makes no sense.
 fn hole_of(page: &Page) -> Range<usize> {
     let (lower, upper) = (page.lower() as usize, page.upper() as usize);

@@ -145,6 +145,7 @@ impl Brin {
     #[inline]
     pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
         self.state().counters().add_reads(reads);
+        crate::stats::thread::take(self.rel(), self.state().counters());
         snap.count_reads(self.rel(), reads);
     }
 

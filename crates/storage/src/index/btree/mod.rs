@@ -102,6 +102,7 @@ impl BTree {
     #[inline]
     pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
         self.state().counters().add_reads(reads);
+        crate::stats::thread::take(self.rel(), self.state().counters());
         snap.count_reads(self.rel(), reads);
     }
 

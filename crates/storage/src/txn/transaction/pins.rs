@@ -223,6 +223,7 @@ impl Transaction {
         if self.done.load(Ordering::Relaxed) {
             return;
         }
+        self.storage.flush_counts();
         let pins = self.pins.lock();
         for place in 0..=pins.others.len() {
             if pins.is_free(place, &self.pending) {
