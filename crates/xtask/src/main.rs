@@ -11,6 +11,9 @@ mod golden;
 mod history;
 mod index_choice;
 mod isolation;
+mod plan_search;
+mod plan_tree;
+mod planning_time;
 mod plans;
 mod plans_agree;
 mod power_loss;
@@ -18,6 +21,7 @@ mod qerror;
 mod setup;
 mod tidy;
 mod torture;
+mod tpch;
 
 use std::process::ExitCode;
 
@@ -119,6 +123,12 @@ enum Command {
         /// Rows of the table
         #[arg(long, default_value_t = 200_000)]
         rows: u64,
+        /// The server's process: its processor time is counted, instead of the time until the answer is there
+        #[arg(long)]
+        pid: Option<u32>,
+        /// Print every plan with its cost and time
+        #[arg(long)]
+        verbose: bool,
     },
     /// Show how costs and times go together over all plans of the same queries
     CostTime {
@@ -128,8 +138,17 @@ enum Command {
         /// Rows of the table
         #[arg(long, default_value_t = 200_000)]
         rows: u64,
+        /// The server's process: its processor time is counted, instead of the time until the answer is there
+        #[arg(long)]
+        pid: Option<u32>,
+        /// Print every plan with its cost and time
+        #[arg(long)]
+        verbose: bool,
     },
     /// Measure how far the estimated rows of joins are from the real ones, here and on PostgreSQL 15
+    ///
+    /// Printed twice: over all joins of each server's own plans, which may join in different orders, and over the joins of the same
+    /// relations of a query (by their aliases) that both plans have.
     Qerror {
         /// The server's port on the local machine
         #[arg(long)]
@@ -141,14 +160,59 @@ enum Command {
         #[arg(long, requires = "queries")]
         tpch: Option<std::path::PathBuf>,
         /// The folder with TPC-H's schema.sql, indexes.sql and queries q*.sql
-        #[arg(long, requires = "tpch")]
+        #[arg(long)]
         queries: Option<std::path::PathBuf>,
+        /// A database on both servers that has TPC-H's data and statistics already
+        #[arg(long, requires = "queries", conflicts_with = "tpch")]
+        database: Option<String>,
         /// Both servers have the data from a run before
         #[arg(long)]
         keep: bool,
-        /// Print each query's worst join
+        /// Print every join
         #[arg(long)]
         verbose: bool,
+    },
+    /// Time TPC-H's queries under every plan that settings lead to, and show where the chosen one isn't the fastest
+    PlanSearch {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// The database with TPC-H's data
+        #[arg(long)]
+        database: String,
+        /// The folder with the queries q*.sql
+        #[arg(long)]
+        queries: std::path::PathBuf,
+        /// Only these (q05)
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Join orders that are drawn at random for each query, besides those that settings lead to
+        #[arg(long, default_value_t = 24)]
+        orders: u64,
+        /// The server's process: its CPU time is measured instead of the clock's, so that others' load matters less
+        #[arg(long)]
+        pid: Option<u32>,
+        /// Print every plan's time
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Measure how long TPC-H's queries are planned, here and by PostgreSQL 15
+    PlanningTime {
+        /// The server's port on the local machine
+        #[arg(long)]
+        port: u16,
+        /// PostgreSQL's port on the local machine
+        #[arg(long)]
+        postgres: u16,
+        /// The database with TPC-H's data and statistics on both
+        #[arg(long)]
+        database: String,
+        /// The folder with the queries q*.sql
+        #[arg(long)]
+        queries: std::path::PathBuf,
+        /// Plannings of each query, of which the median counts
+        #[arg(long, default_value_t = 20)]
+        runs: usize,
     },
     /// Run random transactions on a server and look for anomalies in what they saw
     History {
@@ -211,10 +275,20 @@ fn main() -> ExitCode {
         Command::PlansAgree { port, postgres, seed, queries } => {
             plans_agree::run(port, postgres, seed, queries)
         }
-        Command::IndexChoice { port, rows } => index_choice::run(port, rows),
-        Command::CostTime { port, rows } => index_choice::correlate(port, rows),
-        Command::Qerror { port, postgres, tpch, queries, keep, verbose } => {
-            qerror::run(port, postgres, &qerror::Work { tpch: tpch.zip(queries), keep, verbose })
+        Command::IndexChoice { port, rows, pid, verbose } => {
+            index_choice::run(&index_choice::Work { port, pid, rows, verbose })
+        }
+        Command::CostTime { port, rows, pid, verbose } => {
+            index_choice::correlate(&index_choice::Work { port, pid, rows, verbose })
+        }
+        Command::Qerror { port, postgres, tpch, queries, database, keep, verbose } => {
+            qerror::run(port, postgres, &qerror::Work { tpch, queries, database, keep, verbose })
+        }
+        Command::PlanSearch { port, database, queries, only, orders, pid, verbose } => {
+            plan_search::run(port, &plan_search::Work { database, queries, only, orders, pid, verbose })
+        }
+        Command::PlanningTime { port, postgres, database, queries, runs } => {
+            planning_time::run(port, postgres, &database, &queries, runs)
         }
         Command::History { seconds, level, judge, seed, clients, keys, port } => {
             let load = history::Load { seconds, seed, clients, keys };

@@ -1,28 +1,39 @@
 //! `cargo xtask qerror`: how far the estimated rows of joins are from the real ones, on a server and on PostgreSQL 15.
 //!
 //! The q-error of a node is max(estimate / rows, rows / estimate), both at least 1 (Moerkotte, Neumann and Steidl, "Preventing Bad
-//! Plans by Bounding the Impact of Cardinality Estimation Errors", VLDB 2009). Each server's own plan counts, every join node of it.
-//! The queries are those of `tests/qerror` over a database made by statements, or TPC-H's over files of `tpchgen-cli tbl`.
+//! Plans by Bounding the Impact of Cardinality Estimation Errors", VLDB 2009). The queries are those of `tests/qerror` over a
+//! database made by statements, or TPC-H's. Two comparisons:
+//!
+//! * all join nodes of each server's own plans, which may join in different orders;
+//! * only the joins of the same relations of a query (by their aliases, whatever the order below) that both plans have.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use quarry_testkit::client::{Client, Protocol};
+use quarry_testkit::client::Client;
 use quarry_testkit::paths::workspace;
 use quarry_testkit::postgres::Postgres;
 use quarry_testkit::psql::Target;
 
-const PATIENCE: Duration = Duration::from_secs(3600);
+use crate::plan_tree;
+use crate::tpch::{self, Query, must, read, statements};
 
 /// What is measured.
 pub struct Work {
-    /// TPC-H's files and the folder with `schema.sql` and `q*.sql`; none: the films.
-    pub tpch: Option<(PathBuf, PathBuf)>,
-    /// The data are there already.
+    /// TPC-H's files.
+    pub tpch: Option<PathBuf>,
+    /// The folder with `schema.sql`, `indexes.sql` and `q*.sql`; none: the films.
+    pub queries: Option<PathBuf>,
+    /// A database that has TPC-H's data in its search path already.
+    pub database: Option<String>,
+    /// The data are there already from a run before.
     pub keep: bool,
-    /// Print each query's worst node.
+    /// Print every join.
     pub verbose: bool,
 }
+
+/// The joins of a query's plan: relations, estimate, rows, q-error.
+type Joins = Vec<(String, f64, f64, f64)>;
 
 /// Measures both servers and prints median and 95th percentile of each.
 pub fn run(port: u16, postgres: Option<u16>, work: &Work) -> Result<(), String> {
@@ -32,32 +43,49 @@ pub fn run(port: u16, postgres: Option<u16>, work: &Work) -> Result<(), String> 
         (None, port) => Target::local(port.unwrap_or_default()),
     };
     let queries = queries(work)?;
-    let mut found = vec![];
+    let mut found: Vec<Vec<Joins>> = vec![];
     for (name, target) in [("PostgreSQL", reference), ("here", Target::local(port))] {
         let mut client = connect(&target, work)?;
-        let mut errors = vec![];
-        for (i, sql) in queries.iter().enumerate() {
-            let own = joins(&mut client, sql)?;
+        let mut all = vec![];
+        for query in &queries {
+            let own = joins(&mut client, &query.sql)?;
             if work.verbose {
-                let worst = own.iter().copied().fold(1.0, f64::max);
-                println!("{name}\tquery {}\t{} joins\tworst {worst:.1}", i + 1, own.len());
+                for (relations, estimate, rows, error) in &own {
+                    println!("{name}\t{}\t{error:.2}\t{estimate} of {rows}\t{relations}", query.name);
+                }
             }
-            errors.extend(own);
+            all.push(own);
         }
+        found.push(all);
+    }
+    let [theirs, ours] = &found[..] else { return Ok(()) };
+    let errors = |all: &Vec<Joins>| all.iter().flatten().map(|j| j.3).collect::<Vec<f64>>();
+    compare("joins of each one's plans", errors(theirs), errors(ours));
+    let (mut a, mut b) = (vec![], vec![]);
+    for (theirs, ours) in theirs.iter().zip(ours) {
+        let theirs: BTreeMap<&str, f64> = theirs.iter().map(|j| (j.0.as_str(), j.3)).collect();
+        let ours: BTreeMap<&str, f64> = ours.iter().map(|j| (j.0.as_str(), j.3)).collect();
+        for (relations, error) in &ours {
+            if let Some(other) = theirs.get(relations) {
+                a.push(*other);
+                b.push(*error);
+            }
+        }
+    }
+    compare("joins of the same relations in both", a, b);
+    Ok(())
+}
+
+fn compare(title: &str, theirs: Vec<f64>, ours: Vec<f64>) {
+    println!("{title}:");
+    let [theirs, ours] = [("PostgreSQL", theirs), ("here", ours)].map(|(name, mut errors)| {
         errors.sort_by(f64::total_cmp);
         let (median, high) = (percentile(&errors, 0.5), percentile(&errors, 0.95));
         let worst = errors.last().copied().unwrap_or(1.0);
-        println!(
-            "{name}: {} join nodes of {} queries; median {median:.2}, 95 % {high:.1}, worst {worst:.0}",
-            errors.len(),
-            queries.len()
-        );
-        found.push((median, high));
-    }
-    if let [theirs, ours] = found[..] {
-        println!("here / PostgreSQL: median {:.2}, 95 % {:.2}", ours.0 / theirs.0, ours.1 / theirs.1);
-    }
-    Ok(())
+        println!("  {name}: {} joins; median {median:.2}, 95 % {high:.1}, worst {worst:.0}", errors.len());
+        (median, high)
+    });
+    println!("  here / PostgreSQL: median {:.2}, 95 % {:.2}", ours.0 / theirs.0, ours.1 / theirs.1);
 }
 
 fn percentile(sorted: &[f64], share: f64) -> f64 {
@@ -65,63 +93,32 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(at).copied().unwrap_or(1.0)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
-}
-
-/// Statements of a script, each ended by a semicolon at the end of a line.
-fn statements(script: &str) -> Vec<String> {
-    let all = script.split(";\n").map(|s| s.trim().trim_end_matches(';').to_owned());
-    all.filter(|s| !s.lines().all(|l| l.trim().is_empty() || l.starts_with("--"))).collect()
-}
-
-fn queries(work: &Work) -> Result<Vec<String>, String> {
-    let Some((_, folder)) = &work.tpch else {
-        return Ok(statements(&read(&workspace().join("tests/qerror/queries.sql"))?));
-    };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map_err(|e| format!("{}: {e}", folder.display()))?
-        .filter_map(|f| Some(f.ok()?.path()))
-        .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('q')))
-        .collect();
-    files.sort();
-    files.iter().map(|f| Ok(read(f)?.trim().trim_end_matches(';').to_owned())).collect()
-}
-
-fn must(client: &mut Client, sql: &str) -> Result<Vec<Vec<Option<String>>>, String> {
-    let answer = client.run(sql, Protocol::Simple)?;
-    match answer.error {
-        Some(e) => Err(format!("{sql}: {}", e.message)),
-        None => Ok(answer.rows),
+fn queries(work: &Work) -> Result<Vec<Query>, String> {
+    if let Some(folder) = &work.queries {
+        return tpch::queries(folder);
     }
+    let all = statements(&read(&workspace().join("tests/qerror/queries.sql"))?);
+    Ok(all.into_iter().enumerate().map(|(i, sql)| Query { name: format!("{}", i + 1), sql }).collect())
 }
 
 fn connect(target: &Target, work: &Work) -> Result<Client, String> {
-    let mut client = Client::connect(target, "postgres", PATIENCE)?;
-    let schema = if work.tpch.is_some() { "qerror_tpch" } else { "qerror_films" };
+    let mut client = tpch::connect(target, work.database.as_deref().unwrap_or("postgres"))?;
+    // What a join above keeps from a lower one's input is no fault of the lower one's estimate. PostgreSQL takes any such name.
+    must(&mut client, "SET quarry.runtime_filters = off")?;
+    if work.database.is_some() {
+        return Ok(client);
+    }
+    let schema = if work.queries.is_some() { "qerror_tpch" } else { "qerror_films" };
     if !work.keep {
         must(&mut client, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE"))?;
         must(&mut client, &format!("CREATE SCHEMA {schema}"))?;
     }
-    for set in [
-        format!("SET search_path = {schema}"),
-        "SET jit = off".into(),
-        "SET max_parallel_workers_per_gather = 0".into(),
-        // What a join above keeps from a lower one's input is no fault of the lower one's estimate. PostgreSQL takes any such name.
-        "SET quarry.runtime_filters = off".into(),
-    ] {
-        must(&mut client, &set)?;
-    }
+    must(&mut client, &format!("SET search_path = {schema}"))?;
     if work.keep {
         return Ok(client);
     }
-    match &work.tpch {
-        None => {
-            for s in statements(&read(&workspace().join("tests/qerror/schema.sql"))?) {
-                must(&mut client, &s)?;
-            }
-        }
-        Some((data, folder)) => {
+    match (&work.tpch, &work.queries) {
+        (Some(data), Some(folder)) => {
             for s in statements(&read(&folder.join("schema.sql"))?) {
                 must(&mut client, &s)?;
             }
@@ -134,48 +131,27 @@ fn connect(target: &Target, work: &Work) -> Result<Client, String> {
             }
             must(&mut client, "ANALYZE")?;
         }
+        (None, Some(_)) => {
+            return Err("TPC-H's queries need its files or a database that has them".to_owned());
+        }
+        _ => {
+            for s in statements(&read(&workspace().join("tests/qerror/schema.sql"))?) {
+                must(&mut client, &s)?;
+            }
+        }
     }
     Ok(client)
 }
 
-/// The q-errors of a query's joins.
-fn joins(client: &mut Client, sql: &str) -> Result<Vec<f64>, String> {
-    let plan = must(client, &format!("EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {sql}"))?;
-    Ok(plan.iter().filter_map(|row| node(row.first()?.as_deref()?)).collect())
-}
-
-/// The q-error of a plan's line, if it is a join that ran.
-fn node(line: &str) -> Option<f64> {
-    let head = line.split("  (cost=").next()?;
-    if !(head.contains(" Join") || head.contains("Nested Loop")) || !line.contains("(cost=") {
-        return None;
-    }
-    let number = |text: &str| -> Option<f64> {
-        let rest = text.split("rows=").nth(1)?;
-        rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse().ok()
-    };
-    let (estimated, actual) = line.split_once("(actual ")?;
-    let (estimate, rows) = (number(estimated)?.max(1.0), number(actual)?.max(1.0));
-    Some((estimate / rows).max(rows / estimate))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_plans() {
-        let line = "  ->  Hash Join  (cost=1.0..2.0 rows=10 width=4) (actual rows=40 loops=1)";
-        assert_eq!(node(line), Some(4.0));
-        assert_eq!(
-            node("Nested Loop Left Join  (cost=1.0..2.0 rows=5 width=4) (actual rows=0 loops=1)"),
-            Some(5.0)
-        );
-        assert_eq!(node("  Join Filter: (a = b)"), None);
-        assert_eq!(
-            node("  ->  Seq Scan on t  (cost=1.0..2.0 rows=10 width=4) (actual rows=40 loops=1)"),
-            None
-        );
-        assert_eq!(statements("a;\n-- x\nb\n c;\n-- end\n"), ["a", "-- x\nb\n c"]);
-    }
+/// The joins of a query that ran.
+fn joins(client: &mut Client, sql: &str) -> Result<Joins, String> {
+    let lines = tpch::explain(client, "ANALYZE, TIMING OFF, SUMMARY OFF", sql)?;
+    let plan = plan_tree::parse(lines.iter().map(String::as_str)).ok_or("EXPLAIN shows no plan")?;
+    let mut out = vec![];
+    plan.visit(&mut |node| {
+        if let (true, Some(error), Some(rows)) = (node.is_join(), node.q_error(), node.rows) {
+            out.push((node.relations().join(" "), node.estimate, rows, error));
+        }
+    });
+    Ok(out)
 }
