@@ -30,6 +30,21 @@ pub struct Sample<'s> {
     pub table_rows: f64,
     /// The statistics target (100 by default).
     pub target: usize,
+    pub places: Places<'s>,
+}
+
+/// Where the sampled values are in the table.
+#[derive(Clone, Copy)]
+pub struct Places<'s> {
+    /// The block of each value, in order.
+    pub blocks: &'s [u32],
+    /// The share of the table's blocks that was read.
+    pub read: f64,
+}
+
+impl Places<'_> {
+    /// A sample of all blocks.
+    pub const ALL: Places<'static> = Places { blocks: &[], read: 1.0 };
 }
 
 /// Statistics of one column; none: there is nothing to be said, or nothing sampled.
@@ -91,12 +106,14 @@ fn scalar_stats(sample: &Sample<'_>) -> ColumnStats {
     let mut width = 0.0;
     let mut wide = 0usize;
     let mut values: Vec<(&Datum, usize)> = Vec::with_capacity(rows);
-    for v in sample.values.iter().filter(|v| !v.is_null()) {
+    let mut blocks: Vec<u32> = vec![];
+    for (row, v) in sample.values.iter().enumerate().filter(|(_, v)| !v.is_null()) {
         width += stored_bytes(v, sample) as f64;
         if matches!(v, Datum::Bytes(b) if ty.typlen < 0 && b.len() + HEADER_BYTES > WIDTH_MAX) {
             wide += 1;
         } else {
             values.push((v, values.len()));
+            blocks.extend(sample.places.blocks.get(row));
         }
     }
     let nonnull = values.len() + wide;
@@ -131,16 +148,17 @@ fn scalar_stats(sample: &Sample<'_>) -> ColumnStats {
     let distinct = groups.len();
     let repeated = groups.iter().filter(|g| g.1 > 1).count();
     let once = distinct - repeated + wide;
+    let missed = beside_each_other(&groups, &values, &blocks, sample.places.read);
     out.distinct = if repeated == 0 {
         // Every value appears once: a unique column.
         -(1.0 - out.null_fraction)
-    } else if wide == 0 && repeated == distinct {
+    } else if wide == 0 && repeated == distinct && missed == (0.0, 0.0) {
         // Every value appears again: the sample has seen them all.
         distinct as f32
     } else {
-        let d = (distinct + wide) as f64;
+        let d = (distinct + wide) as f64 + missed.0;
         let total = table_rows * (1.0 - f64::from(out.null_fraction));
-        distinct_estimate(nonnull as f64, d, once as f64, total) as f32
+        distinct_estimate(nonnull as f64, d, once as f64 + missed.1, total) as f32
     };
     // More than a tenth of the rows: it grows with the table.
     if f64::from(out.distinct) > 0.1 * table_rows {
@@ -179,6 +197,32 @@ fn scalar_stats(sample: &Sample<'_>) -> ColumnStats {
         out.correlation = Some(((n * correlation_sum - sum * sum) / divisor) as f32);
     }
     out
+}
+
+/// What a sample of single rows would show more than one of whole blocks: (distinct values, values that appear once).
+///
+/// Where only a share of the blocks is read, two rows of one block come together 1 / share times as often as any others. Values that
+/// appear again in one block only would, but for that share of them, be single ones of as many values: without this correction the
+/// rows of an order, stored side by side, look like those of an order many times as long. PostgreSQL has no such correction.
+fn beside_each_other(
+    groups: &[(usize, usize)],
+    values: &[(&Datum, usize)],
+    blocks: &[u32],
+    read: f64,
+) -> (f64, f64) {
+    if read >= 1.0 || blocks.len() != values.len() {
+        return (0.0, 0.0);
+    }
+    let (mut distinct, mut once) = (0.0, 0.0);
+    for (start, len) in groups.iter().filter(|g| g.1 > 1) {
+        // Of equal values the positions rise.
+        let (first, last) = (values[*start].1, values[start + len - 1].1);
+        if blocks[first] == blocks[last] {
+            distinct += (1.0 - read) * (len - 1) as f64;
+            once += (1.0 - read) * *len as f64;
+        }
+    }
+    (distinct, once)
 }
 
 /// Distinct values among `total`, from `d` seen in a sample of `n`, `once` of them once: n*d / (n - f1 + f1*n/N).
@@ -228,8 +272,45 @@ mod tests {
     fn stats(values: &[Datum]) -> ColumnStats {
         let ty = quarry_types::type_info(oids::INT4).expect("int4");
         let table_rows = values.len() as f64;
-        column_stats(&Sample { values, ty, element: None, computed: false, table_rows, target: 100 })
-            .expect("statistics")
+        column_stats(&Sample {
+            values,
+            ty,
+            element: None,
+            computed: false,
+            table_rows,
+            target: 100,
+            places: Places::ALL,
+        })
+        .expect("statistics")
+    }
+
+    #[test]
+    fn rows_of_one_key_side_by_side() {
+        // A million rows, four of a key, fifty in a block; a tenth of the blocks read, one row in five of those.
+        let ty = quarry_types::type_info(oids::INT4).expect("int4");
+        let rows: Vec<i32> = (0..1_000_000).filter(|i| i / 50 % 10 == 3 && i % 50 * 7 % 5 == 0).collect();
+        let values: Vec<Datum> = rows.iter().map(|i| Datum::I32(i / 4)).collect();
+        let blocks: Vec<u32> = rows.iter().map(|i| (i / 50) as u32).collect();
+        let sample = Sample {
+            values: &values,
+            ty,
+            element: None,
+            computed: false,
+            table_rows: 1e6,
+            target: 100,
+            places: Places { blocks: &blocks, read: 0.1 },
+        };
+        let distinct = |s: &Sample<'_>| column_stats(s).expect("statistics").distinct;
+        // Each sampled row is of a key of its own.
+        assert_eq!(distinct(&sample), -1.0);
+        let rows: Vec<i32> = (0..1_000_000).filter(|i| i / 50 % 10 == 3 && i % 50 * 7 % 5 < 2).collect();
+        let values: Vec<Datum> = rows.iter().map(|i| Datum::I32(i / 4)).collect();
+        let blocks: Vec<u32> = rows.iter().map(|i| (i / 50) as u32).collect();
+        let sample = Sample { values: &values, places: Places { blocks: &blocks, read: 0.1 }, ..sample };
+        let uncorrected = Sample { places: Places::ALL, ..sample };
+        assert!(distinct(&uncorrected) > 0.0, "less than a tenth of the rows");
+        let keys = -distinct(&sample) * 1e6;
+        assert!((200_000.0..350_000.0).contains(&keys), "{keys}");
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Planner<'_> {
             LogicalPlan::CteScan { cte, name, alias, columns } => {
                 let info = self.cte_info.get(&cte).cloned();
                 let (rows, recursive) = info.map_or((1000.0, false), |i| (i.rows, i.recursive));
+                self.note_cte_columns(&columns);
                 let total = rows * (s.cpu_tuple_cost * 2.0);
                 let node = if recursive {
                     PhysicalNode::WorkTableScan { cte, alias, columns }

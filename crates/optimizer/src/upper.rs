@@ -286,6 +286,7 @@ impl Planner<'_> {
             p.make(node, rows, startup, total)
         };
         if group.is_empty() && sets.is_none() {
+            self.note_aggregates(&aggregates, input_rows, 1.0);
             let best = cheapest(candidates, 0.0).plan;
             let startup =
                 best.total_cost + calls.startup + per_input * input_rows + aggregates.len() as f64 * 0.0;
@@ -311,6 +312,9 @@ impl Planner<'_> {
                 sum
             }
         };
+        if sets.is_none() {
+            self.note_aggregates(&aggregates, input_rows, groups);
+        }
         let group_cost = group.len() as f64 * s.cpu_operator_cost;
         let sorts =
             aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());

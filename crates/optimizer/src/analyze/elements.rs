@@ -187,8 +187,15 @@ mod tests {
                 array::from_datums(oids::INT4, PhysicalType::I32, &elements).expect("an array")
             })
             .collect();
-        let sample =
-            Sample { values: &values, ty, element: Some(int4), computed: false, table_rows: 20.0, target: 4 };
+        let sample = Sample {
+            values: &values,
+            ty,
+            element: Some(int4),
+            computed: false,
+            table_rows: 20.0,
+            target: 4,
+            places: crate::analyze::Places::ALL,
+        };
         let e = array_stats(&sample, int4).expect("elements");
         assert_eq!(e.common, vec![(Datum::I32(0), 0.5), (Datum::I32(1), 1.0)]);
         assert_eq!((e.least, e.most, e.with_null), (0.5, 1.0, Some(0.0)));

@@ -1,5 +1,5 @@
-//! Conditions between tables: equality by both sides' most common values, inequality by their histograms, semi joins, and keys of
-//! several columns (PostgreSQL: `eqjoinsel_inner`, `eqjoinsel_semi`, `get_foreign_key_join_selectivity`).
+//! Conditions between tables: equality by both sides' most common values, also for semi joins, inequality by their histograms, and
+//! keys of several columns (PostgreSQL: `eqjoinsel_inner`, `eqjoinsel_semi`, `get_foreign_key_join_selectivity`).
 
 use super::scalar::compare;
 use super::selectivity::{DEFAULT_INEQUALITY, DEFAULT_MATCH};
@@ -7,7 +7,7 @@ use super::variable::{Variable, distinct_after};
 use crate::exprs::{binary, columns};
 use crate::planner::Planner;
 use quarry_functions::OperatorDef;
-use quarry_plan::{ColumnId, Expr};
+use quarry_plan::Expr;
 use quarry_types::SqlType;
 use std::cmp::Ordering;
 
@@ -88,7 +88,7 @@ impl Planner<'_> {
     }
 
     /// Share of the rows of `outer` with a partner among `inner_rows` rows of `inner`.
-    fn has_partner(&mut self, outer: &Variable, inner: &Variable, inner_rows: f64) -> f64 {
+    pub(super) fn has_partner(&mut self, outer: &Variable, inner: &Variable, inner_rows: f64) -> f64 {
         let ((d1, guess1), (d2, mut guess2)) = (self.distinct(outer), self.distinct(inner));
         let (mut d2, mut d1) = (distinct_after(d2, inner.rows, inner_rows), d1);
         if d2 >= inner_rows {
@@ -113,27 +113,6 @@ impl Planner<'_> {
             false => d2 / d1,
         };
         (matched + uncertain * (1.0 - matched - nulls).clamp(0.0, 1.0)).clamp(0.0, 1.0)
-    }
-
-    /// Share of the outer rows that a semi join keeps; `inner`: the columns of its other side.
-    pub fn match_share(&mut self, on: &[Expr], inner: &[ColumnId], inner_rows: f64) -> f64 {
-        let mut share = 1.0;
-        let reads = |e: &Expr| columns(e).iter().any(|id| inner.contains(id));
-        for e in on {
-            share *= match binary(e) {
-                Some((op, l, r)) if reads(l) != reads(r) => {
-                    let (outer, own) = if reads(r) { (l, r) } else { (r, l) };
-                    let (outer, own) = (self.variable(outer), self.variable(own));
-                    match op.join {
-                        "eqjoinsel" => self.has_partner(&outer, &own, inner_rows),
-                        "neqjoinsel" => 1.0 - outer.nulls(),
-                        _ => self.selectivity_of(e),
-                    }
-                }
-                _ => self.selectivity_of(e),
-            };
-        }
-        share.clamp(0.0, 1.0)
     }
 
     /// Equalities of several columns of the same two tables: no more combinations of values than either table has rows.

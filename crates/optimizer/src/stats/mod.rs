@@ -1,15 +1,19 @@
 //! Statistics: sizes of relations, facts about columns, selectivities (PostgreSQL: `plancat.c`, `selfuncs.c`).
 //!
 //! [`variable`] finds what is known of an expression; [`selectivity`] takes conditions apart and asks [`scalar`], [`pattern`],
-//! [`elements`] (conditions on one table), [`joining`] (between tables) and [`extended`] (several columns); [`groups`] counts groups.
+//! [`elements`], [`values`] (conditions on one table), [`joining`] and [`partners`] (between tables) and [`extended`] (several
+//! columns); [`groups`] counts groups, [`aggregates`] knows what is computed of them.
 
+mod aggregates;
 mod elements;
 mod extended;
 mod groups;
 mod joining;
+mod partners;
 mod pattern;
 mod scalar;
 mod selectivity;
+mod values;
 mod variable;
 
 use crate::planner::Planner;
@@ -38,6 +42,12 @@ pub struct StatsCache {
     sizes: HashMap<Oid, RelationSize>,
     /// Estimated rows of the table behind a column.
     pub column_rows: HashMap<ColumnId, f64>,
+    /// Aggregates that have been planned.
+    results: HashMap<ColumnId, Arc<aggregates::Results>>,
+    /// Columns of scans of CTEs, and the CTEs' own columns.
+    from_ctes: HashMap<ColumnId, ColumnId>,
+    /// Conditions that were tried on values.
+    by_values: Vec<(Expr, Option<f64>)>,
 }
 
 /// Guessed number of elements of an array expression.

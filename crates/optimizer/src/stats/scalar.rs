@@ -75,6 +75,11 @@ impl Planner<'_> {
         greater: bool,
         or_equal: bool,
     ) -> f64 {
+        if let (Some(results), Some(value)) = (v.results.clone(), value)
+            && let Some(share) = self.results_compare(&results, value, greater, or_equal)
+        {
+            return share;
+        }
         let (Some(stats), Some((value, ty)), Some(info)) = (v.stats.clone(), value, self.type_of(v)) else {
             return DEFAULT_INEQUALITY;
         };
@@ -107,24 +112,79 @@ impl Planner<'_> {
         greater: bool,
         or_equal: bool,
     ) -> Option<f64> {
-        let stats = b.stats.clone()?;
-        let info = self.type_of(b)?;
-        if a.stats.as_ref()?.histogram.len() < 2 && a.stats.as_ref()?.mcv.is_empty() {
-            return None;
-        }
+        let a_numbers = Numbers::of(a)?;
+        let b_numbers = Numbers::of(b)?;
         // Each value of b stands for its share of the rows.
-        let common: f64 = stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum();
-        let rest = (1.0 - common - b.nulls()).max(0.0);
+        let listed = b_numbers.common.iter().map(|c| (c.0, c.1));
+        let n = b_numbers.bounds.len();
+        let points = POINTS.min(n);
+        let at = |i: usize| b_numbers.bounds[i * (n - 1) / (points - 1).max(1)];
+        let bounds = (0..points).map(|i| (at(i), b_numbers.rest / points as f64));
         let (mut sum, mut weight) = (0.0, 0.0);
-        let points = 33.min(stats.histogram.len());
-        let bounds = (0..points).map(|i| {
-            (&stats.histogram[i * (stats.histogram.len() - 1) / (points - 1).max(1)], rest / points as f64)
-        });
-        for (v, share) in stats.mcv.iter().map(|(v, f)| (v, f64::from(*f))).chain(bounds) {
-            sum += share * self.compares(a, Some((v, SqlType::of(info.oid))), greater, or_equal);
+        for (value, share) in listed.chain(bounds) {
+            sum += share * a_numbers.compare(value, greater, or_equal);
             weight += share;
         }
         (weight > 0.0).then(|| (sum / weight * (1.0 - b.nulls())).clamp(0.0, 1.0))
+    }
+}
+
+/// As many values of a histogram stand for all.
+const POINTS: usize = 33;
+
+/// A column's statistics as numbers.
+struct Numbers {
+    /// The most common values in order: value, share, shares up to here.
+    common: Vec<(f64, f64, f64)>,
+    bounds: Vec<f64>,
+    /// Share of the rows that the bounds are of.
+    rest: f64,
+}
+
+impl Numbers {
+    /// None if the values aren't numbers, or there are none.
+    fn of(v: &Variable) -> Option<Numbers> {
+        let stats = v.stats.as_ref()?;
+        let mut common = vec![];
+        for (value, share) in &stats.mcv {
+            common.push((number_of(value, v.ty)?, f64::from(*share), 0.0));
+        }
+        common.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut sum = 0.0;
+        for c in &mut common {
+            sum += c.1;
+            c.2 = sum;
+        }
+        let bounds: Vec<f64> = stats.histogram.iter().map(|h| number_of(h, v.ty)).collect::<Option<_>>()?;
+        let bounds = if bounds.len() < 2 { vec![] } else { bounds };
+        let rest = (1.0 - sum - v.nulls()).max(0.0);
+        (!common.is_empty() || !bounds.is_empty()).then_some(Numbers { common, bounds, rest })
+    }
+
+    /// Share of the rows below a value (above: `greater`).
+    fn compare(&self, value: f64, greater: bool, or_equal: bool) -> f64 {
+        // What is below, equal values included if they are not to be above.
+        let with_equal = greater != or_equal;
+        let before = |x: f64| if with_equal { x <= value } else { x < value };
+        let listed = self.common.last().map_or(0.0, |c| c.2);
+        let below = match self.common.partition_point(|c| before(c.0)) {
+            0 => 0.0,
+            n => self.common[n - 1].2,
+        };
+        let (share, rest) = match self.bounds.len() {
+            0 => (0.0, 0.0),
+            n => match self.bounds.partition_point(|x| before(*x)) {
+                0 => (0.0, self.rest),
+                at if at == n => (1.0, self.rest),
+                at => {
+                    let (low, high) = (self.bounds[at - 1], self.bounds[at]);
+                    let inside =
+                        if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+                    (((at - 1) as f64 + inside) / (n - 1) as f64, self.rest)
+                }
+            },
+        };
+        if greater { listed - below + (1.0 - share) * rest } else { below + share * rest }
     }
 }
 

@@ -144,14 +144,28 @@ impl Planner<'_> {
                 }
             }
             Expr::ScalarArray { operator, left, array, all, .. } => match registry::operator(*operator) {
-                Some(op) => self.array_comparison(op, left, array, *all),
+                Some(op) => {
+                    let v = self.variable(left);
+                    if self.is_computed(left, &v)
+                        && let Some(share) = self.share_of_values(e)
+                    {
+                        return share;
+                    }
+                    self.array_comparison(op, left, array, *all)
+                }
                 None => 0.5,
             },
             Expr::Call { .. } => match binary(e) {
                 Some((op, left, right)) => match self.side(e) {
+                    _ if let Some(share) = self.with_mean(op, left, right) => share,
                     Some(side) => {
                         let (flipped, ty) = (side.flipped, side.other.ty());
                         let v = self.variable(side.subject);
+                        if self.is_computed(side.subject, &v)
+                            && let Some(share) = self.share_of_values(e)
+                        {
+                            return share;
+                        }
                         let value = self.estimate(side.other);
                         self.operator_selectivity(op, &v, value.as_ref(), flipped, ty)
                     }
@@ -172,7 +186,7 @@ impl Planner<'_> {
                     match v.stats {
                         // An expression of an index or a statistics object.
                         Some(_) => self.equals(&v, Some((&Datum::Bool(true), SqlType::BOOL))),
-                        None => DEFAULT_INEQUALITY,
+                        None => self.share_of_values(e).unwrap_or(DEFAULT_INEQUALITY),
                     }
                 }
             },
@@ -189,6 +203,33 @@ impl Planner<'_> {
             _ => 0.5,
         };
         s.clamp(0.0, 1.0)
+    }
+
+    /// Whether an expression is computed and nothing is known of it itself.
+    fn is_computed(&self, e: &Expr, v: &Variable) -> bool {
+        let computed = match strip_relabel(e) {
+            Expr::Column { id, .. } => {
+                self.definitions.get(&self.plain(*id)).is_some_and(|d| !matches!(d, Expr::Column { .. }))
+            }
+            _ => true,
+        };
+        computed && v.stats.is_none() && v.results.is_none()
+    }
+
+    /// A comparison with what is made of aggregates: as if these were their means.
+    fn with_mean(&mut self, op: &'static OperatorDef, left: &Expr, right: &Expr) -> Option<f64> {
+        if !is_inequality(op) {
+            return None;
+        }
+        for (subject, other, flipped) in [(left, right, false), (right, left, true)] {
+            if let Some(mean) = self.expected(other) {
+                let v = self.variable(subject);
+                if v.stats.is_some() || v.results.is_some() {
+                    return Some(self.operator_selectivity(op, &v, Some(&mean), flipped, other.ty()));
+                }
+            }
+        }
+        None
     }
 
     /// `starts_with(text, prefix)` is `text ^@ prefix`.

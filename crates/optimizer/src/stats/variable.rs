@@ -1,6 +1,7 @@
 //! What an expression's values are like: statistics of a column, of an index's expression or of a statistics object's, and the table
 //! behind it (PostgreSQL: `examine_variable`, `get_variable_numdistinct`).
 
+use super::aggregates::Results;
 use crate::exprs::{columns, strip_relabel};
 use crate::planner::Planner;
 use crate::scan::TableScan;
@@ -26,7 +27,7 @@ pub struct Scanned {
 }
 
 /// An expression as estimates see it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     pub stats: Option<Arc<ColumnStats>>,
     /// The type of the values in `stats`.
@@ -37,6 +38,8 @@ pub struct Variable {
     pub scan: Option<usize>,
     /// Rows of its table.
     pub rows: f64,
+    /// Of an aggregate's result.
+    pub results: Option<Arc<Results>>,
 }
 
 impl Variable {
@@ -74,12 +77,18 @@ impl Planner<'_> {
         }
     }
 
+    /// Notes what the columns of a CTE's scan are in the CTE.
+    pub fn note_cte_columns(&mut self, columns: &[(ColumnId, ColumnId)]) {
+        let renamed = columns.iter().filter(|(own, inner)| own != inner);
+        self.stats.from_ctes.extend(renamed.copied());
+    }
+
     fn is_ctid(&self, id: ColumnId) -> bool {
         let scan = self.stats.scan_of.get(&id).map(|i| &self.stats.scans[*i]);
         scan.is_some_and(|s| s.columns.contains(&(id, CTID)))
     }
     /// The column that a column passes on under another id.
-    fn plain(&self, mut id: ColumnId) -> ColumnId {
+    pub(super) fn plain(&self, mut id: ColumnId) -> ColumnId {
         // Definitions never lead back, but a mistake elsewhere must not hang here.
         for _ in 0..64 {
             match self.definitions.get(&id) {
@@ -115,18 +124,28 @@ impl Planner<'_> {
                 return self.variable(&d);
             }
             let ty = self.meta.get(id).source.map_or(*ty, |_| self.meta.get(id).ty);
+            if let Some(results) = self.stats.results.get(&id).cloned() {
+                let (ty, rows) = (base(self, ty), results.groups);
+                return Variable { stats: None, ty, unique: false, scan: None, rows, results: Some(results) };
+            }
+            if let Some(inner) = self.stats.from_ctes.get(&id).copied() {
+                // The CTE may have a row of its tables several times.
+                let inner = self.variable(&Expr::column(inner, ty));
+                return Variable { unique: false, scan: None, ..inner };
+            }
             return Variable {
                 stats: self.column_stats(id),
                 ty: base(self, ty),
                 unique: self.is_unique(id) || self.is_ctid(id),
                 scan: self.stats.scan_of.get(&id).copied(),
                 rows: self.table_rows(id),
+                results: None,
             };
         }
         let scan = self.scan_of(e);
         let stats = scan.and_then(|s| self.expression_stats(s, e));
         let rows = scan.map_or(1000.0, |s| self.stats.scans[s].rows);
-        Variable { stats, ty: base(self, e.ty()), unique: false, scan, rows }
+        Variable { stats, ty: base(self, e.ty()), unique: false, scan, rows, results: None }
     }
 
     /// Statistics of an expression over a scan: an index's, or a statistics object's.
@@ -182,6 +201,9 @@ impl Planner<'_> {
         let nulls = v.nulls();
         if v.unique {
             return ((rows * (1.0 - nulls)).max(1.0), false);
+        }
+        if let Some(distinct) = v.results.as_ref().and_then(|r| r.distinct()) {
+            return (distinct, false);
         }
         match &v.stats {
             Some(s) if s.distinct > 0.0 => (f64::from(s.distinct).round().max(1.0), false),

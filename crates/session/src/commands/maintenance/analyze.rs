@@ -12,7 +12,7 @@ use quarry_executor::context::{Cx, Runtime};
 use quarry_executor::expr::Program;
 use quarry_executor::scan::rows::RowReader;
 use quarry_executor::write::compile;
-use quarry_optimizer::analyze::{Sample as ColumnSample, column_stats, extended};
+use quarry_optimizer::analyze::{Places, Sample as ColumnSample, column_stats, extended};
 use quarry_plan::{ColumnId, Expr, QueryMeta, ScanColumn};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, BindContext};
@@ -99,7 +99,9 @@ pub fn analyze_table(
     for wanted in &plan.wanted {
         quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
         let rows = sample.rows_of(&plan, wanted.owner);
-        let found = plan.stats_of(wanted, sample.values(wanted.source, rows), sample.rows_in(rows));
+        let blocks = sample.blocks(rows);
+        let places = Places { blocks: &blocks, read: sample.read };
+        let found = plan.stats_of(wanted, sample.values(wanted.source, rows), sample.rows_in(rows), places);
         if let Some(stats) = found {
             w.set_column_stats(wanted.owner, wanted.number, wanted.ty, wanted.collation, &stats)?;
         }
@@ -270,7 +272,13 @@ impl Plan {
         Ok(())
     }
 
-    fn stats_of(&self, w: &Wanted, values: Vec<Datum>, table_rows: f64) -> Option<ColumnStats> {
+    fn stats_of(
+        &self,
+        w: &Wanted,
+        values: Vec<Datum>,
+        table_rows: f64,
+        places: Places<'_>,
+    ) -> Option<ColumnStats> {
         let mut stats = column_stats(&ColumnSample {
             values: &values,
             ty: &w.info,
@@ -278,6 +286,7 @@ impl Plan {
             computed: matches!(w.source, Source::Expression(_)),
             table_rows,
             target: w.target,
+            places,
         })?;
         if let Some(distinct) = w.distinct {
             stats.distinct = distinct;
@@ -346,7 +355,8 @@ impl Plan {
         }
         if def.kinds.contains(&'e') {
             for (p, values) in parts.iter().zip(sampled).filter(|(p, _)| p.number < 0) {
-                let stats = self.stats_of(p, values, sample.table_rows);
+                let places = Places { blocks: &sample.blocks, read: sample.read };
+                let stats = self.stats_of(p, values, sample.table_rows, places);
                 found.expressions.push(ExpressionStats::from((p.ty, p.collation, stats)));
             }
         }
@@ -385,6 +395,9 @@ struct Sample {
     columns: Vec<Vec<Datum>>,
     expressions: Vec<Vec<Datum>>,
     rows: usize,
+    /// The block of each row, and the share of the table's blocks that were read.
+    blocks: Vec<BlockNo>,
+    read: f64,
     /// Rows the whole table is thought to have.
     table_rows: f64,
     /// Pages read, and rows on them.
@@ -408,6 +421,13 @@ impl Sample {
                 (self.parts[p].len() as f64 / self.rows as f64 * self.table_rows).ceil()
             }
             _ => self.table_rows,
+        }
+    }
+    /// The blocks of a part's rows.
+    fn blocks(&self, part: Option<usize>) -> Vec<BlockNo> {
+        match part {
+            Some(p) => self.parts[p].iter().map(|row| self.blocks[*row]).collect(),
+            None => self.blocks.clone(),
         }
     }
     fn values(&self, source: Source, part: Option<usize>) -> Vec<Datum> {
@@ -474,6 +494,8 @@ impl Plan {
             columns: vec![Vec::with_capacity(rows.len()); self.row.len()],
             expressions: vec![Vec::with_capacity(rows.len()); self.expressions.len()],
             rows: rows.len(),
+            blocks: rows.iter().map(|(tid, _)| tid.block).collect(),
+            read: if pages == 0 { 1.0 } else { chosen.len() as f64 / f64::from(pages) },
             table_rows: (per_page * f64::from(pages)).round(),
             pages: chosen.len(),
             seen,
