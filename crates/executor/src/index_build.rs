@@ -3,6 +3,11 @@
 //! Beside writers, [`build`] takes what one snapshot sees, while writers that know of the index leave it alone (but make no HOT update
 //! that changes its columns). Once they all put their rows in, [`validate`] adds what a later snapshot sees and the index lacks.
 
+mod batch;
+mod tree;
+
+pub(crate) use batch::{KeyBatch, RowBatches, needed};
+
 use crate::build::Builder;
 use crate::context::{Cx, Runtime};
 use crate::env::ExecEnv;
@@ -13,16 +18,19 @@ use crate::modify::errors;
 use crate::modify::target::attribute;
 use crate::scan::rows::{RowReader, open_heap};
 use crate::write::layout_of;
-use quarry_catalog::Relation;
+use quarry_catalog::{Persistence, Relation};
 use quarry_catalog::builtin::access_method::access_method;
 use quarry_common::progress::{Command, Progress, create_index as p};
+use quarry_common::settings::parse_memory_bytes;
 use quarry_common::{Result, Tid, err};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::Heap;
+use quarry_storage::page::PAGE_SIZE;
 use quarry_storage::index::{BTree, BuildOutcome, InsertOutcome, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowRef};
 use quarry_storage::sort::{self, BuildRows, IndexRow};
+use tree::TreeSink;
 use quarry_types::{Datum, IoContext};
 use std::sync::Arc;
 
@@ -161,6 +169,29 @@ fn forget_counts(progress: &Progress) {
     }
 }
 
+/// Memory that each thread of a build must have (PostgreSQL: plan_create_index_workers).
+const THREAD_BYTES_MIN: usize = 32 << 20;
+
+/// Threads to build an index with: one more than PostgreSQL's workers, but no more than there are processors.
+pub(crate) fn threads(env: &ExecEnv, relation: &Relation, heap: &Heap) -> Result<usize> {
+    if relation.is_catalog || relation.persistence == Persistence::Temporary {
+        return Ok(1);
+    }
+    let setting = |name: &str| env.session.setting(name);
+    let blocks = heap.blocks()?;
+    let least = setting("min_parallel_table_scan_size").and_then(|text| parse_memory_bytes(&text));
+    let least = (least.unwrap_or(8 << 20) / PAGE_SIZE as u64).max(1);
+    if (blocks as u64) < least {
+        return Ok(1);
+    }
+    let most = setting("max_parallel_maintenance_workers").and_then(|text| text.parse::<usize>().ok());
+    // One for a table of the least size, and one more each time it is three times as large.
+    let by_size = (blocks as u64 / least).ilog(3) as usize + 1;
+    let by_memory = (env.maintenance_mem_bytes() / THREAD_BYTES_MIN).max(1);
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    Ok((1 + most.unwrap_or(2).min(by_size)).min(by_memory).min(processors))
+}
+
 /// Fills a new index from its table; 23505 on a duplicate. With a snapshot, from the rows that it sees, while others write; without, the
 /// caller's lock keeps writers out.
 pub fn build(
@@ -187,10 +218,11 @@ pub fn build(
     progress.set(p::PHASE, p::BUILDING);
     let mut entries = TreeEntries::new(env, &io, relation, index, row, snapshot.is_some())?;
     let (heap, tree) = (entries.entries.heap.clone(), entries.tree.clone());
-    let mut make =
-        |tid, body: &[u8], key: &mut Vec<u8>, payload: &mut Vec<u8>| entries.make(tid, body, key, payload);
+    let threads = threads(env, relation, &heap)?;
+    let memory = env.maintenance_mem_bytes();
+    let sinks = (0..threads).map(|_| TreeSink::new(env, &io, relation, index, row, memory / threads));
     let (outcome, scan) =
-        sort::build_index(&heap, &tree, &env.txn, rows, env.maintenance_mem_bytes(), &mut make)
+        sort::build_tree(&heap, &tree, &env.txn, rows, memory / 4, sinks.collect::<Result<Vec<_>>>()?)
             .map_err(|e| errors::index_row_too_long(e, relation, &index.index))?;
     progress.set(p::SUBPHASE, 0);
     forget_counts(&progress);

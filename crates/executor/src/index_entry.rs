@@ -43,6 +43,16 @@ impl IndexShape {
         self.keys.len()
     }
 
+    /// The key columns' types and orders.
+    pub fn keys(&self) -> &[(TypeRef, KeyOrder)] {
+        &self.keys
+    }
+
+    /// Whether entries have a payload.
+    pub fn has_payload(&self) -> bool {
+        self.payload.is_some()
+    }
+
     /// Appends the key; tells whether a column is NULL.
     pub fn key(&self, values: &[Datum], out: &mut Vec<u8>) -> Result<bool> {
         let mut has_null = false;

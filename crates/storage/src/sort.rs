@@ -3,9 +3,17 @@
 //! Pairs gather in memory up to a limit; then they are sorted and written to a temporary file as a run. At the end the runs are
 //! merged. Equal keys keep the order they were pushed in. Temporary files ([`crate::temp_file`]) go when the sort is dropped.
 
+pub mod build;
+pub mod entries;
+mod tournament;
+pub(crate) mod words;
+
+pub use build::{EntrySink, RowSink, build_index, build_tree, scan_for_build};
+pub use entries::{EntryRef, EntryRuns};
+
 use crate::disk::Disk;
 use crate::heap::{BuildScan, Heap};
-use crate::index::{BTree, BuildEntry, BuildOutcome, Direction, KeyRange};
+use crate::index::{BTree, Direction, KeyRange};
 use crate::temp_file::TempFile;
 use crate::txn::{Snapshot, Transaction};
 use quarry_common::progress::{Command, create_index};
@@ -198,6 +206,16 @@ enum Source {
 }
 
 impl SortedRun {
+    /// Temporary files that it lies in, and their bytes.
+    pub fn on_disk(&self) -> (u64, u64) {
+        match &self.0 {
+            Source::Memory { .. } => (0, 0),
+            Source::Merge { heap, .. } => {
+                (heap.len() as u64, heap.iter().map(|head| head.reader.run.len()).sum())
+            }
+        }
+    }
+
     /// The next key and value.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
@@ -233,7 +251,8 @@ pub enum IndexRow {
 }
 
 /// Gets a row; fills its key and its payload.
-pub type EntryCallback<'a> = dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow> + 'a;
+pub type EntryCallback<'a> =
+    dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow> + Send + 'a;
 
 /// Which rows an index is built from.
 #[derive(Clone, Copy)]
@@ -277,61 +296,6 @@ pub fn scan_for_index(
             Ok(BuildScan { live_rows, left_out: false })
         }
     }
-}
-
-/// Builds an index over a table: scan, sort, bulk load. `f` makes a row's key and payload in the (cleared) buffers given.
-pub fn build_index(
-    heap: &Heap,
-    index: &BTree,
-    txn: &Transaction,
-    rows: BuildRows<'_>,
-    memory_bytes: usize,
-    f: &mut EntryCallback<'_>,
-) -> Result<(BuildOutcome, BuildScan)> {
-    use create_index as p;
-    let progress = txn.progress().of(Command::CreateIndex);
-    let mut sort = ExternalSort::new(heap.storage().disk().clone(), memory_bytes);
-    let (mut key, mut payload, mut value) = (Vec::new(), Vec::new(), Vec::new());
-    let mut count = 0u64;
-    let mut add = |tid: Tid, row: &[u8], live: bool| {
-        key.clear();
-        payload.clear();
-        let IndexRow::Entry { may_conflict } = f(tid, row, &mut key, &mut payload)? else { return Ok(()) };
-        value.clear();
-        value.extend_from_slice(&tid.to_u64().to_le_bytes());
-        value.push((live && may_conflict) as u8);
-        value.extend_from_slice(&payload);
-        count += 1;
-        sort.push(&key, &value)
-    };
-    progress.set(p::SUBPHASE, p::SCANNING_TABLE);
-    let scan = scan_for_index(heap, txn, rows, &mut add)?;
-    progress.set(p::SUBPHASE, p::SORTING);
-    progress.set(p::TUPLES_TOTAL, count as i64);
-    let mut sorted = sort.finish()?;
-    progress.set(p::SUBPHASE, p::LOADING);
-    let mut done = 0u64;
-    let outcome = index.build(txn, &mut |entry: &mut BuildEntry| {
-        let Some((key, value)) = sorted.next()? else {
-            progress.set(p::TUPLES_DONE, done as i64);
-            return Ok(false);
-        };
-        done += 1;
-        if done.is_multiple_of(PROGRESS_ROWS) {
-            progress.set(p::TUPLES_DONE, done as i64);
-            if txn.is_cancelled() {
-                return Err(Error::cancelled());
-            }
-        }
-        entry.key.clear();
-        entry.key.extend_from_slice(key);
-        entry.tid = Tid::from_u64(u64::from_le_bytes(value[..8].try_into().expect("eight bytes")));
-        entry.unique = value[8] != 0;
-        entry.payload.clear();
-        entry.payload.extend_from_slice(&value[9..]);
-        Ok(true)
-    })?;
-    Ok((outcome, scan))
 }
 
 /// Puts an entry into an index that others write to.

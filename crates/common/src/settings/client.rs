@@ -303,6 +303,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "max_parallel_maintenance_workers",
+        kind: SettingKind::Int { unit: Unit::None, min: 0, max: 1024 },
+        default: "2",
+        context: SettingContext::User,
+        category: "Client Connection Defaults",
+        doc: "Threads that help to build one index.",
+        reported: false,
+    },
+    SettingDef {
         name: "password_encryption",
         kind: SettingKind::Enum(&["md5", "scram-sha-256"]),
         default: "scram-sha-256",

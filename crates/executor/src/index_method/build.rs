@@ -1,20 +1,89 @@
 //! Filling indexes that are no B-trees, from a table nobody writes to or beside writers.
 
 use super::brin::BrinKeeper;
-use super::gin::GinKeeper;
-use super::hash::HashKeeper;
+use super::gin::{GinKeeper, GinRowMaker};
+use super::hash::{HashKeeper, key_type};
 use super::{Keeper, unknown};
 use crate::env::ExecEnv;
-use crate::index_build::{Built, Entries};
+use crate::index_build::{Built, Entries, KeyBatch, RowBatches, needed, threads};
+use crate::scan::rows::open_heap;
 use quarry_catalog::Relation;
 use quarry_common::progress::{Command, create_index as p};
-use quarry_common::{Error, Result};
+use quarry_common::{Error, Result, Tid};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::index::gin::GinBuilder;
 use quarry_storage::index::{BrinBuilder, HashBuilder};
-use quarry_storage::sort::{self, BuildRows};
+use quarry_storage::sort::{self, BuildRows, RowSink};
+use quarry_types::TypeRef;
+use quarry_types::key::{self, KeyOrder};
 use std::sync::Arc;
+
+/// One thread's part in building a hash index.
+struct HashSink<'a> {
+    batches: RowBatches<'a>,
+    ty: TypeRef,
+    builder: HashBuilder,
+    key: Vec<u8>,
+}
+
+impl HashSink<'_> {
+    fn take(&mut self) -> Result<()> {
+        let KeyBatch { keys, positions, rows, .. } = self.batches.take()?;
+        let [values] = &keys[..] else { return Err(Error::internal("a hash index without a key")) };
+        for i in positions.into_iter().map(|i| i as usize).filter(|i| !values.is_null(*i)) {
+            self.key.clear();
+            key::encode_at(values, i, &self.ty, KeyOrder::ASC, &mut self.key)?;
+            self.builder.add(&self.key, rows[i].0)?;
+        }
+        Ok(())
+    }
+}
+
+impl RowSink for HashSink<'_> {
+    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
+        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
+    }
+    fn end_stretch(&mut self) -> Result<()> {
+        self.take()
+    }
+    fn end(&mut self) -> Result<()> {
+        self.builder.end()
+    }
+}
+
+/// One thread's part in building a GIN index.
+struct GinSink<'a> {
+    batches: RowBatches<'a>,
+    keys: GinRowMaker,
+    builder: GinBuilder,
+    count: u64,
+}
+
+impl GinSink<'_> {
+    fn take(&mut self) -> Result<()> {
+        let KeyBatch { keys, positions, rows, .. } = self.batches.take()?;
+        for i in positions.into_iter().map(|i| i as usize) {
+            let value = |k: usize| (!keys[k].is_null(i)).then(|| keys[k].bytes_at(i));
+            let row = self.keys.row(value)?;
+            self.count += row.len() as u64;
+            self.builder.add(rows[i].0, row)?;
+        }
+        Ok(())
+    }
+}
+
+impl RowSink for GinSink<'_> {
+    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
+        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
+    }
+    fn end_stretch(&mut self) -> Result<()> {
+        self.take()
+    }
+    fn end(&mut self) -> Result<()> {
+        self.builder.end()
+    }
+}
 
 /// Fills a new index.
 pub(crate) fn build(
@@ -25,42 +94,44 @@ pub(crate) fn build(
     rows: BuildRows<'_>,
 ) -> Result<Built> {
     let io = env.io();
-    let mut entries = Entries::new(env, &io, relation, index, row)?;
-    let heap = entries.heap().clone();
+    let heap = open_heap(env, relation)?;
     let progress = env.txn.progress().of(Command::CreateIndex);
     let mut loaded = |done: u64| -> Result<()> {
         progress.set(p::TUPLES_DONE, done as i64);
         if env.txn.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     };
-    let memory = env.maintenance_mem_bytes();
+    let threads = threads(env, relation, &heap)?;
+    let memory = env.maintenance_mem_bytes() / threads;
+    let columns = needed(index, row);
+    let batches = || RowBatches::new(env, &io, relation, index, &columns);
     let (scan, count) = match index.index.method {
         "hash" => {
-            let mut keeper = HashKeeper::open(env, &index.index)?;
-            let mut builder = HashBuilder::new(&env.storage, memory);
-            let scan = sort::scan_for_index(&heap, &env.txn, rows, &mut |tid, body, _| {
-                let Some(values) = entries.values(tid, body)? else { return Ok(()) };
-                match keeper.key(values)? {
-                    Some(key) => builder.add(key, tid),
-                    None => Ok(()),
-                }
-            })?;
-            (scan, builder.finish(&keeper.index, &env.txn, &mut loaded)?.entries)
+            let hash = HashKeeper::open(env, &index.index)?.index;
+            let sink = |_| -> Result<HashSink<'_>> {
+                let builder = HashBuilder::new(&env.storage, memory);
+                Ok(HashSink { batches: batches()?, ty: key_type(&index.index, &io)?, builder, key: vec![] })
+            };
+            let mut sinks = (0..threads).map(sink).collect::<Result<Vec<_>>>()?;
+            let scan = sort::scan_for_build(&heap, &env.txn, rows, &mut sinks)?;
+            let builders = sinks.into_iter().map(|s| s.builder).collect();
+            (scan, HashBuilder::finish_all(builders, &hash, &env.txn, &mut loaded)?.entries)
         }
         "gin" => {
-            let mut keeper = GinKeeper::open(env, &index.index)?;
-            let mut builder = GinBuilder::new(&keeper.index, memory);
-            let mut count = 0;
-            let scan = sort::scan_for_index(&heap, &env.txn, rows, &mut |tid, body, _| {
-                let Some(values) = entries.values(tid, body)? else { return Ok(()) };
-                let keys = keeper.row(values)?;
-                count += keys.len() as u64;
-                builder.add(tid, keys)
-            })?;
-            builder.finish(&env.txn, &mut loaded)?;
+            let gin = GinKeeper::open(env, &index.index)?.index;
+            let sink = |_| -> Result<GinSink<'_>> {
+                let builder = GinBuilder::new(&gin, memory);
+                Ok(GinSink { batches: batches()?, keys: GinRowMaker::of(&index.index)?, builder, count: 0 })
+            };
+            let mut sinks = (0..threads).map(sink).collect::<Result<Vec<_>>>()?;
+            let scan = sort::scan_for_build(&heap, &env.txn, rows, &mut sinks)?;
+            let count = sinks.iter().map(|s| s.count).sum();
+            let builders = sinks.into_iter().map(|s| s.builder).collect();
+            GinBuilder::finish_all(builders, &gin, &env.txn, &mut loaded)?;
             (scan, count)
         }
         "brin" => {
             let mut keeper = BrinKeeper::open(env, &index.index)?;
+            let mut entries = Entries::new(env, &io, relation, index, row)?;
             let index = keeper.index.clone();
             let mut builder = BrinBuilder::new(&index)?;
             let blocks = heap.blocks()?;
@@ -96,7 +167,7 @@ pub(crate) fn add_missing(
         _ => None,
     };
     // A BRIN index doesn't say of which rows it knows: all are shown to it again.
-    let mut indexed = |add: &mut dyn FnMut(quarry_common::Tid) -> Result<()>| match (&hash, &gin) {
+    let mut indexed = |add: &mut dyn FnMut(Tid) -> Result<()>| match (&hash, &gin) {
         (Some(hash), _) => hash.for_each_tid(add),
         (None, Some(gin)) => gin.each_tid(add),
         (None, None) => Ok(()),

@@ -41,35 +41,29 @@ pub(crate) fn classes(index: &IndexDef) -> Result<Vec<&'static dyn GinClass>> {
     index.keys.iter().map(class).collect()
 }
 
-pub(crate) struct GinKeeper {
-    pub index: Gin,
+/// Makes rows' keys.
+pub(crate) struct GinRowMaker {
     classes: Vec<&'static dyn GinClass>,
     keys: GinKeys,
     row: GinRow,
 }
 
-impl GinKeeper {
-    pub fn open(env: &ExecEnv, index: &IndexDef) -> Result<GinKeeper> {
-        let gin = Gin::open(&env.storage, index.storage, options(index, Some(env)));
-        Ok(GinKeeper {
-            index: gin.with_name(index.name.clone()),
-            classes: classes(index)?,
-            keys: GinKeys::new(),
-            row: GinRow::new(),
-        })
+impl GinRowMaker {
+    pub fn of(index: &IndexDef) -> Result<GinRowMaker> {
+        Ok(GinRowMaker { classes: classes(index)?, keys: GinKeys::new(), row: GinRow::new() })
     }
 
-    /// A row's keys.
-    pub fn row(&mut self, values: &[Datum]) -> Result<&GinRow> {
+    /// The keys of a row with these values, as stored; none: NULL.
+    pub fn row<'v>(&mut self, value: impl Fn(usize) -> Option<&'v [u8]>) -> Result<&GinRow> {
         self.row.clear();
-        for (i, (class, value)) in self.classes.iter().zip(values).enumerate() {
+        for (i, class) in self.classes.iter().enumerate() {
             let column = column_number(i);
-            if value.is_null() {
+            let Some(value) = value(i) else {
                 self.row.push(column, category::NULL_ITEM, &[]);
                 continue;
-            }
+            };
             self.keys.clear();
-            class.extract_value(value.as_bytes(), &mut self.keys)?;
+            class.extract_value(value, &mut self.keys)?;
             self.keys.finish();
             if self.keys.is_empty() {
                 self.row.push(column, category::EMPTY_ITEM, &[]);
@@ -85,9 +79,21 @@ impl GinKeeper {
         self.row.finish();
         Ok(&self.row)
     }
+}
+
+pub(crate) struct GinKeeper {
+    pub index: Gin,
+    keys: GinRowMaker,
+}
+
+impl GinKeeper {
+    pub fn open(env: &ExecEnv, index: &IndexDef) -> Result<GinKeeper> {
+        let gin = Gin::open(&env.storage, index.storage, options(index, Some(env)));
+        Ok(GinKeeper { index: gin.with_name(index.name.clone()), keys: GinRowMaker::of(index)? })
+    }
 
     pub fn insert(&mut self, txn: &Transaction, values: &[Datum], tid: Tid) -> Result<()> {
-        self.row(values)?;
-        self.index.insert(txn, &self.row, tid)
+        let value = |k: usize| (!values[k].is_null()).then(|| values[k].as_bytes());
+        self.index.insert(txn, self.keys.row(value)?, tid)
     }
 }

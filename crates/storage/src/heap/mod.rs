@@ -23,7 +23,7 @@ pub mod visibility;
 pub mod wal;
 
 pub use links::VersionRef;
-pub use read::{BuildScan, HeapScan, KeptRows, PageRows};
+pub use read::{BuildScan, BuildView, HeapScan, KeptRows, PageRows};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 

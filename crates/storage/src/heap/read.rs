@@ -23,6 +23,12 @@ pub struct BuildScan {
     pub left_out: bool,
 }
 
+/// What rows are judged by in an index build.
+pub struct BuildView {
+    horizon: Lsn,
+    snapshots: LiveSnapshots,
+}
+
 /// Gets (tid to index, row).
 pub type RootCallback<'a> = dyn FnMut(Tid, &[u8]) -> Result<()> + 'a;
 /// Gets a row with its system columns.
@@ -119,7 +125,7 @@ impl Heap {
 
     /// Whether no snapshot will ever see a row behind this index entry: then the entry may be killed. `live`: the snapshots, asked for once.
     pub fn is_dead(&self, tid: Tid, live: &mut Option<LiveSnapshots>) -> Result<bool> {
-        let live = live.get_or_insert_with(|| self.storage.live_snapshots());
+        let live = live.get_or_insert_with(|| self.storage.live_snapshots(self.rel.db));
         let page = self.storage.pool().read(self.page_id(tid.block))?;
         let mut chain = Chain::from_index(page.bytes(), tid.slot);
         Ok(chain.all(|(_, h, _)| fate_between(&h, &self.storage, live) == Fate::Dead))
@@ -152,7 +158,7 @@ impl Heap {
                 XidStatus::InProgress => return Ok(Liveness::Wait(h.xmax)),
                 XidStatus::Committed(csn) => {
                     txn.follow(csn);
-                    all_dead &= csn <= txns.oldest_visible_csn();
+                    all_dead &= csn <= txns.oldest_visible_csn_in(self.rel.db);
                 }
             }
         }
@@ -178,7 +184,7 @@ impl Heap {
     }
 
     /// A ring if the table is too big to be kept in the pool for one scan's sake.
-    pub(super) fn scan_ring(&self) -> Result<Option<Ring>> {
+    pub(crate) fn scan_ring(&self) -> Result<Option<Ring>> {
         let big = self.blocks()? as usize > self.storage.pool().frame_count() / 4;
         Ok(big.then(Ring::bulk_read))
     }
@@ -191,18 +197,41 @@ impl Heap {
         at_page: &mut dyn FnMut(BlockNo, BlockNo) -> Result<()>,
         f: &mut BuildCallback<'_>,
     ) -> Result<BuildScan> {
+        let blocks = self.blocks()?;
+        let mut ring = self.scan_ring()?;
+        let mut block = 0;
+        let mut page = || {
+            at_page(block, blocks)?;
+            block += 1;
+            Ok(())
+        };
+        self.index_build_scan_of(txn, &self.build_view(), 0..blocks, &mut ring, &mut page, f)
+    }
+
+    /// What the scans of one build's stretches judge rows by.
+    pub fn build_view(&self) -> BuildView {
+        let txns = self.storage.txns();
+        BuildView { horizon: txns.oldest_visible_csn_in(self.rel.db), snapshots: txns.live_snapshots(self.rel.db) }
+    }
+
+    /// As [`index_build_scan`](Self::index_build_scan), of some pages; `at_page` is called before each.
+    pub(crate) fn index_build_scan_of(
+        &self,
+        txn: &Transaction,
+        view: &BuildView,
+        blocks: Range<BlockNo>,
+        ring: &mut Option<Ring>,
+        at_page: &mut dyn FnMut() -> Result<()>,
+        f: &mut BuildCallback<'_>,
+    ) -> Result<BuildScan> {
         let pool = self.storage.pool();
         let txns = self.storage.txns();
-        let horizon = txns.oldest_visible_csn();
-        let snapshots = txns.live_snapshots();
-        let mut ring = self.scan_ring()?;
         let mut done = BuildScan::default();
         let mut ahead = ReadAhead::default();
-        let blocks = self.blocks()?;
-        for block in 0..blocks {
-            at_page(block, blocks)?;
-            ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
-            let page = match &mut ring {
+        for block in blocks.clone() {
+            at_page()?;
+            ahead.before(pool, self.rel, block..blocks.end, ring.as_mut())?;
+            let page = match ring.as_mut() {
                 Some(ring) => pool.read_with(self.page_id(block), ring)?,
                 None => pool.read(self.page_id(block))?,
             };
@@ -210,10 +239,10 @@ impl Heap {
             for root in 1..=hp::slot_count(p) {
                 for (_, h, body) in Chain::from_index(p, root) {
                     let hot = h.has(tuple::HOT_UPDATED);
-                    let live = match fate(&h, txns, horizon) {
+                    let live = match fate(&h, txns, view.horizon) {
                         Fate::Dead => continue,
                         Fate::RecentlyDead if hot => {
-                            done.left_out |= fate_between(&h, &self.storage, &snapshots) != Fate::Dead;
+                            done.left_out |= fate_between(&h, &self.storage, &view.snapshots) != Fate::Dead;
                             continue;
                         }
                         Fate::RecentlyDead => false,
@@ -249,21 +278,39 @@ impl Heap {
         page: &mut dyn FnMut(BlockNo, BlockNo) -> Result<()>,
         f: &mut RootCallback<'_>,
     ) -> Result<()> {
-        let (pool, txns) = (self.storage.pool(), self.storage.txns());
         let mut ring = self.scan_ring()?;
+        // Rows on pages added from here on are younger than the snapshot.
+        let blocks = self.blocks()?;
+        let mut block = 0;
+        let mut at_page = || {
+            page(block, blocks)?;
+            block += 1;
+            Ok(())
+        };
+        self.scan_roots_of(snap, 0..blocks, &mut ring, &mut at_page, f)
+    }
+
+    /// As [`scan_roots`](Self::scan_roots), of some pages; `at_page` is called before each.
+    pub(crate) fn scan_roots_of(
+        &self,
+        snap: &Snapshot,
+        blocks: Range<BlockNo>,
+        ring: &mut Option<Ring>,
+        at_page: &mut dyn FnMut() -> Result<()>,
+        f: &mut RootCallback<'_>,
+    ) -> Result<()> {
+        let (pool, txns) = (self.storage.pool(), self.storage.txns());
         let mut ahead = ReadAhead::default();
         let mut memo = Memo::default();
         let mut found: Vec<(Tid, Range<usize>)> = Vec::new();
         let mut bytes: Vec<u8> = Vec::new();
-        // Rows on pages added from here on are younger than the snapshot.
-        let blocks = self.blocks()?;
-        for block in 0..blocks {
-            page(block, blocks)?;
-            ahead.before(pool, self.rel, block..blocks, ring.as_mut())?;
+        for block in blocks.clone() {
+            at_page()?;
+            ahead.before(pool, self.rel, block..blocks.end, ring.as_mut())?;
             found.clear();
             bytes.clear();
             {
-                let page = match &mut ring {
+                let page = match ring.as_mut() {
                     Some(ring) => pool.read_with(self.page_id(block), ring)?,
                     None => pool.read(self.page_id(block))?,
                 };
@@ -536,7 +583,7 @@ impl HeapScan {
         let mut page = read()?;
         if hp::prune_xid(page.bytes()) != 0
             && hp::hole(page.bytes()) < PAGE_SIZE / 10
-            && prune::is_promising(page.bytes(), storage)
+            && prune::is_promising(page.bytes(), storage, page.id().rel)
         {
             let pin = page.pin();
             drop(page);
@@ -577,7 +624,7 @@ impl HeapScan {
         {
             let limit = match *bound {
                 Some(b) if csn <= b || block % 256 != 0 => b,
-                _ => txns.oldest_visible_csn().min(storage.wal().flushed()),
+                _ => txns.oldest_visible_csn_in(heap.rel.db).min(storage.wal().flushed()),
             };
             *bound = Some(limit);
             if csn <= limit {

@@ -2,12 +2,13 @@
 //! above. Pages are logged whole; nobody can reach them before the meta page names the root.
 
 use super::insert::size_error;
-use super::key::Packed;
+use super::key::{Key, PACK_FROM_BYTES, Packed};
 use super::page::{self as bp, Item, Link};
 use super::{BTree, META_BLOCK, kind, wal};
 use crate::Fork;
 use crate::buffer::PageMut;
 use crate::page::slotted::PayloadWriter;
+use crate::sort::EntryRef;
 use crate::txn::Transaction;
 use quarry_common::{BlockNo, Result, Tid};
 use std::sync::atomic::Ordering;
@@ -17,6 +18,8 @@ const LEAF_RESERVE: usize = bp::CAPACITY / 10;
 const INTERNAL_RESERVE: usize = bp::CAPACITY * 3 / 10;
 /// Pages added to the file at once.
 const EXTEND_BLOCKS: u32 = 64;
+/// Pages logged at once.
+const LOG_PAGES: usize = 8;
 
 /// An entry to build from.
 #[derive(Clone, Default, Debug)]
@@ -40,8 +43,6 @@ pub enum BuildOutcome {
 struct Level<'a> {
     page: PageMut<'a>,
     generation: u32,
-    /// The last item added; its separator from the next one becomes the high key.
-    last: Vec<u8>,
 }
 
 /// A tree being built: items go in, in their order.
@@ -53,6 +54,109 @@ pub(crate) struct Builder<'a> {
     end: BlockNo,
     /// Blocks used.
     used: BlockNo,
+    /// Pages that are complete and not logged yet.
+    complete: Vec<PageMut<'a>>,
+}
+
+/// A tree being built from entries that come in (key, tid) order.
+pub struct TreeLoader<'a> {
+    tree: &'a BTree,
+    builder: Builder<'a>,
+    entries: u64,
+    /// The run of equal keys being gathered: the key, as stored if that is not how it is, and its rows without payload that aren't in yet.
+    key: Vec<u8>,
+    packed: Option<Packed<'static>>,
+    tids: Vec<Tid>,
+    /// The last row, and the last of this key that counts for uniqueness.
+    last: Option<Tid>,
+    last_unique: Option<Tid>,
+    item: Vec<u8>,
+}
+
+impl<'a> TreeLoader<'a> {
+    /// Begins with an empty tree.
+    pub fn begin(tree: &'a BTree) -> Result<TreeLoader<'a>> {
+        Ok(TreeLoader {
+            tree,
+            builder: Builder::begin(tree)?,
+            entries: 0,
+            key: Vec::new(),
+            packed: None,
+            tids: Vec::new(),
+            last: None,
+            last_unique: None,
+            item: Vec::new(),
+        })
+    }
+
+    /// Entries added so far.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Adds an entry; if the tree is unique and has the key already, that entry's row.
+    pub fn add(&mut self, e: EntryRef<'_>) -> Result<Option<Tid>> {
+        let same = self.last.is_some() && e.key == self.key;
+        if !same {
+            if self.last.is_some() && e.key < self.key.as_slice() {
+                return Err(self.tree.corrupted("entries to build from are not sorted"));
+            }
+            self.last_unique = None;
+        } else if self.last >= Some(e.tid) {
+            return Err(self.tree.corrupted("entries to build from are not sorted by tid"));
+        }
+        if e.unique && self.tree.is_unique() {
+            if let Some(first) = self.last_unique {
+                return Ok(Some(first));
+            }
+            self.last_unique = Some(e.tid);
+        }
+        let stored = self.packed.as_ref().map_or(self.key.len(), |p| p.bytes().len());
+        let posting = 4 + stored + (self.tids.len() + 1) * 6;
+        if !same || !e.payload.is_empty() || posting > bp::POSTING_BYTES_MAX {
+            self.flush()?;
+        }
+        if !same {
+            self.key.clear();
+            self.key.extend_from_slice(e.key);
+            self.packed = (e.key.len() > PACK_FROM_BYTES).then(|| Packed::key(e.key).into_owned());
+        }
+        let payload = Packed::payload(e.payload);
+        let stored = self.packed.as_ref().map_or(self.key.len(), |p| p.bytes().len());
+        if stored + payload.bytes().len() > bp::ENTRY_BYTES_MAX {
+            return Err(size_error(self.tree.name(), stored + payload.bytes().len(), e.tid));
+        }
+        if e.payload.is_empty() {
+            self.tids.push(e.tid);
+        } else {
+            self.item.clear();
+            let key = self.packed.as_ref().map_or(Key::plain(&self.key), |p| p.as_key());
+            bp::write_leaf_item(&key, &payload, e.tid, &mut self.item);
+            self.builder.add(0, &self.item)?;
+        }
+        self.last = Some(e.tid);
+        self.entries += 1;
+        Ok(None)
+    }
+
+    /// Puts the rows gathered into the tree.
+    fn flush(&mut self) -> Result<()> {
+        if self.tids.is_empty() {
+            return Ok(());
+        }
+        self.item.clear();
+        let key = self.packed.as_ref().map_or(Key::plain(&self.key), |p| p.as_key());
+        bp::write_posting_item(&key, &self.tids, &mut self.item);
+        self.tids.clear();
+        self.builder.add(0, &self.item)
+    }
+
+    /// Writes what is left and names the root.
+    pub fn finish(mut self, txn: &Transaction) -> Result<BuildOutcome> {
+        self.flush()?;
+        let blocks = self.builder.finish(txn)?;
+        Ok(BuildOutcome::Built { entries: self.entries, blocks })
+    }
 }
 
 impl BTree {
@@ -62,61 +166,16 @@ impl BTree {
         txn: &Transaction,
         source: &mut dyn FnMut(&mut BuildEntry) -> Result<bool>,
     ) -> Result<BuildOutcome> {
-        let mut b = Builder::begin(self)?;
+        let mut loader = TreeLoader::begin(self)?;
         let mut entry = BuildEntry::default();
-        let mut entries = 0u64;
-        // The run of equal keys being gathered.
-        let mut key: Vec<u8> = Vec::new();
-        let mut stored = Packed::key(&[]).into_owned();
-        let mut tids: Vec<Tid> = Vec::new();
-        let mut last_unique: Option<Tid> = None;
-        let mut last: Option<Tid> = None;
         while source(&mut entry)? {
-            let same = last.is_some() && entry.key == key;
-            if !same {
-                if last.is_some() && entry.key < key {
-                    return Err(self.corrupted("entries to build from are not sorted"));
-                }
-                last_unique = None;
-            } else if last >= Some(entry.tid) {
-                return Err(self.corrupted("entries to build from are not sorted by tid"));
+            let BuildEntry { key, payload, tid, unique } = &entry;
+            let added = loader.add(EntryRef { key, payload, tid: *tid, unique: *unique })?;
+            if let Some(first) = added {
+                return Ok(BuildOutcome::Duplicate { first, second: entry.tid, key: entry.key });
             }
-            if self.is_unique() && entry.unique {
-                if let Some(first) = last_unique {
-                    return Ok(BuildOutcome::Duplicate { first, second: entry.tid, key: entry.key });
-                }
-                last_unique = Some(entry.tid);
-            }
-            let payload = Packed::payload(&entry.payload);
-            let posting = 4 + stored.bytes().len() + (tids.len() + 1) * 6;
-            let joins =
-                same && !tids.is_empty() && entry.payload.is_empty() && posting <= bp::POSTING_BYTES_MAX;
-            if !joins && !tids.is_empty() {
-                b.add_leaf_item(&bp::posting_item(&stored.as_key(), &tids))?;
-                tids.clear();
-            }
-            if !same {
-                key.clear();
-                key.extend_from_slice(&entry.key);
-                stored = Packed::key(&entry.key).into_owned();
-            }
-            let bytes = stored.bytes().len() + payload.bytes().len();
-            if bytes > bp::ENTRY_BYTES_MAX {
-                return Err(size_error(self.name(), bytes, entry.tid));
-            }
-            if entry.payload.is_empty() {
-                tids.push(entry.tid);
-            } else {
-                b.add_leaf_item(&bp::leaf_item(&stored.as_key(), &payload, entry.tid))?;
-            }
-            last = Some(entry.tid);
-            entries += 1;
         }
-        if !tids.is_empty() {
-            b.add_leaf_item(&bp::posting_item(&stored.as_key(), &tids))?;
-        }
-        let blocks = b.finish(txn)?;
-        Ok(BuildOutcome::Built { entries, blocks })
+        loader.finish(txn)
     }
 }
 
@@ -128,8 +187,8 @@ impl<'a> Builder<'a> {
         if level != 0 || bp::slot_count(page.bytes()) != 0 {
             return Err(tree.corrupted("a build needs an empty tree"));
         }
-        let first = Level { page, generation: 0, last: Vec::new() };
-        Ok(Builder { tree, levels: vec![first], next: 0, end: 0, used: 2 })
+        let first = Level { page, generation: 0 };
+        Ok(Builder { tree, levels: vec![first], next: 0, end: 0, used: 2, complete: Vec::new() })
     }
 
     /// Adds an entry or a posting list, which is above those before it; whether a new leaf begins with it.
@@ -137,6 +196,16 @@ impl<'a> Builder<'a> {
         let before = self.levels[0].page.id().block;
         self.add(0, item)?;
         Ok(self.levels[0].page.id().block != before)
+    }
+
+    /// Logs the pages that are complete.
+    fn log_complete(&mut self) -> Result<()> {
+        if !self.complete.is_empty() {
+            let mut pages: Vec<&mut PageMut<'a>> = self.complete.iter_mut().collect();
+            self.tree.storage().log_full_page(None, &mut pages)?;
+            self.complete.clear();
+        }
+        Ok(())
     }
 
     fn take_page(&mut self) -> Result<PageMut<'a>> {
@@ -151,6 +220,7 @@ impl<'a> Builder<'a> {
         let count = if self.used > EXTEND_BLOCKS { EXTEND_BLOCKS } else { 1 };
         if count > 1 {
             // All but the last of each level are complete.
+            self.log_complete()?;
             pool.write_behind(tree.rel(), Fork::Main, self.end.saturating_sub(count)..self.end);
         }
         let page = pool.extend(tree.rel(), Fork::Main, count)?;
@@ -161,31 +231,26 @@ impl<'a> Builder<'a> {
 
     /// Adds an item at the end of a level.
     fn add(&mut self, level: usize, item: &[u8]) -> Result<()> {
-        let l = &self.levels[level];
-        let p: &[u8] = l.page.bytes();
+        let p: &[u8] = self.levels[level].page.bytes();
         let pivot = level > 0;
         let reserve = if pivot { INTERNAL_RESERVE } else { LEAF_RESERVE };
-        let parsed = Item::parse(item, pivot).ok_or_else(|| self.tree.corrupted("bad item"))?;
         // Room for the item and for the longest high key it may lead to.
-        let need = item.len() + 2 + parsed.key().bytes().len() + 19;
+        let need = item.len() + 2 + item.len() + 19;
         let free = bp::free(p);
         let count = bp::slot_count(p);
         if count > 0 && (free < need || (free < reserve + item.len() && count > 2)) {
-            self.next_page(level, item)?;
+            let parsed = Item::parse(item, pivot).ok_or_else(|| self.tree.corrupted("bad item"))?;
+            let need = item.len() + 2 + parsed.key().bytes().len() + 19;
+            if free < need || (free < reserve + item.len() && count > 2) {
+                self.next_page(level, item)?;
+            }
         }
-        let l = &mut self.levels[level];
-        let at = bp::slot_count(l.page.bytes());
-        let emptied;
-        let stored = if pivot && at == 0 {
-            emptied = bp::lowest_pivot(parsed.child());
-            &emptied[..]
-        } else {
-            item
-        };
-        bp::splice(l.page.bytes_mut(), at, 0, &[stored])?;
-        l.last.clear();
-        l.last.extend_from_slice(item);
-        Ok(())
+        let page = self.levels[level].page.bytes_mut();
+        if pivot && bp::slot_count(page) == 0 {
+            let parsed = Item::parse(item, true).ok_or_else(|| self.tree.corrupted("bad item"))?;
+            return bp::append(page, &bp::lowest_pivot(parsed.child()));
+        }
+        bp::append(page, item)
     }
 
     /// Finishes a level's page and begins the next, whose first item will be `item`.
@@ -200,18 +265,25 @@ impl<'a> Builder<'a> {
         let separator = if pivot {
             bp::pivot_with_child(&new, none)
         } else {
-            bp::separator(&Item::parse(&self.levels[level].last, false).ok_or_else(damaged)?, &new)
+            {
+            // Still the rightmost page, so every slot is an entry.
+            let p: &[u8] = self.levels[level].page.bytes();
+            let last = bp::slot_count(p).checked_sub(1).ok_or_else(damaged)?;
+            bp::separator(&bp::item(p, last), &new)
+        }
         };
-        let next = Level { page, generation, last: Vec::new() };
+        let next = Level { page, generation };
         let mut done = std::mem::replace(&mut self.levels[level], next);
         bp::set_high_key(done.page.bytes_mut(), &separator, link)?;
         let first = Link { block: done.page.id().block, generation: done.generation };
-        self.tree.storage().log_full_page(None, &mut [&mut done.page])?;
-        drop(done);
+        self.complete.push(done.page);
+        if self.complete.len() >= LOG_PAGES {
+            self.log_complete()?;
+        }
         if self.levels.len() == level + 1 {
             let mut page = self.take_page()?;
             bp::init(page.bytes_mut(), level as u16 + 1, 0, Link::NONE);
-            self.levels.push(Level { page, generation: 0, last: Vec::new() });
+            self.levels.push(Level { page, generation: 0 });
             self.add(level + 1, &bp::lowest_pivot(first))?;
         }
         let pivot = Item::parse(&separator, true).ok_or_else(|| self.tree.corrupted("bad separator"))?;
@@ -220,7 +292,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Writes the last page of every level and names the root.
-    pub(crate) fn finish(self, txn: &Transaction) -> Result<BlockNo> {
+    pub(crate) fn finish(mut self, txn: &Transaction) -> Result<BlockNo> {
+        self.log_complete()?;
         let tree = self.tree;
         let storage = tree.storage();
         let mut root = (0, 0u16);

@@ -366,28 +366,38 @@ fn key_head(key: &Key<'_>) -> u16 {
 /// Makes a leaf entry.
 pub fn leaf_item(key: &Key<'_>, payload: &Packed<'_>, tid: Tid) -> Vec<u8> {
     let mut out = Vec::with_capacity(10 + key.bytes().len() + payload.bytes().len());
+    write_leaf_item(key, payload, tid, &mut out);
+    out
+}
+
+/// Appends a leaf entry.
+pub fn write_leaf_item(key: &Key<'_>, payload: &Packed<'_>, tid: Tid, out: &mut Vec<u8>) {
     let (head, second) = leaf_head(key, payload);
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(&second.to_le_bytes());
     out.extend_from_slice(key.bytes());
     out.extend_from_slice(payload.bytes());
-    push_tid(&mut out, tid);
-    out
+    push_tid(out, tid);
 }
 
 /// Makes a posting list of rising tids, or a plain entry of one.
 pub fn posting_item(key: &Key<'_>, tids: &[Tid]) -> Vec<u8> {
-    if let [one] = tids {
-        return leaf_item(key, &Packed::payload(&[]), *one);
-    }
     let mut out = Vec::with_capacity(4 + key.bytes().len() + tids.len() * 6);
+    write_posting_item(key, tids, &mut out);
+    out
+}
+
+/// Appends a posting list of rising tids, or a plain entry of one.
+pub fn write_posting_item(key: &Key<'_>, tids: &[Tid], out: &mut Vec<u8>) {
+    if let [one] = tids {
+        return write_leaf_item(key, &Packed::payload(&[]), *one, out);
+    }
     out.extend_from_slice(&(key_head(key) | POSTING).to_le_bytes());
     out.extend_from_slice(&(tids.len() as u16).to_le_bytes());
     out.extend_from_slice(key.bytes());
     for t in tids {
-        push_tid(&mut out, *t);
+        push_tid(out, *t);
     }
-    out
 }
 
 /// Makes a compressed posting list of rising packed tids ([`posting::pack`]), or a plain entry of one.
@@ -593,6 +603,21 @@ pub fn splice(p: &mut [u8], at: usize, remove: usize, items: &[&[u8]]) -> Result
         put_u16(p, UPPER, upper as u16);
         put_u16(p, LOWER, (PAGE_HEADER + (count + items.len()) * 2) as u16);
     }
+    Ok(())
+}
+
+/// Puts an item behind the last one of a page that nothing has been removed from.
+#[inline]
+pub fn append(p: &mut [u8], item: &[u8]) -> Result<()> {
+    let (lower, upper) = (get_u16(p, LOWER) as usize, get_u16(p, UPPER) as usize);
+    if lower + 2 + item.len() > upper || upper > ITEMS_END {
+        return Err(damaged("no space"));
+    }
+    let at = upper - item.len();
+    p[at..upper].copy_from_slice(item);
+    put_u16(p, lower, at as u16);
+    put_u16(p, LOWER, lower as u16 + 2);
+    put_u16(p, UPPER, at as u16);
     Ok(())
 }
 

@@ -31,18 +31,81 @@ pub struct GinBuilt {
     pub blocks: BlockNo,
 }
 
-/// An index being built.
+/// What one thread gathers for an index being built.
 pub struct GinBuilder {
     gin: Gin,
     gather: Gather,
+    /// The numbers of what is gathered, in the order of keys; set at the end.
+    order: Vec<u32>,
     memory_bytes: usize,
     runs: Option<ExternalSort>,
-    /// The highest block so far.
-    highest: BlockNo,
-    /// The highest block among what is in `runs`.
-    spilled_to: Option<BlockNo>,
-    /// Whether a row came whose block is not above that: then a key's runs overlap.
-    overlapping: bool,
+}
+
+/// What one thread gathered, key by key.
+enum Source {
+    Memory { gather: Gather, order: Vec<u32>, at: usize, bytes: Vec<u8>, tids: Vec<u64> },
+    Runs { sorted: SortedRun, key: Vec<u8>, value: Vec<u8>, some: bool },
+}
+
+impl Source {
+    fn begin(builder: GinBuilder) -> Result<Source> {
+        let GinBuilder { gather, order, runs, .. } = builder;
+        Ok(match runs {
+            None => Source::Memory { gather, order, at: 0, bytes: Vec::new(), tids: Vec::new() },
+            Some(runs) => {
+                drop(gather);
+                let (key, value) = (Vec::new(), Vec::new());
+                let mut source = Source::Runs { sorted: runs.finish()?, key, value, some: true };
+                source.step()?;
+                source
+            }
+        })
+    }
+
+    /// The current key; none at the end.
+    fn key(&self) -> Option<&[u8]> {
+        match self {
+            Source::Memory { gather, order, at, .. } => order.get(*at).map(|n| gather.key(*n)),
+            Source::Runs { key, some, .. } => some.then_some(key.as_slice()),
+        }
+    }
+
+    /// Appends the current key's tids, rising.
+    fn take(&mut self, out: &mut Vec<u64>) -> Result<()> {
+        match self {
+            Source::Memory { gather, order, at, bytes, tids } => {
+                if let Some(n) = order.get(*at) {
+                    gather.tids(*n, bytes, tids);
+                    out.append(tids);
+                }
+            }
+            Source::Runs { value, .. } => {
+                let damaged = || Error::corrupted("temporary file is damaged");
+                let mut at = 0;
+                let count = read_varint(value, &mut at).ok_or_else(damaged)?;
+                let first = read_varint(value, &mut at).ok_or_else(damaged)?;
+                out.extend(Differences::new(first, count as usize, &value[at..]));
+            }
+        }
+        self.step()
+    }
+
+    /// Goes on to the next key, of runs to the next part of the same key perhaps.
+    fn step(&mut self) -> Result<()> {
+        match self {
+            Source::Memory { at, .. } => *at += 1,
+            Source::Runs { sorted, key, value, some } => match sorted.next()? {
+                Some((k, v)) => {
+                    key.clear();
+                    key.extend_from_slice(k);
+                    value.clear();
+                    value.extend_from_slice(v);
+                }
+                None => *some = false,
+            },
+        }
+        Ok(())
+    }
 }
 
 /// Gets each key's lists in turn.
@@ -102,11 +165,9 @@ impl GinBuilder {
         GinBuilder {
             gin: gin.clone(),
             gather: Gather::new(memory_bytes - memory_bytes / SORT_PART),
+            order: Vec::new(),
             memory_bytes,
             runs: None,
-            highest: 0,
-            spilled_to: None,
-            overlapping: false,
         }
     }
 
@@ -115,8 +176,6 @@ impl GinBuilder {
         if self.gather.is_full() {
             self.spill()?;
         }
-        self.overlapping |= self.spilled_to.is_some_and(|b| tid.block <= b);
-        self.highest = self.highest.max(tid.block);
         for key in row.iter() {
             self.gather.add(key, tid)?;
         }
@@ -137,22 +196,35 @@ impl GinBuilder {
             runs.push(self.gather.key(n), &value)?;
         }
         self.gather.clear();
-        self.spilled_to = Some(self.highest);
+        Ok(())
+    }
+
+    /// Sorts what is left. To be called by the thread that gathered; no row comes afterwards.
+    pub fn end(&mut self) -> Result<()> {
+        if self.runs.is_some() && !self.gather.is_empty() {
+            self.spill()?;
+        }
+        self.order = self.gather.sorted();
         Ok(())
     }
 
     /// Writes the tree. `progress` gets how many pairs of key and row are in it, now and then.
-    pub fn finish(
-        mut self,
+    pub fn finish(self, txn: &Transaction, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<GinBuilt> {
+        let gin = self.gin.clone();
+        GinBuilder::finish_all(vec![self], &gin, txn, progress)
+    }
+
+    /// The same with what several threads have gathered.
+    pub fn finish_all(
+        mut threads: Vec<GinBuilder>,
+        gin: &Gin,
         txn: &Transaction,
         progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<GinBuilt> {
-        if self.runs.is_some() && !self.gather.is_empty() {
-            self.spill()?;
-        }
-        let gin = self.gin.clone();
+        threads.iter_mut().try_for_each(GinBuilder::end)?;
+        let mut sources = threads.into_iter().map(Source::begin).collect::<Result<Vec<_>>>()?;
         let mut w = Writer {
-            gin: &gin,
+            gin,
             tree: Builder::begin(&gin.tree)?,
             progress,
             list: ListWriter::new(),
@@ -160,21 +232,26 @@ impl GinBuilder {
             built: GinBuilt { keys: 0, entries: 0, blocks: 0 },
             noted: 0,
         };
-        match self.runs.take() {
-            None => {
-                let (mut bytes, mut tids) = (Vec::new(), Vec::new());
-                for n in self.gather.sorted() {
-                    self.gather.tids(n, &mut bytes, &mut tids);
-                    let key = self.gather.key(n);
-                    let stored = w.begin(key)?;
-                    w.add(key, &stored.as_key(), tids.iter().copied())?;
-                    w.end(key, &stored.as_key())?;
+        let (mut key, mut tids): (Vec<u8>, Vec<u64>) = (Vec::new(), Vec::new());
+        loop {
+            let Some(least) = sources.iter().filter_map(Source::key).min() else { break };
+            key.clear();
+            key.extend_from_slice(least);
+            tids.clear();
+            let mut parts = 0;
+            for source in &mut sources {
+                while source.key() == Some(key.as_slice()) {
+                    source.take(&mut tids)?;
+                    parts += 1;
                 }
             }
-            Some(runs) => {
-                self.gather.clear();
-                w.merge(runs.finish()?, self.overlapping)?;
+            if parts > 1 {
+                // Parts that rise each.
+                tids.sort();
             }
+            let stored = w.begin(&key)?;
+            w.add(&key, &stored.as_key(), tids.iter().copied())?;
+            w.end(&key, &stored.as_key())?;
         }
         w.finish(txn)
     }
@@ -208,43 +285,6 @@ impl<'a> Writer<'a, '_> {
     fn end(&mut self, plain: &[u8], key: &Key<'_>) -> Result<()> {
         let Writer { tree, list, pages, .. } = self;
         list.finish(key, &mut |item| put(tree, pages, plain, item))
-    }
-
-    /// Reads the runs: equal keys come in the order in which they were spilled. If they overlap, a key's tids are sorted again.
-    fn merge(&mut self, mut sorted: SortedRun, overlapping: bool) -> Result<()> {
-        let damaged = || Error::corrupted("temporary file is damaged");
-        let mut current: Option<Packed<'static>> = None;
-        let mut key: Vec<u8> = Vec::new();
-        let mut all: Vec<u64> = Vec::new();
-        while let Some((next, value)) = sorted.next()? {
-            if current.is_none() || next != key {
-                if let Some(stored) = current.take() {
-                    self.end_merged(&key, &stored, &mut all)?;
-                }
-                key.clear();
-                key.extend_from_slice(next);
-                current = Some(self.begin(&key)?.into_owned());
-            }
-            let mut at = 0;
-            let count = read_varint(value, &mut at).ok_or_else(damaged)?;
-            let first = read_varint(value, &mut at).ok_or_else(damaged)?;
-            let tids = Differences::new(first, count as usize, &value[at..]);
-            if overlapping {
-                all.extend(tids);
-            } else if let Some(stored) = &current {
-                self.add(&key, &stored.as_key(), tids)?;
-            }
-        }
-        match current {
-            Some(stored) => self.end_merged(&key, &stored, &mut all),
-            None => Ok(()),
-        }
-    }
-
-    fn end_merged(&mut self, key: &[u8], stored: &Packed<'_>, all: &mut Vec<u64>) -> Result<()> {
-        all.sort_unstable();
-        self.add(key, &stored.as_key(), all.drain(..))?;
-        self.end(key, &stored.as_key())
     }
 
     fn finish(mut self, txn: &Transaction) -> Result<GinBuilt> {

@@ -1,6 +1,6 @@
 //! Building an index from all its entries at once: sorted by code they come bucket by bucket, so every page is written once.
 //!
-//! Entries gather in memory up to a limit; then they are sorted and written to a temporary file, 12 bytes each. At the end the files are merged.
+//! Entries gather as words, in runs that are sorted and at the end merged ([`crate::sort::words`]).
 //! The number of buckets follows from that of the entries. Pages are logged whole; the meta page names them last.
 
 use super::meta::{self, bucket_of, depth_of, group_of};
@@ -8,31 +8,24 @@ use super::page::{self as hp, CAPACITY, ENTRY_BYTES, Entry, Kind};
 use super::{HashIndex, META_BLOCK, code_of, kind, wal};
 use crate::buffer::PageMut;
 use crate::page::slotted::PayloadWriter;
-use crate::temp_file::TempFile;
+use crate::sort::words::{WordMerge, WordRuns};
 use crate::txn::Transaction;
 use crate::{Fork, Storage};
 use quarry_common::{BlockNo, Error, Result, Tid};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Bytes written to, or read from, a temporary file at once.
-const IO_BYTES: usize = ENTRY_BYTES * 21_845;
 /// Pages that are logged together.
 const BATCH: usize = 8;
 /// Pages that the page writer is told of at once.
 const WRITE_BLOCKS: BlockNo = 64;
-/// Entries between two notes of progress.
-const PROGRESS_ENTRIES: u64 = 8192;
+/// Entries merged between two notes of progress.
+const BATCH_ENTRIES: usize = 8192;
 
-/// Gathers the entries of a new index.
+/// Gathers entries of a new index, those that one thread makes.
 pub struct HashBuilder {
-    storage: Arc<Storage>,
-    entries_max: usize,
-    entries: Vec<Entry>,
-    runs: Vec<TempFile>,
-    total: u64,
+    words: WordRuns,
+    memory_bytes: usize,
 }
 
 /// What a build came to.
@@ -45,8 +38,7 @@ pub struct HashBuilt {
 impl HashBuilder {
     /// An empty one that uses about `memory_bytes` before it writes to temporary files.
     pub fn new(storage: &Arc<Storage>, memory_bytes: usize) -> HashBuilder {
-        let entries_max = (memory_bytes / size_of::<Entry>()).max(1000);
-        HashBuilder { storage: storage.clone(), entries_max, entries: Vec::new(), runs: Vec::new(), total: 0 }
+        HashBuilder { words: WordRuns::new(storage.disk().clone(), memory_bytes), memory_bytes }
     }
 
     /// Adds an entry.
@@ -54,67 +46,64 @@ impl HashBuilder {
         if !hp::is_indexable(tid) {
             return Err(Error::internal(format!("row {tid} can't be indexed")));
         }
-        if self.entries.len() >= self.entries_max {
-            self.spill()?;
-        }
-        self.entries.push(Entry::new(code_of(key), tid));
-        self.total += 1;
-        Ok(())
+        self.words.push(Entry::new(code_of(key), tid).to_word())
+    }
+
+    /// Sorts what is left. To be called by the thread that gathered.
+    pub fn end(&mut self) -> Result<()> {
+        self.words.end_run()
     }
 
     /// Entries added so far.
     pub fn len(&self) -> u64 {
-        self.total
+        self.words.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.total == 0
-    }
-
-    fn spill(&mut self) -> Result<()> {
-        self.entries.sort_unstable();
-        let mut run = TempFile::create(self.storage.disk())?;
-        let mut out = Vec::with_capacity(IO_BYTES);
-        for part in self.entries.chunks(IO_BYTES / ENTRY_BYTES) {
-            out.clear();
-            part.iter().for_each(|e| out.extend_from_slice(&e.to_bytes()));
-            run.append(&out)?;
-        }
-        self.entries.clear();
-        self.runs.push(run);
-        Ok(())
+        self.len() == 0
     }
 
     /// Fills an empty index, which nobody else uses yet. `progress` gets the number of entries done so far.
     pub fn finish(
-        mut self,
+        self,
+        index: &HashIndex,
+        txn: &Transaction,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<HashBuilt> {
+        HashBuilder::finish_all(vec![self], index, txn, progress)
+    }
+
+    /// The same with what several threads have gathered.
+    pub fn finish_all(
+        threads: Vec<HashBuilder>,
         index: &HashIndex,
         txn: &Transaction,
         progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<HashBuilt> {
         index.refresh()?;
-        let entries = self.total;
+        let entries = threads.iter().map(HashBuilder::len).sum();
+        let memory = threads.iter().map(|t| t.memory_bytes).sum();
         let buckets = buckets_for(entries, index.known().target());
-        let mut sorted = if self.runs.is_empty() {
-            self.entries.sort_unstable();
-            Sorted::Memory(self.entries.into_iter())
-        } else {
-            if !self.entries.is_empty() {
-                self.spill()?;
-            }
-            // Their memory serves the readers now.
-            self.entries = Vec::new();
-            Sorted::merge(self.runs)?
-        };
+        let mut runs = Vec::new();
+        for thread in threads {
+            runs.extend(thread.words.finish()?);
+        }
+        let mut merge = WordMerge::new(runs, memory)?;
         let mut filler = Filler::new(index, buckets)?;
         let mut done = 0;
-        while let Some(entry) = sorted.next()? {
-            filler.add(entry)?;
-            done += 1;
-            if done % PROGRESS_ENTRIES == 0 {
-                progress(done)?;
+        let mut batch = Vec::with_capacity(BATCH_ENTRIES);
+        loop {
+            batch.clear();
+            merge.next_batch(BATCH_ENTRIES, &mut batch)?;
+            if batch.is_empty() {
+                break;
             }
+            for word in &batch {
+                filler.add(Entry::from_word(*word))?;
+            }
+            done += batch.len() as u64;
+            progress(done)?;
         }
         progress(done)?;
         filler.finish(txn, entries)?;
@@ -130,69 +119,6 @@ fn buckets_for(entries: u64, target: u64) -> u32 {
     let buckets = group.first + group.buckets;
     let below = 1u32 << buckets.ilog2();
     if buckets - below > below / 4 { below << 1 } else { buckets }
-}
-
-enum Sorted {
-    Memory(std::vec::IntoIter<Entry>),
-    Merge { heads: BinaryHeap<Reverse<(Entry, usize)>>, runs: Vec<RunReader> },
-}
-
-impl Sorted {
-    fn merge(runs: Vec<TempFile>) -> Result<Sorted> {
-        let mut runs: Vec<RunReader> =
-            runs.into_iter().map(|file| RunReader { file, at: 0, buffer: Vec::new(), used: 0 }).collect();
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (n, run) in runs.iter_mut().enumerate() {
-            if let Some(entry) = run.next()? {
-                heads.push(Reverse((entry, n)));
-            }
-        }
-        Ok(Sorted::Merge { heads, runs })
-    }
-
-    #[inline]
-    fn next(&mut self) -> Result<Option<Entry>> {
-        match self {
-            Sorted::Memory(entries) => Ok(entries.next()),
-            Sorted::Merge { heads, runs } => {
-                let Some(mut head) = heads.peek_mut() else { return Ok(None) };
-                let Reverse((entry, run)) = *head;
-                match runs[run].next()? {
-                    Some(next) => *head = Reverse((next, run)),
-                    None => {
-                        std::collections::binary_heap::PeekMut::pop(head);
-                    }
-                }
-                Ok(Some(entry))
-            }
-        }
-    }
-}
-
-struct RunReader {
-    file: TempFile,
-    at: u64,
-    buffer: Vec<u8>,
-    used: usize,
-}
-
-impl RunReader {
-    #[inline]
-    fn next(&mut self) -> Result<Option<Entry>> {
-        if self.used == self.buffer.len() {
-            let bytes = (self.file.len() - self.at).min(IO_BYTES as u64) as usize;
-            if bytes == 0 {
-                return Ok(None);
-            }
-            self.buffer.resize(bytes, 0);
-            self.file.read_exact(&mut self.buffer, self.at)?;
-            self.at += bytes as u64;
-            self.used = 0;
-        }
-        let entry = Entry::from_bytes(&self.buffer[self.used..self.used + ENTRY_BYTES]);
-        self.used += ENTRY_BYTES;
-        Ok(Some(entry))
-    }
 }
 
 /// Writes the buckets, in the order of their codes.

@@ -80,6 +80,14 @@ impl Entry {
     pub fn tid(self) -> Tid {
         Tid::from_u64(self.0 as u64 & ((1 << 48) - 1))
     }
+    /// For sorting: words are in the order of entries.
+    pub(super) fn to_word(self) -> u128 {
+        self.0
+    }
+    /// Reverses [`Entry::to_word`].
+    pub(super) fn from_word(word: u128) -> Entry {
+        Entry(word)
+    }
     /// As on a page.
     pub fn to_bytes(self) -> [u8; ENTRY_BYTES] {
         self.0.to_be_bytes()[4..].try_into().expect("twelve bytes")
