@@ -4,11 +4,11 @@
 //! and over. A [`Shape`] is made once, from tokens, with parameters in the place of constants; from then on a text is
 //! recognised by comparing the pieces between the constants byte by byte, without scanning or parsing it.
 //!
-//! Only constants whose meaning can't depend on where they stand are lifted: operands, arguments and values behind WHERE, SET or
-//! VALUES, in statements made of a few well-known keywords. All others are part of a piece and must be the same.
+//! Only constants whose meaning can't depend on where they stand are lifted: operands, arguments and values behind WHERE, ON, HAVING,
+//! SET or VALUES, as far as the clause goes. All others are part of a piece and must be the same.
 
 use crate::ast::Statement;
-use crate::lexer::{self, KeywordClass, Kw, LexOptions, Token, TokenKind, Value};
+use crate::lexer::{self, Kw, LexOptions, Token, TokenKind, Value};
 use crate::parse;
 
 /// What a lifted constant is, as the scanner sees it.
@@ -68,9 +68,15 @@ impl Shape {
         let mut lifted: Vec<Token> = Vec::with_capacity(tokens.len());
         let (mut pieces, mut slots) = (Vec::new(), Vec::new());
         let mut piece_start = 0;
-        let mut lifting = false;
+        // Whether constants are lifted here, and outside of each parenthesis around.
+        let (mut lifting, mut outside) = (false, vec![]);
         for (i, &token) in tokens.iter().enumerate() {
-            lifting |= matches!(token.kind, TokenKind::Keyword(Kw::Where | Kw::Set | Kw::Values));
+            match token.kind {
+                TokenKind::LeftParen => outside.push(lifting),
+                TokenKind::RightParen => lifting = outside.pop().unwrap_or(false),
+                TokenKind::Keyword(kw) => lifting = lifts_behind(kw, previous(tokens, i)).unwrap_or(lifting),
+                _ => {}
+            }
             let place = if lifting { slot(sql, options, tokens, i) } else { None };
             let Some((slot, start)) = place else {
                 lifted.push(token);
@@ -93,6 +99,17 @@ impl Shape {
         lexed.tokens = lifted;
         let statement = parse::parse_one(sql, lexed).ok()?;
         Some(Lifted { shape: Shape { pieces: pieces.into(), slots: slots.into(), options }, statement })
+    }
+
+    /// The shape of this text alone.
+    pub fn exact(sql: &str, options: LexOptions) -> Shape {
+        Shape { pieces: Box::new([Box::from(sql)]), slots: Box::new([]), options }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let pieces: usize = self.pieces.iter().map(|p| p.len() + size_of::<Box<str>>()).sum();
+        pieces + self.slots.len() * size_of::<Slot>()
     }
 
     /// The kinds of the constants, in the order of the text.
@@ -152,46 +169,49 @@ impl Slot {
     }
 }
 
-/// One SELECT, INSERT, UPDATE or DELETE of these keywords only: none among them gives a constant a meaning of its own, as ORDER
-/// BY, LIMIT or INTERVAL would.
+/// One query without parameters of its own.
 fn is_candidate(tokens: &[Token]) -> bool {
-    let begins =
-        matches!(tokens[0].kind, TokenKind::Keyword(Kw::Select | Kw::Insert | Kw::Update | Kw::Delete));
-    let known = |kw: Kw| {
-        kw.class() == KeywordClass::Unreserved
-            || matches!(
-                kw,
-                Kw::Select
-                    | Kw::From
-                    | Kw::Where
-                    | Kw::And
-                    | Kw::Or
-                    | Kw::Not
-                    | Kw::Is
-                    | Kw::Null
-                    | Kw::True
-                    | Kw::False
-                    | Kw::Default
-                    | Kw::Into
-                    | Kw::Values
-                    | Kw::Returning
-                    | Kw::As
-                    | Kw::For
-                    | Kw::Coalesce
-                    | Kw::CurrentTimestamp
-                    | Kw::CurrentDate
-                    | Kw::Localtimestamp
-            )
-    };
     let last = tokens.len() - 1;
-    begins
+    let begins = |kw| {
+        matches!(kw, Kw::Select | Kw::Insert | Kw::Update | Kw::Delete | Kw::With | Kw::Values | Kw::Table)
+    };
+    matches!(tokens[0].kind, TokenKind::Keyword(kw) if begins(kw))
         && tokens.iter().enumerate().all(|(i, token)| match token.kind {
-            // Behind `::` a keyword is a type's name.
-            TokenKind::Keyword(kw) => known(kw) || tokens[i.saturating_sub(1)].kind == TokenKind::TypeCast,
             TokenKind::Semicolon => i + 1 == last,
             TokenKind::Param(_) | TokenKind::Error | TokenKind::Other => false,
             _ => true,
         })
+}
+
+fn previous(tokens: &[Token], i: usize) -> Option<TokenKind> {
+    i.checked_sub(1).map(|b| tokens[b].kind)
+}
+
+/// Whether constants behind a keyword are lifted; none: as before it.
+fn lifts_behind(kw: Kw, previous: Option<TokenKind>) -> Option<bool> {
+    match kw {
+        Kw::Where | Kw::On | Kw::Having | Kw::Set | Kw::Values => Some(true),
+        // IS DISTINCT FROM
+        Kw::From if previous == Some(TokenKind::Keyword(Kw::Distinct)) => None,
+        // Constants there name columns, give columns their types, or say how many rows are wanted.
+        Kw::Select
+        | Kw::From
+        | Kw::Join
+        | Kw::Using
+        | Kw::Group
+        | Kw::Order
+        | Kw::Limit
+        | Kw::Offset
+        | Kw::Fetch
+        | Kw::Window
+        | Kw::Returning
+        | Kw::Into
+        | Kw::Union
+        | Kw::Intersect
+        | Kw::Except
+        | Kw::For => Some(false),
+        _ => None,
+    }
 }
 
 /// Whether token `i` is a constant that can be lifted: its slot and where it begins, a sign included.
@@ -259,7 +279,9 @@ fn begins_operand(kind: TokenKind) -> bool {
             kind,
             TokenKind::LeftParen
                 | TokenKind::Comma
-                | TokenKind::Keyword(Kw::Where | Kw::And | Kw::Or | Kw::Not)
+                | TokenKind::Keyword(
+                    Kw::Where | Kw::On | Kw::Having | Kw::And | Kw::Or | Kw::Not | Kw::Between
+                )
         )
 }
 
@@ -272,7 +294,25 @@ fn ends_operand(kind: TokenKind) -> bool {
                 | TokenKind::Comma
                 | TokenKind::Semicolon
                 | TokenKind::Eof
-                | TokenKind::Keyword(Kw::And | Kw::Or | Kw::Where | Kw::From | Kw::Returning | Kw::For)
+                | TokenKind::Keyword(
+                    Kw::And
+                        | Kw::Or
+                        | Kw::Where
+                        | Kw::From
+                        | Kw::Returning
+                        | Kw::For
+                        | Kw::Group
+                        | Kw::Having
+                        | Kw::Order
+                        | Kw::Limit
+                        | Kw::Offset
+                        | Kw::Join
+                        | Kw::Inner
+                        | Kw::Left
+                        | Kw::Right
+                        | Kw::Full
+                        | Kw::Cross
+                )
         )
 }
 
@@ -322,12 +362,24 @@ mod tests {
 
     #[test]
     fn constants_with_a_meaning_of_their_own_stay() {
-        assert!(lift("SELECT a FROM t WHERE b = 1 ORDER BY 1").is_none());
-        assert!(lift("SELECT a FROM t WHERE b = 1 LIMIT 1").is_none());
+        let kinds = |sql: &str| lift(sql).map(|l| l.shape.kinds().collect::<Vec<_>>());
+        let one = Some(vec![ConstantKind::Int4]);
+        assert_eq!(kinds("SELECT a, 7 FROM t WHERE b = 1 ORDER BY 1"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE b = 1 GROUP BY 1 LIMIT 1 OFFSET 5"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE b = interval '1 day' AND c = 1"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE b = '5'::int AND c = date '2020-01-01' AND d = 1"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE b IN (SELECT 5 FROM u LIMIT 3) AND d = 1"), one);
+        assert_eq!(kinds("SELECT a FROM t JOIN generate_series(1, 5) g ON g = a WHERE d = 1"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE b IS DISTINCT FROM 'x'::text AND d = 1"), one);
+        assert_eq!(kinds("SELECT a FROM t WHERE d = CASE WHEN b THEN 5 ELSE 6 END AND d = 1"), one);
         assert!(lift("SELECT a FROM t WHERE b = 1; SELECT 2").is_none());
-        assert!(lift("SELECT a FROM t WHERE b = interval '1 day'").is_none());
-        let shape =
-            lift("SELECT a FROM t WHERE b = '5'::int AND c = date '2020-01-01' AND d = 1").expect("a shape");
-        assert_eq!(shape.shape.kinds().collect::<Vec<_>>(), [ConstantKind::Int4]);
+        assert!(lift("SELECT a FROM t WHERE b = $1").is_none());
+    }
+
+    #[test]
+    fn constants_of_joins_lists_and_ranges_are_lifted() {
+        let sql = "SELECT a FROM t JOIN u ON u.a = 1 LEFT JOIN v ON v.b = 2 WHERE t.c IN (3, 4) AND d BETWEEN 5 AND 6 GROUP BY a";
+        let shape = lift(sql).expect("a shape").shape;
+        assert_eq!(texts(&shape, sql), Some(vec!["1", "2", "3", "4", "5", "6"]));
     }
 }

@@ -14,7 +14,58 @@ const fn threshold(name: &'static str, default: &'static str, doc: &'static str)
     }
 }
 
+/// What pg_hint_plan calls levels of messages.
+const LEVELS: &[&str] =
+    &["debug5", "debug4", "debug3", "debug2", "debug1", "log", "info", "notice", "warning", "error"];
+
+const fn hints(
+    name: &'static str,
+    kind: SettingKind,
+    default: &'static str,
+    doc: &'static str,
+) -> SettingDef {
+    SettingDef {
+        name,
+        kind,
+        default,
+        context: SettingContext::User,
+        category: "Customized Options",
+        doc,
+        reported: false,
+    }
+}
+
 pub(super) const SETTINGS: &[SettingDef] = &[
+    hints(
+        "pg_hint_plan.debug_print",
+        SettingKind::Enum(&["off", "on", "detailed", "verbose"]),
+        "off",
+        "Tells which hints were used and which not.",
+    ),
+    hints(
+        "pg_hint_plan.enable_hint",
+        SettingKind::Bool,
+        "on",
+        "Lets the planner follow the hints in the comment before a query.",
+    ),
+    hints(
+        "pg_hint_plan.hints_anywhere",
+        SettingKind::Bool,
+        "off",
+        "Reads hints from a comment anywhere in the query.",
+    ),
+    hints(
+        "pg_hint_plan.message_level",
+        SettingKind::Enum(LEVELS),
+        "log",
+        "Message level of what debug_print tells.",
+    ),
+    hints(
+        "pg_hint_plan.parse_messages",
+        SettingKind::Enum(LEVELS),
+        "info",
+        "Message level of mistakes in hints.",
+    ),
     threshold("pg_trgm.similarity_threshold", "0.3", "Sets the threshold used by the % operator."),
     threshold(
         "pg_trgm.strict_word_similarity_threshold",

@@ -11,6 +11,7 @@ mod escape;
 mod fingerprint;
 mod keywords;
 mod number;
+mod query_id;
 mod split;
 mod string;
 mod token;
@@ -19,6 +20,7 @@ mod token;
 mod tests;
 
 pub use fingerprint::fingerprint;
+pub use query_id::{normalised, query_id};
 pub use keywords::{KeywordClass, Kw, MAX_KEYWORD_BYTES};
 pub use split::{StatementSpan, split_statements};
 pub use token::{Token, TokenKind, Value};
