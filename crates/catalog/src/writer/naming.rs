@@ -105,6 +105,13 @@ impl CatalogWriter {
         let label = if is_constraint { "key" } else { "idx" };
         self.choose_relation_name(table, Some(&addition), label, schema, is_constraint, taken)
     }
+    /// A free name for a statistics object on these columns ("expr" for expressions).
+    pub fn choose_statistics_name(&self, table: &str, schema: Oid, columns: &[String]) -> Result<String> {
+        let addition = index_name_addition(columns);
+        self.first_free(table, Some(&addition), "stat", |n| {
+            Ok(self.statistics_in_schema(n, schema)?.is_none())
+        })
+    }
     fn constraint_name_used(&self, schema: Oid, name: &str) -> Result<bool> {
         let key = [Datum::text(name), oid_datum(schema)];
         Ok(self.find_one(&self.snapshot(), pg_constraint::TABLE, 2664, &key)?.is_some())

@@ -6,7 +6,7 @@ use super::stored::is_at_least;
 use super::{Ddl, persistence_of, sequence};
 use crate::session::Session;
 use quarry_catalog::{
-    Identity, LockMode, NewColumn, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr,
+    Identity, LockMode, NewColumn, ObjectAddress, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr,
 };
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::Volatility;
@@ -14,6 +14,9 @@ use quarry_plan::{Expr, walk};
 use quarry_sql::ast::{self, ConstraintKind as C, TableElement};
 use quarry_sql::bind::StoredPlace;
 use quarry_types::SqlType;
+
+/// The catalog of relations and their columns.
+const RELATIONS: Oid = Oid(quarry_catalog::builtin::columns::pg_class::TABLE);
 
 /// A column as a definition gives it.
 pub struct ColumnSpec {
@@ -405,7 +408,7 @@ fn like<'a>(
     Ok(())
 }
 
-/// Constraints, indexes and comments of LIKE's table.
+/// Constraints, indexes, statistics and columns' comments of LIKE's table.
 fn like_rest(d: &Ddl, table: Oid, l: &ast::TableLike, source: &Relation) -> Result<()> {
     use quarry_catalog::ConstraintKind as K;
     if l.constraints {
@@ -427,6 +430,19 @@ fn like_rest(d: &Ddl, table: Oid, l: &ast::TableLike, source: &Relation) -> Resu
                 );
             }
             super::index::copy(d, table, source, i)?;
+        }
+    }
+    if l.statistics {
+        super::statistics::copy(d, table, source, l.comments)?;
+    }
+    if l.comments {
+        let to = d.relation(table)?;
+        for c in source.columns.iter().filter(|c| !c.dropped) {
+            if let Some(text) = d.w.comment(RELATIONS, source.oid, i32::from(c.number))?
+                && let Some((_, own)) = to.column_named(&c.name)
+            {
+                d.w.set_comment(ObjectAddress::column(table, own.number), Some(&text))?;
+            }
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::alter_table::column_of;
 use crate::session::Session;
 use quarry_catalog::builtin::columns::pg_statistic_ext;
 use quarry_catalog::{LockMode, ObjectAddress, Privilege, RelKind, Relation, StatisticsDef};
-use quarry_common::{Oid, Result, Severity, bail, err};
+use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_plan::Expr;
 use quarry_sql::ast;
 use quarry_sql::bind::StoredPlace;
@@ -125,6 +125,45 @@ pub fn create(s: &mut Session, c: &ast::CreateStatistics) -> Result<()> {
         expressions: stored.iter().map(|e| e.sql.clone()).collect(),
     };
     d.w.create_statistics(&def, &stored)?;
+    Ok(())
+}
+
+/// LIKE INCLUDING STATISTICS: the same objects on a table with the same column names; `comments`: theirs, too.
+pub fn copy(d: &Ddl, table: Oid, source: &Relation, comments: bool) -> Result<()> {
+    let r = d.relation(table)?;
+    for stats in d.w.extended_stats(source.oid)?.iter() {
+        let def = &stats.def;
+        let (mut columns, mut names) = (vec![], vec![]);
+        for number in &def.columns {
+            let own = source.columns.iter().find(|c| c.number == *number);
+            let Some((_, c)) = own.and_then(|c| r.column_named(&c.name)) else {
+                return Err(Error::internal("LIKE lost a column"));
+            };
+            columns.push(c.number);
+            names.push(c.name.clone());
+        }
+        columns.sort_unstable();
+        let mut stored = vec![];
+        for sql in &def.expressions {
+            stored.push(d.stored(&d.bind_text(sql, &r, None)?));
+            names.push("expr".to_owned());
+        }
+        let new = StatisticsDef {
+            oid: Oid::INVALID,
+            name: d.w.choose_statistics_name(&r.name, r.schema, &names)?,
+            schema: r.schema,
+            owner: d.user(),
+            relation: r.oid,
+            target: -1,
+            columns,
+            kinds: def.kinds.clone(),
+            expressions: stored.iter().map(|e| e.sql.clone()).collect(),
+        };
+        let oid = d.w.create_statistics(&new, &stored)?;
+        if comments && let Some(text) = d.w.comment(Oid(pg_statistic_ext::TABLE), def.oid, 0)? {
+            d.w.set_comment(ObjectAddress::new(pg_statistic_ext::TABLE, oid), Some(&text))?;
+        }
+    }
     Ok(())
 }
 
