@@ -1,6 +1,7 @@
 //! Set-returning functions over the server's state: what `pg_stat_activity`, `pg_settings`, `pg_locks` and their kin read.
 
 use crate::context::SessionContext;
+use crate::signals::Backend;
 use quarry_catalog::CatalogReader;
 use quarry_common::progress::{Command, PARAMS};
 use quarry_common::settings::{self, SettingContext, SettingKind};
@@ -196,7 +197,7 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
         let mut row = vec![
             Datum::U32(a.database.0),
             Datum::I32(s.pid),
-            Datum::U32(a.user.0),
+            if a.user.is_valid() { Datum::U32(a.user.0) } else { Datum::Null },
             text(&a.application_name),
         ];
         if !may_see {
@@ -219,13 +220,13 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
         let lock = crate::lock_rows::wait_event(&waits, s.pid).map(|event| ("Lock", event));
         let (wait_type, wait) = match (lock.or_else(|| s.wait_event()), a.state) {
             (Some((kind, event)), _) => (text(kind), text(event)),
-            (None, "active") => (Datum::Null, Datum::Null),
+            (None, state) if state == "active" || a.backend != Backend::Client => (Datum::Null, Datum::Null),
             _ => (text("Client"), text("ClientRead")),
         };
         let time = |t: Option<i64>| t.map_or(Datum::Null, Datum::I64);
         let since = |t: i64| if t == 0 { Datum::Null } else { Datum::I64(t) };
         row.extend([
-            text(a.state),
+            if a.state.is_empty() { Datum::Null } else { text(a.state) },
             text(&*a.query),
             wait_type,
             wait,
@@ -239,9 +240,10 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
                 let address = crate::server_functions::inet(cx, client.ip()).unwrap_or(Datum::Null);
                 row.extend([address, Datum::Null, Datum::I32(client.port() as i32)])
             }
-            None => row.extend([Datum::Null, Datum::Null, Datum::I32(-1)]),
+            None if a.backend == Backend::Client => row.extend([Datum::Null, Datum::Null, Datum::I32(-1)]),
+            None => row.extend([Datum::Null, Datum::Null, Datum::Null]),
         }
-        row.extend([Datum::Null, Datum::Null, text("client backend"), Datum::Bool(false)]);
+        row.extend([Datum::Null, Datum::Null, text(a.backend.name()), Datum::Bool(false)]);
         row.extend(std::iter::repeat_n(Datum::Null, 6));
         row.extend([Datum::Bool(false), Datum::Null, Datum::Bool(false), Datum::Null, Datum::Null]);
         out.push(row);

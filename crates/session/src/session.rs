@@ -559,6 +559,7 @@ impl Session {
             progress: self.cx.signals.progress.clone(),
             observer: Some(self.cx.lock_waits.clone()),
         };
+            database: self.cx.database.0,
         let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         self.block.started_at = self.cx.statement_start.load(Ordering::Relaxed);

@@ -25,6 +25,25 @@ pub enum CancelReason {
 pub enum WaitEvent {
     Sleep = 1,
     SafeSnapshot = 2,
+    VacuumDelay = 3,
+}
+
+/// What kind of process it stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Backend {
+    #[default]
+    Client,
+    AutovacuumWorker,
+}
+
+impl Backend {
+    /// As `pg_stat_activity.backend_type` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Client => "client backend",
+            Backend::AutovacuumWorker => "autovacuum worker",
+        }
+    }
 }
 
 /// One session as others reach it.
@@ -50,6 +69,8 @@ pub struct Signals {
 /// The visible state of a session.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
+    pub backend: Backend,
+    /// A background process has none.
     pub user: Oid,
     pub database: Oid,
     pub application_name: String,
@@ -79,10 +100,6 @@ impl Signals {
             activity: Mutex::new(activity),
             progress: Progress::shared(),
         }
-    }
-    /// Of work in the background, which no other session sees or reaches.
-    pub fn of_nobody() -> Signals {
-        Signals::new(0, 0, false, Activity::default())
     }
     /// The flag that storage's waits and the executor look at.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
@@ -155,6 +172,7 @@ impl Signals {
             1 => Some(("Timeout", "PgSleep")),
             2 => Some(("IPC", "SafeSnapshot")),
             _ => None,
+            3 => Some(("Timeout", "VacuumDelay")),
         }
     }
     /// Wakes an idle session's connection.

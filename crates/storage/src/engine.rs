@@ -332,11 +332,11 @@ impl Storage {
     pub fn removed_links(&self) -> &RemovedLinks {
         &self.removed_links
     }
-    /// The snapshots alive now, to judge single versions by. Costs a pass over the running transactions.
-    pub fn live_snapshots(&self) -> LiveSnapshots {
-        let live = self.txns.live_snapshots();
+    /// The snapshots alive now, to judge single versions of a database's relations by (0: shared ones). Costs a pass over the running transactions.
+    pub fn live_snapshots(&self, db: Oid) -> LiveSnapshots {
+        let live = self.txns.live_snapshots(db);
         // Afterwards: a serializable transaction whose snapshot was found is in the graph by now, or has ended.
-        let watcher = self.ssi.oldest_snapshot(live.follower());
+        let watcher = self.ssi.oldest_snapshot(live.follower(), db);
         live.watched_from(watcher)
     }
     /// Prepared transactions.

@@ -299,6 +299,7 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
     }
     let Some(toast) = toast_heap(heap) else { return Ok(()) };
     let xid = txn.assign_xid();
+    let mut deleted = 0;
     for pointer in pointers {
         let mut at = pointer.first;
         while at.slot != 0 {
@@ -316,9 +317,11 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
                     payload.w64(xid.0).w32(txn.command_id().0);
                     toast.log(xid, wal::SET_XMAX, payload, &mut page)
                 })?;
+                deleted += 1;
             }
             at = next;
         }
     }
+    txn.count(toast.rel(), &toast.state, |a| a.deleted += deleted);
     Ok(())
 }

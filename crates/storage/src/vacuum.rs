@@ -66,6 +66,9 @@ pub struct VacuumOptions<'a> {
     pub pace: Option<&'a dyn Fn(Work) -> Result<()>>,
     /// Tries to take ACCESS EXCLUSIVE on the table, to cut off empty pages; without it they stay.
     pub lock_for_truncate: Option<&'a dyn Fn() -> Result<bool>>,
+    /// `last_counted` and `lock_for_truncate` (of the table) for the relation with the long values.
+    pub toast_last_counted: Option<(BlockNo, f64)>,
+    pub toast_lock_for_truncate: Option<&'a dyn Fn() -> Result<bool>>,
     /// Where it tells how far it is.
     pub progress: Progress,
 }
@@ -185,7 +188,11 @@ impl Heap {
             // As PostgreSQL does, which vacuums it as a table of its own.
             options.progress.set(p::BLOCKS_VACUUMED, 0);
             // Whoever has locked the table has its long values, too.
-            let options = VacuumOptions { last_counted: None, ..options.clone() };
+            let options = VacuumOptions {
+                last_counted: options.toast_last_counted,
+                lock_for_truncate: options.toast_lock_for_truncate,
+                ..options.clone()
+            };
             stats.toast = Some(Box::new(toast::open(self.storage(), rel).vacuum_one(&[], &options)?));
         }
         Ok(stats)
@@ -194,7 +201,7 @@ impl Heap {
     fn vacuum_one(&self, indexes: &[&dyn IndexMethod], options: &VacuumOptions<'_>) -> Result<VacuumStats> {
         let storage = self.storage();
         let blocks = self.blocks()?;
-        let live = storage.live_snapshots();
+        let live = storage.live_snapshots(self.rel.db);
         let horizon = live.horizon();
         let limit = horizon.min(storage.wal().flushed());
         let mut stats = VacuumStats { horizon, ..Default::default() };

@@ -77,6 +77,17 @@ impl CatalogReader {
     pub fn all_relations(&self, kinds: &[char]) -> Result<Vec<Arc<Relation>>> {
         self.relations_where(|_, kind| kinds.contains(&kind))
     }
+    /// The toast table of a table.
+    pub fn toast_table(&self, table: Oid) -> Result<Option<Oid>> {
+        let row = self.find_one(&self.snapshot(), pg_class::TABLE, 2662, &[oid_datum(table)])?;
+        Ok(row.map(|(_, r)| r.oid(pg_class::RELTOASTRELID)).filter(|toast| toast.is_valid()))
+    }
+    /// The table that a toast table belongs to.
+    pub fn table_of_toast(&self, toast: Oid) -> Result<Option<Oid>> {
+        let rows = self.table(pg_class::TABLE).scan(&self.snapshot())?;
+        let owner = rows.iter().find(|(_, r)| r.oid(pg_class::RELTOASTRELID) == toast);
+        Ok(owner.map(|(_, r)| r.oid(pg_class::OID)))
+    }
     fn relations_where(&self, wanted: impl Fn(Oid, char) -> bool) -> Result<Vec<Arc<Relation>>> {
         let mut oids: Vec<Oid> = self
             .table(pg_class::TABLE)

@@ -1,6 +1,6 @@
 //! From bound expressions to programs.
 
-use super::op::{ConstSet, IndexShape};
+use super::op::{ConstSet, IndexShape, Subscripted};
 use super::{Call, Node, Op, Program};
 use crate::build::Builder;
 use hashbrown::HashMap;
@@ -304,14 +304,19 @@ impl Builder<'_> {
         if let Some(e) = assign {
             args.push(self.node(e, layout)?);
         }
-        let jsonb = container.ty().oid == oids::JSONB;
-        let element = if jsonb { oids::JSONB } else { self.element_of(container.ty())? };
+        let ty = container.ty().oid;
+        let base = self.type_ref(ty)?.base.map_or(ty, |base| base.oid);
+        let (container, element) = match base {
+            oids::JSONB => (Subscripted::Jsonb, oids::JSONB),
+            oids::NAME => (Subscripted::Name, oids::CHAR),
+            _ => (Subscripted::Array, self.element_of(container.ty())?),
+        };
         let op = Op::Subscript {
             indexes: shapes,
             assign: assign.is_some(),
             element,
             element_physical: self.physical(SqlType::of(element))?,
-            jsonb,
+            container,
         };
         Ok(Node::Op { op, args, physical })
     }

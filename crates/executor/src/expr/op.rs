@@ -18,6 +18,13 @@ pub(crate) enum IndexShape {
     Slice(bool, bool),
 }
 
+/// What the container of a subscript node is.
+pub(crate) enum Subscripted {
+    Array,
+    Jsonb,
+    Name,
+}
+
 pub(crate) enum Op {
     /// Through text.
     Io {
@@ -55,7 +62,7 @@ pub(crate) enum Op {
         assign: bool,
         element: Oid,
         element_physical: PhysicalType,
-        jsonb: bool,
+        container: Subscripted,
     },
     MinMax {
         greatest: bool,
@@ -129,15 +136,12 @@ impl Op {
                     if *i < r.len() { r.datum(*i) } else { Datum::Null }
                 }
             }),
-            Op::Subscript { indexes, assign, element, element_physical, jsonb } => {
-                if *jsonb {
-                    subscript::jsonb(indexes, *assign, args)
-                } else if *assign {
-                    subscript::assign(indexes, *element, *element_physical, args)
-                } else {
-                    subscript::read(indexes, *element, *element_physical, args)
-                }
-            }
+            Op::Subscript { indexes, assign, element, element_physical, container } => match container {
+                Subscripted::Jsonb => subscript::jsonb(indexes, *assign, args),
+                Subscripted::Name => subscript::name(indexes, *assign, args),
+                Subscripted::Array if *assign => subscript::assign(indexes, *element, *element_physical, args),
+                Subscripted::Array => subscript::read(indexes, *element, *element_physical, args),
+            },
             Op::MinMax { greatest, ty } => {
                 let mut best: Option<&Datum> = None;
                 for v in args.iter().filter(|v| !v.is_null()) {

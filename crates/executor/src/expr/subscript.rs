@@ -1,9 +1,10 @@
-//! Reading and replacing places in arrays and jsonb values. Rules: PostgreSQL's arraysubs.c, jsonbsubs.c.
+//! Reading and replacing places in arrays, names and jsonb values. Rules: PostgreSQL's arraysubs.c, jsonbsubs.c.
 
 use super::op::IndexShape;
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension, empty};
 use quarry_types::json::jsonb::{Subscript, subscript, subscript_assign};
+use quarry_types::text::{char_byte, char_datum};
 use quarry_types::{Datum, PhysicalType};
 
 fn is_slice(indexes: &[IndexShape]) -> bool {
@@ -217,5 +218,44 @@ pub(super) fn jsonb(indexes: &[IndexShape], assign: bool, args: &[Datum]) -> Res
     match subscript(args[0].as_bytes(), &path) {
         Some(found) => Ok(Datum::Bytes(found.to_jsonb()?.into())),
         None => Ok(Datum::Null),
+    }
+}
+
+/// Subscripts of a name: one of its 64 bytes, from 0; those behind its end are zero.
+pub(super) fn name(indexes: &[IndexShape], assign: bool, args: &[Datum]) -> Result<Datum> {
+    const NAME_BYTES: i32 = 64;
+    if args[0].is_null() {
+        return Ok(Datum::Null);
+    }
+    if is_slice(indexes) {
+        let what = if assign { "updates on slices" } else { "slices" };
+        bail!(FEATURE_NOT_SUPPORTED, "{what} of fixed-length arrays not implemented");
+    }
+    let places = &args[1..=indexes.len()];
+    let place = match places {
+        _ if assign && places.iter().any(Datum::is_null) => {
+            bail!(NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null")
+        }
+        [Datum::I32(at)] => (0..NAME_BYTES).contains(at).then_some(*at as usize),
+        _ if assign => bail!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"),
+        _ => None,
+    };
+    let bytes = args[0].as_bytes();
+    if !assign {
+        return Ok(place.map_or(Datum::Null, |at| char_datum(bytes.get(at).copied().unwrap_or(0))));
+    }
+    let Some(at) = place else { bail!(ARRAY_SUBSCRIPT_ERROR, "array subscript out of range") };
+    let value = &args[args.len() - 1];
+    // What is put behind the end stands behind a zero, which ends the name.
+    if value.is_null() || at > bytes.len() {
+        return Ok(args[0].clone());
+    }
+    let mut bytes = bytes.to_vec();
+    bytes.resize(bytes.len().max(at + 1), 0);
+    bytes[at] = char_byte(value);
+    bytes.truncate(bytes.iter().position(|b| *b == 0).unwrap_or(NAME_BYTES as usize - 1));
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Datum::text(text)),
+        Err(_) => bail!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\""),
     }
 }

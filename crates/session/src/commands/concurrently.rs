@@ -12,6 +12,7 @@
 use super::ddl::Ddl;
 use crate::context::SessionContext;
 use crate::session::Session;
+use crate::signals::Backend;
 use quarry_catalog::{IndexDef, IndexState, LockMode, Relation, WaitPolicy};
 use quarry_common::progress::{Command, Progress, Running, create_index as p};
 use quarry_common::{Error, Lsn, Oid, Result, Severity, bail, err};
@@ -98,9 +99,13 @@ impl<'s> Steps<'s> {
         st.txn.statement_done();
         let db = self.cx.database.0;
         let sessions = self.cx.instance.sessions();
-        // Those of other databases never use the index.
-        let concerns =
-            |pid: i32| sessions.all().iter().any(|s| s.pid == pid && s.activity.lock().database == db);
+        // Those of other databases never use the index, nor does autovacuum.
+        let concerns = |pid: i32| {
+            sessions.get(pid).is_some_and(|s| {
+                let a = s.activity.lock();
+                a.database == db && a.backend == Backend::Client
+            })
+        };
         st.txn.wait_for_older_snapshots(csn, &concerns, &mut |total, done, pid| {
             lockers(&progress, total, done, pid)
         })

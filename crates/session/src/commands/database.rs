@@ -5,6 +5,7 @@ use super::{CommandOutcome, tag_of};
 use crate::query::StatementContext;
 use crate::server_functions::SIGNAL_BACKEND_ROLE;
 use crate::session::Session;
+use crate::signals::Backend;
 use quarry_catalog::{DatabaseDef, NewDatabase};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_sql::ast::{self, DefArg, DefElem, Statement};
@@ -85,7 +86,12 @@ fn wait_for_others(s: &Session, db: Oid) -> Result<usize> {
     let end = Instant::now() + LEAVE_TIMEOUT;
     quarry_common::wait::blocking(|| {
         loop {
-            let count = others_in(s, db).len();
+            let others = others_in(s, db);
+            let count = others.len();
+            // Autovacuum makes way.
+            for o in others.iter().filter(|o| o.activity.lock().backend == Backend::AutovacuumWorker) {
+                o.terminate();
+            }
             if count == 0 || Instant::now() >= end {
                 return Ok(count);
             }

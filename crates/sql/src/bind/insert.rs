@@ -165,7 +165,7 @@ impl Binder<'_> {
                 if steps.iter().any(|s| matches!(s, ast::Indirection::Slice { .. })) {
                     return Ok(base);
                 }
-                Ok(SqlType::with_typmod(self.element_type(base.oid)?.unwrap_or(base.oid), base.typmod))
+                Ok(SqlType::with_typmod(self.subscripted_element(base.oid)?.unwrap_or(base.oid), base.typmod))
             }
             Some(_) => Err(Error::unsupported("assignment to a field of a composite column")),
         }

@@ -103,7 +103,7 @@ impl Binder<'_> {
             }
             (None, SqlType::of(oids::JSONB))
         } else {
-            match self.element_type(base.oid)? {
+            match self.subscripted_element(base.oid)? {
                 Some(_) if is_slice => (Some(oids::INT4), base),
                 Some(element) => (Some(oids::INT4), SqlType::with_typmod(element, base.typmod)),
                 None => {
@@ -138,6 +138,14 @@ impl Binder<'_> {
         }
         let ty = if assign.is_some() { base } else { ty };
         Ok(Expr::Subscript { container: Box::new(container), indexes, assign: assign.map(Box::new), ty })
+    }
+
+    /// What a subscript of a type finds: an array's elements; a name's bytes, which count from 0.
+    pub(super) fn subscripted_element(&self, base: Oid) -> Result<Option<Oid>> {
+        match base {
+            oids::NAME => Ok(Some(oids::CHAR)),
+            _ => self.element_type(base),
+        }
     }
 
     /// An index: integer for arrays; integer or text for jsonb.

@@ -8,7 +8,8 @@ use crate::{Fork, PageId, RelId, Storage, vm};
 use quarry_common::{BlockNo, Result, Xid};
 
 /// What is wrong with the line pointers and version headers of a page whose bounds are right ([`hp::check`]): slot and words.
-pub(super) fn check_page(storage: &Storage, p: &[u8], block: BlockNo, found: &mut dyn FnMut(u16, String)) {
+pub(super) fn check_page(storage: &Storage, p: &[u8], id: PageId, found: &mut dyn FnMut(u16, String)) {
+    let block = id.block;
     let next_xid = storage.txns().next_xid();
     let all_visible = hp::flags(p) & hp::ALL_VISIBLE != 0;
     for slot in 1..=hp::slot_count(p) {
@@ -31,7 +32,7 @@ pub(super) fn check_page(storage: &Storage, p: &[u8], block: BlockNo, found: &mu
             found(slot, format!("a HOT update leads to slot {next}, which is not heap-only"));
         }
         if all_visible {
-            let judged = fate(&h, storage.txns(), storage.txns().oldest_visible_csn());
+            let judged = fate(&h, storage.txns(), storage.txns().oldest_visible_csn_in(id.rel.db));
             if !matches!(judged, Fate::Live { visible_to_all: true }) {
                 found(slot, format!("the page is marked all visible, but the version is {judged:?}"));
             }

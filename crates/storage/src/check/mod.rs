@@ -150,7 +150,7 @@ fn check_pages(storage: &Storage, rel: RelId, fork: Fork, problem: &mut dyn FnMu
         // Heap pages have no special space; other methods' pages have or are checked by their method.
         if heap && !page.is_new() && page.special() as usize == PAGE_SIZE {
             match hp::check(page.bytes()) {
-                Ok(()) => heap::check_page(storage, page.bytes(), block, &mut |slot, what| {
+                Ok(()) => heap::check_page(storage, page.bytes(), id, &mut |slot, what| {
                     problem(format!("{id}: slot {slot}: {what}"));
                 }),
                 Err(what) => problem(format!("{id}: {what}")),

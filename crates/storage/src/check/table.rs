@@ -96,7 +96,7 @@ pub fn check_table(
         if let Err(what) = hp::check(p) {
             note(None, None, what);
         } else {
-            check_page(storage, p, block, &mut |slot, what| note(Some(slot), None, what));
+            check_page(storage, p, heap.page_id(block), &mut |slot, what| note(Some(slot), None, what));
             for slot in 1..=hp::slot_count(p) {
                 let Some(t) = hp::tuple(p, slot) else { continue };
                 if !how.rows {

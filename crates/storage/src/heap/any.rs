@@ -17,7 +17,7 @@ impl Heap {
     pub fn scan_any(&self, blocks: Range<BlockNo>, f: &mut VersionCallback<'_>) -> Result<()> {
         let pool = self.storage.pool();
         let txns = self.storage.txns();
-        let horizon = txns.oldest_visible_csn();
+        let horizon = txns.oldest_visible_csn_in(self.rel.db);
         let blocks = blocks.start..blocks.end.min(self.blocks()?);
         let mut ring = Ring::bulk_read();
         let mut ahead = ReadAhead::default();

@@ -158,7 +158,7 @@ impl RemovedLinks {
             (_, None) => {}
         }
         if gaps.by_first.len() > gaps.look_at {
-            gaps.forget(live.follower());
+            gaps.forget(live.any_follower());
             gaps.look_at = (gaps.by_first.len() * 2).max(1024);
         }
         self.len.store(gaps.by_first.len(), Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl RemovedLinks {
 
     /// Forgets what nobody needs any more.
     pub(crate) fn clean(&self, live: &LiveSnapshots) {
-        if live.follower().is_none() && !self.is_empty() {
+        if live.any_follower().is_none() && !self.is_empty() {
             let mut gaps = self.gaps.lock();
             gaps.forget(None);
             self.len.store(0, Ordering::Relaxed);
@@ -226,7 +226,7 @@ mod tests {
         let running = Running::default();
         let slot = running.enter();
         running.publish_snapshot(slot, 0, FOLLOWS, || Lsn(100));
-        let live = running.live_snapshots(Lsn(900));
+        let live = running.live_snapshots(Lsn(900), Oid::INVALID);
         let rel = RelId::new(Oid(1), 2);
         let at = |slot| Tid { block: 9, slot };
         let links = RemovedLinks::default();
@@ -250,7 +250,7 @@ mod tests {
         links.removed(rel, at(5), &version(14, 15, 0), Lsn(150), &live);
         assert_eq!(links.after(rel, VersionRef::made_by(at(2), Xid(11))), None);
         running.leave(slot);
-        links.clean(&running.live_snapshots(Lsn(950)));
+        links.clean(&running.live_snapshots(Lsn(950), Oid::INVALID));
         assert!(links.is_empty());
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let running = Running::default();
         let slot = running.enter();
         running.publish_snapshot(slot, 0, FOLLOWS, || Lsn(100));
-        let live = running.live_snapshots(Lsn(900));
+        let live = running.live_snapshots(Lsn(900), Oid::INVALID);
         let links = RemovedLinks::default();
         links.removed(RelId::new(Oid(1), 2), Tid { block: 9, slot: 1 }, &version(5, 6, 2), Lsn(90), &live);
         assert!(links.is_empty());

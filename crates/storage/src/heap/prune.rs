@@ -58,10 +58,27 @@ impl PrunePlan {
     }
 }
 
-/// Plans the pruning of a page. `judge` says what a version is; `aborted` whether a version's `xmax` was rolled back.
-pub fn plan(
+/// Says what a version is; the flag: a version before it in its chain stays that covers it.
+type Judge<'a> = dyn FnMut(&TupleHeader, bool) -> Verdict + 'a;
+
+/// What is to become of a version.
+struct Verdict {
+    fate: Fate,
+    /// As long as it stays, serializable readers need nothing behind it in its chain but what they see: each of them sees it or one behind it, or
+    /// learns of its writer, who comes before those of the later ones (`../ssi/README.md`, S15).
+    covers: bool,
+}
+
+impl From<Fate> for Verdict {
+    fn from(fate: Fate) -> Verdict {
+        Verdict { fate, covers: false }
+    }
+}
+
+/// Plans the pruning of a page. `aborted` says whether a version's `xmax` was rolled back.
+fn plan(
     p: &[u8],
-    judge: &mut dyn FnMut(&TupleHeader) -> Fate,
+    judge: &mut Judge<'_>,
     aborted: &mut dyn FnMut(&TupleHeader) -> bool,
 ) -> PrunePlan {
     let n = hp::slot_count(p);
@@ -81,6 +98,7 @@ pub fn plan(
         members.clear();
         let mut at = first;
         let mut expected: Option<VersionRef> = None;
+        let mut covered = false;
         while let Some(t) = hp::tuple(p, at) {
             let h = TupleHeader::read(t);
             if visited[at as usize]
@@ -90,7 +108,8 @@ pub fn plan(
                 break;
             }
             visited[at as usize] = true;
-            let f = judge(&h);
+            let Verdict { fate: f, covers } = judge(&h, covered);
+            covered |= covers && f != Fate::Dead;
             if matches!(f, Fate::RecentlyDead | Fate::DeleteInProgress)
                 && (oldest_end == 0 || h.xmax.0 < oldest_end)
             {
@@ -137,7 +156,7 @@ pub fn plan(
         }
         if let Some(t) = hp::tuple(p, s) {
             let h = TupleHeader::read(t);
-            if h.has(tuple::HEAP_ONLY) && judge(&h) == Fate::Dead {
+            if h.has(tuple::HEAP_ONLY) && judge(&h, false).fate == Fate::Dead {
                 plan.unused.push(s);
                 plan.removed += 1;
             }
@@ -155,7 +174,10 @@ const HELD: u64 = 1 << 63;
 pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan {
     let txns = storage.txns();
     let mut first_waiting = 0u64;
-    let mut judge = |h: &TupleHeader| {
+    let watcher = live.watcher();
+    let unwatched = live.clone().watched_from(None);
+    let mut judge = |h: &TupleHeader, covered: bool| {
+        let live = if covered { &unwatched } else { live };
         let fate = fate_between(h, storage, live);
         let waits = match fate {
             Fate::DeleteInProgress => true,
@@ -167,7 +189,9 @@ pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan
         if waits && (first_waiting == 0 || h.xmax.0 < first_waiting) {
             first_waiting = h.xmax.0;
         }
-        fate
+        let covers = watcher
+            .is_some_and(|watcher| made_at(h, txns) <= watcher || storage.ssi().knows_writer(h.xmin));
+        Verdict { fate, covers }
     };
     let mut plan =
         plan(p, &mut judge, &mut |h| h.has(tuple::XMAX_ABORTED) || txns.status(h.xmax) == XidStatus::Aborted);
@@ -178,12 +202,12 @@ pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan
 }
 
 /// Whether pruning the page can be worth it: its prune hint is a finished transaction old enough.
-pub fn is_promising(p: &[u8], storage: &Storage) -> bool {
-    promise(p, storage).is_some()
+pub fn is_promising(p: &[u8], storage: &Storage, rel: RelId) -> bool {
+    promise(p, storage, rel).is_some()
 }
 
 /// The snapshots to prune with, if that can be worth it.
-fn promise(p: &[u8], storage: &Storage) -> Option<LiveSnapshots> {
+fn promise(p: &[u8], storage: &Storage, rel: RelId) -> Option<LiveSnapshots> {
     let xid = hp::prune_xid(p);
     if xid == 0 || hp::is_new(p) {
         return None;
@@ -192,7 +216,7 @@ fn promise(p: &[u8], storage: &Storage) -> Option<LiveSnapshots> {
     if status == XidStatus::InProgress {
         return None;
     }
-    let live = storage.live_snapshots();
+    let live = storage.live_snapshots(rel.db);
     let worth_it = match status {
         XidStatus::Aborted => true,
         XidStatus::InProgress => false,
@@ -242,7 +266,7 @@ fn note_gaps(storage: &Storage, page: &PageMut<'_>, plan: &PrunePlan, live: &Liv
 
 /// Prunes the page if its hint promises anything; gives whether it did.
 pub fn prune_in_passing(storage: &Storage, page: &mut PageMut<'_>) -> Result<bool> {
-    let Some(live) = promise(page.bytes(), storage) else { return Ok(false) };
+    let Some(live) = promise(page.bytes(), storage, page.id().rel) else { return Ok(false) };
     let plan = plan_page(page.bytes(), storage, &live);
     if plan.is_empty() {
         // The hint was stale; correct it without a record.
@@ -288,11 +312,13 @@ mod tests {
     fn plan_of(p: &[u8]) -> PrunePlan {
         plan(
             p,
-            &mut |h| match (h.xmin.0, h.xmax.0) {
-                (100..200, _) => Fate::Dead,
-                (_, 1..100) => Fate::Dead,
-                (_, 200..) => Fate::RecentlyDead,
-                _ => Fate::Live { visible_to_all: true },
+            &mut |h, _| {
+                Verdict::from(match (h.xmin.0, h.xmax.0) {
+                    (100..200, _) => Fate::Dead,
+                    (_, 1..100) => Fate::Dead,
+                    (_, 200..) => Fate::RecentlyDead,
+                    _ => Fate::Live { visible_to_all: true },
+                })
             },
             &mut |h| (100..200).contains(&h.xmax.0),
         )

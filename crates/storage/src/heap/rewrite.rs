@@ -74,7 +74,7 @@ impl Heap {
         f: &mut VersionCallback<'_>,
     ) -> Result<u64> {
         let txns = self.storage.txns();
-        let live = self.storage.live_snapshots();
+        let live = self.storage.live_snapshots(self.rel.db);
         let mut dead = 0;
         let mut kept: Vec<(Version, Tid, Vec<u8>)> = Vec::new();
         let pool = self.storage.pool();

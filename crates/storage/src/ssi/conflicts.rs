@@ -11,7 +11,7 @@ use super::errors::{Reason, failure};
 use super::xact::Xact;
 use crate::txn::{TxnManager, XidStatus};
 use hashbrown::{HashMap, HashSet};
-use quarry_common::{Lsn, Result, Xid};
+use quarry_common::{Lsn, Oid, Result, Xid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -131,6 +131,12 @@ impl Graph {
     /// Whether nobody that runs may write.
     pub fn only_readers(&self) -> bool {
         self.writable == 0
+    }
+
+    /// The oldest snapshot of those that run and may read relations of `db` (0: shared ones).
+    pub fn oldest_active(&self, db: Oid) -> Option<Lsn> {
+        let may_read = |id: &u64| self.nodes.get(id).is_none_or(|n| n.xact.may_read(db));
+        self.active.iter().find(|(_, id)| may_read(id)).map(|(snapshot, _)| *snapshot)
     }
 
     fn leave_active(&mut self, id: u64) {

@@ -32,7 +32,7 @@ use errors::{Reason, failure};
 use hashbrown::HashMap;
 use locks::{LockTable, Readers};
 use parking_lot::Mutex;
-use quarry_common::{BlockNo, Error, Lsn, Result, Tid, Xid, wait};
+use quarry_common::{BlockNo, Error, Lsn, Result, Tid, Xid, wait, Oid};
 use safe_snapshots::Safety;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,6 +73,8 @@ pub struct Beginner<'a> {
     pub deferrable: bool,
     /// The snapshot is that of another serializable transaction which is still running.
     pub imported: bool,
+    /// Where all that it reads and writes is, but for shared catalogs; 0: anywhere.
+    pub database: Oid,
     pub pid: i32,
     pub name: VirtualId,
     /// Ids it has already.
@@ -188,7 +190,7 @@ impl Ssi {
             }
         }
         let id = graph.new_id();
-        let xact = Arc::new(Xact::new(id, snapshot, who.read_only, who.pid, Some(who.name)));
+        let xact = Arc::new(Xact::new(id, snapshot, who.read_only, who.pid, Some(who.name)).in_database(who.database));
         if who.read_only && who.deferrable {
             xact.defer();
         }
@@ -243,13 +245,13 @@ impl Ssi {
 
     // ---- what others must keep ----
 
-    /// The oldest snapshot of a transaction that isn't known to be safe: of one that runs, or that may come and take `coming`. None as long as
-    /// no transaction has been serializable.
-    pub(crate) fn oldest_snapshot(&self, coming: Option<Lsn>) -> Option<Lsn> {
+    /// The oldest snapshot of a transaction that isn't known to be safe and may read relations of `db`: of one that runs, or that may come and take
+    /// `coming`. None as long as no transaction has been serializable.
+    pub(crate) fn oldest_snapshot(&self, coming: Option<Lsn>, db: Oid) -> Option<Lsn> {
         if !self.used.load(Ordering::SeqCst) {
             return None;
         }
-        let running = self.graph.lock().active.first().map(|(snapshot, _)| *snapshot);
+        let running = self.graph.lock().oldest_active(db);
         running.into_iter().chain(coming).min()
     }
 

@@ -585,6 +585,7 @@ fn an_imported_snapshot_is_concurrent_with_what_came_since() {
         read_only: false,
         deferrable: false,
         imported: true,
+        database: Oid::INVALID,
         pid: 0,
         name: VirtualId { backend: 0, local: 0 },
         xids: vec![],

@@ -9,7 +9,7 @@ use crate::ids::RelId;
 use crate::lock::VirtualId;
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex};
-use quarry_common::{BlockNo, Lsn, Xid};
+use quarry_common::{BlockNo, Lsn, Oid, Xid};
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 /// It can't commit any more.
@@ -33,6 +33,8 @@ pub struct Xact {
     /// 0 once it is prepared: it belongs to no process then.
     pid: AtomicI32,
     pub(super) name: Option<VirtualId>,
+    /// Where it reads; 0: anywhere.
+    database: Oid,
     flags: AtomicU8,
     /// Top-level id; 0 before it has one.
     top: AtomicU64,
@@ -113,6 +115,16 @@ impl Xact {
         self.pid.store(0, Ordering::Relaxed);
     }
 
+    /// The same; it reads nowhere else (0: anywhere).
+    pub(super) fn in_database(self, database: Oid) -> Xact {
+        Xact { database, ..self }
+    }
+
+    /// Whether it may read relations of this database (0: shared ones).
+    pub(super) fn may_read(&self, db: Oid) -> bool {
+        !self.database.is_valid() || !db.is_valid() || self.database == db
+    }
+
     pub(super) fn new(id: u64, snapshot: Lsn, read_only: bool, pid: i32, name: Option<VirtualId>) -> Xact {
         Xact {
             id,
@@ -120,6 +132,7 @@ impl Xact {
             read_only,
             pid: AtomicI32::new(pid),
             name,
+            database: Oid::INVALID,
             flags: AtomicU8::new(0),
             top: AtomicU64::new(0),
             summary_end: AtomicU64::new(0),

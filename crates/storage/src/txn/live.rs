@@ -4,13 +4,16 @@
 //! published exactly ([`super::running`]), and those to come are at the durable horizon of now or beyond the gap before the next one
 //! ([`crate::wal::horizon`]). So one pass over the slots decides for any version whether somebody sees it or ever will.
 //!
+//! A transaction that says which database it works in reads other databases' tables no more than PostgreSQL's do: its snapshots hold back nothing
+//! there, only in its own and in the shared catalogs.
+//!
 //! Two kinds of readers need more than what they see. Who may change or lock rows at READ COMMITTED *follows* a row from the version that it sees to the newest:
 //! versions made after its snapshot may go, but their place in the chain must stay known ([`crate::heap::links`]). And what a SERIALIZABLE
 //! transaction passes over, because a concurrent one of its kind made it, is a conflict to be found ([`crate::ssi`], rule S15).
 
 use super::running::{FOLLOWS, Running};
 use crate::wal::Gap;
-use quarry_common::Lsn;
+use quarry_common::{Lsn, Oid};
 use std::sync::atomic::{Ordering, fence};
 
 /// The live snapshots at one moment. It stays true: later ones are none that this calls impossible.
@@ -24,6 +27,8 @@ pub struct LiveSnapshots {
     fixed: Vec<Lsn>,
     /// The lowest one whose owner may follow rows to versions that it doesn't see.
     follower: Option<Lsn>,
+    /// The same of all databases.
+    any_follower: Option<Lsn>,
     /// The lowest one whose owner must find out who made the versions it doesn't see.
     watcher: Option<Lsn>,
 }
@@ -31,7 +36,14 @@ pub struct LiveSnapshots {
 impl LiveSnapshots {
     /// All snapshots may be anywhere from `horizon` on.
     pub fn from_horizon(horizon: Lsn) -> LiveSnapshots {
-        LiveSnapshots { horizon, limit: horizon, fixed: Vec::new(), follower: None, watcher: None }
+        LiveSnapshots {
+            horizon,
+            limit: horizon,
+            fixed: Vec::new(),
+            follower: None,
+            any_follower: None,
+            watcher: None,
+        }
     }
 
     /// The same; the oldest snapshot of a serializable transaction that isn't known to be safe is `watcher`.
@@ -75,6 +87,18 @@ impl LiveSnapshots {
         self.follower
     }
 
+    /// The same for tables of whatever database.
+    #[inline]
+    pub(crate) fn any_follower(&self) -> Option<Lsn> {
+        self.any_follower
+    }
+
+    /// The oldest snapshot whose owner must learn who made versions that it doesn't see.
+    #[inline]
+    pub(crate) fn watcher(&self) -> Option<Lsn> {
+        self.watcher
+    }
+
     /// Whether some reader that doesn't see a version made at `made` must learn who made it.
     #[inline]
     pub(crate) fn is_watched(&self, made: Lsn) -> bool {
@@ -83,8 +107,9 @@ impl LiveSnapshots {
 }
 
 impl Running {
-    /// The live snapshots; new ones will get the lower end of `coming`, or lie at or above its upper end. See [`Running::publish_snapshot`].
-    pub fn live_snapshots(&self, coming: impl Into<Gap>) -> LiveSnapshots {
+    /// The live snapshots that may read relations of `db` (0: any); new ones will get the lower end of `coming`, or lie at or above its upper end. See
+    /// [`Running::publish_snapshot`].
+    pub fn live_snapshots(&self, coming: impl Into<Gap>, db: Oid) -> LiveSnapshots {
         let Gap { from, to } = coming.into();
         let _passing = self.passing.read();
         self.pending_horizon.fetch_max(from.0, Ordering::SeqCst);
@@ -96,17 +121,26 @@ impl Running {
             live.limit = to;
             live.fixed.push(from);
             live.follower = Some(from);
+            live.any_follower = Some(from);
         }
+        let lower = |known: &mut Option<Lsn>, csn: Lsn| *known = Some(known.map_or(csn, |f| f.min(csn)));
         self.for_each(|slot| {
+            let counts = slot.may_read(db);
             slot.for_each_snapshot(|published| {
                 let csn = Lsn(published & !FOLLOWS);
                 if csn >= to {
                     return;
                 }
+                if published & FOLLOWS != 0 {
+                    lower(&mut live.any_follower, csn);
+                }
+                if !counts {
+                    return;
+                }
                 live.fixed.push(csn);
                 live.horizon = live.horizon.min(csn);
                 if published & FOLLOWS != 0 {
-                    live.follower = Some(live.follower.map_or(csn, |f| f.min(csn)));
+                    lower(&mut live.follower, csn);
                 }
             });
         });
@@ -138,31 +172,53 @@ mod tests {
     }
 
     #[test]
+    fn other_databases_hold_nothing_back() {
+        let running = Running::default();
+        let (a, b) = (running.enter(), running.enter());
+        running.set_database(a, Oid(5));
+        running.set_database(b, Oid(6));
+        running.publish_snapshot(a, 0, FOLLOWS, || Lsn(100));
+        running.publish_snapshot(b, 0, 0, || Lsn(300));
+        let horizon = |db| running.live_snapshots(Lsn(900), Oid(db)).horizon();
+        assert_eq!([5, 6, 7, 0].map(horizon), [Lsn(100), Lsn(300), Lsn(900), Lsn(100)]);
+        let elsewhere = running.live_snapshots(Lsn(900), Oid(6));
+        assert!(elsewhere.miss(Lsn(90), Lsn(200)) && !elsewhere.miss(Lsn(90), Lsn(301)));
+        // What is noted for a follower outlives others' looking.
+        assert_eq!((elsewhere.follower(), elsewhere.any_follower()), (None, Some(Lsn(100))));
+        // The next one in the slot may be anyone's.
+        running.leave(b);
+        let b = running.enter();
+        running.publish_snapshot(b, 0, 0, || Lsn(950));
+        let horizon = |db| running.live_snapshots(Lsn(990), Oid(db)).horizon();
+        assert_eq!([5, 6, 7].map(horizon), [Lsn(100), Lsn(950), Lsn(950)]);
+    }
+
+    #[test]
     fn slots_say_what_they_hold_back() {
         let running = Running::default();
         let (a, b) = (running.enter(), running.enter());
         running.publish_snapshot(a, 0, 0, || Lsn(100));
-        let live = running.live_snapshots(Lsn(900));
+        let live = running.live_snapshots(Lsn(900), Oid::INVALID);
         assert_eq!((live.horizon(), live.limit(), live.follower()), (Lsn(100), Lsn(900), None));
         assert!(live.miss(Lsn(101), Lsn(900)) && !live.miss(Lsn(100), Lsn(900)));
         // A later read of the same transaction, and one of another.
         running.publish_snapshot(a, 1, 0, || Lsn(950));
         running.publish_snapshot(b, 0, FOLLOWS, || Lsn(920));
-        let live = running.live_snapshots(Lsn(1000));
+        let live = running.live_snapshots(Lsn(1000), Oid::INVALID);
         assert_eq!((live.horizon(), live.limit(), live.follower()), (Lsn(100), Lsn(1000), Some(Lsn(920))));
         assert!(live.may_be_followed_to(Lsn(921)) && !live.may_be_followed_to(Lsn(920)));
         assert!(live.miss(Lsn(101), Lsn(920)) && !live.miss(Lsn(101), Lsn(921)));
         assert!(live.miss(Lsn(951), Lsn(1000)) && !live.miss(Lsn(930), Lsn(951)));
         running.retract_snapshot(a, 1);
-        assert!(running.live_snapshots(Lsn(1000)).miss(Lsn(930), Lsn(951)));
+        assert!(running.live_snapshots(Lsn(1000), Oid::INVALID).miss(Lsn(930), Lsn(951)));
         // More than a slot has places for.
         for n in 0..20 {
             running.publish_snapshot(b, n, 0, || Lsn(1000 + n as u64 * 10));
         }
-        let live = running.live_snapshots(Lsn(2000));
+        let live = running.live_snapshots(Lsn(2000), Oid::INVALID);
         assert!(!live.miss(Lsn(1181), Lsn(1191)) && live.miss(Lsn(1181), Lsn(1190)));
         running.leave(b);
         running.leave(a);
-        assert_eq!(running.live_snapshots(Lsn(2000)), LiveSnapshots::from_horizon(Lsn(2000)));
+        assert_eq!(running.live_snapshots(Lsn(2000), Oid::INVALID), LiveSnapshots::from_horizon(Lsn(2000)));
     }
 }

@@ -25,7 +25,7 @@ use crate::wal::Wal;
 use clog::Clog;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use quarry_common::{Lsn, Xid};
+use quarry_common::{Lsn, Oid, Xid};
 use running::Running;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,12 +116,17 @@ impl TxnManager {
     /// A version whose deleter's CSN is at or below this is dead to every present and future snapshot. Costs a pass
     /// over the running transactions.
     pub fn oldest_visible_csn(&self) -> Lsn {
-        self.running.oldest_csn(self.wal.flushed())
+        self.oldest_visible_csn_in(Oid::INVALID)
     }
 
-    /// The snapshots alive now, to judge single versions by. Costs as much.
-    pub fn live_snapshots(&self) -> LiveSnapshots {
-        self.running.live_snapshots(self.wal.claim_gap())
+    /// The same for versions in relations of a database (0: shared ones).
+    pub fn oldest_visible_csn_in(&self, db: Oid) -> Lsn {
+        self.running.oldest_csn(self.wal.flushed(), db)
+    }
+
+    /// The snapshots alive now, to judge single versions of a database's relations by. Costs as much.
+    pub fn live_snapshots(&self, db: Oid) -> LiveSnapshots {
+        self.running.live_snapshots(self.wal.claim_gap(), db)
     }
 
     /// No running transaction has an id below.

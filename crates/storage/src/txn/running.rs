@@ -6,10 +6,10 @@
 use crate::lock::fast::FastLocks;
 use crate::lock::{OwnerId, VirtualId};
 use parking_lot::{Mutex, RwLock};
-use quarry_common::{Lsn, Xid};
+use quarry_common::{Lsn, Oid, Xid};
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 const SHARDS: usize = 16;
 /// Snapshots that a slot has places for; more are rare (cursors) and cost a mutex.
@@ -34,6 +34,8 @@ pub struct Slot {
     /// Who it is to the lock manager.
     pub(crate) owner: AtomicU64,
     pub(crate) pid: AtomicI32,
+    /// The only database whose own tables its snapshots read; 0: they may read any. Set before the first snapshot.
+    database: AtomicU32,
     pub(crate) fast: Mutex<FastLocks>,
     /// Counts the transactions that the slot has had: with the slot's number it names the one in it.
     local: AtomicU64,
@@ -43,6 +45,12 @@ impl Slot {
     /// The top-level id of the transaction in it, if it has one.
     pub fn top_xid(&self) -> Option<Xid> {
         Some(Xid(self.xid.load(Ordering::Acquire))).filter(|xid| xid.is_valid())
+    }
+
+    /// Whether its snapshots may read a relation of this database (0: a shared one).
+    pub(super) fn may_read(&self, db: Oid) -> bool {
+        let own = self.database.load(Ordering::SeqCst);
+        own == 0 || !db.is_valid() || own == db.0
     }
 
     fn put_snapshot(&self, place: usize, published: u64) {
@@ -137,11 +145,20 @@ impl Running {
         }
     }
 
+    /// The slot's transaction will read no table of another database. It has no snapshot yet.
+    ///
+    /// A pass over the slots reads this before the snapshots. If it finds what was there before, it doesn't find a snapshot that is published later
+    /// either, and the publisher finds the horizon that the pass has raised, see [`Running::publish_snapshot`].
+    pub fn set_database(&self, id: SlotId, db: Oid) {
+        self.slot(id).database.store(db.0, Ordering::SeqCst);
+    }
+
     /// Gives the slot back; its locks are released already.
     pub fn leave(&self, id: SlotId) {
         let block = self.block(id);
         let slot = &block.slots[id.slot as usize];
         self.retract_snapshots(id);
+        slot.database.store(0, Ordering::SeqCst);
         slot.xid.store(0, Ordering::Release);
         // From here on the transaction counts as ended; who leaves looks for waiters afterwards (lock README, L5).
         slot.local.store(slot.local.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
@@ -276,13 +293,18 @@ impl Running {
         }
     }
 
-    /// The oldest CSN any present or future snapshot can have; `now` is what a new snapshot would get at least.
-    pub fn oldest_csn(&self, now: Lsn) -> Lsn {
+    /// The oldest CSN any present or future snapshot can have that may read relations of `db` (0: any); `now` is what a new snapshot would get at
+    /// least.
+    pub fn oldest_csn(&self, now: Lsn, db: Oid) -> Lsn {
         let _passing = self.passing.read();
         self.pending_horizon.fetch_max(now.0, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let mut oldest = now.0;
-        self.for_each(|slot| slot.for_each_snapshot(|p| oldest = oldest.min(p & !FOLLOWS)));
+        self.for_each(|slot| {
+            if slot.may_read(db) {
+                slot.for_each_snapshot(|p| oldest = oldest.min(p & !FOLLOWS));
+            }
+        });
         Lsn(oldest)
     }
 
@@ -356,15 +378,19 @@ mod tests {
         let next = AtomicU64::new(100);
         let slots: Vec<SlotId> = (0..200).map(|_| running.enter()).collect();
         assert_eq!(running.count(), 200);
-        assert_eq!(running.oldest_csn(Lsn(50)), Lsn(50));
+        assert_eq!(running.oldest_csn(Lsn(50), Oid::INVALID), Lsn(50));
         let mut now = 49;
         let csn = running.publish_snapshot(slots[150], 0, 0, || Lsn(50.max(now)));
         assert_eq!(csn, Lsn(50));
         now = 90;
         running.publish_snapshot(slots[3], 0, FOLLOWS, || Lsn(now));
-        assert_eq!(running.oldest_csn(Lsn(99)), Lsn(50));
+        assert_eq!(running.oldest_csn(Lsn(99), Oid::INVALID), Lsn(50));
+        // It reads tables of one database only.
+        running.set_database(slots[150], Oid(7));
+        let oldest = [7, 8, 0].map(|db| running.oldest_csn(Lsn(99), Oid(db)));
+        assert_eq!(oldest, [Lsn(50), Lsn(90), Lsn(50)]);
         running.leave(slots[150]);
-        assert_eq!(running.oldest_csn(Lsn(99)), Lsn(90));
+        assert_eq!(running.oldest_csn(Lsn(99), Oid::INVALID), Lsn(90));
         assert_eq!(running.oldest_xid(&next), Xid(100));
         assert_eq!(running.allot_top_xid(slots[9], &next), Xid(100));
         assert_eq!(running.allot_top_xid(slots[8], &next), Xid(101));

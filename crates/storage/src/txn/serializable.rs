@@ -69,6 +69,7 @@ impl Transaction {
                 read_only: self.serializable.read_only.load(Ordering::Relaxed),
                 deferrable: may_wait,
                 imported,
+                database: self.database(),
                 pid: self.pid(),
                 name: self.virtual_id(),
                 xids: self.own_xids(),

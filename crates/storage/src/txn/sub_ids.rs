@@ -11,10 +11,17 @@ const CHUNK: usize = 512;
 
 type Chunk = Arc<[Xid]>;
 
+/// Full chunks; none are no object, so that a transaction without savepoints makes none.
+type Full = Option<Arc<Vec<Chunk>>>;
+
+fn chunks(full: &Full) -> &[Chunk] {
+    full.as_deref().map_or(&[], Vec::as_slice)
+}
+
 /// Rising ids.
 #[derive(Clone)]
 pub struct SubIds {
-    full: Arc<Vec<Chunk>>,
+    full: Full,
     /// Above those in `full`.
     rest: Chunk,
 }
@@ -26,15 +33,16 @@ impl SubIds {
         if self.rest.first().is_some_and(|first| xid >= *first) {
             return self.rest.binary_search(&xid).is_ok();
         }
-        let at = self.full.partition_point(|chunk| chunk[0] <= xid);
-        at > 0 && self.full[at - 1].binary_search(&xid).is_ok()
+        let full = chunks(&self.full);
+        let at = full.partition_point(|chunk| chunk[0] <= xid);
+        at > 0 && full[at - 1].binary_search(&xid).is_ok()
     }
 }
 
 /// What has been made for snapshots of a list that grows and is cut at its end.
 #[derive(Default)]
 pub(super) struct SharedIds {
-    full: Arc<Vec<Chunk>>,
+    full: Full,
     rest: Option<Chunk>,
 }
 
@@ -47,8 +55,8 @@ impl SharedIds {
     /// Only the first `len` ids stay.
     pub fn cut(&mut self, len: usize) {
         self.rest = None;
-        if self.full.len() > len / CHUNK {
-            Arc::make_mut(&mut self.full).truncate(len / CHUNK);
+        if let Some(full) = self.full.as_mut().filter(|full| full.len() > len / CHUNK) {
+            Arc::make_mut(full).truncate(len / CHUNK);
         }
     }
 
@@ -57,11 +65,11 @@ impl SharedIds {
         let rest = match &self.rest {
             Some(rest) => rest.clone(),
             None => {
-                let mut chunks = list[self.full.len() * CHUNK..].chunks_exact(CHUNK);
-                for chunk in &mut chunks {
-                    Arc::make_mut(&mut self.full).push(chunk.into());
+                let mut new = list[chunks(&self.full).len() * CHUNK..].chunks_exact(CHUNK);
+                for chunk in &mut new {
+                    Arc::make_mut(self.full.get_or_insert_default()).push(chunk.into());
                 }
-                self.rest.insert(chunks.remainder().into()).clone()
+                self.rest.insert(new.remainder().into()).clone()
             }
         };
         SubIds { full: self.full.clone(), rest }

@@ -43,6 +43,8 @@ pub struct TxnOptions {
     pub owner: Option<OwnerId>,
     /// Process id shown in deadlock reports and pg_locks.
     pub pid: i32,
+    /// The database whose tables it works with, beside the shared ones: its snapshots hold nothing back in others. 0: any.
+    pub database: Oid,
     /// Read at the inserted horizon (synchronous_commit = off).
     pub read_at_inserted: bool,
     /// Who hears of long waits and names relations in errors.
@@ -58,6 +60,7 @@ pub struct Transaction {
     slot: SlotId,
     owner: OwnerId,
     pid: i32,
+    database: Oid,
     isolation: AtomicU8,
     read_at_inserted: AtomicBool,
     top: AtomicU64,
@@ -132,11 +135,11 @@ impl Transaction {
         let shown = storage.txns().running.slot(slot);
         shown.owner.store(owner.0, Ordering::Release);
         shown.pid.store(options.pid, Ordering::Release);
-        let mut txn = Transaction::in_slot(storage, slot, owner, options.pid, isolation);
+        storage.txns().running.set_database(slot, options.database);
+        let cancel = options.cancel.unwrap_or_default();
+        let mut txn = Transaction::in_slot(storage, slot, owner, options.pid, isolation, cancel);
         txn.read_at_inserted = AtomicBool::new(options.read_at_inserted);
-        if let Some(cancel) = options.cancel {
-            txn.cancel = cancel;
-        }
+        txn.database = options.database;
         txn.observer = options.observer;
         txn.progress = options.progress;
         txn
@@ -148,11 +151,13 @@ impl Transaction {
         owner: OwnerId,
         pid: i32,
         isolation: IsolationLevel,
+        cancel: Arc<AtomicBool>,
     ) -> Transaction {
         Transaction {
             slot,
             owner,
             pid,
+            database: Oid::INVALID,
             isolation: AtomicU8::new(isolation as u8),
             read_at_inserted: AtomicBool::new(false),
             top: AtomicU64::new(0),
@@ -164,7 +169,7 @@ impl Transaction {
             deadlock_timeout_ms: AtomicU64::new(0),
             done: AtomicBool::new(false),
             is_prepared: AtomicBool::new(false),
-            cancel: Arc::default(),
+            cancel,
             observer: None,
             wait_position: AtomicUsize::new(0),
             progress: Progress::default(),
@@ -208,6 +213,11 @@ impl Transaction {
     /// synchronous_commit = off: read at the inserted horizon.
     pub fn set_read_at_inserted(&self, on: bool) {
         self.read_at_inserted.store(on, Ordering::Relaxed);
+    }
+
+    /// The database that it works in; 0: any.
+    pub(super) fn database(&self) -> Oid {
+        self.database
     }
 
     /// Where long work on its behalf tells how far it is.

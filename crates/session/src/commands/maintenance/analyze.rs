@@ -464,7 +464,7 @@ impl Plan {
         }
         let mut rows: Vec<(Tid, Vec<u8>)> = vec![];
         let (mut seen, mut dead) = (0u64, 0u64);
-        let live = heap.storage().live_snapshots();
+        let live = heap.storage().live_snapshots(heap.rel().db);
         let mut scan = heap.scan(st.txn.catalog_snapshot(), Some(0..0));
         let progress = st.txn.progress().of(Command::Analyze);
         progress.set(p::BLOCKS_TOTAL, chosen.len() as i64);

@@ -4,17 +4,19 @@
 //! share of its rows, each by the table's own storage parameters or else the server's settings. There is no vacuum against
 //! wraparound: ids have 64 bits.
 
+use super::worker::Worker;
 use super::{Pace, TableOptions, analyze, storage_options::StorageOptions, vacuum_table};
 use crate::block::Block;
 use crate::context::SessionContext;
 use crate::instance::Instance;
 use crate::query::StatementContext;
-use crate::signals::Signals;
 use crate::summary_requests::SummaryRequest;
-use quarry_catalog::{Relation, SessionView, WaitPolicy};
+use hashbrown::HashMap;
+use quarry_catalog::{RelKind, Relation, SessionView, WaitPolicy};
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Oid, Result};
 use quarry_executor::index_method::brin::Wanted;
+use quarry_storage::RelId;
 use quarry_storage::stats::{Count, Counters};
 use quarry_storage::txn::IsolationLevel;
 use quarry_storage::workers::BackgroundWorkers;
@@ -59,53 +61,80 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
         let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
         instance.catalog().reader(Oid::INVALID, &txn, &SessionView::superuser()).databases()?
     };
-    for request in instance.summaries().take() {
-        stopped()?;
-        if let Err(e) = summarize(instance, request, &settings, stopped) {
-            tracing::warn!("automatic summarization of index {}: {}", request.index, e.message());
-        }
-    }
+    let requests = instance.summaries().take();
     for db in databases.iter().filter(|d| d.allow_connections) {
-        for (relation, need, own) in due_in(instance, db.oid, &settings)? {
-            stopped()?;
-            let name = format!("{}.{}.{}", db.name, relation.schema_name, relation.name);
-            let log_from = own
-                .int("log_autovacuum_min_duration")
-                .unwrap_or_else(|| settings.int("log_autovacuum_min_duration"));
-            let is_told = |began: Instant| log_from >= 0 && began.elapsed().as_millis() >= log_from as u128;
-            // Another table's trouble is none of the next one's.
-            let failed = |what: &str, e: Error| {
-                tracing::warn!("automatic {what} of table \"{name}\": {}", e.message())
-            };
-            if need.vacuum {
-                let began = Instant::now();
-                match vacuum_one(instance, db.oid, &relation, &own, &settings, stopped) {
-                    Ok(Some(stats)) if is_told(began) => tracing::info!(
-                        "automatic vacuum of table \"{name}\": {}",
-                        super::verbose::report(&stats, began.elapsed())
-                    ),
-                    Ok(_) => {}
-                    Err(e) => {
-                        stopped()?;
-                        failed("vacuum", e);
-                        continue;
-                    }
-                }
+        stopped()?;
+        let requests: Vec<&SummaryRequest> = requests.iter().filter(|r| r.database == db.oid).collect();
+        let due = due_in(instance, db.oid, &settings)?;
+        if requests.is_empty() && due.is_empty() {
+            continue;
+        }
+        let worker = Worker::start(instance, db.oid, stopped);
+        for request in requests {
+            // A server that goes down leaves them to VACUUM.
+            if worker.must_end() {
+                break;
             }
-            if need.analyze {
-                let began = Instant::now();
-                match analyze_one(instance, (db.oid, db.name.clone()), relation.oid) {
-                    Ok(()) if is_told(began) => tracing::info!(
-                        "automatic analyze of table \"{name}\", elapsed: {:.2} s",
-                        began.elapsed().as_secs_f64()
-                    ),
-                    Ok(()) => {}
-                    Err(e) => failed("analyze", e),
-                }
+            if let Err(e) = summarize(instance, *request, &settings, &worker) {
+                let e = worker.reason(e);
+                tracing::warn!("automatic summarization of index {}: {}", request.index, e.message());
             }
         }
+        for task in due {
+            if worker.must_end() {
+                break;
+            }
+            maintain(instance, (db.oid, &db.name), &task, &settings, &worker);
+        }
     }
-    Ok(())
+    stopped()
+}
+
+/// Does what one table needs. Its trouble is none of the next one's.
+fn maintain(
+    instance: &Arc<Instance>,
+    (db, db_name): (Oid, &str),
+    task: &Due,
+    settings: &Settings,
+    worker: &Worker<'_>,
+) {
+    let Due { relation, need, own } = task;
+    let name = format!("{db_name}.{}.{}", relation.schema_name, relation.name);
+    let log_from =
+        own.int("log_autovacuum_min_duration").unwrap_or_else(|| settings.int("log_autovacuum_min_duration"));
+    let is_told = |spent: Duration| log_from >= 0 && spent.as_millis() >= log_from as u128;
+    let failed = |what: &str, e: Error| {
+        let e = worker.reason(e);
+        tracing::warn!("automatic {what} of table \"{name}\": {}", e.message())
+    };
+    let what = match (need.vacuum, need.analyze) {
+        (true, true) => "VACUUM ANALYZE",
+        (true, false) => "VACUUM",
+        (false, _) => "ANALYZE",
+    };
+    worker.begins(format!("{what} {}.{}", relation.schema_name, relation.name));
+    if need.vacuum {
+        let began = super::verbose::Began::now();
+        match vacuum_one(instance, db, relation, own, settings, worker) {
+            Ok(Some(stats)) if is_told(began.elapsed()) => tracing::info!(
+                "automatic vacuum of table \"{name}\": {}",
+                super::verbose::report(&stats, &began, settings.bool("track_io_timing"))
+            ),
+            Ok(_) => {}
+            Err(e) => return failed("vacuum", e),
+        }
+    }
+    if need.analyze {
+        let began = Instant::now();
+        match analyze_one(instance, (db, db_name.to_string()), relation.oid, worker) {
+            Ok(()) if is_told(began.elapsed()) => tracing::info!(
+                "automatic analyze of table \"{name}\", elapsed: {:.2} s",
+                began.elapsed().as_secs_f64()
+            ),
+            Ok(()) => {}
+            Err(e) => failed("analyze", e),
+        }
+    }
 }
 
 /// Summarises one range of an index, unless the table is locked; then VACUUM comes to it.
@@ -113,9 +142,9 @@ fn summarize(
     instance: &Arc<Instance>,
     request: SummaryRequest,
     settings: &Settings,
-    stopped: &dyn Fn() -> Result<()>,
+    worker: &Worker<'_>,
 ) -> Result<()> {
-    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let txn = worker.transaction();
     let view = SessionView::superuser();
     let reader = instance.catalog().reader(request.database, &txn, &view);
     let Some(table) = reader.index_table(request.index)? else { return Ok(()) };
@@ -123,58 +152,82 @@ fn summarize(
     let Some(index) = table.indexes.iter().find(|i| i.oid == request.index && i.ready).cloned() else {
         return Ok(());
     };
+    worker.begins(format!("BRIN summarize {}.{} {}", table.schema_name, index.name, request.block));
     let memory = settings.bytes("maintenance_work_mem") as usize;
     let wanted = Wanted::At(request.block);
-    crate::index_functions::summarize(&reader, &table, &index, wanted, memory, stopped)?;
+    crate::index_functions::summarize(&reader, &table, &index, wanted, memory, &|| worker.check())?;
     txn.commit()?;
     Ok(())
 }
 
-/// A table, what it needs, and what it says itself of how.
-type Due = (Arc<Relation>, Need, StorageOptions);
+/// A table, what it needs, and what is said of how.
+struct Due {
+    relation: Arc<Relation>,
+    need: Need,
+    own: StorageOptions,
+}
 
 fn due_in(instance: &Arc<Instance>, db: Oid, settings: &Settings) -> Result<Vec<Due>> {
     let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
     let reader = instance.catalog().reader(db, &txn, &SessionView::superuser());
     let states = instance.storage().relation_states();
+    let relations = reader.all_relations(&['r', 'm', 't'])?;
+    // A toast table without parameters goes by those of the table it belongs to.
+    let of_table: HashMap<RelId, StorageOptions> =
+        relations.iter().filter_map(|r| Some((r.toast?, StorageOptions::of(r)))).collect();
     let mut due = vec![];
-    for relation in reader.all_relations(&['r', 'm'])? {
-        let Some(state) = relation.storage.and_then(|rel| states.known(rel)) else { continue };
-        let own = StorageOptions::of(&relation);
+    for relation in relations {
+        let Some(rel) = relation.storage else { continue };
+        let Some(state) = states.known(rel) else { continue };
+        let own = match of_table.get(&rel) {
+            Some(of_table) if relation.options.is_empty() => of_table.clone(),
+            _ => StorageOptions::of(&relation),
+        };
         if own.bool("autovacuum_enabled") == Some(false)
             || relation.persistence == quarry_catalog::Persistence::Temporary
         {
             continue;
         }
-        let need = need_of(state.counters(), relation.tuples, &own, settings);
+        let mut need = need_of(state.counters(), relation.tuples, &own, settings);
+        need.analyze &= relation.kind != RelKind::Toast;
         if need.vacuum || need.analyze {
-            due.push((relation, need, own));
+            due.push(Due { relation, need, own });
         }
     }
     Ok(due)
 }
 
+/// Toast tables are due by themselves, so a table's vacuum leaves its own alone.
 fn vacuum_one(
     instance: &Arc<Instance>,
     db: Oid,
     relation: &Relation,
     own: &StorageOptions,
     settings: &Settings,
-    stopped: &dyn Fn() -> Result<()>,
+    worker: &Worker<'_>,
 ) -> Result<Option<quarry_storage::vacuum::VacuumStats>> {
-    let spare = Pace::of_autovacuum(settings, own);
-    let pace = |work| stopped().and_then(|()| spare.step(work));
-    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
-    let how = TableOptions { policy: WaitPolicy::Skip, in_background: true, ..TableOptions::by_itself(own) };
-    vacuum_table(instance, txn, db, relation.oid, &pace, &how)
+    let spare = Pace::of_autovacuum(settings, own, &worker.signals);
+    let pace = |work| worker.check().and_then(|()| spare.step(work));
+    let how = TableOptions {
+        policy: WaitPolicy::Skip,
+        skip_toast: true,
+        in_background: true,
+        ..TableOptions::by_itself(own)
+    };
+    vacuum_table(instance, worker.transaction(), db, relation.oid, &pace, &how)
 }
 
 /// ANALYZE in a transaction of its own, for no session.
-fn analyze_one(instance: &Arc<Instance>, database: (Oid, String), oid: Oid) -> Result<()> {
+fn analyze_one(
+    instance: &Arc<Instance>,
+    database: (Oid, String),
+    oid: Oid,
+    worker: &Worker<'_>,
+) -> Result<()> {
     let user = (BOOTSTRAP_SUPERUSER, String::new(), true);
-    let signals = Arc::new(Signals::of_nobody());
+    let signals = worker.signals.clone();
     let cx = Arc::new_cyclic(|this| SessionContext::new(this, instance.clone(), signals, database, user));
-    let txn = Arc::new(instance.storage().begin(IsolationLevel::ReadCommitted));
+    let txn = worker.transaction();
     let st = StatementContext::new(&cx, &Block::default(), &txn);
     let outcome = analyze::analyze_table(&st, oid, &[], false, true);
     cx.set_reader(None);

@@ -11,6 +11,7 @@ mod pace;
 mod reindex;
 mod storage_options;
 mod verbose;
+mod worker;
 
 pub use autovacuum::start_autovacuum;
 pub use cluster::{check_order, cluster};
@@ -32,7 +33,6 @@ use quarry_storage::index::IndexMethod;
 use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
 use quarry_storage::vacuum::{IndexCleanup, VacuumOptions, VacuumStats, Work};
 use std::sync::Arc;
-use std::time::Instant;
 use storage_options::StorageOptions;
 
 /// VACUUM and ANALYZE.
@@ -132,12 +132,13 @@ fn vacuum_with(s: &mut Session, r: &Relation, w: &Options, pace: &Pace) -> Resul
         all_pages: w.all_pages,
         truncate: w.truncate.unwrap_or(own.truncate),
         index_cleanup: w.index_cleanup.unwrap_or(own.index_cleanup),
+        truncate_toast: w.truncate,
         skip_toast: w.skip_toast,
         in_background: false,
     };
     let step = |work| pace.step(work);
     let txn = own_transaction(s);
-    let began = Instant::now();
+    let began = verbose::Began::now();
     match vacuum_table(&s.cx.instance, txn, s.cx.database.0, r.oid, &step, &options)? {
         None if w.skip_locked => {
             let e = err!(LOCK_NOT_AVAILABLE, "skipping vacuum of \"{}\" --- lock not available", r.name);
@@ -148,12 +149,15 @@ fn vacuum_with(s: &mut Session, r: &Relation, w: &Options, pace: &Pace) -> Resul
                 let before = stats.pages + stats.pages_removed;
                 told(s, format!("table \"{}\": truncated {before} to {} pages", r.name, stats.pages));
             }
-            let spent = began.elapsed();
-            told(s, format!("finished vacuuming \"{full_name}\": {}", verbose::report(&stats, spent)));
+            let (spent, timed) = (began.elapsed(), s.cx.settings().bool("track_io_timing"));
+            told(
+                s,
+                format!("finished vacuuming \"{full_name}\": {}", verbose::report(&stats, &began, timed)),
+            );
             if let Some(toast) = &stats.toast {
                 let name = format!("{database}.pg_toast.pg_toast_{}", r.oid);
                 told(s, format!("vacuuming \"{name}\""));
-                told(s, format!("finished vacuuming \"{name}\": {}", verbose::report(toast, spent)));
+                told(s, format!("finished vacuuming \"{name}\": {}", verbose::report_part(toast, spent)));
             }
         }
         _ => {}
@@ -167,6 +171,8 @@ struct TableOptions {
     all_pages: bool,
     truncate: bool,
     index_cleanup: IndexCleanup,
+    /// `truncate` for the toast table; none: as its own parameters say.
+    truncate_toast: Option<bool>,
     skip_toast: bool,
     /// Counts as autovacuum's.
     in_background: bool,
@@ -186,6 +192,7 @@ impl TableOptions {
             all_pages: false,
             truncate: own.bool("vacuum_truncate").unwrap_or(true),
             index_cleanup,
+            truncate_toast: None,
             skip_toast: false,
             in_background: false,
         }
@@ -204,8 +211,18 @@ fn vacuum_table(
     let storage = instance.storage();
     let view = SessionView::superuser();
     let reader = instance.catalog().reader(db, &txn, &view);
-    let Some(relation) = lock(&reader, oid, how.policy)? else { return Ok(None) };
+    // Who uses a toast table has locked the table that it belongs to, and nothing else.
+    let is_toast = reader.relation(oid)?.is_some_and(|r| r.kind == RelKind::Toast);
+    let locked = if is_toast { reader.table_of_toast(oid)?.unwrap_or(oid) } else { oid };
+    if lock(&reader, locked, how.policy)?.is_none() {
+        return Ok(None);
+    }
+    let Some(relation) = reader.relation(oid)? else { return Ok(None) };
     let Some(rel) = relation.storage else { return Ok(None) };
+    let toast = match reader.toast_table(oid)? {
+        Some(toast) if !how.skip_toast => reader.relation(toast)?,
+        _ => None,
+    };
     let _running = txn.progress().begin(Command::Vacuum, oid);
     let heap = Heap::open(storage, rel, relation.toast, relation.layout.clone());
     // Into those being built nobody has put anything.
@@ -214,15 +231,22 @@ fn vacuum_table(
         ready.iter().map(|i| quarry_executor::index_method::open(storage, i)).collect::<Result<Vec<_>>>()?;
     let indexes: Vec<&dyn IndexMethod> = opened.iter().map(|i| &**i).collect();
     // Readers come first: without the lock at hand the empty pages stay.
-    let tag = quarry_storage::LockTag::Relation { db: reader.db(), oid };
+    let tag = quarry_storage::LockTag::Relation { db: reader.db(), oid: locked };
     let lock_for_truncate = || txn.lock(tag, LockMode::AccessExclusive, WaitPolicy::Skip);
+    let may_cut = |truncate: bool| (truncate && !relation.is_catalog).then_some(&lock_for_truncate as _);
+    let counted = |r: &Relation| (r.pages, f64::from(r.tuples));
+    let truncates_toast = |toast: &Relation| {
+        how.truncate_toast.unwrap_or_else(|| TableOptions::by_itself(&StorageOptions::of(toast)).truncate)
+    };
     let options = VacuumOptions {
         all_pages: how.all_pages,
-        last_counted: Some((relation.pages, f64::from(relation.tuples))),
+        last_counted: Some(counted(&relation)),
+        toast_last_counted: toast.as_deref().map(counted),
+        toast_lock_for_truncate: toast.as_deref().and_then(|toast| may_cut(truncates_toast(toast))),
         index_cleanup: how.index_cleanup,
         skip_toast: how.skip_toast,
         pace: Some(pace),
-        lock_for_truncate: (how.truncate && !relation.is_catalog).then_some(&lock_for_truncate as _),
+        lock_for_truncate: may_cut(how.truncate),
         progress: txn.progress().of(Command::Vacuum),
     };
     let mut stats = heap.vacuum(&indexes, &options)?;
@@ -240,8 +264,15 @@ fn vacuum_table(
     for (i, index) in ready.iter().zip(&opened) {
         w.update_relation_stats(i.oid, index.blocks()?, stats.live_tuples as f32, 0)?;
     }
+    if let (Some(toast), Some(of)) = (&toast, &stats.toast) {
+        w.update_relation_stats(toast.oid, of.pages, of.live_tuples as f32, of.pages_all_visible)?;
+    }
     txn.commit()?;
     let at = crate::clock::now();
+    if let (Some(rel), Some(of)) = (toast.as_ref().and_then(|t| t.storage), &stats.toast) {
+        let state = storage.relation_states().get(rel);
+        state.counters().note_vacuum(of.live_tuples, of.dead_not_yet_removable, at, how.in_background);
+    }
     heap.counters().note_vacuum(stats.live_tuples, stats.dead_not_yet_removable, at, how.in_background);
     Ok(Some(stats))
 }
@@ -267,6 +298,7 @@ fn own_transaction(s: &Session) -> Arc<Transaction> {
     let options = TxnOptions {
         cancel: Some(s.cx.signals.cancel_flag()),
         pid: s.cx.signals.pid,
+        database: s.cx.database.0,
         progress: s.cx.signals.progress.clone(),
         observer: Some(s.cx.lock_waits.clone()),
         ..TxnOptions::default()

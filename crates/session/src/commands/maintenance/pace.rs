@@ -2,6 +2,7 @@
 
 use super::storage_options::StorageOptions;
 use crate::context::SessionContext;
+use crate::signals::{Signals, WaitEvent};
 use quarry_common::Result;
 use quarry_common::settings::Settings;
 use quarry_functions::SessionEnv;
@@ -16,6 +17,8 @@ const LIMIT: &str = "autovacuum_vacuum_cost_limit";
 /// Counts cost and sleeps when the limit is reached.
 pub struct Pace {
     session: Option<Arc<SessionContext>>,
+    /// Where the sleep is shown.
+    signals: Option<Arc<Signals>>,
     delay: Duration,
     limit: i64,
     page_cost: i64,
@@ -29,11 +32,11 @@ impl Pace {
         let settings = cx.settings();
         let pace =
             Pace::new(&settings, settings.real("vacuum_cost_delay"), settings.int("vacuum_cost_limit"));
-        Pace { session: Some(cx.clone()), ..pace }
+        Pace { session: Some(cx.clone()), signals: Some(cx.signals.clone()), ..pace }
     }
 
     /// Autovacuum's: what the table says goes before its own settings, and these before VACUUM's.
-    pub fn of_autovacuum(settings: &Settings, own: &StorageOptions) -> Pace {
+    pub fn of_autovacuum(settings: &Settings, own: &StorageOptions, signals: &Arc<Signals>) -> Pace {
         let delay = [own.real(DELAY), Some(settings.real(DELAY))]
             .into_iter()
             .flatten()
@@ -44,7 +47,7 @@ impl Pace {
             .flatten()
             .find(|n| *n > 0)
             .unwrap_or_else(|| settings.int("vacuum_cost_limit"));
-        Pace::new(settings, delay, limit)
+        Pace { signals: Some(signals.clone()), ..Pace::new(settings, delay, limit) }
     }
 
     /// Which pages come from disk isn't known here, so each is charged as one that does.
@@ -53,6 +56,7 @@ impl Pace {
         let dirty_cost = settings.int("vacuum_cost_page_dirty");
         Pace {
             session: None,
+            signals: None,
             delay: Duration::from_secs_f64((delay_ms / 1000.0).max(0.0)),
             limit,
             page_cost,
@@ -77,7 +81,11 @@ impl Pace {
         // Relaxed: one thread counts.
         if self.spent.fetch_add(cost, Ordering::Relaxed) + cost >= self.limit {
             self.spent.store(0, Ordering::Relaxed);
-            quarry_common::wait::blocking(|| std::thread::sleep(self.delay));
+            let sleep = || quarry_common::wait::blocking(|| std::thread::sleep(self.delay));
+            match &self.signals {
+                Some(signals) => signals.waiting(WaitEvent::VacuumDelay, sleep),
+                None => sleep(),
+            }
         }
         Ok(())
     }

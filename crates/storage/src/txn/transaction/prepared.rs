@@ -171,7 +171,7 @@ impl Transaction {
     /// The transaction as its end needs it.
     fn revive(storage: Arc<Storage>, top: Xid, dormant: Dormant) -> Transaction {
         let Dormant { slot, owner, isolation, inner, pending, xact } = dormant;
-        let txn = Transaction::in_slot(storage, slot, owner, 0, isolation);
+        let txn = Transaction::in_slot(storage, slot, owner, 0, isolation, Arc::default());
         txn.top.store(top.0, Ordering::Release);
         txn.current.store(top.0, Ordering::Release);
         txn.is_prepared.store(true, Ordering::Release);
