@@ -4,6 +4,7 @@ use crate::context::Runtime;
 use crate::expr::Layout;
 use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
+use crate::scan::filters::{Filters, ScanProbe};
 use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
 use crate::{
@@ -187,21 +188,31 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    /// What hash joins above a scan will say of its columns.
+    /// What hash joins above a scan will say of its columns; `index`: the one whose entries it reads.
     fn scan_filters(
         &self,
         node: usize,
         relation: &quarry_catalog::Relation,
         columns: &[(ColumnId, ScanColumn)],
-    ) -> Result<seq::Filters> {
+        index: Option<&quarry_catalog::IndexDef>,
+    ) -> Result<Filters> {
         let mut probes = vec![];
         for (n, f) in self.filters.iter().enumerate().filter(|(_, f)| f.scan == node) {
-            if let Some(c) = columns.iter().find(|(id, _)| *id == f.column) {
+            if let Some(c @ (_, what @ ScanColumn::Attribute(attribute))) =
+                columns.iter().find(|(id, _)| *id == f.column)
+            {
+                let covered = match index.filter(|index| index::place(index, *what).is_some()) {
+                    Some(index) => {
+                        let shape = index_entry::IndexShape::new(relation, index, self.io)?;
+                        index::Covered::new(index, shape, &[*what])
+                    }
+                    None => None,
+                };
                 let reader = self.reader(relation, std::slice::from_ref(c))?;
-                probes.push((join::filter::Probe::new(n), reader));
+                probes.push(ScanProbe::new(n, reader, *attribute, covered));
             }
         }
-        Ok(seq::Filters::new(probes, node))
+        Ok(Filters::new(probes, node))
     }
 
     /// The node without its filter and targets.
@@ -213,7 +224,7 @@ impl<'a> Builder<'a> {
                 Box::new(ResultNode::new(input, self.exprs(one_time_filter, &none)?))
             }
             PhysicalNode::SeqScan { relation, columns, .. } => {
-                let filters = self.scan_filters(plan.id, relation, columns)?;
+                let filters = self.scan_filters(plan.id, relation, columns, None)?;
                 Box::new(seq::SeqScan::new(relation.clone(), self.reader(relation, columns)?, filters))
             }
             PhysicalNode::IndexScan { relation, index, columns, conds, .. } if index.method == "hash" => {
@@ -225,7 +236,16 @@ impl<'a> Builder<'a> {
                 let (relation, index) = (relation.clone(), index.clone());
                 Box::new(methods::HashIndexScan::new(relation, index, scan, reader, recheck))
             }
-            PhysicalNode::IndexScan { relation, index, columns, conds, backward, index_only, .. } => {
+            PhysicalNode::IndexScan {
+                relation,
+                index,
+                columns,
+                conds,
+                backward,
+                index_only,
+                first_only,
+                ..
+            } => {
                 let reader = self.reader(relation, columns)?;
                 let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
                 let (mut only, mut filter) = (None, None);
@@ -236,7 +256,8 @@ impl<'a> Builder<'a> {
                     filter = self.entry_filter(plan, relation, index, columns)?;
                 }
                 let ranges = Ranges::compile(self, index, conds)?;
-                Box::new(index::IndexScan::new(
+                let joins = self.scan_filters(plan.id, relation, columns, Some(index))?;
+                let scan = index::IndexScan::new(
                     relation.clone(),
                     index.clone(),
                     ranges,
@@ -244,14 +265,18 @@ impl<'a> Builder<'a> {
                     *backward,
                     only,
                     filter,
+                    joins,
                     plan.id,
-                ))
+                );
+                Box::new(scan.first_only(*first_only))
             }
             PhysicalNode::BitmapHeapScan { relation, columns, bitmap, recheck, .. } => {
                 let source = bitmap::Source::compile(self, bitmap)?;
                 let reader = self.reader(relation, columns)?;
                 let recheck = self.exprs(recheck, &Layout::new(columns.iter().map(|(id, _)| *id)))?;
-                Box::new(bitmap::BitmapHeapScan::new(relation.clone(), reader, source, recheck, plan.id))
+                let joins = self.scan_filters(plan.id, relation, columns, None)?;
+                let relation = relation.clone();
+                Box::new(bitmap::BitmapHeapScan::new(relation, reader, source, recheck, joins, plan.id))
             }
             PhysicalNode::TidScan { relation, columns, tids, .. } => {
                 let tids = self.exprs(tids, &none)?;
@@ -289,7 +314,7 @@ impl<'a> Builder<'a> {
             PhysicalNode::NestLoop { kind, outer, inner, on, params, inner_unique } => {
                 join::nest_loop::build(self, *kind, outer, inner, on, params, *inner_unique)?
             }
-            PhysicalNode::HashJoin { kind, outer, inner, keys, on, inner_unique, .. } => {
+            PhysicalNode::HashJoin { kind, outer, inner, keys, hash_conds, on, inner_unique, .. } => {
                 let filters = self.filters.iter().enumerate();
                 let filters = filters.filter(|(_, f)| f.join == plan.id).map(|(n, f)| (n, f.key)).collect();
                 let parts = join::hash::Parts {
@@ -299,6 +324,9 @@ impl<'a> Builder<'a> {
                     keys,
                     on,
                     inner_unique: *inner_unique,
+                    null_aware: hash_conds
+                        .iter()
+                        .any(|e| matches!(e, Expr::IsBool { test: quarry_plan::BoolTest::NotFalse, .. })),
                     filters,
                 };
                 join::hash::build(self, plan.id, parts)?
@@ -314,10 +342,11 @@ impl<'a> Builder<'a> {
             PhysicalNode::Sort { input, keys, bound, presorted } => {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?
             }
-            PhysicalNode::Aggregate { input, strategy, group, sets, aggregates, grouping } => {
+            PhysicalNode::Aggregate { input, strategy, group, determined, sets, aggregates, grouping } => {
                 let spec = aggregate::Spec {
                     strategy: *strategy,
                     group,
+                    determined,
                     sets: sets.as_deref(),
                     aggregates,
                     grouping,

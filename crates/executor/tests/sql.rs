@@ -131,7 +131,7 @@ impl Server {
             params: Arc::from(Vec::<Datum>::new()),
             work_mem_bytes: memory,
             hash_mem_bytes: memory,
-            temp_dir: self.temp_dir.clone(),
+            temp_dir: self.temp_dir.as_path().into(),
             instrument: false,
             sql_runner: None,
             deferred: Arc::new(Mutex::new(DeferredQueue::default())),
@@ -168,6 +168,7 @@ impl Server {
                 settings: settings.clone(),
                 folder: &folder,
                 bind_stored: quarry_sql::bind::bind_for_planning,
+                hints: None,
             };
             let statement =
                 quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
@@ -284,6 +285,71 @@ fn set_operations_and_distinct_aggregates_keep_to_their_memory() {
             server.run_measured(&sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(rows, [expected], "{sql}");
         assert!(peak < 4 * MEMORY, "{sql}: {peak} bytes");
+    }
+}
+
+/// Hash joins in which nearly all rows of both sides have one key, with little memory: spreading them over partitions doesn't help, and
+/// the inner side is taken in pieces. The answers are PostgreSQL's.
+#[test]
+fn one_key_of_most_rows_is_joined_in_pieces() {
+    const MEMORY: usize = 32 << 10;
+    let server = Server::new();
+    let settings = PlannerSettings {
+        enable_mergejoin: false,
+        enable_nestloop: false,
+        hash_mem_multiplier: 1.0,
+        work_mem: 32.0,
+        runtime_filters: false,
+        ..PlannerSettings::default()
+    };
+    let side = |rows: u32, other: &str| {
+        format!(
+            "(select case when x % 10 > 0 then 1 else x {other} end as k, x as n, \
+             'a text that takes some place in memory, so that rows are wide ' || x as t \
+             from generate_series(1,{rows}) x)"
+        )
+    };
+    let (l, r) = (side(600, "+ 5"), side(2000, ""));
+    let queries = [
+        (format!("select count(*), sum(l.n), sum(length(r.t)) from {l} l join {r} r on l.k = r.k"), "972000|291600000|63612540"),
+        (format!("select count(*), sum(l.n), sum(r.n) from {l} l left join {r} r on l.k = r.k"), "972060|291618300|972000000"),
+        (format!("select count(*), sum(l.n), sum(r.n) from {l} l right join {r} r on l.k = r.k"), "972200|291600000|972201000"),
+        (format!("select count(*), sum(l.n), sum(r.n) from {l} l full join {r} r on l.k = r.k"), "972260|291618300|972201000"),
+        (
+            format!("select count(*), sum(l.n) from {l} l full join {r} r on l.k = r.k and (l.n + r.n) % 1000 = 7"),
+            "2120|324180",
+        ),
+        (
+            format!("select count(*), sum(n) from {l} l where exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"),
+            "8|36",
+        ),
+        (
+            format!("select count(*), sum(n) from {l} l where not exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"),
+            "592|180264",
+        ),
+    ];
+    for (sql, expected) in queries {
+        let (rows, peak) =
+            server.run_measured(&sql, MEMORY, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows, [expected], "{sql}");
+        // A batch of input comes on top before anything is written out.
+        assert!(peak < MEMORY + (320 << 10), "{sql}: {peak} bytes");
+    }
+}
+
+/// PostgreSQL refuses full joins by conditions that can be neither merged nor hashed by; the answers are those of a left join together with
+/// the right side's other rows.
+#[test]
+fn full_joins_take_any_condition() {
+    let server = Server::new();
+    let (l, r) = ("generate_series(1,50) a(x)", "generate_series(30,90) b(y)");
+    for memory in [4 << 20, 1 << 10] {
+        for (condition, expected) in [("a.x > b.y", "281|240|251|9635|10500"), ("false", "111|50|61|1275|3660")] {
+            let sql = format!(
+                "select count(*), count(a.x), count(b.y), sum(a.x), sum(b.y) from {l} full join {r} on {condition}"
+            );
+            assert_eq!(server.answer(&sql, memory, &PlannerSettings::default()), [expected], "{sql}");
+        }
     }
 }
 

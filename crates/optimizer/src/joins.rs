@@ -5,8 +5,9 @@ use crate::exprs::{binary, columns, is_equality};
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::Region;
 use crate::scan::TableScan;
-use quarry_common::Result;
+use quarry_common::{Oid, Result};
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalNode};
+use quarry_types::oids;
 
 impl Planner<'_> {
     /// Plans of a FROM tree.
@@ -221,23 +222,50 @@ pub fn join_rows(kind: JoinKind, outer: f64, inner: f64, selectivity: f64) -> f6
     }
 }
 
-/// The sides of an equality that can be hashed, outer first; both of one type.
-pub fn hash_key(c: &Expr, outer: &[ColumnId], inner: &[ColumnId]) -> Option<(Expr, Expr)> {
+/// An equality whose sides can be hashed.
+pub struct HashKey {
+    /// The sides in one type.
+    pub outer: Expr,
+    pub inner: Expr,
+    /// The sides as they are written.
+    pub plain_outer: Expr,
+    pub plain_inner: Expr,
+    /// The outer side is the condition's right one.
+    pub turned: bool,
+}
+
+/// The sides of an equality that can be hashed, outer first.
+pub fn hash_key(c: &Expr, outer: &[ColumnId], inner: &[ColumnId]) -> Option<HashKey> {
     let (op, l, r) = binary(c)?;
-    if !is_equality(op) || l.ty().oid != r.ty().oid || crate::exprs::is_volatile(c) {
+    if !is_equality(op) || crate::exprs::is_volatile(c) {
         return None;
     }
+    let ty = common_type(l.ty().oid, r.ty().oid)?;
     let (lc, rc) = (columns(l), columns(r));
     let within = |ids: &[ColumnId], side: &[ColumnId], other: &[ColumnId]| {
         ids.iter().any(|id| side.contains(id)) && !ids.iter().any(|id| other.contains(id))
     };
-    if within(&lc, outer, inner) && within(&rc, inner, outer) {
-        return Some((l.clone(), r.clone()));
-    }
-    if within(&rc, outer, inner) && within(&lc, inner, outer) {
-        return Some((r.clone(), l.clone()));
-    }
-    None
+    let (o, i, turned) = if within(&lc, outer, inner) && within(&rc, inner, outer) {
+        (l, r, false)
+    } else if within(&rc, outer, inner) && within(&lc, inner, outer) {
+        (r, l, true)
+    } else {
+        return None;
+    };
+    let fit = |e: &Expr| if e.ty().oid == ty { Some(e.clone()) } else { crate::scan::cast_to(e.clone(), ty) };
+    let (plain_outer, plain_inner) = (o.clone(), i.clone());
+    Some(HashKey { outer: fit(o)?, inner: fit(i)?, plain_outer, plain_inner, turned })
+}
+
+/// The type in which values of two types are compared: whole numbers and floats of different widths are in the wider one.
+fn common_type(a: Oid, b: Oid) -> Option<Oid> {
+    const WHOLE: [Oid; 3] = [oids::INT2, oids::INT4, oids::INT8];
+    const FLOATS: [Oid; 2] = [oids::FLOAT4, oids::FLOAT8];
+    let wider = |list: &[Oid]| {
+        let place = |t: Oid| list.iter().position(|x| *x == t);
+        Some(list[place(a)?.max(place(b)?)])
+    };
+    if a == b { Some(a) } else { wider(&WHOLE).or_else(|| wider(&FLOATS)) }
 }
 
 /// Conditions on rows, and conditions that read no column of any row here and now.

@@ -15,8 +15,8 @@ pub type RelSet = u128;
 /// Most items of one region; of more, some are planned as a region within.
 const REGION_MAX: usize = 120;
 
-/// Its default value of `join_collapse_limit` leaves the order open: the search has limits of its own. A smaller one keeps to the
-/// order as written.
+/// The default value of `join_collapse_limit` and `from_collapse_limit` leaves the order open: the search has limits of its own. A
+/// smaller one keeps to the order as written.
 const COLLAPSE_LIMIT_OPEN: usize = 8;
 
 /// Where an item's rows come from.
@@ -43,6 +43,15 @@ pub struct Clause {
     pub refs: RelSet,
     /// Items that must be joined before it can be tested.
     pub required: RelSet,
+    /// The share of the rows that conditions which follow from it have chosen on single items already.
+    pub chosen: f64,
+}
+
+impl Clause {
+    /// A condition that can be tested wherever the items that it reads are.
+    pub fn new(expr: Expr, refs: RelSet) -> Clause {
+        Clause { expr, refs, required: refs, chosen: 1.0 }
+    }
 }
 
 /// A Left, Full, Semi or Anti join.
@@ -88,6 +97,10 @@ struct Part {
 pub struct Class {
     pub members: Vec<(ColumnId, usize)>,
     pub constant: Option<Expr>,
+    /// The share of the rows that a condition on one of them keeps which others have taken over.
+    pub range_share: f64,
+    /// These conditions.
+    pub ranges: Vec<Expr>,
 }
 
 /// The whole.
@@ -118,6 +131,8 @@ impl Region {
         r.shape = r.collect(plan, planner, true)?.shape;
         r.find_laterals();
         r.equivalences(planner);
+        crate::rules::infer_ranges::run(&mut r, planner);
+        crate::rules::extract_restrictions::run(&mut r, planner);
         r.hand_out_filters(planner);
         Ok(r)
     }
@@ -234,7 +249,7 @@ impl Region {
             let required = if refs == 0 || is_volatile(&e) { within } else { self.required(refs, within) };
             all |= required;
             if !self.clauses.iter().any(|c| c.expr == e && c.required == required) {
-                self.clauses.push(Clause { expr: e, refs, required });
+                self.clauses.push(Clause { required, ..Clause::new(e, refs) });
             }
         }
         all
@@ -288,13 +303,19 @@ impl Region {
         let limit = p.env.settings.join_collapse_limit;
         let listed = kind == JoinKind::Inner && on.is_empty();
         let written = limit < COLLAPSE_LIMIT_OPEN && !listed && leaves(&left) + leaves(&right) > limit;
+        // In a FROM list, what has several items was a subquery.
+        let limit = p.env.settings.from_collapse_limit;
+        let nested = limit < COLLAPSE_LIMIT_OPEN && listed && leaves(&left) + leaves(&right) > limit;
+        let whole = |side: &LogicalPlan| nested && matches!(side, LogicalPlan::Filter { .. });
         let beside = leaves(&right);
+        let apart = (whole(&left), nested && beside > 1);
         let (left_whole, right_whole) = if written || self.has_room(&left, &right) {
             (written, written)
         } else {
             // The left side is taken apart as far as there is room, what is left of it is planned by itself.
             (self.items.len() + self.reserved + beside + 1 >= REGION_MAX, beside > REGION_MAX / 4)
         };
+        let (left_whole, right_whole) = (left_whole || apart.0, right_whole || apart.1);
         let full = kind == JoinKind::Full;
         let taken = if right_whole { 1 } else { beside };
         self.reserved += taken;
@@ -429,7 +450,10 @@ impl Region {
                 (Some(_), Some(_)) => {}
                 (Some(x), None) => self.classes[x].members.push((b, rb)),
                 (None, Some(y)) => self.classes[y].members.push((a, ra)),
-                (None, None) => self.classes.push(Class { members: vec![(a, ra), (b, rb)], constant: None }),
+                (None, None) => {
+                    let members = vec![(a, ra), (b, rb)];
+                    self.classes.push(Class { members, constant: None, range_share: 1.0, ranges: vec![] });
+                }
             }
             p.make_equal(a, b);
             if ra != rb {
@@ -448,7 +472,7 @@ impl Region {
                 if let Some(e) = equality(Expr::column(*a, ta), Expr::column(*b, tb))
                     && !self.clauses.iter().any(|c| c.expr == e || commuted(&c.expr).is_some_and(|c| c == e))
                 {
-                    self.clauses.push(Clause { expr: e, refs: 1 << *rel, required: 1 << *rel });
+                    self.clauses.push(Clause::new(e, 1 << *rel));
                 }
             }
         }
@@ -481,7 +505,7 @@ impl Region {
                     if *id != column
                         && let Some(e) = equality(Expr::column(*id, p.meta.get(*id).ty), value.clone())
                     {
-                        derived.push(Clause { expr: e, refs: 1 << *rel, required: 1 << *rel });
+                        derived.push(Clause::new(e, 1 << *rel));
                     }
                 }
                 break;
@@ -522,7 +546,7 @@ impl Region {
                     {
                         let refs = 1 << ri;
                         let required = self.required_inside(refs, s.right);
-                        derived.push(Clause { expr: e, refs, required });
+                        derived.push(Clause { required, ..Clause::new(e, refs) });
                         break;
                     }
                 }

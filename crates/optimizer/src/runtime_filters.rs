@@ -1,10 +1,12 @@
-//! Which hash joins tell which sequential scans of their outer side what keys they look for (`executor::join::filter`).
+//! Which hash joins tell which scans of their outer side what keys they look for (`executor::join::filter`).
 //!
 //! A join may that drops outer rows without a match. Between it and the scan stand only nodes that pass the column on and that
-//! need no row for anything but their own result: a row that the join drops in the end can as well be missing from the start.
+//! need no row for anything but their own result: a row that the join drops in the end can as well be missing from the start. So can
+//! a row of another table that an inner or semi join in between compares with the column: it would only join rows that are dropped.
 
 use quarry_plan::physical::{PlannedCte, RuntimeFilter};
-use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{CallForm, ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
+use quarry_types::oids;
 
 /// Rows of a table from which on it is worth the trouble.
 const SCANNED_ROWS_MIN: f64 = 10_000.0;
@@ -24,9 +26,10 @@ fn visit(plan: &PhysicalPlan, out: &mut Vec<RuntimeFilter>) {
         && !reads_outside(inner)
     {
         for (key, (expr, _)) in keys.iter().enumerate() {
-            if let Expr::Column { id, .. } = expr
-                && let Some((scan, column)) = scan_of(outer, *id)
-            {
+            let Some(id) = column_of(expr) else { continue };
+            let mut scans = vec![];
+            scans_of(outer, id, &mut scans);
+            for (scan, column) in scans {
                 out.push(RuntimeFilter { join: plan.id, key, scan, column });
             }
         }
@@ -79,49 +82,82 @@ fn made_columns(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) -> bool {
     walk::physical_inputs(plan).into_iter().all(|input| made_columns(input, out))
 }
 
-/// The sequential scan that a plan's column comes from, and the column's id there.
-fn scan_of(plan: &PhysicalPlan, id: ColumnId) -> Option<(usize, ColumnId)> {
-    let (_, target) = plan.targets.iter().find(|(t, _)| *t == id)?;
+/// The column that a key is; whole numbers of all widths have the same hash.
+fn column_of(key: &Expr) -> Option<ColumnId> {
+    let whole = |e: &Expr| matches!(e.ty().oid, oids::INT2 | oids::INT4 | oids::INT8);
+    match key {
+        Expr::Column { id, .. } => Some(*id),
+        Expr::Call { args, form: CallForm::ImplicitCast, .. } if whole(key) => match &args[..] {
+            [Expr::Column { id, .. }] if whole(&args[0]) => Some(*id),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The scans that a plan's column comes from or is compared with, and the column's id there.
+fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>) {
+    let Some((_, target)) = plan.targets.iter().find(|(t, _)| *t == id) else { return };
     // A target with a raw column's id is that column.
     let raw = walk::raw_columns(&plan.node);
     let id = match target {
         _ if raw.contains(&id) => id,
         Expr::Column { id, .. } => *id,
-        _ => return None,
+        _ => return,
     };
+    use JoinKind::*;
     let from = |side: &PhysicalPlan| side.output().any(|o| o == id);
+    let mut both = |outer: &PhysicalPlan, inner: &PhysicalPlan, kind: JoinKind, keys: &[(Expr, Expr)]| {
+        let (outer_first, one_type) = (from(outer), |o: &Expr, i: &Expr| o.ty().oid == i.ty().oid);
+        match kind {
+            Inner | Left | Semi | Anti if outer_first => scans_of(outer, id, out),
+            Inner | RightSemi | RightAnti if from(inner) => scans_of(inner, id, out),
+            _ => return,
+        }
+        // Others would give rows that aren't there otherwise, for which an expression might fail.
+        let shrinks = matches!(kind, Inner | Semi | RightSemi);
+        for (o, i) in keys.iter().filter(|(o, i)| shrinks && one_type(o, i)) {
+            let (own, other, side) = if outer_first { (o, i, inner) } else { (i, o, outer) };
+            if column_of(own) == Some(id)
+                && let Some(other) = column_of(other)
+            {
+                scans_of(side, other, out);
+            }
+        }
+    };
     match &plan.node {
-        PhysicalNode::SeqScan { relation, columns, one_row: false, .. } if !relation.is_catalog => {
+        PhysicalNode::SeqScan { relation, columns, one_row: false, .. } => {
             let large = plan.rows >= SCANNED_ROWS_MIN || plan.total_cost >= SCANNED_ROWS_MIN / 10.0;
-            let attribute = columns
-                .iter()
-                .any(|(c, what)| *c == id && matches!(what, quarry_plan::ScanColumn::Attribute(_)));
-            (large && attribute).then_some((plan.id, id))
-        }
-        PhysicalNode::HashJoin { kind, outer, inner, .. } => {
-            use JoinKind::*;
-            match kind {
-                Inner | Left | Semi | Anti if from(outer) => scan_of(outer, id),
-                Inner | RightSemi | RightAnti if from(inner) => scan_of(inner, id),
-                _ => None,
+            if large && !relation.is_catalog && is_attribute(columns, id) {
+                out.push((plan.id, id));
             }
         }
-        PhysicalNode::NestLoop { kind, outer, inner, .. }
-        | PhysicalNode::MergeJoin { kind, outer, inner, .. } => match kind {
-            JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti if from(outer) => {
-                scan_of(outer, id)
+        PhysicalNode::IndexScan { relation, index, columns, .. } => {
+            let large = plan.rows >= SCANNED_ROWS_MIN && index.method == "btree";
+            if large && !relation.is_catalog && is_attribute(columns, id) {
+                out.push((plan.id, id));
             }
-            JoinKind::Inner if from(inner) => scan_of(inner, id),
-            _ => None,
-        },
+        }
+        PhysicalNode::BitmapHeapScan { relation, columns, .. } => {
+            if plan.rows >= SCANNED_ROWS_MIN && !relation.is_catalog && is_attribute(columns, id) {
+                out.push((plan.id, id));
+            }
+        }
+        PhysicalNode::HashJoin { kind, outer, inner, keys, .. }
+        | PhysicalNode::MergeJoin { kind, outer, inner, keys, .. } => both(outer, inner, *kind, keys),
+        PhysicalNode::NestLoop { kind, outer, inner, .. } => both(outer, inner, *kind, &[]),
         PhysicalNode::Sort { input, bound: None, .. }
         | PhysicalNode::Materialize { input }
-        | PhysicalNode::SubqueryScan { input, .. } => scan_of(input, id),
+        | PhysicalNode::SubqueryScan { input, .. } => scans_of(input, id, out),
         PhysicalNode::Aggregate { input, sets: None, group, .. } => {
-            let (_, by) = group.iter().find(|(g, _)| *g == id)?;
-            let Expr::Column { id, .. } = by else { return None };
-            scan_of(input, *id)
+            if let Some((_, Expr::Column { id, .. })) = group.iter().find(|(g, _)| *g == id) {
+                scans_of(input, *id, out);
+            }
         }
-        _ => None,
+        _ => {}
     }
+}
+
+fn is_attribute(columns: &[(ColumnId, ScanColumn)], id: ColumnId) -> bool {
+    columns.iter().any(|(c, what)| *c == id && matches!(what, ScanColumn::Attribute(_)))
 }

@@ -2,8 +2,12 @@
 //! `pathnode.c`). Which pairs of subsets are tried and in which order is in `order`, which of them are allowed in `legal`.
 
 mod build;
+mod conditions;
 mod graph;
+mod hinted;
 mod legal;
+mod memo;
+mod members;
 mod method;
 mod order;
 mod ordering;
@@ -16,10 +20,13 @@ use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::{Region, RelSet, Source};
 use crate::rules::Rule;
+use conditions::{Conditions, JoinKey, Signature};
+use hashbrown::HashMap;
 use ordering::Order;
+use pair::Side;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, PhysicalPlan, SortKey};
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// Which condition a parameterised path has applied already.
@@ -35,7 +42,8 @@ enum Step {
     Leaf(Box<PhysicalPlan>),
     Sort(Rc<Path>, Vec<SortKey>),
     Materialize(Rc<Path>),
-    Memoize(Rc<Path>, Vec<ColumnId>),
+    /// By these columns; the costs of running it again.
+    Memoize(Rc<Path>, Vec<ColumnId>, (f64, f64)),
     Unique(Rc<Path>, Vec<(ColumnId, Expr)>),
     Join {
         method: Method,
@@ -43,8 +51,8 @@ enum Step {
         outer: Rc<Path>,
         inner: Rc<Path>,
         on: Rc<Vec<Expr>>,
-        /// Conditions to hash or merge by: what they compare of the outer and of the inner side, and whole.
-        keys: Rc<Vec<(Expr, Expr, Expr)>>,
+        /// Conditions to hash or merge by.
+        keys: Rc<Vec<JoinKey>>,
         post: Rc<Vec<Expr>>,
         inner_unique: bool,
     },
@@ -67,25 +75,32 @@ struct Path {
     /// Items whose columns must come from outside.
     params: RelSet,
     applied: Vec<Applied>,
+    /// The columns of `params` that it reads, once asked for; none if its rows may change by themselves.
+    reads: OnceCell<Option<Rc<[ColumnId]>>>,
+}
+
+/// Whether it counts how soon paths give their first row: those without and those with parameters.
+#[derive(Clone, Copy, Default)]
+struct Starts {
+    plain: bool,
+    parameterised: bool,
+}
+
+impl Starts {
+    fn count(self, params: RelSet) -> bool {
+        if params == 0 { self.plain } else { self.parameterised }
+    }
 }
 
 /// The paths of one subset.
-#[derive(Default)]
 struct Subset {
     rows: f64,
     paths: Vec<Rc<Path>>,
-}
-
-/// A join under consideration.
-struct Pair {
-    kind: JoinKind,
-    on: Vec<(Applied, Expr)>,
-    /// All of `on`.
-    conditions: Rc<Vec<Expr>>,
-    post: Rc<Vec<Expr>>,
-    selectivity: f64,
-    /// Subsets of which the conditions pick at most one row for a row of the other side.
-    unique: RelSet,
+    /// Keys by which it could be merged with another item.
+    merges: Rc<[u32]>,
+    starts: Starts,
+    /// The paths as a side of joins, once it is one.
+    side: Option<Rc<Side>>,
 }
 
 struct Search<'s, 'a> {
@@ -95,14 +110,19 @@ struct Search<'s, 'a> {
     want: Want,
     /// Rows of each item; 1 where not known yet.
     rows: Vec<f64>,
-    /// For a subset, its keys that a merge join with another item could be by.
-    merge_keys: HashMap<RelSet, Rc<[u32]>>,
+    /// What is known of the conditions between subsets.
+    conditions: HashMap<Signature, Rc<Conditions>>,
+    /// Caches of paths by the path's address and the number of calls, with the path itself.
+    memos: HashMap<(*const Path, u64), (Rc<Path>, Option<Rc<Path>>)>,
     /// Sort keys by number.
     keys: ordering::Keys,
     unordered: Rc<Order>,
-    no_keys: Rc<Vec<(Expr, Expr, Expr)>>,
+    no_keys: Rc<Vec<JoinKey>>,
     /// What `want` asks for.
     wanted: Vec<Rc<Order>>,
+    hinted: hinted::Hinted,
+    /// The ways to make the join under consideration.
+    switches: hinted::JoinSwitches,
 }
 
 impl Planner<'_> {
@@ -123,11 +143,14 @@ impl Planner<'_> {
             subsets: HashMap::new(),
             want: want.clone(),
             rows: vec![],
-            merge_keys: HashMap::new(),
+            conditions: HashMap::new(),
+            memos: HashMap::new(),
             keys: vec![],
             unordered: Rc::default(),
             no_keys: Rc::default(),
             wanted: vec![],
+            hinted: Default::default(),
+            switches: Default::default(),
         };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
@@ -166,6 +189,7 @@ impl Planner<'_> {
 impl Search<'_, '_> {
     fn run(&mut self) -> Result<Vec<Candidate>> {
         let n = self.region.items.len();
+        self.find_hints();
         for i in 0..n {
             let rows = match &self.region.items[i].source {
                 Source::Table(scan) => self.p.scan_rows(&scan.clone()),
@@ -215,7 +239,7 @@ impl Search<'_, '_> {
 
     /// Paths of one item.
     fn base(&mut self, i: usize) -> Result<()> {
-        let mut want = Want { orders: self.want.orders.clone(), rows: 0.0 };
+        let mut want = Want { orders: self.want.orders.clone(), ..Want::default() };
         // Orders a merge join could use.
         for class in &self.region.classes {
             if class.constant.is_none() {
@@ -244,7 +268,7 @@ impl Search<'_, '_> {
             }
         };
         let rows = candidates[0].plan.rows;
-        let mut subset = Subset { rows, paths: vec![] };
+        let mut subset = Subset { rows, paths: vec![], merges: Rc::default(), starts: self.starts(bit), side: None };
         for c in candidates {
             let path = self.leaf(c, lateral, vec![]);
             add_path(&mut subset, path);
@@ -285,6 +309,13 @@ impl Search<'_, '_> {
                     .map(|j| self.rows[j])
                     .fold(f64::MAX, f64::min)
                     .clamp(1.0, 1e9);
+                // What equals a value that has been compared need not be compared.
+                let mut scan = scan.clone();
+                for a in &applied {
+                    if let Applied::Class(n) = a {
+                        scan.filter.retain(|e| !self.region.classes[*n].ranges.contains(e));
+                    }
+                }
                 self.p.index_candidates(&scan, &exprs, rows, loops, &Want::default(), &mut found)?;
                 for c in found {
                     let path = self.leaf(c, set, applied.clone());
@@ -305,6 +336,7 @@ impl Search<'_, '_> {
             order: self.order_of(c.order),
             params,
             applied,
+            reads: OnceCell::new(),
             step: Step::Leaf(Box::new(c.plan)),
         }
     }
@@ -372,9 +404,10 @@ const FUZZ: f64 = 1.01;
 
 /// Whether another path is better than one of this kind in every respect, clearly so in its cost.
 fn is_beaten(subset: &Subset, startup: f64, total: f64, order: &Order, params: RelSet) -> bool {
+    let starts = subset.starts.count(params);
     subset.paths.iter().any(|old| {
         old.total * FUZZ < total
-            && old.startup <= startup
+            && (!starts || old.startup <= startup)
             && old.params & !params == 0
             && old.order.covers(order)
     })
@@ -382,9 +415,11 @@ fn is_beaten(subset: &Subset, startup: f64, total: f64, order: &Order, params: R
 
 /// Keeps a path unless another is at least as good in every respect; drops those it beats.
 fn add_path(subset: &mut Subset, new: Path) {
+    let starts = subset.starts.count(new.params);
     let dominates = |a: &Path, b: &Path| {
+        let soon = || a.startup <= b.startup * FUZZ;
         a.total <= b.total * FUZZ
-            && a.startup <= b.startup * FUZZ
+            && (!starts && a.total * FUZZ < b.total || soon())
             && a.params & !b.params == 0
             && a.order.covers(&b.order)
     };

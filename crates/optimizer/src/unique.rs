@@ -3,12 +3,14 @@
 
 use crate::exprs::{binary, columns, is_equality};
 use quarry_catalog::Relation;
+use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, walk};
+use quarry_types::oids;
 
 /// The sides of an equation that are columns among `own` while the other side reads none of them.
 fn push_equated(left: &Expr, right: &Expr, own: &[ColumnId], out: &mut Vec<ColumnId>) {
     for (column, value) in [(left, right), (right, left)] {
-        if let Expr::Column { id, .. } = column
+        if let Expr::Column { id, .. } = unlabelled(column)
             && own.contains(id)
             && !columns(value).iter().any(|c| own.contains(c))
         {
@@ -17,13 +19,28 @@ fn push_equated(left: &Expr, right: &Expr, own: &[ColumnId], out: &mut Vec<Colum
     }
 }
 
+/// A varchar that is compared as text, as its indexes do as well.
+fn unlabelled(e: &Expr) -> &Expr {
+    match crate::exprs::strip_relabel(e) {
+        column @ Expr::Column { ty, .. } if e.ty().oid == oids::TEXT && ty.oid == oids::VARCHAR => column,
+        _ => e,
+    }
+}
+
+/// Whether comparing values of these types is what an index on either does: whole numbers of all widths are one family.
+fn same_equality(a: Oid, b: Oid) -> bool {
+    let whole = |t: Oid| matches!(t, oids::INT2 | oids::INT4 | oids::INT8);
+    a == b || whole(a) && whole(b)
+}
+
 /// The columns among `own` that conditions set equal to something that reads none of them.
 pub fn fixed_columns<'e>(conditions: impl Iterator<Item = &'e Expr>, own: &[ColumnId]) -> Vec<ColumnId> {
     let mut out = vec![];
     for condition in conditions {
         let Some((op, left, right)) = binary(condition) else { continue };
         // Indexes compare as the type's own equality does.
-        if !is_equality(op) || left.ty().oid != right.ty().oid || crate::exprs::is_volatile(condition) {
+        let same = same_equality(left.ty().oid, right.ty().oid);
+        if !is_equality(op) || !same || crate::exprs::is_volatile(condition) {
             continue;
         }
         push_equated(left, right, own, &mut out);
@@ -71,9 +88,14 @@ pub fn plan_is_unique(plan: &LogicalPlan, fixed: &[ColumnId]) -> bool {
         LogicalPlan::Distinct { input, on: None } => {
             walk::output_columns(input).iter().all(|id| fixed.contains(id))
         }
+        LogicalPlan::Distinct { on: Some(on), .. } => columns_among(on, fixed),
         LogicalPlan::Aggregate { group, sets: None, .. } => group.iter().all(|(id, _)| fixed.contains(id)),
         _ => false,
     }
+}
+
+fn columns_among(list: &[Expr], ids: &[ColumnId]) -> bool {
+    list.iter().all(|e| matches!(e, Expr::Column { id, .. } if ids.contains(id)))
 }
 
 /// Whether no two rows of a plan agree in these columns, NULLs taken for equal.

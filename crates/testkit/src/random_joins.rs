@@ -1,5 +1,5 @@
 //! Random join queries, from a seed: three to seven tables in every kind of join, nested as FROM allows, with NULLs, conditions over
-//! several tables, LATERAL items, EXISTS and IN. What they answer must not depend on the order and methods of their joins.
+//! several tables, LATERAL items, EXISTS, IN and other subqueries, groups, windows and limits. What they answer must not depend on the order and methods of their joins.
 //!
 //! Tables are small with few different values, so that joins find matches and results stay small; one is larger, so
 //! that indexes are worth using.
@@ -35,7 +35,14 @@ impl Joins {
                 2 => "a int UNIQUE",
                 _ => "a int",
             };
-            out.push(format!("CREATE TABLE j{i} ({a}, b int, c int)"));
+            // Whole numbers of other widths: joins between them compare across types.
+            let (b, c) = match i {
+                0 => ("int", "smallint"),
+                3 => ("bigint", "int"),
+                5 => ("smallint", "bigint"),
+                _ => ("int", "int"),
+            };
+            out.push(format!("CREATE TABLE j{i} ({a}, b {b}, c {c})"));
             match i {
                 3 => out.push("CREATE INDEX ON j3 (b, c)".into()),
                 4 => out.push("CREATE INDEX ON j4 (a)".into()),
@@ -83,7 +90,34 @@ impl Joins {
         }
         let filter =
             if filters.is_empty() { String::new() } else { format!(" WHERE {}", filters.join(" AND ")) };
-        match self.rng.below(6) {
+        match self.rng.below(10) {
+            6 => {
+                let (key, value) = (self.pick(&columns), self.pick(&columns));
+                let call = ["rank()", "dense_rank()"][self.rng.below(2) as usize];
+                format!(
+                    "SELECT {key}, {value}, {call} OVER (PARTITION BY {key} ORDER BY {value}), \
+                     count(*) OVER (PARTITION BY {value}) FROM {from}{filter}"
+                )
+            }
+            7 => {
+                let shown = self.pick(&columns);
+                let scalar = self.scalar(&columns);
+                format!("SELECT {shown}, ({scalar}) FROM {from}{filter}")
+            }
+            8 => {
+                // All rows that are equal in what is shown are alike: whichever of them the limit leaves.
+                let (x, y) = (self.pick(&columns), self.pick(&columns));
+                let (limit, offset) = (self.rng.between(1, 6), self.rng.between(0, 3));
+                format!("SELECT {x}, {y} FROM {from}{filter} ORDER BY {x} DESC, {y} LIMIT {limit} OFFSET {offset}")
+            }
+            9 => {
+                let (key, other) = (self.pick(&columns), self.pick(&columns));
+                let scalar = self.scalar(&vec![key.clone()]);
+                format!(
+                    "SELECT {key}, max({other}), count(DISTINCT {other}) FROM {from}{filter} GROUP BY {key} \
+                     HAVING count(*) >= coalesce(({scalar}), 0)"
+                )
+            }
             0 => {
                 let (key, value) = (self.pick(&columns), self.pick(&columns));
                 format!("SELECT {key}, count(*), sum({value}) FROM {from}{filter} GROUP BY {key}")
@@ -221,6 +255,22 @@ impl Joins {
         }
     }
 
+    /// A subquery of one row at most that reads `outer`.
+    fn scalar(&mut self, outer: &Columns) -> String {
+        let (table, inner) = self.table();
+        let link = match self.rng.below(3) {
+            0 => format!("{} < {}", self.pick(&inner), self.pick(outer)),
+            _ => format!("{} = {}", self.pick(&inner), self.pick(outer)),
+        };
+        let value = self.pick(&inner);
+        match self.rng.below(4) {
+            0 => format!("SELECT count(*) FROM {table} WHERE {link}"),
+            1 => format!("SELECT sum({value}) FROM {table} WHERE {link}"),
+            2 => format!("SELECT {value} FROM {table} WHERE {link} ORDER BY 1 LIMIT 1"),
+            _ => format!("SELECT max({value}) FROM {table} WHERE {link} AND {}", self.simple(&inner)),
+        }
+    }
+
     fn condition(&mut self, columns: &Columns) -> String {
         let not = if self.rng.one_in(2) { "NOT " } else { "" };
         let subquery = |this: &mut Joins| {
@@ -233,7 +283,24 @@ impl Joins {
             }
             (from, inner)
         };
-        match self.rng.below(8) {
+        match self.rng.below(11) {
+            8 => {
+                // Correlated, so that NULLs of either side decide.
+                let (from, inner) = subquery(self);
+                let (x, y) = (self.pick(columns), self.pick(&inner));
+                let link = format!("{} = {}", self.pick(&inner), self.pick(columns));
+                format!("{x} {not}IN (SELECT {y} FROM {from} WHERE {link})")
+            }
+            9 => {
+                let (from, inner) = subquery(self);
+                let (x, y) = (self.pick(columns), self.pick(&inner));
+                let (op, all) = (["=", "<", ">=", "<>"][self.rng.below(4) as usize], ["ANY", "ALL"]);
+                format!("{x} {op} {} (SELECT {y} FROM {from})", all[self.rng.below(2) as usize])
+            }
+            10 => {
+                let op = ["=", "<", ">="][self.rng.below(3) as usize];
+                format!("{} {op} ({})", self.pick(columns), self.scalar(columns))
+            }
             0 | 1 => {
                 let (from, inner) = subquery(self);
                 let link = format!("{} = {}", self.pick(&inner), self.pick(columns));

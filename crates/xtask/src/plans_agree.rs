@@ -7,6 +7,7 @@ use quarry_testkit::client::{Client, Protocol};
 use quarry_testkit::postgres::Postgres;
 use quarry_testkit::psql::Target;
 use quarry_testkit::random_joins::Joins;
+use quarry_testkit::random_query::Generator;
 
 const QUERIES_PER_ROUND: u64 = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +31,37 @@ const PLANS: &[&str] = &[
 ];
 
 type Rows = Vec<Vec<Option<String>>>;
+
+/// Where the queries of a round come from: two of three make joins, one makes all that queries are made of.
+enum Queries {
+    Joins(Joins),
+    Any(Generator),
+}
+
+impl Queries {
+    fn new(seed: u64) -> Queries {
+        if seed % 3 == 2 { Queries::Any(Generator::new(seed)) } else { Queries::Joins(Joins::new(seed)) }
+    }
+
+    fn tables(&mut self) -> Vec<String> {
+        match self {
+            Queries::Joins(joins) => joins.tables(),
+            Queries::Any(any) => any.tables(),
+        }
+    }
+
+    fn query(&mut self) -> String {
+        match self {
+            Queries::Joins(joins) => joins.query(),
+            // Changes of data are others' business.
+            Queries::Any(any) => loop {
+                if let [query] = &any.statement()[..] {
+                    return query.clone();
+                }
+            },
+        }
+    }
+}
 
 /// Runs `queries` queries from `seed` on; the error counts the queries with different answers, which are printed.
 pub fn run(port: u16, postgres: Option<u16>, seed: u64, queries: u64) -> Result<(), String> {
@@ -82,13 +114,13 @@ fn answer(client: &mut Client, sql: &str) -> Result<Result<Rows, String>, String
 }
 
 fn run_round(ours: &Target, reference: &Target, seed: u64, queries: u64) -> Result<(u64, u64), String> {
-    let mut joins = Joins::new(seed);
-    let tables = joins.tables();
+    let mut queries_of = Queries::new(seed);
+    let tables = queries_of.tables();
     let mut reference = connect(reference, &tables)?;
     let mut server = connect(ours, &tables)?;
     let (mut different, mut refused) = (0, 0);
     for n in 0..queries {
-        let sql = joins.query();
+        let sql = queries_of.query();
         let want = answer(&mut reference, &sql)?;
         if want.is_err() {
             refused += 1;

@@ -3,7 +3,7 @@
 //! Space-Efficient Bloom Filters").
 //!
 //! A filter is a hint. A scan asks it of each row's key before it decodes the row's other columns, and stops asking if most
-//! rows pass.
+//! rows pass. Few integer keys are kept as they are, so that an index can say which pages have them (`scan::narrow`).
 
 use quarry_types::{PhysicalType, Rows, TypeRef, Vector, VectorData, hash};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub struct KeyFilter {
     ty: TypeRef,
     /// Least and greatest key, for integers.
     bounds: Option<(i64, i64)>,
+    /// The keys themselves, ascending, where they are integers and few.
+    values: Option<Vec<i64>>,
     blocks: Vec<[u32; 8]>,
 }
 
@@ -41,6 +43,32 @@ impl KeyFilter {
     fn may_have(&self, hash: u64) -> bool {
         let block = &self.blocks[self.block(hash)];
         block.iter().zip(mask(hash)).all(|(word, bit)| word & bit != 0)
+    }
+
+    /// Least and greatest key, for integers; without keys the least is above the greatest.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        self.bounds
+    }
+
+    /// The keys, ascending, where they are integers and few.
+    pub fn values(&self) -> Option<&[i64]> {
+        self.values.as_deref()
+    }
+
+    /// Whether the value in the first row of a column may have a match.
+    pub fn has(&self, key: &Vector) -> bool {
+        if key.is_null(0) {
+            return false;
+        }
+        if let Some((low, high)) = self.bounds
+            && let Some(v) = integer_at(key, 0)
+            && !(low <= v && v <= high)
+        {
+            return false;
+        }
+        let mut hashes = [0];
+        hash::hash_vector(key, &self.ty, Rows::All(1), &mut hashes);
+        self.may_have(hashes[0])
     }
 
     /// The rows of a column whose key may have a match, ascending; NULL has none.
@@ -71,11 +99,26 @@ impl KeyFilter {
     }
 }
 
+fn integer_at(keys: &Vector, row: usize) -> Option<i64> {
+    let slot = keys.slot(row);
+    match keys.data() {
+        VectorData::I16(d) => Some(i64::from(d[slot])),
+        VectorData::I32(d) => Some(i64::from(d[slot])),
+        VectorData::I64(d) => Some(d[slot]),
+        _ => None,
+    }
+}
+
+/// Different integers up to which the keys themselves are kept.
+const VALUES_MAX: usize = 1024;
+
 /// Collects keys for a filter.
 pub struct FilterBuilder {
     ty: TypeRef,
     hashes: Vec<u64>,
     bounds: Option<(i64, i64)>,
+    /// Keys, with repeats; none once they are too many.
+    values: Option<Vec<i64>>,
     integers: bool,
     overflow: bool,
 }
@@ -83,7 +126,8 @@ pub struct FilterBuilder {
 impl FilterBuilder {
     pub fn new(ty: TypeRef) -> FilterBuilder {
         let integers = matches!(ty.physical, PhysicalType::I16 | PhysicalType::I32 | PhysicalType::I64);
-        FilterBuilder { ty, hashes: vec![], bounds: None, integers, overflow: false }
+        let values = integers.then(Vec::new);
+        FilterBuilder { ty, hashes: vec![], bounds: None, values, integers, overflow: false }
     }
 
     pub fn add(&mut self, keys: &Vector, rows: Rows<'_>) {
@@ -99,13 +143,17 @@ impl FilterBuilder {
         for i in rows.iter().filter(|i| !keys.is_null(*i)) {
             self.hashes.push(hashes[i]);
             if self.integers {
-                let slot = keys.slot(i);
-                let v = match keys.data() {
-                    VectorData::I16(d) => i64::from(d[slot]),
-                    VectorData::I32(d) => i64::from(d[slot]),
-                    VectorData::I64(d) => d[slot],
-                    _ => continue,
-                };
+                let Some(v) = integer_at(keys, i) else { continue };
+                if let Some(values) = &mut self.values {
+                    values.push(v);
+                    if values.len() > 4 * VALUES_MAX {
+                        values.sort_unstable();
+                        values.dedup();
+                        if values.len() > VALUES_MAX {
+                            self.values = None;
+                        }
+                    }
+                }
                 let (low, high) = self.bounds.unwrap_or((v, v));
                 self.bounds = Some((low.min(v), high.max(v)));
             }
@@ -120,7 +168,13 @@ impl FilterBuilder {
         // Twelve bits a key let about one in two hundred others pass.
         let blocks = (self.hashes.len() * 12).div_ceil(256).max(1);
         let bounds = if self.integers { self.bounds.or(Some((1, 0))) } else { None };
-        let mut filter = KeyFilter { ty: self.ty, bounds, blocks: vec![[0; 8]; blocks] };
+        let mut values = self.values;
+        if let Some(values) = &mut values {
+            values.sort_unstable();
+            values.dedup();
+        }
+        let values = values.filter(|v| v.len() <= VALUES_MAX);
+        let mut filter = KeyFilter { ty: self.ty, bounds, values, blocks: vec![[0; 8]; blocks] };
         for h in self.hashes {
             let at = filter.block(h);
             filter.blocks[at].iter_mut().zip(mask(h)).for_each(|(word, bit)| *word |= bit);

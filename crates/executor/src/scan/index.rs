@@ -1,6 +1,7 @@
 //! Index scan: tids by key range, in key order; rows from the heap, or from the index itself where every snapshot sees
 //! the row's page.
 
+use super::filters::Filters;
 use super::range::{Prepared, Ranges};
 use super::rows::{RowReader, open_heap, snapshot_for};
 use crate::context::Cx;
@@ -46,8 +47,9 @@ impl Covered {
         Some(Covered { shape, keys, stored })
     }
 
+    /// Appends the columns of an entry to vectors.
     #[inline]
-    fn read(&self, key: &[u8], payload: &[u8], out: &mut [Vector]) -> Result<()> {
+    pub fn read(&self, key: &[u8], payload: &[u8], out: &mut [Vector]) -> Result<()> {
         self.shape.decode_into(key, payload, &self.keys, &self.stored, out)
     }
 }
@@ -125,6 +127,10 @@ pub struct IndexScan {
     /// Set: all columns come out of the index.
     only: Option<Covered>,
     filter: Option<EntryFilter>,
+    /// What hash joins above say of the rows.
+    joins: Filters,
+    /// One row of each range is enough.
+    first_only: bool,
     open: Option<Open>,
     state: State,
     /// Entries removed by `filter`.
@@ -170,6 +176,7 @@ impl IndexScan {
         backward: bool,
         only: Option<Covered>,
         filter: Option<EntryFilter>,
+        joins: Filters,
         node: usize,
     ) -> IndexScan {
         IndexScan {
@@ -180,12 +187,19 @@ impl IndexScan {
             reader,
             backward,
             filter,
+            joins,
+            first_only: false,
             open: None,
             state: State::Start,
             filtered: 0,
             heap_fetches: 0,
             node,
         }
+    }
+
+    /// With `on`, of each range only the first row that is seen.
+    pub fn first_only(self, on: bool) -> IndexScan {
+        IndexScan { first_only: on, ..self }
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) -> Result<()> {
@@ -214,7 +228,10 @@ impl IndexScan {
         }
         if let Some(open) = &mut self.open {
             let covers = self.only.as_ref().is_some_and(|c| !c.keys.is_empty() || !c.stored.is_empty());
-            let wanted = covers || self.filter.is_some() || self.ranges.reads_keys(&prepared);
+            let wanted = covers
+                || self.filter.is_some()
+                || self.joins.are_active()
+                || self.ranges.reads_keys(&prepared);
             open.scan.want_keys(wanted);
         }
         self.state = State::Running(prepared);
@@ -249,6 +266,7 @@ impl IndexScan {
     ) -> Result<bool> {
         let (State::Running(prepared), Some(open)) = (&self.state, &mut self.open) else { return Ok(false) };
         let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
+        let joined = self.joins.are_active();
         if let Some(covered) = &self.only {
             let n = scan.peek_visible(max)?;
             let mut done = 0;
@@ -257,7 +275,8 @@ impl IndexScan {
                 if !heap.is_still_all_visible(snapshot, e.tid.block)? {
                     break;
                 }
-                if self.ranges.passes(prepared, e.key)? {
+                let passes = self.ranges.passes(prepared, e.key)?;
+                if passes && (!joined || self.joins.passes_entry(e.key, e.payload)?) {
                     covered.read(e.key, e.payload, out)?;
                     *rows += 1;
                     reads.returned += 1;
@@ -273,11 +292,15 @@ impl IndexScan {
         if n == 0 {
             return Ok(false);
         }
+        scan.look_ahead(heap, n, max);
         run.clear();
         slots.clear();
         for i in 0..n {
             let e = scan.peeked(i);
             if !self.ranges.passes(prepared, e.key)? {
+                continue;
+            }
+            if joined && !self.joins.passes_entry(e.key, e.payload)? {
                 continue;
             }
             if let Some(filter) = &self.filter
@@ -295,7 +318,7 @@ impl IndexScan {
             if self.only.is_some() {
                 self.heap_fetches += run.len() as u64;
             }
-            let reader = &self.reader;
+            let (reader, joins) = (&self.reader, &mut self.joins);
             let mut found = 0;
             let mut failed = Ok(());
             // Positions that come are those of rows seen; the ones between are not.
@@ -303,10 +326,17 @@ impl IndexScan {
             heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
                 unseen.extend(found..i);
                 found = i + 1;
-                *rows += 1;
-                if failed.is_ok() {
-                    failed = reader.push(heap, tid, Some(&meta), body, out);
+                if failed.is_err() {
+                    return;
                 }
+                let passes = if joined { joins.passes_row(heap, tid, body) } else { Ok(true) };
+                failed = match passes {
+                    Ok(true) => {
+                        *rows += 1;
+                        reader.push(heap, tid, Some(&meta), body, out)
+                    }
+                    other => other.map(|_| ()),
+                };
             })?;
             failed?;
             unseen.extend(found..slots.len());
@@ -324,6 +354,7 @@ impl IndexScan {
 
 impl Operator for IndexScan {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        self.joins.begin(cx);
         if matches!(self.state, State::Start) {
             self.start(cx)?;
         }
@@ -331,12 +362,18 @@ impl Operator for IndexScan {
         let mut out = self.reader.vectors(0);
         let mut rows = 0;
         while rows < want && !matches!(self.state, State::Done) {
-            if !self.read_run(cx, want - rows, &mut out, &mut rows)? {
+            let before = rows;
+            let most = if self.first_only { 1 } else { want - rows };
+            let more = self.read_run(cx, most, &mut out, &mut rows)?;
+            if !more || self.first_only && rows > before {
                 self.next_range()?;
                 cx.check_cancelled()?;
             }
         }
         cx.check_cancelled()?;
+        if self.joins.are_active() {
+            self.joins.report(cx);
+        }
         if self.only.is_some()
             && let Some(s) = cx.rt.stats.get_mut(self.node)
         {

@@ -1,13 +1,14 @@
 //! Sequential scan: pages decoded straight into vectors, wanted columns only.
 
+use super::filters::Filters;
 use super::rows::{RowReader, open_heap, snapshot_for};
 use crate::context::Cx;
-use crate::join::filter::{KeyFilter, Probe};
 use crate::operator::Operator;
 use quarry_catalog::Relation;
-use quarry_common::Result;
-use quarry_storage::heap::{Heap, HeapScan, KeptRows, PageRows};
+use quarry_common::{BlockNo, Result};
+use quarry_storage::heap::{Heap, HeapScan};
 use quarry_types::{BATCH_ROWS, Batch};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub struct SeqScan {
@@ -16,75 +17,13 @@ pub struct SeqScan {
     open: Option<(Heap, HeapScan)>,
     done: bool,
     filters: Filters,
+    /// Further pages to read, where the filters leave only some.
+    pages: std::vec::IntoIter<Range<BlockNo>>,
 }
 
 impl SeqScan {
     pub fn new(relation: Arc<Relation>, reader: RowReader, filters: Filters) -> SeqScan {
-        SeqScan { relation, reader, open: None, done: false, filters }
-    }
-}
-
-/// What hash joins above a scan know of its columns, and how far that has been worth asking.
-pub struct Filters {
-    probes: Vec<(Probe, RowReader)>,
-    /// Those in force now: their probe's position.
-    active: Vec<(usize, Arc<KeyFilter>)>,
-    removed: u64,
-    node: usize,
-    hashes: Vec<u64>,
-    kept: Vec<u32>,
-    rows: KeptRows,
-}
-
-impl Filters {
-    pub fn new(probes: Vec<(Probe, RowReader)>, node: usize) -> Filters {
-        Filters {
-            probes,
-            active: vec![],
-            removed: 0,
-            node,
-            hashes: vec![],
-            kept: vec![],
-            rows: KeptRows::default(),
-        }
-    }
-
-    fn begin(&mut self, cx: &Cx<'_>) {
-        self.active.clear();
-        for (i, (probe, _)) in self.probes.iter().enumerate().filter(|(_, (p, _))| p.is_on()) {
-            if let Some(Some(filter)) = cx.rt.filters.get(probe.filter) {
-                self.active.push((i, filter.clone()));
-            }
-        }
-    }
-
-    /// The page's rows that have a chance above.
-    fn pass<'p>(&'p mut self, heap: &Heap, page: PageRows<'p>) -> Result<PageRows<'p>> {
-        let before = page.len();
-        self.rows.all(&page);
-        for (at, filter) in &self.active {
-            let (probe, reader) = &mut self.probes[*at];
-            if !probe.is_on() {
-                continue;
-            }
-            let left = page.only(&self.rows);
-            let mut keys = reader.vectors(left.len());
-            reader.push_page(heap, &left, &mut keys)?;
-            filter.select(&keys[0], &mut self.hashes, &mut self.kept);
-            probe.note(left.len(), self.kept.len());
-            self.rows.retain(&self.kept);
-        }
-        let kept = page.only(&self.rows);
-        self.removed += (before - kept.len()) as u64;
-        Ok(kept)
-    }
-
-    fn report(&self, cx: &mut Cx<'_>) {
-        if self.removed > 0
-            && let Some(s) = cx.rt.stats.get_mut(self.node)
-        {
-            crate::stats::set(s, "Rows Removed by Runtime Filter", self.removed.to_string());
-        }
+        SeqScan { relation, reader, open: None, done: false, filters, pages: vec![].into_iter() }
     }
 }
 
@@ -93,11 +32,20 @@ impl Operator for SeqScan {
         if self.done {
             return Ok(None);
         }
+        self.filters.begin(cx);
         let (heap, scan) = match &mut self.open {
             Some(open) => open,
             None => {
                 let heap = open_heap(cx.env, &self.relation)?;
-                let scan = heap.scan(snapshot_for(cx.env, &self.relation), None);
+                let mut scan = heap.scan(snapshot_for(cx.env, &self.relation), None);
+                if self.filters.are_active() {
+                    let blocks = scan.blocks()?.end;
+                    let snapshot = scan.snapshot().clone();
+                    if let Some(pages) = self.filters.pages(cx, &self.relation, blocks, &snapshot)? {
+                        self.pages = pages.into_iter();
+                        scan.set_range(self.pages.next().unwrap_or(0..0));
+                    }
+                }
                 self.open.insert((heap, scan))
             }
         };
@@ -107,22 +55,24 @@ impl Operator for SeqScan {
         let mut rows = 0;
         let reader = &self.reader;
         let filters = &mut self.filters;
-        if !filters.probes.is_empty() {
-            filters.begin(cx);
-        }
+        let active = filters.are_active();
         while rows < enough {
             cx.check_cancelled()?;
             let more = scan.next_rows(|page| {
-                let page = if filters.active.is_empty() { page } else { filters.pass(heap, page)? };
+                let page = if active { filters.pass(heap, page)? } else { page };
                 rows += page.len();
                 reader.push_page(heap, &page, &mut out)
             })?;
             if !more {
+                if let Some(pages) = self.pages.next() {
+                    scan.set_range(pages);
+                    continue;
+                }
                 self.done = true;
                 break;
             }
         }
-        if !filters.active.is_empty() {
+        if active {
             filters.report(cx);
         }
         if rows == 0 {
@@ -132,6 +82,7 @@ impl Operator for SeqScan {
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.open = None;
+        self.pages = vec![].into_iter();
         self.done = false;
         Ok(())
     }

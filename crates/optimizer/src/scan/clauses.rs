@@ -92,7 +92,7 @@ pub(super) fn carry(from: Oid, to: Oid) -> Option<Carry> {
     }
 }
 
-pub(super) fn cast_to(value: Expr, to: Oid) -> Option<Expr> {
+pub fn cast_to(value: Expr, to: Oid) -> Option<Expr> {
     let cast = registry::cast(value.ty().oid, to)?;
     Some(Expr::Call {
         function: FunctionRef::Builtin(registry::function(cast.function)?),

@@ -1,7 +1,6 @@
 //! From the chosen path to its physical plan.
 
 use super::{Method, Path, Search, Step};
-use crate::exprs::operator_call;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
 
 impl Search<'_, '_> {
@@ -23,11 +22,12 @@ impl Search<'_, '_> {
                 input: Box::new(self.build(input)),
                 strategy: quarry_plan::physical::AggregateStrategy::Hashed,
                 group: group.clone(),
+                determined: vec![],
                 sets: None,
                 aggregates: vec![],
                 grouping: vec![],
             }),
-            Step::Memoize(input, keys) => {
+            Step::Memoize(input, keys, _) => {
                 let input = self.build(input);
                 self.p.make(
                     PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() },
@@ -39,8 +39,9 @@ impl Search<'_, '_> {
             Step::Join { method, kind, outer, inner, on, keys, post, inner_unique } => {
                 let inner_unique = *inner_unique;
                 let (o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
-                let conds: Vec<Expr> = keys.iter().map(|(o, _, e)| oriented(e, o)).collect();
-                let pairs: Vec<(Expr, Expr)> = keys.iter().map(|(o, i, _)| (o.clone(), i.clone())).collect();
+                let conds: Vec<Expr> = keys.iter().map(|k| k.condition.clone()).collect();
+                let pairs: Vec<(Expr, Expr)> =
+                    keys.iter().map(|k| (k.outer.clone(), k.inner.clone())).collect();
                 let node = match method {
                     Method::Loop => {
                         let outputs: Vec<ColumnId> = o.output().collect();
@@ -90,14 +91,33 @@ impl Search<'_, '_> {
     }
 }
 
-/// The condition with the outer side first.
-fn oriented(e: &Expr, outer: &Expr) -> Expr {
-    match crate::exprs::binary(e) {
-        Some((op, l, r)) if l != outer => quarry_functions::registry::operator(op.commutator)
-            .and_then(|o| operator_call(o, r.clone(), l.clone()))
-            .unwrap_or_else(|| e.clone()),
-        _ => e.clone(),
+/// The columns that a path's expressions read; `steady` becomes false if it may give other rows each time it runs.
+pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bool) {
+    let mut add = |e: &Expr| {
+        walk::columns_of(e, out);
+        *steady &= !crate::exprs::is_volatile(e);
+    };
+    match &path.step {
+        Step::Leaf(plan) => {
+            let mut copy = (**plan).clone();
+            collect_columns(&mut copy, out);
+            *steady &= !has_volatile(&mut copy);
+        }
+        Step::Sort(input, _) | Step::Materialize(input) | Step::Memoize(input, ..) | Step::Unique(input, _) => {
+            path_columns(input, out, steady)
+        }
+        Step::Join { outer, inner, on, keys, post, .. } => {
+            on.iter().chain(post.iter()).for_each(&mut add);
+            keys.iter().for_each(|k| add(&k.condition));
+            path_columns(outer, out, steady);
+            path_columns(inner, out, steady);
+        }
     }
+}
+
+fn has_volatile(plan: &mut PhysicalPlan) -> bool {
+    walk::physical_exprs_mut(plan).into_iter().any(|e| crate::exprs::is_volatile(e))
+        || walk::physical_inputs_mut(plan).into_iter().any(has_volatile)
 }
 
 impl crate::planner::Planner<'_> {

@@ -1,33 +1,34 @@
 //! What nested loops, hash joins and merge joins of two paths cost (PostgreSQL: `final_cost_nestloop`, `final_cost_hashjoin`,
 //! `final_cost_mergejoin`), and running a path again.
 
-use super::{Applied, Method, Pair, Path, Search, Step, Subset, is_beaten};
-use crate::cost::{self, DISABLED};
+use super::ordering::Order;
+use super::pair::Joined;
+use super::{Applied, Method, Path, Search, Step, Subset, is_beaten};
+use crate::cost::{self, DISABLED, measured};
 use crate::region::RelSet;
-use quarry_plan::{Expr, JoinKind, PhysicalNode};
+use quarry_plan::{JoinKind, PhysicalNode};
 use std::rc::Rc;
 
 impl Search<'_, '_> {
-    #[allow(clippy::too_many_arguments)]
+    /// A nested loop; none if another path is better for certain.
     pub(super) fn nest_loop(
         &self,
-        kind: JoinKind,
         outer: &Rc<Path>,
         inner: &Rc<Path>,
-        pair: &Pair,
         outer_set: RelSet,
-        inner_unique: bool,
-        rows: f64,
+        join: Joined<'_>,
         subset: &Subset,
     ) -> Option<Path> {
         let s = &self.p.env.settings;
-        let applied = |a: &Applied| inner.params & outer_set != 0 && inner.applied.contains(a);
-        let on = if pair.on.iter().any(|(a, _)| applied(a)) {
-            let rest = pair.on.iter().filter(|(a, _)| !applied(a));
-            Rc::new(rest.map(|(_, e)| e.clone()).collect())
-        } else {
-            pair.conditions.clone()
-        };
+        let Joined { kind, pair, inner_unique, rows, .. } = join;
+        let settled = |a: &Applied| inner.params & outer_set != 0 && inner.applied.contains(a);
+        let some_settled = inner.params & outer_set != 0 && pair.on.iter().any(|(a, _, _)| settled(a));
+        let (mut startup_cost, mut row_cost, mut open) = (0.0, 0.0, 0);
+        for (_, _, c) in pair.on.iter().filter(|(a, _, _)| !some_settled || !settled(a)) {
+            startup_cost += c.startup;
+            row_cost += c.per_row;
+            open += 1;
+        }
         let (again_startup, again_total) = rescan(inner, s);
         let startup = outer.startup + inner.startup;
         let outer_rows = outer.rows.max(1.0);
@@ -46,7 +47,7 @@ impl Search<'_, '_> {
             };
             let matched = (outer_rows * matches.min(1.0)).round();
             let fraction = 2.0 / (count.max(1.0) + 1.0);
-            if on.is_empty() {
+            if open == 0 {
                 run += inner_run * fraction + (matched - 1.0).max(0.0) * again_run * fraction;
                 run += (outer_rows - matched) * again_run / inner.rows.max(1.0);
                 tuples = matched * inner.rows * fraction;
@@ -60,16 +61,20 @@ impl Search<'_, '_> {
             run += inner_run + (outer_rows - 1.0) * again_run;
             tuples = outer_rows * inner.rows;
         }
-        let c = cost::exprs(on.iter().chain(pair.post.iter()), s);
-        run += (s.cpu_tuple_cost + c.per_row) * tuples;
-        let penalty = if s.enable_nestloop { 0.0 } else { DISABLED };
-        let startup = startup + c.startup + penalty;
+        run += (s.cpu_tuple_cost + row_cost + pair.post_cost.per_row) * tuples;
+        let penalty = if self.switches.nest_loop { 0.0 } else { DISABLED };
+        let startup = startup + startup_cost + pair.post_cost.startup + penalty;
         let params = (outer.params | inner.params) & !outer_set;
-        // Most are no good: those aren't even made.
         let total = startup + run;
         if s.random_joins == 0 && is_beaten(subset, startup, total, &outer.order, params) {
             return None;
         }
+        let on = if some_settled {
+            let rest = pair.on.iter().filter(|(a, _, _)| !settled(a));
+            Rc::new(rest.map(|(_, e, _)| e.clone()).collect())
+        } else {
+            pair.all.clone()
+        };
         Some(Path {
             rows,
             width: joined_width(kind, outer, inner),
@@ -83,6 +88,7 @@ impl Search<'_, '_> {
                 .chain(inner.applied.iter().filter(|_| inner.params & outer_set == 0))
                 .copied()
                 .collect(),
+            reads: Default::default(),
             step: Step::Join {
                 method: Method::Loop,
                 kind,
@@ -96,34 +102,27 @@ impl Search<'_, '_> {
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// A hash join; none if another path is better for certain.
     pub(super) fn hash_join(
-        &mut self,
-        kind: JoinKind,
+        &self,
         outer: &Rc<Path>,
         inner: &Rc<Path>,
-        keys: &Rc<Vec<(Expr, Expr, Expr)>>,
-        rest: &Rc<Vec<Expr>>,
-        pair: &Pair,
-        inner_unique: bool,
-        rows: f64,
-    ) -> Path {
+        join: Joined<'_>,
+        subset: &Subset,
+    ) -> Option<Path> {
+        let Joined { kind, pair, keyed, inner_unique, .. } = join;
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
         let mut share: f64 =
             if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
-        for (_, i, _) in keys.iter() {
-            share = share.min(match crate::exprs::strip_relabel(i) {
-                Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
-                    1.0 / self.p.distinct_of(*id).min(inner.rows).max(1.0)
-                }
-                _ => 0.1,
-            });
+        for distinct in &keyed.distinct {
+            share = share.min(distinct.map_or(0.1, |d| 1.0 / d.min(inner.rows).max(1.0)));
         }
         let s = &self.p.env.settings;
-        let n = keys.len() as f64;
+        let n = keyed.keys.len() as f64;
         let mut startup =
-            outer.startup + inner.total + (s.cpu_operator_cost * n + s.cpu_tuple_cost) * inner.rows;
-        let mut run = outer.total - outer.startup + s.cpu_operator_cost * n * outer.rows;
+            outer.startup + inner.total + (s.cpu_operator_cost * n + measured::HASHED_ROW * s.cpu_tuple_cost) * inner.rows;
+        let per_row = s.cpu_operator_cost * n + measured::PROBING_ROW * s.cpu_tuple_cost;
+        let mut run = outer.total - outer.startup + per_row * outer.rows;
         let inner_bytes = inner.rows * cost::row_bytes(inner.width);
         if inner_bytes > s.hash_mem() {
             let inner_pages = (inner_bytes / 8192.0).ceil();
@@ -147,82 +146,80 @@ impl Search<'_, '_> {
             run += s.cpu_operator_cost * n * outer.rows * bucket * 0.5;
             (outer.rows * inner.rows * pair.selectivity).max(1.0)
         };
-        let c = cost::exprs(rest.iter().chain(pair.post.iter()), s);
-        startup += c.startup;
-        run += (s.cpu_tuple_cost + c.per_row) * tuples;
-        if !s.enable_hashjoin {
+        startup += keyed.rest_cost.startup + pair.post_cost.startup;
+        run += (s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row) * tuples;
+        if !self.switches.hash {
             startup += DISABLED;
         }
-        Path {
-            rows,
-            width: joined_width(kind, outer, inner),
-            startup,
-            total: startup + run,
-            order: self.unordered.clone(),
-            params: outer.params | inner.params,
-            applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
-            step: Step::Join {
-                method: Method::Hash,
-                kind,
-                outer: outer.clone(),
-                inner: inner.clone(),
-                on: rest.clone(),
-                keys: keys.clone(),
-                post: pair.post.clone(),
-                inner_unique,
-            },
-        }
+        let cost = (startup, startup + run);
+        self.joined(Method::Hash, outer, inner, join, cost, &self.unordered, subset)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// A merge join; none if another path is better for certain.
     pub(super) fn merge_join(
-        &mut self,
-        kind: JoinKind,
+        &self,
         outer: &Rc<Path>,
         inner: &Rc<Path>,
-        keys: &Rc<Vec<(Expr, Expr, Expr)>>,
-        rest: &Rc<Vec<Expr>>,
-        pair: &Pair,
-        inner_unique: bool,
-        rows: f64,
-    ) -> Path {
+        join: Joined<'_>,
+        subset: &Subset,
+    ) -> Option<Path> {
+        let Joined { kind, pair, keyed, .. } = join;
         let s = &self.p.env.settings;
-        let n = keys.len() as f64;
+        let n = keyed.keys.len() as f64;
         let mut startup = outer.startup + inner.startup;
         let mut run = outer.total - outer.startup + inner.total - inner.startup;
         let tuples = (outer.rows * inner.rows * pair.selectivity).max(1.0);
         let rescanned = (tuples - inner.rows).max(0.0);
-        run += s.cpu_operator_cost * n * (outer.rows + inner.rows + rescanned);
-        let c = cost::exprs(rest.iter().chain(pair.post.iter()), s);
-        startup += c.startup;
-        run += (s.cpu_tuple_cost + c.per_row) * tuples;
-        if !s.enable_mergejoin {
+        let per_row = s.cpu_operator_cost * n + measured::MERGED_ROW * s.cpu_tuple_cost;
+        run += per_row * (outer.rows + inner.rows) + s.cpu_operator_cost * n * rescanned;
+        startup += keyed.rest_cost.startup + pair.post_cost.startup;
+        run += (measured::MERGED_PAIR * s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row) * tuples;
+        if !self.switches.merge {
             startup += DISABLED;
         }
-        Path {
+        // Right joins make rows up in between.
+        let made_up = matches!(kind, JoinKind::Right | JoinKind::Full);
+        let order = if made_up { &self.unordered } else { &outer.order };
+        self.joined(Method::Merge, outer, inner, join, (startup, startup + run), order, subset)
+    }
+
+    /// A join by keys.
+    #[allow(clippy::too_many_arguments)]
+    fn joined(
+        &self,
+        method: Method,
+        outer: &Rc<Path>,
+        inner: &Rc<Path>,
+        join: Joined<'_>,
+        (startup, total): (f64, f64),
+        order: &Rc<Order>,
+        subset: &Subset,
+    ) -> Option<Path> {
+        let Joined { kind, pair, keyed, inner_unique, rows } = join;
+        let params = outer.params | inner.params;
+        if self.p.env.settings.random_joins == 0 && is_beaten(subset, startup, total, order, params) {
+            return None;
+        }
+        Some(Path {
             rows,
             width: joined_width(kind, outer, inner),
             startup,
-            total: startup + run,
-            // Right joins make rows up in between.
-            order: if matches!(kind, JoinKind::Right | JoinKind::Full) {
-                self.unordered.clone()
-            } else {
-                outer.order.clone()
-            },
-            params: outer.params | inner.params,
+            total,
+            order: order.clone(),
+            params,
             applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
+            reads: Default::default(),
             step: Step::Join {
-                method: Method::Merge,
+                method,
                 kind,
                 outer: outer.clone(),
                 inner: inner.clone(),
-                on: rest.clone(),
-                keys: keys.clone(),
+                on: keyed.rest.clone(),
+                keys: keyed.keys.clone(),
                 post: pair.post.clone(),
                 inner_unique,
             },
-        }
+        })
     }
 }
 
@@ -249,6 +246,7 @@ pub(super) fn materialized(input: &Rc<Path>, s: &crate::PlannerSettings) -> Path
         order: input.order.clone(),
         params: input.params,
         applied: input.applied.clone(),
+        reads: Default::default(),
     }
 }
 
@@ -263,6 +261,7 @@ pub(super) fn rescan(p: &Path, s: &crate::PlannerSettings) -> (f64, f64) {
             }
             (0.0, run)
         }
+        Step::Memoize(_, _, again) => *again,
         Step::Leaf(plan)
             if matches!(
                 plan.node,
@@ -277,6 +276,9 @@ pub(super) fn rescan(p: &Path, s: &crate::PlannerSettings) -> (f64, f64) {
             let kept = inner.total.min(p.startup);
             (p.startup - kept, p.total - kept)
         }
-        _ => (p.startup, p.total),
+        _ => {
+            let again = measured::RESTART * s.cpu_tuple_cost;
+            (p.startup + again, p.total + again)
+        }
     }
 }

@@ -3,12 +3,13 @@
 //! "Iterative Dynamic Programming", the second variant); at last the order as written.
 
 use super::graph::{Graph, first, members};
-use super::{Search, Subset};
+use super::pair::{Joined, Side, Sides};
+use super::{Search, Starts, Subset};
 use crate::cost;
-use crate::region::{RelSet, Shape};
+use crate::region::{RelSet, Shape, Special};
 use quarry_common::{Error, Result};
 use quarry_plan::JoinKind;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Pairs that are looked at for a complete search.
 const PAIRS_MAX: usize = 8_000;
@@ -46,23 +47,24 @@ impl Search<'_, '_> {
         let n = self.region.items.len();
         let all = first(n);
         let graph = Graph::of(&self.region);
+        let units = self.units();
         if graph.parts(all).len() == 1 {
-            let units: Vec<RelSet> = (0..n).map(|i| 1 << i).collect();
             if let Some(pairs) = graph.pairs(&units, PAIRS_MAX) {
                 self.enumerate(&units, pairs);
             }
-        } else if n <= LEVELS_MAX {
+        } else if n <= LEVELS_MAX && units.len() == n {
             self.by_levels(n, &graph);
         }
         if self.subsets.contains_key(&all) {
             return Ok(());
         }
-        if let Some(tree) = self.greedy(n, &graph) {
+        if let Some(tree) = self.greedy(&units, &graph) {
             self.refine(&tree, &graph);
         }
         if self.subsets.contains_key(&all) {
             return Ok(());
         }
+        self.forget_order();
         let shape = std::mem::replace(&mut self.region.shape, Shape::Item(0));
         self.as_written(&shape)?;
         self.region.shape = shape;
@@ -127,10 +129,10 @@ impl Search<'_, '_> {
     }
 
     /// A tree in which the two parts with the fewest rows together are joined first; none if it comes to a dead end.
-    fn greedy(&mut self, n: usize, graph: &Graph) -> Option<Tree> {
+    fn greedy(&mut self, units: &[RelSet], graph: &Graph) -> Option<Tree> {
         let mut parts: Vec<(Tree, f64)> = vec![];
-        for i in 0..n {
-            parts.push((Tree::Leaf(1 << i), self.subsets.get(&(1 << i))?.rows));
+        for unit in units {
+            parts.push((Tree::Leaf(*unit), self.subsets.get(unit)?.rows));
         }
         // What joining two parts gives: whether a condition connects them, and rows. None: they can't be joined.
         let mut known: HashMap<(RelSet, RelSet), Option<(bool, f64)>> = HashMap::new();
@@ -244,30 +246,44 @@ impl Search<'_, '_> {
 
     /// Makes the paths of a join; false if there are none.
     fn join_as(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> bool {
-        let (Some(l), Some(r)) = (self.subsets.get(&left), self.subsets.get(&right)) else { return false };
-        let ((lr, lp), (rr, rp)) = ((l.rows, l.paths.clone()), (r.rows, r.paths.clone()));
+        let (Some(l), Some(r)) = (self.side(left), self.side(right)) else { return false };
         let pair = self.pair(left, right, special);
-        let rows = self.pair_rows(&pair, right, lr, rr);
-        let mut subset = self.subsets.remove(&(left | right)).unwrap_or(Subset { rows, paths: vec![] });
-        let rows = subset.rows;
-        self.paths(&mut subset, left, right, &lp, &rp, &pair, pair.kind, rows);
-        match pair.kind {
-            JoinKind::Inner | JoinKind::Full => {
-                self.paths(&mut subset, right, left, &rp, &lp, &pair, pair.kind, rows)
+        let mut subset = match self.subsets.remove(&(left | right)) {
+            Some(known) => known,
+            None => {
+                let rows = self.pair_rows(&pair, right, l.rows, r.rows);
+                let rows = self.hinted_rows(left | right, rows);
+                let (merges, starts) = (self.merge_keys(left | right), self.starts(left | right));
+                Subset { rows, paths: vec![], merges, starts, side: None }
             }
-            JoinKind::Left => self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::Right, rows),
-            JoinKind::Anti if self.builds_on_left(lr, rr) => {
-                self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::RightAnti, rows)
+        };
+        subset.side = None;
+        let rows = subset.rows;
+        let forward = Sides { outer_set: left, inner_set: right, outer: &l, inner: &r };
+        let backward = Sides { outer_set: right, inner_set: left, outer: &r, inner: &l };
+        let join = |kind, turned: bool| {
+            let (keyed, inner) = if turned { (&pair.backward, left) } else { (&pair.forward, right) };
+            Joined { kind, pair: &pair, keyed, inner_unique: inner & !pair.unique == 0, rows }
+        };
+        self.paths(&mut subset, forward, join(pair.kind, false));
+        match pair.kind {
+            JoinKind::Inner | JoinKind::Full => self.paths(&mut subset, backward, join(pair.kind, true)),
+            JoinKind::Left => self.paths(&mut subset, backward, join(JoinKind::Right, true)),
+            JoinKind::Anti if self.builds_on_left(l.rows, r.rows) => {
+                self.paths(&mut subset, backward, join(JoinKind::RightAnti, true))
             }
             JoinKind::Semi => {
-                if self.builds_on_left(lr, rr) {
-                    self.paths(&mut subset, right, left, &rp, &lp, &pair, JoinKind::RightSemi, rows);
+                if self.builds_on_left(l.rows, r.rows) {
+                    self.paths(&mut subset, backward, join(JoinKind::RightSemi, true));
                 }
                 // Without duplicates on the right it is an inner join, in either direction.
-                if let Some(unique) = self.unique_side(right, &rp, &pair) {
+                if let Some(unique) = self.unique_side(right, &r.paths, &pair) {
                     let unique = vec![std::rc::Rc::new(unique)];
-                    self.paths(&mut subset, left, right, &lp, &unique, &pair, JoinKind::Inner, rows);
-                    self.paths(&mut subset, right, left, &unique, &lp, &pair, JoinKind::Inner, rows);
+                    let unique = Side::new(r.rows, unique, Starts::default(), &self.p.env.settings);
+                    let inner = Sides { inner: &unique, ..forward };
+                    self.paths(&mut subset, inner, join(JoinKind::Inner, false));
+                    let outer = Sides { outer: &unique, ..backward };
+                    self.paths(&mut subset, outer, join(JoinKind::Inner, true));
                 }
             }
             _ => {}
@@ -277,5 +293,14 @@ impl Search<'_, '_> {
             self.subsets.insert(left | right, subset);
         }
         any
+    }
+
+    /// Of which paths of a subset it counts when they give their first row: of all where not all rows are wanted, of those with
+    /// parameters where a semi or anti join needs one row of them.
+    pub(super) fn starts(&self, set: RelSet) -> Starts {
+        let semi = |s: &Special| matches!(s.kind, JoinKind::Semi | JoinKind::Anti) && s.right == set;
+        let plain = self.want.rows > 0.0;
+        let parameterised = set.count_ones() == 1 && self.region.specials.iter().any(semi);
+        Starts { plain, parameterised: plain || parameterised }
     }
 }

@@ -54,30 +54,24 @@ impl Search<'_, '_> {
         Rc::new(Order { keys, ids })
     }
 
-    /// Forgets an order that neither the region's reader nor a merge join with an item outside `set` could use.
-    pub(super) fn trim_order(&mut self, path: &mut Path, set: RelSet) {
+    /// Forgets an order that neither the region's reader nor a merge join by one of `merges` could use.
+    pub(super) fn trim_order(&self, path: &mut Path, merges: &[u32]) {
         if path.order.ids.is_empty() || self.wanted.iter().any(|w| path.order.begins_like(&w.ids)) {
             return;
         }
-        let merges = self.merge_keys(set);
         if !path.order.ids.first().is_some_and(|first| merges.contains(first)) {
             path.order = self.unordered.clone();
         }
     }
 
     /// Keys of `set` that conditions compare with items outside it.
-    fn merge_keys(&mut self, set: RelSet) -> Rc<[u32]> {
-        if let Some(known) = self.merge_keys.get(&set) {
-            return known.clone();
-        }
+    pub(super) fn merge_keys(&mut self, set: RelSet) -> Rc<[u32]> {
         let columns = self.merge_columns(set);
         let mut ids = vec![];
         for id in columns {
             let key = super::pair::asc(&Expr::column(id, self.p.meta.get(id).ty));
             ids.extend(&self.order_of(vec![key]).ids);
         }
-        let ids: Rc<[u32]> = ids.into();
-        self.merge_keys.insert(set, ids.clone());
-        ids
+        ids.into()
     }
 }

@@ -1,42 +1,104 @@
-//! All ways to join two subsets: the conditions that apply, which side may be outer, sorted and uniqued inputs
-//! (PostgreSQL: `make_join_rel`, `add_paths_to_joinrel`).
+//! All ways to join two subsets: which side may be outer, sorted and uniqued inputs (PostgreSQL: `add_paths_to_joinrel`).
 
+use super::conditions::{Conditions, Keyed};
 use super::method::materialized;
 use super::ordering::Order;
 use super::worth::loop_inners;
-use super::{Applied, Pair, Path, Search, Step, Subset, add_path};
-use crate::cost::{self, DISABLED};
-use crate::exprs::equality;
-use crate::joins::{hash_key, join_rows};
-use crate::region::{RelSet, Source};
-use crate::unique::{fixed_columns, table_is_unique};
-use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, SortKey};
+use super::{Path, Search, Starts, Step, Subset, add_path};
+use crate::cost::{self, DISABLED, measured};
+use crate::region::RelSet;
+use quarry_plan::{ColumnId, Expr, JoinKind, SortKey};
 use std::rc::Rc;
 
+/// The paths of a subset as sides of joins.
+pub(super) struct Side {
+    pub rows: f64,
+    pub paths: Vec<Rc<Path>>,
+    /// What a nested loop could take as its inner side, each with a copy that is kept in memory.
+    inners: Vec<(Rc<Path>, Option<Rc<Path>>)>,
+    /// The cheapest for each set of parameters: order is of no use to hash joins.
+    cheap: Vec<Rc<Path>>,
+}
+
+impl Side {
+    pub(super) fn new(rows: f64, paths: Vec<Rc<Path>>, starts: Starts, s: &crate::PlannerSettings) -> Side {
+        let inners = loop_inners(&paths)
+            .into_iter()
+            .map(|inner| {
+                let again = s.enable_material && !matches!(inner.step, Step::Materialize(_));
+                let kept = again.then(|| Rc::new(materialized(&inner, s)));
+                (inner, kept)
+            })
+            .collect();
+        let mut cheap: Vec<Rc<Path>> = vec![];
+        for new in &paths {
+            let beats = |a: &Path, b: &Path| {
+                let soon = !starts.count(a.params) || a.startup <= b.startup;
+                a.params == b.params && a.total <= b.total && soon
+            };
+            if cheap.iter().any(|old| beats(old, new)) {
+                continue;
+            }
+            cheap.retain(|old| !beats(new, old));
+            cheap.push(new.clone());
+        }
+        Side { rows, paths, inners, cheap }
+    }
+
+    /// The cheapest path that takes nothing from these items.
+    fn cheapest(&self, all: RelSet) -> Option<&Rc<Path>> {
+        let free = self.cheap.iter().filter(|p| p.params & all == 0);
+        free.min_by(|a, b| a.total.total_cmp(&b.total))
+    }
+}
+
+/// The two sides of a join as they are tried now.
+#[derive(Clone, Copy)]
+pub(super) struct Sides<'s> {
+    pub outer_set: RelSet,
+    pub inner_set: RelSet,
+    pub outer: &'s Side,
+    pub inner: &'s Side,
+}
+
+/// A kind of join over conditions, and the rows it makes.
+#[derive(Clone, Copy)]
+pub(super) struct Joined<'c> {
+    pub kind: JoinKind,
+    pub pair: &'c Conditions,
+    pub keyed: &'c Keyed,
+    pub inner_unique: bool,
+    pub rows: f64,
+}
+
 impl Search<'_, '_> {
+    /// The paths of a subset as a side of joins.
+    pub(super) fn side(&mut self, set: RelSet) -> Option<Rc<Side>> {
+        let s = &self.p.env.settings;
+        let subset = self.subsets.get_mut(&set)?;
+        let side = subset.side.get_or_insert_with(|| Rc::new(Side::new(subset.rows, subset.paths.clone(), subset.starts, s)));
+        Some(side.clone())
+    }
+
     /// The right side of a semi join with its duplicates (in the joined columns) removed.
-    pub(super) fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Pair) -> Option<Path> {
+    pub(super) fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Conditions) -> Option<Path> {
         let columns = self.columns(right);
         let mut keys: Vec<(ColumnId, Expr)> = vec![];
-        for (_, e) in &pair.on {
+        for e in pair.all.iter() {
             let (op, l, r) = crate::exprs::binary(e)?;
             if !crate::exprs::is_equality(op) || !op.hashes || l.ty().oid != r.ty().oid {
                 return None;
             }
-            let side = match (l, r) {
-                (Expr::Column { id, .. }, other)
-                    if columns.contains(id)
-                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
-                {
-                    l
-                }
-                (other, Expr::Column { id, .. })
-                    if columns.contains(id)
-                        && !crate::exprs::columns(other).iter().any(|c| columns.contains(c)) =>
-                {
-                    r
-                }
-                _ => return None,
+            let of_side = |side: &Expr, other: &Expr| {
+                matches!(side, Expr::Column { id, .. } if columns.contains(id))
+                    && !crate::exprs::columns(other).iter().any(|c| columns.contains(c))
+            };
+            let side = if of_side(l, r) {
+                l
+            } else if of_side(r, l) {
+                r
+            } else {
+                return None;
             };
             if let Expr::Column { id, .. } = side
                 && !keys.iter().any(|(k, _)| k == id)
@@ -55,8 +117,9 @@ impl Search<'_, '_> {
         if !s.enable_hashagg || rows * cost::row_bytes(input.width) > s.hash_mem() {
             return None;
         }
-        let startup = input.total + s.cpu_operator_cost * keys.len() as f64 * input.rows;
-        let total = startup + s.cpu_tuple_cost * rows;
+        let per_row = s.cpu_operator_cost * keys.len() as f64 + measured::GROUPED_ROW * s.cpu_tuple_cost;
+        let startup = input.total + per_row * input.rows;
+        let total = startup + (1.0 + measured::GROUP) * s.cpu_tuple_cost * rows;
         let width = self.p.width_of(keys.iter().map(|(id, _)| *id));
         Some(Path {
             step: Step::Unique(input, keys),
@@ -67,218 +130,126 @@ impl Search<'_, '_> {
             order: self.unordered.clone(),
             params: 0,
             applied: vec![],
+            reads: Default::default(),
         })
     }
 
-    pub(super) fn pair(&mut self, left: RelSet, right: RelSet, special: Option<usize>) -> Pair {
-        let all = left | right;
-        let mut on: Vec<(Applied, Expr)> = vec![];
-        let mut post = vec![];
-        let kind = special.map_or(JoinKind::Inner, |s| self.region.specials[s].kind);
-        if let Some(n) = special {
-            for (m, e) in self.region.specials[n].on.iter().enumerate() {
-                on.push((Applied::On(n, m), e.clone()));
-            }
-        }
-        for (n, class) in self.region.classes.iter().enumerate() {
-            if class.constant.is_some() {
-                continue;
-            }
-            let l = class.members.iter().find(|m| left >> m.1 & 1 == 1);
-            let r = class.members.iter().find(|m| right >> m.1 & 1 == 1);
-            if let (Some(l), Some(r)) = (l, r)
-                && let Some(e) = equality(
-                    Expr::column(l.0, self.p.meta.get(l.0).ty),
-                    Expr::column(r.0, self.p.meta.get(r.0).ty),
-                )
-            {
-                on.push((Applied::Class(n), e));
-            }
-        }
-        for (n, c) in self.region.clauses.iter().enumerate() {
-            if c.required & !all == 0 && c.required & !left != 0 && c.required & !right != 0 {
-                if kind == JoinKind::Inner {
-                    on.push((Applied::Clause(n), c.expr.clone()))
-                } else {
-                    post.push(c.expr.clone())
-                }
-            }
-        }
-        let exprs: Vec<Expr> = on.iter().map(|(_, e)| e.clone()).collect();
-        let selectivity = self.p.selectivity(&exprs);
-        let unique =
-            [left, right].into_iter().filter(|set| self.is_unique(*set, &exprs)).fold(0, |a, b| a | b);
-        Pair { kind, on, conditions: Rc::new(exprs), post: Rc::new(post), selectivity, unique }
-    }
-
-    /// Rows of a join, `right` being its right side.
-    pub(super) fn pair_rows(&mut self, pair: &Pair, right: RelSet, left_rows: f64, right_rows: f64) -> f64 {
-        let rows = match pair.kind {
-            JoinKind::Semi | JoinKind::Anti => {
-                let on: Vec<Expr> = pair.on.iter().map(|(_, e)| e.clone()).collect();
-                let columns = self.columns(right);
-                let share = self.p.match_share(&on, &columns, right_rows);
-                left_rows * if pair.kind == JoinKind::Semi { share } else { 1.0 - share }
-            }
-            kind => join_rows(kind, left_rows, right_rows, pair.selectivity),
-        };
-        cost::clamp_rows(rows * self.p.selectivity(&pair.post))
-    }
-
-    /// Whether a subset is one table of which these conditions pick at most one row.
-    fn is_unique(&self, set: RelSet, conditions: &[Expr]) -> bool {
-        if set.count_ones() != 1 {
-            return false;
-        }
-        let item = &self.region.items[set.trailing_zeros() as usize];
-        let Source::Table(scan) = &item.source else {
-            let Some(key) = &item.key else { return false };
-            let fixed = fixed_columns(conditions.iter(), &item.columns);
-            return key.iter().all(|id| fixed.contains(id));
-        };
-        if !scan.relation.indexes.iter().any(|i| i.unique) {
-            return false;
-        }
-        let fixed = fixed_columns(conditions.iter().chain(&scan.filter), &item.columns);
-        table_is_unique(&scan.relation, &scan.columns, &fixed)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn paths(
-        &mut self,
-        subset: &mut Subset,
-        outer_set: RelSet,
-        inner_set: RelSet,
-        outers: &[Rc<Path>],
-        inners: &[Rc<Path>],
-        pair: &Pair,
-        kind: JoinKind,
-        rows: f64,
-    ) {
-        let s = self.p.env.settings.clone();
-        let all = outer_set | inner_set;
-        let cheapest = |paths: &[Rc<Path>]| -> Option<Rc<Path>> {
-            paths.iter().filter(|p| p.params & all == 0).min_by(|a, b| a.total.total_cmp(&b.total)).cloned()
-        };
-        let mut made: Vec<Path> = vec![];
-        // Nested loops.
-        let loop_inners = loop_inners(inners);
-        let unique = inner_set & !pair.unique == 0;
+    /// Adds the paths of a join with these sides.
+    pub(super) fn paths(&mut self, subset: &mut Subset, sides: Sides<'_>, join: Joined<'_>) {
+        let kind = join.kind;
+        let all = sides.outer_set | sides.inner_set;
+        let Some(switches) = self.join_switches(sides.outer_set, sides.inner_set) else { return };
+        self.switches = switches;
         if matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
-            for outer in outers {
-                if outer.params & inner_set != 0 {
-                    continue;
-                }
-                for inner in &loop_inners {
-                    // A path that applied conditions takes all its parameters from one outer side: what it applied is then
-                    // settled. A lateral item may get some of its columns here and others further out.
-                    if inner.params & outer_set != 0
-                        && inner.params & !outer_set != 0
-                        && !inner.applied.is_empty()
-                    {
-                        continue;
-                    }
-                    made.extend(self.nest_loop(kind, outer, inner, pair, outer_set, unique, rows, subset));
-                    if inner.params & outer_set == 0
-                        && s.enable_material
-                        && !matches!(inner.step, Step::Materialize(_))
-                    {
-                        let kept = Rc::new(materialized(inner, &s));
-                        made.extend(
-                            self.nest_loop(kind, outer, &kept, pair, outer_set, unique, rows, subset),
-                        );
-                    }
-                    if inner.params & outer_set != 0
-                        && s.enable_memoize
-                        && outer.rows > 2.0
-                        && let Some(kept) = self.memoized(inner, outer, outer_set)
-                    {
-                        made.extend(self.nest_loop(
-                            kind,
-                            outer,
-                            &Rc::new(kept),
-                            pair,
-                            outer_set,
-                            unique,
-                            rows,
-                            subset,
-                        ));
-                    }
-                }
-            }
+            self.loops(subset, sides, join);
         }
-        // Keys for hashing and merging.
-        let outer_columns = self.columns(outer_set);
-        let inner_columns = self.columns(inner_set);
-        let mut keys: Vec<(Expr, Expr, Expr)> = vec![];
-        let mut rest: Vec<Expr> = vec![];
-        for (_, e) in &pair.on {
-            match hash_key(e, &outer_columns, &inner_columns) {
-                Some((o, i)) => keys.push((o, i, e.clone())),
-                None => rest.push(e.clone()),
-            }
-        }
-        let (keys, rest) = (Rc::new(keys), Rc::new(rest));
-        let needs_hash = matches!(kind, JoinKind::Full);
-        if let (Some(inner), true) = (cheapest(inners), !keys.is_empty() || needs_hash) {
-            for outer in outers {
-                if outer.params & inner_set != 0 {
-                    continue;
+        let keys = &join.keyed.keys;
+        // Without keys, a full join has all its inner rows in one bucket.
+        if !keys.is_empty() || kind == JoinKind::Full {
+            if let Some(inner) = sides.inner.cheapest(all) {
+                for outer in &sides.outer.cheap {
+                    if outer.params & sides.inner_set == 0 && self.may_keep(subset, outer.params | inner.params, all)
+                    {
+                        if let Some(path) = self.hash_join(outer, inner, join, subset) {
+                            self.offer(subset, path, sides.outer_set, sides.inner_set);
+                        }
+                    }
                 }
-                made.push(self.hash_join(kind, outer, &inner, &keys, &rest, pair, unique, rows));
             }
         }
         let right = matches!(kind, JoinKind::RightSemi | JoinKind::RightAnti);
-        let mergeable = !right && !keys.is_empty() && keys.iter().all(|(o, _, e)| self.mergeable(o, e));
-        if mergeable && let (Some(o), Some(i)) = (cheapest(outers), cheapest(inners)) {
+        if !right && let Some((outer_order, inner_order)) = &join.keyed.orders {
             // Sorted sides that exist already, and the cheapest ones sorted.
-            let order = self.order_of(keys.iter().map(|(o, _, _)| asc(o)).collect());
-            let inner_order = self.order_of(keys.iter().map(|(_, i, _)| asc(i)).collect());
-            let pick =
-                |this: &mut Self, paths: &[Rc<Path>], cheap: &Rc<Path>, order: &Rc<Order>| -> Rc<Path> {
-                    let sorted = Rc::new(this.sort_path(cheap, order));
-                    paths
-                        .iter()
-                        .filter(|p| p.params & all == 0 && p.order.covers(order))
-                        .cloned()
-                        .chain([sorted])
-                        .min_by(|a, b| a.total.total_cmp(&b.total))
-                        .expect("the sorted path is there")
-                };
-            let outer = pick(self, outers, &o, &order);
-            let inner = pick(self, inners, &i, &inner_order);
-            made.push(self.merge_join(kind, &outer, &inner, &keys, &rest, pair, unique, rows));
-        }
-        for mut p in made {
-            if s.random_joins != 0 {
-                randomise(&mut p, s.random_joins, outer_set, inner_set);
-            }
-            if p.params & !all != 0 {
-                let many = subset.paths.iter().filter(|p| p.params & !all != 0).count() >= PARAMETERISED_MAX;
-                if many || !self.keeps_params(&p, all) {
-                    continue;
+            let outer = self.sorted(sides.outer, all, outer_order);
+            let inner = self.sorted(sides.inner, all, inner_order);
+            if let (Some(outer), Some(inner)) = (outer, inner)
+                && self.may_keep(subset, outer.params | inner.params, all)
+            {
+                if let Some(path) = self.merge_join(&outer, &inner, join, subset) {
+                    self.offer(subset, path, sides.outer_set, sides.inner_set);
                 }
             }
-            self.trim_order(&mut p, all);
-            add_path(subset, p);
         }
     }
 
-    fn mergeable(&self, key: &Expr, condition: &Expr) -> bool {
-        // Orders by a subquery's value can't be compared with each other.
-        !crate::exprs::has_subquery(condition)
-            && crate::exprs::binary(condition).is_some_and(|(op, _, _)| op.merges)
-            && self.p.env.catalog.type_ref(key.ty().oid).is_ok_and(|t| t.functions.compare.is_some())
+    fn loops(&mut self, subset: &mut Subset, sides: Sides<'_>, join: Joined<'_>) {
+        let memoize = self.switches.memoize;
+        for outer in &sides.outer.paths {
+            if outer.params & sides.inner_set != 0 {
+                continue;
+            }
+            for (inner, kept) in &sides.inner.inners {
+                let here = inner.params & sides.outer_set;
+                // A path that applied conditions takes all its parameters from one outer side: what it applied is then
+                // settled. A lateral item may get some of its columns here and others further out.
+                if here != 0 && inner.params & !sides.outer_set != 0 && !inner.applied.is_empty() {
+                    continue;
+                }
+                let params = (outer.params | inner.params) & !sides.outer_set;
+                if params != 0 && !self.may_keep_loop(subset, params, inner.params, sides.outer_set | sides.inner_set)
+                {
+                    continue;
+                }
+                let mut offer = |this: &mut Self, inner: &Rc<Path>| {
+                    if let Some(path) = this.nest_loop(outer, inner, sides.outer_set, join, subset) {
+                        this.offer(subset, path, sides.outer_set, sides.inner_set);
+                    }
+                };
+                offer(self, inner);
+                if here == 0 {
+                    if let Some(kept) = kept {
+                        offer(self, kept);
+                    }
+                } else if memoize && let Some(kept) = self.memoized(inner, outer, sides.outer_set, join) {
+                    offer(self, &kept);
+                }
+            }
+        }
     }
 
-    pub(super) fn columns(&self, set: RelSet) -> Vec<ColumnId> {
-        self.region
-            .items
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| set >> i & 1 == 1)
-            .flat_map(|(_, item)| item.columns.iter().copied())
-            .collect()
+    /// The cheapest path in an order, or the cheapest one sorted.
+    fn sorted(&self, side: &Side, all: RelSet, order: &Rc<Order>) -> Option<Rc<Path>> {
+        let sorted = Rc::new(self.sort_path(side.cheapest(all)?, order));
+        let ready = side.paths.iter().filter(|p| p.params & all == 0 && p.order.covers(order));
+        ready.chain([&sorted]).min_by(|a, b| a.total.total_cmp(&b.total)).cloned()
+    }
+
+    fn offer(&self, subset: &mut Subset, mut path: Path, outer: RelSet, inner: RelSet) {
+        let number = self.p.env.settings.random_joins;
+        if number != 0 {
+            randomise(&mut path, number, outer, inner);
+        }
+        if path.params & !(outer | inner) != 0 {
+            self.scale_rows(&mut path, outer, inner);
+        }
+        self.trim_order(&mut path, &subset.merges);
+        add_path(subset, path);
+    }
+
+    /// A join that takes columns from outside makes fewer rows than the subset has: as many fewer as its sides.
+    fn scale_rows(&self, path: &mut Path, outer_set: RelSet, inner_set: RelSet) {
+        let Step::Join { outer, inner, .. } = &path.step else { return };
+        let share = |side: &Path, set: RelSet| match self.subsets.get(&set) {
+            Some(subset) if side.params != 0 && subset.rows > 0.0 => (side.rows / subset.rows).min(1.0),
+            _ => 1.0,
+        };
+        let mut rows = path.rows * share(outer, outer_set);
+        // What an inner side takes from the outer one is a condition of the join.
+        if inner.params & outer_set == 0 {
+            rows *= share(inner, inner_set);
+        }
+        path.rows = cost::clamp_rows(rows);
+    }
+
+    /// Whether a path of `all` that isn't a nested loop may take these parameters.
+    fn may_keep(&self, subset: &Subset, params: RelSet, all: RelSet) -> bool {
+        params & !all == 0 || self.may_keep_loop(subset, params & !all, 0, all)
+    }
+
+    /// Whether a path of `all` may take parameters from outside; `inner`: those of a nested loop's inner side.
+    fn may_keep_loop(&self, subset: &Subset, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
+        subset.paths.iter().filter(|p| p.params != 0).count() < PARAMETERISED_MAX
+            && self.keeps_params(outside, inner, all)
     }
 
     fn sort_path(&self, input: &Rc<Path>, order: &Rc<Order>) -> Path {
@@ -294,54 +265,8 @@ impl Search<'_, '_> {
             order: order.clone(),
             params: input.params,
             applied: input.applied.clone(),
+            reads: Default::default(),
         }
-    }
-
-    /// A cache of a parameterised inner path's rows by its parameters, if those repeat enough.
-    fn memoized(&mut self, inner: &Rc<Path>, outer: &Rc<Path>, outer_set: RelSet) -> Option<Path> {
-        let Step::Leaf(plan) = &inner.step else { return None };
-        let mut keys = vec![];
-        let PhysicalNode::IndexScan { conds, .. } = &plan.node else { return None };
-        for e in conds.iter().map(|c| &c.source).chain(&plan.filter) {
-            quarry_plan::walk::columns_of(e, &mut keys);
-        }
-        let outer_columns = self.columns(outer_set);
-        keys.retain(|id| outer_columns.contains(id));
-        keys.sort_unstable();
-        keys.dedup();
-        if keys.is_empty() || inner.params & !outer_set != 0 {
-            return None;
-        }
-        let exprs: Vec<Expr> = keys.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
-        if !exprs
-            .iter()
-            .all(|e| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some()))
-        {
-            return None;
-        }
-        let refs: Vec<&Expr> = exprs.iter().collect();
-        let distinct = self.p.group_count(&refs, outer.rows);
-        let s = &self.p.env.settings;
-        let entry = inner.rows * cost::row_bytes(inner.width) + 100.0;
-        let fit = (s.hash_mem() / entry).floor().max(1.0).min(distinct);
-        let calls = outer.rows;
-        let hit = ((calls - distinct) / calls * (fit / distinct.max(fit))).clamp(0.0, 1.0);
-        let evict = 1.0 - fit / distinct;
-        let mut total = inner.total * (1.0 - hit) + s.cpu_operator_cost;
-        total += s.cpu_tuple_cost * evict
-            + s.cpu_operator_cost * evict * inner.rows
-            + s.cpu_tuple_cost * inner.rows;
-        let startup = inner.startup * (1.0 - hit) + s.cpu_tuple_cost;
-        Some(Path {
-            step: Step::Memoize(inner.clone(), keys),
-            rows: inner.rows,
-            width: inner.width,
-            startup,
-            total: total.max(startup),
-            order: self.unordered.clone(),
-            params: inner.params,
-            applied: inner.applied.clone(),
-        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What of a path is worth keeping: orders that something further up can use, inner sides that a nested loop could prefer
 //! (PostgreSQL: `truncate_useless_pathkeys`, `set_cheapest`). Without this the paths of a subset multiply with every item.
 
-use super::{Method, Path, Search, Step};
+use super::{Path, Search};
 use crate::region::RelSet;
 use hashbrown::HashSet;
 use quarry_plan::ColumnId;
@@ -30,19 +30,12 @@ impl Search<'_, '_> {
         found
     }
 
-    /// Whether a path that takes columns from outside its set is worth keeping: where the items they come from can only be joined
+    /// Whether a path that takes columns of the items `outside` is worth keeping (`inner`: what a nested loop's inner side takes): where the items they come from can only be joined
     /// outside (they are the left side of an outer join around the set, or a LATERAL item's sources), or where a nested loop gives
     /// an inner side a part of what it takes (PostgreSQL: `param_source_rels`, `allow_star_schema_join`).
-    pub(super) fn keeps_params(&self, path: &Path, all: RelSet) -> bool {
-        let outside = path.params & !all;
+    pub(super) fn keeps_params(&self, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
         let lateral = self.lateral_of(all) & !all;
-        if outside & !lateral == 0 {
-            return true;
-        }
-        if let Step::Join { method: Method::Loop, inner, .. } = &path.step
-            && inner.params & all != 0
-            && inner.params & !all != 0
-        {
+        if outside & !lateral == 0 || inner & all != 0 && inner & !all != 0 {
             return true;
         }
         // Only what the left sides have themselves: other sources make too many paths for what they bring.

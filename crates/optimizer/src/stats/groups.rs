@@ -49,6 +49,12 @@ impl Planner<'_> {
         groups.ceil().min(rows).max(1.0)
     }
 
+    /// Whether how many values an expression has is a mere guess.
+    pub fn is_guessed(&mut self, e: &Expr) -> bool {
+        let v = self.variable(e);
+        self.distinct(&v).1
+    }
+
     /// Distinct combinations of expressions over one table.
     pub(super) fn combinations(&mut self, exprs: &[Expr]) -> f64 {
         let parts: Vec<Part> = exprs.iter().map(|e| (e.clone(), self.variable(e))).collect();

@@ -6,14 +6,17 @@ use super::selectivity::{DEFAULT_INEQUALITY, DEFAULT_MATCH};
 use super::variable::{Variable, distinct_after};
 use crate::exprs::{binary, columns};
 use crate::planner::Planner;
+use hashbrown::HashMap;
+use quarry_catalog::ColumnStats;
 use quarry_functions::OperatorDef;
 use quarry_plan::Expr;
-use quarry_types::SqlType;
+use quarry_types::{Datum, SqlType, TypeInfo};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Values that both sides have among their most common ones.
-#[derive(Default)]
-struct Matches {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Matches {
     /// Sum of the products of their frequencies, sums of both sides'.
     product: f64,
     left: f64,
@@ -21,27 +24,77 @@ struct Matches {
     count: f64,
 }
 
-impl Planner<'_> {
-    fn matches(&self, a: &Variable, b: &Variable, most_right: usize) -> Matches {
-        let mut out = Matches::default();
-        let (Some(x), Some(y), Some(info)) = (&a.stats, &b.stats, self.type_of(a)) else { return out };
-        let ty = SqlType::of(b.ty.oid);
-        let mut used = vec![false; y.mcv.len().min(most_right)];
-        for (v, f) in &x.mcv {
-            let same = |w: &quarry_types::Datum| match compare(v, &info, w, ty) {
-                Some(o) => o == Ordering::Equal,
-                None => v == w,
-            };
-            let found = y.mcv.iter().take(most_right).enumerate().find(|(j, (w, _))| !used[*j] && same(w));
-            if let Some((j, (_, g))) = found {
-                used[j] = true;
-                out.product += f64::from(*f) * f64::from(*g);
-                out.left += f64::from(*f);
-                out.right += f64::from(*g);
-                out.count += 1.0;
-            }
+impl Matches {
+    fn add(&mut self, left: f32, right: f32) {
+        self.product += f64::from(left) * f64::from(right);
+        self.left += f64::from(left);
+        self.right += f64::from(right);
+        self.count += 1.0;
+    }
+}
+
+/// What lists of whole numbers have in common.
+fn whole_numbers(x: &ColumnStats, y: &ColumnStats, most_right: usize) -> Option<Matches> {
+    let number = |v: &Datum| match v {
+        Datum::I16(v) => Some(i64::from(*v)),
+        Datum::I32(v) => Some(i64::from(*v)),
+        Datum::I64(v) => Some(*v),
+        _ => None,
+    };
+    // All values of a list have one form. Dates and timestamps are numbers of different units.
+    let form = |s: &ColumnStats| s.mcv.first().map(|(v, _)| v.physical());
+    if form(x) != form(y) {
+        return None;
+    }
+    let mut right: HashMap<i64, f32> = HashMap::with_capacity(most_right);
+    for (v, f) in &y.mcv[..most_right] {
+        right.insert(number(v)?, *f);
+    }
+    let mut out = Matches::default();
+    for (v, f) in &x.mcv {
+        if let Some(g) = right.remove(&number(v)?) {
+            out.add(*f, g);
         }
-        out
+    }
+    Some(out)
+}
+
+/// What any lists have in common.
+fn compared(x: &ColumnStats, y: &ColumnStats, most_right: usize, info: &TypeInfo, ty: SqlType) -> Matches {
+    let mut out = Matches::default();
+    let mut used = vec![false; most_right];
+    for (v, f) in &x.mcv {
+        let same = |w: &Datum| match compare(v, info, w, ty) {
+            Some(o) => o == Ordering::Equal,
+            None => v == w,
+        };
+        let found = y.mcv[..most_right].iter().enumerate().find(|(j, (w, _))| !used[*j] && same(w));
+        if let Some((j, (_, g))) = found {
+            used[j] = true;
+            out.add(*f, *g);
+        }
+    }
+    out
+}
+
+impl Planner<'_> {
+    /// What the most common values of two sides have in common, of the right one the first so many; found once for each two.
+    fn matches(&mut self, a: &Variable, b: &Variable, most_right: usize) -> Matches {
+        let (Some(x), Some(y), Some(info)) = (&a.stats, &b.stats, self.type_of(a)) else {
+            return Matches::default();
+        };
+        let most_right = most_right.min(y.mcv.len());
+        let key = (Arc::as_ptr(x) as usize, Arc::as_ptr(y) as usize, most_right);
+        if let Some((known, _)) = self.stats.matches.get(&key) {
+            return *known;
+        }
+        let found = match whole_numbers(x, y, most_right) {
+            Some(found) => found,
+            None => compared(x, y, most_right, &info, SqlType::of(b.ty.oid)),
+        };
+        // The statistics are kept, so that their addresses stay theirs.
+        self.stats.matches.insert(key, (found, [x.clone(), y.clone()]));
+        found
     }
 
     /// Share of all pairs of rows with `a op b`.
@@ -115,7 +168,8 @@ impl Planner<'_> {
         (matched + uncertain * (1.0 - matched - nulls).clamp(0.0, 1.0)).clamp(0.0, 1.0)
     }
 
-    /// Equalities of several columns of the same two tables: no more combinations of values than either table has rows.
+    /// Equalities of several columns of the same two tables: no more combinations of values than either table has rows. Where they
+    /// are a unique key of one of the tables, the other's are taken to be among that one's (as a foreign key's are).
     /// Answers which conditions it has accounted for.
     pub(super) fn keys_together(&mut self, conditions: &[Expr], done: &mut [bool]) -> f64 {
         let mut groups: Vec<((usize, usize), Vec<usize>)> = vec![];
@@ -132,7 +186,7 @@ impl Planner<'_> {
             }
         }
         let mut s = 1.0;
-        for ((first, _), members) in groups.into_iter().filter(|g| g.1.len() > 1) {
+        for ((first, second), members) in groups.into_iter().filter(|g| g.1.len() > 1) {
             let mut product = 1.0;
             let mut kept = 1.0;
             let (mut left, mut right) = (vec![], vec![]);
@@ -146,9 +200,31 @@ impl Planner<'_> {
                 left.push(l.clone());
                 right.push(r.clone());
             }
-            let most = self.combinations(&left).max(self.combinations(&right)).max(1.0);
+            let most = match (self.is_key(first, &left), self.is_key(second, &right)) {
+                (Some(a), Some(b)) => a.max(b),
+                (Some(rows), None) | (None, Some(rows)) => rows,
+                (None, None) => self.combinations(&left).max(self.combinations(&right)),
+            };
+            let most = most.max(1.0);
             s *= product.max(kept / most).min(1.0);
         }
         s
+    }
+
+    /// The rows of a scanned table if some of its columns are a unique key together.
+    fn is_key(&self, scan: usize, parts: &[Expr]) -> Option<f64> {
+        let table = &self.stats.scans[scan];
+        let mut numbers = vec![];
+        for part in parts {
+            let Expr::Column { id, .. } = crate::exprs::strip_relabel(part) else { continue };
+            let id = self.plain(*id);
+            numbers.extend(table.columns.iter().find(|c| c.0 == id).map(|c| c.1));
+        }
+        let has = |column: Option<usize>| {
+            column.and_then(|c| i16::try_from(c + 1).ok()).is_some_and(|number| numbers.contains(&number))
+        };
+        let mut unique =
+            table.relation.indexes.iter().filter(|i| i.unique && i.valid && i.predicate_sql.is_none());
+        unique.any(|i| i.keys.iter().all(|k| has(k.column))).then_some(table.rows)
     }
 }

@@ -21,7 +21,7 @@ use quarry_catalog::{ColumnStats, IndexDef, Relation};
 use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr};
 use quarry_types::{Datum, PhysicalType, SqlType, oids};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Pages and rows of a relation.
@@ -46,6 +46,10 @@ pub struct StatsCache {
     results: HashMap<ColumnId, Arc<aggregates::Results>>,
     /// Columns of scans of CTEs, and the CTEs' own columns.
     from_ctes: HashMap<ColumnId, ColumnId>,
+    /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
+    matches: HashMap<(usize, usize, usize), (joining::Matches, [Arc<ColumnStats>; 2])>,
+    /// Selectivities of conditions on tables.
+    shares: Vec<(Vec<Expr>, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
 }
