@@ -3,7 +3,7 @@
 use crate::ExecEnv;
 use crate::scan::cte::CteState;
 use crate::spill::BatchStore;
-use crate::stats::NodeStats;
+use crate::stats::{NodeStats, TriggerStats};
 use crate::subplan::SubplanState;
 use quarry_common::Result;
 use quarry_functions::EvalContext;
@@ -30,6 +30,10 @@ pub struct Runtime {
     pub filters: Vec<Option<std::sync::Arc<crate::join::filter::KeyFilter>>>,
     /// By plan node id; empty unless instrumented.
     pub stats: Vec<NodeStats>,
+    /// The node at work, as far as nodes are instrumented.
+    pub current_node: usize,
+    /// What constraints' checks took, if instrumented.
+    pub triggers: Vec<TriggerStats>,
     /// The most bytes that a hashed set operation, a DISTINCT aggregate or a window partition has held at once.
     pub peak_bytes: usize,
     /// Vectors may take any size now: what runs can't be begun again.
@@ -39,6 +43,13 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    /// A join has put aside so many pairs of rows that had equal keys, or none.
+    pub fn note_join_filtered(&mut self, pairs: usize) {
+        if let Some(s) = self.stats.get_mut(self.current_node) {
+            s.join_filtered += pairs as f64;
+        }
+    }
+
     /// Accounts for the memory that an operator holds now.
     pub fn note_memory(&mut self, bytes: usize) {
         self.peak_bytes = self.peak_bytes.max(bytes);

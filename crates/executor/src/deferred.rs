@@ -133,7 +133,7 @@ fn run_due(env: &ExecEnv) -> Result<()> {
         if due.is_empty() {
             return Ok(());
         }
-        ri::run(env, due)?;
+        ri::run(env, due, None)?;
     }
 }
 

@@ -4,12 +4,13 @@ use crate::build::Builder;
 use crate::context::{Cx, Runtime};
 use crate::operator::BoxOperator;
 use crate::project::Columns;
-use crate::stats::NodeStats;
+use crate::stats::{NodeStats, TriggerStats};
 use crate::{ExecEnv, modify, scan};
 use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalNode, Statement};
 use quarry_types::Batch;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A statement at work.
 pub struct Execution {
@@ -19,6 +20,14 @@ pub struct Execution {
     rt: Runtime,
     rows: u64,
     done: bool,
+    /// Who is told of the end, and the time spent so far.
+    watcher: Option<(Box<dyn Watcher>, Duration)>,
+}
+
+/// Is told when an execution has ended well.
+pub trait Watcher: Send {
+    /// It took `ms` milliseconds.
+    fn finished(&self, execution: &Execution, ms: f64);
 }
 
 impl Execution {
@@ -44,7 +53,7 @@ impl Execution {
             }
             (op, b.finish())
         };
-        Ok(Execution { env, statement, op, rt, rows: 0, done: false })
+        Ok(Execution { env, statement, op, rt, rows: 0, done: false, watcher: None })
     }
 
     /// The next batch of the result, columns in the order of the statement's output; none at the end.
@@ -53,8 +62,25 @@ impl Execution {
         self.next_some(quarry_types::BATCH_ROWS)
     }
 
+    /// Has `watcher` told when [`Execution::finish`] is done.
+    pub fn watch(&mut self, watcher: Box<dyn Watcher>) {
+        self.watcher = Some((watcher, Duration::ZERO));
+    }
+
     /// As [`Execution::next`] where only so many rows are wanted soon; the batch may have more.
     pub fn next_some(&mut self, want: usize) -> Result<Option<Batch>> {
+        if self.watcher.is_none() {
+            return self.next_unwatched(want);
+        }
+        let began = Instant::now();
+        let out = self.next_unwatched(want);
+        if let Some((_, spent)) = &mut self.watcher {
+            *spent += began.elapsed();
+        }
+        out
+    }
+
+    fn next_unwatched(&mut self, want: usize) -> Result<Option<Batch>> {
         if self.done {
             return Ok(None);
         }
@@ -117,13 +143,23 @@ impl Execution {
 
     /// What is due at the end of the statement: constraint checks.
     pub fn finish(&mut self) -> Result<()> {
+        let watched = self.watcher.take().map(|(watcher, spent)| (watcher, spent, Instant::now()));
         let Execution { env, rt, .. } = self;
         let io = env.io();
-        modify::finish_statement(&mut Cx::new(env, &io, rt))
+        modify::finish_statement(&mut Cx::new(env, &io, rt))?;
+        if let Some((watcher, spent, began)) = watched {
+            watcher.finished(self, (spent + began.elapsed()).as_secs_f64() * 1000.0);
+        }
+        Ok(())
     }
 
     /// Counts of a plan node, if instrumented.
     pub fn stats(&self, node: usize) -> Option<NodeStats> {
         self.rt.stats.get(node).cloned()
+    }
+
+    /// What constraints' checks took, if instrumented.
+    pub fn triggers(&self) -> &[TriggerStats] {
+        &self.rt.triggers
     }
 }

@@ -44,5 +44,5 @@ pub mod write;
 pub use context::{Cx, Runtime};
 pub use deferred::DeferredQueue;
 pub use env::{ExecEnv, InternalSql};
-pub use execution::Execution;
-pub use stats::NodeStats;
+pub use execution::{Execution, Watcher};
+pub use stats::{NodeStats, TriggerStats};

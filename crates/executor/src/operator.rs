@@ -2,7 +2,7 @@
 
 use crate::context::Cx;
 use crate::expr::Program;
-use quarry_common::Result;
+use quarry_common::{Result, usage};
 use quarry_functions::kernel::{BATCH_BYTES_MAX, is_batch_too_large};
 use quarry_types::{BATCH_ROWS, Batch, Rows};
 use std::sync::Arc;
@@ -172,7 +172,7 @@ impl Operator for Output {
     }
 }
 
-/// Counts rows, loops and time of a node.
+/// Counts rows, loops, time and what is used of a node and all below it.
 pub struct Instrumented {
     input: BoxOperator,
     id: usize,
@@ -187,11 +187,14 @@ impl Instrumented {
 
 impl Operator for Instrumented {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        let start = Instant::now();
+        let above = std::mem::replace(&mut cx.rt.current_node, self.id);
+        let (used, start) = (usage::now(), Instant::now());
         let out = self.input.next(cx);
         let spent = start.elapsed().as_secs_f64() * 1000.0;
+        cx.rt.current_node = above;
         let filtered = self.input.rows_filtered();
         if let Some(s) = cx.rt.stats.get_mut(self.id) {
+            s.usage = s.usage.plus(&usage::now().since(&used));
             if !self.running {
                 s.loops += 1.0;
                 s.startup_ms += spent;
@@ -207,7 +210,12 @@ impl Operator for Instrumented {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.running = false;
-        self.input.rescan(cx)
+        let used = usage::now();
+        self.input.rescan(cx)?;
+        if let Some(s) = cx.rt.stats.get_mut(self.id) {
+            s.usage = s.usage.plus(&usage::now().since(&used));
+        }
+        Ok(())
     }
     fn rows_affected(&self) -> Option<u64> {
         self.input.rows_affected()

@@ -10,6 +10,7 @@ use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::sort::{ExternalSort, SortedRun};
+use quarry_storage::stats::DatabaseCount;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector};
@@ -131,6 +132,8 @@ pub struct Sort {
     physicals: Vec<PhysicalType>,
     bound: Option<usize>,
     presorted: usize,
+    /// What the groups of an incremental sort took.
+    groups: Groups,
     state: State,
     /// Incremental sort: what was read beyond the group under way.
     pending: Option<Batch>,
@@ -140,8 +143,43 @@ pub struct Sort {
 enum State {
     Start,
     Memory { rows: RowSet, order: Vec<u32>, at: usize },
-    Disk { run: SortedRun, layout: RowLayout },
+    Disk { run: SortedRun, layout: RowLayout, bytes: u64 },
     Done,
+}
+
+/// Sorts of an incremental sort's groups, for EXPLAIN.
+#[derive(Default)]
+struct Groups {
+    count: u64,
+    methods: Vec<&'static str>,
+    /// In memory, and on disk: groups, kilobytes of all, of the largest.
+    spaces: [(u64, u64, u64); 2],
+}
+
+impl Groups {
+    fn add(&mut self, (method, space): (&'static str, &'static str), kb: u64) {
+        self.count += 1;
+        if !self.methods.contains(&method) {
+            self.methods.push(method);
+        }
+        let (groups, sum, peak) = &mut self.spaces[usize::from(space == "Disk")];
+        *groups += 1;
+        *sum += kb;
+        *peak = (*peak).max(kb);
+    }
+}
+
+impl std::fmt::Display for Groups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let s = if self.methods.len() > 1 { "s" } else { "" };
+        write!(f, "{}  Sort Method{s}: {}", self.count, self.methods.join(", "))?;
+        for ((groups, sum, peak), name) in self.spaces.iter().zip(["Memory", "Disk"]) {
+            if *groups > 0 {
+                write!(f, "  Average {name}: {}kB  Peak {name}: {peak}kB", sum / groups)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 pub fn build(
@@ -160,6 +198,7 @@ pub fn build(
         input: b.plan(input)?,
         bound: bound.and_then(|n| usize::try_from(n).ok()),
         presorted: if presorted < keys.len() { presorted } else { 0 },
+        groups: Groups::default(),
         state: State::Start,
         pending: None,
         input_done: false,
@@ -248,7 +287,12 @@ impl Sort {
                     sort.push(&gathered.keys[e.at..e.at + e.len as usize], row)?;
                 }
                 method = ("external merge", "Disk");
-                State::Disk { run: sort.finish()?, layout }
+                let run = sort.finish()?;
+                let (files, bytes) = run.on_disk();
+                let counters = cx.env.storage.database_stats().get(cx.env.reader.db());
+                counters.add(DatabaseCount::TempFiles, files as i64);
+                counters.add(DatabaseCount::TempBytes, bytes as i64);
+                State::Disk { run, layout, bytes }
             }
             None => {
                 gathered.sort();
@@ -260,9 +304,18 @@ impl Sort {
                 State::Memory { rows: gathered.rows, order, at: 0 }
             }
         };
+        let used = match &self.state {
+            State::Disk { bytes, .. } => *bytes,
+            _ => memory as u64,
+        };
         if let Some(s) = cx.rt.stats.get_mut(self.node) {
-            let (space, used) = (method.1, memory.div_ceil(1024));
-            crate::stats::set(s, "Sort Method", format!("{}  {space}: {used}kB", method.0));
+            let kb = used.div_ceil(1024);
+            if self.presorted > 0 {
+                self.groups.add(method, kb);
+                crate::stats::set(s, "Pre-sorted Groups", self.groups.to_string());
+            } else {
+                crate::stats::set(s, "Sort Method", format!("{}  {}: {kb}kB", method.0, method.1));
+            }
         }
         Ok(())
     }
@@ -306,7 +359,7 @@ impl Operator for Sort {
                     }
                     self.state = if self.pending.is_some() { State::Start } else { State::Done };
                 }
-                State::Disk { run, layout } => {
+                State::Disk { run, layout, .. } => {
                     let mut out = RowSet::new(&self.physicals);
                     while out.len < BATCH_ROWS {
                         let Some((_, row)) = run.next()? else { break };

@@ -2,8 +2,10 @@
 
 use crate::ExecEnv;
 use crate::rows::RowSet;
+use quarry_common::usage::{self, Counter};
 use quarry_common::{Error, Result};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_storage::stats::{DatabaseCount, DatabaseCounters};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, Vector};
 use std::fs::{File, OpenOptions};
@@ -27,17 +29,52 @@ pub struct RowFile {
 }
 
 enum State {
-    Writing(BufWriter<File>),
-    Reading(BufReader<File>),
+    Writing(BufWriter<Counted>),
+    Reading(BufReader<Counted>),
 }
 
-/// Where a temporary file lies; dropped, the file is removed.
-pub(crate) struct TemporaryPath(PathBuf);
+/// Where a temporary file lies; dropped, the file is removed and counted.
+pub(crate) struct TemporaryPath(PathBuf, Arc<DatabaseCounters>);
 
 impl Drop for TemporaryPath {
     fn drop(&mut self) {
+        let bytes = std::fs::metadata(&self.0).map_or(0, |m| m.len());
+        self.1.add(DatabaseCount::TempFiles, 1);
+        self.1.add(DatabaseCount::TempBytes, i64::try_from(bytes).unwrap_or(i64::MAX));
         // What stays is removed when the server starts again.
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Reads of a temporary file, counted.
+pub(crate) fn counted_read<T>(bytes: usize, read: impl FnOnce() -> T) -> T {
+    usage::add(Counter::TempRead, bytes as u64);
+    usage::timed(Counter::TempReadTime, read)
+}
+
+/// Writes to a temporary file, counted.
+pub(crate) fn counted_write<T>(bytes: usize, write: impl FnOnce() -> T) -> T {
+    usage::add(Counter::TempWritten, bytes as u64);
+    usage::timed(Counter::TempWriteTime, write)
+}
+
+/// A temporary file whose reads and writes count.
+struct Counted(File);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = usage::timed(Counter::TempReadTime, || self.0.read(buffer))?;
+        usage::add(Counter::TempRead, read as u64);
+        Ok(read)
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        counted_write(bytes.len(), || self.0.write(bytes))
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -59,7 +96,7 @@ pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath
     std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
     let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
     let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
-    let path = TemporaryPath(path);
+    let path = TemporaryPath(path, env.storage.database_stats().get(env.reader.db()));
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
@@ -75,7 +112,7 @@ impl RowFile {
         let (path, file) = temporary_file(env, "rows")?;
         Ok(RowFile {
             path,
-            file: State::Writing(BufWriter::with_capacity(64 << 10, file)),
+            file: State::Writing(BufWriter::with_capacity(64 << 10, Counted(file))),
             layout: layout_of(physicals),
             physicals: physicals.to_vec(),
             builder: RowBuilder::new(),
@@ -111,12 +148,13 @@ impl RowFile {
         let file = match &mut self.file {
             State::Writing(w) => {
                 w.flush().map_err(self.path.refused("write to"))?;
-                w.get_ref().try_clone().map_err(Error::from)?
+                w.get_ref().0.try_clone().map_err(Error::from)?
             }
-            State::Reading(r) => r.get_ref().try_clone().map_err(Error::from)?,
+            State::Reading(r) => r.get_ref().0.try_clone().map_err(Error::from)?,
         };
-        let mut file = BufReader::with_capacity(64 << 10, file);
+        let mut file = file;
         file.seek(SeekFrom::Start(0)).map_err(Error::from)?;
+        let file = BufReader::with_capacity(64 << 10, Counted(file));
         self.file = State::Reading(file);
         Ok(())
     }
@@ -219,7 +257,8 @@ impl StoreFile {
             bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
             bytes.extend_from_slice(body);
         }
-        self.file.write_all_at(&bytes, self.end).map_err(self.path.refused("write to"))?;
+        counted_write(bytes.len(), || self.file.write_all_at(&bytes, self.end))
+            .map_err(self.path.refused("write to"))?;
         self.places.push((self.end, bytes.len(), batch.row_count()));
         self.end += bytes.len() as u64;
         Ok(())
@@ -227,7 +266,8 @@ impl StoreFile {
     fn get(&self, i: usize) -> Result<Option<Batch>> {
         let Some((at, len, rows)) = self.places.get(i) else { return Ok(None) };
         let mut bytes = vec![0; *len];
-        self.file.read_exact_at(&mut bytes, *at).map_err(self.path.refused("read from"))?;
+        counted_read(*len, || self.file.read_exact_at(&mut bytes, *at))
+            .map_err(self.path.refused("read from"))?;
         let mut set = RowSet::new(&self.physicals);
         let mut rest = bytes.as_slice();
         for _ in 0..*rows {

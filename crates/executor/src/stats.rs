@@ -1,6 +1,6 @@
 //! What EXPLAIN ANALYZE shows of a node.
 
-pub use quarry_plan::explain::NodeStats;
+pub use quarry_plan::explain::{NodeStats, TriggerStats};
 
 /// Sets a further line of a node.
 pub(crate) fn set(s: &mut NodeStats, name: &str, value: impl Into<String>) {

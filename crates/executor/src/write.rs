@@ -164,7 +164,7 @@ pub fn validate_foreign_key(
             values: values.to_vec(),
             tid: None,
         };
-        ri::run(env, vec![check])
+        ri::run(env, vec![check], None)
     })
 }
 

@@ -6,10 +6,12 @@
 
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
+use quarry_common::usage::{self, Usage};
 use quarry_common::{Oid, Result};
 use quarry_storage::RelId;
 use quarry_storage::stats::{Count, Counters, DatabaseCount, DatabaseCounters, Maintenance, XactCounts};
-use quarry_types::Datum;
+use quarry_types::numeric::Numeric;
+use quarry_types::{Datum, oids, record};
 
 /// The answer of a statistics function on one relation or database; none if `name` is no such function, or nothing has been counted.
 pub fn call(
@@ -19,6 +21,10 @@ pub fn call(
     args: &[Datum],
 ) -> Result<Option<Datum>> {
     let Some(name) = name.strip_prefix("pg_stat_get_") else { return Ok(None) };
+    cx.instance.storage().flush_counts();
+    if name == "wal" {
+        return Ok(Some(wal(cx)));
+    }
     let [Datum::U32(oid)] = args else { return Ok(None) };
     if let Some(name) = name.strip_prefix("db_") {
         return Ok(database(cx, Oid(*oid), name));
@@ -30,6 +36,49 @@ pub fn call(
     let Some(read) = column(name) else { return Ok(None) };
     let Some(rel) = storage_of(reader, Oid(*oid))? else { return Ok(None) };
     Ok(cx.instance.storage().relation_states().known(rel).and_then(|state| read(state.counters())))
+}
+
+/// Has what a session reads and writes timed, where that is wanted, and its database told.
+pub struct IoTimer(Option<Usage>);
+
+impl IoTimer {
+    /// From now on.
+    #[inline]
+    pub fn start(wanted: bool) -> IoTimer {
+        // SET may have come since the last message that this thread dealt with.
+        usage::set_timed(wanted);
+        IoTimer(wanted.then(usage::now))
+    }
+
+    /// Until now.
+    #[inline]
+    pub fn stop(self, cx: &SessionContext) {
+        let Some(before) = self.0 else { return };
+        let spent = usage::now().since(&before);
+        let counters = cx.instance.storage().database_stats().get(cx.database.0);
+        counters.add(DatabaseCount::ReadTime, (spent.read_ns / 1000) as i64);
+        counters.add(DatabaseCount::WriteTime, (spent.write_ns / 1000) as i64);
+    }
+}
+
+/// What has gone into the log since the server started, as `pg_stat_wal` shows it.
+fn wal(cx: &SessionContext) -> Datum {
+    let storage = cx.instance.storage();
+    let [records, images, bytes] = storage.database_stats().wal().get().map(|n| n as i64);
+    let flushes = Datum::I64(storage.wal().flush_count() as i64);
+    let fields = [
+        (oids::INT8, Datum::I64(records)),
+        (oids::INT8, Datum::I64(images)),
+        (oids::NUMERIC, Numeric::from(bytes).into_datum()),
+        // A full buffer has its writer write, which isn't told apart.
+        (oids::INT8, Datum::I64(0)),
+        (oids::INT8, flushes.clone()),
+        (oids::INT8, flushes),
+        (oids::FLOAT8, Datum::F64(0.0)),
+        (oids::FLOAT8, Datum::F64(0.0)),
+        (oids::TIMESTAMPTZ, Datum::I64(cx.instance.started_at())),
+    ];
+    record::from_fields(oids::RECORD, fields.iter().map(|(oid, value)| (*oid, value)))
 }
 
 /// The files of a table or an index.
@@ -76,6 +125,10 @@ fn column(name: &str) -> Option<fn(&Counters) -> Option<Datum>> {
         "last_autovacuum_time" => time!(Autovacuum),
         "last_analyze_time" => time!(Analyze),
         "last_autoanalyze_time" => time!(Autoanalyze),
+        "blocks_fetched" => {
+            |c| Some(Datum::I64(c.get(Count::BlocksHit).saturating_add(c.get(Count::BlocksRead)).max(0)))
+        }
+        "blocks_hit" => count!(BlocksHit),
         // Before any change the catalog knows better.
         "live_tuples" => {
             |c| Some(c.get(Count::Live)).filter(|n| *n > 0 || c.has_counted()).map(|n| Datum::I64(n.max(0)))
@@ -120,6 +173,13 @@ fn database(cx: &SessionContext, db: Oid, name: &str) -> Option<Datum> {
         "tuples_inserted" => with_relations(DatabaseCount::Inserted, Count::Inserted),
         "tuples_updated" => with_relations(DatabaseCount::Updated, Count::Updated),
         "tuples_deleted" => with_relations(DatabaseCount::Deleted, Count::Deleted),
+        "blocks_fetched" => {
+            with_relations(DatabaseCount::BlocksHit, Count::BlocksHit)
+                + with_relations(DatabaseCount::BlocksRead, Count::BlocksRead)
+        }
+        "blocks_hit" => with_relations(DatabaseCount::BlocksHit, Count::BlocksHit),
+        "blk_read_time" => return Some(Datum::F64(of_db(DatabaseCount::ReadTime) as f64 / 1000.0)),
+        "blk_write_time" => return Some(Datum::F64(of_db(DatabaseCount::WriteTime) as f64 / 1000.0)),
         "stat_reset_time" => return counters?.reset_at().map(Datum::I64),
         _ => return None,
     }))

@@ -4,6 +4,7 @@
 //! the command line all read them from here. A new setting is one row in its group's table. One that belongs to a mechanism of
 //! PostgreSQL's that isn't there says so in its row ([`WITHOUT_EFFECT`]); every other one has a reader (`cargo xtask tidy`).
 
+mod auto_explain;
 mod client;
 mod extension;
 mod planner;
@@ -122,6 +123,7 @@ const GROUPS: &[&[SettingDef]] = &[
     vacuum::SETTINGS,
     preset::SETTINGS,
     extension::SETTINGS,
+    auto_explain::SETTINGS,
 ];
 
 static BY_NAME: LazyLock<HashMap<String, (usize, &'static SettingDef)>> =

@@ -108,7 +108,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "auto",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Computes query identifiers. Accepted for compatibility, without effect.",
+        doc: "Computes query identifiers; auto: where pg_stat_statements is loaded.",
         reported: false,
     },
     SettingDef {
@@ -483,7 +483,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "",
         context: SettingContext::Postmaster,
         category: "Server",
-        doc: "Modules loaded at server start. Accepted for compatibility, without effect.",
+        doc: "Modules loaded at server start.",
         reported: false,
     },
     SettingDef {
@@ -547,6 +547,24 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         context: SettingContext::Superuser,
         category: "Server",
         doc: "Off: tables are not cleaned and analyzed in the background. Accesses are counted all the same.",
+        reported: false,
+    },
+    SettingDef {
+        name: "track_io_timing",
+        kind: SettingKind::Bool,
+        default: "off",
+        context: SettingContext::Superuser,
+        category: "Server",
+        doc: "Reading and writing blocks is timed, for EXPLAIN's BUFFERS, pg_stat_database and VACUUM VERBOSE.",
+        reported: false,
+    },
+    SettingDef {
+        name: "track_wal_io_timing",
+        kind: SettingKind::Bool,
+        default: "off",
+        context: SettingContext::Superuser,
+        category: "Server",
+        doc: "Writing the log is timed. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {

@@ -30,6 +30,8 @@ const LEVELS_MAX: u32 = 4;
 pub struct Spec<'p> {
     pub strategy: AggregateStrategy,
     pub group: &'p [(ColumnId, Expr)],
+    /// Places in `group` of columns that the others determine.
+    pub determined: &'p [usize],
     pub sets: Option<&'p [Vec<usize>]>,
     pub aggregates: &'p [(ColumnId, AggregateExpr)],
     pub grouping: &'p [(ColumnId, Vec<usize>)],
@@ -45,6 +47,8 @@ pub struct Aggregate {
     group_types: Vec<TypeRef>,
     /// Which group columns each set has.
     sets: Vec<Vec<bool>>,
+    /// Which group columns tell groups apart.
+    compared: Vec<bool>,
     /// Input columns grouped by that each set lacks.
     ungrouped: Vec<Vec<usize>>,
     calls: Vec<Call>,
@@ -96,6 +100,7 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
         group,
         group_types,
         sets,
+        compared: (0..n).map(|i| !spec.determined.contains(&i)).collect(),
         ungrouped,
         calls,
         grouping: spec.grouping.iter().map(|(_, g)| g.clone()).collect(),
@@ -114,7 +119,7 @@ impl Aggregate {
         let nulls = vec![Datum::Null; self.input_physicals.len()];
         let calls = self.calls.iter().map(|c| c.start(cx, &nulls)).collect::<Result<_>>()?;
         let physicals: Vec<PhysicalType> = self.group.iter().map(|g| g.physical).collect();
-        Ok(SetState { groups: Groups::new(&self.sets[set], &physicals), calls })
+        Ok(SetState { groups: Groups::new(&self.sets[set], &self.compared, &physicals), calls })
     }
 
     fn make_states(&mut self, cx: &mut Cx<'_>) -> Result<()> {
@@ -305,7 +310,11 @@ impl Operator for Aggregate {
                         if let Some(s) = cx.rt.stats.get_mut(self.node)
                             && self.hashed
                         {
-                            let line = format!("{batches}  Memory Usage: {}kB", memory.div_ceil(1024));
+                            let spilled: u64 = self.spill.iter().flatten().map(RowFile::bytes).sum();
+                            let mut line = format!("{batches}  Memory Usage: {}kB", memory.div_ceil(1024));
+                            if spilled > 0 {
+                                line += &format!("  Disk Usage: {}kB", spilled.div_ceil(1024));
+                            }
                             crate::stats::set(s, "Batches", line);
                         }
                         self.emit_all(cx)?;

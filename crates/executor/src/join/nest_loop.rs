@@ -102,7 +102,10 @@ impl NestLoop {
                 // Semi and anti joins need one match at most, joins with a unique inner side have no more.
                 let n = if (single || self.inner_unique) && self.on.is_empty() { 1 } else { BATCH_ROWS };
                 let Some(b) = pull_some(&mut self.inner, cx, n)? else { break };
-                let Some(b) = filter_batch(&self.on, cx, b)? else { continue };
+                let before = b.row_count();
+                let b = filter_batch(&self.on, cx, b)?;
+                cx.rt.note_join_filtered(before - b.as_ref().map_or(0, Batch::row_count));
+                let Some(b) = b else { continue };
                 matched = true;
                 self.inside = Some(true);
                 if single {

@@ -47,6 +47,7 @@ pub(crate) fn matching(
             }
         }
     }
+    cx.rt.note_join_filtered(pairs.0.len() - o.len());
     Ok((o, i))
 }
 

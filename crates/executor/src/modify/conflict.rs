@@ -33,6 +33,9 @@ pub struct Conflict {
     action: Action,
     /// Rows this statement has written: touching one twice is an error.
     written: HashSet<Tid>,
+    /// Rows that met another one, and those of them that the condition then left alone.
+    pub met: u64,
+    pub filtered: u64,
 }
 
 impl Conflict {
@@ -54,7 +57,7 @@ impl Conflict {
                 }))
             }
         };
-        Ok(Conflict { arbiters, action, written: HashSet::new() })
+        Ok(Conflict { arbiters, action, written: HashSet::new(), met: 0, filtered: 0 })
     }
 
     fn decides(&self, target: &Target, i: usize) -> bool {
@@ -87,8 +90,14 @@ impl Conflict {
             }
             if let Some(existing) = found {
                 match self.resolve(cx, target, &row, existing)? {
-                    Resolution::Skip => return Ok(None),
-                    Resolution::Updated(tid, stored) => return Ok(Some((tid, stored))),
+                    Resolution::Skip => {
+                        self.met += 1;
+                        return Ok(None);
+                    }
+                    Resolution::Updated(tid, stored) => {
+                        self.met += 1;
+                        return Ok(Some((tid, stored)));
+                    }
                     Resolution::Again => continue,
                 }
             }
@@ -177,6 +186,7 @@ impl Conflict {
         if let Some(f) = filter
             && !f.row_is_true(cx, &values)?
         {
+            self.filtered += 1;
             return Ok(Resolution::Skip);
         }
         let mut after = before.clone();

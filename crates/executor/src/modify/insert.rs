@@ -23,6 +23,8 @@ struct Insert {
     conflict: Option<Conflict>,
     returning: Option<ReturningRows>,
     affected: u64,
+    /// Rows that came, where there is an ON CONFLICT.
+    offered: u64,
     done: bool,
 }
 
@@ -52,7 +54,7 @@ fn make(
     let target = Target::new(b, write, &env)?;
     let conflict = on_conflict.map(|c| Conflict::new(b, c, write)).transpose()?;
     let returning = returning.map(|r| ReturningRows::new(b, r, &[])).transpose()?;
-    Ok(Box::new(Insert { input, slots, target, conflict, returning, affected: 0, done: false }))
+    Ok(Box::new(Insert { input, slots, target, conflict, returning, affected: 0, offered: 0, done: false }))
 }
 
 impl Insert {
@@ -70,6 +72,13 @@ impl Insert {
                         out.push(cx, &self.target, &stored, tid, &[])?;
                     }
                 }
+            }
+            self.offered += rows.len as u64;
+            let node = cx.rt.current_node;
+            if let Some(s) = cx.rt.stats.get_mut(node) {
+                crate::stats::set(s, "Tuples Inserted", (self.offered - conflict.met).to_string());
+                crate::stats::set(s, "Conflicting Tuples", conflict.met.to_string());
+                crate::stats::set(s, "Rows Removed by Conflict Filter", conflict.filtered.to_string());
             }
             return Ok(());
         }

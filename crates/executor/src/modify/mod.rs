@@ -42,5 +42,6 @@ pub fn finish_statement(cx: &mut Cx<'_>) -> Result<()> {
     if checks.is_empty() {
         return Ok(());
     }
-    ri::run(cx.env, checks)
+    let triggers = cx.env.instrument.then_some(&mut cx.rt.triggers);
+    ri::run(cx.env, checks, triggers)
 }

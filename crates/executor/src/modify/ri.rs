@@ -4,11 +4,13 @@ use crate::context::Cx;
 use crate::deferred::Timing;
 use crate::env::ExecEnv;
 use crate::modify::errors::{self, shown};
+use crate::stats::TriggerStats;
 use quarry_catalog::{ConstraintDef, ConstraintKind, IndexDef, ReferentialAction, Relation};
 use quarry_common::{Error, Oid, Result, Tid, err};
 use quarry_storage::index::BTree;
 use quarry_types::Datum;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Something to be checked when the statement, or the transaction, ends.
 #[derive(Clone)]
@@ -44,30 +46,71 @@ pub fn queue(cx: &mut Cx<'_>, check: RiCheck, timing: Timing) {
     }
 }
 
-/// Runs checks; their changes (cascades) are commands of their own.
-pub fn run(env: &ExecEnv, checks: Vec<RiCheck>) -> Result<()> {
+impl RiCheck {
+    /// The trigger that PostgreSQL has for it.
+    fn trigger(&self) -> TriggerStats {
+        let (relation, name, constraint) = match self {
+            RiCheck::References { relation, constraint, .. } => {
+                (relation, format!("RI_ConstraintTrigger_c_{}", constraint.oid), &constraint.name)
+            }
+            RiCheck::Referenced { relation, constraint, .. } => {
+                (relation, format!("RI_ConstraintTrigger_a_{}", constraint.oid), &constraint.name)
+            }
+            RiCheck::Unique { relation, index, .. } => {
+                (relation, format!("PK_ConstraintTrigger_{}", index.oid), &index.name)
+            }
+        };
+        TriggerStats {
+            name,
+            constraint: constraint.clone(),
+            relation: relation.name.clone(),
+            calls: 0.0,
+            total_ms: 0.0,
+        }
+    }
+}
+
+/// Runs checks; their changes (cascades) are commands of their own. `counted`: what each constraint's took is added there.
+pub fn run(env: &ExecEnv, checks: Vec<RiCheck>, mut counted: Option<&mut Vec<TriggerStats>>) -> Result<()> {
     env.txn.advance_command();
     for check in checks {
+        let place = counted.as_mut().map(|list| {
+            let trigger = check.trigger();
+            let same = |t: &TriggerStats| t.name == trigger.name && t.relation == trigger.relation;
+            list.iter().position(same).unwrap_or_else(|| {
+                list.push(trigger);
+                list.len() - 1
+            })
+        });
+        let began = place.map(|_| Instant::now());
+        run_one(env, check)?;
+        if let (Some(list), Some(place), Some(began)) = (&mut counted, place, began) {
+            list[place].calls += 1.0;
+            list[place].total_ms += began.elapsed().as_secs_f64() * 1000.0;
+        }
+    }
+    Ok(())
+}
+
+fn run_one(env: &ExecEnv, check: RiCheck) -> Result<()> {
         match check {
             RiCheck::References { relation, constraint, values, tid } => {
                 if let Some(tid) = tid {
                     // The row may have been changed or deleted since: then its successor has a check of its own.
                     let heap = crate::scan::rows::open_heap(env, &relation)?;
                     if heap.fetch_visible(&env.txn.catalog_snapshot(), tid, |_, _| ())?.is_none() {
-                        continue;
+                        return Ok(());
                     }
                 }
-                check_reference(env, &relation, &constraint, &values)?
+                check_reference(env, &relation, &constraint, &values)
             }
             RiCheck::Referenced { relation, constraint, old, new, action } => {
-                act(env, &relation, &constraint, &old, new.as_deref(), action)?
+                act(env, &relation, &constraint, &old, new.as_deref(), action)
             }
             RiCheck::Unique { relation, index, key, keys, tid } => {
-                check_unique(env, &relation, &index, &key, &keys, tid)?
+                check_unique(env, &relation, &index, &key, &keys, tid)
             }
         }
-    }
-    Ok(())
 }
 
 struct ForeignKey<'c> {

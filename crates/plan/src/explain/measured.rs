@@ -44,7 +44,32 @@ pub(super) fn lines(label: &str, value: &str, structured: bool) -> Vec<(String, 
             number("Cache Overflows", find("Overflows")),
             number("Peak Memory Usage", find("Memory Usage")),
         ],
-        "Rows Removed by Runtime Filter" => vec![number(label, first)],
+        "Rows Removed by Runtime Filter"
+        | "Blocks Skipped by Runtime Filter"
+        | "Tuples Inserted" | "Conflicting Tuples" => {
+            vec![number(label, first)]
+        }
+        "Full-sort Groups" | "Pre-sorted Groups" => {
+            // `3  Sort Methods: quicksort, external merge  Average Memory: 25kB  Peak Memory: 25kB  Average Disk: ...`
+            let methods = match find("Sort Method") {
+                "0" => find("Sort Methods"),
+                one => one,
+            };
+            let methods = methods.split(", ").map(str::to_string).collect();
+            let mut group =
+                vec![number("Group Count", first), ("Sort Methods Used".to_string(), Value::List(methods))];
+            for kind in ["Memory", "Disk"] {
+                let (average, peak) = (find(&format!("Average {kind}")), find(&format!("Peak {kind}")));
+                if peak != "0" {
+                    let space = vec![
+                        number("Average Sort Space Used", average),
+                        number("Peak Sort Space Used", peak),
+                    ];
+                    group.push((format!("Sort Space {kind}"), Value::Group(space)));
+                }
+            }
+            vec![(label.to_string(), Value::Group(group))]
+        }
         "Heap Blocks" => {
             let of = |kind: &str| value.split(' ').find_map(|p| p.strip_prefix(kind)).unwrap_or("0");
             vec![number("Exact Heap Blocks", of("exact=")), number("Lossy Heap Blocks", of("lossy="))]
@@ -65,6 +90,8 @@ mod tests {
                 Value::Text(v) => format!("{l}: \"{v}\""),
                 Value::Number(v) => format!("{l}: {v}"),
                 Value::List(v) => format!("{l}: {v:?}"),
+                Value::Group(v) => format!("{l}: {} properties", v.len()),
+                Value::Lists(..) | Value::Groups(..) => l,
             })
             .collect()
     }
@@ -87,5 +114,7 @@ mod tests {
         assert_eq!(shown("Heap Blocks", "lossy=7"), ["Exact Heap Blocks: 0", "Lossy Heap Blocks: 7"]);
         assert_eq!(shown("Heap Blocks", "exact=8 lossy=7"), ["Exact Heap Blocks: 8", "Lossy Heap Blocks: 7"]);
         assert_eq!(shown("Heap Fetches", "3"), ["Heap Fetches: 3"]);
+        let groups = "3  Sort Method: quicksort  Average Memory: 25kB  Peak Memory: 30kB";
+        assert_eq!(shown("Pre-sorted Groups", groups), ["Pre-sorted Groups: 3 properties"]);
     }
 }

@@ -1,6 +1,6 @@
 //! A physical plan as a tree of titles and properties.
 
-use super::{Explain, ExplainFormat, NodeStats, measured};
+use super::{Explain, NodeStats};
 use crate::deparse::Deparser;
 use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
@@ -11,12 +11,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 mod indexes;
+mod lines;
 
 /// A property's value.
+#[derive(Clone)]
 pub(super) enum Value {
     Text(String),
     List(Vec<String>),
+    /// A number or a boolean, as written.
     Number(String),
+    /// Of the structured formats only, as the following ones: lists, and what each is called in XML.
+    Lists(&'static str, Vec<Vec<String>>),
+    Group(Vec<(String, Value)>),
+    Groups(&'static str, Vec<Vec<(String, Value)>>),
 }
 
 /// What a node shows.
@@ -32,9 +39,6 @@ pub(super) struct Node {
     pub children: Vec<(&'static str, Option<String>, Node)>,
 }
 
-/// What a recheck has removed stands with it, before the filter.
-const RECHECKED: &str = "Rows Removed by Index Recheck";
-
 struct Builder<'a> {
     e: &'a Explain<'a>,
     qualify: bool,
@@ -42,6 +46,8 @@ struct Builder<'a> {
     several: bool,
     /// Text of computed columns.
     computed: HashMap<ColumnId, String>,
+    /// Columns that go by another name than the query has for them, and by another relation: those of VALUES, and of `excluded`.
+    renamed: HashMap<ColumnId, (String, String)>,
 }
 
 pub(super) fn build(e: &Explain<'_>) -> Node {
@@ -51,8 +57,14 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         count_scans(&cte.plan, &mut scans);
         scans += 1;
     }
-    let several = scans > 1;
-    let mut b = Builder { e, qualify: several || e.options.verbose, several, computed: HashMap::new() };
+    let several = scans > 1 && !is_bare_values(e.statement);
+    let mut b = Builder {
+        e,
+        qualify: several || e.options.verbose,
+        several,
+        computed: HashMap::new(),
+        renamed: HashMap::new(),
+    };
     for cte in &e.statement.ctes {
         b.collect(&cte.plan);
     }
@@ -74,22 +86,34 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
     root
 }
 
-fn count_scans(plan: &PhysicalPlan, out: &mut usize) {
-    if matches!(
-        plan.node,
-        PhysicalNode::SeqScan { .. }
-            | PhysicalNode::IndexScan { .. }
-            | PhysicalNode::BitmapHeapScan { .. }
-            | PhysicalNode::TidScan { .. }
-            | PhysicalNode::TidRangeScan { .. }
-            | PhysicalNode::ValuesScan { .. }
-            | PhysicalNode::FunctionScan { .. }
-            | PhysicalNode::CteScan { .. }
-            | PhysicalNode::WorkTableScan { .. }
-            | PhysicalNode::SubqueryScan { .. }
-    ) {
-        *out += 1;
+/// Whether a statement is most likely nothing but a VALUES list, which is no subquery of anything then.
+fn is_bare_values(statement: &crate::Statement) -> bool {
+    let mut plan = &*statement.plan;
+    while let PhysicalNode::Sort { input, .. } | PhysicalNode::Limit { input, .. } = &plan.node {
+        plan = input;
     }
+    let numbered = |(i, (_, name, _)): (usize, &(ColumnId, String, _))| *name == format!("column{}", i + 1);
+    matches!(plan.node, PhysicalNode::ValuesScan { .. })
+        && plan.filter.is_empty()
+        && statement.output.iter().enumerate().all(numbered)
+}
+
+/// Adds how many relations PostgreSQL's range table has for a plan.
+fn count_scans(plan: &PhysicalPlan, out: &mut usize) {
+    *out += match plan.node {
+        // With the subquery that they are the rows of, and the table that is written to with what comes into it.
+        PhysicalNode::ValuesScan { .. } | PhysicalNode::Insert { .. } => 2,
+        PhysicalNode::SeqScan { .. }
+        | PhysicalNode::IndexScan { .. }
+        | PhysicalNode::BitmapHeapScan { .. }
+        | PhysicalNode::TidScan { .. }
+        | PhysicalNode::TidRangeScan { .. }
+        | PhysicalNode::FunctionScan { .. }
+        | PhysicalNode::CteScan { .. }
+        | PhysicalNode::WorkTableScan { .. }
+        | PhysicalNode::SubqueryScan { .. } => 1,
+        _ => 0,
+    };
     for_each_subplan(plan, &mut |_, p, _, _, _| count_scans(p, out));
     for input in walk::physical_inputs(plan) {
         count_scans(input, out);
@@ -155,11 +179,15 @@ fn is_init(kind: &SubqueryKind, params: &[ColumnId]) -> bool {
 
 impl Builder<'_> {
     fn deparse<T>(&self, f: impl FnOnce(&Deparser<'_>) -> T) -> T {
-        self.deparse_in(&[], f)
+        self.deparse_in(&[], self.qualify, f)
     }
     /// What a lower node computed stands in parentheses; what the node itself computed (`own`) doesn't.
-    fn deparse_in<T>(&self, own: &[ColumnId], f: impl FnOnce(&Deparser<'_>) -> T) -> T {
+    fn deparse_in<T>(&self, own: &[ColumnId], qualify: bool, f: impl FnOnce(&Deparser<'_>) -> T) -> T {
         let columns = |id: ColumnId| {
+            if let Some((relation, name)) = self.renamed.get(&id) {
+                let relation = if qualify { format!("{}.", quote_identifier(relation)) } else { String::new() };
+                return Some(format!("{relation}{}", quote_identifier(name)));
+            }
             let text = self.computed.get(&id)?;
             Some(if own.contains(&id) || text.starts_with('$') || plain(text) {
                 text.clone()
@@ -169,7 +197,7 @@ impl Builder<'_> {
         };
         f(&Deparser {
             meta: &self.e.statement.meta,
-            qualify: self.qualify,
+            qualify,
             names: self.e.names,
             io: self.e.io,
             columns: Some(&columns),
@@ -177,7 +205,7 @@ impl Builder<'_> {
     }
     /// An output column: with its relation only where there are several.
     fn output_in(&self, own: &[ColumnId], e: &Expr) -> String {
-        self.deparse_in(own, |d| Deparser { qualify: self.several, ..*d }.expr(e))
+        self.deparse_in(own, self.several, |d| d.expr(e))
     }
     /// Conditions of a scan: its own columns stand without the table's name, unless VERBOSE.
     fn scan_conditions(&self, plan: &PhysicalPlan, list: &[Expr]) -> String {
@@ -191,6 +219,13 @@ impl Builder<'_> {
         }
         let meta = &self.e.statement.meta;
         let columns = |id: ColumnId| {
+            if let Some((relation, name)) = self.renamed.get(&id) {
+                let relation = match self.qualify && !own.contains(&id) {
+                    true => format!("{}.", quote_identifier(relation)),
+                    false => String::new(),
+                };
+                return Some(format!("{relation}{}", quote_identifier(name)));
+            }
             if own.contains(&id) {
                 return Some(quote_identifier(&meta.get(id).name));
             }
@@ -259,6 +294,21 @@ impl Builder<'_> {
                     }
                 }
             }
+            PhysicalNode::ValuesScan { columns, alias, .. } => {
+                let name = |(i, id): (usize, &ColumnId)| (*id, (alias.clone(), format!("column{}", i + 1)));
+                self.renamed.extend(columns.iter().enumerate().map(name));
+                let passed = plan.targets.iter().filter_map(|(id, e)| match e {
+                    Expr::Column { id: of, .. } => Some((*id, self.renamed.get(of)?.clone())),
+                    _ => None,
+                });
+                let passed: Vec<_> = passed.collect();
+                self.renamed.extend(passed);
+            }
+            PhysicalNode::Insert { target, on_conflict: Some(_), .. } => {
+                let meta = &self.e.statement.meta;
+                let name = |id: ColumnId| (id, ("excluded".to_string(), meta.get(id).name.clone()));
+                self.renamed.extend(target.row.iter().map(|(id, _)| name(*id)));
+            }
             _ => {}
         }
         for (id, text) in found {
@@ -312,7 +362,7 @@ impl Builder<'_> {
     fn relation_title(&self, relation: &Relation, alias: &str) -> String {
         let mut out = quote_identifier(&relation.name);
         if self.e.options.verbose {
-            out = format!("{}.{out}", quote_identifier(&relation.schema_name));
+            out = format!("{}.{out}", quote_identifier(schema_of(relation)));
         }
         if alias != relation.name {
             out += &format!(" {}", quote_identifier(alias));
@@ -322,7 +372,7 @@ impl Builder<'_> {
     fn relation_head(&self, relation: &Relation, alias: &str, head: &mut Vec<(&'static str, String)>) {
         head.push(("Relation Name", relation.name.clone()));
         if self.e.options.verbose {
-            head.push(("Schema", relation.schema_name.clone()));
+            head.push(("Schema", schema_of(relation).to_string()));
         }
         head.push(("Alias", alias.to_string()));
     }
@@ -333,7 +383,6 @@ impl Builder<'_> {
         let mut head: Vec<(&'static str, String)> = vec![];
         let text = |s: String| Value::Text(s);
         let mut inputs: Vec<(&'static str, &PhysicalPlan)> = vec![];
-        let mut filter_label = "Filter";
         let join = |kind: JoinKind| match kind {
             JoinKind::Inner => ("", "Inner"),
             JoinKind::Left => (" Left", "Left"),
@@ -415,7 +464,12 @@ impl Builder<'_> {
             }
             PhysicalNode::FunctionScan { calls, alias, .. } => {
                 let name = calls.first().map_or("", |(c, _)| c.function.def().name);
-                head.push(("Function Name", name.to_string()));
+                if calls.len() == 1 {
+                    head.push(("Function Name", name.to_string()));
+                    if self.e.options.verbose {
+                        head.push(("Schema", "pg_catalog".to_string()));
+                    }
+                }
                 head.push(("Alias", alias.clone()));
                 let mut shown = if calls.len() == 1 { quote_identifier(name) } else { String::new() };
                 if calls.len() == 1 && self.e.options.verbose {
@@ -500,12 +554,16 @@ impl Builder<'_> {
             PhysicalNode::Memoize { input, keys } => {
                 let keys: Vec<String> = keys.iter().map(|id| self.deparse(|d| d.column(*id))).collect();
                 lines.push(("Cache Key".into(), text(keys.join(", "))));
-                // Rows found by anything but equality may differ for keys that are equal.
+                // Rows found by anything but equality may differ for keys that are equal, and so may those of LATERAL items.
                 let by_equality = match &input.node {
                     PhysicalNode::IndexScan { conds, .. } => {
                         conds.iter().all(|c| matches!(c.test, IndexTest::Eq(_)))
                     }
-                    _ => true,
+                    PhysicalNode::BitmapHeapScan { .. }
+                    | PhysicalNode::NestLoop { .. }
+                    | PhysicalNode::HashJoin { .. }
+                    | PhysicalNode::MergeJoin { .. } => true,
+                    _ => false,
                 };
                 let mode = if by_equality { "logical" } else { "binary" };
                 lines.push(("Cache Mode".into(), text(mode.into())));
@@ -514,7 +572,7 @@ impl Builder<'_> {
             }
             PhysicalNode::Sort { input, keys, presorted, .. } => {
                 let shown: Vec<String> = keys.iter().map(|k| self.deparse(|d| d.sort_key(k))).collect();
-                let first = shown[..(*presorted).min(shown.len())].to_vec();
+                let first = keys[..(*presorted).min(keys.len())].iter().map(|k| self.expr(&k.expr)).collect();
                 lines.push(("Sort Key".into(), Value::List(shown)));
                 inputs.push(("Outer", input));
                 if *presorted > 0 {
@@ -524,7 +582,7 @@ impl Builder<'_> {
                     ("Sort", "Sort".into())
                 }
             }
-            PhysicalNode::Aggregate { input, strategy, group, sets, aggregates, .. } => {
+            PhysicalNode::Aggregate { input, strategy, group, determined, sets, aggregates, .. } => {
                 let (name, kind) = match (strategy, sets) {
                     (AggregateStrategy::Plain, None) => ("Aggregate", "Plain"),
                     (AggregateStrategy::Sorted, None) if aggregates.is_empty() => ("Group", "Sorted"),
@@ -539,21 +597,12 @@ impl Builder<'_> {
                     head.push(("Strategy", kind.into()));
                     head.push(("Partial Mode", "Simple".into()));
                 }
-                let keys: Vec<String> = group.iter().map(|(_, e)| self.expr(e)).collect();
+                let compared = group.iter().enumerate().filter(|(i, _)| !determined.contains(i));
+                let keys: Vec<String> = compared.map(|(_, (_, e))| self.expr(e)).collect();
                 match sets {
                     None if !keys.is_empty() => lines.push(("Group Key".into(), Value::List(keys))),
                     None => {}
-                    Some(sets) => {
-                        for set in sets {
-                            let part: Vec<String> =
-                                set.iter().filter_map(|i| keys.get(*i).cloned()).collect();
-                            let label = if part.is_empty() { "Group Key" } else { "Hash Key" };
-                            lines.push((
-                                label.into(),
-                                if part.is_empty() { text("()".into()) } else { Value::List(part) },
-                            ));
-                        }
-                    }
+                    Some(sets) => lines.extend(self.grouping_sets(sets, &keys)),
                 }
                 inputs.push(("Outer", input));
                 (if name == "Group" { "Group" } else { "Aggregate" }, name.into())
@@ -654,45 +703,8 @@ impl Builder<'_> {
                 ("ModifyTable", format!("Delete on {}", self.relation_title(&target.relation, &alias)))
             }
         };
-        if matches!(
-            plan.node,
-            PhysicalNode::Insert { .. } | PhysicalNode::Update { .. } | PhysicalNode::Delete { .. }
-        ) {
-            filter_label = "";
-        }
-        if self.e.options.verbose && filter_label == "Filter" && !plan.targets.is_empty() {
-            let own = own_columns(plan);
-            let shown: Vec<String> = plan.targets.iter().map(|(_, e)| self.output_in(&own, e)).collect();
-            lines.insert(0, ("Output".into(), Value::List(shown)));
-        }
-        self.join_lines(plan, &mut lines);
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };
-        let removed = |(label, _): &&(String, String)| label == RECHECKED;
-        if let Some((label, value)) = stats.iter().flat_map(|s| &s.extra).find(removed) {
-            lines.push((label.clone(), Value::Number(value.clone())));
-        }
-        if !plan.filter.is_empty() && filter_label == "Filter" {
-            let own = own_columns(plan);
-            let shown = match own.is_empty() {
-                true => self.scan_conditions(plan, &plan.filter),
-                false => self.deparse_in(&own, |d| d.conditions(&plan.filter)),
-            };
-            lines.push(("Filter".into(), text(shown)));
-            if let Some(s) = &stats
-                && s.filtered > 0.0
-                && s.loops > 0.0
-            {
-                lines.push((
-                    "Rows Removed by Filter".into(),
-                    Value::Number(format!("{:.0}", s.filtered / s.loops)),
-                ));
-            }
-        }
-        if let Some(s) = &stats {
-            // A hash table's size is shown where the table is made.
-            let own = s.extra.iter().filter(|(label, _)| label != "Buckets" && label != RECHECKED);
-            lines.extend(own.flat_map(|(label, value)| self.measured(label, value)));
-        }
+        self.complete(plan, stats.as_ref(), &mut lines);
         for (relationship, input) in inputs {
             children.push((relationship, None, self.node(input, Some(plan))));
         }
@@ -712,57 +724,10 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a join's inner side has one match at most: in text only where that is asked for and true. And what hash joins above a
-    /// scan say of its columns.
-    fn join_lines(&self, plan: &PhysicalPlan, lines: &mut Vec<(String, Value)>) {
-        let at = lines.iter().take_while(|(label, _)| label == "Output").count();
-        if let PhysicalNode::NestLoop { inner_unique, .. }
-        | PhysicalNode::HashJoin { inner_unique, .. }
-        | PhysicalNode::MergeJoin { inner_unique, .. } = &plan.node
-        {
-            let text = self.e.options.format == ExplainFormat::Text;
-            if !text || self.e.options.verbose && *inner_unique {
-                lines.insert(at, ("Inner Unique".into(), Value::Number(inner_unique.to_string())));
-            }
-        }
-        if self.e.options.verbose && matches!(plan.node, PhysicalNode::SeqScan { .. }) {
-            let filters = self.e.statement.runtime_filters.iter().filter(|f| f.scan == plan.id);
-            let columns: Vec<String> = filters.map(|f| self.deparse(|d| d.column(f.column))).collect();
-            if !columns.is_empty() {
-                lines.insert(at, ("Runtime Filter".into(), Value::Text(columns.join(", "))));
-            }
-        }
-    }
-
     fn target_alias(&self, ctid: ColumnId, relation: &Relation) -> String {
         self.e.statement.meta.get(ctid).relation.clone().unwrap_or_else(|| relation.name.clone())
     }
 
-    fn measured(&self, label: &str, value: &str) -> Vec<(String, Value)> {
-        measured::lines(label, value, self.e.options.format != ExplainFormat::Text)
-    }
-
-    /// The hash table of a join, a node of its own in PostgreSQL.
-    fn hash(&self, join: &PhysicalPlan, inner: &PhysicalPlan) -> Node {
-        let child = self.node(inner, None);
-        let measured = if self.e.options.analyze { (self.e.stats)(join.id) } else { None };
-        let extra = measured.map(|s| s.extra).unwrap_or_default();
-        let table = extra.iter().filter(|(label, _)| label == "Buckets");
-        let stats = child.stats.clone().map(|s| NodeStats {
-            startup_ms: s.total_ms,
-            filtered: 0.0,
-            extra: vec![],
-            ..s
-        });
-        Node {
-            title: "Hash".into(),
-            head: vec![("Node Type", "Hash".into())],
-            costs: (inner.total_cost, inner.total_cost, inner.rows, inner.width),
-            stats,
-            lines: table.flat_map(|(label, value)| self.measured(label, value)).collect(),
-            children: vec![("Outer", None, child)],
-        }
-    }
 }
 
 /// The columns a node computes by itself.
@@ -773,6 +738,11 @@ fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
         }
         _ => vec![],
     }
+}
+
+/// The schema that users write: each session's temporary one has the same name for it.
+fn schema_of(relation: &Relation) -> &str {
+    if relation.schema_name.starts_with("pg_temp_") { "pg_temp" } else { &relation.schema_name }
 }
 
 /// Whether a text is a column's name.

@@ -1,143 +1,68 @@
 //! FORMAT JSON, YAML and XML: one tree of properties, written three ways.
 
-use super::Explain;
-use super::node::{Node, Value};
+use super::node::Value;
 
-/// A property tree.
-enum Tree {
-    Text(String),
-    Raw(String),
-    List(Vec<String>),
-    Group(Vec<(String, Tree)>),
-    Groups(&'static str, Vec<Tree>),
-}
-
-fn tree(n: &Node, e: &Explain<'_>, relationship: Option<&str>, section: Option<&str>) -> Tree {
-    let mut out: Vec<(String, Tree)> = vec![];
-    let mut head = n.head.iter();
-    if let Some((k, v)) = head.next() {
-        out.push(((*k).into(), Tree::Text(v.clone())));
-    }
-    let (before, after): (Vec<_>, Vec<_>) =
-        head.partition(|(k, _)| matches!(*k, "Operation" | "Strategy" | "Partial Mode" | "Command"));
-    for (k, v) in before {
-        out.push(((*k).into(), Tree::Text(v.clone())));
-    }
-    if let Some(r) = relationship {
-        out.push(("Parent Relationship".into(), Tree::Text(r.into())));
-    }
-    if let Some(s) = section {
-        out.push(("Subplan Name".into(), Tree::Text(s.into())));
-    }
-    out.push(("Parallel Aware".into(), Tree::Raw("false".into())));
-    out.push(("Async Capable".into(), Tree::Raw("false".into())));
-    for (k, v) in after {
-        out.push(((*k).into(), Tree::Text(v.clone())));
-    }
-    if e.options.costs {
-        let (startup, total, rows, width) = n.costs;
-        out.push(("Startup Cost".into(), Tree::Raw(format!("{startup:.2}"))));
-        out.push(("Total Cost".into(), Tree::Raw(format!("{total:.2}"))));
-        out.push(("Plan Rows".into(), Tree::Raw(format!("{rows:.0}"))));
-        out.push(("Plan Width".into(), Tree::Raw(width.to_string())));
-    }
-    if e.options.analyze {
-        let s = n.stats.clone().unwrap_or_default();
-        let loops = s.loops.max(1.0);
-        if e.options.timing {
-            out.push(("Actual Startup Time".into(), Tree::Raw(format!("{:.3}", s.startup_ms / loops))));
-            out.push(("Actual Total Time".into(), Tree::Raw(format!("{:.3}", s.total_ms / loops))));
-        }
-        out.push(("Actual Rows".into(), Tree::Raw(format!("{:.0}", s.rows / loops))));
-        out.push(("Actual Loops".into(), Tree::Raw(format!("{:.0}", s.loops))));
-    }
-    for (label, value) in &n.lines {
-        let value = match value {
-            Value::Text(t) => Tree::Text(t.clone()),
-            Value::List(l) => Tree::List(l.clone()),
-            Value::Number(t) => Tree::Raw(t.clone()),
-        };
-        out.push((label.clone(), value));
-    }
-    if !n.children.is_empty() {
-        let plans = n.children.iter().map(|(r, s, c)| tree(c, e, Some(r), s.as_deref())).collect();
-        out.push(("Plans".into(), Tree::Groups("Plan", plans)));
-    }
-    Tree::Group(out)
-}
-
-fn document(root: &Node, e: &Explain<'_>) -> Vec<(String, Tree)> {
-    let mut out = vec![("Plan".to_string(), tree(root, e, None, None))];
-    if e.options.rules {
-        let names = e.statement.rules.iter().map(|r| r.to_string()).collect();
-        out.push(("Rules".into(), Tree::List(names)));
-    }
-    if !e.options.settings.is_empty() {
-        let list = e.options.settings.iter().map(|(n, v)| (n.clone(), Tree::Text(v.clone()))).collect();
-        out.push(("Settings".into(), Tree::Group(list)));
-    }
-    if e.options.summary {
-        out.push(("Planning Time".into(), Tree::Raw(format!("{:.3}", e.planning_ms))));
-    }
-    if e.options.analyze {
-        out.push(("Triggers".into(), Tree::Groups("Trigger", vec![])));
-        if e.options.summary {
-            out.push(("Execution Time".into(), Tree::Raw(format!("{:.3}", e.execution_ms))));
-        }
-    }
-    out
-}
+type Properties = [(String, Value)];
 
 fn quoted(s: &str) -> String {
     serde_json::Value::from(s).to_string()
 }
 
-/// FORMAT JSON.
-pub(super) fn json(root: &Node, e: &Explain<'_>) -> String {
-    let mut out = "[\n  ".to_string();
-    json_group(&document(root, e), 1, &mut out);
-    out + "\n]"
+fn quoted_list(list: &[String]) -> String {
+    format!("[{}]", list.iter().map(|s| quoted(s)).collect::<Vec<_>>().join(", "))
 }
 
-fn json_group(props: &[(String, Tree)], depth: usize, out: &mut String) {
+/// FORMAT JSON; `list`: as the one entry of a list.
+pub(super) fn json(document: &Properties, list: bool) -> String {
+    let mut out = String::new();
+    if list {
+        out.push_str("[\n  ");
+    }
+    json_group(document, usize::from(list), &mut out);
+    if list {
+        out.push_str("\n]");
+    }
+    out
+}
+
+fn json_group(props: &Properties, depth: usize, out: &mut String) {
     out.push('{');
     for (i, (label, value)) in props.iter().enumerate() {
         *out += if i > 0 { ",\n" } else { "\n" };
         *out += &"  ".repeat(depth + 1);
         *out += &format!("{}: ", quoted(label));
+        // Entries stand on lines of their own.
+        let mut entries = |count: usize, entry: &dyn Fn(usize, &mut String)| {
+            out.push('[');
+            for j in 0..count {
+                *out += if j > 0 { ",\n" } else { "\n" };
+                *out += &"  ".repeat(depth + 2);
+                entry(j, out);
+            }
+            *out += &format!("\n{}]", "  ".repeat(depth + 1));
+        };
         match value {
-            Tree::Text(t) => *out += &quoted(t),
-            Tree::Raw(t) => *out += t,
-            Tree::List(l) => {
-                *out += &format!("[{}]", l.iter().map(|s| quoted(s)).collect::<Vec<_>>().join(", "))
-            }
-            Tree::Group(g) => json_group(g, depth + 1, out),
-            Tree::Groups(_, list) => {
-                out.push('[');
-                for (j, g) in list.iter().enumerate() {
-                    *out += if j > 0 { ",\n" } else { "\n" };
-                    *out += &"  ".repeat(depth + 2);
-                    if let Tree::Group(g) = g {
-                        json_group(g, depth + 2, out);
-                    }
-                }
-                *out += &format!("\n{}]", "  ".repeat(depth + 1));
-            }
+            Value::Groups(_, list) => entries(list.len(), &|j, out| json_group(&list[j], depth + 2, out)),
+            Value::Lists(_, lists) => entries(lists.len(), &|j, out| *out += &quoted_list(&lists[j])),
+            Value::Text(t) => *out += &quoted(t),
+            Value::Number(t) => *out += t,
+            Value::List(l) => *out += &quoted_list(l),
+            Value::Group(g) => json_group(g, depth + 1, out),
         }
     }
     *out += &format!("\n{}}}", "  ".repeat(depth));
 }
 
-/// FORMAT YAML.
-pub(super) fn yaml(root: &Node, e: &Explain<'_>) -> String {
+/// FORMAT YAML; `list`: as the one entry of a list.
+pub(super) fn yaml(document: &Properties, list: bool) -> String {
     let mut out = String::new();
-    yaml_group(&document(root, e), 0, true, &mut out);
+    yaml_group(document, 0, list, &mut out);
     // Only the last line's end: an empty list leaves a space before it.
     out.pop();
     out
 }
 
-fn yaml_group(props: &[(String, Tree)], depth: usize, item: bool, out: &mut String) {
+fn yaml_group(props: &Properties, depth: usize, item: bool, out: &mut String) {
     for (i, (label, value)) in props.iter().enumerate() {
         *out += &"  ".repeat(depth);
         *out += if item && i == 0 {
@@ -149,67 +74,118 @@ fn yaml_group(props: &[(String, Tree)], depth: usize, item: bool, out: &mut Stri
         };
         let inner = depth + 1 + usize::from(item);
         match value {
-            Tree::Text(t) => *out += &format!("{label}: {}\n", quoted(t)),
-            Tree::Raw(t) => *out += &format!("{label}: {t}\n"),
-            Tree::List(l) => {
+            Value::Text(t) => *out += &format!("{label}: {}\n", quoted(t)),
+            Value::Number(t) => *out += &format!("{label}: {t}\n"),
+            Value::List(l) => {
                 *out += &format!("{label}: \n");
                 for s in l {
                     *out += &format!("{}- {}\n", "  ".repeat(inner), quoted(s));
                 }
             }
-            Tree::Group(g) => {
+            Value::Lists(_, lists) => {
+                *out += &format!("{label}: \n");
+                for l in lists {
+                    *out += &format!("{}- {}\n", "  ".repeat(inner), quoted_list(l));
+                }
+            }
+            Value::Group(g) => {
                 *out += &format!("{label}: \n");
                 yaml_group(g, inner, false, out);
             }
-            Tree::Groups(_, list) => {
+            Value::Groups(_, list) => {
                 *out += &format!("{label}: \n");
                 for g in list {
-                    if let Tree::Group(g) = g {
-                        yaml_group(g, inner, true, out);
-                    }
+                    yaml_group(g, inner, true, out);
                 }
             }
         }
     }
 }
 
-/// FORMAT XML.
-pub(super) fn xml(root: &Node, e: &Explain<'_>) -> String {
-    let mut out = "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n  <Query>\n".to_string();
-    xml_group(&document(root, e), 2, &mut out);
-    out + "  </Query>\n</explain>"
+/// FORMAT XML; `list`: within the element that EXPLAIN has for each query.
+pub(super) fn xml(document: &Properties, list: bool) -> String {
+    let mut out = "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n".to_string();
+    if list {
+        out += "  <Query>\n";
+    }
+    xml_group(document, 1 + usize::from(list), &mut out);
+    if list {
+        out += "  </Query>\n";
+    }
+    out + "</explain>"
 }
 
-fn xml_group(props: &[(String, Tree)], depth: usize, out: &mut String) {
-    let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+fn xml_group(props: &Properties, depth: usize, out: &mut String) {
+    let escape = |s: &str| {
+        s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#x0d;")
+    };
+    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     for (label, value) in props {
-        let tag = label.replace(' ', "-");
+        let tag: String = label.chars().map(legal).collect();
         let pad = "  ".repeat(depth);
+        let items = |l: &[String], pad: &str, out: &mut String| {
+            l.iter().for_each(|s| *out += &format!("{pad}  <Item>{}</Item>\n", escape(s)));
+        };
+        if let Value::Text(t) | Value::Number(t) = value {
+            *out += &format!("{pad}<{tag}>{}</{tag}>\n", escape(t));
+            continue;
+        }
+        *out += &format!("{pad}<{tag}>\n");
         match value {
-            Tree::Text(t) | Tree::Raw(t) => *out += &format!("{pad}<{tag}>{}</{tag}>\n", escape(t)),
-            Tree::List(l) => {
-                *out += &format!("{pad}<{tag}>\n");
-                for s in l {
-                    *out += &format!("{pad}  <Item>{}</Item>\n", escape(s));
+            Value::Text(_) | Value::Number(_) => {}
+            Value::List(l) => items(l, &pad, out),
+            Value::Lists(item, lists) => {
+                for l in lists {
+                    *out += &format!("{pad}  <{item}>\n");
+                    items(l, &format!("{pad}  "), out);
+                    *out += &format!("{pad}  </{item}>\n");
                 }
-                *out += &format!("{pad}</{tag}>\n");
             }
-            Tree::Group(g) => {
-                *out += &format!("{pad}<{tag}>\n");
-                xml_group(g, depth + 1, out);
-                *out += &format!("{pad}</{tag}>\n");
-            }
-            Tree::Groups(item, list) => {
-                *out += &format!("{pad}<{tag}>\n");
+            Value::Group(g) => xml_group(g, depth + 1, out),
+            Value::Groups(item, list) => {
                 for g in list {
-                    if let Tree::Group(g) = g {
-                        *out += &format!("{pad}  <{item}>\n");
-                        xml_group(g, depth + 2, out);
-                        *out += &format!("{pad}  </{item}>\n");
-                    }
+                    *out += &format!("{pad}  <{item}>\n");
+                    xml_group(g, depth + 2, out);
+                    *out += &format!("{pad}  </{item}>\n");
                 }
-                *out += &format!("{pad}</{tag}>\n");
             }
         }
+        *out += &format!("{pad}</{tag}>\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PostgreSQL 15 writes `GROUP BY GROUPING SETS ((b), ())` and the like.
+    #[test]
+    fn lists_of_lists_in_groups() {
+        let keys = |label: &str, item, lists: &[&[&str]]| {
+            let lists = lists.iter().map(|l| l.iter().map(|s| s.to_string()).collect()).collect();
+            vec![(label.to_string(), Value::Lists(item, lists))]
+        };
+        let sets = vec![keys("Hash Keys", "Hash-Key", &[&["b"]]), keys("Group Keys", "Group-Key", &[&[]])];
+        let document = [
+            ("I/O Read Time".to_string(), Value::Number("0.001".into())),
+            ("Grouping Sets".to_string(), Value::Groups("Grouping-Set", sets)),
+            ("Triggers".to_string(), Value::Groups("Trigger", vec![])),
+        ];
+        assert_eq!(
+            json(&document, true),
+            "[\n  {\n    \"I/O Read Time\": 0.001,\n    \"Grouping Sets\": [\n      {\n        \"Hash Keys\": [\n          [\"b\"]\n        ]\n      },\n      {\n        \"Group Keys\": [\n          []\n        ]\n      }\n    ],\n    \"Triggers\": [\n    ]\n  }\n]"
+        );
+        assert_eq!(
+            yaml(&document, true),
+            "- I/O Read Time: 0.001\n  Grouping Sets: \n    - Hash Keys: \n        - [\"b\"]\n    - Group Keys: \n        - []\n  Triggers: "
+        );
+        assert_eq!(
+            yaml(&document[..1], false) + "\n",
+            "I/O Read Time: 0.001\n"
+        );
+        assert_eq!(
+            xml(&document, false),
+            "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n  <I-O-Read-Time>0.001</I-O-Read-Time>\n  <Grouping-Sets>\n    <Grouping-Set>\n      <Hash-Keys>\n        <Hash-Key>\n          <Item>b</Item>\n        </Hash-Key>\n      </Hash-Keys>\n    </Grouping-Set>\n    <Grouping-Set>\n      <Group-Keys>\n        <Group-Key>\n        </Group-Key>\n      </Group-Keys>\n    </Grouping-Set>\n  </Grouping-Sets>\n  <Triggers>\n  </Triggers>\n</explain>"
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! EXPLAIN (PostgreSQL: commands/explain.c). The plan's text is made by `quarry_plan::explain`.
 
 use super::CommandOutcome;
+use crate::context::SessionContext;
 use crate::portal::Portal;
 use crate::query::{ResultColumn, StatementContext};
 use crate::session::{Session, has_into, is_query};
-use quarry_common::{Error, Result, err};
+use quarry_common::settings::SettingDef;
+use quarry_common::{Error, Result, err, usage};
 use quarry_plan::Statement as Plan;
 use quarry_plan::explain::{Explain, ExplainFormat, ExplainOptions, NodeStats, explain};
 use quarry_sql::ast::{self, DefArg, DefElem, Statement};
@@ -46,8 +48,8 @@ fn at(e: Error, o: &DefElem) -> Error {
 pub fn columns(e: &ast::Explain) -> Result<Vec<ResultColumn>> {
     let ty = match format(e)? {
         ExplainFormat::Json => SqlType::of(oids::JSON),
-        ExplainFormat::Xml => SqlType::of(oids::XML),
-        ExplainFormat::Text | ExplainFormat::Yaml => SqlType::TEXT,
+        // There is no type for XML.
+        ExplainFormat::Text | ExplainFormat::Yaml | ExplainFormat::Xml => SqlType::TEXT,
     };
     Ok(vec![("QUERY PLAN".to_string(), ty, None)])
 }
@@ -55,7 +57,9 @@ pub fn columns(e: &ast::Explain) -> Result<Vec<ResultColumn>> {
 fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
     let mut o = ExplainOptions { format: format(e)?, ..ExplainOptions::default() };
     o.rules = s.cx.settings().bool("quarry.explain_rules");
-    let (mut timing, mut summary, mut wal) = (None, None, false);
+    o.q_error = s.cx.settings().bool("quarry.explain_q_error");
+    o.io_timing = s.cx.settings().bool("track_io_timing");
+    let (mut timing, mut summary) = (None, None);
     for d in &e.options {
         let on = || super::copy::boolean_option(d);
         match d.name.as_str() {
@@ -63,19 +67,18 @@ fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
             "verbose" => o.verbose = on()?,
             "costs" => o.costs = on()?,
             "buffers" => o.buffers = on()?,
-            "wal" => wal = on()?,
+            "wal" => o.wal = on()?,
+            "q_error" => o.q_error = on()?,
             "timing" => timing = Some(on()?),
             "summary" => summary = Some(on()?),
             "settings" => {
-                if on()? {
-                    o.settings = changed_planner_settings(s);
-                }
+                o.settings = on()?.then(|| changed_planner_settings(&s.cx));
             }
             "format" => {}
             other => return Err(at(err!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{other}\""), d)),
         }
     }
-    if wal && !o.analyze {
+    if o.wal && !o.analyze {
         return Err(err!(INVALID_PARAMETER_VALUE, "EXPLAIN option WAL requires ANALYZE"));
     }
     if timing == Some(true) && !o.analyze {
@@ -86,17 +89,38 @@ fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
     Ok(o)
 }
 
-/// Planner settings that differ from their defaults.
-fn changed_planner_settings(s: &Session) -> Vec<(String, String)> {
-    let current = s.cx.settings();
-    quarry_common::settings::all()
-        .filter(|d| d.category.starts_with("Query Tuning") || d.name == "work_mem")
+/// Settings that EXPLAIN's SETTINGS is about: those that influence planning (PostgreSQL: `GUC_EXPLAIN`).
+fn influences_plans(def: &SettingDef) -> bool {
+    let elsewhere = matches!(
+        def.name,
+        "work_mem"
+            | "hash_mem_multiplier"
+            | "temp_buffers"
+            | "search_path"
+            | "effective_io_concurrency"
+            | "maintenance_io_concurrency"
+            | "max_parallel_workers"
+            | "max_parallel_workers_per_gather"
+            | "parallel_leader_participation"
+            | "force_parallel_mode"
+    );
+    elsewhere || def.category.starts_with("Query Tuning") && def.name != "default_statistics_target"
+}
+
+/// Planner settings that differ from their defaults. What the server has worked out for itself is no difference.
+pub fn changed_planner_settings(cx: &SessionContext) -> Vec<(String, String)> {
+    let (current, server) = (cx.settings(), cx.instance.settings());
+    let mut changed: Vec<(String, String)> = quarry_common::settings::all()
+        .filter(|d| influences_plans(d))
         .filter_map(|d| {
             let shown = current.show(d.name)?;
             let default = d.parse(d.default).map(|v| d.show(&v)).unwrap_or_default();
-            (shown != default).then(|| (d.name.to_string(), shown))
+            let computed = d.name == "effective_cache_size" && server.show(d.name).as_ref() == Some(&shown);
+            (shown != default && !computed).then(|| (d.name.to_string(), shown))
         })
-        .collect()
+        .collect();
+    changed.sort();
+    changed
 }
 
 /// The plan to be explained, its parameters, and how long planning took.
@@ -118,7 +142,7 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
             }
             let start = Instant::now();
             let st = s.statement_context()?;
-            let plan = st.cached_plan(&prepared.plans, inner, &prepared.param_types, &values)?;
+            let plan = st.cached_plan(&prepared, inner, &values)?;
             return Ok((plan.statement.clone(), values, milliseconds(start)));
         }
         Statement::Select(q) if has_into(q) => return Err(Error::unsupported("EXPLAIN SELECT INTO")),
@@ -127,11 +151,12 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
         q if is_query(q) => q,
         other => return Err(Error::unsupported(format_args!("EXPLAIN {}", super::tag_of(other)))),
     };
-    let start = Instant::now();
     let st = s.statement_context()?;
     let analyzed = st.analyze(stmt, &portal.statement.param_types, false)?;
     let params = portal.params.clone();
-    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params))?;
+    // Resolving names is no part of planning, in PostgreSQL neither.
+    let start = Instant::now();
+    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source())?;
     Ok((plan, params, milliseconds(start)))
 }
 
@@ -149,7 +174,9 @@ fn run_plan(
 
 pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<CommandOutcome> {
     let options = options(s, e)?;
+    let before = usage::now();
     let (plan, params, planning_ms) = plan_of(s, &e.statement, portal)?;
+    let planning = usage::now().since(&before);
     let st = s.statement_context()?;
     let (execution, execution_ms) = if options.analyze {
         if matches!(e.statement, Statement::CreateTableAs(_)) {
@@ -171,7 +198,11 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
         names,
         io: &io,
         stats: &stats,
-        planning_ms,
+        triggers: execution.as_ref().map_or(&[], |x| x.triggers()),
+        query_text: None,
+        query_id: plan.query_id.filter(|_| s.cx.settings().text("compute_query_id") != "regress"),
+        planning_ms: Some(planning_ms),
+        planning: Some(planning),
         execution_ms,
     });
     let rows = explained.iter().map(|line| vec![Datum::text(line)]).collect();
