@@ -1,6 +1,11 @@
-//! The cost model: PostgreSQL's formulas (`costsize.c`) over its settings.
+//! The cost model: PostgreSQL's formulas (`costsize.c`) over its settings, with what our executor takes ([`measured`]).
+
+pub mod measured;
+
+pub use measured::Pages;
 
 use crate::PlannerSettings;
+use quarry_catalog::builtin::procs;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{Expr, PhysicalPlan, walk};
 
@@ -31,11 +36,12 @@ pub struct ExprCost {
 pub fn expr(e: &Expr, s: &PlannerSettings) -> ExprCost {
     let mut out = ExprCost::default();
     walk::visit(e, &mut |e| match e {
-        Expr::Call { .. }
-        | Expr::NullIf { .. }
-        | Expr::IsDistinct { .. }
-        | Expr::MinMax { .. }
-        | Expr::SqlValue { .. } => out.per_row += s.cpu_operator_cost,
+        Expr::Call { function, .. } => {
+            out.per_row += s.cpu_operator_cost * procs::proc_cost(function.def().oid);
+        }
+        Expr::NullIf { .. } | Expr::IsDistinct { .. } | Expr::MinMax { .. } | Expr::SqlValue { .. } => {
+            out.per_row += s.cpu_operator_cost
+        }
         Expr::ScalarArray { array, .. } => {
             out.per_row += s.cpu_operator_cost * crate::stats::array_length(array) * 0.5
         }

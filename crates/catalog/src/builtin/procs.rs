@@ -23,6 +23,17 @@ pub struct ListedProc {
     pub variadic: bool,
 }
 
+static LEAKPROOF: LazyLock<hashbrown::HashSet<u32>> = LazyLock::new(|| {
+    let number = |t: &str| t.parse().expect("the data file has numbers here");
+    let rows = FACTS.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    rows.filter(|f| f[9] == "t").map(|f| number(f[0])).collect()
+});
+
+/// Whether a function tells nothing of its arguments but by its result (`pg_proc.proleakproof`).
+pub fn is_leakproof(function: Oid) -> bool {
+    LEAKPROOF.contains(&function.0)
+}
+
 static PROCS: LazyLock<Vec<ListedProc>> = LazyLock::new(|| {
     let number = |t: &str| t.parse().expect("the data file has numbers here");
     let listed = FACTS.lines().map(|line| {
@@ -60,6 +71,22 @@ static BY_NAME: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
     map
 });
 
+/// Costs that aren't 1, by function.
+static COSTS: LazyLock<HashMap<Oid, f64>> = LazyLock::new(|| {
+    let listed = FACTS.lines().filter_map(|line| {
+        let mut fields = line.split('\t');
+        let oid = fields.next()?.parse().ok()?;
+        let cost = fields.nth(2)?.parse().ok()?;
+        Some((Oid(oid), cost))
+    });
+    listed.filter(|(_, cost)| *cost != 1.0).collect()
+});
+
+/// `pg_proc.procost`: what a call costs, in units of `cpu_operator_cost`.
+pub fn proc_cost(oid: Oid) -> f64 {
+    COSTS.get(&oid).copied().unwrap_or(1.0)
+}
+
 /// All of them, by rising OID.
 pub fn listed_procs() -> &'static [ListedProc] {
     &PROCS
@@ -83,6 +110,12 @@ pub fn proc_named(name: &str) -> Oid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn costs_are_read() {
+        assert_eq!(proc_cost(proc_named("to_tsvector")), 100.0);
+        assert_eq!(proc_cost(proc_named("int4in")), 1.0);
+    }
 
     #[test]
     fn type_functions_are_found() {
