@@ -19,6 +19,9 @@ const UNKNOWN_ELEMENTS: usize = 10;
 /// Entries that are skipped at both ends of a histogram, and those that must be there.
 const MATCHING_ENTRIES_MIN: usize = 10;
 
+/// Conditions whose selectivity is kept while a statement is planned.
+const SHARES_MAX: usize = 128;
+
 /// The elements of a stored array.
 pub fn elements_of(bytes: &[u8]) -> Option<Vec<Datum>> {
     let a = quarry_types::array::ArrayRef::new(bytes);
@@ -40,6 +43,23 @@ fn is_inequality(op: &OperatorDef) -> bool {
 impl Planner<'_> {
     /// Share of rows (or of pairs of rows) that satisfy all of these.
     pub fn selectivity(&mut self, conditions: &[Expr]) -> f64 {
+        if conditions.is_empty() {
+            return 1.0;
+        }
+        if let Some((_, share)) = self.stats.shares.iter().find(|(known, _)| known == conditions) {
+            return *share;
+        }
+        let share = self.selectivity_now(conditions);
+        // Tables' columns are what they are; what is known of others may come to be known while planning goes on.
+        let of_tables = |id: &ColumnId| self.stats.scan_of.contains_key(&self.plain(*id));
+        if self.stats.shares.len() < SHARES_MAX && conditions.iter().all(|c| columns(c).iter().all(of_tables))
+        {
+            self.stats.shares.push((conditions.to_vec(), share));
+        }
+        share
+    }
+
+    fn selectivity_now(&mut self, conditions: &[Expr]) -> f64 {
         if conditions.len() < 2 {
             return conditions.first().map_or(1.0, |c| self.selectivity_of(c));
         }
