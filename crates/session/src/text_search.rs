@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, TsObject, quote_qualified};
-use quarry_common::{Oid, Result, SqlState, err};
+use quarry_common::{CommandId, Oid, Result, SqlState, Xid, err};
 use quarry_functions::text_search::Config;
 use quarry_functions::text_search::dictionary::Dictionary;
 use quarry_types::ObjectNames;
@@ -10,10 +10,13 @@ use quarry_types::io::RegKind;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What was made under a version of the schema.
+/// The schema that something was made under: a version, and within a transaction that has changed it the moment.
+type Made = (u64, Option<(Xid, CommandId, u64)>);
+
+/// What was made under one schema.
 #[derive(Default)]
 struct Kept {
-    version: u64,
+    made: Made,
     configs: HashMap<Oid, Arc<Config>>,
     dictionaries: HashMap<Oid, Arc<Dictionary>>,
     /// By the setting's text.
@@ -37,15 +40,19 @@ impl TextSearch {
         put: impl FnOnce(&mut Kept, &T),
         make: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        // What a transaction changed itself isn't kept: it may be rolled back.
-        if reader.has_own_ddl() {
-            return make();
-        }
-        let version = reader.schema_version();
+        // What a transaction changed itself is kept for the moment only: it may be rolled back.
+        let moment = match reader.has_own_ddl() {
+            true => match reader.own_moment() {
+                None => return make(),
+                moment => moment,
+            },
+            false => None,
+        };
+        let now = (reader.schema_version(), moment);
         {
             let mut kept = self.kept.lock();
-            if kept.version != version || kept.named.len() > NAMES_MAX {
-                *kept = Kept { version, ..Kept::default() };
+            if kept.made != now || kept.named.len() > NAMES_MAX {
+                *kept = Kept { made: now, ..Kept::default() };
             }
             if let Some(found) = get(&kept) {
                 return Ok(found);
@@ -53,7 +60,7 @@ impl TextSearch {
         }
         let made = make()?;
         let mut kept = self.kept.lock();
-        if kept.version == version {
+        if kept.made == now {
             put(&mut kept, &made);
         }
         Ok(made)

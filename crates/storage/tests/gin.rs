@@ -189,7 +189,13 @@ fn compare(storage: &Arc<Storage>, gin: &Gin, model: &Model, rng: &mut FaultRng,
                 false => vec![],
             };
             let unless = if exclude_only { vec![GinEntry::nulls_of(column)] } else { vec![] };
-            keys.push(GinScanKey { entries, also, exclude_only, unless, consistent: consistent(&ask) });
+            // Such keys may say so, or leave it to be found out.
+            let all = match ask {
+                Ask::All if also.is_empty() && rng.below(2) == 0 => Some(Ternary::True),
+                Ask::Perhaps if also.is_empty() && rng.below(2) == 0 => Some(Ternary::Maybe),
+                _ => None,
+            };
+            keys.push(GinScanKey { entries, also, exclude_only, unless, consistent: consistent(&ask), all });
             asks.push(ask);
         }
         let expected: Vec<(Tid, bool)> = model
@@ -372,6 +378,7 @@ fn long_lists_are_small_and_skipped_through() {
         exclude_only: false,
         unless: vec![],
         consistent: consistent(&Ask::All),
+        all: Some(Ternary::True),
     };
     let snap = begin(&storage).statement_snapshot();
     // It asks whether to go on at each leaf.
@@ -447,6 +454,7 @@ fn threads_insert_search_clean_and_vacuum() {
             exclude_only: false,
             unless: vec![],
             consistent: consistent(&ask),
+            all: None,
         };
         // Rows below this are in, of every thread.
         let done: Vec<AtomicU32> = (0..THREADS).map(|_| AtomicU32::new(0)).collect();
@@ -517,6 +525,7 @@ fn check_durable(storage: &Arc<Storage>, gin: &Gin, durable: &Model, what: &str)
             exclude_only: false,
             unless: vec![],
             consistent: consistent(&Ask::All),
+            all: Some(Ternary::True),
         };
         // Others may be there that the log brought before the power failed.
         let found: BTreeSet<Tid> = search(gin, storage, &[scan])
@@ -643,6 +652,7 @@ fn serializable_transactions_conflict_by_keys() {
                 exclude_only: false,
                 unless: vec![],
                 consistent: consistent(&Ask::All),
+                all: Some(Ternary::True),
             };
             let snap = t.statement_snapshot();
             gin.search(&snap, &[scan], 1 << 20, &mut || Ok(()), &mut |_, _| Ok(())).unwrap()

@@ -24,7 +24,7 @@ use crate::catalog::{Catalog, DatabaseState, SessionView, table_def};
 use crate::row::Row;
 use crate::table::CatalogHeap;
 use hashbrown::Equivalent;
-use quarry_common::{Oid, Result, Tid};
+use quarry_common::{CommandId, Oid, Result, Tid, Xid};
 use quarry_storage::{Snapshot, Transaction};
 use quarry_types::Datum;
 use std::hash::Hash;
@@ -103,6 +103,12 @@ impl CatalogReader {
     /// Whether this transaction itself has changed the catalog: cached plans may not fit it.
     pub fn has_own_ddl(&self) -> bool {
         self.overlay().is_some_and(|o| o.changes() > 0)
+    }
+    /// The moment within a transaction that has changed the catalog: while it stays the same, so does what the transaction sees of the
+    /// catalog. None: there is nothing to tell moments apart by.
+    pub fn own_moment(&self) -> Option<(Xid, CommandId, u64)> {
+        let changes = self.overlay()?.changes();
+        Some((self.txn.xid()?, self.txn.command_id(), changes))
     }
     pub(crate) fn overlay(&self) -> Option<Arc<Overlay>> {
         let slot = self.txn.extension().get()?;

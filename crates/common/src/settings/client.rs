@@ -209,7 +209,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Soft limit of rows a GIN search returns; 0: none. Accepted for compatibility, without effect.",
+        doc: "About how many rows a GIN search returns at most; 0: no limit.",
         reported: false,
     },
     SettingDef {

@@ -1,5 +1,7 @@
 //! Bitmap heap scan: places of rows from several indexes, combined, visited in physical order.
 
+use super::ahead::look_ahead;
+use super::filters::Filters;
 use super::methods::MethodScan;
 use super::range::Ranges;
 use super::rows::{RowReader, open_heap, snapshot_for};
@@ -9,6 +11,7 @@ use crate::context::Cx;
 use crate::expr::Program;
 use crate::operator::{Operator, select};
 use quarry_catalog::{IndexDef, Relation};
+use quarry_common::usage::{self, Usage};
 use quarry_common::{BlockNo, Result};
 use quarry_plan::physical::BitmapSource;
 use quarry_storage::Snapshot;
@@ -59,17 +62,17 @@ impl Source {
     fn bitmap(&self, cx: &mut Cx<'_>, relation: &Relation, snapshot: &Snapshot) -> Result<TidBitmap> {
         match self {
             Source::Index { index, ranges, id } => {
-                let start = Instant::now();
+                let start = (Instant::now(), usage::now());
                 let mut out = TidBitmap::new(cx.env.work_mem_bytes);
                 let rows = read_tree(index, ranges, cx, snapshot, &mut out)?;
-                note(cx, *id, rows, start);
+                note(cx, *id, rows, &start);
                 Ok(out)
             }
             Source::Method { index, scan, id } => {
-                let start = Instant::now();
+                let start = (Instant::now(), usage::now());
                 let mut out = TidBitmap::new(cx.env.work_mem_bytes);
                 let rows = scan.fill(cx, relation, index, snapshot, &mut out)?;
-                note(cx, *id, rows, start);
+                note(cx, *id, rows, &start);
                 Ok(out)
             }
             Source::And(parts) => {
@@ -98,8 +101,9 @@ impl Source {
 }
 
 /// Counts a scan of an index for EXPLAIN.
-fn note(cx: &mut Cx<'_>, id: usize, rows: u64, start: Instant) {
+fn note(cx: &mut Cx<'_>, id: usize, rows: u64, (start, used): &(Instant, Usage)) {
     if let Some(s) = cx.rt.stats.get_mut(id) {
+        s.usage = s.usage.plus(&usage::now().since(used));
         s.loops += 1.0;
         s.rows += rows as f64;
         let spent = start.elapsed().as_secs_f64() * 1000.0;
@@ -156,6 +160,8 @@ pub struct BitmapHeapScan {
     reader: RowReader,
     source: Source,
     recheck: Vec<Program>,
+    /// What hash joins above say of the rows.
+    joins: Filters,
     open: Option<Open>,
     node: usize,
     /// Pages visited, over all loops.
@@ -172,9 +178,21 @@ impl BitmapHeapScan {
         reader: RowReader,
         source: Source,
         recheck: Vec<Program>,
+        joins: Filters,
         node: usize,
     ) -> BitmapHeapScan {
-        BitmapHeapScan { relation, reader, source, recheck, open: None, node, exact: 0, lossy: 0, removed: 0 }
+        BitmapHeapScan {
+            relation,
+            reader,
+            source,
+            recheck,
+            joins,
+            open: None,
+            node,
+            exact: 0,
+            lossy: 0,
+            removed: 0,
+        }
     }
 
     /// The rows of `batch` from `from` on that fulfil the conditions, and all before.
@@ -200,6 +218,9 @@ impl BitmapHeapScan {
     }
 
     fn report(&self, cx: &mut Cx<'_>) {
+        if self.joins.are_active() {
+            self.joins.report(cx);
+        }
         let Some(s) = cx.rt.stats.get_mut(self.node) else { return };
         if self.removed > 0 {
             let removed = self.removed as f64 / s.loops.max(1.0);
@@ -225,6 +246,7 @@ fn read_page(
     snapshot: &Snapshot,
     block: BlockNo,
     reader: &RowReader,
+    joins: &mut Filters,
     out: &mut [Vector],
 ) -> Result<usize> {
     let mut rows = 0;
@@ -234,6 +256,7 @@ fn read_page(
     }
     let mut scan = heap.scan(snapshot.clone(), Some(block..block + 1));
     while scan.next_rows(|page| {
+        let page = if joins.are_active() { joins.pass(heap, page)? } else { page };
         rows += page.len();
         reader.push_page(heap, &page, out)
     })? {}
@@ -244,18 +267,22 @@ impl Operator for BitmapHeapScan {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         if self.open.is_none() {
             let snapshot = snapshot_for(cx.env, &self.relation);
-            let pages = Box::new(self.source.bitmap(cx, &self.relation, &snapshot)?.into_pages());
-            self.open = Some(Open { heap: open_heap(cx.env, &self.relation)?, snapshot, pages });
+            let heap = open_heap(cx.env, &self.relation)?;
+            let found = self.source.bitmap(cx, &self.relation, &snapshot)?;
+            let pages = Box::new(look_ahead(&heap, found.into_pages()));
+            self.open = Some(Open { heap, snapshot, pages });
         }
         loop {
             cx.check_cancelled()?;
+            self.joins.begin(cx);
+            let joined = self.joins.are_active();
             let Some(Open { heap, snapshot, pages }) = &mut self.open else { return Ok(None) };
             let mut out = self.reader.vectors(0);
             let mut rows = 0;
             let mut tested: Vec<bool> = Vec::new();
             // A page has at most some hundreds of rows: stop before the batch would overflow.
             let want = cx.want.min(BATCH_ROWS - 300);
-            let reader = &self.reader;
+            let (reader, joins) = (&self.reader, &mut self.joins);
             while rows < want {
                 let Some(visit) = pages.next() else { break };
                 let before = rows;
@@ -264,17 +291,24 @@ impl Operator for BitmapHeapScan {
                         self.exact += 1;
                         let mut failed = Ok(());
                         heap.fetch_page(snapshot, block, &slots, |_, tid, meta, body| {
-                            if failed.is_ok() {
-                                failed = reader.push(heap, tid, Some(&meta), body, &mut out);
-                                rows += 1;
+                            if failed.is_err() {
+                                return;
                             }
+                            let passes = if joined { joins.passes_row(heap, tid, body) } else { Ok(true) };
+                            failed = match passes {
+                                Ok(true) => {
+                                    rows += 1;
+                                    reader.push(heap, tid, Some(&meta), body, &mut out)
+                                }
+                                other => other.map(|_| ()),
+                            };
                         })?;
                         failed?;
                         recheck
                     }
                     Visit::Lossy { block } => {
                         self.lossy += 1;
-                        rows += read_page(heap, snapshot, block, reader, &mut out)?;
+                        rows += read_page(heap, snapshot, block, reader, joins, &mut out)?;
                         true
                     }
                 };

@@ -37,9 +37,16 @@ pub enum Visit {
     Lossy { block: BlockNo },
 }
 
+/// The pages of a set.
+enum Pages {
+    /// By rising block, as long as they come so.
+    Rising(Vec<(BlockNo, Page)>),
+    Any(HashMap<BlockNo, Page>),
+}
+
 /// A set of rows.
 pub struct TidBitmap {
-    pages: HashMap<BlockNo, Page>,
+    pages: Pages,
     /// Exact pages that fit.
     exact_max: usize,
     exact: usize,
@@ -51,7 +58,7 @@ impl TidBitmap {
     /// An empty set that may take so much memory.
     pub fn new(memory_bytes: usize) -> TidBitmap {
         TidBitmap {
-            pages: HashMap::new(),
+            pages: Pages::Rising(Vec::new()),
             exact_max: (memory_bytes / PAGE_BYTES).max(16),
             exact: 0,
             last: None,
@@ -86,18 +93,49 @@ impl TidBitmap {
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.pages.is_empty() && self.last.is_none()
+        self.last.is_none()
+            && match &self.pages {
+                Pages::Rising(list) => list.is_empty(),
+                Pages::Any(map) => map.is_empty(),
+            }
     }
 
+    #[inline]
     fn settle(&mut self) {
         if let Some((block, page)) = self.last.take() {
             self.merge(block, page);
         }
     }
 
+    /// The pages, to be looked up.
+    fn map(&mut self) -> &mut HashMap<BlockNo, Page> {
+        let pages = std::mem::replace(&mut self.pages, Pages::Any(HashMap::new()));
+        self.pages = match pages {
+            Pages::Rising(list) => Pages::Any(list.into_iter().collect()),
+            any => any,
+        };
+        match &mut self.pages {
+            Pages::Any(map) => map,
+            Pages::Rising(_) => unreachable!("just made a map"),
+        }
+    }
+
     /// Adds a page's rows to those there are.
     fn merge(&mut self, block: BlockNo, page: Page) {
-        match self.pages.entry(block) {
+        match &mut self.pages {
+            Pages::Rising(list) if list.last().is_none_or(|(last, _)| *last < block) => {
+                list.push((block, page));
+                self.exact += usize::from(!page.lossy);
+            }
+            _ => self.merge_any(block, page),
+        }
+        if self.exact > self.exact_max {
+            self.lossify();
+        }
+    }
+
+    fn merge_any(&mut self, block: BlockNo, page: Page) {
+        let lost = match self.map().entry(block) {
             Entry::Occupied(mut e) => {
                 let old = e.get_mut();
                 if old.lossy {
@@ -105,32 +143,38 @@ impl TidBitmap {
                 }
                 if page.lossy {
                     *old = Page::LOSSY;
-                    self.exact -= 1;
+                    true
+                } else {
+                    old.bits.iter_mut().zip(page.bits).for_each(|(a, b)| *a |= b);
+                    old.recheck |= page.recheck;
                     return;
                 }
-                old.bits.iter_mut().zip(page.bits).for_each(|(a, b)| *a |= b);
-                old.recheck |= page.recheck;
             }
             Entry::Vacant(e) => {
                 e.insert(page);
-                self.exact += usize::from(!page.lossy);
+                false
             }
-        }
-        if self.exact > self.exact_max {
-            self.lossify();
+        };
+        if lost {
+            self.exact -= 1;
+        } else {
+            self.exact += usize::from(!page.lossy);
         }
     }
 
     /// Makes exact pages lossy until half of the memory is free again.
     fn lossify(&mut self) {
-        for page in self.pages.values_mut() {
-            if self.exact <= self.exact_max / 2 {
-                break;
-            }
-            if !page.lossy {
+        let goal = self.exact_max / 2;
+        let exact = &mut self.exact;
+        let mut give_up = |page: &mut Page| {
+            if !page.lossy && *exact > goal {
                 *page = Page::LOSSY;
-                self.exact -= 1;
+                *exact -= 1;
             }
+        };
+        match &mut self.pages {
+            Pages::Rising(list) => list.iter_mut().for_each(|(_, page)| give_up(page)),
+            Pages::Any(map) => map.values_mut().for_each(&mut give_up),
         }
     }
 
@@ -138,8 +182,8 @@ impl TidBitmap {
     pub fn intersect(&mut self, mut other: TidBitmap) {
         self.settle();
         other.settle();
-        self.pages.retain(|block, page| {
-            let Some(theirs) = other.pages.get(block) else { return false };
+        let keep = |page: &mut Page, theirs: Option<&Page>| {
+            let Some(theirs) = theirs else { return false };
             match (page.lossy, theirs.lossy) {
                 (_, true) if page.lossy => {}
                 // What one side names exactly are the only rows that can be in both; the other side's conditions are open.
@@ -151,30 +195,56 @@ impl TidBitmap {
                 }
             }
             !page.is_empty()
-        });
-        self.exact = self.pages.values().filter(|p| !p.lossy).count();
+        };
+        let rest = &mut 0;
+        let find = |block: BlockNo| match &other.pages {
+            Pages::Rising(list) => {
+                list.binary_search_by_key(&block, |(b, _)| *b).ok().map(|at| &list[at].1)
+            }
+            Pages::Any(map) => map.get(&block),
+        };
+        match (&mut self.pages, &other.pages) {
+            // Side by side.
+            (Pages::Rising(list), Pages::Rising(theirs)) => list.retain_mut(|(block, page)| {
+                *rest += theirs[*rest..].iter().take_while(|(b, _)| b < block).count();
+                keep(page, theirs.get(*rest).filter(|(b, _)| b == block).map(|(_, p)| p))
+            }),
+            (Pages::Rising(list), _) => list.retain_mut(|(block, page)| keep(page, find(*block))),
+            (Pages::Any(map), _) => map.retain(|block, page| keep(page, find(*block))),
+        }
+        self.exact = match &self.pages {
+            Pages::Rising(list) => list.iter().filter(|(_, p)| !p.lossy).count(),
+            Pages::Any(map) => map.values().filter(|p| !p.lossy).count(),
+        };
     }
 
     /// Adds what is in the other.
     pub fn unite(&mut self, mut other: TidBitmap) {
         self.settle();
         other.settle();
-        if self.pages.is_empty() {
+        if self.is_empty() {
             let exact_max = self.exact_max;
             *self = other;
             self.exact_max = self.exact_max.max(exact_max);
             return;
         }
-        for (block, page) in other.pages.drain() {
-            self.merge(block, page);
+        match other.pages {
+            Pages::Rising(list) => list.into_iter().for_each(|(block, page)| self.merge(block, page)),
+            Pages::Any(map) => map.into_iter().for_each(|(block, page)| self.merge(block, page)),
         }
     }
 
     /// The pages in physical order.
     pub fn into_pages(mut self) -> impl Iterator<Item = Visit> + Send {
         self.settle();
-        let mut pages: Vec<(BlockNo, Page)> = self.pages.into_iter().collect();
-        pages.sort_unstable_by_key(|(block, _)| *block);
+        let pages = match self.pages {
+            Pages::Rising(list) => list,
+            Pages::Any(map) => {
+                let mut list: Vec<(BlockNo, Page)> = map.into_iter().collect();
+                list.sort_unstable_by_key(|(block, _)| *block);
+                list
+            }
+        };
         pages.into_iter().map(|(block, page)| {
             if page.lossy {
                 return Visit::Lossy { block };
@@ -228,6 +298,26 @@ mod tests {
         let mut a = of(&[(1, 1)]);
         a.unite(of(&[(1, 2), (3, 1)]));
         assert_eq!(shown(a), ["1:[1, 2]", "3:[1]"]);
+    }
+
+    #[test]
+    fn sets_are_combined_in_whatever_order_their_pages_came() {
+        let places: Vec<(BlockNo, u16)> = (0..200u32).map(|i| (i * 7 % 40, (i % 13) as u16)).collect();
+        let mut rising = places.clone();
+        rising.sort_unstable();
+        let part = |list: &[(BlockNo, u16)], n: u32| -> Vec<(BlockNo, u16)> {
+            list.iter().filter(|(b, s)| (b + u32::from(*s)) % n != 0).copied().collect()
+        };
+        for (a, b) in [(&places, &rising), (&rising, &places), (&rising, &rising), (&places, &places)] {
+            let mut both = of(&part(a, 2));
+            both.intersect(of(&part(b, 3)));
+            assert_eq!(shown(both), shown(of(&part(&part(&rising, 2), 3))));
+            let mut either = of(&part(a, 2));
+            either.unite(of(&part(b, 3)));
+            let expected: Vec<_> =
+                rising.iter().filter(|(b, s)| (b + u32::from(*s)) % 6 != 0).copied().collect();
+            assert_eq!(shown(either), shown(of(&expected)));
+        }
     }
 
     #[test]

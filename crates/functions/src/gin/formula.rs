@@ -42,6 +42,19 @@ impl Formula {
         Formula { steps, depth }
     }
 
+    /// Its value for items with all entries, if it is false for all others.
+    pub fn conjunction(&self) -> Option<Ternary> {
+        let mut sure = Ternary::True;
+        for step in &self.steps {
+            match step {
+                Step::Entry(_) | Step::And => {}
+                Step::Blur => sure = Ternary::Maybe,
+                Step::Not | Step::Or | Step::Unsure => return None,
+            }
+        }
+        Some(sure)
+    }
+
     /// Its value for an item, of whose entries this is known.
     pub fn evaluate(&self, entries: &[Ternary]) -> Ternary {
         if self.depth <= SHALLOW {
@@ -133,6 +146,13 @@ mod tests {
         assert_eq!(f.evaluate(&[True, True, False]), Maybe);
         assert_eq!(f.evaluate(&[True, False, False]), False);
         assert_eq!(f.evaluate(&[Maybe, True, False]), Maybe);
+        assert_eq!(f.conjunction(), None);
+        let both = Condition::And(vec![Condition::Entry(0), Condition::Entry(1)]).into_formula();
+        assert_eq!(both.conjunction(), Some(Maybe));
+        assert_eq!(
+            Formula::new(vec![Step::Entry(0), Step::Entry(1), Step::And]).conjunction(),
+            Some(True)
+        );
         let not = Formula::new(vec![Step::Entry(0), Step::Not]);
         assert_eq!(not.evaluate(&[False]), True);
         assert_eq!(not.evaluate(&[Maybe]), Maybe);

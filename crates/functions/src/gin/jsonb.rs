@@ -141,7 +141,9 @@ fn by_path(keys: Vec<Vec<u8>>, condition: Option<formula::Condition>) -> GinQuer
     let Some(condition) = condition else { return GinQuery::everything() };
     let formula = condition.into_formula();
     let entries = keys.into_iter().map(GinEntryQuery::Key).collect();
-    GinQuery::new(entries, GinMode::Default, move |known| formula.evaluate(known))
+    let all = formula.conjunction();
+    let query = GinQuery::new(entries, GinMode::Default, move |known| formula.evaluate(known));
+    GinQuery { all, ..query }
 }
 
 fn name_entry(name: &[u8]) -> GinEntryQuery {

@@ -70,6 +70,8 @@ pub struct GinQuery {
     pub entries: Vec<GinEntryQuery>,
     pub mode: GinMode,
     pub consistent: Consistent,
+    /// Said if exactly the items with all entries match: then this is the answer.
+    pub all: Option<Ternary>,
 }
 
 impl GinQuery {
@@ -78,7 +80,7 @@ impl GinQuery {
         mode: GinMode,
         consistent: impl Fn(&[Ternary]) -> Ternary + Send + Sync + 'static,
     ) -> GinQuery {
-        GinQuery { entries, mode, consistent: Arc::new(consistent) }
+        GinQuery { entries, mode, consistent: Arc::new(consistent), all: None }
     }
     /// Nothing matches.
     fn nothing() -> GinQuery {
@@ -90,7 +92,8 @@ impl GinQuery {
     }
     /// Matches may have all of the entries.
     fn all_of(entries: Vec<GinEntryQuery>) -> GinQuery {
-        GinQuery::new(entries, GinMode::Default, |known| formula::blurred(all(known)))
+        let query = GinQuery::new(entries, GinMode::Default, |known| formula::blurred(all(known)));
+        GinQuery { all: Some(Ternary::Maybe), ..query }
     }
 }
 

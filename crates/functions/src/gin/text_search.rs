@@ -89,6 +89,8 @@ impl GinClass for TsvectorOps {
         }
         let mode = if needs == [true] { GinMode::Default } else { GinMode::All };
         let formula = Formula::new(steps);
-        Ok(GinQuery::new(entries, mode, move |known| formula.evaluate(known)))
+        let all = formula.conjunction();
+        let query = GinQuery::new(entries, mode, move |known| formula.evaluate(known));
+        Ok(GinQuery { all, ..query })
     }
 }

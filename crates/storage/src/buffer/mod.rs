@@ -11,12 +11,14 @@ mod ahead;
 mod frames;
 mod fresh;
 mod guard;
+mod prefetch;
 mod redo;
 mod sweep;
 mod write;
 
 pub use ahead::ReadAhead;
 pub use guard::{PageMut, PagePin, PageRef};
+pub use prefetch::PREFETCH_PAGES;
 pub use sweep::Ring;
 pub use write::RunWriter;
 

@@ -13,6 +13,7 @@ pub mod insert;
 pub mod links;
 pub mod modify;
 pub mod page;
+mod prefetch;
 pub mod prune;
 pub mod read;
 pub mod rewrite;

@@ -8,7 +8,7 @@ use quarry_catalog::IndexDef;
 use quarry_common::{Error, Result, Ternary};
 use quarry_functions::gin::{GinEntryQuery, GinMode, GinQuery};
 use quarry_storage::Snapshot;
-use quarry_storage::index::gin::{Gin, GinEntry, GinScanKey, category};
+use quarry_storage::index::gin::{Gin, GinEntry, GinScanKey, Sample, category};
 use quarry_storage::stats::Reads;
 use quarry_types::Datum;
 use std::sync::Arc;
@@ -40,10 +40,15 @@ impl MethodScan {
         let gin =
             Gin::open(&cx.env.storage, index.storage, options(index, None)).with_name(index.name.clone());
         let session = cx.env.session.clone();
-        let found = gin.search(
+        let limit = session.setting("gin_fuzzy_search_limit").and_then(|text| text.parse::<u64>().ok());
+        let sample = limit
+            .filter(|rows| *rows > 0)
+            .map(|rows| Sample { rows, seed: (session.random() * u64::MAX as f64) as u64 });
+        let found = gin.search_some(
             snapshot,
             &keys,
             cx.env.work_mem_bytes,
+            sample,
             &mut || session.check_cancelled(),
             &mut |tid, recheck| {
                 out.add(tid, recheck);
@@ -63,6 +68,7 @@ fn everything() -> GinScanKey {
         exclude_only: false,
         unless: vec![],
         consistent: Arc::new(|_| Ternary::True),
+        all: None,
     }
 }
 
@@ -83,5 +89,6 @@ fn scan_key(column: u8, query: GinQuery) -> Option<GinScanKey> {
         GinMode::IncludeEmpty => (vec![GinEntry::empties_of(column)], false, vec![]),
         GinMode::All => (vec![GinEntry::all_of(column)], true, vec![GinEntry::nulls_of(column)]),
     };
-    Some(GinScanKey { entries, also, exclude_only, unless, consistent: query.consistent })
+    let all = query.all.filter(|_| query.mode == GinMode::Default);
+    Some(GinScanKey { entries, also, exclude_only, unless, consistent: query.consistent, all })
 }

@@ -54,13 +54,12 @@ impl MethodScan {
     ) -> Result<u64> {
         let hash = HashIndex::open(&cx.env.storage, index.storage).with_name(index.name.clone());
         let mut reads = Reads::default();
-        let mut tids = vec![];
         for key in self.hash_keys(values)? {
-            tids.clear();
-            hash.lookup_by(snapshot, &key, &mut tids)?;
             reads.scans += 1;
-            reads.returned += tids.len() as u64;
-            tids.iter().for_each(|t| out.add(*t, true));
+            hash.each_by(snapshot, &key, &mut |tid| {
+                reads.returned += 1;
+                out.add(tid, true);
+            })?;
             cx.check_cancelled()?;
         }
         hash.count_reads(snapshot, reads);

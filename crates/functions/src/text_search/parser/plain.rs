@@ -1,4 +1,4 @@
-//! The tokens that most texts are made of, without the machine: ASCII words, whole numbers and blanks after which nothing begins that the
+//! The tokens that most texts are made of, without the machine: ASCII words, with digits or not, whole numbers and blanks after which nothing begins that the
 //! machine would have to try.
 
 use super::token;
@@ -47,6 +47,10 @@ pub(super) fn token(text: &[u8]) -> Option<(u8, usize)> {
     let first = kind(0);
     if first == LETTER {
         let len = run(LETTER);
+        if kind(len) == DIGIT {
+            let len = run(LETTER | DIGIT);
+            return (kind(len) & (JOINS | NOT_ASCII) == 0).then_some((token::NUMWORD, len));
+        }
         (kind(len) & (DIGIT | JOINS | NOT_ASCII) == 0).then_some((token::ASCIIWORD, len))
     } else if first == DIGIT {
         let len = run(DIGIT);

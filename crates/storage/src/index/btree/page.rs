@@ -187,6 +187,12 @@ pub fn item(p: &[u8], slot: usize) -> Item<'_> {
     Item::at(p, offset(p, slot), pivot)
 }
 
+/// The item in `slot` of a leaf, which is not the high key's.
+#[inline]
+pub fn leaf_item_at(p: &[u8], slot: usize) -> Item<'_> {
+    Item::at(p, offset(p, slot), false)
+}
+
 /// The high key; none on the rightmost page.
 #[inline]
 pub fn high_key(p: &[u8]) -> Option<Item<'_>> {
@@ -296,13 +302,17 @@ impl<'a> Item<'a> {
     /// The tids of a leaf item, rising.
     #[inline]
     pub fn tids(&self) -> Tids<'a> {
-        if self.is_compressed() {
-            let at = 6 + (self.head() & KEY_MASK) as usize;
-            let differences = &self.bytes[at..self.bytes.len() - 12];
+        if let Some(differences) = self.differences() {
             let first = posting::pack(self.first_tid());
             return Tids::Packed(Differences::new(first, self.tid_count(), differences));
         }
         Tids::Plain(&self.bytes[self.bytes.len() - self.tid_count() * 6..])
+    }
+    /// The differences of a compressed list's tids.
+    #[inline]
+    pub fn differences(&self) -> Option<&'a [u8]> {
+        let at = 6 + (self.head() & KEY_MASK) as usize;
+        self.is_compressed().then(|| &self.bytes[at..self.bytes.len() - 12])
     }
     #[inline]
     pub fn first_tid(&self) -> Tid {

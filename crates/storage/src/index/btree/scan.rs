@@ -8,6 +8,7 @@ use super::key::Key;
 use super::page::{self as bp, Link, Target, ord};
 use super::search::LowBound;
 use super::{BTree, Direction, KeyRange};
+use crate::buffer::PREFETCH_PAGES;
 use crate::heap::Heap;
 use crate::ssi::Xact;
 use crate::txn::Snapshot;
@@ -62,6 +63,8 @@ pub struct IndexScan {
     bytes: Vec<u8>,
     found: Vec<Found>,
     at: usize,
+    /// Entries up to here have had their pages asked for.
+    asked: usize,
     next: Next,
     bound: LowBound,
     /// The page `found` came from and its LSN then: unchanged, slots still mean the same.
@@ -85,6 +88,7 @@ impl IndexScan {
             bytes: Vec::new(),
             found: Vec::new(),
             at: 0,
+            asked: 0,
             next: Next::Start,
             bound: LowBound::default(),
             page: Link::NONE,
@@ -131,7 +135,7 @@ impl IndexScan {
     fn rewind(&mut self) {
         self.found.clear();
         self.bytes.clear();
-        self.at = 0;
+        (self.at, self.asked) = (0, 0);
         self.next = Next::Start;
     }
 
@@ -161,6 +165,25 @@ impl IndexScan {
             return Ok(0);
         }
         Ok(self.found[self.at..].iter().take(max).take_while(|f| f.all_visible).count())
+    }
+
+    /// Asks for the heap's pages that entries some way behind the next `n` lead to, a few at a time. `max`: how many entries may be wanted.
+    #[inline]
+    pub fn look_ahead(&mut self, heap: &Heap, n: usize, max: usize) {
+        let from = self.asked.max(self.at + n);
+        let end = self.found.len().min(self.at.saturating_add(max));
+        // Not before half of those asked for last are done: then the waits for the next ones overlap.
+        if from < end && from <= self.at + n + PREFETCH_PAGES / 2 {
+            let mut last = self.found[self.at].tid.block;
+            let mut asked = from;
+            let next = self.found[from..end].iter().filter_map(|f| {
+                asked += 1;
+                let block = std::mem::replace(&mut last, f.tid.block);
+                (block != f.tid.block).then_some((f.tid.block, std::slice::from_ref(&f.tid.slot)))
+            });
+            heap.prefetch(next.take(PREFETCH_PAGES));
+            self.asked = asked;
+        }
     }
 
     /// One of the entries that [`IndexScan::peek_run`] counted.
@@ -219,7 +242,7 @@ impl IndexScan {
             }
             self.found.clear();
             self.bytes.clear();
-            self.at = 0;
+            (self.at, self.asked) = (0, 0);
             // Out of `self` while a page is read, so that its bounds need no copy.
             let range = std::mem::replace(&mut self.range, KeyRange::full());
             self.pages_read = self.pages_read.wrapping_add(1);
@@ -280,33 +303,26 @@ impl IndexScan {
         to: usize,
         start_ord: Option<(&[u8], u64)>,
     ) -> Result<bool> {
-        let heap = self.heap.clone();
+        let end = end_of(p, from, to, upper);
+        let IndexScan { heap, bytes, found, with_keys, skipped_dead, .. } = self;
         let mut map = heap.as_ref().map(|heap| vm::Lookup::new(heap.storage(), heap.rel()));
         let mut last_visible: Option<(u32, bool)> = None;
-        for slot in from..to {
-            let it = bp::item(p, slot);
+        for slot in from..end {
+            let it = bp::leaf_item_at(p, slot);
             let key = it.key();
-            let beyond = match upper {
-                Bound::Unbounded => false,
-                Bound::Included(u) => key.cmp_plain(u).is_gt(),
-                Bound::Excluded(u) => key.cmp_plain(u).is_ge(),
-            };
-            if beyond {
-                return Ok(true);
-            }
             if it.is_dead() {
-                self.skipped_dead += 1;
+                *skipped_dead += 1;
                 continue;
             }
-            let at = self.bytes.len() as u32;
-            if self.with_keys {
-                key.append_to(&mut self.bytes)?;
+            let at = bytes.len() as u32;
+            if *with_keys {
+                key.append_to(bytes)?;
             }
-            let key_end = self.bytes.len() as u32;
-            if self.with_keys {
-                it.append_payload(&mut self.bytes)?;
+            let key_end = bytes.len() as u32;
+            if *with_keys {
+                it.append_payload(bytes)?;
             }
-            let payload_end = self.bytes.len() as u32;
+            let payload_end = bytes.len() as u32;
             // Entries with the key that the page is entered at, up to where it was left, have come already.
             let seen_up_to = start_ord.filter(|(k, o)| *o != ord::FIRST && key.is(k)).map(|(_, o)| o);
             for i in 0..it.tid_count() {
@@ -325,7 +341,7 @@ impl IndexScan {
                         }
                     },
                 };
-                self.found.push(Found {
+                found.push(Found {
                     key: at..key_end,
                     payload: key_end..payload_end,
                     tid,
@@ -334,7 +350,7 @@ impl IndexScan {
                 });
             }
         }
-        Ok(false)
+        Ok(end < to)
     }
 
     fn read_forward(&mut self, range: &KeyRange) -> Result<()> {
@@ -421,6 +437,38 @@ impl IndexScan {
         self.bound = low;
         Ok(())
     }
+}
+
+/// The first of a leaf's slots `from..to` that is above the range; `to` if there is none.
+fn end_of(p: &[u8], from: usize, to: usize, upper: &Bound<Vec<u8>>) -> usize {
+    let is_within = |slot: usize| {
+        let item = bp::leaf_item_at(p, slot);
+        match upper {
+            Bound::Unbounded => true,
+            Bound::Included(u) => item.key().cmp_plain(u).is_le(),
+            Bound::Excluded(u) => item.key().cmp_plain(u).is_lt(),
+        }
+    };
+    // Of most ranges it is near, of the others beyond the page.
+    let (mut low, mut high, mut step) = (from, to, 1);
+    while low < high {
+        let probe = (low + step).min(to) - 1;
+        if !is_within(probe) {
+            high = probe;
+            break;
+        }
+        low = probe + 1;
+        step *= 4;
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_within(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// Whether entries at or above a high key with this key are all above the range.

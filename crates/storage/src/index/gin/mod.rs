@@ -15,6 +15,7 @@
 pub mod build;
 pub mod check;
 pub mod clean;
+mod cursor;
 pub mod gather;
 pub mod insert;
 pub mod meta;
@@ -29,7 +30,7 @@ pub mod wal;
 pub use build::{GinBuilder, GinBuilt};
 pub use meta::GinStats;
 pub use row::{GinEntry, GinRow, category};
-pub use search::{Consistent, GinScanKey};
+pub use search::{Consistent, GinScanKey, Sample};
 
 use super::btree::META_BLOCK;
 use super::{BTree, IndexMethod, IndexVacuumStats};

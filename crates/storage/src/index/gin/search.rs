@@ -37,6 +37,9 @@ pub struct GinScanKey {
     /// Rows of these never match.
     pub unless: Vec<GinEntry>,
     pub consistent: Consistent,
+    /// Exactly the rows with all of `entries` match, and this is `consistent`'s answer then. With such a key there is nothing in `also` and
+    /// `unless`.
+    pub all: Option<Ternary>,
 }
 
 impl GinScanKey {
@@ -50,6 +53,44 @@ impl GinScanKey {
             return Ternary::False;
         }
         (self.consistent)(has)
+    }
+}
+
+/// Of very many rows only some are wanted (`gin_fuzzy_search_limit`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// About how many, if there may be more.
+    pub rows: u64,
+    pub seed: u64,
+}
+
+/// Chooses rows at random (splitmix64).
+struct Choice {
+    state: u64,
+    /// A row is taken if its number is not above this.
+    limit: u64,
+}
+
+impl Choice {
+    /// All of `rows`, or about as many as the sample wants.
+    fn new(sample: Option<Sample>, rows: u64) -> Choice {
+        let part = |s: Sample| (s.rows as f64 / rows as f64 * u64::MAX as f64) as u64;
+        match sample.filter(|s| s.rows > 0 && rows > s.rows) {
+            Some(s) => Choice { state: s.seed, limit: part(s) },
+            None => Choice { state: 0, limit: u64::MAX },
+        }
+    }
+
+    #[inline]
+    fn takes(&mut self) -> bool {
+        if self.limit == u64::MAX {
+            return true;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ z >> 31) <= self.limit
     }
 }
 
@@ -277,6 +318,19 @@ impl Gin {
         check: &mut dyn FnMut() -> Result<()>,
         emit: &mut dyn FnMut(Tid, bool) -> Result<()>,
     ) -> Result<u64> {
+        self.search_some(snap, keys, memory_bytes, None, check, emit)
+    }
+
+    /// The same; of the rows of lists that are longer than a limit only some, chosen at random.
+    pub fn search_some(
+        &self,
+        snap: &Snapshot,
+        keys: &[GinScanKey],
+        memory_bytes: usize,
+        sample: Option<Sample>,
+        check: &mut dyn FnMut() -> Result<()>,
+        emit: &mut dyn FnMut(Tid, bool) -> Result<()>,
+    ) -> Result<u64> {
         if keys.is_empty() {
             return Ok(0);
         }
@@ -287,15 +341,32 @@ impl Gin {
             count += 1;
             emit(unpack(tid), recheck)
         };
-        if let Some(mut scans) = open_all(&mut cx, keys)? {
+        let all = keys.iter().map(|k| k.all).try_fold(Ternary::True, |a, b| Some(a.and(b?)));
+        if let Some(answer) = all {
+            let recheck = answer == Ternary::Maybe;
+            intersect(&mut cx, keys, sample, &mut |tid| {
+                if !pending.had(tid) {
+                    while let Some((earlier, recheck)) = pending.next_below(tid) {
+                        give(earlier, recheck)?;
+                    }
+                    give(tid, recheck)?;
+                }
+                Ok(())
+            })?;
+        } else if let Some(mut scans) = open_all(&mut cx, keys)? {
             let mut at = 0;
             let mut rows = 0u32;
+            let least = scans.iter().filter(|s| s.gives_rows()).map(KeyScan::estimate).min();
+            let mut choice = Choice::new(sample, least.unwrap_or(0));
             while let Some(tid) = next_common(&mut scans, &mut cx, at)? {
                 rows = rows.wrapping_add(1);
                 if rows.is_multiple_of(CHECK_ROWS) {
                     (cx.check)()?;
                 }
                 at = tid + 1;
+                if !choice.takes() {
+                    continue;
+                }
                 let mut matches = Ternary::True;
                 for scan in &mut scans {
                     matches = matches.and(scan.test(&mut cx, tid)?);
@@ -315,6 +386,54 @@ impl Gin {
             give(tid, recheck)?;
         }
         Ok(count)
+    }
+}
+
+/// Gives the rows that have all entries of all scan keys, in order.
+fn intersect(
+    cx: &mut Reading<'_>,
+    keys: &[GinScanKey],
+    sample: Option<Sample>,
+    give: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let mut streams = Vec::with_capacity(keys.iter().map(|k| k.entries.len()).sum());
+    for entry in keys.iter().flat_map(|k| &k.entries) {
+        let stream = Stream::open(cx, entry)?;
+        if stream.estimate() == 0 {
+            return Ok(());
+        }
+        streams.push(stream);
+    }
+    streams.sort_by_key(Stream::estimate);
+    let Some((rarest, others)) = streams.split_first_mut() else { return Ok(()) };
+    let mut choice = Choice::new(sample, rarest.estimate());
+    let (mut at, mut rows) = (0, 0u32);
+    loop {
+        let tid = rarest.seek(cx, at)?;
+        if tid == PACKED_END {
+            return Ok(());
+        }
+        rows = rows.wrapping_add(1);
+        if rows.is_multiple_of(CHECK_ROWS) {
+            (cx.check)()?;
+        }
+        // Where the first list that lacks the row goes on, the rarest may go on too.
+        at = tid + 1;
+        let mut everywhere = true;
+        for other in others.iter_mut() {
+            let next = other.seek(cx, tid)?;
+            if next != tid {
+                (at, everywhere) = (next, false);
+                break;
+            }
+        }
+        if everywhere {
+            if choice.takes() {
+                give(tid)?;
+            }
+        } else if at == PACKED_END {
+            return Ok(());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rows of one thing that a query looks for, in order, with a way to skip ahead: the lists of a key, or of all keys of a range.
 
 use super::Gin;
+use super::cursor::Cursor;
 use super::row::GinEntry;
 use super::tid_set::{TidList, TidSet};
 use crate::buffer::PageRef;
@@ -42,10 +43,11 @@ pub(super) struct KeyStream {
     /// Copies of the leaf's items, and of each its last tid.
     bytes: Vec<u8>,
     items: Vec<(Range<usize>, u64)>,
-    /// The item being read: its tids, and the first that is not done.
+    /// The item that comes after the one being read.
     item: usize,
-    tids: Vec<u64>,
-    at: usize,
+    /// The position in the item being read, which holds tids up to `last`.
+    cursor: Cursor,
+    last: u64,
     next: Next,
     estimate: u64,
 }
@@ -84,8 +86,8 @@ impl KeyStream {
             bytes: Vec::new(),
             items: Vec::new(),
             item: 0,
-            tids: Vec::new(),
-            at: 0,
+            cursor: Cursor::default(),
+            last: 0,
             next: Next::Done,
             estimate: 0,
         };
@@ -113,8 +115,7 @@ impl KeyStream {
         let p: &[u8] = page.bytes();
         self.bytes.clear();
         self.items.clear();
-        self.tids.clear();
-        (self.item, self.at) = (0, 0);
+        self.item = 0;
         let mut slot = bp::lower_bound_leaf(p, &target);
         let count = bp::slot_count(p);
         while slot < count {
@@ -136,40 +137,35 @@ impl KeyStream {
 
     #[inline]
     fn seek(&mut self, cx: &mut Reading<'_>, to: u64) -> Result<u64> {
-        if let Some(t) = self.tids.get(self.at)
-            && *t >= to
-        {
-            return Ok(*t);
-        }
-        self.seek_further(cx, to)
+        // No tid is 0.
+        if self.cursor.now >= to.max(1) { Ok(self.cursor.now) } else { self.seek_further(cx, to.max(1)) }
     }
 
     fn seek_further(&mut self, cx: &mut Reading<'_>, to: u64) -> Result<u64> {
         loop {
-            if self.tids.last().is_some_and(|last| *last >= to) {
-                self.at += gallop(&self.tids[self.at..], to);
-                return Ok(self.tids[self.at]);
+            if self.last >= to {
+                return match self.cursor.seek(&self.bytes, to) {
+                    true => Ok(self.cursor.now),
+                    false => Err(cx.gin.corrupted("a list doesn't have the last tid that it says")),
+                };
             }
             // The next item that reaches as far.
-            let first = if self.tids.is_empty() { self.item } else { self.item + 1 };
-            let skip = self.items[first.min(self.items.len())..].partition_point(|(_, last)| *last < to);
-            self.item = first + skip;
-            self.tids.clear();
-            self.at = 0;
-            if let Some((place, _)) = self.items.get(self.item) {
-                if let Some(item) = Item::parse(&self.bytes[place.clone()], false) {
-                    self.tids.extend(item.tids().map(pack));
-                }
-                if self.tids.is_empty() {
-                    return Err(cx.gin.corrupted("a list has no tids"));
-                }
-                if self.tids.last().is_none_or(|last| *last < to) {
-                    return Err(cx.gin.corrupted("a list doesn't have the last tid that it says"));
-                }
+            let skip = self.items[self.item..].partition_point(|(_, last)| *last < to);
+            self.item += skip;
+            if let Some((place, last)) = self.items.get(self.item) {
+                let item = Item::parse(&self.bytes[place.clone()], false);
+                self.cursor = item
+                    .and_then(|item| Cursor::of(&item, place.end))
+                    .ok_or_else(|| cx.gin.corrupted("a list has no tids"))?;
+                self.last = *last;
+                self.item += 1;
                 continue;
             }
             match std::mem::replace(&mut self.next, Next::Done) {
-                Next::Done => return Ok(PACKED_END),
+                Next::Done => {
+                    (self.cursor.now, self.last) = (PACKED_END, PACKED_END);
+                    return Ok(PACKED_END);
+                }
                 Next::Right(link, bound) => {
                     let from = if to < PACKED_END { ord::of(unpack(to)).max(bound) } else { ord::LAST };
                     self.load(cx, from, Some(link))?;
@@ -177,16 +173,6 @@ impl KeyStream {
             }
         }
     }
-}
-
-/// The first place whose tid is not below `to`, looked for near the beginning first.
-fn gallop(tids: &[u64], to: u64) -> usize {
-    let mut step = 1;
-    while step < tids.len() && tids[step] < to {
-        step *= 2;
-    }
-    let from = step / 2;
-    from + tids[from..tids.len().min(step + 1)].partition_point(|t| *t < to)
 }
 
 /// The leaf that holds a position; `link`: it, or one shortly before it, if nothing has changed.
@@ -269,20 +255,4 @@ fn read_range(cx: &mut Reading<'_>, lower: &[u8], upper: &[u8]) -> Result<Stream
     }
     let estimate = set.estimate();
     Ok(Stream::Range(set.finish()?, estimate))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn galloping() {
-        let tids: Vec<u64> = (0..100).map(|n| n * 3).collect();
-        for from in [0, 1, 50, 98] {
-            for to in 0..298 {
-                let expected = tids[from..].partition_point(|t| *t < to);
-                assert_eq!(gallop(&tids[from..], to), expected, "{from} {to}");
-            }
-        }
-    }
 }

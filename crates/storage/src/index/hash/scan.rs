@@ -1,6 +1,8 @@
-//! Looking up a key: all rows of its code at once, under the shared latch of the bucket's primary page.
+//! Looking up a key: the rows of its code, under the shared latch of the bucket's primary page.
 //!
-//! While that latch is held nothing of the bucket moves. Afterwards a scan holds nothing: what it found is copied (8 bytes a row).
+//! While that latch is held nothing of the bucket moves. Afterwards a scan holds nothing: what it found is copied (8 bytes a row). Of a code with very
+//! many rows it takes the first ones, by place in the table, and looks again for those behind them when they are used up: wherever splits have brought the
+//! entries meanwhile, each comes once.
 
 use super::page::{self as hp, Entry};
 use super::{HashIndex, code_of};
@@ -8,6 +10,9 @@ use crate::ssi::Xact;
 use crate::txn::Snapshot;
 use quarry_common::{BlockNo, Lsn, Result, Tid};
 use std::sync::Arc;
+
+/// Rows that a scan takes at once, of twice as many that it may gather.
+const ROWS_MAX: usize = 16_384;
 
 /// A page that entries were found on, and its LSN then: unchanged, its entries still lead to the same rows.
 #[derive(Clone, Copy)]
@@ -28,6 +33,9 @@ pub struct HashScan {
     seen: Vec<Seen>,
     at: usize,
     started: bool,
+    /// There are rows above the last one found.
+    more: bool,
+    rows_max: usize,
     /// Places in `found` whose rows are dead.
     dead: Vec<usize>,
     pages_read: BlockNo,
@@ -43,9 +51,17 @@ impl HashScan {
             seen: Vec::new(),
             at: 0,
             started: false,
+            more: false,
+            rows_max: ROWS_MAX,
             dead: Vec::new(),
             pages_read: 0,
         }
+    }
+
+    /// As if so many rows were very many (for tests).
+    pub fn taking(mut self, rows_max: usize) -> HashScan {
+        self.rows_max = rows_max.max(1);
+        self
     }
 
     /// The scan is made to read rows under `snap`: what it finds, and where it finds nothing, may count for serializability.
@@ -62,12 +78,13 @@ impl HashScan {
         self.seen.clear();
         self.at = 0;
         self.started = false;
+        self.more = false;
     }
 
     /// The next entry's row. Its key may be another one with the same code.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Tid>> {
-        self.start()?;
+        self.fill()?;
         let tid = self.found.get(self.at).copied();
         self.at += tid.is_some() as usize;
         Ok(tid)
@@ -75,7 +92,7 @@ impl HashScan {
 
     /// Appends the rows of up to `max` entries; gives how many.
     pub fn next_batch(&mut self, tids: &mut Vec<Tid>, max: usize) -> Result<usize> {
-        self.start()?;
+        self.fill()?;
         let n = max.min(self.found.len() - self.at);
         tids.extend_from_slice(&self.found[self.at..self.at + n]);
         self.at += n;
@@ -94,25 +111,48 @@ impl HashScan {
         self.pages_read
     }
 
-    fn start(&mut self) -> Result<()> {
-        if self.started {
+    /// Has rows at hand, if there are any left.
+    #[inline]
+    fn fill(&mut self) -> Result<()> {
+        if self.at < self.found.len() || (self.started && !self.more) {
             return Ok(());
         }
-        self.started = true;
-        let HashScan { index, code, reader, found, seen, pages_read, .. } = self;
+        self.read()
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let above = self.found.last().copied().filter(|_| self.more);
+        self.flush_dead();
+        self.found.clear();
+        self.seen.clear();
+        (self.at, self.started, self.more) = (0, true, false);
+        let HashScan { index, code, reader, found, seen, pages_read, more, rows_max, .. } = self;
         index.look_up(reader.as_ref(), *code, &mut |p, block, lsn| {
             *pages_read = pages_read.wrapping_add(1);
             let from = found.len();
-            collect(p, *code, found);
+            collect(p, *code, above, found);
             if found.len() > from {
                 seen.push(Seen { block, lsn, from });
             }
-        })
+            if found.len() > *rows_max * 2 {
+                found.select_nth_unstable(*rows_max - 1);
+                found.truncate(*rows_max);
+                *more = true;
+            }
+        })?;
+        if *more {
+            found.sort_unstable();
+            found.truncate(*rows_max);
+            // Which page an entry is on is no longer known.
+            seen.clear();
+        }
+        Ok(())
     }
 
     /// Leaves the dead hints gathered, on pages that are unchanged and whose latch is free.
     fn flush_dead(&mut self) {
-        if self.dead.is_empty() {
+        if self.dead.is_empty() || self.seen.is_empty() {
+            self.dead.clear();
             return;
         }
         let index = &self.index;
@@ -149,34 +189,46 @@ impl Drop for HashScan {
     }
 }
 
-/// Appends the rows of a page's entries with this code.
+/// Calls `f` with the rows of a page's entries with this code, those above a place.
 #[inline]
-fn collect(p: &[u8], code: u64, tids: &mut Vec<Tid>) {
+fn each(p: &[u8], code: u64, above: Option<Tid>, mut f: impl FnMut(Tid)) {
     let count = hp::count(p);
-    let mut at = hp::lower_bound(p, hp::depth(p), Entry::first_of(code));
+    let first = above.map_or(Entry::first_of(code), |tid| Entry::new(code, tid));
+    let mut at = hp::lower_bound(p, hp::depth(p), first);
     while at < count {
         let entry = hp::entry(p, at);
         if entry.code() != code {
             break;
         }
-        if !hp::is_dead(p, at) {
-            tids.push(entry.tid());
+        if !hp::is_dead(p, at) && above != Some(entry.tid()) {
+            f(entry.tid());
         }
         at += 1;
     }
+}
+
+/// Appends them.
+#[inline]
+fn collect(p: &[u8], code: u64, above: Option<Tid>, tids: &mut Vec<Tid>) {
+    each(p, code, above, |tid| tids.push(tid));
 }
 
 impl HashIndex {
     /// Appends the rows of all entries with this key, and perhaps of others with the same code.
     pub fn lookup(&self, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
         let code = code_of(key);
-        self.look_up(None, code, &mut |p, _, _| collect(p, code, tids))
+        self.look_up(None, code, &mut |p, _, _| collect(p, code, None, tids))
     }
 
     /// The same, made to read rows under `snap`.
     pub fn lookup_by(&self, snap: &Snapshot, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
+        self.each_by(snap, key, &mut |tid| tids.push(tid))
+    }
+
+    /// The same, each given to `f`, which must not wait for anything.
+    pub fn each_by(&self, snap: &Snapshot, key: &[u8], f: &mut dyn FnMut(Tid)) -> Result<()> {
         let code = code_of(key);
-        self.look_up(snap.reader(), code, &mut |p, _, _| collect(p, code, tids))
+        self.look_up(snap.reader(), code, &mut |p, _, _| each(p, code, None, &mut *f))
     }
 
     /// Calls `f` with every page that can have entries of the code.
