@@ -11,6 +11,7 @@ mod dml;
 mod exclusion;
 mod exprs;
 mod finish;
+pub mod hints;
 mod joins;
 mod min_max;
 mod orders;
@@ -55,12 +56,14 @@ pub struct OptimizerEnv<'a> {
     pub settings: PlannerSettings,
     pub folder: &'a dyn ConstantFolder,
     pub bind_stored: BindStored,
+    /// What the statement's comment, or its pinned plan, asks for.
+    pub hints: Option<&'a hints::Hints>,
 }
 
 /// How much cheaper a plan must be for a rewrite that isn't always worth it: estimates of what is alike differ by less.
 const CLEARLY: f64 = 0.9;
 
-/// Plans a bound statement. Rewrites that aren't always worth it are tried: the cheaper plan wins.
+/// Plans a bound statement. Rewrites that aren't always worth it are tried, all together and each alone: the cheapest plan wins.
 pub fn plan(
     plan: LogicalPlan,
     meta: QueryMeta,
@@ -71,14 +74,41 @@ pub fn plan(
     let again = rules::has_costly_choices(&plan)
         .then(|| (plan.clone(), meta.clone(), output.clone(), params.clone()));
     let rows_change = rules::changes_rows(&plan);
-    let rules = Rules::new(env.settings.disabled_rules, false, rows_change);
-    let first = plan_once(plan, meta, output, params, env, &rules)?;
-    let Some((plan, meta, output, params)) = again.filter(|_| rules.offered()) else { return Ok(first) };
-    let rules = Rules::new(env.settings.disabled_rules, true, rows_change);
-    Ok(match plan_once(plan, meta, output, params, env, &rules) {
-        Ok(second) if second.plan.total_cost < CLEARLY * first.plan.total_cost => second,
-        _ => first,
-    })
+    let disabled = env.settings.disabled_rules;
+    let forced = env.settings.forced_rules;
+    let rules = Rules::new(disabled, forced, rows_change);
+    let mut best = plan_once(plan, meta, output, params, env, &rules)?;
+    let undecided = rules.offered().without(forced);
+    let Some((plan, meta, output, params)) = again.filter(|_| undecided != RuleSet::default()) else {
+        return Ok(best);
+    };
+    let with = |costly: RuleSet| {
+        let rules = Rules::new(disabled, costly.and(forced), rows_change);
+        let (plan, meta) = (plan.clone(), meta.clone());
+        let statement = plan_once(plan, meta, output.clone(), params.clone(), env, &rules);
+        (statement, rules.offered())
+    };
+    let mut cost = CLEARLY * cost_with_ctes(&best);
+    let (all, more) = with(undecided);
+    let mut take = |statement: Result<Statement>| {
+        if let Ok(statement) = statement
+            && cost_with_ctes(&statement) < cost
+        {
+            cost = cost_with_ctes(&statement);
+            best = statement;
+        }
+    };
+    take(all);
+    let alone = undecided.and(more).without(forced).each();
+    if alone.len() > 1 {
+        alone.into_iter().for_each(|rule| take(with(rule).0));
+    }
+    Ok(best)
+}
+
+/// What a statement costs, CTEs included.
+fn cost_with_ctes(statement: &Statement) -> f64 {
+    statement.plan.total_cost + statement.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
 }
 
 fn plan_once(
@@ -92,6 +122,9 @@ fn plan_once(
     let relations = finish::relations(&plan);
     let read_only = finish::read_only(&plan);
     let mut plan = rules::rewrite(plan, &mut meta, env.folder, rules)?;
+    let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
+    rules::split_ors::run(&mut plan, &ids, &mut meta, rules);
+    rules::aggregate_early::run(&mut plan, &mut meta, env, rules);
     let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
     output.iter().for_each(|(id, _, _)| needed.add(*id));
     rules::prune_columns::prune(&mut plan, &mut needed);
@@ -117,5 +150,7 @@ fn plan_once(
         read_only,
         runtime_filters,
         rules: rules.fired(),
+        query_id: None,
+        pinned: false,
     })
 }

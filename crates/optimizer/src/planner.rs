@@ -22,6 +22,8 @@ pub struct Want {
     pub orders: Vec<Vec<SortKey>>,
     /// Rows that will be fetched (LIMIT); 0: all.
     pub rows: f64,
+    /// Of rows equal in all of these, one is as good as all; empty: all are needed.
+    pub distinct: Vec<Expr>,
 }
 
 /// What is known of a CTE when it is scanned.
@@ -91,6 +93,7 @@ impl<'a> Planner<'a> {
                 }
                 self.plan_node(*body, want)
             }
+            LogicalPlan::Barrier { input } => self.plan_node(*input, want),
             LogicalPlan::Project { input, targets } => self.plan_project(*input, targets, want),
             LogicalPlan::Aggregate { input, group, sets, aggregates, grouping } => {
                 self.plan_aggregate(*input, group, sets, aggregates, grouping, want)

@@ -37,6 +37,8 @@ pub struct PlannerSettings {
     /// `constraint_exclusion = on`.
     pub exclude_by_constraints: bool,
     pub disabled_rules: RuleSet,
+    /// Rewrites that costs needn't justify.
+    pub forced_rules: RuleSet,
     /// `quarry.random_joins`; 0: plans are chosen by cost.
     pub random_joins: u64,
     pub runtime_filters: bool,
@@ -72,6 +74,7 @@ impl Default for PlannerSettings {
             enable_tidscan: true,
             exclude_by_constraints: false,
             disabled_rules: RuleSet::default(),
+            forced_rules: RuleSet::default(),
             random_joins: 0,
             runtime_filters: true,
         }
@@ -110,9 +113,10 @@ const NAMES: [&str; 25] = [
 static INDEXES: LazyLock<[Option<usize>; 25]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
-/// `constraint_exclusion` and `quarry.disabled_rules` in the settings table.
-static CHOICES: LazyLock<[Option<usize>; 2]> = LazyLock::new(|| {
-    ["constraint_exclusion", "quarry.disabled_rules"].map(|n| settings::find(n).map(|(i, _)| i))
+/// `constraint_exclusion`, `quarry.disabled_rules` and `quarry.forced_rules` in the settings table.
+static CHOICES: LazyLock<[Option<usize>; 3]> = LazyLock::new(|| {
+    let names = ["constraint_exclusion", "quarry.disabled_rules", "quarry.forced_rules"];
+    names.map(|n| settings::find(n).map(|(i, _)| i))
 });
 
 /// `quarry.random_joins` and `quarry.runtime_filters` in the settings table.
@@ -177,6 +181,7 @@ impl PlannerSettings {
         }
         out.exclude_by_constraints = text(0) == "on";
         out.disabled_rules = RuleSet::parse(text(1)).unwrap_or_default();
+        out.forced_rules = RuleSet::parse(text(2)).unwrap_or_default();
         out
     }
     /// Memory a hash table may take, in bytes.

@@ -1,6 +1,6 @@
 //! Everything above FROM: projection, grouping, windows, distinct, sorting, limits, set operations, row locks.
 
-use crate::cost;
+use crate::cost::{self, measured};
 use crate::exprs::{is_volatile, substitute};
 use crate::planner::{Candidate, Planner, Want, cheapest};
 use crate::rules::Rule;
@@ -20,7 +20,11 @@ impl Planner<'_> {
         targets: Vec<(ColumnId, Expr)>,
         want: &Want,
     ) -> Result<Vec<Candidate>> {
-        let inner = self.plan_node(input, want)?;
+        let mut want = want.clone();
+        if targets.iter().any(|(_, e)| is_volatile(e)) {
+            want.distinct.clear();
+        }
+        let inner = self.plan_node(input, &want)?;
         Ok(inner
             .into_iter()
             .map(|c| Candidate { plan: self.projected(c.plan, targets.clone()), order: c.order })
@@ -159,7 +163,7 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let keys: Vec<SortKey> = keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
-        let inner_want = Want { orders: vec![keys.clone()], rows: want.rows };
+        let inner_want = Want { orders: vec![keys.clone()], distinct: vec![], ..want.clone() };
         let candidates = self.plan_node(input, &inner_want)?;
         // Keys the input computes become columns only where the expression is one of its targets already.
         Ok(self.ordered(candidates, &keys, 0.0))
@@ -183,6 +187,11 @@ impl Planner<'_> {
         let skip = number(&offset, self);
         let all = matches!(&limit, None | Some(Expr::Const { value: Datum::Null, .. }));
         let constant = |e: &Option<Expr>| matches!(e, None | Some(Expr::Const { .. }));
+        let none = matches!(&offset, None | Some(Expr::Const { value: Datum::Null | Datum::I64(0), .. }));
+        if all && ties.is_none() && none {
+            // What cuts off nothing only kept things apart until now.
+            return self.plan_node(input, &Want::default());
+        }
         let wanted = match (count, skip) {
             _ if all => 0.0,
             (Some(c), Some(s)) => c + s,
@@ -195,12 +204,18 @@ impl Planner<'_> {
             LogicalPlan::Sort { input, keys } => {
                 let keys: Vec<SortKey> =
                     keys.into_iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).collect();
-                let inner = self.plan_node(*input, &Want { orders: vec![keys.clone()], rows: wanted })?;
+                let inner = self.plan_node(
+                    *input,
+                    &Want { orders: vec![keys.clone()], rows: wanted, ..Want::default() },
+                )?;
                 self.ordered(inner, &keys, bound)
             }
             LogicalPlan::Project { input, targets } if matches!(*input, LogicalPlan::Sort { .. }) => {
                 let LogicalPlan::Sort { input: below, keys } = *input else { return Ok(vec![]) };
-                let inner = self.plan_node(*below, &Want { orders: vec![keys.clone()], rows: wanted })?;
+                let inner = self.plan_node(
+                    *below,
+                    &Want { orders: vec![keys.clone()], rows: wanted, ..Want::default() },
+                )?;
                 let sorted = self.ordered(inner, &keys, bound);
                 sorted
                     .into_iter()
@@ -248,11 +263,22 @@ impl Planner<'_> {
         } else {
             None
         };
+        let determined = match &sets {
+            None if self.rules.allows(Rule::ReduceGroupKeys) => {
+                crate::rules::reduce_group_keys::determined(&input, &group)
+            }
+            _ => vec![],
+        };
+        if !determined.is_empty() {
+            self.rules.fire(Rule::ReduceGroupKeys);
+        }
+        let compared: Vec<&(ColumnId, Expr)> =
+            group.iter().enumerate().filter(|(i, _)| !determined.contains(i)).map(|(_, g)| g).collect();
         // Group in the order asked for above, if that is possible.
         let mut keys: Vec<SortKey> = vec![];
         for w in want.orders.iter().flatten() {
             let canonical = self.canonical(&w.expr);
-            if let Some((_, e)) = group.iter().find(|(_, e)| self.canonical(e) == canonical)
+            if let Some((_, e)) = compared.iter().find(|(_, e)| self.canonical(e) == canonical)
                 && !keys.iter().any(|k| k.expr == *e)
             {
                 keys.push(SortKey { expr: e.clone(), ..w.clone() });
@@ -260,13 +286,18 @@ impl Planner<'_> {
                 break;
             }
         }
-        for (_, e) in &group {
+        for (_, e) in &compared {
             if !keys.iter().any(|k| k.expr == *e) {
                 keys.push(SortKey { expr: e.clone(), descending: false, nulls_first: false });
             }
         }
         let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
-        let candidates = self.plan_node(input, &Want { orders, rows: 0.0 })?;
+        // Groups alone need one row each.
+        let distinct = match aggregates.is_empty() && sets.is_none() {
+            true => group.iter().map(|(_, e)| e.clone()).collect(),
+            false => vec![],
+        };
+        let candidates = self.plan_node(input, &Want { orders, distinct, ..Want::default() })?;
         let input_rows = candidates[0].plan.rows;
         let calls = cost::exprs(
             aggregates.iter().flat_map(|(_, a)| a.args.iter().chain(&a.direct_args).chain(&a.filter)),
@@ -279,6 +310,7 @@ impl Planner<'_> {
                 input: Box::new(input),
                 strategy,
                 group: group.clone(),
+                determined: determined.clone(),
                 sets: sets.clone(),
                 aggregates: aggregates.clone(),
                 grouping: grouping.clone(),
@@ -302,7 +334,10 @@ impl Planner<'_> {
         }
         let exprs: Vec<&Expr> = group.iter().map(|(_, e)| e).collect();
         let groups = match &sets {
-            None => self.group_count(&exprs, input_rows),
+            None => {
+                let exprs: Vec<&Expr> = compared.iter().map(|(_, e)| e).collect();
+                self.group_count(&exprs, input_rows)
+            }
             Some(sets) => {
                 let mut sum = 0.0;
                 for set in sets {
@@ -315,10 +350,10 @@ impl Planner<'_> {
         if sets.is_none() {
             self.note_aggregates(&aggregates, input_rows, groups);
         }
-        let group_cost = group.len() as f64 * s.cpu_operator_cost;
+        let group_cost = compared.len() as f64 * s.cpu_operator_cost;
         let sorts =
             aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());
-        let hashable = group.iter().all(|(_, e)| self.hashable_type(e));
+        let hashable = compared.iter().all(|(_, e)| self.hashable_type(e));
         let mut out = vec![];
         if let Some(sets) = &sets {
             // Sorted grouping sets need a sort each; the executor hashes them whatever their order.
@@ -330,7 +365,8 @@ impl Planner<'_> {
         }
         if hashable && !sorts {
             let best = cheapest(candidates.clone(), 0.0).plan;
-            let mut startup = best.total_cost + calls.startup + (per_input + group_cost) * input_rows;
+            let hashed = group_cost + measured::GROUPED_ROW * s.cpu_tuple_cost;
+            let mut startup = best.total_cost + calls.startup + (per_input + hashed) * input_rows;
             let entry = cost::row_bytes(best.width) + 40.0 * aggregates.len() as f64;
             if groups * entry > s.hash_mem() {
                 // Batches go through disk once.
@@ -340,7 +376,7 @@ impl Planner<'_> {
             if !s.enable_hashagg {
                 startup += cost::DISABLED;
             }
-            let total = startup + finalize * groups;
+            let total = startup + (finalize + measured::GROUP * s.cpu_tuple_cost) * groups;
             out.push(Candidate {
                 plan: build(self, best, AggregateStrategy::Hashed, groups, startup, total),
                 order: vec![],
@@ -348,8 +384,10 @@ impl Planner<'_> {
         }
         for c in self.ordered(candidates, &keys, 0.0) {
             let startup = c.plan.startup_cost;
-            let total =
-                c.plan.total_cost + calls.startup + (per_input + group_cost) * input_rows + finalize * groups;
+            let total = c.plan.total_cost
+                + calls.startup
+                + (per_input + group_cost) * c.plan.rows
+                + finalize * groups;
             let order: Vec<SortKey> = c
                 .order
                 .iter()
@@ -386,7 +424,7 @@ impl Planner<'_> {
         }
         keys.extend(spec.order_by.iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).cloned());
         let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
-        let candidates = self.plan_node(input, &Want { orders, rows: 0.0 })?;
+        let candidates = self.plan_node(input, &Want { orders, ..Want::default() })?;
         let sorted = if keys.is_empty() {
             vec![cheapest(candidates, 0.0)]
         } else {
@@ -420,7 +458,8 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
-        let candidates = self.plan_node(input, want)?;
+        // Of rows alike, some may give sets that are empty.
+        let candidates = self.plan_node(input, &Want { distinct: vec![], ..want.clone() })?;
         let per = calls.iter().map(|(_, c)| self.set_rows(c)).fold(1.0, f64::max);
         Ok(candidates
             .into_iter()
@@ -469,9 +508,10 @@ impl Planner<'_> {
                 keys.push(SortKey { expr, descending: false, nulls_first: false });
             }
         }
-        let candidates = self.plan_node(input, &Want { orders: vec![keys.clone()], rows: 0.0 })?;
-        let rows_in = candidates[0].plan.rows;
         let columns: Vec<Expr> = ids.iter().map(|id| Expr::column(*id, self.meta.get(*id).ty)).collect();
+        let inner = Want { orders: vec![keys.clone()], distinct: columns.clone(), ..Want::default() };
+        let candidates = self.plan_node(input, &inner)?;
+        let rows_in = candidates[0].plan.rows;
         let refs: Vec<&Expr> = columns.iter().collect();
         let groups = self.group_count(&refs, rows_in);
         let mut out = vec![];
@@ -504,7 +544,8 @@ impl Planner<'_> {
             .iter()
             .filter_map(|e| if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None })
             .collect();
-        let mut startup = input.total_cost + s.cpu_operator_cost * group.len() as f64 * input.rows;
+        let per_row = s.cpu_operator_cost * group.len() as f64 + measured::GROUPED_ROW * s.cpu_tuple_cost;
+        let mut startup = input.total_cost + per_row * input.rows;
         if !s.enable_hashagg {
             startup += cost::DISABLED;
         }
@@ -512,11 +553,12 @@ impl Planner<'_> {
             let pages = (input.rows * cost::row_bytes(input.width) / 8192.0).ceil();
             startup += pages * (s.random_page_cost + s.seq_page_cost);
         }
-        let total = startup + s.cpu_tuple_cost * groups;
+        let total = startup + (1.0 + measured::GROUP) * s.cpu_tuple_cost * groups;
         let node = PhysicalNode::Aggregate {
             input: Box::new(input),
             strategy: AggregateStrategy::Hashed,
             group,
+            determined: vec![],
             sets: None,
             aggregates: vec![],
             grouping: vec![],
@@ -647,7 +689,7 @@ impl Planner<'_> {
         recheck: Recheck<LogicalPlan>,
         want: &Want,
     ) -> Result<Vec<Candidate>> {
-        let candidates = self.plan_node(input, want)?;
+        let candidates = self.plan_node(input, &Want { distinct: vec![], ..want.clone() })?;
         let recheck = self.plan_recheck(recheck)?;
         Ok(candidates
             .into_iter()

@@ -161,6 +161,10 @@ pub enum LogicalPlan {
         input: Box<LogicalPlan>,
         alias: String,
     },
+    /// A view that hides rows (`security_barrier`): only conditions that tell nothing of them may go below.
+    Barrier {
+        input: Box<LogicalPlan>,
+    },
     Filter {
         input: Box<LogicalPlan>,
         predicates: Vec<Expr>,

@@ -42,6 +42,10 @@ impl QueryMeta {
     pub fn get(&self, id: ColumnId) -> &ColumnMeta {
         &self.columns[id.0 as usize]
     }
+    /// Gives a column another name.
+    pub fn set_name(&mut self, id: ColumnId, name: String) {
+        self.columns[id.0 as usize].name = name;
+    }
     /// Gives a column another relation's name.
     pub fn set_relation(&mut self, id: ColumnId, name: String) {
         self.columns[id.0 as usize].relation = Some(name);

@@ -30,6 +30,10 @@ pub struct Statement {
     pub runtime_filters: Vec<RuntimeFilter>,
     /// The rules that have rewritten it, for EXPLAIN under `quarry.explain_rules`.
     pub rules: Vec<&'static str>,
+    /// The query's identifier, where such are computed.
+    pub query_id: Option<i64>,
+    /// A pinned plan was followed.
+    pub pinned: bool,
 }
 
 /// Once hash join `join` has read its inner side, scan `scan` (both by node number) skips rows whose `column` can't equal the join's
@@ -171,6 +175,8 @@ pub enum PhysicalNode {
         backward: bool,
         /// Every column comes out of the index (heap visited only where the page isn't all-visible).
         index_only: bool,
+        /// Of the rows with the same values in the keys that are skipped over, only the first one seen.
+        first_only: bool,
     },
     /// Rows of the heap pages a bitmap names, in physical order.
     BitmapHeapScan {
@@ -275,6 +281,8 @@ pub enum PhysicalNode {
         input: Box<PhysicalPlan>,
         strategy: AggregateStrategy,
         group: Vec<(ColumnId, Expr)>,
+        /// Places in `group` of columns that the others determine: they are not compared.
+        determined: Vec<usize>,
         sets: Option<Vec<Vec<usize>>>,
         aggregates: Vec<(ColumnId, AggregateExpr)>,
         grouping: Vec<(ColumnId, Vec<usize>)>,

@@ -89,7 +89,7 @@ pub fn normalise(name: &str, text: &str, current: &Settings) -> Result<String> {
             Some(t) => Err(err!(UNDEFINED_OBJECT, "tablespace \"{t}\" does not exist")),
             None => Ok(text.to_string()),
         },
-        "quarry.disabled_rules" => match quarry_optimizer::RuleSet::parse(text) {
+        "quarry.disabled_rules" | "quarry.forced_rules" => match quarry_optimizer::RuleSet::parse(text) {
             Ok(_) => Ok(text.to_string()),
             Err(rule) => Err(invalid(name, text).detail(format!("There is no rule \"{rule}\"."))),
         },

@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub(super) struct Groups {
     /// Which group columns take part.
     members: Vec<bool>,
+    /// Which of them tell groups apart.
+    compared: Vec<bool>,
     keys: Vec<Vector>,
     hashes: Vec<u64>,
     table: HashTable<u32>,
@@ -16,9 +18,10 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub fn new(members: &[bool], physicals: &[PhysicalType]) -> Groups {
+    pub fn new(members: &[bool], compared: &[bool], physicals: &[PhysicalType]) -> Groups {
         Groups {
             members: members.to_vec(),
+            compared: members.iter().zip(compared).map(|(member, compared)| *member && *compared).collect(),
             keys: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
             hashes: Vec::new(),
             table: HashTable::new(),
@@ -54,8 +57,8 @@ impl Groups {
         keys.iter()
             .zip(&self.keys)
             .zip(types)
-            .zip(&self.members)
-            .all(|(((k, mine), t), member)| !member || compare::same_at(k, r, mine, g, t))
+            .zip(&self.compared)
+            .all(|(((k, mine), t), compared)| !compared || compare::same_at(k, r, mine, g, t))
     }
 
     /// Finds or makes each row's group. With `left`, no groups are made: rows of unknown groups go there with their hash.
@@ -68,8 +71,8 @@ impl Groups {
         mut left: Option<&mut Vec<(u32, u64)>>,
     ) -> Result<()> {
         let mut hashes = vec![0; rows.len()];
-        for ((k, t), member) in keys.iter().zip(types).zip(&self.members) {
-            if *member {
+        for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
+            if *compared {
                 hash::hash_vector(k, t, rows, &mut hashes);
             }
         }

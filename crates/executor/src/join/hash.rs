@@ -3,6 +3,9 @@
 //!
 //! Right kinds mark the inner rows that have matched. Right semi joins give an inner row with its first match; right anti joins, right
 //! and full joins give the unmarked ones at the end.
+//!
+//! A null-aware anti join is NOT IN: an outer row is given if it equals no inner row, nor may equal one. It may where either side is
+//! NULL, so that one inner NULL lets no row pass, and an outer NULL passes only if there are no inner rows at all.
 
 use super::filter::{FilterBuilder, KeyFilter};
 use super::output::{combine, has_inner, has_outer, matching, no_rows};
@@ -30,6 +33,8 @@ pub struct Parts<'p> {
     pub on: &'p [Expr],
     /// No outer row has more than one match.
     pub inner_unique: bool,
+    /// An anti join for which NULLs may be equal to anything.
+    pub null_aware: bool,
     /// Keys of which scans want a filter: the filter's number and the key's.
     pub filters: Vec<(usize, usize)>,
 }
@@ -38,6 +43,10 @@ pub struct HashJoin {
     kind: JoinKind,
     /// One match is enough for an outer row.
     single: bool,
+    null_aware: bool,
+    /// Whether there are inner rows, and inner rows without a value, all partitions together.
+    inner_rows: bool,
+    inner_nulls: bool,
     outer: BoxOperator,
     inner: BoxOperator,
     outer_keys: Vec<Program>,
@@ -103,13 +112,16 @@ struct Probe {
 }
 
 pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOperator> {
-    let Parts { kind, outer, inner, keys, on, inner_unique, filters } = parts;
+    let Parts { kind, outer, inner, keys, on, inner_unique, null_aware, filters } = parts;
     let outer_layout = Layout::new(outer.output());
     let inner_layout = Layout::new(inner.output());
     let both = Layout::new(outer.output().chain(inner.output()));
     Ok(Box::new(HashJoin {
         kind,
         single: on.is_empty() && (inner_unique || !has_inner(kind)),
+        null_aware,
+        inner_rows: false,
+        inner_nulls: false,
         outer_keys: b.exprs(keys.iter().map(|k| &k.0), &outer_layout)?,
         inner_keys: b.exprs(keys.iter().map(|k| &k.1), &inner_layout)?,
         types: keys.iter().map(|k| b.type_ref(k.1.ty().oid)).collect::<Result<_>>()?,
@@ -196,6 +208,7 @@ impl HashJoin {
     fn make_table(&mut self, cx: &mut Cx<'_>, rows: Batch, memory: usize) -> Result<()> {
         let keys = self.inner_keys.iter().map(|k| k.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
         let table = Table::new(rows.columns, keys, rows.len, &self.types, self.marks());
+        cx.rt.note_memory(memory);
         self.note(cx, table.mask + 1, memory);
         self.table = Some(table);
         Ok(())
@@ -229,8 +242,16 @@ impl HashJoin {
         let mut spread: Option<Spread> = None;
         let mut builders = self.filter_builders();
         self.batches = 1;
+        (self.inner_rows, self.inner_nulls) = (false, false);
         while let Some(b) = pull(&mut self.inner, cx)? {
             cx.check_cancelled()?;
+            if self.null_aware && !self.inner_nulls {
+                self.inner_rows |= b.rows().len() > 0;
+                for key in &self.inner_keys {
+                    let values = key.eval(cx, &b)?;
+                    self.inner_nulls |= b.rows().iter().any(|r| values.is_null(r));
+                }
+            }
             self.add_to_filters(cx, &mut builders, &b)?;
             if let Some(spread) = &mut spread {
                 spread.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &b)?;
@@ -432,6 +453,11 @@ impl HashJoin {
                     (rows.map(|(r, _)| r).collect(), Vec::new())
                 }
             };
+            let mut out = out;
+            if self.null_aware && self.inner_rows {
+                let nulls = self.inner_nulls;
+                out.0.retain(|r| !nulls && !probe.keys.iter().any(|k| k.is_null(*r as usize)));
+            }
             if let (JoinKind::Right | JoinKind::Full, Some(m)) = (self.kind, &mut table.matched) {
                 out.1.iter().filter(|r| **r != NO_ROW).for_each(|r| m[*r as usize] = true);
             }

@@ -4,25 +4,39 @@
 //! statement with `1/0` in it when it is planned, unless the constant is in a place that other constants have decided (a CASE
 //! branch never taken, an AND behind a false) or that has been dropped with an unread column.
 
+use super::{Rule, Rules};
 use crate::exprs::{is_row_type, negate};
 use quarry_common::Error;
 use quarry_functions::{FunctionKind, Volatility};
 use quarry_plan::{BoolTest, CastKind, ConstantFolder, Expr, LogicalPlan, walk};
 use quarry_types::{Datum, oids};
 
-/// Folds all expressions of a plan (not those inside subqueries of expressions). Answers the first error.
-pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder) -> Result<(), Error> {
-    let mut failed = None;
-    run_all(plan, folder, &mut failed);
-    failed.map_or(Ok(()), Err)
+/// Folds all expressions of a plan (not those inside subqueries of expressions), if the rule is allowed. Answers the first error.
+pub fn run(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, rules: &Rules) -> Result<(), Error> {
+    let mut outcome = Outcome::default();
+    run_all(plan, folder, rules.allows(Rule::FoldConstants), &mut outcome);
+    if outcome.changed {
+        rules.fire(Rule::FoldConstants);
+    }
+    outcome.error.map_or(Ok(()), Err)
 }
 
-fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+/// What has become of folding.
+#[derive(Default)]
+struct Outcome {
+    /// The first error.
+    error: Option<Error>,
+    /// Whether anything was evaluated or decided.
+    changed: bool,
+}
+
+/// Without `fold`, conditions are only taken apart.
+fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, fold: bool, failed: &mut Outcome) {
     // A false condition decides what stands behind it.
     let conditions = matches!(plan, LogicalPlan::Filter { .. } | LogicalPlan::Join { .. });
-    let mut ignored = None;
+    let mut ignored = Outcome::default();
     let mut decided = false;
-    for e in walk::exprs_mut(plan) {
+    for e in walk::exprs_mut(plan).into_iter().filter(|_| fold) {
         let failed = if decided { &mut ignored } else { &mut *failed };
         if !matches!(e, Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. }) {
             fold_into(e, folder, failed);
@@ -37,7 +51,7 @@ fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, failed: &mut Opt
             parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
     }
     for input in walk::inputs_mut(plan) {
-        run_all(input, folder, failed);
+        run_all(input, folder, fold, failed);
     }
 }
 
@@ -50,11 +64,11 @@ fn is_null(e: &Expr) -> bool {
 
 /// Folds one expression; what can't be evaluated stays.
 pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
-    fold_into(e, folder, &mut None);
+    fold_into(e, folder, &mut Outcome::default());
 }
 
 /// Folds one expression; the first error goes into `failed`.
-fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
     // CASE first: branches that are never taken are not evaluated.
     if let Expr::Case { operand: None, whens, otherwise, ty } = e {
         let mut kept = vec![];
@@ -80,15 +94,16 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
         });
         if kept.is_empty() {
             *e = end.unwrap_or(Expr::null(*ty));
+            failed.changed = true;
             return;
         }
         *whens = kept;
         *otherwise = end.map(Box::new);
         return;
     }
-    let sound = failed.is_none();
+    let sound = failed.error.is_none();
     fold_children(e, folder, failed);
-    if sound && failed.is_some() && matches!(e, Expr::Call { .. }) {
+    if sound && failed.error.is_some() && matches!(e, Expr::Call { .. }) {
         // An argument's error is not to be lost in the call's NULL.
         return;
     }
@@ -106,15 +121,25 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
             if def.strict && !*variadic && def.volatility != Volatility::Volatile && args.iter().any(is_null)
             {
                 *e = Expr::null(*ty);
+                failed.changed = true;
                 return;
             }
             if def.volatility == Volatility::Immutable && args.iter().all(is_const) {
                 evaluate(e, folder, failed);
             } else if let Some(simple) = boolean_comparison(e) {
                 *e = simple;
+                failed.changed = true;
             }
         }
-        Expr::And(_) | Expr::Or(_) => simplify_boolean(e),
+        Expr::And(_) | Expr::Or(_) => {
+            let constant = |e: &Expr| {
+                let mut found = false;
+                walk::for_each_child(e, &mut |c| found |= is_const(c));
+                found
+            };
+            failed.changed |= constant(e);
+            simplify_boolean(e)
+        }
         Expr::Not(arg) => {
             let inner = std::mem::replace(&mut **arg, Expr::bool_const(true));
             *e = negate(inner);
@@ -132,6 +157,7 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Erro
                 && (value.is_null() || !is_row_type(arg))
             {
                 *e = Expr::bool_const(value.is_null() != *negated);
+                failed.changed = true;
             }
         }
         Expr::IsBool { arg, test } => {
@@ -244,18 +270,19 @@ fn stable_text(oid: quarry_common::Oid) -> bool {
     )
 }
 
-fn evaluate(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+fn evaluate(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
     let ty = e.ty();
     match folder.fold(e) {
-        Ok(value) => *e = Expr::Const { value, ty },
-        Err(error) => {
-            failed.get_or_insert(error);
+        Ok(value) => {
+            *e = Expr::Const { value, ty };
+            failed.changed = true;
         }
+        Err(error) => drop(failed.error.get_or_insert(error)),
     }
 }
 
 /// Folds what `e` is made of, as far as constants before it don't decide.
-fn fold_children(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<Error>) {
+fn fold_children(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
     match e {
         Expr::And(parts) | Expr::Or(parts) if parts.is_empty() => {}
         Expr::And(_) | Expr::Or(_) => {
@@ -279,7 +306,7 @@ fn fold_children(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Option<
         Expr::Case { operand: Some(operand), .. } => {
             fold_into(operand, folder, failed);
             // A constant operand decides which branches are taken; that is left to execution.
-            let mut ignored = None;
+            let mut ignored = Outcome::default();
             let errors = if is_const(operand) { &mut ignored } else { failed };
             walk::for_each_child_mut(e, &mut |child| fold_into(child, folder, errors));
         }

@@ -13,10 +13,12 @@
 //! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for.
 
 use super::inner_joins::draw;
+use super::unnest_by_domain::{self, Outer, is_sorted};
+use super::{Rule, Rules};
 use crate::exprs::{binary, columns, has_subquery, is_equality, is_volatile, substitute};
 use crate::unique::plan_is_unique;
 use quarry_functions::Volatility;
-use quarry_plan::{AggregateExpr, CallForm, CastKind, ColumnId, Expr, LogicalPlan, SortKey, walk};
+use quarry_plan::{AggregateExpr, CallForm, CastKind, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
 use quarry_types::{Datum, oids};
 use std::collections::HashMap;
 
@@ -36,6 +38,24 @@ pub struct Lifted {
     pub single: bool,
     /// An index leads with a key.
     pub indexed: bool,
+    /// It is computed for the distinct outer values (`unnest_by_domain`).
+    pub by_domain: bool,
+}
+
+/// A subquery without its correlation with the outer rows: by equality where that is all there is, else for the distinct outer values,
+/// if costs may decide that. `whole`: as in `unnest_by_domain`.
+pub fn lift_any(
+    plan: &LogicalPlan,
+    outer: &Outer<'_>,
+    whole: bool,
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<Lifted> {
+    lift(plan, &outer.available).filter(|lifted| whole || !lifted.whole).or_else(|| {
+        let allowed = rules.allows(Rule::UnnestByDomain) && !rules.rows_change();
+        let lifted = if allowed { unnest_by_domain::lift(plan, outer, whole, meta)? } else { return None };
+        rules.allows_costly(Rule::UnnestByDomain).then_some(lifted)
+    })
 }
 
 impl Lifted {
@@ -83,7 +103,7 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
     let given = walk::output_columns(&below);
     let mut lifting = Lifting { available, ..Lifting::default() };
     let lifted = lifting.rise(below)?;
-    if lifting.keys.is_empty() || !walk::free_columns(&lifted).is_empty() || !plan_cannot_fail(&lifted) {
+    if lifting.keys.is_empty() || !walk::free_columns(&lifted).is_empty() || !plan_cannot_fail(&lifted, &[]) {
         return None;
     }
     if !matches!(plan, LogicalPlan::Project { .. }) {
@@ -91,16 +111,7 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
         values = given.iter().map(|id| (*id, Expr::column(*id, quarry_types::SqlType::UNKNOWN))).collect();
     }
     if let Some(aggregates) = &lifting.whole {
-        // Over no rows a count is 0; the others are NULL, as the missing row's columns are.
-        let zeros: HashMap<ColumnId, Expr> = aggregates
-            .iter()
-            .filter(|(_, a)| a.function.def().name == "count")
-            .map(|(id, a)| {
-                let zero = Expr::Const { value: Datum::I64(0), ty: a.ty };
-                (*id, Expr::Coalesce { args: vec![Expr::column(*id, a.ty), zero], ty: a.ty })
-            })
-            .collect();
-        values.iter_mut().for_each(|(_, e)| substitute(e, &zeros));
+        values.iter_mut().for_each(|(_, e)| count_nothing_as_zero(e, aggregates));
     }
     Some(Lifted {
         plan: lifted,
@@ -110,7 +121,21 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
         whole: lifting.whole.is_some(),
         single: lifting.single,
         indexed: lifting.indexed,
+        by_domain: false,
     })
+}
+
+/// Over no rows a count is 0; the others are NULL, as the missing row's columns are.
+pub fn count_nothing_as_zero(e: &mut Expr, aggregates: &[(ColumnId, AggregateExpr)]) {
+    let zeros: HashMap<ColumnId, Expr> = aggregates
+        .iter()
+        .filter(|(_, a)| a.function.def().name == "count")
+        .map(|(id, a)| {
+            let zero = Expr::Const { value: Datum::I64(0), ty: a.ty };
+            (*id, Expr::Coalesce { args: vec![Expr::column(*id, a.ty), zero], ty: a.ty })
+        })
+        .collect();
+    substitute(e, &zeros);
 }
 
 #[derive(Default)]
@@ -157,6 +182,13 @@ impl Lifting<'_> {
             LogicalPlan::Aggregate { input, mut group, sets: None, aggregates, grouping }
                 if grouping.is_empty() =>
             {
+                // An order that the rows come in can be seen in what these make of them.
+                let ordered = |(_, a): &(ColumnId, AggregateExpr)| {
+                    a.order_by.is_empty() && matches!(a.function.def().name, "array_agg" | "string_agg")
+                };
+                if is_sorted(&input) && aggregates.iter().any(ordered) {
+                    return None;
+                }
                 let input = Box::new(self.rise(*input)?);
                 if self.whole.is_some() {
                     return None;
@@ -308,12 +340,13 @@ fn leads_an_index(plan: &LogicalPlan, column: ColumnId) -> bool {
     }
 }
 
-/// Whether computing all of a plan's rows can't raise an error.
-fn plan_cannot_fail(plan: &LogicalPlan) -> bool {
+/// Whether computing all of a plan's rows can't raise an error, but for what it does with columns of outer rows alone.
+pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
+    let cannot_fail = |e: &Expr| cannot_fail(e, outer);
     let here = match plan {
         LogicalPlan::Aggregate { group, aggregates, .. } => {
             group.iter().all(|(_, e)| cannot_fail(e))
-                && aggregates.iter().all(|(_, a)| cannot_fail_aggregate(a))
+                && aggregates.iter().all(|(_, a)| cannot_fail_aggregate(a, outer))
         }
         LogicalPlan::Window { spec, calls, .. } => {
             let ranks = ["row_number", "rank", "dense_rank"];
@@ -321,6 +354,8 @@ fn plan_cannot_fail(plan: &LogicalPlan) -> bool {
                 && spec.partition_by.iter().all(cannot_fail)
                 && spec.order_by.iter().all(|k| cannot_fail(&k.expr))
         }
+        // Counts are constants or not looked at here.
+        LogicalPlan::Limit { .. } => true,
         LogicalPlan::Scan { .. }
         | LogicalPlan::CteScan { .. }
         | LogicalPlan::Values { .. }
@@ -330,15 +365,14 @@ fn plan_cannot_fail(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Project { .. }
         | LogicalPlan::Distinct { .. }
         | LogicalPlan::Sort { .. }
-        | LogicalPlan::Limit { .. }
         | LogicalPlan::SubqueryAlias { .. }
         | LogicalPlan::SetOp { .. } => walk::exprs(plan).into_iter().all(cannot_fail),
         _ => false,
     };
-    here && walk::inputs(plan).into_iter().all(plan_cannot_fail)
+    here && walk::inputs(plan).into_iter().all(|input| plan_cannot_fail(input, outer))
 }
 
-fn cannot_fail_aggregate(a: &AggregateExpr) -> bool {
+fn cannot_fail_aggregate(a: &AggregateExpr, outer: &[ColumnId]) -> bool {
     let float = a.args.iter().any(|e| matches!(e.ty().oid, oids::FLOAT4 | oids::FLOAT8 | oids::MONEY));
     let known = match a.function.def().name {
         "count" | "min" | "max" | "bool_and" | "bool_or" | "every" | "array_agg" | "string_agg" => true,
@@ -348,46 +382,55 @@ fn cannot_fail_aggregate(a: &AggregateExpr) -> bool {
     };
     known
         && a.direct_args.is_empty()
-        && a.order_by.iter().all(|k| cannot_fail(&k.expr))
-        && a.args.iter().all(cannot_fail)
-        && a.filter.iter().all(cannot_fail)
+        && a.order_by.iter().all(|k| cannot_fail(&k.expr, outer))
+        && a.args.iter().all(|e| cannot_fail(e, outer))
+        && a.filter.iter().all(|e| cannot_fail(e, outer))
 }
 
-/// Whether an expression has a value for every row: columns, constants, comparisons, logic, arithmetic of numeric.
-fn cannot_fail(e: &Expr) -> bool {
-    !walk::any(e, &|e| {
-        let harmless = match e {
-            Expr::Const { .. }
-            | Expr::Column { .. }
-            | Expr::Param { .. }
-            | Expr::And(_)
-            | Expr::Or(_)
-            | Expr::Not(_)
-            | Expr::IsNull { .. }
-            | Expr::IsBool { .. }
-            | Expr::IsDistinct { .. }
-            | Expr::Coalesce { .. }
-            | Expr::ScalarArray { .. }
-            | Expr::Cast { kind: CastKind::Relabel, .. } => true,
-            Expr::Call { form: CallForm::Operator(oid), ty, .. } => {
-                quarry_functions::registry::operator(*oid).is_some_and(|op| match op.name {
-                    "=" | "<>" | "<" | "<=" | ">" | ">=" => true,
-                    "+" | "-" | "*" => ty.oid == oids::NUMERIC,
-                    _ => false,
-                })
-            }
-            // int to numeric and the like, which every value survives.
-            Expr::Call { form: CallForm::ImplicitCast | CallForm::ExplicitCast, args, ty, .. } => {
-                let from = args.first().map_or(oids::UNKNOWN, |a| a.ty().oid);
-                let int = |o| matches!(o, oids::INT2 | oids::INT4 | oids::INT8);
-                int(from) && ty.oid == oids::NUMERIC
-                    || matches!(
-                        (from, ty.oid),
-                        (oids::INT2 | oids::INT4, oids::INT8) | (oids::INT2, oids::INT4)
-                    )
-            }
-            _ => false,
-        };
-        !harmless
-    })
+/// Whether an expression has a value for every row: columns, constants, comparisons, logic, arithmetic of numeric. What is done with
+/// outer columns alone is done for outer rows that there are.
+pub fn cannot_fail(e: &Expr, outer: &[ColumnId]) -> bool {
+    let harmless = match e {
+        Expr::Const { .. }
+        | Expr::Column { .. }
+        | Expr::Param { .. }
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::IsNull { .. }
+        | Expr::IsBool { .. }
+        | Expr::IsDistinct { .. }
+        | Expr::Coalesce { .. }
+        | Expr::Case { .. }
+        | Expr::Placeholder { .. }
+        | Expr::MinMax { .. }
+        | Expr::NullIf { .. }
+        | Expr::ScalarArray { .. }
+        | Expr::Cast { kind: CastKind::Relabel, .. } => true,
+        Expr::Call { form: CallForm::Operator(oid), ty, .. } => quarry_functions::registry::operator(*oid)
+            .is_some_and(|op| match op.name {
+                "=" | "<>" | "<" | "<=" | ">" | ">=" => true,
+                "+" | "-" | "*" => ty.oid == oids::NUMERIC,
+                _ => false,
+            }),
+        // int to numeric and the like, which every value survives.
+        Expr::Call { form: CallForm::ImplicitCast | CallForm::ExplicitCast, args, ty, .. } => {
+            let from = args.first().map_or(oids::UNKNOWN, |a| a.ty().oid);
+            let int = |o| matches!(o, oids::INT2 | oids::INT4 | oids::INT8);
+            int(from) && ty.oid == oids::NUMERIC
+                || matches!((from, ty.oid), (oids::INT2 | oids::INT4, oids::INT8) | (oids::INT2, oids::INT4))
+        }
+        _ => false,
+    };
+    if !harmless {
+        let own = columns(e);
+        return !outer.is_empty()
+            && !own.is_empty()
+            && own.iter().all(|id| outer.contains(id))
+            && !is_volatile(e)
+            && !has_subquery(e);
+    }
+    let mut all = true;
+    walk::for_each_child(e, &mut |child| all = all && cannot_fail(child, outer));
+    all
 }

@@ -3,10 +3,14 @@
 //!
 //! Nearly all are always worth it. Where costs must decide ([`Rules::allows_costly`]) the statement is planned with and without them.
 
+pub mod aggregate_early;
 pub mod anti_join_missing;
+pub mod copy_plan;
 pub mod detect_contradictions;
+pub mod extract_restrictions;
 pub mod factor_ors;
 pub mod fold_constants;
+pub mod infer_ranges;
 pub mod inline_ctes;
 pub mod inner_joins;
 pub mod lift_correlation;
@@ -18,6 +22,7 @@ pub mod pull_up_subqueries;
 pub mod push_filters;
 pub mod push_limits;
 pub mod recheck_rows;
+pub mod reduce_group_keys;
 pub mod reduce_outer_joins;
 pub mod reduce_sort_keys;
 pub mod registry;
@@ -25,6 +30,8 @@ pub mod remove_distinct;
 pub mod remove_foreign_joins;
 pub mod remove_joins;
 pub mod remove_self_joins;
+pub mod split_ors;
+pub mod unnest_by_domain;
 pub mod unnest_laterals;
 pub mod unnest_marks;
 pub mod unnest_scalars;
@@ -72,12 +79,12 @@ fn rewrite_level(
 ) -> Result<LogicalPlan> {
     forget_exists_targets(&mut plan);
     recheck_rows::prepare(&mut plan, meta);
-    let folded = fold_constants::run(&mut plan, folder);
+    let folded = fold_constants::run(&mut plan, folder, rules);
     rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
     rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
-    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(&mut plan, rules));
-    rules.run(Rule::UnnestScalars, || unnest_scalars::run(&mut plan, rules));
-    rules.run(Rule::UnnestMarks, || unnest_marks::run(&mut plan, rules));
+    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(&mut plan, meta, rules));
+    rules.run(Rule::UnnestScalars, || unnest_scalars::run(&mut plan, meta, rules));
+    rules.run(Rule::UnnestMarks, || unnest_marks::run(&mut plan, meta, rules));
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(&mut plan, meta, rules));
     let mut failed = None;
     for_each_subquery(&mut plan, &mut |sub| {
@@ -92,13 +99,13 @@ fn rewrite_level(
     }
     // What a constant's error says counts only if the constant is still there: unread columns are gone now.
     if rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan)) || folded.is_err() {
-        fold_constants::run(&mut plan, folder)?;
+        fold_constants::run(&mut plan, folder, rules)?;
     }
     rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));
     if !rules.rows_change() {
         if rules.run(Rule::AntiJoinMissing, || anti_join_missing::run(&mut plan, meta)) {
             // What has become constant fails nowhere.
-            fold_constants::run(&mut plan, folder).ok();
+            fold_constants::run(&mut plan, folder, rules).ok();
         }
         rules.run(Rule::RemoveSelfJoins, || remove_self_joins::run(&mut plan, meta));
         rules.run(Rule::RemoveForeignJoins, || remove_foreign_joins::run(&mut plan, meta));
@@ -117,8 +124,11 @@ pub fn changes_rows(plan: &LogicalPlan) -> bool {
         || walk::inputs(plan).into_iter().any(changes_rows)
 }
 
-/// Whether a statement may have rewrites that costs must justify: it has correlated subqueries.
+/// Whether a statement may have rewrites that costs must justify: correlated subqueries, NOT IN, ORs and aggregates over joins.
 pub fn has_costly_choices(plan: &LogicalPlan) -> bool {
+    if split_ors::may_apply(plan) || aggregate_early::may_apply(plan) {
+        return true;
+    }
     let mut found = matches!(plan, LogicalPlan::Join { right, .. }
         if matches!(**right, LogicalPlan::SubqueryAlias { .. }) && !walk::free_columns(right).is_empty());
     for e in walk::exprs(plan) {
@@ -126,7 +136,8 @@ pub fn has_costly_choices(plan: &LogicalPlan) -> bool {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Logical(sub) = &s.plan
             {
-                found |= !walk::free_columns(sub).is_empty() || has_costly_choices(sub);
+                let quantified = matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. });
+                found |= quantified || !walk::free_columns(sub).is_empty() || has_costly_choices(sub);
             }
         });
     }

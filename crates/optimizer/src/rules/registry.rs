@@ -29,16 +29,24 @@ macro_rules! rules {
 }
 
 rules! {
+    /// A table is aggregated before it is joined.
+    AggregateEarly = "aggregate_early",
     /// Left joins of which only rows without a partner are wanted become anti joins.
     AntiJoinMissing = "anti_join_missing",
     /// Conditions that exclude each other give no row.
     DetectContradictions = "detect_contradictions",
     /// A CHECK constraint excludes a condition (`constraint_exclusion = on`).
     ExcludeByChecks = "exclude_by_checks",
+    /// ORs over joins restrict the tables that are joined.
+    ExtractRestrictions = "extract_restrictions",
     /// What all branches of an OR have in common is tested once.
     FactorOrs = "factor_ors",
+    /// What doesn't depend on rows is evaluated when the statement is planned.
+    FoldConstants = "fold_constants",
     /// What equals something equals what that equals.
     InferEqualities = "infer_equalities",
+    /// What equals something is compared as that is.
+    InferRanges = "infer_ranges",
     /// CTEs that are used once go to their place.
     InlineCtes = "inline_ctes",
     /// Comparisons of one column with constants become one with an array.
@@ -49,6 +57,8 @@ rules! {
     PushFilters = "push_filters",
     /// LIMIT goes below joins that keep every row once.
     PushLimits = "push_limits",
+    /// Columns that others determine tell no groups apart.
+    ReduceGroupKeys = "reduce_group_keys",
     /// Outer joins become inner ones.
     ReduceOuterJoins = "reduce_outer_joins",
     /// Sort keys that order nothing go.
@@ -61,12 +71,18 @@ rules! {
     RemoveJoins = "remove_joins",
     /// Joins of a table with itself by its key go.
     RemoveSelfJoins = "remove_self_joins",
+    /// An OR over a join becomes a union of joins.
+    SplitOrs = "split_ors",
     /// min and max are looked up at an index's end.
     TakeIndexEnds = "take_index_ends",
+    /// Correlated subqueries are computed for the distinct outer values, by whatever condition.
+    UnnestByDomain = "unnest_by_domain",
     /// LATERAL subqueries that aggregate are joined once grouped.
     UnnestLaterals = "unnest_laterals",
     /// EXISTS anywhere in an expression becomes a join with a mark.
     UnnestMarks = "unnest_marks",
+    /// NOT IN becomes an anti join that minds NULLs.
+    UnnestNotIn = "unnest_not_in",
     /// Correlated scalar subqueries become left joins.
     UnnestScalars = "unnest_scalars",
     /// EXISTS, IN and NOT IN become semi and anti joins.
@@ -96,6 +112,27 @@ impl RuleSet {
         Ok(set)
     }
 
+    /// Every rule.
+    #[cfg(test)]
+    pub fn all() -> RuleSet {
+        RuleSet(!0)
+    }
+
+    /// The rules of both.
+    pub fn and(self, other: RuleSet) -> RuleSet {
+        RuleSet(self.0 | other.0)
+    }
+
+    /// The rules that aren't in the other.
+    pub fn without(self, other: RuleSet) -> RuleSet {
+        RuleSet(self.0 & !other.0)
+    }
+
+    /// A set for each rule in it.
+    pub fn each(self) -> Vec<RuleSet> {
+        (0..64).map(|i| RuleSet(self.0 & 1 << i)).filter(|one| one.0 != 0).collect()
+    }
+
     /// Whether the rule is in it.
     pub fn has(self, rule: Rule) -> bool {
         self.0 >> rule as u64 & 1 == 1
@@ -107,16 +144,16 @@ impl RuleSet {
 pub struct Rules {
     disabled: RuleSet,
     fired: Cell<RuleSet>,
-    /// Whether rewrites are done that costs must justify.
-    costly: bool,
+    /// The rewrites that costs must justify and that are done.
+    costly: RuleSet,
     /// Whether the statement locks or changes rows, and so may read its sources again row by row, with the joins that they have.
     rows_change: bool,
-    /// Whether such a rewrite was possible and not done.
-    offered: Cell<bool>,
+    /// Those that were possible.
+    offered: Cell<RuleSet>,
 }
 
 impl Rules {
-    pub fn new(disabled: RuleSet, costly: bool, rows_change: bool) -> Rules {
+    pub fn new(disabled: RuleSet, costly: RuleSet, rows_change: bool) -> Rules {
         Rules { disabled, costly, rows_change, ..Rules::default() }
     }
 
@@ -130,10 +167,8 @@ impl Rules {
         if !self.allows(rule) {
             return false;
         }
-        if !self.costly {
-            self.offered.set(true);
-        }
-        self.costly
+        self.offered.set(self.offered.get().and(RuleSet(1 << rule as u64)));
+        self.costly.has(rule)
     }
 
     /// Whether the statement locks or changes rows: rules that change which tables it reads, or how often, leave it alone.
@@ -141,8 +176,8 @@ impl Rules {
         self.rows_change
     }
 
-    /// Whether another plan is to be had by rewrites that costs must justify.
-    pub fn offered(&self) -> bool {
+    /// The rewrites that costs must justify and that other plans are to be had by.
+    pub fn offered(&self) -> RuleSet {
         self.offered.get()
     }
 

@@ -8,7 +8,8 @@
 //! PostgreSQL runs a nested loop. How the correlation is taken out is told in `lift_correlation`; costs decide.
 
 use super::inner_joins::filtered;
-use super::lift_correlation::lift;
+use super::lift_correlation::lift_any;
+use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
 use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, walk};
 use std::collections::HashMap;
@@ -39,7 +40,8 @@ fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<Log
         return None;
     }
     let available = walk::output_columns(left);
-    let mut lifted = lift(input, &available)?;
+    let outer = Outer { from: left, conditions: &[], available: available.clone() };
+    let mut lifted = lift_any(input, &outer, true, meta, rules)?;
     for (id, e) in &mut lifted.values {
         if let Expr::Column { ty, .. } = e {
             *ty = meta.get(*id).ty;
@@ -53,6 +55,13 @@ fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<Log
     if lifted.whole && *kind == JoinKind::Left && !unconditional || !rules.allows_costly(Rule::UnnestLaterals)
     {
         return None;
+    }
+    let plain = |(_, e): &(_, Expr)| matches!(e, Expr::Column { .. } | Expr::Const { .. });
+    if !lifted.whole && !lifted.values.iter().all(plain) {
+        return None;
+    }
+    if lifted.by_domain {
+        rules.fire(Rule::UnnestByDomain);
     }
     if lifted.whole {
         rename_aggregates(&mut lifted, meta);
@@ -68,9 +77,6 @@ fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<Log
         let computed = LogicalPlan::Project { input: Box::new(below), targets };
         let item = LogicalPlan::SubqueryAlias { input: Box::new(computed), alias: alias.clone() };
         return Some(filtered(item, if unconditional { vec![] } else { on.clone() }));
-    }
-    if lifted.values.iter().any(|(_, e)| !matches!(e, Expr::Column { .. } | Expr::Const { .. })) {
-        return None;
     }
     let mut targets = lifted.values;
     for (id, key) in &lifted.keys {

@@ -8,22 +8,26 @@
 //!
 //! PostgreSQL runs the subquery for each row, or builds a hash table of its keys. Costs decide.
 
-use super::lift_correlation::lift;
+use super::lift_correlation::lift_any;
+use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{Joined, replace_subqueries};
 use super::{Rule, Rules};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, SubqueryExpr, SubqueryKind};
+use quarry_plan::{Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind};
 
 /// Runs over the plan (not inside remaining subqueries), after conditions became semi and anti joins. True if a subquery became a join.
-pub fn run(plan: &mut LogicalPlan, rules: &Rules) -> bool {
-    !rules.rows_change() && replace_subqueries(plan, &mut |s, available| joined(s, available, rules))
+pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
+    !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
-fn joined(s: &SubqueryExpr, available: &[ColumnId], rules: &Rules) -> Option<Joined> {
+fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let (SubqueryKind::Exists, SubqueryPlan::Logical(plan)) = (&s.kind, &s.plan) else { return None };
-    let lifted = lift(plan, available)?;
-    if lifted.whole || !rules.allows_costly(Rule::UnnestMarks) {
+    let lifted = lift_any(plan, outer, false, meta, rules)?;
+    if !rules.allows_costly(Rule::UnnestMarks) {
         return None;
+    }
+    if lifted.by_domain {
+        rules.fire(Rule::UnnestByDomain);
     }
     let (_, key) = lifted.keys.first()?;
     let value = Expr::IsNull { arg: Box::new(key.clone()), negated: true };

@@ -10,16 +10,17 @@
 //! PostgreSQL runs such a subquery once for each row. How the correlation is taken out is told in `lift_correlation`. Where an index
 //! leads with a key, a lookup per row may well be cheaper than grouping everything: costs decide.
 
-use super::lift_correlation::{is_from, lift};
+use super::lift_correlation::{is_from, lift_any};
+use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
 use crate::exprs::has_subquery;
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, SubqueryExpr, SubqueryKind, walk};
+use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
 
 /// Runs over the plan (not inside remaining subqueries). True if a subquery became a join. Statements that lock or change rows read
 /// their sources again row by row: they are left alone.
-pub fn run(plan: &mut LogicalPlan, rules: &Rules) -> bool {
-    !rules.rows_change() && replace_subqueries(plan, &mut |s, available| joined(s, available, rules))
+pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
+    !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
 /// What stands for a subquery: a left join with `right`.
@@ -32,14 +33,18 @@ pub struct Joined {
 /// Replaces subqueries in conditions and target lists over FROM clauses by what `f` makes of them. True if any was.
 pub fn replace_subqueries(
     plan: &mut LogicalPlan,
-    f: &mut dyn FnMut(&SubqueryExpr, &[ColumnId]) -> Option<Joined>,
+    f: &mut dyn FnMut(&SubqueryExpr, &Outer<'_>) -> Option<Joined>,
 ) -> bool {
     let mut any = false;
     for input in walk::inputs_mut(plan) {
         any |= replace_subqueries(input, f);
     }
+    let mut conditions = vec![];
     let (input, exprs): (&mut LogicalPlan, Vec<&mut Expr>) = match plan {
-        LogicalPlan::Filter { input, predicates } => (input, predicates.iter_mut().collect()),
+        LogicalPlan::Filter { input, predicates } => {
+            conditions.extend(predicates.iter().filter(|e| !has_subquery(e)).cloned());
+            (input, predicates.iter_mut().collect())
+        }
         LogicalPlan::Project { input, targets } => (input, targets.iter_mut().map(|(_, e)| e).collect()),
         _ => return any,
     };
@@ -52,8 +57,9 @@ pub fn replace_subqueries(
         }
         walk::rewrite(e, &mut |e| {
             let Expr::Subquery(s) = e else { return };
-            let available = walk::output_columns(input);
-            if let Some(joined) = f(s, &available) {
+            let outer =
+                Outer { from: input, conditions: &conditions, available: walk::output_columns(input) };
+            if let Some(joined) = f(s, &outer) {
                 any = true;
                 let left = std::mem::replace(input, LogicalPlan::OneRow);
                 *input = LogicalPlan::Join {
@@ -69,12 +75,12 @@ pub fn replace_subqueries(
     any
 }
 
-fn joined(s: &SubqueryExpr, available: &[ColumnId], rules: &Rules) -> Option<Joined> {
+fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let (SubqueryKind::Scalar, SubqueryPlan::Logical(plan), [output]) = (&s.kind, &s.plan, &s.output[..])
     else {
         return None;
     };
-    let lifted = lift(plan, available)?;
+    let lifted = lift_any(plan, outer, true, meta, rules)?;
     let (_, value) = lifted.values.iter().find(|(id, _)| id == output)?;
     let mut value = lifted.value_or_null(value);
     if let Expr::Column { ty, .. } = &mut value {
@@ -83,5 +89,10 @@ fn joined(s: &SubqueryExpr, available: &[ColumnId], rules: &Rules) -> Option<Joi
     if !lifted.single || lifted.indexed && !rules.allows_costly(Rule::UnnestScalars) {
         return None;
     }
-    Some(Joined { right: lifted.plan, on: lifted.on, value })
+    if lifted.by_domain {
+        rules.fire(Rule::UnnestByDomain);
+    }
+    let mut right = lifted.plan;
+    replace_subqueries(&mut right, &mut |s, outer| self::joined(s, outer, meta, rules));
+    Some(Joined { right, on: lifted.on, value })
 }

@@ -9,33 +9,57 @@
 //!
 //! The last two, and subqueries that are correlated and more than a join (`lift_correlation`), PostgreSQL runs for each row. A NULL on
 //! either side makes NOT IN not true, which is what IS NOT FALSE says; where neither side can be NULL the equality itself will do.
-//! An uncorrelated NOT IN of values that may be NULL stays a subplan: its hash table knows of NULLs.
+//! An uncorrelated NOT IN of values that may be NULL is a subplan, whose hash table knows of NULLs, or where costs say so an anti join
+//! that does.
 
-use super::Rules;
 use super::inner_joins::draw;
-use super::{lift_correlation, never_null};
+use super::lift_correlation::{Lifted, is_from, lift_any};
+use super::never_null;
+use super::unnest_by_domain::Outer;
+use super::{Rule, Rules};
 use crate::exprs::{binary, columns, is_equality, is_volatile, nonnullable, plan_volatility, substitute};
 use quarry_functions::Volatility;
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{BoolTest, ColumnId, Expr, JoinKind, LogicalPlan, SubqueryExpr, SubqueryKind, walk};
+use quarry_plan::{
+    BoolTest, ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk,
+};
 use std::collections::HashMap;
 
 /// Runs over the plan (not inside remaining subqueries). True if a subquery became a join.
-pub fn run(plan: &mut LogicalPlan, rules: &Rules) -> bool {
-    unnest(plan, rules.rows_change())
+pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
+    unnest(plan, &mut Context { meta, rules, plain: rules.rows_change() })
 }
 
-/// `plain`: only what is a join as it stands. Rows that are read again are not held against the anti joins of other forms.
-fn unnest(plan: &mut LogicalPlan, plain: bool) -> bool {
+struct Context<'a> {
+    meta: &'a mut QueryMeta,
+    rules: &'a Rules,
+    /// Only what is a join as it stands. Rows that are read again are not held against the anti joins of other forms.
+    plain: bool,
+}
+
+impl Context<'_> {
+    /// A subquery's rows for each combination of keys.
+    fn lifted(&mut self, plan: &LogicalPlan, outer: &Outer<'_>) -> Option<Lifted> {
+        lift_any(plan, outer, false, self.meta, self.rules)
+    }
+    fn note(&self, lifted: &Lifted) {
+        if lifted.by_domain {
+            self.rules.fire(Rule::UnnestByDomain);
+        }
+    }
+}
+
+fn unnest(plan: &mut LogicalPlan, cx: &mut Context<'_>) -> bool {
     let mut any = false;
     for input in walk::inputs_mut(plan) {
-        any |= unnest(input, plain);
+        any |= unnest(input, cx);
     }
     let LogicalPlan::Filter { input, predicates } = plan else { return any };
     if !predicates.iter().any(is_candidate) {
         return any;
     }
-    let available = walk::output_columns(input);
+    let conditions: Vec<Expr> =
+        predicates.iter().filter(|e| !crate::exprs::has_subquery(e)).cloned().collect();
     // What is never NULL where the conditions hold.
     let mut known = never_null::columns_of(input);
     predicates.iter().for_each(|p| nonnullable(p, true, &mut known));
@@ -45,19 +69,18 @@ fn unnest(plan: &mut LogicalPlan, plain: bool) -> bool {
             rest.push(p);
             continue;
         }
+        let outer = Outer { from: input, conditions: &conditions, available: walk::output_columns(input) };
         let join = match p {
-            Expr::Subquery(s) => positive(*s, &available, &known, plain),
+            Expr::Subquery(s) => positive(*s, &outer, &known, cx),
             Expr::Not(arg) => match *arg {
-                Expr::Subquery(s) => {
-                    negative(*s, &available, &known, plain).map_err(|e| Expr::Not(Box::new(e)))
-                }
+                Expr::Subquery(s) => negative(*s, &outer, &known, cx).map_err(|e| Expr::Not(Box::new(e))),
                 other => Err(Expr::Not(Box::new(other))),
             },
             other => Err(other),
         };
         match join {
             Ok((kind, mut right, on)) => {
-                unnest(&mut right, plain);
+                unnest(&mut right, cx);
                 any = true;
                 let left = std::mem::replace(&mut **input, LogicalPlan::OneRow);
                 **input = LogicalPlan::Join { kind, left: Box::new(left), right: Box::new(right), on };
@@ -86,18 +109,18 @@ fn is_candidate(p: &Expr) -> bool {
 
 fn positive(
     s: SubqueryExpr,
-    available: &[ColumnId],
+    outer: &Outer<'_>,
     known: &[ColumnId],
-    plain: bool,
+    cx: &mut Context<'_>,
 ) -> Result<Joined, Expr> {
     match s.kind {
-        SubqueryKind::Exists => exists(s, JoinKind::Semi, available, plain),
-        SubqueryKind::Any { .. } => in_values(s, available).or_else(|e| match plain {
+        SubqueryKind::Exists => exists(s, JoinKind::Semi, outer, cx),
+        SubqueryKind::Any { .. } => in_values(s, &outer.available).or_else(|e| match cx.plain {
             true => Err(e),
-            false => quantified(e, Quantified::Any, available, known),
+            false => quantified(e, Quantified::Any, outer, known, cx),
         }),
-        SubqueryKind::All { .. } if !plain => {
-            quantified(Expr::Subquery(Box::new(s)), Quantified::All, available, known)
+        SubqueryKind::All { .. } if !cx.plain => {
+            quantified(Expr::Subquery(Box::new(s)), Quantified::All, outer, known, cx)
         }
         _ => Err(Expr::Subquery(Box::new(s))),
     }
@@ -105,17 +128,27 @@ fn positive(
 
 fn negative(
     s: SubqueryExpr,
-    available: &[ColumnId],
+    outer: &Outer<'_>,
     known: &[ColumnId],
-    plain: bool,
+    cx: &mut Context<'_>,
 ) -> Result<Joined, Expr> {
     match s.kind {
-        SubqueryKind::Exists => exists(s, JoinKind::Anti, available, plain),
-        SubqueryKind::Any { .. } if !plain => {
-            quantified(Expr::Subquery(Box::new(s)), Quantified::NotAny, available, known)
+        SubqueryKind::Exists => exists(s, JoinKind::Anti, outer, cx),
+        SubqueryKind::Any { .. } if !cx.plain => {
+            quantified(Expr::Subquery(Box::new(s)), Quantified::NotAny, outer, known, cx)
         }
         _ => Err(Expr::Subquery(Box::new(s))),
     }
+}
+
+/// The equality of which a test is the opposite.
+fn not_equal(test: &Expr) -> Option<Expr> {
+    let (op, left, right) = binary(test)?;
+    let opposite = quarry_functions::registry::operator(op.negator)?;
+    if op.name != "<>" || !is_equality(opposite) {
+        return None;
+    }
+    crate::exprs::operator_call(opposite, left.clone(), right.clone())
 }
 
 /// How a comparison with a subquery's rows is quantified.
@@ -127,19 +160,41 @@ enum Quantified {
 }
 
 /// A quantified comparison whose subquery reads the outer row, or one whose sides can't be NULL.
-fn quantified(e: Expr, how: Quantified, available: &[ColumnId], known: &[ColumnId]) -> Result<Joined, Expr> {
-    match quantified_join(&e, how, available, known) {
+fn quantified(
+    e: Expr,
+    how: Quantified,
+    outer: &Outer<'_>,
+    known: &[ColumnId],
+    cx: &mut Context<'_>,
+) -> Result<Joined, Expr> {
+    match quantified_join(&e, how, outer, known, cx) {
         Some(joined) => Ok(joined),
         None => Err(e),
     }
 }
 
-fn quantified_join(e: &Expr, how: Quantified, available: &[ColumnId], known: &[ColumnId]) -> Option<Joined> {
+fn quantified_join(
+    e: &Expr,
+    how: Quantified,
+    outer: &Outer<'_>,
+    known: &[ColumnId],
+    cx: &mut Context<'_>,
+) -> Option<Joined> {
+    let available = &outer.available;
     let Expr::Subquery(s) = e else { return None };
     let (SubqueryKind::Any { tests } | SubqueryKind::All { tests }, SubqueryPlan::Logical(plan)) =
         (&s.kind, &s.plan)
     else {
         return None;
+    };
+    // x <> ALL is x NOT IN.
+    let turned: Option<Vec<Expr>> = match how {
+        Quantified::All => tests.iter().map(not_equal).collect(),
+        _ => None,
+    };
+    let (how, tests) = match &turned {
+        Some(equalities) => (Quantified::NotAny, equalities),
+        None => (how, tests),
     };
     let reads_outer = tests.iter().all(|t| columns(t).iter().any(|id| available.contains(id)));
     if !reads_outer || tests.iter().any(|t| is_volatile(t) || crate::exprs::has_subquery(t)) {
@@ -150,7 +205,7 @@ fn quantified_join(e: &Expr, how: Quantified, available: &[ColumnId], known: &[C
         return None;
     }
     let (right, mut on, mut tests) = match correlated {
-        true => uncorrelated(plan, tests, available)?,
+        true => uncorrelated(plan, tests, outer, cx)?,
         false => ((**plan).clone(), vec![], tests.clone()),
     };
     // Without NULLs a comparison is true or false.
@@ -171,6 +226,13 @@ fn quantified_join(e: &Expr, how: Quantified, available: &[ColumnId], known: &[C
         let all = if tests.len() == 1 { tests.remove(0) } else { Expr::And(tests) };
         let test = if how == Quantified::All { BoolTest::NotTrue } else { BoolTest::NotFalse };
         on.push(Expr::IsBool { arg: Box::new(all), test });
+    } else if how == Quantified::NotAny
+        && let [test] = &tests[..]
+        && binary(test).is_some_and(|(op, l, r)| is_equality(op) && op.hashes && l.ty().oid == r.ty().oid)
+        && cx.rules.allows_costly(Rule::UnnestNotIn)
+    {
+        cx.rules.fire(Rule::UnnestNotIn);
+        on.push(Expr::IsBool { arg: Box::new(tests.remove(0)), test: BoolTest::NotFalse });
     } else {
         return None;
     }
@@ -187,8 +249,10 @@ fn quantified_join(e: &Expr, how: Quantified, available: &[ColumnId], known: &[C
 fn uncorrelated(
     plan: &LogicalPlan,
     tests: &[Expr],
-    available: &[ColumnId],
+    outer: &Outer<'_>,
+    cx: &mut Context<'_>,
 ) -> Option<(LogicalPlan, Vec<Expr>, Vec<Expr>)> {
+    let available = &outer.available;
     if let Some((from, targets)) = simple(plan)
         && let Some((right, on)) = split(from, available)
     {
@@ -200,14 +264,12 @@ fn uncorrelated(
         tests.iter_mut().for_each(|t| substitute(t, &map));
         return Some((right, on, tests));
     }
-    let lifted = lift_correlation::lift(plan, available)?;
-    if lifted.whole {
-        return None;
-    }
+    let lifted = cx.lifted(plan, outer)?;
     let plain = |e: &Expr| matches!(e, Expr::Column { .. } | Expr::Const { .. });
     if !lifted.values.iter().all(|(_, e)| plain(e)) {
         return None;
     }
+    cx.note(&lifted);
     let mut targets = lifted.values;
     // The identity's types are those that the tests ask for.
     for (id, e) in &mut targets {
@@ -241,7 +303,7 @@ fn simple(plan: &LogicalPlan) -> Option<(&LogicalPlan, &[(ColumnId, Expr)])> {
             while let LogicalPlan::Sort { input, .. } = from {
                 from = input;
             }
-            lift_correlation::is_from(from).then_some((from, targets))
+            is_from(from).then_some((from, targets))
         }
         _ => None,
     }
@@ -263,7 +325,8 @@ fn split(from: &LogicalPlan, available: &[ColumnId]) -> Option<(LogicalPlan, Vec
 type Joined = (JoinKind, LogicalPlan, Vec<Expr>);
 
 /// EXISTS (SELECT ... FROM ... WHERE condition with outer columns).
-fn exists(s: SubqueryExpr, kind: JoinKind, available: &[ColumnId], plain: bool) -> Result<Joined, Expr> {
+fn exists(s: SubqueryExpr, kind: JoinKind, outer: &Outer<'_>, cx: &mut Context<'_>) -> Result<Joined, Expr> {
+    let available = &outer.available;
     let SubqueryPlan::Logical(plan) = &s.plan else { return Err(Expr::Subquery(Box::new(s))) };
     let free = walk::free_columns(plan);
     if !free.iter().any(|id| available.contains(id)) {
@@ -294,16 +357,22 @@ fn exists(s: SubqueryExpr, kind: JoinKind, available: &[ColumnId], plain: bool) 
     }
     if let Some(from) = from_of(plan) {
         // HAVING is a Filter over an Aggregate: not a FROM.
-        if lift_correlation::is_from(from)
+        if is_from(from)
             && let Some((right, on)) = split(from, available)
         {
             return Ok((kind, right, on));
         }
     }
-    match lift_correlation::lift(plan, available) {
-        // Grouped, numbered, cut off: its rows for each combination of keys.
-        Some(lifted) if !lifted.whole && !plain => Ok((kind, lifted.plan, lifted.on)),
-        _ => Err(Expr::Subquery(Box::new(s))),
+    // Grouped, numbered, cut off: its rows for each combination of keys.
+    match cx.plain {
+        false => match cx.lifted(plan, outer) {
+            Some(lifted) => {
+                cx.note(&lifted);
+                Ok((kind, lifted.plan, lifted.on))
+            }
+            None => Err(Expr::Subquery(Box::new(s))),
+        },
+        true => Err(Expr::Subquery(Box::new(s))),
     }
 }
 

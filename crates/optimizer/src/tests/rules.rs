@@ -7,7 +7,7 @@ impl Fixture {
     fn rewritten(&self, sql: &str) -> (Statement, Vec<&'static str>) {
         let statement = self.planned(sql, |b, env| {
             let changes = crate::rules::changes_rows(&b.plan);
-            let rules = crate::rules::Rules::new(Default::default(), true, changes);
+            let rules = crate::rules::Rules::new(Default::default(), crate::RuleSet::all(), changes);
             crate::plan_once(b.plan, b.meta, b.output, b.params, env, &rules)
         });
         let fired = statement.rules.clone();

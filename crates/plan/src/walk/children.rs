@@ -100,6 +100,7 @@ macro_rules! logical_inputs {
                     .chain(std::iter::once(& $($m)* **body))
                     .collect(),
                 LogicalPlan::SubqueryAlias { input, .. }
+                | LogicalPlan::Barrier { input }
                 | LogicalPlan::Filter { input, .. }
                 | LogicalPlan::Project { input, .. }
                 | LogicalPlan::Aggregate { input, .. }
@@ -149,6 +150,7 @@ macro_rules! logical_expressions {
                 | LogicalPlan::CteScan { .. }
                 | LogicalPlan::With { .. }
                 | LogicalPlan::SubqueryAlias { .. }
+                | LogicalPlan::Barrier { .. }
                 | LogicalPlan::SetOp { .. }
                 | LogicalPlan::LockRows { .. } => vec![],
                 LogicalPlan::Values { rows, .. } => rows.$iter().flatten().collect(),

@@ -66,6 +66,7 @@ pub fn output_columns(plan: &LogicalPlan) -> Vec<ColumnId> {
         LogicalPlan::CteScan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
         LogicalPlan::With { body, .. } => output_columns(body),
         LogicalPlan::SubqueryAlias { input, .. }
+        | LogicalPlan::Barrier { input }
         | LogicalPlan::Filter { input, .. }
         | LogicalPlan::Distinct { input, .. }
         | LogicalPlan::Sort { input, .. }

@@ -113,10 +113,20 @@ impl Binder<'_> {
                 }
                 let names = column_names(&item);
                 apply_alias_columns(&mut item, alias, r.pos)?;
+                self.name_columns(&item);
                 let kind = LeafKind::Relation { relation, only: r.only };
                 self.record_leaf(kind, &item, &names, alias.map(alias_tree), false);
                 self.scope().items.push(item);
                 Ok(plan)
+            }
+        }
+    }
+
+    /// Plans show an item's columns by the names that it has in FROM.
+    fn name_columns(&mut self, item: &NsItem) {
+        for c in &item.columns {
+            if let Expr::Column { id, .. } = &c.expr {
+                self.meta.set_name(*id, c.name.clone());
             }
         }
     }
@@ -340,6 +350,7 @@ impl Binder<'_> {
         item.row_type = row_type.filter(|_| ordinality.is_none());
         let names = column_names(&item);
         apply_alias_columns(&mut item, f.alias.as_ref(), f.pos)?;
+        self.name_columns(&item);
         let rows_from = f.rows_from || recorded.len() > 1;
         let kind = LeafKind::Function { items: recorded, rows_from, ordinality: f.ordinality };
         self.record_leaf(kind, &item, &names, f.alias.as_ref().map(alias_tree), f.lateral);

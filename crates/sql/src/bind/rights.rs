@@ -65,6 +65,11 @@ pub fn role_of_view(view: &Relation) -> Option<Oid> {
     (!invoker).then_some(view.owner)
 }
 
+/// Whether a view hides rows from conditions that could tell of them.
+pub(super) fn is_barrier(view: &Relation) -> bool {
+    view.options.iter().any(|(n, v)| n == "security_barrier" && is_on(v))
+}
+
 impl Binder<'_> {
     /// Whose privileges count for relations named now: the current user's, unless it is in a view's query.
     pub(super) fn view_role(&self) -> Option<Oid> {

@@ -116,7 +116,10 @@ impl Binder<'_> {
         self.range_columns(range, own.collect());
         targets.extend(bound.locks.iter().map(|l| (l.ctid, Expr::column(l.ctid, SqlType::TID))));
         let item = NsItem { locks: bound.locks, ..NsItem::new(Some(alias.to_string()), names) };
-        let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
+        let mut input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
+        if super::rights::is_barrier(view) {
+            input = LogicalPlan::Barrier { input: Box::new(input) };
+        }
         Ok((LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.to_string() }, item))
     }
 

@@ -1,0 +1,425 @@
+//! A table whose rows are aggregated above a join is aggregated before it, by what the join and the grouping read of it (Yan and
+//! Larson, "Eager Aggregation and Lazy Aggregation"); above the join the parts are put together:
+//!
+//! ```text
+//! SELECT c.city, sum(o.total) FROM customer c JOIN orders o ON o.customer = c.id GROUP BY c.city
+//!   -> SELECT c.city, sum(p.sum) FROM customer c
+//!      JOIN (SELECT customer, sum(total) FROM orders GROUP BY customer) p ON p.customer = c.id GROUP BY c.city
+//! ```
+//!
+//! A count is a sum of counts, an average a sum of sums by a sum of counts; min, max and the like are their own parts. The table may be
+//! the right side of a left join: a row that found no partner has NULL parts. What is computed of it must not fail, for rows are
+//! aggregated that find no partner; sums of floats depend on their order and are left alone.
+//!
+//! PostgreSQL joins first. It is tried where statistics say that few groups are left of many rows; costs decide.
+
+use super::lift_correlation::cannot_fail;
+use super::{Rule, Rules, inner_joins::filtered};
+use crate::OptimizerEnv;
+use crate::exprs::{columns, has_subquery, is_volatile};
+use crate::planner::Planner;
+use crate::scan::TableScan;
+use quarry_functions::{FunctionDef, registry};
+use quarry_plan::{
+    AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, walk,
+};
+use quarry_types::{Datum, SqlType, oids};
+
+/// How many rows a group must have on average for it to be tried.
+const ROWS_PER_GROUP_MIN: f64 = 8.0;
+/// Fewer rows are joined as they are.
+const ROWS_MIN: f64 = 500.0;
+
+/// Runs over the plan (not inside subqueries of expressions). True if a table was aggregated early.
+pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, env: &OptimizerEnv<'_>, rules: &Rules) -> bool {
+    if rules.rows_change() || !rules.allows(Rule::AggregateEarly) {
+        return false;
+    }
+    descend(plan, meta, env, rules)
+}
+
+/// Whether there is anything in a plan that the rule could be about.
+pub fn may_apply(plan: &LogicalPlan) -> bool {
+    is_candidate(plan) || walk::inputs(plan).into_iter().any(may_apply)
+}
+
+fn is_candidate(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Aggregate { input, sets: None, aggregates, grouping, .. } = plan else { return false };
+    !aggregates.is_empty() && grouping.is_empty() && is_join(input)
+}
+
+fn is_join(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Filter { input, .. } => is_join(input),
+        plan => matches!(plan, LogicalPlan::Join { .. }),
+    }
+}
+
+fn descend(plan: &mut LogicalPlan, meta: &mut QueryMeta, env: &OptimizerEnv<'_>, rules: &Rules) -> bool {
+    let mut any = false;
+    for input in walk::inputs_mut(plan) {
+        any |= descend(input, meta, env, rules);
+    }
+    if is_candidate(plan)
+        && let Some(rewritten) = aggregated(plan, meta, env, rules)
+    {
+        *plan = rewritten;
+        rules.fire(Rule::AggregateEarly);
+        any = true;
+    }
+    any
+}
+
+/// A table in a FROM clause.
+struct Place {
+    columns: Vec<ColumnId>,
+    /// Its rows may be missing (a left join's right side).
+    nullable: bool,
+}
+
+fn places(plan: &LogicalPlan, nullable: bool, out: &mut Vec<Place>) {
+    match plan {
+        LogicalPlan::Filter { input, .. } => places(input, nullable, out),
+        LogicalPlan::Join { kind, left, right, .. } => match kind {
+            JoinKind::Inner => {
+                places(left, nullable, out);
+                places(right, nullable, out);
+            }
+            JoinKind::Left => {
+                places(left, nullable, out);
+                // Not below further joins of the right side.
+                if let (false, Some(columns)) = (nullable, scan_columns(right)) {
+                    out.push(Place { columns, nullable: true });
+                }
+            }
+            JoinKind::Semi | JoinKind::Anti => places(left, nullable, out),
+            _ => {}
+        },
+        other => {
+            if let Some(columns) = scan_columns(other) {
+                out.push(Place { columns, nullable });
+            }
+        }
+    }
+}
+
+fn scan_columns(plan: &LogicalPlan) -> Option<Vec<ColumnId>> {
+    match plan {
+        LogicalPlan::Filter { input, predicates }
+            if !predicates.iter().any(|e| has_subquery(e) || is_volatile(e)) =>
+        {
+            scan_columns(input)
+        }
+        LogicalPlan::Scan { columns, .. } => Some(columns.iter().map(|(id, _)| *id).collect()),
+        _ => None,
+    }
+}
+
+fn aggregated(
+    plan: &LogicalPlan,
+    meta: &mut QueryMeta,
+    env: &OptimizerEnv<'_>,
+    rules: &Rules,
+) -> Option<LogicalPlan> {
+    let LogicalPlan::Aggregate { input, group, aggregates, .. } = plan else { return None };
+    let mut found = vec![];
+    places(input, false, &mut found);
+    let mut best: Option<(f64, Early)> = None;
+    for place in found {
+        if !aggregates.iter().all(|(_, a)| is_splittable(a, &place.columns)) {
+            continue;
+        }
+        let Some(early) = Early::of(input, group, aggregates, place) else { continue };
+        let mut planner = Planner::new(env, meta.clone(), rules);
+        let rows = planner.scan_rows(&early.scan);
+        let keys: Vec<Expr> = early.keys.iter().map(|id| Expr::column(*id, meta.get(*id).ty)).collect();
+        let groups = planner.group_count(&keys.iter().collect::<Vec<_>>(), rows);
+        let gain = rows / groups.max(1.0);
+        if rows >= ROWS_MIN && gain >= ROWS_PER_GROUP_MIN && best.as_ref().is_none_or(|(b, _)| gain > *b) {
+            best = Some((gain, early));
+        }
+    }
+    let (_, early) = best?;
+    if !rules.allows_costly(Rule::AggregateEarly) {
+        return None;
+    }
+    early.build(group, aggregates, meta)
+}
+
+/// Whether an aggregate can be computed in parts over a table that has these columns.
+fn is_splittable(a: &AggregateExpr, own: &[ColumnId]) -> bool {
+    let plain = !a.distinct && a.order_by.is_empty() && a.direct_args.is_empty() && !a.variadic;
+    let usable = |e: &Expr| !has_subquery(e) && !is_volatile(e) && cannot_fail(e, &[]);
+    let here =
+        a.args.iter().chain(&a.filter).all(|e| usable(e) && columns(e).iter().all(|id| own.contains(id)));
+    let exact =
+        a.args.iter().all(|e| matches!(e.ty().oid, oids::INT2 | oids::INT4 | oids::INT8 | oids::NUMERIC));
+    plain
+        && match a.function.def().name {
+            "count" => here,
+            "sum" | "avg" => here && exact,
+            // Rows that are there more often change nothing.
+            "min" | "max" | "bool_and" | "bool_or" | "every" => true,
+            _ => false,
+        }
+}
+
+/// A FROM clause without one of its tables.
+struct Early {
+    /// The FROM clause; the table is to be replaced in it.
+    from: LogicalPlan,
+    scan: TableScan,
+    nullable: bool,
+    /// Columns of the table that are read above it.
+    keys: Vec<ColumnId>,
+}
+
+impl Early {
+    fn of(
+        from: &LogicalPlan,
+        group: &[(ColumnId, Expr)],
+        aggregates: &[(ColumnId, AggregateExpr)],
+        place: Place,
+    ) -> Option<Early> {
+        let mut from = from.clone();
+        let mut filter = vec![];
+        let own = |e: &Expr| {
+            let read = columns(e);
+            !read.is_empty()
+                && read.iter().all(|id| place.columns.contains(id))
+                && !has_subquery(e)
+                && !is_volatile(e)
+        };
+        let scan = take(&mut from, &place, &own, &mut filter)?;
+        let LogicalPlan::Scan { relation, alias, columns: scanned } = scan else { return None };
+        let mut read = vec![];
+        reads(&from, &mut read);
+        group.iter().for_each(|(_, e)| walk::columns_of(e, &mut read));
+        let elsewhere = |a: &AggregateExpr| {
+            walk::aggregate_exprs(a).any(|e| columns(e).iter().any(|id| !place.columns.contains(id)))
+        };
+        for (_, a) in aggregates.iter().filter(|(_, a)| elsewhere(a)) {
+            walk::aggregate_exprs(a).for_each(|e| walk::columns_of(e, &mut read));
+        }
+        let keys: Vec<ColumnId> = place.columns.iter().copied().filter(|id| read.contains(id)).collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let scan = TableScan { relation, alias, columns: scanned, filter };
+        Some(Early { from, scan, nullable: place.nullable, keys })
+    }
+
+    fn build(
+        mut self,
+        group: &[(ColumnId, Expr)],
+        aggregates: &[(ColumnId, AggregateExpr)],
+        meta: &mut QueryMeta,
+    ) -> Option<LogicalPlan> {
+        let own: Vec<ColumnId> = self.scan.columns.iter().map(|(id, _)| *id).collect();
+        let mut parts = Parts { early: vec![], late: vec![], meta };
+        let mut targets: Vec<(ColumnId, Expr)> =
+            group.iter().map(|(id, e)| (*id, Expr::column(*id, e.ty()))).collect();
+        for (id, a) in aggregates {
+            let local = a.star
+                || !a.args.is_empty()
+                    && walk::aggregate_exprs(a).all(|e| columns(e).iter().all(|c| own.contains(c)));
+            let value = if local { parts.split(a, self.nullable)? } else { parts.whole(a) };
+            targets.push((*id, value));
+        }
+        let Parts { early, late, .. } = parts;
+        // The keys keep their ids: all that reads them goes on as it was.
+        let input = LogicalPlan::Scan {
+            relation: self.scan.relation.clone(),
+            alias: self.scan.alias.clone(),
+            columns: self.scan.columns.clone(),
+        };
+        let group_early: Vec<(ColumnId, Expr)> =
+            self.keys.iter().map(|id| (*id, Expr::column(*id, meta.get(*id).ty))).collect();
+        let partial = LogicalPlan::Aggregate {
+            input: Box::new(filtered(input, self.scan.filter.clone())),
+            group: group_early,
+            sets: None,
+            aggregates: early,
+            grouping: vec![],
+        };
+        let mut item =
+            Some(LogicalPlan::SubqueryAlias { input: Box::new(partial), alias: self.scan.alias.clone() });
+        put(&mut self.from, &mut item);
+        let aggregate = LogicalPlan::Aggregate {
+            input: Box::new(self.from),
+            group: group.to_vec(),
+            sets: None,
+            aggregates: late,
+            grouping: vec![],
+        };
+        Some(LogicalPlan::Project { input: Box::new(aggregate), targets })
+    }
+}
+
+/// Takes the place's scan out, with the conditions on it alone; `Empty` marks where it was.
+fn take(
+    plan: &mut LogicalPlan,
+    place: &Place,
+    own: &dyn Fn(&Expr) -> bool,
+    filter: &mut Vec<Expr>,
+) -> Option<LogicalPlan> {
+    let is_it = |plan: &LogicalPlan| scan_columns(plan).is_some_and(|c| c == place.columns);
+    if is_it(plan) {
+        while let LogicalPlan::Filter { input, predicates } = plan {
+            filter.append(predicates);
+            *plan = std::mem::replace(&mut **input, LogicalPlan::OneRow);
+        }
+        return Some(std::mem::replace(plan, LogicalPlan::Empty { output: vec![] }));
+    }
+    match plan {
+        LogicalPlan::Filter { input, predicates } => {
+            let scan = take(input, place, own, filter)?;
+            // A condition above a left join is about its result.
+            if !place.nullable {
+                filter.extend(predicates.extract_if(.., |e| own(e)));
+            }
+            Some(scan)
+        }
+        LogicalPlan::Join { kind, left, right, on } => {
+            let inner = *kind == JoinKind::Inner;
+            if *kind == JoinKind::Left && place.nullable && is_it(right) {
+                filter.extend(on.extract_if(.., |e| own(e)));
+                return take(right, place, own, filter);
+            }
+            let scan = match take(left, place, own, filter) {
+                Some(scan) => scan,
+                None if inner => take(right, place, own, filter)?,
+                None => return None,
+            };
+            if inner && !place.nullable {
+                filter.extend(on.extract_if(.., |e| own(e)));
+            }
+            Some(scan)
+        }
+        _ => None,
+    }
+}
+
+/// Puts the item where the scan was taken out.
+fn put(plan: &mut LogicalPlan, item: &mut Option<LogicalPlan>) {
+    if let LogicalPlan::Empty { output } = plan
+        && output.is_empty()
+    {
+        if let Some(item) = item.take() {
+            *plan = item;
+        }
+        return;
+    }
+    walk::inputs_mut(plan).into_iter().for_each(|input| put(input, item));
+}
+
+fn reads(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
+    walk::exprs(plan).into_iter().for_each(|e| walk::columns_of(e, out));
+    walk::inputs(plan).into_iter().for_each(|input| reads(input, out));
+}
+
+/// The aggregates below and above the join.
+struct Parts<'a> {
+    early: Vec<(ColumnId, AggregateExpr)>,
+    late: Vec<(ColumnId, AggregateExpr)>,
+    meta: &'a mut QueryMeta,
+}
+
+impl Parts<'_> {
+    /// One that isn't split.
+    fn whole(&mut self, a: &AggregateExpr) -> Expr {
+        let id = self.meta.computed(a.function.def().name, a.ty);
+        self.late.push((id, a.clone()));
+        Expr::column(id, a.ty)
+    }
+
+    /// An aggregate as an expression over its parts.
+    fn split(&mut self, a: &AggregateExpr, nullable: bool) -> Option<Expr> {
+        match a.function.def().name {
+            "count" => {
+                let mut part = self.below(a.clone());
+                if nullable && a.star {
+                    // The row that found no partner.
+                    let one = Expr::Const { value: Datum::I64(1), ty: SqlType::INT8 };
+                    part = Expr::Coalesce { args: vec![part, one], ty: SqlType::INT8 };
+                }
+                let total = self.above("sum", part)?;
+                let count = cast(total, SqlType::INT8)?;
+                let zero = Expr::Const { value: Datum::I64(0), ty: SqlType::INT8 };
+                Some(Expr::Coalesce { args: vec![count, zero], ty: SqlType::INT8 })
+            }
+            "sum" => {
+                let part = self.below(a.clone());
+                let total = self.above("sum", part)?;
+                if total.ty().oid == a.ty.oid { Some(total) } else { cast(total, a.ty) }
+            }
+            "avg" => {
+                let arg = a.args.first()?.ty();
+                let sum = with_function(a, function("sum", &[arg.oid])?);
+                let count = with_function(a, function("count", &[oids::ANY])?);
+                let (sum, count) = (self.below(sum), self.below(count));
+                let (sum, count) = (self.above("sum", sum)?, self.above("sum", count)?);
+                let sum = if sum.ty().oid == oids::NUMERIC { sum } else { cast(sum, SqlType::NUMERIC)? };
+                let op = registry::operators_named("/")
+                    .iter()
+                    .find(|o| o.left == oids::NUMERIC && o.right == oids::NUMERIC)?;
+                crate::exprs::operator_call(op, sum, count)
+            }
+            _ => {
+                let part = self.below(a.clone());
+                let id = self.meta.computed(a.function.def().name, a.ty);
+                let late = AggregateExpr { args: vec![part], filter: None, ..a.clone() };
+                self.late.push((id, late));
+                Some(Expr::column(id, a.ty))
+            }
+        }
+    }
+
+    fn below(&mut self, a: AggregateExpr) -> Expr {
+        if let Some((id, same)) = self.early.iter().find(|(_, have)| *have == a) {
+            return Expr::column(*id, same.ty);
+        }
+        let (name, ty) = (a.function.def().name, a.ty);
+        let id = self.meta.computed(format!("partial_{name}"), ty);
+        self.early.push((id, a));
+        Expr::column(id, ty)
+    }
+
+    fn above(&mut self, name: &str, part: Expr) -> Option<Expr> {
+        let def = function(name, &[part.ty().oid])?;
+        let ty = SqlType::of(def.ret);
+        let call = AggregateExpr {
+            function: FunctionRef::Builtin(def),
+            args: vec![part],
+            direct_args: vec![],
+            distinct: false,
+            order_by: vec![],
+            filter: None,
+            ty,
+            star: false,
+            variadic: false,
+        };
+        if let Some((id, _)) = self.late.iter().find(|(_, have)| *have == call) {
+            return Some(Expr::column(*id, ty));
+        }
+        let id = self.meta.computed(name, ty);
+        self.late.push((id, call));
+        Some(Expr::column(id, ty))
+    }
+}
+
+fn function(name: &str, args: &[quarry_common::Oid]) -> Option<&'static FunctionDef> {
+    registry::functions_named(name).iter().copied().find(|f| f.args == args)
+}
+
+fn with_function(a: &AggregateExpr, def: &'static FunctionDef) -> AggregateExpr {
+    AggregateExpr { function: FunctionRef::Builtin(def), ty: SqlType::of(def.ret), star: false, ..a.clone() }
+}
+
+/// A value in another type, by a function.
+pub fn cast(arg: Expr, ty: SqlType) -> Option<Expr> {
+    let cast = registry::cast(arg.ty().oid, ty.oid)?;
+    let function = FunctionRef::Builtin(registry::function(cast.function)?);
+    let form = CallForm::ExplicitCast;
+    Some(Expr::Call { function, args: vec![arg], ty, form, variadic: false, pos: Default::default() })
+}

@@ -1,0 +1,777 @@
+//! Computes a correlated subquery for all distinct values of the outer columns that it reads (its domain) at once, and joins the
+//! outcome back (Neumann and Kemper, "Unnesting Arbitrary Queries"):
+//!
+//! ```text
+//! SELECT o.x, (SELECT sum(i.v) FROM i WHERE i.t < o.t) FROM o
+//!   -> SELECT o.x, g.sum FROM o LEFT JOIN
+//!        (SELECT d.t, sum(i.v) FROM (SELECT DISTINCT t FROM o) d JOIN i ON i.t < d.t GROUP BY d.t) g ON g.t = o.t
+//! ```
+//!
+//! The domain is joined where the subquery reads outer columns (`push`), whatever the condition is; above that its columns go along:
+//! into groupings, set operations, windows, DISTINCT. LIMIT becomes a row number within each combination of them. Where the
+//! correlation is by equality alone, `lift_correlation` does without a domain.
+//!
+//! An outer NULL: where it leaves the subquery without rows (`strict`), such outer rows simply find no partner. Else the domain has a
+//! second column that says which value stands for NULL, and both are joined by.
+//!
+//! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
+
+use super::copy_plan::copy;
+use super::inner_joins::{filtered, replaced};
+use super::lift_correlation::{Lifted, plan_cannot_fail};
+use super::never_null;
+use crate::exprs::{
+    binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,
+};
+use crate::unique::{plan_is_unique, rows_differ};
+use quarry_functions::Volatility;
+use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, WindowFrame};
+use quarry_plan::{
+    AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SetOpKind, SortKey,
+    WindowCall, WindowSpec, walk,
+};
+use quarry_types::{Datum, SqlType, oids};
+use std::collections::HashMap;
+
+/// The rows for which a subquery is asked.
+pub struct Outer<'p> {
+    pub from: &'p LogicalPlan,
+    /// Conditions that these rows must meet besides.
+    pub conditions: &'p [Expr],
+    pub available: Vec<ColumnId>,
+}
+
+/// A subquery without its correlation with the outer rows. `whole`: one that aggregates all its rows may be left without a row
+/// where it has none to aggregate, as [`Lifted::whole`] says.
+pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut QueryMeta) -> Option<Lifted> {
+    // What the topmost projections compute is computed above the join, where the outer row is at hand.
+    let mut below = plan;
+    while let LogicalPlan::Project { input, .. } = below {
+        below = input;
+    }
+    let free = walk::free_columns(below);
+    if free.is_empty() || !walk::free_columns(plan).iter().all(|id| outer.available.contains(id)) {
+        return None;
+    }
+    if crate::exprs::plan_volatility(plan) == Volatility::Volatile || !plan_cannot_fail(below, &free) {
+        return None;
+    }
+    let source = narrowed(outer, &free)?;
+    if crate::exprs::plan_volatility(&source) == Volatility::Volatile {
+        return None;
+    }
+    let mut known = never_null::columns_of(outer.from);
+    outer.conditions.iter().for_each(|e| nonnullable(e, true, &mut known));
+    let mut domain = Domain { source, columns: vec![] };
+    for id in &free {
+        let ty = meta.get(*id).ty;
+        if equality(Expr::column(*id, ty), Expr::column(*id, ty)).is_none()
+            || !is_exact(ty) && !is_only_compared(below, *id)
+        {
+            return None;
+        }
+        domain.columns.push(DomainColumn { id: *id, ty, flagged: false });
+    }
+    // First as if NULLs left nothing over.
+    let mut pushed = Pushing { domain: &domain, meta }.below(plan, whole)?;
+    let lost: Vec<bool> = domain
+        .columns
+        .iter()
+        .zip(&pushed.strict)
+        .map(|(c, strict)| !strict && !known.contains(&c.id))
+        .collect();
+    if lost.contains(&true) {
+        for (column, lost) in domain.columns.iter_mut().zip(lost) {
+            column.flagged = lost;
+            if lost {
+                stand_in(column.ty)?;
+            }
+        }
+        pushed = Pushing { domain: &domain, meta }.below(plan, whole)?;
+    }
+    let mut on = vec![];
+    let mut keys = vec![];
+    for (column, key) in domain.columns.iter().zip(&pushed.keys) {
+        let own = Key::of_outer(column);
+        on.extend(own.equals(key)?);
+        // One that is never NULL comes first: it tells whether there is a partner.
+        if let Some((id, flag)) = key.null.as_ref().and_then(as_column) {
+            keys.insert(0, (id, flag));
+        }
+        keys.extend(as_column(&key.value));
+    }
+    let ids: Vec<ColumnId> = keys.iter().map(|(id, _)| *id).collect();
+    let single = pushed.whole || plan_is_unique(&pushed.plan, &ids);
+    Some(Lifted {
+        values: pushed.values,
+        plan: pushed.plan,
+        keys,
+        on,
+        whole: pushed.whole,
+        single,
+        indexed: false,
+        by_domain: true,
+    })
+}
+
+fn as_column(e: &Expr) -> Option<(ColumnId, Expr)> {
+    if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None }
+}
+
+/// What gives the outer columns: the smallest part of FROM that has them all, with the conditions on it.
+fn narrowed(outer: &Outer<'_>, ids: &[ColumnId]) -> Option<LogicalPlan> {
+    let part = part_with(outer.from, ids)?;
+    let own = walk::output_columns(&part);
+    let usable = |e: &&Expr| is_local(e, &own);
+    Some(filtered(part, outer.conditions.iter().filter(usable).cloned().collect()))
+}
+
+fn is_local(e: &Expr, own: &[ColumnId]) -> bool {
+    !has_subquery(e) && !is_volatile(e) && columns(e).iter().all(|id| own.contains(id))
+}
+
+fn part_with(plan: &LogicalPlan, ids: &[ColumnId]) -> Option<LogicalPlan> {
+    match plan {
+        LogicalPlan::Filter { input, predicates } => {
+            let part = part_with(input, ids)?;
+            let own = walk::output_columns(&part);
+            let usable = predicates.iter().filter(|e| is_local(e, &own)).cloned().collect();
+            Some(filtered(part, usable))
+        }
+        LogicalPlan::Join { kind, left, right, on } => {
+            let all = walk::output_columns(plan);
+            let has = |side: &LogicalPlan| {
+                let own = walk::output_columns(side);
+                ids.iter().all(|id| own.contains(id))
+                    && !walk::free_columns(side).iter().any(|id| all.contains(id))
+            };
+            let side = match kind {
+                JoinKind::Inner if has(left) => Some(left),
+                JoinKind::Inner if has(right) => Some(right),
+                JoinKind::Left | JoinKind::Semi | JoinKind::Anti if has(left) => Some(left),
+                JoinKind::Right if has(right) => Some(right),
+                _ => None,
+            };
+            match side {
+                Some(side) => {
+                    let part = part_with(side, ids)?;
+                    let own = walk::output_columns(&part);
+                    let usable = on.iter().filter(|e| *kind == JoinKind::Inner && is_local(e, &own));
+                    let usable = usable.cloned().collect();
+                    Some(filtered(part, usable))
+                }
+                None => Some(plan.clone()),
+            }
+        }
+        other => Some(other.clone()),
+    }
+}
+
+/// Types whose equal values are the same in every respect.
+fn is_exact(ty: SqlType) -> bool {
+    matches!(
+        ty.oid,
+        oids::BOOL
+            | oids::INT2
+            | oids::INT4
+            | oids::INT8
+            | oids::OID
+            | oids::TEXT
+            | oids::VARCHAR
+            | oids::DATE
+            | oids::TIMESTAMP
+            | oids::TIMESTAMPTZ
+            | oids::UUID
+    )
+}
+
+/// Whether a plan does nothing with a column but compare it: 1.0 and 1.00 are the same then.
+fn is_only_compared(plan: &LogicalPlan, id: ColumnId) -> bool {
+    fn holds(e: &Expr, id: ColumnId) -> bool {
+        if let Some((op, left, right)) = binary(e)
+            && matches!(op.name, "=" | "<>" | "<" | "<=" | ">" | ">=")
+        {
+            return [left, right].into_iter().all(|s| matches!(s, Expr::Column { .. }) || holds(s, id));
+        }
+        match e {
+            Expr::Column { id: own, .. } => *own != id,
+            Expr::Subquery(_) => !columns(e).contains(&id),
+            e => {
+                let mut all = true;
+                walk::for_each_child(e, &mut |child| all &= holds(child, id));
+                all
+            }
+        }
+    }
+    walk::exprs(plan).into_iter().all(|e| holds(e, id))
+        && walk::inputs(plan).into_iter().all(|input| is_only_compared(input, id))
+}
+
+/// A value that stands for NULL beside a flag.
+fn stand_in(ty: SqlType) -> Option<Expr> {
+    let value = match ty.oid {
+        oids::BOOL => Datum::Bool(false),
+        oids::INT2 => Datum::I16(0),
+        oids::INT4 | oids::DATE => Datum::I32(0),
+        oids::INT8 | oids::TIMESTAMP | oids::TIMESTAMPTZ => Datum::I64(0),
+        oids::OID => Datum::U32(0),
+        oids::TEXT | oids::VARCHAR => Datum::text(""),
+        oids::FLOAT8 => Datum::F64(0.0),
+        oids::NUMERIC => {
+            let zero = Expr::Const { value: Datum::I32(0), ty: SqlType::INT4 };
+            return super::aggregate_early::cast(zero, SqlType::NUMERIC);
+        }
+        _ => return None,
+    };
+    Some(Expr::Const { value, ty })
+}
+
+struct DomainColumn {
+    /// The outer column.
+    id: ColumnId,
+    ty: SqlType,
+    /// Whether the domain has NULL, too, with a column that says so.
+    flagged: bool,
+}
+
+struct Domain {
+    /// Gives the outer columns.
+    source: LogicalPlan,
+    columns: Vec<DomainColumn>,
+}
+
+/// A column of the domain as some plan gives it.
+#[derive(Clone)]
+struct Key {
+    value: Expr,
+    /// Whether it is NULL.
+    null: Option<Expr>,
+}
+
+impl Key {
+    fn of_outer(column: &DomainColumn) -> Key {
+        let value = Expr::column(column.id, column.ty);
+        let null = || Expr::IsNull { arg: Box::new(value.clone()), negated: false };
+        Key { null: column.flagged.then(null), value }
+    }
+
+    fn equals(&self, other: &Key) -> Option<Vec<Expr>> {
+        let (Some(a), Some(b)) = (&self.null, &other.null) else {
+            return Some(vec![equality(self.value.clone(), other.value.clone())?]);
+        };
+        let ty = self.value.ty();
+        let or_else = |value: &Expr| {
+            let args = vec![value.clone(), stand_in(ty)?];
+            Some(Expr::Coalesce { args, ty })
+        };
+        let values = equality(or_else(&self.value)?, or_else(&other.value)?)?;
+        Some(vec![values, equality(a.clone(), b.clone())?])
+    }
+}
+
+/// A plan without correlation that gives the domain's columns, too.
+struct Pushed {
+    plan: LogicalPlan,
+    keys: Vec<Key>,
+    /// For each column of the domain: where it is NULL, there are no rows.
+    strict: Vec<bool>,
+}
+
+/// The same for the subquery as a whole.
+struct PushedAll {
+    plan: LogicalPlan,
+    keys: Vec<Key>,
+    strict: Vec<bool>,
+    values: Vec<(ColumnId, Expr)>,
+    whole: bool,
+}
+
+struct Pushing<'a> {
+    domain: &'a Domain,
+    meta: &'a mut QueryMeta,
+}
+
+impl Pushing<'_> {
+    /// The subquery; what its topmost projections compute is left to be computed above the join.
+    fn below(&mut self, plan: &LogicalPlan, whole: bool) -> Option<PushedAll> {
+        let mut below = plan;
+        let mut values: Option<Vec<(ColumnId, Expr)>> = None;
+        while let LogicalPlan::Project { input, targets } = below {
+            let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
+            match &mut values {
+                None => values = Some(targets.clone()),
+                Some(values) => values.iter_mut().for_each(|(_, e)| substitute(e, &map)),
+            }
+            below = input;
+        }
+        let mut values = values.unwrap_or_else(|| {
+            let own = walk::output_columns(below).into_iter();
+            own.map(|id| (id, Expr::column(id, self.meta.get(id).ty))).collect()
+        });
+        if values.iter().any(|(_, e)| has_subquery(e)) {
+            return None;
+        }
+        if let LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } = below
+            && whole
+            && group.is_empty()
+        {
+            let pushed = self.grouped(input, group, aggregates, grouping)?;
+            values
+                .iter_mut()
+                .for_each(|(_, e)| super::lift_correlation::count_nothing_as_zero(e, aggregates));
+            let Pushed { plan, keys, strict } = pushed;
+            return Some(PushedAll { plan, keys, strict, values, whole: true });
+        }
+        let Pushed { plan, keys, strict } = self.push(below)?;
+        Some(PushedAll { plan, keys, strict, values, whole: false })
+    }
+
+    /// The distinct outer values, under ids of their own.
+    fn domain(&mut self) -> Option<(LogicalPlan, Vec<Key>)> {
+        let (source, ids) = copy(&self.domain.source, self.meta)?;
+        let mut keys = vec![];
+        let mut group = vec![];
+        for column in &self.domain.columns {
+            let value = Expr::column(*ids.get(&column.id)?, column.ty);
+            let own = self.meta.computed(self.meta.get(column.id).name.clone(), column.ty);
+            group.push((own, value.clone()));
+            let null = column.flagged.then(|| {
+                let flag = self.meta.computed("is_null", SqlType::BOOL);
+                group.push((flag, Expr::IsNull { arg: Box::new(value), negated: false }));
+                Expr::column(flag, SqlType::BOOL)
+            });
+            keys.push(Key { value: Expr::column(own, column.ty), null });
+        }
+        let by: Vec<ColumnId> = self.domain.columns.iter().filter_map(|c| ids.get(&c.id).copied()).collect();
+        let input = Box::new(source);
+        let plan = if rows_differ(&input, &by) {
+            LogicalPlan::Project { input, targets: group }
+        } else {
+            LogicalPlan::Aggregate { input, group, sets: None, aggregates: vec![], grouping: vec![] }
+        };
+        Some((plan, keys))
+    }
+
+    fn is_correlated(&self, plan: &LogicalPlan) -> bool {
+        let free = walk::free_columns(plan);
+        self.domain.columns.iter().any(|c| free.contains(&c.id))
+    }
+
+    /// What stands for the outer columns.
+    fn map(&self, keys: &[Key]) -> HashMap<ColumnId, Expr> {
+        self.domain.columns.iter().zip(keys).map(|(c, key)| (c.id, key.value.clone())).collect()
+    }
+
+    fn none_strict(&self) -> Vec<bool> {
+        vec![false; self.domain.columns.len()]
+    }
+
+    /// Outer columns whose NULL makes the conditions fail.
+    fn made_strict(&self, conditions: &[Expr], strict: &mut [bool]) {
+        let mut found = vec![];
+        conditions.iter().for_each(|e| nonnullable(e, true, &mut found));
+        for (column, strict) in self.domain.columns.iter().zip(strict) {
+            *strict |= found.contains(&column.id);
+        }
+    }
+
+    fn push(&mut self, plan: &LogicalPlan) -> Option<Pushed> {
+        if !self.is_correlated(plan) {
+            let (domain, keys) = self.domain()?;
+            let plan = LogicalPlan::Join {
+                kind: JoinKind::Inner,
+                left: Box::new(domain),
+                right: Box::new(plan.clone()),
+                on: vec![],
+            };
+            return Some(Pushed { plan, keys, strict: self.none_strict() });
+        }
+        match plan {
+            LogicalPlan::Filter { input, predicates } => {
+                let Pushed { plan, keys, mut strict } = match self.equated(input, predicates) {
+                    Some(keys) => Pushed { plan: (**input).clone(), keys, strict: self.none_strict() },
+                    None => self.push(input)?,
+                };
+                self.made_strict(predicates, &mut strict);
+                let predicates = replaced(predicates.clone(), &self.map(&keys), self.meta);
+                Some(Pushed { plan: filtered(plan, predicates), keys, strict })
+            }
+            LogicalPlan::Project { input, targets } => {
+                let below = self.push(input)?;
+                Some(self.projected(below, targets))
+            }
+            LogicalPlan::Join { kind, left, right, on } => self.joined(*kind, left, right, on),
+            LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping }
+                if !group.is_empty() =>
+            {
+                self.grouped(input, group, aggregates, grouping)
+            }
+            LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } if group.is_empty() => {
+                let below = self.grouped_below(input, aggregates)?;
+                self.with_empty_groups(below, aggregates, grouping)
+            }
+            LogicalPlan::Distinct { input, on: None } => {
+                let Pushed { plan, keys, strict } = self.push(input)?;
+                let plan = LogicalPlan::Distinct { input: Box::new(plan), on: None };
+                Some(Pushed { plan, keys, strict })
+            }
+            LogicalPlan::Distinct { input, on: Some(on) } => {
+                let LogicalPlan::Sort { input, keys: order } = &**input else { return None };
+                let below = self.push(input)?;
+                let map = self.map(&below.keys);
+                let (mut on, mut order) = (on.clone(), order.clone());
+                on.iter_mut().for_each(|e| substitute(e, &map));
+                order.iter_mut().for_each(|k| substitute(&mut k.expr, &map));
+                Some(first_of_each(below, on, order))
+            }
+            LogicalPlan::Sort { input, .. } => self.push(input),
+            LogicalPlan::SubqueryAlias { input, alias } => {
+                let Pushed { plan, keys, strict } = self.push(input)?;
+                let plan = LogicalPlan::SubqueryAlias { input: Box::new(plan), alias: alias.clone() };
+                Some(Pushed { plan, keys, strict })
+            }
+            LogicalPlan::Window { input, spec, calls } => {
+                let Pushed { plan, keys, strict } = self.push(input)?;
+                let map = self.map(&keys);
+                let (mut spec, mut calls) = (spec.clone(), calls.clone());
+                spec.partition_by.iter_mut().for_each(|e| substitute(e, &map));
+                spec.order_by.iter_mut().for_each(|k| substitute(&mut k.expr, &map));
+                calls
+                    .iter_mut()
+                    .flat_map(|(_, c)| c.args.iter_mut().chain(&mut c.filter))
+                    .for_each(|e| substitute(e, &map));
+                spec.partition_by.extend(all_columns(&keys));
+                spec.name = None;
+                let plan = LogicalPlan::Window { input: Box::new(plan), spec, calls };
+                Some(Pushed { plan, keys, strict })
+            }
+            LogicalPlan::Limit { input, limit, offset, ties: None } => {
+                self.limited(input, constant(limit)?, constant(offset)?.unwrap_or(0))
+            }
+            LogicalPlan::SetOp { kind, all, left, right, output, left_columns, right_columns } => {
+                let (l, r) = (self.push(left)?, self.push(right)?);
+                let (mut output, mut left_columns, mut right_columns) =
+                    (output.clone(), left_columns.clone(), right_columns.clone());
+                let mut one = |meta: &mut QueryMeta, a: &Expr, b: &Expr| -> Option<Expr> {
+                    let ((left, _), (right, _)) = (as_column(a)?, as_column(b)?);
+                    let own = meta.computed(meta.get(left).name.clone(), a.ty());
+                    left_columns.push(left);
+                    right_columns.push(right);
+                    output.push(own);
+                    Some(Expr::column(own, a.ty()))
+                };
+                let mut keys = vec![];
+                for (a, b) in l.keys.iter().zip(&r.keys) {
+                    let value = one(self.meta, &a.value, &b.value)?;
+                    let null = match (&a.null, &b.null) {
+                        (Some(a), Some(b)) => Some(one(self.meta, a, b)?),
+                        _ => None,
+                    };
+                    keys.push(Key { value, null });
+                }
+                let strict = l.strict.iter().zip(&r.strict).map(|(l, r)| match kind {
+                    SetOpKind::Union => *l && *r,
+                    SetOpKind::Intersect => *l || *r,
+                    SetOpKind::Except => *l,
+                });
+                Some(Pushed {
+                    keys,
+                    strict: strict.collect(),
+                    plan: LogicalPlan::SetOp {
+                        kind: *kind,
+                        all: *all,
+                        left: Box::new(l.plan),
+                        right: Box::new(r.plan),
+                        output,
+                        left_columns,
+                        right_columns,
+                    },
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Where each outer column must equal a column of the input, these stand for the domain: what is computed for values that no
+    /// outer row has is not asked for.
+    fn equated(&self, input: &LogicalPlan, predicates: &[Expr]) -> Option<Vec<Key>> {
+        if self.is_correlated(input) {
+            return None;
+        }
+        let own = walk::output_columns(input);
+        let equal_to = |column: &DomainColumn| {
+            let found = predicates.iter().find_map(|p| {
+                let (op, left, right) = binary(p)?;
+                let of = |e: &Expr, id: ColumnId| matches!(e, Expr::Column { id: c, .. } if *c == id);
+                let (Expr::Column { .. }, Expr::Column { .. }) = (left, right) else { return None };
+                let inner = match (of(left, column.id), of(right, column.id)) {
+                    (true, false) => right,
+                    (false, true) => left,
+                    _ => return None,
+                };
+                let usable = is_equality(op) && op.hashes && inner.ty().oid == column.ty.oid;
+                let (id, _) = as_column(inner)?;
+                (usable && own.contains(&id)).then(|| inner.clone())
+            })?;
+            (!column.flagged).then_some(Key { value: found, null: None })
+        };
+        let keys: Vec<Key> = self.domain.columns.iter().map(equal_to).collect::<Option<_>>()?;
+        let twice = keys.iter().enumerate().any(|(i, k)| keys[..i].iter().any(|have| have.value == k.value));
+        (!twice).then_some(keys)
+    }
+
+    /// A projection that passes the domain's columns on.
+    fn projected(&self, below: Pushed, targets: &[(ColumnId, Expr)]) -> Pushed {
+        let map = self.map(&below.keys);
+        let mut targets = targets.to_vec();
+        targets.iter_mut().for_each(|(_, e)| substitute(e, &map));
+        add_columns(&mut targets, &below.keys);
+        Pushed { plan: LogicalPlan::Project { input: Box::new(below.plan), targets }, ..below }
+    }
+
+    fn joined(
+        &mut self,
+        kind: JoinKind,
+        left: &LogicalPlan,
+        right: &LogicalPlan,
+        on: &[Expr],
+    ) -> Option<Pushed> {
+        let (kind, left, right) = match kind {
+            JoinKind::Right => (JoinKind::Left, right, left),
+            JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti => (kind, left, right),
+            _ => return None,
+        };
+        let mut on = on.to_vec();
+        let inner = kind == JoinKind::Inner;
+        let right_correlated = self.is_correlated(right);
+        let Pushed { plan: left, keys, mut strict } =
+            match inner && right_correlated && !self.is_correlated(left) {
+                true => {
+                    let Pushed { plan, keys, mut strict } = self.push(right)?;
+                    self.made_strict(&on, &mut strict);
+                    let map = self.map(&keys);
+                    on.iter_mut().for_each(|e| substitute(e, &map));
+                    let plan =
+                        LogicalPlan::Join { kind, left: Box::new(left.clone()), right: Box::new(plan), on };
+                    return Some(Pushed { plan, keys, strict });
+                }
+                false => self.push(left)?,
+            };
+        if inner {
+            self.made_strict(&on, &mut strict);
+        }
+        let map = self.map(&keys);
+        on.iter_mut().for_each(|e| substitute(e, &map));
+        let mut right = right.clone();
+        if right_correlated {
+            let pushed = self.push(&right)?;
+            for (a, b) in keys.iter().zip(&pushed.keys) {
+                on.extend(a.equals(b)?);
+            }
+            if inner {
+                strict.iter_mut().zip(&pushed.strict).for_each(|(s, more)| *s |= more);
+            }
+            right = pushed.plan;
+        }
+        let plan = LogicalPlan::Join { kind, left: Box::new(left), right: Box::new(right), on };
+        Some(Pushed { plan, keys, strict })
+    }
+
+    fn grouped_below(
+        &mut self,
+        input: &LogicalPlan,
+        aggregates: &[(ColumnId, AggregateExpr)],
+    ) -> Option<Pushed> {
+        // An order that the rows come in can be seen in what these make of them.
+        let ordered = |(_, a): &(ColumnId, AggregateExpr)| {
+            a.order_by.is_empty()
+                && !a.distinct
+                && matches!(a.function.def().name, "array_agg" | "string_agg")
+        };
+        if is_sorted(input) && aggregates.iter().any(ordered) {
+            return None;
+        }
+        self.push(input)
+    }
+
+    /// Groups by the domain's columns besides.
+    fn grouped(
+        &mut self,
+        input: &LogicalPlan,
+        group: &[(ColumnId, Expr)],
+        aggregates: &[(ColumnId, AggregateExpr)],
+        grouping: &[(ColumnId, Vec<usize>)],
+    ) -> Option<Pushed> {
+        let Pushed { plan, keys, strict } = self.grouped_below(input, aggregates)?;
+        let map = self.map(&keys);
+        let (mut group, mut aggregates) = (group.to_vec(), aggregates.to_vec());
+        group.iter_mut().for_each(|(_, e)| substitute(e, &map));
+        aggregates.iter_mut().for_each(|(_, a)| substitute_aggregate(a, &map));
+        add_columns(&mut group, &keys);
+        let grouping = grouping.to_vec();
+        let plan = LogicalPlan::Aggregate { input: Box::new(plan), group, sets: None, aggregates, grouping };
+        Some(Pushed { plan, keys, strict })
+    }
+
+    /// Aggregates all rows that belong to a combination of values, none included: the domain is joined once more, so that each has its
+    /// row.
+    fn with_empty_groups(
+        &mut self,
+        below: Pushed,
+        aggregates: &[(ColumnId, AggregateExpr)],
+        grouping: &[(ColumnId, Vec<usize>)],
+    ) -> Option<Pushed> {
+        let (domain, keys) = self.domain()?;
+        let inner = self.map(&below.keys);
+        let matched = self.meta.computed("matched", SqlType::BOOL);
+        let mut targets: Vec<(ColumnId, Expr)> = walk::output_columns(&below.plan)
+            .into_iter()
+            .map(|id| (id, Expr::column(id, self.meta.get(id).ty)))
+            .collect();
+        targets.push((matched, Expr::bool_const(true)));
+        let mut on = vec![];
+        for (a, b) in keys.iter().zip(&below.keys) {
+            on.extend(a.equals(b)?);
+        }
+        let right = LogicalPlan::Project { input: Box::new(below.plan), targets };
+        let mut aggregates = aggregates.to_vec();
+        for (_, a) in &mut aggregates {
+            substitute_aggregate(a, &inner);
+            let there = Expr::column(matched, SqlType::BOOL);
+            a.filter = Some(match a.filter.take() {
+                None => there,
+                Some(filter) => Expr::And(vec![there, filter]),
+            });
+        }
+        let input = LogicalPlan::Join {
+            kind: JoinKind::Left,
+            left: Box::new(domain),
+            right: Box::new(LogicalPlan::SubqueryAlias { input: Box::new(right), alias: "found".into() }),
+            on,
+        };
+        let plan = LogicalPlan::Aggregate {
+            input: Box::new(input),
+            group: all_columns(&keys).iter().filter_map(as_column).collect(),
+            sets: None,
+            aggregates,
+            grouping: grouping.to_vec(),
+        };
+        Some(Pushed { plan, keys, strict: self.none_strict() })
+    }
+
+    /// The rows from the `skip`-th on, `count` of them, for each combination of values.
+    fn limited(&mut self, input: &LogicalPlan, count: Option<i64>, skip: i64) -> Option<Pushed> {
+        if let LogicalPlan::Project { input: below, targets } = input
+            && matches!(**below, LogicalPlan::Sort { .. })
+        {
+            let below = self.limited(below, count, skip)?;
+            return Some(self.projected(below, targets));
+        }
+        let (input, mut order) = match input {
+            LogicalPlan::Sort { input, keys } => (&**input, keys.clone()),
+            other => (other, vec![]),
+        };
+        let below = self.push(input)?;
+        let map = self.map(&below.keys);
+        order.iter_mut().for_each(|k| substitute(&mut k.expr, &map));
+        if count == Some(1) && skip == 0 {
+            return Some(first_of_each(below, vec![], order));
+        }
+        let function = quarry_functions::registry::functions_named("row_number").first()?;
+        let number = self.meta.computed("row_number", SqlType::INT8);
+        let call = WindowCall {
+            function: FunctionRef::Builtin(function),
+            args: vec![],
+            filter: None,
+            ty: SqlType::INT8,
+            star: false,
+        };
+        let spec = WindowSpec {
+            partition_by: all_columns(&below.keys),
+            order_by: order,
+            frame: WindowFrame {
+                mode: FrameMode::Range,
+                start: FrameBound::UnboundedPreceding,
+                end: FrameBound::CurrentRow,
+                exclude: FrameExclude::NoOthers,
+                range_functions: [None, None],
+            },
+            name: None,
+        };
+        let compared = |name: &str, value: i64| {
+            let ops = quarry_functions::registry::operators_named(name);
+            let op = ops.iter().find(|o| o.left == oids::INT8 && o.right == oids::INT8)?;
+            let value = Expr::Const { value: Datum::I64(value), ty: SqlType::INT8 };
+            crate::exprs::operator_call(op, Expr::column(number, SqlType::INT8), value)
+        };
+        let mut predicates = vec![];
+        if skip > 0 {
+            predicates.push(compared(">", skip)?);
+        }
+        if let Some(count) = count {
+            predicates.push(compared("<=", skip.checked_add(count)?)?);
+        }
+        let numbered = LogicalPlan::Window { input: Box::new(below.plan), spec, calls: vec![(number, call)] };
+        Some(Pushed { plan: filtered(numbered, predicates), ..below })
+    }
+}
+
+/// All columns that make up the keys.
+fn all_columns(keys: &[Key]) -> Vec<Expr> {
+    keys.iter().flat_map(|k| k.null.iter().cloned().chain([k.value.clone()])).collect()
+}
+
+/// Adds the keys' columns that aren't there.
+fn add_columns(list: &mut Vec<(ColumnId, Expr)>, keys: &[Key]) {
+    for (id, e) in all_columns(keys).iter().filter_map(as_column) {
+        if !list.iter().any(|(have, _)| *have == id) {
+            list.push((id, e));
+        }
+    }
+}
+
+fn substitute_aggregate(a: &mut AggregateExpr, map: &HashMap<ColumnId, Expr>) {
+    a.args.iter_mut().chain(&mut a.direct_args).chain(&mut a.filter).for_each(|e| substitute(e, map));
+    a.order_by.iter_mut().for_each(|k| substitute(&mut k.expr, map));
+}
+
+/// The first row in an order for each combination of the keys and of these expressions.
+fn first_of_each(below: Pushed, on: Vec<Expr>, order: Vec<SortKey>) -> Pushed {
+    let all = all_columns(&below.keys);
+    let key = |e: &Expr| SortKey { expr: e.clone(), descending: false, nulls_first: false };
+    let mut keys: Vec<SortKey> = all.iter().map(key).collect();
+    keys.extend(order);
+    let sorted = LogicalPlan::Sort { input: Box::new(below.plan), keys };
+    let on = all.into_iter().chain(on).collect();
+    Pushed { plan: LogicalPlan::Distinct { input: Box::new(sorted), on: Some(on) }, ..below }
+}
+
+/// Whether rows come in an order that somebody has asked for.
+pub fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort { .. } | LogicalPlan::Limit { .. } => true,
+        LogicalPlan::Distinct { on: Some(_), .. } => true,
+        LogicalPlan::Project { input, .. }
+        | LogicalPlan::SubqueryAlias { input, .. }
+        | LogicalPlan::Filter { input, .. } => is_sorted(input),
+        _ => false,
+    }
+}
+
+/// A LIMIT or OFFSET that is known: not there (or NULL), or a number. None if it is neither.
+fn constant(e: &Option<Expr>) -> Option<Option<i64>> {
+    fn number(e: &Expr) -> Option<Option<i64>> {
+        match e {
+            Expr::Const { value: Datum::Null, .. } => Some(None),
+            Expr::Const { value: Datum::I64(n), .. } if *n >= 0 => Some(Some(*n)),
+            Expr::Const { value: Datum::I32(n), .. } if *n >= 0 => Some(Some(i64::from(*n))),
+            Expr::Cast { arg, .. } => number(arg),
+            Expr::Call { form: quarry_plan::CallForm::ImplicitCast, args, .. } => match &args[..] {
+                [arg] => number(arg),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    e.as_ref().map_or(Some(None), number)
+}
