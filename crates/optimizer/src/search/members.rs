@@ -2,11 +2,19 @@
 //! first, so that keys of several columns are seen as what they are, and not as equalities of several tables each on its own.
 
 use super::Search;
-use crate::region::RelSet;
+use crate::region::{Class, RelSet};
 
 impl Search<'_, '_> {
     /// The two items, left and right, that the most classes compare with each other; none if no two of them do.
     pub(super) fn items_of_a_key(&self, left: RelSet, right: RelSet) -> Option<(usize, usize)> {
+        // Most pairs of subsets are compared by one class, and there is nothing to choose.
+        let spans = |class: &&Class| {
+            let all = class.members.iter().fold(0, |set: RelSet, m| set | 1 << m.1);
+            class.constant.is_none() && all & left != 0 && all & right != 0
+        };
+        if self.region.classes.iter().filter(spans).nth(1).is_none() {
+            return None;
+        }
         let mut counts: Vec<((usize, usize), u32)> = vec![];
         let mut classes = 0;
         for class in self.region.classes.iter().filter(|c| c.constant.is_none()) {

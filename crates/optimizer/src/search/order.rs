@@ -7,9 +7,9 @@ use super::pair::{Joined, Side, Sides};
 use super::{Search, Starts, Subset};
 use crate::cost;
 use crate::region::{RelSet, Shape, Special};
+use hashbrown::HashMap;
 use quarry_common::{Error, Result};
 use quarry_plan::JoinKind;
-use hashbrown::HashMap;
 
 /// Pairs that are looked at for a complete search.
 const PAIRS_MAX: usize = 8_000;
@@ -277,7 +277,10 @@ impl Search<'_, '_> {
                     self.paths(&mut subset, backward, join(JoinKind::RightSemi, true));
                 }
                 // Without duplicates on the right it is an inner join, in either direction.
-                if let Some(unique) = self.unique_side(right, &r.paths, &pair) {
+                if right & !pair.unique == 0 && pair.post.is_empty() {
+                    self.paths(&mut subset, forward, join(JoinKind::Inner, false));
+                    self.paths(&mut subset, backward, join(JoinKind::Inner, true));
+                } else if let Some(unique) = self.unique_side(right, &r.paths, &pair) {
                     let unique = vec![std::rc::Rc::new(unique)];
                     let unique = Side::new(r.rows, unique, Starts::default(), &self.p.env.settings);
                     let inner = Sides { inner: &unique, ..forward };
