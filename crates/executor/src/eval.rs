@@ -5,7 +5,7 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::Layout;
 use quarry_common::Result;
-use quarry_plan::Expr;
+use quarry_plan::{ColumnId, Expr};
 use quarry_types::Datum;
 
 /// The value of an expression that reads no columns.
@@ -34,5 +34,24 @@ impl quarry_plan::folder::ConstantFolder for Folder<'_> {
     }
     fn estimate(&self, e: &Expr) -> Option<Datum> {
         eval_const(e, self.env).ok()
+    }
+    fn holds_for(&self, condition: &Expr, column: ColumnId, values: &[&Datum]) -> Option<Vec<bool>> {
+        let given = self.env.params.len();
+        let open = |e: &Expr| matches!(e, Expr::Param { number, .. } if *number as usize > given);
+        if quarry_plan::walk::any(condition, &open) {
+            return None;
+        }
+        let io = self.env.io();
+        let mut b = Builder::new(&io, false);
+        let program = b.expr(condition, &Layout::new([column])).ok()?;
+        let mut rt = b.finish();
+        let mut cx = Cx::new(self.env, &io, &mut rt);
+        let mut row = [Datum::Null];
+        let mut out = Vec::with_capacity(values.len());
+        for value in values {
+            row[0] = (*value).clone();
+            out.push(matches!(program.row(&mut cx, &row).ok()?, Datum::Bool(true)));
+        }
+        Some(out)
     }
 }

@@ -1,6 +1,6 @@
 //! What the planner asks of the executor: values of expressions without columns.
 
-use crate::Expr;
+use crate::{ColumnId, Expr};
 use quarry_common::Result;
 use quarry_types::Datum;
 
@@ -10,4 +10,9 @@ pub trait ConstantFolder {
     fn fold(&self, e: &Expr) -> Result<Datum>;
     /// The value an expression has now (stable functions, parameters), for estimates only. None: not known.
     fn estimate(&self, e: &Expr) -> Option<Datum>;
+    /// For which values of the only column that it reads a condition holds, for estimates only. None: not known.
+    fn holds_for(&self, condition: &Expr, column: ColumnId, values: &[&Datum]) -> Option<Vec<bool>> {
+        let _ = (condition, column, values);
+        None
+    }
 }

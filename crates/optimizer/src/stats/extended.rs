@@ -4,7 +4,7 @@
 use crate::exprs::{binary, columns, has_subquery, is_volatile, strip_relabel};
 use crate::planner::Planner;
 use quarry_catalog::ExtendedStats;
-use quarry_plan::{Expr, walk};
+use quarry_plan::{ColumnId, Expr, walk};
 use quarry_types::{Datum, SqlType, oids};
 use std::sync::Arc;
 
@@ -299,10 +299,11 @@ impl Planner<'_> {
         other: &Datum,
         other_ty: SqlType,
     ) -> Option<Vec<bool>> {
-        let tests = values.iter().map(|v| {
-            let left = Expr::Const { value: v.clone(), ty: value_ty };
-            crate::exprs::operator_call(op, left, Expr::Const { value: other.clone(), ty: other_ty })
-        });
-        self.all_hold(tests.collect::<Option<Vec<Expr>>>()?)
+        // Some column that no statement has.
+        const COLUMN: ColumnId = ColumnId(u32::MAX);
+        let left = Expr::column(COLUMN, value_ty);
+        let condition =
+            crate::exprs::operator_call(op, left, Expr::Const { value: other.clone(), ty: other_ty })?;
+        self.env.folder.holds_for(&condition, COLUMN, &values.iter().collect::<Vec<_>>())
     }
 }

@@ -1,7 +1,6 @@
 //! Conditions over an expression of one column, tried on the values that the column's statistics have. PostgreSQL does so for patterns
 //! only, and takes defaults for what has no statistics of its own.
 
-use super::variable::Variable;
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
 use crate::planner::Planner;
 use quarry_plan::{Expr, walk};
@@ -34,8 +33,7 @@ impl Planner<'_> {
             return None;
         }
         let column = Expr::column(id, self.meta.get(id).ty);
-        let Variable { stats, ty, .. } = self.variable(&column);
-        let stats = stats?;
+        let stats = self.variable(&column).stats?;
         let listed = stats.mcv.len();
         // A histogram's ends are extremes, and stand for half as many rows.
         let bounds = match stats.histogram.len() {
@@ -48,9 +46,9 @@ impl Planner<'_> {
         if !complete && bounds.len() < VALUES_MIN {
             return None;
         }
-        let tests = stats.mcv.iter().map(|m| &m.0).chain(bounds).chain([&Datum::Null]);
-        let tests: Vec<Expr> = tests.map(|value| with_value(e, value, ty)).collect();
-        let holds = self.all_hold(tests)?;
+        let values: Vec<&Datum> =
+            stats.mcv.iter().map(|m| &m.0).chain(bounds).chain([&Datum::Null]).collect();
+        let holds = self.env.folder.holds_for(e, id, &values)?;
         let mut share: f64 =
             stats.mcv.iter().zip(&holds).filter(|(_, h)| **h).map(|(m, _)| f64::from(m.1)).sum();
         if !bounds.is_empty() {
@@ -64,17 +62,4 @@ impl Planner<'_> {
         }
         Some(share.clamp(0.0, 1.0))
     }
-}
-
-/// A condition with its column replaced by a value.
-fn with_value(e: &Expr, value: &Datum, ty: quarry_types::SqlType) -> Expr {
-    let mut out = e.clone();
-    walk::rewrite(&mut out, &mut |e| {
-        if let Expr::Column { ty: own, .. } = e {
-            // Statistics of a domain's column are of its base type; the expression knows what to make of it.
-            let ty = if own.oid == ty.oid { *own } else { ty };
-            *e = Expr::Const { value: value.clone(), ty };
-        }
-    });
-    out
 }
