@@ -68,7 +68,7 @@ impl Server {
             params: Arc::from([]),
             work_mem_bytes: 4 << 20,
             hash_mem_bytes: 8 << 20,
-            temp_dir: std::env::temp_dir(),
+            temp_dir: std::env::temp_dir().into(),
             instrument: false,
             sql_runner: None,
             deferred: Arc::new(Mutex::default()),
@@ -83,6 +83,7 @@ impl Server {
             settings: PlannerSettings::default(),
             folder: &folder,
             bind_stored: quarry_sql::bind::bind_for_planning,
+            hints: None,
         };
         let plan = quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?;
         if std::env::var("PLAN").is_ok() {

@@ -153,6 +153,13 @@ pub fn timed<T>(counter: Counter, work: impl FnOnce() -> T) -> T {
     out
 }
 
+/// What this thread has logged: records, images of pages, bytes.
+#[inline]
+pub fn logged_so_far() -> [u64; 3] {
+    let counters = [Counter::WalRecords, Counter::WalImages, Counter::WalBytes];
+    COUNTS.with(|c| counters.map(|counter| c[counter as usize].get()))
+}
+
 /// The counters of this thread.
 pub fn now() -> Usage {
     COUNTS.with(|c| {

@@ -7,7 +7,7 @@ use quarry_common::{Oid, Result};
 use quarry_functions::SessionEnv;
 use quarry_storage::{Snapshot, Storage, Transaction};
 use quarry_types::{Datum, IoContext};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Everything one execution needs. Cloning shares.
@@ -26,10 +26,10 @@ pub struct ExecEnv {
     pub params: Arc<[Datum]>,
     pub work_mem_bytes: usize,
     pub hash_mem_bytes: usize,
-    pub temp_dir: PathBuf,
+    pub temp_dir: Arc<Path>,
     /// Whether to count rows and time per node.
     pub instrument: bool,
-    /// Runs SQL within this transaction: referential actions.
+    /// Runs SQL within this transaction: referential actions. None where rows are only read.
     pub sql_runner: Option<Arc<dyn InternalSql>>,
     /// The transaction's constraint checks that wait for commit.
     pub deferred: Arc<Mutex<DeferredQueue>>,

@@ -33,6 +33,12 @@ impl quarry_plan::folder::ConstantFolder for Folder<'_> {
         eval_const(e, self.env)
     }
     fn estimate(&self, e: &Expr) -> Option<Datum> {
+        let given = self.env.params.len();
+        // A plan for any values of its parameters.
+        if quarry_plan::walk::any(e, &|e| matches!(e, Expr::Param { number, .. } if *number as usize > given))
+        {
+            return None;
+        }
         eval_const(e, self.env).ok()
     }
     fn holds_for(&self, condition: &Expr, column: ColumnId, values: &[&Datum]) -> Option<Vec<bool>> {

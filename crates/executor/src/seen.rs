@@ -120,7 +120,8 @@ impl Index {
         let mut entry = [0; ENTRY_BYTES];
         entry[..8].copy_from_slice(&hash.to_le_bytes());
         entry[8..].copy_from_slice(&(offset + 1).to_le_bytes());
-        counted_write(ENTRY_BYTES, || self.file.write_all_at(&entry, place)).map_err(self.path.refused("write to"))?;
+        counted_write(ENTRY_BYTES, || self.file.write_all_at(&entry, place))
+            .map_err(self.path.refused("write to"))?;
         self.entries += 1;
         Ok(())
     }
@@ -170,7 +171,8 @@ impl DiskRows {
         let body = encode_vectors(columns.iter().map(|c| &**c), r, &self.layout, &mut self.builder);
         let mut bytes = (body.len() as u32).to_le_bytes().to_vec();
         bytes.extend_from_slice(body);
-        counted_write(bytes.len(), || self.rows.write_all_at(&bytes, self.end)).map_err(self.path.refused("write to"))?;
+        counted_write(bytes.len(), || self.rows.write_all_at(&bytes, self.end))
+            .map_err(self.path.refused("write to"))?;
         self.index.put(place, hash, self.end)?;
         self.end += bytes.len() as u64;
         Ok(true)
@@ -178,9 +180,11 @@ impl DiskRows {
 
     fn row_at(&self, offset: u64) -> Result<RowSet> {
         let mut head = [0; 4];
-        counted_read(4, || self.rows.read_exact_at(&mut head, offset)).map_err(self.path.refused("read from"))?;
+        counted_read(4, || self.rows.read_exact_at(&mut head, offset))
+            .map_err(self.path.refused("read from"))?;
         let mut body = vec![0; u32::from_le_bytes(head) as usize];
-        counted_read(body.len(), || self.rows.read_exact_at(&mut body, offset + 4)).map_err(self.path.refused("read from"))?;
+        counted_read(body.len(), || self.rows.read_exact_at(&mut body, offset + 4))
+            .map_err(self.path.refused("read from"))?;
         let row = RowRef::new(&self.layout, &body);
         let mut set = RowSet::new(&self.physicals);
         for (i, c) in set.columns.iter_mut().enumerate() {

@@ -105,7 +105,7 @@ impl Server {
             params: Arc::from(Vec::<Datum>::new()),
             work_mem_bytes: 4 << 20,
             hash_mem_bytes: 4 << 20,
-            temp_dir: std::env::temp_dir().join("quarry-executor-test"),
+            temp_dir: std::env::temp_dir().join("quarry-executor-test").into(),
             instrument: false,
             sql_runner: None,
             deferred: Arc::new(Mutex::new(DeferredQueue::default())),
@@ -147,6 +147,7 @@ fn plan(env: &ExecEnv, sql: &str, params: &[Datum]) -> Result<Arc<Statement>> {
         settings: Default::default(),
         folder: &folder,
         bind_stored: quarry_sql::bind::bind_for_planning,
+        hints: None,
     };
     Ok(Arc::new(quarry_optimizer::plan(bound.plan, bound.meta, bound.output, bound.params, &optimizer)?))
 }

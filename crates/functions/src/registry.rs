@@ -103,6 +103,10 @@ pub struct Extension {
     /// The same goes for operators.
     pub operators: &'static [OperatorDef],
     pub classes: &'static [ExtensionClass],
+    /// The schema that it is in; none: any.
+    pub schema: Option<&'static str>,
+    /// Commands that make the rest of it. What they make belongs to it.
+    pub script: &'static [&'static str],
 }
 
 /// An operator class of an extension, with a family of its own that has the same name.
@@ -132,6 +136,8 @@ pub static EXTENSIONS: &[Extension] = &[
         functions: scalar::amcheck::FUNCTIONS,
         operators: &[],
         classes: &[],
+        schema: None,
+        script: &[],
     },
     Extension {
         name: "pg_trgm",
@@ -143,6 +149,21 @@ pub static EXTENSIONS: &[Extension] = &[
         functions: scalar::trigram::FUNCTIONS,
         operators: scalar::trigram::OPERATORS,
         classes: scalar::trigram::CLASSES,
+        schema: None,
+        script: &[],
+    },
+    Extension {
+        name: "quarry",
+        version: "1.0",
+        earlier: &[],
+        comment: "plans that stay",
+        trusted: false,
+        public: false,
+        functions: scalar::plans::FUNCTIONS,
+        operators: &[],
+        classes: &[],
+        schema: Some("quarry"),
+        script: scalar::plans::SCRIPT,
     },
 ];
 

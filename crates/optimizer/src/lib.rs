@@ -123,7 +123,8 @@ fn plan_once(
     let read_only = finish::read_only(&plan);
     let mut plan = rules::rewrite(plan, &mut meta, env.folder, rules)?;
     let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
-    rules::split_ors::run(&mut plan, &ids, &mut meta, rules);
+    let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
+    rules::split_ors::run(&mut plan, &ids, &mut meta, forced, rules);
     rules::aggregate_early::run(&mut plan, &mut meta, env, rules);
     let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
     output.iter().for_each(|(id, _, _)| needed.add(*id));

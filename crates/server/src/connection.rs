@@ -1,13 +1,14 @@
 //! One connection: the task between a socket and its session.
 //!
 //! Input is framed out of one buffer and handed over message by message; output gathers in another and is written when the
-//! input has no whole message left, when the session says so, or when it has grown past [`FLUSH_BYTES`]. Both buffers are given
-//! back while the connection idles, so that an idle connection costs a few kilobytes.
+//! input has no whole message left, when the session says so, or when it has grown past [`FLUSH_BYTES`]. Both buffers go back to
+//! the thread's [`spare`] ones while the connection idles: an idle connection costs a few kilobytes, and the next one that the
+//! thread serves finds buffers that its processor has at hand.
 
 use crate::startup::{Startup, StartupParams};
 use crate::tcp::TcpOptions;
-use crate::{auth, frame, listener::Shared, startup};
-use bytes::BytesMut;
+use crate::{auth, frame, listener::Shared, spare, startup};
+use bytes::{Buf, BytesMut};
 use quarry_common::{Error, Result, Severity, err};
 use quarry_session::{Request, Session, SessionStart, Step, log, protocol};
 use std::net::SocketAddr;
@@ -21,8 +22,6 @@ use tokio::net::TcpStream;
 const FLUSH_BYTES: usize = 16 * 1024;
 /// Room made for input at each read.
 const READ_BYTES: usize = 8 * 1024;
-/// Buffers that have grown past this are given back when empty.
-const KEEP_BYTES: usize = 32 * 1024;
 
 /// Serves a connection from its first byte to its last.
 pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
@@ -163,13 +162,16 @@ impl Connection {
                     return Ok(false);
                 }
             };
-            let message = self.input.split_to(total);
-            let mut step = match frame::decode(&message) {
+            if self.out.capacity() == 0 {
+                self.out = spare::take();
+            }
+            let message = &self.input[..total];
+            let mut step = match frame::decode(message) {
                 Ok(Request::Terminate) => return Ok(false),
                 Ok(request) => self.session.handle(request, &mut self.out),
                 Err(e) => self.session.bad_message(message[0], e, &mut self.out),
             };
-            drop(message);
+            self.input.advance(total);
             loop {
                 match step {
                     Step::Ready => break,
@@ -196,8 +198,8 @@ impl Connection {
                 self.tcp = tcp;
             }
         }
-        if self.input.is_empty() && self.input.capacity() > 0 {
-            self.input = BytesMut::new();
+        if self.input.is_empty() {
+            spare::give(std::mem::take(&mut self.input));
         }
         loop {
             let signals = self.session.signals().clone();
@@ -205,6 +207,9 @@ impl Connection {
             tokio::select! {
                 ready = self.stream.readable() => {
                     ready?;
+                    if self.input.capacity() == 0 {
+                        self.input = spare::take();
+                    }
                     self.input.reserve(READ_BYTES);
                     // Unlike `try_read_buf` this takes a read that doesn't fill the buffer for the last one, which saves a call
                     // to the system for each message.
@@ -234,8 +239,8 @@ impl Connection {
             self.stream.write_all(&self.out).await?;
             self.out.clear();
         }
-        if self.out.capacity() > KEEP_BYTES || self.input.is_empty() {
-            self.out = BytesMut::new();
+        if self.input.is_empty() {
+            spare::give(std::mem::take(&mut self.out));
         }
         Ok(())
     }

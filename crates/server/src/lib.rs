@@ -10,6 +10,7 @@ pub mod connection;
 pub mod frame;
 pub mod hba;
 pub mod listener;
+mod spare;
 pub mod startup;
 mod tcp;
 

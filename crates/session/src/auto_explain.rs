@@ -48,7 +48,8 @@ impl Watch {
             wal: analyze && on("auto_explain.log_wal"),
             timing: analyze && on("auto_explain.log_timing"),
             triggers: analyze && on("auto_explain.log_triggers"),
-            settings: on("auto_explain.log_settings").then(|| explain::changed_planner_settings(&self.session)),
+            settings: on("auto_explain.log_settings")
+                .then(|| explain::changed_planner_settings(&self.session)),
             format: match settings.text("auto_explain.log_format") {
                 "json" => ExplainFormat::Json,
                 "yaml" => ExplainFormat::Yaml,

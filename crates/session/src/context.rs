@@ -1,5 +1,6 @@
 //! The session as functions and operators see it: settings, clock, sequences, notices, catalog questions.
 
+use crate::digest::Digest;
 use crate::domains::SessionDomains;
 use crate::instance::Instance;
 use crate::lock_waits::LockWaits;
@@ -22,6 +23,7 @@ use quarry_storage::{LockMode, WaitPolicy};
 use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use quarry_types::{Datum, SqlType};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -43,8 +45,6 @@ pub struct SessionContext {
     current_user: Mutex<(Oid, String, bool)>,
     pub vars: Mutex<SessionVars>,
     formats: Mutex<Option<Formats>>,
-    log_settings: Mutex<Option<(u64, LogSettings)>>,
-    limits: Mutex<Option<(u64, Limits)>>,
     /// Hears of long waits for locks.
     pub(crate) lock_waits: Arc<LockWaits>,
     view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
@@ -52,6 +52,8 @@ pub struct SessionContext {
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
     pub on_commit: Mutex<Vec<(Oid, bool)>>,
     notices: Mutex<Vec<Error>>,
+    /// Modules loaded by name.
+    modules: Mutex<Vec<&'static str>>,
     pub transaction_start: AtomicI64,
     pub statement_start: AtomicI64,
     /// How often a cancel was looked for, and when the worker's other tasks were last handed over.
@@ -74,6 +76,8 @@ pub struct SessionContext {
     pub deferred: Arc<Mutex<quarry_executor::deferred::DeferredQueue>>,
     /// Plans of foreign keys' checks and actions.
     pub internal_plans: Arc<Mutex<crate::internal::InternalPlans>>,
+    /// Where statements put what doesn't fit into their memory.
+    pub(crate) temp_dir: Arc<Path>,
     text_search: crate::text_search::TextSearch,
     domain_rules: OnceLock<Arc<SessionDomains>>,
     /// The transaction has made temporary objects.
@@ -96,6 +100,7 @@ impl SessionContext {
         let base = instance.settings();
         let locks = instance.storage().locks();
         let session_locks = locks.session(locks.new_owner(), signals.pid);
+        let temp_dir = Arc::from(instance.data_dir().join("tmp"));
         SessionContext {
             instance,
             signals,
@@ -105,8 +110,6 @@ impl SessionContext {
             current_user: Mutex::new(user),
             vars: Mutex::new(SessionVars::new(base)),
             formats: Mutex::new(None),
-            log_settings: Mutex::new(None),
-            limits: Mutex::new(None),
             lock_waits: Arc::new(LockWaits::new(this.clone())),
             this: this.clone(),
             view: Mutex::new(None),
@@ -126,6 +129,8 @@ impl SessionContext {
             session_locks,
             deferred: Arc::default(),
             internal_plans: Arc::default(),
+            modules: Mutex::default(),
+            temp_dir,
             text_search: Default::default(),
             domain_rules: OnceLock::new(),
             made_temporary: AtomicBool::new(false),
@@ -145,6 +150,10 @@ impl SessionContext {
         self.handed_over.store(now, Ordering::Relaxed);
         quarry_common::wait::blocking(|| std::thread::sleep(HAND_OVER));
     }
+    /// The session as its statements share it; none once it has ended.
+    pub(crate) fn this(&self) -> Option<Arc<SessionContext>> {
+        self.this.upgrade()
+    }
     /// What checks values of domains as they come in.
     pub fn domain_rules(self: &Arc<Self>) -> Arc<dyn DomainRules> {
         self.domain_rules.get_or_init(|| Arc::new(SessionDomains::new(self))).clone()
@@ -152,10 +161,6 @@ impl SessionContext {
     /// Counts changes of settings.
     pub fn settings_version(&self) -> u64 {
         self.vars.lock().version()
-    }
-    /// Changes whenever a setting does: plans depend on the planner's.
-    pub fn planner_version(&self) -> u64 {
-        self.vars.lock().planner_version()
     }
     pub fn has_deferred(&self) -> bool {
         !self.deferred.lock().is_empty()
@@ -169,12 +174,11 @@ impl SessionContext {
     }
     /// Limits of time.
     pub fn limits(&self) -> Limits {
-        let vars = self.vars.lock();
-        let mut known = self.limits.lock();
-        match *known {
-            Some((version, limits)) if version == vars.version() => limits,
-            _ => known.insert((vars.version(), Limits::of(vars.current()))).1,
-        }
+        self.vars.lock().digest().limits
+    }
+    /// The settings that every statement needs.
+    pub(crate) fn digest(&self) -> Digest {
+        *self.vars.lock().digest()
     }
     pub fn is_superuser(&self) -> bool {
         self.current_user.lock().2
@@ -236,14 +240,31 @@ impl SessionContext {
         io.now_us = self.transaction_start.load(Ordering::Relaxed);
         io
     }
+    /// Switches a module on.
+    pub(crate) fn load(&self, module: &'static str) {
+        let mut modules = self.modules.lock();
+        if !modules.contains(&module) {
+            modules.push(module);
+        }
+    }
+    /// Whether a module was switched on.
+    pub(crate) fn has_loaded(&self, module: &str) -> bool {
+        self.modules.lock().contains(&module)
+    }
+    /// Switches on what settings want to be there from the start. What isn't known is left out.
+    pub(crate) fn preload(&self) {
+        let settings = self.settings();
+        for name in ["shared_preload_libraries", "session_preload_libraries", "local_preload_libraries"] {
+            for file in settings.text(name).split(',') {
+                if let Some(module) = crate::commands::load::module_of(file.trim().trim_matches('"')) {
+                    self.load(module);
+                }
+            }
+        }
+    }
     /// Which statements are logged.
     pub fn log_settings(&self) -> LogSettings {
-        let vars = self.vars.lock();
-        let mut known = self.log_settings.lock();
-        match *known {
-            Some((version, settings)) if version == vars.version() => settings,
-            _ => known.insert((vars.version(), LogSettings::of(vars.current()))).1,
-        }
+        self.vars.lock().digest().log
     }
     /// Sets the statement's reader, which functions ask.
     pub fn set_reader(&self, reader: Option<CatalogReader>) {

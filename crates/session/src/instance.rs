@@ -4,9 +4,11 @@ use crate::config::ConfigFiles;
 use crate::exported::ExportedSnapshots;
 use crate::log::LogSink;
 use crate::notify::NotifyQueue;
+use crate::pins::Pins;
 use crate::session::SessionStart;
 use crate::signals::{Activity, Sessions};
 use crate::summary_requests::SummaryRequests;
+use crate::templates::shared::TextPlans;
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -45,6 +47,9 @@ pub struct Instance {
     notify_queue: NotifyQueue,
     exported_snapshots: ExportedSnapshots,
     summaries: SummaryRequests,
+    text_plans: TextPlans,
+    pins: Pins,
+    plans_made: AtomicU64,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
     config: OnceLock<Arc<dyn ConfigFiles>>,
@@ -69,6 +74,7 @@ impl Instance {
         password_verifier: PasswordVerifier,
     ) -> Arc<Instance> {
         storage.ssi().set_limits(ssi_limits(&settings));
+        let text_plans = TextPlans::new(settings.bytes("quarry.plan_cache_size") as usize);
         Arc::new(Instance {
             storage,
             catalog,
@@ -78,6 +84,9 @@ impl Instance {
             notify_queue: NotifyQueue::default(),
             exported_snapshots: ExportedSnapshots::default(),
             summaries: SummaryRequests::default(),
+            text_plans,
+            pins: Pins::default(),
+            plans_made: AtomicU64::new(0),
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -88,6 +97,22 @@ impl Instance {
             log: OnceLock::new(),
             started_at: crate::clock::now(),
         })
+    }
+    /// How many statements of clients were planned since the start: those that ran with a plan that was kept don't count.
+    pub fn plans_made(&self) -> u64 {
+        self.plans_made.load(Ordering::Relaxed)
+    }
+    pub(crate) fn note_plan_made(&self) {
+        // Relaxed: a count.
+        self.plans_made.fetch_add(1, Ordering::Relaxed);
+    }
+    /// Plans that stay.
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
+    }
+    /// Plans of statements that come as text.
+    pub fn text_plans(&self) -> &TextPlans {
+        &self.text_plans
     }
     pub fn storage(&self) -> &Arc<Storage> {
         &self.storage

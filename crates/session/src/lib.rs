@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 mod amcheck;
+mod auto_explain;
 mod block;
 mod clock;
 pub mod commands;
 pub mod config;
 mod context;
 mod cursor;
+mod digest;
 mod domains;
 mod exported;
 mod index_functions;
@@ -26,6 +28,8 @@ mod lock_waits;
 pub mod log;
 mod nested;
 mod notify;
+mod pins;
+mod planning;
 mod portal;
 mod prepared;
 pub mod protocol;

@@ -2,7 +2,8 @@
 
 use crate::cursor::{Cursor, CursorOptions};
 use crate::prepared::Prepared;
-use crate::query::{CachedPlan, ResultColumn};
+use crate::query::{CachedPlan, Columns};
+use crate::request::FormatCodes;
 use crate::results::RowWriter;
 use crate::row_ids::RowIds;
 use parking_lot::Mutex;
@@ -45,10 +46,10 @@ pub struct Running {
 pub struct Portal {
     pub statement: Arc<Prepared>,
     pub params: Arc<[Datum]>,
-    pub formats: Vec<i16>,
+    pub formats: FormatCodes,
     pub state: PortalState,
     /// Columns of the rows to come, where there are any.
-    pub columns: Option<Vec<ResultColumn>>,
+    pub columns: Option<Columns>,
     pub writer: Option<RowWriter>,
     /// The plan, once chosen (DECLARE and Bind choose it before the first row).
     pub plan: Option<Arc<CachedPlan>>,
@@ -84,7 +85,7 @@ impl Drop for Shown {
 }
 
 impl Portal {
-    pub fn new(statement: Arc<Prepared>, params: Arc<[Datum]>, formats: Vec<i16>, number: u64) -> Portal {
+    pub fn new(statement: Arc<Prepared>, params: Arc<[Datum]>, formats: FormatCodes, number: u64) -> Portal {
         let columns = statement.columns.clone();
         Portal {
             statement,

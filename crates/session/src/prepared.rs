@@ -1,6 +1,6 @@
 //! Prepared statements, of PREPARE and of the Parse message.
 
-use crate::query::{PlanCache, ResultColumn};
+use crate::query::{Columns, PlanCache};
 use parking_lot::Mutex;
 use quarry_common::Oid;
 use quarry_sql::ast;
@@ -11,16 +11,34 @@ pub struct Prepared {
     pub name: String,
     /// The text as the client sent it, for pg_prepared_statements and error positions.
     pub text: Arc<str>,
+    /// Where in the text the statement stands, if it isn't all of it.
+    pub place: Option<(usize, usize)>,
     /// None: an empty query.
     pub statement: Option<ast::Statement>,
     /// The command tag of the statement that a rule replaced by this one.
     pub rule_tag: Option<&'static str>,
     pub param_types: Vec<Oid>,
     /// Result columns; none: no rows come (or they are known only when it runs).
-    pub columns: Option<Vec<ResultColumn>>,
+    pub columns: Option<Columns>,
     pub plans: Mutex<PlanCache>,
     /// Made by PREPARE rather than Parse.
     pub from_sql: bool,
     /// Microseconds since 2000-01-01 UTC.
     pub prepared_at: i64,
+}
+
+/// Where a statement comes from.
+#[derive(Clone, Copy)]
+pub struct Source<'t> {
+    /// What the client sent, whose first comment may have hints.
+    pub text: &'t str,
+    /// The statement itself; none: it is none of the client's, and has no identifier.
+    pub query: Option<&'t str>,
+}
+
+impl Prepared {
+    pub fn source(&self) -> Source<'_> {
+        let part = self.place.and_then(|(start, end)| self.text.get(start..end));
+        Source { text: &self.text, query: Some(part.unwrap_or(&self.text)) }
+    }
 }

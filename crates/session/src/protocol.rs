@@ -16,10 +16,8 @@ pub enum TransactionStatus {
 
 /// Starts a message; give the result to [`finish`].
 pub fn begin(out: &mut BytesMut, kind: u8) -> usize {
-    out.put_u8(kind);
-    let at = out.len();
-    out.put_i32(0);
-    at
+    out.put_slice(&[kind, 0, 0, 0, 0]);
+    out.len() - 4
 }
 
 /// Patches the length of the message that began at `at`.
@@ -30,7 +28,8 @@ pub fn finish(out: &mut BytesMut, at: usize) {
 
 fn put_cstr(out: &mut BytesMut, s: &str) {
     // A zero byte would end the string early; PostgreSQL's strings never hold one.
-    out.extend(s.bytes().filter(|b| *b != 0));
+    out.reserve(s.len() + 1);
+    s.as_bytes().split(|b| *b == 0).for_each(|part| out.put_slice(part));
     out.put_u8(0);
 }
 
@@ -94,9 +93,9 @@ pub fn notification(out: &mut BytesMut, pid: i32, channel: &str, payload: &str) 
 }
 
 /// A column of RowDescription.
-#[derive(Clone, Debug)]
-pub struct FieldDescription {
-    pub name: String,
+#[derive(Clone, Copy, Debug)]
+pub struct FieldDescription<'a> {
+    pub name: &'a str,
     pub table: u32,
     pub attribute: i16,
     pub type_oid: u32,
@@ -105,19 +104,23 @@ pub struct FieldDescription {
     pub format: i16,
 }
 
-pub fn row_description(out: &mut BytesMut, fields: &[FieldDescription]) {
+/// Starts a RowDescription of so many fields: each is put by [`row_field`], then comes [`finish`].
+pub fn begin_row_description(out: &mut BytesMut, fields: i16) -> usize {
     let at = begin(out, b'T');
-    out.put_i16(fields.len() as i16);
-    for f in fields {
-        put_cstr(out, &f.name);
-        out.put_u32(f.table);
-        out.put_i16(f.attribute);
-        out.put_u32(f.type_oid);
-        out.put_i16(f.type_len);
-        out.put_i32(f.typmod);
-        out.put_i16(f.format);
-    }
-    finish(out, at);
+    out.put_i16(fields);
+    at
+}
+
+pub fn row_field(out: &mut BytesMut, f: &FieldDescription<'_>) {
+    put_cstr(out, f.name);
+    let mut fixed = [0; 18];
+    fixed[..4].copy_from_slice(&f.table.to_be_bytes());
+    fixed[4..6].copy_from_slice(&f.attribute.to_be_bytes());
+    fixed[6..10].copy_from_slice(&f.type_oid.to_be_bytes());
+    fixed[10..12].copy_from_slice(&f.type_len.to_be_bytes());
+    fixed[12..16].copy_from_slice(&f.typmod.to_be_bytes());
+    fixed[16..].copy_from_slice(&f.format.to_be_bytes());
+    out.put_slice(&fixed);
 }
 
 /// CopyInResponse ('G') or CopyOutResponse ('H') with one format for all columns.

@@ -3,12 +3,11 @@
 use crate::block::Block;
 use crate::context::SessionContext;
 use crate::internal::InternalRunner;
-use parking_lot::Mutex;
+use crate::prepared::Prepared;
 use quarry_catalog::{CatalogReader, LockMode, SessionView};
 use quarry_common::{Oid, Result, err};
 use quarry_executor::fastpath::FastPlan;
-use quarry_executor::{ExecEnv, Execution};
-use quarry_optimizer::{OptimizerEnv, PlannerSettings};
+use quarry_executor::{ExecEnv, Execution, InternalSql};
 use quarry_plan::physical::RelationUse;
 use quarry_plan::rights::RightColumns;
 use quarry_plan::{Expr, LockStrength, PhysicalNode, PhysicalPlan, Statement, walk};
@@ -22,6 +21,9 @@ use std::sync::Arc;
 /// A result column: name, type, table and attribute where it is a plain column.
 pub type ResultColumn = (String, SqlType, Option<(Oid, i16)>);
 
+/// The columns of a result, shared by the statement, its portals and their descriptions.
+pub type Columns = Arc<[ResultColumn]>;
+
 /// A query that names are resolved in.
 pub struct Analyzed {
     pub bound: BoundStatement,
@@ -33,7 +35,6 @@ pub struct Analyzed {
 struct Stamp {
     schema_version: u64,
     view: Arc<SessionView>,
-    planner_version: u64,
 }
 
 /// A plan that may be used again.
@@ -53,14 +54,22 @@ pub struct PlanCache {
     generic_cost: Option<f64>,
 }
 
-/// Relations of a statement from which its planning may take more than about a millisecond: the worker's other tasks go elsewhere
-/// meanwhile.
-const LONG_PLANNING_RELATIONS: usize = 6;
-
 /// Custom plans made before a generic one is considered.
 const CUSTOM_PLANS_FIRST: u64 = 5;
 
 impl PlanCache {
+    /// Whether a plan is to be made for these very values (PostgreSQL: `choose_custom_plan`).
+    fn wants_custom(&self, mode: &str, params: &[Datum]) -> bool {
+        if params.is_empty() || mode == "force_generic_plan" {
+            return false;
+        }
+        if mode == "force_custom_plan" || self.custom_plans < CUSTOM_PLANS_FIRST {
+            return true;
+        }
+        let average = self.custom_cost_sum / self.custom_plans as f64;
+        self.generic_cost.is_some_and(|cost| cost >= average)
+    }
+
     /// `pg_prepared_statements.generic_plans` and `custom_plans`.
     pub fn counts(&self) -> (u64, u64) {
         (self.generic_plans, self.custom_plans)
@@ -119,30 +128,8 @@ impl StatementContext {
             .collect();
         Ok(Analyzed { bound, columns })
     }
-    /// Plans; with `params`, for these values (a custom plan).
-    pub fn plan(&self, bound: BoundStatement, params: Option<&[Datum]>) -> Result<Arc<Statement>> {
-        let settings = self.session.settings();
-        let exec = self.exec_env(Arc::from(params.unwrap_or(&[])), false);
-        let folder = quarry_executor::eval::Folder::new(&exec);
-        let env = OptimizerEnv {
-            catalog: &self.reader,
-            settings: PlannerSettings::from_settings(&settings),
-            folder: &folder,
-            bind_stored: quarry_sql::bind::bind_for_planning,
-        };
-        let mut bound = bound;
-        if let Some(values) = params {
-            substitute_params(&mut bound, values);
-        }
-        let long = count_relations(&bound) >= LONG_PLANNING_RELATIONS;
-        let BoundStatement { plan, meta, output, params } = bound;
-        let plan = || quarry_optimizer::plan(plan, meta, output, params, &env);
-        let planned = if long { quarry_common::wait::blocking(plan) } else { plan() }?;
-        self.check_privileges(&planned)?;
-        Ok(Arc::new(planned))
-    }
     /// 42501 unless the user, and the owners of the views named, may do all that the statement does.
-    fn check_privileges(&self, stmt: &Statement) -> Result<()> {
+    pub(crate) fn check_privileges(&self, stmt: &Statement) -> Result<()> {
         let user = self.reader.session().user;
         for r in &stmt.meta.rights {
             let role = r.role.unwrap_or(user);
@@ -174,15 +161,21 @@ impl StatementContext {
     }
     /// What an execution needs; takes the statement's snapshot.
     pub fn exec_env(&self, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
-        self.env_with(self.txn.statement_snapshot(), params, instrument)
+        let runner = InternalRunner::new(self.session.internal_plans.clone());
+        self.env_with(self.txn.statement_snapshot(), params, instrument, Some(Arc::new(runner)))
     }
     /// The same for a statement that may neither change nor lock rows, nor let others do so with what it found (a cursor).
     pub fn reading_env(&self, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
-        self.env_with(self.txn.reading_snapshot(), params, instrument)
+        self.env_with(self.txn.reading_snapshot(), params, instrument, None)
     }
-    fn env_with(&self, snapshot: Snapshot, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
-        let settings = self.session.settings();
-        let work_mem = settings.bytes("work_mem") as usize;
+    fn env_with(
+        &self,
+        snapshot: Snapshot,
+        params: Arc<[Datum]>,
+        instrument: bool,
+        sql_runner: Option<Arc<dyn InternalSql>>,
+    ) -> ExecEnv {
+        let digest = self.session.digest();
         ExecEnv {
             storage: self.session.instance.storage().clone(),
             txn: self.txn.clone(),
@@ -192,33 +185,29 @@ impl StatementContext {
             session: self.session.clone(),
             io: self.io.clone(),
             params,
-            work_mem_bytes: work_mem,
-            hash_mem_bytes: (work_mem as f64 * settings.real("hash_mem_multiplier")) as usize,
-            temp_dir: self.session.instance.data_dir().join("tmp"),
+            work_mem_bytes: digest.work_mem_bytes,
+            hash_mem_bytes: digest.hash_mem_bytes,
+            temp_dir: self.session.temp_dir.clone(),
             instrument,
-            sql_runner: Some(Arc::new(InternalRunner::new(self.session.internal_plans.clone()))),
+            sql_runner,
             deferred: self.session.deferred.clone(),
         }
     }
     fn stamp(&self) -> Stamp {
-        Stamp {
-            schema_version: self.reader.schema_version(),
-            view: self.reader.session().clone(),
-            planner_version: self.session.planner_version(),
-        }
+        Stamp { schema_version: self.reader.schema_version(), view: self.reader.session().clone() }
     }
-    /// Whether a plan made earlier may run now; takes its table locks.
-    pub fn may_reuse(&self, plan: &CachedPlan) -> Result<bool> {
-        Ok(self.still_valid(plan) && self.lock_relations(plan)?)
+    /// Whether a prepared statement's plan made earlier may run now; takes its table locks. When settings of the planner change, it
+    /// stays what it is.
+    fn may_reuse(&self, plan: &CachedPlan) -> Result<bool> {
+        Ok(self.is_current(plan) && self.lock_relations(plan)?)
     }
-    fn still_valid(&self, plan: &CachedPlan) -> bool {
+    fn is_current(&self, plan: &CachedPlan) -> bool {
         !self.reader.has_own_ddl()
             && plan.stamp.schema_version == self.reader.schema_version()
-            && plan.stamp.planner_version == self.session.planner_version()
             && Arc::ptr_eq(&plan.stamp.view, self.reader.session())
     }
-    /// Takes the table locks of a cached plan. False: the schema changed meanwhile.
-    fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
+    /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile.
+    pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
         for (relation, usage) in &plan.statement.relations {
             let mode = match usage {
                 RelationUse::Read => LockMode::AccessShare,
@@ -232,67 +221,46 @@ impl StatementContext {
                 return Ok(false);
             }
         }
-        Ok(self.still_valid(plan))
+        Ok(plan.stamp.schema_version == self.reader.schema_version())
     }
-    /// The plan to run a prepared statement with.
+    /// The plan to run a prepared statement with (PostgreSQL: `GetCachedPlan`).
     pub fn cached_plan(
         &self,
-        cache: &Mutex<PlanCache>,
+        prepared: &Prepared,
         stmt: &ast::Statement,
-        param_types: &[Oid],
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
-        let generic = cache.lock().generic.clone();
-        let mode = self.session.settings();
-        let mode = mode.text("plan_cache_mode");
-        if let Some(plan) = generic {
-            let use_it = params.is_empty() || mode != "force_custom_plan";
-            if use_it && self.may_reuse(&plan)? {
-                cache.lock().generic_plans += 1;
-                return Ok(plan);
-            }
-            cache.lock().generic = None;
-        }
-        let (made, average) = {
-            let c = cache.lock();
-            (c.custom_plans, if c.custom_plans > 0 { c.custom_cost_sum / c.custom_plans as f64 } else { 0.0 })
-        };
-        let wants_generic = params.is_empty()
-            || mode == "force_generic_plan"
-            || mode == "auto"
-                && made >= CUSTOM_PLANS_FIRST
-                && cache.lock().generic_cost.is_none_or(|g| g < average);
-        let bound = self.analyze(stmt, param_types, false)?.bound;
-        if wants_generic {
-            let plan = self.cache_entry(self.plan(bound, None)?);
-            let cost = plan.statement.plan.total_cost;
-            let mut c = cache.lock();
-            c.generic_cost = Some(cost);
-            if params.is_empty() || mode == "force_generic_plan" || cost < average {
-                c.generic_plans += 1;
-                if !self.reader.has_own_ddl() {
-                    c.generic = Some(plan.clone());
+        let cache = &prepared.plans;
+        let settings = self.session.settings();
+        let mode = settings.text("plan_cache_mode");
+        let mut custom = cache.lock().wants_custom(mode, params);
+        if !custom {
+            let known = cache.lock().generic.clone();
+            let generic = match known {
+                Some(plan) if self.may_reuse(&plan)? => plan,
+                _ => {
+                    let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
+                    let plan = self.cache_entry(self.plan(bound, None, prepared.source())?);
+                    let mut c = cache.lock();
+                    c.generic = (!self.reader.has_own_ddl()).then(|| plan.clone());
+                    c.generic_cost = Some(plan.statement.plan.total_cost);
+                    // Now that its cost is known, it may turn out to be no good.
+                    custom = c.wants_custom(mode, params);
+                    plan
                 }
-                return Ok(plan);
+            };
+            if !custom {
+                cache.lock().generic_plans += 1;
+                return Ok(generic);
             }
-            drop(c);
-            let bound = self.analyze(stmt, param_types, false)?.bound;
-            return self.custom(cache, bound, params);
         }
-        self.custom(cache, bound, params)
-    }
-    fn custom(
-        &self,
-        cache: &Mutex<PlanCache>,
-        bound: BoundStatement,
-        params: &[Datum],
-    ) -> Result<Arc<CachedPlan>> {
+        let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
         let relations = count_relations(&bound);
-        let plan = self.cache_entry(self.plan(bound, Some(params))?);
+        let plan = self.cache_entry(self.plan(bound, Some(params), prepared.source())?);
+        // The planning itself is charged, as PostgreSQL does (cached_plan_cost).
+        let planning = 1000.0 * settings.real("cpu_operator_cost") * (relations + 1) as f64;
         let mut c = cache.lock();
         c.custom_plans += 1;
-        // The planning itself is charged, as PostgreSQL does (cached_plan_cost).
-        let planning = 1000.0 * self.session.settings().real("cpu_operator_cost") * (relations + 1) as f64;
         c.custom_cost_sum += plan.statement.plan.total_cost + planning;
         Ok(plan)
     }
@@ -311,11 +279,11 @@ impl StatementContext {
         if statement.read_only {
             self.txn.make_floor_durable()?;
         }
-        Execution::start(statement, self.exec_env(params, instrument))
+        crate::auto_explain::start(&self.session, None, statement, self.exec_env(params, instrument))
     }
 }
 
-fn count_relations(bound: &BoundStatement) -> usize {
+pub(crate) fn count_relations(bound: &BoundStatement) -> usize {
     fn count(p: &quarry_plan::LogicalPlan) -> usize {
         let own = usize::from(matches!(p, quarry_plan::LogicalPlan::Scan { .. }));
         own + quarry_plan::walk::inputs(p).into_iter().map(count).sum::<usize>()

@@ -1,5 +1,8 @@
 //! What a client asks of its session: protocol messages without the wire around them.
 
+/// Text (0) or binary (1), for parameters or for columns: one for all, or one for each; none is text.
+pub type FormatCodes = smallvec::SmallVec<[i16; 8]>;
+
 /// A frontend message. Borrowed from the connection's input buffer.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
@@ -12,9 +15,9 @@ pub enum Request<'a> {
     Bind {
         portal: &'a str,
         statement: &'a str,
-        param_formats: Vec<i16>,
-        params: Vec<Option<&'a [u8]>>,
-        result_formats: Vec<i16>,
+        param_formats: FormatCodes,
+        params: smallvec::SmallVec<[Option<&'a [u8]>; 8]>,
+        result_formats: FormatCodes,
     },
     Describe {
         portal: bool,

@@ -76,9 +76,12 @@ pub fn format_of(formats: &[i16], i: usize) -> i16 {
 }
 
 impl RowWriter {
-    pub fn new(types: &[SqlType], formats: &[i16], io: &IoContext<'_>) -> Result<RowWriter> {
+    pub fn new(
+        types: impl ExactSizeIterator<Item = SqlType>,
+        formats: &[i16],
+        io: &IoContext<'_>,
+    ) -> Result<RowWriter> {
         let columns = types
-            .iter()
             .enumerate()
             .map(|(i, ty)| {
                 let ty = io.type_ref(ty.oid)?;
@@ -152,6 +155,7 @@ fn finish_row(out: &mut BytesMut, at: usize) -> Result<()> {
 }
 
 fn put_value(out: &mut BytesMut, bytes: &[u8]) {
+    out.reserve(bytes.len() + 4);
     out.put_i32(bytes.len() as i32);
     out.put_slice(bytes);
 }
@@ -237,39 +241,46 @@ fn write_general(
     Ok(())
 }
 
-/// RowDescription's fields. `sources` are table OID and attribute number of plain columns.
+/// Appends the RowDescription of a result. On an error nothing of it stays.
 pub fn describe(
     columns: &[crate::query::ResultColumn],
     formats: &[i16],
     io: &IoContext<'_>,
-) -> Result<Vec<FieldDescription>> {
-    if columns.len() > i16::MAX as usize {
+    out: &mut BytesMut,
+) -> Result<()> {
+    let Ok(count) = i16::try_from(columns.len()) else {
         return Err(Error::internal("too many result columns"));
+    };
+    let before = out.len();
+    let at = protocol::begin_row_description(out, count);
+    for (i, column) in columns.iter().enumerate() {
+        match field(column, format_of(formats, i), io) {
+            Ok(field) => protocol::row_field(out, &field),
+            Err(e) => {
+                out.truncate(before);
+                return Err(e);
+            }
+        }
     }
-    columns
-        .iter()
-        .enumerate()
-        .map(|(i, (name, ty, source))| {
-            let info = io.type_ref(ty.oid)?;
-            // Domains are described as their base type, as drivers know no domains.
-            let (oid, typmod) = match info.base {
-                // A row's shape is our own affair.
-                _ if ty.oid == quarry_types::oids::RECORD => (ty.oid, -1),
-                Some(base) if ty.typmod == -1 => (base.oid, base.typmod),
-                Some(base) => (base.oid, ty.typmod),
-                None => (ty.oid, ty.typmod),
-            };
-            let (table, attribute) = source.map_or((0, 0), |(t, a)| (t.0, a));
-            let format = format_of(formats, i);
-            Ok(FieldDescription {
-                name: name.clone(),
-                table,
-                attribute,
-                type_oid: oid.0,
-                type_len: info.typlen,
-                typmod,
-                format,
-            })
-        })
-        .collect()
+    protocol::finish(out, at);
+    Ok(())
+}
+
+fn field<'a>(
+    (name, ty, source): &'a crate::query::ResultColumn,
+    format: i16,
+    io: &IoContext<'_>,
+) -> Result<FieldDescription<'a>> {
+    let info = io.type_ref(ty.oid)?;
+    // Domains are described as their base type, as drivers know no domains.
+    let (oid, typmod) = match info.base {
+        // A row's shape is our own affair.
+        _ if ty.oid == oids::RECORD => (ty.oid, -1),
+        Some(base) if ty.typmod == -1 => (base.oid, base.typmod),
+        Some(base) => (base.oid, ty.typmod),
+        None => (ty.oid, ty.typmod),
+    };
+    // `source` are table OID and attribute number of a plain column.
+    let (table, attribute) = source.map_or((0, 0), |(t, a)| (t.0, a));
+    Ok(FieldDescription { name, table, attribute, type_oid: oid.0, type_len: info.typlen, typmod, format })
 }

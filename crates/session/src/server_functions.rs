@@ -41,6 +41,7 @@ pub fn call(
         | "brin_summarize_new_values"
         | "brin_summarize_range"
         | "brin_desummarize_range" => crate::index_functions::call(cx, reader, name, args)?,
+        "pin_plan" | "unpin_plan" => crate::pins::call(cx, reader, name, args)?,
         "pg_reload_conf" => {
             require_superuser(cx, "pg_reload_conf")?;
             // A file with a mistake in it leaves everything as it was; who asked learns it from the log, as PostgreSQL has it.

@@ -210,6 +210,7 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
             true => crate::signals::Activity {
                 state: "disabled",
                 query: "".into(),
+                query_id: None,
                 xact_start: None,
                 query_start: None,
                 state_change: 0,
@@ -245,7 +246,8 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
         }
         row.extend([Datum::Null, Datum::Null, text(a.backend.name()), Datum::Bool(false)]);
         row.extend(std::iter::repeat_n(Datum::Null, 6));
-        row.extend([Datum::Bool(false), Datum::Null, Datum::Bool(false), Datum::Null, Datum::Null]);
+        let id = a.query_id.map_or(Datum::Null, Datum::I64);
+        row.extend([Datum::Bool(false), Datum::Null, Datum::Bool(false), Datum::Null, id]);
         out.push(row);
     }
     Ok(out)

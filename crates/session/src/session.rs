@@ -18,9 +18,10 @@ use crate::portal::{Portal, PortalState, Running};
 use crate::prepared::Prepared;
 use crate::protocol;
 use crate::query::{CachedPlan, StatementContext};
-use crate::request::{Request, Step};
+use crate::request::{FormatCodes, Request, Step};
 use crate::results::{self, RowWriter};
 use crate::signals::{Activity, Signals};
+use crate::statistics::IoTimer;
 use bytes::BytesMut;
 use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
@@ -113,6 +114,8 @@ pub struct Session {
     skip_to_sync: bool,
     /// Where the running statement's text begins within what the client sent, and that text: for error positions.
     pub(crate) text: Arc<str>,
+    /// The text while nothing runs.
+    no_text: Arc<str>,
     clocks: limits::Clocks,
     /// The session's last commit that it didn't wait for: what it reads next includes that. 0: none.
     unawaited: Lsn,
@@ -153,6 +156,7 @@ impl Session {
         let cx = Arc::new_cyclic(made);
         let counters = cx.instance.storage().database_stats().get(cx.database.0);
         counters.add(DatabaseCount::Sessions, 1);
+        let no_text: Arc<str> = Arc::from("");
         let mut session = Session {
             cx,
             block: Block::counted_in(counters),
@@ -160,7 +164,8 @@ impl Session {
             portal_count: 0,
             work: Work::None,
             skip_to_sync: false,
-            text: Arc::from(""),
+            text: no_text.clone(),
+            no_text,
             clocks: Default::default(),
             unawaited: Lsn(0),
             ended: false,
@@ -171,6 +176,7 @@ impl Session {
             base,
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
+        session.cx.preload();
         session.greet(out);
         session.start_idle_clock();
         session.log_start();
@@ -302,8 +308,11 @@ impl Session {
 
     /// Runs `f`; a panic becomes XX000.
     fn guarded(&mut self, out: &mut BytesMut, f: impl FnOnce(&mut Session, &mut BytesMut) -> Step) -> Step {
-        quarry_common::quoting::set_quote_all(self.cx.settings().bool("quote_all_identifiers"));
+        let digest = self.cx.digest();
+        quarry_common::quoting::set_quote_all(digest.quote_all);
+        let timer = IoTimer::start(digest.io_timing);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
+        timer.stop(&self.cx);
         match caught {
             Ok(step) => step,
             Err(panic) => {
@@ -448,7 +457,7 @@ impl Session {
         protocol::ready_for_query(out, self.block.status());
         self.block.set_several(false);
         self.start_idle_clock();
-        self.text = Arc::from("");
+        self.text = self.no_text.clone();
         let mut a = self.cx.signals.activity.lock();
         a.state = match self.block.state() {
             BlockState::InBlock => "idle in transaction",
@@ -526,7 +535,7 @@ impl Session {
         name: &str,
         statement: Arc<Prepared>,
         params: Arc<[Datum]>,
-        formats: Vec<i16>,
+        formats: FormatCodes,
     ) -> Portal {
         self.portal_count += 1;
         let mut made = Portal::new(statement, params, formats, self.portal_count);
@@ -536,12 +545,7 @@ impl Session {
 
     /// The modes a new transaction starts with.
     pub(crate) fn default_modes(&self) -> TransactionModes {
-        let settings = self.cx.settings();
-        TransactionModes {
-            isolation: isolation(settings.text("default_transaction_isolation")),
-            read_only: settings.bool("default_transaction_read_only"),
-            deferrable: settings.bool("default_transaction_deferrable"),
-        }
+        self.cx.digest().modes
     }
 
     /// The current transaction, started if there is none.
@@ -555,11 +559,11 @@ impl Session {
             cancel: Some(self.cx.signals.cancel_flag()),
             owner: Some(self.cx.session_locks.owner()),
             pid: self.cx.signals.pid,
+            database: self.cx.database.0,
             read_at_inserted: !self.waits_for_durability(),
             progress: self.cx.signals.progress.clone(),
             observer: Some(self.cx.lock_waits.clone()),
         };
-            database: self.cx.database.0,
         let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         self.block.started_at = self.cx.statement_start.load(Ordering::Relaxed);
@@ -642,12 +646,14 @@ fn tag_with_count(prepared: &Prepared, count: u64) -> String {
     if let Some(tag) = prepared.rule_tag {
         return tag.to_string();
     }
-    match &prepared.statement {
-        Some(ast::Statement::Insert(_)) => format!("INSERT 0 {count}"),
-        Some(ast::Statement::Update(_)) => format!("UPDATE {count}"),
-        Some(ast::Statement::Delete(_)) => format!("DELETE {count}"),
-        _ => format!("SELECT {count}"),
-    }
+    let command = match &prepared.statement {
+        Some(ast::Statement::Insert(_)) => "INSERT 0 ",
+        Some(ast::Statement::Update(_)) => "UPDATE ",
+        Some(ast::Statement::Delete(_)) => "DELETE ",
+        _ => "SELECT ",
+    };
+    let mut digits = itoa::Buffer::new();
+    [command, digits.format(count)].concat()
 }
 
 /// The statement that runs instead where a rule says so, with the tag it keeps.

@@ -82,6 +82,7 @@ pub struct Activity {
     /// "active", "idle", "idle in transaction", "idle in transaction (aborted)".
     pub state: &'static str,
     pub query: Arc<str>,
+    pub query_id: Option<i64>,
     /// `track_activities` is off: what runs isn't shown.
     pub untracked: bool,
 }
@@ -171,8 +172,8 @@ impl Signals {
         match self.waits_for.load(Ordering::Relaxed) {
             1 => Some(("Timeout", "PgSleep")),
             2 => Some(("IPC", "SafeSnapshot")),
-            _ => None,
             3 => Some(("Timeout", "VacuumDelay")),
+            _ => None,
         }
     }
     /// Wakes an idle session's connection.

@@ -1,5 +1,6 @@
 //! A session's settings: SET, SET LOCAL, RESET, and their undoing when a transaction or savepoint rolls back.
 
+use crate::digest::Digest;
 use quarry_common::settings::{self, SettingContext, SettingValue, Settings};
 use quarry_common::{Result, err};
 use std::sync::Arc;
@@ -27,13 +28,19 @@ pub struct SessionVars {
     undo: Vec<Undo>,
     /// Counts changes, so that derived state knows when to look again.
     version: u64,
-    /// Counts changes of settings that plans depend on.
-    planner_version: u64,
+    /// What every statement asks, as of that version.
+    digest: Option<(u64, Digest)>,
 }
 
 impl SessionVars {
     pub fn new(base: Arc<Settings>) -> SessionVars {
-        SessionVars { current: base.clone(), reset: base, undo: vec![], version: 1, planner_version: 1 }
+        SessionVars {
+            current: base.clone(),
+            reset: base,
+            undo: vec![],
+            version: 1,
+            digest: None,
+        }
     }
     pub fn current(&self) -> &Arc<Settings> {
         &self.current
@@ -41,20 +48,23 @@ impl SessionVars {
     pub fn version(&self) -> u64 {
         self.version
     }
-    /// Counts changes of settings that plans depend on.
-    pub fn planner_version(&self) -> u64 {
-        self.planner_version
+    /// What every statement asks.
+    pub fn digest(&mut self) -> &Digest {
+        if self.digest.as_ref().is_none_or(|(version, _)| *version != self.version) {
+            self.digest = None;
+        }
+        let (version, current) = (self.version, &self.current);
+        &self.digest.get_or_insert_with(|| (version, Digest::of(current))).1
     }
-    fn changed(&mut self, name: &str) {
+    fn changed(&mut self) {
         self.version += 1;
-        self.planner_version += u64::from(is_planner_setting(name));
     }
     /// Sets a value that RESET goes back to (start-up packet, ALTER ROLE SET).
     pub fn set_default(&mut self, name: &str, text: &str) -> Result<()> {
         check_allowed(name, true, true)?;
         Arc::make_mut(&mut self.reset).set(name, text)?;
         self.current = self.reset.clone();
-        self.changed(name);
+        self.changed();
         Ok(())
     }
     /// The server's settings were reloaded: takes what the session, its role and its database haven't set. Names that changed.
@@ -70,7 +80,7 @@ impl SessionVars {
             Arc::make_mut(&mut self.reset).restore(def.name, after.clone());
             if follows {
                 Arc::make_mut(&mut self.current).restore(def.name, after);
-                self.changed(def.name);
+                self.changed();
                 names.push(def.name.to_string());
             }
         }
@@ -82,7 +92,7 @@ impl SessionVars {
         let old = self.current.get(name);
         Arc::make_mut(&mut self.current).set(name, text)?;
         self.undo.push(Undo { name: name.to_string(), old, local: scope == SetScope::Local });
-        self.changed(name);
+        self.changed();
         Ok(())
     }
     /// Sets without checks or undo: facts such as `transaction_isolation`, `role`.
@@ -90,7 +100,7 @@ impl SessionVars {
         if self.current.show(name).as_deref() != Some(text)
             && Arc::make_mut(&mut self.current).set(name, text).is_ok()
         {
-            self.changed(name);
+            self.changed();
         }
     }
     /// The value RESET would give.
@@ -135,7 +145,7 @@ impl SessionVars {
         let mut names = vec![];
         for u in undone.into_iter().rev() {
             Arc::make_mut(&mut self.current).restore(&u.name, u.old);
-            self.changed(&u.name);
+            self.changed();
             names.push(u.name);
         }
         names
@@ -150,7 +160,7 @@ impl SessionVars {
                 undo[i + 1..].iter().any(|later| !later.local && later.name.eq_ignore_ascii_case(&u.name));
             if u.local && !set_later {
                 Arc::make_mut(&mut self.current).restore(&u.name, u.old.clone());
-                self.changed(&u.name);
+                self.changed();
                 names.push(u.name.clone());
             }
         }
@@ -158,13 +168,8 @@ impl SessionVars {
     }
 }
 
-/// Whether a plan made before a change of this setting may have to be made anew.
-fn is_planner_setting(name: &str) -> bool {
-    settings::find(name).is_some_and(|(_, d)| d.category.starts_with("Query Tuning") || d.name == "work_mem")
-}
-
 /// 55P02 or 42501 for settings that can't be changed now or by this user; 42704 for unknown ones.
-fn check_allowed(name: &str, superuser: bool, at_start: bool) -> Result<()> {
+pub(crate) fn check_allowed(name: &str, superuser: bool, at_start: bool) -> Result<()> {
     let Some((_, def)) = settings::find(name) else {
         return if settings::is_custom_name(name) { Ok(()) } else { Err(settings::unknown(name)) };
     };

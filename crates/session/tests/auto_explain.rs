@@ -47,15 +47,26 @@ fn plans_of_slow_statements_are_logged() {
         let text = logged(&mut server, &log, query);
         let (first, rest) = text.split_once('\n').expect("several lines");
         assert!(first.contains("LOG:  duration: ") && first.ends_with(" ms  plan:"), "{text}");
-        assert!(rest.starts_with("\tQuery Text: select count(*) from t where a <= 5\n\tAggregate  (cost="), "{text}");
+        assert!(
+            rest.starts_with("\tQuery Text: select count(*) from t where a <= 5\n\tAggregate  (cost="),
+            "{text}"
+        );
         assert!(rest.contains("(a <= 5)") && !rest.contains("actual"), "{text}");
     }
-    run(&mut server, "set auto_explain.log_analyze = on; set auto_explain.log_buffers = on; set auto_explain.log_timing = off");
+    run(
+        &mut server,
+        "set auto_explain.log_analyze = on; set auto_explain.log_buffers = on; set auto_explain.log_timing = off",
+    );
     let text = logged(&mut server, &log, query);
     assert!(text.contains("(actual rows=1 loops=1)\n") && text.contains("Buffers: shared hit="), "{text}");
     run(&mut server, "set auto_explain.log_format = json");
     let text = logged(&mut server, &log, query);
-    assert!(text.contains("plan:\n\t{\n\t  \"Query Text\": \"select count(*) from t where a <= 5\",\n\t  \"Plan\": {"), "{text}");
+    assert!(
+        text.contains(
+            "plan:\n\t{\n\t  \"Query Text\": \"select count(*) from t where a <= 5\",\n\t  \"Plan\": {"
+        ),
+        "{text}"
+    );
     run(&mut server, "prepare p(int) as select a from t where a = $1");
     let text = logged(&mut server, &log, "execute p(3)");
     assert!(text.contains("\"Query Text\": \"prepare p(int) as select a from t where a = $1\""), "{text}");
@@ -80,7 +91,6 @@ fn not_every_statement_is_logged() {
     assert_eq!(logged(&mut server, &log, "select count(*) from t"), "", "below log_min_messages");
     run(&mut server, "reset auto_explain.log_level");
     assert_ne!(logged(&mut server, &log, "select count(*) from t"), "");
-
 }
 
 #[test]

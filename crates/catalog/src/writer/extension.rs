@@ -36,6 +36,7 @@ impl CatalogWriter {
         let address = ObjectAddress::new(pg_extension::TABLE, oid);
         self.record_owner(address, owner)?;
         self.add_dependency(address, ObjectAddress::schema(schema), DependencyType::Normal)?;
+        self.set_comment(address, Some(extension.comment))?;
         // What a trusted extension makes isn't its owner's.
         let owner = if self.is_superuser(owner)? { owner } else { oids::SUPERUSER };
         for f in extension.functions {
@@ -76,6 +77,17 @@ impl CatalogWriter {
         }
         self.advance();
         Ok(oid)
+    }
+
+    /// What a relation's making belongs to: it goes with the extension, and isn't dumped.
+    pub fn add_extension_member(&self, relation: Oid, extension: Oid) -> Result<()> {
+        let extension = ObjectAddress::new(pg_extension::TABLE, extension);
+        self.add_dependency(ObjectAddress::relation(relation), extension, DependencyType::Extension)
+    }
+
+    /// Plans that are kept anywhere are to be made again once the transaction commits.
+    pub fn outdate_plans(&self) {
+        self.touch([Touched::All]);
     }
 
     /// An operator class and its family.

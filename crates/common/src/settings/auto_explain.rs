@@ -46,8 +46,16 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         "-1",
         "Plans of statements that take so long are logged, once auto_explain is loaded; 0: all, -1: none.",
     ),
-    switch("auto_explain.log_nested_statements", "off", "Statements within functions are logged, too. Accepted for compatibility, without effect."),
-    switch("auto_explain.log_settings", "off", "Plans are logged with changed settings that influence planning."),
+    switch(
+        "auto_explain.log_nested_statements",
+        "off",
+        "Statements within functions are logged, too. Accepted for compatibility, without effect.",
+    ),
+    switch(
+        "auto_explain.log_settings",
+        "off",
+        "Plans are logged with changed settings that influence planning.",
+    ),
     switch("auto_explain.log_timing", "on", "Times are measured by node, not only rows."),
     switch("auto_explain.log_triggers", "off", "Plans are logged with what triggers took."),
     switch("auto_explain.log_verbose", "off", "Plans are logged as EXPLAIN VERBOSE shows them."),

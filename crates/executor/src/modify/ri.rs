@@ -93,24 +93,24 @@ pub fn run(env: &ExecEnv, checks: Vec<RiCheck>, mut counted: Option<&mut Vec<Tri
 }
 
 fn run_one(env: &ExecEnv, check: RiCheck) -> Result<()> {
-        match check {
-            RiCheck::References { relation, constraint, values, tid } => {
-                if let Some(tid) = tid {
-                    // The row may have been changed or deleted since: then its successor has a check of its own.
-                    let heap = crate::scan::rows::open_heap(env, &relation)?;
-                    if heap.fetch_visible(&env.txn.catalog_snapshot(), tid, |_, _| ())?.is_none() {
-                        return Ok(());
-                    }
+    match check {
+        RiCheck::References { relation, constraint, values, tid } => {
+            if let Some(tid) = tid {
+                // The row may have been changed or deleted since: then its successor has a check of its own.
+                let heap = crate::scan::rows::open_heap(env, &relation)?;
+                if heap.fetch_visible(&env.txn.catalog_snapshot(), tid, |_, _| ())?.is_none() {
+                    return Ok(());
                 }
-                check_reference(env, &relation, &constraint, &values)
             }
-            RiCheck::Referenced { relation, constraint, old, new, action } => {
-                act(env, &relation, &constraint, &old, new.as_deref(), action)
-            }
-            RiCheck::Unique { relation, index, key, keys, tid } => {
-                check_unique(env, &relation, &index, &key, &keys, tid)
-            }
+            check_reference(env, &relation, &constraint, &values)
         }
+        RiCheck::Referenced { relation, constraint, old, new, action } => {
+            act(env, &relation, &constraint, &old, new.as_deref(), action)
+        }
+        RiCheck::Unique { relation, index, key, keys, tid } => {
+            check_unique(env, &relation, &index, &key, &keys, tid)
+        }
+    }
 }
 
 struct ForeignKey<'c> {

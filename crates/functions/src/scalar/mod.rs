@@ -24,6 +24,7 @@ pub mod like;
 pub mod lsn;
 pub mod math;
 pub mod number_format;
+pub mod plans;
 pub mod quote;
 pub mod regex;
 pub mod regexp;

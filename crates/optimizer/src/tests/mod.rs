@@ -140,6 +140,7 @@ impl Fixture {
             settings: PlannerSettings::default(),
             folder: &NoFolder,
             bind_stored: quarry_sql::bind::bind_for_planning,
+            hints: None,
         };
         plan(b, &env).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
@@ -155,7 +156,11 @@ impl Fixture {
             names: &reader,
             io: &io,
             stats: &|_| None,
-            planning_ms: 0.0,
+            triggers: &[],
+            query_text: None,
+            query_id: None,
+            planning_ms: None,
+            planning: None,
             execution_ms: 0.0,
         };
         explain(&e).join("\n")

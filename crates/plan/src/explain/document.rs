@@ -11,7 +11,12 @@ fn number(s: impl ToString) -> Value {
     Value::Number(s.to_string())
 }
 
-fn tree(n: &Node, e: &Explain<'_>, relationship: Option<&str>, section: Option<&str>) -> Vec<(String, Value)> {
+fn tree(
+    n: &Node,
+    e: &Explain<'_>,
+    relationship: Option<&str>,
+    section: Option<&str>,
+) -> Vec<(String, Value)> {
     let mut out: Vec<(String, Value)> = vec![];
     let mut head = n.head.iter();
     if let Some((k, v)) = head.next() {

@@ -42,7 +42,10 @@ pub(super) fn write(root: &Node, e: &Explain<'_>) -> Vec<String> {
             let relation = if several { format!(" on {}", t.relation) } else { String::new() };
             let time = if o.timing { format!("time={:.3} ", t.total_ms) } else { String::new() };
             let calls = t.calls;
-            out.push(format!("Trigger{name} for constraint {}{relation}: {time}calls={calls:.0}", t.constraint));
+            out.push(format!(
+                "Trigger{name} for constraint {}{relation}: {time}calls={calls:.0}",
+                t.constraint
+            ));
         }
     }
     if o.analyze && o.summary {

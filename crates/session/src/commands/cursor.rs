@@ -4,7 +4,8 @@ use super::CommandOutcome;
 use crate::cursor::{Cursor, CursorOptions};
 use crate::portal::{Portal, PortalState};
 use crate::prepared::Prepared;
-use crate::query::ResultColumn;
+use crate::query::Columns;
+use crate::request::FormatCodes;
 use crate::row_ids;
 use crate::session::{Session, is_query};
 use quarry_catalog::RelKind;
@@ -25,7 +26,8 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
         s.block.require_block("DECLARE CURSOR")?;
     }
     let params = portal.params.clone();
-    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params))?;
+    let source = portal.statement.source();
+    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), source)?;
     if s.portals.contains_key(&d.name) {
         return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", d.name));
     }
@@ -36,15 +38,16 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
     let prepared = Prepared {
         name: String::new(),
         text: portal.statement.text.clone(),
+        place: None,
         statement: Some(query),
         rule_tag: None,
         param_types: vec![],
-        columns: Some(analyzed.columns),
+        columns: Some(analyzed.columns.into()),
         plans: Default::default(),
         from_sql: true,
         prepared_at: crate::clock::now(),
     };
-    let formats = if d.binary { vec![1] } else { vec![] };
+    let formats = binary_if(d.binary);
     let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats);
     made.state = PortalState::Done(String::new());
     let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
@@ -119,14 +122,18 @@ pub fn fetch(s: &mut Session, f: &ast::Fetch) -> Result<CommandOutcome> {
 }
 
 /// The columns that FETCH will give; none: there is no such cursor.
-pub fn fetch_columns(s: &Session, f: &ast::Fetch) -> Option<Vec<ResultColumn>> {
+pub fn fetch_columns(s: &Session, f: &ast::Fetch) -> Option<Columns> {
     s.portals.get(&f.cursor).and_then(|p| p.columns.clone())
 }
 
+fn binary_if(binary: bool) -> FormatCodes {
+    binary.then_some(1).into_iter().collect()
+}
+
 /// The formats that FETCH of the simple protocol gives: those of a BINARY cursor.
-pub fn fetch_formats(s: &Session, f: &ast::Fetch) -> Vec<i16> {
+pub fn fetch_formats(s: &Session, f: &ast::Fetch) -> FormatCodes {
     let binary = s.portals.get(&f.cursor).and_then(|p| p.cursor.as_ref()).is_some_and(|c| c.options.binary);
-    if binary && !f.is_move { vec![1] } else { vec![] }
+    binary_if(binary && !f.is_move)
 }
 
 pub fn close(s: &mut Session, c: &ast::ClosePortal) -> Result<CommandOutcome> {

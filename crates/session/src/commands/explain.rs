@@ -1,10 +1,11 @@
 //! EXPLAIN (PostgreSQL: commands/explain.c). The plan's text is made by `quarry_plan::explain`.
 
 use super::CommandOutcome;
+use super::ddl::create_table_as;
 use crate::context::SessionContext;
 use crate::portal::Portal;
 use crate::query::{ResultColumn, StatementContext};
-use crate::session::{Session, has_into, is_query};
+use crate::session::{Session, is_query};
 use quarry_common::settings::SettingDef;
 use quarry_common::{Error, Result, err, usage};
 use quarry_plan::Statement as Plan;
@@ -145,9 +146,6 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
             let plan = st.cached_plan(&prepared, inner, &values)?;
             return Ok((plan.statement.clone(), values, milliseconds(start)));
         }
-        Statement::Select(q) if has_into(q) => return Err(Error::unsupported("EXPLAIN SELECT INTO")),
-        // What would be stored is the query's result; only EXPLAIN ANALYZE would store it.
-        Statement::CreateTableAs(c) if is_query(&c.query) => &c.query,
         q if is_query(q) => q,
         other => return Err(Error::unsupported(format_args!("EXPLAIN {}", super::tag_of(other)))),
     };
@@ -156,9 +154,14 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
     let params = portal.params.clone();
     // Resolving names is no part of planning, in PostgreSQL neither.
     let start = Instant::now();
-    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source())?;
+    let plan =
+        st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source())?;
     Ok((plan, params, milliseconds(start)))
 }
+
+/// Of a table that is there already there is no plan.
+const EMPTY_XML: &str =
+    "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n  <CREATE-TABLE-AS />\n</explain>";
 
 /// Runs the plan to its end, throwing its rows away.
 fn run_plan(
@@ -175,13 +178,28 @@ fn run_plan(
 pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<CommandOutcome> {
     let options = options(s, e)?;
     let before = usage::now();
-    let (plan, params, planning_ms) = plan_of(s, &e.statement, portal)?;
+    // What would be stored is the query's result; only ANALYZE stores it.
+    let query = create_table_as::query_of(&e.statement);
+    if query.is_some() && create_table_as::is_made_already(s, &e.statement)? {
+        let rows = match options.format {
+            ExplainFormat::Text => vec![],
+            ExplainFormat::Json => vec![vec![Datum::text("[\n  \"CREATE TABLE AS\"\n]")]],
+            ExplainFormat::Yaml => vec![vec![Datum::text("- \"CREATE TABLE AS\"")]],
+            ExplainFormat::Xml => vec![vec![Datum::text(EMPTY_XML)]],
+        };
+        return Ok(CommandOutcome::Rows { rows, tag: "EXPLAIN".into() });
+    }
+    let (mut plan, params, planning_ms) = plan_of(s, query.as_ref().unwrap_or(&e.statement), portal)?;
     let planning = usage::now().since(&before);
     let st = s.statement_context()?;
-    let (execution, execution_ms) = if options.analyze {
-        if matches!(e.statement, Statement::CreateTableAs(_)) {
-            return Err(Error::unsupported("EXPLAIN ANALYZE CREATE TABLE AS"));
-        }
+    let (execution, execution_ms) = if options.analyze && query.is_some() {
+        super::check_read_only(s, &e.statement)?;
+        let Some((execution, ms)) = create_table_as::observed(s, &e.statement, portal)? else {
+            return Err(Error::internal("a table that was not there has not been made"));
+        };
+        plan = execution.statement().clone();
+        (Some(execution), ms)
+    } else if options.analyze {
         st.check_read_only(&plan, super::tag_of(&e.statement))?;
         let start = Instant::now();
         let execution = run_plan(&st, &plan, params)?;

@@ -11,6 +11,7 @@ pub mod database;
 pub mod ddl;
 pub mod discard;
 pub mod explain;
+pub mod load;
 pub mod lock;
 pub mod maintenance;
 mod owned;
@@ -24,7 +25,7 @@ pub mod two_phase;
 pub use tags::tag_of;
 
 use crate::portal::Portal;
-use crate::query::{CachedPlan, ResultColumn};
+use crate::query::{CachedPlan, Columns};
 use crate::session::Session;
 use bytes::BytesMut;
 use quarry_common::{Error, Lsn, Result};
@@ -87,6 +88,7 @@ pub fn run(
         Statement::Discard(d) => discard::run(s, *d.as_ref(), out),
         Statement::Copy(c) => copy::run(s, c, portal),
         Statement::Explain(e) => explain::run(s, e, portal),
+        Statement::Load(l) => load::run(s, l),
         Statement::Lock(l) => lock::run(s, l),
         Statement::Vacuum(v) => maintenance::vacuum(s, v),
         Statement::Reindex(r) => maintenance::reindex(s, r),
@@ -154,10 +156,10 @@ fn check_read_only(s: &mut Session, stmt: &Statement) -> Result<()> {
 }
 
 /// Columns of the rows a command will give; none: it gives none.
-pub fn columns_of(s: &mut Session, stmt: &Statement) -> Result<Option<Vec<ResultColumn>>> {
+pub fn columns_of(s: &mut Session, stmt: &Statement) -> Result<Option<Columns>> {
     match stmt {
-        Statement::Show(show) => set::show_columns(s, show).map(Some),
-        Statement::Explain(e) => explain::columns(e).map(Some),
+        Statement::Show(show) => set::show_columns(s, show).map(|c| Some(c.into())),
+        Statement::Explain(e) => explain::columns(e).map(|c| Some(c.into())),
         Statement::Fetch(f) if !f.is_move => Ok(cursor::fetch_columns(s, f)),
         Statement::Execute(e) => Ok(s.cx.prepared.lock().get(&e.name).and_then(|p| p.columns.clone())),
         _ => Ok(None),

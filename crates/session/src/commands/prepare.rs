@@ -3,6 +3,7 @@
 use super::CommandOutcome;
 use crate::portal::Portal;
 use crate::prepared::Prepared;
+use crate::request::FormatCodes;
 use crate::session::{Session, is_query};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_sql::ast::{self, NO_POS};
@@ -64,7 +65,7 @@ pub fn execute(s: &mut Session, e: &ast::Execute, portal: &mut Portal) -> Result
     let values = arguments(s, &prepared, &e.args)?;
     let Some(stmt) = &prepared.statement else { return CommandOutcome::done("") };
     if !is_query(stmt) {
-        let mut inner = Portal::new(prepared.clone(), values, vec![], 0);
+        let mut inner = Portal::new(prepared.clone(), values, FormatCodes::new(), 0);
         let mut out = bytes::BytesMut::new();
         return super::run(s, stmt, &mut inner, &mut out);
     }

@@ -98,8 +98,9 @@ struct State {
 }
 
 /// See the module.
-#[derive(Default)]
 pub struct NotifyQueue {
+    /// Bytes that all lists may have together.
+    room: usize,
     order: Mutex<()>,
     state: Mutex<State>,
     /// Bytes in all lists; changed under `state`, read without.
@@ -113,7 +114,17 @@ pub struct Unread {
     pub more: bool,
 }
 
+impl Default for NotifyQueue {
+    fn default() -> NotifyQueue {
+        NotifyQueue::with_room(QUEUE_BYTES)
+    }
+}
+
 impl NotifyQueue {
+    fn with_room(room: usize) -> NotifyQueue {
+        NotifyQueue { room, order: Mutex::default(), state: Mutex::default(), used: AtomicUsize::new(0) }
+    }
+
     /// To be held from before the commit record to after [`NotifyQueue::publish`].
     pub fn order(&self) -> MutexGuard<'_, ()> {
         self.order.lock()
@@ -121,13 +132,13 @@ impl NotifyQueue {
 
     /// How full the queue is, from 0 to 1.
     pub fn usage(&self) -> f64 {
-        self.used.load(Ordering::Relaxed) as f64 / QUEUE_BYTES as f64
+        self.used.load(Ordering::Relaxed) as f64 / self.room as f64
     }
 
     /// 54000 unless there is room for these. What is true stays true while `order` is held.
     pub fn check_room(&self, db: Oid, notifications: &[Notification]) -> Result<()> {
         let wanted: usize = notifications.iter().map(Entry::bytes).sum();
-        if self.used.load(Ordering::Relaxed) + wanted <= QUEUE_BYTES || !self.has_listeners(db) {
+        if self.used.load(Ordering::Relaxed) + wanted <= self.room || !self.has_listeners(db) {
             return Ok(());
         }
         Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "too many notifications in the NOTIFY queue"))
@@ -155,7 +166,7 @@ impl NotifyQueue {
             list.entries.push_back(Entry { lsn, pid, notification });
         }
         let used = self.used.fetch_add(added, Ordering::Relaxed) + added;
-        if used < QUEUE_BYTES / 2 || warned.is_some_and(|at| at.elapsed() < WARN_INTERVAL) {
+        if used < self.room / 2 || warned.is_some_and(|at| at.elapsed() < WARN_INTERVAL) {
             return None;
         }
         *warned = Some(Instant::now());
@@ -164,7 +175,7 @@ impl NotifyQueue {
             .max_by_key(|list| list.entries.len())
             .and_then(|list| list.listeners.iter().min_by_key(|(_, l)| l.position))
             .map_or(0, |(pid, _)| *pid);
-        Some((used as f64 / QUEUE_BYTES as f64, slowest))
+        Some((used as f64 / self.room as f64, slowest))
     }
 
     /// Wakes the database's listeners that have something to read, but for `except`.
@@ -296,6 +307,36 @@ mod tests {
         q.publish(Oid(5), 1, Lsn(0), vec![note("x", "3")]);
         q.unregister(Oid(5), a.pid);
         assert_eq!(q.usage(), 0.0);
+    }
+
+    #[test]
+    fn a_full_queue_warns_once_and_refuses() {
+        let (sessions, q) = (Sessions::default(), NotifyQueue::with_room(10 * Entry::bytes(&note("x", "1"))));
+        let a = sessions.register(1, Activity::default());
+        let one = || vec![note("x", "1")];
+        // Without listeners nothing is kept, and there is always room.
+        assert!(q.check_room(Oid(5), &vec![note("x", "1"); 11]).is_ok());
+        q.register(Oid(5), &a);
+        let told: Vec<bool> = (0..10)
+            .map(|_| {
+                q.check_room(Oid(5), &one()).unwrap();
+                q.publish(Oid(5), 9, Lsn(0), one()).is_some_and(|(usage, slowest)| {
+                    assert_eq!((usage, slowest), (0.5, a.pid));
+                    true
+                })
+            })
+            .collect();
+        assert_eq!(told.iter().position(|t| *t), Some(4));
+        assert_eq!(told.iter().filter(|t| **t).count(), 1);
+        assert_eq!(q.usage(), 1.0);
+        let e = q.check_room(Oid(5), &one()).unwrap_err();
+        assert_eq!(e.message(), "too many notifications in the NOTIFY queue");
+        assert_eq!(e.sqlstate(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        // Who listens in another database has the same queue before it.
+        q.register(Oid(6), &sessions.register(2, Activity::default()));
+        assert!(q.check_room(Oid(6), &one()).is_err());
+        assert_eq!(read(&q, 5, a.pid, 0).len(), 10);
+        assert!(q.check_room(Oid(5), &one()).is_ok());
     }
 
     #[test]

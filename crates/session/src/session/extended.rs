@@ -11,7 +11,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<()> {
         self.text = Arc::from(sql);
-        self.note_query(sql);
+        self.note_query();
         self.timed = self.cx.log_settings().times().then(Timed::start);
         if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
@@ -57,7 +57,7 @@ impl Session {
                 let st = self.statement_context()?;
                 let analyzed = st.analyze(placed.as_ref().unwrap_or(stmt), types, true)?;
                 param_types = analyzed.bound.params.iter().map(|t| t.oid).collect();
-                columns = (!analyzed.columns.is_empty() || is_select(stmt)).then_some(analyzed.columns);
+                columns = (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.into());
             } else if self.block.state() != BlockState::Failed {
                 columns = commands::columns_of(self, stmt)?;
             }
@@ -65,6 +65,7 @@ impl Session {
         Ok(Prepared {
             name: name.to_string(),
             text: text.clone(),
+            place: None,
             statement,
             rule_tag,
             param_types,
@@ -81,7 +82,7 @@ impl Session {
         statement: &str,
         param_formats: &[i16],
         params: &[Option<&[u8]>],
-        formats: Vec<i16>,
+        formats: FormatCodes,
         out: &mut BytesMut,
     ) -> Result<()> {
         self.note_statement_start();
@@ -111,7 +112,7 @@ impl Session {
                 prepared.param_types.len()
             ));
         }
-        let columns = prepared.columns.as_ref().map_or(0, Vec::len);
+        let columns = prepared.columns.as_ref().map_or(0, |c| c.len());
         if formats.len() > 1 && formats.len() != columns {
             return Err(err!(
                 PROTOCOL_VIOLATION,
@@ -122,7 +123,7 @@ impl Session {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
-        self.note_query(&prepared.text);
+        self.note_query();
         self.check_cancelled()?;
         self.timed = self.cx.log_settings().times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
@@ -151,12 +152,10 @@ impl Session {
         }
         let st = self.query_context()?;
         let io = st.io();
-        let mut values = Vec::with_capacity(params.len());
-        for (i, (value, oid)) in params.iter().zip(&prepared.param_types).enumerate() {
-            let Some(bytes) = value else {
-                values.push(Datum::Null);
-                continue;
-            };
+        let mut values: Arc<[Datum]> = std::iter::repeat_n(Datum::Null, params.len()).collect();
+        let slots = Arc::get_mut(&mut values).expect("just made, nobody else has it");
+        for (i, ((value, oid), slot)) in params.iter().zip(&prepared.param_types).zip(slots).enumerate() {
+            let Some(bytes) = value else { continue };
             let ty = io.type_ref(*oid)?;
             let decoded = if results::format_of(formats, i) == 1 {
                 ty.receive(bytes, -1, &io)
@@ -166,9 +165,9 @@ impl Session {
                 })?;
                 ty.input(text, -1, &io)
             };
-            values.push(decoded.map_err(|e| e.context(format!("unnamed portal parameter ${}", i + 1)))?);
+            *slot = decoded.map_err(|e| e.context(format!("unnamed portal parameter ${}", i + 1)))?;
         }
-        Ok(values.into())
+        Ok(values)
     }
 
     pub(super) fn describe_message(&mut self, portal: bool, name: &str, out: &mut BytesMut) -> Result<()> {
@@ -186,13 +185,13 @@ impl Session {
             };
             let types: Vec<u32> = p.param_types.iter().map(|t| t.0).collect();
             protocol::parameter_description(out, &types);
-            (p.columns.clone(), vec![])
+            (p.columns.clone(), FormatCodes::new())
         };
         match columns {
             None => protocol::no_data(out),
             Some(columns) => {
                 let st = self.query_context()?;
-                protocol::row_description(out, &results::describe(&columns, &formats, &st.io())?);
+                results::describe(&columns, &formats, &st.io(), out)?;
             }
         }
         Ok(())
@@ -203,7 +202,7 @@ impl Session {
         if let Some(p) = self.portals.get(portal) {
             self.text = p.statement.text.clone();
             match self.is_idle() {
-                true => self.note_query(&self.text.clone()),
+                true => self.note_query(),
                 false => self.start_statement_clock(),
             }
         }

@@ -1,6 +1,7 @@
 //! Running portals: from a chosen plan or command to rows in the output.
 
 use super::*;
+use crate::auto_explain;
 use crate::row_ids::{self, RowIds};
 use crate::signals::WaitEvent;
 
@@ -23,9 +24,9 @@ impl Session {
             {
                 // A statement that runs once: no cache to look into.
                 let analyzed = st.analyze(stmt, &[], false)?;
-                portal.columns =
-                    (!analyzed.columns.is_empty() || is_select(stmt)).then(|| analyzed.columns.clone());
-                st.cache_entry(st.plan(analyzed.bound, None)?)
+                portal.columns = (!analyzed.columns.is_empty() || is_select(stmt))
+                    .then(|| analyzed.columns.as_slice().into());
+                st.cache_entry(st.plan(analyzed.bound, None, statement.source())?)
             } else {
                 self.plan_prepared(&statement, stmt, &portal.params)?
             };
@@ -57,9 +58,13 @@ impl Session {
             // Each run has another row: nothing to keep.
             Some(placed) => {
                 let analyzed = st.analyze(&placed, &prepared.param_types, false)?;
-                st.cache_entry(st.plan(analyzed.bound, (!params.is_empty()).then_some(params))?)
+                st.cache_entry(st.plan(
+                    analyzed.bound,
+                    (!params.is_empty()).then_some(params),
+                    prepared.source(),
+                )?)
             }
-            None => st.cached_plan(&prepared.plans, stmt, &prepared.param_types, params)?,
+            None => st.cached_plan(prepared, stmt, params)?,
         };
         let described = prepared.columns.as_deref().unwrap_or(&[]);
         let now = plan.statement.output.iter().map(|(_, name, ty)| (name, ty));
@@ -97,9 +102,8 @@ impl Session {
                     let writer = match &mut portal.writer {
                         Some(w) => w,
                         empty => {
-                            let types: Vec<_> =
-                                run.plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
-                            empty.insert(RowWriter::new(&types, &portal.formats, &io)?)
+                            let types = run.plan.statement.output.iter().map(|(_, _, ty)| *ty);
+                            empty.insert(RowWriter::new(types, &portal.formats, &io)?)
                         }
                     };
                     let start = out.len();
@@ -137,8 +141,8 @@ impl Session {
                     let reader = self.query_context()?.reader.clone();
                     let io = IoContext { names: &*reader, ..self.cx.io() };
                     let columns = portal.columns.as_deref().unwrap_or(&[]);
-                    let types: Vec<_> = columns.iter().map(|(_, ty, _)| *ty).collect();
-                    let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
+                    let types = columns.iter().map(|(_, ty, _)| *ty);
+                    let mut writer = RowWriter::new(types, &portal.formats, &io)?;
                     let start = out.len();
                     let mut ended = false;
                     while left > 0 && out.len() - start < SEND_BYTES {
@@ -179,8 +183,8 @@ impl Session {
         let io = IoContext { names: &*reader, ..self.cx.io() };
         let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(String::new())) };
         let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), "")?;
-        let types: Vec<_> = portal.columns.iter().flatten().map(|(_, ty, _)| *ty).collect();
-        let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
+        let types = portal.columns.as_deref().unwrap_or(&[]).iter().map(|(_, ty, _)| *ty);
+        let mut writer = RowWriter::new(types, &portal.formats, &io)?;
         for row in &rows {
             writer.write_row(row, &io, out)?;
         }
@@ -268,18 +272,21 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<Option<Advance>> {
         let st = self.query_context()?;
+        if plan.statement.query_id.is_some() {
+            self.cx.signals.activity.lock().query_id = plan.statement.query_id;
+        }
         if plan.statement.read_only {
             st.txn.make_floor_durable()?;
         }
-        if let (Some(fast), true) = (&plan.fast, max_rows == 0) {
+        if let (Some(fast), true) = (&plan.fast, max_rows == 0 && !auto_explain::is_on(&self.cx)) {
             let env = match plan.statement.read_only {
                 true => st.reading_env(portal.params.clone(), false),
                 false => st.exec_env(portal.params.clone(), false),
             };
             let io = IoContext { names: &*st.reader, ..self.cx.io() };
-            let types: Vec<_> = plan.statement.output.iter().map(|(_, _, ty)| *ty).collect();
-            let mut writer = RowWriter::new(&types, &portal.formats, &io)?;
-            let has_rows = !types.is_empty();
+            let types = plan.statement.output.iter().map(|(_, _, ty)| *ty);
+            let has_rows = portal.columns.is_some();
+            let mut writer = RowWriter::new(types, &portal.formats, &io)?;
             let count =
                 fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
             if let Some(count) = count {
@@ -297,7 +304,7 @@ impl Session {
             true => st.reading_env(portal.params.clone(), false),
             false => st.exec_env(portal.params.clone(), false),
         };
-        let execution = quarry_executor::Execution::start(runnable, env)?;
+        let execution = auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?;
         portal.state = PortalState::Running(Box::new(Running {
             execution,
             reader: st.reader.clone(),

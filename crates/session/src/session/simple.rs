@@ -1,14 +1,17 @@
 //! The simple query protocol: a text of statements, run one after the other, committed with the last.
 
 use super::*;
+use crate::signals::WaitEvent;
 
+/// What `pg_stat_activity` shows of a statement (track_activity_query_size).
+const ACTIVITY_BYTES_MAX: usize = 1024;
 /// Longer texts are no templates.
 const TEMPLATE_BYTES_MAX: usize = 4096;
 
 impl Session {
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
         self.text = Arc::from(sql);
-        self.note_query(sql);
+        self.note_query();
         self.timed = self.cx.log_settings().times().then(Timed::start);
         self.portals.remove("");
         match self.templated_portal(sql, out) {
@@ -47,12 +50,21 @@ impl Session {
 
     /// A portal for a text that a template is known of; its row description is sent.
     fn templated_portal(&mut self, sql: &str, out: &mut BytesMut) -> Result<Option<Portal>> {
-        if self.block.state() == BlockState::Failed {
+        // Plans that are logged have their constants in them.
+        if self.block.state() == BlockState::Failed || crate::auto_explain::is_on(&self.cx) {
             return Ok(None);
         }
-        let Some((at, constants)) = self.templates.find(sql, self.lex_options()) else { return Ok(None) };
+        let (options, database) = (self.lex_options(), self.cx.database.0);
+        let Some(matched) = self.templates.find(sql, options, database, self.cx.instance.text_plans()) else {
+            return Ok(None);
+        };
+        let txn = self.ensure_transaction();
+        self.cx.signals.waiting(WaitEvent::SafeSnapshot, || txn.await_safe_snapshot())?;
         let st = self.query_context()?;
-        let Some(found) = self.templates.take(at, &constants, &st)? else { return Ok(None) };
+        let instance = self.cx.instance.clone();
+        let Some(found) = self.templates.take(&matched, &st, instance.text_plans())? else {
+            return Ok(None);
+        };
         if let Some(statement) = &found.prepared.statement {
             self.log_statements(sql, [statement]);
             st.check_read_only(&found.plan.statement, commands::tag_of(statement))?;
@@ -74,13 +86,7 @@ impl Session {
 
     /// The settings the scanner obeys.
     pub(super) fn lex_options(&self) -> LexOptions {
-        let settings = self.cx.settings();
-        LexOptions {
-            conforming: settings.bool("standard_conforming_strings"),
-            escape_warning: settings.bool("escape_string_warning"),
-            // The client's encoding is UTF-8, which is safe.
-            backslash_quote: settings.text("backslash_quote") != "off",
-        }
+        crate::planning::lex_options(&self.cx.settings())
     }
 
     /// A message that runs something came: the clock of `statement_timestamp()`.
@@ -90,7 +96,8 @@ impl Session {
         now
     }
 
-    pub(super) fn note_query(&mut self, sql: &str) {
+    /// The statement in `text` begins, as `pg_stat_activity` shows it.
+    pub(super) fn note_query(&mut self) {
         let now = self.note_statement_start();
         let mut a = self.cx.signals.activity.lock();
         if a.state != "active" && !self.cx.signals.must_end() {
@@ -98,9 +105,13 @@ impl Session {
             self.cx.signals.take_cancel();
         }
         a.state = "active";
-        a.untracked = !self.cx.settings().bool("track_activities");
+        a.untracked = !self.cx.digest().track_activities;
         a.query_start = Some(now);
-        a.query = Arc::from(&sql[..sql.len().min(1024).min(floor_char(sql, 1024))]);
+        a.query_id = None;
+        a.query = match self.text.len() <= ACTIVITY_BYTES_MAX {
+            true => self.text.clone(),
+            false => Arc::from(&self.text[..floor_char(&self.text, ACTIVITY_BYTES_MAX)]),
+        };
         drop(a);
         self.start_statement_clock();
     }
@@ -227,7 +238,7 @@ impl Session {
     }
 
     pub(super) fn waits_for_durability(&self) -> bool {
-        self.cx.settings().text("synchronous_commit") != "off"
+        self.cx.digest().waits_for_durability
     }
 
     /// Commits the transaction, deferred constraints first. On error it is undone. `Some`: what is to be waited for before the client is
@@ -317,12 +328,15 @@ impl Session {
         self.restart_statement_clock();
         let formats = match &parsed.stmt {
             ast::Statement::Fetch(f) => commands::cursor::fetch_formats(self, f),
-            _ => vec![],
+            _ => FormatCodes::new(),
         };
+        let alone = is_alone(text, &parsed);
+        let place = (!alone).then_some((parsed.start, parsed.end));
         let (statement, rule_tag) = ruled(parsed.stmt)?;
         let prepared = Prepared {
             name: String::new(),
             text: text.clone(),
+            place,
             statement: Some(statement),
             rule_tag,
             param_types: vec![],
@@ -336,13 +350,24 @@ impl Session {
         if portal.columns.is_some() {
             describe_rows(&portal, &*self.query_context()?, out)?;
         }
-        if text.len() <= TEMPLATE_BYTES_MAX
-            && portal.plan.as_ref().is_some_and(|plan| plan.fast.as_ref().is_some_and(|f| f.is_single_row()))
-        {
-            let st = self.query_context()?;
-            self.templates.note(text, self.lex_options(), &st);
-        }
+        self.note_template(text, alone, &portal)?;
         Ok(portal)
+    }
+
+    /// A statement was planned: its plan may serve the next text like it. `alone`: it is all of the text.
+    fn note_template(&mut self, text: &Arc<str>, alone: bool, portal: &Portal) -> Result<()> {
+        let instance = self.cx.instance.clone();
+        let plans = instance.text_plans();
+        // Hints have messages of their own.
+        if !alone || text.len() > TEMPLATE_BYTES_MAX || !plans.is_on() || text.contains("/*+") {
+            return Ok(());
+        }
+        let placed = portal.statement.statement.as_ref().and_then(commands::cursor::current_of);
+        if portal.plan.is_some() && placed.is_none() {
+            let st = self.query_context()?;
+            self.templates.note(text, self.lex_options(), &st, portal, plans);
+        }
+        Ok(())
     }
 
     /// 25P02 for anything but the end of a failed block.
@@ -357,10 +382,17 @@ impl Session {
     }
 }
 
+/// Whether a statement is the only one of its text.
+fn is_alone(text: &str, parsed: &parse::ParsedStatement) -> bool {
+    let (before, after) = (text.get(..parsed.start), text.get(parsed.end..));
+    let ends = |c: char| c == ';' || c.is_ascii_whitespace();
+    before.is_some_and(|t| !t.contains(';')) && after.is_some_and(|t| t.trim_matches(ends).is_empty())
+}
+
 /// Sends the description of the rows to come, if there are any.
 fn describe_rows(portal: &Portal, st: &StatementContext, out: &mut BytesMut) -> Result<()> {
     if let Some(columns) = &portal.columns {
-        protocol::row_description(out, &results::describe(columns, &portal.formats, &st.io())?);
+        results::describe(columns, &portal.formats, &st.io(), out)?;
     }
     Ok(())
 }

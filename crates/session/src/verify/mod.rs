@@ -64,7 +64,7 @@ pub(crate) fn environment(reader: &CatalogReader, memory_bytes: usize) -> ExecEn
         params: Arc::from([]),
         work_mem_bytes: memory_bytes,
         hash_mem_bytes: memory_bytes,
-        temp_dir: Path::new("tmp").to_path_buf(),
+        temp_dir: Arc::from(Path::new("tmp")),
         instrument: false,
         sql_runner: None,
         deferred: Arc::new(Mutex::new(DeferredQueue::default())),

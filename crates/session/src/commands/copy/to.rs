@@ -3,6 +3,7 @@
 use super::from::{SIGNATURE, column_list, known_columns};
 use super::options::{Format, Header, Options};
 use crate::protocol;
+use crate::prepared::Source;
 use crate::session::Session;
 use bytes::BytesMut;
 use quarry_catalog::{LockMode, RelKind, Relation, quote_identifier, quote_qualified};
@@ -63,7 +64,7 @@ impl CopyOut {
             bail!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause");
         }
         let columns = analyzed.columns;
-        let plan = st.plan(analyzed.bound, None)?;
+        let plan = st.plan(analyzed.bound, None, Source { text: &s.text, query: None })?;
         st.check_read_only(&plan, "COPY TO")?;
         let io = st.io();
         let types = columns.iter().map(|(_, ty, _)| io.type_ref(ty.oid)).collect::<Result<Vec<_>>>()?;

@@ -48,6 +48,13 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             }
             None => bail!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", n.name()),
         },
+        (K::Extension, ObjectRef::Name(n)) => match d.w.extension(n.name())? {
+            Some(found) => {
+                d.w.check_owner(found.owner, "extension", n.name())?;
+                ObjectAddress::new(quarry_catalog::builtin::columns::pg_extension::TABLE, found.oid)
+            }
+            None => bail!(UNDEFINED_OBJECT, "extension \"{}\" does not exist", n.name()),
+        },
         (K::Database, ObjectRef::Name(n)) => match d.w.database_named(n.name())? {
             Some(found) => {
                 d.w.check_owner(found.owner, "database", n.name())?;

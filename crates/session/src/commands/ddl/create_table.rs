@@ -6,7 +6,8 @@ use super::stored::is_at_least;
 use super::{Ddl, persistence_of, sequence};
 use crate::session::Session;
 use quarry_catalog::{
-    Identity, LockMode, NewColumn, ObjectAddress, NewRelation, Persistence, Privilege, RelKind, Relation, StoredExpr,
+    Identity, LockMode, NewColumn, NewRelation, ObjectAddress, Persistence, Privilege, RelKind, Relation,
+    StoredExpr,
 };
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::Volatility;

@@ -2,16 +2,17 @@
 //! commands/extension.c).
 
 use super::Ddl;
+use crate::portal::Portal;
 use crate::session::Session;
 use quarry_catalog::{ObjectAddress, Privilege};
 use quarry_common::{Oid, Result, bail, err};
 use quarry_functions::registry::{EXTENSIONS, Extension};
-use quarry_sql::ast;
+use quarry_sql::ast::{self, Statement};
 
 /// `pg_extension`.
 const PG_EXTENSION: u32 = 3079;
 
-pub fn run(s: &mut Session, c: &ast::CreateExtension) -> Result<()> {
+pub fn run(s: &mut Session, c: &ast::CreateExtension, portal: &mut Portal) -> Result<()> {
     let mut d = Ddl::new(s)?;
     if c.name == "plpgsql" || d.w.extension(&c.name)?.is_some() {
         let e = err!(DUPLICATE_OBJECT, "extension \"{}\" already exists", c.name);
@@ -36,7 +37,16 @@ pub fn run(s: &mut Session, c: &ast::CreateExtension) -> Result<()> {
                 false => "Must be superuser to create this extension.",
             }));
     }
-    let schema = match &c.schema {
+    if let Some(own) = extension.schema {
+        if c.schema.as_deref().is_some_and(|name| name != own) {
+            bail!(FEATURE_NOT_SUPPORTED, "extension \"{}\" must be installed in schema \"{own}\"", c.name);
+        }
+        if d.w.schema_oid(own)?.is_none() {
+            run_text(s, &format!("CREATE SCHEMA {own}"), portal)?;
+            d = Ddl::new(s)?;
+        }
+    }
+    let schema = match extension.schema.map(String::from).as_ref().or(c.schema.as_ref()) {
         Some(name) => match d.w.schema_oid(name)? {
             Some(oid) => oid,
             None => bail!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist"),
@@ -44,8 +54,27 @@ pub fn run(s: &mut Session, c: &ast::CreateExtension) -> Result<()> {
         None => d.creation_schema(None, false, ast::NO_POS)?,
     };
     d.w.check_schema(schema, Privilege::Create)?;
-    d.w.create_extension(extension, schema, d.user())?;
+    let made = d.w.create_extension(extension, schema, d.user())?;
+    for text in extension.script {
+        let statement = run_text(s, text, portal)?;
+        let name = match &statement {
+            Some(Statement::CreateTable(t)) => &t.relation.name,
+            Some(Statement::CreateView(v)) => &v.relation.name,
+            _ => continue,
+        };
+        let d = Ddl::new(s)?;
+        if let Some(relation) = d.w.relation_in(schema, name)? {
+            d.w.add_extension_member(relation, made)?;
+        }
+    }
     Ok(())
+}
+
+/// Runs a command that the server has written.
+fn run_text(s: &mut Session, text: &str, portal: &mut Portal) -> Result<Option<Statement>> {
+    let Some(parsed) = quarry_sql::parse::parse_statements(text)?.pop() else { return Ok(None) };
+    super::super::run(s, &parsed.stmt, portal, &mut bytes::BytesMut::new())?;
+    Ok(Some(parsed.stmt))
 }
 
 fn check_version(extension: &Extension, wanted: Option<&str>) -> Result<()> {

@@ -9,7 +9,7 @@ mod alter_table;
 mod comment;
 mod constraints;
 mod create_table;
-mod create_table_as;
+pub mod create_table_as;
 mod drop;
 mod extension;
 mod index;
@@ -57,7 +57,7 @@ pub fn run(s: &mut Session, stmt: &Statement, portal: &mut Portal) -> Result<Com
         Statement::CreateCompositeType(c) => types::create_composite(s, c)?,
         Statement::CreateDomain(c) => types::create_domain(s, c)?,
         Statement::AlterDomain(c) => types::alter_domain(s, c)?,
-        Statement::CreateExtension(c) => extension::run(s, c)?,
+        Statement::CreateExtension(c) => extension::run(s, c, portal)?,
         Statement::Define(c) if text_search::makes(c.kind) => text_search::create(s, c)?,
         Statement::CreateStatistics(c) => statistics::create(s, c)?,
         Statement::AlterStatistics(c) => statistics::alter(s, c)?,

@@ -20,6 +20,7 @@ use quarry_storage::heap::Heap;
 use quarry_storage::stats::Count;
 use quarry_types::multivariate::{encode_coefficients, encode_common};
 use quarry_types::{Datum, SqlType, TypeRef, oids};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Sampled rows per unit of the statistics target (PostgreSQL: analyze.c, after Chaudhuri, Motwani and Narasayya 1998).
@@ -101,7 +102,8 @@ pub fn analyze_table(
         let rows = sample.rows_of(&plan, wanted.owner);
         let blocks = sample.blocks(rows);
         let places = Places { blocks: &blocks, read: sample.read };
-        let found = plan.stats_of(wanted, sample.values(wanted.source, rows), sample.rows_in(rows), places);
+        let values = sample.values(wanted.source, rows);
+        let found = plan.stats_of(wanted, &values, sample.rows_in(rows), places);
         if let Some(stats) = found {
             w.set_column_stats(wanted.owner, wanted.number, wanted.ty, wanted.collation, &stats)?;
         }
@@ -275,12 +277,12 @@ impl Plan {
     fn stats_of(
         &self,
         w: &Wanted,
-        values: Vec<Datum>,
+        values: &[Datum],
         table_rows: f64,
         places: Places<'_>,
     ) -> Option<ColumnStats> {
         let mut stats = column_stats(&ColumnSample {
-            values: &values,
+            values,
             ty: &w.info,
             element: w.element.as_deref(),
             computed: matches!(w.source, Source::Expression(_)),
@@ -322,7 +324,7 @@ impl Plan {
             return Ok(());
         }
         let check = || quarry_functions::SessionEnv::check_cancelled(&*st.session);
-        let sampled: Vec<Vec<Datum>> = parts.iter().map(|p| sample.values(p.source, None)).collect();
+        let sampled: Vec<Cow<'_, [Datum]>> = parts.iter().map(|p| sample.values(p.source, None)).collect();
         let columns: Vec<extended::Column<'_>> = parts
             .iter()
             .zip(&sampled)
@@ -356,7 +358,7 @@ impl Plan {
         if def.kinds.contains(&'e') {
             for (p, values) in parts.iter().zip(sampled).filter(|(p, _)| p.number < 0) {
                 let places = Places { blocks: &sample.blocks, read: sample.read };
-                let stats = self.stats_of(p, values, sample.table_rows, places);
+                let stats = self.stats_of(p, &values, sample.table_rows, places);
                 found.expressions.push(ExpressionStats::from((p.ty, p.collation, stats)));
             }
         }
@@ -430,14 +432,14 @@ impl Sample {
             None => self.blocks.clone(),
         }
     }
-    fn values(&self, source: Source, part: Option<usize>) -> Vec<Datum> {
+    fn values(&self, source: Source, part: Option<usize>) -> Cow<'_, [Datum]> {
         let all = match source {
             Source::Column(i) => &self.columns[i],
             Source::Expression(i) => &self.expressions[i],
         };
         match part {
             Some(p) => self.parts[p].iter().map(|row| all[*row].clone()).collect(),
-            None => all.clone(),
+            None => Cow::Borrowed(all),
         }
     }
 }
@@ -504,6 +506,11 @@ impl Plan {
         };
         let env = st.exec_env(Arc::from([]), false);
         let (programs, mut rt): (Vec<Program>, Runtime) = compile(&env, &self.expressions, &self.row)?;
+        let tsvector = |column: usize, w: &Wanted| {
+            matches!(w.source, Source::Column(c) if c == column) && w.info.oid == oids::TSVECTOR
+        };
+        let whole: Vec<bool> =
+            (0..self.row.len()).map(|i| self.wanted.iter().any(|w| tsvector(i, w))).collect();
         let mut values = vec![];
         for (tid, body) in &rows {
             quarry_functions::SessionEnv::check_cancelled(&*st.session)?;
@@ -512,12 +519,8 @@ impl Plan {
                 let mut cx = Cx::new(&env, &io, &mut rt);
                 column.push(kept(program.row(&mut cx, &values)?, false));
             }
-            for (i, (column, value)) in out.columns.iter_mut().zip(&values).enumerate() {
-                let whole = self
-                    .wanted
-                    .iter()
-                    .any(|w| matches!(w.source, Source::Column(c) if c == i) && w.info.oid == oids::TSVECTOR);
-                column.push(kept(value.clone(), whole));
+            for ((column, value), whole) in out.columns.iter_mut().zip(values.drain(..)).zip(&whole) {
+                column.push(kept(value, *whole));
             }
         }
         for (_, predicate) in &self.partial {

@@ -1,0 +1,31 @@
+//! Functions of the extension quarry, which is about plans that stay. They are there only where `CREATE EXTENSION quarry` has made their
+//! rows; the session does the work.
+
+use crate::{Body, FunctionDef, ScalarImpl};
+use quarry_types::oids;
+
+macro_rules! server {
+    ($name:literal) => {
+        Body::Scalar(ScalarImpl { row: |cx, args| cx.env.server_function($name, args), batch: None })
+    };
+}
+
+pub const FUNCTIONS: &[FunctionDef] = &[
+    FunctionDef::new(15960, "pin_plan", &[oids::INT8, oids::TEXT], oids::TEXT, server!("pin_plan"))
+        .volatile()
+        .lax()
+        .names(&["queryid", "hints"])
+        .defaults(&["NULL::text"]),
+    FunctionDef::new(15961, "unpin_plan", &[oids::INT8], oids::BOOL, server!("unpin_plan"))
+        .volatile()
+        .names(&["queryid"]),
+];
+
+/// What the extension makes besides its functions.
+pub const SCRIPT: &[&str] = &[
+    "CREATE TABLE quarry.pin (queryid bigint PRIMARY KEY, query text, hints text NOT NULL, \
+     pinned_at timestamptz NOT NULL DEFAULT now())",
+    "CREATE VIEW quarry.pinned_plans AS SELECT queryid, query, hints, pinned_at FROM quarry.pin",
+    "GRANT USAGE ON SCHEMA quarry TO PUBLIC",
+    "GRANT SELECT ON quarry.pinned_plans TO PUBLIC",
+];
