@@ -6,8 +6,8 @@ mod conditions;
 mod graph;
 mod hinted;
 mod legal;
-mod memo;
 mod members;
+mod memo;
 mod method;
 mod order;
 mod ordering;
@@ -110,6 +110,8 @@ struct Search<'s, 'a> {
     want: Want,
     /// Rows of each item; 1 where not known yet.
     rows: Vec<f64>,
+    /// What conditions compare with each other, by item and by the number of the sort key.
+    links: Vec<Vec<(RelSet, Option<u32>)>>,
     /// What is known of the conditions between subsets.
     conditions: HashMap<Signature, Rc<Conditions>>,
     /// Caches of paths by the path's address and the number of calls, with the path itself.
@@ -143,6 +145,7 @@ impl Planner<'_> {
             subsets: HashMap::new(),
             want: want.clone(),
             rows: vec![],
+            links: vec![],
             conditions: HashMap::new(),
             memos: HashMap::new(),
             keys: vec![],
@@ -203,6 +206,7 @@ impl Search<'_, '_> {
         let want_orders = self.want.orders.clone();
         self.wanted = want_orders.into_iter().map(|w| self.order_of(w)).collect();
         let full = graph::first(n);
+        self.find_links();
         self.order()?;
         let Some(all) = self.subsets.remove(&full) else {
             return Err(quarry_common::Error::internal("no valid join order was found"));
@@ -268,7 +272,8 @@ impl Search<'_, '_> {
             }
         };
         let rows = candidates[0].plan.rows;
-        let mut subset = Subset { rows, paths: vec![], merges: Rc::default(), starts: self.starts(bit), side: None };
+        let mut subset =
+            Subset { rows, paths: vec![], merges: Rc::default(), starts: self.starts(bit), side: None };
         for c in candidates {
             let path = self.leaf(c, lateral, vec![]);
             add_path(&mut subset, path);

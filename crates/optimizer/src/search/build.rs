@@ -103,9 +103,10 @@ pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bo
             collect_columns(&mut copy, out);
             *steady &= !has_volatile(&mut copy);
         }
-        Step::Sort(input, _) | Step::Materialize(input) | Step::Memoize(input, ..) | Step::Unique(input, _) => {
-            path_columns(input, out, steady)
-        }
+        Step::Sort(input, _)
+        | Step::Materialize(input)
+        | Step::Memoize(input, ..)
+        | Step::Unique(input, _) => path_columns(input, out, steady),
         Step::Join { outer, inner, on, keys, post, .. } => {
             on.iter().chain(post.iter()).for_each(&mut add);
             keys.iter().for_each(|k| add(&k.condition));

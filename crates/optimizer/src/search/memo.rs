@@ -42,9 +42,8 @@ impl Search<'_, '_> {
     fn make_memo(&mut self, inner: &Rc<Path>, calls: f64) -> Option<Path> {
         let keys = self.parameters(inner)?;
         let exprs: Vec<Expr> = keys.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
-        let hashable = |e: &Expr| {
-            self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some())
-        };
+        let hashable =
+            |e: &Expr| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some());
         if keys.is_empty() || !exprs.iter().all(hashable) {
             return None;
         }

@@ -119,8 +119,9 @@ impl Search<'_, '_> {
         }
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
-        let mut startup =
-            outer.startup + inner.total + (s.cpu_operator_cost * n + measured::HASHED_ROW * s.cpu_tuple_cost) * inner.rows;
+        let mut startup = outer.startup
+            + inner.total
+            + (s.cpu_operator_cost * n + measured::HASHED_ROW * s.cpu_tuple_cost) * inner.rows;
         let per_row = s.cpu_operator_cost * n + measured::PROBING_ROW * s.cpu_tuple_cost;
         let mut run = outer.total - outer.startup + per_row * outer.rows;
         let inner_bytes = inner.rows * cost::row_bytes(inner.width);
@@ -173,7 +174,8 @@ impl Search<'_, '_> {
         let per_row = s.cpu_operator_cost * n + measured::MERGED_ROW * s.cpu_tuple_cost;
         run += per_row * (outer.rows + inner.rows) + s.cpu_operator_cost * n * rescanned;
         startup += keyed.rest_cost.startup + pair.post_cost.startup;
-        run += (measured::MERGED_PAIR * s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row) * tuples;
+        run += (measured::MERGED_PAIR * s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row)
+            * tuples;
         if !self.switches.merge {
             startup += DISABLED;
         }

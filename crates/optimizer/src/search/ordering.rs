@@ -2,8 +2,7 @@
 
 use super::{Path, Search};
 use crate::orders::OrderKey;
-use crate::region::RelSet;
-use quarry_plan::{Expr, SortKey};
+use quarry_plan::SortKey;
 use std::rc::Rc;
 
 /// An order.
@@ -62,16 +61,5 @@ impl Search<'_, '_> {
         if !path.order.ids.first().is_some_and(|first| merges.contains(first)) {
             path.order = self.unordered.clone();
         }
-    }
-
-    /// Keys of `set` that conditions compare with items outside it.
-    pub(super) fn merge_keys(&mut self, set: RelSet) -> Rc<[u32]> {
-        let columns = self.merge_columns(set);
-        let mut ids = vec![];
-        for id in columns {
-            let key = super::pair::asc(&Expr::column(id, self.p.meta.get(id).ty));
-            ids.extend(&self.order_of(vec![key]).ids);
-        }
-        ids.into()
     }
 }

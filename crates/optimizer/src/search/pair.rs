@@ -45,10 +45,10 @@ impl Side {
         Side { rows, paths, inners, cheap }
     }
 
-    /// The cheapest path that takes nothing from these items.
+    /// The cheapest path that takes nothing from these items: one that takes nothing at all, where there is one.
     fn cheapest(&self, all: RelSet) -> Option<&Rc<Path>> {
         let free = self.cheap.iter().filter(|p| p.params & all == 0);
-        free.min_by(|a, b| a.total.total_cmp(&b.total))
+        free.min_by(|a, b| (a.params != 0).cmp(&(b.params != 0)).then(a.total.total_cmp(&b.total)))
     }
 }
 
@@ -76,12 +76,19 @@ impl Search<'_, '_> {
     pub(super) fn side(&mut self, set: RelSet) -> Option<Rc<Side>> {
         let s = &self.p.env.settings;
         let subset = self.subsets.get_mut(&set)?;
-        let side = subset.side.get_or_insert_with(|| Rc::new(Side::new(subset.rows, subset.paths.clone(), subset.starts, s)));
+        let side = subset
+            .side
+            .get_or_insert_with(|| Rc::new(Side::new(subset.rows, subset.paths.clone(), subset.starts, s)));
         Some(side.clone())
     }
 
     /// The right side of a semi join with its duplicates (in the joined columns) removed.
-    pub(super) fn unique_side(&mut self, right: RelSet, paths: &[Rc<Path>], pair: &Conditions) -> Option<Path> {
+    pub(super) fn unique_side(
+        &mut self,
+        right: RelSet,
+        paths: &[Rc<Path>],
+        pair: &Conditions,
+    ) -> Option<Path> {
         let columns = self.columns(right);
         let mut keys: Vec<(ColumnId, Expr)> = vec![];
         for e in pair.all.iter() {
@@ -148,7 +155,8 @@ impl Search<'_, '_> {
         if !keys.is_empty() || kind == JoinKind::Full {
             if let Some(inner) = sides.inner.cheapest(all) {
                 for outer in &sides.outer.cheap {
-                    if outer.params & sides.inner_set == 0 && self.may_keep(subset, outer.params | inner.params, all)
+                    if outer.params & sides.inner_set == 0
+                        && self.may_keep(subset, outer.params | inner.params, all)
                     {
                         if let Some(path) = self.hash_join(outer, inner, join, subset) {
                             self.offer(subset, path, sides.outer_set, sides.inner_set);
@@ -186,7 +194,8 @@ impl Search<'_, '_> {
                     continue;
                 }
                 let params = (outer.params | inner.params) & !sides.outer_set;
-                if params != 0 && !self.may_keep_loop(subset, params, inner.params, sides.outer_set | sides.inner_set)
+                if params != 0
+                    && !self.may_keep_loop(subset, params, inner.params, sides.outer_set | sides.inner_set)
                 {
                     continue;
                 }

@@ -3,36 +3,46 @@
 
 use super::{Path, Search};
 use crate::region::RelSet;
-use hashbrown::HashSet;
-use quarry_plan::ColumnId;
+use quarry_plan::{ColumnId, Expr};
 use std::rc::Rc;
 
 impl Search<'_, '_> {
-    /// Columns of `set` that conditions compare with items outside it; of equal ones, one.
-    pub(super) fn merge_columns(&self, set: RelSet) -> Vec<ColumnId> {
-        let own: HashSet<ColumnId> = self.columns(set).into_iter().collect();
-        let mut found: Vec<ColumnId> = vec![];
+    /// Finds what conditions compare with each other: for each condition its columns, by item and by number as sort keys.
+    pub(super) fn find_links(&mut self) {
+        let mut columns: Vec<Vec<ColumnId>> = vec![];
         for class in self.region.classes.iter().filter(|c| c.constant.is_none()) {
-            let inside = class.members.iter().find(|m| set >> m.1 & 1 == 1);
-            let outside = class.members.iter().any(|m| set >> m.1 & 1 == 0);
-            found.extend(inside.filter(|_| outside).map(|m| m.0));
+            columns.push(class.members.iter().map(|m| m.0).collect());
         }
         let clauses = self.region.clauses.iter().map(|c| &c.expr);
-        for e in clauses.chain(self.region.specials.iter().flat_map(|s| &s.on)) {
-            let (inside, outside): (Vec<_>, Vec<_>) =
-                crate::exprs::columns(e).into_iter().partition(|id| own.contains(id));
-            if !outside.is_empty() {
-                found.extend(inside);
+        columns.extend(clauses.chain(self.region.specials.iter().flat_map(|s| &s.on)).map(crate::exprs::columns));
+        for list in columns {
+            let mut link = vec![];
+            for id in list {
+                let item = self.region.items.iter().position(|i| i.columns.contains(&id));
+                let key = super::pair::asc(&Expr::column(id, self.p.meta.get(id).ty));
+                let number = self.order_of(vec![key]).ids.first().copied();
+                link.push((item.map_or(0, |i| 1 << i), number));
             }
+            self.links.push(link);
         }
-        found.sort();
-        found.dedup();
-        found
     }
 
-    /// Whether a path that takes columns of the items `outside` is worth keeping (`inner`: what a nested loop's inner side takes): where the items they come from can only be joined
-    /// outside (they are the left side of an outer join around the set, or a LATERAL item's sources), or where a nested loop gives
-    /// an inner side a part of what it takes (PostgreSQL: `param_source_rels`, `allow_star_schema_join`).
+    /// Keys of `set` that conditions compare with something outside it.
+    pub(super) fn merge_keys(&self, set: RelSet) -> Rc<[u32]> {
+        let mut found: Vec<u32> = vec![];
+        for link in &self.links {
+            if link.iter().any(|(item, _)| item & set == 0) {
+                found.extend(link.iter().filter(|(item, _)| item & set != 0).filter_map(|(_, key)| *key));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.into()
+    }
+
+    /// Whether a path that takes columns of the items `outside` is worth keeping (`inner`: what a nested loop's inner side takes): where
+    /// those can only be joined outside (they are the left side of an outer join around the set, or a LATERAL item's sources), or
+    /// where a nested loop gives an inner side a part of what it takes (PostgreSQL: `param_source_rels`, `allow_star_schema_join`).
     pub(super) fn keeps_params(&self, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
         let lateral = self.lateral_of(all) & !all;
         if outside & !lateral == 0 || inner & all != 0 && inner & !all != 0 {
