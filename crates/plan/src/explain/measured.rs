@@ -46,7 +46,8 @@ pub(super) fn lines(label: &str, value: &str, structured: bool) -> Vec<(String, 
         ],
         "Rows Removed by Runtime Filter"
         | "Blocks Skipped by Runtime Filter"
-        | "Tuples Inserted" | "Conflicting Tuples" => {
+        | "Tuples Inserted"
+        | "Conflicting Tuples" => {
             vec![number(label, first)]
         }
         "Full-sort Groups" | "Pre-sorted Groups" => {

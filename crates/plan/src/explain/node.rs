@@ -185,7 +185,8 @@ impl Builder<'_> {
     fn deparse_in<T>(&self, own: &[ColumnId], qualify: bool, f: impl FnOnce(&Deparser<'_>) -> T) -> T {
         let columns = |id: ColumnId| {
             if let Some((relation, name)) = self.renamed.get(&id) {
-                let relation = if qualify { format!("{}.", quote_identifier(relation)) } else { String::new() };
+                let relation =
+                    if qualify { format!("{}.", quote_identifier(relation)) } else { String::new() };
                 return Some(format!("{relation}{}", quote_identifier(name)));
             }
             let text = self.computed.get(&id)?;
@@ -727,7 +728,6 @@ impl Builder<'_> {
     fn target_alias(&self, ctid: ColumnId, relation: &Relation) -> String {
         self.e.statement.meta.get(ctid).relation.clone().unwrap_or_else(|| relation.name.clone())
     }
-
 }
 
 /// The columns a node computes by itself.

@@ -116,9 +116,8 @@ pub(super) fn xml(document: &Properties, list: bool) -> String {
 }
 
 fn xml_group(props: &Properties, depth: usize, out: &mut String) {
-    let escape = |s: &str| {
-        s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#x0d;")
-    };
+    let escape =
+        |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#x0d;");
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     for (label, value) in props {
         let tag: String = label.chars().map(legal).collect();
@@ -179,10 +178,7 @@ mod tests {
             yaml(&document, true),
             "- I/O Read Time: 0.001\n  Grouping Sets: \n    - Hash Keys: \n        - [\"b\"]\n    - Group Keys: \n        - []\n  Triggers: "
         );
-        assert_eq!(
-            yaml(&document[..1], false) + "\n",
-            "I/O Read Time: 0.001\n"
-        );
+        assert_eq!(yaml(&document[..1], false) + "\n", "I/O Read Time: 0.001\n");
         assert_eq!(
             xml(&document, false),
             "<explain xmlns=\"http://www.postgresql.org/2009/explain\">\n  <I-O-Read-Time>0.001</I-O-Read-Time>\n  <Grouping-Sets>\n    <Grouping-Set>\n      <Hash-Keys>\n        <Hash-Key>\n          <Item>b</Item>\n        </Hash-Key>\n      </Hash-Keys>\n    </Grouping-Set>\n    <Grouping-Set>\n      <Group-Keys>\n        <Group-Key>\n        </Group-Key>\n      </Group-Keys>\n    </Grouping-Set>\n  </Grouping-Sets>\n  <Triggers>\n  </Triggers>\n</explain>"

@@ -44,13 +44,11 @@ pub(super) fn buffer_lines(u: &Usage) -> Vec<(String, Value)> {
             parts.iter().filter(|p| p.1 > 0).map(|(n, ns)| format!("{n}={}", ms(*ns))).collect();
         (!parts.is_empty()).then(|| format!("{name} {}", parts.join(" ")))
     };
-    let times: Vec<String> = [
-        timed("shared/local", u.read_ns, u.write_ns),
-        timed("temp", u.temp_read_ns, u.temp_write_ns),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let times: Vec<String> =
+        [timed("shared/local", u.read_ns, u.write_ns), timed("temp", u.temp_read_ns, u.temp_write_ns)]
+            .into_iter()
+            .flatten()
+            .collect();
     if !times.is_empty() {
         out.push(("I/O Timings".to_string(), Value::Text(times.join(", "))));
     }

@@ -196,7 +196,8 @@ impl<'a> PageMut<'a> {
 
     /// Marks a change that the log knows of. Called before the record is reserved, see README B4.
     pub(crate) fn mark_dirty(&mut self) {
-        let before = self.pin.pool.frames[self.pin.frame as usize].state.fetch_or(state::DIRTY, Ordering::AcqRel);
+        let before =
+            self.pin.pool.frames[self.pin.frame as usize].state.fetch_or(state::DIRTY, Ordering::AcqRel);
         if before & state::DIRTY == 0 {
             usage::page_dirtied(before & state::TEMPORARY != 0);
         }

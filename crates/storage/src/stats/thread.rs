@@ -7,8 +7,7 @@ use super::{Counters, DatabaseStats};
 use crate::RelId;
 use crate::fsm::RelationStates;
 use parking_lot::Mutex;
-use quarry_common::usage::{self, Usage};
-use quarry_common::Oid;
+use quarry_common::{Oid, usage};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +15,6 @@ const SLOTS: usize = 64;
 /// Places that a relation can have.
 const PROBES: usize = 4;
 
-#[derive(Default)]
 struct Slot {
     /// Database and number; 0: free.
     rel: Cell<u64>,
@@ -33,11 +31,14 @@ struct Table {
 }
 
 const _: () = assert!(SLOTS == u64::BITS as usize);
-const FREE: Slot = Slot { rel: Cell::new(0), hits: Cell::new(0), reads: Cell::new(0) };
 
 thread_local! {
     static TABLE: Table = const {
-        Table { slots: [FREE; SLOTS], used: Cell::new(0), logged: [const { Cell::new(0) }; 3] }
+        Table {
+            slots: [const { Slot { rel: Cell::new(0), hits: Cell::new(0), reads: Cell::new(0) } }; SLOTS],
+            used: Cell::new(0),
+            logged: [const { Cell::new(0) }; 3],
+        }
     };
 }
 
@@ -127,9 +128,8 @@ pub(crate) fn flush(states: &RelationStates, stats: &DatabaseStats) {
                 pass_on(rel_of(slot.rel.get()), slot.hits.take(), slot.reads.take());
             }
         }
-        let Usage { wal_records, wal_images, wal_bytes, .. } = usage::now();
-        if t.logged[0].get() != wal_records {
-            let news = [wal_records, wal_images, wal_bytes];
+        let news = usage::logged_so_far();
+        if t.logged[0].get() != news[0] {
             let since = std::array::from_fn(|i| news[i].wrapping_sub(t.logged[i].replace(news[i])));
             stats.wal().add(since);
         }

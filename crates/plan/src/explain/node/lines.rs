@@ -41,7 +41,10 @@ impl Builder<'_> {
             Some(extra.remove(at).1)
         };
         if let Some(at) = lines.iter().position(|(label, _)| label == "Join Filter") {
-            lines.splice(at + 1..at + 1, self.removed("Rows Removed by Join Filter", s.join_filtered, s.loops));
+            lines.splice(
+                at + 1..at + 1,
+                self.removed("Rows Removed by Join Filter", s.join_filtered, s.loops),
+            );
         }
         let label = "Rows Removed by Conflict Filter";
         let removed = take(label).and_then(|t| t.parse().ok()).unwrap_or(0.0);
