@@ -3,6 +3,7 @@
 mod bitmap;
 mod clauses;
 mod index;
+mod loose;
 mod methods;
 pub mod pattern;
 mod predicate;
@@ -11,6 +12,7 @@ mod tid;
 use crate::cost;
 use crate::planner::{Candidate, Planner, Want};
 use crate::stats::RelationSize;
+pub use clauses::cast_to;
 use quarry_catalog::Relation;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn};
@@ -54,14 +56,27 @@ impl Planner<'_> {
         Ok(out)
     }
 
+    /// What getting a row's columns out of it takes: values of fixed width come with the row.
+    fn reading_cost(&self, scan: &TableScan, size: RelationSize) -> f64 {
+        let varying = |c: &ScanColumn| match c {
+            ScanColumn::Attribute(n) => scan.relation.columns.get(*n).is_some_and(|c| varies(c.ty)),
+            _ => false,
+        };
+        let values = scan.columns.iter().filter(|(_, c)| varying(c)).count();
+        let value = cost::measured::VARYING_VALUE * self.env.settings.cpu_tuple_cost;
+        values as f64 * value * cost::measured::largeness(size.pages)
+    }
+
     fn seq_scan(&self, scan: &TableScan, rows: f64, size: RelationSize, one_row: bool) -> PhysicalPlan {
         let s = &self.env.settings;
         let c = cost::exprs(&scan.filter, s);
         let mut startup = c.startup;
-        if !s.enable_seqscan {
+        if !self.scan_switches(scan).seq {
             startup += cost::DISABLED;
         }
-        let total = startup + s.seq_page_cost * size.pages + (s.cpu_tuple_cost + c.per_row) * size.rows;
+        let pages = cost::Pages::of(size.pages, 0.0, s).sequential(size.pages);
+        let total =
+            startup + pages + (s.cpu_tuple_cost + self.reading_cost(scan, size) + c.per_row) * size.rows;
         let node = PhysicalNode::SeqScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
@@ -72,6 +87,11 @@ impl Planner<'_> {
         plan.filter = order_quals(scan.filter.clone(), s);
         plan
     }
+}
+
+/// Whether a type's values differ in their width.
+fn varies(ty: quarry_types::SqlType) -> bool {
+    quarry_types::type_info(ty.oid).is_none_or(|t| t.typlen < 0)
 }
 
 /// Cheap conditions first, subqueries last; PostgreSQL keeps the order otherwise.

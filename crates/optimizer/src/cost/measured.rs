@@ -15,7 +15,7 @@ use crate::PlannerSettings;
 /// Getting at a page in memory, in physical order: times `cpu_tuple_cost`.
 const SEQUENTIAL_PAGE: f64 = 15.0;
 /// Getting at a page in memory, in another order: times `cpu_tuple_cost`.
-const RANDOM_PAGE: f64 = 12.0;
+const RANDOM_PAGE: f64 = 20.0;
 /// Share of pages that aren't in memory though there is room for them.
 const MISSES: f64 = 0.01;
 /// Scans of tables of fewer pages cost what PostgreSQL says, those of more than the other what is measured: in between some of each.

@@ -2,7 +2,7 @@
 //! `generate_bitmap_or_paths`, `cost_bitmap_heap_scan`).
 
 use super::{TableScan, order_quals};
-use crate::cost;
+use crate::cost::{self, ExprCost, measured};
 use crate::planner::{Candidate, Planner};
 use crate::stats::RelationSize;
 use quarry_common::Result;
@@ -58,10 +58,39 @@ impl BitmapPart {
     }
 }
 
+/// Whether rows must be tested again because the index answers only roughly.
+fn unsure(source: &BitmapSource) -> bool {
+    match source {
+        BitmapSource::Index { index, .. } => index.method != "btree",
+        BitmapSource::And(parts) | BitmapSource::Or(parts) => parts.iter().any(unsure),
+    }
+}
+
 impl Planner<'_> {
     /// Heap scans by these sources: each alone, and the best combination.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn bitmap_candidates(
+        &mut self,
+        scan: &TableScan,
+        clauses: &[Expr],
+        parts: Vec<BitmapPart>,
+        size: RelationSize,
+        rows: f64,
+        loops: f64,
+        plain: bool,
+        out: &mut Vec<Candidate>,
+    ) {
+        for part in &parts {
+            let plan = self.bitmap_heap(scan, clauses, part, size, rows, loops, plain);
+            out.push(Candidate { plan, order: vec![] });
+        }
+        let combined = self.best_combination(scan, clauses, parts, size, rows, loops, plain);
+        out.extend(combined.map(|(_, plan)| Candidate { plan, order: vec![] }));
+    }
+
+    /// The best scan by several sources ANDed.
+    #[allow(clippy::too_many_arguments)]
+    fn best_combination(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
@@ -70,21 +99,16 @@ impl Planner<'_> {
         rows: f64,
         loops: f64,
         plain: bool,
-        out: &mut Vec<Candidate>,
-    ) {
-        let settings = self.env.settings.clone();
-        for part in &parts {
-            let plan = self.bitmap_heap(scan, clauses, part, size, rows, loops, plain);
-            out.push(Candidate { plan, order: vec![] });
-        }
+    ) -> Option<(BitmapPart, PhysicalPlan)> {
         if parts.len() < 2 {
-            return;
+            return None;
         }
+        let settings = self.env.settings.clone();
         parts.sort_by(|a, b| {
             a.total_cost.total_cmp(&b.total_cost).then(a.selectivity.total_cmp(&b.selectivity))
         });
         parts.truncate(PARTS_MAX);
-        let mut best: Option<PhysicalPlan> = None;
+        let mut best: Option<(BitmapPart, PhysicalPlan)> = None;
         for i in 0..parts.len() {
             let mut together = parts[i].clone();
             let mut plan = self.bitmap_heap(scan, clauses, &together, size, rows, loops, plain);
@@ -99,11 +123,11 @@ impl Planner<'_> {
                 }
             }
             let combined = matches!(together.source, BitmapSource::And(_));
-            if combined && best.as_ref().is_none_or(|b| plan.total_cost < b.total_cost) {
-                best = Some(plan);
+            if combined && best.as_ref().is_none_or(|(_, b)| plan.total_cost < b.total_cost) {
+                best = Some((together, plan));
             }
         }
-        out.extend(best.map(|plan| Candidate { plan, order: vec![] }));
+        best
     }
 
     /// The scan of the table by one source.
@@ -119,6 +143,7 @@ impl Planner<'_> {
         plain: bool,
     ) -> PhysicalPlan {
         let out_rows = if plain { rows } else { cost::clamp_rows(self.selectivity(clauses) * size.rows) };
+        let enabled = self.scan_switches(scan).bitmap;
         let s = &self.env.settings;
         let mut tuples = cost::clamp_rows(part.selectivity * size.rows);
         let t = size.pages.max(1.0);
@@ -132,7 +157,8 @@ impl Planner<'_> {
         // A bitmap that does not fit forgets which rows of a page it means: then all of the page's rows are looked at.
         let fit = (s.work_mem * 1024.0 / PAGE_BYTES).max(1.0);
         let pages = touched(tuples);
-        if fit < pages {
+        let lossy = fit < pages;
+        if lossy {
             let lossy = (pages - fit / 2.0).max(0.0);
             let exact = pages - lossy;
             if lossy > 0.0 {
@@ -140,21 +166,33 @@ impl Planner<'_> {
                 tuples = cost::clamp_rows(tuples * share + (lossy / t) * size.rows);
             }
         }
-        let per_page = if fetched >= 2.0 {
-            s.random_page_cost - (s.random_page_cost - s.seq_page_cost) * (fetched / t).sqrt()
-        } else {
-            s.random_page_cost
+        let share = fetched / t;
+        let of_pages = match loops > 1.0 {
+            true => cost::Pages::of(size.pages, 0.0, s).in_order(fetched * loops, share) / loops,
+            false => cost::Pages::of(size.pages, 0.0, s).in_order(fetched, share),
         };
         let covered = |i: &usize| part.used.contains(i) || part.implied.contains(i);
         let filter: Vec<Expr> =
             clauses.iter().enumerate().filter(|(i, _)| !covered(i)).map(|(_, c)| c.clone()).collect();
-        // The conditions are charged for all rows, as the recheck may come to any.
-        let c = cost::exprs(clauses, s);
+        // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
+        let all = cost::exprs(clauses, s);
+        let c = match lossy || unsure(&part.source) {
+            true => all,
+            false => {
+                let rest = cost::exprs(&filter, s);
+                let large = measured::largeness(size.pages);
+                ExprCost {
+                    startup: all.startup,
+                    per_row: measured::between(all.per_row, rest.per_row, large),
+                }
+            }
+        };
         let mut startup = part.total_cost + c.startup;
-        if !s.enable_bitmapscan {
+        if !enabled {
             startup += cost::DISABLED;
         }
-        let total = startup + fetched * per_page + (s.cpu_tuple_cost + c.per_row) * tuples;
+        let per_row = s.cpu_tuple_cost + self.reading_cost(scan, size);
+        let total = startup + of_pages + (per_row + c.per_row) * tuples;
         let node = PhysicalNode::BitmapHeapScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
@@ -212,7 +250,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The cheapest source for one branch of an OR. The other conditions of the table may help it along.
+    /// The cheapest source for one branch of an OR, several ANDed if that is better. The other conditions of the table may help it along.
     fn branch_part(
         &mut self,
         scan: &TableScan,
@@ -223,10 +261,10 @@ impl Planner<'_> {
     ) -> Result<Option<BitmapPart>> {
         let mut all = branch.to_vec();
         all.extend(clauses.iter().enumerate().filter(|(i, _)| *i != or).map(|(_, c)| c.clone()));
-        let mut best: Option<BitmapPart> = None;
+        let mut parts: Vec<BitmapPart> = vec![];
         let relation = scan.relation.clone();
         for index in &relation.indexes {
-            if !self.env.catalog.may_use_index(index) {
+            if !self.env.catalog.may_use_index(index) || !self.hint_allows_index(scan, index) {
                 continue;
             }
             let Some(bound) = self.bound_keys(scan, index)? else { continue };
@@ -244,11 +282,17 @@ impl Planner<'_> {
                 continue;
             }
             m.implied = implied;
-            let part = self.index_bitmap(&m, &all, true, size, 1.0);
-            if best.as_ref().is_none_or(|b| part.total_cost < b.total_cost) {
-                best = Some(part);
-            }
+            parts.push(self.index_bitmap(&m, &all, true, size, 1.0));
         }
-        Ok(best)
+        let least = |a: &&BitmapPart, b: &&BitmapPart| a.total_cost.total_cmp(&b.total_cost);
+        let Some(single) = parts.iter().min_by(least).cloned() else { return Ok(None) };
+        if parts.len() == 1 {
+            return Ok(Some(single));
+        }
+        let alone = self.bitmap_heap(scan, &all, &single, size, 1.0, 1.0, false).total_cost;
+        Ok(match self.best_combination(scan, &all, parts, size, 1.0, 1.0, false) {
+            Some((combined, plan)) if plan.total_cost < alone => Some(combined),
+            _ => Some(single),
+        })
     }
 }

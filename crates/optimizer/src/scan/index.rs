@@ -3,7 +3,7 @@
 
 use super::bitmap::BitmapPart;
 use super::{TableScan, clauses, order_quals};
-use crate::cost;
+use crate::cost::{self, measured};
 use crate::planner::{Candidate, Planner, Want};
 use crate::stats::RelationSize;
 use quarry_catalog::IndexDef;
@@ -60,7 +60,7 @@ impl IndexMatch {
     }
 
     /// Leading keys whose values are visited in turn.
-    fn skipped(&self) -> usize {
+    pub(super) fn skipped(&self) -> usize {
         self.conds.iter().filter(|c| c.test == IndexTest::Skip).count()
     }
 
@@ -84,7 +84,7 @@ impl IndexMatch {
 }
 
 /// Whether a condition leaves a key no range of values.
-fn pins(test: &IndexTest) -> bool {
+pub(super) fn pins(test: &IndexTest) -> bool {
     matches!(test, IndexTest::Eq(_) | IndexTest::In(_) | IndexTest::IsNull | IndexTest::Skip)
 }
 
@@ -107,9 +107,8 @@ impl Planner<'_> {
         let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
         let outside = |m: &IndexMatch| m.touched.iter().any(|u| *u >= scan.filter.len());
         let mut bitmaps: Vec<BitmapPart> = vec![];
-        // The newest first, as PostgreSQL: of equal costs the first wins.
-        for index in relation.indexes.iter().rev() {
-            if !self.env.catalog.may_use_index(index) {
+        for index in &self.by_size(&relation, size) {
+            if !self.env.catalog.may_use_index(index) || !self.hint_allows_index(scan, index) {
                 continue;
             }
             let Some(bound) = self.bound_keys(scan, index)? else { continue };
@@ -135,6 +134,9 @@ impl Planner<'_> {
                 );
                 continue;
             }
+            if extra.is_empty() && !want.distinct.is_empty() {
+                self.loose_candidates(scan, &m, &clauses, size, want, out);
+            }
             let skipping = m.skipping();
             for m in [Some(m), skipping].into_iter().flatten() {
                 self.btree_candidates(scan, &m, &clauses, size, rows, loops, extra.is_empty(), want, out);
@@ -148,6 +150,18 @@ impl Planner<'_> {
         }
         self.bitmap_candidates(scan, &clauses, bitmaps, size, rows, loops, extra.is_empty(), out);
         Ok(())
+    }
+
+    /// A table's indexes: of equal costs the first wins. Smaller ones come first, then unique ones, those of fewer columns, and the newest,
+    /// as PostgreSQL has them.
+    fn by_size(&mut self, relation: &quarry_catalog::Relation, size: RelationSize) -> Vec<Arc<IndexDef>> {
+        let mut out: Vec<(u64, bool, usize, Arc<IndexDef>)> = vec![];
+        for index in relation.indexes.iter().rev() {
+            let (pages, _) = self.index_size(index, size);
+            out.push((pages as u64, !index.unique, index.keys.len() + index.include.len(), index.clone()));
+        }
+        out.sort_by_key(|(pages, unique, columns, _)| (*pages, *unique, *columns));
+        out.into_iter().map(|(.., index)| index).collect()
     }
 
     /// Plain and index-only scans of one B-tree, in the directions that are of use.
@@ -197,6 +211,15 @@ impl Planner<'_> {
     ) -> BitmapPart {
         let cost = self.index_cost(m, size, loops);
         let rows = cost::clamp_rows(cost.selectivity * size.rows);
+        let s = &self.env.settings;
+        // A BRIN index names whole pages.
+        let of_rows = match m.index.method {
+            "brin" => 0.1 * s.cpu_operator_cost * rows,
+            _ => {
+                let ours = measured::BITMAP_ROW * s.cpu_tuple_cost;
+                measured::between(0.1 * s.cpu_operator_cost, ours, measured::largeness(size.pages)) * rows
+            }
+        };
         let mut recheck: Vec<Expr> = vec![];
         for (i, c) in m.conds.iter().enumerate().filter(|(_, c)| c.test != IndexTest::Skip) {
             // A row comparison is shown as one.
@@ -221,7 +244,7 @@ impl Planner<'_> {
         };
         BitmapPart {
             source,
-            total_cost: cost.total + 0.1 * self.env.settings.cpu_operator_cost * rows,
+            total_cost: cost.total + of_rows,
             selectivity: cost.selectivity,
             used: m.used.clone(),
             implied: m.implied.clone(),
@@ -292,13 +315,13 @@ impl Planner<'_> {
 
     /// The columns an index-only scan would give, if the index has all that are needed (as columns, not only inside expressions).
     /// What is read only by conditions that the index's predicate makes superfluous isn't needed.
-    fn covered_columns(
+    pub(super) fn covered_columns(
         &self,
         scan: &TableScan,
         m: &IndexMatch,
         clauses: &[Expr],
     ) -> Option<Vec<(ColumnId, ScanColumn)>> {
-        if !self.env.settings.enable_indexonlyscan {
+        if !self.scan_switches(scan).index_only {
             return None;
         }
         let mut out = vec![];
@@ -377,14 +400,14 @@ impl Planner<'_> {
         let s = &self.env.settings;
         let touched = (size.rows * walked / scans).round().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
-        let mut total = if scans * loops > 1.0 {
-            // Scanned again and again, the index's pages stay in the cache.
-            cost::index_pages_fetched(leaf_pages * scans * loops, pages, pages, pages, s) * s.random_page_cost
-                / loops
-        } else {
-            leaf_pages * s.random_page_cost
+        // Scanned again and again, the index's pages stay in the cache.
+        let visits = leaf_pages * scans * loops;
+        let distinct = match scans * loops > 1.0 {
+            true => cost::index_pages_fetched(visits, pages, pages, pages, s),
+            false => leaf_pages,
         };
-        let operators = operators * s.cpu_operator_cost;
+        let mut total = cost::Pages::of(size.pages, pages, s).random(distinct, visits) / loops;
+        let per_entry = self.entry_cost(operators, (m.conds.len() - bounding.len()) as f64, size);
         let values = cost::exprs(
             m.conds.iter().filter_map(|c| match &c.test {
                 IndexTest::Eq(e)
@@ -399,7 +422,7 @@ impl Planner<'_> {
             s,
         );
         let mut startup = values.startup + values.per_row;
-        total += startup + touched * scans * (s.cpu_index_tuple_cost + operators);
+        total += startup + touched * scans * per_entry;
         // Descending the tree.
         let descent = if tuples > 1.0 { tuples.log2().ceil() * s.cpu_operator_cost } else { 0.0 };
         let height = if pages > 1.0 { (pages.ln() / 300f64.ln()).ceil().max(0.0) } else { 0.0 };
@@ -417,8 +440,17 @@ impl Planner<'_> {
         IndexCost { startup, total, selectivity, pages, correlation }
     }
 
+    /// What an entry of an index costs that has so many conditions, of which entries are tested for `tests`: our walk keeps to the others
+    /// by itself.
+    pub(super) fn entry_cost(&self, conditions: f64, tests: f64, size: RelationSize) -> f64 {
+        let s = &self.env.settings;
+        let theirs = s.cpu_index_tuple_cost + conditions * s.cpu_operator_cost;
+        let ours = measured::INDEX_ENTRY * s.cpu_index_tuple_cost + tests * s.cpu_operator_cost;
+        measured::between(theirs, ours, measured::largeness(size.pages))
+    }
+
     /// Combinations of values that the first keys have among `rows` rows.
-    fn key_groups(&mut self, m: &IndexMatch, keys: usize, size: RelationSize, rows: f64) -> f64 {
+    pub(super) fn key_groups(&mut self, m: &IndexMatch, keys: usize, size: RelationSize, rows: f64) -> f64 {
         let mut groups = 1.0;
         for k in 0..keys {
             let def = &m.index.keys[k];
@@ -468,17 +500,18 @@ impl Planner<'_> {
         let visited = |pages: f64| if index_only { (pages * (1.0 - size.all_visible)).ceil() } else { pages };
         let fetched = |tuples: f64| cost::index_pages_fetched(tuples, size.pages, index.pages, size.pages, s);
         let sequential = (index.selectivity * size.pages).ceil();
+        let prices = cost::Pages::of(size.pages, index.pages, s);
+        // Rows that lie anywhere are a visit each, whether their page has been visited before or not.
+        let apart = |tuples: f64| prices.random(visited(fetched(tuples)), visited(tuples));
         let (max_io, min_io) = if loops > 1.0 {
-            let per_loop = |pages: f64| visited(pages) * s.random_page_cost / loops;
-            (per_loop(fetched(tuples * loops)), per_loop(fetched(sequential * loops)))
+            let together = visited(sequential * loops);
+            let pages = visited(fetched(sequential * loops));
+            (apart(tuples * loops) / loops, prices.random(pages, together) / loops)
         } else {
             let in_order = visited(sequential);
-            let min_io = if in_order > 0.0 {
-                s.random_page_cost + (in_order - 1.0).max(0.0) * s.seq_page_cost
-            } else {
-                0.0
-            };
-            (visited(fetched(tuples)) * s.random_page_cost, min_io)
+            let first = prices.random(1.0, 1.0).max(prices.sequential(1.0)) - prices.sequential(1.0);
+            let min_io = if in_order > 0.0 { first + prices.sequential(in_order) } else { 0.0 };
+            (apart(tuples), min_io)
         };
         let io = max_io + index.correlation * index.correlation * (min_io.min(max_io) - max_io);
         // Rows that are changed or locked may be read again in another version, which the index says nothing about.
@@ -491,8 +524,15 @@ impl Planner<'_> {
             .collect();
         let c = cost::exprs(&filter, s);
         let mut startup = index.startup + c.startup;
-        let mut total = index.total + c.startup + io + tuples * (s.cpu_tuple_cost + c.per_row);
-        if !s.enable_indexscan {
+        let per_row = match index_only {
+            true => s.cpu_tuple_cost,
+            false => {
+                let row = measured::between(1.0, measured::INDEXED_ROW, measured::largeness(size.pages));
+                row * s.cpu_tuple_cost + self.reading_cost(scan, size)
+            }
+        };
+        let mut total = index.total + c.startup + io + tuples * (per_row + c.per_row);
+        if !self.scan_switches(scan).index {
             startup += cost::DISABLED;
             total += cost::DISABLED;
         }
@@ -512,6 +552,7 @@ impl Planner<'_> {
             conds: m.conds.clone(),
             backward,
             index_only,
+            first_only: false,
         };
         let mut plan = self.make(node, out_rows, startup, total);
         plan.filter = order_quals(filter, &self.env.settings);

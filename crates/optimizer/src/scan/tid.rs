@@ -58,10 +58,12 @@ impl Planner<'_> {
             }
             let c = cost::exprs(&filter, s);
             let mut startup = c.startup;
-            if !s.enable_tidscan {
+            if !self.scan_switches(scan).tid {
                 startup += cost::DISABLED;
             }
-            let total = startup + count * (s.random_page_cost + s.cpu_tuple_cost + c.per_row);
+            let pages = cost::Pages::of(size.pages, 0.0, s).random(count.min(size.pages.max(1.0)), count);
+            let total =
+                startup + pages + count * (s.cpu_tuple_cost + self.reading_cost(scan, size) + c.per_row);
             let node = PhysicalNode::TidScan {
                 relation: scan.relation.clone(),
                 alias: scan.alias.clone(),
@@ -130,14 +132,14 @@ impl Planner<'_> {
         let s = &self.env.settings;
         let c = cost::exprs(&filter, s);
         let mut startup = c.startup + cost::exprs(&conds, s).per_row;
-        if !s.enable_tidscan {
+        if !self.scan_switches(scan).tid {
             startup += cost::DISABLED;
         }
         let pages = (selectivity * size.pages).ceil().max(1.0);
-        let total = startup
-            + s.random_page_cost
-            + s.seq_page_cost * (pages - 1.0)
-            + selectivity * size.rows * (s.cpu_tuple_cost + c.per_row);
+        let prices = cost::Pages::of(size.pages, 0.0, s);
+        let of_pages = prices.random(1.0, 1.0) - prices.sequential(1.0) + prices.sequential(pages);
+        let per_row = s.cpu_tuple_cost + self.reading_cost(scan, size) + c.per_row;
+        let total = startup + of_pages + selectivity * size.rows * per_row;
         let node = PhysicalNode::TidRangeScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),

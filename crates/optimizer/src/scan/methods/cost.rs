@@ -1,7 +1,7 @@
 //! What scans of hash, GIN and BRIN indexes cost (PostgreSQL: `hashcostestimate`, `gincostestimate`, `brincostestimate`).
 
 use super::super::index::{IndexCost, IndexMatch, distinct_sources};
-use crate::cost;
+use crate::cost::{self, Pages, measured};
 use crate::planner::Planner;
 use crate::stats::RelationSize;
 use quarry_catalog::builtin::opclass;
@@ -86,13 +86,15 @@ impl Planner<'_> {
         let found = (selectivity * size.rows / lookups).round().min(tuples).max(1.0);
         let read = if pages > 1.0 && tuples > 1.0 { (found * pages / tuples).ceil() } else { 1.0 };
         let scans = lookups * loops;
-        let fetched = match scans > 1.0 {
-            true => cost::index_pages_fetched(read * scans, pages, pages, pages, s) / loops,
+        let distinct = match scans > 1.0 {
+            true => cost::index_pages_fetched(read * scans, pages, pages, pages, s),
             false => read,
         };
-        let operators = m.conds.len() as f64 * s.cpu_operator_cost;
-        let total =
-            fetched * s.random_page_cost + values + found * lookups * (s.cpu_index_tuple_cost + operators);
+        let fetched = Pages::of(size.pages, pages, s).random(distinct, read * scans) / loops;
+        // Hashing the value and getting at its bucket, by way of the page that says where buckets are.
+        let descent = 100.0 * s.cpu_operator_cost * measured::largeness(size.pages);
+        let per_entry = self.entry_cost(m.conds.len() as f64, 0.0, size);
+        let total = fetched + values + descent * lookups + found * lookups * per_entry;
         IndexCost { startup: values, total, selectivity, pages, correlation: 0.0 }
     }
 
@@ -127,23 +129,23 @@ impl Planner<'_> {
         }
         let values = self.values_cost(m);
         let s = &self.env.settings;
+        let prices = Pages::of(size.pages, pages, s);
         let cached = |fetched: f64, pages: f64| match loops > 1.0 {
-            true => cost::index_pages_fetched(fetched * loops, pages, pages, pages, s) / loops,
+            true => cost::index_pages_fetched(fetched * loops, pages, pages, pages, s),
             false => fetched,
         };
         let partial = (counts.partial / entries).min(1.0);
         let searched = counts.searches * entry_pages.powf(0.15).round_ties_even();
         let of_entries = pending + searched.ceil() + (entry_pages * partial).ceil();
-        let before = cached(of_entries, entry_pages) + cached((data_pages * partial).ceil(), data_pages);
-        let startup = before * s.random_page_cost;
+        let of_partial = (data_pages * partial).ceil();
+        let distinct = cached(of_entries, entry_pages) + cached(of_partial, data_pages);
+        let startup = prices.random(distinct, (of_entries + of_partial) * loops) / loops;
         let by_entries = (data_pages * counts.exact / entries).ceil();
         let by_rows = (selectivity * (tuples / (8192.0 / ITEM_BYTES))).ceil();
-        let read = cached(by_entries.max(by_rows), data_pages);
+        let read = by_entries.max(by_rows);
+        let of_data = prices.random(cached(read, data_pages), read * loops) / loops;
         let operators = m.conds.len() as f64 * s.cpu_operator_cost;
-        let total = startup
-            + read * s.random_page_cost
-            + values
-            + tuples * selectivity * (s.cpu_index_tuple_cost + operators);
+        let total = startup + of_data + values + tuples * selectivity * (s.cpu_index_tuple_cost + operators);
         IndexCost { startup: startup + values, total, selectivity, pages: read, correlation: 0.0 }
     }
 
@@ -223,10 +225,10 @@ impl Planner<'_> {
         let values = self.values_cost(m);
         let s = &self.env.settings;
         let revmap = f64::from(facts.map_or(1, |f| f.map_pages));
-        let startup = s.seq_page_cost * revmap + values;
-        let total = startup
-            + s.random_page_cost * (pages - revmap).max(0.0)
-            + 0.1 * s.cpu_operator_cost * touched * per_range;
+        let prices = Pages::of(size.pages, pages, s);
+        let startup = prices.sequential(revmap) + values;
+        let rest = (pages - revmap).max(0.0);
+        let total = startup + prices.random(rest, rest) + 0.1 * s.cpu_operator_cost * touched * per_range;
         let selectivity = (touched / ranges).clamp(0.0, 1.0);
         IndexCost { startup, total, selectivity, pages, correlation }
     }
