@@ -43,6 +43,7 @@ pub(crate) fn run(catalog: &Catalog) -> Result<()> {
     operator_rows(&mut rows)?;
     cast_rows(&mut rows);
     description_rows(&mut rows)?;
+    initial_privilege_rows(&mut rows);
     write(catalog, &txn, &rows)?;
     txn.commit()?;
     Ok(())
@@ -118,6 +119,27 @@ fn description_rows(rows: &mut Rows) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Privileges that objects have from the start: pg_dump tells by these which ones somebody has changed. Those of the information schema come later in
+/// PostgreSQL, and not here.
+fn initial_privilege_rows(rows: &mut Rows) {
+    let of = |class: u32, acl: usize| {
+        let given = rows.get(&class).into_iter().flatten().filter(move |r| !r.0[acl].is_null());
+        given.map(move |r| (class, acl, r))
+    };
+    let own = |r: &Row| r.oid(pg_class::RELNAMESPACE) == oids::PG_CATALOG;
+    let schemas = [oids::PG_CATALOG, oids::PUBLIC];
+    let given: Vec<Row> = of(pg_class::TABLE, pg_class::RELACL)
+        .filter(|(_, _, r)| own(r))
+        .chain(of(pg_proc::TABLE, pg_proc::PROACL))
+        .chain(of(pg_namespace::TABLE, pg_namespace::NSPACL).filter(|(_, _, r)| schemas.contains(&r.oid(0))))
+        .map(|(class, acl, r)| {
+            let [object, class] = [r.oid(0), Oid(class)].map(oid_datum);
+            Row(vec![object, class, Datum::I32(0), char_datum('i'), r.0[acl].clone()])
+        })
+        .collect();
+    given.into_iter().for_each(|row| add(rows, pg_init_privs::TABLE, row));
 }
 
 fn parse_row(table: &CatalogTable, line: &str, cx: &IoContext<'_>) -> Result<Row> {

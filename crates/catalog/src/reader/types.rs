@@ -200,7 +200,9 @@ impl CatalogReader {
             checks,
         };
         let base_info = self.type_ref(base.oid)?;
-        let info = user_domain(oid, r.string(pg_type::TYPNAME), r.oid(pg_type::TYPARRAY), base, &base_info);
+        let mut info =
+            user_domain(oid, r.string(pg_type::TYPNAME), r.oid(pg_type::TYPARRAY), base, &base_info);
+        info.collation = r.oid(pg_type::TYPCOLLATION);
         Ok((kind, info))
     }
 
