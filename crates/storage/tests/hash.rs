@@ -425,3 +425,36 @@ fn serializable_transactions_conflict_by_buckets() {
         a.commit().unwrap();
     }
 }
+
+#[test]
+fn many_rows_of_a_key_come_part_by_part() {
+    let disk = FaultDisk::new();
+    let (storage, index) = make(&disk, Persistence::Permanent, 75);
+    let t = begin(&storage);
+    for n in 0..3000u64 {
+        index.insert(&t, b"k", tid(n * 7919 % 3000)).unwrap();
+        index.insert(&t, &n.to_be_bytes(), tid(n)).unwrap();
+    }
+    let snapshot = t.statement_snapshot();
+    for most in [1, 7, 400, 1400, 1500, 5000] {
+        let mut scan = index.scan(b"k").read_by(&snapshot).taking(most);
+        let mut got = BTreeSet::new();
+        let mut n = 0;
+        while let Some(tid) = scan.next().unwrap() {
+            assert!(got.insert(tid), "{tid} once");
+            n += 1;
+            if n % 1000 == 0 {
+                // Splits in between change nothing.
+                for m in 0..200u64 {
+                    index.insert(&t, &(m + 1_000 * n | (most as u64) << 32).to_be_bytes(), tid).unwrap();
+                }
+            }
+            if most == 5000 {
+                scan.kill_last();
+            }
+        }
+        assert!(got.into_iter().eq((0..3000).map(tid)), "{most}");
+    }
+    // Hints are left for rows that were taken at once.
+    assert!(found(&index, b"k").len() < 3000);
+}

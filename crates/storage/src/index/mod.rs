@@ -6,6 +6,7 @@
 pub mod brin;
 pub mod btree;
 pub mod gin;
+mod handle;
 pub mod hash;
 pub mod key_hash;
 
@@ -13,6 +14,7 @@ pub use brin::{Brin, BrinBuilder, BrinCond, BrinKind, BrinOptions, BrinTest};
 pub use btree::BTree;
 pub use btree::build::{BuildEntry, BuildOutcome};
 pub use btree::scan::{IndexEntry, IndexScan};
+pub use handle::IndexHandle;
 pub use hash::{HashBuilder, HashIndex, HashScan};
 
 use crate::RelId;

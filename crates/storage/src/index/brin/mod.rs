@@ -24,14 +24,14 @@ pub use build::BrinBuilder;
 pub use meta::is_meta;
 pub use options::{BrinKind, BrinOptions};
 
-use super::{IndexMethod, IndexVacuumStats, KeyRange};
-use crate::fsm::RelationState;
-use crate::stats::Reads;
-use crate::txn::{Snapshot, Transaction};
+use super::handle::create_files;
+use super::{IndexHandle, IndexMethod, IndexVacuumStats, KeyRange};
+use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, PageId, Persistence, RelId, Storage};
+use crate::{Persistence, RelId, Storage};
 use meta::Known;
 use quarry_common::{BlockNo, Error, Result, SqlState, Tid};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Block of the meta page.
@@ -39,13 +39,13 @@ pub(crate) const META_BLOCK: BlockNo = 0;
 
 /// A BRIN index. Cheap to clone.
 #[derive(Clone)]
-pub struct Brin(Arc<Inner>);
+pub struct Brin(IndexHandle);
 
-struct Inner {
-    storage: Arc<Storage>,
-    rel: RelId,
-    name: String,
-    state: Arc<RelationState>,
+impl Deref for Brin {
+    type Target = IndexHandle;
+    fn deref(&self) -> &IndexHandle {
+        &self.0
+    }
 }
 
 /// A condition that the rows looked for meet.
@@ -94,41 +94,17 @@ impl Brin {
         persistence: Persistence,
         options: &BrinOptions,
     ) -> Result<()> {
-        storage.create_relation(txn, rel, persistence)?;
-        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
-        for fork in [Fork::Main].into_iter().chain(init) {
-            let mut meta = storage.pool().extend(rel, fork, 1)?;
-            storage.log_change(txn.xid(), kind(wal::INIT), &options.to_bytes(), &mut [&mut meta])?;
-        }
-        Ok(())
+        create_files(storage, txn, rel, persistence, kind(wal::INIT), |_: &[BlockNo; 1]| options.to_bytes())
     }
 
     /// Opens an index.
     pub fn open(storage: &Arc<Storage>, rel: RelId) -> Brin {
-        let state = storage.relation_states().get(rel);
-        Brin(Arc::new(Inner { storage: storage.clone(), rel, name: String::new(), state }))
+        Brin(IndexHandle::open(storage, rel))
     }
 
     /// The same index with the name that error texts show.
     pub fn with_name(self, name: impl Into<String>) -> Brin {
-        let i = &self.0;
-        let (storage, state) = (i.storage.clone(), i.state.clone());
-        Brin(Arc::new(Inner { storage, rel: i.rel, name: name.into(), state }))
-    }
-
-    /// Its relation.
-    pub fn rel(&self) -> RelId {
-        self.0.rel
-    }
-
-    /// The name for error texts.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// Pages of its file.
-    pub fn blocks(&self) -> Result<BlockNo> {
-        self.storage().pool().blocks(self.rel(), Fork::Main)
+        Brin(self.0.named(name))
     }
 
     /// What it was made with.
@@ -141,41 +117,14 @@ impl Brin {
         Ok(self.rules()?.options.pages_per_range)
     }
 
-    /// Notes what was read with it.
-    #[inline]
-    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
-        self.state().counters().add_reads(reads);
-        crate::stats::thread::take(self.rel(), self.state().counters());
-        snap.count_reads(self.rel(), reads);
-    }
-
     /// Numbers for estimates.
     pub fn costs(&self) -> Result<BrinCosts> {
         let pages_per_range = self.pages_per_range()?;
         Ok(BrinCosts { pages_per_range, map_pages: self.map_pages()?, pages: self.blocks()? })
     }
 
-    pub(crate) fn storage(&self) -> &Arc<Storage> {
-        &self.0.storage
-    }
-
-    pub(crate) fn state(&self) -> &RelationState {
-        &self.0.state
-    }
-
     pub(crate) fn known(&self) -> &Known {
-        self.0.state.brin.get_or_init(Box::default)
-    }
-
-    pub(crate) fn page_id(&self, block: BlockNo) -> PageId {
-        PageId::main(self.rel(), block)
-    }
-
-    pub(crate) fn corrupted(&self, what: impl std::fmt::Display) -> Error {
-        Error::new(
-            SqlState::INDEX_CORRUPTED,
-            format!("index \"{}\" ({}) is damaged: {what}", self.name(), self.rel()),
-        )
+        self.state().brin.get_or_init(Box::default)
     }
 }
 
@@ -184,10 +133,10 @@ impl IndexMethod for Brin {
         "brin"
     }
     fn rel(&self) -> RelId {
-        Brin::rel(self)
+        self.0.rel()
     }
     fn blocks(&self) -> Result<BlockNo> {
-        Brin::blocks(self)
+        self.0.blocks()
     }
     /// There are no entries; what vacuum removes, a summary may go on covering. Counts the summaries.
     fn bulk_delete(&self, _dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {

@@ -23,13 +23,13 @@ pub mod vacuum;
 pub mod verify;
 pub mod wal;
 
-use super::{Direction, IndexMethod, IndexVacuumStats, KeyRange};
-use crate::fsm::RelationState;
-use crate::stats::Reads;
-use crate::txn::{Snapshot, Transaction};
+use super::handle::create_files;
+use super::{Direction, IndexHandle, IndexMethod, IndexVacuumStats, KeyRange};
+use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, PageId, Persistence, RelId, Storage};
-use quarry_common::{BlockNo, Error, Result, SqlState, Tid};
+use crate::{Persistence, RelId, Storage};
+use quarry_common::{BlockNo, Result, Tid};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Block of the meta page.
@@ -37,14 +37,16 @@ pub(crate) const META_BLOCK: BlockNo = 0;
 
 /// A B-tree index. Cheap to clone.
 #[derive(Clone)]
-pub struct BTree(Arc<Inner>);
-
-struct Inner {
-    storage: Arc<Storage>,
-    rel: RelId,
+pub struct BTree {
+    handle: IndexHandle,
     unique: bool,
-    name: String,
-    state: Arc<RelationState>,
+}
+
+impl Deref for BTree {
+    type Target = IndexHandle;
+    fn deref(&self) -> &IndexHandle {
+        &self.handle
+    }
 }
 
 pub(crate) fn kind(op: u8) -> RecordKind {
@@ -64,61 +66,24 @@ impl BTree {
         rel: RelId,
         persistence: Persistence,
     ) -> Result<()> {
-        storage.create_relation(txn, rel, persistence)?;
-        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
-        for fork in [Fork::Main].into_iter().chain(init) {
-            let mut meta = storage.pool().extend(rel, fork, 1)?;
-            let mut root = storage.pool().extend(rel, fork, 1)?;
-            let block = root.id().block.to_le_bytes();
-            storage.log_change(txn.xid(), kind(wal::INIT), &block, &mut [&mut meta, &mut root])?;
-        }
-        Ok(())
+        create_files(storage, txn, rel, persistence, kind(wal::INIT), |[_, root]: &[BlockNo; 2]| {
+            root.to_le_bytes().to_vec()
+        })
     }
 
     /// Opens a tree.
     pub fn open(storage: &Arc<Storage>, rel: RelId, unique: bool) -> BTree {
-        let state = storage.relation_states().get(rel);
-        BTree(Arc::new(Inner { storage: storage.clone(), rel, unique, name: String::new(), state }))
+        BTree { handle: IndexHandle::open(storage, rel), unique }
     }
 
     /// The same tree with the name that error texts show.
     pub fn with_name(self, name: impl Into<String>) -> BTree {
-        let i = &self.0;
-        BTree(Arc::new(Inner {
-            storage: i.storage.clone(),
-            rel: i.rel,
-            unique: i.unique,
-            name: name.into(),
-            state: i.state.clone(),
-        }))
-    }
-
-    /// Its relation.
-    pub fn rel(&self) -> RelId {
-        self.0.rel
-    }
-
-    /// Notes what was read with it.
-    #[inline]
-    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
-        self.state().counters().add_reads(reads);
-        crate::stats::thread::take(self.rel(), self.state().counters());
-        snap.count_reads(self.rel(), reads);
+        BTree { handle: self.handle.named(name), ..self }
     }
 
     /// Whether it was opened as unique.
     pub fn is_unique(&self) -> bool {
-        self.0.unique
-    }
-
-    /// The name for error texts.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// Pages of its file.
-    pub fn blocks(&self) -> Result<BlockNo> {
-        self.storage().pool().blocks(self.rel(), Fork::Main)
+        self.unique
     }
 
     /// Level of the root: 0 when one leaf is all there is.
@@ -131,25 +96,6 @@ impl BTree {
     pub fn scan(&self, range: KeyRange, direction: Direction) -> scan::IndexScan {
         scan::IndexScan::new(self.clone(), range, direction)
     }
-
-    pub(crate) fn storage(&self) -> &Arc<Storage> {
-        &self.0.storage
-    }
-
-    pub(crate) fn state(&self) -> &RelationState {
-        &self.0.state
-    }
-
-    pub(crate) fn page_id(&self, block: BlockNo) -> PageId {
-        PageId::main(self.rel(), block)
-    }
-
-    pub(crate) fn corrupted(&self, what: impl std::fmt::Display) -> Error {
-        Error::new(
-            SqlState::INDEX_CORRUPTED,
-            format!("index \"{}\" ({}) is damaged: {what}", self.name(), self.rel()),
-        )
-    }
 }
 
 impl IndexMethod for BTree {
@@ -157,10 +103,10 @@ impl IndexMethod for BTree {
         "btree"
     }
     fn rel(&self) -> RelId {
-        BTree::rel(self)
+        self.handle.rel()
     }
     fn blocks(&self) -> Result<BlockNo> {
-        BTree::blocks(self)
+        self.handle.blocks()
     }
     fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
         BTree::bulk_delete(self, dead)

@@ -33,14 +33,14 @@ pub use row::{GinEntry, GinRow, category};
 pub use search::{Consistent, GinScanKey, Sample};
 
 use super::btree::META_BLOCK;
-use super::{BTree, IndexMethod, IndexVacuumStats};
-use crate::fsm::RelationState;
+use super::handle::create_files;
+use super::{BTree, IndexHandle, IndexMethod, IndexVacuumStats};
 use crate::page::Page;
-use crate::stats::Reads;
-use crate::txn::{Snapshot, Transaction};
+use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, Persistence, RelId, Storage};
-use quarry_common::{BlockNo, Error, Result, Tid};
+use crate::{Persistence, RelId, Storage};
+use quarry_common::{BlockNo, Result, Tid};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// How an index is kept.
@@ -82,15 +82,9 @@ impl Gin {
         rel: RelId,
         persistence: Persistence,
     ) -> Result<()> {
-        storage.create_relation(txn, rel, persistence)?;
-        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
-        for fork in [Fork::Main].into_iter().chain(init) {
-            let mut meta = storage.pool().extend(rel, fork, 1)?;
-            let mut root = storage.pool().extend(rel, fork, 1)?;
-            let block = root.id().block.to_le_bytes();
-            storage.log_change(txn.xid(), kind(wal::INIT), &block, &mut [&mut meta, &mut root])?;
-        }
-        Ok(())
+        create_files(storage, txn, rel, persistence, kind(wal::INIT), |[_, root]: &[BlockNo; 2]| {
+            root.to_le_bytes().to_vec()
+        })
     }
 
     /// Opens an index.
@@ -103,26 +97,6 @@ impl Gin {
         Gin { tree: self.tree.with_name(name), ..self }
     }
 
-    /// Its relation.
-    pub fn rel(&self) -> RelId {
-        self.tree.rel()
-    }
-
-    /// The name for error texts.
-    pub fn name(&self) -> &str {
-        self.tree.name()
-    }
-
-    /// Pages of its file.
-    pub fn blocks(&self) -> Result<BlockNo> {
-        self.tree.blocks()
-    }
-
-    /// Notes what was read with it.
-    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
-        self.tree.count_reads(snap, reads);
-    }
-
     /// What building and vacuum have counted, and the length of the pending list.
     pub fn stats(&self) -> Result<GinStats> {
         let page = self.storage().pool().read(self.tree.page_id(META_BLOCK))?;
@@ -131,17 +105,12 @@ impl Gin {
         }
         Ok(meta::stats(page.bytes()))
     }
+}
 
-    fn storage(&self) -> &Arc<Storage> {
-        self.tree.storage()
-    }
-
-    fn state(&self) -> &RelationState {
-        self.tree.state()
-    }
-
-    fn corrupted(&self, what: impl std::fmt::Display) -> Error {
-        self.tree.corrupted(what)
+impl Deref for Gin {
+    type Target = IndexHandle;
+    fn deref(&self) -> &IndexHandle {
+        &self.tree
     }
 }
 
@@ -150,10 +119,10 @@ impl IndexMethod for Gin {
         "gin"
     }
     fn rel(&self) -> RelId {
-        Gin::rel(self)
+        self.tree.rel()
     }
     fn blocks(&self) -> Result<BlockNo> {
-        Gin::blocks(self)
+        self.tree.blocks()
     }
     fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
         Gin::bulk_delete(self, dead)

@@ -25,14 +25,14 @@ pub use meta::is_meta;
 pub use scan::HashScan;
 
 use super::key_hash::hash_key;
-use super::{IndexMethod, IndexVacuumStats};
-use crate::fsm::RelationState;
-use crate::stats::Reads;
-use crate::txn::{Snapshot, Transaction};
+use super::handle::create_files;
+use super::{IndexHandle, IndexMethod, IndexVacuumStats};
+use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
-use crate::{Fork, PageId, Persistence, RelId, Storage};
+use crate::{Persistence, RelId, Storage};
 use meta::Known;
-use quarry_common::{BlockNo, Error, Result, SqlState, Tid};
+use quarry_common::{BlockNo, Result, Tid};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,13 +41,13 @@ pub(crate) const META_BLOCK: BlockNo = 0;
 
 /// A hash index. Cheap to clone.
 #[derive(Clone)]
-pub struct HashIndex(Arc<Inner>);
+pub struct HashIndex(IndexHandle);
 
-struct Inner {
-    storage: Arc<Storage>,
-    rel: RelId,
-    name: String,
-    state: Arc<RelationState>,
+impl Deref for HashIndex {
+    type Target = IndexHandle;
+    fn deref(&self) -> &IndexHandle {
+        &self.0
+    }
 }
 
 /// What costs are estimated from.
@@ -78,57 +78,19 @@ impl HashIndex {
         persistence: Persistence,
         fillfactor: u16,
     ) -> Result<()> {
-        storage.create_relation(txn, rel, persistence)?;
-        let init = (persistence == Persistence::Unlogged).then_some(Fork::Init);
-        for fork in [Fork::Main].into_iter().chain(init) {
-            let mut meta = storage.pool().extend(rel, fork, 1)?;
-            let mut first = storage.pool().extend(rel, fork, 1)?;
-            let mut second = storage.pool().extend(rel, fork, 1)?;
-            let target = meta::target_for(fillfactor).to_le_bytes();
-            storage.log_change(
-                txn.xid(),
-                kind(wal::INIT),
-                &target,
-                &mut [&mut meta, &mut first, &mut second],
-            )?;
-        }
-        Ok(())
+        let target = meta::target_for(fillfactor).to_le_bytes();
+        // The meta page and two buckets.
+        create_files(storage, txn, rel, persistence, kind(wal::INIT), |_: &[BlockNo; 3]| target.to_vec())
     }
 
     /// Opens an index.
     pub fn open(storage: &Arc<Storage>, rel: RelId) -> HashIndex {
-        let state = storage.relation_states().get(rel);
-        HashIndex(Arc::new(Inner { storage: storage.clone(), rel, name: String::new(), state }))
+        HashIndex(IndexHandle::open(storage, rel))
     }
 
     /// The same index with the name that error texts show.
     pub fn with_name(self, name: impl Into<String>) -> HashIndex {
-        let i = &self.0;
-        let (storage, state) = (i.storage.clone(), i.state.clone());
-        HashIndex(Arc::new(Inner { storage, rel: i.rel, name: name.into(), state }))
-    }
-
-    /// Its relation.
-    pub fn rel(&self) -> RelId {
-        self.0.rel
-    }
-
-    /// The name for error texts.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// Pages of its file.
-    pub fn blocks(&self) -> Result<BlockNo> {
-        self.storage().pool().blocks(self.rel(), Fork::Main)
-    }
-
-    /// Notes what was read with it.
-    #[inline]
-    pub fn count_reads(&self, snap: &Snapshot, reads: Reads) {
-        self.state().counters().add_reads(reads);
-        crate::stats::thread::take(self.rel(), self.state().counters());
-        snap.count_reads(self.rel(), reads);
+        HashIndex(self.0.named(name))
     }
 
     /// Numbers for estimates.
@@ -142,16 +104,8 @@ impl HashIndex {
         HashScan::new(self.clone(), key)
     }
 
-    pub(crate) fn storage(&self) -> &Arc<Storage> {
-        &self.0.storage
-    }
-
-    pub(crate) fn state(&self) -> &RelationState {
-        &self.0.state
-    }
-
     pub(crate) fn known(&self) -> &Known {
-        self.0.state.hash.get_or_init(Box::default)
+        self.state().hash.get_or_init(Box::default)
     }
 
     /// Buckets as last known, from the meta page if nothing is.
@@ -170,17 +124,6 @@ impl HashIndex {
         self.known().take(&meta).map_err(|e| self.corrupted(e.message()))?;
         Ok(self.known().buckets())
     }
-
-    pub(crate) fn page_id(&self, block: BlockNo) -> PageId {
-        PageId::main(self.rel(), block)
-    }
-
-    pub(crate) fn corrupted(&self, what: impl std::fmt::Display) -> Error {
-        Error::new(
-            SqlState::INDEX_CORRUPTED,
-            format!("index \"{}\" ({}) is damaged: {what}", self.name(), self.rel()),
-        )
-    }
 }
 
 impl IndexMethod for HashIndex {
@@ -188,10 +131,10 @@ impl IndexMethod for HashIndex {
         "hash"
     }
     fn rel(&self) -> RelId {
-        HashIndex::rel(self)
+        self.0.rel()
     }
     fn blocks(&self) -> Result<BlockNo> {
-        HashIndex::blocks(self)
+        self.0.blocks()
     }
     fn bulk_delete(&self, dead: &dyn Fn(Tid) -> bool) -> Result<IndexVacuumStats> {
         HashIndex::bulk_delete(self, dead)
