@@ -52,6 +52,8 @@ pub struct SessionContext {
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
     pub on_commit: Mutex<Vec<(Oid, bool)>>,
     notices: Mutex<Vec<Error>>,
+    /// Notices so far, those that the client does not want to see too.
+    noticed: AtomicU64,
     /// Modules loaded by name.
     modules: Mutex<Vec<&'static str>>,
     pub transaction_start: AtomicI64,
@@ -116,6 +118,7 @@ impl SessionContext {
             temp_schema: Mutex::new(None),
             on_commit: Mutex::default(),
             notices: Mutex::new(vec![]),
+            noticed: AtomicU64::new(0),
             transaction_start: AtomicI64::new(now),
             statement_start: AtomicI64::new(now),
             checks: AtomicU32::new(0),
@@ -280,7 +283,12 @@ impl SessionContext {
     pub fn take_notices(&self) -> Vec<Error> {
         std::mem::take(&mut *self.notices.lock())
     }
+    /// Counts notices.
+    pub(crate) fn noticed(&self) -> u64 {
+        self.noticed.load(Ordering::Relaxed)
+    }
     pub fn push_notice(&self, severity: Severity, error: Error) {
+        self.noticed.fetch_add(1, Ordering::Relaxed);
         let error = error.severity(severity);
         self.log_error(&error, None, None);
         let vars = self.vars.lock();

@@ -346,20 +346,24 @@ impl Session {
             prepared_at: 0,
         };
         let mut portal = Portal::new(Arc::new(prepared), Arc::from([]), formats, 0);
+        let noticed = self.cx.noticed();
         self.open(&mut portal)?;
         if portal.columns.is_some() {
             describe_rows(&portal, &*self.query_context()?, out)?;
         }
-        self.note_template(text, alone, &portal)?;
+        // What its planning has to say is said each time.
+        if alone && self.cx.noticed() == noticed {
+            self.note_template(text, &portal)?;
+        }
         Ok(portal)
     }
 
-    /// A statement was planned: its plan may serve the next text like it. `alone`: it is all of the text.
-    fn note_template(&mut self, text: &Arc<str>, alone: bool, portal: &Portal) -> Result<()> {
+    /// A statement that is all of a text was planned: its plan may serve the next text like it.
+    fn note_template(&mut self, text: &Arc<str>, portal: &Portal) -> Result<()> {
         let instance = self.cx.instance.clone();
         let plans = instance.text_plans();
         // Hints have messages of their own.
-        if !alone || text.len() > TEMPLATE_BYTES_MAX || !plans.is_on() || text.contains("/*+") {
+        if text.len() > TEMPLATE_BYTES_MAX || !plans.is_on() || text.contains("/*+") {
             return Ok(());
         }
         let placed = portal.statement.statement.as_ref().and_then(commands::cursor::current_of);
