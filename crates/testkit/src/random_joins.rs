@@ -108,7 +108,9 @@ impl Joins {
                 // All rows that are equal in what is shown are alike: whichever of them the limit leaves.
                 let (x, y) = (self.pick(&columns), self.pick(&columns));
                 let (limit, offset) = (self.rng.between(1, 6), self.rng.between(0, 3));
-                format!("SELECT {x}, {y} FROM {from}{filter} ORDER BY {x} DESC, {y} LIMIT {limit} OFFSET {offset}")
+                format!(
+                    "SELECT {x}, {y} FROM {from}{filter} ORDER BY {x} DESC, {y} LIMIT {limit} OFFSET {offset}"
+                )
             }
             9 => {
                 let (key, other) = (self.pick(&columns), self.pick(&columns));
@@ -283,7 +285,44 @@ impl Joins {
             }
             (from, inner)
         };
-        match self.rng.below(11) {
+        match self.rng.below(14) {
+            11 => {
+                // More than a join: one group, a union, a few rows of an order.
+                let (from, inner) = subquery(self);
+                let op = ["=", "<", ">=", "<>"][self.rng.below(4) as usize];
+                let link = format!("{} {op} {}", self.pick(&inner), self.pick(columns));
+                let (y, n) = (self.pick(&inner), self.rng.between(0, 3));
+                match self.rng.below(3) {
+                    0 => format!("{not}EXISTS (SELECT FROM {from} WHERE {link} HAVING count({y}) <= {n})"),
+                    1 => {
+                        let other = self.simple(columns);
+                        format!(
+                            "{not}EXISTS (SELECT {y} FROM {from} WHERE {link} AND {other} LIMIT 2 OFFSET {n})"
+                        )
+                    }
+                    _ => format!(
+                        "{not}EXISTS (SELECT {y} FROM {from} WHERE {link} GROUP BY {y} HAVING count(*) > {n})"
+                    ),
+                }
+            }
+            12 => {
+                let (from, inner) = subquery(self);
+                let (table, other) = self.table();
+                let op = ["=", "<", ">="][self.rng.below(3) as usize];
+                let link = format!("{} {op} {}", self.pick(&inner), self.pick(columns));
+                let both = [other.clone(), columns.clone()].concat();
+                let (x, y, z, simple) =
+                    (self.pick(columns), self.pick(&inner), self.pick(&other), self.simple(&both));
+                let set = ["UNION", "UNION ALL", "INTERSECT", "EXCEPT"][self.rng.below(4) as usize];
+                format!(
+                    "{x} {not}IN (SELECT {y} FROM {from} WHERE {link} {set} SELECT {z} FROM {table} WHERE {simple})"
+                )
+            }
+            13 => {
+                let (a, b, c, d) =
+                    (self.simple(columns), self.simple(columns), self.simple(columns), self.simple(columns));
+                format!("({a} AND {b} OR {c} AND {d})")
+            }
             8 => {
                 // Correlated, so that NULLs of either side decide.
                 let (from, inner) = subquery(self);

@@ -12,6 +12,8 @@ use quarry_testkit::random_query::Generator;
 const QUERIES_PER_ROUND: u64 = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SCHEMA: &str = "plans_agree";
+/// Answers with more rows say nothing more, and bad plans take long for them.
+const ROWS_MAX: usize = 20_000;
 
 /// What each query is run under; the first changes nothing. `{}` stands for a random number.
 const PLANS: &[&str] = &[
@@ -28,6 +30,9 @@ const PLANS: &[&str] = &[
     "SET quarry.random_joins = {}; SET enable_nestloop = off",
     "SET quarry.random_joins = {}; SET enable_hashjoin = off",
     "SET quarry.random_joins = {}; SET work_mem = '64kB'; SET enable_seqscan = off",
+    "SET quarry.forced_rules = 'all'",
+    "SET quarry.forced_rules = 'all'; SET quarry.random_joins = {}",
+    "SET quarry.forced_rules = 'all'; SET enable_nestloop = off; SET quarry.random_joins = {}",
 ];
 
 type Rows = Vec<Vec<Option<String>>>;
@@ -78,7 +83,7 @@ pub fn run(port: u16, postgres: Option<u16>, seed: u64, queries: u64) -> Result<
         (answers, different, refused, seed) = (answers + round, different + d, refused + r, seed + 1);
     }
     println!(
-        "{answers} queries under {} settings each: {different} differ; PostgreSQL refuses {refused}",
+        "{answers} queries under {} settings each: {different} differ; PostgreSQL refuses {refused} or has too many rows",
         PLANS.len()
     );
     if different == 0 { Ok(()) } else { Err(format!("{different} queries have different answers")) }
@@ -89,7 +94,7 @@ fn connect(target: &Target, tables: &[String]) -> Result<Client, String> {
     let head = [
         format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}"),
         format!("SET search_path = {SCHEMA}"),
-        "SET statement_timeout = '5s'".to_owned(),
+        "SET statement_timeout = '20s'".to_owned(),
         "SET jit = off".to_owned(),
     ];
     for statement in head.iter().chain(tables) {
@@ -122,7 +127,7 @@ fn run_round(ours: &Target, reference: &Target, seed: u64, queries: u64) -> Resu
     for n in 0..queries {
         let sql = queries_of.query();
         let want = answer(&mut reference, &sql)?;
-        if want.is_err() {
+        if !want.as_ref().is_ok_and(|rows| rows.len() <= ROWS_MAX) {
             refused += 1;
             continue;
         }
