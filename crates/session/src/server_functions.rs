@@ -41,6 +41,7 @@ pub fn call(
         | "brin_summarize_new_values"
         | "brin_summarize_range"
         | "brin_desummarize_range" => crate::index_functions::call(cx, reader, name, args)?,
+        "pg_stat_statements_reset" => crate::statements::reset(cx, reader, args)?,
         "pin_plan" | "unpin_plan" => crate::pins::call(cx, reader, name, args)?,
         "pg_reload_conf" => {
             require_superuser(cx, "pg_reload_conf")?;
@@ -90,6 +91,11 @@ pub fn call(
         "pg_stat_reset" => {
             require_superuser(cx, name)?;
             crate::statistics::reset(cx, reader, None)?;
+            quarry_types::pseudo::void()
+        }
+        "pg_stat_reset_shared" => {
+            require_superuser(cx, name)?;
+            crate::statistics::reset_shared(cx, &String::from_utf8_lossy(args[0].as_bytes()))?;
             quarry_types::pseudo::void()
         }
         "pg_stat_reset_single_table_counters" => {

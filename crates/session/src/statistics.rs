@@ -7,7 +7,7 @@
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
 use quarry_common::usage::{self, Usage};
-use quarry_common::{Oid, Result};
+use quarry_common::{Oid, Result, err};
 use quarry_storage::RelId;
 use quarry_storage::stats::{Count, Counters, DatabaseCount, DatabaseCounters, Maintenance, XactCounts};
 use quarry_types::numeric::Numeric;
@@ -64,8 +64,9 @@ impl IoTimer {
 /// What has gone into the log since the server started, as `pg_stat_wal` shows it.
 fn wal(cx: &SessionContext) -> Datum {
     let storage = cx.instance.storage();
-    let [records, images, bytes] = storage.database_stats().wal().get().map(|n| n as i64);
-    let flushes = Datum::I64(storage.wal().flush_count() as i64);
+    let totals = storage.database_stats().wal();
+    let [records, images, bytes, flushes] = totals.get(storage.wal().flush_count()).map(|n| n as i64);
+    let flushes = Datum::I64(flushes);
     let fields = [
         (oids::INT8, Datum::I64(records)),
         (oids::INT8, Datum::I64(images)),
@@ -76,7 +77,7 @@ fn wal(cx: &SessionContext) -> Datum {
         (oids::INT8, flushes),
         (oids::FLOAT8, Datum::F64(0.0)),
         (oids::FLOAT8, Datum::F64(0.0)),
-        (oids::TIMESTAMPTZ, Datum::I64(cx.instance.started_at())),
+        (oids::TIMESTAMPTZ, Datum::I64(totals.reset_at().unwrap_or(cx.instance.started_at()))),
     ];
     record::from_fields(oids::RECORD, fields.iter().map(|(oid, value)| (*oid, value)))
 }
@@ -183,6 +184,21 @@ fn database(cx: &SessionContext, db: Oid, name: &str) -> Option<Datum> {
         "stat_reset_time" => return counters?.reset_at().map(Datum::I64),
         _ => return None,
     }))
+}
+
+/// Forgets counts that all databases share (PostgreSQL: `pg_stat_reset_shared`). Those of which nothing is counted need nothing.
+pub fn reset_shared(cx: &SessionContext, target: &str) -> Result<()> {
+    match target {
+        "wal" => {
+            let storage = cx.instance.storage();
+            storage.flush_counts();
+            storage.database_stats().wal().reset(storage.wal().flush_count(), crate::clock::now());
+            Ok(())
+        }
+        "archiver" | "bgwriter" | "recovery_prefetch" => Ok(()),
+        _ => Err(err!(INVALID_PARAMETER_VALUE, "unrecognized reset target: \"{target}\"")
+            .hint("Target must be \"archiver\", \"bgwriter\", \"recovery_prefetch\", or \"wal\".")),
+    }
 }
 
 /// Forgets the counts of one relation, or of all of the session's database.

@@ -309,20 +309,45 @@ impl DatabaseCounters {
     }
 }
 
-/// What has gone into the log: records, images of pages, bytes.
+/// What has gone into the log: records, images of pages, bytes; and how often it was flushed, which it counts itself.
 #[derive(Default)]
-pub struct LogTotals([AtomicU64; 3]);
+pub struct LogTotals {
+    sums: [AtomicU64; 3],
+    /// What the sums and the flushes were when counting began anew.
+    base: [AtomicU64; 4],
+    /// Microseconds since 2000; 0: never.
+    reset_at: AtomicI64,
+}
 
 impl LogTotals {
     fn add(&self, more: [u64; 3]) {
-        for (total, n) in self.0.iter().zip(more) {
+        for (total, n) in self.sums.iter().zip(more) {
             total.fetch_add(n, Ordering::Relaxed);
         }
     }
 
-    /// Records, images, bytes.
-    pub fn get(&self) -> [u64; 3] {
-        std::array::from_fn(|i| self.0[i].load(Ordering::Relaxed))
+    fn all(&self, flushes: u64) -> [u64; 4] {
+        let [records, images, bytes] = std::array::from_fn(|i| self.sums[i].load(Ordering::Relaxed));
+        [records, images, bytes, flushes]
+    }
+
+    /// Records, images, bytes, flushes. `flushes`: of the log, since the start.
+    pub fn get(&self, flushes: u64) -> [u64; 4] {
+        let now = self.all(flushes);
+        std::array::from_fn(|i| now[i].saturating_sub(self.base[i].load(Ordering::Relaxed)))
+    }
+
+    /// Begins anew. `at`: microseconds since 2000.
+    pub fn reset(&self, flushes: u64, at: i64) {
+        for (base, n) in self.base.iter().zip(self.all(flushes)) {
+            base.store(n, Ordering::Relaxed);
+        }
+        self.reset_at.store(at, Ordering::Relaxed);
+    }
+
+    /// When that was last.
+    pub fn reset_at(&self) -> Option<i64> {
+        Some(self.reset_at.load(Ordering::Relaxed)).filter(|t| *t != 0)
     }
 }
 

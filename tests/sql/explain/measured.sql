@@ -84,4 +84,6 @@ select count(*) from (select * from generate_series(1, 30000) g order by g desc 
 reset work_mem;
 select pg_stat_force_next_flush();
 select temp_files > 0, temp_bytes > 100000 from pg_stat_database where datname = current_database();
+select pg_stat_reset_shared('nosuch');
+select pg_stat_reset_shared(null) is null;
 drop table counted;
