@@ -311,20 +311,38 @@ fn one_key_of_most_rows_is_joined_in_pieces() {
     };
     let (l, r) = (side(600, "+ 5"), side(2000, ""));
     let queries = [
-        (format!("select count(*), sum(l.n), sum(length(r.t)) from {l} l join {r} r on l.k = r.k"), "972000|291600000|63612540"),
-        (format!("select count(*), sum(l.n), sum(r.n) from {l} l left join {r} r on l.k = r.k"), "972060|291618300|972000000"),
-        (format!("select count(*), sum(l.n), sum(r.n) from {l} l right join {r} r on l.k = r.k"), "972200|291600000|972201000"),
-        (format!("select count(*), sum(l.n), sum(r.n) from {l} l full join {r} r on l.k = r.k"), "972260|291618300|972201000"),
         (
-            format!("select count(*), sum(l.n) from {l} l full join {r} r on l.k = r.k and (l.n + r.n) % 1000 = 7"),
+            format!("select count(*), sum(l.n), sum(length(r.t)) from {l} l join {r} r on l.k = r.k"),
+            "972000|291600000|63612540",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l left join {r} r on l.k = r.k"),
+            "972060|291618300|972000000",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l right join {r} r on l.k = r.k"),
+            "972200|291600000|972201000",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l full join {r} r on l.k = r.k"),
+            "972260|291618300|972201000",
+        ),
+        (
+            format!(
+                "select count(*), sum(l.n) from {l} l full join {r} r on l.k = r.k and (l.n + r.n) % 1000 = 7"
+            ),
             "2120|324180",
         ),
         (
-            format!("select count(*), sum(n) from {l} l where exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"),
+            format!(
+                "select count(*), sum(n) from {l} l where exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"
+            ),
             "8|36",
         ),
         (
-            format!("select count(*), sum(n) from {l} l where not exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"),
+            format!(
+                "select count(*), sum(n) from {l} l where not exists (select from {r} r where r.k = l.k and r.n > l.n + 1990)"
+            ),
             "592|180264",
         ),
     ];
@@ -344,7 +362,9 @@ fn full_joins_take_any_condition() {
     let server = Server::new();
     let (l, r) = ("generate_series(1,50) a(x)", "generate_series(30,90) b(y)");
     for memory in [4 << 20, 1 << 10] {
-        for (condition, expected) in [("a.x > b.y", "281|240|251|9635|10500"), ("false", "111|50|61|1275|3660")] {
+        for (condition, expected) in
+            [("a.x > b.y", "281|240|251|9635|10500"), ("false", "111|50|61|1275|3660")]
+        {
             let sql = format!(
                 "select count(*), count(a.x), count(b.y), sum(a.x), sum(b.y) from {l} full join {r} on {condition}"
             );

@@ -105,7 +105,9 @@ impl Filters {
     /// Whether a row has a chance, as far as its index entry tells.
     pub fn passes_entry(&mut self, key: &[u8], payload: &[u8]) -> Result<bool> {
         for (at, filter) in &self.active {
-            let ScanProbe { probe, covered: Some(covered), one, .. } = &mut self.probes[*at] else { continue };
+            let ScanProbe { probe, covered: Some(covered), one, .. } = &mut self.probes[*at] else {
+                continue;
+            };
             if probe.is_on() {
                 one[0].resize(0);
                 covered.read(key, payload, one)?;
@@ -145,7 +147,8 @@ impl Filters {
         let mut best: Option<Vec<Range<BlockNo>>> = None;
         for (at, filter) in &self.active {
             let attribute = self.probes[*at].attribute;
-            let known = self.narrowed.as_ref().filter(|(f, _)| self.active.len() == 1 && Arc::ptr_eq(f, filter));
+            let known =
+                self.narrowed.as_ref().filter(|(f, _)| self.active.len() == 1 && Arc::ptr_eq(f, filter));
             let found = match known {
                 Some((_, pages)) => pages.clone(),
                 None => narrow::pages(cx, relation, attribute, filter, blocks, snapshot)?,

@@ -14,7 +14,9 @@ impl Search<'_, '_> {
             columns.push(class.members.iter().map(|m| m.0).collect());
         }
         let clauses = self.region.clauses.iter().map(|c| &c.expr);
-        columns.extend(clauses.chain(self.region.specials.iter().flat_map(|s| &s.on)).map(crate::exprs::columns));
+        columns.extend(
+            clauses.chain(self.region.specials.iter().flat_map(|s| &s.on)).map(crate::exprs::columns),
+        );
         for list in columns {
             let mut link = vec![];
             for id in list {

@@ -17,11 +17,11 @@ mod values;
 mod variable;
 
 use crate::planner::Planner;
+use hashbrown::HashMap;
 use quarry_catalog::{ColumnStats, IndexDef, Relation};
 use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr};
 use quarry_types::{Datum, PhysicalType, SqlType, oids};
-use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Pages and rows of a relation.
