@@ -18,21 +18,21 @@ use crate::modify::errors;
 use crate::modify::target::attribute;
 use crate::scan::rows::{RowReader, open_heap};
 use crate::write::layout_of;
-use quarry_catalog::{Persistence, Relation};
 use quarry_catalog::builtin::access_method::access_method;
+use quarry_catalog::{Persistence, Relation};
 use quarry_common::progress::{Command, Progress, create_index as p};
 use quarry_common::settings::parse_memory_bytes;
 use quarry_common::{Result, Tid, err};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::Heap;
-use quarry_storage::page::PAGE_SIZE;
 use quarry_storage::index::{BTree, BuildOutcome, InsertOutcome, UniqueCheck};
+use quarry_storage::page::PAGE_SIZE;
 use quarry_storage::row::{RowBuilder, RowRef};
 use quarry_storage::sort::{self, BuildRows, IndexRow};
-use tree::TreeSink;
 use quarry_types::{Datum, IoContext};
 use std::sync::Arc;
+use tree::TreeSink;
 
 /// Rows between two looks at the cancel flag.
 const CHECK_ROWS: u32 = 1024;

@@ -369,7 +369,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1024",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Smallest table scanned in parallel. Accepted for compatibility, without effect.",
+        doc: "Smallest table that an index is built from by several threads.",
         reported: false,
     },
     SettingDef {

@@ -50,10 +50,9 @@ impl GinClass for ArrayOps {
             OVERLAP => GinQuery::new(entries, GinMode::Default, any),
             CONTAINS if keys.has_null() => GinQuery::nothing(),
             CONTAINS if array.is_empty() => GinQuery::new(entries, GinMode::All, all),
-            CONTAINS => GinQuery {
-                all: Some(Ternary::True),
-                ..GinQuery::new(entries, GinMode::Default, all)
-            },
+            CONTAINS => {
+                GinQuery { all: Some(Ternary::True), ..GinQuery::new(entries, GinMode::Default, all) }
+            }
             CONTAINED => GinQuery::new(entries, GinMode::IncludeEmpty, |_| Ternary::Maybe),
             // Order, repetitions and dimensions aren't in the index.
             EQUAL if array.is_empty() => GinQuery::new(entries, GinMode::IncludeEmpty, |_| Ternary::Maybe),

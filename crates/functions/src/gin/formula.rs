@@ -149,10 +149,7 @@ mod tests {
         assert_eq!(f.conjunction(), None);
         let both = Condition::And(vec![Condition::Entry(0), Condition::Entry(1)]).into_formula();
         assert_eq!(both.conjunction(), Some(Maybe));
-        assert_eq!(
-            Formula::new(vec![Step::Entry(0), Step::Entry(1), Step::And]).conjunction(),
-            Some(True)
-        );
+        assert_eq!(Formula::new(vec![Step::Entry(0), Step::Entry(1), Step::And]).conjunction(), Some(True));
         let not = Formula::new(vec![Step::Entry(0), Step::Not]);
         assert_eq!(not.evaluate(&[False]), True);
         assert_eq!(not.evaluate(&[Maybe]), Maybe);

@@ -214,7 +214,8 @@ impl EntryRuns {
                 self.common.truncate(same);
             }
         }
-        let at = u32::try_from(self.bytes.len()).map_err(|_| Error::internal("an index entry is too long"))?;
+        let at =
+            u32::try_from(self.bytes.len()).map_err(|_| Error::internal("an index entry is too long"))?;
         self.places.push(Place { prefix: 0, at, key_len: entry.key.len() as u32 });
         push_entry(&entry, &mut self.bytes);
         Ok(())

@@ -266,11 +266,11 @@ impl<'a> Builder<'a> {
             bp::pivot_with_child(&new, none)
         } else {
             {
-            // Still the rightmost page, so every slot is an entry.
-            let p: &[u8] = self.levels[level].page.bytes();
-            let last = bp::slot_count(p).checked_sub(1).ok_or_else(damaged)?;
-            bp::separator(&bp::item(p, last), &new)
-        }
+                // Still the rightmost page, so every slot is an entry.
+                let p: &[u8] = self.levels[level].page.bytes();
+                let last = bp::slot_count(p).checked_sub(1).ok_or_else(damaged)?;
+                bp::separator(&bp::item(p, last), &new)
+            }
         };
         let next = Level { page, generation };
         let mut done = std::mem::replace(&mut self.levels[level], next);

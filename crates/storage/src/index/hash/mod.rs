@@ -24,8 +24,8 @@ pub use build::{HashBuilder, HashBuilt};
 pub use meta::is_meta;
 pub use scan::HashScan;
 
-use super::key_hash::hash_key;
 use super::handle::create_files;
+use super::key_hash::hash_key;
 use super::{IndexHandle, IndexMethod, IndexVacuumStats};
 use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
