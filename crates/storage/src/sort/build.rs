@@ -255,7 +255,7 @@ fn load(
 /// One thread's entries, made by a callback.
 struct Callback<'a> {
     runs: EntryRuns,
-    make: &'a mut (dyn FnMut(Tid, &[u8], &mut Vec<u8>, &mut Vec<u8>) -> Result<IndexRow> + Send),
+    make: &'a mut EntryCallback<'a>,
     key: Vec<u8>,
     payload: Vec<u8>,
 }
@@ -281,13 +281,13 @@ impl EntrySink for Callback<'_> {
 }
 
 /// Builds a B-tree in the caller's thread alone. `f` makes a row's key and payload in the (cleared) buffers given.
-pub fn build_index(
+pub fn build_index<'f>(
     heap: &Heap,
     index: &BTree,
     txn: &Transaction,
     rows: BuildRows<'_>,
     memory_bytes: usize,
-    f: &mut EntryCallback<'_>,
+    f: &'f mut EntryCallback<'f>,
 ) -> Result<(BuildOutcome, BuildScan)> {
     let runs = EntryRuns::new(heap.storage().disk().clone(), memory_bytes);
     let sink = Callback { runs, make: f, key: Vec::new(), payload: Vec::new() };

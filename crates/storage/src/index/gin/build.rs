@@ -233,8 +233,7 @@ impl GinBuilder {
             noted: 0,
         };
         let (mut key, mut tids): (Vec<u8>, Vec<u64>) = (Vec::new(), Vec::new());
-        loop {
-            let Some(least) = sources.iter().filter_map(Source::key).min() else { break };
+        while let Some(least) = sources.iter().filter_map(Source::key).min() {
             key.clear();
             key.extend_from_slice(least);
             tids.clear();
