@@ -105,7 +105,7 @@ pub struct Extension {
     pub classes: &'static [ExtensionClass],
     /// The schema that it is in; none: any.
     pub schema: Option<&'static str>,
-    /// Commands that make the rest of it. What they make belongs to it.
+    /// Commands that make the rest of it, `@extschema@` being its schema. What they make belongs to it.
     pub script: &'static [&'static str],
 }
 
@@ -151,6 +151,19 @@ pub static EXTENSIONS: &[Extension] = &[
         classes: scalar::trigram::CLASSES,
         schema: None,
         script: &[],
+    },
+    Extension {
+        name: "pg_stat_statements",
+        version: "1.10",
+        earlier: &["1.4", "1.5", "1.6", "1.7", "1.8", "1.9"],
+        comment: "track planning and execution statistics of all SQL statements executed",
+        trusted: false,
+        public: true,
+        functions: scalar::statement_statistics::FUNCTIONS,
+        operators: &[],
+        classes: &[],
+        schema: None,
+        script: scalar::statement_statistics::SCRIPT,
     },
     Extension {
         name: "quarry",

@@ -16,6 +16,8 @@ pub struct Digest {
     /// `quote_all_identifiers`.
     pub quote_all: bool,
     pub track_activities: bool,
+    /// Whether statements' statistics are kept: pg_stat_statements is loaded.
+    pub statements: bool,
     /// Whether queries have identifiers: `compute_query_id`.
     pub query_ids: bool,
     /// A digest of the settings that what a text means, or its plan, depends on.
@@ -44,6 +46,7 @@ impl Digest {
             },
             quote_all: settings.bool("quote_all_identifiers"),
             track_activities: settings.bool("track_activities"),
+            statements: counts_statements(settings),
             query_ids: query_ids(settings),
             planning: crate::templates::settings_digest(settings),
             io_timing: settings.bool("track_io_timing"),
@@ -57,13 +60,14 @@ impl Digest {
 
 /// Whether queries get identifiers: if it is wished, or where what needs them is loaded.
 fn query_ids(settings: &Settings) -> bool {
-    let loaded = || {
-        let libraries = settings.text("shared_preload_libraries");
-        libraries.split(',').any(|l| l.trim().trim_matches('"') == "pg_stat_statements")
-    };
     match settings.text("compute_query_id") {
         "on" => true,
         "off" => false,
-        _ => loaded(),
+        _ => counts_statements(settings),
     }
+}
+
+fn counts_statements(settings: &Settings) -> bool {
+    let libraries = settings.text("shared_preload_libraries");
+    libraries.split(',').any(|l| l.trim().trim_matches('"') == "pg_stat_statements")
 }

@@ -7,6 +7,7 @@ use crate::notify::NotifyQueue;
 use crate::pins::Pins;
 use crate::session::SessionStart;
 use crate::signals::{Activity, Sessions};
+use crate::statements::StatementStats;
 use crate::summary_requests::SummaryRequests;
 use crate::templates::shared::TextPlans;
 use crate::timeouts::Timeouts;
@@ -50,6 +51,7 @@ pub struct Instance {
     text_plans: TextPlans,
     pins: Pins,
     plans_made: AtomicU64,
+    statement_stats: StatementStats,
     password_verifier: PasswordVerifier,
     data_dir: PathBuf,
     config: OnceLock<Arc<dyn ConfigFiles>>,
@@ -87,6 +89,7 @@ impl Instance {
             text_plans,
             pins: Pins::default(),
             plans_made: AtomicU64::new(0),
+            statement_stats: StatementStats::default(),
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -105,6 +108,10 @@ impl Instance {
     pub(crate) fn note_plan_made(&self) {
         // Relaxed: a count.
         self.plans_made.fetch_add(1, Ordering::Relaxed);
+    }
+    /// What statements cost.
+    pub(crate) fn statement_stats(&self) -> &StatementStats {
+        &self.statement_stats
     }
     /// Plans that stay.
     pub(crate) fn pins(&self) -> &Pins {

@@ -44,6 +44,7 @@ mod server_rows;
 mod session;
 mod settings_check;
 mod signals;
+mod statements;
 mod statistics;
 mod summary_requests;
 mod templates;

@@ -145,10 +145,12 @@ pub(crate) fn call(
             pin(cx, reader, id, given)
         }
         _ => {
-            let gone = write(cx, reader, "DELETE FROM quarry.pin WHERE queryid = $1", &[(
-                oids::INT8,
-                Datum::I64(id),
-            )])?;
+            let gone = write(
+                cx,
+                reader,
+                "DELETE FROM quarry.pin WHERE queryid = $1",
+                &[(oids::INT8, Datum::I64(id))],
+            )?;
             Ok(Datum::Bool(gone > 0))
         }
     }
@@ -191,7 +193,9 @@ fn pin(cx: &SessionContext, reader: &CatalogReader, id: i64, given: Option<Strin
 
 /// Changes the table; plans are made again.
 fn write(cx: &SessionContext, reader: &CatalogReader, sql: &str, values: &[(Oid, Datum)]) -> Result<u64> {
-    let Some(session) = cx.this() else { return Err(Error::internal("a session that has ended pins a plan")) };
+    let Some(session) = cx.this() else {
+        return Err(Error::internal("a session that has ended pins a plan"));
+    };
     let st = StatementContext {
         session: session.clone(),
         txn: reader.txn().clone(),

@@ -57,6 +57,8 @@ pub struct Portal {
     pub number: u64,
     /// A cursor made by DECLARE, or what FETCH made of a portal of the extended protocol.
     pub cursor: Option<Box<Cursor>>,
+    /// What it has taken, where that is counted.
+    pub spent: crate::statements::Spent,
     /// Its row in `pg_cursors`; none: it isn't shown.
     shown: Option<Shown>,
 }
@@ -97,6 +99,7 @@ impl Portal {
             plan: None,
             number,
             cursor: None,
+            spent: Default::default(),
             shown: None,
         }
     }

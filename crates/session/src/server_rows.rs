@@ -33,6 +33,9 @@ pub fn rows(
         "pg_lock_status" => crate::lock_rows::rows(cx, reader),
         "pg_stat_get_progress_info" => progress_info(cx, reader, args),
         "pg_cursor" => Ok(cursors(cx)),
+        "pg_stat_statements" | "pg_stat_statements_info" => {
+            crate::statements::rows(cx, reader, function, args)
+        }
         "verify_heapam" => crate::amcheck::heap_check(cx, reader, args),
         "pg_show_all_file_settings" => file_settings(cx),
         "pg_prepared_statement" => prepared_statements(cx),

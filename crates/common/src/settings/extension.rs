@@ -35,6 +35,16 @@ const fn hints(
     }
 }
 
+const fn statements(
+    name: &'static str,
+    kind: SettingKind,
+    default: &'static str,
+    context: SettingContext,
+    doc: &'static str,
+) -> SettingDef {
+    SettingDef { name, kind, default, context, category: "Customized Options", doc, reported: false }
+}
+
 pub(super) const SETTINGS: &[SettingDef] = &[
     hints(
         "pg_hint_plan.debug_print",
@@ -65,6 +75,27 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         SettingKind::Enum(LEVELS),
         "info",
         "Message level of mistakes in hints.",
+    ),
+    statements(
+        "pg_stat_statements.max",
+        SettingKind::Int { unit: Unit::None, min: 100, max: 1073741823 },
+        "5000",
+        SettingContext::Postmaster,
+        "Most statements that pg_stat_statements tracks.",
+    ),
+    statements(
+        "pg_stat_statements.track",
+        SettingKind::Enum(&["none", "top", "all"]),
+        "top",
+        SettingContext::Superuser,
+        "Which statements pg_stat_statements tracks.",
+    ),
+    statements(
+        "pg_stat_statements.track_utility",
+        SettingKind::Bool,
+        "on",
+        SettingContext::Superuser,
+        "Whether pg_stat_statements tracks commands other than queries.",
     ),
     threshold("pg_trgm.similarity_threshold", "0.3", "Sets the threshold used by the % operator."),
     threshold(

@@ -25,6 +25,7 @@ pub mod lsn;
 pub mod math;
 pub mod number_format;
 pub mod plans;
+pub mod statement_statistics;
 pub mod quote;
 pub mod regex;
 pub mod regexp;

@@ -112,9 +112,7 @@ impl<'t> Reader<'t> {
 
     fn hint(&mut self) -> Result<Hint, Stop> {
         let head = self.rest;
-        let end = head
-            .find(|c: char| c == '(' || c.is_ascii() && is_space(c as u8))
-            .unwrap_or(head.len());
+        let end = head.find(|c: char| c == '(' || c.is_ascii() && is_space(c as u8)).unwrap_or(head.len());
         let word = &head[..end];
         let Some((keyword, form)) = KEYWORDS.iter().find(|(k, _)| k.eq_ignore_ascii_case(word)) else {
             self.hints.complain(head, format!("Unrecognized hint keyword \"{word}\"."));
@@ -148,8 +146,7 @@ impl<'t> Reader<'t> {
     ) -> (Kind, Option<(Option<String>, String)>) {
         let after = || Some(self.rest.to_string());
         let few = |tables: &[String]| {
-            (tables.len() < 2)
-                .then(|| (after(), format!("{keyword} hint requires at least two relations.")))
+            (tables.len() < 2).then(|| (after(), format!("{keyword} hint requires at least two relations.")))
         };
         match form {
             Form::Scan(allowed, indexes, regexp) => {

@@ -26,7 +26,8 @@ fn where_the_comment_stands() {
     assert_eq!(text("SELECT * /*+ SeqScan(t) */ FROM t"), None);
     assert_eq!(comment("SELECT * /*+ x */ FROM t", true).map(|c| c.is_ok()), Some(true));
     assert_eq!(text("/* SeqScan(t) */ SELECT 1"), None);
-    let wrong = comment("/*+ SeqScan(t) /* no */ */ SELECT 1", false).and_then(Result::err).expect("an error");
+    let wrong =
+        comment("/*+ SeqScan(t) /* no */ */ SELECT 1", false).and_then(Result::err).expect("an error");
     assert_eq!(wrong.message(), "pg_hint_plan: hint syntax error at or near \"/* no */ */ SELECT 1\"");
     assert_eq!(wrong.fields().detail.as_deref(), Some("Nested block comments are not supported."));
 }

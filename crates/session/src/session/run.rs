@@ -4,6 +4,7 @@ use super::*;
 use crate::auto_explain;
 use crate::row_ids::{self, RowIds};
 use crate::signals::WaitEvent;
+use crate::statements::{self, Meter};
 
 impl Session {
     /// Chooses the plan and columns of a portal before its first row.
@@ -78,6 +79,24 @@ impl Session {
 
     /// Runs a portal on: up to `max_rows` rows (0: all), or until output wants sending.
     pub(crate) fn advance(
+        &mut self,
+        portal: &mut Portal,
+        max_rows: usize,
+        out: &mut BytesMut,
+    ) -> Result<Advance> {
+        if !self.cx.digest().statements || matches!(portal.state, PortalState::Done(_)) {
+            return self.advance_portal(portal, max_rows, out);
+        }
+        let meter = Meter::start();
+        let advanced = self.advance_portal(portal, max_rows, out);
+        meter.stop(&mut portal.spent);
+        if let Ok(Advance::Complete(tag) | Advance::Committed(_, tag)) = &advanced {
+            statements::record(&self.cx, portal, tag);
+        }
+        advanced
+    }
+
+    fn advance_portal(
         &mut self,
         portal: &mut Portal,
         max_rows: usize,
@@ -272,6 +291,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<Option<Advance>> {
         let st = self.query_context()?;
+        portal.spent.query_id = plan.statement.query_id;
         if plan.statement.query_id.is_some() {
             self.cx.signals.activity.lock().query_id = plan.statement.query_id;
         }

@@ -20,8 +20,8 @@ mod token;
 mod tests;
 
 pub use fingerprint::fingerprint;
-pub use query_id::{normalised, query_id};
 pub use keywords::{KeywordClass, Kw, MAX_KEYWORD_BYTES};
+pub use query_id::{normalised, query_id};
 pub use split::{StatementSpan, split_statements};
 pub use token::{Token, TokenKind, Value};
 

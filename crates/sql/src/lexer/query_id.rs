@@ -203,8 +203,23 @@ fn modifies_type(sql: &str, tokens: &[Token], i: usize) -> bool {
     }
     let name = &sql[tokens[name].start as usize..tokens[name].end as usize];
     [
-        "numeric", "decimal", "dec", "float", "varchar", "char", "character", "varying", "bpchar", "bit", "varbit",
-        "time", "timetz", "timestamp", "timestamptz", "interval", "second",
+        "numeric",
+        "decimal",
+        "dec",
+        "float",
+        "varchar",
+        "char",
+        "character",
+        "varying",
+        "bpchar",
+        "bit",
+        "varbit",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "second",
     ]
     .iter()
     .any(|t| name.eq_ignore_ascii_case(t))
@@ -258,7 +273,10 @@ mod tests {
     #[test]
     fn texts_without_constants() {
         assert_eq!(text(" SELECT 1, 'x' ;"), "SELECT $1, $2");
-        assert_eq!(text("SELECT a FROM t WHERE b = $2 AND c = 5 -- x"), "SELECT a FROM t WHERE b = $2 AND c = $3");
+        assert_eq!(
+            text("SELECT a FROM t WHERE b = $2 AND c = 5 -- x"),
+            "SELECT a FROM t WHERE b = $2 AND c = $3"
+        );
         assert_eq!(text("SELECT a FROM t ORDER BY 1 LIMIT 10"), "SELECT a FROM t ORDER BY 1 LIMIT $1");
         assert_eq!(text("EXPLAIN SELECT 1.5::numeric(3, 1)"), "SELECT $1::numeric(3, 1)");
     }

@@ -55,8 +55,10 @@ pub fn run(s: &mut Session, c: &ast::CreateExtension, portal: &mut Portal) -> Re
     };
     d.w.check_schema(schema, Privilege::Create)?;
     let made = d.w.create_extension(extension, schema, d.user())?;
+    let own = d.w.schema(schema)?.map(|s| quarry_catalog::quote_identifier(&s.name));
     for text in extension.script {
-        let statement = run_text(s, text, portal)?;
+        let text = text.replace("@extschema@", own.as_deref().unwrap_or_default());
+        let statement = run_text(s, &text, portal)?;
         let name = match &statement {
             Some(Statement::CreateTable(t)) => &t.relation.name,
             Some(Statement::CreateView(v)) => &v.relation.name,
