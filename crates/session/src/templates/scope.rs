@@ -61,7 +61,6 @@ static SETTINGS: LazyLock<Vec<usize>> = LazyLock::new(|| {
                     | "bytea_output"
                     | "extra_float_digits"
                     | "default_text_search_config"
-                    | "row_security"
                     | "compute_query_id"
             )
     };
