@@ -40,15 +40,22 @@ fn a_worker_shows_what_it_does_and_can_be_cancelled() {
         until(&client, &format!("SELECT DISTINCT wait_event {worker}"), "VacuumDelay").await;
         let done = "SELECT autovacuum_count FROM pg_stat_user_tables WHERE relname = 'slow'";
         assert_eq!(text(&client, done).await, "0");
+        client.batch_execute("ALTER SYSTEM SET autovacuum = off").await.unwrap();
         client
-            .batch_execute(&format!(
-                "ALTER SYSTEM SET autovacuum = off; SELECT pg_reload_conf(); SELECT pg_cancel_backend(pid) {worker}"
-            ))
+            .batch_execute(&format!("SELECT pg_reload_conf(); SELECT pg_cancel_backend(pid) {worker}"))
             .await
-            .unwrap_or_else(|e| panic!("{e:?}"));
+            .unwrap();
         until(&client, &format!("SELECT count(*) {worker}"), "0").await;
         assert_eq!(text(&client, done).await, "0");
-        assert!(server.log_text().contains("canceling autovacuum task"));
+        let cancelled = || server.log_text().matches("canceling autovacuum task").count();
+        assert_eq!(cancelled(), 1);
+        // It also makes way for who wants the table.
+        client.batch_execute("ALTER SYSTEM RESET autovacuum").await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        until(&client, &format!("SELECT count(*) {worker} AND query LIKE '%public.slow'"), "1").await;
+        client.batch_execute("SET lock_timeout = '60s'; ALTER TABLE slow ADD COLUMN b int").await.unwrap();
+        assert_eq!(text(&client, done).await, "0");
+        assert!(cancelled() >= 2);
     });
 }
 

@@ -1,6 +1,7 @@
 //! Long waits for locks as the server's log has them (`log_lock_waits`; PostgreSQL: ProcSleep in proc.c), and names for errors of waits.
 
 use crate::context::{SessionContext, notice_threshold};
+use crate::signals::{Backend, CancelReason};
 use quarry_common::{Error, Oid, Severity, SqlState};
 use quarry_storage::RelId;
 use quarry_storage::lock::{WaitNews, WaitObserver, WaitReport};
@@ -38,6 +39,17 @@ impl WaitObserver for LockWaits {
         cx.log_error(&e, position, Some(&statement));
         if Severity::Log >= notice_threshold(cx.settings().text("client_min_messages")) {
             cx.tell(e);
+        }
+    }
+
+    /// Autovacuum makes way for whoever waits for its table (PostgreSQL: DS_BLOCKED_BY_AUTOVACUUM).
+    fn blocked_by(&self, pids: &[i32]) {
+        let Some(cx) = self.0.upgrade() else { return };
+        for target in pids.iter().filter_map(|pid| cx.instance.sessions().get(*pid)) {
+            if target.activity.lock().backend == Backend::AutovacuumWorker {
+                tracing::debug!("sending cancel to blocking autovacuum PID {}", target.pid);
+                target.cancel(CancelReason::UserRequest);
+            }
         }
     }
 

@@ -67,6 +67,8 @@ pub trait WaitObserver: Send + Sync {
     fn relation(&self, rel: RelId) -> Option<(Oid, String)>;
     /// What a process runs.
     fn activity_of(&self, pid: i32) -> String;
+    /// A wait has lasted as long as makes one look for a deadlock, and there is none: these processes hold the lock. Called once.
+    fn blocked_by(&self, _pids: &[i32]) {}
 }
 
 /// One request in a queue.
@@ -177,6 +179,9 @@ impl LockManager {
                     }
                 }
                 if !waiter.is_granted() {
+                    if let Some(observer) = who.observer {
+                        observer.blocked_by(&self.in_the_way(tag, waiter));
+                    }
                     self.report(who, tag, waiter, WaitNews::StillWaiting);
                 }
                 granted = waiter.granted.lock();
@@ -196,6 +201,17 @@ impl LockManager {
             self.report(who, tag, waiter, WaitNews::Acquired);
         }
         Ok(())
+    }
+
+    /// Processes that hold the lock in a mode which conflicts with the wanted one.
+    fn in_the_way(&self, tag: &LockTag, waiter: &Waiter) -> Vec<i32> {
+        let shard = self.shard(tag).lock();
+        let Some(entry) = shard.get(tag) else { return vec![] };
+        let conflicting = entry
+            .holders
+            .iter()
+            .filter(|h| h.owner != waiter.owner && h.modes & waiter.mode.conflicts() != 0);
+        conflicting.map(|h| h.pid).collect()
     }
 
     /// False: the lock has been granted.
