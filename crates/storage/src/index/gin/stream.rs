@@ -98,7 +98,11 @@ impl KeyStream {
         let here: u64 = s.items.iter().map(parse).sum();
         s.estimate = match s.next {
             Next::Done => here,
-            Next::Right(..) => here.max(1).saturating_mul(leaves_of(cx.gin, key)?),
+            Next::Right(..) => {
+                // The first leaf may have other keys, too; those that follow have none.
+                let leaf = here.max(1) * (bp::CAPACITY as u64 * 9 / 10) / (s.bytes.len() as u64).max(1);
+                here.saturating_add(leaf.max(1).saturating_mul(leaves_of(cx.gin, key)?.saturating_sub(1)))
+            }
         };
         Ok(s)
     }
