@@ -20,7 +20,6 @@ pub struct PlannerSettings {
     pub effective_cache_size: f64,
     pub from_collapse_limit: usize,
     pub join_collapse_limit: usize,
-    pub geqo_threshold: usize,
     pub enable_bitmapscan: bool,
     pub enable_hashagg: bool,
     pub enable_hashjoin: bool,
@@ -58,7 +57,6 @@ impl Default for PlannerSettings {
             effective_cache_size: 524_288.0,
             from_collapse_limit: 8,
             join_collapse_limit: 8,
-            geqo_threshold: 12,
             enable_bitmapscan: true,
             enable_hashagg: true,
             enable_hashjoin: true,
@@ -81,7 +79,7 @@ impl Default for PlannerSettings {
     }
 }
 
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 24] = [
     "seq_page_cost",
     "random_page_cost",
     "cpu_tuple_cost",
@@ -93,7 +91,6 @@ const NAMES: [&str; 25] = [
     "effective_cache_size",
     "from_collapse_limit",
     "join_collapse_limit",
-    "geqo_threshold",
     "enable_bitmapscan",
     "enable_hashagg",
     "enable_hashjoin",
@@ -110,7 +107,7 @@ const NAMES: [&str; 25] = [
 ];
 
 /// Positions of [`NAMES`] in the settings table.
-static INDEXES: LazyLock<[Option<usize>; 25]> =
+static INDEXES: LazyLock<[Option<usize>; 24]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 /// `constraint_exclusion`, `quarry.disabled_rules` and `quarry.forced_rules` in the settings table.
@@ -155,20 +152,19 @@ impl PlannerSettings {
         real(8, &mut out.effective_cache_size);
         count(9, &mut out.from_collapse_limit);
         count(10, &mut out.join_collapse_limit);
-        count(11, &mut out.geqo_threshold);
-        switch(12, &mut out.enable_bitmapscan);
-        switch(13, &mut out.enable_hashagg);
-        switch(14, &mut out.enable_hashjoin);
-        switch(15, &mut out.enable_incremental_sort);
-        switch(16, &mut out.enable_indexonlyscan);
-        switch(17, &mut out.enable_indexscan);
-        switch(18, &mut out.enable_material);
-        switch(19, &mut out.enable_memoize);
-        switch(20, &mut out.enable_mergejoin);
-        switch(21, &mut out.enable_nestloop);
-        switch(22, &mut out.enable_seqscan);
-        switch(23, &mut out.enable_sort);
-        switch(24, &mut out.enable_tidscan);
+        switch(11, &mut out.enable_bitmapscan);
+        switch(12, &mut out.enable_hashagg);
+        switch(13, &mut out.enable_hashjoin);
+        switch(14, &mut out.enable_incremental_sort);
+        switch(15, &mut out.enable_indexonlyscan);
+        switch(16, &mut out.enable_indexscan);
+        switch(17, &mut out.enable_material);
+        switch(18, &mut out.enable_memoize);
+        switch(19, &mut out.enable_mergejoin);
+        switch(20, &mut out.enable_nestloop);
+        switch(21, &mut out.enable_seqscan);
+        switch(22, &mut out.enable_sort);
+        switch(23, &mut out.enable_tidscan);
         let text = |i: usize| match CHOICES[i].map(|i| s.value(i)) {
             Some(SettingValue::Text(text)) => text.as_str(),
             _ => "",

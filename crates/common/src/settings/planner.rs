@@ -270,7 +270,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "Searches large join orders by a genetic algorithm. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "Searches large join orders by a genetic algorithm. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -279,7 +279,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "5",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "Effort of the genetic search. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "Effort of the genetic search. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -288,7 +288,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "Rounds of the genetic search. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "Rounds of the genetic search. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -297,7 +297,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "Join orders that the genetic search has at a time. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "Join orders that the genetic search has at a time. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -306,7 +306,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "Seed of the genetic search. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "Seed of the genetic search. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -315,7 +315,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "How much the genetic search prefers good orders. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "How much the genetic search prefers good orders. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
@@ -324,7 +324,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "12",
         context: SettingContext::User,
         category: "Query Tuning / Genetic Query Optimizer",
-        doc: "FROM items from which on the genetic search is used. Without effect: large joins are ordered by a greedy search whose parts are searched completely.",
+        doc: "FROM items from which on the genetic search is used. Large joins are ordered by a greedy search instead, whose parts are searched completely. Accepted for compatibility, without effect.",
         reported: false,
     },
     SettingDef {
