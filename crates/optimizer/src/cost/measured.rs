@@ -15,7 +15,7 @@ use crate::PlannerSettings;
 /// Getting at a page in memory, in physical order: times `cpu_tuple_cost`.
 const SEQUENTIAL_PAGE: f64 = 15.0;
 /// Getting at a page in memory, in another order: times `cpu_tuple_cost`.
-const RANDOM_PAGE: f64 = 20.0;
+const RANDOM_PAGE: f64 = 15.0;
 /// Share of pages that aren't in memory though there is room for them.
 const MISSES: f64 = 0.01;
 /// Scans of tables of fewer pages cost what PostgreSQL says, those of more than the other what is measured: in between some of each.
@@ -26,7 +26,9 @@ pub const INDEX_ENTRY: f64 = 4.0;
 /// A row that an index points to: times `cpu_tuple_cost`.
 pub const INDEXED_ROW: f64 = 2.0;
 /// A row that is put into a bitmap: times `cpu_tuple_cost`.
-pub const BITMAP_ROW: f64 = 1.5;
+pub const BITMAP_ROW: f64 = 5.0;
+/// A row that is put into a bitmap behind all others: times `cpu_tuple_cost`.
+pub const SORTED_BITMAP_ROW: f64 = 0.5;
 /// A value of varying width that is read from a row: times `cpu_tuple_cost`.
 pub const VARYING_VALUE: f64 = 2.0;
 /// Starting a plan again for another outer row: times `cpu_tuple_cost`.

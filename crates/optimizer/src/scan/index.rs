@@ -216,7 +216,10 @@ impl Planner<'_> {
         let of_rows = match m.index.method {
             "brin" => 0.1 * s.cpu_operator_cost * rows,
             _ => {
-                let ours = measured::BITMAP_ROW * s.cpu_tuple_cost;
+                // Places that come in physical order are easy to add: those of GIN's lists do.
+                let sorted = if m.index.method == "gin" { 1.0 } else { cost.correlation * cost.correlation };
+                let ours = measured::between(measured::BITMAP_ROW, measured::SORTED_BITMAP_ROW, sorted);
+                let ours = ours * s.cpu_tuple_cost;
                 measured::between(0.1 * s.cpu_operator_cost, ours, measured::largeness(size.pages)) * rows
             }
         };

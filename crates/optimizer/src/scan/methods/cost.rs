@@ -145,7 +145,12 @@ impl Planner<'_> {
         let read = by_entries.max(by_rows);
         let of_data = prices.random(cached(read, data_pages), read * loops) / loops;
         let operators = m.conds.len() as f64 * s.cpu_operator_cost;
-        let total = startup + of_data + values + tuples * selectivity * (s.cpu_index_tuple_cost + operators);
+        // Each entry's list is found by a descent, and gone through as far as rows are in all of them.
+        let large = measured::largeness(size.pages);
+        let descents = counts.searches * 100.0 * s.cpu_operator_cost * large;
+        let of_lists = counts.searches * 2.0 * s.cpu_operator_cost * large;
+        let per_row = s.cpu_index_tuple_cost + operators + of_lists;
+        let total = startup + descents + of_data + values + tuples * selectivity * per_row;
         IndexCost { startup: startup + values, total, selectivity, pages: read, correlation: 0.0 }
     }
 
