@@ -8,7 +8,9 @@ use quarry_storage::disk::FaultDisk;
 use quarry_storage::heap::{Heap, ModifyResult, UpdateOptions};
 use quarry_storage::index::{BTree, BuildOutcome, Direction, InsertOutcome, KeyRange, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
-use quarry_storage::sort::{BuildRows, IndexRow, build_index, rows_without_entry};
+use quarry_storage::sort::{
+    BuildRows, EntryRef, EntryRuns, EntrySink, IndexRow, RowSink, build_index, build_tree, rows_without_entry,
+};
 use quarry_storage::{IsolationLevel, LockMode, LockTag, RelId, Storage, Transaction, WaitPolicy};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -220,4 +222,92 @@ fn lockers_and_old_snapshots_are_waited_for() {
         other.commit().unwrap();
     });
     assert_eq!(told, vec![(1, 0), (1, 1)]);
+}
+
+/// One thread's part; refuses some keys.
+struct Sink {
+    runs: EntryRuns,
+    refused: Vec<u64>,
+    long: bool,
+}
+
+impl RowSink for Sink {
+    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> quarry_common::Result<()> {
+        let mut key = key_of(body);
+        let n = u64::from_be_bytes(key.as_slice().try_into().unwrap());
+        if self.refused.contains(&n) {
+            return Err(quarry_common::Error::internal(n.to_string()));
+        }
+        if self.long {
+            key.extend_from_slice(&[7; 40]);
+        }
+        self.runs.push(EntryRef { key: &key, payload: &[], tid, unique: live })
+    }
+    fn end(&mut self) -> quarry_common::Result<()> {
+        self.runs.end()
+    }
+}
+
+impl EntrySink for Sink {
+    fn into_runs(self) -> EntryRuns {
+        self.runs
+    }
+}
+
+#[test]
+fn threads_build_what_one_would() {
+    const ROWS: u64 = 60_000;
+    let (storage, heap, tree) = setup();
+    let t = begin(&storage);
+    let mut expected: Vec<(u64, Tid)> = (0..ROWS)
+        .map(|n| {
+            let key = n * 7919 % (ROWS / 2);
+            (key, heap.insert(&t, &row(key, n)).unwrap())
+        })
+        .collect();
+    t.commit().unwrap();
+    expected.sort_unstable();
+    let build = |tree: &BTree, threads: usize, memory: usize, long: bool, refused: &[u64]| {
+        let t = begin(&storage);
+        let sink =
+            || Sink { runs: EntryRuns::new(storage.disk().clone(), memory), refused: refused.to_vec(), long };
+        let sinks = (0..threads).map(|_| sink()).collect();
+        let built = build_tree(&heap, tree, &t, BuildRows::All, memory, sinks);
+        t.commit().unwrap();
+        built
+    };
+    // Of the rows refused, the first in the table is named, whoever comes to which first.
+    let first = |keys: &[u64]| (0..ROWS).map(|n| n * 7919 % (ROWS / 2)).find(|k| keys.contains(k)).unwrap();
+    for keys in [[5, 700], [29_999, 3]] {
+        let refused = build(&tree, 3, 1 << 20, false, &keys).unwrap_err();
+        assert_eq!(refused.message(), first(&keys).to_string());
+    }
+    for (rel, threads, memory, long) in [
+        (30031, 1, 64 << 20, false),
+        (30032, 3, 64 << 20, false),
+        (30033, 3, 64 << 10, false),
+        (30034, 2, 64 << 10, true),
+    ] {
+        let rel = RelId::new(Oid(5), rel);
+        let t = begin(&storage);
+        BTree::create(&storage, &t, rel).unwrap();
+        t.commit().unwrap();
+        let tree = BTree::open(&storage, rel, false);
+        let (outcome, scan) = build(&tree, threads, memory, long, &[]).unwrap();
+        assert!(matches!(outcome, BuildOutcome::Built { entries: ROWS, .. }), "{outcome:?}");
+        assert_eq!(scan.live_rows, ROWS);
+        assert_eq!(tree.check().unwrap(), ROWS);
+        let mut got = vec![];
+        let mut scan = tree.scan(KeyRange::full(), Direction::Forward);
+        while let Some(e) = scan.next().unwrap() {
+            got.push((u64::from_be_bytes(e.key[..8].try_into().unwrap()), e.tid));
+        }
+        assert!(got == expected, "{threads} threads");
+        // A unique one finds the same rows in each other's way.
+        let unique = BTree::open(&storage, rel, true);
+        assert!(build(&unique, threads, memory, long, &[]).is_err(), "it isn't empty");
+    }
+    let (outcome, _) = build(&BTree::open(&storage, INDEX, true), 3, 64 << 20, false, &[]).unwrap();
+    let BuildOutcome::Duplicate { first, second, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!([first, second], [expected[0].1, expected[1].1]);
 }
