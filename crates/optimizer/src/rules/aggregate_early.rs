@@ -135,7 +135,10 @@ fn aggregated(
         let keys: Vec<Expr> = early.keys.iter().map(|id| Expr::column(*id, meta.get(*id).ty)).collect();
         let groups = planner.group_count(&keys.iter().collect::<Vec<_>>(), rows);
         let gain = rows / groups.max(1.0);
-        if rows >= ROWS_MIN && gain >= ROWS_PER_GROUP_MIN && best.as_ref().is_none_or(|(b, _)| gain > *b) {
+        let promising = rows >= ROWS_MIN && gain >= ROWS_PER_GROUP_MIN;
+        if (promising || env.settings.forced_rules.has(Rule::AggregateEarly))
+            && best.as_ref().is_none_or(|(b, _)| gain > *b)
+        {
             best = Some((gain, early));
         }
     }

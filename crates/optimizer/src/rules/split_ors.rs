@@ -21,8 +21,14 @@ const BRANCHES_MAX: usize = 4;
 const TABLES_MAX: usize = 6;
 
 /// Runs over the plan of a statement (not inside subqueries of expressions), whose output are these columns. True if an OR was split.
-pub fn run(plan: &mut LogicalPlan, output: &[ColumnId], meta: &mut QueryMeta, rules: &Rules) -> bool {
-    if rules.rows_change() || !rules.allows(Rule::SplitOrs) || !may_apply(plan) {
+pub fn run(
+    plan: &mut LogicalPlan,
+    output: &[ColumnId],
+    meta: &mut QueryMeta,
+    forced: bool,
+    rules: &Rules,
+) -> bool {
+    if rules.rows_change() || !rules.allows(Rule::SplitOrs) || !(forced || may_apply(plan)) {
         return false;
     }
     let all = uses(plan, output);
@@ -31,22 +37,23 @@ pub fn run(plan: &mut LogicalPlan, output: &[ColumnId], meta: &mut QueryMeta, ru
         let count = |id: &ColumnId| all.get(id).copied().unwrap_or(0) > within.get(id).copied().unwrap_or(0);
         walk::output_columns(part).into_iter().filter(count).collect()
     };
-    descend(plan, &read_above, meta, rules)
+    descend(plan, &read_above, meta, forced, rules)
 }
 
 /// Whether there is anything in a plan that the rule could be about.
 pub fn may_apply(plan: &LogicalPlan) -> bool {
-    candidate(plan).is_some() || walk::inputs(plan).into_iter().any(may_apply)
+    candidate(plan, false).is_some() || walk::inputs(plan).into_iter().any(may_apply)
 }
 
 fn descend(
     plan: &mut LogicalPlan,
     read_above: &dyn Fn(&LogicalPlan) -> Vec<ColumnId>,
     meta: &mut QueryMeta,
+    forced: bool,
     rules: &Rules,
 ) -> bool {
     let mut any = false;
-    if let Some(at) = candidate(plan)
+    if let Some(at) = candidate(plan, forced)
         && rules.allows_costly(Rule::SplitOrs)
         && let Some(split) = split(plan, at, read_above(plan), meta)
     {
@@ -55,13 +62,13 @@ fn descend(
         return true;
     }
     for input in walk::inputs_mut(plan) {
-        any |= descend(input, read_above, meta, rules);
+        any |= descend(input, read_above, meta, forced, rules);
     }
     any
 }
 
-/// The place of a condition that could be split.
-fn candidate(plan: &LogicalPlan) -> Option<usize> {
+/// The place of a condition that could be split. `forced`: whether or not indexes help.
+fn candidate(plan: &LogicalPlan, forced: bool) -> Option<usize> {
     let LogicalPlan::Filter { input, predicates } = plan else { return None };
     if !matches!(**input, LogicalPlan::Join { .. }) {
         return None;
@@ -75,8 +82,7 @@ fn candidate(plan: &LogicalPlan) -> Option<usize> {
         let about: Vec<Option<usize>> = branches.iter().map(|b| indexed_table(b, &scans)).collect();
         let several = about.iter().any(|a| *a != about[0]);
         branches.len() <= BRANCHES_MAX
-            && several
-            && about.iter().all(Option::is_some)
+            && (forced || several && about.iter().all(Option::is_some))
             && !has_subquery(p)
             && !is_volatile(p)
     })
