@@ -136,7 +136,7 @@ impl Bench {
         work: impl FnOnce(&mut Bench) -> Result<T, String>,
     ) -> Result<T, String> {
         self.run("BEGIN")?;
-        let mut prepared = || {
+        let prepared = || {
             for switch in &way.switches {
                 self.run(&format!("SET LOCAL {switch}"))?;
             }
