@@ -67,7 +67,10 @@ fn toast_tables_go_by_their_own_parameters_and_other_databases_hold_nothing_back
         let client = connect(&server.url("postgres")).await.unwrap();
         client.batch_execute("CREATE DATABASE other").await.unwrap();
         let other = connect(&server.url("other")).await.unwrap();
-        other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_type").await.unwrap();
+        other
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_type")
+            .await
+            .unwrap();
         client
             .batch_execute(
                 "CREATE TABLE t (a int, b text) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = on,

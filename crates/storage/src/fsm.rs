@@ -106,7 +106,8 @@ impl FreeMap {
         let hidden = |(b, c): (usize, &u8)| {
             let bound = self.group_max.get(b / GROUP).copied().unwrap_or(0);
             (bound < *c).then(|| {
-                let what = format!("the free-space map has category {c} for it, but {bound} as its group's highest");
+                let what =
+                    format!("the free-space map has category {c} for it, but {bound} as its group's highest");
                 (b as BlockNo, what)
             })
         };

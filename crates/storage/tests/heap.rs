@@ -438,7 +438,8 @@ fn toast_space_comes_back() {
     commit(&t);
     drop(s);
     storage.wal().flush_all().unwrap();
-    heap.vacuum(&[], &VacuumOptions { lock_for_truncate: Some(&|| Ok(true)), ..Default::default() }).unwrap();
+    let options = VacuumOptions { toast_lock_for_truncate: Some(&|| Ok(true)), ..Default::default() };
+    heap.vacuum(&[], &options).unwrap();
     assert_eq!(storage.pool().blocks(TOAST, Fork::Main).unwrap(), 0);
     // Compressible values stay in line.
     let t = begin(&storage);

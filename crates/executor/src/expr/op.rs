@@ -139,7 +139,9 @@ impl Op {
             Op::Subscript { indexes, assign, element, element_physical, container } => match container {
                 Subscripted::Jsonb => subscript::jsonb(indexes, *assign, args),
                 Subscripted::Name => subscript::name(indexes, *assign, args),
-                Subscripted::Array if *assign => subscript::assign(indexes, *element, *element_physical, args),
+                Subscripted::Array if *assign => {
+                    subscript::assign(indexes, *element, *element_physical, args)
+                }
                 Subscripted::Array => subscript::read(indexes, *element, *element_physical, args),
             },
             Op::MinMax { greatest, ty } => {

@@ -76,11 +76,7 @@ impl From<Fate> for Verdict {
 }
 
 /// Plans the pruning of a page. `aborted` says whether a version's `xmax` was rolled back.
-fn plan(
-    p: &[u8],
-    judge: &mut Judge<'_>,
-    aborted: &mut dyn FnMut(&TupleHeader) -> bool,
-) -> PrunePlan {
+fn plan(p: &[u8], judge: &mut Judge<'_>, aborted: &mut dyn FnMut(&TupleHeader) -> bool) -> PrunePlan {
     let n = hp::slot_count(p);
     let mut plan = PrunePlan::default();
     let mut visited = vec![false; n as usize + 1];
@@ -189,8 +185,8 @@ pub fn plan_page(p: &[u8], storage: &Storage, live: &LiveSnapshots) -> PrunePlan
         if waits && (first_waiting == 0 || h.xmax.0 < first_waiting) {
             first_waiting = h.xmax.0;
         }
-        let covers = watcher
-            .is_some_and(|watcher| made_at(h, txns) <= watcher || storage.ssi().knows_writer(h.xmin));
+        let covers =
+            watcher.is_some_and(|watcher| made_at(h, txns) <= watcher || storage.ssi().knows_writer(h.xmin));
         Verdict { fate, covers }
     };
     let mut plan =
