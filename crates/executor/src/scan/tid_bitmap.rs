@@ -198,9 +198,7 @@ impl TidBitmap {
         };
         let rest = &mut 0;
         let find = |block: BlockNo| match &other.pages {
-            Pages::Rising(list) => {
-                list.binary_search_by_key(&block, |(b, _)| *b).ok().map(|at| &list[at].1)
-            }
+            Pages::Rising(list) => list.binary_search_by_key(&block, |(b, _)| *b).ok().map(|at| &list[at].1),
             Pages::Any(map) => map.get(&block),
         };
         match (&mut self.pages, &other.pages) {

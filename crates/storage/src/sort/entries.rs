@@ -524,7 +524,8 @@ mod tests {
             check(memory, threads, |x| format!("key number {}", x % 5000).into_bytes(), false);
             check(memory, threads, |x| vec![0; (x % 40) as usize], false);
             // Long ones among short ones.
-            let mixed = |x: u64| if x.is_multiple_of(500) { vec![b'5'; 30] } else { x.to_string().into_bytes() };
+            let mixed =
+                |x: u64| if x.is_multiple_of(500) { vec![b'5'; 30] } else { x.to_string().into_bytes() };
             check(memory, threads, mixed, false);
             check(memory, threads, |x| [vec![7; 300], x.to_be_bytes().to_vec()].concat(), true);
         }
