@@ -51,6 +51,10 @@ impl Planner<'_> {
         for _ in 0..DEFINITIONS_MAX {
             match e {
                 Expr::Column { id, .. } => match self.definitions.get(id) {
+                    // An outer join may have made it NULL in some rows.
+                    Some(Expr::Const { .. }) if self.outer_joins => {
+                        return OrderKey::Column(self.representative(*id));
+                    }
                     Some(definition) => e = strip_relabel(definition),
                     None => return OrderKey::Column(self.representative(*id)),
                 },

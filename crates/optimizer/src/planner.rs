@@ -44,6 +44,8 @@ pub struct Planner<'a> {
     pub subplans: usize,
     /// What computed columns stand for, to recognise orders.
     pub definitions: HashMap<ColumnId, Expr>,
+    /// Whether a join of the statement makes rows of NULLs up: columns of constants are then none above it.
+    pub outer_joins: bool,
     /// Columns that inner joins make equal: each leads to its representative.
     pub equal: HashMap<ColumnId, ColumnId>,
     pub stats: crate::stats::StatsCache,
@@ -61,6 +63,7 @@ impl<'a> Planner<'a> {
             cte_info: HashMap::new(),
             subplans: 0,
             definitions: HashMap::new(),
+            outer_joins: false,
             equal: HashMap::new(),
             stats: Default::default(),
             filter_only: vec![],

@@ -299,6 +299,7 @@ impl Region {
         for e in &mut on {
             p.plan_subqueries(e)?;
         }
+        p.outer_joins |= matches!(kind, JoinKind::Left | JoinKind::Right | JoinKind::Full);
         // FROM lists and CROSS JOIN have no conditions of their own: they are always taken apart.
         let limit = p.env.settings.join_collapse_limit;
         let listed = kind == JoinKind::Inner && on.is_empty();
