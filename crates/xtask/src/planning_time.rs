@@ -24,7 +24,9 @@ pub fn run(port: u16, postgres: u16, database: &str, folder: &Path, runs: usize)
         for n in 0..=runs {
             let (x, y) = (timed(&mut ours, sql)?, timed(&mut theirs, sql)?);
             if n > 0 {
-                (a.push(x.0), b.push(y.0), c.push(x.1), d.push(y.1));
+                for (list, time) in [(&mut a, x.0), (&mut b, y.0), (&mut c, x.1), (&mut d, y.1)] {
+                    list.push(time);
+                }
             }
         }
         let [a, b, c, d] = [a, b, c, d].map(median);
