@@ -43,8 +43,10 @@ pub fn determined(input: &LogicalPlan, group: &[(ColumnId, Expr)]) -> Vec<usize>
     out
 }
 
+type ForScan<'f> = dyn FnMut(&Relation, &[(ColumnId, ScanColumn)]) + 'f;
+
 /// Calls `f` with the tables whose columns a FROM clause gives.
-fn scans(plan: &LogicalPlan, f: &mut dyn FnMut(&Relation, &[(ColumnId, ScanColumn)])) {
+fn scans(plan: &LogicalPlan, f: &mut ForScan<'_>) {
     match plan {
         LogicalPlan::Scan { relation, columns, .. } => f(relation, columns),
         LogicalPlan::Filter { input, .. } => scans(input, f),
