@@ -12,9 +12,7 @@ impl Search<'_, '_> {
             let all = class.members.iter().fold(0, |set: RelSet, m| set | 1 << m.1);
             class.constant.is_none() && all & left != 0 && all & right != 0
         };
-        if self.region.classes.iter().filter(spans).nth(1).is_none() {
-            return None;
-        }
+        self.region.classes.iter().filter(spans).nth(1)?;
         let mut counts: Vec<((usize, usize), u32)> = vec![];
         let mut classes = 0;
         for class in self.region.classes.iter().filter(|c| c.constant.is_none()) {

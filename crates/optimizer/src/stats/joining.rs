@@ -24,6 +24,9 @@ pub(super) struct Matches {
     count: f64,
 }
 
+/// What two sides have in common, and their statistics.
+pub(super) type Known = (Matches, [Arc<ColumnStats>; 2]);
+
 impl Matches {
     fn add(&mut self, left: f32, right: f32) {
         self.product += f64::from(left) * f64::from(right);

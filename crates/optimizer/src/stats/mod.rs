@@ -47,7 +47,7 @@ pub struct StatsCache {
     /// Columns of scans of CTEs, and the CTEs' own columns.
     from_ctes: HashMap<ColumnId, ColumnId>,
     /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
-    matches: HashMap<(usize, usize, usize), (joining::Matches, [Arc<ColumnStats>; 2])>,
+    matches: HashMap<(usize, usize, usize), joining::Known>,
     /// Selectivities of conditions on tables.
     shares: Vec<(Vec<Expr>, f64)>,
     /// Conditions that were tried on values.
