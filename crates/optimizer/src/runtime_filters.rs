@@ -138,10 +138,10 @@ fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>)
                 out.push((plan.id, id));
             }
         }
-        PhysicalNode::BitmapHeapScan { relation, columns, .. } => {
-            if plan.rows >= SCANNED_ROWS_MIN && !relation.is_catalog && is_attribute(columns, id) {
-                out.push((plan.id, id));
-            }
+        PhysicalNode::BitmapHeapScan { relation, columns, .. }
+            if plan.rows >= SCANNED_ROWS_MIN && !relation.is_catalog && is_attribute(columns, id) =>
+        {
+            out.push((plan.id, id));
         }
         PhysicalNode::HashJoin { kind, outer, inner, keys, .. }
         | PhysicalNode::MergeJoin { kind, outer, inner, keys, .. } => both(outer, inner, *kind, keys),

@@ -103,6 +103,9 @@ struct Subset {
     side: Option<Rc<Side>>,
 }
 
+/// A path and its cache, if it can have one.
+type Memo = (Rc<Path>, Option<Rc<Path>>);
+
 struct Search<'s, 'a> {
     p: &'s mut Planner<'a>,
     region: Region,
@@ -115,7 +118,7 @@ struct Search<'s, 'a> {
     /// What is known of the conditions between subsets.
     conditions: HashMap<Signature, Rc<Conditions>>,
     /// Caches of paths by the path's address and the number of calls, with the path itself.
-    memos: HashMap<(*const Path, u64), (Rc<Path>, Option<Rc<Path>>)>,
+    memos: HashMap<(*const Path, u64), Memo>,
     /// Sort keys by number.
     keys: ordering::Keys,
     unordered: Rc<Order>,

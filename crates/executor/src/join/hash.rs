@@ -246,7 +246,7 @@ impl HashJoin {
         while let Some(b) = pull(&mut self.inner, cx)? {
             cx.check_cancelled()?;
             if self.null_aware && !self.inner_nulls {
-                self.inner_rows |= b.rows().len() > 0;
+                self.inner_rows |= !b.rows().is_empty();
                 for key in &self.inner_keys {
                     let values = key.eval(cx, &b)?;
                     self.inner_nulls |= b.rows().iter().any(|r| values.is_null(r));

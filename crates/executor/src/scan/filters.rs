@@ -36,6 +36,9 @@ impl ScanProbe {
     }
 }
 
+/// The pages worth reading, if they are known and few.
+type Pages = Option<Vec<Range<BlockNo>>>;
+
 /// The filters of a scan, and how far they have been worth asking.
 pub struct Filters {
     probes: Vec<ScanProbe>,
@@ -49,7 +52,7 @@ pub struct Filters {
     kept: Vec<u32>,
     rows: KeptRows,
     /// The pages worth reading, for the filter that they were found by.
-    narrowed: Option<(Arc<KeyFilter>, Option<Vec<Range<BlockNo>>>)>,
+    narrowed: Option<(Arc<KeyFilter>, Pages)>,
 }
 
 impl Filters {

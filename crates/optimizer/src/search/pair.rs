@@ -152,16 +152,15 @@ impl Search<'_, '_> {
         }
         let keys = &join.keyed.keys;
         // Without keys, a full join has all its inner rows in one bucket.
-        if !keys.is_empty() || kind == JoinKind::Full {
-            if let Some(inner) = sides.inner.cheapest(all) {
-                for outer in &sides.outer.cheap {
-                    if outer.params & sides.inner_set == 0
-                        && self.may_keep(subset, outer.params | inner.params, all)
-                    {
-                        if let Some(path) = self.hash_join(outer, inner, join, subset) {
-                            self.offer(subset, path, sides.outer_set, sides.inner_set);
-                        }
-                    }
+        if (!keys.is_empty() || kind == JoinKind::Full)
+            && let Some(inner) = sides.inner.cheapest(all)
+        {
+            for outer in &sides.outer.cheap {
+                if outer.params & sides.inner_set == 0
+                    && self.may_keep(subset, outer.params | inner.params, all)
+                    && let Some(path) = self.hash_join(outer, inner, join, subset)
+                {
+                    self.offer(subset, path, sides.outer_set, sides.inner_set);
                 }
             }
         }
@@ -172,10 +171,9 @@ impl Search<'_, '_> {
             let inner = self.sorted(sides.inner, all, inner_order);
             if let (Some(outer), Some(inner)) = (outer, inner)
                 && self.may_keep(subset, outer.params | inner.params, all)
+                && let Some(path) = self.merge_join(&outer, &inner, join, subset)
             {
-                if let Some(path) = self.merge_join(&outer, &inner, join, subset) {
-                    self.offer(subset, path, sides.outer_set, sides.inner_set);
-                }
+                self.offer(subset, path, sides.outer_set, sides.inner_set);
             }
         }
     }
