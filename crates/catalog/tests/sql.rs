@@ -93,7 +93,11 @@ impl Server {
                 names: &*reader,
                 io: &io,
                 stats: &|_| None,
-                planning_ms: 0.0,
+                triggers: &[],
+                query_text: None,
+                query_id: None,
+                planning_ms: Some(0.0),
+                planning: None,
                 execution_ms: 0.0,
             });
             explained.iter().for_each(|line| println!("   # {line}"));

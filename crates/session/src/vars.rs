@@ -34,13 +34,7 @@ pub struct SessionVars {
 
 impl SessionVars {
     pub fn new(base: Arc<Settings>) -> SessionVars {
-        SessionVars {
-            current: base.clone(),
-            reset: base,
-            undo: vec![],
-            version: 1,
-            digest: None,
-        }
+        SessionVars { current: base.clone(), reset: base, undo: vec![], version: 1, digest: None }
     }
     pub fn current(&self) -> &Arc<Settings> {
         &self.current

@@ -446,7 +446,7 @@ fn many_rows_of_a_key_come_part_by_part() {
             if n % 1000 == 0 {
                 // Splits in between change nothing.
                 for m in 0..200u64 {
-                    index.insert(&t, &(m + 1_000 * n | (most as u64) << 32).to_be_bytes(), tid).unwrap();
+                    index.insert(&t, &((m + 1_000 * n) | ((most as u64) << 32)).to_be_bytes(), tid).unwrap();
                 }
             }
             if most == 5000 {

@@ -114,6 +114,23 @@ impl SettingDef {
     pub fn has_effect(&self) -> bool {
         self.context != SettingContext::Internal && !self.doc.ends_with(WITHOUT_EFFECT)
     }
+    /// Whether EXPLAIN's SETTINGS is about it: those that influence planning in PostgreSQL (`GUC_EXPLAIN`).
+    pub fn influences_plans(&self) -> bool {
+        let elsewhere = matches!(
+            self.name,
+            "work_mem"
+                | "hash_mem_multiplier"
+                | "temp_buffers"
+                | "search_path"
+                | "effective_io_concurrency"
+                | "maintenance_io_concurrency"
+                | "max_parallel_workers"
+                | "max_parallel_workers_per_gather"
+                | "parallel_leader_participation"
+                | "force_parallel_mode"
+        );
+        elsewhere || self.category.starts_with("Query Tuning") && self.name != "default_statistics_target"
+    }
 }
 
 const GROUPS: &[&[SettingDef]] = &[

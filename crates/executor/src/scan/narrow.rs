@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn neighbours_are_one_range() {
         assert_eq!(marked_ranges(&[0b1011, 1]), [0..2, 3..4, 64..65]);
-        assert_eq!(marked_ranges(&[1 << 63, 1]), [63..65]);
+        assert_eq!(marked_ranges(&[1 << 63, 1]), vec![63..65]);
         assert_eq!(count(&[0..2, 3..4, 64..65]), 4);
     }
 }

@@ -90,29 +90,11 @@ fn options(s: &Session, e: &ast::Explain) -> Result<ExplainOptions> {
     Ok(o)
 }
 
-/// Settings that EXPLAIN's SETTINGS is about: those that influence planning (PostgreSQL: `GUC_EXPLAIN`).
-fn influences_plans(def: &SettingDef) -> bool {
-    let elsewhere = matches!(
-        def.name,
-        "work_mem"
-            | "hash_mem_multiplier"
-            | "temp_buffers"
-            | "search_path"
-            | "effective_io_concurrency"
-            | "maintenance_io_concurrency"
-            | "max_parallel_workers"
-            | "max_parallel_workers_per_gather"
-            | "parallel_leader_participation"
-            | "force_parallel_mode"
-    );
-    elsewhere || def.category.starts_with("Query Tuning") && def.name != "default_statistics_target"
-}
-
 /// Planner settings that differ from their defaults. What the server has worked out for itself is no difference.
 pub fn changed_planner_settings(cx: &SessionContext) -> Vec<(String, String)> {
     let (current, server) = (cx.settings(), cx.instance.settings());
     let mut changed: Vec<(String, String)> = quarry_common::settings::all()
-        .filter(|d| influences_plans(d))
+        .filter(|d| d.influences_plans())
         .filter_map(|d| {
             let shown = current.show(d.name)?;
             let default = d.parse(d.default).map(|v| d.show(&v)).unwrap_or_default();

@@ -278,8 +278,7 @@ impl BufferPool {
         let frame = guard.frame();
         let page = guard.loading_page();
         // Mostly a copy from the system's cache: handing the worker over would cost more than it.
-        let read =
-            usage::timed(Counter::ReadTime, || self.files.read(&file, id.block, page.bytes_mut()));
+        let read = usage::timed(Counter::ReadTime, || self.files.read(&file, id.block, page.bytes_mut()));
         match read {
             // Never written: zeroes, without a checksum to look at.
             Ok(false) => self.set_fresh(frame),

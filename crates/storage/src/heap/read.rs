@@ -211,7 +211,10 @@ impl Heap {
     /// What the scans of one build's stretches judge rows by.
     pub fn build_view(&self) -> BuildView {
         let txns = self.storage.txns();
-        BuildView { horizon: txns.oldest_visible_csn_in(self.rel.db), snapshots: txns.live_snapshots(self.rel.db) }
+        BuildView {
+            horizon: txns.oldest_visible_csn_in(self.rel.db),
+            snapshots: txns.live_snapshots(self.rel.db),
+        }
     }
 
     /// As [`index_build_scan`](Self::index_build_scan), of some pages; `at_page` is called before each.

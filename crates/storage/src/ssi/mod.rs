@@ -32,7 +32,7 @@ use errors::{Reason, failure};
 use hashbrown::HashMap;
 use locks::{LockTable, Readers};
 use parking_lot::Mutex;
-use quarry_common::{BlockNo, Error, Lsn, Result, Tid, Xid, wait, Oid};
+use quarry_common::{BlockNo, Error, Lsn, Oid, Result, Tid, Xid, wait};
 use safe_snapshots::Safety;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -190,7 +190,9 @@ impl Ssi {
             }
         }
         let id = graph.new_id();
-        let xact = Arc::new(Xact::new(id, snapshot, who.read_only, who.pid, Some(who.name)).in_database(who.database));
+        let xact = Arc::new(
+            Xact::new(id, snapshot, who.read_only, who.pid, Some(who.name)).in_database(who.database),
+        );
         if who.read_only && who.deferrable {
             xact.defer();
         }

@@ -2,8 +2,8 @@
 
 use super::from::{SIGNATURE, column_list, known_columns};
 use super::options::{Format, Header, Options};
-use crate::protocol;
 use crate::prepared::Source;
+use crate::protocol;
 use crate::session::Session;
 use bytes::BytesMut;
 use quarry_catalog::{LockMode, RelKind, Relation, quote_identifier, quote_qualified};

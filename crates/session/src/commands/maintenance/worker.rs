@@ -39,12 +39,12 @@ impl<'a> Worker<'a> {
     /// Begins a task.
     pub fn begins(&self, task: String) {
         self.signals.take_cancel();
-        let now = Some(crate::clock::now());
+        let now = crate::clock::now();
         let mut a = self.signals.activity.lock();
         a.state = "active";
         a.query = format!("autovacuum: {task}").into();
-        (a.query_start, a.xact_start) = (now, now);
-        a.state_change = now.unwrap_or_default();
+        (a.query_start, a.xact_start) = (Some(now), Some(now));
+        a.state_change = now;
     }
 
     /// Fails if the task, or all of it, is to end.
