@@ -6,7 +6,6 @@ use crate::context::SessionContext;
 use crate::portal::Portal;
 use crate::query::{ResultColumn, StatementContext};
 use crate::session::{Session, is_query};
-use quarry_common::settings::SettingDef;
 use quarry_common::{Error, Result, err, usage};
 use quarry_plan::Statement as Plan;
 use quarry_plan::explain::{Explain, ExplainFormat, ExplainOptions, NodeStats, explain};
