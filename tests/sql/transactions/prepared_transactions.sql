@@ -8,7 +8,7 @@ PREPARE TRANSACTION 'none';
 BEGIN;
 SELECT 1/0;
 PREPARE TRANSACTION 'failed';
-SELECT gid FROM pg_prepared_xacts;
+SELECT gid FROM pg_prepared_xacts WHERE database = current_database();
 
 -- commit
 BEGIN;
@@ -16,7 +16,7 @@ UPDATE acc SET v = v + 1 WHERE id = 1;
 INSERT INTO acc VALUES (4, 40);
 PREPARE TRANSACTION 'one';
 SELECT * FROM acc ORDER BY id;
-SELECT gid, owner, database = current_database() AS here, transaction IS NOT NULL AS has_xid, prepared <= clock_timestamp() AS past FROM pg_prepared_xacts;
+SELECT gid, owner, database = current_database() AS here, transaction IS NOT NULL AS has_xid, prepared <= clock_timestamp() AS past FROM pg_prepared_xacts WHERE database = current_database();
 SELECT count(*) > 0 AS some, bool_and(pid IS NULL) AS no_process FROM pg_locks WHERE relation = 'acc'::regclass;
 SELECT relation::regclass, mode, granted FROM pg_locks WHERE relation = 'acc'::regclass AND pid IS NULL;
 -- its rows and its table are locked
@@ -30,7 +30,7 @@ LOCK TABLE acc IN SHARE MODE NOWAIT;
 RESET lock_timeout;
 COMMIT PREPARED 'one';
 SELECT * FROM acc ORDER BY id;
-SELECT gid FROM pg_prepared_xacts;
+SELECT gid FROM pg_prepared_xacts WHERE database = current_database();
 UPDATE acc SET v = v + 1 WHERE id = 1;
 
 -- rollback
@@ -76,7 +76,7 @@ BEGIN;
 PREPARE TRANSACTION 'x1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789';
 BEGIN;
 PREPARE TRANSACTION 'x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678';
-SELECT length(gid) FROM pg_prepared_xacts;
+SELECT length(gid) FROM pg_prepared_xacts WHERE database = current_database();
 COMMIT PREPARED 'x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678';
 
 -- not inside a block
@@ -149,7 +149,7 @@ BEGIN;
 SELECT pg_advisory_lock(1), pg_advisory_xact_lock(1);
 PREPARE TRANSACTION 'advisory';
 SELECT pg_advisory_unlock_all();
-SELECT gid FROM pg_prepared_xacts;
+SELECT gid FROM pg_prepared_xacts WHERE database = current_database();
 
 -- what can
 BEGIN;
@@ -193,7 +193,7 @@ BEGIN;
 UPDATE acc SET v = 0 WHERE id = 3;
 PREPARE TRANSACTION 'theirs';
 RESET ROLE;
-SELECT gid, owner FROM pg_prepared_xacts ORDER BY gid;
+SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY gid;
 COMMIT PREPARED 'theirs';
 ROLLBACK PREPARED 'mine';
 SELECT id, v FROM acc ORDER BY id;
@@ -204,8 +204,8 @@ DROP ROLE two_phase_user;
 BEGIN; PREPARE TRANSACTION 'p1';
 BEGIN; PREPARE TRANSACTION 'p2';
 BEGIN; PREPARE TRANSACTION 'p3';
-SELECT gid FROM pg_prepared_xacts ORDER BY transaction::text::int;
+SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY transaction::text::int;
 COMMIT PREPARED 'p2';
 ROLLBACK PREPARED 'p1';
 COMMIT PREPARED 'p3';
-SELECT count(*) FROM pg_prepared_xacts;
+SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database();
