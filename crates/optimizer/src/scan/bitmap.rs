@@ -187,7 +187,8 @@ impl Planner<'_> {
                 }
             }
         };
-        let mut startup = part.total_cost + c.startup;
+        let begun = measured::BITMAP * s.cpu_tuple_cost * measured::largeness(size.pages);
+        let mut startup = part.total_cost + c.startup + begun;
         if !enabled {
             startup += cost::DISABLED;
         }
