@@ -317,6 +317,31 @@ pub struct ColumnStats {
     pub correlation: Option<f32>,
     /// Of arrays and tsvectors.
     pub elements: Option<ElementStats>,
+    /// What the planner has computed of them.
+    pub derived: Derived,
+}
+
+/// What is computed of statistics once and kept as long as they are; a copy computes its own.
+#[derive(Default)]
+pub struct Derived(std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>);
+
+impl Derived {
+    /// The facts of a type, made empty when first asked for; none if another type's are kept.
+    pub fn get<T: Default + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(T::default())).downcast_ref()
+    }
+}
+
+impl Clone for Derived {
+    fn clone(&self) -> Derived {
+        Derived::default()
+    }
+}
+
+impl std::fmt::Debug for Derived {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Derived")
+    }
 }
 
 /// The most common elements of an array column's values, or lexemes of a tsvector's.

@@ -14,17 +14,17 @@ pub fn has_subquery(e: &Expr) -> bool {
 
 /// Whether `e` reads any column.
 pub fn has_columns(e: &Expr) -> bool {
-    let mut columns = vec![];
-    walk::columns_of(e, &mut columns);
-    !columns.is_empty()
+    walk::reads_any(e, &mut |_| true)
 }
 
 /// The columns `e` reads, without repeats.
 pub fn columns(e: &Expr) -> Vec<ColumnId> {
     let mut out = vec![];
     walk::columns_of(e, &mut out);
-    out.sort_unstable();
-    out.dedup();
+    if out.len() > 1 {
+        out.sort_unstable();
+        out.dedup();
+    }
     out
 }
 

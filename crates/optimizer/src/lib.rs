@@ -77,15 +77,18 @@ pub fn plan(
     let disabled = env.settings.disabled_rules;
     let forced = env.settings.forced_rules;
     let rules = Rules::new(disabled, forced, rows_change);
-    let mut best = plan_once(plan, meta, output, params, env, &rules)?;
+    let first_new = ColumnId(u32::try_from(meta.len()).unwrap_or(u32::MAX));
+    let mut known = stats::Known::default();
+    let mut best = plan_once(plan, meta, output, params, env, &rules, &mut known)?;
     let undecided = rules.offered().without(forced);
     let Some((plan, meta, output, params)) = again.filter(|_| undecided != RuleSet::default()) else {
         return Ok(best);
     };
-    let with = |costly: RuleSet| {
+    let mut with = |costly: RuleSet| {
+        known.forget_from(first_new);
         let rules = Rules::new(disabled, costly.and(forced), rows_change);
         let (plan, meta) = (plan.clone(), meta.clone());
-        let statement = plan_once(plan, meta, output.clone(), params.clone(), env, &rules);
+        let statement = plan_once(plan, meta, output.clone(), params.clone(), env, &rules, &mut known);
         (statement, rules.offered())
     };
     let mut cost = CLEARLY * cost_with_ctes(&best);
@@ -118,6 +121,7 @@ fn plan_once(
     params: Vec<SqlType>,
     env: &OptimizerEnv<'_>,
     rules: &Rules,
+    known: &mut stats::Known,
 ) -> Result<Statement> {
     let relations = finish::relations(&plan);
     let read_only = finish::read_only(&plan);
@@ -125,14 +129,16 @@ fn plan_once(
     let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
     let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
     rules::split_ors::run(&mut plan, &ids, &mut meta, forced, rules);
-    rules::aggregate_early::run(&mut plan, &mut meta, env, rules);
+    rules::aggregate_early::run(&mut plan, &mut meta, env, rules, known);
     let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
     output.iter().for_each(|(id, _, _)| needed.add(*id));
     rules::prune_columns::prune(&mut plan, &mut needed);
     let filter_only = std::mem::take(&mut needed.filter_only);
     let mut planner = planner::Planner::new(env, meta, rules);
     planner.filter_only = filter_only;
+    planner.stats.known = std::mem::take(known);
     let mut best = planner.plan_top(plan)?;
+    *known = std::mem::take(&mut planner.stats.known);
     finish::narrow(&mut best, &output);
     finish::trim(&mut best);
     let mut ctes = std::mem::take(&mut planner.ctes);

@@ -289,6 +289,7 @@ fn statistics_come_back() {
             with_null: Some(0.0),
             counts: vec![1.0, 2.0, 1.5],
         }),
+        ..ColumnStats::default()
     };
     f.ask(|r| assert!(r.column_stats(oid, 0).unwrap().is_none()));
     f.change(|w| w.set_column_stats(oid, 1, SqlType::INT4, Oid::INVALID, &stats).unwrap());

@@ -19,6 +19,7 @@ use crate::OptimizerEnv;
 use crate::exprs::{columns, has_subquery, is_volatile};
 use crate::planner::Planner;
 use crate::scan::TableScan;
+use crate::stats::Known;
 use quarry_functions::{FunctionDef, registry};
 use quarry_plan::{
     AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, walk,
@@ -31,11 +32,17 @@ const ROWS_PER_GROUP_MIN: f64 = 8.0;
 const ROWS_MIN: f64 = 500.0;
 
 /// Runs over the plan (not inside subqueries of expressions). True if a table was aggregated early.
-pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, env: &OptimizerEnv<'_>, rules: &Rules) -> bool {
+pub fn run(
+    plan: &mut LogicalPlan,
+    meta: &mut QueryMeta,
+    env: &OptimizerEnv<'_>,
+    rules: &Rules,
+    known: &mut Known,
+) -> bool {
     if rules.rows_change() || !rules.allows(Rule::AggregateEarly) {
         return false;
     }
-    descend(plan, meta, env, rules)
+    descend(plan, meta, env, rules, known)
 }
 
 /// Whether there is anything in a plan that the rule could be about.
@@ -55,13 +62,19 @@ fn is_join(plan: &LogicalPlan) -> bool {
     }
 }
 
-fn descend(plan: &mut LogicalPlan, meta: &mut QueryMeta, env: &OptimizerEnv<'_>, rules: &Rules) -> bool {
+fn descend(
+    plan: &mut LogicalPlan,
+    meta: &mut QueryMeta,
+    env: &OptimizerEnv<'_>,
+    rules: &Rules,
+    known: &mut Known,
+) -> bool {
     let mut any = false;
     for input in walk::inputs_mut(plan) {
-        any |= descend(input, meta, env, rules);
+        any |= descend(input, meta, env, rules, known);
     }
     if is_candidate(plan)
-        && let Some(rewritten) = aggregated(plan, meta, env, rules)
+        && let Some(rewritten) = aggregated(plan, meta, env, rules, known)
     {
         *plan = rewritten;
         rules.fire(Rule::AggregateEarly);
@@ -120,6 +133,7 @@ fn aggregated(
     meta: &mut QueryMeta,
     env: &OptimizerEnv<'_>,
     rules: &Rules,
+    known: &mut Known,
 ) -> Option<LogicalPlan> {
     let LogicalPlan::Aggregate { input, group, aggregates, .. } = plan else { return None };
     let mut found = vec![];
@@ -130,10 +144,12 @@ fn aggregated(
             continue;
         }
         let Some(early) = Early::of(input, group, aggregates, place) else { continue };
-        let mut planner = Planner::new(env, meta.clone(), rules);
-        let rows = planner.scan_rows(&early.scan);
         let keys: Vec<Expr> = early.keys.iter().map(|id| Expr::column(*id, meta.get(*id).ty)).collect();
+        let mut planner = Planner::new(env, std::mem::take(meta), rules);
+        planner.stats.known = std::mem::take(known);
+        let rows = planner.scan_rows(&early.scan);
         let groups = planner.group_count(&keys.iter().collect::<Vec<_>>(), rows);
+        (*meta, *known) = (planner.meta, planner.stats.known);
         let gain = rows / groups.max(1.0);
         let promising = rows >= ROWS_MIN && gain >= ROWS_PER_GROUP_MIN;
         if (promising || env.settings.forced_rules.has(Rule::AggregateEarly))

@@ -99,9 +99,8 @@ pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bo
     };
     match &path.step {
         Step::Leaf(plan) => {
-            let mut copy = (**plan).clone();
-            collect_columns(&mut copy, out);
-            *steady &= !has_volatile(&mut copy);
+            physical_columns(plan, out);
+            *steady &= !has_volatile(plan);
         }
         Step::Sort(input, _)
         | Step::Materialize(input)
@@ -116,16 +115,19 @@ pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bo
     }
 }
 
-fn has_volatile(plan: &mut PhysicalPlan) -> bool {
-    walk::physical_exprs_mut(plan).into_iter().any(|e| crate::exprs::is_volatile(e))
-        || walk::physical_inputs_mut(plan).into_iter().any(has_volatile)
+fn has_volatile(plan: &PhysicalPlan) -> bool {
+    walk::physical_exprs(plan).into_iter().any(crate::exprs::is_volatile)
+        || walk::physical_inputs(plan).into_iter().any(has_volatile)
 }
 
 impl crate::planner::Planner<'_> {
     /// The columns that the common table expressions scanned by a plan read.
     pub fn cte_columns(&self, plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
+        if self.ctes.is_empty() {
+            return;
+        }
         let (mut seen, mut scanned) = (vec![], vec![]);
-        scanned_ctes(&mut plan.clone(), &mut scanned);
+        scanned_ctes(plan, &mut scanned);
         while let Some(id) = scanned.pop() {
             if seen.contains(&id) {
                 continue;
@@ -133,50 +135,46 @@ impl crate::planner::Planner<'_> {
             seen.push(id);
             if let Some(cte) = self.ctes.iter().find(|c| c.id == id) {
                 physical_columns(&cte.plan, out);
-                scanned_ctes(&mut (*cte.plan).clone(), &mut scanned);
+                scanned_ctes(&cte.plan, &mut scanned);
             }
         }
     }
 }
 
-fn scanned_ctes(plan: &mut PhysicalPlan, out: &mut Vec<quarry_plan::CteId>) {
+fn scanned_ctes(plan: &PhysicalPlan, out: &mut Vec<quarry_plan::CteId>) {
     if let PhysicalNode::CteScan { cte, .. } = &plan.node {
         out.push(*cte);
     }
-    for e in walk::physical_exprs_mut(plan) {
-        quarry_plan::walk::visit(e, &mut |e| {
+    for e in walk::physical_exprs(plan) {
+        walk::visit(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let quarry_plan::expr::SubqueryPlan::Physical { plan, .. } = &s.plan
             {
-                scanned_ctes(&mut (**plan).clone(), out);
+                scanned_ctes(plan, out);
             }
         });
     }
-    for input in walk::physical_inputs_mut(plan) {
+    for input in walk::physical_inputs(plan) {
         scanned_ctes(input, out);
     }
 }
 
 /// All columns that a physical plan's expressions read.
 pub fn physical_columns(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
-    let mut copy = plan.clone();
-    collect_columns(&mut copy, out);
-}
-fn collect_columns(plan: &mut PhysicalPlan, out: &mut Vec<ColumnId>) {
-    for e in walk::physical_exprs_mut(plan) {
-        quarry_plan::walk::columns_of(e, out);
+    for e in walk::physical_exprs(plan) {
+        walk::columns_of(e, out);
     }
     if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &plan.node {
         bitmap_columns(bitmap, out);
     }
-    for input in walk::physical_inputs_mut(plan) {
-        collect_columns(input, out);
+    for input in walk::physical_inputs(plan) {
+        physical_columns(input, out);
     }
 }
 fn bitmap_columns(b: &quarry_plan::physical::BitmapSource, out: &mut Vec<ColumnId>) {
     use quarry_plan::physical::BitmapSource::*;
     match b {
-        Index { conds, .. } => conds.iter().for_each(|c| quarry_plan::walk::columns_of(&c.source, out)),
+        Index { conds, .. } => conds.iter().for_each(|c| walk::columns_of(&c.source, out)),
         And(parts) | Or(parts) => parts.iter().for_each(|p| bitmap_columns(p, out)),
     }
 }

@@ -5,10 +5,12 @@
 //! averages are then about normal (their means and variances follow from the column's), counts are what was said, and the
 //! greatest of n values is below c when all n are.
 
+use super::Facts;
 use super::scalar::number_of;
 use super::variable::Variable;
 use crate::exprs::{binary, has_subquery, strip_relabel};
 use crate::planner::Planner;
+use quarry_catalog::ColumnStats;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{AggregateExpr, CastKind, ColumnId, Expr, PhysicalPlan, SubqueryKind, walk};
 use quarry_types::numeric::Numeric;
@@ -54,6 +56,29 @@ enum Kind {
 pub(super) struct Spread {
     mean: f64,
     variance: f64,
+}
+
+impl Spread {
+    fn of(stats: &ColumnStats, v: &Variable) -> Option<Spread> {
+        let (mut weight, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        for (value, share) in &stats.mcv {
+            let (x, share) = (number_of(value, v.ty)?, f64::from(*share));
+            weight += share;
+            sum += share * x;
+            squares += share * x * x;
+        }
+        let bins = stats.histogram.len().saturating_sub(1);
+        let share = (1.0 - weight - v.nulls()).max(0.0) / bins.max(1) as f64;
+        for bin in stats.histogram.windows(2) {
+            let (low, high) = (number_of(&bin[0], v.ty)?, number_of(&bin[1], v.ty)?);
+            weight += share;
+            sum += share * (low + high) / 2.0;
+            squares += share * (low * low + low * high + high * high) / 3.0;
+        }
+        let mean = sum / weight;
+        let spread = Spread { mean, variance: (squares / weight - mean * mean).max(0.0) };
+        (weight > 0.0 && spread.mean.is_finite() && spread.variance.is_finite()).then_some(spread)
+    }
 }
 
 fn is_number(ty: SqlType) -> bool {
@@ -207,26 +232,11 @@ impl Planner<'_> {
     /// Mean and variance of a column's values, from its statistics.
     fn spread_of(&self, v: &Variable) -> Option<Spread> {
         let stats = v.stats.as_ref().filter(|_| is_number(v.ty))?;
-        let (mut weight, mut sum, mut squares) = (0.0, 0.0, 0.0);
-        for (value, share) in &stats.mcv {
-            let (x, share) = (number_of(value, v.ty)?, f64::from(*share));
-            weight += share;
-            sum += share * x;
-            squares += share * x * x;
+        match stats.derived.get::<Facts>() {
+            Some(facts) => *facts.spread.get_or_init(|| Spread::of(stats, v)),
+            None => Spread::of(stats, v),
         }
-        let bins = stats.histogram.len().saturating_sub(1);
-        let share = (1.0 - weight - v.nulls()).max(0.0) / bins.max(1) as f64;
-        for bin in stats.histogram.windows(2) {
-            let (low, high) = (number_of(&bin[0], v.ty)?, number_of(&bin[1], v.ty)?);
-            weight += share;
-            sum += share * (low + high) / 2.0;
-            squares += share * (low * low + low * high + high * high) / 3.0;
-        }
-        let mean = sum / weight;
-        let spread = Spread { mean, variance: (squares / weight - mean * mean).max(0.0) };
-        (weight > 0.0 && spread.mean.is_finite() && spread.variance.is_finite()).then_some(spread)
     }
-
     /// Mean and variance of an expression's values, its columns being independent of each other.
     fn spread(&mut self, e: &Expr) -> Option<Spread> {
         let e = strip_relabel(e);

@@ -88,7 +88,7 @@ impl Planner<'_> {
         };
         let most_right = most_right.min(y.mcv.len());
         let key = (Arc::as_ptr(x) as usize, Arc::as_ptr(y) as usize, most_right);
-        if let Some((known, _)) = self.stats.matches.get(&key) {
+        if let Some((known, _)) = self.stats.known.matches.get(&key) {
             return *known;
         }
         let found = match whole_numbers(x, y, most_right) {
@@ -96,7 +96,7 @@ impl Planner<'_> {
             None => compared(x, y, most_right, &info, SqlType::of(b.ty.oid)),
         };
         // The statistics are kept, so that their addresses stay theirs.
-        self.stats.matches.insert(key, (found, [x.clone(), y.clone()]));
+        self.stats.known.matches.insert(key, (found, [x.clone(), y.clone()]));
         found
     }
 

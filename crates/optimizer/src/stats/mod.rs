@@ -20,9 +20,9 @@ use crate::planner::Planner;
 use hashbrown::HashMap;
 use quarry_catalog::{ColumnStats, IndexDef, Relation};
 use quarry_common::Oid;
-use quarry_plan::{ColumnId, Expr};
+use quarry_plan::{ColumnId, Expr, walk};
 use quarry_types::{Datum, PhysicalType, SqlType, oids};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Pages and rows of a relation.
 #[derive(Clone, Copy, Debug)]
@@ -32,26 +32,49 @@ pub struct RelationSize {
     pub all_visible: f64,
 }
 
-/// What one planning has looked up.
+/// What is computed of a column's statistics once.
 #[derive(Default)]
-pub struct StatsCache {
+struct Facts {
+    spread: OnceLock<Option<aggregates::Spread>>,
+    numbers: OnceLock<Option<Arc<scalar::Numbers>>>,
+}
+
+/// What has been looked up and computed of tables alone: it holds for every plan of a statement.
+#[derive(Default)]
+pub struct Known {
     columns: HashMap<ColumnId, Option<Arc<ColumnStats>>>,
-    /// Tables that are scanned, and which of them a column is of.
-    scans: Vec<variable::Scanned>,
-    scan_of: HashMap<ColumnId, usize>,
     sizes: HashMap<Oid, RelationSize>,
-    /// Estimated rows of the table behind a column.
-    pub column_rows: HashMap<ColumnId, f64>,
-    /// Aggregates that have been planned.
-    results: HashMap<ColumnId, Arc<aggregates::Results>>,
-    /// Columns of scans of CTEs, and the CTEs' own columns.
-    from_ctes: HashMap<ColumnId, ColumnId>,
     /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
     matches: HashMap<(usize, usize, usize), joining::Known>,
     /// Selectivities of conditions on tables.
     shares: Vec<(Vec<Expr>, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
+}
+
+impl Known {
+    /// Forgets what is about columns from this one on, which mean something else in another plan.
+    pub fn forget_from(&mut self, first: ColumnId) {
+        let is_new = |e: &Expr| walk::reads_any(e, &mut |id| id >= first);
+        self.columns.retain(|id, stats| *id < first && stats.is_some());
+        self.shares.retain(|(conditions, _)| !conditions.iter().any(is_new));
+        self.by_values.retain(|(e, share)| share.is_some() && !is_new(e));
+    }
+}
+
+/// What one planning has looked up.
+#[derive(Default)]
+pub struct StatsCache {
+    pub known: Known,
+    /// Tables that are scanned, and which of them a column is of.
+    scans: Vec<variable::Scanned>,
+    scan_of: HashMap<ColumnId, usize>,
+    /// Estimated rows of the table behind a column.
+    pub column_rows: HashMap<ColumnId, f64>,
+    /// Aggregates that have been planned.
+    results: HashMap<ColumnId, Arc<aggregates::Results>>,
+    /// Columns of scans of CTEs, and the CTEs' own columns.
+    from_ctes: HashMap<ColumnId, ColumnId>,
 }
 
 /// Guessed number of elements of an array expression.
@@ -105,7 +128,7 @@ pub fn type_width(ty: SqlType) -> u32 {
 impl Planner<'_> {
     /// Current size of a table: its pages now, at the density the last ANALYZE or VACUUM saw.
     pub fn relation_size(&mut self, r: &Relation) -> RelationSize {
-        if let Some(size) = self.stats.sizes.get(&r.oid) {
+        if let Some(size) = self.stats.known.sizes.get(&r.oid) {
             return *size;
         }
         let mut pages = f64::from(self.env.catalog.relation_blocks(r.storage).unwrap_or(0));
@@ -123,7 +146,7 @@ impl Planner<'_> {
         let all_visible =
             if rel_pages > 0.0 { (f64::from(r.all_visible_pages) / rel_pages).min(1.0) } else { 0.0 };
         let size = RelationSize { pages, rows: (density * pages).round(), all_visible };
-        self.stats.sizes.insert(r.oid, size);
+        self.stats.known.sizes.insert(r.oid, size);
         size
     }
     /// Pages and entries of an index.
@@ -140,7 +163,7 @@ impl Planner<'_> {
     }
     /// Statistics of a plain table column.
     pub fn column_stats(&mut self, id: ColumnId) -> Option<Arc<ColumnStats>> {
-        if let Some(found) = self.stats.columns.get(&id) {
+        if let Some(found) = self.stats.known.columns.get(&id) {
             return found.clone();
         }
         let source = match self.definitions.get(&id) {
@@ -153,11 +176,11 @@ impl Planner<'_> {
                 self.env.catalog.column_stats(rel, index).ok().flatten()
             }),
         };
-        self.stats.columns.insert(id, source.clone());
+        self.stats.known.columns.insert(id, source.clone());
         source
     }
     pub fn column_width(&self, id: ColumnId) -> u32 {
-        if let Some(Some(s)) = self.stats.columns.get(&id)
+        if let Some(Some(s)) = self.stats.known.columns.get(&id)
             && s.width > 0
         {
             return s.width as u32;

@@ -1,6 +1,7 @@
 //! Equality with and inequality against a value, from most common values and the histogram (PostgreSQL: `var_eq_const`,
 //! `scalarineqsel`, `ineq_histogram_selectivity`, `convert_to_scalar`).
 
+use super::Facts;
 use super::selectivity::DEFAULT_INEQUALITY;
 use super::variable::Variable;
 use crate::planner::Planner;
@@ -9,6 +10,7 @@ use quarry_types::compare::compare_datums;
 use quarry_types::numeric::NumericRef;
 use quarry_types::{Datum, SqlType, TypeInfo, oids};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 const US_PER_DAY: f64 = 86_400e6;
 
@@ -112,8 +114,7 @@ impl Planner<'_> {
         greater: bool,
         or_equal: bool,
     ) -> Option<f64> {
-        let a_numbers = Numbers::of(a)?;
-        let b_numbers = Numbers::of(b)?;
+        let (a_numbers, b_numbers) = (Numbers::kept(a)?, Numbers::kept(b)?);
         // Each value of b stands for its share of the rows.
         let listed = b_numbers.common.iter().map(|c| (c.0, c.1));
         let n = b_numbers.bounds.len();
@@ -133,7 +134,8 @@ impl Planner<'_> {
 const POINTS: usize = 33;
 
 /// A column's statistics as numbers.
-struct Numbers {
+#[derive(Debug)]
+pub(super) struct Numbers {
     /// The most common values in order: value, share, shares up to here.
     common: Vec<(f64, f64, f64)>,
     bounds: Vec<f64>,
@@ -142,6 +144,14 @@ struct Numbers {
 }
 
 impl Numbers {
+    /// The numbers that are kept with a column's statistics.
+    fn kept(v: &Variable) -> Option<Arc<Numbers>> {
+        match v.stats.as_ref()?.derived.get::<Facts>() {
+            Some(facts) => facts.numbers.get_or_init(|| Numbers::of(v).map(Arc::new)).clone(),
+            None => Numbers::of(v).map(Arc::new),
+        }
+    }
+
     /// None if the values aren't numbers, or there are none.
     fn of(v: &Variable) -> Option<Numbers> {
         let stats = v.stats.as_ref()?;

@@ -2,10 +2,10 @@
 
 use super::elements::Relation;
 use super::variable::Variable;
-use crate::exprs::{binary, columns, strip_relabel};
+use crate::exprs::{binary, has_columns, strip_relabel};
 use crate::planner::Planner;
 use quarry_functions::{OperatorDef, registry};
-use quarry_plan::{BoolTest, ColumnId, Expr};
+use quarry_plan::{BoolTest, ColumnId, Expr, walk};
 use quarry_types::{Datum, SqlType};
 
 pub(super) const DEFAULT_EQ: f64 = 0.005;
@@ -46,15 +46,16 @@ impl Planner<'_> {
         if conditions.is_empty() {
             return 1.0;
         }
-        if let Some((_, share)) = self.stats.shares.iter().find(|(known, _)| known == conditions) {
+        if let Some((_, share)) = self.stats.known.shares.iter().find(|(known, _)| known == conditions) {
             return *share;
         }
         let share = self.selectivity_now(conditions);
         // Tables' columns are what they are; what is known of others may come to be known while planning goes on.
-        let of_tables = |id: &ColumnId| self.stats.scan_of.contains_key(&self.plain(*id));
-        if self.stats.shares.len() < SHARES_MAX && conditions.iter().all(|c| columns(c).iter().all(of_tables))
-        {
-            self.stats.shares.push((conditions.to_vec(), share));
+        let of_others = |c: &Expr| {
+            walk::reads_any(c, &mut |id| !self.stats.scan_of.contains_key(&self.plain(id)))
+        };
+        if self.stats.known.shares.len() < SHARES_MAX && !conditions.iter().any(of_others) {
+            self.stats.known.shares.push((conditions.to_vec(), share));
         }
         share
     }
@@ -79,9 +80,9 @@ impl Planner<'_> {
             let one = self.selectivity_of(c);
             // A lower and an upper bound on one column: the overlap, not the product.
             if let Some(side) = self.side(c).filter(|s| is_inequality(s.op))
-                && columns(side.other).is_empty()
+                && !has_columns(side.other)
             {
-                let upper = matches!(side.op.name, "<" | "<=") != side.flipped;
+                let upper = matches!(side.op.restrict, "scalarltsel" | "scalarlesel") != side.flipped;
                 let subject = strip_relabel(side.subject);
                 match ranges.iter_mut().find(|(e, _, _)| e == subject) {
                     Some((_, low, high)) => {
@@ -116,11 +117,10 @@ impl Planner<'_> {
 
     fn side<'e>(&self, e: &'e Expr) -> Option<Side<'e>> {
         let (op, left, right) = binary(e)?;
-        let (l, r) = (columns(left), columns(right));
         // Values of another table's row, or of this one's, are not known.
-        match (l.is_empty(), r.is_empty()) {
-            (false, true) => Some(Side { subject: left, other: right, op, flipped: false }),
-            (true, false) => Some(Side { subject: right, other: left, op, flipped: true }),
+        match (has_columns(left), has_columns(right)) {
+            (true, false) => Some(Side { subject: left, other: right, op, flipped: false }),
+            (false, true) => Some(Side { subject: right, other: left, op, flipped: true }),
             _ => None,
         }
     }
@@ -189,7 +189,7 @@ impl Planner<'_> {
                         let value = self.estimate(side.other);
                         self.operator_selectivity(op, &v, value.as_ref(), flipped, ty)
                     }
-                    None if columns(left).is_empty() => {
+                    None if !has_columns(left) => {
                         let v = self.variable(left);
                         self.operator_selectivity(op, &v, None, false, left.ty())
                     }
@@ -296,7 +296,7 @@ impl Planner<'_> {
     fn array_comparison(&mut self, op: &'static OperatorDef, left: &Expr, array: &Expr, all: bool) -> f64 {
         let (equality, inequality) = (op.restrict == "eqsel", op.restrict == "neqsel");
         // A value among the elements of a column's arrays.
-        if columns(left).is_empty() && !columns(array).is_empty() && (equality || inequality) {
+        if !has_columns(left) && has_columns(array) && (equality || inequality) {
             let v = self.variable(array);
             let value = self.estimate(left);
             return match value {

@@ -13,11 +13,11 @@ const VALUES_MIN: usize = 10;
 impl Planner<'_> {
     /// Share of the rows for which a condition over an expression of one column holds; none if that can't be told.
     pub(super) fn share_of_values(&mut self, e: &Expr) -> Option<f64> {
-        if let Some((_, share)) = self.stats.by_values.iter().find(|(known, _)| known == e) {
+        if let Some((_, share)) = self.stats.known.by_values.iter().find(|(known, _)| known == e) {
             return *share;
         }
         let share = self.tried_on_values(e);
-        self.stats.by_values.push((e.clone(), share));
+        self.stats.known.by_values.push((e.clone(), share));
         share
     }
 

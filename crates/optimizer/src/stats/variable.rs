@@ -2,11 +2,11 @@
 //! behind it (PostgreSQL: `examine_variable`, `get_variable_numdistinct`).
 
 use super::aggregates::Results;
-use crate::exprs::{columns, strip_relabel};
+use crate::exprs::strip_relabel;
 use crate::planner::Planner;
 use crate::scan::TableScan;
 use quarry_catalog::{ColumnStats, Relation};
-use quarry_plan::{ColumnId, Expr, ScanColumn};
+use quarry_plan::{ColumnId, Expr, ScanColumn, walk};
 use quarry_types::{SqlType, TypeRef};
 use std::sync::Arc;
 
@@ -102,14 +102,11 @@ impl Planner<'_> {
     /// The one scan that all of an expression's columns are of.
     pub(super) fn scan_of(&self, e: &Expr) -> Option<usize> {
         let mut found = None;
-        for id in columns(e) {
-            let scan = *self.stats.scan_of.get(&self.plain(id))?;
-            if found.is_some_and(|f| f != scan) {
-                return None;
-            }
-            found = Some(scan);
-        }
-        found
+        let other = walk::reads_any(e, &mut |id| {
+            let scan = self.stats.scan_of.get(&self.plain(id)).copied();
+            scan.is_none() || *found.get_or_insert(scan) != scan
+        });
+        if other { None } else { found.flatten() }
     }
 
     /// What is known of an expression.

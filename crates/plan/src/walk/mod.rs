@@ -31,6 +31,15 @@ pub fn any(e: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
 
 /// The columns `e` reads: its own and, for subqueries, the outer columns their plans mention.
 pub fn columns_of(e: &Expr, out: &mut Vec<ColumnId>) {
+    let before = out.len();
+    let mut push = |id| {
+        out.push(id);
+        false
+    };
+    if any_column(e, &mut push) != Found::Subquery {
+        return;
+    }
+    out.truncate(before);
     visit(e, &mut |e| match e {
         Expr::Column { id, .. } => out.push(*id),
         Expr::Subquery(s) => match &s.plan {
@@ -45,6 +54,55 @@ pub fn columns_of(e: &Expr, out: &mut Vec<ColumnId>) {
             out.retain(|id| !s.output.contains(id));
         }
     });
+}
+
+/// Whether a test holds for any of the columns that `e` reads (see [`columns_of`]).
+pub fn reads_any(e: &Expr, test: &mut dyn FnMut(ColumnId) -> bool) -> bool {
+    match any_column(e, test) {
+        Found::None => false,
+        Found::Column => true,
+        Found::Subquery => {
+            let mut all = vec![];
+            columns_of(e, &mut all);
+            all.into_iter().any(test)
+        }
+    }
+}
+
+/// What a search through columns came upon.
+#[derive(PartialEq, Eq)]
+enum Found {
+    None,
+    Column,
+    /// A subquery, which reads more than what can be seen here.
+    Subquery,
+}
+
+/// Goes through the columns of an expression until the test holds for one, or there is a subquery.
+fn any_column(e: &Expr, test: &mut dyn FnMut(ColumnId) -> bool) -> Found {
+    match e {
+        Expr::Column { id, .. } if test(*id) => Found::Column,
+        Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. } => Found::None,
+        Expr::Call { args, .. } | Expr::And(args) | Expr::Or(args) => {
+            for e in args {
+                match any_column(e, test) {
+                    Found::None => {}
+                    found => return found,
+                }
+            }
+            Found::None
+        }
+        Expr::Subquery(_) => Found::Subquery,
+        e => {
+            let mut found = Found::None;
+            for_each_child(e, &mut |child| {
+                if found == Found::None {
+                    found = any_column(child, test);
+                }
+            });
+            found
+        }
+    }
 }
 
 /// An aggregate's expressions.

@@ -132,12 +132,18 @@ impl NumericRef<'_> {
         if let Some(v) = self.special_f64() {
             return Ok(v);
         }
-        if let Some((v, 0)) = self.scaled()
-            && v.unsigned_abs() < 1 << 53
-        {
-            return Ok(v as f64);
+        match self.quotient() {
+            Some(v) => Ok(v),
+            None => crate::floats::parse_f64(&self.to_string()),
         }
-        crate::floats::parse_f64(&self.to_string())
+    }
+    /// The nearest double precision, where dividing two exact ones gives it.
+    fn quotient(self) -> Option<f64> {
+        // Powers of ten are exact up to the 22nd.
+        const UNITS: [f64; 6] = [1.0, 1e4, 1e8, 1e12, 1e16, 1e20];
+        let (v, fraction) = self.scaled()?;
+        let unit = UNITS.get(fraction as usize)?;
+        (v.unsigned_abs() < 1 << 53).then(|| v as f64 / unit)
     }
     /// The nearest real; 22003 if there is none.
     pub fn to_f32(self) -> Result<f32> {
@@ -148,7 +154,8 @@ impl NumericRef<'_> {
     }
     /// An approximation as a float; huge values become infinite.
     pub fn to_f64_lossy(self) -> f64 {
-        self.special_f64().unwrap_or_else(|| self.to_string().parse().unwrap_or(f64::NAN))
+        let exact = self.special_f64().or_else(|| self.quotient());
+        exact.unwrap_or_else(|| self.to_string().parse().unwrap_or(f64::NAN))
     }
 }
 
