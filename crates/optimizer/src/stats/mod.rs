@@ -46,8 +46,9 @@ pub struct Known {
     sizes: HashMap<Oid, RelationSize>,
     /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
     matches: HashMap<(usize, usize, usize), joining::Known>,
-    /// Selectivities of conditions on tables.
-    shares: Vec<(Vec<Expr>, f64)>,
+    /// Selectivities of conditions on tables, each and several together.
+    single: Vec<(u64, Expr, f64)>,
+    shares: Vec<(u64, Vec<Expr>, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
 }
@@ -57,7 +58,8 @@ impl Known {
     pub fn forget_from(&mut self, first: ColumnId) {
         let is_new = |e: &Expr| walk::reads_any(e, &mut |id| id >= first);
         self.columns.retain(|id, stats| *id < first && stats.is_some());
-        self.shares.retain(|(conditions, _)| !conditions.iter().any(is_new));
+        self.single.retain(|(_, e, _)| !is_new(e));
+        self.shares.retain(|(_, conditions, _)| !conditions.iter().any(is_new));
         self.by_values.retain(|(e, share)| share.is_some() && !is_new(e));
     }
 }

@@ -36,6 +36,19 @@ struct Side<'e> {
     flipped: bool,
 }
 
+/// A number that most conditions don't share with others.
+fn mark_of(e: &Expr) -> u64 {
+    let mut mark = match e {
+        Expr::Call { function, .. } => u64::from(function.def().oid.0),
+        _ => 0,
+    };
+    walk::reads_any(e, &mut |id| {
+        mark = (mark ^ u64::from(id.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        false
+    });
+    mark
+}
+
 fn is_inequality(op: &OperatorDef) -> bool {
     matches!(op.restrict, "scalarltsel" | "scalarlesel" | "scalargtsel" | "scalargesel")
 }
@@ -43,27 +56,44 @@ fn is_inequality(op: &OperatorDef) -> bool {
 impl Planner<'_> {
     /// Share of rows (or of pairs of rows) that satisfy all of these.
     pub fn selectivity(&mut self, conditions: &[Expr]) -> f64 {
-        if conditions.is_empty() {
-            return 1.0;
+        match conditions {
+            [] => return 1.0,
+            [one] => return self.share_of(one),
+            _ => {}
         }
-        if let Some((_, share)) = self.stats.known.shares.iter().find(|(known, _)| known == conditions) {
+        let mark = conditions.iter().fold(0, |mark: u64, c| mark.rotate_left(7) ^ mark_of(c));
+        let same = |(m, known, _): &&(u64, Vec<Expr>, f64)| *m == mark && known == conditions;
+        if let Some((.., share)) = self.stats.known.shares.iter().find(same) {
             return *share;
         }
         let share = self.selectivity_now(conditions);
-        // Tables' columns are what they are; what is known of others may come to be known while planning goes on.
-        let of_others = |c: &Expr| {
-            walk::reads_any(c, &mut |id| !self.stats.scan_of.contains_key(&self.plain(id)))
-        };
-        if self.stats.known.shares.len() < SHARES_MAX && !conditions.iter().any(of_others) {
-            self.stats.known.shares.push((conditions.to_vec(), share));
+        if self.stats.known.shares.len() < SHARES_MAX && conditions.iter().all(|c| self.is_of_tables(c)) {
+            self.stats.known.shares.push((mark, conditions.to_vec(), share));
         }
         share
     }
 
-    fn selectivity_now(&mut self, conditions: &[Expr]) -> f64 {
-        if conditions.len() < 2 {
-            return conditions.first().map_or(1.0, |c| self.selectivity_of(c));
+    /// As [`Planner::selectivity_of`], kept.
+    fn share_of(&mut self, e: &Expr) -> f64 {
+        let mark = mark_of(e);
+        let same = |(m, known, _): &&(u64, Expr, f64)| *m == mark && known == e;
+        if let Some((.., share)) = self.stats.known.single.iter().find(same) {
+            return *share;
         }
+        let share = self.selectivity_of(e);
+        if self.stats.known.single.len() < SHARES_MAX && self.is_of_tables(e) {
+            self.stats.known.single.push((mark, e.clone(), share));
+        }
+        share
+    }
+
+    /// Whether a condition reads nothing but tables' columns, which are what they are; what is known of others may come to be known while
+    /// planning goes on.
+    fn is_of_tables(&self, e: &Expr) -> bool {
+        !walk::reads_any(e, &mut |id| !self.stats.scan_of.contains_key(&self.plain(id)))
+    }
+
+    fn selectivity_now(&mut self, conditions: &[Expr]) -> f64 {
         let mut done = vec![false; conditions.len()];
         let mut s = self.extended_share(conditions, &mut done, false);
         s *= self.keys_together(conditions, &mut done);
@@ -77,7 +107,7 @@ impl Planner<'_> {
         let mut s = 1.0;
         let mut ranges: Vec<(Expr, Option<f64>, Option<f64>)> = vec![];
         for c in conditions {
-            let one = self.selectivity_of(c);
+            let one = self.share_of(c);
             // A lower and an upper bound on one column: the overlap, not the product.
             if let Some(side) = self.side(c).filter(|s| is_inequality(s.op))
                 && !has_columns(side.other)
