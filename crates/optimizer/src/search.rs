@@ -40,7 +40,7 @@ enum Applied {
 /// How a path makes its rows.
 enum Step {
     Leaf(Box<PhysicalPlan>),
-    Sort(Rc<Path>, Vec<SortKey>),
+    Sort(Rc<Path>, Rc<Order>),
     Materialize(Rc<Path>),
     /// By these columns; the costs of running it again.
     Memoize(Rc<Path>, Vec<ColumnId>, (f64, f64)),
@@ -410,32 +410,43 @@ impl Search<'_, '_> {
 /// How much better a path must be in some respect to be kept beside another.
 const FUZZ: f64 = 1.01;
 
-/// Whether another path is better than one of this kind in every respect, clearly so in its cost.
-fn is_beaten(subset: &Subset, startup: f64, total: f64, order: &Order, params: RelSet) -> bool {
-    let starts = subset.starts.count(params);
-    subset.paths.iter().any(|old| {
-        old.total * FUZZ < total
-            && (!starts || old.startup <= startup)
-            && old.params & !params == 0
-            && old.order.covers(order)
+/// What paths are compared by.
+struct Merits<'p> {
+    startup: f64,
+    total: f64,
+    order: &'p Order,
+    params: RelSet,
+}
+
+impl Merits<'_> {
+    fn of(path: &Path) -> Merits<'_> {
+        Merits { startup: path.startup, total: path.total, order: &path.order, params: path.params }
+    }
+
+    /// Whether it is at least as good in every respect; `starts`: the first row counts.
+    fn dominates(&self, other: &Merits<'_>, starts: bool) -> bool {
+        self.total <= other.total * FUZZ
+            && (!starts && self.total * FUZZ < other.total || self.startup <= other.startup * FUZZ)
+            && self.params & !other.params == 0
+            && self.order.covers(other.order)
+    }
+}
+
+/// Whether a path of this kind would not be kept beside those there are.
+fn is_beaten(subset: &Subset, new: &Merits<'_>) -> bool {
+    let starts = subset.starts.count(new.params);
+    subset.paths.iter().map(|old| Merits::of(old)).any(|old| {
+        old.dominates(new, starts) && !(new.total < old.total && new.dominates(&old, starts))
     })
 }
 
 /// Keeps a path unless another is at least as good in every respect; drops those it beats.
 fn add_path(subset: &mut Subset, new: Path) {
-    let starts = subset.starts.count(new.params);
-    let dominates = |a: &Path, b: &Path| {
-        let soon = || a.startup <= b.startup * FUZZ;
-        a.total <= b.total * FUZZ
-            && (!starts && a.total * FUZZ < b.total || soon())
-            && a.params & !b.params == 0
-            && a.order.covers(&b.order)
-    };
-    for old in &subset.paths {
-        if dominates(old, &new) && !(dominates(&new, old) && new.total < old.total) {
-            return;
-        }
+    let merits = Merits::of(&new);
+    if is_beaten(subset, &merits) {
+        return;
     }
-    subset.paths.retain(|old| !dominates(&new, old));
+    let starts = subset.starts.count(new.params);
+    subset.paths.retain(|old| !merits.dominates(&Merits::of(old), starts));
     subset.paths.push(Rc::new(new));
 }

@@ -9,9 +9,9 @@ impl Search<'_, '_> {
         let make = |node| self.p.make(node, path.rows, path.startup, path.total);
         match &path.step {
             Step::Leaf(plan) => (**plan).clone(),
-            Step::Sort(input, keys) => make(PhysicalNode::Sort {
+            Step::Sort(input, order) => make(PhysicalNode::Sort {
                 input: Box::new(self.build(input)),
-                keys: keys.clone(),
+                keys: order.keys.clone(),
                 bound: None,
                 presorted: 0,
             }),

@@ -3,7 +3,7 @@
 
 use super::ordering::Order;
 use super::pair::Joined;
-use super::{Applied, Method, Path, Search, Step, Subset, is_beaten};
+use super::{Applied, Merits, Method, Path, Search, Step, Subset, is_beaten};
 use crate::cost::{self, DISABLED, measured};
 use crate::region::RelSet;
 use quarry_plan::{JoinKind, PhysicalNode};
@@ -66,7 +66,8 @@ impl Search<'_, '_> {
         let startup = startup + startup_cost + pair.post_cost.startup + penalty;
         let params = (outer.params | inner.params) & !outer_set;
         let total = startup + run;
-        if s.random_joins == 0 && is_beaten(subset, startup, total, &outer.order, params) {
+        let order = self.useful_order(&outer.order, &subset.merges);
+        if s.random_joins == 0 && is_beaten(subset, &Merits { startup, total, order, params }) {
             return None;
         }
         let on = if some_settled {
@@ -80,7 +81,7 @@ impl Search<'_, '_> {
             width: joined_width(kind, outer, inner),
             startup,
             total,
-            order: outer.order.clone(),
+            order: order.clone(),
             params,
             applied: outer
                 .applied
@@ -199,7 +200,9 @@ impl Search<'_, '_> {
     ) -> Option<Path> {
         let Joined { kind, pair, keyed, inner_unique, rows } = join;
         let params = outer.params | inner.params;
-        if self.p.env.settings.random_joins == 0 && is_beaten(subset, startup, total, order, params) {
+        let order = self.useful_order(order, &subset.merges);
+        let merits = Merits { startup, total, order, params };
+        if self.p.env.settings.random_joins == 0 && is_beaten(subset, &merits) {
             return None;
         }
         Some(Path {

@@ -1,6 +1,6 @@
 //! Orders of paths as lists of numbers: every sort key gets one, equal keys the same, so that comparing orders is comparing numbers.
 
-use super::{Path, Search};
+use super::Search;
 use crate::orders::OrderKey;
 use quarry_plan::SortKey;
 use std::rc::Rc;
@@ -53,13 +53,12 @@ impl Search<'_, '_> {
         Rc::new(Order { keys, ids })
     }
 
-    /// Forgets an order that neither the region's reader nor a merge join by one of `merges` could use.
-    pub(super) fn trim_order(&self, path: &mut Path, merges: &[u32]) {
-        if path.order.ids.is_empty() || self.wanted.iter().any(|w| path.order.begins_like(&w.ids)) {
-            return;
-        }
-        if !path.order.ids.first().is_some_and(|first| merges.contains(first)) {
-            path.order = self.unordered.clone();
+    /// An order, but none if neither the region's reader nor a merge join by one of `merges` could use it.
+    pub(super) fn useful_order<'o>(&'o self, order: &'o Rc<Order>, merges: &[u32]) -> &'o Rc<Order> {
+        let wanted = |order: &Order| self.wanted.iter().any(|w| order.begins_like(&w.ids));
+        match order.ids.first() {
+            Some(first) if !merges.contains(first) && !wanted(order) => &self.unordered,
+            _ => order,
         }
     }
 }

@@ -216,9 +216,17 @@ impl Search<'_, '_> {
 
     /// The cheapest path in an order, or the cheapest one sorted.
     fn sorted(&self, side: &Side, all: RelSet, order: &Rc<Order>) -> Option<Rc<Path>> {
-        let sorted = Rc::new(self.sort_path(side.cheapest(all)?, order));
         let ready = side.paths.iter().filter(|p| p.params & all == 0 && p.order.covers(order));
-        ready.chain([&sorted]).min_by(|a, b| a.total.total_cmp(&b.total)).cloned()
+        let ready = ready.min_by(|a, b| a.total.total_cmp(&b.total));
+        let cheapest = side.cheapest(all)?;
+        match ready {
+            // It sorts nothing that costs more already.
+            Some(ready) if ready.total <= cheapest.total => Some(ready.clone()),
+            _ => {
+                let sorted = self.sort_path(cheapest, order);
+                Some(ready.filter(|r| r.total <= sorted.total).cloned().unwrap_or_else(|| Rc::new(sorted)))
+            }
+        }
     }
 
     fn offer(&self, subset: &mut Subset, mut path: Path, outer: RelSet, inner: RelSet) {
@@ -229,7 +237,6 @@ impl Search<'_, '_> {
         if path.params & !(outer | inner) != 0 {
             self.scale_rows(&mut path, outer, inner);
         }
-        self.trim_order(&mut path, &subset.merges);
         add_path(subset, path);
     }
 
@@ -264,7 +271,7 @@ impl Search<'_, '_> {
         let (startup, run) = cost::sort(input.rows, input.width, 0.0, s);
         let penalty = if s.enable_sort { 0.0 } else { DISABLED };
         Path {
-            step: Step::Sort(input.clone(), order.keys.clone()),
+            step: Step::Sort(input.clone(), order.clone()),
             rows: input.rows,
             width: input.width,
             startup: input.total + startup + penalty,
