@@ -120,6 +120,7 @@ impl Block {
         storage: &Arc<Storage>,
         modes: TransactionModes,
         vars_mark: usize,
+        now: i64,
         options: TxnOptions,
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
@@ -127,7 +128,7 @@ impl Block {
             txn.set_modes(modes.read_only, modes.deferrable);
             self.txn = Some(Arc::new(txn));
             self.modes = modes;
-            self.started_at = crate::clock::now();
+            self.started_at = now;
             self.vars_mark = vars_mark;
             self.has_run = false;
             self.pipelined = false;

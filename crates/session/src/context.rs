@@ -44,10 +44,12 @@ pub struct SessionContext {
     session_user: Mutex<(Oid, String)>,
     current_user: Mutex<(Oid, String, bool)>,
     pub vars: Mutex<SessionVars>,
+    /// Counts changes of settings, users and the schema of temporary objects: what was worked out of them holds until the next one.
+    version: Arc<AtomicU64>,
     formats: Mutex<Option<Formats>>,
     /// Hears of long waits for locks.
     pub(crate) lock_waits: Arc<LockWaits>,
-    view: Mutex<Option<(u64, Oid, Arc<SessionView>)>>,
+    view: Mutex<Option<(u64, Arc<SessionView>)>>,
     temp_schema: Mutex<Option<Oid>>,
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
     pub on_commit: Mutex<Vec<(Oid, bool)>>,
@@ -65,7 +67,7 @@ pub struct SessionContext {
     this: Weak<SessionContext>,
     random: AtomicU64,
     /// The reader of the running statement, for functions that ask the catalog.
-    reader: Mutex<Option<CatalogReader>>,
+    reader: Mutex<Option<Arc<CatalogReader>>>,
     pub(crate) sequences: Mutex<Sequences>,
     /// Prepared statements by name, those of Parse messages too.
     pub prepared: Mutex<HashMap<String, Arc<Prepared>>>,
@@ -103,6 +105,8 @@ impl SessionContext {
         let locks = instance.storage().locks();
         let session_locks = locks.session(locks.new_owner(), signals.pid);
         let temp_dir = Arc::from(instance.data_dir().join("tmp"));
+        let vars = SessionVars::new(base);
+        let version = vars.counter();
         SessionContext {
             instance,
             signals,
@@ -110,7 +114,8 @@ impl SessionContext {
             authenticated_user: (user.0, user.1.clone()),
             session_user: Mutex::new((user.0, user.1.clone())),
             current_user: Mutex::new(user),
-            vars: Mutex::new(SessionVars::new(base)),
+            vars: Mutex::new(vars),
+            version,
             formats: Mutex::new(None),
             lock_waits: Arc::new(LockWaits::new(this.clone())),
             this: this.clone(),
@@ -161,9 +166,13 @@ impl SessionContext {
     pub fn domain_rules(self: &Arc<Self>) -> Arc<dyn DomainRules> {
         self.domain_rules.get_or_init(|| Arc::new(SessionDomains::new(self))).clone()
     }
-    /// Counts changes of settings.
+    /// Counts changes of settings, users and the schema of temporary objects.
     pub fn settings_version(&self) -> u64 {
-        self.vars.lock().version()
+        self.version.load(Ordering::Relaxed)
+    }
+    /// Something that the catalog needs to know of the session is another one now.
+    fn forget_view(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
     pub fn has_deferred(&self) -> bool {
         !self.deferred.lock().is_empty()
@@ -189,26 +198,25 @@ impl SessionContext {
     /// SET ROLE, SET SESSION AUTHORIZATION.
     pub fn set_current_user(&self, oid: Oid, name: &str, superuser: bool) {
         *self.current_user.lock() = (oid, name.to_string(), superuser);
-        *self.view.lock() = None;
+        self.forget_view();
     }
     /// SET SESSION AUTHORIZATION.
     pub fn set_session_user(&self, oid: Oid, name: &str) {
         *self.session_user.lock() = (oid, name.to_string());
-        *self.view.lock() = None;
+        self.forget_view();
     }
     /// What the catalog needs to know of the session: user and search path.
     pub fn view(&self) -> Arc<SessionView> {
-        let user = self.current_user.lock().0;
-        let vars = self.vars.lock();
+        let version = self.settings_version();
         let mut view = self.view.lock();
-        if let Some((version, for_user, v)) = &*view
-            && *version == vars.version()
-            && *for_user == user
+        if let Some((of, v)) = &*view
+            && *of == version
         {
             return v.clone();
         }
+        let vars = self.vars.lock();
         let made = SessionView {
-            user,
+            user: self.current_user.lock().0,
             session_user: self.session_user.lock().0,
             search_path: split_search_path(vars.current().text("search_path")),
             temp_schema: *self.temp_schema.lock(),
@@ -217,27 +225,26 @@ impl SessionContext {
         };
         // The same view stays the same object: plans made under it are good as long as it is there.
         let made = match &*view {
-            Some((_, _, old)) if **old == made => old.clone(),
+            Some((_, old)) if **old == made => old.clone(),
             _ => Arc::new(made),
         };
-        *view = Some((vars.version(), user, made.clone()));
+        *view = Some((version, made.clone()));
         made
     }
     /// Remembers the session's schema of temporary objects.
     pub fn set_temp_schema(&self, oid: Option<Oid>) {
         *self.temp_schema.lock() = oid;
-        *self.view.lock() = None;
+        self.forget_view();
     }
     pub fn temp_schema(&self) -> Option<Oid> {
         *self.temp_schema.lock()
     }
     /// Formats of the current settings, without names: `IoContext { names: &reader, ..context.io() }`.
     pub fn io(&self) -> IoContext<'static> {
-        let vars = self.vars.lock();
+        let version = self.settings_version();
         let mut formats = self.formats.lock();
-        let fresh = formats.as_ref().is_some_and(|f| f.version == vars.version());
-        if !fresh {
-            *formats = Some(Formats { version: vars.version(), io: make_io(vars.current()) });
+        if formats.as_ref().is_none_or(|f| f.version != version) {
+            *formats = Some(Formats { version, io: make_io(self.vars.lock().current()) });
         }
         let mut io = formats.as_ref().expect("made above").io.clone();
         io.now_us = self.transaction_start.load(Ordering::Relaxed);
@@ -270,10 +277,10 @@ impl SessionContext {
         self.vars.lock().digest().log
     }
     /// Sets the statement's reader, which functions ask.
-    pub fn set_reader(&self, reader: Option<CatalogReader>) {
+    pub fn set_reader(&self, reader: Option<Arc<CatalogReader>>) {
         *self.reader.lock() = reader;
     }
-    pub(crate) fn reader(&self) -> Result<CatalogReader> {
+    pub(crate) fn reader(&self) -> Result<Arc<CatalogReader>> {
         self.reader.lock().clone().ok_or_else(|| Error::internal("no statement is running"))
     }
     /// A reader for a transaction of this session.
@@ -522,7 +529,7 @@ impl SessionEnv for SessionContext {
         match value {
             Some(text) => {
                 let text = match name.eq_ignore_ascii_case("default_text_search_config") {
-                    true => crate::text_search::checked_setting(&self.reader()?, text)?,
+                    true => crate::text_search::checked_setting(&*self.reader()?, text)?,
                     false => crate::settings_check::normalise(name, text, vars.current())?,
                 };
                 vars.set(name, &text, scope, superuser)?
@@ -548,7 +555,7 @@ impl SessionEnv for SessionContext {
     }
     fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
         let txn = self.reader()?.txn().clone();
-        Ok(if assign { Some(txn.assign_xid().0) } else { txn.xid().map(|x| x.0) })
+        Ok(if assign { Some(txn.assign_xid_to_note().0) } else { txn.xid().map(|x| x.0) })
     }
     fn catalog_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
         let reader = self.reader()?;
@@ -571,17 +578,17 @@ impl SessionEnv for SessionContext {
         }
     }
     fn text_search_config(&self, oid: Oid) -> Result<Arc<quarry_functions::text_search::Config>> {
-        self.text_search.config(&self.reader()?, oid)
+        self.text_search.config(&*self.reader()?, oid)
     }
     fn text_search_dictionary(
         &self,
         oid: Oid,
     ) -> Result<Arc<quarry_functions::text_search::dictionary::Dictionary>> {
-        self.text_search.dictionary(&self.reader()?, oid)
+        self.text_search.dictionary(&*self.reader()?, oid)
     }
     fn current_text_search_config(&self) -> Result<Oid> {
         let name = self.setting("default_text_search_config").unwrap_or_default();
-        self.text_search.named(&self.reader()?, &name)
+        self.text_search.named(&*self.reader()?, &name)
     }
     fn run_query(&self, sql: &str) -> Result<(Vec<SqlType>, Vec<Vec<Datum>>)> {
         match self.this.upgrade() {
@@ -590,7 +597,7 @@ impl SessionEnv for SessionContext {
         }
     }
     fn server_function(&self, function: &'static str, args: &[Datum]) -> Result<Datum> {
-        crate::server_functions::call(self, &self.reader()?, function, args)
+        crate::server_functions::call(self, &*self.reader()?, function, args)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::session::SessionStart;
 use crate::signals::{Activity, Sessions};
 use crate::statements::StatementStats;
 use crate::summary_requests::SummaryRequests;
-use crate::templates::shared::TextPlans;
+use crate::templates::shared::{ParsedTexts, TextPlans};
 use crate::timeouts::Timeouts;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -49,6 +49,7 @@ pub struct Instance {
     exported_snapshots: ExportedSnapshots,
     summaries: SummaryRequests,
     text_plans: TextPlans,
+    parsed_texts: ParsedTexts,
     pins: Pins,
     plans_made: AtomicU64,
     statement_stats: StatementStats,
@@ -76,7 +77,8 @@ impl Instance {
         password_verifier: PasswordVerifier,
     ) -> Arc<Instance> {
         storage.ssi().set_limits(ssi_limits(&settings));
-        let text_plans = TextPlans::new(settings.bytes("quarry.plan_cache_size") as usize);
+        // Half of it each.
+        let kept_bytes = settings.bytes("quarry.plan_cache_size") as usize / 2;
         Arc::new(Instance {
             storage,
             catalog,
@@ -86,7 +88,8 @@ impl Instance {
             notify_queue: NotifyQueue::default(),
             exported_snapshots: ExportedSnapshots::default(),
             summaries: SummaryRequests::default(),
-            text_plans,
+            text_plans: TextPlans::new(kept_bytes),
+            parsed_texts: ParsedTexts::new(kept_bytes),
             pins: Pins::default(),
             plans_made: AtomicU64::new(0),
             statement_stats: StatementStats::default(),
@@ -120,6 +123,10 @@ impl Instance {
     /// Plans of statements that come as text.
     pub fn text_plans(&self) -> &TextPlans {
         &self.text_plans
+    }
+    /// Statements of Parse messages without a name.
+    pub(crate) fn parsed_texts(&self) -> &ParsedTexts {
+        &self.parsed_texts
     }
     pub fn storage(&self) -> &Arc<Storage> {
         &self.storage

@@ -21,7 +21,7 @@ pub fn run(session: &Arc<SessionContext>, sql: &str) -> Result<(Vec<SqlType>, Ve
     let cx = StatementContext {
         session: session.clone(),
         txn: reader.txn().clone(),
-        reader: Arc::new(reader),
+        reader,
         io: session.io(),
         read_only: true,
         settings_version: session.settings_version(),

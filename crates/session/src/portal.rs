@@ -40,6 +40,8 @@ pub struct Running {
     pub plan: Arc<CachedPlan>,
     /// Hidden columns of the rows.
     pub row_ids: RowIds,
+    /// Pages touched so far, where the choice of plans wants to know.
+    pub pages: Option<u64>,
 }
 
 /// A bound statement.
@@ -104,14 +106,14 @@ impl Portal {
         }
     }
     /// Puts it on the list that `pg_cursors` shows.
-    pub fn show(&mut self, name: &str, list: &Arc<Mutex<Vec<PortalEntry>>>) {
+    pub fn show(&mut self, name: &str, created_at: i64, list: &Arc<Mutex<Vec<PortalEntry>>>) {
         list.lock().push(PortalEntry {
             number: self.number,
             name: name.to_string(),
             statement: self.statement.clone(),
             options: CursorOptions::default(),
             relations: vec![],
-            created_at: crate::clock::now(),
+            created_at,
         });
         self.shown = Some(Shown { list: list.clone(), number: self.number });
     }

@@ -1,6 +1,7 @@
 //! Prepared statements, of PREPARE and of the Parse message.
 
-use crate::query::{Columns, PlanCache};
+use crate::plan_choice::PlanCache;
+use crate::query::Columns;
 use parking_lot::Mutex;
 use quarry_common::Oid;
 use quarry_sql::ast;
@@ -37,6 +38,14 @@ pub struct Source<'t> {
 }
 
 impl Prepared {
+    /// The same with plans for all sessions that send its text.
+    pub(crate) fn for_all_sessions(self) -> Prepared {
+        Prepared { plans: Mutex::new(PlanCache::of_all_sessions()), ..self }
+    }
+    /// Whether other sessions may be running it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.plans.lock().is_shared()
+    }
     pub fn source(&self) -> Source<'_> {
         let part = self.place.and_then(|(start, end)| self.text.get(start..end));
         Source { text: &self.text, query: Some(part.unwrap_or(&self.text)) }

@@ -3,7 +3,10 @@
 use crate::block::Block;
 use crate::context::SessionContext;
 use crate::internal::InternalRunner;
+use crate::plan_choice::Choice;
+use crate::plan_shape::shape_of;
 use crate::prepared::Prepared;
+use crate::templates::{Sizes, same_names};
 use quarry_catalog::{CatalogReader, LockMode, SessionView};
 use quarry_common::{Oid, Result, err};
 use quarry_executor::fastpath::FastPlan;
@@ -35,6 +38,8 @@ pub struct Analyzed {
 struct Stamp {
     schema_version: u64,
     view: Arc<SessionView>,
+    /// The digest of the settings that texts and plans depend on.
+    settings: u64,
 }
 
 /// A plan that may be used again.
@@ -44,38 +49,6 @@ pub struct CachedPlan {
     stamp: Stamp,
 }
 
-/// The plans of one prepared statement (PostgreSQL: plancache.c).
-#[derive(Default)]
-pub struct PlanCache {
-    generic: Option<Arc<CachedPlan>>,
-    custom_plans: u64,
-    generic_plans: u64,
-    custom_cost_sum: f64,
-    generic_cost: Option<f64>,
-}
-
-/// Custom plans made before a generic one is considered.
-const CUSTOM_PLANS_FIRST: u64 = 5;
-
-impl PlanCache {
-    /// Whether a plan is to be made for these very values (PostgreSQL: `choose_custom_plan`).
-    fn wants_custom(&self, mode: &str, params: &[Datum]) -> bool {
-        if params.is_empty() || mode == "force_generic_plan" {
-            return false;
-        }
-        if mode == "force_custom_plan" || self.custom_plans < CUSTOM_PLANS_FIRST {
-            return true;
-        }
-        let average = self.custom_cost_sum / self.custom_plans as f64;
-        self.generic_cost.is_some_and(|cost| cost >= average)
-    }
-
-    /// `pg_prepared_statements.generic_plans` and `custom_plans`.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.generic_plans, self.custom_plans)
-    }
-}
-
 /// The session's side of one statement: its transaction, reader and formats.
 pub struct StatementContext {
     pub session: Arc<SessionContext>,
@@ -83,7 +56,7 @@ pub struct StatementContext {
     pub reader: Arc<CatalogReader>,
     pub io: IoContext<'static>,
     pub read_only: bool,
-    /// Number of changes of settings when it was made.
+    /// Number of changes of settings, users and such ([`SessionContext::settings_version`]) when it was made.
     pub settings_version: u64,
 }
 
@@ -93,12 +66,12 @@ const PLANNING_OPERATORS: f64 = 16_000.0;
 
 impl StatementContext {
     pub fn new(session: &Arc<SessionContext>, block: &Block, txn: &Arc<Transaction>) -> StatementContext {
-        let reader = session.reader_for(txn).with_domains(session.domain_rules());
+        let reader = Arc::new(session.reader_for(txn).with_domains(session.domain_rules()));
         session.set_reader(Some(reader.clone()));
         StatementContext {
             session: session.clone(),
             txn: txn.clone(),
-            reader: Arc::new(reader),
+            reader,
             io: session.io(),
             read_only: block.modes.read_only,
             settings_version: session.settings_version(),
@@ -109,7 +82,6 @@ impl StatementContext {
         Arc::ptr_eq(&self.txn, txn)
             && self.read_only == read_only
             && self.settings_version == self.session.settings_version()
-            && Arc::ptr_eq(self.reader.session(), &self.session.view())
     }
     /// Formats with the catalog's names.
     pub fn io(&self) -> IoContext<'_> {
@@ -198,17 +170,23 @@ impl StatementContext {
         }
     }
     fn stamp(&self) -> Stamp {
-        Stamp { schema_version: self.reader.schema_version(), view: self.reader.session().clone() }
+        Stamp {
+            schema_version: self.reader.schema_version(),
+            view: self.reader.session().clone(),
+            settings: self.session.digest().planning,
+        }
     }
     /// Whether a prepared statement's plan made earlier may run now; takes its table locks. When settings of the planner change, it
-    /// stays what it is.
-    fn may_reuse(&self, plan: &CachedPlan) -> Result<bool> {
-        Ok(self.is_current(plan) && self.lock_relations(plan)?)
+    /// stays what it is, unless other sessions use it too.
+    fn may_reuse(&self, plan: &CachedPlan, shared: bool) -> Result<bool> {
+        Ok(self.is_current(plan, shared) && self.lock_relations(plan)?)
     }
-    fn is_current(&self, plan: &CachedPlan) -> bool {
+    fn is_current(&self, plan: &CachedPlan, shared: bool) -> bool {
+        let (stamp, view) = (&plan.stamp, self.reader.session());
         !self.reader.has_own_ddl()
-            && plan.stamp.schema_version == self.reader.schema_version()
-            && Arc::ptr_eq(&plan.stamp.view, self.reader.session())
+            && stamp.schema_version == self.reader.schema_version()
+            && (Arc::ptr_eq(&stamp.view, view) || shared && same_names(&stamp.view, view))
+            && (!shared || stamp.settings == self.session.digest().planning)
     }
     /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile.
     pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
@@ -237,35 +215,53 @@ impl StatementContext {
         let cache = &prepared.plans;
         let settings = self.session.settings();
         let mode = settings.text("plan_cache_mode");
-        let mut custom = cache.lock().wants_custom(mode, params);
-        if !custom {
-            let known = cache.lock().generic.clone();
+        let mut choice = cache.lock().choose(mode, params);
+        if choice != Choice::Custom {
+            let (known, shared) = {
+                let c = cache.lock();
+                (c.generic(), c.is_shared())
+            };
             let generic = match known {
-                Some(plan) if self.may_reuse(&plan)? => plan,
+                Some(plan) if self.may_reuse(&plan, shared)? => plan,
                 _ => {
                     let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
                     let plan = self.cache_entry(self.plan(bound, None, prepared.source())?);
+                    let sizes = if shared { Sizes::of(&plan.statement, &self.reader) } else { None };
+                    let shape = shape_of(&plan.statement);
                     let mut c = cache.lock();
-                    c.generic = (!self.reader.has_own_ddl()).then(|| plan.clone());
-                    c.generic_cost = Some(plan.statement.plan.total_cost);
+                    c.made_generic(&plan, shape, sizes, !self.reader.has_own_ddl());
                     // Now that its cost is known, it may turn out to be no good.
-                    custom = c.wants_custom(mode, params);
+                    choice = c.choose(mode, params);
                     plan
                 }
             };
-            if !custom {
-                cache.lock().generic_plans += 1;
+            if let Choice::Probe(values) = choice {
+                choice = Choice::Custom;
+                let (plan, _) = self.custom_plan(prepared, stmt, values.as_deref().unwrap_or(params))?;
+                if cache.lock().probed(shape_of(&plan)) {
+                    choice = Choice::Generic;
+                }
+            }
+            if choice == Choice::Generic {
+                cache.lock().used_generic();
                 return Ok(generic);
             }
         }
+        let (plan, relations) = self.custom_plan(prepared, stmt, params)?;
+        let planning = PLANNING_OPERATORS * settings.real("cpu_operator_cost") * (relations + 1) as f64;
+        cache.lock().used_custom(shape_of(&plan), plan.plan.total_cost + planning);
+        Ok(self.cache_entry(plan))
+    }
+    /// A plan for these values, and how many relations the statement names.
+    fn custom_plan(
+        &self,
+        prepared: &Prepared,
+        stmt: &ast::Statement,
+        params: &[Datum],
+    ) -> Result<(Arc<Statement>, usize)> {
         let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
         let relations = count_relations(&bound);
-        let plan = self.cache_entry(self.plan(bound, Some(params), prepared.source())?);
-        let planning = PLANNING_OPERATORS * settings.real("cpu_operator_cost") * (relations + 1) as f64;
-        let mut c = cache.lock();
-        c.custom_plans += 1;
-        c.custom_cost_sum += plan.statement.plan.total_cost + planning;
-        Ok(plan)
+        Ok((self.plan(bound, Some(params), prepared.source())?, relations))
     }
     /// A plan with its fast path, if it has one.
     pub fn cache_entry(&self, statement: Arc<Statement>) -> Arc<CachedPlan> {

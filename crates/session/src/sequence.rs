@@ -106,7 +106,7 @@ fn take(
 
 impl SessionContext {
     /// Opens a sequence for use; held against ALTER and DROP until the transaction ends.
-    fn open_sequence(&self, oid: Oid) -> Result<(CatalogReader, Arc<Relation>, Arc<SequenceDef>)> {
+    fn open_sequence(&self, oid: Oid) -> Result<(Arc<CatalogReader>, Arc<Relation>, Arc<SequenceDef>)> {
         let reader = self.reader()?;
         let Some(relation) = reader.lock_relation_oid(oid, LockMode::RowExclusive)? else {
             return Err(Error::internal(format!("could not open relation with OID {oid}")));

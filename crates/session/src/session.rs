@@ -12,9 +12,11 @@ mod simple;
 use crate::block::{Block, BlockState, TransactionModes, aborted};
 use crate::commands::{self, CommandOutcome};
 use crate::context::SessionContext;
+use crate::digest::Digest;
 use crate::instance::Instance;
 use crate::log::{self, Timed};
 use crate::portal::{Portal, PortalState, Running};
+use crate::portals::Portals;
 use crate::prepared::Prepared;
 use crate::protocol;
 use crate::query::{CachedPlan, StatementContext};
@@ -23,7 +25,6 @@ use crate::results::{self, RowWriter};
 use crate::signals::{Activity, Signals};
 use crate::statistics::IoTimer;
 use bytes::BytesMut;
-use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
 use quarry_sql::lexer::LexOptions;
 use quarry_sql::{ast, parse};
@@ -107,7 +108,7 @@ pub(crate) enum Advance {
 pub struct Session {
     pub(crate) cx: Arc<SessionContext>,
     pub(crate) block: Block,
-    pub(crate) portals: HashMap<String, Portal>,
+    pub(crate) portals: Portals,
     pub(crate) portal_count: u64,
     work: Work,
     /// After an error in the extended protocol: everything up to Sync is dropped.
@@ -128,6 +129,8 @@ pub struct Session {
     templates: crate::templates::Templates,
     /// The modes that the settings `transaction_...` show.
     pub(crate) shown_modes: TransactionModes,
+    /// The digest of the settings as of that version.
+    digest: (u64, Digest),
     /// The server's settings that this session's stand on, and their number.
     base: (u64, Arc<quarry_common::settings::Settings>),
 }
@@ -157,10 +160,12 @@ impl Session {
         let counters = cx.instance.storage().database_stats().get(cx.database.0);
         counters.add(DatabaseCount::Sessions, 1);
         let no_text: Arc<str> = Arc::from("");
+        let digest = (cx.settings_version(), cx.digest());
         let mut session = Session {
             cx,
+            digest,
             block: Block::counted_in(counters),
-            portals: HashMap::new(),
+            portals: Portals::default(),
             portal_count: 0,
             work: Work::None,
             skip_to_sync: false,
@@ -253,7 +258,15 @@ impl Session {
     }
     /// Changes when a setting of the session does.
     pub fn settings_version(&self) -> u64 {
-        self.cx.vars.lock().version()
+        self.cx.settings_version()
+    }
+    /// What every statement asks of the settings.
+    pub(crate) fn digest(&mut self) -> &Digest {
+        let version = self.cx.settings_version();
+        if self.digest.0 != version {
+            self.digest = (version, self.cx.digest());
+        }
+        &self.digest.1
     }
     /// The session's settings as they are now.
     pub fn settings(&self) -> Arc<quarry_common::settings::Settings> {
@@ -308,9 +321,9 @@ impl Session {
 
     /// Runs `f`; a panic becomes XX000.
     fn guarded(&mut self, out: &mut BytesMut, f: impl FnOnce(&mut Session, &mut BytesMut) -> Step) -> Step {
-        let digest = self.cx.digest();
-        quarry_common::quoting::set_quote_all(digest.quote_all);
-        let timer = IoTimer::start(digest.io_timing);
+        let Digest { quote_all, io_timing, .. } = *self.digest();
+        quarry_common::quoting::set_quote_all(quote_all);
+        let timer = IoTimer::start(io_timing);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
         timer.stop(&self.cx);
         match caught {
@@ -433,8 +446,11 @@ impl Session {
     fn make_commits_durable(&self) {
         if self.waits_for_durability() {
             let storage = self.cx.instance.storage();
-            // If the log can't be written, the server is about to end.
-            storage.wal().wait_durable_blocking(storage.txns().latest_commit()).ok();
+            let latest = storage.txns().latest_commit();
+            if storage.wal().visible() < latest {
+                // If the log can't be written, the server is about to end.
+                storage.wal().wait_durable_blocking(latest).ok();
+            }
         }
     }
 
@@ -480,7 +496,7 @@ impl Session {
         self.context = None;
         self.stop_transaction_clock();
         let keep_held = committed;
-        self.portals.retain(|_, p| {
+        self.portals.retain(|p| {
             keep_held && p.cursor.as_ref().is_some_and(|c| c.options.hold)
                 || !committed && p.cursor.as_ref().is_some_and(|c| c.is_saved())
         });
@@ -539,13 +555,13 @@ impl Session {
     ) -> Portal {
         self.portal_count += 1;
         let mut made = Portal::new(statement, params, formats, self.portal_count);
-        made.show(name, &self.cx.cursors);
+        made.show(name, self.cx.statement_start.load(Ordering::Relaxed), &self.cx.cursors);
         made
     }
 
     /// The modes a new transaction starts with.
-    pub(crate) fn default_modes(&self) -> TransactionModes {
-        self.cx.digest().modes
+    pub(crate) fn default_modes(&mut self) -> TransactionModes {
+        self.digest().modes
     }
 
     /// The current transaction, started if there is none.
@@ -564,9 +580,9 @@ impl Session {
             progress: self.cx.signals.progress.clone(),
             observer: Some(self.cx.lock_waits.clone()),
         };
-        let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, options).clone();
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
-        self.block.started_at = self.cx.statement_start.load(Ordering::Relaxed);
+        let now = self.cx.statement_start.load(Ordering::Relaxed);
+        let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, now, options).clone();
         if self.block.modes != self.shown_modes {
             commands::transaction::facts(self);
         }
@@ -580,7 +596,7 @@ impl Session {
     /// What the next statement runs with.
     pub(crate) fn statement_context(&mut self) -> Result<StatementContext> {
         let txn = self.ensure_transaction();
-        let limits = self.cx.limits();
+        let limits = self.digest().limits;
         txn.set_lock_timeout(limits.lock);
         txn.set_deadlock_timeout(limits.deadlock);
         Ok(StatementContext::new(&self.cx, &self.block, &txn))

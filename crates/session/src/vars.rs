@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use quarry_common::settings::{self, SettingContext, SettingValue, Settings};
 use quarry_common::{Result, err};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where a value comes from (`pg_settings.source`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,32 +27,42 @@ pub struct SessionVars {
     /// What RESET goes back to: the server's values, then the database's and role's, then the start-up packet's.
     reset: Arc<Settings>,
     undo: Vec<Undo>,
-    /// Counts changes, so that derived state knows when to look again.
-    version: u64,
+    /// Counts changes, so that derived state knows when to look again; read without the lock too.
+    version: Arc<AtomicU64>,
     /// What every statement asks, as of that version.
     digest: Option<(u64, Digest)>,
 }
 
 impl SessionVars {
     pub fn new(base: Arc<Settings>) -> SessionVars {
-        SessionVars { current: base.clone(), reset: base, undo: vec![], version: 1, digest: None }
+        SessionVars {
+            current: base.clone(),
+            reset: base,
+            undo: vec![],
+            version: Arc::new(AtomicU64::new(1)),
+            digest: None,
+        }
     }
     pub fn current(&self) -> &Arc<Settings> {
         &self.current
     }
     pub fn version(&self) -> u64 {
-        self.version
+        self.version.load(Ordering::Relaxed)
+    }
+    /// Where changes are counted.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        self.version.clone()
     }
     /// What every statement asks.
     pub fn digest(&mut self) -> &Digest {
-        if self.digest.as_ref().is_none_or(|(version, _)| *version != self.version) {
+        let (version, current) = (self.version(), &self.current);
+        if self.digest.as_ref().is_none_or(|(of, _)| *of != version) {
             self.digest = None;
         }
-        let (version, current) = (self.version, &self.current);
         &self.digest.get_or_insert_with(|| (version, Digest::of(current))).1
     }
     fn changed(&mut self) {
-        self.version += 1;
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
     /// Sets a value that RESET goes back to (start-up packet, ALTER ROLE SET).
     pub fn set_default(&mut self, name: &str, text: &str) -> Result<()> {

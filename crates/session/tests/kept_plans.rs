@@ -128,3 +128,80 @@ fn sessions_share_plans() {
     assert_eq!(instance.plans_made(), before);
     other.end();
 }
+
+/// How many plans are made for a text that is sent with each of these values by Parse, Bind and Execute.
+fn planned_messages(server: &mut Server, sql: &str, values: impl IntoIterator<Item = i32>) -> u64 {
+    let before = server.session.instance().plans_made();
+    for value in values {
+        let text = value.to_string();
+        let params: &[&str] = if sql.contains('$') { &[&text] } else { &[] };
+        let said = server.execute(sql, params).unwrap();
+        assert!(!failed(&said), "{sql} {value}: {said:?}");
+    }
+    server.session.instance().plans_made() - before
+}
+
+#[test]
+fn unnamed_statements_share_plans_by_their_text() {
+    let mut s = server();
+    for text in [
+        "SELECT v FROM t WHERE id = $1",
+        "UPDATE t SET v = v WHERE id = $1",
+        "INSERT INTO u VALUES (10000 + $1, 1)",
+        "DELETE FROM u WHERE id = 10000 + $1",
+        "SELECT count(*) FROM t",
+        "INSERT INTO u SELECT 20000 + count(*) FROM u",
+    ] {
+        planned_messages(&mut s, text, 1..=9);
+        assert_eq!(planned_messages(&mut s, text, 10..=30), 0, "{text}");
+    }
+    let point = "SELECT v FROM t WHERE id = $1";
+    for change in ["CREATE TABLE other (a int)", "ANALYZE t", "SET enable_indexscan = off"] {
+        assert!(!failed(&s.run(change).unwrap()), "{change}");
+        assert!(planned_messages(&mut s, point, 1..=7) > 0, "{change}");
+        assert_eq!(planned_messages(&mut s, point, 1..=7), 0, "after {change}");
+    }
+    // What is kept is no other's: the result is that of the text, whatever has changed.
+    let said = s.execute("SELECT * FROM other", &[]).unwrap();
+    assert!(!failed(&said), "{said:?}");
+    planned_messages(&mut s, "SELECT * FROM other", 1..=4);
+    assert!(!failed(&s.run("ALTER TABLE other ADD COLUMN b int; INSERT INTO other VALUES (7, 8)").unwrap()));
+    assert_eq!(s.execute("SELECT * FROM other", &[]).unwrap()[0], "D .......7....8");
+}
+
+#[test]
+fn plans_that_come_out_alike_are_made_no_more() {
+    let mut s = server();
+    for text in [
+        "CREATE TABLE docs (id int PRIMARY KEY, doc jsonb)",
+        "INSERT INTO docs SELECT i, jsonb_build_object('k', 'v' || i % 500, 'n', i) FROM generate_series(1, 20000) i",
+        "CREATE INDEX ON docs USING gin (doc jsonb_path_ops)",
+        "VACUUM ANALYZE docs",
+        "PREPARE docs(int) AS SELECT count(*) FROM docs WHERE doc @> ('{\"k\": \"v' || $1 || '\"}')::jsonb",
+    ] {
+        let said = s.run(text).unwrap();
+        assert!(!failed(&said), "{text}: {said:?}");
+    }
+    let texts = each("EXECUTE docs(#)", 1..=40);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    // Five custom plans, the generic one, one to compare after 16 runs.
+    assert_eq!(planned(&mut s, &texts), 7);
+    let counts = s.run("SELECT generic_plans, custom_plans FROM pg_prepared_statements").unwrap();
+    assert_eq!(counts[0], "D ......35....5");
+}
+
+#[test]
+fn texts_with_hints_are_kept() {
+    let mut s = server();
+    for hint in ["/*+ SeqScan(t) */", "/*+ IndexScan(t) */", "/*+ BitmapScan(t) */"] {
+        let texts = each(&format!("{hint} SELECT v FROM t WHERE id = #"), 1..=2);
+        planned(&mut s, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let texts = each(&format!("{hint} SELECT v FROM t WHERE id = #"), 1..=12);
+        planned(&mut s, &texts.iter().map(String::as_str).collect::<Vec<_>>()[..2]);
+        let same = [texts[5].as_str(); 3];
+        planned(&mut s, &same);
+        assert_eq!(planned(&mut s, &same), 0, "{hint}");
+    }
+    let shown = s.run("EXPLAIN /*+ SeqScan(t) */ SELECT v FROM t WHERE id = 5").unwrap();
+    assert!(shown.concat().contains("Seq Scan"), "{shown:?}");
+}

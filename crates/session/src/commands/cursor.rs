@@ -28,7 +28,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
     let params = portal.params.clone();
     let source = portal.statement.source();
     let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), source)?;
-    if s.portals.contains_key(&d.name) {
+    if s.portals.contains(&d.name) {
         return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", d.name));
     }
     st.check_read_only(&plan, "DECLARE CURSOR")?;
@@ -52,7 +52,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
     made.state = PortalState::Done(String::new());
     let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
     made.set_cursor(Cursor::new(execution, options, row_ids));
-    s.portals.insert(d.name.clone(), made);
+    s.portals.insert(&d.name, made);
     CommandOutcome::done("DECLARE CURSOR")
 }
 
@@ -112,7 +112,7 @@ pub fn fetch(s: &mut Session, f: &ast::Fetch) -> Result<CommandOutcome> {
     s.statement_context()?;
     let Some(mut portal) = s.portals.remove(&f.cursor) else { return Err(undefined(&f.cursor)) };
     let fetched = s.cursor_of(&mut portal).and_then(|c| c.fetch(f.direction, !f.is_move, &f.cursor));
-    s.portals.insert(f.cursor.clone(), portal);
+    s.portals.insert(&f.cursor, portal);
     let fetched = fetched?;
     if f.is_move {
         return Ok(CommandOutcome::Done(format!("MOVE {}", fetched.count)));
@@ -152,11 +152,11 @@ pub fn close(s: &mut Session, c: &ast::ClosePortal) -> Result<CommandOutcome> {
 /// Before a commit: cursors WITH HOLD read the rest of their rows.
 pub fn hold_all(s: &mut Session) -> Result<()> {
     let wanted = |c: &Cursor| c.options.hold && !c.is_saved();
-    if !s.portals.values().any(|p| p.cursor.as_deref().is_some_and(wanted)) {
+    if !s.portals.iter().any(|p| p.cursor.as_deref().is_some_and(wanted)) {
         return Ok(());
     }
     s.statement_context()?;
-    for p in s.portals.values_mut() {
+    for p in s.portals.iter_mut() {
         if let Some(c) = p.cursor.as_deref_mut().filter(|c| wanted(c)) {
             c.hold()?;
             p.let_go_of_relations();
@@ -216,7 +216,7 @@ fn current_place(s: &mut Session, name: &str, target: &ast::RangeVar) -> Result<
     let relation = st.reader.resolve_relation(&parts, ast::error_position(target.pos))?;
     let Some(mut portal) = s.portals.remove(name) else { return Err(undefined(name)) };
     let found = place_in(s, &mut portal, name, &relation);
-    s.portals.insert(name.to_string(), portal);
+    s.portals.insert(name, portal);
     row_ids::current_version(&st, &relation, found?)
 }
 

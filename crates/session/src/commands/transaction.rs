@@ -38,7 +38,7 @@ pub fn run(s: &mut Session, t: &Transaction, out: &mut BytesMut) -> Result<Comma
         }
         Transaction::RollbackTo(name) => {
             let undone = s.block.rollback_to(name)?;
-            s.portals.retain(|_, p| p.number <= undone.portals_mark);
+            s.portals.retain(|p| p.number <= undone.portals_mark);
             s.cx.deferred.lock().rollback_to(&undone.deferred);
             s.cx.notifications.rollback_to(undone.notify);
             let names = s.cx.vars.lock().rollback_to(undone.vars_mark);

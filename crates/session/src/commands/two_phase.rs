@@ -53,10 +53,10 @@ fn make_ready_and_prepare(s: &mut Session, gid: &str) -> Result<Lsn> {
     s.run_deferred()?;
     let holds =
         |p: &crate::portal::Portal| p.cursor.as_ref().is_some_and(|c| c.options.hold && !c.is_saved());
-    if s.portals.values().any(holds) {
+    if s.portals.iter().any(holds) {
         bail!(FEATURE_NOT_SUPPORTED, "cannot PREPARE a transaction that has created a cursor WITH HOLD");
     }
-    s.portals.retain(|_, p| p.cursor.as_ref().is_some_and(|c| c.is_saved()));
+    s.portals.retain(|p| p.cursor.as_ref().is_some_and(|c| c.is_saved()));
     super::on_commit_actions(s)?;
     let st = s.statement_context()?;
     let locks = st.txn.held_locks();

@@ -225,10 +225,10 @@ impl Session {
             return;
         }
         let channels = cx.notifications.channels();
-        let durable = cx.instance.storage().wal().flushed();
+        let visible = cx.instance.storage().wal().visible();
         let wanted = |channel: &str| channels.iter().any(|c| c == channel);
         let unread =
-            cx.instance.notify_queue().read(cx.database.0, cx.signals.pid, durable, DELIVERED_BYTES, wanted);
+            cx.instance.notify_queue().read(cx.database.0, cx.signals.pid, visible, DELIVERED_BYTES, wanted);
         for (pid, n) in &unread.notifications {
             protocol::notification(out, *pid, &n.channel, &n.payload);
         }

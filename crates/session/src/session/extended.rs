@@ -1,6 +1,7 @@
 //! The extended protocol: Parse, Bind, Describe, Execute, Sync.
 
 use super::*;
+use crate::templates::parsed;
 
 impl Session {
     pub(super) fn parse_message(
@@ -12,10 +13,20 @@ impl Session {
     ) -> Result<()> {
         self.text = Arc::from(sql);
         self.note_query();
-        self.timed = self.cx.log_settings().times().then(Timed::start);
+        self.timed = self.digest().log.times().then(Timed::start);
         if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
+        let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
+        if name.is_empty()
+            && let Some(known) = self.parsed_before(sql, &types)?
+        {
+            self.cx.prepared.lock().insert(String::new(), known);
+            protocol::parse_complete(out);
+            self.log_duration("parse <unnamed>", sql, None);
+            return Ok(());
+        }
+        let noticed = self.cx.noticed();
         let (mut statements, notices) = parse::parse_with_notices(sql, self.lex_options())?;
         for n in notices {
             self.cx.push_notice(n.fields().severity, n);
@@ -24,14 +35,50 @@ impl Session {
             return Err(err!(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }
         let statement = statements.pop().map(|p| p.stmt);
-        let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
         let text = self.text.clone();
         let prepared = self.prepare(name, &text, statement, &types, false)?;
-        self.cx.prepared.lock().insert(name.to_string(), Arc::new(prepared));
+        let prepared = match name.is_empty() && self.cx.noticed() == noticed {
+            true => self.keep_parsed(prepared, &types)?,
+            false => Arc::new(prepared),
+        };
+        self.cx.prepared.lock().insert(name.to_string(), prepared);
         self.send_notices(out);
         protocol::parse_complete(out);
         self.log_duration(&format!("parse {}", log::portal_name(name, "")), sql, None);
         Ok(())
+    }
+
+    /// The statement of a text that was parsed before, by whatever session, if it is the same here and now.
+    fn parsed_before(&mut self, sql: &str, types: &[Oid]) -> Result<Option<Arc<Prepared>>> {
+        // Plans that are logged have their values in them.
+        if self.block.state() == BlockState::Failed || crate::auto_explain::is_on(&self.cx) {
+            return Ok(None);
+        }
+        let (options, database) = (self.lex_options(), self.cx.database.0);
+        let instance = self.cx.instance.clone();
+        let Some(found) = parsed::find(instance.parsed_texts(), database, sql, options, types) else {
+            return Ok(None);
+        };
+        let st = self.query_context()?;
+        let known = parsed::take(instance.parsed_texts(), &found, &st);
+        self.block.has_run |= known.is_some();
+        Ok(known)
+    }
+
+    /// A statement of an unnamed Parse message, to be kept for the next such message if it is a query that means the same each time.
+    fn keep_parsed(&mut self, prepared: Prepared, types: &[Oid]) -> Result<Arc<Prepared>> {
+        let lasting = prepared.rule_tag.is_none()
+            && prepared
+                .statement
+                .as_ref()
+                .is_some_and(|stmt| is_query(stmt) && commands::cursor::current_of(stmt).is_none());
+        if !lasting || crate::auto_explain::is_on(&self.cx) {
+            return Ok(Arc::new(prepared));
+        }
+        let (options, instance) = (self.lex_options(), self.cx.instance.clone());
+        let st = self.query_context()?;
+        let kept = parsed::keep(instance.parsed_texts(), &st, options, types, prepared);
+        Ok(kept.unwrap_or_else(Arc::new))
     }
 
     /// Analyzes a statement for later.
@@ -120,12 +167,12 @@ impl Session {
                 formats.len()
             ));
         }
-        if !portal.is_empty() && self.portals.contains_key(portal) {
+        if !portal.is_empty() && self.portals.contains(portal) {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
         self.note_query();
         self.check_cancelled()?;
-        self.timed = self.cx.log_settings().times().then(Timed::start);
+        self.timed = self.digest().log.times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
         let mut made = self.new_portal(portal, prepared.clone(), values, formats);
         if prepared.statement.as_ref().is_some_and(is_query) {
@@ -136,7 +183,7 @@ impl Session {
             let what = format!("bind {}", log::portal_name(&prepared.name, portal));
             self.log_duration(&what, &prepared.text, detail.as_deref());
         }
-        self.portals.insert(portal.to_string(), made);
+        self.portals.insert(portal, made);
         protocol::bind_complete(out);
         Ok(())
     }
@@ -239,14 +286,14 @@ impl Session {
         match advanced {
             Err(e) => self.fail_extended(e, out),
             Ok(Advance::More) => {
-                self.portals.insert(name.clone(), portal);
+                self.portals.insert(&name, portal);
                 self.work = Work::Execute { name, max_rows };
                 Step::More
             }
             Ok(Advance::Suspended) => {
                 protocol::portal_suspended(out);
                 self.block.executed();
-                self.portals.insert(name, portal);
+                self.portals.insert(&name, portal);
                 Step::Ready
             }
             Ok(Advance::Complete(tag)) if self.block.executed() => match self.commit(out) {
@@ -256,7 +303,7 @@ impl Session {
             Ok(Advance::Complete(tag)) => {
                 protocol::command_complete(out, &tag);
                 if self.block.txn().is_some() {
-                    self.portals.insert(name, portal);
+                    self.portals.insert(&name, portal);
                 }
                 Step::Ready
             }
@@ -270,7 +317,7 @@ impl Session {
 
     /// Starts an Execute's clock and logs its statement, where wanted; not again when it goes on after output was sent.
     fn log_execute(&mut self, name: &str, portal: &Portal, stmt: &ast::Statement) {
-        let settings = self.cx.log_settings();
+        let settings = self.digest().log;
         let fresh = matches!(portal.state, PortalState::New) || portal.cursor.is_some();
         if !fresh || !settings.times() && settings.statements == log::Statements::None {
             return;

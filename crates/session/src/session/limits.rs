@@ -23,7 +23,7 @@ impl Session {
     /// Starts the statement's clock anew.
     pub(super) fn restart_statement_clock(&mut self) {
         self.stop_statement_clock();
-        if let Some(limit) = self.cx.limits().statement {
+        if let Some(limit) = self.digest().limits.statement {
             self.clocks.statement = Some(self.arm(limit, CancelReason::StatementTimeout));
         }
     }
@@ -45,7 +45,7 @@ impl Session {
     /// A transaction begins.
     pub(super) fn start_transaction_clock(&mut self) {
         self.clocks.seen = self.settings_version();
-        if let Some(limit) = self.cx.limits().transaction {
+        if let Some(limit) = self.digest().limits.transaction {
             self.clocks.transaction = Some(self.arm(limit, CancelReason::TransactionTimeout));
         }
     }
@@ -64,7 +64,7 @@ impl Session {
         if version == self.clocks.seen || self.block.txn().is_none() {
             return;
         }
-        match (self.cx.limits().transaction, &self.clocks.transaction) {
+        match (self.digest().limits.transaction, &self.clocks.transaction) {
             (Some(_), None) => self.start_transaction_clock(),
             (None, Some(_)) => self.stop_transaction_clock(),
             _ => {}
@@ -78,7 +78,7 @@ impl Session {
 
     /// ReadyForQuery: from here on the client is silent.
     pub(super) fn start_idle_clock(&mut self) {
-        let limits = self.cx.limits();
+        let limits = self.digest().limits;
         let limit = match self.block.state() {
             BlockState::InBlock | BlockState::Failed => limits.idle_in_transaction,
             BlockState::Idle | BlockState::Implicit => limits.idle,

@@ -5,6 +5,7 @@ use crate::auto_explain;
 use crate::row_ids::{self, RowIds};
 use crate::signals::WaitEvent;
 use crate::statements::{self, Meter};
+use quarry_common::usage;
 
 impl Session {
     /// Chooses the plan and columns of a portal before its first row.
@@ -22,6 +23,7 @@ impl Session {
                 && statement.param_types.is_empty()
                 && !statement.from_sql
                 && portal.columns.is_none()
+                && !statement.is_shared()
             {
                 // A statement that runs once: no cache to look into.
                 let analyzed = st.analyze(stmt, &[], false)?;
@@ -84,7 +86,7 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Advance> {
-        if !self.cx.digest().statements || matches!(portal.state, PortalState::Done(_)) {
+        if !self.digest().statements || matches!(portal.state, PortalState::Done(_)) {
             return self.advance_portal(portal, max_rows, out);
         }
         let meter = Meter::start();
@@ -150,6 +152,9 @@ impl Session {
                         return Ok(Advance::Suspended);
                     }
                     run.execution.finish()?;
+                    if let Some(pages) = run.pages {
+                        portal.statement.plans.lock().ran(&run.plan, &portal.params, pages);
+                    }
                     let tag = query_tag(&portal.statement, run);
                     self.after_statement();
                     portal.state = PortalState::Done(tag);
@@ -325,6 +330,7 @@ impl Session {
             false => st.exec_env(portal.params.clone(), false),
         };
         let execution = auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?;
+        let watched = !portal.params.is_empty() && portal.statement.plans.lock().is_watching();
         portal.state = PortalState::Running(Box::new(Running {
             execution,
             reader: st.reader.clone(),
@@ -333,6 +339,7 @@ impl Session {
             before: 0,
             plan,
             row_ids,
+            pages: watched.then_some(0),
         }));
         Ok(None)
     }
@@ -361,9 +368,15 @@ const LONG_COST: f64 = 2000.0;
 
 /// The next batch; a long statement lets the worker's other tasks go elsewhere meanwhile.
 fn next_batch(run: &mut Running) -> Result<Option<quarry_types::Batch>> {
-    if run.plan.statement.plan.total_cost > LONG_COST {
+    let before = run.pages.map(|_| usage::now());
+    let batch = if run.plan.statement.plan.total_cost > LONG_COST {
         quarry_common::wait::blocking(|| run.execution.next())
     } else {
         run.execution.next()
+    };
+    if let (Some(pages), Some(before)) = (&mut run.pages, before) {
+        let used = usage::now().since(&before);
+        *pages += used.shared_hit + used.shared_read + used.local_hit + used.local_read;
     }
+    batch
 }

@@ -12,7 +12,7 @@ impl Session {
     pub(super) fn simple_query(&mut self, sql: &str, out: &mut BytesMut) -> Step {
         self.text = Arc::from(sql);
         self.note_query();
-        self.timed = self.cx.log_settings().times().then(Timed::start);
+        self.timed = self.digest().log.times().then(Timed::start);
         self.portals.remove("");
         match self.templated_portal(sql, out) {
             Ok(None) => {}
@@ -99,13 +99,14 @@ impl Session {
     /// The statement in `text` begins, as `pg_stat_activity` shows it.
     pub(super) fn note_query(&mut self) {
         let now = self.note_statement_start();
+        let untracked = !self.digest().track_activities;
         let mut a = self.cx.signals.activity.lock();
         if a.state != "active" && !self.cx.signals.must_end() {
             // A cancel that came while nothing ran is for no one.
             self.cx.signals.take_cancel();
         }
         a.state = "active";
-        a.untracked = !self.cx.digest().track_activities;
+        a.untracked = untracked;
         a.query_start = Some(now);
         a.query_id = None;
         a.query = match self.text.len() <= ACTIVITY_BYTES_MAX {
@@ -275,7 +276,7 @@ impl Session {
         if self.unawaited.0 == 0 {
             return;
         }
-        if self.unawaited <= self.cx.instance.storage().wal().flushed() {
+        if self.unawaited <= self.cx.instance.storage().wal().visible() {
             self.unawaited = Lsn(0);
         } else if self.waits_for_durability() {
             txn.follow(self.unawaited);
@@ -362,8 +363,7 @@ impl Session {
     fn note_template(&mut self, text: &Arc<str>, portal: &Portal) -> Result<()> {
         let instance = self.cx.instance.clone();
         let plans = instance.text_plans();
-        // Hints have messages of their own.
-        if text.len() > TEMPLATE_BYTES_MAX || !plans.is_on() || text.contains("/*+") {
+        if text.len() > TEMPLATE_BYTES_MAX || !plans.is_on() {
             return Ok(());
         }
         let placed = portal.statement.statement.as_ref().and_then(commands::cursor::current_of);

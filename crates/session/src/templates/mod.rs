@@ -13,6 +13,7 @@
 //! application run the same few hundred statements, which are planned once and take memory once, within a limit. A session itself
 //! remembers only which it used last, without keeping them.
 
+pub mod parsed;
 mod profile;
 mod scope;
 pub mod shared;
@@ -28,16 +29,19 @@ use quarry_sql::lexer::{self, LexOptions};
 use quarry_sql::parse;
 use quarry_sql::shape::{Constant, ConstantKind, Lifted, Shape};
 use quarry_types::{Datum, oids};
-pub(crate) use scope::settings_digest;
-use scope::{Scope, Sizes};
-use shared::{Key, Seen, TextPlans};
+use scope::Scope;
+pub(crate) use scope::{Sizes, same_names, settings_digest};
+use shared::{Entry, Key, Seen, TextPlans};
 use std::sync::{Arc, Weak};
+
+/// How a comment with hints begins.
+const HINT: &str = "/*+";
 
 /// Templates that a session remembers to have used; each takes a pointer.
 const REMEMBERED_MAX: usize = 32;
 
 /// A statement that is used again with other constants.
-pub(crate) struct Template {
+pub struct Template {
     key: Key,
     shape: Shape,
     prepared: Arc<Prepared>,
@@ -46,6 +50,15 @@ pub(crate) struct Template {
     /// Sizes of the tables that the plan was made for; none: it is right for any.
     sizes: Option<Sizes>,
     bytes: usize,
+}
+
+impl Entry for Template {
+    fn key(&self) -> Key {
+        self.key
+    }
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// What a session remembers of templates.
@@ -177,7 +190,12 @@ fn may_begin(sql: &str) -> bool {
 }
 
 fn fingerprint(text: &str, options: LexOptions) -> u64 {
-    lexer::fingerprint(text, &lexer::lex_with(text, options).tokens)
+    let tokens = lexer::fingerprint(text, &lexer::lex_with(text, options).tokens);
+    // Comments are no tokens, but one with hints makes another statement of it.
+    match text.find(HINT) {
+        Some(at) => tokens ^ shared::text_hash(text[at..].split_inclusive("*/").next().unwrap_or_default()),
+        None => tokens,
+    }
 }
 
 /// The constants as values of the parameters' types; none if a type refuses one.

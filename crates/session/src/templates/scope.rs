@@ -36,7 +36,7 @@ impl Scope {
 }
 
 /// Whether names mean the same to both, and the rights are the same.
-fn same_names(a: &SessionView, b: &SessionView) -> bool {
+pub(crate) fn same_names(a: &SessionView, b: &SessionView) -> bool {
     a.user == b.user
         && a.search_path == b.search_path
         && a.temp_schema == b.temp_schema
@@ -82,7 +82,7 @@ pub(crate) fn settings_digest(settings: &Settings) -> u64 {
 }
 
 /// How many blocks tables had when a plan was made.
-pub(super) struct Sizes(Vec<(Arc<Relation>, u32)>);
+pub(crate) struct Sizes(Vec<(Arc<Relation>, u32)>);
 
 /// Blocks by which a table may grow or shrink in any case.
 const SLACK_BLOCKS: u32 = 8;

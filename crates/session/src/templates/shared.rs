@@ -1,9 +1,11 @@
-//! The templates of all sessions, within a limit of memory: those used longest ago make room.
+//! What all sessions keep by text (templates, and statements of Parse messages), within a limit of memory: those used longest ago make
+//! room.
 //!
 //! They lie in shards by their key, each behind a lock that is held for a look-up. A session comes here only for texts that it hasn't
 //! used lately.
 
 use super::Template;
+use super::parsed::ParsedText;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_common::Oid;
@@ -12,14 +14,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 16;
-/// Templates of one fingerprint: texts that differ in layout, or scopes.
+/// Entries of one fingerprint: texts that differ in layout, or scopes.
 const OF_ONE_KEY_MAX: usize = 8;
-/// Fingerprints of texts that are no template which a shard remembers; older ones are forgotten all at once.
+/// Fingerprints of texts that are not kept which a shard remembers; older ones are forgotten all at once.
 const SEEN_MAX: usize = 1024;
 
-/// Under which a template is found.
+/// Something that is kept.
+pub trait Entry {
+    fn key(&self) -> Key;
+    /// How many bytes it takes.
+    fn bytes(&self) -> usize;
+}
+
+/// Plans of statements that come as text.
+pub type TextPlans = SharedTexts<Template>;
+/// Statements of Parse messages without a name.
+pub type ParsedTexts = SharedTexts<ParsedText>;
+
+/// Under which an entry is found.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub struct Key {
     pub database: Oid,
     pub fingerprint: u64,
 }
@@ -33,34 +47,44 @@ pub(crate) enum Seen {
     Refused,
 }
 
-struct Kept {
-    template: Arc<Template>,
+struct Kept<T> {
+    entry: Arc<T>,
     /// When it was last looked up here.
     used: u64,
 }
 
-#[derive(Default)]
-struct Shard {
-    kept: HashMap<Key, Vec<Kept>>,
+struct Shard<T> {
+    kept: HashMap<Key, Vec<Kept<T>>>,
     bytes: usize,
     seen: HashMap<Key, Seen>,
 }
 
-/// Plans of statements that come as text, of all sessions.
-pub struct TextPlans {
-    shards: [Mutex<Shard>; SHARDS],
+impl<T> Default for Shard<T> {
+    fn default() -> Shard<T> {
+        Shard { kept: HashMap::new(), bytes: 0, seen: HashMap::new() }
+    }
+}
+
+/// What is kept of texts, of all sessions.
+pub struct SharedTexts<T> {
+    shards: [Mutex<Shard<T>>; SHARDS],
     /// Most bytes that they may take together.
     limit: usize,
     count: AtomicUsize,
     clock: AtomicU64,
 }
 
-impl TextPlans {
-    pub fn new(limit: usize) -> TextPlans {
-        TextPlans { shards: Default::default(), limit, count: AtomicUsize::new(0), clock: AtomicU64::new(0) }
+impl<T: Entry> SharedTexts<T> {
+    pub fn new(limit: usize) -> SharedTexts<T> {
+        SharedTexts {
+            shards: Default::default(),
+            limit,
+            count: AtomicUsize::new(0),
+            clock: AtomicU64::new(0),
+        }
     }
 
-    fn shard(&self, key: Key) -> &Mutex<Shard> {
+    fn shard(&self, key: Key) -> &Mutex<Shard<T>> {
         &self.shards[(key.fingerprint >> 40) as usize % SHARDS]
     }
 
@@ -69,7 +93,7 @@ impl TextPlans {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether templates are kept at all.
+    /// Whether anything is kept at all.
     pub(crate) fn is_on(&self) -> bool {
         self.limit > 0
     }
@@ -79,17 +103,13 @@ impl TextPlans {
         self.shards.iter().map(|s| s.lock().bytes).sum()
     }
 
-    /// The last template of a key that `fit` accepts.
-    pub(crate) fn find<T>(
-        &self,
-        key: Key,
-        fit: impl Fn(&Template) -> Option<T>,
-    ) -> Option<(Arc<Template>, T)> {
+    /// The last entry of a key that `fit` accepts.
+    pub(crate) fn find<F>(&self, key: Key, fit: impl Fn(&T) -> Option<F>) -> Option<(Arc<T>, F)> {
         let mut shard = self.shard(key).lock();
         let kept = shard.kept.get_mut(&key)?;
-        let (kept, found) = kept.iter_mut().rev().find_map(|k| fit(&k.template).map(|f| (k, f)))?;
+        let (kept, found) = kept.iter_mut().rev().find_map(|k| fit(&k.entry).map(|f| (k, f)))?;
         kept.used = self.clock.fetch_add(1, Ordering::Relaxed);
-        Some((kept.template.clone(), found))
+        Some((kept.entry.clone(), found))
     }
 
     /// A text went the normal way.
@@ -112,24 +132,24 @@ impl TextPlans {
         }
     }
 
-    /// No template can be made of a text.
+    /// Nothing can be kept of a text.
     pub(crate) fn refuse(&self, key: Key) {
         self.shard(key).lock().seen.insert(key, Seen::Refused);
     }
 
-    pub(crate) fn insert(&self, template: Template) {
-        let key = template.key;
+    pub(crate) fn insert(&self, entry: T) {
+        let (key, bytes) = (entry.key(), entry.bytes());
         let mut shard = self.shard(key).lock();
         let most = self.limit / SHARDS;
-        if template.bytes > most {
+        if bytes > most {
             return;
         }
-        while shard.bytes + template.bytes > most && self.drop_oldest(&mut shard) {}
-        shard.bytes += template.bytes;
-        let kept = Kept { template: Arc::new(template), used: self.clock.fetch_add(1, Ordering::Relaxed) };
+        while shard.bytes + bytes > most && self.drop_oldest(&mut shard) {}
+        shard.bytes += bytes;
+        let kept = Kept { entry: Arc::new(entry), used: self.clock.fetch_add(1, Ordering::Relaxed) };
         let list = shard.kept.entry(key).or_default();
         list.push(kept);
-        let freed = if list.len() > OF_ONE_KEY_MAX { list.remove(0).template.bytes } else { 0 };
+        let freed = if list.len() > OF_ONE_KEY_MAX { list.remove(0).entry.bytes() } else { 0 };
         shard.bytes -= freed;
         if freed == 0 {
             self.count.fetch_add(1, Ordering::Relaxed);
@@ -137,14 +157,14 @@ impl TextPlans {
     }
 
     /// False: there is none.
-    fn drop_oldest(&self, shard: &mut Shard) -> bool {
+    fn drop_oldest(&self, shard: &mut Shard<T>) -> bool {
         let places = shard
             .kept
             .iter()
             .flat_map(|(key, list)| list.iter().enumerate().map(move |(i, kept)| (kept.used, *key, i)));
         let Some((_, key, i)) = places.min_by_key(|(used, _, _)| *used) else { return false };
         if let Some(list) = shard.kept.get_mut(&key) {
-            shard.bytes -= list.remove(i).template.bytes;
+            shard.bytes -= list.remove(i).entry.bytes();
             self.count.fetch_sub(1, Ordering::Relaxed);
             if list.is_empty() {
                 shard.kept.remove(&key);
@@ -153,17 +173,18 @@ impl TextPlans {
         true
     }
 
-    /// Takes out a template that is of no use any more.
-    pub(crate) fn remove(&self, template: &Arc<Template>) {
-        let mut shard = self.shard(template.key).lock();
-        let Some(list) = shard.kept.get_mut(&template.key) else { return };
+    /// Takes out an entry that is of no use any more.
+    pub(crate) fn remove(&self, entry: &Arc<T>) {
+        let key = entry.key();
+        let mut shard = self.shard(key).lock();
+        let Some(list) = shard.kept.get_mut(&key) else { return };
         let before = list.len();
-        list.retain(|k| !Arc::ptr_eq(&k.template, template));
+        list.retain(|k| !Arc::ptr_eq(&k.entry, entry));
         let (gone, empty) = (before - list.len(), list.is_empty());
         if empty {
-            shard.kept.remove(&template.key);
+            shard.kept.remove(&key);
         }
-        shard.bytes -= gone * template.bytes;
+        shard.bytes -= gone * entry.bytes();
         self.count.fetch_sub(gone, Ordering::Relaxed);
     }
 }

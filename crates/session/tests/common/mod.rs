@@ -49,20 +49,45 @@ impl Server {
 
     /// Runs statements; the messages that came, each as its text. Fails if the disk is dead.
     pub fn run(&mut self, sql: &str) -> Result<Vec<String>> {
+        self.send([Request::Query(sql)])
+    }
+
+    /// Sends a text as drivers do: Parse, Bind, Execute without names, and Sync.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn execute(&mut self, sql: &str, params: &[&str]) -> Result<Vec<String>> {
+        let bind = Request::Bind {
+            portal: "",
+            statement: "",
+            param_formats: Default::default(),
+            params: params.iter().map(|p| Some(p.as_bytes())).collect(),
+            result_formats: Default::default(),
+        };
+        let parse = Request::Parse { name: "", sql, param_types: vec![] };
+        self.send([parse, bind, Request::Execute { portal: "", max_rows: 0 }, Request::Sync])
+    }
+
+    fn send<'a>(&mut self, requests: impl IntoIterator<Item = Request<'a>>) -> Result<Vec<String>> {
         let mut out = BytesMut::new();
-        let mut step = self.session.handle(Request::Query(sql), &mut out);
-        loop {
-            step = match step {
-                Step::Ready | Step::Closed => break,
-                Step::More => self.session.resume(&mut out),
-                Step::WaitDurable(lsn) => {
-                    self.storage.wal().wait_durable_blocking(lsn)?;
-                    self.session.resume(&mut out)
-                }
-            };
+        for request in requests {
+            self.message(request, &mut out)?;
         }
         self.storage.fatal().check()?;
         Ok(messages(&out))
+    }
+
+    fn message(&mut self, request: Request<'_>, out: &mut BytesMut) -> Result<()> {
+        let mut step = self.session.handle(request, out);
+        loop {
+            step = match step {
+                Step::Ready | Step::Closed => break,
+                Step::More => self.session.resume(out),
+                Step::WaitDurable(lsn) => {
+                    self.storage.wal().wait_durable_blocking(lsn)?;
+                    self.session.resume(out)
+                }
+            };
+        }
+        Ok(())
     }
 }
 

@@ -158,7 +158,7 @@ impl Ddl {
         let session = &self.st.session;
         self.w = session.instance.catalog().writer(session.database.0, &self.st.txn, &session.view());
         self.st.reader = Arc::new(self.w.reader().clone());
-        session.set_reader(Some(self.w.reader().clone()));
+        session.set_reader(Some(self.st.reader.clone()));
         Ok(oid)
     }
     /// The role a role specification means.
