@@ -153,7 +153,7 @@ fn store(
     compressed: bool,
 ) -> Result<ToastPointer> {
     let number = NEXT_VALUE.fetch_add(1, Ordering::Relaxed);
-    let value_id = txn.assign_xid().0 << 24 | (number & 0xff_ffff);
+    let value_id = txn.assign_xid_to_note().0 << 24 | (number & 0xff_ffff);
     let mut cuts = vec![0];
     let mut at = 0;
     while at < data.len() {
@@ -298,7 +298,7 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
         return Ok(());
     }
     let Some(toast) = toast_heap(heap) else { return Ok(()) };
-    let xid = txn.assign_xid();
+    let xid = txn.assign_xid_to_note();
     let mut deleted = 0;
     for pointer in pointers {
         let mut at = pointer.first;
@@ -315,7 +315,7 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
                 with_scratch(|payload| {
                     payload.w32(toast.vm_of(&page)).w16(at.slot).w16(tuple::XMAX_KEY);
                     payload.w64(xid.0).w32(txn.command_id().0);
-                    toast.log(xid, wal::SET_XMAX, payload, &mut page)
+                    toast.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                 })?;
                 deleted += 1;
             }

@@ -8,7 +8,7 @@ mod common;
 use common::create;
 use quarry_common::{BlockNo, Lsn, Oid, Tid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
-use quarry_storage::heap::{Heap, HeapOptions, ModifyResult, RowLockMode, UpdateOptions, VersionRef};
+use quarry_storage::heap::{Heap, ModifyResult, RowLockMode, UpdateOptions, VersionRef};
 use quarry_storage::index::{BTree, Direction, IndexMethod, KeyRange, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
 use quarry_storage::vacuum::VacuumOptions;
@@ -227,12 +227,7 @@ fn storm(by_value: bool, kind: Kind) {
 }
 
 fn storm_at(level: IsolationLevel, by_value: bool, kind: Kind) {
-    let watched = level == IsolationLevel::Serializable;
-    let mut table = Table::new(by_value);
-    if watched {
-        // Rows stay where they are: of a row that moves, what a reader could come to first stays on each page.
-        table.heap = table.heap.with_options(HeapOptions { fillfactor: 50 });
-    }
+    let table = Table::new(by_value);
     let t = begin(&table.storage, IsolationLevel::ReadCommitted);
     let mut tids: Vec<Tid> = (0..ROWS).map(|id| table.insert(&t, id, 0)).collect();
     commit(&table.storage, &t);
@@ -274,9 +269,7 @@ fn storm_at(level: IsolationLevel, by_value: bool, kind: Kind) {
     reader.check(&table);
     let kept = table.versions();
     let shown = (snapshots as usize + 1) * ROWS as usize;
-    // Those of a row that left a full page nevertheless may stay where it came to.
-    let more = if watched { ROWS as usize } else { 0 };
-    assert!((shown..=shown + more).contains(&kept), "{kind:?}: {kept} versions after a vacuum, not {shown}");
+    assert_eq!(kept, shown, "{kind:?}: versions after a vacuum");
     if kind == Kind::Follower {
         let (snapshot, _) = &reader.snapshots[0];
         for (id, tid) in first.iter().enumerate() {

@@ -9,7 +9,7 @@ use quarry_storage::heap::Heap;
 use quarry_storage::index::{BTree, Direction, KeyRange, UniqueCheck};
 use quarry_storage::row::{RowBuilder, RowLayout, Width};
 use quarry_storage::sequence::{Sequence, SequenceChange, SequenceState};
-use quarry_storage::vacuum::VacuumOptions;
+use quarry_storage::vacuum::{IndexCleanup, VacuumOptions};
 use quarry_storage::{Fork, IsolationLevel, Persistence, RelId, Storage, Transaction, check};
 use std::sync::Arc;
 
@@ -221,6 +221,145 @@ fn temporary_ones_leave_nothing() {
     commit(&storage, &t).unwrap();
     assert!(disk.list("base/5").unwrap().iter().all(|name| !name.starts_with('t')));
     assert_eq!(storage.files().persistence(TABLE).unwrap(), Persistence::Permanent);
+}
+
+/// A row of LOGGED; what its commit waits for.
+fn log_a_row(storage: &Arc<Storage>) -> Lsn {
+    let t = storage.begin(IsolationLevel::ReadCommitted);
+    let mut b = RowBuilder::new();
+    b.begin(&layout());
+    b.fixed(&1u32.to_le_bytes());
+    b.var(b"x");
+    heap(storage, LOGGED).insert(&t, b.finish()).unwrap();
+    t.commit().unwrap().expect("something to lose")
+}
+
+#[test]
+fn their_commits_do_not_wait_for_the_log() {
+    for persistence in [Persistence::Unlogged, Persistence::Temporary(3)] {
+        let (disk, storage) = made_and_filled(persistence);
+        // Its file is there.
+        log_a_row(&storage);
+        storage.wal().flush_all().unwrap();
+        let flushes = storage.wal().flush_count();
+        // From here on the log's flush is impossible.
+        disk.fail_syncs(true);
+        let before = storage.begin(IsolationLevel::RepeatableRead);
+        let old = before.statement_snapshot();
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        fill(&storage, &t, 5000..5010).unwrap();
+        assert_eq!(t.commit().unwrap(), None);
+        drop(t);
+        // A transaction that has an id and nothing else.
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        t.assign_xid_to_note();
+        assert_eq!(t.commit().unwrap(), None);
+        drop(t);
+        // Everyone sees it, but for who has begun before; also what takes rows over.
+        assert_eq!(rows(&storage, TABLE).unwrap(), 5010);
+        let mut seen = 0;
+        let mut scan = heap(&storage, TABLE).scan(old.clone(), None);
+        let mut tids = vec![];
+        while scan
+            .next_page(&mut |tid, _| {
+                seen += 1;
+                tids.push(tid);
+                Ok(())
+            })
+            .unwrap()
+        {}
+        assert_eq!(seen, 5000);
+        drop((scan, old, before));
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        let snapshot = t.statement_snapshot();
+        for tid in &tids[..100] {
+            heap(&storage, TABLE).delete(&t, &snapshot, *tid, quarry_storage::WaitPolicy::Block).unwrap();
+        }
+        t.make_floor_durable().unwrap();
+        drop(snapshot);
+        assert_eq!(t.commit().unwrap(), None);
+        drop(t);
+        assert_eq!(rows(&storage, TABLE).unwrap(), 4910);
+        // Its pages are all-visible as soon as everyone sees it.
+        let tree = BTree::open(&storage, INDEX, true);
+        let all = VacuumOptions { index_cleanup: IndexCleanup::On, ..Default::default() };
+        heap(&storage, TABLE).vacuum(&[&tree], &all).unwrap();
+        let table = heap(&storage, TABLE);
+        for block in 0..table.blocks().unwrap() {
+            assert!(table.all_visible(block).unwrap(), "block {block}");
+        }
+        // Behind a commit that can get lost it waits, and nobody sees either.
+        let lost = log_a_row(&storage);
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        fill(&storage, &t, 6000..6001).unwrap();
+        let waits = t.commit().unwrap().expect("the other one comes first");
+        drop(t);
+        assert!(waits > lost);
+        assert_eq!((rows(&storage, TABLE).unwrap(), rows(&storage, LOGGED).unwrap()), (4910, 1));
+        assert_eq!(storage.wal().flush_count(), flushes);
+        disk.fail_syncs(false);
+        storage.wal().flush_to(lost).unwrap();
+        assert_eq!((rows(&storage, TABLE).unwrap(), rows(&storage, LOGGED).unwrap()), (4911, 2));
+        // One transaction of both kinds is one that can get lost.
+        let t = storage.begin(IsolationLevel::ReadCommitted);
+        fill(&storage, &t, 7000..7001).unwrap();
+        let mut b = RowBuilder::new();
+        b.begin(&layout());
+        b.fixed(&2u32.to_le_bytes());
+        b.var(b"y");
+        heap(&storage, LOGGED).insert(&t, b.finish()).unwrap();
+        assert!(t.commit().unwrap().is_some());
+        assert_eq!((rows(&storage, TABLE).unwrap(), rows(&storage, LOGGED).unwrap()), (4911, 2));
+        drop((t, table, tree, storage));
+        disk.kill();
+        let storage = open(&disk);
+        assert_eq!(rows(&storage, LOGGED).unwrap(), 2);
+        if persistence == Persistence::Unlogged {
+            assert_eq!((rows(&storage, TABLE).unwrap(), entries(&storage).unwrap()), (0, 0));
+            check::check_or_error(&storage).unwrap();
+        }
+    }
+}
+
+/// Whatever commits beside each other: no snapshot shows what a crash could take back.
+#[test]
+fn no_snapshot_shows_what_is_not_durable() {
+    let (_, storage) = made_and_filled(Persistence::Unlogged);
+    let made: parking_lot::Mutex<Vec<Lsn>> = parking_lot::Mutex::default();
+    let shown_early = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        for writer in 0..2 {
+            let (storage, made, shown_early) = (&storage, &made, &shown_early);
+            s.spawn(move || {
+                for n in 0..300 {
+                    let lsn = log_a_row(storage);
+                    made.lock().push(lsn);
+                    // Most are made durable; then others may pass.
+                    if (n + writer) % 3 != 0 {
+                        storage.wal().flush_to(lsn).unwrap();
+                    }
+                }
+            });
+            s.spawn(move || {
+                for n in 0..300 {
+                    let t = storage.begin(IsolationLevel::ReadCommitted);
+                    fill(storage, &t, 10_000 + n..10_001 + n).unwrap();
+                    if t.commit().unwrap().is_none() {
+                        shown_early.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    drop(t);
+                    let t = storage.begin(IsolationLevel::ReadCommitted);
+                    let seen = t.statement_snapshot().csn();
+                    let durable = storage.wal().flushed();
+                    let early = made.lock().iter().copied().find(|csn| *csn <= seen && *csn > durable);
+                    assert_eq!(early, None, "seen up to {seen}, durable to {durable}");
+                }
+            });
+        }
+    });
+    assert!(shown_early.into_inner() > 0);
+    storage.wal().flush_all().unwrap();
+    assert_eq!((rows(&storage, TABLE).unwrap(), rows(&storage, LOGGED).unwrap()), (5600, 600));
 }
 
 /// Makes, fills and drops relations on a disk that dies at the `n`-th write; whether everything was done.

@@ -42,7 +42,7 @@ impl ReturningRows {
                 ScanColumn::Attribute(a) => target.position(*a).map_or(Datum::Null, |p| row[p].clone()),
                 ScanColumn::Ctid => Datum::I64(tid.to_u64() as i64),
                 ScanColumn::TableOid => Datum::U32(target.relation.oid.0),
-                ScanColumn::Xmin => Datum::U32(cx.env.txn.assign_xid().0 as u32),
+                ScanColumn::Xmin => Datum::U32(cx.env.txn.assign_xid_to_note().0 as u32),
                 ScanColumn::Xmax => Datum::U32(0),
                 ScanColumn::Cmin | ScanColumn::Cmax => {
                     let CommandId(c) = cx.env.txn.command_id();

@@ -55,7 +55,7 @@ impl Heap {
         let block = page.id().block;
         txn.check_insert(self.rel)?;
         let slot = hp::free_slot(page.bytes());
-        let xid = txn.assign_xid();
+        let xid = txn.assign_xid_to_note();
         with_scratch(|payload| {
             payload
                 .w32(self.vm_of(&page))
@@ -64,7 +64,7 @@ impl Heap {
                 .w32(txn.command_id().0)
                 .w64(xid.0)
                 .wbytes(body);
-            self.log(xid, wal::INSERT, payload, &mut page)
+            self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         txn.count(self.rel, &self.state, |a| a.inserted += 1);
         Ok(Tid { block, slot })
@@ -72,7 +72,7 @@ impl Heap {
 
     /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
     pub fn insert_many(&self, txn: &Transaction, rows: &[&[u8]], tids: &mut Vec<Tid>) -> Result<()> {
-        let xid = txn.assign_xid();
+        let xid = txn.assign_xid_to_note();
         let cid = txn.command_id().0;
         let bulk = rows.len() > 50;
         let mut kept = self.bulk_state(xid, bulk)?;
@@ -124,7 +124,7 @@ impl Heap {
                         break;
                     }
                 }
-                self.log(xid, wal::MULTI_INSERT, payload, &mut page)
+                self.log(txn, xid, wal::MULTI_INSERT, payload, &mut page)
             })?;
         }
         txn.count(self.rel, &self.state, |a| a.inserted += rows.len() as u64);
@@ -133,7 +133,7 @@ impl Heap {
 
     /// Takes back a row that this command inserted (a unique index reported a conflict): nobody will see it.
     pub fn undo_insert(&self, txn: &Transaction, tid: Tid) -> Result<()> {
-        let xid = txn.assign_xid();
+        let xid = txn.assign_xid_to_note();
         let mut page = self.storage.pool().write(self.page_id(tid.block))?;
         let external = self.external_values(page.bytes(), tid.slot);
         with_scratch(|payload| {
@@ -143,7 +143,7 @@ impl Heap {
                 .w16(tuple::XMAX_KEY)
                 .w64(xid.0)
                 .w32(txn.command_id().0);
-            self.log(xid, wal::SET_XMAX, payload, &mut page)
+            self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
         })?;
         drop(page);
         toast::delete_values(self, txn, &external)
@@ -173,7 +173,15 @@ impl Heap {
     }
 
     /// Logs and applies a one-page record whose payload starts with the visibility block.
-    pub(crate) fn log<'a>(&'a self, xid: Xid, op: u8, payload: &[u8], page: &mut PageMut<'a>) -> Result<()> {
+    pub(crate) fn log<'a>(
+        &'a self,
+        txn: &Transaction,
+        xid: Xid,
+        op: u8,
+        payload: &[u8],
+        page: &mut PageMut<'a>,
+    ) -> Result<()> {
+        txn.note_change(page);
         if hp::flags(page.bytes()) & hp::ALL_VISIBLE != 0 && payload[..4] != wal::NO_VM.to_le_bytes() {
             let mut map = vm::write_page(&self.storage, self.rel, page.id().block)?;
             self.storage.log_change(Some(xid), kind(op), payload, &mut [page, &mut map])?;

@@ -98,7 +98,7 @@ impl Heap {
             } else {
                 Vec::new()
             };
-            let xid = txn.assign_xid();
+            let xid = txn.assign_xid_to_note();
             self.keep_outer_lock(txn, tid, &header)?;
             let cid = txn.command_id();
             let mut old_bits = mode.key_bit();
@@ -106,6 +106,9 @@ impl Heap {
                 old_bits |= header.flags & tuple::XMAX_KEY;
             }
             let mut new_flags = tuple::UPDATED | self.external_flag(&body);
+            if opts.hot_allowed && self.stands_for_next(txn, &header) {
+                new_flags |= tuple::STOOD_FOR;
+            }
             let (new_tid, hot);
             match other {
                 None => {
@@ -145,7 +148,7 @@ impl Heap {
                             .w32(cid.0);
                         payload.w16(old_bits).w16(new_flags).w16(prefix as u16).w16(suffix as u16);
                         payload.wbytes(&body[prefix..body.len() - suffix]);
-                        self.log(xid, wal::UPDATE_LOCAL, payload, &mut page)
+                        self.log(txn, xid, wal::UPDATE_LOCAL, payload, &mut page)
                     })?;
                 }
                 Some(mut new_page) => {
@@ -161,7 +164,7 @@ impl Heap {
                     hot = false;
                     let slot = hp::free_slot(new_page.bytes());
                     new_tid = Tid { block: new_page.id().block, slot };
-                    self.log_cross(xid, &mut page, &mut new_page, |payload| {
+                    self.log_cross(txn, xid, &mut page, &mut new_page, |payload| {
                         payload
                             .w16(tid.slot)
                             .wtid(new_tid)
@@ -217,12 +220,12 @@ impl Heap {
                     };
                     txn.check_change(self.rel, tid)?;
                     let shown_to_all = self.vm_of(&page) != wal::NO_VM;
-                    let xid = txn.assign_xid();
+                    let xid = txn.assign_xid_to_note();
                     self.keep_outer_lock(txn, tid, &header)?;
                     with_scratch(|payload| {
                         payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY);
                         payload.w64(xid.0).w32(txn.command_id().0);
-                        self.log(xid, wal::SET_XMAX, payload, &mut page)
+                        self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                     })?;
                     if shown_to_all {
                         // As for updates.
@@ -279,12 +282,12 @@ impl Heap {
                     let mine = header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax);
                     if !mine || header.flags & mode.key_bit() != mode.key_bit() {
                         // A stronger lock keeps the older holder's xid, so that it survives a subtransaction's end.
-                        let current = txn.assign_xid();
+                        let current = txn.assign_xid_to_note();
                         let xid = if mine { header.xmax } else { current };
                         with_scratch(|payload| {
                             payload.w32(wal::NO_VM).w16(tid.slot).w16(tuple::XMAX_LOCK_ONLY | mode.key_bit());
                             payload.w64(xid.0).w32(txn.command_id().0);
-                            self.log(current, wal::SET_XMAX, payload, &mut page)
+                            self.log(txn, current, wal::SET_XMAX, payload, &mut page)
                         })?;
                     }
                     return Ok(ModifyResult::Done { tid, hot: false });
@@ -422,7 +425,7 @@ impl Heap {
                 }
                 Modifiable::Yes { shared_with, .. } => {
                     // As in PostgreSQL, who locks rows has an id.
-                    txn.assign_xid();
+                    txn.assign_xid_to_note();
                     if self.try_share(txn, tid, mode)? {
                         drop(page);
                         if let (Some(_), true) = (shared_with, h.ctid.slot != 0)
@@ -578,12 +581,14 @@ impl Heap {
     /// that it has seen.
     fn log_cross<'a>(
         &'a self,
+        txn: &Transaction,
         xid: Xid,
         old: &mut PageMut<'a>,
         new: &mut PageMut<'a>,
         fill: impl FnOnce(&mut Vec<u8>),
     ) -> Result<()> {
         let (vm_old, vm_new) = (self.vm_of(old), self.vm_of(new));
+        txn.note_change(new);
         with_scratch(|payload| {
             payload.w32(vm_old).w32(vm_new);
             fill(payload);

@@ -19,7 +19,8 @@ pub type BuildCallback<'a> = dyn FnMut(Tid, &[u8], bool) -> Result<()> + 'a;
 #[derive(Clone, Copy, Default, Debug)]
 pub struct BuildScan {
     pub live_rows: u64,
-    /// Snapshots older than the build may see versions that it gave no entries: of a HOT chain only the last can have one.
+    /// Snapshots older than the build may see versions that it gave no entries: of a HOT chain only the last can have one. Or their owners would need to
+    /// find others that have gone.
     pub left_out: bool,
 }
 
@@ -248,7 +249,11 @@ impl Heap {
                             done.left_out |= fate_between(&h, &self.storage, &view.snapshots) != Fate::Dead;
                             continue;
                         }
-                        Fate::RecentlyDead => false,
+                        Fate::RecentlyDead => {
+                            // It may have stood for versions of other keys in the new index, which are gone (S15).
+                            done.left_out |= h.next().is_some() && self.storage.ssi().knows_writer(h.xmax);
+                            false
+                        }
                         Fate::Live { .. } => true,
                         Fate::InsertInProgress => {
                             let ended = h.may_be_ended() && txn.is_mine(h.xmax);
@@ -627,7 +632,7 @@ impl HeapScan {
         {
             let limit = match *bound {
                 Some(b) if csn <= b || block % 256 != 0 => b,
-                _ => txns.oldest_visible_csn_in(heap.rel.db).min(storage.wal().flushed()),
+                _ => txns.oldest_visible_csn_in(heap.rel.db),
             };
             *bound = Some(limit);
             if csn <= limit {
@@ -643,7 +648,7 @@ impl HeapScan {
 }
 
 impl Heap {
-    /// Sets the status flags that are certain by now: commits up to `limit` are durable and seen by all.
+    /// Sets the status flags that are certain by now: commits up to `limit` are seen by all, hence durable if they have anything to lose.
     pub(crate) fn set_hints(&self, page: &mut PageMut<'_>, limit: Lsn) {
         let txns = self.storage.txns();
         let mut changed = false;

@@ -139,7 +139,7 @@ impl Heap {
                 .w32(version.cmin.0)
                 .w64(version.xmin.0)
                 .wbytes(&body);
-            self.log(xid, wal::INSERT, payload, &mut page)
+            self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         if version.xmax.is_valid() {
             let bits = if version.key { tuple::XMAX_KEY } else { 0 };

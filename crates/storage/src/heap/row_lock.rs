@@ -117,7 +117,7 @@ impl Heap {
     ) -> Result<bool> {
         if matches!(line.operation, RowOperation::Update | RowOperation::Delete) {
             // As in PostgreSQL, who is about to write has an id, that others may wait for.
-            txn.assign_xid();
+            txn.assign_xid_to_note();
         }
         // Who shares the row already goes past the line: those in it may be waiting for this transaction.
         let shares =

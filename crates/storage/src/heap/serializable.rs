@@ -4,7 +4,7 @@
 
 use super::read::Chain;
 use super::tuple::{HEADER_BYTES, TupleHeader, TupleMeta};
-use super::visibility::judge;
+use super::visibility::{judge, made_at};
 use super::{Heap, page as hp};
 use crate::ssi::Xact;
 use crate::txn::{Snapshot, Transaction};
@@ -80,6 +80,16 @@ impl Heap {
         self.storage.ssi().check_reader(x)?;
         self.storage.ssi().read_page(x, self.rel, block);
         self.all_visible(block)
+    }
+
+    /// Whether readers that look for a version which `txn` makes of this one, with the same keys, come to this one, or one that stands for it, and
+    /// learn of a writer there (rule S15).
+    #[inline]
+    pub(super) fn stands_for_next(&self, txn: &Transaction, h: &TupleHeader) -> bool {
+        txn.xact().is_some() && {
+            let (ssi, txns) = (self.storage.ssi(), self.storage.txns());
+            ssi.knows_writer(h.xmin) || ssi.is_shown_to_all(made_at(h, txns))
+        }
     }
 
     /// A unique check found this row: that it exists is something read.

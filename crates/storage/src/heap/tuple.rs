@@ -44,6 +44,9 @@ pub const UPDATED: u16 = 0x0400;
 /// committed, of which nobody asks the command.
 pub const RELINKED: u16 = 0x0800;
 
+/// Made by a serializable transaction's update that changed nothing any index reads, of a version that stands for it: no serializable reader needs
+/// to find this one to learn of its writer (`../ssi/README.md`, S15).
+pub const STOOD_FOR: u16 = 0x1000;
 /// Every flag that says something of `xmax`.
 pub const XMAX_BITS: u16 = XMAX_ABORTED | XMAX_LOCK_ONLY | XMAX_KEY;
 

@@ -139,7 +139,7 @@ pub fn fate_between(h: &TupleHeader, storage: &Storage, live: &LiveSnapshots) ->
     if !live.miss(made, ended) {
         return fate;
     }
-    let must_be_found = live.is_watched(made) && storage.ssi().knows_writer(h.xmin);
+    let must_be_found = live.is_watched(made) && !h.has(STOOD_FOR) && storage.ssi().knows_writer(h.xmin);
     let must_lead_on = h.has(UPDATED) && h.next().is_some() && live.may_be_followed_to(made);
     if must_be_found || (must_lead_on && storage.removed_links().is_full()) { fate } else { Fate::Dead }
 }

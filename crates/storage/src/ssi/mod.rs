@@ -228,7 +228,7 @@ impl Ssi {
     pub(crate) fn recovered(&self, xids: &[Xid], reads: Option<&[Target]>) -> Arc<Xact> {
         let mut graph = self.graph.lock();
         let id = graph.new_id();
-        let xact = Arc::new(Xact::new(id, self.wal.flushed().max(graph.last_snapshot), false, 0, None));
+        let xact = Arc::new(Xact::new(id, self.wal.visible().max(graph.last_snapshot), false, 0, None));
         xact.note_write();
         graph.enter_recovered(xact.clone());
         match reads {
@@ -261,6 +261,13 @@ impl Ssi {
     pub(crate) fn knows_writer(&self, xid: Xid) -> bool {
         self.writers_of(xid).lock().contains_key(&xid)
             || (self.has_old.load(Ordering::SeqCst) && self.graph.lock().old_writer(xid).is_some())
+    }
+
+    /// Whether every serializable transaction that isn't known to be safe sees a commit at `csn`, now and in future.
+    pub(crate) fn is_shown_to_all(&self, csn: Lsn) -> bool {
+        // Before the graph is asked: who comes to it afterwards takes a snapshot at or above.
+        let coming = self.wal.visible();
+        self.oldest_snapshot(Some(coming), Oid::INVALID).is_some_and(|oldest| csn <= oldest)
     }
 
     // ---- reading ----
@@ -499,7 +506,7 @@ impl Ssi {
 
     /// Takes out of the graph what no running or coming transaction can be concurrent with; its locks are to be released.
     fn clean_locked(&self, graph: &mut Graph) -> Vec<Arc<Xact>> {
-        let coming = graph.last_snapshot.max(self.wal.flushed());
+        let coming = graph.last_snapshot.max(self.wal.visible());
         let horizon = graph.active.first().map_or(coming, |(snapshot, _)| coming.min(*snapshot));
         let mut gone = Vec::new();
         while let Some((end, id)) = graph.finished.first().copied().filter(|(end, _)| *end <= horizon) {

@@ -121,7 +121,7 @@ impl TxnManager {
 
     /// The same for versions in relations of a database (0: shared ones).
     pub fn oldest_visible_csn_in(&self, db: Oid) -> Lsn {
-        self.running.oldest_csn(self.wal.flushed(), db)
+        self.running.oldest_csn(self.wal.visible(), db)
     }
 
     /// The snapshots alive now, to judge single versions of a database's relations by. Costs as much.

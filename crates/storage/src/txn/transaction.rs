@@ -13,6 +13,7 @@ use super::running::SlotId;
 use super::serializable::Serializable;
 use super::sub_ids::SharedIds;
 use super::wal::{self, CHILDREN_MAX, EndRecord};
+use crate::buffer::PageMut;
 use crate::engine::Storage;
 use crate::fsm::RelationState;
 use crate::ids::RelId;
@@ -64,6 +65,8 @@ pub struct Transaction {
     isolation: AtomicU8,
     read_at_inserted: AtomicBool,
     top: AtomicU64,
+    /// It has changed, or may have, what outlives a crash: its commit must not get lost.
+    has_losable: AtomicBool,
     /// Id of the current level; 0 while it has none.
     current: AtomicU64,
     command: AtomicU32,
@@ -161,6 +164,7 @@ impl Transaction {
             isolation: AtomicU8::new(isolation as u8),
             read_at_inserted: AtomicBool::new(false),
             top: AtomicU64::new(0),
+            has_losable: AtomicBool::new(false),
             current: AtomicU64::new(0),
             command: AtomicU32::new(0),
             first_csn: AtomicU64::new(0),
@@ -260,12 +264,28 @@ impl Transaction {
         Some(Xid(self.top.load(Ordering::Acquire))).filter(|x| x.is_valid())
     }
 
-    /// The current (sub)transaction's id, allotted now if need be.
+    /// The current (sub)transaction's id, allotted now if need be, for work that must outlive a crash.
     #[inline]
     pub fn assign_xid(&self) -> Xid {
+        self.has_losable.store(true, Ordering::Relaxed);
+        self.assign_xid_to_note()
+    }
+
+    /// The same; what it is used for is noted where it is done ([`Transaction::note_change`]), or leaves nothing behind that a crash could
+    /// take back.
+    #[inline]
+    pub fn assign_xid_to_note(&self) -> Xid {
         match self.xid() {
             Some(xid) => xid,
             None => self.allot_xids(),
+        }
+    }
+
+    /// It is about to change this page.
+    #[inline]
+    pub(crate) fn note_change(&self, page: &PageMut<'_>) {
+        if page.is_logged() {
+            self.has_losable.store(true, Ordering::Relaxed);
         }
     }
 
@@ -342,7 +362,8 @@ impl Transaction {
             first if first != 0 && self.isolation().uses_one_snapshot() => first,
             _ => self.floor.load(Ordering::Relaxed),
         };
-        self.storage.wal().wait_durable_blocking(Lsn(seen))
+        let wal = self.storage.wal();
+        if wal.visible() >= Lsn(seen) { Ok(()) } else { wal.wait_durable_blocking(Lsn(seen)) }
     }
 
     // ---- statistics ----
@@ -477,7 +498,7 @@ impl Transaction {
 
     /// Commits: inserts the commit record, which makes the changes visible at the inserted horizon. The returned LSN is
     /// the one to wait for with [`Wal::wait_durable`](crate::wal::Wal::wait_durable) before telling anyone; none if
-    /// nothing was written.
+    /// nothing was written, or nothing that could get lost: then everyone sees it already.
     pub fn commit(&self) -> Result<Option<Lsn>> {
         if self.done.swap(true, Ordering::AcqRel) {
             bail!(INVALID_TRANSACTION_STATE, "transaction has already ended");
@@ -490,14 +511,14 @@ impl Transaction {
             self.end_aborted(top, inner);
             return Err(e);
         }
-        let mut outcome = Ok(None);
+        let mut csn = None;
         let removes_files = !(inner.dropped.is_empty() && inner.dropped_databases.is_empty());
         // Redo must find all records of this commit or none: with more subtransactions than one holds, no redo point comes between.
         let many = inner.live_subs.len() > CHILDREN_MAX;
         let file_changes = (removes_files || many).then(|| self.storage.file_changes().read());
         if top.is_valid() {
             match self.insert_commit(top, &mut inner) {
-                Ok(csn) => outcome = Ok(Some(csn)),
+                Ok(end) => csn = Some(end),
                 Err(e) => {
                     drop(file_changes);
                     self.end_aborted(top, inner);
@@ -512,11 +533,12 @@ impl Transaction {
         }
         self.pending.lock().end(true);
         self.storage.flush_counts();
-        self.serializable_committed(outcome.as_ref().ok().copied().flatten());
+        self.serializable_committed(csn);
         for callback in inner.commit_callbacks.drain(..) {
             callback();
         }
-        if let Ok(Some(csn)) = outcome
+        let mut outcome = Ok(csn);
+        if let Some(csn) = csn
             && removes_files
         {
             // The files may go only when nothing can bring the relation back.
@@ -526,8 +548,15 @@ impl Transaction {
             }
         }
         drop(file_changes);
+        // Before its locks are free: who waits for one sees it.
+        let is_shown = csn.is_some_and(|csn| !self.is_losable() && self.storage.wal().show_commit(csn));
         self.leave(top, &inner.live_subs, &inner.held);
-        outcome
+        outcome.map(|csn| csn.filter(|_| !is_shown))
+    }
+
+    /// Whether a crash must not take its commit back.
+    fn is_losable(&self) -> bool {
+        self.has_losable.load(Ordering::Relaxed) || self.is_prepared.load(Ordering::Relaxed)
     }
 
     fn insert_commit(&self, top: Xid, inner: &mut Inner) -> Result<Lsn> {
@@ -555,7 +584,12 @@ impl Transaction {
         for xid in xids() {
             clog.set_committing(*xid)?;
         }
+        // Before the record has a place: commits with nothing to lose don't become visible past it.
+        let entering = self.is_losable().then(|| wal.commit_enters());
         let outcome = wal.insert_with(Some(top), RecordKind::new(XACT, wal::COMMIT), &payload, |csn| {
+            if let Some(entering) = entering {
+                entering.has_place(csn);
+            }
             for xid in xids() {
                 // The chunk is in memory (just written to), so this can't fail.
                 let _ = clog.set_committed(*xid, csn);

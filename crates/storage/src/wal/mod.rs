@@ -12,7 +12,7 @@ pub mod rmgr;
 pub mod segments;
 pub mod tail;
 
-pub use horizon::Gap;
+pub use horizon::{Entering, Gap};
 pub use reader::WalReader;
 pub use record::{Record, RecordKind};
 
@@ -63,7 +63,7 @@ pub struct Wal {
     promised: AtomicU64,
     /// Everything before has been handed to the operating system; its buffer space is free.
     written: AtomicU64,
-    /// Everything before is durable.
+    /// What is durable and what is visible.
     horizon: Horizon,
     /// Highest position anyone waits for.
     requested: AtomicU64,
@@ -232,10 +232,26 @@ impl Wal {
         }
     }
 
-    /// Everything before is durable: what a reader at the durable horizon may see.
+    /// Everything before is durable.
     #[inline]
     pub fn flushed(&self) -> Lsn {
         Lsn(self.horizon.get())
+    }
+
+    /// Where snapshots begin: every commit before is durable or has nothing to lose.
+    #[inline]
+    pub fn visible(&self) -> Lsn {
+        Lsn(self.horizon.visible())
+    }
+
+    /// See [`Horizon::enter`].
+    pub fn commit_enters(&self) -> Entering<'_> {
+        self.horizon.enter()
+    }
+
+    /// See [`Horizon::show`].
+    pub fn show_commit(&self, end: Lsn) -> bool {
+        self.horizon.show(end)
     }
 
     /// See [`Horizon::claim`].

@@ -93,8 +93,8 @@ impl Transaction {
             return wal.inserted();
         }
         let floor = Lsn(self.floor.load(Ordering::Relaxed));
-        match wal.flushed() {
-            durable if durable >= floor => durable,
+        match wal.visible() {
+            visible if visible >= floor => visible,
             _ => floor.max(self.running().gap_end()),
         }
     }
