@@ -31,9 +31,22 @@ pub(crate) struct BitmapPart {
     pub recheck: Vec<Expr>,
 }
 
+/// What a heap scan by a bitmap costs, and the rows it gives.
+#[derive(Clone, Copy)]
+struct HeapCost {
+    rows: f64,
+    startup: f64,
+    total: f64,
+}
+
 impl BitmapPart {
+    /// Whether a clause holds for every row in it.
+    fn covers(&self, clause: usize) -> bool {
+        self.used.contains(&clause) || self.implied.contains(&clause)
+    }
+
     /// Both bitmaps' rows.
-    fn and(&self, other: &BitmapPart, s: &crate::PlannerSettings) -> BitmapPart {
+    fn and(&self, other: &BitmapPart, operator_cost: f64) -> BitmapPart {
         let parts = |p: &BitmapPart| match &p.source {
             BitmapSource::And(parts) => parts.clone(),
             other => vec![other.clone()],
@@ -42,7 +55,7 @@ impl BitmapPart {
         recheck.extend(other.recheck.iter().filter(|e| !self.recheck.contains(e)).cloned());
         BitmapPart {
             source: BitmapSource::And([parts(self), parts(other)].concat()),
-            total_cost: self.total_cost + other.total_cost + 100.0 * s.cpu_operator_cost,
+            total_cost: self.total_cost + other.total_cost + 100.0 * operator_cost,
             selectivity: self.selectivity * other.selectivity,
             used: [self.used.as_slice(), &other.used].concat(),
             implied: [self.implied.as_slice(), &other.implied].concat(),
@@ -80,12 +93,23 @@ impl Planner<'_> {
         plain: bool,
         out: &mut Vec<Candidate>,
     ) {
-        for part in &parts {
-            let plan = self.bitmap_heap(scan, clauses, part, size, rows, loops, plain);
+        let costs: Vec<HeapCost> =
+            parts.iter().map(|part| self.heap_cost(scan, clauses, part, size, rows, loops, plain)).collect();
+        for (i, (part, cost)) in parts.iter().zip(&costs).enumerate() {
+            // None of them gives an order.
+            let beaten = |(j, other): (usize, &HeapCost)| {
+                other.startup <= cost.startup
+                    && (other.total < cost.total || other.total == cost.total && j < i)
+            };
+            if !costs.iter().enumerate().any(beaten) {
+                let plan = self.bitmap_heap(scan, clauses, part, *cost);
+                out.push(Candidate { plan, order: vec![] });
+            }
+        }
+        if let Some((part, cost)) = self.best_combination(scan, clauses, parts, size, rows, loops, plain) {
+            let plan = self.bitmap_heap(scan, clauses, &part, cost);
             out.push(Candidate { plan, order: vec![] });
         }
-        let combined = self.best_combination(scan, clauses, parts, size, rows, loops, plain);
-        out.extend(combined.map(|(_, plan)| Candidate { plan, order: vec![] }));
     }
 
     /// The best scan by several sources ANDed.
@@ -99,40 +123,47 @@ impl Planner<'_> {
         rows: f64,
         loops: f64,
         plain: bool,
-    ) -> Option<(BitmapPart, PhysicalPlan)> {
+    ) -> Option<(BitmapPart, HeapCost)> {
         if parts.len() < 2 {
             return None;
         }
-        let settings = self.env.settings.clone();
         parts.sort_by(|a, b| {
             a.total_cost.total_cmp(&b.total_cost).then(a.selectivity.total_cmp(&b.selectivity))
         });
         parts.truncate(PARTS_MAX);
-        let mut best: Option<(BitmapPart, PhysicalPlan)> = None;
-        for i in 0..parts.len() {
-            let mut together = parts[i].clone();
-            let mut plan = self.bitmap_heap(scan, clauses, &together, size, rows, loops, plain);
+        let operator_cost = self.env.settings.cpu_operator_cost;
+        let mut best: Option<(BitmapPart, HeapCost)> = None;
+        for (i, first) in parts.iter().enumerate() {
+            let mut together: Option<(BitmapPart, HeapCost)> = None;
+            let mut least = None;
             for other in &parts[i + 1..] {
-                if together.overlaps(other) {
+                let so_far = together.as_ref().map_or(first, |(part, _)| part);
+                if so_far.overlaps(other) {
                     continue;
                 }
-                let more = together.and(other, &settings);
-                let with = self.bitmap_heap(scan, clauses, &more, size, rows, loops, plain);
-                if with.total_cost < plan.total_cost {
-                    (together, plan) = (more, with);
+                let mut cost_of = |part: &BitmapPart| {
+                    self.heap_cost(scan, clauses, part, size, rows, loops, plain)
+                };
+                let total = *least.get_or_insert_with(|| cost_of(so_far).total);
+                let more = so_far.and(other, operator_cost);
+                let cost = cost_of(&more);
+                if cost.total < total {
+                    least = Some(cost.total);
+                    together = Some((more, cost));
                 }
             }
-            let combined = matches!(together.source, BitmapSource::And(_));
-            if combined && best.as_ref().is_none_or(|(_, b)| plan.total_cost < b.total_cost) {
-                best = Some((together, plan));
+            if let Some((_, cost)) = &together
+                && best.as_ref().is_none_or(|(_, b)| cost.total < b.total)
+            {
+                best = together;
             }
         }
         best
     }
 
-    /// The scan of the table by one source.
+    /// What a scan of the table by one source costs.
     #[allow(clippy::too_many_arguments)]
-    fn bitmap_heap(
+    fn heap_cost(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
@@ -141,7 +172,7 @@ impl Planner<'_> {
         rows: f64,
         loops: f64,
         plain: bool,
-    ) -> PhysicalPlan {
+    ) -> HeapCost {
         let out_rows = if plain { rows } else { cost::clamp_rows(self.selectivity(clauses) * size.rows) };
         let enabled = self.scan_switches(scan).bitmap;
         let s = &self.env.settings;
@@ -171,15 +202,13 @@ impl Planner<'_> {
             true => cost::Pages::of(size.pages, 0.0, s).in_order(fetched * loops, share) / loops,
             false => cost::Pages::of(size.pages, 0.0, s).in_order(fetched, share),
         };
-        let covered = |i: &usize| part.used.contains(i) || part.implied.contains(i);
-        let filter: Vec<Expr> =
-            clauses.iter().enumerate().filter(|(i, _)| !covered(i)).map(|(_, c)| c.clone()).collect();
-        // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
+                // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
         let all = cost::exprs(clauses, s);
         let c = match lossy || unsure(&part.source) {
             true => all,
             false => {
-                let rest = cost::exprs(&filter, s);
+                let open = clauses.iter().enumerate().filter(|(i, _)| !part.covers(*i)).map(|(_, c)| c);
+                let rest = cost::exprs(open, s);
                 let large = measured::largeness(size.pages);
                 ExprCost {
                     startup: all.startup,
@@ -194,6 +223,19 @@ impl Planner<'_> {
         }
         let per_row = s.cpu_tuple_cost + self.reading_cost(scan, size);
         let total = startup + of_pages + (per_row + c.per_row) * tuples;
+        HeapCost { rows: out_rows, startup, total }
+    }
+
+    /// The scan of the table by one source.
+    fn bitmap_heap(
+        &self,
+        scan: &TableScan,
+        clauses: &[Expr],
+        part: &BitmapPart,
+        cost: HeapCost,
+    ) -> PhysicalPlan {
+        let open = clauses.iter().enumerate().filter(|(i, _)| !part.covers(*i));
+        let filter: Vec<Expr> = open.map(|(_, c)| c.clone()).collect();
         let node = PhysicalNode::BitmapHeapScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
@@ -201,8 +243,8 @@ impl Planner<'_> {
             bitmap: part.source.clone(),
             recheck: part.recheck.clone(),
         };
-        let mut plan = self.make(node, out_rows, startup, total);
-        plan.filter = order_quals(filter, s);
+        let mut plan = self.make(node, cost.rows, cost.startup, cost.total);
+        plan.filter = order_quals(filter, &self.env.settings);
         plan
     }
 
@@ -290,9 +332,9 @@ impl Planner<'_> {
         if parts.len() == 1 {
             return Ok(Some(single));
         }
-        let alone = self.bitmap_heap(scan, &all, &single, size, 1.0, 1.0, false).total_cost;
+        let alone = self.heap_cost(scan, &all, &single, size, 1.0, 1.0, false).total;
         Ok(match self.best_combination(scan, &all, parts, size, 1.0, 1.0, false) {
-            Some((combined, plan)) if plan.total_cost < alone => Some(combined),
+            Some((combined, cost)) if cost.total < alone => Some(combined),
             _ => Some(single),
         })
     }
