@@ -126,10 +126,7 @@ fn read_tree(
     let mut scan = tree.scan(KeyRange::full(), Direction::Forward).read_by(snapshot);
     scan.want_keys(ranges.reads_keys(&prepared));
     loop {
-        let mut seek = |range: KeyRange| {
-            scan.restart(range);
-            Ok(scan.next()?.map(|e| e.key.to_vec()))
-        };
+        let mut seek = |range: KeyRange| scan.first_key(range);
         let Some(range) = ranges.next(&mut prepared, false, &mut seek)? else { break };
         reads.scans += 1;
         scan.restart(range);

@@ -235,20 +235,23 @@ impl IndexScan {
             open.scan.want_keys(wanted);
         }
         self.state = State::Running(prepared);
-        self.next_range()
+        self.next_range(cx.want)
     }
 
-    /// Positions the tree scan on the next range, if there is one.
-    fn next_range(&mut self) -> Result<()> {
+    /// Positions the tree scan on the next range, if there is one; `want`: how many rows are asked for.
+    fn next_range(&mut self, want: usize) -> Result<()> {
         let (State::Running(prepared), Some(open)) = (&mut self.state, &mut self.open) else { return Ok(()) };
         let scan = &mut open.scan;
-        let mut seek = |range: KeyRange| {
-            scan.restart(range);
-            Ok(scan.next()?.map(|e| e.key.to_vec()))
-        };
+        let mut seek = |range: KeyRange| scan.first_key(range);
         match self.ranges.next(prepared, self.backward, &mut seek)? {
             Some(range) => {
                 open.reads.scans += 1;
+                // Behind a full batch there are more.
+                open.scan.expect(match want < BATCH_ROWS {
+                    _ if self.first_only => 1,
+                    true => want,
+                    false => usize::MAX,
+                });
                 open.scan.restart(range);
             }
             None => self.state = State::Done,
@@ -366,7 +369,7 @@ impl Operator for IndexScan {
             let most = if self.first_only { 1 } else { want - rows };
             let more = self.read_run(cx, most, &mut out, &mut rows)?;
             if !more || self.first_only && rows > before {
-                self.next_range()?;
+                self.next_range(want - rows.min(want))?;
                 cx.check_cancelled()?;
             }
         }

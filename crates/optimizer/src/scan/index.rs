@@ -46,6 +46,8 @@ pub(super) struct IndexCost {
     pub selectivity: f64,
     pub pages: f64,
     pub correlation: f64,
+    /// Rows come in physical order, as those of a single key do.
+    pub in_order: bool,
 }
 
 impl IndexMatch {
@@ -440,7 +442,9 @@ impl Planner<'_> {
             }
             _ => 0.0,
         };
-        IndexCost { startup, total, selectivity, pages, correlation }
+        // The entries of one key are in the order of their places.
+        let in_order = eq_keys == m.index.keys.len() && scans <= 1.0;
+        IndexCost { startup, total, selectivity, pages, correlation, in_order }
     }
 
     /// What an entry of an index costs that has so many conditions, of which entries are tested for `tests`: our walk keeps to the others
@@ -516,7 +520,13 @@ impl Planner<'_> {
             let min_io = if in_order > 0.0 { first + prices.sequential(in_order) } else { 0.0 };
             (apart(tuples), min_io)
         };
-        let io = max_io + index.correlation * index.correlation * (min_io.min(max_io) - max_io);
+        let mut io = max_io + index.correlation * index.correlation * (min_io.min(max_io) - max_io);
+        if index.in_order && loops <= 1.0 {
+            // Each page is visited once.
+            let pages = visited(fetched(tuples));
+            let once = prices.in_order(pages, pages / size.pages.max(1.0)).min(io);
+            io = measured::between(io, once, measured::largeness(size.pages));
+        }
         // Rows that are changed or locked may be read again in another version, which the index says nothing about.
         let keeps_implied = scan.columns.iter().any(|(_, c)| *c == ScanColumn::Ctid);
         let filter: Vec<Expr> = clauses

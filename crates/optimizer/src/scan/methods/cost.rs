@@ -95,7 +95,7 @@ impl Planner<'_> {
         let descent = 100.0 * s.cpu_operator_cost * measured::largeness(size.pages);
         let per_entry = self.entry_cost(m.conds.len() as f64, 0.0, size);
         let total = fetched + values + descent * lookups + found * lookups * per_entry;
-        IndexCost { startup: values, total, selectivity, pages, correlation: 0.0 }
+        IndexCost { startup: values, total, selectivity, pages, correlation: 0.0, in_order: false }
     }
 
     fn gin_cost(&mut self, m: &IndexMatch, size: RelationSize, loops: f64) -> IndexCost {
@@ -121,7 +121,7 @@ impl Planner<'_> {
         let entries = entries.max(1.0);
         let mut counts = self.gin_counts(m);
         if counts.nothing {
-            return IndexCost { startup: 0.0, total: 0.0, selectivity: 0.0, pages: 0.0, correlation: 0.0 };
+            return IndexCost { startup: 0.0, total: 0.0, selectivity: 0.0, pages: 0.0, correlation: 0.0, in_order: false };
         }
         let full = counts.full.iter().any(|k| !counts.normal.contains(k));
         if full || m.conds.is_empty() {
@@ -151,7 +151,7 @@ impl Planner<'_> {
         let of_lists = counts.searches * 2.0 * s.cpu_operator_cost * large;
         let per_row = s.cpu_index_tuple_cost + operators + of_lists;
         let total = startup + descents + of_data + values + tuples * selectivity * per_row;
-        IndexCost { startup: startup + values, total, selectivity, pages: read, correlation: 0.0 }
+        IndexCost { startup: startup + values, total, selectivity, pages: read, correlation: 0.0, in_order: false }
     }
 
     fn gin_counts(&self, m: &IndexMatch) -> GinCounts {
@@ -235,7 +235,7 @@ impl Planner<'_> {
         let rest = (pages - revmap).max(0.0);
         let total = startup + prices.random(rest, rest) + 0.1 * s.cpu_operator_cost * touched * per_range;
         let selectivity = (touched / ranges).clamp(0.0, 1.0);
-        IndexCost { startup, total, selectivity, pages, correlation }
+        IndexCost { startup, total, selectivity, pages, correlation, in_order: false }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A scan copies what it needs of a leaf under the shared latch and then holds nothing. Forward it follows the right link it saw; if
 //! that page has been removed or reused meanwhile, it descends to the high key it saw. Backward it always descends to the last
-//! page below the low bound that its descent found: so neither splits nor removals can make it skip or repeat an entry.
+//! page below the low bound that its descent found: so neither splits nor removals can make it skip or repeat an entry. A scan of which
+//! few entries are expected ([`IndexScan::expect`]) copies a part of a leaf and goes on in the same way from where that ended.
 
 use super::key::Key;
 use super::page::{self as bp, Link, Target, ord};
@@ -30,6 +31,19 @@ pub struct IndexEntry<'a> {
     pub all_visible: bool,
 }
 
+/// If more entries are wanted than were expected, so many times as many are read.
+const GROWTH: usize = 8;
+
+/// Where the entries that were copied of a leaf end.
+enum End {
+    /// At the range's end.
+    Range,
+    /// At the page's.
+    Page,
+    /// Before an entry of this slot.
+    Entry(usize, u64),
+}
+
 struct Found {
     key: Range<u32>,
     payload: Range<u32>,
@@ -41,9 +55,9 @@ struct Found {
 enum Next {
     /// Nothing read yet.
     Start,
-    /// Forward: this page, or where `bound` says.
+    /// Forward: at `bound`, on this page if nothing has changed.
     Right(Link),
-    /// Backward: the page below `bound`.
+    /// Backward: below `bound`.
     Below,
     /// Nothing left.
     Done,
@@ -57,6 +71,9 @@ pub struct IndexScan {
     heap: Option<Heap>,
     /// Whether entries come with their keys and payloads.
     with_keys: bool,
+    /// Entries to be read at first, and the next time.
+    expected: usize,
+    part: usize,
     /// The SERIALIZABLE transaction that reads: it locks every leaf.
     reader: Option<Arc<Xact>>,
     /// Bytes of the current page's keys and payloads.
@@ -84,6 +101,8 @@ impl IndexScan {
             direction,
             heap: None,
             with_keys: true,
+            expected: usize::MAX,
+            part: usize::MAX,
             reader: None,
             bytes: Vec::new(),
             found: Vec::new(),
@@ -118,6 +137,24 @@ impl IndexScan {
         self.with_keys = wanted || self.direction == Direction::Backward;
     }
 
+    /// How many entries of each range are probably wanted, from the next range on: of a leaf that has many more, not all are copied at once.
+    pub fn expect(&mut self, entries: usize) {
+        self.expected = entries.max(1);
+        if matches!(self.next, Next::Start) {
+            self.part = self.expected;
+        }
+    }
+
+    /// The key of a range's first entry. The scan is to be restarted afterwards.
+    pub fn first_key(&mut self, range: KeyRange) -> Result<Option<Vec<u8>>> {
+        let (expected, with_keys) = (self.expected, self.with_keys);
+        (self.expected, self.with_keys) = (1, true);
+        self.restart(range);
+        let first = self.next().map(|e| e.map(|e| e.key.to_vec()));
+        (self.expected, self.with_keys) = (expected, with_keys);
+        first
+    }
+
     /// Begins again with another range, keeping buffers.
     pub fn restart(&mut self, range: KeyRange) {
         self.flush_dead();
@@ -137,6 +174,7 @@ impl IndexScan {
         self.bytes.clear();
         (self.at, self.asked) = (0, 0);
         self.next = Next::Start;
+        self.part = self.expected;
     }
 
     /// The next entry.
@@ -252,6 +290,7 @@ impl IndexScan {
             };
             self.range = range;
             read?;
+            self.part = self.part.saturating_mul(GROWTH);
         }
         Ok(true)
     }
@@ -294,7 +333,7 @@ impl IndexScan {
         }
     }
 
-    /// Copies slots `from..` of a leaf while they are within both bounds; whether the far bound was met.
+    /// Copies slots `from..` of a leaf while they are within both bounds, `most` entries at most.
     fn collect(
         &mut self,
         upper: &Bound<Vec<u8>>,
@@ -302,8 +341,11 @@ impl IndexScan {
         from: usize,
         to: usize,
         start_ord: Option<(&[u8], u64)>,
-    ) -> Result<bool> {
-        let end = end_of(p, from, to, upper);
+        most: usize,
+    ) -> Result<End> {
+        // No slot is without entries.
+        let near = to.min(from.saturating_add(most));
+        let end = end_of(p, from, near, upper);
         let IndexScan { heap, bytes, found, with_keys, skipped_dead, .. } = self;
         let mut map = heap.as_ref().map(|heap| vm::Lookup::new(heap.storage(), heap.rel()));
         let mut last_visible: Option<(u32, bool)> = None;
@@ -330,6 +372,9 @@ impl IndexScan {
                 if seen_up_to.is_some_and(|o| ord::of(tid) < o) {
                     continue;
                 }
+                if found.len() >= most {
+                    return Ok(End::Entry(slot, ord::of(tid)));
+                }
                 let all_visible = match &mut map {
                     None => false,
                     Some(map) => match last_visible {
@@ -350,7 +395,11 @@ impl IndexScan {
                 });
             }
         }
-        Ok(end < to)
+        Ok(match end {
+            end if end == to => End::Page,
+            end if end == near => End::Entry(end, bp::leaf_item_at(p, end).first_ord()),
+            _ => End::Range,
+        })
     }
 
     fn read_forward(&mut self, range: &KeyRange) -> Result<()> {
@@ -377,16 +426,21 @@ impl IndexScan {
         self.page_lsn = page.lsn();
         self.note_read(page.id().block);
         let from = bp::lower_bound_leaf(p, &target);
-        let ended = self.collect(&range.upper, p, from, bp::slot_count(p), Some((target.key, target.ord)))?;
-        self.next = match bp::high_key(p) {
-            Some(h) if !ended && !is_above(&range.upper, &h.key()) => {
-                let mut bound = bound;
+        let entered = Some((target.key, target.ord));
+        let end = self.collect(&range.upper, p, from, bp::slot_count(p), entered, self.part)?;
+        let mut bound = bound;
+        self.next = match (end, bp::high_key(p)) {
+            (End::Entry(slot, ord), _) => {
+                bound.set(&bp::leaf_item_at(p, slot).key(), ord)?;
+                Next::Right(self.page)
+            }
+            (End::Page, Some(h)) if !is_above(&range.upper, &h.key()) => {
                 bound.set(&h.key(), h.pivot_ord())?;
-                self.bound = bound;
                 Next::Right(bp::right(p))
             }
             _ => Next::Done,
         };
+        self.bound = bound;
         Ok(())
     }
 
@@ -420,7 +474,9 @@ impl IndexScan {
             Bound::Excluded(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::LAST }),
         };
         let ended = from > bp::first_data(p);
-        self.collect(&range.upper, p, from.min(to), to, None)?;
+        // The last ones, if not all are wanted.
+        let some = Some(to.saturating_sub(self.part)).filter(|s| *s > from);
+        self.collect(&range.upper, p, some.unwrap_or(from).min(to), to, None, usize::MAX)?;
         while let Some(f) = self.found.last() {
             let key = &self.bytes[f.key.start as usize..f.key.end as usize];
             if target.cmp_to(&Key::plain(key), ord::of(f.tid)).is_gt() {
@@ -433,7 +489,15 @@ impl IndexScan {
             Bound::Unbounded => false,
             Bound::Included(k) | Bound::Excluded(k) => low.key.as_slice() < k.as_slice(),
         };
-        self.next = if ended || !low.some || below_range { Next::Done } else { Next::Below };
+        self.next = match some {
+            Some(slot) => {
+                let first = bp::leaf_item_at(p, slot);
+                low.set(&first.key(), first.first_ord())?;
+                Next::Below
+            }
+            None if ended || !low.some || below_range => Next::Done,
+            None => Next::Below,
+        };
         self.bound = low;
         Ok(())
     }

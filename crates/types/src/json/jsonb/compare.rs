@@ -77,29 +77,60 @@ pub fn hash(stored: &[u8]) -> u64 {
 
 /// `a @> b`.
 pub fn contains(a: &[u8], b: &[u8]) -> bool {
-    let (va, vb) = (Value::root(a), Value::root(b));
-    match (va, vb) {
-        (Value::Array(x), s) if s.is_scalar() => x.elements().any(|e| e.is_scalar() && equal_values(e, s)),
-        (x, y) if x.is_scalar() && y.is_scalar() => equal_values(x, y),
-        _ => contains_value(va, vb),
+    let (va, vb) = (Container(a), Container(b));
+    match (va.form(), vb.form()) {
+        (FORM_SCALAR, FORM_SCALAR) => same_scalar(va.entry(0), vb.entry(0)),
+        (FORM_OBJECT, FORM_SCALAR) | (FORM_SCALAR, _) => false,
+        (_, FORM_SCALAR) => has_scalar(va, vb.entry(0)),
+        _ => contains_container(va, vb),
     }
 }
 
-fn contains_value(a: Value<'_>, b: Value<'_>) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() >= b.len() && b.pairs().all(|(k, vb)| a.get(k).is_some_and(|va| contains_member(va, vb)))
+/// An entry of a container: its kind and its bytes. Strings are compared as these, without looking whether they are text.
+type Entry<'a> = (u32, &'a [u8]);
+
+fn is_scalar(kind: u32) -> bool {
+    kind != CONTAINER
+}
+
+fn same_scalar(a: Entry<'_>, b: Entry<'_>) -> bool {
+    a.0 == b.0
+        && match a.0 {
+            NUMBER => a.1 == b.1 || NumericRef::new(a.1).compare(NumericRef::new(b.1)).is_eq(),
+            STRING => a.1 == b.1,
+            kind => is_scalar(kind),
         }
-        (Value::Array(a), Value::Array(b)) => {
-            b.elements().all(|vb| a.elements().any(|va| contains_member(va, vb)))
+}
+
+fn has_scalar(array: Container<'_>, scalar: Entry<'_>) -> bool {
+    (0..array.len()).any(|i| same_scalar(array.entry(i), scalar))
+}
+
+fn contains_container(a: Container<'_>, b: Container<'_>) -> bool {
+    match (a.is_object(), b.is_object()) {
+        (true, true) => {
+            let (of_a, of_b) = (a.len(), b.len());
+            of_a >= of_b
+                && (0..of_b).all(|i| {
+                    a.find_bytes(b.entry(i).1)
+                        .is_some_and(|at| contains_member(a.entry(of_a + at), b.entry(of_b + i)))
+                })
         }
+        (false, false) => (0..b.len()).all(|i| match b.entry(i) {
+            scalar if is_scalar(scalar.0) => has_scalar(a, scalar),
+            member => (0..a.len()).any(|j| contains_member(a.entry(j), member)),
+        }),
         _ => false,
     }
 }
 
 /// Scalars must be equal, containers contain.
-fn contains_member(a: Value<'_>, b: Value<'_>) -> bool {
-    if b.is_scalar() { a.is_scalar() && equal_values(a, b) } else { contains_value(a, b) }
+fn contains_member(a: Entry<'_>, b: Entry<'_>) -> bool {
+    match (is_scalar(a.0), is_scalar(b.0)) {
+        (true, true) => same_scalar(a, b),
+        (false, false) => contains_container(Container(a.1), Container(b.1)),
+        _ => false,
+    }
 }
 
 /// `j ? key`: a field of an object, a string of an array, or the string itself.

@@ -124,10 +124,13 @@ impl<'a> Container<'a> {
     }
     /// Position of a key in an object.
     pub fn find(self, key: &str) -> Option<usize> {
+        self.find_bytes(key.as_bytes())
+    }
+    fn find_bytes(self, key: &[u8]) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let mid = (low + high) / 2;
-            match key_order(self.entry(mid).1, key.as_bytes()) {
+            match key_order(self.entry(mid).1, key) {
                 std::cmp::Ordering::Less => low = mid + 1,
                 std::cmp::Ordering::Greater => high = mid,
                 std::cmp::Ordering::Equal => return Some(mid),
