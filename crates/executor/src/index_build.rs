@@ -6,7 +6,7 @@
 mod batch;
 mod tree;
 
-pub(crate) use batch::{KeyBatch, RowBatches, needed};
+pub(crate) use batch::{Batched, KeyBatch, KeySink, RowBatches, needed};
 
 use crate::build::Builder;
 use crate::context::{Cx, Runtime};

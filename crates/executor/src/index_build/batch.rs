@@ -11,6 +11,7 @@ use quarry_catalog::Relation;
 use quarry_common::{Result, Tid};
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn, walk};
 use quarry_storage::heap::Heap;
+use quarry_storage::sort::{EntryRuns, EntrySink, RowSink};
 use quarry_types::{Batch, IoContext, Vector};
 use std::sync::Arc;
 
@@ -109,5 +110,47 @@ impl<'a> RowBatches<'a> {
         };
         let keys = self.keys.iter().map(|k| k.eval(&mut cx, &batch)).collect::<Result<_>>()?;
         Ok(KeyBatch { keys, columns: batch.columns, positions, rows })
+    }
+}
+
+/// What makes entries of batches of rows, in one thread's part of a build.
+pub(crate) trait KeySink: Send {
+    /// Rows whose keys are made.
+    fn take(&mut self, batch: KeyBatch) -> Result<()>;
+    /// There are no more.
+    fn end(&mut self) -> Result<()>;
+}
+
+/// A sink that gets its rows batch by batch.
+pub(crate) struct Batched<'a, S> {
+    batches: RowBatches<'a>,
+    pub sink: S,
+}
+
+impl<'a, S: KeySink> Batched<'a, S> {
+    pub fn new(batches: RowBatches<'a>, sink: S) -> Batched<'a, S> {
+        Batched { batches, sink }
+    }
+
+    fn take(&mut self) -> Result<()> {
+        self.sink.take(self.batches.take()?)
+    }
+}
+
+impl<S: KeySink> RowSink for Batched<'_, S> {
+    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
+        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
+    }
+    fn end_stretch(&mut self) -> Result<()> {
+        self.take()
+    }
+    fn end(&mut self) -> Result<()> {
+        self.sink.end()
+    }
+}
+
+impl<S: KeySink + Into<EntryRuns>> EntrySink for Batched<'_, S> {
+    fn into_runs(self) -> EntryRuns {
+        self.sink.into()
     }
 }

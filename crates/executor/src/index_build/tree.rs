@@ -1,20 +1,19 @@
 //! One thread's part in building a B-tree.
 
-use super::batch::{RowBatches, needed};
+use super::batch::{Batched, KeyBatch, KeySink, RowBatches, needed};
 use crate::env::ExecEnv;
 use crate::index_entry::IndexShape;
 use crate::modify::target::attribute;
 use quarry_catalog::Relation;
-use quarry_common::{Result, Tid};
+use quarry_common::Result;
 use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::row::RowBuilder;
-use quarry_storage::sort::{EntryRef, EntryRuns, EntrySink, RowSink};
+use quarry_storage::sort::{EntryRef, EntryRuns};
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::{Datum, IoContext, TypeRef};
 use std::sync::Arc;
 
-pub(super) struct TreeSink<'a> {
-    batches: RowBatches<'a>,
+pub(super) struct TreeSink {
     shape: IndexShape,
     types: Vec<(TypeRef, KeyOrder)>,
     /// Places of the INCLUDE columns among those read.
@@ -25,34 +24,35 @@ pub(super) struct TreeSink<'a> {
     key: Vec<u8>,
 }
 
-impl<'a> TreeSink<'a> {
-    pub fn new(
+impl TreeSink {
+    pub fn new<'a>(
         env: &'a ExecEnv,
         io: &'a IoContext<'a>,
         relation: &'a Arc<Relation>,
         index: &'a BoundIndex,
         row: &[(ColumnId, ScanColumn)],
         memory_bytes: usize,
-    ) -> Result<TreeSink<'a>> {
+    ) -> Result<Batched<'a, TreeSink>> {
         let def = &index.index;
         let row = needed(index, row);
         let of_attribute = |a: &usize| row.iter().position(|(_, c)| attribute(*c) == Some(*a));
         let shape = IndexShape::new(relation, def, io)?;
-        Ok(TreeSink {
+        let sink = TreeSink {
             types: shape.keys().to_vec(),
             shape,
             include: def.include.iter().filter_map(of_attribute).collect(),
             nulls_conflict: def.nulls_not_distinct,
-            batches: RowBatches::new(env, io, relation, index, &row)?,
             runs: EntryRuns::new(env.storage.disk().clone(), memory_bytes),
             payload: RowBuilder::new(),
             key: vec![],
-        })
+        };
+        Ok(Batched::new(RowBatches::new(env, io, relation, index, &row)?, sink))
     }
+}
 
-    fn take(&mut self) -> Result<()> {
-        let batch = self.batches.take()?;
-        let TreeSink { shape, types, include, nulls_conflict, runs, payload, key, .. } = self;
+impl KeySink for TreeSink {
+    fn take(&mut self, batch: KeyBatch) -> Result<()> {
+        let TreeSink { shape, types, include, nulls_conflict, runs, payload, key } = self;
         let (mut keys, mut included): (Vec<Datum>, Vec<Datum>) = (vec![], vec![]);
         for i in &batch.positions {
             let i = *i as usize;
@@ -77,22 +77,14 @@ impl<'a> TreeSink<'a> {
         }
         Ok(())
     }
-}
 
-impl RowSink for TreeSink<'_> {
-    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
-        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
-    }
-    fn end_stretch(&mut self) -> Result<()> {
-        self.take()
-    }
     fn end(&mut self) -> Result<()> {
         self.runs.end()
     }
 }
 
-impl EntrySink for TreeSink<'_> {
-    fn into_runs(self) -> EntryRuns {
-        self.runs
+impl From<TreeSink> for EntryRuns {
+    fn from(sink: TreeSink) -> EntryRuns {
+        sink.runs
     }
 }

@@ -5,7 +5,7 @@ use super::gin::{GinKeeper, GinRowMaker};
 use super::hash::{HashKeeper, key_type};
 use super::{Keeper, unknown};
 use crate::env::ExecEnv;
-use crate::index_build::{Built, Entries, KeyBatch, RowBatches, needed, threads};
+use crate::index_build::{Batched, Built, Entries, KeyBatch, KeySink, RowBatches, needed, threads};
 use crate::scan::rows::open_heap;
 use quarry_catalog::Relation;
 use quarry_common::progress::{Command, create_index as p};
@@ -14,22 +14,21 @@ use quarry_plan::{BoundIndex, ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::index::gin::GinBuilder;
 use quarry_storage::index::{BrinBuilder, HashBuilder};
-use quarry_storage::sort::{self, BuildRows, RowSink};
+use quarry_storage::sort::{self, BuildRows};
 use quarry_types::TypeRef;
 use quarry_types::key::{self, KeyOrder};
 use std::sync::Arc;
 
 /// One thread's part in building a hash index.
-struct HashSink<'a> {
-    batches: RowBatches<'a>,
+struct HashSink {
     ty: TypeRef,
     builder: HashBuilder,
     key: Vec<u8>,
 }
 
-impl HashSink<'_> {
-    fn take(&mut self) -> Result<()> {
-        let KeyBatch { keys, positions, rows, .. } = self.batches.take()?;
+impl KeySink for HashSink {
+    fn take(&mut self, batch: KeyBatch) -> Result<()> {
+        let KeyBatch { keys, positions, rows, .. } = batch;
         let [values] = &keys[..] else { return Err(Error::internal("a hash index without a key")) };
         for i in positions.into_iter().map(|i| i as usize).filter(|i| !values.is_null(*i)) {
             self.key.clear();
@@ -38,31 +37,22 @@ impl HashSink<'_> {
         }
         Ok(())
     }
-}
 
-impl RowSink for HashSink<'_> {
-    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
-        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
-    }
-    fn end_stretch(&mut self) -> Result<()> {
-        self.take()
-    }
     fn end(&mut self) -> Result<()> {
         self.builder.end()
     }
 }
 
 /// One thread's part in building a GIN index.
-struct GinSink<'a> {
-    batches: RowBatches<'a>,
+struct GinSink {
     keys: GinRowMaker,
     builder: GinBuilder,
     count: u64,
 }
 
-impl GinSink<'_> {
-    fn take(&mut self) -> Result<()> {
-        let KeyBatch { keys, positions, rows, .. } = self.batches.take()?;
+impl KeySink for GinSink {
+    fn take(&mut self, batch: KeyBatch) -> Result<()> {
+        let KeyBatch { keys, positions, rows, .. } = batch;
         for i in positions.into_iter().map(|i| i as usize) {
             let value = |k: usize| (!keys[k].is_null(i)).then(|| keys[k].bytes_at(i));
             let row = self.keys.row(value)?;
@@ -71,15 +61,7 @@ impl GinSink<'_> {
         }
         Ok(())
     }
-}
 
-impl RowSink for GinSink<'_> {
-    fn row(&mut self, tid: Tid, body: &[u8], live: bool) -> Result<()> {
-        if self.batches.push(tid, body, live)? { self.take() } else { Ok(()) }
-    }
-    fn end_stretch(&mut self) -> Result<()> {
-        self.take()
-    }
     fn end(&mut self) -> Result<()> {
         self.builder.end()
     }
@@ -107,25 +89,27 @@ pub(crate) fn build(
     let (scan, count) = match index.index.method {
         "hash" => {
             let hash = HashKeeper::open(env, &index.index)?.index;
-            let sink = |_| -> Result<HashSink<'_>> {
+            let sink = |_| -> Result<Batched<'_, HashSink>> {
                 let builder = HashBuilder::new(&env.storage, memory);
-                Ok(HashSink { batches: batches()?, ty: key_type(&index.index, &io)?, builder, key: vec![] })
+                let sink = HashSink { ty: key_type(&index.index, &io)?, builder, key: vec![] };
+                Ok(Batched::new(batches()?, sink))
             };
             let mut sinks = (0..threads).map(sink).collect::<Result<Vec<_>>>()?;
             let scan = sort::scan_for_build(&heap, &env.txn, rows, &mut sinks)?;
-            let builders = sinks.into_iter().map(|s| s.builder).collect();
+            let builders = sinks.into_iter().map(|s| s.sink.builder).collect();
             (scan, HashBuilder::finish_all(builders, &hash, &env.txn, &mut loaded)?.entries)
         }
         "gin" => {
             let gin = GinKeeper::open(env, &index.index)?.index;
-            let sink = |_| -> Result<GinSink<'_>> {
+            let sink = |_| -> Result<Batched<'_, GinSink>> {
                 let builder = GinBuilder::new(&gin, memory);
-                Ok(GinSink { batches: batches()?, keys: GinRowMaker::of(&index.index)?, builder, count: 0 })
+                let sink = GinSink { keys: GinRowMaker::of(&index.index)?, builder, count: 0 };
+                Ok(Batched::new(batches()?, sink))
             };
             let mut sinks = (0..threads).map(sink).collect::<Result<Vec<_>>>()?;
             let scan = sort::scan_for_build(&heap, &env.txn, rows, &mut sinks)?;
-            let count = sinks.iter().map(|s| s.count).sum();
-            let builders = sinks.into_iter().map(|s| s.builder).collect();
+            let count = sinks.iter().map(|s| s.sink.count).sum();
+            let builders = sinks.into_iter().map(|s| s.sink.builder).collect();
             GinBuilder::finish_all(builders, &gin, &env.txn, &mut loaded)?;
             (scan, count)
         }
