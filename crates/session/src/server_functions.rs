@@ -98,6 +98,12 @@ pub fn call(
             crate::statistics::reset_shared(cx, &String::from_utf8_lossy(args[0].as_bytes()))?;
             quarry_types::pseudo::void()
         }
+        "pg_stat_reset_slru" => {
+            require_superuser(cx, name)?;
+            let name = args.first().filter(|v| !v.is_null()).map(Datum::as_str);
+            crate::statistics::reset_slru(cx, name.as_deref());
+            quarry_types::pseudo::void()
+        }
         "pg_stat_reset_single_table_counters" => {
             require_superuser(cx, name)?;
             crate::statistics::reset(cx, reader, Some(Oid(args[0].as_u32())))?;

@@ -33,6 +33,7 @@ pub fn rows(
         "pg_lock_status" => crate::lock_rows::rows(cx, reader),
         "pg_stat_get_progress_info" => progress_info(cx, reader, args),
         "pg_cursor" => Ok(cursors(cx)),
+        "pg_stat_get_slru" => Ok(crate::statistics::slru_rows(cx)),
         "pg_stat_statements" | "pg_stat_statements_info" => {
             crate::statements::rows(cx, reader, function, args)
         }

@@ -9,7 +9,10 @@ use quarry_catalog::CatalogReader;
 use quarry_common::usage::{self, Usage};
 use quarry_common::{Oid, Result, err};
 use quarry_storage::RelId;
-use quarry_storage::stats::{Count, Counters, DatabaseCount, DatabaseCounters, Maintenance, XactCounts};
+use quarry_storage::stats::{
+    CommitLogCount, Count, Counters, DatabaseCount, DatabaseCounters, LogCount, Maintenance, SharedCounts, WriterCount,
+    XactCounts,
+};
 use quarry_types::numeric::Numeric;
 use quarry_types::{Datum, oids, record};
 
@@ -22,8 +25,13 @@ pub fn call(
 ) -> Result<Option<Datum>> {
     let Some(name) = name.strip_prefix("pg_stat_get_") else { return Ok(None) };
     cx.instance.storage().flush_counts();
-    if name == "wal" {
-        return Ok(Some(wal(cx)));
+    match name {
+        "wal" => return Ok(Some(wal(cx))),
+        "archiver" => return Ok(Some(archiver(cx))),
+        _ => {}
+    }
+    if args.is_empty() {
+        return Ok(writers(cx, name));
     }
     let [Datum::U32(oid)] = args else { return Ok(None) };
     if let Some(name) = name.strip_prefix("db_") {
@@ -61,25 +69,101 @@ impl IoTimer {
     }
 }
 
-/// What has gone into the log since the server started, as `pg_stat_wal` shows it.
+/// What has gone into the log, as `pg_stat_wal` shows it.
 fn wal(cx: &SessionContext) -> Datum {
     let storage = cx.instance.storage();
-    let totals = storage.database_stats().wal();
-    let [records, images, bytes, flushes] = totals.get(storage.wal().flush_count()).map(|n| n as i64);
-    let flushes = Datum::I64(flushes);
+    let (totals, writes) = (storage.database_stats().wal(), storage.wal().counts());
+    let total = |at: usize| Datum::I64(totals.get(at) as i64);
+    let count = |count: LogCount| Datum::I64(writes.get(count as usize) as i64);
+    let ms = |count: LogCount| Datum::F64(writes.get(count as usize) as f64 / 1000.0);
     let fields = [
-        (oids::INT8, Datum::I64(records)),
-        (oids::INT8, Datum::I64(images)),
-        (oids::NUMERIC, Numeric::from(bytes).into_datum()),
-        // A full buffer has its writer write, which isn't told apart.
-        (oids::INT8, Datum::I64(0)),
-        (oids::INT8, flushes.clone()),
-        (oids::INT8, flushes),
-        (oids::FLOAT8, Datum::F64(0.0)),
-        (oids::FLOAT8, Datum::F64(0.0)),
-        (oids::TIMESTAMPTZ, Datum::I64(totals.reset_at().unwrap_or(cx.instance.started_at()))),
+        (oids::INT8, total(0)),
+        (oids::INT8, total(1)),
+        (oids::NUMERIC, Numeric::from(totals.get(2) as i64).into_datum()),
+        (oids::INT8, count(LogCount::BufferFull)),
+        (oids::INT8, count(LogCount::Writes)),
+        (oids::INT8, count(LogCount::Syncs)),
+        (oids::FLOAT8, ms(LogCount::WriteTime)),
+        (oids::FLOAT8, ms(LogCount::SyncTime)),
+        (oids::TIMESTAMPTZ, Datum::I64(since(cx, totals))),
     ];
     record::from_fields(oids::RECORD, fields.iter().map(|(oid, value)| (*oid, value)))
+}
+
+/// From when on something is counted.
+fn since(cx: &SessionContext, counts: &SharedCounts) -> i64 {
+    counts.begun_at(cx.instance.started_at());
+    counts.reset_at()
+}
+
+/// Nothing is archived.
+fn archiver(cx: &SessionContext) -> Datum {
+    let fields = [
+        (oids::INT8, Datum::I64(0)),
+        (oids::TEXT, Datum::Null),
+        (oids::TIMESTAMPTZ, Datum::Null),
+        (oids::INT8, Datum::I64(0)),
+        (oids::TEXT, Datum::Null),
+        (oids::TIMESTAMPTZ, Datum::Null),
+        (oids::TIMESTAMPTZ, Datum::I64(cx.instance.started_at())),
+    ];
+    record::from_fields(oids::RECORD, fields.iter().map(|(oid, value)| (*oid, value)))
+}
+
+/// A column of `pg_stat_bgwriter`.
+fn writers(cx: &SessionContext, name: &str) -> Option<Datum> {
+    let counts = cx.instance.storage().pool().writers();
+    let count = |count: WriterCount| Some(Datum::I64(counts.get(count as usize) as i64));
+    let ms = |count: WriterCount| Some(Datum::F64(counts.get(count as usize) as f64));
+    match name {
+        "bgwriter_timed_checkpoints" => count(WriterCount::TimedCheckpoints),
+        "bgwriter_requested_checkpoints" => count(WriterCount::RequestedCheckpoints),
+        "checkpoint_write_time" => ms(WriterCount::CheckpointWriteTime),
+        "checkpoint_sync_time" => ms(WriterCount::CheckpointSyncTime),
+        "bgwriter_buf_written_checkpoints" => count(WriterCount::Checkpoint),
+        "bgwriter_buf_written_clean" => count(WriterCount::Background),
+        "bgwriter_maxwritten_clean" => count(WriterCount::FullRounds),
+        "buf_written_backend" => count(WriterCount::Others),
+        // Files are synced by checkpoints only.
+        "buf_fsync_backend" => Some(Datum::I64(0)),
+        "buf_alloc" => count(WriterCount::Allocated),
+        "bgwriter_stat_reset_time" => Some(Datum::I64(since(cx, counts))),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's small caches of pages (`pg_stat_slru`). Of these there is only the commit log here, whose pages are all in memory.
+pub fn slru_rows(cx: &SessionContext) -> Vec<Vec<Datum>> {
+    const NAMES: [&str; 8] =
+        ["CommitTs", "MultiXactMember", "MultiXactOffset", "Notify", "Serial", "Subtrans", "Xact", "other"];
+    let counts = cx.instance.storage().txns().commit_log_counts();
+    let row = |name: &str| {
+        let of = |count: CommitLogCount| {
+            Datum::I64(if name == COMMIT_LOG { counts.get(count as usize) as i64 } else { 0 })
+        };
+        let since = if name == COMMIT_LOG { since(cx, counts) } else { cx.instance.started_at() };
+        vec![
+            Datum::text(name),
+            of(CommitLogCount::Zeroed),
+            Datum::I64(0),
+            of(CommitLogCount::Read),
+            of(CommitLogCount::Written),
+            Datum::I64(0),
+            of(CommitLogCount::Flushes),
+            Datum::I64(0),
+            Datum::I64(since),
+        ]
+    };
+    NAMES.into_iter().map(row).collect()
+}
+
+const COMMIT_LOG: &str = "Xact";
+
+/// Forgets the counts of one of those, or of all. What has another name counts as "other", as in PostgreSQL.
+pub fn reset_slru(cx: &SessionContext, name: Option<&str>) {
+    if name.is_none_or(|name| name == COMMIT_LOG) {
+        cx.instance.storage().txns().commit_log_counts().reset(crate::clock::now());
+    }
 }
 
 /// The files of a table or an index.
@@ -192,10 +276,15 @@ pub fn reset_shared(cx: &SessionContext, target: &str) -> Result<()> {
         "wal" => {
             let storage = cx.instance.storage();
             storage.flush_counts();
-            storage.database_stats().wal().reset(storage.wal().flush_count(), crate::clock::now());
+            storage.database_stats().wal().reset(crate::clock::now());
+            storage.wal().counts().reset(crate::clock::now());
             Ok(())
         }
-        "archiver" | "bgwriter" | "recovery_prefetch" => Ok(()),
+        "bgwriter" => {
+            cx.instance.storage().pool().writers().reset(crate::clock::now());
+            Ok(())
+        }
+        "archiver" | "recovery_prefetch" => Ok(()),
         _ => Err(err!(INVALID_PARAMETER_VALUE, "unrecognized reset target: \"{target}\"")
             .hint("Target must be \"archiver\", \"bgwriter\", \"recovery_prefetch\", or \"wal\".")),
     }

@@ -1,7 +1,7 @@
 //! [`Storage`]: one open data folder, and what its parts need to find each other.
 
 use crate::buffer::BufferPool;
-use crate::checkpoint::NEXT_OID;
+use crate::checkpoint::{Cause, CheckpointLog, NEXT_OID};
 use crate::control::{CONTROL_FILE, Control};
 use crate::disk::Disk;
 use crate::fatal::{Fatal, FatalHook};
@@ -127,6 +127,7 @@ pub struct Storage {
     system_id: u64,
     relation_states: RelationStates,
     database_stats: DatabaseStats,
+    checkpoint_log: CheckpointLog,
     recovered_to: Lsn,
     _folder: Box<dyn Send + Sync>,
 }
@@ -265,6 +266,7 @@ impl Storage {
             system_id,
             relation_states: RelationStates::default(),
             database_stats: DatabaseStats::default(),
+            checkpoint_log: CheckpointLog::default(),
             recovered_to: end,
             _folder: folder,
         });
@@ -272,7 +274,7 @@ impl Storage {
             storage.reset_unlogged()?;
         }
         storage.recover_prepared(prepared)?;
-        crate::stats::load(&*storage.disk, was_clean, &storage.relation_states, &storage.database_stats)?;
+        crate::stats::load(&storage, was_clean)?;
         if was_clean {
             // The record of this run's start.
             storage.checkpoint()?;
@@ -295,9 +297,9 @@ impl Storage {
 
     /// The final checkpoint. Transactions must have ended and background workers stopped; the storage is used no more.
     pub fn shutdown(&self) -> Result<()> {
-        self.checkpoint_paced(&mut |_| (), true)?;
+        self.checkpoint_because(Cause::Shutdown, &mut |_| ())?;
         // Nothing depends on them.
-        if let Err(e) = crate::stats::save(&*self.disk, &self.relation_states, &self.database_stats) {
+        if let Err(e) = crate::stats::save(self) {
             tracing::warn!("the statistics could not be saved: {}", e.message());
         }
         Ok(())
@@ -381,6 +383,9 @@ impl Storage {
 
     pub(crate) fn file_changes(&self) -> &RwLock<()> {
         &self.file_changes
+    }
+    pub(crate) fn checkpoint_log(&self) -> &CheckpointLog {
+        &self.checkpoint_log
     }
     pub(crate) fn hurry(&self) -> &AtomicU32 {
         &self.hurry

@@ -23,6 +23,7 @@ use std::io::IoSliceMut;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Blocks in one file.
 const SEGMENT_BLOCKS: u32 = (1 << 30) / PAGE_SIZE as u32;
@@ -451,28 +452,31 @@ impl RelFiles {
         }
     }
 
-    /// Makes every write before this call durable; those to unlogged relations only `at_stop`.
-    pub fn sync_all(&self, at_stop: bool) -> Result<()> {
+    /// Makes every write before this call durable; those to unlogged relations only `at_stop`. How long each file took.
+    pub fn sync_all(&self, at_stop: bool) -> Result<Vec<Duration>> {
         let (files, unlogged, dirs) = {
             let mut unsynced = self.unsynced.lock();
             let unlogged = if at_stop { std::mem::take(&mut unsynced.unlogged) } else { HashMap::default() };
             (std::mem::take(&mut unsynced.files), unlogged, std::mem::take(&mut unsynced.dirs))
         };
+        let mut times = Vec::new();
         for segment in files.values().chain(unlogged.values()) {
             segment.listed.store(false, Ordering::Release);
             if self.fsync {
+                let began = Instant::now();
                 segment.file.sync()?;
+                times.push(began.elapsed());
             }
         }
         if !self.fsync {
-            return Ok(());
+            return Ok(times);
         }
         for dir in dirs {
             if self.disk.exists(&dir)? {
                 self.disk.sync_dir(&dir)?;
             }
         }
-        Ok(())
+        Ok(times)
     }
 
     /// Shortens a fork. The caller has dropped the cached pages beyond and made the log record durable.

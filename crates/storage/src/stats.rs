@@ -13,11 +13,13 @@
 
 mod keep;
 mod pending;
+pub(crate) mod shared;
 pub(crate) mod thread;
 
 pub(crate) use keep::{load, save};
 pub use pending::XactCounts;
 pub(crate) use pending::{Actions, Pending};
+pub use shared::{CommitLogCount, LogCount, SharedCounts, WriterCount};
 
 use crate::RelId;
 use hashbrown::HashMap;
@@ -25,7 +27,7 @@ use parking_lot::RwLock;
 use quarry_common::Oid;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 4;
 
@@ -309,58 +311,21 @@ impl DatabaseCounters {
     }
 }
 
-/// What has gone into the log: records, images of pages, bytes; and how often it was flushed, which it counts itself.
-#[derive(Default)]
-pub struct LogTotals {
-    sums: [AtomicU64; 3],
-    /// What the sums and the flushes were when counting began anew.
-    base: [AtomicU64; 4],
-    /// Microseconds since 2000; 0: never.
-    reset_at: AtomicI64,
-}
-
-impl LogTotals {
-    fn add(&self, more: [u64; 3]) {
-        for (total, n) in self.sums.iter().zip(more) {
-            total.fetch_add(n, Ordering::Relaxed);
-        }
-    }
-
-    fn all(&self, flushes: u64) -> [u64; 4] {
-        let [records, images, bytes] = std::array::from_fn(|i| self.sums[i].load(Ordering::Relaxed));
-        [records, images, bytes, flushes]
-    }
-
-    /// Records, images, bytes, flushes. `flushes`: of the log, since the start.
-    pub fn get(&self, flushes: u64) -> [u64; 4] {
-        let now = self.all(flushes);
-        std::array::from_fn(|i| now[i].saturating_sub(self.base[i].load(Ordering::Relaxed)))
-    }
-
-    /// Begins anew. `at`: microseconds since 2000.
-    pub fn reset(&self, flushes: u64, at: i64) {
-        for (base, n) in self.base.iter().zip(self.all(flushes)) {
-            base.store(n, Ordering::Relaxed);
-        }
-        self.reset_at.store(at, Ordering::Relaxed);
-    }
-
-    /// When that was last.
-    pub fn reset_at(&self) -> Option<i64> {
-        Some(self.reset_at.load(Ordering::Relaxed)).filter(|t| *t != 0)
-    }
-}
-
 /// The counts of all databases. Part of [`Storage`](crate::Storage).
-#[derive(Default)]
 pub struct DatabaseStats {
     map: RwLock<HashMap<Oid, Arc<DatabaseCounters>>>,
-    wal: LogTotals,
+    wal: SharedCounts,
+}
+
+impl Default for DatabaseStats {
+    fn default() -> DatabaseStats {
+        DatabaseStats { map: RwLock::default(), wal: SharedCounts::new(3) }
+    }
 }
 
 impl DatabaseStats {
-    /// What has gone into the log since the server started.
-    pub fn wal(&self) -> &LogTotals {
+    /// What has gone into the log: records, images of pages, bytes.
+    pub fn wal(&self) -> &SharedCounts {
         &self.wal
     }
 
@@ -390,6 +355,16 @@ impl DatabaseStats {
 }
 
 impl crate::Storage {
+    /// What is counted of the server as a whole, each with the number that it is stored under.
+    fn shared_counts(&self) -> [(u32, &SharedCounts); 4] {
+        [
+            (u32::MAX, self.pool().writers()),
+            (u32::MAX - 1, self.wal().counts()),
+            (u32::MAX - 2, self.database_stats().wal()),
+            (u32::MAX - 3, self.txns().clog().counts()),
+        ]
+    }
+
     /// Passes on what the running thread has counted and kept to itself so far.
     #[inline]
     pub fn flush_counts(&self) {

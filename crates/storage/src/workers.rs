@@ -1,6 +1,9 @@
 //! Background threads: log writer, page writer, checkpointer, and hooks for others (vacuum).
 
+use crate::checkpoint::Cause;
 use crate::engine::Storage;
+use crate::stats::WriterCount;
+use crate::stats::shared::Role;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,6 +123,7 @@ impl Drop for BackgroundWorkers {
 fn page_writer(storage: &Arc<Storage>, stop: &Stop) {
     let pool = storage.pool();
     let config = storage.config();
+    let _role = Role::begin(WriterCount::Background);
     pool.set_page_writer(Some(std::thread::current()));
     let mut last = Instant::now();
     while !stop.is_set() {
@@ -147,9 +151,18 @@ fn checkpointer(storage: &Arc<Storage>, stop: &Stop) {
     while stop.nap(POLL) {
         let wal_bytes = storage.wal().inserted().0 - last_end.0;
         let full = wal_bytes > config.max_wal_size_bytes / 2;
-        let due = last.elapsed() >= config.checkpoint_timeout && wal_bytes > 0;
+        let due = last.elapsed() >= config.checkpoint_timeout;
         let wanted = storage.take_checkpoint_request();
-        if !(full || due || wanted) {
+        let cause = match (full, wanted, due) {
+            (true, _, _) => Cause::Log,
+            (_, true, _) => Cause::Request,
+            (_, _, true) => Cause::Time,
+            _ => continue,
+        };
+        if cause == Cause::Time && wal_bytes == 0 {
+            // As in PostgreSQL, it counts, though there is nothing to do.
+            storage.pool().writers().add(WriterCount::TimedCheckpoints as usize, 1);
+            last = Instant::now();
             continue;
         }
         // When the log drives checkpoints, the next is as far away as this was from the last.
@@ -176,7 +189,7 @@ fn checkpointer(storage: &Arc<Storage>, stop: &Stop) {
                 stop.nap(ahead.min(Duration::from_millis(100)));
             }
         };
-        match storage.checkpoint_paced(&mut pace, false) {
+        match storage.checkpoint_because(cause, &mut pace) {
             Ok(_) => last_end = begun_at,
             Err(e) => {
                 tracing::error!("checkpoint failed, will be tried again: {}", e.message());

@@ -105,7 +105,6 @@ const EMPTY: &[&str] = &[
     "pg_show_all_file_settings",
     "pg_show_replication_origin_status",
     "pg_stat_get_recovery_prefetch",
-    "pg_stat_get_slru",
     "pg_stat_get_subscription",
     "pg_stat_get_wal_senders",
 ];

@@ -229,6 +229,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "log_checkpoints",
+        kind: SettingKind::Bool,
+        default: "on",
+        context: SettingContext::Sighup,
+        category: "Server",
+        doc: "Each checkpoint is told of in the server's log.",
+        reported: false,
+    },
+    SettingDef {
         name: "log_connections",
         kind: SettingKind::Bool,
         default: "off",
@@ -564,7 +573,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "off",
         context: SettingContext::Superuser,
         category: "Server",
-        doc: "Writing the log is timed. Accepted for compatibility, without effect.",
+        doc: "Writing the log is timed, for pg_stat_wal: the server's value counts, not a session's.",
         reported: false,
     },
     SettingDef {

@@ -26,6 +26,7 @@ use crate::fatal::Fatal;
 use crate::files::{RelFile, RelFiles};
 use crate::ids::{Fork, PageId, RelId};
 use crate::page::PAGE_SIZE;
+use crate::stats::shared::{SharedCounts, WRITER_COUNTS};
 use crate::wal::Wal;
 use foldhash::fast::FixedState;
 use frames::Frames;
@@ -91,7 +92,6 @@ type Shard = RwLock<HashTable<(PageId, u32)>>;
 #[derive(Default)]
 pub struct PoolStats {
     pub reads: AtomicU64,
-    pub writes: AtomicU64,
     pub evictions: AtomicU64,
 }
 
@@ -117,6 +117,8 @@ pub struct BufferPool {
     /// Frames that are FRESH.
     fresh: AtomicUsize,
     stats: PoolStats,
+    /// By [`WriterCount`](crate::stats::WriterCount).
+    writers: SharedCounts,
 }
 
 /// What to do with a page whose bytes on disk are wrong.
@@ -155,6 +157,7 @@ impl BufferPool {
             disk_full: AtomicBool::new(false),
             fresh: AtomicUsize::new(0),
             stats: PoolStats::default(),
+            writers: SharedCounts::new(WRITER_COUNTS),
         }
     }
 
@@ -165,6 +168,11 @@ impl BufferPool {
 
     pub fn stats(&self) -> &PoolStats {
         &self.stats
+    }
+
+    /// Who has written how many pages, and checkpoints; by [`WriterCount`](crate::stats::WriterCount).
+    pub fn writers(&self) -> &SharedCounts {
+        &self.writers
     }
 
     #[inline]

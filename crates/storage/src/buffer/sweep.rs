@@ -1,6 +1,7 @@
 //! Finding a frame to reuse: a clock sweep over usage counts, rings for bulk work, the background writer's look ahead.
 
 use super::{BufferPool, PagePin, state};
+use crate::stats::WriterCount;
 use quarry_common::{Error, Result, SqlState};
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
@@ -41,6 +42,7 @@ impl Ring {
 impl BufferPool {
     /// A frame with no page, pinned once, by this thread.
     pub(super) fn victim(&self, ring: Option<&mut Ring>) -> Result<PagePin<'_>> {
+        self.writers.add(WriterCount::Allocated as usize, 1);
         let Some(ring) = ring else { return self.sweep() };
         if ring.fills_empty
             && let Some(pin) = self.take_empty()?
@@ -190,6 +192,7 @@ impl BufferPool {
         let mut written = 0;
         for step in 0..(count / 8).max(1) {
             if written >= pages_max {
+                self.writers.add(WriterCount::FullRounds as usize, 1);
                 break;
             }
             let index = from.wrapping_add(step) % count;

@@ -8,6 +8,7 @@ use super::{BufferPool, PagePin, state};
 use crate::files::RelFile;
 use crate::ids::{Fork, PageId, RelId};
 use crate::page::{PAGE_SIZE, Page};
+use crate::stats::shared::Role;
 use parking_lot::{Mutex, MutexGuard};
 use quarry_common::usage::{self, Counter};
 use quarry_common::{BlockNo, Lsn, Result, SqlState};
@@ -64,7 +65,9 @@ impl BufferPool {
         }
         outcome?;
         let pages = (bytes.len() / PAGE_SIZE) as u64;
-        self.stats.writes.fetch_add(pages, Ordering::Relaxed);
+        if !file.is_temporary() {
+            self.writers.add(Role::now() as usize, pages);
+        }
         usage::pages_written(pages, file.is_temporary());
         Ok(())
     }

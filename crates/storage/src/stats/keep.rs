@@ -5,12 +5,10 @@
 //! | --- | --- |
 //! | 8 | [`MAGIC`] |
 //! | 4 | CRC-32 of what follows |
-//! | 12 + 8 n each | database, file number (0: the database itself), n, values |
+//! | 12 + 8 n each | database, file number (0: the database itself; without a database and at the upper end: counts of the server), n, values |
 
-use super::{COUNTS, DatabaseStats};
-use crate::RelId;
-use crate::disk::Disk;
-use crate::fsm::RelationStates;
+use super::COUNTS;
+use crate::{RelId, Storage};
 use quarry_common::{Oid, Result};
 use std::sync::atomic::Ordering;
 
@@ -20,7 +18,8 @@ const MAGIC: u64 = u64::from_le_bytes(*b"quarrys2");
 const VALUES_MAX: u32 = 64;
 
 /// Writes all counts.
-pub(crate) fn save(disk: &dyn Disk, relations: &RelationStates, databases: &DatabaseStats) -> Result<()> {
+pub(crate) fn save(storage: &Storage) -> Result<()> {
+    let (disk, relations, databases) = (storage.disk(), storage.relation_states(), storage.database_stats());
     let mut body = vec![];
     let mut entry = |db: Oid, number: u32, values: &[i64]| {
         if values.iter().any(|v| *v != 0) {
@@ -38,6 +37,9 @@ pub(crate) fn save(disk: &dyn Disk, relations: &RelationStates, databases: &Data
         values.push(c.reset_at.load(Ordering::Relaxed));
         entry(*db, 0, &values);
     }
+    for (number, counts) in storage.shared_counts() {
+        entry(Oid::INVALID, number, &counts.stored());
+    }
     let mut bytes = MAGIC.to_le_bytes().to_vec();
     bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
     bytes.extend_from_slice(&body);
@@ -50,12 +52,8 @@ pub(crate) fn save(disk: &dyn Disk, relations: &RelationStates, databases: &Data
 }
 
 /// Reads the counts of the last run, if it stopped in order (`clean`), and removes the file.
-pub(crate) fn load(
-    disk: &dyn Disk,
-    clean: bool,
-    relations: &RelationStates,
-    databases: &DatabaseStats,
-) -> Result<()> {
+pub(crate) fn load(storage: &Storage, clean: bool) -> Result<()> {
+    let disk = storage.disk();
     let Some(file) = disk.open(FILE, false)? else { return Ok(()) };
     let mut bytes = vec![0; file.len()? as usize];
     let read = file.read_at(&mut bytes, 0)?;
@@ -64,12 +62,14 @@ pub(crate) fn load(
     disk.remove(FILE)?;
     if clean {
         // Damaged: as if there were none.
-        let _ = restore(&bytes, relations, databases);
+        let _ = restore(storage, &bytes);
     }
     Ok(())
 }
 
-fn restore(bytes: &[u8], relations: &RelationStates, databases: &DatabaseStats) -> Option<()> {
+fn restore(storage: &Storage, bytes: &[u8]) -> Option<()> {
+    let (relations, databases) = (storage.relation_states(), storage.database_stats());
+    let shared = storage.shared_counts();
     let (magic, rest) = bytes.split_first_chunk::<8>()?;
     let (crc, mut rest) = rest.split_first_chunk::<4>()?;
     if u64::from_le_bytes(*magic) != MAGIC || u32::from_le_bytes(*crc) != crc32fast::hash(rest) {
@@ -84,6 +84,12 @@ fn restore(bytes: &[u8], relations: &RelationStates, databases: &DatabaseStats) 
         let (values, tail) = tail.split_at_checked(n as usize * 8)?;
         let values: Vec<i64> = values.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
         rest = tail;
+        if !db.is_valid()
+            && let Some((_, counts)) = shared.iter().find(|(n, _)| *n == number)
+        {
+            counts.restore(&values);
+            continue;
+        }
         if number != 0 {
             relations.get(RelId::new(db, number)).counters().restore(&values);
             continue;

@@ -11,6 +11,7 @@
 use crate::disk::{Disk, DiskFile};
 use crate::fatal::Fatal;
 use crate::page::PAGE_SIZE;
+use crate::stats::shared::{COMMIT_LOG_COUNTS, CommitLogCount, SharedCounts};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use quarry_common::{Error, Lsn, Result, Xid};
@@ -69,6 +70,8 @@ pub struct Clog {
     fsync: bool,
     /// Written to since the last sync.
     unsynced: AtomicBool,
+    /// By [`CommitLogCount`].
+    counts: SharedCounts,
 }
 
 impl Clog {
@@ -81,7 +84,13 @@ impl Clog {
             first_xid: AtomicU64::new(0),
             fsync,
             unsynced: AtomicBool::new(false),
+            counts: SharedCounts::new(COMMIT_LOG_COUNTS),
         }
+    }
+
+    /// By [`CommitLogCount`].
+    pub fn counts(&self) -> &SharedCounts {
+        &self.counts
     }
 
     /// What the file holds at least when a checkpoint is done, with `next` as the next id.
@@ -183,7 +192,9 @@ impl Clog {
 
     fn read_chunk(&self, number: u64) -> Result<Chunk> {
         let mut page = [0; PAGE_SIZE];
-        self.file.read_at(&mut page, number * PAGE_SIZE as u64)?;
+        let there = self.file.read_at(&mut page, number * PAGE_SIZE as u64)?;
+        let count = if there == 0 { CommitLogCount::Zeroed } else { CommitLogCount::Read };
+        self.counts.add(count as usize, 1);
         let mut entries = Vec::with_capacity(CHUNK_XIDS as usize);
         for (index, sector) in page.chunks_exact(SECTOR).enumerate() {
             let (data, tail) = sector.split_at(SECTOR_DATA);
@@ -243,6 +254,7 @@ impl Clog {
     /// record lies before the checkpoint's redo point, and reaches to the ids below `next`, so that a file that was cut short is
     /// known by its length. `flush_wal` makes the log durable first: a commit that a crash can still take back must not be on file.
     pub fn flush(&self, next: Xid, flush_wal: &dyn Fn(Lsn) -> Result<()>) -> Result<()> {
+        self.counts.add(CommitLogCount::Flushes as usize, 1);
         if self.file.len()? < Clog::bytes_for(next) {
             self.chunk(next.0.saturating_sub(1) / CHUNK_XIDS)?.dirty.store(true, Ordering::Release);
         }
@@ -294,6 +306,7 @@ impl Clog {
             tail[4..].copy_from_slice(&crc32fast::hash(data).to_le_bytes());
         }
         self.unsynced.store(true, Ordering::Release);
+        self.counts.add(CommitLogCount::Written as usize, 1);
         self.file.write_at(&page, chunk.number * PAGE_SIZE as u64)
     }
 

@@ -21,6 +21,7 @@ pub use snapshot::Snapshot;
 pub use transaction::{PreparedSet, SubLevel, Transaction, TxnOptions};
 
 use crate::lock::{OwnerId, VirtualId};
+use crate::stats::SharedCounts;
 use crate::wal::Wal;
 use clog::Clog;
 use hashbrown::HashMap;
@@ -96,6 +97,11 @@ impl TxnManager {
     /// Whether `xid` has neither committed nor aborted.
     pub fn is_running(&self, xid: Xid) -> bool {
         self.status(xid) == XidStatus::InProgress
+    }
+
+    /// What is counted with the commit log's file; by [`CommitLogCount`](crate::stats::CommitLogCount).
+    pub fn commit_log_counts(&self) -> &SharedCounts {
+        self.clog.counts()
     }
 
     pub(crate) fn clog(&self) -> &Clog {

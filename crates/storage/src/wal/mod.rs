@@ -20,6 +20,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::fatal::Fatal;
 use crate::ids::{PageId, RelId};
 use crate::page::Page;
+use crate::stats::shared::{LOG_COUNTS, LogCount, SharedCounts};
 use horizon::Horizon;
 use parking_lot::Mutex;
 use quarry_common::{Error, Lsn, Oid, Result, SqlState, Xid, bail, err, usage};
@@ -74,6 +75,10 @@ pub struct Wal {
     has_writer: AtomicBool,
     writer_sleeps: AtomicBool,
     flushes: AtomicU64,
+    /// By [`LogCount`].
+    counts: SharedCounts,
+    /// Writes and syncs are timed.
+    timed: AtomicBool,
 }
 
 struct FlushState {
@@ -229,6 +234,8 @@ impl Wal {
             has_writer: AtomicBool::new(false),
             writer_sleeps: AtomicBool::new(false),
             flushes: AtomicU64::new(0),
+            counts: SharedCounts::new(LOG_COUNTS),
+            timed: AtomicBool::new(false),
         }
     }
 
@@ -274,6 +281,28 @@ impl Wal {
     /// Flushes so far, for statistics.
     pub fn flush_count(&self) -> u64 {
         self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// Writes, syncs and the like; by [`LogCount`].
+    pub fn counts(&self) -> &SharedCounts {
+        &self.counts
+    }
+
+    /// Whether writes and syncs are timed.
+    pub fn set_timed(&self, on: bool) {
+        self.timed.store(on, Ordering::Relaxed);
+    }
+
+    /// Counts what it does to the files, and how long it takes if that is wanted.
+    fn counted<T>(&self, count: LogCount, time: LogCount, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.counts.add(count as usize, 1);
+        if !self.timed.load(Ordering::Relaxed) {
+            return work();
+        }
+        let began = Instant::now();
+        let done = work();
+        self.counts.add(time as usize, began.elapsed().as_micros() as u64);
+        done
     }
 
     /// The log's files.
@@ -446,6 +475,9 @@ impl Wal {
         let mut spins = 0;
         while place.end.0 > self.written.load(Ordering::Acquire) + self.buffer.size() {
             self.fatal.check()?;
+            if spins == 0 {
+                self.counts.add(LogCount::BufferFull as usize, 1);
+            }
             // Someone has to make room; whoever gets the lock does.
             match self.flush.try_lock() {
                 Some(mut flush) => self.write_ready(&mut flush)?,
@@ -490,7 +522,8 @@ impl Wal {
             let to = flush.ready.min((number + 1) * segment_bytes);
             let piece = self.buffer.piece(at, to);
             let (_, file) = flush.segment.as_ref().expect("just set");
-            file.write_at(piece, at % segment_bytes).map_err(|e| self.fail("write the WAL", &e))?;
+            self.counted(LogCount::Writes, LogCount::WriteTime, || file.write_at(piece, at % segment_bytes))
+                .map_err(|e| self.fail("write the WAL", &e))?;
             at += piece.len() as u64;
             self.written.store(at, Ordering::Release);
         }
@@ -501,7 +534,8 @@ impl Wal {
         if let Some((_, file)) = &flush.segment
             && self.fsync
         {
-            file.sync().map_err(|e| self.fail("fsync the WAL", &e))?;
+            self.counted(LogCount::Syncs, LogCount::SyncTime, || file.sync())
+                .map_err(|e| self.fail("fsync the WAL", &e))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::disk::{Disk, DiskFile};
 use parking_lot::Mutex;
 use quarry_common::{Lsn, Result};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The log's folder.
 pub const WAL_DIR: &str = "wal";
@@ -18,6 +19,8 @@ pub struct Segments {
     fsync: bool,
     /// Serialises making, renaming and removing; holds the number of the newest segment that is known to exist.
     newest: Mutex<u64>,
+    /// Segments ever made.
+    made: AtomicU64,
 }
 
 /// The path of segment `number`.
@@ -27,7 +30,12 @@ pub fn segment_path(number: u64) -> String {
 
 impl Segments {
     pub fn new(disk: Arc<dyn Disk>, bytes: u64, fsync: bool) -> Segments {
-        Segments { disk, bytes, fsync, newest: Mutex::new(0) }
+        Segments { disk, bytes, fsync, newest: Mutex::new(0), made: AtomicU64::new(0) }
+    }
+
+    /// Segments made so far, for statistics.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     pub fn segment_bytes(&self) -> u64 {
@@ -81,6 +89,7 @@ impl Segments {
             self.disk.sync_dir(WAL_DIR)?;
         }
         *newest = (*newest).max(number);
+        self.made.fetch_add(1, Ordering::Relaxed);
         Ok(self.disk.open(&path, false)?.expect("just renamed"))
     }
 
@@ -107,25 +116,26 @@ impl Segments {
     }
 
     /// Gives up segments before `keep_from`: renames them to follow the newest one up to number `spare_to`, removes
-    /// the rest.
-    pub fn recycle(&self, keep_from: u64, current: u64, spare_to: u64) -> Result<()> {
+    /// the rest. How many were removed, and renamed.
+    pub fn recycle(&self, keep_from: u64, current: u64, spare_to: u64) -> Result<(u64, u64)> {
         let mut newest = self.newest.lock();
         let existing = self.existing()?;
         let mut next = existing.last().copied().unwrap_or(0).max(current).max(*newest) + 1;
-        let mut changed = false;
+        let (mut removed, mut renamed) = (0, 0);
         for number in existing.into_iter().filter(|n| *n < keep_from) {
             if next <= spare_to {
                 self.disk.rename(&segment_path(number), &segment_path(next))?;
                 *newest = next;
                 next += 1;
+                renamed += 1;
             } else {
                 self.disk.remove(&segment_path(number))?;
+                removed += 1;
             }
-            changed = true;
         }
-        if changed && self.fsync {
+        if removed + renamed > 0 && self.fsync {
             self.disk.sync_dir(WAL_DIR)?;
         }
-        Ok(())
+        Ok((removed, renamed))
     }
 }
