@@ -183,6 +183,17 @@ fn is_made_in(plan: &LogicalPlan, id: ColumnId) -> bool {
     walk::output_columns(plan).contains(&id) || walk::inputs(plan).into_iter().any(|p| is_made_in(p, id))
 }
 
+/// The cheapest candidate for fetching all rows.
+pub fn cheapest_of(candidates: &[Candidate]) -> &Candidate {
+    let mut best = candidates.first().expect("planning a node gives at least one candidate");
+    for c in candidates {
+        if c.plan.total_cost < best.plan.total_cost {
+            best = c;
+        }
+    }
+    best
+}
+
 /// The cheapest candidate for fetching `rows` rows (0: all).
 pub fn cheapest(candidates: Vec<Candidate>, rows: f64) -> Candidate {
     let mut best: Option<(f64, Candidate)> = None;

@@ -214,7 +214,8 @@ impl Search<'_, '_> {
         let Some(all) = self.subsets.remove(&full) else {
             return Err(quarry_common::Error::internal("no valid join order was found"));
         };
-        let fraction = self.want.rows;
+        // What comes in none of the orders that are wanted will be sorted: all of its rows are read then.
+        let fraction = if self.want.orders.is_empty() { self.want.rows } else { 0.0 };
         let mut best: Option<usize> = None;
         let cost = |p: &Path| {
             if fraction > 0.0 && p.rows > fraction {
@@ -233,8 +234,8 @@ impl Search<'_, '_> {
             if path.params != 0 {
                 continue;
             }
-            let useful = self.want.orders.iter().any(|w| self.p.common_order(&path.order.keys, w) > 0);
-            if Some(i) == best || useful || fraction > 0.0 {
+            let useful = || self.want.orders.iter().any(|w| self.p.common_order(&path.order.keys, w) > 0);
+            if Some(i) == best || fraction > 0.0 || useful() {
                 out.push(Candidate { plan: self.build(path), order: path.order.keys.clone() });
             }
         }

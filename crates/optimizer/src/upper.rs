@@ -2,7 +2,7 @@
 
 use crate::cost::{self, measured};
 use crate::exprs::{is_volatile, substitute};
-use crate::planner::{Candidate, Planner, Want, cheapest};
+use crate::planner::{Candidate, Planner, Want, cheapest, cheapest_of};
 use crate::rules::Rule;
 use quarry_common::Result;
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
@@ -364,7 +364,7 @@ impl Planner<'_> {
             return Ok(vec![Candidate { plan, order: vec![] }]);
         }
         if hashable && !sorts {
-            let best = cheapest(candidates.clone(), 0.0).plan;
+            let best = cheapest_of(&candidates).plan.clone();
             let hashed = group_cost + measured::GROUPED_ROW * s.cpu_tuple_cost;
             let mut startup = best.total_cost + calls.startup + (per_input + hashed) * input_rows;
             let entry = cost::row_bytes(best.width) + 40.0 * aggregates.len() as f64;
@@ -516,7 +516,7 @@ impl Planner<'_> {
         let groups = self.group_count(&refs, rows_in);
         let mut out = vec![];
         if columns.iter().all(|e| self.hashable_type(e)) && !ids.is_empty() {
-            out.push(self.hashed_distinct(cheapest(candidates.clone(), 0.0).plan, &columns, groups, &s));
+            out.push(self.hashed_distinct(cheapest_of(&candidates).plan.clone(), &columns, groups, &s));
         }
         for c in self.ordered(candidates, &keys, 0.0) {
             out.push(self.unique(c, ids.clone(), groups));
