@@ -77,10 +77,28 @@ pub enum RowsIter<'a> {
 
 impl Iterator for RowsIter<'_> {
     type Item = usize;
+    #[inline]
     fn next(&mut self) -> Option<usize> {
         match self {
             RowsIter::All(range) => range.next(),
             RowsIter::Selected(it) => it.next().map(|p| *p as usize),
         }
     }
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            RowsIter::All(range) => range.size_hint(),
+            RowsIter::Selected(it) => it.size_hint(),
+        }
+    }
+    /// Which of the two it is, is asked once.
+    #[inline]
+    fn fold<B, F: FnMut(B, usize) -> B>(self, init: B, mut f: F) -> B {
+        match self {
+            RowsIter::All(range) => range.fold(init, f),
+            RowsIter::Selected(it) => it.fold(init, |b, p| f(b, *p as usize)),
+        }
+    }
 }
+
+impl ExactSizeIterator for RowsIter<'_> {}

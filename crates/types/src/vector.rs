@@ -272,7 +272,13 @@ impl Vector {
         let before = self.len;
         macro_rules! extend {
             ($to:expr, $src:expr) => {
-                $to.extend(rows.iter().map(|i| $src[from.slot(i)]))
+                match rows {
+                    _ if from.constant => $to.resize($to.len() + rows.count(), $src[0]),
+                    Rows::All(n) => $to.extend_from_slice(&$src[..n]),
+                    Rows::Selected { positions, .. } => {
+                        $to.extend(positions.iter().map(|i| $src[*i as usize]))
+                    }
+                }
             };
         }
         match (&mut self.data, &from.data) {
@@ -292,7 +298,7 @@ impl Vector {
         self.len = before + rows.count();
         if let Some(valid) = &from.valid {
             let mine = self.valid.get_or_insert_with(|| vec![true; before]);
-            mine.extend(rows.iter().map(|i| valid[from.slot(i)]));
+            extend!(mine, valid);
         } else if let Some(mine) = &mut self.valid {
             mine.resize(self.len, true);
         }

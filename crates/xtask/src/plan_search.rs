@@ -4,7 +4,8 @@
 //!
 //! A plan that shows the same in EXPLAIN is timed once. One that takes longer than a few times the best so far is given up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -144,10 +145,10 @@ fn timed(client: &mut Client, sql: &str, best: Option<f64>, pid: Option<u32>) ->
     let factor = if pid.is_some() { CUT_OFF_CPU } else { CUT_OFF };
     let limit = best.map_or(0, |b| (b * factor * 1e3).ceil() as u64 + 20);
     must(client, &format!("SET statement_timeout = {limit}"))?;
-    let (start, cpu) = (Instant::now(), pid.map(cpu_seconds).transpose()?);
+    let (start, cpu) = (Instant::now(), pid.map(CpuTimes::of).transpose()?);
     let answer = client.run(sql, Protocol::Simple)?;
     let time = match (cpu, pid) {
-        (Some(before), Some(pid)) => cpu_seconds(pid)? - before,
+        (Some(before), Some(pid)) => CpuTimes::of(pid)?.since(&before),
         _ => start.elapsed().as_secs_f64(),
     };
     match answer.error {
@@ -161,16 +162,25 @@ fn timed(client: &mut Client, sql: &str, best: Option<f64>, pid: Option<u32>) ->
     }
 }
 
-/// The CPU time of a process's threads.
-fn cpu_seconds(pid: u32) -> Result<f64, String> {
-    let folder = format!("/proc/{pid}/task");
-    let tasks = std::fs::read_dir(&folder).map_err(|e| format!("{folder}: {e}"))?;
-    let mut sum = 0.0;
-    for task in tasks.flatten() {
-        // A thread may have ended meanwhile.
-        let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
-        let nanoseconds: f64 = text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
-        sum += nanoseconds / 1e9;
+/// The CPU time of each of a process's threads, in seconds.
+struct CpuTimes(HashMap<OsString, f64>);
+
+impl CpuTimes {
+    fn of(pid: u32) -> Result<CpuTimes, String> {
+        let folder = format!("/proc/{pid}/task");
+        let tasks = std::fs::read_dir(&folder).map_err(|e| format!("{folder}: {e}"))?;
+        let mut times = HashMap::new();
+        for task in tasks.flatten() {
+            // A thread may have ended meanwhile.
+            let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
+            let nanoseconds: f64 = text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
+            times.insert(task.file_name(), nanoseconds / 1e9);
+        }
+        Ok(CpuTimes(times))
     }
-    Ok(sum)
+
+    /// What the threads have used since; one that has ended since was idle.
+    fn since(&self, before: &CpuTimes) -> f64 {
+        self.0.iter().map(|(thread, now)| now - before.0.get(thread).unwrap_or(&0.0)).sum()
+    }
 }

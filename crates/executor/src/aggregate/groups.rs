@@ -1,8 +1,11 @@
 //! Numbering groups by their keys.
+//!
+//! The table keeps a word for each group beside its number, so that most rows find their group without a look at its keys: the keys'
+//! hash, or the key itself where it is one whole number, which no look is needed for at all.
 
 use hashbrown::HashTable;
 use quarry_common::Result;
-use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, compare, hash};
+use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, VectorData, compare, hash};
 use std::sync::Arc;
 
 /// The groups of one grouping set, by number.
@@ -11,21 +14,73 @@ pub(super) struct Groups {
     members: Vec<bool>,
     /// Which of them tell groups apart.
     compared: Vec<bool>,
+    /// The only one that does, if it is a whole number.
+    code: Option<usize>,
     keys: Vec<Vector>,
-    hashes: Vec<u64>,
-    table: HashTable<u32>,
+    table: HashTable<Entry>,
+    /// With a code: the group of NULL, which has none.
+    null_group: Option<u32>,
     len: usize,
+    /// Rows of the batch under way that begin groups: their keys are taken over at its end.
+    new_rows: Vec<u32>,
+}
+
+/// A group in the table: its word and its number.
+#[derive(Clone, Copy)]
+struct Entry {
+    word: u64,
+    group: u32,
+}
+
+/// Applies an expression to the rows' numbers in a column of whole numbers, as a closure from row to word.
+macro_rules! with_codes {
+    ($column:expr, $word:ident => $body:expr) => {{
+        let column: &Vector = $column;
+        match column.data() {
+            VectorData::Bool(v) => {
+                let $word = |r: usize| u64::from(v[column.slot(r)]);
+                $body
+            }
+            VectorData::I16(v) => {
+                let $word = |r: usize| i64::from(v[column.slot(r)]) as u64;
+                $body
+            }
+            VectorData::I32(v) => {
+                let $word = |r: usize| i64::from(v[column.slot(r)]) as u64;
+                $body
+            }
+            VectorData::U32(v) => {
+                let $word = |r: usize| u64::from(v[column.slot(r)]);
+                $body
+            }
+            VectorData::I64(v) => {
+                let $word = |r: usize| v[column.slot(r)] as u64;
+                $body
+            }
+            _ => {}
+        }
+    }};
 }
 
 impl Groups {
     pub fn new(members: &[bool], compared: &[bool], physicals: &[PhysicalType]) -> Groups {
+        let compared: Vec<bool> =
+            members.iter().zip(compared).map(|(member, compared)| *member && *compared).collect();
+        let mut by = compared.iter().enumerate().filter(|(_, compared)| **compared).map(|(i, _)| i);
+        let code = match (by.next(), by.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        };
+        use PhysicalType::*;
         Groups {
             members: members.to_vec(),
-            compared: members.iter().zip(compared).map(|(member, compared)| *member && *compared).collect(),
+            compared,
+            code: code.filter(|i| matches!(physicals[*i], Bool | I16 | I32 | U32 | I64)),
             keys: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
-            hashes: Vec::new(),
             table: HashTable::new(),
+            null_group: None,
             len: 0,
+            new_rows: vec![],
         }
     }
     pub fn len(&self) -> usize {
@@ -42,23 +97,32 @@ impl Groups {
         self.keys.iter().map(Vector::memory_bytes).sum::<usize>() + self.len * 20
     }
 
-    fn push(&mut self, keys: &[Arc<Vector>], r: usize) -> u32 {
-        let at = [r as u32];
+    fn push(&mut self, keys: &[Arc<Vector>], rows: &[u32]) {
         for ((k, to), member) in keys.iter().zip(&mut self.keys).zip(&self.members) {
             if *member {
-                to.extend_from(k, Rows::Selected { positions: &at, len: k.len() });
+                to.extend_from(k, Rows::Selected { positions: rows, len: k.len() });
             }
         }
-        self.len += 1;
-        self.len as u32 - 1
     }
 
+    /// Whether a row is of the group, which may have begun in the same batch.
     fn same(&self, keys: &[Arc<Vector>], types: &[TypeRef], r: usize, g: usize) -> bool {
-        keys.iter()
-            .zip(&self.keys)
-            .zip(types)
-            .zip(&self.compared)
-            .all(|(((k, mine), t), compared)| !compared || compare::same_at(k, r, mine, g, t))
+        let kept = self.len - self.new_rows.len();
+        let of_group = keys.iter().zip(&self.keys).zip(types).zip(&self.compared);
+        of_group.into_iter().all(|(((k, mine), t), compared)| {
+            !compared
+                || match g.checked_sub(kept) {
+                    None => compare::same_at(k, r, mine, g, t),
+                    Some(new) => compare::same_at(k, r, k, self.new_rows[new] as usize, t),
+                }
+        })
+    }
+
+    /// A group that begins with a row.
+    fn begin(&mut self, r: usize) -> u32 {
+        self.new_rows.push(r as u32);
+        self.len += 1;
+        self.len as u32 - 1
     }
 
     /// Finds or makes each row's group. With `left`, no groups are made: rows of unknown groups go there with their hash.
@@ -68,7 +132,7 @@ impl Groups {
         types: &[TypeRef],
         rows: Rows<'_>,
         out: &mut [u32],
-        mut left: Option<&mut Vec<(u32, u64)>>,
+        left: Option<&mut Vec<(u32, u64)>>,
     ) -> Result<()> {
         let mut hashes = vec![0; rows.len()];
         for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
@@ -76,21 +140,89 @@ impl Groups {
                 hash::hash_vector(k, t, rows, &mut hashes);
             }
         }
+        match self.code {
+            Some(column) => with_codes!(&keys[column], word => {
+                self.number_codes(&keys[column], word, &hashes, rows, out, left)
+            }),
+            None => self.number_hashes(keys, types, &hashes, rows, out, left),
+        }
+        let new = std::mem::take(&mut self.new_rows);
+        self.push(keys, &new);
+        self.new_rows = new;
+        self.new_rows.clear();
+        Ok(())
+    }
+
+    fn number_codes(
+        &mut self,
+        column: &Vector,
+        word: impl Fn(usize) -> u64,
+        hashes: &[u64],
+        rows: Rows<'_>,
+        out: &mut [u32],
+        mut left: Option<&mut Vec<(u32, u64)>>,
+    ) {
+        let hash_of = |e: &Entry| hash::combine(0, hash::hash_i64(e.word as i64));
+        let mut last: Option<(u64, u32)> = None;
+        for r in rows.iter() {
+            if column.is_null(r) {
+                match (self.null_group, &mut left) {
+                    (Some(g), _) => out[r] = g,
+                    (None, Some(left)) => left.push((r as u32, hashes[r])),
+                    (None, None) => {
+                        let g = self.begin(r);
+                        self.null_group = Some(g);
+                        out[r] = g;
+                    }
+                }
+                continue;
+            }
+            let word = word(r);
+            // Neighbours are often of the same group.
+            if let Some((of, g)) = last
+                && of == word
+            {
+                out[r] = g;
+                continue;
+            }
+            let found = self.table.find(hashes[r], |e| e.word == word).map(|e| e.group);
+            out[r] = match (found, &mut left) {
+                (Some(g), _) => g,
+                (None, Some(left)) => {
+                    left.push((r as u32, hashes[r]));
+                    continue;
+                }
+                (None, None) => {
+                    let group = self.begin(r);
+                    self.table.insert_unique(hashes[r], Entry { word, group }, hash_of);
+                    group
+                }
+            };
+            last = Some((word, out[r]));
+        }
+    }
+
+    fn number_hashes(
+        &mut self,
+        keys: &[Arc<Vector>],
+        types: &[TypeRef],
+        hashes: &[u64],
+        rows: Rows<'_>,
+        out: &mut [u32],
+        mut left: Option<&mut Vec<(u32, u64)>>,
+    ) {
         let mut last: Option<(u64, u32)> = None;
         for r in rows.iter() {
             let h = hashes[r];
-            // Neighbours are often of the same group.
-            if let Some((lh, g)) = last
-                && lh == h
+            if let Some((of, g)) = last
+                && of == h
                 && self.same(keys, types, r, g as usize)
             {
                 out[r] = g;
                 continue;
             }
-            let found = self
-                .table
-                .find(h, |g| self.hashes[*g as usize] == h && self.same(keys, types, r, *g as usize))
-                .copied();
+            let is_it = |e: &Entry| e.word == h && self.same(keys, types, r, e.group as usize);
+            let found = self.table.find(h, is_it).map(|e| e.group);
             out[r] = match (found, &mut left) {
                 (Some(g), _) => g,
                 (None, Some(left)) => {
@@ -98,16 +230,13 @@ impl Groups {
                     continue;
                 }
                 (None, None) => {
-                    let g = self.push(keys, r);
-                    self.hashes.push(h);
-                    let hashes = &self.hashes;
-                    self.table.insert_unique(h, g, |g| hashes[*g as usize]);
-                    g
+                    let group = self.begin(r);
+                    self.table.insert_unique(h, Entry { word: h, group }, |e| e.word);
+                    group
                 }
             };
             last = Some((h, out[r]));
         }
-        Ok(())
     }
 
     /// Numbers rows sorted by the keys: a row that differs from the last group begins another.
@@ -120,10 +249,12 @@ impl Groups {
     ) {
         for r in rows.iter() {
             if self.len == 0 || !self.same(keys, types, r, self.len - 1) {
-                self.push(keys, r);
+                self.begin(r);
             }
             out[r] = self.len as u32 - 1;
         }
+        let new = std::mem::take(&mut self.new_rows);
+        self.push(keys, &new);
     }
 
     /// Group column `i` of groups `from..to`; NULL where the set lacks it.

@@ -4,6 +4,7 @@ pub mod filter;
 pub mod hash;
 pub mod memoize;
 pub mod merge;
+mod merge_side;
 pub mod nest_loop;
 pub(crate) mod output;
 mod partition;
