@@ -67,9 +67,13 @@ pub fn run(args: StartArgs) -> Result<()> {
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }));
     quarry_session::start_autovacuum(&instance, &mut workers);
-    let served = runtime.block_on(serve(instance, hba, hba_path, began));
+    let served = runtime.block_on(serve(instance.clone(), hba, hba_path, began));
     runtime.shutdown_timeout(Duration::from_secs(5));
     workers.stop();
+    if let Err(e) = instance.save_statistics() {
+        tracing::warn!("statistics of statements were not saved: {}", e.message());
+    }
+    drop(instance);
     storage.shutdown()?;
     served?;
     println!("Shut down cleanly");

@@ -19,6 +19,8 @@ pub struct Digest {
     /// Whether statements' statistics are kept: pg_stat_statements is loaded.
     pub statements: bool,
     /// Whether queries have identifiers: `compute_query_id`.
+    /// Whether the time of planning is among them.
+    pub statement_plans: bool,
     pub query_ids: bool,
     /// A digest of the settings that what a text means, or its plan, depends on.
     pub planning: u64,
@@ -49,6 +51,8 @@ impl Digest {
             statements: counts_statements(settings),
             query_ids: query_ids(settings),
             planning: crate::templates::settings_digest(settings),
+            statement_plans: counts_statements(settings)
+                && settings.bool("pg_stat_statements.track_planning"),
             io_timing: settings.bool("track_io_timing"),
             explain_from: settings.int("auto_explain.log_min_duration"),
             waits_for_durability: settings.text("synchronous_commit") != "off",
@@ -67,7 +71,8 @@ fn query_ids(settings: &Settings) -> bool {
     }
 }
 
-fn counts_statements(settings: &Settings) -> bool {
+/// Whether pg_stat_statements is loaded.
+pub(crate) fn counts_statements(settings: &Settings) -> bool {
     let libraries = settings.text("shared_preload_libraries");
     libraries.split(',').any(|l| l.trim().trim_matches('"') == "pg_stat_statements")
 }

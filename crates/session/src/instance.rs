@@ -1,6 +1,7 @@
 //! What all sessions of a server share.
 
 use crate::config::ConfigFiles;
+use crate::digest::counts_statements;
 use crate::exported::ExportedSnapshots;
 use crate::log::LogSink;
 use crate::notify::NotifyQueue;
@@ -76,7 +77,12 @@ impl Instance {
         data_dir: PathBuf,
         password_verifier: PasswordVerifier,
     ) -> Arc<Instance> {
-        storage.ssi().set_limits(ssi_limits(&settings));
+        tell_storage(&storage, &settings);
+        let counted = counts_statements(&settings) && settings.bool("pg_stat_statements.save");
+        let statement_stats = match counts_statements(&settings) {
+            true => StatementStats::load(&**storage.disk(), counted),
+            false => StatementStats::default(),
+        };
         // Half of it each.
         let kept_bytes = settings.bytes("quarry.plan_cache_size") as usize / 2;
         Arc::new(Instance {
@@ -92,7 +98,7 @@ impl Instance {
             parsed_texts: ParsedTexts::new(kept_bytes),
             pins: Pins::default(),
             plans_made: AtomicU64::new(0),
-            statement_stats: StatementStats::default(),
+            statement_stats,
             password_verifier,
             data_dir,
             config: OnceLock::new(),
@@ -119,6 +125,14 @@ impl Instance {
     /// Plans that stay.
     pub(crate) fn pins(&self) -> &Pins {
         &self.pins
+    /// Before an orderly stop: keeps what is to be there again after the start.
+    pub fn save_statistics(&self) -> Result<()> {
+        let settings = self.settings();
+        if counts_statements(&settings) && settings.bool("pg_stat_statements.save") {
+            self.statement_stats.save(&**self.storage.disk())?;
+        }
+        Ok(())
+    }
     }
     /// Plans of statements that come as text.
     pub fn text_plans(&self) -> &TextPlans {

@@ -3,7 +3,7 @@
 
 use crate::commands::tag_of;
 use crate::context::SessionContext;
-use crate::prepared::Source;
+use crate::prepared::{Level, Source};
 use crate::query::StatementContext;
 use quarry_common::{Error, Result, SqlState, bail, err};
 use quarry_sql::ast::Statement;
@@ -43,7 +43,7 @@ pub fn run(session: &Arc<SessionContext>, sql: &str) -> Result<(Vec<SqlType>, Ve
         bail!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor");
     }
     let rows = || -> Result<Vec<Vec<Datum>>> {
-        let plan = cx.plan(analyzed.bound, Some(&[]), Source { text: sql, query: None })?;
+        let plan = cx.plan(analyzed.bound, Some(&[]), Source { text: sql, query: None, level: Level::Part })?;
         if !plan.read_only {
             return Err(not_allowed(tag, sql));
         }

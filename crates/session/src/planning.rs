@@ -3,6 +3,7 @@
 use crate::prepared::Source;
 use crate::query::{StatementContext, count_relations, substitute_params};
 use crate::settings_check;
+use crate::statements::{self, Meter, Spent};
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Result, Severity, SqlState};
 use quarry_optimizer::hints::{self, Hints, scan_names};
@@ -64,7 +65,13 @@ impl StatementContext {
         let long = count_relations(&bound) >= LONG_PLANNING_RELATIONS;
         let BoundStatement { plan, meta, output, params } = bound;
         let plan = || quarry_optimizer::plan(plan, meta, output, params, &env);
+        let meter = self.session.digest().statement_plans.then(Meter::start);
         let planned = if long { quarry_common::wait::blocking(plan) } else { plan() }?;
+        let mut spent = meter.map(|meter| {
+            let mut spent = Spent::default();
+            meter.stop(&mut spent);
+            spent
+        });
         if let Some(hints) = hints.as_ref().filter(|_| !pinned) {
             self.tell_of(hints, &settings)?;
         }
@@ -75,6 +82,9 @@ impl StatementContext {
             planned.query_id = Some(id);
             let text = || normalised(query, lex_options(&settings));
             self.session.instance.pins().remember(self.session.database.0, id, text, &planned, &names);
+            if let Some(spent) = spent.take() {
+                statements::record_plan(&self.session, source, Some(id), &spent);
+            }
         }
         Ok(Arc::new(planned))
     }

@@ -35,6 +35,29 @@ pub struct Source<'t> {
     pub text: &'t str,
     /// The statement itself; none: it is none of the client's, and has no identifier.
     pub query: Option<&'t str>,
+    pub level: Level,
+}
+
+/// What a query is to the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// The statement that was sent.
+    Top,
+    /// What the statement is about: EXPLAIN's query, COPY's.
+    Nested,
+    /// A part of the statement that nobody counts by itself, or a plan that isn't run.
+    Part,
+}
+
+impl<'t> Source<'t> {
+    /// The same as the query that the statement is about.
+    pub fn nested(self) -> Source<'t> {
+        Source { level: Level::Nested, ..self }
+    }
+    /// The same as a part of the statement.
+    pub fn part(self) -> Source<'t> {
+        Source { level: Level::Part, ..self }
+    }
 }
 
 impl Prepared {
@@ -48,6 +71,6 @@ impl Prepared {
     }
     pub fn source(&self) -> Source<'_> {
         let part = self.place.and_then(|(start, end)| self.text.get(start..end));
-        Source { text: &self.text, query: Some(part.unwrap_or(&self.text)) }
+        Source { text: &self.text, query: Some(part.unwrap_or(&self.text)), level: Level::Top }
     }
 }

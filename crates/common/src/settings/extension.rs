@@ -84,11 +84,25 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         "Most statements that pg_stat_statements tracks.",
     ),
     statements(
+        "pg_stat_statements.save",
+        SettingKind::Bool,
+        "on",
+        SettingContext::Sighup,
+        "Whether pg_stat_statements keeps what it has over an orderly stop.",
+    ),
+    statements(
         "pg_stat_statements.track",
         SettingKind::Enum(&["none", "top", "all"]),
         "top",
         SettingContext::Superuser,
         "Which statements pg_stat_statements tracks.",
+    ),
+    statements(
+        "pg_stat_statements.track_planning",
+        SettingKind::Bool,
+        "off",
+        SettingContext::Superuser,
+        "Whether pg_stat_statements tracks how long planning takes.",
     ),
     statements(
         "pg_stat_statements.track_utility",

@@ -26,7 +26,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
         s.block.require_block("DECLARE CURSOR")?;
     }
     let params = portal.params.clone();
-    let source = portal.statement.source();
+    let source = portal.statement.source().part();
     let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), source)?;
     if s.portals.contains(&d.name) {
         return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", d.name));

@@ -9,6 +9,7 @@ use crate::session::{Session, is_query};
 use quarry_common::{Error, Result, err, usage};
 use quarry_plan::Statement as Plan;
 use quarry_plan::explain::{Explain, ExplainFormat, ExplainOptions, NodeStats, explain};
+use crate::statements::{self, Meter, Spent};
 use quarry_sql::ast::{self, DefArg, DefElem, Statement};
 use quarry_types::{Datum, SqlType, oids};
 use std::sync::Arc;
@@ -136,7 +137,7 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
     // Resolving names is no part of planning, in PostgreSQL neither.
     let start = Instant::now();
     let plan =
-        st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source())?;
+        st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source().nested())?;
     Ok((plan, params, milliseconds(start)))
 }
 
@@ -173,6 +174,7 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
     let (mut plan, params, planning_ms) = plan_of(s, query.as_ref().unwrap_or(&e.statement), portal)?;
     let planning = usage::now().since(&before);
     let st = s.statement_context()?;
+    let meter = Meter::start();
     let (execution, execution_ms) = if options.analyze && query.is_some() {
         super::check_read_only(s, &e.statement)?;
         let Some((execution, ms)) = create_table_as::observed(s, &e.statement, portal)? else {
@@ -188,6 +190,12 @@ pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<Com
     } else {
         (None, 0.0)
     };
+    if query.is_none() {
+        let mut spent = Spent::default();
+        meter.stop(&mut spent);
+        let rows = execution.as_ref().and_then(|x| x.stats(plan.plan.id)).map_or(0, |s| s.rows as u64);
+        statements::record_nested(&s.cx, portal.statement.source().nested(), plan.query_id, &spent, rows);
+    }
     let io = st.io();
     let stats = |node: usize| -> Option<NodeStats> { execution.as_ref().and_then(|x| x.stats(node)) };
     let names = &*st.reader;

@@ -188,6 +188,7 @@ impl Session {
                 PortalState::CopyOut(copy) => match copy.advance(out, SEND_BYTES)? {
                     None => return Ok(Advance::More),
                     Some(tag) => {
+                        portal.spent.nested = copy.query_and_rows();
                         self.after_statement();
                         portal.state = PortalState::Done(tag);
                     }

@@ -19,7 +19,7 @@ mod scope;
 pub mod shared;
 
 use crate::portal::Portal;
-use crate::prepared::{Prepared, Source};
+use crate::prepared::{Level, Prepared, Source};
 use crate::query::{CachedPlan, StatementContext, substitute_params};
 use crate::request::FormatCodes;
 use quarry_common::{Oid, Result};
@@ -240,7 +240,8 @@ fn make(
     }
     let is_select = matches!(statement, ast::Statement::Select(_));
     let columns = (is_select || !lifted.columns.is_empty()).then(|| lifted.columns.into());
-    let plan = st.cache_entry(st.plan(lifted.bound, None, Source { text, query: Some(text) }).ok()?);
+    let source = Source { text, query: Some(text), level: Level::Part };
+    let plan = st.cache_entry(st.plan(lifted.bound, None, source).ok()?);
     if !plan.fast.as_ref().is_some_and(|f| f.is_single_row())
         && !profile::are_alike(&plan.statement, &custom.statement)
     {

@@ -38,7 +38,7 @@ impl Shown {
 }
 
 /// Runs COPY: to and from files at once, to and from the client by handing the work over.
-pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<CommandOutcome> {
+pub fn run(s: &mut Session, copy: &ast::Copy, portal: &mut Portal) -> Result<CommandOutcome> {
     if let CopyTarget::Program(_) = copy.target {
         return Err(Error::unsupported("COPY with PROGRAM"));
     }
@@ -73,9 +73,13 @@ pub fn run(s: &mut Session, copy: &ast::Copy, _portal: &mut Portal) -> Result<Co
             None => e,
         });
     }
-    let mut copy_out = CopyOut::new(s, copy)?;
+    let mut copy_out = CopyOut::new(s, copy, portal.statement.source())?;
     match &copy.target {
-        CopyTarget::File(path) => Ok(CommandOutcome::Done(copy_out.write_file(path)?)),
+        CopyTarget::File(path) => {
+            let tag = copy_out.write_file(path)?;
+            portal.spent.nested = copy_out.query_and_rows();
+            Ok(CommandOutcome::Done(tag))
+        }
         _ => Ok(CommandOutcome::CopyOut(Box::new(copy_out))),
     }
 }

@@ -29,6 +29,8 @@ pub struct CopyOut {
     force_quote: Vec<bool>,
     batch: Option<(Batch, usize)>,
     rows: u64,
+    /// Of its query; none: that is a table.
+    query_id: Option<i64>,
     /// Given so far.
     bytes: usize,
     begun: bool,
@@ -40,7 +42,8 @@ pub struct CopyOut {
 }
 
 impl CopyOut {
-    pub fn new(s: &mut Session, copy: &ast::Copy) -> Result<CopyOut> {
+    /// `whole`: the statement.
+    pub fn new(s: &mut Session, copy: &ast::Copy, whole: Source<'_>) -> Result<CopyOut> {
         let st = s.statement_context()?;
         let made;
         let mut table = None;
@@ -64,7 +67,11 @@ impl CopyOut {
             bail!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause");
         }
         let columns = analyzed.columns;
-        let plan = st.plan(analyzed.bound, None, Source { text: &s.text, query: None })?;
+        let source = match &copy.source {
+            CopySource::Query(_) => whole.nested(),
+            CopySource::Relation { .. } => Source { query: None, ..whole.part() },
+        };
+        let plan = st.plan(analyzed.bound, None, source)?;
         st.check_read_only(&plan, "COPY TO")?;
         let io = st.io();
         let types = columns.iter().map(|(_, ty, _)| io.type_ref(ty.oid)).collect::<Result<Vec<_>>>()?;
@@ -75,6 +82,7 @@ impl CopyOut {
             None => (borrowed.clone(), None),
         };
         let force_quote = options.force_quote.flags(&borrowed, &known, "FORCE_QUOTE")?;
+        let query_id = plan.query_id;
         let execution = st.start(plan, Arc::from([]), false)?;
         Ok(CopyOut {
             execution,
@@ -84,6 +92,7 @@ impl CopyOut {
             force_quote,
             batch: None,
             rows: 0,
+            query_id,
             bytes: 0,
             begun: false,
             head: vec![],
@@ -91,6 +100,11 @@ impl CopyOut {
             value: vec![],
             shown: super::Shown::begin(s, copy, table.as_ref().map_or(Oid::INVALID, |t| t.oid)),
         })
+    }
+
+    /// The identifier of the query that it is about, and the rows so far.
+    pub fn query_and_rows(&self) -> Option<(i64, u64)> {
+        self.query_id.map(|id| (id, self.rows))
     }
 
     /// CopyOutResponse.

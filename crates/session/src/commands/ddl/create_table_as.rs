@@ -138,7 +138,7 @@ fn make(
     new.options = options_of(&into.with, Owner::Table)?;
     new.columns = columns_of(&d, &bound, &into.columns, "too many column names were specified")?;
     let values = (!params.is_empty()).then_some(&params[..]);
-    let plan = d.st.plan(bound, values, portal.statement.source())?;
+    let plan = d.st.plan(bound, values, portal.statement.source().part())?;
     let table = d.w.create_relation(&new)?;
     let mut count = 0;
     let mut env = d.env();
