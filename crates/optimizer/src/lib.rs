@@ -84,27 +84,30 @@ pub fn plan(
     let Some((plan, meta, output, params)) = again.filter(|_| undecided != RuleSet::default()) else {
         return Ok(best);
     };
-    let mut with = |costly: RuleSet| {
+    let mut with = |costly: RuleSet, limit: f64| {
         known.forget_from(first_new);
-        let rules = Rules::new(disabled, costly.and(forced), rows_change);
+        let rules = Rules::new(disabled, costly.and(forced), rows_change).within(limit);
         let (plan, meta) = (plan.clone(), meta.clone());
         let statement = plan_once(plan, meta, output.clone(), params.clone(), env, &rules, &mut known);
         (statement, rules.offered())
     };
     let mut cost = CLEARLY * cost_with_ctes(&best);
-    let (all, more) = with(undecided);
-    let mut take = |statement: Result<Statement>| {
+    let mut attempt = |costly: RuleSet| {
+        let (statement, offered) = with(costly, cost);
         if let Ok(statement) = statement
             && cost_with_ctes(&statement) < cost
         {
             cost = cost_with_ctes(&statement);
             best = statement;
         }
+        offered
     };
-    take(all);
+    let more = attempt(undecided);
     let alone = undecided.and(more).without(forced).each();
     if alone.len() > 1 {
-        alone.into_iter().for_each(|rule| take(with(rule).0));
+        for rule in alone {
+            attempt(rule);
+        }
     }
     Ok(best)
 }
@@ -136,9 +139,11 @@ fn plan_once(
     let filter_only = std::mem::take(&mut needed.filter_only);
     let mut planner = planner::Planner::new(env, meta, rules);
     planner.filter_only = filter_only;
+    planner.reads_all = rules.is_try() && planner::reads_all(&plan);
     planner.stats.known = std::mem::take(known);
-    let mut best = planner.plan_top(plan)?;
+    let planned = planner.plan_top(plan);
     *known = std::mem::take(&mut planner.stats.known);
+    let mut best = planned?;
     finish::narrow(&mut best, &output);
     finish::trim(&mut best);
     let mut ctes = std::mem::take(&mut planner.ctes);

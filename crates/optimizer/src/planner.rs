@@ -6,7 +6,7 @@ use crate::rules::Rules;
 use hashbrown::HashMap;
 use quarry_common::Result;
 use quarry_plan::physical::PlannedCte;
-use quarry_plan::{ColumnId, CteId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
+use quarry_plan::{ColumnId, CteId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
 
 /// A plan for some relation and the order of its rows.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Planner<'a> {
     /// Columns of tables that are read only by the conditions right above their scans.
     pub filter_only: Vec<ColumnId>,
     pub rules: &'a Rules,
+    /// Whether nothing in the statement stops before it has read all rows of its inputs.
+    pub reads_all: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -68,6 +70,7 @@ impl<'a> Planner<'a> {
             stats: Default::default(),
             filter_only: vec![],
             rules,
+            reads_all: false,
         }
     }
 
@@ -176,6 +179,27 @@ impl<'a> Planner<'a> {
             e => self.env.folder.estimate(e),
         }
     }
+}
+
+/// Whether nothing in a plan stops before it has read all rows of its inputs.
+pub fn reads_all(plan: &LogicalPlan) -> bool {
+    use quarry_plan::expr::{SubqueryKind, SubqueryPlan};
+    if matches!(
+        plan,
+        LogicalPlan::Limit { .. } | LogicalPlan::Join { kind: JoinKind::Semi | JoinKind::Anti, .. }
+    ) {
+        return false;
+    }
+    let within = |e: &Expr| {
+        walk::any(e, &|e| match e {
+            Expr::Subquery(s) => match (&s.kind, &s.plan) {
+                (SubqueryKind::Scalar | SubqueryKind::Array, SubqueryPlan::Logical(plan)) => !reads_all(plan),
+                _ => true,
+            },
+            _ => false,
+        })
+    };
+    !walk::exprs(plan).into_iter().any(within) && walk::inputs(plan).into_iter().all(reads_all)
 }
 
 /// Whether a node of the plan gives the column.

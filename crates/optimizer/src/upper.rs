@@ -4,7 +4,7 @@ use crate::cost::{self, measured};
 use crate::exprs::{is_volatile, substitute};
 use crate::planner::{Candidate, Planner, Want, cheapest, cheapest_of};
 use crate::rules::Rule;
-use quarry_common::Result;
+use quarry_common::{Error, Result};
 use quarry_plan::physical::{AggregateStrategy, SetOpStrategy};
 use quarry_plan::{
     AggregateExpr, ColumnId, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, Recheck, RowLock, SetCall,
@@ -298,6 +298,14 @@ impl Planner<'_> {
             false => vec![],
         };
         let candidates = self.plan_node(input, &Want { orders, distinct, ..Want::default() })?;
+        // All of it is read before the first group is there, unless it comes in groups and somebody stops early.
+        let at_once = |c: &Candidate| self.reads_all || self.common_order(&c.order, &keys) == 0;
+        if self.rules.is_try()
+            && by_index.is_none()
+            && candidates.iter().all(|c| at_once(c) && self.rules.is_too_much(c.plan.total_cost))
+        {
+            return Err(Error::internal("another plan costs less"));
+        }
         let input_rows = candidates[0].plan.rows;
         let calls = cost::exprs(
             aggregates.iter().flat_map(|(_, a)| a.args.iter().chain(&a.direct_args).chain(&a.filter)),

@@ -33,6 +33,10 @@ rules! {
     AggregateEarly = "aggregate_early",
     /// Left joins of which only rows without a partner are wanted become anti joins.
     AntiJoinMissing = "anti_join_missing",
+    /// Comparisons with ALL or ANY values of a subquery become ones with the greatest or the least.
+    CompareExtremes = "compare_extremes",
+    /// Errors of a subquery's expressions become values, raised for rows that ask for them.
+    DeferErrors = "defer_errors",
     /// Conditions that exclude each other give no row.
     DetectContradictions = "detect_contradictions",
     /// A CHECK constraint excludes a condition (`constraint_exclusion = on`).
@@ -150,11 +154,28 @@ pub struct Rules {
     rows_change: bool,
     /// Those that were possible.
     offered: Cell<RuleSet>,
+    /// What the plan may cost to be of use, if there is a limit.
+    limit: Option<f64>,
 }
 
 impl Rules {
     pub fn new(disabled: RuleSet, costly: RuleSet, rows_change: bool) -> Rules {
         Rules { disabled, costly, rows_change, ..Rules::default() }
+    }
+
+    /// For a plan that is of no use if it costs so much.
+    pub fn within(self, limit: f64) -> Rules {
+        Rules { limit: Some(limit), ..self }
+    }
+
+    /// Whether a plan that has a part of this cost is of no use.
+    pub fn is_too_much(&self, cost: f64) -> bool {
+        self.limit.is_some_and(|limit| cost >= limit)
+    }
+
+    /// Whether it is planned for costs only: another plan is there already.
+    pub fn is_try(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// Whether the rule may be used.
