@@ -69,6 +69,13 @@ pub struct Instance {
     started_at: i64,
 }
 
+/// What storage goes by, of the settings that may change while the server runs.
+fn tell_storage(storage: &Storage, settings: &Settings) {
+    storage.ssi().set_limits(ssi_limits(settings));
+    storage.set_log_checkpoints(settings.bool("log_checkpoints"));
+    storage.wal().set_timed(settings.bool("track_wal_io_timing"));
+}
+
 impl Instance {
     pub fn new(
         storage: Arc<Storage>,
@@ -86,12 +93,12 @@ impl Instance {
         // Half of it each.
         let kept_bytes = settings.bytes("quarry.plan_cache_size") as usize / 2;
         Arc::new(Instance {
+            notify_queue: NotifyQueue::new(storage.disk().clone()),
             storage,
             catalog,
             settings: ArcSwap::from_pointee(settings),
             sessions: Sessions::default(),
             timeouts: Timeouts::start(),
-            notify_queue: NotifyQueue::default(),
             exported_snapshots: ExportedSnapshots::default(),
             summaries: SummaryRequests::default(),
             text_plans: TextPlans::new(kept_bytes),
@@ -118,13 +125,6 @@ impl Instance {
         // Relaxed: a count.
         self.plans_made.fetch_add(1, Ordering::Relaxed);
     }
-    /// What statements cost.
-    pub(crate) fn statement_stats(&self) -> &StatementStats {
-        &self.statement_stats
-    }
-    /// Plans that stay.
-    pub(crate) fn pins(&self) -> &Pins {
-        &self.pins
     /// Before an orderly stop: keeps what is to be there again after the start.
     pub fn save_statistics(&self) -> Result<()> {
         let settings = self.settings();
@@ -133,6 +133,13 @@ impl Instance {
         }
         Ok(())
     }
+    /// What statements cost.
+    pub(crate) fn statement_stats(&self) -> &StatementStats {
+        &self.statement_stats
+    }
+    /// Plans that stay.
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
     }
     /// Plans of statements that come as text.
     pub fn text_plans(&self) -> &TextPlans {
@@ -153,7 +160,7 @@ impl Instance {
         self.settings.load_full()
     }
     pub fn set_settings(&self, settings: Settings) {
-        self.storage.ssi().set_limits(ssi_limits(&settings));
+        tell_storage(&self.storage, &settings);
         self.settings.store(Arc::new(settings));
         self.loaded_at.store(crate::clock::now(), Ordering::Relaxed);
         // Release: who sees the number sees the settings.

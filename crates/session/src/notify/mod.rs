@@ -3,7 +3,9 @@
 //! Everything happens at commit: requests gather in [`Notifications`] and are dropped with the (sub)transaction. Notifications reach
 //! a listener when it is idle outside a transaction, its own ones before ReadyForQuery.
 
+mod entry;
 mod queue;
+mod segments;
 
 pub use queue::{Notification, NotifyQueue};
 
@@ -227,12 +229,10 @@ impl Session {
         let channels = cx.notifications.channels();
         let visible = cx.instance.storage().wal().visible();
         let wanted = |channel: &str| channels.iter().any(|c| c == channel);
-        let unread =
-            cx.instance.notify_queue().read(cx.database.0, cx.signals.pid, visible, DELIVERED_BYTES, wanted);
-        for (pid, n) in &unread.notifications {
-            protocol::notification(out, *pid, &n.channel, &n.payload);
-        }
-        if unread.more {
+        let queue = cx.instance.notify_queue();
+        let send =
+            |pid: i32, channel: &str, payload: &str| protocol::notification(out, pid, channel, payload);
+        if queue.read(cx.database.0, cx.signals.pid, visible, DELIVERED_BYTES, wanted, send) {
             cx.signals.wake();
         }
     }
