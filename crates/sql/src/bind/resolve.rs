@@ -278,37 +278,39 @@ impl Binder<'_> {
         let schema = op.schema.last().map(String::as_str);
         let all = self.reader.operators(schema, &op.name)?;
         let prefix = left.is_none();
-        let candidates: Vec<&'static OperatorDef> =
-            all.iter().copied().filter(|o| o.left.is_valid() != prefix).collect();
-        let given: Vec<Oid> = left.into_iter().chain([right]).collect();
-        let types_of = |o: &OperatorDef| if prefix { vec![o.right] } else { vec![o.left, o.right] };
+        let candidates = || all.iter().copied().filter(|o| o.left.is_valid() != prefix);
+        // Both operands; of a prefix operator the first has no type.
+        let pair = [left.unwrap_or(Oid::INVALID), right];
+        let operands = |pair: [Oid; 2]| if prefix { vec![pair[1]] } else { pair.to_vec() };
         // One unknown side is taken to be of the other's type first.
-        let mut exact = given.clone();
-        if let [l, r] = &mut exact[..] {
-            match (*l == oids::UNKNOWN, *r == oids::UNKNOWN) {
-                (true, false) => *l = *r,
-                (false, true) => *r = *l,
-                _ => {}
-            }
+        let mut exact = pair;
+        match (!prefix && pair[0] == oids::UNKNOWN, right == oids::UNKNOWN) {
+            (true, false) => exact[0] = right,
+            (false, true) => exact[1] = pair[0],
+            _ => {}
         }
         if !(prefix && right == oids::UNKNOWN) {
-            if let Some(found) = candidates.iter().find(|o| types_of(o) == exact) {
+            let of_types = |types: [Oid; 2]| candidates().find(|o| [o.left, o.right] == types);
+            if let Some(found) = of_types(exact) {
                 return Ok(found);
             }
-            let based: Vec<Oid> = exact.iter().map(|t| self.base_oid(*t)).collect::<Result<_>>()?;
+            let mut based = exact;
+            for ty in based.iter_mut().skip(usize::from(prefix)) {
+                *ty = self.base_oid(*ty)?;
+            }
             if based != exact
-                && let Some(found) = candidates.iter().find(|o| types_of(o) == based)
+                && let Some(found) = of_types(based)
             {
                 return Ok(found);
             }
         }
         let mut matching = vec![];
-        for o in candidates {
+        for o in candidates() {
             let mut fits = true;
-            for (from, to) in given.iter().zip(types_of(o)) {
-                fits = fits && self.can_coerce(*from, to, CastContext::Implicit)?;
+            for (from, to) in pair.into_iter().zip([o.left, o.right]).skip(usize::from(prefix)) {
+                fits = fits && self.can_coerce(from, to, CastContext::Implicit)?;
             }
-            if fits && self.polymorphic_agree(&types_of(o), &given) {
+            if fits && self.polymorphic_agree(&operands([o.left, o.right]), &operands(pair)) {
                 matching.push(o);
             }
         }
@@ -318,8 +320,8 @@ impl Binder<'_> {
         if let [one] = matching[..] {
             return Ok(one);
         }
-        let types: Vec<Vec<Oid>> = matching.iter().map(|o| types_of(o)).collect();
-        if let Some(i) = self.select_candidate(&given, &types)? {
+        let types: Vec<Vec<Oid>> = matching.iter().map(|o| operands([o.left, o.right])).collect();
+        if let Some(i) = self.select_candidate(&operands(pair), &types)? {
             return Ok(matching[i]);
         }
         let e = err!(AMBIGUOUS_FUNCTION, "operator is not unique: {}", self.op_signature(op, left, right))
