@@ -26,6 +26,7 @@ pub mod index_verify;
 pub mod join;
 pub mod limit;
 pub mod modify;
+mod null_match;
 pub mod operator;
 pub mod project;
 pub mod recursive;

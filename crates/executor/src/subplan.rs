@@ -4,9 +4,11 @@
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Input, Layout, Program};
+use crate::null_match::{COLUMNS_MAX, Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, dense, pull, pull_some};
 use crate::rows::RowSet;
 use hashbrown::HashTable;
+use parking_lot::Mutex;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ColumnId, Expr, SubqueryExpr, SubqueryKind, walk};
@@ -64,11 +66,12 @@ pub struct SubplanState {
 }
 
 struct HashedRows {
-    keys: Vec<Vector>,
+    keys: Vec<Arc<Vector>>,
     table: HashTable<u32>,
     hashes: Vec<u64>,
     len: usize,
-    has_null: bool,
+    /// What NULLs leave undecided.
+    nulls: Mutex<NullMatches>,
 }
 
 impl SubplanState {
@@ -142,6 +145,9 @@ impl Builder<'_> {
     /// Both sides of equality tests, where hashing gives what the operator gives.
     fn hashed(&mut self, tests: &[Expr], inner: &Layout, outer: &Layout) -> Result<Option<Hashed>> {
         let (mut left, mut right, mut types) = (vec![], vec![], vec![]);
+        if tests.len() > COLUMNS_MAX {
+            return Ok(None);
+        }
         for test in tests {
             let Expr::Call { function, args, .. } = test else { return Ok(None) };
             let [l, r] = args.as_slice() else { return Ok(None) };
@@ -175,12 +181,7 @@ impl SubqueryNode {
             let left =
                 h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
             let rows = self.hashed_rows(cx, h)?;
-            // With several columns a NULL decides nothing by itself: another column may differ.
-            let null_within =
-                || rows.has_null || i.rows.iter().any(|r| left.iter().any(|column| column.is_null(r)));
-            if h.types.len() == 1 || rows.len == 0 || !null_within() {
-                return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
-            }
+            return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
         }
         let quantified = matches!(self.kind, Kind::Quantified { .. });
         if !self.correlated && !quantified {
@@ -351,30 +352,30 @@ impl SubqueryNode {
             s.restart(cx)?;
             let physicals: Vec<PhysicalType> = h.right.iter().map(|p| p.physical).collect();
             let mut set = RowSet::new(&physicals);
-            let mut has_null = false;
             while let Some(b) = pull(&mut s.op, cx)? {
                 let keys = h.right.iter().map(|p| p.eval(cx, &b)).collect::<Result<Vec<_>>>()?;
                 set.push_rows(&keys, b.rows());
             }
             let len = set.len;
+            let keys: Vec<Arc<Vector>> = set.columns.into_iter().map(Arc::new).collect();
             let mut hashes = vec![0; len];
-            for (v, ty) in set.columns.iter().zip(&h.types) {
+            for (v, ty) in keys.iter().zip(&h.types) {
                 hash::hash_vector(v, ty, Rows::All(len), &mut hashes);
             }
             let mut table = HashTable::with_capacity(len);
             for r in 0..len {
-                if set.columns.iter().any(|c| c.is_null(r)) {
-                    has_null = true;
+                if keys.iter().any(|c| c.is_null(r)) {
                     continue;
                 }
                 let same = |o: &u32| {
-                    set.columns.iter().zip(&h.types).all(|(c, t)| compare::equal_at(c, r, c, *o as usize, t))
+                    keys.iter().zip(&h.types).all(|(c, t)| compare::equal_at(c, r, c, *o as usize, t))
                 };
                 if table.find(hashes[r], same).is_none() {
                     table.insert_unique(hashes[r], r as u32, |o| hashes[*o as usize]);
                 }
             }
-            let rows = Arc::new(HashedRows { keys: set.columns, table, hashes, len, has_null });
+            let nulls = Mutex::new(NullMatches::new(Side { columns: &keys, types: &h.types, len }));
+            let rows = Arc::new(HashedRows { keys, table, hashes, len, nulls });
             s.rows = Some(rows.clone());
             Ok(rows)
         })
@@ -413,14 +414,13 @@ impl HashedRows {
             hash::hash_vector(v, ty, rows, &mut hashes);
         }
         let mut out = Vector::zeroed(PhysicalType::Bool, n);
+        if self.len == 0 {
+            return out;
+        }
+        let side = Side { columns: &self.keys, types, len: self.len };
+        let probe = Side { columns: left, types, len: n };
+        let (mut nulls, mut by_columns) = (self.nulls.lock(), Hashes::default());
         for r in rows.iter() {
-            if self.len == 0 {
-                continue;
-            }
-            if left.iter().any(|c| c.is_null(r)) {
-                out.set_null(r);
-                continue;
-            }
             let same = |o: &u32| {
                 self.hashes[*o as usize] == hashes[r]
                     && left
@@ -429,11 +429,12 @@ impl HashedRows {
                         .zip(types)
                         .all(|((l, k), t)| compare::equal_at(l, r, k, *o as usize, t))
             };
-            if self.table.find(hashes[r], same).is_some() {
+            let whole = !left.iter().any(|c| c.is_null(r));
+            if whole && self.table.find(hashes[r], same).is_some() {
                 if let (quarry_types::VectorData::Bool(d), _) = out.parts_mut() {
                     d[r] = true;
                 }
-            } else if self.has_null {
+            } else if nulls.find(side, probe, r, &mut by_columns).is_some() {
                 out.set_null(r);
             }
         }

@@ -37,6 +37,8 @@ pub struct ScalarImpl {
     pub row: RowFn,
     /// Absent: the executor calls `row` for each row.
     pub batch: Option<BatchFn>,
+    /// Whether it answers a value, not a `Result`.
+    pub total: bool,
 }
 
 /// What a function does.
@@ -62,6 +64,9 @@ pub struct FunctionDef {
     pub volatility: Volatility,
     /// NULL in, NULL out, without a call.
     pub strict: bool,
+    /// It has a result for all arguments: only one that is too large for any value (1 GB of text, 131,072 digits) is an error. It may
+    /// be called for rows that nobody has asked for. Known of kernels whose type says so; others are declared [`total`](Self::total).
+    pub total: bool,
     /// Element type of the variadic last argument, `ANY` for `VARIADIC "any"`, 0 if not variadic.
     pub variadic: Oid,
     /// Defaults of the last arguments, as SQL text.
@@ -102,6 +107,7 @@ impl FunctionDef {
             ret,
             volatility: Volatility::Immutable,
             strict: !matches!(body, Body::Aggregate(_)),
+            total: matches!(body, Body::Scalar(ScalarImpl { total: true, .. })),
             variadic: Oid::INVALID,
             defaults: &[],
             arg_names: &[],
@@ -115,6 +121,11 @@ impl FunctionDef {
     }
     pub const fn volatile(mut self) -> FunctionDef {
         self.volatility = Volatility::Volatile;
+        self
+    }
+    /// It has a result for all arguments.
+    pub const fn total(mut self) -> FunctionDef {
+        self.total = true;
         self
     }
     /// Not strict: called with NULLs.

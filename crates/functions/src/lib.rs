@@ -12,6 +12,7 @@ pub mod cast;
 pub mod context;
 pub mod def;
 pub mod gin;
+pub mod internal;
 pub mod json_value;
 pub mod kernel;
 pub mod operator;

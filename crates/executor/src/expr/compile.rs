@@ -5,9 +5,14 @@ use super::{Call, Node, Op, Program};
 use crate::build::Builder;
 use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
-use quarry_functions::{FunctionDef, Volatility};
+use quarry_functions::{FunctionDef, Volatility, internal};
 use quarry_plan::{CastKind, ColumnId, Expr, SubscriptIndex};
 use quarry_types::{PhysicalType, SqlType, TypeRef, oids};
+
+/// Functions whose argument's errors are values.
+fn is_kept(function: Oid) -> bool {
+    matches!(function, internal::VALUE_OR_NULL | internal::ERROR_OF_VALUE)
+}
 
 /// Which slot of the input each column has.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +113,11 @@ impl Builder<'_> {
                 Node::Param { index: (*number as usize).saturating_sub(1), physical }
             }
             Expr::Placeholder { .. } => Node::Placeholder { physical },
+            Expr::Call { function, args, .. } if is_kept(function.def().oid) => {
+                let [arg] = &args[..] else { return Err(quarry_functions::kernel_arity()) };
+                let error = function.def().oid == internal::ERROR_OF_VALUE;
+                Node::Kept { arg: self.boxed(arg, layout)?, error, physical }
+            }
             Expr::Call { function, args, ty, variadic, .. } => {
                 let def = function.def();
                 self.traits.effects |= def.volatility == Volatility::Volatile && !is_pure(def.name);

@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod compile;
+mod kept;
 mod op;
 mod row;
 mod scatter;
@@ -105,6 +106,12 @@ pub(crate) enum Node {
     Op {
         op: Op,
         args: Vec<Node>,
+        physical: PhysicalType,
+    },
+    /// An expression that may fail: its value or NULL, or (`error`) its error as a value or NULL.
+    Kept {
+        arg: Box<Node>,
+        error: bool,
         physical: PhysicalType,
     },
     Subquery(Box<crate::subplan::SubqueryNode>),

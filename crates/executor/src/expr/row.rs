@@ -121,6 +121,14 @@ impl Node {
                 }
                 Datum::Null
             }
+            Node::Kept { arg, error, .. } => match (arg.row(cx, row, placeholder), error) {
+                (Ok(v), false) => v,
+                (Ok(_), true) => Datum::Null,
+                (Err(e), _) => {
+                    let kept = quarry_functions::internal::kept(e)?;
+                    if *error { kept } else { Datum::Null }
+                }
+            },
             Node::Relabel { arg, physical } => {
                 cast::relabel_datum(arg.row(cx, row, placeholder)?, *physical)?
             }

@@ -5,7 +5,9 @@
 //! and full joins give the unmarked ones at the end.
 //!
 //! A null-aware anti join is NOT IN: an outer row is given if it equals no inner row, nor may equal one. It may where either side is
-//! NULL, so that one inner NULL lets no row pass, and an outer NULL passes only if there are no inner rows at all.
+//! NULL. With one key that means that one inner NULL lets no row pass, and an outer NULL passes only if there are no inner rows at all.
+//! With several keys another one may differ (`null_match`): rows that may be equal have other hashes then, so that an inner side too
+//! big for its memory is not parted by hash but taken in pieces.
 
 use super::filter::{FilterBuilder, KeyFilter};
 use super::output::{combine, has_inner, has_outer, matching, no_rows};
@@ -13,6 +15,7 @@ use super::partition::{Keys, PARTITIONS, Partition, Spread, pairs};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
+use crate::null_match::{Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::{NO_ROW, RowSet};
 use crate::spill::RowFile;
@@ -84,6 +87,8 @@ struct Table {
     next: Vec<u32>,
     hashes: Vec<u64>,
     matched: Option<Vec<bool>>,
+    /// For null-aware joins by several keys.
+    nulls: Option<NullMatches>,
 }
 
 /// An inner side taken in pieces.
@@ -109,6 +114,8 @@ struct Probe {
     chain: Option<u32>,
     /// Whether `row` has matched so far.
     matched: bool,
+    /// For null-aware joins by several keys.
+    by_columns: Hashes,
 }
 
 pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOperator> {
@@ -170,6 +177,7 @@ impl Table {
             next: vec![0; len],
             hashes,
             matched: mark.then(|| vec![false; len]),
+            nulls: None,
             keys,
         };
         for r in 0..len {
@@ -194,6 +202,10 @@ impl HashJoin {
         matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Semi | JoinKind::Anti)
     }
 
+    fn null_aware_by_several(&self) -> bool {
+        self.null_aware && self.types.len() > 1
+    }
+
     fn note(&self, cx: &mut Cx<'_>, buckets: usize, memory: usize) {
         if let Some(s) = cx.rt.stats.get_mut(self.node) {
             let line = format!(
@@ -207,7 +219,11 @@ impl HashJoin {
 
     fn make_table(&mut self, cx: &mut Cx<'_>, rows: Batch, memory: usize) -> Result<()> {
         let keys = self.inner_keys.iter().map(|k| k.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
-        let table = Table::new(rows.columns, keys, rows.len, &self.types, self.marks());
+        let mut table = Table::new(rows.columns, keys, rows.len, &self.types, self.marks());
+        if self.null_aware_by_several() {
+            let side = Side { columns: &table.keys, types: &self.types, len: table.len };
+            table.nulls = Some(NullMatches::new(side));
+        }
         cx.rt.note_memory(memory);
         self.note(cx, table.mask + 1, memory);
         self.table = Some(table);
@@ -245,7 +261,7 @@ impl HashJoin {
         (self.inner_rows, self.inner_nulls) = (false, false);
         while let Some(b) = pull(&mut self.inner, cx)? {
             cx.check_cancelled()?;
-            if self.null_aware && !self.inner_nulls {
+            if self.null_aware && self.types.len() == 1 && !self.inner_nulls {
                 self.inner_rows |= !b.rows().is_empty();
                 for key in &self.inner_keys {
                     let values = key.eval(cx, &b)?;
@@ -259,7 +275,7 @@ impl HashJoin {
             }
             set.push(&b);
             if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
-                let mut new = Spread::new(cx, &self.inner_physicals, 0)?;
+                let mut new = self.spread(cx, &self.inner_physicals)?;
                 let all = set.take();
                 new.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
                 spread = Some(new);
@@ -271,15 +287,24 @@ impl HashJoin {
             let rows = set.take();
             return self.make_table(cx, rows, memory);
         };
-        let mut outer = Spread::new(cx, &self.outer_physicals, 0)?;
+        let mut outer = self.spread(cx, &self.outer_physicals)?;
         while let Some(b) = pull(&mut self.outer, cx)? {
             cx.check_cancelled()?;
             outer.push(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &b)?;
         }
-        self.batches = PARTITIONS;
         self.parts = pairs(inner, outer)?;
+        self.batches = if self.null_aware_by_several() { 1 } else { PARTITIONS };
         self.note(cx, 0, cx.env.hash_mem_bytes);
         self.next_partition(cx).map(|_| ())
+    }
+
+    /// Files for a side that outgrows its memory.
+    fn spread(&self, cx: &Cx<'_>, physicals: &[PhysicalType]) -> Result<Spread> {
+        if self.null_aware_by_several() {
+            Spread::whole(cx, physicals)
+        } else {
+            Spread::new(cx, physicals, 0)
+        }
     }
 
     /// Loads the next partition; false if there is none.
@@ -416,6 +441,16 @@ impl HashJoin {
                         if o.len() >= BATCH_ROWS && at != 0 {
                             break;
                         }
+                    }
+                }
+                if let Some(nulls) = &mut table.nulls
+                    && o.last() != Some(&(r as u32))
+                {
+                    let side = Side { columns: &table.keys, types: &self.types, len: table.len };
+                    let outer = Side { columns: &probe.keys, types: &self.types, len: n };
+                    if let Some(c) = nulls.find(side, outer, r, &mut probe.by_columns) {
+                        o.push(r as u32);
+                        i.push(c);
                     }
                 }
                 if at != 0 {
@@ -602,7 +637,15 @@ impl Operator for HashJoin {
             if let Some(batch) = next {
                 let keys = self.outer_keys.iter().map(|k| k.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
                 let hashes = hash_keys(&keys, &self.types, Rows::All(batch.len));
-                self.probe = Some(Probe { batch, keys, hashes, row: 0, chain: None, matched: false });
+                self.probe = Some(Probe {
+                    batch,
+                    keys,
+                    hashes,
+                    row: 0,
+                    chain: None,
+                    matched: false,
+                    by_columns: Hashes::default(),
+                });
                 continue;
             }
             if self.marks()

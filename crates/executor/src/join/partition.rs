@@ -1,6 +1,7 @@
 //! The two sides of a hash join in temporary files, for an inner side that outgrows its memory: both spread by hash over
 //! partitions. A partition whose inner side is still too big is spread again by further bits of the hash; where that doesn't help,
 //! because its rows are of one key, the inner side is taken in pieces and the outer side read once for each.
+//! So it is from the start where rows of different hashes belong together.
 
 use super::hash::hash_keys;
 use crate::context::Cx;
@@ -42,7 +43,15 @@ impl Spread {
         Ok(Spread { files, level })
     }
 
+    /// A side that isn't parted.
+    pub fn whole(cx: &Cx<'_>, physicals: &[PhysicalType]) -> Result<Spread> {
+        Ok(Spread { files: vec![RowFile::create(cx.env, physicals)?], level: LEVELS_MAX })
+    }
+
     pub fn push(&mut self, cx: &mut Cx<'_>, keys: &Keys<'_>, b: &Batch) -> Result<()> {
+        if let [file] = &mut self.files[..] {
+            return b.rows().iter().try_for_each(|r| file.push(b.columns.iter().map(|c| &**c), r));
+        }
         let values = keys.programs.iter().map(|k| k.eval(cx, b)).collect::<Result<Vec<_>>>()?;
         let hashes = hash_keys(&values, keys.types, b.rows());
         b.rows().iter().try_for_each(|r| {
@@ -64,7 +73,7 @@ impl Spread {
 /// The partitions of two sides that have been spread, ready to be read.
 pub(super) fn pairs(inner: Spread, outer: Spread) -> Result<Vec<Partition>> {
     let total: u64 = inner.files.iter().map(RowFile::rows).sum();
-    let next = inner.level + 1;
+    let next = (inner.level + 1).min(LEVELS_MAX);
     let mut out = Vec::with_capacity(PARTITIONS);
     for (mut inner, mut outer) in inner.files.into_iter().zip(outer.files) {
         if inner.rows() == 0 && outer.rows() == 0 {

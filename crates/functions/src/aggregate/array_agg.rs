@@ -126,7 +126,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::ANYNONARRAY],
         oids::ANYARRAY,
         Body::Aggregate(order_sensitive(|call| make(call, false))),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         4053,
         "array_agg",

@@ -41,16 +41,18 @@ fold_with!(Xor8, i64, ^);
 fold_with!(BoolAnd, bool, &);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2517, "bool_and", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>())),
-    FunctionDef::new(2519, "every", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>())),
-    FunctionDef::new(2518, "bool_or", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolOr>())),
-    FunctionDef::new(2236, "bit_and", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<And2>())),
-    FunctionDef::new(2238, "bit_and", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<And4>())),
-    FunctionDef::new(2240, "bit_and", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<And8>())),
-    FunctionDef::new(2237, "bit_or", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Or2>())),
-    FunctionDef::new(2239, "bit_or", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Or4>())),
-    FunctionDef::new(2241, "bit_or", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Or8>())),
-    FunctionDef::new(6164, "bit_xor", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Xor2>())),
-    FunctionDef::new(6165, "bit_xor", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Xor4>())),
-    FunctionDef::new(6166, "bit_xor", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Xor8>())),
+    FunctionDef::new(2517, "bool_and", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>()))
+        .total(),
+    FunctionDef::new(2519, "every", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolAnd>())).total(),
+    FunctionDef::new(2518, "bool_or", &[oids::BOOL], oids::BOOL, Body::Aggregate(folding::<BoolOr>()))
+        .total(),
+    FunctionDef::new(2236, "bit_and", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<And2>())).total(),
+    FunctionDef::new(2238, "bit_and", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<And4>())).total(),
+    FunctionDef::new(2240, "bit_and", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<And8>())).total(),
+    FunctionDef::new(2237, "bit_or", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Or2>())).total(),
+    FunctionDef::new(2239, "bit_or", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Or4>())).total(),
+    FunctionDef::new(2241, "bit_or", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Or8>())).total(),
+    FunctionDef::new(6164, "bit_xor", &[oids::INT2], oids::INT2, Body::Aggregate(folding::<Xor2>())).total(),
+    FunctionDef::new(6165, "bit_xor", &[oids::INT4], oids::INT4, Body::Aggregate(folding::<Xor4>())).total(),
+    FunctionDef::new(6166, "bit_xor", &[oids::INT8], oids::INT8, Body::Aggregate(folding::<Xor8>())).total(),
 ];

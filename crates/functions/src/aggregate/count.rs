@@ -81,6 +81,6 @@ const COUNT: AggregateImpl = AggregateImpl {
 };
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2803, "count", &[], oids::INT8, Body::Aggregate(COUNT)),
-    FunctionDef::new(2147, "count", &[oids::ANY], oids::INT8, Body::Aggregate(COUNT)),
+    FunctionDef::new(2803, "count", &[], oids::INT8, Body::Aggregate(COUNT)).total(),
+    FunctionDef::new(2147, "count", &[oids::ANY], oids::INT8, Body::Aggregate(COUNT)).total(),
 ];

@@ -140,14 +140,16 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::NUMERIC],
         oids::NUMERIC,
         Body::Aggregate(folding::<State<Plain, Sum>>()),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         2103,
         "avg",
         &[oids::NUMERIC],
         oids::NUMERIC,
         Body::Aggregate(folding::<State<Plain, Avg>>()),
-    ),
+    )
+    .total(),
     moment!(2723, "var_pop", NUMERIC as Decimal => VarPop),
     moment!(2720, "var_pop", INT2 as i16 => VarPop),
     moment!(2719, "var_pop", INT4 as i32 => VarPop),

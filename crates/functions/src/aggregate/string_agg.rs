@@ -59,12 +59,14 @@ impl Accumulator for Joined {
 const STRING_AGG: AggregateImpl = order_sensitive(|_| Ok(Box::new(Joined::default())));
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(3538, "string_agg", &[oids::TEXT, oids::TEXT], oids::TEXT, Body::Aggregate(STRING_AGG)),
+    FunctionDef::new(3538, "string_agg", &[oids::TEXT, oids::TEXT], oids::TEXT, Body::Aggregate(STRING_AGG))
+        .total(),
     FunctionDef::new(
         3545,
         "string_agg",
         &[oids::BYTEA, oids::BYTEA],
         oids::BYTEA,
         Body::Aggregate(STRING_AGG),
-    ),
+    )
+    .total(),
 ];

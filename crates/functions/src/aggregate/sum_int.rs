@@ -85,10 +85,14 @@ int_sum!(AvgInt4, i32, i64, Numeric, average);
 int_sum!(AvgInt8, i64, i128, Numeric, average);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(2109, "sum", &[oids::INT2], oids::INT8, Body::Aggregate(folding::<SumInt2>())),
-    FunctionDef::new(2108, "sum", &[oids::INT4], oids::INT8, Body::Aggregate(folding::<SumInt4>())),
-    FunctionDef::new(2107, "sum", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<SumInt8>())),
-    FunctionDef::new(2102, "avg", &[oids::INT2], oids::NUMERIC, Body::Aggregate(folding::<AvgInt2>())),
-    FunctionDef::new(2101, "avg", &[oids::INT4], oids::NUMERIC, Body::Aggregate(folding::<AvgInt4>())),
-    FunctionDef::new(2100, "avg", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<AvgInt8>())),
+    FunctionDef::new(2109, "sum", &[oids::INT2], oids::INT8, Body::Aggregate(folding::<SumInt2>())).total(),
+    FunctionDef::new(2108, "sum", &[oids::INT4], oids::INT8, Body::Aggregate(folding::<SumInt4>())).total(),
+    FunctionDef::new(2107, "sum", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<SumInt8>()))
+        .total(),
+    FunctionDef::new(2102, "avg", &[oids::INT2], oids::NUMERIC, Body::Aggregate(folding::<AvgInt2>()))
+        .total(),
+    FunctionDef::new(2101, "avg", &[oids::INT4], oids::NUMERIC, Body::Aggregate(folding::<AvgInt4>()))
+        .total(),
+    FunctionDef::new(2100, "avg", &[oids::INT8], oids::NUMERIC, Body::Aggregate(folding::<AvgInt8>()))
+        .total(),
 ];

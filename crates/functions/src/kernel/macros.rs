@@ -20,7 +20,7 @@ macro_rules! scalar {
         fn batch(cx: &mut $crate::EvalContext<'_>, args: &[&::quarry_types::Vector], rows: ::quarry_types::Rows<'_>, _: ::quarry_types::SqlType) -> ::quarry_common::Result<::quarry_types::Vector> {
             $crate::kernel::any0(cx, args, rows, kernel)
         }
-        $crate::ScalarImpl { row, batch: Some(batch) }
+        $crate::ScalarImpl { row, batch: Some(batch), total: $crate::kernel::total0(&kernel) }
     }};
     ($cx:ident, |$($a:ident : $t:ty),+ $(,)?| -> $r:ty $body:block) => {{
         #[allow(clippy::needless_lifetimes, clippy::extra_unused_lifetimes, clippy::too_many_arguments, clippy::ptr_arg)]
@@ -33,7 +33,7 @@ macro_rules! scalar {
         fn batch(cx: &mut $crate::EvalContext<'_>, args: &[&::quarry_types::Vector], rows: ::quarry_types::Rows<'_>, _: ::quarry_types::SqlType) -> ::quarry_common::Result<::quarry_types::Vector> {
             $crate::kernel_loop!($($a)+)(cx, args, rows, kernel)
         }
-        $crate::ScalarImpl { row, batch: Some(batch) }
+        $crate::ScalarImpl { row, batch: Some(batch), total: $crate::kernel_total!($($a)+)(&kernel) }
     }};
 }
 
@@ -64,6 +64,33 @@ macro_rules! kernel_loop {
     };
 }
 
+/// Picks the question whether a kernel may fail by the number of arguments.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! kernel_total {
+    ($a:ident) => {
+        $crate::kernel::total1
+    };
+    ($a:ident $b:ident) => {
+        $crate::kernel::total2
+    };
+    ($a:ident $b:ident $c:ident) => {
+        $crate::kernel::total3
+    };
+    ($a:ident $b:ident $c:ident $d:ident) => {
+        $crate::kernel::total4
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => {
+        $crate::kernel::total5
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident) => {
+        $crate::kernel::total6
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident) => {
+        $crate::kernel::total7
+    };
+}
+
 /// Like [`scalar!`] for one or two arguments without context, with a loop of its own for each combination of
 /// constant and flat arguments: for kernels of a few instructions.
 #[macro_export]
@@ -78,7 +105,7 @@ macro_rules! wide {
         fn batch(_: &mut $crate::EvalContext<'_>, args: &[&::quarry_types::Vector], rows: ::quarry_types::Rows<'_>, _: ::quarry_types::SqlType) -> ::quarry_common::Result<::quarry_types::Vector> {
             $crate::kernel::wide1(args, rows, kernel)
         }
-        $crate::ScalarImpl { row, batch: Some(batch) }
+        $crate::ScalarImpl { row, batch: Some(batch), total: $crate::kernel::wide_total1(&kernel) }
     }};
     (|$a:ident : $ta:ty, $b:ident : $tb:ty| -> $r:ty $body:block) => {{
         #[inline(always)]
@@ -90,7 +117,7 @@ macro_rules! wide {
         fn batch(_: &mut $crate::EvalContext<'_>, args: &[&::quarry_types::Vector], rows: ::quarry_types::Rows<'_>, _: ::quarry_types::SqlType) -> ::quarry_common::Result<::quarry_types::Vector> {
             $crate::kernel::wide2(args, rows, kernel)
         }
-        $crate::ScalarImpl { row, batch: Some(batch) }
+        $crate::ScalarImpl { row, batch: Some(batch), total: $crate::kernel::wide_total2(&kernel) }
     }};
 }
 
@@ -111,7 +138,7 @@ macro_rules! flagged {
         fn batch(_: &mut $crate::EvalContext<'_>, args: &[&::quarry_types::Vector], rows: ::quarry_types::Rows<'_>, _: ::quarry_types::SqlType) -> ::quarry_common::Result<::quarry_types::Vector> {
             $crate::kernel::flagged2(args, rows, $error, kernel)
         }
-        $crate::ScalarImpl { row, batch: Some(batch) }
+        $crate::ScalarImpl { row, batch: Some(batch), total: false }
     }};
 }
 
@@ -119,7 +146,7 @@ macro_rules! flagged {
 #[macro_export]
 macro_rules! row_only {
     ($f:expr) => {
-        $crate::ScalarImpl { row: $f, batch: None }
+        $crate::ScalarImpl { row: $f, batch: None, total: false }
     };
 }
 

@@ -15,6 +15,7 @@ pub mod limits;
 mod loops;
 mod macros;
 mod results;
+mod totality;
 
 pub use args::{Arg, Value};
 pub use call::{call_scalar_batch, call_scalar_row, call_spread_batch, call_spread_row};
@@ -23,6 +24,9 @@ pub use limits::{
 };
 pub use loops::{any0, any1, any2, any3, any4, any5, any6, any7, combined_validity, flagged2, wide1, wide2};
 pub use results::{Res, Validity};
+pub use totality::{
+    total0, total1, total2, total3, total4, total5, total6, total7, wide_total1, wide_total2,
+};
 
 #[cfg(test)]
 mod tests;

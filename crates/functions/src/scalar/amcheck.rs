@@ -14,6 +14,7 @@ macro_rules! check {
                 Ok(quarry_types::pseudo::void())
             },
             batch: None,
+            total: false,
         })
     };
 }

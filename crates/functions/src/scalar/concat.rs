@@ -30,12 +30,12 @@ fn joined(a: &[u8], b: &[u8]) -> Result<Vec<u8>> {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(1258, "textcat", [TEXT, TEXT] => TEXT, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })),
-    func!(2011, "byteacat", [BYTEA, BYTEA] => BYTEA, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })),
+    func!(1258, "textcat", [TEXT, TEXT] => TEXT, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })).total(),
+    func!(2011, "byteacat", [BYTEA, BYTEA] => BYTEA, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { joined(a, b) })).total(),
     func!(2003, "textanycat", [TEXT, ANYNONARRAY] => TEXT, scalar!(cx, |a: &str, b: Value| -> Result<String> {
         Ok(format!("{a}{}", arg_text(cx, 1, &b)?))
-    })).stable(),
+    })).total().stable(),
     func!(2004, "anytextcat", [ANYNONARRAY, TEXT] => TEXT, scalar!(cx, |a: Value, b: &str| -> Result<String> {
         Ok(arg_text(cx, 0, &a)? + b)
-    })).stable(),
+    })).total().stable(),
 ];

@@ -5,7 +5,11 @@ use quarry_types::oids;
 
 macro_rules! by_session {
     ($name:literal) => {
-        Body::Scalar(ScalarImpl { row: |cx, args| cx.env.server_function($name, args), batch: None })
+        Body::Scalar(ScalarImpl {
+            row: |cx, args| cx.env.server_function($name, args),
+            batch: None,
+            total: false,
+        })
     };
 }
 

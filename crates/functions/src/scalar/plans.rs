@@ -6,7 +6,11 @@ use quarry_types::oids;
 
 macro_rules! server {
     ($name:literal) => {
-        Body::Scalar(ScalarImpl { row: |cx, args| cx.env.server_function($name, args), batch: None })
+        Body::Scalar(ScalarImpl {
+            row: |cx, args| cx.env.server_function($name, args),
+            batch: None,
+            total: false,
+        })
     };
 }
 

@@ -75,6 +75,7 @@ pub const FUNCTIONS: &[FunctionDef] = &[
                 Ok(quarry_types::pseudo::void())
             },
             batch: None,
+            total: false,
         }),
     )
     .volatile()

@@ -67,9 +67,11 @@ fn ntile(_: &mut EvalContext<'_>, p: &WindowRows<'_>) -> Result<Vector> {
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(3100, "row_number", &[], oids::INT8, Body::Window(WindowImpl { compute: row_number }))
+        .total()
         .lax(),
-    FunctionDef::new(3101, "rank", &[], oids::INT8, Body::Window(WindowImpl { compute: rank })).lax(),
+    FunctionDef::new(3101, "rank", &[], oids::INT8, Body::Window(WindowImpl { compute: rank })).total().lax(),
     FunctionDef::new(3102, "dense_rank", &[], oids::INT8, Body::Window(WindowImpl { compute: dense_rank }))
+        .total()
         .lax(),
     FunctionDef::new(
         3103,
@@ -78,8 +80,10 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         oids::FLOAT8,
         Body::Window(WindowImpl { compute: percent_rank }),
     )
+    .total()
     .lax(),
     FunctionDef::new(3104, "cume_dist", &[], oids::FLOAT8, Body::Window(WindowImpl { compute: cume_dist }))
+        .total()
         .lax(),
     FunctionDef::new(3105, "ntile", &[oids::INT4], oids::INT4, Body::Window(WindowImpl { compute: ntile })),
 ];

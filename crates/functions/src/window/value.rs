@@ -82,38 +82,44 @@ const LAG: WindowImpl = WindowImpl { compute: lag };
 const LEAD: WindowImpl = WindowImpl { compute: lead };
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    FunctionDef::new(3106, "lag", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Window(LAG)),
-    FunctionDef::new(3107, "lag", &[oids::ANYELEMENT, oids::INT4], oids::ANYELEMENT, Body::Window(LAG)),
+    FunctionDef::new(3106, "lag", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Window(LAG)).total(),
+    FunctionDef::new(3107, "lag", &[oids::ANYELEMENT, oids::INT4], oids::ANYELEMENT, Body::Window(LAG))
+        .total(),
     FunctionDef::new(
         3108,
         "lag",
         &[oids::ANYCOMPATIBLE, oids::INT4, oids::ANYCOMPATIBLE],
         oids::ANYCOMPATIBLE,
         Body::Window(LAG),
-    ),
-    FunctionDef::new(3109, "lead", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Window(LEAD)),
-    FunctionDef::new(3110, "lead", &[oids::ANYELEMENT, oids::INT4], oids::ANYELEMENT, Body::Window(LEAD)),
+    )
+    .total(),
+    FunctionDef::new(3109, "lead", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Window(LEAD)).total(),
+    FunctionDef::new(3110, "lead", &[oids::ANYELEMENT, oids::INT4], oids::ANYELEMENT, Body::Window(LEAD))
+        .total(),
     FunctionDef::new(
         3111,
         "lead",
         &[oids::ANYCOMPATIBLE, oids::INT4, oids::ANYCOMPATIBLE],
         oids::ANYCOMPATIBLE,
         Body::Window(LEAD),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3112,
         "first_value",
         &[oids::ANYELEMENT],
         oids::ANYELEMENT,
         Body::Window(WindowImpl { compute: first_value }),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3113,
         "last_value",
         &[oids::ANYELEMENT],
         oids::ANYELEMENT,
         Body::Window(WindowImpl { compute: last_value }),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3114,
         "nth_value",

@@ -13,7 +13,7 @@
 //!
 //! PostgreSQL joins first. It is tried where statistics say that few groups are left of many rows; costs decide.
 
-use super::lift_correlation::cannot_fail;
+use super::cannot_fail::cannot_fail;
 use super::{Rule, Rules, inner_joins::filtered};
 use crate::OptimizerEnv;
 use crate::exprs::{columns, has_subquery, is_volatile};

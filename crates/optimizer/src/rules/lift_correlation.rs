@@ -12,14 +12,15 @@
 //! Keys rise through projections, groupings, DISTINCT, windows and LIMIT 1. Rows are computed that no outer row asks for, so nothing
 //! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for.
 
+use super::cannot_fail::plan_cannot_fail;
 use super::inner_joins::draw;
 use super::unnest_by_domain::{self, Outer, is_sorted};
 use super::{Rule, Rules};
 use crate::exprs::{binary, columns, has_subquery, is_equality, is_volatile, substitute};
 use crate::unique::plan_is_unique;
 use quarry_functions::Volatility;
-use quarry_plan::{AggregateExpr, CallForm, CastKind, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
-use quarry_types::{Datum, oids};
+use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
+use quarry_types::Datum;
 use std::collections::HashMap;
 
 /// A subquery without its correlation.
@@ -338,99 +339,4 @@ fn leads_an_index(plan: &LogicalPlan, column: ColumnId) -> bool {
         }),
         other => walk::inputs(other).into_iter().any(|p| leads_an_index(p, column)),
     }
-}
-
-/// Whether computing all of a plan's rows can't raise an error, but for what it does with columns of outer rows alone.
-pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
-    let cannot_fail = |e: &Expr| cannot_fail(e, outer);
-    let here = match plan {
-        LogicalPlan::Aggregate { group, aggregates, .. } => {
-            group.iter().all(|(_, e)| cannot_fail(e))
-                && aggregates.iter().all(|(_, a)| cannot_fail_aggregate(a, outer))
-        }
-        LogicalPlan::Window { spec, calls, .. } => {
-            let ranks = ["row_number", "rank", "dense_rank"];
-            calls.iter().all(|(_, c)| ranks.contains(&c.function.def().name) && c.args.is_empty())
-                && spec.partition_by.iter().all(cannot_fail)
-                && spec.order_by.iter().all(|k| cannot_fail(&k.expr))
-        }
-        // Counts are constants or not looked at here.
-        LogicalPlan::Limit { .. } => true,
-        LogicalPlan::Scan { .. }
-        | LogicalPlan::CteScan { .. }
-        | LogicalPlan::Values { .. }
-        | LogicalPlan::Empty { .. }
-        | LogicalPlan::Filter { .. }
-        | LogicalPlan::Join { .. }
-        | LogicalPlan::Project { .. }
-        | LogicalPlan::Distinct { .. }
-        | LogicalPlan::Sort { .. }
-        | LogicalPlan::SubqueryAlias { .. }
-        | LogicalPlan::SetOp { .. } => walk::exprs(plan).into_iter().all(cannot_fail),
-        _ => false,
-    };
-    here && walk::inputs(plan).into_iter().all(|input| plan_cannot_fail(input, outer))
-}
-
-fn cannot_fail_aggregate(a: &AggregateExpr, outer: &[ColumnId]) -> bool {
-    let float = a.args.iter().any(|e| matches!(e.ty().oid, oids::FLOAT4 | oids::FLOAT8 | oids::MONEY));
-    let known = match a.function.def().name {
-        "count" | "min" | "max" | "bool_and" | "bool_or" | "every" | "array_agg" | "string_agg" => true,
-        // Sums of floats can overflow.
-        "sum" | "avg" => !float,
-        _ => false,
-    };
-    known
-        && a.direct_args.is_empty()
-        && a.order_by.iter().all(|k| cannot_fail(&k.expr, outer))
-        && a.args.iter().all(|e| cannot_fail(e, outer))
-        && a.filter.iter().all(|e| cannot_fail(e, outer))
-}
-
-/// Whether an expression has a value for every row: columns, constants, comparisons, logic, arithmetic of numeric. What is done with
-/// outer columns alone is done for outer rows that there are.
-pub fn cannot_fail(e: &Expr, outer: &[ColumnId]) -> bool {
-    let harmless = match e {
-        Expr::Const { .. }
-        | Expr::Column { .. }
-        | Expr::Param { .. }
-        | Expr::And(_)
-        | Expr::Or(_)
-        | Expr::Not(_)
-        | Expr::IsNull { .. }
-        | Expr::IsBool { .. }
-        | Expr::IsDistinct { .. }
-        | Expr::Coalesce { .. }
-        | Expr::Case { .. }
-        | Expr::Placeholder { .. }
-        | Expr::MinMax { .. }
-        | Expr::NullIf { .. }
-        | Expr::ScalarArray { .. }
-        | Expr::Cast { kind: CastKind::Relabel, .. } => true,
-        Expr::Call { form: CallForm::Operator(oid), ty, .. } => quarry_functions::registry::operator(*oid)
-            .is_some_and(|op| match op.name {
-                "=" | "<>" | "<" | "<=" | ">" | ">=" => true,
-                "+" | "-" | "*" => ty.oid == oids::NUMERIC,
-                _ => false,
-            }),
-        // int to numeric and the like, which every value survives.
-        Expr::Call { form: CallForm::ImplicitCast | CallForm::ExplicitCast, args, ty, .. } => {
-            let from = args.first().map_or(oids::UNKNOWN, |a| a.ty().oid);
-            let int = |o| matches!(o, oids::INT2 | oids::INT4 | oids::INT8);
-            int(from) && ty.oid == oids::NUMERIC
-                || matches!((from, ty.oid), (oids::INT2 | oids::INT4, oids::INT8) | (oids::INT2, oids::INT4))
-        }
-        _ => false,
-    };
-    if !harmless {
-        let own = columns(e);
-        return !outer.is_empty()
-            && !own.is_empty()
-            && own.iter().all(|id| outer.contains(id))
-            && !is_volatile(e)
-            && !has_subquery(e);
-    }
-    let mut all = true;
-    walk::for_each_child(e, &mut |child| all = all && cannot_fail(child, outer));
-    all
 }

@@ -5,7 +5,10 @@
 
 pub mod aggregate_early;
 pub mod anti_join_missing;
+pub mod cannot_fail;
+pub mod compare_extremes;
 pub mod copy_plan;
+pub mod defer_errors;
 pub mod detect_contradictions;
 pub mod extract_restrictions;
 pub mod factor_ors;
@@ -82,6 +85,7 @@ fn rewrite_level(
     let folded = fold_constants::run(&mut plan, folder, rules);
     rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
     rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
+    rules.run(Rule::CompareExtremes, || compare_extremes::run(&mut plan, meta, rules));
     rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(&mut plan, meta, rules));
     rules.run(Rule::UnnestScalars, || unnest_scalars::run(&mut plan, meta, rules));
     rules.run(Rule::UnnestMarks, || unnest_marks::run(&mut plan, meta, rules));

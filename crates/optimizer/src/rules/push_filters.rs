@@ -1,7 +1,8 @@
 //! Moves conditions on a FROM item's columns into the item: through projections, groupings, set operations, DISTINCT, windows.
 
+use super::cannot_fail::is_leakproof;
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
-use quarry_plan::{CastKind, ColumnId, Expr, LogicalPlan, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
 use std::collections::HashMap;
 
 /// Pushes what can be pushed; answers what must stay above.
@@ -102,35 +103,6 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
         }
         _ => Some(e),
     }
-}
-
-/// Whether a condition tells nothing of the values that it is asked about, not even by an error (PostgreSQL: `contain_leaked_vars`).
-fn is_leakproof(e: &Expr) -> bool {
-    let known = |f: &quarry_plan::FunctionRef| quarry_catalog::builtin::procs::is_leakproof(f.def().oid);
-    !walk::any(e, &|e| {
-        let reads = || !columns(e).is_empty();
-        let safe = match e {
-            Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => known(function),
-            Expr::IsDistinct { equals, .. } | Expr::NullIf { equals, .. } => known(equals),
-            Expr::Cast { kind, .. } => matches!(kind, CastKind::Relabel | CastKind::Collate(_)),
-            Expr::Const { .. }
-            | Expr::Column { .. }
-            | Expr::Param { .. }
-            | Expr::And(_)
-            | Expr::Or(_)
-            | Expr::Not(_)
-            | Expr::IsNull { .. }
-            | Expr::IsBool { .. }
-            | Expr::Case { .. }
-            | Expr::Placeholder { .. }
-            | Expr::Array { .. }
-            | Expr::Row { .. }
-            | Expr::FieldSelect { .. }
-            | Expr::SqlValue { .. } => true,
-            _ => false,
-        };
-        !safe && reads()
-    })
 }
 
 fn type_of(e: &Expr, id: ColumnId) -> Option<quarry_types::SqlType> {

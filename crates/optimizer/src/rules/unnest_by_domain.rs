@@ -16,9 +16,10 @@
 //!
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
+use super::cannot_fail::plan_cannot_fail;
 use super::copy_plan::copy;
 use super::inner_joins::{filtered, replaced};
-use super::lift_correlation::{Lifted, plan_cannot_fail};
+use super::lift_correlation::Lifted;
 use super::never_null;
 use crate::exprs::{
     binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,

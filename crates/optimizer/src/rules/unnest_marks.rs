@@ -13,7 +13,7 @@ use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{Joined, replace_subqueries};
 use super::{Rule, Rules};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind};
+use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind};
 
 /// Runs over the plan (not inside remaining subqueries), after conditions became semi and anti joins. True if a subquery became a join.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
@@ -42,5 +42,5 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
             grouping: vec![],
         }
     };
-    Some(Joined { right, on: lifted.on, value })
+    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value })
 }

@@ -5,17 +5,37 @@
 //!   -> SELECT ..., g.sum FROM o LEFT JOIN (SELECT i.k, sum(i.v) FROM i GROUP BY i.k) g ON g.k = o.k
 //! SELECT ..., (SELECT c.name FROM c WHERE c.id = o.c) FROM o
 //!   -> SELECT ..., c.name FROM o LEFT JOIN c ON c.id = o.c
+//! SELECT ..., (SELECT i.v FROM i WHERE i.k = o.k) FROM o
+//!   -> SELECT ..., single_value(g.v, g.n) FROM o
+//!      LEFT JOIN (SELECT i.k, any_value(i.v) AS v, count(*) AS n FROM i GROUP BY i.k) g ON g.k = o.k
+//! SELECT ..., ARRAY(SELECT i.v FROM i WHERE i.k = o.k ORDER BY i.t) FROM o
+//!   -> SELECT ..., coalesce(g.a, '{}') FROM o LEFT JOIN (SELECT i.k, array_agg(i.v ORDER BY i.t) AS a FROM i GROUP BY i.k) g ON g.k = o.k
 //! ```
 //!
+//! The third is Neumann and Kemper's single join, taken apart: the error of a second row is raised by `single_value`, an expression where
+//! the subquery stood. So it comes only for outer rows for which PostgreSQL would run the subquery: not in an arm of CASE that isn't
+//! taken, not for a row that another condition or LIMIT has left out. A join that raises it by itself would raise too much.
+//!
+//! Where what it aggregates may fail, errors are kept as values (`defer_errors`).
+//!
 //! PostgreSQL runs such a subquery once for each row. How the correlation is taken out is told in `lift_correlation`. Where an index
-//! leads with a key, a lookup per row may well be cheaper than grouping everything: costs decide.
+//! leads with a key, a lookup per row may well be cheaper than grouping everything, and where rows that nobody asks for are grouped as
+//! well: costs decide.
 
-use super::lift_correlation::{is_from, lift_any};
+use super::defer_errors;
+use super::lift_correlation::{Lifted, is_from, lift_any};
 use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
-use crate::exprs::has_subquery;
+use crate::exprs::{columns, has_subquery, substitute};
+use quarry_common::Oid;
+use quarry_functions::{internal, registry};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
+use quarry_plan::{
+    AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind,
+    walk,
+};
+use quarry_types::SqlType;
+use std::collections::HashMap;
 
 /// Runs over the plan (not inside remaining subqueries). True if a subquery became a join. Statements that lock or change rows read
 /// their sources again row by row: they are left alone.
@@ -23,14 +43,16 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
-/// What stands for a subquery: a left join with `right`.
+/// What stands for a subquery: a join with `right`.
 pub struct Joined {
+    pub kind: JoinKind,
     pub right: LogicalPlan,
     pub on: Vec<Expr>,
     pub value: Expr,
 }
 
-/// Replaces subqueries in conditions and target lists over FROM clauses by what `f` makes of them. True if any was.
+/// Replaces subqueries in conditions, target lists, groupings and sorts over FROM clauses and groupings by what `f` makes of them. True
+/// if any was.
 pub fn replace_subqueries(
     plan: &mut LogicalPlan,
     f: &mut dyn FnMut(&SubqueryExpr, &Outer<'_>) -> Option<Joined>,
@@ -39,31 +61,38 @@ pub fn replace_subqueries(
     for input in walk::inputs_mut(plan) {
         any |= replace_subqueries(input, f);
     }
-    let mut conditions = vec![];
-    let (input, exprs): (&mut LogicalPlan, Vec<&mut Expr>) = match plan {
-        LogicalPlan::Filter { input, predicates } => {
-            conditions.extend(predicates.iter().filter(|e| !has_subquery(e)).cloned());
-            (input, predicates.iter_mut().collect())
+    let here = walk::exprs(plan).into_iter().any(has_subquery);
+    let input = match plan {
+        LogicalPlan::Filter { input, .. }
+        | LogicalPlan::Project { input, .. }
+        | LogicalPlan::Aggregate { input, .. }
+        | LogicalPlan::Sort { input, .. }
+            if here && (is_from(input) || matches!(**input, LogicalPlan::Aggregate { sets: None, .. })) =>
+        {
+            input
         }
-        LogicalPlan::Project { input, targets } => (input, targets.iter_mut().map(|(_, e)| e).collect()),
         _ => return any,
     };
-    if !is_from(input) {
-        return any;
-    }
-    for e in exprs {
+    let mut input = std::mem::replace(&mut **input, LogicalPlan::OneRow);
+    let conditions: Vec<Expr> = match plan {
+        LogicalPlan::Filter { predicates, .. } => {
+            predicates.iter().filter(|e| !has_subquery(e)).cloned().collect()
+        }
+        _ => vec![],
+    };
+    for e in walk::exprs_mut(plan) {
         if !has_subquery(e) {
             continue;
         }
         walk::rewrite(e, &mut |e| {
             let Expr::Subquery(s) = e else { return };
             let outer =
-                Outer { from: input, conditions: &conditions, available: walk::output_columns(input) };
+                Outer { from: &input, conditions: &conditions, available: walk::output_columns(&input) };
             if let Some(joined) = f(s, &outer) {
                 any = true;
-                let left = std::mem::replace(input, LogicalPlan::OneRow);
-                *input = LogicalPlan::Join {
-                    kind: JoinKind::Left,
+                let left = std::mem::replace(&mut input, LogicalPlan::OneRow);
+                input = LogicalPlan::Join {
+                    kind: joined.kind,
                     left: Box::new(left),
                     right: Box::new(joined.right),
                     on: joined.on,
@@ -72,27 +101,189 @@ pub fn replace_subqueries(
             }
         });
     }
+    if let Some(slot) = walk::inputs_mut(plan).into_iter().next() {
+        *slot = input;
+    }
     any
 }
 
 fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
-    let (SubqueryKind::Scalar, SubqueryPlan::Logical(plan), [output]) = (&s.kind, &s.plan, &s.output[..])
-    else {
-        return None;
-    };
-    let lifted = lift_any(plan, outer, true, meta, rules)?;
-    let (_, value) = lifted.values.iter().find(|(id, _)| id == output)?;
-    let mut value = lifted.value_or_null(value);
-    if let Expr::Column { ty, .. } = &mut value {
-        *ty = s.ty;
+    let (SubqueryPlan::Logical(plan), [output]) = (&s.plan, &s.output[..]) else { return None };
+    match s.kind {
+        SubqueryKind::Scalar => value(plan, *output, s.ty, outer, meta, rules),
+        SubqueryKind::Array if !walk::free_columns(plan).is_empty() => {
+            let (plan, output) = collected(plan, *output, s.ty, meta)?;
+            value(&plan, output, s.ty, outer, meta, rules)
+        }
+        _ => None,
     }
-    if !lifted.single || lifted.indexed && !rules.allows_costly(Rule::UnnestScalars) {
-        return None;
+}
+
+fn value(
+    plan: &LogicalPlan,
+    output: ColumnId,
+    ty: SqlType,
+    outer: &Outer<'_>,
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<Joined> {
+    let kept = match rules.allows(Rule::DeferErrors) {
+        true => defer_errors::deferred(plan, outer, meta),
+        false => None,
+    };
+    let deferred = kept.is_some();
+    let plan = kept.as_ref().unwrap_or(plan);
+    let mut lifted = lift_any(plan, outer, true, meta, rules)?;
+    let (_, value) = lifted.values.iter().find(|(id, _)| *id == output)?;
+    let mut value = value.clone();
+    if let Expr::Column { ty: own, .. } = &mut value {
+        *own = ty;
+    }
+    if !lifted.single {
+        value = single_value(&mut lifted, value, meta)?;
+        if !rules.allows_costly(Rule::UnnestScalars) {
+            return None;
+        }
+    } else {
+        value = lifted.value_or_null(&value);
+        if lifted.indexed && !rules.allows_costly(Rule::UnnestScalars) {
+            return None;
+        }
+    }
+    if deferred {
+        if !rules.allows_costly(Rule::DeferErrors) {
+            return None;
+        }
+        rules.fire(Rule::DeferErrors);
     }
     if lifted.by_domain {
         rules.fire(Rule::UnnestByDomain);
     }
     let mut right = lifted.plan;
     replace_subqueries(&mut right, &mut |s, outer| self::joined(s, outer, meta, rules));
-    Some(Joined { right, on: lifted.on, value })
+    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value })
+}
+
+/// Groups the rows by the keys. What the value reads is one row's; asked for it raises an error if there were more.
+fn single_value(lifted: &mut Lifted, value: Expr, meta: &mut QueryMeta) -> Option<Expr> {
+    let made = walk::output_columns(&lifted.plan);
+    let is_key = |id: &ColumnId| lifted.keys.iter().any(|(key, _)| key == id);
+    let read: Vec<ColumnId> =
+        columns(&value).into_iter().filter(|id| made.contains(id) && !is_key(id)).collect();
+    let mut map = HashMap::new();
+    let mut aggregates = vec![];
+    for id in read {
+        let ty = type_in(&value, id)?;
+        let kept = meta.computed(meta.get(id).name.clone(), ty);
+        let any = registry::function(internal::ANY_VALUE)?;
+        aggregates.push((kept, aggregate(any, vec![Expr::column(id, ty)], ty)));
+        map.insert(id, Expr::column(kept, ty));
+    }
+    let count = registry::functions_named("count").iter().find(|f| f.args.is_empty())?;
+    let rows = meta.computed("count", SqlType::INT8);
+    aggregates.push((rows, AggregateExpr { star: true, ..aggregate(count, vec![], SqlType::INT8) }));
+    let input = std::mem::replace(&mut lifted.plan, LogicalPlan::OneRow);
+    lifted.plan = LogicalPlan::Aggregate {
+        input: Box::new(input),
+        group: lifted.keys.clone(),
+        sets: None,
+        aggregates,
+        grouping: vec![],
+    };
+    let plain = matches!(value, Expr::Column { .. });
+    let mut value = value;
+    substitute(&mut value, &map);
+    let ty = value.ty();
+    let single =
+        defer_errors::call_of(internal::SINGLE_VALUE_OF, vec![value, Expr::column(rows, SqlType::INT8)], ty)?;
+    // A column is NULL anyway where nothing is joined.
+    Some(if plain { single } else { lifted.value_or_null(&single) })
+}
+
+/// The type that a column is read with.
+fn type_in(e: &Expr, id: ColumnId) -> Option<SqlType> {
+    let mut found = None;
+    walk::visit(e, &mut |e| {
+        if let Expr::Column { id: read, ty } = e
+            && *read == id
+        {
+            found = Some(*ty);
+        }
+    });
+    found
+}
+
+/// A plain call of an aggregate.
+pub fn aggregate(
+    function: &'static quarry_functions::FunctionDef,
+    args: Vec<Expr>,
+    ty: SqlType,
+) -> AggregateExpr {
+    AggregateExpr {
+        function: FunctionRef::Builtin(function),
+        args,
+        direct_args: vec![],
+        distinct: false,
+        order_by: vec![],
+        filter: None,
+        ty,
+        star: false,
+        variadic: false,
+    }
+}
+
+/// ARRAY(subquery) as a scalar subquery that aggregates, and its output column. Not for arrays of arrays, which may fail.
+fn collected(
+    plan: &LogicalPlan,
+    output: ColumnId,
+    ty: SqlType,
+    meta: &mut QueryMeta,
+) -> Option<(LogicalPlan, ColumnId)> {
+    const ARRAY_AGG: Oid = Oid(2335);
+    let element = meta.get(output).ty;
+    let info = quarry_types::type_info(element.oid)?;
+    if info.array != ty.oid {
+        return None;
+    }
+    let mut order = vec![];
+    let mut input = plan.clone();
+    // The order goes into the call, so that it holds for each outer row.
+    let sorted = match &mut input {
+        LogicalPlan::Limit { input, .. } => input,
+        other => other,
+    };
+    match sorted {
+        LogicalPlan::Project { input, targets } => {
+            let below = match &**input {
+                LogicalPlan::Limit { input, .. } => input,
+                _ => input,
+            };
+            if let LogicalPlan::Sort { keys, .. } = &**below {
+                order = keys.clone();
+                for key in &mut order {
+                    let ty = key.expr.ty();
+                    let id = meta.computed("key", ty);
+                    targets.push((id, std::mem::replace(&mut key.expr, Expr::column(id, ty))));
+                }
+            }
+        }
+        LogicalPlan::Sort { keys, .. } => order = keys.clone(),
+        _ => {}
+    }
+    let call = AggregateExpr {
+        order_by: order,
+        ..aggregate(registry::function(ARRAY_AGG)?, vec![Expr::column(output, element)], ty)
+    };
+    let array = meta.computed("array", ty);
+    let input = LogicalPlan::Aggregate {
+        input: Box::new(input),
+        group: vec![],
+        sets: None,
+        aggregates: vec![(array, call)],
+        grouping: vec![],
+    };
+    let none = Expr::Array { elements: vec![], nested: false, ty };
+    let value = Expr::Coalesce { args: vec![Expr::column(array, ty), none], ty };
+    let output = meta.computed("array", ty);
+    Some((LogicalPlan::Project { input: Box::new(input), targets: vec![(output, value)] }, output))
 }

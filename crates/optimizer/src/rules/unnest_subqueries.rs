@@ -9,8 +9,8 @@
 //!
 //! The last two, and subqueries that are correlated and more than a join (`lift_correlation`), PostgreSQL runs for each row. A NULL on
 //! either side makes NOT IN not true, which is what IS NOT FALSE says; where neither side can be NULL the equality itself will do.
-//! An uncorrelated NOT IN of values that may be NULL is a subplan, whose hash table knows of NULLs, or where costs say so an anti join
-//! that does.
+//! An uncorrelated NOT IN of values that may be NULL, of one column or several, is a subplan, whose hash table knows of NULLs, or where
+//! costs say so an anti join that does.
 
 use super::inner_joins::draw;
 use super::lift_correlation::{Lifted, is_from, lift_any};
@@ -227,12 +227,17 @@ fn quantified_join(
         let test = if how == Quantified::All { BoolTest::NotTrue } else { BoolTest::NotFalse };
         on.push(Expr::IsBool { arg: Box::new(all), test });
     } else if how == Quantified::NotAny
-        && let [test] = &tests[..]
-        && binary(test).is_some_and(|(op, l, r)| is_equality(op) && op.hashes && l.ty().oid == r.ty().oid)
+        && tests.iter().all(|test| {
+            binary(test).is_some_and(|(op, l, r)| is_equality(op) && op.hashes && l.ty().oid == r.ty().oid)
+        })
         && cx.rules.allows_costly(Rule::UnnestNotIn)
     {
         cx.rules.fire(Rule::UnnestNotIn);
-        on.push(Expr::IsBool { arg: Box::new(tests.remove(0)), test: BoolTest::NotFalse });
+        // Rows are unequal if one pair of columns is; each pair that need not be is a key.
+        on.extend(tests.into_iter().map(|test| match sure(&test) {
+            true => test,
+            false => Expr::IsBool { arg: Box::new(test), test: BoolTest::NotFalse },
+        }));
     } else {
         return None;
     }

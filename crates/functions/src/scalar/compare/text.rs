@@ -44,12 +44,14 @@ const EQUAL: ScalarImpl = ScalarImpl {
     batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| {
         equal_batch(args, rows, true)
     }),
+    total: true,
 };
 const DIFFERENT: ScalarImpl = ScalarImpl {
     row: |_: &mut EvalContext<'_>, args: &[Datum]| Ok(Datum::Bool(!equal_row(args)?)),
     batch: Some(|_: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>, _: SqlType| {
         equal_batch(args, rows, false)
     }),
+    total: true,
 };
 const LESS: ScalarImpl = scalar!(|a: &[u8], b: &[u8]| -> bool { a < b });
 const GREATER: ScalarImpl = scalar!(|a: &[u8], b: &[u8]| -> bool { a > b });
