@@ -207,9 +207,39 @@ fn number_node(plan: &mut PhysicalPlan, next: &mut usize) {
         number_bitmap(bitmap, next);
     }
     number_exprs(walk::physical_exprs_mut(plan).into_iter(), next);
+    number_conditions(plan);
     for input in walk::physical_inputs_mut(plan) {
         number_node(input, next);
     }
+}
+
+/// The conditions that EXPLAIN shows for a join are copies of its keys: the subplans in them are those that run.
+fn number_conditions(plan: &mut PhysicalPlan) {
+    let (keys, conditions) = match &mut plan.node {
+        PhysicalNode::HashJoin { keys, hash_conds, .. } => (keys, hash_conds),
+        PhysicalNode::MergeJoin { keys, merge_conds, .. } => (keys, merge_conds),
+        _ => return,
+    };
+    let with_subqueries = |(_, condition): &(_, &mut Expr)| crate::exprs::has_subquery(condition);
+    for ((outer, inner), condition) in keys.iter().zip(conditions).filter(with_subqueries) {
+        let mut plans = vec![];
+        // The outer side comes first in both.
+        for mut key in [outer.clone(), inner.clone()] {
+            each_subplan(&mut key, &mut |plan| plans.push(plan.clone()));
+        }
+        let mut plans = plans.into_iter();
+        each_subplan(condition, &mut |plan| *plan = plans.next().unwrap_or_else(|| plan.clone()));
+    }
+}
+
+fn each_subplan(e: &mut Expr, f: &mut dyn FnMut(&mut Arc<PhysicalPlan>)) {
+    walk::rewrite(e, &mut |e| {
+        if let Expr::Subquery(s) = e
+            && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
+        {
+            f(plan);
+        }
+    });
 }
 
 fn number_bitmap(b: &mut BitmapSource, next: &mut usize) {

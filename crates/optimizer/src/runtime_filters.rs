@@ -37,13 +37,19 @@ fn visit(plan: &PhysicalPlan, out: &mut Vec<RuntimeFilter>) {
     walk::physical_inputs(plan).into_iter().for_each(|input| visit(input, out));
 }
 
-fn drops_outer(kind: JoinKind) -> bool {
+/// Whether a sequential scan is long enough for a filter.
+pub fn is_worth(scan: &PhysicalPlan) -> bool {
+    scan.rows >= SCANNED_ROWS_MIN || scan.total_cost >= SCANNED_ROWS_MIN / 10.0
+}
+
+/// Whether a join of this kind drops outer rows that have no match.
+pub fn drops_outer(kind: JoinKind) -> bool {
     use JoinKind::*;
     matches!(kind, Inner | Right | Semi | RightSemi | RightAnti)
 }
 
 /// Whether something in an inner side leaves rows out; all keys of a table would let all foreign keys pass.
-fn chooses(plan: &PhysicalPlan) -> bool {
+pub fn chooses(plan: &PhysicalPlan) -> bool {
     if !plan.filter.is_empty() {
         return true;
     }
@@ -83,7 +89,7 @@ fn made_columns(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) -> bool {
 }
 
 /// The column that a key is; whole numbers of all widths have the same hash.
-fn column_of(key: &Expr) -> Option<ColumnId> {
+pub fn column_of(key: &Expr) -> Option<ColumnId> {
     let whole = |e: &Expr| matches!(e.ty().oid, oids::INT2 | oids::INT4 | oids::INT8);
     match key {
         Expr::Column { id, .. } => Some(*id),
@@ -127,8 +133,7 @@ fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>)
     };
     match &plan.node {
         PhysicalNode::SeqScan { relation, columns, one_row: false, .. } => {
-            let large = plan.rows >= SCANNED_ROWS_MIN || plan.total_cost >= SCANNED_ROWS_MIN / 10.0;
-            if large && !relation.is_catalog && is_attribute(columns, id) {
+            if is_worth(plan) && !relation.is_catalog && is_attribute(columns, id) {
                 out.push((plan.id, id));
             }
         }

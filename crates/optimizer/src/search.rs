@@ -12,6 +12,7 @@ mod method;
 mod order;
 mod ordering;
 mod pair;
+mod sieve;
 mod worth;
 
 pub use build::physical_columns;
@@ -55,6 +56,8 @@ enum Step {
         keys: Rc<Vec<JoinKey>>,
         post: Rc<Vec<Expr>>,
         inner_unique: bool,
+        /// What its runtime filters do to the scan that drives it.
+        sieve: sieve::Sieve,
     },
 }
 
@@ -203,7 +206,13 @@ impl Search<'_, '_> {
             };
             self.rows.push(rows);
         }
-        for i in 0..n {
+        // What is no table may turn out to be too much by itself.
+        let tables = |r: &Region, i: usize| matches!(r.items[i].source, Source::Table(_));
+        let first: Vec<usize> = (0..n).filter(|i| self.p.rules.is_try() && !tables(&self.region, *i)).collect();
+        for i in &first {
+            self.base(*i)?;
+        }
+        for i in (0..n).filter(|i| !first.contains(i)) {
             self.base(i)?;
         }
         let want_orders = self.want.orders.clone();

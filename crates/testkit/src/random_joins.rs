@@ -90,7 +90,26 @@ impl Joins {
         }
         let filter =
             if filters.is_empty() { String::new() } else { format!(" WHERE {}", filters.join(" AND ")) };
-        match self.rng.below(10) {
+        match self.rng.below(14) {
+            12 => {
+                let (shown, guarded) = (self.pick(&columns), self.guarded(&columns));
+                format!("SELECT {shown}, {guarded} FROM {from}{filter}")
+            }
+            13 => {
+                let (shown, compared) = (self.pick(&columns), self.compared(&columns));
+                format!("SELECT {shown}, {compared} FROM {from}{filter}")
+            }
+            10 => {
+                let (shown, list) = (self.pick(&columns), self.array(&columns));
+                format!("SELECT {shown}, {list} FROM {from}{filter}")
+            }
+            11 => {
+                let (x, y) = (self.scalar(&columns), self.condition(&columns));
+                let (shown, nested) = (self.pick(&columns), self.nested(&columns));
+                format!(
+                    "SELECT {shown}, coalesce(({x}), -1), CASE WHEN {y} THEN ({nested}) END FROM {from}{filter}"
+                )
+            }
             6 => {
                 let (key, value) = (self.pick(&columns), self.pick(&columns));
                 let call = ["rank()", "dense_rank()"][self.rng.below(2) as usize];
@@ -273,6 +292,67 @@ impl Joins {
         }
     }
 
+    /// The values of a subquery that reads `outer`, in an order that leaves no choice.
+    fn array(&mut self, outer: &Columns) -> String {
+        let (table, inner) = self.table();
+        let link = match self.rng.below(3) {
+            0 => self.simple(&[inner.clone(), outer.clone()].concat()),
+            _ => format!("{} = {}", self.pick(&inner), self.pick(outer)),
+        };
+        let value = self.pick(&inner);
+        let limit = if self.rng.one_in(3) { " LIMIT 2" } else { "" };
+        format!("ARRAY(SELECT {value} FROM {table} WHERE {link} ORDER BY 1{limit})")
+    }
+
+    /// A subquery that may fail, by a second row or by dividing by 0, asked for only where it doesn't.
+    fn guarded(&mut self, outer: &Columns) -> String {
+        let (table, inner) = self.table();
+        let op = ["=", "=", "<"][self.rng.below(3) as usize];
+        let mut link = format!("{} {op} {}", self.pick(&inner), self.pick(outer));
+        if self.rng.one_in(3) {
+            link = format!("{link} AND {}", self.simple(&inner));
+        }
+        let (x, y) = (self.pick(&inner), self.pick(&inner));
+        match self.rng.below(3) {
+            0 => format!(
+                "CASE WHEN (SELECT count(*) FROM {table} WHERE {link}) <= 1 \
+                 THEN (SELECT {x} + coalesce({y}, 1) FROM {table} WHERE {link}) END"
+            ),
+            1 => format!(
+                "CASE WHEN NOT EXISTS (SELECT FROM {table} WHERE {link} AND {y} = 0) \
+                 THEN (SELECT sum({x} / {y}) FROM {table} WHERE {link}) END"
+            ),
+            _ => format!(
+                "CASE WHEN NOT EXISTS (SELECT FROM {table} WHERE {link} AND {y} = 0) \
+                 THEN (SELECT count(*) FROM {table} WHERE {link} AND 4 / {y} > {x}) END"
+            ),
+        }
+    }
+
+    /// A comparison with all or any values of a subquery, whatever is known of it.
+    fn compared(&mut self, outer: &Columns) -> String {
+        let (table, inner) = self.table();
+        let (x, y) = (self.pick(outer), self.pick(&inner));
+        let op = ["<", "<=", ">", ">=", "=", "<>"][self.rng.below(6) as usize];
+        let all = ["ANY", "ALL"][self.rng.below(2) as usize];
+        let filter = match self.rng.below(4) {
+            0 => String::new(),
+            1 => format!(" WHERE {}", self.simple(&inner)),
+            2 => format!(" WHERE {} < {}", self.pick(&inner), self.pick(outer)),
+            _ => format!(" WHERE {} = {}", self.pick(&inner), self.pick(outer)),
+        };
+        format!("{x} {op} {all} (SELECT {y} FROM {table}{filter})")
+    }
+
+    /// A subquery of one row within which another one reads `outer`, or both.
+    fn nested(&mut self, outer: &Columns) -> String {
+        let (table, inner) = self.table();
+        let (link, value) = (self.pick(&inner), self.pick(&inner));
+        let seen = if self.rng.one_in(2) { [inner.clone(), outer.clone()].concat() } else { outer.clone() };
+        let deeper = self.scalar(&seen);
+        format!("SELECT max({value}) FROM {table} WHERE {link} = ({deeper})")
+    }
+
     fn condition(&mut self, columns: &Columns) -> String {
         let not = if self.rng.one_in(2) { "NOT " } else { "" };
         let subquery = |this: &mut Joins| {
@@ -285,7 +365,43 @@ impl Joins {
             }
             (from, inner)
         };
-        match self.rng.below(14) {
+        match self.rng.below(17) {
+            14 => {
+                // Several columns at once: a row is in or not in, or nobody knows.
+                let (from, inner) = subquery(self);
+                let n = self.rng.between(2, 3);
+                let list = |this: &mut Joins, of: &Columns| {
+                    (0..n).map(|_| this.pick(of)).collect::<Vec<_>>().join(", ")
+                };
+                let (mine, theirs) = (list(self, columns), list(self, &inner));
+                let filter = match self.rng.below(3) {
+                    0 => String::new(),
+                    1 => format!(" WHERE {} = {}", self.pick(&inner), self.pick(columns)),
+                    _ => format!(" WHERE {}", self.simple(&inner)),
+                };
+                format!("({mine}) {not}IN (SELECT {theirs} FROM {from}{filter})")
+            }
+            15 => {
+                let (x, list) = (self.pick(columns), self.array(columns));
+                match self.rng.below(3) {
+                    0 => format!("{x} = ANY ({list})"),
+                    1 => format!("{x} <> ALL ({list})"),
+                    _ => format!("cardinality({list}) <= {}", self.rng.between(0, 3)),
+                }
+            }
+            16 => {
+                // A subquery that may have no say, below OR, CASE and the like.
+                let (a, b) = (self.simple(columns), self.simple(columns));
+                let (from, inner) = subquery(self);
+                let (x, y) = (self.pick(columns), self.pick(&inner));
+                let link = format!("{} = {}", self.pick(&inner), self.pick(columns));
+                match self.rng.below(4) {
+                    0 => format!("({a} OR {x} {not}IN (SELECT {y} FROM {from} WHERE {link}))"),
+                    1 => format!("({a} OR {not}EXISTS (SELECT FROM {from} WHERE {link} AND {b}))"),
+                    2 => format!("CASE WHEN {a} THEN {b} ELSE {x} {not}IN (SELECT {y} FROM {from}) END"),
+                    _ => format!("({x} {not}IN (SELECT {y} FROM {from} WHERE {link})) IS NOT TRUE"),
+                }
+            }
             11 => {
                 // More than a join: one group, a union, a few rows of an order.
                 let (from, inner) = subquery(self);

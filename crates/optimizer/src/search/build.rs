@@ -36,9 +36,12 @@ impl Search<'_, '_> {
                     path.total,
                 )
             }
-            Step::Join { method, kind, outer, inner, on, keys, post, inner_unique } => {
+            Step::Join { method, kind, outer, inner, on, keys, post, inner_unique, sieve } => {
                 let inner_unique = *inner_unique;
-                let (o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
+                let (mut o, i) = (Box::new(self.build(outer)), Box::new(self.build(inner)));
+                if sieve.saved > 0.0 {
+                    super::sieve::discount(&mut o, sieve.saved);
+                }
                 let conds: Vec<Expr> = keys.iter().map(|k| k.condition.clone()).collect();
                 let pairs: Vec<(Expr, Expr)> =
                     keys.iter().map(|k| (k.outer.clone(), k.inner.clone())).collect();

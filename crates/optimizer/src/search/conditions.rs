@@ -12,6 +12,9 @@ use crate::unique::{fixed_columns, table_is_unique};
 use quarry_plan::{BoolTest, ColumnId, Expr, JoinKind};
 use std::rc::Rc;
 
+/// So many keys a join may have that minds NULLs: it tells sets of them apart by bits.
+const KEYS_MAX: usize = 32;
+
 /// A condition by whose sides rows can be hashed or merged.
 pub(super) struct JoinKey {
     /// What is compared, in the type of the comparison.
@@ -27,8 +30,8 @@ pub(super) struct Keyed {
     /// Conditions that are no keys.
     pub rest: Rc<Vec<Expr>>,
     pub rest_cost: ExprCost,
-    /// Different values of each inner key as far as statistics know them.
-    pub distinct: Vec<Option<f64>>,
+    /// Different values of each key, outer and inner, as far as statistics know them.
+    pub distinct: Vec<(Option<f64>, Option<f64>)>,
     /// The orders in which both sides can be merged.
     pub orders: Option<(Rc<Order>, Rc<Order>)>,
 }
@@ -156,7 +159,8 @@ impl Search<'_, '_> {
             };
         }
         let selectivity = selectivity.min(1.0);
-        let null_aware = kind == JoinKind::Anti && all.len() == 1;
+        let not_false = |e: &Expr| matches!(e, Expr::IsBool { test: BoolTest::NotFalse, .. });
+        let null_aware = kind == JoinKind::Anti && all.len() <= KEYS_MAX && all.iter().all(not_false);
         let post_share = self.p.selectivity(&post);
         let unique = [left, right].into_iter().filter(|set| self.is_unique(*set, &all)).fold(0, |a, b| a | b);
         let (left_columns, right_columns) = (self.columns(left), self.columns(right));
@@ -176,7 +180,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Keys for hashing and merging. `null_aware`: an equality that need only be not false is one, too.
+    /// Keys for hashing and merging. `null_aware`: equalities that need only be not false are keys, too, if there is nothing else.
     fn keyed(
         &mut self,
         conditions: &[Expr],
@@ -203,15 +207,19 @@ impl Search<'_, '_> {
             second.push(asc(&key.plain_inner));
             keys.push(JoinKey { outer: key.outer, inner: key.inner, condition });
         }
-        let distinct = second
-            .iter()
-            .map(|k| match crate::exprs::strip_relabel(&k.expr) {
-                Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
-                    Some(self.p.distinct_of(*id))
-                }
-                _ => None,
-            })
-            .collect();
+        if null_aware && !rest.is_empty() {
+            keys.clear();
+            first.clear();
+            second.clear();
+            rest = conditions.to_vec();
+        }
+        let mut distinct_of = |k: &quarry_plan::SortKey| match crate::exprs::strip_relabel(&k.expr) {
+            Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
+                Some(self.p.distinct_of(*id))
+            }
+            _ => None,
+        };
+        let distinct = first.iter().zip(&second).map(|(o, i)| (distinct_of(o), distinct_of(i))).collect();
         let orders = if mergeable && !keys.is_empty() {
             Some((self.order_of(first), self.order_of(second)))
         } else {

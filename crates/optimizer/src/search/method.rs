@@ -3,6 +3,7 @@
 
 use super::ordering::Order;
 use super::pair::Joined;
+use super::sieve::Sieve;
 use super::{Applied, Merits, Method, Path, Search, Step, Subset, is_beaten};
 use crate::cost::{self, DISABLED, measured};
 use crate::region::RelSet;
@@ -99,6 +100,7 @@ impl Search<'_, '_> {
                 keys: self.no_keys.clone(),
                 post: pair.post.clone(),
                 inner_unique,
+                sieve: Sieve::NONE,
             },
         })
     }
@@ -115,7 +117,7 @@ impl Search<'_, '_> {
         // Share of the inner rows in the fullest bucket; a tenth where nothing is known of the key.
         let mut share: f64 =
             if matches!(inner.step, Step::Unique(..)) { 1.0 / inner.rows.max(1.0) } else { 1.0 };
-        for distinct in &keyed.distinct {
+        for (_, distinct) in &keyed.distinct {
             share = share.min(distinct.map_or(0.1, |d| 1.0 / d.min(inner.rows).max(1.0)));
         }
         let s = &self.p.env.settings;
@@ -124,7 +126,8 @@ impl Search<'_, '_> {
             + inner.total
             + (s.cpu_operator_cost * n + measured::HASHED_ROW * s.cpu_tuple_cost) * inner.rows;
         let per_row = s.cpu_operator_cost * n + measured::PROBING_ROW * s.cpu_tuple_cost;
-        let mut run = outer.total - outer.startup + per_row * outer.rows;
+        let sieve = self.sieve(kind, outer, inner, keyed);
+        let mut run = outer.total - outer.startup - sieve.saved + per_row * outer.rows * sieve.passing;
         let inner_bytes = inner.rows * cost::row_bytes(inner.width);
         if inner_bytes > s.hash_mem() {
             let inner_pages = (inner_bytes / 8192.0).ceil();
@@ -154,7 +157,7 @@ impl Search<'_, '_> {
             startup += DISABLED;
         }
         let cost = (startup, startup + run);
-        self.joined(Method::Hash, outer, inner, join, cost, &self.unordered, subset)
+        self.joined((Method::Hash, sieve), outer, inner, join, cost, &self.unordered, subset)
     }
 
     /// A merge join; none if another path is better for certain.
@@ -183,14 +186,15 @@ impl Search<'_, '_> {
         // Right joins make rows up in between.
         let made_up = matches!(kind, JoinKind::Right | JoinKind::Full);
         let order = if made_up { &self.unordered } else { &outer.order };
-        self.joined(Method::Merge, outer, inner, join, (startup, startup + run), order, subset)
+        let cost = (startup, startup + run);
+        self.joined((Method::Merge, Sieve::NONE), outer, inner, join, cost, order, subset)
     }
 
     /// A join by keys.
     #[allow(clippy::too_many_arguments)]
     fn joined(
         &self,
-        method: Method,
+        (method, sieve): (Method, Sieve),
         outer: &Rc<Path>,
         inner: &Rc<Path>,
         join: Joined<'_>,
@@ -223,6 +227,7 @@ impl Search<'_, '_> {
                 keys: keyed.keys.clone(),
                 post: pair.post.clone(),
                 inner_unique,
+                sieve,
             },
         })
     }

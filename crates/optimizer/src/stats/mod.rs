@@ -151,6 +151,10 @@ impl Planner<'_> {
         self.stats.known.sizes.insert(r.oid, size);
         size
     }
+    /// The size of a table that has been asked for before.
+    pub fn known_size(&self, r: &Relation) -> Option<RelationSize> {
+        self.stats.known.sizes.get(&r.oid).copied()
+    }
     /// Pages and entries of an index.
     pub fn index_size(&mut self, index: &IndexDef, table: RelationSize) -> (f64, f64) {
         let pages = f64::from(self.env.catalog.relation_blocks(Some(index.storage)).unwrap_or(1)).max(1.0);

@@ -1,0 +1,160 @@
+//! What runtime filters save (`crate::runtime_filters` finds the filters of the finished plan, `executor::join::filter` makes them): a
+//! hash join tells the sequential scan that drives its outer side which keys it has, before the scan begins. Rows with other keys are
+//! given up for the price of a look at the key, pages without any of a few keys aren't read at all if an index says where they are.
+//!
+//! Only the scan at the beginning of the outer side's outer sides is looked at, and each key by itself.
+
+use super::conditions::Keyed;
+use super::{Method, Path, Search, Step};
+use crate::cost::{self, measured};
+use crate::runtime_filters;
+use quarry_catalog::Relation;
+use quarry_plan::{ColumnId, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn};
+use quarry_types::oids;
+use std::sync::Arc;
+
+/// A look at a row's key, and at the filter: times `cpu_tuple_cost`.
+const LOOK: f64 = 1.0;
+
+/// Share of the rows from which on a filter is given up (as in `executor::join::filter`).
+const USELESS_SHARE: f64 = 0.8;
+
+/// Different keys up to which they are looked up in an index, and the share of a table's pages up to which others aren't read.
+const KEYS_MAX: f64 = 1024.0;
+const PAGES_SHARE: f64 = 0.25;
+
+/// What a join's filters do to the scan that drives it.
+#[derive(Clone, Copy)]
+pub(super) struct Sieve {
+    /// Share of the rows that pass.
+    pub passing: f64,
+    /// Cost that the scan, and the joins between, don't have then.
+    pub saved: f64,
+}
+
+impl Sieve {
+    pub(super) const NONE: Sieve = Sieve { passing: 1.0, saved: 0.0 };
+}
+
+/// A sequential scan that drives joins.
+struct Driven<'p> {
+    scan: &'p PhysicalPlan,
+    relation: &'p Arc<Relation>,
+    columns: &'p [(ColumnId, ScanColumn)],
+    /// Share of its rows that the joins' filters let pass.
+    passing: f64,
+    /// What they save already.
+    saved: f64,
+    /// Cost of the joins for the rows that come from below.
+    joining: f64,
+}
+
+impl Search<'_, '_> {
+    /// What a hash join's filters save in its outer side.
+    pub(super) fn sieve(&self, kind: JoinKind, outer: &Path, inner: &Path, keyed: &Keyed) -> Sieve {
+        if inner.params != 0 || !runtime_filters::drops_outer(kind) || !chooses(inner) {
+            return Sieve::NONE;
+        }
+        let Some(driven) = self.driven(outer) else { return Sieve::NONE };
+        let shares = keyed.keys.iter().zip(&keyed.distinct).filter_map(|(key, (outer, own))| {
+            let id = runtime_filters::column_of(&key.outer)?;
+            let attribute = driven.columns.iter().find_map(|(c, what)| match what {
+                ScanColumn::Attribute(n) if *c == id => Some(*n),
+                _ => None,
+            })?;
+            let (outer, own) = ((*outer)?, (*own)?);
+            let found = own.min(inner.rows);
+            let whole = matches!(key.outer.ty().oid, oids::INT2 | oids::INT4 | oids::INT8);
+            let keys = if whole { found } else { f64::INFINITY };
+            Some((found / outer.max(own).max(1.0), keys, attribute))
+        });
+        let Some((share, keys, attribute)) = shares.min_by(|a, b| a.0.total_cmp(&b.0)) else {
+            return Sieve::NONE;
+        };
+        if share >= USELESS_SHARE {
+            return Sieve::NONE;
+        }
+        let Some(size) = self.p.known_size(driven.relation) else { return Sieve::NONE };
+        let s = &self.p.env.settings;
+        let whole = cost::Pages::of(size.pages, 0.0, s);
+        let run = driven.scan.total_cost - driven.scan.startup_cost;
+        let pages = whole.sequential(size.pages);
+        let per_row = ((run - pages) / size.rows.max(1.0) - s.cpu_tuple_cost).max(0.0);
+        let look = LOOK * s.cpu_tuple_cost;
+        let rows = size.rows * driven.passing;
+        let mut saved = rows * ((1.0 - share) * per_row - look) + (1.0 - share) * driven.joining;
+        let read = (size.rows * share).min(size.pages);
+        if keys <= KEYS_MAX && read <= size.pages * PAGES_SHARE && leads_index(driven.relation, attribute) {
+            let entries = size.rows * share * measured::INDEX_ENTRY * s.cpu_index_tuple_cost;
+            let tested = size.rows * (read / size.pages.max(1.0)) * (s.cpu_tuple_cost + look);
+            let narrow = whole.random(read, read) + entries + tested + size.rows * share * per_row;
+            saved = saved.max(run - driven.saved - narrow + (1.0 - share) * driven.joining);
+        }
+        if saved <= 0.0 {
+            return Sieve::NONE;
+        }
+        Sieve { passing: share, saved: saved.min((outer.total - outer.startup) * 0.98) }
+    }
+
+    /// The scan that drives a path, if it is one that filters are for.
+    fn driven<'p>(&self, mut path: &'p Path) -> Option<Driven<'p>> {
+        let s = &self.p.env.settings;
+        let (mut passing, mut saved, mut joining) = (1.0, 0.0, 0.0);
+        loop {
+            match &path.step {
+                Step::Leaf(scan) => {
+                    let PhysicalNode::SeqScan { relation, columns, one_row: false, .. } = &scan.node else {
+                        return None;
+                    };
+                    let filtered = runtime_filters::is_worth(scan) && !relation.is_catalog;
+                    return filtered.then_some(Driven { scan, relation, columns, passing, saved, joining });
+                }
+                Step::Join { kind, method, outer, sieve, .. } => {
+                    if !matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
+                        return None;
+                    }
+                    if *method == Method::Hash {
+                        joining += s.cpu_tuple_cost * (measured::PROBING_ROW * outer.rows + path.rows);
+                    }
+                    passing *= sieve.passing;
+                    saved += sieve.saved;
+                    path = outer;
+                }
+                Step::Sort(input, _) | Step::Materialize(input) => path = input,
+                Step::Memoize(..) | Step::Unique(..) => return None,
+            }
+        }
+    }
+}
+
+/// Whether something in a path leaves rows out.
+fn chooses(path: &Path) -> bool {
+    match &path.step {
+        Step::Leaf(plan) => runtime_filters::chooses(plan),
+        Step::Join { .. } => true,
+        Step::Sort(input, _)
+        | Step::Materialize(input)
+        | Step::Memoize(input, ..)
+        | Step::Unique(input, _) => chooses(input),
+    }
+}
+
+fn leads_index(relation: &Relation, attribute: usize) -> bool {
+    relation.indexes.iter().any(|i| {
+        let first = i.keys.first().and_then(|k| k.column);
+        i.method == "btree" && i.predicate_sql.is_none() && first == Some(attribute)
+    })
+}
+
+/// Takes what is saved off the nodes from a join's outer side to the scan that drives it.
+pub(super) fn discount(plan: &mut PhysicalPlan, saved: f64) {
+    let run = plan.total_cost - plan.startup_cost;
+    plan.total_cost = plan.startup_cost + (run - saved).max(0.0);
+    match &mut plan.node {
+        PhysicalNode::HashJoin { outer, .. }
+        | PhysicalNode::MergeJoin { outer, .. }
+        | PhysicalNode::NestLoop { outer, .. } => discount(outer, saved),
+        PhysicalNode::Sort { input, .. } | PhysicalNode::Materialize { input } => discount(input, saved),
+        _ => {}
+    }
+}
