@@ -3,7 +3,8 @@
 use crate::ExecEnv;
 use crate::rows::RowSet;
 use quarry_common::usage::{self, Counter};
-use quarry_common::{Error, Result};
+use quarry_common::{Error, Result, Severity, SqlState};
+use quarry_functions::SessionEnv;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::stats::{DatabaseCount, DatabaseCounters};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
@@ -33,16 +34,38 @@ enum State {
     Reading(BufReader<Counted>),
 }
 
-/// Where a temporary file lies; dropped, the file is removed and counted.
-pub(crate) struct TemporaryPath(PathBuf, Arc<DatabaseCounters>);
+/// Where a temporary file lies; dropped, the file is removed, counted and, if it is large enough for that, logged.
+pub(crate) struct TemporaryPath {
+    path: PathBuf,
+    counters: Arc<DatabaseCounters>,
+    log: Option<Log>,
+}
+
+/// Who logs temporary files, and from how many kilobytes on (`log_temp_files`).
+struct Log {
+    session: Arc<dyn SessionEnv + Send + Sync>,
+    from_kilobytes: u64,
+}
+
+impl Log {
+    fn of(env: &ExecEnv) -> Option<Log> {
+        let set = env.session.setting("log_temp_files")?;
+        let bytes = quarry_common::settings::parse_memory_bytes(&set)?;
+        Some(Log { session: env.session.clone(), from_kilobytes: bytes / 1024 })
+    }
+}
 
 impl Drop for TemporaryPath {
     fn drop(&mut self) {
-        let bytes = std::fs::metadata(&self.0).map_or(0, |m| m.len());
-        self.1.add(DatabaseCount::TempFiles, 1);
-        self.1.add(DatabaseCount::TempBytes, i64::try_from(bytes).unwrap_or(i64::MAX));
+        let bytes = std::fs::metadata(&self.path).map_or(0, |m| m.len());
+        self.counters.add(DatabaseCount::TempFiles, 1);
+        self.counters.add(DatabaseCount::TempBytes, i64::try_from(bytes).unwrap_or(i64::MAX));
+        if let Some(log) = self.log.as_ref().filter(|l| bytes / 1024 >= l.from_kilobytes) {
+            let text = format!("temporary file: path \"{}\", size {bytes}", self.shown().display());
+            log.session.notice(Severity::Log, Error::new(SqlState::SUCCESSFUL_COMPLETION, text));
+        }
         // What stays is removed when the server starts again.
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -79,9 +102,13 @@ impl Write for Counted {
 }
 
 impl TemporaryPath {
+    /// The last parts of the path.
+    fn shown(&self) -> PathBuf {
+        self.path.components().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect()
+    }
     /// What the user is told when the system refuses to `do` something with the file.
     pub(crate) fn refused(&self, doing: &str) -> impl Fn(std::io::Error) -> Error + use<> {
-        let name: PathBuf = self.0.components().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
+        let name = self.shown();
         let doing = doing.to_string();
         move |e| {
             let plain = Error::from(e);
@@ -96,13 +123,14 @@ pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath
     std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
     let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
     let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
-    let path = TemporaryPath(path, env.storage.database_stats().get(env.reader.db()));
+    let counters = env.storage.database_stats().get(env.reader.db());
+    let path = TemporaryPath { path, counters, log: Log::of(env) };
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .read(true)
         .write(true)
-        .open(&path.0)
+        .open(&path.path)
         .map_err(path.refused("create temporary"))?;
     Ok((path, file))
 }

@@ -100,6 +100,19 @@ pub fn start(
     Ok(execution)
 }
 
+/// The same for a statement that another one runs, with this text.
+pub fn start_nested(
+    session: &Arc<SessionContext>,
+    text: &str,
+    statement: Arc<Statement>,
+    env: ExecEnv,
+) -> Result<Execution> {
+    match is_on(session) && session.settings().bool("auto_explain.log_nested_statements") {
+        true => start(session, Some(&Arc::from(text)), statement, env),
+        false => Execution::start(statement, env),
+    }
+}
+
 /// Whether statements of the session may be looked at.
 pub fn is_on(session: &SessionContext) -> bool {
     session.digest().explain_from >= 0 && session.has_loaded(MODULE)

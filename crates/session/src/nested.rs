@@ -1,6 +1,7 @@
 //! Statements that functions get as text, inside the statement that calls them (`ts_stat`, `ts_rewrite`; PostgreSQL: `SPI_cursor_open`,
 //! read-only).
 
+use crate::auto_explain;
 use crate::commands::tag_of;
 use crate::context::SessionContext;
 use crate::prepared::{Level, Source};
@@ -47,7 +48,7 @@ pub fn run(session: &Arc<SessionContext>, sql: &str) -> Result<(Vec<SqlType>, Ve
         if !plan.read_only {
             return Err(not_allowed(tag, sql));
         }
-        let mut execution = quarry_executor::Execution::start(plan, cx.exec_env(Arc::from([]), false))?;
+        let mut execution = auto_explain::start_nested(session, sql, plan, cx.exec_env(Arc::from([]), false))?;
         let mut rows = Vec::new();
         while let Some(batch) = execution.next()? {
             for i in batch.rows().iter() {

@@ -8,7 +8,7 @@
 use crate::context::SessionContext;
 use crate::internal::{self, InternalRunner};
 use crate::query::StatementContext;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use quarry_catalog::CatalogReader;
 use quarry_common::{Error, Oid, Result, bail, err};
@@ -46,10 +46,17 @@ struct RecentPlans {
 pub struct Pins {
     /// With the version of the schema that they were read under.
     databases: Mutex<HashMap<Oid, (u64, Arc<PinMap>)>>,
+    /// Plans that were told to be lost since their database's were last read.
+    lost: Mutex<HashSet<(Oid, i64)>>,
     recent: Mutex<RecentPlans>,
 }
 
 impl Pins {
+    /// Whether nobody was told yet that a plan can't be followed.
+    pub(crate) fn is_new_loss(&self, database: Oid, id: i64) -> bool {
+        self.lost.lock().insert((database, id))
+    }
+
     /// Remembers what a query's plan is.
     pub(crate) fn remember(
         &self,
@@ -98,6 +105,7 @@ impl StatementContext {
         let map = Arc::new(self.read_pins()?);
         if !own {
             pins.databases.lock().insert(database, (version, map.clone()));
+            pins.lost.lock().retain(|(db, _)| *db != database);
         }
         Ok(map)
     }

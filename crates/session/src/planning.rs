@@ -39,7 +39,7 @@ impl StatementContext {
             Some(hints) => (Some(hints), false),
             None => {
                 let pin = pins.as_ref().zip(id).and_then(|(pins, id)| pins.get(&id));
-                (pin.map(|hints| Hints::parse(hints).with_names(names.clone())), pin.is_some())
+                (pin.map(|hints| Hints::parse(hints).pinned(names.clone())), pin.is_some())
             }
         };
         let hinted = match &hints {
@@ -75,6 +75,9 @@ impl StatementContext {
         if let Some(hints) = hints.as_ref().filter(|_| !pinned) {
             self.tell_of(hints, &settings)?;
         }
+        if let (Some(hints), Some(id), true) = (hints.as_ref(), id, pinned) {
+            self.tell_of_lost(hints, id)?;
+        }
         self.check_privileges(&planned)?;
         let mut planned = planned;
         planned.pinned = pinned;
@@ -107,6 +110,22 @@ impl StatementContext {
             return Ok(None);
         }
         Ok(Some(hints))
+    }
+
+    /// Warns once of a pinned plan whose indexes are gone: the statement runs, with what the planner chooses for their tables.
+    fn tell_of_lost(&self, hints: &Hints, id: i64) -> Result<()> {
+        let lost = hints.lost_indexes();
+        if lost.is_empty() || !self.session.instance.pins().is_new_loss(self.session.database.0, id) {
+            return Ok(());
+        }
+        let detail = match &lost[..] {
+            [one] => format!("There is no index \"{one}\" any more."),
+            several => format!("There are no indexes \"{}\" any more.", several.join("\", \"")),
+        };
+        let warning = Error::new(SqlState::WARNING, format!("pinned plan of query {id} cannot be followed"));
+        let hint = "Pin another plan with quarry.pin_plan(), or unpin this one with quarry.unpin_plan().";
+        self.session.push_notice(Severity::Warning, warning.detail(detail).hint(hint));
+        Ok(())
     }
 
     /// Passes on what there is to say of hints that were followed.

@@ -81,6 +81,32 @@ fn plans_of_slow_statements_are_logged() {
 }
 
 #[test]
+fn statements_of_functions_are_logged_where_they_are_asked_for() {
+    let (mut server, log) = server();
+    run(&mut server, "load 'auto_explain'; set auto_explain.log_min_duration = 0");
+    let query = "select * from ts_stat('select to_tsvector(''simple'', a::text) from t where a < 3')";
+    let text = logged(&mut server, &log, query);
+    assert_eq!(text.matches("Query Text").count(), 1, "{text}");
+    run(&mut server, "set auto_explain.log_nested_statements = on");
+    let text = logged(&mut server, &log, query);
+    assert_eq!(text.matches("Query Text").count(), 2, "{text}");
+    assert!(text.contains("Query Text: select to_tsvector('simple', a::text) from t where a < 3\n"), "{text}");
+}
+
+#[test]
+fn temporary_files_are_logged_from_a_size_on() {
+    let (mut server, log) = server();
+    let sort = "select count(*) from (select i from generate_series(1, 60000) i order by -i offset 0) s";
+    run(&mut server, "set work_mem = '64kB'");
+    assert_eq!(logged(&mut server, &log, sort), "");
+    run(&mut server, "set log_temp_files = 0");
+    let text = logged(&mut server, &log, sort);
+    assert!(text.contains("LOG:  temporary file: path \"") && text.contains("\", size "), "{text}");
+    run(&mut server, "set log_temp_files = '1GB'");
+    assert_eq!(logged(&mut server, &log, sort), "");
+}
+
+#[test]
 fn not_every_statement_is_logged() {
     let (mut server, log) = server();
     run(&mut server, "load '$libdir/auto_explain'; set auto_explain.log_min_duration = '1h'");

@@ -49,7 +49,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
     switch(
         "auto_explain.log_nested_statements",
         "off",
-        "Statements within functions are logged, too. Accepted for compatibility, without effect.",
+        "Statements that functions run are logged, too.",
     ),
     switch(
         "auto_explain.log_settings",

@@ -343,6 +343,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "log_temp_files",
+        kind: SettingKind::Int { unit: Unit::Kilobytes, min: -1, max: 2147483647 },
+        default: "-1",
+        context: SettingContext::Superuser,
+        category: "Server",
+        doc: "Logs temporary files of queries that are at least so large when they go; 0: all, -1: none.",
+        reported: false,
+    },
+    SettingDef {
         name: "log_timezone",
         kind: SettingKind::Text,
         default: "Etc/UTC",

@@ -64,7 +64,9 @@ impl Planner<'_> {
         let hints = self.env.hints?;
         let name = self.hinted_name(table);
         hints.list().iter().filter(|h| h.is_good()).find_map(|h| match &h.kind {
-            Kind::Scan { table, indexes, allowed, regexp } if table == name => {
+            Kind::Scan { table: named, indexes, allowed, regexp }
+                if named == name && !hints.has_lost(indexes, &table.relation) =>
+            {
                 h.set_used();
                 Some((*allowed, &indexes[..], *regexp))
             }

@@ -15,6 +15,7 @@ mod parse;
 pub use describe::{ScanNames, hints_of, scan_names};
 pub use parse::comment;
 
+use quarry_catalog::Relation;
 use quarry_common::settings::Settings;
 use quarry_common::{Error, Result, SqlState};
 use std::cell::{Cell, RefCell};
@@ -172,6 +173,10 @@ pub struct Hints {
     messages: RefCell<Vec<Error>>,
     /// What tables are called that share a name; none in hints that a user wrote.
     names: ScanNames,
+    /// They stand for a plan that stays: what they name may be gone.
+    pinned: bool,
+    /// Indexes that are named and gone.
+    lost: RefCell<Vec<String>>,
 }
 
 impl Hints {
@@ -183,10 +188,32 @@ impl Hints {
         hints
     }
 
-    /// Names for tables that share one, as in hints that [`hints_of`] wrote.
-    pub fn with_names(mut self, names: ScanNames) -> Hints {
+    /// As hints for a plan that stays: with names for tables that share one, as in hints that [`hints_of`] wrote. For a table none of whose
+    /// named indexes is there any more they say nothing: the planner chooses.
+    pub fn pinned(mut self, names: ScanNames) -> Hints {
         self.names = names;
+        self.pinned = true;
         self
+    }
+
+    /// Indexes that a pinned plan uses and that are gone.
+    pub fn lost_indexes(&self) -> Vec<String> {
+        self.lost.borrow().clone()
+    }
+
+    /// Whether what a pinned plan says of a table can't be followed, as none of the named indexes is among the table's.
+    pub(crate) fn has_lost(&self, named: &[String], relation: &Relation) -> bool {
+        let there = |name: &String| relation.indexes.iter().any(|i| *i.name == **name);
+        if !self.pinned || named.is_empty() || named.iter().any(there) {
+            return false;
+        }
+        let mut lost = self.lost.borrow_mut();
+        for name in named {
+            if !lost.contains(name) {
+                lost.push(name.clone());
+            }
+        }
+        true
     }
 
     /// Whether there is nothing to follow.

@@ -52,6 +52,14 @@ impl Server {
         self.send([Request::Query(sql)])
     }
 
+    /// The same with notices among the messages.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn run_with_notices(&mut self, sql: &str) -> Result<Vec<String>> {
+        let mut out = BytesMut::new();
+        self.message(Request::Query(sql), &mut out)?;
+        Ok(messages_of(&out, b"DCEN"))
+    }
+
     /// Sends a text as drivers do: Parse, Bind, Execute without names, and Sync.
     #[allow(dead_code, reason = "not every test program needs it")]
     pub fn execute(&mut self, sql: &str, params: &[&str]) -> Result<Vec<String>> {
@@ -92,12 +100,16 @@ impl Server {
 }
 
 /// Type and printable text of every backend message but ReadyForQuery.
-fn messages(mut out: &[u8]) -> Vec<String> {
+fn messages(out: &[u8]) -> Vec<String> {
+    messages_of(out, b"DCE")
+}
+
+fn messages_of(mut out: &[u8], kinds: &[u8]) -> Vec<String> {
     let mut all = vec![];
     while let [kind, a, b, c, d, rest @ ..] = out {
         let len = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
         let (body, next) = rest.split_at(len);
-        if matches!(kind, b'D' | b'C' | b'E') {
+        if kinds.contains(kind) {
             let text: String = body
                 .iter()
                 .map(|b| if b.is_ascii_graphic() || *b == b' ' { *b as char } else { '.' })
