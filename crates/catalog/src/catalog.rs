@@ -143,7 +143,12 @@ impl Catalog {
 
     /// Changes with every committed change of the database's or the shared catalogs.
     pub fn schema_version(&self, db: Oid) -> u64 {
-        let own = if db.is_valid() { self.database_state(db).cache.version() } else { 0 };
+        self.schema_version_of(&self.database_state(db))
+    }
+
+    /// The same for a database at hand.
+    pub(crate) fn schema_version_of(&self, db: &DatabaseState) -> u64 {
+        let own = if db.oid.is_valid() { db.cache.version() } else { 0 };
         own.wrapping_mul(1 << 20).wrapping_add(self.shared.cache.version())
     }
 

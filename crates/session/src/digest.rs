@@ -3,6 +3,7 @@
 
 use crate::block::TransactionModes;
 use crate::log::LogSettings;
+use crate::plan_choice::PlanCacheMode;
 use crate::timeouts::Limits;
 use quarry_common::settings::Settings;
 
@@ -18,9 +19,9 @@ pub struct Digest {
     pub track_activities: bool,
     /// Whether statements' statistics are kept: pg_stat_statements is loaded.
     pub statements: bool,
-    /// Whether queries have identifiers: `compute_query_id`.
     /// Whether the time of planning is among them.
     pub statement_plans: bool,
+    /// Whether queries have identifiers: `compute_query_id`.
     pub query_ids: bool,
     /// A digest of the settings that what a text means, or its plan, depends on.
     pub planning: u64,
@@ -30,6 +31,7 @@ pub struct Digest {
     pub explain_from: i64,
     /// Whether a commit is waited for until it is durable: `synchronous_commit`.
     pub waits_for_durability: bool,
+    pub plan_cache_mode: PlanCacheMode,
     pub work_mem_bytes: usize,
     /// `work_mem` times `hash_mem_multiplier`.
     pub hash_mem_bytes: usize,
@@ -49,13 +51,14 @@ impl Digest {
             quote_all: settings.bool("quote_all_identifiers"),
             track_activities: settings.bool("track_activities"),
             statements: counts_statements(settings),
-            query_ids: query_ids(settings),
-            planning: crate::templates::settings_digest(settings),
             statement_plans: counts_statements(settings)
                 && settings.bool("pg_stat_statements.track_planning"),
+            query_ids: query_ids(settings),
+            planning: crate::templates::settings_digest(settings),
             io_timing: settings.bool("track_io_timing"),
             explain_from: settings.int("auto_explain.log_min_duration"),
             waits_for_durability: settings.text("synchronous_commit") != "off",
+            plan_cache_mode: PlanCacheMode::of(settings.text("plan_cache_mode")),
             work_mem_bytes,
             hash_mem_bytes: (work_mem_bytes as f64 * settings.real("hash_mem_multiplier")) as usize,
         }

@@ -30,6 +30,25 @@ const PAGES_FACTOR: u64 = 8;
 /// Runs that touch less are never worth another plan.
 const PAGES_MIN: u64 = 64;
 
+/// What `plan_cache_mode` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlanCacheMode {
+    Auto,
+    ForceGeneric,
+    ForceCustom,
+}
+
+impl PlanCacheMode {
+    /// By the setting's value.
+    pub fn of(text: &str) -> PlanCacheMode {
+        match text {
+            "force_generic_plan" => PlanCacheMode::ForceGeneric,
+            "force_custom_plan" => PlanCacheMode::ForceCustom,
+            _ => PlanCacheMode::Auto,
+        }
+    }
+}
+
 /// What is to be done for a run.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Choice {
@@ -106,11 +125,11 @@ impl PlanCache {
     }
 
     /// What to run with these values under `plan_cache_mode`. A generic plan that isn't there yet is to be made, and this asked again.
-    pub(crate) fn choose(&mut self, mode: &str, params: &[Datum]) -> Choice {
-        if params.is_empty() || mode == "force_generic_plan" {
+    pub(crate) fn choose(&mut self, mode: PlanCacheMode, params: &[Datum]) -> Choice {
+        if params.is_empty() || mode == PlanCacheMode::ForceGeneric {
             return Choice::Generic;
         }
-        if mode == "force_custom_plan" || self.custom_plans < CUSTOM_PLANS_FIRST {
+        if mode == PlanCacheMode::ForceCustom || self.custom_plans < CUSTOM_PLANS_FIRST {
             return Choice::Custom;
         }
         if !self.is_custom_cheaper() {

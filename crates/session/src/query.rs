@@ -188,7 +188,7 @@ impl StatementContext {
             && (Arc::ptr_eq(&stamp.view, view) || shared && same_names(&stamp.view, view))
             && (!shared || stamp.settings == self.session.digest().planning)
     }
-    /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile.
+    /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile, so that a table may be gone.
     pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
         for (relation, usage) in &plan.statement.relations {
             let mode = match usage {
@@ -199,9 +199,7 @@ impl StatementContext {
             if relation.is_catalog {
                 continue;
             }
-            if self.reader.lock_relation_oid(relation.oid, mode)?.is_none() {
-                return Ok(false);
-            }
+            self.reader.lock_oid_only(relation.oid, mode)?;
         }
         Ok(plan.stamp.schema_version == self.reader.schema_version())
     }
@@ -213,8 +211,7 @@ impl StatementContext {
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
         let cache = &prepared.plans;
-        let settings = self.session.settings();
-        let mode = settings.text("plan_cache_mode");
+        let mode = self.session.digest().plan_cache_mode;
         let mut choice = cache.lock().choose(mode, params);
         if choice != Choice::Custom {
             let (known, shared) = {
@@ -248,7 +245,8 @@ impl StatementContext {
             }
         }
         let (plan, relations) = self.custom_plan(prepared, stmt, params)?;
-        let planning = PLANNING_OPERATORS * settings.real("cpu_operator_cost") * (relations + 1) as f64;
+        let operator = self.session.settings().real("cpu_operator_cost");
+        let planning = PLANNING_OPERATORS * operator * (relations + 1) as f64;
         cache.lock().used_custom(shape_of(&plan), plan.plan.total_cost + planning);
         Ok(self.cache_entry(plan))
     }

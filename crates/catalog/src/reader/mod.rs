@@ -98,7 +98,7 @@ impl CatalogReader {
     }
     /// Changes with every committed change of the schema; see also [`CatalogReader::has_own_ddl`].
     pub fn schema_version(&self) -> u64 {
-        self.catalog.schema_version(self.db.oid)
+        self.catalog.schema_version_of(&self.db)
     }
     /// Whether this transaction itself has changed the catalog: cached plans may not fit it.
     pub fn has_own_ddl(&self) -> bool {

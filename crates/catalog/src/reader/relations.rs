@@ -208,7 +208,11 @@ impl CatalogReader {
         self.txn().lock_relation(LockTag::Relation { db: self.db(), oid }, mode, WaitPolicy::Block)?;
         self.relation(oid)
     }
-    /// The same; 55P03 if `wait` says not to wait and the lock isn't free.
+    /// Locks what has the OID, whether it still is a relation or not: whoever knows the schema's version sees whether it changed.
+    pub fn lock_oid_only(&self, oid: Oid, mode: LockMode) -> Result<()> {
+        self.txn().lock_relation(LockTag::Relation { db: self.db(), oid }, mode, WaitPolicy::Block).map(drop)
+    }
+    /// The same as [`CatalogReader::lock_relation_oid`]; 55P03 if `wait` says not to wait and the lock isn't free.
     pub fn lock_relation_oid_with(
         &self,
         r: &Relation,

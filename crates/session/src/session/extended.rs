@@ -132,7 +132,7 @@ impl Session {
         formats: FormatCodes,
         out: &mut BytesMut,
     ) -> Result<()> {
-        self.note_statement_start();
+        let now = self.note_statement_start();
         let Some(prepared) = self.cx.prepared.lock().get(statement).cloned() else {
             return Err(match statement {
                 "" => err!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
@@ -170,7 +170,7 @@ impl Session {
         if !portal.is_empty() && self.portals.contains(portal) {
             return Err(err!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
-        self.note_query();
+        self.note_query_at(now);
         self.check_cancelled()?;
         self.timed = self.digest().log.times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;

@@ -99,6 +99,11 @@ impl Session {
     /// The statement in `text` begins, as `pg_stat_activity` shows it.
     pub(super) fn note_query(&mut self) {
         let now = self.note_statement_start();
+        self.note_query_at(now);
+    }
+
+    /// The same at a time that was noted before.
+    pub(super) fn note_query_at(&mut self, now: i64) {
         let untracked = !self.digest().track_activities;
         let mut a = self.cx.signals.activity.lock();
         if a.state != "active" && !self.cx.signals.must_end() {

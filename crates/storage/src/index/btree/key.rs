@@ -199,7 +199,7 @@ impl<'a> Key<'a> {
     /// Compares with a plain key.
     #[inline]
     pub fn cmp_plain(&self, other: &[u8]) -> Ordering {
-        if !self.packed { self.stored.cmp(other) } else { self.cmp_packed(other) }
+        if !self.packed { cmp_bytes(self.stored, other) } else { self.cmp_packed(other) }
     }
 
     #[cold]
@@ -242,9 +242,52 @@ impl<'a> Key<'a> {
     }
 }
 
+/// `a.cmp(b)` without a call where the first bytes tell, as those of numbers do.
+#[inline]
+fn cmp_bytes(a: &[u8], b: &[u8]) -> Ordering {
+    match (a.first_chunk(), b.first_chunk()) {
+        (Some(x), Some(y)) => {
+            u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y)).then_with(|| a[8..].cmp(&b[8..]))
+        }
+        _ => cmp_short(a, b),
+    }
+}
+
+/// Of four to eight bytes each the first and the last four tell: where they overlap, they are the same.
+#[inline]
+fn cmp_short(a: &[u8], b: &[u8]) -> Ordering {
+    let ends = |bytes: &[u8]| {
+        let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+        Some((u32::from_be_bytes(*first), u32::from_be_bytes(*last)))
+    };
+    match (ends(a), ends(b)) {
+        (Some(x), Some(y)) if a.len() == b.len() => x.cmp(&y),
+        _ => a.cmp(b),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heads_compare_as_the_whole() {
+        let mut keys: Vec<Vec<u8>> = vec![vec![]];
+        for len in 1..12 {
+            for at in 0..len {
+                for byte in [1, 0x7f, 0x80, 0xff] {
+                    let mut key = vec![0x40; len];
+                    key[at] = byte;
+                    keys.push(key);
+                }
+            }
+        }
+        for a in &keys {
+            for b in &keys {
+                assert_eq!(cmp_bytes(a, b), a.cmp(b), "{a:?} {b:?}");
+            }
+        }
+    }
 
     fn samples() -> Vec<Vec<u8>> {
         let mut out: Vec<Vec<u8>> = Vec::new();
