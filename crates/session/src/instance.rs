@@ -250,10 +250,10 @@ impl Instance {
                 start.user
             )));
         };
-        let sessions = self.sessions.all();
+        // Sessions are counted only where there is a limit.
         let full = |limit: i32, mine: &dyn Fn(&Activity) -> bool| {
-            let count = sessions.iter().filter(|s| mine(&s.activity.lock())).count();
-            !role.superuser && limit >= 0 && count >= limit as usize
+            let count = || self.sessions.all().iter().filter(|s| mine(&s.activity.lock())).count();
+            !role.superuser && limit >= 0 && count() >= limit as usize
         };
         if full(role.connection_limit, &|a| a.user == role.oid) {
             let e = err!(TOO_MANY_CONNECTIONS, "too many connections for role \"{}\"", role.name);

@@ -11,6 +11,7 @@ use crate::context::SessionContext;
 use crate::instance::Instance;
 use crate::query::StatementContext;
 use crate::summary_requests::SummaryRequest;
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use quarry_catalog::{RelKind, Relation, SessionView, WaitPolicy};
 use quarry_common::settings::Settings;
@@ -20,6 +21,7 @@ use quarry_storage::RelId;
 use quarry_storage::stats::{Count, Counters};
 use quarry_storage::txn::IsolationLevel;
 use quarry_storage::workers::BackgroundWorkers;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,8 +53,38 @@ fn need_of(counters: &Counters, tuples: f32, own: &StorageOptions, settings: &Se
     }
 }
 
+/// Databases in which nothing was due, and what made it so: as long as that is the same, there is nothing to look for, and their catalogs are not
+/// read. Most databases of a server with many are at rest.
+#[derive(Default)]
+struct AtRest(HashMap<Oid, Reasons>);
+
+/// What the settings were, and what had been counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Reasons {
+    settings: u64,
+    counts: u64,
+}
+
+/// What tables being due hangs on, as a number for each database. A change of a table's parameters or estimated size is one of a row of `pg_class`.
+fn counts_by_database(instance: &Instance) -> HashMap<Oid, u64> {
+    let mut sums: HashMap<Oid, u64> = HashMap::new();
+    for (rel, state) in instance.storage().relation_states().all() {
+        let c = state.counters();
+        let counts = [Count::Dead, Count::Changed, Count::InsertedSinceVacuum].map(|n| c.get(n));
+        if counts != [0; 3] {
+            let sum = sums.entry(rel.db).or_default();
+            *sum = sum.wrapping_add(FixedState::default().hash_one((rel.rel, counts)));
+        }
+    }
+    sums
+}
+
 /// Vacuums and analyzes the tables that are due, in every database.
-fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) -> Result<()> {
+fn autovacuum_round(
+    instance: &Arc<Instance>,
+    at_rest: &mut AtRest,
+    stopped: &dyn Fn() -> Result<()>,
+) -> Result<()> {
     let settings = instance.settings();
     if !settings.bool("autovacuum") || !settings.bool("track_counts") {
         return Ok(());
@@ -62,10 +94,23 @@ fn autovacuum_round(instance: &Arc<Instance>, stopped: &dyn Fn() -> Result<()>) 
         instance.catalog().reader(Oid::INVALID, &txn, &SessionView::superuser()).databases()?
     };
     let requests = instance.summaries().take();
+    let counts = counts_by_database(instance);
+    at_rest.0.retain(|db, _| databases.iter().any(|d| d.oid == *db));
     for db in databases.iter().filter(|d| d.allow_connections) {
         stopped()?;
         let requests: Vec<&SummaryRequest> = requests.iter().filter(|r| r.database == db.oid).collect();
-        let due = due_in(instance, db.oid, &settings)?;
+        let reasons = Reasons {
+            settings: instance.settings_version(),
+            counts: counts.get(&db.oid).copied().unwrap_or(0),
+        };
+        let due = match at_rest.0.get(&db.oid) == Some(&reasons) {
+            true => vec![],
+            false => due_in(instance, db.oid, &settings)?,
+        };
+        match due.is_empty() {
+            true => at_rest.0.insert(db.oid, reasons),
+            false => at_rest.0.remove(&db.oid),
+        };
         if requests.is_empty() && due.is_empty() {
             continue;
         }
@@ -242,10 +287,11 @@ pub fn start_autovacuum(instance: &Arc<Instance>, workers: &mut BackgroundWorker
     let first = naptime(instance);
     let instance = Arc::downgrade(instance);
     workers.add("autovacuum", first, move |_, stop| {
+        let mut at_rest = AtRest::default();
         while let Some(instance) = instance.upgrade() {
             let nap = naptime(&instance);
             let pace = || if stop.is_set() { Err(Error::cancelled()) } else { Ok(()) };
-            if let Err(e) = autovacuum_round(&instance, &pace)
+            if let Err(e) = autovacuum_round(&instance, &mut at_rest, &pace)
                 && !stop.is_set()
             {
                 tracing::warn!("autovacuum: {}", e.message());
