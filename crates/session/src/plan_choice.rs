@@ -80,6 +80,8 @@ pub struct PlanCache {
     custom_cost_sum: f64,
     generic_cost: Option<f64>,
     shapes: Shapes,
+    /// The version of the schema that they were made under.
+    version: u64,
     /// Runs until the next comparison, and between the last two.
     runs_left: u32,
     distance: u32,
@@ -124,6 +126,14 @@ impl PlanCache {
             if plans >= CUSTOM_PLANS_FIRST && self.generic_shape == Some(shape))
     }
 
+    /// Plans are asked for under this version of the schema: what older ones were like is forgotten.
+    pub(crate) fn follow(&mut self, version: u64) {
+        if self.version != version {
+            self.version = version;
+            self.shapes = Shapes::None;
+        }
+    }
+
     /// What to run with these values under `plan_cache_mode`. A generic plan that isn't there yet is to be made, and this asked again.
     pub(crate) fn choose(&mut self, mode: PlanCacheMode, params: &[Datum]) -> Choice {
         if params.is_empty() || mode == PlanCacheMode::ForceGeneric {
@@ -163,9 +173,6 @@ impl PlanCache {
         sizes: Option<Sizes>,
         keep: bool,
     ) {
-        if self.generic.is_some() {
-            self.shapes = Shapes::None;
-        }
         self.generic = keep.then(|| plan.clone());
         self.sizes = sizes.filter(|_| self.shared);
         self.generic_cost = Some(plan.statement.plan.total_cost);

@@ -212,7 +212,11 @@ impl StatementContext {
     ) -> Result<Arc<CachedPlan>> {
         let cache = &prepared.plans;
         let mode = self.session.digest().plan_cache_mode;
-        let mut choice = cache.lock().choose(mode, params);
+        let mut choice = {
+            let mut c = cache.lock();
+            c.follow(self.reader.schema_version());
+            c.choose(mode, params)
+        };
         if choice != Choice::Custom {
             let (known, shared) = {
                 let c = cache.lock();

@@ -96,7 +96,7 @@ fn statements_of_functions_are_logged_where_they_are_asked_for() {
 #[test]
 fn temporary_files_are_logged_from_a_size_on() {
     let (mut server, log) = server();
-    let sort = "select count(*) from (select i from generate_series(1, 60000) i order by -i offset 0) s";
+    let sort = "select i from generate_series(1, 20000) i order by -i";
     run(&mut server, "set work_mem = '64kB'");
     assert_eq!(logged(&mut server, &log, sort), "");
     run(&mut server, "set log_temp_files = 0");

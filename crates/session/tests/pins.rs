@@ -65,7 +65,7 @@ fn a_pinned_plan_stays_until_it_is_unpinned() {
     let mut s = Server::start(storage).expect("started");
     run(&mut s, "ANALYZE t");
     assert!(explained(&mut s).contains("Bitmap Index Scan on t_v"), "{}", explained(&mut s));
-    assert_eq!(run(&mut s, QUERY)[0], "D ......9510");
+    assert_eq!(run(&mut s, QUERY)[0], "D ......9501");
 
     run(&mut s, &format!("SELECT quarry.unpin_plan({id})"));
     assert!(explained(&mut s).contains("Seq Scan on t"), "{}", explained(&mut s));
