@@ -12,6 +12,7 @@
 use super::filter::{FilterBuilder, KeyFilter};
 use super::output::{combine, has_inner, has_outer, matching, no_rows};
 use super::partition::{Keys, PARTITIONS, Partition, Spread, pairs};
+use super::table::{Lookups, Table};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
@@ -19,9 +20,9 @@ use crate::null_match::{Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::{NO_ROW, RowSet};
 use crate::spill::RowFile;
-use quarry_common::Result;
+use quarry_common::{Error, Result};
 use quarry_plan::{Expr, JoinKind, PhysicalPlan};
-use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare, hash};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, TypeRef, Vector};
 use std::sync::Arc;
 
 /// Bytes of a row in the table beside its values: hash, chain and bucket.
@@ -76,21 +77,6 @@ pub struct HashJoin {
     node: usize,
 }
 
-/// The inner side.
-struct Table {
-    columns: Vec<Arc<Vector>>,
-    keys: Vec<Arc<Vector>>,
-    len: usize,
-    mask: usize,
-    /// First row of each bucket + 1, and of each row the next one + 1.
-    heads: Vec<u32>,
-    next: Vec<u32>,
-    hashes: Vec<u64>,
-    matched: Option<Vec<bool>>,
-    /// For null-aware joins by several keys.
-    nulls: Option<NullMatches>,
-}
-
 /// An inner side taken in pieces.
 struct Pieces {
     /// What is left of it; none after the last piece.
@@ -107,8 +93,9 @@ struct Pieces {
 /// An outer batch being joined.
 struct Probe {
     batch: Batch,
-    keys: Vec<Arc<Vector>>,
-    hashes: Vec<u64>,
+    /// Where the rows that are looked up lie in the batch, if not all of it are.
+    positions: Option<Arc<[u32]>>,
+    lookups: Lookups,
     row: usize,
     /// Where in the chain of `row` to go on (row + 1), once begun.
     chain: Option<u32>,
@@ -151,47 +138,6 @@ pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOp
     }))
 }
 
-pub(super) fn hash_keys(keys: &[Arc<Vector>], types: &[TypeRef], rows: Rows<'_>) -> Vec<u64> {
-    let mut out = vec![0; rows.len()];
-    for (k, t) in keys.iter().zip(types) {
-        hash::hash_vector(k, t, rows, &mut out);
-    }
-    out
-}
-
-impl Table {
-    fn new(
-        columns: Vec<Arc<Vector>>,
-        keys: Vec<Arc<Vector>>,
-        len: usize,
-        types: &[TypeRef],
-        mark: bool,
-    ) -> Table {
-        let hashes = hash_keys(&keys, types, Rows::All(len));
-        let buckets = (len * 2).next_power_of_two().max(16);
-        let mut t = Table {
-            columns,
-            len,
-            mask: buckets - 1,
-            heads: vec![0; buckets],
-            next: vec![0; len],
-            hashes,
-            matched: mark.then(|| vec![false; len]),
-            nulls: None,
-            keys,
-        };
-        for r in 0..len {
-            if t.keys.iter().any(|k| k.is_null(r)) {
-                continue;
-            }
-            let b = t.hashes[r] as usize & t.mask;
-            t.next[r] = t.heads[b];
-            t.heads[b] = r as u32 + 1;
-        }
-        t
-    }
-}
-
 impl HashJoin {
     fn marks(&self) -> bool {
         matches!(self.kind, JoinKind::Right | JoinKind::Full | JoinKind::RightSemi | JoinKind::RightAnti)
@@ -225,7 +171,7 @@ impl HashJoin {
             table.nulls = Some(NullMatches::new(side));
         }
         cx.rt.note_memory(memory);
-        self.note(cx, table.mask + 1, memory);
+        self.note(cx, table.buckets(), memory);
         self.table = Some(table);
         Ok(())
     }
@@ -392,19 +338,40 @@ impl HashJoin {
     fn next_outer(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let batch = match &mut self.file {
             Some(f) => f.next_batch()?,
-            None => pull(&mut self.outer, cx)?.map(dense),
+            // Conditions need the rows themselves; else those without a match are never copied.
+            None => match pull(&mut self.outer, cx)? {
+                Some(b) if !self.on.is_empty() => Some(dense(b)),
+                other => other,
+            },
         };
         if let (Some(p), Some(b)) = (&mut self.pieces, &batch) {
             p.base = p.read;
-            p.read += b.len;
+            p.read += b.row_count();
         }
         Ok(batch)
+    }
+
+    fn look_up(&self, cx: &mut Cx<'_>, batch: Batch) -> Result<Probe> {
+        let mut keys = self.outer_keys.iter().map(|k| k.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
+        if batch.selection.is_some() {
+            keys = keys.iter().map(|k| Arc::new(k.gather(batch.rows()))).collect();
+        }
+        let Some(table) = &self.table else { return Err(Error::internal("a hash join without its table")) };
+        Ok(Probe {
+            lookups: table.lookups(keys, &self.types, batch.row_count()),
+            positions: batch.selection.clone(),
+            batch,
+            row: 0,
+            chain: None,
+            matched: false,
+            by_columns: Hashes::default(),
+        })
     }
 
     /// The next rows of the outer batch under way; none: the batch is finished.
     fn step(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let (Some(table), Some(probe)) = (&mut self.table, &mut self.probe) else { return Ok(None) };
-        let n = probe.batch.len;
+        let n = probe.lookups.starts.len();
         let skip_matched = matches!(self.kind, JoinKind::RightSemi | JoinKind::RightAnti);
         while probe.row < n {
             let (mut o, mut i) = (Vec::with_capacity(BATCH_ROWS), Vec::with_capacity(BATCH_ROWS));
@@ -413,41 +380,28 @@ impl HashJoin {
             // Whole outer rows, except where one row's matches alone fill the batch.
             while probe.row < n && o.len() < BATCH_ROWS {
                 let r = probe.row;
-                let h = probe.hashes[r];
-                let mut at = match probe.chain {
-                    Some(at) => at,
-                    None if probe.keys.iter().any(|k| k.is_null(r)) => 0,
-                    None => table.heads[h as usize & table.mask],
-                };
+                let mut at = probe.chain.unwrap_or_else(|| probe.lookups.starts[r]);
                 while at != 0 {
-                    let c = at as usize - 1;
-                    at = table.next[c];
-                    if skip_matched && table.matched.as_ref().is_some_and(|m| m[c]) {
+                    let c = at - 1;
+                    let (equal, next) = table.try_row(at, &probe.lookups, r, &self.types);
+                    at = next;
+                    if !equal || skip_matched && table.matched.as_ref().is_some_and(|m| m[c as usize]) {
                         continue;
                     }
-                    let equal = table.hashes[c] == h
-                        && probe
-                            .keys
-                            .iter()
-                            .zip(&table.keys)
-                            .zip(&self.types)
-                            .all(|((a, b), t)| compare::equal_at(a, r, b, c, t));
-                    if equal {
-                        o.push(r as u32);
-                        i.push(c as u32);
-                        if self.single {
-                            at = 0;
-                        }
-                        if o.len() >= BATCH_ROWS && at != 0 {
-                            break;
-                        }
+                    o.push(r as u32);
+                    i.push(c);
+                    if self.single {
+                        at = 0;
+                    }
+                    if o.len() >= BATCH_ROWS && at != 0 {
+                        break;
                     }
                 }
                 if let Some(nulls) = &mut table.nulls
                     && o.last() != Some(&(r as u32))
                 {
                     let side = Side { columns: &table.keys, types: &self.types, len: table.len };
-                    let outer = Side { columns: &probe.keys, types: &self.types, len: n };
+                    let outer = Side { columns: &probe.lookups.keys, types: &self.types, len: n };
                     if let Some(c) = nulls.find(side, outer, r, &mut probe.by_columns) {
                         o.push(r as u32);
                         i.push(c);
@@ -491,10 +445,13 @@ impl HashJoin {
             let mut out = out;
             if self.null_aware && self.inner_rows {
                 let nulls = self.inner_nulls;
-                out.0.retain(|r| !nulls && !probe.keys.iter().any(|k| k.is_null(*r as usize)));
+                out.0.retain(|r| !nulls && !probe.lookups.keys.iter().any(|k| k.is_null(*r as usize)));
             }
             if let (JoinKind::Right | JoinKind::Full, Some(m)) = (self.kind, &mut table.matched) {
                 out.1.iter().filter(|r| **r != NO_ROW).for_each(|r| m[*r as usize] = true);
+            }
+            if let Some(positions) = &probe.positions {
+                out.0.iter_mut().for_each(|r| *r = positions[*r as usize]);
             }
             if !has_outer(self.kind) {
                 if !out.1.is_empty() {
@@ -635,17 +592,7 @@ impl Operator for HashJoin {
             cx.check_cancelled()?;
             let next = if self.tail.is_none() && self.needs_outer() { self.next_outer(cx)? } else { None };
             if let Some(batch) = next {
-                let keys = self.outer_keys.iter().map(|k| k.eval(cx, &batch)).collect::<Result<Vec<_>>>()?;
-                let hashes = hash_keys(&keys, &self.types, Rows::All(batch.len));
-                self.probe = Some(Probe {
-                    batch,
-                    keys,
-                    hashes,
-                    row: 0,
-                    chain: None,
-                    matched: false,
-                    by_columns: Hashes::default(),
-                });
+                self.probe = Some(self.look_up(cx, batch)?);
                 continue;
             }
             if self.marks()

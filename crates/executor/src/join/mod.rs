@@ -8,3 +8,4 @@ mod merge_side;
 pub mod nest_loop;
 pub(crate) mod output;
 mod partition;
+mod table;

@@ -3,7 +3,7 @@
 //! because its rows are of one key, the inner side is taken in pieces and the outer side read once for each.
 //! So it is from the start where rows of different hashes belong together.
 
-use super::hash::hash_keys;
+use super::table::hash_keys;
 use crate::context::Cx;
 use crate::expr::Program;
 use crate::spill::RowFile;
