@@ -61,8 +61,24 @@ pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut 
     }
 }
 
-/// A scan's own columns and its name.
+/// The name of a scan.
+fn name_of(node: &PhysicalNode) -> Option<&String> {
+    match node {
+        PhysicalNode::SeqScan { alias, .. }
+        | PhysicalNode::IndexScan { alias, .. }
+        | PhysicalNode::BitmapHeapScan { alias, .. }
+        | PhysicalNode::TidScan { alias, .. }
+        | PhysicalNode::TidRangeScan { alias, .. }
+        | PhysicalNode::ValuesScan { alias, .. }
+        | PhysicalNode::FunctionScan { alias, .. }
+        | PhysicalNode::CteScan { alias, .. } => Some(alias),
+        _ => None,
+    }
+}
+
+/// A scan's own columns and its name, to change it.
 fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
+    name_of(node)?;
     let columns = walk::raw_columns(node);
     match node {
         PhysicalNode::SeqScan { alias, .. }
@@ -78,18 +94,8 @@ fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
 }
 
 fn collect(plan: &PhysicalPlan, uses: &mut Vec<Use>) {
-    let mut node = match &plan.node {
-        PhysicalNode::SeqScan { .. }
-        | PhysicalNode::IndexScan { .. }
-        | PhysicalNode::BitmapHeapScan { .. }
-        | PhysicalNode::TidScan { .. }
-        | PhysicalNode::TidRangeScan { .. }
-        | PhysicalNode::ValuesScan { .. }
-        | PhysicalNode::FunctionScan { .. }
-        | PhysicalNode::CteScan { .. } => plan.node.clone(),
-        _ => PhysicalNode::Result { input: None, one_time_filter: vec![] },
-    };
-    if let Some((columns, name)) = of_node(&mut node) {
+    if let Some(name) = name_of(&plan.node) {
+        let columns = walk::raw_columns(&plan.node);
         let known = |u: &Use| u.columns.iter().any(|c| columns.contains(c));
         if !columns.is_empty() && !uses.iter().any(known) {
             uses.push(Use { columns, name: name.clone() });

@@ -80,46 +80,84 @@ fn rewrite_level(
     folder: &dyn ConstantFolder,
     rules: &Rules,
 ) -> Result<LogicalPlan> {
-    forget_exists_targets(&mut plan);
-    recheck_rows::prepare(&mut plan, meta);
+    let plain = is_plain(&plan);
+    if !plain {
+        forget_exists_targets(&mut plan);
+        recheck_rows::prepare(&mut plan, meta);
+    }
     let folded = fold_constants::run(&mut plan, folder, rules);
     rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
     rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
-    rules.run(Rule::CompareExtremes, || compare_extremes::run(&mut plan, meta, rules));
-    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(&mut plan, meta, rules));
-    rules.run(Rule::UnnestScalars, || unnest_scalars::run(&mut plan, meta, rules));
-    rules.run(Rule::UnnestMarks, || unnest_marks::run(&mut plan, meta, rules));
-    rules.run(Rule::UnnestLaterals, || unnest_laterals::run(&mut plan, meta, rules));
-    let mut failed = None;
-    for_each_subquery(&mut plan, &mut |sub| {
-        let taken = std::mem::replace(sub, LogicalPlan::OneRow);
-        match rewrite_level(taken, meta, folder, rules) {
-            Ok(done) => *sub = done,
-            Err(e) => drop(failed.get_or_insert(e)),
-        }
-    });
-    if let Some(e) = failed {
-        return Err(e);
+    if !plain {
+        unnest(&mut plan, meta, folder, rules)?;
     }
     // What a constant's error says counts only if the constant is still there: unread columns are gone now.
     if rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan)) || folded.is_err() {
         fold_constants::run(&mut plan, folder, rules)?;
     }
-    rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));
-    if !rules.rows_change() {
+    if !plain {
+        rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));
+    }
+    if !plain && !rules.rows_change() {
         if rules.run(Rule::AntiJoinMissing, || anti_join_missing::run(&mut plan, meta)) {
             // What has become constant fails nowhere.
             fold_constants::run(&mut plan, folder, rules).ok();
         }
         rules.run(Rule::RemoveSelfJoins, || remove_self_joins::run(&mut plan, meta));
         rules.run(Rule::RemoveForeignJoins, || remove_foreign_joins::run(&mut plan, meta));
+    }
+    if !rules.rows_change() {
         rules.run(Rule::RemoveDistinct, || remove_distinct::run(&mut plan));
         rules.run(Rule::ReduceSortKeys, || reduce_sort_keys::run(&mut plan));
         rules.run(Rule::PushLimits, || push_limits::run(&mut plan));
     }
-    lock_rows::run(&mut plan, meta)?;
-    recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder, rules))?;
+    if !plain {
+        lock_rows::run(&mut plan, meta)?;
+        recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| {
+            rewrite_level(again, meta, folder, rules)
+        })?;
+    }
     Ok(plan)
+}
+
+/// Whether a statement reads one item of FROM and no other anywhere: rules about joins and subqueries needn't look at it.
+fn is_plain(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::OneRow | LogicalPlan::Scan { .. } => true,
+        LogicalPlan::Filter { input, .. }
+        | LogicalPlan::Project { input, .. }
+        | LogicalPlan::Aggregate { input, .. }
+        | LogicalPlan::Distinct { input, .. }
+        | LogicalPlan::Sort { input, .. }
+        | LogicalPlan::Limit { input, .. } => {
+            is_plain(input) && !walk::exprs(plan).into_iter().any(crate::exprs::has_subquery)
+        }
+        _ => false,
+    }
+}
+
+/// Makes joins of subqueries, and rewrites those that stay.
+fn unnest(
+    plan: &mut LogicalPlan,
+    meta: &mut QueryMeta,
+    folder: &dyn ConstantFolder,
+    rules: &Rules,
+) -> Result<()> {
+    rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
+    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
+    rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
+    rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
+    rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
+    let mut outcome = Ok(());
+    for_each_subquery(plan, &mut |sub| {
+        let taken = std::mem::replace(sub, LogicalPlan::OneRow);
+        match rewrite_level(taken, meta, folder, rules) {
+            Ok(done) => *sub = done,
+            Err(e) if outcome.is_ok() => outcome = Err(e),
+            Err(_) => {}
+        }
+    });
+    outcome
 }
 
 /// Whether a plan locks rows or changes rows that it reads.
