@@ -1,6 +1,6 @@
 //! Questions about expressions: volatility, strictness, operators; building and replacing parts.
 
-use quarry_functions::{Body, FunctionKind, OperatorDef, internal, registry};
+use quarry_functions::{Body, FunctionKind, OperatorDef, registry};
 use quarry_plan::expr::SubqueryPlan;
 pub use quarry_plan::volatility::{is_volatile, plan_volatility, volatility};
 use quarry_plan::{CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, SubqueryKind, walk};
@@ -80,10 +80,6 @@ pub fn strip_relabel(mut e: &Expr) -> &Expr {
 pub fn nonnullable(e: &Expr, condition: bool, out: &mut Vec<ColumnId>) {
     match e {
         Expr::Column { id, .. } => out.push(*id),
-        // Without rows there is no value either.
-        Expr::Call { function, args, .. } if function.def().oid == internal::SINGLE_VALUE_OF => {
-            args.iter().skip(1).for_each(|rows| nonnullable(rows, false, out))
-        }
         Expr::Call { function, args, .. } => {
             let def = function.def();
             if def.strict && def.kind() == FunctionKind::Scalar && !matches!(def.body, Body::TypeIo) {

@@ -79,6 +79,23 @@ fn unsure(source: &BitmapSource) -> bool {
     }
 }
 
+/// Whether a condition is a boolean column, or its opposite.
+fn is_flag(e: &Expr) -> bool {
+    match e {
+        Expr::Column { ty, .. } => ty.oid == quarry_types::oids::BOOL,
+        Expr::Not(arg) | Expr::IsBool { arg, .. } => matches!(**arg, Expr::Column { .. }),
+        _ => false,
+    }
+}
+
+/// The same for a condition or a branch of an OR.
+fn has_flag(e: &Expr) -> bool {
+    match e {
+        Expr::Or(parts) | Expr::And(parts) => parts.iter().any(has_flag),
+        e => is_flag(e),
+    }
+}
+
 impl Planner<'_> {
     /// Heap scans by these sources: each alone, and the best combination.
     #[allow(clippy::too_many_arguments)]
@@ -234,14 +251,17 @@ impl Planner<'_> {
         part: &BitmapPart,
         cost: HeapCost,
     ) -> PhysicalPlan {
-        let open = clauses.iter().enumerate().filter(|(i, _)| !part.covers(*i));
+        // A boolean column by itself is not the comparison that the index does: PostgreSQL tests it of every row.
+        let open =
+            clauses.iter().enumerate().filter(|(i, c)| !part.covers(*i) || part.used.contains(i) && has_flag(c));
         let filter: Vec<Expr> = open.map(|(_, c)| c.clone()).collect();
+        let recheck = part.recheck.iter().filter(|e| !is_flag(e)).cloned().collect();
         let node = PhysicalNode::BitmapHeapScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
             columns: scan.columns.clone(),
             bitmap: part.source.clone(),
-            recheck: part.recheck.clone(),
+            recheck,
         };
         let mut plan = self.make(node, cost.rows, cost.startup, cost.total);
         plan.filter = order_quals(filter, &self.env.settings);

@@ -46,6 +46,8 @@ struct Builder<'a> {
     several: bool,
     /// Text of computed columns.
     computed: HashMap<ColumnId, String>,
+    /// The same as output columns show it, where that is without relations.
+    unqualified: HashMap<ColumnId, String>,
     /// Columns that go by another name than the query has for them, and by another relation: those of VALUES, and of `excluded`.
     renamed: HashMap<ColumnId, (String, String)>,
 }
@@ -63,12 +65,16 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         qualify: several || e.options.verbose,
         several,
         computed: HashMap::new(),
+        unqualified: HashMap::new(),
         renamed: HashMap::new(),
     };
-    for cte in &e.statement.ctes {
-        b.collect(&cte.plan);
+    if b.qualify != several {
+        let qualify = std::mem::replace(&mut b.qualify, several);
+        b.collect_all();
+        b.unqualified = std::mem::take(&mut b.computed);
+        b.qualify = qualify;
     }
-    b.collect(&e.statement.plan);
+    b.collect_all();
     let mut root = b.node(&e.statement.plan, None);
     let mut sections = vec![];
     for cte in &e.statement.ctes {
@@ -189,7 +195,8 @@ impl Builder<'_> {
                     if qualify { format!("{}.", quote_identifier(relation)) } else { String::new() };
                 return Some(format!("{relation}{}", quote_identifier(name)));
             }
-            let text = self.computed.get(&id)?;
+            let computed = if qualify == self.qualify { &self.computed } else { &self.unqualified };
+            let text = computed.get(&id)?;
             Some(if own.contains(&id) || text.starts_with('$') || plain(text) {
                 text.clone()
             } else {
@@ -212,7 +219,14 @@ impl Builder<'_> {
     fn scan_conditions(&self, plan: &PhysicalPlan, list: &[Expr]) -> String {
         let own = match &plan.node {
             PhysicalNode::SubqueryScan { .. } => vec![],
-            node if walk::physical_inputs(plan).is_empty() => walk::raw_columns(node),
+            node if walk::physical_inputs(plan).is_empty() => {
+                let mut own = walk::raw_columns(node);
+                // An index-only scan need not give the columns that its conditions are about.
+                if let PhysicalNode::IndexScan { conds, index_only: true, .. } = node {
+                    conds.iter().for_each(|c| walk::columns_of(left_side(&c.source), &mut own));
+                }
+                own
+            }
             _ => vec![],
         };
         if own.is_empty() || self.e.options.verbose {
@@ -247,6 +261,13 @@ impl Builder<'_> {
     }
     fn conditions(&self, list: &[Expr]) -> String {
         self.deparse(|d| d.conditions(list))
+    }
+
+    fn collect_all(&mut self) {
+        for cte in &self.e.statement.ctes {
+            self.collect(&cte.plan);
+        }
+        self.collect(&self.e.statement.plan);
     }
 
     /// Learns what computed columns stand for, bottom up.
@@ -731,6 +752,16 @@ impl Builder<'_> {
 }
 
 /// The columns a node computes by itself.
+/// What a condition of an index compares: the index's key.
+fn left_side(condition: &Expr) -> &Expr {
+    match condition {
+        Expr::Call { args, .. } => args.first().unwrap_or(condition),
+        Expr::ScalarArray { left, .. } => left,
+        Expr::IsNull { arg, .. } => arg,
+        other => other,
+    }
+}
+
 fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     match &plan.node {
         PhysicalNode::Aggregate { .. } | PhysicalNode::WindowAgg { .. } | PhysicalNode::ProjectSet { .. } => {
