@@ -3,7 +3,7 @@
 
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::Result;
-use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef};
 use quarry_types::key::{self, KeyColumn, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_row, get_datum, layout_of, no_detoast};
 use quarry_types::{Datum, IoContext, PhysicalType, TypeRef, Vector};
@@ -15,6 +15,13 @@ pub struct IndexShape {
     stored: Vec<usize>,
     included: Vec<PhysicalType>,
     payload: Option<(RowLayout, Vec<PhysicalType>)>,
+}
+
+/// A column of a payload that is read, and the number of the vector it goes to.
+pub struct StoredColumn {
+    place: usize,
+    to: usize,
+    fixed: Option<FixedColumn>,
 }
 
 impl IndexShape {
@@ -83,14 +90,14 @@ impl IndexShape {
         }
     }
 
-    /// Appends columns of an entry to vectors. `keys`: for each key column that may be wanted, the vector it goes to; `stored`: places in
-    /// the payload with the vectors they go to.
+    /// Appends columns of an entry to vectors. `keys`: for each key column that may be wanted, the vector it goes to; `stored`: those of
+    /// the payload.
     pub fn decode_into(
         &self,
         mut entry: &[u8],
         payload: &[u8],
         keys: &[Option<usize>],
-        stored: &[(usize, usize)],
+        stored: &[StoredColumn],
         out: &mut [Vector],
     ) -> Result<()> {
         for ((ty, order), to) in self.keys.iter().zip(keys) {
@@ -103,13 +110,23 @@ impl IndexShape {
                 }
             }
         }
-        if let Some((layout, _)) = self.payload.as_ref().filter(|_| !stored.is_empty()) {
-            let row = RowRef::new(layout, payload);
-            for (place, to) in stored {
-                decode_column_into(&row, *place, &mut out[*to], &mut no_detoast)?;
+        let Some((layout, _)) = &self.payload else { return Ok(()) };
+        for column in stored {
+            match column.fixed.and_then(|f| f.get(payload)) {
+                Some(value) => out[column.to].push_stored(value),
+                None => {
+                    let row = RowRef::new(layout, payload);
+                    decode_column_into(&row, column.place, &mut out[column.to], &mut no_detoast)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The column of the payload at a place, on its way to a vector.
+    pub fn stored_column(&self, place: usize, to: usize) -> StoredColumn {
+        let fixed = self.payload.as_ref().and_then(|(layout, _)| FixedColumn::of(layout, place));
+        StoredColumn { place, to, fixed }
     }
 
     /// The key columns' values, then the INCLUDE columns'.

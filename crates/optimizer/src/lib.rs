@@ -23,6 +23,7 @@ mod scan;
 mod search;
 mod settings;
 mod stats;
+mod stored;
 mod subqueries;
 mod unique;
 mod upper;

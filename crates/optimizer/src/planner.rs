@@ -49,6 +49,7 @@ pub struct Planner<'a> {
     /// Columns that inner joins make equal: each leads to its representative.
     pub equal: HashMap<ColumnId, ColumnId>,
     pub stats: crate::stats::StatsCache,
+    pub(crate) stored: crate::stored::StoredExprs,
     /// Columns of tables that are read only by the conditions right above their scans.
     pub filter_only: Vec<ColumnId>,
     pub rules: &'a Rules,
@@ -68,6 +69,7 @@ impl<'a> Planner<'a> {
             outer_joins: false,
             equal: HashMap::new(),
             stats: Default::default(),
+            stored: Default::default(),
             filter_only: vec![],
             rules,
             reads_all: false,

@@ -6,7 +6,7 @@ use super::range::{Prepared, Ranges};
 use super::rows::{RowReader, open_heap, snapshot_for};
 use crate::context::Cx;
 use crate::expr::Program;
-use crate::index_entry::IndexShape;
+use crate::index_entry::{IndexShape, StoredColumn};
 use crate::operator::Operator;
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid};
@@ -25,8 +25,8 @@ pub struct Covered {
     shape: IndexShape,
     /// For each key, the vector it goes to.
     keys: Vec<Option<usize>>,
-    /// Places in the payload with the vectors they go to.
-    stored: Vec<(usize, usize)>,
+    /// Those that come out of the payload.
+    stored: Vec<StoredColumn>,
 }
 
 impl Covered {
@@ -37,7 +37,7 @@ impl Covered {
         for (to, column) in columns.iter().enumerate() {
             let column = place(index, *column)?;
             match shape.payload_place(column) {
-                Some(at) => stored.push((at, to)),
+                Some(at) => stored.push(shape.stored_column(at, to)),
                 None => keys[column] = Some(to),
             }
         }
@@ -271,6 +271,18 @@ impl IndexScan {
         let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
         let joined = self.joins.are_active();
         if let Some(covered) = &self.only {
+            let (ranges, joins) = (&self.ranges, &mut self.joins);
+            let n = scan.each_visible(max, &mut |key, payload| {
+                if ranges.passes(prepared, key)? && (!joined || joins.passes_entry(key, payload)?) {
+                    covered.read(key, payload, out)?;
+                    *rows += 1;
+                    reads.returned += 1;
+                }
+                Ok(())
+            })?;
+            if n > 0 {
+                return Ok(true);
+            }
             let n = scan.peek_visible(max)?;
             let mut done = 0;
             while done < n {

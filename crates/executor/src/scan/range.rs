@@ -3,9 +3,9 @@
 //! Conditions on leading keys by equality (one value, several, NULL) make prefixes; the conditions on the next key make ranges behind
 //! each prefix. Ranges come in the order of the keys, each entry in at most one. What is left is tested on the entries' bytes.
 //!
-//! A skip scan has leading keys whose values nobody knows: it looks up the first entry there is, goes through the ranges behind its
-//! leading values, and goes on with the first entry behind those values (PostgreSQL 18: `_bt_skiparray_set_element`; "loose index
-//! scan").
+//! A skip scan has leading keys (or keys behind those that have one value) whose values nobody knows: it looks up the first entry there
+//! is, goes through the ranges behind its values, and goes on with the first entry behind those values (PostgreSQL 18:
+//! `_bt_skiparray_set_element`; "loose index scan").
 
 use super::key_value::{Carried, carry};
 use crate::build::Builder;
@@ -52,8 +52,9 @@ struct Cond {
 pub struct Ranges {
     keys: Vec<(TypeRef, KeyOrder)>,
     conds: Vec<Cond>,
-    /// Leading keys that are skipped over.
+    /// Keys whose values are skipped over, and how many come before them, each with one value.
     skipped: usize,
+    fixed: usize,
 }
 
 /// A condition with its values at hand, as key bytes.
@@ -89,6 +90,7 @@ impl Ranges {
             .collect::<Result<_>>()?;
         let mut out = Vec::with_capacity(conds.len());
         let mut skipped = 0;
+        let fixed = conds.iter().filter(|c| c.test == IndexTest::Skip).map(|c| c.key).min().unwrap_or(0);
         for c in conds {
             let (test, value) = match &c.test {
                 IndexTest::Eq(e) => (Test::Eq, Some(e)),
@@ -115,7 +117,7 @@ impl Ranges {
             let values = value.map(|e| b.expr(e, &none)).transpose()?.into_iter().collect();
             out.push(Cond { key: c.key, test, values });
         }
-        Ok(Ranges { keys, conds: out, skipped })
+        Ok(Ranges { keys, conds: out, skipped, fixed })
     }
 
     pub fn keys(&self) -> &[(TypeRef, KeyOrder)] {
@@ -139,11 +141,13 @@ impl Ranges {
         let mut prepared = Prepared { known, residual: vec![], ranges: vec![], at: 0, ahead: None };
         let mut used = vec![false; self.conds.len()];
         if self.skipped > 0 {
-            let outer = self.open_ranges(0, &[Vec::new()], &prepared.known, &mut used)?;
-            let Some(outer) = outer.unwrap_or_else(|| vec![KeyRange::full()]).pop() else { return Ok(None) };
+            let prefix = self.fixed_values(&prepared.known, &mut used)?;
+            let all = if prefix.is_empty() { KeyRange::full() } else { KeyRange::prefix(&prefix) };
+            let outer = self.open_ranges(self.fixed, &[prefix], &prepared.known, &mut used)?;
+            let Some(outer) = outer.unwrap_or_else(|| vec![all]).pop() else { return Ok(None) };
             prepared.ahead = Some(outer);
-            // Which conditions the ranges behind any leading values stand for.
-            self.ranges_behind(self.skipped, Vec::new(), &prepared.known, &mut used)?;
+            // Which conditions the ranges behind any skipped values stand for.
+            self.ranges_behind(self.fixed + self.skipped, Vec::new(), &prepared.known, &mut used)?;
         } else {
             prepared.ranges = self.ranges_behind(0, Vec::new(), &prepared.known, &mut used)?;
             if prepared.ranges.is_empty() {
@@ -152,6 +156,18 @@ impl Ranges {
         }
         prepared.residual = (0..used.len()).filter(|i| !used[*i]).collect();
         Ok(Some(prepared))
+    }
+
+    /// The values of the keys before those that are skipped over.
+    fn fixed_values(&self, known: &[Known], used: &mut [bool]) -> Result<Vec<u8>> {
+        let mut prefix = vec![];
+        for k in 0..self.fixed {
+            let found = known.iter().position(|c| c.key == k && c.test == Test::Eq);
+            let Some(i) = found else { return Err(Error::internal("a skipped key behind one without a value")) };
+            used[i] = true;
+            prefix.extend_from_slice(&known[i].values[0]);
+        }
+        Ok(prefix)
     }
 
     /// A condition's values, as bytes; none: no row can satisfy it.
@@ -345,7 +361,7 @@ impl Ranges {
             let Some(ahead) = prepared.ahead.take() else { return Ok(None) };
             let Some(entry) = seek(ahead.clone())? else { return Ok(None) };
             let mut rest = entry.as_slice();
-            for (ty, order) in self.keys.iter().take(self.skipped) {
+            for (ty, order) in self.keys.iter().take(self.fixed + self.skipped) {
                 key::skip_column(&mut rest, ty, *order)?;
             }
             let prefix = entry[..entry.len() - rest.len()].to_vec();
@@ -356,7 +372,8 @@ impl Ranges {
                 (false, None) => None,
             }
             .filter(|r| !is_empty(&r.lower, &r.upper));
-            prepared.ranges = self.ranges_behind(self.skipped, prefix, &prepared.known, &mut used)?;
+            let behind = self.fixed + self.skipped;
+            prepared.ranges = self.ranges_behind(behind, prefix, &prepared.known, &mut used)?;
             prepared.at = 0;
         }
     }

@@ -13,6 +13,10 @@ use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, SortKe
 use quarry_types::SqlType;
 use std::sync::Arc;
 
+/// Share of a table's pages that all snapshots must see all of before conditions on an indexed expression are reason for an index-only
+/// scan.
+const EXPRESSION_VISIBLE: f64 = 0.5;
+
 /// An index's keys and predicate as expressions over the scan's columns.
 pub(super) struct BoundKeys {
     pub keys: Vec<Option<Expr>>,
@@ -185,7 +189,7 @@ impl Planner<'_> {
             .iter()
             .map(|k| SortKey { expr: k.expr.clone(), descending: !k.descending, nulls_first: !k.nulls_first })
             .collect();
-        let index_only = self.covered_columns(scan, m, clauses).is_some();
+        let index_only = self.covered_columns(scan, m, clauses, size).is_some();
         let partial = !m.predicate.is_empty();
         for (backward, order) in [(false, order), (true, back)] {
             let useful = plain && want.orders.iter().any(|w| self.common_order(&order, w) > 0);
@@ -294,13 +298,13 @@ impl Planner<'_> {
                     .iter()
                     .find(|(_, s)| *s == ScanColumn::Attribute(*c))
                     .map(|(id, _)| Expr::column(*id, scan.relation.columns[*c].ty)),
-                (None, Some(sql)) => self.bind_over(scan, sql, None)?,
+                (None, Some(sql)) => self.bind_over(scan, sql, None),
                 (None, None) => None,
             });
         }
         let predicate = match &index.predicate_sql {
             None => vec![],
-            Some(sql) => match self.bind_over(scan, sql, Some(SqlType::BOOL))? {
+            Some(sql) => match self.bind_over(scan, sql, Some(SqlType::BOOL)) {
                 Some(mut e) => {
                     crate::rules::fold_constants::fold(&mut e, self.env.folder);
                     e.into_conjuncts()
@@ -312,19 +316,20 @@ impl Planner<'_> {
     }
 
     /// An index's stored expression over this scan's columns; none if it reads a column the query doesn't.
-    fn bind_over(&mut self, scan: &TableScan, sql: &str, ty: Option<SqlType>) -> Result<Option<Expr>> {
+    fn bind_over(&mut self, scan: &TableScan, sql: &str, ty: Option<SqlType>) -> Option<Expr> {
         let row: Vec<(ColumnId, ScanColumn)> =
             scan.columns.iter().filter(|(_, c)| matches!(c, ScanColumn::Attribute(_))).copied().collect();
-        Ok((self.env.bind_stored)(self.env.catalog, sql, &scan.relation, &row, ty, &mut self.meta).ok())
+        self.stored_expr(sql, &scan.relation, row, ty)
     }
 
     /// The columns an index-only scan would give, if the index has all that are needed (as columns, not only inside expressions).
-    /// What is read only by conditions that the index's predicate makes superfluous isn't needed.
+    /// What is read only by conditions that the index takes care of, or that its predicate makes superfluous, isn't needed.
     pub(super) fn covered_columns(
         &self,
         scan: &TableScan,
         m: &IndexMatch,
         clauses: &[Expr],
+        size: RelationSize,
     ) -> Option<Vec<(ColumnId, ScanColumn)>> {
         if !self.scan_switches(scan).index_only {
             return None;
@@ -332,15 +337,19 @@ impl Planner<'_> {
         let mut out = vec![];
         for (id, c) in &scan.columns {
             let ScanColumn::Attribute(a) = c else { return None };
-            if m.index.keys.iter().any(|k| k.column == Some(*a)) || m.index.include.contains(a) {
-                out.push((*id, *c));
-                continue;
-            }
             let reads = |e: &Expr| crate::exprs::has_subquery(e) || crate::exprs::columns(e).contains(id);
+            let done = |i: usize| m.implied.contains(&i) || m.used.contains(&i);
             let needed = !self.filter_only.contains(id)
-                || clauses.iter().enumerate().any(|(i, e)| !m.implied.contains(&i) && reads(e));
-            if needed {
-                return None;
+                || clauses.iter().enumerate().any(|(i, e)| !done(i) && reads(e));
+            let has = m.index.keys.iter().any(|k| k.column == Some(*a)) || m.index.include.contains(a);
+            let implied = || clauses.iter().enumerate().all(|(i, e)| m.implied.contains(&i) || !reads(e));
+            match (needed, has) {
+                (true, true) => out.push((*id, *c)),
+                (true, false) => return None,
+                (false, true) => {}
+                // PostgreSQL wants the column itself of an indexed expression. Ours can do without, where that spares looking at the table.
+                (false, false) if size.all_visible < EXPRESSION_VISIBLE && !implied() => return None,
+                (false, false) => {}
             }
         }
         Some(out)
@@ -397,7 +406,7 @@ impl Planner<'_> {
             let own: Vec<Expr> =
                 distinct_sources(m.conds.iter().filter(|c| c.key < skipped && c.test != IndexTest::Skip));
             let rows = cost::clamp_rows(size.rows * self.selectivity(&own));
-            let groups = self.key_groups(m, skipped, size, rows);
+            let groups = self.key_groups(m, 0..skipped, size, rows);
             scans *= groups;
             // Each value is found by a descent of its own.
             descents = scans + groups;
@@ -456,10 +465,16 @@ impl Planner<'_> {
         measured::between(theirs, ours, measured::largeness(size.pages))
     }
 
-    /// Combinations of values that the first keys have among `rows` rows.
-    pub(super) fn key_groups(&mut self, m: &IndexMatch, keys: usize, size: RelationSize, rows: f64) -> f64 {
+    /// Combinations of values that keys have among `rows` rows.
+    pub(super) fn key_groups(
+        &mut self,
+        m: &IndexMatch,
+        keys: std::ops::Range<usize>,
+        size: RelationSize,
+        rows: f64,
+    ) -> f64 {
         let mut groups = 1.0;
-        for k in 0..keys {
+        for k in keys {
             let def = &m.index.keys[k];
             groups *= match (&m.keys[k], def.column) {
                 (Some(e), _) => {
@@ -559,7 +574,7 @@ impl Planner<'_> {
             alias: scan.alias.clone(),
             index: m.index.clone(),
             columns: match index_only {
-                true => self.covered_columns(scan, m, clauses).unwrap_or_default(),
+                true => self.covered_columns(scan, m, clauses, size).unwrap_or_default(),
                 false => scan.columns.clone(),
             },
             conds: m.conds.clone(),

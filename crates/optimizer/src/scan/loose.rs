@@ -1,7 +1,8 @@
 //! Loose index scans: where only the different values of an index's leading keys are asked for (DISTINCT, GROUP BY without aggregates), the
 //! scan goes from each value straight to the next one.
 //!
-//! The keys are skipped over as in any skip scan, and of the entries behind each combination of their values only the first whose row is
+//! Keys before these may have one value each (`WHERE a = 1` with an index of `a, b` and `DISTINCT b`). The keys are skipped over as in any
+//! skip scan, and of the entries behind each combination of their values only the first whose row is
 //! seen is given ([`PhysicalNode::IndexScan`]'s `first_only`). Conditions must be the index's own, as one that is tested later could
 //! throw away the row that was to stand for the others.
 
@@ -25,10 +26,15 @@ impl Planner<'_> {
         want: &Want,
         out: &mut Vec<Candidate>,
     ) {
-        let Some(keys) = self.leading_keys(m, &want.distinct) else { return };
+        let one_value = |k: &usize| m.conds.iter().any(|c| c.key == *k && matches!(c.test, IndexTest::Eq(_)));
+        let fixed = (0..m.keys.len()).take_while(one_value).count();
+        let Some(count) = self.leading_keys(m, fixed, &want.distinct) else { return };
+        let keys = fixed..fixed + count;
         let covered = |i: usize| m.used.contains(&i) || m.implied.contains(&i);
-        let bounded =
-            m.conds.iter().any(|c| c.key < keys && (pins(&c.test) || matches!(c.test, IndexTest::Row(..))));
+        let bounded = m
+            .conds
+            .iter()
+            .any(|c| keys.contains(&c.key) && (pins(&c.test) || matches!(c.test, IndexTest::Row(..))));
         if bounded
             || !(0..clauses.len()).all(covered)
             || scan.columns.iter().any(|(_, c)| !matches!(c, ScanColumn::Attribute(_)))
@@ -36,13 +42,13 @@ impl Planner<'_> {
             return;
         }
         let mut m = m.clone();
-        for key in (0..keys).rev() {
+        for key in keys.clone().rev() {
             m.conds.insert(0, IndexCond { key, test: IndexTest::Skip, source: Expr::bool_const(true) });
             m.behind.insert(0, usize::MAX);
         }
         let matching = cost::clamp_rows(size.rows * self.selectivity(clauses));
         let groups = self.key_groups(&m, keys, size, matching);
-        let columns = self.covered_columns(scan, &m, clauses);
+        let columns = self.covered_columns(scan, &m, clauses, size);
         let index_only = columns.is_some();
         let (pages, tuples) = self.index_size(&m.index, size);
         let switches = self.scan_switches(scan);
@@ -69,7 +75,7 @@ impl Planner<'_> {
             .map(|k| SortKey { expr: k.expr.clone(), descending: !k.descending, nulls_first: !k.nulls_first })
             .collect();
         for (backward, mut order) in [(false, order), (true, back)] {
-            order.truncate(keys);
+            order.truncate(count);
             if backward && !want.orders.iter().any(|w| self.common_order(&order, w) > 0) {
                 continue;
             }
@@ -87,14 +93,14 @@ impl Planner<'_> {
         }
     }
 
-    /// How many of the index's first keys are just the wanted expressions.
-    fn leading_keys(&self, m: &IndexMatch, wanted: &[Expr]) -> Option<usize> {
+    /// How many of the index's keys from `first` on are just the wanted expressions.
+    fn leading_keys(&self, m: &IndexMatch, first: usize, wanted: &[Expr]) -> Option<usize> {
         let wanted: Vec<OrderKey> =
             wanted.iter().map(|e| self.order_key(e)).filter(|k| *k != OrderKey::Constant).collect();
         let mut found = vec![false; wanted.len()];
         let mut keys = 0;
         while found.contains(&false) {
-            let key = self.order_key(m.keys.get(keys)?.as_ref()?);
+            let key = self.order_key(m.keys.get(first + keys)?.as_ref()?);
             let mut any = false;
             wanted.iter().zip(&mut found).filter(|(w, _)| **w == key).for_each(|(_, f)| {
                 any = true;

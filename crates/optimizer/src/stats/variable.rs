@@ -189,7 +189,7 @@ impl Planner<'_> {
                 Some((*id, ScanColumn::Attribute(i)))
             })
             .collect();
-        (self.env.bind_stored)(self.env.catalog, sql, &relation, &row, None, &mut self.meta).ok()
+        self.stored_expr(sql, &relation, row, None)
     }
 
     /// Distinct values, and whether that is a guess without any ground.

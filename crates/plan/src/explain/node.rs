@@ -751,7 +751,6 @@ impl Builder<'_> {
     }
 }
 
-/// The columns a node computes by itself.
 /// What a condition of an index compares: the index's key.
 fn left_side(condition: &Expr) -> &Expr {
     match condition {
@@ -762,6 +761,7 @@ fn left_side(condition: &Expr) -> &Expr {
     }
 }
 
+/// The columns a node computes by itself.
 fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     match &plan.node {
         PhysicalNode::Aggregate { .. } | PhysicalNode::WindowAgg { .. } | PhysicalNode::ProjectSet { .. } => {

@@ -274,16 +274,21 @@ impl<'a> Item<'a> {
     pub fn has_payload(&self) -> bool {
         !self.is_posting() && get_u16(self.bytes, 2) != 0
     }
-    /// Appends the INCLUDE bytes of a leaf entry.
+    /// The INCLUDE bytes of a leaf entry as stored, and whether they are packed.
     #[inline]
-    pub fn append_payload(&self, out: &mut Vec<u8>) -> Result<()> {
+    pub fn payload(&self) -> (&'a [u8], bool) {
         if !self.has_payload() {
-            return Ok(());
+            return (&[], false);
         }
         let at = 4 + (self.head() & KEY_MASK) as usize;
         let len = get_u16(self.bytes, 2);
-        let stored = &self.bytes[at..at + (len & !PAYLOAD_PACKED) as usize];
-        key::append_payload(stored, len & PAYLOAD_PACKED != 0, out)
+        (&self.bytes[at..at + (len & !PAYLOAD_PACKED) as usize], len & PAYLOAD_PACKED != 0)
+    }
+    /// Appends the INCLUDE bytes of a leaf entry.
+    #[inline]
+    pub fn append_payload(&self, out: &mut Vec<u8>) -> Result<()> {
+        let (stored, packed) = self.payload();
+        key::append_payload(stored, packed, out)
     }
     /// Number of tids of a leaf item.
     #[inline]

@@ -5,11 +5,13 @@
 //! page below the low bound that its descent found: so neither splits nor removals can make it skip or repeat an entry. A scan of which
 //! few entries are expected ([`IndexScan::expect`]) copies a part of a leaf and goes on in the same way from where that ended.
 
+mod visible;
+
 use super::key::Key;
 use super::page::{self as bp, Link, Target, ord};
 use super::search::LowBound;
 use super::{BTree, Direction, KeyRange};
-use crate::buffer::PREFETCH_PAGES;
+use crate::buffer::{PREFETCH_PAGES, PageRef};
 use crate::heap::Heap;
 use crate::ssi::Xact;
 use crate::txn::Snapshot;
@@ -42,6 +44,17 @@ enum End {
     Page,
     /// Before an entry of this slot.
     Entry(usize, u64),
+}
+
+impl End {
+    /// Where the slots of a leaf end of which those up to `end` are within the range, when all up to `near` were looked at, of `to`.
+    fn of(p: &[u8], end: usize, near: usize, to: usize) -> End {
+        match end {
+            end if end == to => End::Page,
+            end if end == near => End::Entry(end, bp::leaf_item_at(p, end).first_ord()),
+            _ => End::Range,
+        }
+    }
 }
 
 struct Found {
@@ -395,32 +408,14 @@ impl IndexScan {
                 });
             }
         }
-        Ok(match end {
-            end if end == to => End::Page,
-            end if end == near => End::Entry(end, bp::leaf_item_at(p, end).first_ord()),
-            _ => End::Range,
-        })
+        Ok(End::of(p, end, near, to))
     }
 
     fn read_forward(&mut self, range: &KeyRange) -> Result<()> {
         let tree = self.tree.clone();
-        let followed = match self.next {
-            Next::Right(link) => tree.read_link(link, 0)?,
-            _ => None,
-        };
-        // The position reached: where the last page ended, or the range's beginning.
-        let bound = std::mem::take(&mut self.bound);
-        let target = match (&self.next, &range.lower) {
-            (Next::Right(_), _) => Target { key: &bound.key, ord: bound.ord },
-            (_, Bound::Unbounded) => Target { key: &[], ord: ord::FIRST },
-            (_, Bound::Included(k)) => Target { key: k, ord: ord::FIRST },
-            (_, Bound::Excluded(k)) => Target { key: k, ord: ord::LAST },
-        };
-        let followed = followed.filter(|p| !bp::is_beyond(p.bytes(), &target, false));
-        let page = match followed {
-            Some(p) => p,
-            None => tree.descend(&target, false, 0, None)?,
-        };
+        let mut bound = std::mem::take(&mut self.bound);
+        let target = entered_at(&self.next, &bound, range);
+        let page = tree.page_at(&self.next, &target)?;
         let p: &[u8] = page.bytes();
         self.page = Link { block: page.id().block, generation: bp::generation(p) };
         self.page_lsn = page.lsn();
@@ -428,18 +423,7 @@ impl IndexScan {
         let from = bp::lower_bound_leaf(p, &target);
         let entered = Some((target.key, target.ord));
         let end = self.collect(&range.upper, p, from, bp::slot_count(p), entered, self.part)?;
-        let mut bound = bound;
-        self.next = match (end, bp::high_key(p)) {
-            (End::Entry(slot, ord), _) => {
-                bound.set(&bp::leaf_item_at(p, slot).key(), ord)?;
-                Next::Right(self.page)
-            }
-            (End::Page, Some(h)) if !is_above(&range.upper, &h.key()) => {
-                bound.set(&h.key(), h.pivot_ord())?;
-                Next::Right(bp::right(p))
-            }
-            _ => Next::Done,
-        };
+        self.next = after(end, p, self.page, &range.upper, &mut bound)?;
         self.bound = bound;
         Ok(())
     }
@@ -503,6 +487,31 @@ impl IndexScan {
     }
 }
 
+/// The position that a forward scan has reached: where the last page ended, or the range's beginning.
+fn entered_at<'a>(next: &Next, bound: &'a LowBound, range: &'a KeyRange) -> Target<'a> {
+    match (next, &range.lower) {
+        (Next::Right(_), _) => Target { key: &bound.key, ord: bound.ord },
+        (_, Bound::Unbounded) => Target { key: &[], ord: ord::FIRST },
+        (_, Bound::Included(k)) => Target { key: k, ord: ord::FIRST },
+        (_, Bound::Excluded(k)) => Target { key: k, ord: ord::LAST },
+    }
+}
+
+/// Where a forward scan goes on behind what it took of a leaf; `bound` learns the position.
+fn after(end: End, p: &[u8], page: Link, upper: &Bound<Vec<u8>>, bound: &mut LowBound) -> Result<Next> {
+    Ok(match (end, bp::high_key(p)) {
+        (End::Entry(slot, ord), _) => {
+            bound.set(&bp::leaf_item_at(p, slot).key(), ord)?;
+            Next::Right(page)
+        }
+        (End::Page, Some(h)) if !is_above(upper, &h.key()) => {
+            bound.set(&h.key(), h.pivot_ord())?;
+            Next::Right(bp::right(p))
+        }
+        _ => Next::Done,
+    })
+}
+
 /// The first of a leaf's slots `from..to` that is above the range; `to` if there is none.
 fn end_of(p: &[u8], from: usize, to: usize, upper: &Bound<Vec<u8>>) -> usize {
     let is_within = |slot: usize| {
@@ -545,6 +554,17 @@ fn is_above(upper: &Bound<Vec<u8>>, high: &Key<'_>) -> bool {
 }
 
 impl BTree {
+    /// The leaf that a forward scan's position is on.
+    fn page_at(&self, next: &Next, target: &Target<'_>) -> Result<PageRef<'_>> {
+        if let Next::Right(link) = next
+            && let Some(page) = self.read_link(*link, 0)?
+            && !bp::is_beyond(page.bytes(), target, false)
+        {
+            return Ok(page);
+        }
+        self.descend(target, false, 0, None)
+    }
+
     /// Appends the tids of all entries with exactly this key: a point lookup without a scan's buffers.
     pub fn lookup(&self, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
         self.lookup_noted(None, key, tids)

@@ -80,8 +80,7 @@ impl Cursor {
 fn leap(list: &[u8], at: &mut usize, now: &mut u64, to: u64) {
     use std::arch::x86_64::{
         _mm_add_epi64, _mm_and_si128, _mm_cmplt_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_movemask_epi8,
-        _mm_sad_epu8, _mm_setzero_si128, _mm_slli_epi64, _mm_slli_si128, _mm_sub_epi64,
-        _mm_unpackhi_epi64,
+        _mm_sad_epu8, _mm_setzero_si128, _mm_slli_epi64, _mm_slli_si128, _mm_sub_epi64, _mm_unpackhi_epi64,
     };
     /// All bits of a piece's numbers: of all its bytes, of all but the last one.
     const BITS: [[u8; 16]; 2] = {
@@ -103,7 +102,8 @@ fn leap(list: &[u8], at: &mut usize, now: &mut u64, to: u64) {
             let high = _mm_sad_epu8(_mm_and_si128(low, second), zero);
             // Second bytes count 128 times.
             let sums = _mm_sub_epi64(_mm_add_epi64(all, _mm_slli_epi64::<7>(high)), high);
-            let sum = _mm_cvtsi128_si64(sums) as u64 + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)) as u64;
+            let sum =
+                _mm_cvtsi128_si64(sums) as u64 + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)) as u64;
             (more, sum)
         };
         // A number of three bytes, or the tid that is sought is among these.
