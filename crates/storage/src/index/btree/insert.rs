@@ -49,7 +49,7 @@ impl BTree {
     ) -> Result<InsertOutcome> {
         let (stored, payload) = (Packed::key(key), Packed::payload(payload));
         self.check_size(&stored, &payload, tid)?;
-        let target = Target { key, ord: ord::of(tid) };
+        let target = Target::new(key, ord::of(tid));
         let unchecked = matches!(check, UniqueCheck::None);
         'again: loop {
             let (mut page, above_all) = match self.rightmost_for(&target, unchecked)? {
@@ -57,13 +57,13 @@ impl BTree {
                 None => {
                     let first = match check {
                         UniqueCheck::None => target,
-                        UniqueCheck::Enforce(_) | UniqueCheck::Report(_) => Target { key, ord: ord::FIRST },
+                        UniqueCheck::Enforce(_) | UniqueCheck::Report(_) => Target::new(key, ord::FIRST),
                     };
                     (self.descend_write(&first, 0)?, false)
                 }
             };
             if let (UniqueCheck::Enforce(heap) | UniqueCheck::Report(heap), false) = (check, above_all) {
-                if bp::is_beyond(page.bytes(), &Target { key, ord: ord::FIRST }, false) {
+                if bp::is_beyond(page.bytes(), &Target::new(key, ord::FIRST), false) {
                     continue;
                 }
                 match self.check_unique(&mut page, txn, heap, key, tid)? {
@@ -131,7 +131,7 @@ impl BTree {
             return Ok(None);
         }
         let last = bp::item(p, count - 1);
-        let to_last = last.key().cmp_plain(target.key);
+        let to_last = last.key().cmp_plain(target.key());
         if to_last.then(ord::of(last.last_tid()).cmp(&target.ord)).is_ge() {
             return Ok(None);
         }
@@ -184,7 +184,7 @@ impl BTree {
             return Ok(false);
         }
         let at = bp::lower_bound_leaf(p, target);
-        if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key().is(target.key) {
+        if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key().is(target.key()) {
             return Ok(false);
         }
         self.remember_rightmost(page);
@@ -272,7 +272,7 @@ fn has_entry(p: &[u8], target: &Target<'_>, tid: Tid) -> bool {
         return false;
     }
     let it = bp::item(p, at);
-    it.key().is(target.key) && (0..it.tid_count()).any(|i| it.tid(i) == tid)
+    it.key().is(target.key()) && (0..it.tid_count()).any(|i| it.tid(i) == tid)
 }
 
 /// Where and how an entry goes onto a leaf: beside its neighbours, or into the posting list whose tids surround it.
@@ -281,7 +281,7 @@ fn place(p: &[u8], target: &Target<'_>, key: &Key<'_>, payload: &Packed<'_>, tid
     let at = bp::lower_bound_leaf(p, target);
     if at < bp::slot_count(p) {
         let it = bp::item(p, at);
-        if it.is_posting() && it.key().is(target.key) && it.first_tid() < tid {
+        if it.is_posting() && it.key().is(target.key()) && it.first_tid() < tid {
             let all: Vec<Tid> = (0..it.tid_count()).map(|i| it.tid(i)).collect();
             let cut = all.partition_point(|t| *t < tid);
             if all.get(cut) == Some(&tid) {

@@ -105,13 +105,25 @@ pub mod ord {
 /// A position between entries: everything before it is smaller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target<'a> {
-    pub key: &'a [u8],
+    key: &'a [u8],
     pub ord: u64,
+    /// Of the key: most comparisons need no more.
+    head: u64,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     /// Above everything.
-    pub const ABOVE_ALL: Target<'static> = Target { key: &[], ord: ord::ABOVE_ALL };
+    pub const ABOVE_ALL: Target<'static> = Target { key: &[], ord: ord::ABOVE_ALL, head: 0 };
+
+    #[inline]
+    pub fn new(key: &'a [u8], ord: u64) -> Target<'a> {
+        Target { key, ord, head: super::key::head(key) }
+    }
+
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        self.key
+    }
 
     /// How it stands to an entry or pivot.
     #[inline]
@@ -119,7 +131,10 @@ impl Target<'_> {
         if self.ord == ord::ABOVE_ALL {
             return Ordering::Greater;
         }
-        key.cmp_plain(self.key).reverse().then(self.ord.cmp(&ord))
+        match self.head.cmp(&key.head()) {
+            Ordering::Equal => key.cmp_plain(self.key).reverse().then(self.ord.cmp(&ord)),
+            unequal => unequal,
+        }
     }
 }
 
@@ -677,7 +692,7 @@ mod tests {
             if !n.is_multiple_of(3) || model.is_empty() {
                 let key = format!("{:05}{}", n % 50_000, "x".repeat(n % 60)).into_bytes();
                 let it = leaf_item(&Key::plain(&key), &Packed::payload(b""), tid(round));
-                let target = Target { key: &key, ord: ord::of(tid(round)) };
+                let target = Target::new(&key, ord::of(tid(round)));
                 let at = lower_bound_leaf(&p, &target);
                 if free(&p) < it.len() + 2 {
                     assert!(splice(&mut p, at, 0, &[&it]).is_err());

@@ -421,7 +421,7 @@ impl IndexScan {
         self.page_lsn = page.lsn();
         self.note_read(page.id().block);
         let from = bp::lower_bound_leaf(p, &target);
-        let entered = Some((target.key, target.ord));
+        let entered = Some((target.key(), target.ord));
         let end = self.collect(&range.upper, p, from, bp::slot_count(p), entered, self.part)?;
         self.next = after(end, p, self.page, &range.upper, &mut bound)?;
         self.bound = bound;
@@ -432,10 +432,10 @@ impl IndexScan {
         let tree = self.tree.clone();
         let bound = std::mem::take(&mut self.bound);
         let target = match (&self.next, &range.upper) {
-            (Next::Below, _) => Target { key: &bound.key, ord: bound.ord },
+            (Next::Below, _) => Target::new(&bound.key, bound.ord),
             (_, Bound::Unbounded) => Target::ABOVE_ALL,
-            (_, Bound::Included(k)) => Target { key: k, ord: ord::LAST },
-            (_, Bound::Excluded(k)) => Target { key: k, ord: ord::FIRST },
+            (_, Bound::Included(k)) => Target::new(k, ord::LAST),
+            (_, Bound::Excluded(k)) => Target::new(k, ord::FIRST),
         };
         let mut low = LowBound::default();
         let page = tree.descend(&target, true, 0, Some(&mut low))?;
@@ -454,8 +454,8 @@ impl IndexScan {
         }
         let from = match &range.lower {
             Bound::Unbounded => bp::first_data(p),
-            Bound::Included(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::FIRST }),
-            Bound::Excluded(k) => bp::lower_bound_leaf(p, &Target { key: k, ord: ord::LAST }),
+            Bound::Included(k) => bp::lower_bound_leaf(p, &Target::new(k, ord::FIRST)),
+            Bound::Excluded(k) => bp::lower_bound_leaf(p, &Target::new(k, ord::LAST)),
         };
         let ended = from > bp::first_data(p);
         // The last ones, if not all are wanted.
@@ -490,10 +490,10 @@ impl IndexScan {
 /// The position that a forward scan has reached: where the last page ended, or the range's beginning.
 fn entered_at<'a>(next: &Next, bound: &'a LowBound, range: &'a KeyRange) -> Target<'a> {
     match (next, &range.lower) {
-        (Next::Right(_), _) => Target { key: &bound.key, ord: bound.ord },
-        (_, Bound::Unbounded) => Target { key: &[], ord: ord::FIRST },
-        (_, Bound::Included(k)) => Target { key: k, ord: ord::FIRST },
-        (_, Bound::Excluded(k)) => Target { key: k, ord: ord::LAST },
+        (Next::Right(_), _) => Target::new(&bound.key, bound.ord),
+        (_, Bound::Unbounded) => Target::new(&[], ord::FIRST),
+        (_, Bound::Included(k)) => Target::new(k, ord::FIRST),
+        (_, Bound::Excluded(k)) => Target::new(k, ord::LAST),
     }
 }
 
@@ -576,7 +576,7 @@ impl BTree {
     }
 
     fn lookup_noted(&self, reader: Option<&Arc<Xact>>, key: &[u8], tids: &mut Vec<Tid>) -> Result<()> {
-        let mut from = Target { key, ord: ord::FIRST };
+        let mut from = Target::new(key, ord::FIRST);
         let mut page = self.descend(&from, false, 0, None)?;
         loop {
             if let Some(x) = reader {
@@ -593,7 +593,7 @@ impl BTree {
                     tids.extend(all.filter(|t| ord::of(*t) >= from.ord));
                 }
             }
-            if !bp::is_beyond(p, &Target { key, ord: ord::LAST }, false) {
+            if !bp::is_beyond(p, &Target::new(key, ord::LAST), false) {
                 return Ok(());
             }
             // Go on from this page's end; a stale link means descending to there again.

@@ -151,7 +151,7 @@ impl BTree {
             return self.grow_root(left, level, &entry);
         }
         let key = pivot.key().unpacked()?;
-        let target = Target { key: &key, ord: pivot.pivot_ord() };
+        let target = Target::new(&key, pivot.pivot_ord());
         let parent = self.descend_write(&target, level + 1)?;
         let at = bp::child_slot(parent.bytes(), &target, false) + 1;
         let change = Splice { at, remove: 0, items: vec![entry] };

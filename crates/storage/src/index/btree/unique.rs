@@ -61,7 +61,7 @@ impl BTree {
         key: &[u8],
         own: Tid,
     ) -> Result<Verdict> {
-        let start = bp::lower_bound_leaf(page.bytes(), &Target { key, ord: ord::FIRST });
+        let start = bp::lower_bound_leaf(page.bytes(), &Target::new(key, ord::FIRST));
         let mut dead = Vec::new();
         let mut verdict = None;
         for slot in start..bp::slot_count(page.bytes()) {
@@ -88,7 +88,7 @@ impl BTree {
         if let Some(v) = verdict {
             return Ok(v);
         }
-        let after = Target { key, ord: ord::LAST };
+        let after = Target::new(key, ord::LAST);
         if !bp::is_beyond(page.bytes(), &after, false) {
             return Ok(Verdict::Free);
         }
@@ -148,7 +148,7 @@ impl BTree {
         wait: WaitPolicy,
     ) -> Result<Option<Option<VersionRef>>> {
         'again: loop {
-            let mut from = Target { key, ord: ord::FIRST };
+            let mut from = Target::new(key, ord::FIRST);
             let mut page = self.descend(&from, false, 0, None)?;
             loop {
                 let start = bp::lower_bound_leaf(page.bytes(), &from);
@@ -170,7 +170,7 @@ impl BTree {
                         Some(Verdict::Free) | None => {}
                     }
                 }
-                if !bp::is_beyond(page.bytes(), &Target { key, ord: ord::LAST }, false) {
+                if !bp::is_beyond(page.bytes(), &Target::new(key, ord::LAST), false) {
                     return Ok(None);
                 }
                 // Go on from this page's end; a stale link means descending to there again.

@@ -33,7 +33,7 @@ impl BTree {
             };
             let page = match page {
                 Some(p) => p,
-                None => self.descend(&Target { key: &bound.0, ord: bound.1 }, false, 0, None)?,
+                None => self.descend(&Target::new(&bound.0, bound.1), false, 0, None)?,
             };
             let p: &[u8] = page.bytes();
             let me = Link { block: page.id().block, generation: bp::generation(p) };
@@ -63,7 +63,7 @@ impl BTree {
             link = Some(right);
         }
         for (key, ord) in &empty {
-            stats.pages_deleted += self.remove_empty_before(&Target { key, ord: *ord })? as BlockNo;
+            stats.pages_deleted += self.remove_empty_before(&Target::new(key, *ord))? as BlockNo;
         }
         self.collect_free_pages(&mut stats)?;
         Ok(stats)

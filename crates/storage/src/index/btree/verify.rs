@@ -59,7 +59,7 @@ impl BTree {
                     }
                 },
                 Next::Position(key, ord) => {
-                    let page = self.descend(&Target { key, ord: *ord }, false, level, None)?;
+                    let page = self.descend(&Target::new(key, *ord), false, level, None)?;
                     (Page::clone(&page), page.block())
                 }
             };
@@ -106,7 +106,7 @@ impl BTree {
 
     /// Whether a descent from the root finds the entry.
     pub fn finds(&self, key: &[u8], tid: Tid) -> Result<bool> {
-        let target = Target { key, ord: bp::ord::of(tid) };
+        let target = Target::new(key, bp::ord::of(tid));
         let page = self.descend(&target, false, 0, None)?;
         let p: &[u8] = page.bytes();
         let slots = bp::first_data(p)..bp::slot_count(p);

@@ -86,7 +86,7 @@ impl Gin {
         let mut tids: Vec<Tid> = Vec::new();
         let mut position: Option<(Vec<u8>, u64)> = Some((Vec::new(), bp::ord::FIRST));
         while let Some((key, ord)) = position.take() {
-            let page = self.tree.descend(&bp::Target { key: &key, ord }, false, 0, None)?;
+            let page = self.tree.descend(&bp::Target::new(&key, ord), false, 0, None)?;
             let p: &[u8] = page.bytes();
             tids.clear();
             for slot in bp::first_data(p)..bp::slot_count(p) {

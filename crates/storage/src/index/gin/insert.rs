@@ -85,7 +85,7 @@ impl Gin {
     pub(super) fn insert_in_tree(&self, txn: Option<&Transaction>, list: &[Addition<'_>]) -> Result<()> {
         let (mut at, mut done) = (0, 0);
         while let Some(first) = list.get(at) {
-            let target = Target { key: first.key, ord: ord::of(unpack(first.tids[done])) };
+            let target = Target::new(first.key, ord::of(unpack(first.tids[done])));
             let page = self.tree.descend_write(&target, 0)?;
             if let Some(txn) = txn {
                 txn.check_entry(self.rel(), page.id().block)?;
@@ -163,7 +163,7 @@ fn advance(list: &[Addition<'_>], at: &mut usize, done: &mut usize) -> bool {
 
 /// How many of the tids belong on the page, which no entry before the first one's place belongs behind.
 fn belonging(p: &[u8], key: &[u8], tids: &[u64]) -> usize {
-    let beyond = |t: &u64| bp::is_beyond(p, &Target { key, ord: ord::of(unpack(*t)) }, false);
+    let beyond = |t: &u64| bp::is_beyond(p, &Target::new(key, ord::of(unpack(*t))), false);
     match tids {
         [.., last] if !beyond(last) => tids.len(),
         _ => tids.partition_point(|t| !beyond(t)),
@@ -175,7 +175,7 @@ fn plan(p: &[u8], plain: &[u8], key: &Key<'_>, new: &[u64]) -> Option<Splice> {
     let (first, last) = (unpack(new[0]), unpack(*new.last()?));
     let goal = list_goal(key.bytes().len(), LIST_BYTES);
     let count = bp::slot_count(p);
-    let mut from = bp::lower_bound_leaf(p, &Target { key: plain, ord: ord::of(first) });
+    let mut from = bp::lower_bound_leaf(p, &Target::new(plain, ord::of(first)));
     let is_mine = |slot: usize| bp::item(p, slot).key().is(plain);
     let has_room = |slot: usize| bp::item(p, slot).bytes().len() + 16 < goal;
     let mut to = from;

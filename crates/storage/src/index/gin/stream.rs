@@ -111,7 +111,7 @@ impl KeyStream {
     fn load(&mut self, cx: &mut Reading<'_>, from: u64, link: Option<Link>) -> Result<()> {
         (cx.check)()?;
         let tree = &cx.gin.tree;
-        let target = Target { key: &self.key, ord: from };
+        let target = Target::new(&self.key, from);
         let page = find_leaf(cx.gin, &target, link)?;
         if let Some(x) = cx.reader {
             tree.storage().ssi().read_page(x, tree.rel(), page.block());
@@ -195,7 +195,7 @@ fn leaves_of(gin: &Gin, key: &[u8]) -> Result<u64> {
     let (_, top) = gin.tree.read_root()?;
     let mut leaves = 1;
     for level in 1..=top {
-        let target = Target { key, ord: ord::FIRST };
+        let target = Target::new(key, ord::FIRST);
         let page = gin.tree.descend(&target, false, level, None)?;
         let p: &[u8] = page.bytes();
         let first = bp::child_slot(p, &target, false) + 1;
@@ -220,7 +220,7 @@ fn read_range(cx: &mut Reading<'_>, lower: &[u8], upper: &[u8]) -> Result<Stream
     loop {
         (cx.check)()?;
         let high = {
-            let target = Target { key: &position.0, ord: position.1 };
+            let target = Target::new(&position.0, position.1);
             let page = find_leaf(cx.gin, &target, link)?;
             if let Some(x) = cx.reader {
                 tree.storage().ssi().read_page(x, tree.rel(), page.block());

@@ -50,7 +50,7 @@ impl IndexScan {
                 continue;
             }
             let item_key = it.key();
-            let seen_up_to = Some(target.ord).filter(|o| *o != ord::FIRST && item_key.is(target.key));
+            let seen_up_to = Some(target.ord).filter(|o| *o != ord::FIRST && item_key.is(target.key()));
             let (stored, payload_packed) = it.payload();
             self.bytes.clear();
             if item_key.is_packed() {
