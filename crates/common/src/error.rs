@@ -207,10 +207,12 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 impl From<std::io::Error> for Error {
-    /// 53100 for a full disk, 58030 otherwise.
+    /// 53100 for a full disk, 53000 for too many open files, 58030 otherwise.
     fn from(e: std::io::Error) -> Error {
         let state = match e.kind() {
             std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,
+            // ENFILE, EMFILE.
+            _ if matches!(e.raw_os_error(), Some(23 | 24)) => SqlState::INSUFFICIENT_RESOURCES,
             _ => SqlState::IO_ERROR,
         };
         Error::new(state, e.to_string())

@@ -21,7 +21,7 @@ use crate::stats::shared::Role;
 use crate::txn::wal::Cursor;
 use crate::wal::record::RecordKind;
 use crate::wal::rmgr::XLOG;
-use quarry_common::{Lsn, Result};
+use quarry_common::{Lsn, Result, SqlState};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -101,10 +101,11 @@ impl Storage {
         self.txns().clog().flush(next_xid, &|lsn| self.wal().flush_to(lsn))?;
         course.write = began.elapsed();
         let began = Instant::now();
-        course.syncs = self
-            .files()
-            .sync_all(shutdown)
-            .map_err(|e| self.fatal().raise(&format!("could not fsync: {}", e.message())))?;
+        course.syncs = self.files().sync_all(shutdown).map_err(|e| match e.sqlstate() {
+            // Nothing has been tried.
+            SqlState::INSUFFICIENT_RESOURCES => e,
+            _ => self.fatal().raise(&format!("could not fsync: {}", e.message())),
+        })?;
         course.sync = began.elapsed();
         let mut payload = Vec::new();
         payload.extend_from_slice(&redo.0.to_le_bytes());

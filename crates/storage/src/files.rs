@@ -68,12 +68,30 @@ pub struct RelFiles {
     fsync: bool,
 }
 
+/// Files to be synced, by path; none: closed since, and opened again for it.
+///
+/// What the system couldn't write of a file while nobody had it open is told to whoever opens and syncs it next (Linux: errseq_t), so closing one
+/// doesn't hide a failure. PostgreSQL's checkpointer goes by the same.
+type ToSync = HashMap<String, Option<Arc<Segment>>>;
+
 #[derive(Default)]
 struct Unsynced {
-    files: HashMap<String, Arc<Segment>>,
+    files: ToSync,
     /// Files of unlogged relations: to be synced only when the server stops.
-    unlogged: HashMap<String, Arc<Segment>>,
+    unlogged: ToSync,
     dirs: HashSet<String>,
+}
+
+impl Unsynced {
+    /// These have not been synced after all. Unlogged ones are among them only when the server stops.
+    fn put_back(&mut self, entries: impl Iterator<Item = (String, Option<Arc<Segment>>)>) {
+        for (path, segment) in entries {
+            if let Some(segment) = segment {
+                segment.listed.store(false, Ordering::Release);
+            }
+            self.files.entry(path).or_insert(None);
+        }
+    }
 }
 
 /// The folder of a database.
@@ -300,6 +318,17 @@ impl RelFiles {
         Ok(self.get(rel, fork)?.blocks())
     }
 
+    /// Opens a file that is there. If the system lets the process have no more, others are closed for it.
+    fn open(&self, path: &str) -> Result<Option<Arc<dyn DiskFile>>> {
+        match self.disk.open(path, false) {
+            Err(e) if e.sqlstate() == SqlState::INSUFFICIENT_RESOURCES => {
+                self.close_idle();
+                self.disk.open(path, false)
+            }
+            opened => opened,
+        }
+    }
+
     fn segment(&self, file: &RelFile, number: usize, create: bool) -> Result<Option<Arc<Segment>>> {
         if let Some(Some(segment)) = file.segments.read().get(number) {
             return Ok(Some(segment.clone()));
@@ -312,7 +341,7 @@ impl RelFiles {
             return Ok(Some(segment.clone()));
         }
         let path = file.segment_path(number);
-        let opened = match self.disk.open(&path, false)? {
+        let opened = match self.open(&path)? {
             Some(opened) => opened,
             None if !create => return Ok(None),
             None => {
@@ -344,7 +373,7 @@ impl RelFiles {
         Ok(Some(segment))
     }
 
-    /// Forgets open files. Those still to be synced stay open in `unsynced`.
+    /// Closes files, also those still to be synced, of which there are as many as checkpoints are rare.
     fn close_idle(&self) {
         for shard in &self.shards {
             for file in shard.read().values() {
@@ -353,6 +382,15 @@ impl RelFiles {
                 }
             }
         }
+        let mut unsynced = self.unsynced.lock();
+        let Unsynced { files, unlogged, .. } = &mut *unsynced;
+        for entry in files.values_mut().chain(unlogged.values_mut()) {
+            if let Some(segment) = entry.take() {
+                // Who still has it and writes lists it again.
+                segment.listed.store(false, Ordering::Release);
+            }
+        }
+        drop(unsynced);
         self.open_files.store(0, Ordering::Relaxed);
     }
 
@@ -448,23 +486,42 @@ impl RelFiles {
                 Persistence::Unlogged => &mut unsynced.unlogged,
                 Persistence::Temporary(_) => return,
             };
-            list.insert(segment.path.clone(), segment.clone());
+            list.insert(segment.path.clone(), Some(segment.clone()));
         }
     }
 
-    /// Makes every write before this call durable; those to unlogged relations only `at_stop`. How long each file took.
+    /// Makes every write before this call durable; those to unlogged relations only `at_stop`. How long each file took. 53000: some could not even be
+    /// opened; then nothing is lost but time, the next call goes on with them. After any other error nobody knows what is on the disk.
     pub fn sync_all(&self, at_stop: bool) -> Result<Vec<Duration>> {
         let (files, unlogged, dirs) = {
             let mut unsynced = self.unsynced.lock();
-            let unlogged = if at_stop { std::mem::take(&mut unsynced.unlogged) } else { HashMap::default() };
+            let unlogged = if at_stop { std::mem::take(&mut unsynced.unlogged) } else { ToSync::default() };
             (std::mem::take(&mut unsynced.files), unlogged, std::mem::take(&mut unsynced.dirs))
         };
         let mut times = Vec::new();
-        for segment in files.values().chain(unlogged.values()) {
-            segment.listed.store(false, Ordering::Release);
-            if self.fsync {
+        let mut list = files.into_iter().chain(unlogged);
+        while let Some((path, segment)) = list.next() {
+            if let Some(segment) = &segment {
+                segment.listed.store(false, Ordering::Release);
+            }
+            if !self.fsync {
+                continue;
+            }
+            let file = match segment {
+                Some(segment) => Some(segment.file.clone()),
+                // None: it has been removed meanwhile.
+                None => match self.open(&path) {
+                    Err(e) if e.sqlstate() == SqlState::INSUFFICIENT_RESOURCES => {
+                        self.unsynced.lock().put_back(list.chain([(path, None)]));
+                        self.unsynced.lock().dirs.extend(dirs);
+                        return Err(e);
+                    }
+                    opened => opened?,
+                },
+            };
+            if let Some(file) = file {
                 let began = Instant::now();
-                segment.file.sync()?;
+                file.sync()?;
                 times.push(began.elapsed());
             }
         }
@@ -619,6 +676,37 @@ mod tests {
         assert_eq!(pages.map(|p| p[PAGE_SIZE - 1]), [8, 9, 0]);
         again.remove(rel).unwrap();
         assert!(disk.list("base/5").unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_to_be_synced_need_not_be_open() {
+        let disk = Arc::new(FaultDisk::new());
+        disk.create_dir("base/5").unwrap();
+        let files = RelFiles::new(disk.clone(), true);
+        let count = 2 * OPEN_FILES_MAX as u32 + 300;
+        let rels = || (1..=count).map(|n| RelId::new(Oid(5), n));
+        let open = || files.unsynced.lock().files.values().filter(|s| s.is_some()).count();
+        for rel in rels() {
+            let file = files.get(rel, Fork::Main).unwrap();
+            file.grow(1).unwrap();
+            files.write(&file, 0, &[rel.rel as u8; PAGE_SIZE]).unwrap();
+            assert!(open() <= OPEN_FILES_MAX + 2, "{} open", open());
+        }
+        // Written again: one that was closed, and one removed.
+        let first = files.get(RelId::new(Oid(5), 1), Fork::Main).unwrap();
+        files.write(&first, 0, &[77; PAGE_SIZE]).unwrap();
+        files.remove(RelId::new(Oid(5), 2)).unwrap();
+        assert_eq!(files.sync_all(false).unwrap().len(), count as usize - 1);
+        assert!(files.sync_all(false).unwrap().is_empty());
+        files.write(&first, 0, &[78; PAGE_SIZE]).unwrap();
+        assert_eq!(files.sync_all(false).unwrap().len(), 1);
+        disk.crash(5);
+        let again = RelFiles::new(disk.clone(), true);
+        for rel in rels().filter(|rel| rel.rel != 2) {
+            let mut page = [0; PAGE_SIZE];
+            assert!(again.read(&again.get(rel, Fork::Main).unwrap(), 0, &mut page).unwrap());
+            assert_eq!(page, [if rel.rel == 1 { 78 } else { rel.rel as u8 }; PAGE_SIZE]);
+        }
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub struct BufferPool {
     shards: Box<[Shard]>,
     hasher: FixedState,
     hand: AtomicU32,
+    /// Where the hand stood when the page writer last looked at what lies before it; `u32::MAX`: it is to look again.
+    cleaned_from: AtomicU32,
     /// Frames below this have been given out at least once.
     used: AtomicU32,
     /// Frames whose pages were forgotten, lowest first, so that neighbours come together; some may be in use again.
@@ -147,6 +149,7 @@ impl BufferPool {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: FixedState::default(),
             hand: AtomicU32::new(0),
+            cleaned_from: AtomicU32::new(u32::MAX),
             used: AtomicU32::new(0),
             freed: Mutex::default(),
             freed_count: AtomicUsize::new(0),

@@ -185,15 +185,20 @@ impl BufferPool {
         Ok(Some(pin))
     }
 
-    /// The background writer's round: cleans up to `pages_max` dirty frames that the hand will soon reach.
+    /// The background writer's round: cleans up to `pages_max` dirty frames that the hand will soon reach. Nothing is looked at again as long as the hand
+    /// stands still: what becomes dirty before it meanwhile has time.
     pub fn write_ahead_of_hand(&self, pages_max: usize) -> Result<usize> {
         let count = self.frames.len() as u32;
         let from = self.hand.load(Ordering::Relaxed);
+        if self.cleaned_from.swap(u32::MAX, Ordering::Relaxed) == from {
+            self.cleaned_from.store(from, Ordering::Relaxed);
+            return Ok(0);
+        }
         let mut written = 0;
         for step in 0..(count / 8).max(1) {
             if written >= pages_max {
                 self.writers.add(WriterCount::FullRounds as usize, 1);
-                break;
+                return Ok(written);
             }
             let index = from.wrapping_add(step) % count;
             let frame = &self.frames[index as usize];
@@ -207,6 +212,7 @@ impl BufferPool {
                 written += self.write_out(&pin)? as usize;
             }
         }
+        self.cleaned_from.store(from, Ordering::Relaxed);
         Ok(written)
     }
 }
