@@ -23,7 +23,7 @@ fn visit(plan: &PhysicalPlan, out: &mut Vec<RuntimeFilter>) {
     if let PhysicalNode::HashJoin { kind, outer, inner, keys, .. } = &plan.node
         && drops_outer(*kind)
         && chooses(inner)
-        && !reads_outside(inner)
+        && outside_columns(inner).is_some_and(|read| read.is_empty())
     {
         for (key, (expr, _)) in keys.iter().enumerate() {
             let Some(id) = column_of(expr) else { continue };
@@ -67,15 +67,16 @@ pub fn chooses(plan: &PhysicalPlan) -> bool {
     }
 }
 
-/// Whether a plan reads columns that it doesn't make: its rows would change from one run to the next.
-fn reads_outside(plan: &PhysicalPlan) -> bool {
+/// The columns that a plan reads and doesn't make; none if its rows may change by themselves.
+pub fn outside_columns(plan: &PhysicalPlan) -> Option<Vec<ColumnId>> {
     let (mut read, mut made) = (vec![], vec![]);
-    crate::search::physical_columns(plan, &mut read);
     if !made_columns(plan, &mut made) {
-        return true;
+        return None;
     }
+    crate::search::physical_columns(plan, &mut read);
     made.sort_unstable();
-    read.iter().any(|id| made.binary_search(id).is_err())
+    read.retain(|id| made.binary_search(id).is_err());
+    Some(read)
 }
 
 /// The columns of all nodes; false if a node's rows may change by themselves.

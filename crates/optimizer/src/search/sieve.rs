@@ -9,7 +9,7 @@ use super::{Method, Path, Search, Step};
 use crate::cost::{self, measured};
 use crate::runtime_filters;
 use quarry_catalog::Relation;
-use quarry_plan::{ColumnId, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn};
+use quarry_plan::{ColumnId, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
 use quarry_types::oids;
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ const USELESS_SHARE: f64 = 0.8;
 /// Different keys up to which they are looked up in an index, and the share of a table's pages up to which others aren't read.
 const KEYS_MAX: f64 = 1024.0;
 const PAGES_SHARE: f64 = 0.25;
+
+/// Share of the cost that is left whatever filters do.
+const LEFT: f64 = 0.05;
 
 /// What a join's filters do to the scan that drives it.
 #[derive(Clone, Copy)]
@@ -90,10 +93,31 @@ impl Search<'_, '_> {
             let narrow = whole.random(read, read) + entries + tested + size.rows * share * per_row;
             saved = saved.max(run - driven.saved - narrow + (1.0 - share) * driven.joining);
         }
-        if saved <= 0.0 {
+        if saved <= 0.0 || !self.is_steady(inner) {
             return Sieve::NONE;
         }
-        Sieve { passing: share, saved: saved.min((outer.total - outer.startup) * 0.98) }
+        let left = (run - driven.saved).max(0.0) + driven.joining;
+        Sieve { passing: share, saved: saved.min(left * (1.0 - LEFT)).min(outer.total - outer.startup) }
+    }
+
+    /// Whether a path without parameters reads nothing from outside, so that its rows are the same each time it runs.
+    fn is_steady(&self, path: &Path) -> bool {
+        let within = |id: &ColumnId| self.region.items.iter().any(|item| item.columns.contains(id));
+        match &path.step {
+            Step::Leaf(plan) => {
+                runtime_filters::outside_columns(plan).is_some_and(|read| read.iter().all(within))
+            }
+            Step::Join { outer, inner, on, keys, post, .. } => {
+                let mut read = vec![];
+                let conditions = keys.iter().map(|k| &k.condition).chain(on.iter()).chain(post.iter());
+                conditions.for_each(|c| walk::columns_of(c, &mut read));
+                read.iter().all(within) && self.is_steady(outer) && self.is_steady(inner)
+            }
+            Step::Sort(input, _)
+            | Step::Materialize(input)
+            | Step::Memoize(input, ..)
+            | Step::Unique(input, _) => self.is_steady(input),
+        }
     }
 
     /// The scan that drives a path, if it is one that filters are for.
@@ -149,7 +173,7 @@ fn leads_index(relation: &Relation, attribute: usize) -> bool {
 /// Takes what is saved off the nodes from a join's outer side to the scan that drives it.
 pub(super) fn discount(plan: &mut PhysicalPlan, saved: f64) {
     let run = plan.total_cost - plan.startup_cost;
-    plan.total_cost = plan.startup_cost + (run - saved).max(0.0);
+    plan.total_cost = plan.startup_cost + (run - saved).max(run * LEFT);
     match &mut plan.node {
         PhysicalNode::HashJoin { outer, .. }
         | PhysicalNode::MergeJoin { outer, .. }
