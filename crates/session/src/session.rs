@@ -294,7 +294,7 @@ impl Session {
     /// Takes a message.
     pub fn handle(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
         self.stop_idle_clock();
-        self.guarded(out, |s, out| s.handle_inner(request, out))
+        self.guarded(out, |s, out| s.handle_inner(&request, out))
     }
 
     /// Goes on with what the last message began.
@@ -348,7 +348,7 @@ impl Session {
         }
     }
 
-    fn handle_inner(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
+    fn handle_inner(&mut self, request: &Request<'_>, out: &mut BytesMut) -> Step {
         if let Work::CopyIn(_) = self.work {
             return self.copy_message(request, out);
         }
@@ -358,23 +358,22 @@ impl Session {
         self.follow_reload(out);
         let result = match request {
             Request::Query(sql) => return self.simple_query(sql, out),
-            Request::Parse { name, sql, param_types } => self.parse_message(name, sql, &param_types, out),
+            Request::Parse { name, sql, param_types } => self.parse_message(name, sql, param_types, out),
             Request::Bind { portal, statement, param_formats, params, result_formats } => {
-                self.bind_message(portal, statement, &param_formats, &params, result_formats, out)
+                self.bind_message(portal, statement, param_formats, params, result_formats, out)
             }
-            Request::Describe { portal, name } => self.describe_message(portal, name, out),
+            Request::Describe { portal, name } => self.describe_message(*portal, name, out),
             Request::Execute { portal, max_rows } => {
                 if let Err(e) = self.note_execute(portal) {
                     return self.fail_extended(e, out);
                 }
-                self.work = Work::Execute { name: portal.to_string(), max_rows: max_rows.max(0) as usize };
-                return self.drive(out);
+                return self.drive_execute(portal, (*max_rows).max(0) as usize, out);
             }
             Request::Close { portal, name } => {
-                if portal {
+                if *portal {
                     self.portals.remove(name);
                 } else {
-                    self.cx.prepared.lock().remove(name);
+                    self.cx.prepared.lock().remove(*name);
                 }
                 protocol::close_complete(out);
                 Ok(())
@@ -552,9 +551,9 @@ impl Session {
         statement: Arc<Prepared>,
         params: Arc<[Datum]>,
         formats: FormatCodes,
-    ) -> Portal {
+    ) -> Box<Portal> {
         self.portal_count += 1;
-        let mut made = Portal::new(statement, params, formats, self.portal_count);
+        let mut made = Box::new(Portal::new(statement, params, formats, self.portal_count));
         made.show(name, self.cx.statement_start.load(Ordering::Relaxed), &self.cx.cursors);
         made
     }

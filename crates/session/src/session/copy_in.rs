@@ -3,7 +3,7 @@
 use super::*;
 
 impl Session {
-    pub(super) fn copy_message(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
+    pub(super) fn copy_message(&mut self, request: &Request<'_>, out: &mut BytesMut) -> Step {
         let Work::CopyIn(mut c) = std::mem::replace(&mut self.work, Work::None) else { return Step::Ready };
         let result = match request {
             Request::CopyData(data) => {

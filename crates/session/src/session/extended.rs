@@ -129,7 +129,7 @@ impl Session {
         statement: &str,
         param_formats: &[i16],
         params: &[Option<&[u8]>],
-        formats: FormatCodes,
+        formats: &FormatCodes,
         out: &mut BytesMut,
     ) -> Result<()> {
         let now = self.note_statement_start();
@@ -174,7 +174,7 @@ impl Session {
         self.check_cancelled()?;
         self.timed = self.digest().log.times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
-        let mut made = self.new_portal(portal, prepared.clone(), values, formats);
+        let mut made = self.new_portal(portal, prepared.clone(), values, formats.clone());
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
         }
@@ -256,8 +256,8 @@ impl Session {
         self.check_cancelled()
     }
 
-    pub(super) fn drive_execute(&mut self, name: String, max_rows: usize, out: &mut BytesMut) -> Step {
-        let Some(mut portal) = self.portals.remove(&name) else {
+    pub(super) fn drive_execute(&mut self, name: &str, max_rows: usize, out: &mut BytesMut) -> Step {
+        let Some(mut portal) = self.portals.remove(name) else {
             let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
             return self.fail_extended(e, out);
         };
@@ -269,7 +269,7 @@ impl Session {
         if let Err(e) = self.check_failed_block(stmt) {
             return self.fail_extended(e, out);
         }
-        self.log_execute(&name, &portal, stmt);
+        self.log_execute(name, &portal, stmt);
         let advanced = self.advance(&mut portal, max_rows, out);
         self.send_notices(out);
         if matches!(advanced, Ok(Advance::Complete(_) | Advance::Committed(..))) {
@@ -279,21 +279,21 @@ impl Session {
         if self.timed.is_some()
             && matches!(advanced, Ok(Advance::Suspended | Advance::Complete(_) | Advance::Committed(..)))
         {
-            let what = format!("execute {}", log::portal_name(&portal.statement.name, &name));
+            let what = format!("execute {}", log::portal_name(&portal.statement.name, name));
             let detail = self.parameters_text(&portal);
             self.log_duration(&what, &portal.statement.text.clone(), detail.as_deref());
         }
         match advanced {
             Err(e) => self.fail_extended(e, out),
             Ok(Advance::More) => {
-                self.portals.insert(&name, portal);
-                self.work = Work::Execute { name, max_rows };
+                self.portals.insert(name, portal);
+                self.work = Work::Execute { name: name.to_string(), max_rows };
                 Step::More
             }
             Ok(Advance::Suspended) => {
                 protocol::portal_suspended(out);
                 self.block.executed();
-                self.portals.insert(&name, portal);
+                self.portals.insert(name, portal);
                 Step::Ready
             }
             Ok(Advance::Complete(tag)) if self.block.executed() => match self.commit(out) {
@@ -303,7 +303,7 @@ impl Session {
             Ok(Advance::Complete(tag)) => {
                 protocol::command_complete(out, &tag);
                 if self.block.txn().is_some() {
-                    self.portals.insert(&name, portal);
+                    self.portals.insert(name, portal);
                 }
                 Step::Ready
             }

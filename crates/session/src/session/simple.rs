@@ -150,7 +150,7 @@ impl Session {
                         return step;
                     }
                 }
-                Work::Execute { name, max_rows } => return self.drive_execute(name, max_rows, out),
+                Work::Execute { name, max_rows } => return self.drive_execute(&name, max_rows, out),
             }
         }
     }
