@@ -280,6 +280,10 @@ impl MergeJoin {
             true => combine(outer, &list.outer, inner, &list.inner),
             false => combine(outer, &list.outer, &[], &[]),
         };
+        // A step may put together more than once, where a side goes on to its next rows: what came before goes before.
+        if let Some(before) = self.full.take() {
+            self.out.push(&before);
+        }
         if list.len() >= LIST_ROWS_MIN {
             self.full = Some(batch);
         } else {
