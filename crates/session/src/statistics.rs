@@ -10,8 +10,8 @@ use quarry_common::usage::{self, Usage};
 use quarry_common::{Oid, Result, err};
 use quarry_storage::RelId;
 use quarry_storage::stats::{
-    CommitLogCount, Count, Counters, DatabaseCount, DatabaseCounters, LogCount, Maintenance, SharedCounts, WriterCount,
-    XactCounts,
+    CommitLogCount, Count, Counters, DatabaseCount, DatabaseCounters, LogCount, Maintenance, SharedCounts,
+    WriterCount, XactCounts,
 };
 use quarry_types::numeric::Numeric;
 use quarry_types::{Datum, oids, record};
@@ -241,9 +241,8 @@ fn database(cx: &SessionContext, db: Oid, name: &str) -> Option<Datum> {
     let counters = cx.instance.storage().database_stats().known(db);
     let of_db = |count| counters.as_ref().map_or(0, |c: &std::sync::Arc<DatabaseCounters>| c.get(count));
     let with_relations = |gone: DatabaseCount, count: Count| {
-        let states = cx.instance.storage().relation_states().all();
-        let sum: i64 =
-            states.iter().filter(|(rel, _)| rel.db == db).map(|(_, s)| s.counters().get(count)).sum();
+        let states = cx.instance.storage().relation_states().of_database(db);
+        let sum: i64 = states.iter().map(|(_, s)| s.counters().get(count)).sum();
         of_db(gone) + sum
     };
     Some(Datum::I64(match name {
@@ -295,10 +294,8 @@ pub fn reset(cx: &SessionContext, reader: &CatalogReader, only: Option<Oid>) -> 
     let states = cx.instance.storage().relation_states();
     match only {
         None => {
-            for (rel, state) in states.all() {
-                if rel.db == cx.database.0 {
-                    state.counters().reset();
-                }
+            for (_, state) in states.of_database(cx.database.0) {
+                state.counters().reset();
             }
         }
         Some(oid) => {

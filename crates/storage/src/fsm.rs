@@ -18,7 +18,7 @@ use crate::stats::Counters;
 use crate::{Fork, PageId, RelId, Storage};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use quarry_common::{BlockNo, Result};
+use quarry_common::{BlockNo, Oid, Result};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -324,26 +324,43 @@ fn load(storage: &Storage, rel: RelId) -> Result<(Vec<u8>, BlockNo)> {
 /// The states of all relations in use. Part of [`Storage`].
 #[derive(Default)]
 pub struct RelationStates {
-    map: RwLock<HashMap<RelId, Arc<RelationState>>>,
+    maps: RwLock<Maps>,
+}
+
+/// The same states twice.
+#[derive(Default)]
+struct Maps {
+    all: HashMap<RelId, Arc<RelationState>>,
+    by_database: HashMap<Oid, HashMap<u32, Arc<RelationState>>>,
 }
 
 impl RelationStates {
     /// The state of `rel`, made at first use.
     pub fn get(&self, rel: RelId) -> Arc<RelationState> {
-        if let Some(s) = self.map.read().get(&rel) {
+        if let Some(s) = self.maps.read().all.get(&rel) {
             return s.clone();
         }
-        self.map.write().entry(rel).or_default().clone()
+        let mut maps = self.maps.write();
+        let state = maps.all.entry(rel).or_default().clone();
+        maps.by_database.entry(rel.db).or_default().insert(rel.rel, state.clone());
+        state
     }
 
     /// The relation's state, if it has been used since the server started.
     pub fn known(&self, rel: RelId) -> Option<Arc<RelationState>> {
-        self.map.read().get(&rel).cloned()
+        self.maps.read().all.get(&rel).cloned()
     }
 
     /// Every relation used since the server started.
     pub fn all(&self) -> Vec<(RelId, Arc<RelationState>)> {
-        self.map.read().iter().map(|(rel, s)| (*rel, s.clone())).collect()
+        self.maps.read().all.iter().map(|(rel, s)| (*rel, s.clone())).collect()
+    }
+
+    /// Those of a database (0: shared ones).
+    pub fn of_database(&self, db: Oid) -> Vec<(RelId, Arc<RelationState>)> {
+        let maps = self.maps.read();
+        let of_db = maps.by_database.get(&db).into_iter().flatten();
+        of_db.map(|(rel, s)| (RelId::new(db, *rel), s.clone())).collect()
     }
 
     /// A relation gets other files: its counts stay.
@@ -353,7 +370,15 @@ impl RelationStates {
 
     /// Forgets a dropped relation; gives its state if nobody else counts on there.
     pub fn remove(&self, rel: RelId) -> Option<Arc<RelationState>> {
-        let state = self.map.write().remove(&rel)?;
+        let mut maps = self.maps.write();
+        let state = maps.all.remove(&rel)?;
+        if let Some(of_db) = maps.by_database.get_mut(&rel.db) {
+            of_db.remove(&rel.rel);
+            if of_db.is_empty() {
+                maps.by_database.remove(&rel.db);
+            }
+        }
+        drop(maps);
         state.counters.get().is_none_or(|c| Arc::strong_count(c) == 1).then_some(state)
     }
 }
