@@ -93,8 +93,15 @@ pub fn plan(
         (statement, rules.offered())
     };
     let mut cost = CLEARLY * cost_with_ctes(&best);
+    // What was allowed, and what was asked for: who gets the same answers asks the same, and has the same plan.
+    let mut attempts = vec![(forced, rules.offered())];
     let mut attempt = |costly: RuleSet| {
+        let allowed = costly.and(forced);
+        if attempts.iter().any(|(before, asked)| before.shared(*asked) == allowed.shared(*asked)) {
+            return RuleSet::default();
+        }
         let (statement, offered) = with(costly, cost);
+        attempts.push((allowed, offered));
         if let Ok(statement) = statement
             && cost_with_ctes(&statement) < cost
         {
@@ -103,12 +110,17 @@ pub fn plan(
         }
         offered
     };
-    let more = attempt(undecided);
-    let alone = undecided.and(more).without(forced).each();
-    if alone.len() > 1 {
-        for rule in alone {
-            attempt(rule);
+    // Some are possible only where others were done.
+    let mut all = undecided;
+    loop {
+        let more = attempt(all).without(forced).without(all);
+        if more == RuleSet::default() {
+            break;
         }
+        all = all.and(more);
+    }
+    for rule in all.each() {
+        attempt(rule);
     }
     Ok(best)
 }

@@ -127,6 +127,11 @@ impl RuleSet {
         RuleSet(self.0 | other.0)
     }
 
+    /// The rules that are in both.
+    pub fn shared(self, other: RuleSet) -> RuleSet {
+        RuleSet(self.0 & other.0)
+    }
+
     /// The rules that aren't in the other.
     pub fn without(self, other: RuleSet) -> RuleSet {
         RuleSet(self.0 & !other.0)
