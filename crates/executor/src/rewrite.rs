@@ -7,6 +7,7 @@ use crate::context::Cx;
 use crate::expr::Layout;
 use crate::index_entry::IndexShape;
 use crate::scan::rows::{RowReader, open_heap};
+use crate::spill::told_of_files;
 use quarry_catalog::Relation;
 use quarry_common::progress::{Command, cluster as p};
 use quarry_common::{Result, Tid};
@@ -125,7 +126,7 @@ pub fn copy_table(
             let key_reader = RowReader::new(old, row, &io)?;
             let mut rt = b.finish();
             let memory = env.maintenance_mem_bytes();
-            let mut sort = ExternalSort::new(env.storage.disk().clone(), memory);
+            let mut sort = ExternalSort::new(env.storage.disk().clone(), memory).told(told_of_files(env));
             let (mut values, mut key_values) = (vec![], vec![]);
             let (mut key, mut value) = (vec![], vec![]);
             done.removed = source.versions_to_keep(&mut at_page, &mut |version, tid, stored| {

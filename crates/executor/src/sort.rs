@@ -6,6 +6,7 @@ use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::RowSet;
+use crate::spill::told_of_files;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
@@ -267,6 +268,7 @@ impl Sort {
             } else if gathered.memory_bytes() > cx.env.work_mem_bytes {
                 let sort = external.get_or_insert_with(|| {
                     ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
+                        .told(told_of_files(cx.env))
                 });
                 for (i, e) in gathered.entries.iter().enumerate() {
                     let row = encode_vectors(&gathered.rows.columns, i, &layout, &mut builder);

@@ -6,6 +6,7 @@ use quarry_common::usage::{self, Counter};
 use quarry_common::{Error, Result, Severity, SqlState};
 use quarry_functions::SessionEnv;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
+use quarry_storage::temp_file::Told;
 use quarry_storage::stats::{DatabaseCount, DatabaseCounters};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, Vector};
@@ -34,11 +35,36 @@ enum State {
     Reading(BufReader<Counted>),
 }
 
-/// Where a temporary file lies; dropped, the file is removed, counted and, if it is large enough for that, logged.
+/// Where a temporary file lies; dropped, the file is removed and noted.
 pub(crate) struct TemporaryPath {
     path: PathBuf,
+    notes: Notes,
+}
+
+/// What becomes known of temporary files: each is counted and, if it is large enough for that, logged.
+struct Notes {
     counters: Arc<DatabaseCounters>,
     log: Option<Log>,
+}
+
+impl Notes {
+    fn of(env: &ExecEnv) -> Notes {
+        Notes { counters: env.storage.database_stats().get(env.reader.db()), log: Log::of(env) }
+    }
+    fn note(&self, path: &str, bytes: u64) {
+        self.counters.add(DatabaseCount::TempFiles, 1);
+        self.counters.add(DatabaseCount::TempBytes, i64::try_from(bytes).unwrap_or(i64::MAX));
+        if let Some(log) = self.log.as_ref().filter(|l| bytes / 1024 >= l.from_kilobytes) {
+            let text = format!("temporary file: path \"{path}\", size {bytes}");
+            log.session.notice(Severity::Log, Error::new(SqlState::SUCCESSFUL_COMPLETION, text));
+        }
+    }
+}
+
+/// Notes the temporary files of a sort.
+pub(crate) fn told_of_files(env: &ExecEnv) -> Told {
+    let notes = Notes::of(env);
+    Arc::new(move |path, bytes| notes.note(path, bytes))
 }
 
 /// Who logs temporary files, and from how many kilobytes on (`log_temp_files`).
@@ -58,12 +84,7 @@ impl Log {
 impl Drop for TemporaryPath {
     fn drop(&mut self) {
         let bytes = std::fs::metadata(&self.path).map_or(0, |m| m.len());
-        self.counters.add(DatabaseCount::TempFiles, 1);
-        self.counters.add(DatabaseCount::TempBytes, i64::try_from(bytes).unwrap_or(i64::MAX));
-        if let Some(log) = self.log.as_ref().filter(|l| bytes / 1024 >= l.from_kilobytes) {
-            let text = format!("temporary file: path \"{}\", size {bytes}", self.shown().display());
-            log.session.notice(Severity::Log, Error::new(SqlState::SUCCESSFUL_COMPLETION, text));
-        }
+        self.notes.note(&self.last(2).display().to_string(), bytes);
         // What stays is removed when the server starts again.
         let _ = std::fs::remove_file(&self.path);
     }
@@ -103,12 +124,12 @@ impl Write for Counted {
 
 impl TemporaryPath {
     /// The last parts of the path.
-    fn shown(&self) -> PathBuf {
-        self.path.components().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect()
+    fn last(&self, parts: usize) -> PathBuf {
+        self.path.components().rev().take(parts).collect::<Vec<_>>().into_iter().rev().collect()
     }
     /// What the user is told when the system refuses to `do` something with the file.
     pub(crate) fn refused(&self, doing: &str) -> impl Fn(std::io::Error) -> Error + use<> {
-        let name = self.shown();
+        let name = self.last(3);
         let doing = doing.to_string();
         move |e| {
             let plain = Error::from(e);
@@ -123,8 +144,7 @@ pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath
     std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
     let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
     let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
-    let counters = env.storage.database_stats().get(env.reader.db());
-    let path = TemporaryPath { path, counters, log: Log::of(env) };
+    let path = TemporaryPath { path, notes: Notes::of(env) };
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// A relation of the plan: its columns and its name, in the order they were bound.
 struct Use {
+    /// The query that it belongs to: 0 for the statement's own, then WITH's and the expressions', as PostgreSQL numbers their plans.
+    part: usize,
     columns: Vec<ColumnId>,
     name: String,
 }
@@ -16,16 +18,15 @@ struct Use {
 /// Makes the names unique, in the nodes and in the columns' descriptions.
 pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut QueryMeta) {
     let mut uses = vec![];
-    // The CTEs' relations were bound before those of the query around them.
-    for cte in ctes.iter() {
-        collect(&cte.plan, &mut uses);
+    collect(plan, 0, &mut uses);
+    for (i, cte) in ctes.iter().enumerate() {
+        collect(&cte.plan, i + 1, &mut uses);
     }
-    collect(plan, &mut uses);
     let inserts = matches!(plan.node, PhysicalNode::Insert { .. });
     if uses.len() + usize::from(inserts) < 2 {
         return;
     }
-    uses.sort_by_key(|u| u.columns.iter().min().copied());
+    uses.sort_by_key(|u| (u.part, u.columns.iter().min().copied()));
     let mut taken: HashMap<String, usize> = HashMap::new();
     if let PhysicalNode::Insert { target, .. } = &plan.node {
         taken.insert(target.relation.name.clone(), 0);
@@ -71,7 +72,8 @@ fn name_of(node: &PhysicalNode) -> Option<&String> {
         | PhysicalNode::TidRangeScan { alias, .. }
         | PhysicalNode::ValuesScan { alias, .. }
         | PhysicalNode::FunctionScan { alias, .. }
-        | PhysicalNode::CteScan { alias, .. } => Some(alias),
+        | PhysicalNode::CteScan { alias, .. }
+        | PhysicalNode::WorkTableScan { alias, .. } => Some(alias),
         _ => None,
     }
 }
@@ -88,32 +90,33 @@ fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
         | PhysicalNode::TidRangeScan { alias, .. }
         | PhysicalNode::ValuesScan { alias, .. }
         | PhysicalNode::FunctionScan { alias, .. }
-        | PhysicalNode::CteScan { alias, .. } => Some((columns, alias)),
+        | PhysicalNode::CteScan { alias, .. }
+        | PhysicalNode::WorkTableScan { alias, .. } => Some((columns, alias)),
         _ => None,
     }
 }
 
-fn collect(plan: &PhysicalPlan, uses: &mut Vec<Use>) {
+fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
     if let Some(name) = name_of(&plan.node) {
         let columns = walk::raw_columns(&plan.node);
         let known = |u: &Use| u.columns.iter().any(|c| columns.contains(c));
         if !columns.is_empty() && !uses.iter().any(known) {
-            uses.push(Use { columns, name: name.clone() });
+            uses.push(Use { part, columns, name: name.clone() });
         }
     }
     let mut see = |e: &Expr| {
         walk::visit(e, &mut |e| {
             if let Expr::Subquery(s) = e
-                && let SubqueryPlan::Physical { plan, .. } = &s.plan
+                && let SubqueryPlan::Physical { plan, number, .. } = &s.plan
             {
-                collect(plan, uses);
+                collect(plan, *number, uses);
             }
         })
     };
     plan.filter.iter().for_each(&mut see);
     plan.targets.iter().for_each(|(_, e)| see(e));
     for input in walk::physical_inputs(plan) {
-        collect(input, uses);
+        collect(input, part, uses);
     }
 }
 

@@ -44,11 +44,13 @@ pub fn run(session: &Arc<SessionContext>, sql: &str) -> Result<(Vec<SqlType>, Ve
         bail!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor");
     }
     let rows = || -> Result<Vec<Vec<Datum>>> {
-        let plan = cx.plan(analyzed.bound, Some(&[]), Source { text: sql, query: None, level: Level::Part })?;
+        let plan =
+            cx.plan(analyzed.bound, Some(&[]), Source { text: sql, query: None, level: Level::Part })?;
         if !plan.read_only {
             return Err(not_allowed(tag, sql));
         }
-        let mut execution = auto_explain::start_nested(session, sql, plan, cx.exec_env(Arc::from([]), false))?;
+        let mut execution =
+            auto_explain::start_nested(session, sql, plan, cx.exec_env(Arc::from([]), false))?;
         let mut rows = Vec::new();
         while let Some(batch) = execution.next()? {
             for i in batch.rows().iter() {

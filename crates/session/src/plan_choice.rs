@@ -225,3 +225,87 @@ impl PlanCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALIKE: u64 = 1;
+    const OTHER: u64 = 2;
+    const AUTO: PlanCacheMode = PlanCacheMode::Auto;
+
+    fn params() -> Arc<[Datum]> {
+        Arc::from([Datum::I32(1)])
+    }
+
+    /// After five custom plans of cost 1 and these shapes; the generic plan costs 100 and has the shape `ALIKE`.
+    fn cache(shapes: [u64; 5]) -> (PlanCache, Arc<CachedPlan>) {
+        let mut c = PlanCache::default();
+        for shape in shapes {
+            assert_eq!(c.choose(AUTO, &params()), Choice::Custom);
+            c.used_custom(shape, 1.0);
+        }
+        assert_eq!(c.choose(AUTO, &params()), Choice::Generic, "its cost isn't known yet");
+        let generic = Arc::new(CachedPlan::of_cost(100.0));
+        c.made_generic(&generic, ALIKE, None, true);
+        (c, generic)
+    }
+
+    #[test]
+    fn costs_decide_between_plans_that_differ() {
+        for shapes in [[ALIKE, ALIKE, OTHER, ALIKE, ALIKE], [OTHER; 5]] {
+            let (mut c, _) = cache(shapes);
+            assert_eq!(c.choose(AUTO, &params()), Choice::Custom);
+            assert_eq!(c.choose(PlanCacheMode::ForceGeneric, &params()), Choice::Generic);
+            assert_eq!(c.choose(AUTO, &[]), Choice::Generic);
+            c.custom_cost_sum = 1000.0;
+            assert_eq!(c.choose(AUTO, &params()), Choice::Generic);
+            assert!(!c.is_watching());
+        }
+    }
+
+    #[test]
+    fn plans_that_are_alike_are_compared_now_and_then() {
+        let (mut c, _) = cache([ALIKE; 5]);
+        let mut runs = vec![];
+        for run in 1..4000 {
+            if c.choose(AUTO, &params()) == Choice::Probe(None) {
+                runs.push(run);
+                assert!(c.probed(ALIKE));
+            }
+        }
+        assert_eq!(runs, [17, 50, 115, 244, 501, 1014, 2039, 3064], "each after twice as many, up to 1,024");
+        assert_eq!(c.choose(PlanCacheMode::ForceCustom, &params()), Choice::Custom);
+        while c.choose(AUTO, &params()) == Choice::Generic {}
+        assert!(!c.probed(OTHER));
+        assert_eq!(c.choose(AUTO, &params()), Choice::Custom, "costs decide");
+        // Until all plans are made anew.
+        c.follow(7);
+        for _ in 0..5 {
+            assert_eq!(c.choose(AUTO, &params()), Choice::Custom);
+            c.used_custom(ALIKE, 1.0);
+        }
+        assert_eq!(c.choose(AUTO, &params()), Choice::Generic);
+    }
+
+    #[test]
+    fn values_of_large_runs_are_planned_for() {
+        let (mut c, generic) = cache([ALIKE; 5]);
+        let custom = Arc::new(CachedPlan::of_cost(1.0));
+        c.ran(&custom, &params(), 100);
+        c.ran(&generic, &params(), 800);
+        assert_eq!(c.choose(AUTO, &params()), Choice::Generic, "not large enough");
+        let large: Arc<[Datum]> = Arc::from([Datum::I32(2)]);
+        c.ran(&generic, &large, 801);
+        let Choice::Probe(Some(values)) = c.choose(AUTO, &params()) else { panic!("it is tried") };
+        assert!(Arc::ptr_eq(&values, &large));
+        assert!(c.probed(ALIKE));
+        assert_eq!(c.choose(AUTO, &params()), Choice::Generic);
+        c.ran(&generic, &large, 6000);
+        assert_eq!(c.choose(AUTO, &params()), Choice::Generic, "runs of that size are known");
+        c.ran(&generic, &large, 6409);
+        assert!(matches!(c.choose(AUTO, &params()), Choice::Probe(Some(_))));
+        assert!(!c.probed(OTHER));
+        assert_eq!(c.choose(AUTO, &params()), Choice::Custom);
+    }
+}

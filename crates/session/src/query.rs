@@ -60,6 +60,38 @@ pub struct StatementContext {
     pub settings_version: u64,
 }
 
+#[cfg(test)]
+impl CachedPlan {
+    /// A plan that does nothing, at this cost.
+    pub(crate) fn of_cost(total_cost: f64) -> CachedPlan {
+        let plan = PhysicalPlan {
+            node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
+            filter: vec![],
+            targets: vec![],
+            rows: 1.0,
+            width: 0,
+            startup_cost: 0.0,
+            total_cost,
+            id: 0,
+        };
+        let statement = Statement {
+            plan: Arc::new(plan),
+            meta: Default::default(),
+            output: vec![],
+            params: vec![],
+            ctes: vec![],
+            relations: vec![],
+            read_only: true,
+            runtime_filters: vec![],
+            rules: vec![],
+            query_id: None,
+            pinned: false,
+        };
+        let stamp = Stamp { schema_version: 0, view: SessionView::superuser(), settings: 0 };
+        CachedPlan { statement: Arc::new(statement), fast: None, stamp }
+    }
+}
+
 /// What the planning of a custom plan is charged for each relation and once more, in operators (PostgreSQL: cached_plan_cost, where
 /// it is 1,000). A unit of cost is about a microsecond of our executor, and planning a scan of one table takes 70 to 90 of them.
 const PLANNING_OPERATORS: f64 = 16_000.0;

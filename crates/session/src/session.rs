@@ -60,6 +60,7 @@ struct Simple {
 /// COPY FROM STDIN under way, and what goes on after it.
 struct CopyIn {
     copy: Box<commands::copy::CopyIn>,
+    portal: Portal,
     then: AfterCopy,
 }
 

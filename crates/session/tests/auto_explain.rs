@@ -90,13 +90,16 @@ fn statements_of_functions_are_logged_where_they_are_asked_for() {
     run(&mut server, "set auto_explain.log_nested_statements = on");
     let text = logged(&mut server, &log, query);
     assert_eq!(text.matches("Query Text").count(), 2, "{text}");
-    assert!(text.contains("Query Text: select to_tsvector('simple', a::text) from t where a < 3\n"), "{text}");
+    assert!(
+        text.contains("Query Text: select to_tsvector('simple', a::text) from t where a < 3\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn temporary_files_are_logged_from_a_size_on() {
     let (mut server, log) = server();
-    let sort = "select i from generate_series(1, 20000) i order by -i";
+    let sort = "select repeat('x', 100), i from generate_series(1, 20000) i order by -i";
     run(&mut server, "set work_mem = '64kB'");
     assert_eq!(logged(&mut server, &log, sort), "");
     run(&mut server, "set log_temp_files = 0");

@@ -191,36 +191,6 @@ fn plans_that_come_out_alike_are_made_no_more() {
 }
 
 #[test]
-fn values_that_want_another_plan_are_noticed() {
-    let mut s = server();
-    for text in [
-        "CREATE TABLE docs (id int PRIMARY KEY, doc jsonb)",
-        "INSERT INTO docs SELECT i, jsonb_build_object('k', CASE WHEN i % 2 = 0 THEN 'all' ELSE 'v' || i % 499 END,
-             'n', repeat('x', 300) || i) FROM generate_series(1, 20000) i",
-        "CREATE INDEX ON docs USING gin (doc jsonb_path_ops)",
-        "VACUUM ANALYZE docs",
-        "PREPARE docs(text) AS SELECT count(*) FROM docs WHERE doc @> jsonb_build_object('k', $1)",
-    ] {
-        let said = s.run(text).unwrap();
-        assert!(!failed(&said), "{text}: {said:?}");
-    }
-    let texts = each("EXECUTE docs('v#')", 1..=12);
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    planned(&mut s, &texts);
-    assert_eq!(planned(&mut s, &texts[..6]), 0, "all plans were alike");
-    // Half of the table: the index is no help, as is seen once it was tried.
-    assert_eq!(planned(&mut s, &["EXECUTE docs('all')"]), 0);
-    assert_eq!(planned(&mut s, &texts[..1]), 2, "a plan for comparison, and one for the values");
-    assert_eq!(planned(&mut s, &texts[..5]), 5, "costs decide");
-    let shown = s.run("EXPLAIN (COSTS OFF) EXECUTE docs('all')").unwrap().concat();
-    assert!(shown.contains("Seq Scan"), "{shown}");
-    // New statistics, another chance: five more plans that are alike.
-    assert!(!failed(&s.run("ANALYZE docs").unwrap()));
-    planned(&mut s, &texts[..7]);
-    assert_eq!(planned(&mut s, &texts[..5]), 0);
-}
-
-#[test]
 fn texts_with_hints_are_kept() {
     let mut s = server();
     for hint in ["/*+ SeqScan(t) */", "/*+ IndexScan(t) */", "/*+ BitmapScan(t) */"] {

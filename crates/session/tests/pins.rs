@@ -55,7 +55,8 @@ fn a_pinned_plan_stays_until_it_is_unpinned() {
     // Now most rows have the value.
     run(&mut s, "UPDATE t SET v = 7 WHERE id > 500");
     run(&mut s, "ANALYZE t");
-    let free = run(&mut s, "EXPLAIN (COSTS OFF) SELECT count(t.w) FROM t WHERE v = 7 AND w IS NOT NULL").concat();
+    let free =
+        run(&mut s, "EXPLAIN (COSTS OFF) SELECT count(t.w) FROM t WHERE v = 7 AND w IS NOT NULL").concat();
     assert!(free.contains("Seq Scan"), "{free}");
     assert!(explained(&mut s).contains("Bitmap Index Scan on t_v"), "{}", explained(&mut s));
 

@@ -14,7 +14,7 @@ pub use entries::{EntryRef, EntryRuns};
 use crate::disk::Disk;
 use crate::heap::{BuildScan, Heap};
 use crate::index::{BTree, Direction, KeyRange};
-use crate::temp_file::TempFile;
+use crate::temp_file::{TempFile, Told};
 use crate::txn::{Snapshot, Transaction};
 use quarry_common::progress::{Command, create_index};
 use quarry_common::{BlockNo, Error, Result, Tid};
@@ -41,6 +41,7 @@ pub struct ExternalSort {
     bytes: Vec<u8>,
     pairs: Vec<Pair>,
     runs: Vec<TempFile>,
+    told: Option<Told>,
 }
 
 fn prefix_of(key: &[u8]) -> u64 {
@@ -54,7 +55,19 @@ impl ExternalSort {
     /// An empty sort that uses about `memory_bytes` before it spills.
     pub fn new(disk: Arc<dyn Disk>, memory_bytes: usize) -> ExternalSort {
         let memory_bytes = memory_bytes.max(64 << 10);
-        ExternalSort { disk, memory_bytes, bytes: Vec::new(), pairs: Vec::new(), runs: Vec::new() }
+        ExternalSort {
+            disk,
+            memory_bytes,
+            bytes: Vec::new(),
+            pairs: Vec::new(),
+            runs: Vec::new(),
+            told: None,
+        }
+    }
+
+    /// The same with somebody who is told of each temporary file.
+    pub fn told(self, told: Told) -> ExternalSort {
+        ExternalSort { told: Some(told), ..self }
     }
 
     /// Adds a pair.
@@ -85,7 +98,7 @@ impl ExternalSort {
 
     fn spill(&mut self) -> Result<()> {
         self.sort();
-        let mut run = TempFile::create(&self.disk)?;
+        let mut run = TempFile::create(&self.disk)?.told(self.told.clone());
         let mut out = Vec::with_capacity(WRITE_BYTES + 4096);
         for p in &self.pairs {
             out.extend_from_slice(&p.key_len.to_le_bytes());

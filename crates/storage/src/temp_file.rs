@@ -18,8 +18,12 @@ pub fn remove_leftovers(disk: &dyn Disk) -> Result<()> {
     disk.remove_dir_all(TEMP_DIR)
 }
 
+/// Who is told of a temporary file that goes: its path and size.
+pub type Told = Arc<dyn Fn(&str, u64) + Send + Sync>;
+
 /// A temporary file.
 pub(crate) struct TempFile {
+    told: Option<Told>,
     disk: Arc<dyn Disk>,
     path: String,
     file: Arc<dyn DiskFile>,
@@ -35,7 +39,14 @@ impl TempFile {
         let Some(file) = disk.open(&path, true)? else {
             return Err(Error::internal("a temporary file could not be made"));
         };
-        Ok(TempFile { disk: disk.clone(), path, file, len: 0 })
+        Ok(TempFile { told: None, disk: disk.clone(), path, file, len: 0 })
+    }
+
+    /// The same with somebody who is told when it goes.
+    pub fn told(self, told: Option<Told>) -> TempFile {
+        let mut file = self;
+        file.told = told;
+        file
     }
 
     /// Bytes written.
@@ -68,6 +79,9 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
+        if let Some(told) = &self.told {
+            told(&self.path, self.len);
+        }
         // A file that stays is removed at the next start.
         let _ = self.disk.remove(&self.path);
     }

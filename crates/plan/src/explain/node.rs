@@ -429,7 +429,13 @@ impl Builder<'_> {
             }
             PhysicalNode::IndexScan { relation, alias, index, conds, backward, index_only, .. } => {
                 let ty = if *index_only { "Index Only Scan" } else { "Index Scan" };
-                head.push(("Scan Direction", if *backward { "Backward" } else { "Forward" }.into()));
+                let direction = match (&*index.method, *backward) {
+                    // Its entries have no order.
+                    ("hash", _) => "NoMovement",
+                    (_, true) => "Backward",
+                    (_, false) => "Forward",
+                };
+                head.push(("Scan Direction", direction.into()));
                 head.push(("Index Name", index.name.clone()));
                 self.relation_head(relation, alias, &mut head);
                 if conds.iter().any(|c| c.test != IndexTest::Skip) {

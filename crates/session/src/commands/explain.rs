@@ -6,10 +6,10 @@ use crate::context::SessionContext;
 use crate::portal::Portal;
 use crate::query::{ResultColumn, StatementContext};
 use crate::session::{Session, is_query};
+use crate::statements::{self, Meter, Spent};
 use quarry_common::{Error, Result, err, usage};
 use quarry_plan::Statement as Plan;
 use quarry_plan::explain::{Explain, ExplainFormat, ExplainOptions, NodeStats, explain};
-use crate::statements::{self, Meter, Spent};
 use quarry_sql::ast::{self, DefArg, DefElem, Statement};
 use quarry_types::{Datum, SqlType, oids};
 use std::sync::Arc;
@@ -136,8 +136,11 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
     let params = portal.params.clone();
     // Resolving names is no part of planning, in PostgreSQL neither.
     let start = Instant::now();
-    let plan =
-        st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), portal.statement.source().nested())?;
+    let plan = st.plan(
+        analyzed.bound,
+        (!params.is_empty()).then_some(&*params),
+        portal.statement.source().nested(),
+    )?;
     Ok((plan, params, milliseconds(start)))
 }
 

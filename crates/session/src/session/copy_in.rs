@@ -1,16 +1,21 @@
 //! COPY FROM STDIN: data messages while a command waits for them.
 
 use super::*;
+use crate::statements::{self, Meter};
 
 impl Session {
     pub(super) fn copy_message(&mut self, request: &Request<'_>, out: &mut BytesMut) -> Step {
         let Work::CopyIn(mut c) = std::mem::replace(&mut self.work, Work::None) else { return Step::Ready };
+        let meter = self.digest().statements.then(Meter::start);
         let result = match request {
             Request::CopyData(data) => {
                 let check = || self.check_cancelled();
                 let fed = c.copy.feed(data).and_then(|()| check().map_err(|e| c.copy.at_last_line(e, data)));
                 match fed {
                     Ok(()) => {
+                        if let Some(meter) = meter {
+                            meter.stop(&mut c.portal.spent);
+                        }
                         self.work = Work::CopyIn(c);
                         return Step::Ready;
                     }
@@ -27,6 +32,10 @@ impl Session {
             Request::Terminate => return Step::Closed,
             _ => Err(err!(PROTOCOL_VIOLATION, "unexpected message type during COPY from stdin")),
         };
+        if let (Some(meter), Ok(tag)) = (meter, &result) {
+            meter.stop(&mut c.portal.spent);
+            statements::record(&self.cx, &mut c.portal, tag);
+        }
         self.send_notices(out);
         match (result, c.then) {
             (Ok(tag), AfterCopy::Simple(s)) => {

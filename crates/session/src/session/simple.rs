@@ -183,7 +183,7 @@ impl Session {
                 Some(Step::More)
             }
             Ok(Advance::CopyIn(copy)) => {
-                self.work = Work::CopyIn(Box::new(CopyIn { copy, then: AfterCopy::Simple(s) }));
+                self.work = Work::CopyIn(Box::new(CopyIn { copy, portal, then: AfterCopy::Simple(s) }));
                 Some(Step::More)
             }
             Ok(Advance::Committed(lsn, tag)) => {

@@ -112,7 +112,13 @@ pub(crate) fn record(cx: &SessionContext, portal: &mut Portal, tag: &str) {
 }
 
 /// A query was run for the statement that it is part of.
-pub(crate) fn record_nested(cx: &SessionContext, source: Source<'_>, id: Option<i64>, spent: &Spent, rows: u64) {
+pub(crate) fn record_nested(
+    cx: &SessionContext,
+    source: Source<'_>,
+    id: Option<i64>,
+    spent: &Spent,
+    rows: u64,
+) {
     record_part(cx, source, id, spent, rows, false);
 }
 

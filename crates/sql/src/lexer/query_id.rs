@@ -26,6 +26,9 @@ pub fn query_id(sql: &str, options: LexOptions) -> i64 {
             hash = mix(hash, constant_kind(token.kind));
             continue;
         }
+        if is_sign(sql, tokens, i) {
+            continue;
+        }
         hash = match token.kind {
             TokenKind::Eof | TokenKind::Semicolon => hash,
             TokenKind::Keyword(kw) => mix(hash, 0x1_0000 + kw as u64),
@@ -61,7 +64,11 @@ pub fn normalised(sql: &str, options: LexOptions) -> String {
         end = token.end as usize;
         if is_constant(sql, tokens, i) {
             number += 1;
-            out.push_str(&sql[at..token.start as usize]);
+            let start = match i.checked_sub(1) {
+                Some(before) if is_sign(sql, tokens, before) => tokens[before].start,
+                _ => token.start,
+            };
+            out.push_str(&sql[at..start as usize]);
             // Writing to a string can't fail.
             let _ = write!(out, "${number}");
             at = end;
@@ -76,6 +83,8 @@ fn constant_kind(kind: TokenKind) -> u64 {
         TokenKind::Integer(_) => 1,
         TokenKind::Float => 2,
         TokenKind::String(_) => 3,
+        TokenKind::Keyword(Kw::Null) => 4,
+        TokenKind::Keyword(_) => 5,
         _ => 6,
     }
 }
@@ -138,8 +147,71 @@ fn is_constant(sql: &str, tokens: &[Token], i: usize) -> bool {
     match tokens[i].kind {
         TokenKind::String(_) | TokenKind::BitString(_) | TokenKind::HexString(_) | TokenKind::Float => true,
         TokenKind::Integer(_) => !is_position(tokens, i) && !modifies_type(sql, tokens, i),
+        TokenKind::Keyword(Kw::True | Kw::False | Kw::Null) => !is_tested(tokens, i),
         _ => false,
     }
+}
+
+/// Whether a keyword belongs to IS or IS NOT.
+fn is_tested(tokens: &[Token], i: usize) -> bool {
+    let before = |n: usize| i.checked_sub(n).map(|b| tokens[b].kind);
+    match before(1) {
+        Some(TokenKind::Keyword(Kw::Is)) => true,
+        Some(TokenKind::Keyword(Kw::Not)) => before(2) == Some(TokenKind::Keyword(Kw::Is)),
+        _ => false,
+    }
+}
+
+/// Whether token `i` is a minus that belongs to the number behind it: it begins an operand, and no cast comes before it takes effect.
+fn is_sign(sql: &str, tokens: &[Token], i: usize) -> bool {
+    let kind = |i: usize| tokens.get(i).map(|t| t.kind);
+    kind(i) == Some(TokenKind::Minus)
+        && matches!(kind(i + 1), Some(TokenKind::Integer(_) | TokenKind::Float))
+        && is_constant(sql, tokens, i + 1)
+        && !matches!(kind(i + 2), Some(TokenKind::TypeCast | TokenKind::LeftBracket))
+        && i.checked_sub(1).is_none_or(|b| begins_operand(tokens[b].kind))
+}
+
+/// Whether an operand begins behind such a token. Words that may be columns end one.
+fn begins_operand(kind: TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::Op
+            | TokenKind::Plus
+            | TokenKind::Minus
+            | TokenKind::Star
+            | TokenKind::Slash
+            | TokenKind::Percent
+            | TokenKind::Caret
+            | TokenKind::Less
+            | TokenKind::Greater
+            | TokenKind::Equal
+            | TokenKind::LessEqual
+            | TokenKind::GreaterEqual
+            | TokenKind::NotEqual
+            | TokenKind::LeftParen
+            | TokenKind::LeftBracket
+            | TokenKind::Comma
+            | TokenKind::Keyword(
+                Kw::Select
+                    | Kw::Distinct
+                    | Kw::All
+                    | Kw::Where
+                    | Kw::On
+                    | Kw::Having
+                    | Kw::And
+                    | Kw::Or
+                    | Kw::Not
+                    | Kw::Between
+                    | Kw::Case
+                    | Kw::When
+                    | Kw::Then
+                    | Kw::Else
+                    | Kw::Limit
+                    | Kw::Offset
+                    | Kw::Returning
+            )
+    )
 }
 
 /// Whether a number names a column by position: it alone is an item of GROUP BY or ORDER BY.
@@ -279,5 +351,11 @@ mod tests {
         );
         assert_eq!(text("SELECT a FROM t ORDER BY 1 LIMIT 10"), "SELECT a FROM t ORDER BY 1 LIMIT $1");
         assert_eq!(text("EXPLAIN SELECT 1.5::numeric(3, 1)"), "SELECT $1::numeric(3, 1)");
+        assert_eq!(
+            text("SELECT -3, a - 3, 2 -1, -1.5::int, true, NULL FROM t WHERE b IS NOT NULL AND c IS FALSE AND d = false"),
+            "SELECT $1, a - $2, $3 -$4, -$5::int, $6, $7 FROM t WHERE b IS NOT NULL AND c IS FALSE AND d = $8"
+        );
+        assert_eq!(id("SELECT a FROM t WHERE b = -1"), id("SELECT a FROM t WHERE b = 1"));
+        assert_ne!(id("SELECT a FROM t WHERE b IS TRUE"), id("SELECT a FROM t WHERE b IS FALSE"));
     }
 }

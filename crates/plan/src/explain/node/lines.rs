@@ -26,6 +26,10 @@ impl Builder<'_> {
             PhysicalNode::Insert { returning, .. }
             | PhysicalNode::Update { returning, .. }
             | PhysicalNode::Delete { returning, .. } => (true, returning.as_ref().map(|r| &r.targets)),
+            // What these give is what each of their inputs gives.
+            PhysicalNode::Append { .. }
+            | PhysicalNode::MergeAppend { .. }
+            | PhysicalNode::RecursiveUnion { .. } => (false, None),
             _ => (false, Some(&plan.targets)),
         };
         if let Some(given) = given.filter(|g| self.e.options.verbose && !g.is_empty()) {
