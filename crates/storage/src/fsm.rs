@@ -368,6 +368,14 @@ impl RelationStates {
         self.get(to).inherit(&self.get(from));
     }
 
+    /// Forgets the relations of a dropped database.
+    pub fn remove_database(&self, db: Oid) {
+        let mut maps = self.maps.write();
+        for rel in maps.by_database.remove(&db).into_iter().flat_map(HashMap::into_keys) {
+            maps.all.remove(&RelId::new(db, rel));
+        }
+    }
+
     /// Forgets a dropped relation; gives its state if nobody else counts on there.
     pub fn remove(&self, rel: RelId) -> Option<Arc<RelationState>> {
         let mut maps = self.maps.write();
@@ -386,6 +394,28 @@ impl RelationStates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_s_relations_go_with_it() {
+        let states = RelationStates::default();
+        let rel = |db, n| RelId::new(Oid(db), n);
+        let first = states.get(rel(5, 1));
+        for (db, n) in [(5, 1), (5, 2), (6, 1), (0, 3)] {
+            states.get(rel(db, n));
+        }
+        assert!(Arc::ptr_eq(&first, &states.get(rel(5, 1))));
+        let of = |db| {
+            let mut list: Vec<u32> = states.of_database(Oid(db)).iter().map(|(rel, _)| rel.rel).collect();
+            list.sort_unstable();
+            list
+        };
+        assert_eq!([of(5), of(6), of(0), of(7)], [vec![1, 2], vec![1], vec![3], vec![]]);
+        states.remove(rel(5, 2));
+        assert_eq!((of(5), states.all().len()), (vec![1], 3));
+        states.remove_database(Oid(5));
+        assert_eq!((of(5), of(6), states.all().len()), (vec![], vec![1], 2));
+        assert!(states.known(rel(5, 1)).is_none());
+    }
 
     #[test]
     fn pages_are_handed_out_once() {

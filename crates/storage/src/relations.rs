@@ -195,6 +195,7 @@ impl Storage {
         }
         for db in databases {
             self.pool().forget_database(*db);
+            self.relation_states().remove_database(*db);
             if let Err(e) = self.files().remove_database(*db) {
                 tracing::warn!("could not remove database {db}: {}", e.message());
             }
