@@ -80,6 +80,7 @@ pub fn plan(
     let rules = Rules::new(disabled, forced, rows_change);
     let first_new = ColumnId(u32::try_from(meta.len()).unwrap_or(u32::MAX));
     let mut known = stats::Known::default();
+    known.scans.wanted = again.is_some();
     let mut best = plan_once(plan, meta, output, params, env, &rules, &mut known)?;
     let undecided = rules.offered().without(forced);
     let Some((plan, meta, output, params)) = again.filter(|_| undecided != RuleSet::default()) else {

@@ -5,6 +5,7 @@ mod build;
 mod conditions;
 mod graph;
 mod hinted;
+mod kept;
 mod legal;
 mod members;
 mod memo;
@@ -16,6 +17,7 @@ mod sieve;
 mod worth;
 
 pub use build::physical_columns;
+pub use kept::KeptScans;
 
 use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
@@ -40,7 +42,7 @@ enum Applied {
 
 /// How a path makes its rows.
 enum Step {
-    Leaf(Box<PhysicalPlan>),
+    Leaf(Rc<PhysicalPlan>),
     Sort(Rc<Path>, Rc<Order>),
     Materialize(Rc<Path>),
     /// By these columns; the costs of running it again.
@@ -274,21 +276,22 @@ impl Search<'_, '_> {
         }
         let bit: RelSet = 1 << i;
         let lateral = self.region.items[i].lateral;
-        let candidates = match &mut self.region.items[i].source {
+        let found = match &mut self.region.items[i].source {
             Source::Table(scan) => {
                 let scan = scan.clone();
-                self.p.scan_candidates(&scan, &want)?
+                self.p.kept_scans(&scan, &[], (0.0, 1.0), &want, |p| p.scan_candidates(&scan, &want))?
             }
             Source::Other(plan, filter) => {
                 let (plan, filter) = (plan.take(), std::mem::take(filter));
-                self.p.item_candidates(plan, filter, &want)?
+                let found = self.p.item_candidates(plan, filter, &want)?;
+                found.into_iter().map(|c| (Rc::new(c.plan), c.order)).collect()
             }
         };
-        let rows = candidates[0].plan.rows;
+        let rows = found[0].0.rows;
         let mut subset =
             Subset { rows, paths: vec![], merges: Rc::default(), starts: self.starts(bit), side: None };
-        for c in candidates {
-            let path = self.leaf(c, lateral, vec![]);
+        for found in found {
+            let path = self.leaf(found, lateral, vec![]);
             add_path(&mut subset, path);
         }
         if let Source::Table(scan) = &self.region.items[i].source
@@ -321,7 +324,6 @@ impl Search<'_, '_> {
                 }
                 let exprs: Vec<Expr> = extra.iter().map(|(_, e)| e.clone()).collect();
                 let applied: Vec<Applied> = extra.iter().map(|(a, _)| *a).collect();
-                let mut found = vec![];
                 let loops = (0..self.rows.len())
                     .filter(|j| set >> j & 1 == 1)
                     .map(|j| self.rows[j])
@@ -334,9 +336,14 @@ impl Search<'_, '_> {
                         scan.filter.retain(|e| !self.region.classes[*n].ranges.contains(e));
                     }
                 }
-                self.p.index_candidates(&scan, &exprs, rows, loops, &Want::default(), &mut found)?;
-                for c in found {
-                    let path = self.leaf(c, set, applied.clone());
+                let want = Want::default();
+                let found = self.p.kept_scans(&scan, &exprs, (rows, loops), &want, |p| {
+                    let mut found = vec![];
+                    p.index_candidates(&scan, &exprs, rows, loops, &want, &mut found)?;
+                    Ok(found)
+                })?;
+                for found in found {
+                    let path = self.leaf(found, set, applied.clone());
                     add_path(&mut subset, path);
                 }
             }
@@ -345,17 +352,17 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    fn leaf(&mut self, c: Candidate, params: RelSet, applied: Vec<Applied>) -> Path {
+    fn leaf(&mut self, (plan, order): kept::Found, params: RelSet, applied: Vec<Applied>) -> Path {
         Path {
-            rows: c.plan.rows,
-            width: c.plan.width,
-            startup: c.plan.startup_cost,
-            total: c.plan.total_cost,
-            order: self.order_of(c.order),
+            rows: plan.rows,
+            width: plan.width,
+            startup: plan.startup_cost,
+            total: plan.total_cost,
+            order: self.order_of(order),
             params,
             applied,
             reads: OnceCell::new(),
-            step: Step::Leaf(Box::new(c.plan)),
+            step: Step::Leaf(plan),
         }
     }
 

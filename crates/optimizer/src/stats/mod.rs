@@ -51,6 +51,7 @@ pub struct Known {
     shares: Vec<(u64, Vec<Expr>, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
+    pub scans: crate::search::KeptScans,
 }
 
 impl Known {
@@ -60,6 +61,7 @@ impl Known {
         self.columns.retain(|id, stats| *id < first && stats.is_some());
         self.single.retain(|(_, e, _)| !is_new(e));
         self.shares.retain(|(_, conditions, _)| !conditions.iter().any(is_new));
+        self.scans.forget_from(first);
         self.by_values.retain(|(e, share)| share.is_some() && !is_new(e));
     }
 }
