@@ -25,6 +25,8 @@ pub(crate) struct BitmapPart {
     pub selectivity: f64,
     /// Clauses that hold for every row in it (on pages that aren't lossy).
     pub used: Vec<usize>,
+    /// Clauses that it has conditions from, these and others.
+    pub touched: Vec<usize>,
     /// Clauses that the predicate of a partial index makes superfluous.
     pub implied: Vec<usize>,
     /// What to test on lossy pages.
@@ -58,6 +60,7 @@ impl BitmapPart {
             total_cost: self.total_cost + other.total_cost + 100.0 * operator_cost,
             selectivity: self.selectivity * other.selectivity,
             used: [self.used.as_slice(), &other.used].concat(),
+            touched: [self.touched.as_slice(), &other.touched].concat(),
             implied: [self.implied.as_slice(), &other.implied].concat(),
             recheck,
         }
@@ -65,8 +68,8 @@ impl BitmapPart {
 
     /// Whether both make use of a clause: together they would only do the same work twice.
     fn overlaps(&self, other: &BitmapPart) -> bool {
-        let mine = || self.used.iter().chain(&self.implied);
-        mine().any(|u| other.used.contains(u) || other.implied.contains(u))
+        let mine = || self.used.iter().chain(&self.touched).chain(&self.implied);
+        mine().any(|u| other.touched.contains(u) || other.covers(*u))
             || other.recheck.iter().any(|e| self.recheck.contains(e))
     }
 }
@@ -306,6 +309,7 @@ impl Planner<'_> {
                 total_cost: total,
                 selectivity: selectivity.min(1.0),
                 used: if exact { vec![at] } else { vec![] },
+                touched: vec![at],
                 implied: vec![],
                 recheck: vec![Expr::Or(rechecks)],
             });

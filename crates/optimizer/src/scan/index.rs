@@ -222,8 +222,11 @@ impl Planner<'_> {
         let of_rows = match m.index.method {
             "brin" => 0.1 * s.cpu_operator_cost * rows,
             _ => {
-                // Places that come in physical order are easy to add: those of GIN's lists do.
-                let sorted = if m.index.method == "gin" { 1.0 } else { cost.correlation * cost.correlation };
+                // Places that come in physical order are easy to add: those of GIN's lists do, and those of one key.
+                let sorted = match m.index.method == "gin" || cost.in_order {
+                    true => 1.0,
+                    false => cost.correlation * cost.correlation,
+                };
                 let ours = measured::between(measured::BITMAP_ROW, measured::SORTED_BITMAP_ROW, sorted);
                 let ours = ours * s.cpu_tuple_cost;
                 measured::between(0.1 * s.cpu_operator_cost, ours, measured::largeness(size.pages)) * rows
@@ -256,6 +259,7 @@ impl Planner<'_> {
             total_cost: cost.total + of_rows,
             selectivity: cost.selectivity,
             used: m.used.clone(),
+            touched: m.touched.clone(),
             implied: m.implied.clone(),
             recheck,
         }
