@@ -42,6 +42,11 @@ pub fn is_worth(scan: &PhysicalPlan) -> bool {
     scan.rows >= SCANNED_ROWS_MIN || scan.total_cost >= SCANNED_ROWS_MIN / 10.0
 }
 
+/// Whether the scan's own conditions take long for each row.
+fn has_costly_filter(scan: &PhysicalPlan) -> bool {
+    scan.filter.iter().any(crate::exprs::has_subquery)
+}
+
 /// Whether a join of this kind drops outer rows that have no match.
 pub fn drops_outer(kind: JoinKind) -> bool {
     use JoinKind::*;
@@ -139,8 +144,8 @@ fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>)
             }
         }
         PhysicalNode::IndexScan { relation, index, columns, .. } => {
-            let large = plan.rows >= SCANNED_ROWS_MIN && index.method == "btree";
-            if large && !relation.is_catalog && is_attribute(columns, id) {
+            let large = plan.rows >= SCANNED_ROWS_MIN || has_costly_filter(plan);
+            if large && index.method == "btree" && !relation.is_catalog && is_attribute(columns, id) {
                 out.push((plan.id, id));
             }
         }

@@ -63,6 +63,9 @@ impl Search<'_, '_> {
             tuples = outer_rows * inner.rows;
         }
         run += (s.cpu_tuple_cost + row_cost + pair.post_cost.per_row) * tuples;
+        if matches!(inner.step, Step::Materialize(_)) {
+            run += measured::REWIND * s.cpu_tuple_cost * (outer_rows - measured::REWINDS_FREE).max(0.0);
+        }
         let penalty = if self.switches.nest_loop { 0.0 } else { DISABLED };
         let startup = startup + startup_cost + pair.post_cost.startup + penalty;
         let params = (outer.params | inner.params) & !outer_set;

@@ -23,9 +23,6 @@ const USELESS_SHARE: f64 = 0.8;
 const KEYS_MAX: f64 = 1024.0;
 const PAGES_SHARE: f64 = 0.25;
 
-/// Share of the cost that is left whatever filters do.
-const LEFT: f64 = 0.05;
-
 /// What a join's filters do to the scan that drives it.
 #[derive(Clone, Copy)]
 pub(super) struct Sieve {
@@ -97,7 +94,7 @@ impl Search<'_, '_> {
             return Sieve::NONE;
         }
         let left = (run - driven.saved).max(0.0) + driven.joining;
-        Sieve { passing: share, saved: saved.min(left * (1.0 - LEFT)).min(outer.total - outer.startup) }
+        Sieve { passing: share, saved: saved.min(left).min(outer.total - outer.startup) }
     }
 
     /// Whether a path without parameters reads nothing from outside, so that its rows are the same each time it runs.
@@ -173,7 +170,7 @@ fn leads_index(relation: &Relation, attribute: usize) -> bool {
 /// Takes what is saved off the nodes from a join's outer side to the scan that drives it.
 pub(super) fn discount(plan: &mut PhysicalPlan, saved: f64) {
     let run = plan.total_cost - plan.startup_cost;
-    plan.total_cost = plan.startup_cost + (run - saved).max(run * LEFT);
+    plan.total_cost = plan.startup_cost + (run - saved).max(0.0);
     match &mut plan.node {
         PhysicalNode::HashJoin { outer, .. }
         | PhysicalNode::MergeJoin { outer, .. }

@@ -8,7 +8,7 @@ impl Fixture {
         let statement = self.planned(sql, |b, env| {
             let changes = crate::rules::changes_rows(&b.plan);
             let rules = crate::rules::Rules::new(Default::default(), crate::RuleSet::all(), changes);
-            crate::plan_once(b.plan, b.meta, b.output, b.params, env, &rules)
+            crate::plan_once(b.plan, b.meta, b.output, b.params, env, &rules, &mut Default::default())
         });
         let fired = statement.rules.clone();
         (statement, fired)
