@@ -186,6 +186,29 @@ pub fn now() -> Usage {
     })
 }
 
+/// Counts here what another thread has used of pages and temporary files for this one's work. What it has logged is left out: that is
+/// passed on by the thread that did it.
+pub fn take_over(used: &Usage) {
+    for (counter, n) in [
+        (Counter::SharedHit, used.shared_hit),
+        (Counter::SharedRead, used.shared_read),
+        (Counter::SharedDirtied, used.shared_dirtied),
+        (Counter::SharedWritten, used.shared_written),
+        (Counter::LocalHit, used.local_hit),
+        (Counter::LocalRead, used.local_read),
+        (Counter::LocalDirtied, used.local_dirtied),
+        (Counter::LocalWritten, used.local_written),
+        (Counter::TempRead, used.temp_read),
+        (Counter::TempWritten, used.temp_written),
+        (Counter::ReadTime, used.read_ns),
+        (Counter::WriteTime, used.write_ns),
+        (Counter::TempReadTime, used.temp_read_ns),
+        (Counter::TempWriteTime, used.temp_write_ns),
+    ] {
+        add(counter, n);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +229,15 @@ mod tests {
         assert_eq!((used.wal_records, used.wal_images, used.wal_bytes), (1, 1, 100));
         assert_eq!((used.temp_blocks_written(), used.temp_blocks_read(), used.read_ns), (2, 0, 0));
         assert_eq!(used.plus(&used).shared_hit, 4);
+        let other = std::thread::spawn(|| {
+            let before = now();
+            pages_read(5, true);
+            logged(0, 10);
+            now().since(&before)
+        });
+        take_over(&other.join().unwrap());
+        let used = now().since(&before);
+        assert_eq!((used.local_read, used.wal_records), (5, 1));
         set_timed(true);
         timed(Counter::ReadTime, || ());
         set_timed(false);

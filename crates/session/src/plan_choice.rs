@@ -162,7 +162,7 @@ impl PlanCache {
 
     /// Whether the pages that runs touch are to be told.
     pub(crate) fn is_watching(&self) -> bool {
-        self.custom_plans <= CUSTOM_PLANS_FIRST || self.is_custom_cheaper() && self.is_alike()
+        self.generic_cost.is_none() || self.is_custom_cheaper() && self.is_alike()
     }
 
     /// A generic plan was made; it is kept unless the transaction's own changes of the schema are in it.
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn plans_that_are_alike_are_compared_now_and_then() {
-        let (mut c, _) = cache([ALIKE; 5]);
+        let (mut c, generic) = cache([ALIKE; 5]);
         let mut runs = vec![];
         for run in 1..4000 {
             if c.choose(AUTO, &params()) == Choice::Probe(None) {
@@ -285,6 +285,7 @@ mod tests {
             assert_eq!(c.choose(AUTO, &params()), Choice::Custom);
             c.used_custom(ALIKE, 1.0);
         }
+        c.made_generic(&generic, ALIKE, None, true);
         assert_eq!(c.choose(AUTO, &params()), Choice::Generic);
     }
 

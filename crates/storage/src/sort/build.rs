@@ -12,6 +12,7 @@ use crate::index::{BTree, BuildOutcome};
 use crate::txn::Transaction;
 use parking_lot::Mutex;
 use quarry_common::progress::{Command, Progress, create_index as p};
+use quarry_common::usage;
 use quarry_common::{BlockNo, Error, Result, Tid};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -134,18 +135,20 @@ pub fn scan_for_build<S: RowSink>(
             let shared = &shared;
             // One that can't be started is not missed: the others do its part.
             builder.spawn_scoped(scope, move || {
+                // A thread of its own has counted nothing before.
                 let scan = shared.run(sink);
                 shared.heap.storage().flush_counts();
-                scan
+                (scan, usage::now())
             })
         };
         let threads: Vec<_> = others.iter_mut().map(spawn).collect();
         let mut sum = shared.run(first);
         for thread in threads {
-            let part = match thread {
+            let (part, used) = match thread {
                 Ok(t) => t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
                 Err(_) => continue,
             };
+            usage::take_over(&used);
             sum.live_rows += part.live_rows;
             sum.left_out |= part.left_out;
         }
@@ -194,7 +197,7 @@ pub fn build_tree<S: EntrySink>(
                     let last = batch.as_ref().map_or(true, EntryBatch::is_empty);
                     // Nobody listens: the loading has failed.
                     if send.send(batch).is_err() || last {
-                        return;
+                        return usage::now();
                     }
                 }
             };
@@ -203,7 +206,7 @@ pub fn build_tree<S: EntrySink>(
                 .map_err(|e| Error::internal(format!("could not start a thread: {e}")))?;
             let outcome = load(index, txn, &progress, &mut || take(&receive));
             drop(receive);
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            usage::take_over(&thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             outcome
         })?,
     };
