@@ -6,7 +6,9 @@ use crate::rules::Rules;
 use hashbrown::HashMap;
 use quarry_common::Result;
 use quarry_plan::physical::PlannedCte;
-use quarry_plan::{ColumnId, CteId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk};
+use quarry_plan::{
+    ColumnId, CteId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk,
+};
 
 /// A plan for some relation and the order of its rows.
 #[derive(Clone, Debug)]

@@ -113,9 +113,7 @@ fn rewrite_level(
     }
     if !plain {
         lock_rows::run(&mut plan, meta)?;
-        recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| {
-            rewrite_level(again, meta, folder, rules)
-        })?;
+        recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder, rules))?;
     }
     Ok(plan)
 }

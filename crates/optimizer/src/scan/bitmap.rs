@@ -161,9 +161,8 @@ impl Planner<'_> {
                 if so_far.overlaps(other) {
                     continue;
                 }
-                let mut cost_of = |part: &BitmapPart| {
-                    self.heap_cost(scan, clauses, part, size, rows, loops, plain)
-                };
+                let mut cost_of =
+                    |part: &BitmapPart| self.heap_cost(scan, clauses, part, size, rows, loops, plain);
                 let total = *least.get_or_insert_with(|| cost_of(so_far).total);
                 let more = so_far.and(other, operator_cost);
                 let cost = cost_of(&more);
@@ -222,7 +221,7 @@ impl Planner<'_> {
             true => cost::Pages::of(size.pages, 0.0, s).in_order(fetched * loops, share) / loops,
             false => cost::Pages::of(size.pages, 0.0, s).in_order(fetched, share),
         };
-                // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
+        // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
         let all = cost::exprs(clauses, s);
         let c = match lossy || unsure(&part.source) {
             true => all,
@@ -255,8 +254,10 @@ impl Planner<'_> {
         cost: HeapCost,
     ) -> PhysicalPlan {
         // A boolean column by itself is not the comparison that the index does: PostgreSQL tests it of every row.
-        let open =
-            clauses.iter().enumerate().filter(|(i, c)| !part.covers(*i) || part.used.contains(i) && has_flag(c));
+        let open = clauses
+            .iter()
+            .enumerate()
+            .filter(|(i, c)| !part.covers(*i) || part.used.contains(i) && has_flag(c));
         let filter: Vec<Expr> = open.map(|(_, c)| c.clone()).collect();
         let recheck = part.recheck.iter().filter(|e| !is_flag(e)).cloned().collect();
         let node = PhysicalNode::BitmapHeapScan {

@@ -429,7 +429,7 @@ impl Builder<'_> {
             }
             PhysicalNode::IndexScan { relation, alias, index, conds, backward, index_only, .. } => {
                 let ty = if *index_only { "Index Only Scan" } else { "Index Scan" };
-                let direction = match (&*index.method, *backward) {
+                let direction = match (index.method, *backward) {
                     // Its entries have no order.
                     ("hash", _) => "NoMovement",
                     (_, true) => "Backward",
