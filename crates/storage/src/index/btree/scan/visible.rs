@@ -8,15 +8,14 @@ use super::{Direction, End, IndexScan, Next, end_of, entered_at};
 use crate::vm;
 use quarry_common::Result;
 
+/// Gets an entry's key and payload.
+pub type EntryCallback<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 impl IndexScan {
     /// Gives the entries up next to `f`, as long as their rows are visible to all, of one leaf and `max` at most; how many. `f` is called
     /// under the leaf's latch and must not touch other pages of the index or the heap. Nothing is given, though there may be entries, to
     /// readers that must look at each row's page (SERIALIZABLE), backward, and where entries have been read already.
-    pub fn each_visible(
-        &mut self,
-        max: usize,
-        f: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<usize> {
+    pub fn each_visible(&mut self, max: usize, f: &mut EntryCallback<'_>) -> Result<usize> {
         let IndexScan { heap: Some(heap), reader: None, direction: Direction::Forward, .. } = self else {
             return Ok(0);
         };
