@@ -82,6 +82,8 @@ struct Path {
     applied: Vec<Applied>,
     /// The columns of `params` that it reads, once asked for; none if its rows may change by themselves.
     reads: OnceCell<Option<Rc<[ColumnId]>>>,
+    /// Whether it reads nothing from outside the region, once asked for.
+    steady: OnceCell<bool>,
 }
 
 /// Whether it counts how soon paths give their first row: those without and those with parameters.
@@ -362,6 +364,7 @@ impl Search<'_, '_> {
             params,
             applied,
             reads: OnceCell::new(),
+            steady: OnceCell::new(),
             step: Step::Leaf(plan),
         }
     }

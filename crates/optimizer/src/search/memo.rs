@@ -74,6 +74,7 @@ impl Search<'_, '_> {
             params: inner.params,
             applied: inner.applied.clone(),
             reads: Default::default(),
+            steady: Default::default(),
         })
     }
 

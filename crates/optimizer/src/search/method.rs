@@ -94,6 +94,7 @@ impl Search<'_, '_> {
                 .copied()
                 .collect(),
             reads: Default::default(),
+            steady: Default::default(),
             step: Step::Join {
                 method: Method::Loop,
                 kind,
@@ -221,6 +222,7 @@ impl Search<'_, '_> {
             params,
             applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
             reads: Default::default(),
+            steady: Default::default(),
             step: Step::Join {
                 method,
                 kind,
@@ -260,6 +262,7 @@ pub(super) fn materialized(input: &Rc<Path>, s: &crate::PlannerSettings) -> Path
         params: input.params,
         applied: input.applied.clone(),
         reads: Default::default(),
+        steady: Default::default(),
     }
 }
 

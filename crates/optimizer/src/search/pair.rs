@@ -138,6 +138,7 @@ impl Search<'_, '_> {
             params: 0,
             applied: vec![],
             reads: Default::default(),
+            steady: Default::default(),
         })
     }
 
@@ -280,6 +281,7 @@ impl Search<'_, '_> {
             params: input.params,
             applied: input.applied.clone(),
             reads: Default::default(),
+            steady: Default::default(),
         }
     }
 }

@@ -99,6 +99,10 @@ impl Search<'_, '_> {
 
     /// Whether a path without parameters reads nothing from outside, so that its rows are the same each time it runs.
     fn is_steady(&self, path: &Path) -> bool {
+        *path.steady.get_or_init(|| self.find_steady(path))
+    }
+
+    fn find_steady(&self, path: &Path) -> bool {
         let within = |id: &ColumnId| self.region.items.iter().any(|item| item.columns.contains(id));
         match &path.step {
             Step::Leaf(plan) => {
