@@ -138,10 +138,10 @@ fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>)
         }
     };
     match &plan.node {
-        PhysicalNode::SeqScan { relation, columns, one_row: false, .. } => {
-            if is_worth(plan) && !relation.is_catalog && is_attribute(columns, id) {
-                out.push((plan.id, id));
-            }
+        PhysicalNode::SeqScan { relation, columns, one_row: false, .. }
+            if is_worth(plan) && !relation.is_catalog && is_attribute(columns, id) =>
+        {
+            out.push((plan.id, id));
         }
         PhysicalNode::IndexScan { relation, index, columns, .. } => {
             let large = plan.rows >= SCANNED_ROWS_MIN || has_costly_filter(plan);
