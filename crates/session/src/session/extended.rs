@@ -308,7 +308,8 @@ impl Session {
                 Step::Ready
             }
             Ok(Advance::CopyIn(copy)) => {
-                self.work = Work::CopyIn(Box::new(CopyIn { copy, portal: *portal, then: AfterCopy::Extended }));
+                self.work =
+                    Work::CopyIn(Box::new(CopyIn { copy, portal: *portal, then: AfterCopy::Extended }));
                 Step::More
             }
             Ok(Advance::Committed(lsn, tag)) => self.after_commit(lsn, Some(tag), AfterCommit::Extended, out),

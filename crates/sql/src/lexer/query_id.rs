@@ -352,7 +352,9 @@ mod tests {
         assert_eq!(text("SELECT a FROM t ORDER BY 1 LIMIT 10"), "SELECT a FROM t ORDER BY 1 LIMIT $1");
         assert_eq!(text("EXPLAIN SELECT 1.5::numeric(3, 1)"), "SELECT $1::numeric(3, 1)");
         assert_eq!(
-            text("SELECT -3, a - 3, 2 -1, -1.5::int, true, NULL FROM t WHERE b IS NOT NULL AND c IS FALSE AND d = false"),
+            text(
+                "SELECT -3, a - 3, 2 -1, -1.5::int, true, NULL FROM t WHERE b IS NOT NULL AND c IS FALSE AND d = false"
+            ),
             "SELECT $1, a - $2, $3 -$4, -$5::int, $6, $7 FROM t WHERE b IS NOT NULL AND c IS FALSE AND d = $8"
         );
         assert_eq!(id("SELECT a FROM t WHERE b = -1"), id("SELECT a FROM t WHERE b = 1"));
