@@ -11,7 +11,6 @@ use quarry_testkit::random_query::Generator;
 
 const QUERIES_PER_ROUND: u64 = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
-const SCHEMA: &str = "plans_agree";
 /// Answers with more rows say nothing more, and bad plans take long for them.
 const ROWS_MAX: usize = 20_000;
 
@@ -89,11 +88,12 @@ pub fn run(port: u16, postgres: Option<u16>, seed: u64, queries: u64) -> Result<
     if different == 0 { Ok(()) } else { Err(format!("{different} queries have different answers")) }
 }
 
-fn connect(target: &Target, tables: &[String]) -> Result<Client, String> {
+/// `schema`: another one for each server that is tested, as several may be compared with the same PostgreSQL at a time.
+fn connect(target: &Target, schema: &str, tables: &[String]) -> Result<Client, String> {
     let mut client = Client::connect(target, "postgres", PATIENCE)?;
     let head = [
-        format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}"),
-        format!("SET search_path = {SCHEMA}"),
+        format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+        format!("SET search_path = {schema}"),
         "SET statement_timeout = '20s'".to_owned(),
         "SET jit = off".to_owned(),
     ];
@@ -121,8 +121,9 @@ fn answer(client: &mut Client, sql: &str) -> Result<Result<Rows, String>, String
 fn run_round(ours: &Target, reference: &Target, seed: u64, queries: u64) -> Result<(u64, u64), String> {
     let mut queries_of = Queries::new(seed);
     let tables = queries_of.tables();
-    let mut reference = connect(reference, &tables)?;
-    let mut server = connect(ours, &tables)?;
+    let schema = format!("plans_agree_{}", ours.port);
+    let mut reference = connect(reference, &schema, &tables)?;
+    let mut server = connect(ours, &schema, &tables)?;
     let (mut different, mut refused) = (0, 0);
     for n in 0..queries {
         let sql = queries_of.query();

@@ -37,7 +37,7 @@ pub const VARYING_VALUE: f64 = 2.0;
 pub const RESTART: f64 = 60.0;
 /// Going through a materialised inner side again, for each outer row from the one on with this number: times `cpu_tuple_cost`.
 pub const REWIND: f64 = 60.0;
-pub const REWINDS_FREE: f64 = 256.0;
+pub const REWINDS_FREE: f64 = 5000.0;
 /// A lookup in a cache of the results of a parameterised plan: times `cpu_tuple_cost`.
 pub const MEMOIZED: f64 = 15.0;
 /// A row that goes into a hash table: times `cpu_tuple_cost`.
