@@ -77,8 +77,7 @@ impl Session {
         }
         let (options, instance) = (self.lex_options(), self.cx.instance.clone());
         let st = self.query_context()?;
-        let kept = parsed::keep(instance.parsed_texts(), &st, options, types, prepared);
-        Ok(kept.unwrap_or_else(Arc::new))
+        Ok(parsed::keep(instance.parsed_texts(), &st, options, types, prepared))
     }
 
     /// Analyzes a statement for later.

@@ -81,20 +81,20 @@ pub(crate) fn take(
     found.scope.is_of(st).then(|| found.prepared.clone())
 }
 
-/// A text was parsed: the second time it is kept. `None`: not this time.
+/// A text was parsed: the second time it is kept, and its plans are those of all sessions.
 pub(crate) fn keep(
     texts: &ParsedTexts,
     st: &StatementContext,
     options: LexOptions,
     declared: &[Oid],
     prepared: Prepared,
-) -> Result<Arc<Prepared>, Prepared> {
+) -> Arc<Prepared> {
     if !texts.is_on() || prepared.text.len() > TEXT_BYTES_MAX || st.reader.has_own_ddl() {
-        return Err(prepared);
+        return Arc::new(prepared);
     }
     let key = key(st.session.database.0, &prepared.text, declared);
     if texts.see(key) != Seen::Again {
-        return Err(prepared);
+        return Arc::new(prepared);
     }
     let prepared = Arc::new(prepared.for_all_sessions());
     texts.insert(ParsedText {
@@ -104,5 +104,5 @@ pub(crate) fn keep(
         prepared: prepared.clone(),
         scope: Scope::of(st),
     });
-    Ok(prepared)
+    prepared
 }
