@@ -101,7 +101,7 @@ pub fn call(
         "pg_stat_reset_slru" => {
             require_superuser(cx, name)?;
             let name = args.first().filter(|v| !v.is_null()).map(Datum::as_str);
-            crate::statistics::reset_slru(cx, name.as_deref());
+            crate::statistics::reset_slru(cx, name);
             quarry_types::pseudo::void()
         }
         "pg_stat_reset_single_table_counters" => {
