@@ -82,19 +82,23 @@ impl Search<'_, '_> {
         let per_row = ((run - pages) / size.rows.max(1.0) - s.cpu_tuple_cost).max(0.0);
         let look = LOOK * s.cpu_tuple_cost;
         let rows = size.rows * driven.passing;
-        let mut saved = rows * ((1.0 - share) * per_row - look) + (1.0 - share) * driven.joining;
+        let joining = (1.0 - share) * driven.joining * driven.passing;
+        let mut saved = rows * ((1.0 - share) * per_row - look) + joining;
+        // What can't be saved: pages are read, and keys looked at.
+        let mut least = pages + size.rows * s.cpu_tuple_cost + rows * look;
         let read = (size.rows * share).min(size.pages);
         if keys <= KEYS_MAX && read <= size.pages * PAGES_SHARE && leads_index(driven.relation, attribute) {
             let entries = size.rows * share * measured::INDEX_ENTRY * s.cpu_index_tuple_cost;
             let tested = size.rows * (read / size.pages.max(1.0)) * (s.cpu_tuple_cost + look);
             let narrow = whole.random(read, read) + entries + tested + size.rows * share * per_row;
-            saved = saved.max(run - driven.saved - narrow + (1.0 - share) * driven.joining);
+            saved = saved.max(run - driven.saved - narrow + joining);
+            least = least.min(narrow);
         }
+        let saved = saved.min(outer.total - outer.startup - least);
         if saved <= 0.0 || !self.is_steady(inner) {
             return Sieve::NONE;
         }
-        let left = (run - driven.saved).max(0.0) + driven.joining;
-        Sieve { passing: share, saved: saved.min(left).min(outer.total - outer.startup) }
+        Sieve { passing: share, saved }
     }
 
     /// Whether a path without parameters reads nothing from outside, so that its rows are the same each time it runs.
