@@ -170,7 +170,7 @@ impl Change {
                 missing += 1;
                 continue;
             };
-            if self.point.passes(cx, &work.point)? {
+            if self.point.passes(cx, &mut work.point)? {
                 count += u64::from(self.change(cx, &mut work, tid, row)?);
             }
         }

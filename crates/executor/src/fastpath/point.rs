@@ -35,8 +35,9 @@ struct Key {
 enum Access {
     /// By an equality condition on each key of an index.
     Key { index: Arc<IndexDef>, keys: Vec<Key> },
-    /// By an equality condition on the key of a hash index; the filter tests it again, as other keys may have the same hash.
-    Hash { index: Arc<IndexDef>, key: Key },
+    /// By an equality condition on the key of a hash index. Other keys may have the same hash: rows' keys are compared where the key is one
+    /// of the scan's columns (its place), else the filter has the condition.
+    Hash { index: Arc<IndexDef>, key: Key, column: Option<usize> },
     /// By reading the whole table.
     Scan,
 }
@@ -60,6 +61,8 @@ pub struct PointWork {
     tree: Option<BTree>,
     hash: Option<HashIndex>,
     key: Vec<u8>,
+    /// The key of the row at hand.
+    row_key: Vec<u8>,
     /// Index entries with the key, or versions that the snapshot sees.
     pub tids: Vec<Tid>,
     /// The scan's columns of the row at hand.
@@ -86,9 +89,14 @@ impl Point {
                 if !many || plan.rows > ROWS_EXPECTED_MAX || conds.len() != 1 {
                     return None;
                 }
-                tested.push(&conds[0].source);
+                let column = index.keys[0]
+                    .column
+                    .and_then(|key| columns.iter().position(|(_, c)| *c == ScanColumn::Attribute(key)));
+                if column.is_none() {
+                    tested.push(&conds[0].source);
+                }
                 let key = compile_keys(b, index, conds)?.pop()?;
-                Access::Hash { index: index.clone(), key }
+                Access::Hash { index: index.clone(), key, column }
             }
             PhysicalNode::IndexScan { index, conds, .. } => {
                 unique = index.unique;
@@ -131,6 +139,7 @@ impl Point {
             tree,
             hash,
             key: Vec::with_capacity(32),
+            row_key: vec![],
             tids: Vec::with_capacity(4),
             row: Vec::with_capacity(self.columns.len()),
         })
@@ -221,8 +230,15 @@ impl Point {
         self.reader.datums(&work.heap, tid, Some(meta), body, &mut work.row)
     }
 
-    /// Whether `work.row` passes the filter.
-    pub fn passes(&self, cx: &mut Cx<'_>, work: &PointWork) -> Result<bool> {
+    /// Whether `work.row` has the key and passes the filter.
+    pub fn passes(&self, cx: &mut Cx<'_>, work: &mut PointWork) -> Result<bool> {
+        if let Access::Hash { key, column: Some(column), .. } = &self.access {
+            work.row_key.clear();
+            key::encode_datum(&work.row[*column], &key.ty, KeyOrder::ASC, &mut work.row_key)?;
+            if work.row_key != work.key {
+                return Ok(false);
+            }
+        }
         for f in &self.filter {
             if !f.row_is_true(cx, &work.row)? {
                 return Ok(false);
