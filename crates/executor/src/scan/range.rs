@@ -163,7 +163,9 @@ impl Ranges {
         let mut prefix = vec![];
         for k in 0..self.fixed {
             let found = known.iter().position(|c| c.key == k && c.test == Test::Eq);
-            let Some(i) = found else { return Err(Error::internal("a skipped key behind one without a value")) };
+            let Some(i) = found else {
+                return Err(Error::internal("a skipped key behind one without a value"));
+            };
             used[i] = true;
             prefix.extend_from_slice(&known[i].values[0]);
         }

@@ -121,7 +121,14 @@ impl Planner<'_> {
         let entries = entries.max(1.0);
         let mut counts = self.gin_counts(m);
         if counts.nothing {
-            return IndexCost { startup: 0.0, total: 0.0, selectivity: 0.0, pages: 0.0, correlation: 0.0, in_order: false };
+            return IndexCost {
+                startup: 0.0,
+                total: 0.0,
+                selectivity: 0.0,
+                pages: 0.0,
+                correlation: 0.0,
+                in_order: false,
+            };
         }
         let full = counts.full.iter().any(|k| !counts.normal.contains(k));
         if full || m.conds.is_empty() {
@@ -151,7 +158,14 @@ impl Planner<'_> {
         let of_lists = counts.searches * 2.0 * s.cpu_operator_cost * large;
         let per_row = s.cpu_index_tuple_cost + operators + of_lists;
         let total = startup + descents + of_data + values + tuples * selectivity * per_row;
-        IndexCost { startup: startup + values, total, selectivity, pages: read, correlation: 0.0, in_order: false }
+        IndexCost {
+            startup: startup + values,
+            total,
+            selectivity,
+            pages: read,
+            correlation: 0.0,
+            in_order: false,
+        }
     }
 
     fn gin_counts(&self, m: &IndexMatch) -> GinCounts {
