@@ -212,7 +212,8 @@ impl Search<'_, '_> {
         }
         // What is no table may turn out to be too much by itself.
         let tables = |r: &Region, i: usize| matches!(r.items[i].source, Source::Table(_));
-        let first: Vec<usize> = (0..n).filter(|i| self.p.rules.is_try() && !tables(&self.region, *i)).collect();
+        let first: Vec<usize> =
+            (0..n).filter(|i| self.p.rules.is_try() && !tables(&self.region, *i)).collect();
         for i in &first {
             self.base(*i)?;
         }
@@ -455,9 +456,11 @@ impl Merits<'_> {
 /// Whether a path of this kind would not be kept beside those there are.
 fn is_beaten(subset: &Subset, new: &Merits<'_>) -> bool {
     let starts = subset.starts.count(new.params);
-    subset.paths.iter().map(|old| Merits::of(old)).any(|old| {
-        old.dominates(new, starts) && !(new.total < old.total && new.dominates(&old, starts))
-    })
+    subset
+        .paths
+        .iter()
+        .map(|old| Merits::of(old))
+        .any(|old| old.dominates(new, starts) && !(new.total < old.total && new.dominates(&old, starts)))
 }
 
 /// Keeps a path unless another is at least as good in every respect; drops those it beats.
