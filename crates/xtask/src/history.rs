@@ -12,6 +12,7 @@ use quarry_testkit::server::{Options, Server};
 /// A level, or each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Levels {
+    ReadUncommitted,
     ReadCommitted,
     RepeatableRead,
     Serializable,
@@ -21,10 +22,13 @@ pub enum Levels {
 impl Levels {
     fn each(self) -> Vec<Level> {
         match self {
+            Levels::ReadUncommitted => vec![Level::ReadUncommitted],
             Levels::ReadCommitted => vec![Level::ReadCommitted],
             Levels::RepeatableRead => vec![Level::RepeatableRead],
             Levels::Serializable => vec![Level::Serializable],
-            Levels::All => vec![Level::ReadCommitted, Level::RepeatableRead, Level::Serializable],
+            Levels::All => {
+                vec![Level::ReadUncommitted, Level::ReadCommitted, Level::RepeatableRead, Level::Serializable]
+            }
         }
     }
 }

@@ -48,6 +48,8 @@ pub const NEVER: Time = Time::MAX;
 /// What a history is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// PostgreSQL's is READ COMMITTED by another name: what that forbids, this does.
+    ReadUncommitted,
     ReadCommitted,
     RepeatableRead,
     Serializable,
@@ -57,6 +59,7 @@ impl Level {
     /// As SQL writes it.
     pub fn sql(self) -> &'static str {
         match self {
+            Level::ReadUncommitted => "READ UNCOMMITTED",
             Level::ReadCommitted => "READ COMMITTED",
             Level::RepeatableRead => "REPEATABLE READ",
             Level::Serializable => "SERIALIZABLE",
@@ -65,7 +68,7 @@ impl Level {
 
     /// One snapshot for a whole transaction.
     pub fn has_one_snapshot(self) -> bool {
-        self != Level::ReadCommitted
+        self >= Level::RepeatableRead
     }
 }
 
