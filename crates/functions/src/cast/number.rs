@@ -65,8 +65,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(1782, "numeric", [INT2] => NUMERIC, scalar!(|a: i16| -> Numeric { Numeric::from_i64(a.into()) })),
     func!(1740, "numeric", [INT4] => NUMERIC, scalar!(|a: i32| -> Numeric { Numeric::from_i64(a.into()) })),
     func!(1781, "numeric", [INT8] => NUMERIC, scalar!(|a: i64| -> Numeric { Numeric::from_i64(a) })),
-    func!(1742, "numeric", [FLOAT4] => NUMERIC, scalar!(|a: f32| -> Result<Numeric> { Numeric::from_f32(a) })),
-    func!(1743, "numeric", [FLOAT8] => NUMERIC, scalar!(|a: f64| -> Result<Numeric> { Numeric::from_f64(a) })),
+    func!(1742, "numeric", [FLOAT4] => NUMERIC, scalar!(|a: f32| -> Result<Numeric> { Numeric::from_f32(a) })).total(),
+    func!(1743, "numeric", [FLOAT8] => NUMERIC, scalar!(|a: f64| -> Result<Numeric> { Numeric::from_f64(a) })).total(),
     func!(1703, "numeric", [NUMERIC, INT4] => NUMERIC, scalar!(|a: NumericRef<'_>, typmod: i32| -> Result<Numeric> { a.apply_typmod(typmod) })),
     func!(5071, "xid", [XID8] => XID, wide!(|a: i64| -> u32 { a as u32 })),
 ];

@@ -191,5 +191,6 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(721, "get_byte", [BYTEA, INT4] => INT4, scalar!(|s: &[u8], n: i32| -> Result<i32> { Ok(i32::from(s[index(s, n)?])) })),
     func!(722, "set_byte", [BYTEA, INT4, INT4] => BYTEA, scalar!(|s: &[u8], n: i32, v: i32| -> Result<Vec<u8>> { set_byte(s, n, v) })),
     func!(3432, "gen_random_uuid", [] => UUID, row_only!(|_, _| Ok(Datum::B16(*Uuid::new_v4().as_bytes()))))
+        .total()
         .volatile(),
 ];
