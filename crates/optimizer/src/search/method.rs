@@ -156,7 +156,10 @@ impl Search<'_, '_> {
             (outer.rows * inner.rows * pair.selectivity).max(1.0)
         };
         startup += keyed.rest_cost.startup + pair.post_cost.startup;
-        run += (s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row) * tuples;
+        run += (s.cpu_tuple_cost + pair.post_cost.per_row) * tuples;
+        // Rows that have the keys are asked for the rest, also those that it drops.
+        let asked = if sieve.passing < 1.0 { tuples.max(outer.rows * sieve.passing) } else { tuples };
+        run += keyed.rest_cost.per_row * asked;
         if !self.switches.hash {
             startup += DISABLED;
         }
