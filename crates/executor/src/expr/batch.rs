@@ -130,7 +130,9 @@ impl Node {
                 eval_case(operand.as_deref(), whens, otherwise.as_deref(), *physical, cx, i)?
             }
             Node::Coalesce { args, physical } => eval_coalesce(args, *physical, cx, i)?,
-            Node::Kept { arg, error, physical } => Arc::new(super::kept::batch(arg, *error, *physical, cx, i)?),
+            Node::Kept { arg, error, physical } => {
+                Arc::new(super::kept::batch(arg, *error, *physical, cx, i)?)
+            }
             Node::Relabel { arg, physical } => {
                 let v = arg.eval(cx, i)?;
                 if v.physical() == *physical { v } else { Arc::new(cast::relabel(&v, *physical)?) }
