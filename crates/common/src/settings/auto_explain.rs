@@ -46,11 +46,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         "-1",
         "Plans of statements that take so long are logged, once auto_explain is loaded; 0: all, -1: none.",
     ),
-    switch(
-        "auto_explain.log_nested_statements",
-        "off",
-        "Statements that functions run are logged, too.",
-    ),
+    switch("auto_explain.log_nested_statements", "off", "Statements that functions run are logged, too."),
     switch(
         "auto_explain.log_settings",
         "off",

@@ -61,12 +61,10 @@ impl Gathered {
     }
 
     fn write_out(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let sort = self
-            .external
-            .get_or_insert_with(|| {
-                ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
-                    .told(told_of_files(cx.env))
-            });
+        let sort = self.external.get_or_insert_with(|| {
+            ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
+                .told(told_of_files(cx.env))
+        });
         let mut builder = RowBuilder::new();
         for (i, (start, end)) in self.entries.iter().enumerate() {
             let row = encode_vectors(&self.rows.columns, i, &self.layout, &mut builder);
