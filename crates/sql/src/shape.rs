@@ -253,28 +253,9 @@ fn is_decimal(text: &str) -> bool {
     text.split_once('.').is_some_and(|(whole, fraction)| all_digits(whole) && all_digits(fraction))
 }
 
-fn is_operator(kind: TokenKind) -> bool {
-    matches!(
-        kind,
-        TokenKind::Op
-            | TokenKind::Plus
-            | TokenKind::Minus
-            | TokenKind::Star
-            | TokenKind::Slash
-            | TokenKind::Percent
-            | TokenKind::Caret
-            | TokenKind::Less
-            | TokenKind::Greater
-            | TokenKind::Equal
-            | TokenKind::LessEqual
-            | TokenKind::GreaterEqual
-            | TokenKind::NotEqual
-    )
-}
-
-/// Behind such a token an operand begins: a minus there is a sign.
+/// Behind such a token an operand begins: a minus there is a sign. Fewer words than there are: a plan hangs on it.
 fn begins_operand(kind: TokenKind) -> bool {
-    is_operator(kind)
+    kind.is_operator()
         || matches!(
             kind,
             TokenKind::LeftParen
@@ -287,7 +268,7 @@ fn begins_operand(kind: TokenKind) -> bool {
 
 /// Before such a token a constant is an operand by itself: no cast or subscript takes hold of it.
 fn ends_operand(kind: TokenKind) -> bool {
-    is_operator(kind)
+    kind.is_operator()
         || matches!(
             kind,
             TokenKind::RightParen

@@ -174,44 +174,32 @@ fn is_sign(sql: &str, tokens: &[Token], i: usize) -> bool {
 
 /// Whether an operand begins behind such a token. Words that may be columns end one.
 fn begins_operand(kind: TokenKind) -> bool {
-    matches!(
-        kind,
-        TokenKind::Op
-            | TokenKind::Plus
-            | TokenKind::Minus
-            | TokenKind::Star
-            | TokenKind::Slash
-            | TokenKind::Percent
-            | TokenKind::Caret
-            | TokenKind::Less
-            | TokenKind::Greater
-            | TokenKind::Equal
-            | TokenKind::LessEqual
-            | TokenKind::GreaterEqual
-            | TokenKind::NotEqual
-            | TokenKind::LeftParen
-            | TokenKind::LeftBracket
-            | TokenKind::Comma
-            | TokenKind::Keyword(
-                Kw::Select
-                    | Kw::Distinct
-                    | Kw::All
-                    | Kw::Where
-                    | Kw::On
-                    | Kw::Having
-                    | Kw::And
-                    | Kw::Or
-                    | Kw::Not
-                    | Kw::Between
-                    | Kw::Case
-                    | Kw::When
-                    | Kw::Then
-                    | Kw::Else
-                    | Kw::Limit
-                    | Kw::Offset
-                    | Kw::Returning
-            )
-    )
+    kind.is_operator()
+        || matches!(
+            kind,
+            TokenKind::LeftParen
+                | TokenKind::LeftBracket
+                | TokenKind::Comma
+                | TokenKind::Keyword(
+                    Kw::Select
+                        | Kw::Distinct
+                        | Kw::All
+                        | Kw::Where
+                        | Kw::On
+                        | Kw::Having
+                        | Kw::And
+                        | Kw::Or
+                        | Kw::Not
+                        | Kw::Between
+                        | Kw::Case
+                        | Kw::When
+                        | Kw::Then
+                        | Kw::Else
+                        | Kw::Limit
+                        | Kw::Offset
+                        | Kw::Returning
+                )
+        )
 }
 
 /// Whether a number names a column by position: it alone is an item of GROUP BY or ORDER BY.

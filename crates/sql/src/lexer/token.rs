@@ -78,3 +78,25 @@ pub enum TokenKind {
     /// The end of the text. Always the last.
     Eof,
 }
+
+impl TokenKind {
+    /// Whether it is an operator: between two operands, or before one.
+    pub fn is_operator(self) -> bool {
+        matches!(
+            self,
+            TokenKind::Op
+                | TokenKind::Plus
+                | TokenKind::Minus
+                | TokenKind::Star
+                | TokenKind::Slash
+                | TokenKind::Percent
+                | TokenKind::Caret
+                | TokenKind::Less
+                | TokenKind::Greater
+                | TokenKind::Equal
+                | TokenKind::LessEqual
+                | TokenKind::GreaterEqual
+                | TokenKind::NotEqual
+        )
+    }
+}
