@@ -361,6 +361,55 @@ impl FixedColumn {
     }
 }
 
+/// Reads one varying column of many rows: all its offsets are the same in rows that have every column and no NULLs.
+#[derive(Clone, Copy, Debug)]
+pub struct VarColumn {
+    /// The head of such rows.
+    head: u16,
+    /// Where the end before the column's own is; of the first column its own.
+    ends_at: usize,
+    first: bool,
+    data_at: usize,
+}
+
+impl VarColumn {
+    /// Column `i` of the layout; none if it is fixed.
+    pub fn of(layout: &RowLayout, i: usize) -> Option<VarColumn> {
+        let column = layout.columns[i];
+        if column.width != Width::Var {
+            return None;
+        }
+        let n = layout.len();
+        let ends = 2 + layout.fixed_bytes[n] as usize;
+        let place = column.place as usize;
+        Some(VarColumn {
+            head: n as u16,
+            ends_at: ends + 2 * place.saturating_sub(1),
+            first: place == 0,
+            data_at: ends + 2 * layout.var_count[n] as usize,
+        })
+    }
+
+    /// The column's bytes; none if they aren't plain, or the row has any NULL or lacks a column: then [`RowRef`] must be asked.
+    #[inline(always)]
+    pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        if u16::from_le_bytes(array(body, 0)) != self.head {
+            return None;
+        }
+        let (start, end) = match self.first {
+            true => (0, u16::from_le_bytes(array(body, self.ends_at))),
+            false => {
+                let ends = u32::from_le_bytes(array(body, self.ends_at));
+                (ends as usize & 0x3fff, (ends >> 16) as u16)
+            }
+        };
+        if end > 0x3fff {
+            return None;
+        }
+        body.get(self.data_at + start..self.data_at + usize::from(end))
+    }
+}
+
 /// Makes row bodies; keeps its buffers from row to row.
 ///
 /// Between [`begin`](Self::begin) and [`finish`](Self::finish) every column is given once, in order.
@@ -528,6 +577,34 @@ mod tests {
             assert_eq!(row.var(3), VarValue::Plain(b""));
             assert_eq!(row.fixed(4), [1]);
         }
+    }
+
+    #[test]
+    fn varying_columns_are_read_directly_where_rows_have_everything() {
+        let layout = layout();
+        let mut b = RowBuilder::new();
+        let mut make = |long: bool, null: bool| {
+            b.begin(&layout);
+            b.fixed(&7i32.to_le_bytes());
+            b.var(if long { &[b'x'; 300] } else { b"hello" });
+            if null {
+                b.null()
+            } else {
+                b.fixed(&[0; 8])
+            }
+            b.var(b"last");
+            b.fixed(&[1]);
+            b.finish().to_vec()
+        };
+        let (first, second) = (VarColumn::of(&layout, 1).unwrap(), VarColumn::of(&layout, 3).unwrap());
+        assert!(VarColumn::of(&layout, 0).is_none());
+        for long in [false, true] {
+            let body = make(long, false);
+            assert_eq!(first.get(&body).map(<[u8]>::len), Some(if long { 300 } else { 5 }));
+            assert_eq!(second.get(&body), Some(&b"last"[..]));
+        }
+        let body = make(false, true);
+        assert_eq!((first.get(&body), second.get(&body)), (None, None));
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Varying values of a column as 16-byte views.
+//!
+//! A column of numerics can have a second form, whole numbers ([`crate::numeric::decimals`]): read from the views when somebody asks for it,
+//! or the only one until somebody asks for bytes. Whoever changes a column ends its second form.
 
+use crate::numeric::Decimals;
 use bytes::Bytes;
+use std::sync::OnceLock;
 
 /// A view: values of up to 12 bytes lie inside it; longer ones keep a 4-byte prefix, a buffer number and an offset.
 ///
@@ -50,6 +55,12 @@ impl View {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// The view as two words: length and first four bytes, the rest.
+    #[inline(always)]
+    fn words(&self) -> (u64, u64) {
+        let v = u128::from_le_bytes(self.0);
+        (v as u64, (v >> 64) as u64)
+    }
     /// Length and first four bytes (zero padded), for a fast inequality test.
     #[inline]
     pub fn head(&self) -> u64 {
@@ -66,26 +77,85 @@ pub struct BytesColumn {
     full_bytes: usize,
     /// The block being filled; its index is `full.len()`.
     tail: Vec<u8>,
+    /// The values as whole numbers at one scale, or that they are no such ones; unset: nobody has asked. Set without views: the only form.
+    decimals: OnceLock<Option<Box<Decimals>>>,
+    /// The bytes of a column that has only the other form, once they are asked for.
+    written: OnceLock<Box<BytesColumn>>,
 }
 
 impl BytesColumn {
+    /// A column of numerics, given as whole numbers.
+    pub fn from_decimals(decimals: Decimals) -> BytesColumn {
+        BytesColumn { decimals: OnceLock::from(Some(Box::new(decimals))), ..BytesColumn::default() }
+    }
+    /// The values of a column of numerics as whole numbers at one scale, if they are such ones. Rows that hold no value are 0.
+    pub fn decimals(&self) -> Option<&Decimals> {
+        let read = || {
+            let found = Decimals::read(self.views.len(), |i| self.views[i].words(), |i| self.get(i));
+            found.map(Box::new)
+        };
+        self.decimals.get_or_init(read).as_deref()
+    }
+    /// The same, if it takes no work.
+    pub fn known_decimals(&self) -> Option<&Decimals> {
+        self.decimals.get()?.as_deref()
+    }
+    /// This column, or what it is in bytes.
+    #[inline]
+    fn bytes(&self) -> &BytesColumn {
+        if self.views.is_empty() && self.decimals.get().is_some() { self.written() } else { self }
+    }
+    /// The bytes of a column of whole numbers. Panics if it is none: a row that isn't there was asked for.
+    #[cold]
+    fn written(&self) -> &BytesColumn {
+        self.written.get_or_init(|| {
+            let decimals = self.known_decimals().expect("the row is within the column");
+            let n = decimals.values().len();
+            let mut out = BytesColumn::with_capacity(n);
+            (0..n).for_each(|i| out.push(decimals.numeric(i).as_bytes()));
+            Box::new(out)
+        })
+    }
+    /// Makes bytes the only form, before a change.
+    #[inline(always)]
+    fn begin_change(&mut self) {
+        if self.decimals.get_mut().is_some() {
+            self.forget_decimals();
+        }
+    }
+    #[cold]
+    fn forget_decimals(&mut self) {
+        if self.views.is_empty() && self.known_decimals().is_some() {
+            self.written();
+        }
+        self.decimals.take();
+        if let Some(written) = self.written.take() {
+            *self = *written;
+        }
+    }
+
     pub fn with_capacity(rows: usize) -> BytesColumn {
         BytesColumn { views: Vec::with_capacity(rows), ..BytesColumn::default() }
     }
     pub fn len(&self) -> usize {
-        self.views.len()
+        match self.views.len() {
+            0 => self.known_decimals().map_or(0, |d| d.values().len()),
+            n => n,
+        }
     }
     pub fn is_empty(&self) -> bool {
-        self.views.is_empty()
+        self.len() == 0
     }
     /// Appends a copy of `v`.
     #[inline]
     pub fn push(&mut self, v: &[u8]) {
+        self.begin_change();
         let view = self.store(v);
         self.views.push(view);
     }
     /// Appends a value whose bytes are shared, without copying long ones.
     pub fn push_shared(&mut self, v: &Bytes) {
+        self.begin_change();
         if v.len() <= INLINE_MAX {
             self.views.push(View::inline(v));
         } else if v.len() >= 1024 {
@@ -99,11 +169,13 @@ impl BytesColumn {
     }
     /// Overwrites row `i`.
     pub fn set(&mut self, i: usize, v: &[u8]) {
+        self.begin_change();
         let view = self.store(v);
         self.views[i] = view;
     }
     /// Grows or shrinks to `n` rows; new rows are empty strings.
     pub fn resize(&mut self, n: usize) {
+        self.begin_change();
         self.views.resize(n, View::default());
     }
     #[inline]
@@ -128,7 +200,7 @@ impl BytesColumn {
     /// The bytes of row `i`.
     #[inline]
     pub fn get(&self, i: usize) -> &[u8] {
-        let view = &self.views[i];
+        let Some(view) = self.views.get(i) else { return self.written().get(i) };
         let len = view.len();
         if len <= INLINE_MAX {
             return &view.0[4..4 + len];
@@ -142,7 +214,7 @@ impl BytesColumn {
     }
     /// Row `i` as shared bytes; long values in sealed blocks are not copied.
     pub fn get_shared(&self, i: usize) -> Bytes {
-        let view = &self.views[i];
+        let Some(view) = self.views.get(i) else { return self.written().get_shared(i) };
         if view.len() > INLINE_MAX {
             let buffer = u32::from_le_bytes(view.0[8..12].try_into().expect("four bytes")) as usize;
             let offset = u32::from_le_bytes(view.0[12..].try_into().expect("four bytes")) as usize;
@@ -154,11 +226,16 @@ impl BytesColumn {
     }
     #[inline]
     pub fn view(&self, i: usize) -> &View {
-        &self.views[i]
+        match self.views.get(i) {
+            Some(view) => view,
+            None => self.written().view(i),
+        }
     }
     /// Approximate memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.views.capacity() * 16 + self.tail.capacity() + self.full_bytes
+        let decimals = self.known_decimals().map_or(0, |d| d.values().len() * 8);
+        let written = self.written.get().map_or(0, |w| w.memory_bytes());
+        self.views.capacity() * 16 + self.tail.capacity() + self.full_bytes + decimals + written
     }
     /// Bytes of values that lie outside their views.
     #[inline]
@@ -167,6 +244,8 @@ impl BytesColumn {
     }
     /// Empties the column, keeping the memory of its views.
     pub fn clear(&mut self) {
+        self.decimals.take();
+        self.written.take();
         self.views.clear();
         self.full.clear();
         self.full_bytes = 0;
@@ -175,6 +254,8 @@ impl BytesColumn {
     /// Appends rows `rows` of `from`, copying bytes; short values are in their views.
     #[inline]
     pub fn extend_from(&mut self, from: &BytesColumn, rows: impl Iterator<Item = usize>) {
+        self.begin_change();
+        let from = from.bytes();
         self.views.reserve(rows.size_hint().0);
         rows.for_each(|i| {
             let view = from.views[i];

@@ -8,6 +8,7 @@ use crate::EvalContext;
 use crate::kernel::{Arg, Res, combined_validity};
 use crate::kernel_arity;
 use quarry_common::{Error, Result};
+use quarry_types::numeric::decimals::{DecimalScale, Decimals};
 use quarry_types::{Rows, Vector};
 use std::any::Any;
 
@@ -36,6 +37,17 @@ pub trait Fold: Clone + Default + Send + 'static {
         }
         Ok(())
     }
+    /// The column as whole numbers, if it is numeric, has that form, and `add_decimal` adds it.
+    #[inline]
+    fn decimals<'a>(_: &'a Vector, _: Rows<'_>) -> Option<&'a Decimals> {
+        None
+    }
+    /// Adds a value of [`Fold::decimals`].
+    #[inline]
+    fn add_decimal(&mut self, _value: i64, _scale: DecimalScale) {}
+    /// Adds values of [`Fold::decimals`].
+    #[inline]
+    fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64>, _scale: DecimalScale) {}
     fn sub(&mut self, _value: Self::In<'_>) -> Result<()> {
         Err(Error::internal("this aggregate can't take rows out"))
     }
@@ -55,6 +67,25 @@ pub struct Folding<S> {
 }
 
 impl<S: Fold> Folding<S> {
+    /// Adds rows of a column of whole numbers; `group` gives the k-th row's group.
+    #[inline(always)]
+    fn add_whole(&mut self, a: &Vector, d: &Decimals, rows: Rows<'_>, group: impl Fn(usize) -> usize) {
+        let (values, scale) = (d.values(), d.scale());
+        match (rows, a.validity()) {
+            (Rows::All(n), None) => {
+                for (i, v) in values[..n].iter().enumerate() {
+                    self.states[group(i)].add_decimal(*v, scale);
+                }
+            }
+            (rows, valid) => {
+                for (k, i) in rows.iter().enumerate() {
+                    if valid.is_none_or(|v| v[i]) {
+                        self.states[group(k)].add_decimal(values[i], scale);
+                    }
+                }
+            }
+        }
+    }
     fn add_rows(&mut self, a: &Vector, rows: Rows<'_>, group: impl Fn(usize) -> usize) -> Result<()> {
         let stored = if a.is_constant() { 1 } else { a.len() };
         let column = S::In::open(a, stored);
@@ -82,6 +113,10 @@ impl<S: Fold> Accumulator for Folding<S> {
         groups: &[u32],
     ) -> Result<()> {
         let &[a] = args else { return Err(kernel_arity()) };
+        if let Some(d) = S::decimals(a, rows) {
+            self.add_whole(a, d, rows, |k| groups[k] as usize);
+            return Ok(());
+        }
         if let (Rows::All(_), false, None) = (rows, a.is_constant(), a.validity()) {
             let column = S::In::open(a, groups.len());
             for (i, group) in groups.iter().enumerate() {
@@ -93,6 +128,18 @@ impl<S: Fold> Accumulator for Folding<S> {
     }
     fn update_single(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
         let &[a] = args else { return Err(kernel_arity()) };
+        if let Some(d) = S::decimals(a, rows) {
+            match (rows, a.validity()) {
+                (Rows::All(n), None) => {
+                    self.states[0].add_decimals(d.values()[..n].iter().copied(), d.scale())
+                }
+                (Rows::Selected { positions, .. }, None) => {
+                    self.states[0].add_decimals(positions.iter().map(|p| d.values()[*p as usize]), d.scale())
+                }
+                _ => self.add_whole(a, d, rows, |_| 0),
+            }
+            return Ok(());
+        }
         if let (Rows::All(n), false) = (rows, a.is_constant()) {
             let column = S::In::open(a, a.len());
             return match a.validity() {

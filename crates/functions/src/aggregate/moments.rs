@@ -5,6 +5,8 @@
 use super::fold::Fold;
 use crate::kernel::{Arg, Res};
 use quarry_common::{Error, Result};
+use quarry_types::numeric::decimals::{DecimalScale, Decimals};
+use quarry_types::{Rows, Vector};
 use std::marker::PhantomData;
 
 /// What is kept for a group.
@@ -13,6 +15,17 @@ pub trait Sums: Clone + Default + Send + 'static {
     /// Whether `sub` undoes `add`.
     const RETRACT: bool = false;
     fn add(&mut self, value: Self::Value<'_>) -> Result<()>;
+    /// See [`Fold::decimals`].
+    #[inline]
+    fn decimals<'a>(_: &'a Vector, _: Rows<'_>) -> Option<&'a Decimals> {
+        None
+    }
+    /// See [`Fold::add_decimal`].
+    #[inline]
+    fn add_decimal(&mut self, _value: i64, _scale: DecimalScale) {}
+    /// See [`Fold::add_decimals`].
+    #[inline]
+    fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64>, _scale: DecimalScale) {}
     fn sub(&mut self, _value: Self::Value<'_>) -> Result<()> {
         Err(Error::internal("these sums can't take values out"))
     }
@@ -54,6 +67,18 @@ impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
     #[inline(always)]
     fn add(&mut self, value: S::Value<'_>) -> Result<()> {
         self.0.add(value)
+    }
+    #[inline(always)]
+    fn decimals<'a>(v: &'a Vector, rows: Rows<'_>) -> Option<&'a Decimals> {
+        S::decimals(v, rows)
+    }
+    #[inline(always)]
+    fn add_decimal(&mut self, value: i64, scale: DecimalScale) {
+        self.0.add_decimal(value, scale);
+    }
+    #[inline(always)]
+    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64>, scale: DecimalScale) {
+        self.0.add_decimals(values, scale);
     }
     fn sub(&mut self, value: S::Value<'_>) -> Result<()> {
         self.0.sub(value)

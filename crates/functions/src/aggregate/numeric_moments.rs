@@ -2,11 +2,12 @@
 
 use super::folding;
 use super::moments::{Avg, Moment, State, StdPop, StdSamp, Sum, Sums, VarPop, VarSamp};
-use crate::kernel::Arg;
+use crate::kernel::{Arg, decimals};
 use crate::{Body, FunctionDef};
 use quarry_common::{Error, Result};
+use quarry_types::numeric::decimals::{DecimalScale, Decimals};
 use quarry_types::numeric::{Numeric, NumericAccumulator, NumericRef};
-use quarry_types::oids;
+use quarry_types::{Rows, Vector, oids};
 use std::marker::PhantomData;
 
 /// The sum of numeric values.
@@ -25,6 +26,18 @@ impl Sums for Plain {
     fn add(&mut self, value: NumericRef<'_>) -> Result<()> {
         self.0.add(value);
         Ok(())
+    }
+    #[inline(always)]
+    fn decimals<'a>(v: &'a Vector, rows: Rows<'_>) -> Option<&'a Decimals> {
+        decimals::column(v, rows)
+    }
+    #[inline(always)]
+    fn add_decimal(&mut self, value: i64, scale: DecimalScale) {
+        self.0.add_decimal(value, scale);
+    }
+    #[inline(always)]
+    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64>, scale: DecimalScale) {
+        self.0.add_decimals(values, scale);
     }
     fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.merge(&other.0);

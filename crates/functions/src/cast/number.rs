@@ -1,10 +1,11 @@
 //! Casts between numbers, and of booleans and oids.
 
+use crate::kernel::decimals;
 use crate::scalar::arithmetic::errors::{
     float_overflow, float_underflow, int2_out_of_range, int4_out_of_range, int8_out_of_range,
     oid_out_of_range,
 };
-use crate::{FunctionDef, func, scalar, wide};
+use crate::{FunctionDef, fast, func, scalar, wide};
 use quarry_common::Result;
 use quarry_types::numeric::{Numeric, NumericRef};
 
@@ -62,9 +63,9 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(482, "float8", [INT8] => FLOAT8, wide!(|a: i64| -> f64 { a as f64 })),
     func!(311, "float8", [FLOAT4] => FLOAT8, wide!(|a: f32| -> f64 { a.into() })),
     func!(1746, "float8", [NUMERIC] => FLOAT8, scalar!(|a: NumericRef<'_>| -> Result<f64> { a.to_f64() })),
-    func!(1782, "numeric", [INT2] => NUMERIC, scalar!(|a: i16| -> Numeric { Numeric::from_i64(a.into()) })),
-    func!(1740, "numeric", [INT4] => NUMERIC, scalar!(|a: i32| -> Numeric { Numeric::from_i64(a.into()) })),
-    func!(1781, "numeric", [INT8] => NUMERIC, scalar!(|a: i64| -> Numeric { Numeric::from_i64(a) })),
+    func!(1782, "numeric", [INT2] => NUMERIC, fast!(scalar!(|a: i16| -> Numeric { Numeric::from_i64(a.into()) }), |args, rows| decimals::of_integers(args, rows))),
+    func!(1740, "numeric", [INT4] => NUMERIC, fast!(scalar!(|a: i32| -> Numeric { Numeric::from_i64(a.into()) }), |args, rows| decimals::of_integers(args, rows))),
+    func!(1781, "numeric", [INT8] => NUMERIC, fast!(scalar!(|a: i64| -> Numeric { Numeric::from_i64(a) }), |args, rows| decimals::of_integers(args, rows))),
     func!(1742, "numeric", [FLOAT4] => NUMERIC, scalar!(|a: f32| -> Result<Numeric> { Numeric::from_f32(a) })).total(),
     func!(1743, "numeric", [FLOAT8] => NUMERIC, scalar!(|a: f64| -> Result<Numeric> { Numeric::from_f64(a) })).total(),
     func!(1703, "numeric", [NUMERIC, INT4] => NUMERIC, scalar!(|a: NumericRef<'_>, typmod: i32| -> Result<Numeric> { a.apply_typmod(typmod) })),

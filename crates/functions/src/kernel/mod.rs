@@ -11,6 +11,7 @@
 
 mod args;
 mod call;
+pub mod decimals;
 pub mod limits;
 mod loops;
 mod macros;

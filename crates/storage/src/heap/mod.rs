@@ -13,6 +13,7 @@ pub mod insert;
 pub mod links;
 pub mod modify;
 pub mod page;
+pub mod page_rows;
 mod prefetch;
 pub mod prune;
 pub mod read;
@@ -24,7 +25,8 @@ pub mod visibility;
 pub mod wal;
 
 pub use links::VersionRef;
-pub use read::{BuildScan, BuildView, HeapScan, KeptRows, PageRows};
+pub use page_rows::{KeptRows, PageRows};
+pub use read::{BuildScan, BuildView, HeapScan};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 

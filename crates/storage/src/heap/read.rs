@@ -2,12 +2,12 @@
 //!
 //! Callbacks run under the page's shared latch and must not touch other pages of the table.
 
+use super::page_rows::{PageRows, Place};
 use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
 use super::visibility::{Fate, Memo, fate, fate_between, is_visible};
 use super::{Heap, Liveness, VersionRef, page as hp, prune};
 use crate::buffer::{PageMut, ReadAhead, Ring};
 use crate::page::PAGE_SIZE;
-use crate::row::FixedColumn;
 use crate::stats::Reads;
 use crate::txn::{LiveSnapshots, Snapshot, Transaction, XidStatus};
 use quarry_common::{BlockNo, Lsn, Result, Tid};
@@ -423,110 +423,6 @@ impl Drop for HeapScan {
             let reads = Reads { scans: 1, returned: self.seen, fetched: 0 };
             self.heap.count_reads(&self.snap, reads);
         }
-    }
-}
-
-/// Slot, offset and length of a tuple on its page.
-#[derive(Clone, Copy)]
-struct Place {
-    slot: u16,
-    offset: u16,
-    len: u16,
-}
-
-/// The visible rows of one page, in slot order, under the page's shared latch.
-///
-/// Rows come by the page so that a reader can decode them column by column: the loads of one column don't wait for each other.
-pub struct PageRows<'p> {
-    block: BlockNo,
-    bytes: &'p [u8],
-    places: &'p [Place],
-}
-
-/// Which rows of a page a reader goes on with; kept for its memory.
-#[derive(Default)]
-pub struct KeptRows(Vec<Place>);
-
-impl KeptRows {
-    /// Begins with all rows of a page.
-    pub fn all(&mut self, page: &PageRows<'_>) {
-        self.0.clear();
-        self.0.extend_from_slice(page.places);
-    }
-
-    /// Keeps these, by their ascending positions among those that are left.
-    pub fn retain(&mut self, positions: &[u32]) {
-        for (to, from) in positions.iter().enumerate() {
-            self.0[to] = self.0[*from as usize];
-        }
-        self.0.truncate(positions.len());
-    }
-}
-
-impl<'p> PageRows<'p> {
-    /// The page with only the rows that were kept of it.
-    pub fn only(&self, kept: &'p KeptRows) -> PageRows<'p> {
-        PageRows { block: self.block, bytes: self.bytes, places: &kept.0 }
-    }
-
-    /// How many there are.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether nothing on the page is visible.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// Where row `i` lies.
-    #[inline]
-    pub fn tid(&self, i: usize) -> Tid {
-        Tid { block: self.block, slot: self.places[i].slot }
-    }
-
-    /// The body of row `i`.
-    #[inline]
-    pub fn body(&self, i: usize) -> &'p [u8] {
-        &self.tuple(i)[HEADER_BYTES..]
-    }
-
-    /// The bytes of a fixed column, row by row from row `from`; none for rows of which [`FixedColumn::get`] gives none.
-    #[inline]
-    pub fn fixed(&self, column: FixedColumn, from: usize) -> FixedValues<'p> {
-        FixedValues { bytes: self.bytes, places: self.places[from..].iter(), column }
-    }
-
-    /// The system columns of row `i`.
-    pub fn meta(&self, i: usize) -> TupleMeta {
-        TupleMeta::new(&TupleHeader::read(self.tuple(i)), self.tid(i))
-    }
-
-    #[inline]
-    fn tuple(&self, i: usize) -> &'p [u8] {
-        let at = self.places[i];
-        &self.bytes[at.offset as usize..at.offset as usize + at.len as usize]
-    }
-}
-
-/// See [`PageRows::fixed`].
-pub struct FixedValues<'p> {
-    bytes: &'p [u8],
-    places: std::slice::Iter<'p, Place>,
-    column: FixedColumn,
-}
-
-impl<'p> Iterator for FixedValues<'p> {
-    type Item = Option<&'p [u8]>;
-
-    // One instance for each width of value: none is worth a call per row.
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let at = self.places.next()?;
-        let body = &self.bytes[at.offset as usize + HEADER_BYTES..at.offset as usize + at.len as usize];
-        Some(self.column.get(body))
     }
 }
 

@@ -12,10 +12,13 @@
 //! Equal numbers differ at most in their display scale. [`NumericRef`] reads the form, [`Numeric`] owns one (short
 //! ones without allocation), [`Var`] is the working form of arithmetic. Numbers of few digits take short cuts
 //! through i128: a coefficient times a power of 10000.
+//!
+//! Whole columns are computed in a faster form where they can be: [`decimals`].
 
 mod accumulate;
 mod arithmetic;
 mod convert;
+pub mod decimals;
 mod functions;
 mod math;
 mod order;
@@ -23,6 +26,7 @@ mod text;
 mod var;
 
 pub use accumulate::NumericAccumulator;
+pub use decimals::Decimals;
 pub use convert::{TYPMOD_HEADER, make_typmod, typmod_parts};
 pub(crate) use convert::{input, output, receive, send, typmod_in, typmod_out};
 pub(crate) use order::{KEY, compare, hash};

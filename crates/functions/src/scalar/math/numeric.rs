@@ -1,7 +1,9 @@
 //! Arithmetic and mathematics on numeric.
 
-use crate::{FunctionDef, ScalarImpl, func, scalar};
+use crate::kernel::decimals;
+use crate::{FunctionDef, ScalarImpl, fast, func, scalar};
 use quarry_common::Result;
+use quarry_types::numeric::decimals as whole;
 use quarry_types::numeric::{Numeric, NumericRef};
 
 macro_rules! one {
@@ -14,6 +16,14 @@ macro_rules! two {
         scalar!(|$a: NumericRef<'_>, $b: NumericRef<'_>| -> Result<Numeric> { $e })
     };
 }
+
+/// An operator that has a fast form over whole columns.
+macro_rules! quick {
+    ($fast:path, $a:ident, $b:ident => $e:expr) => {
+        fast!(two!($a, $b => $e), |args, rows| decimals::binary(args, rows, $fast))
+    };
+}
+const NEGATED: ScalarImpl = fast!(one!(a => Ok(a.neg())), |args, rows| decimals::neg(args, rows));
 
 const REMAINDER: ScalarImpl = two!(a, b => a.rem(b));
 const ABS: ScalarImpl = one!(a => Ok(a.abs()));
@@ -37,15 +47,15 @@ fn factorial(n: i64) -> Result<Numeric> {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(1724, "numeric_add", [NUMERIC, NUMERIC] => NUMERIC, two!(a, b => a.add(b))).total(),
-    func!(1725, "numeric_sub", [NUMERIC, NUMERIC] => NUMERIC, two!(a, b => a.sub(b))).total(),
-    func!(1726, "numeric_mul", [NUMERIC, NUMERIC] => NUMERIC, two!(a, b => a.mul(b))).total(),
+    func!(1724, "numeric_add", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::add, a, b => a.add(b))).total(),
+    func!(1725, "numeric_sub", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::sub, a, b => a.sub(b))).total(),
+    func!(1726, "numeric_mul", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::mul, a, b => a.mul(b))).total(),
     func!(1727, "numeric_div", [NUMERIC, NUMERIC] => NUMERIC, two!(a, b => a.div(b))),
     func!(1729, "numeric_mod", [NUMERIC, NUMERIC] => NUMERIC, REMAINDER),
     func!(1728, "mod", [NUMERIC, NUMERIC] => NUMERIC, REMAINDER),
     func!(1980, "numeric_div_trunc", [NUMERIC, NUMERIC] => NUMERIC, DIV),
     func!(1973, "div", [NUMERIC, NUMERIC] => NUMERIC, DIV),
-    func!(1771, "numeric_uminus", [NUMERIC] => NUMERIC, one!(a => Ok(a.neg()))).total(),
+    func!(1771, "numeric_uminus", [NUMERIC] => NUMERIC, NEGATED).total(),
     func!(1915, "numeric_uplus", [NUMERIC] => NUMERIC, one!(a => Ok(a.to_numeric()))).total(),
     func!(1704, "numeric_abs", [NUMERIC] => NUMERIC, ABS).total(),
     func!(1705, "abs", [NUMERIC] => NUMERIC, ABS).total(),
