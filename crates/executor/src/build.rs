@@ -114,10 +114,13 @@ impl<'a> Builder<'a> {
     /// The operator for a plan: its columns are `plan.output()`, in order.
     pub fn plan(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
         self.max_node = self.max_node.max(plan.id);
-        let raw = self.raw(plan)?;
+        let (raw, filter) = match seq::build(self, plan)? {
+            Some(scan) => scan,
+            None => (self.raw(plan)?, plan.filter.iter().collect()),
+        };
         let columns = walk::raw_columns(&plan.node);
         let layout = Layout::new(columns.iter().copied());
-        let filter = self.exprs(&plan.filter, &layout)?;
+        let filter = self.exprs(filter, &layout)?;
         let same = plan.targets.iter().map(|(id, _)| id).eq(&columns);
         let targets = if same {
             None
@@ -160,7 +163,7 @@ impl<'a> Builder<'a> {
         Ok(Some(index::EntryFilter { columns, physicals, programs }))
     }
 
-    fn reader(
+    pub(crate) fn reader(
         &self,
         relation: &quarry_catalog::Relation,
         columns: &[(ColumnId, ScanColumn)],
@@ -189,7 +192,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What hash joins above a scan will say of its columns; `index`: the one whose entries it reads.
-    fn scan_filters(
+    pub(crate) fn scan_filters(
         &self,
         node: usize,
         relation: &quarry_catalog::Relation,
@@ -223,9 +226,8 @@ impl<'a> Builder<'a> {
                 let input = input.as_ref().map(|p| self.plan(p)).transpose()?;
                 Box::new(ResultNode::new(input, self.exprs(one_time_filter, &none)?))
             }
-            PhysicalNode::SeqScan { relation, columns, .. } => {
-                let filters = self.scan_filters(plan.id, relation, columns, None)?;
-                Box::new(seq::SeqScan::new(relation.clone(), self.reader(relation, columns)?, filters))
+            PhysicalNode::SeqScan { .. } => {
+                return Err(Error::internal("a sequential scan is built with its filter"));
             }
             PhysicalNode::IndexScan { relation, index, columns, conds, .. } if index.method == "hash" => {
                 let scan = methods::MethodScan::compile(self, index, conds)?;

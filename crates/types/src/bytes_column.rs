@@ -153,6 +153,18 @@ impl BytesColumn {
         let view = self.store(v);
         self.views.push(view);
     }
+    /// Appends values up to the first that is none; gives how many.
+    #[inline(always)]
+    pub fn extend_some<'a>(&mut self, values: impl Iterator<Item = Option<&'a [u8]>>) -> usize {
+        self.begin_change();
+        let before = self.views.len();
+        for v in values {
+            let Some(v) = v else { break };
+            let view = self.store(v);
+            self.views.push(view);
+        }
+        self.views.len() - before
+    }
     /// Appends a value whose bytes are shared, without copying long ones.
     pub fn push_shared(&mut self, v: &Bytes) {
         self.begin_change();

@@ -227,7 +227,7 @@ impl Vector {
             VectorData::F32(v) => extend!(v, |b| f32::from_le_bytes(fixed(b))),
             VectorData::F64(v) => extend!(v, |b| f64::from_le_bytes(fixed(b))),
             VectorData::B16(v) => extend!(v, fixed),
-            VectorData::Bytes(v) => extend!(v, |b| b),
+            VectorData::Bytes(v) => added = v.extend_some(values),
         }
         self.len += added;
         if let Some(valid) = &mut self.valid {

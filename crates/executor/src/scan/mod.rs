@@ -9,6 +9,8 @@ pub mod index;
 pub mod key_value;
 pub mod methods;
 mod narrow;
+pub mod page_filter;
+mod page_test;
 pub mod range;
 pub mod rows;
 pub mod seq;

@@ -6,9 +6,9 @@ use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::{Heap, PageRows, TupleMeta};
-use quarry_storage::row::{FixedColumn, RowLayout, RowRef};
+use quarry_storage::row::{FixedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::row::{decode_column_into, get_datum};
-use quarry_types::{Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
+use quarry_types::{Batch, Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
 use std::sync::Arc;
 
 /// A relation's heap.
@@ -25,7 +25,11 @@ pub fn snapshot_for(env: &ExecEnv, relation: &Relation) -> Snapshot {
 }
 
 enum Source {
-    Attribute { index: usize, physical: PhysicalType, missing: Option<Datum> },
+    Attribute {
+        index: usize,
+        physical: PhysicalType,
+        missing: Option<Datum>,
+    },
     Ctid,
     Xmin,
     Xmax,
@@ -33,6 +37,8 @@ enum Source {
     Cmax,
     TableOid(u32),
     WholeRow,
+    /// Nobody reads it.
+    Unread,
 }
 
 /// A live column of a whole row: index, type, physical type and the value of rows stored before the column was added.
@@ -96,6 +102,16 @@ impl RowReader {
         Ok(RowReader { sources, physicals, layout: relation.layout.clone(), whole, needs_meta })
     }
 
+    /// The same without the columns that nobody reads: NULL takes their place. For readers of whole pages ([`RowReader::batch`]).
+    pub fn without(mut self, is_read: impl Fn(usize) -> bool) -> RowReader {
+        for (i, source) in self.sources.iter_mut().enumerate() {
+            if !is_read(i) {
+                *source = Source::Unread;
+            }
+        }
+        self
+    }
+
     /// Whether rows must come with their system columns.
     pub fn needs_meta(&self) -> bool {
         self.needs_meta
@@ -105,7 +121,18 @@ impl RowReader {
     }
     /// Empty vectors for the columns.
     pub fn vectors(&self, capacity: usize) -> Vec<Vector> {
-        self.physicals.iter().map(|p| Vector::with_capacity(*p, capacity)).collect()
+        let room = |(p, source): (&PhysicalType, &Source)| {
+            Vector::with_capacity(*p, if matches!(source, Source::Unread) { 0 } else { capacity })
+        };
+        self.physicals.iter().zip(&self.sources).map(room).collect()
+    }
+    /// The rows that [`RowReader::push_page`] has appended.
+    pub fn batch(&self, columns: Vec<Vector>, rows: usize) -> Batch {
+        let whole = |(column, source): (Vector, &Source)| match source {
+            Source::Unread => Arc::new(Vector::constant(column.physical(), &Datum::Null, rows)),
+            _ => Arc::new(column),
+        };
+        Batch::new(columns.into_iter().zip(&self.sources).map(whole).collect(), rows)
     }
 
     /// Appends a row to vectors of [`RowReader::vectors`].
@@ -138,6 +165,9 @@ impl RowReader {
     pub fn push_page(&self, heap: &Heap, rows: &PageRows<'_>, out: &mut [Vector]) -> Result<()> {
         for (source, to) in self.sources.iter().zip(out) {
             let Source::Attribute { index, missing, .. } = source else {
+                if matches!(source, Source::Unread) {
+                    continue;
+                }
                 for i in 0..rows.len() {
                     let row = RowRef::new(&self.layout, rows.body(i));
                     let meta = self.needs_meta.then(|| rows.meta(i));
@@ -146,13 +176,16 @@ impl RowReader {
                 continue;
             };
             let fixed = FixedColumn::of(&self.layout, *index);
+            let varying = VarColumn::of(&self.layout, *index);
             let mut i = 0;
             while i < rows.len() {
-                if let Some(fixed) = fixed {
-                    i += to.extend_stored(rows.fixed(fixed, i));
-                    if i == rows.len() {
-                        break;
-                    }
+                i += match (fixed, varying) {
+                    (Some(fixed), _) => to.extend_stored(rows.fixed(fixed, i)),
+                    (None, Some(varying)) => to.extend_stored(rows.varying(varying, i)),
+                    (None, None) => 0,
+                };
+                if i == rows.len() {
+                    break;
                 }
                 let row = RowRef::new(&self.layout, rows.body(i));
                 if *index >= row.natts() {
@@ -202,7 +235,7 @@ impl RowReader {
     ) -> Result<Datum> {
         let of = |f: fn(&TupleMeta) -> u32| meta.map_or(Datum::Null, |m| Datum::U32(f(m)));
         Ok(match source {
-            Source::Attribute { .. } => Datum::Null,
+            Source::Attribute { .. } | Source::Unread => Datum::Null,
             Source::Ctid => identifiers::tid_datum(tid),
             Source::Xmin => of(|m| m.xmin.0 as u32),
             Source::Xmax => of(|m| m.xmax.0 as u32),

@@ -1,11 +1,14 @@
-//! Sequential scan: pages decoded straight into vectors, wanted columns only.
+//! Sequential scan: pages decoded straight into vectors, wanted columns only, of the rows that are left by the tests of stored rows.
 
 use super::filters::Filters;
+use super::page_filter::PageFilter;
 use super::rows::{RowReader, open_heap, snapshot_for};
+use crate::build::Builder;
 use crate::context::Cx;
-use crate::operator::Operator;
+use crate::operator::{BoxOperator, Operator};
 use quarry_catalog::Relation;
 use quarry_common::{BlockNo, Result};
+use quarry_plan::{Expr, PhysicalNode, PhysicalPlan, walk};
 use quarry_storage::heap::{Heap, HeapScan};
 use quarry_types::{BATCH_ROWS, Batch};
 use std::ops::Range;
@@ -16,15 +19,35 @@ pub struct SeqScan {
     reader: RowReader,
     open: Option<(Heap, HeapScan)>,
     done: bool,
+    /// The conditions that rows are tested for where they lie.
+    tests: PageFilter,
     filters: Filters,
     /// Further pages to read, where the filters leave only some.
     pages: std::vec::IntoIter<Range<BlockNo>>,
 }
 
 impl SeqScan {
-    pub fn new(relation: Arc<Relation>, reader: RowReader, filters: Filters) -> SeqScan {
-        SeqScan { relation, reader, open: None, done: false, filters, pages: vec![].into_iter() }
+    pub fn new(relation: Arc<Relation>, reader: RowReader, tests: PageFilter, filters: Filters) -> SeqScan {
+        SeqScan { relation, reader, open: None, done: false, tests, filters, pages: vec![].into_iter() }
     }
+}
+
+/// The scan of a plan node that is one, and the conditions that are left to be tested of its rows.
+pub fn build<'p>(
+    b: &mut Builder<'_>,
+    plan: &'p PhysicalPlan,
+) -> Result<Option<(BoxOperator, Vec<&'p Expr>)>> {
+    let PhysicalNode::SeqScan { relation, columns, .. } = &plan.node else { return Ok(None) };
+    let (tests, rest) = PageFilter::compile(b, relation, columns, &plan.filter)?;
+    let filters = b.scan_filters(plan.id, relation, columns, None)?;
+    let mut read = vec![];
+    let above = plan.targets.iter().map(|(_, e)| e).chain(rest.iter().copied());
+    above.for_each(|e| walk::columns_of(e, &mut read));
+    // A target with a raw column's id is that column, whatever its expression.
+    read.extend(plan.targets.iter().map(|(id, _)| *id));
+    let reader = b.reader(relation, columns)?.without(|i| read.contains(&columns[i].0));
+    let scan = SeqScan::new(relation.clone(), reader, tests, filters);
+    Ok(Some((Box::new(scan), rest)))
 }
 
 impl Operator for SeqScan {
@@ -33,6 +56,9 @@ impl Operator for SeqScan {
             return Ok(None);
         }
         self.filters.begin(cx);
+        if !self.tests.has_begun() {
+            self.tests.begin(cx)?;
+        }
         let (heap, scan) = match &mut self.open {
             Some(open) => open,
             None => {
@@ -54,11 +80,16 @@ impl Operator for SeqScan {
         let mut out = self.reader.vectors(if cx.want < 64 { 64 } else { BATCH_ROWS });
         let mut rows = 0;
         let reader = &self.reader;
+        let tests = &mut self.tests;
         let filters = &mut self.filters;
         let active = filters.are_active();
         while rows < enough {
             cx.check_cancelled()?;
             let more = scan.next_rows(|page| {
+                let page = tests.pass(heap, page)?;
+                if page.is_empty() {
+                    return Ok(());
+                }
                 let page = if active { filters.pass(heap, page)? } else { page };
                 rows += page.len();
                 reader.push_page(heap, &page, &mut out)
@@ -78,9 +109,13 @@ impl Operator for SeqScan {
         if rows == 0 {
             return Ok(None);
         }
-        Ok(Some(Batch::new(out.into_iter().map(Arc::new).collect(), rows)))
+        Ok(Some(self.reader.batch(out, rows)))
+    }
+    fn rows_filtered(&self) -> u64 {
+        self.tests.removed()
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
+        self.tests.reset();
         self.open = None;
         self.pages = vec![].into_iter();
         self.done = false;

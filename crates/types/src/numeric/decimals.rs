@@ -43,8 +43,20 @@ pub enum Test {
 }
 
 impl Test {
+    /// Whether values in this order pass.
+    #[inline(always)]
+    pub fn accepts(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Test::Equal => order.is_eq(),
+            Test::Different => order.is_ne(),
+            Test::Less => order.is_lt(),
+            Test::LessEqual => order.is_le(),
+            Test::Greater => order.is_gt(),
+            Test::GreaterEqual => order.is_ge(),
+        }
+    }
     /// The same test with its sides changed.
-    fn turned(self) -> Test {
+    pub fn turned(self) -> Test {
         match self {
             Test::Equal | Test::Different => self,
             Test::Less => Test::Greater,
@@ -503,16 +515,8 @@ mod tests {
                 let turned = compare(Operand::Constant(dk), Operand::Column(da), test).unwrap();
                 for i in 0..a.len() {
                     let order = NumericRef::new(a.get(i)).compare(NumericRef::new(k.get(0)));
-                    let wanted = |order: std::cmp::Ordering| match test {
-                        Test::Equal => order.is_eq(),
-                        Test::Different => order.is_ne(),
-                        Test::Less => order.is_lt(),
-                        Test::LessEqual => order.is_le(),
-                        Test::Greater => order.is_gt(),
-                        Test::GreaterEqual => order.is_ge(),
-                    };
-                    assert_eq!(got[i], wanted(order), "row {i} {test:?} {text}");
-                    assert_eq!(turned[i], wanted(order.reverse()), "{text} {test:?} row {i}");
+                    assert_eq!(got[i], test.accepts(order), "row {i} {test:?} {text}");
+                    assert_eq!(turned[i], test.accepts(order.reverse()), "{text} {test:?} row {i}");
                 }
             }
         }

@@ -17,6 +17,7 @@
 
 mod accumulate;
 mod arithmetic;
+mod bound;
 mod convert;
 pub mod decimals;
 mod functions;
@@ -26,6 +27,7 @@ mod text;
 mod var;
 
 pub use accumulate::NumericAccumulator;
+pub use bound::Bound;
 pub use decimals::Decimals;
 pub use convert::{TYPMOD_HEADER, make_typmod, typmod_parts};
 pub(crate) use convert::{input, output, receive, send, typmod_in, typmod_out};

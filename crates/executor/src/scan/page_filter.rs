@@ -1,0 +1,377 @@
+//! Conditions of a sequential scan that are tested on a page's rows where they lie, before any column is decoded.
+//!
+//! These are comparisons of a column with a value that is the same for all rows (a constant, a parameter, a column of an enclosing row), or
+//! with another column of the same sort, lists of values, prefixes of text, and tests for NULL. They can't fail. Conditions are taken
+//! in their order up to the first that may fail, or has effects, and isn't one of them: behind that one, a row that PostgreSQL asks it
+//! about would not get there. What can't be tested this way goes on to the scan's ordinary filter.
+//!
+//! A row with a NULL, or one that lacks columns added later, is asked column by column ([`Column::datum`]).
+
+use super::page_test::{Column, Kind, Test};
+use crate::build::Builder;
+use crate::context::Cx;
+use crate::expr::{Layout, Program};
+use quarry_catalog::Relation;
+use quarry_common::{Error, Oid, Result};
+use quarry_functions::{Body, ScalarImpl, Volatility, registry};
+use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn, walk};
+use quarry_storage::heap::{Heap, KeptRows, PageRows};
+use quarry_storage::row::RowLayout;
+use quarry_types::array::ArrayRef;
+use quarry_types::numeric::decimals::Test as Order;
+use quarry_types::{Datum, oids};
+use std::sync::Arc;
+
+/// A condition, compiled.
+struct Condition {
+    column: Column,
+    what: What,
+}
+
+enum What {
+    /// The column against a value.
+    Compare {
+        order: Order,
+        value: Program,
+    },
+    /// One of a constant list's values (or none of them).
+    List {
+        values: Vec<Datum>,
+        equal: bool,
+    },
+    /// Text that begins so (or doesn't).
+    Prefix {
+        prefix: Vec<u8>,
+        negated: bool,
+    },
+    /// The column against another one.
+    Columns {
+        order: Order,
+        other: Column,
+    },
+    Null {
+        negated: bool,
+    },
+}
+
+/// The conditions of a scan.
+pub struct PageFilter {
+    layout: Arc<RowLayout>,
+    conditions: Vec<Condition>,
+    /// With their values at hand; none before the scan begins.
+    tests: Option<Vec<Test>>,
+    kept: KeptRows,
+    removed: u64,
+}
+
+impl PageFilter {
+    /// The conditions that pages are tested for, and the others in their order.
+    pub fn compile<'e>(
+        b: &mut Builder<'_>,
+        relation: &Relation,
+        columns: &[(ColumnId, ScanColumn)],
+        filter: &'e [Expr],
+    ) -> Result<(PageFilter, Vec<&'e Expr>)> {
+        let mut conditions = vec![];
+        let mut rest = vec![];
+        let mut may_pass_over = true;
+        for e in filter {
+            let found = match may_pass_over {
+                true => condition(b, relation, columns, e)?,
+                false => None,
+            };
+            match found {
+                Some(c) => conditions.push(c),
+                None => {
+                    may_pass_over &= is_total(e);
+                    rest.push(e);
+                }
+            }
+        }
+        let layout = relation.layout.clone();
+        Ok((PageFilter { layout, conditions, tests: None, kept: KeptRows::default(), removed: 0 }, rest))
+    }
+
+    /// Reads the values that rows are compared with.
+    pub fn begin(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let mut tests: Vec<Test> = Vec::with_capacity(self.conditions.len());
+        for Condition { column, what } in &self.conditions {
+            let column = column.clone();
+            let test = match what {
+                What::Compare { order, value } => Test::compare(column, *order, &value.row(cx, &[])?)?,
+                What::List { values, equal } => Test::list(column, values, *equal),
+                What::Prefix { prefix, negated } => Test::prefix(column, prefix.clone(), *negated),
+                What::Columns { order, other } => Test::columns(column, *order, other.clone()),
+                What::Null { negated } => Test::null(column, *negated),
+            };
+            // `a >= 1 AND a < 5` is one test.
+            if !tests.last_mut().is_some_and(|last| last.joined(&test)) {
+                tests.push(test);
+            }
+        }
+        self.tests = Some(tests);
+        Ok(())
+    }
+
+    /// To be called before the scan begins again: values of enclosing rows may be others.
+    pub fn reset(&mut self) {
+        self.tests = None;
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.tests.is_some()
+    }
+
+    /// The page's rows that pass all tests.
+    pub fn pass<'p>(&'p mut self, heap: &Heap, page: PageRows<'p>) -> Result<PageRows<'p>> {
+        let tests = self.tests.as_deref().unwrap_or(&[]);
+        if tests.is_empty() {
+            return Ok(page);
+        }
+        self.kept.all(&page);
+        for test in tests {
+            test.narrow(&self.layout, heap, &page, &mut self.kept)?;
+            if self.kept.is_empty() {
+                break;
+            }
+        }
+        let left = page.only(&self.kept);
+        self.removed += (page.len() - left.len()) as u64;
+        Ok(left)
+    }
+
+    /// Rows that haven't passed so far.
+    pub fn removed(&self) -> u64 {
+        self.removed
+    }
+}
+
+/// A condition that pages can be tested for.
+fn condition(
+    b: &mut Builder<'_>,
+    relation: &Relation,
+    columns: &[(ColumnId, ScanColumn)],
+    e: &Expr,
+) -> Result<Option<Condition>> {
+    let column = |e: &Expr| column(relation, columns, e);
+    Ok(match e {
+        Expr::Call { function, args, form: CallForm::Operator(operator), .. } => {
+            let [left, right] = &args[..] else { return Ok(None) };
+            let Some(operator) = registry::operator(*operator) else { return Ok(None) };
+            if operator.function != function.def().oid {
+                return Ok(None);
+            }
+            let [a, c] = [operator.left, operator.right];
+            if let Some(negated) = likes(operator.name, a, c) {
+                let (Some(attribute), Expr::Const { value, .. }) = (column(left), right) else {
+                    return Ok(None);
+                };
+                let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::Text);
+                return Ok(found
+                    .zip(prefix_of(value))
+                    .map(|(column, prefix)| Condition { column, what: What::Prefix { prefix, negated } }));
+            }
+            let (Some(order), Some(kinds)) = (order_of(operator.name, operator.restrict), kinds_of(a, c))
+            else {
+                return Ok(None);
+            };
+            let (attribute, order, other, kind) = match (column(left), column(right)) {
+                (Some(l), Some(r)) => {
+                    let (l, r) = (Column::of(b, relation, l)?, Column::of(b, relation, r)?);
+                    let (Some(l), Some(r)) = (l, r) else { return Ok(None) };
+                    let fit = l.kind() == kinds.0 && r.kind() == kinds.1 && kinds.0.is_whole();
+                    return Ok(
+                        fit.then_some(Condition { column: l, what: What::Columns { order, other: r } })
+                    );
+                }
+                (Some(l), None) => (l, order, right, kinds.0),
+                (None, Some(r)) => (r, order.turned(), left, kinds.1),
+                (None, None) => return Ok(None),
+            };
+            let text = matches!(kind, Kind::Text | Kind::Blanks);
+            if !is_same_for_all(other, columns) || (text && !matches!(order, Order::Equal | Order::Different))
+            {
+                return Ok(None);
+            }
+            let Some(found) = Column::of(b, relation, attribute)?.filter(|f| f.fits(kind)) else {
+                return Ok(None);
+            };
+            let value = b.expr(other, &Layout::default())?;
+            Some(Condition { column: found.compared_as(kind), what: What::Compare { order, value } })
+        }
+        Expr::ScalarArray { operator, left, array, all, function } => {
+            let Some(operator) = registry::operator(*operator) else { return Ok(None) };
+            let (Some(order), Some(kinds)) =
+                (order_of(operator.name, operator.restrict), kinds_of(operator.left, operator.right))
+            else {
+                return Ok(None);
+            };
+            let equal = match (order, all) {
+                (Order::Equal, false) => true,
+                (Order::Different, true) => false,
+                _ => return Ok(None),
+            };
+            let (Some(attribute), Expr::Const { value, .. }) = (column(left), &**array) else {
+                return Ok(None);
+            };
+            if operator.function != function.def().oid || value.is_null() {
+                return Ok(None);
+            }
+            let values: Vec<Datum> = ArrayRef::of(value).iter().collect();
+            if values.len() > Test::LIST_MAX {
+                return Ok(None);
+            }
+            let found =
+                Column::of(b, relation, attribute)?.filter(|f| f.fits(kinds.0) && kinds.0.has_lists());
+            found.map(|column| Condition {
+                column: column.compared_as(kinds.0),
+                what: What::List { values, equal },
+            })
+        }
+        Expr::IsNull { arg, negated } => match (&**arg, column(arg)) {
+            (Expr::Column { .. }, Some(attribute)) => Some(Condition {
+                column: Column::any(b, relation, attribute)?,
+                what: What::Null { negated: *negated },
+            }),
+            _ => None,
+        },
+        Expr::Column { .. } => flag(b, relation, column(e), true)?,
+        Expr::Not(arg) if matches!(**arg, Expr::Column { .. }) => flag(b, relation, column(arg), false)?,
+        _ => None,
+    })
+}
+
+/// A boolean column that must be true, or false.
+fn flag(
+    b: &mut Builder<'_>,
+    relation: &Relation,
+    attribute: Option<usize>,
+    wanted: bool,
+) -> Result<Option<Condition>> {
+    let Some(attribute) = attribute else { return Ok(None) };
+    let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::Bool);
+    Ok(found.map(|column| Condition {
+        column,
+        what: What::List { values: vec![Datum::Bool(wanted)], equal: true },
+    }))
+}
+
+/// The table's column that an expression is, perhaps under another name of its type.
+fn column(relation: &Relation, columns: &[(ColumnId, ScanColumn)], e: &Expr) -> Option<usize> {
+    match e {
+        Expr::Column { id, .. } => match columns.iter().find(|(c, _)| c == id)?.1 {
+            ScanColumn::Attribute(i) if i < relation.columns.len() => Some(i),
+            _ => None,
+        },
+        Expr::Cast { arg, kind: CastKind::Relabel, .. } => column(relation, columns, arg),
+        _ => None,
+    }
+}
+
+/// Whether an expression has one value for all rows, at hand without computing anything that may fail.
+fn is_same_for_all(e: &Expr, columns: &[(ColumnId, ScanColumn)]) -> bool {
+    match e {
+        Expr::Const { .. } | Expr::Param { .. } => true,
+        Expr::Column { id, .. } => !columns.iter().any(|(c, _)| c == id),
+        Expr::Cast { arg, kind: CastKind::Relabel, .. } => is_same_for_all(arg, columns),
+        _ => false,
+    }
+}
+
+/// Whether a condition has a value for every row, and no effects.
+fn is_total(e: &Expr) -> bool {
+    !walk::any(e, &|e| match e {
+        Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
+            let def = function.def();
+            let scalar = matches!(def.body, Body::Scalar(ScalarImpl { .. }));
+            !(scalar && def.total && def.volatility != Volatility::Volatile)
+        }
+        Expr::Const { .. }
+        | Expr::Column { .. }
+        | Expr::Param { .. }
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::IsNull { .. }
+        | Expr::IsBool { .. }
+        | Expr::Cast { kind: CastKind::Relabel, .. } => false,
+        _ => true,
+    })
+}
+
+/// The order that an operator tests for.
+fn order_of(name: &str, restrict: &str) -> Option<Order> {
+    let known = ["eqsel", "neqsel", "scalarltsel", "scalarlesel", "scalargtsel", "scalargesel"];
+    if !known.contains(&restrict) {
+        return None;
+    }
+    Some(match name {
+        "=" => Order::Equal,
+        "<>" => Order::Different,
+        "<" => Order::Less,
+        "<=" => Order::LessEqual,
+        ">" => Order::Greater,
+        ">=" => Order::GreaterEqual,
+        _ => return None,
+    })
+}
+
+/// How the operands of an operator compare.
+fn kinds_of(left: Oid, right: Oid) -> Option<(Kind, Kind)> {
+    let whole = |oid| match oid {
+        oids::INT2 => Some(Kind::I16),
+        oids::INT4 => Some(Kind::I32),
+        oids::INT8 => Some(Kind::I64),
+        _ => None,
+    };
+    if let (Some(l), Some(r)) = (whole(left), whole(right)) {
+        return Some((l, r));
+    }
+    let float = |oid| match oid {
+        oids::FLOAT4 => Some(Kind::F32),
+        oids::FLOAT8 => Some(Kind::F64),
+        _ => None,
+    };
+    if let (Some(l), Some(r)) = (float(left), float(right)) {
+        return Some((l, r));
+    }
+    if left != right {
+        return None;
+    }
+    let kind = match left {
+        oids::BOOL => Kind::Bool,
+        oids::DATE => Kind::I32,
+        oids::TIME | oids::TIMESTAMP | oids::TIMESTAMPTZ => Kind::I64,
+        oids::OID => Kind::U32,
+        oids::NUMERIC => Kind::Numeric,
+        oids::TEXT | oids::BYTEA => Kind::Text,
+        oids::BPCHAR => Kind::Blanks,
+        _ => return None,
+    };
+    Some((kind, kind))
+}
+
+/// Whether an operator is LIKE (false) or NOT LIKE (true) of text.
+fn likes(name: &str, left: Oid, right: Oid) -> Option<bool> {
+    if left != oids::TEXT || right != oids::TEXT {
+        return None;
+    }
+    match name {
+        "~~" => Some(false),
+        "!~~" => Some(true),
+        _ => None,
+    }
+}
+
+/// What a pattern's matches begin with, if that is all it says.
+fn prefix_of(pattern: &Datum) -> Option<Vec<u8>> {
+    let Datum::Bytes(pattern) = pattern else { return None };
+    let prefix = pattern.strip_suffix(b"%")?;
+    let plain = !prefix.iter().any(|b| matches!(b, b'%' | b'_' | b'\\'));
+    plain.then(|| prefix.to_vec())
+}
+
+/// A value that isn't of the kind that the condition compares: the plan's types say otherwise.
+pub(super) fn wrong_kind() -> Error {
+    Error::internal("a value of another type than the condition's")
+}
