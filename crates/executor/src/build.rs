@@ -355,7 +355,9 @@ impl<'a> Builder<'a> {
                 };
                 aggregate::build(self, plan.id, input, spec)?
             }
-            PhysicalNode::WindowAgg { input, spec, calls } => window::build(self, input, spec, calls)?,
+            PhysicalNode::WindowAgg { input, spec, calls, run } => {
+                window::build(self, input, spec, calls, run)?
+            }
             PhysicalNode::ProjectSet { input, calls } => ProjectSet::build(self, input, calls)?,
             PhysicalNode::Unique { input, columns } => setop::unique(self, input, columns)?,
             PhysicalNode::SetOp { kind, all, left, right, left_columns, right_columns, .. } => {

@@ -7,7 +7,7 @@ mod partition;
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
-use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::operator::{BoxOperator, Operator, dense, pull, select};
 use crate::rows::RowSet;
 use aggregate::Running;
 use frame::{FrameState, Range};
@@ -15,7 +15,7 @@ use partition::{Cursor, Pages, Partition, Peers, Shape, page_bytes};
 use quarry_common::{Error, Result};
 use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows};
 use quarry_plan::expr::FrameExclude;
-use quarry_plan::{ColumnId, PhysicalPlan, WindowCall, WindowSpec};
+use quarry_plan::{ColumnId, Expr, PhysicalPlan, WindowCall, WindowSpec};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct WindowAgg {
     physicals: Vec<PhysicalType>,
     partition: Vec<(Program, TypeRef)>,
     window: Window,
+    /// Conditions that stop the partition under way.
+    run: Vec<Program>,
     /// Rows read beyond the partition under way.
     pending: Option<Pending>,
     input_done: bool,
@@ -60,8 +62,10 @@ pub fn build(
     input: &PhysicalPlan,
     spec: &WindowSpec,
     calls: &[(ColumnId, WindowCall)],
+    run: &[Expr],
 ) -> Result<BoxOperator> {
     let layout = Layout::new(input.output());
+    let results = Layout::new(input.output().chain(calls.iter().map(|(id, _)| *id)));
     let partition = spec
         .partition_by
         .iter()
@@ -78,7 +82,7 @@ pub fn build(
         shape.add_call(b.exprs(&c.args, &layout)?, filter);
         compiled.push(Call {
             def: c.function.def(),
-            arg_types: c.args.iter().map(quarry_plan::Expr::ty).collect(),
+            arg_types: c.args.iter().map(Expr::ty).collect(),
             ret: c.ty,
             physical: b.physical(c.ty)?,
         });
@@ -98,6 +102,7 @@ pub fn build(
             },
             calls: compiled,
         },
+        run: b.exprs(run, &results)?,
         pending: None,
         input_done: false,
         active: None,
@@ -168,6 +173,21 @@ impl WindowAgg {
             None if rest.len == 0 => None,
             None => Some(Partition::in_memory(cx, &self.window.shape, &rest)?),
         })
+    }
+}
+
+impl WindowAgg {
+    /// The rows up to the first that fails a condition; true if there is one.
+    fn run_until_failed(&self, cx: &mut Cx<'_>, batch: Batch) -> Result<(Option<Batch>, bool)> {
+        let mut passed = batch.len;
+        for condition in &self.run {
+            let holds = condition.positions(cx, &batch)?;
+            passed = passed.min((0..).zip(&holds).take_while(|(i, at)| i == *at).count());
+        }
+        if passed == batch.len {
+            return Ok((Some(batch), false));
+        }
+        Ok((select(batch, (0..passed as u32).collect()), true))
     }
 }
 
@@ -307,7 +327,16 @@ impl Operator for WindowAgg {
             if let Some(active) = &mut self.active
                 && let Some(b) = active.next(cx, &self.window)?
             {
-                return Ok(Some(b));
+                let (given, failed) = self.run_until_failed(cx, b)?;
+                if failed {
+                    self.active = None;
+                    // What is left of the input is this partition.
+                    self.input_done |= self.partition.is_empty();
+                }
+                match given {
+                    Some(b) => return Ok(Some(b)),
+                    None => continue,
+                }
             }
             self.active = None;
             match self.read_partition(cx)? {

@@ -137,7 +137,14 @@ impl Planner<'_> {
                 | PhysicalNode::WindowAgg { .. }
                 | PhysicalNode::Result { .. }
         );
-        let mut plan = if through && can_filter {
+        let mut predicates = predicates;
+        if let (PhysicalNode::WindowAgg { spec, calls, run, .. }, true) = (&mut c.plan.node, through) {
+            let stops = |e: &Expr| crate::run_conditions::of(e, spec, calls).is_some_and(|r| !r.tested);
+            let (stopping, rest): (Vec<Expr>, Vec<Expr>) = predicates.into_iter().partition(stops);
+            run.extend(stopping);
+            predicates = rest;
+        }
+        let mut plan = if through && can_filter || predicates.is_empty() {
             let mut plan = c.plan;
             plan.filter.extend(predicates);
             plan

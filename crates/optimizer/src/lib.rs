@@ -18,6 +18,7 @@ mod orders;
 mod planner;
 mod region;
 mod rules;
+mod run_conditions;
 mod runtime_filters;
 mod scan;
 mod search;

@@ -427,7 +427,13 @@ impl Planner<'_> {
         let mut keys: Vec<SortKey> = vec![];
         for e in &spec.partition_by {
             if !matches!(e, Expr::Const { .. }) {
-                keys.push(SortKey { expr: e.clone(), descending: false, nulls_first: false });
+                // In the direction that ORDER BY wants, where it names the same.
+                let wanted = spec.order_by.iter().find(|k| k.expr == *e).cloned();
+                keys.push(wanted.unwrap_or(SortKey {
+                    expr: e.clone(),
+                    descending: false,
+                    nulls_first: false,
+                }));
             }
         }
         keys.extend(spec.order_by.iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).cloned());
@@ -453,6 +459,7 @@ impl Planner<'_> {
                     input: Box::new(i.plan),
                     spec: spec.clone(),
                     calls: calls.clone(),
+                    run: vec![],
                 };
                 Candidate { plan: self.make(node, rows, startup, total), order: i.order }
             })

@@ -173,9 +173,9 @@ pub enum SubqueryPlan {
 }
 
 impl PartialEq for SubqueryExpr {
-    /// Two subqueries are never taken for the same.
-    fn eq(&self, _: &SubqueryExpr) -> bool {
-        false
+    /// Whether they are the same query, whatever ids the columns have that they make (see [`crate::equal`]).
+    fn eq(&self, other: &SubqueryExpr) -> bool {
+        crate::equal::same_subquery(self, other)
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod deparse;
 pub mod dml;
+mod equal;
 pub mod explain;
 pub mod expr;
 pub mod folder;

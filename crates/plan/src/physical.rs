@@ -292,6 +292,8 @@ pub enum PhysicalNode {
         input: Box<PhysicalPlan>,
         spec: WindowSpec,
         calls: Vec<(ColumnId, WindowCall)>,
+        /// Conditions over the results: a row that fails one isn't given, nor is any after it in its partition.
+        run: Vec<Expr>,
     },
     ProjectSet {
         input: Box<PhysicalPlan>,

@@ -2,6 +2,7 @@
 
 use super::cannot_fail::is_leakproof;
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
+use crate::run_conditions;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
 use std::collections::HashMap;
 
@@ -128,11 +129,42 @@ fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Optio
         LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
             Some(original)
         }
-        LogicalPlan::Window { .. } => push(input, inner).map(|_| original),
+        LogicalPlan::Window { .. } => push_to_window(input, inner, original),
+        LogicalPlan::Filter { input: below, .. } if matches!(**below, LogicalPlan::Window { .. }) => {
+            push_to_window(input, inner, original)
+        }
         _ => {
             push_or_wrap(input, inner);
             None
         }
+    }
+}
+
+/// Pushes below a window, or puts onto it what it can stop by. It may have such conditions already.
+fn push_to_window(plan: &mut LogicalPlan, inner: Expr, original: Expr) -> Option<Expr> {
+    let inner = match &mut *plan {
+        LogicalPlan::Filter { input, .. } => push(input, inner)?,
+        window => push(window, inner)?,
+    };
+    let run = match &*plan {
+        LogicalPlan::Filter { input, .. } => stops(input, &inner),
+        window => stops(window, &inner),
+    };
+    let Some(run) = run else { return Some(original) };
+    match plan {
+        LogicalPlan::Filter { predicates, .. } => predicates.push(run.condition),
+        window => {
+            let input = Box::new(std::mem::replace(window, LogicalPlan::OneRow));
+            *window = LogicalPlan::Filter { input, predicates: vec![run.condition] };
+        }
+    }
+    run.tested.then_some(original)
+}
+
+fn stops(window: &LogicalPlan, e: &Expr) -> Option<run_conditions::RunCondition> {
+    match window {
+        LogicalPlan::Window { spec, calls, .. } => run_conditions::of(e, spec, calls),
+        _ => None,
     }
 }
 

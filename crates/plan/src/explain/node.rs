@@ -635,7 +635,12 @@ impl Builder<'_> {
                 inputs.push(("Outer", input));
                 (if name == "Group" { "Group" } else { "Aggregate" }, name.into())
             }
-            PhysicalNode::WindowAgg { input, .. } => {
+            PhysicalNode::WindowAgg { input, run, .. } => {
+                if !run.is_empty() {
+                    let own = own_columns(plan);
+                    let shown = self.deparse_in(&own, self.qualify, |d| d.conditions(run));
+                    lines.push(("Run Condition".into(), text(shown)));
+                }
                 inputs.push(("Outer", input));
                 ("WindowAgg", "WindowAgg".into())
             }

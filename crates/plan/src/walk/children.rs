@@ -322,7 +322,8 @@ macro_rules! physical_expressions {
                         out.extend(aggregate_parts!(a, $iter, $($m)*));
                     }
                 }
-                PhysicalNode::WindowAgg { calls, spec, .. } => {
+                PhysicalNode::WindowAgg { calls, spec, run, .. } => {
+                    out.extend(run);
                     out.extend(spec.partition_by.$iter().chain(spec.order_by.$iter().map(|k| & $($m)* k.expr)));
                     for bound in [& $($m)* spec.frame.start, & $($m)* spec.frame.end] {
                         if let FrameBound::Preceding(e) | FrameBound::Following(e) = bound {

@@ -470,7 +470,9 @@ impl Binder<'_> {
             return Ok(Expr::column(*id, ty));
         }
         let id = self.meta.computed(ready.def.name, ty);
-        self.scopes[level].aggregates.push((id, aggregate));
+        let scope = &mut self.scopes[level];
+        scope.aggregates.push((id, aggregate));
+        scope.column_uses.push((id, pos));
         Ok(Expr::column(id, ty))
     }
 

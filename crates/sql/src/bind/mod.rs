@@ -37,6 +37,7 @@ mod update;
 mod view;
 mod whole_row;
 mod window;
+mod window_order;
 mod with;
 
 use crate::ast::{self, Pos};

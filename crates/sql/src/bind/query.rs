@@ -243,24 +243,33 @@ impl Binder<'_> {
         // Grouping needs no junk targets: the expression is kept in the group list.
         targets.truncate(before.max(if i < before { before } else { i }));
         self.require_ordering(expr.ty().oid, pos, "equality")?;
-        let aggregates = &self.scope().aggregates;
-        let has_aggregate =
-            |e: &Expr| matches!(e, Expr::Column { id, .. } if aggregates.iter().any(|(a, _)| a == id));
-        if walk::any(&expr, &has_aggregate) {
-            return Err(at(err!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"), pos));
-        }
-        let windows = &self.scope().windows;
-        let has_window =
-            |e: &Expr| matches!(e, Expr::Column { id, .. } if windows.iter().any(|(w, _, _)| w == id));
-        if walk::any(&expr, &has_window) {
-            return Err(at(err!(WINDOWING_ERROR, "window functions are not allowed in GROUP BY"), pos));
-        }
+        self.check_groupable(&expr, pos)?;
         let at = group.iter().position(|g| g.expr == expr).unwrap_or(group.len());
         if at == group.len() {
             group.push(Typed { expr, pos });
         }
         self.scope().recorded.groups.push(at);
         Ok(at)
+    }
+
+    /// A grouping expression that the target list has may hold aggregates and window calls of this level, also in subqueries.
+    fn check_groupable(&mut self, expr: &Expr, pos: Pos) -> Result<()> {
+        let mut read = vec![];
+        walk::columns_of(expr, &mut read);
+        let scope = self.scope();
+        let place = |id: &ColumnId| match scope.position_of(*id) {
+            ast::NO_POS => pos,
+            place => place,
+        };
+        if let Some(id) = read.iter().find(|id| scope.aggregates.iter().any(|(a, _)| a == *id)) {
+            let e = err!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY");
+            return Err(at(e, place(id)));
+        }
+        if let Some(id) = read.iter().find(|id| scope.windows.iter().any(|(w, _, _)| w == *id)) {
+            let e = err!(WINDOWING_ERROR, "window functions are not allowed in GROUP BY");
+            return Err(at(e, place(id)));
+        }
+        Ok(())
     }
 
     fn distinct_clause(
@@ -349,6 +358,7 @@ impl Binder<'_> {
         let from = std::mem::replace(&mut select.from, LogicalPlan::OneRow);
         let mut plan = self.make_rows(from);
         let scope = self.scope();
+        super::window_order::arrange(&select, scope);
         let grouped = !scope.aggregates.is_empty()
             || !select.group.is_empty()
             || select.having.is_some()

@@ -169,7 +169,8 @@ pub(crate) struct Scope {
     pub window_defs: Vec<WindowDef>,
     /// Whose rows are to be locked.
     pub locking: Vec<LockRequest>,
-    /// Where each column was first referred to outside aggregates, for "must appear in the GROUP BY clause".
+    /// Where each column was first referred to outside aggregates, for "must appear in the GROUP BY clause"; and where aggregates and
+    /// window calls stand.
     pub column_uses: Vec<(ColumnId, Pos)>,
     /// Inside an aggregate's arguments; inside a window call's.
     pub in_aggregate: bool,

@@ -46,7 +46,9 @@ impl Binder<'_> {
         };
         let id = self.meta.computed(ready.def.name, ty);
         self.record_window(id, over);
-        self.scope().windows.push((id, spec, window));
+        let scope = self.scope();
+        scope.windows.push((id, spec, window));
+        scope.column_uses.push((id, pos));
         Ok(Expr::column(id, ty))
     }
 
