@@ -4,6 +4,7 @@ use crate::cli::StartArgs;
 use crate::config;
 use quarry_catalog::Catalog;
 use quarry_common::{Result, err};
+use quarry_server::Reactors;
 use quarry_server::hba::Hba;
 use quarry_session::Instance;
 use quarry_storage::Storage;
@@ -52,11 +53,9 @@ pub fn run(args: StartArgs) -> Result<()> {
         (storage, catalog)
     };
     clear_temporary_files(&data)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("quarry")
-        .thread_stack_size(8 << 20)
-        .build()?;
+    // Accepts connections and waits for signals; sessions run on the reactors.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reactors = Reactors::start(settings.int("max_connections") as usize)?;
     let mut workers = storage.start_background();
     let files = config::Files::new(data.clone(), command_line);
     let instance =
@@ -67,8 +66,9 @@ pub fn run(args: StartArgs) -> Result<()> {
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }));
     quarry_session::start_autovacuum(&instance, &mut workers);
-    let served = runtime.block_on(serve(instance.clone(), hba, hba_path, began));
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    let served = runtime.block_on(serve(instance.clone(), hba, hba_path, began, reactors.clone()));
+    drop(runtime);
+    reactors.shutdown(Duration::from_secs(5));
     workers.stop();
     if let Err(e) = instance.save_statistics() {
         tracing::warn!("statistics of statements were not saved: {}", e.message());
@@ -81,13 +81,19 @@ pub fn run(args: StartArgs) -> Result<()> {
 }
 
 /// Runs until SIGINT or SIGTERM. SIGHUP reads the settings and the authentication rules again.
-async fn serve(instance: Arc<Instance>, hba: Hba, hba_path: String, began: Instant) -> Result<()> {
+async fn serve(
+    instance: Arc<Instance>,
+    hba: Hba,
+    hba_path: String,
+    began: Instant,
+    reactors: Arc<Reactors>,
+) -> Result<()> {
     let settings = instance.settings();
     let addresses = addresses(settings.text("listen_addresses"), settings.int("port") as u16)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let server = quarry_server::serve(instance.clone(), hba, &addresses).await?;
+    let server = quarry_server::serve(instance.clone(), hba, &addresses, reactors).await?;
     for a in server.addresses() {
         println!("Ready in {} ms: postgres://postgres@{a}/postgres", began.elapsed().as_millis());
     }

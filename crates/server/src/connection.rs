@@ -5,15 +5,16 @@
 //! the thread's [`spare`] ones while the connection idles: an idle connection costs a few kilobytes, and the next one that the
 //! thread serves finds buffers that its processor has at hand.
 
+use crate::listener::{Counted, Shared};
+use crate::reactor::Place;
 use crate::startup::{Startup, StartupParams};
 use crate::tcp::TcpOptions;
-use crate::{auth, frame, listener::Shared, spare, startup};
+use crate::{auth, frame, spare, startup};
 use bytes::{Buf, BytesMut};
 use quarry_common::{Error, Result, Severity, err};
 use quarry_session::{Request, Session, SessionStart, Step, log, protocol};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,19 +24,39 @@ const FLUSH_BYTES: usize = 16 * 1024;
 /// Room made for input at each read.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Serves a connection from its first byte to its last.
-pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+/// Serves an accepted connection on the reactor of `place`, from its first byte to its last.
+pub(crate) fn spawn(stream: TcpStream, peer: SocketAddr, counted: Counted, place: Place) {
+    let Some(stream) = leave_poller(stream, peer) else { return };
+    place.handle().clone().spawn(async move {
+        if let Some(stream) = join_poller(stream, peer) {
+            run(stream, peer, counted, place).await;
+        }
+    });
+}
+
+/// Takes a socket from the poller of the reactor it was on.
+fn leave_poller(stream: TcpStream, peer: SocketAddr) -> Option<std::net::TcpStream> {
+    stream.into_std().inspect_err(|e| tracing::warn!(%peer, "connection lost: {e}")).ok()
+}
+
+/// Gives a socket to the poller of the reactor that runs this.
+fn join_poller(stream: std::net::TcpStream, peer: SocketAddr) -> Option<TcpStream> {
+    TcpStream::from_std(stream).inspect_err(|e| tracing::warn!(%peer, "connection lost: {e}")).ok()
+}
+
+async fn run(mut stream: TcpStream, peer: SocketAddr, counted: Counted, place: Place) {
+    let shared = counted.shared();
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {e}");
     }
     let tcp = TcpOptions::of(&shared.instance.settings());
     tcp.apply(&stream);
     if shared.instance.settings().bool("log_connections") {
-        log_received(&shared, peer);
+        log_received(shared, peer);
     }
     let limit = shared.authentication_timeout;
     let mut out = BytesMut::new();
-    let session = match tokio::time::timeout(limit, start(&mut stream, peer, &shared, &mut out)).await {
+    let session = match tokio::time::timeout(limit, start(&mut stream, peer, shared, &mut out)).await {
         Ok(Ok(Some(session))) => session,
         Ok(Ok(None)) => return,
         Ok(Err(e)) => {
@@ -50,11 +71,29 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Sha
         }
         Err(_) => return,
     };
-    let mut connection =
-        Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
-    if let Err(e) = connection.serve().await {
-        tracing::debug!(%peer, "connection lost: {}", e.message());
+    let connection = Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
+    keep(connection, peer, counted, place).await;
+}
+
+/// Serves a session on the reactor of `place`, until it ends or moves.
+async fn keep(mut connection: Connection, peer: SocketAddr, counted: Counted, mut place: Place) {
+    match connection.serve(&mut place).await {
+        Ok(None) => {}
+        Ok(Some(better)) => move_to(connection, peer, counted, better),
+        Err(e) => tracing::debug!(%peer, "connection lost: {}", e.message()),
     }
+}
+
+/// Goes on serving a session on another reactor.
+fn move_to(connection: Connection, peer: SocketAddr, counted: Counted, place: Place) {
+    let Connection { stream, session, input, out, tcp, settings_version } = connection;
+    let Some(stream) = leave_poller(stream, peer) else { return };
+    place.handle().clone().spawn(async move {
+        if let Some(stream) = join_poller(stream, peer) {
+            let connection = Connection { stream, session, input, out, tcp, settings_version };
+            keep(connection, peer, counted, place).await;
+        }
+    });
 }
 
 /// Negotiates, authenticates, makes the session. `None`: there is none to make.
@@ -138,17 +177,22 @@ fn log_received(shared: &Shared, peer: SocketAddr) {
 }
 
 impl Connection {
-    async fn serve(&mut self) -> Result<()> {
+    /// Serves the session to its end (`None`), or until it had better move to another place.
+    async fn serve(&mut self, place: &mut Place) -> Result<Option<Place>> {
         self.flush().await?;
         loop {
             if !self.handle_buffered().await? {
-                return self.close().await;
+                break;
             }
             self.flush().await?;
+            if let Some(better) = place.better() {
+                return Ok(Some(better));
+            }
             if !self.read_more().await? {
-                return self.close().await;
+                break;
             }
         }
+        self.close().await.map(|()| None)
     }
 
     /// Handles every whole message in the input buffer. False: the session is over.

@@ -2,6 +2,7 @@
 
 use crate::connection;
 use crate::hba::Hba;
+use crate::reactor::Reactors;
 use arc_swap::ArcSwap;
 use quarry_common::{Result, err};
 use quarry_session::Instance;
@@ -60,8 +61,13 @@ impl ServerHandle {
     }
 }
 
-/// Binds `addresses` and serves them in the background.
-pub async fn serve(instance: Arc<Instance>, hba: Hba, addresses: &[SocketAddr]) -> Result<ServerHandle> {
+/// Binds `addresses`, accepts their connections in the background of the calling runtime and serves them on `reactors`.
+pub async fn serve(
+    instance: Arc<Instance>,
+    hba: Hba,
+    addresses: &[SocketAddr],
+    reactors: Arc<Reactors>,
+) -> Result<ServerHandle> {
     let settings = instance.settings();
     let shared = Arc::new(Shared {
         hba: ArcSwap::from_pointee(hba),
@@ -75,8 +81,9 @@ pub async fn serve(instance: Arc<Instance>, hba: Hba, addresses: &[SocketAddr]) 
     for address in addresses {
         let listener = bind(*address)?;
         bound.push(listener.local_addr()?);
-        tokio::spawn(accept(listener, shared.clone(), stopped.clone()));
+        tokio::spawn(accept(listener, shared.clone(), stopped.clone(), reactors.clone()));
     }
+    tokio::spawn(reactors.balance());
     Ok(ServerHandle { shared, addresses: bound, stop })
 }
 
@@ -87,7 +94,12 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     listener.map_err(|e| err!(CONNECTION_FAILURE, "could not listen on {address}: {e}"))
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+    reactors: Arc<Reactors>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -107,16 +119,18 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
             tokio::spawn(connection::refuse_too_many(stream));
             continue;
         }
-        let guard = Counted(shared.clone());
-        tokio::spawn(async move {
-            connection::run(stream, peer, guard.0.clone()).await;
-            drop(guard);
-        });
+        connection::spawn(stream, peer, Counted(shared.clone()), reactors.place());
     }
 }
 
 /// Counts a connection down when it ends, by a panic too.
-struct Counted(Arc<Shared>);
+pub(crate) struct Counted(Arc<Shared>);
+
+impl Counted {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
