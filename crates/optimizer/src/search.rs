@@ -106,8 +106,31 @@ struct Subset {
     /// Keys by which it could be merged with another item.
     merges: Rc<[u32]>,
     starts: Starts,
+    /// Of the paths that take nothing from outside, the cheapest and the one that gives its first row soonest: startup, total.
+    cheapest: (f64, f64),
+    soonest: (f64, f64),
     /// The paths as a side of joins, once it is one.
     side: Option<Rc<Side>>,
+}
+
+impl Subset {
+    fn new(rows: f64, merges: Rc<[u32]>, starts: Starts) -> Subset {
+        let none = (f64::INFINITY, f64::INFINITY);
+        Subset { rows, paths: vec![], merges, starts, cheapest: none, soonest: none, side: None }
+    }
+
+    /// Whether one of two paths that are kept is better for certain than a path that costs at least so much. What it answers yes to,
+    /// [`is_beaten`] does as well.
+    fn has_better(&self, startup: f64, total: f64, order: &Order, params: RelSet) -> bool {
+        if !order.ids.is_empty() {
+            return false;
+        }
+        if !self.starts.count(params) && self.cheapest.1 * FUZZ < total {
+            return true;
+        }
+        let better = |old: (f64, f64)| old.1 <= total && old.0 <= startup * FUZZ;
+        better(self.cheapest) || better(self.soonest)
+    }
 }
 
 /// A path and its cache, if it can have one.
@@ -124,6 +147,8 @@ struct Search<'s, 'a> {
     links: Vec<Vec<(RelSet, Option<u32>)>>,
     /// What is known of the conditions between subsets.
     conditions: HashMap<Signature, Rc<Conditions>>,
+    /// Different values of columns that are compared.
+    distinct: HashMap<ColumnId, Option<f64>>,
     /// Caches of paths by the path's address and the number of calls, with the path itself.
     memos: HashMap<(*const Path, u64), Memo>,
     /// Sort keys by number.
@@ -157,6 +182,7 @@ impl Planner<'_> {
             rows: vec![],
             links: vec![],
             conditions: HashMap::new(),
+            distinct: HashMap::new(),
             memos: HashMap::new(),
             keys: vec![],
             unordered: Rc::default(),
@@ -291,8 +317,7 @@ impl Search<'_, '_> {
             }
         };
         let rows = found[0].0.rows;
-        let mut subset =
-            Subset { rows, paths: vec![], merges: Rc::default(), starts: self.starts(bit), side: None };
+        let mut subset = Subset::new(rows, Rc::default(), self.starts(bit));
         for found in found {
             let path = self.leaf(found, lateral, vec![]);
             add_path(&mut subset, path);
@@ -465,11 +490,26 @@ fn is_beaten(subset: &Subset, new: &Merits<'_>) -> bool {
 
 /// Keeps a path unless another is at least as good in every respect; drops those it beats.
 fn add_path(subset: &mut Subset, new: Path) {
-    let merits = Merits::of(&new);
-    if is_beaten(subset, &merits) {
-        return;
+    if !is_beaten(subset, &Merits::of(&new)) {
+        push_path(subset, new);
     }
+}
+
+/// Keeps a path that isn't beaten, and drops those it beats.
+fn push_path(subset: &mut Subset, new: Path) {
+    let merits = Merits::of(&new);
     let starts = subset.starts.count(new.params);
     subset.paths.retain(|old| !merits.dominates(&Merits::of(old), starts));
     subset.paths.push(Rc::new(new));
+    let none = (f64::INFINITY, f64::INFINITY);
+    (subset.cheapest, subset.soonest) = (none, none);
+    for path in subset.paths.iter().filter(|p| p.params == 0) {
+        let cost = (path.startup, path.total);
+        if cost.1 < subset.cheapest.1 {
+            subset.cheapest = cost;
+        }
+        if cost.0 < subset.soonest.0 {
+            subset.soonest = cost;
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub(super) struct Conditions {
     pub kind: JoinKind,
     /// Each with what it costs.
     pub on: Vec<(Applied, Expr, ExprCost)>,
+    /// All of them together.
+    pub on_cost: ExprCost,
     /// All of `on`.
     pub all: Rc<Vec<Expr>>,
     pub post: Rc<Vec<Expr>>,
@@ -164,11 +166,15 @@ impl Search<'_, '_> {
         let post_share = self.p.selectivity(&post);
         let unique = [left, right].into_iter().filter(|set| self.is_unique(*set, &all)).fold(0, |a, b| a | b);
         let (left_columns, right_columns) = (self.columns(left), self.columns(right));
-        let forward = self.keyed(&all, &left_columns, &right_columns, null_aware);
-        let backward = self.keyed(&all, &right_columns, &left_columns, false);
+        let (forward, backward) = self.both_keyed(&all, &left_columns, &right_columns, null_aware);
+        let on_cost = on.iter().fold(ExprCost::default(), |sum, (_, _, c)| ExprCost {
+            startup: sum.startup + c.startup,
+            per_row: sum.per_row + c.per_row,
+        });
         Conditions {
             kind,
             on,
+            on_cost,
             all: Rc::new(all),
             post_cost: cost::exprs(&post, s),
             post: Rc::new(post),
@@ -180,15 +186,31 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Keys for hashing and merging. `null_aware`: equalities that need only be not false are keys, too, if there is nothing else.
+    /// Keys for hashing and merging, with the left side as the outer one and as the inner one. `null_aware`: equalities that need
+    /// only be not false are keys of the first, too, if there is nothing else.
+    fn both_keyed(
+        &mut self,
+        conditions: &[Expr],
+        left: &[ColumnId],
+        right: &[ColumnId],
+        null_aware: bool,
+    ) -> (Keyed, Keyed) {
+        if null_aware && !conditions.is_empty() {
+            let forward = self.keyed(conditions, left, right, true).0;
+            return (forward, self.keyed(conditions, right, left, false).0);
+        }
+        self.keyed(conditions, left, right, false)
+    }
+
+    /// Keys with these sides, and the same turned round.
     fn keyed(
         &mut self,
         conditions: &[Expr],
         outer: &[ColumnId],
         inner: &[ColumnId],
         null_aware: bool,
-    ) -> Keyed {
-        let mut keys = vec![];
+    ) -> (Keyed, Keyed) {
+        let (mut keys, mut turned_keys) = (vec![], vec![]);
         let mut rest = vec![];
         let (mut first, mut second) = (vec![], vec![]);
         let mut mergeable = true;
@@ -202,9 +224,15 @@ impl Search<'_, '_> {
                 continue;
             };
             mergeable &= self.mergeable(&key.outer, e);
-            let condition = if key.turned { commuted(e).unwrap_or_else(|| e.clone()) } else { e.clone() };
-            first.push(asc(&key.plain_outer));
-            second.push(asc(&key.plain_inner));
+            let commuted = commuted(e).unwrap_or_else(|| e.clone());
+            let (condition, other) = if key.turned { (commuted, e.clone()) } else { (e.clone(), commuted) };
+            first.push(asc(key.plain_outer));
+            second.push(asc(key.plain_inner));
+            turned_keys.push(JoinKey {
+                outer: key.inner.clone(),
+                inner: key.outer.clone(),
+                condition: other,
+            });
             keys.push(JoinKey { outer: key.outer, inner: key.inner, condition });
         }
         if null_aware && !rest.is_empty() {
@@ -213,20 +241,38 @@ impl Search<'_, '_> {
             second.clear();
             rest = conditions.to_vec();
         }
-        let mut distinct_of = |k: &quarry_plan::SortKey| match crate::exprs::strip_relabel(&k.expr) {
-            Expr::Column { id, .. } if self.p.is_unique(*id) || self.p.column_stats(*id).is_some() => {
-                Some(self.p.distinct_of(*id))
-            }
-            _ => None,
-        };
-        let distinct = first.iter().zip(&second).map(|(o, i)| (distinct_of(o), distinct_of(i))).collect();
+        let distinct: Vec<(Option<f64>, Option<f64>)> = first
+            .iter()
+            .zip(&second)
+            .map(|(o, i)| (self.known_distinct(&o.expr), self.known_distinct(&i.expr)))
+            .collect();
         let orders = if mergeable && !keys.is_empty() {
             Some((self.order_of(first), self.order_of(second)))
         } else {
             None
         };
         let rest_cost = cost::exprs(&rest, &self.p.env.settings);
-        Keyed { keys: Rc::new(keys), rest: Rc::new(rest), rest_cost, distinct, orders }
+        let rest = Rc::new(rest);
+        let turned = Keyed {
+            keys: Rc::new(turned_keys),
+            rest: rest.clone(),
+            rest_cost,
+            distinct: distinct.iter().map(|(o, i)| (*i, *o)).collect(),
+            orders: orders.as_ref().map(|(o, i)| (i.clone(), o.clone())),
+        };
+        (Keyed { keys: Rc::new(keys), rest, rest_cost, distinct, orders }, turned)
+    }
+
+    /// Different values of a column, as far as statistics know them.
+    fn known_distinct(&mut self, e: &Expr) -> Option<f64> {
+        let Expr::Column { id, .. } = crate::exprs::strip_relabel(e) else { return None };
+        if let Some(known) = self.distinct.get(id) {
+            return *known;
+        }
+        let known = self.p.is_unique(*id) || self.p.column_stats(*id).is_some();
+        let distinct = known.then(|| self.p.distinct_of(*id));
+        self.distinct.insert(*id, distinct);
+        distinct
     }
 
     fn mergeable(&self, key: &Expr, condition: &Expr) -> bool {

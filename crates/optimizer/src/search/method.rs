@@ -5,32 +5,208 @@ use super::ordering::Order;
 use super::pair::Joined;
 use super::sieve::Sieve;
 use super::{Applied, Merits, Method, Path, Search, Step, Subset, is_beaten};
-use crate::cost::{self, DISABLED, measured};
+use crate::cost::{self, DISABLED, ExprCost, measured};
 use crate::region::RelSet;
 use quarry_plan::{JoinKind, PhysicalNode};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
+/// What a nested loop could take as its inner side.
+pub(super) struct Inner {
+    pub path: Rc<Path>,
+    run: Run,
+    /// The same with its rows kept in memory.
+    kept: Option<Run>,
+    kept_path: OnceCell<Rc<Path>>,
+}
+
+/// What an inner side costs.
+#[derive(Clone, Copy)]
+struct Run {
+    startup: f64,
+    total: f64,
+    rows: f64,
+    /// Running it again: before the first row, all.
+    again: (f64, f64),
+    /// Whether it goes back to the beginning of rows that are kept.
+    rewinds: bool,
+}
+
+impl Run {
+    fn of(path: &Path, s: &crate::PlannerSettings) -> Run {
+        Run {
+            startup: path.startup,
+            total: path.total,
+            rows: path.rows,
+            again: rescan(path, s),
+            rewinds: matches!(path.step, Step::Materialize(_)),
+        }
+    }
+}
+
+impl Inner {
+    /// A path, kept in memory or not.
+    pub(super) fn new(path: Rc<Path>, s: &crate::PlannerSettings) -> Inner {
+        let again = s.enable_material && !matches!(path.step, Step::Materialize(_));
+        let kept = again.then(|| Run {
+            startup: path.startup,
+            total: kept_total(&path, s),
+            rows: path.rows,
+            again: (0.0, reread(&path, s)),
+            rewinds: true,
+        });
+        Inner { kept, ..Inner::plain(path, s) }
+    }
+
+    /// A path as it is.
+    pub(super) fn plain(path: Rc<Path>, s: &crate::PlannerSettings) -> Inner {
+        Inner { run: Run::of(&path, s), path, kept: None, kept_path: OnceCell::new() }
+    }
+
+    fn kept_path(&self, total: f64) -> Rc<Path> {
+        self.kept_path.get_or_init(|| Rc::new(materialized(&self.path, total))).clone()
+    }
+}
+
+/// A side of a merge join: a path in an order, or one that is sorted.
+pub(super) struct Sorted<'p> {
+    pub path: &'p Rc<Path>,
+    /// The order, where it is sorted.
+    order: Option<&'p Rc<Order>>,
+    pub startup: f64,
+    pub total: f64,
+}
+
+impl<'p> Sorted<'p> {
+    pub(super) fn ready(path: &'p Rc<Path>) -> Sorted<'p> {
+        Sorted { path, order: None, startup: path.startup, total: path.total }
+    }
+
+    pub(super) fn new(path: &'p Rc<Path>, order: &'p Rc<Order>, s: &crate::PlannerSettings) -> Sorted<'p> {
+        let (startup, run) = cost::sort(path.rows, path.width, 0.0, s);
+        let penalty = if s.enable_sort { 0.0 } else { DISABLED };
+        let startup = path.total + startup;
+        Sorted { path, order: Some(order), startup: startup + penalty, total: startup + run + penalty }
+    }
+
+    fn order(&self) -> &'p Rc<Order> {
+        self.order.unwrap_or(&self.path.order)
+    }
+
+    fn into_path(self) -> Rc<Path> {
+        let Some(order) = self.order else { return self.path.clone() };
+        Rc::new(Path {
+            step: Step::Sort(self.path.clone(), order.clone()),
+            startup: self.startup,
+            total: self.total,
+            order: order.clone(),
+            rows: self.path.rows,
+            width: self.path.width,
+            params: self.path.params,
+            applied: self.path.applied.clone(),
+            reads: Default::default(),
+            steady: Default::default(),
+        })
+    }
+}
+
 impl Search<'_, '_> {
-    /// A nested loop; none if another path is better for certain.
+    /// Whether a nested loop is beaten whatever it does with its inner side: reading both sides once is too much.
+    pub(super) fn is_hopeless(
+        &self,
+        outer: &Path,
+        inner: &Path,
+        join: Joined<'_>,
+        order: &Order,
+        params: RelSet,
+        subset: &Subset,
+    ) -> bool {
+        let some = matches!(join.kind, JoinKind::Semi | JoinKind::Anti) || join.inner_unique;
+        let total = outer.total + if some { inner.startup } else { inner.total };
+        let startup = outer.startup + inner.startup;
+        self.p.env.settings.random_joins == 0 && subset.has_better(startup, total, order, params)
+    }
+
+    /// A nested loop; none if another path is better for certain. `order`: what of the outer side's order is of use.
     pub(super) fn nest_loop(
         &self,
         outer: &Rc<Path>,
-        inner: &Rc<Path>,
+        inner: &Inner,
+        order: &Rc<Order>,
         outer_set: RelSet,
         join: Joined<'_>,
         subset: &Subset,
     ) -> Option<Path> {
-        let s = &self.p.env.settings;
         let Joined { kind, pair, inner_unique, rows, .. } = join;
-        let settled = |a: &Applied| inner.params & outer_set != 0 && inner.applied.contains(a);
-        let some_settled = inner.params & outer_set != 0 && pair.on.iter().any(|(a, _, _)| settled(a));
-        let (mut startup_cost, mut row_cost, mut open) = (0.0, 0.0, 0);
-        for (_, _, c) in pair.on.iter().filter(|(a, _, _)| !some_settled || !settled(a)) {
-            startup_cost += c.startup;
-            row_cost += c.per_row;
-            open += 1;
+        let path = &inner.path;
+        let here = path.params & outer_set != 0;
+        let settled = |a: &Applied| here && path.applied.contains(a);
+        let some_settled = here && pair.on.iter().any(|(a, _, _)| settled(a));
+        let (mut conditions, mut open) = (pair.on_cost, pair.on.len());
+        if some_settled {
+            (conditions, open) = (ExprCost::default(), 0);
+            for (_, _, c) in pair.on.iter().filter(|(a, _, _)| !settled(a)) {
+                conditions.startup += c.startup;
+                conditions.per_row += c.per_row;
+                open += 1;
+            }
         }
-        let (again_startup, again_total) = rescan(inner, s);
+        let (mut startup, mut total) = self.loop_cost(outer, &inner.run, conditions, open, join);
+        // Both start alike: the cheaper one is better in every respect.
+        let mut keep = None;
+        if !here && let Some(kept) = &inner.kept {
+            let cost = self.loop_cost(outer, kept, conditions, open, join);
+            if cost.1 < total {
+                (startup, total) = cost;
+                keep = Some(kept.total);
+            }
+        }
+        let params = (outer.params | path.params) & !outer_set;
+        if self.is_worse((startup, total), order, params, subset) {
+            return None;
+        }
+        let on = if some_settled {
+            let rest = pair.on.iter().filter(|(a, _, _)| !settled(a));
+            Rc::new(rest.map(|(_, e, _)| e.clone()).collect())
+        } else {
+            pair.all.clone()
+        };
+        Some(Path {
+            rows,
+            width: joined_width(kind, outer, path),
+            startup,
+            total,
+            order: order.clone(),
+            params,
+            applied: outer.applied.iter().chain(path.applied.iter().filter(|_| !here)).copied().collect(),
+            reads: Default::default(),
+            steady: Default::default(),
+            step: Step::Join {
+                method: Method::Loop,
+                kind,
+                outer: outer.clone(),
+                inner: keep.map_or_else(|| path.clone(), |total| inner.kept_path(total)),
+                on,
+                keys: self.no_keys.clone(),
+                post: pair.post.clone(),
+                inner_unique,
+                sieve: Sieve::NONE,
+            },
+        })
+    }
+
+    /// Costs of a nested loop: before the first row, all.
+    fn loop_cost(
+        &self,
+        outer: &Path,
+        inner: &Run,
+        conditions: ExprCost,
+        open: usize,
+        join: Joined<'_>,
+    ) -> (f64, f64) {
+        let s = &self.p.env.settings;
+        let Joined { kind, pair, inner_unique, .. } = join;
+        let (again_startup, again_total) = inner.again;
         let startup = outer.startup + inner.startup;
         let outer_rows = outer.rows.max(1.0);
         let inner_run = inner.total - inner.startup;
@@ -62,51 +238,13 @@ impl Search<'_, '_> {
             run += inner_run + (outer_rows - 1.0) * again_run;
             tuples = outer_rows * inner.rows;
         }
-        run += (s.cpu_tuple_cost + row_cost + pair.post_cost.per_row) * tuples;
-        if matches!(inner.step, Step::Materialize(_)) {
+        run += (s.cpu_tuple_cost + conditions.per_row + pair.post_cost.per_row) * tuples;
+        if inner.rewinds {
             run += measured::REWIND * s.cpu_tuple_cost * (outer_rows - measured::REWINDS_FREE).max(0.0);
         }
         let penalty = if self.switches.nest_loop { 0.0 } else { DISABLED };
-        let startup = startup + startup_cost + pair.post_cost.startup + penalty;
-        let params = (outer.params | inner.params) & !outer_set;
-        let total = startup + run;
-        let order = self.useful_order(&outer.order, &subset.merges);
-        if s.random_joins == 0 && is_beaten(subset, &Merits { startup, total, order, params }) {
-            return None;
-        }
-        let on = if some_settled {
-            let rest = pair.on.iter().filter(|(a, _, _)| !settled(a));
-            Rc::new(rest.map(|(_, e, _)| e.clone()).collect())
-        } else {
-            pair.all.clone()
-        };
-        Some(Path {
-            rows,
-            width: joined_width(kind, outer, inner),
-            startup,
-            total,
-            order: order.clone(),
-            params,
-            applied: outer
-                .applied
-                .iter()
-                .chain(inner.applied.iter().filter(|_| inner.params & outer_set == 0))
-                .copied()
-                .collect(),
-            reads: Default::default(),
-            steady: Default::default(),
-            step: Step::Join {
-                method: Method::Loop,
-                kind,
-                outer: outer.clone(),
-                inner: inner.clone(),
-                on,
-                keys: self.no_keys.clone(),
-                post: pair.post.clone(),
-                inner_unique,
-                sieve: Sieve::NONE,
-            },
-        })
+        let startup = startup + conditions.startup + pair.post_cost.startup + penalty;
+        (startup, startup + run)
     }
 
     /// A hash join; none if another path is better for certain.
@@ -164,26 +302,30 @@ impl Search<'_, '_> {
             startup += DISABLED;
         }
         let cost = (startup, startup + run);
-        self.joined((Method::Hash, sieve), outer, inner, join, cost, &self.unordered, subset)
+        if self.is_worse(cost, &self.unordered, outer.params | inner.params, subset) {
+            return None;
+        }
+        Some(self.joined((Method::Hash, sieve), outer, inner, join, cost, &self.unordered))
     }
 
     /// A merge join; none if another path is better for certain.
     pub(super) fn merge_join(
         &self,
-        outer: &Rc<Path>,
-        inner: &Rc<Path>,
+        outer: Sorted<'_>,
+        inner: Sorted<'_>,
         join: Joined<'_>,
         subset: &Subset,
     ) -> Option<Path> {
         let Joined { kind, pair, keyed, .. } = join;
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
+        let (outer_rows, inner_rows) = (outer.path.rows, inner.path.rows);
         let mut startup = outer.startup + inner.startup;
         let mut run = outer.total - outer.startup + inner.total - inner.startup;
-        let tuples = (outer.rows * inner.rows * pair.selectivity).max(1.0);
-        let rescanned = (tuples - inner.rows).max(0.0);
+        let tuples = (outer_rows * inner_rows * pair.selectivity).max(1.0);
+        let rescanned = (tuples - inner_rows).max(0.0);
         let per_row = s.cpu_operator_cost * n + measured::MERGED_ROW * s.cpu_tuple_cost;
-        run += per_row * (outer.rows + inner.rows) + s.cpu_operator_cost * n * rescanned;
+        run += per_row * (outer_rows + inner_rows) + s.cpu_operator_cost * n * rescanned;
         startup += keyed.rest_cost.startup + pair.post_cost.startup;
         run += (measured::MERGED_PAIR * s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row)
             * tuples;
@@ -192,13 +334,24 @@ impl Search<'_, '_> {
         }
         // Right joins make rows up in between.
         let made_up = matches!(kind, JoinKind::Right | JoinKind::Full);
-        let order = if made_up { &self.unordered } else { &outer.order };
+        let order = if made_up { &self.unordered } else { outer.order() };
+        let order = self.useful_order(order, &subset.merges);
         let cost = (startup, startup + run);
-        self.joined((Method::Merge, Sieve::NONE), outer, inner, join, cost, order, subset)
+        if self.is_worse(cost, order, outer.path.params | inner.path.params, subset) {
+            return None;
+        }
+        let (outer, inner) = (outer.into_path(), inner.into_path());
+        Some(self.joined((Method::Merge, Sieve::NONE), &outer, &inner, join, cost, order))
+    }
+
+    /// Whether another path is better for certain than one of such a cost.
+    fn is_worse(&self, (startup, total): (f64, f64), order: &Order, params: RelSet, subset: &Subset) -> bool {
+        self.p.env.settings.random_joins == 0
+            && (subset.has_better(startup, total, order, params)
+                || is_beaten(subset, &Merits { startup, total, order, params }))
     }
 
     /// A join by keys.
-    #[allow(clippy::too_many_arguments)]
     fn joined(
         &self,
         (method, sieve): (Method, Sieve),
@@ -207,22 +360,15 @@ impl Search<'_, '_> {
         join: Joined<'_>,
         (startup, total): (f64, f64),
         order: &Rc<Order>,
-        subset: &Subset,
-    ) -> Option<Path> {
+    ) -> Path {
         let Joined { kind, pair, keyed, inner_unique, rows } = join;
-        let params = outer.params | inner.params;
-        let order = self.useful_order(order, &subset.merges);
-        let merits = Merits { startup, total, order, params };
-        if self.p.env.settings.random_joins == 0 && is_beaten(subset, &merits) {
-            return None;
-        }
-        Some(Path {
+        Path {
             rows,
             width: joined_width(kind, outer, inner),
             startup,
             total,
             order: order.clone(),
-            params,
+            params: outer.params | inner.params,
             applied: outer.applied.iter().chain(&inner.applied).copied().collect(),
             reads: Default::default(),
             steady: Default::default(),
@@ -237,7 +383,7 @@ impl Search<'_, '_> {
                 inner_unique,
                 sieve,
             },
-        })
+        }
     }
 }
 
@@ -249,12 +395,24 @@ fn joined_width(kind: JoinKind, outer: &Path, inner: &Path) -> u32 {
     }
 }
 
-pub(super) fn materialized(input: &Rc<Path>, s: &crate::PlannerSettings) -> Path {
-    let mut total = input.total + 2.0 * s.cpu_operator_cost * input.rows;
-    let bytes = input.rows * cost::row_bytes(input.width);
-    if bytes > s.sort_mem() {
-        total += s.seq_page_cost * (bytes / 8192.0).ceil();
-    }
+/// Cost of a path with its rows kept in memory.
+fn kept_total(input: &Path, s: &crate::PlannerSettings) -> f64 {
+    let total = input.total + 2.0 * s.cpu_operator_cost * input.rows;
+    total + spilled(input, s)
+}
+
+/// Cost of the pages of rows that don't fit the memory.
+fn spilled(path: &Path, s: &crate::PlannerSettings) -> f64 {
+    let bytes = path.rows * cost::row_bytes(path.width);
+    if bytes > s.sort_mem() { s.seq_page_cost * (bytes / 8192.0).ceil() } else { 0.0 }
+}
+
+/// Cost of going through rows that are kept.
+fn reread(path: &Path, s: &crate::PlannerSettings) -> f64 {
+    s.cpu_operator_cost * path.rows + spilled(path, s)
+}
+
+fn materialized(input: &Rc<Path>, total: f64) -> Path {
     Path {
         step: Step::Materialize(input.clone()),
         rows: input.rows,
@@ -270,16 +428,9 @@ pub(super) fn materialized(input: &Rc<Path>, s: &crate::PlannerSettings) -> Path
 }
 
 /// Cost of running a path again: (before the first row, all).
-pub(super) fn rescan(p: &Path, s: &crate::PlannerSettings) -> (f64, f64) {
+fn rescan(p: &Path, s: &crate::PlannerSettings) -> (f64, f64) {
     match &p.step {
-        Step::Materialize(_) => {
-            let bytes = p.rows * cost::row_bytes(p.width);
-            let mut run = s.cpu_operator_cost * p.rows;
-            if bytes > s.sort_mem() {
-                run += s.seq_page_cost * (bytes / 8192.0).ceil();
-            }
-            (0.0, run)
-        }
+        Step::Materialize(_) => (0.0, reread(p, s)),
         Step::Memoize(_, _, again) => *again,
         Step::Leaf(plan)
             if matches!(

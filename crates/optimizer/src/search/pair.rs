@@ -1,11 +1,11 @@
 //! All ways to join two subsets: which side may be outer, sorted and uniqued inputs (PostgreSQL: `add_paths_to_joinrel`).
 
 use super::conditions::{Conditions, Keyed};
-use super::method::materialized;
+use super::method::{Inner, Sorted};
 use super::ordering::Order;
 use super::worth::loop_inners;
-use super::{Path, Search, Starts, Step, Subset, add_path};
-use crate::cost::{self, DISABLED, measured};
+use super::{Path, Search, Starts, Step, Subset, add_path, push_path};
+use crate::cost::{self, measured};
 use crate::region::RelSet;
 use quarry_plan::{ColumnId, Expr, JoinKind, SortKey};
 use std::rc::Rc;
@@ -14,22 +14,15 @@ use std::rc::Rc;
 pub(super) struct Side {
     pub rows: f64,
     pub paths: Vec<Rc<Path>>,
-    /// What a nested loop could take as its inner side, each with a copy that is kept in memory.
-    inners: Vec<(Rc<Path>, Option<Rc<Path>>)>,
+    /// What a nested loop could take as its inner side.
+    inners: Vec<Inner>,
     /// The cheapest for each set of parameters: order is of no use to hash joins.
     cheap: Vec<Rc<Path>>,
 }
 
 impl Side {
     pub(super) fn new(rows: f64, paths: Vec<Rc<Path>>, starts: Starts, s: &crate::PlannerSettings) -> Side {
-        let inners = loop_inners(&paths)
-            .into_iter()
-            .map(|inner| {
-                let again = s.enable_material && !matches!(inner.step, Step::Materialize(_));
-                let kept = again.then(|| Rc::new(materialized(&inner, s)));
-                (inner, kept)
-            })
-            .collect();
+        let inners = loop_inners(&paths).into_iter().map(|inner| Inner::new(inner, s)).collect();
         let mut cheap: Vec<Rc<Path>> = vec![];
         for new in &paths {
             let beats = |a: &Path, b: &Path| {
@@ -171,8 +164,8 @@ impl Search<'_, '_> {
             let outer = self.sorted(sides.outer, all, outer_order);
             let inner = self.sorted(sides.inner, all, inner_order);
             if let (Some(outer), Some(inner)) = (outer, inner)
-                && self.may_keep(subset, outer.params | inner.params, all)
-                && let Some(path) = self.merge_join(&outer, &inner, join, subset)
+                && self.may_keep(subset, outer.path.params | inner.path.params, all)
+                && let Some(path) = self.merge_join(outer, inner, join, subset)
             {
                 self.offer(subset, path, sides.outer_set, sides.inner_set);
             }
@@ -181,55 +174,70 @@ impl Search<'_, '_> {
 
     fn loops(&mut self, subset: &mut Subset, sides: Sides<'_>, join: Joined<'_>) {
         let memoize = self.switches.memoize;
+        // Most outer paths have the same number of rows, and so the same caches of inner ones.
+        let mut memos: Vec<Option<(u64, Option<Inner>)>> = vec![];
         for outer in &sides.outer.paths {
             if outer.params & sides.inner_set != 0 {
                 continue;
             }
-            for (inner, kept) in &sides.inner.inners {
-                let here = inner.params & sides.outer_set;
+            let order = self.useful_order(&outer.order, &subset.merges).clone();
+            for (at, inner) in sides.inner.inners.iter().enumerate() {
+                let path = &inner.path;
+                let here = path.params & sides.outer_set;
                 // A path that applied conditions takes all its parameters from one outer side: what it applied is then
                 // settled. A lateral item may get some of its columns here and others further out.
-                if here != 0 && inner.params & !sides.outer_set != 0 && !inner.applied.is_empty() {
+                if here != 0 && path.params & !sides.outer_set != 0 && !path.applied.is_empty() {
                     continue;
                 }
-                let params = (outer.params | inner.params) & !sides.outer_set;
+                let params = (outer.params | path.params) & !sides.outer_set;
                 if params != 0
-                    && !self.may_keep_loop(subset, params, inner.params, sides.outer_set | sides.inner_set)
+                    && !self.may_keep_loop(subset, params, path.params, sides.outer_set | sides.inner_set)
                 {
                     continue;
                 }
-                let mut offer = |this: &mut Self, inner: &Rc<Path>| {
-                    if let Some(path) = this.nest_loop(outer, inner, sides.outer_set, join, subset) {
+                if self.is_hopeless(outer, path, join, &order, params, subset) {
+                    continue;
+                }
+                let mut offer = |this: &mut Self, inner: &Inner| {
+                    if let Some(path) = this.nest_loop(outer, inner, &order, sides.outer_set, join, subset) {
                         this.offer(subset, path, sides.outer_set, sides.inner_set);
                     }
                 };
                 offer(self, inner);
-                if here == 0 {
-                    if let Some(kept) = kept {
+                if here != 0 && memoize {
+                    if memos.len() <= at {
+                        memos.resize_with(sides.inner.inners.len(), || None);
+                    }
+                    let calls = outer.rows.to_bits();
+                    if memos[at].as_ref().is_none_or(|known| known.0 != calls) {
+                        let kept = self.memoized(path, outer, sides.outer_set, join);
+                        let kept = kept.map(|kept| Inner::plain(kept, &self.p.env.settings));
+                        memos[at] = Some((calls, kept));
+                    }
+                    if let Some((_, Some(kept))) = &memos[at] {
                         offer(self, kept);
                     }
-                } else if memoize && let Some(kept) = self.memoized(inner, outer, sides.outer_set, join) {
-                    offer(self, &kept);
                 }
             }
         }
     }
 
     /// The cheapest path in an order, or the cheapest one sorted.
-    fn sorted(&self, side: &Side, all: RelSet, order: &Rc<Order>) -> Option<Rc<Path>> {
+    fn sorted<'p>(&self, side: &'p Side, all: RelSet, order: &'p Rc<Order>) -> Option<Sorted<'p>> {
         let ready = side.paths.iter().filter(|p| p.params & all == 0 && p.order.covers(order));
         let ready = ready.min_by(|a, b| a.total.total_cmp(&b.total));
         let cheapest = side.cheapest(all)?;
         match ready {
             // It sorts nothing that costs more already.
-            Some(ready) if ready.total <= cheapest.total => Some(ready.clone()),
+            Some(ready) if ready.total <= cheapest.total => Some(Sorted::ready(ready)),
             _ => {
-                let sorted = self.sort_path(cheapest, order);
-                Some(ready.filter(|r| r.total <= sorted.total).cloned().unwrap_or_else(|| Rc::new(sorted)))
+                let sorted = Sorted::new(cheapest, order, &self.p.env.settings);
+                Some(ready.filter(|r| r.total <= sorted.total).map_or(sorted, Sorted::ready))
             }
         }
     }
 
+    /// Adds a path that isn't beaten.
     fn offer(&self, subset: &mut Subset, mut path: Path, outer: RelSet, inner: RelSet) {
         let number = self.p.env.settings.random_joins;
         if number != 0 {
@@ -238,7 +246,10 @@ impl Search<'_, '_> {
         if path.params & !(outer | inner) != 0 {
             self.scale_rows(&mut path, outer, inner);
         }
-        add_path(subset, path);
+        match number {
+            0 => push_path(subset, path),
+            _ => add_path(subset, path),
+        }
     }
 
     /// A join that takes columns from outside makes fewer rows than the subset has: as many fewer as its sides.
@@ -266,24 +277,6 @@ impl Search<'_, '_> {
         subset.paths.iter().filter(|p| p.params != 0).count() < PARAMETERISED_MAX
             && self.keeps_params(outside, inner, all)
     }
-
-    fn sort_path(&self, input: &Rc<Path>, order: &Rc<Order>) -> Path {
-        let s = &self.p.env.settings;
-        let (startup, run) = cost::sort(input.rows, input.width, 0.0, s);
-        let penalty = if s.enable_sort { 0.0 } else { DISABLED };
-        Path {
-            step: Step::Sort(input.clone(), order.clone()),
-            rows: input.rows,
-            width: input.width,
-            startup: input.total + startup + penalty,
-            total: input.total + startup + run + penalty,
-            order: order.clone(),
-            params: input.params,
-            applied: input.applied.clone(),
-            reads: Default::default(),
-            steady: Default::default(),
-        }
-    }
 }
 
 /// Paths of one join that may wait for columns from outside.
@@ -300,6 +293,6 @@ fn randomise(path: &mut Path, number: u64, outer: RelSet, inner: RelSet) {
     path.total *= 1.0 + (h % 1000) as f64;
 }
 
-pub(super) fn asc(e: &Expr) -> SortKey {
-    SortKey { expr: e.clone(), descending: false, nulls_first: false }
+pub(super) fn asc(expr: Expr) -> SortKey {
+    SortKey { expr, descending: false, nulls_first: false }
 }

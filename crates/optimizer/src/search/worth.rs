@@ -21,7 +21,7 @@ impl Search<'_, '_> {
             let mut link = vec![];
             for id in list {
                 let item = self.region.items.iter().position(|i| i.columns.contains(&id));
-                let key = super::pair::asc(&Expr::column(id, self.p.meta.get(id).ty));
+                let key = super::pair::asc(Expr::column(id, self.p.meta.get(id).ty));
                 let number = self.order_of(vec![key]).ids.first().copied();
                 link.push((item.map_or(0, |i| 1 << i), number));
             }
