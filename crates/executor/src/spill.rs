@@ -1,4 +1,5 @@
-//! Rows in temporary files, for what does not fit in memory. A file goes when its owner is dropped.
+//! Rows in temporary files, for what does not fit in memory. A file goes when its owner is dropped. Rows that fit into a file's buffer
+//! stay there: who spreads rows over many files may leave most of them with few.
 
 use crate::ExecEnv;
 use crate::rows::RowSet;
@@ -11,7 +12,7 @@ use quarry_storage::temp_file::Told;
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, Vector};
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 
 /// Rows written one after another, then read back once in the same order.
 pub struct RowFile {
-    path: TemporaryPath,
     file: State,
     layout: RowLayout,
     physicals: Vec<PhysicalType>,
@@ -31,8 +31,42 @@ pub struct RowFile {
 }
 
 enum State {
-    Writing(BufWriter<Counted>),
-    Reading(BufReader<Counted>),
+    /// As long as its rows fit into the buffer it is no file.
+    Buffered(Vec<u8>, Origin),
+    Writing(BufWriter<Counted>, TemporaryPath),
+    Reading(BufReader<Counted>, TemporaryPath),
+    ReadingBuffer(Cursor<Vec<u8>>),
+}
+
+/// Bytes of a file's buffer.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// What a temporary file is made of.
+struct Origin {
+    folder: PathBuf,
+    notes: Notes,
+}
+
+impl Origin {
+    fn of(env: &ExecEnv) -> Origin {
+        Origin { folder: env.temp_dir.to_path_buf(), notes: Notes::of(env) }
+    }
+
+    /// A new empty file.
+    fn make(self, what: &str) -> Result<(TemporaryPath, File)> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::from)?;
+        let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{what}.{}.{n}", std::process::id()));
+        let path = TemporaryPath { path, notes: self.notes };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path.path)
+            .map_err(path.refused("create temporary"))?;
+        Ok((path, file))
+    }
 }
 
 /// Where a temporary file lies; dropped, the file is removed and noted.
@@ -141,26 +175,13 @@ impl TemporaryPath {
 
 /// A new empty file in the temporary folder.
 pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath, File)> {
-    std::fs::create_dir_all(&env.temp_dir).map_err(Error::from)?;
-    let n = NEXT_FILE.fetch_add(1, Ordering::Relaxed);
-    let path = env.temp_dir.join(format!("{what}.{}.{n}", std::process::id()));
-    let path = TemporaryPath { path, notes: Notes::of(env) };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(&path.path)
-        .map_err(path.refused("create temporary"))?;
-    Ok((path, file))
+    Origin::of(env).make(what)
 }
 
 impl RowFile {
     pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
-        let (path, file) = temporary_file(env, "rows")?;
         Ok(RowFile {
-            path,
-            file: State::Writing(BufWriter::with_capacity(64 << 10, Counted(file))),
+            file: State::Buffered(vec![], Origin::of(env)),
             layout: layout_of(physicals),
             physicals: physicals.to_vec(),
             builder: RowBuilder::new(),
@@ -177,14 +198,39 @@ impl RowFile {
     /// Appends a row of these columns.
     pub fn push<'v>(&mut self, columns: impl IntoIterator<Item = &'v Vector>, row: usize) -> Result<()> {
         let body = encode_vectors(columns, row, &self.layout, &mut self.builder);
-        let State::Writing(file) = &mut self.file else {
-            return Err(Error::internal("a temporary file is written after it was read"));
-        };
-        file.write_all(&(body.len() as u32).to_le_bytes())
-            .and_then(|()| file.write_all(body))
-            .map_err(|e| self.path.refused("write to")(e))?;
+        let head = (body.len() as u32).to_le_bytes();
+        match &mut self.file {
+            State::Buffered(bytes, _) => {
+                bytes.extend_from_slice(&head);
+                bytes.extend_from_slice(body);
+            }
+            State::Writing(file, path) => {
+                file.write_all(&head)
+                    .and_then(|()| file.write_all(body))
+                    .map_err(|e| path.refused("write to")(e))?;
+            }
+            State::Reading(..) | State::ReadingBuffer(_) => {
+                return Err(Error::internal("a temporary file is written after it was read"));
+            }
+        }
         self.rows += 1;
         self.bytes += 4 + body.len() as u64;
+        if self.bytes > BUFFER_BYTES as u64 {
+            self.make_file()?;
+        }
+        Ok(())
+    }
+    /// Makes a file of what is in the buffer only.
+    fn make_file(&mut self) -> Result<()> {
+        if !matches!(self.file, State::Buffered(..)) {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.file, State::ReadingBuffer(Cursor::default()));
+        let State::Buffered(bytes, origin) = before else { return Ok(()) };
+        let (path, file) = origin.make("rows")?;
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, Counted(file));
+        file.write_all(&bytes).map_err(path.refused("write to"))?;
+        self.file = State::Writing(file, path);
         Ok(())
     }
     /// Appends these rows.
@@ -193,43 +239,87 @@ impl RowFile {
     }
     /// Goes to the beginning, to be read.
     pub fn rewind(&mut self) -> Result<()> {
-        let file = match &mut self.file {
-            State::Writing(w) => {
-                w.flush().map_err(self.path.refused("write to"))?;
-                w.get_ref().0.try_clone().map_err(Error::from)?
+        let at_end = State::ReadingBuffer(Cursor::default());
+        self.file = match std::mem::replace(&mut self.file, at_end) {
+            State::Buffered(bytes, _) => State::ReadingBuffer(Cursor::new(bytes)),
+            State::ReadingBuffer(buffer) => State::ReadingBuffer(Cursor::new(buffer.into_inner())),
+            State::Writing(mut w, path) => {
+                w.flush().map_err(path.refused("write to"))?;
+                let file = w.into_inner().map_err(|e| Error::from(e.into_error()))?;
+                State::reading(file, path)?
             }
-            State::Reading(r) => r.get_ref().0.try_clone().map_err(Error::from)?,
+            State::Reading(r, path) => State::reading(r.into_inner(), path)?,
         };
-        let mut file = file;
-        file.seek(SeekFrom::Start(0)).map_err(Error::from)?;
-        let file = BufReader::with_capacity(64 << 10, Counted(file));
-        self.file = State::Reading(file);
         Ok(())
     }
     /// The next rows; none at the end.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        let mut set = RowSet::new(&self.physicals);
-        let State::Reading(file) = &mut self.file else {
-            return Err(Error::internal("a temporary file is read before it was rewound"));
-        };
-        let mut body = Vec::new();
-        while set.len < BATCH_ROWS {
-            let mut head = [0u8; 4];
-            match file.read_exact(&mut head) {
-                Ok(()) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
-                Err(e) => return Err(self.path.refused("read from")(e)),
+        match &mut self.file {
+            State::Reading(file, path) => {
+                read_batch(file, &self.physicals, &self.layout).map_err(|e| e.told(path))
             }
-            body.resize(u32::from_le_bytes(head) as usize, 0);
-            file.read_exact(&mut body).map_err(|e| self.path.refused("read from")(e))?;
-            let row = RowRef::new(&self.layout, &body);
-            for (i, c) in set.columns.iter_mut().enumerate() {
-                decode_column_into(&row, i, c, &mut no_detoast)?;
+            State::ReadingBuffer(buffer) => {
+                read_batch(buffer, &self.physicals, &self.layout).map_err(Unread::error)
             }
-            set.len += 1;
+            State::Buffered(..) | State::Writing(..) => {
+                Err(Error::internal("a temporary file is read before it was rewound"))
+            }
         }
-        Ok(if set.is_empty() { None } else { Some(set.take()) })
     }
+}
+
+impl State {
+    fn reading(mut file: Counted, path: TemporaryPath) -> Result<State> {
+        file.0.seek(SeekFrom::Start(0)).map_err(Error::from)?;
+        Ok(State::Reading(BufReader::with_capacity(BUFFER_BYTES, file), path))
+    }
+}
+
+/// Why rows couldn't be read.
+enum Unread {
+    System(std::io::Error),
+    Rows(Error),
+}
+
+impl Unread {
+    fn told(self, path: &TemporaryPath) -> Error {
+        match self {
+            Unread::System(e) => path.refused("read from")(e),
+            Unread::Rows(e) => e,
+        }
+    }
+    fn error(self) -> Error {
+        match self {
+            Unread::System(e) => Error::from(e),
+            Unread::Rows(e) => e,
+        }
+    }
+}
+
+/// Reads up to a batch of rows; none at the end.
+fn read_batch(
+    file: &mut impl Read,
+    physicals: &[PhysicalType],
+    layout: &RowLayout,
+) -> std::result::Result<Option<Batch>, Unread> {
+    let mut set = RowSet::new(physicals);
+    let mut body = Vec::new();
+    while set.len < BATCH_ROWS {
+        let mut head = [0u8; 4];
+        match file.read_exact(&mut head) {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => break,
+            Err(e) => return Err(Unread::System(e)),
+        }
+        body.resize(u32::from_le_bytes(head) as usize, 0);
+        file.read_exact(&mut body).map_err(Unread::System)?;
+        let row = RowRef::new(layout, &body);
+        for (i, c) in set.columns.iter_mut().enumerate() {
+            decode_column_into(&row, i, c, &mut no_detoast).map_err(Unread::Rows)?;
+        }
+        set.len += 1;
+    }
+    Ok(if set.is_empty() { None } else { Some(set.take()) })
 }
 
 /// Batches kept for reading by number: in memory up to a limit, further ones in a file.

@@ -355,6 +355,84 @@ fn one_key_of_most_rows_is_joined_in_pieces() {
     }
 }
 
+/// Hash joins with too little memory for their inner side, where one value is that of many outer rows: these rows are joined as they
+/// come, whether a partition of the inner side fits into memory or a single key's rows alone. The answers are PostgreSQL's.
+#[test]
+fn frequent_outer_values_write_less() {
+    let server = Server::new();
+    let settings = PlannerSettings {
+        enable_mergejoin: false,
+        enable_nestloop: false,
+        hash_mem_multiplier: 1.0,
+        work_mem: 32.0,
+        runtime_filters: false,
+        ..PlannerSettings::default()
+    };
+    let l = "(select case when x % 5 < 2 then 1 else x end as k, x as n from generate_series(1,40000) x offset 0)";
+    let r = "(select x as k, x as n, 'a text that takes some place in memory ' || x as t from generate_series(1,20000) x \
+             offset 0)";
+    let queries = [
+        (
+            format!("select count(*), sum(l.n), sum(length(r.t)) from {l} l join {r} r on l.k = r.k"),
+            "28000|440014000|1161334",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l left join {r} r on l.k = r.k"),
+            "40000|800020000|120022000",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l right join {r} r on l.k = r.k"),
+            "35999|440014000|200025999",
+        ),
+        (
+            format!("select count(*), sum(l.n), sum(r.n) from {l} l full join {r} r on l.k = r.k"),
+            "47999|800020000|200025999",
+        ),
+        (
+            format!(
+                "select count(*), sum(n) from {l} l \
+                 where exists (select from {r} r where r.k = l.k and length(r.t) > 9)"
+            ),
+            "28000|440014000",
+        ),
+        (
+            format!(
+                "select count(*), sum(n) from {l} l \
+                 where not exists (select from {r} r where r.k = l.k and length(r.t) > 9)"
+            ),
+            "12000|360006000",
+        ),
+        (
+            format!("select count(*), sum(n) from {r} r where exists (select from {l} l where r.k = l.k)"),
+            "12001|120006001",
+        ),
+        (
+            format!(
+                "select count(*), sum(n) from {r} r where not exists (select from {l} l where r.k = l.k)"
+            ),
+            "7999|80003999",
+        ),
+    ];
+    for memory in [16 << 10, 128 << 10] {
+        for (sql, expected) in &queries {
+            assert_eq!(server.answer(sql, memory, &settings), [*expected], "{sql}");
+        }
+    }
+    let written = |key: &str| {
+        let l = format!(
+            "(select {key} as k, 'a text that takes some place on the disk ' || x as t from generate_series(1,200000) x offset 0)"
+        );
+        let r = "(select x as k, 'a text that takes some place in memory ' || x as t from generate_series(1,60000) x \
+                 offset 0)";
+        let before = quarry_common::usage::now();
+        let sql = format!("select count(r.t), count(l.t) from {l} l join {r} r on l.k = r.k");
+        server.answer(&sql, 256 << 10, &settings);
+        quarry_common::usage::now().since(&before).temp_written
+    };
+    let (skewed, even) = (written("case when x % 5 < 2 then 1 else x end"), written("x"));
+    assert!(skewed * 10 < even * 8, "{skewed} bytes, {even} without a frequent value");
+}
+
 /// PostgreSQL refuses full joins by conditions that can be neither merged nor hashed by; the answers are those of a left join together with
 /// the right side's other rows.
 #[test]

@@ -1,5 +1,5 @@
 //! Hash join, all kinds. The inner side is put into a hash table; when it outgrows the memory allowed, both sides are
-//! written to partitions by hash and joined partition by partition (`partition`).
+//! written to partitions by hash and joined partition by partition (`partition`), but for those that most outer rows belong to (`resident`).
 //!
 //! Right kinds mark the inner rows that have matched. Right semi joins give an inner row with its first match; right anti joins, right
 //! and full joins give the unmarked ones at the end.
@@ -12,6 +12,7 @@
 use super::filter::{FilterBuilder, KeyFilter};
 use super::output::{combine, has_inner, has_outer, matching, no_rows};
 use super::partition::{Keys, PARTITIONS, Partition, Spread, pairs};
+use super::resident::{Resident, Sides};
 use super::table::{Lookups, Table};
 use crate::build::Builder;
 use crate::context::Cx;
@@ -61,6 +62,10 @@ pub struct HashJoin {
     inner_physicals: Vec<PhysicalType>,
     filters: Vec<(usize, usize)>,
     table: Option<Table>,
+    /// Whether the inner side has outgrown its memory: the table is a part of it.
+    parted: bool,
+    /// While the outer side is spread.
+    resident: Option<Resident>,
     /// Partitions not yet joined.
     parts: Vec<Partition>,
     /// The outer side of the partition under way; none: the operator itself.
@@ -126,6 +131,8 @@ pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOp
         outer: b.plan(outer)?,
         inner: b.plan(inner)?,
         table: None,
+        parted: false,
+        resident: None,
         parts: Vec::new(),
         file: None,
         pieces: None,
@@ -202,6 +209,8 @@ impl HashJoin {
     fn read_inner(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let mut set = RowSet::new(&self.inner_physicals);
         let mut spread: Option<Spread> = None;
+        let mut row_bytes = 0.0;
+        self.parted = false;
         let mut builders = self.filter_builders();
         self.batches = 1;
         (self.inner_rows, self.inner_nulls) = (false, false);
@@ -221,6 +230,7 @@ impl HashJoin {
             }
             set.push(&b);
             if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
+                row_bytes = set.memory_bytes() as f64 / set.len as f64 + ROW_OVERHEAD as f64;
                 let mut new = self.spread(cx, &self.inner_physicals)?;
                 let all = set.take();
                 new.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
@@ -233,15 +243,43 @@ impl HashJoin {
             let rows = set.take();
             return self.make_table(cx, rows, memory);
         };
+        self.parted = true;
         let mut outer = self.spread(cx, &self.outer_physicals)?;
+        if !self.null_aware_by_several() {
+            self.batches = PARTITIONS;
+            return self.begin_resident(cx, inner, outer, row_bytes);
+        }
         while let Some(b) = pull(&mut self.outer, cx)? {
             cx.check_cancelled()?;
             outer.push(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &b)?;
         }
-        self.parts = pairs(inner, outer)?;
-        self.batches = if self.null_aware_by_several() { 1 } else { PARTITIONS };
+        self.parts = pairs(inner, outer, 0)?;
         self.note(cx, 0, cx.env.hash_mem_bytes);
         self.next_partition(cx).map(|_| ())
+    }
+
+    /// Makes a table of the inner rows that most outer rows belong to.
+    fn begin_resident(
+        &mut self,
+        cx: &mut Cx<'_>,
+        inner: Spread,
+        outer: Spread,
+        row_bytes: f64,
+    ) -> Result<()> {
+        let sides = Sides {
+            source: &mut self.outer,
+            inner,
+            outer,
+            inner_keys: Keys { programs: &self.inner_keys, types: &self.types },
+            outer_keys: Keys { programs: &self.outer_keys, types: &self.types },
+            row_bytes,
+            may_leave: !matches!(self.kind, JoinKind::Right | JoinKind::Full | JoinKind::RightAnti),
+        };
+        let mut set = RowSet::new(&self.inner_physicals);
+        self.resident = Some(Resident::begin(cx, sides, &mut set)?);
+        let memory = set.memory_bytes() + set.len * ROW_OVERHEAD;
+        let rows = set.take();
+        self.make_table(cx, rows, memory)
     }
 
     /// Files for a side that outgrows its memory.
@@ -255,6 +293,9 @@ impl HashJoin {
 
     /// Loads the next partition; false if there is none.
     fn next_partition(&mut self, cx: &mut Cx<'_>) -> Result<bool> {
+        if let Some(resident) = self.resident.take() {
+            self.parts = resident.rest()?;
+        }
         loop {
             let Some(mut part) = self.parts.pop() else { return Ok(false) };
             let mut set = RowSet::new(&self.inner_physicals);
@@ -297,7 +338,7 @@ impl HashJoin {
         inner.push_file(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &mut part.inner)?;
         let mut outer = Spread::new(cx, &self.outer_physicals, part.level)?;
         outer.push_file(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &mut part.outer)?;
-        let new = pairs(inner, outer)?;
+        let new = pairs(inner, outer, 0)?;
         self.batches += new.len().saturating_sub(1);
         self.parts.extend(new);
         Ok(())
@@ -336,13 +377,22 @@ impl HashJoin {
     }
 
     fn next_outer(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        let batch = match &mut self.file {
-            Some(f) => f.next_batch()?,
-            // Conditions need the rows themselves; else those without a match are never copied.
-            None => match pull(&mut self.outer, cx)? {
-                Some(b) if !self.on.is_empty() => Some(dense(b)),
-                other => other,
-            },
+        let batch = match (&mut self.file, &mut self.resident) {
+            (Some(f), _) => f.next_batch()?,
+            (None, resident) => {
+                let batch = match resident {
+                    None => pull(&mut self.outer, cx)?,
+                    Some(resident) => {
+                        let keys = Keys { programs: &self.outer_keys, types: &self.types };
+                        resident.next(cx, &mut self.outer, &keys)?
+                    }
+                };
+                // Conditions need the rows themselves; else those without a match are never copied.
+                match batch {
+                    Some(b) if !self.on.is_empty() => Some(dense(b)),
+                    other => other,
+                }
+            }
         };
         if let (Some(p), Some(b)) = (&mut self.pieces, &batch) {
             p.base = p.read;
@@ -498,7 +548,9 @@ impl HashJoin {
     /// Whether the outer side can add to the result of the table as it is.
     fn needs_outer(&self) -> bool {
         let empty = self.table.as_ref().is_none_or(|t| t.len == 0);
-        !empty || matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti)
+        !empty
+            || self.resident.is_some()
+            || matches!(self.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti)
     }
 }
 
@@ -602,7 +654,7 @@ impl Operator for HashJoin {
             }
             if !self.next_piece(cx)? && !self.next_partition(cx)? {
                 self.done = true;
-                if self.file.is_some() {
+                if self.parted {
                     self.table = None;
                 }
                 return Ok(None);
@@ -610,7 +662,7 @@ impl Operator for HashJoin {
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let keep = !self.inner_depends && self.file.is_none();
+        let keep = !self.inner_depends && !self.parted;
         if let Some(t) = self.table.as_mut().filter(|_| keep) {
             if let Some(m) = &mut t.matched {
                 m.fill(false);
@@ -621,6 +673,7 @@ impl Operator for HashJoin {
             }
             self.table = None;
         }
+        self.resident = None;
         self.parts.clear();
         self.file = None;
         self.pieces = None;

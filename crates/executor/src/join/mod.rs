@@ -8,4 +8,5 @@ mod merge_side;
 pub mod nest_loop;
 pub(crate) mod output;
 mod partition;
+mod resident;
 mod table;

@@ -1,7 +1,7 @@
 //! The two sides of a hash join in temporary files, for an inner side that outgrows its memory: both spread by hash over
 //! partitions. A partition whose inner side is still too big is spread again by further bits of the hash; where that doesn't help,
 //! because its rows are of one key, the inner side is taken in pieces and the outer side read once for each.
-//! So it is from the start where rows of different hashes belong together.
+//! So it is from the start where rows of different hashes belong together. What of the first level stays in memory is in `resident`.
 
 use super::table::hash_keys;
 use crate::context::Cx;
@@ -15,6 +15,13 @@ pub(super) const PARTITIONS: usize = 32;
 
 /// Levels of partitions; with five bits each they use the hash's upper half, tables use the lower one.
 const LEVELS_MAX: u32 = 6;
+
+const _: () = assert!(PARTITIONS == 32, "partitions are five bits of a hash each, and a bit in a word of 32");
+
+/// Where a hash goes at a level.
+pub(super) fn place(hash: u64, level: u32) -> usize {
+    (hash >> (59 - 5 * level)) as usize % PARTITIONS
+}
 
 /// A partition of both sides.
 pub(super) struct Partition {
@@ -52,12 +59,32 @@ impl Spread {
         if let [file] = &mut self.files[..] {
             return b.rows().iter().try_for_each(|r| file.push(b.columns.iter().map(|c| &**c), r));
         }
+        self.push_but(cx, keys, b, |_| false).map(|_| ())
+    }
+
+    /// Writes the rows but those whose hashes are to be kept; gives the positions of these.
+    pub fn push_but(
+        &mut self,
+        cx: &mut Cx<'_>,
+        keys: &Keys<'_>,
+        b: &Batch,
+        keep: impl Fn(u64) -> bool,
+    ) -> Result<Vec<u32>> {
         let values = keys.programs.iter().map(|k| k.eval(cx, b)).collect::<Result<Vec<_>>>()?;
         let hashes = hash_keys(&values, keys.types, b.rows());
-        b.rows().iter().try_for_each(|r| {
-            let at = (hashes[r] >> (59 - 5 * self.level)) as usize % PARTITIONS;
-            self.files[at].push(b.columns.iter().map(|c| &**c), r)
-        })
+        let mut kept = vec![];
+        for r in b.rows().iter() {
+            if keep(hashes[r]) {
+                kept.push(r as u32);
+            } else {
+                self.files[place(hashes[r], self.level)].push(b.columns.iter().map(|c| &**c), r)?;
+            }
+        }
+        Ok(kept)
+    }
+
+    pub fn file(&mut self, at: usize) -> &mut RowFile {
+        &mut self.files[at]
     }
 
     /// All rows of a file.
@@ -70,13 +97,13 @@ impl Spread {
     }
 }
 
-/// The partitions of two sides that have been spread, ready to be read.
-pub(super) fn pairs(inner: Spread, outer: Spread) -> Result<Vec<Partition>> {
+/// The partitions of two sides that have been spread, ready to be read, but those (by bit) that are done.
+pub(super) fn pairs(inner: Spread, outer: Spread, done: u32) -> Result<Vec<Partition>> {
     let total: u64 = inner.files.iter().map(RowFile::rows).sum();
     let next = (inner.level + 1).min(LEVELS_MAX);
     let mut out = Vec::with_capacity(PARTITIONS);
-    for (mut inner, mut outer) in inner.files.into_iter().zip(outer.files) {
-        if inner.rows() == 0 && outer.rows() == 0 {
+    for (at, (mut inner, mut outer)) in inner.files.into_iter().zip(outer.files).enumerate() {
+        if done >> at & 1 == 1 || inner.rows() == 0 && outer.rows() == 0 {
             continue;
         }
         inner.rewind()?;
