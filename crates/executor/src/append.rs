@@ -1,6 +1,7 @@
 //! Append and Materialize.
 
 use crate::context::Cx;
+use crate::correlation::Dependence;
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::spill::BatchStore;
 use quarry_common::Result;
@@ -34,23 +35,28 @@ impl Operator for Append {
     }
 }
 
-/// Keeps its input's rows: a rescan reads what was kept, unless the input depends on enclosing rows.
+/// Keeps its input's rows: a rescan reads what was kept, unless the input depends on enclosing rows that have changed.
 pub struct Materialize {
     input: BoxOperator,
-    depends: bool,
+    depends: Dependence,
     rows: BatchStore,
+    /// Whether the input is under way.
+    begun: bool,
     complete: bool,
     at: usize,
 }
 
 impl Materialize {
-    pub fn new(input: BoxOperator, depends: bool) -> Materialize {
-        Materialize { input, depends, rows: BatchStore::default(), complete: false, at: 0 }
+    pub fn new(input: BoxOperator, depends: Dependence) -> Materialize {
+        Materialize { input, depends, rows: BatchStore::default(), begun: false, complete: false, at: 0 }
     }
 }
 
 impl Operator for Materialize {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.depends.note(cx);
+        }
         if self.at == self.rows.len() && !self.complete {
             match pull(&mut self.input, cx)? {
                 Some(b) => self.rows.push(cx.env, dense(b))?,
@@ -63,11 +69,14 @@ impl Operator for Materialize {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.at = 0;
-        if self.depends {
-            self.rows.clear();
-            self.complete = false;
-            return self.input.rescan(cx);
+        // What was begun again and not read yet has to learn of the new values.
+        let kept = self.begun || matches!(self.depends, Dependence::Nothing);
+        if kept && self.depends.holds(cx) {
+            return Ok(());
         }
-        Ok(())
+        self.rows.clear();
+        self.begun = false;
+        self.complete = false;
+        self.input.rescan(cx)
     }
 }

@@ -337,7 +337,7 @@ impl<'a> Builder<'a> {
                 join::merge::build(self, *kind, outer, inner, keys, order, on)?
             }
             PhysicalNode::Materialize { input } => {
-                let depends = correlation::reads_outside(input);
+                let depends = correlation::Dependence::of(input);
                 Box::new(append::Materialize::new(self.plan(input)?, depends))
             }
             PhysicalNode::Memoize { input, keys } => join::memoize::build(self, plan.id, input, keys)?,

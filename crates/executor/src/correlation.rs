@@ -1,17 +1,78 @@
-//! Whether a plan's rows depend on enclosing rows: what does not is computed once, however often it is rescanned.
+//! Whether a plan's rows depend on enclosing rows: what does not is computed once, however often it is rescanned, and what does as often
+//! as their values change.
 
+use crate::context::Cx;
+use crate::join::memoize::fingerprint;
+use quarry_functions::Volatility;
 use quarry_plan::expr::FrameBound;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
-use quarry_plan::{ColumnId, CteId, Expr, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::volatility::is_volatile;
+use quarry_plan::{ColumnId, CteId, Expr, PhysicalNode, PhysicalPlan, SetCall, walk};
 
-/// Whether the plan reads columns that it does not make, or the work table of a recursion around it. A common table expression may
-/// itself depend on enclosing rows.
-pub fn reads_outside(plan: &PhysicalPlan) -> bool {
-    let (mut made, mut used, mut volatile) = (vec![], vec![], false);
-    collect(plan, &mut made, &mut used, &mut volatile);
-    made.sort_unstable();
-    volatile || used.iter().any(|id| made.binary_search(id).is_err()) || !scanned_ctes(plan).is_empty()
+/// What must be the same for rows that were kept to be those that would be made again.
+pub enum Dependence {
+    Nothing,
+    /// The values of these columns of enclosing rows; those that rows were made with.
+    Values(Vec<ColumnId>, Vec<u8>),
+    Everything,
+}
+
+impl Dependence {
+    pub fn of(plan: &PhysicalPlan) -> Dependence {
+        let (mut made, mut used, mut changes) = (vec![], vec![], false);
+        collect(plan, &mut made, &mut used, &mut changes);
+        made.sort_unstable();
+        used.retain(|id| made.binary_search(id).is_err());
+        // A common table expression may itself depend on enclosing rows.
+        if changes || !scanned_ctes(plan).is_empty() {
+            Dependence::Everything
+        } else if used.is_empty() {
+            Dependence::Nothing
+        } else if has_volatile(plan) {
+            Dependence::Everything
+        } else {
+            used.sort_unstable();
+            used.dedup();
+            Dependence::Values(used, vec![])
+        }
+    }
+
+    /// Rows are about to be made with the values at hand.
+    pub fn note(&mut self, cx: &Cx<'_>) {
+        if let Dependence::Values(ids, values) = self {
+            *values = values_of(ids, cx);
+        }
+    }
+
+    /// Whether rows made before would be made again with the values at hand.
+    pub fn holds(&self, cx: &Cx<'_>) -> bool {
+        match self {
+            Dependence::Nothing => true,
+            Dependence::Values(ids, values) => *values == values_of(ids, cx),
+            Dependence::Everything => false,
+        }
+    }
+}
+
+fn values_of(ids: &[ColumnId], cx: &Cx<'_>) -> Vec<u8> {
+    fingerprint(ids.iter().map(|id| cx.rt.outer.get(id.0 as usize).cloned().unwrap_or_default()))
+}
+
+/// Whether a plan may give other rows each time, although nothing that it reads has changed.
+fn has_volatile(plan: &PhysicalPlan) -> bool {
+    let mut found = false;
+    each(plan, &mut |p| {
+        let changeable = |call: &SetCall| call.function.def().volatility == Volatility::Volatile;
+        found |= match &p.node {
+            PhysicalNode::FunctionScan { calls, .. } => calls.iter().any(|(c, _)| changeable(c)),
+            PhysicalNode::ProjectSet { calls, .. } => calls.iter().any(|(_, c)| changeable(c)),
+            _ => false,
+        };
+        found |= p.filter.iter().chain(p.targets.iter().map(|(_, e)| e)).any(is_volatile);
+        node_exprs(&p.node, &mut |e| found |= is_volatile(e));
+    });
+    found
 }
 
 /// The columns that a plan reads and does not make, sorted.

@@ -25,8 +25,8 @@ fn visit(plan: &PhysicalPlan, out: &mut Vec<RuntimeFilter>) {
         && chooses(inner)
         && outside_columns(inner).is_some_and(|read| read.is_empty())
     {
-        for (key, (expr, _)) in keys.iter().enumerate() {
-            let Some(id) = column_of(expr) else { continue };
+        for (key, (expr, sought)) in keys.iter().enumerate() {
+            let Some(id) = column_of(expr).filter(|_| !is_costly(sought)) else { continue };
             let mut scans = vec![];
             scans_of(outer, id, &mut scans);
             for (scan, column) in scans {
@@ -45,6 +45,11 @@ pub fn is_worth(scan: &PhysicalPlan) -> bool {
 /// Whether the scan's own conditions take long for each row.
 fn has_costly_filter(scan: &PhysicalPlan) -> bool {
     scan.filter.iter().any(crate::exprs::has_subquery)
+}
+
+/// Whether a key is too much to be computed once more for a filter.
+pub fn is_costly(key: &Expr) -> bool {
+    crate::exprs::has_subquery(key)
 }
 
 /// Whether a join of this kind drops outer rows that have no match.

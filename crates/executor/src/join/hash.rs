@@ -16,6 +16,7 @@ use super::resident::{Resident, Sides};
 use super::table::{Lookups, Table};
 use crate::build::Builder;
 use crate::context::Cx;
+use crate::correlation::Dependence;
 use crate::expr::{Layout, Program};
 use crate::null_match::{Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, Operator, dense, pull};
@@ -76,8 +77,8 @@ pub struct HashJoin {
     /// Inner rows given by the final pass of right kinds.
     tail: Option<usize>,
     done: bool,
-    /// Whether the inner side's rows may differ from one rescan to the next.
-    inner_depends: bool,
+    /// What the inner side's rows depend on.
+    inner_depends: Dependence,
     batches: usize,
     node: usize,
 }
@@ -139,7 +140,7 @@ pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOp
         probe: None,
         tail: None,
         done: false,
-        inner_depends: crate::correlation::reads_outside(inner),
+        inner_depends: Dependence::of(inner),
         batches: 0,
         node,
     }))
@@ -207,6 +208,7 @@ impl HashJoin {
 
     /// Reads the inner side; writes both sides to partitions if it is too big.
     fn read_inner(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.inner_depends.note(cx);
         let mut set = RowSet::new(&self.inner_physicals);
         let mut spread: Option<Spread> = None;
         let mut row_bytes = 0.0;
@@ -662,7 +664,7 @@ impl Operator for HashJoin {
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let keep = !self.inner_depends && !self.parted;
+        let keep = !self.parted && self.inner_depends.holds(cx);
         if let Some(t) = self.table.as_mut().filter(|_| keep) {
             if let Some(m) = &mut t.matched {
                 m.fill(false);

@@ -100,7 +100,7 @@ pub fn build(
 }
 
 /// A byte string that tells datums apart.
-fn fingerprint(values: impl Iterator<Item = Datum>) -> Vec<u8> {
+pub(crate) fn fingerprint(values: impl Iterator<Item = Datum>) -> Vec<u8> {
     let mut out = Vec::new();
     for v in values {
         match &v {

@@ -30,6 +30,9 @@ pub(super) struct Keyed {
     /// Conditions that are no keys.
     pub rest: Rc<Vec<Expr>>,
     pub rest_cost: ExprCost,
+    /// What it takes to compute the keys where they are more than columns.
+    pub outer_cost: ExprCost,
+    pub inner_cost: ExprCost,
     /// Different values of each key, outer and inner, as far as statistics know them.
     pub distinct: Vec<(Option<f64>, Option<f64>)>,
     /// The orders in which both sides can be merged.
@@ -253,14 +256,21 @@ impl Search<'_, '_> {
         };
         let rest_cost = cost::exprs(&rest, &self.p.env.settings);
         let rest = Rc::new(rest);
+        let computed = |side: fn(&JoinKey) -> &Expr| {
+            let keys = keys.iter().map(side).filter(|e| crate::runtime_filters::column_of(e).is_none());
+            cost::exprs(keys, &self.p.env.settings)
+        };
+        let (outer_cost, inner_cost) = (computed(|k| &k.outer), computed(|k| &k.inner));
         let turned = Keyed {
+            outer_cost: inner_cost,
+            inner_cost: outer_cost,
             keys: Rc::new(turned_keys),
             rest: rest.clone(),
             rest_cost,
             distinct: distinct.iter().map(|(o, i)| (*i, *o)).collect(),
             orders: orders.as_ref().map(|(o, i)| (i.clone(), o.clone())),
         };
-        (Keyed { keys: Rc::new(keys), rest, rest_cost, distinct, orders }, turned)
+        (Keyed { keys: Rc::new(keys), rest, rest_cost, outer_cost, inner_cost, distinct, orders }, turned)
     }
 
     /// Different values of a column, as far as statistics know them.

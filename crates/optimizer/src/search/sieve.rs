@@ -37,7 +37,7 @@ impl Sieve {
 }
 
 /// A sequential scan that drives joins.
-struct Driven<'p> {
+pub(super) struct Driven<'p> {
     scan: &'p PhysicalPlan,
     relation: &'p Arc<Relation>,
     columns: &'p [(ColumnId, ScanColumn)],
@@ -57,7 +57,8 @@ impl Search<'_, '_> {
         }
         let Some(driven) = self.driven(outer) else { return Sieve::NONE };
         let shares = keyed.keys.iter().zip(&keyed.distinct).filter_map(|(key, (outer, own))| {
-            let id = runtime_filters::column_of(&key.outer)?;
+            let id =
+                runtime_filters::column_of(&key.outer).filter(|_| !runtime_filters::is_costly(&key.inner))?;
             let attribute = driven.columns.iter().find_map(|(c, what)| match what {
                 ScanColumn::Attribute(n) if *c == id => Some(*n),
                 _ => None,
@@ -126,7 +127,7 @@ impl Search<'_, '_> {
     }
 
     /// The scan that drives a path, if it is one that filters are for.
-    fn driven<'p>(&self, mut path: &'p Path) -> Option<Driven<'p>> {
+    pub(super) fn driven<'p>(&self, mut path: &'p Path) -> Option<Driven<'p>> {
         let s = &self.p.env.settings;
         let (mut passing, mut saved, mut joining) = (1.0, 0.0, 0.0);
         loop {
