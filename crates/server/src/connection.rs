@@ -212,7 +212,7 @@ impl Connection {
             let message = &self.input[..total];
             let mut step = match frame::decode(message) {
                 Ok(Request::Terminate) => return Ok(false),
-                Ok(request) => self.session.handle(request, &mut self.out),
+                Ok(ref request) => self.session.handle(request, &mut self.out),
                 Err(e) => self.session.bad_message(message[0], e, &mut self.out),
             };
             self.input.advance(total);

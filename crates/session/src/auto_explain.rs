@@ -32,7 +32,7 @@ impl Watch {
         (chance < rate).then(|| Watch {
             session: session.clone(),
             text,
-            min_duration: session.digest().explain_from,
+            min_duration: session.digested(|d| d.explain_from),
             analyze: settings.bool("auto_explain.log_analyze"),
         })
     }
@@ -115,7 +115,7 @@ pub fn start_nested(
 
 /// Whether statements of the session may be looked at.
 pub fn is_on(session: &SessionContext) -> bool {
-    session.digest().explain_from >= 0 && session.has_loaded(MODULE)
+    session.digested(|d| d.explain_from) >= 0 && session.has_loaded(MODULE)
 }
 
 impl Watcher for Watch {

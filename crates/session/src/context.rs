@@ -190,7 +190,11 @@ impl SessionContext {
     }
     /// The settings that every statement needs.
     pub(crate) fn digest(&self) -> Digest {
-        *self.vars.lock().digest()
+        self.digested(|digest| *digest)
+    }
+    /// Reads some of them.
+    pub(crate) fn digested<T>(&self, read: impl FnOnce(&Digest) -> T) -> T {
+        read(self.vars.lock().digest())
     }
     pub fn is_superuser(&self) -> bool {
         self.current_user.lock().2

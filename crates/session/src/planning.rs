@@ -28,7 +28,7 @@ impl StatementContext {
     ) -> Result<Arc<Statement>> {
         self.session.instance.note_plan_made();
         let settings = self.session.settings();
-        let identifies = source.query.is_some() && self.session.digest().query_ids;
+        let identifies = source.query.is_some() && self.session.digested(|d| d.query_ids);
         let pins = if source.query.is_some() { Some(self.pins()?).filter(|p| !p.is_empty()) } else { None };
         let id = match source.query {
             Some(query) if identifies || pins.is_some() => Some(query_id(query, lex_options(&settings))),
@@ -65,7 +65,7 @@ impl StatementContext {
         let long = count_relations(&bound) >= LONG_PLANNING_RELATIONS;
         let BoundStatement { plan, meta, output, params } = bound;
         let plan = || quarry_optimizer::plan(plan, meta, output, params, &env);
-        let meter = self.session.digest().statement_plans.then(Meter::start);
+        let meter = self.session.digested(|d| d.statement_plans).then(Meter::start);
         let planned = if long { quarry_common::wait::blocking(plan) } else { plan() }?;
         let mut spent = meter.map(|meter| {
             let mut spent = Spent::default();

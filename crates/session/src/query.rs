@@ -183,7 +183,8 @@ impl StatementContext {
         instrument: bool,
         sql_runner: Option<Arc<dyn InternalSql>>,
     ) -> ExecEnv {
-        let digest = self.session.digest();
+        let (work_mem_bytes, hash_mem_bytes) =
+            self.session.digested(|d| (d.work_mem_bytes, d.hash_mem_bytes));
         ExecEnv {
             storage: self.session.instance.storage().clone(),
             txn: self.txn.clone(),
@@ -193,8 +194,8 @@ impl StatementContext {
             session: self.session.clone(),
             io: self.io.clone(),
             params,
-            work_mem_bytes: digest.work_mem_bytes,
-            hash_mem_bytes: digest.hash_mem_bytes,
+            work_mem_bytes,
+            hash_mem_bytes,
             temp_dir: self.session.temp_dir.clone(),
             instrument,
             sql_runner,
@@ -205,7 +206,7 @@ impl StatementContext {
         Stamp {
             schema_version: self.reader.schema_version(),
             view: self.reader.session().clone(),
-            settings: self.session.digest().planning,
+            settings: self.session.digested(|d| d.planning),
         }
     }
     /// Whether a prepared statement's plan made earlier may run now; takes its table locks. When settings of the planner change, it
@@ -218,7 +219,7 @@ impl StatementContext {
         !self.reader.has_own_ddl()
             && stamp.schema_version == self.reader.schema_version()
             && (Arc::ptr_eq(&stamp.view, view) || shared && same_names(&stamp.view, view))
-            && (!shared || stamp.settings == self.session.digest().planning)
+            && (!shared || stamp.settings == self.session.digested(|d| d.planning))
     }
     /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile, so that a table may be gone.
     pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
@@ -243,7 +244,7 @@ impl StatementContext {
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
         let cache = &prepared.plans;
-        let mode = self.session.digest().plan_cache_mode;
+        let mode = self.session.digested(|d| d.plan_cache_mode);
         let mut choice = {
             let mut c = cache.lock();
             c.follow(self.reader.schema_version());

@@ -293,9 +293,9 @@ impl Session {
     }
 
     /// Takes a message.
-    pub fn handle(&mut self, request: Request<'_>, out: &mut BytesMut) -> Step {
+    pub fn handle(&mut self, request: &Request<'_>, out: &mut BytesMut) -> Step {
         self.stop_idle_clock();
-        self.guarded(out, |s, out| s.handle_inner(&request, out))
+        self.guarded(out, |s, out| s.handle_inner(request, out))
     }
 
     /// Goes on with what the last message began.
@@ -322,7 +322,7 @@ impl Session {
 
     /// Runs `f`; a panic becomes XX000.
     fn guarded(&mut self, out: &mut BytesMut, f: impl FnOnce(&mut Session, &mut BytesMut) -> Step) -> Step {
-        let Digest { quote_all, io_timing, .. } = *self.digest();
+        let &Digest { quote_all, io_timing, .. } = self.digest();
         quarry_common::quoting::set_quote_all(quote_all);
         let timer = IoTimer::start(io_timing);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));

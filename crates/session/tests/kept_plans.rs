@@ -124,7 +124,7 @@ fn sessions_share_plans() {
     let mut other = Session::start(instance.clone(), start, &mut BytesMut::new()).unwrap();
     let before = instance.plans_made();
     let mut out = BytesMut::new();
-    assert!(matches!(other.handle(Request::Query("SELECT v FROM t WHERE id = 6"), &mut out), Step::Ready));
+    assert!(matches!(other.handle(&Request::Query("SELECT v FROM t WHERE id = 6"), &mut out), Step::Ready));
     assert_eq!(instance.plans_made(), before);
     other.end();
 }

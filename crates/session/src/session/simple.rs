@@ -244,7 +244,7 @@ impl Session {
     }
 
     pub(super) fn waits_for_durability(&self) -> bool {
-        self.cx.digest().waits_for_durability
+        self.cx.digested(|d| d.waits_for_durability)
     }
 
     /// Commits the transaction, deferred constraints first. On error it is undone. `Some`: what is to be waited for before the client is

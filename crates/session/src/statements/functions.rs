@@ -15,7 +15,7 @@ fn check(cx: &SessionContext, reader: &CatalogReader, function: &'static str) ->
     if let Some(f) = registry::extension_functions_named(function).first() {
         reader.check_function(f.oid, function)?;
     }
-    if !cx.digest().statements {
+    if !cx.digested(|d| d.statements) {
         bail!(
             OBJECT_NOT_IN_PREREQUISITE_STATE,
             "pg_stat_statements must be loaded via shared_preload_libraries"

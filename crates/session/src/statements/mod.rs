@@ -137,7 +137,7 @@ fn record_part(
 ) {
     let settings = cx.settings();
     let (Some(text), Some(id)) = (source.query, id) else { return };
-    if cx.digest().statements && Track::of(&settings).counts(source.level) {
+    if cx.digested(|d| d.statements) && Track::of(&settings).counts(source.level) {
         let shown = || normalised(text, lex_options(&settings));
         add(cx, &settings, id, source.level == Level::Top, shown, spent, rows, planned);
     }

@@ -20,13 +20,13 @@ impl Scope {
         Scope {
             schema_version: st.reader.schema_version(),
             view: st.reader.session().clone(),
-            settings: st.session.digest().planning,
+            settings: st.session.digested(|d| d.planning),
         }
     }
     /// Whether a statement's context is one of these.
     pub fn is_of(&self, st: &StatementContext) -> bool {
         !self.is_outdated(st)
-            && self.settings == st.session.digest().planning
+            && self.settings == st.session.digested(|d| d.planning)
             && (Arc::ptr_eq(&self.view, st.reader.session()) || same_names(&self.view, st.reader.session()))
     }
     /// Whether no statement is any more.

@@ -84,7 +84,7 @@ impl Server {
     }
 
     fn message(&mut self, request: Request<'_>, out: &mut BytesMut) -> Result<()> {
-        let mut step = self.session.handle(request, out);
+        let mut step = self.session.handle(&request, out);
         loop {
             step = match step {
                 Step::Ready | Step::Closed => break,
