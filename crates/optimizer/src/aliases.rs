@@ -62,42 +62,8 @@ pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut 
     }
 }
 
-/// The name of a scan.
-fn name_of(node: &PhysicalNode) -> Option<&String> {
-    match node {
-        PhysicalNode::SeqScan { alias, .. }
-        | PhysicalNode::IndexScan { alias, .. }
-        | PhysicalNode::BitmapHeapScan { alias, .. }
-        | PhysicalNode::TidScan { alias, .. }
-        | PhysicalNode::TidRangeScan { alias, .. }
-        | PhysicalNode::ValuesScan { alias, .. }
-        | PhysicalNode::FunctionScan { alias, .. }
-        | PhysicalNode::CteScan { alias, .. }
-        | PhysicalNode::WorkTableScan { alias, .. } => Some(alias),
-        _ => None,
-    }
-}
-
-/// A scan's own columns and its name, to change it.
-fn of_node(node: &mut PhysicalNode) -> Option<(Vec<ColumnId>, &mut String)> {
-    name_of(node)?;
-    let columns = walk::raw_columns(node);
-    match node {
-        PhysicalNode::SeqScan { alias, .. }
-        | PhysicalNode::IndexScan { alias, .. }
-        | PhysicalNode::BitmapHeapScan { alias, .. }
-        | PhysicalNode::TidScan { alias, .. }
-        | PhysicalNode::TidRangeScan { alias, .. }
-        | PhysicalNode::ValuesScan { alias, .. }
-        | PhysicalNode::FunctionScan { alias, .. }
-        | PhysicalNode::CteScan { alias, .. }
-        | PhysicalNode::WorkTableScan { alias, .. } => Some((columns, alias)),
-        _ => None,
-    }
-}
-
 fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
-    if let Some(name) = name_of(&plan.node) {
+    if let Some(name) = plan.node.alias() {
         let columns = walk::raw_columns(&plan.node);
         let known = |u: &Use| u.columns.iter().any(|c| columns.contains(c));
         if !columns.is_empty() && !uses.iter().any(known) {
@@ -121,8 +87,9 @@ fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
 }
 
 fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
-    if let Some((columns, name)) = of_node(&mut plan.node)
-        && let Some(new) = columns.iter().find_map(|c| renamed.get(c))
+    let columns = if plan.node.alias().is_some() { walk::raw_columns(&plan.node) } else { vec![] };
+    if let Some(new) = columns.iter().find_map(|c| renamed.get(c))
+        && let Some(name) = plan.node.alias_mut()
     {
         *name = new.clone();
     }

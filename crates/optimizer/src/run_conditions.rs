@@ -74,7 +74,9 @@ fn course(call: &WindowCall, spec: &WindowSpec) -> Option<Course> {
         COUNT_ROWS | COUNT_VALUES => {
             let parts = call.args.iter().chain(&call.filter);
             let frame = &spec.frame;
-            if frame.exclude != FrameExclude::NoOthers || parts.into_iter().any(|e| is_volatile(e) || has_subquery(e)) {
+            if frame.exclude != FrameExclude::NoOthers
+                || parts.into_iter().any(|e| is_volatile(e) || has_subquery(e))
+            {
                 return None;
             }
             // Without an order all rows are peers, and each has the whole partition for its frame.

@@ -34,7 +34,9 @@ impl Planner<'_> {
         if let Some(b) = known.filter(|b| !b.row.is_empty()) {
             return b.expr.clone();
         }
-        let expr = (self.env.bind_stored)(self.env.catalog, sql, relation, &row, ty, &mut self.meta).ok();
+        let mut expr = (self.env.bind_stored)(self.env.catalog, sql, relation, &row, ty, &mut self.meta).ok();
+        // As it stands in the statement.
+        expr.iter_mut().for_each(quarry_plan::inline::expand_all);
         self.stored.bound.push(Bound { sql: sql.to_owned(), row, ty, expr: expr.clone() });
         expr
     }

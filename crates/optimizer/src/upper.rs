@@ -66,7 +66,13 @@ impl Planner<'_> {
         } else if computes && self.mergeable(&plan, &targets) {
             let map: HashMap<ColumnId, Expr> = plan.targets.iter().cloned().collect();
             let mut targets = targets;
-            targets.iter_mut().for_each(|(_, e)| substitute(e, &map));
+            let constants = map.values().any(|e| matches!(e, Expr::Const { .. }));
+            for (_, e) in &mut targets {
+                substitute(e, &map);
+                if constants && !matches!(e, Expr::Const { .. } | Expr::Column { .. }) {
+                    crate::rules::fold_constants::fold(e, self.env.folder);
+                }
+            }
             plan.targets = targets;
         } else {
             let (rows, startup, total) = (plan.rows, plan.startup_cost, plan.total_cost);
@@ -436,7 +442,11 @@ impl Planner<'_> {
                 }));
             }
         }
-        keys.extend(spec.order_by.iter().filter(|k| !matches!(k.expr, Expr::Const { .. })).cloned());
+        for k in &spec.order_by {
+            if !matches!(k.expr, Expr::Const { .. }) && !keys.iter().any(|have| have.expr == k.expr) {
+                keys.push(k.clone());
+            }
+        }
         let orders = if keys.is_empty() { vec![] } else { vec![keys.clone()] };
         let candidates = self.plan_node(input, &Want { orders, ..Want::default() })?;
         let sorted = if keys.is_empty() {

@@ -14,6 +14,7 @@ mod equal;
 pub mod explain;
 pub mod expr;
 pub mod folder;
+pub mod inline;
 pub mod logical;
 pub mod meta;
 pub mod physical;

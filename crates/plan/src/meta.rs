@@ -27,6 +27,8 @@ pub struct QueryMeta {
     columns: Vec<ColumnMeta>,
     /// The privileges that the statement takes.
     pub rights: Vec<Right>,
+    /// FROM has a subquery, a view or a CTE somewhere: EXPLAIN names relations of columns even if there is but one.
+    pub nested: bool,
 }
 
 impl QueryMeta {

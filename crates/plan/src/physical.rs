@@ -378,3 +378,34 @@ pub enum BitmapSource {
     And(Vec<BitmapSource>),
     Or(Vec<BitmapSource>),
 }
+
+macro_rules! node_alias {
+    ($(#[$doc:meta])* $name:ident $($m:tt)*) => {
+        $(#[$doc])*
+        pub fn $name(& $($m)* self) -> Option<& $($m)* String> {
+            match self {
+                PhysicalNode::SeqScan { alias, .. }
+                | PhysicalNode::IndexScan { alias, .. }
+                | PhysicalNode::BitmapHeapScan { alias, .. }
+                | PhysicalNode::TidScan { alias, .. }
+                | PhysicalNode::TidRangeScan { alias, .. }
+                | PhysicalNode::ValuesScan { alias, .. }
+                | PhysicalNode::FunctionScan { alias, .. }
+                | PhysicalNode::CteScan { alias, .. }
+                | PhysicalNode::WorkTableScan { alias, .. } => Some(alias),
+                _ => None,
+            }
+        }
+    };
+}
+
+impl PhysicalNode {
+    node_alias! {
+        /// The name of what a scan reads.
+        alias
+    }
+    node_alias! {
+        /// The name of what a scan reads, to change it.
+        alias_mut mut
+    }
+}

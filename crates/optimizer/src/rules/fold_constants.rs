@@ -101,6 +101,10 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
         *otherwise = end.map(Box::new);
         return;
     }
+    if let Some(expanded) = quarry_plan::inline::expand(e) {
+        *e = expanded;
+        failed.changed = true;
+    }
     let sound = failed.error.is_none();
     fold_children(e, folder, failed);
     if sound && failed.error.is_some() && matches!(e, Expr::Call { .. }) {

@@ -33,6 +33,7 @@ pub mod remove_distinct;
 pub mod remove_foreign_joins;
 pub mod remove_joins;
 pub mod remove_self_joins;
+pub mod single_rows;
 pub mod split_ors;
 pub mod unnest_by_domain;
 pub mod unnest_laterals;
@@ -82,6 +83,7 @@ fn rewrite_level(
 ) -> Result<LogicalPlan> {
     let plain = is_plain(&plan);
     if !plain {
+        single_rows::run(&mut plan);
         forget_exists_targets(&mut plan);
         recheck_rows::prepare(&mut plan, meta);
     }

@@ -133,6 +133,8 @@ fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Optio
         LogicalPlan::Filter { input: below, .. } if matches!(**below, LogicalPlan::Window { .. }) => {
             push_to_window(input, inner, original)
         }
+        // What a window can't take stays above the subquery.
+        LogicalPlan::Project { .. } if is_over_window(input) => push(input, inner).map(|_| original),
         _ => {
             push_or_wrap(input, inner);
             None
@@ -159,6 +161,15 @@ fn push_to_window(plan: &mut LogicalPlan, inner: Expr, original: Expr) -> Option
         }
     }
     run.tested.then_some(original)
+}
+
+/// Whether it is nothing but projections of a window's rows.
+fn is_over_window(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Project { input, .. } => is_over_window(input),
+        LogicalPlan::Filter { input, .. } => matches!(**input, LogicalPlan::Window { .. }),
+        other => matches!(other, LogicalPlan::Window { .. }),
+    }
 }
 
 fn stops(window: &LogicalPlan, e: &Expr) -> Option<run_conditions::RunCondition> {

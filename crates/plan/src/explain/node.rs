@@ -7,11 +7,13 @@ use crate::logical::{JoinKind, ScanColumn, SetOpKind};
 use crate::physical::{AggregateStrategy, IndexTest, SetOpStrategy};
 use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
 use quarry_catalog::{Relation, quote_identifier};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use relations::{collect_aliases, count_scans, is_bare_values};
 use std::sync::Arc;
 
 mod indexes;
 mod lines;
+mod relations;
 
 /// A property's value.
 #[derive(Clone)]
@@ -50,6 +52,8 @@ struct Builder<'a> {
     unqualified: HashMap<ColumnId, String>,
     /// Columns that go by another name than the query has for them, and by another relation: those of VALUES, and of `excluded`.
     renamed: HashMap<ColumnId, (String, String)>,
+    /// The relations that the plan reads, by the names it shows.
+    aliases: HashSet<String>,
 }
 
 pub(super) fn build(e: &Explain<'_>) -> Node {
@@ -59,7 +63,7 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         count_scans(&cte.plan, &mut scans);
         scans += 1;
     }
-    let several = scans > 1 && !is_bare_values(e.statement);
+    let several = (scans > 1 || e.statement.meta.nested) && !is_bare_values(e.statement);
     let mut b = Builder {
         e,
         qualify: several || e.options.verbose,
@@ -67,7 +71,10 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         computed: HashMap::new(),
         unqualified: HashMap::new(),
         renamed: HashMap::new(),
+        aliases: HashSet::new(),
     };
+    collect_aliases(&e.statement.plan, &mut b.aliases);
+    e.statement.ctes.iter().for_each(|cte| collect_aliases(&cte.plan, &mut b.aliases));
     if b.qualify != several {
         let qualify = std::mem::replace(&mut b.qualify, several);
         b.collect_all();
@@ -90,40 +97,6 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
     sections.append(&mut root.children);
     root.children = sections;
     root
-}
-
-/// Whether a statement is most likely nothing but a VALUES list, which is no subquery of anything then.
-fn is_bare_values(statement: &crate::Statement) -> bool {
-    let mut plan = &*statement.plan;
-    while let PhysicalNode::Sort { input, .. } | PhysicalNode::Limit { input, .. } = &plan.node {
-        plan = input;
-    }
-    let numbered = |(i, (_, name, _)): (usize, &(ColumnId, String, _))| *name == format!("column{}", i + 1);
-    matches!(plan.node, PhysicalNode::ValuesScan { .. })
-        && plan.filter.is_empty()
-        && statement.output.iter().enumerate().all(numbered)
-}
-
-/// Adds how many relations PostgreSQL's range table has for a plan.
-fn count_scans(plan: &PhysicalPlan, out: &mut usize) {
-    *out += match plan.node {
-        // With the subquery that they are the rows of, and the table that is written to with what comes into it.
-        PhysicalNode::ValuesScan { .. } | PhysicalNode::Insert { .. } => 2,
-        PhysicalNode::SeqScan { .. }
-        | PhysicalNode::IndexScan { .. }
-        | PhysicalNode::BitmapHeapScan { .. }
-        | PhysicalNode::TidScan { .. }
-        | PhysicalNode::TidRangeScan { .. }
-        | PhysicalNode::FunctionScan { .. }
-        | PhysicalNode::CteScan { .. }
-        | PhysicalNode::WorkTableScan { .. }
-        | PhysicalNode::SubqueryScan { .. } => 1,
-        _ => 0,
-    };
-    for_each_subplan(plan, &mut |_, p, _, _, _| count_scans(p, out));
-    for input in walk::physical_inputs(plan) {
-        count_scans(input, out);
-    }
 }
 
 /// The expressions of a node that may hold subplans.
@@ -347,8 +320,9 @@ impl Builder<'_> {
         }
     }
     fn define(&mut self, id: ColumnId, text: String) {
-        let meta = self.e.statement.meta.get(id);
-        if meta.relation.is_none() {
+        let relation = &self.e.statement.meta.get(id).relation;
+        // A subquery that went into the query around it has no name any more.
+        if relation.as_ref().is_none_or(|r| !self.aliases.contains(r)) {
             self.computed.insert(id, text);
         }
     }
@@ -775,9 +749,9 @@ fn left_side(condition: &Expr) -> &Expr {
 /// The columns a node computes by itself.
 fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     match &plan.node {
-        PhysicalNode::Aggregate { .. } | PhysicalNode::WindowAgg { .. } | PhysicalNode::ProjectSet { .. } => {
-            walk::raw_columns(&plan.node)
-        }
+        PhysicalNode::Aggregate { .. } => walk::raw_columns(&plan.node),
+        PhysicalNode::WindowAgg { calls, .. } => calls.iter().map(|(id, _)| *id).collect(),
+        PhysicalNode::ProjectSet { calls, .. } => calls.iter().map(|(id, _)| *id).collect(),
         _ => vec![],
     }
 }

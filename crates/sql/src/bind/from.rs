@@ -211,6 +211,7 @@ impl Binder<'_> {
         let kind = LeafKind::Cte { name: cte.name.clone() };
         self.record_leaf(kind, &item, &names, r.alias.as_ref().map(alias_tree), false);
         self.scope().items.push(item);
+        self.meta.nested = true;
         Ok(LogicalPlan::CteScan { cte: cte.id, name: cte.name, alias, columns })
     }
 
@@ -259,6 +260,7 @@ impl Binder<'_> {
             self.record_leaf(kind, &item, &names, Some(alias_tree(alias)), s.lateral);
         }
         self.scope().items.push(item);
+        self.meta.nested = true;
         let input = LogicalPlan::Project { input: Box::new(bound.plan), targets };
         Ok(LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.name.clone() })
     }

@@ -13,6 +13,8 @@ impl Binder<'_> {
     pub(super) fn set_operation_query(&mut self, q: &ast::Query) -> Result<Bound> {
         let QueryBody::SetOperation(op) = &q.body else { return Err(Error::internal("no set operation")) };
         let mut bound = self.set_operation(op)?;
+        // Its sides are subqueries to PostgreSQL.
+        self.meta.nested = true;
         self.scopes.push(Scope::new(Place::OrderBy));
         let columns = bound.output.iter().map(|(id, name, ty)| NsColumn {
             name: name.clone(),

@@ -120,6 +120,7 @@ impl Binder<'_> {
         if super::rights::is_barrier(view) {
             input = LogicalPlan::Barrier { input: Box::new(input) };
         }
+        self.meta.nested = true;
         Ok((LogicalPlan::SubqueryAlias { input: Box::new(input), alias: alias.to_string() }, item))
     }
 

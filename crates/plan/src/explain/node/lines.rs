@@ -3,7 +3,7 @@
 use super::{Builder, Node, Value, own_columns};
 use crate::explain::{NodeStats, measured, usage};
 use crate::physical::IndexTest;
-use crate::{PhysicalNode, PhysicalPlan};
+use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan};
 
 type Lines = Vec<(String, Value)>;
 
@@ -34,7 +34,11 @@ impl Builder<'_> {
         };
         if let Some(given) = given.filter(|g| self.e.options.verbose && !g.is_empty()) {
             let own = own_columns(plan);
-            let shown: Vec<String> = given.iter().map(|(_, e)| self.output_in(&own, e)).collect();
+            let mut shown: Vec<String> = given.iter().map(|(_, e)| self.output_in(&own, e)).collect();
+            if !writes {
+                let hidden = hidden_columns(plan);
+                shown.extend(hidden.iter().map(|id| self.output_in(&own, &self.column(*id))));
+            }
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
         self.join_lines(plan, lines);
@@ -94,6 +98,10 @@ impl Builder<'_> {
         {
             lines.push(number("Subplans Removed", 0));
         }
+    }
+
+    fn column(&self, id: ColumnId) -> Expr {
+        Expr::column(id, self.e.statement.meta.get(id).ty)
     }
 
     /// What a node has used, and how far its estimate was from the truth.
@@ -204,6 +212,22 @@ impl Builder<'_> {
             children: vec![("Outer", None, child)],
         }
     }
+}
+
+/// What a node has of its input and doesn't give: PostgreSQL's, which pass rows through as they are, do.
+fn hidden_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
+    let (PhysicalNode::Sort { input, .. }
+    | PhysicalNode::Limit { input, .. }
+    | PhysicalNode::Unique { input, .. }
+    | PhysicalNode::LockRows { input, .. }) = &plan.node
+    else {
+        return vec![];
+    };
+    let given: Vec<ColumnId> = plan.output().collect();
+    let mut all: Vec<ColumnId> = input.output().collect();
+    all.extend(hidden_columns(input));
+    all.retain(|id| !given.contains(id));
+    all
 }
 
 /// Whether a node tests its index's conditions once more on rows.

@@ -2,7 +2,7 @@
 
 use super::constraints::{self, Pending};
 use super::storage_parameters::{self, Owner, options_of};
-use super::stored::is_at_least;
+use super::stored::{expanded, is_at_least};
 use super::{Ddl, persistence_of, sequence};
 use crate::session::Session;
 use quarry_catalog::{
@@ -258,7 +258,7 @@ pub fn generation_expr(d: &Ddl, r: &Relation, number: i16, e: &ast::Expr) -> Res
             });
         }
     }
-    if is_at_least(&bound.expr, Volatility::Stable) {
+    if is_at_least(&expanded(&bound.expr), Volatility::Stable) {
         bail!(INVALID_OBJECT_DEFINITION, "generation expression is not immutable");
     }
     Ok(d.stored(&bound))

@@ -1,7 +1,7 @@
 //! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
 
 use super::storage_parameters::{Owner, of_operator_class, options_of};
-use super::stored::is_at_least;
+use super::stored::{expanded, is_at_least};
 use super::{Ddl, parts_of};
 use crate::session::Session;
 use quarry_catalog::builtin::access_method::{IndexMethodDef, index_method};
@@ -271,7 +271,7 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
     let predicate = match &c.where_clause {
         Some(e) => {
             let bound = d.bind_expr(e, Some(&r), None, StoredPlace::IndexPredicate)?;
-            if is_at_least(&bound.expr, Volatility::Stable) {
+            if is_at_least(&expanded(&bound.expr), Volatility::Stable) {
                 bail!(INVALID_OBJECT_DEFINITION, "functions in index predicate must be marked IMMUTABLE");
             }
             Some(d.stored(&bound))
@@ -382,7 +382,7 @@ fn element(
                 let c = &r.columns[n as usize - 1];
                 (Some(n as usize - 1), None, c.ty, c.collation, c.name.clone())
             } else {
-                if is_at_least(&bound.expr, Volatility::Stable) {
+                if is_at_least(&expanded(&bound.expr), Volatility::Stable) {
                     bail!(
                         INVALID_OBJECT_DEFINITION,
                         "functions in index expression must be marked IMMUTABLE"

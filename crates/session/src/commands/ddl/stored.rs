@@ -6,10 +6,10 @@ use quarry_common::{Oid, Result, bail};
 use quarry_functions::{Volatility, registry};
 use quarry_plan::deparse::{self, Pretty};
 use quarry_plan::tree::{LeafKind, LeafTree, QueryTree};
-use quarry_plan::{CallForm, ColumnId, Expr, QueryMeta, ScanColumn, walk};
+use quarry_plan::{CallForm, CastKind, ColumnId, Expr, QueryMeta, ScanColumn, walk};
 use quarry_sql::ast;
 use quarry_sql::bind::{self, StoredPlace};
-use quarry_types::{Datum, SqlType, oids};
+use quarry_types::{Datum, SqlType, oids, type_info};
 
 /// A bound expression over a table's columns.
 pub struct Bound {
@@ -155,6 +155,28 @@ pub fn is_at_least(e: &Expr, least: Volatility) -> bool {
             }
         }
         Expr::SqlValue { .. } => !matches!(least, Volatility::Volatile),
+        Expr::Cast { arg, ty, kind: CastKind::Io, .. } => match least {
+            Volatility::Volatile => false,
+            Volatility::Stable => text_may_change(arg.ty().oid, false) || text_may_change(ty.oid, true),
+            Volatility::Immutable => true,
+        },
         _ => false,
     })
+}
+
+/// Whether a type's text form depends on settings or on the catalog: what is written, or what is read.
+fn text_may_change(oid: Oid, read: bool) -> bool {
+    match oid {
+        oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ => true,
+        oids::TIME | oids::TIMETZ | oids::INTERVAL => read,
+        // Arrays, records, names of objects. Types of users may be domains over anything.
+        oid => type_info(oid).is_some_and(|t| t.kind != 'b' || t.category == 'A' || t.name.starts_with("reg")),
+    }
+}
+
+/// An expression with functions in SQL put in place, as its volatility is judged.
+pub fn expanded(e: &Expr) -> Expr {
+    let mut e = e.clone();
+    quarry_plan::inline::expand_all(&mut e);
+    e
 }
