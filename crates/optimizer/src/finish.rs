@@ -1,4 +1,4 @@
-//! Last touches: node numbers, the relations a statement uses, whether it only reads.
+//! Last touches: node numbers, the relations a statement uses.
 
 use quarry_catalog::Relation;
 use quarry_common::Oid;
@@ -97,28 +97,6 @@ fn scan_columns(plan: &LogicalPlan, target: Oid) -> Vec<ColumnId> {
         }
         other => walk::inputs(other).into_iter().flat_map(|i| scan_columns(i, target)).collect(),
     }
-}
-
-/// Whether a statement changes nothing: no writes, no row locks.
-pub fn read_only(plan: &LogicalPlan) -> bool {
-    if let LogicalPlan::Insert { .. }
-    | LogicalPlan::Update { .. }
-    | LogicalPlan::Delete { .. }
-    | LogicalPlan::LockRows { .. } = plan
-    {
-        return false;
-    }
-    let mut only = true;
-    for e in walk::exprs(plan) {
-        walk::visit(e, &mut |e| {
-            if let Expr::Subquery(s) = e
-                && let SubqueryPlan::Logical(sub) = &s.plan
-            {
-                only &= read_only(sub)
-            }
-        });
-    }
-    only && walk::inputs(plan).into_iter().all(read_only)
 }
 
 /// Makes the top node give the result's columns, in their order, where that is cheap.

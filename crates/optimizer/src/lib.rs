@@ -15,6 +15,7 @@ pub mod hints;
 mod joins;
 mod min_max;
 mod orders;
+mod parallel;
 mod planner;
 mod region;
 mod rules;
@@ -35,11 +36,14 @@ mod tests;
 use quarry_catalog::{CatalogReader, Relation};
 use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;
+use quarry_plan::physical::RelationUse;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
 pub use rules::RuleSet;
 use rules::Rules;
+use rules::kinds::Kinds;
 pub use settings::PlannerSettings;
+use std::sync::Arc;
 
 /// Turns SQL that the catalog stores (an index's expression or predicate) into an expression over columns of a scan, of a type if one
 /// is given.
@@ -65,6 +69,19 @@ pub struct OptimizerEnv<'a> {
 /// How much cheaper a plan must be for a rewrite that isn't always worth it: estimates of what is alike differ by less.
 const CLEARLY: f64 = 0.9;
 
+/// A statement on its way to a plan.
+#[derive(Clone)]
+struct Bound {
+    plan: LogicalPlan,
+    meta: QueryMeta,
+    output: Vec<(ColumnId, String, SqlType)>,
+    params: Vec<SqlType>,
+    relations: Vec<(Arc<Relation>, RelationUse)>,
+    read_only: bool,
+    /// The rules that have rewritten it; none: it is as it was bound.
+    rewritten: Option<RuleSet>,
+}
+
 /// Plans a bound statement. Rewrites that aren't always worth it are tried, all together and each alone: the cheapest plan wins.
 pub fn plan(
     plan: LogicalPlan,
@@ -73,25 +90,36 @@ pub fn plan(
     params: Vec<SqlType>,
     env: &OptimizerEnv<'_>,
 ) -> Result<Statement> {
-    let again = rules::has_costly_choices(&plan)
-        .then(|| (plan.clone(), meta.clone(), output.clone(), params.clone()));
-    let rows_change = rules::changes_rows(&plan);
+    let kinds = Kinds::of(&plan);
+    let choices = rules::choices(&plan, kinds);
+    let rows_change = kinds.has(Kinds::CHANGE) && rules::changes_rows(&plan);
+    let relations = finish::relations(&plan);
+    let read_only = !kinds.has(Kinds::CHANGE.and(Kinds::INSERT));
+    let mut bound = Bound { plan, meta, output, params, relations, read_only, rewritten: None };
     let disabled = env.settings.disabled_rules;
     let forced = env.settings.forced_rules;
     let rules = Rules::new(disabled, forced, rows_change);
-    let first_new = ColumnId(u32::try_from(meta.len()).unwrap_or(u32::MAX));
+    let mut again = choices.while_rewriting.then(|| bound.clone());
+    bound.rewrite(kinds, env, &rules)?;
+    // Where no choice was met, the statement is rewritten the same way for all plans.
+    if choices.any() && rules.offered() == RuleSet::default() {
+        again = Some(bound.clone());
+    }
+    let first_new =
+        again.as_ref().map_or(ColumnId(0), |b| ColumnId(u32::try_from(b.meta.len()).unwrap_or(u32::MAX)));
     let mut known = stats::Known::default();
     known.scans.wanted = again.is_some();
-    let mut best = plan_once(plan, meta, output, params, env, &rules, &mut known)?;
+    let mut best = bound.plan(env, &rules, &mut known)?;
     let undecided = rules.offered().without(forced);
-    let Some((plan, meta, output, params)) = again.filter(|_| undecided != RuleSet::default()) else {
+    let Some(again) = again.filter(|_| undecided != RuleSet::default()) else {
         return Ok(best);
     };
     let mut with = |costly: RuleSet, limit: f64| {
         known.forget_from(first_new);
         let rules = Rules::new(disabled, costly.and(forced), rows_change).within(limit);
-        let (plan, meta) = (plan.clone(), meta.clone());
-        let statement = plan_once(plan, meta, output.clone(), params.clone(), env, &rules, &mut known);
+        let rules = rules.after(again.rewritten.unwrap_or_default());
+        let mut bound = again.clone();
+        let statement = bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut known));
         (statement, rules.offered())
     };
     let mut cost = CLEARLY * cost_with_ctes(&best);
@@ -132,52 +160,61 @@ fn cost_with_ctes(statement: &Statement) -> f64 {
     statement.plan.total_cost + statement.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
 }
 
-fn plan_once(
-    plan: LogicalPlan,
-    mut meta: QueryMeta,
-    output: Vec<(ColumnId, String, SqlType)>,
-    params: Vec<SqlType>,
-    env: &OptimizerEnv<'_>,
-    rules: &Rules,
-    known: &mut stats::Known,
-) -> Result<Statement> {
-    let relations = finish::relations(&plan);
-    let read_only = finish::read_only(&plan);
-    let mut plan = rules::rewrite(plan, &mut meta, env.folder, rules)?;
-    let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
-    let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
-    rules::split_ors::run(&mut plan, &ids, &mut meta, forced, rules);
-    rules::aggregate_early::run(&mut plan, &mut meta, env, rules, known);
-    let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
-    output.iter().for_each(|(id, _, _)| needed.add(*id));
-    rules::prune_columns::prune(&mut plan, &mut needed);
-    let filter_only = std::mem::take(&mut needed.filter_only);
-    let mut planner = planner::Planner::new(env, meta, rules);
-    planner.filter_only = filter_only;
-    planner.reads_all = rules.is_try() && planner::reads_all(&plan);
-    planner.stats.known = std::mem::take(known);
-    let planned = planner.plan_top(plan);
-    *known = std::mem::take(&mut planner.stats.known);
-    let mut best = planned?;
-    finish::narrow(&mut best, &output);
-    finish::trim(&mut best);
-    let mut ctes = std::mem::take(&mut planner.ctes);
-    aliases::make_unique(&mut best, &mut ctes, &mut planner.meta);
-    finish::number(&mut best, &mut ctes);
-    // What is read again because a row has changed meanwhile is read by plans of their own.
-    let filters = env.settings.runtime_filters && read_only;
-    let runtime_filters = if filters { runtime_filters::find(&best, &ctes) } else { vec![] };
-    Ok(Statement {
-        plan: std::sync::Arc::new(best),
-        meta: std::sync::Arc::new(planner.meta),
-        output,
-        params,
-        ctes,
-        relations,
-        read_only,
-        runtime_filters,
-        rules: rules.fired(),
-        query_id: None,
-        pinned: false,
-    })
+impl Bound {
+    /// Rewrites it, up to the choices that are made afterwards.
+    fn rewrite(&mut self, kinds: Kinds, env: &OptimizerEnv<'_>, rules: &Rules) -> Result<()> {
+        if self.rewritten.is_none() {
+            let plan = std::mem::replace(&mut self.plan, LogicalPlan::OneRow);
+            self.plan = rules::rewrite(plan, kinds, &mut self.meta, env.folder, rules)?;
+            self.rewritten = Some(rules.done());
+        }
+        Ok(())
+    }
+
+    /// The plan of what has been rewritten.
+    fn plan(self, env: &OptimizerEnv<'_>, rules: &Rules, known: &mut stats::Known) -> Result<Statement> {
+        let Bound { mut plan, mut meta, output, params, relations, read_only, .. } = self;
+        let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
+        let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
+        rules::split_ors::run(&mut plan, &ids, &mut meta, forced, rules);
+        rules::aggregate_early::run(&mut plan, &mut meta, env, rules, known);
+        let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
+        output.iter().for_each(|(id, _, _)| needed.add(*id));
+        rules::prune_columns::prune(&mut plan, &mut needed);
+        let filter_only = std::mem::take(&mut needed.filter_only);
+        let mut planner = planner::Planner::new(env, meta, rules);
+        planner.filter_only = filter_only;
+        planner.reads_all = rules.is_try() && planner::reads_all(&plan);
+        planner.stats.known = std::mem::take(known);
+        let planned = planner.plan_top(plan);
+        *known = std::mem::take(&mut planner.stats.known);
+        let mut best = planned?;
+        if rules.is_too_much(best.total_cost) {
+            return Err(search::too_much());
+        }
+        finish::narrow(&mut best, &output);
+        finish::trim(&mut best);
+        let mut ctes = std::mem::take(&mut planner.ctes);
+        aliases::make_unique(&mut best, &mut ctes, &mut planner.meta);
+        if read_only {
+            parallel::assign(&mut best, &mut ctes, &mut planner);
+        }
+        finish::number(&mut best, &mut ctes);
+        // What is read again because a row has changed meanwhile is read by plans of their own.
+        let filters = env.settings.runtime_filters && read_only;
+        let runtime_filters = if filters { runtime_filters::find(&best, &ctes) } else { vec![] };
+        Ok(Statement {
+            plan: Arc::new(best),
+            meta: Arc::new(planner.meta),
+            output,
+            params,
+            ctes,
+            relations,
+            read_only,
+            runtime_filters,
+            rules: rules.fired(),
+            query_id: None,
+            pinned: false,
+        })
+    }
 }

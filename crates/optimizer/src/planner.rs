@@ -57,6 +57,8 @@ pub struct Planner<'a> {
     pub rules: &'a Rules,
     /// Whether nothing in the statement stops before it has read all rows of its inputs.
     pub reads_all: bool,
+    /// Whether the statement pays for all rows of what is being planned, if they don't come in an order that somebody wants.
+    pub whole: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -75,6 +77,7 @@ impl<'a> Planner<'a> {
             filter_only: vec![],
             rules,
             reads_all: false,
+            whole: true,
         }
     }
 
@@ -112,7 +115,10 @@ impl<'a> Planner<'a> {
             LogicalPlan::ProjectSet { input, calls } => self.plan_project_set(*input, calls, want),
             LogicalPlan::Distinct { input, on } => self.plan_distinct(*input, on, want),
             LogicalPlan::Sort { input, keys } => self.plan_sort(*input, keys, want),
-            LogicalPlan::Limit { input, limit, offset, ties } => self.plan_limit(*input, limit, offset, ties),
+            LogicalPlan::Limit { input, limit, offset, ties } => {
+                let whole = self.whole && is_sorted(&input);
+                self.with_whole(whole, |p| p.plan_limit(*input, limit, offset, ties))
+            }
             LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
             LogicalPlan::LockRows { input, locks, recheck, .. } => {
                 self.plan_lock_rows(*input, locks, recheck, want)
@@ -121,6 +127,14 @@ impl<'a> Planner<'a> {
                 self.plan_write(plan)
             }
         }
+    }
+
+    /// Plans something, knowing whether the statement pays for all of its rows.
+    pub fn with_whole<T>(&mut self, whole: bool, plan: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.whole, whole);
+        let planned = plan(self);
+        self.whole = before;
+        planned
     }
 
     fn collect_definitions(&mut self, plan: &LogicalPlan) {
@@ -204,6 +218,15 @@ pub fn reads_all(plan: &LogicalPlan) -> bool {
         })
     };
     !walk::exprs(plan).into_iter().any(within) && walk::inputs(plan).into_iter().all(reads_all)
+}
+
+/// Whether what is below LIMIT is sorted: all is read then, unless it comes in that order.
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Project { input, .. } => is_sorted(input),
+        LogicalPlan::Sort { keys, .. } => keys.iter().any(|k| !matches!(k.expr, Expr::Const { .. })),
+        _ => false,
+    }
 }
 
 /// Whether a node of the plan gives the column.

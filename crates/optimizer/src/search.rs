@@ -1,6 +1,7 @@
 //! The search for a join order: subsets of a region's items, each with its best paths (PostgreSQL: `joinrels.c`, `joinpath.c`,
 //! `pathnode.c`). Which pairs of subsets are tried and in which order is in `order`, which of them are allowed in `legal`.
 
+mod bound;
 mod build;
 mod conditions;
 mod graph;
@@ -16,6 +17,7 @@ mod pair;
 mod sieve;
 mod worth;
 
+pub use bound::too_much;
 pub use build::physical_columns;
 pub use kept::KeptScans;
 
@@ -160,6 +162,7 @@ struct Search<'s, 'a> {
     hinted: hinted::Hinted,
     /// The ways to make the join under consideration.
     switches: hinted::JoinSwitches,
+    bound: bound::Bound,
 }
 
 impl Planner<'_> {
@@ -190,6 +193,7 @@ impl Planner<'_> {
             wanted: vec![],
             hinted: Default::default(),
             switches: Default::default(),
+            bound: Default::default(),
         };
         let candidates = search.run()?;
         Ok(self.gate(candidates, gate))
@@ -229,6 +233,7 @@ impl Search<'_, '_> {
     fn run(&mut self) -> Result<Vec<Candidate>> {
         let n = self.region.items.len();
         self.find_hints();
+        self.find_bound();
         for i in 0..n {
             let rows = match &self.region.items[i].source {
                 Source::Table(scan) => self.p.scan_rows(&scan.clone()),
@@ -312,7 +317,9 @@ impl Search<'_, '_> {
             }
             Source::Other(plan, filter) => {
                 let (plan, filter) = (plan.take(), std::mem::take(filter));
-                let found = self.p.item_candidates(plan, filter, &want)?;
+                // The right side of a semi join is perhaps not read to its end.
+                let whole = self.p.whole && lateral == 0 && !self.stops_within(bit);
+                let found = self.p.with_whole(whole, |p| p.item_candidates(plan, filter, &want))?;
                 found.into_iter().map(|c| (Rc::new(c.plan), c.order)).collect()
             }
         };
@@ -320,7 +327,12 @@ impl Search<'_, '_> {
         let mut subset = Subset::new(rows, Rc::default(), self.starts(bit));
         for found in found {
             let path = self.leaf(found, lateral, vec![]);
-            add_path(&mut subset, path);
+            if !self.is_too_much(&path, bit) {
+                add_path(&mut subset, path);
+            }
+        }
+        if subset.paths.is_empty() {
+            return Err(bound::too_much());
         }
         if let Source::Table(scan) = &self.region.items[i].source
             && !scan.relation.indexes.is_empty()

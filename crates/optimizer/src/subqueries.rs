@@ -35,7 +35,8 @@ impl Planner<'_> {
                     _ => 0.0,
                 };
                 let want = Want { rows, ..Want::default() };
-                match self.plan_node(plan, &want) {
+                // It may be run for few rows, or stop early.
+                match self.with_whole(false, |p| p.plan_node(plan, &want)) {
                     Ok(candidates) => {
                         let mut best = cheapest(candidates, rows).plan;
                         let hashed = params.is_empty() && self.hashable(&s.kind, &best);
@@ -81,7 +82,8 @@ impl Planner<'_> {
         if self.ctes.iter().any(|have| have.id == cte.id) {
             return Ok(());
         }
-        let base = cheapest(self.plan_node(cte.plan, &Want::default())?, 0.0).plan;
+        let base = self.with_whole(true, |p| p.plan_node(cte.plan, &Want::default()))?;
+        let base = cheapest(base, 0.0).plan;
         let (plan, output) = match cte.recursive {
             None => (base, cte.output),
             Some((step, step_columns, distinct)) => {

@@ -16,6 +16,7 @@ pub mod fold_constants;
 pub mod infer_ranges;
 pub mod inline_ctes;
 pub mod inner_joins;
+pub mod kinds;
 pub mod lift_correlation;
 pub mod lock_rows;
 pub mod merge_ors;
@@ -41,79 +42,100 @@ pub mod unnest_marks;
 pub mod unnest_scalars;
 pub mod unnest_subqueries;
 
+use kinds::Kinds;
 use quarry_common::Result;
 use quarry_plan::expr::{SubqueryKind, SubqueryPlan};
 use quarry_plan::{ConstantFolder, Expr, LogicalPlan, QueryMeta, walk};
 pub use registry::{Rule, RuleSet, Rules};
 
-/// Everything up to planning proper; also inside subqueries of expressions.
+/// Everything up to planning proper; also inside subqueries of expressions. `kinds`: those of the plan.
 /// An error is that of a constant expression.
 pub fn rewrite(
     mut plan: LogicalPlan,
+    kinds: Kinds,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
     rules: &Rules,
 ) -> Result<LogicalPlan> {
-    if has_with(&plan) {
+    if kinds.has(Kinds::WITH) {
         inline_ctes::run(&mut plan, rules);
         inline_ctes::fix_types(&mut plan, meta);
+        return rewrite_level(plan, meta, folder, rules);
     }
-    rewrite_level(plan, meta, folder, rules)
-}
-
-fn has_with(plan: &LogicalPlan) -> bool {
-    let mut found = matches!(plan, LogicalPlan::With { .. });
-    for e in walk::exprs(plan) {
-        walk::visit(e, &mut |e| {
-            if let Expr::Subquery(s) = e
-                && let SubqueryPlan::Logical(sub) = &s.plan
-            {
-                found |= has_with(sub);
-            }
-        });
-    }
-    found || walk::inputs(plan).into_iter().any(has_with)
+    rewrite_these(plan, kinds, meta, folder, rules)
 }
 
 fn rewrite_level(
-    mut plan: LogicalPlan,
+    plan: LogicalPlan,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
     rules: &Rules,
 ) -> Result<LogicalPlan> {
-    let plain = is_plain(&plan);
-    if !plain {
+    let kinds = Kinds::of(&plan);
+    rewrite_these(plan, kinds, meta, folder, rules)
+}
+
+fn rewrite_these(
+    mut plan: LogicalPlan,
+    mut kinds: Kinds,
+    meta: &mut QueryMeta,
+    folder: &dyn ConstantFolder,
+    rules: &Rules,
+) -> Result<LogicalPlan> {
+    if !is_plain(&plan) {
         single_rows::run(&mut plan);
+    }
+    if kinds.has(Kinds::SUBQUERY) {
         forget_exists_targets(&mut plan);
+    }
+    let changes = kinds.has(Kinds::CHANGE);
+    if changes {
         recheck_rows::prepare(&mut plan, meta);
     }
     let folded = fold_constants::run(&mut plan, folder, rules);
-    rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
-    rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
-    if !plain {
-        unnest(&mut plan, meta, folder, rules)?;
+    if kinds.has(Kinds::OR) {
+        rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
+        rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
+    }
+    if kinds.has(Kinds::SUBQUERY) || kinds.has(Kinds::ALIAS) && kinds.has(Kinds::JOIN) {
+        unnest(&mut plan, kinds, meta, folder, rules)?;
+        kinds = Kinds::of(&plan);
     }
     // What a constant's error says counts only if the constant is still there: unread columns are gone now.
-    if rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan)) || folded.is_err() {
+    let pulled =
+        kinds.has(Kinds::ALIAS) && rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan));
+    if pulled || folded.is_err() {
         fold_constants::run(&mut plan, folder, rules)?;
     }
-    if !plain {
+    if kinds.has(Kinds::OUTER_JOIN) {
         rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));
     }
-    if !plain && !rules.rows_change() {
-        if rules.run(Rule::AntiJoinMissing, || anti_join_missing::run(&mut plan, meta)) {
+    if kinds.has(Kinds::JOIN) && !rules.rows_change() {
+        if kinds.has(Kinds::OUTER_JOIN)
+            && rules.run(Rule::AntiJoinMissing, || anti_join_missing::run(&mut plan, meta))
+        {
             // What has become constant fails nowhere.
             fold_constants::run(&mut plan, folder, rules).ok();
         }
-        rules.run(Rule::RemoveSelfJoins, || remove_self_joins::run(&mut plan, meta));
-        rules.run(Rule::RemoveForeignJoins, || remove_foreign_joins::run(&mut plan, meta));
+        if kinds.has(Kinds::REPEATED) {
+            rules.run(Rule::RemoveSelfJoins, || remove_self_joins::run(&mut plan, meta));
+        }
+        if kinds.has(Kinds::REFERENCED) {
+            rules.run(Rule::RemoveForeignJoins, || remove_foreign_joins::run(&mut plan, meta));
+        }
     }
     if !rules.rows_change() {
-        rules.run(Rule::RemoveDistinct, || remove_distinct::run(&mut plan));
-        rules.run(Rule::ReduceSortKeys, || reduce_sort_keys::run(&mut plan));
-        rules.run(Rule::PushLimits, || push_limits::run(&mut plan));
+        if kinds.has(Kinds::DISTINCT) {
+            rules.run(Rule::RemoveDistinct, || remove_distinct::run(&mut plan));
+        }
+        if kinds.has(Kinds::SORT) {
+            rules.run(Rule::ReduceSortKeys, || reduce_sort_keys::run(&mut plan));
+        }
+        if kinds.has(Kinds::LIMIT) {
+            rules.run(Rule::PushLimits, || push_limits::run(&mut plan));
+        }
     }
-    if !plain {
+    if changes {
         lock_rows::run(&mut plan, meta)?;
         recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder, rules))?;
     }
@@ -139,15 +161,21 @@ fn is_plain(plan: &LogicalPlan) -> bool {
 /// Makes joins of subqueries, and rewrites those that stay.
 fn unnest(
     plan: &mut LogicalPlan,
+    kinds: Kinds,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
     rules: &Rules,
 ) -> Result<()> {
-    rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
-    rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
-    rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
-    rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
+    if kinds.has(Kinds::SUBQUERY) {
+        rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
+        rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
+        rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
+        rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
+    }
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
+    if !kinds.has(Kinds::SUBQUERY) {
+        return Ok(());
+    }
     let mut outcome = Ok(());
     for_each_subquery(plan, &mut |sub| {
         let taken = std::mem::replace(sub, LogicalPlan::OneRow);
@@ -166,24 +194,50 @@ pub fn changes_rows(plan: &LogicalPlan) -> bool {
         || walk::inputs(plan).into_iter().any(changes_rows)
 }
 
-/// Whether a statement may have rewrites that costs must justify: correlated subqueries, NOT IN, ORs and aggregates over joins.
-pub fn has_costly_choices(plan: &LogicalPlan) -> bool {
-    if split_ors::may_apply(plan) || aggregate_early::may_apply(plan) {
-        return true;
+/// Where a statement may have rewrites that costs must justify.
+#[derive(Clone, Copy)]
+pub struct Choices {
+    /// In [`rewrite`]: correlated subqueries, NOT IN.
+    pub while_rewriting: bool,
+    /// After it: ORs and aggregates over joins.
+    pub afterwards: bool,
+}
+
+impl Choices {
+    pub fn any(self) -> bool {
+        self.while_rewriting || self.afterwards
     }
+}
+
+/// Where a statement may have rewrites that costs must justify. `kinds`: those of the plan.
+pub fn choices(plan: &LogicalPlan, kinds: Kinds) -> Choices {
+    let subqueries = kinds.has(Kinds::SUBQUERY) || kinds.has(Kinds::ALIAS);
+    let joins = kinds.has(Kinds::JOIN);
+    Choices {
+        while_rewriting: subqueries && has_correlation(plan),
+        afterwards: joins
+            && (kinds.has(Kinds::OR) && split_ors::may_apply(plan)
+                || kinds.has(Kinds::AGGREGATE) && aggregate_early::may_apply(plan)),
+    }
+}
+
+/// Whether there are correlated subqueries, or quantified ones, anywhere; ORs and aggregates over joins in a subquery are taken for such.
+fn has_correlation(plan: &LogicalPlan) -> bool {
     let mut found = matches!(plan, LogicalPlan::Join { right, .. }
         if matches!(**right, LogicalPlan::SubqueryAlias { .. }) && !walk::free_columns(right).is_empty());
     for e in walk::exprs(plan) {
         walk::visit(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Logical(sub) = &s.plan
+                && !found
             {
                 let quantified = matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. });
-                found |= quantified || !walk::free_columns(sub).is_empty() || has_costly_choices(sub);
+                found =
+                    quantified || !walk::free_columns(sub).is_empty() || choices(sub, Kinds::of(sub)).any();
             }
         });
     }
-    found || walk::inputs(plan).into_iter().any(has_costly_choices)
+    found || walk::inputs(plan).into_iter().any(has_correlation)
 }
 
 /// EXISTS asks for rows and not for what is in them: computed columns go, and errors of constants in them.

@@ -173,9 +173,25 @@ impl Rules {
         Rules { limit: Some(limit), ..self }
     }
 
+    /// With what has been done already.
+    pub fn after(self, fired: RuleSet) -> Rules {
+        self.fired.set(fired);
+        self
+    }
+
+    /// What has been done so far.
+    pub fn done(&self) -> RuleSet {
+        self.fired.get()
+    }
+
     /// Whether a plan that has a part of this cost is of no use.
     pub fn is_too_much(&self, cost: f64) -> bool {
         self.limit.is_some_and(|limit| cost >= limit)
+    }
+
+    /// What the plan must stay below to be of use.
+    pub fn limit(&self) -> Option<f64> {
+        self.limit
     }
 
     /// Whether it is planned for costs only: another plan is there already.

@@ -70,7 +70,8 @@ fn descend(
 /// The place of a condition that could be split. `forced`: whether or not indexes help.
 fn candidate(plan: &LogicalPlan, forced: bool) -> Option<usize> {
     let LogicalPlan::Filter { input, predicates } = plan else { return None };
-    if !matches!(**input, LogicalPlan::Join { .. }) {
+    let is_or = |e: &Expr| matches!(e, Expr::Or(branches) if branches.len() <= BRANCHES_MAX);
+    if !matches!(**input, LogicalPlan::Join { .. }) || !predicates.iter().any(is_or) {
         return None;
     }
     let mut scans = vec![];
@@ -79,12 +80,12 @@ fn candidate(plan: &LogicalPlan, forced: bool) -> Option<usize> {
     }
     predicates.iter().position(|p| {
         let Expr::Or(branches) = p else { return false };
+        if !is_or(p) {
+            return false;
+        }
         let about: Vec<Option<usize>> = branches.iter().map(|b| indexed_table(b, &scans)).collect();
         let several = about.iter().any(|a| *a != about[0]);
-        branches.len() <= BRANCHES_MAX
-            && (forced || several && about.iter().all(Option::is_some))
-            && !has_subquery(p)
-            && !is_volatile(p)
+        (forced || several && about.iter().all(Option::is_some)) && !has_subquery(p) && !is_volatile(p)
     })
 }
 
@@ -110,22 +111,23 @@ fn tables<'p>(plan: &'p LogicalPlan, out: &mut Vec<&'p LogicalPlan>) -> bool {
 
 /// The table whose index knows one of a branch's conditions.
 fn indexed_table(branch: &Expr, scans: &[&LogicalPlan]) -> Option<usize> {
-    branch.clone().into_conjuncts().iter().find_map(|e| {
-        let compared = match e {
-            Expr::ScalarArray { left, array, all: false, .. } if !has_columns(array) => columns(left),
-            e => {
-                let (op, left, right) = binary(e)?;
-                let known = matches!(op.name, "=" | "<" | "<=" | ">" | ">=");
-                match (has_columns(left), has_columns(right)) {
-                    (true, false) if known => columns(left),
-                    (false, true) if known => columns(right),
-                    _ => return None,
-                }
+    if let Expr::And(parts) = branch {
+        return parts.iter().find_map(|e| indexed_table(e, scans));
+    }
+    let compared = match branch {
+        Expr::ScalarArray { left, array, all: false, .. } if !has_columns(array) => columns(left),
+        e => {
+            let (op, left, right) = binary(e)?;
+            let known = matches!(op.name, "=" | "<" | "<=" | ">" | ">=");
+            match (has_columns(left), has_columns(right)) {
+                (true, false) if known => columns(left),
+                (false, true) if known => columns(right),
+                _ => return None,
             }
-        };
-        let [column] = compared[..] else { return None };
-        scans.iter().position(|scan| leads_an_index(scan, column))
-    })
+        }
+    };
+    let [column] = compared[..] else { return None };
+    scans.iter().position(|scan| leads_an_index(scan, column))
 }
 
 fn leads_an_index(scan: &LogicalPlan, column: ColumnId) -> bool {

@@ -26,6 +26,7 @@ impl Search<'_, '_> {
                 sets: None,
                 aggregates: vec![],
                 grouping: vec![],
+                workers: 0,
             }),
             Step::Memoize(input, keys, _) => {
                 let input = self.build(input);

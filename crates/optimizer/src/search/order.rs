@@ -58,11 +58,17 @@ impl Search<'_, '_> {
         if self.subsets.contains_key(&all) {
             return Ok(());
         }
+        if self.bound.dropped {
+            return Err(super::bound::too_much());
+        }
         if let Some(tree) = self.greedy(&units, &graph) {
             self.refine(&tree, &graph);
         }
         if self.subsets.contains_key(&all) {
             return Ok(());
+        }
+        if self.bound.dropped {
+            return Err(super::bound::too_much());
         }
         self.forget_order();
         let shape = std::mem::replace(&mut self.region.shape, Shape::Item(0));

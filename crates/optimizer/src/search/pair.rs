@@ -238,10 +238,13 @@ impl Search<'_, '_> {
     }
 
     /// Adds a path that isn't beaten.
-    fn offer(&self, subset: &mut Subset, mut path: Path, outer: RelSet, inner: RelSet) {
+    fn offer(&mut self, subset: &mut Subset, mut path: Path, outer: RelSet, inner: RelSet) {
         let number = self.p.env.settings.random_joins;
         if number != 0 {
             randomise(&mut path, number, outer, inner);
+        }
+        if self.is_too_much(&path, outer | inner) {
+            return;
         }
         if path.params & !(outer | inner) != 0 {
             self.scale_rows(&mut path, outer, inner);
