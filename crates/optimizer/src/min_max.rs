@@ -10,7 +10,8 @@ use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
 impl Planner<'_> {
-    /// One row of InitPlans, each the first row in the order of its column; none if an aggregate is something else.
+    /// One row of InitPlans, each the first row in the order of its column; none if an aggregate is something else. In a subquery they may
+    /// read columns of enclosing rows, and are run for each.
     pub fn min_max(
         &mut self,
         input: &LogicalPlan,
@@ -21,9 +22,10 @@ impl Planner<'_> {
             other => other,
         };
         let LogicalPlan::Scan { relation, columns, .. } = scan else { return Ok(None) };
-        if aggregates.is_empty() || relation.indexes.is_empty() || !walk::free_columns(input).is_empty() {
+        if aggregates.is_empty() || relation.indexes.is_empty() {
             return Ok(None);
         }
+        let params = walk::free_columns(input);
         let mut wanted = vec![];
         for (id, a) in aggregates {
             let name = a.function.def().name;
@@ -75,7 +77,7 @@ impl Planner<'_> {
                 kind: SubqueryKind::Scalar,
                 plan: SubqueryPlan::Physical {
                     plan: Arc::new(plan),
-                    params: vec![],
+                    params: params.clone(),
                     hashed: false,
                     number: self.subplans,
                 },

@@ -7,12 +7,13 @@ use crate::logical::{JoinKind, ScanColumn, SetOpKind};
 use crate::physical::{AggregateStrategy, IndexTest, SetOpStrategy};
 use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
 use quarry_catalog::{Relation, quote_identifier};
-use std::collections::{HashMap, HashSet};
 use relations::{collect_aliases, count_scans, is_bare_values};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 mod indexes;
 mod lines;
+mod parallel;
 mod relations;
 
 /// A property's value.
@@ -27,6 +28,9 @@ pub(super) enum Value {
     Group(Vec<(String, Value)>),
     Groups(&'static str, Vec<Vec<(String, Value)>>),
 }
+
+/// Stands in a node's head where it is so.
+pub(super) const PARALLEL_AWARE: &str = "Parallel Aware";
 
 /// What a node shows.
 pub(super) struct Node {
@@ -152,8 +156,10 @@ fn for_each_subplan(plan: &PhysicalPlan, f: OnSubplan<'_>) {
     }
 }
 
-fn is_init(kind: &SubqueryKind, params: &[ColumnId]) -> bool {
-    params.is_empty() && !matches!(kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. })
+/// Whether a node's subquery is run once where the node is run: it reads none of the node's rows, and a Result without input has none.
+fn is_init(plan: &PhysicalPlan, kind: &SubqueryKind, params: &[ColumnId]) -> bool {
+    let rowless = matches!(plan.node, PhysicalNode::Result { input: None, .. });
+    (params.is_empty() || rowless) && !matches!(kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. })
 }
 
 impl Builder<'_> {
@@ -341,18 +347,23 @@ impl Builder<'_> {
     }
     fn gather_init(&self, plan: &PhysicalPlan, out: &mut Vec<(usize, Node)>) {
         for_each_subplan(plan, &mut |number, p, kind, params, _| {
-            if is_init(kind, params) {
-                let mut node = self.node(p, None);
-                let mut inner = vec![];
-                self.init_plans(p, &mut inner);
-                inner.append(&mut node.children);
-                node.children = inner;
-                out.push((number, node));
+            if is_init(plan, kind, params) {
+                out.push((number, self.subplan(p)));
             }
         });
         for input in walk::physical_inputs(plan) {
             self.gather_init(input, out);
         }
+    }
+
+    /// A subquery's plan, with the InitPlans in it.
+    fn subplan(&self, plan: &PhysicalPlan) -> Node {
+        let mut node = self.node(plan, None);
+        let mut children = vec![];
+        self.init_plans(plan, &mut children);
+        children.append(&mut node.children);
+        node.children = children;
+        node
     }
 
     fn relation_title(&self, relation: &Relation, alias: &str) -> String {
@@ -716,19 +727,20 @@ impl Builder<'_> {
             children.push((relationship, None, self.node(input, Some(plan))));
         }
         for_each_subplan(plan, &mut |number, p, kind, params, _| {
-            if !is_init(kind, params) {
-                children.push(("SubPlan", Some(format!("SubPlan {number}")), self.node(p, None)));
+            if !is_init(plan, kind, params) {
+                children.push(("SubPlan", Some(format!("SubPlan {number}")), self.subplan(p)));
             }
         });
         head.insert(0, ("Node Type", ty.to_string()));
-        Node {
+        let node = Node {
             title,
             head,
             costs: (plan.startup_cost, plan.total_cost, plan.rows, plan.width),
             stats,
             lines,
             children,
-        }
+        };
+        self.gathered(plan, node)
     }
 
     fn target_alias(&self, ctid: ColumnId, relation: &Relation) -> String {
