@@ -93,9 +93,7 @@ pub fn plan(
     let kinds = Kinds::of(&plan);
     let choices = rules::choices(&plan, kinds);
     let rows_change = kinds.has(Kinds::CHANGE) && rules::changes_rows(&plan);
-    let relations = finish::relations(&plan);
-    let read_only = !kinds.has(Kinds::CHANGE.and(Kinds::INSERT));
-    let mut bound = Bound { plan, meta, output, params, relations, read_only, rewritten: None };
+    let mut bound = Bound::new(plan, meta, output, params, kinds);
     let disabled = env.settings.disabled_rules;
     let forced = env.settings.forced_rules;
     let rules = Rules::new(disabled, forced, rows_change);
@@ -161,6 +159,18 @@ fn cost_with_ctes(statement: &Statement) -> f64 {
 }
 
 impl Bound {
+    fn new(
+        plan: LogicalPlan,
+        meta: QueryMeta,
+        output: Vec<(ColumnId, String, SqlType)>,
+        params: Vec<SqlType>,
+        kinds: Kinds,
+    ) -> Bound {
+        let relations = finish::relations(&plan);
+        let read_only = !kinds.has(Kinds::CHANGE.and(Kinds::INSERT));
+        Bound { plan, meta, output, params, relations, read_only, rewritten: None }
+    }
+
     /// Rewrites it, up to the choices that are made afterwards.
     fn rewrite(&mut self, kinds: Kinds, env: &OptimizerEnv<'_>, rules: &Rules) -> Result<()> {
         if self.rewritten.is_none() {

@@ -8,7 +8,9 @@ impl Fixture {
         let statement = self.planned(sql, |b, env| {
             let changes = crate::rules::changes_rows(&b.plan);
             let rules = crate::rules::Rules::new(Default::default(), crate::RuleSet::all(), changes);
-            crate::plan_once(b.plan, b.meta, b.output, b.params, env, &rules, &mut Default::default())
+            let kinds = crate::rules::kinds::Kinds::of(&b.plan);
+            let mut bound = crate::Bound::new(b.plan, b.meta, b.output, b.params, kinds);
+            bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut Default::default()))
         });
         let fired = statement.rules.clone();
         (statement, fired)

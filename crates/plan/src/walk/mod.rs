@@ -112,59 +112,74 @@ pub fn aggregate_exprs(a: &AggregateExpr) -> impl Iterator<Item = &Expr> {
 
 /// The output columns of a logical node, in order.
 pub fn output_columns(plan: &LogicalPlan) -> Vec<ColumnId> {
+    let mut out = vec![];
+    push_output(plan, &mut out);
+    out
+}
+
+fn push_output(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
     match plan {
-        LogicalPlan::OneRow => vec![],
-        LogicalPlan::Empty { output }
-        | LogicalPlan::Values { output, .. }
-        | LogicalPlan::SetOp { output, .. } => output.clone(),
-        LogicalPlan::Scan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
-        LogicalPlan::FunctionScan { calls, ordinality, .. } => {
-            calls.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(*ordinality).collect()
-        }
-        LogicalPlan::CteScan { columns, .. } => columns.iter().map(|(id, _)| *id).collect(),
-        LogicalPlan::With { body, .. } => output_columns(body),
+        LogicalPlan::With { body, .. } => push_output(body, out),
         LogicalPlan::SubqueryAlias { input, .. }
         | LogicalPlan::Barrier { input }
         | LogicalPlan::Filter { input, .. }
         | LogicalPlan::Distinct { input, .. }
         | LogicalPlan::Sort { input, .. }
         | LogicalPlan::Limit { input, .. }
-        | LogicalPlan::LockRows { input, .. } => output_columns(input),
-        LogicalPlan::Project { targets, .. } => targets.iter().map(|(id, _)| *id).collect(),
+        | LogicalPlan::LockRows { input, .. }
+        | LogicalPlan::Window { input, .. }
+        | LogicalPlan::ProjectSet { input, .. } => push_output(input, out),
         LogicalPlan::Join { kind, left, right, .. } => {
-            let mut out = output_columns(left);
+            push_output(left, out);
             if !matches!(kind, crate::JoinKind::Semi | crate::JoinKind::Anti) {
-                out.extend(output_columns(right));
+                push_output(right, out);
             }
-            out
         }
-        LogicalPlan::Aggregate { group, aggregates, grouping, .. } => group
-            .iter()
-            .map(|(id, _)| *id)
-            .chain(aggregates.iter().map(|(id, _)| *id))
-            .chain(grouping.iter().map(|(id, _)| *id))
-            .collect(),
-        LogicalPlan::Window { input, calls, .. } => {
-            let mut out = output_columns(input);
-            out.extend(calls.iter().map(|(id, _)| *id));
-            out
+        _ => {}
+    }
+    push_own(plan, out);
+}
+
+/// The output columns that a node doesn't pass on from its inputs.
+fn push_own(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
+    match plan {
+        LogicalPlan::OneRow
+        | LogicalPlan::With { .. }
+        | LogicalPlan::SubqueryAlias { .. }
+        | LogicalPlan::Barrier { .. }
+        | LogicalPlan::Filter { .. }
+        | LogicalPlan::Distinct { .. }
+        | LogicalPlan::Sort { .. }
+        | LogicalPlan::Limit { .. }
+        | LogicalPlan::LockRows { .. }
+        | LogicalPlan::Join { .. } => {}
+        LogicalPlan::Empty { output }
+        | LogicalPlan::Values { output, .. }
+        | LogicalPlan::SetOp { output, .. } => out.extend(output),
+        LogicalPlan::Scan { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
+        LogicalPlan::FunctionScan { calls, ordinality, .. } => {
+            out.extend(calls.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(*ordinality))
         }
-        LogicalPlan::ProjectSet { input, calls } => {
-            let mut out = output_columns(input);
-            out.extend(calls.iter().map(|(id, _)| *id));
-            out
+        LogicalPlan::CteScan { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
+        LogicalPlan::Project { targets, .. } => out.extend(targets.iter().map(|(id, _)| *id)),
+        LogicalPlan::Aggregate { group, aggregates, grouping, .. } => {
+            out.extend(group.iter().map(|(id, _)| *id));
+            out.extend(aggregates.iter().map(|(id, _)| *id));
+            out.extend(grouping.iter().map(|(id, _)| *id));
         }
+        LogicalPlan::Window { calls, .. } => out.extend(calls.iter().map(|(id, _)| *id)),
+        LogicalPlan::ProjectSet { calls, .. } => out.extend(calls.iter().map(|(id, _)| *id)),
         LogicalPlan::Insert { returning, .. }
         | LogicalPlan::Update { returning, .. }
         | LogicalPlan::Delete { returning, .. } => {
-            returning.iter().flat_map(|r| r.targets.iter().map(|(id, _)| *id)).collect()
+            out.extend(returning.iter().flat_map(|r| r.targets.iter().map(|(id, _)| *id)))
         }
     }
 }
 
 /// Columns made anywhere inside a logical plan.
 fn made_columns(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
-    out.extend(output_columns(plan));
+    push_own(plan, out);
     match plan {
         LogicalPlan::With { ctes, .. } => out.extend(ctes.iter().flat_map(|c| c.output.iter().copied())),
         LogicalPlan::Insert { target, on_conflict, returning, .. } => {
