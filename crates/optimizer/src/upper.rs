@@ -264,11 +264,14 @@ impl Planner<'_> {
         want: &Want,
     ) -> Result<Vec<Candidate>> {
         let s = self.env.settings.clone();
+        let before = self.subplans;
         let by_index = if group.is_empty() && sets.is_none() && self.rules.allows(Rule::TakeIndexEnds) {
             self.min_max(&input, &aggregates)?
         } else {
             None
         };
+        // Those of plans that aren't chosen leave no gap in the numbers.
+        let numbered = std::mem::replace(&mut self.subplans, before);
         let determined = match &sets {
             None if self.rules.allows(Rule::ReduceGroupKeys) => {
                 crate::rules::reduce_group_keys::determined(&input, &group)
@@ -328,6 +331,7 @@ impl Planner<'_> {
                 sets: sets.clone(),
                 aggregates: aggregates.clone(),
                 grouping: grouping.clone(),
+                workers: 0,
             };
             p.make(node, rows, startup, total)
         };
@@ -341,6 +345,7 @@ impl Planner<'_> {
                 && c.plan.total_cost < total
             {
                 self.rules.fire(Rule::TakeIndexEnds);
+                self.subplans = numbered;
                 return Ok(vec![c]);
             }
             let plan = build(self, best, AggregateStrategy::Plain, 1.0, startup, total);
@@ -587,6 +592,7 @@ impl Planner<'_> {
             sets: None,
             aggregates: vec![],
             grouping: vec![],
+            workers: 0,
         };
         Candidate { plan: self.make(node, groups, startup, total), order: vec![] }
     }
