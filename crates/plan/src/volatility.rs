@@ -7,28 +7,28 @@ use quarry_functions::Volatility;
 /// How changeable an expression's value is.
 pub fn volatility(e: &Expr) -> Volatility {
     let mut worst = Volatility::Immutable;
-    walk::visit(e, &mut |e| {
-        let v = match e {
-            Expr::Call { function, .. } => function.def().volatility,
-            Expr::ScalarArray { function, .. } => function.def().volatility,
-            Expr::SqlValue { .. } | Expr::Param { .. } => Volatility::Stable,
-            Expr::Cast { kind: CastKind::Io | CastKind::Domain { .. } | CastKind::Row, .. } => {
-                Volatility::Stable
-            }
-            Expr::Subquery(s) => match &s.plan {
-                SubqueryPlan::Logical(p) => plan_volatility(p).max(Volatility::Stable),
-                SubqueryPlan::Physical { plan, .. } => physical_volatility(plan).max(Volatility::Stable),
-            },
-            _ => Volatility::Immutable,
-        };
-        worst = worst.max(v);
-    });
+    walk::visit(e, &mut |e| worst = worst.max(of_node(e)));
     worst
+}
+
+/// What an expression adds to its children's volatility.
+fn of_node(e: &Expr) -> Volatility {
+    match e {
+        Expr::Call { function, .. } => function.def().volatility,
+        Expr::ScalarArray { function, .. } => function.def().volatility,
+        Expr::SqlValue { .. } | Expr::Param { .. } => Volatility::Stable,
+        Expr::Cast { kind: CastKind::Io | CastKind::Domain { .. } | CastKind::Row, .. } => Volatility::Stable,
+        Expr::Subquery(s) => match &s.plan {
+            SubqueryPlan::Logical(p) => plan_volatility(p).max(Volatility::Stable),
+            SubqueryPlan::Physical { plan, .. } => physical_volatility(plan).max(Volatility::Stable),
+        },
+        _ => Volatility::Immutable,
+    }
 }
 
 /// Whether an expression may give another value at each evaluation, or has effects.
 pub fn is_volatile(e: &Expr) -> bool {
-    volatility(e) == Volatility::Volatile
+    walk::any(e, &|e| of_node(e) == Volatility::Volatile)
 }
 
 /// The worst volatility of a plan's expressions; writes and row locks are volatile.

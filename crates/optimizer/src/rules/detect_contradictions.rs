@@ -73,14 +73,17 @@ fn excluded(tests: &[Asked], folder: &dyn ConstantFolder) -> bool {
 
 fn tests(conditions: &[Expr], constraint: bool) -> Vec<Asked> {
     let mut out = vec![];
+    add_tests(conditions, constraint, &mut out);
+    out
+}
+
+fn add_tests(conditions: &[Expr], constraint: bool, out: &mut Vec<Asked>) {
     for e in conditions {
-        for e in e.clone().into_conjuncts() {
-            if let Some((column, test)) = test_of(&e) {
-                out.push(Asked { column, test, constraint });
-            }
+        match e {
+            Expr::And(parts) => add_tests(parts, constraint, out),
+            e => out.extend(test_of(e).map(|(column, test)| Asked { column, test, constraint })),
         }
     }
-    out
 }
 
 fn test_of(e: &Expr) -> Option<(ColumnId, Test)> {

@@ -121,7 +121,13 @@ impl Planner<'_> {
                 other.startup <= cost.startup
                     && (other.total < cost.total || other.total == cost.total && j < i)
             };
-            if !costs.iter().enumerate().any(beaten) {
+            // Scans found before come first if they are as good.
+            let known = out.iter().any(|c| {
+                c.plan.startup_cost <= cost.startup
+                    && c.plan.total_cost <= cost.total
+                    && c.plan.rows <= cost.rows
+            });
+            if !known && !costs.iter().enumerate().any(beaten) {
                 let plan = self.bitmap_heap(scan, clauses, part, *cost);
                 out.push(Candidate { plan, order: vec![] });
             }
@@ -350,7 +356,8 @@ impl Planner<'_> {
                 continue;
             }
             m.implied = implied;
-            parts.push(self.index_bitmap(&m, &all, true, size, 1.0));
+            let cost = self.index_cost(&m, size, 1.0);
+            parts.push(self.index_bitmap((&m, cost), &all, true, size));
         }
         let least = |a: &&BitmapPart, b: &&BitmapPart| a.total_cost.total_cmp(&b.total_cost);
         let Some(single) = parts.iter().min_by(least).cloned() else { return Ok(None) };

@@ -3,7 +3,7 @@
 use super::TableScan;
 use super::index::{IndexMatch, same};
 use super::pattern;
-use crate::exprs::{binary, columns, commuted, operator_call, strip_relabel};
+use crate::exprs::{binary, commuted, operator_call, strip_relabel};
 use crate::planner::Planner;
 use quarry_catalog::{IndexDef, IndexKey};
 use quarry_common::Oid;
@@ -191,7 +191,7 @@ impl Matching<'_> {
     }
     /// Whether a value is known before the table is read.
     pub fn usable(&self, e: &Expr) -> bool {
-        let own = columns(e).iter().any(|id| self.scan.columns.iter().any(|(c, _)| c == id));
+        let own = quarry_plan::walk::reads_any(e, &mut |id| self.scan.columns.iter().any(|(c, _)| *c == id));
         !own && !crate::exprs::is_volatile(e) && !has_correlated_subquery(e)
     }
 

@@ -145,9 +145,20 @@ impl Planner<'_> {
             }
             let skipping = m.skipping();
             for m in [Some(m), skipping].into_iter().flatten() {
-                self.btree_candidates(scan, &m, &clauses, size, rows, loops, extra.is_empty(), want, out);
+                let cost = self.index_cost(&m, size, loops);
+                self.btree_candidates(
+                    scan,
+                    (&m, cost),
+                    &clauses,
+                    size,
+                    rows,
+                    loops,
+                    extra.is_empty(),
+                    want,
+                    out,
+                );
                 if !m.conds.is_empty() || !m.predicate.is_empty() {
-                    bitmaps.push(self.index_bitmap(&m, &clauses, false, size, loops));
+                    bitmaps.push(self.index_bitmap((&m, cost), &clauses, false, size));
                 }
             }
         }
@@ -175,7 +186,7 @@ impl Planner<'_> {
     fn btree_candidates(
         &mut self,
         scan: &TableScan,
-        m: &IndexMatch,
+        (m, cost): (&IndexMatch, IndexCost),
         clauses: &[Expr],
         size: RelationSize,
         rows: f64,
@@ -199,7 +210,8 @@ impl Planner<'_> {
             if m.conds.is_empty() && !useful && !index_only && !partial {
                 continue;
             }
-            let plan = self.index_scan(scan, m, clauses, size, rows, loops, backward, index_only, plain);
+            let (m, directed) = ((m, cost), (backward, index_only));
+            let plan = self.index_scan(scan, m, clauses, size, rows, loops, directed, plain);
             // An order is kept even if nobody below LIMIT asked for it: merge joins look for it.
             out.push(Candidate { plan, order });
         }
@@ -209,13 +221,11 @@ impl Planner<'_> {
     /// of an OR these stay in the filter anyway.
     pub(super) fn index_bitmap(
         &mut self,
-        m: &IndexMatch,
+        (m, cost): (&IndexMatch, IndexCost),
         clauses: &[Expr],
         all: bool,
         size: RelationSize,
-        loops: f64,
     ) -> BitmapPart {
-        let cost = self.index_cost(m, size, loops);
         let rows = cost::clamp_rows(cost.selectivity * size.rows);
         let s = &self.env.settings;
         // A BRIN index names whole pages.
@@ -341,7 +351,9 @@ impl Planner<'_> {
         let mut out = vec![];
         for (id, c) in &scan.columns {
             let ScanColumn::Attribute(a) = c else { return None };
-            let reads = |e: &Expr| crate::exprs::has_subquery(e) || crate::exprs::columns(e).contains(id);
+            let reads = |e: &Expr| {
+                crate::exprs::has_subquery(e) || quarry_plan::walk::reads_any(e, &mut |c| c == *id)
+            };
             let done = |i: usize| m.implied.contains(&i) || m.used.contains(&i);
             let needed = !self.filter_only.contains(id)
                 || clauses.iter().enumerate().any(|(i, e)| !done(i) && reads(e));
@@ -505,21 +517,19 @@ impl Planner<'_> {
         groups.clamp(1.0, rows.max(1.0))
     }
 
-    /// A scan of the table by an index (`cost_index`).
+    /// A scan of the table by an index, backward or not, of the index only or not (`cost_index`).
     #[allow(clippy::too_many_arguments)]
     pub(super) fn index_scan(
         &mut self,
         scan: &TableScan,
-        m: &IndexMatch,
+        (m, index): (&IndexMatch, IndexCost),
         clauses: &[Expr],
         size: RelationSize,
         rows: f64,
         loops: f64,
-        backward: bool,
-        index_only: bool,
+        (backward, index_only): (bool, bool),
         plain: bool,
     ) -> PhysicalPlan {
-        let index = self.index_cost(m, size, loops);
         let s = &self.env.settings;
         let tuples = cost::clamp_rows(index.selectivity * size.rows);
         // An index-only scan visits the heap for pages that some snapshot may not see all of.

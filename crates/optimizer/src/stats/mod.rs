@@ -85,7 +85,12 @@ pub struct StatsCache {
 pub fn array_length(e: &Expr) -> f64 {
     match e {
         Expr::Array { elements, .. } => elements.len() as f64,
-        Expr::Const { value: Datum::Bytes(_), ty } => array_elements(e, *ty).map_or(10.0, |v| v.len() as f64),
+        Expr::Const { value: Datum::Bytes(bytes), ty } => {
+            match quarry_types::type_info(ty.oid).is_some_and(|t| t.is_array()) {
+                true => quarry_types::array::ArrayRef::new(bytes).len() as f64,
+                false => 10.0,
+            }
+        }
         Expr::Cast { arg, .. } => array_length(arg),
         _ => 10.0,
     }

@@ -24,9 +24,18 @@ pub fn rewrite(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
 
 /// Whether `test` holds for `e` or anything below it.
 pub fn any(e: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
-    let mut found = false;
-    visit(e, &mut |e| found |= test(e));
-    found
+    if test(e) {
+        return true;
+    }
+    match e {
+        Expr::Column { .. } | Expr::Const { .. } | Expr::Param { .. } => false,
+        Expr::Call { args, .. } | Expr::And(args) | Expr::Or(args) => args.iter().any(|e| any(e, test)),
+        e => {
+            let mut found = false;
+            for_each_child(e, &mut |child| found = found || any(child, test));
+            found
+        }
+    }
 }
 
 /// The columns `e` reads: its own and, for subqueries, the outer columns their plans mention.

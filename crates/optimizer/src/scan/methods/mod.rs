@@ -75,11 +75,12 @@ impl Planner<'_> {
             return;
         }
         let arrays = m.conds.iter().any(|c| matches!(c.test, IndexTest::In(_)));
-        if !arrays && index_method(m.index.method).is_some_and(|m| m.index_scan) {
-            let plan = self.index_scan(scan, m, clauses, size, rows, loops, false, false, plain);
+        let m = (m, self.index_cost(m, size, loops));
+        if !arrays && index_method(m.0.index.method).is_some_and(|m| m.index_scan) {
+            let plan = self.index_scan(scan, m, clauses, size, rows, loops, (false, false), plain);
             out.push(Candidate { plan, order: vec![] });
         }
-        bitmaps.push(self.index_bitmap(m, clauses, false, size, loops));
+        bitmaps.push(self.index_bitmap(m, clauses, false, size));
     }
 }
 
