@@ -27,4 +27,5 @@ mod robustness;
 mod snapshots;
 mod support;
 mod two_phase;
+mod waiting;
 mod wire_types;
