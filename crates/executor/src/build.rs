@@ -5,6 +5,7 @@ use crate::expr::Layout;
 use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
 use crate::scan::filters::{Filters, ScanProbe};
+use crate::scan::shared::Share;
 use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
 use crate::{
@@ -29,6 +30,10 @@ pub struct Builder<'a> {
     max_node: usize,
     filters: &'a [quarry_plan::physical::RuntimeFilter],
     pub(crate) traits: crate::expr::Traits,
+    /// The pages that the scan being built shares with others.
+    pub(crate) share: Option<Share>,
+    /// Numeric columns of the scan being built that are only computed with.
+    pub(crate) whole_numbers: Vec<ColumnId>,
 }
 
 impl<'a> Builder<'a> {
@@ -43,6 +48,8 @@ impl<'a> Builder<'a> {
             max_node: 0,
             filters: &[],
             traits: Default::default(),
+            share: None,
+            whole_numbers: Vec::new(),
         }
     }
     /// With what writing nodes need to open their tables.
@@ -344,8 +351,18 @@ impl<'a> Builder<'a> {
             PhysicalNode::Sort { input, keys, bound, presorted } => {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?
             }
-            PhysicalNode::Aggregate { input, strategy, group, determined, sets, aggregates, grouping } => {
+            PhysicalNode::Aggregate {
+                input,
+                strategy,
+                group,
+                determined,
+                sets,
+                aggregates,
+                grouping,
+                workers,
+            } => {
                 let spec = aggregate::Spec {
+                    workers: *workers,
                     strategy: *strategy,
                     group,
                     determined,

@@ -41,6 +41,12 @@ pub struct PlannerSettings {
     /// `quarry.random_joins`; 0: plans are chosen by cost.
     pub random_joins: u64,
     pub runtime_filters: bool,
+    /// `max_parallel_workers_per_gather`.
+    pub workers_per_gather: usize,
+    /// `min_parallel_table_scan_size`, in pages.
+    pub min_parallel_table_pages: f64,
+    pub parallel_setup_cost: f64,
+    pub parallel_tuple_cost: f64,
 }
 
 impl Default for PlannerSettings {
@@ -75,11 +81,15 @@ impl Default for PlannerSettings {
             forced_rules: RuleSet::default(),
             random_joins: 0,
             runtime_filters: true,
+            workers_per_gather: 2,
+            min_parallel_table_pages: 1024.0,
+            parallel_setup_cost: 1000.0,
+            parallel_tuple_cost: 0.1,
         }
     }
 }
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 28] = [
     "seq_page_cost",
     "random_page_cost",
     "cpu_tuple_cost",
@@ -104,10 +114,14 @@ const NAMES: [&str; 24] = [
     "enable_seqscan",
     "enable_sort",
     "enable_tidscan",
+    "max_parallel_workers_per_gather",
+    "min_parallel_table_scan_size",
+    "parallel_setup_cost",
+    "parallel_tuple_cost",
 ];
 
 /// Positions of [`NAMES`] in the settings table.
-static INDEXES: LazyLock<[Option<usize>; 24]> =
+static INDEXES: LazyLock<[Option<usize>; 28]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 /// `constraint_exclusion`, `quarry.disabled_rules` and `quarry.forced_rules` in the settings table.
@@ -165,6 +179,12 @@ impl PlannerSettings {
         switch(21, &mut out.enable_seqscan);
         switch(22, &mut out.enable_sort);
         switch(23, &mut out.enable_tidscan);
+        if let Some(SettingValue::Int(v)) = at(24) {
+            out.workers_per_gather = (*v).max(0) as usize;
+        }
+        real(25, &mut out.min_parallel_table_pages);
+        real(26, &mut out.parallel_setup_cost);
+        real(27, &mut out.parallel_tuple_cost);
         let text = |i: usize| match CHOICES[i].map(|i| s.value(i)) {
             Some(SettingValue::Text(text)) => text.as_str(),
             _ => "",

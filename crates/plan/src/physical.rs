@@ -286,6 +286,8 @@ pub enum PhysicalNode {
         sets: Option<Vec<Vec<usize>>>,
         aggregates: Vec<(ColumnId, AggregateExpr)>,
         grouping: Vec<(ColumnId, Vec<usize>)>,
+        /// Threads that help reading the input, which is a chain over a scan of a whole table; 0: none.
+        workers: usize,
     },
     /// Input sorted by partition and order keys.
     WindowAgg {

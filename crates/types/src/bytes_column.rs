@@ -4,6 +4,7 @@
 //! or the only one until somebody asks for bytes. Whoever changes a column ends its second form.
 
 use crate::numeric::Decimals;
+use crate::numeric::decimals::Stop;
 use bytes::Bytes;
 use std::sync::OnceLock;
 
@@ -165,6 +166,42 @@ impl BytesColumn {
         }
         self.views.len() - before
     }
+    /// The same for numerics of which whole numbers will be asked rather than bytes: an empty column becomes one of whole numbers, as long
+    /// as its values have one scale.
+    #[inline]
+    pub fn extend_numerics<'a>(
+        &mut self,
+        mut values: impl Iterator<Item = Option<&'a [u8]>>,
+        capacity: usize,
+    ) -> usize {
+        let before = self.len();
+        if self.views.is_empty() && self.decimals.get_mut().is_none() {
+            match values.next() {
+                Some(Some(first)) => match Decimals::begin(first, capacity) {
+                    Some(mut begun) => {
+                        let stop = begun.extend(&mut std::iter::once(Some(first)));
+                        self.decimals = OnceLock::from(Some(Box::new(begun)));
+                        if let Stop::Misfit(v) = stop {
+                            self.push(v);
+                        }
+                    }
+                    None => self.push(first),
+                },
+                Some(None) | None => return 0,
+            }
+        }
+        if self.views.is_empty()
+            && let Some(Some(decimals)) = self.decimals.get_mut()
+        {
+            self.written.take();
+            match decimals.extend(&mut values) {
+                Stop::End | Stop::None => return self.len() - before,
+                Stop::Misfit(v) => self.push(v),
+            }
+        }
+        self.extend_some(values);
+        self.len() - before
+    }
     /// Appends a value whose bytes are shared, without copying long ones.
     pub fn push_shared(&mut self, v: &Bytes) {
         self.begin_change();
@@ -280,6 +317,31 @@ impl BytesColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numerics_are_whole_numbers_as_long_as_they_can() {
+        let number = |text: &str| crate::numeric::Numeric::parse(text).expect("a number");
+        let texts = ["1.25", "-0.50", "123456789012.75", "7.00", "0.00", "7", "NaN", "1.5"];
+        let stored: Vec<_> = texts.iter().map(|t| number(t)).collect();
+        for split in 0..=texts.len() {
+            for wanted in 0..=texts.len() {
+                let mut c = BytesColumn::default();
+                let part = |range: std::ops::Range<usize>| stored[range].iter().map(|n| Some(n.as_bytes()));
+                let (first, last) = (split.min(wanted), wanted);
+                assert_eq!(c.extend_numerics(part(0..first).chain([None]), 8), first);
+                assert_eq!(c.extend_numerics(part(first..last), 8), last - first);
+                assert_eq!(c.len(), wanted);
+                assert_eq!(c.known_decimals().is_some(), (1..=5).contains(&wanted));
+                for (i, n) in stored[..wanted].iter().enumerate() {
+                    assert_eq!(c.get(i), n.as_bytes());
+                }
+                // More after bytes were asked for, and a NULL's place.
+                c.extend_numerics(part(0..1), 8);
+                c.resize(wanted + 2);
+                assert_eq!((c.get(wanted), c.get(wanted + 1)), (stored[0].as_bytes(), &[][..]));
+            }
+        }
+    }
 
     #[test]
     fn short_and_long_values_round_trip() {

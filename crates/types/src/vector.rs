@@ -235,6 +235,20 @@ impl Vector {
         }
         added
     }
+    /// As [`Vector::extend_stored`], of numerics that will be computed with: see [`BytesColumn::extend_numerics`].
+    pub fn extend_numerics<'a>(
+        &mut self,
+        values: impl Iterator<Item = Option<&'a [u8]>>,
+        capacity: usize,
+    ) -> usize {
+        let VectorData::Bytes(v) = &mut self.data else { return self.extend_stored(values) };
+        let added = v.extend_numerics(values, capacity);
+        self.len += added;
+        if let Some(valid) = &mut self.valid {
+            valid.resize(self.len, true);
+        }
+        added
+    }
     /// Appends NULL.
     pub fn push_null(&mut self) {
         let i = self.len;

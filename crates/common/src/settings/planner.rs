@@ -351,7 +351,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "8",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most parallel workers at a time. Accepted for compatibility, without effect.",
+        doc: "Most threads of parallel operations at a time, in the whole server.",
         reported: false,
     },
     SettingDef {
@@ -360,7 +360,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most workers of one parallel operation. Accepted for compatibility, without effect.",
+        doc: "Most threads that help with one aggregate; 0: none, all of a statement runs on one thread.",
         reported: false,
     },
     SettingDef {
@@ -369,7 +369,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1024",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Smallest table that an index is built from by several threads.",
+        doc: "Smallest table that several threads read, for an index or an aggregate.",
         reported: false,
     },
     SettingDef {
@@ -378,7 +378,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1000",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Cost of starting parallel workers. Accepted for compatibility, without effect.",
+        doc: "Cost of starting parallel workers.",
         reported: false,
     },
     SettingDef {
@@ -387,7 +387,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0.1",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Cost of passing a row between parallel workers. Accepted for compatibility, without effect.",
+        doc: "Cost of passing a row (a group, as other rows aren't passed) between parallel workers.",
         reported: false,
     },
     SettingDef {

@@ -300,6 +300,12 @@ fn feed(
 }
 
 impl CallState {
+    /// Adds another's first `n` states: its group g becomes part of `map[g]`, of `groups`.
+    pub fn merge(&mut self, mut from: CallState, n: usize, map: &[u32], groups: usize) -> Result<()> {
+        self.acc.resize(groups)?;
+        from.acc.resize(n)?;
+        self.acc.merge(from.acc, map)
+    }
     pub fn memory_bytes(&self) -> usize {
         let seen = self.seen.as_ref().map_or(0, Seen::memory_bytes);
         let sorted = self.sorted.as_ref().map_or(0, Gathered::memory_bytes);

@@ -4,6 +4,8 @@
 //! allowed writes the rows of further groups to partitions and does these afterwards.
 
 mod call;
+mod computed;
+mod crew;
 mod distinct;
 mod groups;
 mod ordered;
@@ -12,8 +14,10 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::scan::shared::{Share, SharedBlocks};
 use crate::spill::RowFile;
 use call::{Call, CallState};
+use crew::Crew;
 use groups::Groups;
 use quarry_common::Result;
 use quarry_plan::physical::AggregateStrategy;
@@ -35,6 +39,8 @@ pub struct Spec<'p> {
     pub sets: Option<&'p [Vec<usize>]>,
     pub aggregates: &'p [(ColumnId, AggregateExpr)],
     pub grouping: &'p [(ColumnId, Vec<usize>)],
+    /// Threads that may help.
+    pub workers: usize,
 }
 
 pub struct Aggregate {
@@ -61,6 +67,10 @@ pub struct Aggregate {
     ready: VecDeque<Batch>,
     phase: Phase,
     batches: u64,
+    /// Threads that help reading the input.
+    crew: Option<Crew>,
+    /// Others read the input at the same time: nothing goes to files.
+    shares: bool,
 }
 
 #[derive(PartialEq)]
@@ -77,6 +87,25 @@ struct SetState {
 }
 
 pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let workers = spec.workers.min(processors - 1);
+    if workers == 0 {
+        return Ok(Box::new(one(b, node, input, &spec)?));
+    }
+    let blocks = Arc::new(SharedBlocks::default());
+    let mut member = |leads| {
+        b.share = Some(Share { blocks: blocks.clone(), leads });
+        let member = one(b, node, input, &spec);
+        b.share = None;
+        member.map(|m| Aggregate { shares: !leads, ..m })
+    };
+    let mut leader = member(true)?;
+    let members = (0..workers).map(|_| member(false)).collect::<Result<_>>()?;
+    leader.crew = Some(Crew::new(members, blocks));
+    Ok(Box::new(leader))
+}
+
+fn one(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: &Spec<'_>) -> Result<Aggregate> {
     let layout = Layout::new(input.output());
     let group = b.exprs(spec.group.iter().map(|(_, e)| e), &layout)?;
     let group_types = spec.group.iter().map(|(_, e)| b.type_ref(e.ty().oid)).collect::<Result<_>>()?;
@@ -91,7 +120,8 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
     };
     let ungrouped = sets.iter().map(lacks).collect();
     let calls = spec.aggregates.iter().map(|(_, a)| Call::compile(b, a, &layout)).collect::<Result<_>>()?;
-    Ok(Box::new(Aggregate {
+    b.whole_numbers = computed::columns(input, spec);
+    Ok(Aggregate {
         node,
         input_physicals: b.output_physicals(input)?,
         input: b.plan(input)?,
@@ -111,7 +141,9 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
         ready: VecDeque::new(),
         phase: Phase::Reading,
         batches: 0,
-    }))
+        crew: None,
+        shares: false,
+    })
 }
 
 impl Aggregate {
@@ -186,6 +218,7 @@ impl Aggregate {
         self.batches += 1;
         if self.batches.is_multiple_of(16)
             && self.spill.is_none()
+            && !self.shares
             && self.states.len() == 1
             && self.level < LEVELS_MAX
             && self.memory_bytes() > cx.env.hash_mem_bytes
@@ -290,6 +323,7 @@ impl Aggregate {
 
 impl Operator for Aggregate {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
+        self.read_together(cx)?;
         loop {
             if let Some(b) = self.ready.pop_front() {
                 return Ok(Some(b));
@@ -343,6 +377,9 @@ impl Operator for Aggregate {
         self.level = 0;
         self.ready.clear();
         self.phase = Phase::Reading;
+        if let Some(crew) = &mut self.crew {
+            crew.rescan(cx)?;
+        }
         self.input.rescan(cx)
     }
 }

@@ -14,6 +14,7 @@ mod page_test;
 pub mod range;
 pub mod rows;
 pub mod seq;
+pub mod shared;
 pub mod tid;
 pub mod tid_bitmap;
 pub mod values;

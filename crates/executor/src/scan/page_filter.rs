@@ -34,6 +34,11 @@ enum What {
         order: Order,
         value: Program,
     },
+    /// A date against a timestamp.
+    Days {
+        order: Order,
+        value: Program,
+    },
     /// One of a constant list's values (or none of them).
     List {
         values: Vec<Datum>,
@@ -99,6 +104,7 @@ impl PageFilter {
             let column = column.clone();
             let test = match what {
                 What::Compare { order, value } => Test::compare(column, *order, &value.row(cx, &[])?)?,
+                What::Days { order, value } => Test::days(column, *order, &value.row(cx, &[])?)?,
                 What::List { values, equal } => Test::list(column, values, *equal),
                 What::Prefix { prefix, negated } => Test::prefix(column, prefix.clone(), *negated),
                 What::Columns { order, other } => Test::columns(column, *order, other.clone()),
@@ -170,6 +176,16 @@ fn condition(
                 return Ok(found
                     .zip(prefix_of(value))
                     .map(|(column, prefix)| Condition { column, what: What::Prefix { prefix, negated } }));
+            }
+            if let (oids::DATE, oids::TIMESTAMP) | (oids::TIMESTAMP, oids::DATE) = (a, c) {
+                let (date, time) = if a == oids::DATE { (left, right) } else { (right, left) };
+                let order = order_of(operator.name, operator.restrict);
+                let (Some(order), Some(attribute)) = (order, column(date)) else { return Ok(None) };
+                let order = if a == oids::DATE { order } else { order.turned() };
+                let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::I32);
+                let (Some(column), true) = (found, is_same_for_all(time, columns)) else { return Ok(None) };
+                let value = b.expr(time, &Layout::default())?;
+                return Ok(Some(Condition { column, what: What::Days { order, value } }));
             }
             let (Some(order), Some(kinds)) = (order_of(operator.name, operator.restrict), kinds_of(a, c))
             else {

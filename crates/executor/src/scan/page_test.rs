@@ -253,6 +253,29 @@ impl Test {
         })
     }
 
+    /// Dates against a timestamp: a date is the midnight it begins with, and nothing lies between infinity and the rest.
+    pub fn days(column: Column, order: Order, value: &Datum) -> Result<Test> {
+        const DAY: i64 = 86_400_000_000;
+        let (day, exact) = match value {
+            Datum::Null => return Ok(Test::Never),
+            Datum::I64(i64::MAX) => (i64::from(i32::MAX), true),
+            Datum::I64(i64::MIN) => (i64::from(i32::MIN), true),
+            Datum::I64(t) => (t.div_euclid(DAY), t.rem_euclid(DAY) == 0),
+            _ => return Err(wrong_kind()),
+        };
+        let order = match order {
+            _ if exact => order,
+            // The timestamp lies within the day.
+            Order::Equal => return Ok(Test::Never),
+            Order::Different => {
+                return Ok(Test::Range { column, low: i64::MIN, high: i64::MAX, within: true });
+            }
+            Order::Less | Order::LessEqual => Order::LessEqual,
+            Order::Greater | Order::GreaterEqual => Order::Greater,
+        };
+        Test::compare(column, order, &Datum::I64(day))
+    }
+
     /// One of these values, or (not `among`) none of them.
     pub fn list(column: Column, values: &[Datum], among: bool) -> Test {
         if !among && values.iter().any(Datum::is_null) {

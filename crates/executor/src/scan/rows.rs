@@ -8,7 +8,7 @@ use quarry_storage::Snapshot;
 use quarry_storage::heap::{Heap, PageRows, TupleMeta};
 use quarry_storage::row::{FixedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::row::{decode_column_into, get_datum};
-use quarry_types::{Batch, Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
+use quarry_types::{BATCH_ROWS, Batch, Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
 use std::sync::Arc;
 
 /// A relation's heap.
@@ -29,6 +29,8 @@ enum Source {
         index: usize,
         physical: PhysicalType,
         missing: Option<Datum>,
+        /// Numerics that are computed with: whole numbers, where they can be that.
+        whole: bool,
     },
     Ctid,
     Xmin,
@@ -76,7 +78,10 @@ impl RowReader {
                         .get(*i)
                         .ok_or_else(|| Error::internal("a scan reads a column that the table lacks"))?;
                     let physical = io.type_ref(c.ty.oid)?.physical;
-                    (Source::Attribute { index: *i, physical, missing: c.missing.clone() }, physical)
+                    (
+                        Source::Attribute { index: *i, physical, missing: c.missing.clone(), whole: false },
+                        physical,
+                    )
                 }
                 ScanColumn::Ctid => (Source::Ctid, PhysicalType::I64),
                 ScanColumn::Xmin => (Source::Xmin, PhysicalType::U32),
@@ -112,6 +117,16 @@ impl RowReader {
         self
     }
 
+    /// The same with these numeric columns as whole numbers, where they can be that: for readers of whole pages.
+    pub fn with_whole_numbers(mut self, is_wanted: impl Fn(usize) -> bool) -> RowReader {
+        for (i, source) in self.sources.iter_mut().enumerate() {
+            if let Source::Attribute { whole, physical: PhysicalType::Bytes, .. } = source {
+                *whole = is_wanted(i);
+            }
+        }
+        self
+    }
+
     /// Whether rows must come with their system columns.
     pub fn needs_meta(&self) -> bool {
         self.needs_meta
@@ -122,7 +137,8 @@ impl RowReader {
     /// Empty vectors for the columns.
     pub fn vectors(&self, capacity: usize) -> Vec<Vector> {
         let room = |(p, source): (&PhysicalType, &Source)| {
-            Vector::with_capacity(*p, if matches!(source, Source::Unread) { 0 } else { capacity })
+            let none = matches!(source, Source::Unread | Source::Attribute { whole: true, .. });
+            Vector::with_capacity(*p, if none { 0 } else { capacity })
         };
         self.physicals.iter().zip(&self.sources).map(room).collect()
     }
@@ -164,7 +180,7 @@ impl RowReader {
     /// Appends the rows of a page to vectors of [`RowReader::vectors`], column by column.
     pub fn push_page(&self, heap: &Heap, rows: &PageRows<'_>, out: &mut [Vector]) -> Result<()> {
         for (source, to) in self.sources.iter().zip(out) {
-            let Source::Attribute { index, missing, .. } = source else {
+            let Source::Attribute { index, missing, whole, .. } = source else {
                 if matches!(source, Source::Unread) {
                     continue;
                 }
@@ -181,6 +197,9 @@ impl RowReader {
             while i < rows.len() {
                 i += match (fixed, varying) {
                     (Some(fixed), _) => to.extend_stored(rows.fixed(fixed, i)),
+                    (None, Some(varying)) if *whole => {
+                        to.extend_numerics(rows.varying(varying, i), BATCH_ROWS)
+                    }
                     (None, Some(varying)) => to.extend_stored(rows.varying(varying, i)),
                     (None, None) => 0,
                 };
@@ -212,7 +231,7 @@ impl RowReader {
         out.clear();
         for source in &self.sources {
             out.push(match source {
-                Source::Attribute { index, physical, missing } => {
+                Source::Attribute { index, physical, missing, .. } => {
                     if *index >= row.natts() {
                         missing.clone().unwrap_or_default()
                     } else {

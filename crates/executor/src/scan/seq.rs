@@ -3,6 +3,7 @@
 use super::filters::Filters;
 use super::page_filter::PageFilter;
 use super::rows::{RowReader, open_heap, snapshot_for};
+use super::shared::Share;
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator};
@@ -24,11 +25,22 @@ pub struct SeqScan {
     filters: Filters,
     /// Further pages to read, where the filters leave only some.
     pages: std::vec::IntoIter<Range<BlockNo>>,
+    /// It reads what it takes of a table that others read too.
+    share: Option<Share>,
+    /// Pages of the table, where they are shared.
+    blocks: BlockNo,
 }
 
 impl SeqScan {
-    pub fn new(relation: Arc<Relation>, reader: RowReader, tests: PageFilter, filters: Filters) -> SeqScan {
-        SeqScan { relation, reader, open: None, done: false, tests, filters, pages: vec![].into_iter() }
+    pub fn new(
+        relation: Arc<Relation>,
+        reader: RowReader,
+        tests: PageFilter,
+        filters: Filters,
+        share: Option<Share>,
+    ) -> SeqScan {
+        let pages = vec![].into_iter();
+        SeqScan { relation, reader, open: None, done: false, tests, filters, pages, share, blocks: 0 }
     }
 }
 
@@ -46,7 +58,9 @@ pub fn build<'p>(
     // A target with a raw column's id is that column, whatever its expression.
     read.extend(plan.targets.iter().map(|(id, _)| *id));
     let reader = b.reader(relation, columns)?.without(|i| read.contains(&columns[i].0));
-    let scan = SeqScan::new(relation.clone(), reader, tests, filters);
+    let wholes = std::mem::take(&mut b.whole_numbers);
+    let reader = reader.with_whole_numbers(|i| wholes.contains(&columns[i].0));
+    let scan = SeqScan::new(relation.clone(), reader, tests, filters, b.share.take());
     Ok(Some((Box::new(scan), rest)))
 }
 
@@ -64,7 +78,10 @@ impl Operator for SeqScan {
             None => {
                 let heap = open_heap(cx.env, &self.relation)?;
                 let mut scan = heap.scan(snapshot_for(cx.env, &self.relation), None);
-                if self.filters.are_active() {
+                if self.share.is_some() {
+                    self.blocks = scan.blocks()?.end;
+                    scan.set_range(0..0);
+                } else if self.filters.are_active() {
                     let blocks = scan.blocks()?.end;
                     let snapshot = scan.snapshot().clone();
                     if let Some(pages) = self.filters.pages(cx, &self.relation, blocks, &snapshot)? {
@@ -95,7 +112,8 @@ impl Operator for SeqScan {
                 reader.push_page(heap, &page, &mut out)
             })?;
             if !more {
-                if let Some(pages) = self.pages.next() {
+                let shared = self.share.as_ref().and_then(|share| share.take(self.blocks));
+                if let Some(pages) = shared.or_else(|| self.pages.next()) {
                     scan.set_range(pages);
                     continue;
                 }

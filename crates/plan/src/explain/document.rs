@@ -1,6 +1,6 @@
 //! The whole of an explanation as a tree of properties, for the structured formats.
 
-use super::node::{Node, Value};
+use super::node::{Node, PARALLEL_AWARE, Value};
 use super::{Explain, usage};
 
 fn text(s: impl Into<String>) -> Value {
@@ -33,9 +33,10 @@ fn tree(
     if let Some(s) = section {
         out.push(("Subplan Name".into(), text(s)));
     }
-    out.push(("Parallel Aware".into(), number(false)));
+    let parallel = n.head.iter().any(|(label, _)| *label == PARALLEL_AWARE);
+    out.push((PARALLEL_AWARE.into(), number(parallel)));
     out.push(("Async Capable".into(), number(false)));
-    for (k, v) in after {
+    for (k, v) in after.into_iter().filter(|(k, _)| *k != PARALLEL_AWARE) {
         out.push(((*k).into(), text(v)));
     }
     if e.options.costs {

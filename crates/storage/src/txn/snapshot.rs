@@ -47,6 +47,11 @@ impl Snapshot {
         self.read_by(None)
     }
 
+    /// Whether what is read with it counts for serializability.
+    pub fn is_watched(&self) -> bool {
+        self.reader().is_some()
+    }
+
     /// Whose reads count for serializability, if they do.
     #[inline]
     pub(crate) fn reader(&self) -> Option<&Arc<Xact>> {

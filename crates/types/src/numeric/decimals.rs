@@ -23,6 +23,15 @@ pub struct Decimals {
     values: Vec<i64>,
 }
 
+/// Why values are appended no longer.
+pub(crate) enum Stop<'a> {
+    End,
+    /// There was none.
+    None,
+    /// This one has another scale, or is too large.
+    Misfit(&'a [u8]),
+}
+
 /// An argument of an operation on columns.
 #[derive(Clone, Copy)]
 pub enum Operand<'a> {
@@ -145,6 +154,22 @@ impl Reading {
     }
 }
 
+/// The header, weight and up to four digits of a stored numeric as the words of a view.
+#[inline(always)]
+fn words(stored: &[u8]) -> Option<(u64, u64)> {
+    let half = |at: usize| u64::from(u16::from_le_bytes([stored[at], stored[at + 1]]));
+    let word = |at: usize| half(at) | half(at + 2) << 16;
+    let digits = match stored.len() {
+        4 => 0,
+        6 => half(4),
+        8 => word(4),
+        10 => word(4) | half(8) << 32,
+        12 => word(4) | word(8) << 32,
+        _ => return None,
+    };
+    Some((stored.len() as u64 | word(0) << 32, digits))
+}
+
 impl NumericRef<'_> {
     /// The value times 10^dscale, if that is its display scale and the result fits.
     pub fn decimal(self, dscale: i32) -> Option<i64> {
@@ -201,6 +226,28 @@ impl Decimals {
             });
         }
         Some(Decimals { dscale, values })
+    }
+
+    /// Begins a column with the display scale of its first value.
+    pub(crate) fn begin(first: &[u8], capacity: usize) -> Option<Decimals> {
+        let first = NumericRef::new(first);
+        let dscale = first.dscale() as u16;
+        let fits = first.is_finite() && dscale <= READ_SCALE_MAX;
+        fits.then(|| Decimals { dscale, values: Vec::with_capacity(capacity) })
+    }
+    /// Appends stored values up to the first that is none or doesn't fit.
+    #[inline(always)]
+    pub(crate) fn extend<'a>(&mut self, values: &mut impl Iterator<Item = Option<&'a [u8]>>) -> Stop<'a> {
+        let Some(reading) = Reading::new(self.dscale) else { return Stop::End };
+        for stored in values {
+            let Some(stored) = stored else { return Stop::None };
+            let short = words(stored).and_then(|(head, digits)| reading.short(head, digits));
+            match short.or_else(|| NumericRef::new(stored).decimal(i32::from(self.dscale))) {
+                Some(v) => self.values.push(v),
+                None => return Stop::Misfit(stored),
+            }
+        }
+        Stop::End
     }
 
     /// Digits after the point of all values.

@@ -1,0 +1,257 @@
+//! Aggregates whose input is read by several threads.
+//!
+//! Each member of the crew is an aggregate of its own over a copy of the input, whose scan shares its pages with the others
+//! (`scan::shared`). The leader, which is the statement's thread, reads as they do; then it takes over their groups. When one of them
+//! outgrows the memory that grouping may have, all but the leader stop, and the leader goes on alone, with files as usual: only it ever
+//! has files, and when it begins with them it knows every group there is.
+//!
+//! Members share the statement's snapshot, transaction and session, and have expressions of their own without subqueries or effects
+//! (the planner's business). What they have used and counted is added to what the leader's thread and nodes have.
+
+use super::Aggregate;
+use crate::ExecEnv;
+use crate::context::{Cx, Runtime};
+use crate::operator::pull;
+use crate::scan::shared::SharedBlocks;
+use crate::stats::NodeStats;
+use quarry_common::{Result, usage};
+use quarry_types::{Rows, Vector};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Those who help.
+pub(super) struct Crew {
+    members: Vec<Aggregate>,
+    blocks: Arc<SharedBlocks>,
+    /// They have read already.
+    done: bool,
+}
+
+/// Members at work in the whole server.
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// The right to some threads, given back when dropped.
+struct Permits(usize);
+
+impl Permits {
+    /// As many of `wanted` as `most` threads at a time allow.
+    fn take(wanted: usize, most: usize) -> Permits {
+        let mut got = 0;
+        let take = |now: usize| {
+            got = wanted.min(most.saturating_sub(now));
+            Some(now + got)
+        };
+        let _ = AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        Permits(got)
+    }
+}
+
+impl Drop for Permits {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+/// What a member brings back besides its groups.
+struct Report {
+    stats: Vec<NodeStats>,
+    used: usage::Usage,
+}
+
+impl Crew {
+    pub fn new(members: Vec<Aggregate>, blocks: Arc<SharedBlocks>) -> Crew {
+        Crew { members, blocks, done: false }
+    }
+
+    /// To be read again from the start.
+    pub fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        self.done = false;
+        self.blocks.reset();
+        self.members.iter_mut().try_for_each(|m| crate::operator::Operator::rescan(m, cx))
+    }
+}
+
+impl Aggregate {
+    /// Reads the input together with the crew, if there is one. What is left of it afterwards is read alone.
+    pub(super) fn read_together(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let Some(mut crew) = self.crew.take_if(|crew| !crew.done) else { return Ok(()) };
+        crew.done = true;
+        let most = cx.env.session.setting("max_parallel_workers").and_then(|t| t.parse().ok()).unwrap_or(8);
+        // Serializable transactions note what they read on their own thread.
+        let wanted = if cx.env.snapshot.is_watched() { 0 } else { crew.members.len() };
+        let permits = Permits::take(wanted, most);
+        let reports = if permits.0 == 0 { Ok(vec![]) } else { self.run(cx, &mut crew, permits.0) };
+        let groups = |a: &Aggregate| a.states.iter().map(|s| s.groups.len()).sum::<usize>();
+        let partial = groups(self) + crew.members.iter().map(groups).sum::<usize>();
+        if let Ok(reports) = &reports {
+            for report in reports {
+                usage::take_over(&report.used);
+                for (to, from) in cx.rt.stats.iter_mut().zip(&report.stats) {
+                    add_stats(to, from);
+                }
+            }
+            for member in crew.members.iter_mut().take(permits.0) {
+                self.take_over(cx, member)?;
+            }
+        }
+        if let Some(s) = cx.rt.stats.get_mut(self.node) {
+            crate::stats::set(s, "Workers Launched", permits.0.to_string());
+            crate::stats::set(s, "Partial Rows", partial.to_string());
+        }
+        self.crew = Some(crew);
+        reports.map(|_| ())
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>, crew: &mut Crew, count: usize) -> Result<Vec<Report>> {
+        let blocks = crew.blocks.clone();
+        let (env, outer, filters) = (cx.env, cx.rt.outer.clone(), cx.rt.filters.clone());
+        let nodes = cx.rt.stats.len();
+        let timed = cx.env.session.setting("track_io_timing").is_some_and(|t| t == "on");
+        std::thread::scope(|scope| {
+            let mut handles = vec![];
+            for member in crew.members.iter_mut().take(count) {
+                let (outer, filters, blocks) = (outer.clone(), filters.clone(), blocks.clone());
+                let rt = Runtime {
+                    outer,
+                    filters,
+                    stats: std::iter::repeat_with(NodeStats::default).take(nodes).collect(),
+                    ..Runtime::default()
+                };
+                let work = move || {
+                    usage::set_timed(timed);
+                    let out = member.work(env, rt, &blocks);
+                    if out.is_err() {
+                        blocks.stop();
+                    }
+                    out
+                };
+                handles.push(std::thread::Builder::new().name("parallel".into()).spawn_scoped(scope, work));
+            }
+            let own = self.read_until_stopped(cx, &blocks);
+            if own.is_err() {
+                blocks.stop();
+            }
+            let mut reports = vec![];
+            let mut failed = own.err();
+            for handle in handles {
+                let out = match handle {
+                    Ok(handle) => match handle.join() {
+                        Ok(out) => out,
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    },
+                    // Without a thread: its share of the pages is left to the others.
+                    Err(_) => continue,
+                };
+                match out {
+                    Ok(report) => reports.push(report),
+                    Err(e) => drop(failed.get_or_insert(e)),
+                }
+            }
+            failed.map_or(Ok(reports), Err)
+        })
+    }
+
+    /// A member's work: the whole of its input.
+    fn work(&mut self, env: &ExecEnv, mut rt: Runtime, blocks: &SharedBlocks) -> Result<Report> {
+        let before = usage::now();
+        {
+            let io = env.io();
+            let mut cx = Cx::new(env, &io, &mut rt);
+            while let Some(batch) = pull(&mut self.input, &mut cx)? {
+                cx.check_cancelled()?;
+                self.consume(&mut cx, &batch)?;
+                if self.is_full(&cx) {
+                    blocks.stop();
+                }
+            }
+        }
+        env.storage.flush_counts();
+        Ok(Report { stats: rt.stats, used: usage::now().since(&before) })
+    }
+
+    /// The leader's part of the work.
+    fn read_until_stopped(&mut self, cx: &mut Cx<'_>, blocks: &SharedBlocks) -> Result<()> {
+        self.shares = true;
+        let read = loop {
+            if blocks.is_stopped() {
+                break Ok(());
+            }
+            match pull(&mut self.input, cx) {
+                Ok(Some(batch)) => {
+                    if let Err(e) = cx.check_cancelled().and_then(|_| self.consume(cx, &batch)) {
+                        break Err(e);
+                    }
+                    if self.is_full(cx) {
+                        blocks.stop();
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e),
+            }
+        };
+        self.shares = false;
+        read
+    }
+
+    /// Whether groups have outgrown the memory they may have.
+    fn is_full(&self, cx: &Cx<'_>) -> bool {
+        self.batches.is_multiple_of(16) && self.memory_bytes() > cx.env.hash_mem_bytes
+    }
+
+    /// Makes a member's groups part of the leader's.
+    fn take_over(&mut self, cx: &mut Cx<'_>, member: &mut Aggregate) -> Result<()> {
+        let theirs = std::mem::take(&mut member.states);
+        if self.states.is_empty() {
+            self.states = theirs;
+            return Ok(());
+        }
+        let physicals: Vec<_> = self.group.iter().map(|g| g.physical).collect();
+        for (mine, theirs) in self.states.iter_mut().zip(theirs) {
+            let n = theirs.groups.len();
+            let mut map = vec![0u32; n];
+            if mine.groups.is_single() {
+                mine.groups.touch_single();
+            } else {
+                let key = |(i, p): (usize, &_)| Arc::new(theirs.groups.key_column(i, *p, 0, n));
+                let keys: Vec<Arc<Vector>> = physicals.iter().enumerate().map(key).collect();
+                mine.groups.number(&keys, &self.group_types, Rows::All(n), &mut map, None)?;
+            }
+            cx.check_cancelled()?;
+            let groups = mine.groups.len();
+            let calls = mine.calls.iter_mut().zip(theirs.calls);
+            calls.into_iter().try_for_each(|(to, from)| to.merge(from, n, &map, groups))?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds what a member has counted at a node.
+fn add_stats(to: &mut NodeStats, from: &NodeStats) {
+    to.startup_ms += from.startup_ms;
+    to.total_ms += from.total_ms;
+    to.rows += from.rows;
+    to.loops += from.loops;
+    to.filtered += from.filtered;
+    to.join_filtered += from.join_filtered;
+    to.usage = to.usage.plus(&from.usage);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_given_back() {
+        let many = Permits::take(3, 1000);
+        assert_eq!(many.0, 3);
+        assert_eq!(Permits::take(2, 0).0, 0);
+        drop(many);
+    }
+
+    fn assert_shared<T: Sync>() {}
+
+    #[test]
+    fn members_may_share_the_environment() {
+        assert_shared::<ExecEnv>();
+    }
+}

@@ -1,0 +1,162 @@
+//! Which aggregates are read by several threads (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
+//!
+//! An aggregate qualifies if its states can be merged without a trace of who made them, and what it reads is a scan of a whole table,
+//! of the least size that the settings say, with nothing between that has effects or asks a subquery. Threads are given out when the plan
+//! is chosen: they make it cheaper, never another one.
+
+use crate::PlannerSettings;
+use crate::planner::Planner;
+use quarry_catalog::{Persistence, Relation};
+use quarry_functions::{AggregateCall, Body, Volatility};
+use quarry_plan::physical::{AggregateStrategy, PlannedCte};
+use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, walk};
+use std::sync::Arc;
+
+/// Bytes that a group takes besides its row, at least.
+const GROUP_BYTES: f64 = 64.0;
+
+/// Gives threads to a statement's aggregates.
+pub fn assign(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], planner: &mut Planner<'_>) {
+    let settings = &planner.env.settings;
+    if settings.workers_per_gather == 0 {
+        return;
+    }
+    let mut parallel = Parallel { settings, planner };
+    for cte in ctes {
+        if let Some(plan) = Arc::get_mut(&mut cte.plan) {
+            parallel.visit(plan);
+        }
+    }
+    parallel.visit(plan);
+}
+
+struct Parallel<'a, 'p> {
+    settings: &'a PlannerSettings,
+    planner: &'a mut Planner<'p>,
+}
+
+impl Parallel<'_, '_> {
+    /// What a plan costs less than before.
+    fn visit(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let own = self.aggregate(plan);
+        if own > 0.0 {
+            plan.startup_cost -= own;
+            plan.total_cost -= own;
+            return own;
+        }
+        // What runs again and again would call for threads each time.
+        let inputs = match &mut plan.node {
+            PhysicalNode::NestLoop { outer, .. } => vec![&mut **outer],
+            PhysicalNode::Memoize { .. } | PhysicalNode::RecursiveUnion { .. } => vec![],
+            _ => walk::physical_inputs_mut(plan),
+        };
+        let startup = inputs.iter().map(|i| i.total_cost).fold(0.0, f64::max);
+        let saved: f64 = inputs.into_iter().map(|input| self.visit(input)).sum();
+        if saved == 0.0 {
+            return 0.0;
+        }
+        if plan.startup_cost >= startup {
+            plan.startup_cost -= saved;
+        }
+        plan.total_cost -= saved;
+        plan.startup_cost = plan.startup_cost.clamp(0.0, plan.total_cost.max(0.0));
+        saved
+    }
+
+    /// Gives an aggregate its threads, if they pay: what it costs less then.
+    fn aggregate(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let s = self.settings;
+        let (groups, startup) = (plan.rows.max(1.0), plan.startup_cost);
+        let PhysicalNode::Aggregate { input, strategy, group, sets: None, aggregates, workers, .. } =
+            &mut plan.node
+        else {
+            return 0.0;
+        };
+        let fits = match strategy {
+            AggregateStrategy::Plain => true,
+            AggregateStrategy::Hashed => {
+                groups * (crate::cost::row_bytes(input.width) + GROUP_BYTES * aggregates.len() as f64)
+                    < s.hash_mem() / 2.0
+            }
+            AggregateStrategy::Sorted => false,
+        };
+        let exprs = group.iter().map(|(_, e)| e);
+        if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| can_be_shared(a)) {
+            return 0.0;
+        }
+        let Some(relation) = scanned(input) else { return 0.0 };
+        let pages = self.planner.relation_size(relation).pages;
+        let count = self.workers(pages);
+        if count == 0 {
+            return 0.0;
+        }
+        let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
+        let reading = (s.seq_page_cost * pages).min(startup);
+        let partial = (groups * divisor).min(input.rows).max(1.0);
+        let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
+        let less = startup - (reading + (startup - reading) / divisor + s.parallel_setup_cost + gathered);
+        if less > 0.0 {
+            *workers = count;
+        }
+        less.max(0.0)
+    }
+
+    /// Threads for a table of so many pages: one for one of the least size, and one more each time it is three times as large.
+    fn workers(&self, pages: f64) -> usize {
+        let least = self.settings.min_parallel_table_pages;
+        if pages < least {
+            return 0;
+        }
+        let mut threshold = least.max(1.0);
+        let mut count = 1;
+        while pages >= threshold * 3.0 {
+            count += 1;
+            threshold *= 3.0;
+        }
+        count.min(self.settings.workers_per_gather)
+    }
+}
+
+/// The table that a plan reads from its first page to its last, with nothing but conditions and expressions that any thread may compute.
+fn scanned(plan: &PhysicalPlan) -> Option<&Relation> {
+    let safe = plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).all(is_safe);
+    if !safe {
+        return None;
+    }
+    match &plan.node {
+        PhysicalNode::SeqScan { relation, .. }
+            if !relation.is_catalog && relation.persistence != Persistence::Temporary =>
+        {
+            Some(relation)
+        }
+        PhysicalNode::SubqueryScan { input, .. } => scanned(input),
+        _ => None,
+    }
+}
+
+/// Whether any thread may compute an expression.
+fn is_safe(e: &Expr) -> bool {
+    !walk::any(e, &|e| match e {
+        Expr::Subquery(_) => true,
+        Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
+            function.def().volatility == Volatility::Volatile
+        }
+        _ => false,
+    })
+}
+
+/// Whether an aggregate's states can be made by several threads, with the same result.
+fn can_be_shared(a: &AggregateExpr) -> bool {
+    let Body::Aggregate(code) = a.function.def().body else { return false };
+    let plain = !a.distinct && a.order_by.is_empty() && a.direct_args.is_empty() && code.order_insensitive;
+    if !plain || !a.args.iter().chain(&a.filter).all(is_safe) {
+        return false;
+    }
+    let call = AggregateCall {
+        arg_types: a.args.iter().map(Expr::ty).collect(),
+        ret: a.ty,
+        direct_args: vec![],
+        order: vec![],
+    };
+    (code.make)(&call).is_ok_and(|states| states.can_merge())
+}
