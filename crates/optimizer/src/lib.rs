@@ -37,12 +37,13 @@ use quarry_catalog::{CatalogReader, Relation};
 use quarry_common::Result;
 pub use quarry_plan::ConstantFolder;
 use quarry_plan::physical::RelationUse;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, Statement};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, PhysicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
 pub use rules::RuleSet;
 use rules::Rules;
 use rules::kinds::Kinds;
 pub use settings::PlannerSettings;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Turns SQL that the catalog stores (an index's expression or predicate) into an expression over columns of a scan, of a type if one
@@ -96,7 +97,7 @@ pub fn plan(
     let mut bound = Bound::new(plan, meta, output, params, kinds);
     let disabled = env.settings.disabled_rules;
     let forced = env.settings.forced_rules;
-    let rules = Rules::new(disabled, forced, rows_change);
+    let rules = Rc::new(Rules::new(disabled, forced, rows_change));
     let mut again = choices.while_rewriting.then(|| bound.clone());
     bound.rewrite(kinds, env, &rules)?;
     // Where no choice was met, the statement is rewritten the same way for all plans.
@@ -110,17 +111,17 @@ pub fn plan(
     let mut best = bound.plan(env, &rules, &mut known)?;
     let undecided = rules.offered().without(forced);
     let Some(again) = again.filter(|_| undecided != RuleSet::default()) else {
-        return Ok(best);
+        return Ok(best.finish(known));
     };
     let mut with = |costly: RuleSet, limit: f64| {
         known.forget_from(first_new);
         let rules = Rules::new(disabled, costly.and(forced), rows_change).within(limit);
-        let rules = rules.after(again.rewritten.unwrap_or_default());
+        let rules = Rc::new(rules.after(again.rewritten.unwrap_or_default()));
         let mut bound = again.clone();
-        let statement = bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut known));
-        (statement, rules.offered())
+        let planned = bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut known));
+        (planned, rules.offered())
     };
-    let mut cost = CLEARLY * cost_with_ctes(&best);
+    let mut cost = CLEARLY * best.cost();
     // What was allowed, and what was asked for: who gets the same answers asks the same, and has the same plan.
     let mut attempts = vec![(forced, rules.offered())];
     let mut attempt = |costly: RuleSet| {
@@ -128,13 +129,13 @@ pub fn plan(
         if attempts.iter().any(|(before, asked)| before.shared(*asked) == allowed.shared(*asked)) {
             return RuleSet::default();
         }
-        let (statement, offered) = with(costly, cost);
+        let (planned, offered) = with(costly, cost);
         attempts.push((allowed, offered));
-        if let Ok(statement) = statement
-            && cost_with_ctes(&statement) < cost
+        if let Ok(planned) = planned
+            && planned.cost() < cost
         {
-            cost = cost_with_ctes(&statement);
-            best = statement;
+            cost = planned.cost();
+            best = planned;
         }
         offered
     };
@@ -150,12 +151,7 @@ pub fn plan(
     for rule in all.each() {
         attempt(rule);
     }
-    Ok(best)
-}
-
-/// What a statement costs, CTEs included.
-fn cost_with_ctes(statement: &Statement) -> f64 {
-    statement.plan.total_cost + statement.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
+    Ok(best.finish(known))
 }
 
 impl Bound {
@@ -182,7 +178,12 @@ impl Bound {
     }
 
     /// The plan of what has been rewritten.
-    fn plan(self, env: &OptimizerEnv<'_>, rules: &Rules, known: &mut stats::Known) -> Result<Statement> {
+    fn plan<'a>(
+        self,
+        env: &'a OptimizerEnv<'a>,
+        rules: &Rc<Rules>,
+        known: &mut stats::Known,
+    ) -> Result<Planned<'a>> {
         let Bound { mut plan, mut meta, output, params, relations, read_only, .. } = self;
         let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
         let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
@@ -192,16 +193,36 @@ impl Bound {
         output.iter().for_each(|(id, _, _)| needed.add(*id));
         rules::prune_columns::prune(&mut plan, &mut needed);
         let filter_only = std::mem::take(&mut needed.filter_only);
-        let mut planner = planner::Planner::new(env, meta, rules);
+        let mut planner = planner::Planner::new(env, meta, rules.clone());
         planner.filter_only = filter_only;
         planner.reads_all = rules.is_try() && planner::reads_all(&plan);
         planner.stats.known = std::mem::take(known);
         let planned = planner.plan_top(plan);
         *known = std::mem::take(&mut planner.stats.known);
-        let mut best = planned?;
-        if rules.is_too_much(best.total_cost) {
-            return Err(search::too_much());
-        }
+        Ok(Planned { plan: planned?, planner, output, params, relations, read_only })
+    }
+}
+
+/// A plan that is one of several perhaps, without the last touches.
+struct Planned<'a> {
+    plan: PhysicalPlan,
+    planner: planner::Planner<'a>,
+    output: Vec<(ColumnId, String, SqlType)>,
+    params: Vec<SqlType>,
+    relations: Vec<(Arc<Relation>, RelationUse)>,
+    read_only: bool,
+}
+
+impl Planned<'_> {
+    /// What the statement costs, CTEs included.
+    fn cost(&self) -> f64 {
+        self.plan.total_cost + self.planner.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
+    }
+
+    /// The plan as it is run. `known`: what has been looked up for it.
+    fn finish(self, known: stats::Known) -> Statement {
+        let Planned { plan: mut best, mut planner, output, params, relations, read_only } = self;
+        planner.stats.known = known;
         finish::narrow(&mut best, &output);
         finish::trim(&mut best);
         let mut ctes = std::mem::take(&mut planner.ctes);
@@ -211,9 +232,9 @@ impl Bound {
         }
         finish::number(&mut best, &mut ctes);
         // What is read again because a row has changed meanwhile is read by plans of their own.
-        let filters = env.settings.runtime_filters && read_only;
+        let filters = planner.env.settings.runtime_filters && read_only;
         let runtime_filters = if filters { runtime_filters::find(&best, &ctes) } else { vec![] };
-        Ok(Statement {
+        Statement {
             plan: Arc::new(best),
             meta: Arc::new(planner.meta),
             output,
@@ -222,9 +243,9 @@ impl Bound {
             relations,
             read_only,
             runtime_filters,
-            rules: rules.fired(),
+            rules: planner.rules.fired(),
             query_id: None,
             pinned: false,
-        })
+        }
     }
 }

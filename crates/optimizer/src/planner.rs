@@ -9,6 +9,7 @@ use quarry_plan::physical::PlannedCte;
 use quarry_plan::{
     ColumnId, CteId, Expr, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan, QueryMeta, SortKey, walk,
 };
+use std::rc::Rc;
 
 /// A plan for some relation and the order of its rows.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub struct Planner<'a> {
     pub(crate) stored: crate::stored::StoredExprs,
     /// Columns of tables that are read only by the conditions right above their scans.
     pub filter_only: Vec<ColumnId>,
-    pub rules: &'a Rules,
+    pub rules: Rc<Rules>,
     /// Whether nothing in the statement stops before it has read all rows of its inputs.
     pub reads_all: bool,
     /// Whether the statement pays for all rows of what is being planned, if they don't come in an order that somebody wants.
@@ -62,7 +63,7 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(env: &'a OptimizerEnv<'a>, meta: QueryMeta, rules: &'a Rules) -> Planner<'a> {
+    pub fn new(env: &'a OptimizerEnv<'a>, meta: QueryMeta, rules: Rc<Rules>) -> Planner<'a> {
         Planner {
             env,
             meta,

@@ -17,7 +17,6 @@ mod pair;
 mod sieve;
 mod worth;
 
-pub use bound::too_much;
 pub use build::physical_columns;
 pub use kept::KeptScans;
 

@@ -25,6 +25,7 @@ use quarry_plan::{
     AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, walk,
 };
 use quarry_types::{Datum, SqlType, oids};
+use std::rc::Rc;
 
 /// How many rows a group must have on average for it to be tried.
 const ROWS_PER_GROUP_MIN: f64 = 8.0;
@@ -36,7 +37,7 @@ pub fn run(
     plan: &mut LogicalPlan,
     meta: &mut QueryMeta,
     env: &OptimizerEnv<'_>,
-    rules: &Rules,
+    rules: &Rc<Rules>,
     known: &mut Known,
 ) -> bool {
     if rules.rows_change() || !rules.allows(Rule::AggregateEarly) {
@@ -66,7 +67,7 @@ fn descend(
     plan: &mut LogicalPlan,
     meta: &mut QueryMeta,
     env: &OptimizerEnv<'_>,
-    rules: &Rules,
+    rules: &Rc<Rules>,
     known: &mut Known,
 ) -> bool {
     let mut any = false;
@@ -132,7 +133,7 @@ fn aggregated(
     plan: &LogicalPlan,
     meta: &mut QueryMeta,
     env: &OptimizerEnv<'_>,
-    rules: &Rules,
+    rules: &Rc<Rules>,
     known: &mut Known,
 ) -> Option<LogicalPlan> {
     let LogicalPlan::Aggregate { input, group, aggregates, .. } = plan else { return None };
@@ -145,7 +146,7 @@ fn aggregated(
         }
         let Some(early) = Early::of(input, group, aggregates, place) else { continue };
         let keys: Vec<Expr> = early.keys.iter().map(|id| Expr::column(*id, meta.get(*id).ty)).collect();
-        let mut planner = Planner::new(env, std::mem::take(meta), rules);
+        let mut planner = Planner::new(env, std::mem::take(meta), rules.clone());
         planner.stats.known = std::mem::take(known);
         let rows = planner.scan_rows(&early.scan);
         let groups = planner.group_count(&keys.iter().collect::<Vec<_>>(), rows);

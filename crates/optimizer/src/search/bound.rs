@@ -22,7 +22,7 @@ pub(super) struct Bound {
 }
 
 /// The error that ends a try.
-pub fn too_much() -> Error {
+pub(super) fn too_much() -> Error {
     Error::internal("another plan costs less")
 }
 

@@ -8,9 +8,12 @@ impl Fixture {
         let statement = self.planned(sql, |b, env| {
             let changes = crate::rules::changes_rows(&b.plan);
             let rules = crate::rules::Rules::new(Default::default(), crate::RuleSet::all(), changes);
+            let rules = std::rc::Rc::new(rules);
             let kinds = crate::rules::kinds::Kinds::of(&b.plan);
             let mut bound = crate::Bound::new(b.plan, b.meta, b.output, b.params, kinds);
-            bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut Default::default()))
+            bound.rewrite(kinds, env, &rules)?;
+            let mut known = Default::default();
+            Ok(bound.plan(env, &rules, &mut known)?.finish(known))
         });
         let fired = statement.rules.clone();
         (statement, fired)
