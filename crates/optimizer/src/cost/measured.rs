@@ -39,7 +39,7 @@ pub const RESTART: f64 = 60.0;
 pub const REWIND: f64 = 60.0;
 pub const REWINDS_FREE: f64 = 5000.0;
 /// A lookup in a cache of the results of a parameterised plan: times `cpu_tuple_cost`.
-pub const MEMOIZED: f64 = 15.0;
+pub const MEMOIZED: f64 = 20.0;
 /// A row that goes into a hash table: times `cpu_tuple_cost`.
 pub const HASHED_ROW: f64 = 3.0;
 /// A row that is looked up in a hash table: times `cpu_tuple_cost`.
@@ -49,9 +49,9 @@ pub const GROUPED_ROW: f64 = 0.75;
 /// A group that is begun: times `cpu_tuple_cost`.
 pub const GROUP: f64 = 1.5;
 /// A row that passes through a merge join: times `cpu_tuple_cost`.
-pub const MERGED_ROW: f64 = 3.0;
+pub const MERGED_ROW: f64 = 0.7;
 /// A pair that a merge join finds: times `cpu_tuple_cost`.
-pub const MERGED_PAIR: f64 = 20.0;
+pub const MERGED_PAIR: f64 = 0.5;
 
 /// How far a table of so many pages has measured costs, from 0 to 1.
 pub fn largeness(pages: f64) -> f64 {
