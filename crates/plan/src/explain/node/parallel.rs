@@ -39,7 +39,7 @@ impl Builder<'_> {
         let (gather_stats, partial_stats) = (stats(1.0), stats(1.0 + launched));
 
         let keys: Vec<String> = group.iter().map(|(_, e)| self.output_in(&[], e)).collect();
-        let calls = aggregates.iter().map(|(_, a)| format!("PARTIAL {}", self.deparse(|d| d.aggregate(a))));
+        let calls = aggregates.iter().map(|(_, a)| format!("PARTIAL {}", self.deparse_in(&[], self.several, |d| d.aggregate(a))));
         let calls: Vec<String> = calls.collect();
         let output = |shown: Vec<String>| -> Lines {
             let all: Vec<String> = keys.iter().cloned().chain(shown).collect();
