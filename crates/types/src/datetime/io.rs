@@ -1,6 +1,7 @@
 //! Text and binary input and output of date and time types as [`Datum`]s.
 
 use super::decode::{Decoded, parse_date_time, parse_time};
+use super::iso;
 use super::lexer::{DATE_BUFFER, TIMESTAMP_BUFFER};
 use super::*;
 use crate::{Datum, IoContext};
@@ -23,6 +24,9 @@ pub fn out_of_range(what: &str) -> Error {
 
 /// Reads a date.
 pub fn parse_date(text: &str, cx: &IoContext<'_>) -> Result<i32> {
+    if let Some(days) = iso::date(text.as_bytes()) {
+        return Ok(days);
+    }
     Ok(match parse_date_time(text, "date", DATE_BUFFER, cx)? {
         Decoded::Civil(tm, _) => {
             tm.to_date().ok_or_else(|| err!(DATETIME_VALUE_OUT_OF_RANGE, "date out of range: \"{text}\""))?
@@ -35,6 +39,9 @@ pub fn parse_date(text: &str, cx: &IoContext<'_>) -> Result<i32> {
 
 /// Reads a timestamp; a zone in the text is read and ignored.
 pub fn parse_timestamp(text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<i64> {
+    if let Some(t) = iso::timestamp(text.as_bytes()) {
+        return typmod::adjust_timestamp(t, typmod);
+    }
     let t = match parse_date_time(text, "timestamp", TIMESTAMP_BUFFER, cx)? {
         Decoded::Civil(tm, _) => tm
             .to_timestamp()
@@ -48,6 +55,9 @@ pub fn parse_timestamp(text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<i6
 
 /// Reads a timestamp with time zone.
 pub fn parse_timestamptz(text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<i64> {
+    if let Some(t) = iso::timestamptz(text.as_bytes()) {
+        return typmod::adjust_timestamp(t, typmod);
+    }
     let t = match parse_date_time(text, "timestamp with time zone", TIMESTAMP_BUFFER, cx)? {
         Decoded::Civil(tm, west) => tm
             .to_timestamptz(west)

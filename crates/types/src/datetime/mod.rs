@@ -20,6 +20,7 @@ pub mod interval;
 pub mod interval_in;
 pub mod interval_out;
 pub mod io;
+mod iso;
 pub mod lexer;
 pub mod make;
 pub mod posix;

@@ -31,7 +31,9 @@ pub(super) const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 /// How a field's text becomes a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Path {
-    Text,
+    /// As it is, if it has no more bytes than this.
+    Text(usize),
+    Int2,
     Int4,
     Int8,
     General,
@@ -92,8 +94,11 @@ pub struct CopyIn {
 
 fn path_of(ty: SqlType) -> Path {
     match ty.oid {
-        oids::TEXT => Path::Text,
-        oids::VARCHAR if ty.typmod == -1 => Path::Text,
+        oids::TEXT => Path::Text(usize::MAX),
+        oids::VARCHAR if ty.typmod == -1 => Path::Text(usize::MAX),
+        // So many characters at most.
+        oids::VARCHAR => Path::Text((ty.typmod - 4).max(0) as usize),
+        oids::INT2 => Path::Int2,
         oids::INT4 => Path::Int4,
         oids::INT8 => Path::Int8,
         _ => Path::General,
@@ -341,52 +346,49 @@ impl CopyIn {
     // ---- text and CSV ----
 
     fn text_rows(&mut self, last: bool) -> Result<()> {
+        let (mut lines, mut fields) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.fields));
+        let done = self.rows_of(&mut lines, &mut fields, last);
+        (self.lines, self.fields) = (lines, fields);
+        done
+    }
+
+    fn rows_of(&mut self, lines: &mut Lines, fields: &mut Fields, last: bool) -> Result<()> {
         loop {
-            let next = self.lines.next(last).map_err(|e| {
+            let next = lines.next(last).map_err(|e| {
                 e.context(format!("COPY {}, line {}", self.relation.name, self.line_number + 1))
             })?;
             let Some(line) = next else { return Ok(()) };
             self.line_number += 1;
-            let mut fields = std::mem::take(&mut self.fields);
-            let done = self.line(self.lines.bytes(&line), &mut fields);
-            match done {
+            let line = lines.bytes(&line);
+            let text = match self.line(line, fields) {
+                Ok(Some(text)) => text,
                 // The header line, or one that is there for nothing.
-                Ok(false) => {}
-                Ok(true) => {
-                    let bytes = line.len();
-                    let row = self.row(&mut fields);
-                    let text = || excerpt(self.lines.bytes(&line));
-                    match row {
-                        Ok(alone) => {
-                            self.bytes += bytes;
-                            if alone {
-                                let text = text();
-                                self.store_alone(&text)?;
-                            } else if self.rows >= BATCH || self.bytes >= BATCH_BYTES {
-                                self.flush(None)?;
-                            }
-                        }
-                        Err((e, Some(column))) => {
-                            let c = &self.inputs[column];
-                            let value = match fields.get(column) {
-                                Some(v) => format!("\"{}\"", excerpt(v)),
-                                None => "null input".into(),
-                            };
-                            let at = format!(
-                                "COPY {}, line {}, column {}: {value}",
-                                self.relation.name, self.line_number, c.name
-                            );
-                            return Err(e.context(at));
-                        }
-                        Err((e, None)) => return Err(self.at_line(e, &text())),
+                Ok(None) => continue,
+                Err(e) => return Err(self.at_line(e, &excerpt(line))),
+            };
+            match self.row(fields, text) {
+                Ok(alone) => {
+                    self.bytes += line.len();
+                    if alone {
+                        self.store_alone(&excerpt(line))?;
+                    } else if self.rows >= BATCH || self.bytes >= BATCH_BYTES {
+                        self.flush(None)?;
                     }
                 }
-                Err(e) => {
-                    let text = excerpt(self.lines.bytes(&line));
-                    return Err(self.at_line(e, &text));
+                Err((e, Some(column))) => {
+                    let c = &self.inputs[column];
+                    let value = match fields.get(column, line) {
+                        Some(v) => format!("\"{}\"", excerpt(v)),
+                        None => "null input".into(),
+                    };
+                    let at = format!(
+                        "COPY {}, line {}, column {}: {value}",
+                        self.relation.name, self.line_number, c.name
+                    );
+                    return Err(e.context(at));
                 }
+                Err((e, None)) => return Err(self.at_line(e, &excerpt(line))),
             }
-            self.fields = fields;
         }
     }
 
@@ -411,25 +413,25 @@ impl CopyIn {
         e.context(format!("COPY {}, line {}: \"{text}\"", self.relation.name, self.line_number))
     }
 
-    /// Splits a line; false: it was the header.
-    fn line(&self, line: &[u8], fields: &mut Fields) -> Result<bool> {
+    /// Splits a line, which comes back as text; none: it was the header.
+    fn line<'a>(&self, line: &'a [u8], fields: &mut Fields) -> Result<Option<&'a str>> {
         let header = self.header_left && self.line_number == 1;
         if header && self.options.header == Header::Yes {
-            return Ok(false);
+            return Ok(None);
         }
-        check_utf8(line)?;
+        let text = utf8(line)?;
         match self.options.format {
             Format::Csv => split_csv(line, &self.options, &self.force_not_null, &self.force_null, fields)?,
             _ => split_text(line, &self.options, fields),
         }
         if header {
-            self.check_header(fields)?;
-            return Ok(false);
+            self.check_header(fields, line)?;
+            return Ok(None);
         }
-        Ok(true)
+        Ok(Some(text))
     }
 
-    fn check_header(&self, fields: &Fields) -> Result<()> {
+    fn check_header(&self, fields: &Fields, line: &[u8]) -> Result<()> {
         if fields.len() != self.inputs.len() {
             bail!(
                 BAD_COPY_FILE_FORMAT,
@@ -439,7 +441,7 @@ impl CopyIn {
             );
         }
         for (i, c) in self.inputs.iter().enumerate() {
-            match fields.get(i) {
+            match fields.get(i, line) {
                 None => bail!(
                     BAD_COPY_FILE_FORMAT,
                     "column name mismatch in header line field {}: got null value (\"{}\"), expected \"{}\"",
@@ -460,10 +462,14 @@ impl CopyIn {
         Ok(())
     }
 
-    /// Appends a row to the batch. `Ok(true)`: it must be stored alone. The error's number is the input column at fault.
-    fn row(&mut self, fields: &mut Fields) -> Result<bool, (Error, Option<usize>)> {
+    /// Appends a row to the batch, the fields of `line`. `Ok(true)`: it must be stored alone. The error's number is the input column
+    /// at fault.
+    fn row(&mut self, fields: &Fields, line: &str) -> Result<bool, (Error, Option<usize>)> {
+        let bytes = fields.whole(line.as_bytes());
+        // A copy without escapes need not be text, and what is text as a whole need not be so field by field.
+        let text = if fields.is_copy() { std::str::from_utf8(bytes).ok() } else { Some(line) };
         let empty_line =
-            self.inputs.is_empty() && fields.len() == 1 && fields.get(0).is_none_or(<[u8]>::is_empty);
+            self.inputs.is_empty() && fields.len() == 1 && fields.span(0).is_none_or(|s| s.is_empty());
         if fields.len() > self.inputs.len() && !empty_line {
             return Err((err!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"), None));
         }
@@ -474,36 +480,31 @@ impl CopyIn {
             }
             let vector = &mut self.vectors[c.slot];
             let at = |e| (e, Some(i));
-            let Some(bytes) = fields.get(i) else {
+            let Some(span) = fields.span(i) else {
                 if c.info.kind == 'd' {
                     io.names.check_domain(c.ty.oid, &Datum::Null).map_err(at)?;
                 }
                 vector.push_null();
                 continue;
             };
-            match c.path {
-                Path::Text => {
-                    check_utf8(bytes).map_err(at)?;
-                    vector.push_stored(bytes);
+            let field = match text.and_then(|t| t.get(span.clone())) {
+                Some(field) if !fields.is_copy() || !field.contains('\0') => field,
+                _ => utf8(&bytes[span]).map_err(at)?,
+            };
+            let value = match (c.path, field.as_bytes()) {
+                (Path::Text(limit), field) if field.len() <= limit => {
+                    vector.push_stored(field);
                     continue;
                 }
-                Path::Int4 => {
-                    if let Some(v) = digits(bytes).and_then(|v| i32::try_from(v).ok()) {
-                        vector.push_datum(&Datum::I32(v));
-                        continue;
-                    }
-                }
-                Path::Int8 => {
-                    if let Some(v) = digits(bytes) {
-                        vector.push_datum(&Datum::I64(v));
-                        continue;
-                    }
-                }
-                Path::General => {}
-            }
-            check_utf8(bytes).map_err(at)?;
-            let text = std::str::from_utf8(bytes).expect("checked above");
-            let value = c.info.input(text, c.ty.typmod, &io).map_err(at)?;
+                (Path::Int2, field) => digits(field).and_then(|v| i16::try_from(v).ok()).map(Datum::I16),
+                (Path::Int4, field) => digits(field).and_then(|v| i32::try_from(v).ok()).map(Datum::I32),
+                (Path::Int8, field) => digits(field).map(Datum::I64),
+                (Path::Text(_) | Path::General, _) => None,
+            };
+            let value = match value {
+                Some(value) => value,
+                None => c.info.input(field, c.ty.typmod, &io).map_err(at)?,
+            };
             vector.push_datum(&value);
         }
         self.complete_row().map_err(|e| (e, None))
@@ -695,10 +696,10 @@ fn default_of(
     }
 }
 
-/// 22021 naming the first bytes that are no UTF-8.
-fn check_utf8(bytes: &[u8]) -> Result<()> {
+/// Bytes as text; 22021 naming the first that are no UTF-8.
+fn utf8(bytes: &[u8]) -> Result<&str> {
     let at = match std::str::from_utf8(bytes) {
-        Ok(t) if !t.contains('\0') => return Ok(()),
+        Ok(t) if !t.contains('\0') => return Ok(t),
         Ok(_) => bail!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": 0x00"),
         Err(e) => e.valid_up_to(),
     };

@@ -3,10 +3,12 @@
 //! [`Lines`] cuts a stream that arrives in pieces into lines; [`split_text`] and [`split_csv`] cut a line into fields.
 
 use super::options::{Format, Options};
+use memchr::{memchr, memchr2, memchr3};
 use quarry_common::{Result, bail};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 enum Eol {
+    #[default]
     Unknown,
     Nl,
     CrNl,
@@ -14,6 +16,7 @@ enum Eol {
 }
 
 /// Cuts lines out of a growing buffer.
+#[derive(Default)]
 pub struct Lines {
     buffer: Vec<u8>,
     /// Start of the line that isn't complete.
@@ -65,7 +68,21 @@ impl Lines {
         let b = &self.buffer;
         let mut i = self.at;
         let mut quoted = self.in_quote;
-        while let Some(c) = b.get(i).copied() {
+        loop {
+            // The next byte that means anything.
+            let rest = b.get(i..).unwrap_or_default();
+            let plain = match (self.csv, quoted) {
+                (true, true) => memchr2(self.quote, self.escape, rest),
+                (true, false) => memchr3(b'\n', b'\r', self.quote, rest),
+                (false, _) => memchr3(b'\n', b'\r', b'\\', rest),
+            };
+            let Some(plain) = plain else {
+                // An escape may have reached beyond the end.
+                i = i.max(b.len());
+                break;
+            };
+            i += plain;
+            let c = b[i];
             if self.csv {
                 // An escape that is no quote hides the quote after it.
                 if quoted && c == self.escape && self.escape != self.quote {
@@ -77,10 +94,6 @@ impl Lines {
                 }
                 if c == self.quote {
                     quoted = !quoted;
-                    i += 1;
-                    continue;
-                }
-                if quoted {
                     i += 1;
                     continue;
                 }
@@ -152,30 +165,52 @@ impl Lines {
     }
 }
 
-/// Fields of one line: bytes in a shared buffer.
+/// Fields of one line: parts of the line as it is, or of a copy in which escapes and quotes are gone.
 #[derive(Default)]
 pub struct Fields {
-    pub data: Vec<u8>,
-    /// End of each field's bytes, and whether it is NULL.
-    ends: Vec<(usize, bool)>,
+    data: Vec<u8>,
+    copied: bool,
+    spans: Vec<Span>,
+}
+
+/// Where a field's bytes are, and whether it is NULL.
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    null: bool,
 }
 
 impl Fields {
-    pub fn clear(&mut self) {
+    /// Begins a line whose fields are copied, or parts of it.
+    fn begin(&mut self, copied: bool) {
         self.data.clear();
-        self.ends.clear();
+        self.spans.clear();
+        self.copied = copied;
     }
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
-    /// The bytes of a field; none: NULL.
-    pub fn get(&self, i: usize) -> Option<&[u8]> {
-        let start = if i == 0 { 0 } else { self.ends[i - 1].0 };
-        let (end, null) = self.ends[i];
-        (!null).then(|| &self.data[start..end])
+    /// Whether the fields are parts of a copy.
+    pub fn is_copy(&self) -> bool {
+        self.copied
     }
-    fn end(&mut self, null: bool) {
-        self.ends.push((self.data.len(), null));
+    /// What the fields are parts of, `line` having been cut into them.
+    pub fn whole<'a>(&'a self, line: &'a [u8]) -> &'a [u8] {
+        if self.copied { &self.data } else { line }
+    }
+    /// A field's place in [`Fields::whole`]; none: NULL.
+    pub fn span(&self, i: usize) -> Option<std::ops::Range<usize>> {
+        let Span { start, end, null } = self.spans[i];
+        (!null).then_some(start..end)
+    }
+    /// The bytes of a field of `line`; none: NULL.
+    pub fn get<'a>(&'a self, i: usize, line: &'a [u8]) -> Option<&'a [u8]> {
+        self.span(i).map(|span| &self.whole(line)[span])
+    }
+    /// Ends a copied field that began at `start` of the copy.
+    fn end(&mut self, start: usize, null: bool) {
+        self.spans.push(Span { start, end: self.data.len(), null });
     }
 }
 
@@ -185,15 +220,43 @@ fn octal(c: u8) -> Option<u8> {
 
 /// Splits a line of the text format.
 pub fn split_text(line: &[u8], o: &Options, fields: &mut Fields) {
-    fields.clear();
+    let null = o.null.as_bytes();
+    // The usual NULL is the only backslash of most lines.
+    if null == b"\\N" {
+        if memchr::memchr_iter(b'\\', line).all(|at| is_null_field(line, at, o.delimiter)) {
+            return split_plain(line, o.delimiter, null, fields);
+        }
+    } else if memchr(b'\\', line).is_none() {
+        return split_plain(line, o.delimiter, null, fields);
+    }
+    split_escaped(line, o, fields);
+}
+
+/// Whether the backslash at `at` begins a field that is `\N`.
+fn is_null_field(line: &[u8], at: usize, delimiter: u8) -> bool {
+    (at == 0 || line[at - 1] == delimiter)
+        && line.get(at + 1) == Some(&b'N')
+        && line.get(at + 2).is_none_or(|c| *c == delimiter)
+}
+
+/// Splits a line that has no escapes but NULLs.
+fn split_plain(line: &[u8], delimiter: u8, null: &[u8], fields: &mut Fields) {
+    fields.begin(false);
+    let mut start = 0;
+    for end in memchr::memchr_iter(delimiter, line).chain([line.len()]) {
+        fields.spans.push(Span { start, end, null: line[start..end] == *null });
+        start = end + 1;
+    }
+}
+
+fn split_escaped(line: &[u8], o: &Options, fields: &mut Fields) {
+    fields.begin(true);
     let mut i = 0;
     loop {
         let start = i;
         let data_start = fields.data.len();
         // The plain stretch is copied at once.
-        while i < line.len() && line[i] != o.delimiter && line[i] != b'\\' {
-            i += 1;
-        }
+        i += memchr2(o.delimiter, b'\\', &line[i..]).unwrap_or(line.len() - i);
         fields.data.extend_from_slice(&line[start..i]);
         while i < line.len() && line[i] != o.delimiter {
             let c = line[i];
@@ -248,7 +311,7 @@ pub fn split_text(line: &[u8], o: &Options, fields: &mut Fields) {
         if null {
             fields.data.truncate(data_start);
         }
-        fields.end(null);
+        fields.end(data_start, null);
         if i >= line.len() {
             return;
         }
@@ -264,27 +327,26 @@ pub fn split_csv(
     null: &[bool],
     fields: &mut Fields,
 ) -> Result<()> {
-    fields.clear();
+    fields.begin(true);
     let mut i = 0;
     loop {
         let data_start = fields.data.len();
         let mut saw_quote = false;
         'field: loop {
             // Outside quotes.
-            loop {
-                let Some(c) = line.get(i).copied() else { break 'field };
-                if c == o.delimiter {
-                    break 'field;
-                }
-                i += 1;
-                if c == o.quote {
-                    saw_quote = true;
-                    break;
-                }
-                fields.data.push(c);
+            let plain = memchr2(o.delimiter, o.quote, &line[i..]).unwrap_or(line.len() - i);
+            fields.data.extend_from_slice(&line[i..i + plain]);
+            i += plain;
+            if line.get(i) != Some(&o.quote) {
+                break 'field;
             }
+            saw_quote = true;
+            i += 1;
             // Inside.
             loop {
+                let plain = memchr2(o.quote, o.escape, &line[i..]).unwrap_or(line.len() - i);
+                fields.data.extend_from_slice(&line[i..i + plain]);
+                i += plain;
                 let Some(c) = line.get(i).copied() else {
                     bail!(BAD_COPY_FILE_FORMAT, "unterminated CSV quoted field");
                 };
@@ -310,7 +372,7 @@ pub fn split_csv(
         if is_null {
             fields.data.truncate(data_start);
         }
-        fields.end(is_null);
+        fields.end(data_start, is_null);
         if i >= line.len() {
             return Ok(());
         }
@@ -329,22 +391,33 @@ mod tests {
         }
         o
     }
-    fn all(f: &Fields) -> Vec<Option<String>> {
-        (0..f.len()).map(|i| f.get(i).map(|b| String::from_utf8_lossy(b).into_owned())).collect()
+    fn all(f: &Fields, line: &[u8]) -> Vec<Option<String>> {
+        (0..f.len()).map(|i| f.get(i, line).map(|b| String::from_utf8_lossy(b).into_owned())).collect()
     }
 
     #[test]
     fn text_fields() {
         let mut f = Fields::default();
-        split_text(b"a\\tb\t\\N\t\\x41\\101\t", &options(false), &mut f);
-        assert_eq!(all(&f), [Some("a\tb".into()), None, Some("AA".into()), Some(String::new())]);
+        let line = b"a\\tb\t\\N\t\\x41\\101\t";
+        split_text(line, &options(false), &mut f);
+        assert_eq!(all(&f, line), [Some("a\tb".into()), None, Some("AA".into()), Some(String::new())]);
+        // Nothing to replace: the fields are parts of the line.
+        let line = b"\\N\tab\t\t\\N";
+        split_text(line, &options(false), &mut f);
+        assert!(!f.copied);
+        assert_eq!(all(&f, line), [None, Some("ab".into()), Some(String::new()), None]);
+        for line in [&b"a\\N"[..], b"\\Na", b"\\n", b"\\"] {
+            split_text(line, &options(false), &mut f);
+            assert!(f.copied && f.len() == 1 && f.get(0, line).is_some(), "{line:?}");
+        }
     }
 
     #[test]
     fn csv_fields() {
         let mut f = Fields::default();
-        split_csv(b"a,\"b \"\"q\"\",\",,\"\"", &options(true), &[], &[], &mut f).unwrap();
-        assert_eq!(all(&f), [Some("a".into()), Some("b \"q\",".into()), None, Some(String::new())]);
+        let line = b"a,\"b \"\"q\"\",\",,\"\"";
+        split_csv(line, &options(true), &[], &[], &mut f).unwrap();
+        assert_eq!(all(&f, line), [Some("a".into()), Some("b \"q\",".into()), None, Some(String::new())]);
     }
 
     #[test]
