@@ -101,20 +101,17 @@ fn has_flag(e: &Expr) -> bool {
 
 impl Planner<'_> {
     /// Heap scans by these sources: each alone, and the best combination.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn bitmap_candidates(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
         parts: Vec<BitmapPart>,
         size: RelationSize,
-        rows: f64,
-        loops: f64,
-        plain: bool,
+        (rows, loops): (f64, f64),
         out: &mut Vec<Candidate>,
     ) {
         let costs: Vec<HeapCost> =
-            parts.iter().map(|part| self.heap_cost(scan, clauses, part, size, rows, loops, plain)).collect();
+            parts.iter().map(|part| self.heap_cost(scan, clauses, part, size, (rows, loops))).collect();
         for (i, (part, cost)) in parts.iter().zip(&costs).enumerate() {
             // None of them gives an order.
             let beaten = |(j, other): (usize, &HeapCost)| {
@@ -132,23 +129,20 @@ impl Planner<'_> {
                 out.push(Candidate { plan, order: vec![] });
             }
         }
-        if let Some((part, cost)) = self.best_combination(scan, clauses, parts, size, rows, loops, plain) {
+        if let Some((part, cost)) = self.best_combination(scan, clauses, parts, size, (rows, loops)) {
             let plan = self.bitmap_heap(scan, clauses, &part, cost);
             out.push(Candidate { plan, order: vec![] });
         }
     }
 
-    /// The best scan by several sources ANDed.
-    #[allow(clippy::too_many_arguments)]
+    /// The best scan by several sources ANDed. `rows_loops`: the rows it gives, and how often it is run.
     fn best_combination(
         &mut self,
         scan: &TableScan,
         clauses: &[Expr],
         mut parts: Vec<BitmapPart>,
         size: RelationSize,
-        rows: f64,
-        loops: f64,
-        plain: bool,
+        rows_loops: (f64, f64),
     ) -> Option<(BitmapPart, HeapCost)> {
         if parts.len() < 2 {
             return None;
@@ -167,8 +161,7 @@ impl Planner<'_> {
                 if so_far.overlaps(other) {
                     continue;
                 }
-                let mut cost_of =
-                    |part: &BitmapPart| self.heap_cost(scan, clauses, part, size, rows, loops, plain);
+                let cost_of = |part: &BitmapPart| self.heap_cost(scan, clauses, part, size, rows_loops);
                 let total = *least.get_or_insert_with(|| cost_of(so_far).total);
                 let more = so_far.and(other, operator_cost);
                 let cost = cost_of(&more);
@@ -187,18 +180,14 @@ impl Planner<'_> {
     }
 
     /// What a scan of the table by one source costs.
-    #[allow(clippy::too_many_arguments)]
     fn heap_cost(
-        &mut self,
+        &self,
         scan: &TableScan,
         clauses: &[Expr],
         part: &BitmapPart,
         size: RelationSize,
-        rows: f64,
-        loops: f64,
-        plain: bool,
+        (rows, loops): (f64, f64),
     ) -> HeapCost {
-        let out_rows = if plain { rows } else { cost::clamp_rows(self.selectivity(clauses) * size.rows) };
         let enabled = self.scan_switches(scan).bitmap;
         let s = &self.env.settings;
         let mut tuples = cost::clamp_rows(part.selectivity * size.rows);
@@ -248,7 +237,7 @@ impl Planner<'_> {
         }
         let per_row = s.cpu_tuple_cost + self.reading_cost(scan, size);
         let total = startup + of_pages + (per_row + c.per_row) * tuples;
-        HeapCost { rows: out_rows, startup, total }
+        HeapCost { rows, startup, total }
     }
 
     /// The scan of the table by one source.
@@ -364,8 +353,8 @@ impl Planner<'_> {
         if parts.len() == 1 {
             return Ok(Some(single));
         }
-        let alone = self.heap_cost(scan, &all, &single, size, 1.0, 1.0, false).total;
-        Ok(match self.best_combination(scan, &all, parts, size, 1.0, 1.0, false) {
+        let alone = self.heap_cost(scan, &all, &single, size, (1.0, 1.0)).total;
+        Ok(match self.best_combination(scan, &all, parts, size, (1.0, 1.0)) {
             Some((combined, cost)) if cost.total < alone => Some(combined),
             _ => Some(single),
         })

@@ -113,6 +113,8 @@ impl Planner<'_> {
         let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
         let outside = |m: &IndexMatch| m.touched.iter().any(|u| *u >= scan.filter.len());
         let mut bitmaps: Vec<BitmapPart> = vec![];
+        // Rows that pass the conditions from outside as well; found once an index can do something about these.
+        let mut known = extra.is_empty().then_some(rows);
         for index in &self.by_size(&relation, size) {
             if !self.env.catalog.may_use_index(index) || !self.hint_allows_index(scan, index) {
                 continue;
@@ -127,6 +129,10 @@ impl Planner<'_> {
             if !extra.is_empty() && !outside(&m) {
                 continue;
             }
+            let rows = match known {
+                Some(rows) => rows,
+                None => *known.insert(cost::clamp_rows(self.selectivity(&clauses) * size.rows)),
+            };
             if index.method != "btree" {
                 self.method_candidates(
                     (scan, &clauses),
@@ -165,7 +171,7 @@ impl Planner<'_> {
         if extra.is_empty() {
             self.bitmap_or_parts(scan, &clauses, size, &mut bitmaps)?;
         }
-        self.bitmap_candidates(scan, &clauses, bitmaps, size, rows, loops, extra.is_empty(), out);
+        self.bitmap_candidates(scan, &clauses, bitmaps, size, (known.unwrap_or(rows), loops), out);
         Ok(())
     }
 
@@ -578,11 +584,7 @@ impl Planner<'_> {
             startup += cost::DISABLED;
             total += cost::DISABLED;
         }
-        let out_rows = if plain {
-            rows
-        } else {
-            cost::clamp_rows(self.selectivity(clauses) * size.rows).min(tuples.max(1.0))
-        };
+        let out_rows = if plain { rows } else { rows.min(tuples.max(1.0)) };
         let node = PhysicalNode::IndexScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
