@@ -14,7 +14,9 @@ use std::mem::discriminant;
 
 /// Whether two subqueries of one statement mean the same.
 pub(crate) fn same_subquery(a: &SubqueryExpr, b: &SubqueryExpr) -> bool {
-    let (SubqueryPlan::Logical(left), SubqueryPlan::Logical(right)) = (&a.plan, &b.plan) else { return false };
+    let (SubqueryPlan::Logical(left), SubqueryPlan::Logical(right)) = (&a.plan, &b.plan) else {
+        return false;
+    };
     if a.ty != b.ty || a.output.len() != b.output.len() || discriminant(&a.kind) != discriminant(&b.kind) {
         return false;
     }
@@ -121,18 +123,17 @@ fn same_node(a: &LogicalPlan, b: &LogicalPlan) -> bool {
             P::Scan { relation: a, alias, columns: read },
             P::Scan { relation: b, alias: other, columns: others },
         ) => a.oid == b.oid && alias == other && same_by(read, others, |a, b| a.1 == b.1),
-        (P::Values { rows: a, alias, .. }, P::Values { rows: b, alias: other, .. }) => a == b && alias == other,
+        (P::Values { rows: a, alias, .. }, P::Values { rows: b, alias: other, .. }) => {
+            a == b && alias == other
+        }
         (
             P::FunctionScan { calls: a, ordinality: numbered, alias },
             P::FunctionScan { calls: b, ordinality: others, alias: other },
-        ) => {
-            same_by(a, b, |a, b| a.0 == b.0)
-                && numbered.is_some() == others.is_some()
-                && alias == other
-        }
-        (P::CteScan { cte: a, columns, alias, .. }, P::CteScan { cte: b, columns: others, alias: other, .. }) => {
-            a == b && alias == other && same_by(columns, others, |a, b| a.1 == b.1)
-        }
+        ) => same_by(a, b, |a, b| a.0 == b.0) && numbered.is_some() == others.is_some() && alias == other,
+        (
+            P::CteScan { cte: a, columns, alias, .. },
+            P::CteScan { cte: b, columns: others, alias: other, .. },
+        ) => a == b && alias == other && same_by(columns, others, |a, b| a.1 == b.1),
         (P::With { ctes: a, .. }, P::With { ctes: b, .. }) => same_by(a, b, same_cte),
         (P::SubqueryAlias { alias: a, .. }, P::SubqueryAlias { alias: b, .. }) => a == b,
         (P::Filter { predicates: a, .. }, P::Filter { predicates: b, .. }) => a == b,
@@ -175,10 +176,7 @@ fn same_cte(a: &Cte, b: &Cte) -> bool {
 }
 
 fn same_lock(a: &RowLock, b: &RowLock) -> bool {
-    a.relation.oid == b.relation.oid
-        && a.ctid == b.ctid
-        && a.strength == b.strength
-        && a.wait == b.wait
+    a.relation.oid == b.relation.oid && a.ctid == b.ctid && a.strength == b.strength && a.wait == b.wait
 }
 
 fn same_by<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> bool {

@@ -147,6 +147,13 @@ impl BytesColumn {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Length (the lower 32 bits) and bytes of row `i` as one word, if it has 12 bytes at most and lies there as bytes: equal words are
+    /// equal values.
+    #[inline(always)]
+    pub fn short_word(&self, i: usize) -> Option<u128> {
+        let word = u128::from_le_bytes(self.views.get(i)?.0);
+        (word as u32 as usize <= INLINE_MAX).then_some(word)
+    }
     /// Appends a copy of `v`.
     #[inline]
     pub fn push(&mut self, v: &[u8]) {

@@ -217,10 +217,13 @@ impl Call {
         }
         match numbers {
             None => st.acc.update_single(&mut eval, &refs, rows),
-            Some(n) => {
-                let groups: Vec<u32> = rows.iter().map(|r| n[r]).collect();
-                st.acc.update(&mut eval, &refs, rows, &groups)
-            }
+            Some(n) => match rows {
+                Rows::All(len) => st.acc.update(&mut eval, &refs, rows, &n[..len]),
+                Rows::Selected { positions, .. } => {
+                    let groups: Vec<u32> = positions.iter().map(|r| n[*r as usize]).collect();
+                    st.acc.update(&mut eval, &refs, rows, &groups)
+                }
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! The table keeps a word for each group beside its number, so that most rows find their group without a look at its keys: the keys'
 //! hash, or the key itself where it is one whole number, which no look is needed for at all.
 
+use super::front::Front;
 use hashbrown::HashTable;
 use quarry_common::Result;
 use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, VectorData, compare, hash};
@@ -21,6 +22,8 @@ pub(super) struct Groups {
     /// With a code: the group of NULL, which has none.
     null_group: Option<u32>,
     len: usize,
+    /// For keys of bytes, as long as it pays.
+    front: Option<Front>,
     /// Rows of the batch under way that begin groups: their keys are taken over at its end.
     new_rows: Vec<u32>,
 }
@@ -72,6 +75,8 @@ impl Groups {
             _ => None,
         };
         use PhysicalType::*;
+        let of_bytes = physicals.iter().zip(&compared).all(|(p, compared)| !compared || *p == Bytes);
+        let columns = compared.iter().filter(|c| **c).count();
         Groups {
             members: members.to_vec(),
             compared,
@@ -80,6 +85,7 @@ impl Groups {
             table: HashTable::new(),
             null_group: None,
             len: 0,
+            front: (of_bytes && (1..=2).contains(&columns)).then(Front::new),
             new_rows: vec![],
         }
     }
@@ -134,6 +140,34 @@ impl Groups {
         out: &mut [u32],
         left: Option<&mut Vec<(u32, u64)>>,
     ) -> Result<()> {
+        let paying = self.front.take().filter(|f| left.is_none() && f.pays());
+        let Some(mut front) = paying else {
+            self.look_up(keys, types, rows, out, left);
+            return Ok(());
+        };
+        match front.number(keys, &self.compared, rows, out) {
+            None => self.look_up(keys, types, rows, out, None),
+            Some(missed) => {
+                if !missed.is_empty() {
+                    let rows = Rows::Selected { positions: &missed, len: rows.len() };
+                    self.look_up(keys, types, rows, out, None);
+                    front.learn(keys, &self.compared, &missed, out);
+                }
+            }
+        }
+        self.front = Some(front);
+        Ok(())
+    }
+
+    /// As [`Groups::number`], by the table.
+    fn look_up(
+        &mut self,
+        keys: &[Arc<Vector>],
+        types: &[TypeRef],
+        rows: Rows<'_>,
+        out: &mut [u32],
+        left: Option<&mut Vec<(u32, u64)>>,
+    ) {
         let mut hashes = vec![0; rows.len()];
         for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
             if *compared {
@@ -150,7 +184,6 @@ impl Groups {
         self.push(keys, &new);
         self.new_rows = new;
         self.new_rows.clear();
-        Ok(())
     }
 
     fn number_codes(

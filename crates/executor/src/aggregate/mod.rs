@@ -7,6 +7,7 @@ mod call;
 mod computed;
 mod crew;
 mod distinct;
+mod front;
 mod groups;
 mod ordered;
 

@@ -25,17 +25,25 @@ pub trait Sums: Clone + Default + Send + 'static {
     fn add_decimal(&mut self, _value: i64, _scale: DecimalScale) {}
     /// See [`Fold::add_decimals`].
     #[inline]
-    fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64>, _scale: DecimalScale) {}
+    fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64> + Clone, _scale: DecimalScale) {}
     fn sub(&mut self, _value: Self::Value<'_>) -> Result<()> {
         Err(Error::internal("these sums can't take values out"))
     }
     fn merge(&mut self, other: &Self) -> Result<()>;
+    /// See [`Fold::heap_bytes`].
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// What is made of the sums; none: NULL.
-pub trait Moment<S>: 'static {
+pub trait Moment<S: 'static>: 'static {
     type Out: Res;
     fn of(sums: &S) -> Result<Option<Self::Out>>;
+    /// All groups' at once, if there is a faster way.
+    fn column<'a>(_: impl ExactSizeIterator<Item = &'a S> + Clone) -> Option<Vector> {
+        None
+    }
 }
 
 pub struct Sum;
@@ -77,7 +85,7 @@ impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
         self.0.add_decimal(value, scale);
     }
     #[inline(always)]
-    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64>, scale: DecimalScale) {
+    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64> + Clone, scale: DecimalScale) {
         self.0.add_decimals(values, scale);
     }
     fn sub(&mut self, value: S::Value<'_>) -> Result<()> {
@@ -88,5 +96,11 @@ impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
     }
     fn finish(&self) -> Result<Option<M::Out>> {
         M::of(&self.0)
+    }
+    fn finish_all(states: &[Self]) -> Option<Vector> {
+        M::column(states.iter().map(|s| &s.0))
+    }
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 }

@@ -6,19 +6,13 @@ use crate::kernel::{Arg, decimals};
 use crate::{Body, FunctionDef};
 use quarry_common::{Error, Result};
 use quarry_types::numeric::decimals::{DecimalScale, Decimals};
-use quarry_types::numeric::{Numeric, NumericAccumulator, NumericRef};
+use quarry_types::numeric::{Numeric, NumericAccumulator, NumericRef, NumericSum};
 use quarry_types::{Rows, Vector, oids};
 use std::marker::PhantomData;
 
 /// The sum of numeric values.
-#[derive(Clone)]
-struct Plain(NumericAccumulator);
-
-impl Default for Plain {
-    fn default() -> Self {
-        Plain(NumericAccumulator::new())
-    }
-}
+#[derive(Clone, Default)]
+struct Plain(NumericSum);
 
 impl Sums for Plain {
     type Value<'a> = NumericRef<'a>;
@@ -36,12 +30,40 @@ impl Sums for Plain {
         self.0.add_decimal(value, scale);
     }
     #[inline(always)]
-    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64>, scale: DecimalScale) {
+    fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64> + Clone, scale: DecimalScale) {
         self.0.add_decimals(values, scale);
     }
     fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.merge(&other.0);
         Ok(())
+    }
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+impl Moment<Plain> for Sum {
+    type Out = Numeric;
+    fn of(sums: &Plain) -> Result<Option<Numeric>> {
+        sums.0.sum()
+    }
+    /// Whole numbers at one scale, where all sums are.
+    fn column<'a>(sums: impl ExactSizeIterator<Item = &'a Plain> + Clone) -> Option<Vector> {
+        let (_, dscale) = sums.clone().find_map(|s| s.0.whole())?;
+        let mut values = Vec::with_capacity(sums.len());
+        let mut valid: Option<Vec<bool>> = None;
+        let n = sums.len();
+        for (i, s) in sums.enumerate() {
+            match s.0.whole() {
+                Some((value, scale)) if scale == dscale => values.push(value),
+                None if s.0.is_empty() => {
+                    values.push(0);
+                    valid.get_or_insert_with(|| vec![true; n])[i] = false;
+                }
+                _ => return None,
+            }
+        }
+        Some(decimals::vector(Decimals::new(dscale, values)?, valid))
     }
 }
 
@@ -125,7 +147,6 @@ macro_rules! made_of {
     )+};
 }
 made_of! {
-    Sum of Plain: s => s.sum();
     Avg of Plain: s => s.avg();
     VarPop of Squares<V>, V: s => s.variance(false);
     VarSamp of Squares<V>, V: s => s.variance(true);

@@ -1,4 +1,4 @@
-//! `sum` and `avg` of integers, exact: a batch of 32-bit values is added in 64 bits, everything else in 128.
+//! `sum` and `avg` of integers: of up to 32 bits in 64, which PostgreSQL lets wrap too, of 64 bits in 128.
 
 use super::fold::Fold;
 use super::folding;
@@ -9,15 +9,15 @@ use quarry_types::oids;
 
 /// Sum and count.
 #[derive(Clone, Default)]
-pub struct IntSum {
-    pub sum: i128,
-    pub count: i64,
+struct IntSum<W> {
+    sum: W,
+    count: i64,
 }
 
 macro_rules! int_sum {
     ($state:ident, $t:ty, $wide:ty, $out:ty, $finish:expr) => {
         #[derive(Clone, Default)]
-        struct $state(IntSum);
+        struct $state(IntSum<$wide>);
 
         impl Fold for $state {
             type In<'a> = $t;
@@ -25,14 +25,15 @@ macro_rules! int_sum {
             const RETRACT: bool = true;
             #[inline(always)]
             fn add(&mut self, value: $t) -> Result<()> {
-                self.0.sum += i128::from(value);
+                self.0.sum = self.0.sum.wrapping_add(value.into());
                 self.0.count += 1;
                 Ok(())
             }
             // Chunks small enough that the wider type can't overflow.
             fn add_all(&mut self, column: &[$t], n: usize) -> Result<()> {
                 for chunk in column[..n].chunks(1 << 16) {
-                    self.0.sum += i128::from(chunk.iter().map(|v| <$wide>::from(*v)).sum::<$wide>());
+                    let sum = chunk.iter().map(|v| <$wide>::from(*v)).sum::<$wide>();
+                    self.0.sum = self.0.sum.wrapping_add(sum);
                 }
                 self.0.count += n as i64;
                 Ok(())
@@ -40,20 +41,19 @@ macro_rules! int_sum {
             fn add_valid(&mut self, column: &[$t], valid: &[bool]) -> Result<()> {
                 for (chunk, flags) in column.chunks(1 << 16).zip(valid.chunks(1 << 16)) {
                     let pairs = chunk.iter().zip(flags);
-                    self.0.sum += i128::from(
-                        pairs.map(|(v, ok)| <$wide>::from(*v) * <$wide>::from(*ok)).sum::<$wide>(),
-                    );
+                    let sum = pairs.map(|(v, ok)| <$wide>::from(*v) * <$wide>::from(*ok)).sum::<$wide>();
+                    self.0.sum = self.0.sum.wrapping_add(sum);
                     self.0.count += flags.iter().map(|ok| i64::from(*ok)).sum::<i64>();
                 }
                 Ok(())
             }
             fn sub(&mut self, value: $t) -> Result<()> {
-                self.0.sum -= i128::from(value);
+                self.0.sum = self.0.sum.wrapping_sub(value.into());
                 self.0.count -= 1;
                 Ok(())
             }
             fn merge(&mut self, other: &Self) -> Result<()> {
-                self.0.sum += other.0.sum;
+                self.0.sum = self.0.sum.wrapping_add(other.0.sum);
                 self.0.count += other.0.count;
                 Ok(())
             }
@@ -64,17 +64,16 @@ macro_rules! int_sum {
     };
 }
 
-/// PostgreSQL adds these in 64 bits and lets them wrap.
-fn as_int8(s: &IntSum) -> Result<Option<i64>> {
-    Ok(Some(s.sum as i64))
+fn as_int8(s: &IntSum<i64>) -> Result<Option<i64>> {
+    Ok(Some(s.sum))
 }
 
-fn as_numeric(s: &IntSum) -> Result<Option<Numeric>> {
+fn as_numeric(s: &IntSum<i128>) -> Result<Option<Numeric>> {
     Ok(Some(Numeric::from_i128_scaled(s.sum, 0)))
 }
 
-fn average(s: &IntSum) -> Result<Option<Numeric>> {
-    Numeric::from_i128_scaled(s.sum, 0).div(&Numeric::from_i64(s.count)).map(Some)
+fn average<W: Copy + Into<i128>>(s: &IntSum<W>) -> Result<Option<Numeric>> {
+    Numeric::from_i128_scaled(s.sum.into(), 0).div(&Numeric::from_i64(s.count)).map(Some)
 }
 
 int_sum!(SumInt2, i16, i64, i64, as_int8);

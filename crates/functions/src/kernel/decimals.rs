@@ -37,7 +37,7 @@ fn operands<'a>(args: &[&'a Vector], rows: Rows<'_>) -> Option<(Operand<'a>, Ope
 }
 
 /// A vector of numerics given as whole numbers.
-fn vector(values: Decimals, valid: Validity) -> Vector {
+pub fn vector(values: Decimals, valid: Validity) -> Vector {
     Vector::from_parts(VectorData::Bytes(BytesColumn::from_decimals(values)), valid)
 }
 

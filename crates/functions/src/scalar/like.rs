@@ -4,7 +4,8 @@
 //! both sides first. Matching is iterative: on a mismatch it goes back to the last `%` only, which is enough because a
 //! later `%` swallows whatever an earlier one could.
 
-use crate::{FunctionDef, func, scalar};
+use super::like_parts;
+use crate::{FunctionDef, fast, func, scalar};
 use quarry_common::{Result, bail};
 
 /// Bytes of the character that starts with `lead`.
@@ -148,20 +149,20 @@ pub fn invalid_escape() -> quarry_common::Error {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(850, "textlike", [TEXT, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) })),
+    func!(850, "textlike", [TEXT, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) }), |args, rows| like_parts::batch(args, rows, false))),
     func!(858, "namelike", [NAME, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) })),
-    func!(1631, "bpcharlike", [BPCHAR, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) })),
-    func!(1569, "like", [TEXT, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) })),
+    func!(1631, "bpcharlike", [BPCHAR, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) }), |args, rows| like_parts::batch(args, rows, false))),
+    func!(1569, "like", [TEXT, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) }), |args, rows| like_parts::batch(args, rows, false))),
     func!(1571, "like", [NAME, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, true) })),
     func!(2005, "bytealike", [BYTEA, BYTEA] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, false) })),
     func!(2007, "like", [BYTEA, BYTEA] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { matches(t, p, false) })),
     func!(1633, "texticlike", [TEXT, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { folded(t, p) })),
     func!(1635, "nameiclike", [NAME, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { folded(t, p) })),
     func!(1660, "bpchariclike", [BPCHAR, TEXT] => BOOL, scalar!(|t: &str, p: &str| -> Result<bool> { folded(t, p) })),
-    func!(851, "textnlike", [TEXT, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) })),
+    func!(851, "textnlike", [TEXT, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) }), |args, rows| like_parts::batch(args, rows, true))),
     func!(859, "namenlike", [NAME, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) })),
-    func!(1632, "bpcharnlike", [BPCHAR, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) })),
-    func!(1570, "notlike", [TEXT, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) })),
+    func!(1632, "bpcharnlike", [BPCHAR, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) }), |args, rows| like_parts::batch(args, rows, true))),
+    func!(1570, "notlike", [TEXT, TEXT] => BOOL, fast!(scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) }), |args, rows| like_parts::batch(args, rows, true))),
     func!(1572, "notlike", [NAME, TEXT] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, true)?) })),
     func!(2006, "byteanlike", [BYTEA, BYTEA] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, false)?) })),
     func!(2008, "notlike", [BYTEA, BYTEA] => BOOL, scalar!(|t: &[u8], p: &[u8]| -> Result<bool> { Ok(!matches(t, p, false)?) })),

@@ -23,15 +23,17 @@ pub mod decimals;
 mod functions;
 mod math;
 mod order;
+mod sum;
 mod text;
 mod var;
 
 pub use accumulate::NumericAccumulator;
 pub use bound::Bound;
-pub use decimals::Decimals;
 pub use convert::{TYPMOD_HEADER, make_typmod, typmod_parts};
 pub(crate) use convert::{input, output, receive, send, typmod_in, typmod_out};
+pub use decimals::Decimals;
 pub(crate) use order::{KEY, compare, hash};
+pub use sum::NumericSum;
 
 use crate::Datum;
 use bytes::Bytes;

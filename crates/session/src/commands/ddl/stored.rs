@@ -170,7 +170,9 @@ fn text_may_change(oid: Oid, read: bool) -> bool {
         oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ => true,
         oids::TIME | oids::TIMETZ | oids::INTERVAL => read,
         // Arrays, records, names of objects. Types of users may be domains over anything.
-        oid => type_info(oid).is_some_and(|t| t.kind != 'b' || t.category == 'A' || t.name.starts_with("reg")),
+        oid => {
+            type_info(oid).is_some_and(|t| t.kind != 'b' || t.category == 'A' || t.name.starts_with("reg"))
+        }
     }
 }
 
