@@ -1,7 +1,8 @@
 //! Which aggregates are read by several threads (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
 //!
 //! An aggregate qualifies if its states can be merged without a trace of who made them, and what it reads is a scan of a whole table,
-//! of the least size that the settings say, with nothing between that has effects or asks a subquery. Threads are given out when the plan
+//! of the least size that the settings say, with nothing between but hash joins on the way of their outer rows, and nothing that has effects
+//! or asks a subquery. Each thread reads the joins' inner sides for itself: that part of the work isn't shared. Threads are given out when the plan
 //! is chosen: they make it cheaper, never another one.
 
 use crate::PlannerSettings;
@@ -9,7 +10,7 @@ use crate::planner::Planner;
 use quarry_catalog::{Persistence, Relation};
 use quarry_functions::{AggregateCall, Body, Volatility};
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
-use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{AggregateExpr, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
 use std::sync::Arc;
 
 /// Bytes that a group takes besides its row, at least.
@@ -84,14 +85,18 @@ impl Parallel<'_, '_> {
         if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| can_be_shared(a)) {
             return 0.0;
         }
-        let Some(relation) = scanned(input) else { return 0.0 };
+        let mut unshared = 0.0;
+        let Some(relation) = scanned(input, &mut unshared) else { return 0.0 };
         let pages = self.planner.relation_size(relation).pages;
         let count = self.workers(pages);
         if count == 0 {
             return 0.0;
         }
         let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
-        let reading = (s.seq_page_cost * pages).min(startup);
+        let reading = (s.seq_page_cost * pages + unshared).min(startup);
+        if unshared > startup / 3.0 {
+            return 0.0;
+        }
         let partial = (groups * divisor).min(input.rows).max(1.0);
         let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
         let less = startup - (reading + (startup - reading) / divisor + s.parallel_setup_cost + gathered);
@@ -117,9 +122,11 @@ impl Parallel<'_, '_> {
     }
 }
 
-/// The table that a plan reads from its first page to its last, with nothing but conditions and expressions that any thread may compute.
-fn scanned(plan: &PhysicalPlan) -> Option<&Relation> {
-    let safe = plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).all(is_safe);
+/// The table that a plan reads from its first page to its last, with nothing but joins, conditions and expressions that any thread may
+/// compute; adds what every thread does alike.
+fn scanned<'p>(plan: &'p PhysicalPlan, unshared: &mut f64) -> Option<&'p Relation> {
+    let own = walk::physical_exprs(plan);
+    let safe = plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe);
     if !safe {
         return None;
     }
@@ -129,9 +136,45 @@ fn scanned(plan: &PhysicalPlan) -> Option<&Relation> {
         {
             Some(relation)
         }
-        PhysicalNode::SubqueryScan { input, .. } => scanned(input),
+        PhysicalNode::SubqueryScan { input, .. } => scanned(input, unshared),
+        // Inner rows without a match are nobody's.
+        PhysicalNode::HashJoin { kind, outer, inner, .. }
+            if matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
+                && can_be_repeated(inner) =>
+        {
+            *unshared += inner.total_cost;
+            scanned(outer, unshared)
+        }
         _ => None,
     }
+}
+
+/// Whether every thread may run a plan by itself.
+fn can_be_repeated(plan: &PhysicalPlan) -> bool {
+    let own = walk::physical_exprs(plan);
+    let here = matches!(
+        plan.node,
+        PhysicalNode::SeqScan { .. }
+            | PhysicalNode::IndexScan { .. }
+            | PhysicalNode::BitmapHeapScan { .. }
+            | PhysicalNode::SubqueryScan { .. }
+            | PhysicalNode::ValuesScan { .. }
+            | PhysicalNode::HashJoin { .. }
+            | PhysicalNode::NestLoop { .. }
+            | PhysicalNode::MergeJoin { .. }
+            | PhysicalNode::Materialize { .. }
+            | PhysicalNode::Sort { .. }
+            | PhysicalNode::Aggregate { .. }
+    );
+    let relation = match &plan.node {
+        PhysicalNode::SeqScan { relation, .. }
+        | PhysicalNode::IndexScan { relation, .. }
+        | PhysicalNode::BitmapHeapScan { relation, .. } => Some(relation),
+        _ => None,
+    };
+    here && relation.is_none_or(|r| r.persistence != Persistence::Temporary)
+        && plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe)
+        && walk::physical_inputs(plan).into_iter().all(can_be_repeated)
 }
 
 /// Whether any thread may compute an expression.

@@ -54,6 +54,24 @@ RESET max_parallel_workers_per_gather;
 SET min_parallel_table_scan_size = '1GB';
 EXPLAIN (COSTS OFF) SELECT count(n), sum(n), max(t) FROM pa WHERE id > 10;
 RESET min_parallel_table_scan_size;
+-- Hash joins on the way: each thread has the inner side for itself.
+CREATE TABLE dim (k int PRIMARY KEY, name text, w numeric(6,2));
+INSERT INTO dim SELECT i, 'name ' || i % 3, i / 4.0 FROM generate_series(0, 4) i;
+CREATE TABLE days (d date, holiday boolean);
+INSERT INTO days SELECT date '2000-01-01' + i, i % 10 = 0 FROM generate_series(0, 399) i;
+ANALYZE dim, days;
+EXPLAIN (COSTS OFF) SELECT count(*), sum(n * w), max(name) FROM pa JOIN dim ON g = k;
+SELECT count(*), sum(n * w), max(name) FROM pa JOIN dim ON g = k;
+SELECT name, count(*), sum(n) FROM pa LEFT JOIN dim ON g = k GROUP BY name ORDER BY name;
+SELECT name, holiday, count(*), sum(n * w), min(t) FROM pa JOIN dim ON g = k JOIN days USING (d) WHERE id % 3 <> 0 GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT count(*), sum(n) FROM pa WHERE EXISTS (SELECT FROM days WHERE days.d = pa.d AND holiday);
+SELECT count(*), sum(n) FROM pa WHERE NOT EXISTS (SELECT FROM days WHERE days.d = pa.d AND holiday);
+SELECT count(*), sum(n), count(k) FROM pa FULL JOIN dim ON g = k + 3;
+SELECT count(*), sum(n), count(g) FROM dim LEFT JOIN pa ON g = k AND id < 100000;
+SELECT count(*), sum(a.n) FROM pa a JOIN pa b ON a.id = b.id + 1 WHERE a.g = 3;
+SELECT count(*), sum(n) FROM pa JOIN (SELECT g AS gg, max(id) AS m FROM pa GROUP BY g) x ON id = m;
+SELECT sum(1 / (k - 3)) FROM pa JOIN dim ON g = k;
+DROP TABLE dim, days;
 -- More groups than were thought of, in little memory.
 CREATE TABLE pm (a int, b int);
 INSERT INTO pm SELECT i, i % 50000 FROM generate_series(1, 400000) i;

@@ -1,7 +1,7 @@
 //! Aggregates whose input is read by several threads.
 //!
 //! Each member of the crew is an aggregate of its own over a copy of the input, whose scan shares its pages with the others
-//! (`scan::shared`). The leader, which is the statement's thread, reads as they do; then it takes over their groups. When one of them
+//! (`scan::shared`); a hash join between has an inner side, and a hash table, of each member's own. The leader, which is the statement's thread, reads as they do; then it takes over their groups. When one of them
 //! outgrows the memory that grouping may have, all but the leader stop, and the leader goes on alone, with files as usual: only it ever
 //! has files, and when it begins with them it knows every group there is.
 //!
@@ -15,6 +15,7 @@ use crate::operator::pull;
 use crate::scan::shared::SharedBlocks;
 use crate::stats::NodeStats;
 use quarry_common::{Result, usage};
+use quarry_plan::{PhysicalNode, PhysicalPlan};
 use quarry_types::{Rows, Vector};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,16 @@ pub(super) struct Crew {
     blocks: Arc<SharedBlocks>,
     /// They have read already.
     done: bool,
+}
+
+/// The node whose rows an input is made of, each by itself: the scan that threads share.
+pub(super) fn driving_scan(input: &PhysicalPlan) -> Option<usize> {
+    match &input.node {
+        PhysicalNode::SeqScan { .. } => Some(input.id),
+        PhysicalNode::SubqueryScan { input, .. } => driving_scan(input),
+        PhysicalNode::HashJoin { outer, .. } => driving_scan(outer),
+        _ => None,
+    }
 }
 
 /// Members at work in the whole server.

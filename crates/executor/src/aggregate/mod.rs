@@ -90,12 +90,11 @@ struct SetState {
 pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     let workers = spec.workers.min(processors - 1);
-    if workers == 0 {
-        return Ok(Box::new(one(b, node, input, &spec)?));
-    }
+    let scan = crew::driving_scan(input).filter(|_| workers > 0);
+    let Some(scan) = scan else { return Ok(Box::new(one(b, node, input, &spec)?)) };
     let blocks = Arc::new(SharedBlocks::default());
     let mut member = |leads| {
-        b.share = Some(Share { blocks: blocks.clone(), leads });
+        b.share = Some(Share { node: scan, blocks: blocks.clone(), leads });
         let member = one(b, node, input, &spec);
         b.share = None;
         member.map(|m| Aggregate { shares: !leads, ..m })

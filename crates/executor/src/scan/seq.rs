@@ -27,8 +27,9 @@ pub struct SeqScan {
     pages: std::vec::IntoIter<Range<BlockNo>>,
     /// It reads what it takes of a table that others read too.
     share: Option<Share>,
-    /// Pages of the table, where they are shared.
+    /// Pages of the table, and those worth reading, where they are shared.
     blocks: BlockNo,
+    wanted: Option<Vec<Range<BlockNo>>>,
 }
 
 impl SeqScan {
@@ -40,7 +41,18 @@ impl SeqScan {
         share: Option<Share>,
     ) -> SeqScan {
         let pages = vec![].into_iter();
-        SeqScan { relation, reader, open: None, done: false, tests, filters, pages, share, blocks: 0 }
+        SeqScan {
+            relation,
+            reader,
+            open: None,
+            done: false,
+            tests,
+            filters,
+            pages,
+            share,
+            blocks: 0,
+            wanted: None,
+        }
     }
 }
 
@@ -60,7 +72,8 @@ pub fn build<'p>(
     let reader = b.reader(relation, columns)?.without(|i| read.contains(&columns[i].0));
     let wholes = std::mem::take(&mut b.whole_numbers);
     let reader = reader.with_whole_numbers(|i| wholes.contains(&columns[i].0));
-    let scan = SeqScan::new(relation.clone(), reader, tests, filters, b.share.take());
+    let share = b.share.take_if(|share| share.node == plan.id);
+    let scan = SeqScan::new(relation.clone(), reader, tests, filters, share);
     Ok(Some((Box::new(scan), rest)))
 }
 
@@ -78,16 +91,20 @@ impl Operator for SeqScan {
             None => {
                 let heap = open_heap(cx.env, &self.relation)?;
                 let mut scan = heap.scan(snapshot_for(cx.env, &self.relation), None);
-                if self.share.is_some() {
+                let mut wanted = None;
+                if self.filters.are_active() || self.share.is_some() {
                     self.blocks = scan.blocks()?.end;
-                    scan.set_range(0..0);
-                } else if self.filters.are_active() {
-                    let blocks = scan.blocks()?.end;
+                }
+                if self.filters.are_active() {
                     let snapshot = scan.snapshot().clone();
-                    if let Some(pages) = self.filters.pages(cx, &self.relation, blocks, &snapshot)? {
-                        self.pages = pages.into_iter();
-                        scan.set_range(self.pages.next().unwrap_or(0..0));
-                    }
+                    wanted = self.filters.pages(cx, &self.relation, self.blocks, &snapshot)?;
+                }
+                if self.share.is_some() {
+                    self.wanted = wanted;
+                    scan.set_range(0..0);
+                } else if let Some(pages) = wanted {
+                    self.pages = pages.into_iter();
+                    scan.set_range(self.pages.next().unwrap_or(0..0));
                 }
                 self.open.insert((heap, scan))
             }
@@ -112,8 +129,13 @@ impl Operator for SeqScan {
                 reader.push_page(heap, &page, &mut out)
             })?;
             if !more {
-                let shared = self.share.as_ref().and_then(|share| share.take(self.blocks));
-                if let Some(pages) = shared.or_else(|| self.pages.next()) {
+                if self.pages.len() == 0
+                    && let Some(share) = &self.share
+                    && let Some(taken) = share.take_of(self.blocks, self.wanted.as_deref())
+                {
+                    self.pages = taken.into_iter();
+                }
+                if let Some(pages) = self.pages.next() {
                     scan.set_range(pages);
                     continue;
                 }

@@ -35,6 +35,8 @@ impl SharedBlocks {
 /// One scan's share.
 #[derive(Clone)]
 pub struct Share {
+    /// The scan's node.
+    pub node: usize,
     pub blocks: Arc<SharedBlocks>,
     pub leads: bool,
 }
@@ -49,6 +51,19 @@ impl Share {
         let to = (from + PAGES).min(u64::from(blocks));
         (from < to).then_some(from as BlockNo..to as BlockNo)
     }
+    /// The next pages that are among those worth reading (ascending; none: all); none at the table's end.
+    pub fn take_of(&self, blocks: BlockNo, wanted: Option<&[Range<BlockNo>]>) -> Option<Vec<Range<BlockNo>>> {
+        loop {
+            let taken = self.take(blocks)?;
+            let Some(wanted) = wanted else { return Some(vec![taken]) };
+            let first = wanted.partition_point(|w| w.end <= taken.start);
+            let within = wanted[first..].iter().take_while(|w| w.start < taken.end);
+            let parts: Vec<_> = within.map(|w| w.start.max(taken.start)..w.end.min(taken.end)).collect();
+            if !parts.is_empty() {
+                return Some(parts);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,13 +73,20 @@ mod tests {
     #[test]
     fn every_page_is_taken_once() {
         let blocks = Arc::new(SharedBlocks::default());
-        let leader = Share { blocks: blocks.clone(), leads: true };
-        let other = Share { blocks: blocks.clone(), leads: false };
+        let leader = Share { node: 0, blocks: blocks.clone(), leads: true };
+        let other = Share { node: 0, blocks: blocks.clone(), leads: false };
         assert_eq!([leader.take(150), other.take(150)], [Some(0..64), Some(64..128)]);
         blocks.stop();
         assert_eq!([other.take(150), leader.take(150)], [None, Some(128..150)]);
         assert_eq!([other.take(150), leader.take(150)], [None, None]);
         blocks.reset();
         assert_eq!(other.take(10), Some(0..10));
+        blocks.reset();
+        let wanted = [3..5, 60..70, 300..301];
+        let take = || leader.take_of(400, Some(&wanted));
+        assert_eq!(take(), Some(vec![3..5, 60..64]));
+        assert_eq!(take(), Some(vec![64..70]));
+        assert_eq!(take(), Some(vec![300..301]));
+        assert_eq!(take(), None);
     }
 }
