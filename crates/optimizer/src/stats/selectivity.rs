@@ -36,6 +36,29 @@ struct Side<'e> {
     flipped: bool,
 }
 
+/// A comparison of two tables' rows.
+struct Bound {
+    /// The left side is the smaller one.
+    smaller: bool,
+    /// Each with the number of its table's scan.
+    sides: [(Expr, usize); 2],
+    share: f64,
+}
+
+impl Bound {
+    /// Whether the two are a lower and an upper bound of one value by rows of one table.
+    fn opposes(&self, other: &Bound) -> bool {
+        let bounded = |b: &Bound, side: usize| (side == 0) == b.smaller;
+        (0..2).any(|i| {
+            (0..2).any(|j| {
+                self.sides[i] == other.sides[j]
+                    && self.sides[1 - i].1 == other.sides[1 - j].1
+                    && bounded(self, i) != bounded(other, j)
+            })
+        })
+    }
+}
+
 /// A number that most conditions don't share with others.
 fn mark_of(e: &Expr) -> u64 {
     let mut mark = match e {
@@ -106,6 +129,7 @@ impl Planner<'_> {
     pub(super) fn plain_selectivity(&mut self, conditions: &[Expr]) -> f64 {
         let mut s = 1.0;
         let mut ranges: Vec<(Expr, Option<f64>, Option<f64>)> = vec![];
+        let mut bounds = vec![];
         for c in conditions {
             let one = self.share_of(c);
             // A lower and an upper bound on one column: the overlap, not the product.
@@ -123,8 +147,13 @@ impl Planner<'_> {
                 }
                 continue;
             }
+            if let Some(bound) = self.bound(c, one) {
+                bounds.push(bound);
+                continue;
+            }
             s *= one;
         }
+        s *= self.bounded(bounds);
         for (subject, low, high) in ranges {
             s *= match (low, high) {
                 (Some(l), Some(h)) if l == DEFAULT_INEQUALITY || h == DEFAULT_INEQUALITY => DEFAULT_RANGE,
@@ -143,6 +172,39 @@ impl Planner<'_> {
             };
         }
         s.clamp(0.0, 1.0)
+    }
+
+    /// A column's bound that another table's row gives.
+    fn bound(&mut self, e: &Expr, share: f64) -> Option<Bound> {
+        let (op, left, right) = binary(e).filter(|(op, ..)| is_inequality(op))?;
+        let (left, right) = (strip_relabel(left), strip_relabel(right));
+        let (l, r) = (self.row_of(left)?, self.row_of(right)?);
+        let less = matches!(op.restrict, "scalarltsel" | "scalarlesel");
+        (l != r).then(|| Bound { smaller: less, sides: [(left.clone(), l), (right.clone(), r)], share })
+    }
+
+    /// The one scan that an expression's columns are of, or that they are all of enclosing rows.
+    fn row_of(&self, e: &Expr) -> Option<usize> {
+        const ENCLOSING: usize = usize::MAX;
+        let outside = || !walk::reads_any(e, &mut |id| self.stats.scan_of.contains_key(&self.plain(id)));
+        self.scan_of(e).or_else(|| (has_columns(e) && outside()).then_some(ENCLOSING))
+    }
+
+    /// The share of pairs of rows within bounds: of a lower and an upper bound that one row gives for a value, the overlap and not the
+    /// product. PostgreSQL does so where the row's values are parameters, and takes a fixed share.
+    fn bounded(&mut self, mut bounds: Vec<Bound>) -> f64 {
+        let mut share = 1.0;
+        while let Some(bound) = bounds.pop() {
+            let Some(at) = bounds.iter().position(|b| b.opposes(&bound)) else {
+                share *= bound.share;
+                continue;
+            };
+            let other = bounds.swap_remove(at);
+            let guessed = bound.share == DEFAULT_INEQUALITY || other.share == DEFAULT_INEQUALITY;
+            let overlap = if guessed { 0.0 } else { bound.share + other.share - 1.0 };
+            share *= overlap.max(DEFAULT_RANGE);
+        }
+        share
     }
 
     fn side<'e>(&self, e: &'e Expr) -> Option<Side<'e>> {
