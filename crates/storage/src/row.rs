@@ -330,7 +330,7 @@ impl<'a> RowRef<'a> {
     }
 }
 
-/// Reads one fixed column of many rows: its offset is the same in every row without NULLs.
+/// Reads one fixed column of many rows: its offset is the same in every row, but for the null bitmap that some have.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedColumn {
     index: u16,
@@ -350,21 +350,35 @@ impl FixedColumn {
         }
     }
 
-    /// The column's bytes; none if the row has any NULL or lacks the column, then [`RowRef`] must be asked.
+    /// The column's bytes; none if it is NULL or the row lacks it: then [`RowRef`] must be asked.
     #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
         let head = u16::from_le_bytes(array(body, 0));
-        if head & HAS_NULLS != 0 || head & NATTS_MASK <= self.index {
+        if head & NATTS_MASK <= self.index {
             return None;
         }
-        body.get(self.at..self.at + self.width)
+        let at = self.at + bitmap_bytes(head, body, self.index)?;
+        body.get(at..at + self.width)
     }
 }
 
-/// Reads one varying column of many rows: all its offsets are the same in rows that have every column and no NULLs.
+/// Bytes of a row's null bitmap; none if the column is NULL.
+#[inline(always)]
+fn bitmap_bytes(head: u16, body: &[u8], index: u16) -> Option<usize> {
+    if head & HAS_NULLS == 0 {
+        return Some(0);
+    }
+    let index = usize::from(index);
+    let null = body.get(2 + index / 8)? & (1 << (index % 8)) != 0;
+    (!null).then_some(usize::from(head & NATTS_MASK).div_ceil(8))
+}
+
+/// Reads one varying column of many rows: its offsets are the same in all rows that have every column, but for the null bitmap that some
+/// have.
 #[derive(Clone, Copy, Debug)]
 pub struct VarColumn {
-    /// The head of such rows.
+    index: u16,
+    /// The head of such rows without NULLs.
     head: u16,
     /// Where the end before the column's own is; of the first column its own.
     ends_at: usize,
@@ -383,6 +397,7 @@ impl VarColumn {
         let ends = 2 + layout.fixed_bytes[n] as usize;
         let place = column.place as usize;
         Some(VarColumn {
+            index: i as u16,
             head: n as u16,
             ends_at: ends + 2 * place.saturating_sub(1),
             first: place == 0,
@@ -390,23 +405,26 @@ impl VarColumn {
         })
     }
 
-    /// The column's bytes; none if they aren't plain, or the row has any NULL or lacks a column: then [`RowRef`] must be asked.
+    /// The column's bytes; none if it is NULL, they aren't plain, or the row lacks a column: then [`RowRef`] must be asked.
     #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        if u16::from_le_bytes(array(body, 0)) != self.head {
+        let head = u16::from_le_bytes(array(body, 0));
+        if head & !HAS_NULLS != self.head {
             return None;
         }
+        let bitmap = bitmap_bytes(head, body, self.index)?;
         let (start, end) = match self.first {
-            true => (0, u16::from_le_bytes(array(body, self.ends_at))),
+            true => (0, u16::from_le_bytes(array(body, self.ends_at + bitmap))),
             false => {
-                let ends = u32::from_le_bytes(array(body, self.ends_at));
+                let ends = u32::from_le_bytes(array(body, self.ends_at + bitmap));
                 (ends as usize & 0x3fff, (ends >> 16) as u16)
             }
         };
         if end > 0x3fff {
             return None;
         }
-        body.get(self.data_at + start..self.data_at + usize::from(end))
+        let data_at = self.data_at + bitmap;
+        body.get(data_at + start..data_at + usize::from(end))
     }
 }
 
@@ -604,7 +622,19 @@ mod tests {
             assert_eq!(second.get(&body), Some(&b"last"[..]));
         }
         let body = make(false, true);
+        assert_eq!((first.get(&body), second.get(&body)), (Some(&b"hello"[..]), Some(&b"last"[..])));
+        let fixed = |i| FixedColumn::of(&layout, i).unwrap();
+        assert_eq!(fixed(0).get(&body), Some(&7i32.to_le_bytes()[..]));
+        assert_eq!((fixed(2).get(&body), fixed(4).get(&body)), (None, Some(&[1][..])));
+        b.begin(&layout);
+        b.null();
+        b.null();
+        b.fixed(&[9; 8]);
+        b.null();
+        b.null();
+        let body = b.finish().to_vec();
         assert_eq!((first.get(&body), second.get(&body)), (None, None));
+        assert_eq!((fixed(0).get(&body), fixed(2).get(&body)), (None, Some(&[9; 8][..])));
     }
 
     #[test]

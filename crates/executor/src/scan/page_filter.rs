@@ -5,7 +5,7 @@
 //! in their order up to the first that may fail, or has effects, and isn't one of them: behind that one, a row that PostgreSQL asks it
 //! about would not get there. What can't be tested this way goes on to the scan's ordinary filter.
 //!
-//! A row with a NULL, or one that lacks columns added later, is asked column by column ([`Column::datum`]).
+//! Columns that are NULL, or that a row lacks because they were added later, are asked one by one ([`Column::datum`]).
 
 use super::page_test::{Column, Kind, Test};
 use crate::build::Builder;

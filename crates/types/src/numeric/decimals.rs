@@ -250,6 +250,10 @@ impl Decimals {
         Stop::End
     }
 
+    pub(crate) fn resize(&mut self, n: usize) {
+        self.values.resize(n, 0);
+    }
+
     /// Digits after the point of all values.
     pub fn dscale(&self) -> u16 {
         self.dscale
