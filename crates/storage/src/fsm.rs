@@ -13,9 +13,11 @@
 //! One mutex per relation, held for the search only; no page latch is taken while holding it, but it may be
 //! taken while holding page latches.
 
+use crate::index::btree::root::RootCopy;
 use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
 use crate::stats::Counters;
 use crate::{Fork, PageId, RelId, Storage};
+use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use quarry_common::{BlockNo, Oid, Result};
@@ -44,6 +46,8 @@ pub struct RelationState {
     pub(crate) bulk: Mutex<Option<crate::heap::insert::Bulk>>,
     /// B-tree: root block and level, see [`crate::index::btree`]; 0 unknown.
     pub(crate) root: AtomicU64,
+    /// B-tree: a copy of the root, to begin descents from.
+    pub(crate) root_copy: ArcSwapOption<RootCopy>,
     /// B-tree: the rightmost leaf, block + 1; 0 unknown.
     pub(crate) rightmost: AtomicU64,
     /// Indexes: pages free for reuse.
@@ -142,6 +146,7 @@ impl Default for RelationState {
             spread: AtomicUsize::new(1),
             bulk: Mutex::new(None),
             root: AtomicU64::new(0),
+            root_copy: ArcSwapOption::empty(),
             rightmost: AtomicU64::new(0),
             free_pages: Mutex::default(),
             cleaning: Mutex::default(),

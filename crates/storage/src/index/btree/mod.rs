@@ -15,6 +15,7 @@ pub mod insert;
 pub mod key;
 pub mod page;
 pub mod posting;
+pub(crate) mod root;
 pub mod scan;
 pub mod search;
 pub mod split;

@@ -40,11 +40,14 @@ impl BTree {
         if known != 0 {
             let page = pool.read(self.page_id((known - 1) as BlockNo))?;
             if bp::is_rightmost(page.bytes()) {
+                self.keep_root(&page);
                 return Ok(page);
             }
         }
         let (block, _) = self.read_root()?;
-        pool.read(self.page_id(block))
+        let page = pool.read(self.page_id(block))?;
+        self.keep_root(&page);
+        Ok(page)
     }
 
     /// Block and level of the root, from the meta page.
@@ -82,7 +85,18 @@ impl BTree {
             if let Some(l) = low.as_deref_mut() {
                 l.some = false;
             }
-            let mut page = self.root_page()?;
+            let mut page = match self.first_step(target, strict, level, low.as_deref_mut())? {
+                None => self.root_page()?,
+                Some((link, below)) => {
+                    let page = self.read_link(link, below)?;
+                    let direct = |p: &PageRef<'_>| !bp::is_beyond(p.bytes(), target, strict);
+                    if !page.as_ref().is_some_and(direct) {
+                        self.forget_root();
+                    }
+                    let Some(page) = page else { continue 'restart };
+                    page
+                }
+            };
             loop {
                 let at_level = bp::level(page.bytes());
                 while bp::is_beyond(page.bytes(), target, strict) {
@@ -120,23 +134,38 @@ impl BTree {
         Err(self.corrupted("a descent never arrives"))
     }
 
+    /// The link to the page of `level` whose range holds `target`, which is not the root.
+    fn link_from_parent(&self, target: &Target<'_>, level: u16) -> Result<Link> {
+        let parent = self.descend(target, false, level + 1, None)?;
+        Ok(bp::item(parent.bytes(), bp::child_slot(parent.bytes(), target, false)).child())
+    }
+
     /// The page of `level` whose range holds `target`, latched exclusively, with no split left incomplete.
     pub(crate) fn descend_write(&self, target: &Target<'_>, level: u16) -> Result<PageMut<'_>> {
         'restart: for _ in 0..RESTARTS_MAX {
-            let link = {
-                let root = self.root_page()?;
-                let p = root.bytes();
-                if bp::level(p) == level {
-                    Link { block: root.id().block, generation: bp::generation(p) }
-                } else if bp::level(p) < level {
-                    return Err(self.corrupted(format_args!("no level {level}")));
-                } else {
-                    drop(root);
-                    let parent = self.descend(target, false, level + 1, None)?;
-                    bp::item(parent.bytes(), bp::child_slot(parent.bytes(), target, false)).child()
+            let step = self.first_step(target, false, level, None)?;
+            let link = match step {
+                Some((link, below)) if below == level => link,
+                Some(_) => self.link_from_parent(target, level)?,
+                None => {
+                    let root = self.root_page()?;
+                    let p = root.bytes();
+                    if bp::level(p) == level {
+                        Link { block: root.id().block, generation: bp::generation(p) }
+                    } else if bp::level(p) < level {
+                        return Err(self.corrupted(format_args!("no level {level}")));
+                    } else {
+                        drop(root);
+                        self.link_from_parent(target, level)?
+                    }
                 }
             };
-            let Some(mut page) = self.write_link(link, level)? else { continue };
+            let page = self.write_link(link, level)?;
+            let direct = |p: &PageMut<'_>| !bp::is_beyond(p.bytes(), target, false);
+            if step.is_some_and(|(_, below)| below == level) && !page.as_ref().is_some_and(direct) {
+                self.forget_root();
+            }
+            let Some(mut page) = page else { continue };
             loop {
                 if bp::has_flag(page.bytes(), bp::INCOMPLETE_SPLIT) {
                     self.finish_split(page)?;
