@@ -23,6 +23,11 @@ const MORE_ROUNDS: usize = 9;
 const CLOSE: f64 = 1.6;
 /// Runs in a round at the most.
 const RUNS_MAX: u32 = 500;
+/// Plans that take longer are no choice, and given up.
+const GIVEN_UP_MS: u32 = 1500;
+/// Plans that take longer are timed less often: what disturbs the machine counts for less.
+const SLOW: Duration = Duration::from_millis(100);
+const SLOW_ROUNDS: usize = 2;
 
 /// A plan of a query, with what it takes.
 pub struct Tried {
@@ -33,6 +38,7 @@ pub struct Tried {
     way: Way,
     samples: Vec<f64>,
     runs: u32,
+    slow: bool,
 }
 
 /// How a plan is asked for.
@@ -70,10 +76,12 @@ impl Bench {
         }
         bench.run("VACUUM ANALYZE")?;
         bench.run("CHECKPOINT")?;
+        bench.run(&format!("SET statement_timeout = {GIVEN_UP_MS}"))?;
         Ok(bench)
     }
 
     pub fn drop_tables(&mut self) -> Result<(), String> {
+        self.run("SET statement_timeout = 0")?;
         self.run("DROP TABLE IF EXISTS ixc, ixj").map(|_| ())
     }
 
@@ -106,8 +114,14 @@ impl Bench {
                 out.push(tried);
             }
         }
-        for tried in &mut out {
-            self.warm_up(sql, tried)?;
+        let mut chosen = true;
+        for mut tried in std::mem::take(&mut out) {
+            match self.warm_up(sql, &mut tried) {
+                Ok(()) => out.push(tried),
+                Err(e) if !chosen && e.contains("statement timeout") => {}
+                Err(e) => return Err(e),
+            }
+            chosen = false;
         }
         let all: Vec<usize> = (0..out.len()).collect();
         self.rounds(sql, &mut out, &all, ROUNDS)?;
@@ -125,7 +139,15 @@ impl Bench {
         let cost = lines.first().and_then(|line| total_cost(line)).ok_or("EXPLAIN shows no cost")?;
         let plan: Vec<String> = lines.iter().map(|l| without_numbers(l)).collect();
         let plan = plan.join("\n");
-        Ok((cost < DISABLED).then(|| Tried { plan, cost, ms: f64::MAX, way, samples: vec![], runs: 1 }))
+        Ok((cost < DISABLED).then(|| Tried {
+            plan,
+            cost,
+            ms: f64::MAX,
+            way,
+            samples: vec![],
+            runs: 1,
+            slow: false,
+        }))
     }
 
     /// Does something with the query prepared so.
@@ -160,6 +182,7 @@ impl Bench {
             bench.run("EXECUTE tried")?;
             Ok(start.elapsed())
         })?;
+        tried.slow = once > SLOW;
         let fitting = ROUND.as_secs_f64() / once.as_secs_f64().max(1e-6);
         tried.runs = (fitting as u32).clamp(1, RUNS_MAX);
         Ok(())
@@ -169,10 +192,15 @@ impl Bench {
     fn rounds(&mut self, sql: &str, all: &mut [Tried], which: &[usize], rounds: usize) -> Result<(), String> {
         for _ in 0..rounds {
             for i in which {
-                let Tried { way, runs, .. } = &all[*i];
-                let (way, runs) = (way.clone(), *runs);
+                let Tried { way, runs, slow, samples, .. } = &all[*i];
+                let (way, runs, slow) = (way.clone(), *runs, *slow);
+                if slow && samples.len() >= SLOW_ROUNDS {
+                    continue;
+                }
                 let spent = self.under(sql, &way, |bench| {
-                    bench.run("EXECUTE tried")?;
+                    if !slow {
+                        bench.run("EXECUTE tried")?;
+                    }
                     let Bench { client, clock } = bench;
                     clock.time(|| {
                         (0..runs).try_for_each(|_| client.run("EXECUTE tried", Protocol::Simple).map(|_| ()))
