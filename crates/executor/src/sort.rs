@@ -10,7 +10,7 @@ use crate::spill::told_of_files;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
-use quarry_storage::sort::{ExternalSort, SortedRun};
+use quarry_storage::sort::{ExternalSort, SortedRun, compare_keys, prefix_of};
 use quarry_storage::stats::DatabaseCount;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
@@ -59,17 +59,10 @@ impl Keys {
 #[derive(Clone, Copy)]
 struct Entry {
     /// The key's first bytes.
-    prefix: u64,
+    prefix: u128,
     at: usize,
     len: u32,
     row: u32,
-}
-
-fn prefix_of(key: &[u8]) -> u64 {
-    let mut b = [0u8; 8];
-    let n = key.len().min(8);
-    b[..n].copy_from_slice(&key[..n]);
-    u64::from_be_bytes(b)
 }
 
 /// Rows being gathered, with their keys.
@@ -101,7 +94,8 @@ impl Gathered {
         let keys = &self.keys;
         let of = |e: &Entry| &keys[e.at..e.at + e.len as usize];
         self.entries.sort_unstable_by(|a, b| {
-            a.prefix.cmp(&b.prefix).then_with(|| of(a).cmp(of(b))).then(a.row.cmp(&b.row))
+            let prefix = |e: &Entry| (e.prefix, e.len as usize);
+            compare_keys(prefix(a), prefix(b), || (of(a), of(b))).then(a.row.cmp(&b.row))
         });
     }
     /// Keeps the first `n` rows only.

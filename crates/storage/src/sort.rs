@@ -20,6 +20,7 @@ use quarry_common::progress::{Command, create_index};
 use quarry_common::{BlockNo, Error, Result, Tid};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 /// Bytes read ahead per run.
@@ -27,8 +28,8 @@ const READ_BYTES: usize = 128 << 10;
 const WRITE_BYTES: usize = 256 << 10;
 
 struct Pair {
-    /// The key's first bytes, to compare without following `at`.
-    prefix: u64,
+    /// The key's first bytes, to compare without following `at`: all of most keys.
+    prefix: u128,
     at: usize,
     key_len: u32,
     value_len: u32,
@@ -44,11 +45,34 @@ pub struct ExternalSort {
     told: Option<Told>,
 }
 
-fn prefix_of(key: &[u8]) -> u64 {
-    let mut b = [0u8; 8];
-    let n = key.len().min(8);
-    b[..n].copy_from_slice(&key[..n]);
-    u64::from_be_bytes(b)
+/// A key's first bytes, filled up with zeroes, as a number.
+#[inline]
+pub fn prefix_of(key: &[u8]) -> u128 {
+    match key.first_chunk() {
+        Some(first) => u128::from_be_bytes(*first),
+        None => {
+            let mut b = [0u8; 16];
+            b[..key.len()].copy_from_slice(key);
+            u128::from_be_bytes(b)
+        }
+    }
+}
+
+/// The order of two keys with their prefixes; `key` gives the first's and the second's bytes, where those don't tell.
+#[inline]
+pub fn compare_keys<'k>(
+    a: (u128, usize),
+    b: (u128, usize),
+    keys: impl FnOnce() -> (&'k [u8], &'k [u8]),
+) -> Ordering {
+    a.0.cmp(&b.0).then_with(|| {
+        if a.1.max(b.1) <= size_of::<u128>() {
+            // All that differs are zeroes at the longer one's end.
+            return a.1.cmp(&b.1);
+        }
+        let (a, b) = keys();
+        a.cmp(b)
+    })
 }
 
 impl ExternalSort {
@@ -92,7 +116,8 @@ impl ExternalSort {
         let key = |p: &Pair| &bytes[p.at..p.at + p.key_len as usize];
         // Positions rise with the order of pushing, so an unstable sort over them is stable.
         self.pairs.sort_unstable_by(|a, b| {
-            a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(key(b))).then_with(|| a.at.cmp(&b.at))
+            let of = |p: &Pair| (p.prefix, p.key_len as usize);
+            compare_keys(of(a), of(b), || (key(a), key(b))).then_with(|| a.at.cmp(&b.at))
         });
     }
 
@@ -129,12 +154,12 @@ impl ExternalSort {
         self.pairs = Vec::new();
         let mut heap = BinaryHeap::new();
         for (order, run) in std::mem::take(&mut self.runs).into_iter().enumerate() {
-            let mut reader = RunReader { run, at: 0, buffer: Vec::new(), pos: 0 };
-            if let Some(head) = reader.next()? {
-                heap.push(Head { pair: head, order, reader });
+            let mut reader = RunReader { run, at: 0, buffer: Vec::new(), pos: 0, key_len: 0, value_len: 0 };
+            if reader.advance()? {
+                heap.push(Head { prefix: prefix_of(reader.pair().0), order, reader });
             }
         }
-        Ok(SortedRun(Source::Merge { heap, current: (Vec::new(), 0) }))
+        Ok(SortedRun(Source::Merge { heap, begun: false }))
     }
 }
 
@@ -143,7 +168,10 @@ struct RunReader {
     /// File position after `buffer`.
     at: u64,
     buffer: Vec<u8>,
+    /// The end of the pair at hand, which lies before it in the buffer.
     pos: usize,
+    key_len: usize,
+    value_len: usize,
 }
 
 impl RunReader {
@@ -164,32 +192,32 @@ impl RunReader {
         Ok(())
     }
 
-    /// The next pair: key and value together, and the key's length.
-    fn next(&mut self) -> Result<Option<(Vec<u8>, usize)>> {
+    /// Goes to the next pair; false at the end.
+    fn advance(&mut self) -> Result<bool> {
         if self.pos == self.buffer.len() && self.at == self.run.len() {
-            return Ok(None);
+            return Ok(false);
         }
         self.need(8)?;
         let u32_at =
             |b: &[u8], at: usize| u32::from_le_bytes(b[at..at + 4].try_into().expect("four bytes")) as usize;
         let (k, v) = (u32_at(&self.buffer, self.pos), u32_at(&self.buffer, self.pos + 4));
         self.need(8 + k + v)?;
-        let pair = self.buffer[self.pos + 8..self.pos + 8 + k + v].to_vec();
         self.pos += 8 + k + v;
-        Ok(Some((pair, k)))
+        (self.key_len, self.value_len) = (k, v);
+        Ok(true)
+    }
+
+    /// The key and the value of the pair at hand.
+    fn pair(&self) -> (&[u8], &[u8]) {
+        self.buffer[self.pos - self.key_len - self.value_len..self.pos].split_at(self.key_len)
     }
 }
 
+/// A run and its first pair that hasn't been given out, or is being.
 struct Head {
-    pair: (Vec<u8>, usize),
+    prefix: u128,
     order: usize,
     reader: RunReader,
-}
-
-impl Head {
-    fn key(&self) -> &[u8] {
-        &self.pair.0[..self.pair.1]
-    }
 }
 
 impl PartialEq for Head {
@@ -206,7 +234,9 @@ impl PartialOrd for Head {
 impl Ord for Head {
     /// Reversed: the heap gives the smallest key, of equal ones that of the earliest run.
     fn cmp(&self, other: &Head) -> Ordering {
-        other.key().cmp(self.key()).then(other.order.cmp(&self.order))
+        let of = |h: &Head| (h.prefix, h.reader.key_len);
+        compare_keys(of(other), of(self), || (other.reader.pair().0, self.reader.pair().0))
+            .then(other.order.cmp(&self.order))
     }
 }
 
@@ -214,8 +244,16 @@ impl Ord for Head {
 pub struct SortedRun(Source);
 
 enum Source {
-    Memory { bytes: Vec<u8>, pairs: Vec<Pair>, next: usize },
-    Merge { heap: BinaryHeap<Head>, current: (Vec<u8>, usize) },
+    Memory {
+        bytes: Vec<u8>,
+        pairs: Vec<Pair>,
+        next: usize,
+    },
+    /// `begun`: the least pair has been given out.
+    Merge {
+        heap: BinaryHeap<Head>,
+        begun: bool,
+    },
 }
 
 impl SortedRun {
@@ -239,16 +277,17 @@ impl SortedRun {
                 let end = p.at + p.key_len as usize;
                 Ok(Some((&bytes[p.at..end], &bytes[end..end + p.value_len as usize])))
             }
-            Source::Merge { heap, current } => {
-                let Some(mut head) = heap.pop() else { return Ok(None) };
-                match head.reader.next()? {
-                    Some(pair) => {
-                        *current = std::mem::replace(&mut head.pair, pair);
-                        heap.push(head);
+            Source::Merge { heap, begun } => {
+                if std::mem::replace(begun, true)
+                    && let Some(mut head) = heap.peek_mut()
+                {
+                    if head.reader.advance()? {
+                        head.prefix = prefix_of(head.reader.pair().0);
+                    } else {
+                        PeekMut::pop(head);
                     }
-                    None => *current = std::mem::take(&mut head.pair),
                 }
-                Ok(Some(current.0.split_at(current.1)))
+                Ok(heap.peek().map(|head| head.reader.pair()))
             }
         }
     }

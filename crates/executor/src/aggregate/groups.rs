@@ -7,6 +7,7 @@ use super::front::Front;
 use hashbrown::HashTable;
 use quarry_common::Result;
 use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, VectorData, compare, hash};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The groups of one grouping set, by number.
@@ -15,17 +16,27 @@ pub(super) struct Groups {
     members: Vec<bool>,
     /// Which of them tell groups apart.
     compared: Vec<bool>,
-    /// The only one that does, if it is a whole number.
-    code: Option<usize>,
+    /// The only one that does, if it is a whole number, or the only two, if they are such of up to 32 bits.
+    codes: Codes,
     keys: Vec<Vector>,
     table: HashTable<Entry>,
-    /// With a code: the group of NULL, which has none.
-    null_group: Option<u32>,
+    /// With codes: the groups of keys with NULLs, by which columns are NULL and what the others say.
+    null_groups: HashMap<NullKey, u32>,
     len: usize,
     /// For keys of bytes, as long as it pays.
     front: Option<Front>,
     /// Rows of the batch under way that begin groups: their keys are taken over at its end.
     new_rows: Vec<u32>,
+}
+
+/// Which columns of a code are NULL, and the code with 0 for them.
+type NullKey = (u8, u64);
+
+#[derive(Clone, Copy)]
+enum Codes {
+    None,
+    One(usize),
+    Two(usize, usize),
 }
 
 /// A group in the table: its word and its number.
@@ -65,25 +76,40 @@ macro_rules! with_codes {
     }};
 }
 
+/// The hash of a code: of one column, that of its value.
+fn hash_of_code(word: u64) -> u64 {
+    hash::combine(0, hash::hash_i64(word as i64))
+}
+
+/// Two columns of up to 32 bits side by side: the first in the lower half.
+fn pairs(a: &Vector, b: &Vector, rows: Rows<'_>) -> Vec<u64> {
+    let mut words = vec![0; rows.len()];
+    with_codes!(a, word => rows.iter().for_each(|r| words[r] = u64::from(word(r) as u32)));
+    with_codes!(b, word => rows.iter().for_each(|r| words[r] |= u64::from(word(r) as u32) << 32));
+    words
+}
+
 impl Groups {
     pub fn new(members: &[bool], compared: &[bool], physicals: &[PhysicalType]) -> Groups {
         let compared: Vec<bool> =
             members.iter().zip(compared).map(|(member, compared)| *member && *compared).collect();
         let mut by = compared.iter().enumerate().filter(|(_, compared)| **compared).map(|(i, _)| i);
-        let code = match (by.next(), by.next()) {
-            (Some(only), None) => Some(only),
-            _ => None,
-        };
         use PhysicalType::*;
+        let is_small = |i: usize| matches!(physicals[i], Bool | I16 | I32 | U32);
+        let codes = match (by.next(), by.next(), by.next()) {
+            (Some(only), None, None) if is_small(only) || physicals[only] == I64 => Codes::One(only),
+            (Some(a), Some(b), None) if is_small(a) && is_small(b) => Codes::Two(a, b),
+            _ => Codes::None,
+        };
         let of_bytes = physicals.iter().zip(&compared).all(|(p, compared)| !compared || *p == Bytes);
         let columns = compared.iter().filter(|c| **c).count();
         Groups {
             members: members.to_vec(),
             compared,
-            code: code.filter(|i| matches!(physicals[*i], Bool | I16 | I32 | U32 | I64)),
+            codes,
             keys: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
             table: HashTable::new(),
-            null_group: None,
+            null_groups: HashMap::new(),
             len: 0,
             front: (of_bytes && (1..=2).contains(&columns)).then(Front::new),
             new_rows: vec![],
@@ -169,16 +195,35 @@ impl Groups {
         left: Option<&mut Vec<(u32, u64)>>,
     ) {
         let mut hashes = vec![0; rows.len()];
-        for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
-            if *compared {
-                hash::hash_vector(k, t, rows, &mut hashes);
+        if !matches!(self.codes, Codes::Two(..)) {
+            for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
+                if *compared {
+                    hash::hash_vector(k, t, rows, &mut hashes);
+                }
             }
         }
-        match self.code {
-            Some(column) => with_codes!(&keys[column], word => {
-                self.number_codes(&keys[column], word, &hashes, rows, out, left)
-            }),
-            None => self.number_hashes(keys, types, &hashes, rows, out, left),
+        match self.codes {
+            Codes::One(column) => {
+                let column = &keys[column];
+                let null = |r: usize| column.is_null(r).then_some((1, 0));
+                with_codes!(column, word => self.number_codes(word, null, &hashes, rows, out, left))
+            }
+            Codes::Two(a, b) => {
+                let words = pairs(&keys[a], &keys[b], rows);
+                let is_null = |v: &Vector, r: usize| v.may_have_nulls() && v.is_null(r);
+                let null = |r: usize| {
+                    let mask = u8::from(is_null(&keys[a], r)) | u8::from(is_null(&keys[b], r)) << 1;
+                    let known =
+                        [u64::MAX, u64::from(u32::MAX) << 32, u64::from(u32::MAX), 0][usize::from(mask)];
+                    (mask != 0).then(|| (mask, words[r] & known))
+                };
+                for r in rows.iter() {
+                    let word = null(r).map_or(words[r], |(mask, word)| word ^ u64::from(mask));
+                    hashes[r] = hash_of_code(word);
+                }
+                self.number_codes(|r| words[r], null, &hashes, rows, out, left)
+            }
+            Codes::None => self.number_hashes(keys, types, &hashes, rows, out, left),
         }
         let new = std::mem::take(&mut self.new_rows);
         self.push(keys, &new);
@@ -188,23 +233,23 @@ impl Groups {
 
     fn number_codes(
         &mut self,
-        column: &Vector,
         word: impl Fn(usize) -> u64,
+        null: impl Fn(usize) -> Option<NullKey>,
         hashes: &[u64],
         rows: Rows<'_>,
         out: &mut [u32],
         mut left: Option<&mut Vec<(u32, u64)>>,
     ) {
-        let hash_of = |e: &Entry| hash::combine(0, hash::hash_i64(e.word as i64));
+        let hash_of = |e: &Entry| hash_of_code(e.word);
         let mut last: Option<(u64, u32)> = None;
         for r in rows.iter() {
-            if column.is_null(r) {
-                match (self.null_group, &mut left) {
-                    (Some(g), _) => out[r] = g,
+            if let Some(key) = null(r) {
+                match (self.null_groups.get(&key), &mut left) {
+                    (Some(g), _) => out[r] = *g,
                     (None, Some(left)) => left.push((r as u32, hashes[r])),
                     (None, None) => {
                         let g = self.begin(r);
-                        self.null_group = Some(g);
+                        self.null_groups.insert(key, g);
                         out[r] = g;
                     }
                 }
@@ -297,5 +342,36 @@ impl Groups {
         }
         let rows: Vec<u32> = (from as u32..to as u32).collect();
         self.keys[i].gather(Rows::Selected { positions: &rows, len: self.len })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(values: &[Option<i32>]) -> Arc<Vector> {
+        let mut v = Vector::with_capacity(PhysicalType::I32, values.len());
+        for value in values {
+            v.push_datum(&value.map_or(Datum::Null, Datum::I32));
+        }
+        Arc::new(v)
+    }
+
+    #[test]
+    fn two_whole_numbers_are_one_code() {
+        let physicals = [PhysicalType::I32, PhysicalType::I32];
+        let mut groups = Groups::new(&[true, true], &[true, true], &physicals);
+        let a = [Some(1), Some(-1), Some(1), None, None, Some(1), None, Some(0), Some(-1)];
+        let b = [Some(2), Some(2), Some(2), Some(2), None, None, Some(2), None, Some(2)];
+        let keys = [column(&a), column(&b)];
+        let mut out = vec![9; 9];
+        groups.number(&keys, &[], Rows::All(9), &mut out, None).unwrap();
+        assert_eq!(out, [0, 1, 0, 2, 3, 4, 2, 5, 1]);
+        assert_eq!(groups.len(), 6);
+        let mut left = vec![];
+        let more = [column(&[Some(1), Some(7), None, None]), column(&[Some(2), Some(2), Some(2), Some(3)])];
+        let rows = Rows::Selected { positions: &[0, 1, 3], len: 4 };
+        groups.number(&more, &[], rows, &mut out, Some(&mut left)).unwrap();
+        assert_eq!((out[0], left.iter().map(|l| l.0).collect::<Vec<_>>()), (0, vec![1, 3]));
     }
 }

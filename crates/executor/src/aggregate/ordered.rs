@@ -6,7 +6,7 @@ use crate::rows::RowSet;
 use crate::spill::told_of_files;
 use quarry_common::Result;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
-use quarry_storage::sort::{ExternalSort, SortedRun};
+use quarry_storage::sort::{ExternalSort, SortedRun, compare_keys, prefix_of};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare};
 use std::sync::Arc;
@@ -85,12 +85,17 @@ impl Gathered {
         let source = match self.external.take() {
             Some(sort) => Source::Disk(sort.finish()?, self.layout),
             None => {
-                let mut order: Vec<u32> = (0..self.entries.len() as u32).collect();
                 let key = |i: u32| {
                     let (start, end) = self.entries[i as usize];
                     &self.keys[start..end]
                 };
-                order.sort_by(|a, b| key(*a).cmp(key(*b)));
+                let mut sorted: Vec<(u128, u32)> =
+                    (0..self.entries.len() as u32).map(|i| (prefix_of(key(i)), i)).collect();
+                sorted.sort_unstable_by(|a, b| {
+                    let (ka, kb) = (key(a.1), key(b.1));
+                    compare_keys((a.0, ka.len()), (b.0, kb.len()), || (ka, kb)).then(a.1.cmp(&b.1))
+                });
+                let order: Vec<u32> = sorted.iter().map(|(_, i)| *i).collect();
                 let groups: Vec<u32> = order.iter().map(|i| group_of(key(*i))).collect();
                 Source::Memory { rows: self.rows, order, groups, at: 0 }
             }

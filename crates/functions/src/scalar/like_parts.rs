@@ -77,11 +77,12 @@ mod tests {
     #[test]
     fn agrees_with_the_general_way() {
         let patterns = [
-            "", "%", "%%", "a", "a%", "%a", "%a%", "a%b", "%ab%ba%", "ab%ba", "%a%a%", "a%a", "\\%%", "%\\_%", "%\\\\%",
-            "a\\b", "é%", "%é%é", "aba%aba", "%%a%%b",
+            "", "%", "%%", "a", "a%", "%a", "%a%", "a%b", "%ab%ba%", "ab%ba", "%a%a%", "a%a", "\\%%",
+            "%\\_%", "%\\\\%", "a\\b", "é%", "%é%é", "aba%aba", "%%a%%b",
         ];
         let texts = [
-            "", "a", "b", "ab", "aba", "abba", "abab", "aab", "%", "_a", "\\", "éaé", "é", "ababa", "abaaba", "ba%", "a_b",
+            "", "a", "b", "ab", "aba", "abba", "abab", "aab", "%", "_a", "\\", "éaé", "é", "ababa", "abaaba",
+            "ba%", "a_b",
         ];
         for p in patterns {
             let parts = Parts::of(p.as_bytes()).unwrap();
