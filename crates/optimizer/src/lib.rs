@@ -34,7 +34,7 @@ mod upper;
 mod tests;
 
 use quarry_catalog::{CatalogReader, Relation};
-use quarry_common::Result;
+use quarry_common::{Error, Result};
 pub use quarry_plan::ConstantFolder;
 use quarry_plan::physical::RelationUse;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, PhysicalPlan, QueryMeta, ScanColumn, Statement};
@@ -98,27 +98,46 @@ pub fn plan(
     let disabled = env.settings.disabled_rules;
     let forced = env.settings.forced_rules;
     let rules = Rc::new(Rules::new(disabled, forced, rows_change));
-    let mut again = choices.while_rewriting.then(|| bound.clone());
+    let unwritten = choices.while_rewriting.then(|| bound.clone());
     bound.rewrite(kinds, env, &rules)?;
     // Where no choice was met, the statement is rewritten the same way for all plans.
-    if choices.any() && rules.offered() == RuleSet::default() {
-        again = Some(bound.clone());
+    let met = rules.offered() != RuleSet::default();
+    let first_new = unwritten.as_ref().filter(|_| met).map_or(bound.meta.len(), |b| b.meta.len());
+    let first_new = ColumnId(u32::try_from(first_new).unwrap_or(u32::MAX));
+    // What was allowed, and asked for, and what came of it: others that get the same answers go on from there.
+    let mut rewritten: Vec<(RuleSet, RuleSet, Bound)> = vec![];
+    if unwritten.is_some() || choices.any() && !met {
+        rewritten.push((forced, rules.offered(), bound.clone()));
     }
-    let first_new =
-        again.as_ref().map_or(ColumnId(0), |b| ColumnId(u32::try_from(b.meta.len()).unwrap_or(u32::MAX)));
     let mut known = stats::Known::default();
-    known.scans.wanted = again.is_some();
+    known.scans.wanted = !rewritten.is_empty();
     let mut best = bound.plan(env, &rules, &mut known)?;
     let undecided = rules.offered().without(forced);
-    let Some(again) = again.filter(|_| undecided != RuleSet::default()) else {
+    if rewritten.is_empty() || undecided == RuleSet::default() {
         return Ok(best.finish(known));
-    };
+    }
     let mut with = |costly: RuleSet, limit: f64| {
         known.forget_from(first_new);
-        let rules = Rules::new(disabled, costly.and(forced), rows_change).within(limit);
-        let rules = Rc::new(rules.after(again.rewritten.unwrap_or_default()));
-        let mut bound = again.clone();
-        let planned = bound.rewrite(kinds, env, &rules).and_then(|()| bound.plan(env, &rules, &mut known));
+        let allowed = costly.and(forced);
+        let rules = Rules::new(disabled, allowed, rows_change).within(limit);
+        let alike =
+            |(before, asked, _): &&(RuleSet, RuleSet, Bound)| before.shared(*asked) == allowed.shared(*asked);
+        let found = rewritten.iter().find(alike).map(|(_, asked, bound)| (*asked, bound.clone()));
+        let (rules, bound) = match (found, &unwritten) {
+            (Some((asked, bound)), _) => {
+                (Rc::new(rules.after(bound.rewritten.unwrap_or_default(), asked)), Ok(bound))
+            }
+            (None, Some(bound)) => {
+                let (rules, mut bound) = (Rc::new(rules), bound.clone());
+                let outcome = bound.rewrite(kinds, env, &rules);
+                if outcome.is_ok() {
+                    rewritten.push((allowed, rules.offered(), bound.clone()));
+                }
+                (rules, outcome.map(|()| bound))
+            }
+            (None, None) => return (Err(Error::internal("a choice that nobody has met")), rules.offered()),
+        };
+        let planned = bound.and_then(|bound| bound.plan(env, &rules, &mut known));
         (planned, rules.offered())
     };
     let mut cost = CLEARLY * best.cost();

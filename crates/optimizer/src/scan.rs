@@ -45,6 +45,11 @@ impl Planner<'_> {
     /// All useful paths of a table without parameters from other tables.
     pub fn scan_candidates(&mut self, scan: &TableScan, want: &Want) -> Result<Vec<Candidate>> {
         let rows = self.scan_rows(scan);
+        self.scan_paths(scan, rows, want)
+    }
+
+    /// The same, knowing how many rows pass the table's conditions.
+    pub fn scan_paths(&mut self, scan: &TableScan, rows: f64, want: &Want) -> Result<Vec<Candidate>> {
         let size = self.relation_size(&scan.relation);
         let mut out = vec![];
         for plan in [self.tid_scan(scan, size), self.tid_range_scan(scan, size)].into_iter().flatten() {

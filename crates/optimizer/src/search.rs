@@ -235,7 +235,7 @@ impl Search<'_, '_> {
         self.find_bound();
         for i in 0..n {
             let rows = match &self.region.items[i].source {
-                Source::Table(scan) => self.p.scan_rows(&scan.clone()),
+                Source::Table(scan) => self.p.scan_rows(scan),
                 Source::Other(..) => 1.0,
             };
             self.rows.push(rows);
@@ -311,8 +311,8 @@ impl Search<'_, '_> {
         let lateral = self.region.items[i].lateral;
         let found = match &mut self.region.items[i].source {
             Source::Table(scan) => {
-                let scan = scan.clone();
-                self.p.kept_scans(&scan, &[], (0.0, 1.0), &want, |p| p.scan_candidates(&scan, &want))?
+                let (scan, rows) = (scan.clone(), self.rows[i]);
+                self.p.kept_scans(&scan, &[], (0.0, 1.0), &want, |p| p.scan_paths(&scan, rows, &want))?
             }
             Source::Other(plan, filter) => {
                 let (plan, filter) = (plan.take(), std::mem::take(filter));

@@ -173,9 +173,10 @@ impl Rules {
         Rules { limit: Some(limit), ..self }
     }
 
-    /// With what has been done already.
-    pub fn after(self, fired: RuleSet) -> Rules {
+    /// With what has been done, and asked for, already.
+    pub fn after(self, fired: RuleSet, offered: RuleSet) -> Rules {
         self.fired.set(fired);
+        self.offered.set(offered);
         self
     }
 
