@@ -5,6 +5,9 @@
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+/// The stack of every thread that runs statements or parts of them: as deep as expressions and plans may be nested, they fit.
+pub const STACK_BYTES: usize = 8 << 20;
+
 /// Runs `f`, which may block the thread. On a multi-threaded tokio runtime the worker's other tasks move
 /// elsewhere meanwhile; on any other thread `f` is just called.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {

@@ -75,7 +75,7 @@ impl Reactors {
                 .max_blocking_threads(connections_max + SPARE_THREADS)
                 .enable_all()
                 .thread_name(format!("quarry-{i}"))
-                .thread_stack_size(8 << 20)
+                .thread_stack_size(quarry_common::wait::STACK_BYTES)
                 .build()?;
             all.push(Reactor {
                 handle: runtime.handle().clone(),

@@ -14,6 +14,7 @@ use crate::context::{Cx, Runtime};
 use crate::operator::pull;
 use crate::scan::shared::SharedBlocks;
 use crate::stats::NodeStats;
+use quarry_common::wait::STACK_BYTES;
 use quarry_common::{Result, usage};
 use quarry_plan::{PhysicalNode, PhysicalPlan};
 use quarry_types::{Rows, Vector};
@@ -136,7 +137,8 @@ impl Aggregate {
                     }
                     out
                 };
-                handles.push(std::thread::Builder::new().name("parallel".into()).spawn_scoped(scope, work));
+                let thread = std::thread::Builder::new().name("parallel".into()).stack_size(STACK_BYTES);
+                handles.push(thread.spawn_scoped(scope, work));
             }
             let own = self.read_until_stopped(cx, &blocks);
             if own.is_err() {
