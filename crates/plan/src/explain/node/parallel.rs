@@ -39,7 +39,9 @@ impl Builder<'_> {
         let (gather_stats, partial_stats) = (stats(1.0), stats(1.0 + launched));
 
         let keys: Vec<String> = group.iter().map(|(_, e)| self.output_in(&[], e)).collect();
-        let calls = aggregates.iter().map(|(_, a)| format!("PARTIAL {}", self.deparse_in(&[], self.several, |d| d.aggregate(a))));
+        let calls = aggregates
+            .iter()
+            .map(|(_, a)| format!("PARTIAL {}", self.deparse_in(&[], self.several, |d| d.aggregate(a))));
         let calls: Vec<String> = calls.collect();
         let output = |shown: Vec<String>| -> Lines {
             let all: Vec<String> = keys.iter().cloned().chain(shown).collect();
@@ -54,7 +56,7 @@ impl Builder<'_> {
         let Some(below) = below.map(|at| node.children.remove(at)) else { return node };
         // Each has its share of the input's rows (get_parallel_divisor).
         let divisor = workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0);
-        let below = (below.0, below.1, shared(below.2, divisor));
+        let below = (below.0, below.1, shared(below.2, divisor, node.costs.0));
         let named = |title: &str, mode: &str| {
             let head = node.head.iter().map(|(label, value)| match *label {
                 "Partial Mode" => (*label, mode.to_string()),
@@ -64,13 +66,15 @@ impl Builder<'_> {
         };
         let (title, head) = named(&node.title, "Partial");
         let key_lines = node.lines.iter().filter(|(label, _)| label == "Group Key").cloned();
+        let mut partial_lines: Lines = output(calls.clone()).into_iter().chain(key_lines).collect();
+        self.used(partial_stats.as_ref(), None, &mut partial_lines);
         let (startup, _, groups, width) = node.costs;
         let partial = Node {
             title,
             head,
             costs: (startup, startup, groups, width),
             stats: partial_stats,
-            lines: output(calls.clone()).into_iter().chain(key_lines).collect(),
+            lines: partial_lines,
             children: vec![below],
         };
         let mut lines = output(calls.iter().map(|c| format!("({c})")).collect());
@@ -81,6 +85,7 @@ impl Builder<'_> {
         if !self.e.is_text() {
             lines.push(("Single Copy".into(), Value::Number("false".into())));
         }
+        self.used(gather_stats.as_ref(), None, &mut lines);
         let gather = Node {
             title: "Gather".into(),
             head: vec![("Node Type", "Gather".into())],
@@ -95,8 +100,9 @@ impl Builder<'_> {
     }
 }
 
-/// The input, of which each thread has a part: its scan knows.
-fn shared(mut node: Node, divisor: f64) -> Node {
+/// The input, of which each thread has a part: its scan knows. It costs no more than what is made of it.
+fn shared(mut node: Node, divisor: f64, most: f64) -> Node {
+    (node.costs.0, node.costs.1) = (node.costs.0.min(most), node.costs.1.min(most));
     node.costs.2 = (node.costs.2 / divisor).round().max(1.0);
     if node.head.iter().any(|(label, value)| *label == "Node Type" && value == "Seq Scan") {
         node.title = format!("Parallel {}", node.title);
@@ -105,7 +111,7 @@ fn shared(mut node: Node, divisor: f64) -> Node {
     }
     let children = std::mem::take(&mut node.children);
     let below = |(relationship, section, child)| match relationship {
-        "Outer" | "Subquery" => (relationship, section, shared(child, divisor)),
+        "Outer" | "Subquery" => (relationship, section, shared(child, divisor, most)),
         _ => (relationship, section, child),
     };
     node.children = children.into_iter().map(below).collect();
