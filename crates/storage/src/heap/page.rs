@@ -13,6 +13,7 @@ use super::tuple::HEADER_BYTES;
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use crate::page::{PAGE_HEADER, PAGE_SIZE};
 use quarry_common::{Error, Result};
+use std::cell::RefCell;
 
 /// Where line pointers begin.
 pub const SLOTS_AT: usize = PAGE_HEADER;
@@ -254,24 +255,31 @@ pub fn compact(p: &mut [u8]) {
         n -= 1;
     }
     put_u16(p, LOWER, (SLOTS_AT + n as usize * 4) as u16);
-    let mut copy = [0u8; PAGE_SIZE];
-    let mut upper = PAGE_SIZE;
-    let mut any_unused = false;
-    for s in 1..=n {
-        match slot(p, s) {
-            Slot::Normal { offset, len } => {
-                let (offset, len) = (offset as usize, len as usize);
-                upper -= len;
-                copy[upper..upper + len].copy_from_slice(&p[offset..offset + len]);
-                set_slot(p, s, Slot::Normal { offset: upper as u16, len: len as u16 });
+    let (upper, any_unused) = COPY.with_borrow_mut(|copy| {
+        let mut upper = PAGE_SIZE;
+        let mut any_unused = false;
+        for s in 1..=n {
+            match slot(p, s) {
+                Slot::Normal { offset, len } => {
+                    let (offset, len) = (offset as usize, len as usize);
+                    upper -= len;
+                    copy[upper..upper + len].copy_from_slice(&p[offset..offset + len]);
+                    set_slot(p, s, Slot::Normal { offset: upper as u16, len: len as u16 });
+                }
+                Slot::Unused => any_unused = true,
+                Slot::Redirect(_) | Slot::Dead => {}
             }
-            Slot::Unused => any_unused = true,
-            Slot::Redirect(_) | Slot::Dead => {}
         }
-    }
-    p[upper..PAGE_SIZE].copy_from_slice(&copy[upper..PAGE_SIZE]);
+        p[upper..PAGE_SIZE].copy_from_slice(&copy[upper..PAGE_SIZE]);
+        (upper, any_unused)
+    });
     put_u16(p, UPPER, upper as u16);
     set_flags(p, HAS_FREE_SLOTS, any_unused);
+}
+
+thread_local! {
+    /// Where tuples are put together: zeroing a page's length anew each time would cost more than most pages' tuples do.
+    static COPY: RefCell<[u8; PAGE_SIZE]> = const { RefCell::new([0; PAGE_SIZE]) };
 }
 
 /// Checks line pointers and tuples against the page's bounds; gives what is wrong.

@@ -75,6 +75,16 @@ impl From<Fate> for Verdict {
     }
 }
 
+/// Whether a version, the first of its chain, is the only one, made so long ago that everybody sees it, and ended by nobody: most rows of most
+/// pages, of which nothing is to be asked.
+#[inline]
+fn is_old_and_whole(t: &[u8], is_root: bool) -> bool {
+    let flags = tuple::flags(t);
+    flags & (tuple::XMIN_FROZEN | tuple::HOT_UPDATED) == tuple::XMIN_FROZEN
+        && (is_root || flags & tuple::HEAP_ONLY != 0)
+        && !tuple::xmax(t).is_valid()
+}
+
 /// Plans the pruning of a page. `aborted` says whether a version's `xmax` was rolled back.
 fn plan(p: &[u8], judge: &mut Judge<'_>, aborted: &mut dyn FnMut(&TupleHeader) -> bool) -> PrunePlan {
     let n = hp::slot_count(p);
@@ -91,6 +101,11 @@ fn plan(p: &[u8], judge: &mut Judge<'_>, aborted: &mut dyn FnMut(&TupleHeader) -
             },
             Slot::Unused | Slot::Dead => continue,
         };
+        if hp::tuple(p, first).is_some_and(|t| is_old_and_whole(t, first == root)) && !visited[first as usize]
+        {
+            visited[first as usize] = true;
+            continue;
+        }
         members.clear();
         let mut at = first;
         let mut expected: Option<VersionRef> = None;

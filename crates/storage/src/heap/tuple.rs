@@ -116,6 +116,12 @@ impl TupleHeader {
     }
 }
 
+/// The `xmax` of a tuple without decoding the rest.
+#[inline]
+pub fn xmax(t: &[u8]) -> Xid {
+    Xid(get_u64(t, 8))
+}
+
 /// Flags of a tuple without decoding the rest.
 #[inline]
 pub fn flags(t: &[u8]) -> u16 {
