@@ -25,6 +25,8 @@ const SMALL: (f64, f64) = (256.0, 1024.0);
 pub const INDEX_ENTRY: f64 = 4.0;
 /// A row that an index points to: times `cpu_tuple_cost`.
 pub const INDEXED_ROW: f64 = 2.0;
+/// A row that a bitmap points to, of a page with few of them: times `cpu_tuple_cost`.
+pub const BITMAP_HEAP_ROW: f64 = 12.0;
 /// A bitmap that is begun, with the scan of the table by it: times `cpu_tuple_cost`.
 pub const BITMAP: f64 = 200.0;
 /// A row that is put into a bitmap: times `cpu_tuple_cost`.

@@ -235,7 +235,11 @@ impl Planner<'_> {
         if !enabled {
             startup += cost::DISABLED;
         }
-        let per_row = s.cpu_tuple_cost + self.reading_cost(scan, size);
+        // Few rows of a page are apart in memory, all of them are read one after the other.
+        let of_page = (tuples / fetched.max(1.0)) / (size.rows / size.pages.max(1.0)).max(1.0);
+        let ours = measured::between(measured::BITMAP_HEAP_ROW, 1.0, of_page.clamp(0.0, 1.0));
+        let row = measured::between(1.0, ours, measured::largeness(size.pages));
+        let per_row = row * s.cpu_tuple_cost + self.reading_cost(scan, size);
         let total = startup + of_pages + (per_row + c.per_row) * tuples;
         HeapCost { rows, startup, total }
     }
