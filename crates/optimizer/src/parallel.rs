@@ -6,6 +6,7 @@
 //! is chosen: they make it cheaper, never another one.
 
 use crate::PlannerSettings;
+use crate::cost::Pages;
 use crate::planner::Planner;
 use quarry_catalog::{Persistence, Relation};
 use quarry_functions::{AggregateCall, Body, Volatility};
@@ -93,7 +94,7 @@ impl Parallel<'_, '_> {
             return 0.0;
         }
         let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
-        let reading = (s.seq_page_cost * pages + unshared).min(startup);
+        let reading = (Pages::of(pages, 0.0, s).from_disk(pages) + unshared).min(startup);
         if unshared > startup / 3.0 {
             return 0.0;
         }

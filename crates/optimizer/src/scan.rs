@@ -15,7 +15,7 @@ use crate::stats::RelationSize;
 pub use clauses::cast_to;
 use quarry_catalog::Relation;
 use quarry_common::Result;
-use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
 use std::sync::Arc;
 
 /// A table to be scanned, with the conditions on it alone.
@@ -63,13 +63,21 @@ impl Planner<'_> {
 
     /// What getting a row's columns out of it takes: values of fixed width come with the row.
     fn reading_cost(&self, scan: &TableScan, size: RelationSize) -> f64 {
-        let varying = |c: &ScanColumn| match c {
-            ScanColumn::Attribute(n) => scan.relation.columns.get(*n).is_some_and(|c| varies(c.ty)),
-            _ => false,
-        };
-        let values = scan.columns.iter().filter(|(_, c)| varying(c)).count();
+        varying(scan).count() as f64 * self.value_cost(size)
+    }
+
+    /// The same for a sequential scan as a whole, which reads what only its output has for the `passing` rows alone.
+    fn sequential_reading_cost(&self, scan: &TableScan, size: RelationSize, passing: f64) -> f64 {
+        let mut tested = vec![];
+        scan.filter.iter().for_each(|e| walk::columns_of(e, &mut tested));
+        let rows = |id: ColumnId| if tested.contains(&id) { size.rows } else { passing };
+        varying(scan).map(rows).sum::<f64>() * self.value_cost(size)
+    }
+
+    /// What a value of varying width takes.
+    fn value_cost(&self, size: RelationSize) -> f64 {
         let value = cost::measured::VARYING_VALUE * self.env.settings.cpu_tuple_cost;
-        values as f64 * value * cost::measured::largeness(size.pages)
+        value * cost::measured::largeness(size.pages)
     }
 
     fn seq_scan(&self, scan: &TableScan, rows: f64, size: RelationSize, one_row: bool) -> PhysicalPlan {
@@ -80,8 +88,10 @@ impl Planner<'_> {
             startup += cost::DISABLED;
         }
         let pages = cost::Pages::of(size.pages, 0.0, s).sequential(size.pages);
-        let total =
-            startup + pages + (s.cpu_tuple_cost + self.reading_cost(scan, size) + c.per_row) * size.rows;
+        let total = startup
+            + pages
+            + (s.cpu_tuple_cost + c.per_row) * size.rows
+            + self.sequential_reading_cost(scan, size, rows);
         let node = PhysicalNode::SeqScan {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
@@ -92,6 +102,15 @@ impl Planner<'_> {
         plan.filter = order_quals(scan.filter.clone(), s);
         plan
     }
+}
+
+/// The scan's columns whose values differ in their width.
+fn varying(scan: &TableScan) -> impl Iterator<Item = ColumnId> + '_ {
+    let varying = |c: &ScanColumn| match c {
+        ScanColumn::Attribute(n) => scan.relation.columns.get(*n).is_some_and(|c| varies(c.ty)),
+        _ => false,
+    };
+    scan.columns.iter().filter(move |(_, c)| varying(c)).map(|(id, _)| *id)
 }
 
 /// Whether a type's values differ in their width.

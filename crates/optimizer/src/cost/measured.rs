@@ -98,6 +98,11 @@ impl Pages {
         self.cost(self.sequential, pages, pages)
     }
 
+    /// The part of that which the disk takes.
+    pub fn from_disk(&self, pages: f64) -> f64 {
+        pages * self.missing * self.sequential.read
+    }
+
     /// So many visits to pages in any order, `distinct` of which are to pages not visited before.
     pub fn random(&self, distinct: f64, visits: f64) -> f64 {
         self.cost(self.random, distinct, visits)
