@@ -94,7 +94,7 @@ impl Parallel<'_, '_> {
             return 0.0;
         }
         let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
-        let reading = (Pages::of(pages, 0.0, s).from_disk(pages) + unshared).min(startup);
+        let reading = (Pages::of(pages, 0.0, s).disk_share(pages) + unshared).min(startup);
         if unshared > startup / 3.0 {
             return 0.0;
         }

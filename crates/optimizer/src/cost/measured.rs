@@ -99,7 +99,7 @@ impl Pages {
     }
 
     /// The part of that which the disk takes.
-    pub fn from_disk(&self, pages: f64) -> f64 {
+    pub fn disk_share(&self, pages: f64) -> f64 {
         pages * self.missing * self.sequential.read
     }
 
