@@ -1,22 +1,7 @@
 //! The background vacuum as a client sees it.
 
-use crate::support::{connect, run, text};
+use crate::support::{connect, run, text, until};
 use quarry_testkit::server::{Options, Server};
-use std::time::{Duration, Instant};
-use tokio_postgres::Client;
-
-/// Asks until the answer is `wanted`.
-async fn until(client: &Client, sql: &str, wanted: &str) {
-    let end = Instant::now() + Duration::from_secs(120);
-    loop {
-        let now = text(client, sql).await;
-        if now == wanted {
-            return;
-        }
-        assert!(Instant::now() < end, "{sql}: {now}, not {wanted}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 #[test]
 fn a_worker_shows_what_it_does_and_can_be_cancelled() {

@@ -17,7 +17,7 @@ use quarry_testkit::server::{Options, Server};
 use quarry_testkit::temp::TempDir;
 use tokio_postgres::{Client, Error};
 
-use crate::support::{connect, run, sqlstate, text};
+use crate::support::{connect, run, sqlstate, text, until};
 
 const WRITERS: usize = 5;
 const ROWS: i64 = 3000;
@@ -95,6 +95,65 @@ fn a_crash_in_an_index_build_leaves_no_wrong_index() {
     }
     server.terminate().unwrap_or_else(|e| panic!("{e}"));
     check(&data);
+}
+
+/// A plan whose names were resolved before an index became known, and which was finished after, must not be kept as one that knows it.
+#[test]
+fn a_plan_made_across_the_steps_of_a_build_is_not_kept() {
+    let dir = TempDir::new("index_build_plan");
+    let server = start(&dir.path().join("data"));
+    run(async {
+        let url = server.url("postgres");
+        let open = async || connect(&url).await.unwrap();
+        let (observer, writer, locker, lister, reader) =
+            (open().await, open().await, open().await, open().await, open().await);
+        let setup = "CREATE TABLE a (id int PRIMARY KEY, k int); INSERT INTO a VALUES (1, 0), (2, 0);
+             CREATE TABLE b (id int); INSERT INTO b VALUES (1)";
+        observer.batch_execute(setup).await.unwrap();
+        let prepare = "SET plan_cache_mode = force_generic_plan;
+             PREPARE w AS UPDATE a SET k = k + 1 FROM b WHERE a.id = b.id; EXECUTE w";
+        writer.batch_execute(prepare).await.unwrap();
+
+        // The build waits for a writer, once the index is known.
+        lister.batch_execute("BEGIN; LOCK a IN ROW EXCLUSIVE MODE").await.unwrap();
+        let builder = {
+            let client = open().await;
+            tokio::spawn(async move { client.batch_execute("CREATE INDEX CONCURRENTLY by_k ON a (k)").await })
+        };
+        phase(&observer, "waiting for writers before build").await;
+
+        // Another writer has looked at the indexes, and waits for the lock on its second table.
+        locker.batch_execute("BEGIN; LOCK b").await.unwrap();
+        let writing = tokio::spawn(async move {
+            writer.batch_execute("EXECUTE w").await.unwrap();
+            writer
+        });
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'b'::regclass AND NOT granted";
+        until(&observer, waiting, "1").await;
+
+        // Its plan is made after the index has become one that writers keep.
+        reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
+        lister.batch_execute("COMMIT").await.unwrap();
+        phase(&observer, "waiting for writers before validation").await;
+        locker.batch_execute("COMMIT").await.unwrap();
+        let writer = writing.await.unwrap();
+
+        // What comes after the validation is in nobody's hands but the writers'.
+        phase(&observer, "waiting for old snapshots").await;
+        writer.batch_execute("EXECUTE w").await.unwrap();
+        reader.batch_execute("COMMIT").await.unwrap();
+        builder.await.unwrap().unwrap();
+        observer.batch_execute("SET enable_seqscan = off").await.unwrap();
+        assert_eq!(text(&observer, "SELECT count(*) FROM a WHERE k = 3").await, "1");
+        let check = "CREATE EXTENSION amcheck; SELECT bt_index_check('by_k', true)";
+        observer.batch_execute(check).await.unwrap();
+    });
+    server.terminate().unwrap_or_else(|e| panic!("{e}"));
+}
+
+/// Waits until the index build under way has come so far.
+async fn phase(client: &Client, wanted: &str) {
+    until(client, "SELECT coalesce(max(phase), '') FROM pg_stat_progress_create_index", wanted).await;
 }
 
 fn from_environment(name: &str, default: u64) -> u64 {

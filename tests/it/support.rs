@@ -1,7 +1,7 @@
 //! What several modules of the integration tests use: a shared server, connections, a runtime.
 
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quarry_testkit::server::{Options, Server};
 use tokio_postgres::{Client, NoTls};
@@ -85,4 +85,17 @@ pub async fn text(client: &Client, sql: &str) -> String {
         }
     }
     panic!("{sql}: no row");
+}
+
+/// Asks until the answer is `wanted`; two minutes at most.
+pub async fn until(client: &Client, sql: &str, wanted: &str) {
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        let now = text(client, sql).await;
+        if now == wanted {
+            return;
+        }
+        assert!(Instant::now() < end, "{sql}: {now}, not {wanted}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -50,8 +50,10 @@ impl InternalRunner {
         let plan = match self.kept(sql, &types, env)? {
             Some(plan) => plan,
             None => {
+                // Read first: a change of the schema while the plan is made must outdate it.
+                let version = env.reader.schema_version();
                 let plan = make(sql, &types, env)?;
-                self.keep(sql, &types, &plan, env);
+                self.keep(sql, &types, &plan, version, env);
                 plan
             }
         };
@@ -82,12 +84,11 @@ impl InternalRunner {
         Ok((env.reader.schema_version() == version).then_some(plan))
     }
 
-    fn keep(&self, sql: &str, types: &[Oid], plan: &Arc<Statement>, env: &ExecEnv) {
+    fn keep(&self, sql: &str, types: &[Oid], plan: &Arc<Statement>, version: u64, env: &ExecEnv) {
         if env.reader.has_own_ddl() {
             return;
         }
         let mut kept = self.session.lock();
-        let version = env.reader.schema_version();
         if kept.schema_version != version || kept.plans.len() >= PLANS_MAX {
             *kept = InternalPlans { schema_version: version, plans: HashMap::new() };
         }

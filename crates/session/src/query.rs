@@ -31,11 +31,13 @@ pub type Columns = Arc<[ResultColumn]>;
 pub struct Analyzed {
     pub bound: BoundStatement,
     pub columns: Vec<ResultColumn>,
+    /// Under what its names were resolved: whatever is kept of it holds as long as this does.
+    pub(crate) stamp: Stamp,
 }
 
 /// What a cached plan depends on besides the relations it names.
 #[derive(Clone)]
-struct Stamp {
+pub(crate) struct Stamp {
     schema_version: u64,
     view: Arc<SessionView>,
     /// The digest of the settings that texts and plans depend on.
@@ -126,6 +128,9 @@ impl StatementContext {
         param_types: &[Oid],
         params_allowed: bool,
     ) -> Result<Analyzed> {
+        // Read first: a change of the schema that comes between the names and the plan must outdate what is kept. With a version read
+        // later, a plan that doesn't know of a new index would be run by writers whom nobody waits for.
+        let stamp = self.stamp();
         let io = self.io();
         let cx = BindContext { reader: &self.reader, io: &io, param_types, params_allowed };
         let bound = bind::bind_statement(stmt, &cx)?;
@@ -134,7 +139,7 @@ impl StatementContext {
             .iter()
             .map(|(id, name, ty)| (name.clone(), *ty, bound.meta.get(*id).source))
             .collect();
-        Ok(Analyzed { bound, columns })
+        Ok(Analyzed { bound, columns, stamp })
     }
     /// 42501 unless the user, and the owners of the views named, may do all that the statement does.
     pub(crate) fn check_privileges(&self, stmt: &Statement) -> Result<()> {
@@ -258,8 +263,8 @@ impl StatementContext {
             let generic = match known {
                 Some(plan) if self.may_reuse(&plan, shared)? => plan,
                 _ => {
-                    let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
-                    let plan = self.cache_entry(self.plan(bound, None, prepared.source())?);
+                    let Analyzed { bound, stamp, .. } = self.analyze(stmt, &prepared.param_types, false)?;
+                    let plan = cache_entry(self.plan(bound, None, prepared.source())?, stamp);
                     let sizes = if shared { Sizes::of(&plan.statement, &self.reader) } else { None };
                     let shape = shape_of(&plan.statement);
                     let mut c = cache.lock();
@@ -271,8 +276,9 @@ impl StatementContext {
             };
             if let Choice::Probe(values) = choice {
                 choice = Choice::Custom;
-                let (plan, _) = self.custom_plan(prepared, stmt, values.as_deref().unwrap_or(params))?;
-                if cache.lock().probed(shape_of(&plan)) {
+                let values = values.as_deref().unwrap_or(params);
+                let (plan, _) = self.custom_plan(prepared, stmt, values)?;
+                if cache.lock().probed(shape_of(&plan.statement)) {
                     choice = Choice::Generic;
                 }
             }
@@ -284,8 +290,9 @@ impl StatementContext {
         let (plan, relations) = self.custom_plan(prepared, stmt, params)?;
         let operator = self.session.settings().real("cpu_operator_cost");
         let planning = PLANNING_OPERATORS * operator * (relations + 1) as f64;
-        cache.lock().used_custom(shape_of(&plan), plan.plan.total_cost + planning);
-        Ok(self.cache_entry(plan))
+        let made = &plan.statement;
+        cache.lock().used_custom(shape_of(made), made.plan.total_cost + planning);
+        Ok(plan)
     }
     /// A plan for these values, and how many relations the statement names.
     fn custom_plan(
@@ -293,15 +300,11 @@ impl StatementContext {
         prepared: &Prepared,
         stmt: &ast::Statement,
         params: &[Datum],
-    ) -> Result<(Arc<Statement>, usize)> {
-        let bound = self.analyze(stmt, &prepared.param_types, false)?.bound;
+    ) -> Result<(Arc<CachedPlan>, usize)> {
+        let Analyzed { bound, stamp, .. } = self.analyze(stmt, &prepared.param_types, false)?;
         let relations = count_relations(&bound);
-        Ok((self.plan(bound, Some(params), prepared.source())?, relations))
-    }
-    /// A plan with its fast path, if it has one.
-    pub fn cache_entry(&self, statement: Arc<Statement>) -> Arc<CachedPlan> {
-        let fast = FastPlan::prepare(&statement);
-        Arc::new(CachedPlan { statement, fast, stamp: self.stamp() })
+        let plan = self.plan(bound, Some(params), prepared.source())?;
+        Ok((cache_entry(plan, stamp), relations))
     }
     /// Starts a plan.
     pub fn start(
@@ -315,6 +318,12 @@ impl StatementContext {
         }
         crate::auto_explain::start(&self.session, None, statement, self.exec_env(params, instrument))
     }
+}
+
+/// A plan with its fast path, if it has one. `stamp`: of what it was planned from.
+pub(crate) fn cache_entry(statement: Arc<Statement>, stamp: Stamp) -> Arc<CachedPlan> {
+    let fast = FastPlan::prepare(&statement);
+    Arc::new(CachedPlan { statement, fast, stamp })
 }
 
 pub(crate) fn count_relations(bound: &BoundStatement) -> usize {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auto_explain;
+use crate::query::cache_entry;
 use crate::row_ids::{self, RowIds};
 use crate::signals::WaitEvent;
 use crate::statements::{self, Meter};
@@ -29,7 +30,7 @@ impl Session {
                 let analyzed = st.analyze(stmt, &[], false)?;
                 portal.columns = (!analyzed.columns.is_empty() || is_select(stmt))
                     .then(|| analyzed.columns.as_slice().into());
-                st.cache_entry(st.plan(analyzed.bound, None, statement.source())?)
+                cache_entry(st.plan(analyzed.bound, None, statement.source())?, analyzed.stamp)
             } else {
                 self.plan_prepared(&statement, stmt, &portal.params)?
             };
@@ -61,11 +62,8 @@ impl Session {
             // Each run has another row: nothing to keep.
             Some(placed) => {
                 let analyzed = st.analyze(&placed, &prepared.param_types, false)?;
-                st.cache_entry(st.plan(
-                    analyzed.bound,
-                    (!params.is_empty()).then_some(params),
-                    prepared.source(),
-                )?)
+                let values = (!params.is_empty()).then_some(params);
+                cache_entry(st.plan(analyzed.bound, values, prepared.source())?, analyzed.stamp)
             }
             None => st.cached_plan(prepared, stmt, params)?,
         };

@@ -20,7 +20,7 @@ pub mod shared;
 
 use crate::portal::Portal;
 use crate::prepared::{Level, Prepared, Source};
-use crate::query::{CachedPlan, StatementContext, substitute_params};
+use crate::query::{CachedPlan, StatementContext, cache_entry, substitute_params};
 use crate::request::FormatCodes;
 use quarry_common::{Oid, Result};
 use quarry_sql::ast;
@@ -241,7 +241,7 @@ fn make(
     let is_select = matches!(statement, ast::Statement::Select(_));
     let columns = (is_select || !lifted.columns.is_empty()).then(|| lifted.columns.into());
     let source = Source { text, query: Some(text), level: Level::Part };
-    let plan = st.cache_entry(st.plan(lifted.bound, None, source).ok()?);
+    let plan = cache_entry(st.plan(lifted.bound, None, source).ok()?, lifted.stamp);
     if !plan.fast.as_ref().is_some_and(|f| f.is_single_row())
         && !profile::are_alike(&plan.statement, &custom.statement)
     {
