@@ -30,7 +30,7 @@ fn visit(plan: &PhysicalPlan, out: &mut Vec<RuntimeFilter>) {
             let mut scans = vec![];
             scans_of(outer, id, &mut scans);
             for (scan, column) in scans {
-                out.push(RuntimeFilter { join: plan.id, key, scan, column });
+                out.push(RuntimeFilter { join: plan.id, key, scan: scan.id, column });
             }
         }
     }
@@ -113,7 +113,7 @@ pub fn column_of(key: &Expr) -> Option<ColumnId> {
 }
 
 /// The scans that a plan's column comes from or is compared with, and the column's id there.
-fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>) {
+pub fn scans_of<'p>(plan: &'p PhysicalPlan, id: ColumnId, out: &mut Vec<(&'p PhysicalPlan, ColumnId)>) {
     let Some((_, target)) = plan.targets.iter().find(|(t, _)| *t == id) else { return };
     // A target with a raw column's id is that column.
     let raw = walk::raw_columns(&plan.node);
@@ -124,40 +124,41 @@ fn scans_of(plan: &PhysicalPlan, id: ColumnId, out: &mut Vec<(usize, ColumnId)>)
     };
     use JoinKind::*;
     let from = |side: &PhysicalPlan| side.output().any(|o| o == id);
-    let mut both = |outer: &PhysicalPlan, inner: &PhysicalPlan, kind: JoinKind, keys: &[(Expr, Expr)]| {
-        let (outer_first, one_type) = (from(outer), |o: &Expr, i: &Expr| o.ty().oid == i.ty().oid);
-        match kind {
-            Inner | Left | Semi | Anti if outer_first => scans_of(outer, id, out),
-            Inner | RightSemi | RightAnti if from(inner) => scans_of(inner, id, out),
-            _ => return,
-        }
-        // Others would give rows that aren't there otherwise, for which an expression might fail.
-        let shrinks = matches!(kind, Inner | Semi | RightSemi);
-        for (o, i) in keys.iter().filter(|(o, i)| shrinks && one_type(o, i)) {
-            let (own, other, side) = if outer_first { (o, i, inner) } else { (i, o, outer) };
-            if column_of(own) == Some(id)
-                && let Some(other) = column_of(other)
-            {
-                scans_of(side, other, out);
+    let mut both =
+        |outer: &'p PhysicalPlan, inner: &'p PhysicalPlan, kind: JoinKind, keys: &[(Expr, Expr)]| {
+            let (outer_first, one_type) = (from(outer), |o: &Expr, i: &Expr| o.ty().oid == i.ty().oid);
+            match kind {
+                Inner | Left | Semi | Anti if outer_first => scans_of(outer, id, out),
+                Inner | RightSemi | RightAnti if from(inner) => scans_of(inner, id, out),
+                _ => return,
             }
-        }
-    };
+            // Others would give rows that aren't there otherwise, for which an expression might fail.
+            let shrinks = matches!(kind, Inner | Semi | RightSemi);
+            for (o, i) in keys.iter().filter(|(o, i)| shrinks && one_type(o, i)) {
+                let (own, other, side) = if outer_first { (o, i, inner) } else { (i, o, outer) };
+                if column_of(own) == Some(id)
+                    && let Some(other) = column_of(other)
+                {
+                    scans_of(side, other, out);
+                }
+            }
+        };
     match &plan.node {
         PhysicalNode::SeqScan { relation, columns, one_row: false, .. }
             if is_worth(plan) && !relation.is_catalog && is_attribute(columns, id) =>
         {
-            out.push((plan.id, id));
+            out.push((plan, id));
         }
         PhysicalNode::IndexScan { relation, index, columns, .. } => {
             let large = plan.rows >= SCANNED_ROWS_MIN || has_costly_filter(plan);
             if large && index.method == "btree" && !relation.is_catalog && is_attribute(columns, id) {
-                out.push((plan.id, id));
+                out.push((plan, id));
             }
         }
         PhysicalNode::BitmapHeapScan { relation, columns, .. }
             if plan.rows >= SCANNED_ROWS_MIN && !relation.is_catalog && is_attribute(columns, id) =>
         {
-            out.push((plan.id, id));
+            out.push((plan, id));
         }
         PhysicalNode::HashJoin { kind, outer, inner, keys, .. }
         | PhysicalNode::MergeJoin { kind, outer, inner, keys, .. } => both(outer, inner, *kind, keys),

@@ -1,9 +1,9 @@
 //! The limit that a plan must stay below to be of use, where another plan is there already (`crate::plan` tries rewrites that costs
 //! decide on): paths are dropped that no such plan has.
 //!
-//! What a path costs before its first row, every plan with it costs as well. What it costs until its last row a plan may go without: under
-//! LIMIT, if it comes in the right order; on the right side of a semi join; and where runtime filters of joins further up spare a sequential
-//! scan rows (`sieve`).
+//! What a path costs before its first row, every plan with it costs as well, but for what runtime filters of joins further up spare a
+//! sequential scan below a grouping or a sort (`sieve`). What it costs until its last row a plan may go without: under LIMIT, if it comes in
+//! the right order; on the right side of a semi join; and where such filters spare any sequential scan rows.
 
 use super::{Path, Search};
 use crate::region::RelSet;
@@ -49,12 +49,13 @@ impl Search<'_, '_> {
         if path.params != 0 || path.total < limit {
             return false;
         }
-        let whole = || {
-            (path.order.ids.is_empty() || self.p.reads_all)
-                && !self.stops_within(set)
-                && self.driven(path).is_none()
+        let too_much = match self.driven(path) {
+            Some(driven) => path.startup >= limit && !driven.is_blocked(),
+            None => {
+                let whole = || (path.order.ids.is_empty() || self.p.reads_all) && !self.stops_within(set);
+                path.startup >= limit || whole()
+            }
         };
-        let too_much = path.startup >= limit || whole();
         self.bound.dropped |= too_much;
         too_much
     }

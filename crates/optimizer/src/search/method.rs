@@ -264,15 +264,16 @@ impl Search<'_, '_> {
         }
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
-        let mut startup = outer.startup
+        let sieve = self.sieve(kind, outer, inner, keyed);
+        let mut startup = outer.startup - sieve.early
             + inner.total
             + (s.cpu_operator_cost * n + keyed.inner_cost.per_row + measured::HASHED_ROW * s.cpu_tuple_cost)
                 * inner.rows;
         startup += keyed.inner_cost.startup + keyed.outer_cost.startup;
         let per_row =
             s.cpu_operator_cost * n + keyed.outer_cost.per_row + measured::PROBING_ROW * s.cpu_tuple_cost;
-        let sieve = self.sieve(kind, outer, inner, keyed);
-        let mut run = outer.total - outer.startup - sieve.saved + per_row * outer.rows * sieve.passing;
+        let late = sieve.saved - sieve.early;
+        let mut run = outer.total - outer.startup - late + per_row * outer.rows * sieve.passing;
         let inner_bytes = inner.rows * cost::row_bytes(inner.width);
         if inner_bytes > s.hash_mem() {
             let inner_pages = (inner_bytes / 8192.0).ceil();

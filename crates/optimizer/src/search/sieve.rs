@@ -2,12 +2,13 @@
 //! hash join tells the sequential scan that drives its outer side which keys it has, before the scan begins. Rows with other keys are
 //! given up for the price of a look at the key, pages without any of a few keys aren't read at all if an index says where they are.
 //!
-//! Only the scan at the beginning of the outer side's outer sides is looked at, and each key by itself.
+//! Only the scan at the beginning of the outer side's outer sides is looked at, and each key by itself. It may stand inside an item that was
+//! planned by itself, below a grouping by the key: groups that no row will be joined with aren't made then.
 
 use super::conditions::Keyed;
 use super::{Method, Path, Search, Step};
 use crate::cost::{self, measured};
-use crate::runtime_filters;
+use crate::{PlannerSettings, runtime_filters};
 use quarry_catalog::Relation;
 use quarry_plan::{ColumnId, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
 use quarry_types::oids;
@@ -28,12 +29,14 @@ const PAGES_SHARE: f64 = 0.25;
 pub(super) struct Sieve {
     /// Share of the rows that pass.
     pub passing: f64,
-    /// Cost that the scan, and the joins between, don't have then.
+    /// Cost that the scan, and what stands between, don't have then.
     pub saved: f64,
+    /// The part of it that comes before the outer side's first row.
+    pub early: f64,
 }
 
 impl Sieve {
-    pub(super) const NONE: Sieve = Sieve { passing: 1.0, saved: 0.0 };
+    pub(super) const NONE: Sieve = Sieve { passing: 1.0, saved: 0.0, early: 0.0 };
 }
 
 /// A sequential scan that drives joins.
@@ -41,12 +44,39 @@ pub(super) struct Driven<'p> {
     scan: &'p PhysicalPlan,
     relation: &'p Arc<Relation>,
     columns: &'p [(ColumnId, ScanColumn)],
+    /// The plan of the item that the scan is, or stands in.
+    item: &'p PhysicalPlan,
     /// Share of its rows that the joins' filters let pass.
     passing: f64,
     /// What they save already.
     saved: f64,
-    /// Cost of the joins for the rows that come from below.
+    /// Cost of what stands between for the rows that come from below.
     joining: f64,
+    /// Whether something in between reads all its rows before it gives one.
+    blocked: bool,
+}
+
+impl Driven<'_> {
+    /// Whether something in between reads all its rows before it gives one.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// The scan's attribute that a column of the item is, where it is one for filters.
+    fn attribute(&self, id: ColumnId) -> Option<usize> {
+        let at_scan = match std::ptr::eq(self.item, self.scan) {
+            true => id,
+            false => {
+                let mut scans = vec![];
+                runtime_filters::scans_of(self.item, id, &mut scans);
+                scans.into_iter().find(|(scan, _)| std::ptr::eq(*scan, self.scan))?.1
+            }
+        };
+        self.columns.iter().find_map(|(c, what)| match what {
+            ScanColumn::Attribute(n) if *c == at_scan => Some(*n),
+            _ => None,
+        })
+    }
 }
 
 impl Search<'_, '_> {
@@ -59,10 +89,7 @@ impl Search<'_, '_> {
         let shares = keyed.keys.iter().zip(&keyed.distinct).filter_map(|(key, (outer, own))| {
             let id =
                 runtime_filters::column_of(&key.outer).filter(|_| !runtime_filters::is_costly(&key.inner))?;
-            let attribute = driven.columns.iter().find_map(|(c, what)| match what {
-                ScanColumn::Attribute(n) if *c == id => Some(*n),
-                _ => None,
-            })?;
+            let attribute = driven.attribute(id)?;
             let (outer, own) = ((*outer)?, (*own)?);
             let found = own.min(inner.rows);
             let whole = matches!(key.outer.ty().oid, oids::INT2 | oids::INT4 | oids::INT8);
@@ -95,11 +122,12 @@ impl Search<'_, '_> {
             saved = saved.max(run - driven.saved - narrow + joining);
             least = least.min(narrow);
         }
-        let saved = saved.min(outer.total - outer.startup - least);
+        let early = if driven.blocked { outer.startup } else { 0.0 };
+        let saved = saved.min(outer.total - outer.startup + early - least);
         if saved <= 0.0 || !self.is_steady(inner) {
             return Sieve::NONE;
         }
-        Sieve { passing: share, saved }
+        Sieve { passing: share, saved, early: saved.min(early) }
     }
 
     /// Whether a path without parameters reads nothing from outside, so that its rows are the same each time it runs.
@@ -129,18 +157,28 @@ impl Search<'_, '_> {
     /// The scan that drives a path, if it is one that filters are for.
     pub(super) fn driven<'p>(&self, mut path: &'p Path) -> Option<Driven<'p>> {
         let s = &self.p.env.settings;
-        let (mut passing, mut saved, mut joining) = (1.0, 0.0, 0.0);
+        let (mut passing, mut saved, mut joining, mut blocked) = (1.0, 0.0, 0.0, false);
         loop {
             match &path.step {
-                Step::Leaf(scan) => {
+                Step::Leaf(item) => {
+                    let scan = driving(item, s, &mut joining, &mut blocked)?;
                     let PhysicalNode::SeqScan { relation, columns, one_row: false, .. } = &scan.node else {
                         return None;
                     };
                     let filtered = runtime_filters::is_worth(scan) && !relation.is_catalog;
-                    return filtered.then_some(Driven { scan, relation, columns, passing, saved, joining });
+                    return filtered.then_some(Driven {
+                        scan,
+                        relation,
+                        columns,
+                        item,
+                        passing,
+                        saved,
+                        joining,
+                        blocked,
+                    });
                 }
                 Step::Join { kind, method, outer, sieve, .. } => {
-                    if !matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
+                    if !drives(*kind) {
                         return None;
                     }
                     if *method == Method::Hash {
@@ -150,10 +188,59 @@ impl Search<'_, '_> {
                     saved += sieve.saved;
                     path = outer;
                 }
-                Step::Sort(input, _) | Step::Materialize(input) => path = input,
+                Step::Sort(input, _) => {
+                    blocked = true;
+                    path = input;
+                }
+                Step::Materialize(input) => path = input,
                 Step::Memoize(..) | Step::Unique(..) => return None,
             }
         }
+    }
+}
+
+/// Whether a join of this kind gives rows for its outer ones as they come.
+fn drives(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
+}
+
+/// The node of an item's plan from which all its rows come. Adds what stands between takes for them, what the filters within save left
+/// out, and whether it reads them all first.
+fn driving<'p>(
+    mut plan: &'p PhysicalPlan,
+    s: &PlannerSettings,
+    joining: &mut f64,
+    blocked: &mut bool,
+) -> Option<&'p PhysicalPlan> {
+    loop {
+        let input = match &plan.node {
+            PhysicalNode::HashJoin { kind, outer, .. } if drives(*kind) => {
+                *joining += s.cpu_tuple_cost * (measured::PROBING_ROW + 1.0) * plan.rows.min(outer.rows);
+                outer
+            }
+            PhysicalNode::MergeJoin { kind, outer, .. } | PhysicalNode::NestLoop { kind, outer, .. }
+                if drives(*kind) =>
+            {
+                outer
+            }
+            PhysicalNode::Aggregate { input, sets: None, group, .. } if !group.is_empty() => {
+                *blocked = true;
+                *joining += (plan.total_cost - input.total_cost).max(0.0);
+                input
+            }
+            PhysicalNode::Sort { input, bound: None, .. } => {
+                *blocked = true;
+                *joining += (plan.total_cost - input.total_cost).max(0.0);
+                input
+            }
+            PhysicalNode::SubqueryScan { input, .. } => {
+                *joining += (plan.total_cost - input.total_cost).max(0.0);
+                input
+            }
+            PhysicalNode::Materialize { input } => input,
+            _ => return Some(plan),
+        };
+        plan = input;
     }
 }
 
@@ -178,13 +265,27 @@ fn leads_index(relation: &Relation, attribute: usize) -> bool {
 
 /// Takes what is saved off the nodes from a join's outer side to the scan that drives it.
 pub(super) fn discount(plan: &mut PhysicalPlan, saved: f64) {
-    let run = plan.total_cost - plan.startup_cost;
-    plan.total_cost = plan.startup_cost + (run - saved).max(0.0);
-    match &mut plan.node {
+    take_off(plan, saved);
+}
+
+/// The same; tells whether a node reads all its rows before it gives one.
+fn take_off(plan: &mut PhysicalPlan, saved: f64) -> bool {
+    let blocked = match &mut plan.node {
         PhysicalNode::HashJoin { outer, .. }
         | PhysicalNode::MergeJoin { outer, .. }
-        | PhysicalNode::NestLoop { outer, .. } => discount(outer, saved),
-        PhysicalNode::Sort { input, .. } | PhysicalNode::Materialize { input } => discount(input, saved),
-        _ => {}
+        | PhysicalNode::NestLoop { outer, .. } => take_off(outer, saved),
+        PhysicalNode::Sort { input, .. } | PhysicalNode::Aggregate { input, .. } => {
+            take_off(input, saved);
+            true
+        }
+        PhysicalNode::Materialize { input } | PhysicalNode::SubqueryScan { input, .. } => {
+            take_off(input, saved)
+        }
+        _ => false,
+    };
+    if blocked {
+        plan.startup_cost = (plan.startup_cost - saved).max(0.0);
     }
+    plan.total_cost = plan.startup_cost.max(plan.total_cost - saved);
+    blocked
 }
