@@ -118,7 +118,7 @@ impl Drop for Connection {
 }
 
 /// The next message, undecoded; none at the connection's end.
-pub(crate) fn read_message(reader: &mut impl Read) -> Option<(u8, Vec<u8>)> {
+pub fn read_message(reader: &mut impl Read) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 5];
     reader.read_exact(&mut head).ok()?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
