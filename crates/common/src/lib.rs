@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod helper;
 pub mod ids;
 pub mod progress;
 pub mod quoting;

@@ -11,6 +11,7 @@ use crate::index::btree::build::TreeLoader;
 use crate::index::{BTree, BuildOutcome};
 use crate::txn::Transaction;
 use parking_lot::Mutex;
+use quarry_common::helper;
 use quarry_common::progress::{Command, Progress, create_index as p};
 use quarry_common::usage;
 use quarry_common::{BlockNo, Error, Result, Tid};
@@ -131,10 +132,9 @@ pub fn scan_for_build<S: RowSink>(
     let [first, others @ ..] = sinks else { return Err(Error::internal("a scan for nobody")) };
     let scan = std::thread::scope(|scope| {
         let spawn = |sink| {
-            let builder = std::thread::Builder::new().name("index-build".to_string());
             let shared = &shared;
             // One that can't be started is not missed: the others do its part.
-            builder.spawn_scoped(scope, move || {
+            helper::spawn(scope, "index-build", move || {
                 // A thread of its own has counted nothing before.
                 let scan = shared.run(sink);
                 shared.heap.storage().flush_counts();
@@ -190,7 +190,6 @@ pub fn build_tree<S: EntrySink>(
         1 => load(index, txn, &progress, &mut || merge.next_batch())?,
         _ => std::thread::scope(|scope| {
             let (send, receive) = sync_channel(BATCHES_AHEAD);
-            let ahead = std::thread::Builder::new().name("index-build".to_string());
             let merging = move || {
                 loop {
                     let batch = merge.next_batch();
@@ -201,8 +200,7 @@ pub fn build_tree<S: EntrySink>(
                     }
                 }
             };
-            let thread = ahead
-                .spawn_scoped(scope, merging)
+            let thread = helper::spawn(scope, "index-build", merging)
                 .map_err(|e| Error::internal(format!("could not start a thread: {e}")))?;
             let outcome = load(index, txn, &progress, &mut || take(&receive));
             drop(receive);
