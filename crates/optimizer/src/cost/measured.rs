@@ -110,15 +110,20 @@ impl Pages {
 
     /// Pages in physical order with gaps, `share` of the relation's (PostgreSQL: `cost_bitmap_heap_scan`).
     pub fn in_order(&self, pages: f64, share: f64) -> f64 {
+        self.in_order_again(pages, pages, share)
+    }
+
+    /// The same again and again: so many visits, `distinct` of which are to pages not visited before. `share`: of each time.
+    pub fn in_order_again(&self, distinct: f64, visits: f64, share: f64) -> f64 {
         let share = share.clamp(0.0, 1.0).sqrt();
         let price = Price {
-            read: match pages >= 2.0 {
+            read: match distinct >= 2.0 {
                 true => between(self.random.read, self.sequential.read, share),
                 false => self.random.read,
             },
             in_memory: between(self.random.in_memory, self.sequential.in_memory, share),
         };
-        self.cost(price, pages, pages)
+        self.cost(price, distinct, visits)
     }
 
     fn cost(&self, price: Price, distinct: f64, visits: f64) -> f64 {

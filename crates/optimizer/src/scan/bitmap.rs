@@ -201,20 +201,24 @@ impl Planner<'_> {
         };
         // A bitmap that does not fit forgets which rows of a page it means: then all of the page's rows are looked at.
         let fit = (s.work_mem * 1024.0 / PAGE_BYTES).max(1.0);
-        let pages = touched(tuples);
-        let lossy = fit < pages;
+        let visited = touched(tuples);
+        let lossy = fit < visited;
         if lossy {
-            let lossy = (pages - fit / 2.0).max(0.0);
-            let exact = pages - lossy;
+            let lossy = (visited - fit / 2.0).max(0.0);
+            let exact = visited - lossy;
             if lossy > 0.0 {
-                let share = exact / pages;
+                let share = exact / visited;
                 tuples = cost::clamp_rows(tuples * share + (lossy / t) * size.rows);
             }
         }
-        let share = fetched / t;
+        // Each execution goes to all its pages, however many of them others have read before.
+        let prices = cost::Pages::of(size.pages, 0.0, s);
         let of_pages = match loops > 1.0 {
-            true => cost::Pages::of(size.pages, 0.0, s).in_order(fetched * loops, share) / loops,
-            false => cost::Pages::of(size.pages, 0.0, s).in_order(fetched, share),
+            true => {
+                let share = measured::between(fetched / t, visited / t, measured::largeness(size.pages));
+                prices.in_order_again(fetched * loops, visited * loops, share) / loops
+            }
+            false => prices.in_order(fetched, fetched / t),
         };
         // Where the index can't be sure, or the bitmap has forgotten, all conditions are tested.
         let all = cost::exprs(clauses, s);
@@ -236,7 +240,7 @@ impl Planner<'_> {
             startup += cost::DISABLED;
         }
         // Few rows of a page are apart in memory, all of them are read one after the other.
-        let of_page = (tuples / fetched.max(1.0)) / (size.rows / size.pages.max(1.0)).max(1.0);
+        let of_page = (tuples / visited.max(1.0)) / (size.rows / size.pages.max(1.0)).max(1.0);
         let ours = measured::between(measured::BITMAP_HEAP_ROW, 1.0, of_page.clamp(0.0, 1.0));
         let row = measured::between(1.0, ours, measured::largeness(size.pages));
         let per_row = row * s.cpu_tuple_cost + self.reading_cost(scan, size);

@@ -8,6 +8,7 @@ use crate::cost::{self, ExprCost};
 use crate::exprs::{commuted, equality};
 use crate::joins::{hash_key, join_rows};
 use crate::region::{RelSet, Source};
+use crate::stats::Stretch;
 use crate::unique::{fixed_columns, table_is_unique};
 use quarry_plan::{BoolTest, ColumnId, Expr, JoinKind};
 use std::rc::Rc;
@@ -35,8 +36,9 @@ pub(super) struct Keyed {
     pub inner_cost: ExprCost,
     /// Different values of each key, outer and inner, as far as statistics know them.
     pub distinct: Vec<(Option<f64>, Option<f64>)>,
-    /// The orders in which both sides can be merged.
+    /// The orders in which both sides can be merged, and what is read of the sides then, by the first key.
     pub orders: Option<(Rc<Order>, Rc<Order>)>,
+    pub stretches: (Stretch, Stretch),
 }
 
 /// What is known of the conditions of a join.
@@ -249,10 +251,13 @@ impl Search<'_, '_> {
             .zip(&second)
             .map(|(o, i)| (self.known_distinct(&o.expr), self.known_distinct(&i.expr)))
             .collect();
-        let orders = if mergeable && !keys.is_empty() {
-            Some((self.order_of(first), self.order_of(second)))
-        } else {
-            None
+        let mut stretches = (Stretch::WHOLE, Stretch::WHOLE);
+        let orders = match (first.first(), second.first()) {
+            (Some(one), Some(other)) if mergeable => {
+                stretches = self.p.stretches(&one.expr, &other.expr);
+                Some((self.order_of(first), self.order_of(second)))
+            }
+            _ => None,
         };
         let rest_cost = cost::exprs(&rest, &self.p.env.settings);
         let rest = Rc::new(rest);
@@ -269,8 +274,10 @@ impl Search<'_, '_> {
             rest_cost,
             distinct: distinct.iter().map(|(o, i)| (*i, *o)).collect(),
             orders: orders.as_ref().map(|(o, i)| (i.clone(), o.clone())),
+            stretches: (stretches.1, stretches.0),
         };
-        (Keyed { keys: Rc::new(keys), rest, rest_cost, outer_cost, inner_cost, distinct, orders }, turned)
+        let keys = Rc::new(keys);
+        (Keyed { keys, rest, rest_cost, outer_cost, inner_cost, distinct, orders, stretches }, turned)
     }
 
     /// Different values of a column, as far as statistics know them.

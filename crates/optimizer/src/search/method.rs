@@ -1,12 +1,14 @@
 //! What nested loops, hash joins and merge joins of two paths cost (PostgreSQL: `final_cost_nestloop`, `final_cost_hashjoin`,
 //! `final_cost_mergejoin`), and running a path again.
 
+use super::conditions::Keyed;
 use super::ordering::Order;
 use super::pair::Joined;
 use super::sieve::Sieve;
 use super::{Applied, Merits, Method, Path, Search, Step, Subset, is_beaten};
 use crate::cost::{self, DISABLED, ExprCost, measured};
 use crate::region::RelSet;
+use crate::stats::Stretch;
 use quarry_plan::{JoinKind, PhysicalNode};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -324,12 +326,17 @@ impl Search<'_, '_> {
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
         let (outer_rows, inner_rows) = (outer.path.rows, inner.path.rows);
+        let (of_outer, of_inner) = read_stretches(kind, keyed);
+        let (outer_run, inner_run) = (outer.total - outer.startup, inner.total - inner.startup);
         let mut startup = outer.startup + inner.startup;
-        let mut run = outer.total - outer.startup + inner.total - inner.startup;
+        startup += outer_run * of_outer.start + inner_run * of_inner.start;
+        let mut run =
+            outer_run * (of_outer.end - of_outer.start) + inner_run * (of_inner.end - of_inner.start);
         let tuples = (outer_rows * inner_rows * pair.selectivity).max(1.0);
         let rescanned = (tuples - inner_rows).max(0.0);
         let per_row = s.cpu_operator_cost * n + measured::MERGED_ROW * s.cpu_tuple_cost;
-        run += per_row * (outer_rows + inner_rows) + s.cpu_operator_cost * n * rescanned;
+        run += per_row * (outer_rows * of_outer.end + inner_rows * of_inner.end);
+        run += s.cpu_operator_cost * n * rescanned;
         startup += keyed.rest_cost.startup + pair.post_cost.startup;
         run += (measured::MERGED_PAIR * s.cpu_tuple_cost + keyed.rest_cost.per_row + pair.post_cost.per_row)
             * tuples;
@@ -389,6 +396,16 @@ impl Search<'_, '_> {
             },
         }
     }
+}
+
+/// What a merge join of a kind reads of its sides: all of one whose rows come out without a match.
+fn read_stretches(kind: JoinKind, keyed: &Keyed) -> (Stretch, Stretch) {
+    use JoinKind::*;
+    let (outer, inner) = keyed.stretches;
+    (
+        if matches!(kind, Left | Anti | Full) { Stretch::WHOLE } else { outer },
+        if matches!(kind, Right | RightAnti | Full) { Stretch::WHOLE } else { inner },
+    )
 }
 
 fn joined_width(kind: JoinKind, outer: &Path, inner: &Path) -> u32 {

@@ -13,8 +13,11 @@ mod partners;
 mod pattern;
 mod scalar;
 mod selectivity;
+mod stretches;
 mod values;
 mod variable;
+
+pub use stretches::Stretch;
 
 use crate::planner::Planner;
 use hashbrown::HashMap;

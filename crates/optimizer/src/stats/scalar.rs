@@ -145,7 +145,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// The numbers that are kept with a column's statistics.
-    fn kept(v: &Variable) -> Option<Arc<Numbers>> {
+    pub(super) fn kept(v: &Variable) -> Option<Arc<Numbers>> {
         match v.stats.as_ref()?.derived.get::<Facts>() {
             Some(facts) => facts.numbers.get_or_init(|| Numbers::of(v).map(Arc::new)).clone(),
             None => Numbers::of(v).map(Arc::new),
@@ -171,8 +171,14 @@ impl Numbers {
         (!common.is_empty() || !bounds.is_empty()).then_some(Numbers { common, bounds, rest })
     }
 
+    /// The least and the greatest value that is known.
+    pub(super) fn ends(&self) -> Option<(f64, f64)> {
+        let values = || self.common.iter().map(|c| c.0).chain(self.bounds.iter().copied());
+        Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
+    }
+
     /// Share of the rows below a value (above: `greater`).
-    fn compare(&self, value: f64, greater: bool, or_equal: bool) -> f64 {
+    pub(super) fn compare(&self, value: f64, greater: bool, or_equal: bool) -> f64 {
         // What is below, equal values included if they are not to be above.
         let with_equal = greater != or_equal;
         let before = |x: f64| if with_equal { x <= value } else { x < value };
