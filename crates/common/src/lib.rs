@@ -7,6 +7,7 @@
 pub mod error;
 pub mod helper;
 pub mod ids;
+pub mod memory;
 pub mod progress;
 pub mod quoting;
 pub mod settings;

@@ -42,6 +42,10 @@ impl RowSet {
     pub fn memory_bytes(&self) -> usize {
         self.columns.iter().map(Vector::memory_bytes).sum()
     }
+    /// As [`RowSet::memory_bytes`], with what there is room for.
+    pub fn allocated_bytes(&self) -> usize {
+        self.columns.iter().map(Vector::allocated_bytes).sum()
+    }
     pub fn clear(&mut self) {
         for c in &mut self.columns {
             *c = Vector::with_capacity(c.physical(), 0);

@@ -7,6 +7,7 @@ use crate::rows::RowSet;
 use crate::setop::DistinctRows;
 use crate::spill::{TemporaryPath, counted_read, counted_write, temporary_file};
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
 use quarry_types::{Batch, PhysicalType, TypeRef, Vector, compare};
@@ -20,6 +21,7 @@ pub struct SeenRows {
     physicals: Vec<PhysicalType>,
     types: Vec<TypeRef>,
     disk: Option<DiskRows>,
+    reservation: Reservation,
 }
 
 impl SeenRows {
@@ -29,6 +31,7 @@ impl SeenRows {
             physicals: physicals.to_vec(),
             types,
             disk: None,
+            reservation: Reservation::default(),
         }
     }
     pub fn clear(&mut self) {
@@ -61,8 +64,10 @@ impl SeenRows {
                 new.push(r as u32);
             }
         }
-        cx.rt.note_memory(self.memory.memory_bytes());
-        if self.disk.is_none() && self.memory.memory_bytes() > cx.env.hash_mem_bytes {
+        let bytes = self.memory.memory_bytes();
+        cx.rt.note_memory(bytes);
+        let may_hold = self.reservation.may_hold(bytes) && bytes <= cx.env.hash_mem_bytes;
+        if self.disk.is_none() && !may_hold {
             self.disk = Some(DiskRows::create(cx, &self.physicals)?);
         }
         Ok(new)

@@ -7,6 +7,7 @@ use crate::rows::RowSet;
 use crate::spill::RowFile;
 use hashbrown::HashTable;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_plan::{ColumnId, PhysicalPlan, SetOpKind};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector, compare, hash};
 use std::sync::Arc;
@@ -98,6 +99,7 @@ pub struct SetOp {
     given: u64,
     /// Partitions still to be treated.
     parts: Vec<Part>,
+    reservation: Reservation,
 }
 
 pub fn build(
@@ -122,6 +124,7 @@ pub fn build(
         at: 0,
         given: 0,
         parts: Vec::new(),
+        reservation: Reservation::default(),
     }))
 }
 
@@ -211,7 +214,11 @@ impl SetOp {
             }
         }
         cx.rt.note_memory(self.memory_bytes());
-        if parts.is_none() && depth < DEPTH_MAX && self.memory_bytes() > cx.env.hash_mem_bytes {
+        let bytes = self.memory_bytes();
+        let may_hold = self.reservation.may_hold(bytes) && bytes <= cx.env.hash_mem_bytes;
+        if parts.is_none() && depth >= DEPTH_MAX {
+            self.reservation.must_hold(bytes)?;
+        } else if parts.is_none() && !may_hold {
             let part = |_| -> Result<Part> {
                 Ok(Part {
                     left: RowFile::create(cx.env, &self.physicals)?,

@@ -8,6 +8,7 @@ use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::RowSet;
 use crate::spill::told_of_files;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::sort::{ExternalSort, SortedRun, compare_keys, prefix_of};
@@ -77,7 +78,20 @@ impl Gathered {
         Gathered { rows: RowSet::new(physicals), keys: Vec::new(), entries: Vec::new() }
     }
     fn memory_bytes(&self) -> usize {
-        self.rows.memory_bytes() + self.keys.len() + self.entries.len() * std::mem::size_of::<Entry>()
+        let entries = self.entries.capacity() * std::mem::size_of::<Entry>();
+        self.rows.allocated_bytes() + self.keys.capacity() + entries
+    }
+    /// Writes the rows to a run of a sort; there are none left.
+    fn write(&mut self, to: &mut ExternalSort, layout: &RowLayout, builder: &mut RowBuilder) -> Result<()> {
+        self.sort();
+        let mut run = to.begin_run()?;
+        for e in &self.entries {
+            let row = encode_vectors(&self.rows.columns, e.row as usize, layout, builder);
+            run.push(&self.keys[e.at..e.at + e.len as usize], row)?;
+        }
+        to.end_run(run)?;
+        *self = Gathered::new(&self.rows.physicals());
+        Ok(())
     }
     fn push(&mut self, keys: &Keys, values: &[Arc<Vector>], batch: &Batch) -> Result<()> {
         let first = self.rows.len as u32;
@@ -133,6 +147,8 @@ pub struct Sort {
     /// Incremental sort: what was read beyond the group under way.
     pending: Option<Batch>,
     input_done: bool,
+    /// For rows in memory.
+    reservation: Reservation,
 }
 
 enum State {
@@ -197,6 +213,7 @@ pub fn build(
         state: State::Start,
         pending: None,
         input_done: false,
+        reservation: Reservation::default(),
     }))
 }
 
@@ -259,16 +276,15 @@ impl Sort {
                 if n == 0 {
                     break;
                 }
-            } else if gathered.memory_bytes() > cx.env.work_mem_bytes {
-                let sort = external.get_or_insert_with(|| {
-                    ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
-                        .told(told_of_files(cx.env))
-                });
-                for (i, e) in gathered.entries.iter().enumerate() {
-                    let row = encode_vectors(&gathered.rows.columns, i, &layout, &mut builder);
-                    sort.push(&gathered.keys[e.at..e.at + e.len as usize], row)?;
+            } else {
+                let held = gathered.memory_bytes();
+                if !self.reservation.may_hold(held) || held > cx.env.work_mem_bytes {
+                    let sort = external.get_or_insert_with(|| {
+                        ExternalSort::new(cx.env.storage.disk().clone(), cx.env.work_mem_bytes)
+                            .told(told_of_files(cx.env))
+                    });
+                    gathered.write(sort, &layout, &mut builder)?;
                 }
-                gathered = Gathered::new(&self.physicals);
             }
             if self.pending.is_some() {
                 break;
@@ -278,10 +294,10 @@ impl Sort {
         let method;
         self.state = match external {
             Some(mut sort) => {
-                for (i, e) in gathered.entries.iter().enumerate() {
-                    let row = encode_vectors(&gathered.rows.columns, i, &layout, &mut builder);
-                    sort.push(&gathered.keys[e.at..e.at + e.len as usize], row)?;
+                if !gathered.entries.is_empty() {
+                    gathered.write(&mut sort, &layout, &mut builder)?;
                 }
+                self.reservation.holds(0);
                 method = ("external merge", "Disk");
                 let run = sort.finish()?;
                 let (files, bytes) = run.on_disk();
@@ -296,7 +312,8 @@ impl Sort {
                     gathered.entries.truncate(n);
                 }
                 method = (if self.bound.is_some() { "top-N heapsort" } else { "quicksort" }, "Memory");
-                let order = gathered.entries.iter().map(|e| e.row).collect();
+                let order: Vec<u32> = gathered.entries.iter().map(|e| e.row).collect();
+                self.reservation.holds(gathered.rows.allocated_bytes() + order.len() * 4);
                 State::Memory { rows: gathered.rows, order, at: 0 }
             }
         };
@@ -353,6 +370,7 @@ impl Operator for Sort {
                         *at += n;
                         return Ok(Some(rows.gather(&order[*at - n..*at])));
                     }
+                    self.reservation.holds(0);
                     self.state = if self.pending.is_some() { State::Start } else { State::Done };
                 }
                 State::Disk { run, layout, .. } => {
@@ -376,6 +394,7 @@ impl Operator for Sort {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.state = State::Start;
+        self.reservation.holds(0);
         self.pending = None;
         self.input_done = false;
         self.input.rescan(cx)

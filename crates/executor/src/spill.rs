@@ -3,6 +3,7 @@
 
 use crate::ExecEnv;
 use crate::rows::RowSet;
+use quarry_common::memory::Reservation;
 use quarry_common::usage::{self, Counter};
 use quarry_common::{Error, Result, Severity, SqlState};
 use quarry_functions::SessionEnv;
@@ -39,7 +40,7 @@ enum State {
 }
 
 /// Bytes of a file's buffer.
-const BUFFER_BYTES: usize = 64 << 10;
+pub(crate) const BUFFER_BYTES: usize = 64 << 10;
 
 /// What a temporary file is made of.
 struct Origin {
@@ -327,6 +328,7 @@ fn read_batch(
 pub struct BatchStore {
     memory: Vec<Batch>,
     bytes: usize,
+    reservation: Reservation,
     file: Option<StoreFile>,
 }
 
@@ -359,7 +361,7 @@ impl BatchStore {
         if self.file.is_none() {
             self.bytes += batch.columns.iter().map(|c| c.memory_bytes()).sum::<usize>() + 64;
             self.memory.push(batch);
-            if self.bytes > env.work_mem_bytes {
+            if self.bytes > env.work_mem_bytes || !self.reservation.may_hold(self.bytes) {
                 self.file = Some(StoreFile::create(env, &self.memory[0])?);
             }
             return Ok(());

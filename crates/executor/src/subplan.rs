@@ -9,6 +9,7 @@ use crate::operator::{BoxOperator, dense, pull, pull_some};
 use crate::rows::RowSet;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ColumnId, Expr, SubqueryExpr, SubqueryKind, walk};
@@ -63,6 +64,8 @@ pub struct SubplanState {
     once: Option<Datum>,
     rows: Option<Arc<HashedRows>>,
     all_rows: Option<Arc<Vec<Batch>>>,
+    /// For the rows that are kept.
+    reservation: Reservation,
 }
 
 struct HashedRows {
@@ -131,7 +134,8 @@ impl Builder<'_> {
                 Kind::Quantified { all, tests: self.exprs(tests, &inner)?, left, hashed }
             }
         };
-        let state = SubplanState { op, fresh: true, once: None, rows: None, all_rows: None };
+        let reservation = Reservation::default();
+        let state = SubplanState { op, fresh: true, once: None, rows: None, all_rows: None, reservation };
         let index = self.add_subplan(state);
         Ok(SubqueryNode {
             index,
@@ -322,8 +326,12 @@ impl SubqueryNode {
             if s.all_rows.is_none() {
                 s.restart(cx)?;
                 let mut batches = Vec::new();
+                let mut bytes = 0;
                 while let Some(b) = pull(&mut s.op, cx)? {
-                    batches.push(dense(b));
+                    let b = dense(b);
+                    bytes += b.columns.iter().map(|c| c.memory_bytes()).sum::<usize>();
+                    s.reservation.must_hold(bytes)?;
+                    batches.push(b);
                 }
                 s.all_rows = Some(Arc::new(batches));
             }
@@ -355,6 +363,8 @@ impl SubqueryNode {
             while let Some(b) = pull(&mut s.op, cx)? {
                 let keys = h.right.iter().map(|p| p.eval(cx, &b)).collect::<Result<Vec<_>>>()?;
                 set.push_rows(&keys, b.rows());
+                // Beside the values: a row's hash and its places in the table and among the NULLs.
+                s.reservation.must_hold(set.allocated_bytes() + set.len * 20)?;
             }
             let len = set.len;
             let keys: Vec<Arc<Vector>> = set.columns.into_iter().map(Arc::new).collect();

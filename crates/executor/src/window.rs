@@ -12,6 +12,7 @@ use crate::rows::RowSet;
 use aggregate::Running;
 use frame::{FrameState, Range};
 use partition::{Cursor, Pages, Partition, Peers, Shape, page_bytes};
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
 use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows};
 use quarry_plan::expr::FrameExclude;
@@ -40,6 +41,8 @@ pub struct WindowAgg {
     input_done: bool,
     /// The partition being given out.
     active: Option<Box<Active>>,
+    /// For a partition's rows in memory, but those of pages.
+    reservation: Reservation,
 }
 
 struct Window {
@@ -106,6 +109,7 @@ pub fn build(
         pending: None,
         input_done: false,
         active: None,
+        reservation: Reservation::default(),
     }))
 }
 
@@ -152,7 +156,7 @@ impl WindowAgg {
             let held = rows.memory_bytes();
             cx.rt.note_memory(held + pages.as_ref().map_or(0, Pages::memory_bytes));
             let allowed = if pages.is_some() { page_bytes(cx) } else { cx.env.work_mem_bytes };
-            if held > allowed {
+            if !self.reservation.may_hold(rows.allocated_bytes()) || held > allowed {
                 let pages = pages.get_or_insert_with(|| Pages::new(&self.window.shape));
                 pages.push(cx, &rows.take())?;
             }
@@ -162,6 +166,7 @@ impl WindowAgg {
                 break;
             }
         }
+        self.reservation.holds(if pages.is_some() { 0 } else { rows.allocated_bytes() });
         let rest = rows.take();
         Ok(match pages {
             Some(mut pages) => {

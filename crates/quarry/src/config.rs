@@ -41,6 +41,11 @@ pub fn load(data: &Path, command_line: &[(String, String)]) -> Result<Settings> 
         let value = quarry_session::normalise_setting(name, value, &settings)?;
         settings.set(name, &value)?;
     }
+    if settings.int("quarry.memory_limit") < 0 {
+        let rest = memory.saturating_sub(settings.bytes("shared_buffers"));
+        let kilobytes = (rest / 2 / 1024).clamp(64 << 10, i32::MAX as u64);
+        settings.set("quarry.memory_limit", &format!("{kilobytes}kB"))?;
+    }
     settings.set("data_directory", &data.display().to_string())?;
     settings.set("config_file", &data.join(CONFIG_FILE).display().to_string())?;
     settings.set("hba_file", &data.join(HBA_FILE).display().to_string())?;

@@ -69,11 +69,15 @@ pub struct Instance {
     started_at: i64,
 }
 
-/// What storage goes by, of the settings that may change while the server runs.
-fn tell_storage(storage: &Storage, settings: &Settings) {
+/// What the layers below go by, of the settings that may change while the server runs.
+fn apply(storage: &Storage, settings: &Settings) {
     storage.ssi().set_limits(ssi_limits(settings));
     storage.set_log_checkpoints(settings.bool("log_checkpoints"));
     storage.wal().set_timed(settings.bool("track_wal_io_timing"));
+    quarry_common::memory::set_limit(match settings.int("quarry.memory_limit") {
+        ..=0 => usize::MAX,
+        kilobytes => kilobytes as usize * 1024,
+    });
 }
 
 impl Instance {
@@ -84,7 +88,7 @@ impl Instance {
         data_dir: PathBuf,
         password_verifier: PasswordVerifier,
     ) -> Arc<Instance> {
-        tell_storage(&storage, &settings);
+        apply(&storage, &settings);
         let counted = counts_statements(&settings) && settings.bool("pg_stat_statements.save");
         let statement_stats = match counts_statements(&settings) {
             true => StatementStats::load(&**storage.disk(), counted),
@@ -160,7 +164,7 @@ impl Instance {
         self.settings.load_full()
     }
     pub fn set_settings(&self, settings: Settings) {
-        tell_storage(&self.storage, &settings);
+        apply(&self.storage, &settings);
         self.settings.store(Arc::new(settings));
         self.loaded_at.store(crate::clock::now(), Ordering::Relaxed);
         // Release: who sees the number sees the settings.

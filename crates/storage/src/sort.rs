@@ -16,6 +16,7 @@ use crate::heap::{BuildScan, Heap};
 use crate::index::{BTree, Direction, KeyRange};
 use crate::temp_file::{TempFile, Told};
 use crate::txn::{Snapshot, Transaction};
+use quarry_common::memory::Reservation;
 use quarry_common::progress::{Command, create_index};
 use quarry_common::{BlockNo, Error, Result, Tid};
 use std::cmp::Ordering;
@@ -23,8 +24,8 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-/// Bytes read ahead per run.
-const READ_BYTES: usize = 128 << 10;
+/// Bytes read ahead of each run, at most and at least.
+const READ_BYTES: (usize, usize) = (128 << 10, 16 << 10);
 const WRITE_BYTES: usize = 256 << 10;
 
 struct Pair {
@@ -43,6 +44,7 @@ pub struct ExternalSort {
     pairs: Vec<Pair>,
     runs: Vec<TempFile>,
     told: Option<Told>,
+    reservation: Reservation,
 }
 
 /// A key's first bytes, filled up with zeroes, as a number.
@@ -86,6 +88,7 @@ impl ExternalSort {
             pairs: Vec::new(),
             runs: Vec::new(),
             told: None,
+            reservation: Reservation::default(),
         }
     }
 
@@ -105,7 +108,11 @@ impl ExternalSort {
             key_len: key.len() as u32,
             value_len: value.len() as u32,
         });
-        if self.bytes.len() + self.pairs.len() * size_of::<Pair>() > self.memory_bytes {
+        let held = self.bytes.capacity() + self.pairs.capacity() * size_of::<Pair>();
+        let used = self.bytes.len() + self.pairs.len() * size_of::<Pair>();
+        // Room is kept from one run to the next; a run has to use half of it.
+        let may_hold = self.reservation.may_hold(held) || used * 2 < held;
+        if used > self.memory_bytes || !may_hold {
             self.spill()?;
         }
         Ok(())
@@ -123,21 +130,33 @@ impl ExternalSort {
 
     fn spill(&mut self) -> Result<()> {
         self.sort();
-        let mut run = TempFile::create(&self.disk)?.told(self.told.clone());
-        let mut out = Vec::with_capacity(WRITE_BYTES + 4096);
+        let mut run = self.begin_run()?;
         for p in &self.pairs {
-            out.extend_from_slice(&p.key_len.to_le_bytes());
-            out.extend_from_slice(&p.value_len.to_le_bytes());
-            out.extend_from_slice(&self.bytes[p.at..p.at + p.key_len as usize + p.value_len as usize]);
-            if out.len() >= WRITE_BYTES {
-                run.append(&out)?;
-                out.clear();
-            }
+            let pair = &self.bytes[p.at..p.at + p.key_len as usize + p.value_len as usize];
+            let (key, value) = pair.split_at(p.key_len as usize);
+            run.push(key, value)?;
         }
+        self.end_run(run)?;
+        if self.reservation.may_hold(self.bytes.capacity() + self.pairs.capacity() * size_of::<Pair>()) {
+            self.pairs.clear();
+            self.bytes.clear();
+        } else {
+            (self.pairs, self.bytes) = (Vec::new(), Vec::new());
+        }
+        Ok(())
+    }
+
+    /// A run for pairs that somebody else has sorted; it comes after those that are there.
+    pub fn begin_run(&self) -> Result<RunWriter> {
+        let run = TempFile::create(&self.disk)?.told(self.told.clone());
+        Ok(RunWriter { run, out: Vec::with_capacity(WRITE_BYTES + 4096) })
+    }
+
+    /// Adds a run, which is complete.
+    pub fn end_run(&mut self, run: RunWriter) -> Result<()> {
+        let RunWriter { mut run, out } = run;
         run.append(&out)?;
         self.runs.push(run);
-        self.pairs.clear();
-        self.bytes.clear();
         Ok(())
     }
 
@@ -145,21 +164,47 @@ impl ExternalSort {
     pub fn finish(mut self) -> Result<SortedRun> {
         if self.runs.is_empty() {
             self.sort();
-            return Ok(SortedRun(Source::Memory { bytes: self.bytes, pairs: self.pairs, next: 0 }));
+            let ExternalSort { bytes, pairs, reservation, .. } = self;
+            return Ok(SortedRun(Source::Memory { bytes, pairs, next: 0, _reservation: reservation }));
         }
         if !self.pairs.is_empty() {
             self.spill()?;
         }
         self.bytes = Vec::new();
         self.pairs = Vec::new();
+        let (most, least) = READ_BYTES;
+        let ahead = (self.reservation.allowance(self.memory_bytes) / self.runs.len()).clamp(least, most);
+        self.reservation.holds(ahead * self.runs.len());
         let mut heap = BinaryHeap::new();
         for (order, run) in std::mem::take(&mut self.runs).into_iter().enumerate() {
-            let mut reader = RunReader { run, at: 0, buffer: Vec::new(), pos: 0, key_len: 0, value_len: 0 };
+            let mut reader =
+                RunReader { run, at: 0, ahead, buffer: Vec::new(), pos: 0, key_len: 0, value_len: 0 };
             if reader.advance()? {
                 heap.push(Head { prefix: prefix_of(reader.pair().0), order, reader });
             }
         }
-        Ok(SortedRun(Source::Merge { heap, begun: false }))
+        Ok(SortedRun(Source::Merge { heap, begun: false, _reservation: self.reservation }))
+    }
+}
+
+/// A run being written.
+pub struct RunWriter {
+    run: TempFile,
+    out: Vec<u8>,
+}
+
+impl RunWriter {
+    /// Adds a pair whose key is no less than the one before.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.out.extend_from_slice(&(key.len() as u32).to_le_bytes());
+        self.out.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        self.out.extend_from_slice(key);
+        self.out.extend_from_slice(value);
+        if self.out.len() >= WRITE_BYTES {
+            self.run.append(&self.out)?;
+            self.out.clear();
+        }
+        Ok(())
     }
 }
 
@@ -167,6 +212,8 @@ struct RunReader {
     run: TempFile,
     /// File position after `buffer`.
     at: u64,
+    /// Bytes read at a time.
+    ahead: usize,
     buffer: Vec<u8>,
     /// The end of the pair at hand, which lies before it in the buffer.
     pos: usize,
@@ -182,7 +229,7 @@ impl RunReader {
         self.buffer.drain(..self.pos);
         self.pos = 0;
         let have = self.buffer.len();
-        let want = n.max(READ_BYTES).min(have + (self.run.len() - self.at) as usize);
+        let want = n.max(self.ahead).min(have + (self.run.len() - self.at) as usize);
         if want < n {
             return Err(Error::corrupted("temporary file is too short"));
         }
@@ -248,11 +295,13 @@ enum Source {
         bytes: Vec<u8>,
         pairs: Vec<Pair>,
         next: usize,
+        _reservation: Reservation,
     },
     /// `begun`: the least pair has been given out.
     Merge {
         heap: BinaryHeap<Head>,
         begun: bool,
+        _reservation: Reservation,
     },
 }
 
@@ -271,13 +320,13 @@ impl SortedRun {
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
         match &mut self.0 {
-            Source::Memory { bytes, pairs, next } => {
+            Source::Memory { bytes, pairs, next, .. } => {
                 let Some(p) = pairs.get(*next) else { return Ok(None) };
                 *next += 1;
                 let end = p.at + p.key_len as usize;
                 Ok(Some((&bytes[p.at..end], &bytes[end..end + p.value_len as usize])))
             }
-            Source::Merge { heap, begun } => {
+            Source::Merge { heap, begun, .. } => {
                 if std::mem::replace(begun, true)
                     && let Some(mut head) = heap.peek_mut()
                 {

@@ -331,6 +331,21 @@ impl Vector {
             _ => 0,
         }
     }
+    /// Approximate memory held, in bytes, with what there is room for.
+    pub fn allocated_bytes(&self) -> usize {
+        let data = match &self.data {
+            VectorData::Bytes(v) => v.memory_bytes(),
+            VectorData::Bool(v) => v.capacity(),
+            VectorData::I16(v) => v.capacity() * 2,
+            VectorData::I32(v) => v.capacity() * 4,
+            VectorData::U32(v) => v.capacity() * 4,
+            VectorData::F32(v) => v.capacity() * 4,
+            VectorData::I64(v) => v.capacity() * 8,
+            VectorData::F64(v) => v.capacity() * 8,
+            VectorData::B16(v) => v.capacity() * 16,
+        };
+        data + self.valid.as_ref().map_or(0, Vec::capacity)
+    }
     /// Approximate memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
         let data = match &self.data {

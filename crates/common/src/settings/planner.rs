@@ -463,6 +463,15 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         reported: false,
     },
     SettingDef {
+        name: "quarry.memory_limit",
+        kind: SettingKind::Int { unit: Unit::Kilobytes, min: -1, max: 2147483647 },
+        default: "-1",
+        context: SettingContext::Sighup,
+        category: "Resource Usage / Memory",
+        doc: "Memory that all statements together may gather rows in. Sorts, hash tables and the like use files before they hold more than what is left of it, whatever work_mem says; what can't use files fails when nothing is left. -1: half of the memory that shared_buffers leaves; 0: no limit.",
+        reported: false,
+    },
+    SettingDef {
         name: "quarry.plan_cache_size",
         kind: SettingKind::Int { unit: Unit::Kilobytes, min: 0, max: 2147483647 },
         default: "32768",

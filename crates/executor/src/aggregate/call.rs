@@ -310,9 +310,12 @@ impl CallState {
         self.acc.merge(from.acc, map)
     }
     pub fn memory_bytes(&self) -> usize {
-        let seen = self.seen.as_ref().map_or(0, Seen::memory_bytes);
-        let sorted = self.sorted.as_ref().map_or(0, Gathered::memory_bytes);
         let own: usize = self.own.iter().flatten().map(|a| a.memory_bytes()).sum();
-        self.acc.memory_bytes() + seen + sorted + own
+        self.acc.memory_bytes() + own + self.reserved_bytes()
+    }
+    /// Of [`CallState::memory_bytes`], those that have reservations of their own.
+    pub fn reserved_bytes(&self) -> usize {
+        let seen = self.seen.as_ref().map_or(0, Seen::memory_bytes);
+        seen + self.sorted.as_ref().map_or(0, Gathered::memory_bytes)
     }
 }

@@ -207,8 +207,12 @@ impl Aggregate {
     }
 
     /// Whether groups have outgrown the memory they may have.
-    fn is_full(&self, cx: &Cx<'_>) -> bool {
-        self.batches.is_multiple_of(16) && self.memory_bytes() > cx.env.hash_mem_bytes
+    fn is_full(&mut self, cx: &Cx<'_>) -> bool {
+        if !self.batches.is_multiple_of(16) {
+            return false;
+        }
+        let bytes = self.memory_bytes();
+        !self.reservation.may_hold(bytes - self.reserved_bytes()) || bytes > cx.env.hash_mem_bytes
     }
 
     /// Makes a member's groups part of the leader's.

@@ -5,6 +5,7 @@ use crate::context::Cx;
 use crate::spill::RowFile;
 use hashbrown::HashTable;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_types::{Batch, Datum, PhysicalType, Rows, TypeRef, Vector, compare, hash};
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub(super) struct Seen {
     depth: u32,
     /// Partitions still to be looked at.
     parts: Vec<(RowFile, u32)>,
+    reservation: Reservation,
 }
 
 impl Seen {
@@ -36,6 +38,7 @@ impl Seen {
             waiting: None,
             depth: 0,
             parts: Vec::new(),
+            reservation: Reservation::default(),
         }
     }
 
@@ -92,7 +95,10 @@ impl Seen {
         }
         let bytes = self.memory_bytes();
         cx.rt.note_memory(bytes);
-        if self.waiting.is_none() && self.depth < DEPTH_MAX && bytes > cx.env.work_mem_bytes {
+        let may_hold = self.reservation.may_hold(bytes) && bytes <= cx.env.work_mem_bytes;
+        if self.waiting.is_none() && self.depth >= DEPTH_MAX {
+            self.reservation.must_hold(bytes)?;
+        } else if self.waiting.is_none() && !may_hold {
             let mut columns = vec![PhysicalType::I32];
             columns.extend(&self.physicals);
             let files = (0..PARTITIONS).map(|_| RowFile::create(cx.env, &columns));

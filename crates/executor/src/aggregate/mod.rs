@@ -21,6 +21,7 @@ use call::{Call, CallState};
 use crew::Crew;
 use groups::Groups;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_plan::physical::AggregateStrategy;
 use quarry_plan::{AggregateExpr, ColumnId, Expr, PhysicalPlan};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, TypeRef, Vector};
@@ -72,6 +73,8 @@ pub struct Aggregate {
     crew: Option<Crew>,
     /// Others read the input at the same time: nothing goes to files.
     shares: bool,
+    /// For the groups.
+    reservation: Reservation,
 }
 
 #[derive(PartialEq)]
@@ -143,6 +146,7 @@ fn one(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: &Spec<'_>) 
         batches: 0,
         crew: None,
         shares: false,
+        reservation: Reservation::default(),
     })
 }
 
@@ -216,13 +220,17 @@ impl Aggregate {
             }
         }
         self.batches += 1;
-        if self.batches.is_multiple_of(16)
-            && self.spill.is_none()
-            && !self.shares
-            && self.states.len() == 1
-            && self.level < LEVELS_MAX
-            && self.memory_bytes() > cx.env.hash_mem_bytes
+        if !self.batches.is_multiple_of(16) {
+            return Ok(());
+        }
+        let bytes = self.memory_bytes();
+        if self.spill.is_some() || self.states.len() > 1 || self.level >= LEVELS_MAX || self.group.is_empty()
         {
+            return self.reservation.must_hold(bytes - self.reserved_bytes());
+        }
+        let may_hold =
+            self.reservation.may_hold(bytes - self.reserved_bytes()) && bytes <= cx.env.hash_mem_bytes;
+        if !may_hold && !self.shares {
             let files = (0..PARTITIONS)
                 .map(|_| RowFile::create(cx.env, &self.input_physicals))
                 .collect::<Result<_>>()?;
@@ -236,6 +244,11 @@ impl Aggregate {
             s.groups.memory_bytes() + s.calls.iter().map(CallState::memory_bytes).sum::<usize>()
         };
         self.states.iter().map(of).sum()
+    }
+
+    /// Of these, what the calls have reserved.
+    fn reserved_bytes(&self) -> usize {
+        self.states.iter().flat_map(|s| &s.calls).map(CallState::reserved_bytes).sum()
     }
 
     /// Input sorted by the group columns: all groups but the last are complete.
@@ -308,6 +321,7 @@ impl Aggregate {
             self.emit(cx, s, n)?;
         }
         self.states.clear();
+        self.reservation.holds(0);
         if let Some(files) = self.spill.take() {
             let level = self.level + 1;
             for mut f in files {
@@ -372,6 +386,7 @@ impl Operator for Aggregate {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.states.clear();
+        self.reservation.holds(0);
         self.spill = None;
         self.parts.clear();
         self.level = 0;

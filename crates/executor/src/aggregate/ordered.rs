@@ -5,6 +5,7 @@ use crate::context::Cx;
 use crate::rows::RowSet;
 use crate::spill::told_of_files;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::sort::{ExternalSort, SortedRun, compare_keys, prefix_of};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
@@ -19,6 +20,7 @@ pub(super) struct Gathered {
     entries: Vec<(usize, usize)>,
     layout: RowLayout,
     external: Option<ExternalSort>,
+    reservation: Reservation,
 }
 
 impl Gathered {
@@ -29,11 +31,12 @@ impl Gathered {
             entries: Vec::new(),
             layout: layout_of(physicals),
             external: None,
+            reservation: Reservation::default(),
         }
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.rows.memory_bytes() + self.keys.len() + self.entries.len() * 16
+        self.rows.allocated_bytes() + self.keys.capacity() + self.entries.capacity() * 16
     }
 
     /// Adds rows; `key(r, out)` appends row r's sort key.
@@ -54,7 +57,7 @@ impl Gathered {
         self.rows.push_rows(args, rows);
         let bytes = self.memory_bytes();
         cx.rt.note_memory(bytes);
-        if bytes > cx.env.work_mem_bytes {
+        if !self.reservation.may_hold(bytes) || bytes > cx.env.work_mem_bytes {
             self.write_out(cx)?;
         }
         Ok(())
@@ -66,38 +69,33 @@ impl Gathered {
                 .told(told_of_files(cx.env))
         });
         let mut builder = RowBuilder::new();
-        for (i, (start, end)) in self.entries.iter().enumerate() {
-            let row = encode_vectors(&self.rows.columns, i, &self.layout, &mut builder);
-            sort.push(&self.keys[*start..*end], row)?;
+        let mut run = sort.begin_run()?;
+        for row in order(&self.keys, &self.entries) {
+            let (start, end) = self.entries[row as usize];
+            let row = encode_vectors(&self.rows.columns, row as usize, &self.layout, &mut builder);
+            run.push(&self.keys[start..end], row)?;
         }
+        sort.end_run(run)?;
         self.rows.clear();
-        self.keys.clear();
-        self.entries.clear();
+        (self.keys, self.entries) = (Vec::new(), Vec::new());
+        self.reservation.holds(0);
         Ok(())
     }
 
     /// The rows in order, without repeats within a group if `distinct` gives the columns' types.
     pub fn sorted(mut self, cx: &mut Cx<'_>, distinct: Option<&[TypeRef]>) -> Result<Sorted> {
-        if self.external.is_some() {
+        if self.external.is_some() && !self.entries.is_empty() {
             self.write_out(cx)?;
         }
         let physicals = self.rows.physicals();
         let source = match self.external.take() {
             Some(sort) => Source::Disk(sort.finish()?, self.layout),
             None => {
-                let key = |i: u32| {
-                    let (start, end) = self.entries[i as usize];
-                    &self.keys[start..end]
-                };
-                let mut sorted: Vec<(u128, u32)> =
-                    (0..self.entries.len() as u32).map(|i| (prefix_of(key(i)), i)).collect();
-                sorted.sort_unstable_by(|a, b| {
-                    let (ka, kb) = (key(a.1), key(b.1));
-                    compare_keys((a.0, ka.len()), (b.0, kb.len()), || (ka, kb)).then(a.1.cmp(&b.1))
-                });
-                let order: Vec<u32> = sorted.iter().map(|(_, i)| *i).collect();
-                let groups: Vec<u32> = order.iter().map(|i| group_of(key(*i))).collect();
-                Source::Memory { rows: self.rows, order, groups, at: 0 }
+                let order = order(&self.keys, &self.entries);
+                let group = |row: &u32| group_of(&self.keys[self.entries[*row as usize].0..]);
+                let groups: Vec<u32> = order.iter().map(group).collect();
+                self.reservation.holds(self.rows.allocated_bytes() + order.len() * 8);
+                Source::Memory { rows: self.rows, order, groups, at: 0, _reservation: self.reservation }
             }
         };
         let distinct = distinct.map(<[TypeRef]>::to_vec);
@@ -105,12 +103,27 @@ impl Gathered {
     }
 }
 
+/// The rows in the order of their keys, equal ones as they came.
+fn order(keys: &[u8], entries: &[(usize, usize)]) -> Vec<u32> {
+    let key = |row: u32| {
+        let (start, end) = entries[row as usize];
+        &keys[start..end]
+    };
+    let mut sorted: Vec<(u128, u32)> =
+        (0..entries.len() as u32).map(|row| (prefix_of(key(row)), row)).collect();
+    sorted.sort_unstable_by(|a, b| {
+        let (ka, kb) = (key(a.1), key(b.1));
+        compare_keys((a.0, ka.len()), (b.0, kb.len()), || (ka, kb)).then(a.1.cmp(&b.1))
+    });
+    sorted.into_iter().map(|(_, row)| row).collect()
+}
+
 fn group_of(key: &[u8]) -> u32 {
     key.first_chunk::<4>().map_or(0, |b| u32::from_be_bytes(*b))
 }
 
 enum Source {
-    Memory { rows: RowSet, order: Vec<u32>, groups: Vec<u32>, at: usize },
+    Memory { rows: RowSet, order: Vec<u32>, groups: Vec<u32>, at: usize, _reservation: Reservation },
     Disk(SortedRun, RowLayout),
 }
 
@@ -162,7 +175,7 @@ impl Sorted {
 
     fn read(&mut self) -> Result<Option<(Batch, Vec<u32>)>> {
         match &mut self.source {
-            Source::Memory { rows, order, groups, at } => {
+            Source::Memory { rows, order, groups, at, .. } => {
                 let end = (*at + BATCH_ROWS).min(order.len());
                 if *at == end {
                     return Ok(None);

@@ -160,6 +160,10 @@ impl FilterBuilder {
         }
     }
 
+    pub fn memory_bytes(&self) -> usize {
+        (self.hashes.capacity() + self.values.as_ref().map_or(0, Vec::capacity)) * 8
+    }
+
     /// The filter; none if there are too many keys.
     pub fn finish(self) -> Option<Arc<KeyFilter>> {
         if self.overflow {

@@ -21,7 +21,8 @@ use crate::expr::{Layout, Program};
 use crate::null_match::{Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::{NO_ROW, RowSet};
-use crate::spill::RowFile;
+use crate::spill::{BUFFER_BYTES, RowFile};
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
 use quarry_plan::{Expr, JoinKind, PhysicalPlan};
 use quarry_types::{BATCH_ROWS, Batch, PhysicalType, TypeRef, Vector};
@@ -81,6 +82,8 @@ pub struct HashJoin {
     inner_depends: Dependence,
     batches: usize,
     node: usize,
+    /// For the table.
+    reservation: Reservation,
 }
 
 /// An inner side taken in pieces.
@@ -143,6 +146,7 @@ pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOp
         inner_depends: Dependence::of(inner),
         batches: 0,
         node,
+        reservation: Reservation::default(),
     }))
 }
 
@@ -179,6 +183,7 @@ impl HashJoin {
             table.nulls = Some(NullMatches::new(side));
         }
         cx.rt.note_memory(memory);
+        self.reservation.holds(memory);
         self.note(cx, table.buckets(), memory);
         self.table = Some(table);
         Ok(())
@@ -231,11 +236,14 @@ impl HashJoin {
                 continue;
             }
             set.push(&b);
-            if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
+            let noted = builders.iter().map(FilterBuilder::memory_bytes).sum::<usize>();
+            let may_hold = self.reservation.may_hold(set.allocated_bytes() + set.len * ROW_OVERHEAD + noted);
+            if !may_hold || set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
                 row_bytes = set.memory_bytes() as f64 / set.len as f64 + ROW_OVERHEAD as f64;
                 let mut new = self.spread(cx, &self.inner_physicals)?;
                 let all = set.take();
                 new.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
+                self.reservation.holds(PARTITIONS * BUFFER_BYTES);
                 spread = Some(new);
             }
         }
@@ -275,6 +283,7 @@ impl HashJoin {
             inner_keys: Keys { programs: &self.inner_keys, types: &self.types },
             outer_keys: Keys { programs: &self.outer_keys, types: &self.types },
             row_bytes,
+            memory: self.reservation.allowance(cx.env.hash_mem_bytes),
             may_leave: !matches!(self.kind, JoinKind::Right | JoinKind::Full | JoinKind::RightAnti),
         };
         let mut set = RowSet::new(&self.inner_physicals);
@@ -322,12 +331,13 @@ impl HashJoin {
     }
 
     /// Reads on in a file until its end or the memory's; true at its end.
-    fn load(&self, cx: &Cx<'_>, file: &mut RowFile, set: &mut RowSet) -> Result<bool> {
+    fn load(&mut self, cx: &Cx<'_>, file: &mut RowFile, set: &mut RowSet) -> Result<bool> {
         loop {
             cx.check_cancelled()?;
             let Some(b) = file.next_batch()? else { return Ok(true) };
             set.push(&b);
-            if set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
+            let may_hold = self.reservation.may_hold(set.allocated_bytes() + set.len * ROW_OVERHEAD);
+            if !may_hold || set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
                 return Ok(false);
             }
         }
@@ -658,6 +668,7 @@ impl Operator for HashJoin {
                 self.done = true;
                 if self.parted {
                     self.table = None;
+                    self.reservation.holds(0);
                 }
                 return Ok(None);
             }

@@ -6,6 +6,7 @@ use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use hashbrown::HashMap;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_plan::{ColumnId, PhysicalPlan};
 use quarry_types::{Batch, Datum};
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub struct Memoize {
     stale: bool,
     counts: Counts,
     node: usize,
+    reservation: Reservation,
 }
 
 #[derive(Default)]
@@ -96,6 +98,7 @@ pub fn build(
         stale: false,
         counts: Counts::default(),
         node,
+        reservation: Reservation::default(),
     }))
 }
 
@@ -140,12 +143,13 @@ impl Memoize {
             rows.push(b);
         }
         let rows = Arc::new(rows);
-        let most = cx.env.hash_mem_bytes;
+        let most = self.reservation.allowance(cx.env.hash_mem_bytes);
         if bytes > most {
             self.counts.overflows += 1;
         } else {
             self.counts.evictions += self.cache.insert(key.into(), rows.clone(), bytes, most);
             self.counts.peak = self.counts.peak.max(self.cache.bytes);
+            self.reservation.holds(self.cache.bytes);
         }
         self.report(cx);
         Ok(rows)

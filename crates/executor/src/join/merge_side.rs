@@ -9,6 +9,7 @@ use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, dense, pull};
 use crate::rows::RowSet;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use quarry_plan::{Expr, PhysicalPlan};
 use quarry_types::{Batch, PhysicalType, Rows, TypeRef, Vector, VectorData, compare, oids};
 use std::cmp::Ordering;
@@ -28,6 +29,8 @@ pub(super) struct Side {
     rest: Option<(Window, usize)>,
     /// The input has no more.
     ended: bool,
+    /// For a window of one key's rows.
+    reservation: Reservation,
 }
 
 struct Window {
@@ -100,6 +103,7 @@ impl Side {
             row: 0,
             rest: None,
             ended: false,
+            reservation: Reservation::default(),
         })
     }
 
@@ -199,6 +203,9 @@ impl Side {
             keys.push_rows(&from.keys, picked);
         };
         take(&self.window, self.row..self.len());
+        let window = &self.window.batch;
+        let row_bytes = window.columns.iter().map(|c| c.memory_bytes()).sum::<usize>() / window.len.max(1);
+        let mut gathered = 0;
         while self.rest.is_none() {
             cx.check_cancelled()?;
             let Some(next) = self.read(cx)? else { break };
@@ -208,6 +215,8 @@ impl Side {
             if end < next.batch.len {
                 self.rest = Some((next, end));
             }
+            gathered += end * row_bytes;
+            self.reservation.must_hold(gathered)?;
         }
         let (rows, keys) = (rows.take(), keys.take());
         self.window = Window::new(rows, keys.columns, &self.types, &self.order);

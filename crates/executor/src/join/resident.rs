@@ -57,6 +57,8 @@ pub(super) struct Sides<'s> {
     pub outer_keys: Keys<'s>,
     /// Bytes that an inner row takes in memory.
     pub row_bytes: f64,
+    /// Bytes that inner rows may take.
+    pub memory: usize,
     /// Whether inner rows may be left in their files though they are in memory, too.
     pub may_leave: bool,
 }
@@ -64,11 +66,11 @@ pub(super) struct Sides<'s> {
 impl Resident {
     /// Looks at the first outer rows, and loads the inner rows for as many of all as possible into `set`.
     pub fn begin(cx: &mut Cx<'_>, sides: Sides<'_>, set: &mut RowSet) -> Result<Resident> {
-        let Sides { source, inner, outer, inner_keys, outer_keys, row_bytes, may_leave } = sides;
+        let Sides { source, inner, outer, inner_keys, outer_keys, row_bytes, memory, may_leave } = sides;
         let mut sample = VecDeque::new();
         let mut hashes = vec![];
         let mut bytes = 0;
-        while hashes.len() < SAMPLE_ROWS && bytes < cx.env.hash_mem_bytes / SAMPLE_SHARE {
+        while hashes.len() < SAMPLE_ROWS && bytes < memory / SAMPLE_SHARE {
             let Some(batch) = pull(source, cx)?.map(dense) else { break };
             cx.check_cancelled()?;
             let values =
@@ -77,11 +79,10 @@ impl Resident {
             bytes += batch.columns.iter().map(|c| c.memory_bytes()).sum::<usize>();
             sample.push_back(batch);
         }
-        let memory = cx.env.hash_mem_bytes as f64 * FILLED_SHARE;
         let mut this = Resident { chosen: Chosen::default(), sample, inner, outer };
-        this.choose_partitions(&hashes, memory, row_bytes);
+        this.choose_partitions(&hashes, memory as f64 * FILLED_SHARE, row_bytes);
         if this.chosen.partitions == 0 && may_leave {
-            this.load_frequent(cx, &inner_keys, &hashes, set)?;
+            this.load_frequent(cx, &inner_keys, &hashes, memory / 2, set)?;
         }
         for at in (0..PARTITIONS).filter(|at| this.chosen.partitions >> at & 1 == 1) {
             let file = this.inner.file(at);
@@ -121,6 +122,7 @@ impl Resident {
         cx: &mut Cx<'_>,
         keys: &Keys<'_>,
         hashes: &[u64],
+        memory: usize,
         set: &mut RowSet,
     ) -> Result<()> {
         let mut counts: HashMap<u64, usize> = HashMap::new();
@@ -139,7 +141,7 @@ impl Resident {
                 if let Some(b) = crate::operator::select(b, found) {
                     set.push(&b);
                 }
-                if set.memory_bytes() > cx.env.hash_mem_bytes / 2 {
+                if set.memory_bytes() > memory {
                     set.clear();
                     return Ok(());
                 }

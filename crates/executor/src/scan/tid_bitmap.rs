@@ -6,6 +6,7 @@
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use quarry_common::memory::Reservation;
 use quarry_common::{BlockNo, Tid};
 
 /// Words of a page's bits: line pointers beyond make the page lossy.
@@ -50,6 +51,7 @@ pub struct TidBitmap {
     /// Exact pages that fit.
     exact_max: usize,
     exact: usize,
+    reservation: Reservation,
     /// The page last added to, to spare looking it up for each of its rows.
     last: Option<(BlockNo, Page)>,
 }
@@ -61,6 +63,7 @@ impl TidBitmap {
             pages: Pages::Rising(Vec::new()),
             exact_max: (memory_bytes / PAGE_BYTES).max(16),
             exact: 0,
+            reservation: Reservation::default(),
             last: None,
         }
     }
@@ -129,7 +132,7 @@ impl TidBitmap {
             }
             _ => self.merge_any(block, page),
         }
-        if self.exact > self.exact_max {
+        if self.exact > self.exact_max || !self.reservation.may_hold(self.exact * PAGE_BYTES) {
             self.lossify();
         }
     }
@@ -164,7 +167,7 @@ impl TidBitmap {
 
     /// Makes exact pages lossy until half of the memory is free again.
     fn lossify(&mut self) {
-        let goal = self.exact_max / 2;
+        let goal = self.exact.min(self.exact_max) / 2;
         let exact = &mut self.exact;
         let mut give_up = |page: &mut Page| {
             if !page.lossy && *exact > goal {
