@@ -3,6 +3,7 @@
 use crate::rights::Right;
 use quarry_common::Oid;
 use quarry_types::SqlType;
+use std::sync::Arc;
 
 /// A column of some node's output, unique within one statement.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,7 +25,8 @@ pub struct ColumnMeta {
 /// The columns of one statement, by id.
 #[derive(Clone, Debug, Default)]
 pub struct QueryMeta {
-    columns: Vec<ColumnMeta>,
+    /// Shared: a statement is copied for each plan that is tried.
+    columns: Vec<Arc<ColumnMeta>>,
     /// The privileges that the statement takes.
     pub rights: Vec<Right>,
     /// FROM has a subquery, a view or a CTE somewhere: EXPLAIN names relations of columns even if there is but one.
@@ -34,7 +36,7 @@ pub struct QueryMeta {
 impl QueryMeta {
     /// Adds a column and gives its id.
     pub fn add(&mut self, column: ColumnMeta) -> ColumnId {
-        self.columns.push(column);
+        self.columns.push(Arc::new(column));
         ColumnId(self.columns.len() as u32 - 1)
     }
     /// Adds a computed column.
@@ -46,11 +48,11 @@ impl QueryMeta {
     }
     /// Gives a column another name.
     pub fn set_name(&mut self, id: ColumnId, name: String) {
-        self.columns[id.0 as usize].name = name;
+        Arc::make_mut(&mut self.columns[id.0 as usize]).name = name;
     }
     /// Gives a column another relation's name.
     pub fn set_relation(&mut self, id: ColumnId, name: String) {
-        self.columns[id.0 as usize].relation = Some(name);
+        Arc::make_mut(&mut self.columns[id.0 as usize]).relation = Some(name);
     }
     pub fn len(&self) -> usize {
         self.columns.len()
