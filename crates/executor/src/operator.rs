@@ -188,11 +188,12 @@ impl Instrumented {
 impl Operator for Instrumented {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         let above = std::mem::replace(&mut cx.rt.current_node, self.id);
+        let before = self.input.rows_filtered();
         let (used, start) = (usage::now(), Instant::now());
         let out = self.input.next(cx);
         let spent = start.elapsed().as_secs_f64() * 1000.0;
         cx.rt.current_node = above;
-        let filtered = self.input.rows_filtered();
+        let filtered = self.input.rows_filtered() - before;
         if let Some(s) = cx.rt.stats.get_mut(self.id) {
             s.usage = s.usage.plus(&usage::now().since(&used));
             if !self.running {
@@ -201,7 +202,7 @@ impl Operator for Instrumented {
                 self.running = true;
             }
             s.total_ms += spent;
-            s.filtered = filtered as f64;
+            s.filtered += filtered as f64;
             if let Ok(Some(batch)) = &out {
                 s.rows += batch.row_count() as f64;
             }

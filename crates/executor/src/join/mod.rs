@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod hash;
+mod lookup;
 pub mod memoize;
 pub mod merge;
 mod merge_side;
@@ -9,4 +10,5 @@ pub mod nest_loop;
 pub(crate) mod output;
 mod partition;
 mod resident;
+pub(crate) mod shared;
 mod table;

@@ -47,6 +47,11 @@ impl Covered {
         Some(Covered { shape, keys, stored })
     }
 
+    /// Whether anything is read at all.
+    pub fn reads_any(&self) -> bool {
+        !self.keys.is_empty() || !self.stored.is_empty()
+    }
+
     /// Appends the columns of an entry to vectors.
     #[inline]
     pub fn read(&self, key: &[u8], payload: &[u8], out: &mut [Vector]) -> Result<()> {
@@ -227,7 +232,7 @@ impl IndexScan {
             });
         }
         if let Some(open) = &mut self.open {
-            let covers = self.only.as_ref().is_some_and(|c| !c.keys.is_empty() || !c.stored.is_empty());
+            let covers = self.only.as_ref().is_some_and(Covered::reads_any);
             let wanted = covers
                 || self.filter.is_some()
                 || self.joins.are_active()

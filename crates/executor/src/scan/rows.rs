@@ -196,11 +196,11 @@ impl RowReader {
             let mut i = 0;
             while i < rows.len() {
                 i += match (fixed, varying) {
-                    (Some(fixed), _) => to.extend_stored(rows.fixed(fixed, i)),
+                    (Some(fixed), _) => to.extend_stored(rows.values(fixed, i)),
                     (None, Some(varying)) if *whole => {
-                        to.extend_numerics(rows.varying(varying, i), BATCH_ROWS)
+                        to.extend_numerics(rows.values(varying, i), BATCH_ROWS)
                     }
-                    (None, Some(varying)) => to.extend_stored(rows.varying(varying, i)),
+                    (None, Some(varying)) => to.extend_stored(rows.values(varying, i)),
                     (None, None) => 0,
                 };
                 if i == rows.len() {

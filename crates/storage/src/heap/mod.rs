@@ -25,8 +25,8 @@ pub mod visibility;
 pub mod wal;
 
 pub use links::VersionRef;
-pub use page_rows::{KeptRows, PageRows};
-pub use read::{BuildScan, BuildView, HeapScan};
+pub use page_rows::{KeptRows, PageRows, StoredColumn};
+pub use read::{BuildScan, BuildView, FetchRoom, HeapScan};
 pub use row_lock::RowLockMode;
 pub use tuple::TupleMeta;
 

@@ -17,6 +17,7 @@ pub(super) struct Place {
 /// The visible rows of one page, in slot order, under the page's shared latch.
 ///
 /// Rows come by the page so that a reader can decode them column by column: the loads of one column don't wait for each other.
+#[derive(Clone, Copy)]
 pub struct PageRows<'p> {
     pub(super) block: BlockNo,
     pub(super) bytes: &'p [u8],
@@ -103,16 +104,10 @@ impl<'p> PageRows<'p> {
         &self.tuple(i)[HEADER_BYTES..]
     }
 
-    /// The bytes of a fixed column, row by row from row `from`; none for rows of which [`FixedColumn::get`] gives none.
+    /// The bytes of a column, row by row from row `from`; none for rows of which [`StoredColumn::get`] gives none.
     #[inline]
-    pub fn fixed(&self, column: FixedColumn, from: usize) -> FixedValues<'p> {
-        FixedValues { bytes: self.bytes, places: self.places[from..].iter(), column }
-    }
-
-    /// The bytes of a varying column, row by row from row `from`; none for rows of which [`VarColumn::get`] gives none.
-    #[inline]
-    pub fn varying(&self, column: VarColumn, from: usize) -> VarValues<'p> {
-        VarValues { bytes: self.bytes, places: self.places[from..].iter(), column }
+    pub fn values<C: StoredColumn>(&self, column: C, from: usize) -> StoredValues<'p, C> {
+        StoredValues { bytes: self.bytes, places: self.places[from..].iter(), column }
     }
 
     #[inline(always)]
@@ -132,35 +127,37 @@ impl<'p> PageRows<'p> {
     }
 }
 
-/// See [`PageRows::fixed`].
-pub struct FixedValues<'p> {
-    bytes: &'p [u8],
-    places: std::slice::Iter<'p, Place>,
-    column: FixedColumn,
+/// A column whose bytes are found in most rows without looking at the others.
+pub trait StoredColumn {
+    /// The column's bytes in a row; none where [`RowRef`](crate::row::RowRef) must be asked.
+    fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]>;
 }
 
-impl<'p> Iterator for FixedValues<'p> {
-    type Item = Option<&'p [u8]>;
-
-    // One instance for each width of value: none is worth a call per row.
+impl StoredColumn for FixedColumn {
     #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let at = self.places.next()?;
-        let body = &self.bytes[at.offset as usize + HEADER_BYTES..at.offset as usize + at.len as usize];
-        Some(self.column.get(body))
+    fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        FixedColumn::get(self, body)
     }
 }
 
-/// See [`PageRows::varying`].
-pub struct VarValues<'p> {
-    bytes: &'p [u8],
-    places: std::slice::Iter<'p, Place>,
-    column: VarColumn,
+impl StoredColumn for VarColumn {
+    #[inline(always)]
+    fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        VarColumn::get(self, body)
+    }
 }
 
-impl<'p> Iterator for VarValues<'p> {
+/// See [`PageRows::values`].
+pub struct StoredValues<'p, C> {
+    bytes: &'p [u8],
+    places: std::slice::Iter<'p, Place>,
+    column: C,
+}
+
+impl<'p, C: StoredColumn> Iterator for StoredValues<'p, C> {
     type Item = Option<&'p [u8]>;
 
+    // One instance for each width of value: none is worth a call per row.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.places.next()?;

@@ -30,6 +30,13 @@ pub struct BuildView {
     snapshots: LiveSnapshots,
 }
 
+/// What [`Heap::fetch_rows`] works with.
+#[derive(Default)]
+pub struct FetchRoom {
+    places: Vec<Place>,
+    entries: Vec<u32>,
+}
+
 /// Gets (tid to index, row).
 pub type RootCallback<'a> = dyn FnMut(Tid, &[u8]) -> Result<()> + 'a;
 /// Gets a row with its system columns.
@@ -93,6 +100,37 @@ impl Heap {
             }
         }
         Ok(())
+    }
+
+    /// As [`fetch_page`](Self::fetch_page), all versions together; `f` also gets, for each, the position of its entry in `slots`. Not for
+    /// SERIALIZABLE readers. `room` is kept for its memory.
+    pub fn fetch_rows<R>(
+        &self,
+        snap: &Snapshot,
+        block: BlockNo,
+        slots: &[u16],
+        room: &mut FetchRoom,
+        f: impl FnOnce(PageRows<'_>, &[u32]) -> Result<R>,
+    ) -> Result<R> {
+        let FetchRoom { places, entries } = room;
+        places.clear();
+        entries.clear();
+        let page = self.storage.pool().read(self.page_id(block))?;
+        let p: &[u8] = page.bytes();
+        let all = hp::flags(p) & hp::ALL_VISIBLE != 0;
+        let mut memo = Memo::default();
+        for (i, slot) in slots.iter().enumerate() {
+            let seen =
+                |h: &TupleHeader, memo: &mut Memo| all || is_visible(h, snap, self.storage.txns(), memo);
+            let found = Chain::from_index(p, *slot).find(|(_, h, _)| seen(h, &mut memo));
+            if let Some((slot, ..)) = found
+                && let hp::Slot::Normal { offset, len } = hp::slot(p, slot)
+            {
+                places.push(Place { slot, offset, len });
+                entries.push(i as u32);
+            }
+        }
+        f(PageRows { block, bytes: p, places }, entries)
     }
 
     /// Exactly this version, if `snap` sees it.

@@ -13,6 +13,7 @@ pub mod build;
 pub mod check;
 pub mod insert;
 pub mod key;
+pub mod lookup;
 pub mod page;
 pub mod posting;
 pub(crate) mod root;

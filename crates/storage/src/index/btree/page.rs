@@ -398,6 +398,35 @@ pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
     low
 }
 
+/// As [`lower_bound_leaf`], if it is known to be at `from` or behind; quick if it isn't far.
+#[inline]
+pub fn lower_bound_leaf_from(p: &[u8], target: &Target<'_>, from: usize) -> usize {
+    let is_before = |slot: usize| {
+        let it = Item::at(p, offset(p, slot), false);
+        target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt()
+    };
+    let count = slot_count(p);
+    let (mut low, mut high, mut step) = (from.max(first_data(p)), count, 1);
+    while low < high {
+        let probe = (low + step).min(count) - 1;
+        if !is_before(probe) {
+            high = probe;
+            break;
+        }
+        low = probe + 1;
+        step *= 4;
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 /// The slot of the child to descend to: the last separator not above `target`, or (`strict`) below it.
 #[inline]
 pub fn child_slot(p: &[u8], target: &Target<'_>, strict: bool) -> usize {
