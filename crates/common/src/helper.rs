@@ -6,7 +6,7 @@
 
 use crate::wait::STACK_BYTES;
 use std::io;
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 /// How much nicer a helper is than the server. At 10 it gets a tenth of what an equal would, so that a lock that it holds is
 /// given up soon even on a machine that is always busy.
@@ -22,6 +22,20 @@ pub fn spawn<'scope, 'env, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+        stand_back();
+        work()
+    })
+}
+
+/// Starts a helper that isn't bound to a scope. Whoever starts it sees to it that it ends with the statement.
+///
+/// # Errors
+/// As of [`spawn`].
+pub fn start<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
         stand_back();
         work()
     })

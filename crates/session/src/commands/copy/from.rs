@@ -1,10 +1,13 @@
 //! COPY FROM: bytes to column vectors to the table (PostgreSQL: commands/copyfrom.c).
 //!
-//! Values go straight into one vector per column; every [`BATCH`] rows the batch is stored. A row that the table's constraints may
-//! refuse by its NULLs is stored alone, so that the error names its line.
+//! Values go straight into one vector per column; rows are stored a batch at a time. A row that the table's constraints may
+//! refuse by its NULLs is stored alone, so that the error names its line. When there is much data whose reading needs nothing but the
+//! data, helpers read it ([`Pipeline`]).
 
-use super::lines::{Fields, Lines, split_csv, split_text};
+use super::lines::{Fields, Lines};
 use super::options::{Format, Header, Options};
+use super::pipeline::{BLOCK_BYTES, Block, Parsed, Pipeline};
+use super::rows::{Input, RowFormat, Rows, excerpt, path_of};
 use crate::protocol;
 use crate::session::Session;
 use bytes::BytesMut;
@@ -18,36 +21,13 @@ use quarry_executor::{Cx, ExecEnv, Runtime};
 use quarry_plan::QueryMeta;
 use quarry_sql::ast::{self, CopySource};
 use quarry_sql::bind::{self, BindContext};
-use quarry_types::io::TypeRef;
-use quarry_types::{Batch, Datum, PhysicalType, SqlType, Vector, oids};
+use quarry_types::{Batch, Datum, SqlType};
 use std::sync::Arc;
 
-/// Rows and bytes stored at once.
-const BATCH: usize = 2000;
-const BATCH_BYTES: usize = 1 << 20;
+/// Bytes of data after which helpers are worth their start.
+const MUCH_DATA: usize = 1 << 20;
 /// The first bytes of the binary format.
 pub(super) const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
-
-/// How a field's text becomes a value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Path {
-    /// As it is, if it has no more bytes than this.
-    Text(usize),
-    Int2,
-    Int4,
-    Int8,
-    General,
-}
-
-/// A column that the data has.
-struct Input {
-    name: String,
-    /// Its place among the table's live columns.
-    slot: usize,
-    ty: SqlType,
-    info: TypeRef,
-    path: Path,
-}
 
 /// Where a live column that isn't in the data gets its value.
 enum Missing {
@@ -66,62 +46,24 @@ enum Binary {
 
 /// COPY FROM under way.
 pub struct CopyIn {
+    format: Arc<RowFormat>,
     env: ExecEnv,
-    relation: Arc<Relation>,
-    options: Options,
-    inputs: Vec<Input>,
     missing: Vec<Missing>,
-    physical: Vec<PhysicalType>,
-    not_null: Vec<bool>,
     defaults: Vec<Program>,
     defaults_rt: Runtime,
     filter: Option<(Vec<Program>, Runtime)>,
     writer: TableWriter,
-    vectors: Vec<Vector>,
-    rows: usize,
-    bytes: usize,
+    rows: Rows,
     lines: Lines,
     fields: Fields,
-    force_not_null: Vec<bool>,
-    force_null: Vec<bool>,
-    header_left: bool,
     line_number: u64,
+    /// Bytes taken so far.
+    taken: usize,
+    pipeline: Option<Pipeline>,
     stored: u64,
     binary: Binary,
     raw: Vec<u8>,
     shown: super::Shown,
-}
-
-fn path_of(ty: SqlType) -> Path {
-    match ty.oid {
-        oids::TEXT => Path::Text(usize::MAX),
-        oids::VARCHAR if ty.typmod == -1 => Path::Text(usize::MAX),
-        // So many characters at most.
-        oids::VARCHAR => Path::Text((ty.typmod - 4).max(0) as usize),
-        oids::INT2 => Path::Int2,
-        oids::INT4 => Path::Int4,
-        oids::INT8 => Path::Int8,
-        _ => Path::General,
-    }
-}
-
-/// The value of plain decimal digits; none: let the type's input function see it.
-fn digits(b: &[u8]) -> Option<i64> {
-    let (negative, d) = match b {
-        [b'-', d @ ..] => (true, d),
-        d => (false, d),
-    };
-    if d.is_empty() || d.len() > 18 {
-        return None;
-    }
-    let mut v = 0i64;
-    for c in d {
-        if !c.is_ascii_digit() {
-            return None;
-        }
-        v = v * 10 + (c - b'0') as i64;
-    }
-    Some(if negative { -v } else { v })
 }
 
 fn not_a_table(relation: &Relation) -> Error {
@@ -270,51 +212,49 @@ impl CopyIn {
         let not_null =
             live.iter().map(|i| relation.columns[*i].not_null && !relation.columns[*i].generated).collect();
         let writer = TableWriter::new(&table_write, env.clone())?;
-        let mut copy_in = CopyIn {
-            lines: Lines::new(&options),
-            header_left: options.header != Header::No,
-            env,
-            relation: relation.clone(),
+        let absent = missing.iter().enumerate().filter(|(_, m)| matches!(m, Missing::Null)).map(|(i, _)| i);
+        let format = RowFormat {
+            env: env.clone(),
+            table: relation.name.clone(),
+            absent: absent.collect(),
             options,
             inputs,
-            missing,
+            force_not_null,
+            force_null,
             physical,
             not_null,
+        };
+        Ok(Ok(CopyIn {
+            lines: Lines::new(&format.options),
+            rows: format.no_rows(),
+            format: Arc::new(format),
+            env,
+            missing,
             defaults,
             defaults_rt,
             filter,
             writer,
-            vectors: vec![],
-            rows: 0,
-            bytes: 0,
             fields: Fields::default(),
-            force_not_null,
-            force_null,
             line_number: 0,
+            taken: 0,
+            pipeline: None,
             stored: 0,
             binary: Binary::Header,
             raw: vec![],
             shown: super::Shown::begin(s, copy, relation.oid),
-        };
-        copy_in.fresh_vectors();
-        Ok(Ok(copy_in))
-    }
-
-    fn fresh_vectors(&mut self) {
-        self.vectors = self.physical.iter().map(|p| Vector::with_capacity(*p, BATCH)).collect();
-        self.rows = 0;
-        self.bytes = 0;
+        }))
     }
 
     /// CopyInResponse.
     pub fn announce(&self, out: &mut BytesMut) {
-        protocol::copy_response(out, b'G', self.options.format == Format::Binary, self.inputs.len());
+        let format = &self.format;
+        protocol::copy_response(out, b'G', format.options.format == Format::Binary, format.inputs.len());
     }
 
     /// Takes a piece of the data.
     pub fn feed(&mut self, data: &[u8]) -> Result<()> {
         self.shown.progress.add(progress::BYTES, data.len() as i64);
-        if self.options.format == Format::Binary {
+        if self.format.options.format == Format::Binary {
             if self.binary == Binary::Ended && !data.is_empty() {
                 return Err(data_after_end());
             }
@@ -322,23 +262,28 @@ impl CopyIn {
             return self.binary_rows();
         }
         self.lines.push(data);
+        self.taken += data.len();
+        if self.pipeline.is_none() && self.taken > MUCH_DATA && self.taken - data.len() <= MUCH_DATA {
+            self.start_pipeline()?;
+        }
         self.text_rows(false)
     }
 
     /// The data is at its end: stores what is left and runs the checks; the command tag.
     pub fn finish(&mut self) -> Result<String> {
-        if self.options.format == Format::Binary {
+        if self.format.options.format == Format::Binary {
             if self.binary == Binary::Header {
                 bail!(BAD_COPY_FILE_FORMAT, "COPY file signature not recognized");
             }
             if self.binary == Binary::Rows && !self.raw.is_empty() {
                 let e = err!(BAD_COPY_FILE_FORMAT, "unexpected EOF in COPY data");
-                return Err(e.context(format!("COPY {}, line {}", self.relation.name, self.line_number + 1)));
+                return Err(self.at_next_line(e));
             }
         } else {
             self.text_rows(true)?;
         }
-        self.flush(None)?;
+        self.pipeline = None;
+        self.flush()?;
         self.writer.finish()?;
         Ok(format!("COPY {}", self.stored))
     }
@@ -347,239 +292,185 @@ impl CopyIn {
 
     fn text_rows(&mut self, last: bool) -> Result<()> {
         let (mut lines, mut fields) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.fields));
-        let done = self.rows_of(&mut lines, &mut fields, last);
+        let done = match self.pipeline.take() {
+            Some(mut pipeline) => {
+                let done = self.blocks_of(&mut lines, &mut pipeline, last);
+                self.pipeline = Some(pipeline);
+                done
+            }
+            None => self.rows_of(&mut lines, &mut fields, last),
+        };
         (self.lines, self.fields) = (lines, fields);
         done
     }
 
     fn rows_of(&mut self, lines: &mut Lines, fields: &mut Fields, last: bool) -> Result<()> {
-        loop {
-            let next = lines.next(last).map_err(|e| {
-                e.context(format!("COPY {}, line {}", self.relation.name, self.line_number + 1))
-            })?;
-            let Some(line) = next else { return Ok(()) };
+        let format = self.format.clone();
+        while let Some(line) = lines.next(last).map_err(|e| self.at_next_line(e))? {
             self.line_number += 1;
             let line = lines.bytes(&line);
-            let text = match self.line(line, fields) {
-                Ok(Some(text)) => text,
-                // The header line, or one that is there for nothing.
-                Ok(None) => continue,
-                Err(e) => return Err(self.at_line(e, &excerpt(line))),
-            };
-            match self.row(fields, text) {
-                Ok(alone) => {
-                    self.bytes += line.len();
-                    if alone {
-                        self.store_alone(&excerpt(line))?;
-                    } else if self.rows >= BATCH || self.bytes >= BATCH_BYTES {
-                        self.flush(None)?;
-                    }
-                }
-                Err((e, Some(column))) => {
-                    let c = &self.inputs[column];
-                    let value = match fields.get(column, line) {
-                        Some(v) => format!("\"{}\"", excerpt(v)),
-                        None => "null input".into(),
-                    };
-                    let at = format!(
-                        "COPY {}, line {}, column {}: {value}",
-                        self.relation.name, self.line_number, c.name
-                    );
-                    return Err(e.context(at));
-                }
-                Err((e, None)) => return Err(self.at_line(e, &excerpt(line))),
+            let header = self.line_number == 1 && format.options.header != Header::No;
+            let io = format.env.io();
+            if !format.read(line, self.line_number, header, fields, &mut self.rows, &io)? {
+                continue;
             }
-        }
-    }
-
-    /// The error of something that happens while the next line is waited for.
-    pub fn at_next_line(&self, e: Error) -> Error {
-        e.context(format!("COPY {}, line {}", self.relation.name, self.line_number + 1))
-    }
-
-    /// The error of something that happens after `data` came.
-    pub fn at_last_line(&self, e: Error, data: &[u8]) -> Error {
-        let whole = data.iter().rposition(|b| *b == b'\n').map(|end| &data[..end]);
-        match whole.filter(|_| self.options.format != Format::Binary) {
-            Some(lines) => {
-                let begin = lines.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-                self.at_line(e, &excerpt(&lines[begin..]))
+            let number = self.line_number;
+            if !self.complete_row().map_err(|e| format.at_line(e, number, &excerpt(line)))? {
+                continue;
             }
-            None => self.at_next_line(e),
-        }
-    }
-
-    fn at_line(&self, e: Error, text: &str) -> Error {
-        e.context(format!("COPY {}, line {}: \"{text}\"", self.relation.name, self.line_number))
-    }
-
-    /// Splits a line, which comes back as text; none: it was the header.
-    fn line<'a>(&self, line: &'a [u8], fields: &mut Fields) -> Result<Option<&'a str>> {
-        let header = self.header_left && self.line_number == 1;
-        if header && self.options.header == Header::Yes {
-            return Ok(None);
-        }
-        let text = utf8(line)?;
-        match self.options.format {
-            Format::Csv => split_csv(line, &self.options, &self.force_not_null, &self.force_null, fields)?,
-            _ => split_text(line, &self.options, fields),
-        }
-        if header {
-            self.check_header(fields, line)?;
-            return Ok(None);
-        }
-        Ok(Some(text))
-    }
-
-    fn check_header(&self, fields: &Fields, line: &[u8]) -> Result<()> {
-        if fields.len() != self.inputs.len() {
-            bail!(
-                BAD_COPY_FILE_FORMAT,
-                "wrong number of fields in header line: got {}, expected {}",
-                fields.len(),
-                self.inputs.len()
-            );
-        }
-        for (i, c) in self.inputs.iter().enumerate() {
-            match fields.get(i, line) {
-                None => bail!(
-                    BAD_COPY_FILE_FORMAT,
-                    "column name mismatch in header line field {}: got null value (\"{}\"), expected \"{}\"",
-                    i + 1,
-                    self.options.null,
-                    c.name
-                ),
-                Some(got) if got != c.name.as_bytes() => bail!(
-                    BAD_COPY_FILE_FORMAT,
-                    "column name mismatch in header line field {}: got \"{}\", expected \"{}\"",
-                    i + 1,
-                    String::from_utf8_lossy(got),
-                    c.name
-                ),
-                Some(_) => {}
+            if format.is_refusable(&self.rows) {
+                let alone = self.rows.split_last();
+                self.flush()?;
+                self.store(alone, number, Some(&excerpt(line)))?;
+            } else if self.rows.is_full() {
+                self.flush()?;
             }
         }
         Ok(())
     }
 
-    /// Appends a row to the batch, the fields of `line`. `Ok(true)`: it must be stored alone. The error's number is the input column
-    /// at fault.
-    fn row(&mut self, fields: &Fields, line: &str) -> Result<bool, (Error, Option<usize>)> {
-        let bytes = fields.whole(line.as_bytes());
-        // A copy without escapes need not be text, and what is text as a whole need not be so field by field.
-        let text = if fields.is_copy() { std::str::from_utf8(bytes).ok() } else { Some(line) };
-        let empty_line =
-            self.inputs.is_empty() && fields.len() == 1 && fields.span(0).is_none_or(|s| s.is_empty());
-        if fields.len() > self.inputs.len() && !empty_line {
-            return Err((err!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"), None));
+    /// From here on helpers read, if that is possible.
+    fn start_pipeline(&mut self) -> Result<()> {
+        let independent = self.filter.is_none() && self.defaults.is_empty();
+        if !independent || !self.format.is_self_contained() {
+            return Ok(());
         }
-        let io = self.env.io();
-        for (i, c) in self.inputs.iter().enumerate() {
-            if i >= fields.len() {
-                return Err((err!(BAD_COPY_FILE_FORMAT, "missing data for column \"{}\"", c.name), None));
-            }
-            let vector = &mut self.vectors[c.slot];
-            let at = |e| (e, Some(i));
-            let Some(span) = fields.span(i) else {
-                if c.info.kind == 'd' {
-                    io.names.check_domain(c.ty.oid, &Datum::Null).map_err(at)?;
-                }
-                vector.push_null();
-                continue;
-            };
-            let field = match text.and_then(|t| t.get(span.clone())) {
-                Some(field) if !fields.is_copy() || !field.contains('\0') => field,
-                _ => utf8(&bytes[span]).map_err(at)?,
-            };
-            let value = match (c.path, field.as_bytes()) {
-                (Path::Text(limit), field) if field.len() <= limit => {
-                    vector.push_stored(field);
-                    continue;
-                }
-                (Path::Int2, field) => digits(field).and_then(|v| i16::try_from(v).ok()).map(Datum::I16),
-                (Path::Int4, field) => digits(field).and_then(|v| i32::try_from(v).ok()).map(Datum::I32),
-                (Path::Int8, field) => digits(field).map(Datum::I64),
-                (Path::Text(_) | Path::General, _) => None,
-            };
-            let value = match value {
-                Some(value) => value,
-                None => c.info.input(field, c.ty.typmod, &io).map_err(at)?,
-            };
-            vector.push_datum(&value);
+        let most = self.env.session.setting("max_parallel_maintenance_workers");
+        let most = most.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        // One processor is this thread's.
+        let helpers = most.min(processors - 1);
+        if helpers > 0 && self.line_number > 0 {
+            self.flush()?;
+            self.pipeline = Pipeline::start(&self.format, helpers);
         }
-        self.complete_row().map_err(|e| (e, None))
+        Ok(())
     }
 
-    /// Fills in the columns the data doesn't have and applies WHERE.
-    fn complete_row(&mut self) -> Result<bool> {
-        let io = self.env.io();
-        let row = self.rows;
-        for (slot, m) in self.missing.iter().enumerate() {
-            match m {
-                Missing::Given => {}
-                Missing::Null => self.vectors[slot].push_null(),
-                Missing::Default(n) => {
-                    let mut cx = Cx::new(&self.env, &io, &mut self.defaults_rt);
-                    let value = self.defaults[*n].row(&mut cx, &[])?;
-                    self.vectors[slot].push_datum(&value);
+    /// Hands out what came as blocks of lines, and stores what is read of them.
+    fn blocks_of(&mut self, lines: &mut Lines, pipeline: &mut Pipeline, last: bool) -> Result<()> {
+        while last || lines.pending() >= BLOCK_BYTES {
+            let (block, failed) = self.block_of(lines, last);
+            let more = !block.lines.is_empty();
+            if more {
+                pipeline.push(block);
+            }
+            let all = failed.is_some() || (last && !more);
+            while let Some(parsed) = pipeline.pop(all)? {
+                self.store_parsed(parsed)?;
+            }
+            // What is wrong with an earlier line was told first.
+            failed.map_or(Ok(()), Err)?;
+            if !more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines that come next; none: there are no more whole ones. The error is that of the line after them.
+    fn block_of(&mut self, lines: &mut Lines, last: bool) -> (Block, Option<Error>) {
+        let mut block = Block { bytes: vec![], lines: vec![], first: self.line_number + 1 };
+        let mut failed = None;
+        let (mut from, mut to) = (None, 0);
+        loop {
+            match lines.next(last) {
+                Ok(Some(line)) => {
+                    let from = *from.get_or_insert(line.start);
+                    to = line.end;
+                    block.lines.push(line.start - from..line.end - from);
+                    self.line_number += 1;
+                    if to - from >= BLOCK_BYTES {
+                        break;
+                    }
                 }
+                Ok(None) => break,
+                Err(e) => {
+                    failed = Some(self.at_next_line(e));
+                    break;
+                }
+            }
+        }
+        if let Some(from) = from {
+            block.bytes = lines.bytes(&(from..to)).to_vec();
+        }
+        (block, failed)
+    }
+
+    fn store_parsed(&mut self, parsed: Parsed) -> Result<()> {
+        for piece in parsed.pieces {
+            self.store(piece.rows, piece.line, piece.refusable.as_deref())?;
+        }
+        parsed.failed.map_or(Ok(()), Err)
+    }
+
+    /// The error of something that happens while the next line is waited for.
+    pub fn at_next_line(&self, e: Error) -> Error {
+        e.context(format!("COPY {}, line {}", self.format.table, self.line_number + 1))
+    }
+
+    /// The error of something that happens after `data` came.
+    pub fn at_last_line(&self, e: Error, data: &[u8]) -> Error {
+        let whole = data.iter().rposition(|b| *b == b'\n').map(|end| &data[..end]);
+        match whole.filter(|_| self.format.options.format != Format::Binary) {
+            Some(lines) => {
+                let begin = lines.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+                self.format.at_line(e, self.line_number, &excerpt(&lines[begin..]))
+            }
+            None => self.at_next_line(e),
+        }
+    }
+
+    /// Gives the last row the defaults of columns that the data doesn't have, and applies WHERE, which drops it: false.
+    fn complete_row(&mut self) -> Result<bool> {
+        if self.defaults.is_empty() && self.filter.is_none() {
+            return Ok(true);
+        }
+        let io = self.env.io();
+        for (slot, m) in self.missing.iter().enumerate() {
+            if let Missing::Default(n) = m {
+                let mut cx = Cx::new(&self.env, &io, &mut self.defaults_rt);
+                let value = self.defaults[*n].row(&mut cx, &[])?;
+                self.rows.vectors[slot].push_datum(&value);
             }
         }
         if let Some((programs, rt)) = &mut self.filter {
-            let values: Vec<Datum> = self.vectors.iter().map(|v| v.datum(row)).collect();
+            let last = self.rows.count - 1;
+            let values: Vec<Datum> = self.rows.vectors.iter().map(|v| v.datum(last)).collect();
             let mut cx = Cx::new(&self.env, &io, rt);
             if !programs[0].row_is_true(&mut cx, &values)? {
-                let keep: Vec<u32> = (0..row as u32).collect();
-                for v in &mut self.vectors {
-                    *v = v.gather(quarry_types::Rows::Selected { positions: &keep, len: v.len() });
-                }
+                self.rows.count = last;
+                self.rows.truncate();
                 self.shown.progress.add(progress::EXCLUDED, 1);
                 return Ok(false);
             }
         }
-        self.rows += 1;
-        Ok(self.not_null.iter().zip(&self.vectors).any(|(required, v)| *required && v.is_null(row)))
+        Ok(true)
     }
 
-    /// Stores the batch up to the last row, then that one, whose errors name its line.
-    fn store_alone(&mut self, text: &str) -> Result<()> {
-        let last = [self.rows as u32 - 1];
-        let alone: Vec<Vector> = self
-            .vectors
-            .iter()
-            .map(|v| v.gather(quarry_types::Rows::Selected { positions: &last, len: self.rows }))
-            .collect();
-        let keep: Vec<u32> = (0..last[0]).collect();
-        for v in &mut self.vectors {
-            *v = v.gather(quarry_types::Rows::Selected { positions: &keep, len: v.len() });
-        }
-        self.rows -= 1;
-        self.flush(None)?;
-        self.vectors = alone;
-        self.rows = 1;
-        self.flush(Some(text))
+    /// Stores the rows gathered so far.
+    fn flush(&mut self) -> Result<()> {
+        let rows = std::mem::replace(&mut self.rows, self.format.no_rows());
+        self.store(rows, self.line_number, None)
     }
 
-    /// Stores the batch. `text`: the line of its only row.
-    fn flush(&mut self, text: Option<&str>) -> Result<()> {
-        if self.rows == 0 {
+    /// Stores rows, the last of which is that of line number `line`. `text`: the line of the only one.
+    fn store(&mut self, rows: Rows, line: u64, text: Option<&str>) -> Result<()> {
+        let count = rows.count;
+        if count == 0 {
             return Ok(());
         }
-        let rows = self.rows;
-        let columns = std::mem::take(&mut self.vectors).into_iter().map(Arc::new).collect();
-        self.fresh_vectors();
-        match self.writer.insert_batch(Batch::new(columns, rows)) {
+        let columns = rows.vectors.into_iter().map(Arc::new).collect();
+        match self.writer.insert_batch(Batch::new(columns, count)) {
             Ok(n) => {
                 self.stored += n;
                 self.shown.progress.set(progress::TUPLES, self.stored as i64);
                 Ok(())
             }
             Err(e) => Err(match text {
-                Some(text) => self.at_line(e, text),
-                None if rows == 1 => {
-                    e.context(format!("COPY {}, line {}", self.relation.name, self.line_number))
-                }
-                None => e.context(format!("COPY {}", self.relation.name)),
+                Some(text) => self.format.at_line(e, line, text),
+                None if count == 1 => e.context(format!("COPY {}, line {line}", self.format.table)),
+                None => e.context(format!("COPY {}", self.format.table)),
             }),
         }
     }
@@ -596,6 +487,7 @@ impl CopyIn {
     }
 
     fn binary_from(&mut self, raw: &[u8], at: &mut usize) -> Result<()> {
+        let format = self.format.clone();
         let int = |at: usize| raw.get(at..at + 4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
         if self.binary == Binary::Header {
             let n = raw.len().min(SIGNATURE.len());
@@ -632,12 +524,14 @@ impl CopyIn {
                 break;
             }
             let line = self.line_number + 1;
-            let context =
-                |e: Error, relation: &Relation| e.context(format!("COPY {}, line {line}", relation.name));
-            if count as usize != self.inputs.len() || count < 0 {
-                let e =
-                    err!(BAD_COPY_FILE_FORMAT, "row field count is {count}, expected {}", self.inputs.len());
-                return Err(context(e, &self.relation));
+            let context = |e: Error| e.context(format!("COPY {}, line {line}", format.table));
+            if count as usize != format.inputs.len() || count < 0 {
+                let e = err!(
+                    BAD_COPY_FILE_FORMAT,
+                    "row field count is {count}, expected {}",
+                    format.inputs.len()
+                );
+                return Err(context(e));
             }
             let mut end = *at + 2;
             let mut spans: Vec<Option<std::ops::Range<usize>>> = vec![];
@@ -649,7 +543,7 @@ impl CopyIn {
                     continue;
                 }
                 let Ok(len) = usize::try_from(len) else {
-                    return Err(context(err!(BAD_COPY_FILE_FORMAT, "invalid field size"), &self.relation));
+                    return Err(context(err!(BAD_COPY_FILE_FORMAT, "invalid field size")));
                 };
                 if raw.len() < end + len {
                     return Ok(());
@@ -658,21 +552,25 @@ impl CopyIn {
                 end += len;
             }
             self.line_number += 1;
-            let io = self.env.io();
-            for (c, span) in self.inputs.iter().zip(spans) {
+            let io = format.env.io();
+            for (c, span) in format.inputs.iter().zip(spans) {
                 let value = match span {
                     None => Datum::Null,
                     Some(s) => c.info.receive(&raw[s], c.ty.typmod, &io).map_err(|e| {
-                        e.context(format!("COPY {}, line {line}, column {}", self.relation.name, c.name))
+                        e.context(format!("COPY {}, line {line}, column {}", format.table, c.name))
                     })?,
                 };
-                self.vectors[c.slot].push_datum(&value);
+                self.rows.vectors[c.slot].push_datum(&value);
             }
-            self.bytes += end - *at;
+            for slot in &format.absent {
+                self.rows.vectors[*slot].push_null();
+            }
+            self.rows.count += 1;
+            self.rows.bytes += end - *at;
             *at = end;
-            let alone = self.complete_row().map_err(|e| context(e, &self.relation))?;
-            if alone || self.rows >= BATCH || self.bytes >= BATCH_BYTES {
-                self.flush(None)?;
+            let kept = self.complete_row().map_err(context)?;
+            if kept && (self.rows.is_full() || format.is_refusable(&self.rows)) {
+                self.flush()?;
             }
         }
         *at = if self.binary == Binary::Ended { raw.len() } else { *at };
@@ -694,36 +592,6 @@ fn default_of(
         }
         _ => Ok(None),
     }
-}
-
-/// Bytes as text; 22021 naming the first that are no UTF-8.
-fn utf8(bytes: &[u8]) -> Result<&str> {
-    let at = match std::str::from_utf8(bytes) {
-        Ok(t) if !t.contains('\0') => return Ok(t),
-        Ok(_) => bail!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": 0x00"),
-        Err(e) => e.valid_up_to(),
-    };
-    let len = match bytes[at] {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf7 => 4,
-        _ => 1,
-    };
-    let shown: Vec<String> = bytes[at..].iter().take(len).map(|b| format!("0x{b:02x}")).collect();
-    Err(err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")))
-}
-
-/// At most 100 bytes of a line or value, for the context.
-fn excerpt(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    if text.len() <= 100 {
-        return text.into_owned();
-    }
-    let mut end = 100;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}...", &text[..end])
 }
 
 fn data_after_end() -> Error {

@@ -57,6 +57,10 @@ impl Lines {
         }
         self.buffer.extend_from_slice(data);
     }
+    /// Bytes that no line was made of yet.
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.start
+    }
     pub fn bytes(&self, line: &Line) -> &[u8] {
         &self.buffer[line.clone()]
     }

@@ -3,6 +3,8 @@
 mod from;
 mod lines;
 mod options;
+mod pipeline;
+mod rows;
 mod to;
 
 pub use from::CopyIn;
