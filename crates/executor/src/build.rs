@@ -2,10 +2,11 @@
 
 use crate::context::Runtime;
 use crate::expr::Layout;
+use crate::join::shared::BuildShare;
 use crate::operator::{BoxOperator, Instrumented, Output};
 use crate::project::{ProjectSet, ResultNode, SetProgram};
 use crate::scan::filters::{Filters, ScanProbe};
-use crate::scan::shared::Share;
+use crate::scan::shared::Member;
 use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::SubplanState;
 use crate::{
@@ -30,8 +31,8 @@ pub struct Builder<'a> {
     max_node: usize,
     filters: &'a [quarry_plan::physical::RuntimeFilter],
     pub(crate) traits: crate::expr::Traits,
-    /// The pages that the scan being built shares with others.
-    pub(crate) share: Option<Share>,
+    /// Whose copy of a plan is being built, if several threads get one.
+    pub(crate) member: Option<Member>,
     /// Numeric columns of the scan being built that are only computed with.
     pub(crate) whole_numbers: Vec<ColumnId>,
 }
@@ -48,7 +49,7 @@ impl<'a> Builder<'a> {
             max_node: 0,
             filters: &[],
             traits: Default::default(),
-            share: None,
+            member: None,
             whole_numbers: Vec::new(),
         }
     }
@@ -223,6 +224,11 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(Filters::new(probes, node))
+    }
+
+    /// What a hash join shares with its copies.
+    pub(crate) fn shared_build(&self, node: usize) -> Option<BuildShare> {
+        self.member.as_ref()?.build(node)
     }
 
     /// The node without its filter and targets.

@@ -1,8 +1,9 @@
 //! Which aggregates are read by several threads (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
 //!
 //! An aggregate qualifies if its states can be merged without a trace of who made them, and what it reads is a scan of a whole table,
-//! of the least size that the settings say, with nothing between but hash joins on the way of their outer rows, and nothing that has effects
-//! or asks a subquery. Each thread reads the joins' inner sides for itself: that part of the work isn't shared. Threads are given out when the plan
+//! of the least size that the settings say, with nothing between but joins on the way of their outer rows, and nothing that has effects
+//! or asks a subquery. The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
+//! reads a part of it (PostgreSQL's Parallel Hash); else one of them reads it while the others wait, so that this part of the work isn't shared. Threads are given out when the plan
 //! is chosen: they make it cheaper, never another one.
 
 use crate::PlannerSettings;
@@ -11,7 +12,7 @@ use crate::planner::Planner;
 use quarry_catalog::{Persistence, Relation};
 use quarry_functions::{AggregateCall, Body, Volatility};
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
-use quarry_plan::{AggregateExpr, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{AggregateExpr, BoolTest, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
 use std::sync::Arc;
 
 /// Bytes that a group takes besides its row, at least.
@@ -86,25 +87,84 @@ impl Parallel<'_, '_> {
         if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| can_be_shared(a)) {
             return 0.0;
         }
-        let mut unshared = 0.0;
-        let Some(relation) = scanned(input, &mut unshared) else { return 0.0 };
-        let pages = self.planner.relation_size(relation).pages;
-        let count = self.workers(pages);
+        let mut parts = Parts::default();
+        if !self.scan(input, &mut parts) {
+            return 0.0;
+        }
+        let count = self.workers(parts.pages);
         if count == 0 {
             return 0.0;
         }
         let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
-        let reading = (Pages::of(pages, 0.0, s).disk_share(pages) + unshared).min(startup);
-        if unshared > startup / 3.0 {
-            return 0.0;
-        }
+        let reading = parts.unshared.min(startup);
         let partial = (groups * divisor).min(input.rows).max(1.0);
         let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
         let less = startup - (reading + (startup - reading) / divisor + s.parallel_setup_cost + gathered);
         if less > 0.0 {
             *workers = count;
+            self.mark(input);
         }
         less.max(0.0)
+    }
+
+    /// Whether a plan's rows are made of those of a table that is read from its first page to its last, with nothing but joins, conditions and
+    /// expressions that any thread may compute.
+    fn scan(&mut self, plan: &PhysicalPlan, parts: &mut Parts) -> bool {
+        if !is_safe_node(plan) {
+            return false;
+        }
+        match &plan.node {
+            PhysicalNode::SeqScan { relation, .. } => {
+                let pages = self.planner.relation_size(relation).pages;
+                parts.pages = pages;
+                parts.unshared += Pages::of(pages, 0.0, self.settings).disk_share(pages);
+                !relation.is_catalog && relation.persistence != Persistence::Temporary
+            }
+            PhysicalNode::SubqueryScan { input, .. } => self.scan(input, parts),
+            // Inner rows without a match are nobody's.
+            PhysicalNode::NestLoop { kind, outer, inner, .. } => {
+                gives_outer_rows(*kind) && can_be_repeated(inner) && self.scan(outer, parts)
+            }
+            PhysicalNode::HashJoin { kind, outer, inner, .. } => {
+                if !gives_outer_rows(*kind) || !can_be_repeated(inner) {
+                    return false;
+                }
+                match self.parts_of_inner(plan) {
+                    Some(inner) => parts.unshared += inner.unshared,
+                    None => parts.unshared += inner.total_cost,
+                }
+                self.scan(outer, parts)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a hash join's inner side is made of, if several threads are to read it in parts.
+    fn parts_of_inner(&mut self, join: &PhysicalPlan) -> Option<Parts> {
+        let PhysicalNode::HashJoin { inner, hash_conds, .. } = &join.node else { return None };
+        // Rows of NOT IN aren't joined by their hashes alone.
+        if hash_conds.iter().any(|e| matches!(e, Expr::IsBool { test: BoolTest::NotFalse, .. })) {
+            return None;
+        }
+        let mut parts = Parts::default();
+        (self.scan(inner, &mut parts) && self.workers(parts.pages) > 0).then_some(parts)
+    }
+
+    /// Has the threads read hash joins' inner sides in parts.
+    fn mark(&mut self, plan: &mut PhysicalPlan) {
+        let parted = self.parts_of_inner(plan).is_some();
+        match &mut plan.node {
+            PhysicalNode::SubqueryScan { input, .. } => self.mark(input),
+            PhysicalNode::NestLoop { outer, .. } => self.mark(outer),
+            PhysicalNode::HashJoin { outer, inner, in_parts, .. } => {
+                *in_parts = parted;
+                if parted {
+                    self.mark(inner);
+                }
+                self.mark(outer);
+            }
+            _ => {}
+        }
     }
 
     /// Threads for a table of so many pages: one for one of the least size, and one more each time it is three times as large.
@@ -123,36 +183,28 @@ impl Parallel<'_, '_> {
     }
 }
 
-/// The table that a plan reads from its first page to its last, with nothing but joins, conditions and expressions that any thread may
-/// compute; adds what every thread does alike.
-fn scanned<'p>(plan: &'p PhysicalPlan, unshared: &mut f64) -> Option<&'p Relation> {
+/// What several threads share of a plan.
+#[derive(Default)]
+struct Parts {
+    /// Pages of the table whose rows they share.
+    pages: f64,
+    /// The cost of what gets no faster with more threads.
+    unshared: f64,
+}
+
+/// Whether a join's rows are made of outer rows, each by itself.
+fn gives_outer_rows(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
+}
+
+/// Whether any thread may compute a node's expressions.
+fn is_safe_node(plan: &PhysicalPlan) -> bool {
     let own = walk::physical_exprs(plan);
-    let safe = plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe);
-    if !safe {
-        return None;
-    }
-    match &plan.node {
-        PhysicalNode::SeqScan { relation, .. }
-            if !relation.is_catalog && relation.persistence != Persistence::Temporary =>
-        {
-            Some(relation)
-        }
-        PhysicalNode::SubqueryScan { input, .. } => scanned(input, unshared),
-        // Inner rows without a match are nobody's.
-        PhysicalNode::HashJoin { kind, outer, inner, .. }
-            if matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
-                && can_be_repeated(inner) =>
-        {
-            *unshared += inner.total_cost;
-            scanned(outer, unshared)
-        }
-        _ => None,
-    }
+    plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe)
 }
 
 /// Whether every thread may run a plan by itself.
 fn can_be_repeated(plan: &PhysicalPlan) -> bool {
-    let own = walk::physical_exprs(plan);
     let here = matches!(
         plan.node,
         PhysicalNode::SeqScan { .. }
@@ -164,6 +216,7 @@ fn can_be_repeated(plan: &PhysicalPlan) -> bool {
             | PhysicalNode::NestLoop { .. }
             | PhysicalNode::MergeJoin { .. }
             | PhysicalNode::Materialize { .. }
+            | PhysicalNode::Memoize { .. }
             | PhysicalNode::Sort { .. }
             | PhysicalNode::Aggregate { .. }
     );
@@ -174,7 +227,7 @@ fn can_be_repeated(plan: &PhysicalPlan) -> bool {
         _ => None,
     };
     here && relation.is_none_or(|r| r.persistence != Persistence::Temporary)
-        && plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe)
+        && is_safe_node(plan)
         && walk::physical_inputs(plan).into_iter().all(can_be_repeated)
 }
 

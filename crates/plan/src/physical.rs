@@ -249,6 +249,8 @@ pub enum PhysicalNode {
         hash_conds: Vec<Expr>,
         on: Vec<Expr>,
         inner_unique: bool,
+        /// Threads that each read a part of the outer side each read a part of the inner one, too.
+        in_parts: bool,
     },
     /// Both sides sorted by the keys (ascending, nulls last, unless `order` says otherwise).
     MergeJoin {

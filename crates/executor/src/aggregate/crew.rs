@@ -1,7 +1,7 @@
 //! Aggregates whose input is read by several threads.
 //!
 //! Each member of the crew is an aggregate of its own over a copy of the input, whose scan shares its pages with the others
-//! (`scan::shared`); a hash join between has an inner side, and a hash table, of each member's own. The leader, which is the statement's thread, reads as they do; then it takes over their groups. When one of them
+//! (`scan::shared`); hash joins between have one table for all (`join::shared`). The leader, which is the statement's thread, reads as they do; then it takes over their groups. When one of them
 //! outgrows the memory that grouping may have, all but the leader stop, and the leader goes on alone, with files as usual: only it ever
 //! has files, and when it begins with them it knows every group there is.
 //!
@@ -12,11 +12,10 @@ use super::Aggregate;
 use crate::ExecEnv;
 use crate::context::{Cx, Runtime};
 use crate::operator::pull;
-use crate::scan::shared::SharedBlocks;
+use crate::scan::shared::{SharedBlocks, Shares};
 use crate::stats::NodeStats;
 use quarry_common::wait::STACK_BYTES;
 use quarry_common::{Result, usage};
-use quarry_plan::{PhysicalNode, PhysicalPlan};
 use quarry_types::{Rows, Vector};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,19 +23,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Those who help.
 pub(super) struct Crew {
     members: Vec<Aggregate>,
+    shares: Arc<Shares>,
+    /// The pages that their input is made of.
     blocks: Arc<SharedBlocks>,
     /// They have read already.
     done: bool,
-}
-
-/// The node whose rows an input is made of, each by itself: the scan that threads share.
-pub(super) fn driving_scan(input: &PhysicalPlan) -> Option<usize> {
-    match &input.node {
-        PhysicalNode::SeqScan { .. } => Some(input.id),
-        PhysicalNode::SubqueryScan { input, .. } => driving_scan(input),
-        PhysicalNode::HashJoin { outer, .. } => driving_scan(outer),
-        _ => None,
-    }
 }
 
 /// Members at work in the whole server.
@@ -64,6 +55,20 @@ impl Drop for Permits {
     }
 }
 
+/// Ends the others' work where a thread's ends with an error or a panic: nobody waits for what it would have made.
+struct End<'s> {
+    shares: &'s Shares,
+    well: bool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if !self.well {
+            self.shares.fail();
+        }
+    }
+}
+
 /// What a member brings back besides its groups.
 struct Report {
     stats: Vec<NodeStats>,
@@ -71,14 +76,14 @@ struct Report {
 }
 
 impl Crew {
-    pub fn new(members: Vec<Aggregate>, blocks: Arc<SharedBlocks>) -> Crew {
-        Crew { members, blocks, done: false }
+    pub fn new(members: Vec<Aggregate>, shares: Arc<Shares>, blocks: Arc<SharedBlocks>) -> Crew {
+        Crew { members, shares, blocks, done: false }
     }
 
     /// To be read again from the start.
     pub fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.done = false;
-        self.blocks.reset();
+        self.shares.reset();
         self.members.iter_mut().try_for_each(|m| crate::operator::Operator::rescan(m, cx))
     }
 }
@@ -115,14 +120,15 @@ impl Aggregate {
     }
 
     fn run(&mut self, cx: &mut Cx<'_>, crew: &mut Crew, count: usize) -> Result<Vec<Report>> {
-        let blocks = crew.blocks.clone();
+        let (blocks, shares) = (crew.blocks.clone(), crew.shares.clone());
         let (env, outer, filters) = (cx.env, cx.rt.outer.clone(), cx.rt.filters.clone());
         let nodes = cx.rt.stats.len();
         let timed = cx.env.session.setting("track_io_timing").is_some_and(|t| t == "on");
         std::thread::scope(|scope| {
             let mut handles = vec![];
             for member in crew.members.iter_mut().take(count) {
-                let (outer, filters, blocks) = (outer.clone(), filters.clone(), blocks.clone());
+                let (outer, filters) = (outer.clone(), filters.clone());
+                let (blocks, shares) = (blocks.clone(), shares.clone());
                 let rt = Runtime {
                     outer,
                     filters,
@@ -131,19 +137,18 @@ impl Aggregate {
                 };
                 let work = move || {
                     usage::set_timed(timed);
+                    let mut end = End { shares: &shares, well: false };
                     let out = member.work(env, rt, &blocks);
-                    if out.is_err() {
-                        blocks.stop();
-                    }
+                    end.well = out.is_ok();
                     out
                 };
                 let thread = std::thread::Builder::new().name("parallel".into()).stack_size(STACK_BYTES);
                 handles.push(thread.spawn_scoped(scope, work));
             }
+            let mut end = End { shares: &shares, well: false };
             let own = self.read_until_stopped(cx, &blocks);
-            if own.is_err() {
-                blocks.stop();
-            }
+            end.well = own.is_ok();
+            drop(end);
             let mut reports = vec![];
             let mut failed = own.err();
             for handle in handles {
@@ -251,6 +256,9 @@ fn add_stats(to: &mut NodeStats, from: &NodeStats) {
     to.filtered += from.filtered;
     to.join_filtered += from.join_filtered;
     to.usage = to.usage.plus(&from.usage);
+    let new = from.extra.iter().filter(|(name, _)| !to.extra.iter().any(|(n, _)| n == name));
+    let new: Vec<_> = new.cloned().collect();
+    to.extra.extend(new);
 }
 
 #[cfg(test)]

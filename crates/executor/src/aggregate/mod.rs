@@ -15,7 +15,7 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
-use crate::scan::shared::{Share, SharedBlocks};
+use crate::scan::shared::{Member, Shares};
 use crate::spill::RowFile;
 use call::{Call, CallState};
 use crew::Crew;
@@ -93,18 +93,18 @@ struct SetState {
 pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     let workers = spec.workers.min(processors - 1);
-    let scan = crew::driving_scan(input).filter(|_| workers > 0);
-    let Some(scan) = scan else { return Ok(Box::new(one(b, node, input, &spec)?)) };
-    let blocks = Arc::new(SharedBlocks::default());
+    let shares = if workers > 0 { Shares::of(input) } else { None };
+    let Some((shares, blocks)) = shares else { return Ok(Box::new(one(b, node, input, &spec)?)) };
+    let shares = Arc::new(shares);
     let mut member = |leads| {
-        b.share = Some(Share { node: scan, blocks: blocks.clone(), leads });
+        let before = b.member.replace(Member { shares: shares.clone(), leads });
         let member = one(b, node, input, &spec);
-        b.share = None;
+        b.member = before;
         member.map(|m| Aggregate { shares: !leads, ..m })
     };
     let mut leader = member(true)?;
     let members = (0..workers).map(|_| member(false)).collect::<Result<_>>()?;
-    leader.crew = Some(Crew::new(members, blocks));
+    leader.crew = Some(Crew::new(members, shares, blocks));
     Ok(Box::new(leader))
 }
 

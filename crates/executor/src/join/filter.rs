@@ -164,6 +164,26 @@ impl FilterBuilder {
         (self.hashes.capacity() + self.values.as_ref().map_or(0, Vec::capacity)) * 8
     }
 
+    /// Takes over another's keys.
+    pub fn merge(&mut self, other: FilterBuilder) {
+        if self.overflow || other.overflow || self.hashes.len() + other.hashes.len() > KEYS_MAX {
+            (self.overflow, self.hashes) = (true, vec![]);
+            return;
+        }
+        self.hashes.extend(other.hashes);
+        self.values = match (self.values.take(), other.values) {
+            (Some(mut values), Some(more)) => {
+                values.extend(more);
+                Some(values)
+            }
+            _ => None,
+        };
+        self.bounds = match (self.bounds, other.bounds) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+    }
+
     /// The filter; none if there are too many keys.
     pub fn finish(self) -> Option<Arc<KeyFilter>> {
         if self.overflow {

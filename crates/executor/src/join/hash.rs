@@ -9,10 +9,14 @@
 //! With several keys another one may differ (`null_match`): rows that may be equal have other hashes then, so that an inner side too
 //! big for its memory is not parted by hash but taken in pieces.
 
-use super::filter::{FilterBuilder, KeyFilter};
+mod inner;
+
+pub(super) use inner::Inner;
+
 use super::output::{combine, has_inner, has_outer, matching, no_rows};
-use super::partition::{Keys, PARTITIONS, Partition, Spread, pairs};
+use super::partition::{Keys, Partition, Spread, pairs};
 use super::resident::{Resident, Sides};
+use super::shared::BuildShare;
 use super::table::{Lookups, Table};
 use crate::build::Builder;
 use crate::context::Cx;
@@ -21,7 +25,7 @@ use crate::expr::{Layout, Program};
 use crate::null_match::{Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::{NO_ROW, RowSet};
-use crate::spill::{BUFFER_BYTES, RowFile};
+use crate::spill::RowFile;
 use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
 use quarry_plan::{Expr, JoinKind, PhysicalPlan};
@@ -63,7 +67,13 @@ pub struct HashJoin {
     outer_physicals: Vec<PhysicalType>,
     inner_physicals: Vec<PhysicalType>,
     filters: Vec<(usize, usize)>,
-    table: Option<Table>,
+    table: Option<Arc<Table>>,
+    /// Which rows of the table have matched, for kinds that give the others.
+    matched: Option<Vec<bool>>,
+    /// For null-aware joins by several keys.
+    nulls: Option<NullMatches>,
+    /// Others have the same inner side.
+    share: Option<BuildShare>,
     /// Whether the inner side has outgrown its memory: the table is a part of it.
     parted: bool,
     /// While the outer side is spread.
@@ -135,6 +145,9 @@ pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOp
         outer: b.plan(outer)?,
         inner: b.plan(inner)?,
         table: None,
+        matched: None,
+        nulls: None,
+        share: b.shared_build(node).filter(|_| !null_aware),
         parted: false,
         resident: None,
         parts: Vec::new(),
@@ -177,95 +190,17 @@ impl HashJoin {
 
     fn make_table(&mut self, cx: &mut Cx<'_>, rows: Batch, memory: usize) -> Result<()> {
         let keys = self.inner_keys.iter().map(|k| k.eval(cx, &rows)).collect::<Result<Vec<_>>>()?;
-        let mut table = Table::new(rows.columns, keys, rows.len, &self.types, self.marks());
+        let table = Table::new(rows.columns, keys, rows.len, &self.types);
         if self.null_aware_by_several() {
             let side = Side { columns: &table.keys, types: &self.types, len: table.len };
-            table.nulls = Some(NullMatches::new(side));
+            self.nulls = Some(NullMatches::new(side));
         }
+        self.matched = self.marks().then(|| vec![false; table.len]);
         cx.rt.note_memory(memory);
         self.reservation.holds(memory);
         self.note(cx, table.buckets(), memory);
-        self.table = Some(table);
+        self.table = Some(Arc::new(table));
         Ok(())
-    }
-
-    fn filter_builders(&self) -> Vec<FilterBuilder> {
-        self.filters.iter().map(|(_, key)| FilterBuilder::new(self.types[*key].clone())).collect()
-    }
-
-    fn add_to_filters(&self, cx: &mut Cx<'_>, builders: &mut [FilterBuilder], b: &Batch) -> Result<()> {
-        for (builder, (_, key)) in builders.iter_mut().zip(&self.filters) {
-            let values = self.inner_keys[*key].eval(cx, b)?;
-            builder.add(&values, b.rows());
-        }
-        Ok(())
-    }
-
-    fn publish(&self, cx: &mut Cx<'_>, builders: Vec<FilterBuilder>) {
-        for (builder, (number, _)) in builders.into_iter().zip(&self.filters) {
-            let filter: Option<Arc<KeyFilter>> = builder.finish();
-            if cx.rt.filters.len() <= *number {
-                cx.rt.filters.resize(*number + 1, None);
-            }
-            cx.rt.filters[*number] = filter;
-        }
-    }
-
-    /// Reads the inner side; writes both sides to partitions if it is too big.
-    fn read_inner(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        self.inner_depends.note(cx);
-        let mut set = RowSet::new(&self.inner_physicals);
-        let mut spread: Option<Spread> = None;
-        let mut row_bytes = 0.0;
-        self.parted = false;
-        let mut builders = self.filter_builders();
-        self.batches = 1;
-        (self.inner_rows, self.inner_nulls) = (false, false);
-        while let Some(b) = pull(&mut self.inner, cx)? {
-            cx.check_cancelled()?;
-            if self.null_aware && self.types.len() == 1 && !self.inner_nulls {
-                self.inner_rows |= !b.rows().is_empty();
-                for key in &self.inner_keys {
-                    let values = key.eval(cx, &b)?;
-                    self.inner_nulls |= b.rows().iter().any(|r| values.is_null(r));
-                }
-            }
-            self.add_to_filters(cx, &mut builders, &b)?;
-            if let Some(spread) = &mut spread {
-                spread.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &b)?;
-                continue;
-            }
-            set.push(&b);
-            let noted = builders.iter().map(FilterBuilder::memory_bytes).sum::<usize>();
-            let may_hold = self.reservation.may_hold(set.allocated_bytes() + set.len * ROW_OVERHEAD + noted);
-            if !may_hold || set.memory_bytes() + set.len * ROW_OVERHEAD > cx.env.hash_mem_bytes {
-                row_bytes = set.memory_bytes() as f64 / set.len as f64 + ROW_OVERHEAD as f64;
-                let mut new = self.spread(cx, &self.inner_physicals)?;
-                let all = set.take();
-                new.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
-                self.reservation.holds(PARTITIONS * BUFFER_BYTES);
-                spread = Some(new);
-            }
-        }
-        self.publish(cx, builders);
-        let Some(inner) = spread else {
-            let memory = set.memory_bytes() + set.len * ROW_OVERHEAD;
-            let rows = set.take();
-            return self.make_table(cx, rows, memory);
-        };
-        self.parted = true;
-        let mut outer = self.spread(cx, &self.outer_physicals)?;
-        if !self.null_aware_by_several() {
-            self.batches = PARTITIONS;
-            return self.begin_resident(cx, inner, outer, row_bytes);
-        }
-        while let Some(b) = pull(&mut self.outer, cx)? {
-            cx.check_cancelled()?;
-            outer.push(cx, &Keys { programs: &self.outer_keys, types: &self.types }, &b)?;
-        }
-        self.parts = pairs(inner, outer, 0)?;
-        self.note(cx, 0, cx.env.hash_mem_bytes);
-        self.next_partition(cx).map(|_| ())
     }
 
     /// Makes a table of the inner rows that most outer rows belong to.
@@ -432,7 +367,7 @@ impl HashJoin {
 
     /// The next rows of the outer batch under way; none: the batch is finished.
     fn step(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        let (Some(table), Some(probe)) = (&mut self.table, &mut self.probe) else { return Ok(None) };
+        let (Some(table), Some(probe)) = (&self.table, &mut self.probe) else { return Ok(None) };
         let n = probe.lookups.starts.len();
         let skip_matched = matches!(self.kind, JoinKind::RightSemi | JoinKind::RightAnti);
         while probe.row < n {
@@ -447,7 +382,7 @@ impl HashJoin {
                     let c = at - 1;
                     let (equal, next) = table.try_row(at, &probe.lookups, r, &self.types);
                     at = next;
-                    if !equal || skip_matched && table.matched.as_ref().is_some_and(|m| m[c as usize]) {
+                    if !equal || skip_matched && self.matched.as_ref().is_some_and(|m| m[c as usize]) {
                         continue;
                     }
                     o.push(r as u32);
@@ -459,7 +394,7 @@ impl HashJoin {
                         break;
                     }
                 }
-                if let Some(nulls) = &mut table.nulls
+                if let Some(nulls) = &mut self.nulls
                     && o.last() != Some(&(r as u32))
                 {
                     let side = Side { columns: &table.keys, types: &self.types, len: table.len };
@@ -487,7 +422,7 @@ impl HashJoin {
             let out = match (self.kind, pieces) {
                 (JoinKind::RightSemi | JoinKind::RightAnti, _) => {
                     let mut new = Vec::new();
-                    if let Some(m) = &mut table.matched {
+                    if let Some(m) = &mut self.matched {
                         new.extend(i.into_iter().filter(|r| !std::mem::replace(&mut m[*r as usize], true)));
                     }
                     if self.kind == JoinKind::RightAnti {
@@ -509,7 +444,7 @@ impl HashJoin {
                 let nulls = self.inner_nulls;
                 out.0.retain(|r| !nulls && !probe.lookups.keys.iter().any(|k| k.is_null(*r as usize)));
             }
-            if let (JoinKind::Right | JoinKind::Full, Some(m)) = (self.kind, &mut table.matched) {
+            if let (JoinKind::Right | JoinKind::Full, Some(m)) = (self.kind, &mut self.matched) {
                 out.1.iter().filter(|r| **r != NO_ROW).for_each(|r| m[*r as usize] = true);
             }
             if let Some(positions) = &probe.positions {
@@ -534,7 +469,8 @@ impl HashJoin {
         if self.kind == JoinKind::RightSemi {
             return Ok(None);
         }
-        let Some(Table { matched: Some(matched), columns, len, .. }) = &self.table else { return Ok(None) };
+        let (Some(table), Some(matched)) = (&self.table, &self.matched) else { return Ok(None) };
+        let Table { columns, len, .. } = &**table;
         let from = self.tail.unwrap_or(0);
         let mut rows = Vec::new();
         let mut at = from;
@@ -647,6 +583,9 @@ impl Operator for HashJoin {
         }
         if self.table.is_none() {
             self.read_inner(cx)?;
+            if self.done {
+                return Ok(None);
+            }
         }
         loop {
             if let Some(b) = self.step(cx)? {
@@ -675,9 +614,10 @@ impl Operator for HashJoin {
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        let keep = !self.parted && self.inner_depends.holds(cx);
-        if let Some(t) = self.table.as_mut().filter(|_| keep) {
-            if let Some(m) = &mut t.matched {
+        // A table that is shared is made anew by all together.
+        let keep = !self.parted && self.share.is_none() && self.inner_depends.holds(cx);
+        if self.table.is_some() && keep {
+            if let Some(m) = &mut self.matched {
                 m.fill(false);
             }
         } else {

@@ -1,7 +1,6 @@
 //! The hash table of a hash join: the inner rows, chained by bucket. A row's word stands beside its link, so that most rows of a chain
 //! are passed over without a look at their keys: the keys' hash, or the key itself where it is one whole number, which needs no look.
 
-use crate::null_match::NullMatches;
 use quarry_types::{PhysicalType, Rows, TypeRef, Vector, VectorData, compare, hash};
 use std::sync::Arc;
 
@@ -16,10 +15,6 @@ pub(super) struct Table {
     entries: Vec<Entry>,
     /// Words are the keys themselves.
     by_value: bool,
-    /// Which rows have matched, for joins that give the others.
-    pub matched: Option<Vec<bool>>,
-    /// For null-aware joins by several keys.
-    pub nulls: Option<NullMatches>,
 }
 
 #[derive(Clone, Copy)]
@@ -69,14 +64,7 @@ fn is_whole(key: &Vector) -> bool {
 }
 
 impl Table {
-    /// `mark`: which rows have matched will be asked for.
-    pub fn new(
-        columns: Vec<Arc<Vector>>,
-        keys: Vec<Arc<Vector>>,
-        len: usize,
-        types: &[TypeRef],
-        mark: bool,
-    ) -> Table {
+    pub fn new(columns: Vec<Arc<Vector>>, keys: Vec<Arc<Vector>>, len: usize, types: &[TypeRef]) -> Table {
         let hashes = hash_keys(&keys, types, Rows::All(len));
         let buckets = (len * 2).next_power_of_two().max(16);
         let mask = buckets - 1;
@@ -91,8 +79,7 @@ impl Table {
             }
             entries.push(entry);
         }
-        let matched = mark.then(|| vec![false; len]);
-        Table { columns, keys, len, mask, heads, entries, by_value, matched, nulls: None }
+        Table { columns, keys, len, mask, heads, entries, by_value }
     }
 
     pub fn buckets(&self) -> usize {

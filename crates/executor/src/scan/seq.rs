@@ -72,7 +72,7 @@ pub fn build<'p>(
     let reader = b.reader(relation, columns)?.without(|i| read.contains(&columns[i].0));
     let wholes = std::mem::take(&mut b.whole_numbers);
     let reader = reader.with_whole_numbers(|i| wholes.contains(&columns[i].0));
-    let share = b.share.take_if(|share| share.node == plan.id);
+    let share = b.member.as_ref().and_then(|member| member.scan(plan.id));
     let scan = SeqScan::new(relation.clone(), reader, tests, filters, share);
     Ok(Some((Box::new(scan), rest)))
 }

@@ -1,15 +1,20 @@
 //! A table whose pages several scans share: each takes the next pages that nobody has, until there are none.
 //!
-//! The threads of a parallel aggregate have a copy of the plan below it each; the scans in these copies share one such cursor. One of
-//! them, the leader's, goes on to the table's end; the others stop when they are told to ([`SharedBlocks::stop`]).
+//! The threads of a parallel aggregate have a copy of the plan below it each; the scans in these copies share one such cursor, and so do
+//! those below the inner sides of hash joins that are read in parts ([`Shares`]). One of them, the leader's, goes on to the table's end; the others stop when they are told to ([`SharedBlocks::stop`]).
 
+use crate::join::shared::{BuildShare, SharedBuild};
 use quarry_common::BlockNo;
+use quarry_plan::{PhysicalNode, PhysicalPlan};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Pages taken at a time: enough to be read together, few enough for all to end at about the same time.
+/// Pages taken at a time: enough to be read together, few enough for all to end at about the same time, also where the table is small
+/// and much is done with each row.
 const PAGES: u64 = 64;
+const PAGES_MIN: u64 = 4;
+const SHARES: u64 = 64;
 
 #[derive(Default)]
 pub struct SharedBlocks {
@@ -32,11 +37,76 @@ impl SharedBlocks {
     }
 }
 
+/// What the threads of a crew share, by plan node.
+#[derive(Default)]
+pub struct Shares {
+    scans: Vec<(usize, Arc<SharedBlocks>)>,
+    builds: Vec<(usize, Arc<SharedBuild>)>,
+}
+
+impl Shares {
+    /// What copies of a plan share so that each makes a part of its rows, and the pages of the scan that they are made of; none if there is no
+    /// such scan.
+    pub fn of(plan: &PhysicalPlan) -> Option<(Shares, Arc<SharedBlocks>)> {
+        let mut shares = Shares::default();
+        let blocks = shares.add(plan)?;
+        Some((shares, blocks))
+    }
+
+    fn add(&mut self, plan: &PhysicalPlan) -> Option<Arc<SharedBlocks>> {
+        match &plan.node {
+            PhysicalNode::SeqScan { .. } => {
+                let blocks = Arc::new(SharedBlocks::default());
+                self.scans.push((plan.id, blocks.clone()));
+                Some(blocks)
+            }
+            PhysicalNode::SubqueryScan { input, .. } => self.add(input),
+            PhysicalNode::NestLoop { outer, .. } => self.add(outer),
+            PhysicalNode::HashJoin { outer, inner, in_parts, .. } => {
+                let parts = if *in_parts { self.add(inner) } else { None };
+                self.builds.push((plan.id, Arc::new(SharedBuild::new(parts))));
+                self.add(outer)
+            }
+            _ => None,
+        }
+    }
+
+    /// Begins anew. No thread is at work.
+    pub fn reset(&self) {
+        self.scans.iter().for_each(|(_, blocks)| blocks.reset());
+        self.builds.iter().for_each(|(_, build)| build.reset());
+    }
+
+    /// A thread has failed: the others end.
+    pub fn fail(&self) {
+        self.scans.iter().for_each(|(_, blocks)| blocks.stop());
+        self.builds.iter().for_each(|(_, build)| build.fail());
+    }
+}
+
+/// A member of a crew, while its copy of a plan is built.
+#[derive(Clone)]
+pub struct Member {
+    pub shares: Arc<Shares>,
+    pub leads: bool,
+}
+
+impl Member {
+    /// The share of a scan, if it has one.
+    pub fn scan(&self, node: usize) -> Option<Share> {
+        let (_, blocks) = self.shares.scans.iter().find(|(n, _)| *n == node)?;
+        Some(Share { blocks: blocks.clone(), leads: self.leads })
+    }
+    /// The share of a hash join's inner side, if it has one.
+    pub fn build(&self, node: usize) -> Option<BuildShare> {
+        let (_, build) = self.shares.builds.iter().find(|(n, _)| *n == node)?;
+        Some(BuildShare { build: build.clone(), leads: self.leads })
+    }
+}
+
 /// One scan's share.
 #[derive(Clone)]
 pub struct Share {
-    /// The scan's node.
-    pub node: usize,
     pub blocks: Arc<SharedBlocks>,
     pub leads: bool,
 }
@@ -47,8 +117,9 @@ impl Share {
         if !self.leads && self.blocks.is_stopped() {
             return None;
         }
-        let from = self.blocks.next.fetch_add(PAGES, Ordering::Relaxed);
-        let to = (from + PAGES).min(u64::from(blocks));
+        let pages = (u64::from(blocks) / SHARES).clamp(PAGES_MIN, PAGES);
+        let from = self.blocks.next.fetch_add(pages, Ordering::Relaxed);
+        let to = (from + pages).min(u64::from(blocks));
         (from < to).then_some(from as BlockNo..to as BlockNo)
     }
     /// The next pages that are among those worth reading (ascending; none: all); none at the table's end.
@@ -73,23 +144,23 @@ mod tests {
     #[test]
     fn every_page_is_taken_once() {
         let blocks = Arc::new(SharedBlocks::default());
-        let leader = Share { node: 0, blocks: blocks.clone(), leads: true };
-        let other = Share { node: 0, blocks: blocks.clone(), leads: false };
-        assert_eq!([leader.take(150), other.take(150)], [Some(0..64), Some(64..128)]);
+        let leader = Share { blocks: blocks.clone(), leads: true };
+        let other = Share { blocks: blocks.clone(), leads: false };
+        assert_eq!([leader.take(5000), other.take(5000)], [Some(0..64), Some(64..128)]);
         blocks.stop();
-        assert_eq!([other.take(150), leader.take(150)], [None, Some(128..150)]);
-        assert_eq!([other.take(150), leader.take(150)], [None, None]);
+        assert_eq!([other.take(5000), leader.take(130)], [None, Some(128..130)]);
+        assert_eq!([other.take(130), leader.take(130)], [None, None]);
         blocks.reset();
-        assert_eq!(other.take(10), Some(0..10));
+        assert_eq!([other.take(10), leader.take(10), other.take(10)], [Some(0..4), Some(4..8), Some(8..10)]);
         blocks.reset();
-        let wanted = [3..5, 60..70, 300..301];
+        let wanted = [3..5, 60..70, 4090..4091];
         let take = || {
-            let parts = leader.take_of(400, Some(&wanted))?;
+            let parts = leader.take_of(4096, Some(&wanted))?;
             Some(parts.iter().map(|p| (p.start, p.end)).collect::<Vec<_>>())
         };
         assert_eq!(take(), Some(vec![(3, 5), (60, 64)]));
         assert_eq!(take(), Some(vec![(64, 70)]));
-        assert_eq!(take(), Some(vec![(300, 301)]));
+        assert_eq!(take(), Some(vec![(4090, 4091)]));
         assert_eq!(take(), None);
     }
 }

@@ -72,6 +72,7 @@ impl Search<'_, '_> {
                         hash_conds: conds,
                         on: on.to_vec(),
                         inner_unique,
+                        in_parts: false,
                     },
                     Method::Merge => {
                         let order = vec![(false, false); pairs.len()];

@@ -537,7 +537,7 @@ impl Builder<'_> {
                     if word.is_empty() { "Nested Loop".into() } else { format!("Nested Loop{word} Join") },
                 )
             }
-            PhysicalNode::HashJoin { kind, outer, inner, hash_conds, on, .. } => {
+            PhysicalNode::HashJoin { kind, outer, inner, hash_conds, on, in_parts, .. } => {
                 let (word, ty) = join(*kind);
                 head.push(("Join Type", ty.into()));
                 if !hash_conds.is_empty() {
@@ -548,7 +548,8 @@ impl Builder<'_> {
                 }
                 children.push(("Outer", None, self.node(outer, Some(plan))));
                 children.push(("Inner", None, self.hash(plan, inner)));
-                ("Hash Join", format!("Hash{word} Join"))
+                let parallel = if *in_parts { "Parallel " } else { "" };
+                ("Hash Join", format!("{parallel}Hash{word} Join"))
             }
             PhysicalNode::MergeJoin { kind, outer, inner, merge_conds, on, .. } => {
                 let (word, ty) = join(*kind);

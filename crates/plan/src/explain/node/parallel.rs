@@ -100,8 +100,13 @@ impl Builder<'_> {
     }
 }
 
-/// The input, of which each thread has a part: its scan knows. It costs no more than what is made of it.
+/// The input, of which each thread has a part: its scan knows, and so do those of hash joins' inner sides of which each has a part, too. It
+/// costs no more than what is made of it.
 fn shared(mut node: Node, divisor: f64, most: f64) -> Node {
+    let in_parts = node.title.starts_with("Parallel Hash");
+    if in_parts {
+        node.head.push((super::PARALLEL_AWARE, "true".into()));
+    }
     (node.costs.0, node.costs.1) = (node.costs.0.min(most), node.costs.1.min(most));
     node.costs.2 = (node.costs.2 / divisor).round().max(1.0);
     if node.head.iter().any(|(label, value)| *label == "Node Type" && value == "Seq Scan") {
@@ -112,6 +117,10 @@ fn shared(mut node: Node, divisor: f64, most: f64) -> Node {
     let children = std::mem::take(&mut node.children);
     let below = |(relationship, section, child)| match relationship {
         "Outer" | "Subquery" => (relationship, section, shared(child, divisor, most)),
+        "Inner" if in_parts => {
+            let title = format!("Parallel {}", child.title);
+            (relationship, section, shared(Node { title, ..child }, divisor, most))
+        }
         _ => (relationship, section, child),
     };
     node.children = children.into_iter().map(below).collect();
