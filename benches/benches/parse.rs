@@ -1,10 +1,13 @@
-//! What the text of a statement costs: scanning it, and scanning, parsing and dropping it; beside sqlparser, the parser that the
-//! design first had in mind, and how often each agrees with PostgreSQL on the statements of the golden files.
+//! What the text of a statement costs: scanning it, scanning, parsing and dropping it, and recognising it as one whose plan is kept;
+//! beside sqlparser, the parser that the design first had in mind, and how often each agrees with PostgreSQL on the statements of the
+//! golden files.
 //!
 //! `cargo bench -p quarry-benches --bench parse`; a word after `--` picks the cases whose name has it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use quarry_sql::{lexer::lex, parse::parse_statements};
+use quarry_sql::lexer::{LexOptions, lex};
+use quarry_sql::parse::parse_statements;
+use quarry_sql::shape::Shape;
 use quarry_testkit::golden;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -49,6 +52,15 @@ fn statements(c: &mut Criterion) {
         });
     }
     parse.finish();
+    let mut recognise = c.benchmark_group("recognise");
+    for (name, sql) in cases {
+        // Texts that no shape is kept of, because they are too long or not of a kind that is.
+        let Some(lifted) = Shape::lift(sql, LexOptions::default()) else { continue };
+        recognise.bench_with_input(BenchmarkId::from_parameter(name), sql, |b, sql| {
+            b.iter(|| lifted.shape.constants(black_box(sql), LexOptions::default()).is_some());
+        });
+    }
+    recognise.finish();
     let mut other = c.benchmark_group("sqlparser");
     for (name, sql) in cases {
         other.throughput(Throughput::Bytes(sql.len() as u64));

@@ -1,102 +1,117 @@
-//! Measures Quarry beside PostgreSQL 15 and prints the table for `benches/RESULTS.md`.
+//! Measures Quarry beside PostgreSQL 15: what `cargo xtask bench` runs, with the same options.
 //!
-//! `cargo build --release -p quarry && QUARRY_BIN=target/release/quarry cargo run --release -p quarry-benches --bin side-by-side`
+//! The server is the one that `QUARRY_BIN` names, else that of this profile, built first.
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use quarry_benches::cases::{self, Size};
-use quarry_benches::checkpoint;
-use quarry_benches::peers::{Peers, Side};
-use quarry_benches::report::{Figure, HEAD};
-use quarry_testkit::temp::TempDir;
+use quarry_benches::bench::{Bench, Options, progress};
+use quarry_benches::processes::{machine, machine_seconds};
+use quarry_benches::report::{Figure, Section};
+use quarry_benches::results;
+use quarry_benches::subjects::{SUBJECTS, Subject, chosen};
+use quarry_testkit::paths;
 
-/// Measures Quarry beside PostgreSQL 15, turn by turn, and prints the ratios.
+/// Measures Quarry beside PostgreSQL 15, turn by turn, and writes the tables into benches/RESULTS.md.
 #[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
 struct Args {
-    /// pgbench's scale factor
-    #[arg(long, default_value_t = 50)]
-    scale: u32,
-    /// Rounds of each case; medians are shown
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// Seconds of each pgbench run
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
-    /// Only cases whose name contains one of these: idle, sum, select-only, copy,
-    /// tpcb-like, hot-row, contended (TPC-B at scale 1), open-transactions, checkpoint
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-}
-
-impl Args {
-    fn wants(&self, case: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|part| case.contains(part.as_str()))
-    }
+    #[command(flatten)]
+    options: Options,
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Args::parse().options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("bench: the two servers answered differently: see WRONG in the tables");
+            ExitCode::FAILURE
+        }
         Err(e) => {
-            eprintln!("side-by-side: {e}");
+            eprintln!("bench: {e}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(args: &Args) -> Result<(), String> {
-    let size = Size { scale: args.scale, rounds: args.rounds.max(1), seconds: args.seconds };
-    let peers = Peers::start()?;
-    if args.wants("idle") {
-        // First of all: later, memory that other cases gave back would be used again.
-        let bytes = cases::idle_connection_bytes(&peers)?;
-        println!(
-            "An idle connection takes {:.1} KB of Quarry's resident memory (500 of them).\n",
-            bytes / 1e3
-        );
+/// True if no answer was wrong.
+fn run(options: Options) -> Result<bool, String> {
+    if options.list {
+        SUBJECTS.iter().for_each(|s| println!("{:12} {}", s.name, s.title));
+        return Ok(true);
     }
-    for side in Side::BOTH {
-        eprintln!("loading {side:?} at scale {}", size.scale);
-        cases::load(&peers.target(side), size)?;
-    }
-    println!("{HEAD}");
-    let show = |figures: &[Figure]| figures.iter().for_each(|f| println!("{}", f.row()));
-    if args.wants("sum") {
-        show(&[cases::sum_accounts(&peers, size)?]);
-    }
-    if args.wants("select-only") {
-        for (mode, clients) in [("simple", 8), ("simple", 64), ("prepared", 8), ("prepared", 64)] {
-            show(&cases::pgbench_rate(&peers, size, "select-only", mode, clients)?);
+    let subjects = chosen(&options.only)?;
+    raise_open_files();
+    let out = match (&options.out, options.quick) {
+        (Some(path), _) => Some(path.clone()),
+        (None, true) => None,
+        (None, false) => Some(paths::workspace().join("benches/RESULTS.md")),
+    };
+    let what = described(&options);
+    let mut bench = Bench::start(options)?;
+    let mut right = true;
+    for subject in subjects {
+        let (text, is_right) = measured(&mut bench, subject, &what);
+        right &= is_right;
+        println!("{text}");
+        if let Some(path) = &out {
+            write(path, subject, &text)?;
         }
     }
-    if args.wants("copy") {
-        let dir = TempDir::new("accounts");
-        show(&cases::copy_accounts(&peers, size, &dir.path().join("accounts.tsv"))?);
+    Ok(right)
+}
+
+/// A subject's text, and whether nothing in it is wrong.
+fn measured(bench: &mut Bench, subject: &Subject, what: &str) -> (String, bool) {
+    progress(&format!("== {}", subject.name));
+    let mut section = Section::new(subject.title);
+    let (busy, stolen) = machine_seconds();
+    // A server that ended in the subject before is started again.
+    let outcome = bench.peers.configure(&[]).and_then(|()| (subject.run)(bench, &mut section));
+    if let Err(why) = outcome {
+        section.figures.push(Figure::without(subject.name, why.into()));
     }
-    if args.wants("tpcb-like") {
-        for clients in [8, 32] {
-            show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", clients)?);
-        }
+    let (busy, stolen) = (machine_seconds().0 - busy, machine_seconds().1 - stolen);
+    let share = 100.0 * stolen / (busy + stolen).max(1.0);
+    let circumstances = format!("{what}; {share:.0} % of the processors' time went to other machines.");
+    let right = !section.figures.iter().any(Figure::is_wrong);
+    (section.text(&circumstances), right)
+}
+
+fn write(path: &Path, subject: &Subject, text: &str) -> Result<(), String> {
+    let titles = SUBJECTS.map(|s| s.title);
+    results::write(path, subject.title, text, &titles)
+}
+
+/// Date, commit, machine, rounds.
+fn described(options: &Options) -> String {
+    let said = |program: &str, args: &[&str]| {
+        let out = Command::new(program).args(args).current_dir(paths::workspace()).output();
+        out.map_or(String::new(), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+    };
+    let mut commit = format!("commit {}", said("git", &["rev-parse", "--short", "HEAD"]));
+    if !said("git", &["status", "--porcelain", "--", "crates", "Cargo.lock", "Cargo.toml"]).is_empty() {
+        commit.push_str(" with changes");
     }
-    if args.wants("hot-row") {
-        let dir = TempDir::new("hot-row");
-        show(&cases::hot_row_rate(&peers, size, 16, dir.path())?);
+    if let Some(binary) = std::env::var_os("QUARRY_BIN") {
+        commit = format!("the server {} (tree at {commit})", binary.to_string_lossy());
     }
-    if args.wants("open-transactions") {
-        show(&[cases::select_beside_idle(&peers, size, 1000)?]);
+    let size = if options.quick { "small sizes, " } else { "" };
+    format!(
+        "{}, {commit}, {size}rounds: {}, {} s each; {}",
+        said("date", &["-u", "+%Y-%m-%d"]),
+        options.rounds(),
+        options.seconds(),
+        machine()
+    )
+}
+
+/// Thousands of connections need as many files, here and in the servers, which inherit the limit.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(e) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        eprintln!("the limit of open files stays: {e}");
     }
-    if args.wants("checkpoint") {
-        let dir = TempDir::new("checkpoint");
-        show(&checkpoint::commits_beside(&peers, size, dir.path())?);
-    }
-    if args.wants("contended") {
-        // Last: it makes pgbench's tables anew.
-        let size = Size { scale: 1, ..size };
-        for side in Side::BOTH {
-            cases::load(&peers.target(side), size)?;
-        }
-        show(&cases::pgbench_rate(&peers, size, "tpcb-like", "simple", 16)?);
-    }
-    Ok(())
 }

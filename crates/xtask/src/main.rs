@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod differ;
 mod golden;
@@ -44,6 +45,13 @@ enum Command {
     },
     /// Install what the tests need: psql and pgbench, and the drivers under target/test-env
     Setup,
+    /// Measure Quarry beside PostgreSQL 15 and write the tables into benches/RESULTS.md (`cargo xtask bench --help` has the options)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Options of the program `side-by-side` of benches/
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run golden SQL files (all, or the files and areas named) on a server and show the differences
     Golden {
         /// Files (tests/sql/types/bool.sql) or areas (types)
@@ -265,6 +273,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check { only } => check::run(&only),
+        Command::Bench { options } => bench::run(&options),
         Command::Setup => setup::run(),
         Command::Golden { what, port, brief } => golden::run(&what, port, brief),
         Command::Record { what } => golden::record(&what),
