@@ -14,6 +14,7 @@ pub mod def;
 pub mod gin;
 pub mod internal;
 pub mod json_value;
+pub mod kept;
 pub mod kernel;
 pub mod operator;
 mod populate;

@@ -1,6 +1,6 @@
 //! All built-in functions, operators and casts, found by OID and by name.
 
-use crate::{CastDef, FunctionDef, OperatorDef, aggregate, cast, internal, operator, scalar, table, window};
+use crate::{CastDef, FunctionDef, OperatorDef, aggregate, cast, internal, kept, operator, scalar, table, window};
 use hashbrown::HashMap;
 use quarry_common::Oid;
 use std::sync::LazyLock;
@@ -213,7 +213,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         debug_assert!(twin.is_none(), "function OID {} declared twice", f.oid);
         r.extension_functions_by_name.entry(f.name).or_default().push(f);
     }
-    for f in internal::FUNCTIONS {
+    for f in internal::FUNCTIONS.iter().chain(kept::FUNCTIONS) {
         let twin = r.function_by_oid.insert(f.oid, f);
         debug_assert!(twin.is_none(), "function OID {} declared twice", f.oid);
     }

@@ -9,8 +9,9 @@
 use crate::PlannerSettings;
 use crate::cost::Pages;
 use crate::planner::Planner;
-use quarry_catalog::{Persistence, Relation};
-use quarry_functions::{AggregateCall, Body, Volatility};
+use quarry_catalog::Persistence;
+use quarry_catalog::builtin::procs::{ParallelSafety, parallel_safety};
+use quarry_functions::{AggregateCall, Body};
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
 use quarry_plan::{AggregateExpr, BoolTest, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
 use std::sync::Arc;
@@ -236,7 +237,7 @@ fn is_safe(e: &Expr) -> bool {
     !walk::any(e, &|e| match e {
         Expr::Subquery(_) => true,
         Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
-            function.def().volatility == Volatility::Volatile
+            parallel_safety(function.def()) != ParallelSafety::Safe
         }
         _ => false,
     })

@@ -370,8 +370,7 @@ impl Planner<'_> {
             self.note_aggregates(&aggregates, input_rows, groups);
         }
         let group_cost = compared.len() as f64 * s.cpu_operator_cost;
-        let sorts =
-            aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty() || !a.direct_args.is_empty());
+        let sorts = aggregates.iter().any(|(_, a)| a.distinct || !a.order_by.is_empty());
         let hashable = compared.iter().all(|(_, e)| self.hashable_type(e));
         let mut out = vec![];
         if let Some(sets) = &sets {

@@ -19,6 +19,7 @@ pub mod logical;
 pub mod meta;
 pub mod physical;
 pub mod rights;
+pub mod total;
 pub mod tree;
 pub mod volatility;
 pub mod walk;

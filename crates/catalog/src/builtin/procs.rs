@@ -7,7 +7,7 @@
 
 use hashbrown::HashMap;
 use quarry_common::Oid;
-use quarry_functions::registry;
+use quarry_functions::{FunctionDef, Volatility, registry};
 use std::sync::LazyLock;
 
 /// The data file.
@@ -32,6 +32,51 @@ static LEAKPROOF: LazyLock<hashbrown::HashSet<u32>> = LazyLock::new(|| {
 /// Whether a function tells nothing of its arguments but by its result (`pg_proc.proleakproof`).
 pub fn is_leakproof(function: Oid) -> bool {
     LEAKPROOF.contains(&function.0)
+}
+
+/// Who may run a function where several threads work for one statement (`pg_proc.proparallel`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ParallelSafety {
+    /// Any thread.
+    Safe,
+    /// The session's own thread: it asks for what only that has.
+    Restricted,
+    /// Nobody: it changes what the threads share.
+    Unsafe,
+}
+
+impl ParallelSafety {
+    /// As `pg_proc.proparallel` has it.
+    pub fn letter(self) -> char {
+        match self {
+            ParallelSafety::Safe => 's',
+            ParallelSafety::Restricted => 'r',
+            ParallelSafety::Unsafe => 'u',
+        }
+    }
+}
+
+static PARALLEL: LazyLock<HashMap<Oid, ParallelSafety>> = LazyLock::new(|| {
+    let listed = FACTS.lines().filter_map(|line| {
+        let mut fields = line.split('\t');
+        let oid = fields.next()?.parse().ok()?;
+        let safety = match fields.nth(12)? {
+            "s" => ParallelSafety::Safe,
+            "r" => ParallelSafety::Restricted,
+            _ => ParallelSafety::Unsafe,
+        };
+        Some((Oid(oid), safety))
+    });
+    listed.collect()
+});
+
+/// `pg_proc.proparallel`. A function that PostgreSQL doesn't have goes by its volatility: what may have effects is nobody's.
+pub fn parallel_safety(function: &FunctionDef) -> ParallelSafety {
+    match PARALLEL.get(&function.oid) {
+        Some(safety) => *safety,
+        None if function.volatility == Volatility::Volatile => ParallelSafety::Unsafe,
+        None => ParallelSafety::Safe,
+    }
 }
 
 static PROCS: LazyLock<Vec<ListedProc>> = LazyLock::new(|| {
@@ -115,6 +160,16 @@ mod tests {
     fn costs_are_read() {
         assert_eq!(proc_cost(proc_named("to_tsvector")), 100.0);
         assert_eq!(proc_cost(proc_named("int4in")), 1.0);
+    }
+
+    #[test]
+    fn parallel_safety_is_declared() {
+        let of = |name| registry::functions_named(name).first().map(|f| parallel_safety(f));
+        assert_eq!(of("abs"), Some(ParallelSafety::Safe));
+        assert_eq!(of("random"), Some(ParallelSafety::Restricted));
+        assert_eq!(of("nextval"), Some(ParallelSafety::Unsafe));
+        assert_eq!(of("clock_timestamp"), Some(ParallelSafety::Safe));
+        assert_eq!(of("current_schema"), Some(ParallelSafety::Unsafe));
     }
 
     #[test]

@@ -13,7 +13,6 @@
 //!
 //! PostgreSQL joins first. It is tried where statistics say that few groups are left of many rows; costs decide.
 
-use super::cannot_fail::cannot_fail;
 use super::{Rule, Rules, inner_joins::filtered};
 use crate::OptimizerEnv;
 use crate::exprs::{columns, has_subquery, is_volatile};
@@ -21,6 +20,7 @@ use crate::planner::Planner;
 use crate::scan::TableScan;
 use crate::stats::Known;
 use quarry_functions::{FunctionDef, registry};
+use quarry_plan::total::cannot_fail;
 use quarry_plan::{
     AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, walk,
 };

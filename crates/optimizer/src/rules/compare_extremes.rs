@@ -14,7 +14,6 @@
 //! PostgreSQL goes through the values for each row. As a condition of WHERE the comparison could be a semi or anti join, too
 //! (`unnest_subqueries`), by a nested loop if there is no equality: costs decide.
 
-use super::cannot_fail::{cannot_fail, plan_cannot_fail};
 use super::lift_correlation::lift_any;
 use super::never_null;
 use super::unnest_by_domain::Outer;
@@ -25,6 +24,7 @@ use crate::exprs::{
 };
 use quarry_functions::{OperatorDef, Volatility, registry};
 use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::total::{cannot_fail, plan_cannot_fail};
 use quarry_plan::{
     AggregateExpr, ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk,
 };
@@ -32,7 +32,7 @@ use quarry_types::{Datum, SqlType, oids};
 
 /// Runs over the plan (not inside remaining subqueries), before conditions become semi and anti joins. True if a comparison was found.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
-    !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
+    !rules.rechecks() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
 /// `value op v` for a subquery's values v.
@@ -133,7 +133,8 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         let LogicalPlan::Project { input, targets } = plan else { return None };
         (JoinKind::Inner, *input, vec![], targets)
     } else {
-        let lifted = lift_any(&plan, outer, true, meta, rules).filter(|lifted| lifted.whole)?;
+        let lifted = lift_any(&plan, outer, true, meta, rules)
+            .filter(|lifted| lifted.whole && lifted.errors.is_empty())?;
         by_domain = lifted.by_domain;
         (JoinKind::Left, lifted.plan, lifted.on, lifted.values)
     };

@@ -8,22 +8,28 @@
 //!            FROM i GROUP BY i.k) g
 //! ```
 //!
-//! A condition of its WHERE that may fail lets a row pass that it fails for, and its error is kept the same way. So an error comes for
-//! no other outer rows than PostgreSQL raises one for, and of several the first one in the order of the rows.
+//! A condition of its WHERE that may fail lets a row pass that it fails for, and its error is kept the same way; so are those of FILTERs
+//! and of what an ORDER BY in a call, or of ARRAY's subquery, sorts by. So an error comes for no other outer rows than PostgreSQL raises
+//! one for, and of several the first one in the order of the rows.
 //!
-//! Left to be run for each row: subqueries that don't aggregate all their rows (EXISTS and IN stop at the first match, which may come
-//! before the row that fails), conditions of joins, HAVING, FILTERs and orders that may fail, and aggregates that fail themselves (sums of
-//! floats, which overflow).
+//! An aggregate that fails itself (a sum of floats, which overflows) is run by two others, which keep errors (`functions::kept`):
+//!
+//! ```text
+//! sum(i.f)  ->  result_or_null(sum, i.f), error_of_result(sum, i.f)
+//! ```
+//!
+//! Subqueries that stop at the first match (EXISTS, IN) are `unnest_tests`. Left to be run for each row: conditions of joins and HAVING
+//! that may fail, and ARRAY with a LIMIT, which stops too, and rows that it doesn't come to raise nothing.
 
-use super::cannot_fail::cannot_fail;
 use super::lift_correlation::is_from;
-use super::unnest_by_domain::Outer;
+use super::unnest_by_domain::{Outer, substitute_aggregate};
 use super::unnest_scalars::aggregate;
-use crate::exprs::{has_subquery, substitute};
+use crate::exprs::{binary, has_subquery, is_equality, substitute};
 use quarry_common::Oid;
-use quarry_functions::{internal, registry};
+use quarry_functions::{Body, internal, kept as functions, registry};
+use quarry_plan::total::cannot_fail;
 use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, LogicalPlan, QueryMeta};
-use quarry_types::SqlType;
+use quarry_types::{Datum, SqlType};
 use std::collections::HashMap;
 
 /// The subquery with errors kept. None if nothing can fail, or in a place where an error can't be kept.
@@ -38,57 +44,117 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
     let LogicalPlan::Aggregate { mut input, group, sets: None, mut aggregates, grouping } = *below else {
         return None;
     };
+    // What ARRAY's subquery computes, and what it sorts by, is in the call.
+    loop {
+        input = match *input {
+            LogicalPlan::Project { input, targets } => {
+                let map: HashMap<ColumnId, Expr> = targets.into_iter().collect();
+                aggregates.iter_mut().for_each(|(_, a)| substitute_aggregate(a, &map));
+                input
+            }
+            LogicalPlan::Sort { input, .. } if aggregates.iter().all(|(_, a)| !a.order_by.is_empty()) => {
+                input
+            }
+            other => {
+                input = Box::new(other);
+                break;
+            }
+        };
+    }
     if !group.is_empty() || !grouping.is_empty() || !is_from(&input) {
         return None;
     }
     let mut errors = vec![];
     if let LogicalPlan::Filter { predicates, .. } = &mut *input {
         for p in predicates {
-            // What is done with outer columns alone, an equation's other side say, is done for outer rows.
-            if !cannot_fail(p, &outer.available) {
-                let (value, error) = kept(p)?;
-                errors.push(error.clone());
-                *p = Expr::Or(vec![value, is_not_null(error)]);
+            if !cannot_fail(p, &[]) && !is_key(p, outer) {
+                errors.push(keep_in_condition(p)?);
             }
         }
     }
+    let mut failing = vec![];
     for (_, a) in &mut aggregates {
-        keep_in_aggregate(a, outer, &mut errors)?;
+        keep_in_aggregate(a, &mut errors)?;
+        if !a.function.def().total {
+            failing.push((meta.computed("error", SqlType::TEXT), keep_result(a)?));
+        }
     }
-    if errors.is_empty() {
-        return None;
+    let mut found: Vec<Expr> = failing.iter().map(|(id, _)| Expr::column(*id, SqlType::TEXT)).collect();
+    aggregates.extend(failing);
+    if let Some(first) = first_of(errors) {
+        let id = meta.computed("error", SqlType::TEXT);
+        let any = registry::function(internal::ANY_VALUE)?;
+        let call = AggregateExpr {
+            filter: Some(is_not_null(first.clone())),
+            ..aggregate(any, vec![first], SqlType::TEXT)
+        };
+        aggregates.push((id, call));
+        found.insert(0, Expr::column(id, SqlType::TEXT));
     }
-    let first = match errors.len() {
-        1 => errors.pop()?,
-        _ => Expr::Coalesce { args: errors, ty: SqlType::TEXT },
-    };
-    let found = meta.computed("error", SqlType::TEXT);
-    let any = registry::function(internal::ANY_VALUE)?;
-    let call = AggregateExpr {
-        filter: Some(is_not_null(first.clone())),
-        ..aggregate(any, vec![first], SqlType::TEXT)
-    };
-    aggregates.push((found, call));
-    let found = Expr::column(found, SqlType::TEXT);
+    let found = first_of(found)?;
     for (_, e) in &mut targets {
-        let ty = e.ty();
-        let raised = call_of(internal::RAISE_KEPT, vec![Expr::null(ty), found.clone()], ty)?;
-        let value = std::mem::replace(e, Expr::null(ty));
-        let whens = vec![(is_not_null(found.clone()), raised)];
-        *e = Expr::Case { operand: None, whens, otherwise: Some(Box::new(value)), ty };
+        raise_first(e, &found)?;
     }
     let input = LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping };
     Some(LogicalPlan::Project { input: Box::new(input), targets })
 }
 
+/// Whether a condition finds rows by a value that is computed of the outer row, whose error `lift_correlation` keeps.
+fn is_key(p: &Expr, outer: &Outer<'_>) -> bool {
+    let Some((op, left, right)) = binary(p) else { return false };
+    let inner = |e: &Expr| matches!(e, Expr::Column { id, .. } if !outer.available.contains(id));
+    is_equality(op) && (inner(left) || inner(right)) && cannot_fail(p, &outer.available)
+}
+
+/// The first error of these that there is; none of none.
+pub fn first_of(mut errors: Vec<Expr>) -> Option<Expr> {
+    match errors.len() {
+        0 | 1 => errors.pop(),
+        _ => Some(Expr::Coalesce { args: errors, ty: SqlType::TEXT }),
+    }
+}
+
+/// Puts the raising of an error, if there is one, before a value.
+pub fn raise_first(e: &mut Expr, error: &Expr) -> Option<()> {
+    let ty = e.ty();
+    let raised = call_of(internal::RAISE_KEPT, vec![Expr::null(ty), error.clone()], ty)?;
+    let value = std::mem::replace(e, Expr::null(ty));
+    let whens = vec![(is_not_null(error.clone()), raised)];
+    *e = Expr::Case { operand: None, whens, otherwise: Some(Box::new(value)), ty };
+    Some(())
+}
+
+/// Lets rows pass that a condition fails for; its error.
+pub fn keep_in_condition(p: &mut Expr) -> Option<Expr> {
+    let (value, error) = kept(p)?;
+    *p = Expr::Or(vec![value, is_not_null(error.clone())]);
+    Some(error)
+}
+
+/// Has an aggregate that fails itself run by one that has NULL then; the one that has its error.
+fn keep_result(a: &mut AggregateExpr) -> Option<AggregateExpr> {
+    let oid = Datum::U32(a.function.def().oid.0);
+    a.direct_args = vec![Expr::Const { value: oid, ty: SqlType::OID }];
+    a.function = FunctionRef::Builtin(registry::function(functions::RESULT_OR_NULL)?);
+    let function = FunctionRef::Builtin(registry::function(functions::ERROR_OF_RESULT)?);
+    Some(AggregateExpr { function, ty: SqlType::TEXT, ..a.clone() })
+}
+
 /// Arguments that may fail are NULL then, and their errors are added. None if something else in the call may fail.
-fn keep_in_aggregate(a: &mut AggregateExpr, outer: &Outer<'_>, errors: &mut Vec<Expr>) -> Option<()> {
-    let fine = |e: &Expr| cannot_fail(e, &outer.available);
-    let rest = a.order_by.iter().map(|k| &k.expr).chain(&a.filter).all(fine);
-    if !a.function.def().total || !a.direct_args.is_empty() || !rest {
+fn keep_in_aggregate(a: &mut AggregateExpr, errors: &mut Vec<Expr>) -> Option<()> {
+    let fine = |e: &Expr| cannot_fail(e, &[]);
+    let of_order = matches!(a.function.def().body, Body::Aggregate(code) if code.is_ordered_set());
+    if of_order || !a.direct_args.is_empty() {
         return None;
     }
-    for e in &mut a.args {
+    if let Some(filter) = &mut a.filter
+        && !fine(filter)
+    {
+        let (value, error) = kept(filter)?;
+        *filter = value;
+        errors.push(error);
+    }
+    for e in a.args.iter_mut().chain(a.order_by.iter_mut().map(|k| &mut k.expr)) {
         if fine(e) {
             continue;
         }
@@ -105,7 +171,7 @@ fn keep_in_aggregate(a: &mut AggregateExpr, outer: &Outer<'_>, errors: &mut Vec<
 }
 
 /// An expression's value or NULL, and its error or NULL.
-fn kept(e: &Expr) -> Option<(Expr, Expr)> {
+pub fn kept(e: &Expr) -> Option<(Expr, Expr)> {
     if has_subquery(e) {
         return None;
     }
@@ -114,7 +180,7 @@ fn kept(e: &Expr) -> Option<(Expr, Expr)> {
     Some((value, error))
 }
 
-fn is_not_null(e: Expr) -> Expr {
+pub fn is_not_null(e: Expr) -> Expr {
     Expr::IsNull { arg: Box::new(e), negated: true }
 }
 

@@ -10,15 +10,17 @@
 //! ```
 //!
 //! Keys rise through projections, groupings, DISTINCT, windows and LIMIT 1. Rows are computed that no outer row asks for, so nothing
-//! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for.
+//! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for. What a condition
+//! computes of the outer row is NULL where that fails, and its error is kept: PostgreSQL computes it only where it runs the subquery.
 
-use super::cannot_fail::plan_cannot_fail;
+use super::defer_errors::kept;
 use super::inner_joins::draw;
 use super::unnest_by_domain::{self, Outer, is_sorted};
 use super::{Rule, Rules};
-use crate::exprs::{binary, columns, has_subquery, is_equality, is_volatile, substitute};
+use crate::exprs::{binary, columns, equality, has_subquery, is_equality, is_volatile, substitute};
 use crate::unique::plan_is_unique;
-use quarry_functions::Volatility;
+use quarry_functions::{Volatility, internal};
+use quarry_plan::total::{cannot_fail, plan_cannot_fail};
 use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
 use quarry_types::Datum;
 use std::collections::HashMap;
@@ -41,6 +43,8 @@ pub struct Lifted {
     pub indexed: bool,
     /// It is computed for the distinct outer values (`unnest_by_domain`).
     pub by_domain: bool,
+    /// Errors of what the conditions compute of outer rows, NULL where there is none: to be raised for rows that ask for the subquery.
+    pub errors: Vec<Expr>,
 }
 
 /// A subquery without its correlation with the outer rows: by equality where that is all there is, else for the distinct outer values,
@@ -53,13 +57,27 @@ pub fn lift_any(
     rules: &Rules,
 ) -> Option<Lifted> {
     lift(plan, &outer.available).filter(|lifted| whole || !lifted.whole).or_else(|| {
-        let allowed = rules.allows(Rule::UnnestByDomain) && !rules.rows_change();
+        let allowed = rules.allows(Rule::UnnestByDomain) && !rules.rechecks();
         let lifted = if allowed { unnest_by_domain::lift(plan, outer, whole, meta)? } else { return None };
         rules.allows_costly(Rule::UnnestByDomain).then_some(lifted)
     })
 }
 
 impl Lifted {
+    /// Has the join raise the errors: the subquery is run for every outer row.
+    pub fn raise_at_once(&mut self) {
+        self.errors.clear();
+        for p in &mut self.on {
+            walk::rewrite(p, &mut |e| {
+                if let Expr::Call { function, args, .. } = e
+                    && function.def().oid == internal::VALUE_OR_NULL
+                    && let Some(arg) = args.pop()
+                {
+                    *e = arg;
+                }
+            });
+        }
+    }
     /// The subquery's value for an outer row that may have no partner.
     pub fn value_or_null(&self, value: &Expr) -> Expr {
         let plain = matches!(value, Expr::Column { .. });
@@ -123,6 +141,7 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
         single: lifting.single,
         indexed: lifting.indexed,
         by_domain: false,
+        errors: lifting.errors,
     })
 }
 
@@ -144,6 +163,7 @@ struct Lifting<'a> {
     available: &'a [ColumnId],
     keys: Vec<(ColumnId, Expr)>,
     on: Vec<Expr>,
+    errors: Vec<Expr>,
     whole: Option<Vec<(ColumnId, AggregateExpr)>>,
     single: bool,
     indexed: bool,
@@ -275,7 +295,15 @@ impl Lifting<'_> {
         let available = self.available;
         draw(&mut plan, &|e| columns(e).iter().any(|id| available.contains(id)), &mut drawn);
         for p in drawn {
-            let (id, key) = correlation(&p, &inner)?;
+            let (id, key, value) = correlation(&p, &inner)?;
+            let p = match cannot_fail(&value, &[]) {
+                true => p,
+                false => {
+                    let (value, error) = kept(&value)?;
+                    self.errors.push(error);
+                    equality(key.clone(), value)?
+                }
+            };
             self.indexed |= leads_an_index(&plan, id);
             if !self.keys.iter().any(|(have, _)| *have == id) {
                 self.keys.push((id, key));
@@ -311,8 +339,8 @@ pub fn is_from(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// The inner column of `column = outer expression`.
-fn correlation(p: &Expr, inner: &[ColumnId]) -> Option<(ColumnId, Expr)> {
+/// The inner column of `column = outer expression`, and that expression.
+fn correlation(p: &Expr, inner: &[ColumnId]) -> Option<(ColumnId, Expr, Expr)> {
     let (op, left, right) = binary(p)?;
     if !is_equality(op) || !op.hashes || left.ty().oid != right.ty().oid || is_volatile(p) || has_subquery(p)
     {
@@ -323,7 +351,7 @@ fn correlation(p: &Expr, inner: &[ColumnId]) -> Option<(ColumnId, Expr)> {
             && inner.contains(id)
             && !columns(value).iter().any(|c| inner.contains(c))
         {
-            return Some((*id, column.clone()));
+            return Some((*id, column.clone(), value.clone()));
         }
     }
     None

@@ -5,7 +5,6 @@
 
 pub mod aggregate_early;
 pub mod anti_join_missing;
-pub mod cannot_fail;
 pub mod compare_extremes;
 pub mod copy_plan;
 pub mod defer_errors;
@@ -41,6 +40,7 @@ pub mod unnest_laterals;
 pub mod unnest_marks;
 pub mod unnest_scalars;
 pub mod unnest_subqueries;
+pub mod unnest_tests;
 
 use kinds::Kinds;
 use quarry_common::Result;
@@ -137,7 +137,9 @@ fn rewrite_these(
     }
     if changes {
         lock_rows::run(&mut plan, meta)?;
-        recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| rewrite_level(again, meta, folder, rules))?;
+        recheck_rows::rewrite(&mut plan, meta, &mut |again, meta| {
+            rules.rechecking(|| rewrite_level(again, meta, folder, rules))
+        })?;
     }
     Ok(plan)
 }
@@ -171,6 +173,7 @@ fn unnest(
         rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
         rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
         rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
+        rules.run(Rule::UnnestTests, || unnest_tests::run(plan, meta, rules));
     }
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
     if !kinds.has(Kinds::SUBQUERY) {

@@ -1,8 +1,8 @@
 //! Moves conditions on a FROM item's columns into the item: through projections, groupings, set operations, DISTINCT, windows.
 
-use super::cannot_fail::is_leakproof;
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
 use crate::run_conditions;
+use quarry_plan::total::is_leakproof;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
 use std::collections::HashMap;
 

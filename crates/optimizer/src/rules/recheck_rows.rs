@@ -16,20 +16,71 @@
 use super::prune_columns::{Needed, prune as prune_plan};
 use crate::exprs::has_subquery;
 use quarry_common::Result;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, Recheck, ScanColumn, walk};
+use quarry_plan::{
+    ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, Recheck, ScanColumn, SubqueryKind, walk,
+};
 
 /// Fills in the rechecks of the nodes that lock or change rows (not inside subqueries of expressions).
 pub fn prepare(plan: &mut LogicalPlan, meta: &mut QueryMeta) {
     match plan {
-        LogicalPlan::Update { source, recheck, .. } | LogicalPlan::Delete { source, recheck, .. } => {
+        LogicalPlan::Update { source, set, recheck, .. } => {
+            let values = set.iter_mut().map(|(_, e)| e).filter(|e| asks_for_each_row(e, source));
+            let values = named(values, meta);
+            if !values.is_empty() {
+                compute(source, values, meta);
+            }
             *recheck = of_source(source, meta);
         }
-        LogicalPlan::LockRows { input, recheck, .. } => *recheck = of_locked(input, meta),
+        LogicalPlan::Delete { source, recheck, .. } => *recheck = of_source(source, meta),
+        LogicalPlan::LockRows { input, recheck, .. } => {
+            let mut below = &mut **input;
+            while let LogicalPlan::Sort { input, .. } = below {
+                below = input;
+            }
+            if let LogicalPlan::Project { input: rows, targets } = below {
+                let values = targets.iter_mut().map(|(_, e)| e).filter(|e| asks_for_each_row(e, rows));
+                let values = named(values, meta);
+                if !values.is_empty() {
+                    compute(rows, values, meta);
+                }
+            }
+            *recheck = of_locked(input, meta);
+        }
         _ => {}
     }
     for input in walk::inputs_mut(plan) {
         prepare(input, meta);
     }
+}
+
+/// Whether an expression over rows has subqueries that read them.
+fn asks_for_each_row(e: &Expr, rows: &LogicalPlan) -> bool {
+    let mut found = false;
+    walk::visit(e, &mut |e| {
+        let joinable = matches!(e, Expr::Subquery(s) if s.kind != SubqueryKind::Row);
+        found |= joinable && !crate::exprs::columns(e).is_empty();
+    });
+    let given = walk::output_columns(rows);
+    found && crate::exprs::columns(e).iter().all(|id| given.contains(id))
+}
+
+/// Gives expressions names, which stand in their places then.
+fn named<'e>(exprs: impl Iterator<Item = &'e mut Expr>, meta: &mut QueryMeta) -> Vec<(ColumnId, Expr)> {
+    let one = |e: &mut Expr| {
+        let ty = e.ty();
+        let id = meta.computed("value", ty);
+        (id, std::mem::replace(e, Expr::column(id, ty)))
+    };
+    exprs.map(one).collect()
+}
+
+/// Computes values beside the columns of a source: they are the source's then, joins may give them, and a recheck computes them anew.
+fn compute(source: &mut LogicalPlan, values: Vec<(ColumnId, Expr)>, meta: &QueryMeta) {
+    let passed = walk::output_columns(source).into_iter();
+    let mut targets: Vec<_> = passed.map(|id| (id, Expr::column(id, meta.get(id).ty))).collect();
+    targets.extend(values);
+    let input = std::mem::replace(source, LogicalPlan::OneRow);
+    *source = LogicalPlan::Project { input: Box::new(input), targets };
 }
 
 fn of_source(source: &mut LogicalPlan, meta: &mut QueryMeta) -> Recheck<LogicalPlan> {

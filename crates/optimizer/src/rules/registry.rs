@@ -91,6 +91,8 @@ rules! {
     UnnestScalars = "unnest_scalars",
     /// EXISTS, IN and NOT IN become semi and anti joins.
     UnnestSubqueries = "unnest_subqueries",
+    /// IN, ANY and ALL anywhere in an expression become aggregates of the subquery's rows.
+    UnnestTests = "unnest_tests",
 }
 
 /// A set of rules.
@@ -157,6 +159,8 @@ pub struct Rules {
     costly: RuleSet,
     /// Whether the statement locks or changes rows, and so may read its sources again row by row, with the joins that they have.
     rows_change: bool,
+    /// Whether what is rewritten is how a changed row is tested again.
+    rechecks: Cell<bool>,
     /// Those that were possible.
     offered: Cell<RuleSet>,
     /// What the plan may cost to be of use, if there is a limit.
@@ -217,6 +221,19 @@ impl Rules {
     /// Whether the statement locks or changes rows: rules that change which tables it reads, or how often, leave it alone.
     pub fn rows_change(&self) -> bool {
         self.rows_change
+    }
+
+    /// Whether what is rewritten reads a single row again: its subqueries are run for that row, as the row-by-row meaning has it.
+    pub fn rechecks(&self) -> bool {
+        self.rechecks.get()
+    }
+
+    /// Runs `f`, which rewrites how a changed row is tested again.
+    pub fn rechecking<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.rechecks.replace(true);
+        let outcome = f();
+        self.rechecks.set(before);
+        outcome
     }
 
     /// The rewrites that costs must justify and that other plans are to be had by.

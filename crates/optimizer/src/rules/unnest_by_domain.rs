@@ -16,7 +16,6 @@
 //!
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
-use super::cannot_fail::plan_cannot_fail;
 use super::copy_plan::copy;
 use super::inner_joins::{filtered, replaced};
 use super::lift_correlation::Lifted;
@@ -27,6 +26,7 @@ use crate::exprs::{
 use crate::unique::{plan_is_unique, rows_differ};
 use quarry_functions::Volatility;
 use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, WindowFrame};
+use quarry_plan::total::plan_cannot_fail;
 use quarry_plan::{
     AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SetOpKind, SortKey,
     WindowCall, WindowSpec, walk,
@@ -54,7 +54,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     if free.is_empty() || !walk::free_columns(plan).iter().all(|id| outer.available.contains(id)) {
         return None;
     }
-    if crate::exprs::plan_volatility(plan) == Volatility::Volatile || !plan_cannot_fail(below, &free) {
+    if crate::exprs::plan_volatility(plan) == Volatility::Volatile || !plan_cannot_fail(below, &[]) {
         return None;
     }
     let source = narrowed(outer, &free)?;
@@ -112,6 +112,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         single,
         indexed: false,
         by_domain: true,
+        errors: vec![],
     })
 }
 
@@ -731,7 +732,8 @@ fn add_columns(list: &mut Vec<(ColumnId, Expr)>, keys: &[Key]) {
     }
 }
 
-fn substitute_aggregate(a: &mut AggregateExpr, map: &HashMap<ColumnId, Expr>) {
+/// Replaces columns in an aggregate call.
+pub fn substitute_aggregate(a: &mut AggregateExpr, map: &HashMap<ColumnId, Expr>) {
     a.args.iter_mut().chain(&mut a.direct_args).chain(&mut a.filter).for_each(|e| substitute(e, map));
     a.order_by.iter_mut().for_each(|k| substitute(&mut k.expr, map));
 }

@@ -42,6 +42,7 @@ fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<Log
     let available = walk::output_columns(left);
     let outer = Outer { from: left, conditions: &[], available: available.clone() };
     let mut lifted = lift_any(input, &outer, true, meta, rules)?;
+    lifted.raise_at_once();
     for (id, e) in &mut lifted.values {
         if let Expr::Column { ty, .. } = e {
             *ty = meta.get(*id).ty;

@@ -8,6 +8,7 @@
 //!
 //! PostgreSQL runs the subquery for each row, or builds a hash table of its keys. Costs decide.
 
+use super::defer_errors::{first_of, raise_first};
 use super::lift_correlation::lift_any;
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{Joined, replace_subqueries};
@@ -17,12 +18,12 @@ use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, Subquery
 
 /// Runs over the plan (not inside remaining subqueries), after conditions became semi and anti joins. True if a subquery became a join.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
-    !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
+    !rules.rechecks() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
 fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let (SubqueryKind::Exists, SubqueryPlan::Logical(plan)) = (&s.kind, &s.plan) else { return None };
-    let lifted = lift_any(plan, outer, false, meta, rules)?;
+    let mut lifted = lift_any(plan, outer, false, meta, rules)?;
     if !rules.allows_costly(Rule::UnnestMarks) {
         return None;
     }
@@ -30,7 +31,10 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         rules.fire(Rule::UnnestByDomain);
     }
     let (_, key) = lifted.keys.first()?;
-    let value = Expr::IsNull { arg: Box::new(key.clone()), negated: true };
+    let mut value = Expr::IsNull { arg: Box::new(key.clone()), negated: true };
+    if let Some(error) = first_of(std::mem::take(&mut lifted.errors)) {
+        raise_first(&mut value, &error)?;
+    }
     let right = if lifted.single {
         lifted.plan
     } else {

@@ -22,7 +22,7 @@
 //! leads with a key, a lookup per row may well be cheaper than grouping everything, and where rows that nobody asks for are grouped as
 //! well: costs decide.
 
-use super::defer_errors;
+use super::defer_errors::{self, first_of, raise_first};
 use super::lift_correlation::{Lifted, is_from, lift_any};
 use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
@@ -37,10 +37,10 @@ use quarry_plan::{
 use quarry_types::SqlType;
 use std::collections::HashMap;
 
-/// Runs over the plan (not inside remaining subqueries). True if a subquery became a join. Statements that lock or change rows read
-/// their sources again row by row: they are left alone.
+/// Runs over the plan (not inside remaining subqueries). True if a subquery became a join. Where a changed row is tested again they are
+/// run for that row.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
-    !rules.rows_change() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
+    !rules.rechecks() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
 /// What stands for a subquery: a join with `right`.
@@ -119,6 +119,7 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     }
 }
 
+/// The join that a scalar subquery's value comes from.
 fn value(
     plan: &LogicalPlan,
     output: ColumnId,
@@ -131,8 +132,21 @@ fn value(
         true => defer_errors::deferred(plan, outer, meta),
         false => None,
     };
-    let deferred = kept.is_some();
-    let plan = kept.as_ref().unwrap_or(plan);
+    match kept {
+        Some(kept) => joined_value(&kept, (output, ty), outer, Some(Rule::DeferErrors), meta, rules),
+        None => joined_value(plan, (output, ty), outer, None, meta, rules),
+    }
+}
+
+/// The same without a look at what may fail. `by`: a rule that this is for, besides, if costs say so.
+pub fn joined_value(
+    plan: &LogicalPlan,
+    (output, ty): (ColumnId, SqlType),
+    outer: &Outer<'_>,
+    by: Option<Rule>,
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<Joined> {
     let mut lifted = lift_any(plan, outer, true, meta, rules)?;
     let (_, value) = lifted.values.iter().find(|(id, _)| *id == output)?;
     let mut value = value.clone();
@@ -150,12 +164,13 @@ fn value(
             return None;
         }
     }
-    if deferred {
-        if !rules.allows_costly(Rule::DeferErrors) {
-            return None;
-        }
-        rules.fire(Rule::DeferErrors);
+    if let Some(error) = first_of(std::mem::take(&mut lifted.errors)) {
+        raise_first(&mut value, &error)?;
     }
+    if by.is_some_and(|rule| !rules.allows_costly(rule)) {
+        return None;
+    }
+    by.iter().for_each(|rule| rules.fire(*rule));
     if lifted.by_domain {
         rules.fire(Rule::UnnestByDomain);
     }

@@ -20,6 +20,7 @@ use super::{Rule, Rules};
 use crate::exprs::{binary, columns, is_equality, is_volatile, nonnullable, plan_volatility, substitute};
 use quarry_functions::Volatility;
 use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::total::{cannot_fail, plan_cannot_fail};
 use quarry_plan::{
     BoolTest, ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk,
 };
@@ -27,20 +28,20 @@ use std::collections::HashMap;
 
 /// Runs over the plan (not inside remaining subqueries). True if a subquery became a join.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
-    unnest(plan, &mut Context { meta, rules, plain: rules.rows_change() })
+    unnest(plan, &mut Context { meta, rules, plain: rules.rechecks() })
 }
 
 struct Context<'a> {
     meta: &'a mut QueryMeta,
     rules: &'a Rules,
-    /// Only what is a join as it stands. Rows that are read again are not held against the anti joins of other forms.
+    /// Only what is a join as it stands. A row that is read again is not held against the anti joins of other forms.
     plain: bool,
 }
 
 impl Context<'_> {
-    /// A subquery's rows for each combination of keys.
+    /// A subquery's rows for each combination of keys. A join raises nothing that was kept.
     fn lifted(&mut self, plan: &LogicalPlan, outer: &Outer<'_>) -> Option<Lifted> {
-        lift_any(plan, outer, false, self.meta, self.rules)
+        lift_any(plan, outer, false, self.meta, self.rules).filter(|lifted| lifted.errors.is_empty())
     }
     fn note(&self, lifted: &Lifted) {
         if lifted.by_domain {
@@ -267,6 +268,11 @@ fn uncorrelated(
         }
         let mut tests = tests.to_vec();
         tests.iter_mut().for_each(|t| substitute(t, &map));
+        // PostgreSQL asks only the rows that belong to the outer one.
+        let total = |e: &Expr| cannot_fail(e, available);
+        if !plan_cannot_fail(&right, &[]) || !on.iter().chain(&tests).all(total) {
+            return None;
+        }
         return Some((right, on, tests));
     }
     let lifted = cx.lifted(plan, outer)?;

@@ -7,7 +7,8 @@ use crate::expr::{FrameBound, FrameExclude, FrameMode};
 use crate::tree::{Computed, WindowText};
 use crate::{AggregateExpr, ArgumentOrder, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
 use quarry_catalog::quote_identifier;
-use quarry_functions::Body;
+use quarry_common::Oid;
+use quarry_functions::{Body, kept, registry};
 use quarry_types::Datum;
 
 impl Writer<'_> {
@@ -174,6 +175,13 @@ impl Writer<'_> {
     pub(super) fn aggregate(&mut self, a: &AggregateExpr) {
         self.function_name(&a.function);
         self.out.push('(');
+        if let Some(run) = kept_aggregate(a) {
+            // What is said of the call is said of the aggregate that it runs.
+            self.aggregate(&AggregateExpr { function: run, direct_args: vec![], filter: None, ..a.clone() });
+            self.out.push(')');
+            self.filter(a.filter.as_ref());
+            return;
+        }
         if a.distinct {
             self.out += "DISTINCT ";
         }
@@ -310,5 +318,15 @@ impl Writer<'_> {
                 self.out += " FOLLOWING";
             }
         }
+    }
+}
+
+/// The aggregate that another runs to keep its errors.
+fn kept_aggregate(a: &AggregateExpr) -> Option<FunctionRef> {
+    match &a.direct_args[..] {
+        [Expr::Const { value: Datum::U32(oid), .. }] if kept::runs_another(a.function.def().oid) => {
+            Some(FunctionRef::Builtin(registry::function(Oid(*oid))?))
+        }
+        _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Which expressions have a value for every row, so that they may be computed for rows that nobody has asked for; and which tell nothing
+//! Which expressions have a value for every row, so that they may be computed for rows that nobody has asked for, and before others; and which tell nothing
 //! of the values that they are asked about, so that rows may be tested by them that somebody must not see (PostgreSQL:
 //! `contain_leaked_vars`). Both are the same question of an expression's form; of a function the first is its declaration's `total`,
 //! the second its `proleakproof`.
@@ -6,11 +6,12 @@
 //! The first also knows constants that make a function total (a divisor that isn't 0, a LIKE pattern that ends well) and the ranges of
 //! whole numbers: `(a % 10) * 2` is within its type, `a * 2` may not be.
 
-use crate::exprs::{columns, has_subquery, is_volatile};
-use quarry_functions::{internal, registry};
-use quarry_plan::{
+use crate::expr::FrameBound::{Following, Preceding};
+use crate::volatility::is_volatile;
+use crate::{
     AggregateExpr, CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, WindowCall, WindowSpec, walk,
 };
+use quarry_functions::{internal, kept, registry};
 use quarry_types::{Datum, SqlType, oids};
 
 /// Whether computing all of a plan's rows can't raise an error, but for what it does with columns of outer rows alone.
@@ -44,14 +45,13 @@ pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
 /// The same for an aggregate over all its rows.
 pub fn aggregate_cannot_fail(a: &AggregateExpr, outer: &[ColumnId]) -> bool {
     a.function.def().total
-        && a.direct_args.is_empty()
+        && (a.direct_args.is_empty() || kept::runs_another(a.function.def().oid))
         && a.order_by.iter().all(|k| cannot_fail(&k.expr, outer))
         && a.args.iter().all(|e| cannot_fail(e, outer))
         && a.filter.iter().all(|e| cannot_fail(e, outer))
 }
 
 fn window_cannot_fail(spec: &WindowSpec, calls: &[(ColumnId, WindowCall)], outer: &[ColumnId]) -> bool {
-    use quarry_plan::expr::FrameBound::{Following, Preceding};
     let offset = |b| matches!(b, &Preceding(_) | &Following(_));
     let all_can = |list: &[Expr]| list.iter().all(|e| cannot_fail(e, outer));
     !offset(&spec.frame.start)
@@ -84,12 +84,13 @@ pub fn cannot_fail(e: &Expr, outer: &[ColumnId]) -> bool {
         },
     };
     if !harmless {
-        let own = columns(e);
+        let mut own = vec![];
+        walk::columns_of(e, &mut own);
         return !outer.is_empty()
             && !own.is_empty()
             && own.iter().all(|id| outer.contains(id))
             && !is_volatile(e)
-            && !has_subquery(e);
+            && !walk::any(e, &|e| matches!(e, Expr::Subquery(_)));
     }
     let mut all = true;
     walk::for_each_child(e, &mut |child| all = all && cannot_fail(child, outer));
@@ -104,7 +105,7 @@ pub fn is_leakproof(e: &Expr) -> bool {
             Form::Calls(function) => quarry_catalog::builtin::procs::is_leakproof(function.def().oid),
             Form::Conditional | Form::Compares(_) | Form::Other => false,
         };
-        !safe && !columns(e).is_empty()
+        !safe && walk::reads_any(e, &mut |_| true)
     })
 }
 
@@ -290,7 +291,6 @@ fn computed_range(e: &Expr) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exprs::operator_call;
     use quarry_functions::{Body, FunctionKind};
 
     fn int(v: i32) -> Expr {
@@ -305,7 +305,14 @@ mod tests {
         let (l, r) = (left.ty().oid, right.ty().oid);
         let ops = registry::operators_named(name);
         let op = ops.iter().find(|o| o.left == l && o.right == r).expect("a built-in operator");
-        operator_call(op, left, right).expect("it has a function")
+        Expr::Call {
+            function: FunctionRef::Builtin(registry::function(op.function).expect("it has a function")),
+            args: vec![left, right],
+            ty: SqlType::of(op.ret),
+            form: CallForm::Operator(op.oid),
+            variadic: false,
+            pos: Default::default(),
+        }
     }
 
     /// What tells nothing by an error has none.
