@@ -5,11 +5,13 @@ use crate::scan::cte::CteState;
 use crate::spill::BatchStore;
 use crate::stats::{NodeStats, TriggerStats};
 use crate::subplan::SubplanState;
-use quarry_common::Result;
+use quarry_common::{Error, Result, SqlState};
 use quarry_functions::EvalContext;
 use quarry_functions::kernel::BATCH_BYTES_MAX;
 use quarry_plan::{ColumnId, CteId};
 use quarry_types::{BATCH_ROWS, Datum, IoContext};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Mutable state shared by operators and expressions.
 #[derive(Default)]
@@ -38,6 +40,8 @@ pub struct Runtime {
     pub peak_bytes: usize,
     /// Vectors may take any size now: what runs can't be begun again.
     pub unbounded: bool,
+    /// Set when another thread that works for the statement has failed.
+    pub stop: Option<Arc<AtomicBool>>,
     /// Bytes of varying values that calls have made, for whoever set it to 0.
     pub made_bytes: usize,
 }
@@ -54,6 +58,18 @@ impl Runtime {
     pub fn note_memory(&mut self, bytes: usize) {
         self.peak_bytes = self.peak_bytes.max(bytes);
     }
+}
+
+const STOPPED: &str = "another thread of the statement has failed";
+
+/// What a thread ends with because another one has failed, whose error is the statement's.
+fn stopped() -> Error {
+    Error::new(SqlState::QUERY_CANCELED, STOPPED)
+}
+
+/// Whether it is no error of the thread's own.
+pub(crate) fn is_stopped(e: &Error) -> bool {
+    e.sqlstate() == SqlState::QUERY_CANCELED && e.message() == STOPPED
 }
 
 /// Passed down every call.
@@ -83,6 +99,11 @@ impl<'a> Cx<'a> {
     /// The error of a cancel or timeout that has come meanwhile.
     #[inline]
     pub fn check_cancelled(&self) -> Result<()> {
+        if let Some(stop) = &self.rt.stop
+            && stop.load(Ordering::Relaxed)
+        {
+            return Err(stopped());
+        }
         self.env.session.check_cancelled()
     }
     /// Sets an enclosing row's column.

@@ -507,4 +507,28 @@ mod tests {
         }
         assert_eq!(disk.list(crate::temp_file::TEMP_DIR).expect("listed"), Vec::<String>::new());
     }
+
+    #[test]
+    fn runs_that_others_have_sorted_are_merged() {
+        let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new());
+        let mut sort = ExternalSort::new(disk.clone(), 64 << 10);
+        let key = |i: u32| format!("{i:08}").into_bytes();
+        for from in 0..3u32 {
+            let mut run = sort.begin_run().expect("begun");
+            for i in (from..30_000).step_by(3) {
+                run.push(&key(i), &from.to_le_bytes()).expect("pushed");
+            }
+            // Equal keys come in the order of their runs.
+            run.push(&key(30_000), &from.to_le_bytes()).expect("pushed");
+            sort.end_run(run).expect("ended");
+        }
+        let mut sorted = sort.finish().expect("sorted");
+        for i in 0..30_000 {
+            assert_eq!(sorted.next().expect("read"), Some((&key(i)[..], &(i % 3).to_le_bytes()[..])));
+        }
+        for from in 0..3u32 {
+            assert_eq!(sorted.next().expect("read"), Some((&key(30_000)[..], &from.to_le_bytes()[..])));
+        }
+        assert_eq!(sorted.next().expect("read"), None);
+    }
 }

@@ -10,7 +10,7 @@
 
 use super::Aggregate;
 use crate::ExecEnv;
-use crate::context::{Cx, Runtime};
+use crate::context::{Cx, Runtime, is_stopped};
 use crate::operator::pull;
 use crate::scan::shared::{SharedBlocks, Shares};
 use crate::stats::NodeStats;
@@ -133,6 +133,7 @@ impl Aggregate {
                     outer,
                     filters,
                     stats: std::iter::repeat_with(NodeStats::default).take(nodes).collect(),
+                    stop: Some(shares.failed()),
                     ..Runtime::default()
                 };
                 let work = move || {
@@ -146,7 +147,9 @@ impl Aggregate {
                 handles.push(thread.spawn_scoped(scope, work));
             }
             let mut end = End { shares: &shares, well: false };
+            let above = cx.rt.stop.replace(shares.failed());
             let own = self.read_until_stopped(cx, &blocks);
+            cx.rt.stop = above;
             end.well = own.is_ok();
             drop(end);
             let mut reports = vec![];
@@ -162,7 +165,8 @@ impl Aggregate {
                 };
                 match out {
                     Ok(report) => reports.push(report),
-                    Err(e) => drop(failed.get_or_insert(e)),
+                    Err(e) if failed.as_ref().is_none_or(is_stopped) => failed = Some(e),
+                    Err(_) => {}
                 }
             }
             failed.map_or(Ok(reports), Err)

@@ -42,6 +42,7 @@ impl SharedBlocks {
 pub struct Shares {
     scans: Vec<(usize, Arc<SharedBlocks>)>,
     builds: Vec<(usize, Arc<SharedBuild>)>,
+    failed: Arc<AtomicBool>,
 }
 
 impl Shares {
@@ -75,10 +76,17 @@ impl Shares {
     pub fn reset(&self) {
         self.scans.iter().for_each(|(_, blocks)| blocks.reset());
         self.builds.iter().for_each(|(_, build)| build.reset());
+        self.failed.store(false, Ordering::Relaxed);
+    }
+
+    /// Is set when a thread has failed.
+    pub fn failed(&self) -> Arc<AtomicBool> {
+        self.failed.clone()
     }
 
     /// A thread has failed: the others end.
     pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
         self.scans.iter().for_each(|(_, blocks)| blocks.stop());
         self.builds.iter().for_each(|(_, build)| build.fail());
     }
