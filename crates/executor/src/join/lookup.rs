@@ -22,10 +22,10 @@ use crate::scan::page_filter::PageFilter;
 use crate::scan::rows::{RowReader, open_heap, snapshot_for};
 use quarry_catalog::{IndexDef, Relation};
 use quarry_common::{Result, Tid, usage};
-use quarry_functions::{Body, ScalarImpl, Volatility};
 use quarry_plan::physical::{IndexCond, IndexTest};
+use quarry_plan::total::cannot_fail;
 use quarry_plan::volatility::is_volatile;
-use quarry_plan::{CastKind, ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
+use quarry_plan::{ColumnId, Expr, JoinKind, PhysicalNode, PhysicalPlan, ScanColumn, walk};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::{FetchRoom, Heap, PageRows};
 use quarry_storage::index::BTree;
@@ -295,23 +295,7 @@ pub fn build(
 
 /// Whether a condition has a value for every row, and no effects.
 fn is_total(e: &Expr) -> bool {
-    !walk::any(e, &|e| match e {
-        Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
-            let def = function.def();
-            let scalar = matches!(def.body, Body::Scalar(ScalarImpl { .. }));
-            !(scalar && def.total && def.volatility != Volatility::Volatile)
-        }
-        Expr::Const { .. }
-        | Expr::Column { .. }
-        | Expr::Param { .. }
-        | Expr::And(_)
-        | Expr::Or(_)
-        | Expr::Not(_)
-        | Expr::IsNull { .. }
-        | Expr::IsBool { .. }
-        | Expr::Cast { kind: CastKind::Relabel, .. } => false,
-        _ => true,
-    })
+    cannot_fail(e, &[]) && !is_volatile(e) && !has_subquery(e)
 }
 
 fn has_subquery(e: &Expr) -> bool {

@@ -13,8 +13,10 @@ use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use quarry_catalog::Relation;
 use quarry_common::{Error, Oid, Result};
-use quarry_functions::{Body, ScalarImpl, Volatility, registry};
-use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn, walk};
+use quarry_functions::registry;
+use quarry_plan::total::cannot_fail;
+use quarry_plan::volatility::is_volatile;
+use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn};
 use quarry_storage::heap::{Heap, KeptRows, PageRows};
 use quarry_storage::row::RowLayout;
 use quarry_types::array::ArrayRef;
@@ -88,7 +90,10 @@ impl PageFilter {
             match found {
                 Some(c) => conditions.push(c),
                 None => {
-                    may_pass_over &= is_total(e);
+                    if may_pass_over && let Some(c) = implied(b, relation, columns, e)? {
+                        conditions.push(c);
+                    }
+                    may_pass_over &= cannot_fail(e, &[]) && !is_volatile(e);
                     rest.push(e);
                 }
             }
@@ -115,6 +120,8 @@ impl PageFilter {
                 tests.push(test);
             }
         }
+        // None can fail: those that cost little come first.
+        tests.sort_by_key(Test::effort);
         self.tests = Some(tests);
         Ok(())
     }
@@ -257,6 +264,53 @@ fn condition(
     })
 }
 
+/// A test that a row passes if any of several alternatives holds for it: each says which values one column may have. The alternatives
+/// remain to be tested.
+fn implied(
+    b: &mut Builder<'_>,
+    relation: &Relation,
+    columns: &[(ColumnId, ScanColumn)],
+    e: &Expr,
+) -> Result<Option<Condition>> {
+    let Expr::Or(alternatives) = e else { return Ok(None) };
+    if !cannot_fail(e, &[]) || is_volatile(e) {
+        return Ok(None);
+    }
+    let mut common: Option<Vec<(Column, Vec<Datum>)>> = None;
+    for a in alternatives {
+        let parts = if let Expr::And(parts) = a { &parts[..] } else { std::slice::from_ref(a) };
+        let mut here = vec![];
+        for part in parts {
+            here.extend(condition(b, relation, columns, part)?.and_then(listed));
+        }
+        common = Some(match common {
+            None => here,
+            Some(before) => before
+                .into_iter()
+                .filter_map(|(column, mut values)| {
+                    let (_, more) = here.iter().find(|(c, _)| c.is_same(&column))?;
+                    values.extend(more.iter().filter(|v| !values.contains(v)).cloned().collect::<Vec<_>>());
+                    (values.len() <= Test::LIST_MAX).then_some((column, values))
+                })
+                .collect(),
+        });
+    }
+    let shortest = common.unwrap_or_default().into_iter().min_by_key(|(_, values)| values.len());
+    Ok(shortest.map(|(column, values)| Condition { column, what: What::List { values, equal: true } }))
+}
+
+/// The values that a condition leaves a column, if they are a few constants.
+fn listed(c: Condition) -> Option<(Column, Vec<Datum>)> {
+    let values = match c.what {
+        What::List { values, equal: true } => values,
+        What::Compare { order: Order::Equal, value } => {
+            vec![value.constant().filter(|v| !v.is_null())?.clone()]
+        }
+        _ => return None,
+    };
+    c.column.kind().has_lists().then_some((c.column, values))
+}
+
 /// A boolean column that must be true, or false.
 fn flag(
     b: &mut Builder<'_>,
@@ -292,27 +346,6 @@ fn is_same_for_all(e: &Expr, columns: &[(ColumnId, ScanColumn)]) -> bool {
         Expr::Cast { arg, kind: CastKind::Relabel, .. } => is_same_for_all(arg, columns),
         _ => false,
     }
-}
-
-/// Whether a condition has a value for every row, and no effects.
-fn is_total(e: &Expr) -> bool {
-    !walk::any(e, &|e| match e {
-        Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
-            let def = function.def();
-            let scalar = matches!(def.body, Body::Scalar(ScalarImpl { .. }));
-            !(scalar && def.total && def.volatility != Volatility::Volatile)
-        }
-        Expr::Const { .. }
-        | Expr::Column { .. }
-        | Expr::Param { .. }
-        | Expr::And(_)
-        | Expr::Or(_)
-        | Expr::Not(_)
-        | Expr::IsNull { .. }
-        | Expr::IsBool { .. }
-        | Expr::Cast { kind: CastKind::Relabel, .. } => false,
-        _ => true,
-    })
 }
 
 /// The order that an operator tests for.

@@ -100,6 +100,10 @@ impl Column {
         })
     }
 
+    /// Whether it is the same column, compared the same way.
+    pub fn is_same(&self, other: &Column) -> bool {
+        self.index == other.index && self.kind == other.kind
+    }
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -148,6 +152,14 @@ impl Column {
             _ => return None,
         })
     }
+}
+
+/// Whether a value is this one, which has no blanks at its end, but for such.
+#[inline(always)]
+fn is_with_blanks(value: &[u8], trimmed: &[u8]) -> bool {
+    let Some((head, rest)) = value.split_at_checked(trimmed.len()) else { return false };
+    // Mostly the first byte tells.
+    head.first() == trimmed.first() && head == trimmed && rest.iter().all(|b| *b == b' ')
 }
 
 /// A whole number or a float as such.
@@ -317,6 +329,16 @@ impl Test {
         }
     }
 
+    /// What a row costs, roughly; less than 2: nothing but the fixed part of it is looked at.
+    pub fn effort(&self) -> u8 {
+        match self {
+            Test::Never | Test::Null { .. } | Test::Range { .. } => 0,
+            Test::Wholes { .. } | Test::Floats { .. } | Test::Columns { .. } => 1,
+            Test::Prefix { .. } => 2,
+            Test::Numbers { .. } | Test::Texts { .. } => 3,
+        }
+    }
+
     /// Keeps those of a page's rows that pass.
     pub fn narrow(
         &self,
@@ -380,10 +402,7 @@ impl Test {
                 varying!(column, |v: &[u8]| order.accepts(bound.compare(v)))
             }
             Test::Texts { column, values, among } if column.kind == Kind::Blanks => {
-                varying!(column, |v: &[u8]| {
-                    let v = trim_blanks(v);
-                    values.iter().any(|x| x[..] == *v) == *among
-                })
+                varying!(column, |v: &[u8]| values.iter().any(|x| is_with_blanks(v, x)) == *among)
             }
             Test::Texts { column, values, among } => {
                 varying!(column, |v: &[u8]| values.iter().any(|x| x[..] == *v) == *among)
@@ -436,10 +455,10 @@ impl Test {
                 _ => false,
             },
             Test::Texts { column, values, among } => match of(column)? {
-                Datum::Bytes(v) => {
-                    let v = if column.kind == Kind::Blanks { trim_blanks(&v) } else { &v };
-                    values.iter().any(|x| x[..] == *v) == *among
+                Datum::Bytes(v) if column.kind == Kind::Blanks => {
+                    values.iter().any(|x| is_with_blanks(&v, x)) == *among
                 }
+                Datum::Bytes(v) => values.iter().any(|x| x[..] == *v) == *among,
                 _ => false,
             },
             Test::Prefix { column, prefix, negated } => match of(column)? {
