@@ -60,6 +60,8 @@ pub struct Planner<'a> {
     pub reads_all: bool,
     /// Whether the statement pays for all rows of what is being planned, if they don't come in an order that somebody wants.
     pub whole: bool,
+    /// Whether it is an item of several, whose joins may spare it rows.
+    pub joined: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -79,6 +81,7 @@ impl<'a> Planner<'a> {
             rules,
             reads_all: false,
             whole: true,
+            joined: false,
         }
     }
 

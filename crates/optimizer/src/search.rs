@@ -19,6 +19,7 @@ mod worth;
 
 pub use build::physical_columns;
 pub use kept::KeptScans;
+pub use sieve::is_driven;
 
 use crate::exprs::equality;
 use crate::planner::{Candidate, Planner, Want};
@@ -318,7 +319,10 @@ impl Search<'_, '_> {
                 let (plan, filter) = (plan.take(), std::mem::take(filter));
                 // The right side of a semi join is perhaps not read to its end.
                 let whole = self.p.whole && lateral == 0 && !self.stops_within(bit);
-                let found = self.p.with_whole(whole, |p| p.item_candidates(plan, filter, &want))?;
+                let before = std::mem::replace(&mut self.p.joined, true);
+                let found = self.p.with_whole(whole, |p| p.item_candidates(plan, filter, &want));
+                self.p.joined = before;
+                let found = found?;
                 found.into_iter().map(|c| (Rc::new(c.plan), c.order)).collect()
             }
         };

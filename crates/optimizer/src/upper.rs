@@ -307,8 +307,12 @@ impl Planner<'_> {
             false => vec![],
         };
         let candidates = self.plan_node(input, &Want { orders, distinct, ..Want::default() })?;
-        // All of it is read before the first group is there, unless it comes in groups and somebody stops early.
-        let at_once = |c: &Candidate| self.reads_all || self.common_order(&c.order, &keys) == 0;
+        // All of it is read before the first group is there, unless it comes in groups and somebody stops early, or a join tells the scan
+        // which groups it looks for.
+        let at_once = |c: &Candidate| {
+            (self.reads_all || self.common_order(&c.order, &keys) == 0)
+                && !(self.joined && !keys.is_empty() && crate::search::is_driven(&c.plan, &s))
+        };
         if self.rules.is_try()
             && by_index.is_none()
             && candidates.iter().all(|c| at_once(c) && self.rules.is_too_much(c.plan.total_cost))

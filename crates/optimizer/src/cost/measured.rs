@@ -55,6 +55,9 @@ pub const MERGED_ROW: f64 = 0.7;
 /// A pair that a merge join finds: times `cpu_tuple_cost`.
 pub const MERGED_PAIR: f64 = 0.5;
 
+/// Rows that nodes give at a time, and so the least that is read of what is not read to its end.
+pub const BATCH: f64 = quarry_types::BATCH_ROWS as f64;
+
 /// How far a table of so many pages has measured costs, from 0 to 1.
 pub fn largeness(pages: f64) -> f64 {
     ((pages - SMALL.0) / (SMALL.1 - SMALL.0)).clamp(0.0, 1.0)

@@ -326,7 +326,7 @@ impl Search<'_, '_> {
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
         let (outer_rows, inner_rows) = (outer.path.rows, inner.path.rows);
-        let (of_outer, of_inner) = read_stretches(kind, keyed);
+        let (of_outer, of_inner) = read_stretches(kind, keyed, (outer_rows, inner_rows));
         let (outer_run, inner_run) = (outer.total - outer.startup, inner.total - inner.startup);
         let mut startup = outer.startup + inner.startup;
         startup += outer_run * of_outer.start + inner_run * of_inner.start;
@@ -398,13 +398,17 @@ impl Search<'_, '_> {
     }
 }
 
-/// What a merge join of a kind reads of its sides: all of one whose rows come out without a match.
-fn read_stretches(kind: JoinKind, keyed: &Keyed) -> (Stretch, Stretch) {
+/// What a merge join of a kind reads of its sides of so many rows: all of one whose rows come out without a match, and whole batches.
+fn read_stretches(kind: JoinKind, keyed: &Keyed, (outer_rows, inner_rows): (f64, f64)) -> (Stretch, Stretch) {
     use JoinKind::*;
+    let part = |of: Stretch, rows: f64| {
+        let batch = measured::BATCH / rows.max(1.0);
+        Stretch { start: of.start, end: (of.start + batch).max(of.end).min(1.0) }
+    };
     let (outer, inner) = keyed.stretches;
     (
-        if matches!(kind, Left | Anti | Full) { Stretch::WHOLE } else { outer },
-        if matches!(kind, Right | RightAnti | Full) { Stretch::WHOLE } else { inner },
+        if matches!(kind, Left | Anti | Full) { Stretch::WHOLE } else { part(outer, outer_rows) },
+        if matches!(kind, Right | RightAnti | Full) { Stretch::WHOLE } else { part(inner, inner_rows) },
     )
 }
 

@@ -161,21 +161,10 @@ impl Search<'_, '_> {
         loop {
             match &path.step {
                 Step::Leaf(item) => {
-                    let scan = driving(item, s, &mut joining, &mut blocked)?;
-                    let PhysicalNode::SeqScan { relation, columns, one_row: false, .. } = &scan.node else {
-                        return None;
-                    };
-                    let filtered = runtime_filters::is_worth(scan) && !relation.is_catalog;
-                    return filtered.then_some(Driven {
-                        scan,
-                        relation,
-                        columns,
-                        item,
-                        passing,
-                        saved,
-                        joining,
-                        blocked,
-                    });
+                    let (scan, within, first) = scan_below(item, s)?;
+                    let PhysicalNode::SeqScan { relation, columns, .. } = &scan.node else { return None };
+                    (joining, blocked) = (joining + within, blocked || first);
+                    return Some(Driven { scan, relation, columns, item, passing, saved, joining, blocked });
                 }
                 Step::Join { kind, method, outer, sieve, .. } => {
                     if !drives(*kind) {
@@ -197,6 +186,21 @@ impl Search<'_, '_> {
             }
         }
     }
+}
+
+/// Whether the rows of an item's plan come from a scan that filters are for.
+pub fn is_driven(item: &PhysicalPlan, s: &PlannerSettings) -> bool {
+    scan_below(item, s).is_some()
+}
+
+/// The scan from which an item's rows come, if it is one that filters are for; what stands between takes so much for them, and
+/// whether it reads them all first.
+fn scan_below<'p>(item: &'p PhysicalPlan, s: &PlannerSettings) -> Option<(&'p PhysicalPlan, f64, bool)> {
+    let (mut joining, mut blocked) = (0.0, false);
+    let scan = driving(item, s, &mut joining, &mut blocked)?;
+    let PhysicalNode::SeqScan { relation, one_row: false, .. } = &scan.node else { return None };
+    let filtered = runtime_filters::is_worth(scan) && !relation.is_catalog;
+    filtered.then_some((scan, joining, blocked))
 }
 
 /// Whether a join of this kind gives rows for its outer ones as they come.

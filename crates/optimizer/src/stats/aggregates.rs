@@ -145,6 +145,13 @@ impl Results {
         }
     }
 
+    /// Share of the rows of a group that have its least or greatest value, if `v` is the column that this was taken of.
+    pub(super) fn extreme_share(&self, v: &Variable) -> Option<f64> {
+        let Kind::Extreme { of, count, .. } = &self.kind else { return None };
+        let (own, other) = (of.stats.as_ref()?, v.stats.as_ref()?);
+        Arc::ptr_eq(own, other).then(|| 1.0 / count.max(1.0))
+    }
+
     /// The mean of the results, where it is known.
     fn spread(&self) -> Option<Spread> {
         match &self.kind {

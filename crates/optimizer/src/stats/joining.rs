@@ -115,6 +115,11 @@ impl Planner<'_> {
     }
 
     fn joins_equal(&mut self, a: &Variable, b: &Variable) -> f64 {
+        // Who asks for the rows with the least value of their group compares the group as well.
+        let extreme = |v: &Variable, of: &Variable| v.results.as_ref().and_then(|r| r.extreme_share(of));
+        if let Some(share) = extreme(a, b).or_else(|| extreme(b, a)) {
+            return share;
+        }
         let ((da, _), (db, _)) = (self.distinct(a), self.distinct(b));
         let (na, nb) = (a.nulls(), b.nulls());
         let (Some(x), Some(y)) = (a.stats.clone(), b.stats.clone()) else {
