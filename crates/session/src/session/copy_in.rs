@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::statements::{self, Meter};
+use quarry_common::wait;
+
+/// Data whose reading takes about as long as some hundred short statements.
+const LONG_BYTES: usize = 64 << 10;
 
 impl Session {
     pub(super) fn copy_message(&mut self, request: &Request<'_>, out: &mut BytesMut) -> Step {
@@ -10,7 +14,12 @@ impl Session {
         let result = match request {
             Request::CopyData(data) => {
                 let check = || self.check_cancelled();
-                let fed = c.copy.feed(data).and_then(|()| check().map_err(|e| c.copy.at_last_line(e, data)));
+                // A long piece takes milliseconds, which the worker's other connections needn't wait for.
+                let fed = match data.len() < LONG_BYTES {
+                    true => c.copy.feed(data),
+                    false => wait::blocking(|| c.copy.feed(data)),
+                };
+                let fed = fed.and_then(|()| check().map_err(|e| c.copy.at_last_line(e, data)));
                 match fed {
                     Ok(()) => {
                         if let Some(meter) = meter {

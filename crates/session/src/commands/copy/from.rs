@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use quarry_catalog::LockMode;
 use quarry_catalog::{Privilege, RelKind, Relation};
 use quarry_common::progress::copy as progress;
-use quarry_common::{Error, Result, bail, err};
+use quarry_common::{Error, Result, bail, err, wait};
 use quarry_executor::expr::Program;
 use quarry_executor::write::{self, TableWriter};
 use quarry_executor::{Cx, ExecEnv, Runtime};
@@ -294,7 +294,10 @@ impl CopyIn {
         let (mut lines, mut fields) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.fields));
         let done = match self.pipeline.take() {
             Some(mut pipeline) => {
-                let done = self.blocks_of(&mut lines, &mut pipeline, last);
+                let done = match last || lines.pending() >= BLOCK_BYTES {
+                    true => wait::blocking(|| self.blocks_of(&mut lines, &mut pipeline, last)),
+                    false => Ok(()),
+                };
                 self.pipeline = Some(pipeline);
                 done
             }
@@ -349,7 +352,7 @@ impl CopyIn {
 
     /// Hands out what came as blocks of lines, and stores what is read of them.
     fn blocks_of(&mut self, lines: &mut Lines, pipeline: &mut Pipeline, last: bool) -> Result<()> {
-        while last || lines.pending() >= BLOCK_BYTES {
+        loop {
             let (block, failed) = self.block_of(lines, last);
             let more = !block.lines.is_empty();
             if more {
@@ -361,11 +364,10 @@ impl CopyIn {
             }
             // What is wrong with an earlier line was told first.
             failed.map_or(Ok(()), Err)?;
-            if !more {
+            if !more || (!last && lines.pending() < BLOCK_BYTES) {
                 return Ok(());
             }
         }
-        Ok(())
     }
 
     /// The lines that come next; none: there are no more whole ones. The error is that of the line after them.
