@@ -3,14 +3,14 @@
 mod common;
 
 use common::{create, open};
-use quarry_common::{Oid, SqlState, Tid};
+use quarry_common::{Lsn, Oid, SqlState, Tid};
 use quarry_storage::disk::{FaultDisk, FaultRng};
 use quarry_storage::heap::Heap;
 use quarry_storage::index::{
     BTree, BuildEntry, BuildOutcome, Direction, InsertOutcome, KeyRange, UniqueCheck,
 };
 use quarry_storage::row::{RowBuilder, RowLayout, Width};
-use quarry_storage::{IsolationLevel, RelId, Storage, Transaction};
+use quarry_storage::{IsolationLevel, RelId, Snapshot, Storage, Transaction};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -90,6 +90,37 @@ fn compare(tree: &BTree, model: &Model, rng: &mut FaultRng, what: &str) {
         assert!(collect(tree, range.clone(), Direction::Forward) == expected, "{what}: {range:?}");
         expected.reverse();
         assert!(collect(tree, range.clone(), Direction::Backward) == expected, "{what}: {range:?} backward");
+    }
+    compare_lookups(tree, &all, rng, what);
+}
+
+/// Many keys in one go: some that are there, some beginnings, some that are not.
+fn compare_lookups(tree: &BTree, all: &[(Vec<u8>, Tid)], rng: &mut FaultRng, what: &str) {
+    let mut keys: Vec<Vec<u8>> = vec![];
+    for _ in 0..rng.below(200) {
+        let Some((key, _)) = all.get(rng.below(all.len().max(1) as u64) as usize) else { break };
+        let mut key = key.clone();
+        match rng.below(4) {
+            0 => key.truncate(1 + rng.below(key.len() as u64 + 1) as usize),
+            1 => key.push(rng.below(256) as u8),
+            _ => {}
+        }
+        keys.push(key);
+    }
+    keys.sort();
+    keys.dedup_by(|key, before| key.starts_with(before));
+    let most = 1 + rng.below(300) as usize;
+    let mut found: Vec<Vec<(Vec<u8>, Tid)>> = vec![vec![]; keys.len()];
+    let snapshot = Snapshot::at(Lsn(u64::MAX));
+    let each = keys.iter().map(Vec::as_slice);
+    tree.find_each(&snapshot, None, true, each, |i, e| {
+        found[i].push((e.key.to_vec(), e.tid));
+        Ok(found[i].len() < most)
+    })
+    .unwrap();
+    for (key, found) in keys.iter().zip(found) {
+        let expected = all.iter().filter(|(k, _)| k.starts_with(key)).take(most);
+        assert!(found.iter().eq(expected), "{what}: entries that begin with {key:?}");
     }
 }
 

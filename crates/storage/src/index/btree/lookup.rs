@@ -15,9 +15,9 @@ use quarry_common::Result;
 type At<'a> = (PageRef<'a>, usize);
 
 impl BTree {
-    /// Gives `f` the entries that begin with each of `keys`, which must rise: the key's number with each. `f` says whether it wants further
-    /// entries of that key. Keys and payloads come only with `whole` entries; with `heap`, whether rows are visible to every snapshot
-    /// comes with them.
+    /// Gives `f` the entries that begin with each of `keys`, with the key's number; keys must rise, and none may begin with another. `f`
+    /// says whether it wants further entries of that key. Keys and payloads come only with `whole` entries; with `heap`, whether rows are
+    /// visible to every snapshot comes with them.
     ///
     /// `f` is called under the leaf's latch and must not touch other pages of the index or the heap.
     pub fn find_each<'k>(
