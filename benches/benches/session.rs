@@ -60,6 +60,7 @@ impl Server {
     /// Sends a message; bytes of its answer.
     fn send(&mut self, request: &Request<'_>) -> usize {
         let mut step = self.session.handle(request, &mut self.out);
+        assert!(!self.out.starts_with(b"E"), "{request:?} failed");
         let mut bytes = 0;
         loop {
             step = match step {

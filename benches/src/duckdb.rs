@@ -16,6 +16,7 @@ import duckdb, sys, time
 database, runs, load, *queries = sys.argv[1:]
 con = duckdb.connect(database)
 con.execute("set threads = 2")
+con.execute("set enable_progress_bar = false")
 for statement in filter(str.strip, open(load).read().split(";\n")):
     con.execute(statement)
 for query in queries:

@@ -28,6 +28,12 @@ pub fn machine_seconds() -> (f64, f64) {
     ((at(0) + at(1) + at(2) + at(5) + at(6)) / hertz, at(7) / hertz)
 }
 
+/// Processes that wanted a processor in the last minute: near 0 on a machine that nobody else uses.
+pub fn load() -> f64 {
+    let text = read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(f64::NAN)
+}
+
 /// Processor's name, processors, memory, kernel.
 pub fn machine() -> String {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use quarry_benches::bench::{Bench, Options, progress};
-use quarry_benches::processes::{machine, machine_seconds};
+use quarry_benches::processes::{load, machine, machine_seconds};
 use quarry_benches::report::{Figure, Section};
 use quarry_benches::results;
 use quarry_benches::subjects::{SUBJECTS, Subject, chosen};
@@ -99,11 +99,12 @@ fn described(options: &Options) -> String {
     }
     let size = if options.quick { "small sizes, " } else { "" };
     format!(
-        "{}, {commit}, {size}rounds: {}, {} s each; {}",
+        "{}, {commit}, {size}rounds: {}, {} s each; {}, load before the run {:.1}",
         said("date", &["-u", "+%Y-%m-%d"]),
         options.rounds(),
         options.seconds(),
-        machine()
+        machine(),
+        load()
     )
 }
 
