@@ -374,6 +374,23 @@ mod tests {
     }
 
     #[test]
+    fn one_row_of_a_group_has_its_least_value() {
+        let column = |stats: &Arc<ColumnStats>| Variable {
+            stats: Some(stats.clone()),
+            ty: SqlType::INT4,
+            unique: false,
+            scan: None,
+            rows: 100.0,
+            results: None,
+        };
+        let (own, other) = (Arc::new(ColumnStats::default()), Arc::new(ColumnStats::default()));
+        let kind = Kind::Extreme { greatest: false, of: column(&own), count: 4.0 };
+        let least = Results { groups: 25.0, kind };
+        assert_eq!(least.extreme_share(&column(&own)), Some(0.25));
+        assert_eq!(least.extreme_share(&column(&other)), None);
+    }
+
+    #[test]
     fn products() {
         let (a, b) = (Spread { mean: 2.0, variance: 1.0 }, Spread { mean: 3.0, variance: 4.0 });
         assert_eq!(combined("*", a, b), Some(Spread { mean: 6.0, variance: 5.0 * 13.0 - 36.0 }));
