@@ -97,9 +97,9 @@ fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
-                && let Some(p) = Arc::get_mut(plan)
             {
-                rename(p, renamed);
+                // Plans that weren't taken may have it still.
+                rename(Arc::make_mut(plan), renamed);
             }
         });
     }

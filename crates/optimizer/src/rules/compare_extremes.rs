@@ -58,6 +58,13 @@ impl Comparison<'_> {
     }
 }
 
+/// Whether it is a comparison that an end of the values' order decides, and nothing in it may fail.
+pub fn applies(s: &SubqueryExpr) -> bool {
+    let total = |plan: &LogicalPlan| plan_cannot_fail(plan, &[]);
+    matches!(&s.plan, SubqueryPlan::Logical(plan) if total(plan))
+        && comparison(s).is_some_and(|c| c.ends().is_some())
+}
+
 fn comparison(s: &SubqueryExpr) -> Option<Comparison<'_>> {
     let (tests, all) = match &s.kind {
         SubqueryKind::Any { tests } => (tests, false),

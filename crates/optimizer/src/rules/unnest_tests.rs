@@ -19,6 +19,7 @@
 //!
 //! The rows of a join have no order that it could be asked for, nor have those of a grouping: there such a subquery is run for each row.
 
+use super::compare_extremes;
 use super::defer_errors::{first_of, is_not_null, keep_in_condition, kept, raise_first};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
@@ -56,7 +57,8 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         _ => return None,
     };
     let correlated = walk::free_columns(plan).iter().any(|id| outer.available.contains(id));
-    if !correlated || tests.iter().any(|t| has_subquery(t) || is_volatile(t)) {
+    if !correlated || compare_extremes::applies(s) || tests.iter().any(|t| has_subquery(t) || is_volatile(t))
+    {
         return None;
     }
     let test = match tests {
