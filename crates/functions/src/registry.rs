@@ -1,6 +1,8 @@
 //! All built-in functions, operators and casts, found by OID and by name.
 
-use crate::{CastDef, FunctionDef, OperatorDef, aggregate, cast, internal, kept, operator, scalar, table, window};
+use crate::{
+    CastDef, FunctionDef, OperatorDef, aggregate, cast, internal, kept, operator, scalar, table, window,
+};
 use hashbrown::HashMap;
 use quarry_common::Oid;
 use std::sync::LazyLock;

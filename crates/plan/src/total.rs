@@ -1,5 +1,5 @@
-//! Which expressions have a value for every row, so that they may be computed for rows that nobody has asked for, and before others; and which tell nothing
-//! of the values that they are asked about, so that rows may be tested by them that somebody must not see (PostgreSQL:
+//! Which expressions have a value for every row, so that they may be computed for rows that nobody has asked for, and before others; and
+//! which tell nothing of the values that they are asked about, so that rows may be tested by them that somebody must not see (PostgreSQL:
 //! `contain_leaked_vars`). Both are the same question of an expression's form; of a function the first is its declaration's `total`,
 //! the second its `proleakproof`.
 //!
