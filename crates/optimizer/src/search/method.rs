@@ -399,11 +399,7 @@ impl Search<'_, '_> {
 }
 
 /// What a merge join of a kind reads of its sides of so many rows: all of one whose rows come out without a match, and whole batches.
-pub(super) fn read_stretches(
-    kind: JoinKind,
-    keyed: &Keyed,
-    (outer_rows, inner_rows): (f64, f64),
-) -> (Stretch, Stretch) {
+fn read_stretches(kind: JoinKind, keyed: &Keyed, (outer_rows, inner_rows): (f64, f64)) -> (Stretch, Stretch) {
     use JoinKind::*;
     let part = |of: Stretch, rows: f64| {
         let batch = measured::BATCH / rows.max(1.0);
