@@ -105,6 +105,8 @@ pub struct Lookup {
     conditions: Conditions,
     /// Which of the scan's columns the inner side gives.
     picks: Vec<usize>,
+    /// Joined rows that an outer row is thought to have.
+    fanout: f64,
     /// No condition can fail.
     total: bool,
     /// No inner row is tested for anything.
@@ -163,16 +165,26 @@ pub struct Chunk {
     slow: std::vec::IntoIter<u32>,
 }
 
+/// Some of a chunk's joined rows.
+pub struct Joined<'c> {
+    /// Positions in the outer batch.
+    pub outer: &'c [u32],
+    /// Positions in `columns`, of joins that give the inner side's columns.
+    pub inner: &'c [u32],
+    pub columns: &'c [Arc<Vector>],
+}
+
 impl Chunk {
     /// Joined rows up next, `max` at most, of outer rows before the next slow one.
-    pub fn take(&mut self, max: usize) -> Option<(&[u32], &[u32], &[Arc<Vector>])> {
+    pub fn take(&mut self, max: usize) -> Option<Joined<'_>> {
         let limit = self.slow.as_slice().first().copied().unwrap_or(u32::MAX);
         let left = &self.outer[self.at..];
         let n = left[..left.len().min(max)].partition_point(|o| *o < limit);
         let from = self.at;
         self.at += n;
         let inner = if self.inner.is_empty() { &[][..] } else { &self.inner[from..from + n] };
-        (n > 0).then(|| (&self.outer[from..from + n], inner, &self.columns[..]))
+        let outer = &self.outer[from..from + n];
+        (n > 0).then_some(Joined { outer, inner, columns: &self.columns })
     }
 
     /// The outer row for the ordinary loop, when all before it have been taken.
@@ -202,6 +214,9 @@ pub fn build(
     else {
         return Ok(None);
     };
+    if is_one_row(outer) {
+        return Ok(None);
+    }
     let raw: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
     let conditions = || inner.filter.iter().chain(on);
     let total = conditions().all(is_total);
@@ -280,6 +295,7 @@ pub fn build(
         joins,
         conditions,
         picks,
+        fanout: if has_inner(kind) { inner.rows.max(1.0) } else { 1.0 },
         total,
         any_row,
         node: inner.id,
@@ -296,6 +312,20 @@ pub fn build(
 /// Whether a condition has a value for every row, and no effects.
 fn is_total(e: &Expr) -> bool {
     cannot_fail(e, &[]) && !is_volatile(e) && !has_subquery(e)
+}
+
+/// Whether a plan gives no more than one row, so that nothing goes together.
+fn is_one_row(plan: &PhysicalPlan) -> bool {
+    match &plan.node {
+        PhysicalNode::SeqScan { one_row, .. } => *one_row,
+        PhysicalNode::IndexScan { index, conds, .. } => {
+            let equal = |k| conds.iter().any(|c| c.key == k && matches!(c.test, IndexTest::Eq(_)));
+            index.unique && (0..index.keys.len()).all(equal)
+        }
+        PhysicalNode::NestLoop { outer, inner_unique: true, .. } => is_one_row(outer),
+        PhysicalNode::Result { input: None, .. } => true,
+        _ => false,
+    }
 }
 
 fn has_subquery(e: &Expr) -> bool {
@@ -352,7 +382,9 @@ impl Lookup {
         }
         let watched = self.open.as_ref().is_some_and(|o| o.snapshot.is_watched());
         let all = cx.want >= BATCH_ROWS;
-        let n = (batch.len - at).min(self.rows).min(cx.want);
+        // Where few rows are wanted, no more are looked up than probably make these.
+        let enough = if all { BATCH_ROWS } else { (cx.want as f64 / self.fanout).ceil() as usize };
+        let n = (batch.len - at).min(self.rows).min(enough);
         if watched || n < 2 || !(all || self.total) {
             return Ok(None);
         }

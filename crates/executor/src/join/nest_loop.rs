@@ -1,7 +1,7 @@
 //! Nested loop: for each outer row the inner side with the row's columns set; lookups by index for many outer rows together
 //! ([`super::lookup`]).
 
-use super::lookup::{self, Chunk, Lookup};
+use super::lookup::{self, Chunk, Joined, Lookup};
 use super::output::has_inner;
 use crate::build::Builder;
 use crate::context::Cx;
@@ -121,7 +121,7 @@ impl NestLoop {
             self.chunk = lookup.chunk(cx, batch, *at)?;
         }
         let Some(chunk) = &mut self.chunk else { return Ok(false) };
-        if let Some((outer, inner, columns)) = chunk.take(want - out.len) {
+        if let Some(Joined { outer, inner, columns }) = chunk.take(want - out.len) {
             let rows = Rows::Selected { positions: outer, len: batch.len };
             for (to, from) in out.columns[..self.outer_width].iter_mut().zip(&batch.columns) {
                 to.extend_from(from, rows);
