@@ -7,6 +7,7 @@
 use crate::context::Cx;
 use crate::expr::{Program, true_positions};
 use crate::spill::BatchStore;
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, TypeRef, Vector, compare};
 use std::cell::RefCell;
@@ -197,7 +198,7 @@ impl Pages {
 
 /// Bytes of a page of a partition that doesn't fit.
 pub(super) fn page_bytes(cx: &Cx<'_>) -> usize {
-    (cx.env.work_mem_bytes / 16).clamp(8 << 10, 1 << 20)
+    (Reservation::default().allowance(cx.env.work_mem_bytes) / 16).clamp(8 << 10, 1 << 20)
 }
 
 /// A sorted partition.
