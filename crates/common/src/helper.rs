@@ -8,9 +8,9 @@ use crate::wait::STACK_BYTES;
 use std::io;
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
-/// How much nicer a helper is than the server. At 10 it gets a tenth of what an equal would, so that a lock that it holds is
-/// given up soon even on a machine that is always busy.
-const NICER_BY: i32 = 10;
+/// How much nicer a helper is than the server. At 5 it gets a third of what an equal would: others of its statement wait for what it
+/// does (a table that all need), and it may hold locks, so it must get on even where the processors are always busy.
+const NICER_BY: i32 = 5;
 
 /// Starts a helper in a scope.
 ///

@@ -14,8 +14,7 @@ use crate::context::{Cx, Runtime, is_stopped};
 use crate::operator::pull;
 use crate::scan::shared::{SharedBlocks, Shares};
 use crate::stats::NodeStats;
-use quarry_common::wait::STACK_BYTES;
-use quarry_common::{Result, usage};
+use quarry_common::{Result, helper, usage};
 use quarry_types::{Rows, Vector};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,8 +142,7 @@ impl Aggregate {
                     end.well = out.is_ok();
                     out
                 };
-                let thread = std::thread::Builder::new().name("parallel".into()).stack_size(STACK_BYTES);
-                handles.push(thread.spawn_scoped(scope, work));
+                handles.push(helper::spawn(scope, "parallel", work));
             }
             let mut end = End { shares: &shares, well: false };
             let above = cx.rt.stop.replace(shares.failed());
