@@ -40,6 +40,8 @@ pub struct Outer<'p> {
     /// Conditions that these rows must meet besides.
     pub conditions: &'p [Expr],
     pub available: Vec<ColumnId>,
+    /// The subquery is run for each of these rows: what it computes of them alone may fail.
+    pub always: bool,
 }
 
 /// A subquery without its correlation with the outer rows. `whole`: one that aggregates all its rows may be left without a row
@@ -54,7 +56,9 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     if free.is_empty() || !walk::free_columns(plan).iter().all(|id| outer.available.contains(id)) {
         return None;
     }
-    if crate::exprs::plan_volatility(plan) == Volatility::Volatile || !plan_cannot_fail(below, &[]) {
+    if crate::exprs::plan_volatility(plan) == Volatility::Volatile
+        || !plan_cannot_fail(below, if outer.always { &free } else { &[] })
+    {
         return None;
     }
     let source = narrowed(outer, &free)?;

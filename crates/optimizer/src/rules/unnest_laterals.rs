@@ -40,7 +40,7 @@ fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<Log
         return None;
     }
     let available = walk::output_columns(left);
-    let outer = Outer { from: left, conditions: &[], available: available.clone() };
+    let outer = Outer { from: left, conditions: &[], available: available.clone(), always: true };
     let mut lifted = lift_any(input, &outer, true, meta, rules)?;
     lifted.raise_at_once();
     for (id, e) in &mut lifted.values {

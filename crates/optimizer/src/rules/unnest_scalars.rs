@@ -86,8 +86,12 @@ pub fn replace_subqueries(
         }
         walk::rewrite(e, &mut |e| {
             let Expr::Subquery(s) = e else { return };
-            let outer =
-                Outer { from: &input, conditions: &conditions, available: walk::output_columns(&input) };
+            let outer = Outer {
+                from: &input,
+                conditions: &conditions,
+                available: walk::output_columns(&input),
+                always: false,
+            };
             if let Some(joined) = f(s, &outer) {
                 any = true;
                 let left = std::mem::replace(&mut input, LogicalPlan::OneRow);

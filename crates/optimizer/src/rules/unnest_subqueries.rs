@@ -70,7 +70,12 @@ fn unnest(plan: &mut LogicalPlan, cx: &mut Context<'_>) -> bool {
             rest.push(p);
             continue;
         }
-        let outer = Outer { from: input, conditions: &conditions, available: walk::output_columns(input) };
+        let outer = Outer {
+            from: input,
+            conditions: &conditions,
+            available: walk::output_columns(input),
+            always: false,
+        };
         let join = match p {
             Expr::Subquery(s) => positive(*s, &outer, &known, cx),
             Expr::Not(arg) => match *arg {
