@@ -405,11 +405,16 @@ pub fn lower_bound_leaf_from(p: &[u8], target: &Target<'_>, from: usize) -> usiz
         let it = Item::at(p, offset(p, slot), false);
         target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt()
     };
-    let count = slot_count(p);
-    let (mut low, mut high, mut step) = (from.max(first_data(p)), count, 1);
+    partition_near(from.max(first_data(p)), slot_count(p), is_before)
+}
+
+/// The first of the slots `from..to` for which `holds` is false; it is true for all before that. Quick if that isn't far.
+#[inline]
+pub fn partition_near(from: usize, to: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high, mut step) = (from, to, 1);
     while low < high {
-        let probe = (low + step).min(count) - 1;
-        if !is_before(probe) {
+        let probe = (low + step).min(to) - 1;
+        if !holds(probe) {
             high = probe;
             break;
         }
@@ -418,7 +423,7 @@ pub fn lower_bound_leaf_from(p: &[u8], target: &Target<'_>, from: usize) -> usiz
     }
     while low < high {
         let middle = low.midpoint(high);
-        if is_before(middle) {
+        if holds(middle) {
             low = middle + 1;
         } else {
             high = middle;

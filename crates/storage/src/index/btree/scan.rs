@@ -523,25 +523,7 @@ fn end_of(p: &[u8], from: usize, to: usize, upper: &Bound<Vec<u8>>) -> usize {
         }
     };
     // Of most ranges it is near, of the others beyond the page.
-    let (mut low, mut high, mut step) = (from, to, 1);
-    while low < high {
-        let probe = (low + step).min(to) - 1;
-        if !is_within(probe) {
-            high = probe;
-            break;
-        }
-        low = probe + 1;
-        step *= 4;
-    }
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_within(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
+    bp::partition_near(from, to, is_within)
 }
 
 /// Whether entries at or above a high key with this key are all above the range.
