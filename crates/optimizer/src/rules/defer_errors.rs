@@ -21,14 +21,17 @@
 //! Subqueries that stop at the first match (EXISTS, IN) are `unnest_tests`. Left to be run for each row: conditions of joins and HAVING
 //! that may fail, and ARRAY with a LIMIT, which stops too, and rows that it doesn't come to raise nothing.
 
-use super::lift_correlation::is_from;
+use super::inner_joins::{draw, filtered};
+use super::lift_correlation::{constant, is_from};
 use super::unnest_by_domain::{Outer, substitute_aggregate};
 use super::unnest_scalars::aggregate;
-use crate::exprs::{binary, has_subquery, is_equality, substitute};
+use crate::exprs::{binary, columns, has_subquery, is_equality, substitute};
 use quarry_common::Oid;
 use quarry_functions::{Body, internal, kept as functions, registry};
 use quarry_plan::total::cannot_fail;
-use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, LogicalPlan, QueryMeta};
+use quarry_plan::{
+    AggregateExpr, CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, QueryMeta, walk,
+};
 use quarry_types::{Datum, SqlType};
 use std::collections::HashMap;
 
@@ -44,8 +47,16 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
     let LogicalPlan::Aggregate { mut input, group, sets: None, mut aggregates, grouping } = *below else {
         return None;
     };
-    // What ARRAY's subquery computes, and what it sorts by, is in the call.
+    // What ARRAY's subquery computes, and what it sorts by, is in the call. What is computed of rows may be computed behind a LIMIT.
     loop {
+        if let LogicalPlan::Limit { input: rows, .. } = &mut *input
+            && let LogicalPlan::Project { input: below, targets } = &mut **rows
+        {
+            let map: HashMap<ColumnId, Expr> = std::mem::take(targets).into_iter().collect();
+            aggregates.iter_mut().for_each(|(_, a)| substitute_aggregate(a, &map));
+            *rows = std::mem::replace(below, Box::new(LogicalPlan::OneRow));
+            continue;
+        }
         input = match *input {
             LogicalPlan::Project { input, targets } => {
                 let map: HashMap<ColumnId, Expr> = targets.into_iter().collect();
@@ -61,17 +72,11 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
             }
         };
     }
-    if !group.is_empty() || !grouping.is_empty() || !is_from(&input) {
+    let limited = matches!(&*input, LogicalPlan::Limit { .. });
+    if !group.is_empty() || !grouping.is_empty() || !limited && !is_from(&input) {
         return None;
     }
-    let mut errors = vec![];
-    if let LogicalPlan::Filter { predicates, .. } = &mut *input {
-        for p in predicates {
-            if !cannot_fail(p, &[]) && !is_key(p, outer) {
-                errors.push(keep_in_condition(p)?);
-            }
-        }
-    }
+    let mut errors = keep_in_from(&mut input, outer)?;
     let mut failing = vec![];
     for (_, a) in &mut aggregates {
         keep_in_aggregate(a, &mut errors)?;
@@ -97,6 +102,90 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
     }
     let input = LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping };
     Some(LogicalPlan::Project { input: Box::new(input), targets })
+}
+
+/// Lets rows of a FROM clause pass that its conditions fail for, those of inner joins included; the errors.
+pub fn keep_in_from(from: &mut LogicalPlan, outer: &Outer<'_>) -> Option<Vec<Expr>> {
+    let mut failing = vec![];
+    draw(from, &|p| !cannot_fail(p, &[]) && !is_key(p, outer), &mut failing);
+    keep_in_conditions(from, failing)
+}
+
+/// Has a plan's rows pass that meet these conditions, or fail one; the errors. PostgreSQL tests cheap conditions first, and no further
+/// ones where one doesn't hold.
+pub fn keep_in_conditions(plan: &mut LogicalPlan, mut failing: Vec<Expr>) -> Option<Vec<Expr>> {
+    failing.sort_by_key(calls);
+    let Some(mut all) = failing.pop() else { return Some(vec![]) };
+    while let Some(p) = failing.pop() {
+        all = Expr::Case { operand: None, whens: vec![(p, all)], otherwise: None, ty: SqlType::BOOL };
+    }
+    let error = keep_in_condition(&mut all)?;
+    *plan = filtered(std::mem::replace(plan, LogicalPlan::OneRow), vec![all]);
+    Some(vec![error])
+}
+
+/// How many functions an expression calls.
+fn calls(e: &Expr) -> usize {
+    let mut found = 0;
+    walk::visit(e, &mut |e| {
+        found += match e {
+            Expr::Call { .. } | Expr::ScalarArray { .. } | Expr::IsDistinct { .. } | Expr::NullIf { .. } => 1,
+            Expr::Cast { kind: CastKind::Io, .. } => 2,
+            _ => 0,
+        }
+    });
+    found
+}
+
+/// Has the conditions of a plan's FROM clause hold where what they compute of an outer row alone fails; the errors, which are those of
+/// the outer row if the plan has a row for it. None in a place where something is made of the rows but an order, a part of them, or
+/// each of them once. `free`: the outer columns.
+pub fn keep_of_outer(plan: &mut LogicalPlan, free: &[ColumnId]) -> Option<Vec<Expr>> {
+    match plan {
+        LogicalPlan::Project { input, .. }
+        | LogicalPlan::Sort { input, .. }
+        | LogicalPlan::Distinct { input, .. } => keep_of_outer(input, free),
+        LogicalPlan::Limit { input, limit, offset: None, ties: None }
+            if constant(limit)?.is_none_or(|n| n > 0) =>
+        {
+            keep_of_outer(input, free)
+        }
+        LogicalPlan::Filter { input, predicates } if is_from(input) => {
+            let mut errors = vec![];
+            for p in predicates.iter_mut().filter(|p| !cannot_fail(p, &[])) {
+                let before = errors.len();
+                keep_parts(p, free, &mut errors)?;
+                let own = errors[before..].to_vec();
+                let failed = is_not_null(first_of(own)?);
+                let holds = std::mem::replace(p, Expr::bool_const(true));
+                *p = Expr::Or(vec![holds, failed]);
+            }
+            Some(errors)
+        }
+        _ => None,
+    }
+}
+
+/// Makes parts of an expression that read outer columns alone NULL where they fail. None if they needn't be computed at all.
+fn keep_parts(e: &mut Expr, free: &[ColumnId], errors: &mut Vec<Expr>) -> Option<()> {
+    if cannot_fail(e, &[]) {
+        return Some(());
+    }
+    let read = columns(e);
+    if !read.is_empty() && read.iter().all(|id| free.contains(id)) {
+        let (value, error) = kept(e)?;
+        *e = value;
+        errors.push(error);
+        return Some(());
+    }
+    // The rest must not fail by itself.
+    let always = matches!(e, Expr::Call { .. } | Expr::Not(_) | Expr::IsNull { .. } | Expr::IsBool { .. });
+    if !always || !cannot_fail(e, free) {
+        return None;
+    }
+    let mut all = Some(());
+    walk::for_each_child_mut(e, &mut |child| all = all.and_then(|()| keep_parts(child, free, errors)));
+    all
 }
 
 /// Whether a condition finds rows by a value that is computed of the outer row, whose error `lift_correlation` keeps.

@@ -15,7 +15,7 @@
 
 use super::defer_errors::kept;
 use super::inner_joins::draw;
-use super::unnest_by_domain::{self, Outer, is_sorted};
+use super::unnest_by_domain::{self, Outer};
 use super::{Rule, Rules};
 use crate::exprs::{binary, columns, equality, has_subquery, is_equality, is_volatile, substitute};
 use crate::unique::plan_is_unique;
@@ -240,7 +240,7 @@ impl Lifting<'_> {
                 self.single = false;
                 self.whole.is_none().then_some(LogicalPlan::Window { input, spec, calls })
             }
-            LogicalPlan::Limit { input, limit: Some(limit), offset: None, ties: None } if is_one(&limit) => {
+            LogicalPlan::Limit { input, limit, offset: None, ties: None } if constant(&limit)? == Some(1) => {
                 self.first_of_each(*input)
             }
             _ => None,
@@ -316,15 +316,6 @@ impl Lifting<'_> {
     }
 }
 
-/// Whether an expression is the constant 1, perhaps not folded yet.
-fn is_one(e: &Expr) -> bool {
-    match e {
-        Expr::Const { value: Datum::I64(1) | Datum::I32(1), .. } => true,
-        Expr::Call { form: CallForm::ImplicitCast, args, .. } => matches!(&args[..], [arg] if is_one(arg)),
-        _ => false,
-    }
-}
-
 /// Whether a plan is a FROM clause, filtered or not.
 pub fn is_from(plan: &LogicalPlan) -> bool {
     match plan {
@@ -367,4 +358,34 @@ fn leads_an_index(plan: &LogicalPlan, column: ColumnId) -> bool {
         }),
         other => walk::inputs(other).into_iter().any(|p| leads_an_index(p, column)),
     }
+}
+
+/// Whether rows come in an order that somebody has asked for.
+pub fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort { .. } | LogicalPlan::Limit { .. } => true,
+        LogicalPlan::Distinct { on: Some(_), .. } => true,
+        LogicalPlan::Project { input, .. }
+        | LogicalPlan::SubqueryAlias { input, .. }
+        | LogicalPlan::Filter { input, .. } => is_sorted(input),
+        _ => false,
+    }
+}
+
+/// A LIMIT or OFFSET that is known: not there (or NULL), or a number. None if it is neither.
+pub fn constant(e: &Option<Expr>) -> Option<Option<i64>> {
+    fn number(e: &Expr) -> Option<Option<i64>> {
+        match e {
+            Expr::Const { value: Datum::Null, .. } => Some(None),
+            Expr::Const { value: Datum::I64(n), .. } if *n >= 0 => Some(Some(*n)),
+            Expr::Const { value: Datum::I32(n), .. } if *n >= 0 => Some(Some(i64::from(*n))),
+            Expr::Cast { arg, .. } => number(arg),
+            Expr::Call { form: CallForm::ImplicitCast, args, .. } => match &args[..] {
+                [arg] => number(arg),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    e.as_ref().map_or(Some(None), number)
 }

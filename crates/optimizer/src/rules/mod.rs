@@ -18,6 +18,7 @@ pub mod inner_joins;
 pub mod kinds;
 pub mod lift_correlation;
 pub mod lock_rows;
+pub mod make_scalars;
 pub mod merge_ors;
 pub mod never_null;
 pub mod prune_columns;

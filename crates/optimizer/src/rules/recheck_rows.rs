@@ -76,11 +76,23 @@ fn named<'e>(exprs: impl Iterator<Item = &'e mut Expr>, meta: &mut QueryMeta) ->
 
 /// Computes values beside the columns of a source: they are the source's then, joins may give them, and a recheck computes them anew.
 fn compute(source: &mut LogicalPlan, values: Vec<(ColumnId, Expr)>, meta: &QueryMeta) {
+    // The rows of multi-column assignments are computed there already.
+    if let LogicalPlan::Project { targets, .. } = source {
+        let passed = |id: &ColumnId| targets.iter().any(|(t, e)| t == id && is_column(e, *id));
+        if values.iter().all(|(_, e)| crate::exprs::columns(e).iter().all(passed)) {
+            targets.extend(values);
+            return;
+        }
+    }
     let passed = walk::output_columns(source).into_iter();
     let mut targets: Vec<_> = passed.map(|id| (id, Expr::column(id, meta.get(id).ty))).collect();
     targets.extend(values);
     let input = std::mem::replace(source, LogicalPlan::OneRow);
     *source = LogicalPlan::Project { input: Box::new(input), targets };
+}
+
+fn is_column(e: &Expr, of: ColumnId) -> bool {
+    matches!(e, Expr::Column { id, .. } if *id == of)
 }
 
 fn of_source(source: &mut LogicalPlan, meta: &mut QueryMeta) -> Recheck<LogicalPlan> {

@@ -17,8 +17,9 @@
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
 use super::copy_plan::copy;
+use super::defer_errors::{is_not_null, keep_of_outer};
 use super::inner_joins::{filtered, replaced};
-use super::lift_correlation::Lifted;
+use super::lift_correlation::{Lifted, constant, is_sorted};
 use super::never_null;
 use crate::exprs::{
     binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,
@@ -48,19 +49,27 @@ pub struct Outer<'p> {
 /// where it has none to aggregate, as [`Lifted::whole`] says.
 pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut QueryMeta) -> Option<Lifted> {
     // What the topmost projections compute is computed above the join, where the outer row is at hand.
-    let mut below = plan;
-    while let LogicalPlan::Project { input, .. } = below {
-        below = input;
-    }
+    let below = below_projections(plan);
     let free = walk::free_columns(below);
     if free.is_empty() || !walk::free_columns(plan).iter().all(|id| outer.available.contains(id)) {
         return None;
     }
-    if crate::exprs::plan_volatility(plan) == Volatility::Volatile
-        || !plan_cannot_fail(below, if outer.always { &free } else { &[] })
-    {
+    if crate::exprs::plan_volatility(plan) == Volatility::Volatile {
         return None;
     }
+    // What is computed of the outer row alone is computed for no row of the domain where it fails.
+    let mut errors = vec![];
+    let mut with_kept;
+    let mut plan = plan;
+    if !plan_cannot_fail(below, if outer.always { &free } else { &[] }) {
+        with_kept = plan.clone();
+        errors = keep_of_outer(&mut with_kept, &free)?;
+        if !plan_cannot_fail(below_projections(&with_kept), &[]) {
+            return None;
+        }
+        plan = &with_kept;
+    }
+    let below = below_projections(plan);
     let source = narrowed(outer, &free)?;
     if crate::exprs::plan_volatility(&source) == Volatility::Volatile {
         return None;
@@ -107,6 +116,11 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     }
     let ids: Vec<ColumnId> = keys.iter().map(|(id, _)| *id).collect();
     let single = pushed.whole || plan_is_unique(&pushed.plan, &ids);
+    for error in &mut errors {
+        let partner = is_not_null(keys.first()?.1.clone());
+        let whens = vec![(partner, std::mem::replace(error, Expr::null(SqlType::TEXT)))];
+        *error = Expr::Case { operand: None, whens, otherwise: None, ty: SqlType::TEXT };
+    }
     Some(Lifted {
         values: pushed.values,
         plan: pushed.plan,
@@ -116,8 +130,15 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         single,
         indexed: false,
         by_domain: true,
-        errors: vec![],
+        errors,
     })
+}
+
+fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
+    while let LogicalPlan::Project { input, .. } = plan {
+        plan = input;
+    }
+    plan
 }
 
 fn as_column(e: &Expr) -> Option<(ColumnId, Expr)> {
@@ -751,34 +772,4 @@ fn first_of_each(below: Pushed, on: Vec<Expr>, order: Vec<SortKey>) -> Pushed {
     let sorted = LogicalPlan::Sort { input: Box::new(below.plan), keys };
     let on = all.into_iter().chain(on).collect();
     Pushed { plan: LogicalPlan::Distinct { input: Box::new(sorted), on: Some(on) }, ..below }
-}
-
-/// Whether rows come in an order that somebody has asked for.
-pub fn is_sorted(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Sort { .. } | LogicalPlan::Limit { .. } => true,
-        LogicalPlan::Distinct { on: Some(_), .. } => true,
-        LogicalPlan::Project { input, .. }
-        | LogicalPlan::SubqueryAlias { input, .. }
-        | LogicalPlan::Filter { input, .. } => is_sorted(input),
-        _ => false,
-    }
-}
-
-/// A LIMIT or OFFSET that is known: not there (or NULL), or a number. None if it is neither.
-fn constant(e: &Option<Expr>) -> Option<Option<i64>> {
-    fn number(e: &Expr) -> Option<Option<i64>> {
-        match e {
-            Expr::Const { value: Datum::Null, .. } => Some(None),
-            Expr::Const { value: Datum::I64(n), .. } if *n >= 0 => Some(Some(*n)),
-            Expr::Const { value: Datum::I32(n), .. } if *n >= 0 => Some(Some(i64::from(*n))),
-            Expr::Cast { arg, .. } => number(arg),
-            Expr::Call { form: quarry_plan::CallForm::ImplicitCast, args, .. } => match &args[..] {
-                [arg] => number(arg),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-    e.as_ref().map_or(Some(None), number)
 }

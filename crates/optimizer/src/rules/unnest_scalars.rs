@@ -16,7 +16,8 @@
 //! the subquery stood. So it comes only for outer rows for which PostgreSQL would run the subquery: not in an arm of CASE that isn't
 //! taken, not for a row that another condition or LIMIT has left out. A join that raises it by itself would raise too much.
 //!
-//! Where what it aggregates may fail, errors are kept as values (`defer_errors`).
+//! What else gives one value is brought into the first form (`make_scalars`). Where what it aggregates, or a condition, may fail, errors
+//! are kept as values (`defer_errors`).
 //!
 //! PostgreSQL runs such a subquery once for each row. How the correlation is taken out is told in `lift_correlation`. Where an index
 //! leads with a key, a lookup per row may well be cheaper than grouping everything, and where rows that nobody asks for are grouped as
@@ -25,9 +26,8 @@
 use super::defer_errors::{self, first_of, raise_first};
 use super::lift_correlation::{Lifted, is_from, lift_any};
 use super::unnest_by_domain::Outer;
-use super::{Rule, Rules};
+use super::{Rule, Rules, make_scalars};
 use crate::exprs::{columns, has_subquery, substitute};
-use quarry_common::Oid;
 use quarry_functions::{internal, registry};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{
@@ -112,19 +112,21 @@ pub fn replace_subqueries(
 }
 
 fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
-    let (SubqueryPlan::Logical(plan), [output]) = (&s.plan, &s.output[..]) else { return None };
-    match s.kind {
-        SubqueryKind::Scalar => value(plan, *output, s.ty, outer, meta, rules),
-        SubqueryKind::Array if !walk::free_columns(plan).is_empty() => {
-            let (plan, output) = collected(plan, *output, s.ty, meta)?;
-            value(&plan, output, s.ty, outer, meta, rules)
-        }
-        _ => None,
+    let SubqueryPlan::Logical(plan) = &s.plan else { return None };
+    if walk::free_columns(plan).is_empty() {
+        return None;
     }
+    let (plan, output) = match (&s.kind, &s.output[..]) {
+        (SubqueryKind::Scalar, [output]) => return value(plan, *output, s.ty, outer, meta, rules),
+        (SubqueryKind::Array, [output]) => make_scalars::collected(plan, *output, s.ty, meta)?,
+        (SubqueryKind::Row, output) => make_scalars::as_row(plan, output, s.ty, meta),
+        _ => return None,
+    };
+    value(&plan, output, s.ty, outer, meta, rules)
 }
 
 /// The join that a scalar subquery's value comes from.
-fn value(
+pub fn value(
     plan: &LogicalPlan,
     output: ColumnId,
     ty: SqlType,
@@ -132,12 +134,18 @@ fn value(
     meta: &mut QueryMeta,
     rules: &Rules,
 ) -> Option<Joined> {
+    let inside = make_scalars::having_in_value(plan, output);
+    let plan = inside.as_ref().unwrap_or(plan);
     let kept = match rules.allows(Rule::DeferErrors) {
-        true => defer_errors::deferred(plan, outer, meta),
+        true => defer_errors::deferred(plan, outer, meta)
+            .map(|kept| (kept, output))
+            .or_else(|| make_scalars::single_or_error(plan, (output, ty), outer, meta)),
         false => None,
     };
     match kept {
-        Some(kept) => joined_value(&kept, (output, ty), outer, Some(Rule::DeferErrors), meta, rules),
+        Some((kept, output)) => {
+            joined_value(&kept, (output, ty), outer, Some(Rule::DeferErrors), meta, rules)
+        }
         None => joined_value(plan, (output, ty), outer, None, meta, rules),
     }
 }
@@ -220,7 +228,7 @@ fn single_value(lifted: &mut Lifted, value: Expr, meta: &mut QueryMeta) -> Optio
 }
 
 /// The type that a column is read with.
-fn type_in(e: &Expr, id: ColumnId) -> Option<SqlType> {
+pub fn type_in(e: &Expr, id: ColumnId) -> Option<SqlType> {
     let mut found = None;
     walk::visit(e, &mut |e| {
         if let Expr::Column { id: read, ty } = e
@@ -249,60 +257,4 @@ pub fn aggregate(
         star: false,
         variadic: false,
     }
-}
-
-/// ARRAY(subquery) as a scalar subquery that aggregates, and its output column. Not for arrays of arrays, which may fail.
-fn collected(
-    plan: &LogicalPlan,
-    output: ColumnId,
-    ty: SqlType,
-    meta: &mut QueryMeta,
-) -> Option<(LogicalPlan, ColumnId)> {
-    const ARRAY_AGG: Oid = Oid(2335);
-    let element = meta.get(output).ty;
-    let info = quarry_types::type_info(element.oid)?;
-    if info.array != ty.oid {
-        return None;
-    }
-    let mut order = vec![];
-    let mut input = plan.clone();
-    // The order goes into the call, so that it holds for each outer row.
-    let sorted = match &mut input {
-        LogicalPlan::Limit { input, .. } => input,
-        other => other,
-    };
-    match sorted {
-        LogicalPlan::Project { input, targets } => {
-            let below = match &**input {
-                LogicalPlan::Limit { input, .. } => input,
-                _ => input,
-            };
-            if let LogicalPlan::Sort { keys, .. } = &**below {
-                order = keys.clone();
-                for key in &mut order {
-                    let ty = key.expr.ty();
-                    let id = meta.computed("key", ty);
-                    targets.push((id, std::mem::replace(&mut key.expr, Expr::column(id, ty))));
-                }
-            }
-        }
-        LogicalPlan::Sort { keys, .. } => order = keys.clone(),
-        _ => {}
-    }
-    let call = AggregateExpr {
-        order_by: order,
-        ..aggregate(registry::function(ARRAY_AGG)?, vec![Expr::column(output, element)], ty)
-    };
-    let array = meta.computed("array", ty);
-    let input = LogicalPlan::Aggregate {
-        input: Box::new(input),
-        group: vec![],
-        sets: None,
-        aggregates: vec![(array, call)],
-        grouping: vec![],
-    };
-    let none = Expr::Array { elements: vec![], nested: false, ty };
-    let value = Expr::Coalesce { args: vec![Expr::column(array, ty), none], ty };
-    let output = meta.computed("array", ty);
-    Some((LogicalPlan::Project { input: Box::new(input), targets: vec![(output, value)] }, output))
 }

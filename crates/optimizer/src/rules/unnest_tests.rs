@@ -23,7 +23,7 @@ use super::compare_extremes;
 use super::defer_errors::{first_of, is_not_null, keep_in_condition, kept, raise_first};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
-use super::{Rule, Rules};
+use super::{Rule, Rules, make_scalars};
 use crate::exprs::{has_subquery, is_volatile, substitute};
 use quarry_functions::{kept as functions, registry};
 use quarry_plan::expr::SubqueryPlan;
@@ -60,6 +60,11 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     if !correlated || compare_extremes::applies(s) || tests.iter().any(|t| has_subquery(t) || is_volatile(t))
     {
         return None;
+    }
+    if matches!(s.kind, SubqueryKind::Exists)
+        && let Some((holds, output)) = make_scalars::having_holds(plan, meta)
+    {
+        return unnest_scalars::value(&holds, output, SqlType::BOOL, outer, meta, rules);
     }
     let test = match tests {
         [] => None,
