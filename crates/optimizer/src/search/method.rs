@@ -2,6 +2,7 @@
 //! `final_cost_mergejoin`), and running a path again.
 
 use super::conditions::Keyed;
+use super::near::Lookups;
 use super::ordering::Order;
 use super::pair::Joined;
 use super::sieve::Sieve;
@@ -20,6 +21,8 @@ pub(super) struct Inner {
     /// The same with its rows kept in memory.
     kept: Option<Run>,
     kept_path: OnceCell<Rc<Path>>,
+    /// Set: it is looked up for many outer rows together.
+    pub lookups: Option<Lookups>,
 }
 
 /// What an inner side costs.
@@ -44,6 +47,12 @@ impl Run {
             rewinds: matches!(path.step, Step::Materialize(_)),
         }
     }
+
+    /// What comes before the first row is done for this share of the outer rows only.
+    fn descend(&mut self, share: f64) {
+        let spared = self.again.0 * (1.0 - share);
+        self.again = (self.again.0 - spared, self.again.1 - spared);
+    }
 }
 
 impl Inner {
@@ -62,7 +71,7 @@ impl Inner {
 
     /// A path as it is.
     pub(super) fn plain(path: Rc<Path>, s: &crate::PlannerSettings) -> Inner {
-        Inner { run: Run::of(&path, s), path, kept: None, kept_path: OnceCell::new() }
+        Inner { run: Run::of(&path, s), path, kept: None, kept_path: OnceCell::new(), lookups: None }
     }
 
     fn kept_path(&self, total: f64) -> Rc<Path> {
@@ -153,7 +162,11 @@ impl Search<'_, '_> {
                 open += 1;
             }
         }
-        let (mut startup, mut total) = self.loop_cost(outer, &inner.run, conditions, open, join);
+        let mut run = inner.run;
+        if here && let Some(lookups) = &inner.lookups {
+            run.descend(lookups.descents(outer));
+        }
+        let (mut startup, mut total) = self.loop_cost(outer, &run, conditions, open, join);
         // Both start alike: the cheaper one is better in every respect.
         let mut keep = None;
         if !here && let Some(kept) = &inner.kept {
@@ -399,7 +412,11 @@ impl Search<'_, '_> {
 }
 
 /// What a merge join of a kind reads of its sides of so many rows: all of one whose rows come out without a match, and whole batches.
-fn read_stretches(kind: JoinKind, keyed: &Keyed, (outer_rows, inner_rows): (f64, f64)) -> (Stretch, Stretch) {
+pub(super) fn read_stretches(
+    kind: JoinKind,
+    keyed: &Keyed,
+    (outer_rows, inner_rows): (f64, f64),
+) -> (Stretch, Stretch) {
     use JoinKind::*;
     let part = |of: Stretch, rows: f64| {
         let batch = measured::BATCH / rows.max(1.0);

@@ -1,12 +1,13 @@
 //! All ways to join two subsets: which side may be outer, sorted and uniqued inputs (PostgreSQL: `add_paths_to_joinrel`).
 
 use super::conditions::{Conditions, Keyed};
-use super::method::{Inner, Sorted};
+use super::method::{Inner, Sorted, read_stretches};
 use super::ordering::Order;
 use super::worth::loop_inners;
 use super::{Path, Search, Starts, Step, Subset, add_path, push_path};
 use crate::cost::{self, measured};
 use crate::region::RelSet;
+use crate::stats::Stretch;
 use quarry_plan::{ColumnId, Expr, JoinKind, SortKey};
 use std::rc::Rc;
 
@@ -67,12 +68,18 @@ pub(super) struct Joined<'c> {
 impl Search<'_, '_> {
     /// The paths of a subset as a side of joins.
     pub(super) fn side(&mut self, set: RelSet) -> Option<Rc<Side>> {
-        let s = &self.p.env.settings;
-        let subset = self.subsets.get_mut(&set)?;
-        let side = subset
-            .side
-            .get_or_insert_with(|| Rc::new(Side::new(subset.rows, subset.paths.clone(), subset.starts, s)));
-        Some(side.clone())
+        let subset = self.subsets.get(&set)?;
+        if let Some(side) = &subset.side {
+            return Some(side.clone());
+        }
+        let (rows, paths, starts) = (subset.rows, subset.paths.clone(), subset.starts);
+        let mut side = Side::new(rows, paths, starts, &self.p.env.settings);
+        for inner in &mut side.inners {
+            inner.lookups = self.lookups(&inner.path);
+        }
+        let side = Rc::new(side);
+        self.subsets.get_mut(&set)?.side = Some(side.clone());
+        Some(side)
     }
 
     /// The right side of a semi join with its duplicates (in the joined columns) removed.
@@ -161,8 +168,10 @@ impl Search<'_, '_> {
         let right = matches!(kind, JoinKind::RightSemi | JoinKind::RightAnti);
         if !right && let Some((outer_order, inner_order)) = &join.keyed.orders {
             // Sorted sides that exist already, and the cheapest ones sorted.
-            let outer = self.sorted(sides.outer, all, outer_order);
-            let inner = self.sorted(sides.inner, all, inner_order);
+            let rows = (sides.outer.rows, sides.inner.rows);
+            let (of_outer, of_inner) = read_stretches(kind, join.keyed, rows);
+            let outer = self.sorted(sides.outer, all, outer_order, of_outer);
+            let inner = self.sorted(sides.inner, all, inner_order, of_inner);
             if let (Some(outer), Some(inner)) = (outer, inner)
                 && self.may_keep(subset, outer.path.params | inner.path.params, all)
                 && let Some(path) = self.merge_join(outer, inner, join, subset)
@@ -222,17 +231,26 @@ impl Search<'_, '_> {
         }
     }
 
-    /// The cheapest path in an order, or the cheapest one sorted.
-    fn sorted<'p>(&self, side: &'p Side, all: RelSet, order: &'p Rc<Order>) -> Option<Sorted<'p>> {
+    /// The cheapest path in an order for what is read of it, or the cheapest one sorted.
+    fn sorted<'p>(
+        &self,
+        side: &'p Side,
+        all: RelSet,
+        order: &'p Rc<Order>,
+        read: Stretch,
+    ) -> Option<Sorted<'p>> {
+        let cost = |startup: f64, total: f64| startup + (total - startup) * read.end;
+        let of_path = |p: &Path| cost(p.startup, p.total);
         let ready = side.paths.iter().filter(|p| p.params & all == 0 && p.order.covers(order));
-        let ready = ready.min_by(|a, b| a.total.total_cmp(&b.total));
+        let ready = ready.min_by(|a, b| of_path(a).total_cmp(&of_path(b)));
         let cheapest = side.cheapest(all)?;
         match ready {
             // It sorts nothing that costs more already.
-            Some(ready) if ready.total <= cheapest.total => Some(Sorted::ready(ready)),
+            Some(ready) if of_path(ready) <= cheapest.total => Some(Sorted::ready(ready)),
             _ => {
                 let sorted = Sorted::new(cheapest, order, &self.p.env.settings);
-                Some(ready.filter(|r| r.total <= sorted.total).map_or(sorted, Sorted::ready))
+                let least = cost(sorted.startup, sorted.total);
+                Some(ready.filter(|r| of_path(r) <= least).map_or(sorted, Sorted::ready))
             }
         }
     }
