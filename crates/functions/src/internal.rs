@@ -4,19 +4,17 @@
 //! many there were, and `single_value` raises PostgreSQL's error where the value is asked for, and only there.
 //!
 //! An expression that may fail is computed for rows that perhaps nobody asks for by two functions: `or_null` has its value or NULL,
-//! `error_of` the error as a value, for which the executor evaluates their argument itself. `raise_or` raises it later.
+//! `error_of` the error as a value, for which the executor evaluates their argument itself. `raise_or` raises it later. `run_again` is
+//! around a subquery that is run for the few rows that have an error.
 
-use crate::aggregate::fold::same_kind;
+use crate::aggregate::grouped::{Batch, PerGroup, column_of, datum_bytes, grouped};
 use crate::aggregate::{Accumulator, AggregateCall, order_insensitive};
 use crate::{Body, EvalContext, FunctionDef, ScalarImpl, kernel_arity};
 use quarry_common::{Error, Oid, Result, SqlState, err};
 use quarry_types::{Datum, Rows, SqlType, Vector, oids};
-use std::any::Any;
 
 /// The first row's value, NULL included.
 struct AnyValue {
-    /// None: no row so far.
-    states: Vec<Option<Datum>>,
     oid: Oid,
     /// Bytes of values of varying length.
     heap_bytes: usize,
@@ -25,58 +23,45 @@ struct AnyValue {
 impl AnyValue {
     fn make(call: &AggregateCall) -> Result<Box<dyn Accumulator>> {
         let oid = call.arg_types.first().map(|t| t.oid).ok_or_else(kernel_arity)?;
-        Ok(Box::new(AnyValue { states: Vec::new(), oid, heap_bytes: 0 }))
+        grouped(AnyValue { oid, heap_bytes: 0 })
     }
-    fn keep(&mut self, group: usize, value: impl FnOnce() -> Datum) {
-        let state = &mut self.states[group];
+    fn keep(&mut self, state: &mut Option<Datum>, value: impl FnOnce() -> Datum) {
         if state.is_none() {
-            let value = value();
-            if let Datum::Bytes(b) = &value {
-                self.heap_bytes += b.len();
-            }
-            *state = Some(value);
+            self.heap_bytes += datum_bytes(state.insert(value()));
         }
     }
 }
 
-impl Accumulator for AnyValue {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, None);
-        Ok(())
+impl PerGroup for AnyValue {
+    /// None: no row so far.
+    type State = Option<Datum>;
+    const MERGES: bool = true;
+    fn empty(&self) -> Self::State {
+        None
     }
     fn update(
         &mut self,
+        states: &mut [Self::State],
         _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
+        batch: Batch<'_>,
     ) -> Result<()> {
-        let &[a] = args else { return Err(kernel_arity()) };
-        rows.iter().zip(groups).for_each(|(i, g)| self.keep(*g as usize, || a.datum(i)));
-        Ok(())
+        let &[a] = batch.args else { return Err(kernel_arity()) };
+        batch.each(states, |state, i| {
+            self.keep(state, || a.datum(i));
+            Ok(())
+        })
     }
-    fn merge(&mut self, other: Box<dyn Accumulator>, map: &[u32]) -> Result<()> {
-        let other = same_kind::<Self>(other)?;
-        for (value, group) in other.states.into_iter().zip(map) {
-            if let Some(value) = value {
-                self.keep(*group as usize, || value);
-            }
+    fn merge(&mut self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        if let Some(value) = other {
+            self.keep(state, || value);
         }
         Ok(())
     }
-    fn can_merge(&self) -> bool {
-        true
+    fn finish(&mut self, cx: &mut EvalContext<'_>, states: &[Self::State]) -> Result<Vector> {
+        column_of(cx, self.oid, states.iter().map(|s| s.as_ref().unwrap_or(&Datum::Null)))
     }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, cx: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let mut out = Vector::with_capacity(cx.io.type_ref(self.oid)?.physical, to - from);
-        self.states[from..to].iter().for_each(|d| out.push_datum(d.as_ref().unwrap_or(&Datum::Null)));
-        Ok(out)
-    }
-    fn memory_bytes(&self) -> usize {
-        self.states.len() * size_of::<Option<Datum>>() + self.heap_bytes
+    fn heap_bytes(&self, _: &[Self::State]) -> usize {
+        self.heap_bytes
     }
 }
 
@@ -181,6 +166,10 @@ const OR_NULL: ScalarImpl = crate::row_only!(|_: &mut EvalContext<'_>, args: &[D
 });
 const ERROR_OF: ScalarImpl = crate::row_only!(|_: &mut EvalContext<'_>, _: &[Datum]| Ok(Datum::Null));
 
+const RUN: ScalarImpl = crate::row_only!(|_: &mut EvalContext<'_>, args: &[Datum]| {
+    args.first().cloned().ok_or_else(kernel_arity)
+});
+
 /// The first of several values.
 pub const ANY_VALUE: Oid = Oid(15980);
 /// A value, if it is the only one of so many.
@@ -191,6 +180,8 @@ pub const VALUE_OR_NULL: Oid = Oid(15982);
 pub const ERROR_OF_VALUE: Oid = Oid(15983);
 /// A value, or an error that was kept.
 pub const RAISE_KEPT: Oid = Oid(15984);
+/// A subquery's value.
+pub const RUN_AGAIN: Oid = Oid(15988);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(
@@ -229,6 +220,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         Body::Scalar(RAISE_OR),
     )
     .lax(),
+    FunctionDef::new(RUN_AGAIN.0, "run_again", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Scalar(RUN))
+        .lax(),
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! where it fails, the second the error. `earliest` has the value of the row that lies first in its table: what a search that stops at the
 //! first row of some kind would have come upon.
 
-use crate::aggregate::fold::same_kind;
+use crate::aggregate::grouped::{Batch, PerGroup, column_of, datum_bytes, grouped};
 use crate::aggregate::{Accumulator, AggregateCall, order_insensitive, order_sensitive};
 use crate::internal::kept;
 use crate::{Body, EvalContext, FunctionDef, kernel_arity, registry};
@@ -138,8 +138,6 @@ impl Accumulator for Kept {
 
 /// The value beside the least row position.
 struct Earliest {
-    /// None: no row so far.
-    states: Vec<Option<(Tid, Datum)>>,
     oid: Oid,
     /// Bytes of values of varying length.
     heap_bytes: usize,
@@ -148,65 +146,47 @@ struct Earliest {
 impl Earliest {
     fn make(call: &AggregateCall) -> Result<Box<dyn Accumulator>> {
         let oid = call.arg_types.first().map(|t| t.oid).ok_or_else(kernel_arity)?;
-        Ok(Box::new(Earliest { states: vec![], oid, heap_bytes: 0 }))
+        grouped(Earliest { oid, heap_bytes: 0 })
     }
-    fn offer(&mut self, group: usize, tid: Tid, value: impl FnOnce() -> Datum) {
-        let state = &mut self.states[group];
-        if state.as_ref().is_some_and(|(have, _)| *have <= tid) {
-            return;
+    fn offer(&mut self, state: &mut Option<(Tid, Datum)>, tid: Tid, value: impl FnOnce() -> Datum) {
+        if state.as_ref().is_none_or(|(have, _)| tid < *have) {
+            self.heap_bytes += datum_bytes(&state.insert((tid, value())).1);
         }
-        let value = value();
-        if let Datum::Bytes(b) = &value {
-            self.heap_bytes += b.len();
-        }
-        *state = Some((tid, value));
     }
 }
 
-impl Accumulator for Earliest {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, None);
-        Ok(())
+impl PerGroup for Earliest {
+    /// None: no row so far.
+    type State = Option<(Tid, Datum)>;
+    const MERGES: bool = true;
+    fn empty(&self) -> Self::State {
+        None
     }
     fn update(
         &mut self,
+        states: &mut [Self::State],
         _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
+        batch: Batch<'_>,
     ) -> Result<()> {
-        let &[value, tid] = args else { return Err(kernel_arity()) };
-        for (row, group) in rows.iter().zip(groups) {
+        let &[value, tid] = batch.args else { return Err(kernel_arity()) };
+        batch.each(states, |state, row| {
             if !tid.is_null(row) {
-                self.offer(*group as usize, tid_of(&tid.datum(row)), || value.datum(row));
+                self.offer(state, tid_of(&tid.datum(row)), || value.datum(row));
             }
+            Ok(())
+        })
+    }
+    fn merge(&mut self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        if let Some((tid, value)) = other {
+            self.offer(state, tid, || value);
         }
         Ok(())
     }
-    fn merge(&mut self, other: Box<dyn Accumulator>, map: &[u32]) -> Result<()> {
-        let other = same_kind::<Self>(other)?;
-        for (state, group) in other.states.into_iter().zip(map) {
-            if let Some((tid, value)) = state {
-                self.offer(*group as usize, tid, || value);
-            }
-        }
-        Ok(())
+    fn finish(&mut self, cx: &mut EvalContext<'_>, states: &[Self::State]) -> Result<Vector> {
+        column_of(cx, self.oid, states.iter().map(|s| s.as_ref().map_or(&Datum::Null, |(_, v)| v)))
     }
-    fn can_merge(&self) -> bool {
-        true
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, cx: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let mut out = Vector::with_capacity(cx.io.type_ref(self.oid)?.physical, to - from);
-        self.states[from..to]
-            .iter()
-            .for_each(|s| out.push_datum(s.as_ref().map_or(&Datum::Null, |(_, v)| v)));
-        Ok(out)
-    }
-    fn memory_bytes(&self) -> usize {
-        self.states.len() * size_of::<Option<(Tid, Datum)>>() + self.heap_bytes
+    fn heap_bytes(&self, _: &[Self::State]) -> usize {
+        self.heap_bytes
     }
 }
 

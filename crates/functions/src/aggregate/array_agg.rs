@@ -1,24 +1,38 @@
 //! `array_agg` of values (a one-dimensional array, NULLs included) and of arrays (an array of one dimension more).
 
+use super::grouped::{Batch, PerGroup, grouped};
 use super::{Accumulator, AggregateCall, order_sensitive};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Oid, Result, bail};
 use quarry_types::array::ArrayBuilder;
 use quarry_types::array::{ArrayRef, DIMENSIONS_MAX, Dimension};
 use quarry_types::{Datum, PhysicalType, Rows, Vector, oids};
-use std::any::Any;
 
-/// The values of each group, in order of arrival.
+/// The values of a group, in order of arrival; none before the first.
+pub(super) type Gathered = Option<Vector>;
+
+/// Adds a row's value.
+#[inline]
+pub(super) fn gather(state: &mut Gathered, value: &Vector, row: usize) {
+    state
+        .get_or_insert_with(|| Vector::with_capacity(value.physical(), 4))
+        .extend_from(value, Rows::Selected { positions: &[row as u32], len: value.len() });
+}
+
+/// Memory of all groups' values.
+pub(super) fn gathered_bytes(states: &[Gathered]) -> usize {
+    states.iter().flatten().map(Vector::memory_bytes).sum()
+}
+
 struct Values {
     element: Oid,
-    groups: Vec<Option<Vector>>,
     /// Of the arguments: whole arrays are collected, to be stacked.
     arrays: bool,
 }
 
 fn make(call: &AggregateCall, arrays: bool) -> Result<Box<dyn Accumulator>> {
     let element = call.arg_types.first().map(|t| t.oid).ok_or_else(kernel_arity)?;
-    Ok(Box::new(Values { element, groups: Vec::new(), arrays }))
+    grouped(Values { element, arrays })
 }
 
 /// A one-dimensional array of a column's values.
@@ -58,54 +72,39 @@ fn stack(values: &Vector) -> Result<Datum> {
     out.finish(&dims)
 }
 
-impl Accumulator for Values {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.groups.resize_with(groups, || None);
-        Ok(())
+impl PerGroup for Values {
+    type State = Gathered;
+    fn empty(&self) -> Gathered {
+        None
     }
-    fn update(
-        &mut self,
-        _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
-        let &[value] = args else { return Err(kernel_arity()) };
-        for (i, g) in rows.iter().zip(groups) {
-            if self.arrays {
+    fn update(&mut self, states: &mut [Gathered], _: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
+        let &[value] = batch.args else { return Err(kernel_arity()) };
+        if self.arrays {
+            return batch.each(states, |state, i| {
                 if value.is_null(i) {
                     bail!(NULL_VALUE_NOT_ALLOWED, "cannot accumulate null arrays");
                 }
                 if ArrayRef::new(value.bytes_at(i)).is_empty() {
                     bail!(ARRAY_SUBSCRIPT_ERROR, "cannot accumulate empty arrays");
                 }
-            }
-            let kept =
-                self.groups[*g as usize].get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
-            kept.extend_from(value, Rows::Selected { positions: &[i as u32], len: value.len() });
+                gather(state, value, i);
+                Ok(())
+            });
         }
+        if batch.groups.is_some() || batch.rows.is_empty() {
+            return batch.each(states, |state, i| {
+                gather(state, value, i);
+                Ok(())
+            });
+        }
+        states[0]
+            .get_or_insert_with(|| Vector::with_capacity(value.physical(), batch.rows.count()))
+            .extend_from(value, batch.rows);
         Ok(())
     }
-    fn update_single(&mut self, cx: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
-        if self.arrays {
-            let groups = vec![0u32; rows.count()];
-            return self.update(cx, args, rows, &groups);
-        }
-        let &[value] = args else { return Err(kernel_arity()) };
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.groups[0]
-            .get_or_insert_with(|| Vector::with_capacity(value.physical(), rows.count()))
-            .extend_from(value, rows);
-        Ok(())
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, _: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let mut out = Vector::with_capacity(PhysicalType::Bytes, to - from);
-        for values in &self.groups[from..to] {
+    fn finish(&mut self, _: &mut EvalContext<'_>, states: &[Gathered]) -> Result<Vector> {
+        let mut out = Vector::with_capacity(PhysicalType::Bytes, states.len());
+        for values in states {
             match values {
                 None => out.push_null(),
                 Some(values) if self.arrays => out.push_datum(&stack(values)?),
@@ -114,8 +113,8 @@ impl Accumulator for Values {
         }
         Ok(out)
     }
-    fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|v| 16 + v.as_ref().map_or(0, Vector::memory_bytes)).sum()
+    fn heap_bytes(&self, states: &[Gathered]) -> usize {
+        gathered_bytes(states)
     }
 }
 

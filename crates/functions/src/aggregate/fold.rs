@@ -1,16 +1,16 @@
 //! Aggregates that fold one or two arguments into a small state per group.
 //!
-//! A state type says how a value is added ([`Fold`], [`Fold2`]); [`Folding`] and [`Folding2`] are their accumulators:
+//! A state type says how a value is added ([`Fold`], [`Fold2`]); [`Folding`] and [`Folding2`] are their aggregates:
 //! NULLs are skipped, rows are dealt to groups, results become a column.
 
-use super::Accumulator;
+use super::grouped::{Batch, PerGroup};
 use crate::EvalContext;
 use crate::kernel::{Arg, Res, combined_validity};
 use crate::kernel_arity;
 use quarry_common::{Error, Result};
 use quarry_types::numeric::decimals::{DecimalScale, Decimals};
 use quarry_types::{Rows, Vector};
-use std::any::Any;
+use std::marker::PhantomData;
 
 /// One group's state of an aggregate with one argument.
 pub trait Fold: Clone + Default + Send + 'static {
@@ -64,130 +64,117 @@ pub trait Fold: Clone + Default + Send + 'static {
     }
 }
 
-/// The accumulator of a [`Fold`].
-#[derive(Default)]
+/// The aggregate of a [`Fold`].
 pub struct Folding<S> {
-    states: Vec<S>,
+    state: PhantomData<S>,
+}
+
+impl<S> Default for Folding<S> {
+    fn default() -> Self {
+        Folding { state: PhantomData }
+    }
 }
 
 impl<S: Fold> Folding<S> {
     /// Adds rows of a column of whole numbers; `group` gives the k-th row's group.
     #[inline(always)]
-    fn add_whole(&mut self, a: &Vector, d: &Decimals, rows: Rows<'_>, group: impl Fn(usize) -> usize) {
+    fn add_whole(states: &mut [S], a: &Vector, d: &Decimals, rows: Rows<'_>, group: impl Fn(usize) -> usize) {
         let (values, scale) = (d.values(), d.scale());
         match (rows, a.validity()) {
             (Rows::All(n), None) => {
                 for (i, v) in values[..n].iter().enumerate() {
-                    self.states[group(i)].add_decimal(*v, scale);
+                    states[group(i)].add_decimal(*v, scale);
                 }
             }
             (rows, valid) => {
                 for (k, i) in rows.iter().enumerate() {
                     if valid.is_none_or(|v| v[i]) {
-                        self.states[group(k)].add_decimal(values[i], scale);
+                        states[group(k)].add_decimal(values[i], scale);
                     }
                 }
             }
         }
     }
-    fn add_rows(&mut self, a: &Vector, rows: Rows<'_>, group: impl Fn(usize) -> usize) -> Result<()> {
-        let stored = if a.is_constant() { 1 } else { a.len() };
-        let column = S::In::open(a, stored);
-        let valid = a.validity();
-        for (k, i) in rows.iter().enumerate() {
-            let slot = a.slot(i);
-            if valid.is_none_or(|v| v[slot]) {
-                self.states[group(k)].add(S::In::at(column, slot))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<S: Fold> Accumulator for Folding<S> {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, S::default());
-        Ok(())
-    }
-    fn update(
-        &mut self,
-        _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
-        let &[a] = args else { return Err(kernel_arity()) };
-        if let Some(d) = S::decimals(a, rows) {
-            self.add_whole(a, d, rows, |k| groups[k] as usize);
-            return Ok(());
-        }
-        if let (Rows::All(_), false, None) = (rows, a.is_constant(), a.validity()) {
-            let column = S::In::open(a, groups.len());
-            for (i, group) in groups.iter().enumerate() {
-                self.states[*group as usize].add(S::In::at(column, i))?;
-            }
-            return Ok(());
-        }
-        self.add_rows(a, rows, |k| groups[k] as usize)
-    }
-    fn update_single(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
-        let &[a] = args else { return Err(kernel_arity()) };
+    /// Adds rows to the first state.
+    fn add_to_one(states: &mut [S], a: &Vector, rows: Rows<'_>) -> Result<()> {
         if let Some(d) = S::decimals(a, rows) {
             match (rows, a.validity()) {
-                (Rows::All(n), None) => {
-                    self.states[0].add_decimals(d.values()[..n].iter().copied(), d.scale())
-                }
+                (Rows::All(n), None) => states[0].add_decimals(d.values()[..n].iter().copied(), d.scale()),
                 (Rows::Selected { positions, .. }, None) => {
-                    self.states[0].add_decimals(positions.iter().map(|p| d.values()[*p as usize]), d.scale())
+                    states[0].add_decimals(positions.iter().map(|p| d.values()[*p as usize]), d.scale())
                 }
-                _ => self.add_whole(a, d, rows, |_| 0),
+                _ => Self::add_whole(states, a, d, rows, |_| 0),
             }
             return Ok(());
         }
         if let (Rows::All(n), false) = (rows, a.is_constant()) {
             let column = S::In::open(a, a.len());
             return match a.validity() {
-                None => self.states[0].add_all(column, n),
-                Some(valid) => self.states[0].add_valid(column, valid),
+                None => states[0].add_all(column, n),
+                Some(valid) => states[0].add_valid(column, valid),
             };
         }
-        self.add_rows(a, rows, |_| 0)
+        Self::add_rows(states, a, rows, |_| 0)
     }
-    fn retract(&mut self, _: &mut EvalContext<'_>, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
-        let &[a] = args else { return Err(kernel_arity()) };
-        let column = S::In::open(a, if a.is_constant() { 1 } else { a.len() });
-        for i in rows.iter() {
-            if !a.is_null(i) {
-                self.states[0].sub(S::In::at(column, a.slot(i)))?;
+    fn add_rows(states: &mut [S], a: &Vector, rows: Rows<'_>, group: impl Fn(usize) -> usize) -> Result<()> {
+        let stored = if a.is_constant() { 1 } else { a.len() };
+        let column = S::In::open(a, stored);
+        let valid = a.validity();
+        for (k, i) in rows.iter().enumerate() {
+            let slot = a.slot(i);
+            if valid.is_none_or(|v| v[slot]) {
+                states[group(k)].add(S::In::at(column, slot))?;
             }
         }
         Ok(())
     }
-    fn can_retract(&self) -> bool {
-        S::RETRACT
+}
+
+impl<S: Fold> PerGroup for Folding<S> {
+    type State = S;
+    const RETRACTS: bool = S::RETRACT;
+    const MERGES: bool = true;
+    fn empty(&self) -> S {
+        S::default()
     }
-    fn merge(&mut self, other: Box<dyn Accumulator>, map: &[u32]) -> Result<()> {
-        let other = same_kind::<Self>(other)?;
-        for (state, group) in other.states.iter().zip(map) {
-            self.states[*group as usize].merge(state)?;
+    fn update(&mut self, states: &mut [S], _: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
+        let &[a] = batch.args else { return Err(kernel_arity()) };
+        let rows = batch.rows;
+        let Some(groups) = batch.groups else { return Self::add_to_one(states, a, rows) };
+        if let Some(d) = S::decimals(a, rows) {
+            Self::add_whole(states, a, d, rows, |k| groups[k] as usize);
+            return Ok(());
+        }
+        if let (Rows::All(_), false, None) = (rows, a.is_constant(), a.validity()) {
+            let column = S::In::open(a, groups.len());
+            for (i, group) in groups.iter().enumerate() {
+                states[*group as usize].add(S::In::at(column, i))?;
+            }
+            return Ok(());
+        }
+        Self::add_rows(states, a, rows, |k| groups[k] as usize)
+    }
+    fn retract(&mut self, state: &mut S, args: &[&Vector], rows: Rows<'_>) -> Result<()> {
+        let &[a] = args else { return Err(kernel_arity()) };
+        let column = S::In::open(a, if a.is_constant() { 1 } else { a.len() });
+        for i in rows.iter() {
+            if !a.is_null(i) {
+                state.sub(S::In::at(column, a.slot(i)))?;
+            }
         }
         Ok(())
     }
-    fn can_merge(&self) -> bool {
-        true
+    fn merge(&mut self, state: &mut S, other: S) -> Result<()> {
+        state.merge(&other)
     }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, _: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let states = &self.states[from..to];
+    fn finish(&mut self, _: &mut EvalContext<'_>, states: &[S]) -> Result<Vector> {
         S::finish_all(states).map_or_else(|| collect(states, S::finish), Ok)
     }
-    fn memory_bytes(&self) -> usize {
+    fn heap_bytes(&self, states: &[S]) -> usize {
         // Of many states some stand for all: this is asked again and again while groups are made.
-        let step = self.states.len().div_ceil(MEASURED).max(1);
-        let sampled: usize = self.states.iter().step_by(step).map(S::heap_bytes).sum();
-        size_of::<S>() * self.states.capacity() + sampled * step
+        let step = states.len().div_ceil(MEASURED).max(1);
+        let sampled: usize = states.iter().step_by(step).map(S::heap_bytes).sum();
+        sampled * step
     }
 }
 
@@ -208,14 +195,6 @@ pub fn collect<S, R: Res>(states: &[S], f: impl Fn(&S) -> Result<Option<R>>) -> 
     Ok(R::vector(store, valid))
 }
 
-/// The other side of a merge, which has the same type as this one.
-pub fn same_kind<A: 'static>(other: Box<dyn Accumulator>) -> Result<Box<A>> {
-    other
-        .into_any()
-        .downcast::<A>()
-        .map_err(|_| Error::internal("accumulators of different aggregates merged"))
-}
-
 /// One group's state of an aggregate with two arguments; rows where either is NULL are skipped.
 pub trait Fold2: Clone + Default + Send + 'static {
     type A<'a>: Arg<'a>;
@@ -224,61 +203,40 @@ pub trait Fold2: Clone + Default + Send + 'static {
     fn merge(&mut self, other: &Self) -> Result<()>;
 }
 
-/// The accumulator of a [`Fold2`] with one of its final functions.
+/// The aggregate of a [`Fold2`] with one of its final functions.
 pub struct Folding2<S, R> {
-    states: Vec<S>,
     finish: fn(&S) -> Result<Option<R>>,
 }
 
 impl<S, R> Folding2<S, R> {
     pub fn new(finish: fn(&S) -> Result<Option<R>>) -> Folding2<S, R> {
-        Folding2 { states: Vec::new(), finish }
+        Folding2 { finish }
     }
 }
 
-impl<S: Fold2, R: Res + 'static> Accumulator for Folding2<S, R> {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, S::default());
-        Ok(())
+impl<S: Fold2, R: Res + 'static> PerGroup for Folding2<S, R> {
+    type State = S;
+    const MERGES: bool = true;
+    fn empty(&self) -> S {
+        S::default()
     }
-    fn update(
-        &mut self,
-        _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
-        let &[a, b] = args else { return Err(kernel_arity()) };
-        let (valid, none) = combined_validity([a, b].into_iter(), rows.len());
+    fn update(&mut self, states: &mut [S], _: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
+        let &[a, b] = batch.args else { return Err(kernel_arity()) };
+        let (valid, none) = combined_validity([a, b].into_iter(), batch.rows.len());
         if none {
             return Ok(());
         }
         let ca = S::A::open(a, if a.is_constant() { 1 } else { a.len() });
         let cb = S::B::open(b, if b.is_constant() { 1 } else { b.len() });
-        for (i, group) in rows.iter().zip(groups) {
-            if valid.as_ref().is_none_or(|v| v[i]) {
-                self.states[*group as usize].add(S::A::at(ca, a.slot(i)), S::B::at(cb, b.slot(i)))?;
-            }
-        }
-        Ok(())
+        batch.each(states, |state, i| match valid.as_ref().is_none_or(|v| v[i]) {
+            true => state.add(S::A::at(ca, a.slot(i)), S::B::at(cb, b.slot(i))),
+            false => Ok(()),
+        })
     }
-    fn merge(&mut self, other: Box<dyn Accumulator>, map: &[u32]) -> Result<()> {
-        let other = same_kind::<Self>(other)?;
-        for (state, group) in other.states.iter().zip(map) {
-            self.states[*group as usize].merge(state)?;
-        }
-        Ok(())
+    fn merge(&mut self, state: &mut S, other: S) -> Result<()> {
+        state.merge(&other)
     }
-    fn can_merge(&self) -> bool {
-        true
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, _: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        collect(&self.states[from..to], self.finish)
-    }
-    fn memory_bytes(&self) -> usize {
-        size_of::<S>() * self.states.capacity()
+    fn finish(&mut self, _: &mut EvalContext<'_>, states: &[S]) -> Result<Vector> {
+        collect(states, self.finish)
     }
 }

@@ -1,12 +1,12 @@
 //! Hypothetical-set aggregates: the rank that a row of the direct arguments would have among the group's rows.
 //! `rank`, `dense_rank`, `percent_rank`, `cume_dist`. Input arrives sorted.
 
+use super::grouped::{Batch, PerGroup, grouped};
 use super::{Accumulator, AggregateCall, AggregateImpl, AggregateKind, KeyDirection};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Error, Result};
 use quarry_types::registry::CompareFn;
-use quarry_types::{Datum, Rows, SqlType, Vector, VectorData, oids};
-use std::any::Any;
+use quarry_types::{Datum, SqlType, Vector, VectorData, oids};
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -36,7 +36,6 @@ struct Hypothetical {
     types: Vec<SqlType>,
     order: Vec<KeyDirection>,
     compare: Vec<CompareFn>,
-    places: Vec<Place>,
 }
 
 fn make(call: &AggregateCall, kind: Kind) -> Result<Box<dyn Accumulator>> {
@@ -45,14 +44,13 @@ fn make(call: &AggregateCall, kind: Kind) -> Result<Box<dyn Accumulator>> {
     let order = (0..keys)
         .map(|k| call.order.get(k).copied().unwrap_or(KeyDirection { desc: false, nulls_first: false }))
         .collect();
-    Ok(Box::new(Hypothetical {
+    grouped(Hypothetical {
         kind,
         row: call.direct_args.clone(),
         types: call.arg_types[first..].to_vec(),
         order,
         compare: Vec::new(),
-        places: Vec::new(),
-    }))
+    })
 }
 
 impl Hypothetical {
@@ -86,26 +84,18 @@ impl Hypothetical {
     }
 }
 
-impl Accumulator for Hypothetical {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.places.resize(groups, Place::default());
-        Ok(())
+impl PerGroup for Hypothetical {
+    type State = Place;
+    fn empty(&self) -> Place {
+        Place::default()
     }
-    fn update(
-        &mut self,
-        cx: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
+    fn update(&mut self, states: &mut [Place], cx: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
         self.find_orders(cx)?;
-        let args = &args[args.len().saturating_sub(self.row.len())..];
-        for (i, g) in rows.iter().zip(groups) {
+        let args = &batch.args[batch.args.len().saturating_sub(self.row.len())..];
+        batch.each(states, |place, i| {
             let row: Vec<Datum> = args.iter().map(|a| a.datum(i)).collect();
             let order = self.compare(&row, &self.row);
-            let last = &self.places[*g as usize].last;
-            let is_new = last.is_empty() || self.compare(last, &row) != Ordering::Equal;
-            let place = &mut self.places[*g as usize];
+            let is_new = place.last.is_empty() || self.compare(&place.last, &row) != Ordering::Equal;
             place.rows += 1;
             match order {
                 Ordering::Less => {
@@ -116,14 +106,11 @@ impl Accumulator for Hypothetical {
                 Ordering::Equal => place.equal += 1,
                 Ordering::Greater => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, _: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let places = self.places[from..to].iter();
+    fn finish(&mut self, _: &mut EvalContext<'_>, states: &[Place]) -> Result<Vector> {
+        let places = states.iter();
         let data = match self.kind {
             Kind::Rank => VectorData::I64(places.map(|p| p.before + 1).collect()),
             Kind::DenseRank => VectorData::I64(places.map(|p| p.distinct_before + 1).collect()),
@@ -136,8 +123,8 @@ impl Accumulator for Hypothetical {
         };
         Ok(Vector::from_parts(data, None))
     }
-    fn memory_bytes(&self) -> usize {
-        self.places.len() * (size_of::<Place>() + self.row.len() * size_of::<Datum>())
+    fn heap_bytes(&self, states: &[Place]) -> usize {
+        states.len() * self.row.len() * size_of::<Datum>()
     }
 }
 
@@ -184,7 +171,7 @@ pub const FUNCTIONS: &[FunctionDef] = &[
 mod tests {
     use super::*;
     use crate::context::testing;
-    use quarry_types::PhysicalType;
+    use quarry_types::{PhysicalType, Rows};
 
     fn place(kind: Kind, desc: bool, values: &[i32], hypothetical: i32) -> Datum {
         let call = AggregateCall {

@@ -1,13 +1,13 @@
 //! `min` and `max` of every type with an order.
 
-use super::fold::{Fold, same_kind};
+use super::fold::Fold;
+use super::grouped::{Batch, PerGroup, column_of, datum_bytes, grouped};
 use super::{Accumulator, AggregateCall, AggregateImpl, folding, order_insensitive};
 use crate::scalar::compare::{float, text};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Error, Oid, Result};
 use quarry_types::registry::CompareFn;
-use quarry_types::{Datum, PhysicalType, Rows, Vector, oids};
-use std::any::Any;
+use quarry_types::{Datum, Vector, oids};
 use std::cmp::Ordering;
 
 macro_rules! plain {
@@ -92,87 +92,66 @@ bytes!(MaxBpchar, |old, new| text::trimmed(new) > text::trimmed(old));
 
 /// Any type, by the order that its registry row gives.
 struct ByOrder {
-    states: Vec<Datum>,
     wanted: Ordering,
     oid: Oid,
     /// Found at first use, where the catalog can be asked.
-    known: Option<(CompareFn, PhysicalType)>,
+    known: Option<CompareFn>,
 }
 
 impl ByOrder {
     fn make(call: &AggregateCall, wanted: Ordering) -> Result<Box<dyn Accumulator>> {
         let oid = call.arg_types.first().map(|t| t.oid).ok_or_else(kernel_arity)?;
-        Ok(Box::new(ByOrder { states: Vec::new(), wanted, oid, known: None }))
+        grouped(ByOrder { wanted, oid, known: None })
     }
-    fn order(&mut self, cx: &EvalContext<'_>) -> Result<(CompareFn, PhysicalType)> {
+    fn order(&mut self, cx: &EvalContext<'_>) -> Result<CompareFn> {
         if let Some(known) = self.known {
             return Ok(known);
         }
         let info = cx.io.type_ref(self.oid)?;
-        let compare = info
-            .functions
-            .compare
-            .ok_or_else(|| Error::unsupported(format_args!("min and max of type {}", info.name)))?;
-        Ok(*self.known.insert((compare, info.physical)))
+        let compare = info.functions.compare;
+        let compare =
+            compare.ok_or_else(|| Error::unsupported(format_args!("min and max of type {}", info.name)))?;
+        Ok(*self.known.insert(compare))
     }
-    fn offer(&mut self, compare: CompareFn, group: usize, value: Datum) {
+    fn offer(&self, compare: CompareFn, kept: &mut Datum, value: Datum) {
         // Of equal values the last one stays, as in PostgreSQL: 1.0 and 1.00 differ to the eye.
-        let kept = &mut self.states[group];
         if kept.is_null() || compare(kept, &value) != self.wanted {
             *kept = value;
         }
     }
 }
 
-impl Accumulator for ByOrder {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, Datum::Null);
-        Ok(())
+impl PerGroup for ByOrder {
+    type State = Datum;
+    const MERGES: bool = true;
+    fn empty(&self) -> Datum {
+        Datum::Null
     }
-    fn update(
-        &mut self,
-        cx: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
-        let &[a] = args else { return Err(kernel_arity()) };
-        let (compare, _) = self.order(cx)?;
-        for (i, g) in rows.iter().zip(groups) {
+    fn update(&mut self, states: &mut [Datum], cx: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
+        let &[a] = batch.args else { return Err(kernel_arity()) };
+        let compare = self.order(cx)?;
+        batch.each(states, |kept, i| {
             if !a.is_null(i) {
-                self.offer(compare, *g as usize, a.datum(i));
+                self.offer(compare, kept, a.datum(i));
             }
+            Ok(())
+        })
+    }
+    fn learn(&mut self, other: &ByOrder) {
+        self.known = self.known.or(other.known);
+    }
+    fn merge(&mut self, kept: &mut Datum, other: Datum) -> Result<()> {
+        if let (Some(compare), false) = (self.known, other.is_null()) {
+            self.offer(compare, kept, other);
         }
         Ok(())
     }
-    fn merge(&mut self, other: Box<dyn Accumulator>, map: &[u32]) -> Result<()> {
-        let other = same_kind::<Self>(other)?;
-        let Some((compare, _)) = other.known else { return Ok(()) };
-        self.known = other.known;
-        for (value, group) in other.states.into_iter().zip(map) {
-            if !value.is_null() {
-                self.offer(compare, *group as usize, value);
-            }
-        }
-        Ok(())
+    fn finish(&mut self, cx: &mut EvalContext<'_>, states: &[Datum]) -> Result<Vector> {
+        self.order(cx)?;
+        column_of(cx, self.oid, states.iter())
     }
-    fn can_merge(&self) -> bool {
-        true
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, cx: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        let (_, physical) = self.order(cx)?;
-        let mut out = Vector::with_capacity(physical, to - from);
-        self.states[from..to].iter().for_each(|d| out.push_datum(d));
-        Ok(out)
-    }
-    fn memory_bytes(&self) -> usize {
-        self.states
-            .iter()
-            .map(|d| size_of::<Datum>() + if let Datum::Bytes(b) = d { b.len() } else { 0 })
-            .sum()
+    fn heap_bytes(&self, states: &[Datum]) -> usize {
+        states.iter().map(datum_bytes).sum()
     }
 }
 

@@ -5,6 +5,7 @@ pub mod bits;
 pub mod count;
 pub mod float_moments;
 pub mod fold;
+pub mod grouped;
 pub mod hypothetical;
 pub mod interval_moments;
 pub mod json_agg;
@@ -117,10 +118,10 @@ pub const fn order_sensitive(make: fn(&AggregateCall) -> Result<Box<dyn Accumula
 
 /// A plain aggregate with states `S`, whose result does not depend on the order of its input.
 pub const fn folding<S: fold::Fold>() -> AggregateImpl {
-    order_insensitive(|_| Ok(Box::new(fold::Folding::<S>::default())))
+    order_insensitive(|_| grouped::grouped(fold::Folding::<S>::default()))
 }
 
 /// A plain aggregate with states `S`, whose result may depend on the order of its input (rounding does).
 pub const fn folding_in_order<S: fold::Fold>() -> AggregateImpl {
-    order_sensitive(|_| Ok(Box::new(fold::Folding::<S>::default())))
+    order_sensitive(|_| grouped::grouped(fold::Folding::<S>::default()))
 }

@@ -1,12 +1,13 @@
 //! Ordered-set aggregates: `percentile_disc`, `percentile_cont`, `mode`. Input arrives sorted; NULLs are skipped.
 
+use super::array_agg::{Gathered, gather, gathered_bytes};
+use super::grouped::{Batch, PerGroup, grouped};
 use super::{Accumulator, AggregateCall, AggregateImpl, AggregateKind};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::{Oid, Result, bail};
 use quarry_types::array::{ArrayBuilder, ArrayRef};
 use quarry_types::datetime::Interval;
-use quarry_types::{Datum, PhysicalType, Rows, SqlType, Vector, oids};
-use std::any::Any;
+use quarry_types::{Datum, PhysicalType, SqlType, Vector, oids};
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -16,20 +17,18 @@ enum Kind {
     Mode,
 }
 
-/// The sorted values of each group.
 struct Sorted {
     kind: Kind,
     fraction: Datum,
     many: bool,
     element: SqlType,
     ret: SqlType,
-    groups: Vec<Option<Vector>>,
 }
 
 fn make(call: &AggregateCall, kind: Kind, many: bool) -> Result<Box<dyn Accumulator>> {
     let element = *call.arg_types.last().ok_or_else(kernel_arity)?;
     let fraction = call.direct_args.first().cloned().unwrap_or_default();
-    Ok(Box::new(Sorted { kind, fraction, many, element, ret: call.ret, groups: Vec::new() }))
+    grouped(Sorted { kind, fraction, many, element, ret: call.ret })
 }
 
 fn check(fraction: f64) -> Result<()> {
@@ -131,41 +130,31 @@ impl Sorted {
     }
 }
 
-impl Accumulator for Sorted {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.groups.resize_with(groups, || None);
-        Ok(())
+impl PerGroup for Sorted {
+    /// The values arrive sorted.
+    type State = Gathered;
+    fn empty(&self) -> Gathered {
+        None
     }
-    fn update(
-        &mut self,
-        _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
-    ) -> Result<()> {
-        let value = *args.last().ok_or_else(kernel_arity)?;
-        for (i, g) in rows.iter().zip(groups) {
+    fn update(&mut self, states: &mut [Gathered], _: &mut EvalContext<'_>, batch: Batch<'_>) -> Result<()> {
+        let value = *batch.args.last().ok_or_else(kernel_arity)?;
+        batch.each(states, |state, i| {
             if !value.is_null(i) {
-                let kept = self.groups[*g as usize]
-                    .get_or_insert_with(|| Vector::with_capacity(value.physical(), 4));
-                kept.extend_from(value, Rows::Selected { positions: &[i as u32], len: value.len() });
+                gather(state, value, i);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn finish(&mut self, cx: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
+    fn finish(&mut self, cx: &mut EvalContext<'_>, states: &[Gathered]) -> Result<Vector> {
         let physical = if self.many { PhysicalType::Bytes } else { cx.io.type_ref(self.ret.oid)?.physical };
-        let mut out = Vector::with_capacity(physical, to - from);
-        for values in &self.groups[from..to] {
+        let mut out = Vector::with_capacity(physical, states.len());
+        for values in states {
             out.push_datum(&self.result(cx, values.as_ref())?);
         }
         Ok(out)
     }
-    fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|v| 16 + v.as_ref().map_or(0, Vector::memory_bytes)).sum()
+    fn heap_bytes(&self, states: &[Gathered]) -> usize {
+        gathered_bytes(states)
     }
 }
 

@@ -2,6 +2,7 @@
 //! `float8_regr_accum`.
 
 use super::fold::{Fold2, Folding2};
+use super::grouped::grouped;
 use super::order_sensitive;
 use crate::scalar::arithmetic::errors::float_overflow;
 use crate::{AggregateImpl, Body, FunctionDef};
@@ -106,9 +107,7 @@ impl Regression {
 macro_rules! regression {
     ($s:ident => $out:ty: $finish:expr) => {
         order_sensitive(|_| {
-            Ok(Box::new(Folding2::<Regression, $out>::new(|$s: &Regression| -> Result<Option<$out>> {
-                $finish
-            })))
+            grouped(Folding2::<Regression, $out>::new(|$s: &Regression| -> Result<Option<$out>> { $finish }))
         })
     };
 }

@@ -1,38 +1,34 @@
 //! `string_agg` of text and bytea.
 
-use super::{Accumulator, AggregateImpl, order_sensitive};
+use super::grouped::{Batch, PerGroup, grouped};
+use super::{AggregateImpl, order_sensitive};
 use crate::kernel::check_buffer;
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
 use quarry_common::Result;
-use quarry_types::{Rows, Vector, oids};
-use std::any::Any;
+use quarry_types::{Vector, oids};
 
-/// What each group has so far; none before its first value.
-#[derive(Default)]
-struct Joined {
-    states: Vec<Option<Vec<u8>>>,
-}
+struct Joined;
 
-impl Accumulator for Joined {
-    fn resize(&mut self, groups: usize) -> Result<()> {
-        self.states.resize(groups, None);
-        Ok(())
+impl PerGroup for Joined {
+    /// What a group has so far; none before its first value.
+    type State = Option<Vec<u8>>;
+    fn empty(&self) -> Self::State {
+        None
     }
     fn update(
         &mut self,
+        states: &mut [Self::State],
         _: &mut EvalContext<'_>,
-        args: &[&Vector],
-        rows: Rows<'_>,
-        groups: &[u32],
+        batch: Batch<'_>,
     ) -> Result<()> {
-        let &[value, delimiter] = args else { return Err(kernel_arity()) };
-        for (i, g) in rows.iter().zip(groups) {
+        let &[value, delimiter] = batch.args else { return Err(kernel_arity()) };
+        batch.each(states, |state, i| {
             if value.is_null(i) {
-                continue;
+                return Ok(());
             }
-            match &mut self.states[*g as usize] {
+            match state {
                 // The first value's delimiter is dropped.
-                slot @ None => *slot = Some(value.bytes_at(i).to_vec()),
+                None => *state = Some(value.bytes_at(i).to_vec()),
                 Some(out) => {
                     if !delimiter.is_null(i) {
                         check_buffer(out.len(), delimiter.bytes_at(i).len())?;
@@ -42,21 +38,18 @@ impl Accumulator for Joined {
                     out.extend_from_slice(value.bytes_at(i));
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
+    fn finish(&mut self, _: &mut EvalContext<'_>, states: &[Self::State]) -> Result<Vector> {
+        super::fold::collect(states, |s| Ok(s.clone()))
     }
-    fn finish(&mut self, _: &mut EvalContext<'_>, from: usize, to: usize) -> Result<Vector> {
-        super::fold::collect(&self.states[from..to], |s| Ok(s.clone()))
-    }
-    fn memory_bytes(&self) -> usize {
-        self.states.iter().map(|s| 24 + s.as_ref().map_or(0, Vec::capacity)).sum()
+    fn heap_bytes(&self, states: &[Self::State]) -> usize {
+        states.iter().flatten().map(Vec::capacity).sum()
     }
 }
 
-const STRING_AGG: AggregateImpl = order_sensitive(|_| Ok(Box::new(Joined::default())));
+const STRING_AGG: AggregateImpl = order_sensitive(|_| grouped(Joined));
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(3538, "string_agg", &[oids::TEXT, oids::TEXT], oids::TEXT, Body::Aggregate(STRING_AGG))
