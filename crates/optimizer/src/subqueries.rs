@@ -2,10 +2,14 @@
 
 use crate::planner::{CteInfo, Planner, Want, cheapest};
 use quarry_common::Result;
+use quarry_functions::internal;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{CallForm, Cte, Expr, LogicalPlan, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
 use std::sync::Arc;
+
+/// The part of the rows that a subquery is taken to be run for which is run where there are errors: most often there are none.
+const ROWS_WITH_ERRORS: f64 = 0.001;
 
 impl Planner<'_> {
     /// Plans the subqueries in a node's own expressions.
@@ -22,7 +26,18 @@ impl Planner<'_> {
             return Ok(());
         }
         let mut outcome = Ok(());
+        let mut last = None;
         walk::rewrite(e, &mut |e| {
+            if let Expr::Call { function, args, .. } = e
+                && function.def().oid == internal::RUN_AGAIN
+                && let [Expr::Subquery(s)] = &mut args[..]
+                && let SubqueryPlan::Physical { plan, number, .. } = &mut s.plan
+                && last == Some(*number)
+            {
+                let plan = Arc::make_mut(plan);
+                plan.startup_cost *= ROWS_WITH_ERRORS;
+                plan.total_cost *= ROWS_WITH_ERRORS;
+            }
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Logical(plan) = &mut s.plan
                 && outcome.is_ok()
@@ -47,6 +62,7 @@ impl Planner<'_> {
                             best = self.materialized(best);
                         }
                         self.subplans += 1;
+                        last = Some(self.subplans);
                         s.plan = SubqueryPlan::Physical {
                             plan: Arc::new(best),
                             params,

@@ -86,7 +86,8 @@ fn comparison(s: &SubqueryExpr) -> Option<Comparison<'_>> {
     (same && plain).then_some(Comparison { op, value, inner, all })
 }
 
-fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
+/// The join that the ends of a subquery's values come from.
+pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let c = comparison(s)?;
     let (ends, SubqueryPlan::Logical(plan), [output]) = (c.ends()?, &s.plan, &s.output[..]) else {
         return None;
@@ -183,7 +184,7 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     if by_domain {
         rules.fire(Rule::UnnestByDomain);
     }
-    Some(Joined { kind, right, on, value })
+    Some(Joined { kind, right, on, value, also: vec![] })
 }
 
 fn joined_by(by: fn(Vec<Expr>) -> Expr, mut parts: Vec<Expr>) -> Option<Expr> {

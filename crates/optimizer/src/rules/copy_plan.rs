@@ -39,6 +39,8 @@ fn gather(plan: &LogicalPlan, out: &mut Vec<ColumnId>) -> bool {
             | LogicalPlan::Join { .. }
             | LogicalPlan::Aggregate { .. }
             | LogicalPlan::Distinct { .. }
+            | LogicalPlan::Sort { .. }
+            | LogicalPlan::Limit { .. }
             | LogicalPlan::SetOp { .. }
     );
     if !known || walk::exprs(plan).into_iter().any(has_subquery) {

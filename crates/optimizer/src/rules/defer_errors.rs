@@ -18,8 +18,8 @@
 //! sum(i.f)  ->  result_or_null(sum, i.f), error_of_result(sum, i.f)
 //! ```
 //!
-//! Subqueries that stop at the first match (EXISTS, IN) are `unnest_tests`. Left to be run for each row: conditions of joins and HAVING
-//! that may fail, and ARRAY with a LIMIT, which stops too, and rows that it doesn't come to raise nothing.
+//! Subqueries that stop at the first match (EXISTS, IN) are `unnest_tests`; what else stops, or fails where errors can't be kept, is
+//! `run_again`.
 
 use super::inner_joins::{draw, filtered};
 use super::lift_correlation::{constant, is_from};
@@ -47,16 +47,8 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
     let LogicalPlan::Aggregate { mut input, group, sets: None, mut aggregates, grouping } = *below else {
         return None;
     };
-    // What ARRAY's subquery computes, and what it sorts by, is in the call. What is computed of rows may be computed behind a LIMIT.
+    // What ARRAY's subquery computes, and what it sorts by, is in the call.
     loop {
-        if let LogicalPlan::Limit { input: rows, .. } = &mut *input
-            && let LogicalPlan::Project { input: below, targets } = &mut **rows
-        {
-            let map: HashMap<ColumnId, Expr> = std::mem::take(targets).into_iter().collect();
-            aggregates.iter_mut().for_each(|(_, a)| substitute_aggregate(a, &map));
-            *rows = std::mem::replace(below, Box::new(LogicalPlan::OneRow));
-            continue;
-        }
         input = match *input {
             LogicalPlan::Project { input, targets } => {
                 let map: HashMap<ColumnId, Expr> = targets.into_iter().collect();
@@ -72,8 +64,7 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
             }
         };
     }
-    let limited = matches!(&*input, LogicalPlan::Limit { .. });
-    if !group.is_empty() || !grouping.is_empty() || !limited && !is_from(&input) {
+    if !group.is_empty() || !grouping.is_empty() || !is_from(&input) {
         return None;
     }
     let mut errors = keep_in_from(&mut input, outer)?;
@@ -106,22 +97,33 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
 
 /// Lets rows of a FROM clause pass that its conditions fail for, those of inner joins included; the errors.
 pub fn keep_in_from(from: &mut LogicalPlan, outer: &Outer<'_>) -> Option<Vec<Expr>> {
-    let mut failing = vec![];
-    draw(from, &|p| !cannot_fail(p, &[]) && !is_key(p, outer), &mut failing);
+    let failing = failing_of(from, outer);
     keep_in_conditions(from, failing)
 }
 
-/// Has a plan's rows pass that meet these conditions, or fail one; the errors. PostgreSQL tests cheap conditions first, and no further
-/// ones where one doesn't hold.
-pub fn keep_in_conditions(plan: &mut LogicalPlan, mut failing: Vec<Expr>) -> Option<Vec<Expr>> {
-    failing.sort_by_key(calls);
-    let Some(mut all) = failing.pop() else { return Some(vec![]) };
-    while let Some(p) = failing.pop() {
-        all = Expr::Case { operand: None, whens: vec![(p, all)], otherwise: None, ty: SqlType::BOOL };
-    }
+/// Takes the conditions that may fail out of a FROM clause.
+pub fn failing_of(from: &mut LogicalPlan, outer: &Outer<'_>) -> Vec<Expr> {
+    let mut failing = vec![];
+    draw(from, &|p| !cannot_fail(p, &[]) && !is_key(p, outer), &mut failing);
+    failing
+}
+
+/// Has a plan's rows pass that meet these conditions, or fail one; the errors.
+pub fn keep_in_conditions(plan: &mut LogicalPlan, failing: Vec<Expr>) -> Option<Vec<Expr>> {
+    let Some(mut all) = one_by_one(failing) else { return Some(vec![]) };
     let error = keep_in_condition(&mut all)?;
     *plan = filtered(std::mem::replace(plan, LogicalPlan::OneRow), vec![all]);
     Some(vec![error])
+}
+
+/// Conditions as one. PostgreSQL tests cheap ones first, and no further ones where one doesn't hold.
+pub fn one_by_one(mut conditions: Vec<Expr>) -> Option<Expr> {
+    conditions.sort_by_key(calls);
+    let mut all = conditions.pop()?;
+    while let Some(p) = conditions.pop() {
+        all = Expr::Case { operand: None, whens: vec![(p, all)], otherwise: None, ty: SqlType::BOOL };
+    }
+    Some(all)
 }
 
 /// How many functions an expression calls.
@@ -189,7 +191,7 @@ fn keep_parts(e: &mut Expr, free: &[ColumnId], errors: &mut Vec<Expr>) -> Option
 }
 
 /// Whether a condition finds rows by a value that is computed of the outer row, whose error `lift_correlation` keeps.
-fn is_key(p: &Expr, outer: &Outer<'_>) -> bool {
+pub fn is_key(p: &Expr, outer: &Outer<'_>) -> bool {
     let Some((op, left, right)) = binary(p) else { return false };
     let inner = |e: &Expr| matches!(e, Expr::Column { id, .. } if !outer.available.contains(id));
     is_equality(op) && (inner(left) || inner(right)) && cannot_fail(p, &outer.available)
@@ -230,7 +232,7 @@ fn keep_result(a: &mut AggregateExpr) -> Option<AggregateExpr> {
 }
 
 /// Arguments that may fail are NULL then, and their errors are added. None if something else in the call may fail.
-fn keep_in_aggregate(a: &mut AggregateExpr, errors: &mut Vec<Expr>) -> Option<()> {
+pub fn keep_in_aggregate(a: &mut AggregateExpr, errors: &mut Vec<Expr>) -> Option<()> {
     let fine = |e: &Expr| cannot_fail(e, &[]);
     let of_order = matches!(a.function.def().body, Body::Aggregate(code) if code.is_ordered_set());
     if of_order || !a.direct_args.is_empty() {

@@ -34,6 +34,7 @@ pub mod remove_distinct;
 pub mod remove_foreign_joins;
 pub mod remove_joins;
 pub mod remove_self_joins;
+pub mod run_again;
 pub mod single_rows;
 pub mod split_ors;
 pub mod unnest_by_domain;
@@ -175,6 +176,7 @@ fn unnest(
         rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
         rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
         rules.run(Rule::UnnestTests, || unnest_tests::run(plan, meta, rules));
+        rules.run(Rule::DeferErrors, || run_again::run(plan, meta, rules));
     }
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
     if !kinds.has(Kinds::SUBQUERY) {

@@ -21,7 +21,8 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     !rules.rechecks() && replace_subqueries(plan, &mut |s, outer| joined(s, outer, meta, rules))
 }
 
-fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
+/// The join that whether there is a row comes from.
+pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let (SubqueryKind::Exists, SubqueryPlan::Logical(plan)) = (&s.kind, &s.plan) else { return None };
     let mut lifted = lift_any(plan, outer, false, meta, rules)?;
     if !rules.allows_costly(Rule::UnnestMarks) {
@@ -46,5 +47,5 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
             grouping: vec![],
         }
     };
-    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value })
+    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value, also: vec![] })
 }

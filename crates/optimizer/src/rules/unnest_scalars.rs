@@ -49,6 +49,8 @@ pub struct Joined {
     pub right: LogicalPlan,
     pub on: Vec<Expr>,
     pub value: Expr,
+    /// Left joins that the value comes from, besides.
+    pub also: Vec<(LogicalPlan, Vec<Expr>)>,
 }
 
 /// Replaces subqueries in conditions, target lists, groupings and sorts over FROM clauses and groupings by what `f` makes of them. True
@@ -94,13 +96,11 @@ pub fn replace_subqueries(
             };
             if let Some(joined) = f(s, &outer) {
                 any = true;
-                let left = std::mem::replace(&mut input, LogicalPlan::OneRow);
-                input = LogicalPlan::Join {
-                    kind: joined.kind,
-                    left: Box::new(left),
-                    right: Box::new(joined.right),
-                    on: joined.on,
-                };
+                let also = joined.also.into_iter().map(|(right, on)| (JoinKind::Left, right, on));
+                for (kind, right, on) in [(joined.kind, joined.right, joined.on)].into_iter().chain(also) {
+                    let left = Box::new(std::mem::replace(&mut input, LogicalPlan::OneRow));
+                    input = LogicalPlan::Join { kind, left, right: Box::new(right), on };
+                }
                 *e = joined.value;
             }
         });
@@ -111,7 +111,8 @@ pub fn replace_subqueries(
     any
 }
 
-fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
+/// The join that an expression's subquery, which has one value, comes from.
+pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let SubqueryPlan::Logical(plan) = &s.plan else { return None };
     if walk::free_columns(plan).is_empty() {
         return None;
@@ -188,7 +189,7 @@ pub fn joined_value(
     }
     let mut right = lifted.plan;
     replace_subqueries(&mut right, &mut |s, outer| self::joined(s, outer, meta, rules));
-    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value })
+    Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value, also: vec![] })
 }
 
 /// Groups the rows by the keys. What the value reads is one row's; asked for it raises an error if there were more.

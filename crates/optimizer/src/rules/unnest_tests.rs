@@ -17,7 +17,7 @@
 //!                  FROM i WHERE i.k = o.k AND (or_null(i.a / i.b > 1) OR error_of(i.a / i.b > 1) IS NOT NULL))
 //! ```
 //!
-//! The rows of a join have no order that it could be asked for, nor have those of a grouping: there such a subquery is run for each row.
+//! The rows of a join have no order that it could be asked for, nor have those of a grouping: these are `run_again`.
 
 use super::compare_extremes;
 use super::defer_errors::{first_of, is_not_null, keep_in_condition, kept, raise_first};
@@ -48,7 +48,8 @@ struct Test {
     all: bool,
 }
 
-fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
+/// The join that a test of a subquery's rows comes from.
+pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let SubqueryPlan::Logical(plan) = &s.plan else { return None };
     let (tests, all) = match &s.kind {
         SubqueryKind::Exists => (&[][..], false),
