@@ -8,8 +8,14 @@ use crate::tree::{Computed, WindowText};
 use crate::{AggregateExpr, ArgumentOrder, CallForm, Expr, FunctionRef, SortKey, WindowCall, WindowSpec};
 use quarry_catalog::quote_identifier;
 use quarry_common::Oid;
+use quarry_functions::scalar::session::IDENTITY_VALUE;
 use quarry_functions::{Body, kept, registry};
 use quarry_types::Datum;
+
+/// Whether this takes an identity column's next value: a node of its own in PostgreSQL, which shows the sequence without its type.
+fn is_identity_value(function: &FunctionRef) -> bool {
+    std::ptr::eq(function.def(), &IDENTITY_VALUE)
+}
 
 impl Writer<'_> {
     fn function_name(&mut self, function: &FunctionRef) {
@@ -29,6 +35,11 @@ impl Writer<'_> {
         let given = self.given(function, args);
         self.function_name(function);
         self.out.push('(');
+        if let (true, [Expr::Const { value, ty }]) = (is_identity_value(function), &args[..]) {
+            self.constant(value, *ty, Label::Never);
+            self.out.push(')');
+            return;
+        }
         self.arguments(&args[..given], *variadic);
         self.out.push(')');
     }

@@ -6,12 +6,14 @@ use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
 use crate::physical::{AggregateStrategy, IndexTest, SetOpStrategy};
 use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
+use keys::{Asked, own_columns};
 use quarry_catalog::{Relation, quote_identifier};
 use relations::{collect_aliases, count_scans, is_bare_values};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 mod indexes;
+mod keys;
 mod lines;
 mod parallel;
 mod relations;
@@ -86,14 +88,10 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
         b.qualify = qualify;
     }
     b.collect_all();
-    let mut root = b.node(&e.statement.plan, None);
+    let mut root = b.node(&e.statement.plan);
     let mut sections = vec![];
     for cte in &e.statement.ctes {
-        sections.push((
-            "InitPlan",
-            Some(format!("CTE {}", quote_identifier(&cte.name))),
-            b.node(&cte.plan, None),
-        ));
+        sections.push(("InitPlan", Some(format!("CTE {}", quote_identifier(&cte.name))), b.node(&cte.plan)));
     }
     let mut init = vec![];
     b.init_plans(&e.statement.plan, &mut init);
@@ -269,7 +267,12 @@ impl Builder<'_> {
         }
         let mut found: Vec<(ColumnId, String)> = vec![];
         match &plan.node {
-            PhysicalNode::Aggregate { aggregates, group, .. } => {
+            PhysicalNode::Aggregate { aggregates, group, grouping, .. } => {
+                for (id, keys) in grouping {
+                    let keys = keys.iter().filter_map(|k| group.get(*k));
+                    let keys: Vec<String> = keys.map(|(_, e)| self.expr(e)).collect();
+                    found.push((*id, format!("GROUPING({})", keys.join(", "))));
+                }
                 for (id, e) in group {
                     if !matches!(e, Expr::Column { id: same, .. } if same == id) {
                         found.push((*id, self.expr(e)));
@@ -358,7 +361,7 @@ impl Builder<'_> {
 
     /// A subquery's plan, with the InitPlans in it.
     fn subplan(&self, plan: &PhysicalPlan) -> Node {
-        let mut node = self.node(plan, None);
+        let mut node = self.node(plan);
         let mut children = vec![];
         self.init_plans(plan, &mut children);
         children.append(&mut node.children);
@@ -384,7 +387,12 @@ impl Builder<'_> {
         head.push(("Alias", alias.to_string()));
     }
 
-    fn node(&self, plan: &PhysicalPlan, _parent: Option<&PhysicalPlan>) -> Node {
+    fn node(&self, plan: &PhysicalPlan) -> Node {
+        self.node_asked(plan, &Asked::default())
+    }
+
+    /// A node of which the one above it wants more than its targets.
+    fn node_asked(&self, plan: &PhysicalPlan, asked: &Asked<'_>) -> Node {
         let mut lines: Vec<(String, Value)> = vec![];
         let mut children: Vec<(&'static str, Option<String>, Node)> = vec![];
         let mut head: Vec<(&'static str, String)> = vec![];
@@ -546,7 +554,7 @@ impl Builder<'_> {
                 if !on.is_empty() {
                     lines.push(("Join Filter".into(), text(self.conditions(on))));
                 }
-                children.push(("Outer", None, self.node(outer, Some(plan))));
+                children.push(("Outer", None, self.node(outer)));
                 children.push(("Inner", None, self.hash(plan, inner)));
                 let parallel = if *in_parts { "Parallel " } else { "" };
                 ("Hash Join", format!("{parallel}Hash{word} Join"))
@@ -554,7 +562,7 @@ impl Builder<'_> {
             PhysicalNode::MergeJoin { kind, outer, inner, merge_conds, on, .. } => {
                 let (word, ty) = join(*kind);
                 head.push(("Join Type", ty.into()));
-                lines.push(("Merge Cond".into(), text(self.conditions(merge_conds))));
+                lines.push(("Merge Cond".into(), text(self.merge_conditions(merge_conds, outer, inner))));
                 if !on.is_empty() {
                     lines.push(("Join Filter".into(), text(self.conditions(on))));
                 }
@@ -585,8 +593,9 @@ impl Builder<'_> {
                 ("Memoize", "Memoize".into())
             }
             PhysicalNode::Sort { input, keys, presorted, .. } => {
-                let shown: Vec<String> = keys.iter().map(|k| self.deparse(|d| d.sort_key(k))).collect();
-                let first = keys[..(*presorted).min(keys.len())].iter().map(|k| self.expr(&k.expr)).collect();
+                let shown: Vec<String> = keys.iter().map(|k| self.sort_key(k)).collect();
+                let first =
+                    keys[..(*presorted).min(keys.len())].iter().map(|k| self.below(&k.expr)).collect();
                 lines.push(("Sort Key".into(), Value::List(shown)));
                 inputs.push(("Outer", input));
                 if *presorted > 0 {
@@ -612,7 +621,7 @@ impl Builder<'_> {
                     head.push(("Partial Mode", "Simple".into()));
                 }
                 let compared = group.iter().enumerate().filter(|(i, _)| !determined.contains(i));
-                let keys: Vec<String> = compared.map(|(_, (_, e))| self.expr(e)).collect();
+                let keys: Vec<String> = compared.map(|(_, (_, e))| self.group_key(e, input)).collect();
                 match sets {
                     None if !keys.is_empty() => lines.push(("Group Key".into(), Value::List(keys))),
                     None => {}
@@ -723,9 +732,9 @@ impl Builder<'_> {
             }
         };
         let stats = if self.e.options.analyze { (self.e.stats)(plan.id) } else { None };
-        self.complete(plan, stats.as_ref(), &mut lines);
+        self.complete(plan, asked, stats.as_ref(), &mut lines);
         for (relationship, input) in inputs {
-            children.push((relationship, None, self.node(input, Some(plan))));
+            children.push((relationship, None, self.node_asked(input, &keys::asked_of_input(plan, asked))));
         }
         for_each_subplan(plan, &mut |number, p, kind, params, _| {
             if !is_init(plan, kind, params) {
@@ -756,16 +765,6 @@ fn left_side(condition: &Expr) -> &Expr {
         Expr::ScalarArray { left, .. } => left,
         Expr::IsNull { arg, .. } => arg,
         other => other,
-    }
-}
-
-/// The columns a node computes by itself.
-fn own_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
-    match &plan.node {
-        PhysicalNode::Aggregate { .. } => walk::raw_columns(&plan.node),
-        PhysicalNode::WindowAgg { calls, .. } => calls.iter().map(|(id, _)| *id).collect(),
-        PhysicalNode::ProjectSet { calls, .. } => calls.iter().map(|(id, _)| *id).collect(),
-        _ => vec![],
     }
 }
 

@@ -432,6 +432,12 @@ impl Binder<'_> {
             }
             for a in &ready.args {
                 self.require_ordering(a.ty().oid, pos, "equality")?;
+                if !self.is_sortable(a.ty().oid)? {
+                    let ty = self.type_name(a.ty().oid);
+                    let e = err!(UNDEFINED_FUNCTION, "could not identify an ordering operator for type {ty}")
+                        .detail("Aggregates with DISTINCT must be able to sort their inputs.");
+                    return Err(at(e, pos));
+                }
             }
         }
         let aggregate = AggregateExpr {
@@ -609,12 +615,18 @@ impl Binder<'_> {
         Ok((ready.ret, vec![(def.name.to_string(), ready.ret)]))
     }
 
+    /// Whether the type has a B-tree operator class, which takes more than values that can be compared (xid).
+    pub(super) fn is_sortable(&self, oid: Oid) -> Result<bool> {
+        let functions = &self.io.type_ref(self.base_oid(oid)?)?.functions;
+        Ok(functions.compare.is_some() && functions.key.is_some())
+    }
+
     /// 42883 unless values of the type can be sorted and compared.
     pub(super) fn require_ordering(&self, oid: Oid, pos: Pos, what: &str) -> Result<()> {
         let info = self.io.type_ref(self.base_oid(oid)?)?;
         let fine = match what {
             "equality" => info.functions.hash.is_some() || info.functions.compare.is_some(),
-            _ => info.functions.compare.is_some(),
+            _ => self.is_sortable(oid)?,
         };
         if fine {
             return Ok(());

@@ -4,9 +4,7 @@ use super::change_view::{Change, ViewTarget};
 use super::coerce::at;
 use super::scope::{ExprKind as Place, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{Binder, Bound, Typed};
-use crate::ast::{
-    self, ConflictAction, ConflictTarget, ExprKind, InsertSource, NO_POS, Overriding, Pos, QueryBody,
-};
+use crate::ast::{self, ConflictAction, ConflictTarget, InsertSource, NO_POS, Overriding, Pos, QueryBody};
 use quarry_catalog::{Identity, LockMode, RelKind, Relation};
 use quarry_common::{Error, Result, err};
 use quarry_functions::CastContext;
@@ -18,11 +16,11 @@ use quarry_types::{Datum, SqlType, oids};
 use std::sync::Arc;
 
 /// A column that INSERT gives a value, perhaps only a part of it.
-struct Assigned<'q> {
+pub(super) struct Assigned<'q> {
     /// Index in the relation's columns.
-    column: usize,
-    steps: &'q [ast::Indirection],
-    pos: Pos,
+    pub(super) column: usize,
+    pub(super) steps: &'q [ast::Indirection],
+    pub(super) pos: Pos,
 }
 
 /// Columns, by index, and what they become.
@@ -171,96 +169,8 @@ impl Binder<'_> {
         }
     }
 
-    /// VALUES lists, each value coerced to its column; DEFAULT allowed.
-    fn insert_values(
-        &mut self,
-        ins: &ast::Insert,
-        relation: &Arc<Relation>,
-        assigned: &[Assigned<'_>],
-        rows: &[Vec<ast::Expr>],
-    ) -> Result<(LogicalPlan, Vec<ColumnId>)> {
-        let width = rows.first().map_or(0, Vec::len);
-        self.scopes.push(Scope::new(if rows.len() == 1 { Place::InsertTarget } else { Place::Values }));
-        let result = self.insert_rows(ins, relation, assigned, rows, width);
-        let scope = self.scopes.pop();
-        let rows = result?;
-        let sets = scope.map_or(vec![], |s| s.set_calls);
-        if sets.is_empty() {
-            return Ok(self.one_row_source(relation, rows));
-        }
-        // INSERT ... VALUES (generate_series(..)): one row becomes several.
-        let input = super::query::project_sets(LogicalPlan::OneRow, sets);
-        let row = rows.into_iter().next().unwrap_or_default();
-        let targets: Vec<(ColumnId, Expr)> =
-            row.into_iter().map(|e| (self.meta.computed("column", e.ty()), e)).collect();
-        let ids = targets.iter().map(|(id, _)| *id).collect();
-        Ok((LogicalPlan::Project { input: Box::new(input), targets }, ids))
-    }
-
-    fn insert_rows(
-        &mut self,
-        ins: &ast::Insert,
-        relation: &Arc<Relation>,
-        assigned: &[Assigned<'_>],
-        rows: &[Vec<ast::Expr>],
-        width: usize,
-    ) -> Result<Vec<Vec<Expr>>> {
-        let mut out = vec![];
-        for row in rows {
-            if row.len() != width {
-                let p = row.first().map_or(NO_POS, |e| e.location());
-                return Err(at(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"), p));
-            }
-            self.check_width(
-                ins,
-                assigned,
-                row.len(),
-                row.get(assigned.len()).map_or(NO_POS, |e| e.location()),
-            )?;
-            let mut values: Vec<Option<Expr>> = vec![];
-            for (a, e) in assigned.iter().zip(row) {
-                let column = &relation.columns[a.column];
-                if matches!(e.kind, ExprKind::SetToDefault) {
-                    if !a.steps.is_empty() {
-                        let e2 = err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT");
-                        return Err(at(e2, a.pos));
-                    }
-                    values.push(None);
-                    continue;
-                }
-                self.check_assignable(column, ins.overriding, e.location())?;
-                let value = self.expr(e)?;
-                values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
-            }
-            out.push(self.insert_row(
-                relation,
-                &assigned[..row.len()],
-                values,
-                ins.overriding == Some(Overriding::User),
-            )?);
-        }
-        Ok(out)
-    }
-
-    fn check_width(
-        &self,
-        ins: &ast::Insert,
-        assigned: &[Assigned<'_>],
-        given: usize,
-        extra: Pos,
-    ) -> Result<()> {
-        if given > assigned.len() {
-            return Err(at(err!(SYNTAX_ERROR, "INSERT has more expressions than target columns"), extra));
-        }
-        if given < assigned.len() && !ins.columns.is_empty() {
-            let p = assigned[given].pos;
-            return Err(at(err!(SYNTAX_ERROR, "INSERT has more target columns than expressions"), p));
-        }
-        Ok(())
-    }
-
     /// 428C9 for values given to columns that make their own.
-    fn check_assignable(
+    pub(super) fn check_assignable(
         &self,
         column: &quarry_catalog::ColumnDef,
         overriding: Option<Overriding>,
@@ -321,7 +231,7 @@ impl Binder<'_> {
     }
 
     /// A complete row: given values, defaults for the rest, NULL for generated columns (computed when written).
-    fn insert_row(
+    pub(super) fn insert_row(
         &mut self,
         relation: &Arc<Relation>,
         assigned: &[Assigned<'_>],
@@ -402,13 +312,6 @@ impl Binder<'_> {
             pos: quarry_plan::CallPos::default(),
         };
         self.coerce_to(Typed { expr: next, pos: NO_POS }, column.ty, CastContext::Assignment, NO_POS)
-    }
-
-    /// Rows as a Values node with ids of their own.
-    fn one_row_source(&mut self, relation: &Relation, rows: Vec<Vec<Expr>>) -> (LogicalPlan, Vec<ColumnId>) {
-        let live = relation.columns.iter().filter(|c| !c.dropped);
-        let ids: Vec<ColumnId> = live.map(|c| self.meta.computed(c.name.clone(), c.ty)).collect();
-        (LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() }, ids)
     }
 
     /// INSERT ... SELECT.

@@ -15,6 +15,7 @@ mod coerce;
 mod expr;
 mod from;
 mod insert;
+mod insert_values;
 mod locking;
 mod operator;
 mod postpone;

@@ -139,7 +139,11 @@ impl Binder<'_> {
             let bound = self.expr(e)?;
             let pos = bound.pos;
             let bound = self.settle_unknown(bound)?;
-            self.require_ordering(bound.expr.ty().oid, pos, "ordering")?;
+            self.require_ordering(bound.expr.ty().oid, pos, "equality")?;
+            if !self.is_sortable(bound.expr.ty().oid)? {
+                return Err(err!(FEATURE_NOT_SUPPORTED, "could not implement window PARTITION BY")
+                    .detail("Window partitioning columns must be of sortable datatypes."));
+            }
             partition_by.push(bound.expr);
         }
         self.scope().kind = Place::WindowOrder;

@@ -1,5 +1,6 @@
 //! The lines of a node that don't depend on its kind alone: what it gives, its filter, what was measured, in PostgreSQL's order.
 
+use super::keys::Asked;
 use super::{Builder, Node, Value, own_columns};
 use crate::explain::{NodeStats, measured, usage};
 use crate::physical::IndexTest;
@@ -21,7 +22,13 @@ fn average(sum: f64, loops: f64) -> f64 {
 
 impl Builder<'_> {
     /// Puts what comes before and after a node's own lines around them.
-    pub(super) fn complete(&self, plan: &PhysicalPlan, stats: Option<&NodeStats>, lines: &mut Lines) {
+    pub(super) fn complete(
+        &self,
+        plan: &PhysicalPlan,
+        asked: &Asked<'_>,
+        stats: Option<&NodeStats>,
+        lines: &mut Lines,
+    ) {
         let (writes, given) = match &plan.node {
             PhysicalNode::Insert { returning, .. }
             | PhysicalNode::Update { returning, .. }
@@ -34,11 +41,13 @@ impl Builder<'_> {
         };
         if let Some(given) = given.filter(|g| self.e.options.verbose && !g.is_empty()) {
             let own = own_columns(plan);
-            let mut shown: Vec<String> = given.iter().map(|(_, e)| self.output_in(&own, e)).collect();
+            let wanted = given.iter().filter(|(id, _)| asked.wants(*id));
+            let mut shown: Vec<String> = wanted.map(|(_, e)| self.output_in(&own, e)).collect();
             if !writes {
                 let hidden = hidden_columns(plan);
                 shown.extend(hidden.iter().map(|id| self.output_in(&own, &self.column(*id))));
             }
+            self.add_asked(plan, asked, &mut shown);
             lines.insert(0, ("Output".into(), Value::List(shown)));
         }
         self.join_lines(plan, lines);
@@ -190,7 +199,7 @@ impl Builder<'_> {
 
     /// The hash table of a join, a node of its own in PostgreSQL.
     pub(super) fn hash(&self, join: &PhysicalPlan, inner: &PhysicalPlan) -> Node {
-        let child = self.node(inner, None);
+        let child = self.node(inner);
         let measured = if self.e.options.analyze { (self.e.stats)(join.id) } else { None };
         let extra = measured.map(|s| s.extra).unwrap_or_default();
         let table = extra.iter().filter(|(label, _)| label == "Buckets");
