@@ -9,7 +9,7 @@ CREATE TABLE typed (s smallint, v varchar(5) DEFAULT 'abc', c char(4), d date DE
 INSERT INTO made SELECT i, i % 10, 'c' || i, i FROM generate_series(1, 2000) i;
 CREATE TABLE other (k int, a int, v text, w float8);
 INSERT INTO other SELECT i, i % 500, 'v' || i % 7, i / 3.0 FROM generate_series(1, 2000) i;
-ANALYZE;
+ANALYZE made, other;
 
 EXPLAIN (COSTS OFF, VERBOSE) INSERT INTO made (a) VALUES (1);
 EXPLAIN (COSTS OFF, VERBOSE) INSERT INTO made (a) VALUES (1), (2);

@@ -12,9 +12,9 @@ INSERT INTO trip VALUES
   (5, 30, 4, 2, '7', 2), (6, 30, NULL, 2, NULL, 3),
   (7, 50, 9, 3, '3', 4),
   (8, 60, 1, 1, '5', NULL), (9, 60, 0, 0, 'x', 1e308);
-INSERT INTO trip SELECT i, i + 1000, 5, 0, 'none', 1e308 FROM generate_series(100, 20400) i;
+INSERT INTO trip SELECT i, i + 1000, 5, 0, 'none', 1e308 FROM generate_series(100, 4100) i;
 CREATE INDEX ON trip (ship);
-ANALYZE;
+ANALYZE crew, trip;
 
 -- a match before the row that fails
 SELECT c.id, EXISTS (SELECT FROM trip t WHERE t.ship = c.ship AND t.days / t.crew > 1) FROM crew c WHERE c.id IN (1, 3, 4, 5, 6) ORDER BY 1;
