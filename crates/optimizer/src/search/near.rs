@@ -23,11 +23,10 @@ pub(super) struct Lookups {
 
 /// The outer column that the first key equals.
 struct OuterKey {
-    column: ColumnId,
     /// Its number as a sort key.
     number: Option<u32>,
-    /// How far the rows of its table lie in its order.
-    correlation: f64,
+    /// It and the columns that equal it, and how far the rows of their tables lie in their order.
+    columns: Vec<(ColumnId, f64)>,
 }
 
 impl Lookups {
@@ -54,18 +53,19 @@ impl OuterKey {
             path = match &path.step {
                 // These give rows in the order of their outer ones.
                 Step::Join { method: Method::Hash | Method::Loop, outer, .. } => outer,
-                Step::Leaf(plan) if scans(plan, self.column) => return self.correlation * self.correlation,
+                Step::Leaf(plan) => return self.scanned(plan),
                 _ => return 0.0,
             };
         }
     }
-}
 
-/// Whether a plan goes through a table that has the column from its beginning to its end.
-fn scans(plan: &PhysicalPlan, column: ColumnId) -> bool {
-    match &plan.node {
-        PhysicalNode::SeqScan { columns, .. } => columns.iter().any(|(id, _)| *id == column),
-        _ => false,
+    /// How far a plan that goes through a table from its beginning to its end gives rows in the key's order.
+    fn scanned(&self, plan: &PhysicalPlan) -> f64 {
+        let PhysicalNode::SeqScan { columns, .. } = &plan.node else { return 0.0 };
+        let of = |(own, correlation): &(ColumnId, f64)| {
+            columns.iter().any(|(id, _)| id == own).then_some(correlation * correlation)
+        };
+        self.columns.iter().find_map(of).unwrap_or(0.0)
     }
 }
 
@@ -92,13 +92,19 @@ impl Search<'_, '_> {
         let size = self.p.known_size(relation)?;
         let (pages, _) = self.p.index_size(index, size);
         let column = conds.iter().find_map(|c| self.outer_column(c));
-        let key = column.map(|(column, key)| OuterKey {
-            column,
-            number: self.order_of(vec![key]).ids.first().copied(),
-            correlation: self.p.column_stats(column).and_then(|s| s.correlation).map_or(0.0, f64::from),
+        let key = column.map(|(column, key)| {
+            let class = self.region.classes.iter().find(|c| c.members.iter().any(|m| m.0 == column));
+            let equal = class.map_or_else(|| vec![column], |c| c.members.iter().map(|m| m.0).collect());
+            let columns = equal.into_iter().map(|id| (id, self.correlation(id))).collect();
+            OuterKey { number: self.order_of(vec![key]).ids.first().copied(), columns }
         });
         let together = (measured::BATCH / path.rows.max(1.0)).max(1.0);
         Some(Lookups { pages, together, largeness: measured::largeness(size.pages), key })
+    }
+
+    /// How far the rows of a column's table lie in its order.
+    fn correlation(&mut self, column: ColumnId) -> f64 {
+        self.p.column_stats(column).and_then(|s| s.correlation).map_or(0.0, f64::from)
     }
 
     /// The column of another item that a key equals, and the order by it.
