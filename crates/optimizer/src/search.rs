@@ -242,9 +242,10 @@ impl Search<'_, '_> {
             };
             self.rows.push(rows);
         }
-        // What is no table may turn out to be too much by itself, and its rows count for lookups in tables.
+        // What is no table may turn out to be too much by itself.
         let tables = |r: &Region, i: usize| matches!(r.items[i].source, Source::Table(_));
-        let first: Vec<usize> = (0..n).filter(|i| !tables(&self.region, *i)).collect();
+        let first: Vec<usize> =
+            (0..n).filter(|i| self.p.rules.is_try() && !tables(&self.region, *i)).collect();
         for i in &first {
             self.base(*i)?;
         }
@@ -323,7 +324,6 @@ impl Search<'_, '_> {
                 let found = self.p.with_whole(whole, |p| p.item_candidates(plan, filter, &want));
                 self.p.joined = before;
                 let found = found?;
-                self.rows[i] = found[0].plan.rows.max(1.0);
                 found.into_iter().map(|c| (Rc::new(c.plan), c.order)).collect()
             }
         };
