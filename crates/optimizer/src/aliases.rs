@@ -79,8 +79,7 @@ fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
             }
         })
     };
-    plan.filter.iter().for_each(&mut see);
-    plan.targets.iter().for_each(|(_, e)| see(e));
+    walk::physical_exprs(plan).into_iter().for_each(&mut see);
     for input in walk::physical_inputs(plan) {
         collect(input, part, uses);
     }
@@ -93,7 +92,7 @@ fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
     {
         *name = new.clone();
     }
-    for e in walk::physical_exprs_mut(plan) {
+    let below = |e: &mut Expr| {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
@@ -102,6 +101,11 @@ fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
                 rename(Arc::make_mut(plan), renamed);
             }
         });
+    };
+    walk::physical_exprs_mut(plan).into_iter().for_each(below);
+    // An index's conditions as they are shown.
+    if let PhysicalNode::IndexScan { conds, .. } = &mut plan.node {
+        conds.iter_mut().for_each(|c| below(&mut c.source));
     }
     for input in walk::physical_inputs_mut(plan) {
         rename(input, renamed);

@@ -176,6 +176,15 @@ impl Planner<'_> {
             .map(|c| {
                 let (rows, startup, total) = (c.plan.rows, c.plan.startup_cost, c.plan.total_cost);
                 let never = gate.iter().any(crate::exprs::is_false_or_null);
+                // A row of nothing is not made first.
+                if let (PhysicalNode::Result { input: None, one_time_filter }, false, true) =
+                    (&c.plan.node, never, c.plan.filter.is_empty())
+                    && one_time_filter.is_empty()
+                {
+                    let mut plan = c.plan;
+                    plan.node = PhysicalNode::Result { input: None, one_time_filter: gate.clone() };
+                    return Candidate { plan, order: c.order };
+                }
                 let input = if never { None } else { Some(Box::new(c.plan.clone())) };
                 let gate = if never { vec![Expr::bool_const(false)] } else { gate.clone() };
                 let node = PhysicalNode::Result { input, one_time_filter: gate };

@@ -81,3 +81,19 @@ RESET ALL;
 PREPARE p (int) AS SELECT * FROM t WHERE id = $1;
 EXPLAIN (COSTS OFF) EXECUTE p (5);
 DROP TABLE t, u;
+
+-- names of what several subqueries read, constants that come out of subqueries, rows of nothing, whole rows
+SET enable_bitmapscan = off;
+CREATE TABLE sa (a int PRIMARY KEY, b int, d numeric);
+CREATE TABLE sb (k int PRIMARY KEY, w float8, d numeric);
+INSERT INTO sa SELECT i, i % 10, i FROM generate_series(1, 1000) i;
+INSERT INTO sb SELECT i, i, i FROM generate_series(1, 1000) i;
+ANALYZE sa, sb;
+EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM sb WHERE w > 3) FROM sa WHERE a = (SELECT sum(k) FROM sb) AND b < (SELECT sum(k) FROM sb WHERE w > 5);
+EXPLAIN (COSTS OFF) SELECT * FROM sa WHERE EXISTS (SELECT FROM sb WHERE sa.d = sb.d AND sb.w > 1000 AND sa.d > 1000);
+EXPLAIN (COSTS OFF) SELECT * FROM sa WHERE NOT EXISTS (SELECT FROM sb WHERE sb.d + sa.d > 1000);
+EXPLAIN (COSTS OFF) SELECT 1 WHERE now() > '2000-01-01';
+EXPLAIN (COSTS OFF) SELECT 1 WHERE EXISTS (SELECT FROM sa);
+EXPLAIN (COSTS OFF, VERBOSE) SELECT a, sa FROM sa WHERE b = 3 ORDER BY d LIMIT 1;
+RESET enable_bitmapscan;
+DROP TABLE sa, sb;

@@ -99,7 +99,8 @@ fn rewrite_these(
         rules.run(Rule::FactorOrs, || factor_ors::run(&mut plan));
         rules.run(Rule::MergeOrs, || merge_ors::run(&mut plan, folder));
     }
-    if kinds.has(Kinds::SUBQUERY) || kinds.has(Kinds::ALIAS) && kinds.has(Kinds::JOIN) {
+    let subqueries = kinds.has(Kinds::SUBQUERY);
+    if subqueries || kinds.has(Kinds::ALIAS) && kinds.has(Kinds::JOIN) {
         unnest(&mut plan, kinds, meta, folder, rules)?;
         kinds = Kinds::of(&plan);
     }
@@ -108,6 +109,9 @@ fn rewrite_these(
         kinds.has(Kinds::ALIAS) && rules.run(Rule::PullUpSubqueries, || pull_up_subqueries::run(&mut plan));
     if pulled || folded.is_err() {
         fold_constants::run(&mut plan, folder, rules)?;
+    } else if subqueries {
+        // What came out of subqueries has not been looked at. What fails there may never be asked for.
+        fold_constants::run(&mut plan, folder, rules).ok();
     }
     if kinds.has(Kinds::OUTER_JOIN) {
         rules.run(Rule::ReduceOuterJoins, || reduce_outer_joins::run(&mut plan));

@@ -280,6 +280,14 @@ impl Builder<'_> {
                 }
                 found.extend(aggregates.iter().map(|(id, a)| (*id, self.deparse(|d| d.aggregate(a)))));
             }
+            PhysicalNode::SeqScan { columns, alias, .. }
+            | PhysicalNode::IndexScan { columns, alias, .. }
+            | PhysicalNode::BitmapHeapScan { columns, alias, .. }
+            | PhysicalNode::TidScan { columns, alias, .. }
+            | PhysicalNode::TidRangeScan { columns, alias, .. } => {
+                let rows = columns.iter().filter(|(_, c)| *c == ScanColumn::WholeRow);
+                self.computed.extend(rows.map(|(id, _)| (*id, format!("{}.*", quote_identifier(alias)))));
+            }
             PhysicalNode::WindowAgg { calls, .. } => {
                 found.extend(calls.iter().map(|(id, c)| (*id, self.deparse(|d| d.window_call(c)))));
             }
@@ -773,9 +781,9 @@ fn schema_of(relation: &Relation) -> &str {
     if relation.schema_name.starts_with("pg_temp_") { "pg_temp" } else { &relation.schema_name }
 }
 
-/// Whether a text is a column's name.
+/// Whether a text is a column's name, or a whole row.
 fn plain(text: &str) -> bool {
-    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'))
+    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '*'))
 }
 
 fn scan_title(kind: &str, name: &str, alias: &str) -> String {
