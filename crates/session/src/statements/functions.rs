@@ -1,5 +1,6 @@
 //! The functions of the extension: what was summed up, and forgetting it.
 
+use super::keep::page_counts;
 use super::table::{Entry, Key, Times};
 use crate::context::SessionContext;
 use quarry_catalog::CatalogReader;
@@ -65,21 +66,8 @@ fn row(key: &Key, e: &Entry, with_text: bool, may_see: bool) -> Vec<Datum> {
     times(&mut row, &e.runs);
     row.push(count(e.rows));
     let u = &e.used;
-    row.extend(
-        [
-            u.shared_hit,
-            u.shared_read,
-            u.shared_dirtied,
-            u.shared_written,
-            u.local_hit,
-            u.local_read,
-            u.local_dirtied,
-            u.local_written,
-            u.temp_blocks_read(),
-            u.temp_blocks_written(),
-        ]
-        .map(count),
-    );
+    row.extend(page_counts(u).map(count));
+    row.extend([u.temp_blocks_read(), u.temp_blocks_written()].map(count));
     row.extend([ms(u.read_ns), ms(u.write_ns), ms(u.temp_read_ns), ms(u.temp_write_ns)]);
     row.extend([count(u.wal_records), count(u.wal_images)]);
     row.push(Numeric::from(i64::try_from(u.wal_bytes).unwrap_or(i64::MAX)).into_datum());

@@ -29,14 +29,9 @@ impl Times {
     }
 }
 
-fn words(e: &Entry) -> [u64; WORDS] {
-    let u = &e.used;
-    let mut out = [0; WORDS];
-    out[..5].copy_from_slice(&e.plans.words());
-    out[5..10].copy_from_slice(&e.runs.words());
-    out[10] = e.rows;
-    out[11] = e.weight.to_bits();
-    out[12..].copy_from_slice(&[
+/// Pages of tables and of temporary tables, as they are shown and kept.
+pub(super) fn page_counts(u: &Usage) -> [u64; 8] {
+    [
         u.shared_hit,
         u.shared_read,
         u.shared_dirtied,
@@ -45,6 +40,18 @@ fn words(e: &Entry) -> [u64; WORDS] {
         u.local_read,
         u.local_dirtied,
         u.local_written,
+    ]
+}
+
+fn words(e: &Entry) -> [u64; WORDS] {
+    let u = &e.used;
+    let mut out = [0; WORDS];
+    out[..5].copy_from_slice(&e.plans.words());
+    out[5..10].copy_from_slice(&e.runs.words());
+    out[10] = e.rows;
+    out[11] = e.weight.to_bits();
+    out[12..20].copy_from_slice(&page_counts(u));
+    out[20..].copy_from_slice(&[
         u.temp_read,
         u.temp_written,
         u.read_ns,
