@@ -21,7 +21,7 @@
 //! Subqueries that stop at the first match (EXISTS, IN) are `unnest_tests`; what else stops, or fails where errors can't be kept, is
 //! `run_again`.
 
-use super::inner_joins::{draw, filtered};
+use super::inner_joins::{self, draw, filtered};
 use super::lift_correlation::{constant, is_from};
 use super::unnest_by_domain::{Outer, substitute_aggregate};
 use super::unnest_scalars::aggregate;
@@ -95,10 +95,49 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
     Some(LogicalPlan::Project { input: Box::new(input), targets })
 }
 
-/// Lets rows of a FROM clause pass that its conditions fail for, those of inner joins included; the errors.
+/// Lets rows of a FROM clause pass that its conditions fail for, those of inner joins included; the errors. None if an item is perhaps
+/// tested alone, which may fail for a row that joins nothing.
 pub fn keep_in_from(from: &mut LogicalPlan, outer: &Outer<'_>) -> Option<Vec<Expr>> {
+    if !tested_alone(from, outer).is_empty() {
+        return None;
+    }
     let failing = failing_of(from, outer);
     keep_in_conditions(from, failing)
+}
+
+/// The items of a FROM clause with several on which there are conditions that may fail, and all conditions on them.
+pub fn tested_alone(from: &LogicalPlan, outer: &Outer<'_>) -> Vec<(LogicalPlan, Vec<Expr>)> {
+    let (mut all, mut conditions) = (vec![], vec![]);
+    items(from, &mut all);
+    inner_joins::conditions(from, &mut conditions);
+    if all.len() < 2 {
+        return vec![];
+    }
+    let with_conditions = |item: &&LogicalPlan| {
+        let own = walk::output_columns(item);
+        let known = |id: &ColumnId| own.contains(id) || outer.available.contains(id);
+        let on_it = conditions.iter().filter(|p| {
+            let read = columns(p);
+            read.iter().all(known) && read.iter().any(|id| own.contains(id))
+        });
+        ((*item).clone(), on_it.map(|p| (*p).clone()).collect::<Vec<_>>())
+    };
+    let may_fail = |(_, conditions): &(LogicalPlan, Vec<Expr>)| {
+        conditions.iter().any(|p| !cannot_fail(p, &[]) && !is_key(p, outer))
+    };
+    all.iter().map(with_conditions).filter(may_fail).collect()
+}
+
+/// The tables and subqueries of a FROM clause.
+fn items<'p>(from: &'p LogicalPlan, out: &mut Vec<&'p LogicalPlan>) {
+    match from {
+        LogicalPlan::Filter { input, .. } => items(input, out),
+        LogicalPlan::Join { left, right, .. } => {
+            items(left, out);
+            items(right, out);
+        }
+        item => out.push(item),
+    }
 }
 
 /// Takes the conditions that may fail out of a FROM clause.
@@ -216,7 +255,7 @@ pub fn raise_first(e: &mut Expr, error: &Expr) -> Option<()> {
 }
 
 /// Lets rows pass that a condition fails for; its error.
-pub fn keep_in_condition(p: &mut Expr) -> Option<Expr> {
+fn keep_in_condition(p: &mut Expr) -> Option<Expr> {
     let (value, error) = kept(p)?;
     *p = Expr::Or(vec![value, is_not_null(error.clone())]);
     Some(error)

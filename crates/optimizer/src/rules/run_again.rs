@@ -8,12 +8,15 @@
 //!      g: SELECT i.k FROM i JOIN j ... WHERE or_null(i.a / j.b > 1) GROUP BY i.k
 //! ```
 //!
+//! Conditions that can't fail are taken to be tested before those that may, here as in `defer_errors`: for a row that one of them leaves
+//! out PostgreSQL raises an error where it tests the other first.
+//!
 //! Left to be run for each row: what fails in the condition of an outer join, in a subquery of FROM, in a branch of a set operation, in a
 //! window, in an aggregate itself over groups, or in the comparison of IN, ANY and ALL.
 
 use super::copy_plan::copy;
 use super::defer_errors::{
-    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, kept, one_by_one,
+    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, kept, one_by_one, tested_alone,
 };
 use super::inner_joins::filtered;
 use super::lift_correlation::{constant, is_from};
@@ -53,17 +56,25 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     }
     // The subquery itself keeps its columns.
     let (mut rows, ids) = copy(plan, meta)?;
-    without_errors(&mut rows, outer)?;
+    let mut below = &mut rows;
+    if is_whole(plan) {
+        while let LogicalPlan::Project { input, .. } = below {
+            below = input;
+        }
+    }
+    without_errors(below, outer)?;
     let mut safe = SubqueryExpr { plan: SubqueryPlan::Logical(Box::new(rows)), ..s.clone() };
     safe.output = s.output.iter().map(|id| ids.get(id).copied()).collect::<Option<_>>()?;
     if let SubqueryKind::Any { tests } | SubqueryKind::All { tests } = &mut safe.kind {
         tests.iter_mut().for_each(|t| rename(t, &ids));
     }
     let mut all = match s.kind {
-        SubqueryKind::Exists => unnest_marks::joined(&safe, outer, meta, rules),
+        SubqueryKind::Exists => {
+            let marked = unnest_marks::joined(&safe, outer, meta, rules);
+            marked.inspect(|_| rules.fire(Rule::UnnestMarks))
+        }
         SubqueryKind::Any { .. } | SubqueryKind::All { .. } => {
-            unnest_tests::joined(&safe, outer, meta, rules)
-                .or_else(|| compare_extremes::joined(&safe, outer, meta, rules))
+            unnest_tests::joined(&safe, outer, meta, rules).or_else(|| by_extremes(&safe, outer, meta, rules))
         }
         _ => unnest_scalars::joined(&safe, outer, meta, rules),
     }?;
@@ -71,6 +82,10 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     for (plan, output) in errors {
         let (plan, ids) = copy(&plan, meta)?;
         let output = *ids.get(&output)?;
+        if walk::free_columns(&plan).is_empty() {
+            found.push(run_once(plan, output));
+            continue;
+        }
         let one = unnest_scalars::joined_value(&plan, (output, SqlType::TEXT), outer, None, meta, rules)?;
         if one.kind != JoinKind::Left {
             return None;
@@ -87,6 +102,23 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         ty,
     };
     Some(all)
+}
+
+fn by_extremes(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
+    let joined =
+        rules.allows(Rule::CompareExtremes).then(|| compare_extremes::joined(s, outer, meta, rules))?;
+    joined.inspect(|_| rules.fire(Rule::CompareExtremes))
+}
+
+/// A scalar subquery that reads no outer row.
+fn run_once(plan: LogicalPlan, output: ColumnId) -> Expr {
+    Expr::Subquery(Box::new(SubqueryExpr {
+        kind: SubqueryKind::Scalar,
+        plan: SubqueryPlan::Logical(Box::new(plan)),
+        output: vec![output],
+        ty: SqlType::TEXT,
+        tree: None,
+    }))
 }
 
 fn rename(e: &mut Expr, ids: &HashMap<ColumnId, ColumnId>) {
@@ -142,9 +174,12 @@ fn errors_of(
         other => (vec![], other),
     };
     let LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } = &rows else {
-        return Some(errors_among(rows, vec![], computed, outer, meta)?.into_iter().collect());
+        return errors_among(rows, vec![], computed, outer, meta);
     };
-    if group.is_empty() || !grouping.is_empty() || !aggregates.iter().all(|(_, a)| a.function.def().total) {
+    if group.is_empty() && !is_whole(plan)
+        || !grouping.is_empty()
+        || !aggregates.iter().all(|(_, a)| a.function.def().total)
+    {
         return None;
     }
     let mut of_calls = vec![];
@@ -152,28 +187,46 @@ fn errors_of(
         keep_in_aggregate(a, &mut of_calls)?;
     }
     let keys = group.iter().map(|(_, e)| e.clone()).collect();
-    let of_rows = errors_among((**input).clone(), of_calls, keys, outer, meta)?;
+    let mut all = errors_among((**input).clone(), of_calls, keys, outer, meta)?;
+    if group.is_empty() {
+        return Some(all);
+    }
     let mut groups = rows.clone();
     without_errors(&mut groups, outer)?;
     let (failing, sure) = having.into_iter().partition(|p| !cannot_fail(p, &[]));
-    let of_groups = first_error(filtered(groups, sure), failing, errors_in(computed)?, meta)?;
-    Some(of_rows.into_iter().chain(of_groups).collect())
+    all.extend(first_error(filtered(groups, sure), failing, errors_in(computed)?, meta)?);
+    Some(all)
 }
 
-/// The first error among a FROM clause's rows: of its conditions, or of what is computed of rows that meet them. `errors`: some of those.
+/// Whether a plan computes something of an aggregate of all its rows: above the join, where it fails by itself.
+fn is_whole(mut plan: &LogicalPlan) -> bool {
+    while let LogicalPlan::Project { input, .. } = plan {
+        plan = input;
+    }
+    matches!(plan, LogicalPlan::Aggregate { group, .. } if group.is_empty())
+}
+
+/// The first error among a FROM clause's rows: of its conditions, or of what is computed of rows that meet them. Also those of the rows of
+/// each of its items, which are perhaps tested before they are joined. `errors`: some of the first.
 fn errors_among(
     mut from: LogicalPlan,
     mut errors: Vec<Expr>,
     computed: Vec<Expr>,
     outer: &Outer<'_>,
     meta: &mut QueryMeta,
-) -> Option<Option<(LogicalPlan, ColumnId)>> {
+) -> Option<Vec<(LogicalPlan, ColumnId)>> {
     if !is_from(&from) {
         return None;
     }
+    let mut all = vec![];
+    for (item, conditions) in tested_alone(&from, outer) {
+        let (failing, sure) = conditions.into_iter().partition(|p| !cannot_fail(p, &[]) && !is_key(p, outer));
+        all.extend(first_error(filtered(item, sure), failing, vec![], meta)?);
+    }
     let failing = failing_of(&mut from, outer);
     errors.extend(errors_in(computed)?);
-    first_error(from, failing, errors, meta)
+    all.extend(first_error(from, failing, errors, meta)?);
+    Some(all)
 }
 
 fn errors_in(computed: Vec<Expr>) -> Option<Vec<Expr>> {

@@ -20,7 +20,7 @@
 //! The rows of a join have no order that it could be asked for, nor have those of a grouping: these are `run_again`.
 
 use super::compare_extremes;
-use super::defer_errors::{first_of, is_not_null, keep_in_condition, kept, raise_first};
+use super::defer_errors::{first_of, is_not_null, keep_in_conditions, kept, raise_first};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
 use super::{Rule, Rules, make_scalars};
@@ -151,16 +151,15 @@ fn deferred(plan: &LogicalPlan, mut test: Test, meta: &mut QueryMeta) -> Option<
         test.test.iter_mut().for_each(|t| substitute(t, &map));
         rows = *input;
     }
-    let mut errors = vec![];
-    let scan = match &mut rows {
-        LogicalPlan::Filter { input, predicates } => {
-            for p in predicates {
-                if !cannot_fail(p, &[]) {
-                    errors.push(keep_in_condition(p)?);
-                }
-            }
-            &mut **input
+    let failing = match &mut rows {
+        LogicalPlan::Filter { predicates, .. } => {
+            predicates.extract_if(.., |p| !cannot_fail(p, &[])).collect()
         }
+        _ => vec![],
+    };
+    let mut errors = keep_in_conditions(&mut rows, failing)?;
+    let scan = match &mut rows {
+        LogicalPlan::Filter { input, .. } => &mut **input,
         other => other,
     };
     let LogicalPlan::Scan { columns, .. } = scan else { return None };
