@@ -35,6 +35,7 @@ fn correlated_aggregates_become_joins() {
         "select id from u where v > (select avg(c) from t where t.a = u.v and b = 'x')",
         "select id, (select max(1 / c) from t where t.a = u.v) from u",
         "select id, (select c from t where t.a = u.v) from u",
+        "select id, (select c from t where t.a = u.v and 1 / c > 0) from u",
         "select id from u where v = (select count(*) from t where t.a = u.v) for update",
     ] {
         let plan = f.explain(sql);
@@ -43,7 +44,7 @@ fn correlated_aggregates_become_joins() {
     for sql in [
         // An index leads with the column and few rows ask; what could fail where an error can't be kept.
         "select id, (select count(*) from u where u.tid = t.a) from t where id = 5",
-        "select id, (select c from t where t.a = u.v and 1 / c > 0) from u",
+        "select id, (select count(w.id) from t left join u w on w.tid = t.a and 1 / t.c > 0 where t.a = u.v) from u",
     ] {
         let plan = f.explain(sql);
         assert!(plan.contains("SubPlan"), "{sql}\n{plan}");
