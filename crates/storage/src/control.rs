@@ -20,7 +20,7 @@ const MAGIC: u64 = 0x5952_5241_5551_0001;
 /// | --- | --- |
 /// | 1 | |
 /// | 2 | init forks and files of unlogged relations, databases among the new relations, links past removed row versions, how far the log was durable in log records |
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]

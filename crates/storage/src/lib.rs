@@ -34,6 +34,7 @@ pub mod toast;
 pub mod txn;
 pub mod unlogged;
 pub mod vacuum;
+pub(crate) mod varint;
 pub mod vm;
 pub mod wal;
 pub mod workers;

@@ -4,13 +4,14 @@
 //!
 //! | part | size | content |
 //! | --- | --- | --- |
-//! | head | 2 | bits 0..=11 column count (`natts`), bit 14 wide offsets, bit 15 has a null bitmap |
+//! | head | 2 | bits 0..=11 column count (`natts`), bit 13 narrow ends, bit 14 wide ends, bit 15 has a null bitmap |
 //! | null bitmap | (natts + 7) / 8, only with bit 15 | bit set = NULL |
 //! | fixed part | sum of the fixed widths of the first `natts` columns | at fixed offsets; zeroes where NULL |
-//! | ends | 2 or 4 (wide) per varying column | end of its bytes counted from the start of the data; the two top bits are a tag |
+//! | ends | 1 (narrow), 2 or 4 (wide) per varying column | end of its bytes counted from the start of the data; but for narrow ones, the two top bits are a tag |
 //! | data | | the varying columns' bytes, in order |
 //!
 //! Tags: 0 plain, 1 LZ4 (`u32` raw length, then the block), 2 pointer to an out-of-line value ([`ToastPointer`]).
+//! Ends are narrow where the data has at most 255 bytes and every tag is plain, which most rows' do.
 //! Invariants: R1 a stored row may have fewer columns than the layout (columns added later): the caller supplies the missing
 //! values. R2 rows on pages never have wide offsets; only rows on their way to [`crate::toast`] do. R3 all numbers little-endian.
 //! Where PostgreSQL (heaptuple.c) walks the columns from the left, offsets here are direct.
@@ -22,6 +23,7 @@ pub const COLUMNS_MAX: usize = 1664;
 
 const HAS_NULLS: u16 = 0x8000;
 const WIDE: u16 = 0x4000;
+const NARROW: u16 = 0x2000;
 const NATTS_MASK: u16 = 0x0fff;
 
 const TAG_PLAIN: u8 = 0;
@@ -167,6 +169,16 @@ impl<'a> VarValue<'a> {
     }
 }
 
+/// Bytes of each end in a row with such a head.
+#[inline]
+fn end_bytes(head: u16) -> u32 {
+    match head & (WIDE | NARROW) {
+        0 => 2,
+        NARROW => 1,
+        _ => 4,
+    }
+}
+
 #[inline]
 fn array<const N: usize>(b: &[u8], at: usize) -> [u8; N] {
     b[at..at + N].try_into().expect("the slice has N bytes")
@@ -193,7 +205,7 @@ impl<'a> RowRef<'a> {
         let stored = (head & NATTS_MASK) as u32;
         let fixed_at = 2 + if head & HAS_NULLS != 0 { stored.div_ceil(8) } else { 0 };
         let ends_at = fixed_at + layout.fixed_bytes[natts as usize];
-        let data_at = ends_at + layout.var_count[natts as usize] * if head & WIDE != 0 { 4 } else { 2 };
+        let data_at = ends_at + layout.var_count[natts as usize] * end_bytes(head);
         RowRef { layout, body, natts, head, fixed_at, ends_at, data_at }
     }
 
@@ -236,12 +248,17 @@ impl<'a> RowRef<'a> {
 
     #[inline]
     fn end(&self, index: usize) -> (u8, usize) {
-        if self.head & WIDE != 0 {
-            let v = u32::from_le_bytes(array(self.body, self.ends_at as usize + index * 4));
-            ((v >> 30) as u8, (v & 0x3fff_ffff) as usize)
-        } else {
-            let v = u16::from_le_bytes(array(self.body, self.ends_at as usize + index * 2));
-            ((v >> 14) as u8, (v & 0x3fff) as usize)
+        let at = self.ends_at as usize;
+        match end_bytes(self.head) {
+            1 => (TAG_PLAIN, usize::from(self.body[at + index])),
+            2 => {
+                let v = u16::from_le_bytes(array(self.body, at + index * 2));
+                ((v >> 14) as u8, (v & 0x3fff) as usize)
+            }
+            _ => {
+                let v = u32::from_le_bytes(array(self.body, at + index * 4));
+                ((v >> 30) as u8, (v & 0x3fff_ffff) as usize)
+            }
         }
     }
 
@@ -378,12 +395,13 @@ fn bitmap_bytes(head: u16, body: &[u8], index: u16) -> Option<usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct VarColumn {
     index: u16,
-    /// The head of such rows without NULLs.
+    /// The head of such rows without NULLs and with ends of two bytes.
     head: u16,
-    /// Where the end before the column's own is; of the first column its own.
+    /// Where the ends begin.
     ends_at: usize,
-    first: bool,
-    data_at: usize,
+    /// The column's among the varying ones, and how many there are.
+    place: usize,
+    count: usize,
 }
 
 impl VarColumn {
@@ -394,14 +412,12 @@ impl VarColumn {
             return None;
         }
         let n = layout.len();
-        let ends = 2 + layout.fixed_bytes[n] as usize;
-        let place = column.place as usize;
         Some(VarColumn {
             index: i as u16,
             head: n as u16,
-            ends_at: ends + 2 * place.saturating_sub(1),
-            first: place == 0,
-            data_at: ends + 2 * layout.var_count[n] as usize,
+            ends_at: 2 + layout.fixed_bytes[n] as usize,
+            place: column.place as usize,
+            count: layout.var_count[n] as usize,
         })
     }
 
@@ -409,21 +425,29 @@ impl VarColumn {
     #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
         let head = u16::from_le_bytes(array(body, 0));
-        if head & !HAS_NULLS != self.head {
+        if head & !(HAS_NULLS | NARROW) != self.head {
             return None;
         }
-        let bitmap = bitmap_bytes(head, body, self.index)?;
-        let (start, end) = match self.first {
-            true => (0, u16::from_le_bytes(array(body, self.ends_at + bitmap))),
-            false => {
-                let ends = u32::from_le_bytes(array(body, self.ends_at + bitmap));
-                (ends as usize & 0x3fff, (ends >> 16) as u16)
-            }
+        let ends_at = self.ends_at + bitmap_bytes(head, body, self.index)?;
+        let (start, end, data_at) = if head & NARROW != 0 {
+            let (start, end) = match self.place {
+                0 => (0, *body.get(ends_at)?),
+                place => body.get(ends_at + place - 1..)?.first_chunk().map(|[start, end]| (*start, *end))?,
+            };
+            (usize::from(start), u16::from(end), ends_at + self.count)
+        } else {
+            let (start, end) = match self.place {
+                0 => (0, u16::from_le_bytes(array(body, ends_at))),
+                place => {
+                    let ends = u32::from_le_bytes(array(body, ends_at + 2 * (place - 1)));
+                    (ends as usize & 0x3fff, (ends >> 16) as u16)
+                }
+            };
+            (start, end, ends_at + 2 * self.count)
         };
         if end > 0x3fff {
             return None;
         }
-        let data_at = self.data_at + bitmap;
         body.get(data_at + start..data_at + usize::from(end))
     }
 }
@@ -540,6 +564,7 @@ impl RowBuilder {
     /// Ends the row and gives its body, valid until the next `begin`.
     pub fn finish(&mut self) -> &[u8] {
         let wide = self.data.len() > 0x3fff;
+        let narrow = self.data.len() <= 0xff && self.ends.iter().all(|(tag, _)| *tag == TAG_PLAIN);
         self.out.clear();
         let mut head = self.natts as u16;
         if self.any_null {
@@ -548,13 +573,18 @@ impl RowBuilder {
         if wide {
             head |= WIDE;
         }
+        if narrow {
+            head |= NARROW;
+        }
         self.out.extend_from_slice(&head.to_le_bytes());
         if self.any_null {
             self.out.extend_from_slice(&self.nulls);
         }
         self.out.extend_from_slice(&self.fixed);
         for &(tag, end) in &self.ends {
-            if wide {
+            if narrow {
+                self.out.push(end as u8);
+            } else if wide {
                 self.out.extend_from_slice(&(end | (tag as u32) << 30).to_le_bytes());
             } else {
                 self.out.extend_from_slice(&(end as u16 | (tag as u16) << 14).to_le_bytes());
@@ -623,6 +653,8 @@ mod tests {
         }
         let body = make(false, true);
         assert_eq!((first.get(&body), second.get(&body)), (Some(&b"hello"[..]), Some(&b"last"[..])));
+        // One byte for each end where the data has at most 255 bytes.
+        assert_eq!((make(false, false).len(), make(true, false).len()), (2 + 13 + 2 + 9, 2 + 13 + 4 + 304));
         let fixed = |i| FixedColumn::of(&layout, i).unwrap();
         assert_eq!(fixed(0).get(&body), Some(&7i32.to_le_bytes()[..]));
         assert_eq!((fixed(2).get(&body), fixed(4).get(&body)), (None, Some(&[1][..])));

@@ -313,8 +313,9 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
             let h = TupleHeader::read(t);
             if !(h.may_be_ended() && txn.is_mine(h.xmax)) {
                 with_scratch(|payload| {
-                    payload.w32(toast.vm_of(&page)).w16(at.slot).w16(tuple::XMAX_KEY);
-                    payload.w64(xid.0).w32(txn.command_id().0);
+                    let (vm, bits) = (toast.vm_of(&page), tuple::XMAX_KEY);
+                    wal::SetXmax { vm, slot: at.slot, bits, xmax: xid, cmax: txn.command_id() }
+                        .write(payload);
                     toast.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                 })?;
                 deleted += 1;

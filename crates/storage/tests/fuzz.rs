@@ -13,7 +13,7 @@ use quarry_storage::index::{BTree, IndexMethod, UniqueCheck};
 use quarry_storage::page::{PAGE_SIZE, Page};
 use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef, VarValue, Width};
 use quarry_storage::vacuum::VacuumOptions;
-use quarry_storage::wal::record::{HEADER, Record, body_crc, set_place};
+use quarry_storage::wal::record::{HEADER, Record, body_crc, length, set_place};
 use quarry_storage::wal::segments::segment_path;
 use quarry_storage::wal::{WalReader, rmgr};
 use quarry_storage::{IsolationLevel, Persistence, RelId, Storage, WaitPolicy};
@@ -111,7 +111,7 @@ fn records(disk: &FaultDisk, from: Lsn) -> Vec<(Lsn, Vec<u8>)> {
             .flat_map(|n| disk.bytes(&segment_path(n)).unwrap_or_default())
             .collect();
         let at = (r.lsn.0 % SEGMENT) as usize;
-        let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let len = length(&bytes[at..]);
         all.push((r.lsn, bytes[at..at + len].to_vec()));
     }
     all
@@ -198,7 +198,7 @@ fn records_of_any_bytes() {
             continue;
         }
         let len = bytes.len() as u32;
-        bytes[..4].copy_from_slice(&len.to_le_bytes());
+        bytes[4..7].copy_from_slice(&len.to_le_bytes()[..3]);
         let body = body_crc(&bytes, bytes.len());
         set_place(&mut bytes, body, *lsn, Lsn(0));
         sound(

@@ -4,7 +4,7 @@ use super::tuple::{self, HEADER_BYTES};
 use super::{Heap, page as hp, prune, wal};
 use crate::buffer::{PageMut, Ring};
 use crate::page::PAGE_SIZE;
-use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::page::slotted::with_scratch;
 use crate::row::RowRef;
 use crate::txn::Transaction;
 use crate::wal::RecordKind;
@@ -57,13 +57,8 @@ impl Heap {
         let slot = hp::free_slot(page.bytes());
         let xid = txn.assign_xid_to_note();
         with_scratch(|payload| {
-            payload
-                .w32(self.vm_of(&page))
-                .w16(slot)
-                .w16(flags)
-                .w32(txn.command_id().0)
-                .w64(xid.0)
-                .wbytes(body);
+            let vm = self.vm_of(&page);
+            wal::Insert { vm, slot, flags, cmin: txn.command_id(), xmin: xid }.write(payload, body);
             self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         txn.count(self.rel, &self.state, |a| a.inserted += 1);
@@ -73,7 +68,7 @@ impl Heap {
     /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
     pub fn insert_many(&self, txn: &Transaction, rows: &[&[u8]], tids: &mut Vec<Tid>) -> Result<()> {
         let xid = txn.assign_xid_to_note();
-        let cid = txn.command_id().0;
+        let cmin = txn.command_id();
         let bulk = rows.len() > 50;
         let mut kept = self.bulk_state(xid, bulk)?;
         let mut next = 0;
@@ -88,7 +83,7 @@ impl Heap {
             let block = page.id().block;
             txn.check_insert(self.rel)?;
             with_scratch(|payload| -> Result<()> {
-                payload.w32(self.vm_of(&page)).w32(cid).w64(xid.0);
+                wal::MultiInsert { vm: self.vm_of(&page), cmin, xmin: xid }.write(payload);
                 let p: &[u8] = page.bytes();
                 let fresh = hp::is_new(p);
                 let count = hp::slot_count(p);
@@ -108,7 +103,7 @@ impl Heap {
                         }
                     };
                     left -= HEADER_BYTES + body.len();
-                    payload.w16(slot).w16(self.external_flag(&body)).w16(body.len() as u16).wbytes(&body);
+                    wal::NewRow { slot, flags: self.external_flag(&body), body: &body }.write(payload);
                     tids.push(Tid { block, slot });
                     next += 1;
                     if next == rows.len() {
@@ -137,12 +132,8 @@ impl Heap {
         let mut page = self.storage.pool().write(self.page_id(tid.block))?;
         let external = self.external_values(page.bytes(), tid.slot);
         with_scratch(|payload| {
-            payload
-                .w32(self.vm_of(&page))
-                .w16(tid.slot)
-                .w16(tuple::XMAX_KEY)
-                .w64(xid.0)
-                .w32(txn.command_id().0);
+            let (vm, bits) = (self.vm_of(&page), tuple::XMAX_KEY);
+            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }.write(payload);
             self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
         })?;
         drop(page);

@@ -17,6 +17,7 @@ pub mod page_rows;
 mod prefetch;
 pub mod prune;
 pub mod read;
+pub mod records;
 pub mod rewrite;
 pub mod row_lock;
 mod serializable;

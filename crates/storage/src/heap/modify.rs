@@ -8,11 +8,11 @@ use super::visibility::{Modifiable, modifiable};
 use super::{Heap, ModifyResult, UpdateOptions, VersionRef, page as hp, prune, wal};
 use crate::buffer::PageMut;
 use crate::lock::{LockManager, RowOperation};
-use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::page::slotted::with_scratch;
 use crate::row::{RowRef, ToastPointer};
 use crate::txn::{Snapshot, Transaction, XidStatus};
 use crate::{WaitPolicy, toast, vm};
-use quarry_common::{BlockNo, Error, Result, Tid, Xid};
+use quarry_common::{BlockNo, Error, Result, Tid};
 use std::borrow::Cow;
 
 /// Each time the way through a row's versions is lost, someone has removed some. More often than this is a mistake.
@@ -139,15 +139,16 @@ impl Heap {
                         .take_while(|(a, b)| a == b)
                         .count();
                     with_scratch(|payload| {
-                        payload
-                            .w32(self.vm_of(&page))
-                            .w32(tid.block)
-                            .w16(tid.slot)
-                            .w16(slot)
-                            .w64(xid.0)
-                            .w32(cid.0);
-                        payload.w16(old_bits).w16(new_flags).w16(prefix as u16).w16(suffix as u16);
-                        payload.wbytes(&body[prefix..body.len() - suffix]);
+                        wal::UpdateLocal {
+                            vm: self.vm_of(&page),
+                            block: tid.block,
+                            old_slot: tid.slot,
+                            new_slot: slot,
+                            update: wal::Update { xid, cid, old_bits, new_flags },
+                            prefix: prefix as u16,
+                            suffix: suffix as u16,
+                        }
+                        .write(payload, &body);
                         self.log(txn, xid, wal::UPDATE_LOCAL, payload, &mut page)
                     })?;
                 }
@@ -164,16 +165,14 @@ impl Heap {
                     hot = false;
                     let slot = hp::free_slot(new_page.bytes());
                     new_tid = Tid { block: new_page.id().block, slot };
-                    self.log_cross(txn, xid, &mut page, &mut new_page, |payload| {
-                        payload
-                            .w16(tid.slot)
-                            .wtid(new_tid)
-                            .w64(xid.0)
-                            .w32(cid.0)
-                            .w16(old_bits)
-                            .w16(new_flags);
-                        payload.wbytes(&body);
-                    })?;
+                    let record = wal::UpdateCross {
+                        vm_old: self.vm_of(&page),
+                        vm_new: self.vm_of(&new_page),
+                        old_slot: tid.slot,
+                        new: new_tid,
+                        update: wal::Update { xid, cid, old_bits, new_flags },
+                    };
+                    self.log_cross(txn, &mut page, &mut new_page, &record, &body)?;
                 }
             }
             if shown_to_all {
@@ -223,8 +222,9 @@ impl Heap {
                     let xid = txn.assign_xid_to_note();
                     self.keep_outer_lock(txn, tid, &header)?;
                     with_scratch(|payload| {
-                        payload.w32(self.vm_of(&page)).w16(tid.slot).w16(tuple::XMAX_KEY);
-                        payload.w64(xid.0).w32(txn.command_id().0);
+                        let (vm, bits) = (self.vm_of(&page), tuple::XMAX_KEY);
+                        wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }
+                            .write(payload);
                         self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                     })?;
                     if shown_to_all {
@@ -285,8 +285,9 @@ impl Heap {
                         let current = txn.assign_xid_to_note();
                         let xid = if mine { header.xmax } else { current };
                         with_scratch(|payload| {
-                            payload.w32(wal::NO_VM).w16(tid.slot).w16(tuple::XMAX_LOCK_ONLY | mode.key_bit());
-                            payload.w64(xid.0).w32(txn.command_id().0);
+                            let (vm, bits) = (wal::NO_VM, tuple::XMAX_LOCK_ONLY | mode.key_bit());
+                            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }
+                                .write(payload);
                             self.log(txn, current, wal::SET_XMAX, payload, &mut page)
                         })?;
                     }
@@ -582,16 +583,15 @@ impl Heap {
     fn log_cross<'a>(
         &'a self,
         txn: &Transaction,
-        xid: Xid,
         old: &mut PageMut<'a>,
         new: &mut PageMut<'a>,
-        fill: impl FnOnce(&mut Vec<u8>),
+        record: &wal::UpdateCross,
+        body: &[u8],
     ) -> Result<()> {
-        let (vm_old, vm_new) = (self.vm_of(old), self.vm_of(new));
+        let (vm_old, vm_new) = (record.vm_old, record.vm_new);
         txn.note_change(new);
         with_scratch(|payload| {
-            payload.w32(vm_old).w32(vm_new);
-            fill(payload);
+            record.write(payload, body);
             let mut maps: Vec<PageMut<'a>> = Vec::new();
             // Map pages rise with their blocks, so latching them in block order is latching them in page order.
             let mut needed: Vec<BlockNo> =
@@ -613,7 +613,7 @@ impl Heap {
             pages.push(old);
             pages.push(new);
             pages.extend(maps.iter_mut());
-            self.storage.log_change(Some(xid), kind(wal::UPDATE_CROSS), payload, &mut pages)?;
+            self.storage.log_change(Some(record.update.xid), kind(wal::UPDATE_CROSS), payload, &mut pages)?;
             Ok(())
         })
     }

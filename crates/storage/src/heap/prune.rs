@@ -43,17 +43,18 @@ impl PrunePlan {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.w64(self.prune_xid);
-        out.w16(self.redirects.len() as u16).w16(self.dead.len() as u16).w16(self.unused.len() as u16);
-        out.w16(self.links.len() as u16);
+        out.wvar(self.prune_xid);
+        for count in [self.redirects.len(), self.dead.len(), self.unused.len(), self.links.len()] {
+            out.wvar(count as u64);
+        }
         for (from, to) in &self.redirects {
-            out.w16(*from).w16(*to);
+            out.wvar(*from).wvar(*to);
         }
         for s in self.dead.iter().chain(&self.unused) {
-            out.w16(*s);
+            out.wvar(*s);
         }
         for (from, to, low) in &self.links {
-            out.w16(*from).w16(*to).w32(*low);
+            out.wvar(*from).wvar(*to).wvar(*low);
         }
     }
 }

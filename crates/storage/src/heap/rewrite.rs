@@ -9,7 +9,7 @@ use super::tuple::{self, HEADER_BYTES, TupleHeader};
 use super::visibility::{Fate, fate_between};
 use super::{Heap, page as hp, wal};
 use crate::buffer::ReadAhead;
-use crate::page::slotted::{PayloadWriter, with_scratch};
+use crate::page::slotted::with_scratch;
 use crate::txn::{Transaction, XidStatus};
 use quarry_common::{BlockNo, CommandId, Error, Result, Tid, Xid};
 
@@ -132,19 +132,15 @@ impl Heap {
         let (block, slot) = (page.id().block, hp::free_slot(page.bytes()));
         let xid = txn.assign_xid();
         with_scratch(|payload| {
-            payload
-                .w32(self.vm_of(&page))
-                .w16(slot)
-                .w16(flags)
-                .w32(version.cmin.0)
-                .w64(version.xmin.0)
-                .wbytes(&body);
+            let vm = self.vm_of(&page);
+            wal::Insert { vm, slot, flags, cmin: version.cmin, xmin: version.xmin }.write(payload, &body);
             self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         if version.xmax.is_valid() {
             let bits = if version.key { tuple::XMAX_KEY } else { 0 };
             with_scratch(|payload| {
-                payload.w32(self.vm_of(&page)).w16(slot).w16(bits).w64(version.xmax.0).w32(version.cmax.0);
+                let vm = self.vm_of(&page);
+                wal::SetXmax { vm, slot, bits, xmax: version.xmax, cmax: version.cmax }.write(payload);
                 self.storage.log_change(Some(xid), kind(wal::SET_XMAX), payload, &mut [&mut page]).map(|_| ())
             })?;
         }

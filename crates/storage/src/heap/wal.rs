@@ -1,21 +1,21 @@
 //! The heap's WAL records: what each does to each of its pages. The only code that changes heap pages (hints aside).
 //!
-//! | op | pages | payload after the op |
+//! | op | pages | payload |
 //! | --- | --- | --- |
-//! | INSERT | heap, [vm] | vm u32, slot u16, flags u16, cmin u32, xmin u64, body |
-//! | MULTI_INSERT | heap, [vm] | vm u32, cmin u32, xmin u64, then per row: slot u16, flags u16, len u16, body |
-//! | UPDATE_LOCAL | heap, [vm] | vm u32, block u32, old slot u16, new slot u16, xid u64, cid u32, old bits u16, new flags u16, prefix u16, suffix u16, middle |
-//! | UPDATE_CROSS | old, new, [vm], [vm] | vm of old u32, vm of new u32, old slot u16, new tid 6, xid u64, cid u32, old bits u16, new flags u16, body |
-//! | SET_XMAX | heap, [vm] | vm u32, slot u16, bits u16, xmax u64, cmax u32 |
-//! | PRUNE | heap | prune xid u64, counts 4 x u16, redirects (u16, u16), dead u16, unused u16, links (from u16, to u16, its xmin's lower half u32) |
+//! | INSERT | heap, [vm] | [`Insert`], body |
+//! | MULTI_INSERT | heap, [vm] | [`MultiInsert`], per row [`NewRow`] |
+//! | UPDATE_LOCAL | heap, [vm] | [`UpdateLocal`], what the bodies don't share |
+//! | UPDATE_CROSS | old, new, [vm], [vm] | [`UpdateCross`], body |
+//! | SET_XMAX | heap, [vm] | [`SetXmax`] |
+//! | PRUNE | heap | prune xid, counts of the following, redirects (slot, slot), dead, unused, links (from, to, its xmin's lower half), all [`crate::varint`] |
 //! | VISIBLE | heap, vm | block u32 |
 //! | SEQUENCE | heap, made anew | body of its one row |
 //!
-//! `vm` is the heap block whose all-visible bit and flag the change clears ([`NO_VM`]: neither was set). When both pages of
-//! an UPDATE_CROSS have their bits on one map page, that page is given once. `prefix` and `suffix` are the bytes of the new
-//! body that equal the old one's.
+//! When both pages of an UPDATE_CROSS have their bits on one map page, that page is given once.
 
 use super::page as hp;
+use super::records::read_vm;
+pub use super::records::{Insert, MultiInsert, NO_VM, NewRow, SetXmax, Update, UpdateCross, UpdateLocal};
 use super::tuple::{self, HEADER_BYTES, TupleHeader};
 use crate::page::Page;
 use crate::page::slotted::PayloadReader;
@@ -31,9 +31,6 @@ pub const PRUNE: u8 = 6;
 pub const VISIBLE: u8 = 7;
 /// The whole page of a sequence, see [`crate::sequence`].
 pub const SEQUENCE: u8 = 8;
-
-/// "No visibility map bit to clear".
-pub const NO_VM: u32 = u32::MAX;
 
 fn damaged(what: &str) -> Error {
     Error::corrupted(format!("heap WAL record does not fit its page: {what}"))
@@ -55,16 +52,17 @@ fn put(page: &mut Page, slot: u16, header: &TupleHeader, body: &[u8]) -> Result<
     Ok(())
 }
 
-fn end_version(page: &mut Page, slot: u16, xmax: Xid, cmax: CommandId, bits: u16, next: Tid) -> Result<()> {
+/// Ends or locks the version in a slot; `next` is the one after it.
+fn end_version(page: &mut Page, slot: u16, end: &Update, next: Tid) -> Result<()> {
     let t = hp::tuple_mut(page.bytes_mut(), slot).ok_or_else(|| damaged("no such tuple"))?;
     let mut h = TupleHeader::read(t);
-    h.xmax = xmax;
-    h.cmax = cmax;
+    h.xmax = end.xid;
+    h.cmax = end.cid;
     h.ctid = next;
-    h.flags = h.flags & !(tuple::XMAX_BITS | tuple::HOT_UPDATED | tuple::RELINKED) | bits;
+    h.flags = h.flags & !(tuple::XMAX_BITS | tuple::HOT_UPDATED | tuple::RELINKED) | end.old_bits;
     h.write(t);
-    if bits & tuple::XMAX_LOCK_ONLY == 0 {
-        hp::note_prunable(page.bytes_mut(), xmax.0);
+    if end.old_bits & tuple::XMAX_LOCK_ONLY == 0 {
+        hp::note_prunable(page.bytes_mut(), end.xid.0);
     }
     Ok(())
 }
@@ -73,43 +71,28 @@ fn end_version(page: &mut Page, slot: u16, xmax: Xid, cmax: CommandId, bits: u16
 pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Result<()> {
     let mut r = PayloadReader::new(payload);
     match op {
-        INSERT => {
-            let vm = r.u32()?;
-            if page_index == 1 {
-                vm::set_bit(page, vm, false);
-                return Ok(());
-            }
-            let (slot, flags, cmin, xmin) = (r.u16()?, r.u16()?, r.u32()?, r.xid()?);
-            prepare(page, vm != NO_VM);
-            put(page, slot, &TupleHeader::new(xmin, CommandId(cmin), flags), r.rest())?;
+        INSERT | MULTI_INSERT | UPDATE_LOCAL | SET_XMAX if page_index == 1 => {
+            vm::set_bit(page, read_vm(&mut r)?, false);
             Ok(())
         }
+        INSERT => {
+            let new = Insert::read(&mut r)?;
+            prepare(page, new.vm != NO_VM);
+            put(page, new.slot, &TupleHeader::new(new.xmin, new.cmin, new.flags), r.rest())
+        }
         MULTI_INSERT => {
-            let vm = r.u32()?;
-            if page_index == 1 {
-                vm::set_bit(page, vm, false);
-                return Ok(());
-            }
-            let (cmin, xmin) = (CommandId(r.u32()?), r.xid()?);
-            prepare(page, vm != NO_VM);
-            let mut rest = r.rest();
-            while !rest.is_empty() {
-                let mut row = PayloadReader::new(rest);
-                let (slot, flags, len) = (row.u16()?, row.u16()?, row.u16()?);
-                put(page, slot, &TupleHeader::new(xmin, cmin, flags), row.bytes(len as usize)?)?;
-                rest = row.rest();
+            let new = MultiInsert::read(&mut r)?;
+            prepare(page, new.vm != NO_VM);
+            while !r.is_empty() {
+                let row = NewRow::read(&mut r)?;
+                put(page, row.slot, &TupleHeader::new(new.xmin, new.cmin, row.flags), row.body)?;
             }
             Ok(())
         }
         UPDATE_LOCAL => {
-            let vm = r.u32()?;
-            if page_index == 1 {
-                vm::set_bit(page, vm, false);
-                return Ok(());
-            }
-            let (block, old_slot, new_slot) = (r.u32()?, r.u16()?, r.u16()?);
-            let (xid, cid, old_bits, new_flags) = (r.xid()?, CommandId(r.u32()?), r.u16()?, r.u16()?);
-            let (prefix, suffix) = (r.u16()? as usize, r.u16()? as usize);
+            let UpdateLocal { vm, block, old_slot, new_slot, update, prefix, suffix } =
+                UpdateLocal::read(&mut r)?;
+            let (prefix, suffix) = (prefix as usize, suffix as usize);
             let middle = r.rest();
             let hp::Slot::Normal { offset, len: old_len } = hp::slot(page.bytes(), old_slot) else {
                 return Err(damaged("no such tuple"));
@@ -120,7 +103,7 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             }
             let len = prefix + middle.len() + suffix;
             let t = hp::add_tuple(page.bytes_mut(), new_slot, HEADER_BYTES + len)?;
-            TupleHeader::new(xid, cid, new_flags).write(t);
+            TupleHeader::new(update.xid, update.cid, update.new_flags).write(t);
             t[HEADER_BYTES + prefix..HEADER_BYTES + prefix + middle.len()].copy_from_slice(middle);
             let hp::Slot::Normal { offset, .. } = hp::slot(page.bytes(), new_slot) else {
                 return Err(damaged("the new row is not there"));
@@ -130,21 +113,18 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             p.copy_within(old_at..old_at + prefix, new_at);
             p.copy_within(old_end - suffix..old_end, new_at + len - suffix);
             prepare(page, vm != NO_VM);
-            end_version(page, old_slot, xid, cid, old_bits, Tid { block, slot: new_slot })
+            end_version(page, old_slot, &update, Tid { block, slot: new_slot })
         }
         UPDATE_CROSS => {
-            let (vm_old, vm_new) = (r.u32()?, r.u32()?);
-            let (old_slot, new) = (r.u16()?, r.tid()?);
-            let (xid, cid, old_bits, new_flags) = (r.xid()?, CommandId(r.u32()?), r.u16()?, r.u16()?);
+            let UpdateCross { vm_old, vm_new, old_slot, new, update } = UpdateCross::read(&mut r)?;
             match page_index {
                 0 => {
                     prepare(page, vm_old != NO_VM);
-                    end_version(page, old_slot, xid, cid, old_bits, new)
+                    end_version(page, old_slot, &update, new)
                 }
                 1 => {
                     prepare(page, vm_new != NO_VM);
-                    put(page, new.slot, &TupleHeader::new(xid, cid, new_flags), r.rest())?;
-                    Ok(())
+                    put(page, new.slot, &TupleHeader::new(update.xid, update.cid, update.new_flags), r.rest())
                 }
                 2 if vm_old != NO_VM => {
                     vm::set_bit(page, vm_old, false);
@@ -160,24 +140,19 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             }
         }
         SET_XMAX => {
-            let vm = r.u32()?;
-            if page_index == 1 {
-                vm::set_bit(page, vm, false);
-                return Ok(());
-            }
-            let (slot, bits, xmax, cmax) = (r.u16()?, r.u16()?, r.xid()?, r.u32()?);
+            let SetXmax { vm, slot, bits, xmax, cmax } = SetXmax::read(&mut r)?;
             prepare(page, vm != NO_VM);
-            end_version(page, slot, xmax, CommandId(cmax), bits, Tid::INVALID)
+            let end = Update { xid: xmax, cid: cmax, old_bits: bits, new_flags: 0 };
+            end_version(page, slot, &end, Tid::INVALID)
         }
         PRUNE => {
-            let prune_xid = r.u64()?;
-            let (redirects, dead, unused) = (r.u16()? as usize, r.u16()? as usize, r.u16()? as usize);
-            let links = r.u16()? as usize;
-            let redirects = r.bytes(redirects * 4)?;
-            let dead = r.bytes(dead * 2)?;
-            let unused = r.bytes(unused * 2)?;
+            let prune_xid = r.var()?;
+            let [redirects, dead, unused, links] = [r.var::<u16>()?, r.var()?, r.var()?, r.var()?];
+            let mut slots = |count| (0..count).map(|_| r.var()).collect::<Result<Vec<u16>>>();
+            let (redirects, dead, unused) =
+                (slots(2 * u32::from(redirects))?, slots(dead.into())?, slots(unused.into())?);
             for _ in 0..links {
-                let (from, to, low) = (r.u16()?, r.u16()?, r.u32()?);
+                let (from, to, low) = (r.var()?, r.var()?, r.var()?);
                 let t = hp::tuple_mut(page.bytes_mut(), from).ok_or_else(|| damaged("no such tuple"))?;
                 let mut h = TupleHeader::read(t);
                 h.ctid.slot = to;
@@ -185,12 +160,11 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
                 h.flags |= tuple::RELINKED;
                 h.write(t);
             }
-            let u16_of = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
             hp::change_slots(
                 page.bytes_mut(),
-                redirects.chunks_exact(4).map(|b| (u16_of(b), u16_of(&b[2..]))),
-                dead.chunks_exact(2).map(u16_of),
-                unused.chunks_exact(2).map(u16_of),
+                redirects.chunks_exact(2).map(|pair| (pair[0], pair[1])),
+                dead.iter().copied(),
+                unused.iter().copied(),
             )?;
             hp::set_prune_xid(page.bytes_mut(), prune_xid);
             Ok(())

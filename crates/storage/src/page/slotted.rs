@@ -1,6 +1,7 @@
 //! Little-endian integers inside page bytes, and a checked reader and a writer for WAL payloads. The slotted layouts
 //! themselves are their owners': [`crate::heap::page`] and [`crate::index::btree::page`].
 
+use crate::varint::{push_varint, read_varint};
 use quarry_common::{Error, Result, Tid, Xid};
 
 /// The `u16` at `at`.
@@ -53,6 +54,11 @@ impl<'a> PayloadReader<'a> {
         Ok(head)
     }
 
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Everything that is left.
     pub fn rest(self) -> &'a [u8] {
         self.0
@@ -76,6 +82,16 @@ impl<'a> PayloadReader<'a> {
     pub fn tid(&mut self) -> Result<Tid> {
         Ok(Tid { block: self.u32()?, slot: self.u16()? })
     }
+
+    /// A number that [`PayloadWriter::wvar`] wrote, of a type that has room for it.
+    #[inline]
+    pub fn var<T: TryFrom<u64>>(&mut self) -> Result<T> {
+        let mut at = 0;
+        let n = read_varint(self.0, &mut at).and_then(|n| T::try_from(n).ok());
+        let n = n.ok_or_else(|| Error::corrupted("WAL record has a number that is too long"))?;
+        self.0 = &self.0[at..];
+        Ok(n)
+    }
 }
 
 /// Appends integers to a WAL payload.
@@ -86,6 +102,8 @@ pub trait PayloadWriter {
     fn w64(&mut self, v: u64) -> &mut Self;
     fn wbytes(&mut self, v: &[u8]) -> &mut Self;
     fn wtid(&mut self, v: Tid) -> &mut Self;
+    /// A number in as few bytes as it needs.
+    fn wvar(&mut self, v: impl Into<u64>) -> &mut Self;
 }
 
 impl PayloadWriter for Vec<u8> {
@@ -117,6 +135,11 @@ impl PayloadWriter for Vec<u8> {
     #[inline]
     fn wtid(&mut self, v: Tid) -> &mut Self {
         self.w32(v.block).w16(v.slot)
+    }
+    #[inline]
+    fn wvar(&mut self, v: impl Into<u64>) -> &mut Self {
+        push_varint(self, v.into());
+        self
     }
 }
 

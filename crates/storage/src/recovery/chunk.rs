@@ -136,11 +136,11 @@ impl Chunk {
         if let Some((last, raw)) = &self.last
             && *last == lsn
         {
-            return Some(RecordView::known(lsn, raw));
+            return RecordView::known(lsn, raw);
         }
         let bytes = self.bytes().get((lsn.0 - self.from.0) as usize..)?;
         let len = plausible_length(bytes.get(..HEADER)?)?;
-        Some(RecordView::known(lsn, bytes.get(..len)?))
+        RecordView::known(lsn, bytes.get(..len)?)
     }
 
     /// Asks the processor for a record: sorted by page they lie all over the log.

@@ -9,7 +9,7 @@
 
 use super::chunk::{Change, Chunk, ChunkBytes, Effect, Forks, Notes};
 use crate::disk::Disk;
-use crate::wal::record::{self, HEADER, RecordView};
+use crate::wal::record::{self, HEADER, HEADER_MAX, RecordView};
 use crate::wal::segments::Segments;
 use crate::wal::{WalReader, rmgr};
 use parking_lot::Mutex;
@@ -230,10 +230,14 @@ impl Scan<'_> {
                 if rmgr::of(view.kind())?.redo.is_some() {
                     chunk.effects.push(Effect { at, moves_files: super::moves_files(&view) });
                 }
-                for index in 0..view.block_count() {
-                    let block = view.block(index).ok_or_else(|| super::damaged(view.lsn()))?;
+                let mut count = 0;
+                for (index, block) in view.blocks().enumerate() {
+                    count += 1;
                     let fork = names.number((block.id.rel, block.id.fork)).ok_or_else(too_many)?;
                     notes.add(Change::new(fork, block.id.block, at, index, block.is_whole()));
+                }
+                if count != view.block_count() {
+                    return Err(super::damaged(view.lsn()));
                 }
             }
             chunk.end = view.end();
@@ -271,14 +275,18 @@ impl Scan<'_> {
     fn first_record(&self, begins: Lsn, until: Lsn, stop: &AtomicBool) -> Result<Option<Lsn>> {
         let segments = Segments::new(self.disk.clone(), self.segment_bytes, false);
         let Some(file) = segments.open(segments.number_of(begins))? else { return Ok(None) };
-        let mut window = vec![0; WINDOW + HEADER];
+        let mut window = vec![0; WINDOW + HEADER_MAX];
         let mut at = begins.0;
         while at < until.0 && !stop.load(Ordering::Relaxed) {
             let got = file.read_at(&mut window, at % self.segment_bytes)?;
             // A header that goes on in the next segment is left to who comes from before.
             for offset in (0..WINDOW.min((until.0 - at) as usize)).step_by(8) {
-                let Some(header) = window[..got].get(offset..offset + HEADER) else { break };
-                if record::plausible_header(header, self.run) && self.is_record(Lsn(at + offset as u64))? {
+                if offset + HEADER > got {
+                    break;
+                }
+                if record::plausible_header(&window[offset..got], self.run)
+                    && self.is_record(Lsn(at + offset as u64))?
+                {
                     return Ok(Some(Lsn(at + offset as u64)));
                 }
             }

@@ -5,7 +5,7 @@ use super::scan::Scan;
 use crate::disk::{Disk, FaultDisk, FaultRng};
 use crate::ids::{PageId, RelId};
 use crate::wal::WalReader;
-use crate::wal::record::{PageEntry, RecordKind, Style, body_crc, encode, padded, set_place};
+use crate::wal::record::{PageEntry, RecordKind, Style, body_crc, encode, length, padded, set_place};
 use crate::wal::rmgr;
 use crate::wal::segments::segment_path;
 use quarry_common::{Lsn, Oid, Xid};
@@ -26,8 +26,7 @@ fn record(lsn: Lsn, epoch: u32, payload: usize, pages: usize, rng: &mut FaultRng
     encode(&mut out, style, Xid(lsn.0), kind, &payload, pages, |i| {
         PageEntry::Change(PageId::main(rel, blocks[i]))
     });
-    let len = u32::from_le_bytes(out[..4].try_into().expect("four bytes")) as usize;
-    let crc = body_crc(&out, len);
+    let crc = body_crc(&out, length(&out));
     set_place(&mut out, crc, lsn, lsn);
     out
 }

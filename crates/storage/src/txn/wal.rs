@@ -1,8 +1,8 @@
 //! Commit and abort records.
 //!
 //! Payload of both: i64 time (microseconds since the Unix epoch) | u32 n, n × u64 subtransaction ids | u32 n,
-//! n × (u32 db, u32 rel) relations to remove | u32 n, n × u32 databases to remove. `CHILDREN` carries only ids: those
-//! that didn't fit the commit record, of the transaction that the record belongs to.
+//! n × (u32 db, u32 rel) relations to remove | u32 n, n × u32 databases to remove; where all lists are empty, which is nearly always, the time
+//! alone. `CHILDREN` carries only ids: those that didn't fit the commit record, of the transaction that the record belongs to.
 
 use super::prepared_record::take_lock;
 use crate::ids::RelId;
@@ -66,6 +66,9 @@ impl EndRecord {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(20 + 8 * (self.children.len() + self.relations.len()));
         out.extend_from_slice(&self.time_us.to_le_bytes());
+        if self.children.is_empty() && self.relations.is_empty() && self.databases.is_empty() {
+            return out;
+        }
         out.extend_from_slice(&(self.children.len() as u32).to_le_bytes());
         for xid in &self.children {
             out.extend_from_slice(&xid.0.to_le_bytes());
@@ -84,8 +87,12 @@ impl EndRecord {
 
     pub fn decode(payload: &[u8]) -> Result<EndRecord> {
         let mut cursor = Cursor(payload);
+        let time_us = cursor.u64()? as i64;
+        if cursor.0.is_empty() {
+            return Ok(EndRecord { time_us, ..EndRecord::default() });
+        }
         Ok(EndRecord {
-            time_us: cursor.u64()? as i64,
+            time_us,
             children: cursor.list(|c| Ok(Xid(c.u64()?)))?,
             relations: cursor.list(Cursor::rel)?,
             databases: cursor.list(|c| Ok(Oid(c.u32()?)))?,
@@ -176,6 +183,8 @@ mod tests {
         let bytes = end.encode();
         assert_eq!(EndRecord::decode(&bytes).unwrap(), end);
         assert!(EndRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+        let end = EndRecord { time_us: 5, ..EndRecord::default() };
+        assert_eq!(EndRecord::decode(&end.encode()).unwrap(), end);
     }
 
     /// Subtransactions beyond those that fit the commit record are in records before it: a redo point between them would lose them.

@@ -388,11 +388,12 @@ impl Wal {
                         PageEntry::Change(id)
                     }
                 };
-                record::encode(scratch, self.style, xid.unwrap_or(Xid::INVALID), kind, payload, count, entry);
+                let xid = xid.unwrap_or(Xid::INVALID);
+                let images = record::encode(scratch, self.style, xid, kind, payload, count, entry);
                 let body = self.body_crc(scratch);
                 if let Some(place) = self.reserve(Some(epoch), scratch.len() as u64)? {
                     self.copy(place, body, scratch)?;
-                    usage::logged(record::image_count(scratch, count), scratch.len() as u64);
+                    usage::logged(images, scratch.len() as u64);
                     return Ok(place);
                 }
             }
@@ -400,8 +401,7 @@ impl Wal {
     }
 
     fn body_crc(&self, record: &[u8]) -> u32 {
-        let len = u32::from_le_bytes(record[..4].try_into().expect("four bytes")) as usize;
-        record::body_crc(record, len)
+        record::body_crc(record, record::length(record))
     }
 
     /// Promises room in the log to a change of `pages` pages with `payload` bytes, and leaves a segment besides: for commits, which ask

@@ -2,17 +2,20 @@
 //!
 //! | offset | size | field |
 //! | --- | --- | --- |
-//! | 0 | 4 | length of the whole record without padding |
-//! | 4 | 4 | CRC-32 of (CRC-32 of bytes 0..4 and 8..length with byte 27 as zero, then the record's LSN with byte 27 as its highest byte) |
-//! | 8 | 8 | transaction id, 0 = none |
-//! | 16 | 4 | epoch: one more at each start of the server |
-//! | 20 | 4 | length of the payload |
-//! | 24 | 1 | resource manager |
-//! | 25 | 1 | operation |
-//! | 26 | 1 | count of page references |
-//! | 27 | 1 | how much log before the record was not yet durable when it got its place, as a [`lag_code`] |
-//! | 28 | 20 each | page references: db u32, rel u32, block u32, fork u8, flags u8, image length u16, hole's offset u16, hole's length u16 |
-//! | .. | | payload, then the images in the order of the references |
+//! | 0 | 4 | CRC-32 of (CRC-32 of the rest with byte 7 as zero, then the record's LSN with byte 7 as its highest byte) |
+//! | 4 | 3 | length of the whole record without padding |
+//! | 7 | 1 | how much log before the record was not yet durable when it got its place, as a [`lag_code`] |
+//! | 8 | 1 | resource manager; in the upper half the count of page references, 15 if it follows |
+//! | 9 | 1 | operation |
+//! | 10 | 1 to 5 | epoch: one more at each start of the server |
+//! | .. | 1 to 10 | transaction id, 0 = none |
+//! | .. | 0 or 1 | the count of page references if it is 15 or more |
+//! | .. | | page references, each with its image |
+//! | .. | | payload |
+//!
+//! A page reference is a byte of flags (fork in the lowest two bits), the database and the relation unless they are those of the reference before, and the
+//! block; if it has an image, then the image's length, the hole's offset and the hole's length (`u16` each), and the image. All numbers but those of
+//! fixed size are [`crate::varint`]s: most records change a few bytes of one page, and are not much longer than what they change.
 //!
 //! An image leaves out the page's hole, the free space between `lower` and `upper`, which comes back as zeroes: whatever a page keeps
 //! lies outside of it. The rest is compressed if that pays.
@@ -21,30 +24,42 @@
 //! than its predecessor's, so leftovers in a recycled segment, or past a torn tail, are never taken for the log.
 
 use crate::ids::{Fork, PageId, RelId};
+use crate::page::slotted::get_u16;
 use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
+use crate::varint::{push_varint, read_varint};
 use lz4_flex::block::{CompressTable, compress_into, compress_into_with_table, get_maximum_output_size};
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Bytes before the page references.
-pub const HEADER: usize = 28;
-const REF: usize = 20;
+/// The shortest record: one without pages and payload.
+pub const HEADER: usize = FIXED + 2;
+/// The longest header.
+pub const HEADER_MAX: usize = FIXED + 5 + 10 + 1;
+/// The part of the header that has a fixed size.
+const FIXED: usize = 10;
+/// The longest page reference, without the image.
+const REF_MAX: usize = 1 + 3 * 5 + 6;
+/// From so many page references on, their count follows.
+const MANY: usize = 15;
 /// Page references a record may have.
 pub const PAGES_MAX: usize = 32;
 /// Payload a record may have.
 pub const PAYLOAD_MAX: usize = 512 * 1024;
 /// An upper bound of any record's length.
-pub const RECORD_MAX: usize = HEADER + PAGES_MAX * (REF + PAGE_SIZE) + PAYLOAD_MAX;
+pub const RECORD_MAX: usize = HEADER_MAX + PAGES_MAX * (REF_MAX + PAGE_SIZE) + PAYLOAD_MAX;
 
 /// An upper bound of the length of a record with such a payload and so many pages.
 pub const fn length_max(payload: usize, pages: usize) -> u64 {
-    padded(HEADER + payload + pages * (REF + PAGE_SIZE)) as u64
+    padded(HEADER_MAX + payload + pages * (REF_MAX + PAGE_SIZE)) as u64
 }
 
-const INIT: u8 = 1;
-const IMAGE: u8 = 2;
-const COMPRESSED: u8 = 4;
+const FORK: u8 = 3;
+const INIT: u8 = 4;
+const IMAGE: u8 = 8;
+const COMPRESSED: u8 = 16;
+/// The relation is that of the reference before.
+const SAME: u8 = 32;
 
 /// Who interprets a record, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,8 +101,8 @@ pub struct Style {
     pub compress: bool,
 }
 
-/// Encodes a record into `out` (cleared first), all but its CRC. `pages` gives the `count` page references. `out` is padded
-/// to a multiple of 8.
+/// Encodes a record into `out` (cleared first), all but its CRC; the number of images in it. `pages` gives the `count` page references.
+/// `out` is padded to a multiple of 8.
 pub fn encode<'a>(
     out: &mut Vec<u8>,
     style: Style,
@@ -96,53 +111,63 @@ pub fn encode<'a>(
     payload: &[u8],
     count: usize,
     pages: impl Fn(usize) -> PageEntry<'a>,
-) {
+) -> u64 {
+    const { assert!(super::rmgr::MANAGERS_MAX <= 16 && PAGES_MAX < 256 && RECORD_MAX < 1 << 24) };
     out.clear();
-    out.extend_from_slice(&[0; HEADER]);
-    out[8..16].copy_from_slice(&xid.0.to_le_bytes());
-    out[16..20].copy_from_slice(&style.epoch.to_le_bytes());
-    out[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-    out[24] = kind.rmgr;
-    out[25] = kind.op;
-    out[26] = count as u8;
+    out.extend_from_slice(&[0; FIXED]);
+    out[8] = kind.rmgr | (count.min(MANY) as u8) << 4;
+    out[9] = kind.op;
+    push_varint(out, style.epoch.into());
+    push_varint(out, xid.0);
+    if count >= MANY {
+        out.push(count as u8);
+    }
+    let mut images = 0;
+    let mut before = None;
     for index in 0..count {
-        let (id, flags) = match pages(index) {
-            PageEntry::Change(id) => (id, 0),
-            PageEntry::Init(id) => (id, INIT),
-            PageEntry::Image(id, _) => (id, IMAGE),
+        let (id, flags, image) = match pages(index) {
+            PageEntry::Change(id) => (id, 0, None),
+            PageEntry::Init(id) => (id, INIT, None),
+            PageEntry::Image(id, page) => (id, IMAGE, Some(page)),
         };
-        out.extend_from_slice(&id.rel.db.0.to_le_bytes());
-        out.extend_from_slice(&id.rel.rel.to_le_bytes());
-        out.extend_from_slice(&id.block.to_le_bytes());
-        out.extend_from_slice(&[id.fork as u8, flags, 0, 0, 0, 0, 0, 0]);
+        let at = out.len();
+        let same = before == Some(id.rel);
+        out.push(flags | id.fork as u8 | if same { SAME } else { 0 });
+        if !same {
+            push_varint(out, id.rel.db.0.into());
+            push_varint(out, id.rel.rel.into());
+            before = Some(id.rel);
+        }
+        push_varint(out, id.block.into());
+        if let Some(page) = image {
+            images += 1;
+            if put_image(out, page, style.compress) {
+                out[at] |= COMPRESSED;
+            }
+        }
     }
     out.extend_from_slice(payload);
-    for index in 0..count {
-        let PageEntry::Image(_, page) = pages(index) else { continue };
-        let at = out.len();
-        let hole = hole_of(page);
-        let compressed = style.compress && compress(page, &hole, out);
-        if !compressed {
-            out.extend_from_slice(&page.bytes()[..hole.start]);
-            out.extend_from_slice(&page.bytes()[hole.end..]);
-        }
-        let len = out.len() - at;
-        let reference = &mut out[HEADER + index * REF..][..REF];
-        if compressed {
-            reference[13] |= COMPRESSED;
-        }
-        for (place, value) in [(14, len), (16, hole.start), (18, hole.len())] {
-            reference[place..place + 2].copy_from_slice(&(value as u16).to_le_bytes());
-        }
-    }
     let len = out.len();
-    out[0..4].copy_from_slice(&(len as u32).to_le_bytes());
+    out[4..7].copy_from_slice(&(len as u32).to_le_bytes()[..3]);
     out.resize(padded(len), 0);
+    images
 }
 
-/// Whole images in an encoded record of `count` pages.
-pub fn image_count(record: &[u8], count: usize) -> u64 {
-    (0..count).filter(|index| record[HEADER + index * REF + 13] & IMAGE != 0).count() as u64
+/// Appends a page as an image with its sizes; whether it is compressed.
+fn put_image(out: &mut Vec<u8>, page: &Page, compress_it: bool) -> bool {
+    let hole = hole_of(page);
+    let sizes = out.len();
+    out.extend_from_slice(&[0; 6]);
+    let compressed = compress_it && compress(page, &hole, out);
+    if !compressed {
+        out.extend_from_slice(&page.bytes()[..hole.start]);
+        out.extend_from_slice(&page.bytes()[hole.end..]);
+    }
+    let len = out.len() - sizes - 6;
+    for (place, value) in [len, hole.start, hole.len()].into_iter().enumerate() {
+        out[sizes + 2 * place..][..2].copy_from_slice(&(value as u16).to_le_bytes());
+    }
+    compressed
 }
 
 /// The page's free space; empty if the header makes no sense.
@@ -189,17 +214,13 @@ fn compress(page: &Page, hole: &Range<usize>, out: &mut Vec<u8>) -> bool {
 }
 
 /// Where the lag's code is.
-const LAG: usize = 27;
+const LAG: usize = 7;
 
 /// The part of the CRC that doesn't depend on where the record goes.
 pub fn body_crc(record: &[u8], len: usize) -> u32 {
-    // The header without the CRC and the lag, in one piece.
-    let mut head = [0; HEADER - 4];
-    head[..4].copy_from_slice(&record[..4]);
-    head[4..LAG - 4].copy_from_slice(&record[8..LAG]);
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&head);
-    crc.update(&record[HEADER..len]);
+    crc.update(&[record[4], record[5], record[6], 0]);
+    crc.update(&record[LAG + 1..len]);
     crc.finalize()
 }
 
@@ -207,7 +228,7 @@ pub fn body_crc(record: &[u8], len: usize) -> u32 {
 pub fn set_place(record: &mut [u8], body: u32, lsn: Lsn, durable: Lsn) {
     let lag = lag_code(lsn.0.saturating_sub(durable.0));
     record[LAG] = lag;
-    record[4..8].copy_from_slice(&place_crc(body, lsn, lag).to_le_bytes());
+    record[..4].copy_from_slice(&place_crc(body, lsn, lag).to_le_bytes());
 }
 
 fn place_crc(body: u32, lsn: Lsn, lag: u8) -> u32 {
@@ -262,25 +283,50 @@ pub struct Record {
     payload: Range<usize>,
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+/// The length in a record's header.
+pub fn length(header: &[u8]) -> usize {
+    u32::from_le_bytes([header[4], header[5], header[6], 0]) as usize
 }
 
 /// The length in a record's header if it could be one.
 pub fn plausible_length(header: &[u8]) -> Option<usize> {
-    let len = u32_at(header, 0) as usize;
+    let len = length(header);
     (HEADER..=RECORD_MAX).contains(&len).then_some(len)
 }
 
-/// Whether these bytes could be a record's header, in a log whose last epoch is `run`: what can be told before the CRC.
-pub fn plausible_header(header: &[u8], run: u32) -> bool {
-    let Some(len) = plausible_length(header) else { return false };
-    let (references, payload) = (header[26] as usize, u32_at(header, 20) as usize);
-    references <= PAGES_MAX
-        && payload <= PAYLOAD_MAX
-        && HEADER + references * REF + payload <= len
-        && (1..=run).contains(&u32_at(header, 16))
-        && (header[24] as usize) < super::rmgr::RMGRS.len()
+/// Whether what begins with these bytes ([`HEADER`] at least, [`HEADER_MAX`] if there are) could be a record in a log whose last epoch
+/// is `run`: what can be told before the CRC.
+pub fn plausible_header(bytes: &[u8], run: u32) -> bool {
+    plausible_length(bytes).is_some()
+        && ((bytes[8] & 15) as usize) < super::rmgr::RMGRS.len()
+        && Head::read(bytes).is_some_and(|head| {
+            (1..=run).contains(&head.epoch) && head.count as usize <= PAGES_MAX && head.xid.0 < 1 << 63
+        })
+}
+
+/// What the header says, and where it ends.
+#[derive(Clone, Copy)]
+struct Head {
+    epoch: u32,
+    xid: Xid,
+    /// Page references.
+    count: u8,
+    end: u8,
+}
+
+impl Head {
+    #[inline]
+    fn read(raw: &[u8]) -> Option<Head> {
+        let mut at = FIXED;
+        let epoch = u32::try_from(read_varint(raw, &mut at)?).ok()?;
+        let xid = Xid(read_varint(raw, &mut at)?);
+        let mut count = *raw.get(8)? >> 4;
+        if count as usize == MANY {
+            count = *raw.get(at)?;
+            at += 1;
+        }
+        Some(Head { epoch, xid, count, end: at as u8 })
+    }
 }
 
 /// A record where it was read, not copied: what redo needs of it, millions of times.
@@ -288,6 +334,7 @@ pub fn plausible_header(header: &[u8], run: u32) -> bool {
 pub struct RecordView<'a> {
     lsn: Lsn,
     raw: &'a [u8],
+    head: Head,
 }
 
 impl<'a> RecordView<'a> {
@@ -296,13 +343,16 @@ impl<'a> RecordView<'a> {
         if raw.len() < HEADER || plausible_length(raw) != Some(raw.len()) {
             return None;
         }
-        (place_crc(body_crc(raw, raw.len()), lsn, raw[LAG]) == u32_at(raw, 4))
-            .then_some(RecordView { lsn, raw })
+        let crc = u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]);
+        if place_crc(body_crc(raw, raw.len()), lsn, raw[LAG]) != crc {
+            return None;
+        }
+        RecordView::known(lsn, raw)
     }
 
-    /// One that was verified before.
-    pub fn known(lsn: Lsn, raw: &'a [u8]) -> RecordView<'a> {
-        RecordView { lsn, raw }
+    /// One that was verified before; none if it is damaged.
+    pub fn known(lsn: Lsn, raw: &'a [u8]) -> Option<RecordView<'a>> {
+        Some(RecordView { lsn, raw, head: Head::read(raw)? })
     }
 
     pub fn lsn(&self) -> Lsn {
@@ -315,23 +365,29 @@ impl<'a> RecordView<'a> {
         self.raw
     }
     pub fn xid(&self) -> Xid {
-        Xid(u64::from_le_bytes(self.raw[8..16].try_into().expect("eight bytes")))
+        self.head.xid
     }
     pub fn epoch(&self) -> u32 {
-        u32_at(self.raw, 16)
+        self.head.epoch
     }
     pub fn kind(&self) -> RecordKind {
-        RecordKind::new(self.raw[24], self.raw[25])
+        RecordKind::new(self.raw[8] & 15, self.raw[9])
     }
+
+    /// The page references, in their order; what comes behind a damaged one isn't given.
+    pub fn blocks(&self) -> Blocks<'a> {
+        Blocks { raw: self.raw, at: self.head.end as usize, left: self.head.count as usize, before: None }
+    }
+
     /// Page references.
     pub fn block_count(&self) -> usize {
-        self.raw[26] as usize
+        self.head.count as usize
     }
 
     fn payload_range(&self) -> Option<Range<usize>> {
-        let at = HEADER + self.block_count() * REF;
-        let end = at.checked_add(u32_at(self.raw, 20) as usize)?;
-        (end <= self.raw.len()).then_some(at..end)
+        let mut blocks = self.blocks();
+        blocks.by_ref().for_each(drop);
+        (blocks.left == 0).then_some(blocks.at..self.raw.len())
     }
 
     pub fn payload(&self) -> &'a [u8] {
@@ -340,38 +396,62 @@ impl<'a> RecordView<'a> {
 
     /// Page reference `index`; none if the record is damaged.
     pub fn block(&self, index: usize) -> Option<BlockRef> {
-        let payload = self.payload_range()?;
-        let references = &self.raw[HEADER..payload.start];
-        let mut at = payload.end;
-        for reference in references.chunks_exact(REF).take(index) {
-            if reference[13] & IMAGE != 0 {
-                at += u16::from_le_bytes([reference[14], reference[15]]) as usize;
-            }
-        }
-        BlockRef::parse(references.chunks_exact(REF).nth(index)?, at, self.raw.len())
+        self.blocks().nth(index)
     }
 
     /// The whole record as one of its own; none if it is damaged.
     pub fn to_record(&self) -> Option<Record> {
-        Record::parse(self.lsn, self.raw)
+        Record::of(self)
+    }
+}
+
+/// See [`RecordView::blocks`].
+pub struct Blocks<'a> {
+    raw: &'a [u8],
+    /// Where the next one is, or the payload.
+    at: usize,
+    /// Those that haven't been read.
+    left: usize,
+    before: Option<RelId>,
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = BlockRef;
+
+    #[inline]
+    fn next(&mut self) -> Option<BlockRef> {
+        if self.left == 0 {
+            return None;
+        }
+        let block = BlockRef::read(self.raw, &mut self.at, self.before)?;
+        self.left -= 1;
+        self.before = Some(block.id.rel);
+        Some(block)
     }
 }
 
 impl BlockRef {
-    /// Reads a reference whose image, if it has one, is at `at` of a record of `len` bytes.
-    fn parse(reference: &[u8], at: usize, len: usize) -> Option<BlockRef> {
-        let rel = RelId::new(Oid(u32_at(reference, 0)), u32_at(reference, 4));
-        let id = PageId::new(rel, Fork::from_u8(reference[12])?, u32_at(reference, 8));
-        let flags = reference[13];
-        let bytes = u16::from_le_bytes([reference[14], reference[15]]) as usize;
-        let image = (flags & IMAGE != 0).then_some(at..at + bytes);
-        if image.as_ref().is_some_and(|range| range.end > len) {
-            return None;
-        }
-        let hole_at = u16::from_le_bytes([reference[16], reference[17]]) as usize;
-        let hole = hole_at..hole_at + u16::from_le_bytes([reference[18], reference[19]]) as usize;
-        if hole.end > PAGE_SIZE {
-            return None;
+    /// Reads the reference at `at`, and moves that behind it and its image.
+    #[inline]
+    fn read(raw: &[u8], at: &mut usize, before: Option<RelId>) -> Option<BlockRef> {
+        let number = |at: &mut usize| u32::try_from(read_varint(raw, at)?).ok();
+        let flags = *raw.get(*at)?;
+        *at += 1;
+        let rel = match flags & SAME != 0 {
+            true => before?,
+            false => RelId::new(Oid(number(at)?), number(at)?),
+        };
+        let id = PageId::new(rel, Fork::from_u8(flags & FORK)?, number(at)?);
+        let (mut image, mut hole) = (None, 0..0);
+        if flags & IMAGE != 0 {
+            let sizes = raw.get(*at..*at + 6)?;
+            let [len, from, without] = [0, 2, 4].map(|place| get_u16(sizes, place) as usize);
+            *at += 6;
+            (image, hole) = (Some(*at..*at + len), from..from + without);
+            *at += len;
+            if *at > raw.len() || hole.end > PAGE_SIZE {
+                return None;
+            }
         }
         Some(BlockRef { id, init: flags & INIT != 0, compressed: flags & COMPRESSED != 0, image, hole })
     }
@@ -411,20 +491,11 @@ impl BlockRef {
 impl Record {
     /// Decodes the record in `raw` (without padding) found at `lsn`; none if its CRC or structure is wrong.
     pub fn decode(lsn: Lsn, raw: &[u8]) -> Option<Record> {
-        RecordView::verified(lsn, raw)?;
-        Record::parse(lsn, raw)
+        Record::of(&RecordView::verified(lsn, raw)?)
     }
 
-    fn parse(lsn: Lsn, raw: &[u8]) -> Option<Record> {
-        let view = RecordView::known(lsn, raw);
-        let payload = view.payload_range()?;
-        let mut at = payload.end;
-        let mut blocks = Vec::with_capacity(view.block_count());
-        for reference in raw[HEADER..payload.start].chunks_exact(REF) {
-            let block = BlockRef::parse(reference, at, raw.len())?;
-            at = block.image.as_ref().map_or(at, |range| range.end);
-            blocks.push(block);
-        }
+    fn of(view: &RecordView<'_>) -> Option<Record> {
+        let (lsn, raw) = (view.lsn, view.raw);
         Some(Record {
             lsn,
             end: view.end(),
@@ -432,8 +503,8 @@ impl Record {
             epoch: view.epoch(),
             durable: Lsn(lag_bound(raw[LAG]).map_or(0, |lag| lsn.0.saturating_sub(lag))),
             kind: view.kind(),
-            blocks,
-            payload,
+            payload: view.payload_range()?,
+            blocks: view.blocks().collect(),
             raw: raw.to_vec(),
         })
     }
@@ -456,7 +527,7 @@ mod tests {
         let mut out = Vec::new();
         let style = Style { epoch: 3, compress };
         encode(&mut out, style, Xid(9), RecordKind::new(4, 2), b"payload", pages.len(), |i| pages[i]);
-        let len = u32_at(&out, 0) as usize;
+        let len = length(&out);
         let body = body_crc(&out, len);
         set_place(&mut out, body, lsn, Lsn(lsn.0 - 400));
         (out, len)
@@ -492,11 +563,37 @@ mod tests {
         assert!(record.restore_image(2, &mut page).unwrap());
         assert!(page.bytes() == noise.bytes());
         assert!(record.blocks[3].init);
+        assert_eq!(record.blocks.iter().map(|b| b.id).collect::<Vec<_>>(), [1, 2, 3, 4].map(id));
         for at in 0..len {
             let mut damaged = out[..len].to_vec();
             damaged[at] ^= 1;
             assert!(Record::decode(Lsn(800), &damaged).is_none(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn numbers_of_any_size_come_back() {
+        let far = |n: u32| PageId::new(RelId::new(Oid(u32::MAX), u32::MAX - n / 2), Fork::Init, u32::MAX - n);
+        let mut out = Vec::new();
+        let style = Style { epoch: u32::MAX, compress: false };
+        let xid = Xid((1 << 63) - 1);
+        for count in [1, MANY - 1, MANY, PAGES_MAX] {
+            let entry = |n: usize| PageEntry::Change(far(n as u32));
+            assert_eq!(encode(&mut out, style, xid, RecordKind::new(11, 255), &[7; 300], count, entry), 0);
+            let len = length(&out);
+            assert!(len as u64 <= length_max(300, count) && plausible_header(&out, u32::MAX));
+            assert!(!plausible_header(&out, u32::MAX - 1));
+            let body = body_crc(&out, len);
+            set_place(&mut out, body, Lsn(1 << 50), Lsn(0));
+            let record = Record::decode(Lsn(1 << 50), &out[..len]).unwrap();
+            assert_eq!((record.xid, record.epoch, record.payload()), (xid, u32::MAX, &[7u8; 300][..]));
+            let expected: Vec<PageId> = (0..count as u32).map(far).collect();
+            assert_eq!(record.blocks.iter().map(|b| b.id).collect::<Vec<_>>(), expected);
+        }
+        encode(&mut out, Style { epoch: 1, compress: false }, Xid(0), RecordKind::new(1, 0), &[], 0, |n| {
+            PageEntry::Change(far(n as u32))
+        });
+        assert_eq!(length(&out), HEADER);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub const BRIN: u8 = 8;
 pub const VM: u8 = 9;
 pub const SEQUENCE: u8 = 10;
 pub const HNSW: u8 = 11;
+/// Numbers that a record has room for.
+pub const MANAGERS_MAX: usize = 16;
 
 /// One resource manager.
 pub struct Rmgr {
@@ -141,5 +143,6 @@ mod tests {
         for (at, rmgr) in RMGRS.iter().enumerate() {
             assert_eq!(rmgr.id as usize, at, "{}", rmgr.name);
         }
+        assert!(RMGRS.len() <= MANAGERS_MAX);
     }
 }

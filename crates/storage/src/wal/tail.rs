@@ -5,7 +5,7 @@
 //! are not there any more, with commits that were acknowledged in them: that is damage, not the end.
 
 use super::reader::read_segment;
-use super::record::{HEADER, PAGES_MAX, RECORD_MAX, Record, plausible_length};
+use super::record::{self, HEADER, RECORD_MAX, Record};
 use super::segments::{Segments, segment_path};
 use crate::disk::Disk;
 use quarry_common::{Error, Lsn, Result};
@@ -46,23 +46,20 @@ pub fn check_end(disk: &Arc<dyn Disk>, segment_bytes: u64, end: Lsn, epoch: u32,
 fn search(segments: &Segments, bytes: &[u8], from: u64, end: Lsn, epochs: RangeInclusive<u32>) -> Result<()> {
     let mut at = 0;
     while at + HEADER <= bytes.len() {
-        let header = &bytes[at..at + HEADER];
-        let lsn = Lsn(from + at as u64);
+        let (rest, lsn) = (&bytes[at..], Lsn(from + at as u64));
         at += 8;
-        let Some(len) = plausible_length(header) else { continue };
-        let its_epoch = u32::from_le_bytes([header[16], header[17], header[18], header[19]]);
-        if !epochs.contains(&its_epoch) || header[26] as usize > PAGES_MAX {
+        if !record::plausible_header(rest, *epochs.end()) {
             continue;
         }
-        let Some(raw) = bytes.get(at - 8..at - 8 + len) else { continue };
-        let Some(record) = Record::decode(lsn, raw) else { continue };
+        let Some(raw) = rest.get(..record::length(rest)) else { continue };
+        let Some(record) = Record::decode(lsn, raw).filter(|r| epochs.contains(&r.epoch)) else { continue };
         if record.durable > end {
             return Err(damaged(segments, end, record.lsn).detail(format!(
                 "The record at {} was written when the log was durable to {}.",
                 record.lsn, record.durable
             )));
         }
-        at += super::record::padded(len) - 8;
+        at += record::padded(raw.len()) - 8;
     }
     Ok(())
 }

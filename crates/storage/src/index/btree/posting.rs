@@ -4,6 +4,7 @@
 //! page mostly takes one byte, and one to the next page two.
 
 use crate::page::slotted::get_u16;
+use crate::varint::{push_varint, read_varint};
 use quarry_common::Tid;
 
 /// Bits of a slot in a packed tid.
@@ -23,37 +24,6 @@ pub fn pack(tid: Tid) -> u64 {
 #[inline]
 pub fn unpack(packed: u64) -> Tid {
     Tid { block: (packed >> SLOT_BITS) as u32, slot: packed as u16 & SLOT_MAX }
-}
-
-/// Appends a number in groups of seven bits, the lowest first.
-#[inline]
-pub fn push_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-/// Bytes that [`push_varint`] takes.
-#[inline]
-pub fn varint_len(n: u64) -> usize {
-    (64 - (n | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-/// Reads a number and moves `at` behind it; none at the end, or if what is there is no number.
-#[inline]
-pub fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut n = 0u64;
-    for shift in (0..64).step_by(7) {
-        let b = *bytes.get(*at)?;
-        *at += 1;
-        n |= ((b & 0x7f) as u64) << shift;
-        if b < 0x80 {
-            return Some(n);
-        }
-    }
-    None
 }
 
 /// Appends the differences of rising packed tids.
@@ -139,16 +109,10 @@ mod tests {
         assert_eq!(read, tids);
         assert_eq!(unpack(tids[4]), Tid { block: 70_000, slot: 2000 });
         assert_eq!(Differences::new(tids[0], tids.len(), &bytes[..1]).count(), 2);
-        for n in [0, 1, 127, 128, 16_383, 16_384, u64::MAX] {
-            let mut b = Vec::new();
-            push_varint(&mut b, n);
-            assert_eq!((b.len(), read_varint(&b, &mut 0)), (varint_len(n), Some(n)));
-        }
     }
 
     #[test]
     fn damage_ends_a_list() {
         assert_eq!(Differences::new(5, 10, &[0xff; 20]).count(), 1);
-        assert_eq!(read_varint(&[0x80, 0x80], &mut 0), None);
     }
 }

@@ -1,7 +1,8 @@
 //! A position in a compressed list of tids, moved ahead without unpacking what is passed over: differences are added up many bytes at a time.
 
 use crate::index::btree::page::Item;
-use crate::index::btree::posting::{pack, read_varint};
+use crate::index::btree::posting::pack;
+use crate::varint::read_varint;
 use std::ops::Range;
 
 /// A position in a list.

@@ -3,7 +3,8 @@
 //! Tids come by rising blocks, mostly in order. Each key has a stream of differences (zigzag, so that a tid out of order only costs a byte) in a chain of
 //! growing slices of one big buffer, as search engines invert documents: adding a tid to a known key copies a byte or two and allocates nothing.
 
-use crate::index::btree::posting::{SLOT_MAX, pack, read_varint};
+use crate::index::btree::posting::{SLOT_MAX, pack};
+use crate::varint::read_varint;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use quarry_common::{Error, Result, Tid};

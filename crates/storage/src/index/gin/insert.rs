@@ -9,7 +9,8 @@ use super::{Gin, GinOptions};
 use crate::buffer::PageMut;
 use crate::index::btree::key::{Key, Packed};
 use crate::index::btree::page::{self as bp, Splice, Target, ord};
-use crate::index::btree::posting::{SLOT_MAX, pack, unpack, varint_len};
+use crate::index::btree::posting::{SLOT_MAX, pack, unpack};
+use crate::varint::varint_len;
 use crate::txn::Transaction;
 use quarry_common::{Error, Result, Tid, err};
 
