@@ -179,7 +179,7 @@ impl BTree {
         tid: Tid,
     ) -> Result<bool> {
         let p: &[u8] = page.bytes();
-        let len = 10 + key.bytes().len() + payload.bytes().len();
+        let len = bp::leaf_item_len(key, payload);
         if bp::free(p) < len + 2 {
             return Ok(false);
         }
@@ -191,8 +191,7 @@ impl BTree {
         with_scratch(|record| {
             // One splice of one item, as `wal::push_splices` writes it.
             record.w16(1).w16(at as u16).w16(0).w16(1).w16(len as u16);
-            let (head, second) = bp::leaf_head(key, payload);
-            record.w16(head).w16(second).wbytes(key.bytes()).wbytes(payload.bytes()).wtid(tid);
+            bp::write_leaf_item(key, payload, tid, record);
             self.storage().log_change(None, kind(wal::SPLICE), record, &mut [page])
         })?;
         Ok(true)

@@ -11,12 +11,13 @@
 //! | 8188 | 2 | level, 0 = leaf |
 //! | 8190 | 2 | flags |
 //!
-//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid (pivots) or compressed (posting lists), bit 14 dead (a hint), bit 15 the key is packed
+//! Items begin with a u16: bits 0..=11 key length, bit 12 posting list, bit 13 has a tid (pivots), compressed (posting lists) or bare (leaf entries), bit 14 dead (a hint), bit 15 the key is packed
 //! ([`super::key`]). Bit 15 of a payload's length: the payload is packed. Lengths are those of what is stored.
 //!
 //! | item | bytes |
 //! | --- | --- |
 //! | leaf entry | head, payload length u16, key, payload, tid 6 |
+//! | bare leaf entry | head, key, tid 6 |
 //! | posting list | head, count u16, key, count x tid 6 (rising) |
 //! | compressed list (GIN) | head, bytes behind the key u16, key, count u16, differences ([`super::posting`]), first tid 6, last tid 6 |
 //! | pivot (internal entries, high keys) | head, child u32, child's generation u32, key, [tid 6] |
@@ -59,6 +60,8 @@ const KEY_MASK: u16 = 0x0fff;
 const POSTING: u16 = 0x1000;
 const HAS_TID: u16 = 0x2000;
 const COMPRESSED: u16 = POSTING | 0x2000;
+/// A leaf entry without payload, if it is no posting list.
+const BARE: u16 = 0x2000;
 const DEAD: u16 = 0x4000;
 const PACKED: u16 = 0x8000;
 const PAYLOAD_PACKED: u16 = 0x8000;
@@ -267,8 +270,8 @@ impl<'a> Item<'a> {
     }
     #[inline]
     pub fn key(&self) -> Key<'a> {
-        let at = if self.pivot { 10 } else { 4 };
         let head = self.head();
+        let at = if self.pivot { 10 } else { key_at(head) };
         Key::stored(&self.bytes[at..at + (head & KEY_MASK) as usize], head & PACKED != 0)
     }
     #[inline]
@@ -287,7 +290,7 @@ impl<'a> Item<'a> {
     /// Whether a leaf entry has INCLUDE bytes.
     #[inline]
     pub fn has_payload(&self) -> bool {
-        !self.is_posting() && get_u16(self.bytes, 2) != 0
+        self.head() & COMPRESSED == 0 && get_u16(self.bytes, 2) != 0
     }
     /// The INCLUDE bytes of a leaf entry as stored, and whether they are packed.
     #[inline]
@@ -372,10 +375,18 @@ fn pivot_len(head: u16) -> usize {
     10 + (head & KEY_MASK) as usize + if head & HAS_TID != 0 { 6 } else { 0 }
 }
 
+/// Where a leaf item's key begins.
+#[inline]
+fn key_at(head: u16) -> usize {
+    if head & COMPRESSED == BARE { 2 } else { 4 }
+}
+
 #[inline]
 fn leaf_len(head: u16, second: u16) -> usize {
-    4 + (head & KEY_MASK) as usize
+    key_at(head)
+        + (head & KEY_MASK) as usize
         + match head & COMPRESSED {
+            BARE => 6,
             COMPRESSED => (second as usize).max(COMPRESSED_BYTES_MIN),
             POSTING => second as usize * 6,
             _ => (second & !PAYLOAD_PACKED) as usize + 6,
@@ -666,6 +677,16 @@ mod tests {
         assert_eq!(
             (it.key().bytes(), payload, it.first_tid(), it.tid_count()),
             (&b"key"[..], b"pay".to_vec(), tid(7), 1)
+        );
+        let b = leaf_item(&Key::plain(b"key"), &Packed::payload(b""), tid(7));
+        let it = Item::parse(&b, false).expect("one item");
+        assert_eq!(
+            (it.key().bytes(), it.payload(), it.tids().next()),
+            (&b"key"[..], (&[][..], false), Some(tid(7)))
+        );
+        assert_eq!(
+            (b.len(), it.has_payload(), it.is_posting(), it.is_compressed()),
+            (11, false, false, false)
         );
         let b = posting_item(&Key::plain(b"k"), &[tid(1), tid(2), tid(9)]);
         let it = Item::parse(&b, false).expect("one item");

@@ -1,6 +1,6 @@
 //! Items as bytes: leaf entries, posting lists, pivots, and the separator of two neighbours.
 
-use super::{COMPRESSED, HAS_TID, Item, Link, PACKED, PAYLOAD_PACKED, POSTING};
+use super::{BARE, COMPRESSED, HAS_TID, Item, Link, PACKED, PAYLOAD_PACKED, POSTING};
 use crate::index::btree::key::{Key, Packed};
 use crate::index::btree::posting;
 use crate::page::slotted::{put_u16, put_u32};
@@ -11,30 +11,35 @@ fn push_tid(out: &mut Vec<u8>, tid: Tid) {
     out.extend_from_slice(&tid.slot.to_le_bytes());
 }
 
-/// The head of a leaf entry.
-pub fn leaf_head(key: &Key<'_>, payload: &Packed<'_>) -> (u16, u16) {
-    let flag = if payload.is_packed() { PAYLOAD_PACKED } else { 0 };
-    (key_head(key), payload.bytes().len() as u16 | flag)
-}
-
 fn key_head(key: &Key<'_>) -> u16 {
     key.bytes().len() as u16 | if key.is_packed() { PACKED } else { 0 }
 }
 
+/// Bytes of a leaf entry.
+pub fn leaf_item_len(key: &Key<'_>, payload: &Packed<'_>) -> usize {
+    let heads = if payload.bytes().is_empty() { 2 } else { 4 };
+    heads + key.bytes().len() + payload.bytes().len() + 6
+}
+
 /// Makes a leaf entry.
 pub fn leaf_item(key: &Key<'_>, payload: &Packed<'_>, tid: Tid) -> Vec<u8> {
-    let mut out = Vec::with_capacity(10 + key.bytes().len() + payload.bytes().len());
+    let mut out = Vec::with_capacity(leaf_item_len(key, payload));
     write_leaf_item(key, payload, tid, &mut out);
     out
 }
 
 /// Appends a leaf entry.
 pub fn write_leaf_item(key: &Key<'_>, payload: &Packed<'_>, tid: Tid, out: &mut Vec<u8>) {
-    let (head, second) = leaf_head(key, payload);
-    out.extend_from_slice(&head.to_le_bytes());
-    out.extend_from_slice(&second.to_le_bytes());
-    out.extend_from_slice(key.bytes());
-    out.extend_from_slice(payload.bytes());
+    if payload.bytes().is_empty() {
+        out.extend_from_slice(&(key_head(key) | BARE).to_le_bytes());
+        out.extend_from_slice(key.bytes());
+    } else {
+        let packed = if payload.is_packed() { PAYLOAD_PACKED } else { 0 };
+        out.extend_from_slice(&key_head(key).to_le_bytes());
+        out.extend_from_slice(&(payload.bytes().len() as u16 | packed).to_le_bytes());
+        out.extend_from_slice(key.bytes());
+        out.extend_from_slice(payload.bytes());
+    }
     push_tid(out, tid);
 }
 
