@@ -614,7 +614,7 @@ impl Heap {
             if flags != h.flags
                 && let Some(t) = hp::tuple_mut(page.bytes_mut(), slot)
             {
-                t[30..32].copy_from_slice(&flags.to_le_bytes());
+                tuple::set_flags(t, flags);
                 changed = true;
             }
         }

@@ -3,8 +3,9 @@
 //!
 //! `vm` is the heap block whose all-visible bit and flag the change clears ([`NO_VM`]: neither was set).
 
+use super::tuple::XID_MAX;
 use crate::page::slotted::{PayloadReader, PayloadWriter};
-use quarry_common::{BlockNo, CommandId, Result, Tid, Xid};
+use quarry_common::{BlockNo, CommandId, Error, Result, Tid, Xid};
 
 /// "No visibility map bit to clear".
 pub const NO_VM: u32 = u32::MAX;
@@ -17,6 +18,13 @@ fn put_vm(out: &mut Vec<u8>, vm: BlockNo) {
 /// Reads it off the begin of any of these records.
 pub fn read_vm(r: &mut PayloadReader<'_>) -> Result<BlockNo> {
     Ok(r.var::<u32>()?.wrapping_sub(1))
+}
+
+fn read_xid(r: &mut PayloadReader<'_>) -> Result<Xid> {
+    match Xid(r.var()?) {
+        xid if xid <= XID_MAX => Ok(xid),
+        xid => Err(Error::corrupted(format!("WAL record has transaction id {}", xid.0))),
+    }
 }
 
 /// A new row; its body follows.
@@ -42,7 +50,7 @@ impl Insert {
             slot: r.var()?,
             flags: r.var()?,
             cmin: CommandId(r.var()?),
-            xmin: Xid(r.var()?),
+            xmin: read_xid(r)?,
         })
     }
 }
@@ -61,7 +69,7 @@ impl MultiInsert {
         out.wvar(self.cmin.0).wvar(self.xmin.0);
     }
     pub fn read(r: &mut PayloadReader<'_>) -> Result<MultiInsert> {
-        Ok(MultiInsert { vm: read_vm(r)?, cmin: CommandId(r.var()?), xmin: Xid(r.var()?) })
+        Ok(MultiInsert { vm: read_vm(r)?, cmin: CommandId(r.var()?), xmin: read_xid(r)? })
     }
 }
 
@@ -97,7 +105,7 @@ impl Update {
         out.wvar(self.xid.0).wvar(self.cid.0).wvar(self.old_bits).wvar(self.new_flags);
     }
     fn read(r: &mut PayloadReader<'_>) -> Result<Update> {
-        Ok(Update { xid: Xid(r.var()?), cid: CommandId(r.var()?), old_bits: r.var()?, new_flags: r.var()? })
+        Ok(Update { xid: read_xid(r)?, cid: CommandId(r.var()?), old_bits: r.var()?, new_flags: r.var()? })
     }
 }
 
@@ -189,7 +197,7 @@ impl SetXmax {
             vm: read_vm(r)?,
             slot: r.var()?,
             bits: r.var()?,
-            xmax: Xid(r.var()?),
+            xmax: read_xid(r)?,
             cmax: CommandId(r.var()?),
         })
     }
@@ -210,7 +218,7 @@ mod tests {
         assert_eq!((Insert::read(&mut r).unwrap(), r.rest()), (insert, &body[..]));
 
         let mut out = Vec::new();
-        let many = MultiInsert { vm: u32::MAX - 1, cmin: CommandId(u32::MAX), xmin: Xid(u64::MAX) };
+        let many = MultiInsert { vm: u32::MAX - 1, cmin: CommandId(u32::MAX), xmin: XID_MAX };
         let row = NewRow { slot: 1, flags: 0, body: &[9; 300] };
         many.write(&mut out);
         row.write(&mut out);
@@ -235,5 +243,8 @@ mod tests {
         end.write(&mut out);
         assert_eq!(SetXmax::read(&mut PayloadReader::new(&out)).unwrap(), end);
         assert!(SetXmax::read(&mut PayloadReader::new(&out[..out.len() - 1])).is_err());
+        let mut out = Vec::new();
+        SetXmax { xmax: Xid(XID_MAX.0 + 1), ..end }.write(&mut out);
+        assert!(SetXmax::read(&mut PayloadReader::new(&out)).is_err());
     }
 }

@@ -138,9 +138,8 @@ impl<'a> NumericRef<'a> {
     }
     fn with_sign(self, negative: bool) -> Numeric {
         let mut bytes = self.as_bytes().to_vec();
-        let header = self.header() & !super::KIND_SPECIAL;
-        let sign = if negative && !self.is_zero() { super::KIND_NEGATIVE } else { 0 };
-        bytes[..2].copy_from_slice(&(header | sign).to_le_bytes());
+        let (head, len) = super::head(negative && !self.is_zero(), self.dscale(), self.weight());
+        bytes[..len].copy_from_slice(&head[..len]);
         Numeric::from_stored(&bytes)
     }
     /// `sign()`: -1, 0, 1 or NaN.

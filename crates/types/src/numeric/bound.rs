@@ -1,6 +1,6 @@
 //! Comparing stored numerics with one number where they lie.
 
-use super::{HEADER_BYTES, KIND_NEGATIVE, KIND_SPECIAL, Numeric, NumericRef};
+use super::{KIND_SHORT, KIND_SPECIAL, Numeric, NumericRef, SHORT_BYTES, SHORT_NEGATIVE, SHORT_WEIGHT};
 use std::cmp::Ordering;
 
 /// A number that stored ones are compared with.
@@ -25,29 +25,28 @@ impl Bound {
     }
 }
 
-/// A whole number in SQL's order; none for NaN, infinities and values of more than four digits in base 10000.
+/// A whole number in SQL's order; none for what isn't short, and values of more than four digits in base 10000.
 #[inline(always)]
 fn key(stored: &[u8]) -> Option<i128> {
     let header = u16::from_le_bytes([stored[0], stored[1]]);
-    if header >= KIND_SPECIAL {
+    if header & KIND_SPECIAL != KIND_SHORT {
         return None;
     }
     let digit = |i: usize| {
-        let at = HEADER_BYTES + 2 * i;
+        let at = SHORT_BYTES + 2 * i;
         u64::from(u16::from_le_bytes([stored[at], stored[at + 1]])) << (48 - 16 * i)
     };
     let digits = match stored.len() {
-        4 => return Some(0),
-        6 => digit(0),
-        8 => digit(0) | digit(1),
-        10 => digit(0) | digit(1) | digit(2),
-        12 => digit(0) | digit(1) | digit(2) | digit(3),
+        2 => return Some(0),
+        4 => digit(0),
+        6 => digit(0) | digit(1),
+        8 => digit(0) | digit(1) | digit(2),
+        10 => digit(0) | digit(1) | digit(2) | digit(3),
         _ => return None,
     };
-    // Never 0: the weight's least value is below every digit's.
-    let weight = i32::from(i16::from_le_bytes([stored[2], stored[3]])) + 0x8000;
-    let magnitude = (i128::from(weight) << 64) | i128::from(digits);
-    Some(if header & KIND_NEGATIVE != 0 { -magnitude } else { magnitude })
+    // Never 0: no first digit is.
+    let magnitude = (i128::from(header & SHORT_WEIGHT) << 64) | i128::from(digits);
+    Some(if header & SHORT_NEGATIVE != 0 { -magnitude } else { magnitude })
 }
 
 #[cfg(test)]
@@ -81,6 +80,10 @@ mod tests {
             "1e30",
             "12345678.87654321",
             "12345678.876543211",
+            "1e260",
+            "-1e260",
+            "0e-70",
+            "1e-300",
         ];
         let numbers: Vec<Numeric> = texts.iter().map(|t| Numeric::parse(t).expect("a number")).collect();
         for a in &numbers {

@@ -9,7 +9,10 @@
 //! that nobody has computed, hold any number. D3 an operation that doesn't fit answers none, for the whole column: the general path
 //! computes it row by row. D4 NaN, the infinities and columns of mixed scales have no fast form.
 
-use super::{DSCALE_MAX, KIND_NEGATIVE, Numeric, NumericRef};
+use super::{
+    DSCALE_MAX, KIND_SHORT, Numeric, NumericRef, SHORT_DSCALE_SHIFT, SHORT_NEGATIVE, SHORT_WEIGHT,
+    SHORT_WEIGHT_BIAS,
+};
 
 /// Largest scale of a column that is read from stored forms: three digits in base 10000 after the point.
 const READ_SCALE_MAX: u16 = 12;
@@ -95,7 +98,8 @@ fn pow10(n: u16) -> Option<i64> {
 /// How short stored forms of one scale become whole numbers.
 #[derive(Clone, Copy)]
 struct Reading {
-    dscale: u16,
+    /// The header, but for sign and weight.
+    header: u16,
     /// Digits in base 10000 after the point.
     groups: i32,
     /// What the last of them has too much: 1, 10, 100 or 1000.
@@ -106,6 +110,9 @@ struct Reading {
     high: i64,
 }
 
+/// Bytes of the longest stored form that [`Reading::short`] reads.
+const SHORT_MAX: u32 = 10;
+
 impl Reading {
     fn new(dscale: u16) -> Option<Reading> {
         if dscale > READ_SCALE_MAX {
@@ -114,7 +121,7 @@ impl Reading {
         let groups = dscale.div_ceil(4);
         let excess = 10u64.pow(u32::from(groups * 4 - dscale));
         Some(Reading {
-            dscale,
+            header: KIND_SHORT | dscale << SHORT_DSCALE_SHIFT,
             groups: i32::from(groups),
             excess,
             inverse: (1u64 << 37).div_ceil(excess),
@@ -122,18 +129,20 @@ impl Reading {
         })
     }
 
-    /// A value of up to four digits in base 10000, from the two words of its view: length, header and weight; digits. No view: 0.
+    /// A value of up to four digits in base 10000, from the two words of its view: length, header and first digit; other digits. No view: 0.
     #[inline(always)]
-    fn short(&self, head: u64, digits: u64) -> Option<i64> {
+    fn short(&self, head: u64, rest: u64) -> Option<i64> {
         if head == 0 {
             return Some(0);
         }
         let header = (head >> 32) as u16;
-        if header & !KIND_NEGATIVE != self.dscale {
+        if header & !(SHORT_NEGATIVE | SHORT_WEIGHT) != self.header {
             return None;
         }
+        let weight = i32::from(header & SHORT_WEIGHT) - SHORT_WEIGHT_BIAS;
+        let digits = head >> 48 | rest << 16;
         // So many zeroes stand before the digits for the last one to be the last after the point.
-        let shift = 3 - i32::from((head >> 48) as i16) - self.groups;
+        let shift = 3 - weight - self.groups;
         if !(0..4).contains(&shift) {
             return None;
         }
@@ -150,24 +159,24 @@ impl Reading {
             return None;
         }
         let value = first as i64 * self.high + whole as i64;
-        Some(if header & KIND_NEGATIVE != 0 { -value } else { value })
+        Some(if header & SHORT_NEGATIVE != 0 { -value } else { value })
     }
 }
 
-/// The header, weight and up to four digits of a stored numeric as the words of a view.
+/// The header and up to four digits of a stored numeric as the words of a view.
 #[inline(always)]
 fn words(stored: &[u8]) -> Option<(u64, u64)> {
     let half = |at: usize| u64::from(u16::from_le_bytes([stored[at], stored[at + 1]]));
     let word = |at: usize| half(at) | half(at + 2) << 16;
-    let digits = match stored.len() {
-        4 => 0,
-        6 => half(4),
-        8 => word(4),
-        10 => word(4) | half(8) << 32,
-        12 => word(4) | word(8) << 32,
+    let (first, rest) = match stored.len() {
+        2 => (half(0), 0),
+        4 => (word(0), 0),
+        6 => (word(0), half(4)),
+        8 => (word(0), word(4)),
+        10 => (word(0), word(4) | half(8) << 32),
         _ => return None,
     };
-    Some((stored.len() as u64 | word(0) << 32, digits))
+    Some((stored.len() as u64 | first << 32, rest))
 }
 
 impl NumericRef<'_> {
@@ -218,8 +227,8 @@ impl Decimals {
         let reading = Reading::new(dscale)?;
         let mut values = Vec::with_capacity(n);
         for i in 0..n {
-            let (head, digits) = words(i);
-            let short = if head as u32 <= 12 { reading.short(head, digits) } else { None };
+            let (head, rest) = words(i);
+            let short = if head as u32 <= SHORT_MAX { reading.short(head, rest) } else { None };
             values.push(match short {
                 Some(v) => v,
                 None => NumericRef::new(long(i)).decimal(i32::from(dscale))?,
@@ -241,7 +250,7 @@ impl Decimals {
         let Some(reading) = Reading::new(self.dscale) else { return Stop::End };
         for stored in values {
             let Some(stored) = stored else { return Stop::None };
-            let short = words(stored).and_then(|(head, digits)| reading.short(head, digits));
+            let short = words(stored).and_then(|(head, rest)| reading.short(head, rest));
             match short.or_else(|| NumericRef::new(stored).decimal(i32::from(self.dscale))) {
                 Some(v) => self.values.push(v),
                 None => return Stop::Misfit(stored),

@@ -5,10 +5,14 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 0..2 | u16 LE: bits 14-15 kind (0 positive, 1 negative, 3 special), bits 0-13 display scale; special: 0 NaN, 1 Infinity, 2 -Infinity |
-//! | 2..4 | i16 LE: weight, the power of 10000 of the first digit |
-//! | 4.. | digits in base 10000, u16 LE each, first and last not 0; none: zero (weight 0) |
+//! | 0..2 | u16 LE: bits 14-15 kind (0 positive, 1 negative, 2 short, 3 special) |
+//! | | short: bit 13 negative, bits 7-12 display scale, bits 0-6 weight + 64 |
+//! | | positive, negative: bits 0-13 display scale |
+//! | | special: 0 NaN, 1 Infinity, 2 -Infinity |
+//! | 2..4 | not in short ones. i16 LE: weight, the power of 10000 of the first digit |
+//! | .. | digits in base 10000, u16 LE each, first and last not 0; none: zero (weight 0) |
 //!
+//! What can be short is short.
 //! Equal numbers differ at most in their display scale. [`NumericRef`] reads the form, [`Numeric`] owns one (short
 //! ones without allocation), [`Var`] is the working form of arithmetic. Numbers of few digits take short cuts
 //! through i128: a coefficient times a power of 10000.
@@ -53,9 +57,34 @@ pub const PRECISION_MAX: i32 = 1000;
 const MIN_SIG_DIGITS: i32 = 16;
 /// Largest scale that round() and trunc() take.
 const RESULT_SCALE_MAX: i32 = 2000;
+/// Bytes before the digits, of short ones and of others.
+const SHORT_BYTES: usize = 2;
 const HEADER_BYTES: usize = 4;
 const KIND_NEGATIVE: u16 = 1 << 14;
+const KIND_SHORT: u16 = 2 << 14;
 const KIND_SPECIAL: u16 = 3 << 14;
+/// In the header of a short one.
+const SHORT_NEGATIVE: u16 = 1 << 13;
+const SHORT_DSCALE_MAX: i32 = 63;
+const SHORT_DSCALE_SHIFT: u32 = 7;
+const SHORT_WEIGHT: u16 = 127;
+const SHORT_WEIGHT_BIAS: i32 = 64;
+
+/// What stands before the digits of a finite number; so many bytes of it count.
+fn head(negative: bool, dscale: i32, weight: i32) -> ([u8; HEADER_BYTES], usize) {
+    let biased = weight + SHORT_WEIGHT_BIAS;
+    let mut bytes = [0; HEADER_BYTES];
+    if dscale <= SHORT_DSCALE_MAX && (0..=i32::from(SHORT_WEIGHT)).contains(&biased) {
+        let sign = if negative { SHORT_NEGATIVE } else { 0 };
+        let header = KIND_SHORT | sign | (dscale as u16) << SHORT_DSCALE_SHIFT | biased as u16;
+        bytes[..2].copy_from_slice(&header.to_le_bytes());
+        return (bytes, SHORT_BYTES);
+    }
+    let header = dscale as u16 | if negative { KIND_NEGATIVE } else { 0 };
+    bytes[..2].copy_from_slice(&header.to_le_bytes());
+    bytes[2..].copy_from_slice(&(weight as i16).to_le_bytes());
+    (bytes, HEADER_BYTES)
+}
 
 /// 22003 `value overflows numeric format`.
 fn overflow() -> Error {
@@ -94,18 +123,25 @@ enum Repr {
 impl<'a> NumericRef<'a> {
     /// Over bytes in stored form.
     pub fn new(bytes: &'a [u8]) -> NumericRef<'a> {
-        debug_assert!(
-            bytes.len() >= HEADER_BYTES && bytes.len().is_multiple_of(2),
-            "not a stored numeric: {bytes:?}"
-        );
+        debug_assert!(is_form(bytes), "not a stored numeric: {bytes:?}");
         NumericRef { bytes }
     }
     /// The stored form.
     pub fn as_bytes(self) -> &'a [u8] {
         self.bytes
     }
+    #[inline]
     fn header(self) -> u16 {
         u16::from_le_bytes([self.bytes[0], self.bytes[1]])
+    }
+    #[inline]
+    fn is_short(self) -> bool {
+        self.header() & KIND_SPECIAL == KIND_SHORT
+    }
+    /// Where the digits begin.
+    #[inline]
+    fn digits_at(self) -> usize {
+        if self.is_short() { SHORT_BYTES } else { HEADER_BYTES }
     }
     pub fn class(self) -> Class {
         match self.header() {
@@ -125,11 +161,16 @@ impl<'a> NumericRef<'a> {
     }
     /// Digits printed after the point. Of a finite value.
     pub fn dscale(self) -> i32 {
-        if self.is_finite() { i32::from(self.header() & !KIND_SPECIAL) } else { 0 }
+        match self.header() {
+            h if h & KIND_SPECIAL == KIND_SHORT => i32::from(h >> SHORT_DSCALE_SHIFT) & SHORT_DSCALE_MAX,
+            h if h < KIND_SPECIAL => i32::from(h & !KIND_SPECIAL),
+            _ => 0,
+        }
     }
     /// Whether the value is below zero; -Infinity is.
     pub fn is_negative(self) -> bool {
         match self.header() {
+            h if h & KIND_SPECIAL == KIND_SHORT => h & SHORT_NEGATIVE != 0,
             h if h < KIND_SPECIAL => h & KIND_NEGATIVE != 0,
             _ => self.class() == Class::NegInfinity,
         }
@@ -146,23 +187,26 @@ impl<'a> NumericRef<'a> {
     }
     /// The power of 10000 of the first digit.
     pub fn weight(self) -> i32 {
+        if self.is_short() {
+            return i32::from(self.header() & SHORT_WEIGHT) - SHORT_WEIGHT_BIAS;
+        }
         i32::from(i16::from_le_bytes([self.bytes[2], self.bytes[3]]))
     }
     /// Number of digits in base 10000.
     pub fn digit_count(self) -> usize {
-        (self.bytes.len() - HEADER_BYTES) / 2
+        (self.bytes.len() - self.digits_at()) / 2
     }
     /// Digit `i` in base 10000, most significant first.
     pub fn digit(self, i: usize) -> u16 {
-        let at = HEADER_BYTES + 2 * i;
+        let at = self.digits_at() + 2 * i;
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
     /// The digits in base 10000, most significant first.
     pub fn digits(self) -> impl ExactSizeIterator<Item = u16> + DoubleEndedIterator + 'a {
-        self.bytes[HEADER_BYTES..].chunks_exact(2).map(|d| u16::from_le_bytes([d[0], d[1]]))
+        self.bytes[self.digits_at()..].chunks_exact(2).map(|d| u16::from_le_bytes([d[0], d[1]]))
     }
     pub fn is_zero(self) -> bool {
-        self.is_finite() && self.bytes.len() == HEADER_BYTES
+        self.is_finite() && self.bytes.len() == self.digits_at()
     }
     /// An owned copy.
     pub fn to_numeric(self) -> Numeric {
@@ -188,7 +232,7 @@ impl<'a> NumericRef<'a> {
         } else {
             self.digits().fold(0i128, |v, d| v * i128::from(NBASE) + i128::from(d))
         };
-        if self.header() & KIND_NEGATIVE != 0 {
+        if self.is_negative() {
             coefficient = -coefficient;
         }
         let fraction = n as i32 - 1 - self.weight();
@@ -201,6 +245,13 @@ impl<'a> NumericRef<'a> {
         let zeros = -fraction as usize;
         (n + zeros <= 8).then(|| (coefficient * pow_nbase(zeros as u32), 0))
     }
+}
+
+/// Whether bytes have the length of a stored form, and a header that belongs to it.
+fn is_form(stored: &[u8]) -> bool {
+    stored.len() >= SHORT_BYTES
+        && stored.len().is_multiple_of(2)
+        && stored.len() >= (NumericRef { bytes: stored }).digits_at()
 }
 
 /// 10000 to the `n`, for n up to 9.
@@ -240,10 +291,7 @@ impl Numeric {
     }
     /// Checks bytes that should be in stored form (from disk or another node) and copies them.
     pub fn from_bytes(stored: &[u8]) -> Result<Numeric> {
-        let ok = stored.len() >= HEADER_BYTES
-            && stored.len().is_multiple_of(2)
-            && NumericRef { bytes: stored }.digits().all(|d| d < NBASE);
-        if !ok {
+        if !is_form(stored) || (NumericRef { bytes: stored }).digits().any(|d| d >= NBASE) {
             return Err(Error::corrupted("malformed numeric"));
         }
         Ok(Numeric::from_stored(stored))
@@ -296,13 +344,12 @@ impl Numeric {
         let zeros = digits[..n].iter().take_while(|d| **d == 0).count();
         let used = &digits[zeros..n];
         let weight = if used.is_empty() { 0 } else { n as i32 - 1 - fraction as i32 };
-        let header = dscale as u16 | if negative { KIND_NEGATIVE } else { 0 };
-        let len = HEADER_BYTES + 2 * used.len();
+        let (head, at) = head(negative, dscale, weight);
+        let len = at + 2 * used.len();
         let mut bytes = [0u8; HEADER_BYTES + 20];
-        bytes[..2].copy_from_slice(&header.to_le_bytes());
-        bytes[2..4].copy_from_slice(&(weight as i16).to_le_bytes());
+        bytes[..HEADER_BYTES].copy_from_slice(&head);
         for (i, d) in used.iter().rev().enumerate() {
-            bytes[HEADER_BYTES + 2 * i..HEADER_BYTES + 2 * i + 2].copy_from_slice(&d.to_le_bytes());
+            bytes[at + 2 * i..at + 2 * i + 2].copy_from_slice(&d.to_le_bytes());
         }
         Numeric::from_stored(&bytes[..len])
     }

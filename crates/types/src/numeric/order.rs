@@ -33,7 +33,7 @@ impl NumericRef<'_> {
             Class::NegInfinity => 7,
         };
         let head = crate::hash::hash_i64(sign << 32 | i64::from(self.weight()) & 0xffff_ffff);
-        crate::hash::combine(head, crate::hash::hash_bytes(&self.as_bytes()[super::HEADER_BYTES..]))
+        crate::hash::combine(head, crate::hash::hash_bytes(&self.as_bytes()[self.digits_at()..]))
     }
 }
 

@@ -179,3 +179,36 @@ fn wire_form_round_trips() {
         assert!(t.receive(bad, -1, &cx).is_err());
     }
 }
+
+#[test]
+fn what_can_be_short_is_short() {
+    for (text, bytes) in [
+        ("17.00", 4),
+        ("-17.00", 4),
+        ("33078.94", 8),
+        ("0", 2),
+        ("0.00", 2),
+        ("1e255", 4),
+        ("1e256", 6),
+        ("1e-256", 6),
+        ("NaN", 4),
+    ] {
+        let n = Numeric::parse(text).expect("a number");
+        assert_eq!(n.as_bytes().len(), bytes, "{text}");
+        assert_eq!(Numeric::from_bytes(n.as_bytes()).expect("well-formed"), n, "{text}");
+    }
+    // Scales at the end of what is short, with both signs.
+    for scale in [0, 5, 63, 64] {
+        for text in ["4", "-4", "12345678.5", "-12345678.5"] {
+            let n = Numeric::parse(text).expect("a number").view().round(scale).expect("rounds");
+            let (digits, weight) = (n.view().digits().collect::<Vec<_>>(), n.view().weight());
+            let negated = n.view().neg();
+            assert_eq!(negated.view().neg().to_string(), n.to_string());
+            assert_eq!((n.view().dscale(), negated.view().weight()), (scale, weight));
+            assert_eq!(negated.view().digits().collect::<Vec<_>>(), digits);
+            assert_eq!(negated.as_bytes().len(), n.as_bytes().len());
+            assert_eq!(n.as_bytes().len() - 2 * digits.len(), if scale > 63 { 4 } else { 2 });
+        }
+    }
+    assert!(Numeric::from_bytes(&[0, 0]).is_err() && Numeric::from_bytes(&[0, 0x80, 1]).is_err());
+}

@@ -1,6 +1,6 @@
 //! The working form of a finite number: sign, weight, digits; exact addition, multiplication, division, rounding.
 
-use super::{DEC_DIGITS, DSCALE_MAX, HEADER_BYTES, KIND_NEGATIVE, NBASE, Numeric, Repr, overflow};
+use super::{DEC_DIGITS, DSCALE_MAX, NBASE, Numeric, Repr, head, overflow};
 use quarry_common::{Result, bail};
 use std::cmp::Ordering;
 
@@ -72,11 +72,10 @@ impl Var {
         if self.dscale > DSCALE_MAX || self.weight < i32::from(i16::MIN) {
             return Err(overflow());
         }
-        let len = HEADER_BYTES + 2 * self.digits.len();
-        let header = self.dscale as u16 | if self.negative { KIND_NEGATIVE } else { 0 };
+        let (head, at) = head(self.negative, self.dscale, self.weight);
+        let len = at + 2 * self.digits.len();
         let mut bytes = Vec::with_capacity(len);
-        bytes.extend_from_slice(&header.to_le_bytes());
-        bytes.extend_from_slice(&(self.weight as i16).to_le_bytes());
+        bytes.extend_from_slice(&head[..at]);
         for d in &self.digits {
             bytes.extend_from_slice(&d.to_le_bytes());
         }
