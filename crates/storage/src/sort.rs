@@ -1,7 +1,9 @@
 //! External merge sort of (key, value) byte strings by key bytes, for index builds.
 //!
 //! Pairs gather in memory up to a limit; then they are sorted and written to a temporary file as a run. At the end the runs are
-//! merged. Equal keys keep the order they were pushed in. Temporary files ([`crate::temp_file`]) go when the sort is dropped.
+//! merged. Where little memory makes many runs, so many of them that their buffers fit the memory are merged to one as soon as they are there, and
+//! so many of those again: open files and buffers stay few, however long the input (Knuth, The Art of Computer Programming 5.4.1).
+//! Equal keys keep the order they were pushed in. Temporary files ([`crate::temp_file`]) go when the sort is dropped.
 
 pub mod build;
 pub mod entries;
@@ -26,7 +28,10 @@ use std::sync::Arc;
 
 /// Bytes read ahead of each run, at most and at least.
 const READ_BYTES: (usize, usize) = (128 << 10, 16 << 10);
-const WRITE_BYTES: usize = 256 << 10;
+/// Bytes that a run gathers before it writes them, at most and at least.
+const WRITE_BYTES: (usize, usize) = (256 << 10, 32 << 10);
+/// Runs that are merged at once, at least and at most.
+const FAN_IN: (usize, usize) = (16, 256);
 
 struct Pair {
     /// The key's first bytes, to compare without following `at`: all of most keys.
@@ -42,9 +47,17 @@ pub struct ExternalSort {
     memory_bytes: usize,
     bytes: Vec<u8>,
     pairs: Vec<Pair>,
-    runs: Vec<TempFile>,
+    /// In the order of their pairs; how often each one's pairs were merged falls.
+    runs: Vec<Run>,
     told: Option<Told>,
     reservation: Reservation,
+}
+
+/// Sorted pairs in a file.
+struct Run {
+    file: TempFile,
+    /// How often they were merged.
+    merged: u32,
 }
 
 /// A key's first bytes, filled up with zeroes, as a number.
@@ -149,14 +162,30 @@ impl ExternalSort {
     /// A run for pairs that somebody else has sorted; it comes after those that are there.
     pub fn begin_run(&self) -> Result<RunWriter> {
         let run = TempFile::create(&self.disk)?.told(self.told.clone());
-        Ok(RunWriter { run, out: Vec::with_capacity(WRITE_BYTES + 4096) })
+        let (most, least) = WRITE_BYTES;
+        let write_at = (self.reservation.allowance(self.memory_bytes) / 8).clamp(least, most);
+        Ok(RunWriter { run, out: Vec::with_capacity(write_at + 4096), write_at })
     }
 
     /// Adds a run, which is complete.
     pub fn end_run(&mut self, run: RunWriter) -> Result<()> {
-        let RunWriter { mut run, out } = run;
-        run.append(&out)?;
-        self.runs.push(run);
+        self.runs.push(Run { file: run.finish()?, merged: 0 });
+        let allowance = self.reservation.allowance(self.memory_bytes);
+        let (least, most) = FAN_IN;
+        let fan_in = (allowance / (2 * READ_BYTES.1)).clamp(least, most);
+        while let Some(last) = self.runs.last().map(|run| run.merged) {
+            let alike = self.runs.iter().rev().take_while(|run| run.merged == last).count();
+            if alike < fan_in {
+                break;
+            }
+            let mut writer = self.begin_run()?;
+            let runs = self.runs.split_off(self.runs.len() - alike);
+            let mut sorted = merge(runs, allowance / 2, Reservation::default())?;
+            while let Some((key, value)) = sorted.next()? {
+                writer.push(key, value)?;
+            }
+            self.runs.push(Run { file: writer.finish()?, merged: last + 1 });
+        }
         Ok(())
     }
 
@@ -172,25 +201,32 @@ impl ExternalSort {
         }
         self.bytes = Vec::new();
         self.pairs = Vec::new();
-        let (most, least) = READ_BYTES;
-        let ahead = (self.reservation.allowance(self.memory_bytes) / self.runs.len()).clamp(least, most);
-        self.reservation.holds(ahead * self.runs.len());
-        let mut heap = BinaryHeap::new();
-        for (order, run) in std::mem::take(&mut self.runs).into_iter().enumerate() {
-            let mut reader =
-                RunReader { run, at: 0, ahead, buffer: Vec::new(), pos: 0, key_len: 0, value_len: 0 };
-            if reader.advance()? {
-                heap.push(Head { prefix: prefix_of(reader.pair().0), order, reader });
-            }
-        }
-        Ok(SortedRun(Source::Merge { heap, begun: false, _reservation: self.reservation }))
+        let memory = self.reservation.allowance(self.memory_bytes);
+        merge(self.runs, memory, self.reservation)
     }
+}
+
+/// The pairs of runs in order, read ahead within so much memory.
+fn merge(runs: Vec<Run>, memory: usize, mut reservation: Reservation) -> Result<SortedRun> {
+    let (most, least) = READ_BYTES;
+    let ahead = (memory / runs.len().max(1)).clamp(least, most);
+    reservation.holds(ahead * runs.len());
+    let mut heap = BinaryHeap::with_capacity(runs.len());
+    for (order, Run { file, .. }) in runs.into_iter().enumerate() {
+        let mut reader =
+            RunReader { run: file, at: 0, ahead, buffer: Vec::new(), pos: 0, key_len: 0, value_len: 0 };
+        if reader.advance()? {
+            heap.push(Head { prefix: prefix_of(reader.pair().0), order, reader });
+        }
+    }
+    Ok(SortedRun(Source::Merge { heap, begun: false, _reservation: reservation }))
 }
 
 /// A run being written.
 pub struct RunWriter {
     run: TempFile,
     out: Vec<u8>,
+    write_at: usize,
 }
 
 impl RunWriter {
@@ -200,11 +236,16 @@ impl RunWriter {
         self.out.extend_from_slice(&(value.len() as u32).to_le_bytes());
         self.out.extend_from_slice(key);
         self.out.extend_from_slice(value);
-        if self.out.len() >= WRITE_BYTES {
+        if self.out.len() >= self.write_at {
             self.run.append(&self.out)?;
             self.out.clear();
         }
         Ok(())
+    }
+
+    fn finish(mut self) -> Result<TempFile> {
+        self.run.append(&self.out)?;
+        Ok(self.run)
     }
 }
 
@@ -505,6 +546,32 @@ mod tests {
             }
             assert_eq!(run.next().expect("read"), None);
         }
+        assert_eq!(disk.list(crate::temp_file::TEMP_DIR).expect("listed"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn many_runs_are_merged_in_steps() {
+        let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new());
+        let mut sort = ExternalSort::new(disk.clone(), 64 << 10);
+        let (least, runs) = (FAN_IN.0 as u32, 600u32);
+        for n in 0..runs {
+            let mut run = sort.begin_run().expect("begun");
+            for key in [n % 7, 10u32] {
+                run.push(&key.to_be_bytes(), &n.to_be_bytes()).expect("pushed");
+            }
+            sort.end_run(run).expect("ended");
+            assert!(sort.runs.len() < 3 * FAN_IN.0, "{} runs", sort.runs.len());
+            assert!(sort.runs.is_sorted_by(|a, b| a.merged >= b.merged));
+        }
+        assert!(runs > 2 * least * least);
+        let mut expected: Vec<(u32, u32)> = (0..runs).flat_map(|n| [(n % 7, n), (10, n)]).collect();
+        expected.sort();
+        let mut sorted = sort.finish().expect("sorted");
+        for (key, n) in expected {
+            assert_eq!(sorted.next().expect("read"), Some((&key.to_be_bytes()[..], &n.to_be_bytes()[..])));
+        }
+        assert_eq!(sorted.next().expect("read"), None);
+        drop(sorted);
         assert_eq!(disk.list(crate::temp_file::TEMP_DIR).expect("listed"), Vec::<String>::new());
     }
 
