@@ -1,6 +1,6 @@
 -- Access paths by B-trees: conditions on keys, orders, partial and expression indexes, bitmaps.
 create table bt (id int primary key, a int, b int, c int, t text collate "C", d date, ts timestamp, tz timestamptz, f boolean, g float4, s smallint, big bigint);
-insert into bt select i, i % 7, i % 100, case when i % 5 = 0 then null else i % 50 end, 'key' || (i % 1000), '2024-01-01'::date + i % 300, '2024-01-01'::timestamp + i * interval '1 hour', '2024-01-01'::timestamptz + i * interval '1 hour', i % 10 = 0, i::float4 / 4, (i % 300)::smallint, i::bigint * 1000000000 from generate_series(1, 20000) i;
+insert into bt select i, i % 7, i % 100, case when i % 5 = 0 then null else i % 50 end, 'key' || (i % 1000), '2024-01-01'::date + i % 300, '2024-01-01'::timestamp + i * interval '1 hour', '2024-01-01'::timestamptz + i * interval '1 hour', i % 10 = 0, i::float4 / 4, (i % 300)::smallint, i::bigint * 1000000000 from generate_series(1, 24000) i;
 create index bt_ab on bt (a, b);
 create index bt_bc on bt (b desc, c);
 create index bt_t on bt (t);

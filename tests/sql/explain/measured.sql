@@ -68,7 +68,7 @@ reset track_io_timing;
 drop table m2, m1;
 -- What was counted.
 create table counted (a int primary key, b text);
-insert into counted select g, 'x' from generate_series(1, 1000) g;
+insert into counted select g, 'x' from generate_series(1, 3000) g;
 select count(*) from counted;
 set enable_seqscan = off;
 select b from counted where a = 7;
