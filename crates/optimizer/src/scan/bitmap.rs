@@ -23,6 +23,8 @@ pub(crate) struct BitmapPart {
     pub total_cost: f64,
     /// Share of the table's rows in it.
     pub selectivity: f64,
+    /// How far its rows lie together, on as few pages as they fill: from 0 (anywhere) to 1.
+    pub clustered: f64,
     /// Clauses that hold for every row in it (on pages that aren't lossy).
     pub used: Vec<usize>,
     /// Clauses that it has conditions from, these and others.
@@ -59,6 +61,7 @@ impl BitmapPart {
             source: BitmapSource::And([parts(self), parts(other)].concat()),
             total_cost: self.total_cost + other.total_cost + 100.0 * operator_cost,
             selectivity: self.selectivity * other.selectivity,
+            clustered: 0.0,
             used: [self.used.as_slice(), &other.used].concat(),
             touched: [self.touched.as_slice(), &other.touched].concat(),
             implied: [self.implied.as_slice(), &other.implied].concat(),
@@ -192,7 +195,12 @@ impl Planner<'_> {
         let s = &self.env.settings;
         let mut tuples = cost::clamp_rows(part.selectivity * size.rows);
         let t = size.pages.max(1.0);
-        let touched = |tuples: f64| (2.0 * t * tuples / (2.0 * t + tuples)).min(t).ceil();
+        let together = (part.selectivity * t).ceil();
+        let clustered = part.clustered * measured::largeness(size.pages);
+        let touched = |tuples: f64| {
+            let apart = (2.0 * t * tuples / (2.0 * t + tuples)).min(t).ceil();
+            measured::between(apart, together.min(apart), clustered)
+        };
         let fetched = match loops > 1.0 {
             true => {
                 (cost::index_pages_fetched(tuples * loops, size.pages, 0.0, size.pages, s) / loops).min(t)
@@ -312,6 +320,7 @@ impl Planner<'_> {
                 source: BitmapSource::Or(sources),
                 total_cost: total,
                 selectivity: selectivity.min(1.0),
+                clustered: 0.0,
                 used: if exact { vec![at] } else { vec![] },
                 touched: vec![at],
                 implied: vec![],

@@ -274,6 +274,8 @@ impl Planner<'_> {
             source,
             total_cost: cost.total + of_rows,
             selectivity: cost.selectivity,
+            // What a BRIN index selects are ranges of pages.
+            clustered: if m.index.method == "brin" { 1.0 } else { cost.correlation * cost.correlation },
             used: m.used.clone(),
             touched: m.touched.clone(),
             implied: m.implied.clone(),
