@@ -9,9 +9,9 @@ use super::row::GinRow;
 use crate::index::btree::build::Builder;
 use crate::index::btree::key::{Key, Packed};
 use crate::index::btree::posting::{Differences, push_differences};
-use crate::varint::{push_varint, read_varint};
 use crate::sort::{ExternalSort, SortedRun};
 use crate::txn::Transaction;
+use crate::varint::{push_varint, read_varint};
 use quarry_common::{BlockNo, Error, Result, Tid};
 
 /// Bytes of a list: longer than what inserts leave, so that there are fewer keys on a page.

@@ -10,8 +10,8 @@ use crate::buffer::PageMut;
 use crate::index::btree::key::{Key, Packed};
 use crate::index::btree::page::{self as bp, Splice, Target, ord};
 use crate::index::btree::posting::{SLOT_MAX, pack, unpack};
-use crate::varint::varint_len;
 use crate::txn::Transaction;
+use crate::varint::varint_len;
 use quarry_common::{Error, Result, Tid, err};
 
 /// Bytes of a list that grows by inserts: beyond, it becomes two, so that a change rewrites and logs little.
