@@ -92,6 +92,21 @@ fn put_u32(p: &mut [u8], at: usize, v: u32) {
 fn put_u64(p: &mut [u8], at: usize, v: u64) {
     p[at..at + 8].copy_from_slice(&v.to_le_bytes());
 }
+/// Where a row begins in its tuple, and the ends of its varying columns: behind two bytes of head and an int.
+const ROW: usize = tuple::HEADER_BYTES;
+const ENDS: usize = ROW + 6;
+
+/// Gives the short value of a row's only varying column a tag, for which its end must have two bytes.
+fn put_tag(p: &mut [u8], slot: u16, tag: u16) {
+    const NARROW: u16 = 0x2000;
+    let t = hp::tuple_mut(p, slot).unwrap();
+    let head = u16::from_le_bytes([t[ROW], t[ROW + 1]]);
+    assert!(head & NARROW != 0 && t[ENDS] > 0, "a short value");
+    let end = u16::from(t[ENDS]) - 1;
+    put_u16(t, ROW, head & !NARROW);
+    put_u16(t, ENDS, end | tag << 14);
+}
+
 fn slot_at(slot: u16) -> usize {
     hp::SLOTS_AT + (slot as usize - 1) * 4
 }
@@ -190,27 +205,27 @@ fn damaged_heap_pages() {
         ),
         (
             "columns beyond the row",
-            Box::new(|p| put_u16(hp::tuple_mut(p, 3).unwrap(), 38, 500)),
+            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[ENDS] = 200),
             &["slot 3: the row's columns exceed its length"],
         ),
         (
             "more columns than the table has",
-            Box::new(|p| put_u16(hp::tuple_mut(p, 3).unwrap(), 32, 77)),
+            Box::new(|p| put_u16(hp::tuple_mut(p, 3).unwrap(), ROW, 77)),
             &["slot 3: the row's columns exceed its length"],
         ),
         (
             "a tag that there isn't",
-            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[39] |= 0xc0),
+            Box::new(|p| put_tag(p, 3, 3)),
             &["slot 3: column 2: a value with unknown tag 3"],
         ),
         (
             "a short pointer",
-            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[39] |= 0x80),
+            Box::new(|p| put_tag(p, 3, 2)),
             &["slot 3: column 2: a pointer to an out-of-line value has not 23 bytes"],
         ),
         (
             "a short compressed value",
-            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[39] |= 0x40),
+            Box::new(|p| put_tag(p, 3, 1)),
             &["slot 3: column 2: a compressed value of", "cannot be decompressed"],
         ),
         (
@@ -269,7 +284,7 @@ fn damaged_values_out_of_line() {
     let (block, long) = last_row(b);
     let pointer = |p: &[u8]| {
         let t = hp::tuple(p, long[0]).unwrap();
-        40 + u16::from_le_bytes([t[38], t[39]]) as usize % 0x4000 - 23
+        ENDS + 2 + u16::from_le_bytes([t[ENDS], t[ENDS + 1]]) as usize % 0x4000 - 23
     };
     let at = |slot: u16| format!("block {block} of {}: slot {slot}: column 2: toast value", b.heap);
     let (first, second) = (at(long[0]), at(long[1]));
@@ -295,13 +310,13 @@ fn damaged_values_out_of_line() {
         expect(words[1], &disk, words);
     };
     in_chunk(0, &|p| put_u32(p, slot_at(1), 3 << 15), &[&first, "not found at"]);
-    in_chunk(0, &|p| hp::tuple_mut(p, 1).unwrap()[32] ^= 1, &[&first, "not found at"]);
+    in_chunk(0, &|p| hp::tuple_mut(p, 1).unwrap()[ROW] ^= 1, &[&first, "not found at"]);
     in_chunk(
         0,
         &|p| {
             let t = hp::tuple_mut(p, 1).unwrap();
-            put_u32(t, 40, 0);
-            put_u16(t, 44, 1);
+            put_u32(t, ROW + 8, 0);
+            put_u16(t, ROW + 12, 1);
         },
         &[&first, "was expected to end at chunk"],
     );
@@ -312,7 +327,7 @@ fn damaged_values_out_of_line() {
         &|p| {
             // The value's first chunk was written last: the beginning of the LZ4 block.
             let slot = hp::slot_count(p);
-            hp::tuple_mut(p, slot).unwrap()[46..60].fill(0xff);
+            hp::tuple_mut(p, slot).unwrap()[ROW + 14..ROW + 28].fill(0xff);
         },
         &[&second, "cannot be decompressed"],
     );
@@ -403,7 +418,8 @@ fn damaged_trees() {
     alter(&disk, &b.index, rightmost, |p| {
         // 4000, between 3000 and 4001, becomes 3999.
         let slot = bp::slot_count(p) - 2;
-        let key_ends = place(p, slot) + 4 + bp::item(p, slot).key().bytes().len();
+        let key = bp::item(p, slot).key().bytes().as_ptr_range();
+        let key_ends = key.end as usize - p.as_ptr() as usize;
         p[key_ends - 1] -= 1;
     });
     expect("another key", &disk, &["k_pkey", "table \"k\" lacks matching index tuple"]);
@@ -461,7 +477,7 @@ fn a_running_server_is_asked_in_sql() {
     assert!(!ask(&nothing, "SELECT bt_index_parent_check('k_pkey', true, true)").contains("damaged"));
     let heap = |disk: &FaultDisk| {
         alter(disk, &b.heap, 2, |p| header(p, 3, |h| h.xmin.0 = 0));
-        alter(disk, &b.heap, 4, |p| hp::tuple_mut(p, 4).unwrap()[39] |= 0xc0);
+        alter(disk, &b.heap, 4, |p| put_tag(p, 4, 3));
     };
     let found = ask(&heap, "SELECT blkno, offnum, attnum, msg FROM verify_heapam('k')");
     assert!(found.contains("a version without writer") && found.contains("unknown tag 3"), "{found}");
