@@ -6,11 +6,18 @@
 
 use crate::wait::STACK_BYTES;
 use std::io;
+use std::sync::OnceLock;
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 /// How much nicer a helper is than the server. At 5 it gets a third of what an equal would: others of its statement wait for what it
 /// does (a table that all need), and it may hold locks, so it must get on even where the processors are always busy.
 const NICER_BY: i32 = 5;
+
+/// Processors that the server may run on. Found out once: it takes the system some reading of files, which no statement should wait for.
+pub fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+}
 
 /// Starts a helper in a scope.
 ///

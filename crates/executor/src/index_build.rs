@@ -188,7 +188,7 @@ pub(crate) fn threads(env: &ExecEnv, relation: &Relation, heap: &Heap) -> Result
     // One for a table of the least size, and one more each time it is three times as large.
     let by_size = (blocks as u64 / least).ilog(3) as usize + 1;
     let by_memory = (env.maintenance_mem_bytes() / THREAD_BYTES_MIN).max(1);
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let processors = quarry_common::helper::processors();
     Ok((1 + most.unwrap_or(2).min(by_size)).min(by_memory).min(processors))
 }
 

@@ -91,7 +91,7 @@ struct SetState {
 }
 
 pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let processors = quarry_common::helper::processors();
     let workers = spec.workers.min(processors - 1);
     let shares = if workers > 0 { Shares::of(input) } else { None };
     let Some((shares, blocks)) = shares else { return Ok(Box::new(one(b, node, input, &spec)?)) };

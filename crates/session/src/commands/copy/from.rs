@@ -340,7 +340,7 @@ impl CopyIn {
         }
         let most = self.env.session.setting("max_parallel_maintenance_workers");
         let most = most.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let processors = quarry_common::helper::processors();
         // One processor is this thread's.
         let helpers = most.min(processors - 1);
         if helpers > 0 && self.line_number > 0 {
