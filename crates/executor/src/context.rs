@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Mutable state shared by operators and expressions.
 #[derive(Default)]
 pub struct Runtime {
-    /// Values of enclosing rows' columns, by column id.
-    pub outer: Vec<Datum>,
+    /// Values of enclosing rows' columns, by column id; none where no row has set it.
+    pub outer: Vec<Option<Datum>>,
     /// Subqueries of expressions; absent while running.
     pub subplans: Vec<Option<Box<SubplanState>>>,
     /// Common table expressions.
@@ -111,8 +111,21 @@ impl<'a> Cx<'a> {
     pub fn set_outer(&mut self, id: ColumnId, value: Datum) {
         let i = id.0 as usize;
         if self.rt.outer.len() <= i {
-            self.rt.outer.resize(i + 1, Datum::Null);
+            self.rt.outer.resize(i + 1, None);
         }
-        self.rt.outer[i] = value;
+        self.rt.outer[i] = Some(value);
+    }
+    /// An enclosing row's column. One that no row has set was asked for in a wrong place: an internal error, since a null in its place
+    /// would be a wrong answer.
+    #[inline]
+    pub fn outer(&self, id: usize) -> Result<&Datum> {
+        match self.rt.outer.get(id) {
+            Some(Some(value)) => Ok(value),
+            _ => Err(Error::internal(format!("column {id} of no enclosing row is read"))),
+        }
+    }
+    /// Enclosing rows' columns, as far as they are set, to compare with what they were.
+    pub fn outer_values(&self, ids: &[ColumnId]) -> impl Iterator<Item = Datum> {
+        ids.iter().map(|id| self.rt.outer.get(id.0 as usize).cloned().flatten().unwrap_or_default())
     }
 }

@@ -56,7 +56,7 @@ impl Dependence {
 }
 
 fn values_of(ids: &[ColumnId], cx: &Cx<'_>) -> Vec<u8> {
-    fingerprint(ids.iter().map(|id| cx.rt.outer.get(id.0 as usize).cloned().unwrap_or_default()))
+    fingerprint(cx.outer_values(ids))
 }
 
 /// Whether a plan may give other rows each time, although nothing that it reads has changed.

@@ -76,4 +76,8 @@ SELECT g, (SELECT count(*) FROM o JOIN i ON i.k = o.k WHERE o.id BETWEEN g AND g
 SELECT count(*), sum(x) FROM s WHERE (c = 'c1' AND x < 50) OR (c IN ('c2', 'c3') AND x > 60) OR (c = 'c1' AND d IS NULL);
 SELECT count(*), sum(x) FROM s WHERE (x = 5 AND c = 'c5') OR (c = 'c6' AND x IN (6, 36)) OR x = 100;
 SELECT count(*) FROM s WHERE (c = 'c1' AND 1 / (x - 1) > 0) OR (c = 'c2');
+-- conditions on columns of a lateral subquery below an outer join, whose columns have names of their own
+SELECT count(*), sum(l.n), min(l.v) FROM o JOIN (LATERAL (SELECT i.k, i.n, i.v FROM i WHERE i.k = o.k) l LEFT JOIN s ON s.x = l.n) ON true WHERE coalesce(l.n, 0) = o.id % 5;
+SELECT count(*), sum(m) FROM o JOIN (LATERAL (SELECT i.k, i.n + 1 AS m FROM i WHERE i.k = o.k) l LEFT JOIN s ON s.x = l.m) ON true WHERE coalesce(l.m, 0) = o.id % 5;
+SELECT count(*), sum(l.n) FROM o LEFT JOIN (LATERAL (SELECT i.k, i.n, i.v FROM i WHERE i.k = o.k) l LEFT JOIN s ON s.x = l.n) ON l.n + 1 = o.id % 5;
 DROP TABLE o, i, s;

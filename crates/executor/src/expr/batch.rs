@@ -51,9 +51,7 @@ impl Node {
         Ok(match self {
             Node::Const { value, physical } => Arc::new(Vector::constant(*physical, value, n)),
             Node::Column { slot } => i.columns[*slot].clone(),
-            Node::Outer { id, physical } => {
-                Arc::new(Vector::constant(*physical, cx.rt.outer.get(*id).unwrap_or(&Datum::Null), n))
-            }
+            Node::Outer { id, physical } => Arc::new(Vector::constant(*physical, cx.outer(*id)?, n)),
             Node::Param { index, physical } => {
                 Arc::new(Vector::constant(*physical, cx.env.params.get(*index).unwrap_or(&Datum::Null), n))
             }

@@ -35,7 +35,7 @@ impl Node {
         Ok(match self {
             Node::Const { value, .. } => value.clone(),
             Node::Column { slot } => row[*slot].clone(),
-            Node::Outer { id, .. } => cx.rt.outer.get(*id).cloned().unwrap_or_default(),
+            Node::Outer { id, .. } => cx.outer(*id)?.clone(),
             Node::Param { index, .. } => cx.env.params.get(*index).cloned().unwrap_or_default(),
             Node::Placeholder { .. } => placeholder.cloned().unwrap_or_default(),
             Node::Call(call) => match call.args.as_slice() {

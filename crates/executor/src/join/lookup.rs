@@ -230,21 +230,19 @@ pub fn build(
     }
     let outer_layout = Layout::new(outer.output());
     let Some(keys) = key_parts(b, index, conds, &outer_layout)? else { return Ok(None) };
-    let picks = if has_inner(kind) {
-        let pick = |(id, e): &(ColumnId, Expr)| {
-            let own = raw.iter().position(|r| r == id);
-            own.or_else(|| match e {
-                Expr::Column { id, .. } => raw.iter().position(|r| r == id),
-                _ => None,
-            })
-        };
-        match inner.targets.iter().map(pick).collect::<Option<Vec<_>>>() {
-            Some(picks) => picks,
-            None => return Ok(None),
-        }
-    } else {
-        vec![]
+    // The scan's column behind one that the inner side gives; the join's conditions name the latter.
+    let column_of = |id: ColumnId, e: &Expr| {
+        let own = raw.iter().position(|r| *r == id);
+        own.or_else(|| match e {
+            Expr::Column { id, .. } => raw.iter().position(|r| r == id),
+            _ => None,
+        })
     };
+    let picks = match has_inner(kind) {
+        true => inner.targets.iter().map(|(id, e)| column_of(*id, e)).collect::<Option<Vec<_>>>(),
+        false => Some(vec![]),
+    };
+    let Some(picks) = picks else { return Ok(None) };
     let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
     let only = match index_only {
         true => Covered::new(index, IndexShape::new(relation, index, b.io())?, &wanted),
@@ -270,8 +268,18 @@ pub fn build(
     read.dedup();
     let of_outer: Vec<(ColumnId, usize)> =
         read.iter().filter_map(|id| Some((*id, outer_layout.slot(*id)?))).collect();
-    let of_inner: Vec<(ColumnId, usize)> =
-        read.iter().filter_map(|id| Some((*id, raw.iter().position(|r| r == id)?))).collect();
+    let mut of_inner = vec![];
+    for id in &read {
+        let target = inner.targets.iter().find(|(given, _)| given == id);
+        match (raw.iter().position(|r| r == id), target) {
+            (Some(at), _) => of_inner.push((*id, at)),
+            (None, Some((_, e))) => match column_of(*id, e) {
+                Some(at) => of_inner.push((*id, at)),
+                None => return Ok(None),
+            },
+            (None, None) => {}
+        }
+    }
     let layout = Layout::new(of_outer.iter().chain(&of_inner).map(|(id, _)| *id));
     let any_row = inner.filter.is_empty() && on.is_empty();
     let conditions = Conditions {

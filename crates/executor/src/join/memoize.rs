@@ -123,8 +123,7 @@ pub(crate) fn fingerprint(values: impl Iterator<Item = Datum>) -> Vec<u8> {
 
 impl Memoize {
     fn load(&mut self, cx: &mut Cx<'_>) -> Result<Arc<Vec<Batch>>> {
-        let values = self.keys.iter().map(|k| cx.rt.outer.get(k.0 as usize).cloned().unwrap_or_default());
-        let key = fingerprint(values);
+        let key = fingerprint(cx.outer_values(&self.keys));
         if let Some(rows) = self.cache.get(&key) {
             self.counts.hits += 1;
             self.report(cx);

@@ -48,9 +48,7 @@ fn refresh(cx: &mut Cx<'_>, index: usize) -> Result<()> {
     }
     let round = |id: &CteId| cx.rt.rounds.iter().find(|r| r.0 == *id).map_or(0, |r| r.1);
     let rounds: Vec<u64> = state.rounds_of.iter().map(round).collect();
-    let outer = &cx.rt.outer;
-    let now: Vec<Datum> =
-        state.reads.iter().map(|id| outer.get(id.0 as usize).cloned().unwrap_or_default()).collect();
+    let now: Vec<Datum> = cx.outer_values(&state.reads).collect();
     let state = &mut cx.rt.ctes[index];
     let again = std::mem::replace(&mut state.started, true);
     if again && state.values == now && state.rounds == rounds {
