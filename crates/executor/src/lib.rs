@@ -36,6 +36,7 @@ pub mod scan;
 pub mod seen;
 pub mod setop;
 pub mod sort;
+mod sort_entries;
 pub mod spill;
 pub mod stats;
 pub mod subplan;

@@ -6,12 +6,13 @@ use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::rows::RowSet;
+use crate::sort_entries::{self, Entry};
 use crate::spill::told_of_files;
 use quarry_common::Result;
 use quarry_common::memory::Reservation;
 use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
-use quarry_storage::sort::{ExternalSort, SortedRun, compare_keys, prefix_of};
+use quarry_storage::sort::{ExternalSort, SortedRun};
 use quarry_storage::stats::DatabaseCount;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
@@ -56,16 +57,6 @@ impl Keys {
     }
 }
 
-/// A row's key in the key buffer.
-#[derive(Clone, Copy)]
-struct Entry {
-    /// The key's first bytes.
-    prefix: u128,
-    at: usize,
-    len: u32,
-    row: u32,
-}
-
 /// Rows being gathered, with their keys.
 struct Gathered {
     rows: RowSet,
@@ -87,7 +78,7 @@ impl Gathered {
         let mut run = to.begin_run()?;
         for e in &self.entries {
             let row = encode_vectors(&self.rows.columns, e.row as usize, layout, builder);
-            run.push(&self.keys[e.at..e.at + e.len as usize], row)?;
+            run.push(e.key(&self.keys), row)?;
         }
         to.end_run(run)?;
         *self = Gathered::new(&self.rows.physicals());
@@ -98,19 +89,13 @@ impl Gathered {
         for (row, i) in (first..).zip(batch.rows().iter()) {
             let at = self.keys.len();
             keys.encode(values, i, &mut self.keys)?;
-            let key = &self.keys[at..];
-            self.entries.push(Entry { prefix: prefix_of(key), at, len: key.len() as u32, row });
+            self.entries.push(Entry::new(&self.keys, at, row));
         }
         self.rows.push(batch);
         Ok(())
     }
     fn sort(&mut self) {
-        let keys = &self.keys;
-        let of = |e: &Entry| &keys[e.at..e.at + e.len as usize];
-        self.entries.sort_unstable_by(|a, b| {
-            let prefix = |e: &Entry| (e.prefix, e.len as usize);
-            compare_keys(prefix(a), prefix(b), || (of(a), of(b))).then(a.row.cmp(&b.row))
-        });
+        sort_entries::sort(&mut self.entries, &self.keys);
     }
     /// Keeps the first `n` rows only.
     fn cut(&mut self, n: usize) {
@@ -122,15 +107,14 @@ impl Gathered {
         next.rows.push(&kept);
         for (row, e) in self.entries.iter().enumerate() {
             let at = next.keys.len();
-            next.keys.extend_from_slice(&self.keys[e.at..e.at + e.len as usize]);
-            next.entries.push(Entry { at, row: row as u32, ..*e });
+            next.keys.extend_from_slice(e.key(&self.keys));
+            next.entries.push(Entry::new(&next.keys, at, row as u32));
         }
         *self = next;
     }
     /// The key that a row must stay below, once there are `n` rows.
     fn greatest(&self) -> Option<&[u8]> {
-        let keys = &self.keys;
-        self.entries.iter().map(|e| &keys[e.at..e.at + e.len as usize]).max()
+        self.entries.iter().map(|e| e.key(&self.keys)).max()
     }
 }
 

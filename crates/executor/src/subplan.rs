@@ -60,6 +60,8 @@ struct Hashed {
 /// A subquery's plan and what is known of its answers.
 pub struct SubplanState {
     op: BoxOperator,
+    /// The number of the plan's topmost node.
+    plan: usize,
     fresh: bool,
     once: Option<Datum>,
     rows: Option<Arc<HashedRows>>,
@@ -85,6 +87,24 @@ impl SubplanState {
         self.fresh = false;
         Ok(())
     }
+}
+
+/// The number of a scalar subquery's plan, if it is run once.
+pub(crate) fn run_once(e: &Expr) -> Option<usize> {
+    let Expr::Subquery(s) = e else { return None };
+    match &s.plan {
+        SubqueryPlan::Physical { plan, params, .. }
+            if params.is_empty() && matches!(s.kind, SubqueryKind::Scalar) =>
+        {
+            Some(plan.id)
+        }
+        _ => None,
+    }
+}
+
+/// The value of such a subquery, if it has been run.
+pub(crate) fn known_value<'a>(cx: &'a Cx<'_>, plan: usize) -> Option<&'a Datum> {
+    cx.rt.subplans.iter().flatten().find(|s| s.plan == plan)?.once.as_ref()
 }
 
 impl Builder<'_> {
@@ -135,7 +155,15 @@ impl Builder<'_> {
             }
         };
         let reservation = Reservation::default();
-        let state = SubplanState { op, fresh: true, once: None, rows: None, all_rows: None, reservation };
+        let state = SubplanState {
+            op,
+            plan: plan.id,
+            fresh: true,
+            once: None,
+            rows: None,
+            all_rows: None,
+            reservation,
+        };
         let index = self.add_subplan(state);
         Ok(SubqueryNode {
             index,

@@ -2,7 +2,7 @@
 
 use super::{Call, Input, Node, subscript};
 use crate::context::Cx;
-use quarry_common::{Oid, Result, bail, err};
+use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_plan::SqlValue;
 use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension};
 use quarry_types::datetime::{clock, typmod};
@@ -360,20 +360,21 @@ pub(crate) fn scalar_array_batch(
             }
             let right = Vector::constant(array.physical(), &element, n);
             let v = call.batch(cx, &[&l, &right], Rows::Selected { positions: &open, len: n })?;
+            let VectorData::Bool(decided) = v.data() else {
+                return Err(Error::internal("a comparison that gives no booleans"));
+            };
             open.retain(|p| {
                 let p = *p as usize;
-                match v.datum(p) {
-                    Datum::Bool(b) if b != all => {
-                        flags[p] = !all;
-                        valid[p] = true;
-                        false
-                    }
-                    Datum::Bool(_) => true,
-                    _ => {
-                        valid[p] = false;
-                        true
-                    }
+                if v.is_null(p) {
+                    valid[p] = false;
+                    return true;
                 }
+                if decided[v.slot(p)] == all {
+                    return true;
+                }
+                flags[p] = !all;
+                valid[p] = true;
+                false
             });
         }
         return Ok(Arc::new(Vector::from_parts(VectorData::Bool(flags), Some(valid))));

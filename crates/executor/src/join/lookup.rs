@@ -409,7 +409,7 @@ impl Lookup {
         }
         let used = (Instant::now(), usage::now());
         self.joins.begin(cx);
-        if !self.tests.has_begun() {
+        if !self.tests.is_complete() {
             self.tests.begin(cx)?;
         }
         let watching = cx.rt.stats.get(self.node).is_some();

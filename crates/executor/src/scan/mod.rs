@@ -15,6 +15,7 @@ pub mod range;
 pub mod rows;
 pub mod seq;
 pub mod shared;
+mod starts;
 pub mod tid;
 pub mod tid_bitmap;
 pub mod values;

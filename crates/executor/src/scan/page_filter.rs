@@ -1,19 +1,22 @@
 //! Conditions of a sequential scan that are tested on a page's rows where they lie, before any column is decoded.
 //!
 //! These are comparisons of a column with a value that is the same for all rows (a constant, a parameter, a column of an enclosing row), or
-//! with another column of the same sort, lists of values, prefixes of text, and tests for NULL. They can't fail. Conditions are taken
+//! with another column of the same sort, lists of values, beginnings and patterns of text, and tests for NULL. They can't fail. Conditions are taken
 //! in their order up to the first that may fail, or has effects, and isn't one of them: behind that one, a row that PostgreSQL asks it
 //! about would not get there. What can't be tested this way goes on to the scan's ordinary filter.
 //!
 //! Columns that are NULL, or that a row lacks because they were added later, are asked one by one ([`Column::datum`]).
 
 use super::page_test::{Column, Kind, Test};
+use super::starts::{Starts, beginning};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
+use crate::subplan::{known_value, run_once};
 use quarry_catalog::Relation;
 use quarry_common::{Error, Oid, Result};
 use quarry_functions::registry;
+use quarry_functions::scalar::like_parts::Parts;
 use quarry_plan::total::cannot_fail;
 use quarry_plan::volatility::is_volatile;
 use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn};
@@ -46,10 +49,20 @@ enum What {
         values: Vec<Datum>,
         equal: bool,
     },
-    /// Text that begins so (or doesn't).
-    Prefix {
-        prefix: Vec<u8>,
+    /// Text that is like a pattern (or isn't).
+    Like {
+        pattern: Arc<Parts>,
         negated: bool,
+    },
+    /// Text that begins with one of some values (or with none).
+    Starts {
+        starts: Arc<Starts>,
+        equal: bool,
+    },
+    /// The column against the value of a subquery that is run once, by its plan's number.
+    Awaited {
+        order: Order,
+        plan: usize,
     },
     /// The column against another one.
     Columns {
@@ -67,6 +80,8 @@ pub struct PageFilter {
     conditions: Vec<Condition>,
     /// With their values at hand; none before the scan begins.
     tests: Option<Vec<Test>>,
+    /// Conditions from this one on wait for a subquery's value: rows aren't tested for them yet.
+    waits: bool,
     kept: KeptRows,
     removed: u64,
 }
@@ -82,13 +97,21 @@ impl PageFilter {
         let mut conditions = vec![];
         let mut rest = vec![];
         let mut may_pass_over = true;
+        let mut awaits = false;
         for e in filter {
             let found = match may_pass_over {
                 true => condition(b, relation, columns, e)?,
                 false => None,
             };
             match found {
-                Some(c) => conditions.push(c),
+                Some(c) => {
+                    awaits |= matches!(c.what, What::Awaited { .. });
+                    conditions.push(c);
+                    // Rows that come before the subquery's value does aren't tested here.
+                    if awaits {
+                        rest.push(e);
+                    }
+                }
                 None => {
                     if may_pass_over && let Some(c) = implied(b, relation, columns, e)? {
                         conditions.push(c);
@@ -99,19 +122,30 @@ impl PageFilter {
             }
         }
         let layout = relation.layout.clone();
-        Ok((PageFilter { layout, conditions, tests: None, kept: KeptRows::default(), removed: 0 }, rest))
+        let kept = KeptRows::default();
+        Ok((PageFilter { layout, conditions, tests: None, waits: false, kept, removed: 0 }, rest))
     }
 
-    /// Reads the values that rows are compared with.
+    /// Reads the values that rows are compared with. A subquery's is not asked for here: it is run when a row is, by the ordinary filter,
+    /// as it may fail or take long; once that has its value, rows are tested for it where they lie.
     pub fn begin(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         let mut tests: Vec<Test> = Vec::with_capacity(self.conditions.len());
+        self.waits = false;
         for Condition { column, what } in &self.conditions {
             let column = column.clone();
             let test = match what {
                 What::Compare { order, value } => Test::compare(column, *order, &value.row(cx, &[])?)?,
                 What::Days { order, value } => Test::days(column, *order, &value.row(cx, &[])?)?,
                 What::List { values, equal } => Test::list(column, values, *equal),
-                What::Prefix { prefix, negated } => Test::prefix(column, prefix.clone(), *negated),
+                What::Like { pattern, negated } => Test::like(column, pattern.clone(), *negated),
+                What::Starts { starts, equal } => Test::starts(column, starts.clone(), *equal),
+                What::Awaited { order, plan } => match known_value(cx, *plan) {
+                    Some(value) => Test::compare(column, *order, value)?,
+                    None => {
+                        self.waits = true;
+                        break;
+                    }
+                },
                 What::Columns { order, other } => Test::columns(column, *order, other.clone()),
                 What::Null { negated } => Test::null(column, *negated),
             };
@@ -131,8 +165,9 @@ impl PageFilter {
         self.tests = None;
     }
 
-    pub fn has_begun(&self) -> bool {
-        self.tests.is_some()
+    /// Whether [`PageFilter::begin`] has all values.
+    pub fn is_complete(&self) -> bool {
+        self.tests.is_some() && !self.waits
     }
 
     /// The page's rows that pass all tests.
@@ -176,13 +211,28 @@ fn condition(
             }
             let [a, c] = [operator.left, operator.right];
             if let Some(negated) = likes(operator.name, a, c) {
-                let (Some(attribute), Expr::Const { value, .. }) = (column(left), right) else {
+                let (Some(attribute), Expr::Const { value: Datum::Bytes(pattern), .. }) =
+                    (column(left), right)
+                else {
                     return Ok(None);
                 };
                 let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::Text);
-                return Ok(found
-                    .zip(prefix_of(value))
-                    .map(|(column, prefix)| Condition { column, what: What::Prefix { prefix, negated } }));
+                return Ok(found.zip(Parts::of(pattern)).map(|(column, pattern)| {
+                    let pattern = Arc::new(pattern);
+                    Condition { column, what: What::Like { pattern, negated } }
+                }));
+            }
+            if let (Some((text, n)), Expr::Const { value: Datum::Bytes(value), .. }) =
+                (beginning(left), right)
+                && (a, c) == (oids::TEXT, oids::TEXT)
+            {
+                let equal = match order_of(operator.name, operator.restrict) {
+                    Some(Order::Equal) => true,
+                    Some(Order::Different) => false,
+                    _ => return Ok(None),
+                };
+                let starts = Starts::new(n, std::iter::once(&value[..]));
+                return started(b, relation, column(text), starts, equal);
             }
             if let (oids::DATE, oids::TIMESTAMP) | (oids::TIMESTAMP, oids::DATE) = (a, c) {
                 let (date, time) = if a == oids::DATE { (left, right) } else { (right, left) };
@@ -212,6 +262,15 @@ fn condition(
                 (None, None) => return Ok(None),
             };
             let text = matches!(kind, Kind::Text | Kind::Blanks);
+            if let Some(plan) = run_once(other)
+                && !text
+            {
+                let found = Column::of(b, relation, attribute)?.filter(|f| f.fits(kind));
+                return Ok(found.map(|column| Condition {
+                    column: column.compared_as(kind),
+                    what: What::Awaited { order, plan },
+                }));
+            }
             if !is_same_for_all(other, columns) || (text && !matches!(order, Order::Equal | Order::Different))
             {
                 return Ok(None);
@@ -234,9 +293,7 @@ fn condition(
                 (Order::Different, true) => false,
                 _ => return Ok(None),
             };
-            let (Some(attribute), Expr::Const { value, .. }) = (column(left), &**array) else {
-                return Ok(None);
-            };
+            let Expr::Const { value, .. } = &**array else { return Ok(None) };
             if operator.function != function.def().oid || value.is_null() {
                 return Ok(None);
             }
@@ -244,6 +301,16 @@ fn condition(
             if values.len() > Test::LIST_MAX {
                 return Ok(None);
             }
+            if let Some((text, n)) = beginning(left)
+                && operator.left == oids::TEXT
+                && (equal || !values.iter().any(Datum::is_null))
+            {
+                let bytes = |v: &'_ Datum| if let Datum::Bytes(v) = v { Some(v.to_vec()) } else { None };
+                let values: Vec<Vec<u8>> = values.iter().filter_map(bytes).collect();
+                let starts = Starts::new(n, values.iter().map(|v| &v[..]));
+                return started(b, relation, column(text), starts, equal);
+            }
+            let Some(attribute) = column(left) else { return Ok(None) };
             let found =
                 Column::of(b, relation, attribute)?.filter(|f| f.fits(kinds.0) && kinds.0.has_lists());
             found.map(|column| Condition {
@@ -297,6 +364,19 @@ fn implied(
     }
     let shortest = common.unwrap_or_default().into_iter().min_by_key(|(_, values)| values.len());
     Ok(shortest.map(|(column, values)| Condition { column, what: What::List { values, equal: true } }))
+}
+
+/// A test of how a column of text begins.
+fn started(
+    b: &Builder<'_>,
+    relation: &Relation,
+    attribute: Option<usize>,
+    starts: Starts,
+    equal: bool,
+) -> Result<Option<Condition>> {
+    let Some(attribute) = attribute else { return Ok(None) };
+    let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::Text);
+    Ok(found.map(|column| Condition { column, what: What::Starts { starts: Arc::new(starts), equal } }))
 }
 
 /// The values that a condition leaves a column, if they are a few constants.
@@ -410,14 +490,6 @@ fn likes(name: &str, left: Oid, right: Oid) -> Option<bool> {
         "!~~" => Some(true),
         _ => None,
     }
-}
-
-/// What a pattern's matches begin with, if that is all it says.
-fn prefix_of(pattern: &Datum) -> Option<Vec<u8>> {
-    let Datum::Bytes(pattern) = pattern else { return None };
-    let prefix = pattern.strip_suffix(b"%")?;
-    let plain = !prefix.iter().any(|b| matches!(b, b'%' | b'_' | b'\\'));
-    plain.then(|| prefix.to_vec())
 }
 
 /// A value that isn't of the kind that the condition compares: the plan's types say otherwise.

@@ -1,9 +1,11 @@
 //! Tests of rows' bytes: one loop over a page's rows for each test, specialised for the column's width.
 
 use super::page_filter::wrong_kind;
+use super::starts::Starts;
 use crate::build::Builder;
 use quarry_catalog::Relation;
 use quarry_common::{Error, Result};
+use quarry_functions::scalar::like_parts::Parts;
 use quarry_storage::heap::{Heap, KeptRows, PageRows};
 use quarry_storage::row::{FixedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::floats::compare_f64;
@@ -12,6 +14,7 @@ use quarry_types::numeric::{Bound, Numeric};
 use quarry_types::row::get_datum;
 use quarry_types::text::trim_blanks;
 use quarry_types::{Datum, PhysicalType, oids};
+use std::sync::Arc;
 
 /// How values compare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,10 +214,17 @@ pub(super) enum Test {
         values: Vec<Vec<u8>>,
         among: bool,
     },
-    Prefix {
+    /// LIKE, or NOT LIKE.
+    Like {
         column: Column,
-        prefix: Vec<u8>,
+        pattern: Arc<Parts>,
         negated: bool,
+    },
+    /// One of these beginnings, or none of them.
+    Starts {
+        column: Column,
+        starts: Arc<Starts>,
+        among: bool,
     },
     Columns {
         left: Column,
@@ -305,8 +315,11 @@ impl Test {
         Test::Texts { column, values: values.iter().filter_map(bytes).collect(), among }
     }
 
-    pub fn prefix(column: Column, prefix: Vec<u8>, negated: bool) -> Test {
-        Test::Prefix { column, prefix, negated }
+    pub fn like(column: Column, pattern: Arc<Parts>, negated: bool) -> Test {
+        Test::Like { column, pattern, negated }
+    }
+    pub fn starts(column: Column, starts: Arc<Starts>, among: bool) -> Test {
+        Test::Starts { column, starts, among }
     }
     pub fn columns(left: Column, order: Order, right: Column) -> Test {
         Test::Columns { left, right, order }
@@ -334,8 +347,10 @@ impl Test {
         match self {
             Test::Never | Test::Null { .. } | Test::Range { .. } => 0,
             Test::Wholes { .. } | Test::Floats { .. } | Test::Columns { .. } => 1,
-            Test::Prefix { .. } => 2,
+            Test::Starts { .. } => 2,
+            Test::Like { pattern, .. } if pattern.is_prefix() => 2,
             Test::Numbers { .. } | Test::Texts { .. } => 3,
+            Test::Like { .. } => 4,
         }
     }
 
@@ -407,8 +422,11 @@ impl Test {
             Test::Texts { column, values, among } => {
                 varying!(column, |v: &[u8]| values.iter().any(|x| x[..] == *v) == *among)
             }
-            Test::Prefix { column, prefix, negated } => {
-                varying!(column, |v: &[u8]| v.starts_with(prefix) != *negated)
+            Test::Like { column, pattern, negated } => {
+                varying!(column, |v: &[u8]| pattern.matches(v) != *negated)
+            }
+            Test::Starts { column, starts, among } => {
+                varying!(column, |v: &[u8]| starts.has(v) == *among)
             }
             Test::Columns { left, right, order } if (left.kind, right.kind) == (Kind::I32, Kind::I32) => kept
                 .narrow(page, |body| match (left.fixed::<4>(body), right.fixed::<4>(body)) {
@@ -461,8 +479,12 @@ impl Test {
                 Datum::Bytes(v) => values.iter().any(|x| x[..] == *v) == *among,
                 _ => false,
             },
-            Test::Prefix { column, prefix, negated } => match of(column)? {
-                Datum::Bytes(v) => v.starts_with(prefix) != *negated,
+            Test::Like { column, pattern, negated } => match of(column)? {
+                Datum::Bytes(v) => pattern.matches(&v) != *negated,
+                _ => false,
+            },
+            Test::Starts { column, starts, among } => match of(column)? {
+                Datum::Bytes(v) => starts.has(&v) == *among,
                 _ => false,
             },
             Test::Columns { left, right, order } => match (whole_of(&of(left)?), whole_of(&of(right)?)) {

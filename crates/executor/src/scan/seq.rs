@@ -83,7 +83,7 @@ impl Operator for SeqScan {
             return Ok(None);
         }
         self.filters.begin(cx);
-        if !self.tests.has_begun() {
+        if !self.tests.is_complete() {
             self.tests.begin(cx)?;
         }
         let (heap, scan) = match &mut self.open {

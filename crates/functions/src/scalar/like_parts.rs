@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 use quarry_types::{Rows, Vector, VectorData};
 
 /// A pattern without `_`, taken apart at its `%`.
-struct Parts {
+pub struct Parts {
     /// What the text begins with; without a `%`, what it is.
     first: Vec<u8>,
     /// What must follow, in this order, anywhere.
@@ -15,7 +15,7 @@ struct Parts {
 
 impl Parts {
     /// None for patterns with `_`, and for one that ends in the middle of an escape, which is an error if it gets so far.
-    fn of(pattern: &[u8]) -> Option<Parts> {
+    pub fn of(pattern: &[u8]) -> Option<Parts> {
         let mut parts = vec![vec![]];
         let mut bytes = pattern.iter();
         while let Some(byte) = bytes.next() {
@@ -37,8 +37,14 @@ impl Parts {
         Some(Parts { first, middle, last })
     }
 
+    /// Whether all that is asked is how the text begins.
+    pub fn is_prefix(&self) -> bool {
+        self.middle.is_empty() && self.last.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether a text is like the pattern.
     #[inline]
-    fn matches(&self, text: &[u8]) -> bool {
+    pub fn matches(&self, text: &[u8]) -> bool {
         let Some(last) = &self.last else { return text == self.first };
         let Some(rest) = text.strip_prefix(&self.first[..]) else { return false };
         let Some(mut rest) = rest.strip_suffix(&last[..]) else { return false };

@@ -21,7 +21,7 @@ pub mod json_build;
 pub mod json_path;
 pub mod json_populate;
 pub mod like;
-mod like_parts;
+pub mod like_parts;
 pub mod lsn;
 pub mod math;
 pub mod number_format;
