@@ -73,6 +73,11 @@ impl<C: Clone> DeferredQueue<C> {
     pub fn is_empty(&self) -> bool {
         self.open == 0
     }
+    /// Whether it is as a transaction begins with it.
+    pub fn is_unused(&self) -> bool {
+        let Said { all, each } = &self.said;
+        self.waiting.is_empty() && self.runs == 0 && !self.closing && all.is_none() && each.is_empty()
+    }
     /// Whether a constraint's checks wait for commit now.
     pub fn defers(&self, t: Timing) -> bool {
         if self.closing || !t.deferrable {

@@ -12,12 +12,15 @@ use crate::tcp::TcpOptions;
 use crate::{auth, frame, spare, startup};
 use bytes::{Buf, BytesMut};
 use quarry_common::{Error, Result, Severity, err};
-use quarry_session::{Request, Session, SessionStart, Step, log, protocol};
+use quarry_session::{Request, Session, SessionStart, Signals, Step, log, protocol};
+use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::futures::OwnedNotified;
 
 /// Output is written to the socket once it is this long.
 const FLUSH_BYTES: usize = 16 * 1024;
@@ -71,7 +74,16 @@ async fn run(mut stream: TcpStream, peer: SocketAddr, counted: Counted, place: P
         }
         Err(_) => return,
     };
-    let connection = Connection { stream, session, input: BytesMut::new(), out, tcp, settings_version: 0 };
+    let connection = Connection {
+        stream,
+        signals: session.signals().clone(),
+        woken: Box::pin(session.signals().woken()),
+        session,
+        input: BytesMut::new(),
+        out,
+        tcp,
+        settings_version: 0,
+    };
     keep(connection, peer, counted, place).await;
 }
 
@@ -86,11 +98,12 @@ async fn keep(mut connection: Connection, peer: SocketAddr, counted: Counted, mu
 
 /// Goes on serving a session on another reactor.
 fn move_to(connection: Connection, peer: SocketAddr, counted: Counted, place: Place) {
-    let Connection { stream, session, input, out, tcp, settings_version } = connection;
+    let Connection { stream, session, signals, woken, input, out, tcp, settings_version } = connection;
     let Some(stream) = leave_poller(stream, peer) else { return };
     place.handle().clone().spawn(async move {
         if let Some(stream) = join_poller(stream, peer) {
-            let connection = Connection { stream, session, input, out, tcp, settings_version };
+            let connection =
+                Connection { stream, session, signals, woken, input, out, tcp, settings_version };
             keep(connection, peer, counted, place).await;
         }
     });
@@ -148,9 +161,21 @@ fn negotiate_version(params: &StartupParams, out: &mut BytesMut) {
     protocol::finish(out, at);
 }
 
+/// What a connection waited for.
+enum Event {
+    /// So many bytes came; 0: the client is gone.
+    Input(usize),
+    /// There is something to tell the client, or the session has to end.
+    Woken,
+    IdleTooLong,
+}
+
 struct Connection {
     stream: TcpStream,
     session: Session,
+    signals: Arc<Signals>,
+    /// Stays registered from one wait to the next, as most waits end with input.
+    woken: Pin<Box<OwnedNotified>>,
     input: BytesMut,
     out: BytesMut,
     /// What stands on the socket.
@@ -246,36 +271,48 @@ impl Connection {
             spare::give(std::mem::take(&mut self.input));
         }
         loop {
-            let signals = self.session.signals().clone();
-            let idle = self.session.idle_until();
-            tokio::select! {
-                ready = self.stream.readable() => {
-                    ready?;
-                    if self.input.capacity() == 0 {
-                        self.input = spare::take();
-                    }
-                    self.input.reserve(READ_BYTES);
-                    // Unlike `try_read_buf` this takes a read that doesn't fill the buffer for the last one, which saves a call
-                    // to the system for each message.
-                    let mut read = pin!(self.stream.read_buf(&mut self.input));
-                    match std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
-                        Poll::Ready(Ok(n)) => return Ok(n > 0),
-                        Poll::Ready(Err(e)) => return Err(e.into()),
-                        Poll::Pending => continue,
-                    }
-                }
-                _ = signals.wait() => {
+            match self.wait().await? {
+                Event::Input(bytes) => return Ok(bytes > 0),
+                Event::Woken => {
                     if self.session.on_signal(&mut self.out) == Step::Closed {
                         return Ok(false);
                     }
                     self.flush().await?;
                 }
-                _ = sleep_until(idle) => {
+                Event::IdleTooLong => {
                     self.session.end_idle(&mut self.out);
                     return Ok(false);
                 }
             }
         }
+    }
+
+    /// Waits for what comes next. Input goes first, except where the session has to end: a client that never pauses must not keep it.
+    async fn wait(&mut self) -> Result<Event> {
+        let mut idle = pin!(sleep_until(self.session.idle_until()));
+        let Connection { stream, signals, input, woken, .. } = self;
+        std::future::poll_fn(|cx| {
+            if !signals.is_terminated()
+                && let Poll::Ready(ready) = stream.poll_read_ready(cx)
+            {
+                ready?;
+                if input.capacity() == 0 {
+                    *input = spare::take();
+                }
+                input.reserve(READ_BYTES);
+                // Unlike `try_read_buf` this takes a read that doesn't fill the buffer for the last one, which saves a call to the
+                // system for each message.
+                if let Poll::Ready(read) = pin!(stream.read_buf(input)).poll(cx) {
+                    return Poll::Ready(Ok(Event::Input(read?)));
+                }
+            }
+            if woken.as_mut().poll(cx).is_ready() {
+                woken.set(signals.woken());
+                return Poll::Ready(Ok(Event::Woken));
+            }
+            idle.as_mut().poll(cx).map(|()| Ok(Event::IdleTooLong))
+        })
+        .await
     }
 
     async fn flush(&mut self) -> Result<()> {

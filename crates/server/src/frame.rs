@@ -2,7 +2,7 @@
 //! make a decoder read past its message.
 
 use quarry_common::{Error, Result, bail};
-use quarry_session::Request;
+use quarry_session::{FormatCodes, Request, Values};
 
 /// Longest message of the kinds that carry data (PostgreSQL: PQ_LARGE_MESSAGE_LIMIT), in bytes.
 const LARGE_MESSAGE_BYTES_MAX: usize = 0x3fff_ffff;
@@ -48,12 +48,12 @@ pub fn decode(frame: &[u8]) -> Result<Request<'_>> {
         }
         b'B' => {
             let (portal, statement) = (r.text()?, r.text()?);
-            let count = r.count()?;
-            let param_formats = (0..count).map(|_| r.format()).collect::<Result<_>>()?;
-            let count = r.count()?;
-            let params = (0..count).map(|_| r.value()).collect::<Result<_>>()?;
-            let count = r.count()?;
-            let result_formats = (0..count).map(|_| r.format()).collect::<Result<_>>()?;
+            let param_formats = r.formats()?;
+            let mut params = Values::new();
+            for _ in 0..r.count()? {
+                params.push(r.value()?);
+            }
+            let result_formats = r.formats()?;
             Request::Bind { portal, statement, param_formats, params, result_formats }
         }
         kind @ (b'D' | b'C') => {
@@ -128,6 +128,15 @@ impl<'a> Reader<'a> {
             other => bail!(INVALID_PARAMETER_VALUE, "unsupported format code: {other}"),
         }
     }
+    /// Format codes behind their count; mostly none.
+    fn formats(&mut self) -> Result<FormatCodes> {
+        let mut formats = FormatCodes::new();
+        for _ in 0..self.count()? {
+            formats.push(self.format()?);
+        }
+        Ok(formats)
+    }
+    #[inline]
     fn value(&mut self) -> Result<Option<&'a [u8]>> {
         match self.u32()? as i32 {
             -1 => Ok(None),
@@ -137,6 +146,11 @@ impl<'a> Reader<'a> {
     }
     /// A zero-terminated UTF-8 string.
     fn text(&mut self) -> Result<&'a str> {
+        // Portals and statements mostly have no name.
+        if let [0, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok("");
+        }
         let Some(end) = self.rest.iter().position(|b| *b == 0) else {
             bail!(PROTOCOL_VIOLATION, "invalid string in message");
         };

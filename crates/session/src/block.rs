@@ -50,6 +50,8 @@ pub struct Block {
     /// Where transactions are counted.
     pub(crate) counters: Option<Arc<DatabaseCounters>>,
     txn: Option<Arc<Transaction>>,
+    /// The transaction before, which has ended: the next one begins in its memory.
+    last: Option<Arc<Transaction>>,
     savepoints: Vec<Savepoint>,
     pub modes: TransactionModes,
     /// Start of the transaction: now().
@@ -77,6 +79,7 @@ impl Default for Block {
             state: BlockState::Idle,
             counters: None,
             txn: None,
+            last: None,
             savepoints: vec![],
             modes,
             started_at: 0,
@@ -114,19 +117,33 @@ impl Block {
     pub fn txn(&self) -> Option<&Arc<Transaction>> {
         self.txn.as_ref()
     }
-    /// The current transaction, started (implicitly) if there is none.
+    /// The current transaction, started (implicitly) if there is none. `options` are a session's, the same each time.
     pub fn ensure(
         &mut self,
         storage: &Arc<Storage>,
         modes: TransactionModes,
         vars_mark: usize,
         now: i64,
-        options: TxnOptions,
+        read_at_inserted: bool,
+        options: impl FnOnce() -> TxnOptions,
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
-            let txn = storage.begin_with(modes.isolation, options);
-            txn.set_modes(modes.read_only, modes.deferrable);
-            self.txn = Some(Arc::new(txn));
+            // One that is still known somewhere is left to those.
+            let mut last = self.last.take();
+            let txn = match last.as_mut().and_then(Arc::get_mut) {
+                Some(last) => {
+                    last.begin_again(modes.isolation, read_at_inserted);
+                    None
+                }
+                None => {
+                    let options = TxnOptions { read_at_inserted, ..options() };
+                    Some(Arc::new(storage.begin_with(modes.isolation, options)))
+                }
+            };
+            self.txn = txn.or(last);
+            if let Some(txn) = &self.txn {
+                txn.set_modes(modes.read_only, modes.deferrable);
+            }
             self.modes = modes;
             self.started_at = now;
             self.vars_mark = vars_mark;
@@ -192,6 +209,8 @@ impl Block {
             Some(txn) => {
                 let outcome = txn.commit();
                 self.count(outcome.is_ok());
+                // What upper layers keep with a transaction goes with it.
+                self.last = Some(txn).filter(|txn| txn.extension().get().is_none());
                 outcome
             }
             None => Ok(None),

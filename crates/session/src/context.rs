@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::lock_waits::LockWaits;
 use crate::log::LogSettings;
 use crate::prepared::Prepared;
+use crate::seldom::Seldom;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
 use crate::summary_requests::SummaryRequest;
@@ -52,8 +53,8 @@ pub struct SessionContext {
     view: Mutex<Option<(u64, Arc<SessionView>)>>,
     temp_schema: Mutex<Option<Oid>>,
     /// Temporary tables with ON COMMIT; true: DROP, false: DELETE ROWS.
-    pub on_commit: Mutex<Vec<(Oid, bool)>>,
-    notices: Mutex<Vec<Error>>,
+    pub(crate) on_commit: Seldom<Vec<(Oid, bool)>>,
+    notices: Seldom<Vec<Error>>,
     /// Notices so far, those that the client does not want to see too.
     noticed: AtomicU64,
     /// Modules loaded by name.
@@ -87,7 +88,7 @@ pub struct SessionContext {
     /// The transaction has made temporary objects.
     pub(crate) made_temporary: AtomicBool,
     /// Names of the snapshots that the transaction has exported.
-    pub(crate) exported: Mutex<Vec<String>>,
+    pub(crate) exported: Seldom<Vec<String>>,
     /// LISTEN and NOTIFY.
     pub(crate) notifications: crate::notify::Notifications,
 }
@@ -121,8 +122,8 @@ impl SessionContext {
             this: this.clone(),
             view: Mutex::new(None),
             temp_schema: Mutex::new(None),
-            on_commit: Mutex::default(),
-            notices: Mutex::new(vec![]),
+            on_commit: Seldom::default(),
+            notices: Seldom::default(),
             noticed: AtomicU64::new(0),
             transaction_start: AtomicI64::new(now),
             statement_start: AtomicI64::new(now),
@@ -142,7 +143,7 @@ impl SessionContext {
             text_search: Default::default(),
             domain_rules: OnceLock::new(),
             made_temporary: AtomicBool::new(false),
-            exported: Mutex::default(),
+            exported: Seldom::default(),
             notifications: Default::default(),
         }
     }
@@ -178,7 +179,10 @@ impl SessionContext {
         !self.deferred.lock().is_empty()
     }
     pub fn clear_deferred(&self) {
-        *self.deferred.lock() = Default::default();
+        let mut deferred = self.deferred.lock();
+        if !deferred.is_unused() {
+            *deferred = Default::default();
+        }
     }
     /// The current settings.
     pub fn settings(&self) -> Arc<Settings> {
@@ -292,7 +296,7 @@ impl SessionContext {
         self.instance.catalog().reader(self.database.0, txn, &self.view())
     }
     pub fn take_notices(&self) -> Vec<Error> {
-        std::mem::take(&mut *self.notices.lock())
+        self.notices.take()
     }
     /// Counts notices.
     pub(crate) fn noticed(&self) -> u64 {
@@ -358,10 +362,11 @@ impl SessionContext {
     }
     /// Takes the position of such changes.
     pub fn take_side_lsn(&self) -> Option<quarry_common::Lsn> {
-        match self.side_lsn.swap(0, Ordering::Relaxed) {
-            0 => None,
-            lsn => Some(quarry_common::Lsn(lsn)),
+        // Noted by whoever runs the session's statements, so never between the two.
+        if self.side_lsn.load(Ordering::Relaxed) == 0 {
+            return None;
         }
+        Some(quarry_common::Lsn(self.side_lsn.swap(0, Ordering::Relaxed)))
     }
     /// 55006 if a cursor of this session reads the relation that `command` is about to change.
     pub fn check_not_in_use(&self, relation: &quarry_catalog::Relation, command: &str) -> Result<()> {

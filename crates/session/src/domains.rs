@@ -77,14 +77,7 @@ impl DomainRules for SessionDomains {
         let Expr::Cast { arg, ty, kind, implicit } = &*test else { return Ok(()) };
         let arg = Box::new(Expr::Const { value: value.clone(), ty: arg.ty() });
         let test = Expr::Cast { arg, ty: *ty, kind: kind.clone(), implicit: *implicit };
-        let statement = StatementContext {
-            txn: reader.txn().clone(),
-            reader: Arc::new(reader.clone()),
-            io: session.io(),
-            read_only: true,
-            settings_version: session.settings_version(),
-            session,
-        };
+        let statement = StatementContext::of_reader(&session, Arc::new(reader.clone()), true);
         eval_const(&test, &statement.exec_env(Arc::from([]), false)).map(drop)
     }
 }

@@ -29,12 +29,12 @@ pub struct ExportedSnapshots(Mutex<HashMap<String, Exported>>, AtomicU32);
 impl SessionContext {
     /// Whether the transaction has exported its snapshot.
     pub(crate) fn has_exported_snapshots(&self) -> bool {
-        !self.exported.lock().is_empty()
+        !self.exported.is_untouched() && !self.exported.lock().is_empty()
     }
 
     /// The transaction ends: what it exported is gone.
     pub(crate) fn withdraw_snapshots(&self) {
-        let names = std::mem::take(&mut *self.exported.lock());
+        let names = self.exported.take();
         if !names.is_empty() {
             let mut all = self.instance.exported_snapshots().0.lock();
             names.iter().for_each(|name| drop(all.remove(name)));

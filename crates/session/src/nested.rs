@@ -18,15 +18,7 @@ pub fn run(session: &Arc<SessionContext>, sql: &str) -> Result<(Vec<SqlType>, Ve
         bail!(INVALID_CURSOR_DEFINITION, "cannot open multi-query plan as cursor");
     };
     let stmt = one.stmt;
-    let reader = session.reader()?;
-    let cx = StatementContext {
-        session: session.clone(),
-        txn: reader.txn().clone(),
-        reader,
-        io: session.io(),
-        read_only: true,
-        settings_version: session.settings_version(),
-    };
+    let cx = StatementContext::of_reader(session, session.reader()?, true);
     let tag = tag_of(&stmt);
     let is_query = matches!(
         stmt,

@@ -204,14 +204,7 @@ fn write(cx: &SessionContext, reader: &CatalogReader, sql: &str, values: &[(Oid,
     let Some(session) = cx.this() else {
         return Err(Error::internal("a session that has ended pins a plan"));
     };
-    let st = StatementContext {
-        session: session.clone(),
-        txn: reader.txn().clone(),
-        reader: Arc::new(reader.clone()),
-        io: session.io(),
-        read_only: false,
-        settings_version: session.settings_version(),
-    };
+    let st = StatementContext::of_reader(&session, Arc::new(reader.clone()), false);
     let env = st.exec_env(Arc::from([]), false);
     let count = InternalRunner::new(session.internal_plans.clone()).run(sql, values, &env, false)?;
     let writer = session.instance.catalog().writer(session.database.0, &st.txn, &session.view());

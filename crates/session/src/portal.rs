@@ -6,6 +6,7 @@ use crate::query::{CachedPlan, Columns};
 use crate::request::FormatCodes;
 use crate::results::RowWriter;
 use crate::row_ids::RowIds;
+use crate::tag::Tag;
 use parking_lot::Mutex;
 use quarry_catalog::CatalogReader;
 use quarry_common::Oid;
@@ -24,7 +25,7 @@ pub enum PortalState {
     /// COPY TO under way.
     CopyOut(Box<crate::commands::copy::CopyOut>),
     /// Everything was delivered; the tag is sent again if asked for more.
-    Done(String),
+    Done(Tag),
 }
 
 /// A query's execution and what of it has been delivered.

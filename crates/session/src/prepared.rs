@@ -5,7 +5,7 @@ use crate::query::Columns;
 use parking_lot::Mutex;
 use quarry_common::Oid;
 use quarry_sql::ast;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A statement that was parsed and described once.
 pub struct Prepared {
@@ -22,6 +22,8 @@ pub struct Prepared {
     /// Result columns; none: no rows come (or they are known only when it runs).
     pub columns: Option<Columns>,
     pub plans: Mutex<PlanCache>,
+    /// The RowDescription of `columns` as text, once it was sent.
+    pub(crate) described: OnceLock<Box<[u8]>>,
     /// Made by PREPARE rather than Parse.
     pub from_sql: bool,
     /// Microseconds since 2000-01-01 UTC.

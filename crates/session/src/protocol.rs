@@ -64,6 +64,18 @@ pub fn command_complete(out: &mut BytesMut, tag: &str) {
     put_cstr(out, tag);
     finish(out, at);
 }
+/// CommandComplete of a command, with the space behind it, and a count of rows.
+pub fn counted_complete(out: &mut BytesMut, command: &str, count: u64) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(count).as_bytes();
+    let length = 4 + command.len() + digits.len() + 1;
+    out.reserve(1 + length);
+    out.put_u8(b'C');
+    out.put_u32(length as u32);
+    out.extend_from_slice(command.as_bytes());
+    out.extend_from_slice(digits);
+    out.put_u8(0);
+}
 pub fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
     let at = begin(out, b'S');
     put_cstr(out, name);

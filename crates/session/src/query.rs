@@ -2,10 +2,12 @@
 
 use crate::block::Block;
 use crate::context::SessionContext;
+use crate::digest::Digest;
 use crate::internal::InternalRunner;
 use crate::plan_choice::Choice;
 use crate::plan_shape::shape_of;
 use crate::prepared::Prepared;
+use crate::results::Writers;
 use crate::templates::{Sizes, same_names};
 use quarry_catalog::{CatalogReader, LockMode, SessionView};
 use quarry_common::{Oid, Result, err};
@@ -19,7 +21,7 @@ use quarry_sql::bind::{self, BindContext, BoundStatement};
 use quarry_storage::txn::{Snapshot, Transaction};
 use quarry_types::io::IoContext;
 use quarry_types::{Datum, SqlType};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A result column: name, type, table and attribute where it is a plain column.
 pub type ResultColumn = (String, SqlType, Option<(Oid, i16)>);
@@ -48,6 +50,8 @@ pub(crate) struct Stamp {
 pub struct CachedPlan {
     pub statement: Arc<Statement>,
     pub fast: Option<FastPlan>,
+    /// How its rows are written as text, once some were.
+    pub(crate) text_writers: OnceLock<Writers>,
     stamp: Stamp,
 }
 
@@ -60,6 +64,8 @@ pub struct StatementContext {
     pub read_only: bool,
     /// Number of changes of settings, users and such ([`SessionContext::settings_version`]) when it was made.
     pub settings_version: u64,
+    /// What they were then.
+    digest: Digest,
 }
 
 #[cfg(test)]
@@ -90,7 +96,7 @@ impl CachedPlan {
             pinned: false,
         };
         let stamp = Stamp { schema_version: 0, view: SessionView::superuser(), settings: 0 };
-        CachedPlan { statement: Arc::new(statement), fast: None, stamp }
+        CachedPlan { statement: Arc::new(statement), fast: None, text_writers: OnceLock::new(), stamp }
     }
 }
 
@@ -100,6 +106,15 @@ const PLANNING_OPERATORS: f64 = 16_000.0;
 
 impl StatementContext {
     pub fn new(session: &Arc<SessionContext>, block: &Block, txn: &Arc<Transaction>) -> StatementContext {
+        StatementContext::with_settings(session, block, txn, &session.digest())
+    }
+    /// The same with the digest of the settings at hand.
+    pub(crate) fn with_settings(
+        session: &Arc<SessionContext>,
+        block: &Block,
+        txn: &Arc<Transaction>,
+        digest: &Digest,
+    ) -> StatementContext {
         let reader = Arc::new(session.reader_for(txn).with_domains(session.domain_rules()));
         session.set_reader(Some(reader.clone()));
         StatementContext {
@@ -109,6 +124,23 @@ impl StatementContext {
             io: session.io(),
             read_only: block.modes.read_only,
             settings_version: session.settings_version(),
+            digest: *digest,
+        }
+    }
+    /// For what runs inside a statement, with its reader.
+    pub(crate) fn of_reader(
+        session: &Arc<SessionContext>,
+        reader: Arc<CatalogReader>,
+        read_only: bool,
+    ) -> StatementContext {
+        StatementContext {
+            session: session.clone(),
+            txn: reader.txn().clone(),
+            reader,
+            io: session.io(),
+            read_only,
+            settings_version: session.settings_version(),
+            digest: session.digest(),
         }
     }
     /// Whether it would be made the same again.
@@ -117,9 +149,20 @@ impl StatementContext {
             && self.read_only == read_only
             && self.settings_version == self.session.settings_version()
     }
+    /// Reads settings, as a function may have changed them since it was made.
+    fn digested<T>(&self, read: impl FnOnce(&Digest) -> T) -> T {
+        match self.settings_version == self.session.settings_version() {
+            true => read(&self.digest),
+            false => self.session.digested(read),
+        }
+    }
     /// Formats with the catalog's names.
     pub fn io(&self) -> IoContext<'_> {
         IoContext { names: &*self.reader, notices: Some(&*self.session), ..self.io.clone() }
+    }
+    /// The same for what is only printed.
+    pub(crate) fn io_without_notices(&self) -> IoContext<'_> {
+        IoContext { names: &*self.reader, ..self.io.clone() }
     }
     /// Resolves names and types of a query.
     pub fn analyze(
@@ -188,8 +231,7 @@ impl StatementContext {
         instrument: bool,
         sql_runner: Option<Arc<dyn InternalSql>>,
     ) -> ExecEnv {
-        let (work_mem_bytes, hash_mem_bytes) =
-            self.session.digested(|d| (d.work_mem_bytes, d.hash_mem_bytes));
+        let (work_mem_bytes, hash_mem_bytes) = self.digested(|d| (d.work_mem_bytes, d.hash_mem_bytes));
         ExecEnv {
             storage: self.session.instance.storage().clone(),
             txn: self.txn.clone(),
@@ -211,7 +253,7 @@ impl StatementContext {
         Stamp {
             schema_version: self.reader.schema_version(),
             view: self.reader.session().clone(),
-            settings: self.session.digested(|d| d.planning),
+            settings: self.digested(|d| d.planning),
         }
     }
     /// Whether a prepared statement's plan made earlier may run now; takes its table locks. When settings of the planner change, it
@@ -224,7 +266,7 @@ impl StatementContext {
         !self.reader.has_own_ddl()
             && stamp.schema_version == self.reader.schema_version()
             && (Arc::ptr_eq(&stamp.view, view) || shared && same_names(&stamp.view, view))
-            && (!shared || stamp.settings == self.session.digested(|d| d.planning))
+            && (!shared || stamp.settings == self.digested(|d| d.planning))
     }
     /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile, so that a table may be gone.
     pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
@@ -249,17 +291,13 @@ impl StatementContext {
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
         let cache = &prepared.plans;
-        let mode = self.session.digested(|d| d.plan_cache_mode);
-        let mut choice = {
+        let mode = self.digested(|d| d.plan_cache_mode);
+        let (mut choice, known, shared) = {
             let mut c = cache.lock();
             c.follow(self.reader.schema_version());
-            c.choose(mode, params)
+            (c.choose(mode, params), c.generic(), c.is_shared())
         };
         if choice != Choice::Custom {
-            let (known, shared) = {
-                let c = cache.lock();
-                (c.generic(), c.is_shared())
-            };
             let generic = match known {
                 Some(plan) if self.may_reuse(&plan, shared)? => plan,
                 _ => {
@@ -323,7 +361,7 @@ impl StatementContext {
 /// A plan with its fast path, if it has one. `stamp`: of what it was planned from.
 pub(crate) fn cache_entry(statement: Arc<Statement>, stamp: Stamp) -> Arc<CachedPlan> {
     let fast = FastPlan::prepare(&statement);
-    Arc::new(CachedPlan { statement, fast, stamp })
+    Arc::new(CachedPlan { statement, fast, text_writers: OnceLock::new(), stamp })
 }
 
 pub(crate) fn count_relations(bound: &BoundStatement) -> usize {

@@ -3,6 +3,9 @@
 /// Text (0) or binary (1), for parameters or for columns: one for all, or one for each; none is text.
 pub type FormatCodes = smallvec::SmallVec<[i16; 8]>;
 
+/// Parameters as they come; none is NULL.
+pub type Values<'a> = smallvec::SmallVec<[Option<&'a [u8]>; 8]>;
+
 /// A frontend message. Borrowed from the connection's input buffer.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
@@ -16,7 +19,7 @@ pub enum Request<'a> {
         portal: &'a str,
         statement: &'a str,
         param_formats: FormatCodes,
-        params: smallvec::SmallVec<[Option<&'a [u8]>; 8]>,
+        params: Values<'a>,
         result_formats: FormatCodes,
     },
     Describe {

@@ -1,10 +1,13 @@
 //! Result rows as DataRow messages, straight from column vectors into the output buffer.
 
+use crate::prepared::Prepared;
 use crate::protocol::{self, FieldDescription};
+use crate::query::{CachedPlan, Columns, ResultColumn};
 use bytes::{BufMut, BytesMut};
 use quarry_common::{Error, Result};
 use quarry_types::io::{IoContext, TypeRef};
 use quarry_types::{Batch, Datum, PhysicalType, SqlType, Vector, VectorData, oids};
+use std::sync::Arc;
 
 /// How one column is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,9 +28,13 @@ struct Column {
     path: Path,
 }
 
+/// How the columns of one result are written.
+#[derive(Clone)]
+pub struct Writers(Arc<[Column]>);
+
 /// Writes rows of one result.
 pub struct RowWriter {
-    columns: Vec<Column>,
+    columns: Arc<[Column]>,
     scratch: Vec<u8>,
 }
 
@@ -90,6 +97,23 @@ impl RowWriter {
             })
             .collect::<Result<_>>()?;
         Ok(RowWriter { columns, scratch: vec![] })
+    }
+
+    /// The writer of a plan's result. Where all is sent as text and no type hangs on the catalog, the plan keeps how that is done.
+    pub fn of_plan(plan: &CachedPlan, formats: &[i16], io: &IoContext<'_>) -> Result<RowWriter> {
+        let types = plan.statement.output.iter().map(|(_, _, ty)| *ty);
+        if !is_text(formats) {
+            return RowWriter::new(types, formats, io);
+        }
+        if let Some(Writers(columns)) = plan.text_writers.get() {
+            return Ok(RowWriter { columns: columns.clone(), scratch: vec![] });
+        }
+        let made = RowWriter::new(types, formats, io)?;
+        if made.columns.iter().all(|c| matches!(c.ty, TypeRef::Builtin(_))) {
+            // Another session may have been faster, with the same.
+            let _ = plan.text_writers.set(Writers(made.columns.clone()));
+        }
+        Ok(made)
     }
 
     /// Appends the batch's rows from its `from`-th selected row on, until `max` rows or `bytes_max` bytes are written.
@@ -156,13 +180,18 @@ fn finish_row(out: &mut BytesMut, at: usize) -> Result<()> {
 
 fn put_value(out: &mut BytesMut, bytes: &[u8]) {
     out.reserve(bytes.len() + 4);
-    out.put_i32(bytes.len() as i32);
-    out.put_slice(bytes);
+    out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+    out.extend_from_slice(bytes);
 }
 
 fn put_integer(out: &mut BytesMut, v: impl itoa::Integer) {
     let mut buffer = itoa::Buffer::new();
     put_value(out, buffer.format(v).as_bytes());
+}
+
+/// Whether all columns are asked for as text.
+fn is_text(formats: &[i16]) -> bool {
+    formats.iter().all(|f| *f == 0)
 }
 
 fn write_vector_value(
@@ -241,13 +270,35 @@ fn write_general(
     Ok(())
 }
 
-/// Appends the RowDescription of a result. On an error nothing of it stays.
-pub fn describe(
-    columns: &[crate::query::ResultColumn],
+/// Appends the RowDescription of a statement's own columns. What was sent once is kept if it is text of types that don't hang on the
+/// catalog.
+pub fn describe_statement(
+    statement: &Prepared,
+    columns: &Columns,
     formats: &[i16],
     io: &IoContext<'_>,
     out: &mut BytesMut,
 ) -> Result<()> {
+    let own = statement.columns.as_ref().is_some_and(|c| Arc::ptr_eq(c, columns));
+    if !own || !is_text(formats) {
+        return describe(columns, formats, io, out);
+    }
+    if let Some(known) = statement.described.get() {
+        out.extend_from_slice(known);
+        return Ok(());
+    }
+    let before = out.len();
+    describe(columns, formats, io, out)?;
+    let builtin = |c: &ResultColumn| matches!(io.type_ref(c.1.oid), Ok(TypeRef::Builtin(_)));
+    if columns.iter().all(builtin) {
+        // Another session may have been faster, with the same.
+        let _ = statement.described.set(out[before..].into());
+    }
+    Ok(())
+}
+
+/// Appends the RowDescription of a result. On an error nothing of it stays.
+fn describe(columns: &[ResultColumn], formats: &[i16], io: &IoContext<'_>, out: &mut BytesMut) -> Result<()> {
     let Ok(count) = i16::try_from(columns.len()) else {
         return Err(Error::internal("too many result columns"));
     };
@@ -267,7 +318,7 @@ pub fn describe(
 }
 
 fn field<'a>(
-    (name, ty, source): &'a crate::query::ResultColumn,
+    (name, ty, source): &'a ResultColumn,
     format: i16,
     io: &IoContext<'_>,
 ) -> Result<FieldDescription<'a>> {

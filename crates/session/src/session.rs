@@ -22,8 +22,9 @@ use crate::protocol;
 use crate::query::{CachedPlan, StatementContext};
 use crate::request::{FormatCodes, Request, Step};
 use crate::results::{self, RowWriter};
-use crate::signals::{Activity, Signals};
+use crate::signals::{Activity, Signals, WaitEvent};
 use crate::statistics::IoTimer;
+use crate::tag::Tag;
 use bytes::BytesMut;
 use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
 use quarry_sql::lexer::LexOptions;
@@ -81,7 +82,7 @@ enum Work {
     CopyIn(Box<CopyIn>),
     /// Commit records are in the log; once durable, the tag is sent and the rest goes on.
     Committed {
-        tag: Option<String>,
+        tag: Option<Tag>,
         then: AfterCommit,
     },
 }
@@ -95,14 +96,14 @@ enum AfterCommit {
 
 /// How far a portal got.
 pub(crate) enum Advance {
-    Complete(String),
+    Complete(Tag),
     /// The row limit was reached.
     Suspended,
     /// Output wants sending.
     More,
     CopyIn(Box<commands::copy::CopyIn>),
     /// A transaction ended: wait for its record, then send the tag.
-    Committed(Option<Lsn>, String),
+    Committed(Option<Lsn>, Tag),
 }
 
 /// One client's session.
@@ -473,7 +474,7 @@ impl Session {
         protocol::ready_for_query(out, self.block.status());
         self.block.set_several(false);
         self.start_idle_clock();
-        self.text = self.no_text.clone();
+        self.text.clone_from(&self.no_text);
         let mut a = self.cx.signals.activity.lock();
         a.state = match self.block.state() {
             BlockState::InBlock => "idle in transaction",
@@ -571,18 +572,21 @@ impl Session {
         }
         let modes = self.default_modes();
         let mark = self.cx.vars.lock().mark();
-        let options = TxnOptions {
-            cancel: Some(self.cx.signals.cancel_flag()),
-            owner: Some(self.cx.session_locks.owner()),
-            pid: self.cx.signals.pid,
-            database: self.cx.database.0,
-            read_at_inserted: !self.waits_for_durability(),
-            progress: self.cx.signals.progress.clone(),
-            observer: Some(self.cx.lock_waits.clone()),
+        let read_at_inserted = !self.waits_for_durability();
+        let cx = &self.cx;
+        let options = || TxnOptions {
+            cancel: Some(cx.signals.cancel_flag()),
+            owner: Some(cx.session_locks.owner()),
+            pid: cx.signals.pid,
+            database: cx.database.0,
+            progress: cx.signals.progress.clone(),
+            observer: Some(cx.lock_waits.clone()),
+            ..TxnOptions::default()
         };
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         let now = self.cx.statement_start.load(Ordering::Relaxed);
-        let txn = self.block.ensure(self.cx.instance.storage(), modes, mark, now, options).clone();
+        let storage = cx.instance.storage();
+        let txn = self.block.ensure(storage, modes, mark, now, read_at_inserted, options).clone();
         if self.block.modes != self.shown_modes {
             commands::transaction::facts(self);
         }
@@ -593,21 +597,32 @@ impl Session {
         txn
     }
 
+    /// A read-only, deferrable transaction waits here until its snapshot can't fail.
+    pub(crate) fn await_safe_snapshot(&mut self) -> Result<()> {
+        if self.block.txn().is_none() {
+            self.ensure_transaction();
+        }
+        match self.block.txn() {
+            Some(txn) => self.cx.signals.waiting(WaitEvent::SafeSnapshot, || txn.await_safe_snapshot()),
+            None => Ok(()),
+        }
+    }
+
     /// What the next statement runs with.
     pub(crate) fn statement_context(&mut self) -> Result<StatementContext> {
         let txn = self.ensure_transaction();
-        let limits = self.digest().limits;
-        txn.set_lock_timeout(limits.lock);
-        txn.set_deadlock_timeout(limits.deadlock);
-        Ok(StatementContext::new(&self.cx, &self.block, &txn))
+        self.digest();
+        let digest = &self.digest.1;
+        txn.set_lock_timeout(digest.limits.lock);
+        txn.set_deadlock_timeout(digest.limits.deadlock);
+        Ok(StatementContext::with_settings(&self.cx, &self.block, &txn, digest))
     }
 
     /// What a query runs with: one for all its messages (Bind, Describe, Execute), unless a setting or the user changes in between.
     /// Commands, which may change the schema as they go, take a new [`Session::statement_context`] for each step.
     pub(crate) fn query_context(&mut self) -> Result<Arc<StatementContext>> {
-        let txn = self.ensure_transaction();
-        if let Some(known) = &self.context
-            && known.holds(&txn, self.block.modes.read_only)
+        if let (Some(known), Some(txn)) = (&self.context, self.block.txn())
+            && known.holds(txn, self.block.modes.read_only)
         {
             return Ok(known.clone());
         }
@@ -648,7 +663,7 @@ fn is_select(stmt: &ast::Statement) -> bool {
     matches!(stmt, ast::Statement::Select(_))
 }
 
-fn query_tag(prepared: &Prepared, run: &Running) -> String {
+fn query_tag(prepared: &Prepared, run: &Running) -> Tag {
     let count = match &prepared.statement {
         Some(ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_)) => {
             run.execution.rows_affected()
@@ -658,9 +673,9 @@ fn query_tag(prepared: &Prepared, run: &Running) -> String {
     tag_with_count(prepared, count)
 }
 
-fn tag_with_count(prepared: &Prepared, count: u64) -> String {
+fn tag_with_count(prepared: &Prepared, count: u64) -> Tag {
     if let Some(tag) = prepared.rule_tag {
-        return tag.to_string();
+        return tag.into();
     }
     let command = match &prepared.statement {
         Some(ast::Statement::Insert(_)) => "INSERT 0 ",
@@ -668,8 +683,7 @@ fn tag_with_count(prepared: &Prepared, count: u64) -> String {
         Some(ast::Statement::Delete(_)) => "DELETE ",
         _ => "SELECT ",
     };
-    let mut digits = itoa::Buffer::new();
-    [command, digits.format(count)].concat()
+    Tag::Counted(command, count)
 }
 
 /// The statement that runs instead where a rule says so, with the tag it keeps.

@@ -7,6 +7,7 @@ use quarry_common::progress::Progress;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 /// Why a running statement is to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +58,7 @@ pub struct Signals {
     terminate: AtomicBool,
     /// `transaction_timeout` is over: the session ends, unless the transaction does first.
     transaction_over: AtomicBool,
-    wake: Notify,
+    wake: Arc<Notify>,
     /// What it waits for besides locks and the client.
     waits_for: AtomicU8,
     /// What pg_stat_activity shows.
@@ -96,7 +97,7 @@ impl Signals {
             reason: AtomicU8::new(0),
             terminate: AtomicBool::new(is_stopping),
             transaction_over: AtomicBool::new(false),
-            wake: Notify::new(),
+            wake: Arc::default(),
             waits_for: AtomicU8::new(0),
             activity: Mutex::new(activity),
             progress: Progress::shared(),
@@ -117,6 +118,10 @@ impl Signals {
     }
     /// Takes the reason and clears the request.
     pub fn take_cancel(&self) -> CancelReason {
+        // The reason is given first: without one there is no request yet.
+        if self.reason.load(Ordering::Acquire) == 0 && !self.is_cancelled() {
+            return CancelReason::None;
+        }
         self.cancel.store(false, Ordering::Release);
         match self.reason.swap(0, Ordering::AcqRel) {
             1 => CancelReason::UserRequest,
@@ -180,9 +185,9 @@ impl Signals {
     pub fn wake(&self) {
         self.wake.notify_one();
     }
-    /// Waits to be woken.
-    pub async fn wait(&self) {
-        self.wake.notified().await
+    /// Is done once the session is woken, also if that was before. May be kept from one wait to the next.
+    pub fn woken(&self) -> OwnedNotified {
+        self.wake.clone().notified_owned()
     }
     pub fn secret(&self) -> i32 {
         self.secret

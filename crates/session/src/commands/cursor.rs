@@ -8,6 +8,7 @@ use crate::query::Columns;
 use crate::request::FormatCodes;
 use crate::row_ids;
 use crate::session::{Session, is_query};
+use crate::tag::Tag;
 use quarry_catalog::RelKind;
 use quarry_common::{Error, Result, SqlState, Tid, err};
 use quarry_plan::{PhysicalNode, PhysicalPlan};
@@ -44,12 +45,13 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
         param_types: vec![],
         columns: Some(analyzed.columns.into()),
         plans: Default::default(),
+        described: Default::default(),
         from_sql: true,
         prepared_at: crate::clock::now(),
     };
     let formats = binary_if(d.binary);
     let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats);
-    made.state = PortalState::Done(String::new());
+    made.state = PortalState::Done(Tag::from(""));
     let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
     made.set_cursor(Cursor::new(execution, options, row_ids));
     s.portals.insert(&d.name, made);
@@ -251,7 +253,7 @@ impl Session {
             if !selects || portal.columns.is_none() {
                 return Err(Error::unsupported("FETCH from a portal that is no query"));
             }
-            let made = match std::mem::replace(&mut portal.state, PortalState::Done(String::new())) {
+            let made = match std::mem::replace(&mut portal.state, PortalState::Done(Tag::from(""))) {
                 PortalState::Running(run) => {
                     let run = *run;
                     Cursor::resumed(run.execution, run.batch, run.before + run.sent, run.row_ids)?

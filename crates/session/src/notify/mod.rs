@@ -11,10 +11,10 @@ pub use queue::{Notification, NotifyQueue};
 
 use crate::context::SessionContext;
 use crate::protocol;
+use crate::seldom::Seldom;
 use crate::session::Session;
 use bytes::BytesMut;
 use hashbrown::HashSet;
-use parking_lot::Mutex;
 use quarry_common::{Lsn, Result, Severity, bail, err};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -54,7 +54,7 @@ const LINEAR: usize = 16;
 /// A session's part.
 #[derive(Default)]
 pub struct Notifications {
-    state: Mutex<State>,
+    state: Seldom<State>,
     /// There are channels.
     listens: AtomicBool,
     /// Something was published, but listeners aren't woken yet.
@@ -112,6 +112,9 @@ impl Notifications {
 
     /// Whether the transaction has asked for anything.
     pub fn is_pending(&self) -> bool {
+        if self.state.is_untouched() {
+            return false;
+        }
         let state = self.state.lock();
         !state.actions.is_empty() || !state.pending.is_empty()
     }

@@ -49,14 +49,14 @@ impl Session {
         match (result, c.then) {
             (Ok(tag), AfterCopy::Simple(s)) => {
                 self.after_statement();
-                match self.finish_simple_statement(s, tag, out) {
+                match self.finish_simple_statement(s, tag.into(), out) {
                     Some(step) => step,
                     None => self.drive(out),
                 }
             }
             (Ok(tag), AfterCopy::Extended) => {
                 self.after_statement();
-                protocol::command_complete(out, &tag);
+                Tag::from(tag).send(out);
                 Step::Ready
             }
             (Err(e), AfterCopy::Simple(_)) => self.fail_simple(e, out),

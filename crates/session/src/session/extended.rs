@@ -117,6 +117,7 @@ impl Session {
             param_types,
             columns,
             plans: Default::default(),
+            described: Default::default(),
             from_sql,
             prepared_at: crate::clock::now(),
         })
@@ -138,7 +139,7 @@ impl Session {
                 name => err!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),
             });
         };
-        self.text = prepared.text.clone();
+        self.set_text(&prepared.text);
         if let Some(stmt) = &prepared.statement {
             self.check_failed_block(stmt)?;
         }
@@ -173,14 +174,15 @@ impl Session {
         self.check_cancelled()?;
         self.timed = self.digest().log.times().then(Timed::start);
         let values = self.decode_params(&prepared, param_formats, params)?;
-        let mut made = self.new_portal(portal, prepared.clone(), values, formats.clone());
+        let mut made = self.new_portal(portal, prepared, values, FormatCodes::from_slice(formats));
+        let prepared = &made.statement;
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
         }
         if self.timed.is_some() {
             let detail = self.parameters_text(&made);
-            let what = format!("bind {}", log::portal_name(&prepared.name, portal));
-            self.log_duration(&what, &prepared.text, detail.as_deref());
+            let what = format!("bind {}", log::portal_name(&made.statement.name, portal));
+            self.log_duration(&what, &made.statement.text, detail.as_deref());
         }
         self.portals.insert(portal, made);
         protocol::bind_complete(out);
@@ -217,9 +219,9 @@ impl Session {
     }
 
     pub(super) fn describe_message(&mut self, portal: bool, name: &str, out: &mut BytesMut) -> Result<()> {
-        let (columns, formats) = if portal {
+        let (statement, columns, formats) = if portal {
             match self.portals.get(name) {
-                Some(p) => (p.columns.clone(), p.formats.clone()),
+                Some(p) => (p.statement.clone(), p.columns.clone(), FormatCodes::from_slice(&p.formats)),
                 None => return Err(err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist")),
             }
         } else {
@@ -231,22 +233,33 @@ impl Session {
             };
             let types: Vec<u32> = p.param_types.iter().map(|t| t.0).collect();
             protocol::parameter_description(out, &types);
-            (p.columns.clone(), FormatCodes::new())
+            let columns = p.columns.clone();
+            (p, columns, FormatCodes::new())
         };
         match columns {
             None => protocol::no_data(out),
             Some(columns) => {
                 let st = self.query_context()?;
-                results::describe(&columns, &formats, &st.io(), out)?;
+                results::describe_statement(&statement, &columns, &formats, &st.io(), out)?;
             }
         }
         Ok(())
     }
 
+    /// What errors and others are shown as the running statement.
+    fn set_text(&mut self, text: &Arc<str>) {
+        if !Arc::ptr_eq(&self.text, text) {
+            self.text = text.clone();
+        }
+    }
+
     /// An Execute message comes: the session is at work again, if it wasn't.
     pub(super) fn note_execute(&mut self, portal: &str) -> Result<()> {
         if let Some(p) = self.portals.get(portal) {
-            self.text = p.statement.text.clone();
+            let text = &p.statement.text;
+            if !Arc::ptr_eq(&self.text, text) {
+                self.text = text.clone();
+            }
             match self.is_idle() {
                 true => self.note_query(),
                 false => self.start_statement_clock(),
@@ -260,7 +273,7 @@ impl Session {
             let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
             return self.fail_extended(e, out);
         };
-        self.text = portal.statement.text.clone();
+        self.set_text(&portal.statement.text);
         let Some(stmt) = portal.statement.statement.as_ref() else {
             protocol::empty_query(out);
             return Step::Ready;
@@ -300,7 +313,7 @@ impl Session {
                 Err(e) => self.fail_extended(e, out),
             },
             Ok(Advance::Complete(tag)) => {
-                protocol::command_complete(out, &tag);
+                tag.send(out);
                 if self.block.txn().is_some() {
                     self.portals.insert(name, portal);
                 }

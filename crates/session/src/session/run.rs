@@ -4,7 +4,6 @@ use super::*;
 use crate::auto_explain;
 use crate::query::cache_entry;
 use crate::row_ids::{self, RowIds};
-use crate::signals::WaitEvent;
 use crate::statements::{self, Meter};
 use quarry_common::usage;
 
@@ -14,8 +13,7 @@ impl Session {
         let statement = portal.statement.clone();
         let Some(stmt) = &statement.statement else { return Ok(()) };
         if takes_snapshot(stmt) && self.block.state() != BlockState::Failed {
-            let txn = self.ensure_transaction();
-            self.cx.signals.waiting(WaitEvent::SafeSnapshot, || txn.await_safe_snapshot())?;
+            self.await_safe_snapshot()?;
         }
         if is_query(stmt) {
             let st = self.query_context()?;
@@ -91,7 +89,7 @@ impl Session {
         let advanced = self.advance_portal(portal, max_rows, out);
         meter.stop(&mut portal.spent);
         if let Ok(Advance::Complete(tag) | Advance::Committed(_, tag)) = &advanced {
-            statements::record(&self.cx, portal, tag);
+            statements::record(&self.cx, portal, &tag.to_string());
         }
         advanced
     }
@@ -181,14 +179,14 @@ impl Session {
                         return Ok(if limit_reached { Advance::Suspended } else { Advance::More });
                     }
                     self.after_statement();
-                    portal.state = PortalState::Done(tag);
+                    portal.state = PortalState::Done(tag.into());
                 }
                 PortalState::CopyOut(copy) => match copy.advance(out, SEND_BYTES)? {
                     None => return Ok(Advance::More),
                     Some(tag) => {
                         portal.spent.nested = copy.query_and_rows();
                         self.after_statement();
-                        portal.state = PortalState::Done(tag);
+                        portal.state = PortalState::Done(tag.into());
                     }
                 },
             }
@@ -204,7 +202,7 @@ impl Session {
     ) -> Result<Advance> {
         let reader = self.query_context()?.reader.clone();
         let io = IoContext { names: &*reader, ..self.cx.io() };
-        let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(String::new())) };
+        let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(Tag::from(""))) };
         let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), "")?;
         let types = portal.columns.as_deref().unwrap_or(&[]).iter().map(|(_, ty, _)| *ty);
         let mut writer = RowWriter::new(types, &portal.formats, &io)?;
@@ -215,7 +213,7 @@ impl Session {
             return Ok(Advance::Suspended);
         }
         self.after_statement();
-        Ok(Advance::Complete(format!("SELECT {}", rows.len())))
+        Ok(Advance::Complete(Tag::Counted("SELECT ", rows.len() as u64)))
     }
 
     /// Makes the statement's effects visible to the next one.
@@ -234,14 +232,17 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Option<Advance>> {
-        let statement = portal.statement.clone();
-        let Some(stmt) = &statement.statement else {
-            return Ok(Some(Advance::Complete(String::new())));
+        let Some(stmt) = &portal.statement.statement else {
+            return Ok(Some(Advance::Complete(Tag::from(""))));
         };
         self.block.has_run |= takes_snapshot(stmt);
         if let Some(plan) = portal.plan.clone() {
             return self.begin_query(portal, plan, max_rows, out);
         }
+        let statement = portal.statement.clone();
+        let Some(stmt) = &statement.statement else {
+            return Ok(Some(Advance::Complete(Tag::from(""))));
+        };
         let quick = matches!(
             stmt,
             ast::Statement::Transaction(_)
@@ -259,7 +260,7 @@ impl Session {
         match outcome {
             CommandOutcome::Done(tag) => {
                 self.after_statement();
-                portal.state = PortalState::Done(tag);
+                portal.state = PortalState::Done(tag.into());
                 Ok(None)
             }
             CommandOutcome::Rows { rows, tag } => {
@@ -281,6 +282,7 @@ impl Session {
                 Ok(None)
             }
             CommandOutcome::Committed(lsn, tag) => {
+                let tag = Tag::from(tag);
                 portal.state = PortalState::Done(tag.clone());
                 Ok(Some(Advance::Committed(lsn, tag)))
             }
@@ -302,15 +304,15 @@ impl Session {
         if plan.statement.read_only {
             st.txn.make_floor_durable()?;
         }
-        if let (Some(fast), true) = (&plan.fast, max_rows == 0 && !auto_explain::is_on(&self.cx)) {
+        let explained = self.digest().explain_from >= 0 && auto_explain::is_on(&self.cx);
+        if let (Some(fast), true) = (&plan.fast, max_rows == 0 && !explained) {
             let env = match plan.statement.read_only {
                 true => st.reading_env(portal.params.clone(), false),
                 false => st.exec_env(portal.params.clone(), false),
             };
-            let io = IoContext { names: &*st.reader, ..self.cx.io() };
-            let types = plan.statement.output.iter().map(|(_, _, ty)| *ty);
+            let io = st.io_without_notices();
             let has_rows = portal.columns.is_some();
-            let mut writer = RowWriter::new(types, &portal.formats, &io)?;
+            let mut writer = RowWriter::of_plan(&plan, &portal.formats, &io)?;
             let count =
                 fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
             if let Some(count) = count {

@@ -134,7 +134,7 @@ impl Session {
                 Work::Committed { tag, then } => {
                     crate::notify::wake_listeners(&self.cx);
                     if let Some(tag) = tag {
-                        protocol::command_complete(out, &tag);
+                        tag.send(out);
                     }
                     match then {
                         AfterCommit::Simple(s) => self.work = Work::Simple(s),
@@ -205,7 +205,7 @@ impl Session {
     pub(super) fn finish_simple_statement(
         &mut self,
         s: Box<Simple>,
-        tag: String,
+        tag: Tag,
         out: &mut BytesMut,
     ) -> Option<Step> {
         self.send_notices(out);
@@ -215,7 +215,7 @@ impl Session {
                 Err(e) => self.fail_simple(e, out),
             });
         }
-        protocol::command_complete(out, &tag);
+        tag.send(out);
         self.work = Work::Simple(s);
         None
     }
@@ -232,7 +232,7 @@ impl Session {
     pub(super) fn after_commit(
         &mut self,
         lsn: Option<Lsn>,
-        tag: Option<String>,
+        tag: Option<Tag>,
         then: AfterCommit,
         out: &mut BytesMut,
     ) -> Step {
@@ -244,7 +244,10 @@ impl Session {
     }
 
     pub(super) fn waits_for_durability(&self) -> bool {
-        self.cx.digested(|d| d.waits_for_durability)
+        match self.digest.0 == self.cx.settings_version() {
+            true => self.digest.1.waits_for_durability,
+            false => self.cx.digested(|d| d.waits_for_durability),
+        }
     }
 
     /// Commits the transaction, deferred constraints first. On error it is undone. `Some`: what is to be waited for before the client is
@@ -348,6 +351,7 @@ impl Session {
             param_types: vec![],
             columns: None,
             plans: Default::default(),
+            described: Default::default(),
             from_sql: false,
             prepared_at: 0,
         };
@@ -401,7 +405,7 @@ fn is_alone(text: &str, parsed: &parse::ParsedStatement) -> bool {
 /// Sends the description of the rows to come, if there are any.
 fn describe_rows(portal: &Portal, st: &StatementContext, out: &mut BytesMut) -> Result<()> {
     if let Some(columns) = &portal.columns {
-        results::describe(columns, &portal.formats, &st.io(), out)?;
+        results::describe_statement(&portal.statement, columns, &portal.formats, &st.io(), out)?;
     }
     Ok(())
 }

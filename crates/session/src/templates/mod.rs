@@ -256,6 +256,7 @@ fn make(
         param_types,
         columns,
         plans: Default::default(),
+        described: Default::default(),
         from_sql: false,
         prepared_at: 0,
     };
@@ -285,6 +286,7 @@ fn make_exact(
         param_types: vec![],
         columns: used.columns.clone(),
         plans: Default::default(),
+        described: Default::default(),
         from_sql: false,
         prepared_at: 0,
     };

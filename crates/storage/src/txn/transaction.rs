@@ -1,5 +1,6 @@
 //! One transaction: its ids, command counter, snapshots, savepoints, locks, files, and how it ends.
 
+mod again;
 mod locks;
 mod pins;
 mod prepared;
@@ -135,17 +136,23 @@ impl Transaction {
     ) -> Transaction {
         let slot = storage.txns().running.enter();
         let owner = options.owner.unwrap_or_else(|| storage.locks().new_owner());
-        let shown = storage.txns().running.slot(slot);
-        shown.owner.store(owner.0, Ordering::Release);
-        shown.pid.store(options.pid, Ordering::Release);
-        storage.txns().running.set_database(slot, options.database);
         let cancel = options.cancel.unwrap_or_default();
         let mut txn = Transaction::in_slot(storage, slot, owner, options.pid, isolation, cancel);
         txn.read_at_inserted = AtomicBool::new(options.read_at_inserted);
         txn.database = options.database;
         txn.observer = options.observer;
         txn.progress = options.progress;
+        txn.show_slot();
         txn
+    }
+
+    /// Tells others whose slot it is, before it has a snapshot.
+    fn show_slot(&self) {
+        let running = &self.storage.txns().running;
+        let shown = running.slot(self.slot);
+        shown.owner.store(self.owner.0, Ordering::Release);
+        shown.pid.store(self.pid, Ordering::Release);
+        running.set_database(self.slot, self.database);
     }
 
     fn in_slot(
@@ -343,7 +350,8 @@ impl Transaction {
     /// Makes own changes so far visible to what comes next.
     #[inline]
     pub fn advance_command(&self) {
-        self.command.fetch_add(1, Ordering::Relaxed);
+        // Between statements, by the session alone.
+        self.command.store(self.command.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Later statements' snapshots include the commit with `csn`, durable or not. To be called when a row version that

@@ -7,6 +7,9 @@ use quarry_common::{Lsn, Result};
 
 /// ON COMMIT DROP and DELETE ROWS.
 pub fn on_commit_actions(s: &mut Session) -> Result<()> {
+    if s.cx.on_commit.is_untouched() {
+        return Ok(());
+    }
     let all = s.cx.on_commit.lock().clone();
     if all.is_empty() {
         return Ok(());
