@@ -4,7 +4,7 @@ use crate::PhysicalType;
 use bytes::Bytes;
 
 /// A scalar. Equality here is of representation, not of SQL; SQL comparison is in the type registry.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Datum {
     #[default]
     Null,
@@ -17,6 +17,25 @@ pub enum Datum {
     F64(f64),
     B16([u8; 16]),
     Bytes(Bytes),
+}
+
+impl PartialEq for Datum {
+    fn eq(&self, other: &Datum) -> bool {
+        match (self, other) {
+            (Datum::Null, Datum::Null) => true,
+            (Datum::Bool(a), Datum::Bool(b)) => a == b,
+            (Datum::I16(a), Datum::I16(b)) => a == b,
+            (Datum::I32(a), Datum::I32(b)) => a == b,
+            (Datum::U32(a), Datum::U32(b)) => a == b,
+            (Datum::I64(a), Datum::I64(b)) => a == b,
+            // NaN is what it is, and zeroes of two signs are two values.
+            (Datum::F32(a), Datum::F32(b)) => a.to_bits() == b.to_bits(),
+            (Datum::F64(a), Datum::F64(b)) => a.to_bits() == b.to_bits(),
+            (Datum::B16(a), Datum::B16(b)) => a == b,
+            (Datum::Bytes(a), Datum::Bytes(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Datum {

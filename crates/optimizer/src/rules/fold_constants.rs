@@ -70,36 +70,8 @@ pub fn fold(e: &mut Expr, folder: &dyn ConstantFolder) {
 /// Folds one expression; the first error goes into `failed`.
 fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
     // CASE first: branches that are never taken are not evaluated.
-    if let Expr::Case { operand: None, whens, otherwise, ty } = e {
-        let mut kept = vec![];
-        let mut end = None;
-        for (mut when, mut then) in std::mem::take(whens) {
-            fold_into(&mut when, folder, failed);
-            if crate::exprs::is_false_or_null(&when) {
-                continue;
-            }
-            let sure = crate::exprs::is_true(&when);
-            fold_into(&mut then, folder, failed);
-            if sure {
-                end = Some(then);
-                break;
-            }
-            kept.push((when, then));
-        }
-        let end = end.or_else(|| {
-            otherwise.take().map(|mut o| {
-                fold_into(&mut o, folder, failed);
-                *o
-            })
-        });
-        if kept.is_empty() {
-            *e = end.unwrap_or(Expr::null(*ty));
-            failed.changed = true;
-            return;
-        }
-        *whens = kept;
-        *otherwise = end.map(Box::new);
-        return;
+    if let Expr::Case { .. } = e {
+        return fold_case(e, folder, failed);
     }
     if let Some(expanded) = quarry_plan::inline::expand(e) {
         *e = expanded;
@@ -222,7 +194,20 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
                 _ => {}
             }
         }
-        Expr::Array { .. } | Expr::MinMax { .. } | Expr::NullIf { .. } | Expr::IsDistinct { .. }
+        // Nothing equals a NULL.
+        Expr::NullIf { left, right, .. } if is_null(left) || is_null(right) => {
+            *e = std::mem::replace(&mut **left, Expr::bool_const(true));
+            failed.changed = true;
+        }
+        Expr::Subscript { container, assign: None, ty, .. } if is_null(container) => {
+            *e = Expr::null(*ty);
+            failed.changed = true;
+        }
+        Expr::Array { .. }
+        | Expr::MinMax { .. }
+        | Expr::NullIf { .. }
+        | Expr::IsDistinct { .. }
+        | Expr::Subscript { assign: None, .. }
             if all_const(e) && quarry_types::type_info(e.ty().oid).is_some() =>
         {
             evaluate(e, folder, failed)
@@ -233,6 +218,61 @@ fn fold_into(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
                 evaluate(e, folder, failed)
             }
         }
+        _ => {}
+    }
+}
+
+/// Folds a CASE: branches behind a true condition go, and those whose condition is false or NULL.
+fn fold_case(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome) {
+    let Expr::Case { operand, whens, otherwise, ty } = e else { return };
+    if let Some(value) = operand {
+        fold_into(value, folder, failed);
+        if is_const(value) {
+            // Its value stands in each condition, which are those of a CASE without an operand then.
+            whens.iter_mut().for_each(|(when, _)| put_operand(when, value));
+            *operand = None;
+            failed.changed = true;
+        }
+    }
+    let mut kept = vec![];
+    let mut end = None;
+    for (mut when, mut then) in std::mem::take(whens) {
+        fold_into(&mut when, folder, failed);
+        if crate::exprs::is_false_or_null(&when) {
+            failed.changed = true;
+            continue;
+        }
+        let sure = crate::exprs::is_true(&when);
+        fold_into(&mut then, folder, failed);
+        if sure {
+            end = Some(then);
+            break;
+        }
+        kept.push((when, then));
+    }
+    let end = end.or_else(|| {
+        otherwise.take().map(|mut o| {
+            fold_into(&mut o, folder, failed);
+            *o
+        })
+    });
+    if kept.is_empty() {
+        *e = end.unwrap_or(Expr::null(*ty));
+        failed.changed = true;
+        return;
+    }
+    *whens = kept;
+    *otherwise = end.map(Box::new);
+}
+
+/// Puts a CASE's operand where a condition names it: an argument of the comparison, with casts around it. What else is in there
+/// has placeholders of its own.
+fn put_operand(condition: &mut Expr, operand: &Expr) {
+    match condition {
+        Expr::Placeholder { .. } => *condition = operand.clone(),
+        Expr::Call { args, .. } => args.iter_mut().for_each(|a| put_operand(a, operand)),
+        Expr::Cast { arg, .. } => put_operand(arg, operand),
+        Expr::Not(arg) => put_operand(arg, operand),
         _ => {}
     }
 }
@@ -306,13 +346,6 @@ fn fold_children(e: &mut Expr, folder: &dyn ConstantFolder, failed: &mut Outcome
                     return;
                 }
             }
-        }
-        Expr::Case { operand: Some(operand), .. } => {
-            fold_into(operand, folder, failed);
-            // A constant operand decides which branches are taken; that is left to execution.
-            let mut ignored = Outcome::default();
-            let errors = if is_const(operand) { &mut ignored } else { failed };
-            walk::for_each_child_mut(e, &mut |child| fold_into(child, folder, errors));
         }
         _ => walk::for_each_child_mut(e, &mut |child| fold_into(child, folder, failed)),
     }
