@@ -76,8 +76,8 @@ SELECT 1 WHERE 'nope';
 SELECT NOT NULL, NULL AND false, NULL OR true, NULL + 1, NULL || 'x', NULL = 1, -NULL::int, NULL LIKE 'x', NULL BETWEEN 1 AND 2;
 SELECT 2 OPERATOR(pg_catalog.+) 3, 'a' OPERATOR(pg_catalog.||) 'b', -2 OPERATOR(pg_catalog.*) 3;
 -- constants decide: what stands behind them is not evaluated
-SELECT CASE NULL::int WHEN a / 0 THEN 1 ELSE 2 END, CASE 1 / a WHEN NULL::int / a THEN 1 END, CASE 3 WHEN 3 THEN 'three' WHEN 1 / a THEN 'other' END FROM (VALUES (0)) v (a);
-SELECT CASE a WHEN NULL THEN 1 / a WHEN 0 THEN 2 END, nullif(NULL::int, 1 / a), ('{1,2}'::int[])[42] + 1 / a, (NULL::int[])[1 / a] FROM (VALUES (0)) v (a);
+SELECT CASE NULL::int WHEN a / 0 THEN 1 ELSE 2 END, CASE 1 / a WHEN NULL::int / a THEN 1 END, CASE 3 WHEN 3 THEN 'three' WHEN 1 / a THEN 'other' END FROM generate_series(0, 0) v (a);
+SELECT CASE a WHEN NULL THEN 1 / a WHEN 0 THEN 2 END, nullif(NULL::int, 1 / a), ('{1,2}'::int[])[42] + 1 / a, (NULL::int[])[1 / a] FROM generate_series(0, 0) v (a);
 SELECT count(*) FROM (VALUES (0), (1)) v (a) WHERE ('{1,2}'::int[])[3] = 1 / a;
 -- expressions with NaN, and with zeroes of two signs
 SELECT DISTINCT ON (least(a, 'NaN'::float8)) a FROM (VALUES (1.0::float8), (2.0)) v (a) ORDER BY least(a, 'NaN'::float8) DESC;
