@@ -2,8 +2,10 @@
 //!
 //! They take what the processors have left. A session's own thread competes with other sessions as an equal, so that a heavy statement
 //! and a short one share the processors fairly; its helpers would be so many more competitors. With a lower priority they speed the
-//! statement up on an idle machine and stand back on a busy one.
+//! statement up on an idle machine and stand back on a busy one. What they gather is charged to the statement's account
+//! ([`crate::memory::Account`]).
 
+use crate::memory::{charge, charged};
 use crate::wait::STACK_BYTES;
 use std::io;
 use std::sync::OnceLock;
@@ -28,7 +30,9 @@ pub fn spawn<'scope, 'env, T: Send + 'scope>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    let account = charged();
     Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+        let _charged = account.as_ref().map(charge);
         stand_back();
         work()
     })
@@ -42,7 +46,9 @@ pub fn start<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
+    let account = charged();
     Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
+        let _charged = account.as_ref().map(charge);
         stand_back();
         work()
     })

@@ -8,15 +8,29 @@
 //!
 //! What an operation holds is told after it has been gathered, a batch of rows at a time, and in steps of [`STEP`]: short
 //! statements never touch the shared counter.
+//!
+//! Beside the server's count each session has one ([`Account`]): what an operation holds is charged to the account of the thread that it began on.
+//!
+//! Once a part of the limit is held, memory is *short*: whoever asked to ([`when_short`]) is told, and saves where memory is wasted otherwise.
+
+mod account;
+
+pub use account::{Account, Charged, charge, charged};
 
 use crate::{Result, err};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Bytes that reservations are counted in.
 const STEP: usize = 64 << 10;
 
-/// What an operation may hold, however little is free: less would be files of a few rows.
-const LEAST: usize = 512 << 10;
+/// What an operation may hold, however little is free: less would be files of a few rows. Under a small limit this part of it, but
+/// no less than the second number.
+const LEAST: (usize, usize) = (512 << 10, 128 << 10);
+const LEAST_PART: usize = 128;
+
+/// Memory is short from this part of the limit on, and until no more than the second is held: in between nothing changes.
+const SHORT_PARTS: (usize, usize) = (4, 8);
 
 /// A limit and what is held under it. Counts are all there is to them: no memory is published by these atomics.
 #[derive(Debug)]
@@ -24,6 +38,18 @@ pub struct Pool {
     held: AtomicUsize,
     peak: AtomicUsize,
     limit: AtomicUsize,
+    short: AtomicBool,
+}
+
+/// Told when memory gets short (true) and when it isn't any more.
+static WHEN_SHORT: OnceLock<fn(bool)> = OnceLock::new();
+
+/// Held while somebody is told, so that whoever is told last is told what is so.
+static TELLING: Mutex<()> = Mutex::new(());
+
+/// Says who is told when memory gets short (true) and when it isn't any more. The first one counts.
+pub fn when_short(tell: fn(bool)) {
+    let _ = WHEN_SHORT.set(tell);
 }
 
 /// The server's.
@@ -44,19 +70,65 @@ pub fn peak() -> usize {
     SERVER.peak.load(Ordering::Relaxed)
 }
 
+/// The most bytes that they may hold, if there is a limit.
+pub fn limit() -> Option<usize> {
+    Some(SERVER.limit.load(Ordering::Relaxed)).filter(|limit| *limit < usize::MAX)
+}
+
+/// What an operation may hold of `most` bytes that holds nothing yet, as things are.
+pub fn allowance(most: usize) -> usize {
+    SERVER.allowance(most, 0)
+}
+
 impl Pool {
     /// Without a limit.
     const fn new() -> Pool {
-        Pool { held: AtomicUsize::new(0), peak: AtomicUsize::new(0), limit: AtomicUsize::new(usize::MAX) }
+        Pool {
+            held: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            limit: AtomicUsize::new(usize::MAX),
+            short: AtomicBool::new(false),
+        }
     }
     fn add(&self, bytes: usize) {
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if held > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(held, Ordering::Relaxed);
         }
+        if held > self.limit.load(Ordering::Relaxed) / SHORT_PARTS.0 && !self.short.load(Ordering::Relaxed) {
+            self.tell();
+        }
+    }
+    fn give_back(&self, bytes: usize) {
+        let held = self.held.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        if self.short.load(Ordering::Relaxed) && held <= self.limit.load(Ordering::Relaxed) / SHORT_PARTS.1 {
+            self.tell();
+        }
+    }
+    /// Finds out whether memory is short, and tells if that has changed.
+    #[cold]
+    fn tell(&self) {
+        let _alone = TELLING.lock().unwrap_or_else(PoisonError::into_inner);
+        let (held, limit) = (self.held.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
+        let was = self.short.load(Ordering::Relaxed);
+        let is = held > limit / if was { SHORT_PARTS.1 } else { SHORT_PARTS.0 };
+        if is != was {
+            self.short.store(is, Ordering::Relaxed);
+            if let Some(tell) = WHEN_SHORT.get() {
+                tell(is);
+            }
+        }
     }
     fn free(&self) -> usize {
         self.limit.load(Ordering::Relaxed).saturating_sub(self.held.load(Ordering::Relaxed))
+    }
+    /// What an operation may hold, however little is free.
+    fn least(&self) -> usize {
+        let (most, least) = LEAST;
+        (self.limit.load(Ordering::Relaxed) / LEAST_PART).clamp(least, most)
+    }
+    fn allowance(&self, most: usize, held: usize) -> usize {
+        most.min((self.free().saturating_add(held) / 2).max(self.least()))
     }
 }
 
@@ -65,20 +137,26 @@ impl Pool {
 pub struct Reservation {
     pool: &'static Pool,
     held: usize,
+    /// Who is charged: found out with the first bytes, and stays.
+    account: Option<Arc<Account>>,
 }
 
 impl Default for Reservation {
     fn default() -> Reservation {
-        Reservation { pool: &SERVER, held: 0 }
+        Reservation::of(&SERVER)
     }
 }
 
 impl Reservation {
+    const fn of(pool: &'static Pool) -> Reservation {
+        Reservation { pool, held: 0, account: None }
+    }
+
     /// The operation holds so many bytes now. Whether it may go on to: else it has to write them to files.
     #[inline]
     pub fn may_hold(&mut self, bytes: usize) -> bool {
         self.count(bytes);
-        bytes <= LEAST || bytes <= self.pool.free()
+        bytes <= self.pool.free() || bytes <= self.pool.least()
     }
 
     /// The operation holds so many bytes now and can't do with less.
@@ -86,7 +164,7 @@ impl Reservation {
     pub fn must_hold(&mut self, bytes: usize) -> Result<()> {
         let before = self.held;
         self.count(bytes);
-        if self.held <= before.max(LEAST) || self.pool.free() > 0 {
+        if self.held <= before || self.pool.free() > 0 || self.held <= self.pool.least() {
             return Ok(());
         }
         self.refuse(bytes)
@@ -97,10 +175,16 @@ impl Reservation {
         self.count(bytes);
     }
 
+    /// As [`Reservation::holds`], to the byte: for what there are many of that are smaller than a step each, and change seldom.
+    pub fn holds_exactly(&mut self, bytes: usize) {
+        if bytes != self.held {
+            self.change(bytes);
+        }
+    }
+
     /// What the operation may hold, of `most` bytes.
     pub fn allowance(&self, most: usize) -> usize {
-        let left = self.pool.free().saturating_add(self.held) / 2;
-        most.min(left.max(LEAST))
+        self.pool.allowance(most, self.held)
     }
 
     #[cold]
@@ -124,9 +208,18 @@ impl Reservation {
     }
 
     fn change(&mut self, bytes: usize) {
+        if self.account.is_none() {
+            self.account = charged();
+        }
         match bytes.checked_sub(self.held) {
-            Some(more) => self.pool.add(more),
-            None => drop(self.pool.held.fetch_sub(self.held - bytes, Ordering::Relaxed)),
+            Some(more) => {
+                self.pool.add(more);
+                self.account.iter().for_each(|a| a.add(more));
+            }
+            None => {
+                self.pool.give_back(self.held - bytes);
+                self.account.iter().for_each(|a| a.give_back(self.held - bytes));
+            }
         }
         self.held = bytes;
     }
@@ -156,7 +249,7 @@ mod tests {
     fn those_who_came_early_give_way() {
         let pool = pool(100 * MB);
         let take = |most: usize| {
-            let mut r = Reservation { pool, held: 0 };
+            let mut r = Reservation::of(pool);
             let mut bytes = 0;
             while bytes < most && r.may_hold(bytes + MB) {
                 bytes += MB;
@@ -179,21 +272,53 @@ mod tests {
     #[test]
     fn who_cannot_do_with_less_is_refused_at_the_limit() {
         let pool = pool(10 * MB);
-        let mut r = Reservation { pool, held: 0 };
+        let mut r = Reservation::of(pool);
         assert!(r.must_hold(9 * MB).is_ok());
         let error = r.must_hold(11 * MB).expect_err("too much");
         assert_eq!(error.sqlstate(), crate::SqlState::OUT_OF_MEMORY);
         // Whoever holds little may go on, and so may who holds less than before.
-        assert!(Reservation { pool, held: 0 }.must_hold(100 << 10).is_ok());
+        assert!(Reservation::of(pool).must_hold(100 << 10).is_ok());
         assert!(r.must_hold(10 * MB).is_ok());
-        assert!(Reservation { pool, held: 0 }.may_hold(LEAST));
+        assert!(Reservation::of(pool).may_hold(pool.least()));
     }
 
     #[test]
     fn little_is_not_counted() {
         let pool = pool(MB);
-        let mut r = Reservation { pool, held: 0 };
+        let mut r = Reservation::of(pool);
         assert!(r.may_hold(STEP - 1));
         assert_eq!((r.held, pool.held.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn memory_is_short_from_a_quarter_of_the_limit_to_an_eighth() {
+        let pool = pool(80 * MB);
+        let mut r = Reservation::of(pool);
+        let mut short = |mb: usize| {
+            r.holds(mb * MB);
+            pool.short.load(Ordering::Relaxed)
+        };
+        assert_eq!([19, 21, 11, 10, 15, 21].map(&mut short), [false, true, true, false, false, true]);
+        drop(r);
+        assert!(!pool.short.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn accounts_are_charged_for_what_began_on_their_threads() {
+        let pool = pool(80 * MB);
+        let (mine, other) = (Account::new(), Account::new());
+        let mut r = Reservation::of(pool);
+        {
+            let _charged = charge(&mine);
+            r.holds(3 * MB);
+            let _inner = charge(&other);
+            // It goes on with whom it began.
+            r.holds(2 * MB);
+            Reservation::of(pool).holds_exactly(100);
+        }
+        assert_eq!([mine.held(), mine.peak(), other.held(), other.peak()], [2 * MB, 3 * MB, 0, 100]);
+        assert!(charged().is_none());
+        drop(r);
+        assert_eq!((mine.held(), pool.held.load(Ordering::Relaxed)), (0, 0));
     }
 }

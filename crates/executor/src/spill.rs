@@ -1,9 +1,10 @@
 //! Rows in temporary files, for what does not fit in memory. A file goes when its owner is dropped. Rows that fit into a file's buffer
-//! stay there: who spreads rows over many files may leave most of them with few.
+//! stay there: who spreads rows over many files may leave most of them with few. Buffers are counted ([`quarry_common::memory`]), the smaller the less
+//! is left, and there only while a file is written or read: the many that wait for their turn have none.
 
 use crate::ExecEnv;
 use crate::rows::RowSet;
-use quarry_common::memory::Reservation;
+use quarry_common::memory::{self, Reservation};
 use quarry_common::usage::{self, Counter};
 use quarry_common::{Error, Result, Severity, SqlState};
 use quarry_functions::SessionEnv;
@@ -29,18 +30,27 @@ pub struct RowFile {
     builder: RowBuilder,
     rows: u64,
     bytes: u64,
+    /// Bytes of its buffer.
+    buffer: usize,
+    /// For the buffer.
+    reservation: Reservation,
 }
 
 enum State {
     /// As long as its rows fit into the buffer it is no file.
     Buffered(Vec<u8>, Origin),
     Writing(BufWriter<Counted>, TemporaryPath),
+    /// To be read from its beginning.
+    Waiting(Counted, TemporaryPath),
     Reading(BufReader<Counted>, TemporaryPath),
     ReadingBuffer(Cursor<Vec<u8>>),
 }
 
-/// Bytes of a file's buffer.
-pub(crate) const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes of a file's buffer, at most and at least.
+const BUFFER_BYTES: (usize, usize) = (64 << 10, 8 << 10);
+
+/// A buffer gets this part of what its owner may hold: the buffers of two sides' files together an eighth.
+const BUFFER_PART: usize = 512;
 
 /// What a temporary file is made of.
 struct Origin {
@@ -181,6 +191,7 @@ pub(crate) fn temporary_file(env: &ExecEnv, what: &str) -> Result<(TemporaryPath
 
 impl RowFile {
     pub fn create(env: &ExecEnv, physicals: &[PhysicalType]) -> Result<RowFile> {
+        let (most, least) = BUFFER_BYTES;
         Ok(RowFile {
             file: State::Buffered(vec![], Origin::of(env)),
             layout: layout_of(physicals),
@@ -188,6 +199,8 @@ impl RowFile {
             builder: RowBuilder::new(),
             rows: 0,
             bytes: 0,
+            buffer: (memory::allowance(usize::MAX) / BUFFER_PART).clamp(least, most),
+            reservation: Reservation::default(),
         })
     }
     pub fn rows(&self) -> u64 {
@@ -202,21 +215,25 @@ impl RowFile {
         let head = (body.len() as u32).to_le_bytes();
         match &mut self.file {
             State::Buffered(bytes, _) => {
+                let room = bytes.capacity();
                 bytes.extend_from_slice(&head);
                 bytes.extend_from_slice(body);
+                if bytes.capacity() != room {
+                    self.reservation.holds_exactly(bytes.capacity());
+                }
             }
             State::Writing(file, path) => {
                 file.write_all(&head)
                     .and_then(|()| file.write_all(body))
                     .map_err(|e| path.refused("write to")(e))?;
             }
-            State::Reading(..) | State::ReadingBuffer(_) => {
+            State::Waiting(..) | State::Reading(..) | State::ReadingBuffer(_) => {
                 return Err(Error::internal("a temporary file is written after it was read"));
             }
         }
         self.rows += 1;
         self.bytes += 4 + body.len() as u64;
-        if self.bytes > BUFFER_BYTES as u64 {
+        if self.bytes > self.buffer as u64 {
             self.make_file()?;
         }
         Ok(())
@@ -229,9 +246,10 @@ impl RowFile {
         let before = std::mem::replace(&mut self.file, State::ReadingBuffer(Cursor::default()));
         let State::Buffered(bytes, origin) = before else { return Ok(()) };
         let (path, file) = origin.make("rows")?;
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, Counted(file));
+        let mut file = BufWriter::with_capacity(self.buffer, Counted(file));
         file.write_all(&bytes).map_err(path.refused("write to"))?;
         self.file = State::Writing(file, path);
+        self.reservation.holds_exactly(self.buffer);
         Ok(())
     }
     /// Appends these rows.
@@ -247,14 +265,27 @@ impl RowFile {
             State::Writing(mut w, path) => {
                 w.flush().map_err(path.refused("write to"))?;
                 let file = w.into_inner().map_err(|e| Error::from(e.into_error()))?;
-                State::reading(file, path)?
+                self.waiting(file, path)?
             }
-            State::Reading(r, path) => State::reading(r.into_inner(), path)?,
+            State::Reading(r, path) => self.waiting(r.into_inner(), path)?,
+            State::Waiting(file, path) => State::Waiting(file, path),
         };
         Ok(())
     }
+    fn waiting(&mut self, mut file: Counted, path: TemporaryPath) -> Result<State> {
+        file.0.seek(SeekFrom::Start(0)).map_err(Error::from)?;
+        self.reservation.holds_exactly(0);
+        Ok(State::Waiting(file, path))
+    }
     /// The next rows; none at the end.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        if matches!(self.file, State::Waiting(..)) {
+            let at_end = State::ReadingBuffer(Cursor::default());
+            if let State::Waiting(file, path) = std::mem::replace(&mut self.file, at_end) {
+                self.file = State::Reading(BufReader::with_capacity(self.buffer, file), path);
+                self.reservation.holds_exactly(self.buffer);
+            }
+        }
         match &mut self.file {
             State::Reading(file, path) => {
                 read_batch(file, &self.physicals, &self.layout).map_err(|e| e.told(path))
@@ -262,17 +293,10 @@ impl RowFile {
             State::ReadingBuffer(buffer) => {
                 read_batch(buffer, &self.physicals, &self.layout).map_err(Unread::error)
             }
-            State::Buffered(..) | State::Writing(..) => {
+            State::Buffered(..) | State::Writing(..) | State::Waiting(..) => {
                 Err(Error::internal("a temporary file is read before it was rewound"))
             }
         }
-    }
-}
-
-impl State {
-    fn reading(mut file: Counted, path: TemporaryPath) -> Result<State> {
-        file.0.seek(SeekFrom::Start(0)).map_err(Error::from)?;
-        Ok(State::Reading(BufReader::with_capacity(BUFFER_BYTES, file), path))
     }
 }
 

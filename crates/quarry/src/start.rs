@@ -29,6 +29,7 @@ pub fn run(args: StartArgs) -> Result<()> {
     if let Some(port) = args.port {
         command_line.push(("port".into(), port.to_string()));
     }
+    quarry_common::memory::when_short(quarry_storage::allocator::save_memory);
     std::fs::create_dir_all(&args.data)?;
     let data = std::fs::canonicalize(&args.data)?;
     config::write_templates(&data)?;

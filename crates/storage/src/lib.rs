@@ -7,6 +7,7 @@
 //! Layers, each using only those before it: [`disk`] → [`page`] → [`files`] → [`wal`] → [`buffer`] → [`txn`], [`lock`]
 //! → [`engine`] (with [`recovery`], [`checkpoint`]) → [`heap`], [`index`].
 
+pub mod allocator;
 pub mod buffer;
 pub mod check;
 pub mod checkpoint;

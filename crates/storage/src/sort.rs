@@ -164,7 +164,9 @@ impl ExternalSort {
         let run = TempFile::create(&self.disk)?.told(self.told.clone());
         let (most, least) = WRITE_BYTES;
         let write_at = (self.reservation.allowance(self.memory_bytes) / 8).clamp(least, most);
-        Ok(RunWriter { run, out: Vec::with_capacity(write_at + 4096), write_at })
+        let mut reservation = Reservation::default();
+        reservation.holds_exactly(write_at);
+        Ok(RunWriter { run, out: Vec::with_capacity(write_at + 4096), write_at, _reservation: reservation })
     }
 
     /// Adds a run, which is complete.
@@ -227,6 +229,7 @@ pub struct RunWriter {
     run: TempFile,
     out: Vec<u8>,
     write_at: usize,
+    _reservation: Reservation,
 }
 
 impl RunWriter {

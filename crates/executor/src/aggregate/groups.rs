@@ -3,6 +3,7 @@
 //! The table keeps a word for each group beside its number, so that most rows find their group without a look at its keys: the keys'
 //! hash, or the key itself where it is one whole number, which no look is needed for at all.
 
+use super::dense::{self, Dense};
 use super::front::Front;
 use hashbrown::HashTable;
 use quarry_common::Result;
@@ -20,6 +21,8 @@ pub(super) struct Groups {
     codes: Codes,
     keys: Vec<Vector>,
     table: HashTable<Entry>,
+    /// With the code of one column, instead of the table: while keys lie close together.
+    dense: Option<Dense>,
     /// With codes: the groups of keys with NULLs, by which columns are NULL and what the others say.
     null_groups: HashMap<NullKey, u32>,
     len: usize,
@@ -109,6 +112,7 @@ impl Groups {
             codes,
             keys: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
             table: HashTable::new(),
+            dense: None,
             null_groups: HashMap::new(),
             len: 0,
             front: (of_bytes && (1..=2).contains(&columns)).then(Front::new),
@@ -126,7 +130,13 @@ impl Groups {
         self.len = 1;
     }
     pub fn memory_bytes(&self) -> usize {
-        self.keys.iter().map(Vector::memory_bytes).sum::<usize>() + self.len * 20
+        let found_by = self.dense.as_ref().map_or(self.len * 20, Dense::memory_bytes);
+        self.keys.iter().map(Vector::memory_bytes).sum::<usize>() + found_by
+    }
+    /// As [`Groups::memory_bytes`], with what there is room for.
+    pub fn allocated_bytes(&self) -> usize {
+        let keys = self.keys.iter().map(Vector::allocated_bytes).sum::<usize>();
+        keys + self.table.allocation_size() + self.null_groups.capacity() * size_of::<(NullKey, u32)>()
     }
 
     fn push(&mut self, keys: &[Arc<Vector>], rows: &[u32]) {
@@ -194,6 +204,13 @@ impl Groups {
         out: &mut [u32],
         left: Option<&mut Vec<(u32, u64)>>,
     ) {
+        if let (Codes::One(column), None, Some(dense)) = (self.codes, &left, self.dense.take()) {
+            let column = &keys[column];
+            with_codes!(column, word => self.number_dense(dense, word, column, rows, out));
+            self.keep(keys);
+            return;
+        }
+        self.leave_list();
         let mut hashes = vec![0; rows.len()];
         if !matches!(self.codes, Codes::Two(..)) {
             for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
@@ -225,6 +242,12 @@ impl Groups {
             }
             Codes::None => self.number_hashes(keys, types, &hashes, rows, out, left),
         }
+        let before = self.table.len();
+        self.keep(keys);
+    }
+
+    /// Takes over the keys of the batch's new groups.
+    fn keep(&mut self, keys: &[Arc<Vector>]) {
         let new = std::mem::take(&mut self.new_rows);
         self.push(keys, &new);
         self.new_rows = new;

@@ -29,6 +29,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 const PARTITIONS: usize = 32;
+/// What is held is counted after so many batches, or new groups.
+const COUNTED_BATCHES: u64 = 16;
+const COUNTED_GROUPS: usize = 1024;
 /// Rows may be spread over partitions this often.
 const LEVELS_MAX: u32 = 4;
 
@@ -75,6 +78,10 @@ pub struct Aggregate {
     shares: bool,
     /// For the groups.
     reservation: Reservation,
+    /// What is counted again when there are so many groups.
+    count_at: usize,
+    /// For results that wait to be given.
+    waiting: Reservation,
 }
 
 #[derive(PartialEq)]
@@ -147,6 +154,8 @@ fn one(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: &Spec<'_>) 
         crew: None,
         shares: false,
         reservation: Reservation::default(),
+        count_at: 0,
+        waiting: Reservation::default(),
     })
 }
 
@@ -220,16 +229,21 @@ impl Aggregate {
             }
         }
         self.batches += 1;
-        if !self.batches.is_multiple_of(16) {
+        let groups = self.states.iter().map(|s| s.groups.len()).sum::<usize>();
+        if !self.batches.is_multiple_of(COUNTED_BATCHES) && groups < self.count_at {
             return Ok(());
         }
+        // By parts of what there is: counting may look at every group.
+        self.count_at = groups + (groups / 8).max(COUNTED_GROUPS);
         let bytes = self.memory_bytes();
+        let spare = |s: &SetState| s.groups.allocated_bytes().saturating_sub(s.groups.memory_bytes());
+        let room = self.states.iter().map(spare).sum::<usize>();
+        let held = (bytes + room).saturating_sub(self.reserved_bytes());
         if self.spill.is_some() || self.states.len() > 1 || self.level >= LEVELS_MAX || self.group.is_empty()
         {
-            return self.reservation.must_hold(bytes - self.reserved_bytes());
+            return self.reservation.must_hold(held);
         }
-        let may_hold =
-            self.reservation.may_hold(bytes - self.reserved_bytes()) && bytes <= cx.env.hash_mem_bytes;
+        let may_hold = self.reservation.may_hold(held) && bytes <= cx.env.hash_mem_bytes;
         if !may_hold && !self.shares {
             let files = (0..PARTITIONS)
                 .map(|_| RowFile::create(cx.env, &self.input_physicals))
@@ -320,7 +334,10 @@ impl Aggregate {
             let n = self.states[s].groups.len();
             self.emit(cx, s, n)?;
         }
+        let results = self.ready.iter().flat_map(|b| &b.columns).map(|c| c.allocated_bytes()).sum();
+        self.waiting.holds(results);
         self.states.clear();
+        self.count_at = 0;
         self.reservation.holds(0);
         if let Some(files) = self.spill.take() {
             let level = self.level + 1;
@@ -342,6 +359,7 @@ impl Operator for Aggregate {
             if let Some(b) = self.ready.pop_front() {
                 return Ok(Some(b));
             }
+            self.waiting.holds(0);
             match self.phase {
                 Phase::Reading => match pull(&mut self.input, cx)? {
                     Some(b) => {
@@ -386,7 +404,9 @@ impl Operator for Aggregate {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.states.clear();
+        self.count_at = 0;
         self.reservation.holds(0);
+        self.waiting.holds(0);
         self.spill = None;
         self.parts.clear();
         self.level = 0;

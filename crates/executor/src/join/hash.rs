@@ -197,7 +197,7 @@ impl HashJoin {
         }
         self.matched = self.marks().then(|| vec![false; table.len]);
         cx.rt.note_memory(memory);
-        self.reservation.holds(memory);
+        self.reservation.holds(table.memory_bytes());
         self.note(cx, table.buckets(), memory);
         self.table = Some(Arc::new(table));
         Ok(())

@@ -86,6 +86,12 @@ impl Table {
         self.heads.len()
     }
 
+    /// Bytes of all that there is but keys that are no columns of the rows.
+    pub fn memory_bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|c| c.allocated_bytes()).sum();
+        columns + self.heads.len() * size_of::<u32>() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// Finds the buckets of rows with these keys.
     pub fn lookups(&self, keys: Vec<Arc<Vector>>, types: &[TypeRef], rows: usize) -> Lookups {
         let hashes = hash_keys(&keys, types, Rows::All(rows));

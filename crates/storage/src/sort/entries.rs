@@ -20,10 +20,11 @@
 //! | | key, payload |
 
 use super::tournament::Tournament;
-use super::words::{self, WordMerge, WordReader, WordRun, WordRuns};
+use super::words::{self, RUN_BYTES_LEAST, WordMerge, WordReader, WordRun, WordRuns};
 use crate::disk::Disk;
 use crate::index::btree::posting::{SLOT_MAX, pack, unpack};
 use crate::temp_file::TempFile;
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result, Tid};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -136,7 +137,7 @@ enum Run {
 }
 
 enum Bytes {
-    Memory(Vec<u8>),
+    Memory(Vec<u8>, Reservation),
     File(TempFile),
 }
 
@@ -153,6 +154,8 @@ pub struct EntryRuns {
     runs: Vec<Run>,
     kept_bytes: usize,
     count: u64,
+    /// For the run under way.
+    reservation: Reservation,
 }
 
 impl EntryRuns {
@@ -169,6 +172,7 @@ impl EntryRuns {
             runs: Vec::new(),
             kept_bytes: 0,
             count: 0,
+            reservation: Reservation::default(),
         }
     }
 
@@ -199,10 +203,8 @@ impl EntryRuns {
             }
         }
         let size = HEAD + entry.key.len() + entry.payload.len();
-        let full = RUN_BYTES.min(self.memory_bytes / 4);
-        if self.bytes.len() + size > full && !self.places.is_empty() {
-            self.end_run()?;
-            self.bytes.reserve_exact(full.max(size));
+        if self.places.len() == self.places.capacity() || self.bytes.len() + size > self.bytes.capacity() {
+            self.make_room(size)?;
         }
         match self.places.is_empty() {
             true => {
@@ -219,6 +221,29 @@ impl EntryRuns {
         self.places.push(Place { prefix: 0, at, key_len: entry.key.len() as u32 });
         push_entry(&entry, &mut self.bytes);
         Ok(())
+    }
+
+    /// Ends a run that is full, or counts what the next entries will take.
+    #[cold]
+    fn make_room(&mut self, size: usize) -> Result<()> {
+        let left = (self.reservation.allowance(self.memory_bytes) / 4).max(RUN_BYTES_LEAST);
+        let full = RUN_BYTES.min(self.memory_bytes / 4).min(left);
+        if self.bytes.len() + size > full && !self.places.is_empty() {
+            self.end_run()?;
+            self.bytes.reserve_exact(full.max(size));
+        } else {
+            let more =
+                self.bytes.len().max(size).max(4096).min(full.saturating_sub(self.bytes.len()).max(size));
+            self.bytes.reserve_exact(more);
+        }
+        self.places.reserve(1);
+        self.count_memory();
+        Ok(())
+    }
+
+    /// Whether the run under way may stay in memory.
+    fn count_memory(&mut self) -> bool {
+        self.reservation.may_hold(self.bytes.capacity() + self.places.capacity() * size_of::<Place>())
     }
 
     /// Sorts what has been gathered.
@@ -250,13 +275,16 @@ impl EntryRuns {
             let at = p.at as usize;
             sorted.extend_from_slice(&bytes[at..at + size_at(bytes, at)]);
         }
-        let entries = if self.kept_bytes > 0 && self.kept_bytes + sorted.len() * 3 > self.memory_bytes {
+        let mut kept = Reservation::default();
+        let may_hold = kept.may_hold(sorted.len());
+        let too_much = self.kept_bytes > 0 && self.kept_bytes + sorted.len() * 3 > self.memory_bytes;
+        let entries = if too_much || !may_hold && sorted.len() >= RUN_BYTES_LEAST.min(self.memory_bytes / 4) {
             let mut file = TempFile::create(&self.disk)?;
             file.append(&sorted)?;
             Bytes::File(file)
         } else {
             self.kept_bytes += sorted.len();
-            Bytes::Memory(sorted)
+            Bytes::Memory(sorted, kept)
         };
         self.runs.push(Run::Bytes { entries, common: std::mem::take(&mut self.common) });
         self.bytes.clear();
@@ -271,6 +299,7 @@ impl EntryRuns {
         }
         self.end_run()?;
         (self.bytes, self.places) = (Vec::new(), Vec::new());
+        self.reservation.holds(0);
         Ok(())
     }
 
@@ -288,6 +317,7 @@ struct Reader {
     at: usize,
     rest: Rest,
     read_bytes: usize,
+    reservation: Reservation,
 }
 
 enum Rest {
@@ -298,12 +328,19 @@ enum Rest {
 
 impl Reader {
     fn new(run: Run, read_bytes: usize) -> Reader {
+        let mut reservation = Reservation::default();
         let (bytes, rest) = match run {
-            Run::Bytes { entries: Bytes::Memory(bytes), .. } => (bytes, Rest::None),
-            Run::Bytes { entries: Bytes::File(file), .. } => (Vec::new(), Rest::File(file, 0)),
+            Run::Bytes { entries: Bytes::Memory(bytes, kept), .. } => {
+                reservation = kept;
+                (bytes, Rest::None)
+            }
+            Run::Bytes { entries: Bytes::File(file), .. } => {
+                reservation.holds_exactly(read_bytes);
+                (Vec::new(), Rest::File(file, 0))
+            }
             Run::Words(run) => (Vec::new(), Rest::Words(WordReader::new(run, read_bytes))),
         };
-        Reader { bytes, at: 0, rest, read_bytes }
+        Reader { bytes, at: 0, rest, read_bytes, reservation }
     }
 
     /// Has the entry at `at`, if there is one, in memory.
@@ -313,6 +350,7 @@ impl Reader {
             Rest::None if self.at < self.bytes.len() => Ok(true),
             Rest::None => {
                 self.bytes = Vec::new();
+                self.reservation.holds(0);
                 self.at = 0;
                 Ok(false)
             }

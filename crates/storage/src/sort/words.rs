@@ -6,11 +6,14 @@ use super::tournament::Tournament;
 use crate::disk::Disk;
 use crate::temp_file::TempFile;
 use quarry_common::Result;
+use quarry_common::memory::Reservation;
 use std::sync::Arc;
 
 const WORD: usize = size_of::<u128>();
 /// Bytes of a run, if the memory allows: what the processor's cache may hold while it is sorted.
 const RUN_BYTES: usize = 8 << 20;
+/// A run has no less, however little of the server's memory is left, if its own allows: each may become a file, and all are merged at once.
+pub(crate) const RUN_BYTES_LEAST: usize = 2 << 20;
 /// Passes of a radix sort that are cheaper than comparing.
 const PASSES_MAX: usize = 6;
 /// Words up to which comparing is cheaper whatever they are.
@@ -31,11 +34,13 @@ pub(crate) struct WordRuns {
     runs: Vec<WordRun>,
     kept_bytes: usize,
     count: u64,
+    /// For the run under way.
+    reservation: Reservation,
 }
 
 /// Sorted words.
 pub(crate) enum WordRun {
-    Memory(Vec<u128>),
+    Memory(Vec<u128>, Reservation),
     File(TempFile),
 }
 
@@ -43,7 +48,7 @@ impl WordRun {
     /// What it takes of the memory.
     pub fn bytes(&self) -> usize {
         match self {
-            WordRun::Memory(words) => words.len() * WORD,
+            WordRun::Memory(words, _) => words.len() * WORD,
             WordRun::File(_) => 0,
         }
     }
@@ -53,11 +58,18 @@ impl WordRuns {
     /// None yet; about `memory_bytes` are used before runs go to files.
     pub fn new(disk: Arc<dyn Disk>, memory_bytes: usize) -> WordRuns {
         let (words, scratch, runs) = (Vec::new(), Vec::new(), Vec::new());
-        WordRuns { disk, memory_bytes, words, scratch, runs, kept_bytes: 0, count: 0 }
+        let reservation = Reservation::default();
+        WordRuns { disk, memory_bytes, words, scratch, runs, kept_bytes: 0, count: 0, reservation }
     }
 
     fn run_words(&self) -> usize {
-        RUN_BYTES.min(self.memory_bytes / 4).max(4096) / WORD
+        let left = (self.reservation.allowance(self.memory_bytes) / 4).max(RUN_BYTES_LEAST);
+        RUN_BYTES.min(self.memory_bytes / 4).min(left).max(4096) / WORD
+    }
+
+    /// Whether the run under way may stay in memory.
+    fn count_memory(&mut self) -> bool {
+        self.reservation.may_hold((self.words.capacity() + self.scratch.capacity()) * WORD)
     }
 
     /// Words added so far.
@@ -86,6 +98,7 @@ impl WordRuns {
             let more = self.words.len().max(512).min(full - self.words.len());
             self.words.reserve_exact(more);
         }
+        self.count_memory();
         Ok(())
     }
 
@@ -96,7 +109,9 @@ impl WordRuns {
         }
         sort(&mut self.words, &mut self.scratch);
         let bytes = self.words.len() * WORD;
-        let run = if self.kept_bytes > 0 && self.kept_bytes + bytes * 3 > self.memory_bytes {
+        let may_hold = self.count_memory();
+        let too_much = self.kept_bytes > 0 && self.kept_bytes + bytes * 3 > self.memory_bytes;
+        let run = if too_much || !may_hold && bytes >= RUN_BYTES_LEAST.min(self.memory_bytes / 4) {
             let mut file = TempFile::create(&self.disk)?;
             let mut out = Vec::with_capacity(READ_BYTES);
             for part in self.words.chunks(READ_BYTES / WORD) {
@@ -108,8 +123,11 @@ impl WordRuns {
             WordRun::File(file)
         } else {
             self.kept_bytes += bytes;
-            WordRun::Memory(std::mem::take(&mut self.words))
+            let mut kept = Reservation::default();
+            kept.holds(self.words.capacity() * WORD);
+            WordRun::Memory(std::mem::take(&mut self.words), kept)
         };
+        self.count_memory();
         self.runs.push(run);
         Ok(())
     }
@@ -163,13 +181,20 @@ pub(super) struct WordReader {
     at: usize,
     file: Option<(TempFile, u64)>,
     read_bytes: usize,
+    reservation: Reservation,
 }
 
 impl WordReader {
     pub fn new(run: WordRun, read_bytes: usize) -> WordReader {
         match run {
-            WordRun::Memory(words) => WordReader { words, at: 0, file: None, read_bytes },
-            WordRun::File(file) => WordReader { words: Vec::new(), at: 0, file: Some((file, 0)), read_bytes },
+            WordRun::Memory(words, reservation) => {
+                WordReader { words, at: 0, file: None, read_bytes, reservation }
+            }
+            WordRun::File(file) => {
+                let mut reservation = Reservation::default();
+                reservation.holds_exactly(read_bytes);
+                WordReader { words: Vec::new(), at: 0, file: Some((file, 0)), read_bytes, reservation }
+            }
         }
     }
 
@@ -190,6 +215,7 @@ impl WordReader {
         let Some((file, from)) = &mut self.file else {
             // Its memory is of use to others.
             self.words = Vec::new();
+            self.reservation.holds(0);
             self.at = 0;
             return Ok(END);
         };

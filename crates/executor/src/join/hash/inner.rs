@@ -7,7 +7,6 @@ use crate::join::partition::{Keys, PARTITIONS, Spread, pairs};
 use crate::join::shared::{BuildShare, Built, Turn};
 use crate::operator::pull;
 use crate::rows::RowSet;
-use crate::spill::BUFFER_BYTES;
 use quarry_common::Result;
 use quarry_types::{Batch, PhysicalType, Rows, Vector};
 use std::sync::Arc;
@@ -125,7 +124,8 @@ impl HashJoin {
         let mut spread = self.spread(cx, &self.inner_physicals)?;
         let all = inner.set.take();
         spread.push(cx, &Keys { programs: &self.inner_keys, types: &self.types }, &all)?;
-        self.reservation.holds(PARTITIONS * BUFFER_BYTES);
+        // Files count their buffers themselves.
+        self.reservation.holds(0);
         inner.spread = Some(spread);
         Ok(())
     }

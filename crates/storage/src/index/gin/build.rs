@@ -174,7 +174,7 @@ impl GinBuilder {
 
     /// Adds a row.
     pub fn add(&mut self, tid: Tid, row: &GinRow) -> Result<()> {
-        if self.gather.is_full() {
+        if self.gather.is_full_or_short() {
             self.spill()?;
         }
         for key in row.iter() {

@@ -4,9 +4,11 @@
 //! growing slices of one big buffer, as search engines invert documents: adding a tid to a known key copies a byte or two and allocates nothing.
 
 use crate::index::btree::posting::{SLOT_MAX, pack};
+use crate::sort::words::RUN_BYTES_LEAST;
 use crate::varint::read_varint;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result, Tid};
 use std::hash::BuildHasher;
 
@@ -45,6 +47,8 @@ pub struct Gather {
     keys: Vec<u8>,
     streams: Vec<u8>,
     memory_bytes: usize,
+    /// Counted by those who ask [`Gather::is_full_or_short`].
+    reservation: Reservation,
 }
 
 impl Gather {
@@ -57,13 +61,24 @@ impl Gather {
             keys: Vec::new(),
             streams: Vec::new(),
             memory_bytes: memory_bytes.clamp(64 << 10, BYTES_MAX),
+            reservation: Reservation::default(),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let entries = self.entries.len() * (size_of::<Entry>() + size_of::<u32>() * 2);
+        self.keys.len() + self.streams.len() + entries
     }
 
     /// Whether it has taken what memory it may.
     pub fn is_full(&self) -> bool {
-        let entries = self.entries.len() * (size_of::<Entry>() + size_of::<u32>() * 2);
-        self.keys.len() + self.streams.len() + entries >= self.memory_bytes
+        self.bytes() >= self.memory_bytes
+    }
+
+    /// As [`Gather::is_full`], also by what all statements together may hold.
+    pub fn is_full_or_short(&mut self) -> bool {
+        let bytes = self.bytes();
+        bytes >= self.memory_bytes || !self.reservation.may_hold(bytes) && bytes >= RUN_BYTES_LEAST
     }
 
     /// Whether there is nothing in it.

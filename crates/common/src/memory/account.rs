@@ -1,0 +1,69 @@
+//! What one session's statements hold. A thread says on whose account it works; helpers work on that of whoever started them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A session's count.
+#[derive(Debug, Default)]
+pub struct Account {
+    held: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Account {
+    /// An empty one.
+    pub fn new() -> Arc<Account> {
+        Arc::default()
+    }
+
+    /// Bytes held on it.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that were held at once since [`Account::begin`].
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// A statement begins: the peak is its own from here on.
+    pub fn begin(&self) {
+        self.peak.store(self.held(), Ordering::Relaxed);
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(held, Ordering::Relaxed);
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    static ACCOUNT: RefCell<Option<Arc<Account>>> = const { RefCell::new(None) };
+}
+
+/// The account that the calling thread works on.
+pub fn charged() -> Option<Arc<Account>> {
+    ACCOUNT.with_borrow(Clone::clone)
+}
+
+/// As long as it lives, its thread works on an account; then on the one before again.
+#[derive(Debug)]
+pub struct Charged {
+    before: Option<Arc<Account>>,
+}
+
+/// Has the calling thread work on an account.
+pub fn charge(account: &Arc<Account>) -> Charged {
+    Charged { before: ACCOUNT.replace(Some(account.clone())) }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        ACCOUNT.set(self.before.take());
+    }
+}
