@@ -25,6 +25,7 @@ pub fn rows(
     match function {
         "pg_show_all_settings" => show_all_settings(cx),
         "pg_stat_get_activity" => activity(cx, reader, args),
+        "quarry_memory" => memory(cx, reader),
         "pg_stat_get_backend_idset" => {
             let mut pids: Vec<i32> = cx.instance.sessions().all().iter().map(|s| s.pid).collect();
             pids.sort_unstable();
@@ -182,6 +183,24 @@ fn real(v: f64) -> String {
     } else {
         v.to_string()
     }
+}
+
+/// What statements gather: of all together, then by session.
+fn memory(cx: &SessionContext, reader: &CatalogReader) -> Result<Vec<Row>> {
+    use quarry_common::memory::{held, limit, peak};
+    let bytes = |n: usize| Datum::I64(i64::try_from(n).unwrap_or(i64::MAX));
+    let mut out = vec![vec![Datum::Null, bytes(held()), bytes(peak()), limit().map_or(Datum::Null, bytes)]];
+    let me = reader.session().user;
+    let all = reader.has_privileges_of(me, READ_ALL_STATS)?;
+    let mut sessions = cx.instance.sessions().all();
+    sessions.sort_by_key(|s| s.pid);
+    for s in sessions {
+        let user = s.activity.lock().user;
+        if all || reader.has_privileges_of(me, user)? {
+            out.push(vec![Datum::I32(s.pid), bytes(s.memory.held()), bytes(s.memory.peak()), Datum::Null]);
+        }
+    }
+    Ok(out)
 }
 
 fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Result<Vec<Row>> {

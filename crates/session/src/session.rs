@@ -326,6 +326,7 @@ impl Session {
         let &Digest { quote_all, io_timing, .. } = self.digest();
         quarry_common::quoting::set_quote_all(quote_all);
         let timer = IoTimer::start(io_timing);
+        let _charged = quarry_common::memory::charge(&self.cx.signals.memory);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
         timer.stop(&self.cx);
         match caught {

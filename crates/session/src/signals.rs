@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_common::Oid;
+use quarry_common::memory::Account;
 use quarry_common::progress::Progress;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
@@ -65,6 +66,8 @@ pub struct Signals {
     pub activity: Mutex<Activity>,
     /// What pg_stat_progress_... show.
     pub progress: Progress,
+    /// What its statements gather.
+    pub memory: Arc<Account>,
 }
 
 /// The visible state of a session.
@@ -101,6 +104,7 @@ impl Signals {
             waits_for: AtomicU8::new(0),
             activity: Mutex::new(activity),
             progress: Progress::shared(),
+            memory: Account::new(),
         }
     }
     /// The flag that storage's waits and the executor look at.

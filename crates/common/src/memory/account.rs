@@ -22,14 +22,9 @@ impl Account {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that were held at once since [`Account::begin`].
+    /// The most bytes that were held on it at once.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
-    }
-
-    /// A statement begins: the peak is its own from here on.
-    pub fn begin(&self) {
-        self.peak.store(self.held(), Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, bytes: usize) {

@@ -1,7 +1,8 @@
-//! Functions of the extension quarry, which is about plans that stay. They are there only where `CREATE EXTENSION quarry` has made their
+//! Functions of the extension quarry, which is about plans that stay and about memory. They are there only where `CREATE EXTENSION quarry` has made their
 //! rows; the session does the work.
 
-use crate::{Body, FunctionDef, ScalarImpl};
+use super::catalog_info::buffered;
+use crate::{Body, FunctionDef, ScalarImpl, SetImpl};
 use quarry_types::oids;
 
 macro_rules! server {
@@ -23,6 +24,20 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(15961, "unpin_plan", &[oids::INT8], oids::BOOL, server!("unpin_plan"))
         .volatile()
         .names(&["queryid"]),
+    FunctionDef::new(
+        15962,
+        "memory",
+        &[],
+        oids::RECORD,
+        Body::Set(SetImpl { start: |cx, args, _| buffered(cx, "quarry_memory", args), rows: 50.0 }),
+    )
+    .volatile()
+    .outs(&[
+        ("pid", oids::INT4),
+        ("held_bytes", oids::INT8),
+        ("peak_bytes", oids::INT8),
+        ("limit_bytes", oids::INT8),
+    ]),
 ];
 
 /// What the extension makes besides its functions.
