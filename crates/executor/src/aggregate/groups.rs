@@ -23,6 +23,8 @@ pub(super) struct Groups {
     table: HashTable<Entry>,
     /// With the code of one column, instead of the table: while keys lie close together.
     dense: Option<Dense>,
+    /// How many groups there are in the table when the next look is taken at whether their keys lie close together.
+    listed_at: usize,
     /// With codes: the groups of keys with NULLs, by which columns are NULL and what the others say.
     null_groups: HashMap<NullKey, u32>,
     len: usize,
@@ -113,6 +115,7 @@ impl Groups {
             keys: physicals.iter().map(|p| Vector::with_capacity(*p, 0)).collect(),
             table: HashTable::new(),
             dense: None,
+            listed_at: dense::GROUPS_MIN,
             null_groups: HashMap::new(),
             len: 0,
             front: (of_bytes && (1..=2).contains(&columns)).then(Front::new),
@@ -204,13 +207,21 @@ impl Groups {
         out: &mut [u32],
         left: Option<&mut Vec<(u32, u64)>>,
     ) {
-        if let (Codes::One(column), None, Some(dense)) = (self.codes, &left, self.dense.take()) {
+        let mut after = None;
+        if let (Codes::One(column), None, true) = (self.codes, &left, self.dense.is_some()) {
             let column = &keys[column];
-            with_codes!(column, word => self.number_dense(dense, word, column, rows, out));
-            self.keep(keys);
-            return;
+            with_codes!(column, word => after = self.number_by_place(word, column, rows, out));
+            if after.is_none() {
+                self.keep(keys);
+                return;
+            }
         }
         self.leave_list();
+        let rows = match &after {
+            Some(positions) => Rows::Selected { positions, len: rows.len() },
+            None => rows,
+        };
+        let may_become_dense = left.is_none() && matches!(self.codes, Codes::One(_));
         let mut hashes = vec![0; rows.len()];
         if !matches!(self.codes, Codes::Two(..)) {
             for ((k, t), compared) in keys.iter().zip(types).zip(&self.compared) {
@@ -242,8 +253,61 @@ impl Groups {
             }
             Codes::None => self.number_hashes(keys, types, &hashes, rows, out, left),
         }
-        let before = self.table.len();
         self.keep(keys);
+        if may_become_dense && self.table.len() >= self.listed_at {
+            self.listed_at = self.table.len() * 2;
+            self.dense = Dense::of(self.table.iter().map(|e| (e.word, e.group)));
+            if self.dense.is_some() {
+                self.table = HashTable::new();
+            }
+        }
+    }
+
+    /// Finds or makes each row's group by the list of groups. Rows are left over from the first on whose key lies too far from the others.
+    fn number_by_place(
+        &mut self,
+        word: impl Fn(usize) -> u64,
+        column: &Vector,
+        rows: Rows<'_>,
+        out: &mut [u32],
+    ) -> Option<Vec<u32>> {
+        let mut dense = self.dense.take()?;
+        let may_have_nulls = column.may_have_nulls();
+        let mut at = rows.iter();
+        while let Some(r) = at.next() {
+            if may_have_nulls && column.is_null(r) {
+                out[r] = match self.null_groups.get(&(1, 0)) {
+                    Some(g) => *g,
+                    None => {
+                        let g = self.begin(r);
+                        self.null_groups.insert((1, 0), g);
+                        g
+                    }
+                };
+                continue;
+            }
+            let key = word(r);
+            out[r] = match dense.get(key) {
+                Some(g) => g,
+                None if dense.insert(key, self.len as u32, self.len + 1) => self.begin(r),
+                None => {
+                    self.dense = Some(dense);
+                    return Some(std::iter::once(r).chain(at).map(|r| r as u32).collect());
+                }
+            };
+        }
+        self.dense = Some(dense);
+        None
+    }
+
+    /// From the list of groups to the table, for good.
+    fn leave_list(&mut self) {
+        let Some(dense) = self.dense.take() else { return };
+        self.listed_at = usize::MAX;
+        self.table.reserve(self.len, |e| hash_of_code(e.word));
+        for (word, group) in dense.groups() {
+            self.table.insert_unique(hash_of_code(word), Entry { word, group }, |e| hash_of_code(e.word));
+        }
     }
 
     /// Takes over the keys of the batch's new groups.
@@ -378,6 +442,41 @@ mod tests {
             v.push_datum(&value.map_or(Datum::Null, Datum::I32));
         }
         Arc::new(v)
+    }
+
+    /// Numbers batches of one column by both ways, from the order in which keys come first.
+    fn agrees(batches: &[Vec<Option<i32>>]) -> Groups {
+        let ty = TypeRef::Builtin(quarry_types::registry::type_info(quarry_types::oids::INT4).unwrap());
+        let mut groups = Groups::new(&[true], &[true], &[PhysicalType::I32]);
+        let mut known: Vec<Option<i32>> = vec![];
+        for batch in batches {
+            let mut out = vec![u32::MAX; batch.len()];
+            let rows = Rows::All(batch.len());
+            groups.number(&[column(batch)], std::slice::from_ref(&ty), rows, &mut out, None).unwrap();
+            for (key, group) in batch.iter().zip(out) {
+                let expected = known.iter().position(|k| k == key).unwrap_or_else(|| {
+                    known.push(*key);
+                    known.len() - 1
+                });
+                assert_eq!(group as usize, expected, "{key:?}");
+            }
+        }
+        assert_eq!(groups.len(), known.len());
+        groups
+    }
+
+    #[test]
+    fn keys_that_lie_close_together_are_found_by_place() {
+        let batch = |from: i32, step: i32| -> Vec<Option<i32>> {
+            (0..1500).map(|i| if i == 700 { None } else { Some(from + (i * 7 % 1500) * step) }).collect()
+        };
+        let close = agrees(&[batch(-500, 3), batch(2000, 2), batch(-3000, 1)]);
+        assert!(close.dense.is_some() && close.table.is_empty());
+        let mut far = batch(0, 1);
+        far.extend([Some(i32::MAX), Some(5), None, Some(i32::MIN), Some(i32::MAX)]);
+        let far = agrees(&[batch(0, 1), far, batch(1000, 1)]);
+        assert!(far.dense.is_none() && far.table.len() + 1 == far.len());
+        assert!(agrees(&[batch(0, 1000)]).dense.is_none());
     }
 
     #[test]

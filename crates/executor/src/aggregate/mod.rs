@@ -6,6 +6,7 @@
 mod call;
 mod computed;
 mod crew;
+mod dense;
 mod distinct;
 mod front;
 mod groups;
