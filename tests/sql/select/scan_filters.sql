@@ -159,3 +159,15 @@ SELECT DISTINCT q * 2 FROM dec WHERE id > 0 ORDER BY 1;
 SELECT a.id, b.id FROM dec a JOIN dec b ON a.p * 2 = b.p * 1.00 WHERE a.id < 9 ORDER BY 1;
 SELECT sum(x) OVER (ORDER BY id ROWS 2 PRECEDING) FROM (SELECT id, p - q AS x FROM dec WHERE id BETWEEN 1 AND 12) s;
 DROP TABLE dec;
+-- lists without elements: NULLs are in none of them, and differ from all that is in there
+CREATE TABLE empty_lists AS SELECT CASE WHEN g % 3 > 0 THEN g END AS i, CASE WHEN g % 4 > 0 THEN 't' || g END AS t, CASE WHEN g % 5 > 0 THEN date '2020-01-01' + g END AS d FROM generate_series(1, 60) g;
+SELECT count(*) FROM empty_lists WHERE i <> ALL ('{}');
+SELECT count(*) FROM empty_lists WHERE t <> ALL ('{}');
+SELECT count(*) FROM empty_lists WHERE d <> ALL ('{}') AND i IS NULL;
+SELECT count(*) FROM empty_lists WHERE left(t, 1) <> ALL ('{}'::text[]);
+SELECT count(*) FROM empty_lists WHERE i = ANY ('{}');
+SELECT count(*) FROM empty_lists WHERE NOT (t = ANY ('{}'));
+SELECT count(*) FROM empty_lists WHERE (i = ANY ('{}')) IS NOT NULL;
+SELECT count(*) FROM empty_lists WHERE i <> ALL ('{NULL}');
+SELECT count(*) FROM empty_lists WHERE i <> ALL ('{1,2,NULL}') OR i IS NULL;
+DROP TABLE empty_lists;

@@ -298,7 +298,8 @@ fn condition(
                 return Ok(None);
             }
             let values: Vec<Datum> = ArrayRef::of(value).iter().collect();
-            if values.len() > Test::LIST_MAX {
+            // Nothing differs from none, whatever it is: NULLs pass.
+            if values.is_empty() || values.len() > Test::LIST_MAX {
                 return Ok(None);
             }
             if let Some((text, n)) = beginning(left)
