@@ -12,7 +12,7 @@ use cli::{Cli, Command};
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: quarry_storage::malloc::Allocator = quarry_storage::malloc::Allocator;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -2,7 +2,7 @@
 
 use crate::prepared::Prepared;
 use crate::protocol::{self, FieldDescription};
-use crate::query::{CachedPlan, Columns, ResultColumn};
+use crate::query::{CachedPlan, Columns, ResultColumn, StatementContext};
 use bytes::{BufMut, BytesMut};
 use quarry_common::{Error, Result};
 use quarry_types::io::{IoContext, TypeRef};
@@ -276,19 +276,19 @@ pub fn describe_statement(
     statement: &Prepared,
     columns: &Columns,
     formats: &[i16],
-    io: &IoContext<'_>,
+    st: &StatementContext,
     out: &mut BytesMut,
 ) -> Result<()> {
     let own = statement.columns.as_ref().is_some_and(|c| Arc::ptr_eq(c, columns));
     if !own || !is_text(formats) {
-        return describe(columns, formats, io, out);
+        return describe(columns, formats, &st.io(), out);
     }
     if let Some(known) = statement.described.get() {
         out.extend_from_slice(known);
         return Ok(());
     }
-    let before = out.len();
-    describe(columns, formats, io, out)?;
+    let (before, io) = (out.len(), st.io());
+    describe(columns, formats, &io, out)?;
     let builtin = |c: &ResultColumn| matches!(io.type_ref(c.1.oid), Ok(TypeRef::Builtin(_)));
     if columns.iter().all(builtin) {
         // Another session may have been faster, with the same.

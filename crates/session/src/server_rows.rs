@@ -234,7 +234,6 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
                 state: "disabled",
                 query: "".into(),
                 query_id: None,
-                xact_start: None,
                 query_start: None,
                 state_change: 0,
                 ..a
@@ -254,7 +253,7 @@ fn activity(cx: &SessionContext, reader: &CatalogReader, args: &[Datum]) -> Resu
             text(&*a.query),
             wait_type,
             wait,
-            time(a.xact_start),
+            time(s.xact_start().filter(|_| !a.untracked)),
             time(a.query_start),
         ]);
         row.extend([since(a.backend_start), since(a.state_change)]);

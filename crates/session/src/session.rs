@@ -123,6 +123,8 @@ pub struct Session {
     /// The session's last commit that it didn't wait for: what it reads next includes that. 0: none.
     unawaited: Lsn,
     ended: bool,
+    /// Something that runs has come since ReadyForQuery.
+    is_active: bool,
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
     /// What the statement under way runs with; see [`Session::query_context`].
@@ -133,6 +135,8 @@ pub struct Session {
     pub(crate) shown_modes: TransactionModes,
     /// The digest of the settings as of that version.
     digest: (u64, Digest),
+    /// The settings' version with which nothing was left to be kept or undone: as long as it is this, no transaction has set anything.
+    kept_settings: u64,
     /// The server's settings that this session's stand on, and their number.
     base: (u64, Arc<quarry_common::settings::Settings>),
 }
@@ -176,11 +180,13 @@ impl Session {
             clocks: Default::default(),
             unawaited: Lsn(0),
             ended: false,
+            is_active: false,
             timed: None,
             context: None,
             templates: Default::default(),
             shown_modes: Block::default().modes,
             base,
+            kept_settings: 0,
         };
         session.apply_start_settings(&login.settings, &start.settings)?;
         session.cx.preload();
@@ -477,6 +483,7 @@ impl Session {
         self.start_idle_clock();
         self.text.clone_from(&self.no_text);
         let mut a = self.cx.signals.activity.lock();
+        self.is_active = false;
         a.state = match self.block.state() {
             BlockState::InBlock => "idle in transaction",
             BlockState::Failed => "idle in transaction (aborted)",
@@ -502,10 +509,7 @@ impl Session {
             keep_held && p.cursor.as_ref().is_some_and(|c| c.options.hold)
                 || !committed && p.cursor.as_ref().is_some_and(|c| c.is_saved())
         });
-        let changed = {
-            let mut vars = self.cx.vars.lock();
-            if committed { vars.commit() } else { vars.rollback_to(vars_mark) }
-        };
+        let changed = self.keep_settings(committed, vars_mark);
         self.report_settings(&changed, out);
         if !committed || changed.iter().any(|n| n == "role" || n == "session_authorization") {
             commands::restore_role(self);
@@ -516,7 +520,20 @@ impl Session {
         }
         self.cx.withdraw_snapshots();
         self.cx.made_temporary.store(false, Ordering::Relaxed);
-        self.cx.signals.activity.lock().xact_start = None;
+        self.cx.signals.set_xact_start(None);
+    }
+
+    /// Keeps or undoes what the transaction has set; gives the names of what is another value now.
+    fn keep_settings(&mut self, committed: bool, vars_mark: usize) -> Vec<String> {
+        if self.cx.settings_version() == self.kept_settings {
+            return vec![];
+        }
+        let mut vars = self.cx.vars.lock();
+        let changed = if committed { vars.commit() } else { vars.rollback_to(vars_mark) };
+        if vars.mark() == 0 {
+            self.kept_settings = vars.version();
+        }
+        changed
     }
 
     /// Takes the server's reloaded settings over.
@@ -572,7 +589,10 @@ impl Session {
             return txn.clone();
         }
         let modes = self.default_modes();
-        let mark = self.cx.vars.lock().mark();
+        let mark = match self.cx.settings_version() == self.kept_settings {
+            true => 0,
+            false => self.cx.vars.lock().mark(),
+        };
         let read_at_inserted = !self.waits_for_durability();
         let cx = &self.cx;
         let options = || TxnOptions {
@@ -594,7 +614,7 @@ impl Session {
         self.cx.transaction_start.store(self.block.started_at, Ordering::Relaxed);
         self.start_transaction_clock();
         self.follow_own_commit(&txn);
-        self.cx.signals.activity.lock().xact_start = Some(self.block.started_at);
+        self.cx.signals.set_xact_start(Some(self.block.started_at));
         txn
     }
 

@@ -6,7 +6,7 @@ use quarry_common::Oid;
 use quarry_common::memory::Account;
 use quarry_common::progress::Progress;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
@@ -48,6 +48,9 @@ impl Backend {
     }
 }
 
+/// No time of a transaction's start.
+const NO_XACT: i64 = i64::MIN;
+
 /// One session as others reach it.
 #[derive(Debug)]
 pub struct Signals {
@@ -62,6 +65,8 @@ pub struct Signals {
     wake: Arc<Notify>,
     /// What it waits for besides locks and the client.
     waits_for: AtomicU8,
+    /// When its transaction began; [`NO_XACT`]: it has none.
+    xact_start: AtomicI64,
     /// What pg_stat_activity shows.
     pub activity: Mutex<Activity>,
     /// What pg_stat_progress_... show.
@@ -80,7 +85,6 @@ pub struct Activity {
     pub application_name: String,
     pub client: Option<std::net::SocketAddr>,
     pub backend_start: i64,
-    pub xact_start: Option<i64>,
     pub query_start: Option<i64>,
     pub state_change: i64,
     /// "active", "idle", "idle in transaction", "idle in transaction (aborted)".
@@ -102,10 +106,19 @@ impl Signals {
             transaction_over: AtomicBool::new(false),
             wake: Arc::default(),
             waits_for: AtomicU8::new(0),
+            xact_start: AtomicI64::new(NO_XACT),
             activity: Mutex::new(activity),
             progress: Progress::shared(),
             memory: Account::new(),
         }
+    }
+    /// When its transaction began.
+    pub fn xact_start(&self) -> Option<i64> {
+        Some(self.xact_start.load(Ordering::Relaxed)).filter(|start| *start != NO_XACT)
+    }
+    /// A transaction has begun, or ended.
+    pub fn set_xact_start(&self, start: Option<i64>) {
+        self.xact_start.store(start.unwrap_or(NO_XACT), Ordering::Relaxed);
     }
     /// The flag that storage's waits and the executor look at.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {

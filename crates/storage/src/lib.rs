@@ -22,6 +22,7 @@ pub mod ids;
 pub mod index;
 pub mod lock;
 pub mod log_change;
+pub mod malloc;
 pub mod page;
 pub mod recovery;
 pub mod relations;

@@ -79,9 +79,13 @@ impl FastPlan {
     /// Runs the statement to its end; gives the number of rows returned or written. None: it has too many rows for the short path; nothing
     /// was done.
     pub fn run(&self, env: &ExecEnv, row: RowSink<'_>) -> Result<Option<u64>> {
-        let io = env.io();
+        self.run_with(env, &env.io(), row)
+    }
+
+    /// The same with [`ExecEnv::io`] at hand.
+    pub fn run_with(&self, env: &ExecEnv, io: &IoContext<'_>, row: RowSink<'_>) -> Result<Option<u64>> {
         let mut rt = Runtime::default();
-        let mut cx = Cx::new(env, &io, &mut rt);
+        let mut cx = Cx::new(env, io, &mut rt);
         cx.check_cancelled()?;
         let count = match &self.kind {
             Kind::Select(select) => return select.run(&mut cx, row),

@@ -240,7 +240,7 @@ impl Session {
             None => protocol::no_data(out),
             Some(columns) => {
                 let st = self.query_context()?;
-                results::describe_statement(&statement, &columns, &formats, &st.io(), out)?;
+                results::describe_statement(&statement, &columns, &formats, &st, out)?;
             }
         }
         Ok(())

@@ -97,7 +97,7 @@ impl Session {
 
     /// Whether nothing has come since ReadyForQuery that runs something.
     pub(super) fn is_idle(&self) -> bool {
-        self.cx.signals.activity.lock().state != "active"
+        !self.is_active
     }
 
     /// The client has been silent for too long.

@@ -313,8 +313,9 @@ impl Session {
             let io = st.io_without_notices();
             let has_rows = portal.columns.is_some();
             let mut writer = RowWriter::of_plan(&plan, &portal.formats, &io)?;
-            let count =
-                fast.run(&env, &mut |row| if has_rows { writer.write_row(row, &io, out) } else { Ok(()) })?;
+            let count = fast.run_with(&env, &io, &mut |row| {
+                if has_rows { writer.write_row(row, &io, out) } else { Ok(()) }
+            })?;
             if let Some(count) = count {
                 self.after_statement();
                 portal.state = PortalState::Done(tag_with_count(&portal.statement, count));

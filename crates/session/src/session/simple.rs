@@ -111,13 +111,15 @@ impl Session {
             self.cx.signals.take_cancel();
         }
         a.state = "active";
+        self.is_active = true;
         a.untracked = untracked;
         a.query_start = Some(now);
         a.query_id = None;
-        a.query = match self.text.len() <= ACTIVITY_BYTES_MAX {
-            true => self.text.clone(),
-            false => Arc::from(&self.text[..floor_char(&self.text, ACTIVITY_BYTES_MAX)]),
-        };
+        match self.text.len() <= ACTIVITY_BYTES_MAX {
+            true if Arc::ptr_eq(&a.query, &self.text) => {}
+            true => a.query = self.text.clone(),
+            false => a.query = Arc::from(&self.text[..floor_char(&self.text, ACTIVITY_BYTES_MAX)]),
+        }
         drop(a);
         self.start_statement_clock();
     }
@@ -405,7 +407,7 @@ fn is_alone(text: &str, parsed: &parse::ParsedStatement) -> bool {
 /// Sends the description of the rows to come, if there are any.
 fn describe_rows(portal: &Portal, st: &StatementContext, out: &mut BytesMut) -> Result<()> {
     if let Some(columns) = &portal.columns {
-        results::describe_statement(&portal.statement, columns, &portal.formats, &st.io(), out)?;
+        results::describe_statement(&portal.statement, columns, &portal.formats, st, out)?;
     }
     Ok(())
 }

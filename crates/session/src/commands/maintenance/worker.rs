@@ -43,7 +43,8 @@ impl<'a> Worker<'a> {
         let mut a = self.signals.activity.lock();
         a.state = "active";
         a.query = format!("autovacuum: {task}").into();
-        (a.query_start, a.xact_start) = (Some(now), Some(now));
+        a.query_start = Some(now);
+        self.signals.set_xact_start(Some(now));
         a.state_change = now;
     }
 

@@ -41,11 +41,12 @@ impl Transaction {
         if inner.holds(&tag, mode) {
             return Ok(true);
         }
-        drop(inner);
         let locks = self.storage.locks();
         let slot = self.storage.txns().running.slot(self.slot);
+        // This waits for nobody.
         let fast = locks.try_fast(&slot.fast, &tag, mode);
         if !fast {
+            drop(inner);
             if policy == WaitPolicy::Block && matches!(tag, LockTag::Relation { .. }) {
                 // Who waits for a table with no snapshot in use holds nothing back meanwhile.
                 self.statement_done();
@@ -54,8 +55,8 @@ impl Transaction {
                 return Ok(false);
             }
             self.follow_holders();
+            inner = self.inner.lock();
         }
-        inner = self.inner.lock();
         inner.note_held(HeldLock { tag, mode, fast });
         Ok(true)
     }
