@@ -222,8 +222,7 @@ fn condition(
                     Condition { column, what: What::Like { pattern, negated } }
                 }));
             }
-            if let (Some((text, n)), Expr::Const { value: Datum::Bytes(value), .. }) =
-                (beginning(left), right)
+            if let (Some(of), Expr::Const { value: Datum::Bytes(value), .. }) = (beginning(left), right)
                 && (a, c) == (oids::TEXT, oids::TEXT)
             {
                 let equal = match order_of(operator.name, operator.restrict) {
@@ -231,8 +230,8 @@ fn condition(
                     Some(Order::Different) => false,
                     _ => return Ok(None),
                 };
-                let starts = Starts::new(n, std::iter::once(&value[..]));
-                return started(b, relation, column(text), starts, equal);
+                let starts = Starts::new(of.characters, std::iter::once(&value[..]));
+                return started(b, relation, column(of.text), of.trimmed, starts, equal);
             }
             if let (oids::DATE, oids::TIMESTAMP) | (oids::TIMESTAMP, oids::DATE) = (a, c) {
                 let (date, time) = if a == oids::DATE { (left, right) } else { (right, left) };
@@ -302,14 +301,14 @@ fn condition(
             if values.is_empty() || values.len() > Test::LIST_MAX {
                 return Ok(None);
             }
-            if let Some((text, n)) = beginning(left)
+            if let Some(of) = beginning(left)
                 && operator.left == oids::TEXT
                 && (equal || !values.iter().any(Datum::is_null))
             {
                 let bytes = |v: &'_ Datum| if let Datum::Bytes(v) = v { Some(v.to_vec()) } else { None };
                 let values: Vec<Vec<u8>> = values.iter().filter_map(bytes).collect();
-                let starts = Starts::new(n, values.iter().map(|v| &v[..]));
-                return started(b, relation, column(text), starts, equal);
+                let starts = Starts::new(of.characters, values.iter().map(|v| &v[..]));
+                return started(b, relation, column(of.text), of.trimmed, starts, equal);
             }
             let Some(attribute) = column(left) else { return Ok(None) };
             let found =
@@ -372,11 +371,13 @@ fn started(
     b: &Builder<'_>,
     relation: &Relation,
     attribute: Option<usize>,
+    trimmed: bool,
     starts: Starts,
     equal: bool,
 ) -> Result<Option<Condition>> {
     let Some(attribute) = attribute else { return Ok(None) };
-    let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == Kind::Text);
+    let kind = if trimmed { Kind::Blanks } else { Kind::Text };
+    let found = Column::of(b, relation, attribute)?.filter(|f| f.kind() == kind);
     Ok(found.map(|column| Condition { column, what: What::Starts { starts: Arc::new(starts), equal } }))
 }
 

@@ -425,6 +425,9 @@ impl Test {
             Test::Like { column, pattern, negated } => {
                 varying!(column, |v: &[u8]| pattern.matches(v) != *negated)
             }
+            Test::Starts { column, starts, among } if column.kind == Kind::Blanks => {
+                varying!(column, |v: &[u8]| starts.has(trim_blanks(v)) == *among)
+            }
             Test::Starts { column, starts, among } => {
                 varying!(column, |v: &[u8]| starts.has(v) == *among)
             }
@@ -484,6 +487,7 @@ impl Test {
                 _ => false,
             },
             Test::Starts { column, starts, among } => match of(column)? {
+                Datum::Bytes(v) if column.kind == Kind::Blanks => starts.has(trim_blanks(&v)) == *among,
                 Datum::Bytes(v) => starts.has(&v) == *among,
                 _ => false,
             },

@@ -62,8 +62,16 @@ impl Start {
     }
 }
 
-/// The text of which an expression is the first so many characters, whatever the text is.
-pub(super) fn beginning(e: &Expr) -> Option<(&Expr, usize)> {
+/// A text, and how many of its first characters are asked for.
+pub(super) struct Beginning<'e> {
+    pub text: &'e Expr,
+    /// The text is of type `char(n)`, and goes without the blanks at its end.
+    pub trimmed: bool,
+    pub characters: usize,
+}
+
+/// What an expression is the beginning of, if it is one whatever the text is.
+pub(super) fn beginning(e: &Expr) -> Option<Beginning<'_>> {
     let Expr::Call { function, args, .. } = e else { return None };
     let whole = |e: &Expr| match e {
         Expr::Const { value: Datum::I32(n), .. } => usize::try_from(*n).ok(),
@@ -77,7 +85,15 @@ pub(super) fn beginning(e: &Expr) -> Option<(&Expr, usize)> {
         ("left", [oids::TEXT, oids::INT4], [text, n]) => (text, whole(n)?),
         _ => return None,
     };
-    (n <= CHARACTERS_MAX).then_some((text, n))
+    let (text, trimmed) = match text {
+        Expr::Call { function, args, .. }
+            if function.def().name == "text" && function.def().args == [oids::BPCHAR] =>
+        {
+            (args.first()?, true)
+        }
+        text => (text, false),
+    };
+    (n <= CHARACTERS_MAX).then_some(Beginning { text, trimmed, characters: n })
 }
 
 #[cfg(test)]
