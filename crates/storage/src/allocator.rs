@@ -17,7 +17,8 @@ pub fn save_memory(short: bool) {
     #[cfg(target_os = "linux")]
     // SAFETY: touches no memory of the process.
     unsafe {
-        libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_ulong::from(short), 0, 0, 0);
+        let [set, rest]: [libc::c_ulong; 2] = [short.into(), 0];
+        libc::prctl(libc::PR_SET_THP_DISABLE, set, rest, rest, rest);
     }
     let delay = if short { PURGE_DELAY.1 } else { PURGE_DELAY.0 };
     // SAFETY: sets one aligned number among mimalloc's options, any value of which will do for those who read it meanwhile.
