@@ -44,8 +44,9 @@ impl Dense {
         let key = key as i64;
         let needed = high.max(key).checked_sub(low.min(key)).and_then(|n| usize::try_from(n).ok());
         let most = most(groups);
-        let Some(needed) = needed.filter(|n| *n < most).map(|n| n + 1) else { return false };
-        // The list grows by half at least, towards the side that keys come from.
+        // With less room than a quarter more, a list that keys come to one by one would be copied too often.
+        let Some(needed) = needed.filter(|n| *n < most / 5 * 4).map(|n| n + 1) else { return false };
+        // The list grows by half where it may, towards the side that keys come from.
         let room = needed.max(self.places.len() * 3 / 2).min(most);
         if key > high {
             self.places.resize(room, 0);
