@@ -278,14 +278,15 @@ impl EntryRuns {
         let mut kept = Reservation::default();
         let may_hold = kept.may_hold(sorted.len());
         let too_much = self.kept_bytes > 0 && self.kept_bytes + sorted.len() * 3 > self.memory_bytes;
-        let entries = if too_much || !may_hold && sorted.len() >= RUN_BYTES_LEAST.min(self.memory_bytes / 4) {
-            let mut file = TempFile::create(&self.disk)?;
-            file.append(&sorted)?;
-            Bytes::File(file)
-        } else {
-            self.kept_bytes += sorted.len();
-            Bytes::Memory(sorted, kept)
-        };
+        let entries =
+            if too_much || !may_hold && sorted.len() >= RUN_BYTES_LEAST.min(self.memory_bytes / 4) / 2 {
+                let mut file = TempFile::create(&self.disk)?;
+                file.append(&sorted)?;
+                Bytes::File(file)
+            } else {
+                self.kept_bytes += sorted.len();
+                Bytes::Memory(sorted, kept)
+            };
         self.runs.push(Run::Bytes { entries, common: std::mem::take(&mut self.common) });
         self.bytes.clear();
         self.places.clear();
