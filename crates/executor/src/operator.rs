@@ -74,6 +74,10 @@ pub struct Output {
     /// Rows that passed the filter beyond what was wanted: their targets are computed only if asked for, as they may fail or
     /// have effects (nextval under LIMIT, a cursor's next FETCH).
     pending: Option<Batch>,
+    /// Rows behind those that were filtered when all together failed: an error is raised when its row's turn comes.
+    unfiltered: Option<Batch>,
+    /// The filter has no effects, so that it may begin again.
+    again: bool,
     /// Rows whose targets' values have a size that can be dealt with at once.
     most: usize,
     /// Targets have effects, so that none may be begun again; if others may make much, batches begin small.
@@ -85,7 +89,33 @@ impl Output {
         let any = |test: fn(&Program) -> bool| targets.iter().flatten().any(test);
         let once = any(Program::has_effects);
         let most = if once && any(Program::grows) { 1 } else { BATCH_ROWS };
-        Output { input, filter, targets, filtered: 0, pending: None, most, once }
+        let again = !filter.iter().any(Program::has_effects);
+        Output { input, filter, targets, filtered: 0, pending: None, unfiltered: None, again, most, once }
+    }
+    /// The rows of the batch that pass the filter. Where somebody may stop early and a row fails, as many rows before it as go together:
+    /// PostgreSQL raises an error only of a row that it comes to.
+    fn filter(&mut self, cx: &mut Cx<'_>, mut batch: Batch) -> Result<Option<Batch>> {
+        loop {
+            let rows = batch.row_count();
+            let whole = (rows > 1 && self.again && cx.want < BATCH_ROWS && !self.filter.is_empty())
+                .then(|| batch.clone());
+            match (filter_batch(&self.filter, cx, batch), whole) {
+                (Err(_), Some(whole)) => {
+                    batch = whole;
+                    let rest = take_rows(&batch, rows / 2..rows);
+                    self.unfiltered = Some(match self.unfiltered.take() {
+                        Some(behind) => joined(&rest, &behind),
+                        None => rest,
+                    });
+                    batch = take_rows(&batch, 0..rows / 2);
+                }
+                (outcome, _) => {
+                    let kept = outcome?;
+                    self.filtered += (rows - kept.as_ref().map_or(0, Batch::row_count)) as u64;
+                    return Ok(kept);
+                }
+            }
+        }
     }
     /// The targets of the batch's first rows, as many as are wanted and as their values' size allows; the others wait.
     fn project(&mut self, cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
@@ -121,6 +151,12 @@ fn take_rows(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
     Batch { selection: Some(positions.into()), ..batch.clone() }
 }
 
+/// Rows of one batch that count, and others of it that come behind them.
+fn joined(rows: &Batch, behind: &Batch) -> Batch {
+    let positions: Vec<u32> = rows.rows().iter().chain(behind.rows().iter()).map(|p| p as u32).collect();
+    Batch { selection: Some(positions.into()), ..rows.clone() }
+}
+
 /// Narrows a batch by conditions.
 pub fn filter_batch(filter: &[Program], cx: &mut Cx<'_>, mut batch: Batch) -> Result<Option<Batch>> {
     for condition in filter {
@@ -151,17 +187,19 @@ impl Operator for Output {
             return self.project(cx, batch).map(Some);
         }
         loop {
-            let Some(batch) = self.input.next(cx)? else { return Ok(None) };
+            let batch = match self.unfiltered.take() {
+                Some(rest) => Some(rest),
+                None => self.input.next(cx)?,
+            };
+            let Some(batch) = batch else { return Ok(None) };
             cx.check_cancelled()?;
-            let before = batch.row_count();
-            let kept = filter_batch(&self.filter, cx, batch)?;
-            self.filtered += (before - kept.as_ref().map_or(0, Batch::row_count)) as u64;
-            let Some(batch) = kept else { continue };
+            let Some(batch) = self.filter(cx, batch)? else { continue };
             return self.project(cx, batch).map(Some);
         }
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.pending = None;
+        self.unfiltered = None;
         self.input.rescan(cx)
     }
     fn rows_affected(&self) -> Option<u64> {

@@ -112,3 +112,17 @@ SELECT DISTINCT id FROM o FOR UPDATE;
 SELECT count(*) FROM o FOR UPDATE;
 SELECT id FROM o ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED;
 DROP TABLE o;
+-- rows that nobody asks for don't fail
+CREATE TABLE some_fail AS SELECT * FROM (VALUES (1), (2), (0), (5)) v (x);
+SELECT x FROM some_fail WHERE 1 / x >= 0 LIMIT 1;
+SELECT x FROM some_fail WHERE 10 / x >= 0 LIMIT 2;
+SELECT x FROM some_fail WHERE 10 / x >= 5 LIMIT 3;
+SELECT EXISTS (SELECT FROM some_fail WHERE 1 / x >= 0), (SELECT x FROM some_fail WHERE 10 / x = 5 LIMIT 1);
+SELECT x, EXISTS (SELECT FROM some_fail b WHERE 10 / (b.x + a.x - 1) > 1) FROM some_fail a WHERE x > 0;
+BEGIN;
+DECLARE c CURSOR FOR SELECT x FROM some_fail WHERE 10 / x >= 0;
+FETCH 1 FROM c;
+FETCH 1 FROM c;
+FETCH 1 FROM c;
+ROLLBACK;
+DROP TABLE some_fail;
