@@ -25,6 +25,8 @@ const SMALL: (f64, f64) = (256.0, 1024.0);
 pub const INDEX_ENTRY: f64 = 4.0;
 /// A row that an index points to: times `cpu_tuple_cost`.
 pub const INDEXED_ROW: f64 = 2.0;
+/// A key of an entry that is read on the way to the last one wanted of it: times `cpu_tuple_cost`.
+pub const KEY_VALUE: f64 = 0.4;
 /// A row that a bitmap points to, of a page with few of them: times `cpu_tuple_cost`.
 pub const BITMAP_HEAP_ROW: f64 = 12.0;
 /// A bitmap that is begun, with the scan of the table by it: times `cpu_tuple_cost`.

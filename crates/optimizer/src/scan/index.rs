@@ -574,9 +574,16 @@ impl Planner<'_> {
             .collect();
         let c = cost::exprs(&filter, s);
         let mut startup = index.startup + c.startup;
-        let per_row = match index_only {
-            true => s.cpu_tuple_cost,
-            false => {
+        let covered = match index_only {
+            true => self.covered_columns(scan, m, clauses, size),
+            false => None,
+        };
+        let per_row = match &covered {
+            Some(columns) => {
+                let keys = measured::KEY_VALUE * keys_read(m, columns) * measured::largeness(size.pages);
+                (1.0 + keys) * s.cpu_tuple_cost
+            }
+            None => {
                 let row = measured::between(1.0, measured::INDEXED_ROW, measured::largeness(size.pages));
                 row * s.cpu_tuple_cost + self.reading_cost(scan, size)
             }
@@ -591,10 +598,7 @@ impl Planner<'_> {
             relation: scan.relation.clone(),
             alias: scan.alias.clone(),
             index: m.index.clone(),
-            columns: match index_only {
-                true => self.covered_columns(scan, m, clauses, size).unwrap_or_default(),
-                false => scan.columns.clone(),
-            },
+            columns: covered.unwrap_or_else(|| scan.columns.clone()),
             conds: m.conds.clone(),
             backward,
             index_only,
@@ -604,6 +608,13 @@ impl Planner<'_> {
         plan.filter = order_quals(filter, &self.env.settings);
         plan
     }
+}
+
+/// Keys of an entry that are gone through to read these columns of it.
+fn keys_read(m: &IndexMatch, columns: &[(ColumnId, ScanColumn)]) -> f64 {
+    let wanted = |attribute| columns.iter().any(|(_, c)| *c == ScanColumn::Attribute(attribute));
+    let last = m.index.keys.iter().rposition(|k| k.column.is_some_and(wanted));
+    last.map_or(0.0, |k| k as f64 + 1.0)
 }
 
 /// Equality of expressions but for positions, which [`quarry_plan::expr::CallPos`] keeps out of it.
