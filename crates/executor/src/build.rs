@@ -13,7 +13,7 @@ use crate::{
     aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window,
 };
 use quarry_common::{Error, Result};
-use quarry_plan::physical::PlannedCte;
+use quarry_plan::physical::{LoopParts, PlannedCte};
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
 use quarry_types::{IoContext, PhysicalType};
 
@@ -231,6 +231,21 @@ impl<'a> Builder<'a> {
         self.member.as_ref()?.build(node)
     }
 
+    /// The operator for a nested loop's outer side, whose rows are dealt if it has parts of these with others.
+    pub(crate) fn outer_side(&mut self, node: usize, outer: &PhysicalPlan) -> Result<BoxOperator> {
+        let Some((dealer, leads)) = self.member.as_ref().and_then(|member| member.dealer(node)) else {
+            return self.plan(outer);
+        };
+        if !dealer.has_source() {
+            // It is one operator for all, which shares nothing itself.
+            let member = self.member.take();
+            let source = self.plan(outer);
+            self.member = member;
+            dealer.set_source(source?);
+        }
+        Ok(Box::new(join::deal::Dealt::new(dealer, leads)))
+    }
+
     /// The node without its filter and targets.
     fn raw(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
         let none = Layout::default();
@@ -326,8 +341,19 @@ impl<'a> Builder<'a> {
                 Box::new(cte::WorkTableScan::new(*cte, self.cte_slots(&self.work_tables, *cte, columns)?))
             }
             PhysicalNode::SubqueryScan { input, .. } => self.plan(input)?,
-            PhysicalNode::NestLoop { kind, outer, inner, on, params, inner_unique } => {
-                join::nest_loop::build(self, *kind, outer, inner, on, params, *inner_unique)?
+            PhysicalNode::NestLoop { kind, outer, inner, on, params, inner_unique, parts } => {
+                let sides = join::nest_loop::Parts {
+                    kind: *kind,
+                    outer,
+                    inner,
+                    on,
+                    params,
+                    inner_unique: *inner_unique,
+                };
+                match (parts, &self.member) {
+                    (LoopParts::Inner, Some(_)) => join::inner_parts::build(self, sides)?,
+                    _ => join::nest_loop::build(self, plan.id, sides)?,
+                }
             }
             PhysicalNode::HashJoin { kind, outer, inner, keys, hash_conds, on, inner_unique, .. } => {
                 let filters = self.filters.iter().enumerate();

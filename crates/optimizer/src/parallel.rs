@@ -1,19 +1,21 @@
 //! Which aggregates are read by several threads (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
 //!
-//! An aggregate qualifies if its states can be merged without a trace of who made them, and what it reads is a scan of a whole table,
-//! of the least size that the settings say, with nothing between but joins on the way of their outer rows, and nothing that has effects
-//! or asks a subquery. The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
+//! An aggregate qualifies if its states can be merged without a trace of who made them, and its input's rows can be made in parts
+//! ([`parts`]): each thread has some pages of a table of the least size that the settings say, or some outer rows of a nested loop with which
+//! as much is done, with nothing between but joins, and nothing that has effects or asks a subquery. The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
 //! reads a part of it (PostgreSQL's Parallel Hash); else one of them reads it while the others wait, so that this part of the work isn't shared. Threads are given out when the plan
-//! is chosen: they make it cheaper, never another one.
+//! is chosen, and make it cheaper. It stays what it is but for the way of grouping: groups of sorted rows become groups by hash that are sorted
+//! then, where the rows were sorted only for them.
+
+mod parts;
+mod sorted;
 
 use crate::PlannerSettings;
-use crate::cost::Pages;
 use crate::planner::Planner;
-use quarry_catalog::Persistence;
 use quarry_catalog::builtin::procs::{ParallelSafety, parallel_safety};
 use quarry_functions::{AggregateCall, Body};
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
-use quarry_plan::{AggregateExpr, BoolTest, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, walk};
 use std::sync::Arc;
 
 /// Bytes that a group takes besides its row, at least.
@@ -69,103 +71,67 @@ impl Parallel<'_, '_> {
 
     /// Gives an aggregate its threads, if they pay: what it costs less then.
     fn aggregate(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let Some(job) = self.job(plan) else { return 0.0 };
         let s = self.settings;
-        let (groups, startup) = (plan.rows.max(1.0), plan.startup_cost);
-        let PhysicalNode::Aggregate { input, strategy, group, sets: None, aggregates, workers, .. } =
-            &mut plan.node
-        else {
+        let divisor = job.workers as f64 + (1.0 - 0.3 * job.workers as f64).max(0.0);
+        let groups = plan.rows.max(1.0);
+        let PhysicalNode::Aggregate { input, aggregates, workers, .. } = &mut plan.node else { return 0.0 };
+        let partial = (groups * divisor).min(input.rows).max(1.0);
+        let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
+        // Groups are sorted instead of rows.
+        let sorting = job.sorting * (groups / input.rows.max(1.0)).min(1.0);
+        let shared = job.cost - job.unshared;
+        let cost = job.unshared + shared / divisor + s.parallel_setup_cost + gathered;
+        let less = job.cost + job.sorting - (cost + sorting);
+        if less <= 0.0 {
             return 0.0;
+        }
+        *workers = job.workers;
+        if job.is_sorted {
+            sorted::sort_groups(plan, cost);
+        }
+        let aggregate = match &mut plan.node {
+            PhysicalNode::Sort { input, .. } => input,
+            _ => plan,
+        };
+        if let PhysicalNode::Aggregate { input, .. } = &mut aggregate.node {
+            self.mark(input);
+        }
+        less
+    }
+
+    /// What threads would do for an aggregate, if there is anything for them to do.
+    fn job(&mut self, plan: &PhysicalPlan) -> Option<Job> {
+        let PhysicalNode::Aggregate { input, strategy, group, sets: None, aggregates, .. } = &plan.node
+        else {
+            return None;
+        };
+        let mut job =
+            Job { workers: 0, cost: plan.startup_cost, unshared: 0.0, sorting: 0.0, is_sorted: false };
+        let mut rows = &**input;
+        let by_hash = || {
+            let bytes = crate::cost::row_bytes(input.width) + GROUP_BYTES * aggregates.len() as f64;
+            plan.rows.max(1.0) * bytes < self.settings.hash_mem() / 2.0
         };
         let fits = match strategy {
             AggregateStrategy::Plain => true,
-            AggregateStrategy::Hashed => {
-                groups * (crate::cost::row_bytes(input.width) + GROUP_BYTES * aggregates.len() as f64)
-                    < s.hash_mem() / 2.0
+            AggregateStrategy::Hashed => by_hash(),
+            AggregateStrategy::Sorted => {
+                rows = sorted::sorted_for(input, group)?;
+                job.sorting = input.total_cost - rows.total_cost;
+                job.cost = plan.total_cost - job.sorting;
+                job.is_sorted = true;
+                by_hash()
             }
-            AggregateStrategy::Sorted => false,
         };
         let exprs = group.iter().map(|(_, e)| e);
         if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| can_be_shared(a)) {
-            return 0.0;
-        }
-        let mut parts = Parts::default();
-        if !self.scan(input, &mut parts) {
-            return 0.0;
-        }
-        let count = self.workers(parts.pages);
-        if count == 0 {
-            return 0.0;
-        }
-        let divisor = count as f64 + (1.0 - 0.3 * count as f64).max(0.0);
-        let reading = parts.unshared.min(startup);
-        let partial = (groups * divisor).min(input.rows).max(1.0);
-        let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
-        let less = startup - (reading + (startup - reading) / divisor + s.parallel_setup_cost + gathered);
-        if less > 0.0 {
-            *workers = count;
-            self.mark(input);
-        }
-        less.max(0.0)
-    }
-
-    /// Whether a plan's rows are made of those of a table that is read from its first page to its last, with nothing but joins, conditions and
-    /// expressions that any thread may compute.
-    fn scan(&mut self, plan: &PhysicalPlan, parts: &mut Parts) -> bool {
-        if !is_safe_node(plan) {
-            return false;
-        }
-        match &plan.node {
-            PhysicalNode::SeqScan { relation, .. } => {
-                let pages = self.planner.relation_size(relation).pages;
-                parts.pages = pages;
-                parts.unshared += Pages::of(pages, 0.0, self.settings).disk_share(pages);
-                !relation.is_catalog && relation.persistence != Persistence::Temporary
-            }
-            PhysicalNode::SubqueryScan { input, .. } => self.scan(input, parts),
-            // Inner rows without a match are nobody's.
-            PhysicalNode::NestLoop { kind, outer, inner, .. } => {
-                gives_outer_rows(*kind) && can_be_repeated(inner) && self.scan(outer, parts)
-            }
-            PhysicalNode::HashJoin { kind, outer, inner, .. } => {
-                if !gives_outer_rows(*kind) || !can_be_repeated(inner) {
-                    return false;
-                }
-                match self.parts_of_inner(plan) {
-                    Some(inner) => parts.unshared += inner.unshared,
-                    None => parts.unshared += inner.total_cost,
-                }
-                self.scan(outer, parts)
-            }
-            _ => false,
-        }
-    }
-
-    /// What a hash join's inner side is made of, if several threads are to read it in parts.
-    fn parts_of_inner(&mut self, join: &PhysicalPlan) -> Option<Parts> {
-        let PhysicalNode::HashJoin { inner, hash_conds, .. } = &join.node else { return None };
-        // Rows of NOT IN aren't joined by their hashes alone.
-        if hash_conds.iter().any(|e| matches!(e, Expr::IsBool { test: BoolTest::NotFalse, .. })) {
             return None;
         }
-        let mut parts = Parts::default();
-        (self.scan(inner, &mut parts) && self.workers(parts.pages) > 0).then_some(parts)
-    }
-
-    /// Has the threads read hash joins' inner sides in parts.
-    fn mark(&mut self, plan: &mut PhysicalPlan) {
-        let parted = self.parts_of_inner(plan).is_some();
-        match &mut plan.node {
-            PhysicalNode::SubqueryScan { input, .. } => self.mark(input),
-            PhysicalNode::NestLoop { outer, .. } => self.mark(outer),
-            PhysicalNode::HashJoin { outer, inner, in_parts, .. } => {
-                *in_parts = parted;
-                if parted {
-                    self.mark(inner);
-                }
-                self.mark(outer);
-            }
-            _ => {}
-        }
+        let parts = self.parts(rows)?;
+        job.workers = self.workers(parts.pages);
+        job.unshared = parts.unshared.min(job.cost);
+        (job.workers > 0).then_some(job)
     }
 
     /// Threads for a table of so many pages: one for one of the least size, and one more each time it is three times as large.
@@ -184,52 +150,17 @@ impl Parallel<'_, '_> {
     }
 }
 
-/// What several threads share of a plan.
-#[derive(Default)]
-struct Parts {
-    /// Pages of the table whose rows they share.
-    pages: f64,
-    /// The cost of what gets no faster with more threads.
+/// What threads would do for an aggregate.
+struct Job {
+    workers: usize,
+    /// What one thread takes until there are groups, but for sorting.
+    cost: f64,
+    /// Of that, what gets no faster with more threads.
     unshared: f64,
-}
-
-/// Whether a join's rows are made of outer rows, each by itself.
-fn gives_outer_rows(kind: JoinKind) -> bool {
-    matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
-}
-
-/// Whether any thread may compute a node's expressions.
-fn is_safe_node(plan: &PhysicalPlan) -> bool {
-    let own = walk::physical_exprs(plan);
-    plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe)
-}
-
-/// Whether every thread may run a plan by itself.
-fn can_be_repeated(plan: &PhysicalPlan) -> bool {
-    let here = matches!(
-        plan.node,
-        PhysicalNode::SeqScan { .. }
-            | PhysicalNode::IndexScan { .. }
-            | PhysicalNode::BitmapHeapScan { .. }
-            | PhysicalNode::SubqueryScan { .. }
-            | PhysicalNode::ValuesScan { .. }
-            | PhysicalNode::HashJoin { .. }
-            | PhysicalNode::NestLoop { .. }
-            | PhysicalNode::MergeJoin { .. }
-            | PhysicalNode::Materialize { .. }
-            | PhysicalNode::Memoize { .. }
-            | PhysicalNode::Sort { .. }
-            | PhysicalNode::Aggregate { .. }
-    );
-    let relation = match &plan.node {
-        PhysicalNode::SeqScan { relation, .. }
-        | PhysicalNode::IndexScan { relation, .. }
-        | PhysicalNode::BitmapHeapScan { relation, .. } => Some(relation),
-        _ => None,
-    };
-    here && relation.is_none_or(|r| r.persistence != Persistence::Temporary)
-        && is_safe_node(plan)
-        && walk::physical_inputs(plan).into_iter().all(can_be_repeated)
+    /// What sorting the rows takes.
+    sorting: f64,
+    /// Groups are made of sorted rows.
+    is_sorted: bool,
 }
 
 /// Whether any thread may compute an expression.

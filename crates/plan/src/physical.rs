@@ -89,6 +89,18 @@ impl PhysicalPlan {
     }
 }
 
+/// What several threads that run copies of a nested loop have parts of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LoopParts {
+    /// The outer rows, because what gives them is in parts.
+    #[default]
+    Outer,
+    /// The outer rows, which whoever needs some reads for all.
+    Dealt,
+    /// The inner rows, which are the same for all outer rows, and are read once; each thread reads all outer rows, which are few.
+    Inner,
+}
+
 /// Comparison an index scan applies to one key.
 #[derive(Clone, PartialEq, Debug)]
 pub enum IndexTest {
@@ -239,6 +251,8 @@ pub enum PhysicalNode {
         params: Vec<ColumnId>,
         /// No outer row has more than one match.
         inner_unique: bool,
+        /// What each of several threads that run it has a part of.
+        parts: LoopParts,
     },
     /// Builds on `inner`. `keys` are (outer, inner) pairs of equal type; `on` holds further conditions on matches.
     HashJoin {

@@ -1,7 +1,9 @@
 //! Joins.
 
+pub(crate) mod deal;
 pub mod filter;
 pub mod hash;
+pub mod inner_parts;
 mod lookup;
 pub mod memoize;
 pub mod merge;

@@ -34,15 +34,20 @@ pub struct NestLoop {
     inner_used: bool,
 }
 
-pub fn build(
-    b: &mut Builder<'_>,
-    kind: JoinKind,
-    outer: &PhysicalPlan,
-    inner: &PhysicalPlan,
-    on: &[Expr],
-    params: &[ColumnId],
-    inner_unique: bool,
-) -> Result<BoxOperator> {
+/// What a nested loop is made of.
+pub struct Parts<'p> {
+    pub kind: JoinKind,
+    pub outer: &'p PhysicalPlan,
+    pub inner: &'p PhysicalPlan,
+    pub on: &'p [Expr],
+    /// Outer columns that the inner side reads.
+    pub params: &'p [ColumnId],
+    /// No outer row has more than one match.
+    pub inner_unique: bool,
+}
+
+pub fn build(b: &mut Builder<'_>, node: usize, parts: Parts<'_>) -> Result<BoxOperator> {
+    let Parts { kind, outer, inner, on, params, inner_unique } = parts;
     if !matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
         return Err(Error::internal("a nested loop can't do this kind of join"));
     }
@@ -63,7 +68,7 @@ pub fn build(
     Ok(Box::new(NestLoop {
         kind,
         inner_unique,
-        outer: b.plan(outer)?,
+        outer: b.outer_side(node, outer)?,
         inner: b.plan(inner)?,
         on,
         set,

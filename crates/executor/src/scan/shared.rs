@@ -3,8 +3,10 @@
 //! The threads of a parallel aggregate have a copy of the plan below it each; the scans in these copies share one such cursor, and so do
 //! those below the inner sides of hash joins that are read in parts ([`Shares`]). One of them, the leader's, goes on to the table's end; the others stop when they are told to ([`SharedBlocks::stop`]).
 
+use crate::join::deal::Dealer;
 use crate::join::shared::{BuildShare, SharedBuild};
 use quarry_common::BlockNo;
+use quarry_plan::physical::LoopParts;
 use quarry_plan::{PhysicalNode, PhysicalPlan};
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,12 +44,13 @@ impl SharedBlocks {
 pub struct Shares {
     scans: Vec<(usize, Arc<SharedBlocks>)>,
     builds: Vec<(usize, Arc<SharedBuild>)>,
+    deals: Vec<(usize, Arc<Dealer>)>,
     failed: Arc<AtomicBool>,
 }
 
 impl Shares {
-    /// What copies of a plan share so that each makes a part of its rows, and the pages of the scan that they are made of; none if there is no
-    /// such scan.
+    /// What copies of a plan share so that each makes a part of its rows, and what these are made of: the pages of a scan, or rows that are
+    /// dealt. None if there is no such thing.
     pub fn of(plan: &PhysicalPlan) -> Option<(Shares, Arc<SharedBlocks>)> {
         let mut shares = Shares::default();
         let blocks = shares.add(plan)?;
@@ -62,7 +65,15 @@ impl Shares {
                 Some(blocks)
             }
             PhysicalNode::SubqueryScan { input, .. } => self.add(input),
-            PhysicalNode::NestLoop { outer, .. } => self.add(outer),
+            PhysicalNode::NestLoop { outer, inner, parts, .. } => match parts {
+                LoopParts::Outer => self.add(outer),
+                LoopParts::Inner => self.add(inner),
+                LoopParts::Dealt => {
+                    let blocks = Arc::new(SharedBlocks::default());
+                    self.deals.push((plan.id, Arc::new(Dealer::new(blocks.clone()))));
+                    Some(blocks)
+                }
+            },
             PhysicalNode::HashJoin { outer, inner, in_parts, .. } => {
                 let parts = if *in_parts { self.add(inner) } else { None };
                 self.builds.push((plan.id, Arc::new(SharedBuild::new(parts))));
@@ -76,6 +87,7 @@ impl Shares {
     pub fn reset(&self) {
         self.scans.iter().for_each(|(_, blocks)| blocks.reset());
         self.builds.iter().for_each(|(_, build)| build.reset());
+        self.deals.iter().for_each(|(_, dealer)| dealer.blocks().reset());
         self.failed.store(false, Ordering::Relaxed);
     }
 
@@ -88,6 +100,7 @@ impl Shares {
     pub fn fail(&self) {
         self.failed.store(true, Ordering::Relaxed);
         self.scans.iter().for_each(|(_, blocks)| blocks.stop());
+        self.deals.iter().for_each(|(_, dealer)| dealer.blocks().stop());
         self.builds.iter().for_each(|(_, build)| build.fail());
     }
 }
@@ -104,6 +117,11 @@ impl Member {
     pub fn scan(&self, node: usize) -> Option<Share> {
         let (_, blocks) = self.shares.scans.iter().find(|(n, _)| *n == node)?;
         Some(Share { blocks: blocks.clone(), leads: self.leads })
+    }
+    /// Who deals a nested loop's outer rows, if somebody does, and whether this is the leader.
+    pub fn dealer(&self, node: usize) -> Option<(Arc<Dealer>, bool)> {
+        let (_, dealer) = self.shares.deals.iter().find(|(n, _)| *n == node)?;
+        Some((dealer.clone(), self.leads))
     }
     /// The share of a hash join's inner side, if it has one.
     pub fn build(&self, node: usize) -> Option<BuildShare> {

@@ -1,6 +1,7 @@
 //! From the chosen path to its physical plan.
 
 use super::{Method, Path, Search, Step};
+use quarry_plan::physical::LoopParts;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
 
 impl Search<'_, '_> {
@@ -62,6 +63,7 @@ impl Search<'_, '_> {
                             on: on.to_vec(),
                             params,
                             inner_unique,
+                            parts: LoopParts::default(),
                         }
                     }
                     Method::Hash => PhysicalNode::HashJoin {

@@ -2,6 +2,7 @@
 
 use super::{Builder, Node, Value};
 use crate::explain::NodeStats;
+use crate::physical::LoopParts;
 use crate::{PhysicalNode, PhysicalPlan};
 
 type Lines = Vec<(String, Value)>;
@@ -13,7 +14,9 @@ const PARTIAL_ROWS: &str = "Partial Rows";
 impl Builder<'_> {
     /// The nodes for an aggregate, which `node` is as if it were read by one thread.
     pub(super) fn gathered(&self, plan: &PhysicalPlan, mut node: Node) -> Node {
-        let PhysicalNode::Aggregate { group, aggregates, workers, .. } = &plan.node else { return node };
+        let PhysicalNode::Aggregate { input, group, aggregates, workers, .. } = &plan.node else {
+            return node;
+        };
         let workers = *workers;
         if workers == 0 {
             return node;
@@ -56,7 +59,7 @@ impl Builder<'_> {
         let Some(below) = below.map(|at| node.children.remove(at)) else { return node };
         // Each has its share of the input's rows (get_parallel_divisor).
         let divisor = workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0);
-        let below = (below.0, below.1, shared(below.2, divisor, node.costs.0));
+        let below = (below.0, below.1, shared(below.2, input, divisor, node.costs.0));
         let named = |title: &str, mode: &str| {
             let head = node.head.iter().map(|(label, value)| match *label {
                 "Partial Mode" => (*label, mode.to_string()),
@@ -100,29 +103,49 @@ impl Builder<'_> {
     }
 }
 
-/// The input, of which each thread has a part: its scan knows, and so do those of hash joins' inner sides of which each has a part, too. It
+/// A plan of which each thread has a part: its scan knows, and so do those of hash joins' inner sides of which each has a part, too. It
 /// costs no more than what is made of it.
-fn shared(mut node: Node, divisor: f64, most: f64) -> Node {
-    let in_parts = node.title.starts_with("Parallel Hash");
-    if in_parts {
+fn shared(mut node: Node, plan: &PhysicalPlan, divisor: f64, most: f64) -> Node {
+    let cut = |node: &mut Node| {
+        (node.costs.0, node.costs.1) = (node.costs.0.min(most), node.costs.1.min(most));
+        node.costs.2 = (node.costs.2 / divisor).round().max(1.0);
+    };
+    let aware = |node: &mut Node, title: String| {
+        node.title = title;
         node.head.push((super::PARALLEL_AWARE, "true".into()));
-    }
-    (node.costs.0, node.costs.1) = (node.costs.0.min(most), node.costs.1.min(most));
-    node.costs.2 = (node.costs.2 / divisor).round().max(1.0);
-    if node.head.iter().any(|(label, value)| *label == "Node Type" && value == "Seq Scan") {
-        node.title = format!("Parallel {}", node.title);
-        node.head.push((super::PARALLEL_AWARE, "true".into()));
+    };
+    cut(&mut node);
+    if matches!(plan.node, PhysicalNode::SeqScan { .. }) {
+        let title = format!("Parallel {}", node.title);
+        aware(&mut node, title);
         return node;
     }
-    let children = std::mem::take(&mut node.children);
-    let below = |(relationship, section, child)| match relationship {
-        "Outer" | "Subquery" => (relationship, section, shared(child, divisor, most)),
-        "Inner" if in_parts => {
-            let title = format!("Parallel {}", child.title);
-            (relationship, section, shared(Node { title, ..child }, divisor, most))
+    if matches!(plan.node, PhysicalNode::HashJoin { in_parts: true, .. }) {
+        let title = node.title.clone();
+        aware(&mut node, title);
+    }
+    let below = |(relationship, section, mut child): (&'static str, Option<String>, Node)| {
+        let part = match (&plan.node, relationship) {
+            (PhysicalNode::SubqueryScan { input, .. }, "Subquery") => Some(input),
+            (PhysicalNode::NestLoop { outer, parts: LoopParts::Outer, .. }, "Outer") => Some(outer),
+            (PhysicalNode::NestLoop { inner, parts: LoopParts::Inner, .. }, "Inner") => Some(inner),
+            (PhysicalNode::HashJoin { outer, .. }, "Outer") => Some(outer),
+            (PhysicalNode::HashJoin { inner, in_parts: true, .. }, "Inner") => {
+                cut(&mut child);
+                let title = format!("Parallel {}", child.title);
+                aware(&mut child, title);
+                let rows = std::mem::take(&mut child.children).into_iter();
+                let each = |(r, s, node)| (r, s, shared(node, inner, divisor, most));
+                child.children = rows.map(each).collect();
+                None
+            }
+            _ => None,
+        };
+        match part {
+            Some(part) => (relationship, section, shared(child, part, divisor, most)),
+            None => (relationship, section, child),
         }
-        _ => (relationship, section, child),
     };
-    node.children = children.into_iter().map(below).collect();
+    node.children = std::mem::take(&mut node.children).into_iter().map(below).collect();
     node
 }
