@@ -10,11 +10,17 @@
 //! | ends | 1 (narrow), 2 or 4 (wide) per varying column | end of its bytes counted from the start of the data; but for narrow ones, the two top bits are a tag |
 //! | data | | the varying columns' bytes, in order |
 //!
-//! Tags: 0 plain, 1 LZ4 (`u32` raw length, then the block), 2 pointer to an out-of-line value ([`ToastPointer`]).
+//! Tags: 0 plain, 1 LZ4 (`u32` raw length, then the block), 2 pointer to an out-of-line value ([`ToastPointer`]), 3 verbatim. Plain values of
+//! padded columns lack the blanks at their ends ([`blanks`]); those of the other tags have them.
 //! Ends are narrow where the data has at most 255 bytes and every tag is plain, which most rows' do.
 //! Invariants: R1 a stored row may have fewer columns than the layout (columns added later): the caller supplies the missing
 //! values. R2 rows on pages never have wide offsets; only rows on their way to [`crate::toast`] do. R3 all numbers little-endian.
 //! Where PostgreSQL (heaptuple.c) walks the columns from the left, offsets here are direct.
+
+pub mod blanks;
+mod place;
+
+pub use place::{FixedColumn, PaddedColumn, VarColumn};
 
 use quarry_common::Tid;
 
@@ -29,6 +35,8 @@ const NATTS_MASK: u16 = 0x0fff;
 const TAG_PLAIN: u8 = 0;
 const TAG_COMPRESSED: u8 = 1;
 const TAG_EXTERNAL: u8 = 2;
+/// In a padded column: a value that putting blanks at an end wouldn't give.
+const TAG_VERBATIM: u8 = 3;
 
 /// Size of a stored [`ToastPointer`].
 pub const TOAST_POINTER_BYTES: usize = 23;
@@ -40,6 +48,16 @@ pub enum Width {
     Fixed(u8),
     /// Any number of bytes; may be compressed or out of line.
     Var,
+    /// The same, of text that usually has this many characters, the last ones being blanks.
+    Padded(u32),
+}
+
+impl Width {
+    /// Whether values have any number of bytes.
+    #[inline]
+    pub fn is_varying(self) -> bool {
+        !matches!(self, Width::Fixed(_))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +90,7 @@ impl RowLayout {
                     columns.push(Column { width, place: fixed });
                     fixed += n as u32;
                 }
-                Width::Var => {
+                Width::Var | Width::Padded(_) => {
                     columns.push(Column { width, place: vars });
                     vars += 1;
                 }
@@ -143,6 +161,8 @@ impl ToastPointer {
 pub enum VarValue<'a> {
     /// The bytes themselves.
     Plain(&'a [u8]),
+    /// Text without the blanks that make it this many characters.
+    Padded(&'a [u8], u32),
     /// `u32` raw length, then an LZ4 block.
     Compressed(&'a [u8]),
     /// In the toast relation.
@@ -154,17 +174,18 @@ impl<'a> VarValue<'a> {
     pub fn raw_len(&self) -> usize {
         match self {
             VarValue::Plain(b) => b.len(),
+            VarValue::Padded(b, n) => b.len() + blanks::missing(b, *n),
             VarValue::Compressed(b) if b.len() >= 4 => u32::from_le_bytes(array(b, 0)) as usize,
             VarValue::Compressed(_) => 0,
             VarValue::External(p) => p.raw_len as usize,
         }
     }
 
-    /// The bytes, if they are here uncompressed.
+    /// The bytes, if they are here as they are.
     pub fn plain(&self) -> Option<&'a [u8]> {
         match self {
             VarValue::Plain(b) => Some(b),
-            VarValue::Compressed(_) | VarValue::External(_) => None,
+            VarValue::Padded(..) | VarValue::Compressed(_) | VarValue::External(_) => None,
         }
     }
 }
@@ -266,7 +287,7 @@ impl<'a> RowRef<'a> {
     #[inline]
     pub fn var(&self, i: usize) -> VarValue<'a> {
         let column = self.layout.columns[i];
-        if column.width != Width::Var || i >= self.natts as usize {
+        if !column.width.is_varying() || i >= self.natts as usize {
             return VarValue::Plain(&[]);
         }
         let index = column.place as usize;
@@ -278,6 +299,10 @@ impl<'a> RowRef<'a> {
             TAG_EXTERNAL => match ToastPointer::read(bytes) {
                 Some(p) => VarValue::External(p),
                 None => VarValue::Plain(bytes),
+            },
+            TAG_PLAIN => match column.width {
+                Width::Padded(n) => VarValue::Padded(bytes, n),
+                Width::Fixed(_) | Width::Var => VarValue::Plain(bytes),
             },
             _ => VarValue::Plain(bytes),
         }
@@ -295,16 +320,16 @@ impl<'a> RowRef<'a> {
         let row = *self;
         (0..row.natts()).filter_map(move |i| match row.var(i) {
             VarValue::External(p) => Some(p),
-            VarValue::Plain(_) | VarValue::Compressed(_) => None,
+            VarValue::Plain(_) | VarValue::Padded(..) | VarValue::Compressed(_) => None,
         })
     }
 
     /// What is wrong with a varying column's stored form, in a row that is well-formed.
     pub fn bad_value(&self, i: usize) -> Option<String> {
-        if self.layout.columns[i].width != Width::Var || i >= self.natts as usize || self.is_null(i) {
+        if !self.layout.columns[i].width.is_varying() || i >= self.natts as usize || self.is_null(i) {
             return None;
         }
-        let (tag, end) = self.end(self.layout.columns[i].place as usize);
+        let (tag, _) = self.end(self.layout.columns[i].place as usize);
         match (tag, self.var(i)) {
             (TAG_EXTERNAL, VarValue::External(p)) if p.first.slot != 0 => None,
             (TAG_EXTERNAL, VarValue::External(_)) => {
@@ -316,8 +341,13 @@ impl<'a> RowRef<'a> {
             (TAG_COMPRESSED, VarValue::Compressed(b)) if b.len() <= 4 => {
                 Some(format!("a compressed value of {} bytes", b.len()))
             }
-            (TAG_PLAIN | TAG_COMPRESSED, _) => None,
-            _ => Some(format!("a value with unknown tag {tag} that ends at {end}")),
+            (TAG_PLAIN, VarValue::Padded(b, n))
+                if b.ends_with(b" ") || blanks::characters(b) > n as usize =>
+            {
+                Some(format!("a text of {n} characters that isn't stored without its blanks"))
+            }
+            // A padded column that has been dropped is read as a varying one.
+            _ => None,
         }
     }
 
@@ -344,111 +374,6 @@ impl<'a> RowRef<'a> {
             last = end;
         }
         true
-    }
-}
-
-/// Reads one fixed column of many rows: its offset is the same in every row, but for the null bitmap that some have.
-#[derive(Clone, Copy, Debug)]
-pub struct FixedColumn {
-    index: u16,
-    at: usize,
-    width: usize,
-}
-
-impl FixedColumn {
-    /// Column `i` of the layout; none if it is varying.
-    pub fn of(layout: &RowLayout, i: usize) -> Option<FixedColumn> {
-        let column = layout.columns[i];
-        match column.width {
-            Width::Fixed(n) => {
-                Some(FixedColumn { index: i as u16, at: 2 + column.place as usize, width: n as usize })
-            }
-            Width::Var => None,
-        }
-    }
-
-    /// The column's bytes; none if it is NULL or the row lacks it: then [`RowRef`] must be asked.
-    #[inline(always)]
-    pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u16::from_le_bytes(array(body, 0));
-        if head & NATTS_MASK <= self.index {
-            return None;
-        }
-        let at = self.at + bitmap_bytes(head, body, self.index)?;
-        body.get(at..at + self.width)
-    }
-}
-
-/// Bytes of a row's null bitmap; none if the column is NULL.
-#[inline(always)]
-fn bitmap_bytes(head: u16, body: &[u8], index: u16) -> Option<usize> {
-    if head & HAS_NULLS == 0 {
-        return Some(0);
-    }
-    let index = usize::from(index);
-    let null = body.get(2 + index / 8)? & (1 << (index % 8)) != 0;
-    (!null).then_some(usize::from(head & NATTS_MASK).div_ceil(8))
-}
-
-/// Reads one varying column of many rows: its offsets are the same in all rows that have every column, but for the null bitmap that some
-/// have.
-#[derive(Clone, Copy, Debug)]
-pub struct VarColumn {
-    index: u16,
-    /// The head of such rows without NULLs and with ends of two bytes.
-    head: u16,
-    /// Where the ends begin.
-    ends_at: usize,
-    /// The column's among the varying ones, and how many there are.
-    place: usize,
-    count: usize,
-}
-
-impl VarColumn {
-    /// Column `i` of the layout; none if it is fixed.
-    pub fn of(layout: &RowLayout, i: usize) -> Option<VarColumn> {
-        let column = layout.columns[i];
-        if column.width != Width::Var {
-            return None;
-        }
-        let n = layout.len();
-        Some(VarColumn {
-            index: i as u16,
-            head: n as u16,
-            ends_at: 2 + layout.fixed_bytes[n] as usize,
-            place: column.place as usize,
-            count: layout.var_count[n] as usize,
-        })
-    }
-
-    /// The column's bytes; none if it is NULL, they aren't plain, or the row lacks a column: then [`RowRef`] must be asked.
-    #[inline(always)]
-    pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u16::from_le_bytes(array(body, 0));
-        if head & !(HAS_NULLS | NARROW) != self.head {
-            return None;
-        }
-        let ends_at = self.ends_at + bitmap_bytes(head, body, self.index)?;
-        let (start, end, data_at) = if head & NARROW != 0 {
-            let (start, end) = match self.place {
-                0 => (0, *body.get(ends_at)?),
-                place => body.get(ends_at + place - 1..)?.first_chunk().map(|[start, end]| (*start, *end))?,
-            };
-            (usize::from(start), u16::from(end), ends_at + self.count)
-        } else {
-            let (start, end) = match self.place {
-                0 => (0, u16::from_le_bytes(array(body, ends_at))),
-                place => {
-                    let ends = u32::from_le_bytes(array(body, ends_at + 2 * (place - 1)));
-                    (ends as usize & 0x3fff, (ends >> 16) as u16)
-                }
-            };
-            (start, end, ends_at + 2 * self.count)
-        };
-        if end > 0x3fff {
-            return None;
-        }
-        body.get(data_at + start..data_at + usize::from(end))
     }
 }
 
@@ -510,7 +435,7 @@ impl RowBuilder {
     pub fn null(&mut self) {
         match self.next(true) {
             Width::Fixed(n) => self.fixed.resize(self.fixed.len() + n as usize, 0),
-            Width::Var => self.ends.push((TAG_PLAIN, self.data.len() as u32)),
+            Width::Var | Width::Padded(_) => self.ends.push((TAG_PLAIN, self.data.len() as u32)),
         }
     }
 
@@ -525,32 +450,51 @@ impl RowBuilder {
     /// The next column is varying and has these bytes.
     #[inline]
     pub fn var(&mut self, bytes: &[u8]) {
-        self.tagged(TAG_PLAIN, bytes);
+        let (tag, bytes) = match self.next(false) {
+            Width::Padded(n) => match blanks::stripped(bytes, n) {
+                Some(text) => (TAG_PLAIN, text),
+                None => (TAG_VERBATIM, bytes),
+            },
+            width => {
+                assert!(width == Width::Var, "a varying value belongs to a varying column");
+                (TAG_PLAIN, bytes)
+            }
+        };
+        self.append(tag, bytes);
+    }
+
+    #[inline]
+    fn append(&mut self, tag: u8, bytes: &[u8]) {
+        self.data.extend_from_slice(bytes);
+        self.ends.push((tag, self.data.len() as u32));
     }
 
     #[inline]
     fn tagged(&mut self, tag: u8, bytes: &[u8]) {
         let width = self.next(false);
-        assert!(width == Width::Var, "a varying value belongs to a varying column");
-        self.data.extend_from_slice(bytes);
-        self.ends.push((tag, self.data.len() as u32));
+        assert!(width.is_varying(), "a varying value belongs to a varying column");
+        self.append(tag, bytes);
     }
 
     /// The next column is varying; its stored form is passed on.
     pub fn var_value(&mut self, value: VarValue<'_>) {
         match value {
-            VarValue::Plain(b) => self.tagged(TAG_PLAIN, b),
+            VarValue::Plain(b) => self.var(b),
+            VarValue::Padded(b, n) if self.widths[self.natts] == Width::Padded(n) => {
+                self.tagged(TAG_PLAIN, b)
+            }
+            VarValue::Padded(b, n) => self.var(&blanks::padded(b, n)),
             VarValue::Compressed(b) => self.tagged(TAG_COMPRESSED, b),
             VarValue::External(p) => {
                 let width = self.next(false);
-                assert!(width == Width::Var, "a varying value belongs to a varying column");
+                assert!(width.is_varying(), "a varying value belongs to a varying column");
                 p.write(&mut self.data);
                 self.ends.push((TAG_EXTERNAL, self.data.len() as u32));
             }
         }
     }
 
-    /// The next column is the same as column `i` of `row` (whose layout has the same width there).
+    /// The next column is the same as column `i` of `row` (fixed ones of the same width).
     pub fn copy_column(&mut self, row: &RowRef<'_>, i: usize) {
         if row.is_null(i) {
             self.null();

@@ -19,7 +19,7 @@ use crate::Storage;
 use crate::heap::tuple::{self, HEADER_BYTES, TupleHeader};
 use crate::heap::{Heap, page as hp, wal};
 use crate::page::slotted::{PayloadWriter, get_u16, get_u32, get_u64, with_scratch};
-use crate::row::{RowBuilder, RowLayout, RowRef, ToastPointer, VarValue, Width};
+use crate::row::{RowBuilder, RowLayout, RowRef, ToastPointer, VarValue, blanks};
 use crate::txn::Transaction;
 use quarry_common::{Error, Result, Tid, bail};
 use std::borrow::Cow;
@@ -62,7 +62,7 @@ enum Value<'a> {
 impl Value<'_> {
     fn inline_bytes(&self) -> usize {
         match self {
-            Value::Stored(VarValue::Plain(b) | VarValue::Compressed(b)) => b.len(),
+            Value::Stored(VarValue::Plain(b) | VarValue::Padded(b, _) | VarValue::Compressed(b)) => b.len(),
             Value::Stored(VarValue::External(_)) => 0,
             Value::Compressed(b) => b.len(),
         }
@@ -76,12 +76,19 @@ impl Value<'_> {
     }
 }
 
+/// A value as it is stored compressed.
+fn packed(plain: &[u8]) -> Vec<u8> {
+    let mut packed = (plain.len() as u32).to_le_bytes().to_vec();
+    packed.extend_from_slice(&lz4_flex::block::compress(plain));
+    packed
+}
+
 /// Brings a row down to [`THRESHOLD`] bytes if it can be.
 pub fn shrink<'r>(heap: &Heap, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'r, [u8]>> {
     let layout = &**heap.layout();
     let r = RowRef::new(layout, row);
     let mut values: Vec<(usize, Value<'_>, bool)> = (0..r.natts())
-        .filter(|i| layout.width(*i) == Width::Var && !r.is_null(*i))
+        .filter(|i| layout.width(*i).is_varying() && !r.is_null(*i))
         .map(|i| (i, Value::Stored(r.var(i)), false))
         .collect();
     let mut size = row.len();
@@ -90,19 +97,23 @@ pub fn shrink<'r>(heap: &Heap, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'
     while size > THRESHOLD {
         let longest = values
             .iter_mut()
-            .filter(|(_, v, tried)| !tried && matches!(v, Value::Stored(VarValue::Plain(_))))
+            .filter(|(_, v, tried)| {
+                !tried && matches!(v, Value::Stored(VarValue::Plain(_) | VarValue::Padded(..)))
+            })
             .max_by_key(|(_, v, _)| v.inline_bytes());
         let Some((_, value, tried)) = longest else { break };
         *tried = true;
-        let Value::Stored(VarValue::Plain(plain)) = value else { break };
-        if plain.len() < VALUE_BYTES_MIN {
+        let inline = value.inline_bytes();
+        if inline < VALUE_BYTES_MIN {
             break;
         }
-        let plain = *plain;
-        let mut packed = (plain.len() as u32).to_le_bytes().to_vec();
-        packed.extend_from_slice(&lz4_flex::block::compress(plain));
-        if packed.len() < plain.len() - plain.len() / 32 {
-            size -= plain.len() - packed.len();
+        let packed = match value.as_stored() {
+            VarValue::Plain(plain) => packed(plain),
+            VarValue::Padded(text, n) => packed(&blanks::padded(text, n)),
+            VarValue::Compressed(_) | VarValue::External(_) => break,
+        };
+        if packed.len() < inline - inline / 32 {
+            size -= inline - packed.len();
             *value = Value::Compressed(packed);
             changed = true;
         }
@@ -121,6 +132,14 @@ pub fn shrink<'r>(heap: &Heap, txn: &Transaction, row: &'r [u8]) -> Result<Cow<'
             }
             let pointer = match value.as_stored() {
                 VarValue::Plain(b) => store(&toast, txn, b, b.len() as u32, false)?,
+                VarValue::Padded(text, n) => {
+                    let whole = blanks::padded(text, n);
+                    let packed = packed(&whole);
+                    match packed.len() < whole.len() {
+                        true => store(&toast, txn, &packed[4..], whole.len() as u32, true)?,
+                        false => store(&toast, txn, &whole, whole.len() as u32, false)?,
+                    }
+                }
                 VarValue::Compressed(b) => store(&toast, txn, &b[4..], get_u32(b, 0), true)?,
                 VarValue::External(_) => break,
             };
@@ -179,6 +198,10 @@ fn missing(pointer: &ToastPointer) -> Error {
 pub fn fetch(heap: &Heap, value: VarValue<'_>, out: &mut Vec<u8>) -> Result<()> {
     match value {
         VarValue::Plain(b) => out.extend_from_slice(b),
+        VarValue::Padded(b, n) => {
+            out.extend_from_slice(b);
+            out.resize(out.len() + blanks::missing(b, n), b' ');
+        }
         VarValue::Compressed(b) => {
             if b.len() < 4 {
                 return Err(Error::corrupted("compressed value is too short"));

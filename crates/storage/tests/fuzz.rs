@@ -11,7 +11,7 @@ use quarry_storage::index::btree::page as bp;
 use quarry_storage::index::gin::{Gin, GinOptions, GinRow, category, is_meta, pending};
 use quarry_storage::index::{BTree, IndexMethod, UniqueCheck};
 use quarry_storage::page::{PAGE_SIZE, Page};
-use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef, VarValue, Width};
+use quarry_storage::row::{FixedColumn, RowBuilder, RowLayout, RowRef, VarValue, Width, blanks};
 use quarry_storage::vacuum::VacuumOptions;
 use quarry_storage::wal::record::{HEADER, Record, body_crc, length, set_place};
 use quarry_storage::wal::segments::segment_path;
@@ -378,10 +378,11 @@ fn the_check_survives_any_forged_byte() {
 /// A layout of a few columns and a row of it, some columns null, perhaps some left out at the end.
 fn any_row(rng: &mut FaultRng) -> (RowLayout, Vec<u8>) {
     let widths: Vec<Width> = (0..1 + rng.below(9))
-        .map(|_| match rng.below(5) {
+        .map(|_| match rng.below(6) {
             0 => Width::Fixed(1),
             1 => Width::Fixed(4),
             2 => Width::Fixed(8),
+            3 => Width::Padded(2 + rng.below(60) as u32),
             _ => Width::Var,
         })
         .collect();
@@ -397,8 +398,9 @@ fn any_row(rng: &mut FaultRng) -> (RowLayout, Vec<u8>) {
         match (rng.below(4), width) {
             (0, _) => b.null(),
             (_, Width::Fixed(n)) => b.fixed(&rng.next_u64().to_le_bytes()[..*n as usize]),
-            (1, Width::Var) => b.var_value(VarValue::Compressed(&bytes)),
-            (_, Width::Var) => b.var(&bytes),
+            (1, _) => b.var_value(VarValue::Compressed(&bytes)),
+            (2, Width::Padded(n)) => b.var(&blanks::padded(&bytes, *n)),
+            (_, Width::Padded(_) | Width::Var) => b.var(&bytes),
         }
     }
     (layout, b.finish().to_vec())
@@ -410,7 +412,7 @@ fn read_row(layout: &RowLayout, body: &[u8]) {
     let mut copy = RowBuilder::new();
     copy.begin(layout);
     for i in 0..layout.len() {
-        let _ = std::hint::black_box((row.is_null(i), row.var(i), row.bad_value(i)));
+        let _ = std::hint::black_box((row.is_null(i), row.var(i).raw_len(), row.bad_value(i)));
         if i < row.natts() {
             std::hint::black_box(row.fixed(i));
         }

@@ -6,6 +6,7 @@
 use crate::numeric::Decimals;
 use crate::numeric::decimals::Stop;
 use bytes::Bytes;
+use quarry_storage::row::blanks;
 use std::sync::OnceLock;
 
 /// A view: values of up to 12 bytes lie inside it; longer ones keep a 4-byte prefix, a buffer number and an offset.
@@ -39,6 +40,13 @@ impl View {
             _ => word(0) | word(4) | word(n - 4),
         };
         View((n as u128 | value << 32).to_le_bytes())
+    }
+    /// A short value that ends in blanks: `len` bytes with them.
+    #[inline]
+    fn inline_padded(v: &[u8], len: usize) -> View {
+        let bytes = u128::from_le_bytes(View::inline(v).0) >> 32;
+        let blanks = u128::from_le_bytes([b' '; 16]) << (8 * v.len()) & ((1 << (8 * len)) - 1);
+        View((len as u128 | (bytes | blanks) << 32).to_le_bytes())
     }
     fn long(v: &[u8], buffer: u32, offset: u32) -> View {
         let mut raw = [0u8; 16];
@@ -173,6 +181,22 @@ impl BytesColumn {
         }
         self.views.len() - before
     }
+    /// The same for text that lacks the blanks which make it `characters` long.
+    #[inline(always)]
+    pub fn extend_padded<'a>(
+        &mut self,
+        texts: impl Iterator<Item = Option<&'a [u8]>>,
+        characters: u32,
+    ) -> usize {
+        self.begin_change();
+        let before = self.views.len();
+        for text in texts {
+            let Some(text) = text else { break };
+            let view = self.store_padded(text, blanks::missing(text, characters));
+            self.views.push(view);
+        }
+        self.views.len() - before
+    }
     /// The same for numerics of which whole numbers will be asked rather than bytes: an empty column becomes one of whole numbers, as long
     /// as its values have one scale.
     #[inline]
@@ -247,12 +271,27 @@ impl BytesColumn {
     fn store(&mut self, v: &[u8]) -> View {
         if v.len() <= INLINE_MAX { View::inline(v) } else { self.store_long(v) }
     }
-    fn store_long(&mut self, v: &[u8]) -> View {
-        if self.tail.len() + v.len() > self.tail.capacity() {
-            self.seal_tail();
-            self.tail.reserve_exact(v.len().max(BLOCK_BYTES));
+    #[inline]
+    fn store_padded(&mut self, text: &[u8], blanks: usize) -> View {
+        let len = text.len() + blanks;
+        if len <= INLINE_MAX {
+            return View::inline_padded(text, len);
         }
-        let offset = self.tail.len() as u32;
+        let offset = self.room(len);
+        self.tail.extend_from_slice(text);
+        self.tail.resize(offset + len, b' ');
+        View::long(&self.tail[offset..], self.full.len() as u32, offset as u32)
+    }
+    /// Where so many bytes go in the block being filled, which has room for them.
+    fn room(&mut self, bytes: usize) -> usize {
+        if self.tail.len() + bytes > self.tail.capacity() {
+            self.seal_tail();
+            self.tail.reserve_exact(bytes.max(BLOCK_BYTES));
+        }
+        self.tail.len()
+    }
+    fn store_long(&mut self, v: &[u8]) -> View {
+        let offset = self.room(v.len()) as u32;
         self.tail.extend_from_slice(v);
         View::long(v, self.full.len() as u32, offset)
     }
@@ -355,6 +394,33 @@ mod tests {
                 c.resize(wanted + 1);
                 c.extend_numerics(part(0..1), 8);
                 assert_eq!((c.len(), c.get(wanted + 1)), (wanted + 2, stored[0].as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn padded_texts_have_their_blanks() {
+        let texts = [
+            "",
+            "a",
+            "ab ",
+            "äöü",
+            "12345678",
+            "123456789012",
+            "1234567890123",
+            "日本語日本語日本語日本語日本語",
+        ];
+        for characters in [0, 1, 3, 8, 11, 12, 13, 25, 84, 40_000] {
+            let mut c = BytesColumn::default();
+            let stored = texts.map(|t| Some(t.as_bytes()));
+            assert_eq!(c.extend_padded(stored.into_iter().chain([None, stored[0]]), characters), texts.len());
+            for (i, text) in texts.iter().enumerate() {
+                let width = characters as usize;
+                assert_eq!(c.get(i), format!("{text:width$}").as_bytes(), "{text:?} of {characters}");
+                let mut plain = BytesColumn::default();
+                plain.push(c.get(i));
+                assert_eq!(c.view(i).head(), plain.view(0).head());
+                assert_eq!(c.short_word(i), plain.short_word(0));
             }
         }
     }

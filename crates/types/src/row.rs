@@ -1,14 +1,25 @@
 //! Between rows of `quarry_storage::row`, which know widths only, and values.
 
-use crate::{Datum, PhysicalType, SqlType, Vector, stored};
+use crate::text::typmod_length;
+use crate::{Datum, PhysicalType, SqlType, Vector, oids, stored};
+use bytes::Bytes;
 use quarry_common::{Error, Result};
-use quarry_storage::row::{RowBuilder, RowLayout, RowRef, VarValue, Width};
+use quarry_storage::row::{RowBuilder, RowLayout, RowRef, VarValue, Width, blanks};
 
 /// What a column of this physical type takes in a row.
 pub fn width_of(ty: PhysicalType) -> Width {
     match ty.fixed_width() {
         Some(width) => Width::Fixed(width as u8),
         None => Width::Var,
+    }
+}
+
+/// What a table's column takes in a row; `ty` is its type, or of a domain that which it is over.
+pub fn width_of_column(ty: SqlType, physical: PhysicalType) -> Width {
+    match typmod_length(ty.typmod) {
+        // A single character has hardly ever a blank to lose.
+        Some(n) if n > 1 && ty.oid == oids::BPCHAR => Width::Padded(n as u32),
+        _ => width_of(physical),
     }
 }
 
@@ -82,10 +93,10 @@ pub fn encode_vectors<'b, 'v>(
 }
 
 /// Fetches a value that is compressed or stored out of line: `Heap::detoast`.
-pub type Detoast<'d> = &'d mut dyn FnMut(VarValue<'_>) -> Result<bytes::Bytes>;
+pub type Detoast<'d> = &'d mut dyn FnMut(VarValue<'_>) -> Result<Bytes>;
 
 /// A [`Detoast`] for rows whose values all lie in the row, as in spill files and catalogs without long values.
-pub fn no_detoast(_: VarValue<'_>) -> Result<bytes::Bytes> {
+pub fn no_detoast(_: VarValue<'_>) -> Result<Bytes> {
     Err(Error::corrupted("a value stored out of line in a row that can't have one"))
 }
 
@@ -101,6 +112,7 @@ pub fn get_datum(row: &RowRef<'_>, column: usize, ty: PhysicalType, detoast: Det
     }
     match row.var(column) {
         VarValue::Plain(bytes) => Ok(stored::read(ty, bytes)),
+        VarValue::Padded(text, n) => Ok(Datum::Bytes(Bytes::from(blanks::padded(text, n)))),
         toasted => detoast(toasted).map(Datum::Bytes),
     }
 }
@@ -124,6 +136,9 @@ pub fn decode_column_into(
     }
     match row.var(column) {
         VarValue::Plain(bytes) => into.push_stored(bytes),
+        VarValue::Padded(text, n) => {
+            into.extend_padded(std::iter::once(Some(text)), n);
+        }
         toasted => into.push_datum(&Datum::Bytes(detoast(toasted)?)),
     }
     Ok(())
@@ -132,6 +147,7 @@ pub fn decode_column_into(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quarry_storage::row::{PaddedColumn, VarColumn};
 
     #[test]
     fn rows_round_trip_by_datum_and_by_vector() {
@@ -173,5 +189,107 @@ mod tests {
             vectors.push(v);
         }
         assert_eq!(encode_vectors(&vectors, 1, &layout, &mut builder), body);
+    }
+
+    /// A value by every way there is to read it.
+    fn check(layout: &RowLayout, body: &[u8], i: usize, expected: &Datum) {
+        assert!(RowRef::is_well_formed(layout, body));
+        let row = RowRef::new(layout, body);
+        let ty = PhysicalType::Bytes;
+        let mut detoast = |_: VarValue<'_>| -> Result<Bytes> { unreachable!("nothing is compressed") };
+        assert_eq!(get_datum(&row, i, ty, &mut detoast).unwrap(), *expected);
+        let mut v = Vector::with_capacity(ty, 1);
+        decode_column_into(&row, i, &mut v, &mut detoast).unwrap();
+        assert_eq!(v.datum(0), *expected);
+        assert_eq!(row.bad_value(i), None);
+        let mut v = Vector::with_capacity(ty, 1);
+        let plain = VarColumn::of(layout, i).and_then(|c| c.get(body));
+        if let Some(value) = plain {
+            assert_eq!(v.extend_stored(std::iter::once(Some(value))), 1);
+            assert_eq!(v.datum(0), *expected);
+        }
+        if let Some(padded) = PaddedColumn::of(layout, i) {
+            assert!(plain.is_none());
+            if let Some(text) = padded.stripped().get(body) {
+                assert_eq!(v.extend_padded(std::iter::once(Some(text)), padded.characters()), 1);
+                assert_eq!(v.datum(0), *expected);
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_comes_back_from_padded_columns() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut below = |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % n
+        };
+        let (mut first, mut copies) = (RowBuilder::new(), RowBuilder::new());
+        for round in 0..4000 {
+            let widths: Vec<Width> = (0..1 + below(6))
+                .map(|_| match below(3) {
+                    0 => Width::Var,
+                    1 => Width::Padded(2 + below(12) as u32),
+                    _ => Width::Padded(2 + below(300) as u32),
+                })
+                .collect();
+            let layout = RowLayout::new(&widths);
+            // Another one for the same values, and one that has more columns.
+            let other: Vec<Width> = widths
+                .iter()
+                .map(|w| match (below(3), w) {
+                    (0, _) => Width::Var,
+                    (1, _) => Width::Padded(2 + below(20) as u32),
+                    (_, w) => *w,
+                })
+                .collect();
+            let other = RowLayout::new(&other);
+            let longer: Vec<Width> =
+                widths.iter().copied().chain([Width::Padded(9), Width::Fixed(4)]).collect();
+            let longer = RowLayout::new(&longer);
+            let mut text = |n: usize| -> String {
+                (0..n).map(|_| ["a", "b", " ", "é", "日"][below(5) as usize]).collect()
+            };
+            let values: Vec<Datum> = widths
+                .iter()
+                .enumerate()
+                .map(|(i, w)| match (w, (round + i) % 7) {
+                    (_, 0) => Datum::Null,
+                    (Width::Padded(n), 1) => Datum::text(&text(*n as usize + round % 3)),
+                    (Width::Padded(n), k) => {
+                        let (n, text) = (*n as usize, text(round % (*n as usize * k / 6 + 1)));
+                        Datum::text(&format!("{text:n$}"))
+                    }
+                    _ => Datum::text(&text(round % 30)),
+                })
+                .collect();
+            let body = encode_row(&values, &layout, &mut first).to_vec();
+            let row = RowRef::new(&layout, &body);
+            copies.begin(&other);
+            (0..values.len()).for_each(|i| copies.copy_column(&row, i));
+            let copied = copies.finish().to_vec();
+            for (i, value) in values.iter().enumerate() {
+                check(&layout, &body, i, value);
+                check(&longer, &body, i, value);
+                check(&other, &copied, i, value);
+            }
+            // What was copied is what would be stored of the values.
+            assert_eq!(encode_row(&values, &other, &mut copies), copied);
+        }
+    }
+
+    #[test]
+    fn blanks_take_no_room() {
+        let char_of = |n| SqlType { oid: oids::BPCHAR, typmod: n + 4 };
+        let width = |ty| width_of_column(ty, PhysicalType::Bytes);
+        assert_eq!(width(char_of(1)), Width::Var);
+        assert_eq!(width(SqlType { oid: oids::BPCHAR, typmod: -1 }), Width::Var);
+        assert_eq!(width(SqlType { oid: oids::VARCHAR, typmod: 14 }), Width::Var);
+        let layout = RowLayout::new(&[width(char_of(84)), width(char_of(10))]);
+        let values = [Datum::text(&" ".repeat(84)), Datum::text("AIR       ")];
+        let body = encode_row(&values, &layout, &mut RowBuilder::new()).to_vec();
+        assert_eq!(body.len(), 2 + 2 + 3);
     }
 }

@@ -235,6 +235,20 @@ impl Vector {
         }
         added
     }
+    /// As [`Vector::extend_stored`], of text that lacks the blanks which make it `characters` long.
+    pub fn extend_padded<'a>(
+        &mut self,
+        texts: impl Iterator<Item = Option<&'a [u8]>>,
+        characters: u32,
+    ) -> usize {
+        let VectorData::Bytes(v) = &mut self.data else { return self.extend_stored(texts) };
+        let added = v.extend_padded(texts, characters);
+        self.len += added;
+        if let Some(valid) = &mut self.valid {
+            valid.resize(self.len, true);
+        }
+        added
+    }
     /// As [`Vector::extend_stored`], of numerics that will be computed with: see [`BytesColumn::extend_numerics`].
     pub fn extend_numerics<'a>(
         &mut self,

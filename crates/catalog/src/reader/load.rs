@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use quarry_common::{Oid, Result};
 use quarry_storage::row::RowLayout;
 use quarry_storage::{RelId, Snapshot};
-use quarry_types::row::width_of;
+use quarry_types::row::{width_of, width_of_column};
 use quarry_types::{Datum, PhysicalType, SqlType};
 use std::sync::Arc;
 
@@ -161,17 +161,16 @@ impl CatalogReader {
             if number <= 0 {
                 continue;
             }
-            let physical = if r.bool(pg_attribute::ATTISDROPPED) {
-                physical_of_code(r.i32(pg_attribute::ATTNDIMS))
-            } else {
-                self.type_physical(r.oid(pg_attribute::ATTTYPID))?
-            };
+            let ty = SqlType { oid: r.oid(pg_attribute::ATTTYPID), typmod: r.i32(pg_attribute::ATTTYPMOD) };
             // The index yields columns by rising number.
-            widths.push(width_of(physical));
+            widths.push(match r.bool(pg_attribute::ATTISDROPPED) {
+                true => width_of(physical_of_code(r.i32(pg_attribute::ATTNDIMS))),
+                false => width_of_column(self.base_type(ty)?, self.type_physical(ty.oid)?),
+            });
             columns.push(ColumnDef {
                 number,
                 name: r.string(pg_attribute::ATTNAME),
-                ty: SqlType { oid: r.oid(pg_attribute::ATTTYPID), typmod: r.i32(pg_attribute::ATTTYPMOD) },
+                ty,
                 not_null: r.bool(pg_attribute::ATTNOTNULL),
                 dropped: r.bool(pg_attribute::ATTISDROPPED),
                 default_sql: defaults.remove(&number),

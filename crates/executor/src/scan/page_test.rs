@@ -7,7 +7,7 @@ use quarry_catalog::Relation;
 use quarry_common::{Error, Result};
 use quarry_functions::scalar::like_parts::Parts;
 use quarry_storage::heap::{Heap, KeptRows, PageRows};
-use quarry_storage::row::{FixedColumn, RowLayout, RowRef, VarColumn};
+use quarry_storage::row::{FixedColumn, PaddedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::floats::compare_f64;
 use quarry_types::numeric::decimals::Test as Order;
 use quarry_types::numeric::{Bound, Numeric};
@@ -51,6 +51,8 @@ impl Kind {
 enum Place {
     Fixed(FixedColumn),
     Varying(VarColumn),
+    /// Without the blanks at the values' ends.
+    Stripped(VarColumn),
 }
 
 /// A column of a table.
@@ -94,6 +96,8 @@ impl Column {
         let c = &relation.columns[index];
         let place = FixedColumn::of(&relation.layout, index).map(Place::Fixed);
         let place = place.or_else(|| VarColumn::of(&relation.layout, index).map(Place::Varying));
+        let padded = |p: PaddedColumn| Place::Stripped(p.stripped());
+        let place = place.or_else(|| PaddedColumn::of(&relation.layout, index).map(padded));
         Ok(Column {
             index,
             place: place.ok_or_else(|| Error::internal("a column that is neither fixed nor varying"))?,
@@ -133,7 +137,7 @@ impl Column {
     fn fixed<'a, const N: usize>(&self, body: &'a [u8]) -> Option<&'a [u8; N]> {
         match self.place {
             Place::Fixed(column) => column.get(body)?.first_chunk(),
-            Place::Varying(_) => None,
+            Place::Varying(_) | Place::Stripped(_) => None,
         }
     }
     #[inline(always)]
@@ -141,6 +145,9 @@ impl Column {
         match self.place {
             Place::Fixed(_) => None,
             Place::Varying(column) => column.get(body),
+            // Who doesn't leave blanks away needs them.
+            Place::Stripped(column) if self.kind == Kind::Blanks => column.get(body),
+            Place::Stripped(_) => None,
         }
     }
     /// The value as a whole number, where the row has everything.

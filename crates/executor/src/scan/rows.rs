@@ -6,7 +6,7 @@ use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, ScanColumn};
 use quarry_storage::Snapshot;
 use quarry_storage::heap::{Heap, PageRows, TupleMeta};
-use quarry_storage::row::{FixedColumn, RowLayout, RowRef, VarColumn};
+use quarry_storage::row::{FixedColumn, PaddedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::row::{decode_column_into, get_datum};
 use quarry_types::{BATCH_ROWS, Batch, Datum, IoContext, PhysicalType, SqlType, Vector, identifiers, record};
 use std::sync::Arc;
@@ -193,15 +193,19 @@ impl RowReader {
             };
             let fixed = FixedColumn::of(&self.layout, *index);
             let varying = VarColumn::of(&self.layout, *index);
+            let padded = PaddedColumn::of(&self.layout, *index);
             let mut i = 0;
             while i < rows.len() {
-                i += match (fixed, varying) {
-                    (Some(fixed), _) => to.extend_stored(rows.values(fixed, i)),
-                    (None, Some(varying)) if *whole => {
+                i += match (fixed, varying, padded) {
+                    (Some(fixed), ..) => to.extend_stored(rows.values(fixed, i)),
+                    (None, Some(varying), _) if *whole => {
                         to.extend_numerics(rows.values(varying, i), BATCH_ROWS)
                     }
-                    (None, Some(varying)) => to.extend_stored(rows.values(varying, i)),
-                    (None, None) => 0,
+                    (None, Some(varying), _) => to.extend_stored(rows.values(varying, i)),
+                    (None, None, Some(padded)) => {
+                        to.extend_padded(rows.values(padded.stripped(), i), padded.characters())
+                    }
+                    (None, None, None) => 0,
                 };
                 if i == rows.len() {
                     break;
