@@ -77,7 +77,10 @@ impl Parallel<'_, '_> {
         let groups = plan.rows.max(1.0);
         let PhysicalNode::Aggregate { input, aggregates, workers, .. } = &mut plan.node else { return 0.0 };
         let partial = (groups * divisor).min(input.rows).max(1.0);
-        let gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
+        let mut gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
+        // Of DISTINCT calls, perhaps all values of the other threads.
+        let distinct = aggregates.iter().filter(|(_, a)| a.distinct).count() as f64;
+        gathered += distinct * input.rows * (1.0 - 1.0 / divisor) * s.parallel_tuple_cost;
         // Groups are sorted instead of rows.
         let sorting = job.sorting * (groups / input.rows.max(1.0)).min(1.0);
         let shared = job.cost - job.unshared;
@@ -116,6 +119,7 @@ impl Parallel<'_, '_> {
         let fits = match strategy {
             AggregateStrategy::Plain => true,
             AggregateStrategy::Hashed => by_hash(),
+            AggregateStrategy::Sorted if !self.settings.enable_hashagg => false,
             AggregateStrategy::Sorted => {
                 rows = sorted::sorted_for(input, group)?;
                 job.sorting = input.total_cost - rows.total_cost;
@@ -125,7 +129,8 @@ impl Parallel<'_, '_> {
             }
         };
         let exprs = group.iter().map(|(_, e)| e);
-        if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| can_be_shared(a)) {
+        if !fits || !exprs.into_iter().all(is_safe) || !aggregates.iter().all(|(_, a)| self.can_be_shared(a))
+        {
             return None;
         }
         let parts = self.parts(rows)?;
@@ -147,6 +152,26 @@ impl Parallel<'_, '_> {
             threshold *= 3.0;
         }
         count.min(self.settings.workers_per_gather)
+    }
+
+    /// Whether an aggregate's states can be made by several threads, with the same result.
+    fn can_be_shared(&self, a: &AggregateExpr) -> bool {
+        let Body::Aggregate(code) = a.function.def().body else { return false };
+        // The values of DISTINCT are known by their hashes, or else by sorting them.
+        if a.distinct && !a.args.iter().all(|e| self.planner.hashable_type(e)) {
+            return false;
+        }
+        let plain = a.order_by.is_empty() && a.direct_args.is_empty() && code.order_insensitive;
+        if !plain || !a.args.iter().chain(&a.filter).all(is_safe) {
+            return false;
+        }
+        let call = AggregateCall {
+            arg_types: a.args.iter().map(Expr::ty).collect(),
+            ret: a.ty,
+            direct_args: vec![],
+            order: vec![],
+        };
+        (code.make)(&call).is_ok_and(|states| states.can_merge())
     }
 }
 
@@ -172,20 +197,4 @@ fn is_safe(e: &Expr) -> bool {
         }
         _ => false,
     })
-}
-
-/// Whether an aggregate's states can be made by several threads, with the same result.
-fn can_be_shared(a: &AggregateExpr) -> bool {
-    let Body::Aggregate(code) = a.function.def().body else { return false };
-    let plain = !a.distinct && a.order_by.is_empty() && a.direct_args.is_empty() && code.order_insensitive;
-    if !plain || !a.args.iter().chain(&a.filter).all(is_safe) {
-        return false;
-    }
-    let call = AggregateCall {
-        arg_types: a.args.iter().map(Expr::ty).collect(),
-        ret: a.ty,
-        direct_args: vec![],
-        order: vec![],
-    };
-    (code.make)(&call).is_ok_and(|states| states.can_merge())
 }

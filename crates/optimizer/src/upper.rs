@@ -443,7 +443,8 @@ impl Planner<'_> {
         a.order_by.is_empty() && (!a.distinct || by_hash())
     }
 
-    fn hashable_type(&self, e: &Expr) -> bool {
+    /// Whether values of an expression's type are known by their hashes.
+    pub(crate) fn hashable_type(&self, e: &Expr) -> bool {
         self.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some())
     }
 

@@ -12,6 +12,7 @@ use quarry_functions::{Accumulator, AggregateCall, AggregateImpl, Body};
 use quarry_plan::{AggregateExpr, Expr};
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::{Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector};
+use std::sync::Arc;
 
 /// A call, compiled.
 pub(super) struct Call {
@@ -227,6 +228,45 @@ impl Call {
         }
     }
 
+    /// Adds the first `n` of another thread's states: its group g becomes part of `map[g]`, of `groups`. Of DISTINCT calls, the values that
+    /// it has let through are rows like others.
+    pub fn merge(
+        &self,
+        cx: &mut Cx<'_>,
+        st: &mut CallState,
+        mut from: CallState,
+        n: usize,
+        map: &[u32],
+        groups: usize,
+    ) -> Result<()> {
+        st.acc.resize(groups)?;
+        let (Some(mine), Some(mut theirs)) = (&mut st.seen, from.seen.take()) else {
+            from.acc.resize(n)?;
+            return st.acc.merge(from.acc, map);
+        };
+        let acc = &mut st.acc;
+        let mut add = |cx: &mut Cx<'_>, args: &[Arc<Vector>], of: &[u32]| -> Result<()> {
+            cx.check_cancelled()?;
+            let numbers: Vec<u32> = of.iter().map(|g| map[*g as usize]).collect();
+            let len = numbers.len();
+            let new = mine.let_through(cx, args, &self.infos, Rows::All(len), Some(&numbers))?;
+            let groups: Vec<u32> = new.iter().map(|r| numbers[*r as usize]).collect();
+            let eval = cx.eval();
+            let mut eval = eval.for_call(&self.arg_types, self.ret);
+            let refs: Vec<&Vector> = args.iter().map(|a| &**a).collect();
+            acc.update(&mut eval, &refs, Rows::Selected { positions: &new, len }, &groups)
+        };
+        let mut at = 0;
+        while let Some((args, of)) = theirs.held(at) {
+            at += of.len();
+            add(cx, &args, of)?;
+        }
+        while let Some((batch, of)) = theirs.next_waiting(cx, &self.infos)? {
+            add(cx, &batch.columns, &of)?;
+        }
+        Ok(())
+    }
+
     /// Gives the accumulator what was waiting.
     pub fn complete(&self, cx: &mut Cx<'_>, st: &mut CallState, groups: usize) -> Result<()> {
         st.acc.resize(groups)?;
@@ -303,12 +343,6 @@ fn feed(
 }
 
 impl CallState {
-    /// Adds another's first `n` states: its group g becomes part of `map[g]`, of `groups`.
-    pub fn merge(&mut self, mut from: CallState, n: usize, map: &[u32], groups: usize) -> Result<()> {
-        self.acc.resize(groups)?;
-        from.acc.resize(n)?;
-        self.acc.merge(from.acc, map)
-    }
     pub fn memory_bytes(&self) -> usize {
         let own: usize = self.own.iter().flatten().map(|a| a.memory_bytes()).sum();
         self.acc.memory_bytes() + own + self.reserved_bytes()

@@ -242,8 +242,9 @@ impl Aggregate {
             }
             cx.check_cancelled()?;
             let groups = mine.groups.len();
-            let calls = mine.calls.iter_mut().zip(theirs.calls);
-            calls.into_iter().try_for_each(|(to, from)| to.merge(from, n, &map, groups))?;
+            for ((call, to), from) in self.calls.iter().zip(&mut mine.calls).zip(theirs.calls) {
+                call.merge(cx, to, from, n, &map, groups)?;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::spill::RowFile;
 use hashbrown::HashTable;
 use quarry_common::Result;
 use quarry_common::memory::Reservation;
-use quarry_types::{Batch, Datum, PhysicalType, Rows, TypeRef, Vector, compare, hash};
+use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, TypeRef, Vector, compare, hash};
 use std::sync::Arc;
 
 const PARTITIONS: usize = 16;
@@ -46,6 +46,18 @@ impl Seen {
         self.values.iter().map(Vector::memory_bytes).sum::<usize>()
             + self.groups.len() * 12
             + self.table.capacity() * 5
+    }
+
+    /// The values held, with their groups, up to a batch of them from `from` on; none behind the last.
+    pub fn held(&self, from: usize) -> Option<(Vec<Arc<Vector>>, &[u32])> {
+        let to = (from + BATCH_ROWS).min(self.groups.len());
+        if from >= to {
+            return None;
+        }
+        let positions: Vec<u32> = (from as u32..to as u32).collect();
+        let rows = Rows::Selected { positions: &positions, len: self.groups.len() };
+        let values = self.values.iter().map(|v| Arc::new(v.gather(rows))).collect();
+        Some((values, &self.groups[from..to]))
     }
 
     /// The rows not seen before in their group, of those for which that is known now.
