@@ -21,7 +21,7 @@ const MAGIC: u64 = 0x5952_5241_5551_0001;
 /// | 1 | |
 /// | 2 | init forks and files of unlogged relations, databases among the new relations, links past removed row versions, how far the log was durable in log records |
 /// | 3, 4 | shorter rows, numerics, index entries and log records |
-/// | 5 | `char(n)` without blanks |
+/// | 5 | `char(n)` without blanks, one command in the header of a row version |
 pub const FORMAT_VERSION: u32 = 5;
 
 /// What the file says.

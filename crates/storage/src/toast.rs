@@ -336,9 +336,9 @@ pub fn delete_values(heap: &Heap, txn: &Transaction, pointers: &[ToastPointer]) 
             let h = TupleHeader::read(t);
             if !(h.may_be_ended() && txn.is_mine(h.xmax)) {
                 with_scratch(|payload| {
-                    let (vm, bits) = (toast.vm_of(&page), tuple::XMAX_KEY);
-                    wal::SetXmax { vm, slot: at.slot, bits, xmax: xid, cmax: txn.command_id() }
-                        .write(payload);
+                    let (command, paired) = txn.end_in(&h);
+                    let (vm, bits) = (toast.vm_of(&page), tuple::XMAX_KEY | paired);
+                    wal::SetXmax { vm, slot: at.slot, bits, xmax: xid, command }.write(payload);
                     toast.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                 })?;
                 deleted += 1;

@@ -69,7 +69,7 @@ EXECUTE p(100, 200);
 EXECUTE p(NULL, 200);
 RESET plan_cache_mode;
 -- Writers keep it.
-INSERT INTO b (id) SELECT i FROM generate_series(100001, 104000) i;
+INSERT INTO b (id) SELECT i FROM generate_series(100001, 112000) i;
 SELECT count(*) FROM b WHERE id > 100500;
 UPDATE b SET id = -5 WHERE id = 19999;
 SELECT id FROM b WHERE id < 0;

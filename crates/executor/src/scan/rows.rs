@@ -262,8 +262,7 @@ impl RowReader {
             Source::Ctid => identifiers::tid_datum(tid),
             Source::Xmin => of(|m| m.xmin.0 as u32),
             Source::Xmax => of(|m| m.xmax.0 as u32),
-            Source::Cmin => of(|m| m.cmin.0),
-            Source::Cmax => of(|m| m.cmax.0),
+            Source::Cmin | Source::Cmax => of(|m| m.command.0),
             Source::TableOid(oid) => Datum::U32(*oid),
             Source::WholeRow => {
                 let Some((columns, row_type)) = &self.whole else { return Ok(Datum::Null) };

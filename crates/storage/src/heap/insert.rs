@@ -58,7 +58,7 @@ impl Heap {
         let xid = txn.assign_xid_to_note();
         with_scratch(|payload| {
             let vm = self.vm_of(&page);
-            wal::Insert { vm, slot, flags, cmin: txn.command_id(), xmin: xid }.write(payload, body);
+            wal::Insert { vm, slot, flags, command: txn.command_id(), xmin: xid }.write(payload, body);
             self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         txn.count(self.rel, &self.state, |a| a.inserted += 1);
@@ -68,7 +68,7 @@ impl Heap {
     /// Inserts rows in order, filling page after page, one WAL record per page; their tids are appended to `tids`.
     pub fn insert_many(&self, txn: &Transaction, rows: &[&[u8]], tids: &mut Vec<Tid>) -> Result<()> {
         let xid = txn.assign_xid_to_note();
-        let cmin = txn.command_id();
+        let command = txn.command_id();
         let bulk = rows.len() > 50;
         let mut kept = self.bulk_state(xid, bulk)?;
         let mut next = 0;
@@ -83,7 +83,7 @@ impl Heap {
             let block = page.id().block;
             txn.check_insert(self.rel)?;
             with_scratch(|payload| -> Result<()> {
-                wal::MultiInsert { vm: self.vm_of(&page), cmin, xmin: xid }.write(payload);
+                wal::MultiInsert { vm: self.vm_of(&page), command, xmin: xid }.write(payload);
                 let p: &[u8] = page.bytes();
                 let fresh = hp::is_new(p);
                 let count = hp::slot_count(p);
@@ -132,8 +132,9 @@ impl Heap {
         let mut page = self.storage.pool().write(self.page_id(tid.block))?;
         let external = self.external_values(page.bytes(), tid.slot);
         with_scratch(|payload| {
-            let (vm, bits) = (self.vm_of(&page), tuple::XMAX_KEY);
-            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }.write(payload);
+            // By the command that made it.
+            let (vm, bits, command) = (self.vm_of(&page), tuple::XMAX_KEY, txn.command_id());
+            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, command }.write(payload);
             self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
         })?;
         drop(page);

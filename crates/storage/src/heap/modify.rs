@@ -100,8 +100,9 @@ impl Heap {
             };
             let xid = txn.assign_xid_to_note();
             self.keep_outer_lock(txn, tid, &header)?;
-            let cid = txn.command_id();
-            let mut old_bits = mode.key_bit();
+            let command = txn.command_id();
+            let (old_command, paired) = txn.end_in(&header);
+            let mut old_bits = mode.key_bit() | paired;
             if header.has(tuple::XMAX_LOCK_ONLY) && txn.is_mine(header.xmax) {
                 old_bits |= header.flags & tuple::XMAX_KEY;
             }
@@ -144,7 +145,7 @@ impl Heap {
                             block: tid.block,
                             old_slot: tid.slot,
                             new_slot: slot,
-                            update: wal::Update { xid, cid, old_bits, new_flags },
+                            update: wal::Update { xid, command, old_command, old_bits, new_flags },
                             prefix: prefix as u16,
                             suffix: suffix as u16,
                         }
@@ -170,7 +171,7 @@ impl Heap {
                         vm_new: self.vm_of(&new_page),
                         old_slot: tid.slot,
                         new: new_tid,
-                        update: wal::Update { xid, cid, old_bits, new_flags },
+                        update: wal::Update { xid, command, old_command, old_bits, new_flags },
                     };
                     self.log_cross(txn, &mut page, &mut new_page, &record, &body)?;
                 }
@@ -222,9 +223,9 @@ impl Heap {
                     let xid = txn.assign_xid_to_note();
                     self.keep_outer_lock(txn, tid, &header)?;
                     with_scratch(|payload| {
-                        let (vm, bits) = (self.vm_of(&page), tuple::XMAX_KEY);
-                        wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }
-                            .write(payload);
+                        let (command, paired) = txn.end_in(&header);
+                        let (vm, bits) = (self.vm_of(&page), tuple::XMAX_KEY | paired);
+                        wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, command }.write(payload);
                         self.log(txn, xid, wal::SET_XMAX, payload, &mut page)
                     })?;
                     if shown_to_all {
@@ -286,8 +287,8 @@ impl Heap {
                         let xid = if mine { header.xmax } else { current };
                         with_scratch(|payload| {
                             let (vm, bits) = (wal::NO_VM, tuple::XMAX_LOCK_ONLY | mode.key_bit());
-                            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, cmax: txn.command_id() }
-                                .write(payload);
+                            let command = txn.command_id();
+                            wal::SetXmax { vm, slot: tid.slot, bits, xmax: xid, command }.write(payload);
                             self.log(txn, current, wal::SET_XMAX, payload, &mut page)
                         })?;
                     }

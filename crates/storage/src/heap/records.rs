@@ -3,7 +3,7 @@
 //!
 //! `vm` is the heap block whose all-visible bit and flag the change clears ([`NO_VM`]: neither was set).
 
-use super::tuple::XID_MAX;
+use super::tuple::{PAIRED, XID_MAX};
 use crate::page::slotted::{PayloadReader, PayloadWriter};
 use quarry_common::{BlockNo, CommandId, Error, Result, Tid, Xid};
 
@@ -33,7 +33,7 @@ pub struct Insert {
     pub vm: BlockNo,
     pub slot: u16,
     pub flags: u16,
-    pub cmin: CommandId,
+    pub command: CommandId,
     pub xmin: Xid,
 }
 
@@ -41,7 +41,7 @@ impl Insert {
     /// Appends it and the row's body.
     pub fn write(&self, out: &mut Vec<u8>, body: &[u8]) {
         put_vm(out, self.vm);
-        out.wvar(self.slot).wvar(self.flags).wvar(self.cmin.0).wvar(self.xmin.0).wbytes(body);
+        out.wvar(self.slot).wvar(self.flags).wvar(self.command.0).wvar(self.xmin.0).wbytes(body);
     }
     /// Reads what comes before the body.
     pub fn read(r: &mut PayloadReader<'_>) -> Result<Insert> {
@@ -49,7 +49,7 @@ impl Insert {
             vm: read_vm(r)?,
             slot: r.var()?,
             flags: r.var()?,
-            cmin: CommandId(r.var()?),
+            command: CommandId(r.var()?),
             xmin: read_xid(r)?,
         })
     }
@@ -59,17 +59,17 @@ impl Insert {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MultiInsert {
     pub vm: BlockNo,
-    pub cmin: CommandId,
+    pub command: CommandId,
     pub xmin: Xid,
 }
 
 impl MultiInsert {
     pub fn write(&self, out: &mut Vec<u8>) {
         put_vm(out, self.vm);
-        out.wvar(self.cmin.0).wvar(self.xmin.0);
+        out.wvar(self.command.0).wvar(self.xmin.0);
     }
     pub fn read(r: &mut PayloadReader<'_>) -> Result<MultiInsert> {
-        Ok(MultiInsert { vm: read_vm(r)?, cmin: CommandId(r.var()?), xmin: read_xid(r)? })
+        Ok(MultiInsert { vm: read_vm(r)?, command: CommandId(r.var()?), xmin: read_xid(r)? })
     }
 }
 
@@ -95,17 +95,26 @@ impl<'a> NewRow<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Update {
     pub xid: Xid,
-    pub cid: CommandId,
+    /// Of the new version.
+    pub command: CommandId,
+    /// What the old one's header says: the same, but where `old_bits` has [`PAIRED`].
+    pub old_command: CommandId,
     pub old_bits: u16,
     pub new_flags: u16,
 }
 
 impl Update {
     fn write(&self, out: &mut Vec<u8>) {
-        out.wvar(self.xid.0).wvar(self.cid.0).wvar(self.old_bits).wvar(self.new_flags);
+        out.wvar(self.xid.0).wvar(self.command.0).wvar(self.old_bits).wvar(self.new_flags);
+        if self.old_bits & PAIRED != 0 {
+            out.wvar(self.old_command.0);
+        }
     }
     fn read(r: &mut PayloadReader<'_>) -> Result<Update> {
-        Ok(Update { xid: read_xid(r)?, cid: CommandId(r.var()?), old_bits: r.var()?, new_flags: r.var()? })
+        let (xid, command) = (read_xid(r)?, CommandId(r.var()?));
+        let (old_bits, new_flags) = (r.var()?, r.var()?);
+        let old_command = if old_bits & PAIRED != 0 { CommandId(r.var()?) } else { command };
+        Ok(Update { xid, command, old_command, old_bits, new_flags })
     }
 }
 
@@ -184,13 +193,14 @@ pub struct SetXmax {
     pub slot: u16,
     pub bits: u16,
     pub xmax: Xid,
-    pub cmax: CommandId,
+    /// What the header says afterwards, if the version ends.
+    pub command: CommandId,
 }
 
 impl SetXmax {
     pub fn write(&self, out: &mut Vec<u8>) {
         put_vm(out, self.vm);
-        out.wvar(self.slot).wvar(self.bits).wvar(self.xmax.0).wvar(self.cmax.0);
+        out.wvar(self.slot).wvar(self.bits).wvar(self.xmax.0).wvar(self.command.0);
     }
     pub fn read(r: &mut PayloadReader<'_>) -> Result<SetXmax> {
         Ok(SetXmax {
@@ -198,7 +208,7 @@ impl SetXmax {
             slot: r.var()?,
             bits: r.var()?,
             xmax: read_xid(r)?,
-            cmax: CommandId(r.var()?),
+            command: CommandId(r.var()?),
         })
     }
 }
@@ -210,15 +220,17 @@ mod tests {
     #[test]
     fn records_read_back() {
         let body = b"old begin, new middle, old end";
-        let update = Update { xid: Xid(1 << 40), cid: CommandId(300), old_bits: 0x40, new_flags: 0x8000 };
+        let command = CommandId(300);
+        let update =
+            Update { xid: Xid(1 << 40), command, old_command: command, old_bits: 0x40, new_flags: 0x8000 };
         let mut out = Vec::new();
-        let insert = Insert { vm: NO_VM, slot: 291, flags: 0x100, cmin: CommandId(0), xmin: Xid(7) };
+        let insert = Insert { vm: NO_VM, slot: 291, flags: 0x100, command: CommandId(0), xmin: Xid(7) };
         insert.write(&mut out, body);
         let mut r = PayloadReader::new(&out);
         assert_eq!((Insert::read(&mut r).unwrap(), r.rest()), (insert, &body[..]));
 
         let mut out = Vec::new();
-        let many = MultiInsert { vm: u32::MAX - 1, cmin: CommandId(u32::MAX), xmin: XID_MAX };
+        let many = MultiInsert { vm: u32::MAX - 1, command: CommandId(u32::MAX), xmin: XID_MAX };
         let row = NewRow { slot: 1, flags: 0, body: &[9; 300] };
         many.write(&mut out);
         row.write(&mut out);
@@ -233,13 +245,14 @@ mod tests {
 
         let mut out = Vec::new();
         let new = Tid { block: 70_000, slot: 3 };
+        let update = Update { old_command: CommandId(1), old_bits: PAIRED, ..update };
         let cross = UpdateCross { vm_old: NO_VM, vm_new: 70_000, old_slot: 5, new, update };
         cross.write(&mut out, body);
         let mut r = PayloadReader::new(&out);
         assert_eq!((UpdateCross::read(&mut r).unwrap(), r.rest()), (cross, &body[..]));
 
         let mut out = Vec::new();
-        let end = SetXmax { vm: 5, slot: 6, bits: 0x70, xmax: Xid(8), cmax: CommandId(1) };
+        let end = SetXmax { vm: 5, slot: 6, bits: 0x70, xmax: Xid(8), command: CommandId(1) };
         end.write(&mut out);
         assert_eq!(SetXmax::read(&mut PayloadReader::new(&out)).unwrap(), end);
         assert!(SetXmax::read(&mut PayloadReader::new(&out[..out.len() - 1])).is_err());

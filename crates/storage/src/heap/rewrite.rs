@@ -14,20 +14,19 @@ use crate::txn::{Transaction, XidStatus};
 use quarry_common::{BlockNo, CommandId, Error, Result, Tid, Xid};
 
 /// Bytes of a [`Version`] in a sort's rows.
-const VERSION_BYTES: usize = 26;
+const VERSION_BYTES: usize = 24;
 
 /// Who made a version and who ended it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version {
     xmin: Xid,
-    cmin: CommandId,
-    /// Seen by every snapshot.
-    frozen: bool,
+    /// As the header has it.
+    command: CommandId,
+    /// Flags that go with it, of the making and of the end.
+    made: u16,
+    ended: u16,
     /// Invalid: nobody ended it.
     xmax: Xid,
-    cmax: CommandId,
-    /// The ending took the row's key with it.
-    key: bool,
 }
 
 impl Version {
@@ -39,9 +38,9 @@ impl Version {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.xmin.0.to_le_bytes());
         out.extend_from_slice(&self.xmax.0.to_le_bytes());
-        out.extend_from_slice(&self.cmin.0.to_le_bytes());
-        out.extend_from_slice(&self.cmax.0.to_le_bytes());
-        out.extend_from_slice(&[self.frozen as u8, self.key as u8]);
+        out.extend_from_slice(&self.command.0.to_le_bytes());
+        out.extend_from_slice(&self.made.to_le_bytes());
+        out.extend_from_slice(&self.ended.to_le_bytes());
     }
     /// A version and what stands behind it.
     pub fn decode(bytes: &[u8]) -> Result<(Version, &[u8])> {
@@ -50,14 +49,13 @@ impl Version {
         }
         let (head, rest) = bytes.split_at(VERSION_BYTES);
         let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-        let short = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        let short = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
         let version = Version {
             xmin: Xid(long(0)),
             xmax: Xid(long(8)),
-            cmin: CommandId(short(16)),
-            cmax: CommandId(short(20)),
-            frozen: head[24] != 0,
-            key: head[25] != 0,
+            command: CommandId(u32::from(short(16)) | u32::from(short(18)) << 16),
+            made: short(20),
+            ended: short(22),
         };
         Ok((version, rest))
     }
@@ -101,13 +99,14 @@ impl Heap {
                     }
                     let ended = h.may_be_ended() && txns.status(h.xmax) != XidStatus::Aborted;
                     let frozen = h.has(tuple::XMIN_FROZEN) || fate == Fate::Live { visible_to_all: true };
+                    // The commands may be asked for by the transaction that copies.
+                    let paired = h.flags & tuple::PAIRED;
                     let version = Version {
                         xmin: h.xmin,
-                        cmin: h.cmin,
-                        frozen,
+                        command: if h.has(tuple::RELINKED) { CommandId(0) } else { h.command },
+                        made: paired | if frozen { tuple::XMIN_FROZEN } else { 0 },
+                        ended: paired | h.flags & tuple::XMAX_KEY,
                         xmax: if ended { h.xmax } else { Xid::INVALID },
-                        cmax: if h.has(tuple::RELINKED) { CommandId(0) } else { h.cmax },
-                        key: h.has(tuple::XMAX_KEY),
                     };
                     kept.push((version, Tid { block, slot }, t[HEADER_BYTES..].to_vec()));
                 }
@@ -123,8 +122,7 @@ impl Heap {
     /// Stores a row as the version it was. `row` has all its values inline.
     pub fn insert_version(&self, txn: &Transaction, version: &Version, row: &[u8]) -> Result<Tid> {
         let body = self.prepare_row(txn, row)?;
-        let frozen = if version.frozen { tuple::XMIN_FROZEN } else { 0 };
-        let flags = self.external_flag(&body) | frozen;
+        let flags = self.external_flag(&body) | version.made;
         // As COPY does: in a ring of frames, and with the pages on their way to the disk as they are full.
         let mut kept = self.bulk_state(txn.assign_xid(), true)?;
         let own = kept.as_mut().and_then(|kept| kept.as_mut());
@@ -133,14 +131,15 @@ impl Heap {
         let xid = txn.assign_xid();
         with_scratch(|payload| {
             let vm = self.vm_of(&page);
-            wal::Insert { vm, slot, flags, cmin: version.cmin, xmin: version.xmin }.write(payload, &body);
+            let command = version.command;
+            wal::Insert { vm, slot, flags, command, xmin: version.xmin }.write(payload, &body);
             self.log(txn, xid, wal::INSERT, payload, &mut page)
         })?;
         if version.xmax.is_valid() {
-            let bits = if version.key { tuple::XMAX_KEY } else { 0 };
             with_scratch(|payload| {
                 let vm = self.vm_of(&page);
-                wal::SetXmax { vm, slot, bits, xmax: version.xmax, cmax: version.cmax }.write(payload);
+                let (bits, command) = (version.ended, version.command);
+                wal::SetXmax { vm, slot, bits, xmax: version.xmax, command }.write(payload);
                 self.storage.log_change(Some(xid), kind(wal::SET_XMAX), payload, &mut [&mut page]).map(|_| ())
             })?;
         }
@@ -156,11 +155,10 @@ mod tests {
     fn versions_survive_encoding() {
         let v = Version {
             xmin: Xid(7),
-            cmin: CommandId(1),
-            frozen: true,
+            command: CommandId(0x1_0203),
+            made: tuple::XMIN_FROZEN,
+            ended: tuple::XMAX_KEY,
             xmax: Xid(1 << 40),
-            cmax: CommandId(3),
-            key: true,
         };
         let mut bytes = vec![];
         v.encode(&mut bytes);

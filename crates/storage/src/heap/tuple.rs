@@ -4,34 +4,32 @@
 //! | --- | --- | --- |
 //! | 0 | 6 | `xmin`: writer |
 //! | 6 | 6 | `xmax`: deleter, updater or strong row locker; 0 = none |
-//! | 12 | 4 | `cmin`: command of the writer |
-//! | 16 | 4 | `cmax`: command of the deleter (see [`RELINKED`]) |
-//! | 20 | 4 | `ctid.block` |
-//! | 24 | 2 | `ctid.slot`: the next version; 0 = there is none |
-//! | 26 | 2 | flags |
-//! | 28 | | row body |
+//! | 12 | 4 | `command`: the deleter's, if there is one, else the writer's (see [`PAIRED`] and [`RELINKED`]) |
+//! | 16 | 4 | `ctid.block` |
+//! | 20 | 2 | `ctid.slot`: the next version; 0 = there is none |
+//! | 22 | 2 | flags |
+//! | 24 | | row body |
 //!
 //! Six bytes of a transaction id ([`XID_MAX`]) last for 89 years of 100,000 writing transactions a second.
 //! `XMIN_*` and `XMAX_*` status flags are hints: true when set, set at any time by anyone holding the page exclusively, not
-//! logged. No decision in `apply` depends on them. Unlike PostgreSQL, both command ids fit, so there are no combo ids.
+//! logged. No decision in `apply` depends on them. Commands are of interest to the transaction alone that is running (`../txn/commands.rs`).
 
 use super::links::VersionRef;
 use crate::page::slotted::{get_u16, get_u32, get_u64, put_u16, put_u32};
 use quarry_common::{CommandId, Tid, Xid};
 
 /// Bytes before the row body.
-pub const HEADER_BYTES: usize = 28;
+pub const HEADER_BYTES: usize = 24;
 
 /// The last transaction id that a header has room for.
 pub const XID_MAX: Xid = Xid((1 << 48) - 1);
 
 const XMIN: usize = 0;
 const XMAX: usize = 6;
-const CMIN: usize = 12;
-const CMAX: usize = 16;
-const BLOCK: usize = 20;
-const SLOT: usize = 24;
-const FLAGS: usize = 26;
+const COMMAND: usize = 12;
+const BLOCK: usize = 16;
+const SLOT: usize = 20;
+const FLAGS: usize = 22;
 
 #[inline]
 fn get_xid(t: &[u8], at: usize) -> Xid {
@@ -63,13 +61,15 @@ pub const HAS_EXTERNAL: u16 = 0x0200;
 /// Made by an UPDATE.
 pub const UPDATED: u16 = 0x0400;
 
-/// Versions between this one and that at `ctid` have been removed; `cmax` is the lower half of that one's `xmin`. Only on versions whose end has
+/// Versions between this one and that at `ctid` have been removed; `command` is the lower half of that one's `xmin`. Only on versions whose end has
 /// committed, of which nobody asks the command.
 pub const RELINKED: u16 = 0x0800;
 
 /// Made by a serializable transaction's update that changed nothing any index reads, of a version that stands for it: no serializable reader needs
 /// to find this one to learn of its writer (`../ssi/README.md`, S15).
 pub const STOOD_FOR: u16 = 0x1000;
+/// `xmin` and `xmax` are of one transaction, and `command` is the number that it has for both commands. Means nothing to others.
+pub const PAIRED: u16 = 0x2000;
 /// Every flag that says something of `xmax`.
 pub const XMAX_BITS: u16 = XMAX_ABORTED | XMAX_LOCK_ONLY | XMAX_KEY;
 
@@ -78,16 +78,15 @@ pub const XMAX_BITS: u16 = XMAX_ABORTED | XMAX_LOCK_ONLY | XMAX_KEY;
 pub struct TupleHeader {
     pub xmin: Xid,
     pub xmax: Xid,
-    pub cmin: CommandId,
-    pub cmax: CommandId,
+    pub command: CommandId,
     pub ctid: Tid,
     pub flags: u16,
 }
 
 impl TupleHeader {
     /// Header of a new version.
-    pub fn new(xmin: Xid, cmin: CommandId, flags: u16) -> TupleHeader {
-        TupleHeader { xmin, xmax: Xid::INVALID, cmin, cmax: CommandId(0), ctid: Tid::INVALID, flags }
+    pub fn new(xmin: Xid, command: CommandId, flags: u16) -> TupleHeader {
+        TupleHeader { xmin, xmax: Xid::INVALID, command, ctid: Tid::INVALID, flags }
     }
 
     /// Reads the first [`HEADER_BYTES`] of a tuple.
@@ -96,8 +95,7 @@ impl TupleHeader {
         TupleHeader {
             xmin: get_xid(t, XMIN),
             xmax: get_xid(t, XMAX),
-            cmin: CommandId(get_u32(t, CMIN)),
-            cmax: CommandId(get_u32(t, CMAX)),
+            command: CommandId(get_u32(t, COMMAND)),
             ctid: Tid { block: get_u32(t, BLOCK), slot: get_u16(t, SLOT) },
             flags: get_u16(t, FLAGS),
         }
@@ -107,8 +105,7 @@ impl TupleHeader {
     pub fn write(&self, t: &mut [u8]) {
         put_xid(t, XMIN, self.xmin);
         put_xid(t, XMAX, self.xmax);
-        put_u32(t, CMIN, self.cmin.0);
-        put_u32(t, CMAX, self.cmax.0);
+        put_u32(t, COMMAND, self.command.0);
         put_u32(t, BLOCK, self.ctid.block);
         put_u16(t, SLOT, self.ctid.slot);
         put_u16(t, FLAGS, self.flags);
@@ -121,7 +118,7 @@ impl TupleHeader {
             return None;
         }
         Some(match self.has(RELINKED) {
-            true => VersionRef::made_by_low(self.ctid, self.cmax.0),
+            true => VersionRef::made_by_low(self.ctid, self.command.0),
             false => VersionRef::made_by(self.ctid, self.xmax),
         })
     }
@@ -164,10 +161,8 @@ pub struct TupleMeta {
     pub xmin: Xid,
     /// Deleter or locker; 0 if none.
     pub xmax: Xid,
-    /// Writer's command.
-    pub cmin: CommandId,
-    /// Deleter's command.
-    pub cmax: CommandId,
+    /// What the header says of commands: in PostgreSQL, too, both system columns show this.
+    pub command: CommandId,
     /// Next version, or the version itself.
     pub ctid: Tid,
     /// `xmax` is only a lock.
@@ -180,7 +175,7 @@ impl TupleMeta {
     pub fn new(h: &TupleHeader, own: Tid) -> TupleMeta {
         let xmax = if h.has(XMAX_ABORTED) { Xid::INVALID } else { h.xmax };
         let ctid = if h.ctid.slot == 0 { own } else { h.ctid };
-        let cmax = if h.has(RELINKED) { CommandId(0) } else { h.cmax };
-        TupleMeta { xmin: h.xmin, xmax, cmin: h.cmin, cmax, ctid, lock_only: h.has(XMAX_LOCK_ONLY) }
+        let command = if h.has(RELINKED) { CommandId(0) } else { h.command };
+        TupleMeta { xmin: h.xmin, xmax, command, ctid, lock_only: h.has(XMAX_LOCK_ONLY) }
     }
 }

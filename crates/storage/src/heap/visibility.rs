@@ -35,7 +35,7 @@ pub fn is_visible(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager, memo: &mu
             return false;
         }
         if snap.is_mine(h.xmin) {
-            if h.cmin >= snap.cid() {
+            if snap.commands(h).0 >= snap.cid() {
                 return false;
             }
         } else if !memo.sees(snap, txns, h.xmin) {
@@ -46,7 +46,7 @@ pub fn is_visible(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager, memo: &mu
         return true;
     }
     if snap.is_mine(h.xmax) {
-        return h.cmax >= snap.cid();
+        return snap.commands(h).1 >= snap.cid();
     }
     !memo.sees(snap, txns, h.xmax)
 }
@@ -65,7 +65,7 @@ pub fn judge(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager) -> (bool, Opti
             return (false, None);
         }
         if snap.is_mine(h.xmin) {
-            if h.cmin >= snap.cid() {
+            if snap.commands(h).0 >= snap.cid() {
                 return (false, None);
             }
         } else if let Err(writer) = seen(h.xmin) {
@@ -76,7 +76,7 @@ pub fn judge(h: &TupleHeader, snap: &Snapshot, txns: &TxnManager) -> (bool, Opti
         return (true, None);
     }
     if snap.is_mine(h.xmax) {
-        return (h.cmax >= snap.cid(), None);
+        return (snap.commands(h).1 >= snap.cid(), None);
     }
     match seen(h.xmax) {
         Ok(()) => (false, None),
@@ -185,7 +185,7 @@ pub fn modifiable(
             return Modifiable::Deleted;
         }
         if txn.is_mine(h.xmin) {
-            if h.cmin >= snap.cid() {
+            if txn.commands(h).0 >= snap.cid() {
                 return Modifiable::SelfModified { same_command: true };
             }
         } else {
@@ -212,8 +212,9 @@ pub fn modifiable(
     }
     let ended = if h.ctid.slot != 0 { Modifiable::Updated } else { Modifiable::Deleted };
     if txn.is_mine(h.xmax) {
-        if h.cmax >= snap.cid() {
-            return Modifiable::SelfModified { same_command: h.cmax == txn.command_id() };
+        let ended_in = txn.commands(h).1;
+        if ended_in >= snap.cid() {
+            return Modifiable::SelfModified { same_command: ended_in == txn.command_id() };
         }
         return ended;
     }

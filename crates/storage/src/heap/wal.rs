@@ -57,11 +57,16 @@ fn end_version(page: &mut Page, slot: u16, end: &Update, next: Tid) -> Result<()
     let t = hp::tuple_mut(page.bytes_mut(), slot).ok_or_else(|| damaged("no such tuple"))?;
     let mut h = TupleHeader::read(t);
     h.xmax = end.xid;
-    h.cmax = end.cid;
     h.ctid = next;
     h.flags = h.flags & !(tuple::XMAX_BITS | tuple::HOT_UPDATED | tuple::RELINKED) | end.old_bits;
+    let ends = end.old_bits & tuple::XMAX_LOCK_ONLY == 0;
+    if ends {
+        // A lock leaves the command of the making, which its transaction may ask for.
+        h.command = end.old_command;
+        h.flags = h.flags & !tuple::PAIRED | end.old_bits & tuple::PAIRED;
+    }
     h.write(t);
-    if end.old_bits & tuple::XMAX_LOCK_ONLY == 0 {
+    if ends {
         hp::note_prunable(page.bytes_mut(), end.xid.0);
     }
     Ok(())
@@ -78,14 +83,14 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
         INSERT => {
             let new = Insert::read(&mut r)?;
             prepare(page, new.vm != NO_VM);
-            put(page, new.slot, &TupleHeader::new(new.xmin, new.cmin, new.flags), r.rest())
+            put(page, new.slot, &TupleHeader::new(new.xmin, new.command, new.flags), r.rest())
         }
         MULTI_INSERT => {
             let new = MultiInsert::read(&mut r)?;
             prepare(page, new.vm != NO_VM);
             while !r.is_empty() {
                 let row = NewRow::read(&mut r)?;
-                put(page, row.slot, &TupleHeader::new(new.xmin, new.cmin, row.flags), row.body)?;
+                put(page, row.slot, &TupleHeader::new(new.xmin, new.command, row.flags), row.body)?;
             }
             Ok(())
         }
@@ -103,7 +108,7 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             }
             let len = prefix + middle.len() + suffix;
             let t = hp::add_tuple(page.bytes_mut(), new_slot, HEADER_BYTES + len)?;
-            TupleHeader::new(update.xid, update.cid, update.new_flags).write(t);
+            TupleHeader::new(update.xid, update.command, update.new_flags).write(t);
             t[HEADER_BYTES + prefix..HEADER_BYTES + prefix + middle.len()].copy_from_slice(middle);
             let hp::Slot::Normal { offset, .. } = hp::slot(page.bytes(), new_slot) else {
                 return Err(damaged("the new row is not there"));
@@ -124,7 +129,12 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
                 }
                 1 => {
                     prepare(page, vm_new != NO_VM);
-                    put(page, new.slot, &TupleHeader::new(update.xid, update.cid, update.new_flags), r.rest())
+                    put(
+                        page,
+                        new.slot,
+                        &TupleHeader::new(update.xid, update.command, update.new_flags),
+                        r.rest(),
+                    )
                 }
                 2 if vm_old != NO_VM => {
                     vm::set_bit(page, vm_old, false);
@@ -140,9 +150,9 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
             }
         }
         SET_XMAX => {
-            let SetXmax { vm, slot, bits, xmax, cmax } = SetXmax::read(&mut r)?;
+            let SetXmax { vm, slot, bits, xmax, command } = SetXmax::read(&mut r)?;
             prepare(page, vm != NO_VM);
-            let end = Update { xid: xmax, cid: cmax, old_bits: bits, new_flags: 0 };
+            let end = Update { xid: xmax, command, old_command: command, old_bits: bits, new_flags: 0 };
             end_version(page, slot, &end, Tid::INVALID)
         }
         PRUNE => {
@@ -156,8 +166,8 @@ pub fn apply(op: u8, payload: &[u8], page_index: usize, page: &mut Page) -> Resu
                 let t = hp::tuple_mut(page.bytes_mut(), from).ok_or_else(|| damaged("no such tuple"))?;
                 let mut h = TupleHeader::read(t);
                 h.ctid.slot = to;
-                h.cmax = CommandId(low);
-                h.flags |= tuple::RELINKED;
+                h.command = CommandId(low);
+                h.flags = h.flags & !tuple::PAIRED | tuple::RELINKED;
                 h.write(t);
             }
             hp::change_slots(

@@ -5,6 +5,7 @@
 //! `inner` mutex is its own; it is never held while waiting for anything.
 
 pub mod clog;
+pub(crate) mod commands;
 mod live;
 pub mod prepared_record;
 pub mod running;

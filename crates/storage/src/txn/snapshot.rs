@@ -4,6 +4,7 @@ use super::sub_ids::SubIds;
 use super::transaction::Pin;
 use super::{TxnManager, XidStatus};
 use crate::RelId;
+use crate::heap::tuple::TupleHeader;
 use crate::ssi::Xact;
 use crate::stats::Reads;
 use quarry_common::{CommandId, Lsn, Xid};
@@ -84,6 +85,15 @@ impl Snapshot {
     pub(crate) fn count_reads(&self, rel: RelId, reads: Reads) {
         if let Some(pin) = &self.pin {
             pin.count_reads(rel, reads);
+        }
+    }
+
+    /// The commands in which its transaction made and ended a version, which it asks for where it has done so ([`super::commands`]).
+    #[inline]
+    pub(crate) fn commands(&self, h: &TupleHeader) -> (CommandId, CommandId) {
+        match &self.pin {
+            Some(pin) => pin.shared().commands(h),
+            None => (h.command, h.command),
         }
     }
 

@@ -10,6 +10,7 @@ pub use prepared::PreparedSet;
 
 use self::pins::Pins;
 use super::IsolationLevel;
+use super::commands::Shared;
 use super::running::SlotId;
 use super::serializable::Serializable;
 use super::sub_ids::SharedIds;
@@ -17,9 +18,10 @@ use super::wal::{self, CHILDREN_MAX, EndRecord};
 use crate::buffer::PageMut;
 use crate::engine::Storage;
 use crate::fsm::RelationState;
+use crate::heap::tuple::TupleHeader;
 use crate::ids::RelId;
 use crate::lock::{HeldLock, LockMode, LockTag, OwnerId, WaitObserver};
-use crate::stats::{Actions, Pending, XactCounts};
+use crate::stats::{Actions, XactCounts};
 use crate::wal::RecordKind;
 use crate::wal::rmgr::XACT;
 use hashbrown::HashSet;
@@ -87,8 +89,7 @@ pub struct Transaction {
     wait_position: AtomicUsize,
     progress: Progress,
     pins: Mutex<Pins>,
-    /// What it has counted; its snapshots count there, too.
-    pending: Arc<Mutex<Pending>>,
+    shared: Arc<Shared>,
     inner: Mutex<Inner>,
     pub(super) serializable: Serializable,
     extension: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -185,7 +186,7 @@ impl Transaction {
             wait_position: AtomicUsize::new(0),
             progress: Progress::default(),
             pins: Mutex::default(),
-            pending: Arc::default(),
+            shared: Arc::default(),
             inner: Mutex::default(),
             serializable: Serializable::default(),
             extension: OnceLock::new(),
@@ -313,6 +314,8 @@ impl Transaction {
         let known = subs.iter().rposition(|level| level.xid.is_valid()).map_or(0, |at| at + 1);
         for level in &mut subs[known..] {
             level.xid = txns.allot_sub_xid(top);
+            // Those of outer levels that came with it are not undone with it.
+            level.live_subs = live_subs.len();
             new.push(level.xid);
             live_subs.push(level.xid);
             shared_subs.grown();
@@ -347,6 +350,20 @@ impl Transaction {
         CommandId(self.command.load(Ordering::Relaxed))
     }
 
+    /// As [`Snapshot::commands`](super::Snapshot::commands).
+    #[inline]
+    pub(crate) fn commands(&self, h: &TupleHeader) -> (CommandId, CommandId) {
+        self.shared.commands(h)
+    }
+
+    /// The version with this header is about to be ended by the running command: what the header says of commands then, and the flag that goes
+    /// with it.
+    #[inline]
+    pub(crate) fn end_in(&self, h: &TupleHeader) -> (CommandId, u16) {
+        let command = self.command_id();
+        if self.is_mine(h.xmin) { self.shared.note(self.commands(h).0, command) } else { (command, 0) }
+    }
+
     /// Makes own changes so far visible to what comes next.
     #[inline]
     pub fn advance_command(&self) {
@@ -379,12 +396,12 @@ impl Transaction {
     /// Notes what it does to a table's rows.
     #[inline]
     pub(crate) fn count(&self, rel: RelId, state: &Arc<RelationState>, count: impl FnOnce(&mut Actions)) {
-        self.pending.lock().count(rel, state, count);
+        self.shared.counts.lock().count(rel, state, count);
     }
 
     /// What it has done with a relation so far.
     pub fn counted(&self, rel: RelId) -> XactCounts {
-        self.pending.lock().of(rel)
+        self.shared.counts.lock().of(rel)
     }
 
     /// The table goes on in new files. Its counts stay the table's.
@@ -416,7 +433,7 @@ impl Transaction {
         };
         inner.subs.push(level);
         self.current.store(0, Ordering::Release);
-        self.pending.lock().set_level(inner.subs.len());
+        self.shared.counts.lock().set_level(inner.subs.len());
         inner.subs.len()
     }
 
@@ -438,7 +455,7 @@ impl Transaction {
         let mut inner = self.inner.lock();
         let Some(from) = level.checked_sub(1).filter(|from| *from < inner.subs.len()) else { return };
         inner.subs.truncate(level);
-        self.pending.lock().roll_back(level);
+        self.shared.counts.lock().roll_back(level);
         let at = &mut inner.subs[from];
         at.xid = Xid::INVALID;
         let Level { live_subs, held, commit_callbacks, abort_callbacks, .. } = *at;
@@ -468,7 +485,7 @@ impl Transaction {
         if let Some(keep) = level.checked_sub(1) {
             inner.subs.truncate(keep);
             self.set_current(&inner);
-            self.pending.lock().release(level);
+            self.shared.counts.lock().release(level);
         }
     }
 
@@ -539,7 +556,7 @@ impl Transaction {
             }
             self.storage.forget_created(&inner.created, &inner.created_databases);
         }
-        self.pending.lock().end(true);
+        self.shared.counts.lock().end(true);
         self.storage.flush_counts();
         self.serializable_committed(csn);
         for callback in inner.commit_callbacks.drain(..) {
@@ -627,7 +644,7 @@ impl Transaction {
         if top.is_valid() {
             xids.push(top);
         }
-        self.pending.lock().end(false);
+        self.shared.counts.lock().end(false);
         self.storage.flush_counts();
         self.serializable_aborted();
         self.finish_abort(&xids, inner.created, inner.created_databases, inner.abort_callbacks, &[]);

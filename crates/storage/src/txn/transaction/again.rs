@@ -2,10 +2,9 @@
 
 use super::pins::Pins;
 use super::{Inner, Transaction};
-use crate::stats::Pending;
 use crate::txn::IsolationLevel;
+use crate::txn::commands::Shared;
 use crate::txn::serializable::Serializable;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 impl Transaction {
@@ -40,7 +39,7 @@ impl Transaction {
             wait_position,
             progress: _,
             pins,
-            pending,
+            shared,
             inner,
             serializable,
             extension,
@@ -60,9 +59,9 @@ impl Transaction {
         *wait_position.get_mut() = 0;
         *pins.get_mut() = Pins::default();
         // A snapshot that outlived its transaction goes on counting for that one.
-        match Arc::get_mut(pending) {
-            Some(pending) => *pending.get_mut() = Pending::default(),
-            None => *pending = Arc::<Mutex<Pending>>::default(),
+        match Arc::get_mut(shared) {
+            Some(shared) => *shared = Shared::default(),
+            None => *shared = Arc::default(),
         }
         *inner.get_mut() = Inner::default();
         *serializable = Serializable::default();

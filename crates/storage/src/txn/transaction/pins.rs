@@ -5,37 +5,42 @@
 //! a row one version at most.
 
 use super::Transaction;
-use crate::stats::{Pending, Reads};
+use crate::stats::Reads;
+use crate::txn::commands::Shared;
 use crate::txn::running::{FOLLOWS, Running, SlotId};
 use crate::txn::{Snapshot, TxnManager};
 use crate::{IsolationLevel, RelId};
-use parking_lot::Mutex;
 use quarry_common::{Lsn, Result, Xid};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Alive as long as a snapshot is in use; a way to its transaction's counts.
+/// Alive as long as a snapshot is in use; a way to what it shares with its transaction.
 #[derive(Clone)]
 pub struct Pin(Kind);
 
-/// As most transactions have one snapshot at a time, the first place needs nothing of its own: the clones of the counts are counted.
+/// As most transactions have one snapshot at a time, the first place needs nothing of its own: the clones of what is shared are counted.
 #[derive(Clone)]
 enum Kind {
-    First(Arc<Mutex<Pending>>),
+    First(Arc<Shared>),
     Other(Arc<Place>),
 }
 
 /// Another one; its clones are counted.
 struct Place {
-    pending: Arc<Mutex<Pending>>,
+    shared: Arc<Shared>,
 }
 
 impl Pin {
-    pub fn count_reads(&self, rel: RelId, reads: Reads) {
+    /// What it shares with its transaction.
+    #[inline]
+    pub fn shared(&self) -> &Shared {
         match &self.0 {
-            Kind::First(pending) => pending.lock().count_reads(rel, reads),
-            Kind::Other(place) => place.pending.lock().count_reads(rel, reads),
+            Kind::First(shared) => shared,
+            Kind::Other(place) => &place.shared,
         }
+    }
+    pub fn count_reads(&self, rel: RelId, reads: Reads) {
+        self.shared().counts.lock().count_reads(rel, reads);
     }
 }
 
@@ -49,19 +54,19 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    fn is_free(&self, place: usize, pending: &Arc<Mutex<Pending>>) -> bool {
+    fn is_free(&self, place: usize, shared: &Arc<Shared>) -> bool {
         match place.checked_sub(1) {
             // The transaction's own, and one for each of the others.
-            None => Arc::strong_count(pending) == 1 + self.others.len(),
+            None => Arc::strong_count(shared) == 1 + self.others.len(),
             Some(other) => Arc::strong_count(&self.others[other]) == 1,
         }
     }
 
     /// A free place for one more. What has become free meanwhile is taken out of the slot.
-    fn free_place(&mut self, running: &Running, slot: SlotId, pending: &Arc<Mutex<Pending>>) -> (usize, Pin) {
+    fn free_place(&mut self, running: &Running, slot: SlotId, shared: &Arc<Shared>) -> (usize, Pin) {
         let mut free = None;
         for place in 0..=self.others.len() {
-            if !self.is_free(place, pending) {
+            if !self.is_free(place, shared) {
                 continue;
             }
             match free {
@@ -70,11 +75,11 @@ impl Pins {
             }
         }
         let place = free.unwrap_or_else(|| {
-            self.others.push(Arc::new(Place { pending: pending.clone() }));
+            self.others.push(Arc::new(Place { shared: shared.clone() }));
             self.others.len()
         });
         let pin = match place.checked_sub(1) {
-            None => Kind::First(pending.clone()),
+            None => Kind::First(shared.clone()),
             Some(other) => Kind::Other(self.others[other].clone()),
         };
         (place, Pin(pin))
@@ -103,7 +108,7 @@ impl Transaction {
     fn publish(&self, follows: bool, read: impl Fn() -> Lsn) -> (Lsn, Pin) {
         let marks = if follows && !self.serializable.is_read_only() { FOLLOWS } else { 0 };
         let mut pins = self.pins.lock();
-        let (place, pin) = pins.free_place(self.running(), self.slot, &self.pending);
+        let (place, pin) = pins.free_place(self.running(), self.slot, &self.shared);
         let csn = self.running().publish_snapshot(self.slot, place, marks, read);
         (csn, pin)
     }
@@ -192,7 +197,7 @@ impl Transaction {
         let marks = if self.serializable.is_read_only() { 0 } else { FOLLOWS };
         let mut pins = self.pins.lock();
         pins.first = None;
-        let (place, pin) = pins.free_place(self.running(), self.slot, &self.pending);
+        let (place, pin) = pins.free_place(self.running(), self.slot, &self.shared);
         self.running().import_snapshot(self.slot, place, marks, csn);
         pins.first = Some(pin);
         csn
@@ -226,7 +231,7 @@ impl Transaction {
         self.storage.flush_counts();
         let pins = self.pins.lock();
         for place in 0..=pins.others.len() {
-            if pins.is_free(place, &self.pending) {
+            if pins.is_free(place, &self.shared) {
                 self.running().retract_snapshot(self.slot, place);
             }
         }

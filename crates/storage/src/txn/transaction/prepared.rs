@@ -146,7 +146,7 @@ impl Transaction {
             owner,
             isolation: self.isolation(),
             inner: std::mem::take(&mut *self.inner.lock()),
-            pending: std::mem::take(&mut *self.pending.lock()),
+            pending: std::mem::take(&mut *self.shared.counts.lock()),
             xact: self.serializable.xact().cloned(),
         };
         match dormant.state(storage, &entry.info).log(storage.wal()) {
@@ -160,7 +160,7 @@ impl Transaction {
             }
             Err(e) => {
                 *self.inner.lock() = std::mem::take(&mut dormant.inner);
-                *self.pending.lock() = std::mem::take(&mut dormant.pending);
+                *self.shared.counts.lock() = std::mem::take(&mut dormant.pending);
                 locks.change_owner(slot, &held, owner, self.owner, self.pid);
                 locks.forget_prepared(owner);
                 Err(e)
@@ -176,7 +176,7 @@ impl Transaction {
         txn.current.store(top.0, Ordering::Release);
         txn.is_prepared.store(true, Ordering::Release);
         *txn.inner.lock() = inner;
-        *txn.pending.lock() = pending;
+        *txn.shared.counts.lock() = pending;
         txn.serializable.adopt(xact);
         txn
     }
