@@ -26,6 +26,9 @@ pub trait Sums: Clone + Default + Send + 'static {
     /// See [`Fold::add_decimals`].
     #[inline]
     fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64> + Clone, _scale: DecimalScale) {}
+    /// See [`Fold::add_decimal_sum`].
+    #[inline]
+    fn add_decimal_sum(&mut self, _sum: i64, _n: i64, _scale: DecimalScale) {}
     fn sub(&mut self, _value: Self::Value<'_>) -> Result<()> {
         Err(Error::internal("these sums can't take values out"))
     }
@@ -87,6 +90,10 @@ impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
     #[inline(always)]
     fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64> + Clone, scale: DecimalScale) {
         self.0.add_decimals(values, scale);
+    }
+    #[inline(always)]
+    fn add_decimal_sum(&mut self, sum: i64, n: i64, scale: DecimalScale) {
+        self.0.add_decimal_sum(sum, n, scale);
     }
     fn sub(&mut self, value: S::Value<'_>) -> Result<()> {
         self.0.sub(value)

@@ -33,6 +33,10 @@ impl Sums for Plain {
     fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64> + Clone, scale: DecimalScale) {
         self.0.add_decimals(values, scale);
     }
+    #[inline]
+    fn add_decimal_sum(&mut self, sum: i64, n: i64, scale: DecimalScale) {
+        self.0.add_decimal_sum(sum, n, scale);
+    }
     fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.merge(&other.0);
         Ok(())

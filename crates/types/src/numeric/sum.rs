@@ -37,6 +37,12 @@ impl NumericSum {
             self.make_large().add_decimal(value, scale);
         }
     }
+    /// Adds what `n` values in the fast form of columns come to.
+    pub fn add_decimal_sum(&mut self, sum: i64, n: i64, scale: DecimalScale) {
+        if self.large.is_some() || !self.add_whole(sum, n, scale.dscale) {
+            self.make_large().merge(&NumericAccumulator::of_total(sum, n, scale.dscale));
+        }
+    }
     /// Adds values in the fast form of columns.
     pub fn add_decimals(&mut self, values: impl ExactSizeIterator<Item = i64> + Clone, scale: DecimalScale) {
         let n = values.len() as i64;
@@ -168,7 +174,13 @@ mod tests {
         all.add_decimals(d.values().iter().copied(), d.scale());
         let mut each = NumericSum::default();
         d.values().iter().for_each(|v| each.add_decimal(*v, d.scale()));
+        let mut parts = NumericSum::default();
+        parts.add_decimal_sum(350, 2, d.scale());
+        parts.add_decimal_sum(i64::MAX, 1, d.scale());
+        parts.add_decimal_sum(1, 1, d.scale());
+        assert_eq!(parts.avg().unwrap().unwrap().to_string(), all.avg().unwrap().unwrap().to_string());
         let expected = "92233720368547761.58";
+        assert_eq!(parts.sum().unwrap().unwrap().to_string(), expected);
         assert_eq!(all.sum().unwrap().unwrap().to_string(), expected);
         assert_eq!(each.sum().unwrap().unwrap().to_string(), expected);
         assert!(each.whole().is_none() && NumericSum::default().is_empty());
