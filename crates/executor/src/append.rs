@@ -2,10 +2,10 @@
 
 use crate::context::Cx;
 use crate::correlation::Dependence;
-use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::operator::{BoxOperator, Operator, dense, pull_some};
 use crate::spill::BatchStore;
 use quarry_common::Result;
-use quarry_types::Batch;
+use quarry_types::{BATCH_ROWS, Batch};
 
 /// One input after the other.
 pub struct Append {
@@ -58,7 +58,9 @@ impl Operator for Materialize {
             self.depends.note(cx);
         }
         if self.at == self.rows.len() && !self.complete {
-            match pull(&mut self.input, cx)? {
+            // Who may stop early has rows before one that fails given first.
+            let want = if cx.want < BATCH_ROWS { BATCH_ROWS - 1 } else { BATCH_ROWS };
+            match pull_some(&mut self.input, cx, want)? {
                 Some(b) => self.rows.push(cx.env, dense(b))?,
                 None => self.complete = true,
             }

@@ -117,16 +117,19 @@ impl Output {
             }
         }
     }
-    /// The targets of the batch's first rows, as many as are wanted and as their values' size allows; the others wait.
+    /// The targets of the batch's first rows, as many as are wanted and as their values' size allows; the others wait. Where somebody may
+    /// stop early and a row fails, those before it come first.
     fn project(&mut self, cx: &mut Cx<'_>, batch: Batch) -> Result<Batch> {
         let Some(targets) = &self.targets else { return Ok(batch) };
         let rows = batch.row_count();
+        let mut most_now = BATCH_ROWS;
         loop {
-            let now = cx.want.min(self.most);
+            let now = cx.want.min(self.most).min(most_now);
             let first = if rows > now { take_rows(&batch, 0..now) } else { batch.clone() };
             let count = first.row_count();
             match project_batch(targets, cx, first, self.once) {
                 Err(e) if is_batch_too_large(&e) && count > 1 => self.most = count / 2,
+                Err(_) if count > 1 && !self.once && cx.want < BATCH_ROWS => most_now = count / 2,
                 Err(e) => return Err(e),
                 Ok(out) => {
                     if rows > now {

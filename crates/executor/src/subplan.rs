@@ -3,6 +3,7 @@
 
 use crate::build::Builder;
 use crate::context::Cx;
+use crate::correlation::Dependence;
 use crate::expr::{Input, Layout, Program};
 use crate::null_match::{COLUMNS_MAX, Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, dense, pull, pull_some};
@@ -14,8 +15,13 @@ use quarry_common::{Error, Oid, Result, bail};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::{ColumnId, Expr, SubqueryExpr, SubqueryKind, walk};
 use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension};
-use quarry_types::{Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare, hash, record};
+use quarry_types::{
+    BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare, hash, record,
+};
 use std::sync::Arc;
+
+/// Rows pulled together by who stops at one that decides: less than a batch tells that rows before one that fails are to be given first.
+const UNTIL_DECIDED: usize = BATCH_ROWS - 1;
 
 /// A subquery's place in an expression.
 pub(crate) struct SubqueryNode {
@@ -64,10 +70,22 @@ pub struct SubplanState {
     plan: usize,
     fresh: bool,
     once: Option<Datum>,
+    /// Of a subquery that reads rows further out and none at hand: its last value, and what that depends on.
+    last: Option<Datum>,
+    depends: Dependence,
     rows: Option<Arc<HashedRows>>,
-    all_rows: Option<Arc<Vec<Batch>>>,
+    kept: Option<KeptRows>,
     /// For the rows that are kept.
     reservation: Reservation,
+}
+
+/// The rows of a subquery without correlation that have been asked for so far.
+#[derive(Default)]
+struct KeptRows {
+    batches: Vec<Batch>,
+    bytes: usize,
+    /// There are no more.
+    complete: bool,
 }
 
 struct HashedRows {
@@ -160,8 +178,10 @@ impl Builder<'_> {
             plan: plan.id,
             fresh: true,
             once: None,
+            last: None,
+            depends: Dependence::of(plan),
             rows: None,
-            all_rows: None,
+            kept: None,
             reservation,
         };
         let index = self.add_subplan(state);
@@ -210,9 +230,13 @@ impl SubqueryNode {
             return Ok(Arc::new(Vector::zeroed(self.physical, n)));
         }
         if let Kind::Quantified { hashed: Some(h), .. } = &self.kind {
+            let rows = self.hashed_rows(cx, h)?;
+            // Among no rows nothing is looked for.
+            if rows.len == 0 {
+                return Ok(Arc::new(Vector::constant(PhysicalType::Bool, &Datum::Bool(false), n)));
+            }
             let left =
                 h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
-            let rows = self.hashed_rows(cx, h)?;
             return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
         }
         let quantified = matches!(self.kind, Kind::Quantified { .. });
@@ -266,9 +290,21 @@ impl SubqueryNode {
             if !self.correlated {
                 return self.once(s, cx);
             }
-            // Columns of rows further out may change between calls as well: only own columns make a sound key.
+            if !self.params.is_empty() {
+                s.restart(cx)?;
+                return self.compute(s, cx);
+            }
+            if let Some(v) = &s.last
+                && s.depends.holds(cx)
+            {
+                return Ok(v.clone());
+            }
+            s.last = None;
+            s.depends.note(cx);
             s.restart(cx)?;
-            self.compute(s, cx)
+            let v = self.compute(s, cx)?;
+            s.last = Some(v.clone());
+            Ok(v)
         })
     }
 
@@ -351,27 +387,21 @@ impl SubqueryNode {
     ) -> Result<Datum> {
         let mut unknown = false;
         if !self.correlated {
-            if s.all_rows.is_none() {
-                s.restart(cx)?;
-                let mut batches = Vec::new();
-                let mut bytes = 0;
-                while let Some(b) = pull(&mut s.op, cx)? {
-                    let b = dense(b);
-                    bytes += b.columns.iter().map(|c| c.memory_bytes()).sum::<usize>();
-                    s.reservation.must_hold(bytes)?;
-                    batches.push(b);
+            let mut kept = match s.kept.take() {
+                Some(kept) => kept,
+                None => {
+                    s.restart(cx)?;
+                    KeptRows::default()
                 }
-                s.all_rows = Some(Arc::new(batches));
-            }
-            let batches = s.all_rows.clone().unwrap_or_default();
-            for b in batches.iter() {
-                if decide(cx, b, all, tests, &mut unknown)? {
-                    return Ok(Datum::Bool(!all));
-                }
+            };
+            let decided = kept.decide(s, cx, all, tests, &mut unknown);
+            s.kept = Some(kept);
+            if decided? {
+                return Ok(Datum::Bool(!all));
             }
         } else {
             s.restart(cx)?;
-            while let Some(b) = pull(&mut s.op, cx)? {
+            while let Some(b) = pull_some(&mut s.op, cx, UNTIL_DECIDED)? {
                 if decide(cx, &b, all, tests, &mut unknown)? {
                     return Ok(Datum::Bool(!all));
                 }
@@ -420,13 +450,58 @@ impl SubqueryNode {
     }
 }
 
+impl KeptRows {
+    /// Tests the rows until one settles the comparison; only then others are asked for that haven't been.
+    fn decide(
+        &mut self,
+        s: &mut SubplanState,
+        cx: &mut Cx<'_>,
+        all: bool,
+        tests: &[Program],
+        unknown: &mut bool,
+    ) -> Result<bool> {
+        for b in &self.batches {
+            if decide(cx, b, all, tests, unknown)? {
+                return Ok(true);
+            }
+        }
+        while !self.complete {
+            let Some(b) = pull_some(&mut s.op, cx, UNTIL_DECIDED)? else {
+                self.complete = true;
+                break;
+            };
+            let b = dense(b);
+            self.bytes += b.columns.iter().map(|c| c.memory_bytes()).sum::<usize>();
+            s.reservation.must_hold(self.bytes)?;
+            let decided = decide(cx, &b, all, tests, unknown)?;
+            self.batches.push(b);
+            if decided {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// Tests one batch of the subquery's rows; true if a row settles the comparison.
 fn decide(cx: &mut Cx<'_>, b: &Batch, all: bool, tests: &[Program], unknown: &mut bool) -> Result<bool> {
-    let flags = tests.iter().map(|t| t.eval(cx, b)).collect::<Result<Vec<_>>>()?;
+    let once = tests.iter().any(Program::has_effects);
+    let flags = match once {
+        true => None,
+        false => tests.iter().map(|t| t.eval(cx, b)).collect::<Result<Vec<_>>>().ok(),
+    };
     for r in b.rows().iter() {
         let mut result = Some(true);
-        for f in &flags {
-            match f.datum(r) {
+        for (i, test) in tests.iter().enumerate() {
+            let flag = match &flags {
+                Some(flags) => flags[i].datum(r),
+                // Some row fails, perhaps one behind that which settles it.
+                None => {
+                    let one = Rows::Selected { positions: &[r as u32], len: b.len };
+                    test.eval_rows(cx, &b.columns, one)?.datum(r)
+                }
+            };
+            match flag {
                 Datum::Bool(false) => {
                     result = Some(false);
                     break;

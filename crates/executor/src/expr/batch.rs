@@ -139,7 +139,10 @@ impl Node {
                 super::op::scalar_array_batch(call, left, array, *all, set.as_deref(), cx, i)?
             }
             Node::Op { op, args, physical } => {
-                let args = eval_all(args, cx, i)?;
+                let args = match op.reads_place() {
+                    true => eval_places(args, cx, i)?,
+                    false => eval_all(args, cx, i)?,
+                };
                 if !op.is_volatile() && args.iter().all(|a| a.is_constant()) && !i.rows.is_empty() {
                     let datums: Vec<Datum> = args.iter().map(|a| a.datum(0)).collect();
                     let value = op.apply(cx, &datums)?;
@@ -169,6 +172,25 @@ impl Node {
 
 pub(crate) fn eval_all(args: &[Node], cx: &mut Cx<'_>, i: Input<'_>) -> Result<Vec<Arc<Vector>>> {
     args.iter().map(|a| a.eval(cx, i)).collect()
+}
+
+/// A container and its subscripts, which are computed only where it isn't NULL.
+fn eval_places(args: &[Node], cx: &mut Cx<'_>, i: Input<'_>) -> Result<Vec<Arc<Vector>>> {
+    let plain = |a: &Node| matches!(a, Node::Const { .. } | Node::Column { .. } | Node::Param { .. });
+    let Some((container, places)) = args.split_first().filter(|(_, places)| !places.iter().all(plain)) else {
+        return eval_all(args, cx, i);
+    };
+    let container = container.eval(cx, i)?;
+    let positions: Vec<u32>;
+    let rows = if container.may_have_nulls() {
+        positions = i.rows.iter().filter(|r| !container.is_null(*r)).map(|r| r as u32).collect();
+        Rows::Selected { positions: &positions, len: i.rows.len() }
+    } else {
+        i.rows
+    };
+    let mut all = vec![container];
+    all.extend(eval_all(places, cx, Input { rows, ..i })?);
+    Ok(all)
 }
 
 pub(crate) fn bool_test(value: Option<bool>, test: BoolTest) -> bool {

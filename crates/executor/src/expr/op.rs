@@ -90,6 +90,11 @@ impl Op {
         }
     }
 
+    /// Whether it reads a place of its first argument, which the others say: NULL where that is.
+    pub(crate) fn reads_place(&self) -> bool {
+        matches!(self, Op::Subscript { assign: false, .. })
+    }
+
     pub(crate) fn apply(&self, cx: &mut Cx<'_>, args: &[Datum]) -> Result<Datum> {
         match self {
             Op::Io { from, to, typmod } => match &args[0] {

@@ -138,8 +138,15 @@ impl Node {
                 super::op::scalar_array_row(call, &l, &a, *all, cx)?
             }
             Node::Op { op, args, .. } => {
-                let args = rows(args, cx, row, placeholder)?;
-                op.apply(cx, &args)?
+                let mut values = Vec::with_capacity(args.len());
+                for arg in args {
+                    values.push(arg.row(cx, row, placeholder)?);
+                    // What has no places has no subscripts computed.
+                    if op.reads_place() && values[0].is_null() {
+                        return Ok(Datum::Null);
+                    }
+                }
+                op.apply(cx, &values)?
             }
             Node::Subquery(s) => s.row(cx, row)?,
         })

@@ -5,18 +5,20 @@ use crate::deparse::Deparser;
 use crate::expr::SubqueryPlan;
 use crate::logical::{JoinKind, ScanColumn, SetOpKind};
 use crate::physical::{AggregateStrategy, IndexTest, SetOpStrategy};
-use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SubqueryKind, walk};
+use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
 use keys::{Asked, own_columns};
 use quarry_catalog::{Relation, quote_identifier};
 use relations::{collect_aliases, count_scans, is_bare_values};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use subplans::{exprs, for_each_subplan, is_init, parts};
 
 mod indexes;
 mod keys;
 mod lines;
 mod parallel;
 mod relations;
+mod subplans;
 
 /// A property's value.
 #[derive(Clone)]
@@ -99,65 +101,6 @@ pub(super) fn build(e: &Explain<'_>) -> Node {
     sections.append(&mut root.children);
     root.children = sections;
     root
-}
-
-/// The expressions of a node that may hold subplans.
-fn exprs(plan: &PhysicalPlan) -> Vec<&Expr> {
-    let mut out: Vec<&Expr> = plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).collect();
-    match &plan.node {
-        PhysicalNode::Result { one_time_filter, .. } => out.extend(one_time_filter),
-        PhysicalNode::IndexScan { conds, .. } => out.extend(conds.iter().map(|c| &c.source)),
-        PhysicalNode::BitmapHeapScan { recheck, .. } => out.extend(recheck),
-        PhysicalNode::TidScan { tids, .. } => out.extend(tids),
-        PhysicalNode::TidRangeScan { conds, .. } => out.extend(conds),
-        PhysicalNode::ValuesScan { rows, .. } => out.extend(rows.iter().flatten()),
-        PhysicalNode::FunctionScan { calls, .. } => out.extend(calls.iter().flat_map(|(c, _)| &c.args)),
-        PhysicalNode::NestLoop { on, .. } => out.extend(on),
-        PhysicalNode::HashJoin { hash_conds, on, .. } => out.extend(hash_conds.iter().chain(on)),
-        PhysicalNode::MergeJoin { merge_conds, on, .. } => out.extend(merge_conds.iter().chain(on)),
-        PhysicalNode::Aggregate { group, aggregates, .. } => {
-            out.extend(group.iter().map(|(_, e)| e));
-            out.extend(aggregates.iter().flat_map(|(_, a)| walk::aggregate_exprs(a)));
-        }
-        PhysicalNode::WindowAgg { calls, .. } => {
-            out.extend(calls.iter().flat_map(|(_, c)| c.args.iter().chain(&c.filter)))
-        }
-        PhysicalNode::ProjectSet { calls, .. } => out.extend(calls.iter().flat_map(|(_, c)| &c.args)),
-        PhysicalNode::Limit { limit, offset, .. } => out.extend(limit.iter().chain(offset)),
-        PhysicalNode::Update { set, returning, .. } => {
-            out.extend(set.iter().map(|(_, e)| e));
-            out.extend(returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)));
-        }
-        PhysicalNode::Insert { returning, .. } | PhysicalNode::Delete { returning, .. } => {
-            out.extend(returning.iter().flat_map(|r| r.targets.iter().map(|(_, e)| e)))
-        }
-        _ => {}
-    }
-    out
-}
-
-type OnSubplan<'f> = &'f mut dyn FnMut(usize, &PhysicalPlan, &SubqueryKind, &[ColumnId], bool);
-
-/// Calls `f` (number, plan, kind, parameters, hashed) for each subplan of a node's expressions, once.
-fn for_each_subplan(plan: &PhysicalPlan, f: OnSubplan<'_>) {
-    let mut seen: Vec<usize> = vec![];
-    for e in exprs(plan) {
-        walk::visit(e, &mut |e| {
-            if let Expr::Subquery(s) = e
-                && let SubqueryPlan::Physical { plan, params, hashed, number } = &s.plan
-                && !seen.contains(number)
-            {
-                seen.push(*number);
-                f(*number, plan, &s.kind, params, *hashed);
-            }
-        });
-    }
-}
-
-/// Whether a node's subquery is run once where the node is run: it reads none of the node's rows, and a Result without input has none.
-fn is_init(plan: &PhysicalPlan, kind: &SubqueryKind, params: &[ColumnId]) -> bool {
-    let rowless = matches!(plan.node, PhysicalNode::Result { input: None, .. });
-    (params.is_empty() || rowless) && !matches!(kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. })
 }
 
 impl Builder<'_> {
@@ -315,6 +258,20 @@ impl Builder<'_> {
                 });
                 let passed: Vec<_> = passed.collect();
                 self.renamed.extend(passed);
+            }
+            // A row changed through a view goes by the table's name.
+            PhysicalNode::Update { target, ctid, returning: Some(r), .. }
+            | PhysicalNode::Delete { target, ctid, returning: Some(r), .. } => {
+                let meta = &self.e.statement.meta;
+                let alias = self.target_alias(*ctid, &target.relation);
+                for (id, column) in &r.row {
+                    if let (ScanColumn::Attribute(n), Some(relation)) = (column, &meta.get(*id).relation)
+                        && *relation != alias
+                        && let Some(column) = target.relation.columns.get(*n)
+                    {
+                        self.renamed.insert(*id, (alias.clone(), column.name.clone()));
+                    }
+                }
             }
             PhysicalNode::Insert { target, on_conflict: Some(_), .. } => {
                 let meta = &self.e.statement.meta;
@@ -562,8 +519,9 @@ impl Builder<'_> {
                 if !on.is_empty() {
                     lines.push(("Join Filter".into(), text(self.conditions(on))));
                 }
-                children.push(("Outer", None, self.node(outer)));
-                children.push(("Inner", None, self.hash(plan, inner)));
+                let asked = keys::asked_of_input(plan, asked);
+                children.push(("Outer", None, self.node_asked(outer, &asked)));
+                children.push(("Inner", None, self.hash(plan, inner, &asked)));
                 let parallel = if *in_parts { "Parallel " } else { "" };
                 ("Hash Join", format!("{parallel}Hash{word} Join"))
             }

@@ -130,6 +130,7 @@ pub(super) fn columns_named(e: &Expr, columns: &[Expr], found: &mut dyn FnMut(us
 impl Binder<'_> {
     /// The view as a target; 55000 if changes can't be made through it.
     pub(super) fn view_target(&mut self, view: &Arc<Relation>, change: Change) -> Result<ViewTarget> {
+        self.meta.nested = true;
         self.nested(|b| b.view_target_inner(view, change))
     }
 

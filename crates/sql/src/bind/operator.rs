@@ -5,6 +5,8 @@ use super::{Binder, Typed};
 use crate::ast::{self, ExprKind, OpName, Pos, SubLinkKind};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_functions::{CastContext, OperatorDef, registry};
+use quarry_plan::total::cannot_fail;
+use quarry_plan::volatility::is_volatile;
 use quarry_plan::{CallForm, Expr, FunctionRef};
 use quarry_types::{SqlType, oids};
 
@@ -167,7 +169,9 @@ impl Binder<'_> {
         }
     }
 
-    /// Row ordering spelled out: `a < c OR (a = c AND b < d)`; the strict operator decides all but the last column.
+    /// Row ordering spelled out: `a < c OR (a = c AND b < d)`; the strict operator decides all but the last column. Where `b` or `d` may
+    /// fail they are computed only if the columns before are equal, and what is volatile is computed once:
+    /// `CASE WHEN a = c THEN b < d ELSE a < c END`, `CASE ROW(a, c) WHEN .f1 = .f2 THEN b < d WHEN .f1 < .f2 THEN true ...`.
     pub(super) fn row_order(
         &mut self,
         op: &OpName,
@@ -184,10 +188,46 @@ impl Binder<'_> {
         let mut expr = self.make_operator(op, Some(l), r, pos)?.expr;
         while let Some((l, r)) = pairs.pop() {
             let decided = self.make_operator(&strict, Some(l.clone()), r.clone(), pos)?.expr;
+            if let (true, Expr::Call { args, .. }) = (is_volatile(&decided), &decided)
+                && let [a, b] = &args[..]
+            {
+                expr = self.ordered_once([a.clone(), b.clone()], &strict, expr, pos)?;
+                continue;
+            }
             let equal = self.make_operator(&OpName::bare("="), Some(l), r, pos)?.expr;
-            expr = Expr::Or(vec![decided, Expr::And(vec![equal, expr])]);
+            let fails = !cannot_fail(&expr, &[])
+                && quarry_plan::walk::any(&expr, &|e| matches!(e, Expr::Column { .. } | Expr::Subquery(_)));
+            expr = match fails {
+                true => {
+                    let (whens, otherwise) = (vec![(equal, expr)], Some(Box::new(decided)));
+                    Expr::Case { operand: None, whens, otherwise, ty: SqlType::BOOL }
+                }
+                false => Expr::Or(vec![decided, Expr::And(vec![equal, expr])]),
+            };
         }
         Ok(expr)
+    }
+
+    /// Two values' order, or where they are equal the rest's; each is computed once.
+    fn ordered_once(&mut self, sides: [Expr; 2], strict: &OpName, rest: Expr, pos: Pos) -> Result<Expr> {
+        let names = ["f1", "f2"];
+        let [l, r] = [0, 1].map(|index: usize| {
+            let arg = Box::new(Expr::Placeholder { ty: SqlType::RECORD });
+            let (name, ty) = (names[index].to_string(), sides[index].ty());
+            Typed { expr: Expr::FieldSelect { arg, index, name, ty }, pos }
+        });
+        let mut test = |op: &OpName| -> Result<Expr> {
+            Ok(self.make_operator(op, Some(l.clone()), r.clone(), pos)?.expr)
+        };
+        let opposite = OpName::bare(if strict.name == "<" { ">" } else { "<" });
+        let whens = vec![
+            (test(&OpName::bare("="))?, rest),
+            (test(strict)?, Expr::bool_const(true)),
+            (test(&opposite)?, Expr::bool_const(false)),
+        ];
+        let names = names.map(String::from).to_vec();
+        let pair = Expr::Row { fields: sides.to_vec(), names, ty: SqlType::RECORD };
+        Ok(Expr::Case { operand: Some(Box::new(pair)), whens, otherwise: None, ty: SqlType::BOOL })
     }
 
     /// A row ordering as it is written: the first columns' operator over both rows.

@@ -2,7 +2,7 @@
 //! the rows come from and passed on from there, and this is how they are shown: as columns of the input, in parentheses.
 
 use super::Builder;
-use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SortKey, WindowSpec, walk};
+use crate::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, SortKey, WindowSpec, walk};
 
 /// What a node wants of its input besides the input's targets.
 #[derive(Clone, Default)]
@@ -10,13 +10,89 @@ pub(super) struct Asked<'a> {
     exprs: Vec<&'a Expr>,
     /// The only targets that count; none: all.
     targets: Option<Vec<ColumnId>>,
+    /// The only columns that anything above reads; none: all. The rest is there for the row that a change writes anew.
+    read: Option<Vec<ColumnId>>,
+    /// What a change takes of each row, in this order: shown instead of the input's targets.
+    pub(super) taken: Option<Taken<'a>>,
+}
+
+/// What UPDATE and DELETE take of their input's rows.
+#[derive(Clone)]
+pub(super) struct Taken<'a> {
+    pub values: Vec<&'a Expr>,
+    pub columns: Vec<ColumnId>,
 }
 
 impl Asked<'_> {
     /// Whether the input's target is read by anything but the expressions asked for.
     pub(super) fn wants(&self, id: ColumnId) -> bool {
-        self.targets.as_ref().is_none_or(|t| t.contains(&id))
+        let within = |list: &Option<Vec<ColumnId>>| list.as_ref().is_none_or(|t| t.contains(&id));
+        within(&self.targets) && within(&self.read)
     }
+}
+
+/// What UPDATE and DELETE ask of their input: new values in the order of the table's columns, the row's place, places of other tables' rows
+/// that are there to be locked or read again, and what RETURNING reads of other tables.
+fn asked_by_change(plan: &PhysicalPlan) -> Option<Asked<'_>> {
+    let (input, set, ctid, old, returning): (_, &[(usize, Expr)], _, _, _) = match &plan.node {
+        PhysicalNode::Update { input, set, ctid, old, returning, .. } => (input, set, *ctid, old, returning),
+        PhysicalNode::Delete { input, ctid, old, returning, .. } => (input, &[], *ctid, old, returning),
+        _ => return None,
+    };
+    let mut set: Vec<&(usize, Expr)> = set.iter().collect();
+    set.sort_by_key(|(place, _)| *place);
+    let values: Vec<&Expr> = set.into_iter().map(|(_, e)| e).collect();
+    let mut columns = vec![ctid];
+    ctids_of(input, &mut columns);
+    let given: Vec<ColumnId> = input.output().collect();
+    columns.retain(|id| *id == ctid || given.contains(id));
+    if let Some(returning) = returning {
+        let mut read = vec![];
+        returning.targets.iter().for_each(|(_, e)| walk::columns_of(e, &mut read));
+        let own = |id: &ColumnId| returning.row.iter().chain(old).any(|(have, _)| have == id);
+        read.retain(|id| given.contains(id) && !own(id));
+        for id in read {
+            if !columns.contains(&id) {
+                columns.push(id);
+            }
+        }
+    }
+    let mut read = columns.clone();
+    values.iter().for_each(|e| walk::columns_of(e, &mut read));
+    Some(Asked { read: Some(read), taken: Some(Taken { values, columns }), ..Asked::default() })
+}
+
+/// The ctids that scans below give.
+fn ctids_of(plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
+    if let PhysicalNode::SeqScan { columns, .. }
+    | PhysicalNode::IndexScan { columns, .. }
+    | PhysicalNode::BitmapHeapScan { columns, .. }
+    | PhysicalNode::TidScan { columns, .. }
+    | PhysicalNode::TidRangeScan { columns, .. } = &plan.node
+    {
+        let places = columns.iter().filter(|(_, c)| *c == ScanColumn::Ctid).map(|(id, _)| *id);
+        out.extend(places.filter(|id| !out.contains(id)).collect::<Vec<_>>());
+    }
+    walk::physical_inputs(plan).into_iter().for_each(|input| ctids_of(input, out));
+}
+
+/// The columns that a node or one above it reads, where not all count.
+fn read_of_input(plan: &PhysicalPlan, asked: &Asked<'_>) -> Option<Vec<ColumnId>> {
+    let mut read = asked.read.clone()?;
+    match &plan.node {
+        PhysicalNode::NestLoop { params, .. } => read.extend(params),
+        PhysicalNode::Memoize { keys, .. } => read.extend(keys),
+        PhysicalNode::Sort { keys, .. } => keys.iter().for_each(|k| walk::columns_of(&k.expr, &mut read)),
+        PhysicalNode::HashJoin { .. }
+        | PhysicalNode::MergeJoin { .. }
+        | PhysicalNode::Materialize { .. }
+        | PhysicalNode::Result { .. } => {}
+        _ => return None,
+    }
+    let computed = plan.targets.iter().filter(|(id, e)| !is_column(e) && asked.wants(*id)).map(|(_, e)| e);
+    let parts = plan.filter.iter().chain(super::parts(&plan.node));
+    parts.chain(computed).for_each(|e| walk::columns_of(e, &mut read));
+    Some(read)
 }
 
 fn is_column(e: &Expr) -> bool {
@@ -52,7 +128,10 @@ fn own_keys(plan: &PhysicalPlan) -> Vec<&Expr> {
 
 /// What a node asks of its input, of which it gives on what it is asked for itself.
 pub(super) fn asked_of_input<'a>(plan: &'a PhysicalPlan, asked: &Asked<'a>) -> Asked<'a> {
-    let mut out = Asked::default();
+    if let Some(asked) = asked_by_change(plan) {
+        return asked;
+    }
+    let mut out = Asked { read: read_of_input(plan, asked), ..Asked::default() };
     if passes_on(plan) {
         let given: Vec<ColumnId> = match walk::physical_inputs(plan).first() {
             Some(input) => input.output().collect(),

@@ -39,7 +39,13 @@ impl Builder<'_> {
             | PhysicalNode::RecursiveUnion { .. } => (false, None),
             _ => (false, Some(&plan.targets)),
         };
-        if let Some(given) = given.filter(|g| self.e.options.verbose && !g.is_empty()) {
+        if let Some(taken) = asked.taken.as_ref().filter(|_| self.e.options.verbose) {
+            let own = own_columns(plan);
+            let columns: Vec<Expr> = taken.columns.iter().map(|id| self.column(*id)).collect();
+            let all = taken.values.iter().copied().chain(&columns);
+            let shown = all.map(|e| self.output_in(&own, e)).collect();
+            lines.insert(0, ("Output".into(), Value::List(shown)));
+        } else if let Some(given) = given.filter(|g| self.e.options.verbose && !g.is_empty()) {
             let own = own_columns(plan);
             let wanted = given.iter().filter(|(id, _)| asked.wants(*id));
             let mut shown: Vec<String> = wanted.map(|(_, e)| self.output_in(&own, e)).collect();
@@ -198,8 +204,8 @@ impl Builder<'_> {
     }
 
     /// The hash table of a join, a node of its own in PostgreSQL.
-    pub(super) fn hash(&self, join: &PhysicalPlan, inner: &PhysicalPlan) -> Node {
-        let child = self.node(inner);
+    pub(super) fn hash(&self, join: &PhysicalPlan, inner: &PhysicalPlan, asked: &Asked<'_>) -> Node {
+        let child = self.node_asked(inner, asked);
         let measured = if self.e.options.analyze { (self.e.stats)(join.id) } else { None };
         let extra = measured.map(|s| s.extra).unwrap_or_default();
         let table = extra.iter().filter(|(label, _)| label == "Buckets");
