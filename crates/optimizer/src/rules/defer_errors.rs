@@ -208,7 +208,7 @@ pub fn keep_of_outer(plan: &mut LogicalPlan, free: &[ColumnId]) -> Option<Vec<Ex
 }
 
 /// Makes parts of an expression that read outer columns alone NULL where they fail. None if they needn't be computed at all.
-fn keep_parts(e: &mut Expr, free: &[ColumnId], errors: &mut Vec<Expr>) -> Option<()> {
+pub fn keep_parts(e: &mut Expr, free: &[ColumnId], errors: &mut Vec<Expr>) -> Option<()> {
     if cannot_fail(e, &[]) {
         return Some(());
     }

@@ -175,6 +175,10 @@ fn unnest(
     rules: &Rules,
 ) -> Result<()> {
     if kinds.has(Kinds::SUBQUERY) {
+        // What is a join in a subquery doesn't keep it from being one itself.
+        for_each_subquery(plan, &mut |sub| {
+            rules.run(Rule::UnnestSubqueries, || unnest_nested(sub, meta, rules));
+        });
         rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
         rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
         rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
@@ -196,6 +200,17 @@ fn unnest(
         }
     });
     outcome
+}
+
+/// Makes joins of the conditions in a subquery that are EXISTS and the like, innermost first.
+fn unnest_nested(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
+    let mut nested = false;
+    let mut any = false;
+    for_each_subquery(plan, &mut |sub| {
+        nested = true;
+        any |= unnest_nested(sub, meta, rules);
+    });
+    nested && unnest_subqueries::run(plan, meta, rules) || any
 }
 
 /// Whether a plan locks rows or changes rows that it reads.
@@ -250,26 +265,52 @@ fn has_correlation(plan: &LogicalPlan) -> bool {
     found || walk::inputs(plan).into_iter().any(has_correlation)
 }
 
-/// EXISTS asks for rows and not for what is in them: computed columns go, and errors of constants in them.
+/// EXISTS asks for rows and not for what is in them, nor in which order or how often they come: computed columns go, with errors of constants
+/// in them, and so do sorting, DISTINCT and GROUP BY (PostgreSQL: simplify_EXISTS_query).
 fn forget_exists_targets(plan: &mut LogicalPlan) {
     for e in walk::exprs_mut(plan) {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && matches!(s.kind, SubqueryKind::Exists)
                 && let SubqueryPlan::Logical(sub) = &mut s.plan
-                && let LogicalPlan::Project { input, targets } = &mut **sub
-                && matches!(
-                    **input,
-                    LogicalPlan::Scan { .. } | LogicalPlan::Filter { .. } | LogicalPlan::Join { .. }
-                )
+                && let Some(from) = asked_for_rows(sub).cloned()
             {
-                targets.retain(|(_, e)| matches!(e, Expr::Column { .. }));
-                s.output.retain(|id| targets.iter().any(|(t, _)| t == id));
+                **sub = match from {
+                    LogicalPlan::Project { input, mut targets } => {
+                        targets.retain(|(_, e)| matches!(e, Expr::Column { .. }));
+                        s.output.retain(|id| targets.iter().any(|(t, _)| t == id));
+                        LogicalPlan::Project { input, targets }
+                    }
+                    from => {
+                        s.output.clear();
+                        LogicalPlan::Project { input: Box::new(from), targets: vec![] }
+                    }
+                };
             }
         });
     }
     for input in walk::inputs_mut(plan) {
         forget_exists_targets(input);
+    }
+}
+
+/// What gives a row where a query does: its FROM clause with what is computed of a row. None if that isn't all that matters.
+fn asked_for_rows(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    if lift_correlation::is_from(plan) {
+        return Some(plan);
+    }
+    match plan {
+        LogicalPlan::Sort { input, .. } | LogicalPlan::Distinct { input, .. } => asked_for_rows(input),
+        LogicalPlan::Project { input, .. } if lift_correlation::is_from(input) => Some(plan),
+        LogicalPlan::Project { input, .. } if !matches!(**input, LogicalPlan::Project { .. }) => {
+            asked_for_rows(input)
+        }
+        LogicalPlan::Aggregate { input, group, sets: None, aggregates, .. }
+            if !group.is_empty() && aggregates.is_empty() && lift_correlation::is_from(input) =>
+        {
+            Some(input)
+        }
+        _ => None,
     }
 }
 

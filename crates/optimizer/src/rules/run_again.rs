@@ -11,14 +11,18 @@
 //! Conditions that can't fail are taken to be tested before those that may, here as in `defer_errors`: for a row that one of them leaves
 //! out PostgreSQL raises an error where it tests the other first.
 //!
-//! Left to be run for each row: what fails in the condition of an outer join, in a subquery of FROM, in a branch of a set operation, in a
-//! window, in an aggregate itself over groups, or in the comparison of IN, ANY and ALL.
+//! What fails inside (a subquery of FROM, a branch of a set operation, the condition of an outer join) has an error of its own,
+//! looked for among the rows that there are if nothing below fails. An error too many does no harm: the subquery is run as it was written.
+//!
+//! Left to be run for each row: what fails in an aggregate itself over groups, in or below a window (rows that are equal in its order may
+//! come in another one the second time), or in the comparison of IN, ANY and ALL but for what that computes of the outer row alone.
 
 use super::copy_plan::copy;
 use super::defer_errors::{
-    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, kept, one_by_one, tested_alone,
+    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, keep_parts, kept, one_by_one,
+    tested_alone,
 };
-use super::inner_joins::filtered;
+use super::inner_joins::{draw, filtered};
 use super::lift_correlation::{constant, is_from};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
@@ -39,19 +43,17 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
 fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let SubqueryPlan::Logical(plan) = &s.plan else { return None };
     let free = walk::free_columns(plan);
-    if !free.iter().any(|id| outer.available.contains(id))
-        || plan_cannot_fail(plan, &[])
-        || plan_volatility(plan) == Volatility::Volatile
-    {
+    if !free.iter().any(|id| outer.available.contains(id)) || plan_volatility(plan) == Volatility::Volatile {
         return None;
     }
-    if let SubqueryKind::Any { tests } | SubqueryKind::All { tests } = &s.kind
-        && !tests.iter().all(|t| cannot_fail(t, &[]))
-    {
-        return None;
-    }
+    let tests_fail = match &s.kind {
+        SubqueryKind::Any { tests } | SubqueryKind::All { tests } => {
+            tests.iter().any(|t| !cannot_fail(t, &[]))
+        }
+        _ => false,
+    };
     let errors = errors_of(plan, outer, meta)?;
-    if errors.is_empty() || !rules.allows_costly(Rule::DeferErrors) {
+    if errors.is_empty() && !tests_fail || !rules.allows_costly(Rule::DeferErrors) {
         return None;
     }
     // The subquery itself keeps its columns.
@@ -64,9 +66,13 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     }
     without_errors(below, outer)?;
     let mut safe = SubqueryExpr { plan: SubqueryPlan::Logical(Box::new(rows)), ..s.clone() };
+    let mut found = vec![];
     safe.output = s.output.iter().map(|id| ids.get(id).copied()).collect::<Option<_>>()?;
     if let SubqueryKind::Any { tests } | SubqueryKind::All { tests } = &mut safe.kind {
-        tests.iter_mut().for_each(|t| rename(t, &ids));
+        for test in tests {
+            rename(test, &ids);
+            keep_parts(test, &outer.available, &mut found)?;
+        }
     }
     let mut all = match s.kind {
         SubqueryKind::Exists => {
@@ -78,7 +84,6 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         }
         _ => unnest_scalars::joined(&safe, outer, meta, rules),
     }?;
-    let mut found = vec![];
     for (plan, output) in errors {
         let (plan, ids) = copy(&plan, meta)?;
         let output = *ids.get(&output)?;
@@ -131,20 +136,28 @@ fn rename(e: &mut Expr, ids: &HashMap<ColumnId, ColumnId>) {
     });
 }
 
-/// Scalar subqueries with an error that the subquery may come upon: of its FROM clause's rows, and of its groups.
-fn errors_of(
-    plan: &LogicalPlan,
+type Errors = Vec<(LogicalPlan, ColumnId)>;
+
+/// Scalar subqueries with an error that the subquery may come upon.
+fn errors_of(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> Option<Errors> {
+    errors_over(plan.clone(), vec![], vec![], is_whole(plan), outer, meta)
+}
+
+/// The errors of a plan's rows: of what is computed of them (`computed`), these of theirs (`errors`), and those that the plan itself comes
+/// upon. `whole`: what is computed of an aggregate of all rows isn't looked at.
+fn errors_over(
+    mut rows: LogicalPlan,
+    mut errors: Vec<Expr>,
+    mut computed: Vec<Expr>,
+    whole: bool,
     outer: &Outer<'_>,
     meta: &mut QueryMeta,
-) -> Option<Vec<(LogicalPlan, ColumnId)>> {
-    // What is computed of the rows beneath.
-    let mut computed: Vec<Expr> = vec![];
-    let mut rows = plan.clone();
+) -> Option<Errors> {
     loop {
         rows = match rows {
             LogicalPlan::Project { input, targets } => {
                 let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
-                computed.iter_mut().for_each(|e| substitute(e, &map));
+                computed.iter_mut().chain(&mut errors).for_each(|e| substitute(e, &map));
                 computed.extend(targets.into_iter().map(|(_, e)| e));
                 *input
             }
@@ -161,6 +174,7 @@ fn errors_of(
                 constant(&offset)?;
                 *input
             }
+            LogicalPlan::SubqueryAlias { input, .. } => *input,
             other => {
                 rows = other;
                 break;
@@ -174,12 +188,9 @@ fn errors_of(
         other => (vec![], other),
     };
     let LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } = &rows else {
-        return errors_among(rows, vec![], computed, outer, meta);
+        return errors_beneath(rows, errors, computed, outer, meta);
     };
-    if group.is_empty() && !is_whole(plan)
-        || !grouping.is_empty()
-        || !aggregates.iter().all(|(_, a)| a.function.def().total)
-    {
+    if !grouping.is_empty() || !aggregates.iter().all(|(_, a)| a.function.def().total) {
         return None;
     }
     let mut of_calls = vec![];
@@ -187,15 +198,76 @@ fn errors_of(
         keep_in_aggregate(a, &mut of_calls)?;
     }
     let keys = group.iter().map(|(_, e)| e.clone()).collect();
-    let mut all = errors_among((**input).clone(), of_calls, keys, outer, meta)?;
-    if group.is_empty() {
+    let mut all = errors_over((**input).clone(), of_calls, keys, false, outer, meta)?;
+    if whole {
         return Some(all);
     }
-    let mut groups = rows.clone();
-    without_errors(&mut groups, outer)?;
+    let groups = safe(&rows, outer)?;
     let (failing, sure) = having.into_iter().partition(|p| !cannot_fail(p, &[]));
-    all.extend(first_error(filtered(groups, sure), failing, errors_in(computed)?, meta)?);
+    errors.extend(errors_in(computed)?);
+    all.extend(first_error(filtered(groups, sure), failing, errors, meta)?);
     Some(all)
+}
+
+/// The same of rows that aren't grouped, sorted or projected.
+fn errors_beneath(
+    rows: LogicalPlan,
+    mut errors: Vec<Expr>,
+    computed: Vec<Expr>,
+    outer: &Outer<'_>,
+    meta: &mut QueryMeta,
+) -> Option<Errors> {
+    let mut tested = rows.clone();
+    failing_of(&mut tested, outer);
+    if is_from(&rows) && fails_by_keys_alone(&tested, outer) {
+        return errors_among(rows, errors, computed, outer, meta);
+    }
+    errors.extend(errors_in(computed)?);
+    let mut all: Errors = match errors.is_empty() {
+        true => vec![],
+        false => first_error(safe(&rows, outer)?, vec![], errors, meta)?.into_iter().collect(),
+    };
+    let fails = |p: &Expr| !cannot_fail(p, &[]) && !is_key(p, outer);
+    match rows {
+        LogicalPlan::SetOp { left, right, .. } => {
+            all.extend(errors_of_input(*left, outer, meta)?);
+            all.extend(errors_of_input(*right, outer, meta)?);
+        }
+        LogicalPlan::Filter { input, predicates } => {
+            let (failing, sure) = predicates.into_iter().partition(fails);
+            all.extend(first_error(filtered(safe(&input, outer)?, sure), failing, vec![], meta)?);
+            all.extend(errors_of_input(*input, outer, meta)?);
+        }
+        LogicalPlan::Join { left, right, on, .. } => {
+            let (failing, on) = on.into_iter().partition(fails);
+            let (l, r) = (Box::new(safe(&left, outer)?), Box::new(safe(&right, outer)?));
+            let pairs = LogicalPlan::Join { kind: JoinKind::Inner, left: l, right: r, on };
+            all.extend(first_error(pairs, failing, vec![], meta)?);
+            all.extend(errors_of_input(*left, outer, meta)?);
+            all.extend(errors_of_input(*right, outer, meta)?);
+        }
+        other if plan_cannot_fail(&other, &[]) => {}
+        _ => return None,
+    }
+    Some(all)
+}
+
+fn errors_of_input(plan: LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> Option<Errors> {
+    errors_over(plan, vec![], vec![], false, outer, meta)
+}
+
+/// Whether nothing in a plan may fail but what finds rows by a value of the outer row.
+fn fails_by_keys_alone(plan: &LogicalPlan, outer: &Outer<'_>) -> bool {
+    let mut keyless = plan.clone();
+    draw(&mut keyless, &|p| is_key(p, outer), &mut vec![]);
+    plan_cannot_fail(&keyless, &[])
+}
+
+/// A plan whose expressions are NULL where they fail.
+fn safe(plan: &LogicalPlan, outer: &Outer<'_>) -> Option<LogicalPlan> {
+    let mut plan = plan.clone();
+    without_errors(&mut plan, outer)?;
+    Some(plan)
 }
 
 /// Whether a plan computes something of an aggregate of all its rows: above the join, where it fails by itself.
@@ -214,10 +286,7 @@ fn errors_among(
     computed: Vec<Expr>,
     outer: &Outer<'_>,
     meta: &mut QueryMeta,
-) -> Option<Vec<(LogicalPlan, ColumnId)>> {
-    if !is_from(&from) {
-        return None;
-    }
+) -> Option<Errors> {
     let mut all = vec![];
     for (item, conditions) in tested_alone(&from, outer) {
         let (failing, sure) = conditions.into_iter().partition(|p| !cannot_fail(p, &[]) && !is_key(p, outer));

@@ -53,6 +53,14 @@ pub struct Joined {
     pub also: Vec<(LogicalPlan, Vec<Expr>)>,
 }
 
+impl Joined {
+    /// Its joins, each with the outer rows to the left, and the value.
+    fn parts(self) -> (Vec<(JoinKind, LogicalPlan, Vec<Expr>)>, Expr) {
+        let also = self.also.into_iter().map(|(right, on)| (JoinKind::Left, right, on));
+        ([(self.kind, self.right, self.on)].into_iter().chain(also).collect(), self.value)
+    }
+}
+
 /// Replaces subqueries in conditions, target lists, groupings and sorts over FROM clauses and groupings by what `f` makes of them. True
 /// if any was.
 pub fn replace_subqueries(
@@ -63,13 +71,26 @@ pub fn replace_subqueries(
     for input in walk::inputs_mut(plan) {
         any |= replace_subqueries(input, f);
     }
-    let here = walk::exprs(plan).into_iter().any(has_subquery);
+    if !walk::exprs(plan).into_iter().any(has_subquery) {
+        return any;
+    }
     let input = match plan {
+        LogicalPlan::Join { kind: JoinKind::Left | JoinKind::Right | JoinKind::Full, left, right, on } => {
+            return any | replace_in_condition(left, right, on, f);
+        }
         LogicalPlan::Filter { input, .. }
         | LogicalPlan::Project { input, .. }
         | LogicalPlan::Aggregate { input, .. }
+        | LogicalPlan::Window { input, .. }
+        | LogicalPlan::ProjectSet { input, .. }
         | LogicalPlan::Sort { input, .. }
-            if here && (is_from(input) || matches!(**input, LogicalPlan::Aggregate { sets: None, .. })) =>
+            if is_from(input)
+                || matches!(
+                    **input,
+                    LogicalPlan::Aggregate { .. }
+                        | LogicalPlan::Window { .. }
+                        | LogicalPlan::ProjectSet { .. }
+                ) =>
         {
             input
         }
@@ -88,6 +109,7 @@ pub fn replace_subqueries(
         }
         walk::rewrite(e, &mut |e| {
             let Expr::Subquery(s) = e else { return };
+            any |= replace_nested(s, &mut input, &conditions, f);
             let outer = Outer {
                 from: &input,
                 conditions: &conditions,
@@ -96,17 +118,93 @@ pub fn replace_subqueries(
             };
             if let Some(joined) = f(s, &outer) {
                 any = true;
-                let also = joined.also.into_iter().map(|(right, on)| (JoinKind::Left, right, on));
-                for (kind, right, on) in [(joined.kind, joined.right, joined.on)].into_iter().chain(also) {
+                let (joins, value) = joined.parts();
+                for (kind, right, on) in joins {
                     let left = Box::new(std::mem::replace(&mut input, LogicalPlan::OneRow));
                     input = LogicalPlan::Join { kind, left, right: Box::new(right), on };
                 }
-                *e = joined.value;
+                *e = value;
             }
         });
     }
     if let Some(slot) = walk::inputs_mut(plan).into_iter().next() {
         *slot = input;
+    }
+    any
+}
+
+/// The same for subqueries in a subquery that read nothing of its rows, only outer ones: they are as good as a column of these.
+fn replace_nested(
+    s: &mut SubqueryExpr,
+    input: &mut LogicalPlan,
+    conditions: &[Expr],
+    f: &mut dyn FnMut(&SubqueryExpr, &Outer<'_>) -> Option<Joined>,
+) -> bool {
+    let SubqueryPlan::Logical(plan) = &mut s.plan else { return false };
+    let mut any = false;
+    each_expr(plan, &mut |e| {
+        walk::rewrite(e, &mut |e| {
+            let Expr::Subquery(nested) = &*e else { return };
+            let read = columns(e);
+            let available = walk::output_columns(input);
+            if read.is_empty() || !read.iter().all(|id| available.contains(id)) {
+                return;
+            }
+            let outer = Outer { from: input, conditions, available, always: false };
+            if let Some(joined) = f(nested, &outer) {
+                any = true;
+                let (joins, value) = joined.parts();
+                for (kind, right, on) in joins {
+                    let left = Box::new(std::mem::replace(input, LogicalPlan::OneRow));
+                    *input = LogicalPlan::Join { kind, left, right: Box::new(right), on };
+                }
+                *e = value;
+            }
+        });
+    });
+    any
+}
+
+/// Shows the expressions of a plan and of its inputs that have subqueries.
+fn each_expr(plan: &mut LogicalPlan, show: &mut dyn FnMut(&mut Expr)) {
+    walk::exprs_mut(plan).into_iter().filter(|e| has_subquery(e)).for_each(&mut *show);
+    walk::inputs_mut(plan).into_iter().for_each(|input| each_expr(input, show));
+}
+
+/// The same for subqueries in an outer join's condition that read rows of one side: they are joined to that side, row by row, before the
+/// sides are.
+fn replace_in_condition(
+    left: &mut LogicalPlan,
+    right: &mut LogicalPlan,
+    on: &mut [Expr],
+    f: &mut dyn FnMut(&SubqueryExpr, &Outer<'_>) -> Option<Joined>,
+) -> bool {
+    let mut any = false;
+    for e in on.iter_mut().filter(|e| has_subquery(e)) {
+        walk::rewrite(e, &mut |e| {
+            let Expr::Subquery(s) = e else { return };
+            let read = columns(&Expr::Subquery(s.clone()));
+            for side in [&mut *left, &mut *right] {
+                let available = walk::output_columns(side);
+                if !is_from(side) || !read.iter().any(|id| available.contains(id)) {
+                    continue;
+                }
+                if !read.iter().all(|id| available.contains(id)) {
+                    return;
+                }
+                let outer = Outer { from: side, conditions: &[], available, always: false };
+                if let Some(joined) = f(s, &outer) {
+                    any = true;
+                    let (rest, value) = joined.parts();
+                    for (kind, right, on) in rest {
+                        let left = Box::new(std::mem::replace(side, LogicalPlan::OneRow));
+                        *side = LogicalPlan::Join { kind, left, right: Box::new(right), on };
+                    }
+                    *e = value;
+                }
+                return;
+            }
+        });
     }
     any
 }
