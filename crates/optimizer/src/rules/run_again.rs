@@ -52,6 +52,9 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         }
         _ => false,
     };
+    if !tests_fail && plan_cannot_fail(plan, &[]) {
+        return None;
+    }
     let errors = errors_of(plan, outer, meta)?;
     if errors.is_empty() && !tests_fail || !rules.allows_costly(Rule::DeferErrors) {
         return None;
