@@ -4,13 +4,14 @@
 //! Recovery removes what unfinished transactions had made and repeats the removals of finished ones. What is left for this is what no
 //! log speaks of any more: a file whose removal failed. A file is owned if any version of a row names it whose writer may have committed
 //! and whose deletion is not certain: rows of prepared transactions count. Whatever can't be read owns everything: with a damaged
-//! `pg_database` nothing is removed, with a damaged `pg_class` nothing of its database.
+//! `pg_database` nothing is removed, with a damaged `pg_class` nothing of its database. A `pg_database` that names none of the folders
+//! there are is damaged.
 
 use crate::builtin::columns::{pg_class, pg_database, pg_namespace};
 use crate::catalog::{Catalog, SessionView, table_def};
 use crate::object::{DropBehavior, ObjectAddress};
 use hashbrown::HashSet;
-use quarry_common::{Oid, Result};
+use quarry_common::{Error, Oid, Result};
 use quarry_storage::files::database_dir;
 use quarry_storage::{IsolationLevel, RelId};
 
@@ -30,12 +31,14 @@ impl Catalog {
     fn remove_unowned(&self, lines: &mut Vec<String>) -> Result<()> {
         let storage = self.storage();
         let databases = self.owned(Oid::INVALID, pg_database::TABLE, pg_database::OID)?;
-        for name in storage.disk().list("base")? {
-            let Ok(number) = name.parse() else { continue };
-            if !databases.contains(&number) {
-                storage.remove_database_files(Oid(number))?;
-                lines.push(format!("removed folder base/{name}, which belonged to no database"));
-            }
+        let folders: Vec<u32> = storage.disk().list("base")?.iter().filter_map(|f| f.parse().ok()).collect();
+        let (owned, unowned): (Vec<u32>, Vec<u32>) = folders.into_iter().partition(|f| databases.contains(f));
+        if owned.is_empty() && !unowned.is_empty() {
+            return Err(Error::corrupted("pg_database names none of the databases whose folders are there"));
+        }
+        for folder in unowned {
+            storage.remove_database_files(Oid(folder))?;
+            lines.push(format!("removed folder base/{folder}, which belonged to no database"));
         }
         for db in databases {
             if let Err(e) = self.remove_unowned_of(Oid(db), lines) {

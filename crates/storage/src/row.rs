@@ -4,15 +4,16 @@
 //!
 //! | part | size | content |
 //! | --- | --- | --- |
-//! | head | 2 | bits 0..=11 column count (`natts`), bit 13 narrow ends, bit 14 wide ends, bit 15 has a null bitmap |
-//! | null bitmap | (natts + 7) / 8, only with bit 15 | bit set = NULL |
+//! | head | 1 or 3 | bits 0..=4 column count (`natts`; 31: it follows in two bytes), bit 5 narrow ends, bit 6 wide ends, bit 7 has a null bitmap |
+//! | null bitmap | (natts + 7) / 8, only with bit 7 | bit set = NULL |
 //! | fixed part | sum of the fixed widths of the first `natts` columns | at fixed offsets; zeroes where NULL |
-//! | ends | 1 (narrow), 2 or 4 (wide) per varying column | end of its bytes counted from the start of the data; but for narrow ones, the two top bits are a tag |
+//! | ends | 1 (narrow; none for the last column), 2 or 4 (wide) per varying column | end of its bytes counted from the start of the data; but for narrow ones, the two top bits are a tag |
 //! | data | | the varying columns' bytes, in order |
 //!
 //! Tags: 0 plain, 1 LZ4 (`u32` raw length, then the block), 2 pointer to an out-of-line value ([`ToastPointer`]), 3 verbatim. Plain values of
 //! padded columns lack the blanks at their ends ([`blanks`]); those of the other tags have them.
-//! Ends are narrow where the data has at most 255 bytes and every tag is plain, which most rows' do.
+//! Ends are narrow where the data has at most 255 bytes and every tag is plain, which most rows' do. The data ends with the body: whoever keeps
+//! bodies keeps their lengths.
 //! Invariants: R1 a stored row may have fewer columns than the layout (columns added later): the caller supplies the missing
 //! values. R2 rows on pages never have wide offsets; only rows on their way to [`crate::toast`] do. R3 all numbers little-endian.
 //! Where PostgreSQL (heaptuple.c) walks the columns from the left, offsets here are direct.
@@ -27,10 +28,11 @@ use quarry_common::Tid;
 /// Most columns a row can have (PostgreSQL's MaxHeapAttributeNumber is 1600).
 pub const COLUMNS_MAX: usize = 1664;
 
-const HAS_NULLS: u16 = 0x8000;
-const WIDE: u16 = 0x4000;
-const NARROW: u16 = 0x2000;
-const NATTS_MASK: u16 = 0x0fff;
+const HAS_NULLS: u8 = 0x80;
+const WIDE: u8 = 0x40;
+const NARROW: u8 = 0x20;
+/// The column count of a long head, which it is written behind; more columns than that don't fit.
+const NATTS_LONG: u8 = 0x1f;
 
 const TAG_PLAIN: u8 = 0;
 const TAG_COMPRESSED: u8 = 1;
@@ -190,13 +192,48 @@ impl<'a> VarValue<'a> {
     }
 }
 
-/// Bytes of each end in a row with such a head.
+/// Bytes of each end in a row with such flags.
 #[inline]
-fn end_bytes(head: u16) -> u32 {
-    match head & (WIDE | NARROW) {
+fn end_bytes(flags: u8) -> u32 {
+    match flags & (WIDE | NARROW) {
         0 => 2,
         NARROW => 1,
         _ => 4,
+    }
+}
+
+/// Bytes of all ends in a row with such flags.
+#[inline]
+fn ends_bytes(flags: u8, vars: u32) -> u32 {
+    match end_bytes(flags) {
+        // The body's end is the last one.
+        1 => vars.saturating_sub(1),
+        n => n * vars,
+    }
+}
+
+/// What a body begins with.
+#[derive(Clone, Copy)]
+struct Head {
+    flags: u8,
+    natts: u16,
+    bytes: usize,
+}
+
+impl Head {
+    /// None if the body is too short.
+    #[inline(always)]
+    fn read(body: &[u8]) -> Option<Head> {
+        let flags = *body.first()?;
+        Some(match flags & NATTS_LONG {
+            NATTS_LONG => Head { flags, natts: u16::from_le_bytes([*body.get(1)?, *body.get(2)?]), bytes: 3 },
+            natts => Head { flags, natts: natts.into(), bytes: 1 },
+        })
+    }
+
+    #[inline(always)]
+    fn has_nulls(&self) -> bool {
+        self.flags & HAS_NULLS != 0
     }
 }
 
@@ -211,7 +248,8 @@ pub struct RowRef<'a> {
     layout: &'a RowLayout,
     body: &'a [u8],
     natts: u16,
-    head: u16,
+    flags: u8,
+    nulls_at: u8,
     fixed_at: u32,
     ends_at: u32,
     data_at: u32,
@@ -221,13 +259,22 @@ impl<'a> RowRef<'a> {
     /// Wraps a body made for `layout` or for a prefix of it.
     #[inline]
     pub fn new(layout: &'a RowLayout, body: &'a [u8]) -> RowRef<'a> {
-        let head = u16::from_le_bytes(array(body, 0));
-        let natts = (head & NATTS_MASK).min(layout.columns.len() as u16);
-        let stored = (head & NATTS_MASK) as u32;
-        let fixed_at = 2 + if head & HAS_NULLS != 0 { stored.div_ceil(8) } else { 0 };
+        let head = Head::read(body).expect("a body has a head");
+        let natts = head.natts.min(layout.columns.len() as u16);
+        let bitmap = if head.has_nulls() { head.natts.div_ceil(8) } else { 0 };
+        let fixed_at = head.bytes as u32 + u32::from(bitmap);
         let ends_at = fixed_at + layout.fixed_bytes[natts as usize];
-        let data_at = ends_at + layout.var_count[natts as usize] * end_bytes(head);
-        RowRef { layout, body, natts, head, fixed_at, ends_at, data_at }
+        let data_at = ends_at + ends_bytes(head.flags, layout.var_count[natts as usize]);
+        RowRef {
+            layout,
+            body,
+            natts,
+            flags: head.flags,
+            nulls_at: head.bytes as u8,
+            fixed_at,
+            ends_at,
+            data_at,
+        }
     }
 
     /// Columns stored; later ones of the layout are missing.
@@ -238,7 +285,7 @@ impl<'a> RowRef<'a> {
     /// Whether any stored column is NULL.
     #[inline]
     pub fn has_nulls(&self) -> bool {
-        self.head & HAS_NULLS != 0
+        self.flags & HAS_NULLS != 0
     }
 
     /// The body's bytes.
@@ -249,7 +296,8 @@ impl<'a> RowRef<'a> {
     /// Whether column `i` is NULL or missing.
     #[inline]
     pub fn is_null(&self, i: usize) -> bool {
-        i >= self.natts as usize || (self.has_nulls() && self.body[2 + i / 8] & (1 << (i % 8)) != 0)
+        i >= self.natts as usize
+            || (self.has_nulls() && self.body[self.nulls_at as usize + i / 8] & (1 << (i % 8)) != 0)
     }
 
     /// Bytes of fixed column `i` (zeroes when NULL).
@@ -270,7 +318,8 @@ impl<'a> RowRef<'a> {
     #[inline]
     fn end(&self, index: usize) -> (u8, usize) {
         let at = self.ends_at as usize;
-        match end_bytes(self.head) {
+        match end_bytes(self.flags) {
+            1 if at + index == self.data_at as usize => (TAG_PLAIN, self.body.len() - at - index),
             1 => (TAG_PLAIN, usize::from(self.body[at + index])),
             2 => {
                 let v = u16::from_le_bytes(array(self.body, at + index * 2));
@@ -353,10 +402,8 @@ impl<'a> RowRef<'a> {
 
     /// Checks that every offset lies inside the body, so that the other methods can't panic (for `quarry check`).
     pub fn is_well_formed(layout: &RowLayout, body: &[u8]) -> bool {
-        if body.len() < 2 {
-            return false;
-        }
-        let stored = (u16::from_le_bytes(array(body, 0)) & NATTS_MASK) as usize;
+        let Some(head) = Head::read(body) else { return false };
+        let stored = head.natts as usize;
         if stored > layout.len() {
             return false;
         }
@@ -510,22 +557,26 @@ impl RowBuilder {
         let wide = self.data.len() > 0x3fff;
         let narrow = self.data.len() <= 0xff && self.ends.iter().all(|(tag, _)| *tag == TAG_PLAIN);
         self.out.clear();
-        let mut head = self.natts as u16;
-        if self.any_null {
-            head |= HAS_NULLS;
-        }
+        let mut flags = if self.any_null { HAS_NULLS } else { 0 };
         if wide {
-            head |= WIDE;
+            flags |= WIDE;
         }
         if narrow {
-            head |= NARROW;
+            flags |= NARROW;
         }
-        self.out.extend_from_slice(&head.to_le_bytes());
+        match self.natts {
+            short if short < NATTS_LONG.into() => self.out.push(flags | short as u8),
+            long => {
+                self.out.push(flags | NATTS_LONG);
+                self.out.extend_from_slice(&(long as u16).to_le_bytes());
+            }
+        }
         if self.any_null {
             self.out.extend_from_slice(&self.nulls);
         }
         self.out.extend_from_slice(&self.fixed);
-        for &(tag, end) in &self.ends {
+        let vars = self.ends.len();
+        for &(tag, end) in &self.ends[..if narrow { vars.saturating_sub(1) } else { vars }] {
             if narrow {
                 self.out.push(end as u8);
             } else if wide {
@@ -598,7 +649,7 @@ mod tests {
         let body = make(false, true);
         assert_eq!((first.get(&body), second.get(&body)), (Some(&b"hello"[..]), Some(&b"last"[..])));
         // One byte for each end where the data has at most 255 bytes.
-        assert_eq!((make(false, false).len(), make(true, false).len()), (2 + 13 + 2 + 9, 2 + 13 + 4 + 304));
+        assert_eq!((make(false, false).len(), make(true, false).len()), (1 + 13 + 1 + 9, 1 + 13 + 4 + 304));
         let fixed = |i| FixedColumn::of(&layout, i).unwrap();
         assert_eq!(fixed(0).get(&body), Some(&7i32.to_le_bytes()[..]));
         assert_eq!((fixed(2).get(&body), fixed(4).get(&body)), (None, Some(&[1][..])));

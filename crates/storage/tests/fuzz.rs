@@ -317,7 +317,7 @@ fn the_check_finds_single_bytes() {
         }),
         ("global/30000", 0, "has no entry|leads to", &|p| {
             let at = first_tuple(p);
-            p[at + 27] ^= 1;
+            p[at + 23] ^= 1;
         }),
         ("global/30000", 0, "which is unused", &|p| {
             let slot = (1..=hp::slot_count(p)).find(|s| of_slot(p, *s).is_some()).unwrap() as usize;
@@ -377,7 +377,8 @@ fn the_check_survives_any_forged_byte() {
 
 /// A layout of a few columns and a row of it, some columns null, perhaps some left out at the end.
 fn any_row(rng: &mut FaultRng) -> (RowLayout, Vec<u8>) {
-    let widths: Vec<Width> = (0..1 + rng.below(9))
+    let columns = if rng.below(10) == 0 { 28 + rng.below(6) } else { 1 + rng.below(9) };
+    let widths: Vec<Width> = (0..columns)
         .map(|_| match rng.below(6) {
             0 => Width::Fixed(1),
             1 => Width::Fixed(4),
@@ -443,7 +444,7 @@ fn rows_of_any_bytes() {
                 }
                 for i in 0..layout.len() {
                     let fixed = FixedColumn::of(&layout, i);
-                    let _ = std::hint::black_box((body.len() >= 2).then(|| fixed.and_then(|f| f.get(&body))));
+                    let _ = std::hint::black_box(fixed.and_then(|f| f.get(&body)));
                 }
             },
         );

@@ -228,7 +228,9 @@ mod tests {
         };
         let (mut first, mut copies) = (RowBuilder::new(), RowBuilder::new());
         for round in 0..4000 {
-            let widths: Vec<Width> = (0..1 + below(6))
+            // Rows of up to 30 columns have short heads.
+            let columns = if round % 10 == 0 { 27 + below(8) } else { 1 + below(6) };
+            let widths: Vec<Width> = (0..columns)
                 .map(|_| match below(3) {
                     0 => Width::Var,
                     1 => Width::Padded(2 + below(12) as u32),
@@ -290,6 +292,6 @@ mod tests {
         let layout = RowLayout::new(&[width(char_of(84)), width(char_of(10))]);
         let values = [Datum::text(&" ".repeat(84)), Datum::text("AIR       ")];
         let body = encode_row(&values, &layout, &mut RowBuilder::new()).to_vec();
-        assert_eq!(body.len(), 2 + 2 + 3);
+        assert_eq!(body.len(), 1 + 1 + 3);
     }
 }

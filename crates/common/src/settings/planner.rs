@@ -468,7 +468,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "-1",
         context: SettingContext::Sighup,
         category: "Resource Usage / Memory",
-        doc: "Memory that all statements together may gather rows in. Sorts, hash tables and the like use files before they hold more than what is left of it, whatever work_mem says; what can't use files fails when nothing is left. -1: half of the memory that shared_buffers leaves; 0: no limit.",
+        doc: "Memory that all statements together may gather rows in. Sorts (those that build indexes, too), hash tables and the like use files before they hold more than what is left of it, whatever work_mem says; what can't use files fails when nothing is left. -1: half of the memory that shared_buffers leaves; 0: no limit.",
         reported: false,
     },
     SettingDef {

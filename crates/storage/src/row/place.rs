@@ -1,6 +1,6 @@
 //! Columns that are read from many rows, one after the other: what their place depends on is looked at once.
 
-use super::{HAS_NULLS, NARROW, NATTS_MASK, RowLayout, Width, array};
+use super::{Head, NARROW, RowLayout, WIDE, Width, array};
 
 /// Reads one fixed column of many rows: its offset is the same in every row, but for the null bitmap that some have.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ impl FixedColumn {
         let column = layout.columns[i];
         match column.width {
             Width::Fixed(n) => {
-                Some(FixedColumn { index: i as u16, at: 2 + column.place as usize, width: n as usize })
+                Some(FixedColumn { index: i as u16, at: column.place as usize, width: n as usize })
             }
             Width::Var | Width::Padded(_) => None,
         }
@@ -25,24 +25,24 @@ impl FixedColumn {
     /// The column's bytes; none if it is NULL or the row lacks it: then [`RowRef`] must be asked.
     #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u16::from_le_bytes(array(body, 0));
-        if head & NATTS_MASK <= self.index {
+        let head = Head::read(body)?;
+        if head.natts <= self.index {
             return None;
         }
-        let at = self.at + bitmap_bytes(head, body, self.index)?;
+        let at = self.at + fixed_at(head, body, self.index)?;
         body.get(at..at + self.width)
     }
 }
 
-/// Bytes of a row's null bitmap; none if the column is NULL.
+/// Where a row's fixed part begins; none if the column is NULL.
 #[inline(always)]
-fn bitmap_bytes(head: u16, body: &[u8], index: u16) -> Option<usize> {
-    if head & HAS_NULLS == 0 {
-        return Some(0);
+fn fixed_at(head: Head, body: &[u8], index: u16) -> Option<usize> {
+    if !head.has_nulls() {
+        return Some(head.bytes);
     }
     let index = usize::from(index);
-    let null = body.get(2 + index / 8)? & (1 << (index % 8)) != 0;
-    (!null).then_some(usize::from(head & NATTS_MASK).div_ceil(8))
+    let null = body.get(head.bytes + index / 8)? & (1 << (index % 8)) != 0;
+    (!null).then_some(head.bytes + usize::from(head.natts).div_ceil(8))
 }
 
 /// Reads one varying column of many rows: its offsets are the same in all rows that have every column, but for the null bitmap that some
@@ -50,9 +50,9 @@ fn bitmap_bytes(head: u16, body: &[u8], index: u16) -> Option<usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct VarColumn {
     index: u16,
-    /// The head of such rows without NULLs and with ends of two bytes.
-    head: u16,
-    /// Where the ends begin.
+    /// How many columns such rows have.
+    natts: u16,
+    /// Where the ends begin, from the begin of the fixed part.
     ends_at: usize,
     /// The column's among the varying ones, and how many there are.
     place: usize,
@@ -70,8 +70,8 @@ impl VarColumn {
         let n = layout.len();
         VarColumn {
             index: i as u16,
-            head: n as u16,
-            ends_at: 2 + layout.fixed_bytes[n] as usize,
+            natts: n as u16,
+            ends_at: layout.fixed_bytes[n] as usize,
             place: column.place as usize,
             count: layout.var_count[n] as usize,
         }
@@ -80,26 +80,29 @@ impl VarColumn {
     /// The column's bytes as they are stored; none if it is NULL, they aren't plain, or the row lacks a column: then [`RowRef`] must be asked.
     #[inline(always)]
     pub fn get<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u16::from_le_bytes(array(body, 0));
-        if head & !(HAS_NULLS | NARROW) != self.head {
+        let head = Head::read(body)?;
+        if head.natts != self.natts || head.flags & WIDE != 0 {
             return None;
         }
-        let ends_at = self.ends_at + bitmap_bytes(head, body, self.index)?;
-        let (start, end, data_at) = if head & NARROW != 0 {
-            let (start, end) = match self.place {
-                0 => (0, *body.get(ends_at)?),
-                place => body.get(ends_at + place - 1..)?.first_chunk().map(|[start, end]| (*start, *end))?,
+        let ends_at = self.ends_at + fixed_at(head, body, self.index)?;
+        if head.flags & NARROW != 0 {
+            let data_at = ends_at + self.count - 1;
+            let start = match self.place {
+                0 => 0,
+                place => usize::from(*body.get(ends_at + place - 1)?),
             };
-            (usize::from(start), u16::from(end), ends_at + self.count)
-        } else {
-            let (start, end) = match self.place {
-                0 => (0, u16::from_le_bytes(array(body, ends_at))),
-                place => {
-                    let ends = u32::from_le_bytes(array(body, ends_at + 2 * (place - 1)));
-                    (ends as usize & 0x3fff, (ends >> 16) as u16)
-                }
+            return match self.place + 1 == self.count {
+                true => body.get(data_at + start..),
+                false => body.get(data_at + start..data_at + usize::from(*body.get(ends_at + self.place)?)),
             };
-            (start, end, ends_at + 2 * self.count)
+        }
+        let data_at = ends_at + 2 * self.count;
+        let (start, end) = match self.place {
+            0 => (0, u16::from_le_bytes(array(body, ends_at))),
+            place => {
+                let ends = u32::from_le_bytes(array(body, ends_at + 2 * (place - 1)));
+                (ends as usize & 0x3fff, (ends >> 16) as u16)
+            }
         };
         if end > 0x3fff {
             return None;
