@@ -88,7 +88,7 @@ pub struct VacuumStats {
     pub dead_not_yet_removable: u64,
     /// Slots freed after cleaning the indexes.
     pub slots_freed: u64,
-    /// Pages marked all-visible in the map (`relallvisible`).
+    /// Pages marked all-visible in the map, and those that have never been used: no row there is hidden from anyone (`relallvisible`).
     pub pages_all_visible: BlockNo,
     pub pages_removed: BlockNo,
     /// Passes over the indexes.
@@ -209,6 +209,8 @@ impl Heap {
         stats.indexes = vec![IndexVacuumStats::default(); indexes.len()];
         let mut dead: Vec<u64> = Vec::new();
         let mut scanned_live = 0u64;
+        // Pages that a table has grown by and that nobody has used yet.
+        let mut unused: BlockNo = 0;
         let mut ring = Ring::vacuum();
         // Pages up to the first are skipped; up to the second that is decided.
         let (mut skip_to, mut known_to) = (0, 0);
@@ -230,6 +232,7 @@ impl Heap {
             let mut page = storage.pool().write_with(self.page_id(block), &mut ring)?;
             if hp::is_new(page.bytes()) {
                 drop(page);
+                unused += 1;
                 self.state.record(block, hp::TUPLE_BYTES_MAX + 4);
                 continue;
             }
@@ -276,8 +279,9 @@ impl Heap {
             _ => self.remove_dead(indexes, options, &mut dead, &live, &mut stats)?,
         }
         let (old_pages, old_rows) = options.last_counted.unwrap_or((0, -1.0));
-        stats.live_tuples =
-            estimate_rows(blocks, stats.pages_scanned, scanned_live as f64, old_pages, old_rows);
+        let used = blocks - unused;
+        let scanned = stats.pages_scanned - unused;
+        stats.live_tuples = estimate_rows(used, scanned, scanned_live as f64, old_pages.min(used), old_rows);
         stats.pages = blocks;
         self.cut_tail(options, &mut stats)?;
         if options.index_cleanup != IndexCleanup::Off {
@@ -288,7 +292,8 @@ impl Heap {
             }
         }
         progress.set(p::PHASE, p::FINAL_CLEANUP);
-        stats.pages_all_visible = vm::count(storage, self.rel, stats.pages)?;
+        let visible = vm::count(storage, self.rel, stats.pages)?;
+        stats.pages_all_visible = (visible + unused).min(stats.pages);
         self.state.save(storage, self.rel)?;
         Ok(stats)
     }
