@@ -92,19 +92,23 @@ fn put_u32(p: &mut [u8], at: usize, v: u32) {
 fn put_u64(p: &mut [u8], at: usize, v: u64) {
     p[at..at + 8].copy_from_slice(&v.to_le_bytes());
 }
-/// Where a row begins in its tuple, and the ends of its varying columns: behind two bytes of head and an int.
+/// Where a row begins in its tuple, and the ends of its varying columns, if they are stored: behind a byte of head and an int.
 const ROW: usize = tuple::HEADER_BYTES;
-const ENDS: usize = ROW + 6;
+const ENDS: usize = ROW + 5;
 
-/// Gives the short value of a row's only varying column a tag, for which its end must have two bytes.
-fn put_tag(p: &mut [u8], slot: u16, tag: u16) {
-    const NARROW: u16 = 0x2000;
+/// Gives a row's only varying column an end that is stored, which takes the first two bytes of its short value, so that the value has so many.
+fn put_end(p: &mut [u8], slot: u16, end: impl FnOnce(u16) -> u16) {
+    const NARROW: u8 = 0x20;
     let t = hp::tuple_mut(p, slot).unwrap();
-    let head = u16::from_le_bytes([t[ROW], t[ROW + 1]]);
-    assert!(head & NARROW != 0 && t[ENDS] > 0, "a short value");
-    let end = u16::from(t[ENDS]) - 1;
-    put_u16(t, ROW, head & !NARROW);
-    put_u16(t, ENDS, end | tag << 14);
+    assert!(t[ROW] & NARROW != 0 && t.len() > ENDS + 2, "a short value");
+    t[ROW] &= !NARROW;
+    let left = (t.len() - ENDS - 2) as u16;
+    put_u16(t, ENDS, end(left));
+}
+
+/// Gives the short value of a row's only varying column a tag, for which its end must be stored.
+fn put_tag(p: &mut [u8], slot: u16, tag: u16) {
+    put_end(p, slot, |end| end | tag << 14);
 }
 
 fn slot_at(slot: u16) -> usize {
@@ -205,12 +209,12 @@ fn damaged_heap_pages() {
         ),
         (
             "columns beyond the row",
-            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[ENDS] = 200),
+            Box::new(|p| put_end(p, 3, |_| 200)),
             &["slot 3: the row's columns exceed its length"],
         ),
         (
             "more columns than the table has",
-            Box::new(|p| put_u16(hp::tuple_mut(p, 3).unwrap(), ROW, 77)),
+            Box::new(|p| hp::tuple_mut(p, 3).unwrap()[ROW] = 17),
             &["slot 3: the row's columns exceed its length"],
         ),
         (

@@ -395,7 +395,9 @@ impl<'a> RowRef<'a> {
             {
                 Some(format!("a text of {n} characters that isn't stored without its blanks"))
             }
-            // A padded column that has been dropped is read as a varying one.
+            (TAG_VERBATIM, _) if self.layout.columns[i].width == Width::Var => {
+                Some(format!("a value with unknown tag {tag}"))
+            }
             _ => None,
         }
     }
