@@ -160,19 +160,7 @@ fn drop_trivial_subquery_scans(plan: &mut PhysicalPlan) {
         if !plan.filter.is_empty() || !through {
             return;
         }
-        let inner = std::mem::replace(
-            &mut **input,
-            PhysicalPlan {
-                node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
-                filter: vec![],
-                targets: vec![],
-                rows: 0.0,
-                width: 0,
-                startup_cost: 0.0,
-                total_cost: 0.0,
-                id: 0,
-            },
-        );
+        let inner = std::mem::replace(&mut **input, PhysicalPlan::stand_in());
         *plan = inner;
     }
 }

@@ -87,6 +87,20 @@ impl PhysicalPlan {
     pub fn output(&self) -> impl Iterator<Item = ColumnId> + '_ {
         self.targets.iter().map(|(id, _)| *id)
     }
+
+    /// One row without columns, which costs nothing: stands for a plan that is moved elsewhere.
+    pub fn stand_in() -> PhysicalPlan {
+        PhysicalPlan {
+            node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
+            filter: vec![],
+            targets: vec![],
+            rows: 0.0,
+            width: 0,
+            startup_cost: 0.0,
+            total_cost: 0.0,
+            id: 0,
+        }
+    }
 }
 
 /// What several threads that run copies of a nested loop have parts of.

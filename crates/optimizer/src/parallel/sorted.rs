@@ -29,7 +29,7 @@ pub(super) fn sort_groups(plan: &mut PhysicalPlan, cost: f64) {
             key.expr = Expr::column(*id, e.ty());
         }
     }
-    *input = std::mem::replace(rows, Box::new(nothing()));
+    *input = std::mem::replace(rows, Box::new(PhysicalPlan::stand_in()));
     *strategy = AggregateStrategy::Hashed;
     let targets: Vec<(ColumnId, Expr)> =
         plan.targets.iter().map(|(id, e)| (*id, Expr::column(*id, e.ty()))).collect();
@@ -41,7 +41,7 @@ pub(super) fn sort_groups(plan: &mut PhysicalPlan, cost: f64) {
     let (count, width) = (plan.rows, plan.width);
     let total = plan.total_cost;
     (plan.startup_cost, plan.total_cost) = (cost, cost);
-    let aggregate = Box::new(std::mem::replace(plan, nothing()));
+    let aggregate = Box::new(std::mem::replace(plan, PhysicalPlan::stand_in()));
     *plan = PhysicalPlan {
         node: PhysicalNode::Sort { input: aggregate, keys, bound: None, presorted: 0 },
         filter: vec![],
@@ -52,18 +52,4 @@ pub(super) fn sort_groups(plan: &mut PhysicalPlan, cost: f64) {
         total_cost: total,
         id: 0,
     };
-}
-
-/// Stands for a plan that is being moved.
-fn nothing() -> PhysicalPlan {
-    PhysicalPlan {
-        node: PhysicalNode::Result { input: None, one_time_filter: vec![] },
-        filter: vec![],
-        targets: vec![],
-        rows: 0.0,
-        width: 0,
-        startup_cost: 0.0,
-        total_cost: 0.0,
-        id: 0,
-    }
 }
