@@ -24,8 +24,8 @@ pub fn run(bench: &mut Bench, section: &mut Section) -> Result<(), String> {
         ("simple", 64, 2.3, 1.0 / 0.45),
     ] {
         let figure = Figure::rate(format!("select-only, {mode}, {clients} clients"), "tx/s").times(rate);
-        // Hundreds of clients need a while until all have begun.
-        let seconds = bench.options.seconds().max(clients / 100).to_string();
+        // Hundreds of clients need a while until all have begun, and pgbench's time begins before.
+        let seconds = bench.options.seconds().max(clients / 25).to_string();
         let clients = clients.to_string();
         let args = ["-S", "-M", mode, "-c", &clients, "-T", &seconds];
         section
