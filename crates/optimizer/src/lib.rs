@@ -42,6 +42,7 @@ use quarry_types::SqlType;
 pub use rules::RuleSet;
 use rules::Rules;
 use rules::kinds::Kinds;
+use rules::registry::Questions;
 pub use settings::PlannerSettings;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -101,55 +102,62 @@ pub fn plan(
     let unwritten = choices.while_rewriting.then(|| bound.clone());
     bound.rewrite(kinds, env, &rules)?;
     // Where no choice was met, the statement is rewritten the same way for all plans.
-    let met = rules.offered() != RuleSet::default();
-    let first_new = unwritten.as_ref().filter(|_| met).map_or(bound.meta.len(), |b| b.meta.len());
-    let first_new = ColumnId(u32::try_from(first_new).unwrap_or(u32::MAX));
+    let met = !rules.asked().is_empty();
+    let first_new = unwritten.as_ref().filter(|_| met).unwrap_or(&bound).first_new();
     // What was allowed, and asked for, and what came of it: others that get the same answers go on from there.
-    let mut rewritten: Vec<(RuleSet, RuleSet, Bound)> = vec![];
+    let mut rewritten: Vec<(RuleSet, Questions, Bound)> = vec![];
     if unwritten.is_some() || choices.any() && !met {
-        rewritten.push((forced, rules.offered(), bound.clone()));
+        rewritten.push((forced, rules.asked(), bound.clone()));
     }
     let mut known = stats::Known::default();
     known.scans.wanted = !rewritten.is_empty();
     let mut best = bound.plan(env, &rules, &mut known)?;
-    let undecided = rules.offered().without(forced);
+    let undecided = rules.asked().rules().without(forced);
     if rewritten.is_empty() || undecided == RuleSet::default() {
         return Ok(best.finish(known));
     }
+    // The one that was planned last.
+    let mut last = Some(0);
     let mut with = |costly: RuleSet, limit: f64| {
-        known.forget_from(first_new);
         let allowed = costly.and(forced);
         let rules = Rules::new(disabled, allowed, rows_change).within(limit);
-        let alike =
-            |(before, asked, _): &&(RuleSet, RuleSet, Bound)| before.shared(*asked) == allowed.shared(*asked);
-        let found = rewritten.iter().find(alike).map(|(_, asked, bound)| (*asked, bound.clone()));
-        let (rules, bound) = match (found, &unwritten) {
-            (Some((asked, bound)), _) => {
-                (Rc::new(rules.after(bound.rewritten.unwrap_or_default(), asked)), Ok(bound))
+        let alike = |(before, asked, _): &(RuleSet, Questions, Bound)| asked.answered_alike(*before, allowed);
+        let at = rewritten.iter().position(alike);
+        let (rules, bound) = match (at, &unwritten) {
+            (Some(at), _) => {
+                let (_, asked, bound) = &rewritten[at];
+                let rules = rules.after(bound.rewritten.unwrap_or_default(), asked.clone());
+                (Rc::new(rules), Ok(bound.clone()))
             }
             (None, Some(bound)) => {
                 let (rules, mut bound) = (Rc::new(rules), bound.clone());
                 let outcome = bound.rewrite(kinds, env, &rules);
                 if outcome.is_ok() {
-                    rewritten.push((allowed, rules.offered(), bound.clone()));
+                    rewritten.push((allowed, rules.asked(), bound.clone()));
                 }
                 (rules, outcome.map(|()| bound))
             }
-            (None, None) => return (Err(Error::internal("a choice that nobody has met")), rules.offered()),
+            (None, None) => return (Err(Error::internal("a choice that nobody has met")), rules.asked()),
         };
-        let planned = bound.and_then(|bound| bound.plan(env, &rules, &mut known));
-        (planned, rules.offered())
+        let planned = bound.and_then(|bound| {
+            // Columns that rewriting has made are the same in the same rewritten statement only.
+            known.forget_from(if at.is_some() && at == last { bound.first_new() } else { first_new });
+            last = at.or(rewritten.len().checked_sub(1));
+            bound.plan(env, &rules, &mut known)
+        });
+        (planned, rules.asked())
     };
     let mut cost = CLEARLY * best.cost();
     // What was allowed, and what was asked for: who gets the same answers asks the same, and has the same plan.
-    let mut attempts = vec![(forced, rules.offered())];
+    let mut attempts = vec![(forced, rules.asked())];
     let mut attempt = |costly: RuleSet| {
         let allowed = costly.and(forced);
-        if attempts.iter().any(|(before, asked)| before.shared(*asked) == allowed.shared(*asked)) {
+        if attempts.iter().any(|(before, asked)| asked.answered_alike(*before, allowed)) {
             return RuleSet::default();
         }
-        let (planned, offered) = with(costly, cost);
-        attempts.push((allowed, offered));
+        let (planned, asked) = with(costly, cost);
+        let offered = asked.rules();
+        attempts.push((allowed, asked));
         if let Ok(planned) = planned
             && planned.cost() < cost
         {
@@ -184,6 +192,11 @@ impl Bound {
         let relations = finish::relations(&plan);
         let read_only = !kinds.has(Kinds::CHANGE.and(Kinds::INSERT));
         Bound { plan, meta, output, params, relations, read_only, rewritten: None }
+    }
+
+    /// The first of the columns that will be made after those it has.
+    fn first_new(&self) -> ColumnId {
+        ColumnId(u32::try_from(self.meta.len()).unwrap_or(u32::MAX))
     }
 
     /// Rewrites it, up to the choices that are made afterwards.

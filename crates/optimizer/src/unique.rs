@@ -1,7 +1,7 @@
 //! Whether conditions of equality pick one row of a relation at most (PostgreSQL: `relation_has_unique_index_for`,
 //! `innerrel_is_unique`, `query_is_distinct_for`).
 
-use crate::exprs::{binary, columns, is_equality};
+use crate::exprs::{binary, is_equality};
 use quarry_catalog::Relation;
 use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, ScanColumn, walk};
@@ -12,7 +12,7 @@ fn push_equated(left: &Expr, right: &Expr, own: &[ColumnId], out: &mut Vec<Colum
     for (column, value) in [(left, right), (right, left)] {
         if let Expr::Column { id, .. } = unlabelled(column)
             && own.contains(id)
-            && !columns(value).iter().any(|c| own.contains(c))
+            && !walk::reads_any(value, &mut |c| own.contains(&c))
         {
             out.push(*id);
         }

@@ -4,7 +4,7 @@
 //! A rule is optional: without it a statement means the same. Steps that give a plan its meaning or its columns (privileges' scans,
 //! row locks, rechecks, unread columns) have no name here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident = $name:literal,)*) => {
@@ -129,11 +129,6 @@ impl RuleSet {
         RuleSet(self.0 | other.0)
     }
 
-    /// The rules that are in both.
-    pub fn shared(self, other: RuleSet) -> RuleSet {
-        RuleSet(self.0 & other.0)
-    }
-
     /// The rules that aren't in the other.
     pub fn without(self, other: RuleSet) -> RuleSet {
         RuleSet(self.0 & !other.0)
@@ -144,9 +139,37 @@ impl RuleSet {
         (0..64).map(|i| RuleSet(self.0 & 1 << i)).filter(|one| one.0 != 0).collect()
     }
 
+    /// Whether all of the other are in it.
+    pub fn has_all(self, other: RuleSet) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// Whether the rule is in it.
     pub fn has(self, rule: Rule) -> bool {
         self.0 >> rule as u64 & 1 == 1
+    }
+}
+
+/// What has been asked for by rewrites that costs must justify: each time the rules that it takes, all of them.
+///
+/// Rewriting is determined by the answers: where two sets of rules answer all questions alike, they lead to the same plan.
+#[derive(Clone, Debug, Default)]
+pub struct Questions(Vec<RuleSet>);
+
+impl Questions {
+    /// Whether no question was asked.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All rules asked for.
+    pub fn rules(&self) -> RuleSet {
+        self.0.iter().fold(RuleSet::default(), |all, asked| all.and(*asked))
+    }
+
+    /// Whether these sets of allowed rules give the same answers.
+    pub fn answered_alike(&self, one: RuleSet, other: RuleSet) -> bool {
+        self.0.iter().all(|asked| one.has_all(*asked) == other.has_all(*asked))
     }
 }
 
@@ -161,8 +184,8 @@ pub struct Rules {
     rows_change: bool,
     /// Whether what is rewritten is how a changed row is tested again.
     rechecks: Cell<bool>,
-    /// Those that were possible.
-    offered: Cell<RuleSet>,
+    /// Those that it would have taken.
+    asked: RefCell<Questions>,
     /// What the plan may cost to be of use, if there is a limit.
     limit: Option<f64>,
 }
@@ -178,10 +201,9 @@ impl Rules {
     }
 
     /// With what has been done, and asked for, already.
-    pub fn after(self, fired: RuleSet, offered: RuleSet) -> Rules {
+    pub fn after(self, fired: RuleSet, asked: Questions) -> Rules {
         self.fired.set(fired);
-        self.offered.set(offered);
-        self
+        Rules { asked: RefCell::new(asked), ..self }
     }
 
     /// What has been done so far.
@@ -211,11 +233,20 @@ impl Rules {
 
     /// Whether the rule may be used here, where it isn't always worth it: the statement is then planned both ways, and costs decide.
     pub fn allows_costly(&self, rule: Rule) -> bool {
-        if !self.allows(rule) {
+        self.allows_all_costly(&[rule])
+    }
+
+    /// The same of a rewrite that takes several rules.
+    pub fn allows_all_costly(&self, rules: &[Rule]) -> bool {
+        if !rules.iter().all(|rule| self.allows(*rule)) {
             return false;
         }
-        self.offered.set(self.offered.get().and(RuleSet(1 << rule as u64)));
-        self.costly.has(rule)
+        let needed = RuleSet(rules.iter().fold(0, |set, rule| set | 1 << *rule as u64));
+        let mut asked = self.asked.borrow_mut();
+        if !asked.0.contains(&needed) {
+            asked.0.push(needed);
+        }
+        self.costly.has_all(needed)
     }
 
     /// Whether the statement locks or changes rows: rules that change which tables it reads, or how often, leave it alone.
@@ -237,8 +268,8 @@ impl Rules {
     }
 
     /// The rewrites that costs must justify and that other plans are to be had by.
-    pub fn offered(&self) -> RuleSet {
-        self.offered.get()
+    pub fn asked(&self) -> Questions {
+        self.asked.borrow().clone()
     }
 
     /// Records that the rule has changed the statement.

@@ -264,21 +264,16 @@ pub fn joined_value(
     if let Expr::Column { ty: own, .. } = &mut value {
         *own = ty;
     }
-    if !lifted.single {
-        value = single_value(&mut lifted, value, meta)?;
-        if !rules.allows_costly(Rule::UnnestScalars) {
-            return None;
-        }
-    } else {
-        value = lifted.value_or_null(&value);
-        if lifted.indexed && !rules.allows_costly(Rule::UnnestScalars) {
-            return None;
-        }
-    }
+    let chosen = (!lifted.single || lifted.indexed).then_some(Rule::UnnestScalars);
+    value = match lifted.single {
+        false => single_value(&mut lifted, value, meta)?,
+        true => lifted.value_or_null(&value),
+    };
     if let Some(error) = first_of(std::mem::take(&mut lifted.errors)) {
         raise_first(&mut value, &error)?;
     }
-    if by.is_some_and(|rule| !rules.allows_costly(rule)) {
+    let needed: Vec<Rule> = chosen.into_iter().chain(by).collect();
+    if !needed.is_empty() && !rules.allows_all_costly(&needed) {
         return None;
     }
     by.iter().for_each(|rule| rules.fire(*rule));

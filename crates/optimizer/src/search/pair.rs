@@ -185,11 +185,15 @@ impl Search<'_, '_> {
         let memoize = self.switches.memoize;
         // Most outer paths have the same number of rows, and so the same caches of inner ones.
         let mut memos: Vec<Option<(u64, Option<Inner>)>> = vec![];
-        for outer in &sides.outer.paths {
+        for (place, outer) in sides.outer.paths.iter().enumerate() {
             if outer.params & sides.inner_set != 0 {
                 continue;
             }
             let order = self.useful_order(&outer.order, &subset.merges).clone();
+            // What another outer path before it is better for with every inner side.
+            let before = &sides.outer.paths[..place];
+            let better = self.p.env.settings.random_joins == 0
+                && before.iter().any(|other| self.is_better_outer(other, outer, &order, subset));
             for (at, inner) in sides.inner.inners.iter().enumerate() {
                 let path = &inner.path;
                 let here = path.params & sides.outer_set;
@@ -204,7 +208,9 @@ impl Search<'_, '_> {
                 {
                     continue;
                 }
-                if self.is_hopeless(outer, path, join, &order, params, subset) {
+                if better && inner.lookups.is_none()
+                    || self.is_hopeless(outer, path, join, &order, params, subset)
+                {
                     continue;
                 }
                 let mut offer = |this: &mut Self, inner: &Inner| {
@@ -229,6 +235,16 @@ impl Search<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether nested loops over one path of a set are at least as good in every respect as those over another, `order` being what of its
+    /// order is of use to them: their costs grow with the outer side's. Lookups may cost less the other way round, by the order of the rows.
+    fn is_better_outer(&self, one: &Path, other: &Path, order: &Order, subset: &Subset) -> bool {
+        one.total <= other.total
+            && one.startup <= other.startup
+            && one.rows == other.rows
+            && one.params & !other.params == 0
+            && self.useful_order(&one.order, &subset.merges).covers(order)
     }
 
     /// The cheapest path in an order for what is read of it, or the cheapest one sorted.

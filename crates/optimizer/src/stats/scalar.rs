@@ -141,6 +141,8 @@ pub(super) struct Numbers {
     bounds: Vec<f64>,
     /// Share of the rows that the bounds are of.
     rest: f64,
+    /// The least and the greatest value that is known.
+    ends: Option<(f64, f64)>,
 }
 
 impl Numbers {
@@ -168,13 +170,14 @@ impl Numbers {
         let bounds: Vec<f64> = stats.histogram.iter().map(|h| number_of(h, v.ty)).collect::<Option<_>>()?;
         let bounds = if bounds.len() < 2 { vec![] } else { bounds };
         let rest = (1.0 - sum - v.nulls()).max(0.0);
-        (!common.is_empty() || !bounds.is_empty()).then_some(Numbers { common, bounds, rest })
+        let values = || common.iter().map(|c| c.0).chain(bounds.iter().copied());
+        let ends = values().reduce(f64::min).zip(values().reduce(f64::max));
+        ends.map(|_| Numbers { common, bounds, rest, ends })
     }
 
     /// The least and the greatest value that is known.
     pub(super) fn ends(&self) -> Option<(f64, f64)> {
-        let values = || self.common.iter().map(|c| c.0).chain(self.bounds.iter().copied());
-        Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
+        self.ends
     }
 
     /// Share of the rows below a value (above: `greater`).

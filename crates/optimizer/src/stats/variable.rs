@@ -115,9 +115,8 @@ impl Planner<'_> {
         let base = |p: &Self, ty: SqlType| p.env.catalog.base_type(ty).unwrap_or(ty);
         if let Expr::Column { id, ty } = e {
             let id = self.plain(*id);
-            if let Some(d) = self.definitions.get(&id).cloned()
-                && !matches!(d, Expr::Column { .. })
-            {
+            if let Some(d) = self.definitions.get(&id).filter(|d| !matches!(d, Expr::Column { .. })) {
+                let d = d.clone();
                 return self.variable(&d);
             }
             let ty = self.meta.get(id).source.map_or(*ty, |_| self.meta.get(id).ty);
