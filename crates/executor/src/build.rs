@@ -404,8 +404,8 @@ impl<'a> Builder<'a> {
                 };
                 aggregate::build(self, plan.id, input, spec)?
             }
-            PhysicalNode::WindowAgg { input, spec, calls, run } => {
-                window::build(self, input, spec, calls, run)?
+            PhysicalNode::WindowAgg { input, spec, calls, run, passes_on } => {
+                window::build(self, input, spec, calls, (run, *passes_on))?
             }
             PhysicalNode::ProjectSet { input, calls } => ProjectSet::build(self, input, calls)?,
             PhysicalNode::Unique { input, columns } => setop::unique(self, input, columns)?,

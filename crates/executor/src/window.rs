@@ -11,7 +11,7 @@ use crate::operator::{BoxOperator, Operator, dense, pull, select};
 use crate::rows::RowSet;
 use aggregate::Running;
 use frame::{FrameState, Range};
-use partition::{Cursor, Pages, Partition, Peers, Shape, page_bytes};
+use partition::{Cursor, Page, Pages, Partition, Peers, Shape, page_bytes};
 use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
 use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows};
@@ -36,6 +36,8 @@ pub struct WindowAgg {
     window: Window,
     /// Conditions that stop the partition under way.
     run: Vec<Program>,
+    /// Its other rows are given all the same, with NULL for results.
+    passes_on: bool,
     /// Rows read beyond the partition under way.
     pending: Option<Pending>,
     input_done: bool,
@@ -65,7 +67,7 @@ pub fn build(
     input: &PhysicalPlan,
     spec: &WindowSpec,
     calls: &[(ColumnId, WindowCall)],
-    run: &[Expr],
+    (run, passes_on): (&[Expr], bool),
 ) -> Result<BoxOperator> {
     let layout = Layout::new(input.output());
     let results = Layout::new(input.output().chain(calls.iter().map(|(id, _)| *id)));
@@ -106,6 +108,7 @@ pub fn build(
             calls: compiled,
         },
         run: b.exprs(run, &results)?,
+        passes_on,
         pending: None,
         input_done: false,
         active: None,
@@ -182,7 +185,7 @@ impl WindowAgg {
 }
 
 impl WindowAgg {
-    /// The rows up to the first that fails a condition; true if there is one.
+    /// The rows up to the first that fails a condition, or all without the results from there on; true if there is one.
     fn run_until_failed(&self, cx: &mut Cx<'_>, batch: Batch) -> Result<(Option<Batch>, bool)> {
         let mut passed = batch.len;
         for condition in &self.run {
@@ -192,7 +195,18 @@ impl WindowAgg {
         if passed == batch.len {
             return Ok((Some(batch), false));
         }
-        Ok((select(batch, (0..passed as u32).collect()), true))
+        let holding: Vec<u32> = (0..passed as u32).collect();
+        if !self.passes_on {
+            return Ok((select(batch, holding), true));
+        }
+        let mut columns = batch.columns;
+        for result in &mut columns[self.physicals.len()..] {
+            let mut wanted = Vector::with_capacity(result.physical(), batch.len);
+            wanted.extend_from(result, Rows::Selected { positions: &holding, len: batch.len });
+            (passed..batch.len).for_each(|_| wanted.push_datum(&Datum::Null));
+            *result = Arc::new(wanted);
+        }
+        Ok((Some(Batch::new(columns, batch.len)), true))
     }
 }
 
@@ -203,6 +217,8 @@ struct Active {
     calls: Vec<CallState>,
     cursor: Cursor,
     row: usize,
+    /// A row has failed a condition: the results of the others are NULL.
+    failed: bool,
     /// Rows of the next block. Where results vary in length it begins small and follows their size.
     step: usize,
 }
@@ -233,6 +249,7 @@ impl Active {
             cursor: Cursor::default(),
             partition,
             row: 0,
+            failed: false,
             step: if varying { 64 } else { BATCH_ROWS },
         })
     }
@@ -245,6 +262,10 @@ impl Active {
         cx.check_cancelled()?;
         let page = self.cursor.page(&self.partition, self.row)?.clone();
         let rows = self.row..(self.row + self.step).min(page.rows.end);
+        if self.failed {
+            let nothing = |call: &Call| Vector::constant(call.physical, &Datum::Null, rows.len());
+            return Ok(Some(self.given(&page, rows.clone(), window.calls.iter().map(nothing).collect())));
+        }
         let frames = window.range.frames(cx, &mut self.frames, &self.partition, &page, rows.clone())?;
         let partition = &self.partition;
         let frame = |row: usize, peers: &mut Peers| -> Result<Frame> {
@@ -303,6 +324,11 @@ impl Active {
             });
         }
         self.adapt(cx, &results);
+        Ok(Some(self.given(&page, rows, results)))
+    }
+
+    /// The rows of a page with these results; the others come after them.
+    fn given(&mut self, page: &Page, rows: std::ops::Range<usize>, results: Vec<Vector>) -> Batch {
         self.row = rows.end;
         let base = page.rows.start;
         let mut columns = if rows == page.rows {
@@ -313,7 +339,7 @@ impl Active {
             page.inputs.iter().map(|c| Arc::new(c.gather(part))).collect()
         };
         columns.extend(results.into_iter().map(Arc::new));
-        Ok(Some(Batch::new(columns, rows.len())))
+        Batch::new(columns, rows.len())
     }
 
     /// Chooses the size of the next block by the size of this one's results.
@@ -332,8 +358,13 @@ impl Operator for WindowAgg {
             if let Some(active) = &mut self.active
                 && let Some(b) = active.next(cx, &self.window)?
             {
+                if active.failed {
+                    return Ok(Some(b));
+                }
                 let (given, failed) = self.run_until_failed(cx, b)?;
-                if failed {
+                if failed && self.passes_on {
+                    self.active.iter_mut().for_each(|active| active.failed = true);
+                } else if failed {
                     self.active = None;
                     // What is left of the input is this partition.
                     self.input_done |= self.partition.is_empty();

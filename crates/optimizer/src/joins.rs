@@ -138,11 +138,8 @@ impl Planner<'_> {
                 | PhysicalNode::Result { .. }
         );
         let mut predicates = predicates;
-        if let (PhysicalNode::WindowAgg { spec, calls, run, .. }, true) = (&mut c.plan.node, through) {
-            let stops = |e: &Expr| crate::run_conditions::of(e, spec, calls).is_some_and(|r| !r.tested);
-            let (stopping, rest): (Vec<Expr>, Vec<Expr>) = predicates.into_iter().partition(stops);
-            run.extend(stopping);
-            predicates = rest;
+        if through {
+            predicates = crate::run_conditions::stop_windows(&mut c.plan, predicates);
         }
         let mut plan = if through && can_filter || predicates.is_empty() {
             let mut plan = c.plan;

@@ -1,12 +1,13 @@
 //! Conditions on window functions whose results only rise, or only fall, along a partition: a row for which `row_number() <= 10` fails
-//! is followed by none for which it holds, so that the window can stop there (PostgreSQL: find_window_run_conditions).
+//! is followed by none for which it holds, so that the window can stop there (PostgreSQL: find_window_run_conditions). A window below
+//! others, which count all its rows, gives the rest without results, and the topmost one drops them: the conditions are never true of NULL.
 
 use crate::exprs::{binary, has_columns, has_subquery, is_volatile, operator_call};
 use quarry_catalog::builtin::opclass;
 use quarry_common::Oid;
 use quarry_functions::{OperatorDef, registry};
 use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode};
-use quarry_plan::{ColumnId, Expr, WindowCall, WindowSpec};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, WindowCall, WindowSpec};
 
 /// The operator family integer_ops of B-trees.
 const INTEGER_OPS: Oid = Oid(1976);
@@ -66,6 +67,38 @@ pub fn of(e: &Expr, spec: &WindowSpec, calls: &[(ColumnId, WindowCall)]) -> Opti
     }
     let stops = holds_if_small && course.rises || holds_if_great && course.falls;
     stops.then(|| RunCondition { condition: e.clone(), tested: false })
+}
+
+/// Has a window, if the plan is one, and those below it stop by these conditions; the others come back.
+pub fn stop_windows(plan: &mut PhysicalPlan, conditions: Vec<Expr>) -> Vec<Expr> {
+    let PhysicalNode::WindowAgg { input, spec, calls, run, .. } = &mut plan.node else { return conditions };
+    let mut rest = vec![];
+    for e in conditions {
+        if of(&e, spec, calls).is_some_and(|r| !r.tested) {
+            run.push(e);
+        } else if stop_below(input, &e) {
+            plan.filter.push(e);
+        } else {
+            rest.push(e);
+        }
+    }
+    rest
+}
+
+/// The same for a condition on the results of a window below another one.
+fn stop_below(plan: &mut PhysicalPlan, e: &Expr) -> bool {
+    match &mut plan.node {
+        PhysicalNode::Sort { input, .. } => stop_below(input, e),
+        PhysicalNode::WindowAgg { input, spec, calls, run, passes_on } => {
+            let stops = of(e, spec, calls).is_some_and(|r| !r.tested);
+            if stops {
+                run.push(e.clone());
+                *passes_on = true;
+            }
+            stops || stop_below(input, e)
+        }
+        _ => false,
+    }
 }
 
 fn course(call: &WindowCall, spec: &WindowSpec) -> Option<Course> {

@@ -495,6 +495,7 @@ impl Planner<'_> {
                     spec: spec.clone(),
                     calls: calls.clone(),
                     run: vec![],
+                    passes_on: false,
                 };
                 Candidate { plan: self.make(node, rows, startup, total), order: i.order }
             })

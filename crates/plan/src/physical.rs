@@ -324,8 +324,10 @@ pub enum PhysicalNode {
         input: Box<PhysicalPlan>,
         spec: WindowSpec,
         calls: Vec<(ColumnId, WindowCall)>,
-        /// Conditions over the results: a row that fails one isn't given, nor is any after it in its partition.
+        /// Conditions over the results: a row that fails one isn't wanted, nor is any after it in its partition.
         run: Vec<Expr>,
+        /// Such rows are given nevertheless, with NULL for results: a window above counts them, and drops them then.
+        passes_on: bool,
     },
     ProjectSet {
         input: Box<PhysicalPlan>,

@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod psql;
 pub mod random_joins;
 pub mod random_query;
+pub mod random_subqueries;
 pub mod rng;
 pub mod server;
 pub mod temp;

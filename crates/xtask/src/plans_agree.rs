@@ -1,5 +1,5 @@
-//! `cargo xtask plans-agree`: random join queries, each answered by many plans of a server (join methods forbidden, join orders drawn
-//! at random, little memory) and once by PostgreSQL 15: all answers must be the same rows.
+//! `cargo xtask plans-agree`: random queries, each answered by many plans of a server (join methods forbidden, join orders drawn
+//! at random, little memory, rules forced) and once by PostgreSQL 15: all answers must be the same rows, those of changes too.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use quarry_testkit::postgres::Postgres;
 use quarry_testkit::psql::Target;
 use quarry_testkit::random_joins::Joins;
 use quarry_testkit::random_query::Generator;
+use quarry_testkit::random_subqueries::Subqueries;
 
 const QUERIES_PER_ROUND: u64 = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,20 +37,26 @@ const PLANS: &[&str] = &[
 
 type Rows = Vec<Vec<Option<String>>>;
 
-/// Where the queries of a round come from: two of three make joins, one makes all that queries are made of.
+/// Where the queries of a round come from: of five, two make joins, two make subqueries, one makes all that queries are made of.
 enum Queries {
     Joins(Joins),
+    Subqueries(Subqueries),
     Any(Generator),
 }
 
 impl Queries {
     fn new(seed: u64) -> Queries {
-        if seed % 3 == 2 { Queries::Any(Generator::new(seed)) } else { Queries::Joins(Joins::new(seed)) }
+        match seed % 5 {
+            0 | 3 => Queries::Joins(Joins::new(seed)),
+            1 | 4 => Queries::Subqueries(Subqueries::new(seed)),
+            _ => Queries::Any(Generator::new(seed)),
+        }
     }
 
     fn tables(&mut self) -> Vec<String> {
         match self {
             Queries::Joins(joins) => joins.tables(),
+            Queries::Subqueries(subqueries) => subqueries.tables(),
             Queries::Any(any) => any.tables(),
         }
     }
@@ -57,7 +64,8 @@ impl Queries {
     fn query(&mut self) -> String {
         match self {
             Queries::Joins(joins) => joins.query(),
-            // Changes of data are others' business.
+            Queries::Subqueries(subqueries) => subqueries.query(),
+            // Other changes of data are others' business.
             Queries::Any(any) => loop {
                 if let [query] = &any.statement()[..] {
                     return query.clone();
@@ -127,7 +135,9 @@ fn run_round(ours: &Target, reference: &Target, seed: u64, queries: u64) -> Resu
     let (mut different, mut refused) = (0, 0);
     for n in 0..queries {
         let sql = queries_of.query();
+        reference.run("BEGIN", Protocol::Simple)?;
         let want = answer(&mut reference, &sql)?;
+        reference.run("ROLLBACK", Protocol::Simple)?;
         if !want.as_ref().is_ok_and(|rows| rows.len() <= ROWS_MAX) {
             refused += 1;
             continue;

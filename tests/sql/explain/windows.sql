@@ -33,6 +33,17 @@ SELECT a, rn FROM (SELECT *, row_number() OVER (ORDER BY b) AS rn FROM ew_x) x W
 SELECT a, rn FROM (SELECT *, row_number() OVER (ORDER BY b) AS rn FROM ew_x) x WHERE rn <= 0;
 SELECT count(*), max(rn) FROM (SELECT *, row_number() OVER (ORDER BY b DESC) AS rn FROM ew_x) x WHERE rn <= 150;
 SELECT y.b, x.rn FROM ew_y y, LATERAL (SELECT *, row_number() OVER (ORDER BY w.b) AS rn FROM ew_x w WHERE w.a = y.a) x WHERE x.rn <= 2 AND y.b < 4 ORDER BY 1, 2;
+-- Run conditions of windows below others: rows that fail go on to these, without results.
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT a, b, count(d) OVER (PARTITION BY c || '') c1, row_number() OVER (PARTITION BY a) rn, count(*) OVER (PARTITION BY a) c2, count(*) OVER (PARTITION BY '' || c) c3 FROM ew_x) x WHERE rn <= 1 AND c1 + 1 <= 4;
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT a, b, rank() OVER (ORDER BY c) r, row_number() OVER (ORDER BY b) rn FROM ew_x) x WHERE rn = 3;
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT a, b, rank() OVER (ORDER BY c) r, row_number() OVER (ORDER BY b) rn, sum(b) OVER (PARTITION BY a ORDER BY b) s FROM ew_x) x WHERE r < 5 AND rn < 4 AND s < 100;
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b) rn, count(*) OVER () n FROM ew_x) x WHERE rn <= 2 AND n = 200 AND 2 > rn;
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT a, b, row_number() OVER (ORDER BY b) rn, rank() OVER (ORDER BY c) n FROM ew_x) x WHERE rn > 195;
+SELECT * FROM (SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b) rn, count(*) OVER () n, sum(b) OVER (ORDER BY b ROWS 1 PRECEDING) s FROM ew_x) x WHERE rn <= 2 ORDER BY a, b;
+SELECT * FROM (SELECT a, b, rank() OVER (ORDER BY c) r, row_number() OVER (ORDER BY b) rn, sum(b) OVER (PARTITION BY a ORDER BY b) s FROM ew_x) x WHERE r < 50 AND rn < 40 ORDER BY b;
+SELECT * FROM (SELECT a, b, max(c) OVER (PARTITION BY a) m, row_number() OVER (ORDER BY b) rn, lag(c) OVER (ORDER BY b) l, count(*) OVER (PARTITION BY b % 3) n FROM ew_x) x WHERE rn = 4;
+SELECT count(*), max(n), min(n), max(rn) FROM (SELECT *, row_number() OVER (ORDER BY b) rn, count(*) OVER (PARTITION BY b % 3) n FROM generate_series(1, 10000) b) x WHERE rn <= 4000;
+SELECT count(*), max(n), min(n), max(rn) FROM (SELECT *, row_number() OVER (PARTITION BY b % 2 ORDER BY b) rn, count(*) OVER (PARTITION BY b % 3) n FROM generate_series(1, 10000) b) x WHERE rn <= 3000;
 -- VERBOSE.
 EXPLAIN (COSTS OFF, VERBOSE) SELECT x.nm FROM (SELECT a + 1 AS nm FROM ew_x OFFSET 0) x WHERE x.nm > 3;
 EXPLAIN (COSTS OFF, VERBOSE) SELECT a FROM ew_x ORDER BY b;

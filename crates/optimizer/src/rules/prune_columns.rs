@@ -52,6 +52,12 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
         needed.rules.fire(Rule::RemoveJoins);
         *plan = left;
     }
+    // Without calls it would sort for nothing.
+    while let LogicalPlan::Window { input, calls, .. } = plan
+        && !calls.iter().any(|(id, _)| needed.has(*id))
+    {
+        *plan = std::mem::replace(&mut **input, LogicalPlan::OneRow);
+    }
     match plan {
         LogicalPlan::Project { targets, .. } => targets.retain(|(id, _)| needed.has(*id)),
         LogicalPlan::Aggregate { aggregates, grouping, .. } => {

@@ -172,9 +172,12 @@ fn is_over_window(plan: &LogicalPlan) -> bool {
     }
 }
 
+/// What a window, or one below it, can stop by.
 fn stops(window: &LogicalPlan, e: &Expr) -> Option<run_conditions::RunCondition> {
     match window {
-        LogicalPlan::Window { spec, calls, .. } => run_conditions::of(e, spec, calls),
+        LogicalPlan::Window { input, spec, calls } => {
+            run_conditions::of(e, spec, calls).or_else(|| stops(input, e))
+        }
         _ => None,
     }
 }

@@ -80,6 +80,8 @@ impl Builder<'_> {
             lines.extend(self.removed(RECHECKED, removed, 1.0));
         }
         let has_filter = !plan.filter.is_empty() && !writes;
+        // What a window stops by comes after its filter.
+        let run = lines.iter().position(|(label, _)| label == "Run Condition").map(|at| lines.remove(at));
         if has_filter {
             let own = own_columns(plan);
             let shown = match own.is_empty() {
@@ -98,6 +100,7 @@ impl Builder<'_> {
         if has_filter {
             lines.extend(self.removed("Rows Removed by Filter", s.filtered, s.loops));
         }
+        lines.extend(run);
         if let PhysicalNode::IndexScan { index_only: true, .. } = plan.node
             && self.e.options.analyze
         {
