@@ -21,7 +21,7 @@
 pub mod blanks;
 mod place;
 
-pub use place::{FixedColumn, PaddedColumn, VarColumn};
+pub use place::{FixedColumn, Form, FormedVar, PaddedColumn, VarColumn};
 
 use quarry_common::Tid;
 

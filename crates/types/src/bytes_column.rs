@@ -4,7 +4,7 @@
 //! or the only one until somebody asks for bytes. Whoever changes a column ends its second form.
 
 use crate::numeric::Decimals;
-use crate::numeric::decimals::Stop;
+use crate::numeric::decimals::{Stop, Stored};
 use bytes::Bytes;
 use quarry_storage::row::blanks;
 use std::sync::OnceLock;
@@ -200,23 +200,23 @@ impl BytesColumn {
     /// The same for numerics of which whole numbers will be asked rather than bytes: an empty column becomes one of whole numbers, as long
     /// as its values have one scale.
     #[inline]
-    pub fn extend_numerics<'a>(
+    pub fn extend_numerics<'a, S: Stored<'a>>(
         &mut self,
-        mut values: impl Iterator<Item = Option<&'a [u8]>>,
+        mut values: impl Iterator<Item = Option<S>>,
         capacity: usize,
     ) -> usize {
         let before = self.len();
         if self.views.is_empty() && self.decimals.get_mut().is_none() {
             match values.next() {
-                Some(Some(first)) => match Decimals::begin(first, capacity) {
+                Some(Some(first)) => match Decimals::begin(first.bytes(), capacity) {
                     Some(mut begun) => {
                         let stop = begun.extend(&mut std::iter::once(Some(first)));
                         self.decimals = OnceLock::from(Some(Box::new(begun)));
                         if let Stop::Misfit(v) = stop {
-                            self.push(v);
+                            self.push(v.bytes());
                         }
                     }
-                    None => self.push(first),
+                    None => self.push(first.bytes()),
                 },
                 Some(None) | None => return 0,
             }
@@ -227,10 +227,10 @@ impl BytesColumn {
             self.written.take();
             match decimals.extend(&mut values) {
                 Stop::End | Stop::None => return self.len() - before,
-                Stop::Misfit(v) => self.push(v),
+                Stop::Misfit(v) => self.push(v.bytes()),
             }
         }
-        self.extend_some(values);
+        self.extend_some(values.map(|v| v.map(S::bytes)));
         self.len() - before
     }
     /// Appends a value whose bytes are shared, without copying long ones.

@@ -1,5 +1,6 @@
 //! A column of values in memory.
 
+use crate::numeric::decimals::Stored;
 use crate::{BytesColumn, Datum, PhysicalType, Rows};
 
 /// The values of a [`Vector`], by physical type.
@@ -235,6 +236,29 @@ impl Vector {
         }
         added
     }
+    /// Appends values of fixed width from their stored bytes, which something else may follow; gives how many: none to a vector of varying values.
+    pub fn extend_fixed<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>) -> usize {
+        fn head<const N: usize>(bytes: &[u8]) -> [u8; N] {
+            fixed(&bytes[..N])
+        }
+        match &mut self.data {
+            VectorData::Bool(v) => v.extend(values.map(|b| b[0] != 0)),
+            VectorData::I16(v) => v.extend(values.map(|b| i16::from_le_bytes(head(b)))),
+            VectorData::I32(v) => v.extend(values.map(|b| i32::from_le_bytes(head(b)))),
+            VectorData::U32(v) => v.extend(values.map(|b| u32::from_le_bytes(head(b)))),
+            VectorData::I64(v) => v.extend(values.map(|b| i64::from_le_bytes(head(b)))),
+            VectorData::F32(v) => v.extend(values.map(|b| f32::from_le_bytes(head(b)))),
+            VectorData::F64(v) => v.extend(values.map(|b| f64::from_le_bytes(head(b)))),
+            VectorData::B16(v) => v.extend(values.map(head)),
+            VectorData::Bytes(_) => return 0,
+        }
+        let before = self.len;
+        self.len = each_data!(&self.data, v => v.len());
+        if let Some(valid) = &mut self.valid {
+            valid.resize(self.len, true);
+        }
+        self.len - before
+    }
     /// As [`Vector::extend_stored`], of text that lacks the blanks which make it `characters` long.
     pub fn extend_padded<'a>(
         &mut self,
@@ -250,12 +274,14 @@ impl Vector {
         added
     }
     /// As [`Vector::extend_stored`], of numerics that will be computed with: see [`BytesColumn::extend_numerics`].
-    pub fn extend_numerics<'a>(
+    pub fn extend_numerics<'a, S: Stored<'a>>(
         &mut self,
-        values: impl Iterator<Item = Option<&'a [u8]>>,
+        values: impl Iterator<Item = Option<S>>,
         capacity: usize,
     ) -> usize {
-        let VectorData::Bytes(v) = &mut self.data else { return self.extend_stored(values) };
+        let VectorData::Bytes(v) = &mut self.data else {
+            return self.extend_stored(values.map(|v| v.map(S::bytes)));
+        };
         let added = v.extend_numerics(values, capacity);
         self.len += added;
         if let Some(valid) = &mut self.valid {

@@ -165,6 +165,11 @@ impl PageFilter {
         self.tests = None;
     }
 
+    /// Whether there are no conditions.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// Whether [`PageFilter::begin`] has all values.
     pub fn is_complete(&self) -> bool {
         self.tests.is_some() && !self.waits
@@ -261,7 +266,8 @@ fn condition(
                 (None, None) => return Ok(None),
             };
             let text = matches!(kind, Kind::Text | Kind::Blanks);
-            if let Some(plan) = run_once(other)
+            if let Expr::Subquery(s) = other
+                && let Some(plan) = run_once(s)
                 && !text
             {
                 let found = Column::of(b, relation, attribute)?.filter(|f| f.fits(kind));

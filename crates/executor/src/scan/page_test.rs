@@ -7,7 +7,7 @@ use quarry_catalog::Relation;
 use quarry_common::{Error, Result};
 use quarry_functions::scalar::like_parts::Parts;
 use quarry_storage::heap::{Heap, KeptRows, PageRows};
-use quarry_storage::row::{FixedColumn, PaddedColumn, RowLayout, RowRef, VarColumn};
+use quarry_storage::row::{FixedColumn, FormedVar, PaddedColumn, RowLayout, RowRef, VarColumn};
 use quarry_types::floats::compare_f64;
 use quarry_types::numeric::decimals::Test as Order;
 use quarry_types::numeric::{Bound, Numeric};
@@ -138,6 +138,21 @@ impl Column {
         match self.place {
             Place::Fixed(column) => column.get(body)?.first_chunk(),
             Place::Varying(_) | Place::Stripped(_) => None,
+        }
+    }
+    /// Where all of a page's rows have the column, if it is fixed.
+    fn fixed_in(&self, page: &PageRows<'_>) -> Option<usize> {
+        match self.place {
+            Place::Fixed(column) => page.fixed(column),
+            Place::Varying(_) | Place::Stripped(_) => None,
+        }
+    }
+    /// The same for a column that [`Column::varying`] gives.
+    fn varying_in(&self, page: &PageRows<'_>) -> Option<FormedVar> {
+        match self.place {
+            Place::Varying(column) => page.varying(column),
+            Place::Stripped(column) if self.kind == Kind::Blanks => page.varying(column),
+            Place::Fixed(_) | Place::Stripped(_) => None,
         }
     }
     #[inline(always)]
@@ -380,12 +395,18 @@ impl Test {
         // One loop for each kind of value: what the kind is, is asked outside.
         macro_rules! loops {
             ($column:expr, $($n:literal $kind:ident $t:ty),+; $test:expr) => {
-                match $column.kind {
-                    $(Kind::$kind => kept.narrow(page, |body| match $column.fixed::<$n>(body) {
+                match ($column.kind, $column.fixed_in(page)) {
+                    $((Kind::$kind, Some(at)) => {
+                        kept.narrow_fixed::<$n>(page, at, |v| $test(<$t>::from_le_bytes(*v).into()))
+                    })+
+                    $((Kind::$kind, None) => kept.narrow(page, |body| match $column.fixed::<$n>(body) {
                         Some(v) => $test(<$t>::from_le_bytes(*v).into()),
                         None => slow(body),
                     }),)+
-                    Kind::Bool => kept.narrow(page, |body| match $column.fixed::<1>(body) {
+                    (Kind::Bool, Some(at)) => {
+                        kept.narrow_fixed::<1>(page, at, |v| $test(i64::from(v[0] != 0)))
+                    }
+                    (Kind::Bool, None) => kept.narrow(page, |body| match $column.fixed::<1>(body) {
                         Some(v) => $test(i64::from(v[0] != 0)),
                         None => slow(body),
                     }),
@@ -395,10 +416,13 @@ impl Test {
         }
         macro_rules! varying {
             ($column:expr, $test:expr) => {
-                kept.narrow(page, |body| match $column.varying(body) {
-                    Some(v) => $test(v),
-                    None => slow(body),
-                })
+                match $column.varying_in(page) {
+                    Some(place) => kept.narrow_varying(page, place, $test, &mut slow),
+                    None => kept.narrow(page, |body| match $column.varying(body) {
+                        Some(v) => $test(v),
+                        None => slow(body),
+                    }),
+                }
             };
         }
         match self {
@@ -438,11 +462,18 @@ impl Test {
             Test::Starts { column, starts, among } => {
                 varying!(column, |v: &[u8]| starts.has(v) == *among)
             }
-            Test::Columns { left, right, order } if (left.kind, right.kind) == (Kind::I32, Kind::I32) => kept
-                .narrow(page, |body| match (left.fixed::<4>(body), right.fixed::<4>(body)) {
-                    (Some(l), Some(r)) => order.accepts(i32::from_le_bytes(*l).cmp(&i32::from_le_bytes(*r))),
-                    _ => slow(body),
-                }),
+            Test::Columns { left, right, order } if (left.kind, right.kind) == (Kind::I32, Kind::I32) => {
+                let accepts = |l: &[u8; 4], r: &[u8; 4]| {
+                    order.accepts(i32::from_le_bytes(*l).cmp(&i32::from_le_bytes(*r)))
+                };
+                match left.fixed_in(page).zip(right.fixed_in(page)) {
+                    Some(places) => kept.narrow_pairs::<4>(page, places, accepts),
+                    None => kept.narrow(page, |body| match (left.fixed(body), right.fixed(body)) {
+                        (Some(l), Some(r)) => accepts(l, r),
+                        _ => slow(body),
+                    }),
+                }
+            }
             Test::Columns { left, right, order } => {
                 kept.narrow(page, |body| match (left.whole(body), right.whole(body)) {
                     (Some(l), Some(r)) => order.accepts(l.cmp(&r)),

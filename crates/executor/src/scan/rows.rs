@@ -127,6 +127,11 @@ impl RowReader {
         self
     }
 
+    /// Whether stored columns are decoded.
+    pub fn reads_columns(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Attribute { .. }))
+    }
+
     /// Whether rows must come with their system columns.
     pub fn needs_meta(&self) -> bool {
         self.needs_meta
@@ -195,6 +200,18 @@ impl RowReader {
             let varying = VarColumn::of(&self.layout, *index);
             let padded = PaddedColumn::of(&self.layout, *index);
             let mut i = 0;
+            if let Some(place) = fixed.and_then(|column| rows.fixed(column)) {
+                i = to.extend_fixed(rows.fixed_values(place, 0));
+            } else if let Some(place) = varying.and_then(|column| rows.varying(column)) {
+                i = match *whole {
+                    true => to.extend_numerics(rows.varying_values_within(place, 0), BATCH_ROWS),
+                    false => to.extend_stored(rows.varying_values(place, 0)),
+                };
+            } else if let Some(padded) = padded
+                && let Some(place) = rows.varying(padded.stripped())
+            {
+                i = to.extend_padded(rows.varying_values(place, 0), padded.characters());
+            }
             while i < rows.len() {
                 i += match (fixed, varying, padded) {
                     (Some(fixed), ..) => to.extend_stored(rows.values(fixed, i)),

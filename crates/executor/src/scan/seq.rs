@@ -91,6 +91,9 @@ impl Operator for SeqScan {
             None => {
                 let heap = open_heap(cx.env, &self.relation)?;
                 let mut scan = heap.scan(snapshot_for(cx.env, &self.relation), None);
+                if self.reader.reads_columns() || !self.tests.is_empty() {
+                    scan.find_forms();
+                }
                 let mut wanted = None;
                 if self.filters.are_active() || self.share.is_some() {
                     self.blocks = scan.blocks()?.end;

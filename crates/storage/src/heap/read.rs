@@ -2,7 +2,7 @@
 //!
 //! Callbacks run under the page's shared latch and must not touch other pages of the table.
 
-use super::page_rows::{PageRows, Place};
+use super::page_rows::{PageRows, Place, form_of};
 use super::tuple::{self, HEADER_BYTES, TupleHeader, TupleMeta};
 use super::visibility::{Fate, Memo, fate, fate_between, is_visible};
 use super::{Heap, Liveness, VersionRef, page as hp, prune};
@@ -126,11 +126,11 @@ impl Heap {
             if let Some((slot, ..)) = found
                 && let hp::Slot::Normal { offset, len } = hp::slot(p, slot)
             {
-                places.push(Place { slot, offset, len });
+                places.push(Place::new((slot, offset, len)));
                 entries.push(i as u32);
             }
         }
-        f(PageRows { block, bytes: p, places }, entries)
+        f(PageRows { block, bytes: p, places, form: None }, entries)
     }
 
     /// Exactly this version, if `snap` sees it.
@@ -217,6 +217,7 @@ impl Heap {
             memo: Memo::default(),
             bound: None,
             places: Vec::new(),
+            finds_forms: false,
             counts: false,
             seen: 0,
         }
@@ -449,6 +450,8 @@ pub struct HeapScan {
     bound: Option<Lsn>,
     /// Where the visible rows of the page being read are; kept for its memory.
     places: Vec<Place>,
+    /// Whether pages come with the form of their rows.
+    finds_forms: bool,
     /// Whether it is in the relation's statistics: scans of parts aren't (ANALYZE's sample).
     counts: bool,
     /// Rows given.
@@ -483,6 +486,11 @@ impl HeapScan {
         Ok(self.range.as_mut().expect("set above"))
     }
 
+    /// Pages come with the form that their rows have in common ([`PageRows::fixed`]): for who reads columns of most rows.
+    pub fn find_forms(&mut self) {
+        self.finds_forms = true;
+    }
+
     /// Pages still to be read.
     pub fn blocks(&mut self) -> Result<Range<BlockNo>> {
         Ok(self.range_mut()?.clone())
@@ -514,7 +522,7 @@ impl HeapScan {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
         let end = range.end;
-        let HeapScan { heap, snap, ring, ahead, memo, bound, places, seen, .. } = self;
+        let HeapScan { heap, snap, ring, ahead, memo, bound, places, finds_forms, seen, .. } = self;
         let storage = &heap.storage;
         let pool = storage.pool();
         ahead.before(pool, heap.rel, block..end, ring.as_mut())?;
@@ -538,9 +546,10 @@ impl HeapScan {
         let p: &[u8] = page.bytes();
         pool.prefetch_neighbour(&page);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
-            places.extend(hp::tuple_places(p).map(|(slot, offset, len)| Place { slot, offset, len }));
+            places.extend(hp::tuple_places(p).map(Place::new));
             *seen += places.len() as u64;
-            f(PageRows { block, bytes: p, places })?;
+            let form = if *finds_forms { form_of(p, places) } else { None };
+            f(PageRows { block, bytes: p, places, form })?;
             return Ok(true);
         }
         let txns = storage.txns();
@@ -555,11 +564,12 @@ impl HeapScan {
                 if !h.has(tuple::XMIN_FROZEN) {
                     unfrozen = Some(h.xmin);
                 }
-                places.push(Place { slot, offset, len });
+                places.push(Place::new((slot, offset, len)));
             }
         }
         *seen += places.len() as u64;
-        f(PageRows { block, bytes: p, places })?;
+        let form = if *finds_forms { form_of(p, places) } else { None };
+        f(PageRows { block, bytes: p, places, form })?;
         // Leave hints for those who come after, if that is possible without waiting.
         if let Some(xmin) = unfrozen
             && let XidStatus::Committed(csn) = txns.status(xmin)

@@ -27,12 +27,49 @@ pub struct Decimals {
 }
 
 /// Why values are appended no longer.
-pub(crate) enum Stop<'a> {
+pub(crate) enum Stop<S> {
     End,
     /// There was none.
     None,
     /// This one has another scale, or is too large.
-    Misfit(&'a [u8]),
+    Misfit(S),
+}
+
+/// A stored numeric among other bytes.
+pub trait Stored<'a>: Copy {
+    /// The value's bytes.
+    fn bytes(self) -> &'a [u8];
+    /// The header and up to four digits as the words of a view: see [`Reading::short`].
+    fn words(self) -> Option<(u64, u64)>;
+}
+
+impl<'a> Stored<'a> for &'a [u8] {
+    #[inline(always)]
+    fn bytes(self) -> &'a [u8] {
+        self
+    }
+    #[inline(always)]
+    fn words(self) -> Option<(u64, u64)> {
+        words(self)
+    }
+}
+
+/// Bytes that begin with the value, and how many it has: mostly all it can have are there, and are read at once.
+impl<'a> Stored<'a> for (&'a [u8], usize) {
+    #[inline(always)]
+    fn bytes(self) -> &'a [u8] {
+        &self.0[..self.1]
+    }
+    #[inline(always)]
+    fn words(self) -> Option<(u64, u64)> {
+        let (bytes, len) = self;
+        let Some(all) = bytes.first_chunk::<16>() else { return words(self.bytes()) };
+        if !(2..=SHORT_MAX as usize).contains(&len) || len % 2 != 0 {
+            return None;
+        }
+        let value = u128::from_le_bytes(*all) & ((1 << (8 * len)) - 1);
+        Some((len as u64 | (value as u64) << 32, (value >> 32) as u64))
+    }
 }
 
 /// An argument of an operation on columns.
@@ -246,12 +283,15 @@ impl Decimals {
     }
     /// Appends stored values up to the first that is none or doesn't fit.
     #[inline(always)]
-    pub(crate) fn extend<'a>(&mut self, values: &mut impl Iterator<Item = Option<&'a [u8]>>) -> Stop<'a> {
+    pub(crate) fn extend<'a, S: Stored<'a>>(
+        &mut self,
+        values: &mut impl Iterator<Item = Option<S>>,
+    ) -> Stop<S> {
         let Some(reading) = Reading::new(self.dscale) else { return Stop::End };
         for stored in values {
             let Some(stored) = stored else { return Stop::None };
-            let short = words(stored).and_then(|(head, rest)| reading.short(head, rest));
-            match short.or_else(|| NumericRef::new(stored).decimal(i32::from(self.dscale))) {
+            let short = stored.words().and_then(|(head, rest)| reading.short(head, rest));
+            match short.or_else(|| NumericRef::new(stored.bytes()).decimal(i32::from(self.dscale))) {
                 Some(v) => self.values.push(v),
                 None => return Stop::Misfit(stored),
             }
@@ -495,6 +535,18 @@ mod tests {
             for (i, text) in texts.iter().enumerate() {
                 assert_eq!(d.numeric(i).to_string(), *text);
                 assert_eq!(back.get(i), c.get(i), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_reads_the_same_whatever_follows_it() {
+        let bytes: Vec<u8> = (1..40).collect();
+        for len in 0..=14 {
+            for rest in [0, 1, 15, 16, 20] {
+                let all = &bytes[..len + rest];
+                assert_eq!((all, len).words(), bytes[..len].words(), "{len} bytes, {rest} behind them");
+                assert_eq!((all, len).bytes(), &bytes[..len]);
             }
         }
     }
