@@ -293,6 +293,14 @@ impl Search<'_, '_> {
 
     /// Paths of one item.
     fn base(&mut self, i: usize) -> Result<()> {
+        let empty = Source::Other(None, vec![]);
+        let mut source = std::mem::replace(&mut self.region.items[i].source, empty);
+        let outcome = self.base_of(i, &mut source);
+        self.region.items[i].source = source;
+        outcome
+    }
+
+    fn base_of(&mut self, i: usize, source: &mut Source) -> Result<()> {
         let mut want = Want { orders: self.want.orders.clone(), ..Want::default() };
         // Orders a merge join could use.
         for class in &self.region.classes {
@@ -311,10 +319,10 @@ impl Search<'_, '_> {
         }
         let bit: RelSet = 1 << i;
         let lateral = self.region.items[i].lateral;
-        let found = match &mut self.region.items[i].source {
+        let found = match source {
             Source::Table(scan) => {
-                let (scan, rows) = (scan.clone(), self.rows[i]);
-                self.p.kept_scans(&scan, &[], (0.0, 1.0), &want, |p| p.scan_paths(&scan, rows, &want))?
+                let rows = self.rows[i];
+                self.p.kept_scans(scan, &[], (0.0, 1.0), &want, |p| p.scan_paths(scan, rows, &want))?
             }
             Source::Other(plan, filter) => {
                 let (plan, filter) = (plan.take(), std::mem::take(filter));
@@ -338,10 +346,9 @@ impl Search<'_, '_> {
         if subset.paths.is_empty() {
             return Err(bound::too_much());
         }
-        if let Source::Table(scan) = &self.region.items[i].source
+        if let Source::Table(scan) = source
             && !scan.relation.indexes.is_empty()
         {
-            let scan = scan.clone();
             let usable = self.outside_conditions(i);
             // One parameterisation per set of other items, and one with all.
             let mut sets: Vec<RelSet> = vec![];
@@ -374,16 +381,21 @@ impl Search<'_, '_> {
                     .fold(f64::MAX, f64::min)
                     .clamp(1.0, 1e9);
                 // What equals a value that has been compared need not be compared.
-                let mut scan = scan.clone();
-                for a in &applied {
-                    if let Applied::Class(n) = a {
-                        scan.filter.retain(|e| !self.region.classes[*n].ranges.contains(e));
-                    }
-                }
+                let void: Vec<&Expr> = applied
+                    .iter()
+                    .filter_map(|a| if let Applied::Class(n) = a { Some(*n) } else { None })
+                    .flat_map(|n| &self.region.classes[n].ranges)
+                    .collect();
+                let lessened = (!void.is_empty()).then(|| {
+                    let mut scan = scan.clone();
+                    scan.filter.retain(|e| !void.contains(&e));
+                    scan
+                });
+                let scan = lessened.as_ref().unwrap_or(scan);
                 let want = Want::default();
-                let found = self.p.kept_scans(&scan, &exprs, (rows, loops), &want, |p| {
+                let found = self.p.kept_scans(scan, &exprs, (rows, loops), &want, |p| {
                     let mut found = vec![];
-                    p.index_candidates(&scan, &exprs, rows, loops, &want, &mut found)?;
+                    p.index_candidates(scan, &exprs, rows, loops, &want, &mut found)?;
                     Ok(found)
                 })?;
                 for found in found {

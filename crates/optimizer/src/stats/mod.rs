@@ -52,6 +52,8 @@ pub struct Known {
     /// Selectivities of conditions on tables, each and several together.
     single: Vec<(u64, Expr, f64)>,
     shares: Vec<(u64, Vec<Expr>, f64)>,
+    /// Values that columns were compared with.
+    compared: Vec<(scalar::Compared, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
     pub scans: crate::search::KeptScans,

@@ -40,6 +40,20 @@ pub(super) fn compare(kept: &Datum, info: &TypeInfo, value: &Datum, ty: SqlType)
     number_of(kept, SqlType::of(info.oid))?.partial_cmp(&number_of(value, ty)?)
 }
 
+/// A comparison of a column's values with one that is known.
+pub(super) struct Compared {
+    value: Datum,
+    ty: SqlType,
+    greater: bool,
+    or_equal: bool,
+    unique: bool,
+    rows: f64,
+    stats: Arc<ColumnStats>,
+}
+
+/// Comparisons whose outcome is kept while a statement is planned.
+const COMPARED_MAX: usize = 32;
+
 impl Planner<'_> {
     /// `v = value`; without a value, one that is not known yet.
     pub(super) fn equals(&mut self, v: &Variable, value: Option<(&Datum, SqlType)>) -> f64 {
@@ -85,6 +99,15 @@ impl Planner<'_> {
         let (Some(stats), Some((value, ty)), Some(info)) = (v.stats.clone(), value, self.type_of(v)) else {
             return DEFAULT_INEQUALITY;
         };
+        let is_it = |c: &Compared| {
+            Arc::ptr_eq(&c.stats, &stats)
+                && (c.greater, c.or_equal, c.unique) == (greater, or_equal, v.unique)
+                && (c.ty, c.rows) == (ty, v.rows)
+                && c.value == *value
+        };
+        if let Some((_, share)) = self.stats.known.compared.iter().find(|(c, _)| is_it(c)) {
+            return *share;
+        }
         let sample = stats.histogram.first().or(stats.mcv.first().map(|(v, _)| v));
         if sample.is_some_and(|s| compare(s, &info, value, ty).is_none()) {
             return DEFAULT_INEQUALITY;
@@ -103,7 +126,13 @@ impl Planner<'_> {
         }
         let (distinct, _) = self.distinct(v);
         let share = below(&stats, &info, value, ty, greater, or_equal, distinct).unwrap_or(0.5);
-        ((1.0 - common - f64::from(stats.null_fraction)).max(0.0) * share + hit).clamp(0.0, 1.0)
+        let share = ((1.0 - common - f64::from(stats.null_fraction)).max(0.0) * share + hit).clamp(0.0, 1.0);
+        if self.stats.known.compared.len() < COMPARED_MAX {
+            let value = value.clone();
+            let compared = Compared { value, ty, greater, or_equal, unique: v.unique, rows: v.rows, stats };
+            self.stats.known.compared.push((compared, share));
+        }
+        share
     }
 
     /// `a < b` of two columns, by their histograms; none without them.

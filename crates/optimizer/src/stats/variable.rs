@@ -64,9 +64,7 @@ impl Planner<'_> {
                 _ => (*id, self.meta.get(*id).source.map_or(0, |(_, number)| number)),
             })
             .collect();
-        for (id, _) in &columns {
-            self.stats.scan_of.insert(*id, index);
-        }
+        self.stats.scan_of.extend(columns.iter().map(|(id, _)| (*id, index)));
         let relation = scan.relation.clone();
         self.stats.scans.push(Scanned { relation, columns, rows, kept: rows, expressions: None });
     }

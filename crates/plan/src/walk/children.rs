@@ -8,6 +8,11 @@ use crate::{
     CastKind, Expr, LogicalPlan, OnConflict, OnConflictAction, PhysicalNode, PhysicalPlan, SubqueryKind,
     SubscriptIndex,
 };
+use smallvec::{SmallVec, smallvec};
+
+/// What a node has few of: in most cases without memory of its own.
+type Inputs<T> = SmallVec<[T; 2]>;
+type Exprs<T> = SmallVec<[T; 4]>;
 
 macro_rules! expression_children {
     ($(#[$doc:meta])* $name:ident, $iter:ident, $($m:tt)*) => {
@@ -86,14 +91,14 @@ expression_children! {
 macro_rules! logical_inputs {
     ($(#[$doc:meta])* $name:ident, $iter:ident, $($m:tt)*) => {
         $(#[$doc])*
-        pub fn $name(plan: & $($m)* LogicalPlan) -> Vec<& $($m)* LogicalPlan> {
+        pub fn $name(plan: & $($m)* LogicalPlan) -> Inputs<& $($m)* LogicalPlan> {
             match plan {
                 LogicalPlan::OneRow
                 | LogicalPlan::Empty { .. }
                 | LogicalPlan::Scan { .. }
                 | LogicalPlan::Values { .. }
                 | LogicalPlan::FunctionScan { .. }
-                | LogicalPlan::CteScan { .. } => vec![],
+                | LogicalPlan::CteScan { .. } => Inputs::new(),
                 LogicalPlan::With { ctes, body } => ctes
                     .$iter()
                     .flat_map(|c| std::iter::once(& $($m)* c.plan).chain(c.recursive.$iter().map(|(step, _, _)| step)))
@@ -109,11 +114,13 @@ macro_rules! logical_inputs {
                 | LogicalPlan::Distinct { input, .. }
                 | LogicalPlan::Sort { input, .. }
                 | LogicalPlan::Limit { input, .. }
-                | LogicalPlan::LockRows { input, .. } => vec![input],
-                LogicalPlan::Join { left, right, .. } | LogicalPlan::SetOp { left, right, .. } => vec![left, right],
+                | LogicalPlan::LockRows { input, .. } => smallvec![& $($m)* **input],
+                LogicalPlan::Join { left, right, .. } | LogicalPlan::SetOp { left, right, .. } => {
+                    smallvec![& $($m)* **left, & $($m)* **right]
+                }
                 LogicalPlan::Insert { source, .. }
                 | LogicalPlan::Update { source, .. }
-                | LogicalPlan::Delete { source, .. } => vec![source],
+                | LogicalPlan::Delete { source, .. } => smallvec![& $($m)* **source],
             }
         }
     };
@@ -142,7 +149,7 @@ macro_rules! aggregate_parts {
 macro_rules! logical_expressions {
     ($(#[$doc:meta])* $name:ident, $iter:ident, $($m:tt)*) => {
         $(#[$doc])*
-        pub fn $name(plan: & $($m)* LogicalPlan) -> Vec<& $($m)* Expr> {
+        pub fn $name(plan: & $($m)* LogicalPlan) -> Exprs<& $($m)* Expr> {
             match plan {
                 LogicalPlan::OneRow
                 | LogicalPlan::Empty { .. }
@@ -152,7 +159,7 @@ macro_rules! logical_expressions {
                 | LogicalPlan::SubqueryAlias { .. }
                 | LogicalPlan::Barrier { .. }
                 | LogicalPlan::SetOp { .. }
-                | LogicalPlan::LockRows { .. } => vec![],
+                | LogicalPlan::LockRows { .. } => Exprs::new(),
                 LogicalPlan::Values { rows, .. } => rows.$iter().flatten().collect(),
                 LogicalPlan::FunctionScan { calls, .. } => calls.$iter().flat_map(|(c, _)| & $($m)* c.args).collect(),
                 LogicalPlan::Filter { predicates, .. } => predicates.$iter().collect(),
@@ -164,7 +171,7 @@ macro_rules! logical_expressions {
                     .chain(aggregates.$iter().flat_map(|(_, a)| aggregate_parts!(a, $iter, $($m)*)))
                     .collect(),
                 LogicalPlan::Window { spec, calls, .. } => {
-                    let mut out: Vec<& $($m)* Expr> =
+                    let mut out: Exprs<& $($m)* Expr> =
                         spec.partition_by.$iter().chain(spec.order_by.$iter().map(|k| & $($m)* k.expr)).collect();
                     for bound in [& $($m)* spec.frame.start, & $($m)* spec.frame.end] {
                         if let FrameBound::Preceding(e) | FrameBound::Following(e) = bound {
@@ -181,7 +188,7 @@ macro_rules! logical_expressions {
                     limit.$iter().chain(offset).chain(ties.$iter().flatten().map(|k| & $($m)* k.expr)).collect()
                 }
                 LogicalPlan::Insert { on_conflict, returning, .. } => {
-                    let mut out: Vec<& $($m)* Expr> = vec![];
+                    let mut out: Exprs<& $($m)* Expr> = Exprs::new();
                     if let Some(OnConflict {
                         action: OnConflictAction::Update { set, filter, .. },
                         ..
