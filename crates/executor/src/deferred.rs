@@ -124,6 +124,13 @@ impl<C: Clone> DeferredQueue<C> {
     }
 }
 
+impl DeferredQueue {
+    /// Whether checks of a table's rows wait. They know rows by their places and the table by its shape: neither may change till then.
+    pub fn concerns(&self, table: Oid) -> bool {
+        self.open > 0 && self.waiting.iter().any(|w| w.run == 0 && w.check.relation().oid == table)
+    }
+}
+
 /// Runs everything that waits, and what that brings about, before commit.
 pub fn run_deferred(env: &ExecEnv) -> Result<()> {
     env.deferred.lock().closing = true;

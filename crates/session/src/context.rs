@@ -368,8 +368,15 @@ impl SessionContext {
         }
         Some(quarry_common::Lsn(self.side_lsn.swap(0, Ordering::Relaxed)))
     }
-    /// 55006 if a cursor of this session reads the relation that `command` is about to change.
+    /// 55006 if a cursor of this session reads the relation that `command` is about to change, or checks of its rows wait for commit.
     pub fn check_not_in_use(&self, relation: &quarry_catalog::Relation, command: &str) -> Result<()> {
+        if self.deferred.lock().concerns(relation.oid) {
+            return Err(err!(
+                OBJECT_IN_USE,
+                "cannot {command} \"{}\" because it has pending trigger events",
+                relation.name
+            ));
+        }
         if self.cursors.lock().iter().any(|e| e.relations.contains(&relation.oid)) {
             return Err(err!(
                 OBJECT_IN_USE,

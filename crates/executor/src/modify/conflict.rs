@@ -72,18 +72,19 @@ impl Conflict {
         target: &mut Target,
         row: Vec<Datum>,
     ) -> Result<Option<(Tid, Vec<Datum>)>> {
-        let late = |i: &crate::modify::target::TargetIndex| i.def.unique && i.def.deferrable;
-        if self.arbiters.is_empty() && target.indexes.iter().any(late) {
-            let text = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
-            return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "{text}"));
-        }
         let mut keys = vec![];
         loop {
             let mut found = None;
             for i in 0..target.indexes.len() {
-                if self.decides(target, i)
-                    && let Some(existing) = target.find_conflict(cx, i, &row, &mut keys)?
-                {
+                if !self.decides(target, i) {
+                    continue;
+                }
+                // Indexes before it may have decided: only who gets here is refused.
+                if target.indexes[i].def.deferrable {
+                    let text = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
+                    return Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "{text}"));
+                }
+                if let Some(existing) = target.find_conflict(cx, i, &row, &mut keys)? {
                     found = Some(existing);
                     break;
                 }
@@ -117,6 +118,7 @@ impl Conflict {
         let mut keys = vec![];
         for i in 0..target.indexes.len() {
             if target.insert_entry(cx, i, row, tid, &mut keys)?.is_none() {
+                target.queue_deferred_unique(cx, i, &keys, tid)?;
                 continue;
             }
             if !self.decides(target, i) {

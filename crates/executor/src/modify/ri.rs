@@ -47,6 +47,14 @@ pub fn queue(cx: &mut Cx<'_>, check: RiCheck, timing: Timing) {
 }
 
 impl RiCheck {
+    /// The table whose row's change is to be checked.
+    pub fn relation(&self) -> &Relation {
+        match self {
+            RiCheck::References { relation, .. }
+            | RiCheck::Referenced { relation, .. }
+            | RiCheck::Unique { relation, .. } => relation,
+        }
+    }
     /// The trigger that PostgreSQL has for it.
     fn trigger(&self) -> TriggerStats {
         let (relation, name, constraint) = match self {

@@ -298,8 +298,14 @@ impl Target {
     }
 
     /// A deferrable unique index is checked at the end of the statement, or at commit, if a row with the same key is there or on its
-    /// way now: one that comes later has a check of its own.
-    fn queue_deferred_unique(&mut self, cx: &mut Cx<'_>, i: usize, keys: &[Datum], tid: Tid) -> Result<()> {
+    /// way now: one that comes later has a check of its own. Follows [`Self::insert_entry`], whose key it reads.
+    pub fn queue_deferred_unique(
+        &mut self,
+        cx: &mut Cx<'_>,
+        i: usize,
+        keys: &[Datum],
+        tid: Tid,
+    ) -> Result<()> {
         let index = &self.indexes[i];
         let exempt = !index.def.nulls_not_distinct && keys.iter().any(Datum::is_null);
         // One without a constraint is to take the place of another, or has lost its own: that keeps rows unique.

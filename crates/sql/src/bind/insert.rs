@@ -475,13 +475,6 @@ impl Binder<'_> {
             let _ = pos;
             return Err(e);
         }
-        if found.iter().all(|i| target.indexes[*i].index.deferrable) {
-            let e = err!(
-                OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters"
-            );
-            return Err(e);
-        }
         Ok(found)
     }
 

@@ -51,10 +51,19 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
             objects.push(found);
         }
     }
-    for n in d.w.drop_objects(&objects, behavior_of(c.behavior))? {
+    let mut plan = d.w.plan_drop(&objects, behavior_of(c.behavior))?;
+    for n in std::mem::take(&mut plan.notices) {
         d.notice(n);
     }
-    Ok(())
+    // Tables that go with a schema or a type are asked too.
+    for o in plan.objects().filter(|o| *o == ObjectAddress::relation(o.oid)) {
+        if let Some(r) = d.w.relation(o.oid)?
+            && r.kind == RelKind::Table
+        {
+            d.st.session.check_not_in_use(&r, "DROP TABLE")?;
+        }
+    }
+    d.w.execute_drop(plan)
 }
 
 /// The index that DROP INDEX CONCURRENTLY means, and its table, both locked; none: it isn't there, or is to be dropped plainly.
@@ -136,9 +145,6 @@ fn relation(d: &Ddl, kind: K, n: &ast::QualifiedName, if_exists: bool) -> Result
         if !owns_schema {
             d.w.check_relation_owner(&r)?;
         }
-    }
-    if kind == K::Table {
-        d.st.session.check_not_in_use(&r, "DROP TABLE")?;
     }
     if r.is_catalog {
         bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);

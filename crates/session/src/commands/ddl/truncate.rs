@@ -46,6 +46,7 @@ pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
             }
             d.notice(err!(SUCCESSFUL_COMPLETION, "truncate cascades to table \"{}\"", other.name));
             d.w.check_relation(&other, Privilege::Truncate)?;
+            d.st.session.check_not_in_use(&other, "TRUNCATE")?;
             tables.push(other);
         }
         i += 1;
