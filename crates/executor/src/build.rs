@@ -8,7 +8,7 @@ use crate::project::{ProjectSet, ResultNode, SetProgram};
 use crate::scan::filters::{Filters, ScanProbe};
 use crate::scan::shared::Member;
 use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
-use crate::subplan::SubplanState;
+use crate::subplan::{SubplanState, SubqueryNode};
 use crate::{
     aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window,
 };
@@ -33,6 +33,8 @@ pub struct Builder<'a> {
     pub(crate) traits: crate::expr::Traits,
     /// Whose copy of a plan is being built, if several threads get one.
     pub(crate) member: Option<Member>,
+    /// Subqueries that a crew's leader runs for all.
+    pub(crate) asked: Vec<SubqueryNode>,
     /// Numeric columns of the scan being built that are only computed with.
     pub(crate) whole_numbers: Vec<ColumnId>,
 }
@@ -50,6 +52,7 @@ impl<'a> Builder<'a> {
             filters: &[],
             traits: Default::default(),
             member: None,
+            asked: Vec::new(),
             whole_numbers: Vec::new(),
         }
     }

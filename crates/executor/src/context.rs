@@ -13,6 +13,9 @@ use quarry_types::{BATCH_ROWS, Datum, IoContext};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Values of subqueries that are run once, by the plan's number.
+pub type Given = Arc<[(usize, Datum)]>;
+
 /// Mutable state shared by operators and expressions.
 #[derive(Default)]
 pub struct Runtime {
@@ -20,6 +23,8 @@ pub struct Runtime {
     pub outer: Vec<Option<Datum>>,
     /// Subqueries of expressions; absent while running.
     pub subplans: Vec<Option<Box<SubplanState>>>,
+    /// What another thread has found, a crew's leader.
+    pub given: Given,
     /// Common table expressions.
     pub ctes: Vec<CteState>,
     /// Rows of the round before, for each recursive union under way.

@@ -40,6 +40,8 @@ mod sort_entries;
 pub mod spill;
 pub mod stats;
 pub mod subplan;
+#[cfg(test)]
+mod testing;
 pub mod window;
 pub mod write;
 

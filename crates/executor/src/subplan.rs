@@ -37,6 +37,8 @@ pub(crate) struct SubqueryNode {
 
 enum Kind {
     Scalar,
+    /// The value of a subquery that the crew's leader runs, by the plan's number.
+    Given(usize),
     Exists,
     /// ANY (false) or ALL: conditions over the subquery's columns, the row's own read as outer columns.
     Quantified {
@@ -107,9 +109,14 @@ impl SubplanState {
     }
 }
 
+/// What the leader has told of a subquery that is run once.
+fn given(cx: &Cx<'_>, plan: usize) -> Result<Datum> {
+    let value = known_value(cx, plan).cloned();
+    value.ok_or_else(|| Error::internal("a subquery's value isn't there"))
+}
+
 /// The number of a scalar subquery's plan, if it is run once.
-pub(crate) fn run_once(e: &Expr) -> Option<usize> {
-    let Expr::Subquery(s) = e else { return None };
+pub(crate) fn run_once(s: &SubqueryExpr) -> Option<usize> {
     match &s.plan {
         SubqueryPlan::Physical { plan, params, .. }
             if params.is_empty() && matches!(s.kind, SubqueryKind::Scalar) =>
@@ -122,7 +129,8 @@ pub(crate) fn run_once(e: &Expr) -> Option<usize> {
 
 /// The value of such a subquery, if it has been run.
 pub(crate) fn known_value<'a>(cx: &'a Cx<'_>, plan: usize) -> Option<&'a Datum> {
-    cx.rt.subplans.iter().flatten().find(|s| s.plan == plan)?.once.as_ref()
+    let given = cx.rt.given.iter().find(|(of, _)| *of == plan).map(|(_, value)| value);
+    given.or_else(|| cx.rt.subplans.iter().flatten().find(|s| s.plan == plan)?.once.as_ref())
 }
 
 impl Builder<'_> {
@@ -130,6 +138,9 @@ impl Builder<'_> {
         let SubqueryPlan::Physical { plan, params, .. } = &s.plan else {
             return Err(Error::internal("a subquery was not planned"));
         };
+        if self.member.is_some() {
+            return self.shared_subquery(s);
+        }
         let op = self.plan(plan)?;
         let types: Vec<SqlType> = s
             .output
@@ -194,6 +205,24 @@ impl Builder<'_> {
         })
     }
 
+    /// The place of a subquery in a plan that a crew runs: the leader's is as ever, others are given its value.
+    fn shared_subquery(&mut self, s: &SubqueryExpr) -> Result<SubqueryNode> {
+        let Some(plan) = run_once(s) else {
+            return Err(Error::internal("several threads ask a subquery that isn't one value"));
+        };
+        if self.member.as_ref().is_none_or(|member| !member.leads) {
+            let physical = self.physical(s.ty)?;
+            return Ok(SubqueryNode::plain(0, Kind::Given(plan), physical));
+        }
+        // It is run by the leader alone.
+        let member = self.member.take();
+        let node = self.subquery(s, &Layout::default());
+        self.member = member;
+        let node = node?;
+        self.asked.push(SubqueryNode::plain(node.index, Kind::Scalar, node.physical));
+        Ok(node)
+    }
+
     /// Both sides of equality tests, where hashing gives what the operator gives.
     fn hashed(&mut self, tests: &[Expr], inner: &Layout, outer: &Layout) -> Result<Option<Hashed>> {
         let (mut left, mut right, mut types) = (vec![], vec![], vec![]);
@@ -223,6 +252,16 @@ impl Builder<'_> {
 }
 
 impl SubqueryNode {
+    /// The place of a subquery that reads no enclosing row.
+    fn plain(index: usize, kind: Kind, physical: PhysicalType) -> SubqueryNode {
+        SubqueryNode { index, kind, params: vec![], correlated: false, physical }
+    }
+
+    /// The value of a subquery that is run once, with the plan's number.
+    pub(crate) fn answer(&self, cx: &mut Cx<'_>) -> Result<(usize, Datum)> {
+        self.with_state(cx, |s, cx| Ok((s.plan, self.once(s, cx)?)))
+    }
+
     /// The value for each row of the input.
     pub(crate) fn batch(&self, cx: &mut Cx<'_>, i: Input<'_>) -> Result<Arc<Vector>> {
         let n = i.rows.len();
@@ -238,6 +277,9 @@ impl SubqueryNode {
             let left =
                 h.left.iter().map(|p| p.eval_rows(cx, i.columns, i.rows)).collect::<Result<Vec<_>>>()?;
             return Ok(Arc::new(rows.probe(&left, &h.types, i.rows)));
+        }
+        if let Kind::Given(plan) = self.kind {
+            return Ok(Arc::new(Vector::constant(self.physical, &given(cx, plan)?, n)));
         }
         let quantified = matches!(self.kind, Kind::Quantified { .. });
         if !self.correlated && !quantified {
@@ -275,6 +317,9 @@ impl SubqueryNode {
     }
 
     fn value(&self, cx: &mut Cx<'_>, column: &dyn Fn(usize) -> Datum) -> Result<Datum> {
+        if let Kind::Given(plan) = self.kind {
+            return given(cx, plan);
+        }
         for (id, slot) in &self.params {
             cx.set_outer(*id, column(*slot));
         }
@@ -373,7 +418,9 @@ impl SubqueryNode {
                     None => out.finish_1d(),
                 }
             }
-            Kind::Quantified { .. } => Err(Error::internal("a quantified subquery has no value of its own")),
+            Kind::Quantified { .. } | Kind::Given(_) => {
+                Err(Error::internal("a quantified or another thread's subquery has no value of its own"))
+            }
         }
     }
 

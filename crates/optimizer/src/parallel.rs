@@ -2,7 +2,7 @@
 //!
 //! An aggregate qualifies if its states can be merged without a trace of who made them, and its input's rows can be made in parts
 //! ([`parts`]): each thread has some pages of a table of the least size that the settings say, or some outer rows of a nested loop with which
-//! as much is done, with nothing between but joins, and nothing that has effects or asks a subquery. The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
+//! as much is done, with nothing between but joins, and nothing that has effects or asks a subquery (scans may ask such that are run once: the leader does, before the others begin). The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
 //! reads a part of it (PostgreSQL's Parallel Hash); else one of them reads it while the others wait, so that this part of the work isn't shared. Threads are given out when the plan
 //! is chosen, and make it cheaper. It stays what it is but for the way of grouping: groups of sorted rows become groups by hash that are sorted
 //! then, where the rows were sorted only for them.
@@ -14,8 +14,9 @@ use crate::PlannerSettings;
 use crate::planner::Planner;
 use quarry_catalog::builtin::procs::{ParallelSafety, parallel_safety};
 use quarry_functions::{AggregateCall, Body};
+use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
-use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, SubqueryExpr, walk};
 use std::sync::Arc;
 
 /// Bytes that a group takes besides its row, at least.
@@ -44,11 +45,17 @@ struct Parallel<'a, 'p> {
 impl Parallel<'_, '_> {
     /// What a plan costs less than before.
     fn visit(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let asked = self.subqueries(plan);
+        plan.startup_cost = (plan.startup_cost - asked).max(0.0);
+        plan.total_cost = (plan.total_cost - asked).max(0.0);
         let own = self.aggregate(plan);
         if own > 0.0 {
-            plan.startup_cost -= own;
-            plan.total_cost -= own;
-            return own;
+            // The threads' scans may ask some, too.
+            let below = walk::physical_inputs_mut(plan).into_iter().map(|input| self.asked_below(input));
+            let own = own + below.sum::<f64>();
+            plan.startup_cost = (plan.startup_cost - own).max(0.0);
+            plan.total_cost = (plan.total_cost - own).max(0.0);
+            return own + asked;
         }
         // What runs again and again would call for threads each time.
         let inputs = match &mut plan.node {
@@ -59,13 +66,46 @@ impl Parallel<'_, '_> {
         let startup = inputs.iter().map(|i| i.total_cost).fold(0.0, f64::max);
         let saved: f64 = inputs.into_iter().map(|input| self.visit(input)).sum();
         if saved == 0.0 {
-            return 0.0;
+            return asked;
         }
         if plan.startup_cost >= startup {
             plan.startup_cost -= saved;
         }
         plan.total_cost -= saved;
         plan.startup_cost = plan.startup_cost.clamp(0.0, plan.total_cost.max(0.0));
+        saved + asked
+    }
+
+    /// Gives threads to the subqueries that a plan which has threads asks.
+    fn asked_below(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let own = self.subqueries(plan);
+        own + walk::physical_inputs_mut(plan).into_iter().map(|input| self.asked_below(input)).sum::<f64>()
+    }
+
+    /// Gives threads to the subqueries of a node's expressions that are run once: what these cost less then.
+    fn subqueries(&mut self, plan: &mut PhysicalPlan) -> f64 {
+        let mut saved = 0.0;
+        for e in walk::physical_exprs_mut(plan).into_iter().filter(|e| crate::exprs::has_subquery(e)) {
+            walk::rewrite(e, &mut |e| {
+                let Expr::Subquery(s) = e else { return };
+                let SubqueryPlan::Physical { plan, params, .. } = &mut s.plan else { return };
+                if !params.is_empty() {
+                    return;
+                }
+                // Copies of an expression share the plan.
+                saved += match Arc::get_mut(plan) {
+                    Some(plan) => self.visit(plan),
+                    None => {
+                        let mut own = (**plan).clone();
+                        let less = self.visit(&mut own);
+                        if less > 0.0 {
+                            *plan = Arc::new(own);
+                        }
+                        less
+                    }
+                };
+            });
+        }
         saved
     }
 
@@ -190,8 +230,13 @@ struct Job {
 
 /// Whether any thread may compute an expression.
 fn is_safe(e: &Expr) -> bool {
+    is_safe_with(e, &|_| false)
+}
+
+/// The same, where some subqueries may be asked.
+fn is_safe_with(e: &Expr, may_ask: &dyn Fn(&SubqueryExpr) -> bool) -> bool {
     !walk::any(e, &|e| match e {
-        Expr::Subquery(_) => true,
+        Expr::Subquery(s) => !may_ask(s),
         Expr::Call { function, .. } | Expr::ScalarArray { function, .. } => {
             parallel_safety(function.def()) != ParallelSafety::Safe
         }

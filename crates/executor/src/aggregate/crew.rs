@@ -5,15 +5,18 @@
 //! outgrows the memory that grouping may have, all but the leader stop, and the leader goes on alone, with files as usual: only it ever
 //! has files, and when it begins with them it knows every group there is.
 //!
-//! Members share the statement's snapshot, transaction and session, and have expressions of their own without subqueries or effects
-//! (the planner's business). What they have used and counted is added to what the leader's thread and nodes have.
+//! Members share the statement's snapshot, transaction and session, and have expressions of their own without effects (the planner's
+//! business). Of subqueries they ask at most such that are one value, which the leader has found before they begin.
+//!
+//! What they have used and counted is added to what the leader's thread and nodes have.
 
 use super::Aggregate;
 use crate::ExecEnv;
-use crate::context::{Cx, Runtime, is_stopped};
+use crate::context::{Cx, Given, Runtime, is_stopped};
 use crate::operator::pull;
 use crate::scan::shared::{SharedBlocks, Shares};
 use crate::stats::NodeStats;
+use crate::subplan::SubqueryNode;
 use quarry_common::{Result, helper, usage};
 use quarry_types::{Rows, Vector};
 use std::sync::Arc;
@@ -25,6 +28,8 @@ pub(super) struct Crew {
     shares: Arc<Shares>,
     /// The pages that their input is made of.
     blocks: Arc<SharedBlocks>,
+    /// Subqueries that the leader runs for all.
+    asked: Vec<SubqueryNode>,
     /// They have read already.
     done: bool,
 }
@@ -75,8 +80,23 @@ struct Report {
 }
 
 impl Crew {
-    pub fn new(members: Vec<Aggregate>, shares: Arc<Shares>, blocks: Arc<SharedBlocks>) -> Crew {
-        Crew { members, shares, blocks, done: false }
+    pub fn new(
+        members: Vec<Aggregate>,
+        shares: Arc<Shares>,
+        blocks: Arc<SharedBlocks>,
+        asked: Vec<SubqueryNode>,
+    ) -> Crew {
+        Crew { members, shares, blocks, asked, done: false }
+    }
+
+    /// The values of the subqueries that all ask. None where one fails by what it computes: perhaps no row asks for it.
+    fn answers(&self, cx: &mut Cx<'_>) -> Result<Option<Given>> {
+        match self.asked.iter().map(|s| s.answer(cx)).collect() {
+            Ok(answers) => Ok(Some(answers)),
+            // Classes 21 and 22: wrong numbers of rows, and values.
+            Err(e) if e.sqlstate().as_str().starts_with('2') => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// To be read again from the start.
@@ -94,9 +114,14 @@ impl Aggregate {
         crew.done = true;
         let most = cx.env.session.setting("max_parallel_workers").and_then(|t| t.parse().ok()).unwrap_or(8);
         // Serializable transactions note what they read on their own thread.
-        let wanted = if cx.env.snapshot.is_watched() { 0 } else { crew.members.len() };
+        let alone = cx.env.snapshot.is_watched() || most == 0;
+        let given = if alone { None } else { crew.answers(cx)? };
+        let wanted = if given.is_some() { crew.members.len() } else { 0 };
         let permits = Permits::take(wanted, most);
-        let reports = if permits.0 == 0 { Ok(vec![]) } else { self.run(cx, &mut crew, permits.0) };
+        let reports = match given {
+            Some(given) if permits.0 > 0 => self.run(cx, &mut crew, permits.0, given),
+            _ => Ok(vec![]),
+        };
         let groups = |a: &Aggregate| a.states.iter().map(|s| s.groups.len()).sum::<usize>();
         let partial = groups(self) + crew.members.iter().map(groups).sum::<usize>();
         if let Ok(reports) = &reports {
@@ -118,7 +143,7 @@ impl Aggregate {
         reports.map(|_| ())
     }
 
-    fn run(&mut self, cx: &mut Cx<'_>, crew: &mut Crew, count: usize) -> Result<Vec<Report>> {
+    fn run(&mut self, cx: &mut Cx<'_>, crew: &mut Crew, count: usize, given: Given) -> Result<Vec<Report>> {
         let (blocks, shares) = (crew.blocks.clone(), crew.shares.clone());
         let (env, outer, filters) = (cx.env, cx.rt.outer.clone(), cx.rt.filters.clone());
         let nodes = cx.rt.stats.len();
@@ -130,6 +155,7 @@ impl Aggregate {
                 let (blocks, shares) = (blocks.clone(), shares.clone());
                 let rt = Runtime {
                     outer,
+                    given: given.clone(),
                     filters,
                     stats: std::iter::repeat_with(NodeStats::default).take(nodes).collect(),
                     stop: Some(shares.failed()),

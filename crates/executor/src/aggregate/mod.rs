@@ -104,15 +104,17 @@ pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<
     let shares = if workers > 0 { Shares::of(input) } else { None };
     let Some((shares, blocks)) = shares else { return Ok(Box::new(one(b, node, input, &spec)?)) };
     let shares = Arc::new(shares);
-    let mut member = |leads| {
+    let above = std::mem::take(&mut b.asked);
+    let member = |b: &mut Builder<'_>, leads| {
         let before = b.member.replace(Member { shares: shares.clone(), leads });
         let member = one(b, node, input, &spec);
         b.member = before;
         member.map(|m| Aggregate { shares: !leads, ..m })
     };
-    let mut leader = member(true)?;
-    let members = (0..workers).map(|_| member(false)).collect::<Result<_>>()?;
-    leader.crew = Some(Crew::new(members, shares, blocks));
+    let mut leader = member(b, true)?;
+    let asked = std::mem::replace(&mut b.asked, above);
+    let members = (0..workers).map(|_| member(b, false)).collect::<Result<_>>()?;
+    leader.crew = Some(Crew::new(members, shares, blocks, asked));
     Ok(Box::new(leader))
 }
 

@@ -115,3 +115,104 @@ impl Operator for Dealt {
         self.dealer.rescan(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Runtime;
+    use crate::testing::{Input, batch, env, values};
+
+    /// A dealer of these rows, and a share for its leader and for another thread.
+    fn shares(input: Box<Input>) -> (Arc<Dealer>, Dealt, Dealt) {
+        let dealer = Arc::new(Dealer::new(Arc::default()));
+        assert!(!dealer.has_source());
+        dealer.set_source(input);
+        assert!(dealer.has_source());
+        (dealer.clone(), Dealt::new(dealer.clone(), true), Dealt::new(dealer, false))
+    }
+
+    fn next(share: &mut Dealt, cx: &mut Cx<'_>) -> Option<Vec<i64>> {
+        share.next(cx).unwrap().map(|piece| values(&piece, 0))
+    }
+
+    #[test]
+    fn every_row_is_dealt_once_in_pieces_that_get_smaller() {
+        let (env, mut rt) = (env(), Runtime::default());
+        let io = env.io();
+        let mut cx = Cx::new(&env, &io, &mut rt);
+        let some = Batch { selection: Some(vec![1, 3, 4].into()), ..batch(2000..2010) };
+        let (_, mut leader, mut other) = shares(Input::boxed(vec![batch(0..2000), some, batch(3000..3020)]));
+        let (mut all, mut sizes) = (vec![], vec![]);
+        while let Some(piece) = next(if sizes.len() % 2 == 0 { &mut leader } else { &mut other }, &mut cx) {
+            sizes.push(piece.len());
+            all.extend(piece);
+        }
+        assert!((0..2000).chain([2001, 2003, 2004]).chain(3000..3020).eq(all));
+        assert_eq!(sizes[0], 500);
+        let mut sum = 0;
+        let reaches = |n: &usize| {
+            sum += n;
+            sum == 2000
+        };
+        let first = sizes.iter().position(reaches).expect("the first batch ends with a piece") + 1;
+        assert!(sizes[..first].windows(2).all(|pair| pair[0] >= pair[1]), "{sizes:?}");
+        assert!(sizes[..first - 1].iter().all(|n| (ROWS_MIN..=ROWS_MAX).contains(n)), "{sizes:?}");
+        assert_eq!(sizes[first..], [3, 8, 8, 4]);
+        assert_eq!((next(&mut leader, &mut cx), next(&mut other, &mut cx)), (None, None));
+    }
+
+    #[test]
+    fn threads_get_all_rows_between_them() {
+        let env = env();
+        let batches = (0..50).map(|i| batch(i * 100..i * 100 + 100)).collect();
+        let (dealer, ..) = shares(Input::boxed(batches));
+        let mut all: Vec<i64> = std::thread::scope(|scope| {
+            let work = |leads| {
+                let (env, dealer) = (&env, dealer.clone());
+                scope.spawn(move || {
+                    let (io, mut rt) = (env.io(), Runtime::default());
+                    let mut cx = Cx::new(env, &io, &mut rt);
+                    let mut share = Dealt::new(dealer, leads);
+                    let mut rows = vec![];
+                    while let Some(piece) = next(&mut share, &mut cx) {
+                        rows.extend(piece);
+                    }
+                    rows
+                })
+            };
+            let threads = [work(true), work(false), work(false)];
+            threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        });
+        all.sort_unstable();
+        assert!((0..5000).eq(all));
+    }
+
+    #[test]
+    fn the_leader_goes_on_where_others_are_stopped() {
+        let (env, mut rt) = (env(), Runtime::default());
+        let io = env.io();
+        let mut cx = Cx::new(&env, &io, &mut rt);
+        let (dealer, mut leader, mut other) = shares(Input::boxed(vec![batch(0..10), batch(10..20)]));
+        assert_eq!(next(&mut other, &mut cx), Some((0..8).collect()));
+        dealer.blocks().stop();
+        assert_eq!(next(&mut other, &mut cx), None);
+        assert_eq!(next(&mut leader, &mut cx), Some(vec![8, 9]));
+        assert_eq!(next(&mut leader, &mut cx), Some((10..18).collect()));
+        // From the start.
+        dealer.blocks().reset();
+        leader.rescan(&mut cx).unwrap();
+        assert_eq!(next(&mut other, &mut cx), Some((0..8).collect()));
+    }
+
+    #[test]
+    fn a_source_that_has_failed_is_not_run_on() {
+        let (env, mut rt) = (env(), Runtime::default());
+        let io = env.io();
+        let mut cx = Cx::new(&env, &io, &mut rt);
+        let input = Input { batches: vec![batch(0..4)], fails: true, ..Input::default() };
+        let (_, mut leader, mut other) = shares(Box::new(input));
+        assert_eq!(next(&mut leader, &mut cx), Some((0..4).collect()));
+        assert!(other.next(&mut cx).is_err());
+        assert_eq!((next(&mut leader, &mut cx), next(&mut other, &mut cx)), (None, None));
+    }
+}

@@ -1,10 +1,11 @@
 //! What threads have parts of in a plan, so that each makes a part of its rows.
 
-use super::{Parallel, is_safe};
+use super::{Parallel, is_safe_with};
 use crate::cost::Pages;
 use quarry_catalog::Persistence;
+use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::LoopParts;
-use quarry_plan::{BoolTest, Expr, JoinKind, PhysicalNode, PhysicalPlan, walk};
+use quarry_plan::{BoolTest, Expr, JoinKind, PhysicalNode, PhysicalPlan, SubqueryExpr, SubqueryKind, walk};
 
 /// Rows of which fewer aren't dealt.
 const DEALT_ROWS_MIN: f64 = 16.0;
@@ -31,7 +32,8 @@ impl Parallel<'_, '_> {
     /// What a plan's rows are made of in parts: those of a table that is read from its first page to its last, or rows that are dealt, with
     /// nothing but joins, conditions and expressions that any thread may compute.
     pub(super) fn parts(&mut self, plan: &PhysicalPlan) -> Option<Parts> {
-        if !is_safe_node(plan) {
+        let is_scan = matches!(plan.node, PhysicalNode::SeqScan { .. });
+        if !is_safe_node(plan, &|s| is_scan && is_one_value(s)) {
             return None;
         }
         match &plan.node {
@@ -40,7 +42,8 @@ impl Parallel<'_, '_> {
                     return None;
                 }
                 let pages = self.planner.relation_size(relation).pages;
-                let unshared = Pages::of(pages, 0.0, self.settings).disk_share(pages);
+                let asked = crate::cost::exprs(walk::physical_exprs(plan), self.settings).startup;
+                let unshared = Pages::of(pages, 0.0, self.settings).disk_share(pages) + asked;
                 Some(Parts { pages, unshared })
             }
             PhysicalNode::SubqueryScan { input, .. } => self.parts(input),
@@ -135,10 +138,15 @@ fn gives_outer_rows(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti)
 }
 
-/// Whether any thread may compute a node's expressions.
-fn is_safe_node(plan: &PhysicalPlan) -> bool {
-    let own = walk::physical_exprs(plan);
-    plan.filter.iter().chain(plan.targets.iter().map(|(_, e)| e)).chain(own).all(is_safe)
+/// Whether any thread may compute a node's expressions, where some subqueries may be asked.
+fn is_safe_node(plan: &PhysicalPlan, may_ask: &dyn Fn(&SubqueryExpr) -> bool) -> bool {
+    walk::physical_exprs(plan).into_iter().all(|e| is_safe_with(e, may_ask))
+}
+
+/// Whether a subquery is one value, found once, that the leader can tell the others.
+fn is_one_value(s: &SubqueryExpr) -> bool {
+    let once = matches!(&s.plan, SubqueryPlan::Physical { params, .. } if params.is_empty());
+    once && matches!(s.kind, SubqueryKind::Scalar)
 }
 
 /// Whether every thread may run a plan by itself.
@@ -165,6 +173,6 @@ fn can_be_repeated(plan: &PhysicalPlan) -> bool {
         _ => None,
     };
     here && relation.is_none_or(|r| r.persistence != Persistence::Temporary)
-        && is_safe_node(plan)
+        && is_safe_node(plan, &|_| false)
         && walk::physical_inputs(plan).into_iter().all(can_be_repeated)
 }
