@@ -38,6 +38,15 @@ impl Dependence {
         }
     }
 
+    /// The columns of enclosing rows that all depends on; none if there is more.
+    pub fn columns(&self) -> Option<&[ColumnId]> {
+        match self {
+            Dependence::Nothing => Some(&[]),
+            Dependence::Values(ids, _) => Some(ids),
+            Dependence::Everything => None,
+        }
+    }
+
     /// Rows are about to be made with the values at hand.
     pub fn note(&mut self, cx: &Cx<'_>) {
         if let Dependence::Values(ids, values) = self {
@@ -55,7 +64,8 @@ impl Dependence {
     }
 }
 
-fn values_of(ids: &[ColumnId], cx: &Cx<'_>) -> Vec<u8> {
+/// The values at hand of columns of enclosing rows.
+pub fn values_of(ids: &[ColumnId], cx: &Cx<'_>) -> Vec<u8> {
     fingerprint(cx.outer_values(ids))
 }
 

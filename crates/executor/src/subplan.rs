@@ -1,18 +1,22 @@
-//! Subqueries in expressions: run once (InitPlan) or per row with the row's columns set;
-//! `= ANY` without correlation by hash.
+//! Subqueries in expressions: run once (InitPlan), or with the row's columns set for each combination of values of these;
+//! `= ANY` by hash where the subquery doesn't read the row.
+
+mod answers;
 
 use crate::build::Builder;
 use crate::context::Cx;
-use crate::correlation::Dependence;
+use crate::correlation::{Dependence, values_of};
 use crate::expr::{Input, Layout, Program};
 use crate::null_match::{COLUMNS_MAX, Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, dense, pull, pull_some};
 use crate::rows::RowSet;
+use answers::Answers;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 use quarry_common::memory::Reservation;
 use quarry_common::{Error, Oid, Result, bail};
 use quarry_plan::expr::SubqueryPlan;
+use quarry_plan::volatility::is_volatile;
 use quarry_plan::{ColumnId, Expr, SubqueryExpr, SubqueryKind, walk};
 use quarry_types::array::{ArrayBuilder, ArrayRef, Dimension};
 use quarry_types::{
@@ -32,6 +36,8 @@ pub(crate) struct SubqueryNode {
     params: Vec<(ColumnId, usize)>,
     /// Whether it reads any enclosing row's column.
     correlated: bool,
+    /// The columns whose values decide the answer; none if there is more that does.
+    decided_by: Option<Vec<ColumnId>>,
     physical: PhysicalType,
 }
 
@@ -72,8 +78,8 @@ pub struct SubplanState {
     plan: usize,
     fresh: bool,
     once: Option<Datum>,
-    /// Of a subquery that reads rows further out and none at hand: its last value, and what that depends on.
-    last: Option<Datum>,
+    answers: Answers,
+    /// What the rows that are kept depend on.
     depends: Dependence,
     rows: Option<Arc<HashedRows>>,
     kept: Option<KeptRows>,
@@ -81,7 +87,7 @@ pub struct SubplanState {
     reservation: Reservation,
 }
 
-/// The rows of a subquery without correlation that have been asked for so far.
+/// The rows of a subquery that have been asked for so far.
 #[derive(Default)]
 struct KeptRows {
     batches: Vec<Batch>,
@@ -152,6 +158,8 @@ impl Builder<'_> {
                     .ok_or_else(|| Error::internal("a subquery lacks an output column"))
             })
             .collect::<Result<_>>()?;
+        let depends = Dependence::of(plan);
+        let mut decided_by = depends.columns().map(<[ColumnId]>::to_vec);
         // The visible columns come first in what follows.
         let slots: Vec<usize> =
             s.output.iter().filter_map(|id| plan.targets.iter().position(|(t, _)| t == id)).collect();
@@ -178,8 +186,12 @@ impl Builder<'_> {
                 let mut ids = Vec::new();
                 tests.iter().for_each(|t| walk::columns_of(t, &mut ids));
                 let left = own(&ids);
-                let hashed =
-                    if all || !params.is_empty() { None } else { self.hashed(tests, &inner, layout)? };
+                // Its rows can be kept while rows further out stay the same.
+                let keeps = params.is_empty() || own(params).is_empty() && depends.columns().is_some();
+                let hashed = if all || !keeps { None } else { self.hashed(tests, &inner, layout)? };
+                ids.retain(|id| inner.slot(*id).is_none());
+                decided_by = decided_by.filter(|_| !tests.iter().any(is_volatile));
+                decided_by.iter_mut().for_each(|by| by.append(&mut ids));
                 Kind::Quantified { all, tests: self.exprs(tests, &inner)?, left, hashed }
             }
         };
@@ -189,8 +201,8 @@ impl Builder<'_> {
             plan: plan.id,
             fresh: true,
             once: None,
-            last: None,
-            depends: Dependence::of(plan),
+            answers: Answers::default(),
+            depends,
             rows: None,
             kept: None,
             reservation,
@@ -201,6 +213,7 @@ impl Builder<'_> {
             kind,
             params: own(params),
             correlated: !params.is_empty(),
+            decided_by,
             physical: self.physical(s.ty)?,
         })
     }
@@ -254,7 +267,7 @@ impl Builder<'_> {
 impl SubqueryNode {
     /// The place of a subquery that reads no enclosing row.
     fn plain(index: usize, kind: Kind, physical: PhysicalType) -> SubqueryNode {
-        SubqueryNode { index, kind, params: vec![], correlated: false, physical }
+        SubqueryNode { index, kind, params: vec![], correlated: false, decided_by: None, physical }
     }
 
     /// The value of a subquery that is run once, with the plan's number.
@@ -329,28 +342,32 @@ impl SubqueryNode {
             }
         }
         self.with_state(cx, |s, cx| {
-            if let Kind::Quantified { all, tests, .. } = &self.kind {
-                return self.quantified(s, cx, *all, tests);
-            }
-            if !self.correlated {
+            if !self.correlated && !matches!(self.kind, Kind::Quantified { .. }) {
                 return self.once(s, cx);
             }
-            if !self.params.is_empty() {
-                s.restart(cx)?;
-                return self.compute(s, cx);
-            }
-            if let Some(v) = &s.last
-                && s.depends.holds(cx)
-            {
+            let Some(ids) = &self.decided_by else { return self.asked(s, cx) };
+            let values = values_of(ids, cx);
+            if let Some(v) = s.answers.find(&values) {
                 return Ok(v.clone());
             }
-            s.last = None;
-            s.depends.note(cx);
-            s.restart(cx)?;
-            let v = self.compute(s, cx)?;
-            s.last = Some(v.clone());
+            let v = self.asked(s, cx)?;
+            s.answers.keep(values, &v, cx.env.work_mem_bytes);
             Ok(v)
         })
+    }
+
+    /// The value for the row whose columns are set, whatever is known already.
+    fn asked(&self, s: &mut SubplanState, cx: &mut Cx<'_>) -> Result<Datum> {
+        if let Kind::Quantified { all, tests, .. } = &self.kind {
+            return self.quantified(s, cx, *all, tests);
+        }
+        s.restart(cx)?;
+        self.compute(s, cx)
+    }
+
+    /// Whether rows that were kept are those that the subquery would give.
+    fn holds(&self, s: &SubplanState, cx: &Cx<'_>) -> bool {
+        !self.correlated || s.depends.holds(cx)
     }
 
     fn once(&self, s: &mut SubplanState, cx: &mut Cx<'_>) -> Result<Datum> {
@@ -433,10 +450,11 @@ impl SubqueryNode {
         tests: &[Program],
     ) -> Result<Datum> {
         let mut unknown = false;
-        if !self.correlated {
+        if !self.correlated || self.params.is_empty() && self.decided_by.is_some() {
             let mut kept = match s.kept.take() {
-                Some(kept) => kept,
-                None => {
+                Some(kept) if self.holds(s, cx) => kept,
+                _ => {
+                    s.depends.note(cx);
                     s.restart(cx)?;
                     KeptRows::default()
                 }
@@ -459,9 +477,12 @@ impl SubqueryNode {
 
     fn hashed_rows(&self, cx: &mut Cx<'_>, h: &Hashed) -> Result<Arc<HashedRows>> {
         self.with_state(cx, |s, cx| {
-            if let Some(rows) = &s.rows {
-                return Ok(rows.clone());
+            if let Some(rows) = s.rows.take()
+                && self.holds(s, cx)
+            {
+                return Ok(s.rows.insert(rows).clone());
             }
+            s.depends.note(cx);
             s.restart(cx)?;
             let physicals: Vec<PhysicalType> = h.right.iter().map(|p| p.physical).collect();
             let mut set = RowSet::new(&physicals);

@@ -9,7 +9,8 @@
 use crate::expr::FrameBound::{Following, Preceding};
 use crate::volatility::is_volatile;
 use crate::{
-    AggregateExpr, CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, WindowCall, WindowSpec, walk,
+    AggregateExpr, CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, SetCall, WindowCall,
+    WindowSpec, walk,
 };
 use quarry_functions::{internal, kept, registry};
 use quarry_types::{Datum, SqlType, oids};
@@ -23,6 +24,8 @@ pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
                 && aggregates.iter().all(|(_, a)| aggregate_cannot_fail(a, outer))
         }
         LogicalPlan::Window { spec, calls, .. } => window_cannot_fail(spec, calls, outer),
+        LogicalPlan::FunctionScan { calls, .. } => calls.iter().all(|(c, _)| set_cannot_fail(c, outer)),
+        LogicalPlan::ProjectSet { calls, .. } => calls.iter().all(|(_, c)| set_cannot_fail(c, outer)),
         // Counts are constants or not looked at here.
         LogicalPlan::Limit { .. } => true,
         LogicalPlan::Scan { .. }
@@ -49,6 +52,10 @@ pub fn aggregate_cannot_fail(a: &AggregateExpr, outer: &[ColumnId]) -> bool {
         && a.order_by.iter().all(|k| cannot_fail(&k.expr, outer))
         && a.args.iter().all(|e| cannot_fail(e, outer))
         && a.filter.iter().all(|e| cannot_fail(e, outer))
+}
+
+fn set_cannot_fail(call: &SetCall, outer: &[ColumnId]) -> bool {
+    call.function.def().total && call.args.iter().all(|e| cannot_fail(e, outer))
 }
 
 fn window_cannot_fail(spec: &WindowSpec, calls: &[(ColumnId, WindowCall)], outer: &[ColumnId]) -> bool {

@@ -160,7 +160,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::INT4, oids::INT4],
         oids::INT4,
         Body::Set(SetImpl { start: start_int4, rows: 1000.0 }),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         1066,
         "generate_series",
@@ -174,7 +175,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::INT8, oids::INT8],
         oids::INT8,
         Body::Set(SetImpl { start: start_int8, rows: 1000.0 }),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         1068,
         "generate_series",

@@ -69,7 +69,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::ANYARRAY],
         oids::ANYELEMENT,
         Body::Set(SetImpl { start: start_unnest, rows: 100.0 }),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         1192,
         "generate_subscripts",

@@ -64,6 +64,11 @@ pub fn lift_any(
 }
 
 impl Lifted {
+    /// Whether what the subquery selects has a value for every row.
+    pub fn values_cannot_fail(&self) -> bool {
+        self.values.iter().all(|(_, e)| cannot_fail(e, &[]))
+    }
+
     /// Has the join raise the errors: the subquery is run for every outer row.
     pub fn raise_at_once(&mut self) {
         self.errors.clear();

@@ -23,7 +23,7 @@ use crate::exprs::{columns, has_subquery, operator_call, substitute};
 use quarry_common::Oid;
 use quarry_functions::{internal, registry};
 use quarry_plan::total::cannot_fail;
-use quarry_plan::{AggregateExpr, ColumnId, Expr, LogicalPlan, QueryMeta, walk};
+use quarry_plan::{AggregateExpr, ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, SortKey, walk};
 use quarry_types::{Datum, SqlType, oids};
 use std::collections::HashMap;
 
@@ -44,7 +44,10 @@ pub fn collected(
     let mut input = plan.clone();
     // The order goes into the call, so that it holds for each outer row.
     let sorted = match &mut input {
-        LogicalPlan::Limit { input, .. } => input,
+        LogicalPlan::Limit { input, .. } => {
+            sort_as_they_lie(input, meta);
+            input
+        }
         other => other,
     };
     match sorted {
@@ -75,6 +78,38 @@ pub fn collected(
     let value = Expr::Coalesce { args: vec![Expr::column(array, ty), none], ty };
     let output = meta.computed("array", ty);
     Some((LogicalPlan::Project { input: Box::new(input), targets: vec![(output, value)] }, output))
+}
+
+/// Has a table's rows, of which some are cut off, come in the order in which they lie: as a scan gives them, and as an index gives those
+/// with equal keys.
+fn sort_as_they_lie(plan: &mut LogicalPlan, meta: &mut QueryMeta) {
+    let rows = match plan {
+        LogicalPlan::Project { input, .. } => &mut **input,
+        other => other,
+    };
+    let scan = match &mut *rows {
+        LogicalPlan::Filter { input, .. } => &mut **input,
+        other => other,
+    };
+    let Some(place) = place_of(scan, meta) else { return };
+    let keys = vec![SortKey { expr: place, descending: false, nulls_first: false }];
+    let input = Box::new(std::mem::replace(rows, LogicalPlan::OneRow));
+    *rows = LogicalPlan::Sort { input, keys };
+}
+
+/// Where a row of a table's scan lies.
+pub fn place_of(scan: &mut LogicalPlan, meta: &mut QueryMeta) -> Option<Expr> {
+    let LogicalPlan::Scan { columns, .. } = scan else { return None };
+    let tid = SqlType::of(oids::TID);
+    let id = match columns.iter().find(|(_, c)| *c == ScanColumn::Ctid) {
+        Some((id, _)) => *id,
+        None => {
+            let id = meta.computed("ctid", tid);
+            columns.push((id, ScanColumn::Ctid));
+            id
+        }
+    };
+    Some(Expr::column(id, tid))
 }
 
 /// A subquery that gives a row as a scalar one.
@@ -134,7 +169,11 @@ fn having_of(plan: &LogicalPlan) -> Option<&[Expr]> {
 /// EXISTS (SELECT ... HAVING ...) without groups as a scalar subquery: whether HAVING holds.
 pub fn having_holds(plan: &LogicalPlan, meta: &mut QueryMeta) -> Option<(LogicalPlan, ColumnId)> {
     let mut below = plan;
-    while let LogicalPlan::Project { input, .. } = below {
+    while let LogicalPlan::Project { input, targets } = below {
+        // It is computed, too, though nobody sees it.
+        if !targets.iter().all(|(_, e)| cannot_fail(e, &[])) {
+            return None;
+        }
         below = input;
     }
     let predicates = having_of(below)?.to_vec();

@@ -9,6 +9,7 @@ pub mod compare_extremes;
 pub mod copy_plan;
 pub mod defer_errors;
 pub mod detect_contradictions;
+pub mod domains;
 pub mod extract_restrictions;
 pub mod factor_ors;
 pub mod fold_constants;
@@ -40,6 +41,7 @@ pub mod split_ors;
 pub mod unnest_by_domain;
 pub mod unnest_laterals;
 pub mod unnest_marks;
+pub mod unnest_pairs;
 pub mod unnest_scalars;
 pub mod unnest_subqueries;
 pub mod unnest_tests;
@@ -179,6 +181,9 @@ fn unnest(
         for_each_subquery(plan, &mut |sub| {
             rules.run(Rule::UnnestSubqueries, || unnest_nested(sub, meta, rules));
         });
+        if kinds.has(Kinds::OUTER_JOIN) {
+            rules.run(Rule::UnnestByDomain, || unnest_pairs::run(plan, meta, rules));
+        }
         rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
         rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
         rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));

@@ -8,29 +8,30 @@
 //! ```
 //!
 //! The domain is joined where the subquery reads outer columns (`push`), whatever the condition is; above that its columns go along:
-//! into groupings, set operations, windows, DISTINCT. LIMIT becomes a row number within each combination of them. Where the
-//! correlation is by equality alone, `lift_correlation` does without a domain.
+//! into groupings, grouping sets, set operations, windows, DISTINCT. LIMIT becomes a row number within each combination of them. A
+//! function or a VALUES list that reads outer columns reads those of the domain, as a LATERAL item. Where the correlation is by equality
+//! alone, `lift_correlation` does without a domain.
 //!
 //! An outer NULL: where it leaves the subquery without rows (`strict`), such outer rows simply find no partner. Else the domain has a
 //! second column that says which value stands for NULL, and both are joined by.
 //!
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
-use super::copy_plan::copy;
 use super::defer_errors::{is_not_null, keep_of_outer};
+use super::domains::{Domain, DomainColumn, Key, as_column, is_exact, stand_in};
 use super::inner_joins::{filtered, replaced};
 use super::lift_correlation::{Lifted, constant, is_sorted};
 use super::never_null;
 use crate::exprs::{
     binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,
 };
-use crate::unique::{plan_is_unique, rows_differ};
-use quarry_functions::Volatility;
+use crate::unique::plan_is_unique;
+use quarry_functions::{FunctionKind, Volatility, registry};
 use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, WindowFrame};
 use quarry_plan::total::plan_cannot_fail;
 use quarry_plan::{
-    AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SetOpKind, SortKey,
-    WindowCall, WindowSpec, walk,
+    AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SetCall, SetOpKind,
+    SortKey, WindowCall, WindowSpec, walk,
 };
 use quarry_types::{Datum, SqlType, oids};
 use std::collections::HashMap;
@@ -141,10 +142,6 @@ fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
     plan
 }
 
-fn as_column(e: &Expr) -> Option<(ColumnId, Expr)> {
-    if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None }
-}
-
 /// What gives the outer columns: the smallest part of FROM that has them all, with the conditions on it.
 fn narrowed(outer: &Outer<'_>, ids: &[ColumnId]) -> Option<LogicalPlan> {
     let part = part_with(outer.from, ids)?;
@@ -194,24 +191,6 @@ fn part_with(plan: &LogicalPlan, ids: &[ColumnId]) -> Option<LogicalPlan> {
     }
 }
 
-/// Types whose equal values are the same in every respect.
-fn is_exact(ty: SqlType) -> bool {
-    matches!(
-        ty.oid,
-        oids::BOOL
-            | oids::INT2
-            | oids::INT4
-            | oids::INT8
-            | oids::OID
-            | oids::TEXT
-            | oids::VARCHAR
-            | oids::DATE
-            | oids::TIMESTAMP
-            | oids::TIMESTAMPTZ
-            | oids::UUID
-    )
-}
-
 /// Whether a plan does nothing with a column but compare it: 1.0 and 1.00 are the same then.
 fn is_only_compared(plan: &LogicalPlan, id: ColumnId) -> bool {
     fn holds(e: &Expr, id: ColumnId) -> bool {
@@ -232,68 +211,6 @@ fn is_only_compared(plan: &LogicalPlan, id: ColumnId) -> bool {
     }
     walk::exprs(plan).into_iter().all(|e| holds(e, id))
         && walk::inputs(plan).into_iter().all(|input| is_only_compared(input, id))
-}
-
-/// A value that stands for NULL beside a flag.
-fn stand_in(ty: SqlType) -> Option<Expr> {
-    let value = match ty.oid {
-        oids::BOOL => Datum::Bool(false),
-        oids::INT2 => Datum::I16(0),
-        oids::INT4 | oids::DATE => Datum::I32(0),
-        oids::INT8 | oids::TIMESTAMP | oids::TIMESTAMPTZ => Datum::I64(0),
-        oids::OID => Datum::U32(0),
-        oids::TEXT | oids::VARCHAR => Datum::text(""),
-        oids::FLOAT8 => Datum::F64(0.0),
-        oids::NUMERIC => {
-            let zero = Expr::Const { value: Datum::I32(0), ty: SqlType::INT4 };
-            return super::aggregate_early::cast(zero, SqlType::NUMERIC);
-        }
-        _ => return None,
-    };
-    Some(Expr::Const { value, ty })
-}
-
-struct DomainColumn {
-    /// The outer column.
-    id: ColumnId,
-    ty: SqlType,
-    /// Whether the domain has NULL, too, with a column that says so.
-    flagged: bool,
-}
-
-struct Domain {
-    /// Gives the outer columns.
-    source: LogicalPlan,
-    columns: Vec<DomainColumn>,
-}
-
-/// A column of the domain as some plan gives it.
-#[derive(Clone)]
-struct Key {
-    value: Expr,
-    /// Whether it is NULL.
-    null: Option<Expr>,
-}
-
-impl Key {
-    fn of_outer(column: &DomainColumn) -> Key {
-        let value = Expr::column(column.id, column.ty);
-        let null = || Expr::IsNull { arg: Box::new(value.clone()), negated: false };
-        Key { null: column.flagged.then(null), value }
-    }
-
-    fn equals(&self, other: &Key) -> Option<Vec<Expr>> {
-        let (Some(a), Some(b)) = (&self.null, &other.null) else {
-            return Some(vec![equality(self.value.clone(), other.value.clone())?]);
-        };
-        let ty = self.value.ty();
-        let or_else = |value: &Expr| {
-            let args = vec![value.clone(), stand_in(ty)?];
-            Some(Expr::Coalesce { args, ty })
-        };
-        let values = equality(or_else(&self.value)?, or_else(&other.value)?)?;
-        Some(vec![values, equality(a.clone(), b.clone())?])
-    }
 }
 
 /// A plan without correlation that gives the domain's columns, too.
@@ -353,32 +270,6 @@ impl Pushing<'_> {
         Some(PushedAll { plan, keys, strict, values, whole: false })
     }
 
-    /// The distinct outer values, under ids of their own.
-    fn domain(&mut self) -> Option<(LogicalPlan, Vec<Key>)> {
-        let (source, ids) = copy(&self.domain.source, self.meta)?;
-        let mut keys = vec![];
-        let mut group = vec![];
-        for column in &self.domain.columns {
-            let value = Expr::column(*ids.get(&column.id)?, column.ty);
-            let own = self.meta.computed(self.meta.get(column.id).name.clone(), column.ty);
-            group.push((own, value.clone()));
-            let null = column.flagged.then(|| {
-                let flag = self.meta.computed("is_null", SqlType::BOOL);
-                group.push((flag, Expr::IsNull { arg: Box::new(value), negated: false }));
-                Expr::column(flag, SqlType::BOOL)
-            });
-            keys.push(Key { value: Expr::column(own, column.ty), null });
-        }
-        let by: Vec<ColumnId> = self.domain.columns.iter().filter_map(|c| ids.get(&c.id).copied()).collect();
-        let input = Box::new(source);
-        let plan = if rows_differ(&input, &by) {
-            LogicalPlan::Project { input, targets: group }
-        } else {
-            LogicalPlan::Aggregate { input, group, sets: None, aggregates: vec![], grouping: vec![] }
-        };
-        Some((plan, keys))
-    }
-
     fn is_correlated(&self, plan: &LogicalPlan) -> bool {
         let free = walk::free_columns(plan);
         self.domain.columns.iter().any(|c| free.contains(&c.id))
@@ -393,6 +284,15 @@ impl Pushing<'_> {
         vec![false; self.domain.columns.len()]
     }
 
+    /// Outer columns for whose NULL a function gives no rows.
+    fn without_rows(&self, call: &SetCall) -> Vec<bool> {
+        let def = call.function.def();
+        let passed =
+            |id: ColumnId| call.args.iter().any(|e| matches!(e, Expr::Column { id: own, .. } if *own == id));
+        let sets = def.strict && def.kind() == FunctionKind::Set;
+        self.domain.columns.iter().map(|c| sets && passed(c.id)).collect()
+    }
+
     /// Outer columns whose NULL makes the conditions fail.
     fn made_strict(&self, conditions: &[Expr], strict: &mut [bool]) {
         let mut found = vec![];
@@ -404,7 +304,7 @@ impl Pushing<'_> {
 
     fn push(&mut self, plan: &LogicalPlan) -> Option<Pushed> {
         if !self.is_correlated(plan) {
-            let (domain, keys) = self.domain()?;
+            let (domain, keys) = self.domain.plan(self.meta)?;
             let plan = LogicalPlan::Join {
                 kind: JoinKind::Inner,
                 left: Box::new(domain),
@@ -436,6 +336,36 @@ impl Pushing<'_> {
             LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } if group.is_empty() => {
                 let below = self.grouped_below(input, aggregates)?;
                 self.with_empty_groups(below, aggregates, grouping)
+            }
+            LogicalPlan::Aggregate { input, group, sets: Some(sets), aggregates, grouping } => {
+                self.grouped_by_sets(input, group, sets, aggregates, grouping)
+            }
+            LogicalPlan::FunctionScan { .. } | LogicalPlan::Values { .. } => {
+                let (domain, keys) = self.domain.plan(self.meta)?;
+                let map = self.map(&keys);
+                let mut right = plan.clone();
+                walk::exprs_mut(&mut right).into_iter().for_each(|e| substitute(e, &map));
+                let strict = match plan {
+                    LogicalPlan::FunctionScan { calls, .. } => match &calls[..] {
+                        [(call, _)] => self.without_rows(call),
+                        _ => self.none_strict(),
+                    },
+                    _ => self.none_strict(),
+                };
+                let (left, right) = (Box::new(domain), Box::new(right));
+                let plan = LogicalPlan::Join { kind: JoinKind::Inner, left, right, on: vec![] };
+                Some(Pushed { plan, keys, strict })
+            }
+            LogicalPlan::ProjectSet { input, calls } => {
+                let Pushed { plan, keys, mut strict } = self.push(input)?;
+                let map = self.map(&keys);
+                if let [(_, call)] = &calls[..] {
+                    let more = self.without_rows(call);
+                    strict.iter_mut().zip(more).for_each(|(s, more)| *s |= more);
+                }
+                let mut calls = calls.clone();
+                calls.iter_mut().flat_map(|(_, c)| &mut c.args).for_each(|e| substitute(e, &map));
+                Some(Pushed { plan: LogicalPlan::ProjectSet { input: Box::new(plan), calls }, keys, strict })
             }
             LogicalPlan::Distinct { input, on: None } => {
                 let Pushed { plan, keys, strict } = self.push(input)?;
@@ -615,10 +545,19 @@ impl Pushing<'_> {
                 && !a.distinct
                 && matches!(a.function.def().name, "array_agg" | "string_agg")
         };
-        if is_sorted(input) && aggregates.iter().any(ordered) {
+        if (is_sorted(input) || self.is_listed(input)) && aggregates.iter().any(ordered) {
             return None;
         }
         self.push(input)
+    }
+
+    /// Whether rows come in the order of a list or a function's values that depend on the outer row.
+    fn is_listed(&self, plan: &LogicalPlan) -> bool {
+        let lists = matches!(
+            plan,
+            LogicalPlan::FunctionScan { .. } | LogicalPlan::Values { .. } | LogicalPlan::ProjectSet { .. }
+        );
+        lists && self.is_correlated(plan) || walk::inputs(plan).into_iter().any(|input| self.is_listed(input))
     }
 
     /// Groups by the domain's columns besides.
@@ -640,15 +579,102 @@ impl Pushing<'_> {
         Some(Pushed { plan, keys, strict })
     }
 
-    /// Aggregates all rows that belong to a combination of values, none included: the domain is joined once more, so that each has its
-    /// row.
+    /// The same within each of several sets. The set of no columns has its group where there are no rows, too.
+    fn grouped_by_sets(
+        &mut self,
+        input: &LogicalPlan,
+        group: &[(ColumnId, Expr)],
+        sets: &[Vec<usize>],
+        aggregates: &[(ColumnId, AggregateExpr)],
+        grouping: &[(ColumnId, Vec<usize>)],
+    ) -> Option<Pushed> {
+        let below = self.grouped_below(input, aggregates)?;
+        let map = self.map(&below.keys);
+        let (mut group, mut grouping) = (group.to_vec(), grouping.to_vec());
+        group.iter_mut().for_each(|(_, e)| substitute(e, &map));
+        let shown: Vec<ColumnId> = group
+            .iter()
+            .map(|(id, _)| *id)
+            .chain(aggregates.iter().map(|(id, _)| *id))
+            .chain(grouping.iter().map(|(id, _)| *id))
+            .collect();
+        let own = group.len();
+        let (input, keys, mut aggregates, there) = match sets.iter().any(Vec::is_empty) {
+            true => {
+                let (input, keys, aggregates, there) = self.with_missing(&below, aggregates)?;
+                (input, keys, aggregates, Some(there))
+            }
+            false => {
+                let mut aggregates = aggregates.to_vec();
+                aggregates.iter_mut().for_each(|(_, a)| substitute_aggregate(a, &map));
+                (below.plan, below.keys, aggregates, None)
+            }
+        };
+        // A set without the key has NULL in its place.
+        if all_columns(&keys)
+            .iter()
+            .filter_map(as_column)
+            .any(|(key, _)| group.iter().any(|(id, _)| *id == key))
+        {
+            return None;
+        }
+        add_columns(&mut group, &keys);
+        let sets = sets.iter().map(|set| set.iter().copied().chain(own..group.len()).collect()).collect();
+        let strict = if there.is_some() { self.none_strict() } else { below.strict };
+        let mut conditions = vec![];
+        if let Some(there) = there {
+            let function = registry::functions_named("bool_or").iter().find(|f| f.args == [oids::BOOL])?;
+            let found = self.meta.computed("found", SqlType::BOOL);
+            aggregates.push((found, super::unnest_scalars::aggregate(function, vec![there], SqlType::BOOL)));
+            let level = self.meta.computed("grouping", SqlType::INT4);
+            let all = i32::try_from((1_i64 << own.min(32)) - 1).ok().filter(|_| own <= 31)?;
+            grouping.push((level, (0..own).collect()));
+            let all = Expr::Const { value: Datum::I32(all), ty: SqlType::INT4 };
+            conditions.push(Expr::Or(vec![
+                Expr::column(found, SqlType::BOOL),
+                equality(Expr::column(level, SqlType::INT4), all)?,
+            ]));
+        }
+        let input = Box::new(input);
+        let plan = LogicalPlan::Aggregate { input, group, sets: Some(sets), aggregates, grouping };
+        let plan = match conditions.is_empty() {
+            true => plan,
+            false => {
+                let column = |id: ColumnId| (id, Expr::column(id, self.meta.get(id).ty));
+                let mut targets: Vec<(ColumnId, Expr)> = shown.into_iter().map(column).collect();
+                add_columns(&mut targets, &keys);
+                LogicalPlan::Project { input: Box::new(filtered(plan, conditions)), targets }
+            }
+        };
+        Some(Pushed { plan, keys, strict })
+    }
+
+    /// Aggregates all rows that belong to a combination of values, none included.
     fn with_empty_groups(
         &mut self,
         below: Pushed,
         aggregates: &[(ColumnId, AggregateExpr)],
         grouping: &[(ColumnId, Vec<usize>)],
     ) -> Option<Pushed> {
-        let (domain, keys) = self.domain()?;
+        let (input, keys, aggregates, _) = self.with_missing(&below, aggregates)?;
+        let plan = LogicalPlan::Aggregate {
+            input: Box::new(input),
+            group: all_columns(&keys).iter().filter_map(as_column).collect(),
+            sets: None,
+            aggregates,
+            grouping: grouping.to_vec(),
+        };
+        Some(Pushed { plan, keys, strict: self.none_strict() })
+    }
+
+    /// Rows, and one more for each combination of values that has none: the domain is joined once more. Aggregates that leave such rows
+    /// out, and what tells the others.
+    fn with_missing(
+        &mut self,
+        below: &Pushed,
+        aggregates: &[(ColumnId, AggregateExpr)],
+    ) -> Option<(LogicalPlan, Vec<Key>, Vec<(ColumnId, AggregateExpr)>, Expr)> {
+        let (domain, keys) = self.domain.plan(self.meta)?;
         let inner = self.map(&below.keys);
         let matched = self.meta.computed("matched", SqlType::BOOL);
         let mut targets: Vec<(ColumnId, Expr)> = walk::output_columns(&below.plan)
@@ -660,7 +686,7 @@ impl Pushing<'_> {
         for (a, b) in keys.iter().zip(&below.keys) {
             on.extend(a.equals(b)?);
         }
-        let right = LogicalPlan::Project { input: Box::new(below.plan), targets };
+        let right = LogicalPlan::Project { input: Box::new(below.plan.clone()), targets };
         let mut aggregates = aggregates.to_vec();
         for (_, a) in &mut aggregates {
             substitute_aggregate(a, &inner);
@@ -676,14 +702,7 @@ impl Pushing<'_> {
             right: Box::new(LogicalPlan::SubqueryAlias { input: Box::new(right), alias: "found".into() }),
             on,
         };
-        let plan = LogicalPlan::Aggregate {
-            input: Box::new(input),
-            group: all_columns(&keys).iter().filter_map(as_column).collect(),
-            sets: None,
-            aggregates,
-            grouping: grouping.to_vec(),
-        };
-        Some(Pushed { plan, keys, strict: self.none_strict() })
+        Some((input, keys, aggregates, Expr::column(matched, SqlType::BOOL)))
     }
 
     /// The rows from the `skip`-th on, `count` of them, for each combination of values.

@@ -9,7 +9,7 @@
 //! PostgreSQL runs the subquery for each row, or builds a hash table of its keys. Costs decide.
 
 use super::defer_errors::{first_of, raise_first};
-use super::lift_correlation::lift_any;
+use super::lift_correlation::{Lifted, lift_any};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{Joined, replace_subqueries};
 use super::{Rule, Rules};
@@ -24,7 +24,8 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
 /// The join that whether there is a row comes from.
 pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let (SubqueryKind::Exists, SubqueryPlan::Logical(plan)) = (&s.kind, &s.plan) else { return None };
-    let mut lifted = lift_any(plan, outer, false, meta, rules)?;
+    // What is selected is computed of the first row.
+    let mut lifted = lift_any(plan, outer, false, meta, rules).filter(Lifted::values_cannot_fail)?;
     if !rules.allows_costly(Rule::UnnestMarks) {
         return None;
     }

@@ -381,7 +381,8 @@ fn exists(s: SubqueryExpr, kind: JoinKind, outer: &Outer<'_>, cx: &mut Context<'
     }
     // Grouped, numbered, cut off: its rows for each combination of keys.
     match cx.plain {
-        false => match cx.lifted(plan, outer) {
+        // Of the first row PostgreSQL computes what the subquery selects.
+        false => match cx.lifted(plan, outer).filter(Lifted::values_cannot_fail) {
             Some(lifted) => {
                 cx.note(&lifted);
                 Ok((kind, lifted.plan, lifted.on))

@@ -29,8 +29,7 @@ use quarry_functions::{kept as functions, registry};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::total::{cannot_fail, plan_cannot_fail};
 use quarry_plan::{
-    AggregateExpr, BoolTest, ColumnId, Expr, LogicalPlan, QueryMeta, ScanColumn, SubqueryExpr, SubqueryKind,
-    walk,
+    AggregateExpr, BoolTest, ColumnId, Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk,
 };
 use quarry_types::{SqlType, oids};
 use std::collections::HashMap;
@@ -162,16 +161,7 @@ fn deferred(plan: &LogicalPlan, mut test: Test, meta: &mut QueryMeta) -> Option<
         LogicalPlan::Filter { input, .. } => &mut **input,
         other => other,
     };
-    let LogicalPlan::Scan { columns, .. } = scan else { return None };
-    let tid = SqlType::of(oids::TID);
-    let place = match columns.iter().find(|(_, c)| *c == ScanColumn::Ctid) {
-        Some((id, _)) => *id,
-        None => {
-            let id = meta.computed("ctid", tid);
-            columns.push((id, ScanColumn::Ctid));
-            id
-        }
-    };
+    let place = make_scalars::place_of(scan, meta)?;
     if let Some(test) = &mut test.test
         && !cannot_fail(test, &[])
     {
@@ -183,5 +173,5 @@ fn deferred(plan: &LogicalPlan, mut test: Test, meta: &mut QueryMeta) -> Option<
         errors.push(error);
     }
     let error = first_of(errors)?;
-    aggregated(rows, test, Some((error, Expr::column(place, tid))), meta)
+    aggregated(rows, test, Some((error, place)), meta)
 }

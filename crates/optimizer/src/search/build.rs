@@ -60,7 +60,7 @@ impl Search<'_, '_> {
                             kind: *kind,
                             outer: o,
                             inner: i,
-                            on: on.to_vec(),
+                            on: self.in_order(on),
                             params,
                             inner_unique,
                             parts: LoopParts::default(),
@@ -72,7 +72,7 @@ impl Search<'_, '_> {
                         inner: i,
                         keys: pairs,
                         hash_conds: conds,
-                        on: on.to_vec(),
+                        on: self.in_order(on),
                         inner_unique,
                         in_parts: false,
                     },
@@ -85,15 +85,23 @@ impl Search<'_, '_> {
                             keys: pairs,
                             order,
                             merge_conds: conds,
-                            on: on.to_vec(),
+                            on: self.in_order(on),
                             inner_unique,
                         }
                     }
                 };
                 let mut plan = make(node);
-                plan.filter = post.to_vec();
+                plan.filter = self.in_order(post);
                 plan
             }
+        }
+    }
+
+    /// Conditions in the order in which they are tested: subqueries are run for what others leave.
+    fn in_order(&self, conditions: &[Expr]) -> Vec<Expr> {
+        match conditions.iter().any(crate::exprs::has_subquery) {
+            true => crate::scan::order_quals(conditions.to_vec(), &self.p.env.settings),
+            false => conditions.to_vec(),
         }
     }
 }
