@@ -27,6 +27,7 @@ mod load;
 mod memory;
 mod oltp;
 mod queries;
+mod raw;
 mod restart;
 mod size;
 mod sysbench;

@@ -609,6 +609,26 @@ fn concurrent_counters_add_up() {
 }
 
 #[test]
+fn rows_lie_in_the_order_they_came_in() {
+    let disk = FaultDisk::new();
+    let (storage, heap) = make(&disk);
+    let seed = 7;
+    println!("seed {seed}");
+    let mut rng = FaultRng::new(seed);
+    let t = begin(&storage);
+    let mut tids = Vec::new();
+    for batch in 0..40 {
+        let texts: Vec<Vec<u8>> = (0..100).map(|_| vec![b'x'; 200 + rng.below(100) as usize]).collect();
+        let rows: Vec<Vec<u8>> = (0..).zip(&texts).map(|(i, text)| row(batch * 100 + i, text)).collect();
+        let refs: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        heap.insert_many(&t, &refs, &mut tids).unwrap();
+        tids.push(heap.insert(&t, &row(u32::MAX, &texts[0])).unwrap());
+    }
+    commit(&t);
+    assert!(tids.is_sorted(), "a row went to a page before its predecessor's");
+}
+
+#[test]
 fn pages_that_were_never_used_change_no_figure() {
     let disk = FaultDisk::new();
     let (storage, heap) = make(&disk);

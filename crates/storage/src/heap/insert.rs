@@ -20,6 +20,10 @@ const EXTEND_BLOCKS: u32 = 8;
 /// Pages added at once by bulk inserts.
 const EXTEND_BLOCKS_BULK: u32 = 64;
 
+/// A page on which a row doesn't fit is offered to others for what it has left if that is at least this, in bytes. Less is left to
+/// VACUUM's count: rows shorter than their neighbours would go back to pages just filled, out of the order they came in.
+const WORTH_NOTING: usize = PAGE_SIZE / 16;
+
 /// Pages of a table from which bulk inserts go through a ring and write behind themselves.
 const BULK_FROM_BLOCKS: BlockNo = 64;
 
@@ -238,7 +242,9 @@ impl Heap {
                 self.state.set_target(Some(block));
                 return Ok(page);
             }
-            self.state.record(block, free);
+            if free >= WORTH_NOTING {
+                self.state.record(block, free);
+            }
             self.state.set_target(None);
         }
     }
