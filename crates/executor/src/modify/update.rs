@@ -43,7 +43,7 @@ struct Change {
     returning: Option<ReturningRows>,
     /// Input slots that RETURNING reads besides the stored row.
     source: Vec<usize>,
-    /// Whether the old row is needed: to complete the new one, for RETURNING or for references.
+    /// Rows changed, as they were found. One that failed the test of its newest version isn't among them: it may pass with another partner.
     seen: HashSet<Tid>,
     affected: u64,
     done: bool,
@@ -175,8 +175,9 @@ impl Change {
             // A row made up by an outer join is no row of the table.
             _ => return Ok(()),
         };
-        if !self.seen.insert(tid) && self.set.is_some() {
-            // A join gave the row twice: the first one counts.
+        let found = tid;
+        if self.seen.contains(&found) {
+            // A join gave the row twice: the first that changes it counts.
             return Ok(());
         }
         if let Some(own) = &cx.env.crosscheck
@@ -217,6 +218,7 @@ impl Change {
                     self.target.complete(cx, &mut after)?;
                     let stored = store_update(cx, &mut self.target, tid, &before, &after, &self.changed)?;
                     if let Stored::Done(new) = stored {
+                        self.seen.insert(found);
                         self.affected += 1;
                         self.put_out(cx, &after, new, &row)?;
                         return Ok(());
