@@ -36,6 +36,9 @@ use quarry_plan::{
 use quarry_types::{Datum, SqlType, oids};
 use std::collections::HashMap;
 
+/// Rows with those that were missing: the plan, its keys, the aggregates that leave these out, and what tells the others.
+type Filled = (LogicalPlan, Vec<Key>, Vec<(ColumnId, AggregateExpr)>, Expr);
+
 /// The rows for which a subquery is asked.
 pub struct Outer<'p> {
     pub from: &'p LogicalPlan,
@@ -673,7 +676,7 @@ impl Pushing<'_> {
         &mut self,
         below: &Pushed,
         aggregates: &[(ColumnId, AggregateExpr)],
-    ) -> Option<(LogicalPlan, Vec<Key>, Vec<(ColumnId, AggregateExpr)>, Expr)> {
+    ) -> Option<Filled> {
         let (domain, keys) = self.domain.plan(self.meta)?;
         let inner = self.map(&below.keys);
         let matched = self.meta.computed("matched", SqlType::BOOL);
