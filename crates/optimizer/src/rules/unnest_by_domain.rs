@@ -672,11 +672,7 @@ impl Pushing<'_> {
 
     /// Rows, and one more for each combination of values that has none: the domain is joined once more. Aggregates that leave such rows
     /// out, and what tells the others.
-    fn with_missing(
-        &mut self,
-        below: &Pushed,
-        aggregates: &[(ColumnId, AggregateExpr)],
-    ) -> Option<Filled> {
+    fn with_missing(&mut self, below: &Pushed, aggregates: &[(ColumnId, AggregateExpr)]) -> Option<Filled> {
         let (domain, keys) = self.domain.plan(self.meta)?;
         let inner = self.map(&below.keys);
         let matched = self.meta.computed("matched", SqlType::BOOL);
