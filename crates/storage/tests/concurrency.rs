@@ -9,9 +9,9 @@ use quarry_storage::txn::TxnOptions;
 use quarry_storage::{
     Fork, IsolationLevel, LockMode, LockTag, PageId, RelId, Storage, WaitPolicy, XidStatus, lock::WaitOptions,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 const REL: RelId = RelId::new(Oid(0), 20000);
@@ -286,7 +286,7 @@ fn deadlocks_are_found_and_reported_as_postgresql_does() {
         });
         let outcomes = [receive.recv().unwrap(), receive.recv().unwrap()];
         let (victims, winners): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|o| o.is_err());
-        assert!(!victims.is_empty() && winners.len() + victims.len() == 2);
+        assert_eq!((victims.len(), winners.len()), (1, 1));
         let (error, pid) = victims.into_iter().next().unwrap().unwrap_err();
         assert_eq!(error.sqlstate(), SqlState::T_R_DEADLOCK_DETECTED);
         assert_eq!(error.message(), "deadlock detected");
@@ -300,6 +300,27 @@ fn deadlocks_are_found_and_reported_as_postgresql_does() {
         };
         assert_eq!(error.fields().detail.as_deref(), Some(detail.as_str()));
     });
+    assert!(storage.locks().list().is_empty());
+}
+
+#[test]
+fn a_deadlock_has_one_victim_also_when_all_look_at_once() {
+    let storage = create(&FaultDisk::new());
+    for round in 0..200 {
+        let both = Barrier::new(2);
+        let crossed = |first: u32, second: u32| {
+            let txn = storage.begin(IsolationLevel::ReadCommitted);
+            txn.set_deadlock_timeout(Some(Duration::from_millis(2)));
+            txn.lock(table(first), LockMode::AccessExclusive, WaitPolicy::Block).unwrap();
+            both.wait();
+            txn.lock(table(second), LockMode::AccessExclusive, WaitPolicy::Block).is_err()
+        };
+        let victims = std::thread::scope(|scope| {
+            let other = scope.spawn(|| crossed(2, 1));
+            usize::from(crossed(1, 2)) + usize::from(other.join().unwrap())
+        });
+        assert_eq!(victims, 1, "round {round}");
+    }
     assert!(storage.locks().list().is_empty());
 }
 

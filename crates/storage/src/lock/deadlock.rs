@@ -5,7 +5,7 @@
 //! Edges go to holders of conflicting locks (hard) and to conflicting waiters ahead in the queue (soft). Every member of a circle checks
 //! `deadlock_timeout` after it began to wait, so the last one to join finds the circle complete.
 
-use super::manager::{Entry, LockManager};
+use super::manager::{Entry, LockManager, take_out};
 use super::waits::Waiter;
 use super::{LockMode, LockTag, OwnerId, Waiting};
 use hashbrown::{HashMap, HashSet};
@@ -75,7 +75,8 @@ impl LockManager {
         entries.filter(|(_, e)| !e.queue.is_empty()).map(queue).collect()
     }
 
-    /// Looks for a circle through `waiter` (queued for `tag`), and opens it if it can.
+    /// Looks for a circle through `waiter` (queued for `tag`), and opens it if it can; else the waiter has left its queue, so that
+    /// others in the circle who look after this find it open.
     pub(super) fn look_for_deadlock(
         &self,
         who: &Waiting<'_>,
@@ -94,6 +95,9 @@ impl LockManager {
                     entry.queue = order.iter().cloned().collect();
                     entry.promote();
                 }
+            }
+            if orders.is_none() {
+                take_out(&mut shards[self.shard_index(tag)], tag, waiter);
             }
             (orders, circle)
         };

@@ -127,6 +127,18 @@ impl Entry {
     }
 }
 
+/// Takes a waiter out of the queue, if it is still there, and grants to those who wait for nobody else.
+pub(super) fn take_out(table: &mut Table, tag: &LockTag, waiter: &Arc<Waiter>) {
+    let Some(entry) = table.get_mut(tag) else { return };
+    entry.queue.retain(|w| !Arc::ptr_eq(w, waiter));
+    if !matches!(tag, LockTag::Xid(_) | LockTag::Virtual(_)) {
+        entry.promote();
+    }
+    if entry.holders.is_empty() && entry.queue.is_empty() {
+        table.remove(tag);
+    }
+}
+
 impl LockManager {
     pub fn new(deadlock_timeout: Duration) -> LockManager {
         LockManager {

@@ -1,7 +1,7 @@
 //! Waiting in a queue: for how long, what the session hears of it, and how a wait's errors are told.
 
 use super::deadlock::Finding;
-use super::manager::LockManager;
+use super::manager::{LockManager, take_out};
 use super::{LockMode, LockTag, OwnerId, ROW_QUEUE, Waiting};
 use crate::ids::RelId;
 use parking_lot::{Condvar, Mutex};
@@ -220,15 +220,7 @@ impl LockManager {
         if waiter.is_granted() {
             return false;
         }
-        if let Some(entry) = shard.get_mut(tag) {
-            entry.queue.retain(|w| !Arc::ptr_eq(w, waiter));
-            if !matches!(tag, LockTag::Xid(_) | LockTag::Virtual(_)) {
-                entry.promote();
-            }
-            if entry.holders.is_empty() && entry.queue.is_empty() {
-                shard.remove(tag);
-            }
-        }
+        take_out(&mut shard, tag, waiter);
         true
     }
 
@@ -237,14 +229,12 @@ impl LockManager {
         let Some(observer) = who.observer.filter(|o| o.wants_reports()) else { return };
         let waited = waiter.since.elapsed();
         let ender = self.ender_of(tag);
-        // Who has found a deadlock has as good as left the queue.
-        let has_left = |w: &Waiter| news == WaitNews::DetectedDeadlock && std::ptr::eq(w, waiter);
         let (mut holders, mut queue, mut sharer) = (Vec::new(), Vec::new(), None);
         {
             let shard = self.shard(tag).lock();
             if let Some(entry) = shard.get(tag) {
                 holders.extend(entry.holders.iter().map(|h| h.pid));
-                queue.extend(entry.queue.iter().filter(|w| !has_left(w)).map(|w| w.pid));
+                queue.extend(entry.queue.iter().map(|w| w.pid));
                 let in_the_way = |h: &&super::manager::Holder| {
                     h.owner != waiter.owner && h.modes & waiter.mode.conflicts() != 0
                 };
