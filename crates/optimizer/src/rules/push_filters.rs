@@ -83,20 +83,14 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             push_or_filter(input, e.clone(), e)
         }
         LogicalPlan::SetOp { left, right, output, left_columns, right_columns, .. } => {
-            let side = |ids: &[ColumnId], plan: &LogicalPlan| -> Option<Expr> {
-                let _ = plan;
+            let side = |ids: &[ColumnId]| -> Expr {
+                let inner_of =
+                    |(o, i): (&ColumnId, &ColumnId)| Some((*o, Expr::column(*i, type_of(&e, *o)?)));
                 let mut inner = e.clone();
-                let mut map = HashMap::new();
-                for (o, i) in output.iter().zip(ids) {
-                    let ty = type_of(&e, *o);
-                    if let Some(ty) = ty {
-                        map.insert(*o, Expr::column(*i, ty));
-                    }
-                }
-                substitute(&mut inner, &map);
-                Some(inner)
+                substitute(&mut inner, &output.iter().zip(ids).filter_map(inner_of).collect());
+                inner
             };
-            let (l, r) = (side(left_columns, left)?, side(right_columns, right)?);
+            let (l, r) = (side(left_columns), side(right_columns));
             // Both sides must take it, or neither.
             push_or_wrap(left, l);
             push_or_wrap(right, r);
