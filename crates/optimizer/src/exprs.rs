@@ -1,11 +1,13 @@
 //! Questions about expressions: volatility, strictness, operators; building and replacing parts.
 
+use quarry_common::Oid;
 use quarry_functions::{Body, FunctionKind, OperatorDef, registry};
 use quarry_plan::expr::SubqueryPlan;
 pub use quarry_plan::volatility::{is_volatile, plan_volatility, volatility};
 use quarry_plan::{CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, SubqueryKind, walk};
 use quarry_types::SqlType;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Whether `e` has a subquery in it.
 pub fn has_subquery(e: &Expr) -> bool {
@@ -64,9 +66,14 @@ pub fn commuted(e: &Expr) -> Option<Expr> {
 /// `left = right` for two expressions of one built-in type (binary-compatible ones included).
 pub fn equality(left: Expr, right: Expr) -> Option<Expr> {
     let (l, r) = (left.ty().oid, right.ty().oid);
-    let op = registry::operators_named("=").iter().find(|o| o.left == l && o.right == r)?;
-    operator_call(op, left, right)
+    operator_call(EQUALITIES.get(&(l, r))?, left, right)
 }
+
+/// The built-in operators `=` by the types of their operands; of several, the first.
+static EQUALITIES: LazyLock<hashbrown::HashMap<(Oid, Oid), &'static OperatorDef>> = LazyLock::new(|| {
+    let all = registry::operators_named("=").iter().rev();
+    all.map(|op| ((op.left, op.right), *op)).collect()
+});
 
 /// `e` without casts that change nothing but the type's name.
 pub fn strip_relabel(mut e: &Expr) -> &Expr {

@@ -150,32 +150,37 @@ pub fn plan(
     let mut cost = CLEARLY * best.cost();
     // What was allowed, and what was asked for: who gets the same answers asks the same, and has the same plan.
     let mut attempts = vec![(forced, rules.asked())];
+    // Answers what was asked for.
     let mut attempt = |costly: RuleSet| {
         let allowed = costly.and(forced);
-        if attempts.iter().any(|(before, asked)| asked.answered_alike(*before, allowed)) {
-            return RuleSet::default();
+        let alike = |(before, asked): &&(RuleSet, Questions)| asked.answered_alike(*before, allowed);
+        if let Some((_, asked)) = attempts.iter().find(alike) {
+            return asked.clone();
         }
         let (planned, asked) = with(costly, cost);
-        let offered = asked.rules();
-        attempts.push((allowed, asked));
+        attempts.push((allowed, asked.clone()));
         if let Ok(planned) = planned
             && planned.cost() < cost
         {
             cost = planned.cost();
             best = planned;
         }
-        offered
+        asked
     };
     // Some are possible only where others were done.
     let mut all = undecided;
-    loop {
-        let more = attempt(all).without(forced).without(all);
+    let asked_of_all = loop {
+        let asked = attempt(all);
+        let more = asked.rules().without(forced).without(all);
         if more == RuleSet::default() {
-            break;
+            break asked;
         }
         all = all.and(more);
-    }
-    for rule in all.each() {
+    };
+    // Errors that are looked for beside a join cost more than those that come out of it, which are kept where costs allow all.
+    let beside = RuleSet::of(rules::Rule::DeferErrors);
+    let second_best = |rule: RuleSet| rule == beside && !asked_of_all.has(rule);
+    for rule in all.each().into_iter().filter(|rule| !second_best(*rule)) {
         attempt(rule);
     }
     Ok(best.finish(known))

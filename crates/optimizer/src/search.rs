@@ -49,7 +49,7 @@ enum Step {
     Sort(Rc<Path>, Rc<Order>),
     Materialize(Rc<Path>),
     /// By these columns; the costs of running it again.
-    Memoize(Rc<Path>, Vec<ColumnId>, (f64, f64)),
+    Memoize(Rc<Path>, Rc<[ColumnId]>, (f64, f64)),
     Unique(Rc<Path>, Vec<(ColumnId, Expr)>),
     Join {
         method: Method,
@@ -109,6 +109,9 @@ struct Subset {
     /// Keys by which it could be merged with another item.
     merges: Rc<[u32]>,
     starts: Starts,
+    /// What its paths may take from outside, and how many take anything.
+    outside: worth::Outside,
+    parameterised: usize,
     /// Of the paths that take nothing from outside, the cheapest and the one that gives its first row soonest: startup, total.
     cheapest: (f64, f64),
     soonest: (f64, f64),
@@ -117,9 +120,10 @@ struct Subset {
 }
 
 impl Subset {
-    fn new(rows: f64, merges: Rc<[u32]>, starts: Starts) -> Subset {
-        let none = (f64::INFINITY, f64::INFINITY);
-        Subset { rows, paths: vec![], merges, starts, cheapest: none, soonest: none, side: None }
+    fn new(rows: f64, merges: Rc<[u32]>, starts: Starts, outside: worth::Outside) -> Subset {
+        let (cheapest, soonest) = ((f64::INFINITY, f64::INFINITY), (f64::INFINITY, f64::INFINITY));
+        let (paths, side) = (vec![], None);
+        Subset { rows, paths, merges, starts, outside, parameterised: 0, cheapest, soonest, side }
     }
 
     /// Whether one of two paths that are kept is better for certain than a path that costs at least so much. What it answers yes to,
@@ -136,9 +140,6 @@ impl Subset {
     }
 }
 
-/// A path and its cache, if it can have one.
-type Memo = (Rc<Path>, Option<Rc<Path>>);
-
 struct Search<'s, 'a> {
     p: &'s mut Planner<'a>,
     region: Region,
@@ -152,8 +153,10 @@ struct Search<'s, 'a> {
     conditions: HashMap<Signature, Rc<Conditions>>,
     /// Different values of columns that are compared.
     distinct: HashMap<ColumnId, Option<f64>>,
-    /// Caches of paths by the path's address and the number of calls, with the path itself.
-    memos: HashMap<(*const Path, u64), Memo>,
+    /// Caches of paths by the path's address and the number of calls.
+    memos: HashMap<(*const Path, u64), Option<Rc<Path>>>,
+    /// What paths are cached by, by the path's address, with the path itself.
+    cache_keys: HashMap<*const Path, (Rc<Path>, Option<memo::CacheKeys>)>,
     /// Sort keys by number.
     keys: ordering::Keys,
     unordered: Rc<Order>,
@@ -188,6 +191,7 @@ impl Planner<'_> {
             conditions: HashMap::new(),
             distinct: HashMap::new(),
             memos: HashMap::new(),
+            cache_keys: HashMap::new(),
             keys: vec![],
             unordered: Rc::default(),
             no_keys: Rc::default(),
@@ -336,7 +340,7 @@ impl Search<'_, '_> {
             }
         };
         let rows = found[0].0.rows;
-        let mut subset = Subset::new(rows, Rc::default(), self.starts(bit));
+        let mut subset = Subset::new(rows, Rc::default(), self.starts(bit), Default::default());
         for found in found {
             let path = self.leaf(found, lateral, vec![]);
             if !self.is_too_much(&path, bit) {
@@ -530,8 +534,12 @@ fn push_path(subset: &mut Subset, new: Path) {
     subset.paths.retain(|old| !merits.dominates(&Merits::of(old), starts));
     subset.paths.push(Rc::new(new));
     let none = (f64::INFINITY, f64::INFINITY);
-    (subset.cheapest, subset.soonest) = (none, none);
-    for path in subset.paths.iter().filter(|p| p.params == 0) {
+    (subset.cheapest, subset.soonest, subset.parameterised) = (none, none, 0);
+    for path in &subset.paths {
+        if path.params != 0 {
+            subset.parameterised += 1;
+            continue;
+        }
         let cost = (path.startup, path.total);
         if cost.1 < subset.cheapest.1 {
             subset.cheapest = cost;

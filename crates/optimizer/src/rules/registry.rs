@@ -124,6 +124,11 @@ impl RuleSet {
         RuleSet(!0)
     }
 
+    /// One rule.
+    pub fn of(rule: Rule) -> RuleSet {
+        RuleSet(1 << rule as u64)
+    }
+
     /// The rules of both.
     pub fn and(self, other: RuleSet) -> RuleSet {
         RuleSet(self.0 | other.0)
@@ -160,6 +165,11 @@ impl Questions {
     /// Whether no question was asked.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether just these rules were asked for.
+    pub fn has(&self, asked: RuleSet) -> bool {
+        self.0.contains(&asked)
     }
 
     /// All rules asked for.

@@ -11,6 +11,7 @@ use quarry_common::Result;
 use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, SortKey};
 use quarry_types::SqlType;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Share of a table's pages that all snapshots must see all of before conditions on an indexed expression are reason for an index-only
@@ -115,7 +116,13 @@ impl Planner<'_> {
         let mut bitmaps: Vec<BitmapPart> = vec![];
         // Rows that pass the conditions from outside as well; found once an index can do something about these.
         let mut known = extra.is_empty().then_some(rows);
-        for index in &self.by_size(&relation, size) {
+        let read = attributes(scan, extra);
+        // Conditions from outside are of use to an index with a key that they read.
+        let has_key = |index: &IndexDef| {
+            extra.is_empty()
+                || index.keys.iter().any(|k| k.column.is_none_or(|column| read.contains(&column)))
+        };
+        for index in self.by_size(&relation, size).iter().filter(|index| has_key(index)) {
             if !self.env.catalog.may_use_index(index) || !self.hint_allows_index(scan, index) {
                 continue;
             }
@@ -177,14 +184,19 @@ impl Planner<'_> {
 
     /// A table's indexes: of equal costs the first wins. Smaller ones come first, then unique ones, those of fewer columns, and the newest,
     /// as PostgreSQL has them.
-    fn by_size(&mut self, relation: &quarry_catalog::Relation, size: RelationSize) -> Vec<Arc<IndexDef>> {
+    fn by_size(&mut self, relation: &quarry_catalog::Relation, size: RelationSize) -> Rc<[Arc<IndexDef>]> {
+        if let Some(known) = self.stats.known.indexes.get(&relation.oid) {
+            return known.clone();
+        }
         let mut out: Vec<(u64, bool, usize, Arc<IndexDef>)> = vec![];
         for index in relation.indexes.iter().rev() {
             let (pages, _) = self.index_size(index, size);
             out.push((pages as u64, !index.unique, index.keys.len() + index.include.len(), index.clone()));
         }
         out.sort_by_key(|(pages, unique, columns, _)| (*pages, *unique, *columns));
-        out.into_iter().map(|(.., index)| index).collect()
+        let sorted: Rc<[Arc<IndexDef>]> = out.into_iter().map(|(.., index)| index).collect();
+        self.stats.known.indexes.insert(relation.oid, sorted.clone());
+        sorted
     }
 
     /// Plain and index-only scans of one B-tree, in the directions that are of use.
@@ -297,8 +309,14 @@ impl Planner<'_> {
             return Ok(false);
         }
         let relation = scan.relation.clone();
+        let read = attributes(scan, &scan.filter);
         for index in &relation.indexes {
             if !index.valid || !index.unique || index.method != "btree" || index.predicate_sql.is_some() {
+                continue;
+            }
+            // Each key is pinned by a condition of its own that reads it.
+            let read = |column: Option<usize>| column.is_none_or(|column| read.contains(&column));
+            if index.keys.len() > scan.filter.len() || !index.keys.iter().all(|k| read(k.column)) {
                 continue;
             }
             let Some(bound) = self.bound_keys(scan, index)? else { continue };
@@ -608,6 +626,17 @@ impl Planner<'_> {
         plan.filter = order_quals(filter, &self.env.settings);
         plan
     }
+}
+
+/// The attributes of the scanned table that conditions read.
+fn attributes(scan: &TableScan, conditions: &[Expr]) -> Vec<usize> {
+    let mut columns = vec![];
+    conditions.iter().for_each(|e| quarry_plan::walk::columns_of(e, &mut columns));
+    let of = |(id, column): &(ColumnId, ScanColumn)| match column {
+        ScanColumn::Attribute(n) if columns.contains(id) => Some(*n),
+        _ => None,
+    };
+    scan.columns.iter().filter_map(of).collect()
 }
 
 /// Keys of an entry that are gone through to read these columns of it.

@@ -32,7 +32,7 @@ impl Search<'_, '_> {
             Step::Memoize(input, keys, _) => {
                 let input = self.build(input);
                 self.p.make(
-                    PhysicalNode::Memoize { input: Box::new(input), keys: keys.clone() },
+                    PhysicalNode::Memoize { input: Box::new(input), keys: keys.to_vec() },
                     path.rows,
                     path.startup,
                     path.total,

@@ -12,6 +12,14 @@ use std::rc::Rc;
 const ENTRY_BYTES: f64 = 48.0;
 const ROW_BYTES: f64 = 16.0;
 
+/// What the rows of a path are cached by.
+#[derive(Clone)]
+pub(super) struct CacheKeys {
+    columns: Rc<[ColumnId]>,
+    /// Combinations of their values in their tables; infinity: nothing is known of them, each call may have its own.
+    groups: f64,
+}
+
 impl Search<'_, '_> {
     /// The cache of an inner path under an outer one, if the parameters can be its keys.
     pub(super) fn memoized(
@@ -30,26 +38,42 @@ impl Search<'_, '_> {
             return None;
         }
         let at = (Rc::as_ptr(inner), outer.rows.to_bits());
-        if let Some((_, known)) = self.memos.get(&at) {
+        if let Some(known) = self.memos.get(&at) {
             return known.clone();
         }
         let made = self.make_memo(inner, outer.rows).map(Rc::new);
-        // The path is kept with it, so that its address stays its own.
-        self.memos.insert(at, (inner.clone(), made.clone()));
+        self.memos.insert(at, made.clone());
         made
     }
 
-    fn make_memo(&mut self, inner: &Rc<Path>, calls: f64) -> Option<Path> {
-        let keys = self.parameters(inner)?;
-        let exprs: Vec<Expr> = keys.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
+    /// What a path is cached by; none if it can't be.
+    fn cache_keys(&mut self, inner: &Rc<Path>) -> Option<CacheKeys> {
+        if let Some((_, known)) = self.cache_keys.get(&Rc::as_ptr(inner)) {
+            return known.clone();
+        }
+        let found = self.find_cache_keys(inner);
+        // The path is kept with them, so that its address stays its own.
+        self.cache_keys.insert(Rc::as_ptr(inner), (inner.clone(), found.clone()));
+        found
+    }
+
+    fn find_cache_keys(&mut self, inner: &Path) -> Option<CacheKeys> {
+        let columns = self.parameters(inner)?;
+        let exprs: Vec<Expr> = columns.iter().map(|id| Expr::column(*id, self.p.meta.get(*id).ty)).collect();
         let hashable =
             |e: &Expr| self.p.env.catalog.type_ref(e.ty().oid).is_ok_and(|t| t.functions.hash.is_some());
-        if keys.is_empty() || !exprs.iter().all(hashable) {
+        if columns.is_empty() || !exprs.iter().all(hashable) {
             return None;
         }
         let refs: Vec<&Expr> = exprs.iter().collect();
         let guessed = exprs.iter().any(|e| self.p.is_guessed(e));
-        let distinct = if guessed { calls } else { self.p.group_count(&refs, calls) };
+        let groups = if guessed { f64::INFINITY } else { self.p.group_count(&refs, f64::INFINITY) };
+        Some(CacheKeys { columns, groups })
+    }
+
+    fn make_memo(&mut self, inner: &Rc<Path>, calls: f64) -> Option<Path> {
+        let keys = self.cache_keys(inner)?;
+        let distinct = keys.groups.min(calls).max(1.0);
         let s = &self.p.env.settings;
         let entry = inner.rows * (cost::row_bytes(inner.width) + ROW_BYTES) + ENTRY_BYTES;
         let fit = (s.hash_mem() / entry).floor().max(1.0);
@@ -65,7 +89,7 @@ impl Search<'_, '_> {
             + s.cpu_operator_cost * inner.rows;
         let again_startup = inner.startup * (1.0 - hits) + s.cpu_tuple_cost;
         Some(Path {
-            step: Step::Memoize(inner.clone(), keys.to_vec(), (again_startup, again)),
+            step: Step::Memoize(inner.clone(), keys.columns, (again_startup, again)),
             rows: inner.rows,
             width: inner.width,
             startup: inner.startup + s.cpu_tuple_cost,

@@ -279,11 +279,18 @@ impl Search<'_, '_> {
         }
         let s = &self.p.env.settings;
         let n = keyed.keys.len() as f64;
-        let sieve = self.sieve(kind, outer, inner, keyed);
-        let mut startup = outer.startup - sieve.early
-            + inner.total
-            + (s.cpu_operator_cost * n + keyed.inner_cost.per_row + measured::HASHED_ROW * s.cpu_tuple_cost)
+        let build =
+            (s.cpu_operator_cost * n + keyed.inner_cost.per_row + measured::HASHED_ROW * s.cpu_tuple_cost)
                 * inner.rows;
+        let table = inner.total + build;
+        // Whatever filters save of the outer side, the table is made.
+        if s.random_joins == 0
+            && subset.has_better(table, table, &self.unordered, outer.params | inner.params)
+        {
+            return None;
+        }
+        let sieve = self.sieve(kind, outer, inner, keyed);
+        let mut startup = outer.startup - sieve.early + inner.total + build;
         startup += keyed.inner_cost.startup + keyed.outer_cost.startup;
         let per_row =
             s.cpu_operator_cost * n + keyed.outer_cost.per_row + measured::PROBING_ROW * s.cpu_tuple_cost;

@@ -260,7 +260,7 @@ impl Search<'_, '_> {
                 let rows = self.pair_rows(&pair, right, l.rows, r.rows);
                 let rows = self.hinted_rows(left | right, rows);
                 let (merges, starts) = (self.merge_keys(left | right), self.starts(left | right));
-                Subset::new(rows, merges, starts)
+                Subset::new(rows, merges, starts, self.outside(left | right))
             }
         };
         subset.side = None;

@@ -9,6 +9,7 @@ use crate::cost::{self, measured};
 use crate::region::RelSet;
 use crate::stats::Stretch;
 use quarry_plan::{ColumnId, Expr, JoinKind, SortKey};
+use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// The paths of a subset as sides of joins.
@@ -185,15 +186,17 @@ impl Search<'_, '_> {
         let memoize = self.switches.memoize;
         // Most outer paths have the same number of rows, and so the same caches of inner ones.
         let mut memos: Vec<Option<(u64, Option<Inner>)>> = vec![];
-        for (place, outer) in sides.outer.paths.iter().enumerate() {
+        // What of the outer sides' orders is of use to a loop.
+        let orders = sides.outer.paths.iter().map(|p| self.useful_order(&p.order, &subset.merges).clone());
+        let orders: SmallVec<[Rc<Order>; 8]> = orders.collect();
+        let ordered = || sides.outer.paths.iter().zip(&orders);
+        for (place, (outer, order)) in ordered().enumerate() {
             if outer.params & sides.inner_set != 0 {
                 continue;
             }
-            let order = self.useful_order(&outer.order, &subset.merges).clone();
             // What another outer path before it is better for with every inner side.
-            let before = &sides.outer.paths[..place];
             let better = self.p.env.settings.random_joins == 0
-                && before.iter().any(|other| self.is_better_outer(other, outer, &order, subset));
+                && ordered().take(place).any(|other| is_better_outer(other, (outer, order)));
             for (at, inner) in sides.inner.inners.iter().enumerate() {
                 let path = &inner.path;
                 let here = path.params & sides.outer_set;
@@ -204,17 +207,17 @@ impl Search<'_, '_> {
                 }
                 let params = (outer.params | path.params) & !sides.outer_set;
                 if params != 0
-                    && !self.may_keep_loop(subset, params, path.params, sides.outer_set | sides.inner_set)
+                    && !may_keep_loop(subset, params, path.params, sides.outer_set | sides.inner_set)
                 {
                     continue;
                 }
                 if better && inner.lookups.is_none()
-                    || self.is_hopeless(outer, path, join, &order, params, subset)
+                    || self.is_hopeless(outer, path, join, order, params, subset)
                 {
                     continue;
                 }
                 let mut offer = |this: &mut Self, inner: &Inner| {
-                    if let Some(path) = this.nest_loop(outer, inner, &order, sides.outer_set, join, subset) {
+                    if let Some(path) = this.nest_loop(outer, inner, order, sides.outer_set, join, subset) {
                         this.offer(subset, path, sides.outer_set, sides.inner_set);
                     }
                 };
@@ -235,16 +238,6 @@ impl Search<'_, '_> {
                 }
             }
         }
-    }
-
-    /// Whether nested loops over one path of a set are at least as good in every respect as those over another, `order` being what of its
-    /// order is of use to them: their costs grow with the outer side's. Lookups may cost less the other way round, by the order of the rows.
-    fn is_better_outer(&self, one: &Path, other: &Path, order: &Order, subset: &Subset) -> bool {
-        one.total <= other.total
-            && one.startup <= other.startup
-            && one.rows == other.rows
-            && one.params & !other.params == 0
-            && self.useful_order(&one.order, &subset.merges).covers(order)
     }
 
     /// The cheapest path in an order for what is read of it, or the cheapest one sorted.
@@ -306,14 +299,23 @@ impl Search<'_, '_> {
 
     /// Whether a path of `all` that isn't a nested loop may take these parameters.
     fn may_keep(&self, subset: &Subset, params: RelSet, all: RelSet) -> bool {
-        params & !all == 0 || self.may_keep_loop(subset, params & !all, 0, all)
+        params & !all == 0 || may_keep_loop(subset, params & !all, 0, all)
     }
+}
 
-    /// Whether a path of `all` may take parameters from outside; `inner`: those of a nested loop's inner side.
-    fn may_keep_loop(&self, subset: &Subset, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
-        subset.paths.iter().filter(|p| p.params != 0).count() < PARAMETERISED_MAX
-            && self.keeps_params(outside, inner, all)
-    }
+/// Whether a path of `all` may take parameters from outside; `inner`: those of a nested loop's inner side.
+fn may_keep_loop(subset: &Subset, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
+    subset.parameterised < PARAMETERISED_MAX && subset.outside.keeps(outside, inner, all)
+}
+
+/// Whether nested loops over one path of a set are at least as good in every respect as those over another, each with what of its order
+/// is of use to them: their costs grow with the outer side's. Lookups may cost less the other way round, by the order of the rows.
+fn is_better_outer((one, have): (&Rc<Path>, &Rc<Order>), (other, order): (&Rc<Path>, &Rc<Order>)) -> bool {
+    one.total <= other.total
+        && one.startup <= other.startup
+        && one.rows == other.rows
+        && one.params & !other.params == 0
+        && have.covers(order)
 }
 
 /// Paths of one join that may wait for columns from outside.

@@ -42,17 +42,28 @@ impl Search<'_, '_> {
         found.into()
     }
 
-    /// Whether a path that takes columns of the items `outside` is worth keeping (`inner`: what a nested loop's inner side takes): where
-    /// those can only be joined outside (they are the left side of an outer join around the set, or a LATERAL item's sources), or
-    /// where a nested loop gives an inner side a part of what it takes (PostgreSQL: `param_source_rels`, `allow_star_schema_join`).
-    pub(super) fn keeps_params(&self, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
+    /// What a path of a set may take from outside.
+    pub(super) fn outside(&self, all: RelSet) -> Outside {
         let lateral = self.lateral_of(all) & !all;
-        if outside & !lateral == 0 || inner & all != 0 && inner & !all != 0 {
-            return true;
-        }
         // Only what the left sides have themselves: other sources make too many paths for what they bring.
-        let sources = self.region.specials.iter().filter(|s| s.right & all != 0 && s.min_left & all == 0);
-        outside & !sources.fold(lateral, |set, s| set | s.min_left) == 0
+        let specials = self.region.specials.iter().filter(|s| s.right & all != 0 && s.min_left & all == 0);
+        Outside { lateral, sources: specials.fold(lateral, |set, s| set | s.min_left) }
+    }
+}
+
+/// Items that can only be joined outside a set: LATERAL items' sources, and these with the left sides of outer joins around the set.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Outside {
+    lateral: RelSet,
+    sources: RelSet,
+}
+
+impl Outside {
+    /// Whether a path that takes columns of the items `outside` is worth keeping (`inner`: what a nested loop's inner side takes): where
+    /// those can only be joined outside, or where a nested loop gives an inner side a part of what it takes (PostgreSQL:
+    /// `param_source_rels`, `allow_star_schema_join`).
+    pub(super) fn keeps(self, outside: RelSet, inner: RelSet, all: RelSet) -> bool {
+        outside & !self.lateral == 0 || inner & all != 0 && inner & !all != 0 || outside & !self.sources == 0
     }
 }
 

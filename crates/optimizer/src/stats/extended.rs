@@ -294,7 +294,7 @@ impl Planner<'_> {
     pub(super) fn holds_for(
         &self,
         op: &'static quarry_functions::OperatorDef,
-        values: &[Datum],
+        values: &[&Datum],
         value_ty: SqlType,
         other: &Datum,
         other_ty: SqlType,
@@ -304,6 +304,6 @@ impl Planner<'_> {
         let left = Expr::column(COLUMN, value_ty);
         let condition =
             crate::exprs::operator_call(op, left, Expr::Const { value: other.clone(), ty: other_ty })?;
-        self.env.folder.holds_for(&condition, COLUMN, &values.iter().collect::<Vec<_>>())
+        self.env.folder.holds_for(&condition, COLUMN, values)
     }
 }

@@ -9,6 +9,7 @@ mod elements;
 mod extended;
 mod groups;
 mod joining;
+mod listed;
 mod partners;
 mod pattern;
 mod scalar;
@@ -25,6 +26,8 @@ use quarry_catalog::{ColumnStats, IndexDef, Relation};
 use quarry_common::Oid;
 use quarry_plan::{ColumnId, Expr, walk};
 use quarry_types::{Datum, PhysicalType, SqlType, oids};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 /// Pages and rows of a relation.
@@ -40,13 +43,18 @@ pub struct RelationSize {
 struct Facts {
     spread: OnceLock<Option<aggregates::Spread>>,
     numbers: OnceLock<Option<Arc<scalar::Numbers>>>,
+    listed: OnceLock<Option<Arc<listed::Listed>>>,
 }
 
 /// What has been looked up and computed of tables alone: it holds for every plan of a statement.
 #[derive(Default)]
 pub struct Known {
     columns: HashMap<ColumnId, Option<Arc<ColumnStats>>>,
+    /// Whether columns are unique keys of their tables by themselves.
+    unique: RefCell<HashMap<ColumnId, bool>>,
     sizes: HashMap<Oid, RelationSize>,
+    /// The tables' indexes in the order in which they are tried.
+    pub indexes: HashMap<Oid, Rc<[Arc<IndexDef>]>>,
     /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
     matches: HashMap<(usize, usize, usize), joining::Known>,
     /// Selectivities of conditions on tables, each and several together.
@@ -64,6 +72,7 @@ impl Known {
     pub fn forget_from(&mut self, first: ColumnId) {
         let is_new = |e: &Expr| walk::reads_any(e, &mut |id| id >= first);
         self.columns.retain(|id, stats| *id < first && stats.is_some());
+        self.unique.get_mut().retain(|id, _| *id < first);
         self.single.retain(|(_, e, _)| !is_new(e));
         self.shares.retain(|(_, conditions, _)| !conditions.iter().any(is_new));
         self.scans.forget_from(first);

@@ -75,10 +75,10 @@ impl Planner<'_> {
         };
         let guess = prefix.map_or(1.0, |p| self.prefix_share(v, &p, ty)) * rest;
         let entries = stats.histogram.len();
-        let mut values: Vec<Datum> = stats.mcv.iter().map(|m| m.0.clone()).collect();
+        let mut values: Vec<&Datum> = stats.mcv.iter().map(|m| &m.0).collect();
         // The ends are extremes.
         let inner = if entries >= ENTRIES_MIN { &stats.histogram[1..entries - 1] } else { &[] };
-        values.extend(inner.iter().cloned());
+        values.extend(inner);
         let holds = self.holds_for(op, &values, v.ty, value, ty);
         let mut share = match &holds {
             Some(holds) if !inner.is_empty() => {

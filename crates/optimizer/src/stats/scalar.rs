@@ -2,6 +2,7 @@
 //! `scalarineqsel`, `ineq_histogram_selectivity`, `convert_to_scalar`).
 
 use super::Facts;
+use super::listed::Listed;
 use super::selectivity::DEFAULT_INEQUALITY;
 use super::variable::Variable;
 use crate::planner::Planner;
@@ -69,14 +70,17 @@ impl Planner<'_> {
             let s = (1.0 - nulls) / distinct.max(1.0);
             return stats.mcv.first().map_or(s, |(_, most)| s.min(f64::from(*most)));
         };
-        let same = |m: &Datum| match compare(m, &info, value, ty) {
-            Some(o) => o == Ordering::Equal,
-            None => m == value,
+        let sorted = stats.mcv.first().is_some_and(|(m, _)| compare(m, &info, value, ty).is_some());
+        let (own, common) = match Listed::kept(&stats, &info).filter(|_| sorted) {
+            Some(listed) => (listed.share_of(&stats, &info, (value, ty)), listed.total()),
+            None => {
+                let own = stats.mcv.iter().find(|(m, _)| m == value).map(|(_, f)| f64::from(*f));
+                (own, stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum())
+            }
         };
-        if let Some((_, f)) = stats.mcv.iter().find(|(m, _)| same(m)) {
-            return f64::from(*f);
+        if let Some(own) = own {
+            return own;
         }
-        let common: f64 = stats.mcv.iter().map(|(_, f)| f64::from(*f)).sum();
         let rest = (1.0 - common - nulls).clamp(0.0, 1.0);
         let others = distinct - stats.mcv.len() as f64;
         let s = if others > 1.0 { rest / others } else { rest };
@@ -112,18 +116,10 @@ impl Planner<'_> {
         if sample.is_some_and(|s| compare(s, &info, value, ty).is_none()) {
             return DEFAULT_INEQUALITY;
         }
-        let (mut common, mut hit) = (0.0, 0.0);
-        for (m, f) in &stats.mcv {
-            common += f64::from(*f);
-            let holds = match compare(m, &info, value, ty) {
-                Some(Ordering::Equal) => or_equal,
-                Some(o) => (o == Ordering::Greater) == greater,
-                None => false,
-            };
-            if holds {
-                hit += f64::from(*f);
-            }
-        }
+        // Without most common values there is nothing to be compared, and else the type has an order.
+        let (common, hit) = Listed::kept(&stats, &info).map_or((0.0, 0.0), |listed| {
+            (listed.total(), listed.share(&stats, &info, (value, ty), greater, or_equal))
+        });
         let (distinct, _) = self.distinct(v);
         let share = below(&stats, &info, value, ty, greater, or_equal, distinct).unwrap_or(0.5);
         let share = ((1.0 - common - f64::from(stats.null_fraction)).max(0.0) * share + hit).clamp(0.0, 1.0);

@@ -494,8 +494,8 @@ impl Planner<'_> {
         let (Some(stats), Some(value)) = (v.stats.clone(), value) else { return DEFAULT_MATCHING };
         let entries = stats.histogram.len();
         let inner = if entries >= MATCHING_ENTRIES_MIN { &stats.histogram[1..entries - 1] } else { &[] };
-        let mut values: Vec<Datum> = stats.mcv.iter().map(|m| m.0.clone()).collect();
-        values.extend(inner.iter().cloned());
+        let mut values: Vec<&Datum> = stats.mcv.iter().map(|m| &m.0).collect();
+        values.extend(inner);
         let op = match flipped {
             true => registry::operator(op.commutator),
             false => Some(op),
@@ -541,6 +541,15 @@ impl Planner<'_> {
     }
     /// Whether a column alone is a unique key of its table.
     pub fn is_unique(&self, column: ColumnId) -> bool {
+        if let Some(known) = self.stats.known.unique.borrow().get(&column) {
+            return *known;
+        }
+        let unique = self.find_unique(column);
+        self.stats.known.unique.borrow_mut().insert(column, unique);
+        unique
+    }
+
+    fn find_unique(&self, column: ColumnId) -> bool {
         let Some((rel, number)) = self.meta.get(column).source else { return false };
         let Ok(Some(r)) = self.env.catalog.relation(rel) else { return false };
         r.indexes.iter().any(|i| {
