@@ -40,9 +40,9 @@ use quarry_plan::physical::RelationUse;
 use quarry_plan::{ColumnId, Expr, LogicalPlan, PhysicalPlan, QueryMeta, ScanColumn, Statement};
 use quarry_types::SqlType;
 pub use rules::RuleSet;
-use rules::Rules;
 use rules::kinds::Kinds;
 use rules::registry::Questions;
+use rules::{Rule, Rules};
 pub use settings::PlannerSettings;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -85,12 +85,12 @@ struct Bound {
 }
 
 /// Plans a bound statement. Rewrites that aren't always worth it are tried, all together and each alone: the cheapest plan wins.
-pub fn plan(
+pub fn plan<'a>(
     plan: LogicalPlan,
     meta: QueryMeta,
     output: Vec<(ColumnId, String, SqlType)>,
     params: Vec<SqlType>,
-    env: &OptimizerEnv<'_>,
+    env: &'a OptimizerEnv<'a>,
 ) -> Result<Statement> {
     let kinds = Kinds::of(&plan);
     let choices = rules::choices(&plan, kinds);
@@ -111,7 +111,7 @@ pub fn plan(
     }
     let mut known = stats::Known::default();
     known.scans.wanted = !rewritten.is_empty();
-    let mut best = bound.plan(env, &rules, &mut known)?;
+    let best = bound.plan(env, &rules, &mut known)?;
     let undecided = rules.asked().rules().without(forced);
     if rewritten.is_empty() || undecided == RuleSet::default() {
         return Ok(best.finish(known));
@@ -147,43 +147,74 @@ pub fn plan(
         });
         (planned, rules.asked())
     };
-    let mut cost = CLEARLY * best.cost();
-    // What was allowed, and what was asked for: who gets the same answers asks the same, and has the same plan.
-    let mut attempts = vec![(forced, rules.asked())];
+    let attempts = vec![(forced, rules.asked())];
+    let mut tries = Tries { cost: CLEARLY * best.cost(), best, chosen: forced, attempts };
     // Answers what was asked for.
-    let mut attempt = |costly: RuleSet| {
+    let mut attempt = |tries: &mut Tries<'a>, costly: RuleSet| {
         let allowed = costly.and(forced);
-        let alike = |(before, asked): &&(RuleSet, Questions)| asked.answered_alike(*before, allowed);
-        if let Some((_, asked)) = attempts.iter().find(alike) {
-            return asked.clone();
+        if let Some(asked) = tries.asked_before(allowed) {
+            return asked;
         }
-        let (planned, asked) = with(costly, cost);
-        attempts.push((allowed, asked.clone()));
+        let (planned, asked) = with(costly, tries.cost);
+        tries.attempts.push((allowed, asked.clone()));
         if let Ok(planned) = planned
-            && planned.cost() < cost
+            && planned.cost() < tries.cost
         {
-            cost = planned.cost();
-            best = planned;
+            (tries.cost, tries.best, tries.chosen) = (planned.cost(), planned, allowed);
         }
         asked
     };
-    // Some are possible only where others were done.
-    let mut all = undecided;
-    let asked_of_all = loop {
-        let asked = attempt(all);
-        let more = asked.rules().without(forced).without(all);
-        if more == RuleSet::default() {
-            break asked;
+    // All open rules of a kind, then each alone, on top of others.
+    let mut explore = |tries: &mut Tries<'a>, base: RuleSet, open: RuleSet, kind: RuleSet| {
+        let mut all = open.common(kind);
+        if all == RuleSet::default() {
+            return;
         }
-        all = all.and(more);
+        // Some are possible only where others were done.
+        let asked_of_all = loop {
+            let asked = attempt(tries, base.and(all));
+            let more = asked.rules().common(kind).without(forced).without(all);
+            if more == RuleSet::default() {
+                break asked;
+            }
+            all = all.and(more);
+        };
+        // Errors that are looked for beside a join cost more than those that come out of it, which are kept where costs allow all.
+        let beside = RuleSet::of(Rule::DeferErrors);
+        let second_best = |rule: RuleSet| rule == beside && !asked_of_all.has(rule);
+        for rule in all.each().into_iter().filter(|rule| !second_best(*rule)) {
+            attempt(tries, base.and(rule));
+        }
     };
-    // Errors that are looked for beside a join cost more than those that come out of it, which are kept where costs allow all.
-    let beside = RuleSet::of(rules::Rule::DeferErrors);
-    let second_best = |rule: RuleSet| rule == beside && !asked_of_all.has(rule);
-    for rule in all.each().into_iter().filter(|rule| !second_best(*rule)) {
-        attempt(rule);
-    }
+    // What is rewritten comes first; then what is done to that which was rewritten best.
+    let early = RuleSet::of(Rule::AggregateEarly);
+    let afterwards = early.and(RuleSet::of(Rule::SplitOrs));
+    explore(&mut tries, forced, undecided, RuleSet::all().without(afterwards));
+    let base = tries.chosen;
+    let open = tries.asked_before(base).unwrap_or_default().rules().without(forced);
+    let worth = if tries.best.may_aggregate_early() { afterwards } else { afterwards.without(early) };
+    explore(&mut tries, base, open, worth);
+    let best = tries.best;
     Ok(best.finish(known))
+}
+
+/// The plans that were tried.
+struct Tries<'a> {
+    best: Planned<'a>,
+    /// What another one must stay below.
+    cost: f64,
+    /// What was allowed for the best.
+    chosen: RuleSet,
+    /// What was allowed, and what was asked for.
+    attempts: Vec<(RuleSet, Questions)>,
+}
+
+impl Tries<'_> {
+    /// What was asked for by one that got the same answers: it asks the same then, and has the same plan.
+    fn asked_before(&self, allowed: RuleSet) -> Option<Questions> {
+        let alike = |(before, asked): &&(RuleSet, Questions)| asked.answered_alike(*before, allowed);
+        self.attempts.iter().find(alike).map(|(_, asked)| asked.clone())
+    }
 }
 
 impl Bound {
@@ -223,7 +254,7 @@ impl Bound {
     ) -> Result<Planned<'a>> {
         let Bound { mut plan, mut meta, output, params, relations, read_only, .. } = self;
         let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
-        let forced = env.settings.forced_rules.has(rules::Rule::SplitOrs);
+        let forced = env.settings.forced_rules.has(Rule::SplitOrs);
         rules::split_ors::run(&mut plan, &ids, &mut meta, forced, rules);
         rules::aggregate_early::run(&mut plan, &mut meta, env, rules, known);
         let mut needed = rules::prune_columns::Needed::new(meta.len(), rules);
@@ -254,6 +285,13 @@ impl Planned<'_> {
     /// What the statement costs, CTEs included.
     fn cost(&self) -> f64 {
         self.plan.total_cost + self.planner.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
+    }
+
+    /// Whether it could cost clearly less if tables were aggregated before they are joined.
+    fn may_aggregate_early(&self) -> bool {
+        let mut plans = self.planner.ctes.iter().map(|cte| &*cte.plan).chain([&self.plan]);
+        let settings = &self.planner.env.settings;
+        plans.any(|plan| rules::aggregate_early::may_pay(plan, CLEARLY, settings))
     }
 
     /// The plan as it is run. `known`: what has been looked up for it.

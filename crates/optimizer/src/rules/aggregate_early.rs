@@ -14,15 +14,16 @@
 //! PostgreSQL joins first. It is tried where statistics say that few groups are left of many rows; costs decide.
 
 use super::{Rule, Rules, inner_joins::filtered};
-use crate::OptimizerEnv;
 use crate::exprs::{columns, has_subquery, is_volatile};
 use crate::planner::Planner;
 use crate::scan::TableScan;
 use crate::stats::Known;
+use crate::{OptimizerEnv, PlannerSettings};
 use quarry_functions::{FunctionDef, registry};
 use quarry_plan::total::cannot_fail;
 use quarry_plan::{
-    AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, walk,
+    AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, PhysicalNode, PhysicalPlan,
+    QueryMeta, walk,
 };
 use quarry_types::{Datum, SqlType, oids};
 use std::rc::Rc;
@@ -82,6 +83,48 @@ fn descend(
         any = true;
     }
     any
+}
+
+/// Whether it may make a plan cheaper that was made without it, to below this share of what that costs: what can be spared is what joins and
+/// groupings do with a table's rows.
+pub fn may_pay(plan: &PhysicalPlan, share: f64, s: &PlannerSettings) -> bool {
+    let mut most = 0.0;
+    flow(plan, &mut most);
+    most * FLOWING_ROW * s.cpu_tuple_cost > plan.total_cost * (1.0 - share)
+}
+
+/// The most that a row costs in a join or grouping: times `cpu_tuple_cost`.
+const FLOWING_ROW: f64 = 4.0;
+
+/// The rows that come from a table to where they are grouped, counted for each join between: of the table that has the most; none if all
+/// are grouped already, infinitely many where subqueries are asked on the way. `most`: the greatest number of rows that are grouped so.
+fn flow(plan: &PhysicalPlan, most: &mut f64) -> Option<f64> {
+    let asks = walk::physical_exprs(plan).into_iter().any(has_subquery);
+    let (outer, inner, tested) = match &plan.node {
+        PhysicalNode::NestLoop { outer, inner, .. } => (outer, inner, outer.rows * inner.rows),
+        PhysicalNode::HashJoin { outer, inner, .. } | PhysicalNode::MergeJoin { outer, inner, .. } => {
+            (outer, inner, inner.rows)
+        }
+        node => {
+            let below = walk::physical_inputs(plan).into_iter().filter_map(|input| flow(input, most));
+            let below = below.reduce(f64::max);
+            return match node {
+                PhysicalNode::Aggregate { input, .. } => {
+                    *most = most.max(below.filter(|rows| *rows > 0.0).map_or(0.0, |rows| rows + input.rows));
+                    None
+                }
+                _ if asks => Some(f64::INFINITY),
+                PhysicalNode::SeqScan { .. }
+                | PhysicalNode::IndexScan { .. }
+                | PhysicalNode::BitmapHeapScan { .. } => Some(0.0),
+                _ => below,
+            };
+        }
+    };
+    let outer_flow = flow(outer, most).map(|rows| rows + outer.rows);
+    let inner_flow = flow(inner, most).map(|rows| rows + tested);
+    let rows = outer_flow.into_iter().chain(inner_flow).reduce(f64::max)? + plan.rows;
+    Some(if asks { f64::INFINITY } else { rows })
 }
 
 /// A table in a FROM clause.

@@ -119,7 +119,6 @@ impl RuleSet {
     }
 
     /// Every rule.
-    #[cfg(test)]
     pub fn all() -> RuleSet {
         RuleSet(!0)
     }
@@ -132,6 +131,11 @@ impl RuleSet {
     /// The rules of both.
     pub fn and(self, other: RuleSet) -> RuleSet {
         RuleSet(self.0 | other.0)
+    }
+
+    /// The rules that are in both.
+    pub fn common(self, other: RuleSet) -> RuleSet {
+        RuleSet(self.0 & other.0)
     }
 
     /// The rules that aren't in the other.
