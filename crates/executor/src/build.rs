@@ -14,7 +14,7 @@ use crate::{
 };
 use quarry_common::{Error, Result};
 use quarry_plan::physical::{LoopParts, PlannedCte};
-use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, walk};
+use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, ValueRows, walk};
 use quarry_types::{IoContext, PhysicalType};
 
 /// Builds operators and compiles expressions; collects what they refer to.
@@ -324,7 +324,10 @@ impl<'a> Builder<'a> {
                 let reader = self.reader(relation, columns)?;
                 Box::new(tid::TidRangeScan::new(relation.clone(), reader, lower, upper))
             }
-            PhysicalNode::ValuesScan { rows, columns, .. } => {
+            PhysicalNode::ValuesScan { rows: ValueRows::Constant { batches, .. }, .. } => {
+                Box::new(values::ConstantScan::new(batches.clone()))
+            }
+            PhysicalNode::ValuesScan { rows: ValueRows::Computed(rows), columns, .. } => {
                 let physicals = match rows.first() {
                     Some(row) => row.iter().map(|e| self.physical(e.ty())).collect::<Result<_>>()?,
                     None => vec![PhysicalType::Bytes; columns.len()],

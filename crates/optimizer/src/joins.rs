@@ -60,10 +60,11 @@ impl Planner<'_> {
                 plan
             }
             LogicalPlan::Values { mut rows, output, alias } => {
-                if rows.len() == 1 {
+                if let [row] = rows.computed_mut() {
+                    let row = std::mem::take(row);
                     let node = PhysicalNode::Result { input: None, one_time_filter: vec![] };
                     let mut plan = self.make(node, 1.0, 0.0, s.cpu_tuple_cost);
-                    plan.targets = output.iter().copied().zip(rows.remove(0)).collect();
+                    plan.targets = output.iter().copied().zip(row).collect();
                     plan.width = self.width_of(output.iter().copied());
                     return Ok(vec![Candidate { plan, order: vec![] }]);
                 }

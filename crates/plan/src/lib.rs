@@ -21,6 +21,7 @@ pub mod physical;
 pub mod rights;
 pub mod total;
 pub mod tree;
+mod value_rows;
 pub mod volatility;
 pub mod walk;
 
@@ -35,3 +36,4 @@ pub use logical::{
 };
 pub use meta::{ColumnId, ColumnMeta, QueryMeta};
 pub use physical::{PhysicalNode, PhysicalPlan, Statement};
+pub use value_rows::ValueRows;

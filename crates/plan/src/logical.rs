@@ -1,8 +1,8 @@
 //! Logical plans: what a query means, typed and resolved, before any choice of how.
 
 use crate::{
-    AggregateExpr, ColumnId, Expr, OnConflict, Returning, SetCall, SortKey, TableWrite, WindowCall,
-    WindowSpec,
+    AggregateExpr, ColumnId, Expr, OnConflict, Returning, SetCall, SortKey, TableWrite, ValueRows,
+    WindowCall, WindowSpec,
 };
 use quarry_catalog::Relation;
 use std::sync::Arc;
@@ -135,7 +135,7 @@ pub enum LogicalPlan {
         columns: Vec<(ColumnId, ScanColumn)>,
     },
     Values {
-        rows: Vec<Vec<Expr>>,
+        rows: ValueRows,
         output: Vec<ColumnId>,
         alias: String,
     },

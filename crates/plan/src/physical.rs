@@ -5,7 +5,7 @@
 use crate::logical::{CteId, JoinKind, RowLock, ScanColumn, SetOpKind};
 use crate::{
     AggregateExpr, ColumnId, Expr, OnConflict, QueryMeta, Recheck, Returning, SetCall, SortKey, TableWrite,
-    WindowCall, WindowSpec,
+    ValueRows, WindowCall, WindowSpec,
 };
 use quarry_catalog::{IndexDef, Relation};
 use quarry_types::SqlType;
@@ -231,7 +231,7 @@ pub enum PhysicalNode {
         conds: Vec<Expr>,
     },
     ValuesScan {
-        rows: Vec<Vec<Expr>>,
+        rows: ValueRows,
         columns: Vec<ColumnId>,
         alias: String,
     },

@@ -104,7 +104,7 @@ fn input_value(input: &PhysicalPlan, id: ColumnId) -> Option<&Expr> {
             Expr::Column { id, .. } => input_value(below, *id),
             _ => None,
         },
-        PhysicalNode::ValuesScan { rows, columns, .. } => match (rows.as_slice(), e) {
+        PhysicalNode::ValuesScan { rows, columns, .. } => match (rows.computed(), e) {
             ([values], Expr::Column { id, .. }) => values.get(columns.iter().position(|c| c == id)?),
             ([_], e) if is_simple(e, &[]) => Some(e),
             _ => None,

@@ -1,4 +1,4 @@
-//! VALUES lists.
+//! VALUES lists: of expressions, which are computed row by row, and of values alone, which lie in batches already.
 
 use crate::context::Cx;
 use crate::expr::Program;
@@ -33,6 +33,30 @@ impl Operator for ValuesScan {
         }
         self.at += n;
         Ok(Some(Batch::new(out.into_iter().map(Arc::new).collect(), n)))
+    }
+    fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
+        self.at = 0;
+        Ok(())
+    }
+}
+
+/// Hands out batches that the plan has.
+pub struct ConstantScan {
+    batches: Arc<[Batch]>,
+    at: usize,
+}
+
+impl ConstantScan {
+    pub fn new(batches: Arc<[Batch]>) -> ConstantScan {
+        ConstantScan { batches, at: 0 }
+    }
+}
+
+impl Operator for ConstantScan {
+    fn next(&mut self, _: &mut Cx<'_>) -> Result<Option<Batch>> {
+        let batch = self.batches.get(self.at).cloned();
+        self.at += 1;
+        Ok(batch)
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.at = 0;

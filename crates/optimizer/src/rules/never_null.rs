@@ -52,7 +52,7 @@ pub fn columns_of(plan: &LogicalPlan) -> Vec<ColumnId> {
         LogicalPlan::Values { rows, output, .. } => output
             .iter()
             .enumerate()
-            .filter(|(i, _)| rows.iter().all(|row| row.get(*i).is_some_and(|e| is_value(e, &[]))))
+            .filter(|(i, _)| rows.never_null(*i, |e| is_value(e, &[])))
             .map(|(_, id)| *id)
             .collect(),
         LogicalPlan::SetOp { left, right, output, left_columns, right_columns, .. } => {

@@ -203,7 +203,7 @@ impl Copy<'_> {
             Some(at) => vec![is_there(&row[at])],
             None => row.iter().map(is_there).collect(),
         };
-        let values = LogicalPlan::Values { rows: vec![row], output, alias: String::new() };
+        let values = LogicalPlan::Values { rows: vec![row].into(), output, alias: String::new() };
         if !nullable || there.is_empty() {
             return values;
         }
@@ -312,7 +312,7 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
 /// Drops columns that nothing reads from the rows that stand for FROM items.
 fn prune_rows(plan: &mut LogicalPlan, needed: &Needed<'_>, params: &[(ColumnId, ColumnId)]) {
     if let LogicalPlan::Values { rows, output, .. } = plan
-        && let [row] = rows.as_mut_slice()
+        && let [row] = rows.computed_mut()
         && row.iter().all(|e| matches!(e, Expr::Column { id, .. } if params.iter().any(|(p, _)| p == id)))
     {
         let kept: Vec<bool> = output.iter().map(|id| needed.has(*id)).collect();

@@ -37,6 +37,9 @@ use std::sync::{Arc, Weak};
 /// How a comment with hints begins.
 const HINT: &str = "/*+";
 
+/// Bytes from which an INSERT is data for the most part.
+const DATA_BYTES: usize = 8 << 10;
+
 /// Templates that a session remembers to have used; each takes a pointer.
 const REMEMBERED_MAX: usize = 32;
 
@@ -110,7 +113,7 @@ impl Templates {
                 return Some(Match { template, constants });
             }
         }
-        if shared.is_empty() || !may_begin(sql) {
+        if shared.is_empty() || !may_begin(sql) || is_data(sql) {
             return None;
         }
         let key = Key { database, fingerprint: fingerprint(sql, options) };
@@ -161,6 +164,9 @@ impl Templates {
         shared: &TextPlans,
     ) {
         let Some(plan) = used.plan.as_ref().filter(|_| !st.reader.has_own_ddl()) else { return };
+        if is_data(text) {
+            return;
+        }
         let database = st.session.database.0;
         let fingerprint = fingerprint(text, options);
         let key = Key { database, fingerprint };
@@ -187,6 +193,17 @@ impl Templates {
 fn may_begin(sql: &str) -> bool {
     let word = sql.trim_start().as_bytes();
     word.first().is_some_and(|b| b"sSiIuUdDwWvVtT(/-".contains(b))
+}
+
+/// Whether a text is an INSERT whose rows make up most of it: its like hardly comes again, and constants in such numbers are read
+/// faster than parameters.
+fn is_data(text: &str) -> bool {
+    text.len() > DATA_BYTES
+        && text
+            .trim_start()
+            .as_bytes()
+            .first_chunk()
+            .is_some_and(|word: &[u8; 6]| word.eq_ignore_ascii_case(b"insert"))
 }
 
 fn fingerprint(text: &str, options: LexOptions) -> u64 {

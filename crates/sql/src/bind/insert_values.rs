@@ -7,7 +7,7 @@ use super::scope::{ExprKind as Place, Scope};
 use crate::ast::{self, ExprKind, NO_POS, Overriding, Pos};
 use quarry_catalog::Relation;
 use quarry_common::{Result, err};
-use quarry_plan::{ColumnId, Expr, LogicalPlan};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, ValueRows};
 use quarry_types::SqlType;
 use std::sync::Arc;
 
@@ -75,20 +75,10 @@ impl Binder<'_> {
         width: usize,
     ) -> Result<(LogicalPlan, Vec<ColumnId>)> {
         let by_user = ins.overriding == Some(Overriding::User);
-        let mut lists = vec![];
-        for row in rows {
-            let mut list = vec![];
-            for (a, value) in assigned.iter().zip(self.given_values(ins, relation, assigned, row, width)?) {
-                let c = &relation.columns[a.column];
-                list.push(match value {
-                    Some(v) => v,
-                    // What nobody reads.
-                    _ if c.generated || by_user && c.identity.is_some() => Expr::null(c.ty),
-                    _ => self.default_value(relation, a.column)?,
-                });
-            }
-            lists.push(list);
-        }
+        let lists = match self.constant_lists(relation, assigned, rows, ins) {
+            Some(constants) => constants,
+            None => self.computed_lists(ins, relation, assigned, rows, width)?,
+        };
         let assigned = &assigned[..width];
         let column = |a: &Assigned<'_>| {
             let c = &relation.columns[a.column];
@@ -104,6 +94,32 @@ impl Binder<'_> {
             live.zip(row).map(|(c, e)| (self.meta.computed(c.name.clone(), c.ty), e)).collect();
         let ids = targets.iter().map(|(id, _)| *id).collect();
         Ok((LogicalPlan::Project { input, targets }, ids))
+    }
+
+    fn computed_lists(
+        &mut self,
+        ins: &ast::Insert,
+        relation: &Arc<Relation>,
+        assigned: &[Assigned<'_>],
+        rows: &[Vec<ast::Expr>],
+        width: usize,
+    ) -> Result<ValueRows> {
+        let by_user = ins.overriding == Some(Overriding::User);
+        let mut lists = vec![];
+        for row in rows {
+            let mut list = vec![];
+            for (a, value) in assigned.iter().zip(self.given_values(ins, relation, assigned, row, width)?) {
+                let c = &relation.columns[a.column];
+                list.push(match value {
+                    Some(v) => v,
+                    // What nobody reads.
+                    _ if c.generated || by_user && c.identity.is_some() => Expr::null(c.ty),
+                    _ => self.default_value(relation, a.column)?,
+                });
+            }
+            lists.push(list);
+        }
+        Ok(lists.into())
     }
 
     /// The values of a VALUES list, each coerced to its column; none for DEFAULT.
@@ -164,6 +180,6 @@ impl Binder<'_> {
     ) -> (LogicalPlan, Vec<ColumnId>) {
         let live = relation.columns.iter().filter(|c| !c.dropped);
         let ids: Vec<ColumnId> = live.map(|c| self.meta.computed(c.name.clone(), c.ty)).collect();
-        (LogicalPlan::Values { rows, output: ids.clone(), alias: "*VALUES*".into() }, ids)
+        (LogicalPlan::Values { rows: rows.into(), output: ids.clone(), alias: "*VALUES*".into() }, ids)
     }
 }

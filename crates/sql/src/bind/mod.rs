@@ -12,6 +12,7 @@ mod aggregate;
 mod call;
 mod change_view;
 mod coerce;
+mod constant_lists;
 mod expr;
 mod from;
 mod insert;

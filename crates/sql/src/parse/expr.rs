@@ -91,6 +91,12 @@ pub(super) fn string_const(text: &str, pos: Pos) -> Expr {
 impl Parser<'_> {
     /// a_expr.
     pub fn expr(&mut self) -> Result<Expr> {
+        // A constant by itself: lists may have many.
+        let is_constant =
+            matches!(self.kind(), TokenKind::Integer(_) | TokenKind::Float | TokenKind::String(_));
+        if is_constant && matches!(self.nth(1), TokenKind::Comma | TokenKind::RightParen) {
+            return self.primary();
+        }
         self.expr_at(Level::Lowest, Form::A)
     }
 

@@ -108,6 +108,22 @@ impl Parser<'_> {
         }
     }
 
+    /// The lists of VALUES.
+    fn values_lists(&mut self) -> Result<Vec<Vec<Expr>>> {
+        let mut width = 1;
+        self.comma_list(|p| {
+            p.expect(TokenKind::LeftParen)?;
+            let mut list = Vec::with_capacity(width);
+            list.push(p.expr()?);
+            while p.eat(TokenKind::Comma) {
+                list.push(p.expr()?);
+            }
+            p.expect(TokenKind::RightParen)?;
+            width = list.len();
+            Ok(list)
+        })
+    }
+
     /// select_clause: one SELECT, VALUES or TABLE, or a query in parentheses.
     fn select_clause(&mut self) -> Result<Query> {
         let pos = self.pos();
@@ -121,7 +137,7 @@ impl Parser<'_> {
             TokenKind::Keyword(Kw::Select) => QueryBody::Select(Box::new(self.select()?)),
             TokenKind::Keyword(Kw::Values) => {
                 self.bump();
-                QueryBody::Values(self.comma_list(|p| p.paren_list(Self::expr))?)
+                QueryBody::Values(self.values_lists()?)
             }
             TokenKind::Keyword(Kw::Table) => {
                 self.bump();
