@@ -6,6 +6,7 @@
 
 pub mod conflict;
 pub mod errors;
+mod index_batch;
 pub mod insert;
 pub mod lock;
 pub mod recheck;

@@ -26,8 +26,10 @@ pub struct TargetIndex {
     pub tree: BTree,
     pub shape: IndexShape,
     keys: Vec<Program>,
+    /// Positions of the key columns in the row, if all are columns and the index takes every row.
+    pub(super) columns: Option<Vec<usize>>,
     /// Positions of INCLUDE columns in the row.
-    include: Vec<usize>,
+    pub(super) include: Vec<usize>,
     predicate: Option<Program>,
     /// Attributes that key, INCLUDE and predicate read: an update of none of them leaves the index alone.
     pub attributes: Vec<usize>,
@@ -65,6 +67,7 @@ pub struct Target {
     key: Vec<u8>,
     payload: RowBuilder,
     tids: Vec<Tid>,
+    pub(super) entries: super::index_batch::Entries,
 }
 
 impl Target {
@@ -112,6 +115,10 @@ impl Target {
                     .with_name(i.index.name.clone()),
                 shape: IndexShape::new(&relation, &i.index, &io)?,
                 keys: b.exprs(&i.keys, &layout)?,
+                columns: match i.predicate {
+                    None => i.index.keys.iter().map(|k| position(k.column?)).collect(),
+                    Some(_) => None,
+                },
                 include: i.index.include.iter().filter_map(|a| position(*a)).collect(),
                 predicate: i.predicate.as_ref().map(|p| b.expr(p, &layout)).transpose()?,
                 attributes: used,
@@ -148,6 +155,7 @@ impl Target {
             key: vec![],
             payload: RowBuilder::new(),
             tids: vec![],
+            entries: Default::default(),
         })
     }
 
@@ -430,17 +438,7 @@ impl Target {
         self.tids.clear();
         let mut tids = std::mem::take(&mut self.tids);
         self.heap.insert_many(&cx.env.txn, &rows, &mut tids)?;
-        let no_indexes = self.indexes.is_empty() && self.others.is_empty();
-        if !(no_indexes && self.foreign_keys.is_empty() && self.view_checks.is_empty()) {
-            let mut row: Vec<Datum> = vec![];
-            for (r, tid) in tids.iter().enumerate() {
-                row.clear();
-                row.extend(batch.columns.iter().map(|c| c.datum(r)));
-                self.index_row(cx, &row, *tid)?;
-                self.queue_foreign_keys(cx, &row, None, *tid);
-                self.test_view_checks(cx, &row)?;
-            }
-        }
+        self.index_batch(cx, &batch, &tids)?;
         self.tids = tids;
         Ok((batch, &self.tids))
     }
@@ -504,6 +502,11 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing but B-trees wants to hear of stored rows.
+    pub(super) fn needs_only_batches(&self) -> bool {
+        self.others.is_empty() && self.foreign_keys.is_empty() && self.view_checks.is_empty()
     }
 
     /// Whether batches can be stored without looking at single rows' outcome.

@@ -12,6 +12,7 @@ pub mod key_hash;
 
 pub use brin::{Brin, BrinBuilder, BrinCond, BrinKind, BrinOptions, BrinTest};
 pub use btree::BTree;
+pub use btree::append::NewEntry;
 pub use btree::build::{BuildEntry, BuildOutcome};
 pub use btree::scan::{IndexEntry, IndexScan};
 pub use handle::IndexHandle;

@@ -9,6 +9,7 @@
 //! Readers hold one latch at a time; lookups of many keys ([`lookup`]) hold a leaf's for all keys that lie on it. Writers go from lower levels to higher ones and on a level from left to right;
 //! the meta page comes last. Under a leaf's latch the heap may be asked about a row (leaf before heap page).
 
+pub mod append;
 pub mod build;
 pub mod check;
 pub mod insert;
