@@ -4,9 +4,10 @@
 //! refuse by its NULLs is stored alone, so that the error names its line. When there is much data whose reading needs nothing but the
 //! data, helpers read it ([`Pipeline`]).
 
+use super::blocks::{self, BLOCK_BYTES, Block, Parsed};
 use super::lines::{Fields, Lines};
 use super::options::{Format, Header, Options};
-use super::pipeline::{BLOCK_BYTES, Block, Parsed, Pipeline};
+use super::pipeline::Pipeline;
 use super::rows::{Input, RowFormat, Rows, excerpt, path_of};
 use crate::protocol;
 use crate::session::Session;
@@ -59,7 +60,7 @@ pub struct CopyIn {
     line_number: u64,
     /// Bytes taken so far.
     taken: usize,
-    pipeline: Option<Pipeline>,
+    pipeline: Option<Pipeline<Block, Parsed>>,
     stored: u64,
     binary: Binary,
     raw: Vec<u8>,
@@ -338,20 +339,22 @@ impl CopyIn {
         if !independent || !self.format.is_self_contained() {
             return Ok(());
         }
-        let most = self.env.session.setting("max_parallel_maintenance_workers");
-        let most = most.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-        let processors = quarry_common::helper::processors();
-        // One processor is this thread's.
-        let helpers = most.min(processors - 1);
+        let helpers = super::helpers(&self.env, "max_parallel_maintenance_workers");
         if helpers > 0 && self.line_number > 0 {
             self.flush()?;
-            self.pipeline = Pipeline::start(&self.format, helpers);
+            let format = self.format.clone();
+            self.pipeline = Pipeline::start(move |block| blocks::read(&format, block), helpers);
         }
         Ok(())
     }
 
     /// Hands out what came as blocks of lines, and stores what is read of them.
-    fn blocks_of(&mut self, lines: &mut Lines, pipeline: &mut Pipeline, last: bool) -> Result<()> {
+    fn blocks_of(
+        &mut self,
+        lines: &mut Lines,
+        pipeline: &mut Pipeline<Block, Parsed>,
+        last: bool,
+    ) -> Result<()> {
         loop {
             let (block, failed) = self.block_of(lines, last);
             let more = !block.lines.is_empty();

@@ -1,11 +1,13 @@
 //! COPY between tables or queries and the client or server files (PostgreSQL: commands/copy.c).
 
+mod blocks;
 mod from;
 mod lines;
 mod options;
 mod pipeline;
 mod rows;
 mod to;
+mod values;
 
 pub use from::CopyIn;
 pub use options::boolean as boolean_option;
@@ -16,7 +18,9 @@ use crate::portal::Portal;
 use crate::session::Session;
 use quarry_common::progress::{Command, Progress, Running, copy as progress};
 use quarry_common::{Error, Oid, Result, err};
+use quarry_executor::ExecEnv;
 use quarry_sql::ast::{self, CopyTarget};
+use quarry_types::oids;
 
 /// `pg_read_server_files` and `pg_write_server_files`.
 const READ_FILES_ROLE: quarry_common::Oid = quarry_common::Oid(4569);
@@ -37,6 +41,41 @@ impl Shown {
         progress.set(progress::TYPE, if file { progress::FILE } else { progress::PIPE });
         Shown { progress, _running: running }
     }
+}
+
+/// Whether text becomes a value of a type, or a value text, without the catalog, users' code or what changes in a session: helpers can
+/// do it.
+fn is_self_contained(ty: Oid) -> bool {
+    matches!(
+        ty,
+        oids::BOOL
+            | oids::INT2
+            | oids::INT4
+            | oids::INT8
+            | oids::FLOAT4
+            | oids::FLOAT8
+            | oids::NUMERIC
+            | oids::TEXT
+            | oids::VARCHAR
+            | oids::BPCHAR
+            | oids::BYTEA
+            | oids::DATE
+            | oids::TIME
+            | oids::TIMETZ
+            | oids::TIMESTAMP
+            | oids::TIMESTAMPTZ
+            | oids::INTERVAL
+            | oids::UUID
+            | oids::JSON
+            | oids::JSONB
+    )
+}
+
+/// Threads beside the session's own that a COPY may have, by the setting that limits them.
+fn helpers(env: &ExecEnv, setting: &str) -> usize {
+    let most = env.session.setting(setting).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    // One processor is this thread's.
+    most.min(quarry_common::helper::processors() - 1)
 }
 
 /// Runs COPY: to and from files at once, to and from the client by handing the work over.

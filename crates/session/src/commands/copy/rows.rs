@@ -129,31 +129,7 @@ impl RowFormat {
 
     /// Whether reading a line needs nothing but the line: no catalog, no code of users, nothing of the session that changes.
     pub fn is_self_contained(&self) -> bool {
-        self.inputs.iter().all(|i| {
-            let known = [
-                oids::BOOL,
-                oids::INT2,
-                oids::INT4,
-                oids::INT8,
-                oids::FLOAT4,
-                oids::FLOAT8,
-                oids::NUMERIC,
-                oids::TEXT,
-                oids::VARCHAR,
-                oids::BPCHAR,
-                oids::BYTEA,
-                oids::DATE,
-                oids::TIME,
-                oids::TIMETZ,
-                oids::TIMESTAMP,
-                oids::TIMESTAMPTZ,
-                oids::INTERVAL,
-                oids::UUID,
-                oids::JSON,
-                oids::JSONB,
-            ];
-            known.contains(&i.ty.oid)
-        })
+        self.inputs.iter().all(|i| super::is_self_contained(i.ty.oid))
     }
 
     /// Appends a line's values to the rows; false: it is the header. Errors say where they are.

@@ -2,6 +2,8 @@
 
 use super::from::{SIGNATURE, column_list, known_columns};
 use super::options::{Format, Header, Options};
+use super::pipeline::Pipeline;
+use super::values::{RowWriter, Written, push_csv_name, push_text};
 use crate::prepared::Source;
 use crate::protocol;
 use crate::session::Session;
@@ -12,22 +14,31 @@ use quarry_common::{Oid, Result, bail, err};
 use quarry_executor::Execution;
 use quarry_sql::ast::{self, CopySource};
 use quarry_sql::parse;
-use quarry_types::io::TypeRef;
-use quarry_types::{Batch, Vector, VectorData, oids};
+use quarry_types::Batch;
 use std::io::Write;
 use std::sync::Arc;
 
 /// Bytes gathered before a file is written to.
 const FILE_CHUNK: usize = 64 * 1024;
+/// Bytes written at a time without helpers.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Rows after which helpers are worth their start.
+const MANY_ROWS: u64 = 8192;
+/// Memory of a batch that is one part of the work: its text may take a few times as much.
+const PART_BYTES: usize = 4 << 20;
 
 /// COPY TO under way.
 pub struct CopyOut {
     execution: Execution,
-    options: Options,
-    types: Vec<TypeRef>,
+    writer: Arc<RowWriter>,
     names: Vec<String>,
-    force_quote: Vec<bool>,
+    /// A batch, and how many of its rows are written.
     batch: Option<(Batch, usize)>,
+    /// Rows written, and how many of them are given.
+    written: Option<(Written, usize)>,
+    pipeline: Option<Pipeline<Batch, Written>>,
+    /// The query has no more rows.
+    exhausted: bool,
     rows: u64,
     /// Of its query; none: that is a table.
     query_id: Option<i64>,
@@ -36,8 +47,6 @@ pub struct CopyOut {
     begun: bool,
     /// The binary header, until it goes out with the first message: clients expect both in one.
     head: Vec<u8>,
-    row: Vec<u8>,
-    value: Vec<u8>,
     shown: super::Shown,
 }
 
@@ -84,20 +93,20 @@ impl CopyOut {
         let force_quote = options.force_quote.flags(&borrowed, &known, "FORCE_QUOTE")?;
         let query_id = plan.query_id;
         let execution = st.start(plan, Arc::from([]), false)?;
+        let columns = types.into_iter().zip(force_quote).collect();
         Ok(CopyOut {
+            writer: Arc::new(RowWriter::new(columns, options, execution.env().clone())),
             execution,
-            options,
-            types,
             names,
-            force_quote,
             batch: None,
+            written: None,
+            pipeline: None,
+            exhausted: false,
             rows: 0,
             query_id,
             bytes: 0,
             begun: false,
             head: vec![],
-            row: vec![],
-            value: vec![],
             shown: super::Shown::begin(s, copy, table.as_ref().map_or(Oid::INVALID, |t| t.oid)),
         })
     }
@@ -109,7 +118,12 @@ impl CopyOut {
 
     /// CopyOutResponse.
     pub fn announce(&self, out: &mut BytesMut) {
-        protocol::copy_response(out, b'H', self.options.format == Format::Binary, self.types.len());
+        protocol::copy_response(
+            out,
+            b'H',
+            self.writer.options().format == Format::Binary,
+            self.writer.column_count(),
+        );
     }
 
     /// Sends on, up to about `bytes` more bytes; the tag at the end.
@@ -156,46 +170,41 @@ impl CopyOut {
 
     /// Gives rows to `sink` until about `bytes` bytes; true at the end.
     fn produce(&mut self, sink: &mut dyn FnMut(&[u8]), bytes: usize) -> Result<bool> {
-        let mut given = 0;
         if !std::mem::replace(&mut self.begun, true) {
             self.begin(sink);
         }
-        let reader = self.execution.env().reader.clone();
-        let base = self.execution.env().io.clone();
-        let io = quarry_types::IoContext { names: &*reader, ..base };
+        let mut given = 0;
         while given < bytes {
-            let (batch, from) = match self.batch.take() {
-                Some(b) => b,
-                None => match self.execution.next()? {
-                    Some(batch) => (batch, 0),
-                    None => {
-                        self.execution.finish()?;
-                        if self.options.format == Format::Binary {
-                            self.head.extend_from_slice(&(-1i16).to_be_bytes());
-                            sink(&std::mem::take(&mut self.head));
-                        }
-                        return Ok(true);
-                    }
-                },
-            };
-            let mut next = from;
-            for i in batch.rows().iter().skip(from) {
-                self.write_row(&batch, i, &io)?;
-                if self.head.is_empty() {
-                    sink(&self.row);
-                } else {
-                    self.head.extend_from_slice(&self.row);
+            let Some((mut written, first)) =
+                self.written.take().map_or_else(|| self.write(), |w| Ok(Some(w)))?
+            else {
+                self.pipeline = None;
+                self.execution.finish()?;
+                if self.writer.options().format == Format::Binary {
+                    self.head.extend_from_slice(&(-1i16).to_be_bytes());
                     sink(&std::mem::take(&mut self.head));
                 }
-                given += self.row.len();
-                self.rows += 1;
-                next += 1;
-                if given >= bytes {
-                    break;
+                return Ok(true);
+            };
+            let mut start = first.checked_sub(1).map_or(0, |before| written.ends[before]);
+            let mut next = first;
+            while let Some(end) = written.ends.get(next).filter(|_| given < bytes) {
+                let row = &written.bytes[start..*end];
+                if self.head.is_empty() {
+                    sink(row);
+                } else {
+                    self.head.extend_from_slice(row);
+                    sink(&std::mem::take(&mut self.head));
                 }
+                given += row.len();
+                start = *end;
+                next += 1;
             }
-            if next < batch.row_count() {
-                self.batch = Some((batch, next));
+            self.rows += (next - first) as u64;
+            if next < written.ends.len() {
+                self.written = Some((written, next));
+            } else if let Some(e) = written.failed.take() {
+                return Err(e);
             }
             self.shown.progress.set(progress::TUPLES, self.rows as i64);
             self.shown.progress.set(progress::BYTES, (self.bytes + given) as i64);
@@ -204,137 +213,72 @@ impl CopyOut {
         Ok(false)
     }
 
-    fn begin(&mut self, sink: &mut dyn FnMut(&[u8])) {
-        if self.options.format == Format::Binary {
-            self.head = SIGNATURE.to_vec();
-            self.head.extend_from_slice(&[0; 8]);
-        } else if self.options.header != Header::No {
-            self.row.clear();
-            for (i, name) in self.names.iter().enumerate() {
-                if i > 0 {
-                    self.row.push(self.options.delimiter);
-                }
-                match self.options.format {
-                    Format::Csv => {
-                        push_csv(&mut self.row, name.as_bytes(), &self.options, false, self.names.len() == 1)
-                    }
-                    _ => push_text(&mut self.row, name.as_bytes(), self.options.delimiter),
-                }
+    /// Writes the rows that come next; none at the end.
+    fn write(&mut self) -> Result<Option<(Written, usize)>> {
+        loop {
+            if self.batch.is_none() && !self.exhausted {
+                self.batch = self.execution.next()?.map(|batch| (batch, 0));
+                self.exhausted = self.batch.is_none();
             }
-            self.row.push(b'\n');
-            sink(&self.row);
-        }
-    }
-
-    fn write_row(&mut self, batch: &Batch, i: usize, io: &quarry_types::IoContext<'_>) -> Result<()> {
-        let o = &self.options;
-        self.row.clear();
-        if o.format == Format::Binary {
-            self.row.extend_from_slice(&(self.types.len() as i16).to_be_bytes());
-        }
-        let single = self.types.len() == 1;
-        for (n, (ty, vector)) in self.types.iter().zip(&batch.columns).enumerate() {
-            if o.format == Format::Binary {
-                if vector.is_null(i) {
-                    self.row.extend_from_slice(&(-1i32).to_be_bytes());
+            if let Some(pipeline) = &mut self.pipeline {
+                let is_small =
+                    |b: &Batch| b.columns.iter().map(|c| c.memory_bytes()).sum::<usize>() <= PART_BYTES;
+                let part = self.batch.take_if(|(batch, from)| *from == 0 && is_small(batch));
+                let goes_on = part.is_some();
+                if let Some((batch, _)) = part {
+                    pipeline.push(batch);
+                }
+                // A batch that is too much for one part waits until those before it are through.
+                if let Some(written) = pipeline.pop(!goes_on)? {
+                    return Ok(Some((written, 0)));
+                }
+                if goes_on {
                     continue;
                 }
-                self.value.clear();
-                ty.send(&vector.datum(i), io, &mut self.value)?;
-                self.row.extend_from_slice(&(self.value.len() as i32).to_be_bytes());
-                self.row.extend_from_slice(&self.value);
-                continue;
             }
-            if n > 0 {
-                self.row.push(o.delimiter);
+            let Some((batch, from)) = self.batch.take() else { return Ok(None) };
+            let written = self.writer.write(&batch, from, CHUNK_BYTES);
+            let next = from + written.ends.len();
+            if written.failed.is_none() && next < batch.row_count() {
+                self.batch = Some((batch, next));
             }
-            if vector.is_null(i) {
-                self.row.extend_from_slice(o.null.as_bytes());
-                continue;
+            if self.pipeline.is_none() && self.rows > MANY_ROWS && self.batch.is_none() {
+                self.start_pipeline();
             }
-            let plain = plain_bytes(ty, vector, i);
-            let value: &[u8] = match plain {
-                Some(b) => b,
-                None => {
-                    self.value.clear();
-                    write_value(ty, vector, i, io, &mut self.value)?;
-                    &self.value
+            return Ok(Some((written, 0)));
+        }
+    }
+
+    /// From here on helpers write, if that is possible.
+    fn start_pipeline(&mut self) {
+        let helpers = super::helpers(self.execution.env(), "max_parallel_workers_per_gather");
+        if helpers > 0 && self.writer.is_self_contained() {
+            let writer = self.writer.clone();
+            self.pipeline = Pipeline::start(move |batch| writer.write(batch, 0, usize::MAX), helpers);
+        }
+    }
+
+    fn begin(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        if self.writer.options().format == Format::Binary {
+            self.head = SIGNATURE.to_vec();
+            self.head.extend_from_slice(&[0; 8]);
+        } else if self.writer.options().header != Header::No {
+            let mut row = vec![];
+            for (i, name) in self.names.iter().enumerate() {
+                if i > 0 {
+                    row.push(self.writer.options().delimiter);
                 }
-            };
-            match o.format {
-                Format::Csv => push_csv(&mut self.row, value, o, self.force_quote[n], single),
-                _ => push_text(&mut self.row, value, o.delimiter),
+                match self.writer.options().format {
+                    Format::Csv => {
+                        push_csv_name(&mut row, name, self.names.len() == 1, self.writer.options())
+                    }
+                    _ => push_text(&mut row, name.as_bytes(), self.writer.options().delimiter),
+                }
             }
+            row.push(b'\n');
+            sink(&row);
         }
-        if o.format != Format::Binary {
-            self.row.push(b'\n');
-        }
-        Ok(())
     }
-}
-
-/// The bytes of a value whose text they are.
-fn plain_bytes<'a>(ty: &TypeRef, vector: &'a Vector, i: usize) -> Option<&'a [u8]> {
-    let plain =
-        matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::BPCHAR | oids::NAME | oids::JSON | oids::UNKNOWN);
-    plain.then(|| vector.bytes_at(i))
-}
-
-fn write_value(
-    ty: &TypeRef,
-    vector: &Vector,
-    i: usize,
-    io: &quarry_types::IoContext<'_>,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let slot = vector.slot(i);
-    let mut buffer = itoa::Buffer::new();
-    match (ty.oid, vector.data()) {
-        (oids::INT4, VectorData::I32(v)) => out.extend_from_slice(buffer.format(v[slot]).as_bytes()),
-        (oids::INT8, VectorData::I64(v)) => out.extend_from_slice(buffer.format(v[slot]).as_bytes()),
-        _ => ty.output(&vector.datum(i), io, out)?,
-    }
-    Ok(())
-}
-
-/// A value of the text format, with its escapes.
-fn push_text(out: &mut Vec<u8>, value: &[u8], delimiter: u8) {
-    for c in value {
-        let escaped = match c {
-            8 => b'b',
-            12 => b'f',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            11 => b'v',
-            b'\\' => b'\\',
-            c if *c == delimiter => *c,
-            c => {
-                out.push(*c);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', escaped]);
-    }
-}
-
-/// A value of the CSV format, quoted if it must be.
-fn push_csv(out: &mut Vec<u8>, value: &[u8], o: &Options, force: bool, single: bool) {
-    let special = |c: &u8| *c == o.delimiter || *c == o.quote || matches!(c, b'\n' | b'\r');
-    // A lone `\.` would end the data when read back.
-    let quote = force || value == o.null.as_bytes() || single && value == b"\\." || value.iter().any(special);
-    if !quote {
-        out.extend_from_slice(value);
-        return;
-    }
-    out.push(o.quote);
-    for c in value {
-        if *c == o.quote || *c == o.escape {
-            out.push(o.escape);
-        }
-        out.push(*c);
-    }
-    out.push(o.quote);
 }
 
 /// The query that reads the columns of a table.
