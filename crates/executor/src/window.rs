@@ -14,8 +14,9 @@ use frame::{FrameState, Range};
 use partition::{Cursor, Page, Pages, Partition, Peers, Shape, page_bytes};
 use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
-use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows};
+use quarry_functions::{Body, Exclusion, Frame, FunctionDef, WindowImpl, WindowRows, internal};
 use quarry_plan::expr::FrameExclude;
+use quarry_plan::total::cannot_fail;
 use quarry_plan::{ColumnId, Expr, PhysicalPlan, WindowCall, WindowSpec};
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, SqlType, TypeRef, Vector, compare};
 use std::cell::{Cell, RefCell};
@@ -83,8 +84,9 @@ pub fn build(
     }
     let mut compiled = Vec::new();
     for (_, c) in calls {
-        let filter = c.filter.as_ref().map(|f| b.expr(f, &layout)).transpose()?;
-        shape.add_call(b.exprs(&c.args, &layout)?, filter);
+        let mut asked = |e: &Expr| Ok::<_, Error>((b.expr(e, &layout)?, !cannot_fail(e, &[])));
+        let filter = c.filter.as_ref().map(&mut asked).transpose()?;
+        shape.add_call(c.args.iter().map(asked).collect::<Result<_>>()?, filter);
         compiled.push(Call {
             def: c.function.def(),
             arg_types: c.args.iter().map(Expr::ty).collect(),
@@ -221,11 +223,31 @@ struct Active {
     failed: bool,
     /// Rows of the next block. Where results vary in length it begins small and follows their size.
     step: usize,
+    /// A row has an error: blocks end before it, for whoever doesn't ask for that row.
+    fails: bool,
 }
 
 enum CallState {
     Function { compute: WindowImpl, peers: RefCell<Peers>, value: RefCell<Cursor>, memory: Cell<u64> },
     Aggregate(Box<Running>),
+}
+
+impl CallState {
+    /// What a function has noted in the blocks so far.
+    fn remembered(&self) -> u64 {
+        match self {
+            CallState::Function { memory, .. } => memory.get(),
+            CallState::Aggregate(_) => 0,
+        }
+    }
+    /// Goes back to before a block that failed.
+    fn begin_again(&mut self, call: &Call, number: usize, remembered: u64) -> Result<()> {
+        match self {
+            CallState::Function { memory, .. } => memory.set(remembered),
+            CallState::Aggregate(running) => **running = Running::new(call, number)?,
+        }
+        Ok(())
+    }
 }
 
 impl Active {
@@ -251,6 +273,7 @@ impl Active {
             row: 0,
             failed: false,
             step: if varying { 64 } else { BATCH_ROWS },
+            fails: false,
         })
     }
 
@@ -261,12 +284,41 @@ impl Active {
         }
         cx.check_cancelled()?;
         let page = self.cursor.page(&self.partition, self.row)?.clone();
-        let rows = self.row..(self.row + self.step).min(page.rows.end);
-        if self.failed {
-            let nothing = |call: &Call| Vector::constant(call.physical, &Datum::Null, rows.len());
-            return Ok(Some(self.given(&page, rows.clone(), window.calls.iter().map(nothing).collect())));
+        loop {
+            let rows = self.row..(self.row + self.step).min(page.rows.end);
+            if self.failed {
+                let nothing = |call: &Call| Vector::constant(call.physical, &Datum::Null, rows.len());
+                return Ok(Some(self.given(&page, rows.clone(), window.calls.iter().map(nothing).collect())));
+            }
+            let before: Vec<u64> = self.calls.iter().map(CallState::remembered).collect();
+            match self.results(cx, window, &page, rows.clone()) {
+                Ok(results) => {
+                    if !self.fails {
+                        self.adapt(cx, &results);
+                    }
+                    return Ok(Some(self.given(&page, rows, results)));
+                }
+                Err(e) if rows.len() > 1 => {
+                    internal::kept(e)?;
+                    (self.fails, self.step) = (true, rows.len() / 2);
+                    for ((number, call), before) in window.calls.iter().enumerate().zip(before) {
+                        self.calls[number].begin_again(call, number, before)?;
+                    }
+                }
+                Err(e) => return Err(e),
+            }
         }
-        let frames = window.range.frames(cx, &mut self.frames, &self.partition, &page, rows.clone())?;
+    }
+
+    /// The calls' results for some rows of a page.
+    fn results(
+        &mut self,
+        cx: &mut Cx<'_>,
+        window: &Window,
+        page: &Page,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<Vector>> {
+        let frames = window.range.frames(cx, &mut self.frames, &self.partition, page, rows.clone())?;
         let partition = &self.partition;
         let frame = |row: usize, peers: &mut Peers| -> Result<Frame> {
             let (start, end) = frames.at(row);
@@ -284,11 +336,13 @@ impl Active {
                     let args = &page.args[number];
                     let value_at = |row: usize| -> Result<Datum> {
                         if page.rows.contains(&row) {
+                            page.ask(number, 0, row)?;
                             let arg = args.first().ok_or_else(quarry_functions::kernel_arity)?;
                             return Ok(arg.datum(row - page.rows.start));
                         }
                         let mut cursor = value.borrow_mut();
                         let page = cursor.page(partition, row)?;
+                        page.ask(number, 0, row)?;
                         let arg = page.args[number].first().ok_or_else(quarry_functions::kernel_arity)?;
                         Ok(arg.datum(row - page.rows.start))
                     };
@@ -303,6 +357,7 @@ impl Active {
                         peers: &|row| peers.borrow_mut().of(partition, row),
                         frame: &|row| frame(row, &mut peers.borrow_mut()),
                         value: &value_at,
+                        ask: &|arg, row| page.ask(number, arg, row),
                         memory,
                         ret: call.ret,
                     };
@@ -323,8 +378,7 @@ impl Active {
                 }
             });
         }
-        self.adapt(cx, &results);
-        Ok(Some(self.given(&page, rows, results)))
+        Ok(results)
     }
 
     /// The rows of a page with these results; the others come after them.

@@ -140,7 +140,8 @@ fn restored(text: &str) -> Option<Error> {
     Some(e)
 }
 
-fn raised(error: &Datum) -> Error {
+/// The error that a value was kept of.
+pub fn raised(error: &Datum) -> Error {
     restored(error.as_str()).unwrap_or_else(|| Error::internal("an error was not kept well"))
 }
 

@@ -70,6 +70,14 @@ impl Running {
                 cx.check_cancelled()?;
             }
             let keep = page.keep[self.number].as_ref();
+            if add && page.has_errors(self.number) {
+                for row in from..to {
+                    page.ask_filter(self.number, row)?;
+                    if keep.is_none_or(|k| k[row - base]) {
+                        (0..call.arg_types.len()).try_for_each(|arg| page.ask(self.number, arg, row))?;
+                    }
+                }
+            }
             let all = (from - base) as u32..(to - base) as u32;
             let positions: Vec<u32> = all.filter(|r| keep.is_none_or(|k| k[*r as usize])).collect();
             from = to;

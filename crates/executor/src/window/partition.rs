@@ -1,7 +1,8 @@
 //! One partition's rows, by number: in memory, or as pages of a store whose rows beyond `work_mem` lie in a file.
 //!
 //! What calls compute of a row (arguments, FILTER, ORDER BY) is computed once, when the row comes, and kept as further columns
-//! beside the input's. A few pages that were read last stay decoded; whoever walks over rows holds a [`Cursor`], so that reading
+//! beside the input's. Where a call's argument or FILTER fails, the error is kept, too, and raised by who asks for it: PostgreSQL computes
+//! these for rows of frames alone. A few pages that were read last stay decoded; whoever walks over rows holds a [`Cursor`], so that reading
 //! neighbours costs nothing.
 
 use crate::context::Cx;
@@ -9,6 +10,7 @@ use crate::expr::{Program, true_positions};
 use crate::spill::BatchStore;
 use quarry_common::memory::Reservation;
 use quarry_common::{Error, Result};
+use quarry_functions::internal;
 use quarry_types::{BATCH_ROWS, Batch, Datum, PhysicalType, Rows, TypeRef, Vector, compare};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -24,49 +26,101 @@ enum Source {
     Constant(Datum, PhysicalType),
 }
 
+/// What a call reads of a row, and the column of its errors if it may fail.
+struct Asked {
+    value: Source,
+    error: Option<usize>,
+}
+
+/// A computed column; the next one has its errors if they are kept.
+struct Computed {
+    program: Program,
+    keeps_errors: bool,
+}
+
 /// What of a partition's rows is wanted, for all partitions of a window.
 #[derive(Default)]
 pub(super) struct Shape {
     inputs: usize,
     /// Computed columns, kept beside the input's.
-    computed: Vec<Program>,
+    computed: Vec<Computed>,
+    /// All columns.
+    width: usize,
     order: Vec<(Source, TypeRef)>,
     /// By call.
-    args: Vec<Vec<Source>>,
-    filters: Vec<Option<Source>>,
+    args: Vec<Vec<Asked>>,
+    filters: Vec<Option<Asked>>,
 }
 
 impl Shape {
     pub fn new(inputs: usize) -> Shape {
-        Shape { inputs, ..Shape::default() }
+        Shape { inputs, width: inputs, ..Shape::default() }
     }
-    fn source(&mut self, program: Program) -> Source {
+    fn asked(&mut self, program: Program, may_fail: bool) -> Asked {
         if let Some(slot) = program.slot() {
-            return Source::Column(slot);
+            return Asked { value: Source::Column(slot), error: None };
         }
         if let Some(value) = program.constant() {
-            return Source::Constant(value.clone(), program.physical);
+            return Asked { value: Source::Constant(value.clone(), program.physical), error: None };
         }
-        self.computed.push(program);
-        Source::Column(self.inputs + self.computed.len() - 1)
+        // What has effects is computed once for each row.
+        let keeps_errors = may_fail && !program.has_effects();
+        let column = self.width;
+        self.width += 1 + usize::from(keeps_errors);
+        self.computed.push(Computed { program, keeps_errors });
+        Asked { value: Source::Column(column), error: keeps_errors.then_some(column + 1) }
     }
     pub fn add_order(&mut self, key: Program, ty: TypeRef) {
-        let key = self.source(key);
+        let key = self.asked(key, false).value;
         self.order.push((key, ty));
     }
-    pub fn add_call(&mut self, args: Vec<Program>, filter: Option<Program>) {
-        let args = args.into_iter().map(|a| self.source(a)).collect();
-        let filter = filter.map(|f| self.source(f));
+    /// Programs with whether they may fail.
+    pub fn add_call(&mut self, args: Vec<(Program, bool)>, filter: Option<(Program, bool)>) {
+        let args = args.into_iter().map(|(arg, may_fail)| self.asked(arg, may_fail)).collect();
+        let filter = filter.map(|(filter, may_fail)| self.asked(filter, may_fail));
         self.args.push(args);
         self.filters.push(filter);
     }
     /// The input's columns and the computed ones.
     fn widen(&self, cx: &mut Cx<'_>, batch: &Batch) -> Result<Batch> {
         let mut columns = batch.columns.clone();
-        for p in &self.computed {
-            columns.push(p.eval(cx, batch)?);
+        for c in &self.computed {
+            match c.program.eval(cx, batch) {
+                Ok(values) => {
+                    columns.push(values);
+                    let no_errors =
+                        || Arc::new(Vector::constant(PhysicalType::Bytes, &Datum::Null, batch.len));
+                    columns.extend(c.keeps_errors.then(no_errors));
+                }
+                Err(e) if c.keeps_errors => {
+                    internal::kept(e)?;
+                    columns.extend(c.one_by_one(cx, batch)?);
+                }
+                Err(e) => return Err(e),
+            }
         }
         Ok(Batch::new(columns, batch.len))
+    }
+}
+
+impl Computed {
+    /// Each row's value, or its error.
+    fn one_by_one(&self, cx: &mut Cx<'_>, batch: &Batch) -> Result<[Arc<Vector>; 2]> {
+        let mut values = Vector::with_capacity(self.program.physical, batch.len);
+        let mut errors = Vector::with_capacity(PhysicalType::Bytes, batch.len);
+        for r in 0..batch.len as u32 {
+            if r % 256 == 0 {
+                cx.check_cancelled()?;
+            }
+            let one = Rows::Selected { positions: &[r], len: batch.len };
+            let (value, error) = match self.program.eval_rows(cx, &batch.columns, one) {
+                Ok(v) => (v.datum(r as usize), Datum::Null),
+                Err(e) => (Datum::Null, internal::kept(e)?),
+            };
+            values.push_datum(&value);
+            errors.push_datum(&error);
+        }
+        Ok([Arc::new(values), Arc::new(errors)])
     }
 }
 
@@ -82,6 +136,8 @@ pub(super) struct Page {
     pub args: Vec<Vec<Arc<Vector>>>,
     /// By call: the rows that pass FILTER.
     pub keep: Vec<Option<Vec<bool>>>,
+    /// By call; FILTER's come first, then those of each argument. None if no row has one.
+    errors: Vec<Option<Vec<Option<Arc<Vector>>>>>,
 }
 
 impl Page {
@@ -101,18 +157,55 @@ impl Page {
             at += u64::from(!same);
             groups.push(at);
         }
-        let flags = |s: &Source| {
+        let flags = |f: &Asked| {
             let mut keep = vec![false; n];
-            true_positions(&vector(s), Rows::All(n)).iter().for_each(|r| keep[*r as usize] = true);
+            true_positions(&vector(&f.value), Rows::All(n)).iter().for_each(|r| keep[*r as usize] = true);
             keep
+        };
+        let errors = |filter: &Option<Asked>, args: &[Asked]| {
+            let of = |asked: Option<&Asked>| {
+                let errors = &batch.columns[asked?.error?];
+                (0..n).any(|r| !errors.is_null(r)).then(|| errors.clone())
+            };
+            let all: Vec<_> =
+                std::iter::once(of(filter.as_ref())).chain(args.iter().map(|a| of(Some(a)))).collect();
+            all.iter().any(Option::is_some).then_some(all)
         };
         Page {
             rows: first..first + n,
-            args: shape.args.iter().map(|a| a.iter().map(vector).collect()).collect(),
+            args: shape.args.iter().map(|a| a.iter().map(|a| vector(&a.value)).collect()).collect(),
+            errors: shape
+                .filters
+                .iter()
+                .zip(&shape.args)
+                .map(|(filter, args)| errors(filter, args))
+                .collect(),
             keep: shape.filters.iter().map(|f| f.as_ref().map(flags)).collect(),
             order,
             groups,
             inputs: batch.columns[..shape.inputs].to_vec(),
+        }
+    }
+}
+
+impl Page {
+    /// Whether something of a call fails for some row.
+    pub fn has_errors(&self, call: usize) -> bool {
+        self.errors[call].is_some()
+    }
+    /// Raises the error that a call's argument has for this row of the partition.
+    pub fn ask(&self, call: usize, arg: usize, row: usize) -> Result<()> {
+        self.raise(call, arg + 1, row)
+    }
+    /// Raises the error that a call's FILTER has.
+    pub fn ask_filter(&self, call: usize, row: usize) -> Result<()> {
+        self.raise(call, 0, row)
+    }
+    fn raise(&self, call: usize, which: usize, row: usize) -> Result<()> {
+        let errors = self.errors[call].as_ref().and_then(|all| all.get(which)?.as_ref());
+        match errors.map(|e| e.datum(row - self.rows.start)) {
+            None | Some(Datum::Null) => Ok(()),
+            Some(error) => Err(internal::raised(&error)),
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct WindowRows<'a> {
     pub frame: &'a dyn Fn(usize) -> Result<Frame>,
     /// The first argument's value for any row of the partition.
     pub value: &'a dyn Fn(usize) -> Result<Datum>,
+    /// Raises the error that an argument (the first number) has for a row of `rows`: it is NULL in `args` then.
+    pub ask: &'a dyn Fn(usize, usize) -> Result<()>,
     /// What the call remembers from block to block of one partition; 0 at first.
     pub memory: &'a Cell<u64>,
     pub ret: SqlType,
@@ -121,6 +123,7 @@ impl WindowRows<'_> {
     /// Argument `i` of a row of `rows`.
     pub fn arg(&self, i: usize, row: usize) -> Result<Datum> {
         let arg = self.args.get(i).ok_or_else(crate::kernel_arity)?;
+        (self.ask)(i, row)?;
         Ok(arg.datum(row - self.base))
     }
 }

@@ -119,6 +119,7 @@ mod tests {
                 peers: &peers,
                 frame: &|_| Ok(Frame::whole(0, len)),
                 value: &value,
+                ask: &|_, _| Ok(()),
                 memory: &memory,
                 ret: SqlType::INT8,
             };

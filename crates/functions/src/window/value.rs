@@ -150,6 +150,7 @@ mod tests {
             peers: &|r| Ok(r..r + 1),
             frame: &|r| Ok(frame(r)),
             value: &|r| Ok(args[0].datum(r)),
+            ask: &|_, _| Ok(()),
             memory: &Cell::new(0),
             ret: SqlType::INT4,
         };
