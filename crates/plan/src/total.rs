@@ -39,7 +39,8 @@ pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
         | LogicalPlan::Distinct { .. }
         | LogicalPlan::Sort { .. }
         | LogicalPlan::SubqueryAlias { .. }
-        | LogicalPlan::SetOp { .. } => walk::exprs(plan).into_iter().all(cannot_fail),
+        | LogicalPlan::SetOp { .. }
+        | LogicalPlan::With { .. } => walk::exprs(plan).into_iter().all(cannot_fail),
         _ => false,
     };
     here && walk::inputs(plan).into_iter().all(|input| plan_cannot_fail(input, outer))

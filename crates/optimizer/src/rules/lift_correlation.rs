@@ -57,10 +57,17 @@ pub fn lift_any(
     rules: &Rules,
 ) -> Option<Lifted> {
     lift(plan, &outer.available).filter(|lifted| whole || !lifted.whole).or_else(|| {
-        let allowed = rules.allows(Rule::UnnestByDomain) && !rules.rechecks();
+        // What tests a changed row again has the common table expressions as they were.
+        let allowed = rules.allows(Rule::UnnestByDomain)
+            && !rules.rechecks()
+            && !(rules.rows_change() && has_ctes(plan));
         let lifted = if allowed { unnest_by_domain::lift(plan, outer, whole, meta)? } else { return None };
         rules.allows_costly(Rule::UnnestByDomain).then_some(lifted)
     })
+}
+
+fn has_ctes(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::With { .. }) || walk::inputs(plan).into_iter().any(has_ctes)
 }
 
 impl Lifted {

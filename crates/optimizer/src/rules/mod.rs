@@ -9,6 +9,8 @@ pub mod compare_extremes;
 pub mod copy_plan;
 pub mod defer_errors;
 pub mod detect_contradictions;
+pub mod domain_ctes;
+pub mod domain_limits;
 pub mod domains;
 pub mod extract_restrictions;
 pub mod factor_ors;
@@ -25,7 +27,9 @@ pub mod never_null;
 pub mod prune_columns;
 pub mod pull_up_subqueries;
 pub mod push_filters;
+pub mod push_into_locks;
 pub mod push_limits;
+pub mod raise_conditions;
 pub mod recheck_rows;
 pub mod reduce_group_keys;
 pub mod reduce_outer_joins;
@@ -94,6 +98,7 @@ fn rewrite_these(
     }
     let changes = kinds.has(Kinds::CHANGE);
     if changes {
+        push_into_locks::run(&mut plan, meta);
         recheck_rows::prepare(&mut plan, meta);
     }
     let folded = fold_constants::run(&mut plan, folder, rules);
@@ -177,6 +182,9 @@ fn unnest(
     rules: &Rules,
 ) -> Result<()> {
     if kinds.has(Kinds::SUBQUERY) {
+        if kinds.has(Kinds::JOIN) {
+            raise_conditions::run(plan);
+        }
         // What is a join in a subquery doesn't keep it from being one itself.
         for_each_subquery(plan, &mut |sub| {
             rules.run(Rule::UnnestSubqueries, || unnest_nested(sub, meta, rules));

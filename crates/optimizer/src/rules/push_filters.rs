@@ -3,7 +3,7 @@
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
 use crate::run_conditions;
 use quarry_plan::total::is_leakproof;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, SetOpKind, SubqueryKind, walk};
 use std::collections::HashMap;
 
 /// Pushes what can be pushed; answers what must stay above.
@@ -14,18 +14,49 @@ pub fn into_item(mut plan: LogicalPlan, filter: Vec<Expr>) -> (LogicalPlan, Vec<
             rest.push(e);
             continue;
         }
-        if let Some(e) = push(&mut plan, e) {
+        if let Some(e) = push(&mut plan, e, false) {
             rest.push(e);
         }
     }
     (plan, rest)
 }
 
-/// Pushes one condition; gives it back if that is not possible.
-fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
+/// Pushes a condition below the row locks of a subquery; gives it back if that is not possible.
+pub fn into_locks(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
+    // What is run once is a value; what is volatile is asked of every row that there is.
+    let once = |e: &Expr| {
+        let mut all = true;
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e {
+                let tests = matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. });
+                all &= !tests && columns(&Expr::Subquery(s.clone())).is_empty();
+            }
+        });
+        all
+    };
+    match is_volatile(&e) || has_subquery(&e) {
+        true if !once(&e) || !has_plain_rows(plan) => Some(e),
+        _ => push(plan, e, true),
+    }
+}
+
+/// Whether a subquery gives each row of its FROM clause once.
+fn has_plain_rows(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::SubqueryAlias { input, .. } => push(input, e),
-        LogicalPlan::Barrier { input } if is_leakproof(&e) => push(input, e),
+        LogicalPlan::SubqueryAlias { input, .. }
+        | LogicalPlan::Project { input, .. }
+        | LogicalPlan::Sort { input, .. }
+        | LogicalPlan::LockRows { input, .. } => has_plain_rows(input),
+        LogicalPlan::Scan { .. } | LogicalPlan::Filter { .. } | LogicalPlan::Join { .. } => true,
+        _ => false,
+    }
+}
+
+/// Pushes one condition; gives it back if that is not possible. `locks`: below row locks, too, which choose their rows by it then.
+fn push(plan: &mut LogicalPlan, e: Expr, locks: bool) -> Option<Expr> {
+    match plan {
+        LogicalPlan::SubqueryAlias { input, .. } => push(input, e, locks),
+        LogicalPlan::Barrier { input } if is_leakproof(&e) => push(input, e, locks),
         LogicalPlan::Project { input, targets } => {
             let used = columns(&e);
             let map: HashMap<ColumnId, Expr> =
@@ -35,13 +66,16 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             }
             let mut inner = e.clone();
             substitute(&mut inner, &map);
-            push_or_filter(input, inner, e)
+            push_or_filter(input, inner, e, locks)
         }
         LogicalPlan::Filter { predicates, .. } => {
             predicates.push(e);
             None
         }
-        LogicalPlan::Sort { input, .. } | LogicalPlan::LockRows { input, pushed: true, .. } => push(input, e),
+        LogicalPlan::Sort { input, .. } | LogicalPlan::LockRows { input, pushed: true, .. } => {
+            push(input, e, locks)
+        }
+        LogicalPlan::LockRows { input, .. } if locks => push(input, e, locks),
         LogicalPlan::Distinct { input, on } => {
             if let Some(on) = on {
                 let keys: Vec<ColumnId> = on.iter().flat_map(columns).collect();
@@ -50,7 +84,7 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
                     return Some(e);
                 }
             }
-            push_or_filter(input, e.clone(), e)
+            push_or_filter(input, e.clone(), e, locks)
         }
         LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } if !group.is_empty() => {
             let used = columns(&e);
@@ -67,7 +101,7 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             }
             let mut inner = e.clone();
             substitute(&mut inner, &map);
-            push_or_filter(input, inner, e)
+            push_or_filter(input, inner, e, locks)
         }
         LogicalPlan::Window { input, spec, calls } => {
             let made = walk::output_columns(input);
@@ -80,8 +114,10 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             if !ok {
                 return Some(e);
             }
-            push_or_filter(input, e.clone(), e)
+            push_or_filter(input, e.clone(), e, locks)
         }
+        // All rows of both sides are compared, and so locked.
+        LogicalPlan::SetOp { kind: SetOpKind::Except, .. } if locks => Some(e),
         LogicalPlan::SetOp { left, right, output, left_columns, right_columns, .. } => {
             let side = |ids: &[ColumnId]| -> Expr {
                 let inner_of =
@@ -92,8 +128,8 @@ fn push(plan: &mut LogicalPlan, e: Expr) -> Option<Expr> {
             };
             let (l, r) = (side(left_columns), side(right_columns));
             // Both sides must take it, or neither.
-            push_or_wrap(left, l);
-            push_or_wrap(right, r);
+            push_or_wrap(left, l, locks);
+            push_or_wrap(right, r, locks);
             None
         }
         _ => Some(e),
@@ -113,35 +149,38 @@ fn type_of(e: &Expr, id: ColumnId) -> Option<quarry_types::SqlType> {
 }
 
 /// Pushes into `input`, or puts a filter on top of it if it is a FROM or an operator that doesn't care.
-fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr) -> Option<Expr> {
+fn push_or_filter(input: &mut LogicalPlan, inner: Expr, original: Expr, locks: bool) -> Option<Expr> {
     match input {
         // Rows cut off must stay cut off; rows locked must be those asked for; sets are expanded first.
-        LogicalPlan::Limit { .. }
-        | LogicalPlan::LockRows { pushed: false, .. }
-        | LogicalPlan::ProjectSet { .. }
-        | LogicalPlan::With { .. } => Some(original),
+        LogicalPlan::LockRows { pushed: false, .. } if !locks => Some(original),
+        LogicalPlan::Limit { .. } | LogicalPlan::ProjectSet { .. } | LogicalPlan::With { .. } => {
+            Some(original)
+        }
         LogicalPlan::Insert { .. } | LogicalPlan::Update { .. } | LogicalPlan::Delete { .. } => {
             Some(original)
         }
-        LogicalPlan::Window { .. } => push_to_window(input, inner, original),
+        LogicalPlan::Window { .. } => push_to_window(input, inner, original, locks),
         LogicalPlan::Filter { input: below, .. } if matches!(**below, LogicalPlan::Window { .. }) => {
-            push_to_window(input, inner, original)
+            push_to_window(input, inner, original, locks)
         }
         // What a window can't take stays above the subquery.
-        LogicalPlan::Project { .. } if is_over_window(input) => push(input, inner).map(|_| original),
+        LogicalPlan::Project { .. } if is_over_window(input) => push(input, inner, locks).map(|_| original),
         _ => {
-            push_or_wrap(input, inner);
+            push_or_wrap(input, inner, locks);
             None
         }
     }
 }
 
 /// Pushes below a window, or puts onto it what it can stop by. It may have such conditions already.
-fn push_to_window(plan: &mut LogicalPlan, inner: Expr, original: Expr) -> Option<Expr> {
+fn push_to_window(plan: &mut LogicalPlan, inner: Expr, original: Expr, locks: bool) -> Option<Expr> {
     let inner = match &mut *plan {
-        LogicalPlan::Filter { input, .. } => push(input, inner)?,
-        window => push(window, inner)?,
+        LogicalPlan::Filter { input, .. } => push(input, inner, locks)?,
+        window => push(window, inner, locks)?,
     };
+    if locks {
+        return Some(original);
+    }
     let run = match &*plan {
         LogicalPlan::Filter { input, .. } => stops(input, &inner),
         window => stops(window, &inner),
@@ -177,8 +216,8 @@ fn stops(window: &LogicalPlan, e: &Expr) -> Option<run_conditions::RunCondition>
 }
 
 /// Pushes as deep as possible, else filters right here.
-fn push_or_wrap(input: &mut LogicalPlan, e: Expr) {
-    if let Some(e) = push(input, e) {
+fn push_or_wrap(input: &mut LogicalPlan, e: Expr, locks: bool) {
+    if let Some(e) = push(input, e, locks) {
         let below = std::mem::replace(input, LogicalPlan::OneRow);
         *input = LogicalPlan::Filter { input: Box::new(below), predicates: vec![e] };
     }

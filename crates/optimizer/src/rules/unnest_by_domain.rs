@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The domain is joined where the subquery reads outer columns (`push`), whatever the condition is; above that its columns go along:
-//! into groupings, grouping sets, set operations, windows, DISTINCT. LIMIT becomes a row number within each combination of them. A
-//! function or a VALUES list that reads outer columns reads those of the domain, as a LATERAL item. Where the correlation is by equality
+//! into groupings, grouping sets, set operations, windows, DISTINCT, common table expressions (`domain_ctes`). LIMIT becomes a row number
+//! within each combination of them (`domain_limits`). A function or a VALUES list that reads outer columns reads those of the domain, as a LATERAL item. Where the correlation is by equality
 //! alone, `lift_correlation` does without a domain.
 //!
 //! An outer NULL: where it leaves the subquery without rows (`strict`), such outer rows simply find no partner. Else the domain has a
@@ -17,21 +17,21 @@
 //!
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
-use super::defer_errors::{is_not_null, keep_of_outer};
+use super::defer_errors::{first_of, is_not_null, keep_of_outer};
+use super::domain_ctes::Keyed;
+use super::domain_limits::{self, Counts};
 use super::domains::{Domain, DomainColumn, Key, as_column, is_exact, stand_in};
 use super::inner_joins::{filtered, replaced};
-use super::lift_correlation::{Lifted, constant, is_sorted};
+use super::lift_correlation::{Lifted, is_sorted};
 use super::never_null;
 use crate::exprs::{
     binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,
 };
 use crate::unique::plan_is_unique;
 use quarry_functions::{FunctionKind, Volatility, registry};
-use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, WindowFrame};
 use quarry_plan::total::plan_cannot_fail;
 use quarry_plan::{
-    AggregateExpr, ColumnId, Expr, FunctionRef, JoinKind, LogicalPlan, QueryMeta, SetCall, SetOpKind,
-    SortKey, WindowCall, WindowSpec, walk,
+    AggregateExpr, ColumnId, CteId, Expr, JoinKind, LogicalPlan, QueryMeta, SetCall, SetOpKind, SortKey, walk,
 };
 use quarry_types::{Datum, SqlType, oids};
 use std::collections::HashMap;
@@ -63,18 +63,32 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     }
     // What is computed of the outer row alone is computed for no row of the domain where it fails.
     let mut errors = vec![];
-    let mut with_kept;
+    let (counted, with_kept);
     let mut plan = plan;
+    let mut of_counts = vec![];
+    if domain_limits::counts_rows(plan) {
+        let mut kept = plan.clone();
+        of_counts = domain_limits::keep_counts(&mut kept)?;
+        counted = kept;
+        plan = &counted;
+    }
+    let below = below_projections(plan);
     if !plan_cannot_fail(below, if outer.always { &free } else { &[] }) {
-        with_kept = plan.clone();
-        errors = keep_of_outer(&mut with_kept, &free)?;
-        if !plan_cannot_fail(below_projections(&with_kept), &[]) {
+        let mut kept = plan.clone();
+        errors = keep_of_outer(&mut kept, &free)?;
+        if !plan_cannot_fail(below_projections(&kept), &[]) {
             return None;
         }
+        with_kept = kept;
         plan = &with_kept;
     }
     let below = below_projections(plan);
-    let source = narrowed(outer, &free)?;
+    let mut source = narrowed(outer, &free)?;
+    if outer.always
+        && let Some(error) = first_of(std::mem::take(&mut of_counts))
+    {
+        source = filtered(source, vec![domain_limits::raised(error)?]);
+    }
     if crate::exprs::plan_volatility(&source) == Volatility::Volatile {
         return None;
     }
@@ -91,7 +105,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         domain.columns.push(DomainColumn { id: *id, ty, flagged: false });
     }
     // First as if NULLs left nothing over.
-    let mut pushed = Pushing { domain: &domain, meta }.below(plan, whole)?;
+    let mut pushed = Pushing { domain: &domain, meta, ctes: HashMap::new() }.below(plan, whole)?;
     let lost: Vec<bool> = domain
         .columns
         .iter()
@@ -105,7 +119,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
                 stand_in(column.ty)?;
             }
         }
-        pushed = Pushing { domain: &domain, meta }.below(plan, whole)?;
+        pushed = Pushing { domain: &domain, meta, ctes: HashMap::new() }.below(plan, whole)?;
     }
     let mut on = vec![];
     let mut keys = vec![];
@@ -125,6 +139,8 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         let whens = vec![(partner, std::mem::replace(error, Expr::null(SqlType::TEXT)))];
         *error = Expr::Case { operand: None, whens, otherwise: None, ty: SqlType::TEXT };
     }
+    // Counts are looked at before any row is.
+    of_counts.append(&mut errors);
     Some(Lifted {
         values: pushed.values,
         plan: pushed.plan,
@@ -134,7 +150,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         single,
         indexed: false,
         by_domain: true,
-        errors,
+        errors: of_counts,
     })
 }
 
@@ -217,11 +233,11 @@ fn is_only_compared(plan: &LogicalPlan, id: ColumnId) -> bool {
 }
 
 /// A plan without correlation that gives the domain's columns, too.
-struct Pushed {
-    plan: LogicalPlan,
-    keys: Vec<Key>,
+pub(super) struct Pushed {
+    pub(super) plan: LogicalPlan,
+    pub(super) keys: Vec<Key>,
     /// For each column of the domain: where it is NULL, there are no rows.
-    strict: Vec<bool>,
+    pub(super) strict: Vec<bool>,
 }
 
 /// The same for the subquery as a whole.
@@ -233,9 +249,11 @@ struct PushedAll {
     whole: bool,
 }
 
-struct Pushing<'a> {
-    domain: &'a Domain,
-    meta: &'a mut QueryMeta,
+pub(super) struct Pushing<'a> {
+    pub(super) domain: &'a Domain,
+    pub(super) meta: &'a mut QueryMeta,
+    /// Common table expressions that give the domain's columns, too.
+    pub(super) ctes: HashMap<CteId, Keyed>,
 }
 
 impl Pushing<'_> {
@@ -273,17 +291,17 @@ impl Pushing<'_> {
         Some(PushedAll { plan, keys, strict, values, whole: false })
     }
 
-    fn is_correlated(&self, plan: &LogicalPlan) -> bool {
+    pub(super) fn is_correlated(&self, plan: &LogicalPlan) -> bool {
         let free = walk::free_columns(plan);
-        self.domain.columns.iter().any(|c| free.contains(&c.id))
+        self.domain.columns.iter().any(|c| free.contains(&c.id)) || self.scans_keyed(plan)
     }
 
     /// What stands for the outer columns.
-    fn map(&self, keys: &[Key]) -> HashMap<ColumnId, Expr> {
+    pub(super) fn map(&self, keys: &[Key]) -> HashMap<ColumnId, Expr> {
         self.domain.columns.iter().zip(keys).map(|(c, key)| (c.id, key.value.clone())).collect()
     }
 
-    fn none_strict(&self) -> Vec<bool> {
+    pub(super) fn none_strict(&self) -> Vec<bool> {
         vec![false; self.domain.columns.len()]
     }
 
@@ -305,7 +323,7 @@ impl Pushing<'_> {
         }
     }
 
-    fn push(&mut self, plan: &LogicalPlan) -> Option<Pushed> {
+    pub(super) fn push(&mut self, plan: &LogicalPlan) -> Option<Pushed> {
         if !self.is_correlated(plan) {
             let (domain, keys) = self.domain.plan(self.meta)?;
             let plan = LogicalPlan::Join {
@@ -405,8 +423,18 @@ impl Pushing<'_> {
                 let plan = LogicalPlan::Window { input: Box::new(plan), spec, calls };
                 Some(Pushed { plan, keys, strict })
             }
-            LogicalPlan::Limit { input, limit, offset, ties: None } => {
-                self.limited(input, constant(limit)?, constant(offset)?.unwrap_or(0))
+            LogicalPlan::Limit { input, limit, offset, ties } => self.limited(
+                input,
+                &Counts { limit: limit.as_ref(), offset: offset.as_ref() },
+                ties.is_some(),
+            ),
+            LogicalPlan::With { ctes, body } => self.with_ctes(ctes, body),
+            LogicalPlan::CteScan { cte, name, alias, columns } => {
+                let Keyed { keys, strict } = self.ctes.get(cte)?.clone();
+                let mut columns = columns.clone();
+                let keys = keys.iter().map(|key| self.scanned(key, &mut columns)).collect::<Option<_>>()?;
+                let (cte, name, alias) = (*cte, name.clone(), alias.clone());
+                Some(Pushed { plan: LogicalPlan::CteScan { cte, name, alias, columns }, keys, strict })
             }
             LogicalPlan::SetOp { kind, all, left, right, output, left_columns, right_columns } => {
                 let (l, r) = (self.push(left)?, self.push(right)?);
@@ -481,7 +509,7 @@ impl Pushing<'_> {
     }
 
     /// A projection that passes the domain's columns on.
-    fn projected(&self, below: Pushed, targets: &[(ColumnId, Expr)]) -> Pushed {
+    pub(super) fn projected(&self, below: Pushed, targets: &[(ColumnId, Expr)]) -> Pushed {
         let map = self.map(&below.keys);
         let mut targets = targets.to_vec();
         targets.iter_mut().for_each(|(_, e)| substitute(e, &map));
@@ -499,6 +527,7 @@ impl Pushing<'_> {
         let (kind, left, right) = match kind {
             JoinKind::Right => (JoinKind::Left, right, left),
             JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti => (kind, left, right),
+            JoinKind::Full => return self.joined_fully(left, right, on),
             _ => return None,
         };
         let mut on = on.to_vec();
@@ -535,6 +564,34 @@ impl Pushing<'_> {
         }
         let plan = LogicalPlan::Join { kind, left: Box::new(left), right: Box::new(right), on };
         Some(Pushed { plan, keys, strict })
+    }
+
+    /// Both sides give the domain's columns; a row without a partner has them from its own side.
+    fn joined_fully(&mut self, left: &LogicalPlan, right: &LogicalPlan, on: &[Expr]) -> Option<Pushed> {
+        let own: Vec<ColumnId> =
+            walk::output_columns(left).into_iter().chain(walk::output_columns(right)).collect();
+        let (l, r) = (self.push(left)?, self.push(right)?);
+        let map = self.map(&l.keys);
+        let mut on = on.to_vec();
+        on.iter_mut().for_each(|e| substitute(e, &map));
+        let mut targets: Vec<(ColumnId, Expr)> =
+            own.into_iter().map(|id| (id, Expr::column(id, self.meta.get(id).ty))).collect();
+        let mut keys = vec![];
+        for (a, b) in l.keys.iter().zip(&r.keys) {
+            on.extend(a.equals(b)?);
+            let mut either = |a: &Expr, b: &Expr| {
+                let ty = a.ty();
+                let own = self.meta.computed("either", ty);
+                targets.push((own, Expr::Coalesce { args: vec![a.clone(), b.clone()], ty }));
+                Expr::column(own, ty)
+            };
+            let null = a.null.as_ref().zip(b.null.as_ref()).map(|(a, b)| either(a, b));
+            keys.push(Key { value: either(&a.value, &b.value), null });
+        }
+        let strict = l.strict.iter().zip(&r.strict).map(|(l, r)| *l && *r).collect();
+        let kind = JoinKind::Full;
+        let join = LogicalPlan::Join { kind, left: Box::new(l.plan), right: Box::new(r.plan), on };
+        Some(Pushed { plan: LogicalPlan::Project { input: Box::new(join), targets }, keys, strict })
     }
 
     fn grouped_below(
@@ -703,66 +760,10 @@ impl Pushing<'_> {
         };
         Some((input, keys, aggregates, Expr::column(matched, SqlType::BOOL)))
     }
-
-    /// The rows from the `skip`-th on, `count` of them, for each combination of values.
-    fn limited(&mut self, input: &LogicalPlan, count: Option<i64>, skip: i64) -> Option<Pushed> {
-        if let LogicalPlan::Project { input: below, targets } = input
-            && matches!(**below, LogicalPlan::Sort { .. })
-        {
-            let below = self.limited(below, count, skip)?;
-            return Some(self.projected(below, targets));
-        }
-        let (input, mut order) = match input {
-            LogicalPlan::Sort { input, keys } => (&**input, keys.clone()),
-            other => (other, vec![]),
-        };
-        let below = self.push(input)?;
-        let map = self.map(&below.keys);
-        order.iter_mut().for_each(|k| substitute(&mut k.expr, &map));
-        if count == Some(1) && skip == 0 {
-            return Some(first_of_each(below, vec![], order));
-        }
-        let function = quarry_functions::registry::functions_named("row_number").first()?;
-        let number = self.meta.computed("row_number", SqlType::INT8);
-        let call = WindowCall {
-            function: FunctionRef::Builtin(function),
-            args: vec![],
-            filter: None,
-            ty: SqlType::INT8,
-            star: false,
-        };
-        let spec = WindowSpec {
-            partition_by: all_columns(&below.keys),
-            order_by: order,
-            frame: WindowFrame {
-                mode: FrameMode::Range,
-                start: FrameBound::UnboundedPreceding,
-                end: FrameBound::CurrentRow,
-                exclude: FrameExclude::NoOthers,
-                range_functions: [None, None],
-            },
-            name: None,
-        };
-        let compared = |name: &str, value: i64| {
-            let ops = quarry_functions::registry::operators_named(name);
-            let op = ops.iter().find(|o| o.left == oids::INT8 && o.right == oids::INT8)?;
-            let value = Expr::Const { value: Datum::I64(value), ty: SqlType::INT8 };
-            crate::exprs::operator_call(op, Expr::column(number, SqlType::INT8), value)
-        };
-        let mut predicates = vec![];
-        if skip > 0 {
-            predicates.push(compared(">", skip)?);
-        }
-        if let Some(count) = count {
-            predicates.push(compared("<=", skip.checked_add(count)?)?);
-        }
-        let numbered = LogicalPlan::Window { input: Box::new(below.plan), spec, calls: vec![(number, call)] };
-        Some(Pushed { plan: filtered(numbered, predicates), ..below })
-    }
 }
 
 /// All columns that make up the keys.
-fn all_columns(keys: &[Key]) -> Vec<Expr> {
+pub(super) fn all_columns(keys: &[Key]) -> Vec<Expr> {
     keys.iter().flat_map(|k| k.null.iter().cloned().chain([k.value.clone()])).collect()
 }
 
@@ -782,7 +783,7 @@ pub fn substitute_aggregate(a: &mut AggregateExpr, map: &HashMap<ColumnId, Expr>
 }
 
 /// The first row in an order for each combination of the keys and of these expressions.
-fn first_of_each(below: Pushed, on: Vec<Expr>, order: Vec<SortKey>) -> Pushed {
+pub(super) fn first_of_each(below: Pushed, on: Vec<Expr>, order: Vec<SortKey>) -> Pushed {
     let all = all_columns(&below.keys);
     let key = |e: &Expr| SortKey { expr: e.clone(), descending: false, nulls_first: false };
     let mut keys: Vec<SortKey> = all.iter().map(key).collect();

@@ -11,36 +11,62 @@ use super::inner_joins::filtered;
 use super::lift_correlation::lift_any;
 use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
+use crate::exprs::{has_subquery, is_volatile};
 use quarry_plan::{Expr, JoinKind, LogicalPlan, QueryMeta, walk};
 use std::collections::HashMap;
 
 /// Runs over the plan (not inside subqueries of expressions). True if a LATERAL became a join.
 pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
-    !rules.rows_change() && descend(plan, meta, rules)
+    !rules.rows_change() && descend(plan, &[], meta, rules)
 }
 
-fn descend(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool {
+/// `conditions`: what rows that this plan gives must meet besides, so that nothing is computed for others.
+fn descend(plan: &mut LogicalPlan, conditions: &[Expr], meta: &mut QueryMeta, rules: &Rules) -> bool {
+    let with = |more: &[Expr]| -> Vec<Expr> {
+        conditions.iter().chain(more).filter(|e| !has_subquery(e) && !is_volatile(e)).cloned().collect()
+    };
     let mut any = false;
-    for input in walk::inputs_mut(plan) {
-        any |= descend(input, meta, rules);
+    match plan {
+        LogicalPlan::Filter { input, predicates } => {
+            any |= descend(input, &with(predicates), meta, rules);
+        }
+        LogicalPlan::Join { kind: JoinKind::Inner, left, right, on } => {
+            let all = with(on);
+            any |= descend(left, &all, meta, rules);
+            any |= descend(right, &all, meta, rules);
+        }
+        LogicalPlan::Join { kind: JoinKind::Left | JoinKind::Semi | JoinKind::Anti, left, right, .. } => {
+            any |= descend(left, conditions, meta, rules);
+            any |= descend(right, &[], meta, rules);
+        }
+        _ => {
+            for input in walk::inputs_mut(plan) {
+                any |= descend(input, &[], meta, rules);
+            }
+        }
     }
-    if let Some(joined) = joined(plan, meta, rules) {
+    if let Some(joined) = joined(plan, conditions, meta, rules) {
         *plan = joined;
         any = true;
     }
     any
 }
 
-fn joined(plan: &LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> Option<LogicalPlan> {
+fn joined(
+    plan: &LogicalPlan,
+    conditions: &[Expr],
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<LogicalPlan> {
     let LogicalPlan::Join { kind: kind @ (JoinKind::Inner | JoinKind::Left), left, right, on } = plan else {
         return None;
     };
     let LogicalPlan::SubqueryAlias { input, alias } = &**right else { return None };
-    if on.iter().any(crate::exprs::is_volatile) {
+    if on.iter().any(is_volatile) {
         return None;
     }
     let available = walk::output_columns(left);
-    let outer = Outer { from: left, conditions: &[], available: available.clone(), always: true };
+    let outer = Outer { from: left, conditions, available: available.clone(), always: true };
     let mut lifted = lift_any(input, &outer, true, meta, rules)?;
     lifted.raise_at_once();
     for (id, e) in &mut lifted.values {
