@@ -206,7 +206,15 @@ impl Subqueries {
             let columns = both(&left, &vec![format!("{alias}.a"), format!("{alias}.b")]);
             return (format!("{l} {kind} LATERAL ({query}) {alias} (a, b){on}"), columns);
         }
-        let (r, right) = self.table();
+        let (mut r, right) = self.table();
+        // An item that reads the outer row itself.
+        if !outer.is_empty()
+            && self.rng.one_in(5)
+            && let Some((name, alias)) = r.split_once(' ')
+        {
+            let op = self.one_of(&["=", "<"]);
+            r = format!("(SELECT * FROM {name} WHERE a {op} {}) {alias}", self.value(outer));
+        }
         let kind = self.one_of(&["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
         let columns = both(&left, &right);
         let mut on = format!("{} = {}", self.pick(&left), self.pick(&right));
@@ -334,24 +342,58 @@ impl Subqueries {
         format!("SELECT {} FROM {from}{}", list.join(", "), self.filter(&own, outer, depth))
     }
 
+    /// How many rows of a sorted subquery count. Stored numbers aren't negative.
+    fn count(&mut self, outer: &Columns) -> String {
+        let (limit, offset) = (self.rng.between(1, 3), self.rng.between(0, 1));
+        match self.rng.below(4) {
+            0 => format!("OFFSET {offset} FETCH FIRST {limit} ROWS WITH TIES"),
+            1 if !outer.is_empty() => format!("LIMIT {} OFFSET {offset}", self.pick(outer)),
+            2 if !outer.is_empty() => format!("LIMIT {limit} OFFSET {}", self.pick(outer)),
+            _ => format!("LIMIT {limit} OFFSET {offset}"),
+        }
+    }
+
+    /// A common table expression that is read twice, or reads itself until there is nothing new.
+    fn with(&mut self, outer: &Columns, depth: u32, n: usize, recursive: bool) -> String {
+        let (name, one, two) = (self.alias(), self.alias(), self.alias());
+        let inner = self.plain(outer, depth.saturating_sub(1), n);
+        let columns: Vec<String> = (0..n).map(|i| format!("c{i}")).collect();
+        let list = columns.join(", ");
+        if !recursive {
+            let shown: Vec<String> = columns.iter().map(|c| format!("{one}.{c}")).collect();
+            let (shown, kept) = (shown.join(", "), self.one_of(&["", "MATERIALIZED ", "NOT MATERIALIZED "]));
+            let join = self.one_of(&["JOIN", "LEFT JOIN", "FULL JOIN"]);
+            return format!(
+                "WITH {name} ({list}) AS {kept}({inner}) SELECT {shown} FROM {name} {one} {join} {name} {two} ON {one}.c0 = {two}.c{}",
+                n - 1
+            );
+        }
+        let (table, own) = self.table();
+        let shown: Vec<String> = (0..n).map(|_| self.pick(&own)).collect();
+        format!(
+            "WITH RECURSIVE {name} ({list}) AS ({inner} UNION SELECT {} FROM {table} JOIN {name} ON {} = {name}.c0) SELECT {list} FROM {name}",
+            shown.join(", "),
+            self.pick(&own)
+        )
+    }
+
     /// A subquery of `n` columns and any number of rows.
     fn values(&mut self, outer: &Columns, depth: u32, n: usize) -> String {
         if self.deeper(depth) && self.rng.one_in(7) {
             let (l, r) = (self.values(outer, depth - 1, n), self.values(outer, depth - 1, n));
             return format!("({l}) {} ({r})", self.set_operation());
         }
-        let form = self.rng.below(16);
-        if form > 5 {
+        let form = self.rng.below(19);
+        if form > 7 {
             return self.plain(outer, depth, n);
         }
         if form == 5 {
             let order: Vec<String> = (1..=n).map(|i| i.to_string()).collect();
-            let (limit, offset) = (self.rng.between(1, 3), self.rng.between(0, 1));
-            return format!(
-                "{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
-                self.plain(outer, depth, n),
-                order.join(", ")
-            );
+            let count = self.count(outer);
+            return format!("{} ORDER BY {} {count}", self.plain(outer, depth, n), order.join(", "));
+        }
+        if form > 5 {
+            return self.with(outer, depth, n, form == 6);
         }
         let (from, own) = self.from(outer, depth);
         let (g, x) = (self.pick(&own), self.pick(&own));
