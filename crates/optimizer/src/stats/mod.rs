@@ -64,6 +64,7 @@ pub struct Known {
     compared: Vec<(scalar::Compared, f64)>,
     /// Conditions that were tried on values.
     by_values: Vec<(Expr, Option<f64>)>,
+    tried: Vec<values::TriedOn>,
     pub scans: crate::search::KeptScans,
 }
 

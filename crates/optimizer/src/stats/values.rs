@@ -3,9 +3,17 @@
 
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
 use crate::planner::Planner;
-use quarry_plan::{Expr, walk};
+use quarry_catalog::ColumnStats;
+use quarry_plan::{ColumnId, Expr, walk};
 use quarry_types::Datum;
 use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A condition on a column, whichever, that was tried on the values in these statistics: the share of the rows for which it holds.
+pub(super) type TriedOn = (Arc<ColumnStats>, Expr, f64);
+
+/// Some column that no statement has.
+const ANY_COLUMN: ColumnId = ColumnId(u32::MAX);
 
 /// Values that must be there.
 const VALUES_MIN: usize = 10;
@@ -34,6 +42,23 @@ impl Planner<'_> {
         }
         let column = Expr::column(id, self.meta.get(id).ty);
         let stats = self.variable(&column).stats?;
+        // Several scans of a table may have the same condition.
+        let mut anywhere = e.clone();
+        walk::rewrite(&mut anywhere, &mut |e| {
+            if let Expr::Column { id, .. } = e {
+                *id = ANY_COLUMN;
+            }
+        });
+        let same = |(of, condition, _): &&TriedOn| Arc::ptr_eq(of, &stats) && *condition == anywhere;
+        if let Some((.., share)) = self.stats.known.tried.iter().find(same) {
+            return Some(*share);
+        }
+        let share = self.tried_on(e, id, &stats)?;
+        self.stats.known.tried.push((stats, anywhere, share));
+        Some(share)
+    }
+
+    fn tried_on(&self, e: &Expr, id: ColumnId, stats: &ColumnStats) -> Option<f64> {
         let listed = stats.mcv.len();
         // A histogram's ends are extremes, and stand for half as many rows.
         let bounds = match stats.histogram.len() {
