@@ -9,7 +9,7 @@ use crate::plan_shape::shape_of;
 use crate::prepared::Prepared;
 use crate::results::Writers;
 use crate::templates::{Sizes, same_names};
-use quarry_catalog::{CatalogReader, LockMode, SessionView};
+use quarry_catalog::{CatalogReader, LockMode, Privilege, RelKind, SessionView};
 use quarry_common::{Oid, Result, err};
 use quarry_executor::fastpath::FastPlan;
 use quarry_executor::{ExecEnv, Execution, InternalSql};
@@ -270,6 +270,14 @@ impl StatementContext {
     }
     /// Takes the table locks of a plan made under the present schema. False: the schema changed meanwhile, so that a table may be gone.
     pub(crate) fn lock_relations(&self, plan: &CachedPlan) -> Result<bool> {
+        // The plan reads what is behind views; they stay as they are until the transaction ends, like the tables.
+        for r in plan.statement.meta.rights.iter().filter(|r| r.relation.kind == RelKind::View) {
+            let mode = match r.privilege {
+                Privilege::Select => LockMode::AccessShare,
+                _ => LockMode::RowExclusive,
+            };
+            self.reader.lock_oid_only(r.relation.oid, mode)?;
+        }
         for (relation, usage) in &plan.statement.relations {
             let mode = match usage {
                 RelationUse::Read => LockMode::AccessShare,

@@ -106,10 +106,8 @@ fn pg_identify_object(c: &Call<'_>) -> Result<Datum> {
 }
 
 fn regular(c: &Call<'_>, kind: RegKind) -> Result<Datum> {
+    // Names only: what is written as an OID is looked for as a name, too.
     let name = c.text(0);
-    if name == "-" || (!name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())) {
-        return Ok(quarry_types::identifiers::parse_oid(name).map_or(Datum::Null, |o| Datum::U32(o.0)));
-    }
     Ok(if_found(c.reader.reg_in(kind, name))?.map_or(Datum::Null, |o| Datum::U32(o.0)))
 }
 

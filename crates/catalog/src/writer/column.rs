@@ -263,7 +263,7 @@ impl CatalogWriter {
         self.change_statistics_expressions(r.oid, rename)
     }
 
-    /// Renames a column, also in the table's expressions and in its indexes (where their column has the same name).
+    /// Renames a column, also in the table's expressions. Columns of its indexes keep their names, as PostgreSQL's do.
     pub fn rename_column(&self, relation: Oid, number: i16, name: &str) -> Result<()> {
         let r = self.relation_for_change(relation)?;
         self.check_column_name(name, r.kind)?;
@@ -274,16 +274,6 @@ impl CatalogWriter {
         self.change_attribute(relation, number, |row| row.0[pg_attribute::ATTNAME] = Datum::text(name))?;
         if let Some(old) = r.columns.get(number as usize - 1) {
             self.rename_in_expressions(&r, &old.name, name)?;
-        }
-        for index in &r.indexes {
-            let keys = index.keys.iter().map(|k| k.column);
-            let all = keys.chain(index.include.iter().map(|c| Some(*c)));
-            for (i, _) in all.enumerate().filter(|(_, c)| *c == Some(number as usize - 1)) {
-                self.touch([Touched::Relation(index.oid)]);
-                self.change_attribute(index.oid, i as i16 + 1, |row| {
-                    row.0[pg_attribute::ATTNAME] = Datum::text(name)
-                })?;
-            }
         }
         self.advance();
         Ok(())

@@ -31,7 +31,7 @@ type Labels = Vec<(Oid, f32, String)>;
 
 impl CatalogWriter {
     /// 42710 if a type that is no automatically named array has the name.
-    fn check_type_name_free(&self, schema: Oid, name: &str) -> Result<()> {
+    pub fn check_type_name_free(&self, schema: Oid, name: &str) -> Result<()> {
         if let Some(existing) = self.type_in(schema, name)?
             && !self.move_array_type_away(existing)?
         {

@@ -74,16 +74,16 @@ fn cat(_: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
         return Ok(x.clone());
     }
     let (da, db) = (a.dims(), b.dims());
-    let inner = |d: &[Dimension]| d.iter().map(|d| d.len).collect::<Vec<_>>();
     let mismatch =
         || incompatible("Arrays with differing dimensions are not compatible for concatenation.".into());
     let added = |n: i32, m: i32| {
         n.checked_add(m)
             .ok_or_else(|| err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed (134217727)"))
     };
+    // Bounds below the outermost must agree, lower ones as well.
     let mut dims;
     if da.len() == db.len() {
-        if inner(&da[1..]) != inner(&db[1..]) {
+        if da[1..] != db[1..] {
             return Err(incompatible(
                 "Arrays with differing element dimensions are not compatible for concatenation.".into(),
             ));
@@ -91,13 +91,13 @@ fn cat(_: &mut EvalContext<'_>, args: &[Datum]) -> Result<Datum> {
         dims = da.clone();
         dims[0].len = added(da[0].len, db[0].len)?;
     } else if da.len() == db.len() + 1 {
-        if inner(&da[1..]) != inner(&db) {
+        if da[1..] != db[..] {
             return Err(mismatch());
         }
         dims = da.clone();
         dims[0].len = added(da[0].len, 1)?;
     } else if da.len() + 1 == db.len() {
-        if inner(&da) != inner(&db[1..]) {
+        if da[..] != db[1..] {
             return Err(mismatch());
         }
         dims = db.clone();

@@ -1,5 +1,5 @@
-//! Upper, lower and title case, character by character as the C.UTF-8 locale maps them: a character whose mapping is
-//! longer than one character stays.
+//! Upper, lower and title case, character by character as the C.UTF-8 locale maps them: where the full mapping is longer than one
+//! character, Unicode's simple mapping counts, or the character stays if it has none.
 
 use crate::{FunctionDef, func, scalar};
 
@@ -7,6 +7,7 @@ pub fn lower_char(c: char) -> char {
     let mut m = c.to_lowercase();
     match (m.next(), m.next()) {
         (Some(l), None) => l,
+        _ if c == '\u{130}' => 'i',
         _ => c,
     }
 }
@@ -15,8 +16,18 @@ pub fn upper_char(c: char) -> char {
     let mut m = c.to_uppercase();
     match (m.next(), m.next()) {
         (Some(u), None) => u,
-        _ => c,
+        _ => with_iota(c).unwrap_or(c),
     }
+}
+
+/// The simple upper case of Greek small letters with iota subscript: the letters of title case.
+fn with_iota(c: char) -> Option<char> {
+    let up = match c {
+        '\u{1f80}'..='\u{1faf}' if u32::from(c) & 8 == 0 => 8,
+        '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => 9,
+        _ => return None,
+    };
+    char::from_u32(u32::from(c) + up)
 }
 
 /// `lower`.

@@ -1,7 +1,7 @@
 //! Access to parts of json and jsonb, and changes of jsonb.
 
 use crate::{FunctionDef, func, scalar};
-use quarry_common::Result;
+use quarry_common::{Result, bail};
 use quarry_types::array::ArrayRef;
 use quarry_types::json::{jsonb, text};
 use quarry_types::oids;
@@ -15,6 +15,14 @@ pub(crate) fn path_of<'a>(array: &ArrayRef<'a>) -> Vec<Option<&'a str>> {
             (!array.is_null(i)).then(text)
         })
         .collect()
+}
+
+/// A path to what is changed; 2202E for an array of more than one dimension.
+fn flat_path<'a>(array: &ArrayRef<'a>) -> Result<Vec<Option<&'a str>>> {
+    if array.ndim() > 1 {
+        bail!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts");
+    }
+    Ok(path_of(array))
 }
 
 /// The path, or none if an element is NULL.
@@ -78,14 +86,14 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(4049, "jsonb_exists_all", [JSONB, TEXT_ARRAY] => BOOL, scalar!(|j: &[u8], k: ArrayRef<'_>| -> bool { jsonb::compare::exists_all(j, path_of(&k).into_iter()) })),
     func!(3301, "jsonb_concat", [JSONB, JSONB] => JSONB, scalar!(|a: &[u8], b: &[u8]| -> Result<Vec<u8>> { jsonb::concat(a, b) })),
     func!(3302, "jsonb_delete", [JSONB, TEXT] => JSONB, scalar!(|j: &[u8], k: &str| -> Result<Vec<u8>> { jsonb::delete_key(j, k) })),
-    func!(3343, "jsonb_delete", [JSONB, TEXT_ARRAY] => JSONB, scalar!(|j: &[u8], k: ArrayRef<'_>| -> Result<Vec<u8>> { jsonb::delete_keys(j, &path_of(&k)) })).variadic(oids::TEXT).names(&["from_json", "path_elems"]),
+    func!(3343, "jsonb_delete", [JSONB, TEXT_ARRAY] => JSONB, scalar!(|j: &[u8], k: ArrayRef<'_>| -> Result<Vec<u8>> { jsonb::delete_keys(j, &flat_path(&k)?) })).variadic(oids::TEXT).names(&["from_json", "path_elems"]),
     func!(3303, "jsonb_delete", [JSONB, INT4] => JSONB, scalar!(|j: &[u8], i: i32| -> Result<Vec<u8>> { jsonb::delete_index(j, i) })),
-    func!(3304, "jsonb_delete_path", [JSONB, TEXT_ARRAY] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>| -> Result<Vec<u8>> { jsonb::delete_path(j, &path_of(&p)) })),
-    func!(3305, "jsonb_set", [JSONB, TEXT_ARRAY, JSONB, BOOL] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>, new: &[u8], create: bool| -> Result<Vec<u8>> { jsonb::set(j, &path_of(&p), new, create) })).defaults(&["true"]).names(&["jsonb_in", "path", "replacement", "create_if_missing"]),
-    func!(3579, "jsonb_insert", [JSONB, TEXT_ARRAY, JSONB, BOOL] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>, new: &[u8], after: bool| -> Result<Vec<u8>> { jsonb::insert(j, &path_of(&p), new, after) })).defaults(&["false"]).names(&["jsonb_in", "path", "replacement", "insert_after"]),
+    func!(3304, "jsonb_delete_path", [JSONB, TEXT_ARRAY] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>| -> Result<Vec<u8>> { jsonb::delete_path(j, &flat_path(&p)?) })),
+    func!(3305, "jsonb_set", [JSONB, TEXT_ARRAY, JSONB, BOOL] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>, new: &[u8], create: bool| -> Result<Vec<u8>> { jsonb::set(j, &flat_path(&p)?, new, create) })).defaults(&["true"]).names(&["jsonb_in", "path", "replacement", "create_if_missing"]),
+    func!(3579, "jsonb_insert", [JSONB, TEXT_ARRAY, JSONB, BOOL] => JSONB, scalar!(|j: &[u8], p: ArrayRef<'_>, new: &[u8], after: bool| -> Result<Vec<u8>> { jsonb::insert(j, &flat_path(&p)?, new, after) })).defaults(&["false"]).names(&["jsonb_in", "path", "replacement", "insert_after"]),
     func!(5054, "jsonb_set_lax", [JSONB, TEXT_ARRAY, JSONB, BOOL, TEXT] => JSONB, scalar!(|j: Option<&[u8]>, p: Option<ArrayRef<'_>>, new: Option<&[u8]>, create: Option<bool>, t: Option<&str>| -> Result<Option<Vec<u8>>> {
         match (j, p, create) {
-            (Some(j), Some(p), Some(create)) => jsonb::set_lax(j, &path_of(&p), new, create, t).map(Some),
+            (Some(j), Some(p), Some(create)) => jsonb::set_lax(j, &flat_path(&p)?, new, create, t).map(Some),
             _ => Ok(None),
         }
     })).lax().defaults(&["true", "'use_json_null'::text"]).names(&["jsonb_in", "path", "replacement", "create_if_missing", "null_value_treatment"]),

@@ -161,10 +161,17 @@ fn run_plan(
 }
 
 pub fn run(s: &mut Session, e: &ast::Explain, portal: &mut Portal) -> Result<CommandOutcome> {
-    let options = options(s, e)?;
-    let before = usage::now();
     // What would be stored is the query's result; only ANALYZE stores it.
     let query = create_table_as::query_of(&e.statement);
+    let options = match options(s, e) {
+        Ok(options) => options,
+        // The statement's own errors come first.
+        Err(error) => {
+            plan_of(s, query.as_ref().unwrap_or(&e.statement), portal)?;
+            return Err(error);
+        }
+    };
+    let before = usage::now();
     if query.is_some() && create_table_as::is_made_already(s, &e.statement)? {
         let rows = match options.format {
             ExplainFormat::Text => vec![],

@@ -12,9 +12,6 @@ use quarry_types::{Datum, SqlType};
 use std::sync::Arc;
 
 pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &Arc<str>) -> Result<CommandOutcome> {
-    if s.cx.prepared.lock().contains_key(&p.name) {
-        return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{}\" already exists", p.name));
-    }
     let types: Vec<Oid> = {
         let st = s.statement_context()?;
         let io = st.io();
@@ -22,7 +19,12 @@ pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &Arc<str>) -> Result<Com
         p.arg_types.iter().map(|t| Ok(bind::resolve_type_name(t, &cx)?.oid)).collect::<Result<_>>()?
     };
     let prepared = s.prepare(&p.name, text, Some(p.statement.clone()), &types, true)?;
-    s.cx.prepared.lock().insert(p.name.clone(), Arc::new(prepared));
+    // The name is looked at last, as by PostgreSQL: the statement's own errors come first.
+    let mut named = s.cx.prepared.lock();
+    if named.contains_key(&p.name) {
+        return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{}\" already exists", p.name));
+    }
+    named.insert(p.name.clone(), Arc::new(prepared));
     CommandOutcome::done("PREPARE")
 }
 

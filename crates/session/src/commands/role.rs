@@ -411,7 +411,7 @@ fn targets(
         GrantTarget::Relations { kind, relations } => {
             for r in relations {
                 let parts: Vec<&String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).collect();
-                let relation = st.reader.resolve_relation(&parts, None)?;
+                let relation = st.reader.resolve_relation_strict(&parts, None)?;
                 if *kind == ObjectKind::Sequence && relation.kind != RelKind::Sequence {
                     bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name);
                 }

@@ -134,7 +134,16 @@ impl Binder<'_> {
         }
         let mut out: Vec<Assigned<'q>> = vec![];
         for c in &ins.columns {
-            let column = find_column(relation, &c.name, c.pos)?;
+            // A system column is none to INSERT.
+            let Some((column, _)) = relation.column_named(&c.name) else {
+                let e = err!(
+                    UNDEFINED_COLUMN,
+                    "column \"{}\" of relation \"{}\" does not exist",
+                    c.name,
+                    relation.name
+                );
+                return Err(at(e, c.pos));
+            };
             if out.iter().any(|a| a.column == column && (a.steps.is_empty() || c.indirection.is_empty())) {
                 return Err(at(
                     err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", c.name),
@@ -349,11 +358,11 @@ impl Binder<'_> {
     ) -> Result<Vec<Expr>> {
         let mut values = vec![];
         for (a, (id, _, ty)) in assigned.iter().zip(&bound.output) {
+            let value = Typed { expr: Expr::column(*id, *ty), pos: a.pos };
+            values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
             if ins.overriding != Some(Overriding::User) {
                 self.check_assignable(&relation.columns[a.column], ins.overriding, a.pos)?;
             }
-            let value = Typed { expr: Expr::column(*id, *ty), pos: a.pos };
-            values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
         }
         self.insert_row(
             relation,

@@ -148,9 +148,9 @@ impl Binder<'_> {
                 values.push(None);
                 continue;
             }
-            self.check_assignable(column, ins.overriding, e.location())?;
             let value = self.expr(e)?;
             values.push(Some(self.assign(relation, a.column, a.steps, value, None)?));
+            self.check_assignable(column, ins.overriding, e.location())?;
         }
         Ok(values)
     }

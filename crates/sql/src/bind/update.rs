@@ -48,14 +48,15 @@ impl Binder<'_> {
         let alias = u.relation.alias.as_ref().map_or(relation.name.clone(), |a| a.name.clone());
         let (mut source, old, ctid, sources) =
             self.change_source(&relation, &u.relation, &alias, view.as_ref(), &u.from)?;
-        let (set, subqueries) = match &view {
-            Some(v) => self.set_clauses(&v.set_clauses(&u.sets)?, &v.with_defaults, &old)?,
-            None => self.set_clauses(&u.sets, &relation, &old)?,
-        };
         if let Some(w) = &u.where_clause {
             let condition = self.condition(w, Place::Where, "WHERE")?;
             source = LogicalPlan::Filter { input: Box::new(source), predicates: condition.into_conjuncts() };
         }
+        // What is assigned comes after WHERE, as in PostgreSQL: WHERE decides of parameters' types, and its errors come first.
+        let (set, subqueries) = match &view {
+            Some(v) => self.set_clauses(&v.set_clauses(&u.sets)?, &v.with_defaults, &old)?,
+            None => self.set_clauses(&u.sets, &relation, &old)?,
+        };
         let target = self.change_target(&relation, view.as_ref())?;
         let (returning, output) = self.returning(&u.returning, &target, &alias, view.as_ref(), sources)?;
         source = self.make_rows(source);
@@ -313,16 +314,6 @@ impl Binder<'_> {
         let column = find_column(relation, &target.name, target.pos)?;
         self.check_once(target, column, out, whole)?;
         let c = &relation.columns[column];
-        if c.generated {
-            let e = err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", c.name)
-                .detail(format!("Column \"{}\" is a generated column.", c.name));
-            return Err(e);
-        }
-        if c.identity == Some(Identity::Always) {
-            let e = err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", c.name)
-                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", c.name));
-            return Err(e);
-        }
         // Assignments to parts build on each other, the first on the stored value.
         let before = match out.iter().position(|(have, _)| *have == column) {
             Some(i) => Some(out.remove(i).1),
@@ -332,7 +323,15 @@ impl Binder<'_> {
                 .map(|(id, _)| Expr::column(*id, c.ty)),
         };
         let value = self.assign(relation, column, &target.indirection, value, before)?;
-        out.push((column, value));
-        Ok(())
+        let made = match (c.generated, c.identity) {
+            (true, _) => "a generated column",
+            (_, Some(Identity::Always)) => "an identity column defined as GENERATED ALWAYS",
+            _ => {
+                out.push((column, value));
+                return Ok(());
+            }
+        };
+        Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", c.name)
+            .detail(format!("Column \"{}\" is {made}.", c.name)))
     }
 }

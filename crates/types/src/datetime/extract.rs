@@ -318,6 +318,15 @@ pub fn extract_interval(field: &str, i: Interval) -> Result<Extracted> {
     let of = FieldsOf::Interval;
     from_interval(i, of.unit(field)?).ok_or_else(|| of.unsupported(field))
 }
+/// `date_part(field, timetz)`: as [`extract_timetz`], but the epoch is summed in floating point.
+pub fn part_timetz(field: &str, t: TimeTz) -> Result<Option<f64>> {
+    let of = FieldsOf::TimeTz;
+    let unit = of.unit(field)?;
+    if unit == Unit::Epoch {
+        return Ok(Some(t.micros as f64 / 1_000_000.0 + f64::from(t.zone)));
+    }
+    Ok(from_timetz(t, unit).ok_or_else(|| of.unsupported(field))?.to_f64())
+}
 /// `date_part(field, interval)`: as [`extract_interval`], but the epoch is summed in floating point.
 pub fn part_interval(field: &str, i: Interval) -> Result<Option<f64>> {
     let of = FieldsOf::Interval;

@@ -130,6 +130,7 @@ impl CopyIn {
         };
         let st = s.statement_context()?;
         let parts: Vec<&String> = name.catalog.iter().chain(&name.schema).chain([&name.name]).collect();
+        st.reader.resolve_relation_strict(&parts, None)?;
         let relation = st.reader.lock_relation(&parts, None, LockMode::RowExclusive)?;
         let listed = column_list(&relation, columns)?;
         if !st.reader.has_relation_privilege(&relation, st.reader.session().user, Privilege::Insert)? {

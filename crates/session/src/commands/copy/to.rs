@@ -288,6 +288,7 @@ fn table_query(
     columns: &[ast::Name],
 ) -> Result<(ast::Statement, Arc<Relation>)> {
     let parts: Vec<&String> = name.catalog.iter().chain(&name.schema).chain([&name.name]).collect();
+    st.reader.resolve_relation_strict(&parts, None)?;
     let relation = st.reader.lock_relation(&parts, None, LockMode::AccessShare)?;
     let hint = "Try the COPY (SELECT ...) TO variant.";
     match relation.kind {

@@ -2,12 +2,12 @@
 
 use super::alter_table::column_of;
 use super::constraints::{self, Pending};
-use super::create_table::default_expr;
+use super::create_table::{default_expr, is_null};
 use super::index::{self, IndexSpec};
 use super::{Ddl, sequence};
 use quarry_catalog::{
     ConstraintDef, ConstraintKind, DropBehavior, Identity, IndexDef, NewConstraint, ObjectAddress, RelKind,
-    Relation,
+    Relation, StoredExpr,
 };
 use quarry_common::{Oid, Result, bail, err};
 use quarry_executor::Cx;
@@ -306,7 +306,8 @@ pub fn set_type(
                     "default for column \"{name}\" cannot be cast automatically to type {wanted}"
                 )
             })?;
-            Some(d.stored(&bound))
+            // A NULL stays what it was cast to.
+            Some(if is_null(&bound.expr) { StoredExpr::new(sql.clone()) } else { d.stored(&bound) })
         }
         _ => None,
     };

@@ -21,8 +21,7 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
         return Ok(());
     }
     let mode = a.actions.iter().map(lock_of).max().unwrap_or(LockMode::AccessExclusive);
-    let r = d.w.lock_relation(&parts, None, mode)?;
-    d.check_change(&r)?;
+    let r = d.lock_own(&parts, mode)?;
     d.st.session.check_not_in_use(&r, "ALTER TABLE")?;
     let fits = match a.kind {
         ObjectKind::Index => r.kind == RelKind::Index,
@@ -242,6 +241,7 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
         }
         A::ValidateConstraint(name) => validate(d, r, name),
         A::DropConstraint { name, if_exists, behavior } => {
+            needs_table(r, "DROP CONSTRAINT")?;
             let Some(c) = d.w.constraint_named(r.oid, name)? else {
                 if *if_exists {
                     d.notice(err!(

@@ -2,15 +2,22 @@
 
 use super::Ddl;
 use crate::session::Session;
-use quarry_catalog::{ObjectAddress, RelKind};
+use quarry_catalog::{LockMode, ObjectAddress, RelKind, Relation};
 use quarry_common::{Error, Result, bail};
 use quarry_sql::ast::{self, ObjectKind as K, ObjectRef};
+use std::sync::Arc;
+
+/// The relation, locked so that it isn't dropped before its comment is there.
+fn locked(d: &Ddl, parts: &[String]) -> Result<Arc<Relation>> {
+    d.w.resolve_relation_strict(parts, None)?;
+    d.w.lock_relation(parts, None, LockMode::ShareUpdateExclusive)
+}
 
 pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
     let d = Ddl::new(s)?;
     let object = match (c.kind, &c.object) {
         (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
-            let r = d.w.resolve_relation_strict(&n.parts, None)?;
+            let r = locked(&d, &n.parts)?;
             let wanted = match c.kind {
                 K::Table => (RelKind::Table, "table"),
                 K::View => (RelKind::View, "view"),
@@ -32,7 +39,7 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             if parts.is_empty() {
                 bail!(SYNTAX_ERROR, "column name must be qualified");
             }
-            let r = d.w.resolve_relation_strict(parts, None)?;
+            let r = locked(&d, parts)?;
             d.w.check_relation_owner(&r)?;
             match r.column_named(column) {
                 Some((_, c)) => ObjectAddress::column(r.oid, c.number),

@@ -217,7 +217,8 @@ pub fn finish_column(d: &Ddl, table: Oid, number: i16, spec: &ColumnSpec) -> Res
     Ok(())
 }
 
-/// A default to store; none for a plain NULL.
+/// A default to store; none for a plain NULL. One that is cut to a length is kept, as by PostgreSQL (`varchar(5) DEFAULT NULL`):
+/// its text is the value before the cut.
 pub fn default_expr(d: &Ddl, e: &ast::Expr, ty: SqlType, column: &str) -> Result<Option<StoredExpr>> {
     let mut refers = false;
     if let ast::ExprKind::ColumnRef { .. } = &e.kind {
@@ -230,10 +231,20 @@ pub fn default_expr(d: &Ddl, e: &ast::Expr, ty: SqlType, column: &str) -> Result
         ));
     }
     let bound = d.bind_expr(e, None, Some((ty, column)), StoredPlace::Default)?;
-    if matches!(&bound.expr, Expr::Const { value, .. } if value.is_null()) {
+    if !is_null(&bound.expr) {
+        return Ok(Some(d.stored(&bound)));
+    }
+    // A NULL of an interval type has its modifier from the start.
+    if ty.oid == quarry_types::oids::INTERVAL {
         return Ok(None);
     }
-    Ok(Some(d.stored(&bound)))
+    let uncut = d.bind_expr(e, None, Some((SqlType::of(ty.oid), column)), StoredPlace::Default)?;
+    Ok((ty.typmod >= 0 || uncut.expr.ty().typmod >= 0).then(|| d.stored(&uncut)))
+}
+
+/// Whether an expression is the constant NULL.
+pub fn is_null(e: &Expr) -> bool {
+    matches!(e, Expr::Const { value, .. } if value.is_null())
 }
 
 /// A generation expression to store.
@@ -289,12 +300,10 @@ pub fn run(s: &mut Session, c: &ast::CreateTable) -> Result<()> {
     let persistence =
         if Some(schema) == d.st.session.temp_schema() { Persistence::Temporary } else { persistence };
     let name = &c.relation.name;
-    if d.w.relation_in(schema, name)?.is_some() {
-        if c.if_not_exists {
-            d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
-            return Ok(());
-        }
-        bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
+    // Without IF NOT EXISTS the name is looked at when the table is made: the columns' own errors come first.
+    if c.if_not_exists && d.w.relation_in(schema, name)?.is_some() {
+        d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
+        return Ok(());
     }
     let mut pending = vec![];
     let mut specs = vec![];

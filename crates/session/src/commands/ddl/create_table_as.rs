@@ -127,12 +127,13 @@ fn make(
     if into.on_commit != ast::OnCommit::None && !temporary {
         bail!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables");
     }
+    // The query's errors come before those of the name.
+    let bound = d.st.analyze(&query, &types, false)?.bound;
     let schema = d.creation_schema(into.relation.schema.as_deref(), temporary, ast::NO_POS)?;
     let name = &into.relation.name;
     if exists(&d, schema, name, if_not_exists)? {
         return CommandOutcome::done("CREATE TABLE AS");
     }
-    let bound = d.st.analyze(&query, &types, false)?.bound;
     let mut new = NewRelation::new(name, schema, RelKind::Table, d.user());
     new.persistence = persistence;
     new.options = options_of(&into.with, Owner::Table)?;

@@ -207,7 +207,7 @@ pub fn run(s: &mut Session, c: &ast::CreateIndex) -> Result<()> {
 fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
     let parts = parts_of(&c.relation);
     let mode = if c.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share };
-    let r = d.w.lock_relation(&parts, None, mode)?;
+    let r = d.lock_own(&parts, mode)?;
     d.st.session.check_not_in_use(&r, "CREATE INDEX")?;
     if r.kind != RelKind::Table && r.kind != RelKind::MaterializedView {
         let noun = match r.kind {
@@ -220,18 +220,8 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
         return Err(err!(WRONG_OBJECT_TYPE, "cannot create index on relation \"{}\"", r.name)
             .detail(format!("This operation is not supported for {noun}.")));
     }
-    d.check_change(&r)?;
     if d.st.session.temp_schema() != Some(r.schema) {
         d.w.check_schema(r.schema, Privilege::Create)?;
-    }
-    if let Some(name) = &c.name
-        && d.w.relation_in(r.schema, name)?.is_some()
-    {
-        if c.if_not_exists {
-            d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
-            return Ok(None);
-        }
-        bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
     }
     if c.elements.len() + c.include.len() > 32 {
         bail!(TOO_MANY_COLUMNS, "cannot use more than 32 columns in an index");
@@ -278,6 +268,16 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
         }
         None => None,
     };
+    // The columns' own errors come before those of the name.
+    if let Some(name) = &c.name
+        && d.w.relation_in(r.schema, name)?.is_some()
+    {
+        if c.if_not_exists {
+            d.notice(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists, skipping"));
+            return Ok(None);
+        }
+        bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
+    }
     let name = match &c.name {
         Some(n) => n.clone(),
         None => d.w.choose_index_name(&r.name, r.schema, &names, false, false, &[])?,

@@ -33,7 +33,7 @@ use super::CommandOutcome;
 use crate::portal::Portal;
 use crate::query::StatementContext;
 use crate::session::Session;
-use quarry_catalog::{CatalogWriter, Privilege, RelKind, Relation};
+use quarry_catalog::{CatalogWriter, LockMode, Privilege, RelKind, Relation};
 use quarry_common::{Error, Oid, Result, Severity, bail, err};
 use quarry_executor::ExecEnv;
 use quarry_sql::ast::{self, RoleSpecKind, Statement};
@@ -169,6 +169,13 @@ impl Ddl {
             RoleSpecKind::SessionUser => Ok(self.w.session().session_user),
             RoleSpecKind::Public => bail!(UNDEFINED_OBJECT, "role \"public\" does not exist"),
         }
+    }
+    /// Locks a relation to change it. Its owner is asked before: nobody waits, or holds others up, for a lock that he may not have.
+    pub fn lock_own<S: AsRef<str>>(&self, parts: &[S], mode: LockMode) -> Result<Arc<Relation>> {
+        self.check_change(&*self.w.resolve_relation_strict(parts, None)?)?;
+        let r = self.w.lock_relation(parts, None, mode)?;
+        self.check_change(&r)?;
+        Ok(r)
     }
     /// 42501 unless the relation is the user's and no system catalog.
     pub fn check_change(&self, r: &Relation) -> Result<()> {

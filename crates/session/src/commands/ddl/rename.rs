@@ -11,13 +11,19 @@ use std::sync::Arc;
 
 /// The relation that is altered; none: absent and IF EXISTS.
 fn relation(d: &Ddl, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<Arc<Relation>>> {
+    relation_with(d, n, if_exists, LockMode::AccessExclusive)
+}
+fn relation_with(
+    d: &Ddl,
+    n: &ast::QualifiedName,
+    if_exists: bool,
+    mode: LockMode,
+) -> Result<Option<Arc<Relation>>> {
     if if_exists && d.w.find_relation(&n.parts)?.is_none() {
         d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", n.name()));
         return Ok(None);
     }
-    let r = d.w.lock_relation(&n.parts, None, LockMode::AccessExclusive)?;
-    d.check_change(&r)?;
-    Ok(Some(r))
+    d.lock_own(&n.parts, mode).map(Some)
 }
 
 pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
@@ -42,7 +48,13 @@ pub fn run(s: &mut Session, c: &ast::Rename) -> Result<()> {
             }
         }
         (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
-            let Some(r) = relation(&d, n, c.if_exists)? else { return Ok(()) };
+            // An index's name matters to nobody who uses its table. ALTER INDEX takes other relations, too.
+            let mode =
+                if c.kind == K::Index { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+            let Some(mut r) = relation_with(&d, n, c.if_exists, mode)? else { return Ok(()) };
+            if c.kind == K::Index && r.kind != RelKind::Index {
+                r = d.lock_own(&n.parts, LockMode::AccessExclusive)?;
+            }
             let fits = match c.kind {
                 K::View => r.kind == RelKind::View,
                 K::Sequence => r.kind == RelKind::Sequence,

@@ -250,7 +250,7 @@ fn set_owned_by(d: &Ddl, sequence: Oid, owned_by: Option<&ast::QualifiedName>) -
     }
     let table = d.w.resolve_relation_strict(&name.parts[..name.parts.len() - 1], None)?;
     let seq = d.relation(sequence)?;
-    if table.kind != RelKind::Table {
+    if !matches!(table.kind, RelKind::Table | RelKind::View) {
         bail!(WRONG_OBJECT_TYPE, "sequence cannot be owned by relation \"{}\"", table.name);
     }
     if table.owner != seq.owner {
@@ -272,11 +272,10 @@ pub fn alter(s: &mut Session, c: &ast::AlterSequence) -> Result<()> {
         d.notice(err!(SUCCESSFUL_COMPLETION, "relation \"{}\" does not exist, skipping", c.sequence.name));
         return Ok(());
     }
-    let r = d.w.lock_relation(&parts, None, LockMode::ShareRowExclusive)?;
+    let r = d.lock_own(&parts, LockMode::ShareRowExclusive)?;
     if r.kind != RelKind::Sequence {
         return Err(wrong_kind(&r, "sequence"));
     }
-    d.check_change(&r)?;
     change(&d, r.oid, &c.options, false)
 }
 

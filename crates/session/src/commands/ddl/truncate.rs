@@ -7,19 +7,28 @@ use quarry_common::{Result, bail, err};
 use quarry_sql::ast::{self, DropBehavior};
 use std::sync::Arc;
 
+/// Whether the relation can be emptied, and may be by the user.
+fn check(d: &Ddl, r: &Relation) -> Result<()> {
+    if r.kind != RelKind::Table {
+        bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", r.name);
+    }
+    d.w.check_relation(r, Privilege::Truncate)?;
+    if r.is_catalog {
+        bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
+    }
+    Ok(())
+}
+
 pub fn run(s: &mut Session, t: &ast::Truncate) -> Result<()> {
     let d = Ddl::new(s)?;
     let mut tables: Vec<Arc<Relation>> = vec![];
     for r in &t.relations {
-        let r = d.w.lock_relation(&parts_of(r), None, LockMode::AccessExclusive)?;
-        if r.kind != RelKind::Table {
-            bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", r.name);
-        }
-        d.w.check_relation(&r, Privilege::Truncate)?;
+        let parts = parts_of(r);
+        // Nobody waits, or holds others up, for a lock that he may not have.
+        check(&d, &*d.w.resolve_relation_strict(&parts, None)?)?;
+        let r = d.w.lock_relation(&parts, None, LockMode::AccessExclusive)?;
+        check(&d, &r)?;
         d.st.session.check_not_in_use(&r, "TRUNCATE")?;
-        if r.is_catalog {
-            bail!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{}\" is a system catalog", r.name);
-        }
         if !tables.iter().any(|o| o.oid == r.oid) {
             tables.push(r);
         }

@@ -72,6 +72,7 @@ fn check_name(d: &Ddl, domain: &str, schema: Oid, taken: &[String]) -> Result<St
 pub fn create_domain(s: &mut Session, c: &ast::CreateDomain) -> Result<()> {
     let mut d = Ddl::new(s)?;
     let schema = d.creation_schema(c.name.schema(), false, ast::NO_POS)?;
+    d.w.check_type_name_free(schema, c.name.name())?;
     let base = d.type_of(&c.type_name)?;
     let mut new = NewDomain {
         name: c.name.name().to_string(),

@@ -155,6 +155,10 @@ fn each_alone(s: &mut Session, tables: Vec<Arc<Relation>>, o: Options) -> Result
 
 /// Builds a table's indexes anew, or one of them. False: there are none.
 fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>, o: Options) -> Result<bool> {
+    // Nobody waits, or holds others up, for a lock that he may not have.
+    if let Some(relation) = st.reader.relation(table)? {
+        st.reader.check_relation_owner(&relation)?;
+    }
     let Some(relation) = st.reader.lock_relation_oid(table, LockMode::AccessExclusive)? else {
         return Ok(true);
     };
@@ -169,6 +173,11 @@ fn rebuild(st: &StatementContext, table: Oid, only: Option<Oid>, o: Options) -> 
     if let Some(dead) = only.filter(|oid| relation.indexes.iter().all(|i| i.oid != *oid)) {
         // What DROP INDEX CONCURRENTLY left.
         w.set_index_state(dead, IndexState::Valid)?;
+    }
+    let Some(relation) = w.relation(table)? else { return Ok(true) };
+    // Who changes an index alone, its name for instance, locks nothing else.
+    for i in relation.indexes.iter().filter(|i| only.is_none_or(|o| o == i.oid)) {
+        st.reader.lock_oid_only(i.oid, LockMode::AccessExclusive)?;
     }
     let Some(relation) = w.relation(table)? else { return Ok(true) };
     let mut was_valid = vec![];

@@ -385,11 +385,16 @@ impl<'a> Exec<'_, 'a> {
         }
     }
 
+    /// Without any variables (`@?`, `@@`) each of them is null.
     fn variable(&self, name: &str) -> Result<Item<'a>> {
-        if let Some(Value::Object(c)) = self.vars
-            && let Some(v) = c.get(name)
-        {
-            return Ok(Item::Part(v));
+        match self.vars {
+            None => return Ok(Item::Part(Value::Null)),
+            Some(Value::Object(c)) => {
+                if let Some(v) = c.get(name) {
+                    return Ok(Item::Part(v));
+                }
+            }
+            Some(_) => {}
         }
         Err(err!(UNDEFINED_OBJECT, "could not find jsonpath variable \"{name}\""))
     }

@@ -1,0 +1,23 @@
+-- DEFAULT NULL: a plain NULL is no default, one that is cut to a length is.
+CREATE TABLE d (a varchar(5) DEFAULT NULL, b numeric(5,2) DEFAULT NULL, c char(3) DEFAULT NULL, d interval(2) DEFAULT NULL, e timestamp(3) DEFAULT NULL, f varchar DEFAULT NULL, g int DEFAULT NULL, h varchar(4)[] DEFAULT NULL, i timestamptz(3) DEFAULT NULL, j varchar(5) DEFAULT NULL::varchar, k varchar(5) DEFAULT NULL::varchar(5), l char DEFAULT NULL, m text DEFAULT NULL::varchar(5), n time(2) DEFAULT NULL, o interval day to second DEFAULT NULL, p int DEFAULT NULL::bigint, q numeric(5,2) DEFAULT NULL::numeric(5,2), r numeric(5,2) DEFAULT NULL::numeric, s varchar DEFAULT NULL::varchar(3), t name DEFAULT NULL, u "char" DEFAULT NULL, x timestamptz(0) DEFAULT NULL, y int DEFAULT (NULL), z int DEFAULT NULL::int, aa varchar(5) DEFAULT CAST(NULL AS varchar(7)));
+SELECT adnum, attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'd'::regclass ORDER BY 1;
+SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'd'::regclass AND atthasdef;
+INSERT INTO d DEFAULT VALUES;
+INSERT INTO d (a, b) VALUES (DEFAULT, 1), ('x', DEFAULT);
+ALTER TABLE d ADD COLUMN zz varchar(9) DEFAULT NULL;
+ALTER TABLE d ALTER f SET DEFAULT NULL, ALTER a TYPE varchar(9), ALTER b TYPE numeric(6,3);
+ALTER TABLE d ALTER a TYPE text, ALTER b TYPE int, ALTER e TYPE date;
+SELECT adnum, attname, pg_get_expr(adbin, adrelid), atthasdef, atthasmissing FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'd'::regclass AND adnum IN (1, 2, 5, 6, 28) ORDER BY 1;
+ALTER TABLE d ALTER c SET DEFAULT 'abc', ALTER i SET DEFAULT NULL, ALTER j DROP DEFAULT;
+SELECT adnum, attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'd'::regclass AND attname IN ('c', 'i', 'j') ORDER BY 1;
+INSERT INTO d DEFAULT VALUES;
+SELECT a, b, c, e, f, i, zz FROM d ORDER BY 1, 2, 3;
+CREATE TABLE l (LIKE d INCLUDING DEFAULTS);
+SELECT count(*) FROM pg_attrdef WHERE adrelid = 'l'::regclass;
+CREATE DOMAIN dv AS varchar(5) DEFAULT NULL;
+CREATE DOMAIN di AS int DEFAULT NULL;
+SELECT typname, typdefault FROM pg_type WHERE typname IN ('dv', 'di') ORDER BY 1;
+CREATE TABLE dd (b di DEFAULT NULL, c dv);
+SELECT adnum, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'dd'::regclass ORDER BY 1;
+DROP TABLE d, l, dd;
+DROP DOMAIN dv, di;

@@ -1,0 +1,28 @@
+-- Calls at the edge of what functions take, found by comparing random calls.
+SELECT jsonb_set('{"a": 1}', '{{a,b},{c,d}}', '1'), 1;
+SELECT jsonb_set('{"a": 1}', '{{a}}', '1', false);
+SELECT jsonb_set_lax('["a"]', '{{a,b},{c,d}}', '1');
+SELECT jsonb_insert('[1]', '{{0,0}}', '1');
+SELECT '[1]'::jsonb #- '{{0,0}}';
+SELECT '"a"'::jsonb - '{{a,b},{c,d}}'::text[];
+SELECT '{"a": {"b": 1}}'::jsonb #> '{{a},{b}}', '{"a": 1}'::jsonb ?| '{{a},{b}}';
+SELECT jsonb_set('{"a": 1}', '{}', '1'), '{"a": 1}'::jsonb #- '{}';
+SELECT '{{a,b},{c,d}}'::text[] || '[2:3]={x,y}'::text[];
+SELECT '[2:3]={x,y}'::text[] || '{{a,b},{c,d}}'::text[];
+SELECT '{{1,2}}'::int[] || '[1:1][2:3]={{3,4}}'::int[];
+SELECT '[0:0][1:2]={{1,2}}'::int[] || '[5:5][1:2]={{3,4}}'::int[];
+SELECT '[2:3]={1,2}'::int[] || '[7:8]={3,4}'::int[], '[0:1][1:2]={{1,2},{3,4}}'::int[] || '{5,6}'::int[], '{5,6}'::int[] || '[0:1][1:2]={{1,2},{3,4}}'::int[];
+SELECT lower('İI'), upper('ᾀᾇ ᾳ ῃ ῳ ŉ ß'), initcap('ᾳ ᾳᾳ İİ'), 'ᾳ' ~* 'ᾼ', lower('ᾈ');
+SELECT i, chr(i), lower(chr(i)), upper(chr(i)) FROM generate_series(8060, 8190) i WHERE chr(i) IN (lower(chr(i)), upper(chr(i))) AND lower(chr(i)) <> upper(chr(i)) ORDER BY i;
+SELECT '1'::jsonb @@ '$x', '1'::jsonb @@ '$x == null', '1'::jsonb @? '$x', '[1, null]'::jsonb @? '$[*] ? (@ == $x)';
+SELECT jsonb_path_exists('1', '$x');
+SELECT jsonb_path_match('1', '$x == null', '{"x": null}');
+SELECT date_part('epoch', '23:59:59.999999+15:59:59'::timetz), extract(epoch FROM '23:59:59.999999+15:59:59'::timetz), date_part('epoch', '00:00+00'::timetz), date_part('hour', '12:34-05'::timetz);
+SELECT to_regclass('1259'), to_regproc('1242'), to_regrole('10'), to_regnamespace('11'), to_regoper('15'), to_regcollation('100');
+SELECT to_regclass('-'), to_regproc('-'), to_regrole('-'), to_regnamespace('-'), to_regoper('-') IS NULL, to_regcollation('-');
+SELECT to_regoperator('15');
+SELECT to_regprocedure('15');
+SELECT to_regprocedure('-');
+CREATE TABLE "12" (a int);
+SELECT to_regclass('"12"'), to_regclass('12');
+DROP TABLE "12";
