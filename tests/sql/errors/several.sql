@@ -81,3 +81,11 @@ SELECT attrelid::regclass, attname FROM pg_attribute WHERE attrelid IN ('ix'::re
 SELECT pg_get_indexdef('ix'::regclass), pg_get_indexdef('ix'::regclass, 1, false);
 \d t
 DROP TABLE t, p;
+-- whether a value can become another type before who else reads it
+CREATE TABLE t (a int DEFAULT 1, b int GENERATED ALWAYS AS (a * 2) STORED);
+ALTER TABLE t ALTER a TYPE jsonb;
+ALTER TABLE t ALTER a TYPE text USING nosuch;
+ALTER TABLE t ALTER a TYPE bigint;
+ALTER TABLE t ALTER a TYPE text;
+ALTER TABLE t ALTER b TYPE text USING a;
+DROP TABLE t;

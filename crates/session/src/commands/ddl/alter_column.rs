@@ -254,19 +254,6 @@ pub fn set_type(
             sequence::change(d, seq, std::slice::from_ref(&new_type), true)?;
         }
     }
-    for other in r.columns.iter().filter(|o| o.generated && !o.dropped && o.name != c.name) {
-        let Some(sql) = &other.default_sql else { continue };
-        let bound = d.bind_text(sql, r, None)?;
-        let mut refs = vec![];
-        super::stored::references(&bound.expr, &bound.meta, &mut refs);
-        if refs.contains(&ObjectAddress::column(r.oid, c.number)) {
-            return Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "cannot alter type of a column used by a generated column"
-            )
-            .detail(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
-        }
-    }
     // The new value over the old row.
     let column_ref = ast::Expr {
         kind: ast::ExprKind::ColumnRef { names: vec![name.to_string()], star: false },
@@ -297,6 +284,19 @@ pub fn set_type(
                 ))
             }
         })?;
+    for other in r.columns.iter().filter(|o| o.generated && !o.dropped && o.name != c.name) {
+        let Some(sql) = &other.default_sql else { continue };
+        let bound = d.bind_text(sql, r, None)?;
+        let mut refs = vec![];
+        super::stored::references(&bound.expr, &bound.meta, &mut refs);
+        if refs.contains(&ObjectAddress::column(r.oid, c.number)) {
+            return Err(err!(
+                FEATURE_NOT_SUPPORTED,
+                "cannot alter type of a column used by a generated column"
+            )
+            .detail(format!("Column \"{name}\" is used by generated column \"{}\".", other.name)));
+        }
+    }
     let default = match &c.default_sql {
         Some(sql) if !c.generated => {
             let bound = d.bind_text(sql, r, Some(ty)).map_err(|_| {

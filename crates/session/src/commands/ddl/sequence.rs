@@ -248,7 +248,10 @@ fn set_owned_by(d: &Ddl, sequence: Oid, owned_by: Option<&ast::QualifiedName>) -
         }
         return d.w.set_sequence_owner(sequence, None, false);
     }
-    let table = d.w.resolve_relation_strict(&name.parts[..name.parts.len() - 1], None)?;
+    // Locked, so that nobody drops it before the sequence depends on it.
+    let parts = &name.parts[..name.parts.len() - 1];
+    d.w.resolve_relation_strict(parts, None)?;
+    let table = d.w.lock_relation(parts, None, LockMode::AccessShare)?;
     let seq = d.relation(sequence)?;
     if !matches!(table.kind, RelKind::Table | RelKind::View) {
         bail!(WRONG_OBJECT_TYPE, "sequence cannot be owned by relation \"{}\"", table.name);
