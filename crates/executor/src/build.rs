@@ -23,7 +23,7 @@ pub struct Builder<'a> {
     /// Absent where only expressions are compiled.
     env: Option<&'a crate::ExecEnv>,
     instrument: bool,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     /// Outputs of the common table expressions and work tables in scope.
     ctes: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,
     work_tables: Vec<(quarry_plan::CteId, Vec<ColumnId>)>,

@@ -5,7 +5,7 @@ mod answers;
 
 use crate::build::Builder;
 use crate::context::Cx;
-use crate::correlation::{Dependence, values_of};
+use crate::correlation::{Dependence, scanned_ctes, values_of};
 use crate::expr::{Input, Layout, Program};
 use crate::null_match::{COLUMNS_MAX, Hashes, NullMatches, Side};
 use crate::operator::{BoxOperator, dense, pull, pull_some};
@@ -78,6 +78,8 @@ pub struct SubplanState {
     plan: usize,
     fresh: bool,
     once: Option<Datum>,
+    /// It reads no enclosing row, but common table expressions that do: it has another value for other rows.
+    changes: bool,
     answers: Answers,
     /// What the rows that are kept depend on.
     depends: Dependence,
@@ -160,6 +162,11 @@ impl Builder<'_> {
             .collect::<Result<_>>()?;
         let depends = Dependence::of(plan);
         let mut decided_by = depends.columns().map(<[ColumnId]>::to_vec);
+        let through_ctes = if params.is_empty() { self.read_by_ctes(plan) } else { None };
+        let changes = through_ctes.is_some();
+        if let Some(reads) = through_ctes {
+            decided_by = reads;
+        }
         // The visible columns come first in what follows.
         let slots: Vec<usize> =
             s.output.iter().filter_map(|id| plan.targets.iter().position(|(t, _)| t == id)).collect();
@@ -201,6 +208,7 @@ impl Builder<'_> {
             plan: plan.id,
             fresh: true,
             once: None,
+            changes,
             answers: Answers::default(),
             depends,
             rows: None,
@@ -212,10 +220,29 @@ impl Builder<'_> {
             index,
             kind,
             params: own(params),
-            correlated: !params.is_empty(),
+            correlated: !params.is_empty() || changes,
             decided_by,
             physical: self.physical(s.ty)?,
         })
+    }
+
+    /// The columns of enclosing rows that a plan's common table expressions depend on; none inside if there is more. None if there are
+    /// none of either.
+    fn read_by_ctes(&self, plan: &quarry_plan::PhysicalPlan) -> Option<Option<Vec<ColumnId>>> {
+        let scanned = scanned_ctes(plan);
+        let of = self.runtime.ctes.iter().filter(|c| scanned.contains(&c.id));
+        let (mut reads, mut by_rounds) = (vec![], false);
+        for cte in of {
+            reads.extend(&cte.reads);
+            by_rounds |= !cte.rounds_of.is_empty();
+        }
+        reads.sort_unstable();
+        reads.dedup();
+        match (by_rounds, reads.is_empty()) {
+            (true, _) => Some(None),
+            (false, true) => None,
+            (false, false) => Some(Some(reads)),
+        }
     }
 
     /// The place of a subquery in a plan that a crew runs: the leader's is as ever, others are given its value.
@@ -376,7 +403,9 @@ impl SubqueryNode {
         }
         s.restart(cx)?;
         let v = self.compute(s, cx)?;
-        s.once = Some(v.clone());
+        if !s.changes {
+            s.once = Some(v.clone());
+        }
         Ok(v)
     }
 

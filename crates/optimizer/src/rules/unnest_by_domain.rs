@@ -84,6 +84,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     }
     let below = below_projections(plan);
     let mut source = narrowed(outer, &free)?;
+    let counts = outer.always && !of_counts.is_empty();
     if outer.always
         && let Some(error) = first_of(std::mem::take(&mut of_counts))
     {
@@ -105,7 +106,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         domain.columns.push(DomainColumn { id: *id, ty, flagged: false });
     }
     // First as if NULLs left nothing over.
-    let mut pushed = Pushing { domain: &domain, meta, ctes: HashMap::new() }.below(plan, whole)?;
+    let mut pushed = Pushing { domain: &domain, counts, meta, ctes: HashMap::new() }.below(plan, whole)?;
     let lost: Vec<bool> = domain
         .columns
         .iter()
@@ -119,7 +120,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
                 stand_in(column.ty)?;
             }
         }
-        pushed = Pushing { domain: &domain, meta, ctes: HashMap::new() }.below(plan, whole)?;
+        pushed = Pushing { domain: &domain, counts, meta, ctes: HashMap::new() }.below(plan, whole)?;
     }
     let mut on = vec![];
     let mut keys = vec![];
@@ -251,6 +252,8 @@ struct PushedAll {
 
 pub(super) struct Pushing<'a> {
     pub(super) domain: &'a Domain,
+    /// Rows of the domain are looked at: it raises errors of counts.
+    counts: bool,
     pub(super) meta: &'a mut QueryMeta,
     /// Common table expressions that give the domain's columns, too.
     pub(super) ctes: HashMap<CteId, Keyed>,
@@ -483,7 +486,7 @@ impl Pushing<'_> {
     /// Where each outer column must equal a column of the input, these stand for the domain: what is computed for values that no
     /// outer row has is not asked for.
     fn equated(&self, input: &LogicalPlan, predicates: &[Expr]) -> Option<Vec<Key>> {
-        if self.is_correlated(input) {
+        if self.counts || self.is_correlated(input) {
             return None;
         }
         let own = walk::output_columns(input);
