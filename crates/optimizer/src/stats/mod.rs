@@ -2,7 +2,7 @@
 //!
 //! [`variable`] finds what is known of an expression; [`selectivity`] takes conditions apart and asks [`scalar`], [`pattern`],
 //! [`elements`], [`values`] (conditions on one table), [`joining`] and [`partners`] (between tables) and [`extended`] (several
-//! columns); [`groups`] counts groups, [`aggregates`] knows what is computed of them.
+//! columns); [`listed`] has most common values in order, [`groups`] counts groups, [`aggregates`] knows what is computed of them.
 
 mod aggregates;
 mod elements;
