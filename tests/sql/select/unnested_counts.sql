@@ -95,5 +95,18 @@ SELECT x.id, y.id FROM i x JOIN i y ON x.id = y.a AND EXISTS (SELECT FROM o WHER
 SELECT x.id, y.id FROM i x JOIN i y ON x.id = y.a AND y.id > (SELECT avg(o.id) * 4 FROM o WHERE o.b < y.c) WHERE NOT EXISTS (SELECT FROM o WHERE o.id = y.id) ORDER BY 1, 2;
 SELECT o.id, x.id, y.id FROM o LEFT JOIN (i x JOIN i y ON x.id = y.a AND x.b IN (SELECT o.b FROM o WHERE o.a = y.c)) ON x.id = o.id ORDER BY 1, 2, 3;
 SELECT o.id, (SELECT count(*) FROM i x JOIN i y ON x.id = y.a AND EXISTS (SELECT FROM o z WHERE z.a = y.c AND z.b = x.b) AND y.b = o.b) FROM o ORDER BY 1;
+-- Counts that are parameters.
+SET plan_cache_mode = force_generic_plan;
+PREPARE counted(bigint) AS SELECT o.id, (SELECT sum(s.id) FROM (SELECT i.id FROM i WHERE i.a = o.a ORDER BY i.id LIMIT $1) s) FROM o WHERE id < 6 ORDER BY 1;
+EXECUTE counted(2);
+EXECUTE counted(NULL);
+EXECUTE counted(-1);
+PREPARE both(int, int) AS SELECT o.id, s.id FROM o, LATERAL (SELECT i.id FROM i WHERE i.a = o.a ORDER BY i.id LIMIT $1 OFFSET $2) s WHERE o.id < 6 ORDER BY 1, 2;
+EXECUTE both(2, 1);
+EXECUTE both(NULL, 3);
+EXECUTE both(1, -1);
+EXECUTE both(-1, -1);
+DEALLOCATE ALL;
+RESET plan_cache_mode;
 RESET quarry.forced_rules;
 DROP TABLE o, i, e;
