@@ -21,7 +21,7 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
     for o in &c.objects {
         let found = match (c.kind, o) {
             (K::Table | K::View | K::MatView | K::Index | K::Sequence, ObjectRef::Name(n)) => {
-                relation(&d, c.kind, n, c.if_exists)?
+                relation(&d, c.kind, n, c.if_exists, LockMode::AccessExclusive)?
             }
             (K::Schema, ObjectRef::Name(n)) => schema(&d, n.name(), c.if_exists)?,
             (K::Type | K::Domain, ObjectRef::Type(t)) => ty(&d, c.kind, t, c.if_exists)?,
@@ -76,12 +76,10 @@ fn leaving(s: &mut Session, c: &ast::Drop) -> Result<Option<(Oid, Oid)>> {
     }
     let d = Ddl::new(s)?;
     let mode = LockMode::ShareUpdateExclusive;
-    let Some(object) = relation(&d, c.kind, n, c.if_exists)? else { return Ok(None) };
+    let Some(object) = relation(&d, c.kind, n, c.if_exists, mode)? else { return Ok(None) };
     let table = d.w.index_table(object.oid)?;
-    let Some(table) = table.map(|t| d.w.lock_relation_oid(t, mode)).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    if table.persistence == Persistence::Temporary || d.w.lock_relation_oid(object.oid, mode)?.is_none() {
+    let Some(table) = table.map(|t| d.w.relation(t)).transpose()?.flatten() else { return Ok(None) };
+    if table.persistence == Persistence::Temporary {
         return Ok(None);
     }
     d.st.session.check_not_in_use(&table, "DROP INDEX")?;
@@ -109,7 +107,29 @@ fn fits(kind: K, r: &Relation) -> bool {
     }
 }
 
-fn relation(d: &Ddl, kind: K, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<ObjectAddress>> {
+/// The relation that a name means once it is locked, with its table where it is an index; none: absent and IF EXISTS.
+fn relation(
+    d: &Ddl,
+    kind: K,
+    n: &ast::QualifiedName,
+    if_exists: bool,
+    mode: LockMode,
+) -> Result<Option<ObjectAddress>> {
+    loop {
+        let Some(found) = named(d, kind, n, if_exists)? else { return Ok(None) };
+        if let Some(table) = d.w.index_table(found.oid)? {
+            d.w.lock_oid_only(table, mode)?;
+        }
+        d.w.lock_oid_only(found.oid, mode)?;
+        // Who was waited for may have dropped it, or given its name to another.
+        if d.w.find_relation(&n.parts)?.is_some_and(|now| now.oid == found.oid) {
+            return Ok(Some(found));
+        }
+    }
+}
+
+/// The relation that a name means, if the user may drop it.
+fn named(d: &Ddl, kind: K, n: &ast::QualifiedName, if_exists: bool) -> Result<Option<ObjectAddress>> {
     if let Some(schema) = n.schema()
         && schema != "pg_temp"
         && d.w.schema_oid(schema)?.is_none()
