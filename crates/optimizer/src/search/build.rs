@@ -1,6 +1,7 @@
 //! From the chosen path to its physical plan.
 
 use super::{Method, Path, Search, Step};
+use crate::planner::Planner;
 use quarry_plan::physical::LoopParts;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, walk};
 
@@ -106,8 +107,9 @@ impl Search<'_, '_> {
     }
 }
 
-/// The columns that a path's expressions read; `steady` becomes false if it may give other rows each time it runs.
-pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bool) {
+/// The columns that a path's expressions read, those of the common table expressions that it scans, too; `steady` becomes false if it may
+/// give other rows each time it runs.
+pub(super) fn path_columns(p: &Planner<'_>, path: &Path, out: &mut Vec<ColumnId>, steady: &mut bool) {
     let mut add = |e: &Expr| {
         walk::columns_of(e, out);
         *steady &= !crate::exprs::is_volatile(e);
@@ -116,16 +118,20 @@ pub(super) fn path_columns(path: &Path, out: &mut Vec<ColumnId>, steady: &mut bo
         Step::Leaf(plan) => {
             physical_columns(plan, out);
             *steady &= !has_volatile(plan);
+            p.for_each_cte(plan, &mut |cte| {
+                physical_columns(cte, out);
+                *steady &= !has_volatile(cte);
+            });
         }
         Step::Sort(input, _)
         | Step::Materialize(input)
         | Step::Memoize(input, ..)
-        | Step::Unique(input, _) => path_columns(input, out, steady),
+        | Step::Unique(input, _) => path_columns(p, input, out, steady),
         Step::Join { outer, inner, on, keys, post, .. } => {
             on.iter().chain(post.iter()).for_each(&mut add);
             keys.iter().for_each(|k| add(&k.condition));
-            path_columns(outer, out, steady);
-            path_columns(inner, out, steady);
+            path_columns(p, outer, out, steady);
+            path_columns(p, inner, out, steady);
         }
     }
 }
@@ -135,9 +141,14 @@ fn has_volatile(plan: &PhysicalPlan) -> bool {
         || walk::physical_inputs(plan).into_iter().any(has_volatile)
 }
 
-impl crate::planner::Planner<'_> {
+impl Planner<'_> {
     /// The columns that the common table expressions scanned by a plan read.
     pub fn cte_columns(&self, plan: &PhysicalPlan, out: &mut Vec<ColumnId>) {
+        self.for_each_cte(plan, &mut |cte| physical_columns(cte, out));
+    }
+
+    /// Calls `f` with the plans of the common table expressions that a plan scans, and of those that these scan.
+    fn for_each_cte(&self, plan: &PhysicalPlan, f: &mut impl FnMut(&PhysicalPlan)) {
         if self.ctes.is_empty() {
             return;
         }
@@ -149,7 +160,7 @@ impl crate::planner::Planner<'_> {
             }
             seen.push(id);
             if let Some(cte) = self.ctes.iter().find(|c| c.id == id) {
-                physical_columns(&cte.plan, out);
+                f(&cte.plan);
                 scanned_ctes(&cte.plan, &mut scanned);
             }
         }

@@ -106,7 +106,7 @@ impl Search<'_, '_> {
     fn parameters(&self, path: &Path) -> Option<Rc<[ColumnId]>> {
         let reads = path.reads.get_or_init(|| {
             let (mut read, mut steady) = (vec![], true);
-            path_columns(path, &mut read, &mut steady);
+            path_columns(self.p, path, &mut read, &mut steady);
             if !steady {
                 return None;
             }
