@@ -222,6 +222,11 @@ fn write_special(v: f64, out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Appends the shortest digits of a number of ordinary size: in these both notations agree, but for a fraction of zero.
+fn write_plain(shortest: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
+}
+
 /// Appends a double precision as `float8out` prints it.
 pub fn write_f64(v: f64, extra_float_digits: i32, out: &mut Vec<u8>) {
     if write_special(v, out) {
@@ -235,7 +240,11 @@ pub fn write_f64(v: f64, extra_float_digits: i32, out: &mut Vec<u8>) {
         return write_general(v, (15 + extra_float_digits).max(1) as usize, out);
     }
     let mut buffer = ryu::Buffer::new();
-    let mut d = Decimal::from_text(buffer.format_finite(v));
+    let shortest = buffer.format_finite(v);
+    if (1e-4..1e15).contains(&v) {
+        return write_plain(shortest, out);
+    }
+    let mut d = Decimal::from_text(shortest);
     let bits = v.to_bits();
     let exp2 = (bits >> 52) as i32 - 1075;
     if exp2 > 0 && d.is_boundary(bits & ((1 << 52) - 1) | 1 << 52, exp2) {
@@ -265,7 +274,11 @@ pub fn write_f32(v: f32, extra_float_digits: i32, out: &mut Vec<u8>) {
         return write_general(f64::from(v), (6 + extra_float_digits).max(1) as usize, out);
     }
     let mut buffer = ryu::Buffer::new();
-    let mut d = Decimal::from_text(buffer.format_finite(v));
+    let shortest = buffer.format_finite(v);
+    if (1e-4..1e6).contains(&v) {
+        return write_plain(shortest, out);
+    }
+    let mut d = Decimal::from_text(shortest);
     let bits = v.to_bits();
     let exp2 = (bits >> 23) as i32 - 150;
     let mantissa = u64::from(bits & ((1 << 23) - 1) | 1 << 23);

@@ -528,7 +528,8 @@ impl Binder<'_> {
             .collect();
         let ids: Vec<ColumnId> = output.iter().map(|(id, _, _)| *id).collect();
         let recorded = self.record.then(|| rows.clone());
-        let mut plan = LogicalPlan::Values { rows: rows.into(), output: ids.clone(), alias: "*VALUES*".into() };
+        let mut plan =
+            LogicalPlan::Values { rows: rows.into(), output: ids.clone(), alias: "*VALUES*".into() };
         let mut targets: Vec<TargetEntry> = output
             .iter()
             .map(|(id, name, ty)| TargetEntry {

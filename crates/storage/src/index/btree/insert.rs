@@ -114,7 +114,11 @@ impl BTree {
     }
 
     /// The rightmost leaf, if `target` certainly belongs at its end; and whether no entry has its key.
-    pub(super) fn rightmost_for(&self, target: &Target<'_>, unchecked: bool) -> Result<Option<(PageMut<'_>, bool)>> {
+    pub(super) fn rightmost_for(
+        &self,
+        target: &Target<'_>,
+        unchecked: bool,
+    ) -> Result<Option<(PageMut<'_>, bool)>> {
         let known = self.state().rightmost.load(Ordering::Relaxed);
         if known == 0 {
             return Ok(None);
