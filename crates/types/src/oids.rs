@@ -191,3 +191,30 @@ pub const TSMULTIRANGE_ARRAY: Oid = Oid(6152);
 pub const TSTZMULTIRANGE_ARRAY: Oid = Oid(6153);
 pub const DATEMULTIRANGE_ARRAY: Oid = Oid(6155);
 pub const INT8MULTIRANGE_ARRAY: Oid = Oid(6157);
+
+/// Whether text becomes a value of a type, or a value text, without the catalog or users' code: by the text, the type's modifier (as an
+/// assignment applies it) and the session's formats alone.
+pub fn is_self_contained(ty: Oid) -> bool {
+    matches!(
+        ty,
+        BOOL | INT2
+            | INT4
+            | INT8
+            | FLOAT4
+            | FLOAT8
+            | NUMERIC
+            | TEXT
+            | VARCHAR
+            | BPCHAR
+            | BYTEA
+            | DATE
+            | TIME
+            | TIMETZ
+            | TIMESTAMP
+            | TIMESTAMPTZ
+            | INTERVAL
+            | UUID
+            | JSON
+            | JSONB
+    )
+}

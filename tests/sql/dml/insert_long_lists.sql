@@ -15,6 +15,9 @@ SELECT count(*), sum(s), sum(l), sum(f), sum(n), sum(p), count(b), min(t), max(t
 SELECT * FROM kinds WHERE id IN (1, 2, 3, 59, 120) ORDER BY id;
 SELECT scale(n), count(*) FROM kinds GROUP BY 1 ORDER BY 1;
 SELECT length(v), length(c), octet_length(c), count(*) FROM kinds GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+CREATE TABLE spans (a interval(0), b interval hour to minute, c timetz, d time(1));
+SELECT 'INSERT INTO spans VALUES ' || string_agg(format('(''%s.6 seconds'', ''%s'', ''0%s:30+02'', ''10:00:00.%s'')', i, i, i % 10, i), ', ') FROM generate_series(10, 90) i \gexec
+SELECT count(*), sum(a), sum(b), min(c), max(c), min(d), max(d) FROM spans;
 \echo -- What a column refuses, with its place; the first list that is wrong.
 CREATE TABLE strict (a smallint, b varchar(3), c date);
 SELECT 'INSERT INTO strict VALUES ' || string_agg(format('(%s, ''x'', ''2024-01-01'')', CASE WHEN i = 90 THEN 40000 ELSE i END), ', ') FROM generate_series(1, 100) i \gexec

@@ -36,7 +36,11 @@ impl Binder<'_> {
                 let column = &relation.columns[a.column];
                 self.check_assignable(column, overriding, ast::NO_POS).ok()?;
                 let plain = !(overriding == Some(Overriding::User) && column.identity.is_some());
-                let ty = self.io.type_ref(column.ty.oid).ok().filter(|_| plain && is_plain(column.ty))?;
+                let ty = self
+                    .io
+                    .type_ref(column.ty.oid)
+                    .ok()
+                    .filter(|_| plain && oids::is_self_contained(column.ty.oid))?;
                 Some((column.ty, ty))
             })
             .collect::<Option<Vec<_>>>()?;
@@ -95,30 +99,4 @@ impl Binder<'_> {
         out.push_datum(&value);
         Some(())
     }
-}
-
-/// Types whose values from text hang on nothing but the text and the session's formats, and whose modifier the input function applies
-/// as an assignment does.
-fn is_plain(ty: SqlType) -> bool {
-    matches!(
-        ty.oid,
-        oids::BOOL
-            | oids::INT2
-            | oids::INT4
-            | oids::INT8
-            | oids::FLOAT4
-            | oids::FLOAT8
-            | oids::NUMERIC
-            | oids::TEXT
-            | oids::VARCHAR
-            | oids::BPCHAR
-            | oids::DATE
-            | oids::TIME
-            | oids::TIMESTAMP
-            | oids::TIMESTAMPTZ
-            | oids::UUID
-            | oids::JSON
-            | oids::JSONB
-            | oids::BYTEA
-    )
 }

@@ -20,7 +20,6 @@ use quarry_common::progress::{Command, Progress, Running, copy as progress};
 use quarry_common::{Error, Oid, Result, err};
 use quarry_executor::ExecEnv;
 use quarry_sql::ast::{self, CopyTarget};
-use quarry_types::oids;
 
 /// `pg_read_server_files` and `pg_write_server_files`.
 const READ_FILES_ROLE: quarry_common::Oid = quarry_common::Oid(4569);
@@ -41,34 +40,6 @@ impl Shown {
         progress.set(progress::TYPE, if file { progress::FILE } else { progress::PIPE });
         Shown { progress, _running: running }
     }
-}
-
-/// Whether text becomes a value of a type, or a value text, without the catalog, users' code or what changes in a session: helpers can
-/// do it.
-fn is_self_contained(ty: Oid) -> bool {
-    matches!(
-        ty,
-        oids::BOOL
-            | oids::INT2
-            | oids::INT4
-            | oids::INT8
-            | oids::FLOAT4
-            | oids::FLOAT8
-            | oids::NUMERIC
-            | oids::TEXT
-            | oids::VARCHAR
-            | oids::BPCHAR
-            | oids::BYTEA
-            | oids::DATE
-            | oids::TIME
-            | oids::TIMETZ
-            | oids::TIMESTAMP
-            | oids::TIMESTAMPTZ
-            | oids::INTERVAL
-            | oids::UUID
-            | oids::JSON
-            | oids::JSONB
-    )
 }
 
 /// Threads beside the session's own that a COPY may have, by the setting that limits them.

@@ -129,7 +129,7 @@ impl RowFormat {
 
     /// Whether reading a line needs nothing but the line: no catalog, no code of users, nothing of the session that changes.
     pub fn is_self_contained(&self) -> bool {
-        self.inputs.iter().all(|i| super::is_self_contained(i.ty.oid))
+        self.inputs.iter().all(|i| oids::is_self_contained(i.ty.oid))
     }
 
     /// Appends a line's values to the rows; false: it is the header. Errors say where they are.

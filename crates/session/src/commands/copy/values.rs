@@ -53,7 +53,7 @@ impl RowWriter {
 
     /// Whether helpers can write rows.
     pub fn is_self_contained(&self) -> bool {
-        self.columns.iter().all(|c| super::is_self_contained(c.ty.oid))
+        self.columns.iter().all(|c| oids::is_self_contained(c.ty.oid))
     }
 
     /// Writes a batch's rows from its `from`-th one on, until there are about `bytes` bytes.
