@@ -308,7 +308,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Client Connection Defaults",
-        doc: "Threads that help to build one index.",
+        doc: "Threads that help to build one index, or to read the data of one COPY FROM.",
         reported: false,
     },
     SettingDef {

@@ -360,7 +360,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most threads that help with one aggregate; 0: none, all of a statement runs on one thread.",
+        doc: "Most threads that help with one aggregate, or to write the rows of one COPY TO; 0: none, all of a statement runs on one thread.",
         reported: false,
     },
     SettingDef {
