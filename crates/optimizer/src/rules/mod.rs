@@ -60,7 +60,7 @@ pub use registry::{Rule, RuleSet, Rules};
 /// An error is that of a constant expression.
 pub fn rewrite(
     mut plan: LogicalPlan,
-    kinds: Kinds,
+    mut kinds: Kinds,
     meta: &mut QueryMeta,
     folder: &dyn ConstantFolder,
     rules: &Rules,
@@ -68,7 +68,10 @@ pub fn rewrite(
     if kinds.has(Kinds::WITH) {
         inline_ctes::run(&mut plan, rules);
         inline_ctes::fix_types(&mut plan, meta);
-        return rewrite_level(plan, meta, folder, rules);
+        kinds = Kinds::of(&plan);
+    }
+    if kinds.has(Kinds::SUBQUERY) {
+        fold_in_subqueries(&mut plan, folder, rules);
     }
     rewrite_these(plan, kinds, meta, folder, rules)
 }
@@ -171,6 +174,15 @@ fn is_plain(plan: &LogicalPlan) -> bool {
         }
         _ => false,
     }
+}
+
+/// Folds constants in the subqueries of expressions: what looks like it may fail for a row (`date + interval`) doesn't keep a subquery from
+/// becoming a join then. What fails now stays, and says so when its own level is rewritten, if it is still there.
+fn fold_in_subqueries(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, rules: &Rules) {
+    for_each_subquery(plan, &mut |sub| {
+        fold_constants::run(sub, folder, rules).ok();
+        fold_in_subqueries(sub, folder, rules);
+    });
 }
 
 /// Makes joins of subqueries, and rewrites those that stay.

@@ -52,7 +52,9 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
         }
         _ => false,
     };
-    if !tests_fail && plan_cannot_fail(plan, &[]) {
+    // What is computed of an aggregate of all rows fails above the join, by itself.
+    let within = if is_whole(plan) { below_projections(plan) } else { plan };
+    if !tests_fail && plan_cannot_fail(within, &[]) {
         return None;
     }
     let errors = errors_of(plan, outer, meta)?;
@@ -274,11 +276,15 @@ fn safe(plan: &LogicalPlan, outer: &Outer<'_>) -> Option<LogicalPlan> {
 }
 
 /// Whether a plan computes something of an aggregate of all its rows: above the join, where it fails by itself.
-fn is_whole(mut plan: &LogicalPlan) -> bool {
+fn is_whole(plan: &LogicalPlan) -> bool {
+    matches!(below_projections(plan), LogicalPlan::Aggregate { group, sets: None, .. } if group.is_empty())
+}
+
+fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
     while let LogicalPlan::Project { input, .. } = plan {
         plan = input;
     }
-    matches!(plan, LogicalPlan::Aggregate { group, .. } if group.is_empty())
+    plan
 }
 
 /// The first error among a FROM clause's rows: of its conditions, or of what is computed of rows that meet them. Also those of the rows of
