@@ -23,6 +23,7 @@ pub use kept::KeptScans;
 pub use sieve::is_driven;
 
 use crate::exprs::equality;
+use crate::orders::OrderKey;
 use crate::planner::{Candidate, Planner, Want};
 use crate::region::{Region, RelSet, Source};
 use crate::rules::Rule;
@@ -145,6 +146,8 @@ struct Search<'s, 'a> {
     region: Region,
     subsets: HashMap<RelSet, Subset>,
     want: Want,
+    /// Whether it counts how soon the whole gives its first row.
+    stops_early: bool,
     /// Rows of each item; 1 where not known yet.
     rows: Vec<f64>,
     /// What conditions compare with each other, by item and by the number of the sort key.
@@ -186,6 +189,7 @@ impl Planner<'_> {
             region,
             subsets: HashMap::new(),
             want: want.clone(),
+            stops_early: want.rows > 0.0,
             rows: vec![],
             links: vec![],
             conditions: HashMap::new(),
@@ -260,6 +264,9 @@ impl Search<'_, '_> {
         self.wanted = want_orders.into_iter().map(|w| self.order_of(w)).collect();
         let full = graph::first(n);
         self.find_links();
+        if self.stops_early && !self.may_come_in_order() {
+            self.read_all();
+        }
         self.order()?;
         let Some(all) = self.subsets.remove(&full) else {
             return Err(quarry_common::Error::internal("no valid join order was found"));
@@ -293,6 +300,38 @@ impl Search<'_, '_> {
             return Err(quarry_common::Error::internal("no join order without outside parameters"));
         }
         Ok(out)
+    }
+
+    /// Whether there may be rows in one of the orders that are wanted, or at least in its beginning, without a sort above all joins: a
+    /// table's path has it, or conditions compare what it begins with. Without wanted orders they needn't be in any.
+    fn may_come_in_order(&self) -> bool {
+        let has = |first: u32| {
+            let is_column =
+                self.keys.get(first as usize).is_some_and(|(key, ..)| matches!(key, OrderKey::Column(_)));
+            let paths = || self.subsets.values().flat_map(|subset| &subset.paths);
+            !is_column
+                || self.links.iter().flatten().any(|(_, key)| *key == Some(first))
+                || paths().any(|path| path.order.ids.first() == Some(&first))
+        };
+        // Constants are no part of an order, and in every one.
+        let begins = |w: &Rc<Order>| w.ids.len() < w.keys.len() || w.ids.first().is_some_and(|id| has(*id));
+        self.wanted.is_empty() || self.wanted.iter().any(begins)
+    }
+
+    /// From here on it doesn't count how soon rows come: all of them will be read, and then sorted.
+    fn read_all(&mut self) {
+        self.stops_early = false;
+        let sets: Vec<RelSet> = self.subsets.keys().copied().collect();
+        for set in sets {
+            let starts = self.starts(set);
+            let Some(subset) = self.subsets.get_mut(&set) else { continue };
+            subset.starts = starts;
+            for path in std::mem::take(&mut subset.paths) {
+                if !is_beaten(subset, &Merits::of(&path)) {
+                    keep_path(subset, path);
+                }
+            }
+        }
     }
 
     /// Paths of one item.
@@ -529,10 +568,14 @@ fn add_path(subset: &mut Subset, new: Path) {
 
 /// Keeps a path that isn't beaten, and drops those it beats.
 fn push_path(subset: &mut Subset, new: Path) {
+    keep_path(subset, Rc::new(new));
+}
+
+fn keep_path(subset: &mut Subset, new: Rc<Path>) {
     let merits = Merits::of(&new);
     let starts = subset.starts.count(new.params);
     subset.paths.retain(|old| !merits.dominates(&Merits::of(old), starts));
-    subset.paths.push(Rc::new(new));
+    subset.paths.push(new);
     let none = (f64::INFINITY, f64::INFINITY);
     (subset.cheapest, subset.soonest, subset.parameterised) = (none, none, 0);
     for path in &subset.paths {

@@ -308,7 +308,7 @@ impl Search<'_, '_> {
     /// parameters where a semi or anti join needs one row of them.
     pub(super) fn starts(&self, set: RelSet) -> Starts {
         let semi = |s: &Special| matches!(s.kind, JoinKind::Semi | JoinKind::Anti) && s.right == set;
-        let plain = self.want.rows > 0.0;
+        let plain = self.stops_early;
         let parameterised = set.count_ones() == 1 && self.region.specials.iter().any(semi);
         Starts { plain, parameterised: plain || parameterised }
     }
