@@ -187,7 +187,7 @@ fn aggregated(
         if !aggregates.iter().all(|(_, a)| is_splittable(a, &place.columns)) {
             continue;
         }
-        let Some(early) = Early::of(input, group, aggregates, place) else { continue };
+        let Some(early) = Early::of(input, group, aggregates, &place) else { continue };
         let keys: Vec<Expr> = early.keys.iter().map(|id| Expr::column(*id, meta.get(*id).ty)).collect();
         let mut planner = Planner::new(env, std::mem::take(meta), rules.clone());
         planner.stats.known = std::mem::take(known);
@@ -206,7 +206,7 @@ fn aggregated(
     if !rules.allows_costly(Rule::AggregateEarly) {
         return None;
     }
-    early.build(group, aggregates, meta)
+    early.build(input, group, aggregates, meta)
 }
 
 /// Whether an aggregate can be computed in parts over a table that has these columns.
@@ -227,10 +227,11 @@ fn is_splittable(a: &AggregateExpr, own: &[ColumnId]) -> bool {
         }
 }
 
-/// A FROM clause without one of its tables.
+/// A table of a FROM clause that could be aggregated by itself.
 struct Early {
-    /// The FROM clause; the table is to be replaced in it.
-    from: LogicalPlan,
+    /// Where it stands.
+    way: Vec<Step>,
+    /// With the conditions on it alone.
     scan: TableScan,
     nullable: bool,
     /// Columns of the table that are read above it.
@@ -242,10 +243,8 @@ impl Early {
         from: &LogicalPlan,
         group: &[(ColumnId, Expr)],
         aggregates: &[(ColumnId, AggregateExpr)],
-        place: Place,
+        place: &Place,
     ) -> Option<Early> {
-        let mut from = from.clone();
-        let mut filter = vec![];
         let own = |e: &Expr| {
             let read = columns(e);
             !read.is_empty()
@@ -253,10 +252,13 @@ impl Early {
                 && !has_subquery(e)
                 && !is_volatile(e)
         };
-        let scan = take(&mut from, &place, &own, &mut filter)?;
-        let LogicalPlan::Scan { relation, alias, columns: scanned } = scan else { return None };
+        let way = way_to(from, place, &own)?;
+        let mut drawn = vec![];
+        let LogicalPlan::Scan { relation, alias, columns: scanned } = follow(from, &way, &mut drawn) else {
+            return None;
+        };
         let mut read = vec![];
-        reads(&from, &mut read);
+        reads(from, &drawn, &mut read);
         group.iter().for_each(|(_, e)| walk::columns_of(e, &mut read));
         let elsewhere = |a: &AggregateExpr| {
             walk::aggregate_exprs(a).any(|e| columns(e).iter().any(|id| !place.columns.contains(id)))
@@ -268,12 +270,15 @@ impl Early {
         if keys.is_empty() {
             return None;
         }
-        let scan = TableScan { relation, alias, columns: scanned, filter };
-        Some(Early { from, scan, nullable: place.nullable, keys })
+        let filter = drawn.into_iter().cloned().collect();
+        let (relation, alias, columns) = (relation.clone(), alias.clone(), scanned.clone());
+        let scan = TableScan { relation, alias, columns, filter };
+        Some(Early { way, scan, nullable: place.nullable, keys })
     }
 
     fn build(
-        mut self,
+        self,
+        from: &LogicalPlan,
         group: &[(ColumnId, Expr)],
         aggregates: &[(ColumnId, AggregateExpr)],
         meta: &mut QueryMeta,
@@ -305,11 +310,11 @@ impl Early {
             aggregates: early,
             grouping: vec![],
         };
-        let mut item =
-            Some(LogicalPlan::SubqueryAlias { input: Box::new(partial), alias: self.scan.alias.clone() });
-        put(&mut self.from, &mut item);
+        let item = LogicalPlan::SubqueryAlias { input: Box::new(partial), alias: self.scan.alias.clone() };
+        let mut from = from.clone();
+        *cut(&mut from, &self.way) = item;
         let aggregate = LogicalPlan::Aggregate {
-            input: Box::new(self.from),
+            input: Box::new(from),
             group: group.to_vec(),
             sets: None,
             aggregates: late,
@@ -319,66 +324,103 @@ impl Early {
     }
 }
 
-/// Takes the place's scan out, with the conditions on it alone; `Empty` marks where it was.
-fn take(
-    plan: &mut LogicalPlan,
-    place: &Place,
-    own: &dyn Fn(&Expr) -> bool,
-    filter: &mut Vec<Expr>,
-) -> Option<LogicalPlan> {
+/// A node on the way to a table.
+struct Step {
+    /// Which side of a join is next.
+    right: bool,
+    /// Positions of those of its conditions that are on the table alone.
+    drawn: Vec<usize>,
+}
+
+/// The way to the place's table, with its scan and the conditions right above that: from there up.
+fn way_to(plan: &LogicalPlan, place: &Place, own: &dyn Fn(&Expr) -> bool) -> Option<Vec<Step>> {
     let is_it = |plan: &LogicalPlan| scan_columns(plan).is_some_and(|c| c == place.columns);
     if is_it(plan) {
-        while let LogicalPlan::Filter { input, predicates } = plan {
-            filter.append(predicates);
-            *plan = std::mem::replace(&mut **input, LogicalPlan::OneRow);
-        }
-        return Some(std::mem::replace(plan, LogicalPlan::Empty { output: vec![] }));
+        return Some(vec![]);
     }
+    let drawn = |list: &[Expr], may: bool| {
+        list.iter().enumerate().filter(|(_, e)| may && own(e)).map(|(i, _)| i).collect::<Vec<_>>()
+    };
     match plan {
         LogicalPlan::Filter { input, predicates } => {
-            let scan = take(input, place, own, filter)?;
+            let mut way = way_to(input, place, own)?;
             // A condition above a left join is about its result.
-            if !place.nullable {
-                filter.extend(predicates.extract_if(.., |e| own(e)));
-            }
-            Some(scan)
+            way.push(Step { right: false, drawn: drawn(predicates, !place.nullable) });
+            Some(way)
         }
         LogicalPlan::Join { kind, left, right, on } => {
-            let inner = *kind == JoinKind::Inner;
             if *kind == JoinKind::Left && place.nullable && is_it(right) {
-                filter.extend(on.extract_if(.., |e| own(e)));
-                return take(right, place, own, filter);
+                return Some(vec![Step { right: true, drawn: drawn(on, true) }]);
             }
-            let scan = match take(left, place, own, filter) {
-                Some(scan) => scan,
-                None if inner => take(right, place, own, filter)?,
+            let inner = *kind == JoinKind::Inner;
+            let (mut way, right) = match way_to(left, place, own) {
+                Some(way) => (way, false),
+                None if inner => (way_to(right, place, own)?, true),
                 None => return None,
             };
-            if inner && !place.nullable {
-                filter.extend(on.extract_if(.., |e| own(e)));
-            }
-            Some(scan)
+            way.push(Step { right, drawn: drawn(on, inner && !place.nullable) });
+            Some(way)
         }
         _ => None,
     }
 }
 
-/// Puts the item where the scan was taken out.
-fn put(plan: &mut LogicalPlan, item: &mut Option<LogicalPlan>) {
-    if let LogicalPlan::Empty { output } = plan
-        && output.is_empty()
-    {
-        if let Some(item) = item.take() {
-            *plan = item;
-        }
-        return;
+/// The scan at the end of a way, and the conditions on its table alone.
+fn follow<'p>(plan: &'p LogicalPlan, way: &[Step], drawn: &mut Vec<&'p Expr>) -> &'p LogicalPlan {
+    let Some((step, rest)) = way.split_last() else {
+        return match plan {
+            LogicalPlan::Filter { input, predicates } => {
+                drawn.extend(predicates);
+                follow(input, way, drawn)
+            }
+            scan => scan,
+        };
+    };
+    let (next, conditions) = match plan {
+        LogicalPlan::Filter { input, predicates } => (input, predicates),
+        LogicalPlan::Join { left, right, on, .. } => (if step.right { right } else { left }, on),
+        other => return other,
+    };
+    let own = step.drawn.iter().filter_map(|i| conditions.get(*i));
+    // The condition of the left join itself comes first.
+    if rest.is_empty() && step.right && matches!(plan, LogicalPlan::Join { kind: JoinKind::Left, .. }) {
+        drawn.extend(own);
+        return follow(next, rest, drawn);
     }
-    walk::inputs_mut(plan).into_iter().for_each(|input| put(input, item));
+    let scan = follow(next, rest, drawn);
+    drawn.extend(own);
+    scan
 }
 
-fn reads(plan: &LogicalPlan, out: &mut Vec<ColumnId>) {
-    walk::exprs(plan).into_iter().for_each(|e| walk::columns_of(e, out));
-    walk::inputs(plan).into_iter().for_each(|input| reads(input, out));
+/// The place of the scan at the end of a way, with what is right above it; the conditions on its table go.
+fn cut<'p>(plan: &'p mut LogicalPlan, way: &[Step]) -> &'p mut LogicalPlan {
+    let Some((step, rest)) = way.split_last() else { return plan };
+    let mut at = 0;
+    let mut stays = |_: &Expr| {
+        at += 1;
+        !step.drawn.contains(&(at - 1))
+    };
+    match plan {
+        LogicalPlan::Filter { input, predicates } => {
+            predicates.retain(&mut stays);
+            cut(input, rest)
+        }
+        LogicalPlan::Join { left, right, on, .. } => {
+            on.retain(&mut stays);
+            cut(if step.right { right } else { left }, rest)
+        }
+        other => other,
+    }
+}
+
+/// The columns that a plan reads, but for what these conditions do.
+fn reads(plan: &LogicalPlan, but: &[&Expr], out: &mut Vec<ColumnId>) {
+    for e in walk::exprs(plan) {
+        if !but.iter().any(|other| std::ptr::eq(*other, e)) {
+            walk::columns_of(e, out);
+        }
+    }
+    walk::inputs(plan).into_iter().for_each(|input| reads(input, but, out));
 }
 
 /// The aggregates below and above the join.

@@ -11,20 +11,23 @@ pub fn run(plan: &mut LogicalPlan) -> bool {
         any |= run(input);
     }
     let LogicalPlan::Sort { input, keys } = plan else { return any };
-    let constant = constants(input);
+    let mut by = constants(input);
     let mut kept = vec![];
-    let mut by = constant.clone();
     let before = keys.len();
+    // Rows that the keys before the last don't tell apart, fewer don't.
+    let mut most = by.clone();
+    most.extend(keys.iter().rev().skip(1).filter_map(|key| column_of(&key.expr)));
+    let differ = before > 1 && rows_differ(input, &most);
     for key in std::mem::take(keys) {
         // Rows differ in what is there already: nothing is left to be ordered.
-        if !kept.is_empty() && rows_differ(input, &by) {
+        if differ && !kept.is_empty() && rows_differ(input, &by) {
             break;
         }
-        if let Expr::Column { id, .. } = &key.expr {
-            if by.contains(id) {
+        if let Some(id) = column_of(&key.expr) {
+            if by.contains(&id) {
                 continue;
             }
-            by.push(*id);
+            by.push(id);
         }
         kept.push(key);
     }
@@ -35,6 +38,10 @@ pub fn run(plan: &mut LogicalPlan) -> bool {
         *keys = kept;
     }
     any
+}
+
+fn column_of(e: &Expr) -> Option<ColumnId> {
+    if let Expr::Column { id, .. } = e { Some(*id) } else { None }
 }
 
 /// Columns that have the same value in all rows of a plan.
