@@ -53,4 +53,6 @@ pub trait InternalSql: Send + Sync {
     /// Runs one statement with typed parameters; gives the number of rows it touched. `latest`: it sees every commit, also those that
     /// a transaction with one snapshot doesn't; what it would then have to change is 40001.
     fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64>;
+    /// Another statement of the transaction begins: what was found out for the one before may not hold any more.
+    fn begin_statement(&self);
 }

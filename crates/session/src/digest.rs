@@ -14,6 +14,8 @@ pub struct Digest {
     pub log: LogSettings,
     /// The modes that a transaction begins with.
     pub modes: TransactionModes,
+    /// What `transaction_read_only` shows.
+    pub transaction_read_only: bool,
     /// `quote_all_identifiers`.
     pub quote_all: bool,
     pub track_activities: bool,
@@ -48,6 +50,7 @@ impl Digest {
                 read_only: settings.bool("default_transaction_read_only"),
                 deferrable: settings.bool("default_transaction_deferrable"),
             },
+            transaction_read_only: settings.bool("transaction_read_only"),
             quote_all: settings.bool("quote_all_identifiers"),
             track_activities: settings.bool("track_activities"),
             statements: counts_statements(settings),

@@ -131,6 +131,9 @@ impl quarry_executor::InternalSql for InternalRunner {
     fn run(&self, sql: &str, params: &[(Oid, Datum)], env: &ExecEnv, latest: bool) -> Result<u64> {
         self.run_in(sql, params, env, latest).map_err(|e| e.context(format!("SQL statement \"{sql}\"")))
     }
+    fn begin_statement(&self) {
+        self.locked.lock().clear();
+    }
 }
 
 impl InternalRunner {

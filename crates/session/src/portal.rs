@@ -83,6 +83,28 @@ struct Shown {
     number: u64,
 }
 
+impl Shown {
+    /// The entry is another portal's from now on, as if it were new.
+    fn pass_on(&mut self, number: u64, statement: &Arc<Prepared>, created_at: i64) {
+        let mut list = self.list.lock();
+        let Some(at) = list.iter().rposition(|e| e.number == self.number) else { return };
+        if at + 1 < list.len() {
+            let entry = list.remove(at);
+            list.push(entry);
+        }
+        if let Some(e) = list.last_mut() {
+            e.number = number;
+            if !Arc::ptr_eq(&e.statement, statement) {
+                e.statement = statement.clone();
+            }
+            e.options = CursorOptions::default();
+            e.relations.clear();
+            e.created_at = created_at;
+        }
+        self.number = number;
+    }
+}
+
 impl Drop for Shown {
     fn drop(&mut self) {
         self.list.lock().retain(|e| e.number != self.number);
@@ -105,6 +127,23 @@ impl Portal {
             spent: Default::default(),
             shown: None,
         }
+    }
+    /// The same in the memory of a portal of the same name, which ends, and in its place on the list.
+    pub fn renew(
+        mut self: Box<Portal>,
+        statement: Arc<Prepared>,
+        params: Arc<[Datum]>,
+        formats: FormatCodes,
+        number: u64,
+        created_at: i64,
+    ) -> Box<Portal> {
+        let mut shown = self.shown.take();
+        if let Some(shown) = &mut shown {
+            shown.pass_on(number, &statement, created_at);
+        }
+        *self = Portal::new(statement, params, formats, number);
+        self.shown = shown;
+        self
     }
     /// Puts it on the list that `pg_cursors` shows.
     pub fn show(&mut self, name: &str, created_at: i64, list: &Arc<Mutex<Vec<PortalEntry>>>) {
@@ -135,5 +174,54 @@ impl Portal {
         {
             e.relations.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(text: &str) -> Arc<Prepared> {
+        Arc::new(Prepared {
+            name: String::new(),
+            text: Arc::from(text),
+            place: None,
+            statement: None,
+            rule_tag: None,
+            param_types: vec![],
+            columns: None,
+            plans: Default::default(),
+            described: Default::default(),
+            from_sql: false,
+            prepared_at: 0,
+        })
+    }
+
+    fn portal(text: &str, number: u64) -> Box<Portal> {
+        Box::new(Portal::new(prepared(text), Arc::from([]), FormatCodes::new(), number))
+    }
+
+    #[test]
+    fn a_portal_in_the_place_of_another_is_new() {
+        let list = Arc::default();
+        let shown = || {
+            let entries: &Mutex<Vec<PortalEntry>> = &list;
+            let entries = entries.lock();
+            entries.iter().map(|e| (e.statement.text.to_string(), e.number, e.created_at)).collect::<Vec<_>>()
+        };
+        let mut unnamed = portal("one", 1);
+        unnamed.show("", 10, &list);
+        let mut named = portal("two", 2);
+        named.show("n", 11, &list);
+        unnamed.state = PortalState::Done(Tag::from("SELECT 1"));
+        let params: Arc<[Datum]> = Arc::from([Datum::I32(7)]);
+        let unnamed = unnamed.renew(prepared("three"), params, FormatCodes::new(), 3, 12);
+        assert!(matches!(unnamed.state, PortalState::New));
+        assert_eq!((unnamed.number, unnamed.params.len()), (3, 1));
+        assert_eq!(shown(), [("two".to_string(), 2, 11), ("three".to_string(), 3, 12)]);
+        drop(unnamed);
+        assert_eq!(shown(), [("two".to_string(), 2, 11)]);
+        drop(named);
+        assert!(shown().is_empty());
     }
 }

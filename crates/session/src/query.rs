@@ -10,7 +10,7 @@ use crate::prepared::Prepared;
 use crate::results::Writers;
 use crate::templates::{Sizes, same_names};
 use quarry_catalog::{CatalogReader, LockMode, Privilege, RelKind, SessionView};
-use quarry_common::{Oid, Result, err};
+use quarry_common::{CommandId, Oid, Result, Xid, err};
 use quarry_executor::fastpath::FastPlan;
 use quarry_executor::{ExecEnv, Execution, InternalSql};
 use quarry_plan::physical::RelationUse;
@@ -66,6 +66,9 @@ pub struct StatementContext {
     pub settings_version: u64,
     /// What they were then.
     digest: Digest,
+    /// Of when the reader is: what it has found of the search path holds as long as these do.
+    schema_version: u64,
+    own_moment: Option<(Xid, CommandId, u64)>,
 }
 
 #[cfg(test)]
@@ -120,6 +123,8 @@ impl StatementContext {
         StatementContext {
             session: session.clone(),
             txn: txn.clone(),
+            schema_version: reader.schema_version(),
+            own_moment: reader.own_moment(),
             reader,
             io: session.io(),
             read_only: block.modes.read_only,
@@ -136,6 +141,8 @@ impl StatementContext {
         StatementContext {
             session: session.clone(),
             txn: reader.txn().clone(),
+            schema_version: reader.schema_version(),
+            own_moment: reader.own_moment(),
             reader,
             io: session.io(),
             read_only,
@@ -148,6 +155,8 @@ impl StatementContext {
         Arc::ptr_eq(&self.txn, txn)
             && self.read_only == read_only
             && self.settings_version == self.session.settings_version()
+            && self.schema_version == self.reader.schema_version()
+            && self.own_moment == self.reader.own_moment()
     }
     /// Reads settings, as a function may have changed them since it was made.
     fn digested<T>(&self, read: impl FnOnce(&Digest) -> T) -> T {
@@ -223,6 +232,19 @@ impl StatementContext {
     /// The same for a statement that may neither change nor lock rows, nor let others do so with what it found (a cursor).
     pub fn reading_env(&self, params: Arc<[Datum]>, instrument: bool) -> ExecEnv {
         self.env_with(self.txn.reading_snapshot(), params, instrument, None)
+    }
+    /// An environment of this context that was used before, for another statement.
+    pub(crate) fn renew_env(&self, env: &mut ExecEnv, params: Arc<[Datum]>, read_only: bool) {
+        env.params = params;
+        if read_only {
+            env.snapshot = self.txn.reading_snapshot();
+            return;
+        }
+        env.snapshot = self.txn.statement_snapshot();
+        match &env.sql_runner {
+            Some(runner) => runner.begin_statement(),
+            None => env.sql_runner = Some(Arc::new(InternalRunner::new(self.session.internal_plans.clone()))),
+        }
     }
     fn env_with(
         &self,

@@ -5,6 +5,7 @@
 
 mod copy_in;
 mod extended;
+mod kept;
 mod limits;
 mod run;
 mod simple;
@@ -30,7 +31,7 @@ use quarry_common::{Error, Lsn, Oid, Result, Severity, err};
 use quarry_sql::lexer::LexOptions;
 use quarry_sql::{ast, parse};
 use quarry_storage::stats::DatabaseCount;
-use quarry_storage::txn::{IsolationLevel, Transaction, TxnOptions};
+use quarry_storage::txn::{IsolationLevel, Snapshot, Transaction, TxnOptions};
 use quarry_types::Datum;
 use quarry_types::io::IoContext;
 use std::collections::VecDeque;
@@ -128,7 +129,9 @@ pub struct Session {
     /// The running simple query or Execute, where durations are logged.
     timed: Option<Timed>,
     /// What the statement under way runs with; see [`Session::query_context`].
-    context: Option<Arc<StatementContext>>,
+    kept: Option<kept::Kept>,
+    /// The values of statements without parameters.
+    no_params: Arc<[Datum]>,
     /// Plans of statements that come as text.
     templates: crate::templates::Templates,
     /// The modes that the settings `transaction_...` show.
@@ -182,7 +185,8 @@ impl Session {
             ended: false,
             is_active: false,
             timed: None,
-            context: None,
+            kept: None,
+            no_params: Arc::from([]),
             templates: Default::default(),
             shown_modes: Block::default().modes,
             base,
@@ -411,7 +415,7 @@ impl Session {
 
     /// Tells the client of an error and fails the transaction. FATAL errors end the session.
     pub(super) fn report(&mut self, mut e: Error, out: &mut BytesMut) -> Step {
-        self.context = None;
+        self.kept = None;
         self.send_notices(out);
         // A wait in storage only knows that it was cancelled.
         if self.cx.signals.is_cancelled() && e.sqlstate() == quarry_common::SqlState::QUERY_CANCELED {
@@ -502,7 +506,7 @@ impl Session {
 
     /// What must happen to the session when its transaction ends.
     pub(super) fn end_transaction(&mut self, committed: bool, vars_mark: usize, out: &mut BytesMut) {
-        self.context = None;
+        self.kept = None;
         self.stop_transaction_clock();
         let keep_held = committed;
         self.portals.retain(|p| {
@@ -564,15 +568,20 @@ impl Session {
         }
     }
 
-    /// A portal with the next number, which `pg_cursors` shows.
+    /// A portal with the next number, which `pg_cursors` shows; `before`: the one of its name, which ends.
     pub(crate) fn new_portal(
         &mut self,
         name: &str,
         statement: Arc<Prepared>,
         params: Arc<[Datum]>,
         formats: FormatCodes,
+        before: Option<Box<Portal>>,
     ) -> Box<Portal> {
         self.portal_count += 1;
+        if let Some(before) = before {
+            let now = self.cx.statement_start.load(Ordering::Relaxed);
+            return before.renew(statement, params, formats, self.portal_count, now);
+        }
         let mut made = Box::new(Portal::new(statement, params, formats, self.portal_count));
         made.show(name, self.cx.statement_start.load(Ordering::Relaxed), &self.cx.cursors);
         made
@@ -627,29 +636,6 @@ impl Session {
             Some(txn) => self.cx.signals.waiting(WaitEvent::SafeSnapshot, || txn.await_safe_snapshot()),
             None => Ok(()),
         }
-    }
-
-    /// What the next statement runs with.
-    pub(crate) fn statement_context(&mut self) -> Result<StatementContext> {
-        let txn = self.ensure_transaction();
-        self.digest();
-        let digest = &self.digest.1;
-        txn.set_lock_timeout(digest.limits.lock);
-        txn.set_deadlock_timeout(digest.limits.deadlock);
-        Ok(StatementContext::with_settings(&self.cx, &self.block, &txn, digest))
-    }
-
-    /// What a query runs with: one for all its messages (Bind, Describe, Execute), unless a setting or the user changes in between.
-    /// Commands, which may change the schema as they go, take a new [`Session::statement_context`] for each step.
-    pub(crate) fn query_context(&mut self) -> Result<Arc<StatementContext>> {
-        if let (Some(known), Some(txn)) = (&self.context, self.block.txn())
-            && known.holds(txn, self.block.modes.read_only)
-        {
-            return Ok(known.clone());
-        }
-        let made = Arc::new(self.statement_context()?);
-        self.context = Some(made.clone());
-        Ok(made)
     }
 }
 

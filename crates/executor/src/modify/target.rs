@@ -65,6 +65,8 @@ pub struct Target {
     arena: Vec<u8>,
     ends: Vec<usize>,
     key: Vec<u8>,
+    /// Room for a row's keys.
+    keys: Vec<Datum>,
     payload: RowBuilder,
     tids: Vec<Tid>,
     pub(super) entries: super::index_batch::Entries,
@@ -153,6 +155,7 @@ impl Target {
             arena: vec![],
             ends: vec![],
             key: vec![],
+            keys: vec![],
             payload: RowBuilder::new(),
             tids: vec![],
             entries: Default::default(),
@@ -186,17 +189,7 @@ impl Target {
 
     /// The stored form of a row; valid until the next call.
     pub fn encode(&mut self, row: &[Datum]) -> &[u8] {
-        self.builder.begin(self.heap.layout());
-        let mut next = 0;
-        for a in 0..self.heap.layout().len() {
-            if self.attributes.get(next) == Some(&a) {
-                put_datum(&row[next], &mut self.builder);
-                next += 1;
-            } else {
-                self.builder.null();
-            }
-        }
-        self.builder.finish()
+        stored_form(&mut self.builder, &self.heap, &self.attributes, row)
     }
 
     /// Key and payload of a row in index `i`; `None` if a partial index leaves it out. `Some(true)`: a key is NULL.
@@ -265,13 +258,15 @@ impl Target {
 
     /// Puts a stored row into every index (that `changed` attributes concern, where given); 23505 on a duplicate.
     pub fn index_row(&mut self, cx: &mut Cx<'_>, row: &[Datum], tid: Tid) -> Result<()> {
-        let mut keys = vec![];
+        let mut keys = std::mem::take(&mut self.keys);
         for i in 0..self.indexes.len() {
             if self.insert_entry(cx, i, row, tid, &mut keys)?.is_some() {
                 return Err(errors::unique_violation(&self.relation, &self.indexes[i].def, &keys, cx.io));
             }
             self.queue_deferred_unique(cx, i, &keys, tid)?;
         }
+        keys.clear();
+        self.keys = keys;
         self.index_row_elsewhere(cx, row, tid)
     }
 
@@ -338,11 +333,8 @@ impl Target {
 
     /// Stores one complete row with its index entries; foreign keys are queued.
     pub fn insert_row(&mut self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<Tid> {
-        self.encode(row);
-        let tid = {
-            let body = self.builder.finish();
-            self.heap.insert(&cx.env.txn, body)?
-        };
+        let body = stored_form(&mut self.builder, &self.heap, &self.attributes, row);
+        let tid = self.heap.insert(&cx.env.txn, body)?;
         self.index_row(cx, row, tid)?;
         self.queue_foreign_keys(cx, row, None, tid);
         self.test_view_checks(cx, row)?;
@@ -513,6 +505,26 @@ impl Target {
     pub fn width(&self) -> usize {
         self.attributes.len()
     }
+}
+
+/// The stored form of a row, which has a value for each of `attributes`.
+fn stored_form<'b>(
+    builder: &'b mut RowBuilder,
+    heap: &Heap,
+    attributes: &[usize],
+    row: &[Datum],
+) -> &'b [u8] {
+    builder.begin(heap.layout());
+    let mut next = 0;
+    for a in 0..heap.layout().len() {
+        if attributes.get(next) == Some(&a) {
+            put_datum(&row[next], builder);
+            next += 1;
+        } else {
+            builder.null();
+        }
+    }
+    builder.finish()
 }
 
 /// The attribute a scan column reads.

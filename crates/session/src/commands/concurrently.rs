@@ -159,7 +159,7 @@ fn bound_index(d: &Ddl, table: Oid, index: Oid) -> Result<Bound> {
 impl Session {
     /// Ends the transaction around a command that works in several, and begins the next.
     pub(crate) fn next_transaction(&mut self) -> Result<()> {
-        self.cx.set_reader(None);
+        self.forget_context();
         self.block.commit()?;
         // Its snapshots must not be the session's one for all.
         self.ensure_transaction().set_isolation(IsolationLevel::ReadCommitted);

@@ -50,7 +50,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
         prepared_at: crate::clock::now(),
     };
     let formats = binary_if(d.binary);
-    let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats);
+    let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats, None);
     made.state = PortalState::Done(Tag::from(""));
     let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
     made.set_cursor(Cursor::new(execution, options, row_ids));

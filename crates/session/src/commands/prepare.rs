@@ -71,8 +71,8 @@ pub fn execute(s: &mut Session, e: &ast::Execute, portal: &mut Portal) -> Result
         let mut out = bytes::BytesMut::new();
         return super::run(s, stmt, &mut inner, &mut out);
     }
-    let plan = s.plan_prepared(&prepared, stmt, &values)?;
-    let st = s.statement_context()?;
+    let st = s.query_context()?;
+    let plan = s.plan_prepared(&st, &prepared, stmt, &values)?;
     st.check_read_only(&plan.statement, super::tag_of(stmt))?;
     // From here on the portal is one of the prepared statement: its tag and rows are that statement's.
     portal.params = values;

@@ -99,7 +99,7 @@ fn make_ready_and_prepare(s: &mut Session, gid: &str) -> Result<Lsn> {
         prepared_at: crate::clock::now(),
     };
     drop(st);
-    s.cx.set_reader(None);
+    s.forget_context();
     let lsn = s.block.prepare(|txn| txn.prepare(info, max))?;
     s.wait_unless_connection_does(lsn)?;
     Ok(lsn)

@@ -173,8 +173,11 @@ impl Session {
         self.note_query_at(now);
         self.check_cancelled()?;
         self.timed = self.digest().log.times().then(Timed::start);
-        let values = self.decode_params(&prepared, param_formats, params)?;
-        let mut made = self.new_portal(portal, prepared, values, FormatCodes::from_slice(formats));
+        let mut before = self.portals.remove(portal);
+        let room = before.as_mut().map(|p| std::mem::replace(&mut p.params, self.no_params.clone()));
+        let values = self.decode_params(&prepared, param_formats, params, room)?;
+        let formats = FormatCodes::from_slice(formats);
+        let mut made = self.new_portal(portal, prepared, values, formats, before);
         let prepared = &made.statement;
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
@@ -194,16 +197,23 @@ impl Session {
         prepared: &Prepared,
         formats: &[i16],
         params: &[Option<&[u8]>],
+        room: Option<Arc<[Datum]>>,
     ) -> Result<Arc<[Datum]>> {
         if params.is_empty() {
-            return Ok(Arc::from([]));
+            return Ok(self.no_params.clone());
         }
         let st = self.query_context()?;
         let io = st.io();
-        let mut values: Arc<[Datum]> = std::iter::repeat_n(Datum::Null, params.len()).collect();
-        let slots = Arc::get_mut(&mut values).expect("just made, nobody else has it");
+        // Values that somebody still reads are left to them.
+        let room = room.filter(|room| room.len() == params.len() && Arc::strong_count(room) == 1);
+        let mut values = room.unwrap_or_else(|| std::iter::repeat_n(Datum::Null, params.len()).collect());
+        let slots =
+            Arc::get_mut(&mut values).ok_or_else(|| Error::internal("values are read while they come"))?;
         for (i, ((value, oid), slot)) in params.iter().zip(&prepared.param_types).zip(slots).enumerate() {
-            let Some(bytes) = value else { continue };
+            let Some(bytes) = value else {
+                *slot = Datum::Null;
+                continue;
+            };
             let ty = io.type_ref(*oid)?;
             let decoded = if results::format_of(formats, i) == 1 {
                 ty.receive(bytes, -1, &io)

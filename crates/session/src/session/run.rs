@@ -30,7 +30,7 @@ impl Session {
                     .then(|| analyzed.columns.as_slice().into());
                 cache_entry(st.plan(analyzed.bound, None, statement.source())?, analyzed.stamp)
             } else {
-                self.plan_prepared(&statement, stmt, &portal.params)?
+                self.plan_prepared(&st, &statement, stmt, &portal.params)?
             };
             if portal.columns.is_none() && !plan.statement.output.is_empty() {
                 let meta = &plan.statement.meta;
@@ -50,12 +50,12 @@ impl Session {
     /// The plan to run a prepared query with now. 0A000 if its result is no longer what it was described as.
     pub(crate) fn plan_prepared(
         &mut self,
+        st: &StatementContext,
         prepared: &Prepared,
         stmt: &ast::Statement,
         params: &[Datum],
     ) -> Result<Arc<CachedPlan>> {
         let placed = commands::cursor::resolve_current_of(self, stmt, true)?;
-        let st = self.query_context()?;
         let plan = match placed {
             // Each run has another row: nothing to keep.
             Some(placed) => {
@@ -218,7 +218,6 @@ impl Session {
 
     /// Makes the statement's effects visible to the next one.
     pub(super) fn after_statement(&mut self) {
-        self.context = None;
         self.follow_transaction_limit();
         if let Some(txn) = self.block.txn() {
             txn.advance_command();
@@ -306,16 +305,17 @@ impl Session {
         }
         let explained = self.digest().explain_from >= 0 && auto_explain::is_on(&self.cx);
         if let (Some(fast), true) = (&plan.fast, max_rows == 0 && !explained) {
-            let env = match plan.statement.read_only {
-                true => st.reading_env(portal.params.clone(), false),
-                false => st.exec_env(portal.params.clone(), false),
-            };
+            let env = self.take_env(&st, &portal.params, plan.statement.read_only);
             let io = st.io_without_notices();
-            let has_rows = portal.columns.is_some();
-            let mut writer = RowWriter::of_plan(&plan, &portal.formats, &io)?;
-            let count = fast.run_with(&env, &io, &mut |row| {
-                if has_rows { writer.write_row(row, &io, out) } else { Ok(()) }
+            let mut writer = match portal.columns {
+                Some(_) => Some(RowWriter::of_plan(&plan, &portal.formats, &io)?),
+                None => None,
+            };
+            let count = fast.run_with(&env, &io, &mut |row| match &mut writer {
+                Some(writer) => writer.write_row(row, &io, out),
+                None => Ok(()),
             })?;
+            self.give_env(env);
             if let Some(count) = count {
                 self.after_statement();
                 portal.state = PortalState::Done(tag_with_count(&portal.statement, count));
