@@ -5,19 +5,31 @@
 //! can be rolled back; values in hand are of one file and end with it.
 
 use crate::context::SessionContext;
+use hashbrown::HashMap;
 use quarry_catalog::{CatalogReader, LockMode, Persistence, Privilege, RelKind, Relation, SequenceDef};
 use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_storage::sequence::{Sequence, SequenceChange, SequenceState};
 use quarry_storage::txn::Transaction;
 use quarry_storage::{RelId, Storage};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Values that a log record covers beyond those it is written for: so many are skipped by a crash.
 const LOGGED_AHEAD: i64 = 32;
 
+/// A sequence as the catalog has it, which is asked once: all of this holds as long as the schema has the version, for transactions
+/// that haven't changed it themselves.
+struct Known {
+    /// Read before the rest.
+    schema_version: u64,
+    relation: Arc<Relation>,
+    def: Arc<SequenceDef>,
+    /// Who may take values, as far as that was asked.
+    taker: Option<Oid>,
+}
+
 /// What a session knows of a sequence it has used.
 struct InHand {
+    known: Option<Arc<Known>>,
     /// The file that the values are from.
     storage: RelId,
     /// What currval answers; none: nextval hasn't been called, only setval.
@@ -119,17 +131,42 @@ impl SessionContext {
             None => Err(Error::internal(format!("cache lookup failed for sequence {oid}"))),
         }
     }
-    /// nextval; `check`: as the user calls it, rather than for an identity column.
-    pub(crate) fn take_value(&self, oid: Oid, check: bool) -> Result<i64> {
+    /// Opens a sequence to take a value, locked as [`Self::open_sequence`] does it. `check`: if the user may, else 42501.
+    fn open_to_take(&self, oid: Oid, check: bool) -> Result<Arc<Known>> {
+        let reader = self.reader()?;
+        let own = reader.has_own_ddl();
+        let user = reader.session().user;
+        let known = self.sequences.lock().used.get(&oid).and_then(|h| h.known.clone());
+        if let Some(known) = known.filter(|k| {
+            !own && k.schema_version == reader.schema_version() && (!check || k.taker == Some(user))
+        }) {
+            reader.lock_oid_only(oid, LockMode::RowExclusive)?;
+            // Waiting may have let a change of the schema through.
+            if known.schema_version == reader.schema_version() {
+                return Ok(known);
+            }
+        }
+        let schema_version = reader.schema_version();
         let (reader, relation, def) = self.open_sequence(oid)?;
         if check {
             check_privilege(&reader, &relation, &[Privilege::Usage, Privilege::Update])?;
         }
-        self.check_writable(&relation, "nextval()")?;
+        let known = Arc::new(Known { schema_version, relation, def, taker: check.then_some(user) });
+        if !own && let Some(h) = self.sequences.lock().used.get_mut(&oid) {
+            h.known = Some(known.clone());
+        }
+        Ok(known)
+    }
+    /// nextval; `check`: as the user calls it, rather than for an identity column.
+    pub(crate) fn take_value(&self, oid: Oid, check: bool) -> Result<i64> {
+        let known = self.open_to_take(oid, check)?;
+        let Known { relation, def, .. } = &*known;
+        self.check_writable(relation, "nextval()")?;
         let mut sequences = self.sequences.lock();
         let sequences = &mut *sequences;
         sequences.last_used = Some(oid);
-        if let Some(h) = sequences.used.get_mut(&oid)
+        let mut used = sequences.used.get_mut(&oid);
+        if let Some(h) = &mut used
             && h.storage == def.storage
             && let Some(last) = h.last
             && last != h.cached
@@ -140,15 +177,18 @@ impl SessionContext {
         }
         let page = Sequence::open(self.instance.storage(), def.storage);
         let name = || relation.name.clone();
-        let (taken, lsn) = page.change(|state, must_log| take(state, &def, must_log, &name))?;
+        let (taken, lsn) = page.change(|state, must_log| take(state, def, must_log, &name))?;
         self.note_side_lsn(lsn);
-        let in_hand = InHand {
-            storage: def.storage,
-            last: Some(taken.value),
-            cached: taken.cached,
-            increment: def.increment,
-        };
-        sequences.used.insert(oid, in_hand);
+        let (storage, last, increment) = (def.storage, Some(taken.value), def.increment);
+        match used {
+            Some(h) => {
+                *h = InHand { known: h.known.take(), storage, last, cached: taken.cached, increment };
+            }
+            None => {
+                let in_hand = InHand { known: None, storage, last, cached: taken.cached, increment };
+                sequences.used.insert(oid, in_hand);
+            }
+        }
         Ok(taken.value)
     }
     pub(crate) fn current_value(&self, oid: Oid) -> Result<i64> {
@@ -198,14 +238,15 @@ impl SessionContext {
         let last = if is_called { Some(value) } else { known };
         // No values are in hand any more.
         let cached = last.unwrap_or(value);
-        sequences.used.insert(oid, InHand { storage: def.storage, last, cached, increment: def.increment });
+        sequences.used.insert(
+            oid,
+            InHand { known: None, storage: def.storage, last, cached, increment: def.increment },
+        );
         Ok(())
     }
     /// 25006 in a read-only transaction, which may change temporary sequences only.
     fn check_writable(&self, sequence: &Relation, function: &str) -> Result<()> {
-        if sequence.persistence != Persistence::Temporary
-            && self.vars.lock().current().bool("transaction_read_only")
-        {
+        if sequence.persistence != Persistence::Temporary && self.digested(|d| d.transaction_read_only) {
             bail!(READ_ONLY_SQL_TRANSACTION, "cannot execute {function} in a read-only transaction");
         }
         Ok(())

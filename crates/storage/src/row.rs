@@ -309,6 +309,14 @@ impl<'a> RowRef<'a> {
         &self.body[at..at + n as usize]
     }
 
+    /// Where fixed column `i` lies in the body, if it isn't NULL.
+    pub fn fixed_range(&self, i: usize) -> std::ops::Range<usize> {
+        let column = self.layout.columns[i];
+        let Width::Fixed(n) = column.width else { return 0..0 };
+        let at = (self.fixed_at + column.place) as usize;
+        at..at + n as usize
+    }
+
     /// Bytes of fixed column `i` as an array of its width.
     #[inline]
     pub fn fixed_array<const N: usize>(&self, i: usize) -> [u8; N] {

@@ -23,8 +23,8 @@ use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
 use crate::{Fork, PageId, Persistence, RelId, Storage};
 use quarry_common::{Error, Lsn, Result};
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, LazyLock};
 
 /// The row of a sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,24 +50,34 @@ pub struct Sequence {
     rel: RelId,
 }
 
-fn layout() -> RowLayout {
-    RowLayout::new(&[Width::Fixed(8), Width::Fixed(8), Width::Fixed(1)])
-}
+static LAYOUT: LazyLock<RowLayout> =
+    LazyLock::new(|| RowLayout::new(&[Width::Fixed(8), Width::Fixed(8), Width::Fixed(1)]));
 
 fn encode(state: &SequenceState) -> Vec<u8> {
     let mut builder = RowBuilder::new();
-    builder.begin(&layout());
+    builder.begin(&LAYOUT);
     builder.fixed(&state.last_value.to_le_bytes());
     builder.fixed(&state.log_count.to_le_bytes());
     builder.fixed(&[u8::from(state.is_called)]);
     builder.finish().to_vec()
 }
 
+fn no_row() -> Error {
+    Error::corrupted("a sequence's page has no row")
+}
+
+/// Puts another state in the place of a row's.
+fn overwrite(body: &mut [u8], state: &SequenceState) {
+    let row = RowRef::new(&LAYOUT, body);
+    let [last_value, log_count, is_called] = [0, 1, 2].map(|i| row.fixed_range(i));
+    body[last_value].copy_from_slice(&state.last_value.to_le_bytes());
+    body[log_count].copy_from_slice(&state.log_count.to_le_bytes());
+    body[is_called].copy_from_slice(&[u8::from(state.is_called)]);
+}
+
 fn decode(page: &[u8]) -> Result<SequenceState> {
-    let body = hp::tuple(page, 1).and_then(|t| t.get(tuple::HEADER_BYTES..));
-    let body = body.ok_or_else(|| Error::corrupted("a sequence's page has no row"))?;
-    let layout = layout();
-    let row = RowRef::new(&layout, body);
+    let body = hp::tuple(page, 1).and_then(|t| t.get(tuple::HEADER_BYTES..)).ok_or_else(no_row)?;
+    let row = RowRef::new(&LAYOUT, body);
     Ok(SequenceState {
         last_value: i64::from_le_bytes(row.fixed_array::<8>(0)),
         log_count: i64::from_le_bytes(row.fixed_array::<8>(1)),
@@ -115,12 +125,8 @@ impl Sequence {
         if let Some(state) = &logged {
             self.log(&mut page, state)?;
         }
-        let body = encode(&live);
-        let row = hp::tuple_mut(page.bytes_mut(), 1).and_then(|t| t.get_mut(tuple::HEADER_BYTES..));
-        match row {
-            Some(row) if row.len() == body.len() => row.copy_from_slice(&body),
-            _ => return Err(Error::corrupted("a sequence's page has no row")),
-        }
+        let body = hp::tuple_mut(page.bytes_mut(), 1).and_then(|t| t.get_mut(tuple::HEADER_BYTES..));
+        overwrite(body.ok_or_else(no_row)?, &live);
         Ok((result, page.lsn()))
     }
     fn log(&self, page: &mut PageMut<'_>, state: &SequenceState) -> Result<Lsn> {
@@ -138,6 +144,9 @@ mod tests {
         let state = SequenceState { last_value: -7, log_count: 32, is_called: true };
         let mut page = crate::page::Page::zeroed();
         crate::heap::wal::apply(SEQUENCE, &encode(&state), 0, &mut page).unwrap();
+        assert_eq!(decode(page.bytes()).unwrap(), state);
+        let state = SequenceState { last_value: i64::MAX, log_count: 0, is_called: false };
+        overwrite(&mut hp::tuple_mut(page.bytes_mut(), 1).unwrap()[tuple::HEADER_BYTES..], &state);
         assert_eq!(decode(page.bytes()).unwrap(), state);
     }
 }
