@@ -108,6 +108,11 @@ fn pg_identify_object(c: &Call<'_>) -> Result<Datum> {
 fn regular(c: &Call<'_>, kind: RegKind) -> Result<Datum> {
     // Names only: what is written as an OID is looked for as a name, too.
     let name = c.text(0);
+    // A type's name is parsed as a query's would be.
+    if kind == RegKind::Type && name.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+        let token = name.split_whitespace().next().unwrap_or_default();
+        bail!(SYNTAX_ERROR, "syntax error at or near \"{token}\"");
+    }
     Ok(if_found(c.reader.reg_in(kind, name))?.map_or(Datum::Null, |o| Datum::U32(o.0)))
 }
 

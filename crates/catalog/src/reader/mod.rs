@@ -34,7 +34,6 @@ pub use extensions::InstalledExtension;
 pub(crate) use load::{access_method_name, action_of, constraint_of, physical_code};
 pub(crate) use names::split_qualified;
 pub use names::{quote_identifier, quote_qualified};
-pub(crate) use privileges::acl_noun;
 pub use privileges::relation_noun;
 pub(crate) use statistics::{DATA_INDEX as STATISTICS_DATA_INDEX, INDEX_BY_OID as STATISTICS_INDEX};
 pub use stats::ColumnTarget;

@@ -78,7 +78,8 @@ impl CatalogReader {
         // Indexes have no privileges of their own; catalogs that users can't write stay so.
         Ok(have != 0)
     }
-    fn predefined_privileges(&self, role: Oid, p: Privilege) -> Result<u16> {
+    /// What the roles that may read or write all data give.
+    pub(crate) fn predefined_privileges(&self, role: Oid, p: Privilege) -> Result<u16> {
         let through = match p {
             Privilege::Select => PG_READ_ALL_DATA,
             Privilege::Insert | Privilege::Update | Privilege::Delete => PG_WRITE_ALL_DATA,
@@ -211,7 +212,7 @@ impl CatalogReader {
 }
 
 /// What "permission denied for ..." calls a relation.
-pub(crate) fn acl_noun(kind: RelKind) -> &'static str {
+fn acl_noun(kind: RelKind) -> &'static str {
     match kind {
         RelKind::Table | RelKind::Toast | RelKind::CompositeType | RelKind::Index => "table",
         RelKind::Sequence => "sequence",

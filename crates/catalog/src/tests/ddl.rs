@@ -245,6 +245,7 @@ fn privileges() {
             kind: GrantKind::Grant,
             object: ObjectAddress::relation(t.oid),
             privileges: Some(vec![Privilege::Select]),
+            columns: vec![],
             grantees: vec![alice],
             grant_option: false,
             behavior: DropBehavior::Restrict,

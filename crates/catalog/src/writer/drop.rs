@@ -381,6 +381,7 @@ impl CatalogWriter {
         self.delete_all(&snap, pg_type::TABLE, 2703, &[oid_datum(oid)])?;
         Ok(())
     }
+    /// A foreign key's referenced table is checked no more when its rows change: nobody else may be at it.
     fn delete_constraint(&self, oid: Oid) -> Result<()> {
         let snap = self.snapshot();
         let Some((tid, row)) = self.find_one(&snap, pg_constraint::TABLE, 2667, &[oid_datum(oid)])? else {
@@ -406,7 +407,10 @@ impl CatalogWriter {
             }
         }
         match c.kind {
-            ConstraintKind::ForeignKey { ref_table, .. } => self.touch([Touched::Relation(ref_table)]),
+            ConstraintKind::ForeignKey { ref_table, .. } => {
+                self.lock_table(ref_table)?;
+                self.touch([Touched::Relation(ref_table)]);
+            }
             ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
                 self.touch([Touched::Relation(index)])
             }

@@ -10,8 +10,13 @@ use crate::cache::Touched;
 use crate::defs::RelKind;
 use crate::object::{DropBehavior, ObjectAddress};
 use crate::row::oid_datum;
-use quarry_common::{Error, Oid, Result, Severity, bail, err};
+use crate::rows::SYSTEM_COLUMNS;
+use quarry_common::{Error, Oid, Result, Severity, SqlState, bail, err};
 use quarry_types::Datum;
+use std::collections::BTreeMap;
+
+/// `array_subscript_handler`: what makes a type an array type.
+const ARRAY_SUBSCRIPTS: Oid = Oid(6179);
 
 /// GRANT or REVOKE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,14 +25,24 @@ pub enum GrantKind {
     Revoke,
 }
 
+/// A privilege on columns.
+#[derive(Clone, Debug)]
+pub struct ColumnGrant {
+    /// None: ALL.
+    pub privilege: Option<Privilege>,
+    pub columns: Vec<String>,
+}
+
 /// One GRANT or REVOKE on one object.
 #[derive(Clone, Debug)]
 pub struct GrantSpec {
     pub kind: GrantKind,
-    /// A relation, column, schema, database, type, function, language or tablespace.
+    /// A relation, schema, database, type, function, language or tablespace; a column stands for its relation.
     pub object: ObjectAddress,
     /// None: ALL PRIVILEGES.
     pub privileges: Option<Vec<Privilege>>,
+    /// What is said of single columns of a relation.
+    pub columns: Vec<ColumnGrant>,
     /// Invalid: PUBLIC.
     pub grantees: Vec<Oid>,
     /// WITH GRANT OPTION, or REVOKE GRANT OPTION FOR.
@@ -35,107 +50,206 @@ pub struct GrantSpec {
     pub behavior: DropBehavior,
 }
 
+impl GrantSpec {
+    fn wanted(&self, all: u16) -> u16 {
+        self.privileges.as_ref().map_or(all, |list| list.iter().fold(0, |m, p| m | p.bit()))
+    }
+}
+
 struct Target {
+    object: ObjectAddress,
     kind: AclObject,
     owner: Oid,
     acl: Option<Vec<AclItem>>,
     noun: &'static str,
     name: String,
+    /// A column's relation: its name and its list, which counts for the column, too.
+    above: Option<(String, Vec<AclItem>)>,
+}
+
+impl Target {
+    /// What counts where rights to grant are looked for.
+    fn items(&self) -> Vec<AclItem> {
+        let own = self.acl.clone().unwrap_or_else(|| default_acl(self.kind, self.owner));
+        match &self.above {
+            Some((_, above)) => above.iter().copied().chain(own).collect(),
+            None => own,
+        }
+    }
+    /// As warnings name it.
+    fn quoted(&self) -> String {
+        match &self.above {
+            Some((relation, _)) => format!("column \"{}\" of relation \"{relation}\"", self.name),
+            None => format!("\"{}\"", self.name),
+        }
+    }
+    fn denied(&self) -> Error {
+        let name = if self.above.is_some() { self.quoted() } else { format!("{} {}", self.noun, self.name) };
+        err!(INSUFFICIENT_PRIVILEGE, "permission denied for {name}")
+    }
 }
 
 impl CatalogWriter {
     /// Grants or revokes; answers warnings (privileges that the user couldn't grant).
     pub fn grant(&self, spec: &GrantSpec) -> Result<Vec<Error>> {
-        let target = self.grant_target(spec.object)?;
-        let all = target.kind.all();
-        let mut wanted = match &spec.privileges {
-            None => all,
-            Some(list) => list.iter().fold(0, |m, p| m | p.bit()),
-        };
         let mut warnings = Vec::new();
-        if let Some(p) = acl::PRIVILEGES.iter().find(|p| wanted & p.0.bit() & !all != 0) {
-            match (target.kind, p.0) {
+        if spec.object.class.0 == pg_class::TABLE {
+            self.grant_on_relation(spec, &mut warnings)?;
+        } else {
+            let target = self.grant_target(spec.object)?;
+            let all = target.kind.all();
+            let wanted = spec.wanted(all);
+            if let Some(p) = acl::PRIVILEGES.iter().find(|p| wanted & p.0.bit() & !all != 0) {
+                bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for {}", p.2, target.noun);
+            }
+            self.grant_on(spec, &target, wanted, spec.privileges.is_none(), &mut warnings)?;
+        }
+        self.advance();
+        Ok(warnings)
+    }
+
+    /// On a relation, then on its columns in their order, system columns first. What is revoked on a relation is revoked on each column.
+    fn grant_on_relation(&self, spec: &GrantSpec, warnings: &mut Vec<Error>) -> Result<()> {
+        let oid = spec.object.oid;
+        let gone = || err!(UNDEFINED_OBJECT, "object with OID {oid} does not exist");
+        let r = self.relation(oid)?.ok_or_else(gone)?;
+        match r.kind {
+            RelKind::Index => bail!(WRONG_OBJECT_TYPE, "\"{}\" is an index", r.name),
+            RelKind::CompositeType => bail!(WRONG_OBJECT_TYPE, "\"{}\" is a composite type", r.name),
+            RelKind::Table
+            | RelKind::Sequence
+            | RelKind::View
+            | RelKind::MaterializedView
+            | RelKind::Toast => {}
+        }
+        let sequence = r.kind == RelKind::Sequence;
+        let (kind, noun) =
+            if sequence { (AclObject::Sequence, "sequence") } else { (AclObject::Relation, "table") };
+        let mut wanted = spec.wanted(kind.all());
+        let warning = |what: &str| {
+            err!(INVALID_GRANT_OPERATION, "sequence \"{}\" only supports {what} privileges", r.name)
+                .severity(Severity::Warning)
+        };
+        if let Some(p) = acl::PRIVILEGES.iter().find(|p| wanted & p.0.bit() & !kind.all() != 0) {
+            match p.0 {
                 // Sequences take table privileges for old scripts' sake: what fits is applied.
-                (AclObject::Sequence, _) if wanted & !(all | AclObject::Relation.all()) == 0 => {
-                    wanted &= all;
-                    warnings.push(
-                        err!(
-                            INVALID_GRANT_OPERATION,
-                            "sequence \"{}\" only supports USAGE, SELECT, and UPDATE privileges",
-                            target.name
-                        )
-                        .severity(Severity::Warning),
-                    );
+                _ if sequence && wanted & !(kind.all() | AclObject::Relation.all()) == 0 => {
+                    wanted &= kind.all();
+                    warnings.push(warning("USAGE, SELECT, and UPDATE"));
                 }
-                (AclObject::Relation, Privilege::Usage) => {
+                Privilege::Usage => {
                     bail!(INVALID_GRANT_OPERATION, "invalid privilege type USAGE for table")
                 }
-                (AclObject::Relation, _) => {
-                    bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for relation", p.2)
-                }
-                _ => bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for {}", p.2, target.noun),
+                _ => bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for relation", p.2),
             }
         }
-        let mut acl_now = target.acl.clone().unwrap_or_else(|| default_acl(target.kind, target.owner));
-        let user = self.session().user;
-        let (grantor, options) = self.best_grantor(user, wanted, &target, &acl_now)?;
-        let (mask, warning) = self.grantable(spec, &target, wanted, options, grantor, &acl_now)?;
+        let target = Target {
+            object: ObjectAddress::relation(oid),
+            kind,
+            owner: r.owner,
+            acl: r.acl.clone(),
+            noun,
+            name: r.name.clone(),
+            above: None,
+        };
+        let above = target.items();
+        if wanted != 0 {
+            self.grant_on(spec, &target, wanted, spec.privileges.is_none(), warnings)?;
+        }
+        let all = AclObject::Column.all();
+        let mut columns: BTreeMap<i16, u16> = BTreeMap::new();
+        if spec.kind == GrantKind::Revoke && wanted & all != 0 {
+            let system = SYSTEM_COLUMNS.iter().map(|c| c.0).filter(|_| r.kind != RelKind::View);
+            let own = r.columns.iter().filter(|c| !c.dropped).map(|c| c.number);
+            columns.extend(system.chain(own).map(|c| (c, wanted & all)));
+        }
+        for g in &spec.columns {
+            let mut bits = g.privilege.map_or(all, Privilege::bit);
+            if bits & !all != 0 {
+                let name = g.privilege.map_or("ALL", Privilege::name);
+                bail!(INVALID_GRANT_OPERATION, "invalid privilege type {name} for column");
+            }
+            if sequence && bits & !Privilege::Select.bit() != 0 {
+                warnings.push(warning("SELECT column"));
+                bits &= Privilege::Select.bit();
+            }
+            for name in &g.columns {
+                let system = || SYSTEM_COLUMNS.iter().find(|c| c.1 == name).map(|c| c.0);
+                let Some(number) = r.column_named(name).map(|(_, c)| c.number).or_else(system) else {
+                    bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", r.name);
+                };
+                *columns.entry(number).or_default() |= bits;
+            }
+        }
+        for (number, wanted) in columns.into_iter().filter(|c| c.1 != 0) {
+            let key = [oid_datum(oid), Datum::I16(number)];
+            let row = self.find_one(&self.snapshot(), pg_attribute::TABLE, 2659, &key)?;
+            // A view has no system columns.
+            let Some((_, row)) = row else { continue };
+            let target = Target {
+                object: ObjectAddress::column(oid, number),
+                kind: AclObject::Column,
+                owner: r.owner,
+                acl: Some(row.acl(pg_attribute::ATTACL).unwrap_or_default()),
+                noun: "column",
+                name: row.string(pg_attribute::ATTNAME),
+                above: Some((r.name.clone(), above.clone())),
+            };
+            self.grant_on(spec, &target, wanted, wanted == all, warnings)?;
+        }
+        Ok(())
+    }
+
+    /// Changes one object's list.
+    fn grant_on(
+        &self,
+        spec: &GrantSpec,
+        target: &Target,
+        wanted: u16,
+        all: bool,
+        warnings: &mut Vec<Error>,
+    ) -> Result<()> {
+        let before = target.acl.clone().unwrap_or_else(|| default_acl(target.kind, target.owner));
+        let mut acl_now = before.clone();
+        let items = target.items();
+        let (grantor, options) = self.best_grantor(self.session().user, wanted, target.owner, &items)?;
+        let mask = wanted & options;
+        if options == 0 && wanted != 0 && self.held(target, grantor, &items)? == 0 {
+            return Err(target.denied());
+        }
+        warnings.extend(shortfall(spec.kind, target, wanted, mask, all));
         for grantee in &spec.grantees {
             match spec.kind {
                 GrantKind::Grant => {
                     if spec.grant_option && !grantee.is_valid() {
                         bail!(INVALID_GRANT_OPERATION, "grant options can only be granted to roles");
                     }
+                    if spec.grant_option && grantor != target.owner {
+                        self.check_circle(target, &acl_now, *grantee, grantor, mask)?;
+                    }
                     acl::grant(&mut acl_now, *grantee, grantor, mask, spec.grant_option);
                 }
                 GrantKind::Revoke => {
                     let cascade = spec.behavior == DropBehavior::Cascade;
-                    if !acl::revoke(
-                        &mut acl_now,
-                        *grantee,
-                        grantor,
-                        target.owner,
-                        mask,
-                        spec.grant_option,
-                        cascade,
-                    ) {
+                    let (owner, option) = (target.owner, spec.grant_option);
+                    if !acl::revoke(&mut acl_now, *grantee, grantor, owner, mask, option, cascade) {
                         return Err(err!(DEPENDENT_OBJECTS_STILL_EXIST, "dependent privileges exist")
                             .hint("Use CASCADE to revoke them too."));
                     }
                 }
             }
         }
-        self.store_acl(spec.object, &target, &acl_now)?;
-        self.advance();
-        warnings.extend(warning);
-        if spec.kind == GrantKind::Revoke && target.kind == AclObject::Relation {
-            self.revoke_from_columns(spec, wanted)?;
-        }
-        Ok(warnings)
-    }
-
-    /// What is taken away on a table is taken away on each of its columns.
-    fn revoke_from_columns(&self, spec: &GrantSpec, wanted: u16) -> Result<()> {
-        let fits = |p: Privilege| wanted & p.bit() & AclObject::Column.all() != 0;
-        let privileges: Vec<Privilege> = acl::PRIVILEGES.iter().map(|p| p.0).filter(|p| fits(*p)).collect();
-        let Some(r) = self.relation(spec.object.oid)? else { return Ok(()) };
-        if privileges.is_empty() {
+        acl_now.retain(|i| i.privileges != 0);
+        if target.kind == AclObject::Column && acl_now.is_empty() && before.is_empty() {
             return Ok(());
         }
-        for c in r.columns.iter().filter(|c| !c.dropped && c.acl.is_some()) {
-            self.grant(&GrantSpec {
-                object: ObjectAddress::column(r.oid, c.number),
-                privileges: Some(privileges.clone()),
-                ..spec.clone()
-            })?;
-        }
-        Ok(())
+        self.store_acl(target, &acl_now)
     }
 
     /// As whom the user grants: the owner if he is (a member of) it, else himself or a role with most grant options.
-    fn best_grantor(&self, user: Oid, wanted: u16, t: &Target, items: &[AclItem]) -> Result<(Oid, u16)> {
-        if self.has_privileges_of(user, t.owner)? {
-            return Ok((t.owner, wanted));
+    fn best_grantor(&self, user: Oid, wanted: u16, owner: Oid, items: &[AclItem]) -> Result<(Oid, u16)> {
+        if self.has_privileges_of(user, owner)? {
+            return Ok((owner, wanted));
         }
         let own = |role: Oid| {
             items.iter().filter(|i| i.grantee == role).fold(0, |m, i| m | i.grant_options) & wanted
@@ -148,84 +262,47 @@ impl CatalogWriter {
         }
         Ok(best)
     }
-    /// What of `wanted` can be granted with these options, with PostgreSQL's warning if not all, error if nothing and no privilege.
-    fn grantable(
+
+    /// The privileges that a role has on an object in any way: with one of them it may try to grant, in vain.
+    fn held(&self, t: &Target, role: Oid, items: &[AclItem]) -> Result<u16> {
+        let held = self.acl_privileges(Some(items), t.kind, t.owner, role, t.kind.all())?;
+        if held == 0 && matches!(t.kind, AclObject::Relation | AclObject::Sequence | AclObject::Column) {
+            let through = |p| self.predefined_privileges(role, p);
+            return Ok(through(Privilege::Select)? | through(Privilege::Insert)?);
+        }
+        Ok(held)
+    }
+
+    /// 0LP01 where the grantor's right to grant hangs on the grantee's.
+    fn check_circle(
         &self,
-        spec: &GrantSpec,
         t: &Target,
-        wanted: u16,
-        options: u16,
-        grantor: Oid,
         items: &[AclItem],
-    ) -> Result<(u16, Option<Error>)> {
-        if options == 0 && wanted != 0 {
-            let held = self.acl_privileges(Some(items), t.kind, t.owner, grantor, t.kind.all())?;
-            if held == 0 {
-                bail!(INSUFFICIENT_PRIVILEGE, "permission denied for {} {}", t.noun, t.name);
+        grantee: Oid,
+        grantor: Oid,
+        mask: u16,
+    ) -> Result<()> {
+        let mut rest = items.to_vec();
+        while let Some(i) = rest.iter().find(|i| i.grantee == grantee && i.grant_options != 0).copied() {
+            if !acl::revoke(&mut rest, grantee, i.grantor, t.owner, i.privileges, false, true) {
+                break;
             }
         }
-        let mask = wanted & options;
-        let warning = |state, text: String| Some(Error::new(state, text).severity(Severity::Warning));
-        let all_given = spec.privileges.is_none();
-        let grant = spec.kind == GrantKind::Grant;
-        let state = if grant {
-            quarry_common::SqlState::WARNING_PRIVILEGE_NOT_GRANTED
-        } else {
-            quarry_common::SqlState::WARNING_PRIVILEGE_NOT_REVOKED
-        };
-        let verb = if grant { "granted" } else { "revoked" };
-        if mask == 0 && wanted != 0 {
-            let text = if grant {
-                format!("no privileges were granted for \"{}\"", t.name)
-            } else {
-                format!("no privileges could be revoked for \"{}\"", t.name)
-            };
-            return Ok((0, warning(state, text)));
+        let own = self.acl_privileges_of(Some(&rest), t.kind, t.owner, grantor, mask, true)?;
+        if mask & !own != 0 {
+            bail!(INVALID_GRANT_OPERATION, "grant options cannot be granted back to your own grantor");
         }
-        if mask != wanted && !all_given {
-            let text = if grant {
-                format!("not all privileges were {verb} for \"{}\"", t.name)
-            } else {
-                format!("not all privileges could be {verb} for \"{}\"", t.name)
-            };
-            return Ok((mask, warning(state, text)));
-        }
-        Ok((mask, None))
+        Ok(())
     }
 
     fn grant_target(&self, o: ObjectAddress) -> Result<Target> {
         let gone = || err!(UNDEFINED_OBJECT, "object with OID {} does not exist", o.oid);
         match o.class.0 {
-            pg_class::TABLE => {
-                let r = self.relation(o.oid)?.ok_or_else(gone)?;
-                if o.sub != 0 {
-                    let c = r.columns.get(o.sub as usize - 1).ok_or_else(gone)?;
-                    let (acl, name) = (c.acl.clone(), c.name.clone());
-                    return Ok(Target {
-                        kind: AclObject::Column,
-                        owner: r.owner,
-                        acl: Some(acl.unwrap_or_default()),
-                        noun: "column",
-                        name,
-                    });
-                }
-                match r.kind {
-                    RelKind::Index => bail!(WRONG_OBJECT_TYPE, "\"{}\" is an index", r.name),
-                    RelKind::CompositeType => bail!(WRONG_OBJECT_TYPE, "\"{}\" is a composite type", r.name),
-                    RelKind::Table
-                    | RelKind::Sequence
-                    | RelKind::View
-                    | RelKind::MaterializedView
-                    | RelKind::Toast => {}
-                }
-                let kind =
-                    if r.kind == RelKind::Sequence { AclObject::Sequence } else { AclObject::Relation };
-                let noun = crate::reader::acl_noun(r.kind);
-                Ok(Target { kind, owner: r.owner, acl: r.acl.clone(), noun, name: r.name.clone() })
-            }
             pg_namespace::TABLE => {
                 let s = self.schema(o.oid)?.ok_or_else(gone)?;
                 Ok(Target {
+                    object: o,
+                    above: None,
                     kind: AclObject::Schema,
                     owner: s.owner,
                     acl: s.acl.clone(),
@@ -236,7 +313,8 @@ impl CatalogWriter {
             pg_database::TABLE => {
                 let d = self.database(o.oid)?.ok_or_else(gone)?;
                 let (acl, name) = (d.acl.clone(), d.name.clone());
-                Ok(Target { kind: AclObject::Database, owner: d.owner, acl, noun: "database", name })
+                let (object, owner, noun) = (o, d.owner, "database");
+                Ok(Target { object, kind: AclObject::Database, owner, acl, noun, name, above: None })
             }
             _ => {
                 let (kind, index, name, owner, acl, noun) = other_columns(o.class.0)
@@ -244,44 +322,71 @@ impl CatalogWriter {
                 let (_, row) = self
                     .find_one(&self.snapshot(), o.class.0, index, &[oid_datum(o.oid)])?
                     .ok_or_else(gone)?;
-                Ok(Target { kind, owner: row.oid(owner), acl: row.acl(acl), noun, name: row.string(name) })
+                if o.class.0 == pg_type::TABLE && row.oid(pg_type::TYPSUBSCRIPT) == ARRAY_SUBSCRIPTS {
+                    return Err(err!(INVALID_GRANT_OPERATION, "cannot set privileges of array types")
+                        .hint("Set the privileges of the element type instead."));
+                }
+                let (owner, acl, name) = (row.oid(owner), row.acl(acl), row.string(name));
+                Ok(Target { object: o, kind, owner, acl, noun, name, above: None })
             }
         }
     }
 
-    fn store_acl(&self, o: ObjectAddress, t: &Target, items: &[AclItem]) -> Result<()> {
+    fn store_acl(&self, t: &Target, items: &[AclItem]) -> Result<()> {
+        let o = t.object;
         let value = if items.is_empty() && t.kind == AclObject::Column {
             Datum::Null
         } else {
             arrays::acl_array(items)
         };
+        let (index, column) = match o.class.0 {
+            pg_class::TABLE if o.sub != 0 => (2659, pg_attribute::ATTACL),
+            pg_class::TABLE => (2662, pg_class::RELACL),
+            pg_namespace::TABLE => (2685, pg_namespace::NSPACL),
+            pg_database::TABLE => (2672, pg_database::DATACL),
+            class => match other_columns(class) {
+                Some((_, index, _, _, acl, _)) => (index, acl),
+                None => return Err(Error::unsupported("GRANT on this kind of object")),
+            },
+        };
         match o.class.0 {
-            pg_class::TABLE if o.sub != 0 => {
-                self.touch([Touched::Relation(o.oid)]);
-                self.change(pg_attribute::TABLE, 2659, &[oid_datum(o.oid), Datum::I16(o.sub as i16)], |r| {
-                    r.0[pg_attribute::ATTACL] = value.clone();
-                })?;
-            }
-            pg_class::TABLE => {
-                self.touch([Touched::Relation(o.oid)]);
-                self.change_oid(o.class.0, 2662, o.oid, |r| r.0[pg_class::RELACL] = value.clone())?;
-            }
-            pg_namespace::TABLE => {
-                self.touch([Touched::Schema(o.oid)]);
-                self.change_oid(o.class.0, 2685, o.oid, |r| r.0[pg_namespace::NSPACL] = value.clone())?;
-            }
-            pg_database::TABLE => {
-                self.touch([Touched::Database(o.oid)]);
-                self.change_oid(o.class.0, 2672, o.oid, |r| r.0[pg_database::DATACL] = value.clone())?;
-            }
-            _ => {
-                if let Some((_, index, _, _, acl, _)) = other_columns(o.class.0) {
-                    self.change_oid(o.class.0, index, o.oid, |r| r.0[acl] = value.clone())?;
-                }
-            }
+            pg_class::TABLE => self.touch([Touched::Relation(o.oid)]),
+            pg_namespace::TABLE => self.touch([Touched::Schema(o.oid)]),
+            pg_database::TABLE => self.touch([Touched::Database(o.oid)]),
+            _ => {}
+        }
+        let (table, mut key) = (o.class.0, vec![oid_datum(o.oid)]);
+        if o.sub != 0 {
+            key.push(Datum::I16(o.sub as i16));
+        }
+        // The list may have been read from the cache before another's change of it.
+        let mut as_read = true;
+        self.write_row(if o.sub != 0 { pg_attribute::TABLE } else { table }, index, &key, |r| {
+            as_read = r.acl(column).filter(|a| !a.is_empty()) == t.acl.clone().filter(|a| !a.is_empty());
+            r.0[column] = value.clone();
+        })?;
+        if !as_read {
+            return Err(Error::internal("tuple concurrently updated"));
         }
         self.record_acl_roles(o, t.owner, items)
     }
+}
+
+/// The warning where less than `wanted` can be granted; ALL means whatever can be.
+fn shortfall(kind: GrantKind, t: &Target, wanted: u16, mask: u16, all: bool) -> Option<Error> {
+    let how = match (kind, mask == 0) {
+        _ if mask == wanted || wanted == 0 => return None,
+        (GrantKind::Grant, true) => "no privileges were granted",
+        (GrantKind::Revoke, true) => "no privileges could be revoked",
+        _ if all => return None,
+        (GrantKind::Grant, false) => "not all privileges were granted",
+        (GrantKind::Revoke, false) => "not all privileges could be revoked",
+    };
+    let state = match kind {
+        GrantKind::Grant => SqlState::WARNING_PRIVILEGE_NOT_GRANTED,
+        GrantKind::Revoke => SqlState::WARNING_PRIVILEGE_NOT_REVOKED,
+    };
+    Some(Error::new(state, format!("{how} for {}", t.quoted())).severity(Severity::Warning))
 }
 
 /// For catalogs without a cached definition: kind, index by OID, columns of name, owner and list, noun.

@@ -144,7 +144,7 @@ impl CatalogWriter {
         )?;
         self.index_dependencies(oid, new, &numbers)?;
         if table.indexes.is_empty() {
-            self.change_oid(pg_class::TABLE, 2662, table.oid, |row| {
+            self.note_in_row(pg_class::TABLE, 2662, table.oid, |row| {
                 row.0[pg_class::RELHASINDEX] = Datum::Bool(true)
             })?;
         }

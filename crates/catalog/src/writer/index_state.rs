@@ -75,7 +75,7 @@ impl CatalogWriter {
             // Others may be making indexes on the same table: where nothing is new they aren't waited for.
             if table.pages != now || table.tuples != rows {
                 self.touch([Touched::Relation(table.oid)]);
-                self.change_oid(pg_class::TABLE, 2662, table.oid, |row| {
+                self.note_in_row(pg_class::TABLE, 2662, table.oid, |row| {
                     row.0[pg_class::RELPAGES] = Datum::I32(now.min(i32::MAX as u32) as i32);
                     row.0[pg_class::RELTUPLES] = Datum::F32(rows);
                 })?;

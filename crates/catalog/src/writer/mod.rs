@@ -34,7 +34,7 @@ pub use constraint::NewConstraint;
 pub use database::NewDatabase;
 pub use default_acl::DefaultGrant;
 pub use drop::DropPlan;
-pub use grant::{GrantKind, GrantSpec};
+pub use grant::{ColumnGrant, GrantKind, GrantSpec};
 pub use index::NewIndex;
 pub use index_state::IndexState;
 pub use naming::make_object_name;
@@ -64,6 +64,30 @@ impl Deref for CatalogWriter {
     fn deref(&self) -> &CatalogReader {
         &self.reader
     }
+}
+
+/// What becomes of a change of a row that another transaction has changed meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Concurrent {
+    /// It is an error.
+    Fails,
+    /// It is an error, and the row is written even if it stays the same.
+    Always,
+    /// It is made on top.
+    Kept,
+}
+
+/// Whether two versions of a row differ in nothing but what [`CatalogWriter::note_in_row`] notes.
+fn differs_only_in_counts(table: u32, a: &Row, b: &Row) -> bool {
+    use crate::builtin::columns::pg_class as c;
+    let counts: &[usize] = match table {
+        c::TABLE => {
+            &[c::RELPAGES, c::RELTUPLES, c::RELALLVISIBLE, c::RELHASINDEX, c::RELFROZENXID, c::RELMINMXID]
+        }
+        _ => &[],
+    };
+    // Counts are noted only where they are new: who writes a row as it is changes something else.
+    a != b && a.0.iter().zip(&b.0).enumerate().all(|(i, (a, b))| a == b || counts.contains(&i))
 }
 
 impl CatalogWriter {
@@ -119,23 +143,65 @@ impl CatalogWriter {
     pub(crate) fn delete(&self, table: u32, tid: Tid) -> Result<()> {
         self.table(table).delete(self.txn(), tid)
     }
-    /// Changes the one row that an index finds; XX000 if there is none. Others' committed changes of other columns are kept.
+    /// Changes the one row that an index finds; XX000 if there is none, or if another transaction changes it meanwhile. Counts that others note are kept.
     pub(crate) fn change(
         &self,
         table: u32,
         index: u32,
         key: &[Datum],
+        f: impl FnMut(&mut Row),
+    ) -> Result<()> {
+        self.change_row(table, index, key, Concurrent::Fails, f)
+    }
+    /// As [`CatalogWriter::change`] for counts and the like, which are noted whatever else happens to the row: others' committed changes of other columns
+    /// are kept.
+    pub(crate) fn note_in_row(
+        &self,
+        table: u32,
+        index: u32,
+        oid: Oid,
+        f: impl FnMut(&mut Row),
+    ) -> Result<()> {
+        self.change_row(table, index, &[oid_datum(oid)], Concurrent::Kept, f)
+    }
+    /// As [`CatalogWriter::change`] of a row that is written, and waited for, even if nothing in it becomes different.
+    pub(crate) fn write_row(
+        &self,
+        table: u32,
+        index: u32,
+        key: &[Datum],
+        f: impl FnMut(&mut Row),
+    ) -> Result<()> {
+        self.change_row(table, index, key, Concurrent::Always, f)
+    }
+    fn change_row(
+        &self,
+        table: u32,
+        index: u32,
+        key: &[Datum],
+        concurrent: Concurrent,
         mut f: impl FnMut(&mut Row),
     ) -> Result<()> {
+        let mut seen: Option<Row> = None;
         loop {
             let Some((tid, old)) = self.find_one(&self.snapshot(), table, index, key)? else {
                 return Err(Error::internal(format!("cache lookup failed in catalog {table}")));
             };
+            if let Some(seen) = &seen
+                && concurrent != Concurrent::Kept
+                && !differs_only_in_counts(table, seen, &old)
+            {
+                return Err(Error::internal("tuple concurrently updated"));
+            }
             let mut new = old.clone();
             f(&mut new);
-            if new == old || self.table(table).try_update(self.txn(), tid, &old, &new)? {
+            if new == old && concurrent != Concurrent::Always {
                 return Ok(());
             }
+            if self.table(table).try_update(self.txn(), tid, &old, &new)? {
+                return Ok(());
+            }
+            seen = Some(old);
         }
     }
     /// As [`CatalogWriter::change`] for catalogs found by their OID column's index.

@@ -78,6 +78,7 @@ impl CatalogWriter {
             kind: GrantKind::Revoke,
             object,
             privileges: None,
+            columns: Vec::new(),
             grantees: vec![role],
             grant_option: false,
             behavior: DropBehavior::Cascade,

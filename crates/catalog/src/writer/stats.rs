@@ -24,7 +24,7 @@ impl CatalogWriter {
         if let Some(table) = self.index_table(relation)? {
             self.touch([Touched::Relation(table)]);
         }
-        self.change_oid(pg_class::TABLE, 2662, relation, |r| {
+        self.note_in_row(pg_class::TABLE, 2662, relation, |r| {
             r.0[pg_class::RELPAGES] = Datum::I32(pages.min(i32::MAX as u32) as i32);
             r.0[pg_class::RELTUPLES] = Datum::F32(tuples);
             r.0[pg_class::RELALLVISIBLE] = Datum::I32(all_visible.min(i32::MAX as u32) as i32);

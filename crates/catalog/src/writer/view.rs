@@ -50,7 +50,7 @@ impl CatalogWriter {
         for (i, c) in columns.iter().enumerate().skip(r.columns.len()) {
             self.insert_column(view, i as i16 + 1, c)?;
         }
-        self.change_oid(pg_class::TABLE, 2662, view, |row| {
+        self.write_row(pg_class::TABLE, 2662, &[oid_datum(view)], |row| {
             row.0[pg_class::RELNATTS] = Datum::I16(columns.len() as i16);
             row.0[pg_class::RELOPTIONS] = crate::rows::options_datum(options);
         })?;

@@ -31,6 +31,10 @@ fn today(cx: &EvalContext<'_>) -> i32 {
     clock::current_date(cx.env.transaction_timestamp(), &cx.io.time_zone)
 }
 
+/// Infinity is the same time in whatever zone, one that there is not included.
+fn is_infinite(t: i64) -> bool {
+    matches!(t, i64::MAX | i64::MIN)
+}
 fn interval_zone(cx: &EvalContext<'_>, i: Interval) -> Result<ZoneSpec> {
     convert::interval_zone(i, cx.io.interval_style)
 }
@@ -98,8 +102,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(2069, "timezone", [TEXT, TIMESTAMP] => TIMESTAMPTZ, scalar!(|z: &str, t: i64| -> Result<i64> { convert::timestamp_at_zone_name(t, z) })),
     func!(1159, "timezone", [TEXT, TIMESTAMPTZ] => TIMESTAMP, scalar!(|z: &str, t: i64| -> Result<i64> { convert::timestamptz_at_zone_name(t, z) })),
     func!(2037, "timezone", [TEXT, TIMETZ] => TIMETZ, scalar!(cx, |z: &str, t: TimeTz| -> Result<TimeTz> { Ok(convert::timetz_at_zone(t, &ZoneSpec::parse(z)?, cx.env.transaction_timestamp())) })).stable(),
-    func!(2070, "timezone", [INTERVAL, TIMESTAMP] => TIMESTAMPTZ, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { convert::timestamp_at_zone(t, &interval_zone(cx, z)?) })),
-    func!(1026, "timezone", [INTERVAL, TIMESTAMPTZ] => TIMESTAMP, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { convert::timestamptz_at_zone(t, &interval_zone(cx, z)?) })),
+    func!(2070, "timezone", [INTERVAL, TIMESTAMP] => TIMESTAMPTZ, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { if is_infinite(t) { Ok(t) } else { convert::timestamp_at_zone(t, &interval_zone(cx, z)?) } })),
+    func!(1026, "timezone", [INTERVAL, TIMESTAMPTZ] => TIMESTAMP, scalar!(cx, |z: Interval, t: i64| -> Result<i64> { if is_infinite(t) { Ok(t) } else { convert::timestamptz_at_zone(t, &interval_zone(cx, z)?) } })),
     func!(2038, "timezone", [INTERVAL, TIMETZ] => TIMETZ, scalar!(cx, |z: Interval, t: TimeTz| -> Result<TimeTz> { Ok(convert::timetz_at_zone(t, &interval_zone(cx, z)?, cx.env.transaction_timestamp())) })),
     func!(1271, "overlaps", [TIMETZ, TIMETZ, TIMETZ, TIMETZ] => BOOL, scalar!(|a: Option<TimeTz>, b: Option<TimeTz>, c: Option<TimeTz>, d: Option<TimeTz>| -> Option<bool> { arith::overlaps(a, b, c, d) })).lax(),
     func!(1308, "overlaps", [TIME, TIME, TIME, TIME] => BOOL, scalar!(|a: Option<i64>, b: Option<i64>, c: Option<i64>, d: Option<i64>| -> Option<bool> { arith::overlaps(a, b, c, d) })).lax(),

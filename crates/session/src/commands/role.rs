@@ -4,7 +4,8 @@ use super::{CommandOutcome, tag_of};
 use crate::query::StatementContext;
 use crate::session::Session;
 use quarry_catalog::{
-    CatalogWriter, DropBehavior, GrantKind, GrantSpec, NewRole, ObjectAddress, Privilege, RelKind, RoleDef,
+    AclObject, CatalogWriter, ColumnGrant, DropBehavior, GrantKind, GrantSpec, NewRole, ObjectAddress,
+    Privilege, RelKind, RoleDef,
 };
 use quarry_common::{Error, Oid, Result, Severity, bail, err, settings};
 use quarry_functions::SessionEnv;
@@ -73,16 +74,15 @@ struct Members {
     member_of: Vec<RoleSpec>,
 }
 
-/// Puts options into a role's attributes.
-fn apply(
-    s: &Session,
-    st: &StatementContext,
-    role: &mut NewRole,
-    options: &[ast::RoleOption],
-) -> Result<Members> {
-    let mut members = Members::default();
+/// What is wrong with options whatever the role: two of a kind, and a connection limit below -1.
+fn check_options(s: &Session, options: &[ast::RoleOption]) -> Result<()> {
     let mut seen = vec![];
     for o in options {
+        if matches!(o.kind, RoleOptionKind::SysId(_)) {
+            let e = err!(SUCCESSFUL_COMPLETION, "SYSID can no longer be specified");
+            s.cx.push_notice(Severity::Notice, e);
+            continue;
+        }
         let kind = std::mem::discriminant(&o.kind);
         if seen.contains(&kind) {
             let e = err!(SYNTAX_ERROR, "conflicting or redundant options");
@@ -92,6 +92,26 @@ fn apply(
             });
         }
         seen.push(kind);
+    }
+    for o in options {
+        if let RoleOptionKind::ConnectionLimit(n) = &o.kind
+            && *n < -1
+        {
+            bail!(INVALID_PARAMETER_VALUE, "invalid connection limit: {n}");
+        }
+    }
+    Ok(())
+}
+
+/// Puts options into a role's attributes.
+fn apply(
+    s: &Session,
+    st: &StatementContext,
+    role: &mut NewRole,
+    options: &[ast::RoleOption],
+) -> Result<Members> {
+    let mut members = Members::default();
+    for o in options {
         match &o.kind {
             RoleOptionKind::Password(None) => role.password = None,
             RoleOptionKind::Password(Some(p)) if p.is_empty() => {
@@ -113,9 +133,6 @@ fn apply(
             RoleOptionKind::Login(v) => role.can_login = *v,
             RoleOptionKind::Replication(v) => role.replication = *v,
             RoleOptionKind::BypassRls(v) => role.bypass_rls = *v,
-            RoleOptionKind::ConnectionLimit(n) if *n < -1 => {
-                bail!(INVALID_PARAMETER_VALUE, "invalid connection limit: {n}")
-            }
             RoleOptionKind::ConnectionLimit(n) => role.connection_limit = *n,
             RoleOptionKind::ValidUntil(text) => {
                 let io = st.io();
@@ -127,12 +144,7 @@ fn apply(
             RoleOptionKind::Members(m) => members.members.clone_from(m),
             RoleOptionKind::Admins(m) => members.admins.clone_from(m),
             RoleOptionKind::MemberOf(m) => members.member_of.clone_from(m),
-            RoleOptionKind::SysId(_) => {
-                s.cx.push_notice(
-                    Severity::Notice,
-                    err!(SUCCESSFUL_COMPLETION, "SYSID can no longer be specified"),
-                );
-            }
+            RoleOptionKind::SysId(_) => {}
         }
     }
     Ok(members)
@@ -160,16 +172,17 @@ fn is_hashed(password: &str) -> bool {
 }
 
 fn create(s: &mut Session, st: &StatementContext, w: &CatalogWriter, c: &ast::CreateRole) -> Result<()> {
+    check_options(s, &c.options)?;
     let mut role = NewRole::new(&c.name);
     role.can_login = c.kind == ast::RoleStatementKind::User;
-    let members = apply(s, st, &mut role, &c.options)?;
     let me = me(st)?;
+    let asks = |wanted: fn(&RoleOptionKind) -> bool| c.options.iter().any(|o| wanted(&o.kind));
     if !me.superuser {
-        let denied = if role.superuser {
+        let denied = if asks(|o| matches!(o, RoleOptionKind::Superuser(true))) {
             Some("must be superuser to create superusers")
-        } else if role.replication {
+        } else if asks(|o| matches!(o, RoleOptionKind::Replication(true))) {
             Some("must be superuser to create replication users")
-        } else if role.bypass_rls {
+        } else if asks(|o| matches!(o, RoleOptionKind::BypassRls(true))) {
             Some("must be superuser to create bypassrls users")
         } else if !me.create_role {
             Some("permission denied to create role")
@@ -180,6 +193,11 @@ fn create(s: &mut Session, st: &StatementContext, w: &CatalogWriter, c: &ast::Cr
             bail!(INSUFFICIENT_PRIVILEGE, "{text}");
         }
     }
+    // A name that can't be taken is said so before what the options' values are.
+    if !c.name.starts_with("pg_") && st.reader.role_named(&c.name)?.is_some() {
+        bail!(DUPLICATE_OBJECT, "role \"{}\" already exists", c.name);
+    }
+    let members = apply(s, st, &mut role, &c.options)?;
     let oid = w.create_role(&role)?;
     for of in &members.member_of {
         let of = real_role(st, of)?;
@@ -216,30 +234,41 @@ fn check_may_alter(st: &StatementContext, role: &RoleDef) -> Result<()> {
 }
 
 fn alter(s: &mut Session, st: &StatementContext, w: &CatalogWriter, a: &ast::AlterRole) -> Result<()> {
+    if let RoleSpecKind::Name(name) = &a.role.kind
+        && name.starts_with("pg_")
+    {
+        return Err(
+            err!(RESERVED_NAME, "role name \"{name}\" is reserved").detail("Cannot alter reserved roles.")
+        );
+    }
+    check_options(s, &a.options)?;
     let old = real_role(st, &a.role)?;
     let me = me(st)?;
+    let asks = |wanted: fn(&RoleOptionKind) -> bool| a.options.iter().any(|o| wanted(&o.kind));
+    if !me.superuser {
+        if old.superuser || asks(|o| matches!(o, RoleOptionKind::Superuser(_))) {
+            bail!(
+                INSUFFICIENT_PRIVILEGE,
+                "must be superuser to alter superuser roles or change superuser attribute"
+            );
+        }
+        if old.replication || asks(|o| matches!(o, RoleOptionKind::Replication(_))) {
+            bail!(
+                INSUFFICIENT_PRIVILEGE,
+                "must be superuser to alter replication roles or change replication attribute"
+            );
+        }
+        if asks(|o| matches!(o, RoleOptionKind::BypassRls(_))) {
+            bail!(INSUFFICIENT_PRIVILEGE, "must be superuser to change bypassrls attribute");
+        }
+        let own_password =
+            me.oid == old.oid && a.options.iter().all(|o| matches!(o.kind, RoleOptionKind::Password(_)));
+        if !me.create_role && !own_password {
+            bail!(INSUFFICIENT_PRIVILEGE, "permission denied");
+        }
+    }
     let mut new = NewRole::of(&old);
     let members = apply(s, st, &mut new, &a.options)?;
-    let own_password =
-        me.oid == old.oid && a.options.iter().all(|o| matches!(o.kind, RoleOptionKind::Password(_)));
-    if !own_password {
-        check_may_alter(st, &old)?;
-    }
-    if !me.superuser && new.superuser != old.superuser {
-        bail!(
-            INSUFFICIENT_PRIVILEGE,
-            "must be superuser to alter superuser roles or change superuser attribute"
-        );
-    }
-    if !me.superuser && new.replication != old.replication {
-        bail!(
-            INSUFFICIENT_PRIVILEGE,
-            "must be superuser to alter replication roles or change replication attribute"
-        );
-    }
-    if !me.superuser && new.bypass_rls != old.bypass_rls {
-        bail!(INSUFFICIENT_PRIVILEGE, "must be superuser to change bypassrls attribute");
-    }
     if new != NewRole::of(&old) {
         w.alter_role(old.oid, &new)?;
     }
@@ -389,39 +418,35 @@ pub(super) fn privilege(name: &str) -> Result<Privilege> {
     Privilege::from_name(name).ok_or_else(|| err!(SYNTAX_ERROR, "unrecognized privilege type \"{name}\""))
 }
 
-/// 0LP01 for privileges that ON SEQUENCE can't name.
-fn check_sequence_privileges(privileges: &[ast::AccessPrivilege]) -> Result<()> {
-    for p in privileges.iter().filter_map(|p| p.name.as_deref()) {
-        let p = privilege(p)?;
-        if !matches!(p, Privilege::Usage | Privilege::Select | Privilege::Update) {
-            bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for sequence", p.name());
-        }
+/// 0LP01 for privileges that objects of the kind haven't got.
+fn check_privileges(target: &GrantTarget, privileges: &[Privilege]) -> Result<()> {
+    let (GrantTarget::Relations { kind, .. }
+    | GrantTarget::AllInSchema { kind, .. }
+    | GrantTarget::Objects { kind, .. }
+    | GrantTarget::Defaults(kind)) = target;
+    let (allowed, noun) = match kind {
+        ObjectKind::Table => (AclObject::Relation.all() | AclObject::Sequence.all(), "relation"),
+        ObjectKind::Sequence => (AclObject::Sequence.all(), "sequence"),
+        ObjectKind::Database => (AclObject::Database.all(), "database"),
+        ObjectKind::Schema => (AclObject::Schema.all(), "schema"),
+        ObjectKind::Type => (AclObject::Type.all(), "type"),
+        ObjectKind::Domain => (AclObject::Type.all(), "domain"),
+        _ => return Ok(()),
+    };
+    match privileges.iter().find(|p| p.bit() & !allowed != 0) {
+        Some(p) => bail!(INVALID_GRANT_OPERATION, "invalid privilege type {} for {noun}", p.name()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The objects a GRANT is about.
-fn targets(
-    st: &StatementContext,
-    target: &GrantTarget,
-    privileges: &[ast::AccessPrivilege],
-) -> Result<Vec<ObjectAddress>> {
+fn targets(st: &StatementContext, target: &GrantTarget) -> Result<Vec<ObjectAddress>> {
     let mut out = vec![];
     match target {
-        GrantTarget::Relations { kind, relations } => {
+        GrantTarget::Relations { relations, .. } => {
             for r in relations {
                 let parts: Vec<&String> = r.catalog.iter().chain(&r.schema).chain([&r.name]).collect();
-                let relation = st.reader.resolve_relation_strict(&parts, None)?;
-                if *kind == ObjectKind::Sequence && relation.kind != RelKind::Sequence {
-                    bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name);
-                }
-                if *kind == ObjectKind::Sequence {
-                    check_sequence_privileges(privileges)?;
-                }
-                if relation.kind == RelKind::Index {
-                    bail!(WRONG_OBJECT_TYPE, "\"{}\" is an index", relation.name);
-                }
-                out.push(ObjectAddress::relation(relation.oid));
+                out.push(ObjectAddress::relation(st.reader.resolve_relation_strict(&parts, None)?.oid));
             }
         }
         GrantTarget::AllInSchema { kind, schemas } => {
@@ -491,65 +516,57 @@ fn targets(
 }
 
 fn grant(s: &mut Session, st: &StatementContext, w: &CatalogWriter, g: &ast::Grant) -> Result<()> {
-    let objects = targets(st, &g.target, &g.privileges)?;
-    let mut grantees = vec![];
-    for spec in &g.grantees {
-        grantees.push(role_of(st, spec)?.map_or(Oid::INVALID, |r| r.oid));
-    }
     if let Some(by) = &g.granted_by
         && real_role(st, by)?.oid != st.reader.session().user
     {
         bail!(FEATURE_NOT_SUPPORTED, "grantor must be current user");
     }
+    let objects = targets(st, &g.target)?;
+    let mut grantees = vec![];
+    for spec in &g.grantees {
+        grantees.push(role_of(st, spec)?.map_or(Oid::INVALID, |r| r.oid));
+    }
+    let (tables, sequences) = match &g.target {
+        GrantTarget::Relations { kind, .. } => (*kind == ObjectKind::Table, *kind == ObjectKind::Sequence),
+        GrantTarget::AllInSchema { kind, .. } => (*kind == ObjectKind::Table, false),
+        _ => (false, false),
+    };
+    let (mut whole, mut columns) = (vec![], vec![]);
+    for p in &g.privileges {
+        let wanted = p.name.as_deref().map(privilege).transpose()?;
+        if p.columns.is_empty() {
+            whole.extend(wanted);
+            continue;
+        }
+        if !tables {
+            bail!(INVALID_GRANT_OPERATION, "column privileges are only valid for relations");
+        }
+        let names = p.columns.iter().map(|c| c.value.clone()).collect();
+        columns.push(ColumnGrant { privilege: wanted, columns: names });
+    }
+    check_privileges(&g.target, &whole)?;
     let behavior = match g.behavior {
         ast::DropBehavior::Restrict => DropBehavior::Restrict,
         ast::DropBehavior::Cascade => DropBehavior::Cascade,
     };
-    let give = |object, privileges| -> Result<()> {
+    for object in objects {
+        if sequences
+            && let Some(r) = st.reader.relation(object.oid)?
+            && !matches!(r.kind, RelKind::Sequence | RelKind::Index | RelKind::CompositeType)
+        {
+            bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", r.name);
+        }
         let spec = GrantSpec {
             kind: if g.grant { GrantKind::Grant } else { GrantKind::Revoke },
             object,
-            privileges,
+            privileges: (!g.privileges.is_empty()).then(|| whole.clone()),
+            columns: columns.clone(),
             grantees: grantees.clone(),
             grant_option: g.grant_option,
             behavior,
         };
         for e in w.grant(&spec)? {
             s.cx.push_notice(e.fields().severity, e);
-        }
-        Ok(())
-    };
-    for object in objects {
-        let mut whole = vec![];
-        let mut all = g.privileges.is_empty();
-        for p in &g.privileges {
-            let wanted = p.name.as_deref().map(privilege).transpose()?;
-            if p.columns.is_empty() {
-                match wanted {
-                    Some(w) => whole.push(w),
-                    None => all = true,
-                }
-                continue;
-            }
-            let Some(relation) = st.reader.relation(object.oid)? else {
-                bail!(INVALID_GRANT_OPERATION, "column privileges are only valid for relations");
-            };
-            for c in &p.columns {
-                let Some((_, column)) = relation.column_named(&c.value) else {
-                    bail!(
-                        UNDEFINED_COLUMN,
-                        "column \"{}\" of relation \"{}\" does not exist",
-                        c.value,
-                        relation.name
-                    );
-                };
-                give(ObjectAddress::column(relation.oid, column.number), wanted.map(|w| vec![w]))?;
-            }
-        }
-        if all {
-            give(object, None)?;
-        } else if !whole.is_empty() {
-            give(object, Some(whole))?;
         }
     }
     Ok(())

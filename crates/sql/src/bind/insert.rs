@@ -6,7 +6,7 @@ use super::scope::{ExprKind as Place, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, ConflictAction, ConflictTarget, InsertSource, NO_POS, Overriding, Pos, QueryBody};
 use quarry_catalog::{Identity, LockMode, RelKind, Relation};
-use quarry_common::{Error, Result, err};
+use quarry_common::{Error, Result, bail, err};
 use quarry_functions::CastContext;
 use quarry_plan::{
     BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction,
@@ -403,7 +403,9 @@ impl Binder<'_> {
         alias: &str,
         view: Option<&ViewTarget>,
     ) -> Result<OnConflict> {
-        let arbiters = match &c.target {
+        // Whether there is such an index is asked when all else is right.
+        let mut inferred = None;
+        let named = match &c.target {
             None => {
                 if let ConflictAction::Update { .. } = c.action {
                     let e = err!(
@@ -415,7 +417,7 @@ impl Binder<'_> {
                 }
                 vec![]
             }
-            Some(ConflictTarget::Constraint { name, pos }) => {
+            Some(ConflictTarget::Constraint { name, .. }) => {
                 let found = target.indexes.iter().position(|i| {
                     target
                         .relation
@@ -431,73 +433,66 @@ impl Binder<'_> {
                             "constraint \"{name}\" for table \"{}\" does not exist",
                             target.relation.name
                         );
-                        return Err(at(e, *pos));
+                        return Err(e);
                     }
                 }
             }
-            Some(ConflictTarget::Columns { elements, where_clause, pos: _ }) => {
-                self.infer_arbiters(elements, where_clause.as_ref(), target, view, c.pos)?
+            Some(ConflictTarget::Columns { elements, where_clause, pos }) => {
+                let (wanted, condition) =
+                    self.bind_inference(elements, where_clause.as_ref(), target, view, *pos)?;
+                inferred = Some(infer_arbiters(target, &wanted, &condition));
+                vec![]
             }
         };
-        let arbiters = with_twins(target, arbiters);
         let action = match &c.action {
             ConflictAction::Nothing => OnConflictAction::Nothing,
             ConflictAction::Update { sets, where_clause } => {
                 self.conflict_update(sets, where_clause.as_ref(), target, alias, view)?
             }
         };
+        let arbiters = with_twins(target, inferred.transpose()?.unwrap_or(named));
         Ok(OnConflict { arbiters, action })
     }
 
-    /// The unique indexes on exactly these columns and expressions, whose predicate the WHERE clause implies.
-    fn infer_arbiters(
+    /// What ON CONFLICT says of an index, over the row that is inserted.
+    fn bind_inference(
         &mut self,
         elements: &[ast::IndexElem],
         predicate: Option<&ast::Expr>,
         target: &TableWrite,
         view: Option<&ViewTarget>,
         pos: Pos,
-    ) -> Result<Vec<usize>> {
+    ) -> Result<(Vec<Expr>, Vec<Expr>)> {
         let mut scope = Scope::new(Place::IndexExpression);
         let name = view.map_or(&target.relation.name, |v| &v.view.name);
         scope.items.push(self.changed_item(&target.relation, &target.row, name, view)?);
         self.scopes.push(scope);
-        let bound = self.inference_exprs(elements, predicate);
+        let bound = self.inference_exprs(elements, predicate, pos);
         self.scopes.pop();
-        let (wanted, condition) = bound?;
-        let fits = |i: &BoundIndex| {
-            let same_keys =
-                i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
-            let implied = match &i.predicate {
-                None => true,
-                Some(p) => p.clone().into_conjuncts().iter().all(|c| condition.contains(c)),
-            };
-            i.index.unique && i.index.valid && same_keys && implied
-        };
-        let found: Vec<usize> =
-            target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
-        if found.is_empty() {
-            let e = err!(
-                INVALID_COLUMN_REFERENCE,
-                "there is no unique or exclusion constraint matching the ON CONFLICT specification"
-            );
-            let _ = pos;
-            return Err(e);
-        }
-        Ok(found)
+        bound
     }
 
     fn inference_exprs(
         &mut self,
         elements: &[ast::IndexElem],
         predicate: Option<&ast::Expr>,
+        pos: Pos,
     ) -> Result<(Vec<Expr>, Vec<Expr>)> {
         let mut wanted = vec![];
         for el in elements {
+            if el.direction != ast::SortDirection::Default {
+                let e = err!(INVALID_COLUMN_REFERENCE, "ASC/DESC is not allowed in ON CONFLICT clause");
+                return Err(at(e, pos));
+            }
+            if el.nulls.is_some() {
+                let e =
+                    err!(INVALID_COLUMN_REFERENCE, "NULLS FIRST/LAST is not allowed in ON CONFLICT clause");
+                return Err(at(e, pos));
+            }
             wanted.push(match &el.key {
-                ast::IndexKey::Column(name) => match self.find_column(name, el.pos)? {
+                ast::IndexKey::Column(name) => match self.find_column(name, pos)? {
                     Some(e) => e,
-                    None => return Err(self.no_column(None, name, el.pos)),
+                    None => return Err(self.no_column(None, name, pos)),
                 },
                 ast::IndexKey::Expr(e) => {
                     let bound = self.expr(e)?;
@@ -652,6 +647,28 @@ fn simple_values(q: &ast::Query) -> Option<&[Vec<ast::Expr>]> {
         QueryBody::Values(rows) if bare => Some(rows),
         _ => None,
     }
+}
+
+/// The unique indexes on exactly these columns and expressions, whose predicate the WHERE clause implies.
+fn infer_arbiters(target: &TableWrite, wanted: &[Expr], condition: &[Expr]) -> Result<Vec<usize>> {
+    let fits = |i: &BoundIndex| {
+        let same_keys =
+            i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
+        let implied = match &i.predicate {
+            None => true,
+            Some(p) => p.clone().into_conjuncts().iter().all(|c| condition.contains(c)),
+        };
+        i.index.unique && i.index.valid && same_keys && implied
+    };
+    let found: Vec<usize> =
+        target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
+    if found.is_empty() {
+        bail!(
+            INVALID_COLUMN_REFERENCE,
+            "there is no unique or exclusion constraint matching the ON CONFLICT specification"
+        );
+    }
+    Ok(found)
 }
 
 /// The indexes that decide, and those like them that are about to take their places or have lost them (REINDEX CONCURRENTLY): a row may

@@ -2,7 +2,7 @@
 
 use super::var::Var;
 use super::{
-    Class, DEC_DIGITS, DSCALE_MAX, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX, RESULT_SCALE_MAX,
+    Class, DEC_DIGITS, DSCALE_MAX, INTEGER_DIGITS_MAX, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX,
     pow_nbase,
 };
 use quarry_common::{Error, Result, err};
@@ -160,7 +160,7 @@ impl<'a> NumericRef<'a> {
             return Ok(self.to_numeric());
         }
         let mut v = self.to_var();
-        how(&mut v, scale.clamp(-RESULT_SCALE_MAX, RESULT_SCALE_MAX));
+        how(&mut v, scale.clamp(-INTEGER_DIGITS_MAX - 1, DSCALE_MAX));
         v.into_numeric()
     }
     pub fn ceil(self) -> Result<Numeric> {

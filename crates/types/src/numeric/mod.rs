@@ -57,6 +57,8 @@ pub const PRECISION_MAX: i32 = 1000;
 const MIN_SIG_DIGITS: i32 = 16;
 /// Largest scale that round() and trunc() take.
 const RESULT_SCALE_MAX: i32 = 2000;
+/// Digits before the point that the largest weight allows.
+const INTEGER_DIGITS_MAX: i32 = 0x8000 * DEC_DIGITS;
 /// Bytes before the digits, of short ones and of others.
 const SHORT_BYTES: usize = 2;
 const HEADER_BYTES: usize = 4;

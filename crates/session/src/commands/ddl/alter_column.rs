@@ -224,16 +224,26 @@ fn uses(d: &Ddl, r: &Relation, i: &IndexDef, column: usize) -> Result<bool> {
     Ok(false)
 }
 
-pub fn set_type(
+/// What a change of type needs to know.
+pub struct NewValue {
+    ty: SqlType,
+    collation: Oid,
+    /// The new value over the old row.
+    value: Expr,
+    row: Vec<(quarry_plan::ColumnId, ScanColumn)>,
+    meta: QueryMeta,
+}
+
+/// A column's value in its new type; 42804 where there is no way to it.
+pub fn new_value(
     d: &Ddl,
     r: &Arc<Relation>,
     name: &str,
     type_name: &ast::TypeName,
     collation: Option<&ast::QualifiedName>,
     using: Option<&ast::Expr>,
-) -> Result<()> {
-    let i = column_of(r, name)?;
-    let c = &r.columns[i];
+) -> Result<NewValue> {
+    let c = &r.columns[column_of(r, name)?];
     let ty = d.type_of(type_name).map_err(super::without_position)?;
     let collation = match collation {
         Some(n) => d.w.resolve_collation(&n.parts, None)?,
@@ -246,15 +256,6 @@ pub fn set_type(
         )
         .detail(format!("Column \"{name}\" is a generated column.")));
     }
-    // Its sequence goes with it, so the new type must be one a sequence can have.
-    if c.identity.is_some() {
-        let new_type =
-            ast::SequenceOption { kind: ast::SequenceOptionKind::As(type_name.clone()), pos: ast::NO_POS };
-        for seq in d.w.owned_sequences(r.oid, c.number)? {
-            sequence::change(d, seq, std::slice::from_ref(&new_type), true)?;
-        }
-    }
-    // The new value over the old row.
     let column_ref = ast::Expr {
         kind: ast::ExprKind::ColumnRef { names: vec![name.to_string()], star: false },
         pos: ast::NO_POS,
@@ -284,6 +285,28 @@ pub fn set_type(
                 ))
             }
         })?;
+    Ok(NewValue { ty, collation, value, row, meta })
+}
+
+pub fn set_type(
+    d: &Ddl,
+    r: &Arc<Relation>,
+    name: &str,
+    type_name: &ast::TypeName,
+    collation: Option<&ast::QualifiedName>,
+    using: Option<&ast::Expr>,
+) -> Result<()> {
+    let i = column_of(r, name)?;
+    let c = &r.columns[i];
+    let NewValue { ty, collation, value, row, meta } = new_value(d, r, name, type_name, collation, using)?;
+    // Its sequence goes with it, so the new type must be one a sequence can have.
+    if c.identity.is_some() {
+        let new_type =
+            ast::SequenceOption { kind: ast::SequenceOptionKind::As(type_name.clone()), pos: ast::NO_POS };
+        for seq in d.w.owned_sequences(r.oid, c.number)? {
+            sequence::change(d, seq, std::slice::from_ref(&new_type), true)?;
+        }
+    }
     for other in r.columns.iter().filter(|o| o.generated && !o.dropped && o.name != c.name) {
         let Some(sql) = &other.default_sql else { continue };
         let bound = d.bind_text(sql, r, None)?;

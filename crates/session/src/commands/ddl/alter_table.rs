@@ -39,9 +39,28 @@ pub fn run(s: &mut Session, a: &ast::AlterTable) -> Result<()> {
     persistence::check_once(&r, &a.actions)?;
     let mut order: Vec<&A> = a.actions.iter().collect();
     order.sort_by_key(|action| pass(action));
+    // New types are looked at before anything is changed, as the columns are then.
+    for action in &a.actions {
+        if let A::AlterColumnType { column, type_name, collation, using, .. } = action {
+            needs_table(&r, "ALTER COLUMN ... SET DATA TYPE")?;
+            alter_column::new_value(&d, &r, &column.value, type_name, collation.as_ref(), using.as_ref())?;
+        }
+    }
+    let before = r;
     for action in order {
-        let r = d.relation(r.oid)?;
+        let r = d.relation(before.oid)?;
+        if let A::AlterColumnType { column, .. } = action
+            && let (Some((_, old)), Some((_, now))) =
+                (before.column_named(&column.value), r.column_named(&column.value))
+            && old.ty != now.ty
+        {
+            bail!(FEATURE_NOT_SUPPORTED, "cannot alter type of column \"{}\" twice", column.value);
+        }
         apply(&d, &r, action)?;
+    }
+    for (table, column) in d.not_null.take() {
+        let r = d.relation(table)?;
+        quarry_executor::write::validate_not_null(&d.env(), &r, column)?;
     }
     Ok(())
 }
@@ -69,18 +88,18 @@ fn lock_of(a: &A) -> LockMode {
 fn pass(a: &A) -> u8 {
     match a {
         A::DropColumn { .. } | A::DropConstraint { .. } => 0,
+        A::DropNotNull(_) | A::DropIdentity { .. } | A::DropExpression { .. } => 0,
+        A::ColumnDefault { default: None, .. } => 0,
         A::AlterColumnType { .. } => 1,
         A::AddColumn { .. } => 2,
-        A::ColumnDefault { .. } | A::DropNotNull(_) | A::SetNotNull(_) => 3,
-        A::AddIdentity { .. } | A::SetIdentity { .. } | A::DropIdentity { .. } | A::DropExpression { .. } => {
-            3
+        A::SetNotNull(_) | A::SetIdentity { .. } => 3,
+        A::AddConstraint(c)
+            if matches!(c.kind, ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_)) =>
+        {
+            4
         }
-        A::AddConstraint(c) => match c.kind {
-            ast::ConstraintKind::PrimaryKey(_) | ast::ConstraintKind::Unique(_) => 4,
-            ast::ConstraintKind::ForeignKey(_) => 6,
-            _ => 5,
-        },
-        _ => 7,
+        A::AddConstraint(_) | A::AddIdentity { .. } | A::ColumnDefault { .. } => 5,
+        _ => 6,
     }
 }
 
@@ -103,11 +122,16 @@ pub fn needs_table(r: &Relation, what: &str) -> Result<()> {
     ))
 }
 
+/// Whether every table has a column of this name.
+pub fn is_system_column(name: &str) -> bool {
+    matches!(name, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid")
+}
+
 /// The column's index; 42703 without.
 pub fn column_of(r: &Relation, name: &str) -> Result<usize> {
     match r.column_named(name) {
         Some((i, _)) => Ok(i),
-        None if matches!(name, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") => {
+        None if is_system_column(name) => {
             bail!(FEATURE_NOT_SUPPORTED, "cannot alter system column \"{name}\"")
         }
         None => bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", r.name),
@@ -121,6 +145,9 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             add_column(d, r, column, *if_not_exists)
         }
         A::DropColumn { column, if_exists, behavior } => {
+            if is_system_column(&column.value) {
+                bail!(FEATURE_NOT_SUPPORTED, "cannot drop system column \"{}\"", column.value);
+            }
             if *if_exists && r.column_named(&column.value).is_none() {
                 d.notice(err!(
                     SUCCESSFUL_COMPLETION,
@@ -145,7 +172,7 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
             needs_table(r, "ALTER COLUMN ... SET NOT NULL")?;
             let i = column_of(r, &c.value)?;
             if !r.columns[i].not_null {
-                quarry_executor::write::validate_not_null(&d.env(), r, i)?;
+                d.not_null.borrow_mut().push((r.oid, i));
                 d.w.set_not_null(r.oid, r.columns[i].number, true)?;
             }
             Ok(())
@@ -253,6 +280,11 @@ fn apply(d: &Ddl, r: &std::sync::Arc<Relation>, action: &A) -> Result<()> {
                 }
                 bail!(UNDEFINED_OBJECT, "constraint \"{name}\" of relation \"{}\" does not exist", r.name)
             };
+            if let ConstraintKind::ForeignKey { ref_table, .. } = c.kind
+                && let Some(referenced) = d.w.lock_relation_oid(ref_table, LockMode::AccessExclusive)?
+            {
+                d.st.session.check_not_in_use(&referenced, "ALTER TABLE")?;
+            }
             for n in d.w.drop_objects(&[ObjectAddress::constraint(c.oid)], behavior_of(*behavior))? {
                 d.notice(n);
             }

@@ -1,5 +1,6 @@
 //! CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY constraints: of new tables and of ALTER TABLE.
 
+use super::alter_table::is_system_column;
 use super::index::{self, IndexSpec};
 use super::storage_parameters::{Owner, options_of};
 use super::{Ddl, parts_of};
@@ -153,6 +154,12 @@ fn add_key(
     };
     for (name, pos) in written {
         let Some((i, _)) = r.column_named(name) else {
+            if is_system_column(name) && primary {
+                bail!(FEATURE_NOT_SUPPORTED, "cannot alter system column \"{name}\"");
+            }
+            if is_system_column(name) {
+                bail!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported");
+            }
             return Err(at(
                 err!(UNDEFINED_COLUMN, "column \"{name}\" named in key does not exist"),
                 pos.min(c.pos),
@@ -182,7 +189,7 @@ fn add_key(
             let column = &r.columns[*i];
             if !column.not_null {
                 if !fresh {
-                    quarry_executor::write::validate_not_null(&d.env(), &r, *i)?;
+                    d.not_null.borrow_mut().push((table, *i));
                 }
                 d.w.set_not_null(table, column.number, true)?;
             }
@@ -283,7 +290,7 @@ fn add_key_using(d: &Ddl, r: &Arc<Relation>, c: &ast::Constraint, index: &str, p
     if primary {
         for n in &columns {
             if !r.columns[*n].not_null {
-                quarry_executor::write::validate_not_null(&d.env(), r, *n)?;
+                d.not_null.borrow_mut().push((r.oid, *n));
                 d.w.set_not_null(r.oid, r.columns[*n].number, true)?;
             }
         }
@@ -358,6 +365,9 @@ fn add_foreign_key(d: &Ddl, table: Oid, p: &Pending, f: &ast::ForeignKey, fresh:
     }
     let find = |r: &Relation, name: &str| match r.column_named(name) {
         Some((i, _)) => Ok(i),
+        None if is_system_column(name) => {
+            bail!(FEATURE_NOT_SUPPORTED, "system columns cannot be used in foreign keys")
+        }
         None => Err(err!(
             UNDEFINED_COLUMN,
             "column \"{name}\" referenced in foreign key constraint does not exist"

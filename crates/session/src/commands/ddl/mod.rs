@@ -39,6 +39,7 @@ use quarry_executor::ExecEnv;
 use quarry_sql::ast::{self, RoleSpecKind, Statement};
 use quarry_sql::bind::{self, BindContext};
 use quarry_types::SqlType;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Runs a command of this group.
@@ -78,6 +79,8 @@ pub fn run(s: &mut Session, stmt: &Statement, portal: &mut Portal) -> Result<Com
 pub(super) struct Ddl {
     pub st: StatementContext,
     pub w: CatalogWriter,
+    /// Columns of tables that must turn out to have no NULL when the statement has done all else.
+    pub not_null: RefCell<Vec<(Oid, usize)>>,
 }
 
 impl Ddl {
@@ -91,13 +94,13 @@ impl Ddl {
             return Ddl::new(s);
         }
         let w = st.session.instance.catalog().writer(st.session.database.0, &st.txn, &st.session.view());
-        Ok(Ddl { st, w })
+        Ok(Ddl { st, w, not_null: RefCell::default() })
     }
     /// Of a statement's context that is there already.
     pub fn of(st: StatementContext) -> Ddl {
         let session = &st.session;
         let w = session.instance.catalog().writer(session.database.0, &st.txn, &session.view());
-        Ddl { st, w }
+        Ddl { st, w, not_null: RefCell::default() }
     }
     /// The current user.
     pub fn user(&self) -> Oid {
