@@ -39,14 +39,21 @@ impl Transaction {
         self.serializable.deferrable.store(deferrable, Ordering::Relaxed);
     }
 
-    /// To be called before the first [`statement_snapshot`](Transaction::statement_snapshot): SERIALIZABLE READ ONLY DEFERRABLE waits here until
-    /// it has a snapshot that no running transaction can spoil. 57014 if cancelled meanwhile.
+    /// To be called before a statement that reads waits for the locks of its tables: takes the one snapshot of REPEATABLE READ and SERIALIZABLE, which
+    /// shows nothing that was committed during such a wait. SERIALIZABLE READ ONLY DEFERRABLE waits here until it has a snapshot that no running
+    /// transaction can spoil. 57014 if cancelled meanwhile.
     #[inline]
     pub fn await_safe_snapshot(&self) -> Result<()> {
+        if !self.isolation().uses_one_snapshot() || self.has_first_snapshot() {
+            return Ok(());
+        }
         let modes = &self.serializable;
         let waits = modes.deferrable.load(Ordering::Relaxed) && modes.read_only.load(Ordering::Relaxed);
-        if waits && self.isolation() == IsolationLevel::Serializable && !self.has_first_snapshot() {
-            self.take_serializable_snapshot(true)?;
+        if self.isolation() == IsolationLevel::Serializable {
+            self.take_serializable_snapshot(waits)?;
+        } else {
+            let csn = self.publish_first_snapshot();
+            self.keep_first_snapshot(csn);
         }
         Ok(())
     }
