@@ -5,10 +5,10 @@
 //! branch never taken, an AND behind a false) or that has been dropped with an unread column.
 
 use super::{Rule, Rules};
-use crate::exprs::{is_row_type, negate};
+use crate::exprs::{binary, has_columns, has_subquery, is_row_type, is_volatile, negate};
 use quarry_common::Error;
 use quarry_functions::{FunctionKind, Volatility};
-use quarry_plan::{BoolTest, CastKind, ConstantFolder, Expr, LogicalPlan, walk};
+use quarry_plan::{BoolTest, CastKind, ConstantFolder, Expr, JoinKind, LogicalPlan, walk};
 use quarry_types::{Datum, oids};
 
 /// Folds all expressions of a plan (not those inside subqueries of expressions), if the rule is allowed. Answers the first error.
@@ -50,9 +50,36 @@ fn run_all(plan: &mut LogicalPlan, folder: &dyn ConstantFolder, fold: bool, fail
         *predicates =
             parts.into_iter().flat_map(Expr::into_conjuncts).filter(|p| !crate::exprs::is_true(p)).collect();
     }
+    let of_groups =
+        matches!(plan, LogicalPlan::Filter { input, .. } if matches!(**input, LogicalPlan::Aggregate { .. }));
+    if let LogicalPlan::Filter { predicates, .. }
+    | LogicalPlan::Join { on: predicates, kind: JoinKind::Inner | JoinKind::Semi, .. } = plan
+        && fold
+        && !of_groups
+    {
+        for p in predicates {
+            if let Some(simple) = equal_to_itself(p) {
+                *p = simple;
+                failed.changed = true;
+            }
+        }
+    }
     for input in walk::inputs_mut(plan) {
         run_all(input, folder, fold, failed);
     }
+}
+
+/// A condition `x = x` holds where x is not NULL, and says more about how many rows are left so.
+fn equal_to_itself(e: &Expr) -> Option<Expr> {
+    let (op, left, right) = binary(e)?;
+    let plain = op.merges
+        && op.restrict == "eqsel"
+        && left == right
+        && has_columns(left)
+        && !has_subquery(left)
+        && !is_row_type(left)
+        && !is_volatile(left);
+    plain.then(|| Expr::IsNull { arg: Box::new(left.clone()), negated: true })
 }
 
 fn is_const(e: &Expr) -> bool {

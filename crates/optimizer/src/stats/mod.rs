@@ -126,18 +126,18 @@ pub fn type_width(ty: SqlType) -> u32 {
     match quarry_types::type_info(ty.oid) {
         Some(t) if t.typlen > 0 => t.typlen as u32,
         Some(t) => {
-            if ty.typmod > 4 && matches!(ty.oid, oids::BPCHAR) {
-                return (ty.typmod - 4) as u32 + 4;
-            }
-            if ty.typmod > 4 && matches!(ty.oid, oids::VARCHAR) {
-                let n = (ty.typmod - 4) as u32;
-                return if n <= 32 {
-                    n + 4
-                } else if n < 1000 {
-                    32 + (n - 32) / 2
-                } else {
-                    32 + (1000 - 32) / 2
-                };
+            // The longest value that the type's length allows: in UTF-8 a character may have four bytes, a numeric has four digits in two.
+            let longest = match ty.oid {
+                _ if ty.typmod < 4 => None,
+                oids::BPCHAR => return (ty.typmod as u32 - 4) * 4 + 4,
+                oids::VARCHAR => Some((ty.typmod as u32 - 4).saturating_mul(4) + 4),
+                oids::NUMERIC => Some((((ty.typmod as u32 - 4) >> 16) + 6) / 4 * 2 + 8),
+                _ => None,
+            };
+            match longest {
+                Some(n) if n <= 32 => return n,
+                Some(n) => return 32 + (n.min(1000) - 32) / 2,
+                None => {}
             }
             match t.physical {
                 PhysicalType::Bool => 1,

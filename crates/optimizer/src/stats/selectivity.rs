@@ -285,6 +285,10 @@ impl Planner<'_> {
                         let v = self.variable(left);
                         self.operator_selectivity(op, &v, None, false, left.ty())
                     }
+                    // A value beside itself says nothing of its statistics (PostgreSQL guesses so, too).
+                    None if left == right && op.restrict == "eqsel" => DEFAULT_EQ,
+                    None if left == right && op.restrict == "neqsel" => 1.0 - DEFAULT_EQ,
+                    None if left == right && is_inequality(op) => DEFAULT_INEQUALITY,
                     None => {
                         let (a, b) = (self.variable(left), self.variable(right));
                         self.joins(op, &a, &b)
