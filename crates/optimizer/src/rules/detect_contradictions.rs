@@ -9,9 +9,10 @@
 //! what a condition that NULL fails asks for.
 
 use crate::exprs::{binary, operator_call};
-use quarry_functions::registry;
+use quarry_functions::{OperatorDef, registry};
 use quarry_plan::{ColumnId, ConstantFolder, Expr};
-use quarry_types::{Datum, SqlType};
+use quarry_types::{Datum, SqlType, oids};
+use std::cmp::Ordering;
 
 /// What a condition asks of a column.
 #[derive(Clone)]
@@ -109,11 +110,11 @@ fn test_of(e: &Expr) -> Option<(ColumnId, Test)> {
             ))
         }
         // A column of type bool by itself, or its opposite.
-        Expr::Column { id, ty } if ty.oid == quarry_types::oids::BOOL => {
+        Expr::Column { id, ty } if ty.oid == oids::BOOL => {
             Some((*id, Test::Compare("=", Expr::bool_const(true))))
         }
         Expr::Not(arg) => match &**arg {
-            Expr::Column { id, ty } if ty.oid == quarry_types::oids::BOOL => {
+            Expr::Column { id, ty } if ty.oid == oids::BOOL => {
                 Some((*id, Test::Compare("=", Expr::bool_const(false))))
             }
             _ => None,
@@ -129,22 +130,57 @@ fn test_of(e: &Expr) -> Option<(ColumnId, Test)> {
             };
             let name = ["=", "<", "<=", ">", ">="].into_iter().find(|n| *n == op.name)?;
             // Only orders of a btree: they have all five.
-            holds("<", value, value)?;
+            operator("<", value.ty(), value.ty())?;
             Some((column, Test::Compare(name, value.clone())))
         }
     }
 }
 
+/// The operator of this name between two types.
+fn operator(name: &str, left: SqlType, right: SqlType) -> Option<&'static OperatorDef> {
+    registry::operators_named(name).iter().find(|o| o.left == left.oid && o.right == right.oid).copied()
+}
+
 /// The comparison of two constants, if their types have one.
 fn holds(name: &str, a: &Expr, b: &Expr) -> Option<Expr> {
-    let (l, r) = (a.ty().oid, b.ty().oid);
-    let op = registry::operators_named(name).iter().find(|o| o.left == l && o.right == r)?;
-    operator_call(op, a.clone(), b.clone())
+    operator_call(operator(name, a.ty(), b.ty())?, a.clone(), b.clone())
 }
 
 /// Whether `a name b` is certainly false.
 fn refuted(name: &str, a: &Expr, b: &Expr, folder: &dyn ConstantFolder) -> bool {
+    if let Some(order) = order_of(a, b) {
+        return match name {
+            "=" => order.is_ne(),
+            "<" => order.is_ge(),
+            "<=" => order.is_gt(),
+            ">" => order.is_le(),
+            ">=" => order.is_lt(),
+            _ => false,
+        };
+    }
     holds(name, a, b).is_some_and(|e| matches!(folder.fold(&e), Ok(Datum::Bool(false))))
+}
+
+/// How two constants of one type compare, where that is what its operators say: nothing needs to be compiled for it then.
+fn order_of(a: &Expr, b: &Expr) -> Option<Ordering> {
+    let (Expr::Const { value: x, ty }, Expr::Const { value: y, ty: other }) = (a, b) else { return None };
+    let plain = matches!(
+        ty.oid,
+        oids::INT2
+            | oids::INT4
+            | oids::INT8
+            | oids::NUMERIC
+            | oids::DATE
+            | oids::TIMESTAMP
+            | oids::TIMESTAMPTZ
+            | oids::TEXT
+            | oids::BPCHAR
+    );
+    if !plain || ty.oid != other.oid || x.is_null() || x.physical() != y.physical() {
+        return None;
+    }
+    let info = quarry_types::type_info(ty.oid)?;
+    info.functions.compare.map(|compare| compare(x, y))
 }
 
 fn contradict(a: &Asked, b: &Asked, folder: &dyn ConstantFolder) -> bool {
