@@ -44,3 +44,30 @@ fn correlation_is_lifted() {
         assert!(fired.contains(&rule), "{sql}: {fired:?}");
     }
 }
+
+#[test]
+fn constants_of_one_type_are_compared_as_they_are() {
+    // Nothing evaluates comparisons here.
+    let f = Fixture::new();
+    let is_empty = |condition: &str| {
+        f.explain(&format!("SELECT id FROM t WHERE {condition}")).contains("One-Time Filter: false")
+    };
+    for condition in [
+        "a > 5 AND a < 3",
+        "a >= 5 AND a < 5",
+        "a = 1 AND a = 2",
+        "b = 'x' AND b > 'y'",
+        "a IN (1, 2) AND a > 2",
+    ] {
+        assert!(is_empty(condition), "{condition}");
+    }
+    for condition in [
+        "a > 3 AND a < 5",
+        "a >= 5 AND a <= 5",
+        "a = 1 AND a <= 1",
+        "b >= 'x' AND b < 'y'",
+        "a IN (1, 3) AND a > 2",
+    ] {
+        assert!(!is_empty(condition), "{condition}");
+    }
+}
