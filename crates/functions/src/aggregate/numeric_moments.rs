@@ -53,13 +53,13 @@ impl Moment<Plain> for Sum {
     }
     /// Whole numbers at one scale, where all sums are.
     fn column<'a>(sums: impl ExactSizeIterator<Item = &'a Plain> + Clone) -> Option<Vector> {
-        let (_, dscale) = sums.clone().find_map(|s| s.0.whole())?;
+        let (_, scale) = sums.clone().find_map(|s| s.0.whole())?;
         let mut values = Vec::with_capacity(sums.len());
         let mut valid: Option<Vec<bool>> = None;
         let n = sums.len();
         for (i, s) in sums.enumerate() {
             match s.0.whole() {
-                Some((value, scale)) if scale == dscale => values.push(value),
+                Some((value, other)) if other == scale => values.push(value),
                 None if s.0.is_empty() => {
                     values.push(0);
                     valid.get_or_insert_with(|| vec![true; n])[i] = false;
@@ -67,7 +67,7 @@ impl Moment<Plain> for Sum {
                 _ => return None,
             }
         }
-        Some(decimals::vector(Decimals::new(dscale, values)?, valid))
+        Some(decimals::vector(Decimals::shown(scale.0, scale.1, values)?, valid))
     }
 }
 

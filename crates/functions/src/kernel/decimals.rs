@@ -81,13 +81,16 @@ pub fn of_integers(args: &[&Vector], rows: Rows<'_>) -> Option<Vector> {
     Some(vector(Decimals::new(0, values)?, a.validity().map(<[bool]>::to_vec)))
 }
 
-/// A kernel with a fast form for batches: `fast!(GENERAL, |args, rows| ...)`, where the closure may answer none.
+/// A kernel with a fast form for batches: `fast!(GENERAL, |args, rows| ...)`, or `|cx, args, rows|`, where the closure may answer none.
 #[macro_export]
 macro_rules! fast {
-    ($general:expr, |$args:ident, $rows:ident| $fast:expr) => {{
+    ($general:expr, |$args:ident, $rows:ident| $fast:expr) => {
+        $crate::fast!($general, |_cx, $args, $rows| $fast)
+    };
+    ($general:expr, |$cx:ident, $args:ident, $rows:ident| $fast:expr) => {{
         const GENERAL: $crate::ScalarImpl = $general;
         fn batch(
-            cx: &mut $crate::EvalContext<'_>,
+            $cx: &mut $crate::EvalContext<'_>,
             $args: &[&::quarry_types::Vector],
             $rows: ::quarry_types::Rows<'_>,
             ret: ::quarry_types::SqlType,
@@ -96,7 +99,7 @@ macro_rules! fast {
                 return Ok(v);
             }
             match GENERAL.batch {
-                Some(general) => general(cx, $args, $rows, ret),
+                Some(general) => general($cx, $args, $rows, ret),
                 None => Err($crate::kernel_arity()),
             }
         }

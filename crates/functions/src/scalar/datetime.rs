@@ -1,9 +1,10 @@
 //! Fields, truncation, ages, zones and text forms of dates and times.
 
-use crate::{EvalContext, FunctionDef, func, row_only, scalar};
+use super::extract::whole_field;
+use crate::{EvalContext, FunctionDef, fast, func, row_only, scalar};
 use quarry_common::Result;
 use quarry_types::Datum;
-use quarry_types::datetime::extract::{self, Extracted};
+use quarry_types::datetime::extract::{self, Extracted, FieldsOf};
 use quarry_types::datetime::format::{input, output};
 use quarry_types::datetime::zone_abbrev::ZoneSpec;
 use quarry_types::datetime::{Interval, TimeTz, arith, clock, convert, make, timestamp_is_infinite, trunc};
@@ -58,11 +59,11 @@ fn time_after(start: Option<i64>, length: Option<Interval>) -> Option<i64> {
 }
 
 pub const FUNCTIONS: &[FunctionDef] = &[
-    func!(6199, "extract", [TEXT, DATE] => NUMERIC, scalar!(|f: &str, d: i32| -> Result<Option<Numeric>> { numeric(extract::extract_date(f, d)?) })),
-    func!(6200, "extract", [TEXT, TIME] => NUMERIC, scalar!(|f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_time(f, t)?) })),
+    func!(6199, "extract", [TEXT, DATE] => NUMERIC, fast!(scalar!(|f: &str, d: i32| -> Result<Option<Numeric>> { numeric(extract::extract_date(f, d)?) }), |args, rows| whole_field(args, rows, FieldsOf::Date, extract::from_date))),
+    func!(6200, "extract", [TEXT, TIME] => NUMERIC, fast!(scalar!(|f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_time(f, t)?) }), |args, rows| whole_field(args, rows, FieldsOf::Time, extract::from_time))),
     func!(6201, "extract", [TEXT, TIMETZ] => NUMERIC, scalar!(|f: &str, t: TimeTz| -> Result<Option<Numeric>> { numeric(extract::extract_timetz(f, t)?) })),
-    func!(6202, "extract", [TEXT, TIMESTAMP] => NUMERIC, scalar!(|f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_timestamp(f, t)?) })),
-    func!(6203, "extract", [TEXT, TIMESTAMPTZ] => NUMERIC, scalar!(cx, |f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_timestamptz(f, t, &cx.io.time_zone)?) })).stable(),
+    func!(6202, "extract", [TEXT, TIMESTAMP] => NUMERIC, fast!(scalar!(|f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_timestamp(f, t)?) }), |args, rows| whole_field(args, rows, FieldsOf::Timestamp, extract::from_timestamp))),
+    func!(6203, "extract", [TEXT, TIMESTAMPTZ] => NUMERIC, fast!(scalar!(cx, |f: &str, t: i64| -> Result<Option<Numeric>> { numeric(extract::extract_timestamptz(f, t, &cx.io.time_zone)?) }), |cx, args, rows| whole_field(args, rows, FieldsOf::TimestampTz, |t, unit| extract::from_timestamptz(t, unit, &cx.io.time_zone)))).stable(),
     func!(6204, "extract", [TEXT, INTERVAL] => NUMERIC, scalar!(|f: &str, i: Interval| -> Result<Option<Numeric>> { numeric(extract::extract_interval(f, i)?) })),
     func!(1384, "date_part", [TEXT, DATE] => FLOAT8, scalar!(|f: &str, d: i32| -> Result<Option<f64>> { Ok(extract::extract_timestamp(f, convert::date_to_timestamp(d)?)?.to_f64()) })),
     func!(1385, "date_part", [TEXT, TIME] => FLOAT8, scalar!(|f: &str, t: i64| -> Result<Option<f64>> { Ok(extract::extract_time(f, t)?.to_f64()) })),

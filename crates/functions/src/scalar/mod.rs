@@ -12,6 +12,7 @@ pub mod concat;
 pub mod datetime;
 pub mod encoding;
 pub mod enums;
+pub mod extract;
 pub mod format;
 pub mod hash;
 pub mod identifier;

@@ -113,10 +113,10 @@ impl NumericAccumulator {
     pub fn with_squares() -> NumericAccumulator {
         NumericAccumulator { with_squares: true, ..NumericAccumulator::default() }
     }
-    /// After `count` values that come to `total / 10^dscale`, the largest of whose display scales is `dscale`.
-    pub(super) fn of_total(total: i64, count: i64, dscale: u16) -> NumericAccumulator {
-        let fraction = u32::from(dscale.div_ceil(4));
-        let raised = i128::from(total) * 10i128.pow(4 * fraction - u32::from(dscale));
+    /// After `count` values that come to `total / 10^places`, the largest of whose display scales is `dscale`.
+    pub(super) fn of_total(total: i64, count: i64, places: u16, dscale: u16) -> NumericAccumulator {
+        let fraction = u32::from(places.div_ceil(4));
+        let raised = i128::from(total) * 10i128.pow(4 * fraction - u32::from(places));
         let sum = Sum { coefficient: raised, fraction, rest: None };
         NumericAccumulator { count, sum, dscale: dscale.into(), dscale_count: count, ..Default::default() }
     }

@@ -1,25 +1,19 @@
 //! The operators: + - * / %, rounding, absolute value.
 
+use super::quotient::Lead;
 use super::var::Var;
-use super::{
-    Class, DEC_DIGITS, DSCALE_MAX, INTEGER_DIGITS_MAX, MIN_SIG_DIGITS, Numeric, NumericRef, PRECISION_MAX,
-    pow_nbase,
-};
+use super::{Class, DSCALE_MAX, INTEGER_DIGITS_MAX, Numeric, NumericRef, pow_nbase};
 use quarry_common::{Error, Result, err};
 
 fn division_by_zero() -> Error {
     err!(DIVISION_BY_ZERO, "division by zero")
 }
 
-/// The scale that gives a quotient at least 16 significant digits and no fewer decimals than either operand.
+/// [`super::quotient::scale`] of working forms.
 pub(super) fn quotient_scale(a: &Var, b: &Var) -> i32 {
-    let first = |v: &Var| v.digits.first().copied().unwrap_or(0);
-    let mut weight = a.weight - b.weight;
-    if first(a) <= first(b) {
-        weight -= 1;
-    }
-    let scale = MIN_SIG_DIGITS - weight * DEC_DIGITS;
-    scale.max(a.dscale).max(b.dscale).clamp(0, PRECISION_MAX)
+    let lead =
+        |v: &Var| Lead { weight: v.weight, first: v.digits.first().copied().unwrap_or(0), dscale: v.dscale };
+    super::quotient::scale(lead(a), lead(b))
 }
 
 impl<'a> NumericRef<'a> {
@@ -85,6 +79,9 @@ impl<'a> NumericRef<'a> {
         }
         if other.is_zero() {
             return Err(division_by_zero());
+        }
+        if let Some(quotient) = super::quotient::short(self, other) {
+            return Ok(quotient);
         }
         let (a, b) = (self.to_var(), other.to_var());
         a.div(&b, quotient_scale(&a, &b), true)?.into_numeric()

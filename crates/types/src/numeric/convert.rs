@@ -168,9 +168,13 @@ impl Numeric {
     }
     /// `value / 10^dscale`, for dscale from 0 to [`DSCALE_MAX`].
     pub fn from_i128_scaled(value: i128, dscale: i32) -> Numeric {
-        debug_assert!((0..=DSCALE_MAX).contains(&dscale), "scale out of range");
-        let fraction = (dscale as u32).div_ceil(4);
-        let missing = fraction * 4 - dscale as u32;
+        Numeric::from_whole(value, dscale, dscale)
+    }
+    /// `value / 10^places` at a display scale from `places` to [`DSCALE_MAX`].
+    pub(super) fn from_whole(value: i128, places: i32, dscale: i32) -> Numeric {
+        debug_assert!((0..=dscale).contains(&places) && dscale <= DSCALE_MAX, "scale out of range");
+        let fraction = (places as u32).div_ceil(4);
+        let missing = fraction * 4 - places as u32;
         match value.checked_mul(10i128.pow(missing)) {
             Some(v) => Numeric::from_coefficient(v, fraction, dscale),
             None => {

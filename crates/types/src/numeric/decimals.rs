@@ -1,7 +1,7 @@
 //! The fast form of numeric columns: whole numbers at one scale.
 //!
 //! A column of numerics that all have the same display scale, and values that fit, is as well a column of `i64`: row i is
-//! `values[i] / 10^dscale`. Kernels that can compute on that ask a column for it ([`crate::BytesColumn::decimals`], computed at the first
+//! `values[i] / 10^places`, where `places` is the display scale or less: quotients show many zeroes at their end. Kernels that can compute on that ask a column for it ([`crate::BytesColumn::decimals`], computed at the first
 //! question and kept) and give back a column that has only this form ([`crate::BytesColumn::from_decimals`]); stored forms are made of it
 //! when somebody asks for bytes. So `a * (1 - b)` and what is summed of it never become digits in base 10000.
 //!
@@ -9,6 +9,7 @@
 //! that nobody has computed, hold any number. D3 an operation that doesn't fit answers none, for the whole column: the general path
 //! computes it row by row. D4 NaN, the infinities and columns of mixed scales have no fast form.
 
+pub use super::quotient::div;
 use super::{
     DSCALE_MAX, KIND_SHORT, Numeric, NumericRef, SHORT_DSCALE_SHIFT, SHORT_NEGATIVE, SHORT_WEIGHT,
     SHORT_WEIGHT_BIAS,
@@ -19,9 +20,11 @@ const READ_SCALE_MAX: u16 = 12;
 /// Largest scale of a result: beyond it even one digit doesn't fit.
 const SCALE_MAX: u16 = 18;
 
-/// Numbers of one display scale: `values[i] / 10^dscale`.
+/// Numbers of one display scale: `values[i] / 10^places`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimals {
+    /// At most the display scale.
+    places: u16,
     dscale: u16,
     values: Vec<i64>,
 }
@@ -120,10 +123,19 @@ impl Test {
 #[derive(Clone, Copy, Debug)]
 pub struct DecimalScale {
     pub(super) dscale: u16,
+    /// Decimals that the whole numbers have.
+    pub(super) places: u16,
     /// What makes of the last digits after the point a whole one in base 10000: 1, 10, 100 or 1000.
     pub(super) factor: i64,
     /// Digits in base 10000 after the point.
     pub(super) fraction: u32,
+}
+
+impl DecimalScale {
+    /// Places and display scale.
+    pub(super) fn of_sums(self) -> (u16, u16) {
+        (self.places, self.dscale)
+    }
 }
 
 /// 10 to the `n`, if it fits.
@@ -240,7 +252,12 @@ impl NumericRef<'_> {
 impl Decimals {
     /// `values / 10^dscale`; none for a scale that no `i64` needs.
     pub fn new(dscale: u16, values: Vec<i64>) -> Option<Decimals> {
-        (dscale <= SCALE_MAX).then_some(Decimals { dscale, values })
+        Decimals::shown(dscale, dscale, values)
+    }
+    /// `values / 10^places` with a display scale; none if it has fewer decimals, or is none, or if no `i64` needs so many places.
+    pub fn shown(places: u16, dscale: u16, values: Vec<i64>) -> Option<Decimals> {
+        let fits = places <= SCALE_MAX && places <= dscale && i32::from(dscale) <= DSCALE_MAX;
+        fits.then_some(Decimals { places, dscale, values })
     }
 
     /// Reads `n` rows: `words` gives a row's view as two words, `long` a value that doesn't fit in one. Rows without a view are 0.
@@ -271,7 +288,7 @@ impl Decimals {
                 None => NumericRef::new(long(i)).decimal(i32::from(dscale))?,
             });
         }
-        Some(Decimals { dscale, values })
+        Some(Decimals { places: dscale, dscale, values })
     }
 
     /// Begins a column with the display scale of its first value.
@@ -279,7 +296,7 @@ impl Decimals {
         let first = NumericRef::new(first);
         let dscale = first.dscale() as u16;
         let fits = first.is_finite() && dscale <= READ_SCALE_MAX;
-        fits.then(|| Decimals { dscale, values: Vec::with_capacity(capacity) })
+        fits.then(|| Decimals { places: dscale, dscale, values: Vec::with_capacity(capacity) })
     }
     /// Appends stored values up to the first that is none or doesn't fit.
     #[inline(always)]
@@ -287,7 +304,14 @@ impl Decimals {
         &mut self,
         values: &mut impl Iterator<Item = Option<S>>,
     ) -> Stop<S> {
-        let Some(reading) = Reading::new(self.dscale) else { return Stop::End };
+        let reading = if self.places == self.dscale { Reading::new(self.dscale) } else { None };
+        let Some(reading) = reading else {
+            return match values.next() {
+                Some(Some(stored)) => Stop::Misfit(stored),
+                Some(None) => Stop::None,
+                None => Stop::End,
+            };
+        };
         for stored in values {
             let Some(stored) = stored else { return Stop::None };
             let short = stored.words().and_then(|(head, rest)| reading.short(head, rest));
@@ -309,35 +333,39 @@ impl Decimals {
     }
     /// For sums of the values.
     pub fn scale(&self) -> DecimalScale {
-        let fraction = self.dscale.div_ceil(4);
-        let factor = 10i64.pow(u32::from(fraction * 4 - self.dscale));
-        DecimalScale { dscale: self.dscale, factor, fraction: fraction.into() }
+        let fraction = self.places.div_ceil(4);
+        let factor = 10i64.pow(u32::from(fraction * 4 - self.places));
+        DecimalScale { dscale: self.dscale, places: self.places, factor, fraction: fraction.into() }
     }
-    /// The values times 10^dscale.
+    /// Decimals that [`Decimals::values`] have.
+    pub fn places(&self) -> u16 {
+        self.places
+    }
+    /// The values times 10^places.
     pub fn values(&self) -> &[i64] {
         &self.values
     }
     /// Row `i` in stored form.
     pub fn numeric(&self, i: usize) -> Numeric {
-        Numeric::from_i128_scaled(i128::from(self.values[i]), i32::from(self.dscale))
+        Numeric::from_whole(i128::from(self.values[i]), self.places.into(), self.dscale.into())
     }
 
-    /// The values at a larger scale.
-    fn at_scale(&self, dscale: u16) -> Option<Vec<i64>> {
-        let factor = pow10(dscale.checked_sub(self.dscale)?)?;
+    /// The values with more places.
+    fn with_places(&self, places: u16) -> Option<Vec<i64>> {
+        let factor = pow10(places.checked_sub(self.places)?)?;
         collect(self.values.iter().map(|v| v.overflowing_mul(factor)))
     }
 
     /// The negated values.
     pub fn neg(&self) -> Option<Decimals> {
         let values = collect(self.values.iter().map(|v| v.overflowing_neg()))?;
-        Some(Decimals { dscale: self.dscale, values })
+        Some(Decimals { values, ..*self })
     }
 }
 
 /// The values, if none has overflowed.
 #[inline(always)]
-fn collect(values: impl Iterator<Item = (i64, bool)>) -> Option<Vec<i64>> {
+pub(super) fn collect(values: impl Iterator<Item = (i64, bool)>) -> Option<Vec<i64>> {
     let mut bad = false;
     let values = values
         .map(|(v, overflowed)| {
@@ -375,59 +403,65 @@ impl<'a> Operand<'a> {
     fn dscale(self) -> u16 {
         self.decimals().dscale
     }
+    fn places(self) -> u16 {
+        self.decimals().places
+    }
     fn side(self) -> Option<Side<'a>> {
         Some(match self {
             Operand::Column(d) => Side::Column(&d.values),
             Operand::Constant(d) => Side::Constant(*d.values.first()?),
         })
     }
-    /// As [`Operand::side`] at a scale; `room` keeps what had to be computed.
-    fn side_at<'r>(self, dscale: u16, room: &'r mut Vec<i64>) -> Option<Side<'r>>
+    /// As [`Operand::side`] with so many places; `room` keeps what had to be computed.
+    fn side_at<'r>(self, places: u16, room: &'r mut Vec<i64>) -> Option<Side<'r>>
     where
         'a: 'r,
     {
-        if self.dscale() == dscale {
+        if self.places() == places {
             return self.side();
         }
         Some(match self {
             Operand::Column(d) => {
-                *room = d.at_scale(dscale)?;
+                *room = d.with_places(places)?;
                 Side::Column(room)
             }
             Operand::Constant(d) => {
-                let factor = pow10(dscale - d.dscale)?;
+                let factor = pow10(places.checked_sub(d.places)?)?;
                 Side::Constant(d.values.first()?.checked_mul(factor)?)
             }
         })
     }
 }
 
-/// Two arguments at the larger of their scales.
+/// Two arguments with as many places as the one that has more.
 fn aligned<R>(a: Operand<'_>, b: Operand<'_>, f: impl FnOnce(Side<'_>, Side<'_>) -> Option<R>) -> Option<R> {
-    let dscale = a.dscale().max(b.dscale());
+    let places = a.places().max(b.places());
     let (mut room_a, mut room_b) = (vec![], vec![]);
-    f(a.side_at(dscale, &mut room_a)?, b.side_at(dscale, &mut room_b)?)
+    f(a.side_at(places, &mut room_a)?, b.side_at(places, &mut room_b)?)
+}
+
+fn add_or_sub(a: Operand<'_>, b: Operand<'_>, f: impl Fn(i64, i64) -> (i64, bool)) -> Option<Decimals> {
+    let values = aligned(a, b, |a, b| zip(a, b, f))?;
+    Decimals::shown(a.places().max(b.places()), a.dscale().max(b.dscale()), values)
 }
 
 /// a + b.
 pub fn add(a: Operand<'_>, b: Operand<'_>) -> Option<Decimals> {
-    let values = aligned(a, b, |a, b| zip(a, b, i64::overflowing_add))?;
-    Decimals::new(a.dscale().max(b.dscale()), values)
+    add_or_sub(a, b, i64::overflowing_add)
 }
 
 /// a - b.
 pub fn sub(a: Operand<'_>, b: Operand<'_>) -> Option<Decimals> {
-    let values = aligned(a, b, |a, b| zip(a, b, i64::overflowing_sub))?;
-    Decimals::new(a.dscale().max(b.dscale()), values)
+    add_or_sub(a, b, i64::overflowing_sub)
 }
 
 /// a * b.
 pub fn mul(a: Operand<'_>, b: Operand<'_>) -> Option<Decimals> {
-    let dscale = a.dscale() + b.dscale();
-    if dscale > SCALE_MAX {
+    let places = a.places() + b.places();
+    if places > SCALE_MAX {
         return None;
     }
-    Decimals::new(dscale, zip(a.side()?, b.side()?, i64::overflowing_mul)?)
+    Decimals::shown(places, a.dscale() + b.dscale(), zip(a.side()?, b.side()?, i64::overflowing_mul)?)
 }
 
 /// Which rows pass a comparison.
@@ -453,7 +487,7 @@ pub fn compare(a: Operand<'_>, b: Operand<'_>, test: Test) -> Option<Vec<bool>> 
 
 fn compare_constant(column: &Decimals, constant: &Decimals, test: Test) -> Option<Vec<bool>> {
     let k = i128::from(*constant.values.first()?);
-    let (low, high, within) = bounds(k, constant.dscale, column.dscale, test)?;
+    let (low, high, within) = bounds(k, constant.places, column.places, test)?;
     let values = column.values.iter();
     Some(match within {
         true => values.map(|v| (low <= *v) & (*v <= high)).collect(),
@@ -461,7 +495,7 @@ fn compare_constant(column: &Decimals, constant: &Decimals, test: Test) -> Optio
     })
 }
 
-/// The whole numbers at scale `to` of which a comparison with `k / 10^from` is true: those from the least to the greatest (the first two,
+/// The whole numbers with `to` places of which a comparison with `k / 10^from` is true: those from the least to the greatest (the first two,
 /// both included; empty if they are the wrong way round), or with `false` all others.
 fn bounds(k: i128, from: u16, to: u16, test: Test) -> Option<(i64, i64, bool)> {
     // The constant lies at `floor`, or between it and the next number.

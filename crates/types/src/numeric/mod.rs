@@ -27,6 +27,7 @@ pub mod decimals;
 mod functions;
 mod math;
 mod order;
+mod quotient;
 mod sum;
 mod text;
 mod var;

@@ -10,11 +10,13 @@ use quarry_common::Result;
 /// The state of sum and avg over numeric.
 #[derive(Clone, Debug, Default)]
 pub struct NumericSum {
-    /// The sum times 10^dscale.
+    /// The sum times 10^places.
     value: i64,
     count: i64,
     /// Where it doesn't fit: everything.
     large: Option<Box<NumericAccumulator>>,
+    /// At most the display scale.
+    places: u16,
     /// The largest display scale among the values.
     dscale: u16,
 }
@@ -26,21 +28,21 @@ impl NumericSum {
     pub fn add(&mut self, v: NumericRef<'_>) {
         let dscale = v.dscale();
         let whole = if self.large.is_none() { v.decimal(dscale) } else { None };
-        if whole.is_none_or(|value| !self.add_whole(value, 1, dscale as u16)) {
+        if whole.is_none_or(|value| !self.add_whole(value, 1, (dscale as u16, dscale as u16))) {
             self.make_large().add(v);
         }
     }
     /// Adds a value in the fast form of columns.
     #[inline]
     pub fn add_decimal(&mut self, value: i64, scale: DecimalScale) {
-        if self.large.is_some() || !self.add_whole(value, 1, scale.dscale) {
+        if self.large.is_some() || !self.add_whole(value, 1, scale.of_sums()) {
             self.make_large().add_decimal(value, scale);
         }
     }
     /// Adds what `n` values in the fast form of columns come to.
     pub fn add_decimal_sum(&mut self, sum: i64, n: i64, scale: DecimalScale) {
-        if self.large.is_some() || !self.add_whole(sum, n, scale.dscale) {
-            self.make_large().merge(&NumericAccumulator::of_total(sum, n, scale.dscale));
+        if self.large.is_some() || !self.add_whole(sum, n, scale.of_sums()) {
+            self.make_large().merge(&NumericAccumulator::of_total(sum, n, scale.places, scale.dscale));
         }
     }
     /// Adds values in the fast form of columns.
@@ -48,18 +50,18 @@ impl NumericSum {
         let n = values.len() as i64;
         if self.large.is_none() && n <= i64::from(u32::MAX) {
             let sum: i128 = values.clone().map(i128::from).sum();
-            if i64::try_from(sum).is_ok_and(|sum| self.add_whole(sum, n, scale.dscale)) {
+            if i64::try_from(sum).is_ok_and(|sum| self.add_whole(sum, n, scale.of_sums())) {
                 return;
             }
         }
         self.make_large().add_decimals(values, scale);
     }
 
-    /// Adds what `n` values of a display scale come to. False, and nothing added, if it doesn't fit.
+    /// Adds what `n` values come to that have these places and this display scale. False, and nothing added, if it doesn't fit.
     #[inline(always)]
-    fn add_whole(&mut self, value: i64, n: i64, dscale: u16) -> bool {
-        if dscale != self.dscale {
-            return self.add_at_other_scale(value, n, dscale);
+    fn add_whole(&mut self, value: i64, n: i64, scale: (u16, u16)) -> bool {
+        if scale != (self.places, self.dscale) {
+            return self.add_at_other_scale(value, n, scale);
         }
         let (sum, overflowed) = self.value.overflowing_add(value);
         if !overflowed {
@@ -69,43 +71,43 @@ impl NumericSum {
         !overflowed
     }
     #[cold]
-    fn add_at_other_scale(&mut self, value: i64, n: i64, dscale: u16) -> bool {
-        let larger = dscale.max(self.dscale);
+    fn add_at_other_scale(&mut self, value: i64, n: i64, (places, dscale): (u16, u16)) -> bool {
+        let larger = places.max(self.places);
         let raised = |value: i64, from: u16| match value {
             0 => Some(0),
             value => value.checked_mul(10i64.checked_pow(u32::from(larger - from))?),
         };
         let sum =
-            raised(self.value, self.dscale).zip(raised(value, dscale)).and_then(|(a, b)| a.checked_add(b));
+            raised(self.value, self.places).zip(raised(value, places)).and_then(|(a, b)| a.checked_add(b));
         let Some(sum) = sum else { return false };
-        (self.value, self.dscale) = (sum, larger);
+        (self.value, self.places, self.dscale) = (sum, larger, dscale.max(self.dscale));
         self.count += n;
         true
     }
 
     #[cold]
     fn make_large(&mut self) -> &mut NumericAccumulator {
-        let (value, count, dscale) = (self.value, self.count, self.dscale);
-        self.large.get_or_insert_with(|| Box::new(NumericAccumulator::of_total(value, count, dscale)))
+        let (value, count, places, dscale) = (self.value, self.count, self.places, self.dscale);
+        self.large.get_or_insert_with(|| Box::new(NumericAccumulator::of_total(value, count, places, dscale)))
     }
     fn to_large(&self) -> NumericAccumulator {
         match &self.large {
             Some(large) => (**large).clone(),
-            None => NumericAccumulator::of_total(self.value, self.count, self.dscale),
+            None => NumericAccumulator::of_total(self.value, self.count, self.places, self.dscale),
         }
     }
 
     /// Adds everything `other` has.
     pub fn merge(&mut self, other: &NumericSum) {
         let small = self.large.is_none() && other.large.is_none();
-        if !small || !self.add_whole(other.value, other.count, other.dscale) {
+        if !small || !self.add_whole(other.value, other.count, (other.places, other.dscale)) {
             self.make_large().merge(&other.to_large());
         }
     }
 
-    /// The sum as a whole number and its scale; none without values, or if it is not kept so.
-    pub fn whole(&self) -> Option<(i64, u16)> {
-        (self.large.is_none() && self.count > 0).then_some((self.value, self.dscale))
+    /// The sum as a whole number, and its places and display scale; none without values, or if it is not kept so.
+    pub fn whole(&self) -> Option<(i64, (u16, u16))> {
+        (self.large.is_none() && self.count > 0).then_some((self.value, (self.places, self.dscale)))
     }
     /// Whether nothing has been added.
     pub fn is_empty(&self) -> bool {
@@ -116,7 +118,7 @@ impl NumericSum {
         match &self.large {
             Some(large) => large.sum(),
             None if self.count == 0 => Ok(None),
-            None => Ok(Some(Numeric::from_i128_scaled(self.value.into(), self.dscale.into()))),
+            None => Ok(Some(Numeric::from_whole(self.value.into(), self.places.into(), self.dscale.into()))),
         }
     }
     /// None without values.

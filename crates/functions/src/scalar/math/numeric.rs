@@ -50,7 +50,7 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     func!(1724, "numeric_add", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::add, a, b => a.add(b))).total(),
     func!(1725, "numeric_sub", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::sub, a, b => a.sub(b))).total(),
     func!(1726, "numeric_mul", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::mul, a, b => a.mul(b))).total(),
-    func!(1727, "numeric_div", [NUMERIC, NUMERIC] => NUMERIC, two!(a, b => a.div(b))),
+    func!(1727, "numeric_div", [NUMERIC, NUMERIC] => NUMERIC, quick!(whole::div, a, b => a.div(b))),
     func!(1729, "numeric_mod", [NUMERIC, NUMERIC] => NUMERIC, REMAINDER),
     func!(1728, "mod", [NUMERIC, NUMERIC] => NUMERIC, REMAINDER),
     func!(1980, "numeric_div_trunc", [NUMERIC, NUMERIC] => NUMERIC, DIV),
