@@ -18,7 +18,7 @@ mod write;
 
 pub use ahead::ReadAhead;
 pub use guard::{PageMut, PagePin, PageRef};
-pub use prefetch::PREFETCH_PAGES;
+pub use prefetch::{Lines, PREFETCH_PAGES};
 pub use sweep::Ring;
 pub use write::RunWriter;
 
@@ -211,30 +211,6 @@ impl BufferPool {
             let _ = state.compare_exchange(now, more, Ordering::Relaxed, Ordering::Relaxed);
         }
         Some(PagePin::adopt(self, frame))
-    }
-
-    /// Asks the processor for the page of the frame behind this one: pages that were read or written in a row mostly lie in
-    /// a row, so that is what a scan reads next. A wrong guess costs a few idle loads.
-    #[inline]
-    pub fn prefetch_neighbour(&self, page: &PageRef<'_>) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let next = page.frame() + 1;
-            if (next as usize) < self.frames.len() {
-                let bytes = self.pages.page(next) as *const i8;
-                let frame = &raw const self.frames[next as usize] as *const i8;
-                // SAFETY: a prefetch reads nothing, and both addresses are those of objects that live as long as the pool.
-                unsafe {
-                    _mm_prefetch::<_MM_HINT_T0>(frame);
-                    for line in (0..PAGE_SIZE).step_by(64) {
-                        _mm_prefetch::<_MM_HINT_T0>(bytes.add(line));
-                    }
-                }
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = page;
     }
 
     /// Pins a page, reading it from disk if needed.

@@ -139,6 +139,12 @@ pub fn hole(p: &[u8]) -> usize {
     (get_u16(p, UPPER) as usize).saturating_sub(get_u16(p, LOWER) as usize)
 }
 
+/// Where tuples are, and what is left between them.
+#[inline]
+pub fn used(p: &[u8]) -> std::ops::Range<usize> {
+    usize::from(get_u16(p, UPPER)).min(p.len())..p.len()
+}
+
 /// Page flags ([`ALL_VISIBLE`], [`HAS_FREE_SLOTS`]).
 #[inline]
 pub fn flags(p: &[u8]) -> u16 {

@@ -218,6 +218,7 @@ impl Heap {
             bound: None,
             places: Vec::new(),
             finds_forms: false,
+            reads_rows: false,
             counts: false,
             seen: 0,
         }
@@ -452,6 +453,8 @@ pub struct HeapScan {
     places: Vec<Place>,
     /// Whether pages come with the form of their rows.
     finds_forms: bool,
+    /// Whether the reader looks at the rows it gets, and doesn't only count them.
+    reads_rows: bool,
     /// Whether it is in the relation's statistics: scans of parts aren't (ANALYZE's sample).
     counts: bool,
     /// Rows given.
@@ -489,6 +492,7 @@ impl HeapScan {
     /// Pages come with the form that their rows have in common ([`PageRows::fixed`]): for who reads columns of most rows.
     pub fn find_forms(&mut self) {
         self.finds_forms = true;
+        self.reads_rows = true;
     }
 
     /// Pages still to be read.
@@ -508,11 +512,13 @@ impl HeapScan {
 
     /// Calls `f` for each visible row of the next page; false when there is no further page.
     pub fn next_page(&mut self, f: &mut dyn FnMut(Tid, &[u8]) -> Result<()>) -> Result<bool> {
+        self.reads_rows = true;
         self.next_rows(|rows| (0..rows.len()).try_for_each(|i| f(rows.tid(i), rows.body(i))))
     }
 
     /// As [`next_page`](Self::next_page), with system columns.
     pub fn next_page_with_meta(&mut self, f: &mut MetaCallback<'_>) -> Result<bool> {
+        self.reads_rows = true;
         self.next_rows(|rows| (0..rows.len()).try_for_each(|i| f(rows.tid(i), rows.meta(i), rows.body(i))))
     }
 
@@ -522,7 +528,8 @@ impl HeapScan {
         let range = self.range_mut()?;
         let Some(block) = range.next() else { return Ok(false) };
         let end = range.end;
-        let HeapScan { heap, snap, ring, ahead, memo, bound, places, finds_forms, seen, .. } = self;
+        let HeapScan { heap, snap, ring, ahead, memo, bound, places, finds_forms, reads_rows, seen, .. } =
+            self;
         let storage = &heap.storage;
         let pool = storage.pool();
         ahead.before(pool, heap.rel, block..end, ring.as_mut())?;
@@ -544,7 +551,7 @@ impl HeapScan {
         }
         places.clear();
         let p: &[u8] = page.bytes();
-        pool.prefetch_neighbour(&page);
+        heap.prefetch_scan(&page, block + 1..end, *reads_rows);
         if hp::flags(p) & hp::ALL_VISIBLE != 0 {
             places.extend(hp::tuple_places(p).map(Place::new));
             *seen += places.len() as u64;
