@@ -10,7 +10,8 @@ use crate::scan::shared::Member;
 use crate::scan::{bitmap, cte, function, index, methods, range::Ranges, rows::RowReader, seq, tid, values};
 use crate::subplan::{SubplanState, SubqueryNode};
 use crate::{
-    aggregate, append, correlation, index_entry, join, limit, modify, recursive, setop, sort, window,
+    aggregate, append, correlation, gather, index_entry, join, limit, merge, modify, recursive, setop, sort,
+    window,
 };
 use quarry_common::{Error, Result};
 use quarry_plan::physical::{LoopParts, PlannedCte};
@@ -389,6 +390,9 @@ impl<'a> Builder<'a> {
             PhysicalNode::Sort { input, keys, bound, presorted } => {
                 sort::build(self, plan.id, input, keys, *bound, *presorted)?
             }
+            PhysicalNode::Gather { input, workers, keys } => {
+                gather::build(self, plan.id, input, *workers, keys)?
+            }
             PhysicalNode::Aggregate {
                 input,
                 strategy,
@@ -423,7 +427,7 @@ impl<'a> Builder<'a> {
                 Box::new(append::Append::new(inputs))
             }
             PhysicalNode::MergeAppend { inputs, output, keys } => {
-                sort::merge_append(self, inputs, output, keys)?
+                merge::merge_append(self, inputs, output, keys)?
             }
             PhysicalNode::RecursiveUnion {
                 cte,

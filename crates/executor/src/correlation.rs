@@ -204,9 +204,9 @@ fn node_exprs(node: &PhysicalNode, see: &mut dyn FnMut(&Expr)) {
             }
             on.iter().for_each(see);
         }
-        PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => {
-            keys.iter().for_each(|k| see(&k.expr))
-        }
+        PhysicalNode::Sort { keys, .. }
+        | PhysicalNode::MergeAppend { keys, .. }
+        | PhysicalNode::Gather { keys, .. } => keys.iter().for_each(|k| see(&k.expr)),
         PhysicalNode::Aggregate { group, aggregates, .. } => {
             group.iter().for_each(|(_, e)| see(e));
             aggregates.iter().flat_map(|(_, a)| walk::aggregate_exprs(a)).for_each(see);

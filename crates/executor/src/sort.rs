@@ -1,22 +1,21 @@
-//! Sort by order-preserving keys: in memory, by external merge beyond the memory allowed, or the first N rows only; and
-//! the merge of sorted inputs.
+//! Sort by order-preserving keys: in memory, by external merge beyond the memory allowed, or the first N rows only.
 
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
-use crate::operator::{BoxOperator, Operator, dense, pull};
+use crate::operator::{BoxOperator, Operator, pull};
 use crate::rows::RowSet;
 use crate::sort_entries::{self, Entry};
 use crate::spill::told_of_files;
 use quarry_common::Result;
 use quarry_common::memory::Reservation;
-use quarry_plan::{ColumnId, PhysicalPlan, SortKey};
+use quarry_plan::{PhysicalPlan, SortKey};
 use quarry_storage::row::{RowBuilder, RowLayout, RowRef};
 use quarry_storage::sort::{ExternalSort, SortedRun};
 use quarry_storage::stats::DatabaseCount;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
-use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, TypeRef, Vector};
 use std::sync::Arc;
 
 /// Sort keys, compiled.
@@ -382,85 +381,5 @@ impl Operator for Sort {
         self.pending = None;
         self.input_done = false;
         self.input.rescan(cx)
-    }
-}
-
-/// Merges sorted inputs.
-pub struct MergeAppend {
-    inputs: Vec<BoxOperator>,
-    keys: Keys,
-    physicals: Vec<PhysicalType>,
-    /// Of each input: the batch at hand, its keys, the next row.
-    heads: Option<Vec<Option<Head>>>,
-}
-
-struct Head {
-    batch: Batch,
-    values: Vec<Arc<Vector>>,
-    row: usize,
-    key: Vec<u8>,
-}
-
-pub fn merge_append(
-    b: &mut Builder<'_>,
-    inputs: &[(PhysicalPlan, Vec<ColumnId>)],
-    output: &[ColumnId],
-    keys: &[SortKey],
-) -> Result<BoxOperator> {
-    let layout = Layout::new(output.iter().copied());
-    let physicals = match inputs.first() {
-        Some((p, c)) => {
-            crate::build::types_of(p, c)?.iter().map(|t| b.physical(*t)).collect::<Result<_>>()?
-        }
-        None => Vec::new(),
-    };
-    let keys = Keys::compile(b, keys, &layout)?;
-    let inputs = inputs.iter().map(|(p, c)| b.picked(p, c)).collect::<Result<_>>()?;
-    Ok(Box::new(MergeAppend { inputs, keys, physicals, heads: None }))
-}
-
-impl MergeAppend {
-    fn load(&mut self, cx: &mut Cx<'_>, i: usize) -> Result<Option<Head>> {
-        let Some(batch) = pull(&mut self.inputs[i], cx)? else { return Ok(None) };
-        let batch = dense(batch);
-        let values = self.keys.values(cx, &batch)?;
-        let mut key = Vec::new();
-        self.keys.encode(&values, 0, &mut key)?;
-        Ok(Some(Head { batch, values, row: 0, key }))
-    }
-}
-
-impl Operator for MergeAppend {
-    fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        let mut heads = match self.heads.take() {
-            Some(h) => h,
-            None => (0..self.inputs.len()).map(|i| self.load(cx, i)).collect::<Result<_>>()?,
-        };
-        let mut out = RowSet::new(&self.physicals);
-        while out.len < cx.want.min(BATCH_ROWS) {
-            let least = heads
-                .iter()
-                .enumerate()
-                .filter_map(|(i, h)| h.as_ref().map(|h| (i, h)))
-                .min_by(|a, b| a.1.key.cmp(&b.1.key))
-                .map(|(i, _)| i);
-            let Some(i) = least else { break };
-            let Some(h) = &mut heads[i] else { break };
-            let at = [h.row as u32];
-            out.push_rows(&h.batch.columns, Rows::Selected { positions: &at, len: h.batch.len });
-            h.row += 1;
-            if h.row < h.batch.len {
-                h.key.clear();
-                self.keys.encode(&h.values, h.row, &mut h.key)?;
-            } else {
-                heads[i] = self.load(cx, i)?;
-            }
-        }
-        self.heads = Some(heads);
-        Ok(if out.is_empty() { None } else { Some(out.take()) })
-    }
-    fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        self.heads = None;
-        self.inputs.iter_mut().try_for_each(|i| i.rescan(cx))
     }
 }

@@ -1,12 +1,13 @@
-//! Which aggregates are read by several threads (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
+//! Which parts of a plan several threads work for (PostgreSQL: allpaths.c `compute_parallel_worker`, costsize.c `get_parallel_divisor`).
 //!
-//! An aggregate qualifies if its states can be merged without a trace of who made them, and its input's rows can be made in parts
+//! Where an aggregate's input, a sort's or just many rows are made in parts, the threads aggregate, sort or pass them up ([`gather`]). An aggregate qualifies if its states can be merged without a trace of who made them, and its input's rows can be made in parts
 //! ([`parts`]): each thread has some pages of a table of the least size that the settings say, or some outer rows of a nested loop with which
 //! as much is done, with nothing between but joins, and nothing that has effects or asks a subquery (scans may ask such that are run once: the leader does, before the others begin). The threads have one table of a hash join's inner side: where that is made of the scan of a large table, too, each
 //! reads a part of it (PostgreSQL's Parallel Hash); else one of them reads it while the others wait, so that this part of the work isn't shared. Threads are given out when the plan
 //! is chosen, and make it cheaper. It stays what it is but for the way of grouping: groups of sorted rows become groups by hash that are sorted
 //! then, where the rows were sorted only for them.
 
+mod gather;
 mod parts;
 mod sorted;
 
@@ -16,9 +17,12 @@ use quarry_catalog::builtin::procs::{ParallelSafety, parallel_safety};
 use quarry_functions::{AggregateCall, Body};
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::{AggregateStrategy, PlannedCte};
-use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, SubqueryExpr, walk};
+use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, SubqueryExpr, SubqueryKind, walk};
 use std::sync::Arc;
 
+/// What passing a row on takes, as a share of `parallel_tuple_cost`: threads of one process pass on whole batches, where PostgreSQL's
+/// processes copy each row twice.
+const PASSED: f64 = 0.1;
 /// Bytes that a group takes besides its row, at least.
 const GROUP_BYTES: f64 = 64.0;
 
@@ -31,10 +35,15 @@ pub fn assign(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], planner: &mut Pl
     let mut parallel = Parallel { settings, planner };
     for cte in ctes {
         if let Some(plan) = Arc::get_mut(&mut cte.plan) {
-            parallel.visit(plan);
+            parallel.visit(plan, true);
         }
     }
-    parallel.visit(plan);
+    parallel.visit(plan, true);
+}
+
+/// How many times as fast a plan is that so many threads share with the statement's, which is busy with what they pass on, too.
+fn divisor(workers: usize) -> f64 {
+    workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0)
 }
 
 struct Parallel<'a, 'p> {
@@ -43,8 +52,8 @@ struct Parallel<'a, 'p> {
 }
 
 impl Parallel<'_, '_> {
-    /// What a plan costs less than before.
-    fn visit(&mut self, plan: &mut PhysicalPlan) -> f64 {
+    /// Gives threads to a plan, of which all rows are read if it's `whole`: what it costs less than before.
+    fn visit(&mut self, plan: &mut PhysicalPlan, whole: bool) -> f64 {
         let asked = self.subqueries(plan);
         plan.startup_cost = (plan.startup_cost - asked).max(0.0);
         plan.total_cost = (plan.total_cost - asked).max(0.0);
@@ -57,14 +66,28 @@ impl Parallel<'_, '_> {
             plan.total_cost = (plan.total_cost - own).max(0.0);
             return own + asked;
         }
+        let own = self.gather(plan, whole);
+        if own > 0.0 {
+            let below: f64 = walk::physical_inputs_mut(plan).into_iter().map(|i| self.asked_below(i)).sum();
+            plan.startup_cost = (plan.startup_cost - below).max(0.0);
+            plan.total_cost = (plan.total_cost - below).max(0.0);
+            return own + asked + below;
+        }
         // What runs again and again would call for threads each time.
-        let inputs = match &mut plan.node {
-            PhysicalNode::NestLoop { outer, .. } => vec![&mut **outer],
+        let sorted = AggregateStrategy::Sorted;
+        let inputs: Vec<(&mut PhysicalPlan, bool)> = match &mut plan.node {
+            PhysicalNode::NestLoop { outer, .. } => vec![(outer, whole)],
             PhysicalNode::Memoize { .. } | PhysicalNode::RecursiveUnion { .. } => vec![],
-            _ => walk::physical_inputs_mut(plan),
+            // Rows are locked where they lie, those of one table after those of the other.
+            PhysicalNode::LockRows { .. } => vec![],
+            PhysicalNode::HashJoin { outer, inner, .. } => vec![(outer, whole), (inner, true)],
+            PhysicalNode::Sort { input, presorted: 0, .. } => vec![(input, true)],
+            PhysicalNode::Aggregate { input, strategy, .. } => vec![(input, whole || *strategy != sorted)],
+            PhysicalNode::Limit { input, .. } => vec![(input, false)],
+            _ => walk::physical_inputs_mut(plan).into_iter().map(|input| (input, whole)).collect(),
         };
-        let startup = inputs.iter().map(|i| i.total_cost).fold(0.0, f64::max);
-        let saved: f64 = inputs.into_iter().map(|input| self.visit(input)).sum();
+        let startup = inputs.iter().map(|(i, _)| i.total_cost).fold(0.0, f64::max);
+        let saved: f64 = inputs.into_iter().map(|(input, whole)| self.visit(input, whole)).sum();
         if saved == 0.0 {
             return asked;
         }
@@ -88,16 +111,17 @@ impl Parallel<'_, '_> {
         for e in walk::physical_exprs_mut(plan).into_iter().filter(|e| crate::exprs::has_subquery(e)) {
             walk::rewrite(e, &mut |e| {
                 let Expr::Subquery(s) = e else { return };
+                let whole = s.kind != SubqueryKind::Exists;
                 let SubqueryPlan::Physical { plan, params, .. } = &mut s.plan else { return };
                 if !params.is_empty() {
                     return;
                 }
                 // Copies of an expression share the plan.
                 saved += match Arc::get_mut(plan) {
-                    Some(plan) => self.visit(plan),
+                    Some(plan) => self.visit(plan, whole),
                     None => {
                         let mut own = (**plan).clone();
-                        let less = self.visit(&mut own);
+                        let less = self.visit(&mut own, whole);
                         if less > 0.0 {
                             *plan = Arc::new(own);
                         }
@@ -113,14 +137,14 @@ impl Parallel<'_, '_> {
     fn aggregate(&mut self, plan: &mut PhysicalPlan) -> f64 {
         let Some(job) = self.job(plan) else { return 0.0 };
         let s = self.settings;
-        let divisor = job.workers as f64 + (1.0 - 0.3 * job.workers as f64).max(0.0);
+        let divisor = divisor(job.workers);
         let groups = plan.rows.max(1.0);
         let PhysicalNode::Aggregate { input, aggregates, workers, .. } = &mut plan.node else { return 0.0 };
         let partial = (groups * divisor).min(input.rows).max(1.0);
         let mut gathered = partial * (s.parallel_tuple_cost + s.cpu_operator_cost * aggregates.len() as f64);
         // Of DISTINCT calls, perhaps all values of the other threads.
         let distinct = aggregates.iter().filter(|(_, a)| a.distinct).count() as f64;
-        gathered += distinct * input.rows * (1.0 - 1.0 / divisor) * s.parallel_tuple_cost;
+        gathered += distinct * input.rows * (1.0 - 1.0 / divisor) * PASSED * s.parallel_tuple_cost;
         // Groups are sorted instead of rows.
         let sorting = job.sorting * (groups / input.rows.max(1.0)).min(1.0);
         let shared = job.cost - job.unshared;

@@ -70,6 +70,7 @@ pub fn chooses(plan: &PhysicalPlan) -> bool {
             true
         }
         PhysicalNode::Sort { input, .. }
+        | PhysicalNode::Gather { input, .. }
         | PhysicalNode::Materialize { input }
         | PhysicalNode::SubqueryScan { input, .. }
         | PhysicalNode::Aggregate { input, .. } => chooses(input),
@@ -164,6 +165,7 @@ pub fn scans_of<'p>(plan: &'p PhysicalPlan, id: ColumnId, out: &mut Vec<(&'p Phy
         | PhysicalNode::MergeJoin { kind, outer, inner, keys, .. } => both(outer, inner, *kind, keys),
         PhysicalNode::NestLoop { kind, outer, inner, .. } => both(outer, inner, *kind, &[]),
         PhysicalNode::Sort { input, bound: None, .. }
+        | PhysicalNode::Gather { input, .. }
         | PhysicalNode::Materialize { input }
         | PhysicalNode::SubqueryScan { input, .. } => scans_of(input, id, out),
         PhysicalNode::Aggregate { input, sets: None, group, .. } => {

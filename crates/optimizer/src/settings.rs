@@ -47,6 +47,8 @@ pub struct PlannerSettings {
     pub min_parallel_table_pages: f64,
     pub parallel_setup_cost: f64,
     pub parallel_tuple_cost: f64,
+    pub enable_gathermerge: bool,
+    pub enable_parallel_hash: bool,
 }
 
 impl Default for PlannerSettings {
@@ -85,11 +87,13 @@ impl Default for PlannerSettings {
             min_parallel_table_pages: 1024.0,
             parallel_setup_cost: 1000.0,
             parallel_tuple_cost: 0.1,
+            enable_gathermerge: true,
+            enable_parallel_hash: true,
         }
     }
 }
 
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 30] = [
     "seq_page_cost",
     "random_page_cost",
     "cpu_tuple_cost",
@@ -118,10 +122,12 @@ const NAMES: [&str; 28] = [
     "min_parallel_table_scan_size",
     "parallel_setup_cost",
     "parallel_tuple_cost",
+    "enable_gathermerge",
+    "enable_parallel_hash",
 ];
 
 /// Positions of [`NAMES`] in the settings table.
-static INDEXES: LazyLock<[Option<usize>; 28]> =
+static INDEXES: LazyLock<[Option<usize>; 30]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 /// `constraint_exclusion`, `quarry.disabled_rules` and `quarry.forced_rules` in the settings table.
@@ -185,6 +191,8 @@ impl PlannerSettings {
         real(25, &mut out.min_parallel_table_pages);
         real(26, &mut out.parallel_setup_cost);
         real(27, &mut out.parallel_tuple_cost);
+        switch(28, &mut out.enable_gathermerge);
+        switch(29, &mut out.enable_parallel_hash);
         let text = |i: usize| match CHOICES[i].map(|i| s.value(i)) {
             Some(SettingValue::Text(text)) => text.as_str(),
             _ => "",

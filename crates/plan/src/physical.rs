@@ -307,6 +307,13 @@ pub enum PhysicalNode {
         bound: Option<u64>,
         presorted: usize,
     },
+    /// Its input's rows, of which several threads make a part each (`executor::gather`); sorted by `keys`, if there are any, as each part is.
+    Gather {
+        input: Box<PhysicalPlan>,
+        /// Threads beside the statement's.
+        workers: usize,
+        keys: Vec<SortKey>,
+    },
     Aggregate {
         input: Box<PhysicalPlan>,
         strategy: AggregateStrategy,

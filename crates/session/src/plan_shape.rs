@@ -74,7 +74,7 @@ fn node(node: &PhysicalNode, h: &mut DefaultHasher) {
             (bound.is_some(), presorted).hash(h);
             keys.iter().for_each(|k| (k.descending, k.nulls_first).hash(h));
         }
-        PhysicalNode::MergeAppend { keys, .. } => {
+        PhysicalNode::MergeAppend { keys, .. } | PhysicalNode::Gather { keys, .. } => {
             keys.iter().for_each(|k| (k.descending, k.nulls_first).hash(h))
         }
         PhysicalNode::Aggregate { strategy, group, sets, aggregates, .. } => {

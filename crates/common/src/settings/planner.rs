@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use ordered gathering. Accepted for compatibility, without effect.",
+        doc: "Lets several threads sort rows in parts, which are merged.",
         reported: false,
     },
     SettingDef {
@@ -198,7 +198,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "on",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Lets the planner use parallel hash joins. Accepted for compatibility, without effect.",
+        doc: "Lets several threads read the inner side of a hash join in parts.",
         reported: false,
     },
     SettingDef {
@@ -360,7 +360,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "2",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Most threads that help with one aggregate, or to write the rows of one COPY TO; 0: none, all of a statement runs on one thread.",
+        doc: "Most threads that help one part of a query (to scan, join, aggregate or sort), or to write the rows of one COPY TO; 0: none, all of a statement runs on one thread.",
         reported: false,
     },
     SettingDef {
@@ -369,7 +369,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "1024",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Smallest table that several threads read, for an index or an aggregate.",
+        doc: "Smallest table that several threads read, for an index or a query.",
         reported: false,
     },
     SettingDef {
@@ -387,7 +387,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0.1",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Cost of passing a row (a group, as other rows aren't passed) between parallel workers.",
+        doc: "Cost of passing a group of rows that are aggregated between parallel workers; passing a row as it is takes a tenth.",
         reported: false,
     },
     SettingDef {

@@ -256,11 +256,7 @@ impl Call {
             let refs: Vec<&Vector> = args.iter().map(|a| &**a).collect();
             acc.update(&mut eval, &refs, Rows::Selected { positions: &new, len }, &groups)
         };
-        let mut at = 0;
-        while let Some((args, of)) = theirs.held(at) {
-            at += of.len();
-            add(cx, &args, of)?;
-        }
+        theirs.give_held(|(args, of)| add(cx, &args, &of))?;
         while let Some((batch, of)) = theirs.next_waiting(cx, &self.infos)? {
             add(cx, &batch.columns, &of)?;
         }

@@ -3,11 +3,12 @@
 //! The table keeps a word for each group beside its number, so that most rows find their group without a look at its keys: the keys'
 //! hash, or the key itself where it is one whole number, which no look is needed for at all.
 
+use super::codes::{hash_of_code, is_small, with_codes};
 use super::dense::{self, Dense};
 use super::front::Front;
 use hashbrown::HashTable;
 use quarry_common::Result;
-use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, VectorData, compare, hash};
+use quarry_types::{Datum, PhysicalType, Rows, TypeRef, Vector, compare, hash};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub(super) struct Groups {
     new_rows: Vec<u32>,
 }
 
+/// No group.
+const UNKNOWN: u32 = u32::MAX;
+
 /// Which columns of a code are NULL, and the code with 0 for them.
 type NullKey = (u8, u64);
 
@@ -51,41 +55,6 @@ struct Entry {
     group: u32,
 }
 
-/// Applies an expression to the rows' numbers in a column of whole numbers, as a closure from row to word.
-macro_rules! with_codes {
-    ($column:expr, $word:ident => $body:expr) => {{
-        let column: &Vector = $column;
-        match column.data() {
-            VectorData::Bool(v) => {
-                let $word = |r: usize| u64::from(v[column.slot(r)]);
-                $body
-            }
-            VectorData::I16(v) => {
-                let $word = |r: usize| i64::from(v[column.slot(r)]) as u64;
-                $body
-            }
-            VectorData::I32(v) => {
-                let $word = |r: usize| i64::from(v[column.slot(r)]) as u64;
-                $body
-            }
-            VectorData::U32(v) => {
-                let $word = |r: usize| u64::from(v[column.slot(r)]);
-                $body
-            }
-            VectorData::I64(v) => {
-                let $word = |r: usize| v[column.slot(r)] as u64;
-                $body
-            }
-            _ => {}
-        }
-    }};
-}
-
-/// The hash of a code: of one column, that of its value.
-fn hash_of_code(word: u64) -> u64 {
-    hash::combine(0, hash::hash_i64(word as i64))
-}
-
 /// Two columns of up to 32 bits side by side: the first in the lower half.
 fn pairs(a: &Vector, b: &Vector, rows: Rows<'_>) -> Vec<u64> {
     let mut words = vec![0; rows.len()];
@@ -99,14 +68,16 @@ impl Groups {
         let compared: Vec<bool> =
             members.iter().zip(compared).map(|(member, compared)| *member && *compared).collect();
         let mut by = compared.iter().enumerate().filter(|(_, compared)| **compared).map(|(i, _)| i);
-        use PhysicalType::*;
-        let is_small = |i: usize| matches!(physicals[i], Bool | I16 | I32 | U32);
+        let is_small = |i: usize| is_small(physicals[i]);
         let codes = match (by.next(), by.next(), by.next()) {
-            (Some(only), None, None) if is_small(only) || physicals[only] == I64 => Codes::One(only),
+            (Some(only), None, None) if is_small(only) || physicals[only] == PhysicalType::I64 => {
+                Codes::One(only)
+            }
             (Some(a), Some(b), None) if is_small(a) && is_small(b) => Codes::Two(a, b),
             _ => Codes::None,
         };
-        let of_bytes = physicals.iter().zip(&compared).all(|(p, compared)| !compared || *p == Bytes);
+        let of_bytes =
+            physicals.iter().zip(&compared).all(|(p, compared)| !compared || *p == PhysicalType::Bytes);
         let columns = compared.iter().filter(|c| **c).count();
         Groups {
             members: members.to_vec(),
@@ -376,8 +347,20 @@ impl Groups {
         out: &mut [u32],
         mut left: Option<&mut Vec<(u32, u64)>>,
     ) {
+        // In passes, so that the memory for many rows is waited for at once: which groups have the hashes, then whether the keys are theirs.
+        let found =
+            |r: usize| self.table.find(hashes[r], |e| e.word == hashes[r]).map_or(UNKNOWN, |e| e.group);
+        let groups: Vec<u32> = rows.iter().map(found).collect();
+        let mut unknown = vec![];
+        for (r, g) in rows.iter().zip(groups) {
+            if g != UNKNOWN && self.same(keys, types, r, g as usize) {
+                out[r] = g;
+            } else {
+                unknown.push(r);
+            }
+        }
         let mut last: Option<(u64, u32)> = None;
-        for r in rows.iter() {
+        for r in unknown {
             let h = hashes[r];
             if let Some((of, g)) = last
                 && of == h

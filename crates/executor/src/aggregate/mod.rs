@@ -4,6 +4,7 @@
 //! allowed writes the rows of further groups to partitions and does these afterwards.
 
 mod call;
+mod codes;
 mod computed;
 mod crew;
 mod dense;
@@ -14,12 +15,11 @@ mod ordered;
 
 use crate::build::Builder;
 use crate::context::Cx;
+use crate::crew::Crew;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, dense, pull};
-use crate::scan::shared::{Member, Shares};
 use crate::spill::RowFile;
 use call::{Call, CallState};
-use crew::Crew;
 use groups::Groups;
 use quarry_common::Result;
 use quarry_common::memory::Reservation;
@@ -74,7 +74,7 @@ pub struct Aggregate {
     phase: Phase,
     batches: u64,
     /// Threads that help reading the input.
-    crew: Option<Crew>,
+    crew: Option<Crew<Aggregate>>,
     /// Others read the input at the same time: nothing goes to files.
     shares: bool,
     /// For the groups.
@@ -87,6 +87,8 @@ pub struct Aggregate {
 
 #[derive(PartialEq)]
 enum Phase {
+    /// The crew, if there is one, hasn't read its part yet.
+    Start,
     Reading,
     Parts,
     Done,
@@ -99,23 +101,14 @@ struct SetState {
 }
 
 pub fn build(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: Spec<'_>) -> Result<BoxOperator> {
-    let processors = quarry_common::helper::processors();
-    let workers = spec.workers.min(processors - 1);
-    let shares = if workers > 0 { Shares::of(input) } else { None };
-    let Some((shares, blocks)) = shares else { return Ok(Box::new(one(b, node, input, &spec)?)) };
-    let shares = Arc::new(shares);
-    let above = std::mem::take(&mut b.asked);
-    let member = |b: &mut Builder<'_>, leads| {
-        let before = b.member.replace(Member { shares: shares.clone(), leads });
-        let member = one(b, node, input, &spec);
-        b.member = before;
-        member.map(|m| Aggregate { shares: !leads, ..m })
+    let built = match spec.workers {
+        0 => None,
+        workers => Crew::build(b, input, workers, |b, leads| {
+            Ok(Aggregate { shares: !leads, ..one(b, node, input, &spec)? })
+        })?,
     };
-    let mut leader = member(b, true)?;
-    let asked = std::mem::replace(&mut b.asked, above);
-    let members = (0..workers).map(|_| member(b, false)).collect::<Result<_>>()?;
-    leader.crew = Some(Crew::new(members, shares, blocks, asked));
-    Ok(Box::new(leader))
+    let Some((crew, leader)) = built else { return Ok(Box::new(one(b, node, input, &spec)?)) };
+    Ok(Box::new(Aggregate { crew: Some(crew), ..leader }))
 }
 
 fn one(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: &Spec<'_>) -> Result<Aggregate> {
@@ -152,7 +145,7 @@ fn one(b: &mut Builder<'_>, node: usize, input: &PhysicalPlan, spec: &Spec<'_>) 
         parts: Vec::new(),
         level: 0,
         ready: VecDeque::new(),
-        phase: Phase::Reading,
+        phase: Phase::Start,
         batches: 0,
         crew: None,
         shares: false,
@@ -357,7 +350,10 @@ impl Aggregate {
 
 impl Operator for Aggregate {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
-        self.read_together(cx)?;
+        if self.phase == Phase::Start {
+            self.read_together(cx)?;
+            self.phase = Phase::Reading;
+        }
         loop {
             if let Some(b) = self.ready.pop_front() {
                 return Ok(Some(b));
@@ -401,7 +397,7 @@ impl Operator for Aggregate {
                     }
                     None => self.phase = Phase::Done,
                 },
-                Phase::Done => return Ok(None),
+                Phase::Start | Phase::Done => return Ok(None),
             }
         }
     }
@@ -414,9 +410,9 @@ impl Operator for Aggregate {
         self.parts.clear();
         self.level = 0;
         self.ready.clear();
-        self.phase = Phase::Reading;
+        self.phase = Phase::Start;
         if let Some(crew) = &mut self.crew {
-            crew.rescan(cx)?;
+            crew.rescan(cx, |member, cx| member.rescan(cx))?;
         }
         self.input.rescan(cx)
     }

@@ -1,6 +1,6 @@
 //! A table whose pages several scans share: each takes the next pages that nobody has, until there are none.
 //!
-//! The threads of a parallel aggregate have a copy of the plan below it each; the scans in these copies share one such cursor, and so do
+//! The threads of a crew ([`crate::crew`]) have a copy of a plan each; the scans in these copies share one such cursor, and so do
 //! those below the inner sides of hash joins that are read in parts ([`Shares`]). One of them, the leader's, goes on to the table's end; the others stop when they are told to ([`SharedBlocks::stop`]).
 
 use crate::join::deal::Dealer;
@@ -64,7 +64,7 @@ impl Shares {
                 self.scans.push((plan.id, blocks.clone()));
                 Some(blocks)
             }
-            PhysicalNode::SubqueryScan { input, .. } => self.add(input),
+            PhysicalNode::SubqueryScan { input, .. } | PhysicalNode::Sort { input, .. } => self.add(input),
             PhysicalNode::NestLoop { outer, inner, parts, .. } => match parts {
                 LoopParts::Outer => self.add(outer),
                 LoopParts::Inner => self.add(inner),

@@ -100,6 +100,9 @@ impl Parallel<'_, '_> {
     /// What a hash join's inner side is made of, if several threads are to read it in parts.
     fn parts_of_inner(&mut self, join: &PhysicalPlan) -> Option<Parts> {
         let PhysicalNode::HashJoin { inner, hash_conds, .. } = &join.node else { return None };
+        if !self.settings.enable_parallel_hash {
+            return None;
+        }
         // Rows of NOT IN aren't joined by their hashes alone.
         if hash_conds.iter().any(|e| matches!(e, Expr::IsBool { test: BoolTest::NotFalse, .. })) {
             return None;
@@ -112,7 +115,7 @@ impl Parallel<'_, '_> {
         let parted = self.parts_of_inner(plan).is_some();
         let shared = self.parts_of_loop(plan).map_or(LoopParts::Outer, |(shared, _)| shared);
         match &mut plan.node {
-            PhysicalNode::SubqueryScan { input, .. } => self.mark(input),
+            PhysicalNode::SubqueryScan { input, .. } | PhysicalNode::Sort { input, .. } => self.mark(input),
             PhysicalNode::NestLoop { outer, inner, parts, .. } => {
                 *parts = shared;
                 match shared {
@@ -139,7 +142,7 @@ fn gives_outer_rows(kind: JoinKind) -> bool {
 }
 
 /// Whether any thread may compute a node's expressions, where some subqueries may be asked.
-fn is_safe_node(plan: &PhysicalPlan, may_ask: &dyn Fn(&SubqueryExpr) -> bool) -> bool {
+pub(super) fn is_safe_node(plan: &PhysicalPlan, may_ask: &dyn Fn(&SubqueryExpr) -> bool) -> bool {
     walk::physical_exprs(plan).into_iter().all(|e| is_safe_with(e, may_ask))
 }
 

@@ -571,6 +571,11 @@ impl Builder<'_> {
                     ("Sort", "Sort".into())
                 }
             }
+            PhysicalNode::Gather { input, keys, .. } => {
+                inputs.push(("Outer", input));
+                let name = if keys.is_empty() { "Gather" } else { "Gather Merge" };
+                (name, name.into())
+            }
             PhysicalNode::Aggregate { input, strategy, group, determined, sets, aggregates, .. } => {
                 let (name, kind) = match (strategy, sets) {
                     (AggregateStrategy::Plain, None) => ("Aggregate", "Plain"),
@@ -716,7 +721,12 @@ impl Builder<'_> {
             lines,
             children,
         };
-        self.gathered(plan, node)
+        match &plan.node {
+            PhysicalNode::Gather { input, workers, keys } => {
+                self.gather(node, input, *workers, keys.is_empty())
+            }
+            _ => self.gathered(plan, node),
+        }
     }
 
     fn target_alias(&self, ctid: ColumnId, relation: &Relation) -> String {

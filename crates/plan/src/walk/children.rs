@@ -243,6 +243,7 @@ macro_rules! physical_inputs {
                 | PhysicalNode::Materialize { input }
                 | PhysicalNode::Memoize { input, .. }
                 | PhysicalNode::Sort { input, .. }
+                | PhysicalNode::Gather { input, .. }
                 | PhysicalNode::Aggregate { input, .. }
                 | PhysicalNode::WindowAgg { input, .. }
                 | PhysicalNode::ProjectSet { input, .. }
@@ -320,7 +321,9 @@ macro_rules! physical_expressions {
                     out.extend(keys.$iter().flat_map(|(a, b)| [a, b]));
                     out.extend(on);
                 }
-                PhysicalNode::Sort { keys, .. } | PhysicalNode::MergeAppend { keys, .. } => {
+                PhysicalNode::Sort { keys, .. }
+                | PhysicalNode::MergeAppend { keys, .. }
+                | PhysicalNode::Gather { keys, .. } => {
                     out.extend(keys.$iter().map(|k| & $($m)* k.expr))
                 }
                 PhysicalNode::Aggregate { group, aggregates, .. } => {

@@ -268,6 +268,7 @@ pub fn raw_columns(node: &PhysicalNode) -> Vec<ColumnId> {
         | PhysicalNode::Materialize { input }
         | PhysicalNode::Memoize { input, .. }
         | PhysicalNode::Sort { input, .. }
+        | PhysicalNode::Gather { input, .. }
         | PhysicalNode::Unique { input, .. }
         | PhysicalNode::Limit { input, .. }
         | PhysicalNode::LockRows { input, .. } => input.output().collect(),

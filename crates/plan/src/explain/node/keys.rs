@@ -82,7 +82,9 @@ fn read_of_input(plan: &PhysicalPlan, asked: &Asked<'_>) -> Option<Vec<ColumnId>
     match &plan.node {
         PhysicalNode::NestLoop { params, .. } => read.extend(params),
         PhysicalNode::Memoize { keys, .. } => read.extend(keys),
-        PhysicalNode::Sort { keys, .. } => keys.iter().for_each(|k| walk::columns_of(&k.expr, &mut read)),
+        PhysicalNode::Sort { keys, .. } | PhysicalNode::Gather { keys, .. } => {
+            keys.iter().for_each(|k| walk::columns_of(&k.expr, &mut read))
+        }
         PhysicalNode::HashJoin { .. }
         | PhysicalNode::MergeJoin { .. }
         | PhysicalNode::Materialize { .. }
@@ -104,6 +106,7 @@ fn passes_on(plan: &PhysicalPlan) -> bool {
     matches!(
         plan.node,
         PhysicalNode::Sort { .. }
+            | PhysicalNode::Gather { .. }
             | PhysicalNode::WindowAgg { .. }
             | PhysicalNode::Limit { .. }
             | PhysicalNode::Materialize { .. }
@@ -143,7 +146,7 @@ pub(super) fn asked_of_input<'a>(plan: &'a PhysicalPlan, asked: &Asked<'a>) -> A
             read.iter().all(|id| given.contains(id))
         };
         out.exprs.extend(asked.exprs.iter().copied().filter(|e| made_below(e)));
-        if matches!(plan.node, PhysicalNode::Sort { .. }) {
+        if matches!(plan.node, PhysicalNode::Sort { .. } | PhysicalNode::Gather { .. }) {
             out.targets = asked.targets.clone();
         }
     }

@@ -235,6 +235,7 @@ impl Builder<'_> {
 /// What a node has of its input and doesn't give: PostgreSQL's, which pass rows through as they are, do.
 fn hidden_columns(plan: &PhysicalPlan) -> Vec<ColumnId> {
     let (PhysicalNode::Sort { input, .. }
+    | PhysicalNode::Gather { input, .. }
     | PhysicalNode::Limit { input, .. }
     | PhysicalNode::Unique { input, .. }
     | PhysicalNode::LockRows { input, .. }) = &plan.node

@@ -1,4 +1,4 @@
-//! Aggregates that are read by several threads: in PostgreSQL three nodes, of which the lower one runs in each of its processes.
+//! What several threads do. An aggregate that they work for is three nodes in PostgreSQL, of which the lower one runs in each of its processes.
 
 use super::{Builder, Node, Value};
 use crate::explain::NodeStats;
@@ -7,11 +7,55 @@ use crate::{PhysicalNode, PhysicalPlan};
 
 type Lines = Vec<(String, Value)>;
 
-/// What the executor says of threads, among an aggregate's lines: how many have helped, and the groups that all have made together.
+/// What the executor says of threads, among a node's lines: how many have helped, and the groups that all have made together.
 const LAUNCHED: &str = "Workers Launched";
 const PARTIAL_ROWS: &str = "Partial Rows";
 
+/// How many times the rows of one of them all have (get_parallel_divisor).
+fn divisor(workers: usize) -> f64 {
+    workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0)
+}
+
+fn number(label: &str, n: f64) -> (String, Value) {
+    (label.to_string(), Value::Number(format!("{n:.0}")))
+}
+
 impl Builder<'_> {
+    /// The lines of a node that gathers what threads make.
+    fn workers(&self, planned: usize, launched: f64, is_plain: bool, lines: &mut Lines) {
+        lines.push(number("Workers Planned", planned as f64));
+        if self.e.options.analyze {
+            lines.push(number(LAUNCHED, launched));
+        }
+        if is_plain && !self.e.is_text() {
+            lines.push(("Single Copy".into(), Value::Number("false".into())));
+        }
+    }
+
+    /// A node that gathers rows, with the plan below it, of which each thread has a part.
+    pub(super) fn gather(
+        &self,
+        mut node: Node,
+        input: &PhysicalPlan,
+        workers: usize,
+        is_plain: bool,
+    ) -> Node {
+        let launched = node.stats.iter().flat_map(|s| &s.extra).find(|(label, _)| label == LAUNCHED);
+        let launched = launched.and_then(|(_, n)| n.parse().ok()).unwrap_or(0.0);
+        node.lines.retain(|(label, _)| label != LAUNCHED);
+        let mut lines = vec![];
+        self.workers(workers, launched, is_plain, &mut lines);
+        let first = usize::from(node.lines.first().is_some_and(|(label, _)| label == "Output"));
+        node.lines.splice(first..first, lines);
+        let most = node.costs.1;
+        let part = |(relationship, section, child)| match relationship {
+            "Outer" => (relationship, section, shared(child, input, divisor(workers), most)),
+            _ => (relationship, section, child),
+        };
+        node.children = std::mem::take(&mut node.children).into_iter().map(part).collect();
+        node
+    }
+
     /// The nodes for an aggregate, which `node` is as if it were read by one thread.
     pub(super) fn gathered(&self, plan: &PhysicalPlan, mut node: Node) -> Node {
         let PhysicalNode::Aggregate { input, group, aggregates, workers, .. } = &plan.node else {
@@ -53,12 +97,10 @@ impl Builder<'_> {
                 false => vec![],
             }
         };
-        let number = |label: &str, n: f64| (label.to_string(), Value::Number(format!("{n:.0}")));
-
         let below = node.children.iter().position(|(relationship, ..)| *relationship == "Outer");
         let Some(below) = below.map(|at| node.children.remove(at)) else { return node };
-        // Each has its share of the input's rows (get_parallel_divisor).
-        let divisor = workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0);
+        // Each has its share of the input's rows.
+        let divisor = divisor(workers);
         let below = (below.0, below.1, shared(below.2, input, divisor, node.costs.0));
         let named = |title: &str, mode: &str| {
             let head = node.head.iter().map(|(label, value)| match *label {
@@ -81,13 +123,7 @@ impl Builder<'_> {
             children: vec![below],
         };
         let mut lines = output(calls.iter().map(|c| format!("({c})")).collect());
-        lines.push(number("Workers Planned", workers as f64));
-        if self.e.options.analyze {
-            lines.push(number(LAUNCHED, launched));
-        }
-        if !self.e.is_text() {
-            lines.push(("Single Copy".into(), Value::Number("false".into())));
-        }
+        self.workers(workers, launched, true, &mut lines);
         self.used(gather_stats.as_ref(), None, &mut lines);
         let gather = Node {
             title: "Gather".into(),
@@ -127,6 +163,7 @@ fn shared(mut node: Node, plan: &PhysicalPlan, divisor: f64, most: f64) -> Node 
     let below = |(relationship, section, mut child): (&'static str, Option<String>, Node)| {
         let part = match (&plan.node, relationship) {
             (PhysicalNode::SubqueryScan { input, .. }, "Subquery") => Some(input),
+            (PhysicalNode::Sort { input, .. }, "Outer") => Some(input),
             (PhysicalNode::NestLoop { outer, parts: LoopParts::Outer, .. }, "Outer") => Some(outer),
             (PhysicalNode::NestLoop { inner, parts: LoopParts::Inner, .. }, "Inner") => Some(inner),
             (PhysicalNode::HashJoin { outer, .. }, "Outer") => Some(outer),
