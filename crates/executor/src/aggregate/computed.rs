@@ -13,9 +13,9 @@ pub(super) fn columns(input: &PhysicalPlan, spec: &Spec<'_>) -> Vec<ColumnId> {
     let mut uses = Uses::default();
     spec.group.iter().for_each(|(_, e)| uses.visit(e, false));
     for (_, a) in spec.aggregates {
-        let adds = matches!(a.function.def().name, "sum" | "avg" | "count");
-        let adds = adds && !a.distinct && a.order_by.is_empty();
-        a.args.iter().for_each(|e| uses.visit(e, adds));
+        let takes = matches!(a.function.def().name, "sum" | "avg" | "count" | "min" | "max");
+        let takes = takes && !a.distinct && a.order_by.is_empty();
+        a.args.iter().for_each(|e| uses.visit(e, takes));
         let others = a.direct_args.iter().chain(&a.filter).chain(a.order_by.iter().map(|k| &k.expr));
         others.for_each(|e| uses.visit(e, false));
     }

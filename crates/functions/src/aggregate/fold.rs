@@ -48,6 +48,8 @@ pub trait Fold: Clone + Default + Send + 'static {
     /// Adds values of [`Fold::decimals`].
     #[inline]
     fn add_decimals(&mut self, _values: impl ExactSizeIterator<Item = i64> + Clone, _scale: DecimalScale) {}
+    /// Whether the sum of some values and their number stand for them: [`Fold::add_decimal_sum`].
+    const SUMS: bool = false;
     /// Adds what `n` values of [`Fold::decimals`] come to.
     #[inline]
     fn add_decimal_sum(&mut self, _sum: i64, _n: i64, _scale: DecimalScale) {}
@@ -175,7 +177,9 @@ impl<S: Fold> PerGroup for Folding<S> {
         let Some(groups) = batch.groups else { return Self::add_to_one(states, a, rows) };
         if let Some(d) = S::decimals(a, rows) {
             let apart = match (rows, a.validity()) {
-                (Rows::All(n), None) => Self::add_to_few(states, &d.values()[..n], d.scale(), groups),
+                (Rows::All(n), None) if S::SUMS => {
+                    Self::add_to_few(states, &d.values()[..n], d.scale(), groups)
+                }
                 _ => false,
             };
             if !apart {

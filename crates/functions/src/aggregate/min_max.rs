@@ -2,6 +2,7 @@
 
 use super::fold::Fold;
 use super::grouped::{Batch, PerGroup, column_of, datum_bytes, grouped};
+use super::numeric_best::Best;
 use super::{Accumulator, AggregateCall, AggregateImpl, folding, order_insensitive};
 use crate::scalar::compare::{float, text};
 use crate::{Body, EvalContext, FunctionDef, kernel_arity};
@@ -183,7 +184,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2145, "min", &[oids::TEXT], oids::TEXT, Body::Aggregate(folding::<MinText>())).total(),
     FunctionDef::new(2245, "min", &[oids::BPCHAR], oids::BPCHAR, Body::Aggregate(folding::<MinBpchar>()))
         .total(),
-    FunctionDef::new(2146, "min", &[oids::NUMERIC], oids::NUMERIC, Body::Aggregate(MIN_ANY)).total(),
+    FunctionDef::new(2146, "min", &[oids::NUMERIC], oids::NUMERIC, Body::Aggregate(folding::<Best<false>>()))
+        .total(),
     FunctionDef::new(2144, "min", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(MIN_ANY)).total(),
     FunctionDef::new(2140, "min", &[oids::TIMETZ], oids::TIMETZ, Body::Aggregate(MIN_ANY)).total(),
     FunctionDef::new(2051, "min", &[oids::ANYARRAY], oids::ANYARRAY, Body::Aggregate(MIN_ANY)),
@@ -213,7 +215,8 @@ pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(2129, "max", &[oids::TEXT], oids::TEXT, Body::Aggregate(folding::<MaxText>())).total(),
     FunctionDef::new(2244, "max", &[oids::BPCHAR], oids::BPCHAR, Body::Aggregate(folding::<MaxBpchar>()))
         .total(),
-    FunctionDef::new(2130, "max", &[oids::NUMERIC], oids::NUMERIC, Body::Aggregate(MAX_ANY)).total(),
+    FunctionDef::new(2130, "max", &[oids::NUMERIC], oids::NUMERIC, Body::Aggregate(folding::<Best<true>>()))
+        .total(),
     FunctionDef::new(2128, "max", &[oids::INTERVAL], oids::INTERVAL, Body::Aggregate(MAX_ANY)).total(),
     FunctionDef::new(2124, "max", &[oids::TIMETZ], oids::TIMETZ, Body::Aggregate(MAX_ANY)).total(),
     FunctionDef::new(2050, "max", &[oids::ANYARRAY], oids::ANYARRAY, Body::Aggregate(MAX_ANY)),

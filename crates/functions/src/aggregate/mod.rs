@@ -11,6 +11,7 @@ pub mod interval_moments;
 pub mod json_agg;
 pub mod min_max;
 pub mod moments;
+mod numeric_best;
 pub mod numeric_moments;
 pub mod ordered_set;
 pub mod regression;

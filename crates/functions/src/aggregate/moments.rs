@@ -75,6 +75,7 @@ impl<S: Sums, M: Moment<S>> Fold for State<S, M> {
     type In<'a> = S::Value<'a>;
     type Out = M::Out;
     const RETRACT: bool = S::RETRACT;
+    const SUMS: bool = true;
     #[inline(always)]
     fn add(&mut self, value: S::Value<'_>) -> Result<()> {
         self.0.add(value)

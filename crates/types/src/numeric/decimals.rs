@@ -120,7 +120,7 @@ impl Test {
 }
 
 /// How whole numbers of a scale are added to sums in base 10000 (`NumericAccumulator::add_decimal`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecimalScale {
     pub(super) dscale: u16,
     /// Decimals that the whole numbers have.
@@ -132,6 +132,10 @@ pub struct DecimalScale {
 }
 
 impl DecimalScale {
+    /// The number that a whole one of this scale stands for.
+    pub fn numeric(self, value: i64) -> Numeric {
+        Numeric::from_whole(i128::from(value), self.places.into(), self.dscale.into())
+    }
     /// Places and display scale.
     pub(super) fn of_sums(self) -> (u16, u16) {
         (self.places, self.dscale)
