@@ -1,9 +1,7 @@
 //! What EXPLAIN ANALYZE shows of a node.
 
+pub(crate) use quarry_plan::explain::{LAUNCHED, PARTIAL_ROWS};
 pub use quarry_plan::explain::{NodeStats, TriggerStats};
-
-/// The line that says how many threads have helped.
-pub(crate) const LAUNCHED: &str = "Workers Launched";
 
 /// Sets a further line of a node.
 pub(crate) fn set(s: &mut NodeStats, name: &str, value: impl Into<String>) {

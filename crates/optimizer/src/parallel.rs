@@ -16,7 +16,7 @@ use crate::planner::Planner;
 use quarry_catalog::builtin::procs::{ParallelSafety, parallel_safety};
 use quarry_functions::{AggregateCall, Body};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::physical::{AggregateStrategy, PlannedCte};
+use quarry_plan::physical::{AggregateStrategy, PlannedCte, parallel_divisor};
 use quarry_plan::{AggregateExpr, Expr, PhysicalNode, PhysicalPlan, SubqueryExpr, SubqueryKind, walk};
 use std::sync::Arc;
 
@@ -39,11 +39,6 @@ pub fn assign(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], planner: &mut Pl
         }
     }
     parallel.visit(plan, true);
-}
-
-/// How many times as fast a plan is that so many threads share with the statement's, which is busy with what they pass on, too.
-fn divisor(workers: usize) -> f64 {
-    workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0)
 }
 
 struct Parallel<'a, 'p> {
@@ -137,7 +132,7 @@ impl Parallel<'_, '_> {
     fn aggregate(&mut self, plan: &mut PhysicalPlan) -> f64 {
         let Some(job) = self.job(plan) else { return 0.0 };
         let s = self.settings;
-        let divisor = divisor(job.workers);
+        let divisor = parallel_divisor(job.workers);
         let groups = plan.rows.max(1.0);
         let PhysicalNode::Aggregate { input, aggregates, workers, .. } = &mut plan.node else { return 0.0 };
         let partial = (groups * divisor).min(input.rows).max(1.0);

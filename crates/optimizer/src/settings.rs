@@ -12,7 +12,6 @@ pub struct PlannerSettings {
     pub cpu_tuple_cost: f64,
     pub cpu_index_tuple_cost: f64,
     pub cpu_operator_cost: f64,
-    pub cursor_tuple_fraction: f64,
     pub hash_mem_multiplier: f64,
     /// In kilobytes.
     pub work_mem: f64,
@@ -59,7 +58,6 @@ impl Default for PlannerSettings {
             cpu_tuple_cost: 0.01,
             cpu_index_tuple_cost: 0.005,
             cpu_operator_cost: 0.0025,
-            cursor_tuple_fraction: 0.1,
             hash_mem_multiplier: 2.0,
             work_mem: 4096.0,
             effective_cache_size: 524_288.0,
@@ -93,13 +91,12 @@ impl Default for PlannerSettings {
     }
 }
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 29] = [
     "seq_page_cost",
     "random_page_cost",
     "cpu_tuple_cost",
     "cpu_index_tuple_cost",
     "cpu_operator_cost",
-    "cursor_tuple_fraction",
     "hash_mem_multiplier",
     "work_mem",
     "effective_cache_size",
@@ -127,7 +124,7 @@ const NAMES: [&str; 30] = [
 ];
 
 /// Positions of [`NAMES`] in the settings table.
-static INDEXES: LazyLock<[Option<usize>; 30]> =
+static INDEXES: LazyLock<[Option<usize>; 29]> =
     LazyLock::new(|| NAMES.map(|n| settings::find(n).map(|(i, _)| i)));
 
 /// `constraint_exclusion`, `quarry.disabled_rules` and `quarry.forced_rules` in the settings table.
@@ -166,33 +163,32 @@ impl PlannerSettings {
         real(2, &mut out.cpu_tuple_cost);
         real(3, &mut out.cpu_index_tuple_cost);
         real(4, &mut out.cpu_operator_cost);
-        real(5, &mut out.cursor_tuple_fraction);
-        real(6, &mut out.hash_mem_multiplier);
-        real(7, &mut out.work_mem);
-        real(8, &mut out.effective_cache_size);
-        count(9, &mut out.from_collapse_limit);
-        count(10, &mut out.join_collapse_limit);
-        switch(11, &mut out.enable_bitmapscan);
-        switch(12, &mut out.enable_hashagg);
-        switch(13, &mut out.enable_hashjoin);
-        switch(14, &mut out.enable_incremental_sort);
-        switch(15, &mut out.enable_indexonlyscan);
-        switch(16, &mut out.enable_indexscan);
-        switch(17, &mut out.enable_material);
-        switch(18, &mut out.enable_memoize);
-        switch(19, &mut out.enable_mergejoin);
-        switch(20, &mut out.enable_nestloop);
-        switch(21, &mut out.enable_seqscan);
-        switch(22, &mut out.enable_sort);
-        switch(23, &mut out.enable_tidscan);
-        if let Some(SettingValue::Int(v)) = at(24) {
+        real(5, &mut out.hash_mem_multiplier);
+        real(6, &mut out.work_mem);
+        real(7, &mut out.effective_cache_size);
+        count(8, &mut out.from_collapse_limit);
+        count(9, &mut out.join_collapse_limit);
+        switch(10, &mut out.enable_bitmapscan);
+        switch(11, &mut out.enable_hashagg);
+        switch(12, &mut out.enable_hashjoin);
+        switch(13, &mut out.enable_incremental_sort);
+        switch(14, &mut out.enable_indexonlyscan);
+        switch(15, &mut out.enable_indexscan);
+        switch(16, &mut out.enable_material);
+        switch(17, &mut out.enable_memoize);
+        switch(18, &mut out.enable_mergejoin);
+        switch(19, &mut out.enable_nestloop);
+        switch(20, &mut out.enable_seqscan);
+        switch(21, &mut out.enable_sort);
+        switch(22, &mut out.enable_tidscan);
+        if let Some(SettingValue::Int(v)) = at(23) {
             out.workers_per_gather = (*v).max(0) as usize;
         }
-        real(25, &mut out.min_parallel_table_pages);
-        real(26, &mut out.parallel_setup_cost);
-        real(27, &mut out.parallel_tuple_cost);
-        switch(28, &mut out.enable_gathermerge);
-        switch(29, &mut out.enable_parallel_hash);
+        real(24, &mut out.min_parallel_table_pages);
+        real(25, &mut out.parallel_setup_cost);
+        real(26, &mut out.parallel_tuple_cost);
+        switch(27, &mut out.enable_gathermerge);
+        switch(28, &mut out.enable_parallel_hash);
         let text = |i: usize| match CHOICES[i].map(|i| s.value(i)) {
             Some(SettingValue::Text(text)) => text.as_str(),
             _ => "",

@@ -103,6 +103,12 @@ impl PhysicalPlan {
     }
 }
 
+/// How many times as much as one of them so many threads do together with the statement's, which has less time the more of them pass it
+/// rows (PostgreSQL: costsize.c `get_parallel_divisor`).
+pub fn parallel_divisor(workers: usize) -> f64 {
+    workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0)
+}
+
 /// What several threads that run copies of a nested loop have parts of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LoopParts {

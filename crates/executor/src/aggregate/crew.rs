@@ -31,7 +31,7 @@ impl Aggregate {
         }
         if let (Some(s), Ok(launched)) = (cx.rt.stats.get_mut(self.node), &launched) {
             crate::stats::set(s, crate::stats::LAUNCHED, launched.to_string());
-            crate::stats::set(s, "Partial Rows", partial.to_string());
+            crate::stats::set(s, crate::stats::PARTIAL_ROWS, partial.to_string());
         }
         self.crew = Some(crew);
         launched.map(|_| ())

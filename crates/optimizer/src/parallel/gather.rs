@@ -1,8 +1,9 @@
 //! Rows that threads make, or sort, and pass up (PostgreSQL: costsize.c `cost_gather`, `cost_gather_merge`).
 
 use super::parts::{Parts, is_safe_node};
-use super::{PASSED, Parallel, divisor};
+use super::{PASSED, Parallel};
 use crate::exprs::is_volatile;
+use quarry_plan::physical::parallel_divisor;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, SortKey, walk};
 
 /// What threads would do.
@@ -76,7 +77,7 @@ impl Parallel<'_, '_> {
 /// What each of the threads takes; none without any.
 fn shared_work(parts: &Parts, cost: f64, workers: usize) -> Option<f64> {
     let unshared = parts.unshared.min(cost);
-    (workers > 0).then(|| unshared + (cost - unshared) / divisor(workers))
+    (workers > 0).then(|| unshared + (cost - unshared) / parallel_divisor(workers))
 }
 
 /// Whether nothing above can count on the order of a plan's rows.

@@ -15,6 +15,11 @@ use crate::deparse::DeparseNames;
 use quarry_common::usage::Usage;
 use quarry_types::io::IoContext;
 
+/// Labels of further lines of a node for which threads work: how many have helped, and the groups that all have made together.
+pub const LAUNCHED: &str = "Workers Launched";
+/// See [`LAUNCHED`].
+pub const PARTIAL_ROWS: &str = "Partial Rows";
+
 /// What the executor measured of one node.
 #[derive(Clone, Debug, Default)]
 pub struct NodeStats {

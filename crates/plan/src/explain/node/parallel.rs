@@ -1,20 +1,11 @@
 //! What several threads do. An aggregate that they work for is three nodes in PostgreSQL, of which the lower one runs in each of its processes.
 
 use super::{Builder, Node, Value};
-use crate::explain::NodeStats;
-use crate::physical::LoopParts;
+use crate::explain::{LAUNCHED, NodeStats, PARTIAL_ROWS};
+use crate::physical::{LoopParts, parallel_divisor};
 use crate::{PhysicalNode, PhysicalPlan};
 
 type Lines = Vec<(String, Value)>;
-
-/// What the executor says of threads, among a node's lines: how many have helped, and the groups that all have made together.
-const LAUNCHED: &str = "Workers Launched";
-const PARTIAL_ROWS: &str = "Partial Rows";
-
-/// How many times the rows of one of them all have (get_parallel_divisor).
-fn divisor(workers: usize) -> f64 {
-    workers as f64 + (1.0 - 0.3 * workers as f64).max(0.0)
-}
 
 fn number(label: &str, n: f64) -> (String, Value) {
     (label.to_string(), Value::Number(format!("{n:.0}")))
@@ -49,7 +40,7 @@ impl Builder<'_> {
         node.lines.splice(first..first, lines);
         let most = node.costs.1;
         let part = |(relationship, section, child)| match relationship {
-            "Outer" => (relationship, section, shared(child, input, divisor(workers), most)),
+            "Outer" => (relationship, section, shared(child, input, parallel_divisor(workers), most)),
             _ => (relationship, section, child),
         };
         node.children = std::mem::take(&mut node.children).into_iter().map(part).collect();
@@ -100,7 +91,7 @@ impl Builder<'_> {
         let below = node.children.iter().position(|(relationship, ..)| *relationship == "Outer");
         let Some(below) = below.map(|at| node.children.remove(at)) else { return node };
         // Each has its share of the input's rows.
-        let divisor = divisor(workers);
+        let divisor = parallel_divisor(workers);
         let below = (below.0, below.1, shared(below.2, input, divisor, node.costs.0));
         let named = |title: &str, mode: &str| {
             let head = node.head.iter().map(|(label, value)| match *label {
