@@ -13,6 +13,7 @@ use crate::{
     WindowSpec, walk,
 };
 use quarry_functions::{internal, kept, registry};
+use quarry_types::array::ArrayRef;
 use quarry_types::{Datum, SqlType, oids};
 
 /// Whether computing all of a plan's rows can't raise an error, but for what it does with columns of outer rows alone.
@@ -48,11 +49,54 @@ pub fn plan_cannot_fail(plan: &LogicalPlan, outer: &[ColumnId]) -> bool {
 
 /// The same for an aggregate over all its rows.
 pub fn aggregate_cannot_fail(a: &AggregateExpr, outer: &[ColumnId]) -> bool {
-    a.function.def().total
-        && (a.direct_args.is_empty() || kept::runs_another(a.function.def().oid))
+    aggregate_is_total(a)
         && a.order_by.iter().all(|k| cannot_fail(&k.expr, outer))
         && a.args.iter().all(|e| cannot_fail(e, outer))
         && a.filter.iter().all(|e| cannot_fail(e, outer))
+}
+
+/// Whether an aggregate itself has a result for all rows, what it is called with aside.
+pub fn aggregate_is_total(a: &AggregateExpr) -> bool {
+    let def = a.function.def();
+    let direct = kept::runs_another(def.oid) || a.direct_args.iter().all(is_fraction);
+    let json = matches!(def.name, "json_agg" | "jsonb_agg");
+    direct && (def.total || json && a.args.iter().all(|e| is_plain_in_json(e)))
+}
+
+/// A constant that percentiles can be asked for.
+fn is_fraction(e: &Expr) -> bool {
+    let within = |value: &Datum| value.is_null() || (0.0..=1.0).contains(&value.as_f64());
+    match e {
+        Expr::Const { value: Datum::Null, .. } => true,
+        Expr::Const { value, ty } if ty.oid == oids::FLOAT8 => within(value),
+        Expr::Const { value, ty } if ty.oid == oids::FLOAT8_ARRAY => {
+            ArrayRef::of(value).iter().all(|one| within(&one))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value is one of JSON's, or its text is written without asking its type.
+fn is_plain_in_json(e: &Expr) -> bool {
+    match e {
+        Expr::Row { fields, .. } => fields.iter().all(is_plain_in_json),
+        e => matches!(
+            e.ty().oid,
+            oids::BOOL
+                | oids::INT2
+                | oids::INT4
+                | oids::INT8
+                | oids::NUMERIC
+                | oids::FLOAT4
+                | oids::FLOAT8
+                | oids::TEXT
+                | oids::VARCHAR
+                | oids::DATE
+                | oids::TIMESTAMP
+                | oids::TIMESTAMPTZ
+                | oids::UUID
+        ),
+    }
 }
 
 fn set_cannot_fail(call: &SetCall, outer: &[ColumnId]) -> bool {

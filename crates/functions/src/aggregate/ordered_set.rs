@@ -167,6 +167,7 @@ const CONT: AggregateImpl = ordered(|call| make(call, Kind::Cont, false));
 const CONT_MANY: AggregateImpl = ordered(|call| make(call, Kind::Cont, true));
 const MODE: AggregateImpl = ordered(|call| make(call, Kind::Mode, false));
 
+/// What is declared total is so for fractions from 0 to 1.
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(
         3972,
@@ -174,28 +175,32 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         &[oids::FLOAT8, oids::ANYELEMENT],
         oids::ANYELEMENT,
         Body::Aggregate(DISC),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3978,
         "percentile_disc",
         &[oids::FLOAT8_ARRAY, oids::ANYELEMENT],
         oids::ANYARRAY,
         Body::Aggregate(DISC_MANY),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3974,
         "percentile_cont",
         &[oids::FLOAT8, oids::FLOAT8],
         oids::FLOAT8,
         Body::Aggregate(CONT),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3980,
         "percentile_cont",
         &[oids::FLOAT8_ARRAY, oids::FLOAT8],
         oids::FLOAT8_ARRAY,
         Body::Aggregate(CONT_MANY),
-    ),
+    )
+    .total(),
     FunctionDef::new(
         3976,
         "percentile_cont",
@@ -210,5 +215,5 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         oids::INTERVAL_ARRAY,
         Body::Aggregate(CONT_MANY),
     ),
-    FunctionDef::new(3984, "mode", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Aggregate(MODE)),
+    FunctionDef::new(3984, "mode", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Aggregate(MODE)).total(),
 ];

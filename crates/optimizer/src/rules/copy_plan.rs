@@ -1,11 +1,15 @@
 //! A second copy of a FROM clause for the same statement: every column that it makes gets a new id.
 
+use super::domains::as_column;
 use crate::exprs::has_subquery;
-use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, walk};
+use crate::unique::rows_differ;
+use quarry_functions::Body;
+use quarry_plan::expr::FrameMode;
+use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, WindowCall, walk};
 use std::collections::HashMap;
 
-/// The copy, and where the columns that the original makes are in it. None for what can't be copied: subqueries in expressions, and
-/// nodes that write or lock.
+/// The copy, and where the columns that the original makes are in it. None for what can't be copied: subqueries in expressions, nodes that
+/// write or lock, and windows whose calls may give rows that are equal in their order one value here and another there.
 pub fn copy(plan: &LogicalPlan, meta: &mut QueryMeta) -> Option<(LogicalPlan, HashMap<ColumnId, ColumnId>)> {
     let mut made = vec![];
     if !gather(plan, &mut made) {
@@ -42,12 +46,28 @@ fn gather(plan: &LogicalPlan, out: &mut Vec<ColumnId>) -> bool {
             | LogicalPlan::Sort { .. }
             | LogicalPlan::Limit { .. }
             | LogicalPlan::SetOp { .. }
-    );
+            | LogicalPlan::ProjectSet { .. }
+    ) || is_determined(plan);
     if !known || walk::exprs(plan).into_iter().any(has_subquery) {
         return false;
     }
     out.extend(walk::output_columns(plan));
     walk::inputs(plan).into_iter().all(|input| gather(input, out))
+}
+
+/// Whether it is a window in which each row's values are the same however rows come that are equal in its order.
+fn is_determined(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Window { input, spec, calls } = plan else { return false };
+    let keys = spec.partition_by.iter().chain(spec.order_by.iter().map(|k| &k.expr));
+    let by: Vec<ColumnId> = keys.filter_map(|e| Some(as_column(e)?.0)).collect();
+    let of_peers = |c: &WindowCall| {
+        let def = c.function.def();
+        match def.body {
+            Body::Aggregate(code) => code.order_insensitive && spec.frame.mode != FrameMode::Rows,
+            _ => matches!(def.name, "rank" | "dense_rank" | "percent_rank" | "cume_dist"),
+        }
+    };
+    rows_differ(input, &by) || calls.iter().all(|(_, c)| of_peers(c))
 }
 
 fn rename(plan: &mut LogicalPlan, ids: &HashMap<ColumnId, ColumnId>, exprs: &HashMap<ColumnId, Expr>) {
@@ -83,6 +103,8 @@ fn rename(plan: &mut LogicalPlan, ids: &HashMap<ColumnId, ColumnId>, exprs: &Has
         LogicalPlan::SetOp { output, left_columns, right_columns, .. } => {
             output.iter_mut().chain(left_columns).chain(right_columns).for_each(new)
         }
+        LogicalPlan::Window { calls, .. } => calls.iter_mut().for_each(|(id, _)| new(id)),
+        LogicalPlan::ProjectSet { calls, .. } => calls.iter_mut().for_each(|(id, _)| new(id)),
         _ => {}
     }
     walk::inputs_mut(plan).into_iter().for_each(|input| rename(input, ids, exprs));

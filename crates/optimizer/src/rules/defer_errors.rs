@@ -23,12 +23,13 @@
 
 use super::inner_joins::{self, draw, filtered};
 use super::lift_correlation::{constant, is_from};
+use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::unnest_by_domain::{Outer, substitute_aggregate};
 use super::unnest_scalars::aggregate;
 use crate::exprs::{binary, columns, has_subquery, is_equality, substitute};
 use quarry_common::Oid;
 use quarry_functions::{Body, internal, kept as functions, registry};
-use quarry_plan::total::cannot_fail;
+use quarry_plan::total::{aggregate_is_total, cannot_fail};
 use quarry_plan::{
     AggregateExpr, CallForm, CastKind, ColumnId, Expr, FunctionRef, LogicalPlan, QueryMeta, walk,
 };
@@ -64,14 +65,18 @@ pub fn deferred(plan: &LogicalPlan, outer: &Outer<'_>, meta: &mut QueryMeta) -> 
             }
         };
     }
-    if !group.is_empty() || !grouping.is_empty() || !is_from(&input) {
+    if !group.is_empty() || !grouping.is_empty() {
         return None;
     }
-    let mut errors = keep_in_from(&mut input, outer)?;
+    let mut errors = match is_from(&input) {
+        true => keep_in_from(&mut input, outer)?,
+        false if plan_with_nested_cannot_fail(&input, &[]) => vec![],
+        false => return None,
+    };
     let mut failing = vec![];
     for (_, a) in &mut aggregates {
         keep_in_aggregate(a, &mut errors)?;
-        if !a.function.def().total {
+        if !aggregate_is_total(a) {
             failing.push((meta.computed("error", SqlType::TEXT), keep_result(a)?));
         }
     }
@@ -262,7 +267,10 @@ fn keep_in_condition(p: &mut Expr) -> Option<Expr> {
 }
 
 /// Has an aggregate that fails itself run by one that has NULL then; the one that has its error.
-fn keep_result(a: &mut AggregateExpr) -> Option<AggregateExpr> {
+pub fn keep_result(a: &mut AggregateExpr) -> Option<AggregateExpr> {
+    if !a.direct_args.is_empty() {
+        return None;
+    }
     let oid = Datum::U32(a.function.def().oid.0);
     a.direct_args = vec![Expr::Const { value: oid, ty: SqlType::OID }];
     a.function = FunctionRef::Builtin(registry::function(functions::RESULT_OR_NULL)?);
@@ -274,7 +282,7 @@ fn keep_result(a: &mut AggregateExpr) -> Option<AggregateExpr> {
 pub fn keep_in_aggregate(a: &mut AggregateExpr, errors: &mut Vec<Expr>) -> Option<()> {
     let fine = |e: &Expr| cannot_fail(e, &[]);
     let of_order = matches!(a.function.def().body, Body::Aggregate(code) if code.is_ordered_set());
-    if of_order || !a.direct_args.is_empty() {
+    if of_order && !aggregate_is_total(a) || !of_order && !a.direct_args.is_empty() {
         return None;
     }
     if let Some(filter) = &mut a.filter

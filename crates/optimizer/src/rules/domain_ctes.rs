@@ -41,12 +41,7 @@ impl Pushing<'_> {
             columns.push((own, from));
             Some(Expr::column(own, e.ty()))
         };
-        let value = own(&key.value)?;
-        let null = match &key.null {
-            Some(null) => Some(own(null)?),
-            None => None,
-        };
-        Some(Key { value, null })
+        key.zipped(key, &mut |e, _| own(e))
     }
 
     pub(super) fn with_ctes(&mut self, ctes: &[Cte], body: &LogicalPlan) -> Option<Pushed> {

@@ -13,16 +13,18 @@
 //! on the way may fail. What the topmost projection computes is computed above the join, for rows that were asked for. What a condition
 //! computes of the outer row is NULL where that fails, and its error is kept: PostgreSQL computes it only where it runs the subquery.
 
-use super::defer_errors::kept;
+use super::defer_errors;
 use super::inner_joins::draw;
+use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::unnest_by_domain::{self, Outer};
-use super::{Rule, Rules};
+use super::{Rule, Rules, order_in_calls};
 use crate::exprs::{binary, columns, equality, has_subquery, is_equality, is_volatile, substitute};
 use crate::unique::plan_is_unique;
-use quarry_functions::{Volatility, internal};
-use quarry_plan::total::{cannot_fail, plan_cannot_fail};
+use quarry_common::Oid;
+use quarry_functions::{Volatility, internal, kept, registry};
+use quarry_plan::total::cannot_fail;
 use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
-use quarry_types::Datum;
+use quarry_types::{Datum, oids};
 use std::collections::HashMap;
 
 /// A subquery without its correlation.
@@ -56,6 +58,8 @@ pub fn lift_any(
     meta: &mut QueryMeta,
     rules: &Rules,
 ) -> Option<Lifted> {
+    let ordered = order_in_calls::run(plan, meta);
+    let plan = ordered.as_ref().unwrap_or(plan);
     lift(plan, &outer.available).filter(|lifted| whole || !lifted.whole).or_else(|| {
         // What tests a changed row again has the common table expressions as they were.
         let allowed = rules.allows(Rule::UnnestByDomain)
@@ -134,7 +138,10 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
     let given = walk::output_columns(&below);
     let mut lifting = Lifting { available, ..Lifting::default() };
     let lifted = lifting.rise(below)?;
-    if lifting.keys.is_empty() || !walk::free_columns(&lifted).is_empty() || !plan_cannot_fail(&lifted, &[]) {
+    if lifting.keys.is_empty()
+        || !walk::free_columns(&lifted).is_empty()
+        || !plan_with_nested_cannot_fail(&lifted, &[])
+    {
         return None;
     }
     if !matches!(plan, LogicalPlan::Project { .. }) {
@@ -161,13 +168,22 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
 pub fn count_nothing_as_zero(e: &mut Expr, aggregates: &[(ColumnId, AggregateExpr)]) {
     let zeros: HashMap<ColumnId, Expr> = aggregates
         .iter()
-        .filter(|(_, a)| a.function.def().name == "count")
+        .filter(|(_, a)| counts(a))
         .map(|(id, a)| {
             let zero = Expr::Const { value: Datum::I64(0), ty: a.ty };
             (*id, Expr::Coalesce { args: vec![Expr::column(*id, a.ty), zero], ty: a.ty })
         })
         .collect();
     substitute(e, &zeros);
+}
+
+/// Whether an aggregate is 0 over no rows.
+fn counts(a: &AggregateExpr) -> bool {
+    let run = match (kept::runs_another(a.function.def().oid), a.direct_args.first()) {
+        (true, Some(Expr::Const { value: Datum::U32(oid), .. })) => registry::function(Oid(*oid)),
+        _ => Some(a.function.def()),
+    };
+    run.is_some_and(|def| matches!(def.name, "count" | "regr_count")) && a.ty.oid == oids::INT8
 }
 
 #[derive(Default)]
@@ -215,11 +231,7 @@ impl Lifting<'_> {
             LogicalPlan::Aggregate { input, mut group, sets: None, aggregates, grouping }
                 if grouping.is_empty() =>
             {
-                // An order that the rows come in can be seen in what these make of them.
-                let ordered = |(_, a): &(ColumnId, AggregateExpr)| {
-                    a.order_by.is_empty() && matches!(a.function.def().name, "array_agg" | "string_agg")
-                };
-                if is_sorted(&input) && aggregates.iter().any(ordered) {
+                if is_sorted(&input) && aggregates.iter().any(|(_, a)| order_in_calls::shows_order(a)) {
                     return None;
                 }
                 let input = Box::new(self.rise(*input)?);
@@ -311,7 +323,7 @@ impl Lifting<'_> {
             let p = match cannot_fail(&value, &[]) {
                 true => p,
                 false => {
-                    let (value, error) = kept(&value)?;
+                    let (value, error) = defer_errors::kept(&value)?;
                     self.errors.push(error);
                     equality(key.clone(), value)?
                 }

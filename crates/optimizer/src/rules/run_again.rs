@@ -14,13 +14,13 @@
 //! What fails inside (a subquery of FROM, a branch of a set operation, the condition of an outer join) has an error of its own,
 //! looked for among the rows that there are if nothing below fails. An error too many does no harm: the subquery is run as it was written.
 //!
-//! Left to be run for each row: what fails in an aggregate itself over groups, in or below a window (rows that are equal in its order may
-//! come in another one the second time), or in the comparison of IN, ANY and ALL but for what that computes of the outer row alone.
+//! Left to be run for each row: what fails in or below a window in which rows that are equal in its order may have other values the second
+//! time, or in the comparison of IN, ANY and ALL but for what that computes of the outer row alone.
 
 use super::copy_plan::copy;
 use super::defer_errors::{
-    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, keep_parts, kept, one_by_one,
-    tested_alone,
+    call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, keep_parts, keep_result, kept,
+    one_by_one, tested_alone,
 };
 use super::inner_joins::{draw, filtered};
 use super::lift_correlation::{constant, is_from};
@@ -29,8 +29,8 @@ use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
 use super::{Rule, Rules, compare_extremes, unnest_marks, unnest_tests};
 use crate::exprs::{plan_volatility, substitute};
 use quarry_functions::{Volatility, internal, registry};
-use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::total::{cannot_fail, plan_cannot_fail};
+use quarry_plan::expr::{FrameBound, SubqueryPlan};
+use quarry_plan::total::{aggregate_is_total, cannot_fail, plan_cannot_fail};
 use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
 use quarry_types::SqlType;
 use std::collections::HashMap;
@@ -195,19 +195,30 @@ fn errors_over(
     let LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } = &rows else {
         return errors_beneath(rows, errors, computed, outer, meta);
     };
-    if !grouping.is_empty() || !aggregates.iter().all(|(_, a)| a.function.def().total) {
+    if !grouping.is_empty() {
         return None;
     }
-    let mut of_calls = vec![];
+    let (mut of_calls, mut of_results) = (vec![], vec![]);
     for (_, a) in &mut aggregates.clone() {
         keep_in_aggregate(a, &mut of_calls)?;
+        if !aggregate_is_total(a) {
+            of_results.push((meta.computed("error", SqlType::TEXT), keep_result(a)?));
+        }
     }
     let keys = group.iter().map(|(_, e)| e.clone()).collect();
     let mut all = errors_over((**input).clone(), of_calls, keys, false, outer, meta)?;
-    if whole {
+    if whole && of_results.is_empty() {
         return Some(all);
     }
-    let groups = safe(&rows, outer)?;
+    let mut groups = safe(&rows, outer)?;
+    errors.extend(of_results.iter().map(|(id, _)| Expr::column(*id, SqlType::TEXT)));
+    if let LogicalPlan::Aggregate { aggregates, .. } = &mut groups {
+        aggregates.extend(of_results);
+    }
+    if whole {
+        all.extend(first_error(groups, vec![], errors, meta)?);
+        return Some(all);
+    }
     let (failing, sure) = having.into_iter().partition(|p| !cannot_fail(p, &[]));
     errors.extend(errors_in(computed)?);
     all.extend(first_error(filtered(groups, sure), failing, errors, meta)?);
@@ -252,6 +263,17 @@ fn errors_beneath(
             all.extend(errors_of_input(*right, outer, meta)?);
         }
         other if plan_cannot_fail(&other, &[]) => {}
+        LogicalPlan::Window { input, spec, calls } if calls.iter().all(|(_, c)| c.function.def().total) => {
+            let offset = |b| matches!(b, &FrameBound::Preceding(_) | &FrameBound::Following(_));
+            if offset(&spec.frame.start) || offset(&spec.frame.end) {
+                return None;
+            }
+            let of_calls = calls.into_iter().flat_map(|(_, c)| c.args.into_iter().chain(c.filter));
+            let keys = spec.partition_by.into_iter().chain(spec.order_by.into_iter().map(|k| k.expr));
+            let errors = errors_in(of_calls.chain(keys).collect())?;
+            all.extend(first_error(safe(&input, outer)?, vec![], errors, meta)?);
+            all.extend(errors_of_input(*input, outer, meta)?);
+        }
         _ => return None,
     }
     Some(all)
@@ -346,6 +368,11 @@ fn without_errors(plan: &mut LogicalPlan, outer: &Outer<'_>) -> Option<()> {
     for e in walk::exprs_mut(plan) {
         if !cannot_fail(e, &[]) && !is_key(e, outer) {
             *e = kept(e)?.0;
+        }
+    }
+    if let LogicalPlan::Aggregate { aggregates, .. } = plan {
+        for (_, a) in aggregates.iter_mut().filter(|(_, a)| !aggregate_is_total(a)) {
+            keep_result(a)?;
         }
     }
     walk::inputs_mut(plan).into_iter().try_for_each(|input| without_errors(input, outer))

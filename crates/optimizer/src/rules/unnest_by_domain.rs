@@ -20,16 +20,19 @@
 use super::defer_errors::{first_of, is_not_null, keep_of_outer};
 use super::domain_ctes::Keyed;
 use super::domain_limits::{self, Counts};
-use super::domains::{Domain, DomainColumn, Key, as_column, is_exact, stand_in};
+use super::domains::{
+    Domain, DomainColumn, Key, as_column, is_exact, is_only_compared, is_told_by_text, same, stand_in,
+};
 use super::inner_joins::{filtered, replaced};
 use super::lift_correlation::{Lifted, is_sorted};
+use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::never_null;
+use super::order_in_calls::shows_order;
 use crate::exprs::{
     binary, columns, equality, has_subquery, is_equality, is_volatile, nonnullable, substitute,
 };
 use crate::unique::plan_is_unique;
 use quarry_functions::{FunctionKind, Volatility, registry};
-use quarry_plan::total::plan_cannot_fail;
 use quarry_plan::{
     AggregateExpr, ColumnId, CteId, Expr, JoinKind, LogicalPlan, QueryMeta, SetCall, SetOpKind, SortKey, walk,
 };
@@ -73,10 +76,10 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         plan = &counted;
     }
     let below = below_projections(plan);
-    if !plan_cannot_fail(below, if outer.always { &free } else { &[] }) {
+    if !plan_with_nested_cannot_fail(below, if outer.always { &free } else { &[] }) {
         let mut kept = plan.clone();
         errors = keep_of_outer(&mut kept, &free)?;
-        if !plan_cannot_fail(below_projections(&kept), &[]) {
+        if !plan_with_nested_cannot_fail(below_projections(&kept), &[]) {
             return None;
         }
         with_kept = kept;
@@ -98,12 +101,11 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     let mut domain = Domain { source, columns: vec![] };
     for id in &free {
         let ty = meta.get(*id).ty;
-        if equality(Expr::column(*id, ty), Expr::column(*id, ty)).is_none()
-            || !is_exact(ty) && !is_only_compared(below, *id)
-        {
+        let written = !is_exact(ty) && !is_only_compared(below, *id);
+        if same(Expr::column(*id, ty), Expr::column(*id, ty)).is_none() || written && !is_told_by_text(ty) {
             return None;
         }
-        domain.columns.push(DomainColumn { id: *id, ty, flagged: false });
+        domain.columns.push(DomainColumn { id: *id, ty, flagged: false, written });
     }
     // First as if NULLs left nothing over.
     let mut pushed = Pushing { domain: &domain, counts, meta, ctes: HashMap::new() }.below(plan, whole)?;
@@ -131,7 +133,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         if let Some((id, flag)) = key.null.as_ref().and_then(as_column) {
             keys.insert(0, (id, flag));
         }
-        keys.extend(as_column(&key.value));
+        keys.extend([&key.value].into_iter().chain(&key.text).filter_map(as_column));
     }
     let ids: Vec<ColumnId> = keys.iter().map(|(id, _)| *id).collect();
     let single = pushed.whole || plan_is_unique(&pushed.plan, &ids);
@@ -209,28 +211,6 @@ fn part_with(plan: &LogicalPlan, ids: &[ColumnId]) -> Option<LogicalPlan> {
         }
         other => Some(other.clone()),
     }
-}
-
-/// Whether a plan does nothing with a column but compare it: 1.0 and 1.00 are the same then.
-fn is_only_compared(plan: &LogicalPlan, id: ColumnId) -> bool {
-    fn holds(e: &Expr, id: ColumnId) -> bool {
-        if let Some((op, left, right)) = binary(e)
-            && matches!(op.name, "=" | "<>" | "<" | "<=" | ">" | ">=")
-        {
-            return [left, right].into_iter().all(|s| matches!(s, Expr::Column { .. }) || holds(s, id));
-        }
-        match e {
-            Expr::Column { id: own, .. } => *own != id,
-            Expr::Subquery(_) => !columns(e).contains(&id),
-            e => {
-                let mut all = true;
-                walk::for_each_child(e, &mut |child| all &= holds(child, id));
-                all
-            }
-        }
-    }
-    walk::exprs(plan).into_iter().all(|e| holds(e, id))
-        && walk::inputs(plan).into_iter().all(|input| is_only_compared(input, id))
 }
 
 /// A plan without correlation that gives the domain's columns, too.
@@ -453,12 +433,7 @@ impl Pushing<'_> {
                 };
                 let mut keys = vec![];
                 for (a, b) in l.keys.iter().zip(&r.keys) {
-                    let value = one(self.meta, &a.value, &b.value)?;
-                    let null = match (&a.null, &b.null) {
-                        (Some(a), Some(b)) => Some(one(self.meta, a, b)?),
-                        _ => None,
-                    };
-                    keys.push(Key { value, null });
+                    keys.push(a.zipped(b, &mut |a, b| one(self.meta, a, b))?);
                 }
                 let strict = l.strict.iter().zip(&r.strict).map(|(l, r)| match kind {
                     SetOpKind::Union => *l && *r,
@@ -504,7 +479,8 @@ impl Pushing<'_> {
                 let (id, _) = as_column(inner)?;
                 (usable && own.contains(&id)).then(|| inner.clone())
             })?;
-            (!column.flagged).then_some(Key { value: found, null: None })
+            let plain = !column.flagged && !column.written;
+            plain.then_some(Key { value: found, null: None, text: None })
         };
         let keys: Vec<Key> = self.domain.columns.iter().map(equal_to).collect::<Option<_>>()?;
         let twice = keys.iter().enumerate().any(|(i, k)| keys[..i].iter().any(|have| have.value == k.value));
@@ -586,10 +562,9 @@ impl Pushing<'_> {
                 let ty = a.ty();
                 let own = self.meta.computed("either", ty);
                 targets.push((own, Expr::Coalesce { args: vec![a.clone(), b.clone()], ty }));
-                Expr::column(own, ty)
+                Some(Expr::column(own, ty))
             };
-            let null = a.null.as_ref().zip(b.null.as_ref()).map(|(a, b)| either(a, b));
-            keys.push(Key { value: either(&a.value, &b.value), null });
+            keys.push(a.zipped(b, &mut either)?);
         }
         let strict = l.strict.iter().zip(&r.strict).map(|(l, r)| *l && *r).collect();
         let kind = JoinKind::Full;
@@ -602,12 +577,7 @@ impl Pushing<'_> {
         input: &LogicalPlan,
         aggregates: &[(ColumnId, AggregateExpr)],
     ) -> Option<Pushed> {
-        // An order that the rows come in can be seen in what these make of them.
-        let ordered = |(_, a): &(ColumnId, AggregateExpr)| {
-            a.order_by.is_empty()
-                && !a.distinct
-                && matches!(a.function.def().name, "array_agg" | "string_agg")
-        };
+        let ordered = |(_, a): &(ColumnId, AggregateExpr)| shows_order(a);
         if (is_sorted(input) || self.is_listed(input)) && aggregates.iter().any(ordered) {
             return None;
         }
@@ -767,7 +737,7 @@ impl Pushing<'_> {
 
 /// All columns that make up the keys.
 pub(super) fn all_columns(keys: &[Key]) -> Vec<Expr> {
-    keys.iter().flat_map(|k| k.null.iter().cloned().chain([k.value.clone()])).collect()
+    keys.iter().flat_map(|k| k.null.iter().chain([&k.value]).chain(&k.text)).cloned().collect()
 }
 
 /// Adds the keys' columns that aren't there.

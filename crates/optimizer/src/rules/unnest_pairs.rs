@@ -11,15 +11,27 @@
 //! Each pair that meets the other conditions has just one combination, so that its row comes once, or not at all, as before. What reads one
 //! side is joined to that side by `unnest_scalars::replace_subqueries`. Costs decide over both steps together.
 //!
-//! Not for FULL joins, where rows of the other side without a partner would come once for each of their combinations.
+//! Of a FULL join rows of the other side without a partner would come once for each of their combinations. There a condition is whether a
+//! pair's combination is one that meets it, which is found once for all pairs:
+//!
+//! ```text
+//! SELECT ... FROM a FULL JOIN b ON b.k = a.k AND EXISTS (SELECT FROM i WHERE i.x = a.x AND i.y = b.y)
+//!   -> SELECT ... FROM a FULL JOIN b ON b.k = a.k AND (a.x, b.y) IN
+//!        (SELECT d.x, d.y FROM d WHERE EXISTS (SELECT FROM i WHERE i.x = d.x AND i.y = d.y))
+//! ```
 
-use super::domains::{Domain, DomainColumn, Key, is_exact, stand_in};
-use super::never_null;
-use super::{Rule, Rules};
-use crate::exprs::{columns, equality, has_subquery, is_volatile, nonnullable, plan_volatility, substitute};
+use super::domains::{
+    Domain, DomainColumn, Key, is_exact, is_only_compared, is_told_by_text, only_compares, same, stand_in,
+};
+use super::inner_joins::filtered;
+use super::nested_subqueries::with_nested_cannot_fail;
+use super::{Rule, Rules, never_null};
+use crate::exprs::{columns, has_subquery, is_volatile, nonnullable, plan_volatility, substitute};
 use quarry_functions::Volatility;
+use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::total::cannot_fail;
-use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, walk};
+use quarry_plan::{ColumnId, Expr, JoinKind, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
+use quarry_types::SqlType;
 use std::collections::HashMap;
 
 /// Runs over the plan (not inside subqueries). True if a condition reads combinations.
@@ -35,6 +47,7 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     let (kept, other) = match kind {
         JoinKind::Left => (left, right),
         JoinKind::Right => (right, left),
+        JoinKind::Full => return any | in_full_join(left, right, on, meta, rules),
         _ => return any,
     };
     let sides = [walk::output_columns(kept), walk::output_columns(other)];
@@ -42,7 +55,10 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     if read.is_empty() || !rules.allows_costly(Rule::UnnestByDomain) {
         return any;
     }
-    let Some((combinations, keys)) = combinations(kept, other, on, &read, meta) else { return any };
+    let comparable = |id: ColumnId| is_compared_in(on, &sides, id);
+    let Some((combinations, keys)) = combinations([kept, other], on, &read, &comparable, meta) else {
+        return any;
+    };
     let mut found = [vec![], vec![]];
     let mut map = HashMap::new();
     for (column, key) in &keys {
@@ -63,6 +79,100 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     **other = LogicalPlan::Join { kind: JoinKind::Inner, left, right: Box::new(combinations), on: of_other };
     rules.fire(Rule::UnnestByDomain);
     true
+}
+
+/// The same of a FULL join's conditions.
+fn in_full_join(
+    left: &LogicalPlan,
+    right: &LogicalPlan,
+    on: &mut [Expr],
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> bool {
+    let sides = [walk::output_columns(left), walk::output_columns(right)];
+    let all = on.to_vec();
+    let mut any = false;
+    for e in on.iter_mut() {
+        let read = columns(e);
+        let own = read.iter().all(|id| sides.iter().any(|side| side.contains(id)));
+        let both = !read_of_both(std::slice::from_ref(e), &sides).is_empty();
+        if !both || !own || is_volatile(e) || !with_nested_cannot_fail(e) {
+            continue;
+        }
+        if rules.allows_costly(Rule::UnnestByDomain)
+            && let Some(found) =
+                is_among_those(e, combinations([left, right], &all, &read, &|_| false, meta), meta)
+        {
+            *e = found;
+            rules.fire(Rule::UnnestByDomain);
+            any = true;
+        }
+    }
+    any
+}
+
+/// Whether a pair's values are a combination that meets a condition.
+fn is_among_those(
+    condition: &Expr,
+    combinations: Option<(LogicalPlan, Vec<(DomainColumn, Key)>)>,
+    meta: &mut QueryMeta,
+) -> Option<Expr> {
+    let (combinations, keys) = combinations?;
+    let map = keys.iter().map(|(column, key)| (column.id, key.value.clone())).collect();
+    let mut condition = condition.clone();
+    substitute(&mut condition, &map);
+    let (mut tests, mut targets) = (vec![], vec![]);
+    let mut test = |outer: Expr, own: Expr| {
+        let (id, ty) = (meta.computed("combined", own.ty()), own.ty());
+        targets.push((id, own));
+        tests.push(same(outer, Expr::column(id, ty))?);
+        Some(())
+    };
+    for (column, key) in keys {
+        let outer = Key::of_outer(&column);
+        let or_else = |value: Expr| {
+            let ty = value.ty();
+            match column.flagged {
+                true => Some(Expr::Coalesce { args: vec![value, stand_in(ty)?], ty }),
+                false => Some(value),
+            }
+        };
+        test(or_else(outer.value)?, or_else(key.value)?)?;
+        if let (Some(outer), Some(own)) = (outer.text, key.text) {
+            test(or_else(outer)?, or_else(own)?)?;
+        }
+        if let (Some(outer), Some(own)) = (outer.null, key.null) {
+            test(outer, own)?;
+        }
+    }
+    let output = targets.iter().map(|(id, _)| *id).collect();
+    let rows = LogicalPlan::Project { input: Box::new(filtered(combinations, vec![condition])), targets };
+    Some(Expr::Subquery(Box::new(SubqueryExpr {
+        kind: SubqueryKind::Any { tests },
+        plan: SubqueryPlan::Logical(Box::new(rows)),
+        output,
+        ty: SqlType::BOOL,
+        tree: None,
+    })))
+}
+
+/// Whether the subqueries that read both sides do nothing with a column but compare it.
+fn is_compared_in(on: &[Expr], sides: &[Vec<ColumnId>; 2], id: ColumnId) -> bool {
+    let mut all = true;
+    for e in on {
+        walk::visit(e, &mut |e| {
+            if reads_both(e, sides)
+                && let Expr::Subquery(s) = e
+                && let SubqueryPlan::Logical(plan) = &s.plan
+            {
+                all &= is_only_compared(plan, id);
+                if let SubqueryKind::Any { tests } | SubqueryKind::All { tests } = &s.kind {
+                    all &= tests.iter().all(|t| only_compares(t, id));
+                }
+            }
+        });
+    }
+    all
 }
 
 /// Whether it is a subquery that reads rows of both sides, and no others.
@@ -92,12 +202,13 @@ fn read_of_both(on: &[Expr], sides: &[Vec<ColumnId>; 2]) -> Vec<ColumnId> {
     read
 }
 
-/// The distinct values that pairs of rows have in these columns, and what stands for each.
+/// The distinct values that pairs of rows have in these columns, and what stands for each. `comparable`: whether of values that are equal
+/// one does for another.
 fn combinations(
-    kept: &LogicalPlan,
-    other: &LogicalPlan,
+    [kept, other]: [&LogicalPlan; 2],
     on: &[Expr],
     read: &[ColumnId],
+    comparable: &dyn Fn(ColumnId) -> bool,
     meta: &mut QueryMeta,
 ) -> Option<(LogicalPlan, Vec<(DomainColumn, Key)>)> {
     let sure = |e: &&Expr| !has_subquery(e) && !is_volatile(e) && cannot_fail(e, &[]);
@@ -117,13 +228,14 @@ fn combinations(
     for id in read {
         let ty = meta.get(*id).ty;
         let flagged = !known.contains(id);
-        if !is_exact(ty) || equality(Expr::column(*id, ty), Expr::column(*id, ty)).is_none() {
+        let written = !is_exact(ty) && !comparable(*id);
+        if same(Expr::column(*id, ty), Expr::column(*id, ty)).is_none() || written && !is_told_by_text(ty) {
             return None;
         }
         if flagged {
             stand_in(ty)?;
         }
-        domain.columns.push(DomainColumn { id: *id, ty, flagged });
+        domain.columns.push(DomainColumn { id: *id, ty, flagged, written });
     }
     let (plan, keys) = domain.plan(meta)?;
     Some((plan, domain.columns.into_iter().zip(keys).collect()))

@@ -26,7 +26,7 @@
 use super::defer_errors::{self, first_of, raise_first};
 use super::lift_correlation::{Lifted, is_from, lift_any};
 use super::unnest_by_domain::Outer;
-use super::{Rule, Rules, make_scalars};
+use super::{Rule, Rules, make_scalars, order_in_calls};
 use crate::exprs::{columns, has_subquery, substitute};
 use quarry_functions::{internal, registry};
 use quarry_plan::expr::SubqueryPlan;
@@ -233,6 +233,8 @@ pub fn value(
     meta: &mut QueryMeta,
     rules: &Rules,
 ) -> Option<Joined> {
+    let ordered = order_in_calls::run(plan, meta);
+    let plan = ordered.as_ref().unwrap_or(plan);
     let inside = make_scalars::having_in_value(plan, output);
     let plan = inside.as_ref().unwrap_or(plan);
     let kept = match rules.allows(Rule::DeferErrors) {

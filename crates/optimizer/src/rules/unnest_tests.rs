@@ -21,13 +21,14 @@
 
 use super::compare_extremes;
 use super::defer_errors::{first_of, is_not_null, keep_in_conditions, kept, raise_first};
+use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
 use super::{Rule, Rules, make_scalars};
 use crate::exprs::{has_subquery, is_volatile, substitute};
 use quarry_functions::{kept as functions, registry};
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::total::{cannot_fail, plan_cannot_fail};
+use quarry_plan::total::cannot_fail;
 use quarry_plan::{
     AggregateExpr, BoolTest, ColumnId, Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk,
 };
@@ -73,7 +74,7 @@ pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: 
     };
     let test = Test { test, all };
     let free = walk::free_columns(plan);
-    let total = plan_cannot_fail(plan, &free) && test.test.iter().all(|t| cannot_fail(t, &[]));
+    let total = plan_with_nested_cannot_fail(plan, &free) && test.test.iter().all(|t| cannot_fail(t, &[]));
     let (rows, value) = match (total, &test.test) {
         // That is a mark (`unnest_marks`).
         (true, None) => return None,
