@@ -15,12 +15,12 @@ struct Use {
     name: String,
 }
 
-/// Makes the names unique, in the nodes and in the columns' descriptions.
-pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut QueryMeta) {
+/// Makes the names unique, in the nodes and in the columns' descriptions. `subqueries`: whether there are plans in expressions.
+pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut QueryMeta, subqueries: bool) {
     let mut uses = vec![];
-    collect(plan, 0, &mut uses);
+    collect(plan, 0, subqueries, &mut uses);
     for (i, cte) in ctes.iter().enumerate() {
-        collect(&cte.plan, i + 1, &mut uses);
+        collect(&cte.plan, i + 1, subqueries, &mut uses);
     }
     let inserts = matches!(plan.node, PhysicalNode::Insert { .. });
     if uses.len() + usize::from(inserts) < 2 {
@@ -54,15 +54,15 @@ pub fn make_unique(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], meta: &mut 
     for (id, name) in &renamed {
         meta.set_relation(*id, name.clone());
     }
-    rename(plan, &renamed);
+    rename(plan, &renamed, subqueries);
     for cte in ctes {
         if let Some(p) = Arc::get_mut(&mut cte.plan) {
-            rename(p, &renamed);
+            rename(p, &renamed, subqueries);
         }
     }
 }
 
-fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
+fn collect(plan: &PhysicalPlan, part: usize, subqueries: bool, uses: &mut Vec<Use>) {
     if let Some(name) = plan.node.alias() {
         let columns = walk::raw_columns(&plan.node);
         let known = |u: &Use| u.columns.iter().any(|c| columns.contains(c));
@@ -75,17 +75,19 @@ fn collect(plan: &PhysicalPlan, part: usize, uses: &mut Vec<Use>) {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, number, .. } = &s.plan
             {
-                collect(plan, *number, uses);
+                collect(plan, *number, subqueries, uses);
             }
         })
     };
-    walk::physical_exprs(plan).into_iter().for_each(&mut see);
+    if subqueries {
+        walk::physical_exprs(plan).into_iter().for_each(&mut see);
+    }
     for input in walk::physical_inputs(plan) {
-        collect(input, part, uses);
+        collect(input, part, subqueries, uses);
     }
 }
 
-fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
+fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>, subqueries: bool) {
     let columns = if plan.node.alias().is_some() { walk::raw_columns(&plan.node) } else { vec![] };
     if let Some(new) = columns.iter().find_map(|c| renamed.get(c))
         && let Some(name) = plan.node.alias_mut()
@@ -98,16 +100,18 @@ fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>) {
                 && let SubqueryPlan::Physical { plan, .. } = &mut s.plan
             {
                 // Plans that weren't taken may have it still.
-                rename(Arc::make_mut(plan), renamed);
+                rename(Arc::make_mut(plan), renamed, subqueries);
             }
         });
     };
-    walk::physical_exprs_mut(plan).into_iter().for_each(below);
-    // An index's conditions as they are shown.
-    if let PhysicalNode::IndexScan { conds, .. } = &mut plan.node {
-        conds.iter_mut().for_each(|c| below(&mut c.source));
+    if subqueries {
+        walk::physical_exprs_mut(plan).into_iter().for_each(below);
+        // An index's conditions as they are shown.
+        if let PhysicalNode::IndexScan { conds, .. } = &mut plan.node {
+            conds.iter_mut().for_each(|c| below(&mut c.source));
+        }
     }
     for input in walk::physical_inputs_mut(plan) {
-        rename(input, renamed);
+        rename(input, renamed, subqueries);
     }
 }

@@ -120,13 +120,13 @@ pub fn narrow(plan: &mut PhysicalPlan, output: &[(ColumnId, String, SqlType)]) {
     plan.targets = targets;
 }
 
-/// Numbers the nodes, CTEs first.
-pub fn number(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte]) {
+/// Numbers the nodes, CTEs first. `subqueries`: whether there are plans in expressions.
+pub fn number(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], subqueries: bool) {
     let mut next = 0;
-    number_node(plan, &mut next);
+    number_node(plan, subqueries, &mut next);
     for cte in ctes {
         if let Some(p) = Arc::get_mut(&mut cte.plan) {
-            number_node(p, &mut next);
+            number_node(p, subqueries, &mut next);
         }
     }
 }
@@ -139,10 +139,10 @@ fn number_exprs<'e>(exprs: impl Iterator<Item = &'e mut Expr>, next: &mut usize)
             {
                 // Copies of an expression share the plan and its numbers.
                 if let Some(p) = Arc::get_mut(plan) {
-                    number_node(p, next);
+                    number_node(p, true, next);
                 } else {
                     let mut own = (**plan).clone();
-                    number_node(&mut own, next);
+                    number_node(&mut own, true, next);
                     *plan = Arc::new(own);
                 }
             }
@@ -165,17 +165,19 @@ fn drop_trivial_subquery_scans(plan: &mut PhysicalPlan) {
     }
 }
 
-fn number_node(plan: &mut PhysicalPlan, next: &mut usize) {
+fn number_node(plan: &mut PhysicalPlan, subqueries: bool, next: &mut usize) {
     drop_trivial_subquery_scans(plan);
     plan.id = *next;
     *next += 1;
     if let PhysicalNode::BitmapHeapScan { bitmap, .. } = &mut plan.node {
         number_bitmap(bitmap, next);
     }
-    number_exprs(walk::physical_exprs_mut(plan).into_iter(), next);
-    number_conditions(plan);
+    if subqueries {
+        number_exprs(walk::physical_exprs_mut(plan).into_iter(), next);
+        number_conditions(plan);
+    }
     for input in walk::physical_inputs_mut(plan) {
-        number_node(input, next);
+        number_node(input, subqueries, next);
     }
 }
 

@@ -301,11 +301,13 @@ impl Planned<'_> {
         finish::narrow(&mut best, &output);
         finish::trim(&mut best);
         let mut ctes = std::mem::take(&mut planner.ctes);
-        aliases::make_unique(&mut best, &mut ctes, &mut planner.meta);
+        // Most statements have none, and needn't be searched for them. What tests changed rows again numbers its own.
+        let subqueries = planner.subplans > 0 || !read_only;
+        aliases::make_unique(&mut best, &mut ctes, &mut planner.meta, subqueries);
         if read_only {
             parallel::assign(&mut best, &mut ctes, &mut planner);
         }
-        finish::number(&mut best, &mut ctes);
+        finish::number(&mut best, &mut ctes, subqueries);
         // What is read again because a row has changed meanwhile is read by plans of their own.
         let filters = planner.env.settings.runtime_filters && read_only;
         let runtime_filters = if filters { runtime_filters::find(&best, &ctes) } else { vec![] };

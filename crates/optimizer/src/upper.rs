@@ -307,7 +307,7 @@ impl Planner<'_> {
             true => group.iter().map(|(_, e)| e.clone()).collect(),
             false => vec![],
         };
-        let candidates = self.plan_node(input, &Want { orders, distinct, ..Want::default() })?;
+        let mut candidates = self.plan_node(input, &Want { orders, distinct, ..Want::default() })?;
         // All of it is read before the first group is there, unless it comes in groups and somebody stops early, or a join tells the scan
         // which groups it looks for.
         let at_once = |c: &Candidate| {
@@ -386,8 +386,17 @@ impl Planner<'_> {
                 build(self, best, AggregateStrategy::Hashed, groups, startup, startup + finalize * groups);
             return Ok(vec![Candidate { plan, order: vec![] }]);
         }
+        // As it is known above.
+        let made = |p: &Self, order: &[SortKey]| -> Vec<SortKey> {
+            let of_group = |k: &SortKey| {
+                let canonical = p.canonical(&k.expr);
+                let (id, e) = group.iter().find(|(_, e)| p.canonical(e) == canonical)?;
+                Some(SortKey { expr: Expr::column(*id, e.ty()), ..k.clone() })
+            };
+            order.iter().map_while(of_group).collect()
+        };
         if hashable && !sorts {
-            let best = cheapest_of(&candidates).plan.clone();
+            let best = &cheapest_of(&candidates).plan;
             let hashed = group_cost + measured::GROUPED_ROW * s.cpu_tuple_cost;
             let mut startup = best.total_cost + calls.startup + (per_input + hashed) * input_rows;
             let entry = cost::row_bytes(best.width) + 40.0 * aggregates.len() as f64;
@@ -400,10 +409,33 @@ impl Planner<'_> {
                 startup += cost::DISABLED;
             }
             let total = startup + (finalize + measured::GROUP * s.cpu_tuple_cost) * groups;
-            out.push(Candidate {
-                plan: build(self, best, AggregateStrategy::Hashed, groups, startup, total),
-                order: vec![],
-            });
+            // Groups in an order that nobody asks for are of use only where they cost less, or where the first one may be all there is.
+            let dearer = |c: &Candidate| {
+                let (first, all) = match self.common_order(&c.order, &keys) {
+                    n if n >= keys.len() => (c.plan.startup_cost, c.plan.total_cost),
+                    0 => {
+                        let (sort, run) = cost::sort(c.plan.rows, c.plan.width, 0.0, &s);
+                        (c.plan.total_cost + sort, c.plan.total_cost + sort + run)
+                    }
+                    _ => return false,
+                };
+                let grouping = calls.startup + (per_input + group_cost) * c.plan.rows + finalize * groups;
+                all + grouping > total && (!self.joined || first >= startup)
+            };
+            let asked = || {
+                let order = made(self, &keys);
+                want.orders.iter().any(|w| self.common_order(&order, w) > 0)
+            };
+            let alone = want.rows == 0.0 && candidates.iter().all(dearer) && !asked();
+            let best = match alone {
+                true => cheapest(std::mem::take(&mut candidates), 0.0).plan,
+                false => cheapest_of(&candidates).plan.clone(),
+            };
+            let plan = build(self, best, AggregateStrategy::Hashed, groups, startup, total);
+            out.push(Candidate { plan, order: vec![] });
+            if alone {
+                return Ok(out);
+            }
         }
         for c in self.ordered(candidates, &keys, 0.0) {
             let startup = c.plan.startup_cost;
@@ -411,15 +443,7 @@ impl Planner<'_> {
                 + calls.startup
                 + (per_input + group_cost) * c.plan.rows
                 + finalize * groups;
-            let order: Vec<SortKey> = c
-                .order
-                .iter()
-                .map_while(|k| {
-                    let canonical = self.canonical(&k.expr);
-                    let (id, e) = group.iter().find(|(_, e)| self.canonical(e) == canonical)?;
-                    Some(SortKey { expr: Expr::column(*id, e.ty()), ..k.clone() })
-                })
-                .collect();
+            let order = made(self, &c.order);
             out.push(Candidate {
                 plan: build(self, c.plan, AggregateStrategy::Sorted, groups, startup, total),
                 order,

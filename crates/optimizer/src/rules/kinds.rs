@@ -2,7 +2,7 @@
 
 use quarry_common::Oid;
 use quarry_plan::expr::SubqueryPlan;
-use quarry_plan::{Expr, JoinKind, LogicalPlan, walk};
+use quarry_plan::{Expr, JoinKind, LogicalPlan, SubqueryKind, walk};
 
 /// Kinds that are somewhere in a plan or in subqueries of its expressions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,6 +31,8 @@ impl Kinds {
     pub const REFERENCED: Kinds = Kinds(1 << 12);
     /// A table that is read twice.
     pub const REPEATED: Kinds = Kinds(1 << 13);
+    /// IN, ANY and ALL over subqueries.
+    pub const QUANTIFIED: Kinds = Kinds(1 << 14);
 
     /// The kinds of a plan.
     pub fn of(plan: &LogicalPlan) -> Kinds {
@@ -106,6 +108,9 @@ impl Finding {
             Expr::Or(_) | Expr::Not(_) => self.kinds.add(Kinds::OR),
             Expr::Subquery(s) => {
                 self.kinds.add(Kinds::SUBQUERY);
+                if matches!(s.kind, SubqueryKind::Any { .. } | SubqueryKind::All { .. }) {
+                    self.kinds.add(Kinds::QUANTIFIED);
+                }
                 if let SubqueryPlan::Logical(sub) = &s.plan {
                     self.plan(sub);
                 }

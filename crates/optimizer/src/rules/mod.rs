@@ -69,8 +69,10 @@ pub fn rewrite(
 ) -> Result<LogicalPlan> {
     if kinds.has(Kinds::WITH) {
         inline_ctes::run(&mut plan, rules);
-        inline_ctes::fix_types(&mut plan, meta);
-        kinds = Kinds::of(&plan);
+        if rules.done().has(Rule::InlineCtes) {
+            inline_ctes::fix_types(&mut plan, meta);
+            kinds = Kinds::of(&plan);
+        }
     }
     if kinds.has(Kinds::SUBQUERY) {
         fold_in_subqueries(&mut plan, folder, rules);
@@ -206,12 +208,16 @@ fn unnest(
         if kinds.has(Kinds::OUTER_JOIN) {
             rules.run(Rule::UnnestByDomain, || unnest_pairs::run(plan, meta, rules));
         }
-        rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
+        if kinds.has(Kinds::QUANTIFIED) {
+            rules.run(Rule::CompareExtremes, || compare_extremes::run(plan, meta, rules));
+        }
         rules.run(Rule::UnnestSubqueries, || unnest_subqueries::run(plan, meta, rules));
-        rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
-        rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
-        rules.run(Rule::UnnestTests, || unnest_tests::run(plan, meta, rules));
-        rules.run(Rule::DeferErrors, || run_again::run(plan, meta, rules));
+        // These are about subqueries that read outer rows, and have each its own look at everything.
+        let mut correlated = reads_outer_rows(plan);
+        for (rule, rewrite) in UNNEST_VALUES {
+            correlated =
+                correlated && (!rules.run(*rule, || rewrite(plan, meta, rules)) || reads_outer_rows(plan));
+        }
     }
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
     if !kinds.has(Kinds::SUBQUERY) {
@@ -227,6 +233,29 @@ fn unnest(
         }
     });
     outcome
+}
+
+type Unnest = fn(&mut LogicalPlan, &mut QueryMeta, &Rules) -> bool;
+
+/// The rules that make joins of correlated subqueries anywhere in expressions.
+const UNNEST_VALUES: &[(Rule, Unnest)] = &[
+    (Rule::UnnestScalars, unnest_scalars::run),
+    (Rule::UnnestMarks, unnest_marks::run),
+    (Rule::UnnestTests, unnest_tests::run),
+    (Rule::DeferErrors, run_again::run),
+];
+
+/// Whether a subquery in the plan's expressions reads columns of the rows around it.
+fn reads_outer_rows(plan: &LogicalPlan) -> bool {
+    let is_correlated = |e: &Expr| match e {
+        Expr::Subquery(s) => match &s.plan {
+            SubqueryPlan::Logical(sub) => !walk::free_columns(sub).is_empty(),
+            SubqueryPlan::Physical { params, .. } => !params.is_empty(),
+        },
+        _ => false,
+    };
+    walk::exprs(plan).into_iter().any(|e| walk::any(e, &is_correlated))
+        || walk::inputs(plan).into_iter().any(reads_outer_rows)
 }
 
 /// Makes joins of the conditions in a subquery that are EXISTS and the like, innermost first.

@@ -1,6 +1,7 @@
 //! Conditions between tables: equality by both sides' most common values, also for semi joins, inequality by their histograms, and
 //! keys of several columns (PostgreSQL: `eqjoinsel_inner`, `eqjoinsel_semi`, `get_foreign_key_join_selectivity`).
 
+use super::Facts;
 use super::scalar::compare;
 use super::selectivity::{DEFAULT_INEQUALITY, DEFAULT_MATCH};
 use super::variable::{Variable, distinct_after};
@@ -8,11 +9,12 @@ use crate::exprs::{binary, columns};
 use crate::planner::Planner;
 use hashbrown::HashMap;
 use quarry_catalog::ColumnStats;
+use quarry_common::Oid;
 use quarry_functions::OperatorDef;
 use quarry_plan::Expr;
 use quarry_types::{Datum, SqlType, TypeInfo};
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Values that both sides have among their most common ones.
 #[derive(Clone, Copy, Default)]
@@ -22,6 +24,13 @@ pub(super) struct Matches {
     left: f64,
     right: f64,
     count: f64,
+}
+
+/// The right side's statistics, how many of its values count, and both sides' types.
+pub(super) struct Asked {
+    right: Weak<ColumnStats>,
+    most_right: usize,
+    types: (Oid, Oid),
 }
 
 /// What two sides have in common, and their statistics.
@@ -91,10 +100,19 @@ impl Planner<'_> {
         if let Some((known, _)) = self.stats.known.matches.get(&key) {
             return *known;
         }
-        let found = match whole_numbers(x, y, most_right) {
-            Some(found) => found,
-            None => compared(x, y, most_right, &info, SqlType::of(b.ty.oid)),
+        let types = (info.oid, b.ty.oid);
+        let facts = x.derived.get::<Facts>();
+        let is_it = |asked: &Asked| {
+            (asked.right.as_ptr(), asked.most_right, asked.types) == (Arc::as_ptr(y), most_right, types)
         };
+        let found = facts.and_then(|facts| facts.matches.find(is_it)).unwrap_or_else(|| {
+            let found = whole_numbers(x, y, most_right)
+                .unwrap_or_else(|| compared(x, y, most_right, &info, SqlType::of(b.ty.oid)));
+            if let Some(facts) = facts {
+                facts.matches.keep(Asked { right: Arc::downgrade(y), most_right, types }, found);
+            }
+            found
+        });
         // The statistics are kept, so that their addresses stay theirs.
         self.stats.known.matches.insert(key, (found, [x.clone(), y.clone()]));
         found

@@ -3,8 +3,10 @@
 //! [`variable`] finds what is known of an expression; [`selectivity`] takes conditions apart and asks [`scalar`], [`pattern`],
 //! [`elements`], [`values`] (conditions on one table), [`joining`] and [`partners`] (between tables) and [`extended`] (several
 //! columns); [`listed`] has most common values in order, [`groups`] counts groups, [`aggregates`] knows what is computed of them.
+//! What took many values to find out stays with the statistics ([`answers`]).
 
 mod aggregates;
+mod answers;
 mod elements;
 mod extended;
 mod groups;
@@ -44,6 +46,11 @@ struct Facts {
     spread: OnceLock<Option<aggregates::Spread>>,
     numbers: OnceLock<Option<Arc<scalar::Numbers>>>,
     listed: OnceLock<Option<Arc<listed::Listed>>>,
+    /// The share of the rows for which a condition on the column, whichever that is, holds.
+    tried: answers::Answers<Expr, f64>,
+    patterns: answers::Answers<pattern::Asked, pattern::Seen>,
+    matches: answers::Answers<joining::Asked, joining::Matches>,
+    compared: answers::Answers<scalar::Other, f64>,
 }
 
 /// What has been looked up and computed of tables alone: it holds for every plan of a statement.
@@ -58,8 +65,8 @@ pub struct Known {
     /// What most common values have in common, by the address of both sides' statistics, which are kept with it.
     matches: HashMap<(usize, usize, usize), joining::Known>,
     /// Selectivities of conditions on tables, each and several together.
-    single: Vec<(u64, Expr, f64)>,
-    shares: Vec<(u64, Vec<Expr>, f64)>,
+    single: Vec<(selectivity::Mark, Expr, f64)>,
+    shares: Vec<(selectivity::Mark, Vec<Expr>, f64)>,
     /// Values that columns were compared with.
     compared: Vec<(scalar::Compared, f64)>,
     /// Conditions that were tried on values.
@@ -74,8 +81,8 @@ impl Known {
         let is_new = |e: &Expr| walk::reads_any(e, &mut |id| id >= first);
         self.columns.retain(|id, stats| *id < first && stats.is_some());
         self.unique.get_mut().retain(|id, _| *id < first);
-        self.single.retain(|(_, e, _)| !is_new(e));
-        self.shares.retain(|(_, conditions, _)| !conditions.iter().any(is_new));
+        self.single.retain(|(mark, ..)| !mark.reads_from(first));
+        self.shares.retain(|(mark, ..)| !mark.reads_from(first));
         self.scans.forget_from(first);
         self.by_values.retain(|(e, share)| share.is_some() && !is_new(e));
     }

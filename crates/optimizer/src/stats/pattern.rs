@@ -1,10 +1,14 @@
 //! LIKE and regular expressions: the fixed beginning as a range, the rest by rules of thumb, both outweighed by what the values in the
 //! statistics do (PostgreSQL: `patternsel`, `like_selectivity`, `regex_selectivity`).
 
+use super::Facts;
+use super::answers::{is_small, own};
 use super::scalar::below;
 use super::variable::Variable;
 use crate::planner::Planner;
 use crate::scan::pattern::{Fixed, Kind, fixed_beginning, text_after};
+use quarry_catalog::ColumnStats;
+use quarry_common::Oid;
 use quarry_functions::OperatorDef;
 use quarry_types::{Datum, SqlType};
 
@@ -17,6 +21,23 @@ const PARTIAL_WILDCARD: f64 = 2.0;
 /// Histogram entries that say all that is to be said.
 const TRUSTED_ENTRIES: f64 = 100.0;
 const ENTRIES_MIN: usize = 10;
+
+/// A pattern, the operator that asks for it, and the types of both sides.
+pub(super) struct Asked {
+    op: Oid,
+    pattern: Datum,
+    types: (SqlType, SqlType),
+}
+
+/// What the values of statistics say of a pattern.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// Of the histogram's values those that match, and all that were looked at.
+    hits: f64,
+    of: f64,
+    /// Share of the rows whose most common value matches.
+    common: f64,
+}
 
 impl Planner<'_> {
     /// `v op pattern`, where `op` is a kind of LIKE, `~` or `^@`.
@@ -75,15 +96,10 @@ impl Planner<'_> {
         };
         let guess = prefix.map_or(1.0, |p| self.prefix_share(v, &p, ty)) * rest;
         let entries = stats.histogram.len();
-        let mut values: Vec<&Datum> = stats.mcv.iter().map(|m| &m.0).collect();
-        // The ends are extremes.
-        let inner = if entries >= ENTRIES_MIN { &stats.histogram[1..entries - 1] } else { &[] };
-        values.extend(inner);
-        let holds = self.holds_for(op, &values, v.ty, value, ty);
-        let mut share = match &holds {
-            Some(holds) if !inner.is_empty() => {
-                let hits = holds[stats.mcv.len()..].iter().filter(|h| **h).count();
-                let seen = hits as f64 / inner.len() as f64;
+        let seen = self.seen(op, v.ty, &stats, value, ty);
+        let mut share = match &seen {
+            Some(Seen { hits, of, .. }) if *of > 0.0 => {
+                let seen = hits / of;
                 let weight = (entries as f64 / TRUSTED_ENTRIES).min(1.0);
                 if entries as f64 >= TRUSTED_ENTRIES { seen } else { seen * weight + guess * (1.0 - weight) }
             }
@@ -91,13 +107,38 @@ impl Planner<'_> {
         };
         share = share.clamp(0.0001, 0.9999);
         let common: f64 = stats.mcv.iter().map(|m| f64::from(m.1)).sum();
-        let hit: f64 = match &holds {
-            Some(holds) => {
-                stats.mcv.iter().zip(holds).filter(|(_, h)| **h).map(|(m, _)| f64::from(m.1)).sum()
-            }
-            None => 0.0,
-        };
+        let hit = seen.map_or(0.0, |seen| seen.common);
         (share * (1.0 - v.nulls() - common).max(0.0) + hit).clamp(0.0, 1.0)
+    }
+
+    /// Tries a pattern on the values in statistics.
+    fn seen(
+        &self,
+        op: &'static OperatorDef,
+        own_ty: SqlType,
+        stats: &ColumnStats,
+        pattern: &Datum,
+        ty: SqlType,
+    ) -> Option<Seen> {
+        let facts = stats.derived.get::<Facts>().filter(|_| is_small(pattern));
+        let is_it =
+            |asked: &Asked| asked.op == op.oid && asked.types == (own_ty, ty) && asked.pattern == *pattern;
+        if let Some(seen) = facts.and_then(|facts| facts.patterns.find(is_it)) {
+            return Some(seen);
+        }
+        let entries = stats.histogram.len();
+        let mut values: Vec<&Datum> = stats.mcv.iter().map(|m| &m.0).collect();
+        // The ends are extremes.
+        let inner = if entries >= ENTRIES_MIN { &stats.histogram[1..entries - 1] } else { &[] };
+        values.extend(inner);
+        let holds = self.holds_for(op, &values, own_ty, pattern, ty)?;
+        let hits = holds[stats.mcv.len()..].iter().filter(|h| **h).count() as f64;
+        let listed = stats.mcv.iter().zip(&holds).filter(|(_, h)| **h);
+        let seen = Seen { hits, of: inner.len() as f64, common: listed.map(|(m, _)| f64::from(m.1)).sum() };
+        if let Some(facts) = facts {
+            facts.patterns.keep(Asked { op: op.oid, pattern: own(pattern), types: (own_ty, ty) }, seen);
+        }
+        Some(seen)
     }
 
     /// Values from `prefix` on, below the first without it.

@@ -7,11 +7,12 @@ use super::selectivity::DEFAULT_INEQUALITY;
 use super::variable::Variable;
 use crate::planner::Planner;
 use quarry_catalog::ColumnStats;
+use quarry_common::Oid;
 use quarry_types::compare::compare_datums;
 use quarry_types::numeric::NumericRef;
 use quarry_types::{Datum, SqlType, TypeInfo, oids};
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 const US_PER_DAY: f64 = 86_400e6;
 
@@ -50,6 +51,14 @@ pub(super) struct Compared {
     unique: bool,
     rows: f64,
     stats: Arc<ColumnStats>,
+}
+
+/// A comparison of a column's values with another's.
+pub(super) struct Other {
+    stats: Weak<ColumnStats>,
+    greater: bool,
+    or_equal: bool,
+    types: (Oid, Oid),
 }
 
 /// Comparisons whose outcome is kept while a statement is planned.
@@ -139,6 +148,16 @@ impl Planner<'_> {
         greater: bool,
         or_equal: bool,
     ) -> Option<f64> {
+        let facts = a.stats.as_ref().and_then(|s| s.derived.get::<Facts>());
+        let other = b.stats.as_ref()?;
+        let types = (a.ty.oid, b.ty.oid);
+        let is_it = |asked: &Other| {
+            asked.stats.as_ptr() == Arc::as_ptr(other)
+                && (asked.greater, asked.or_equal, asked.types) == (greater, or_equal, types)
+        };
+        if let Some(share) = facts.and_then(|facts| facts.compared.find(is_it)) {
+            return Some(share);
+        }
         let (a_numbers, b_numbers) = (Numbers::kept(a)?, Numbers::kept(b)?);
         // Each value of b stands for its share of the rows.
         let listed = b_numbers.common.iter().map(|c| (c.0, c.1));
@@ -151,7 +170,11 @@ impl Planner<'_> {
             sum += share * a_numbers.compare(value, greater, or_equal);
             weight += share;
         }
-        (weight > 0.0).then(|| (sum / weight * (1.0 - b.nulls())).clamp(0.0, 1.0))
+        let share = (weight > 0.0).then(|| (sum / weight * (1.0 - b.nulls())).clamp(0.0, 1.0))?;
+        if let Some(facts) = facts {
+            facts.compared.keep(Other { stats: Arc::downgrade(other), greater, or_equal, types }, share);
+        }
+        Some(share)
     }
 }
 

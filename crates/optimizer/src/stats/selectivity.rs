@@ -37,18 +37,18 @@ struct Side<'e> {
 }
 
 /// A comparison of two tables' rows.
-struct Bound {
+struct Bound<'e> {
     /// The left side is the smaller one.
     smaller: bool,
     /// Each with the number of its table's scan.
-    sides: [(Expr, usize); 2],
+    sides: [(&'e Expr, usize); 2],
     share: f64,
 }
 
-impl Bound {
+impl Bound<'_> {
     /// Whether the two are a lower and an upper bound of one value by rows of one table.
-    fn opposes(&self, other: &Bound) -> bool {
-        let bounded = |b: &Bound, side: usize| (side == 0) == b.smaller;
+    fn opposes(&self, other: &Bound<'_>) -> bool {
+        let bounded = |b: &Bound<'_>, side: usize| (side == 0) == b.smaller;
         (0..2).any(|i| {
             (0..2).any(|j| {
                 self.sides[i] == other.sides[j]
@@ -59,17 +59,40 @@ impl Bound {
     }
 }
 
-/// A number that most conditions don't share with others.
-fn mark_of(e: &Expr) -> u64 {
-    let mut mark = match e {
-        Expr::Call { function, .. } => u64::from(function.def().oid.0),
-        _ => 0,
-    };
-    walk::reads_any(e, &mut |id| {
-        mark = (mark ^ u64::from(id.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        false
-    });
-    mark
+/// What is told at once of conditions that were estimated.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mark {
+    /// A number that most conditions don't share with others.
+    number: u64,
+    /// The newest of the columns that are read.
+    newest: Option<ColumnId>,
+}
+
+impl Mark {
+    fn of(e: &Expr) -> Mark {
+        let mut mark = match e {
+            Expr::Call { function, .. } => Mark { number: u64::from(function.def().oid.0), newest: None },
+            _ => Mark::default(),
+        };
+        walk::reads_any(e, &mut |id| {
+            mark.number = (mark.number ^ u64::from(id.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mark.newest = mark.newest.max(Some(id));
+            false
+        });
+        mark
+    }
+
+    fn of_all(conditions: &[Expr]) -> Mark {
+        conditions.iter().map(Mark::of).fold(Mark::default(), |all, one| Mark {
+            number: all.number.rotate_left(7) ^ one.number,
+            newest: all.newest.max(one.newest),
+        })
+    }
+
+    /// Whether columns are read from this one on.
+    pub(super) fn reads_from(self, first: ColumnId) -> bool {
+        self.newest.is_some_and(|id| id >= first)
+    }
 }
 
 fn is_inequality(op: &OperatorDef) -> bool {
@@ -84,8 +107,8 @@ impl Planner<'_> {
             [one] => return self.share_of(one),
             _ => {}
         }
-        let mark = conditions.iter().fold(0, |mark: u64, c| mark.rotate_left(7) ^ mark_of(c));
-        let same = |(m, known, _): &&(u64, Vec<Expr>, f64)| *m == mark && known == conditions;
+        let mark = Mark::of_all(conditions);
+        let same = |(m, known, _): &&(Mark, Vec<Expr>, f64)| m.number == mark.number && known == conditions;
         if let Some((.., share)) = self.stats.known.shares.iter().find(same) {
             return *share;
         }
@@ -98,8 +121,8 @@ impl Planner<'_> {
 
     /// As [`Planner::selectivity_of`], kept.
     fn share_of(&mut self, e: &Expr) -> f64 {
-        let mark = mark_of(e);
-        let same = |(m, known, _): &&(u64, Expr, f64)| *m == mark && known == e;
+        let mark = Mark::of(e);
+        let same = |(m, known, _): &&(Mark, Expr, f64)| m.number == mark.number && known == e;
         if let Some((.., share)) = self.stats.known.single.iter().find(same) {
             return *share;
         }
@@ -120,15 +143,14 @@ impl Planner<'_> {
         let mut done = vec![false; conditions.len()];
         let mut s = self.extended_share(conditions, &mut done, false);
         s *= self.keys_together(conditions, &mut done);
-        let rest: Vec<Expr> =
-            conditions.iter().zip(&done).filter(|(_, d)| !**d).map(|(c, _)| c.clone()).collect();
-        (s * self.plain_selectivity(&rest)).clamp(0.0, 1.0)
+        let rest = conditions.iter().zip(&done).filter(|(_, d)| !**d).map(|(c, _)| c);
+        (s * self.plain_selectivity(rest)).clamp(0.0, 1.0)
     }
 
     /// As if columns had nothing to do with each other, but for two bounds of one.
-    pub(super) fn plain_selectivity(&mut self, conditions: &[Expr]) -> f64 {
+    pub(super) fn plain_selectivity<'e>(&mut self, conditions: impl IntoIterator<Item = &'e Expr>) -> f64 {
         let mut s = 1.0;
-        let mut ranges: Vec<(Expr, Option<f64>, Option<f64>)> = vec![];
+        let mut ranges: Vec<(&Expr, Option<f64>, Option<f64>)> = vec![];
         let mut bounds = vec![];
         for c in conditions {
             let one = self.share_of(c);
@@ -138,12 +160,12 @@ impl Planner<'_> {
             {
                 let upper = matches!(side.op.restrict, "scalarltsel" | "scalarlesel") != side.flipped;
                 let subject = strip_relabel(side.subject);
-                match ranges.iter_mut().find(|(e, _, _)| e == subject) {
+                match ranges.iter_mut().find(|(e, _, _)| *e == subject) {
                     Some((_, low, high)) => {
                         let place = if upper { high } else { low };
                         *place = Some(place.map_or(one, |p: f64| p.min(one)));
                     }
-                    None => ranges.push((subject.clone(), (!upper).then_some(one), upper.then_some(one))),
+                    None => ranges.push((subject, (!upper).then_some(one), upper.then_some(one))),
                 }
                 continue;
             }
@@ -158,7 +180,7 @@ impl Planner<'_> {
             s *= match (low, high) {
                 (Some(l), Some(h)) if l == DEFAULT_INEQUALITY || h == DEFAULT_INEQUALITY => DEFAULT_RANGE,
                 (Some(l), Some(h)) => {
-                    let both = l + h - 1.0 + self.variable(&subject).nulls();
+                    let both = l + h - 1.0 + self.variable(subject).nulls();
                     if both > 0.0 {
                         both
                     } else if both < -0.01 {
@@ -175,12 +197,12 @@ impl Planner<'_> {
     }
 
     /// A column's bound that another table's row gives.
-    fn bound(&mut self, e: &Expr, share: f64) -> Option<Bound> {
+    fn bound<'e>(&self, e: &'e Expr, share: f64) -> Option<Bound<'e>> {
         let (op, left, right) = binary(e).filter(|(op, ..)| is_inequality(op))?;
         let (left, right) = (strip_relabel(left), strip_relabel(right));
         let (l, r) = (self.row_of(left)?, self.row_of(right)?);
         let less = matches!(op.restrict, "scalarltsel" | "scalarlesel");
-        (l != r).then(|| Bound { smaller: less, sides: [(left.clone(), l), (right.clone(), r)], share })
+        (l != r).then(|| Bound { smaller: less, sides: [(left, l), (right, r)], share })
     }
 
     /// The one scan that an expression's columns are of, or that they are all of enclosing rows.
@@ -192,7 +214,7 @@ impl Planner<'_> {
 
     /// The share of pairs of rows within bounds: of a lower and an upper bound that one row gives for a value, the overlap and not the
     /// product. PostgreSQL does so where the row's values are parameters, and takes a fixed share.
-    fn bounded(&mut self, mut bounds: Vec<Bound>) -> f64 {
+    fn bounded(&self, mut bounds: Vec<Bound<'_>>) -> f64 {
         let mut share = 1.0;
         while let Some(bound) = bounds.pop() {
             let Some(at) = bounds.iter().position(|b| b.opposes(&bound)) else {

@@ -1,6 +1,8 @@
 //! Conditions over an expression of one column, tried on the values that the column's statistics have. PostgreSQL does so for patterns
 //! only, and takes defaults for what has no statistics of its own.
 
+use super::Facts;
+use super::answers::{lasts, own};
 use crate::exprs::{columns, has_subquery, is_volatile, substitute};
 use crate::planner::Planner;
 use quarry_catalog::ColumnStats;
@@ -53,8 +55,24 @@ impl Planner<'_> {
         if let Some((.., share)) = self.stats.known.tried.iter().find(same) {
             return Some(*share);
         }
-        let share = self.tried_on(e, id, &stats)?;
-        self.stats.known.tried.push((stats, anywhere, share));
+        let facts = stats.derived.get::<Facts>().filter(|_| lasts(&anywhere));
+        let share = match facts.and_then(|facts| facts.tried.find(|asked| *asked == anywhere)) {
+            Some(share) => share,
+            None => {
+                let share = self.tried_on(e, id, &stats)?;
+                if let Some(facts) = facts {
+                    let mut question = anywhere.clone();
+                    walk::rewrite(&mut question, &mut |e| {
+                        if let Expr::Const { value, .. } = e {
+                            *value = own(value);
+                        }
+                    });
+                    facts.tried.keep(question, share);
+                }
+                share
+            }
+        };
+        self.stats.known.tried.push((stats.clone(), anywhere, share));
         Some(share)
     }
 
