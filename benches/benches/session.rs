@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use quarry_catalog::Catalog;
 use quarry_common::settings::Settings;
-use quarry_session::{Instance, PasswordVerifier, Request, Session, SessionStart, Step};
+use quarry_session::{Instance, PasswordVerifier, Request, Session, SessionStart, Step, Values};
 use quarry_storage::disk::{Disk, FaultDisk};
 use quarry_storage::{Config, Storage};
 
@@ -139,12 +139,12 @@ fn short_statements(c: &mut Criterion) {
         group.bench_function(title, |b| {
             b.iter(|| {
                 id = id % ROWS + 1;
-                let text = id.to_string();
+                let wire = Values::to_wire(&[Some(id.to_string().as_bytes())]);
                 server.send(&Request::Bind {
                     portal: "",
                     statement,
                     param_formats: Default::default(),
-                    params: std::iter::once(Some(text.as_bytes())).collect(),
+                    params: Values::new(1, &wire),
                     result_formats: Default::default(),
                 });
                 server.send(&Request::Execute { portal: "", max_rows: 0 });

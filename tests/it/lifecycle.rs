@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quarry_testkit::server::{Options, Server, free_port};
 use quarry_testkit::temp::TempDir;
@@ -92,6 +92,46 @@ fn signals_end_it_cleanly() {
         let server = start(&data);
         assert_eq!(sql(&server, "SELECT count(*), max(a) FROM t"), "1000|1000");
     }
+}
+
+/// A client's alarm stays from one wait to the next: it may ring before the client has been silent for too long, and must not end the session then.
+#[test]
+fn silent_clients_are_ended_when_their_time_is_over() {
+    let server = Server::fresh_with("silent", &Options::default().with("authentication_timeout", "1"));
+    let ends = async |client: &tokio_postgres::Client| {
+        let began = Instant::now();
+        while !client.is_closed() {
+            assert!(began.elapsed() < ANSWER, "the session goes on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        began.elapsed()
+    };
+    run(async {
+        for set in
+            ["SET idle_session_timeout = '1s'", "SET idle_in_transaction_session_timeout = '1s'; BEGIN"]
+        {
+            let client = connect(&server.url("postgres")).await.unwrap();
+            client.batch_execute(set).await.unwrap();
+            // Four times as long as it may be silent.
+            for _ in 0..40 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                client.batch_execute("SELECT 1").await.unwrap();
+            }
+            assert!(ends(&client).await > Duration::from_millis(500), "{set}");
+        }
+        // Another limit counts from the next silence on, a shorter one too; none ends nobody.
+        let client = connect(&server.url("postgres")).await.unwrap();
+        client.batch_execute("SET idle_session_timeout = '1h'").await.unwrap();
+        client.batch_execute("SET idle_session_timeout = '1s'").await.unwrap();
+        client.batch_execute("RESET idle_session_timeout").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        client.batch_execute("SET idle_session_timeout = '1s'").await.unwrap();
+        ends(&client).await;
+        // Who says nothing at all is not waited for, either.
+        let mut mute = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        let read = tokio::io::AsyncReadExt::read(&mut mute, &mut [0; 16]);
+        assert_eq!(tokio::time::timeout(ANSWER, read).await.expect("it ends").unwrap_or(0), 0);
+    });
 }
 
 #[test]

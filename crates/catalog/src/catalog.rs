@@ -147,6 +147,7 @@ impl Catalog {
     }
 
     /// The same for a database at hand.
+    #[inline]
     pub(crate) fn schema_version_of(&self, db: &DatabaseState) -> u64 {
         let own = if db.oid.is_valid() { db.cache.version() } else { 0 };
         own.wrapping_mul(1 << 20).wrapping_add(self.shared.cache.version())

@@ -15,7 +15,7 @@
 
 mod account;
 
-pub use account::{Account, Charged, charge, charged};
+pub use account::{Account, Charged, charge, charge_from_now_on, charged};
 
 use crate::{Result, err};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -318,6 +318,10 @@ mod tests {
         }
         assert_eq!([mine.held(), mine.peak(), other.held(), other.peak()], [2 * MB, 3 * MB, 0, 100]);
         assert!(charged().is_none());
+        for account in [&mine, &mine, &other] {
+            charge_from_now_on(account);
+            assert!(charged().is_some_and(|charged| Arc::ptr_eq(&charged, account)));
+        }
         drop(r);
         assert_eq!((mine.held(), pool.held.load(Ordering::Relaxed)), (0, 0));
     }

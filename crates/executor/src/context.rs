@@ -52,6 +52,45 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    /// As a new one, in its memory.
+    pub(crate) fn begin_again(&mut self) {
+        // Named one by one, so that none is forgotten.
+        let Runtime {
+            outer,
+            subplans,
+            given,
+            ctes,
+            work_tables,
+            rounds,
+            statement: crate::modify::StatementState { ri },
+            filters,
+            stats,
+            current_node,
+            triggers,
+            peak_bytes,
+            unbounded,
+            stop,
+            made_bytes,
+        } = self;
+        outer.clear();
+        subplans.clear();
+        if !given.is_empty() {
+            *given = Given::default();
+        }
+        ctes.clear();
+        work_tables.clear();
+        rounds.clear();
+        ri.clear();
+        filters.clear();
+        stats.clear();
+        *current_node = 0;
+        triggers.clear();
+        *peak_bytes = 0;
+        *unbounded = false;
+        *stop = None;
+        *made_bytes = 0;
+    }
+
     /// A join has put aside so many pairs of rows that had equal keys, or none.
     pub fn note_join_filtered(&mut self, pairs: usize) {
         if let Some(s) = self.stats.get_mut(self.current_node) {

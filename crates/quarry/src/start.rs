@@ -56,7 +56,7 @@ pub fn run(args: StartArgs) -> Result<()> {
     clear_temporary_files(&data)?;
     // Accepts connections and waits for signals; sessions run on the reactors.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reactors = Reactors::start(settings.int("max_connections") as usize)?;
+    let reactors = Reactors::start(settings.int("max_connections") as usize, runtime.handle())?;
     let mut workers = storage.start_background();
     let files = config::Files::new(data.clone(), command_line);
     let instance =
@@ -68,8 +68,8 @@ pub fn run(args: StartArgs) -> Result<()> {
     }));
     quarry_session::start_autovacuum(&instance, &mut workers);
     let served = runtime.block_on(serve(instance.clone(), hba, hba_path, began, reactors.clone()));
-    drop(runtime);
     reactors.shutdown(Duration::from_secs(5));
+    drop(runtime);
     workers.stop();
     if let Err(e) = instance.save_statistics() {
         tracing::warn!("statistics of statements were not saved: {}", e.message());

@@ -18,9 +18,11 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::futures::OwnedNotified;
+use tokio::time::Sleep;
 
 /// Output is written to the socket once it is this long.
 const FLUSH_BYTES: usize = 16 * 1024;
@@ -59,7 +61,7 @@ async fn run(mut stream: TcpStream, peer: SocketAddr, counted: Counted, place: P
     }
     let limit = shared.authentication_timeout;
     let mut out = BytesMut::new();
-    let session = match tokio::time::timeout(limit, start(&mut stream, peer, shared, &mut out)).await {
+    let session = match place.timeout(limit, start(&mut stream, peer, shared, &mut out)).await {
         Ok(Ok(Some(session))) => session,
         Ok(Ok(None)) => return,
         Ok(Err(e)) => {
@@ -83,6 +85,7 @@ async fn run(mut stream: TcpStream, peer: SocketAddr, counted: Counted, place: P
         out,
         tcp,
         settings_version: 0,
+        alarm: None,
     };
     keep(connection, peer, counted, place).await;
 }
@@ -98,12 +101,12 @@ async fn keep(mut connection: Connection, peer: SocketAddr, counted: Counted, mu
 
 /// Goes on serving a session on another reactor.
 fn move_to(connection: Connection, peer: SocketAddr, counted: Counted, place: Place) {
-    let Connection { stream, session, signals, woken, input, out, tcp, settings_version } = connection;
+    let Connection { stream, session, signals, woken, input, out, tcp, settings_version, alarm } = connection;
     let Some(stream) = leave_poller(stream, peer) else { return };
     place.handle().clone().spawn(async move {
         if let Some(stream) = join_poller(stream, peer) {
             let connection =
-                Connection { stream, session, signals, woken, input, out, tcp, settings_version };
+                Connection { stream, session, signals, woken, input, out, tcp, settings_version, alarm };
             keep(connection, peer, counted, place).await;
         }
     });
@@ -182,6 +185,9 @@ struct Connection {
     tcp: TcpOptions,
     /// The session's settings that were looked at for it.
     settings_version: u64,
+    /// Rings when the client may have been silent for too long: at the latest when it has, perhaps sooner. It stays from one wait to the next, as
+    /// setting it costs more than a wait does.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// The line of a connection that nothing is known of yet.
@@ -213,7 +219,7 @@ impl Connection {
             if let Some(better) = place.better() {
                 return Ok(Some(better));
             }
-            if !self.read_more().await? {
+            if !self.read_more(place).await? {
                 break;
             }
         }
@@ -222,10 +228,19 @@ impl Connection {
 
     /// Handles every whole message in the input buffer. False: the session is over.
     async fn handle_buffered(&mut self) -> Result<bool> {
+        // The messages before this are dealt with, and leave the buffer together.
+        let mut at = 0;
         loop {
-            let total = match frame::next_frame(&self.input) {
+            let total = match frame::next_frame(&self.input[at..]) {
                 Ok(Some((_, total))) => total,
-                Ok(None) => return Ok(true),
+                Ok(None) if at == self.input.len() => {
+                    self.input.clear();
+                    return Ok(true);
+                }
+                Ok(None) => {
+                    self.input.advance(at);
+                    return Ok(true);
+                }
                 Err(e) => {
                     protocol::error_or_notice(&mut self.out, &e, None);
                     return Ok(false);
@@ -234,13 +249,13 @@ impl Connection {
             if self.out.capacity() == 0 {
                 self.out = spare::take();
             }
-            let message = &self.input[..total];
+            let message = &self.input[at..at + total];
             let mut step = match frame::decode(message) {
                 Ok(Request::Terminate) => return Ok(false),
                 Ok(ref request) => self.session.handle(request, &mut self.out),
                 Err(e) => self.session.bad_message(message[0], e, &mut self.out),
             };
-            self.input.advance(total);
+            at += total;
             loop {
                 match step {
                     Step::Ready => break,
@@ -257,7 +272,7 @@ impl Connection {
     }
 
     /// Waits for input, or for something to tell an idle client. False: the client is gone or must go.
-    async fn read_more(&mut self) -> Result<bool> {
+    async fn read_more(&mut self, place: &Place) -> Result<bool> {
         let version = self.session.settings_version();
         if version != self.settings_version {
             self.settings_version = version;
@@ -271,7 +286,7 @@ impl Connection {
             spare::give(std::mem::take(&mut self.input));
         }
         loop {
-            match self.wait().await? {
+            match self.wait(place).await? {
                 Event::Input(bytes) => return Ok(bytes > 0),
                 Event::Woken => {
                     if self.session.on_signal(&mut self.out) == Step::Closed {
@@ -288,14 +303,16 @@ impl Connection {
     }
 
     /// Waits for what comes next. Input goes first, except where the session has to end: a client that never pauses must not keep it.
-    async fn wait(&mut self) -> Result<Event> {
-        let mut idle = pin!(sleep_until(self.session.idle_until()));
-        let Connection { stream, signals, input, woken, .. } = self;
+    async fn wait(&mut self, place: &Place) -> Result<Event> {
+        let idle_until = self.session.idle_until();
+        if let Some(until) = idle_until {
+            self.set_alarm(until, place);
+        }
+        let Connection { stream, signals, input, woken, alarm, .. } = self;
+        let mut has_waited = false;
         std::future::poll_fn(|cx| {
-            if !signals.is_terminated()
-                && let Poll::Ready(ready) = stream.poll_read_ready(cx)
-            {
-                ready?;
+            // No buffer is held while nothing comes; but who has waited and is woken has input as a rule, and need not ask before it reads.
+            if !signals.is_terminated() && (has_waited || stream.poll_read_ready(cx)?.is_ready()) {
                 if input.capacity() == 0 {
                     *input = spare::take();
                 }
@@ -305,14 +322,35 @@ impl Connection {
                 if let Poll::Ready(read) = pin!(stream.read_buf(input)).poll(cx) {
                     return Poll::Ready(Ok(Event::Input(read?)));
                 }
+                if input.is_empty() {
+                    spare::give(std::mem::take(input));
+                }
             }
+            has_waited = true;
             if woken.as_mut().poll(cx).is_ready() {
                 woken.set(signals.woken());
                 return Poll::Ready(Ok(Event::Woken));
             }
-            idle.as_mut().poll(cx).map(|()| Ok(Event::IdleTooLong))
+            if let (Some(until), Some(alarm)) = (idle_until, &mut *alarm) {
+                while alarm.as_mut().poll(cx).is_ready() {
+                    if Instant::now() >= until {
+                        return Poll::Ready(Ok(Event::IdleTooLong));
+                    }
+                    alarm.as_mut().reset(until.into());
+                }
+            }
+            Poll::Pending
         })
         .await
+    }
+
+    /// Has the alarm ring at that time, or before it.
+    fn set_alarm(&mut self, until: Instant, place: &Place) {
+        match &mut self.alarm {
+            Some(alarm) if alarm.deadline().into_std() <= until => {}
+            Some(alarm) => alarm.as_mut().reset(until.into()),
+            none => *none = Some(Box::pin(place.alarm(until))),
+        }
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -333,13 +371,6 @@ impl Connection {
         }
         self.stream.shutdown().await?;
         Ok(())
-    }
-}
-
-async fn sleep_until(time: Option<std::time::Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }
 

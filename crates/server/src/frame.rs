@@ -2,7 +2,7 @@
 //! make a decoder read past its message.
 
 use quarry_common::{Error, Result, bail};
-use quarry_session::{FormatCodes, Request, Values};
+use quarry_session::{Request, Values, WireFormats};
 
 /// Longest message of the kinds that carry data (PostgreSQL: PQ_LARGE_MESSAGE_LIMIT), in bytes.
 const LARGE_MESSAGE_BYTES_MAX: usize = 0x3fff_ffff;
@@ -49,10 +49,7 @@ pub fn decode(frame: &[u8]) -> Result<Request<'_>> {
         b'B' => {
             let (portal, statement) = (r.text()?, r.text()?);
             let param_formats = r.formats()?;
-            let mut params = Values::new();
-            for _ in 0..r.count()? {
-                params.push(r.value()?);
-            }
+            let params = r.values()?;
             let result_formats = r.formats()?;
             Request::Bind { portal, statement, param_formats, params, result_formats }
         }
@@ -128,13 +125,23 @@ impl<'a> Reader<'a> {
             other => bail!(INVALID_PARAMETER_VALUE, "unsupported format code: {other}"),
         }
     }
-    /// Format codes behind their count; mostly none.
-    fn formats(&mut self) -> Result<FormatCodes> {
-        let mut formats = FormatCodes::new();
-        for _ in 0..self.count()? {
-            formats.push(self.format()?);
+    /// Format codes behind their count; mostly none, or one.
+    fn formats(&mut self) -> Result<WireFormats<'a>> {
+        let count = self.count()?;
+        let start = self.rest;
+        for _ in 0..count {
+            self.format()?;
         }
-        Ok(formats)
+        Ok(WireFormats::new(&start[..2 * count]))
+    }
+    /// Values behind their count.
+    fn values(&mut self) -> Result<Values<'a>> {
+        let count = self.count()?;
+        let start = self.rest;
+        for _ in 0..count {
+            self.value()?;
+        }
+        Ok(Values::new(count, &start[..start.len() - self.rest.len()]))
     }
     #[inline]
     fn value(&mut self) -> Result<Option<&'a [u8]>> {

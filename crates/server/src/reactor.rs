@@ -11,13 +11,18 @@
 //!   that is overloaded beside one that isn't move over, at a moment when they wait for their client.
 //!
 //! The hot path pays one relaxed load for all of that ([`Reactor::epoch`]).
+//!
+//! Reactors have no timers: a poller that has them reads the clock twice and looks through its wheel around each wait. What a
+//! connection limits in time ([`Place::alarm`], [`Place::timeout`]) waits with the runtime that started them.
 
 use parking_lot::Mutex;
 use quarry_common::Result;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::{Sleep, Timeout};
 
 /// How often the reactors' load is compared.
 const TICK: Duration = Duration::from_millis(100);
@@ -45,6 +50,8 @@ pub(crate) struct Reactor {
 /// All reactors of a server.
 pub struct Reactors {
     all: Vec<Reactor>,
+    /// Whose timers wake connections.
+    timers: Handle,
     /// Taken by [`Reactors::shutdown`]: a runtime must not be dropped by one of its own threads.
     runtimes: Mutex<Vec<Runtime>>,
 }
@@ -58,14 +65,16 @@ pub(crate) struct Place {
 
 impl Reactors {
     /// Starts one for each processor that this process may use. `connections_max`: as many sessions may wait in a thread at a time.
+    /// `timers`: of a runtime with timers that outlives the reactors.
     ///
     /// # Errors
     /// The system's, when it gives no thread or no poller.
-    pub fn start(connections_max: usize) -> Result<Arc<Reactors>> {
-        Reactors::start_some(std::thread::available_parallelism().map_or(1, |n| n.get()), connections_max)
+    pub fn start(connections_max: usize, timers: &Handle) -> Result<Arc<Reactors>> {
+        let count = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Reactors::start_some(count, connections_max, timers)
     }
 
-    fn start_some(count: usize, connections_max: usize) -> Result<Arc<Reactors>> {
+    fn start_some(count: usize, connections_max: usize, timers: &Handle) -> Result<Arc<Reactors>> {
         let mut all = Vec::with_capacity(count);
         let mut runtimes = Vec::with_capacity(count);
         for i in 0..count {
@@ -73,7 +82,7 @@ impl Reactors {
                 .worker_threads(1)
                 // Each session that waits for a lock holds one; if none were left, whom they wait for could not be served.
                 .max_blocking_threads(connections_max + SPARE_THREADS)
-                .enable_all()
+                .enable_io()
                 .thread_name(format!("quarry-{i}"))
                 .thread_stack_size(quarry_common::wait::STACK_BYTES)
                 .build()?;
@@ -87,7 +96,7 @@ impl Reactors {
             });
             runtimes.push(runtime);
         }
-        Ok(Arc::new(Reactors { all, runtimes: Mutex::new(runtimes) }))
+        Ok(Arc::new(Reactors { all, timers: timers.clone(), runtimes: Mutex::new(runtimes) }))
     }
 
     /// A place on the reactor with the fewest connections.
@@ -171,6 +180,18 @@ impl Place {
         &self.reactor().handle
     }
 
+    /// Wakes its task at that time.
+    pub(crate) fn alarm(&self, at: Instant) -> Sleep {
+        let _timers = self.reactors.timers.enter();
+        tokio::time::sleep_until(at.into())
+    }
+
+    /// The same future, given up after `limit`.
+    pub(crate) fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F> {
+        let _timers = self.reactors.timers.enter();
+        tokio::time::timeout(limit, future)
+    }
+
     /// Another place, if a connection that waits for its client had better move there.
     #[inline]
     pub(crate) fn better(&mut self) -> Option<Place> {
@@ -215,8 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn connections_are_woken_in_time() {
+        let timers = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let reactors = Reactors::start_some(1, 8, timers.handle()).expect("threads");
+        let place = reactors.place();
+        let handle = place.handle().clone();
+        let waits = handle.spawn(async move {
+            let short = Duration::from_millis(5);
+            place.alarm(Instant::now() + short).await;
+            place.timeout(short, std::future::pending::<()>()).await.is_err()
+        });
+        assert!(timers.block_on(waits).expect("it ends"));
+        reactors.shutdown(Duration::from_secs(1));
+    }
+
+    #[test]
     fn active_connections_of_an_overloaded_reactor_move() {
-        let reactors = Reactors::start_some(2, 8).expect("threads");
+        let timers = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let reactors = Reactors::start_some(2, 8, timers.handle()).expect("threads");
         let mut first: Vec<Place> = (0..4).map(|_| Place::on(&reactors, 0)).collect();
         // A new connection goes where fewer are.
         assert_eq!(reactors.place().index, 1);

@@ -117,7 +117,8 @@ impl Block {
     pub fn txn(&self) -> Option<&Arc<Transaction>> {
         self.txn.as_ref()
     }
-    /// The current transaction, started (implicitly) if there is none. `options` are a session's, the same each time.
+    /// The current transaction, started (implicitly) if there is none. `options` are a session's, the same each time. `kept`: how many
+    /// references to the transaction before the caller has and wants to be to this one.
     pub fn ensure(
         &mut self,
         storage: &Arc<Storage>,
@@ -125,25 +126,20 @@ impl Block {
         vars_mark: usize,
         now: i64,
         read_at_inserted: bool,
+        kept: usize,
         options: impl FnOnce() -> TxnOptions,
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
             // One that is still known somewhere is left to those.
-            let mut last = self.last.take();
-            let txn = match last.as_mut().and_then(Arc::get_mut) {
-                Some(last) => {
-                    last.begin_again(modes.isolation, read_at_inserted);
-                    None
-                }
-                None => {
-                    let options = TxnOptions { read_at_inserted, ..options() };
-                    Some(Arc::new(storage.begin_with(modes.isolation, options)))
-                }
+            let again = |last: &Arc<Transaction>| {
+                Arc::strong_count(last) == 1 + kept && last.begin_again(modes.isolation, read_at_inserted)
             };
-            self.txn = txn.or(last);
-            if let Some(txn) = &self.txn {
-                txn.set_modes(modes.read_only, modes.deferrable);
-            }
+            let txn = self.last.take().filter(again).unwrap_or_else(|| {
+                let options = TxnOptions { read_at_inserted, ..options() };
+                Arc::new(storage.begin_with(modes.isolation, options))
+            });
+            txn.set_modes(modes.read_only, modes.deferrable);
+            self.txn = Some(txn);
             self.modes = modes;
             self.started_at = now;
             self.vars_mark = vars_mark;
@@ -215,6 +211,10 @@ impl Block {
             }
             None => Ok(None),
         }
+    }
+    /// Whether the next transaction begins in the memory of this one, as far as it alone is concerned.
+    pub fn goes_on_in(&self, txn: &Arc<Transaction>) -> bool {
+        self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, txn))
     }
     /// The session lets go of its transaction, which `prepare` takes.
     pub fn prepare(&mut self, prepare: impl FnOnce(&Transaction) -> Result<Lsn>) -> Result<Lsn> {

@@ -5,14 +5,13 @@ use crate::domains::SessionDomains;
 use crate::instance::Instance;
 use crate::lock_waits::LockWaits;
 use crate::log::LogSettings;
-use crate::prepared::Prepared;
+use crate::prepared::Statements;
 use crate::seldom::Seldom;
 use crate::sequence::Sequences;
 use crate::signals::{CancelReason, Signals};
 use crate::summary_requests::SummaryRequest;
 use crate::timeouts::Limits;
 use crate::vars::{SessionVars, SetScope};
-use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_catalog::{CatalogReader, DomainRules, SessionView, info};
 use quarry_common::settings::Settings;
@@ -71,7 +70,7 @@ pub struct SessionContext {
     reader: Mutex<Option<Arc<CatalogReader>>>,
     pub(crate) sequences: Mutex<Sequences>,
     /// Prepared statements by name, those of Parse messages too.
-    pub prepared: Mutex<HashMap<String, Arc<Prepared>>>,
+    pub prepared: Mutex<Statements>,
     /// The session's portals, for `pg_cursors`.
     pub cursors: Arc<Mutex<Vec<crate::portal::PortalEntry>>>,
     side_lsn: AtomicU64,
@@ -287,6 +286,13 @@ impl SessionContext {
     /// Sets the statement's reader, which functions ask.
     pub fn set_reader(&self, reader: Option<Arc<CatalogReader>>) {
         *self.reader.lock() = reader;
+    }
+    /// The same with one that is mostly set already.
+    pub(crate) fn show_reader(&self, reader: &Arc<CatalogReader>) {
+        let mut shown = self.reader.lock();
+        if !shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, reader)) {
+            *shown = Some(reader.clone());
+        }
     }
     pub(crate) fn reader(&self) -> Result<Arc<CatalogReader>> {
         self.reader.lock().clone().ok_or_else(|| Error::internal("no statement is running"))

@@ -63,7 +63,7 @@ pub use clock::now;
 pub use commands::maintenance::start_autovacuum;
 pub use context::SessionContext;
 pub use instance::{Instance, PasswordVerifier};
-pub use request::{FormatCodes, Request, Step, Values};
+pub use request::{FormatCodes, Request, Step, Values, WireFormats};
 pub use session::{Session, SessionStart};
 pub use settings_check::normalise as normalise_setting;
 pub use signals::{Activity, CancelReason, Sessions, Signals};

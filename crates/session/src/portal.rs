@@ -75,6 +75,8 @@ pub struct PortalEntry {
     /// The relations that its open query reads.
     pub relations: Vec<Oid>,
     pub created_at: i64,
+    /// The portal has ended; the entry is there for the next one.
+    pub is_vacant: bool,
 }
 
 /// Takes the portal's entry off the list when it goes.
@@ -100,8 +102,17 @@ impl Shown {
             e.options = CursorOptions::default();
             e.relations.clear();
             e.created_at = created_at;
+            e.is_vacant = false;
         }
         self.number = number;
+    }
+
+    /// The entry's portal has ended, and another will be in its place.
+    fn vacate(&mut self) {
+        if let Some(e) = self.list.lock().iter_mut().rev().find(|e| e.number == self.number) {
+            e.is_vacant = true;
+            e.relations.clear();
+        }
     }
 }
 
@@ -137,13 +148,45 @@ impl Portal {
         number: u64,
         created_at: i64,
     ) -> Box<Portal> {
-        let mut shown = self.shown.take();
-        if let Some(shown) = &mut shown {
+        // Named one by one, so that none is forgotten.
+        let Portal {
+            statement: of,
+            params: values,
+            formats: of_columns,
+            state,
+            columns,
+            writer,
+            plan,
+            number: own,
+            cursor,
+            spent,
+            shown,
+        } = &mut *self;
+        if let Some(shown) = shown {
             shown.pass_on(number, &statement, created_at);
         }
-        *self = Portal::new(statement, params, formats, number);
-        self.shown = shown;
+        if !Arc::ptr_eq(of, &statement) {
+            *of = statement;
+        }
+        let same = matches!((&*columns, &of.columns), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+        if !same {
+            columns.clone_from(&of.columns);
+        }
+        (*values, *of_columns, *own) = (params, formats, number);
+        (*state, *writer, *plan, *cursor, *spent) = (PortalState::New, None, None, None, Default::default());
         self
+    }
+    /// It ends, and waits for the next one in its place ([`Portal::renew`]). Memory is kept, long values are not.
+    pub fn rest(&mut self) {
+        (self.state, self.writer, self.plan, self.cursor) = (PortalState::New, None, None, None);
+        for value in Arc::get_mut(&mut self.params).into_iter().flatten() {
+            if matches!(value, Datum::Bytes(_)) {
+                *value = Datum::Null;
+            }
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.vacate();
+        }
     }
     /// Puts it on the list that `pg_cursors` shows.
     pub fn show(&mut self, name: &str, created_at: i64, list: &Arc<Mutex<Vec<PortalEntry>>>) {
@@ -154,6 +197,7 @@ impl Portal {
             options: CursorOptions::default(),
             relations: vec![],
             created_at,
+            is_vacant: false,
         });
         self.shown = Some(Shown { list: list.clone(), number: self.number });
     }
@@ -207,7 +251,11 @@ mod tests {
         let shown = || {
             let entries: &Mutex<Vec<PortalEntry>> = &list;
             let entries = entries.lock();
-            entries.iter().map(|e| (e.statement.text.to_string(), e.number, e.created_at)).collect::<Vec<_>>()
+            entries
+                .iter()
+                .filter(|e| !e.is_vacant)
+                .map(|e| (e.statement.text.to_string(), e.number, e.created_at))
+                .collect::<Vec<_>>()
         };
         let mut unnamed = portal("one", 1);
         unnamed.show("", 10, &list);
@@ -219,6 +267,11 @@ mod tests {
         assert!(matches!(unnamed.state, PortalState::New));
         assert_eq!((unnamed.number, unnamed.params.len()), (3, 1));
         assert_eq!(shown(), [("two".to_string(), 2, 11), ("three".to_string(), 3, 12)]);
+        let mut unnamed = unnamed;
+        unnamed.rest();
+        assert_eq!(shown(), [("two".to_string(), 2, 11)]);
+        let unnamed = unnamed.renew(prepared("four"), Arc::from([]), FormatCodes::new(), 4, 13);
+        assert_eq!(shown(), [("two".to_string(), 2, 11), ("four".to_string(), 4, 13)]);
         drop(unnamed);
         assert_eq!(shown(), [("two".to_string(), 2, 11)]);
         drop(named);

@@ -7,6 +7,8 @@ use hashbrown::HashMap;
 #[derive(Default)]
 pub struct Portals {
     unnamed: Option<Box<Portal>>,
+    /// One without a name that has ended with its transaction: the next one is made in its memory.
+    resting: Option<Box<Portal>>,
     named: HashMap<String, Box<Portal>>,
 }
 
@@ -35,9 +37,16 @@ impl Portals {
             name => self.named.remove(name),
         }
     }
+    /// What a portal of that name may be made in, whose own portal has ended.
+    pub fn take_resting(&mut self, name: &str) -> Option<Box<Portal>> {
+        if name.is_empty() { self.resting.take() } else { None }
+    }
     /// Drops those that aren't wanted any more.
     pub fn retain(&mut self, mut wanted: impl FnMut(&Portal) -> bool) {
-        self.unnamed = self.unnamed.take().filter(|p| wanted(p));
+        if let Some(mut unnamed) = self.unnamed.take_if(|p| !wanted(p)) {
+            unnamed.rest();
+            self.resting = Some(unnamed);
+        }
         if !self.named.is_empty() {
             self.named.retain(|_, p| wanted(p));
         }

@@ -2,6 +2,7 @@
 
 use crate::plan_choice::PlanCache;
 use crate::query::Columns;
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use quarry_common::Oid;
 use quarry_sql::ast;
@@ -28,6 +29,42 @@ pub struct Prepared {
     pub from_sql: bool,
     /// Microseconds since 2000-01-01 UTC.
     pub prepared_at: i64,
+}
+
+/// A session's prepared statements by name.
+#[derive(Default)]
+pub struct Statements {
+    by_name: HashMap<String, Arc<Prepared>>,
+    /// The one that was asked for last: mostly it is asked for again. It is among the others.
+    last: Option<Arc<Prepared>>,
+}
+
+impl Statements {
+    pub fn get(&mut self, name: &str) -> Option<&Arc<Prepared>> {
+        if self.last.as_ref().is_none_or(|last| last.name != name) {
+            self.last = Some(self.by_name.get(name)?.clone());
+        }
+        self.last.as_ref()
+    }
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+    /// Puts a statement in under its name, in the place of one with that name.
+    pub fn insert(&mut self, prepared: Arc<Prepared>) {
+        self.last = None;
+        self.by_name.insert(prepared.name.clone(), prepared);
+    }
+    pub fn remove(&mut self, name: &str) -> Option<Arc<Prepared>> {
+        self.last = None;
+        self.by_name.remove(name)
+    }
+    pub fn clear(&mut self) {
+        *self = Statements::default();
+    }
+    /// All, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Prepared>> {
+        self.by_name.values()
+    }
 }
 
 /// Where a statement comes from.

@@ -1,7 +1,8 @@
 //! Backend messages, written straight into the connection's output buffer.
 //!
 //! The hot ones (DataRow, CommandComplete, ReadyForQuery, ...) are written in place with their length patched afterwards; nothing
-//! here allocates per message. PostgreSQL manual, chapter 55.7.
+//! here allocates per message. They append by `extend_from_slice`, which is compiled in place, not by `BufMut`'s methods. PostgreSQL
+//! manual, chapter 55.7.
 
 use bytes::{BufMut, BytesMut};
 use quarry_common::{Error, Severity};
@@ -16,8 +17,15 @@ pub enum TransactionStatus {
 
 /// Starts a message; give the result to [`finish`].
 pub fn begin(out: &mut BytesMut, kind: u8) -> usize {
-    out.put_slice(&[kind, 0, 0, 0, 0]);
+    out.extend_from_slice(&[kind, 0, 0, 0, 0]);
     out.len() - 4
+}
+
+/// Starts a DataRow of so many columns; give the result to [`finish`].
+pub fn begin_row(out: &mut BytesMut, columns: i16) -> usize {
+    let [high, low] = columns.to_be_bytes();
+    out.extend_from_slice(&[b'D', 0, 0, 0, 0, high, low]);
+    out.len() - 6
 }
 
 /// Patches the length of the message that began at `at`.
@@ -29,7 +37,7 @@ pub fn finish(out: &mut BytesMut, at: usize) {
 fn put_cstr(out: &mut BytesMut, s: &str) {
     // A zero byte would end the string early; PostgreSQL's strings never hold one.
     out.reserve(s.len() + 1);
-    s.as_bytes().split(|b| *b == 0).for_each(|part| out.put_slice(part));
+    s.as_bytes().split(|b| *b == 0).for_each(|part| out.extend_from_slice(part));
     out.put_u8(0);
 }
 
@@ -39,25 +47,25 @@ pub fn ready_for_query(out: &mut BytesMut, status: TransactionStatus) {
         TransactionStatus::InTransaction => b'T',
         TransactionStatus::Failed => b'E',
     };
-    out.put_slice(&[b'Z', 0, 0, 0, 5, status]);
+    out.extend_from_slice(&[b'Z', 0, 0, 0, 5, status]);
 }
 pub fn parse_complete(out: &mut BytesMut) {
-    out.put_slice(&[b'1', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'1', 0, 0, 0, 4]);
 }
 pub fn bind_complete(out: &mut BytesMut) {
-    out.put_slice(&[b'2', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'2', 0, 0, 0, 4]);
 }
 pub fn close_complete(out: &mut BytesMut) {
-    out.put_slice(&[b'3', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'3', 0, 0, 0, 4]);
 }
 pub fn no_data(out: &mut BytesMut) {
-    out.put_slice(&[b'n', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'n', 0, 0, 0, 4]);
 }
 pub fn portal_suspended(out: &mut BytesMut) {
-    out.put_slice(&[b's', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b's', 0, 0, 0, 4]);
 }
 pub fn empty_query(out: &mut BytesMut) {
-    out.put_slice(&[b'I', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'I', 0, 0, 0, 4]);
 }
 pub fn command_complete(out: &mut BytesMut, tag: &str) {
     let at = begin(out, b'C');
@@ -70,11 +78,11 @@ pub fn counted_complete(out: &mut BytesMut, command: &str, count: u64) {
     let digits = digits.format(count).as_bytes();
     let length = 4 + command.len() + digits.len() + 1;
     out.reserve(1 + length);
-    out.put_u8(b'C');
-    out.put_u32(length as u32);
+    let [a, b, c, d] = (length as u32).to_be_bytes();
+    out.extend_from_slice(&[b'C', a, b, c, d]);
     out.extend_from_slice(command.as_bytes());
     out.extend_from_slice(digits);
-    out.put_u8(0);
+    out.extend_from_slice(&[0]);
 }
 pub fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
     let at = begin(out, b'S');
@@ -132,7 +140,7 @@ pub fn row_field(out: &mut BytesMut, f: &FieldDescription<'_>) {
     fixed[10..12].copy_from_slice(&f.type_len.to_be_bytes());
     fixed[12..16].copy_from_slice(&f.typmod.to_be_bytes());
     fixed[16..].copy_from_slice(&f.format.to_be_bytes());
-    out.put_slice(&fixed);
+    out.extend_from_slice(&fixed);
 }
 
 /// CopyInResponse ('G') or CopyOutResponse ('H') with one format for all columns.
@@ -147,11 +155,11 @@ pub fn copy_response(out: &mut BytesMut, kind: u8, binary: bool, columns: usize)
 }
 pub fn copy_data(out: &mut BytesMut, data: &[u8]) {
     let at = begin(out, b'd');
-    out.put_slice(data);
+    out.extend_from_slice(data);
     finish(out, at);
 }
 pub fn copy_done(out: &mut BytesMut) {
-    out.put_slice(&[b'c', 0, 0, 0, 4]);
+    out.extend_from_slice(&[b'c', 0, 0, 0, 4]);
 }
 
 /// ErrorResponse, or NoticeResponse below ERROR. `position` is already a character number from 1.

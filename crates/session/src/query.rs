@@ -52,6 +52,8 @@ pub struct CachedPlan {
     pub fast: Option<FastPlan>,
     /// How its rows are written as text, once some were.
     pub(crate) text_writers: OnceLock<Writers>,
+    /// Whether its result is what its statement is described as, once that was asked.
+    pub(crate) fits: OnceLock<bool>,
     stamp: Stamp,
 }
 
@@ -99,7 +101,8 @@ impl CachedPlan {
             pinned: false,
         };
         let stamp = Stamp { schema_version: 0, view: SessionView::superuser(), settings: 0 };
-        CachedPlan { statement: Arc::new(statement), fast: None, text_writers: OnceLock::new(), stamp }
+        let (text_writers, fits) = Default::default();
+        CachedPlan { statement: Arc::new(statement), fast: None, text_writers, fits, stamp }
     }
 }
 
@@ -156,7 +159,13 @@ impl StatementContext {
             && self.read_only == read_only
             && self.settings_version == self.session.settings_version()
             && self.schema_version == self.reader.schema_version()
-            && self.own_moment == self.reader.own_moment()
+            && self.is_same_moment()
+    }
+    fn is_same_moment(&self) -> bool {
+        match &self.own_moment {
+            None => !self.reader.has_changes(),
+            of => *of == self.reader.own_moment(),
+        }
     }
     /// Reads settings, as a function may have changed them since it was made.
     fn digested<T>(&self, read: impl FnOnce(&Digest) -> T) -> T {
@@ -391,7 +400,7 @@ impl StatementContext {
 /// A plan with its fast path, if it has one. `stamp`: of what it was planned from.
 pub(crate) fn cache_entry(statement: Arc<Statement>, stamp: Stamp) -> Arc<CachedPlan> {
     let fast = FastPlan::prepare(&statement);
-    Arc::new(CachedPlan { statement, fast, text_writers: OnceLock::new(), stamp })
+    Arc::new(CachedPlan { statement, fast, text_writers: OnceLock::new(), fits: OnceLock::new(), stamp })
 }
 
 pub(crate) fn count_relations(bound: &BoundStatement) -> usize {

@@ -3,7 +3,7 @@
 use crate::prepared::Prepared;
 use crate::protocol::{self, FieldDescription};
 use crate::query::{CachedPlan, Columns, ResultColumn, StatementContext};
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use quarry_common::{Error, Result};
 use quarry_types::io::{IoContext, TypeRef};
 use quarry_types::{Batch, Datum, PhysicalType, SqlType, Vector, VectorData, oids};
@@ -159,8 +159,7 @@ fn whole_row(
     write: impl FnOnce(&mut BytesMut) -> Result<()>,
 ) -> Result<()> {
     let before = out.len();
-    let at = protocol::begin(out, b'D');
-    out.put_i16(columns as i16);
+    let at = protocol::begin_row(out, columns as i16);
     let done = write(out).and_then(|()| finish_row(out, at));
     if done.is_err() {
         out.truncate(before);
@@ -184,6 +183,10 @@ fn put_value(out: &mut BytesMut, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+fn put_null(out: &mut BytesMut) {
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+}
+
 fn put_integer(out: &mut BytesMut, v: impl itoa::Integer) {
     let mut buffer = itoa::Buffer::new();
     put_value(out, buffer.format(v).as_bytes());
@@ -203,7 +206,7 @@ fn write_vector_value(
     out: &mut BytesMut,
 ) -> Result<()> {
     if vector.is_null(row) {
-        out.put_i32(-1);
+        put_null(out);
         return Ok(());
     }
     let i = vector.slot(row);
@@ -234,7 +237,7 @@ fn write_datum(
     out: &mut BytesMut,
 ) -> Result<()> {
     match (c.path, value) {
-        (_, Datum::Null) => out.put_i32(-1),
+        (_, Datum::Null) => put_null(out),
         (Path::Raw, Datum::Bytes(v)) => put_value(out, v),
         (Path::Integer, Datum::I16(v)) => put_integer(out, *v),
         (Path::Integer, Datum::I32(v)) => put_integer(out, *v),
@@ -270,6 +273,20 @@ fn write_general(
     Ok(())
 }
 
+fn is_own(statement: &Prepared, columns: &Columns) -> bool {
+    statement.columns.as_ref().is_some_and(|own| Arc::ptr_eq(own, columns))
+}
+
+/// What [`describe_statement`] would append, if it is known.
+pub fn known_description<'p>(
+    statement: &'p Prepared,
+    columns: &Columns,
+    formats: &[i16],
+) -> Option<&'p [u8]> {
+    let known = statement.described.get()?;
+    (is_text(formats) && is_own(statement, columns)).then_some(&**known)
+}
+
 /// Appends the RowDescription of a statement's own columns. What was sent once is kept if it is text of types that don't hang on the
 /// catalog.
 pub fn describe_statement(
@@ -279,8 +296,7 @@ pub fn describe_statement(
     st: &StatementContext,
     out: &mut BytesMut,
 ) -> Result<()> {
-    let own = statement.columns.as_ref().is_some_and(|c| Arc::ptr_eq(c, columns));
-    if !own || !is_text(formats) {
+    if !is_own(statement, columns) || !is_text(formats) {
         return describe(columns, formats, &st.io(), out);
     }
     if let Some(known) = statement.described.get() {

@@ -369,13 +369,13 @@ fn cursors(cx: &SessionContext) -> Vec<Row> {
         row.push(Datum::I64(e.created_at));
         row
     };
-    list.iter().map(row).collect()
+    list.iter().filter(|e| !e.is_vacant).map(row).collect()
 }
 
 /// pg_prepared_statement(): name, statement, prepare_time, parameter_types, from_sql, generic_plans, custom_plans.
 fn prepared_statements(cx: &SessionContext) -> Result<Vec<Row>> {
     let prepared = cx.prepared.lock();
-    let mut named: Vec<_> = prepared.values().filter(|p| !p.name.is_empty()).collect();
+    let mut named: Vec<_> = prepared.iter().filter(|p| !p.name.is_empty()).collect();
     named.sort_by(|a, b| a.name.cmp(&b.name));
     named
         .into_iter()

@@ -336,7 +336,7 @@ impl Session {
         let &Digest { quote_all, io_timing, .. } = self.digest();
         quarry_common::quoting::set_quote_all(quote_all);
         let timer = IoTimer::start(io_timing);
-        let _charged = quarry_common::memory::charge(&self.cx.signals.memory);
+        quarry_common::memory::charge_from_now_on(&self.cx.signals.memory);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
         timer.stop(&self.cx);
         match caught {
@@ -373,7 +373,7 @@ impl Session {
             Request::Query(sql) => return self.simple_query(sql, out),
             Request::Parse { name, sql, param_types } => self.parse_message(name, sql, param_types, out),
             Request::Bind { portal, statement, param_formats, params, result_formats } => {
-                self.bind_message(portal, statement, param_formats, params, result_formats, out)
+                self.bind_message(portal, statement, *param_formats, *params, *result_formats, out)
             }
             Request::Describe { portal, name } => self.describe_message(*portal, name, out),
             Request::Execute { portal, max_rows } => {
@@ -598,6 +598,7 @@ impl Session {
             return txn.clone();
         }
         let modes = self.default_modes();
+        let kept = self.kept_references();
         let mark = match self.cx.settings_version() == self.kept_settings {
             true => 0,
             false => self.cx.vars.lock().mark(),
@@ -616,7 +617,7 @@ impl Session {
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         let now = self.cx.statement_start.load(Ordering::Relaxed);
         let storage = cx.instance.storage();
-        let txn = self.block.ensure(storage, modes, mark, now, read_at_inserted, options).clone();
+        let txn = self.block.ensure(storage, modes, mark, now, read_at_inserted, kept, options).clone();
         if self.block.modes != self.shown_modes {
             commands::transaction::facts(self);
         }

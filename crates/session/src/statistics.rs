@@ -47,7 +47,7 @@ pub fn call(
 }
 
 /// Has what a session reads and writes timed, where that is wanted, and its database told.
-pub struct IoTimer(Option<Usage>);
+pub struct IoTimer(Option<Box<Usage>>);
 
 impl IoTimer {
     /// From now on.
@@ -55,7 +55,7 @@ impl IoTimer {
     pub fn start(wanted: bool) -> IoTimer {
         // SET may have come since the last message that this thread dealt with.
         usage::set_timed(wanted);
-        IoTimer(wanted.then(usage::now))
+        IoTimer(wanted.then(|| Box::new(usage::now())))
     }
 
     /// Until now.

@@ -62,19 +62,19 @@ impl Storage {
         self.log_pages(&room, xid, kind, payload, pages, &init, false)
     }
 
-    /// Makes a page anew by an operation and logs it: replay starts from zeroes too, whatever is on the disk.
+    /// Logs a page anew: replay starts from zeroes, whatever is on the disk. `make` makes the page what the operation makes of zeroes.
     pub fn log_whole_page(
         &self,
         xid: Option<Xid>,
         kind: RecordKind,
         payload: &[u8],
         page: &mut PageMut<'_>,
+        make: impl FnOnce(&mut Page) -> Result<()>,
     ) -> Result<Lsn> {
         self.fatal().check()?;
         let count = page.lsn().0;
         let room = if page.is_logged() { Some(self.admit_change(payload.len(), 1)?) } else { None };
-        page.zero();
-        (rmgr::of(kind)?.apply)(kind.op, payload, 0, page)?;
+        make(page)?;
         let Some(room) = room else { return Ok(count_changes(&mut [page], &[count])) };
         let mut init = [false; PAGES_MAX];
         init[0] = true;

@@ -18,6 +18,7 @@
 use crate::buffer::PageMut;
 use crate::heap::wal::SEQUENCE;
 use crate::heap::{page as hp, tuple};
+use crate::page::Page;
 use crate::row::{RowBuilder, RowLayout, RowRef, Width};
 use crate::txn::Transaction;
 use crate::wal::{RecordKind, rmgr};
@@ -85,6 +86,19 @@ fn decode(page: &[u8]) -> Result<SequenceState> {
     })
 }
 
+/// Makes the page what its record makes of zeroes: another row in the place of the one that is there, or all of it.
+fn remake(page: &mut Page, row: &[u8]) -> Result<()> {
+    if !page.is_new() {
+        let body = hp::tuple_mut(page.bytes_mut(), 1).and_then(|t| t.get_mut(tuple::HEADER_BYTES..));
+        if let Some(body) = body.filter(|body| body.len() == row.len()) {
+            body.copy_from_slice(row);
+            return Ok(());
+        }
+    }
+    page.zero();
+    crate::heap::wal::apply(SEQUENCE, row, 0, page)
+}
+
 impl Sequence {
     /// Opens a sequence.
     pub fn open(storage: &Arc<Storage>, rel: RelId) -> Sequence {
@@ -131,7 +145,8 @@ impl Sequence {
     }
     fn log(&self, page: &mut PageMut<'_>, state: &SequenceState) -> Result<Lsn> {
         let kind = RecordKind { rmgr: rmgr::HEAP, op: SEQUENCE };
-        self.storage.log_whole_page(None, kind, &encode(state), page)
+        let row = encode(state);
+        self.storage.log_whole_page(None, kind, &row, page, |page| remake(page, &row))
     }
 }
 
@@ -142,9 +157,16 @@ mod tests {
     #[test]
     fn rows_come_back() {
         let state = SequenceState { last_value: -7, log_count: 32, is_called: true };
-        let mut page = crate::page::Page::zeroed();
+        let mut page = Page::zeroed();
         crate::heap::wal::apply(SEQUENCE, &encode(&state), 0, &mut page).unwrap();
         assert_eq!(decode(page.bytes()).unwrap(), state);
+        // What is logged of a page in use is what replay makes anew.
+        let next = SequenceState { last_value: 25, log_count: 0, is_called: true };
+        let mut anew = Page::zeroed();
+        for page in [&mut page, &mut anew] {
+            remake(page, &encode(&next)).unwrap();
+        }
+        assert_eq!(page.bytes()[..], anew.bytes()[..]);
         let state = SequenceState { last_value: i64::MAX, log_count: 0, is_called: false };
         overwrite(&mut hp::tuple_mut(page.bytes_mut(), 1).unwrap()[tuple::HEADER_BYTES..], &state);
         assert_eq!(decode(page.bytes()).unwrap(), state);

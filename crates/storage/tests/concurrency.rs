@@ -171,6 +171,58 @@ fn own_changes_follow_commands_and_savepoints() {
     assert!(txn.commit().is_err());
 }
 
+/// A session's next transaction in the memory of the one before it is as new as another one is.
+#[test]
+fn a_transaction_begins_again_as_a_new_one() {
+    let storage = create(&FaultDisk::new());
+    let txns = storage.txns();
+    let txn = storage.begin(IsolationLevel::ReadCommitted);
+    assert!(!txn.begin_again(IsolationLevel::ReadCommitted, false), "it runs");
+    let kinds: [&dyn Fn(); 4] = [
+        // Only reads, locked or not.
+        &|| drop(txn.statement_snapshot()),
+        &|| assert!(txn.lock(table(7), LockMode::AccessShare, WaitPolicy::Block).unwrap()),
+        // Writes, with savepoints and much besides.
+        &|| {
+            txn.assign_xid();
+            txn.advance_command();
+            txn.savepoint();
+            txn.assign_xid();
+            txn.on_abort(Box::new(|| panic!("it has committed")));
+            txn.set_lock_timeout(Some(Duration::from_millis(1)));
+        },
+        // Savepoints that nothing was written in.
+        &|| {
+            txn.savepoint();
+            txn.on_commit(Box::new(|| ()));
+        },
+    ];
+    for kind in kinds {
+        for isolation in [IsolationLevel::RepeatableRead, IsolationLevel::ReadCommitted] {
+            kind();
+            let seen = txn.statement_snapshot();
+            drop(seen);
+            txn.commit().unwrap();
+            assert_eq!((txns.running_count(), txn.sub_level()), (0, 0));
+            assert!(storage.locks().holders(table(7)).is_empty());
+            assert!(txn.begin_again(isolation, false));
+            assert_eq!(txn.isolation(), isolation);
+            assert_eq!((txns.running_count(), txn.sub_level()), (1, 0));
+            assert_eq!((txn.xid(), txn.top_xid(), txn.command_id()), (None, None, CommandId(0)));
+            assert!(!txn.is_done() && !txn.has_first_snapshot());
+            assert!(!txn.holds(table(7), LockMode::AccessShare));
+        }
+    }
+    let kept = txn.statement_snapshot();
+    txn.commit().unwrap();
+    assert!(!txn.begin_again(IsolationLevel::ReadCommitted, false), "its snapshot goes on");
+    drop(kept);
+    assert!(txn.begin_again(IsolationLevel::Serializable, false));
+    drop(txn.statement_snapshot());
+    txn.commit().unwrap();
+    assert!(!txn.begin_again(IsolationLevel::ReadCommitted, false), "others may still ask for what it has read");
+}
+
 #[test]
 fn no_snapshot_ever_sees_half_a_commit() {
     // Writers commit pairs (transaction, subtransaction) without waiting; readers check that they see both or none.

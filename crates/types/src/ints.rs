@@ -30,8 +30,33 @@ enum Bad {
     Range,
 }
 
+/// A number as it mostly comes: up to 18 digits, perhaps with a minus. None: it may still be one.
+#[inline]
+pub(crate) fn plain_digits(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // Longer ones may not fit.
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0i64;
+    for d in digits {
+        let digit = d.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
 /// Optional sign and decimal digits, white space around, as an i64.
 fn parse_decimal(text: &str) -> Result<i64, Bad> {
+    if let Some(value) = plain_digits(text.as_bytes()) {
+        return Ok(value);
+    }
     let bytes = trim(text).as_bytes();
     let (negative, digits) = match bytes.first() {
         Some(b'-') => (true, &bytes[1..]),
@@ -136,6 +161,17 @@ pub fn hash(v: &Datum) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_digits_are_read_as_others_are() {
+        let plain = |text: &str| plain_digits(text.as_bytes());
+        assert_eq!(["0", "-0", "007", "-12"].map(plain), [Some(0), Some(0), Some(7), Some(-12)]);
+        assert_eq!(plain("999999999999999999"), Some(999_999_999_999_999_999));
+        assert_eq!(
+            ["", "-", "+1", " 1", "1.0", "1e2", "\u{661}", "1000000000000000000"].map(plain),
+            [None; 8]
+        );
+    }
 
     #[test]
     fn reads_what_postgresql_reads() {

@@ -96,12 +96,18 @@ impl CatalogReader {
         self.txn.catalog_snapshot()
     }
     /// Changes with every committed change of the schema; see also [`CatalogReader::has_own_ddl`].
+    #[inline]
     pub fn schema_version(&self) -> u64 {
         self.catalog.schema_version_of(&self.db)
     }
     /// Whether this transaction itself has changed the catalog: cached plans may not fit it.
     pub fn has_own_ddl(&self) -> bool {
-        self.overlay().is_some_and(|o| o.changes() > 0)
+        self.has_changes() && self.overlay().is_some_and(|o| o.changes() > 0)
+    }
+    /// Whether this transaction may have changed the catalog.
+    #[inline]
+    pub fn has_changes(&self) -> bool {
+        self.txn.extension().get().is_some()
     }
     /// The moment within a transaction that has changed the catalog: while it stays the same, so does what the transaction sees of the
     /// catalog. None: there is nothing to tell moments apart by.

@@ -57,6 +57,18 @@ pub fn charge(account: &Arc<Account>) -> Charged {
     Charged { before: ACCOUNT.replace(Some(account.clone())) }
 }
 
+/// Has the calling thread work on an account until it is given another one: for threads that serve one session after the other, and nothing
+/// else. Mostly it is the account of the last message.
+#[inline]
+pub fn charge_from_now_on(account: &Arc<Account>) {
+    ACCOUNT.with(|charged| {
+        let is_charged = charged.borrow().as_ref().is_some_and(|charged| Arc::ptr_eq(charged, account));
+        if !is_charged {
+            charged.replace(Some(account.clone()));
+        }
+    });
+}
+
 impl Drop for Charged {
     fn drop(&mut self) {
         ACCOUNT.set(self.before.take());

@@ -145,6 +145,11 @@ impl Program {
     pub fn row(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<Datum> {
         self.node.row(cx, row, None)
     }
+    /// The same where the value lies somewhere already.
+    #[inline]
+    pub(crate) fn value<'v>(&'v self, cx: &Cx<'v>, row: &'v [Datum]) -> Option<&'v Datum> {
+        self.node.value(cx, row)
+    }
     /// Whether a condition is true (not false, not NULL) of one row.
     pub fn row_is_true(&self, cx: &mut Cx<'_>, row: &[Datum]) -> Result<bool> {
         Ok(matches!(self.row(cx, row)?, Datum::Bool(true)))

@@ -31,6 +31,17 @@ fn from_truth(v: Option<bool>) -> Datum {
 }
 
 impl Node {
+    /// Its value where that lies somewhere already.
+    #[inline]
+    pub(super) fn value<'v>(&'v self, cx: &Cx<'v>, row: &'v [Datum]) -> Option<&'v Datum> {
+        match self {
+            Node::Const { value, .. } => Some(value),
+            Node::Column { slot } => Some(&row[*slot]),
+            Node::Param { index, .. } => cx.env.params.get(*index),
+            _ => None,
+        }
+    }
+
     pub(crate) fn row(&self, cx: &mut Cx<'_>, row: &[Datum], placeholder: Option<&Datum>) -> Result<Datum> {
         Ok(match self {
             Node::Const { value, .. } => value.clone(),
@@ -39,10 +50,13 @@ impl Node {
             Node::Param { index, .. } => cx.env.params.get(*index).cloned().unwrap_or_default(),
             Node::Placeholder { .. } => placeholder.cloned().unwrap_or_default(),
             Node::Call(call) => match call.args.as_slice() {
-                [a] => {
-                    let a = a.row(cx, row, placeholder)?;
-                    call.apply(cx, &[a])?
-                }
+                [a] => match a.value(cx, row) {
+                    Some(a) => call.apply(cx, std::slice::from_ref(a))?,
+                    None => {
+                        let a = a.row(cx, row, placeholder)?;
+                        call.apply(cx, &[a])?
+                    }
+                },
                 [a, b] => {
                     let a = a.row(cx, row, placeholder)?;
                     let b = b.row(cx, row, placeholder)?;

@@ -72,7 +72,11 @@ impl Insert {
             };
         work.row.clear();
         for v in &self.values {
-            work.row.push(v.row(cx, &[])?);
+            let value = match v.value(cx, &[]) {
+                Some(value) => value.clone(),
+                None => v.row(cx, &[])?,
+            };
+            work.row.push(value);
         }
         work.target.complete(cx, &mut work.row)?;
         let tid = work.target.insert_row(cx, &work.row)?;

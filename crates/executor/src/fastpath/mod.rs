@@ -24,6 +24,20 @@ use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, Statement, walk};
 use quarry_types::{Datum, IoContext};
 use std::sync::Arc;
 
+/// What a statement on the short path runs with: an environment and room. A session's statements use one after the other.
+pub struct Place {
+    /// The statement's environment.
+    pub env: ExecEnv,
+    runtime: Runtime,
+}
+
+impl Place {
+    /// With room for one statement after the other.
+    pub fn new(env: ExecEnv) -> Place {
+        Place { env, runtime: Runtime::default() }
+    }
+}
+
 /// What takes the rows of a result.
 pub type RowSink<'s> = &'s mut dyn FnMut(&[Datum]) -> Result<()>;
 
@@ -77,15 +91,11 @@ impl FastPlan {
     }
 
     /// Runs the statement to its end; gives the number of rows returned or written. None: it has too many rows for the short path; nothing
-    /// was done.
-    pub fn run(&self, env: &ExecEnv, row: RowSink<'_>) -> Result<Option<u64>> {
-        self.run_with(env, &env.io(), row)
-    }
-
-    /// The same with [`ExecEnv::io`] at hand.
-    pub fn run_with(&self, env: &ExecEnv, io: &IoContext<'_>, row: RowSink<'_>) -> Result<Option<u64>> {
-        let mut rt = Runtime::default();
-        let mut cx = Cx::new(env, io, &mut rt);
+    /// was done. `io`: as [`ExecEnv::io`] of the place. After an error nobody should use the place.
+    pub fn run(&self, place: &mut Place, io: &IoContext<'_>, row: RowSink<'_>) -> Result<Option<u64>> {
+        let Place { env, runtime } = place;
+        runtime.begin_again();
+        let mut cx = Cx::new(env, io, runtime);
         cx.check_cancelled()?;
         let count = match &self.kind {
             Kind::Select(select) => return select.run(&mut cx, row),

@@ -61,6 +61,8 @@ pub struct PointWork {
     tree: Option<BTree>,
     hash: Option<HashIndex>,
     key: Vec<u8>,
+    /// The value looked for by a hash index, if it is a whole number.
+    wanted: Datum,
     /// The key of the row at hand.
     row_key: Vec<u8>,
     /// Index entries with the key, or versions that the snapshot sees.
@@ -139,6 +141,7 @@ impl Point {
             tree,
             hash,
             key: Vec::with_capacity(32),
+            wanted: Datum::Null,
             row_key: vec![],
             tids: Vec::with_capacity(4),
             row: Vec::with_capacity(self.columns.len()),
@@ -161,6 +164,10 @@ impl Point {
             }
             let Carried::Exact(value) = carry(value, key.ty.oid) else { return Ok(()) };
             key::encode_datum(&value, &key.ty, KeyOrder::ASC, &mut work.key)?;
+            work.wanted = match value {
+                value @ (Datum::I32(_) | Datum::I64(_)) => value,
+                _ => Datum::Null,
+            };
             hash.lookup_by(&cx.env.snapshot, &work.key, &mut work.tids)?;
             let found = work.tids.len() as u64;
             let reads = Reads { scans: 1, returned: found, fetched: found };
@@ -233,9 +240,16 @@ impl Point {
     /// Whether `work.row` has the key and passes the filter.
     pub fn passes(&self, cx: &mut Cx<'_>, work: &mut PointWork) -> Result<bool> {
         if let Access::Hash { key, column: Some(column), .. } = &self.access {
-            work.row_key.clear();
-            key::encode_datum(&work.row[*column], &key.ty, KeyOrder::ASC, &mut work.row_key)?;
-            if work.row_key != work.key {
+            let is_key = match (&work.row[*column], &work.wanted) {
+                (Datum::I32(value), Datum::I32(wanted)) => value == wanted,
+                (Datum::I64(value), Datum::I64(wanted)) => value == wanted,
+                (value, _) => {
+                    work.row_key.clear();
+                    key::encode_datum(value, &key.ty, KeyOrder::ASC, &mut work.row_key)?;
+                    work.row_key == work.key
+                }
+            };
+            if !is_key {
                 return Ok(false);
             }
         }

@@ -21,8 +21,15 @@ pub struct Select {
     point: Point,
     lock: Option<Lock>,
     /// The result's columns; none: the scan's as they are.
-    targets: Option<Vec<Program>>,
+    targets: Option<Vec<Column>>,
     pool: Pool<Work>,
+}
+
+/// A column of the result.
+enum Column {
+    /// One of the scan's that nothing else reads: its value can be taken.
+    Taken(usize),
+    Computed(Program),
 }
 
 /// FOR UPDATE, FOR SHARE and so on.
@@ -91,7 +98,7 @@ impl Select {
                 .zip(&point.columns)
                 .all(|(e, c)| matches!(e, Expr::Column { id, .. } if id == c));
         let layout = Layout::new(point.columns.iter().copied());
-        let targets = if same { None } else { Some(b.exprs(targets, &layout).ok()?) };
+        let targets = if same { None } else { Some(columns(&mut b, &targets, &point.columns, &layout)?) };
         Some(Select { point, lock, targets, pool: Pool::new() })
     }
 
@@ -135,7 +142,10 @@ impl Select {
                 Some(targets) => {
                     out.clear();
                     for t in targets {
-                        out.push(t.row(cx, &point.row)?);
+                        out.push(match t {
+                            Column::Taken(at) => std::mem::take(&mut point.row[*at]),
+                            Column::Computed(program) => program.row(cx, &point.row)?,
+                        });
                     }
                     row(out)?;
                 }
@@ -155,4 +165,24 @@ impl Select {
             Some((newest, true)) => lock::read_again(cx, &self.point, work, &l.key_reader, newest)?.is_some(),
         })
     }
+}
+
+/// The result's columns over those of the scan.
+fn columns(
+    b: &mut Builder<'_>,
+    targets: &[&Expr],
+    scanned: &[ColumnId],
+    layout: &Layout,
+) -> Option<Vec<Column>> {
+    let mut read = vec![];
+    targets.iter().for_each(|e| walk::columns_of(e, &mut read));
+    let column = |e: &&Expr| {
+        if let Expr::Column { id, .. } = e
+            && read.iter().filter(|r| *r == id).count() == 1
+        {
+            return scanned.iter().position(|c| c == id).map(Column::Taken);
+        }
+        Some(Column::Computed(b.expr(e, layout).ok()?))
+    };
+    targets.iter().map(column).collect()
 }

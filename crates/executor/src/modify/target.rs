@@ -225,7 +225,10 @@ impl Target {
     ) -> Result<Option<Tid>> {
         let Some(has_null) = self.entry(cx, i, row, keys)? else { return Ok(None) };
         let index = &self.indexes[i];
-        let included: Vec<Datum> = index.include.iter().map(|p| row[*p].clone()).collect();
+        let included: Vec<Datum> = match index.include.is_empty() {
+            true => vec![],
+            false => index.include.iter().map(|p| row[*p].clone()).collect(),
+        };
         let payload = index.shape.payload(keys, &included, &mut self.payload);
         let exempt = has_null && !index.def.nulls_not_distinct;
         let check = if index.def.unique && !exempt && !index.def.deferrable {

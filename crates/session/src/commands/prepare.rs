@@ -21,10 +21,10 @@ pub fn prepare(s: &mut Session, p: &ast::Prepare, text: &Arc<str>) -> Result<Com
     let prepared = s.prepare(&p.name, text, Some(p.statement.clone()), &types, true)?;
     // The name is looked at last, as by PostgreSQL: the statement's own errors come first.
     let mut named = s.cx.prepared.lock();
-    if named.contains_key(&p.name) {
+    if named.contains(&p.name) {
         return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{}\" already exists", p.name));
     }
-    named.insert(p.name.clone(), Arc::new(prepared));
+    named.insert(Arc::new(prepared));
     CommandOutcome::done("PREPARE")
 }
 

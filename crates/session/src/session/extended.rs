@@ -1,6 +1,7 @@
 //! The extended protocol: Parse, Bind, Describe, Execute, Sync.
 
 use super::*;
+use crate::request::{Values, WireFormats};
 use crate::templates::parsed;
 
 impl Session {
@@ -14,14 +15,14 @@ impl Session {
         self.text = Arc::from(sql);
         self.note_query();
         self.timed = self.digest().log.times().then(Timed::start);
-        if !name.is_empty() && self.cx.prepared.lock().contains_key(name) {
+        if !name.is_empty() && self.cx.prepared.lock().contains(name) {
             return Err(err!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
         let types: Vec<Oid> = param_types.iter().map(|t| Oid(*t)).collect();
         if name.is_empty()
             && let Some(known) = self.parsed_before(sql, &types)?
         {
-            self.cx.prepared.lock().insert(String::new(), known);
+            self.cx.prepared.lock().insert(known);
             protocol::parse_complete(out);
             self.log_duration("parse <unnamed>", sql, None);
             return Ok(());
@@ -41,7 +42,7 @@ impl Session {
             true => self.keep_parsed(prepared, &types)?,
             false => Arc::new(prepared),
         };
-        self.cx.prepared.lock().insert(name.to_string(), prepared);
+        self.cx.prepared.lock().insert(prepared);
         self.send_notices(out);
         protocol::parse_complete(out);
         self.log_duration(&format!("parse {}", log::portal_name(name, "")), sql, None);
@@ -127,9 +128,9 @@ impl Session {
         &mut self,
         portal: &str,
         statement: &str,
-        param_formats: &[i16],
-        params: &[Option<&[u8]>],
-        formats: &FormatCodes,
+        param_formats: WireFormats<'_>,
+        params: Values<'_>,
+        formats: WireFormats<'_>,
         out: &mut BytesMut,
     ) -> Result<()> {
         let now = self.note_statement_start();
@@ -173,10 +174,10 @@ impl Session {
         self.note_query_at(now);
         self.check_cancelled()?;
         self.timed = self.digest().log.times().then(Timed::start);
-        let mut before = self.portals.remove(portal);
+        let mut before = self.portals.remove(portal).or_else(|| self.portals.take_resting(portal));
         let room = before.as_mut().map(|p| std::mem::replace(&mut p.params, self.no_params.clone()));
         let values = self.decode_params(&prepared, param_formats, params, room)?;
-        let formats = FormatCodes::from_slice(formats);
+        let formats = formats.iter().collect();
         let mut made = self.new_portal(portal, prepared, values, formats, before);
         let prepared = &made.statement;
         if prepared.statement.as_ref().is_some_and(is_query) {
@@ -195,8 +196,8 @@ impl Session {
     pub(super) fn decode_params(
         &mut self,
         prepared: &Prepared,
-        formats: &[i16],
-        params: &[Option<&[u8]>],
+        formats: WireFormats<'_>,
+        params: Values<'_>,
         room: Option<Arc<[Datum]>>,
     ) -> Result<Arc<[Datum]>> {
         if params.is_empty() {
@@ -215,8 +216,10 @@ impl Session {
                 continue;
             };
             let ty = io.type_ref(*oid)?;
-            let decoded = if results::format_of(formats, i) == 1 {
+            let decoded = if formats.is_binary(i) {
                 ty.receive(bytes, -1, &io)
+            } else if let Some(value) = ty.input_digits(bytes) {
+                Ok(value)
             } else {
                 let text = std::str::from_utf8(bytes).map_err(|_| {
                     err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
@@ -229,6 +232,16 @@ impl Session {
     }
 
     pub(super) fn describe_message(&mut self, portal: bool, name: &str, out: &mut BytesMut) -> Result<()> {
+        if portal && let Some(p) = self.portals.get(name) {
+            let Some(columns) = &p.columns else {
+                protocol::no_data(out);
+                return Ok(());
+            };
+            if let Some(known) = results::known_description(&p.statement, columns, &p.formats) {
+                out.extend_from_slice(known);
+                return Ok(());
+            }
+        }
         let (statement, columns, formats) = if portal {
             match self.portals.get(name) {
                 Some(p) => (p.statement.clone(), p.columns.clone(), FormatCodes::from_slice(&p.formats)),

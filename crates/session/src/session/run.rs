@@ -65,10 +65,14 @@ impl Session {
             }
             None => st.cached_plan(prepared, stmt, params)?,
         };
-        let described = prepared.columns.as_deref().unwrap_or(&[]);
-        let now = plan.statement.output.iter().map(|(_, name, ty)| (name, ty));
-        let one_shot = prepared.columns.is_none() && prepared.name.is_empty();
-        if !one_shot && !now.eq(described.iter().map(|(name, ty, _)| (name, ty))) {
+        // Plans are of one statement, and neither changes.
+        let fits = || {
+            let described = prepared.columns.as_deref().unwrap_or(&[]);
+            let now = plan.statement.output.iter().map(|(_, name, ty)| (name, ty));
+            let one_shot = prepared.columns.is_none() && prepared.name.is_empty();
+            one_shot || now.eq(described.iter().map(|(name, ty, _)| (name, ty)))
+        };
+        if !*plan.fits.get_or_init(fits) {
             return Err(err!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
                 .routine("RevalidateCachedQuery"));
         }
@@ -305,17 +309,17 @@ impl Session {
         }
         let explained = self.digest().explain_from >= 0 && auto_explain::is_on(&self.cx);
         if let (Some(fast), true) = (&plan.fast, max_rows == 0 && !explained) {
-            let env = self.take_env(&st, &portal.params, plan.statement.read_only);
+            let mut place = self.take_place(&st, &portal.params, plan.statement.read_only);
             let io = st.io_without_notices();
             let mut writer = match portal.columns {
                 Some(_) => Some(RowWriter::of_plan(&plan, &portal.formats, &io)?),
                 None => None,
             };
-            let count = fast.run_with(&env, &io, &mut |row| match &mut writer {
+            let count = fast.run(&mut place, &io, &mut |row| match &mut writer {
                 Some(writer) => writer.write_row(row, &io, out),
                 None => Ok(()),
             })?;
-            self.give_env(env);
+            self.give_place(place);
             if let Some(count) = count {
                 self.after_statement();
                 portal.state = PortalState::Done(tag_with_count(&portal.statement, count));

@@ -134,17 +134,8 @@ impl Session {
                     return Step::Ready;
                 }
                 Work::Committed { tag, then } => {
-                    crate::notify::wake_listeners(&self.cx);
-                    if let Some(tag) = tag {
-                        tag.send(out);
-                    }
-                    match then {
-                        AfterCommit::Simple(s) => self.work = Work::Simple(s),
-                        AfterCommit::Extended => return Step::Ready,
-                        AfterCommit::Sync => {
-                            self.ready(out);
-                            return Step::Ready;
-                        }
+                    if let Some(step) = self.committed(tag, then, out) {
+                        return step;
                     }
                 }
                 Work::Simple(s) => {
@@ -238,11 +229,28 @@ impl Session {
         then: AfterCommit,
         out: &mut BytesMut,
     ) -> Step {
-        self.work = Work::Committed { tag, then };
-        match lsn {
-            Some(lsn) => Step::WaitDurable(lsn),
-            None => self.drive(out),
+        if let Some(lsn) = lsn {
+            self.work = Work::Committed { tag, then };
+            return Step::WaitDurable(lsn);
         }
+        self.committed(tag, then, out).unwrap_or_else(|| self.drive(out))
+    }
+
+    /// The commit is as durable as it is to be: sends the tag. None: `work` goes on.
+    fn committed(&mut self, tag: Option<Tag>, then: AfterCommit, out: &mut BytesMut) -> Option<Step> {
+        crate::notify::wake_listeners(&self.cx);
+        if let Some(tag) = tag {
+            tag.send(out);
+        }
+        match then {
+            AfterCommit::Simple(s) => {
+                self.work = Work::Simple(s);
+                return None;
+            }
+            AfterCommit::Extended => {}
+            AfterCommit::Sync => self.ready(out),
+        }
+        Some(Step::Ready)
     }
 
     pub(super) fn waits_for_durability(&self) -> bool {
@@ -276,8 +284,9 @@ impl Session {
         {
             self.unawaited = lsn;
         }
+        let kept = self.kept.take();
         self.end_transaction(lsn.is_ok(), vars_mark, out);
-        self.cx.set_reader(None);
+        self.keep_for_next(kept.filter(|_| lsn.is_ok()));
         lsn.map(|lsn| lsn.filter(|_| waits))
     }
 

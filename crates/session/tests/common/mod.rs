@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use quarry_catalog::Catalog;
 use quarry_common::Result;
 use quarry_common::settings::Settings;
-use quarry_session::{Instance, Request, Session, SessionStart, Step};
+use quarry_session::{Instance, Request, Session, SessionStart, Step, Values};
 use quarry_storage::disk::{Disk, FaultDisk};
 use quarry_storage::{Config, Storage};
 use std::sync::Arc;
@@ -63,11 +63,13 @@ impl Server {
     /// Sends a text as drivers do: Parse, Bind, Execute without names, and Sync.
     #[allow(dead_code, reason = "not every test program needs it")]
     pub fn execute(&mut self, sql: &str, params: &[&str]) -> Result<Vec<String>> {
+        let values: Vec<_> = params.iter().map(|p| Some(p.as_bytes())).collect();
+        let wire = Values::to_wire(&values);
         let bind = Request::Bind {
             portal: "",
             statement: "",
             param_formats: Default::default(),
-            params: params.iter().map(|p| Some(p.as_bytes())).collect(),
+            params: Values::new(values.len(), &wire),
             result_formats: Default::default(),
         };
         let parse = Request::Parse { name: "", sql, param_types: vec![] };

@@ -130,8 +130,21 @@ impl Pending {
         self.level = level as u32;
     }
 
+    /// Of a new transaction in the place of one that has ended.
+    pub fn begin_again(&mut self) {
+        let Pending { written, read, more_read, undone, level } = self;
+        written.clear();
+        *read = None;
+        more_read.clear();
+        undone.clear();
+        *level = 0;
+    }
+
     /// The transaction has ended.
     pub fn end(&mut self, committed: bool) {
+        if self.written.is_empty() {
+            return;
+        }
         let written = std::mem::take(&mut self.written);
         // What was done to a table before it was emptied is as if it hadn't been: that was in other files, with lower numbers.
         let same_table = |a: &Written, b: &Written| std::ptr::eq(a.state.counters(), b.state.counters());

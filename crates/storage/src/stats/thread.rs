@@ -24,7 +24,7 @@ struct Slot {
 
 struct Table {
     slots: [Slot; SLOTS],
-    /// Slots that are not free, one bit each.
+    /// Slots with counts, one bit each.
     used: Cell<u64>,
     /// What of the log was passed on: records, images, bytes.
     logged: [Cell<u64>; 3],
@@ -60,9 +60,11 @@ fn rel_of(key: u64) -> RelId {
 #[inline]
 pub(crate) fn hit(rel: RelId) {
     TABLE.with(|t| {
-        let slot = &t.slots[rel.rel as usize % SLOTS];
+        let at = rel.rel as usize % SLOTS;
+        let slot = &t.slots[at];
         if slot.rel.get() == key(rel) {
             slot.hits.set(slot.hits.get() + 1);
+            t.used.set(t.used.get() | 1 << at);
         } else {
             add_elsewhere(t, rel, 1, 0);
         }
@@ -110,6 +112,7 @@ pub(crate) fn take(rel: RelId, counters: &Counters) {
         for at in places(rel) {
             let slot = &t.slots[at];
             if slot.rel.get() == key(rel) {
+                t.used.set(t.used.get() & !(1 << at));
                 counters.add_blocks(slot.hits.take(), slot.reads.take());
                 return;
             }
@@ -125,13 +128,11 @@ pub(crate) fn flush(states: &RelationStates, stats: &DatabaseStats) {
         }
     };
     TABLE.with(|t| {
-        let mut used = t.used.get();
+        let mut used = t.used.take();
         while used != 0 {
             let slot = &t.slots[used.trailing_zeros() as usize];
             used &= used - 1;
-            if slot.hits.get() + slot.reads.get() > 0 {
-                pass_on(rel_of(slot.rel.get()), slot.hits.take(), slot.reads.take());
-            }
+            pass_on(rel_of(slot.rel.get()), slot.hits.take(), slot.reads.take());
         }
         let news = usage::logged_so_far();
         if t.logged[0].get() != news[0] {

@@ -32,6 +32,16 @@ struct Pairs {
 }
 
 impl Shared {
+    /// Of a new transaction in the place of one that has ended.
+    pub fn begin_again(&self) {
+        let Shared { counts, pairs } = self;
+        counts.lock().begin_again();
+        let mut pairs = pairs.lock();
+        if !pairs.by_number.is_empty() {
+            *pairs = Pairs::default();
+        }
+    }
+
     /// The commands in which this transaction made and ended a version. Each means something only if it has done so.
     #[inline]
     pub fn commands(&self, h: &TupleHeader) -> Pair {

@@ -98,6 +98,20 @@ pub struct SlotId {
     block: u32,
 }
 
+impl SlotId {
+    /// Itself as a number.
+    #[inline]
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.block) << 32 | u64::from(self.shard) << 16 | u64::from(self.slot)
+    }
+
+    /// The slot with this number.
+    #[inline]
+    pub fn from_bits(bits: u64) -> SlotId {
+        SlotId { shard: (bits >> 16) as u16, slot: bits as u16, block: (bits >> 32) as u32 }
+    }
+}
+
 /// See the module.
 pub struct Running {
     shards: Box<[Block]>,
@@ -377,6 +391,7 @@ mod tests {
         let running = Running::default();
         let next = AtomicU64::new(100);
         let slots: Vec<SlotId> = (0..200).map(|_| running.enter()).collect();
+        assert!(slots.iter().all(|slot| SlotId::from_bits(slot.to_bits()) == *slot));
         assert_eq!(running.count(), 200);
         assert_eq!(running.oldest_csn(Lsn(50), Oid::INVALID), Lsn(50));
         let mut now = 49;

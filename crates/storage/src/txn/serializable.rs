@@ -26,6 +26,10 @@ impl Serializable {
     pub fn xact(&self) -> Option<&Arc<Xact>> {
         self.xact.get()?.as_ref()
     }
+    /// Whether it hasn't been registered.
+    pub fn is_unset(&self) -> bool {
+        self.xact.get().is_none()
+    }
     /// READ ONLY, as declared so far, at whatever level.
     pub fn is_read_only(&self) -> bool {
         self.read_only.load(Ordering::Relaxed)

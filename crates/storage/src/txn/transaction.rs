@@ -61,7 +61,8 @@ pub struct TxnOptions {
 /// statement. Dropping it without [`Transaction::commit`] aborts.
 pub struct Transaction {
     storage: Arc<Storage>,
-    slot: SlotId,
+    /// As [`SlotId::to_bits`].
+    slot: AtomicU64,
     owner: OwnerId,
     pid: i32,
     database: Oid,
@@ -147,13 +148,18 @@ impl Transaction {
         txn
     }
 
+    #[inline]
+    fn slot(&self) -> SlotId {
+        SlotId::from_bits(self.slot.load(Ordering::Relaxed))
+    }
+
     /// Tells others whose slot it is, before it has a snapshot.
     fn show_slot(&self) {
         let running = &self.storage.txns().running;
-        let shown = running.slot(self.slot);
+        let shown = running.slot(self.slot());
         shown.owner.store(self.owner.0, Ordering::Release);
         shown.pid.store(self.pid, Ordering::Release);
-        running.set_database(self.slot, self.database);
+        running.set_database(self.slot(), self.database);
     }
 
     fn in_slot(
@@ -165,7 +171,7 @@ impl Transaction {
         cancel: Arc<AtomicBool>,
     ) -> Transaction {
         Transaction {
-            slot,
+            slot: AtomicU64::new(slot.to_bits()),
             owner,
             pid,
             database: Oid::INVALID,
@@ -304,7 +310,7 @@ impl Transaction {
         let mut inner = self.inner.lock();
         let mut top = Xid(self.top.load(Ordering::Acquire));
         if !top.is_valid() {
-            top = txns.running.allot_top_xid(self.slot, &txns.next_xid);
+            top = txns.running.allot_top_xid(self.slot(), &txns.next_xid);
             self.top.store(top.0, Ordering::Release);
             new.push(top);
         }
@@ -528,8 +534,11 @@ impl Transaction {
         if self.done.swap(true, Ordering::AcqRel) {
             bail!(INVALID_TRANSACTION_STATE, "transaction has already ended");
         }
-        let mut inner = std::mem::take(&mut *self.inner.lock());
         let top = Xid(self.top.load(Ordering::Acquire));
+        if !top.is_valid() && self.end_unwritten() {
+            return Ok(None);
+        }
+        let mut inner = std::mem::take(&mut *self.inner.lock());
         if !self.is_prepared.load(Ordering::Acquire)
             && let Err(e) = self.prepare_serializable()
         {
@@ -714,9 +723,9 @@ impl Transaction {
             }
         }
         self.release_locks(held);
-        let running = &self.storage.txns().running;
-        let id = running.virtual_id(self.slot);
-        running.leave(self.slot);
+        let (running, slot) = (&self.storage.txns().running, self.slot());
+        let id = running.virtual_id(slot);
+        running.leave(slot);
         locks.virtual_ended(id);
     }
 }

@@ -26,11 +26,12 @@
 use crate::ids::{Fork, PageId, RelId};
 use crate::page::slotted::get_u16;
 use crate::page::{PAGE_HEADER, PAGE_SIZE, Page};
-use crate::varint::{push_varint, read_varint};
+use crate::varint::read_varint;
 use lz4_flex::block::{CompressTable, compress_into, compress_into_with_table, get_maximum_output_size};
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// The shortest record: one without pages and payload.
 pub const HEADER: usize = FIXED + 2;
@@ -101,6 +102,39 @@ pub struct Style {
     pub compress: bool,
 }
 
+/// Room for a header and the first page reference, or for another one.
+const SHORT: usize = HEADER_MAX + REF_MAX;
+
+/// Numbers on their way into a record: few bytes, put together without asking each time whether there is room for one more.
+struct Short {
+    bytes: [u8; SHORT],
+    len: usize,
+}
+
+impl Short {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// As [`crate::varint::push_varint`].
+    #[inline]
+    fn varint(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.push(n as u8);
+    }
+
+    #[inline]
+    fn go_to(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.len]);
+        self.len = 0;
+    }
+}
+
 /// Encodes a record into `out` (cleared first), all but its CRC; the number of images in it. `pages` gives the `count` page references.
 /// `out` is padded to a multiple of 8.
 pub fn encode<'a>(
@@ -114,13 +148,13 @@ pub fn encode<'a>(
 ) -> u64 {
     const { assert!(super::rmgr::MANAGERS_MAX <= 16 && PAGES_MAX < 256 && RECORD_MAX < 1 << 24) };
     out.clear();
-    out.extend_from_slice(&[0; FIXED]);
-    out[8] = kind.rmgr | (count.min(MANY) as u8) << 4;
-    out[9] = kind.op;
-    push_varint(out, style.epoch.into());
-    push_varint(out, xid.0);
+    let mut head = Short { bytes: [0; SHORT], len: FIXED };
+    head.bytes[8] = kind.rmgr | (count.min(MANY) as u8) << 4;
+    head.bytes[9] = kind.op;
+    head.varint(style.epoch.into());
+    head.varint(xid.0);
     if count >= MANY {
-        out.push(count as u8);
+        head.push(count as u8);
     }
     let mut images = 0;
     let mut before = None;
@@ -130,15 +164,16 @@ pub fn encode<'a>(
             PageEntry::Init(id) => (id, INIT, None),
             PageEntry::Image(id, page) => (id, IMAGE, Some(page)),
         };
-        let at = out.len();
+        let at = out.len() + head.len;
         let same = before == Some(id.rel);
-        out.push(flags | id.fork as u8 | if same { SAME } else { 0 });
+        head.push(flags | id.fork as u8 | if same { SAME } else { 0 });
         if !same {
-            push_varint(out, id.rel.db.0.into());
-            push_varint(out, id.rel.rel.into());
+            head.varint(id.rel.db.0.into());
+            head.varint(id.rel.rel.into());
             before = Some(id.rel);
         }
-        push_varint(out, id.block.into());
+        head.varint(id.block.into());
+        head.go_to(out);
         if let Some(page) = image {
             images += 1;
             if put_image(out, page, style.compress) {
@@ -146,6 +181,7 @@ pub fn encode<'a>(
             }
         }
     }
+    head.go_to(out);
     out.extend_from_slice(payload);
     let len = out.len();
     out[4..7].copy_from_slice(&(len as u32).to_le_bytes()[..3]);
@@ -218,11 +254,18 @@ const LAG: usize = 7;
 
 /// The part of the CRC that doesn't depend on where the record goes.
 pub fn body_crc(record: &[u8], len: usize) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&[record[4], record[5], record[6], 0]);
-    crc.update(&record[LAG + 1..len]);
+    let mut crc = NO_BYTES.clone();
+    if record[LAG] == 0 {
+        crc.update(&record[4..len]);
+    } else {
+        crc.update(&[record[4], record[5], record[6], 0]);
+        crc.update(&record[LAG + 1..len]);
+    }
     crc.finalize()
 }
+
+/// To be cloned: making one asks what the processor can do.
+static NO_BYTES: LazyLock<crc32fast::Hasher> = LazyLock::new(crc32fast::Hasher::new);
 
 /// Finishes a record for its place at `lsn`, where everything before `durable` is durable: stores the lag and the CRC.
 pub fn set_place(record: &mut [u8], body: u32, lsn: Lsn, durable: Lsn) {
@@ -236,7 +279,9 @@ fn place_crc(body: u32, lsn: Lsn, lag: u8) -> u32 {
     place[..4].copy_from_slice(&body.to_le_bytes());
     // A position has 56 bits.
     place[4..].copy_from_slice(&(lsn.0 | (lag as u64) << 56).to_le_bytes());
-    crc32fast::hash(&place)
+    let mut crc = NO_BYTES.clone();
+    crc.update(&place);
+    crc.finalize()
 }
 
 /// A distance in one byte, rounded up by a fifth at most: four steps to each power of two, in units of 8 bytes. 0 says nothing.

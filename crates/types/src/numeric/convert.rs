@@ -77,6 +77,10 @@ impl NumericRef<'_> {
         };
         match self.class() {
             Class::Nan => Ok(Numeric::nan()),
+            // It is as it shall be.
+            Class::Finite if self.dscale() == scale && self.digits_before_point() <= precision - scale => {
+                Ok(self.to_numeric())
+            }
             Class::Finite => {
                 let mut v = self.to_var();
                 v.apply_typmod(precision, scale)?;
@@ -85,6 +89,14 @@ impl NumericRef<'_> {
             _ => Err(field_overflow(format!(
                 "A field with precision {precision}, scale {scale} cannot hold an infinite value."
             ))),
+        }
+    }
+
+    /// Decimal digits before the point; 0 and fewer where the first one is behind it.
+    fn digits_before_point(self) -> i32 {
+        match self.digit_count() {
+            0 => 0,
+            _ => (self.weight() + 1) * 4 - (3 - i32::from(self.digit(0)).ilog10() as i32),
         }
     }
 

@@ -15,6 +15,11 @@ impl Numeric {
             None => special(body).ok_or_else(|| invalid_syntax("numeric", text)),
         }
     }
+
+    /// The same for what is nothing but digits, signs, points and exponents.
+    pub(crate) fn parse_digits(text: &[u8]) -> Option<Numeric> {
+        parse_number(text)?.ok()
+    }
 }
 
 fn special(text: &str) -> Option<Numeric> {

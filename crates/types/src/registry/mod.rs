@@ -12,7 +12,8 @@ mod table;
 mod temporal_json;
 mod user;
 
-use crate::{Datum, IoContext, PhysicalType};
+use crate::numeric::Numeric;
+use crate::{Datum, IoContext, PhysicalType, ints, oids};
 use quarry_common::{Error, Oid, Result};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -130,6 +131,18 @@ impl TypeInfo {
     /// Text to value.
     pub fn input(&self, text: &str, typmod: i32, cx: &IoContext<'_>) -> Result<Datum> {
         (self.functions.input)(self, text, typmod, cx)
+    }
+    /// The value of a number's text as it mostly comes, of which nobody need know that it is UTF-8. None: whatever it is, [`TypeInfo::input`]
+    /// reads it, or says what is wrong.
+    #[inline]
+    pub fn input_digits(&self, text: &[u8]) -> Option<Datum> {
+        match self.oid {
+            oids::INT4 => i32::try_from(ints::plain_digits(text)?).ok().map(Datum::I32),
+            oids::INT8 => ints::plain_digits(text).map(Datum::I64),
+            oids::INT2 => i16::try_from(ints::plain_digits(text)?).ok().map(Datum::I16),
+            oids::NUMERIC => Numeric::parse_digits(text).map(Numeric::into_datum),
+            _ => None,
+        }
     }
     /// Appends the text of a non-NULL value.
     pub fn output(&self, value: &Datum, cx: &IoContext<'_>, out: &mut Vec<u8>) -> Result<()> {

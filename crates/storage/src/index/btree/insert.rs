@@ -52,14 +52,14 @@ impl BTree {
         let target = Target::new(key, ord::of(tid));
         let unchecked = matches!(check, UniqueCheck::None);
         'again: loop {
-            let (mut page, above_all) = match self.rightmost_for(&target, unchecked)? {
-                Some((page, new_key)) => (page, new_key),
+            let (mut page, above_all, at_end) = match self.rightmost_for(&target, unchecked)? {
+                Some((page, new_key)) => (page, new_key, true),
                 None => {
                     let first = match check {
                         UniqueCheck::None => target,
                         UniqueCheck::Enforce(_) | UniqueCheck::Report(_) => Target::new(key, ord::FIRST),
                     };
-                    (self.descend_write(&first, 0)?, false)
+                    (self.descend_write(&first, 0)?, false, false)
                 }
             };
             if let (UniqueCheck::Enforce(heap) | UniqueCheck::Report(heap), false) = (check, above_all) {
@@ -100,6 +100,10 @@ impl BTree {
                 return Ok(InsertOutcome::Inserted);
             }
             txn.check_entry(self.rel(), page.id().block)?;
+            let end = bp::slot_count(page.bytes());
+            if at_end && self.insert_at(&mut page, end, &stored.as_key(), &payload, tid)? {
+                return Ok(InsertOutcome::Inserted);
+            }
             self.insert_on_leaf(page, &target, &stored.as_key(), &payload, tid)?;
             return Ok(InsertOutcome::Inserted);
         }
@@ -183,12 +187,27 @@ impl BTree {
         tid: Tid,
     ) -> Result<bool> {
         let p: &[u8] = page.bytes();
-        let len = bp::leaf_item_len(key, payload);
-        if bp::free(p) < len + 2 {
+        if bp::free(p) < bp::leaf_item_len(key, payload) + 2 {
             return Ok(false);
         }
         let at = bp::lower_bound_leaf(p, target);
         if at < bp::slot_count(p) && bp::item(p, at).is_posting() && bp::item(p, at).key().is(target.key()) {
+            return Ok(false);
+        }
+        self.insert_at(page, at, key, payload, tid)
+    }
+
+    /// The same at a slot that is known to be the entry's, and no posting list.
+    fn insert_at<'a>(
+        &'a self,
+        page: &mut PageMut<'a>,
+        at: usize,
+        key: &Key<'_>,
+        payload: &Packed<'_>,
+        tid: Tid,
+    ) -> Result<bool> {
+        let len = bp::leaf_item_len(key, payload);
+        if bp::free(page.bytes()) < len + 2 {
             return Ok(false);
         }
         self.remember_rightmost(page);

@@ -203,14 +203,12 @@ fn cut_separator(items: &[&[u8]], cut: usize, level: u16) -> Vec<u8> {
 
 /// Chooses how many items stay left. `append`: ascending inserts, leave the left page nearly full. None: impossible.
 fn choose_cut(items: &[&[u8]], level: u16, append: bool, old_high: Option<usize>) -> Option<usize> {
-    let sizes: Vec<usize> = items.iter().map(|i| i.len() + 2).collect();
-    let total: usize = sizes.iter().sum();
     let old_high = old_high.map_or(0, |h| h + 2);
-    let mut prefix = Vec::with_capacity(items.len() + 1);
-    let mut sum = 0;
-    for s in &sizes {
-        prefix.push(sum);
-        sum += s;
+    let mut prefix = Vec::with_capacity(items.len());
+    let mut total = 0;
+    for item in items {
+        prefix.push(total);
+        total += item.len() + 2;
     }
     let goal = if append { bp::CAPACITY * LEAF_FILLFACTOR / 100 } else { total / 2 };
     let fits = |cut: usize| {
@@ -218,7 +216,21 @@ fn choose_cut(items: &[&[u8]], level: u16, append: bool, old_high: Option<usize>
         left <= bp::CAPACITY && total - prefix[cut] + old_high <= bp::CAPACITY
     };
     let distance = |cut: usize| prefix[cut].abs_diff(goal);
-    let best = (1..items.len()).filter(|c| fits(*c)).min_by_key(|c| distance(*c))?;
+    // From the goal outwards: making separators takes long, and mostly the first one will do.
+    let mut below = prefix.partition_point(|sum| *sum < goal);
+    let mut above = below.max(1);
+    let best = loop {
+        let cut = match (below > 1, above < items.len()) {
+            (false, false) => return None,
+            (true, true) if distance(below - 1) > distance(above) => above,
+            (false, true) => above,
+            (true, _) => below - 1,
+        };
+        if fits(cut) {
+            break cut;
+        }
+        if cut < below { below -= 1 } else { above += 1 }
+    };
     // A shorter separator nearby is worth a little imbalance.
     let tolerance = bp::CAPACITY / 16;
     let from = best.saturating_sub(WINDOW).max(1);
@@ -249,6 +261,43 @@ mod tests {
             assert!(choose_cut(&refs[..n], 0, false, high).is_some());
         }
         assert!(choose_cut(&refs, 0, true, None).is_some());
+    }
+
+    /// The cut nearest to the goal is found from there as it is among all.
+    #[test]
+    fn the_nearest_cut_that_fits_is_taken() {
+        let entry = |i: u16, len: usize| {
+            let mut key = vec![3u8; len];
+            key[..2].copy_from_slice(&i.to_be_bytes());
+            bp::leaf_item(&Key::plain(&key), &Packed::payload(b""), Tid { block: 1, slot: 1 })
+        };
+        let long = bp::ENTRY_BYTES_MAX;
+        let pages: [&[usize]; 6] = [
+            &[20; 300],
+            &[long, long, long, 8],
+            &[8, long, long, long],
+            &[long, 8, 8, 8, long, long],
+            &[8, 8],
+            &[long, long, 30, 30, 30, long],
+        ];
+        for lens in pages {
+            let items: Vec<Vec<u8>> = lens.iter().enumerate().map(|(i, len)| entry(i as u16, *len)).collect();
+            let refs: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
+            let before = |cut: usize| refs[..cut].iter().map(|i| i.len() + 2).sum::<usize>();
+            let total = before(refs.len());
+            for (append, goal) in [(false, total / 2), (true, bp::CAPACITY * LEAF_FILLFACTOR / 100)] {
+                let fits = |cut: &usize| {
+                    before(*cut) + cut_separator(&refs, *cut, 0).len() + 2 <= bp::CAPACITY
+                        && total - before(*cut) <= bp::CAPACITY
+                };
+                let distance = |cut: usize| before(cut).abs_diff(goal);
+                let nearest = (1..refs.len()).filter(fits).min_by_key(|cut| distance(*cut));
+                let cut = choose_cut(&refs, 0, append, None);
+                assert_eq!(cut.is_some(), nearest.is_some(), "{lens:?}");
+                let (Some(cut), Some(nearest)) = (cut, nearest) else { continue };
+                assert!(fits(&cut) && distance(cut) <= distance(nearest) + bp::CAPACITY / 16, "{lens:?}");
+            }
+        }
     }
 
     #[test]

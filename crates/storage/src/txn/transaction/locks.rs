@@ -42,7 +42,7 @@ impl Transaction {
             return Ok(true);
         }
         let locks = self.storage.locks();
-        let slot = self.storage.txns().running.slot(self.slot);
+        let slot = self.storage.txns().running.slot(self.slot());
         // This waits for nobody.
         let fast = locks.try_fast(&slot.fast, &tag, mode);
         if !fast {
@@ -97,7 +97,7 @@ impl Transaction {
 
     /// Its name as long as it runs, which it has with an id or without.
     pub fn virtual_id(&self) -> VirtualId {
-        self.storage.txns().running.virtual_id(self.slot)
+        self.storage.txns().running.virtual_id(self.slot())
     }
 
     /// The session's identity to the lock manager.
@@ -206,7 +206,7 @@ impl Transaction {
     pub(super) fn release_locks(&self, held: &[HeldLock]) {
         let locks = self.storage.locks();
         if held.iter().any(|l| l.fast) {
-            locks.release_fast(&self.storage.txns().running.slot(self.slot).fast, self.owner, held);
+            locks.release_fast(&self.storage.txns().running.slot(self.slot()).fast, self.owner, held);
         }
         for lock in held.iter().filter(|l| !l.fast) {
             locks.release(self.owner, &lock.tag, lock.mode);

@@ -54,6 +54,13 @@ pub(super) struct Pins {
 }
 
 impl Pins {
+    /// Forgets its snapshots.
+    pub fn clear(&mut self) {
+        let Pins { others, first } = self;
+        others.clear();
+        *first = None;
+    }
+
     fn is_free(&self, place: usize, shared: &Arc<Shared>) -> bool {
         match place.checked_sub(1) {
             // The transaction's own, and one for each of the others.
@@ -108,8 +115,8 @@ impl Transaction {
     fn publish(&self, follows: bool, read: impl Fn() -> Lsn) -> (Lsn, Pin) {
         let marks = if follows && !self.serializable.is_read_only() { FOLLOWS } else { 0 };
         let mut pins = self.pins.lock();
-        let (place, pin) = pins.free_place(self.running(), self.slot, &self.shared);
-        let csn = self.running().publish_snapshot(self.slot, place, marks, read);
+        let (place, pin) = pins.free_place(self.running(), self.slot(), &self.shared);
+        let csn = self.running().publish_snapshot(self.slot(), place, marks, read);
         (csn, pin)
     }
 
@@ -197,8 +204,8 @@ impl Transaction {
         let marks = if self.serializable.is_read_only() { 0 } else { FOLLOWS };
         let mut pins = self.pins.lock();
         pins.first = None;
-        let (place, pin) = pins.free_place(self.running(), self.slot, &self.shared);
-        self.running().import_snapshot(self.slot, place, marks, csn);
+        let (place, pin) = pins.free_place(self.running(), self.slot(), &self.shared);
+        self.running().import_snapshot(self.slot(), place, marks, csn);
         pins.first = Some(pin);
         csn
     }
@@ -232,7 +239,7 @@ impl Transaction {
         let pins = self.pins.lock();
         for place in 0..=pins.others.len() {
             if pins.is_free(place, &self.shared) {
-                self.running().retract_snapshot(self.slot, place);
+                self.running().retract_snapshot(self.slot(), place);
             }
         }
     }

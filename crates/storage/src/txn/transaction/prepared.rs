@@ -133,7 +133,7 @@ impl Transaction {
     fn put_to_rest(&self, entry: &Entry) -> Result<Lsn> {
         let storage = &self.storage;
         let (locks, running) = (storage.locks(), &storage.txns().running);
-        let slot = running.slot(self.slot);
+        let slot = running.slot(self.slot());
         // The locks leave the session: its next transactions are strangers to them.
         let owner = locks.new_owner();
         locks.note_prepared(owner, entry.info.xid, false);
@@ -142,7 +142,7 @@ impl Transaction {
         // A checkpoint's redo point lies before the record, or after the entry is there to be logged again.
         let file_changes = storage.file_changes().read();
         let mut dormant = Dormant {
-            slot: self.slot,
+            slot: self.slot(),
             owner,
             isolation: self.isolation(),
             inner: std::mem::take(&mut *self.inner.lock()),
@@ -155,7 +155,7 @@ impl Transaction {
                 dormant.xact.iter().for_each(|xact| xact.leave_process());
                 *entry.dormant.lock() = Some(dormant);
                 drop(file_changes);
-                running.retract_snapshots(self.slot);
+                running.retract_snapshots(self.slot());
                 Ok(lsn)
             }
             Err(e) => {
