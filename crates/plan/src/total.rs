@@ -60,7 +60,7 @@ pub fn aggregate_is_total(a: &AggregateExpr) -> bool {
     let def = a.function.def();
     let direct = kept::runs_another(def.oid) || a.direct_args.iter().all(is_fraction);
     let json = matches!(def.name, "json_agg" | "jsonb_agg");
-    direct && (def.total || json && a.args.iter().all(|e| is_plain_in_json(e)))
+    direct && (def.total || json && a.args.iter().all(is_plain_in_json))
 }
 
 /// A constant that percentiles can be asked for.

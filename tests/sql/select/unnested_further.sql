@@ -90,3 +90,11 @@ SELECT o.id, (SELECT (max(s.v) / 1e307)::numeric(10, 4) FROM (SELECT sum(i.n::fl
 SELECT o.id, (SELECT max(s.v) FROM (SELECT sum(i.n::float8 * 9e307) AS v FROM i WHERE i.a < o.a GROUP BY i.c) s) FROM o ORDER BY 1;
 SELECT o.id, EXISTS (SELECT sum(i.n::float8 * 9e307) FROM i WHERE i.a < o.a GROUP BY i.c HAVING count(*) > 6) FROM o WHERE o.a < 3 ORDER BY 1;
 SELECT o.id, (SELECT max(s.v)::numeric(10, 4) FROM (SELECT stddev(i.n::float8) AS v FROM i WHERE i.a < o.a GROUP BY i.c) s) FROM o ORDER BY 1;
+
+-- Arguments of functions in FROM; subqueries of LATERAL ones and of those in an OR.
+SELECT o.id, g FROM o, generate_series(1, (SELECT max(i.c)::int FROM i WHERE i.a = o.a)) g WHERE o.id < 9 ORDER BY 1, 2;
+SELECT o.id, e FROM o LEFT JOIN unnest(ARRAY(SELECT i.id FROM i WHERE i.a = o.a AND i.c > o.c ORDER BY i.id DESC)) e ON e > 20 ORDER BY 1, 2;
+SELECT o.id, g FROM o, generate_series(1, (SELECT i.c FROM i WHERE i.a = o.a)) g ORDER BY 1, 2;
+SELECT o.id, s.m FROM o LEFT JOIN LATERAL (SELECT min(i.b) AS m FROM i WHERE i.b = (SELECT v.b FROM i v WHERE v.a > o.c ORDER BY v.id LIMIT 1) AND i.id <> o.a) s ON true ORDER BY 1;
+SELECT o.id FROM o WHERE o.c = 2 OR EXISTS (SELECT FROM i WHERE i.a = o.a AND i.b > (SELECT count(*) FROM u WHERE u.x = i.c AND u.id > o.c)) ORDER BY 1;
+SELECT o.id, o.c > ALL (SELECT i.c FROM i WHERE i.a = o.a AND (i.b = 1 OR i.c < (SELECT max(u.x) FROM u WHERE u.y = i.b AND u.id > o.c))) FROM o ORDER BY 1;

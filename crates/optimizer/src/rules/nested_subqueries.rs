@@ -12,11 +12,12 @@
 
 use super::domain_limits::counts_rows;
 use super::lift_correlation::{constant, is_from};
+use super::{Rule, Rules, unnest_marks, unnest_scalars, unnest_tests};
 use crate::exprs::has_subquery;
 use crate::unique::plan_is_unique;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::total::{cannot_fail, plan_cannot_fail};
-use quarry_plan::{ColumnId, Expr, LogicalPlan, SubqueryExpr, SubqueryKind, walk};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
 
 /// Whether computing all of a plan's rows can't raise an error, the subqueries of its expressions included, but for what it does itself with
 /// columns of outer rows alone.
@@ -34,6 +35,15 @@ pub fn with_nested_cannot_fail(e: &Expr) -> bool {
     let mut without = e.clone();
     replace_sure_in(&mut without);
     cannot_fail(&without, &[])
+}
+
+/// Joins the subqueries in the expressions of a plan that has been joined itself.
+pub fn join_nested(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) {
+    if reads_subqueries(plan) {
+        rules.run(Rule::UnnestScalars, || unnest_scalars::run(plan, meta, rules));
+        rules.run(Rule::UnnestMarks, || unnest_marks::run(plan, meta, rules));
+        rules.run(Rule::UnnestTests, || unnest_tests::run(plan, meta, rules));
+    }
 }
 
 fn reads_subqueries(plan: &LogicalPlan) -> bool {

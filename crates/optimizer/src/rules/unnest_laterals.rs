@@ -9,6 +9,7 @@
 
 use super::inner_joins::filtered;
 use super::lift_correlation::lift_any;
+use super::nested_subqueries::join_nested;
 use super::unnest_by_domain::Outer;
 use super::{Rule, Rules};
 use crate::exprs::{has_subquery, is_volatile};
@@ -90,6 +91,7 @@ fn joined(
     if lifted.by_domain {
         rules.fire(Rule::UnnestByDomain);
     }
+    join_nested(&mut lifted.plan, meta, rules);
     if lifted.whole {
         rename_aggregates(&mut lifted, meta);
         let mut targets: Vec<(_, Expr)> =

@@ -10,6 +10,7 @@
 
 use super::defer_errors::{first_of, raise_first};
 use super::lift_correlation::{Lifted, lift_any};
+use super::nested_subqueries::join_nested;
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{Joined, replace_subqueries};
 use super::{Rule, Rules};
@@ -37,7 +38,7 @@ pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: 
     if let Some(error) = first_of(std::mem::take(&mut lifted.errors)) {
         raise_first(&mut value, &error)?;
     }
-    let right = if lifted.single {
+    let mut right = if lifted.single {
         lifted.plan
     } else {
         LogicalPlan::Aggregate {
@@ -48,5 +49,6 @@ pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: 
             grouping: vec![],
         }
     };
+    join_nested(&mut right, meta, rules);
     Some(Joined { kind: JoinKind::Left, right, on: lifted.on, value, also: vec![] })
 }

@@ -71,6 +71,11 @@ pub fn replace_subqueries(
     for input in walk::inputs_mut(plan) {
         any |= replace_subqueries(input, f);
     }
+    if let LogicalPlan::Join { kind: JoinKind::Inner | JoinKind::Left, left, right, .. } = plan
+        && matches!(**right, LogicalPlan::FunctionScan { .. })
+    {
+        any |= replace_in_arguments(left, right, f);
+    }
     if !walk::exprs(plan).into_iter().any(has_subquery) {
         return any;
     }
@@ -118,12 +123,7 @@ pub fn replace_subqueries(
             };
             if let Some(joined) = f(s, &outer) {
                 any = true;
-                let (joins, value) = joined.parts();
-                for (kind, right, on) in joins {
-                    let left = Box::new(std::mem::replace(&mut input, LogicalPlan::OneRow));
-                    input = LogicalPlan::Join { kind, left, right: Box::new(right), on };
-                }
-                *e = value;
+                *e = join_to(&mut input, joined);
             }
         });
     }
@@ -153,12 +153,7 @@ fn replace_nested(
             let outer = Outer { from: input, conditions, available, always: false };
             if let Some(joined) = f(nested, &outer) {
                 any = true;
-                let (joins, value) = joined.parts();
-                for (kind, right, on) in joins {
-                    let left = Box::new(std::mem::replace(input, LogicalPlan::OneRow));
-                    *input = LogicalPlan::Join { kind, left, right: Box::new(right), on };
-                }
-                *e = value;
+                *e = join_to(input, joined);
             }
         });
     });
@@ -169,6 +164,40 @@ fn replace_nested(
 fn each_expr(plan: &mut LogicalPlan, show: &mut dyn FnMut(&mut Expr)) {
     walk::exprs_mut(plan).into_iter().filter(|e| has_subquery(e)).for_each(&mut *show);
     walk::inputs_mut(plan).into_iter().for_each(|input| each_expr(input, show));
+}
+
+/// The same for subqueries in arguments of a function in FROM, which is called for each row to its left.
+fn replace_in_arguments(
+    left: &mut LogicalPlan,
+    call: &mut LogicalPlan,
+    f: &mut dyn FnMut(&SubqueryExpr, &Outer<'_>) -> Option<Joined>,
+) -> bool {
+    let mut any = false;
+    for e in walk::exprs_mut(call).into_iter().filter(|e| has_subquery(e)) {
+        walk::rewrite(e, &mut |e| {
+            let read = columns(e);
+            let available = walk::output_columns(left);
+            if let Expr::Subquery(s) = &*e
+                && is_from(left)
+                && read.iter().all(|id| available.contains(id))
+                && let Some(joined) = f(s, &Outer { from: left, conditions: &[], available, always: false })
+            {
+                any = true;
+                *e = join_to(left, joined);
+            }
+        });
+    }
+    any
+}
+
+/// Joins what stands for a subquery to the rows that it was asked for; its value.
+fn join_to(rows: &mut LogicalPlan, joined: Joined) -> Expr {
+    let (joins, value) = joined.parts();
+    for (kind, right, on) in joins {
+        let left = Box::new(std::mem::replace(rows, LogicalPlan::OneRow));
+        *rows = LogicalPlan::Join { kind, left, right: Box::new(right), on };
+    }
+    value
 }
 
 /// The same for subqueries in an outer join's condition that read rows of one side: they are joined to that side, row by row, before the
@@ -195,12 +224,7 @@ fn replace_in_condition(
                 let outer = Outer { from: side, conditions: &[], available, always: false };
                 if let Some(joined) = f(s, &outer) {
                     any = true;
-                    let (rest, value) = joined.parts();
-                    for (kind, right, on) in rest {
-                        let left = Box::new(std::mem::replace(side, LogicalPlan::OneRow));
-                        *side = LogicalPlan::Join { kind, left, right: Box::new(right), on };
-                    }
-                    *e = value;
+                    *e = join_to(side, joined);
                 }
                 return;
             }
