@@ -14,15 +14,21 @@ pub const DISABLED: f64 = 1.0e10;
 
 /// Row counts are whole numbers from 1.
 pub fn clamp_rows(rows: f64) -> f64 {
-    if rows.is_nan() || rows <= 1.0 { 1.0 } else { rows.min(1e100).round() }
+    if rows.is_nan() || rows <= 1.0 { 1.0 } else { rows.min(1e100).round_ties_even() }
 }
 
-/// Cost of fetching `rows` rows of a plan (0: all).
+/// Cost of fetching `rows` rows of a plan (0: all; below 1: that share of them).
 pub fn fraction_cost(plan: &PhysicalPlan, rows: f64) -> f64 {
-    if rows <= 0.0 || plan.rows <= rows {
-        return plan.total_cost;
+    part_cost(plan.startup_cost, plan.total_cost, plan.rows, rows)
+}
+
+/// The same of a plan with these costs and rows.
+pub fn part_cost(startup: f64, total: f64, rows: f64, fetched: f64) -> f64 {
+    if fetched <= 0.0 || fetched >= 1.0 && rows <= fetched {
+        return total;
     }
-    plan.startup_cost + (plan.total_cost - plan.startup_cost) * rows / plan.rows.max(1.0)
+    let share = if fetched < 1.0 { fetched } else { fetched / rows.max(1.0) };
+    startup + (total - startup) * share
 }
 
 /// Startup and per-row cost of expressions.

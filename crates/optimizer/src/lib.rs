@@ -263,7 +263,7 @@ impl Bound {
         let filter_only = std::mem::take(&mut needed.filter_only);
         let mut planner = planner::Planner::new(env, meta, rules.clone());
         planner.filter_only = filter_only;
-        planner.reads_all = rules.is_try() && planner::reads_all(&plan);
+        planner.reads_all = rules.is_try() && env.settings.fetched == 0.0 && planner::reads_all(&plan);
         planner.stats.known = std::mem::take(known);
         let planned = planner.plan_top(plan);
         *known = std::mem::take(&mut planner.stats.known);
@@ -282,9 +282,11 @@ struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// What the statement costs, CTEs included.
+    /// What the statement costs, as far as it is fetched, CTEs included.
     fn cost(&self) -> f64 {
-        self.plan.total_cost + self.planner.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
+        let fetched = self.planner.env.settings.fetched;
+        cost::fraction_cost(&self.plan, fetched)
+            + self.planner.ctes.iter().map(|cte| cte.plan.total_cost).sum::<f64>()
     }
 
     /// Whether it could cost clearly less if tables were aggregated before they are joined.

@@ -23,7 +23,7 @@ pub struct Candidate {
 pub struct Want {
     /// Orders of use: each a list of sort keys.
     pub orders: Vec<Vec<SortKey>>,
-    /// Rows that will be fetched (LIMIT); 0: all.
+    /// Rows that will be fetched (LIMIT); 0: all; below 1: that share of them (a cursor).
     pub rows: f64,
     /// Of rows equal in all of these, one is as good as all; empty: all are needed.
     pub distinct: Vec<Expr>,
@@ -87,7 +87,9 @@ impl<'a> Planner<'a> {
 
     /// The statement's plan.
     pub fn plan_top(&mut self, plan: LogicalPlan) -> Result<PhysicalPlan> {
-        Ok(cheapest(self.plan_node(plan, &Want::default())?, 0.0).plan)
+        let rows = self.env.settings.fetched;
+        self.whole = rows == 0.0;
+        Ok(cheapest(self.plan_node(plan, &Want { rows, ..Want::default() })?, rows).plan)
     }
 
     /// Plans of a logical node, each best in some respect; never empty.
@@ -121,7 +123,7 @@ impl<'a> Planner<'a> {
             LogicalPlan::Sort { input, keys } => self.plan_sort(*input, keys, want),
             LogicalPlan::Limit { input, limit, offset, ties } => {
                 let whole = self.whole && is_sorted(&input);
-                self.with_whole(whole, |p| p.plan_limit(*input, limit, offset, ties))
+                self.with_whole(whole, |p| p.plan_limit(*input, limit, offset, ties, want.rows))
             }
             LogicalPlan::SetOp { .. } => self.plan_set_op(plan, want),
             LogicalPlan::LockRows { input, locks, recheck, .. } => {
@@ -249,7 +251,7 @@ pub fn cheapest_of(candidates: &[Candidate]) -> &Candidate {
     best
 }
 
-/// The cheapest candidate for fetching `rows` rows (0: all).
+/// The cheapest candidate for fetching `rows` rows (0: all; below 1: that share of them).
 pub fn cheapest(candidates: Vec<Candidate>, rows: f64) -> Candidate {
     let mut best: Option<(f64, Candidate)> = None;
     for c in candidates {

@@ -22,6 +22,7 @@ pub use build::physical_columns;
 pub use kept::KeptScans;
 pub use sieve::is_driven;
 
+use crate::cost;
 use crate::exprs::equality;
 use crate::orders::OrderKey;
 use crate::planner::{Candidate, Planner, Want};
@@ -274,13 +275,7 @@ impl Search<'_, '_> {
         // What comes in none of the orders that are wanted will be sorted: all of its rows are read then.
         let fraction = if self.want.orders.is_empty() { self.want.rows } else { 0.0 };
         let mut best: Option<usize> = None;
-        let cost = |p: &Path| {
-            if fraction > 0.0 && p.rows > fraction {
-                p.startup + (p.total - p.startup) * fraction / p.rows
-            } else {
-                p.total
-            }
-        };
+        let cost = |p: &Path| cost::part_cost(p.startup, p.total, p.rows, fraction);
         for (i, path) in all.paths.iter().enumerate() {
             if path.params == 0 && best.is_none_or(|b| cost(path) < cost(&all.paths[b])) {
                 best = Some(i);

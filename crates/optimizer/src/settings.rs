@@ -48,6 +48,8 @@ pub struct PlannerSettings {
     pub parallel_tuple_cost: f64,
     pub enable_gathermerge: bool,
     pub enable_parallel_hash: bool,
+    /// The share of the statement's rows that is expected to be fetched; 0: all. No setting: whoever plans a cursor knows it.
+    pub fetched: f64,
 }
 
 impl Default for PlannerSettings {
@@ -87,6 +89,7 @@ impl Default for PlannerSettings {
             parallel_tuple_cost: 0.1,
             enable_gathermerge: true,
             enable_parallel_hash: true,
+            fetched: 0.0,
         }
     }
 }

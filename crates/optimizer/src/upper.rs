@@ -182,6 +182,7 @@ impl Planner<'_> {
         limit: Option<Expr>,
         offset: Option<Expr>,
         ties: Option<Vec<SortKey>>,
+        fetched: f64,
     ) -> Result<Vec<Candidate>> {
         let number = |e: &Option<Expr>, p: &Self| -> Option<f64> {
             match p.estimate(e.as_ref()?) {
@@ -197,7 +198,8 @@ impl Planner<'_> {
         let none = matches!(&offset, None | Some(Expr::Const { value: Datum::Null | Datum::I64(0), .. }));
         if all && ties.is_none() && none {
             // What cuts off nothing only kept things apart until now.
-            return self.plan_node(input, &Want::default());
+            let rows = if fetched < 1.0 { fetched } else { 0.0 };
+            return self.plan_node(input, &Want { rows, ..Want::default() });
         }
         let wanted = match (count, skip) {
             _ if all => 0.0,
@@ -207,6 +209,11 @@ impl Planner<'_> {
         };
         // The executor may stop sorting early only if the limit is certain.
         let bound = if constant(&limit) && constant(&offset) && ties.is_none() { wanted } else { 0.0 };
+        // A cursor may stop before.
+        let wanted = match wanted > 0.0 && fetched > 0.0 && fetched < 1.0 {
+            true => (wanted * fetched).max(1.0),
+            false => wanted,
+        };
         let candidates = match input {
             LogicalPlan::Sort { input, keys } => {
                 let keys: Vec<SortKey> =
@@ -236,7 +243,7 @@ impl Planner<'_> {
         let rows_in = input.rows;
         let skip_rows = match skip {
             Some(s) => s.min(rows_in),
-            None if offset.is_some() => (rows_in * 0.1).round(),
+            None if offset.is_some() => (rows_in * 0.1).round_ties_even(),
             None => 0.0,
         };
         let after = (rows_in - skip_rows).max(1.0);
@@ -245,7 +252,7 @@ impl Planner<'_> {
         } else {
             match count {
                 Some(c) => c.min(after).max(1.0),
-                None => (rows_in * 0.1).round().max(1.0).min(after),
+                None => (rows_in * 0.1).round_ties_even().max(1.0).min(after),
             }
         };
         let per_row = (input.total_cost - input.startup_cost) / rows_in.max(1.0);

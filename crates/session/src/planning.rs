@@ -26,6 +26,28 @@ impl StatementContext {
         params: Option<&[Datum]>,
         source: Source<'_>,
     ) -> Result<Arc<Statement>> {
+        self.plan_fetched(bound, params, source, 0.0)
+    }
+
+    /// Plans a cursor's query, of which `cursor_tuple_fraction` says how much is fetched (PostgreSQL: standard_planner).
+    pub fn plan_cursor(
+        &self,
+        bound: BoundStatement,
+        params: Option<&[Datum]>,
+        source: Source<'_>,
+    ) -> Result<Arc<Statement>> {
+        let share = self.session.settings().real("cursor_tuple_fraction");
+        let fetched = if share >= 1.0 { 0.0 } else { share.max(1e-10) };
+        self.plan_fetched(bound, params, source, fetched)
+    }
+
+    fn plan_fetched(
+        &self,
+        bound: BoundStatement,
+        params: Option<&[Datum]>,
+        source: Source<'_>,
+        fetched: f64,
+    ) -> Result<Arc<Statement>> {
         self.session.instance.note_plan_made();
         let settings = self.session.settings();
         let identifies = source.query.is_some() && self.session.digested(|d| d.query_ids);
@@ -53,7 +75,10 @@ impl StatementContext {
         let folder = quarry_executor::eval::Folder::new(&exec);
         let env = OptimizerEnv {
             catalog: &self.reader,
-            settings: PlannerSettings::from_settings(hinted.as_ref().unwrap_or(&settings)),
+            settings: PlannerSettings {
+                fetched,
+                ..PlannerSettings::from_settings(hinted.as_ref().unwrap_or(&settings))
+            },
             folder: &folder,
             bind_stored: quarry_sql::bind::bind_for_planning,
             hints: hints.as_ref(),

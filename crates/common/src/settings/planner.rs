@@ -45,7 +45,7 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         default: "0.1",
         context: SettingContext::User,
         category: "Query Tuning",
-        doc: "Share of a cursor's rows expected to be fetched. Accepted for compatibility, without effect.",
+        doc: "Share of a cursor's rows expected to be fetched.",
         reported: false,
     },
     SettingDef {

@@ -11,6 +11,7 @@ use quarry_common::Result;
 use quarry_plan::physical::{BitmapSource, IndexCond, IndexTest};
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, ScanColumn, SortKey};
 use quarry_types::SqlType;
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -111,7 +112,10 @@ impl Planner<'_> {
             return Ok(());
         }
         let size = self.relation_size(&relation);
-        let clauses: Vec<Expr> = scan.filter.iter().chain(extra).cloned().collect();
+        let clauses = match extra {
+            [] => Cow::Borrowed(&scan.filter[..]),
+            extra => Cow::Owned(scan.filter.iter().chain(extra).cloned().collect()),
+        };
         let outside = |m: &IndexMatch| m.touched.iter().any(|u| *u >= scan.filter.len());
         let mut bitmaps: Vec<BitmapPart> = vec![];
         // Rows that pass the conditions from outside as well; found once an index can do something about these.
@@ -454,7 +458,7 @@ impl Planner<'_> {
             descents = scans + groups;
         }
         let s = &self.env.settings;
-        let touched = (size.rows * walked / scans).round().max(1.0);
+        let touched = (size.rows * walked / scans).round_ties_even().max(1.0);
         let leaf_pages = if tuples > 1.0 && pages > 1.0 { (touched * pages / tuples).ceil() } else { 1.0 };
         // Scanned again and again, the index's pages stay in the cache.
         let visits = leaf_pages * scans * loops;

@@ -237,7 +237,7 @@ impl Search<'_, '_> {
             } else {
                 (pair.selectivity.max(0.0), inner.rows)
             };
-            let matched = (outer_rows * matches.min(1.0)).round();
+            let matched = (outer_rows * matches.min(1.0)).round_ties_even();
             let fraction = 2.0 / (count.max(1.0) + 1.0);
             if open == 0 {
                 run += inner_run * fraction + (matched - 1.0).max(0.0) * again_run * fraction;
@@ -303,13 +303,13 @@ impl Search<'_, '_> {
             startup += s.seq_page_cost * inner_pages;
             run += s.seq_page_cost * (inner_pages + 2.0 * outer_pages);
         }
-        let bucket = (inner.rows * share).max(1.0).round();
+        let bucket = (inner.rows * share).max(1.0).round_ties_even();
         let semi = matches!(kind, JoinKind::Semi | JoinKind::Anti);
         let tuples = if semi || inner_unique && matches!(kind, JoinKind::Inner | JoinKind::Left) {
             // For a unique inner side PostgreSQL takes the join's selectivity for the share of outer rows with a match.
             let matches =
                 if semi { (pair.selectivity * inner.rows).max(0.0) } else { pair.selectivity.max(0.0) };
-            let matched = (outer.rows * matches.min(1.0)).round();
+            let matched = (outer.rows * matches.min(1.0)).round_ties_even();
             let fraction = 2.0 / (if semi { matches.max(1.0) } else { inner.rows.max(1.0) } + 1.0);
             run += s.cpu_operator_cost
                 * n

@@ -44,7 +44,7 @@ impl Planner<'_> {
                 let (all, kept) = (self.stats.scans[i].rows, self.stats.scans[i].kept);
                 distinct = distinct_after(distinct, all, kept);
             }
-            groups *= distinct.round().max(1.0);
+            groups *= distinct.round_ties_even().max(1.0);
         }
         groups.ceil().min(rows).max(1.0)
     }

@@ -176,7 +176,7 @@ impl Planner<'_> {
         };
         let all_visible =
             if rel_pages > 0.0 { (f64::from(r.all_visible_pages) / rel_pages).min(1.0) } else { 0.0 };
-        let size = RelationSize { pages, rows: (density * pages).round(), all_visible };
+        let size = RelationSize { pages, rows: (density * pages).round_ties_even(), all_visible };
         self.stats.known.sizes.insert(r.oid, size);
         size
     }

@@ -200,10 +200,12 @@ impl Planner<'_> {
             return (distinct, false);
         }
         match &v.stats {
-            Some(s) if s.distinct > 0.0 => (f64::from(s.distinct).round().max(1.0), false),
-            Some(s) if s.distinct < 0.0 => ((-f64::from(s.distinct) * rows).round().max(1.0), false),
+            Some(s) if s.distinct > 0.0 => (f64::from(s.distinct).round_ties_even().max(1.0), false),
+            Some(s) if s.distinct < 0.0 => {
+                ((-f64::from(s.distinct) * rows).round_ties_even().max(1.0), false)
+            }
             _ if v.ty == SqlType::BOOL => (2.0, false),
-            _ if rows < DEFAULT_DISTINCT => (rows.round().max(1.0), false),
+            _ if rows < DEFAULT_DISTINCT => (rows.round_ties_even().max(1.0), false),
             _ => (DEFAULT_DISTINCT, true),
         }
     }

@@ -109,6 +109,7 @@ pub fn changed_planner_settings(cx: &SessionContext) -> Vec<(String, String)> {
 /// The plan to be explained, its parameters, and how long planning took.
 fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Plan>, Arc<[Datum]>, f64)> {
     let query;
+    let is_cursor = matches!(stmt, Statement::DeclareCursor(_));
     let stmt = match stmt {
         Statement::DeclareCursor(d) => {
             query = Statement::Select(Box::new(d.query.clone()));
@@ -136,11 +137,12 @@ fn plan_of(s: &mut Session, stmt: &Statement, portal: &Portal) -> Result<(Arc<Pl
     let params = portal.params.clone();
     // Resolving names is no part of planning, in PostgreSQL neither.
     let start = Instant::now();
-    let plan = st.plan(
-        analyzed.bound,
-        (!params.is_empty()).then_some(&*params),
-        portal.statement.source().nested(),
-    )?;
+    let values = (!params.is_empty()).then_some(&*params);
+    let source = portal.statement.source().nested();
+    let plan = match is_cursor {
+        true => st.plan_cursor(analyzed.bound, values, source)?,
+        false => st.plan(analyzed.bound, values, source)?,
+    };
     Ok((plan, params, milliseconds(start)))
 }
 

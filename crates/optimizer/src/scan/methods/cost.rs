@@ -83,7 +83,7 @@ impl Planner<'_> {
         let lookups: f64 = m.conds.iter().map(|c| lookups(&c.test)).product();
         let values = self.values_cost(m);
         let s = &self.env.settings;
-        let found = (selectivity * size.rows / lookups).round().min(tuples).max(1.0);
+        let found = (selectivity * size.rows / lookups).round_ties_even().min(tuples).max(1.0);
         let read = if pages > 1.0 && tuples > 1.0 { (found * pages / tuples).ceil() } else { 1.0 };
         let scans = lookups * loops;
         let distinct = match scans > 1.0 {

@@ -135,7 +135,7 @@ impl Builder<'_> {
 fn shared(mut node: Node, plan: &PhysicalPlan, divisor: f64, most: f64) -> Node {
     let cut = |node: &mut Node| {
         (node.costs.0, node.costs.1) = (node.costs.0.min(most), node.costs.1.min(most));
-        node.costs.2 = (node.costs.2 / divisor).round().max(1.0);
+        node.costs.2 = (node.costs.2 / divisor).round_ties_even().max(1.0);
     };
     let aware = |node: &mut Node, title: String| {
         node.title = title;
