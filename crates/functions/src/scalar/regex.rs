@@ -13,6 +13,7 @@ mod dfa;
 mod lex;
 mod nfa;
 mod parse;
+mod prefix;
 mod program;
 pub(crate) mod required;
 mod search;
@@ -22,6 +23,7 @@ mod tree;
 
 use crate::trigram::pattern::{self, Needs};
 use crate::{EvalContext, SessionEnv};
+pub use prefix::FixedPrefix;
 use program::Program;
 use quarry_common::{Error, Result, err};
 use search::Searcher;
@@ -189,6 +191,12 @@ impl Matcher<'_> {
 pub(crate) fn required_trigrams(text: &str, flags: Flags) -> Result<Option<Needs>> {
     let pattern = kept(text, flags)?;
     Ok(required::required(&pattern.program.parsed).and_then(|r| pattern::of_regex(&r)))
+}
+
+/// What every text with a match begins with; none where nothing is fixed, or the pattern isn't one.
+pub fn fixed_prefix(text: &str, ignore_case: bool) -> Option<FixedPrefix> {
+    let flags = Flags { ignore_case, ..Flags::default() };
+    kept(text, flags).ok().and_then(|pattern| prefix::of(&pattern))
 }
 
 /// The extent of a match.

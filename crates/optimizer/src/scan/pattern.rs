@@ -6,6 +6,7 @@
 use crate::exprs::operator_call;
 use quarry_catalog::IndexKey;
 use quarry_catalog::builtin::opclass;
+use quarry_functions::scalar::regex::fixed_prefix;
 use quarry_functions::{OperatorDef, registry};
 use quarry_plan::physical::{IndexCond, IndexTest};
 use quarry_plan::{CallForm, Expr};
@@ -144,40 +145,13 @@ fn like_prefix(pattern: &str, any_case: bool) -> Fixed {
     if prefix.is_empty() { Fixed::None } else { Fixed::Prefix(prefix) }
 }
 
-/// A regular expression's fixed beginning. Only plain beginnings are seen: `^`, then characters that stand for themselves.
+/// A regular expression's fixed beginning.
 fn regex_prefix(pattern: &str, any_case: bool) -> Fixed {
-    let Some(rest) = pattern.strip_prefix('^') else { return Fixed::None };
-    // Alternatives could begin otherwise.
-    if rest.contains('|') {
-        return Fixed::None;
+    match fixed_prefix(pattern, any_case) {
+        None => Fixed::None,
+        Some(p) if p.exact => Fixed::Exact(p.text),
+        Some(p) => Fixed::Prefix(p.text),
     }
-    let mut prefix = String::new();
-    let mut chars = rest.chars().peekable();
-    while let Some(c) = chars.next() {
-        let c = match c {
-            '$' if chars.peek().is_none() => return Fixed::Exact(prefix),
-            '.' | '[' | '(' | ')' | '*' | '+' | '?' | '{' | '^' | '$' => break,
-            '\\' => match chars.next() {
-                // Escapes of letters and digits are classes and references.
-                Some(c) if !c.is_alphanumeric() => c,
-                _ => break,
-            },
-            c => c,
-        };
-        if any_case && has_case(c) {
-            break;
-        }
-        match chars.peek() {
-            // The character may be absent.
-            Some('*' | '?' | '{') => break,
-            Some('+') => {
-                prefix.push(c);
-                break;
-            }
-            _ => prefix.push(c),
-        }
-    }
-    if prefix.is_empty() { Fixed::None } else { Fixed::Prefix(prefix) }
 }
 
 #[cfg(test)]
@@ -206,17 +180,9 @@ mod tests {
     #[test]
     fn regular_expressions() {
         assert_eq!(regex_prefix("^abc", false), prefix("abc"));
-        assert_eq!(regex_prefix("^abc$", false), exact("abc"));
-        assert_eq!(regex_prefix("^abc*", false), prefix("ab"));
-        assert_eq!(regex_prefix("^abc+d", false), prefix("abc"));
-        assert_eq!(regex_prefix("^ab.*", false), prefix("ab"));
-        assert_eq!(regex_prefix("^a\\.b", false), prefix("a.b"));
-        assert_eq!(regex_prefix("^a\\d", false), prefix("a"));
-        assert_eq!(regex_prefix("abc", false), Fixed::None);
-        assert_eq!(regex_prefix("^abc|x", false), Fixed::None);
+        assert_eq!(regex_prefix("^(abc)$", false), exact("abc"));
+        assert_eq!(regex_prefix("^abc", true), Fixed::None);
         assert_eq!(regex_prefix("^*abc", false), Fixed::None);
-        assert_eq!(regex_prefix("^12ab", true), prefix("12"));
-        assert_eq!(regex_prefix("^a{0,1}b", false), Fixed::None);
     }
 
     #[test]
