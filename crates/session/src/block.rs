@@ -290,6 +290,10 @@ impl Block {
         self.state = BlockState::InBlock;
         Ok(undone)
     }
+    /// Portals made after this number belong to the innermost savepoint; none: there is no savepoint.
+    pub fn portals_mark(&self) -> Option<u64> {
+        self.savepoints.last().map(|s| s.portals_mark)
+    }
     /// The modes outside the innermost savepoint; none: there is no savepoint.
     pub fn outer_modes(&self) -> Option<TransactionModes> {
         self.savepoints.last().map(|s| s.modes)

@@ -200,7 +200,8 @@ impl Cursor {
     fn passed(&self) -> u64 {
         if self.at_end { self.at.saturating_sub(1) } else { self.at }
     }
-    fn rows_known(&self) -> u64 {
+    /// Rows read so far.
+    pub fn rows_known(&self) -> u64 {
         self.starts.last().copied().unwrap_or(1) - 1
     }
 
@@ -325,12 +326,18 @@ impl Cursor {
         Ok(Some(batch.columns.iter().map(|c| c.datum(within)).collect()))
     }
 
-    /// WITH HOLD, before its transaction commits: reads the rest of the rows.
-    pub fn hold(&mut self) -> Result<()> {
-        self.saved = true;
+    /// Reads the rest of the rows; it stays where it is.
+    pub fn read_all(&mut self) -> Result<()> {
         let (at, at_end) = (self.at, self.at_end);
         while self.read_more(u64::MAX)? {}
         (self.at, self.at_end) = (at, at_end);
+        Ok(())
+    }
+
+    /// WITH HOLD, before its transaction commits: reads the rest of the rows.
+    pub fn hold(&mut self) -> Result<()> {
+        self.saved = true;
+        self.read_all()?;
         self.execution = None;
         self.env = None;
         self.relations.clear();

@@ -20,12 +20,12 @@ pub enum PortalState {
     New,
     /// A query under way.
     Running(Box<Running>),
-    /// Rows that a command has already made.
-    Stored { rows: std::vec::IntoIter<Vec<Datum>>, tag: String },
+    /// Rows that a command has already made, and how many of them this Execute has sent.
+    Stored { rows: std::vec::IntoIter<Vec<Datum>>, sent: u64, tag: Tag },
     /// COPY TO under way.
     CopyOut(Box<crate::commands::copy::CopyOut>),
-    /// Everything was delivered; the tag is sent again if asked for more.
-    Done(Tag),
+    /// Everything was delivered. The tag is for those who ask for more; none: it can't be run again.
+    Done { again: Option<Tag> },
 }
 
 /// A query's execution and what of it has been delivered.
@@ -139,6 +139,21 @@ impl Portal {
             shown: None,
         }
     }
+    /// Its statement has run: one with rows has no more of them, others can't be run again.
+    pub fn end(&mut self, tag: &Tag) {
+        let again = self.columns.is_some().then(|| tag.of_nothing());
+        self.state = PortalState::Done { again };
+    }
+    /// It failed, or gave its transaction's end, and can't be run again.
+    pub fn spoil(&mut self) {
+        self.state = PortalState::Done { again: None };
+        self.cursor = None;
+        self.let_go_of_relations();
+    }
+    /// Whether another run is an error (PostgreSQL: its status isn't PORTAL_READY).
+    pub fn is_spent(&self) -> bool {
+        self.cursor.is_none() && matches!(self.state, PortalState::Done { again: None })
+    }
     /// The same in the memory of a portal of the same name, which ends, and in its place on the list.
     pub fn renew(
         mut self: Box<Portal>,
@@ -178,7 +193,10 @@ impl Portal {
     }
     /// It ends, and waits for the next one in its place ([`Portal::renew`]). Memory is kept, long values are not.
     pub fn rest(&mut self) {
-        (self.state, self.writer, self.plan, self.cursor) = (PortalState::New, None, None, None);
+        if !matches!(self.state, PortalState::Done { .. }) {
+            self.state = PortalState::New;
+        }
+        (self.writer, self.plan, self.cursor) = (None, None, None);
         for value in Arc::get_mut(&mut self.params).into_iter().flatten() {
             if matches!(value, Datum::Bytes(_)) {
                 *value = Datum::Null;
@@ -261,10 +279,10 @@ mod tests {
         unnamed.show("", 10, &list);
         let mut named = portal("two", 2);
         named.show("n", 11, &list);
-        unnamed.state = PortalState::Done(Tag::from("SELECT 1"));
+        unnamed.end(&Tag::from("SELECT 1"));
         let params: Arc<[Datum]> = Arc::from([Datum::I32(7)]);
         let unnamed = unnamed.renew(prepared("three"), params, FormatCodes::new(), 3, 12);
-        assert!(matches!(unnamed.state, PortalState::New));
+        assert!(matches!(unnamed.state, PortalState::New) && !unnamed.is_spent());
         assert_eq!((unnamed.number, unnamed.params.len()), (3, 1));
         assert_eq!(shown(), [("two".to_string(), 2, 11), ("three".to_string(), 3, 12)]);
         let mut unnamed = unnamed;

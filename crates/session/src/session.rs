@@ -57,6 +57,8 @@ struct Simple {
     text: Arc<str>,
     statements: VecDeque<parse::ParsedStatement>,
     portal: Option<Portal>,
+    /// Where the rows' description stands in the output, of a statement that PostgreSQL runs before it describes them.
+    described_at: Option<usize>,
 }
 
 /// COPY FROM STDIN under way, and what goes on after it.
@@ -113,6 +115,8 @@ pub struct Session {
     pub(crate) block: Block,
     pub(crate) portals: Portals,
     pub(crate) portal_count: u64,
+    /// The named portal that is running.
+    pub(crate) executing: String,
     work: Work,
     /// After an error in the extended protocol: everything up to Sync is dropped.
     skip_to_sync: bool,
@@ -176,6 +180,7 @@ impl Session {
             block: Block::counted_in(counters),
             portals: Portals::default(),
             portal_count: 0,
+            executing: String::new(),
             work: Work::None,
             skip_to_sync: false,
             text: no_text.clone(),

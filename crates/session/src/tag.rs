@@ -13,6 +13,13 @@ pub enum Tag {
 }
 
 impl Tag {
+    /// What another run of a portal says that has given all its rows.
+    pub fn of_nothing(&self) -> Tag {
+        match self {
+            Tag::Text(text) => Tag::Text(text.clone()),
+            Tag::Counted(command, _) => Tag::Counted(command, 0),
+        }
+    }
     /// Appends CommandComplete.
     pub fn send(&self, out: &mut BytesMut) {
         match self {

@@ -11,6 +11,7 @@ use crate::session::{Session, is_query};
 use crate::tag::Tag;
 use quarry_catalog::RelKind;
 use quarry_common::{Error, Result, SqlState, Tid, err};
+use quarry_plan::physical::RelationUse;
 use quarry_plan::{PhysicalNode, PhysicalPlan};
 use quarry_sql::ast::{self, ExprKind, Literal, Statement};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
     }
     let params = portal.params.clone();
     let source = portal.statement.source().part();
-    let plan = st.plan(analyzed.bound, (!params.is_empty()).then_some(&*params), source)?;
+    let plan = st.plan_cursor(analyzed.bound, (!params.is_empty()).then_some(&*params), source)?;
     if s.portals.contains(&d.name) {
         return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", d.name));
     }
@@ -51,7 +52,7 @@ pub fn declare(s: &mut Session, d: &ast::DeclareCursor, portal: &mut Portal) -> 
     };
     let formats = binary_if(d.binary);
     let mut made = s.new_portal(&d.name, Arc::new(prepared), Arc::from([]), formats, None);
-    made.state = PortalState::Done(Tag::from(""));
+    made.end(&Tag::from(""));
     let options = CursorOptions { hold: d.hold, binary: d.binary, scroll };
     made.set_cursor(Cursor::new(execution, options, row_ids));
     s.portals.insert(&d.name, made);
@@ -105,6 +106,11 @@ fn supports_backward(plan: &PhysicalPlan) -> bool {
     }
 }
 
+/// What running a portal says that has failed, is running, or has done what can be done once.
+pub fn cannot_run(name: &str) -> Error {
+    err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"{name}\" cannot be run")
+}
+
 fn undefined(name: &str) -> Error {
     err!(UNDEFINED_CURSOR, "cursor \"{name}\" does not exist")
 }
@@ -112,15 +118,18 @@ fn undefined(name: &str) -> Error {
 pub fn fetch(s: &mut Session, f: &ast::Fetch) -> Result<CommandOutcome> {
     // Functions that the query calls ask the catalog through the session.
     s.statement_context()?;
-    let Some(mut portal) = s.portals.remove(&f.cursor) else { return Err(undefined(&f.cursor)) };
-    let fetched = s.cursor_of(&mut portal).and_then(|c| c.fetch(f.direction, !f.is_move, &f.cursor));
+    let Some(mut portal) = s.portals.remove(&f.cursor) else {
+        let running = s.executing == f.cursor && !f.cursor.is_empty();
+        return Err(if running { cannot_run(&f.cursor) } else { undefined(&f.cursor) });
+    };
+    let fetched =
+        s.cursor_of(&mut portal, &f.cursor).and_then(|c| c.fetch(f.direction, !f.is_move, &f.cursor));
     s.portals.insert(&f.cursor, portal);
     let fetched = fetched?;
     if f.is_move {
         return Ok(CommandOutcome::Done(format!("MOVE {}", fetched.count)));
     }
-    let tag = format!("FETCH {}", fetched.count);
-    Ok(CommandOutcome::Rows { rows: fetched.rows, tag })
+    Ok(CommandOutcome::Rows { rows: fetched.rows, tag: Tag::Counted("FETCH ", fetched.count) })
 }
 
 /// The columns that FETCH will give; none: there is no such cursor.
@@ -146,6 +155,9 @@ pub fn close(s: &mut Session, c: &ast::ClosePortal) -> Result<CommandOutcome> {
         }
         Some(name) => match s.portals.remove(name) {
             Some(_) => CommandOutcome::done("CLOSE CURSOR"),
+            None if s.executing == *name && !name.is_empty() => {
+                Err(err!(INVALID_CURSOR_STATE, "cannot drop active portal \"{name}\""))
+            }
             None => Err(undefined(name)),
         },
     }
@@ -237,7 +249,7 @@ fn place_in(
             "WHERE CURRENT OF on a view is not implemented",
         ));
     }
-    let cursor = s.cursor_of(portal)?;
+    let cursor = s.cursor_of(portal, name)?;
     if cursor.is_saved() {
         return Err(err!(INVALID_CURSOR_STATE, "cursor \"{name}\" is held from a previous transaction"));
     }
@@ -245,15 +257,28 @@ fn place_in(
     cursor.row_ids().place(name, relation, row.as_deref())
 }
 
+/// Whether running the statement changes tables: it runs to its end then, however few of its rows are asked for.
+pub(crate) fn writes(statement: &quarry_plan::Statement) -> bool {
+    let changes =
+        |u: &RelationUse| matches!(u, RelationUse::Insert | RelationUse::Update | RelationUse::Delete);
+    !statement.read_only && statement.relations.iter().any(|(_, u)| changes(u))
+}
+
 impl Session {
     /// The portal as a cursor: one that Bind made becomes one that only goes forward.
-    pub(crate) fn cursor_of<'p>(&mut self, portal: &'p mut Portal) -> Result<&'p mut Cursor> {
+    pub(crate) fn cursor_of<'p>(&mut self, portal: &'p mut Portal, name: &str) -> Result<&'p mut Cursor> {
         if portal.cursor.is_none() {
-            let selects = portal.statement.statement.as_ref().is_some_and(is_query);
-            if !selects || portal.columns.is_none() {
-                return Err(Error::unsupported("FETCH from a portal that is no query"));
+            if portal.is_spent() {
+                return Err(cannot_run(name));
             }
-            let made = match std::mem::replace(&mut portal.state, PortalState::Done(Tag::from(""))) {
+            if portal.columns.is_none() {
+                return Err(err!(INTERNAL_ERROR, "unsupported portal strategy"));
+            }
+            let selects = portal.statement.statement.as_ref().is_some_and(is_query);
+            if !selects && matches!(portal.state, PortalState::New) {
+                return Err(Error::unsupported("FETCH from a portal of a command that hasn't run"));
+            }
+            let made = match std::mem::replace(&mut portal.state, PortalState::Done { again: None }) {
                 PortalState::Running(run) => {
                     let run = *run;
                     Cursor::resumed(run.execution, run.batch, run.before + run.sent, run.row_ids)?
@@ -265,9 +290,13 @@ impl Session {
                     let st = self.statement_context()?;
                     let (statement, row_ids) = row_ids::expose(&plan.statement);
                     let execution = st.start(statement, portal.params.clone(), false)?;
-                    Cursor::new(execution, CursorOptions::default(), row_ids)
+                    let mut made = Cursor::new(execution, CursorOptions::default(), row_ids);
+                    if writes(&plan.statement) {
+                        made.read_all()?;
+                    }
+                    made
                 }
-                PortalState::Stored { .. } | PortalState::CopyOut(_) | PortalState::Done(_) => {
+                PortalState::Stored { .. } | PortalState::CopyOut(_) | PortalState::Done { .. } => {
                     Cursor::ended()
                 }
             };

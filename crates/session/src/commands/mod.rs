@@ -27,6 +27,7 @@ pub use tags::tag_of;
 use crate::portal::Portal;
 use crate::query::{CachedPlan, Columns};
 use crate::session::Session;
+use crate::tag::Tag;
 use bytes::BytesMut;
 use quarry_common::{Error, Lsn, Result};
 use quarry_sql::ast::Statement;
@@ -40,7 +41,7 @@ pub enum CommandOutcome {
     /// Done; rows to deliver (their columns were told by [`columns_of`]).
     Rows {
         rows: Vec<Vec<Datum>>,
-        tag: String,
+        tag: Tag,
     },
     /// Go on as this query (EXECUTE).
     Query(Arc<CachedPlan>),

@@ -177,8 +177,9 @@ impl Session {
         let mut before = self.portals.remove(portal).or_else(|| self.portals.take_resting(portal));
         let room = before.as_mut().map(|p| std::mem::replace(&mut p.params, self.no_params.clone()));
         let values = self.decode_params(&prepared, param_formats, params, room)?;
-        let formats = formats.iter().collect();
-        let mut made = self.new_portal(portal, prepared, values, formats, before);
+        let mut codes = FormatCodes::new();
+        formats.iter().for_each(|code| codes.push(code));
+        let mut made = self.new_portal(portal, prepared, values, codes, before);
         let prepared = &made.statement;
         if prepared.statement.as_ref().is_some_and(is_query) {
             self.open(&mut made)?;
@@ -292,6 +293,14 @@ impl Session {
     }
 
     pub(super) fn drive_execute(&mut self, name: &str, max_rows: usize, out: &mut BytesMut) -> Step {
+        self.executing.clear();
+        self.executing.push_str(name);
+        let step = self.execute_portal(name, max_rows, out);
+        self.executing.clear();
+        step
+    }
+
+    fn execute_portal(&mut self, name: &str, max_rows: usize, out: &mut BytesMut) -> Step {
         let Some(mut portal) = self.portals.remove(name) else {
             let e = err!(UNDEFINED_CURSOR, "portal \"{name}\" does not exist");
             return self.fail_extended(e, out);
@@ -299,9 +308,15 @@ impl Session {
         self.set_text(&portal.statement.text);
         let Some(stmt) = portal.statement.statement.as_ref() else {
             protocol::empty_query(out);
+            self.portals.insert(name, portal);
             return Step::Ready;
         };
-        if let Err(e) = self.check_failed_block(stmt) {
+        let runs = match portal.is_spent() {
+            true => Err(commands::cursor::cannot_run(name)),
+            false => Ok(()),
+        };
+        if let Err(e) = self.check_failed_block(stmt).and(runs) {
+            self.portals.insert(name, portal);
             return self.fail_extended(e, out);
         }
         self.log_execute(name, &portal, stmt);
@@ -319,7 +334,11 @@ impl Session {
             self.log_duration(&what, &portal.statement.text.clone(), detail.as_deref());
         }
         match advanced {
-            Err(e) => self.fail_extended(e, out),
+            Err(e) => {
+                portal.spoil();
+                self.portals.insert(name, portal);
+                self.fail_extended(e, out)
+            }
             Ok(Advance::More) => {
                 self.portals.insert(name, portal);
                 self.work = Work::Execute { name: name.to_string(), max_rows };
@@ -337,7 +356,7 @@ impl Session {
             },
             Ok(Advance::Complete(tag)) => {
                 tag.send(out);
-                if self.block.txn().is_some() {
+                if self.block.txn().is_some() && !self.went_with_its_savepoint(&portal) {
                     self.portals.insert(name, portal);
                 }
                 Step::Ready
@@ -349,6 +368,13 @@ impl Session {
             }
             Ok(Advance::Committed(lsn, tag)) => self.after_commit(lsn, Some(tag), AfterCommit::Extended, out),
         }
+    }
+
+    /// Whether the portal has run ROLLBACK TO a savepoint that it was made after.
+    fn went_with_its_savepoint(&self, portal: &Portal) -> bool {
+        matches!(&portal.statement.statement, Some(ast::Statement::Transaction(t))
+            if matches!(**t, ast::Transaction::RollbackTo(_)))
+            && self.block.portals_mark().is_some_and(|mark| portal.number > mark)
     }
 
     /// Starts an Execute's clock and logs its statement, where wanted; not again when it goes on after output was sent.
@@ -391,6 +417,9 @@ impl Session {
     pub(super) fn sync(&mut self, out: &mut BytesMut) -> Step {
         self.skip_to_sync = false;
         if self.block.state() != BlockState::Implicit {
+            if self.block.state() == BlockState::Idle {
+                self.portals.retain(|p| p.cursor.as_ref().is_some_and(|c| c.options.hold));
+            }
             self.ready(out);
             return Step::Ready;
         }

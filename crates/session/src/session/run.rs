@@ -6,6 +6,7 @@ use crate::query::cache_entry;
 use crate::row_ids::{self, RowIds};
 use crate::statements::{self, Meter};
 use quarry_common::usage;
+use quarry_types::BATCH_ROWS;
 
 impl Session {
     /// Chooses the plan and columns of a portal before its first row.
@@ -86,13 +87,18 @@ impl Session {
         max_rows: usize,
         out: &mut BytesMut,
     ) -> Result<Advance> {
-        if !self.digest().statements || matches!(portal.state, PortalState::Done(_)) {
+        if !self.digest().statements || matches!(portal.state, PortalState::Done { .. }) {
             return self.advance_portal(portal, max_rows, out);
         }
         let meter = Meter::start();
+        let is_new = matches!(portal.state, PortalState::New);
         let advanced = self.advance_portal(portal, max_rows, out);
         meter.stop(&mut portal.spent);
-        if let Ok(Advance::Complete(tag) | Advance::Committed(_, tag)) = &advanced {
+        if let (true, Some(cursor), true) = (is_new, &portal.cursor, advanced.is_ok()) {
+            // It has run to its end, however many rows were sent.
+            let tag = tag_with_count(&portal.statement, cursor.rows_known());
+            statements::record(&self.cx, portal, &tag.to_string());
+        } else if let Ok(Advance::Complete(tag) | Advance::Committed(_, tag)) = &advanced {
             statements::record(&self.cx, portal, &tag.to_string());
         }
         advanced
@@ -115,7 +121,8 @@ impl Session {
                         return Ok(done);
                     }
                 }
-                PortalState::Done(tag) => return Ok(Advance::Complete(tag.clone())),
+                PortalState::Done { again: Some(tag) } => return Ok(Advance::Complete(tag.clone())),
+                PortalState::Done { again: None } => return Err(commands::cursor::cannot_run("")),
                 PortalState::Running(run) => {
                     let io_base = self.cx.io();
                     let reader = run.reader.clone();
@@ -131,7 +138,7 @@ impl Session {
                     while left > 0 {
                         let (batch, from) = match run.batch.take() {
                             Some(b) => b,
-                            None => match next_batch(run)? {
+                            None => match next_batch(run, if max_rows > 0 { left } else { BATCH_ROWS })? {
                                 Some(batch) => (batch, 0),
                                 None => break,
                             },
@@ -156,11 +163,10 @@ impl Session {
                         portal.statement.plans.lock().ran(&run.plan, &portal.params, pages);
                     }
                     let tag = query_tag(&portal.statement, run);
-                    self.after_statement();
-                    portal.state = PortalState::Done(tag);
+                    return Ok(self.end_portal(portal, tag));
                 }
-                PortalState::Stored { rows, tag } => {
-                    let tag = tag.clone();
+                PortalState::Stored { rows, sent, tag } => {
+                    let (before, tag) = (*sent, tag.clone());
                     let mut pending = std::mem::take(rows);
                     let reader = self.query_context()?.reader.clone();
                     let io = IoContext { names: &*reader, ..self.cx.io() };
@@ -168,7 +174,7 @@ impl Session {
                     let types = columns.iter().map(|(_, ty, _)| *ty);
                     let mut writer = RowWriter::new(types, &portal.formats, &io)?;
                     let start = out.len();
-                    let mut ended = false;
+                    let (mut ended, mut written) = (false, 0);
                     while left > 0 && out.len() - start < SEND_BYTES {
                         let Some(row) = pending.next() else {
                             ended = true;
@@ -176,21 +182,27 @@ impl Session {
                         };
                         writer.write_row(&row, &io, out)?;
                         left -= 1;
+                        written += 1;
                     }
+                    let sent = before + written;
                     if !ended {
                         let limit_reached = left == 0;
-                        portal.state = PortalState::Stored { rows: pending, tag };
+                        // The next Execute counts from there.
+                        let sent = if limit_reached { 0 } else { sent };
+                        portal.state = PortalState::Stored { rows: pending, sent, tag };
                         return Ok(if limit_reached { Advance::Suspended } else { Advance::More });
                     }
-                    self.after_statement();
-                    portal.state = PortalState::Done(tag.into());
+                    let tag = match tag {
+                        Tag::Counted(command, _) => Tag::Counted(command, sent),
+                        text => text,
+                    };
+                    return Ok(self.end_portal(portal, tag));
                 }
                 PortalState::CopyOut(copy) => match copy.advance(out, SEND_BYTES)? {
                     None => return Ok(Advance::More),
                     Some(tag) => {
                         portal.spent.nested = copy.query_and_rows();
-                        self.after_statement();
-                        portal.state = PortalState::Done(tag.into());
+                        return Ok(self.end_portal(portal, tag.into()));
                     }
                 },
             }
@@ -207,7 +219,7 @@ impl Session {
         let reader = self.query_context()?.reader.clone();
         let io = IoContext { names: &*reader, ..self.cx.io() };
         let Some(cursor) = &mut portal.cursor else { return Ok(Advance::Complete(Tag::from(""))) };
-        let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), "")?;
+        let rows = cursor.next_rows((max_rows > 0).then_some(max_rows as u64), &self.executing)?;
         let types = portal.columns.as_deref().unwrap_or(&[]).iter().map(|(_, ty, _)| *ty);
         let mut writer = RowWriter::new(types, &portal.formats, &io)?;
         for row in &rows {
@@ -217,7 +229,14 @@ impl Session {
             return Ok(Advance::Suspended);
         }
         self.after_statement();
-        Ok(Advance::Complete(Tag::Counted("SELECT ", rows.len() as u64)))
+        Ok(Advance::Complete(tag_with_count(&portal.statement, rows.len() as u64)))
+    }
+
+    /// A portal's statement has run.
+    fn end_portal(&mut self, portal: &mut Portal, tag: Tag) -> Advance {
+        self.after_statement();
+        portal.end(&tag);
+        Advance::Complete(tag)
     }
 
     /// Makes the statement's effects visible to the next one.
@@ -261,13 +280,9 @@ impl Session {
             quarry_common::wait::blocking(|| commands::run(self, stmt, portal, out))?
         };
         match outcome {
-            CommandOutcome::Done(tag) => {
-                self.after_statement();
-                portal.state = PortalState::Done(tag.into());
-                Ok(None)
-            }
+            CommandOutcome::Done(tag) => Ok(Some(self.end_portal(portal, tag.into()))),
             CommandOutcome::Rows { rows, tag } => {
-                portal.state = PortalState::Stored { rows: rows.into_iter(), tag };
+                portal.state = PortalState::Stored { rows: rows.into_iter(), sent: 0, tag };
                 Ok(None)
             }
             CommandOutcome::Query(plan) => self.begin_query(portal, plan, max_rows, out),
@@ -286,7 +301,7 @@ impl Session {
             }
             CommandOutcome::Committed(lsn, tag) => {
                 let tag = Tag::from(tag);
-                portal.state = PortalState::Done(tag.clone());
+                portal.end(&tag);
                 Ok(Some(Advance::Committed(lsn, tag)))
             }
         }
@@ -321,10 +336,15 @@ impl Session {
             })?;
             self.give_place(place);
             if let Some(count) = count {
-                self.after_statement();
-                portal.state = PortalState::Done(tag_with_count(&portal.statement, count));
-                return Ok(None);
+                let tag = tag_with_count(&portal.statement, count);
+                return Ok(Some(self.end_portal(portal, tag)));
             }
+        }
+        if max_rows > 0 && portal.columns.is_some() && commands::cursor::writes(&plan.statement) {
+            portal.plan = Some(plan);
+            self.cursor_of(portal, "")?;
+            self.after_statement();
+            return self.advance_cursor(portal, max_rows, out).map(Some);
         }
         // A portal that may be read in parts can be named by WHERE CURRENT OF.
         let (runnable, row_ids) = match max_rows {
@@ -372,13 +392,14 @@ fn takes_snapshot(stmt: &ast::Statement) -> bool {
 /// Estimated cost from which a statement is taken to run for more than about a millisecond.
 const LONG_COST: f64 = 2000.0;
 
-/// The next batch; a long statement lets the worker's other tasks go elsewhere meanwhile.
-fn next_batch(run: &mut Running) -> Result<Option<quarry_types::Batch>> {
+/// The next batch, where so many rows are wanted; a long statement lets the worker's other tasks go elsewhere meanwhile.
+fn next_batch(run: &mut Running, want: usize) -> Result<Option<quarry_types::Batch>> {
     let before = run.pages.map(|_| usage::now());
+    let want = want.min(BATCH_ROWS);
     let batch = if run.plan.statement.plan.total_cost > LONG_COST {
-        quarry_common::wait::blocking(|| run.execution.next())
+        quarry_common::wait::blocking(|| run.execution.next_some(want))
     } else {
-        run.execution.next()
+        run.execution.next_some(want)
     };
     if let (Some(pages), Some(before)) = (&mut run.pages, before) {
         let used = usage::now().since(&before);

@@ -17,8 +17,12 @@ impl Session {
         match self.templated_portal(sql, out) {
             Ok(None) => {}
             Ok(Some(portal)) => {
-                let simple =
-                    Simple { text: self.text.clone(), statements: VecDeque::new(), portal: Some(portal) };
+                let simple = Simple {
+                    text: self.text.clone(),
+                    statements: VecDeque::new(),
+                    portal: Some(portal),
+                    described_at: None,
+                };
                 self.work = Work::Simple(Box::new(simple));
                 return self.drive(out);
             }
@@ -41,7 +45,12 @@ impl Session {
                 }
                 self.log_statements(sql, statements.iter().map(|s| &s.stmt));
                 self.block.set_several(statements.len() > 1);
-                let simple = Simple { text: self.text.clone(), statements: statements.into(), portal: None };
+                let simple = Simple {
+                    text: self.text.clone(),
+                    statements: statements.into(),
+                    portal: None,
+                    described_at: None,
+                };
                 self.work = Work::Simple(Box::new(simple));
                 self.drive(out)
             }
@@ -156,8 +165,10 @@ impl Session {
                 self.ready(out);
                 return Some(Step::Ready);
             };
+            let start = out.len();
             match self.simple_portal(&s.text, next, out) {
                 Ok(portal) => {
+                    s.described_at = runs_before_rows(&portal).then_some(start);
                     s.portal = Some(portal);
                     self.work = Work::Simple(s);
                     return None;
@@ -165,9 +176,13 @@ impl Session {
                 Err(e) => return Some(self.fail_simple(e, out)),
             }
         };
+        let described_at = s.described_at.take();
         match self.advance(&mut portal, 0, out) {
             Err(e) => {
                 drop(portal);
+                if let Some(start) = described_at {
+                    out.truncate(start);
+                }
                 Some(self.fail_simple(e, out))
             }
             Ok(Advance::More) => {
@@ -404,6 +419,12 @@ impl Session {
                 | ast::Transaction::Prepare(_)));
         if ends { Ok(()) } else { Err(aborted()) }
     }
+}
+
+/// Whether PostgreSQL runs the statement before it says anything of its rows: an error comes alone then.
+fn runs_before_rows(portal: &Portal) -> bool {
+    portal.columns.is_some()
+        && portal.plan.as_ref().is_none_or(|plan| commands::cursor::writes(&plan.statement))
 }
 
 /// Whether a statement is the only one of its text.
