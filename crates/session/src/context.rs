@@ -20,7 +20,6 @@ use quarry_functions::SessionEnv;
 use quarry_storage::lock::{LockTag, WaitOptions};
 use quarry_storage::txn::Transaction;
 use quarry_storage::{LockMode, WaitPolicy};
-use quarry_types::datetime::TimeZone;
 use quarry_types::io::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, IoContext, NoNames, NoticeSink};
 use quarry_types::{Datum, SqlType};
 use std::path::Path;
@@ -460,8 +459,7 @@ fn make_io(settings: &Settings) -> IoContext<'static> {
         if settings.text("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
     io.array_nulls = settings.bool("array_nulls");
     io.extra_float_digits = settings.int("extra_float_digits") as i32;
-    io.time_zone =
-        crate::settings_check::time_zone(settings.text("TimeZone")).unwrap_or_else(|_| TimeZone::utc());
+    io.time_zone = crate::settings_check::current_zone(settings.text("TimeZone"));
     io
 }
 

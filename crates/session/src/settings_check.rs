@@ -3,7 +3,10 @@
 use quarry_common::settings::{self, Settings};
 use quarry_common::{Error, Result, err};
 use quarry_sql::ast::{Expr, ExprKind, Literal};
-use quarry_types::datetime::TimeZone;
+use quarry_sql::bind::interval_typmod;
+use quarry_types::datetime::interval_in::parse_interval;
+use quarry_types::datetime::interval_out::push_interval;
+use quarry_types::datetime::{IntervalStyle, TimeZone};
 use std::sync::Arc;
 
 /// Encodings that PostgreSQL has and Quarry doesn't, without punctuation and in lower case.
@@ -206,13 +209,22 @@ pub fn time_zone(text: &str) -> Result<Arc<TimeZone>> {
     TimeZone::from_setting(text)
 }
 
-/// The text of SET TIME ZONE INTERVAL '...'.
+/// The zone of a value that the setting has: an interval with seconds has made a zone whose name can't be set.
+pub fn current_zone(text: &str) -> Arc<TimeZone> {
+    time_zone(text).ok().or_else(|| TimeZone::by_name(text)).unwrap_or_else(TimeZone::utc)
+}
+
+/// The text of SET TIME ZONE INTERVAL '...': the interval as it prints.
 pub fn interval_zone(e: &Expr) -> Result<String> {
-    match &e.kind {
-        ExprKind::TypeCast { arg, .. } => interval_zone(arg),
-        ExprKind::Const(Literal::String(text)) => Ok(format!("INTERVAL '{text}'")),
-        _ => Err(err!(SYNTAX_ERROR, "time zone interval must be HOUR or HOUR TO MINUTE")),
+    if let ExprKind::TypeCast { arg, type_name } = &e.kind
+        && let ExprKind::Const(Literal::String(text)) = &arg.kind
+    {
+        let interval = parse_interval(text, interval_typmod(type_name)?, IntervalStyle::Postgres)?;
+        let mut shown = vec![];
+        push_interval(&mut shown, interval, IntervalStyle::Postgres);
+        return Ok(format!("INTERVAL '{}'", String::from_utf8_lossy(&shown)));
     }
+    Err(err!(SYNTAX_ERROR, "time zone interval must be HOUR or HOUR TO MINUTE"))
 }
 
 #[cfg(test)]

@@ -193,12 +193,13 @@ impl CatalogReader {
     /// The collation that a name means; 42704 if there is none.
     pub fn resolve_collation<S: AsRef<str>>(&self, parts: &[S], pos: Option<usize>) -> Result<Oid> {
         let name = parts.last().map_or("", |p| p.as_ref());
-        if parts.len() > 1 && !matches!(parts[0].as_ref(), "pg_catalog") {
+        let elsewhere = parts.len() > 1 && !matches!(parts[0].as_ref(), "pg_catalog");
+        if elsewhere {
             self.resolve_schema(parts[0].as_ref(), pos)?;
         }
         for (_, r) in self.find(&self.snapshot(), pg_collation::TABLE, 3164, &[Datum::text(name)])? {
             let encoding = r.i32(pg_collation::COLLENCODING);
-            if encoding == -1 || encoding == 6 {
+            if !elsewhere && (encoding == -1 || encoding == 6) {
                 return Ok(r.oid(pg_collation::OID));
             }
         }

@@ -65,7 +65,7 @@ impl SettingDef {
             SettingKind::Real { unit, min, max } => {
                 let v = self.number(text, unit)?;
                 if v.is_nan() || v < min || v > max {
-                    return Err(self.out_of_range(v, min, max, unit));
+                    return Err(self.out_of_range(in_short(v), in_short(min), in_short(max), unit));
                 }
                 Ok(SettingValue::Real(v))
             }
@@ -189,6 +189,22 @@ fn number_length(text: &str) -> usize {
 
 fn show_real(v: f64) -> String {
     if v != 0.0 && (v.abs() >= 1e15 || v.abs() < 1e-5) { format!("{v:e}") } else { v.to_string() }
+}
+
+/// Six digits of a number, as C's `%g` prints them.
+fn in_short(v: f64) -> String {
+    let scientific = format!("{v:.5e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text.to_string(),
+    };
+    if (-4..6).contains(&exponent) {
+        return trimmed(&format!("{v:.*}", (5 - exponent) as usize));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
 }
 
 /// PostgreSQL's Boolean spellings: unique prefixes of true/false/yes/no, on, off, 1, 0.

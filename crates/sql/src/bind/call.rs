@@ -30,7 +30,7 @@ impl Binder<'_> {
         if call.within_group {
             return self.ordered_set_aggregate(call, pos);
         }
-        let args = self.call_args(call)?;
+        let args = self.call_args(call, pos)?;
         let first_named = call.args.iter().position(|a| a.name.is_some()).unwrap_or(call.args.len());
         if let Some(late) = call.args[first_named..].iter().find(|a| a.name.is_none()) {
             let e = err!(SYNTAX_ERROR, "positional argument cannot follow named argument");
@@ -40,8 +40,8 @@ impl Binder<'_> {
         let (schema, bare) = super::resolve::split_name(&call.name, pos)?;
         if call.star
             && args.is_empty()
-            && !self.is_aggregate_name(&call.name)?
-            && !self.reader.functions(schema, bare)?.is_empty()
+            && !self.is_aggregate_name(&call.name, pos)?
+            && !self.reader.functions(schema, bare).map_err(|e| at(e, pos))?.is_empty()
         {
             let e = err!(
                 WRONG_OBJECT_TYPE,
@@ -75,8 +75,8 @@ impl Binder<'_> {
     }
 
     /// Arguments, bound; inside an aggregate they may not hold aggregates of the same level.
-    fn call_args(&mut self, call: &ast::FuncCall) -> Result<Vec<Typed>> {
-        let aggregate = call.over.is_none() && self.is_aggregate_name(&call.name)?;
+    fn call_args(&mut self, call: &ast::FuncCall, pos: Pos) -> Result<Vec<Typed>> {
+        let aggregate = call.over.is_none() && self.is_aggregate_name(&call.name, pos)?;
         let window = call.over.is_some();
         let scope = self.scope();
         let before = (scope.in_aggregate, scope.in_window);
@@ -88,9 +88,10 @@ impl Binder<'_> {
         bound
     }
 
-    fn is_aggregate_name(&self, name: &[String]) -> Result<bool> {
-        let (schema, name) = super::resolve::split_name(name, ast::NO_POS)?;
-        Ok(self.reader.functions(schema, name)?.iter().any(|f| f.kind() == FunctionKind::Aggregate))
+    fn is_aggregate_name(&self, name: &[String], pos: Pos) -> Result<bool> {
+        let (schema, name) = super::resolve::split_name(name, pos)?;
+        let found = self.reader.functions(schema, name).map_err(|e| at(e, pos))?;
+        Ok(found.iter().any(|f| f.kind() == FunctionKind::Aggregate))
     }
 
     /// `name(composite)` as the composite's field `name`, if it has one.

@@ -113,6 +113,12 @@ impl Binder<'_> {
     /// `a`, `t.a`, `s.t.a`, `t.*` (as a whole row here; target lists expand stars themselves).
     fn column_ref(&mut self, names: &[String], star: bool, pos: Pos) -> Result<Typed> {
         let done = |expr| Ok(Typed { expr, pos });
+        if let [Scope { kind: Place::Default, items, .. }] = &self.scopes[..]
+            && items.is_empty()
+        {
+            let e = err!(FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression");
+            return Err(at(e, pos));
+        }
         if star {
             let (schema, table) = match names {
                 [t] => (None, t.as_str()),
@@ -215,6 +221,9 @@ impl Binder<'_> {
             return Err(at(e, pos));
         }
         let name = collation.last().map_or("", String::as_str);
+        if collation.len() > 1 {
+            self.reader.resolve_collation(collation, ast::error_position(pos))?;
+        }
         match name {
             // All of these compare bytes here: the database's own collation is C.UTF-8.
             "C" | "POSIX" | "default" | "ucs_basic" | "C.UTF-8" | "C.utf8" if self.keep_collations => {

@@ -7,7 +7,7 @@ use super::scope::{ExprKind as Place, ItemKind, NsColumn, NsItem, SYSTEM_COLUMNS
 use super::{Binder, Typed, VisibleCte};
 use crate::ast::{self, Alias, JoinCondition, Pos, TableRef};
 use quarry_catalog::{RelKind, Relation};
-use quarry_common::{Error, Result, err};
+use quarry_common::{Error, Result, bail, err};
 use quarry_functions::FunctionKind;
 use quarry_plan::tree::{FunctionTree, JoinColumn, JoinTreeCondition, LeafKind};
 use quarry_plan::{
@@ -112,7 +112,7 @@ impl Binder<'_> {
                     item.schema = Some(relation.schema_name.clone());
                 }
                 let names = column_names(&item);
-                apply_alias_columns(&mut item, alias, r.pos)?;
+                apply_alias_columns(&mut item, alias)?;
                 self.name_columns(&item);
                 let kind = LeafKind::Relation { relation, only: r.only };
                 self.record_leaf(kind, &item, &names, alias.map(alias_tree), false);
@@ -207,7 +207,7 @@ impl Binder<'_> {
         }
         let mut item = NsItem { kind: ItemKind::Cte, ..NsItem::new(Some(alias.clone()), names) };
         let names = column_names(&item);
-        apply_alias_columns(&mut item, r.alias.as_ref(), r.pos)?;
+        apply_alias_columns(&mut item, r.alias.as_ref())?;
         let kind = LeafKind::Cte { name: cte.name.clone() };
         self.record_leaf(kind, &item, &names, r.alias.as_ref().map(alias_tree), false);
         self.scope().items.push(item);
@@ -254,7 +254,7 @@ impl Binder<'_> {
         targets.extend(bound.locks.iter().map(|l| (l.ctid, Expr::column(l.ctid, SqlType::TID))));
         let mut item = NsItem { locks: bound.locks, ..NsItem::new(Some(alias.name.clone()), names) };
         let names = column_names(&item);
-        apply_alias_columns(&mut item, Some(alias), s.pos)?;
+        apply_alias_columns(&mut item, Some(alias))?;
         if let Some(tree) = tree {
             let kind = LeafKind::Subquery(tree);
             self.record_leaf(kind, &item, &names, Some(alias_tree(alias)), s.lateral);
@@ -299,7 +299,7 @@ impl Binder<'_> {
             // unnest(a, b, ...) is unnest(a), unnest(b), ... side by side.
             let parts = split_unnest(&item.function);
             for part in &parts {
-                let (call, mut outputs, is_scalar, form) = self.function_item(part, &definitions, &name)?;
+                let (call, mut outputs, is_scalar, shown) = self.function_item(part, &definitions, &name)?;
                 if is_scalar && parts.len() == 1 && f.functions.len() == 1 {
                     // A lone scalar column is called like the alias.
                     if call.function.def().out_args.len() != 1 {
@@ -323,7 +323,11 @@ impl Binder<'_> {
                 for (id, (n, ty)) in ids.iter().zip(outputs) {
                     columns.push(NsColumn { name: n, expr: Expr::column(*id, ty), hidden: false });
                 }
-                recorded.push(recorded_function(&call, form, &definitions, ids.len()));
+                recorded.push(FunctionTree {
+                    call: shown,
+                    definitions: definitions.clone(),
+                    width: ids.len(),
+                });
                 calls.push((call, ids));
             }
         }
@@ -351,7 +355,7 @@ impl Binder<'_> {
         item.is_scalar_function = scalar_single && ordinality.is_none();
         item.row_type = row_type.filter(|_| ordinality.is_none());
         let names = column_names(&item);
-        apply_alias_columns(&mut item, f.alias.as_ref(), f.pos)?;
+        apply_alias_columns(&mut item, f.alias.as_ref())?;
         self.name_columns(&item);
         let rows_from = f.rows_from || recorded.len() > 1;
         let kind = LeafKind::Function { items: recorded, rows_from, ordinality: f.ordinality };
@@ -359,13 +363,13 @@ impl Binder<'_> {
         Ok((LogicalPlan::FunctionScan { calls, ordinality, alias }, item))
     }
 
-    /// One function of FROM: its call, its columns, and whether it gives one scalar column.
+    /// One function of FROM: its call, its columns, whether it gives one scalar column, and how it is shown.
     fn function_item(
         &mut self,
         e: &ast::Expr,
         definitions: &[(String, SqlType)],
         name: &str,
-    ) -> Result<(SetCall, FunctionColumns, bool, CallForm)> {
+    ) -> Result<(SetCall, FunctionColumns, bool, Expr)> {
         if let ast::ExprKind::FuncCall(call) = &e.kind
             && call.over.is_none()
             && !call.within_group
@@ -406,7 +410,8 @@ impl Binder<'_> {
                 let types = columns.iter().map(|(_, t)| *t).collect();
                 let function = FunctionRef::Builtin(ready.def);
                 let call = SetCall { function, args: ready.args, columns: types, row };
-                return Ok((call, columns, is_scalar, ready.form));
+                let shown = shown_call(&call, ready.form);
+                return Ok((call, columns, is_scalar, shown));
             }
         }
         // Any other expression: one row of its value.
@@ -415,10 +420,34 @@ impl Binder<'_> {
         match value.expr {
             Expr::Call { function, args, ty, form, .. } => {
                 let call = SetCall { function, args, columns: vec![ty], row: ty };
-                Ok((call, vec![(name.to_string(), ty)], true, form))
+                let shown = shown_call(&call, form);
+                Ok((call, vec![(name.to_string(), ty)], true, shown))
             }
-            _ => Err(at(Error::unsupported("this expression as a function in FROM"), e.pos)),
+            value => {
+                let (ty, call) = (value.ty(), self.one_element(value.clone(), e.pos)?);
+                Ok((call, vec![(name.to_string(), ty)], true, value))
+            }
         }
+    }
+
+    /// A value that is no call as the function that gives it: the elements of an array of it.
+    fn one_element(&mut self, value: Expr, pos: Pos) -> Result<SetCall> {
+        let ty = value.ty();
+        let array = match self.element_type(ty.oid)? {
+            // The elements of its own elements would come.
+            Some(_) => None,
+            None => self.array_type(ty.oid)?,
+        };
+        let unsupported = || at(Error::unsupported("this expression as a function in FROM"), pos);
+        let array = SqlType::of(array.ok_or_else(unsupported)?);
+        let args = vec![Typed { expr: Expr::Array { elements: vec![value], nested: false, ty: array }, pos }];
+        let name = ["pg_catalog".to_string(), "unnest".to_string()];
+        let Resolved::Function(candidate) = self.resolve_function(&name, &args, &[None], false, pos)? else {
+            return Err(unsupported());
+        };
+        let ready = self.prepare(candidate, args, false, pos)?;
+        let function = FunctionRef::Builtin(ready.def);
+        Ok(SetCall { function, args: ready.args, columns: vec![ty], row: ty })
     }
 
     fn bind_from_join(&mut self, j: &ast::JoinExpr) -> Result<LogicalPlan> {
@@ -468,9 +497,13 @@ impl Binder<'_> {
         }
         if let JoinCondition::On(e) = &j.condition {
             // Only the join's own sides (and outer levels) can be named.
-            let hidden: Vec<NsItem> = self.scope().items.drain(..first).collect();
+            let scope = self.scope();
+            let hidden: Vec<NsItem> = scope.items.drain(..first).collect();
+            let outside = std::mem::replace(&mut scope.out_of_reach, hidden);
             let condition = self.condition(e, Place::JoinOn, "JOIN/ON");
-            self.scope().items.splice(0..0, hidden);
+            let scope = self.scope();
+            let hidden = std::mem::replace(&mut scope.out_of_reach, outside);
+            scope.items.splice(0..0, hidden);
             let condition = condition?;
             self.record_join(kind, None, Some(condition.clone()))?;
             on = condition.into_conjuncts();
@@ -490,7 +523,7 @@ impl Binder<'_> {
             self.scope().items.push(item);
         }
         if let Some(alias) = &j.alias {
-            self.alias_join(first, alias, j.pos)?;
+            self.alias_join(first, alias)?;
         }
         Ok(LogicalPlan::Join { kind, left: Box::new(left), right: Box::new(right), on })
     }
@@ -543,9 +576,9 @@ impl Binder<'_> {
                     *p,
                 ));
             }
-            let l = self.using_column(first..middle, name, "left", *p)?;
+            let l = self.using_column(first..middle, name, "left")?;
             let end = self.scope().items.len();
-            let r = self.using_column(middle..end, name, "right", *p)?;
+            let r = self.using_column(middle..end, name, "right")?;
             let at_pos = if *p == ast::NO_POS { pos } else { *p };
             let test = self.make_operator(
                 &ast::OpName::bare("="),
@@ -591,13 +624,7 @@ impl Binder<'_> {
         Ok((on, recorded))
     }
 
-    fn using_column(
-        &mut self,
-        range: std::ops::Range<usize>,
-        name: &str,
-        side: &str,
-        pos: Pos,
-    ) -> Result<Expr> {
+    fn using_column(&mut self, range: std::ops::Range<usize>, name: &str, side: &str) -> Result<Expr> {
         let items = &self.scope().items[range];
         let mut hits = items
             .iter()
@@ -610,20 +637,20 @@ impl Binder<'_> {
                     AMBIGUOUS_COLUMN,
                     "common column name \"{name}\" appears more than once in {side} table"
                 );
-                Err(at(e, pos))
+                Err(e)
             }
             _ => {
                 let e = err!(
                     UNDEFINED_COLUMN,
                     "column \"{name}\" specified in USING clause does not exist in {side} table"
                 );
-                Err(at(e, pos))
+                Err(e)
             }
         }
     }
 
     /// `(a JOIN b) AS x`: one item with all visible columns; the names inside are gone.
-    fn alias_join(&mut self, first: usize, alias: &Alias, pos: Pos) -> Result<()> {
+    fn alias_join(&mut self, first: usize, alias: &Alias) -> Result<()> {
         let items = &mut self.scope().items;
         let mut columns = vec![];
         for i in items[first..].iter_mut() {
@@ -635,7 +662,7 @@ impl Binder<'_> {
         }
         let ids = self.record_fresh(&mut columns);
         let mut item = NsItem { kind: ItemKind::Join, ..NsItem::new(Some(alias.name.clone()), columns) };
-        apply_alias_columns(&mut item, Some(alias), pos)?;
+        apply_alias_columns(&mut item, Some(alias))?;
         if let Some(join) = self.recorded_join() {
             for ((c, id), named) in join.columns.iter_mut().zip(ids).zip(&item.columns) {
                 (c.id, c.name) = (id, named.name.clone());
@@ -659,35 +686,30 @@ pub(super) fn column_names(item: &NsItem) -> Vec<String> {
     item.columns.iter().map(|c| c.name.clone()).collect()
 }
 
-fn recorded_function(
-    call: &SetCall,
-    form: CallForm,
-    definitions: &[(String, SqlType)],
-    width: usize,
-) -> FunctionTree {
-    let call = Expr::Call {
+/// The call of a function in FROM, for showing it.
+fn shown_call(call: &SetCall, form: CallForm) -> Expr {
+    Expr::Call {
         function: call.function,
         args: call.args.clone(),
         ty: SqlType::RECORD,
         form,
         variadic: false,
         pos: Default::default(),
-    };
-    FunctionTree { call, definitions: definitions.to_vec(), width }
+    }
 }
 
 /// Renames columns by `AS t (a, b)`.
-fn apply_alias_columns(item: &mut NsItem, alias: Option<&Alias>, pos: Pos) -> Result<()> {
+fn apply_alias_columns(item: &mut NsItem, alias: Option<&Alias>) -> Result<()> {
     let Some(alias) = alias else { return Ok(()) };
     if alias.columns.len() > item.columns.len() {
-        let e = err!(
+        let what = if item.kind == ItemKind::Join { "join expression" } else { "table" };
+        bail!(
             INVALID_COLUMN_REFERENCE,
-            "table \"{}\" has {} columns available but {} columns specified",
+            "{what} \"{}\" has {} columns available but {} columns specified",
             alias.name,
             item.columns.len(),
             alias.columns.len()
         );
-        return Err(at(e, pos));
     }
     for (c, name) in item.columns.iter_mut().zip(&alias.columns) {
         c.name = name.clone();

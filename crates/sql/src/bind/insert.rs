@@ -5,8 +5,10 @@ use super::coerce::at;
 use super::scope::{ExprKind as Place, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, ConflictAction, ConflictTarget, InsertSource, NO_POS, Overriding, Pos, QueryBody};
-use quarry_catalog::{Identity, LockMode, RelKind, Relation};
-use quarry_common::{Error, Result, bail, err};
+use quarry_catalog::builtin::oids::{BTREE_AM, PG_CATALOG};
+use quarry_catalog::builtin::opclass::{OpClass, opclass, opclass_named};
+use quarry_catalog::{Identity, IndexKey, LockMode, RelKind, Relation};
+use quarry_common::{Error, Oid, Result, bail, err};
 use quarry_functions::CastContext;
 use quarry_plan::{
     BoundIndex, CallForm, ColumnId, ColumnMeta, Expr, FunctionRef, LogicalPlan, OnConflict, OnConflictAction,
@@ -333,7 +335,8 @@ impl Binder<'_> {
         q: &ast::Query,
     ) -> Result<(LogicalPlan, Vec<ColumnId>, usize)> {
         let bound = self.query(q, Some(wanted))?;
-        self.check_width(ins, assigned, bound.output.len(), NO_POS)?;
+        let extra = super::set_operation::target_pos(q, assigned.len());
+        self.check_width(ins, assigned, bound.output.len(), extra)?;
         self.scopes.push(Scope::new(Place::InsertTarget));
         let result = self.insert_projection(ins, relation, assigned, &bound);
         self.scopes.pop();
@@ -462,7 +465,7 @@ impl Binder<'_> {
         target: &TableWrite,
         view: Option<&ViewTarget>,
         pos: Pos,
-    ) -> Result<(Vec<Expr>, Vec<Expr>)> {
+    ) -> Result<(Vec<WantedKey>, Vec<Expr>)> {
         let mut scope = Scope::new(Place::IndexExpression);
         let name = view.map_or(&target.relation.name, |v| &v.view.name);
         scope.items.push(self.changed_item(&target.relation, &target.row, name, view)?);
@@ -477,7 +480,7 @@ impl Binder<'_> {
         elements: &[ast::IndexElem],
         predicate: Option<&ast::Expr>,
         pos: Pos,
-    ) -> Result<(Vec<Expr>, Vec<Expr>)> {
+    ) -> Result<(Vec<WantedKey>, Vec<Expr>)> {
         let mut wanted = vec![];
         for el in elements {
             if el.direction != ast::SortDirection::Default {
@@ -489,22 +492,49 @@ impl Binder<'_> {
                     err!(INVALID_COLUMN_REFERENCE, "NULLS FIRST/LAST is not allowed in ON CONFLICT clause");
                 return Err(at(e, pos));
             }
-            wanted.push(match &el.key {
+            let (key, place) = match &el.key {
                 ast::IndexKey::Column(name) => match self.find_column(name, pos)? {
-                    Some(e) => e,
+                    Some(e) => (e, pos),
+                    None if SYSTEM_COLUMNS.iter().any(|(n, _, _)| n == name) => return Err(no_arbiter()),
                     None => return Err(self.no_column(None, name, pos)),
                 },
                 ast::IndexKey::Expr(e) => {
                     let bound = self.expr(e)?;
-                    self.settle_unknown(bound)?.expr
+                    (self.settle_unknown(bound)?.expr, e.location())
                 }
-            });
+            };
+            let collation = match &el.collation {
+                Some(name) => Some(self.reader.resolve_collation(&name.parts, ast::error_position(place))?),
+                None => None,
+            };
+            let class = match &el.opclass {
+                Some(name) => Some(self.btree_class(name)?),
+                None => None,
+            };
+            wanted.push(WantedKey { key, collation, class });
         }
         let condition = match predicate {
             Some(p) => self.condition(p, Place::IndexPredicate, "WHERE")?.into_conjuncts(),
             None => vec![],
         };
         Ok((wanted, condition))
+    }
+
+    /// The B-tree operator class that ON CONFLICT names.
+    fn btree_class(&self, name: &ast::QualifiedName) -> Result<&'static OpClass> {
+        let schema = name.parts.iter().rev().nth(1);
+        let here = match schema {
+            Some(s) => self.reader.resolve_schema(s, None)? == PG_CATALOG,
+            None => true,
+        };
+        match opclass_named(BTREE_AM, name.name()).filter(|_| here) {
+            Some(class) => Ok(class),
+            None => bail!(
+                UNDEFINED_OBJECT,
+                "operator class \"{}\" does not exist for access method \"btree\"",
+                name.display()
+            ),
+        }
     }
 
     fn conflict_update(
@@ -649,11 +679,37 @@ fn simple_values(q: &ast::Query) -> Option<&[Vec<ast::Expr>]> {
     }
 }
 
+/// A column or expression that ON CONFLICT wants in a unique index.
+struct WantedKey {
+    key: Expr,
+    collation: Option<Oid>,
+    class: Option<&'static OpClass>,
+}
+
+impl WantedKey {
+    fn fits(&self, key: &Expr, def: &IndexKey) -> bool {
+        let has_class = |class: &OpClass| {
+            opclass(def.opclass).is_some_and(|o| (o.family, o.input) == (class.family, class.input))
+        };
+        self.key == *key
+            && self.collation.is_none_or(|c| c == def.collation)
+            && self.class.is_none_or(has_class)
+    }
+}
+
+fn no_arbiter() -> Error {
+    err!(
+        INVALID_COLUMN_REFERENCE,
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification"
+    )
+}
+
 /// The unique indexes on exactly these columns and expressions, whose predicate the WHERE clause implies.
-fn infer_arbiters(target: &TableWrite, wanted: &[Expr], condition: &[Expr]) -> Result<Vec<usize>> {
+fn infer_arbiters(target: &TableWrite, wanted: &[WantedKey], condition: &[Expr]) -> Result<Vec<usize>> {
     let fits = |i: &BoundIndex| {
-        let same_keys =
-            i.keys.iter().all(|k| wanted.contains(k)) && wanted.iter().all(|w| i.keys.contains(w));
+        let keys = i.keys.iter().zip(&i.index.keys);
+        let same_keys = i.keys.iter().all(|k| wanted.iter().any(|w| w.key == *k))
+            && wanted.iter().all(|w| keys.clone().any(|(k, def)| w.fits(k, def)));
         let implied = match &i.predicate {
             None => true,
             Some(p) => p.clone().into_conjuncts().iter().all(|c| condition.contains(c)),
@@ -663,10 +719,7 @@ fn infer_arbiters(target: &TableWrite, wanted: &[Expr], condition: &[Expr]) -> R
     let found: Vec<usize> =
         target.indexes.iter().enumerate().filter(|(_, i)| fits(i)).map(|(n, _)| n).collect();
     if found.is_empty() {
-        bail!(
-            INVALID_COLUMN_REFERENCE,
-            "there is no unique or exclusion constraint matching the ON CONFLICT specification"
-        );
+        return Err(no_arbiter());
     }
     Ok(found)
 }

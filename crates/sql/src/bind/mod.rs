@@ -59,6 +59,7 @@ pub use stored::{
     bind_stored_expression,
 };
 pub use table::{bind_check, bind_table_write, table_columns};
+pub use types::interval_typmod;
 pub use updatable::changes_data_in_with;
 pub use view::{ViewDefinition, bind_stored_view, bind_view_definition};
 
@@ -203,6 +204,8 @@ pub(crate) struct Binder<'a> {
     record: bool,
     /// COLLATE stays in expressions, for those that are to be stored and shown.
     keep_collations: bool,
+    /// The columns of a set operation's sides so far, where hints may name them.
+    set_sides: Option<Vec<Vec<scope::NsColumn>>>,
     /// The text being bound is a view's: relations and types may be named by OID (see `view`).
     stored: bool,
     /// CTEs of the WITH clauses being bound, if the binder records.
@@ -235,6 +238,7 @@ impl<'a> Binder<'a> {
             pushed_lock: None,
             record: false,
             keep_collations: false,
+            set_sides: None,
             stored: false,
             recorded_ctes: vec![],
             depth: 0,

@@ -338,13 +338,15 @@ impl Binder<'_> {
             };
             walk::any(&bound.expr, &|e| matches!(e, Expr::Column { id, .. } if own(id)))
         };
+        // A wrong type is the first error.
+        let value = self.coerce_to_specific(bound, oids::INT8, name)?;
         if has_column {
             return Err(at(
                 err!(INVALID_COLUMN_REFERENCE, "argument of {name} must not contain variables"),
                 pos,
             ));
         }
-        Ok(Some(self.coerce_to_specific(bound, oids::INT8, name)?))
+        Ok(Some(value))
     }
 
     /// Puts the plan together: FROM/WHERE, grouping, HAVING, windows, set-returning calls, targets, DISTINCT, ORDER BY, locks, LIMIT.

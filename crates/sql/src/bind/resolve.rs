@@ -276,7 +276,7 @@ impl Binder<'_> {
         pos: Pos,
     ) -> Result<&'static OperatorDef> {
         let schema = op.schema.last().map(String::as_str);
-        let all = self.reader.operators(schema, &op.name)?;
+        let all = self.reader.operators(schema, &op.name).map_err(|e| at(e, pos))?;
         let prefix = left.is_none();
         let candidates = || all.iter().copied().filter(|o| o.left.is_valid() != prefix);
         // Both operands; of a prefix operator the first has no type.

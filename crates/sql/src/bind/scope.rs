@@ -155,6 +155,8 @@ impl NsItem {
 /// One query level.
 pub(crate) struct Scope {
     pub items: Vec<NsItem>,
+    /// Items that names don't find where something is being bound; hints know them.
+    pub out_of_reach: Vec<NsItem>,
     pub kind: ExprKind,
     /// Whether names of lateral-only items may be used now.
     pub lateral_active: bool,
@@ -186,9 +188,15 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// All items of the level's FROM, those that can't be named now first.
+    fn all_items(&self) -> impl Iterator<Item = &NsItem> {
+        self.out_of_reach.iter().chain(&self.items)
+    }
+
     pub fn new(kind: ExprKind) -> Scope {
         Scope {
             items: vec![],
+            out_of_reach: vec![],
             kind,
             lateral_active: false,
             aggregates: vec![],
@@ -209,6 +217,9 @@ impl Scope {
     }
 }
 
+/// Names further from each other than this aren't taken for the same, mistyped.
+const FUZZY_DISTANCE_MAX: usize = 3;
+
 /// The system columns, by name.
 pub(crate) const SYSTEM_COLUMNS: &[(&str, ScanColumn, SqlType)] = &[
     ("ctid", ScanColumn::Ctid, SqlType::TID),
@@ -218,6 +229,31 @@ pub(crate) const SYSTEM_COLUMNS: &[(&str, ScanColumn, SqlType)] = &[
     ("cmax", ScanColumn::Cmax, SqlType::of(quarry_types::oids::CID)),
     ("tableoid", ScanColumn::TableOid, SqlType::OID),
 ];
+
+/// An item's system column of this name; an error where an expression to be stored may not read it.
+fn system_column(kind: ExprKind, item: &NsItem, name: &str, pos: Pos) -> Result<Option<Expr>> {
+    let of_name = |s: ScanColumn| SYSTEM_COLUMNS.iter().any(|(n, c, _)| *c == s && *n == name);
+    let Some((column, id, ty)) = item.system.iter().find(|(s, _, _)| of_name(*s)) else { return Ok(None) };
+    // A table's rows all have the same.
+    let constant = *column == ScanColumn::TableOid;
+    match kind {
+        ExprKind::Check if !constant => {
+            let text = format!("system column \"{name}\" reference in check constraint is invalid");
+            Err(at(err!(INVALID_COLUMN_REFERENCE, "{text}"), pos))
+        }
+        ExprKind::Generated if !constant => {
+            let text = format!("cannot use system column \"{name}\" in column generation expression");
+            Err(at(err!(INVALID_COLUMN_REFERENCE, "{text}"), pos))
+        }
+        ExprKind::IndexExpression | ExprKind::IndexPredicate => {
+            Err(err!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported"))
+        }
+        ExprKind::Statistics => {
+            Err(err!(FEATURE_NOT_SUPPORTED, "statistics creation on system columns is not supported"))
+        }
+        _ => Ok(Some(Expr::column(*id, *ty))),
+    }
+}
 
 impl Binder<'_> {
     /// Records where a column is used, for grouping errors.
@@ -247,11 +283,7 @@ impl Binder<'_> {
                     (Some(_), Some(_)) => return Err(at(ambiguous(name), pos)),
                     (Some(hit), None) => Some(hit),
                     _ if item.joined => None,
-                    _ => item
-                        .system
-                        .iter()
-                        .find(|(s, _, _)| SYSTEM_COLUMNS.iter().any(|(n, c, _)| c == s && *n == name))
-                        .map(|(_, id, ty)| Expr::column(*id, *ty)),
+                    _ => system_column(scope.kind, item, name, pos)?,
                 };
                 if let Some(hit) = hit {
                     if found.is_some() {
@@ -317,16 +349,13 @@ impl Binder<'_> {
         name: &str,
         pos: Pos,
     ) -> Result<Option<Expr>> {
+        let kind = self.scopes[level].kind;
         let it = &self.scopes[level].items[item];
         let mut hits = it.columns.iter().filter(|c| c.name == name);
         let expr = match (hits.next(), hits.next()) {
             (Some(_), Some(_)) => return Err(at(ambiguous(name), pos)),
             (Some(c), None) => Some(c.expr.clone()),
-            _ => it
-                .system
-                .iter()
-                .find(|(s, _, _)| SYSTEM_COLUMNS.iter().any(|(n, c, _)| c == s && *n == name))
-                .map(|(_, id, ty)| Expr::column(*id, *ty)),
+            _ => system_column(kind, it, name, pos)?,
         };
         if let Some(expr) = &expr {
             let expr = expr.clone();
@@ -383,38 +412,26 @@ impl Binder<'_> {
         at(self.column_hint(e, table, name), pos)
     }
 
-    /// PostgreSQL's hints: the nearest name, or a column that is there but out of reach.
+    /// PostgreSQL's hints: the nearest name, or a column that is there but out of reach (searchRangeTableForCol).
     fn column_hint(&self, e: Error, table: Option<&str>, name: &str) -> Error {
-        let limit = name.chars().count() / 2;
         let mut best: Vec<(usize, String)> = vec![];
-        for scope in self.scopes.iter().rev() {
-            for item in &scope.items {
-                let Some(alias) = &item.alias else { continue };
-                let system = SYSTEM_COLUMNS
-                    .iter()
-                    .any(|(n, c, _)| *n == name && item.system.iter().any(|(have, _, _)| have == c));
-                if system && item.joined && table.is_none() {
-                    return e.hint(format!(
-                        "There is a column named \"{name}\" in table \"{alias}\", but it cannot be referenced from this part of the query."
-                    ));
-                }
-                let penalty = match table {
-                    Some(t) => distance(t, alias),
-                    None => 0,
-                };
-                for c in &item.columns {
-                    if c.name == name && !(item.columns_visible || item.table_visible) {
-                        continue;
-                    }
-                    if c.name == name && item.lateral_only && !scope.lateral_active {
-                        return e.detail(format!(
-                            "There is a column named \"{name}\" in table \"{alias}\", but it cannot be referenced from this part of the query."
-                        ));
-                    }
-                    let d = distance(name, &c.name) + penalty;
-                    if d <= 3 && (d <= limit || d == 0) {
-                        best.push((d, format!("\"{alias}.{}\"", c.name)));
-                    }
+        for item in self.scopes.iter().rev().flat_map(Scope::all_items) {
+            let Some(alias) = item.alias.as_ref().filter(|_| item.kind != ItemKind::Join) else { continue };
+            let penalty = table.map_or(0, |t| distance(t, alias));
+            let live = || item.columns.iter().filter(|c| !c.hidden);
+            let system = || {
+                let named = SYSTEM_COLUMNS.iter().find(|(n, _, _)| *n == name);
+                named.is_some_and(|(_, c, _)| item.system.iter().any(|(have, _, _)| have == c))
+            };
+            if penalty == 0 && (live().any(|c| c.name == name) || system()) {
+                return e.hint(format!(
+                    "There is a column named \"{name}\" in table \"{alias}\", but it cannot be referenced from this part of the query."
+                ));
+            }
+            for c in live() {
+                let apart = distance(name, &c.name);
+                if apart <= name.len() / 2 && apart + penalty <= FUZZY_DISTANCE_MAX {
+                    best.push((apart + penalty, format!("\"{alias}.{}\"", c.name)));
                 }
             }
         }
@@ -430,32 +447,31 @@ impl Binder<'_> {
         }
     }
 
-    /// 42P01 for a qualifier that names no FROM item.
+    /// 42P01 for a qualifier that names no FROM item (errorMissingRTE).
     pub(super) fn no_item(&self, schema: Option<&str>, name: &str, pos: Pos) -> Error {
-        let shown = match schema {
-            Some(s) => format!("{s}.{name}"),
-            None => name.to_string(),
-        };
-        // A table that is there under an alias, or out of reach here.
         for scope in self.scopes.iter().rev() {
-            for item in &scope.items {
-                let is_table = item.relation.as_ref().is_some_and(|r| r.name == name);
+            for item in scope.all_items() {
                 let Some(alias) = &item.alias else { continue };
-                if is_table && alias != name {
-                    let e =
-                        err!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{shown}\"")
-                            .hint(format!("Perhaps you meant to reference the table alias \"{alias}\"."));
-                    return at(e, pos);
+                let is_table = item.relation.as_ref().is_some_and(|r| r.name == name)
+                    && (schema.is_none() || item.schema.as_deref() == schema);
+                if !is_table && alias != name {
+                    continue;
                 }
-                if alias == name {
-                    let e = err!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{shown}\"").detail(
-                        format!("There is an entry for table \"{alias}\", but it cannot be referenced from this part of the query."),
-                    );
-                    return at(e, pos);
-                }
+                // A table that is there under an alias, or out of reach here.
+                let reachable = item.table_visible
+                    && (!item.lateral_only || scope.lateral_active)
+                    && scope.items.iter().any(|i| std::ptr::eq(i, item));
+                let hint = match alias != name && reachable {
+                    true => format!("Perhaps you meant to reference the table alias \"{alias}\"."),
+                    false => format!(
+                        "There is an entry for table \"{alias}\", but it cannot be referenced from this part of the query."
+                    ),
+                };
+                let e = err!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{name}\"");
+                return at(e.hint(hint), pos);
             }
         }
-        at(err!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{shown}\""), pos)
+        at(err!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{name}\""), pos)
     }
 
     /// Every visible column for `*`.

@@ -12,7 +12,12 @@ use quarry_types::{SqlType, oids};
 impl Binder<'_> {
     pub(super) fn set_operation_query(&mut self, q: &ast::Query) -> Result<Bound> {
         let QueryBody::SetOperation(op) = &q.body else { return Err(Error::internal("no set operation")) };
-        let mut bound = self.set_operation(op)?;
+        // Hints for its ORDER BY name the columns of its sides.
+        let sides = (!q.order_by.is_empty()).then(Vec::new);
+        let outside = std::mem::replace(&mut self.set_sides, sides);
+        let made = self.set_operation(op);
+        let sides = std::mem::replace(&mut self.set_sides, outside);
+        let mut bound = made?;
         // Its sides are subqueries to PostgreSQL.
         self.meta.nested = true;
         self.scopes.push(Scope::new(Place::OrderBy));
@@ -23,6 +28,9 @@ impl Binder<'_> {
         });
         let item = NsItem::new(None, columns.collect());
         self.scope().items.push(item);
+        let sides = sides.into_iter().flatten().zip(1..);
+        let side = |(columns, n)| NsItem::new(Some(format!("*SELECT* {n}")), columns);
+        self.scope().out_of_reach = sides.map(side).collect();
         let finished = self.finish_set_operation(q, &mut bound);
         self.scopes.pop();
         finished?;
@@ -46,8 +54,8 @@ impl Binder<'_> {
                 _ => None,
             };
             let Some(column) = column else {
-                if let ExprKind::ColumnRef { .. } = s.expr.kind {
-                    // A name that is no output column is looked up as usual, for its error.
+                if !matches!(s.expr.kind, ExprKind::Const(_)) {
+                    // Names that are no output columns are looked up as usual, for their errors.
                     self.expr(&s.expr)?;
                 }
                 let e = err!(FEATURE_NOT_SUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
@@ -99,7 +107,19 @@ impl Binder<'_> {
             return Err(at(e, into.relation.pos));
         }
         super::locking::check_set_operation(q, None)?;
-        self.query_keeping_unknown(q)
+        let outside = self.set_sides.take();
+        let bound = self.query_keeping_unknown(q);
+        self.set_sides = outside;
+        let bound = bound?;
+        if let Some(sides) = &mut self.set_sides {
+            let column = |(id, name, ty): &(ColumnId, String, SqlType)| NsColumn {
+                name: name.clone(),
+                expr: Expr::column(*id, *ty),
+                hidden: false,
+            };
+            sides.push(bound.output.iter().map(column).collect());
+        }
+        Ok(bound)
     }
 
     pub(super) fn set_operation(&mut self, op: &ast::SetOperation) -> Result<Bound> {

@@ -1,6 +1,6 @@
 //! Expressions stored as text: defaults, CHECKs, index expressions and predicates, generated columns.
 
-use super::scope::{ExprKind as Place, NsColumn, NsItem, Scope};
+use super::scope::{ExprKind as Place, NsColumn, NsItem, SYSTEM_COLUMNS, Scope};
 use super::{BindContext, Binder};
 use crate::{ast, parse};
 use quarry_catalog::{CatalogReader, Relation};
@@ -88,7 +88,10 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let parsed = parse::parse_expr(sql)?;
         let mut scope = Scope::new(place);
-        scope.items.push(self.row_item(relation, row, &relation.name));
+        let mut item = self.row_item(relation, row, &relation.name);
+        let table = sql.contains("tableoid").then(|| self.meta.computed("tableoid", SqlType::OID));
+        item.system.extend(table.map(|id| (ScanColumn::TableOid, id, SqlType::OID)));
+        scope.items.push(item);
         let outer = std::mem::take(&mut self.scopes);
         self.scopes.push(scope);
         let result = self.expr(&parsed).and_then(|value| {
@@ -105,12 +108,27 @@ impl Binder<'_> {
             }
         });
         self.scopes = outer;
+        let result = result.map(|mut expr| {
+            if let Some(table) = table {
+                put_table(&mut expr, table, relation.oid);
+            }
+            expr
+        });
         // Positions inside stored text mean nothing to the client.
         result.map_err(|mut e| {
             e.fields_mut().position = None;
             e
         })
     }
+}
+
+/// Puts a table's OID in the place of a column.
+fn put_table(expr: &mut Expr, column: ColumnId, table: Oid) {
+    quarry_plan::walk::rewrite(expr, &mut |e| {
+        if matches!(e, Expr::Column { id, .. } if *id == column) {
+            *e = Expr::Const { value: Datum::U32(table.0), ty: SqlType::OID };
+        }
+    });
 }
 
 /// A value of a domain's base type put through the domain's checks, its parents' included.
@@ -160,7 +178,11 @@ pub fn bind_new_expression(
         scope.domain_value = Some(base);
     }
     if let Some((relation, row)) = relation {
-        scope.items.push(b.row_item(relation, row, &relation.name));
+        let mut item = b.row_item(relation, row, &relation.name);
+        for (name, column, ty) in SYSTEM_COLUMNS {
+            item.system.push((*column, b.meta.computed(*name, *ty), *ty));
+        }
+        scope.items.push(item);
     }
     b.scopes.push(scope);
     let bound = b.expr(expr).and_then(|value| match place {

@@ -16,7 +16,7 @@ impl Binder<'_> {
             [schema, oid] if self.stored && schema == super::view::BY_OID => {
                 Some(super::view::oid_name(oid)?)
             }
-            names => self.reader.find_type(names)?,
+            names => self.reader.find_type(names).map_err(|e| at(e, name.pos))?,
         };
         let oid = match found {
             Some(oid) => oid,
@@ -121,8 +121,8 @@ fn not_constant(name: &ast::TypeName) -> Error {
     at(err!(SYNTAX_ERROR, "type modifiers must be simple constants or identifiers"), name.pos)
 }
 
-/// PostgreSQL's packing: range of fields in the upper half, precision in the lower (0xffff: full).
-fn interval_typmod(name: &ast::TypeName) -> Result<i32> {
+/// An interval type's modifier, in PostgreSQL's packing: range of fields in the upper half, precision in the lower (0xffff: full).
+pub fn interval_typmod(name: &ast::TypeName) -> Result<i32> {
     const YEAR: i32 = 1 << 2;
     const MONTH: i32 = 1 << 1;
     const DAY: i32 = 1 << 3;

@@ -209,6 +209,17 @@ impl Binder<'_> {
             let value = self.expr_in(e, Place::WindowFrame)?;
             let pos = value.pos;
             let has_column = quarry_plan::walk::any(&value.expr, &|e| matches!(e, Expr::Column { .. }));
+            let value = match key {
+                None => {
+                    let construct = if mode == FrameMode::Rows { "ROWS" } else { "GROUPS" };
+                    self.coerce_to_specific(value, quarry_types::oids::INT8, construct)?
+                }
+                Some(key) => {
+                    let target = self.range_offset_type(key.oid, value.expr.ty().oid, pos)?;
+                    self.coerce_to(value, SqlType::of(target), CastContext::Implicit, pos)?
+                }
+            };
+            // A wrong type is the first error.
             if has_column {
                 let word = match mode {
                     FrameMode::Rows => "ROWS",
@@ -220,16 +231,7 @@ impl Binder<'_> {
                     pos,
                 ));
             }
-            match key {
-                None => {
-                    let construct = if mode == FrameMode::Rows { "ROWS" } else { "GROUPS" };
-                    self.coerce_to_specific(value, quarry_types::oids::INT8, construct)
-                }
-                Some(key) => {
-                    let target = self.range_offset_type(key.oid, value.expr.ty().oid, pos)?;
-                    self.coerce_to(value, SqlType::of(target), CastContext::Implicit, pos)
-                }
-            }
+            Ok(value)
         };
         Ok(match bound {
             AstBound::UnboundedPreceding => FrameBound::UnboundedPreceding,

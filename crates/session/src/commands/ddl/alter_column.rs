@@ -143,7 +143,9 @@ fn rewrite(
     d.w.clear_missing(old.oid)?;
     let fresh = d.relation(old.oid)?;
     let mut meta = QueryMeta::default();
-    let write = d.with_binder(|cx| bind::bind_table_write(&fresh, &mut meta, cx))?;
+    let mut write = d.with_binder(|cx| bind::bind_table_write(&fresh, &mut meta, cx))?;
+    // What a constraint that isn't valid says holds of new rows only.
+    write.checks.retain(|(name, _)| fresh.constraints.iter().any(|c| c.name == *name && c.validated));
     let mut physical = vec![];
     for c in fresh.columns.iter().filter(|c| !c.dropped) {
         physical.push(d.w.type_physical(c.ty.oid)?);
@@ -401,7 +403,7 @@ pub fn set_type(
         remake_index(d, r.oid, x, k.as_deref())?;
     }
     for (k, e) in &checks {
-        constraints::add_check(d, r.oid, Some(&k.name), e, None, false, !k.validated, false)?;
+        constraints::add_check(d, r.oid, Some(&k.name), e, false, !k.validated, false)?;
     }
     for k in &foreign {
         remake_foreign_key(d, k)?;

@@ -124,7 +124,13 @@ pub fn needs_table(r: &Relation, what: &str) -> Result<()> {
 
 /// Whether every table has a column of this name.
 pub fn is_system_column(name: &str) -> bool {
-    matches!(name, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid")
+    system_number(name).is_some()
+}
+
+/// The `attnum` of a system column.
+pub fn system_number(name: &str) -> Option<i16> {
+    let at = ["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"].iter().position(|n| *n == name)?;
+    Some(-1 - at as i16)
 }
 
 /// The column's index; 42703 without.
@@ -409,7 +415,9 @@ fn add_column(d: &Ddl, r: &std::sync::Arc<Relation>, c: &ast::ColumnDef, if_not_
     let mut has_value = rewrite;
     // A default that is the same for every row need not be stored in the rows there are.
     if let Some(e) = &spec.default {
-        let bound = d.bind_expr(e, None, Some((spec.column.ty, &c.name)), StoredPlace::Default)?;
+        let bound = d
+            .bind_expr(e, None, Some((spec.column.ty, &c.name)), StoredPlace::Default)
+            .map_err(super::without_position)?;
         if is_at_least(&bound.expr, Volatility::Volatile) {
             rewrite = true;
             has_value = true;
@@ -426,7 +434,7 @@ fn add_column(d: &Ddl, r: &std::sync::Arc<Relation>, c: &ast::ColumnDef, if_not_
     let identity = new.identity.take();
     new.generated = false;
     let number = d.w.add_column(r.oid, &new)?;
-    finish_column(d, r.oid, number, &spec)?;
+    finish_column(d, r.oid, number, &spec).map_err(super::without_position)?;
     if rewrite {
         alter_column::rewrite_added(d, r, r.oid, number)?;
     }

@@ -1,6 +1,7 @@
 //! COMMENT ON.
 
 use super::Ddl;
+use super::alter_table::system_number;
 use crate::session::Session;
 use quarry_catalog::{LockMode, ObjectAddress, RelKind, Relation};
 use quarry_common::{Error, Result, bail};
@@ -41,8 +42,8 @@ pub fn run(s: &mut Session, c: &ast::Comment) -> Result<()> {
             }
             let r = locked(&d, parts)?;
             d.w.check_relation_owner(&r)?;
-            match r.column_named(column) {
-                Some((_, c)) => ObjectAddress::column(r.oid, c.number),
+            match r.column_named(column).map(|(_, c)| c.number).or_else(|| system_number(column)) {
+                Some(number) => ObjectAddress::column(r.oid, number),
                 None => {
                     bail!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", r.name)
                 }

@@ -62,7 +62,9 @@ pub fn add(d: &Ddl, table: Oid, p: &Pending, fresh: bool) -> Result<()> {
     let c = &p.constraint;
     match &c.kind {
         C::Check(e) => {
-            add_check(d, table, c.name.as_deref(), e, p.column.as_deref(), fresh, c.not_valid, c.no_inherit)?;
+            let made = add_check(d, table, c.name.as_deref(), e, fresh, c.not_valid, c.no_inherit);
+            // ALTER TABLE has forgotten the text when it comes to this.
+            if fresh { made } else { made.map_err(super::without_position) }?;
         }
         C::PrimaryKey(k) => add_key(d, table, p, k, true, fresh)?,
         C::Unique(k) => add_key(d, table, p, k, false, fresh)?,
@@ -80,7 +82,6 @@ pub fn add_check(
     table: Oid,
     name: Option<&str>,
     e: &ast::Expr,
-    column: Option<&str>,
     fresh: bool,
     not_valid: bool,
     no_inherit: bool,
@@ -90,14 +91,15 @@ pub fn add_check(
     let stored = d.stored(&bound);
     let mut ids = vec![];
     walk::columns_of(&bound.expr, &mut ids);
-    let mut columns: Vec<usize> = ids
-        .into_iter()
-        .filter_map(|id| bound.meta.get(id).source)
-        .filter(|(_, n)| *n > 0)
-        .map(|(_, n)| n as usize - 1)
-        .collect();
-    columns.sort_unstable();
-    columns.dedup();
+    let mut columns: Vec<usize> = vec![];
+    let mut reads_table = false;
+    for id in ids {
+        match bound.meta.get(id).source {
+            Some((_, n)) if n > 0 && !columns.contains(&(n as usize - 1)) => columns.push(n as usize - 1),
+            Some(_) => {}
+            None => reads_table = true,
+        }
+    }
     let name = match name {
         Some(n) => {
             let is_check = |c: &ConstraintDef| matches!(c.kind, ConstraintKind::Check { .. });
@@ -107,16 +109,17 @@ pub fn add_check(
             n.to_string()
         }
         None => {
-            // A table's CHECK is named after its column if it has just one.
-            let about = match (column, &columns[..]) {
-                (Some(c), _) => Some(c.to_string()),
-                (None, [one]) => Some(r.columns[*one].name.clone()),
+            // It is named after the column that it reads, if it is just one.
+            let about = match (&columns[..], reads_table) {
+                ([one], false) => Some(r.columns[*one].name.as_str()),
+                ([], true) => Some("tableoid"),
                 _ => None,
             };
-            d.w.choose_constraint_name(&r.name, about.as_deref(), "check", r.schema, &[])?
+            d.w.choose_constraint_name(&r.name, about, "check", r.schema, &[])?
         }
     };
     if !fresh && !not_valid {
+        let bound = if reads_table { d.bind_text(&stored.sql, &r, Some(SqlType::BOOL))? } else { bound };
         quarry_executor::write::validate_check(&d.env(), &r, &bound.row, &name, &bound.expr)?;
     }
     let mut new = NewConstraint::new(name, table, ConstraintKind::Check { expr_sql: stored.sql }, columns);

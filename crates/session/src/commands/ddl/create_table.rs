@@ -101,18 +101,25 @@ pub fn column_spec(
         default_text: None,
         generated: None,
         identity: None,
-        serial: serial.is_some(),
+        serial: false,
     };
-    let mut null: Option<bool> = serial.map(|_| false);
+    let two_defaults = || {
+        err!(SYNTAX_ERROR, "multiple default values specified for column \"{}\" of table \"{table}\"", c.name)
+    };
+    let two_nullnesses = || {
+        err!(
+            SYNTAX_ERROR,
+            "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
+            c.name
+        )
+    };
+    // What a serial type says stands nowhere in the text.
+    let mut null: Option<bool> = None;
+    let mut is_key = false;
     for k in &c.constraints {
         let nullness = |null: &mut Option<bool>, wanted: bool| {
             if *null == Some(!wanted) {
-                let e = err!(
-                    SYNTAX_ERROR,
-                    "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
-                    c.name
-                );
-                return Err(at(e, k.pos));
+                return Err(at(two_nullnesses(), k.pos));
             }
             *null = Some(wanted);
             Ok(())
@@ -121,13 +128,8 @@ pub fn column_spec(
             C::Null => nullness(&mut null, true)?,
             C::NotNull => nullness(&mut null, false)?,
             C::Default(e) => {
-                if spec.default.is_some() || spec.serial {
-                    let e = err!(
-                        SYNTAX_ERROR,
-                        "multiple default values specified for column \"{}\" of table \"{table}\"",
-                        c.name
-                    );
-                    return Err(at(e, k.pos));
+                if spec.default.is_some() {
+                    return Err(at(two_defaults(), k.pos));
                 }
                 spec.default = Some(e.clone());
             }
@@ -155,14 +157,23 @@ pub fn column_spec(
                 spec.generated = Some(e.clone());
             }
             C::Check(_) | C::PrimaryKey(_) | C::Unique(_) | C::ForeignKey(_) => {
-                if matches!(k.kind, C::PrimaryKey(_)) {
-                    nullness(&mut null, false)?;
-                }
+                is_key |= matches!(k.kind, C::PrimaryKey(_));
                 pending.push(Pending::of_column(k, &c.name));
             }
             C::Exclusion(_) => return Err(Error::unsupported("EXCLUDE constraints")),
         }
         spec.check_one_source(table, k.pos)?;
+    }
+    if serial.is_some() {
+        if spec.default.is_some() {
+            return Err(two_defaults());
+        }
+        spec.serial = true;
+        spec.check_one_source(table, ast::NO_POS)?;
+        if null == Some(true) {
+            return Err(two_nullnesses());
+        }
+        null = Some(false);
     }
     if let Some((always, _)) = &spec.identity {
         if !matches!(ty, SqlType::INT2 | SqlType::INT4 | SqlType::INT8) {
@@ -170,7 +181,7 @@ pub fn column_spec(
         }
         spec.column.identity = Some(if *always { Identity::Always } else { Identity::ByDefault });
     }
-    spec.column.not_null = null == Some(false);
+    spec.column.not_null = null == Some(false) || is_key;
     // Generation expressions must not refer to columns that have one, whichever comes first.
     spec.column.generated |= spec.generated.is_some();
     Ok(spec)
@@ -220,16 +231,6 @@ pub fn finish_column(d: &Ddl, table: Oid, number: i16, spec: &ColumnSpec) -> Res
 /// A default to store; none for a plain NULL. One that is cut to a length is kept, as by PostgreSQL (`varchar(5) DEFAULT NULL`):
 /// its text is the value before the cut.
 pub fn default_expr(d: &Ddl, e: &ast::Expr, ty: SqlType, column: &str) -> Result<Option<StoredExpr>> {
-    let mut refers = false;
-    if let ast::ExprKind::ColumnRef { .. } = &e.kind {
-        refers = true;
-    }
-    if refers {
-        return Err(at(
-            err!(FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression"),
-            e.pos,
-        ));
-    }
     let bound = d.bind_expr(e, None, Some((ty, column)), StoredPlace::Default)?;
     if !is_null(&bound.expr) {
         return Ok(Some(d.stored(&bound)));
@@ -425,7 +426,7 @@ fn like_rest(d: &Ddl, table: Oid, l: &ast::TableLike, source: &Relation) -> Resu
         for c in &source.constraints {
             if let K::Check { expr_sql } = &c.kind {
                 let e = quarry_sql::parse::parse_expr(expr_sql)?;
-                constraints::add_check(d, table, Some(&c.name), &e, None, true, false, false)?;
+                constraints::add_check(d, table, Some(&c.name), &e, true, false, false)?;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! DROP of tables, views, indexes, sequences, schemas, types and domains.
 
+use super::missing::what_is_missing;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
 use quarry_catalog::{LockMode, ObjectAddress, Persistence, RelKind, Relation, TypeKind};
@@ -30,17 +31,12 @@ pub fn run(s: &mut Session, c: &ast::Drop) -> Result<()> {
             (K::TsConfiguration | K::TsDictionary, ObjectRef::Name(n)) => {
                 super::text_search::to_drop(&d, c.kind, n, c.if_exists)?
             }
-            (kind, ObjectRef::Name(n)) if c.if_exists => {
-                d.notice(err!(
-                    UNDEFINED_OBJECT,
-                    "{} \"{}\" does not exist, skipping",
-                    kind.sql().to_lowercase(),
-                    n.display()
-                ));
-                None
-            }
-            (kind, _) if c.if_exists => {
-                d.notice(err!(UNDEFINED_OBJECT, "{} does not exist, skipping", kind.sql().to_lowercase()));
+            (kind, object) if c.if_exists => {
+                let text = match what_is_missing(&d, kind, object)? {
+                    Some(text) => text,
+                    None => format!("{} does not exist, skipping", kind.sql().to_lowercase()),
+                };
+                d.notice(err!(SUCCESSFUL_COMPLETION, "{text}"));
                 None
             }
             (kind, _) => return Err(Error::unsupported(format_args!("DROP {}", kind.sql()))),

@@ -1,5 +1,6 @@
 //! CREATE INDEX, and the making of indexes for constraints (PostgreSQL: indexcmds.c).
 
+use super::alter_table::is_system_column;
 use super::storage_parameters::{Owner, of_operator_class, options_of};
 use super::stored::{expanded, is_at_least};
 use super::{Ddl, parts_of};
@@ -251,6 +252,9 @@ fn spec_of(d: &Ddl, c: &ast::CreateIndex) -> Result<Option<(Oid, IndexSpec)>> {
                     include.push(i);
                     names.push(n.clone());
                 }
+                None if is_system_column(n) => {
+                    bail!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported")
+                }
                 None => bail!(UNDEFINED_COLUMN, "column \"{n}\" does not exist"),
             },
             ast::IndexKey::Expr(_) => {
@@ -366,7 +370,7 @@ fn element(
         ast::IndexKey::Column(n) => match r.column_named(n) {
             Some((i, c)) => (Some(i), None, c.ty, c.collation, n.clone()),
             None => {
-                if matches!(n.as_str(), "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid") {
+                if is_system_column(n) {
                     bail!(FEATURE_NOT_SUPPORTED, "index creation on system columns is not supported");
                 }
                 bail!(UNDEFINED_COLUMN, "column \"{n}\" does not exist");

@@ -13,6 +13,7 @@ pub mod create_table_as;
 mod drop;
 mod extension;
 mod index;
+mod missing;
 mod persistence;
 mod rename;
 mod renamed;

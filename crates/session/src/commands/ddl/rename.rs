@@ -1,6 +1,6 @@
 //! ALTER ... RENAME, OWNER TO and SET SCHEMA.
 
-use super::alter_table::column_of;
+use super::alter_table::{column_of, is_system_column};
 use super::renamed::StoredTexts;
 use super::{Ddl, behavior_of};
 use crate::session::Session;
@@ -150,10 +150,11 @@ fn rename_role(d: &Ddl, spec: &ast::RoleSpec, name: &str) -> Result<()> {
 
 /// Renames a column; the catalog renames it in the table's own expressions.
 fn rename_column(d: &Ddl, r: &Arc<Relation>, old: &str, new: &str) -> Result<()> {
-    if r.column_named(old).is_none()
-        && !matches!(old, "ctid" | "xmin" | "cmin" | "xmax" | "cmax" | "tableoid")
-    {
-        bail!(UNDEFINED_COLUMN, "column \"{old}\" does not exist");
+    if r.column_named(old).is_none() {
+        match is_system_column(old) {
+            true => bail!(FEATURE_NOT_SUPPORTED, "cannot rename system column \"{old}\""),
+            false => bail!(UNDEFINED_COLUMN, "column \"{old}\" does not exist"),
+        }
     }
     let i = column_of(r, old)?;
     let number = r.columns[i].number;

@@ -61,7 +61,8 @@ pub fn create_composite(s: &mut Session, c: &ast::CreateCompositeType) -> Result
 
 /// A domain's CHECK to store.
 fn check(d: &Ddl, e: &ast::Expr, base: SqlType) -> Result<StoredExpr> {
-    let bound = d.bind_expr(e, None, None, StoredPlace::DomainCheck(base))?;
+    let bound =
+        d.bind_expr(e, None, None, StoredPlace::DomainCheck(base)).map_err(super::without_position)?;
     Ok(d.stored(&bound))
 }
 
@@ -101,7 +102,8 @@ pub fn create_domain(s: &mut Session, c: &ast::CreateDomain) -> Result<()> {
                 if new.default.is_some() {
                     bail!(SYNTAX_ERROR, "multiple default expressions");
                 }
-                new.default = super::create_table::default_expr(&d, e, base, c.name.name())?;
+                new.default = super::create_table::default_expr(&d, e, base, c.name.name())
+                    .map_err(super::without_position)?;
             }
             C::Check(e) => {
                 let stored = check(&d, e, base)?;
@@ -137,7 +139,8 @@ pub fn alter_domain(s: &mut Session, c: &ast::AlterDomain) -> Result<()> {
     d.w.check_owner(def.owner, "type", &def.name)?;
     match &c.action {
         A::SetDefault(e) => {
-            let stored = super::create_table::default_expr(&d, e, base, &def.name)?;
+            let stored =
+                super::create_table::default_expr(&d, e, base, &def.name).map_err(super::without_position)?;
             d.w.set_domain_default(oid, stored.as_ref())
         }
         A::DropDefault => d.w.set_domain_default(oid, None),

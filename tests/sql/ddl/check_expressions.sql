@@ -1,0 +1,42 @@
+-- Names that CHECK constraints get, and errors in expressions to be stored: ALTER TABLE doesn't know their places.
+\set VERBOSITY default
+CREATE TABLE z1 (a int CHECK (b > 1), b int);
+CREATE TABLE z2 (a int CHECK (a > b), b int);
+CREATE TABLE z3 (a int CHECK (1 < 2), b int);
+CREATE TABLE z4 (a int CHECK (a > 0), b int, CHECK (a > b), CHECK (a > 1), CHECK (b > 0));
+CREATE TABLE z5 (a int CHECK (a > 0) CHECK (a < 5), b int);
+CREATE TABLE z6 (a int);
+ALTER TABLE z6 ADD COLUMN b int CHECK (b > a);
+ALTER TABLE z6 ADD COLUMN c int CHECK (a > 1);
+ALTER TABLE z6 ADD COLUMN d int CHECK (d > 1);
+ALTER TABLE z6 ADD CHECK (d > a AND b > c);
+SELECT conrelid::regclass, conname, conkey FROM pg_constraint WHERE conrelid::regclass::text ~ '^z' ORDER BY 1, 2;
+CREATE TABLE k (a int DEFAULT b, b int);
+CREATE TABLE k (a int DEFAULT b + 1, b int);
+CREATE TABLE k (a int DEFAULT k.b + 1, b int);
+CREATE TABLE k (a int DEFAULT no_such);
+CREATE TABLE k (a int DEFAULT 2 * coalesce(no_such, 1));
+CREATE TABLE k (a int DEFAULT (SELECT 1));
+CREATE TABLE k (a int CHECK (no_such > 1));
+CREATE TABLE k (a int, b text);
+ALTER TABLE k ADD CHECK (no_such > 1);
+ALTER TABLE k ADD COLUMN c int CHECK (no_such > 1);
+ALTER TABLE k ADD COLUMN c int CHECK (a > 'x');
+ALTER TABLE k ADD COLUMN c int DEFAULT no_such;
+ALTER TABLE k ADD COLUMN c int DEFAULT 'x';
+ALTER TABLE k ADD COLUMN c int DEFAULT a + 1;
+ALTER TABLE k ADD COLUMN c no_such_type;
+ALTER TABLE k ALTER a SET DEFAULT no_such;
+ALTER TABLE k ALTER a SET DEFAULT b || 'x';
+ALTER TABLE k ADD COLUMN d int GENERATED ALWAYS AS (no_such) STORED;
+ALTER TABLE k ADD CONSTRAINT x CHECK (sum(a) > 1);
+ALTER TABLE k ADD CHECK (a);
+CREATE INDEX ON k ((no_such + 1));
+CREATE INDEX ON k (a) WHERE no_such > 1;
+CREATE DOMAIN dd AS int CHECK (no_such > 1);
+CREATE DOMAIN dd AS int CHECK (value > 'x');
+CREATE DOMAIN dd AS int DEFAULT no_such;
+CREATE DOMAIN dd AS int;
+ALTER DOMAIN dd ADD CHECK (no_such > 1);
+ALTER DOMAIN dd SET DEFAULT no_such;
+\d k
