@@ -1,5 +1,6 @@
 //! Names under which EXPLAIN shows relations: where two have one, the later gets a number (PostgreSQL: `set_rtable_names`).
 
+use crate::exprs::has_subquery;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::physical::PlannedCte;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, QueryMeta, walk};
@@ -80,7 +81,7 @@ fn collect(plan: &PhysicalPlan, part: usize, subqueries: bool, uses: &mut Vec<Us
         })
     };
     if subqueries {
-        walk::physical_exprs(plan).into_iter().for_each(&mut see);
+        walk::physical_exprs(plan).into_iter().filter(|e| has_subquery(e)).for_each(&mut see);
     }
     for input in walk::physical_inputs(plan) {
         collect(input, part, subqueries, uses);
@@ -95,6 +96,9 @@ fn rename(plan: &mut PhysicalPlan, renamed: &HashMap<ColumnId, String>, subqueri
         *name = new.clone();
     }
     let below = |e: &mut Expr| {
+        if !has_subquery(e) {
+            return;
+        }
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, .. } = &mut s.plan

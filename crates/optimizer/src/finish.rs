@@ -132,7 +132,7 @@ pub fn number(plan: &mut PhysicalPlan, ctes: &mut [PlannedCte], subqueries: bool
 }
 
 fn number_exprs<'e>(exprs: impl Iterator<Item = &'e mut Expr>, next: &mut usize) {
-    for e in exprs {
+    for e in exprs.filter(|e| crate::exprs::has_subquery(e)) {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Physical { plan, .. } = &mut s.plan

@@ -324,7 +324,7 @@ fn has_correlation(plan: &LogicalPlan) -> bool {
 /// EXISTS asks for rows and not for what is in them, nor in which order or how often they come: computed columns go, with errors of constants
 /// in them, and so do sorting, DISTINCT and GROUP BY (PostgreSQL: simplify_EXISTS_query).
 fn forget_exists_targets(plan: &mut LogicalPlan) {
-    for e in walk::exprs_mut(plan) {
+    for e in walk::exprs_mut(plan).into_iter().filter(|e| crate::exprs::has_subquery(e)) {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && matches!(s.kind, SubqueryKind::Exists)
@@ -380,7 +380,7 @@ pub fn for_each_subquery(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalP
 
 /// Calls `f` on the plan of each subquery in the expressions of this node alone.
 pub fn for_each_subquery_here(plan: &mut LogicalPlan, f: &mut dyn FnMut(&mut LogicalPlan)) {
-    for e in walk::exprs_mut(plan) {
+    for e in walk::exprs_mut(plan).into_iter().filter(|e| crate::exprs::has_subquery(e)) {
         walk::rewrite(e, &mut |e| {
             if let Expr::Subquery(s) = e
                 && let SubqueryPlan::Logical(sub) = &mut s.plan

@@ -70,10 +70,13 @@ pub fn prune(plan: &mut LogicalPlan, needed: &mut Needed<'_>) {
             if let LogicalPlan::Scan { columns, .. } = &**input {
                 let own = |id: &ColumnId| columns.iter().any(|(c, _)| c == id);
                 // A LATERAL subquery's condition on another item becomes one of the join.
-                let read: Vec<Vec<ColumnId>> = predicates.iter().map(crate::exprs::columns).collect();
-                let joins = |id: &ColumnId| read.iter().any(|ids| ids.contains(id) && !ids.iter().all(own));
-                let unread = columns.iter().map(|(id, _)| *id).filter(|id| !needed.has(*id) && !joins(id));
-                let unread: Vec<ColumnId> = unread.collect();
+                let mut joined = vec![];
+                for p in predicates.iter().filter(|p| walk::reads_any(p, &mut |id| !own(&id))) {
+                    walk::columns_of(p, &mut joined);
+                }
+                let read = |id: ColumnId| needed.has(id) || joined.contains(&id);
+                let unread: Vec<ColumnId> =
+                    columns.iter().map(|(id, _)| *id).filter(|id| !read(*id)).collect();
                 needed.filter_only.extend(unread);
             }
         }
