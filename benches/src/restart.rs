@@ -1,5 +1,8 @@
-//! Starts after kill -9: both servers are killed under TPC-B with so much log since the checkpoint, and copies of the folders are
+//! Starts after kill -9: both servers are killed under writers with so much log since the checkpoint, and copies of the folders are
 //! started in turn.
+//!
+//! TPC-B alone would write for half an hour: once each page's image is in the log, a transaction adds some 230 bytes. Every other
+//! transaction changes [`ROWS_TOGETHER`] accounts of one teller's range instead, with the sums that TPC-B keeps.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +20,8 @@ use crate::tools;
 const SETTINGS: [(&str, &str); 2] = [("checkpoint_timeout", "1h"), ("max_wal_size", "16GB")];
 const CLIENTS: &str = "32";
 const DATABASE: &str = "postgres";
+/// Accounts that one of the larger transactions changes.
+const ROWS_TOGETHER: u32 = 500;
 /// The longest that the log may take to grow.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -46,7 +51,7 @@ pub fn run(bench: &mut Bench, section: &mut Section) -> Result<(), String> {
     let figures = bench.rounds([figure], |side| Ok([start(&killed[side as usize], side, copies.path())?]));
     section.extend(figures);
     section.notes.push(format!(
-        "pgbench at scale {scale}, {CLIENTS} clients. Log since the checkpoint: Quarry {} MB, {} transactions; PostgreSQL {} MB, {}. \
+        "pgbench at scale {scale}, {CLIENTS} clients, every other transaction of {ROWS_TOGETHER} accounts. Log since the checkpoint: Quarry {} MB, {} transactions; PostgreSQL {} MB, {}. \
          Each start is of a fresh copy, read into the system's cache by the copying; no transaction that a client was told of is lost, and balances agree.",
         killed[0].log >> 20, killed[0].told, killed[1].log >> 20, killed[1].told
     ));
@@ -59,7 +64,12 @@ fn grow_and_kill(peers: &mut Peers, side: Side, scale: u32, log: u64) -> Result<
     tools::run(&mut tools::pgbench(&target, DATABASE, &["-i", "-q", "-s", &scale.to_string()]))?;
     tools::sql(&target, DATABASE, "CHECKPOINT")?;
     let mut watcher = tools::connect(&target, DATABASE)?;
-    let mut command = tools::pgbench(&target, DATABASE, &["-n", "-c", CLIENTS, "-j", "2", "-T", "3600"]);
+    let scripts = TempDir::new("bench-restart");
+    let script = scripts.path().join("many.sql");
+    std::fs::write(&script, many_accounts(scale)).map_err(|e| format!("{}: {e}", script.display()))?;
+    let (many, clients) = (format!("{}@1", script.display()), ["-n", "-c", CLIENTS, "-j", "2", "-T", "3600"]);
+    let mix = clients.into_iter().chain(["-b", "tpcb-like@1", "-f", &many]).collect::<Vec<_>>();
+    let mut command = tools::pgbench(&target, DATABASE, &mix);
     let writers = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut writers = writers.map_err(|e| format!("pgbench: {e}"))?;
     let written = wait_for_log(&mut watcher, log);
@@ -70,6 +80,24 @@ fn grow_and_kill(peers: &mut Peers, side: Side, scale: u32, log: u64) -> Result<
     let said = writers.wait_with_output().map_err(|e| format!("pgbench: {e}"))?;
     let told = tools::number_after(&String::from_utf8_lossy(&said.stdout), "actually processed:")?;
     Ok(Killed { folder: folder?, told, log: written? })
+}
+
+/// A transaction of many accounts. Each client has a range of its own, and a branch comes after the accounts as it does in TPC-B: no two
+/// wait for each other.
+fn many_accounts(scale: u32) -> String {
+    let ranges = scale * 100_000 / CLIENTS.parse::<u32>().unwrap_or(1);
+    format!(
+        "\\set first :client_id * {ranges} + random(1, {})
+\\set bid random(1, {scale})
+\\set delta random(-5000, 5000)
+BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid >= :first AND aid < :first + {ROWS_TOGETHER};
+UPDATE pgbench_branches SET bbalance = bbalance + {ROWS_TOGETHER} * :delta WHERE bid = :bid;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, :bid, :first, {ROWS_TOGETHER} * :delta, CURRENT_TIMESTAMP);
+END;
+",
+        ranges - ROWS_TOGETHER
+    )
 }
 
 /// Waits until so many bytes were added to the log, and says how many they became.

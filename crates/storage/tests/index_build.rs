@@ -11,7 +11,7 @@ use quarry_storage::row::{RowBuilder, RowLayout, RowRef, Width};
 use quarry_storage::sort::{
     BuildRows, EntryRef, EntryRuns, EntrySink, IndexRow, RowSink, build_index, build_tree, rows_without_entry,
 };
-use quarry_storage::{IsolationLevel, LockMode, LockTag, RelId, Storage, Transaction, WaitPolicy};
+use quarry_storage::{Config, IsolationLevel, LockMode, LockTag, RelId, Storage, Transaction, WaitPolicy};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -44,7 +44,10 @@ fn key_of(body: &[u8]) -> Vec<u8> {
 }
 
 fn setup() -> (Arc<Storage>, Heap, BTree) {
-    let storage = create(&FaultDisk::new());
+    setup_in(create(&FaultDisk::new()))
+}
+
+fn setup_in(storage: Arc<Storage>) -> (Arc<Storage>, Heap, BTree) {
     let t = begin(&storage);
     storage.create_database_dir(&t, Oid(5)).unwrap();
     Heap::create(&storage, &t, TABLE).unwrap();
@@ -310,4 +313,54 @@ fn threads_build_what_one_would() {
     let (outcome, _) = build(&BTree::open(&storage, INDEX, true), 3, 64 << 20, false, &[]).unwrap();
     let BuildOutcome::Duplicate { first, second, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!([first, second], [expected[0].1, expected[1].1]);
+}
+
+/// Two threads' build in a pool large enough for a third one that logs.
+fn build_logged_apart(
+    storage: &Arc<Storage>,
+    heap: &Heap,
+    tree: &BTree,
+) -> quarry_common::Result<BuildOutcome> {
+    let t = begin(storage);
+    // Its commit is logged.
+    t.assign_xid();
+    let sink =
+        || Sink { runs: EntryRuns::new(storage.disk().clone(), 64 << 20), refused: vec![], long: false };
+    let (outcome, _) = build_tree(heap, tree, &t, BuildRows::All, 64 << 20, vec![sink(), sink()])?;
+    if let Some(lsn) = t.commit()? {
+        storage.wal().wait_durable_blocking(lsn)?;
+    }
+    Ok(outcome)
+}
+
+#[test]
+fn pages_logged_by_a_thread_outlive_a_crash_and_a_full_log() {
+    const ROWS: u64 = 100_000;
+    const OTHER: RelId = RelId::new(Oid(5), 30022);
+    let large =
+        || Config { shared_buffers_bytes: 4096 * 8192, wal_buffers_bytes: 1 << 20, ..common::small() };
+    let disk = FaultDisk::new();
+    let created = Storage::create(Arc::new(disk.clone()), large()).expect("a fresh disk has no faults");
+    let (storage, heap, tree) = setup_in(created);
+    let t = begin(&storage);
+    for n in 0..ROWS {
+        heap.insert(&t, &row(n * 7919 % ROWS, n)).unwrap();
+    }
+    BTree::create(&storage, &t, OTHER).unwrap();
+    t.commit().unwrap();
+    // The log is full halfway: the build fails, and nobody waits for it.
+    disk.set_capacity(Some(disk.used() + (512 << 10)));
+    let full = build_logged_apart(&storage, &heap, &BTree::open(&storage, OTHER, true)).unwrap_err();
+    assert_eq!(full.message(), "could not extend the write-ahead log: No space left on device");
+    disk.set_capacity(None);
+    let built = build_logged_apart(&storage, &heap, &tree).unwrap();
+    assert!(matches!(built, BuildOutcome::Built { entries: ROWS, .. }), "{built:?}");
+    drop((heap, tree));
+    disk.kill();
+    drop(storage);
+    disk.crash(7);
+    let storage = Storage::open(Arc::new(disk.clone()), large()).expect("recovery succeeds");
+    let tree = BTree::open(&storage, INDEX, true);
+    assert_eq!(tree.check().unwrap(), ROWS);
+    assert!(entries(&tree).iter().map(|e| e.0).eq(0..ROWS));
 }

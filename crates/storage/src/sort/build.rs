@@ -7,7 +7,7 @@
 use super::entries::{EntryBatch, EntryMerge, EntryRef, EntryRuns};
 use super::{BuildRows, EntryCallback, IndexRow, PROGRESS_ROWS};
 use crate::heap::{BuildScan, BuildView, Heap};
-use crate::index::btree::build::TreeLoader;
+use crate::index::btree::build::{PageLogger, ToLogger, TreeLoader};
 use crate::index::{BTree, BuildOutcome};
 use crate::txn::Transaction;
 use parking_lot::Mutex;
@@ -187,7 +187,7 @@ pub fn build_tree<S: EntrySink>(
     let mut merge = EntryMerge::new(runs, memory_bytes)?;
     progress.set(p::SUBPHASE, p::LOADING);
     let outcome = match threads {
-        1 => load(index, txn, &progress, &mut || merge.next_batch())?,
+        1 => load(index, txn, &progress, None, &mut || merge.next_batch())?,
         _ => std::thread::scope(|scope| {
             let (send, receive) = sync_channel(BATCHES_AHEAD);
             let merging = move || {
@@ -202,9 +202,23 @@ pub fn build_tree<S: EntrySink>(
             };
             let thread = helper::spawn(scope, "index-build", merging)
                 .map_err(|e| Error::internal(format!("could not start a thread: {e}")))?;
-            let outcome = load(index, txn, &progress, &mut || take(&receive));
+            let mut logging = None;
+            let mut to_logger = None;
+            if let Some((to, logger)) = PageLogger::new(index) {
+                let log = move || {
+                    logger.run();
+                    index.storage().flush_counts();
+                    usage::now()
+                };
+                // Without one, this thread logs.
+                logging = helper::spawn(scope, "index-build", log).ok();
+                to_logger = logging.is_some().then_some(to);
+            }
+            let outcome = load(index, txn, &progress, to_logger, &mut || take(&receive));
             drop(receive);
-            usage::take_over(&thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            for thread in [Some(thread), logging].into_iter().flatten() {
+                usage::take_over(&thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
             outcome
         })?,
     };
@@ -216,13 +230,14 @@ fn take(from: &Receiver<Result<EntryBatch>>) -> Result<EntryBatch> {
 }
 
 /// Writes the tree from batches up to an empty one.
-fn load(
-    index: &BTree,
+fn load<'a>(
+    index: &'a BTree,
     txn: &Transaction,
     progress: &Progress,
+    logger: Option<ToLogger<'a>>,
     next: &mut dyn FnMut() -> Result<EntryBatch>,
 ) -> Result<BuildOutcome> {
-    let mut loader = TreeLoader::begin(index)?;
+    let mut loader = TreeLoader::begin(index, logger)?;
     let mut noted = 0;
     let mut duplicate = None;
     loop {

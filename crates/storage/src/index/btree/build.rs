@@ -1,17 +1,20 @@
 //! Building a tree from sorted entries, bottom up: leaves filled one after the other, each finished page handing its separator to the level
-//! above. Pages are logged whole; nobody can reach them before the meta page names the root.
+//! above. Pages are logged whole, by a thread of their own where the caller has one for it ([`PageLogger`]); nobody can reach them before the
+//! meta page names the root.
 
 use super::insert::size_error;
 use super::key::{Key, PACK_FROM_BYTES, Packed};
 use super::page::{self as bp, Item, Link};
 use super::{BTree, META_BLOCK, kind, wal};
 use crate::Fork;
-use crate::buffer::PageMut;
+use crate::buffer::{PageMut, PagePin};
 use crate::page::slotted::PayloadWriter;
 use crate::sort::EntryRef;
 use crate::txn::Transaction;
-use quarry_common::{BlockNo, Result, Tid};
+use quarry_common::{BlockNo, Error, Result, Tid};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Bytes left free on leaves and internal pages (fillfactors 90 and 70, as PostgreSQL's).
 const LEAF_RESERVE: usize = bp::CAPACITY / 10;
@@ -20,6 +23,8 @@ const INTERNAL_RESERVE: usize = bp::CAPACITY * 3 / 10;
 const EXTEND_BLOCKS: u32 = 64;
 /// Pages logged at once.
 const LOG_PAGES: usize = 8;
+/// So often as many pages may wait for the thread that logs.
+const LOGS_AHEAD: usize = 8;
 
 /// An entry to build from.
 #[derive(Clone, Default, Debug)]
@@ -56,6 +61,80 @@ pub(crate) struct Builder<'a> {
     used: BlockNo,
     /// Pages that are complete and not logged yet.
     complete: Vec<PageMut<'a>>,
+    logger: Option<ToLogger<'a>>,
+}
+
+/// Pages on their way to the thread that logs them, without their latches; then blocks to be written behind.
+struct Complete<'a> {
+    pages: Vec<PagePin<'a>>,
+    written: Range<BlockNo>,
+}
+
+/// The builder's end of a [`PageLogger`].
+pub(crate) struct ToLogger<'a> {
+    pages: SyncSender<Complete<'a>>,
+    done: Receiver<Result<()>>,
+}
+
+/// Logs the pages of a tree being built, in a thread of its own: compressing their images takes as long as filling them.
+///
+/// A page is complete, pinned and in nobody's reach when it comes here, so it may go without its latch from one thread to the other.
+pub(crate) struct PageLogger<'a> {
+    tree: &'a BTree,
+    pages: Receiver<Complete<'a>>,
+    done: SyncSender<Result<()>>,
+}
+
+impl<'a> PageLogger<'a> {
+    /// For a tree whose buffer pool has room for the pages that wait; its builder's end, too.
+    pub fn new(tree: &'a BTree) -> Option<(ToLogger<'a>, PageLogger<'a>)> {
+        let waiting = LOG_PAGES * (LOGS_AHEAD + 2);
+        if tree.storage().pool().frame_count() < waiting * 16 {
+            return None;
+        }
+        let (to_pages, pages) = sync_channel(LOGS_AHEAD);
+        let (done, is_done) = sync_channel(1);
+        Some((ToLogger { pages: to_pages, done: is_done }, PageLogger { tree, pages, done }))
+    }
+
+    /// Logs what comes until the builder has ended or the log has no room.
+    pub fn run(self) {
+        let result = self.pages.iter().try_for_each(|complete| self.log(complete));
+        // One that has given up doesn't ask.
+        self.done.send(result).ok();
+    }
+
+    fn log(&self, complete: Complete<'a>) -> Result<()> {
+        let storage = self.tree.storage();
+        let mut latched: Vec<PageMut<'a>> = complete.pages.into_iter().map(PagePin::into_write).collect();
+        if !latched.is_empty() {
+            storage.log_full_page(None, &mut latched.iter_mut().collect::<Vec<_>>())?;
+        }
+        drop(latched);
+        storage.pool().write_behind(self.tree.rel(), Fork::Main, complete.written);
+        Ok(())
+    }
+}
+
+impl<'a> ToLogger<'a> {
+    fn send(&self, complete: Complete<'a>) -> Result<()> {
+        match self.pages.send(complete) {
+            Ok(()) => Ok(()),
+            Err(_) => self.done.recv().unwrap_or_else(|_| Err(stopped())).and(Err(stopped())),
+        }
+    }
+
+    /// Waits until all pages are logged.
+    fn finish(self) -> Result<()> {
+        let ToLogger { pages, done } = self;
+        drop(pages);
+        done.recv().unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+#[cold]
+fn stopped() -> Error {
+    Error::internal("the logging of an index's pages has stopped")
 }
 
 /// A tree being built from entries that come in (key, tid) order.
@@ -74,11 +153,11 @@ pub struct TreeLoader<'a> {
 }
 
 impl<'a> TreeLoader<'a> {
-    /// Begins with an empty tree.
-    pub fn begin(tree: &'a BTree) -> Result<TreeLoader<'a>> {
+    /// Begins with an empty tree. Without a thread that logs, the caller's does.
+    pub(crate) fn begin(tree: &'a BTree, logger: Option<ToLogger<'a>>) -> Result<TreeLoader<'a>> {
         Ok(TreeLoader {
             tree,
-            builder: Builder::begin(tree)?,
+            builder: Builder { logger, ..Builder::begin(tree)? },
             entries: 0,
             key: Vec::new(),
             packed: None,
@@ -166,7 +245,7 @@ impl BTree {
         txn: &Transaction,
         source: &mut dyn FnMut(&mut BuildEntry) -> Result<bool>,
     ) -> Result<BuildOutcome> {
-        let mut loader = TreeLoader::begin(self)?;
+        let mut loader = TreeLoader::begin(self, None)?;
         let mut entry = BuildEntry::default();
         while source(&mut entry)? {
             let BuildEntry { key, payload, tid, unique } = &entry;
@@ -188,7 +267,15 @@ impl<'a> Builder<'a> {
             return Err(tree.corrupted("a build needs an empty tree"));
         }
         let first = Level { page, generation: 0 };
-        Ok(Builder { tree, levels: vec![first], next: 0, end: 0, used: 2, complete: Vec::new() })
+        Ok(Builder {
+            tree,
+            levels: vec![first],
+            next: 0,
+            end: 0,
+            used: 2,
+            complete: Vec::new(),
+            logger: None,
+        })
     }
 
     /// Adds an entry or a posting list, which is above those before it; whether a new leaf begins with it.
@@ -198,13 +285,18 @@ impl<'a> Builder<'a> {
         Ok(self.levels[0].page.id().block != before)
     }
 
-    /// Logs the pages that are complete.
-    fn log_complete(&mut self) -> Result<()> {
+    /// Logs the pages that are complete, or has them logged; then these blocks may be written behind.
+    fn log_complete(&mut self, written: Range<BlockNo>) -> Result<()> {
+        if let Some(logger) = &self.logger {
+            let pages = self.complete.drain(..).map(PageMut::unlatch).collect();
+            return logger.send(Complete { pages, written });
+        }
         if !self.complete.is_empty() {
             let mut pages: Vec<&mut PageMut<'a>> = self.complete.iter_mut().collect();
             self.tree.storage().log_full_page(None, &mut pages)?;
             self.complete.clear();
         }
+        self.tree.storage().pool().write_behind(self.tree.rel(), Fork::Main, written);
         Ok(())
     }
 
@@ -220,8 +312,7 @@ impl<'a> Builder<'a> {
         let count = if self.used > EXTEND_BLOCKS { EXTEND_BLOCKS } else { 1 };
         if count > 1 {
             // All but the last of each level are complete.
-            self.log_complete()?;
-            pool.write_behind(tree.rel(), Fork::Main, self.end.saturating_sub(count)..self.end);
+            self.log_complete(self.end.saturating_sub(count)..self.end)?;
         }
         let page = pool.extend(tree.rel(), Fork::Main, count)?;
         self.next = page.id().block + 1;
@@ -278,7 +369,7 @@ impl<'a> Builder<'a> {
         let first = Link { block: done.page.id().block, generation: done.generation };
         self.complete.push(done.page);
         if self.complete.len() >= LOG_PAGES {
-            self.log_complete()?;
+            self.log_complete(0..0)?;
         }
         if self.levels.len() == level + 1 {
             let mut page = self.take_page()?;
@@ -293,7 +384,10 @@ impl<'a> Builder<'a> {
 
     /// Writes the last page of every level and names the root.
     pub(crate) fn finish(mut self, txn: &Transaction) -> Result<BlockNo> {
-        self.log_complete()?;
+        self.log_complete(0..0)?;
+        if let Some(logger) = self.logger.take() {
+            logger.finish()?;
+        }
         let tree = self.tree;
         let storage = tree.storage();
         let mut root = (0, 0u16);
