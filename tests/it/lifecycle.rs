@@ -129,7 +129,8 @@ fn silent_clients_are_ended_when_their_time_is_over() {
         ends(&client).await;
         // Who says nothing at all is not waited for, either.
         let mut mute = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-        let read = tokio::io::AsyncReadExt::read(&mut mute, &mut [0; 16]);
+        let mut said = [0; 16];
+        let read = tokio::io::AsyncReadExt::read(&mut mute, &mut said);
         assert_eq!(tokio::time::timeout(ANSWER, read).await.expect("it ends").unwrap_or(0), 0);
     });
 }
