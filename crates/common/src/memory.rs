@@ -319,8 +319,12 @@ mod tests {
         assert_eq!([mine.held(), mine.peak(), other.held(), other.peak()], [2 * MB, 3 * MB, 0, 100]);
         assert!(charged().is_none());
         for account in [&mine, &mine, &other] {
+            let is_charged = || charged().is_some_and(|charged| Arc::ptr_eq(&charged, account));
             charge_from_now_on(account);
-            assert!(charged().is_some_and(|charged| Arc::ptr_eq(&charged, account)));
+            assert!(is_charged());
+            drop(charge(&Account::new()));
+            charge_from_now_on(account);
+            assert!(is_charged());
         }
         drop(r);
         assert_eq!((mine.held(), pool.held.load(Ordering::Relaxed)), (0, 0));

@@ -6,7 +6,7 @@ use quarry_catalog::defs::{ConstraintKind, IndexKey, RelKind};
 use quarry_catalog::{Catalog, SessionView};
 use quarry_catalog::{NewColumn, NewConstraint, NewIndex, NewRelation};
 use quarry_common::{Oid, Result};
-use quarry_executor::fastpath::FastPlan;
+use quarry_executor::fastpath::{FastPlan, Place};
 use quarry_executor::{DeferredQueue, ExecEnv, Execution, eval::Folder};
 use quarry_functions::SessionEnv;
 use quarry_plan::Statement;
@@ -168,8 +168,9 @@ fn run_plan(
 ) -> Result<(u64, Vec<String>)> {
     let env = ExecEnv { params: Arc::from(params.to_vec()), ..env.clone() };
     let io = env.io();
+    let mut place = Place::new(env.clone());
     let mut lines = vec![];
-    let count = fast.run(&env, &mut |row| {
+    let count = fast.run(&mut place, &io, &mut |row| {
         let values: Result<Vec<String>> = row
             .iter()
             .zip(&statement.output)

@@ -231,12 +231,12 @@ impl Connection {
         // The messages before this are dealt with, and leave the buffer together.
         let mut at = 0;
         loop {
+            if at == self.input.len() {
+                self.input.clear();
+                return Ok(true);
+            }
             let total = match frame::next_frame(&self.input[at..]) {
                 Ok(Some((_, total))) => total,
-                Ok(None) if at == self.input.len() => {
-                    self.input.clear();
-                    return Ok(true);
-                }
                 Ok(None) => {
                     self.input.advance(at);
                     return Ok(true);
@@ -355,7 +355,11 @@ impl Connection {
 
     async fn flush(&mut self) -> Result<()> {
         if !self.out.is_empty() {
-            self.stream.write_all(&self.out).await?;
+            // Mostly the socket takes it all at once. If it has failed, that is said again here.
+            let written = self.stream.try_write(&self.out).unwrap_or(0);
+            if written < self.out.len() {
+                self.stream.write_all(&self.out[written..]).await?;
+            }
             self.out.clear();
         }
         if self.input.is_empty() {

@@ -129,6 +129,13 @@ impl<'a> Reader<'a> {
     fn formats(&mut self) -> Result<WireFormats<'a>> {
         let count = self.count()?;
         let start = self.rest;
+        if let Some((codes, rest)) = start.split_at_checked(2 * count)
+            && codes.chunks_exact(2).all(|code| matches!(code, [0, 0 | 1]))
+        {
+            self.rest = rest;
+            return Ok(WireFormats::new(codes));
+        }
+        // Something is wrong with them.
         for _ in 0..count {
             self.format()?;
         }

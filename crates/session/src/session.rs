@@ -343,7 +343,9 @@ impl Session {
         let timer = IoTimer::start(io_timing);
         quarry_common::memory::charge_from_now_on(&self.cx.signals.memory);
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| f(self, out)));
-        timer.stop(&self.cx);
+        if timer.is_running() {
+            timer.stop(&self.cx);
+        }
         match caught {
             Ok(step) => step,
             Err(panic) => {

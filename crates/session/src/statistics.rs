@@ -58,8 +58,13 @@ impl IoTimer {
         IoTimer(wanted.then(|| Box::new(usage::now())))
     }
 
-    /// Until now.
+    /// Whether anything is timed.
     #[inline]
+    pub fn is_running(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Until now.
     pub fn stop(self, cx: &SessionContext) {
         let Some(before) = self.0 else { return };
         let spent = usage::now().since(&before);

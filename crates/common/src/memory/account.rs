@@ -1,6 +1,6 @@
 //! What one session's statements hold. A thread says on whose account it works; helpers work on that of whoever started them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,6 +39,8 @@ impl Account {
 
 thread_local! {
     static ACCOUNT: RefCell<Option<Arc<Account>>> = const { RefCell::new(None) };
+    /// Where the account is that [`charge_from_now_on`] has put into `ACCOUNT`, as long as it is there.
+    static LASTING: Cell<*const Account> = const { Cell::new(std::ptr::null()) };
 }
 
 /// The account that the calling thread works on.
@@ -54,6 +56,7 @@ pub struct Charged {
 
 /// Has the calling thread work on an account.
 pub fn charge(account: &Arc<Account>) -> Charged {
+    LASTING.set(std::ptr::null());
     Charged { before: ACCOUNT.replace(Some(account.clone())) }
 }
 
@@ -61,16 +64,15 @@ pub fn charge(account: &Arc<Account>) -> Charged {
 /// else. Mostly it is the account of the last message.
 #[inline]
 pub fn charge_from_now_on(account: &Arc<Account>) {
-    ACCOUNT.with(|charged| {
-        let is_charged = charged.borrow().as_ref().is_some_and(|charged| Arc::ptr_eq(charged, account));
-        if !is_charged {
-            charged.replace(Some(account.clone()));
-        }
-    });
+    if LASTING.get() != Arc::as_ptr(account) {
+        ACCOUNT.set(Some(account.clone()));
+        LASTING.set(Arc::as_ptr(account));
+    }
 }
 
 impl Drop for Charged {
     fn drop(&mut self) {
+        LASTING.set(std::ptr::null());
         ACCOUNT.set(self.before.take());
     }
 }

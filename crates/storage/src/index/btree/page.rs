@@ -271,7 +271,7 @@ impl<'a> Item<'a> {
     #[inline]
     pub fn key(&self) -> Key<'a> {
         let head = self.head();
-        let at = if self.pivot { 10 } else { key_at(head) };
+        let at = if self.pivot { PIVOT_KEY_AT } else { key_at(head) };
         Key::stored(&self.bytes[at..at + (head & KEY_MASK) as usize], head & PACKED != 0)
     }
     #[inline]
@@ -372,8 +372,11 @@ fn read_tid(b: &[u8], at: usize) -> Tid {
 
 #[inline]
 fn pivot_len(head: u16) -> usize {
-    10 + (head & KEY_MASK) as usize + if head & HAS_TID != 0 { 6 } else { 0 }
+    PIVOT_KEY_AT + (head & KEY_MASK) as usize + if head & HAS_TID != 0 { 6 } else { 0 }
 }
+
+/// Where a pivot's key begins.
+const PIVOT_KEY_AT: usize = 10;
 
 /// Where a leaf item's key begins.
 #[inline]
@@ -399,8 +402,7 @@ pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
     let (mut low, mut high) = (first_data(p), slot_count(p));
     while low < high {
         let mid = (low + high) / 2;
-        let it = Item::at(p, offset(p, mid), false);
-        if target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt() {
+        if is_above_leaf(p, offset(p, mid), target) {
             low = mid + 1;
         } else {
             high = mid;
@@ -409,13 +411,38 @@ pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
     low
 }
 
+/// Whether `target` is above all of the leaf item that begins there. Mostly the first bytes of the keys tell, and nothing else of the item is
+/// looked at.
+#[inline]
+fn is_above_leaf(p: &[u8], at: usize, target: &Target<'_>) -> bool {
+    let head = get_u16(p, at);
+    if let Some(first) = key_head(p, at + key_at(head), head)
+        && first != target.head
+    {
+        return target.head > first || target.ord == ord::ABOVE_ALL;
+    }
+    let it = Item::at(p, at, false);
+    target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt()
+}
+
+/// [`key::head`] of an item's key, which begins there, if it isn't packed.
+#[inline]
+fn key_head(p: &[u8], at: usize, head: u16) -> Option<u64> {
+    if head & PACKED != 0 {
+        return None;
+    }
+    let first = u64::from_be_bytes(*p.get(at..)?.first_chunk()?);
+    Some(match (head & KEY_MASK) as usize {
+        0 => 0,
+        len @ 1..8 => first & u64::MAX << (8 * (8 - len)),
+        _ => first,
+    })
+}
+
 /// As [`lower_bound_leaf`], if it is known to be at `from` or behind; quick if it isn't far.
 #[inline]
 pub fn lower_bound_leaf_from(p: &[u8], target: &Target<'_>, from: usize) -> usize {
-    let is_before = |slot: usize| {
-        let it = Item::at(p, offset(p, slot), false);
-        target.cmp_to(&it.key(), ord::of(it.last_tid())).is_gt()
-    };
+    let is_before = |slot: usize| is_above_leaf(p, offset(p, slot), target);
     partition_near(from.max(first_data(p)), slot_count(p), is_before)
 }
 
@@ -451,11 +478,17 @@ pub fn child_slot(p: &[u8], target: &Target<'_>, strict: bool) -> usize {
     let (mut low, mut high) = (first + 1, slot_count(p));
     while low < high {
         let mid = (low + high) / 2;
-        let it = Item::at(p, offset(p, mid), true);
-        let go_right = match target.cmp_to(&it.key(), it.pivot_ord()) {
-            Ordering::Greater => true,
-            Ordering::Equal => !strict,
-            Ordering::Less => false,
+        let at = offset(p, mid);
+        let go_right = match key_head(p, at + PIVOT_KEY_AT, get_u16(p, at)) {
+            Some(first) if first != target.head => target.head > first || target.ord == ord::ABOVE_ALL,
+            _ => {
+                let it = Item::at(p, at, true);
+                match target.cmp_to(&it.key(), it.pivot_ord()) {
+                    Ordering::Greater => true,
+                    Ordering::Equal => !strict,
+                    Ordering::Less => false,
+                }
+            }
         };
         if go_right {
             low = mid + 1;
