@@ -171,6 +171,17 @@ pub fn substitute_plan(plan: &mut LogicalPlan, map: &HashMap<ColumnId, Expr>) {
         rest.retain(|id, _| !given.contains(id));
         walk::exprs_mut(plan).into_iter().for_each(|e| substitute(e, &rest));
     }
+    // A LATERAL item reads what is given beside it.
+    if let LogicalPlan::Join { left, right, .. } = plan {
+        substitute_plan(left, map);
+        let beside = walk::output_columns(left);
+        if !beside.iter().any(|id| map.contains_key(id)) {
+            return substitute_plan(right, map);
+        }
+        let mut rest = map.clone();
+        rest.retain(|id, _| !beside.contains(id));
+        return substitute_plan(right, &rest);
+    }
     for input in walk::inputs_mut(plan) {
         substitute_plan(input, map);
     }

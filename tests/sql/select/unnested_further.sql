@@ -98,3 +98,8 @@ SELECT o.id, g FROM o, generate_series(1, (SELECT i.c FROM i WHERE i.a = o.a)) g
 SELECT o.id, s.m FROM o LEFT JOIN LATERAL (SELECT min(i.b) AS m FROM i WHERE i.b = (SELECT v.b FROM i v WHERE v.a > o.c ORDER BY v.id LIMIT 1) AND i.id <> o.a) s ON true ORDER BY 1;
 SELECT o.id FROM o WHERE o.c = 2 OR EXISTS (SELECT FROM i WHERE i.a = o.a AND i.b > (SELECT count(*) FROM u WHERE u.x = i.c AND u.id > o.c)) ORDER BY 1;
 SELECT o.id, o.c > ALL (SELECT i.c FROM i WHERE i.a = o.a AND (i.b = 1 OR i.c < (SELECT max(u.x) FROM u WHERE u.y = i.b AND u.id > o.c))) FROM o ORDER BY 1;
+
+-- A LATERAL item of what has no partner.
+SELECT o.id FROM o LEFT JOIN (SELECT v.id, e FROM o v, unnest(v.list) e WHERE e > 1) s ON s.id = o.a WHERE s.id IS NULL ORDER BY 1;
+SELECT o.id, ARRAY(SELECT i.b FROM i WHERE NOT EXISTS (SELECT FROM unnest(o.list) e WHERE e NOT IN (SELECT u.x FROM u WHERE u.x <> i.id)) AND i.b IS NOT DISTINCT FROM o.c) FROM o ORDER BY 1;
+SELECT o.id, (SELECT count(*) FROM i WHERE i.a = o.a AND i.id = ANY (ARRAY(SELECT u.id + i.c % 2 FROM u WHERE u.x > i.b))) FROM o ORDER BY 1;

@@ -130,7 +130,8 @@ pub fn same(left: Expr, right: Expr) -> Option<Expr> {
     equality(left.clone(), right.clone()).or_else(of_arrays)
 }
 
-fn is_array(ty: SqlType) -> bool {
+/// Whether values are arrays.
+pub fn is_array(ty: SqlType) -> bool {
     type_info(ty.oid).is_some_and(|info| info.is_array() && info.category == 'A')
 }
 

@@ -11,6 +11,7 @@
 //! They are run for rows that nobody has asked for then: each must have a value whatever its outer row is.
 
 use super::domain_limits::counts_rows;
+use super::domains::is_array;
 use super::lift_correlation::{constant, is_from};
 use super::{Rule, Rules, unnest_marks, unnest_scalars, unnest_tests};
 use crate::exprs::has_subquery;
@@ -18,6 +19,7 @@ use crate::unique::plan_is_unique;
 use quarry_plan::expr::SubqueryPlan;
 use quarry_plan::total::{cannot_fail, plan_cannot_fail};
 use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, SubqueryExpr, SubqueryKind, walk};
+use quarry_types::{SqlType, type_info};
 
 /// Whether computing all of a plan's rows can't raise an error, the subqueries of its expressions included, but for what it does itself with
 /// columns of outer rows alone.
@@ -78,7 +80,8 @@ fn has_value(s: &SubqueryExpr) -> bool {
             tests.iter().all(|t| cannot_fail(t, &[]))
         }
         SubqueryKind::Scalar | SubqueryKind::Row => gives_one_row(plan),
-        SubqueryKind::Array => false,
+        // Arrays of arrays must be of one size.
+        SubqueryKind::Array => type_info(s.ty.oid).is_some_and(|info| !is_array(SqlType::of(info.element))),
     };
     single && !counts_rows(plan) && plan_with_nested_cannot_fail(plan, &[])
 }
