@@ -202,7 +202,7 @@ impl Planner<'_> {
         let (left, right) = (strip_relabel(left), strip_relabel(right));
         let (l, r) = (self.row_of(left)?, self.row_of(right)?);
         let less = matches!(op.restrict, "scalarltsel" | "scalarlesel");
-        (l != r).then(|| Bound { smaller: less, sides: [(left, l), (right, r)], share })
+        (l != r).then_some(Bound { smaller: less, sides: [(left, l), (right, r)], share })
     }
 
     /// The one scan that an expression's columns are of, or that they are all of enclosing rows.
