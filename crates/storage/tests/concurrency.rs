@@ -220,7 +220,10 @@ fn a_transaction_begins_again_as_a_new_one() {
     assert!(txn.begin_again(IsolationLevel::Serializable, false));
     drop(txn.statement_snapshot());
     txn.commit().unwrap();
-    assert!(!txn.begin_again(IsolationLevel::ReadCommitted, false), "others may still ask for what it has read");
+    assert!(
+        !txn.begin_again(IsolationLevel::ReadCommitted, false),
+        "others may still ask for what it has read"
+    );
 }
 
 #[test]
