@@ -411,8 +411,7 @@ pub fn lower_bound_leaf(p: &[u8], target: &Target<'_>) -> usize {
     low
 }
 
-/// Whether `target` is above all of the leaf item that begins there. Mostly the first bytes of the keys tell, and nothing else of the item is
-/// looked at.
+/// Whether `target` is above all of the leaf item that begins there. Mostly the first bytes of the keys tell.
 #[inline]
 fn is_above_leaf(p: &[u8], at: usize, target: &Target<'_>) -> bool {
     let head = get_u16(p, at);
