@@ -92,6 +92,17 @@ impl Default for Block {
     }
 }
 
+/// How a transaction starts.
+pub struct Start {
+    pub modes: TransactionModes,
+    pub vars_mark: usize,
+    /// Microseconds since 2000.
+    pub now: i64,
+    pub read_at_inserted: bool,
+    /// How many references to the transaction before the caller has and wants to be to this one.
+    pub kept: usize,
+}
+
 /// What a savepoint rollback has to undo in the session.
 pub struct RolledBack {
     pub vars_mark: usize,
@@ -117,19 +128,15 @@ impl Block {
     pub fn txn(&self) -> Option<&Arc<Transaction>> {
         self.txn.as_ref()
     }
-    /// The current transaction, started (implicitly) if there is none. `options` are a session's, the same each time. `kept`: how many
-    /// references to the transaction before the caller has and wants to be to this one.
+    /// The current transaction, started (implicitly) if there is none. `options` are a session's, the same each time.
     pub fn ensure(
         &mut self,
         storage: &Arc<Storage>,
-        modes: TransactionModes,
-        vars_mark: usize,
-        now: i64,
-        read_at_inserted: bool,
-        kept: usize,
+        start: Start,
         options: impl FnOnce() -> TxnOptions,
     ) -> &Arc<Transaction> {
         if self.txn.is_none() {
+            let Start { modes, vars_mark, now, read_at_inserted, kept } = start;
             // One that is still known somewhere is left to those.
             let again = |last: &Arc<Transaction>| {
                 Arc::strong_count(last) == 1 + kept && last.begin_again(modes.isolation, read_at_inserted)

@@ -10,7 +10,7 @@ mod limits;
 mod run;
 mod simple;
 
-use crate::block::{Block, BlockState, TransactionModes, aborted};
+use crate::block::{Block, BlockState, Start, TransactionModes, aborted};
 use crate::commands::{self, CommandOutcome};
 use crate::context::SessionContext;
 use crate::digest::Digest;
@@ -393,7 +393,7 @@ impl Session {
                 if *portal {
                     self.portals.remove(name);
                 } else {
-                    self.cx.prepared.lock().remove(*name);
+                    self.cx.prepared.lock().remove(name);
                 }
                 protocol::close_complete(out);
                 Ok(())
@@ -606,7 +606,7 @@ impl Session {
         }
         let modes = self.default_modes();
         let kept = self.kept_references();
-        let mark = match self.cx.settings_version() == self.kept_settings {
+        let vars_mark = match self.cx.settings_version() == self.kept_settings {
             true => 0,
             false => self.cx.vars.lock().mark(),
         };
@@ -624,7 +624,8 @@ impl Session {
         // A transaction begins with the message that asks for it, so that now() is never after statement_timestamp().
         let now = self.cx.statement_start.load(Ordering::Relaxed);
         let storage = cx.instance.storage();
-        let txn = self.block.ensure(storage, modes, mark, now, read_at_inserted, kept, options).clone();
+        let start = Start { modes, vars_mark, now, read_at_inserted, kept };
+        let txn = self.block.ensure(storage, start, options).clone();
         if self.block.modes != self.shown_modes {
             commands::transaction::facts(self);
         }
