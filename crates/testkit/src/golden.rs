@@ -191,7 +191,7 @@ pub fn check_files(files: &[PathBuf], on: &On) -> Vec<Verdict> {
 
 fn own_options() -> Options {
     // What is compared is answers, not endurance.
-    Options::default().with("fsync", "off").with("max_prepared_transactions", "10")
+    Options::default().with("fsync", "off").with("max_prepared_transactions", "10").with("autovacuum", "off")
 }
 
 /// The address of the server, after a new one was started if the old one died.
