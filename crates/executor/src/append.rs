@@ -33,6 +33,10 @@ impl Operator for Append {
         self.at = 0;
         self.inputs.iter_mut().try_for_each(|i| i.rescan(cx))
     }
+    fn renew(&mut self) -> bool {
+        self.at = 0;
+        self.inputs.iter_mut().all(|i| i.renew())
+    }
 }
 
 /// Keeps its input's rows: a rescan reads what was kept, unless the input depends on enclosing rows that have changed.

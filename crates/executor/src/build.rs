@@ -97,7 +97,17 @@ impl<'a> Builder<'a> {
             reads.extend(state.iter().flat_map(|c| c.reads.iter().copied()));
             rounds.extend(state.iter().flat_map(|c| c.rounds_of.iter().copied()));
         }
-        self.runtime.ctes.push(cte::CteState::new(planned.id, op, reads, rounds));
+        // Where nobody asks whether there was an error, nobody reads the rows.
+        let said_by = planned.caught.and_then(|id| planned.output.iter().position(|o| *o == id));
+        let caught = match said_by {
+            Some(said_by) => {
+                let types = types_of(&planned.plan, &planned.output)?;
+                let physicals = types.into_iter().map(|ty| self.physical(ty)).collect::<Result<_>>()?;
+                Some(cte::Caught::new(said_by, physicals))
+            }
+            None => None,
+        };
+        self.runtime.ctes.push(cte::CteState::new(planned.id, op, reads, rounds, caught));
         Ok(())
     }
     /// Makes a recursion's work table known: to its step, and to expressions of the step's own WITH, which are built before it.
@@ -130,7 +140,10 @@ impl<'a> Builder<'a> {
             Some(scan) => scan,
             None => (self.raw(plan)?, plan.filter.iter().collect()),
         };
-        let columns = walk::raw_columns(&plan.node);
+        let columns = match read_columns(plan) {
+            Some(read) => read.iter().map(|(id, _)| *id).collect(),
+            None => walk::raw_columns(&plan.node),
+        };
         let layout = Layout::new(columns.iter().copied());
         let filter = self.exprs(filter, &layout)?;
         let same = plan.targets.iter().map(|(id, _)| id).eq(&columns);
@@ -253,6 +266,7 @@ impl<'a> Builder<'a> {
     /// The node without its filter and targets.
     fn raw(&mut self, plan: &PhysicalPlan) -> Result<BoxOperator> {
         let none = Layout::default();
+        let read = read_columns(plan);
         Ok(match &plan.node {
             PhysicalNode::Result { input, one_time_filter } => {
                 let input = input.as_ref().map(|p| self.plan(p)).transpose()?;
@@ -262,6 +276,7 @@ impl<'a> Builder<'a> {
                 return Err(Error::internal("a sequential scan is built with its filter"));
             }
             PhysicalNode::IndexScan { relation, index, columns, conds, .. } if index.method == "hash" => {
+                let columns = read.as_ref().unwrap_or(columns);
                 let scan = methods::MethodScan::compile(self, index, conds)?;
                 let layout = Layout::new(columns.iter().map(|(id, _)| *id));
                 let recheck =
@@ -280,8 +295,9 @@ impl<'a> Builder<'a> {
                 first_only,
                 ..
             } => {
-                let reader = self.reader(relation, columns)?;
-                let wanted: Vec<ScanColumn> = columns.iter().map(|(_, c)| *c).collect();
+                let given = read.as_ref().unwrap_or(columns);
+                let reader = self.reader(relation, given)?;
+                let wanted: Vec<ScanColumn> = given.iter().map(|(_, c)| *c).collect();
                 let (mut only, mut filter) = (None, None);
                 if *index_only {
                     let shape = index_entry::IndexShape::new(relation, index, self.io)?;
@@ -302,7 +318,7 @@ impl<'a> Builder<'a> {
                     joins,
                     plan.id,
                 );
-                Box::new(scan.first_only(*first_only))
+                Box::new(scan.first_only(*first_only).expecting(plan.rows))
             }
             PhysicalNode::BitmapHeapScan { relation, columns, bitmap, recheck, .. } => {
                 let source = bitmap::Source::compile(self, bitmap)?;
@@ -454,6 +470,15 @@ impl<'a> Builder<'a> {
         let op = self.plan(plan)?;
         Ok(columns(op, slots, plan.targets.len()))
     }
+}
+
+/// The columns that an index scan gives: those that somebody reads. Others were read only by conditions that the index stands for.
+pub(crate) fn read_columns(plan: &PhysicalPlan) -> Option<Vec<(ColumnId, ScanColumn)>> {
+    let PhysicalNode::IndexScan { columns, .. } = &plan.node else { return None };
+    // A target with a raw column's id is that column, whatever its expression.
+    let mut read: Vec<ColumnId> = plan.targets.iter().map(|(id, _)| *id).collect();
+    walk::physical_exprs(plan).into_iter().for_each(|e| walk::columns_of(e, &mut read));
+    Some(columns.iter().filter(|(id, _)| read.contains(id)).copied().collect())
 }
 
 fn columns(op: BoxOperator, slots: Vec<usize>, all: usize) -> BoxOperator {

@@ -12,6 +12,12 @@ use quarry_types::Batch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The operators of a plan, used by no execution: they hold no snapshot, no locks, no rows and next to no memory.
+pub struct Tree {
+    op: BoxOperator,
+    rt: Runtime,
+}
+
 /// A statement at work.
 pub struct Execution {
     env: ExecEnv,
@@ -54,6 +60,24 @@ impl Execution {
             (op, b.finish())
         };
         Ok(Execution { env, statement, op, rt, rows: 0, done: false, watcher: None })
+    }
+
+    /// As [`Execution::start`] of the statement that the operators were built for.
+    pub fn start_in(tree: Tree, statement: Arc<Statement>, env: ExecEnv) -> Execution {
+        let Tree { op, rt } = tree;
+        Execution { env, statement, op, rt, rows: 0, done: false, watcher: None }
+    }
+
+    /// Its operators, for another execution of the same statement: of one that has ended well ([`Execution::finish`]), if they can all begin
+    /// anew.
+    pub fn into_tree(self) -> Option<Tree> {
+        let Execution { env, mut op, mut rt, done, watcher, .. } = self;
+        let is_plain = !env.instrument && watcher.is_none() && rt.subplans.is_empty() && rt.ctes.is_empty();
+        if !done || !is_plain || !op.renew() {
+            return None;
+        }
+        rt.begin_again();
+        Some(Tree { op, rt })
     }
 
     /// The next batch of the result, columns in the order of the statement's output; none at the end.

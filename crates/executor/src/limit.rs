@@ -153,6 +153,10 @@ impl Operator for Limit {
         self.done = false;
         self.input.rescan(cx)
     }
+    fn renew(&mut self) -> bool {
+        (self.left, self.last, self.done) = (None, None, false);
+        self.input.renew()
+    }
 }
 
 /// Rows `from..from + n` of those that count.

@@ -14,6 +14,11 @@ pub trait Operator: Send {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>>;
     /// Begins again, with the values `Runtime::outer` has now.
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()>;
+    /// Becomes as it was when it was built, for another execution of the same plan with other parameters, snapshot and transaction: it holds
+    /// nothing of those of the one that has ended, no rows, and no memory worth counting. False: it can't, and isn't to be used again.
+    fn renew(&mut self) -> bool {
+        false
+    }
     /// Rows written, for nodes that write.
     fn rows_affected(&self) -> Option<u64> {
         None
@@ -86,11 +91,13 @@ pub struct Output {
 
 impl Output {
     pub fn new(input: BoxOperator, filter: Vec<Program>, targets: Option<Vec<Program>>) -> Output {
-        let any = |test: fn(&Program) -> bool| targets.iter().flatten().any(test);
-        let once = any(Program::has_effects);
-        let most = if once && any(Program::grows) { 1 } else { BATCH_ROWS };
+        let once = targets.iter().flatten().any(Program::has_effects);
+        let most = Output::first_most(&targets, once);
         let again = !filter.iter().any(Program::has_effects);
         Output { input, filter, targets, filtered: 0, pending: None, unfiltered: None, again, most, once }
+    }
+    fn first_most(targets: &Option<Vec<Program>>, once: bool) -> usize {
+        if once && targets.iter().flatten().any(Program::grows) { 1 } else { BATCH_ROWS }
     }
     /// The rows of the batch that pass the filter. Where somebody may stop early and a row fails, as many rows before it as go together:
     /// PostgreSQL raises an error only of a row that it comes to.
@@ -204,6 +211,11 @@ impl Operator for Output {
         self.pending = None;
         self.unfiltered = None;
         self.input.rescan(cx)
+    }
+    fn renew(&mut self) -> bool {
+        (self.pending, self.unfiltered, self.filtered) = (None, None, 0);
+        self.most = Output::first_most(&self.targets, self.once);
+        self.input.renew()
     }
     fn rows_affected(&self) -> Option<u64> {
         self.input.rows_affected()

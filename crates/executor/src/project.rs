@@ -59,6 +59,10 @@ impl Operator for ResultNode {
             None => Ok(()),
         }
     }
+    fn renew(&mut self) -> bool {
+        (self.open, self.done) = (None, false);
+        self.input.as_mut().is_none_or(|input| input.renew())
+    }
 }
 
 /// Picks columns of its input by slot.
@@ -81,6 +85,9 @@ impl Operator for Columns {
     }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.input.rescan(cx)
+    }
+    fn renew(&mut self) -> bool {
+        self.input.renew()
     }
     fn rows_affected(&self) -> Option<u64> {
         self.input.rows_affected()
@@ -348,5 +355,9 @@ impl Operator for ProjectSet {
         self.batch = None;
         self.running = None;
         self.input.rescan(cx)
+    }
+    fn renew(&mut self) -> bool {
+        (self.batch, self.running) = (None, None);
+        self.input.renew()
     }
 }

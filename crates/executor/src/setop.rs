@@ -296,21 +296,20 @@ impl Operator for Unique {
     fn next(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>> {
         loop {
             let Some(b) = self.input.next(cx)? else { return Ok(None) };
-            let mut keep = Vec::new();
+            let mut keep = Vec::with_capacity(b.row_count());
+            let before = self.last.take();
+            let mut last = before.as_ref().map(|(batch, row)| (batch, *row));
             for r in b.rows().iter() {
-                let same = match &self.last {
-                    None => false,
-                    Some((lb, lr)) => self
-                        .slots
-                        .iter()
-                        .zip(&self.types)
-                        .all(|(s, t)| compare::same_at(&b.columns[*s], r, &lb.columns[*s], *lr, t)),
-                };
+                let same = last.is_some_and(|(lb, lr)| {
+                    let mut columns = self.slots.iter().zip(&self.types);
+                    columns.all(|(s, t)| compare::same_at(&b.columns[*s], r, &lb.columns[*s], lr, t))
+                });
                 if !same {
                     keep.push(r as u32);
-                    self.last = Some((b.clone(), r));
+                    last = Some((&b, r));
                 }
             }
+            self.last = last.map(|(batch, row)| (batch.clone(), row));
             if let Some(b) = select(b, keep) {
                 return Ok(Some(b));
             }
@@ -319,5 +318,9 @@ impl Operator for Unique {
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
         self.last = None;
         self.input.rescan(cx)
+    }
+    fn renew(&mut self) -> bool {
+        self.last = None;
+        self.input.renew()
     }
 }

@@ -4,7 +4,7 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, pull};
-use crate::rows::RowSet;
+use crate::rows::{RowSet, gather};
 use crate::sort_entries::{self, Entry};
 use crate::spill::told_of_files;
 use quarry_common::Result;
@@ -58,6 +58,8 @@ impl Keys {
 
 /// Rows being gathered, with their keys.
 struct Gathered {
+    /// The first batch as it came, as long as it is the only one.
+    first: Option<Batch>,
     rows: RowSet,
     keys: Vec<u8>,
     entries: Vec<Entry>,
@@ -65,15 +67,35 @@ struct Gathered {
 
 impl Gathered {
     fn new(physicals: &[PhysicalType]) -> Gathered {
-        Gathered { rows: RowSet::new(physicals), keys: Vec::new(), entries: Vec::new() }
+        Gathered { first: None, rows: RowSet::new(physicals), keys: Vec::new(), entries: Vec::new() }
     }
     fn memory_bytes(&self) -> usize {
         let entries = self.entries.capacity() * std::mem::size_of::<Entry>();
-        self.rows.allocated_bytes() + self.keys.capacity() + entries
+        self.row_bytes() + self.keys.capacity() + entries
+    }
+    /// What the rows take.
+    fn row_bytes(&self) -> usize {
+        let first = self.first.iter().flat_map(|b| &b.columns).map(|c| c.allocated_bytes()).sum::<usize>();
+        self.rows.allocated_bytes() + first
+    }
+    /// All rows in one place.
+    fn collected(&mut self) -> &RowSet {
+        if let Some(first) = self.first.take() {
+            self.rows.push(&first);
+        }
+        &self.rows
+    }
+    /// The rows, as they were numbered.
+    fn into_rows(mut self) -> Batch {
+        match self.first.take() {
+            Some(first) => first,
+            None => self.rows.take(),
+        }
     }
     /// Writes the rows to a run of a sort; there are none left.
     fn write(&mut self, to: &mut ExternalSort, layout: &RowLayout, builder: &mut RowBuilder) -> Result<()> {
         self.sort();
+        self.collected();
         let mut run = to.begin_run()?;
         for e in &self.entries {
             let row = encode_vectors(&self.rows.columns, e.row as usize, layout, builder);
@@ -84,13 +106,19 @@ impl Gathered {
         Ok(())
     }
     fn push(&mut self, keys: &Keys, values: &[Arc<Vector>], batch: &Batch) -> Result<()> {
-        let first = self.rows.len as u32;
+        let first = self.entries.len() as u32;
+        self.entries.reserve(batch.row_count());
         for (row, i) in (first..).zip(batch.rows().iter()) {
             let at = self.keys.len();
             keys.encode(values, i, &mut self.keys)?;
             self.entries.push(Entry::new(&self.keys, at, row));
         }
-        self.rows.push(batch);
+        if first == 0 && batch.selection.is_none() {
+            self.first = Some(batch.clone());
+        } else {
+            self.collected();
+            self.rows.push(batch);
+        }
         Ok(())
     }
     fn sort(&mut self) {
@@ -101,7 +129,7 @@ impl Gathered {
         self.sort();
         self.entries.truncate(n);
         let order: Vec<u32> = self.entries.iter().map(|e| e.row).collect();
-        let kept = self.rows.gather(&order);
+        let kept = self.collected().gather(&order);
         let mut next = Gathered::new(&self.rows.physicals());
         next.rows.push(&kept);
         for (row, e) in self.entries.iter().enumerate() {
@@ -136,7 +164,7 @@ pub struct Sort {
 
 enum State {
     Start,
-    Memory { rows: RowSet, order: Vec<u32>, at: usize },
+    Memory { rows: Batch, order: Vec<u32>, at: usize },
     Disk { run: SortedRun, layout: RowLayout, bytes: u64 },
     Done,
 }
@@ -296,8 +324,8 @@ impl Sort {
                 }
                 method = (if self.bound.is_some() { "top-N heapsort" } else { "quicksort" }, "Memory");
                 let order: Vec<u32> = gathered.entries.iter().map(|e| e.row).collect();
-                self.reservation.holds(gathered.rows.allocated_bytes() + order.len() * 4);
-                State::Memory { rows: gathered.rows, order, at: 0 }
+                self.reservation.holds(gathered.row_bytes() + order.len() * 4);
+                State::Memory { rows: gathered.into_rows(), order, at: 0 }
             }
         };
         let used = match &self.state {
@@ -351,7 +379,9 @@ impl Operator for Sort {
                     let n = (order.len() - *at).min(BATCH_ROWS).min(cx.want.max(64));
                     if n > 0 {
                         *at += n;
-                        return Ok(Some(rows.gather(&order[*at - n..*at])));
+                        let order = &order[*at - n..*at];
+                        let columns = rows.columns.iter().map(|c| Arc::new(gather(c, order))).collect();
+                        return Ok(Some(Batch::new(columns, n)));
                     }
                     self.reservation.holds(0);
                     self.state = if self.pending.is_some() { State::Start } else { State::Done };
@@ -381,5 +411,11 @@ impl Operator for Sort {
         self.pending = None;
         self.input_done = false;
         self.input.rescan(cx)
+    }
+    fn renew(&mut self) -> bool {
+        self.state = State::Start;
+        self.reservation.holds(0);
+        (self.pending, self.input_done, self.groups) = (None, false, Groups::default());
+        self.input.renew()
     }
 }

@@ -11,7 +11,7 @@ use quarry_functions::SessionEnv;
 use quarry_optimizer::PlannerSettings;
 use quarry_storage::disk::FaultDisk;
 use quarry_storage::{Config, IsolationLevel, Storage};
-use quarry_types::{Datum, IoContext, SqlType, oids};
+use quarry_types::{Datum, IoContext, SqlType, TypeRef, oids};
 use std::sync::Arc;
 
 struct Env;
@@ -51,6 +51,8 @@ struct Server {
     temp_dir: std::path::PathBuf,
     /// The most temporary files seen at once, where that is asked.
     files: Option<std::cell::Cell<usize>>,
+    /// Executions that had the operators of one before.
+    kept: std::cell::Cell<usize>,
 }
 
 impl Server {
@@ -59,7 +61,7 @@ impl Server {
         let storage = Storage::create(Arc::new(FaultDisk::new()), config).expect("create");
         let catalog = Catalog::bootstrap(&storage).expect("bootstrap");
         let temp_dir = std::env::temp_dir().join("quarry-executor-test");
-        Server { storage, catalog, temp_dir, files: None }
+        Server { storage, catalog, temp_dir, files: None, kept: Default::default() }
     }
 
     /// With `item(id int4 primary key, k int4, name text, price int4)`, indexed by (k, name desc) including price and by name,
@@ -177,31 +179,52 @@ impl Server {
             }
             let types: Vec<_> =
                 statement.output.iter().map(|(_, _, t)| io.type_ref(t.oid)).collect::<Result<_>>()?;
-            let mut execution = Execution::start(Arc::new(statement), env.clone())?;
-            while let Some(b) = execution.next()? {
-                if let Some(most) = &self.files {
-                    most.set(most.get().max(files_in(&self.temp_dir)));
-                }
-                for r in b.rows().iter() {
-                    let mut line = String::new();
-                    for (i, (c, t)) in b.columns.iter().zip(&types).enumerate() {
-                        if i > 0 {
-                            line.push('|');
-                        }
-                        if !c.is_null(r) {
-                            line.push_str(&t.output_string(&c.datum(r), &io)?);
-                        }
-                    }
-                    lines.push(line);
+            let statement = Arc::new(statement);
+            let mut execution = Execution::start(statement.clone(), env.clone())?;
+            let before = lines.len();
+            self.read(&mut execution, &types, &mut lines)?;
+            peak = peak.max(execution.peak_bytes());
+            // Operators that can be used again give the same again, to another transaction.
+            if statement.read_only && self.files.is_none() {
+                let mut tree = execution.into_tree();
+                for _ in 0..2 {
+                    let Some(kept) = tree.take() else { break };
+                    self.kept.set(self.kept.get() + 1);
+                    let mut execution = Execution::start_in(kept, statement.clone(), self.env(memory));
+                    let mut again = vec![];
+                    self.read(&mut execution, &types, &mut again)?;
+                    assert_eq!(lines[before..], again, "{sql}");
+                    tree = execution.into_tree();
                 }
             }
-            execution.finish()?;
-            peak = peak.max(execution.peak_bytes());
         }
         if let Some(lsn) = env.txn.commit()? {
             self.storage.wal().wait_durable_blocking(lsn)?;
         }
         Ok((lines, peak))
+    }
+
+    /// Runs to the end; appends the rows.
+    fn read(&self, execution: &mut Execution, types: &[TypeRef], lines: &mut Vec<String>) -> Result<()> {
+        while let Some(b) = execution.next()? {
+            if let Some(most) = &self.files {
+                most.set(most.get().max(files_in(&self.temp_dir)));
+            }
+            let io = execution.env().io();
+            for r in b.rows().iter() {
+                let mut line = String::new();
+                for (i, (c, t)) in b.columns.iter().zip(types).enumerate() {
+                    if i > 0 {
+                        line.push('|');
+                    }
+                    if !c.is_null(r) {
+                        line.push_str(&t.output_string(&c.datum(r), &io)?);
+                    }
+                }
+                lines.push(line);
+            }
+        }
+        execution.finish()
     }
 
     /// As psql prints it: rows, or the error's message.
@@ -575,6 +598,33 @@ fn tables_are_read_by_every_way() {
         ..PlannerSettings::default()
     };
     check("tables.out", 4 << 20, bitmaps);
+}
+
+#[test]
+fn operators_of_short_statements_are_used_again() {
+    let server = Server::with_tables();
+    let settings = PlannerSettings {
+        enable_seqscan: false,
+        enable_bitmapscan: false,
+        enable_hashjoin: false,
+        enable_mergejoin: false,
+        enable_memoize: false,
+        ..PlannerSettings::default()
+    };
+    for sql in [
+        "select name from item where id between 10 and 20",
+        "select sum(price), count(k) from item where id between 10 and 20",
+        "select name from item where id between 10 and 20 order by name",
+        "select distinct name from item where id between 10 and 20 order by name",
+        "select id, price from item where k = 7 order by name desc limit 5 offset 1",
+        "select price from item where k = 7 and name > 'n4'",
+        "select i.name, p.note from part p join item i on i.id = p.item where p.pid between 5 and 9",
+        "select 1 where 2 > 1",
+    ] {
+        let before = server.kept.get();
+        server.run(sql, 4 << 20, &settings).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(server.kept.get() - before, 2, "{sql}");
+    }
 }
 
 #[test]

@@ -139,10 +139,10 @@ impl Portal {
             shown: None,
         }
     }
-    /// Its statement has run: one with rows has no more of them, others can't be run again.
-    pub fn end(&mut self, tag: &Tag) {
+    /// Its statement has run: one with rows has no more of them, others can't be run again. Gives what it was before.
+    pub fn end(&mut self, tag: &Tag) -> PortalState {
         let again = self.columns.is_some().then(|| tag.of_nothing());
-        self.state = PortalState::Done { again };
+        std::mem::replace(&mut self.state, PortalState::Done { again })
     }
     /// It failed, or gave its transaction's end, and can't be run again.
     pub fn spoil(&mut self) {

@@ -12,7 +12,8 @@ use crate::templates::{Sizes, same_names};
 use quarry_catalog::{CatalogReader, LockMode, Privilege, RelKind, SessionView};
 use quarry_common::{CommandId, Oid, Result, Xid, err};
 use quarry_executor::fastpath::FastPlan;
-use quarry_executor::{ExecEnv, Execution, InternalSql};
+use quarry_executor::pool::Pool;
+use quarry_executor::{ExecEnv, Execution, InternalSql, Tree};
 use quarry_plan::physical::RelationUse;
 use quarry_plan::rights::RightColumns;
 use quarry_plan::{Expr, LockStrength, PhysicalNode, PhysicalPlan, Statement, walk};
@@ -21,6 +22,7 @@ use quarry_sql::bind::{self, BindContext, BoundStatement};
 use quarry_storage::txn::{Snapshot, Transaction};
 use quarry_types::io::IoContext;
 use quarry_types::{Datum, SqlType};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A result column: name, type, table and attribute where it is a plain column.
@@ -54,8 +56,15 @@ pub struct CachedPlan {
     pub(crate) text_writers: OnceLock<Writers>,
     /// Whether its result is what its statement is described as, once that was asked.
     pub(crate) fits: OnceLock<bool>,
+    /// Operators of executions that have ended, once there was more than one.
+    trees: Pool<Tree>,
+    /// It has been run.
+    has_run: AtomicBool,
     stamp: Stamp,
 }
+
+/// Operators of one plan that are kept for later executions.
+const TREES_MAX: usize = 4;
 
 /// The session's side of one statement: its transaction, reader and formats.
 pub struct StatementContext {
@@ -101,8 +110,28 @@ impl CachedPlan {
             pinned: false,
         };
         let stamp = Stamp { schema_version: 0, view: SessionView::superuser(), settings: 0 };
-        let (text_writers, fits) = Default::default();
-        CachedPlan { statement: Arc::new(statement), fast: None, text_writers, fits, stamp }
+        let (text_writers, fits, trees, has_run) = Default::default();
+        CachedPlan { statement: Arc::new(statement), fast: None, text_writers, fits, trees, has_run, stamp }
+    }
+}
+
+impl CachedPlan {
+    /// An execution in the memory of one that has ended; none: it has to be started anew, with the environment given back.
+    pub(crate) fn start_again(&self, env: ExecEnv) -> std::result::Result<Execution, ExecEnv> {
+        match self.trees.take() {
+            Some(tree) => Ok(Execution::start_in(*tree, self.statement.clone(), env)),
+            None => Err(env),
+        }
+    }
+
+    /// Keeps the operators of an execution that has ended well, if the plan is one that is run again and again.
+    pub(crate) fn keep_tree(&self, execution: Execution) {
+        if self.has_run.swap(true, Ordering::Relaxed)
+            && Arc::ptr_eq(execution.statement(), &self.statement)
+            && let Some(tree) = execution.into_tree()
+        {
+            self.trees.give(Box::new(tree));
+        }
     }
 }
 
@@ -400,7 +429,9 @@ impl StatementContext {
 /// A plan with its fast path, if it has one. `stamp`: of what it was planned from.
 pub(crate) fn cache_entry(statement: Arc<Statement>, stamp: Stamp) -> Arc<CachedPlan> {
     let fast = FastPlan::prepare(&statement);
-    Arc::new(CachedPlan { statement, fast, text_writers: OnceLock::new(), fits: OnceLock::new(), stamp })
+    let (text_writers, fits, has_run) = Default::default();
+    let trees = Pool::of(TREES_MAX);
+    Arc::new(CachedPlan { statement, fast, text_writers, fits, trees, has_run, stamp })
 }
 
 pub(crate) fn count_relations(bound: &BoundStatement) -> usize {

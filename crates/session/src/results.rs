@@ -189,7 +189,20 @@ fn put_null(out: &mut BytesMut) {
 
 fn put_integer(out: &mut BytesMut, v: impl itoa::Integer) {
     let mut buffer = itoa::Buffer::new();
-    put_value(out, buffer.format(v).as_bytes());
+    put_short(out, buffer.format(v).as_bytes());
+}
+
+/// As [`put_value`], for values of a number's length: length and bytes in one.
+#[inline]
+fn put_short(out: &mut BytesMut, bytes: &[u8]) {
+    const MAX: usize = 44;
+    if bytes.len() > MAX {
+        return put_value(out, bytes);
+    }
+    let mut both = [0; MAX + 4];
+    both[..4].copy_from_slice(&(bytes.len() as i32).to_be_bytes());
+    both[4..4 + bytes.len()].copy_from_slice(bytes);
+    out.extend_from_slice(&both[..4 + bytes.len()]);
 }
 
 /// Whether all columns are asked for as text.

@@ -72,12 +72,16 @@ pub fn same_at(a: &Vector, i: usize, b: &Vector, j: usize, ty: &TypeInfo) -> boo
 /// SQL equality of two rows, neither NULL.
 #[inline]
 pub fn equal_at(a: &Vector, i: usize, b: &Vector, j: usize, ty: &TypeInfo) -> bool {
-    if let (VectorData::Bytes(x), VectorData::Bytes(y)) = (a.data(), b.data())
-        && matches!(ty.oid, oids::TEXT | oids::VARCHAR | oids::NAME | oids::BYTEA)
-    {
+    if let (VectorData::Bytes(x), VectorData::Bytes(y)) = (a.data(), b.data()) {
         // Length and first bytes settle most comparisons.
         let (si, sj) = (a.slot(i), b.slot(j));
-        return x.view(si).head() == y.view(sj).head() && x.get(si) == y.get(sj);
+        let same = || x.view(si).head() == y.view(sj).head() && x.get(si) == y.get(sj);
+        match ty.oid {
+            oids::TEXT | oids::VARCHAR | oids::NAME | oids::BYTEA => return same(),
+            // Two that differ by blanks at their ends alone differ in length.
+            oids::BPCHAR if x.view(si).len() == y.view(sj).len() => return same(),
+            _ => {}
+        }
     }
     compare_at(a, i, b, j, ty) == Ordering::Equal
 }

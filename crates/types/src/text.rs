@@ -60,8 +60,7 @@ pub fn limit_bpchar(text: &str, typmod: i32, explicit: bool) -> Result<Cow<'_, s
 
 /// A bpchar's bytes without trailing blanks: what counts.
 pub fn trim_blanks(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|b| *b != b' ').map_or(0, |p| p + 1);
-    &bytes[..end]
+    quarry_storage::row::blanks::trimmed(bytes)
 }
 
 /// Cuts a name to what the type holds, at a character's boundary.

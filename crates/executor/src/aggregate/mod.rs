@@ -249,6 +249,19 @@ impl Aggregate {
         Ok(())
     }
 
+    /// Forgets what was read.
+    fn begin_again(&mut self) {
+        self.states.clear();
+        self.count_at = 0;
+        self.reservation.holds(0);
+        self.waiting.holds(0);
+        self.spill = None;
+        self.parts.clear();
+        self.level = 0;
+        self.ready = VecDeque::new();
+        self.phase = Phase::Start;
+    }
+
     fn memory_bytes(&self) -> usize {
         let of = |s: &SetState| {
             s.groups.memory_bytes() + s.calls.iter().map(CallState::memory_bytes).sum::<usize>()
@@ -401,16 +414,13 @@ impl Operator for Aggregate {
             }
         }
     }
+    fn renew(&mut self) -> bool {
+        self.begin_again();
+        self.batches = 0;
+        self.crew.is_none() && self.input.renew()
+    }
     fn rescan(&mut self, cx: &mut Cx<'_>) -> Result<()> {
-        self.states.clear();
-        self.count_at = 0;
-        self.reservation.holds(0);
-        self.waiting.holds(0);
-        self.spill = None;
-        self.parts.clear();
-        self.level = 0;
-        self.ready.clear();
-        self.phase = Phase::Start;
+        self.begin_again();
         if let Some(crew) = &mut self.crew {
             crew.rescan(cx, |member, cx| member.rescan(cx))?;
         }

@@ -6,7 +6,6 @@
 
 use super::lock;
 use super::point::{Point, PointWork};
-use super::pool::Pool;
 use super::returning::{self, Returned};
 use super::{RowSink, is_simple, returned_slots};
 use crate::build::Builder;
@@ -15,6 +14,7 @@ use crate::expr::{Layout, Program};
 use crate::modify::errors;
 use crate::modify::target::Target;
 use crate::modify::update::{Stored, store_update};
+use crate::pool::Pool;
 use crate::scan::rows::RowReader;
 use quarry_common::{Error, Result, Tid};
 use quarry_plan::{ColumnId, LockWait, PhysicalNode, PhysicalPlan, Returning, TableWrite};

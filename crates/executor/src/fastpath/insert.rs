@@ -1,12 +1,12 @@
 //! INSERT of one row of expressions.
 
-use super::pool::Pool;
 use super::returning::{self, Returned};
 use super::{RowSink, is_simple, returned_slots};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::modify::target::Target;
+use crate::pool::Pool;
 use quarry_common::Result;
 use quarry_plan::{ColumnId, Expr, PhysicalNode, PhysicalPlan, Returning, TableWrite};
 use quarry_types::{Datum, IoContext};

@@ -12,7 +12,6 @@ mod change;
 mod insert;
 mod lock;
 mod point;
-mod pool;
 mod returning;
 mod select;
 

@@ -1,7 +1,7 @@
 //! A row by the whole key of a unique index: over the index, or in a table so small that the plan reads it all.
 
 use super::is_simple;
-use crate::build::Builder;
+use crate::build::{Builder, read_columns};
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::scan::key_value::{Carried, carry};
@@ -74,11 +74,13 @@ pub struct PointWork {
 impl Point {
     /// The scan of `plan` with its filter, if it is such a scan. `many`: the index need not be unique, if few rows are expected.
     pub fn compile(b: &mut Builder<'_>, plan: &PhysicalPlan, many: bool) -> Option<Point> {
-        let (relation, columns) = match &plan.node {
+        let (relation, all) = match &plan.node {
             PhysicalNode::IndexScan { relation, columns, .. } => (relation, columns),
             PhysicalNode::SeqScan { relation, columns, one_row: true, .. } => (relation, columns),
             _ => return None,
         };
+        let read = read_columns(plan);
+        let columns = read.as_ref().unwrap_or(all);
         // Catalogs are read under a snapshot of their own.
         if relation.is_catalog || relation.storage.is_none() {
             return None;

@@ -2,11 +2,11 @@
 
 use super::lock;
 use super::point::{Point, PointWork};
-use super::pool::Pool;
 use super::{RowSink, is_simple};
 use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
+use crate::pool::Pool;
 use crate::scan::rows::RowReader;
 use quarry_common::{Result, Tid};
 use quarry_plan::{ColumnId, Expr, LockStrength, LockWait, PhysicalNode, PhysicalPlan, walk};

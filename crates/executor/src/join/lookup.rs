@@ -380,6 +380,16 @@ impl Lookup {
         self.tests.reset();
     }
 
+    /// As it was when it was built, for another execution ([`crate::operator::Operator::renew`]).
+    pub fn renew(&mut self) -> bool {
+        self.tests.renew();
+        (self.open, self.rows, self.rest) = (None, ROWS_FIRST, false);
+        (self.heap_fetches, self.counts) = (0, Counts::default());
+        self.values.clear();
+        self.room = Room::default();
+        self.joins.is_empty()
+    }
+
     /// What the rows of the batch from `at` on are joined with, as many as go together; none: they are left to the ordinary loop.
     pub fn chunk(&mut self, cx: &mut Cx<'_>, batch: &Batch, at: usize) -> Result<Option<Chunk>> {
         if self.open.is_none() {

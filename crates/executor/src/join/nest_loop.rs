@@ -255,4 +255,9 @@ impl Operator for NestLoop {
         }
         self.outer.rescan(cx)
     }
+    fn renew(&mut self) -> bool {
+        (self.batch, self.inside, self.chunk, self.inner_used) = (None, None, None, false);
+        let lookup = self.lookup.as_mut().is_none_or(|lookup| lookup.renew());
+        lookup && self.outer.renew() && self.inner.renew()
+    }
 }

@@ -334,4 +334,8 @@ impl Operator for BitmapHeapScan {
         self.open = None;
         Ok(())
     }
+    fn renew(&mut self) -> bool {
+        (self.open, self.exact, self.lossy, self.removed) = (None, 0, 0, 0);
+        self.joins.is_empty()
+    }
 }

@@ -80,6 +80,11 @@ impl Filters {
         }
     }
 
+    /// Whether no hash join will ever say anything.
+    pub fn is_empty(&self) -> bool {
+        self.probes.is_empty()
+    }
+
     pub fn are_active(&self) -> bool {
         !self.active.is_empty()
     }

@@ -9,16 +9,22 @@ use crate::expr::Program;
 use crate::index_entry::{IndexShape, StoredColumn};
 use crate::operator::Operator;
 use quarry_catalog::{IndexDef, Relation};
-use quarry_common::{Result, Tid};
+use quarry_common::{BlockNo, Lsn, Result, Tid};
 use quarry_functions::registry;
 use quarry_plan::{CallForm, CastKind, ColumnId, Expr, ScanColumn, walk};
 use quarry_storage::Snapshot;
-use quarry_storage::heap::Heap;
+use quarry_storage::heap::{FetchRoom, Heap};
 use quarry_storage::index::{BTree, Direction, IndexScan as TreeScan, KeyRange};
 use quarry_storage::stats::Reads;
 use quarry_storage::txn::LiveSnapshots;
 use quarry_types::{BATCH_ROWS, Batch, Datum, Vector};
 use std::sync::Arc;
+
+/// Rows that room is made for because they were estimated.
+const ROOM_MAX: f64 = 128.0;
+
+/// Room for so many rows of a page is kept by a scan that rests.
+const KEPT_SLOTS: usize = 1024;
 
 /// Where the entries of an index have a table's columns, to read them without the table.
 pub struct Covered {
@@ -142,6 +148,8 @@ pub struct IndexScan {
     filtered: u64,
     /// Rows of index-only scans that the heap was asked for, over all loops.
     heap_fetches: u64,
+    /// Rows that the next batch will have, if it is like the last one.
+    expected: usize,
     node: usize,
 }
 
@@ -153,10 +161,28 @@ struct Open {
     reads: Reads,
     /// For judging dead entries, once there are some.
     live: Option<LiveSnapshots>,
+    /// It is of an execution that has ended.
+    rests: bool,
     /// Buffers.
     run: Vec<usize>,
     slots: Vec<u16>,
+    fetch: FetchRoom,
     row: Vec<Datum>,
+}
+
+impl Open {
+    /// Lets go of the statement that it was opened for.
+    fn rest(&mut self) {
+        self.tree.count_reads(&self.snapshot, std::mem::take(&mut self.reads));
+        self.snapshot = Snapshot::at(Lsn(0));
+        self.live = None;
+        self.rests = true;
+        self.scan.rest();
+        if self.run.capacity() > KEPT_SLOTS {
+            (self.run, self.slots, self.fetch) = (vec![], vec![], FetchRoom::default());
+        }
+        self.row.clear();
+    }
 }
 
 impl Drop for Open {
@@ -198,8 +224,14 @@ impl IndexScan {
             state: State::Start,
             filtered: 0,
             heap_fetches: 0,
+            expected: 0,
             node,
         }
+    }
+
+    /// Makes room for so many rows at first.
+    pub fn expecting(self, rows: f64) -> IndexScan {
+        IndexScan { expected: rows.clamp(1.0, ROOM_MAX) as usize, ..self }
     }
 
     /// With `on`, of each range only the first row that is seen.
@@ -212,6 +244,11 @@ impl IndexScan {
             self.state = State::Done;
             return Ok(());
         };
+        if let Some(open) = self.open.as_mut().filter(|open| open.rests) {
+            open.snapshot = snapshot_for(cx.env, &self.relation);
+            open.scan.read_for(&open.snapshot);
+            open.rests = false;
+        }
         if self.open.is_none() {
             let heap = open_heap(cx.env, &self.relation)?;
             let snapshot = snapshot_for(cx.env, &self.relation);
@@ -226,8 +263,10 @@ impl IndexScan {
                 tree,
                 reads: Reads::default(),
                 live: None,
+                rests: false,
                 run: vec![],
                 slots: vec![],
+                fetch: FetchRoom::default(),
                 row: vec![],
             });
         }
@@ -273,7 +312,7 @@ impl IndexScan {
         rows: &mut usize,
     ) -> Result<bool> {
         let (State::Running(prepared), Some(open)) = (&self.state, &mut self.open) else { return Ok(false) };
-        let Open { heap, snapshot, scan, reads, live, run, slots, row, .. } = open;
+        let Open { heap, snapshot, scan, reads, live, run, slots, fetch, row, .. } = open;
         let joined = self.joins.are_active();
         if let Some(covered) = &self.only {
             let (ranges, joins) = (&self.ranges, &mut self.joins);
@@ -315,7 +354,12 @@ impl IndexScan {
         scan.look_ahead(heap, n, max);
         run.clear();
         slots.clear();
-        for i in 0..n {
+        let block = scan.peeked(0).tid.block;
+        let tested = joined || self.filter.is_some() || self.ranges.reads_keys(prepared);
+        if !tested {
+            scan.peeked_slots(n, slots);
+        }
+        for i in 0..if tested { n } else { 0 } {
             let e = scan.peeked(i);
             if !self.ranges.passes(prepared, e.key)? {
                 continue;
@@ -332,44 +376,72 @@ impl IndexScan {
             run.push(i);
             slots.push(e.tid.slot);
         }
-        reads.returned += run.len() as u64;
-        if let Some(first) = run.first() {
-            let block = scan.peeked(*first).tid.block;
+        reads.returned += slots.len() as u64;
+        if !slots.is_empty() {
             if self.only.is_some() {
-                self.heap_fetches += run.len() as u64;
+                self.heap_fetches += slots.len() as u64;
             }
-            let (reader, joins) = (&self.reader, &mut self.joins);
-            let mut found = 0;
-            let mut failed = Ok(());
-            // Positions that come are those of rows seen; the ones between are not.
-            let mut unseen: Vec<usize> = vec![];
-            heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
-                unseen.extend(found..i);
-                found = i + 1;
-                if failed.is_err() {
-                    return;
+            let unseen = match joined || snapshot.is_watched() {
+                true => {
+                    let (reader, joins) = (&self.reader, joined.then_some(&mut self.joins));
+                    each_row(heap, snapshot, (block, slots), reader, joins, out, rows)?
                 }
-                let passes = if joined { joins.passes_row(heap, tid, body) } else { Ok(true) };
-                failed = match passes {
-                    Ok(true) => {
-                        *rows += 1;
-                        reader.push(heap, tid, Some(&meta), body, out)
-                    }
-                    other => other.map(|_| ()),
-                };
-            })?;
-            failed?;
-            unseen.extend(found..slots.len());
+                false => heap.fetch_rows(snapshot, block, slots, fetch, |page, entries| {
+                    *rows += page.len();
+                    self.reader.push_page(heap, &page, out)?;
+                    Ok(missing(entries, slots.len()))
+                })?,
+            };
             reads.fetched += (slots.len() - unseen.len()) as u64;
             for i in unseen {
                 if heap.is_dead(Tid { block, slot: slots[i] }, live)? {
-                    scan.kill_peeked(run[i]);
+                    scan.kill_peeked(if tested { run[i] } else { i });
                 }
             }
         }
         scan.skip(n);
         Ok(true)
     }
+}
+
+/// Which of `n` positions aren't among these, which rise.
+fn missing(among: &[u32], n: usize) -> Vec<usize> {
+    if among.len() == n {
+        return vec![];
+    }
+    let mut there = among.iter().peekable();
+    (0..n).filter(|i| there.next_if(|p| **p as usize == *i).is_none()).collect()
+}
+
+/// Adds rows of a page one by one: those that hash joins above want, or that a serializable transaction reads. Gives the positions of
+/// entries whose rows aren't seen.
+fn each_row(
+    heap: &Heap,
+    snapshot: &Snapshot,
+    (block, slots): (BlockNo, &[u16]),
+    reader: &RowReader,
+    mut joins: Option<&mut Filters>,
+    out: &mut [Vector],
+    rows: &mut usize,
+) -> Result<Vec<usize>> {
+    let mut seen: Vec<u32> = vec![];
+    let mut failed = Ok(());
+    heap.fetch_page(snapshot, block, slots, |i, tid, meta, body| {
+        seen.push(i as u32);
+        if failed.is_err() {
+            return;
+        }
+        let passes = joins.as_mut().map_or(Ok(true), |joins| joins.passes_row(heap, tid, body));
+        failed = match passes {
+            Ok(true) => {
+                *rows += 1;
+                reader.push(heap, tid, Some(&meta), body, out)
+            }
+            other => other.map(|_| ()),
+        };
+    })?;
+    failed?;
+    Ok(missing(&seen, slots.len()))
 }
 
 impl Operator for IndexScan {
@@ -379,7 +451,7 @@ impl Operator for IndexScan {
             self.start(cx)?;
         }
         let want = cx.want.min(BATCH_ROWS);
-        let mut out = self.reader.vectors(0);
+        let mut out = self.reader.vectors(want.min(self.expected));
         let mut rows = 0;
         while rows < want && !matches!(self.state, State::Done) {
             let before = rows;
@@ -402,11 +474,20 @@ impl Operator for IndexScan {
         if rows == 0 {
             return Ok(None);
         }
+        self.expected = rows;
         Ok(Some(Batch::new(out.into_iter().map(Arc::new).collect(), rows)))
     }
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.state = State::Start;
         Ok(())
+    }
+    fn renew(&mut self) -> bool {
+        if let Some(open) = &mut self.open {
+            open.rest();
+        }
+        self.state = State::Start;
+        (self.filtered, self.heap_fetches) = (0, 0);
+        self.joins.is_empty()
     }
     fn rows_filtered(&self) -> u64 {
         self.filtered

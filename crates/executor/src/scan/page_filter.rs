@@ -165,6 +165,12 @@ impl PageFilter {
         self.tests = None;
     }
 
+    /// As before it was begun for the first time.
+    pub fn renew(&mut self) {
+        (self.tests, self.waits, self.removed) = (None, false, 0);
+        self.kept = KeptRows::default();
+    }
+
     /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()

@@ -29,6 +29,7 @@ enum Source {
         index: usize,
         physical: PhysicalType,
         missing: Option<Datum>,
+        place: ColumnPlace,
         /// Numerics that are computed with: whole numbers, where they can be that.
         whole: bool,
     },
@@ -41,6 +42,25 @@ enum Source {
     WholeRow,
     /// Nobody reads it.
     Unread,
+}
+
+/// Where a stored column is found in most rows.
+#[derive(Clone, Copy)]
+enum ColumnPlace {
+    Fixed(FixedColumn),
+    Varying(VarColumn),
+    Padded(PaddedColumn),
+    /// Each row must be asked.
+    Unknown,
+}
+
+impl ColumnPlace {
+    fn of(layout: &RowLayout, column: usize) -> ColumnPlace {
+        let fixed = || FixedColumn::of(layout, column).map(ColumnPlace::Fixed);
+        let varying = || VarColumn::of(layout, column).map(ColumnPlace::Varying);
+        let padded = || PaddedColumn::of(layout, column).map(ColumnPlace::Padded);
+        fixed().or_else(varying).or_else(padded).unwrap_or(ColumnPlace::Unknown)
+    }
 }
 
 /// A live column of a whole row: index, type, physical type and the value of rows stored before the column was added.
@@ -78,10 +98,9 @@ impl RowReader {
                         .get(*i)
                         .ok_or_else(|| Error::internal("a scan reads a column that the table lacks"))?;
                     let physical = io.type_ref(c.ty.oid)?.physical;
-                    (
-                        Source::Attribute { index: *i, physical, missing: c.missing.clone(), whole: false },
-                        physical,
-                    )
+                    let place = ColumnPlace::of(&relation.layout, *i);
+                    let missing = c.missing.clone();
+                    (Source::Attribute { index: *i, physical, missing, place, whole: false }, physical)
                 }
                 ScanColumn::Ctid => (Source::Ctid, PhysicalType::I64),
                 ScanColumn::Xmin => (Source::Xmin, PhysicalType::U32),
@@ -185,7 +204,7 @@ impl RowReader {
     /// Appends the rows of a page to vectors of [`RowReader::vectors`], column by column.
     pub fn push_page(&self, heap: &Heap, rows: &PageRows<'_>, out: &mut [Vector]) -> Result<()> {
         for (source, to) in self.sources.iter().zip(out) {
-            let Source::Attribute { index, missing, whole, .. } = source else {
+            let Source::Attribute { index, missing, place, whole, .. } = source else {
                 if matches!(source, Source::Unread) {
                     continue;
                 }
@@ -196,33 +215,35 @@ impl RowReader {
                 }
                 continue;
             };
-            let fixed = FixedColumn::of(&self.layout, *index);
-            let varying = VarColumn::of(&self.layout, *index);
-            let padded = PaddedColumn::of(&self.layout, *index);
-            let mut i = 0;
-            if let Some(place) = fixed.and_then(|column| rows.fixed(column)) {
-                i = to.extend_fixed(rows.fixed_values(place, 0));
-            } else if let Some(place) = varying.and_then(|column| rows.varying(column)) {
-                i = match *whole {
-                    true => to.extend_numerics(rows.varying_values_within(place, 0), BATCH_ROWS),
-                    false => to.extend_stored(rows.varying_values(place, 0)),
-                };
-            } else if let Some(padded) = padded
-                && let Some(place) = rows.varying(padded.stripped())
-            {
-                i = to.extend_padded(rows.varying_values(place, 0), padded.characters());
-            }
+            let mut i = match place {
+                ColumnPlace::Fixed(column) => {
+                    let values = rows.fixed(*column).map(|place| rows.fixed_values(place, 0));
+                    values.map_or(0, |values| to.extend_fixed(values))
+                }
+                ColumnPlace::Varying(column) => match (rows.varying(*column), whole) {
+                    (Some(place), true) => {
+                        to.extend_numerics(rows.varying_values_within(place, 0), BATCH_ROWS)
+                    }
+                    (Some(place), false) => to.extend_stored(rows.varying_values(place, 0)),
+                    (None, _) => 0,
+                },
+                ColumnPlace::Padded(column) => match rows.varying(column.stripped()) {
+                    Some(place) => to.extend_padded(rows.varying_values(place, 0), column.characters()),
+                    None => 0,
+                },
+                ColumnPlace::Unknown => 0,
+            };
             while i < rows.len() {
-                i += match (fixed, varying, padded) {
-                    (Some(fixed), ..) => to.extend_stored(rows.values(fixed, i)),
-                    (None, Some(varying), _) if *whole => {
-                        to.extend_numerics(rows.values(varying, i), BATCH_ROWS)
+                i += match place {
+                    ColumnPlace::Fixed(column) => to.extend_stored(rows.values(*column, i)),
+                    ColumnPlace::Varying(column) if *whole => {
+                        to.extend_numerics(rows.values(*column, i), BATCH_ROWS)
                     }
-                    (None, Some(varying), _) => to.extend_stored(rows.values(varying, i)),
-                    (None, None, Some(padded)) => {
-                        to.extend_padded(rows.values(padded.stripped(), i), padded.characters())
+                    ColumnPlace::Varying(column) => to.extend_stored(rows.values(*column, i)),
+                    ColumnPlace::Padded(column) => {
+                        to.extend_padded(rows.values(column.stripped(), i), column.characters())
                     }
-                    (None, None, None) => 0,
+                    ColumnPlace::Unknown => 0,
                 };
                 if i == rows.len() {
                     break;

@@ -164,4 +164,10 @@ impl Operator for SeqScan {
         self.done = false;
         Ok(())
     }
+    fn renew(&mut self) -> bool {
+        self.tests.renew();
+        (self.open, self.pages, self.done) = (None, vec![].into_iter(), false);
+        (self.blocks, self.wanted) = (0, None);
+        self.filters.is_empty() && self.share.is_none()
+    }
 }

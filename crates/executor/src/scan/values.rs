@@ -38,6 +38,10 @@ impl Operator for ValuesScan {
         self.at = 0;
         Ok(())
     }
+    fn renew(&mut self) -> bool {
+        self.at = 0;
+        true
+    }
 }
 
 /// Hands out batches that the plan has.
@@ -61,5 +65,9 @@ impl Operator for ConstantScan {
     fn rescan(&mut self, _: &mut Cx<'_>) -> Result<()> {
         self.at = 0;
         Ok(())
+    }
+    fn renew(&mut self) -> bool {
+        self.at = 0;
+        true
     }
 }

@@ -235,7 +235,10 @@ impl Session {
     /// A portal's statement has run.
     fn end_portal(&mut self, portal: &mut Portal, tag: Tag) -> Advance {
         self.after_statement();
-        portal.end(&tag);
+        if let PortalState::Running(run) = portal.end(&tag) {
+            let Running { execution, plan, .. } = *run;
+            plan.keep_tree(execution);
+        }
         Advance::Complete(tag)
     }
 
@@ -355,7 +358,11 @@ impl Session {
             true => st.reading_env(portal.params.clone(), false),
             false => st.exec_env(portal.params.clone(), false),
         };
-        let execution = auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?;
+        let again = if max_rows == 0 && !explained { plan.start_again(env) } else { Err(env) };
+        let execution = match again {
+            Ok(execution) => execution,
+            Err(env) => auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?,
+        };
         let watched = !portal.params.is_empty() && portal.statement.plans.lock().is_watching();
         portal.state = PortalState::Running(Box::new(Running {
             execution,

@@ -106,7 +106,13 @@ fn set_slot(p: &mut [u8], slot: u16, to: Slot) {
 /// Bytes of the tuple in `slot`, if it holds one.
 #[inline]
 pub fn tuple(p: &[u8], s: u16) -> Option<&[u8]> {
-    match slot(p, s) {
+    tuple_in(p, slot(p, s))
+}
+
+/// Bytes of the tuple that a line pointer leads to, if it leads to one.
+#[inline]
+pub fn tuple_in(p: &[u8], slot: Slot) -> Option<&[u8]> {
+    match slot {
         Slot::Normal { offset, len } => p.get(offset as usize..offset as usize + len as usize),
         Slot::Unused | Slot::Redirect(_) | Slot::Dead => None,
     }

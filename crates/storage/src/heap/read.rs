@@ -119,10 +119,19 @@ impl Heap {
         let p: &[u8] = page.bytes();
         let all = hp::flags(p) & hp::ALL_VISIBLE != 0;
         let mut memo = Memo::default();
+        let mut seen = |h: &TupleHeader| all || is_visible(h, snap, self.storage.txns(), &mut memo);
         for (i, slot) in slots.iter().enumerate() {
-            let seen =
-                |h: &TupleHeader, memo: &mut Memo| all || is_visible(h, snap, self.storage.txns(), memo);
-            let found = Chain::from_index(p, *slot).find(|(_, h, _)| seen(h, &mut memo));
+            let place = hp::slot(p, *slot);
+            if let (hp::Slot::Normal { offset, len }, Some(t)) = (place, hp::tuple_in(p, place)) {
+                let h = TupleHeader::read(t);
+                // Mostly the row itself is the version that is seen.
+                if !h.has(tuple::HEAP_ONLY) && seen(&h) {
+                    places.push(Place::new((*slot, offset, len)));
+                    entries.push(i as u32);
+                    continue;
+                }
+            }
+            let found = Chain::from_index(p, *slot).find(|(_, h, _)| seen(h));
             if let Some((slot, ..)) = found
                 && let hp::Slot::Normal { offset, len } = hp::slot(p, slot)
             {

@@ -8,7 +8,17 @@
 /// How many characters there are.
 #[inline]
 pub fn characters(text: &[u8]) -> usize {
-    if text.is_ascii() { text.len() } else { count(text) }
+    if is_ascii(text) { text.len() } else { count(text) }
+}
+
+/// Whether there are only ASCII characters. No byte is looked at alone in texts of eight and more: the last eight may overlap those before.
+#[inline]
+fn is_ascii(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let Some(last) = text.last_chunk::<8>() else { return text.iter().all(u8::is_ascii) };
+    let (words, _) = text.as_chunks::<8>();
+    let all = words.iter().fold(u64::from_le_bytes(*last), |all, word| all | u64::from_le_bytes(*word));
+    all & HIGH == 0
 }
 
 #[cold]
@@ -58,6 +68,18 @@ pub fn padded(text: &[u8], n: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn characters_are_counted_wherever_they_lie() {
+        for len in 0..40 {
+            let plain = "x".repeat(len);
+            assert_eq!(characters(plain.as_bytes()), len);
+            for at in 0..len {
+                let text = format!("{}ä{}", &plain[..at], &plain[at + 1..]);
+                assert_eq!(characters(text.as_bytes()), len, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn blanks_go_and_come_back() {

@@ -104,6 +104,10 @@ pub fn encode_at(v: &Vector, i: usize, ty: &TypeInfo, order: KeyOrder, out: &mut
             out.push(VALUE);
             codecs::write_text(d.get(slot), out);
         }
+        VectorData::Bytes(d) if ty.oid == oids::BPCHAR => {
+            out.push(VALUE);
+            codecs::write_text(crate::text::trim_blanks(d.get(slot)), out);
+        }
         VectorData::Bytes(d) if ty.oid == oids::NUMERIC => {
             out.push(VALUE);
             crate::numeric::NumericRef::new(d.get(slot)).write_key(out);

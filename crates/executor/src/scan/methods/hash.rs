@@ -204,4 +204,8 @@ impl Operator for HashIndexScan {
         self.keys = None;
         Ok(())
     }
+    fn renew(&mut self) -> bool {
+        (self.open, self.keys) = (None, None);
+        true
+    }
 }

@@ -36,6 +36,10 @@ pub struct IndexEntry<'a> {
 /// If more entries are wanted than were expected, so many times as many are read.
 const GROWTH: usize = 8;
 
+/// Room for so many entries, and bytes of their keys, is kept by a scan that rests.
+const KEPT_ENTRIES: usize = 512;
+const KEPT_BYTES: usize = 16 << 10;
+
 /// Where the entries that were copied of a leaf end.
 enum End {
     /// At the range's end.
@@ -242,6 +246,33 @@ impl IndexScan {
         self.entry(&self.found[self.at + i])
     }
 
+    /// Appends the slots on their page of the first `n` entries that [`IndexScan::peek_run`] counted.
+    #[inline]
+    pub fn peeked_slots(&self, n: usize, slots: &mut Vec<u16>) {
+        slots.extend(self.found[self.at..self.at + n].iter().map(|f| f.tid.slot));
+    }
+
+    /// Ends what it reads, to be used for another reader later ([`IndexScan::read_for`]): it keeps buffers of a usual size, nothing else.
+    pub fn rest(&mut self) {
+        self.flush_dead();
+        self.range = KeyRange::full();
+        self.rewind();
+        self.dead.clear();
+        self.reader = None;
+        self.bound = LowBound::default();
+        if self.found.capacity() > KEPT_ENTRIES {
+            self.found = Vec::new();
+        }
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// As [`IndexScan::read_by`], for one that has rested.
+    pub fn read_for(&mut self, snap: &Snapshot) {
+        self.reader = snap.reader().cloned();
+    }
+
     /// As [`IndexScan::kill_last`], for one of the entries that [`IndexScan::peek_run`] counted.
     pub fn kill_peeked(&mut self, i: usize) {
         self.dead.push(self.found[self.at + i].slot);
@@ -362,13 +393,24 @@ impl IndexScan {
         let IndexScan { heap, bytes, found, with_keys, skipped_dead, .. } = self;
         let mut map = heap.as_ref().map(|heap| vm::Lookup::new(heap.storage(), heap.rel()));
         let mut last_visible: Option<(u32, bool)> = None;
+        // Of entries of one row nothing but that is asked.
+        let bare = !*with_keys && map.is_none() && start_ord.is_none_or(|(_, o)| o == ord::FIRST);
+        found.reserve(most.min(end.saturating_sub(from)));
         for slot in from..end {
             let it = bp::leaf_item_at(p, slot);
-            let key = it.key();
             if it.is_dead() {
                 *skipped_dead += 1;
                 continue;
             }
+            if bare && !it.is_posting() {
+                let tid = it.last_tid();
+                if found.len() >= most {
+                    return Ok(End::Entry(slot, ord::of(tid)));
+                }
+                found.push(Found { key: 0..0, payload: 0..0, tid, slot: slot as u16, all_visible: false });
+                continue;
+            }
+            let key = it.key();
             let at = bytes.len() as u32;
             if *with_keys {
                 key.append_to(bytes)?;

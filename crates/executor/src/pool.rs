@@ -1,4 +1,4 @@
-//! Workspaces lent to executions.
+//! What executions of a plan are lent: workspaces, operators.
 
 use parking_lot::Mutex;
 
@@ -9,11 +9,23 @@ const KEPT_MAX: usize = 64;
 pub struct Pool<T> {
     // Locked to take or give back a pointer, never while a statement runs.
     idle: Mutex<Vec<Box<T>>>,
+    max: usize,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
+        Pool::new()
+    }
 }
 
 impl<T> Pool<T> {
+    /// An empty one.
     pub fn new() -> Pool<T> {
-        Pool { idle: Mutex::new(Vec::new()) }
+        Pool::of(KEPT_MAX)
+    }
+    /// One that keeps so many at the most.
+    pub fn of(max: usize) -> Pool<T> {
+        Pool { idle: Mutex::new(Vec::new()), max }
     }
     /// A workspace that was given back, if there is one.
     pub fn take(&self) -> Option<Box<T>> {
@@ -22,7 +34,7 @@ impl<T> Pool<T> {
     /// Keeps a workspace. One whose execution failed is better dropped.
     pub fn give(&self, work: Box<T>) {
         let mut idle = self.idle.lock();
-        if idle.len() < KEPT_MAX {
+        if idle.len() < self.max {
             idle.push(work);
         }
     }

@@ -1,0 +1,214 @@
+-- Prepared statements that are executed again and again: each execution is for itself, whatever the ones before it have left behind.
+SET plan_cache_mode = force_generic_plan;
+CREATE TABLE rx (id int PRIMARY KEY, grp int NOT NULL, name char(12) NOT NULL, note text, status text NOT NULL, at timestamptz NOT NULL);
+INSERT INTO rx SELECT i, i % 10, 'name ' || i % 7, CASE WHEN i % 5 > 0 THEN 'note ' || i END, CASE WHEN i % 4 = 0 THEN 'open' ELSE 'done' END,
+  '2024-01-01 00:00:00+00'::timestamptz + i * interval '1 hour' FROM generate_series(1, 400) i;
+CREATE INDEX rx_grp ON rx (grp, id);
+CREATE INDEX rx_open ON rx (id) WHERE status = 'open';
+CREATE TABLE ry (k int PRIMARY KEY, v text NOT NULL);
+INSERT INTO ry SELECT i, 'value ' || i FROM generate_series(1, 400) i;
+CREATE INDEX ry_v ON ry USING hash (v);
+ANALYZE rx;
+ANALYZE ry;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+
+PREPARE few (int, int) AS SELECT id, name, note FROM rx WHERE id BETWEEN $1 AND $2 ORDER BY id;
+PREPARE total (int, int) AS SELECT sum(grp), count(note), min(name) FROM rx WHERE id BETWEEN $1 AND $2;
+PREPARE named (int, int) AS SELECT DISTINCT name FROM rx WHERE id BETWEEN $1 AND $2 ORDER BY name;
+PREPARE ordered (int, int) AS SELECT name, id FROM rx WHERE id BETWEEN $1 AND $2 ORDER BY name DESC, id;
+PREPARE page (int, int, int) AS SELECT id, grp FROM rx WHERE status = 'open' AND id >= $1 ORDER BY id LIMIT $2 OFFSET $3;
+PREPARE down (int) AS SELECT id FROM rx WHERE grp = $1 ORDER BY grp DESC, id DESC LIMIT 3;
+PREPARE pairs (int, int) AS SELECT x.id, y.v FROM rx x JOIN ry y ON y.k = x.id + 1 WHERE x.id BETWEEN $1 AND $2 ORDER BY x.id;
+PREPARE outer_pairs (int, int) AS SELECT x.id, y.v FROM rx x LEFT JOIN ry y ON y.k = x.id + 395 WHERE x.id BETWEEN $1 AND $2 ORDER BY x.id;
+PREPARE hashed (text) AS SELECT k, v FROM ry WHERE v = $1;
+PREPARE counted (int[]) AS SELECT id, grp FROM rx WHERE id = ANY ($1) ORDER BY id;
+PREPARE halves (int, int, int) AS SELECT id, 100 / (id - $3) AS share FROM rx WHERE id BETWEEN $1 AND $2 ORDER BY id;
+PREPARE moments (int, int) AS SELECT id, at::text AS at FROM rx WHERE id BETWEEN $1 AND $2 ORDER BY id;
+PREPARE sides (int) AS SELECT 'x' AS side, id FROM rx WHERE id = $1 UNION ALL SELECT 'y', k FROM ry WHERE k = $1 ORDER BY 1;
+
+EXECUTE few (1, 3);
+EXECUTE few (398, 500);
+EXECUTE few (7, 6);
+EXECUTE few (NULL, 6);
+EXECUTE few (10, 12);
+EXECUTE total (1, 100);
+EXECUTE total (101, 102);
+EXECUTE total (500, 600);
+EXECUTE total (1, 100);
+EXECUTE named (1, 40);
+EXECUTE named (3, 4);
+EXECUTE named (500, 600);
+EXECUTE named (5, 300);
+EXECUTE ordered (1, 8);
+EXECUTE ordered (20, 22);
+EXECUTE ordered (20, 22);
+EXECUTE page (1, 3, 0);
+EXECUTE page (1, 3, 2);
+EXECUTE page (397, 3, 0);
+EXECUTE page (1, 0, 0);
+EXECUTE page (1, -1, 0);
+EXECUTE page (50, 2, 1);
+EXECUTE page (395, NULL, 0);
+EXECUTE down (3);
+EXECUTE down (77);
+EXECUTE down (9);
+EXECUTE pairs (5, 7);
+EXECUTE pairs (399, 402);
+EXECUTE pairs (5, 6);
+EXECUTE outer_pairs (3, 7);
+EXECUTE outer_pairs (390, 391);
+EXECUTE outer_pairs (5, 6);
+EXECUTE hashed ('value 17');
+EXECUTE hashed ('value');
+EXECUTE hashed ('value 18');
+EXECUTE counted ('{3,1,2,3,NULL}');
+EXECUTE counted ('{}');
+EXECUTE counted ('{400,401}');
+EXECUTE sides (4);
+EXECUTE sides (401);
+EXECUTE sides (5);
+
+-- An error in the middle, and after it.
+EXECUTE halves (1, 4, 9);
+EXECUTE halves (1, 4, 3);
+EXECUTE halves (1, 4, 9);
+EXECUTE halves (5, 6, 9);
+EXECUTE halves (5, 6, 5);
+EXECUTE halves (5, 6, 4);
+
+-- What others of its transaction have changed, and rolled back.
+BEGIN;
+EXECUTE total (1, 10);
+INSERT INTO rx VALUES (401, 1, 'new', 'n', 'open', '2024-02-01 00:00:00+00');
+UPDATE rx SET grp = 1000 WHERE id = 5;
+DELETE FROM rx WHERE id = 6;
+EXECUTE few (5, 7);
+EXECUTE total (1, 10);
+EXECUTE page (397, 5, 0);
+SAVEPOINT s;
+UPDATE rx SET grp = 2000, name = 'changed' WHERE id BETWEEN 7 AND 8;
+EXECUTE ordered (5, 9);
+EXECUTE total (1, 10);
+ROLLBACK TO s;
+EXECUTE ordered (5, 9);
+EXECUTE total (1, 10);
+ROLLBACK;
+EXECUTE few (5, 7);
+EXECUTE total (1, 10);
+EXECUTE page (397, 5, 0);
+
+-- A statement of a portal that is open, executed beside it.
+BEGIN;
+DECLARE c CURSOR FOR SELECT id, name, note FROM rx WHERE id BETWEEN 1 AND 300 ORDER BY id;
+FETCH 2 FROM c;
+EXECUTE few (1, 2);
+FETCH 2 FROM c;
+EXECUTE few (3, 4);
+DELETE FROM rx WHERE id = 6;
+FETCH 3 FROM c;
+EXECUTE few (5, 7);
+ROLLBACK;
+
+-- Settings that change between two executions.
+SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
+EXECUTE moments (1, 2);
+EXECUTE moments (1, 2);
+SET timezone = 'Asia/Tokyo';
+EXECUTE moments (1, 2);
+SET datestyle = 'German';
+EXECUTE moments (1, 2);
+RESET datestyle;
+RESET timezone;
+SET work_mem = '64kB';
+EXECUTE ordered (1, 3);
+RESET work_mem;
+EXECUTE ordered (1, 3);
+SET enable_indexscan = off;
+EXECUTE ordered (1, 3);
+RESET enable_indexscan;
+EXECUTE ordered (1, 3);
+
+-- Names and roles.
+CREATE SCHEMA rx_other;
+CREATE TABLE rx_other.ry (k int PRIMARY KEY, v text NOT NULL);
+INSERT INTO rx_other.ry VALUES (1, 'another one');
+PREPARE path (int) AS SELECT v FROM ry WHERE k BETWEEN $1 AND $1 + 1 ORDER BY k;
+EXECUTE path (1);
+EXECUTE path (1);
+SET search_path = rx_other, public;
+EXECUTE path (1);
+EXECUTE path (1);
+RESET search_path;
+EXECUTE path (1);
+CREATE ROLE rx_reader;
+EXECUTE few (1, 3);
+SET ROLE rx_reader;
+EXECUTE few (1, 3);
+RESET ROLE;
+GRANT SELECT ON rx TO rx_reader;
+EXECUTE few (1, 2);
+SET ROLE rx_reader;
+EXECUTE few (1, 3);
+EXECUTE few (2, 3);
+RESET ROLE;
+EXECUTE few (1, 3);
+REVOKE ALL ON rx FROM rx_reader;
+DROP ROLE rx_reader;
+
+-- Definitions that change between two executions.
+EXECUTE down (3);
+DROP INDEX rx_grp;
+EXECUTE down (3);
+EXECUTE page (1, 2, 0);
+DROP INDEX rx_open;
+EXECUTE page (1, 2, 0);
+ALTER TABLE rx ADD COLUMN more int DEFAULT 7;
+EXECUTE few (1, 2);
+ALTER TABLE rx ALTER COLUMN grp TYPE bigint;
+EXECUTE counted ('{1,2}');
+EXECUTE total (1, 10);
+DEALLOCATE total;
+PREPARE total (int, int) AS SELECT sum(grp), count(note), min(name) FROM rx WHERE id BETWEEN $1 AND $2;
+EXECUTE total (1, 10);
+EXECUTE total (1, 10);
+BEGIN;
+EXECUTE few (1, 2);
+TRUNCATE rx;
+EXECUTE few (1, 2);
+INSERT INTO rx VALUES (1, 1, 'first', 'n', 'open', '2024-02-01 00:00:00+00');
+EXECUTE few (1, 2);
+ROLLBACK;
+EXECUTE few (1, 2);
+TRUNCATE rx;
+EXECUTE few (1, 2);
+INSERT INTO rx VALUES (2, 2, 'second', 'n', 'open', '2024-02-01 00:00:00+00');
+EXECUTE few (1, 2);
+EXECUTE total (1, 2);
+
+-- Tables of the session.
+CREATE TEMPORARY TABLE rt (id int PRIMARY KEY, v text);
+INSERT INTO rt SELECT i, 'temporary ' || i FROM generate_series(1, 5) i;
+PREPARE own (int) AS SELECT id, v FROM rt WHERE id > $1 ORDER BY id LIMIT 2;
+EXECUTE own (1);
+EXECUTE own (3);
+DELETE FROM rt WHERE id = 4;
+EXECUTE own (3);
+DROP TABLE rt;
+EXECUTE own (3);
+CREATE TEMPORARY TABLE rt (id int PRIMARY KEY, v text);
+INSERT INTO rt VALUES (9, 'nine');
+EXECUTE own (3);
+EXECUTE own (3);
+
+-- Counts of an execution are its own.
+PREPARE counts (int, int) AS SELECT k FROM ry WHERE k BETWEEN $1 AND $2 AND v <> 'value 12';
+EXECUTE counts (11, 13);
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE counts (11, 13);
+EXECUTE counts (11, 13);
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE counts (12, 12);
+EXECUTE counts (12, 14);
+DEALLOCATE ALL;
+DROP SCHEMA rx_other CASCADE;
+DROP TABLE rx, ry, rt;
