@@ -212,7 +212,7 @@ impl Connection {
     async fn serve(&mut self, place: &mut Place) -> Result<Option<Place>> {
         self.flush().await?;
         loop {
-            if !self.handle_buffered().await? {
+            if !self.handle_buffered(place).await? {
                 break;
             }
             self.flush().await?;
@@ -227,7 +227,7 @@ impl Connection {
     }
 
     /// Handles every whole message in the input buffer. False: the session is over.
-    async fn handle_buffered(&mut self) -> Result<bool> {
+    async fn handle_buffered(&mut self, place: &Place) -> Result<bool> {
         // The messages before this are dealt with, and leave the buffer together.
         let mut at = 0;
         loop {
@@ -260,6 +260,8 @@ impl Connection {
                 match step {
                     Step::Ready => break,
                     Step::More => self.flush().await?,
+                    // Nobody else can do anything on this thread meanwhile: it needn't wake another, and be woken, to write the log.
+                    Step::WaitDurable(lsn) if place.is_alone() => self.session.instance().make_durable(lsn),
                     Step::WaitDurable(lsn) => self.session.instance().wait_durable(lsn).await,
                     Step::Closed => return Ok(false),
                 }

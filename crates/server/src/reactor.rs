@@ -180,6 +180,11 @@ impl Place {
         &self.reactor().handle
     }
 
+    /// Whether its reactor serves no other connection.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.reactor().connections.load(Ordering::Relaxed) == 1
+    }
+
     /// Wakes its task at that time.
     pub(crate) fn alarm(&self, at: Instant) -> Sleep {
         let _timers = self.reactors.timers.enter();
@@ -256,7 +261,10 @@ mod tests {
         let reactors = Reactors::start_some(2, 8, timers.handle()).expect("threads");
         let mut first: Vec<Place> = (0..4).map(|_| Place::on(&reactors, 0)).collect();
         // A new connection goes where fewer are.
-        assert_eq!(reactors.place().index, 1);
+        let alone = reactors.place();
+        assert_eq!(alone.index, 1);
+        assert!(alone.is_alone() && !first[0].is_alone());
+        drop(alone);
         assert!(first.iter_mut().all(|p| p.better().is_none()));
         reactors.tick(&[1.0, 0.0]);
         // Nobody was active before, so nobody is told to go; now all four are.

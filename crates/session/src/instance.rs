@@ -323,6 +323,12 @@ impl Instance {
             tracing::error!("waiting for a commit to become durable: {}", e.message());
         }
     }
+    /// Makes the log durable up to `lsn` in this thread. A failed flush ends the process before this returns.
+    pub fn make_durable(&self, lsn: Lsn) {
+        if let Err(e) = self.storage.wal().flush_to(lsn) {
+            tracing::error!("making a commit durable: {}", e.message());
+        }
+    }
 }
 
 /// Who a new session is, and where.
