@@ -500,3 +500,48 @@ pub fn slots_of(plan: &PhysicalPlan, wanted: &[ColumnId]) -> Result<Vec<usize>> 
 pub fn types_of(plan: &PhysicalPlan, wanted: &[ColumnId]) -> Result<Vec<quarry_types::SqlType>> {
     slots_of(plan, wanted).map(|slots| slots.iter().map(|s| plan.targets[*s].1.ty()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarry_common::Oid;
+    use quarry_types::SqlType;
+
+    #[test]
+    fn columns_that_only_the_index_stands_for_are_not_read() {
+        let env = crate::testing::env();
+        let relation = env.reader.relation(Oid(1259)).expect("a catalog").expect("pg_class");
+        let id = |n: usize| ColumnId(n as u32);
+        let column = |n: usize| Expr::column(id(n), relation.columns[n].ty);
+        let scan = |targets: &[usize], filter: &[usize]| PhysicalPlan {
+            node: PhysicalNode::IndexScan {
+                relation: relation.clone(),
+                alias: String::new(),
+                index: relation.indexes[0].clone(),
+                columns: (0..4).map(|n| (id(n), ScanColumn::Attribute(n))).collect(),
+                conds: vec![],
+                backward: false,
+                index_only: false,
+                first_only: false,
+            },
+            targets: targets.iter().map(|n| (id(*n), column(*n))).collect(),
+            filter: filter
+                .iter()
+                .map(|n| Expr::IsNull { arg: Box::new(column(*n)), negated: true })
+                .collect(),
+            ..PhysicalPlan::stand_in()
+        };
+        let read = |plan: &PhysicalPlan| -> Vec<u32> {
+            let columns = read_columns(plan).expect("an index scan's");
+            columns.iter().map(|(id, _)| id.0).collect()
+        };
+        assert_eq!(read(&scan(&[1], &[])), [1]);
+        assert_eq!(read(&scan(&[2, 1], &[0])), [0, 1, 2]);
+        assert_eq!(read(&scan(&[], &[])), [0; 0]);
+        // A target that has the column's id, whatever it is computed of.
+        let mut plan = scan(&[3], &[]);
+        plan.targets[0].1 = Expr::column(id(2), SqlType::INT4);
+        assert_eq!(read(&plan), [2, 3]);
+        assert!(read_columns(&PhysicalPlan::stand_in()).is_none());
+    }
+}

@@ -4,7 +4,7 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::expr::{Layout, Program};
 use crate::operator::{BoxOperator, Operator, pull};
-use crate::rows::{RowSet, gather};
+use crate::rows::RowSet;
 use crate::sort_entries::{self, Entry};
 use crate::spill::told_of_files;
 use quarry_common::Result;
@@ -15,7 +15,7 @@ use quarry_storage::sort::{ExternalSort, SortedRun};
 use quarry_storage::stats::DatabaseCount;
 use quarry_types::key::{self, KeyOrder};
 use quarry_types::row::{decode_column_into, encode_vectors, layout_of, no_detoast};
-use quarry_types::{BATCH_ROWS, Batch, PhysicalType, TypeRef, Vector};
+use quarry_types::{BATCH_ROWS, Batch, PhysicalType, Rows, TypeRef, Vector};
 use std::sync::Arc;
 
 /// Sort keys, compiled.
@@ -325,7 +325,11 @@ impl Sort {
                 method = (if self.bound.is_some() { "top-N heapsort" } else { "quicksort" }, "Memory");
                 let order: Vec<u32> = gathered.entries.iter().map(|e| e.row).collect();
                 self.reservation.holds(gathered.row_bytes() + order.len() * 4);
-                State::Memory { rows: gathered.into_rows(), order, at: 0 }
+                let mut rows = gathered.into_rows();
+                if order.len() <= BATCH_ROWS && order.len() * 2 > rows.len {
+                    rows.columns.iter_mut().filter_map(Arc::get_mut).for_each(Vector::seal);
+                }
+                State::Memory { rows, order, at: 0 }
             }
         };
         let used = match &self.state {
@@ -379,9 +383,15 @@ impl Operator for Sort {
                     let n = (order.len() - *at).min(BATCH_ROWS).min(cx.want.max(64));
                     if n > 0 {
                         *at += n;
+                        // Where about all come at once, long values stay where they are.
+                        let most = n * 2 > rows.len;
                         let order = &order[*at - n..*at];
-                        let columns = rows.columns.iter().map(|c| Arc::new(gather(c, order))).collect();
-                        return Ok(Some(Batch::new(columns, n)));
+                        let picked = Rows::Selected { positions: order, len: rows.len };
+                        let columns = rows.columns.iter().map(|c| match most {
+                            true => Arc::new(c.sharing(picked)),
+                            false => Arc::new(c.gather(picked)),
+                        });
+                        return Ok(Some(Batch::new(columns.collect(), n)));
                     }
                     self.reservation.holds(0);
                     self.state = if self.pending.is_some() { State::Start } else { State::Done };

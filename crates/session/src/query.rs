@@ -116,12 +116,9 @@ impl CachedPlan {
 }
 
 impl CachedPlan {
-    /// An execution in the memory of one that has ended; none: it has to be started anew, with the environment given back.
-    pub(crate) fn start_again(&self, env: ExecEnv) -> std::result::Result<Execution, ExecEnv> {
-        match self.trees.take() {
-            Some(tree) => Ok(Execution::start_in(*tree, self.statement.clone(), env)),
-            None => Err(env),
-        }
+    /// Operators of an execution that has ended, if there are some that nobody uses.
+    pub(crate) fn kept_tree(&self) -> Option<Box<Tree>> {
+        self.trees.take()
     }
 
     /// Keeps the operators of an execution that has ended well, if the plan is one that is run again and again.

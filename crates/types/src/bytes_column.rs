@@ -277,9 +277,13 @@ impl BytesColumn {
         if len <= INLINE_MAX {
             return View::inline_padded(text, len);
         }
+        const BLANKS: [u8; 16] = [b' '; 16];
         let offset = self.room(len);
         self.tail.extend_from_slice(text);
-        self.tail.resize(offset + len, b' ');
+        match BLANKS.get(..blanks) {
+            Some(few) => self.tail.extend_from_slice(few),
+            None => self.tail.resize(offset + len, b' '),
+        }
         View::long(&self.tail[offset..], self.full.len() as u32, offset as u32)
     }
     /// Where so many bytes go in the block being filled, which has room for them.
@@ -334,6 +338,22 @@ impl BytesColumn {
             Some(view) => view,
             None => self.written().view(i),
         }
+    }
+    /// Makes every long value part of a block that other columns may share ([`BytesColumn::sharing`]).
+    pub fn seal(&mut self) {
+        self.seal_tail();
+    }
+    /// Rows of this column, which is sealed, in a column that shares its long values, however few it takes.
+    pub fn sharing(&self, rows: impl Iterator<Item = usize>) -> BytesColumn {
+        let from = self.bytes();
+        if !from.tail.is_empty() {
+            let mut copied = BytesColumn::with_capacity(rows.size_hint().0);
+            copied.extend_from(from, rows);
+            return copied;
+        }
+        let views = rows.map(|i| from.views[i]).collect();
+        let (full, full_bytes) = (from.full.clone(), from.full_bytes);
+        BytesColumn { views, full, full_bytes, ..BytesColumn::default() }
     }
     /// Approximate memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
@@ -423,6 +443,25 @@ mod tests {
                 assert_eq!(c.short_word(i), plain.short_word(0));
             }
         }
+    }
+
+    #[test]
+    fn sealed_values_are_shared() {
+        let mut c = BytesColumn::default();
+        let values: Vec<Vec<u8>> = (0..1500).map(|n| vec![(n % 251) as u8; n % 97]).collect();
+        values.iter().for_each(|v| c.push(v));
+        let order = [1499, 0, 7, 7, 96, 13];
+        let same = |picked: &BytesColumn| order.iter().enumerate().all(|(i, n)| picked.get(i) == values[*n]);
+        assert!(same(&c.sharing(order.into_iter())));
+        c.seal();
+        let mut picked = c.sharing(order.into_iter());
+        assert!(same(&picked));
+        assert_eq!(picked.heap_bytes(), c.heap_bytes());
+        // It can grow by values of its own, and so can what it shares with.
+        picked.push(&values[90]);
+        c.push(&values[80]);
+        assert_eq!((picked.get(6), c.get(1500)), (&values[90][..], &values[80][..]));
+        assert!(same(&picked));
     }
 
     #[test]

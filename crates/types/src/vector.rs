@@ -357,6 +357,19 @@ impl Vector {
             mine.resize(self.len, true);
         }
     }
+    /// Makes ready for [`Vector::sharing`].
+    pub fn seal(&mut self) {
+        if let VectorData::Bytes(v) = &mut self.data {
+            v.seal();
+        }
+    }
+    /// As [`Vector::gather`], with the long values of this one where they lie: for most of the rows of a sealed vector.
+    pub fn sharing(&self, rows: Rows<'_>) -> Vector {
+        let VectorData::Bytes(v) = &self.data else { return self.gather(rows) };
+        let shared = v.sharing(rows.iter().map(|i| self.slot(i)));
+        let valid = self.valid.as_ref().map(|valid| rows.iter().map(|i| valid[self.slot(i)]).collect());
+        Vector { data: VectorData::Bytes(shared), len: rows.count(), valid, constant: false }
+    }
     /// A dense copy of the given rows.
     pub fn gather(&self, rows: Rows<'_>) -> Vector {
         let mut out = Vector::with_capacity(self.physical(), rows.count());

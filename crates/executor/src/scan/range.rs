@@ -321,7 +321,10 @@ impl Ranges {
             // Columns bound the bytes as long as they go the same way; equality of those is not decided by them alone.
             let run = (0..c.values.len()).take_while(|v| self.keys[k + v].1.desc == order.desc).count();
             let inclusive = inclusive || run < c.values.len();
-            let value = c.values[..run].concat();
+            let value = match &c.values[..run] {
+                [one] => one.clone(),
+                several => several.concat(),
+            };
             let at_start = upward != order.desc;
             // A value's key begins with its marker, which is no 0xff, so that there always is something behind it.
             let edge = if at_start == inclusive { value } else { prefix_end(&value).unwrap_or(value) };
@@ -335,6 +338,19 @@ impl Ranges {
             return Ok(None);
         }
         let mut out = Vec::with_capacity(prefixes.len());
+        if let ([prefix], Some(_), Some(_)) = (prefixes, &low, &high)
+            && prefix.is_empty()
+        {
+            // A range as it mostly is, of the first key.
+            let (low, high) = (
+                low.map_or(Bound::Unbounded, Bound::Included),
+                high.map_or(Bound::Unbounded, Bound::Excluded),
+            );
+            if !is_empty(&low, &high) {
+                out.push(KeyRange::new(low, high));
+            }
+            return Ok(Some(out));
+        }
         for p in prefixes {
             let (all_low, all_high) = key::column_range(p, ty, *order, None, None)?;
             let low = low.as_ref().map_or(all_low, |l| Bound::Included([p.as_slice(), l].concat()));

@@ -55,6 +55,20 @@ enum ColumnPlace {
 }
 
 impl ColumnPlace {
+    /// Appends the column of one row; false: the row must be asked.
+    #[inline]
+    fn push_one(&self, body: &[u8], to: &mut Vector) -> bool {
+        let value = match self {
+            ColumnPlace::Fixed(column) => column.get(body),
+            ColumnPlace::Varying(column) => column.get(body),
+            ColumnPlace::Padded(_) | ColumnPlace::Unknown => None,
+        };
+        value.is_some_and(|bytes| {
+            to.push_stored(bytes);
+            true
+        })
+    }
+
     fn of(layout: &RowLayout, column: usize) -> ColumnPlace {
         let fixed = || FixedColumn::of(layout, column).map(ColumnPlace::Fixed);
         let varying = || VarColumn::of(layout, column).map(ColumnPlace::Varying);
@@ -215,6 +229,9 @@ impl RowReader {
                 }
                 continue;
             };
+            if rows.len() == 1 && !whole && place.push_one(rows.body(0), to) {
+                continue;
+            }
             let mut i = match place {
                 ColumnPlace::Fixed(column) => {
                     let values = rows.fixed(*column).map(|place| rows.fixed_values(place, 0));

@@ -6,6 +6,7 @@ use crate::query::cache_entry;
 use crate::row_ids::{self, RowIds};
 use crate::statements::{self, Meter};
 use quarry_common::usage;
+use quarry_executor::Execution;
 use quarry_types::BATCH_ROWS;
 
 impl Session {
@@ -358,10 +359,10 @@ impl Session {
             true => st.reading_env(portal.params.clone(), false),
             false => st.exec_env(portal.params.clone(), false),
         };
-        let again = if max_rows == 0 && !explained { plan.start_again(env) } else { Err(env) };
-        let execution = match again {
-            Ok(execution) => execution,
-            Err(env) => auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?,
+        let kept = if max_rows == 0 && !explained { plan.kept_tree() } else { None };
+        let execution = match kept {
+            Some(tree) => Execution::start_in(*tree, runnable, env),
+            None => auto_explain::start(&self.cx, Some(&portal.statement.text), runnable, env)?,
         };
         let watched = !portal.params.is_empty() && portal.statement.plans.lock().is_watching();
         portal.state = PortalState::Running(Box::new(Running {
