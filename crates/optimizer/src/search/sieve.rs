@@ -267,29 +267,72 @@ fn leads_index(relation: &Relation, attribute: usize) -> bool {
     })
 }
 
-/// Takes what is saved off the nodes from a join's outer side to the scan that drives it.
+/// Takes what is saved off the nodes from a join's outer side to the scan that drives it. Each loses the same part of what it costs by
+/// itself, so that none comes to cost less than what it reads.
 pub(super) fn discount(plan: &mut PhysicalPlan, saved: f64) {
-    take_off(plan, saved);
+    let own = plan.total_cost - beside(plan);
+    if own > 0.0 {
+        take_off(plan, (saved / own).min(1.0));
+    }
 }
 
-/// The same; tells whether a node reads all its rows before it gives one.
-fn take_off(plan: &mut PhysicalPlan, saved: f64) -> bool {
-    let blocked = match &mut plan.node {
+/// What the inputs cost that stand beside the way to the scan: nothing of it is saved.
+fn beside(plan: &PhysicalPlan) -> f64 {
+    match &plan.node {
+        PhysicalNode::HashJoin { outer, inner, .. }
+        | PhysicalNode::MergeJoin { outer, inner, .. }
+        | PhysicalNode::NestLoop { outer, inner, .. } => inner.total_cost + beside(outer),
+        PhysicalNode::Sort { input, .. }
+        | PhysicalNode::Aggregate { input, .. }
+        | PhysicalNode::Materialize { input }
+        | PhysicalNode::SubqueryScan { input, .. } => beside(input),
+        _ => 0.0,
+    }
+}
+
+/// Takes this part off; what the node costs before its first row then, if something in it reads all its rows first.
+fn take_off(plan: &mut PhysicalPlan, part: f64) -> Option<f64> {
+    let saved = part * (plan.total_cost - beside(plan)).max(0.0);
+    let first = match &mut plan.node {
         PhysicalNode::HashJoin { outer, .. }
         | PhysicalNode::MergeJoin { outer, .. }
-        | PhysicalNode::NestLoop { outer, .. } => take_off(outer, saved),
+        | PhysicalNode::NestLoop { outer, .. } => take_off(outer, part),
         PhysicalNode::Sort { input, .. } | PhysicalNode::Aggregate { input, .. } => {
-            take_off(input, saved);
-            true
+            take_off(input, part);
+            Some(input.total_cost)
         }
         PhysicalNode::Materialize { input } | PhysicalNode::SubqueryScan { input, .. } => {
-            take_off(input, saved)
+            take_off(input, part)
         }
-        _ => false,
+        _ => None,
     };
-    if blocked {
-        plan.startup_cost = (plan.startup_cost - saved).max(0.0);
+    if let Some(first) = first {
+        plan.startup_cost = (plan.startup_cost - saved).max(first);
     }
     plan.total_cost = plan.startup_cost.max(plan.total_cost - saved);
-    blocked
+    first.map(|_| plan.startup_cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(node: PhysicalNode, startup_cost: f64, total_cost: f64) -> PhysicalPlan {
+        let (filter, targets) = (vec![], vec![]);
+        PhysicalPlan { node, filter, targets, rows: 10.0, width: 4, startup_cost, total_cost, id: 0 }
+    }
+
+    #[test]
+    fn what_is_saved_leaves_no_node_cheaper_than_its_input() {
+        let rows = node(PhysicalNode::Result { input: None, one_time_filter: vec![] }, 0.0, 60.0);
+        let sort = PhysicalNode::Sort { input: Box::new(rows), keys: vec![], bound: None, presorted: 0 };
+        let sort = node(sort, 90.0, 100.0);
+        let mut above = node(PhysicalNode::Materialize { input: Box::new(sort) }, 90.0, 110.0);
+        discount(&mut above, 88.0);
+        assert!((above.total_cost - 22.0).abs() < 1e-9);
+        let PhysicalNode::Materialize { input: sort } = &above.node else { unreachable!() };
+        let PhysicalNode::Sort { input: rows, .. } = &sort.node else { unreachable!() };
+        assert!((sort.total_cost - 20.0).abs() < 1e-9 && (rows.total_cost - 12.0).abs() < 1e-9);
+        assert!(rows.total_cost <= sort.startup_cost && sort.startup_cost <= above.startup_cost);
+    }
 }
