@@ -111,9 +111,20 @@ pub fn plan<'a>(
     }
     let mut known = stats::Known::default();
     known.scans.wanted = !rewritten.is_empty();
-    let best = bound.plan(env, &rules, &mut known)?;
+    // What is rewritten comes first; then what is done to that which was rewritten best.
+    let early = RuleSet::of(Rule::AggregateEarly);
+    let afterwards = early.and(RuleSet::of(Rule::SplitOrs));
+    // Where values of subqueries are all that is open, and dear as they stand, the joins are planned first.
+    let joins = RuleSet::of(Rule::UnnestScalars);
+    if !rewritten.is_empty() && met && rules.asked().rules().without(forced).without(afterwards) == joins {
+        rules.let_wait();
+    }
+    let mut first = match bound.plan(env, &rules, &mut known) {
+        Err(_) if rules.put_off().is_some() => None,
+        planned => Some(planned?),
+    };
     let undecided = rules.asked().rules().without(forced);
-    if rewritten.is_empty() || undecided == RuleSet::default() {
+    if let Some(best) = first.take_if(|_| rewritten.is_empty() || undecided == RuleSet::default()) {
         return Ok(best.finish(known));
     }
     // The one that was planned last.
@@ -147,8 +158,27 @@ pub fn plan<'a>(
         });
         (planned, rules.asked())
     };
-    let attempts = vec![(forced, rules.asked())];
-    let mut tries = Tries { cost: CLEARLY * best.cost(), best, chosen: forced, attempts };
+    let mut attempts = vec![(forced, rules.asked())];
+    let mut tries = match first {
+        Some(best) => Tries { cost: CLEARLY * best.cost(), best, chosen: forced, attempts },
+        None => {
+            let (other, asked) = with(joins, f64::INFINITY);
+            attempts.push((joins.and(forced), asked));
+            // The one that was put off need not be cheaper: it is what others must cost clearly less than.
+            let limit = other.as_ref().map_or(f64::INFINITY, |other| other.cost() / CLEARLY);
+            let again = rules.put_off().is_none_or(|least| least < limit).then(|| with(forced, limit).0);
+            match (again, other) {
+                (Some(Ok(best)), other) if other.is_err() || best.cost() <= limit => {
+                    Tries { cost: CLEARLY * best.cost(), best, chosen: forced, attempts }
+                }
+                (Some(Err(error)), Err(_)) => return Err(error),
+                (_, other) => {
+                    let best = other?;
+                    Tries { cost: best.cost(), best, chosen: joins.and(forced), attempts }
+                }
+            }
+        }
+    };
     // Answers what was asked for.
     let mut attempt = |tries: &mut Tries<'a>, costly: RuleSet| {
         let allowed = costly.and(forced);
@@ -186,9 +216,6 @@ pub fn plan<'a>(
             attempt(tries, base.and(rule));
         }
     };
-    // What is rewritten comes first; then what is done to that which was rewritten best.
-    let early = RuleSet::of(Rule::AggregateEarly);
-    let afterwards = early.and(RuleSet::of(Rule::SplitOrs));
     explore(&mut tries, forced, undecided, RuleSet::all().without(afterwards));
     let base = tries.chosen;
     let open = tries.asked_before(base).unwrap_or_default().rules().without(forced);

@@ -251,6 +251,12 @@ impl Search<'_, '_> {
             };
             self.rows.push(rows);
         }
+        if self.p.rules.may_wait() {
+            let least = self.subqueries_cost();
+            if self.p.rules.puts_off(least) {
+                return Err(bound::too_much());
+            }
+        }
         // What is no table may turn out to be too much by itself.
         let tables = |r: &Region, i: usize| matches!(r.items[i].source, Source::Table(_));
         let first: Vec<usize> =
@@ -401,6 +407,7 @@ impl Search<'_, '_> {
             if sets.len() > 1 && !sets.contains(&all) {
                 sets.push(all);
             }
+            let mut tried: Vec<(RelSet, Vec<Expr>)> = vec![];
             for set in sets {
                 let mine: Vec<&(Applied, Expr, RelSet)> =
                     usable.iter().filter(|(_, _, refs)| refs & !bit & !set == 0).collect();
@@ -411,8 +418,11 @@ impl Search<'_, '_> {
                         extra.push((*a, e.clone()));
                     }
                 }
-                let exprs: Vec<Expr> = extra.iter().map(|(_, e)| e.clone()).collect();
-                let applied: Vec<Applied> = extra.iter().map(|(a, _)| *a).collect();
+                let (applied, exprs): (Vec<Applied>, Vec<Expr>) = extra.into_iter().unzip();
+                // What more items add no condition to costs no less beside them.
+                if tried.iter().any(|(fewer, same)| fewer & !set == 0 && *same == exprs) {
+                    continue;
+                }
                 let loops = (0..self.rows.len())
                     .filter(|j| set >> j & 1 == 1)
                     .map(|j| self.rows[j])
@@ -440,6 +450,7 @@ impl Search<'_, '_> {
                     let path = self.leaf(found, set, applied.clone());
                     add_path(&mut subset, path);
                 }
+                tried.push((set, exprs));
             }
         }
         self.subsets.insert(bit, subset);

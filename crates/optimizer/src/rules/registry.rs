@@ -202,6 +202,10 @@ pub struct Rules {
     asked: RefCell<Questions>,
     /// What the plan may cost to be of use, if there is a limit.
     limit: Option<f64>,
+    /// Whether the plan may be put off until the statement has been planned in another way.
+    may_wait: Cell<bool>,
+    /// What it costs at least, where it was put off.
+    least: Cell<Option<f64>>,
 }
 
 impl Rules {
@@ -238,6 +242,30 @@ impl Rules {
     /// Whether it is planned for costs only: another plan is there already.
     pub fn is_try(&self) -> bool {
         self.limit.is_some()
+    }
+
+    /// Lets the plan be put off.
+    pub fn let_wait(&self) {
+        self.may_wait.set(true);
+    }
+
+    /// Whether the plan, which costs at least so much, is put off: who planned it has no plan then.
+    pub fn puts_off(&self, least: f64) -> bool {
+        let wait = self.may_wait.get() && least > 0.0;
+        if wait {
+            self.least.set(Some(least));
+        }
+        wait
+    }
+
+    /// Whether it may still be put off.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait.get()
+    }
+
+    /// What the plan costs at least that was put off.
+    pub fn put_off(&self) -> Option<f64> {
+        self.least.get()
     }
 
     /// Whether the rule may be used.

@@ -5,10 +5,19 @@
 //! sequential scan below a grouping or a sort (`sieve`). What it costs until its last row a plan may go without: under LIMIT, if it comes in
 //! the right order; on the right side of a semi join; and where such filters spare any sequential scan rows.
 
+use super::graph::{first, members};
 use super::{Path, Search};
-use crate::region::RelSet;
+use crate::cost;
+use crate::exprs::{binary, equality, has_subquery, is_equality};
+use crate::region::{RelSet, Source};
 use quarry_common::Error;
-use quarry_plan::JoinKind;
+use quarry_plan::{Expr, JoinKind};
+
+/// Runs of a subquery below which a statement isn't put off.
+const RUNS_MIN: f64 = 100.0;
+
+/// The least that such a run costs, in random pages: looking a row up takes two or so.
+const RUN_PAGES_MIN: f64 = 3.0;
 
 /// What paths are held against.
 #[derive(Default)]
@@ -58,5 +67,57 @@ impl Search<'_, '_> {
         };
         self.bound.dropped |= too_much;
         too_much
+    }
+
+    /// What subqueries cost that are run for each row of a join of tables, by the fewest rows for which that seems possible; 0 where it isn't
+    /// much or can't be told.
+    pub(super) fn subqueries_cost(&mut self) -> f64 {
+        let settings = &self.p.env.settings;
+        let all_rows = self.p.whole && !self.stops_early && settings.random_joins == 0;
+        let tables = self.region.items.iter().all(|i| matches!(i.source, Source::Table(_)));
+        if !all_rows || !tables || !self.region.specials.is_empty() {
+            return 0.0;
+        }
+        let all = first(self.region.items.len());
+        let mut most: f64 = 0.0;
+        for n in 0..self.region.clauses.len() {
+            let clause = &self.region.clauses[n];
+            if clause.refs.count_ones() < 2 || !has_subquery(&clause.expr) {
+                continue;
+            }
+            let run = cost::expr(&clause.expr, settings).per_row;
+            if run < RUN_PAGES_MIN * settings.random_page_cost {
+                continue;
+            }
+            // What rows are hashed by is computed for those of one side.
+            let refs = clause.refs;
+            let hashed = binary(&clause.expr).is_some_and(|(op, ..)| is_equality(op));
+            let mut runs = self.joined_rows(refs);
+            if refs != all {
+                runs = runs.min(self.joined_rows(all));
+            }
+            if hashed {
+                runs = members(refs).map(|i| self.rows[i]).fold(runs, f64::min);
+            }
+            if runs >= RUNS_MIN {
+                most = most.max(runs * run);
+            }
+        }
+        most
+    }
+
+    /// Rows of a set of items, joined by their conditions without subqueries.
+    fn joined_rows(&mut self, set: RelSet) -> f64 {
+        let pairs: f64 = members(set).map(|i| self.rows[i]).product();
+        let mut conditions: Vec<Expr> = vec![];
+        for class in self.region.classes.iter().filter(|class| class.constant.is_none()) {
+            let column = |id| Expr::column(id, self.p.meta.get(id).ty);
+            let within: Vec<_> = class.members.iter().filter(|(_, i)| set >> i & 1 == 1).collect();
+            let steps = within.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+            conditions.extend(steps.filter_map(|pair| equality(column(pair[0].0), column(pair[1].0))));
+        }
+        let joins = self.region.clauses.iter().filter(|c| c.refs.count_ones() > 1 && c.refs & !set == 0);
+        conditions.extend(joins.filter(|c| !has_subquery(&c.expr)).map(|c| c.expr.clone()));
+        pairs * self.p.selectivity(&conditions)
     }
 }
