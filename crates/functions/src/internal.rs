@@ -90,6 +90,13 @@ fn is_of_data(e: &Error) -> bool {
     e.sqlstate().as_str().starts_with("22")
 }
 
+/// Whether a statement may go on without the rows that an error has ended: it comes from what was computed, in a function of the user's
+/// too, and not from the server, its memory, its locks or its user.
+pub fn is_catchable(e: &Error) -> bool {
+    const CLASSES: &[&str] = &["21", "22", "2F", "38", "39", "42", "54", "P0"];
+    e.sqlstate().as_str().get(..2).is_some_and(|class| CLASSES.contains(&class))
+}
+
 /// An error as a value; others are errors still.
 pub fn kept(e: Error) -> Result<Datum> {
     if !is_of_data(&e) || crate::kernel::is_batch_too_large(&e) {
@@ -171,6 +178,29 @@ const RUN: ScalarImpl = crate::row_only!(|_: &mut EvalContext<'_>, args: &[Datum
     args.first().cloned().ok_or_else(kernel_arity)
 });
 
+/// What tells a value from all others of its type, those that are equal to it too: nothing for NULL, else its stored bytes behind one byte.
+const IMAGE: ScalarImpl = crate::row_only!(|_: &mut EvalContext<'_>, args: &[Datum]| {
+    let value = args.first().ok_or_else(kernel_arity)?;
+    let mut bytes = vec![];
+    if !value.is_null() {
+        bytes.push(1);
+        quarry_types::stored::write(value, &mut bytes);
+    }
+    Ok(Datum::Bytes(bytes.into()))
+});
+const OF_IMAGE: ScalarImpl = crate::row_only!(|cx: &mut EvalContext<'_>, args: &[Datum]| {
+    match args.first().ok_or_else(kernel_arity)? {
+        Datum::Null => Ok(Datum::Null),
+        image => match image.as_bytes() {
+            [] => Ok(Datum::Null),
+            [_, stored @ ..] => {
+                let physical = cx.io.type_ref(cx.ret.oid)?.physical;
+                Ok(quarry_types::stored::read(physical, stored))
+            }
+        },
+    }
+});
+
 /// The first of several values.
 pub const ANY_VALUE: Oid = Oid(15980);
 /// A value, if it is the only one of so many.
@@ -183,6 +213,10 @@ pub const ERROR_OF_VALUE: Oid = Oid(15983);
 pub const RAISE_KEPT: Oid = Oid(15984);
 /// A subquery's value.
 pub const RUN_AGAIN: Oid = Oid(15988);
+/// A value's identity, as bytes; never NULL.
+pub const IMAGE_OF: Oid = Oid(15989);
+/// The value that has an image.
+pub const VALUE_OF_IMAGE: Oid = Oid(15990);
 
 pub const FUNCTIONS: &[FunctionDef] = &[
     FunctionDef::new(
@@ -221,6 +255,9 @@ pub const FUNCTIONS: &[FunctionDef] = &[
         Body::Scalar(RAISE_OR),
     )
     .lax(),
+    FunctionDef::new(IMAGE_OF.0, "image_of", &[oids::ANY], oids::BYTEA, Body::Scalar(IMAGE)).lax().total(),
+    FunctionDef::new(VALUE_OF_IMAGE.0, "of_image", &[oids::BYTEA], oids::ANYELEMENT, Body::Scalar(OF_IMAGE))
+        .total(),
     FunctionDef::new(RUN_AGAIN.0, "run_again", &[oids::ANYELEMENT], oids::ANYELEMENT, Body::Scalar(RUN))
         .lax(),
 ];

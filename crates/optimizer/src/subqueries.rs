@@ -123,7 +123,8 @@ impl Planner<'_> {
             }
         };
         self.cte_info.insert(cte.id, CteInfo { rows: plan.rows, recursive: false });
-        self.ctes.push(PlannedCte { id: cte.id, name: cte.name, plan: Arc::new(plan), output });
+        let caught = cte.caught;
+        self.ctes.push(PlannedCte { id: cte.id, name: cte.name, plan: Arc::new(plan), output, caught });
         Ok(())
     }
 }

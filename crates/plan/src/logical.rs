@@ -65,6 +65,8 @@ pub struct Cte {
     pub materialized: Option<bool>,
     /// References in the statement; data-modifying ones run even without any.
     pub references: usize,
+    /// An error of its data ends it: it has a single row then, with true in this column (false else) and NULL in the others.
+    pub caught: Option<ColumnId>,
 }
 
 /// FOR UPDATE and its relatives: lock strength.

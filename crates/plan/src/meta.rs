@@ -1,5 +1,6 @@
 //! What is known of a statement's columns.
 
+use crate::CteId;
 use crate::rights::Right;
 use quarry_common::Oid;
 use quarry_types::SqlType;
@@ -31,6 +32,8 @@ pub struct QueryMeta {
     pub rights: Vec<Right>,
     /// FROM has a subquery, a view or a CTE somewhere: EXPLAIN names relations of columns even if there is but one.
     pub nested: bool,
+    /// Common table expressions that the optimizer has made.
+    made_ctes: u32,
 }
 
 impl QueryMeta {
@@ -53,6 +56,11 @@ impl QueryMeta {
     /// Gives a column another relation's name.
     pub fn set_relation(&mut self, id: ColumnId, name: String) {
         Arc::make_mut(&mut self.columns[id.0 as usize]).relation = Some(name);
+    }
+    /// An id for a common table expression that the statement itself doesn't have.
+    pub fn new_cte(&mut self) -> CteId {
+        self.made_ctes += 1;
+        CteId(u32::MAX - self.made_ctes)
     }
     pub fn len(&self) -> usize {
         self.columns.len()

@@ -63,6 +63,8 @@ pub struct PlannedCte {
     pub name: String,
     pub plan: Arc<PhysicalPlan>,
     pub output: Vec<ColumnId>,
+    /// As in [`crate::Cte`].
+    pub caught: Option<ColumnId>,
 }
 
 /// A node with what the planner thinks of it.

@@ -7,7 +7,7 @@ use crate::build::Builder;
 use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use quarry_common::{Error, Result};
-use quarry_plan::{ColumnId, OnConflict, PhysicalNode, PhysicalPlan, Returning, TableWrite};
+use quarry_plan::{ColumnId, OnConflict, PhysicalNode, PhysicalPlan, Returning, TableWrite, walk};
 use quarry_types::{Batch, Datum};
 
 /// Rows of RETURNING handed out at once.
@@ -22,6 +22,8 @@ struct Insert {
     target: Target,
     conflict: Option<Conflict>,
     returning: Option<ReturningRows>,
+    /// The input's columns that RETURNING reads besides the stored row.
+    beside: Vec<usize>,
     affected: u64,
     /// Rows that came, where there is an ON CONFLICT.
     offered: u64,
@@ -53,8 +55,22 @@ fn make(
     let env = b.env()?.clone();
     let target = Target::new(b, write, &env)?;
     let conflict = on_conflict.map(|c| Conflict::new(b, c, write)).transpose()?;
-    let returning = returning.map(|r| ReturningRows::new(b, r, &[])).transpose()?;
-    Ok(Box::new(Insert { input, slots, target, conflict, returning, affected: 0, offered: 0, done: false }))
+    let mut read = vec![];
+    returning.iter().flat_map(|r| &r.targets).for_each(|(_, e)| walk::columns_of(e, &mut read));
+    let beside: Vec<usize> = (0..output.len()).filter(|i| read.contains(&output[*i])).collect();
+    let ids: Vec<ColumnId> = beside.iter().map(|i| output[*i]).collect();
+    let returning = returning.map(|r| ReturningRows::new(b, r, &ids)).transpose()?;
+    Ok(Box::new(Insert {
+        input,
+        slots,
+        target,
+        conflict,
+        returning,
+        beside,
+        affected: 0,
+        offered: 0,
+        done: false,
+    }))
 }
 
 impl Insert {
@@ -62,6 +78,7 @@ impl Insert {
         let batch = dense(batch);
         let columns = self.slots.iter().map(|s| batch.columns[*s].clone()).collect();
         let rows = Batch::new(columns, batch.len);
+        let read = |r: usize| self.beside.iter().map(|s| batch.columns[*s].datum(r)).collect::<Vec<Datum>>();
         if let Some(conflict) = &mut self.conflict {
             for r in 0..rows.len {
                 let mut row: Vec<Datum> = rows.columns.iter().map(|c| c.datum(r)).collect();
@@ -69,7 +86,7 @@ impl Insert {
                 if let Some((tid, stored)) = conflict.insert(cx, &mut self.target, row)? {
                     self.affected += 1;
                     if let Some(out) = &mut self.returning {
-                        out.push(cx, &self.target, &stored, tid, &[])?;
+                        out.push(cx, &self.target, &stored, tid, &read(r))?;
                     }
                 }
             }
@@ -89,7 +106,7 @@ impl Insert {
             let tids = tids.to_vec();
             for (r, tid) in tids.into_iter().enumerate() {
                 let row: Vec<Datum> = rows.columns.iter().map(|c| c.datum(r)).collect();
-                out.push(cx, &self.target, &row, tid, &[])?;
+                out.push(cx, &self.target, &row, tid, &read(r))?;
             }
         }
         Ok(())

@@ -4,8 +4,10 @@ use crate::context::Cx;
 use crate::operator::{BoxOperator, Operator, dense, pull};
 use crate::spill::BatchStore;
 use quarry_common::{Error, Result};
+use quarry_functions::internal::is_catchable;
 use quarry_plan::{ColumnId, CteId};
-use quarry_types::{Batch, Datum};
+use quarry_types::{Batch, Datum, PhysicalType, Vector};
+use std::sync::Arc;
 
 /// A common table expression: its plan and the rows it has given so far.
 pub struct CteState {
@@ -22,10 +24,42 @@ pub struct CteState {
     values: Vec<Datum>,
     rounds: Vec<u64>,
     started: bool,
+    /// What an error of its data leaves of it.
+    caught: Option<Caught>,
+}
+
+/// The row that stands for an error.
+pub struct Caught {
+    /// Of the columns the one that says so.
+    pub said_by: usize,
+    pub physicals: Vec<PhysicalType>,
+    /// Whether there was one. What failed isn't run again.
+    failed: bool,
+}
+
+impl Caught {
+    pub fn new(said_by: usize, physicals: Vec<PhysicalType>) -> Caught {
+        Caught { said_by, physicals, failed: false }
+    }
+
+    fn row(&self) -> Batch {
+        let one = |(i, physical): (usize, &PhysicalType)| {
+            let mut column = Vector::with_capacity(*physical, 1);
+            column.push_datum(&if i == self.said_by { Datum::Bool(true) } else { Datum::Null });
+            Arc::new(column)
+        };
+        Batch::new(self.physicals.iter().enumerate().map(one).collect(), 1)
+    }
 }
 
 impl CteState {
-    pub fn new(id: CteId, op: BoxOperator, reads: Vec<ColumnId>, rounds_of: Vec<CteId>) -> CteState {
+    pub fn new(
+        id: CteId,
+        op: BoxOperator,
+        reads: Vec<ColumnId>,
+        rounds_of: Vec<CteId>,
+        caught: Option<Caught>,
+    ) -> CteState {
         CteState {
             id,
             op: Some(op),
@@ -36,6 +70,7 @@ impl CteState {
             values: Vec::new(),
             rounds: Vec::new(),
             started: false,
+            caught,
         }
     }
 }
@@ -43,7 +78,8 @@ impl CteState {
 /// Begins the expression anew if it was computed for other enclosing rows, or in another round, than those at hand.
 fn refresh(cx: &mut Cx<'_>, index: usize) -> Result<()> {
     let state = &cx.rt.ctes[index];
-    if state.reads.is_empty() && state.rounds_of.is_empty() {
+    let failed = state.caught.as_ref().is_some_and(|c| c.failed);
+    if failed || state.reads.is_empty() && state.rounds_of.is_empty() {
         return Ok(());
     }
     let round = |id: &CteId| cx.rt.rounds.iter().find(|r| r.0 == *id).map_or(0, |r| r.1);
@@ -67,11 +103,35 @@ fn refresh(cx: &mut Cx<'_>, index: usize) -> Result<()> {
     outcome
 }
 
-/// Reads one more batch of the expression; false at its end.
+/// Reads one more batch of the expression, or all where errors are caught; false at its end.
 pub fn advance(cx: &mut Cx<'_>, index: usize) -> Result<bool> {
     if cx.rt.ctes[index].done {
         return Ok(false);
     }
+    if cx.rt.ctes[index].caught.is_none() {
+        return advance_once(cx, index);
+    }
+    loop {
+        match advance_once(cx, index) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) if is_catchable(&e) => {
+                let state = &mut cx.rt.ctes[index];
+                state.rows.clear();
+                state.done = true;
+                if let Some(caught) = &mut state.caught {
+                    caught.failed = true;
+                    state.rows.push(cx.env, caught.row())?;
+                }
+                break;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(!cx.rt.ctes[index].rows.is_empty())
+}
+
+fn advance_once(cx: &mut Cx<'_>, index: usize) -> Result<bool> {
     let Some(mut op) = cx.rt.ctes[index].op.take() else {
         return Err(Error::internal("a common table expression reads itself"));
     };

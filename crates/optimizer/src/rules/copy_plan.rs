@@ -4,7 +4,7 @@ use super::domains::as_column;
 use crate::exprs::has_subquery;
 use crate::unique::rows_differ;
 use quarry_functions::Body;
-use quarry_plan::expr::FrameMode;
+use quarry_plan::expr::{FrameMode, SubqueryPlan};
 use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, WindowCall, walk};
 use std::collections::HashMap;
 
@@ -12,23 +12,35 @@ use std::collections::HashMap;
 /// write or lock, and windows whose calls may give rows that are equal in their order one value here and another there.
 pub fn copy(plan: &LogicalPlan, meta: &mut QueryMeta) -> Option<(LogicalPlan, HashMap<ColumnId, ColumnId>)> {
     let mut made = vec![];
-    if !gather(plan, &mut made) {
-        return None;
-    }
+    gather(plan, false, &mut made).then(|| under_new_ids(plan, made, meta))
+}
+
+/// A copy that is read in place of the original, never beside it: of subqueries in expressions, and of any window, too.
+pub fn copy_instead(
+    plan: &LogicalPlan,
+    meta: &mut QueryMeta,
+) -> Option<(LogicalPlan, HashMap<ColumnId, ColumnId>)> {
+    let mut made = vec![];
+    gather(plan, true, &mut made).then(|| under_new_ids(plan, made, meta))
+}
+
+fn under_new_ids(
+    plan: &LogicalPlan,
+    made: Vec<ColumnId>,
+    meta: &mut QueryMeta,
+) -> (LogicalPlan, HashMap<ColumnId, ColumnId>) {
     let mut ids = HashMap::new();
     for id in made {
         let column = meta.get(id).clone();
         ids.entry(id).or_insert_with(|| meta.add(column));
     }
-    let exprs: HashMap<ColumnId, Expr> =
-        ids.iter().map(|(old, new)| (*old, Expr::column(*new, meta.get(*new).ty))).collect();
     let mut copied = plan.clone();
-    rename(&mut copied, &ids, &exprs);
-    Some((copied, ids))
+    rename(&mut copied, &ids);
+    (copied, ids)
 }
 
-/// The columns made anywhere inside. False if there is something that can't be copied.
-fn gather(plan: &LogicalPlan, out: &mut Vec<ColumnId>) -> bool {
+/// The columns made anywhere inside. False if there is something that can't be copied. `instead`: as in [`copy_instead`].
+fn gather(plan: &LogicalPlan, instead: bool, out: &mut Vec<ColumnId>) -> bool {
     let known = matches!(
         plan,
         LogicalPlan::OneRow
@@ -47,12 +59,24 @@ fn gather(plan: &LogicalPlan, out: &mut Vec<ColumnId>) -> bool {
             | LogicalPlan::Limit { .. }
             | LogicalPlan::SetOp { .. }
             | LogicalPlan::ProjectSet { .. }
-    ) || is_determined(plan);
-    if !known || walk::exprs(plan).into_iter().any(has_subquery) {
+    ) || instead && matches!(plan, LogicalPlan::Window { .. })
+        || is_determined(plan);
+    if !known {
         return false;
     }
+    for e in walk::exprs(plan).into_iter().filter(|e| has_subquery(e)) {
+        let mut all = instead;
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e {
+                all = all && matches!(&s.plan, SubqueryPlan::Logical(sub) if gather(sub, true, out));
+            }
+        });
+        if !all {
+            return false;
+        }
+    }
     out.extend(walk::output_columns(plan));
-    walk::inputs(plan).into_iter().all(|input| gather(input, out))
+    walk::inputs(plan).into_iter().all(|input| gather(input, instead, out))
 }
 
 /// Whether it is a window in which each row's values are the same however rows come that are equal in its order.
@@ -70,15 +94,22 @@ fn is_determined(plan: &LogicalPlan) -> bool {
     rows_differ(input, &by) || calls.iter().all(|(_, c)| of_peers(c))
 }
 
-fn rename(plan: &mut LogicalPlan, ids: &HashMap<ColumnId, ColumnId>, exprs: &HashMap<ColumnId, Expr>) {
+fn rename(plan: &mut LogicalPlan, ids: &HashMap<ColumnId, ColumnId>) {
     for e in walk::exprs_mut(plan) {
         // Types stay those that the expression was bound with.
-        walk::rewrite(e, &mut |e| {
-            if let Expr::Column { id, .. } = e
-                && let Some(Expr::Column { id: new, .. }) = exprs.get(id)
-            {
-                *id = *new;
+        walk::rewrite(e, &mut |e| match e {
+            Expr::Column { id, .. } => {
+                if let Some(new) = ids.get(id) {
+                    *id = *new;
+                }
             }
+            Expr::Subquery(s) => {
+                if let SubqueryPlan::Logical(sub) = &mut s.plan {
+                    rename(sub, ids);
+                }
+                s.output.iter_mut().for_each(|id| *id = ids.get(id).copied().unwrap_or(*id));
+            }
+            _ => {}
         });
     }
     let new = |id: &mut ColumnId| {
@@ -107,5 +138,5 @@ fn rename(plan: &mut LogicalPlan, ids: &HashMap<ColumnId, ColumnId>, exprs: &Has
         LogicalPlan::ProjectSet { calls, .. } => calls.iter_mut().for_each(|(id, _)| new(id)),
         _ => {}
     }
-    walk::inputs_mut(plan).into_iter().for_each(|input| rename(input, ids, exprs));
+    walk::inputs_mut(plan).into_iter().for_each(|input| rename(input, ids));
 }

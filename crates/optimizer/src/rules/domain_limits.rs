@@ -14,12 +14,12 @@ use super::domains::Key;
 use super::inner_joins::filtered;
 use super::lift_correlation::constant;
 use super::unnest_by_domain::{Pushed, Pushing, all_columns, first_of_each};
-use crate::exprs::{has_subquery, is_volatile, operator_call, substitute};
+use crate::exprs::{columns, has_subquery, is_volatile, operator_call, substitute};
 use quarry_common::{Error, SqlState};
 use quarry_functions::{FunctionKind, internal, registry};
-use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, WindowFrame};
+use quarry_plan::expr::{FrameBound, FrameExclude, FrameMode, SubqueryPlan, WindowFrame};
 use quarry_plan::total::cannot_fail;
-use quarry_plan::{Expr, FunctionRef, LogicalPlan, SortKey, WindowCall, WindowSpec, walk};
+use quarry_plan::{ColumnId, Expr, FunctionRef, LogicalPlan, SortKey, WindowCall, WindowSpec, walk};
 use quarry_types::{Datum, SqlType, oids};
 
 /// LIMIT and OFFSET.
@@ -63,6 +63,36 @@ pub fn keep_counts(plan: &mut LogicalPlan) -> Option<Vec<Expr>> {
             other => return (!counts_rows(other)).then_some(errors),
         };
     }
+}
+
+/// The errors of all counts that aren't known, wherever they stand. None if one reads more than these columns.
+pub fn errors_of_counts(plan: &LogicalPlan, free: &[ColumnId], errors: &mut Vec<Expr>) -> Option<()> {
+    if let LogicalPlan::Limit { limit, offset, .. } = plan {
+        let clauses = [
+            (offset, SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET"),
+            (limit, SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT"),
+        ];
+        for (count, state, clause) in clauses {
+            if count.iter().any(|e| columns(e).iter().any(|id| !free.contains(id))) {
+                return None;
+            }
+            keep_count(&mut count.clone(), state, clause, errors)?;
+        }
+    }
+    let nested = walk::exprs(plan).into_iter().filter(|e| has_subquery(e));
+    for e in nested {
+        let mut all = Some(());
+        walk::visit(e, &mut |e| {
+            if let Expr::Subquery(s) = e {
+                all = all.and_then(|()| match &s.plan {
+                    SubqueryPlan::Logical(sub) => errors_of_counts(sub, free, errors),
+                    SubqueryPlan::Physical { .. } => None,
+                });
+            }
+        });
+        all?;
+    }
+    walk::inputs(plan).into_iter().try_for_each(|input| errors_of_counts(input, free, errors))
 }
 
 fn keep_count(count: &mut Option<Expr>, state: SqlState, clause: &str, errors: &mut Vec<Expr>) -> Option<()> {

@@ -1,10 +1,11 @@
 //! The distinct values that rows have in some columns (a domain), with NULL as one of them, and how a row finds its own.
 
 use super::copy_plan::copy;
+use super::defer_errors::call_of;
 use crate::exprs::{binary, columns, equality, operator_call};
 use crate::unique::rows_differ;
-use quarry_functions::registry;
-use quarry_plan::{CastKind, ColumnId, Expr, LogicalPlan, QueryMeta, walk};
+use quarry_functions::{internal, registry};
+use quarry_plan::{ColumnId, Expr, LogicalPlan, QueryMeta, walk};
 use quarry_types::{Datum, SqlType, oids, type_info};
 
 /// A column whose values count.
@@ -14,8 +15,25 @@ pub struct DomainColumn {
     pub ty: SqlType,
     /// Whether the domain has NULL, too, with a column that says so.
     pub flagged: bool,
-    /// Whether equal values are told apart by their text: 1.0 and 1.00.
-    pub written: bool,
+    /// Whether equal values are told apart, as 1.0 and 1.00: the domain has images (`quarry_functions::internal`), one of NULL too.
+    pub imaged: bool,
+}
+
+impl DomainColumn {
+    /// One whose values are told apart where the plan does more than compare them (`compared`).
+    pub fn new(id: ColumnId, ty: SqlType, compared: bool) -> DomainColumn {
+        let comparable = same(Expr::column(id, ty), Expr::column(id, ty)).is_some();
+        DomainColumn { id, ty, flagged: false, imaged: !comparable || !is_exact(ty) && !compared }
+    }
+
+    /// Has the domain have NULL, too, with a column that says so if it needs one. None if it can't.
+    pub fn take_null(&mut self) -> Option<()> {
+        if !self.imaged {
+            stand_in(self.ty)?;
+            self.flagged = true;
+        }
+        Some(())
+    }
 }
 
 /// Columns, and what gives them.
@@ -27,49 +45,69 @@ pub struct Domain {
 /// A column of the domain as some plan gives it.
 #[derive(Clone)]
 pub struct Key {
+    /// The column itself, or what its image stands for.
     pub value: Expr,
     /// Whether it is NULL.
     pub null: Option<Expr>,
-    /// Its text.
-    pub text: Option<Expr>,
+    /// What stands for the value.
+    pub image: Option<Expr>,
 }
 
 impl Key {
+    /// One of values that are told apart by their images.
+    fn of_image(image: Expr, ty: SqlType) -> Option<Key> {
+        let value = call_of(internal::VALUE_OF_IMAGE, vec![image.clone()], ty)?;
+        Some(Key { value, null: None, image: Some(image) })
+    }
+
     /// As the rows themselves have it.
-    pub fn of_outer(column: &DomainColumn) -> Key {
+    pub fn of_outer(column: &DomainColumn) -> Option<Key> {
         let value = Expr::column(column.id, column.ty);
+        if column.imaged {
+            return Some(Key { image: Some(image_of(value.clone())?), null: None, value });
+        }
         let null = || Expr::IsNull { arg: Box::new(value.clone()), negated: false };
-        Key { null: column.flagged.then(null), text: column.written.then(|| text_of(value.clone())), value }
+        Some(Key { null: column.flagged.then(null), image: None, value })
+    }
+
+    /// The expressions that tell it from others, and from NULL.
+    pub fn parts(&self) -> Vec<&Expr> {
+        match &self.image {
+            Some(image) => vec![image],
+            None => self.null.iter().chain([&self.value]).collect(),
+        }
     }
 
     /// What `f` makes of the parts of two.
     pub fn zipped(&self, other: &Key, f: &mut dyn FnMut(&Expr, &Expr) -> Option<Expr>) -> Option<Key> {
-        let mut both = |a: &Option<Expr>, b: &Option<Expr>| match (a, b) {
-            (Some(a), Some(b)) => f(a, b).map(Some),
-            _ => Some(None),
+        if let (Some(a), Some(b)) = (&self.image, &other.image) {
+            return Key::of_image(f(a, b)?, self.value.ty());
+        }
+        let null = match (&self.null, &other.null) {
+            (Some(a), Some(b)) => Some(f(a, b)?),
+            _ => None,
         };
-        let (null, text) = (both(&self.null, &other.null)?, both(&self.text, &other.text)?);
-        Some(Key { value: f(&self.value, &other.value)?, null, text })
+        Some(Key { value: f(&self.value, &other.value)?, null, image: None })
     }
 
     /// The conditions by which two are the same.
     pub fn equals(&self, other: &Key) -> Option<Vec<Expr>> {
-        let flags = self.null.clone().zip(other.null.clone());
+        self.pairs(other)?.into_iter().map(|(a, b)| same(a, b)).collect()
+    }
+
+    /// What must be equal for two to be the same; nothing of it is NULL where the values may be.
+    pub fn pairs(&self, other: &Key) -> Option<Vec<(Expr, Expr)>> {
+        if let (Some(a), Some(b)) = (&self.image, &other.image) {
+            return Some(vec![(a.clone(), b.clone())]);
+        }
+        let Some(flags) = self.null.clone().zip(other.null.clone()) else {
+            return Some(vec![(self.value.clone(), other.value.clone())]);
+        };
         let or_else = |value: &Expr| {
             let ty = value.ty();
-            match &flags {
-                Some(_) => Some(Expr::Coalesce { args: vec![value.clone(), stand_in(ty)?], ty }),
-                None => Some(value.clone()),
-            }
+            Some(Expr::Coalesce { args: vec![value.clone(), stand_in(ty)?], ty })
         };
-        let mut all = vec![same(or_else(&self.value)?, or_else(&other.value)?)?];
-        if let (Some(a), Some(b)) = (&self.text, &other.text) {
-            all.push(equality(or_else(a)?, or_else(b)?)?);
-        }
-        if let Some((a, b)) = flags {
-            all.push(equality(a, b)?);
-        }
-        Some(all)
+        Some(vec![(or_else(&self.value)?, or_else(&other.value)?), flags])
     }
 }
 
@@ -81,18 +119,20 @@ impl Domain {
         let mut group = vec![];
         for column in &self.columns {
             let value = Expr::column(*ids.get(&column.id)?, column.ty);
-            let own = meta.computed(meta.get(column.id).name.clone(), column.ty);
-            group.push((own, value.clone()));
-            let mut beside = |name: &str, e: Expr| {
+            let name = meta.get(column.id).name.clone();
+            let mut give = |name: &str, e: Expr| {
                 let (id, ty) = (meta.computed(name, e.ty()), e.ty());
                 group.push((id, e));
                 Expr::column(id, ty)
             };
-            let text = column.written.then(|| beside("text", text_of(value.clone())));
-            let null = column
-                .flagged
-                .then(|| beside("is_null", Expr::IsNull { arg: Box::new(value), negated: false }));
-            keys.push(Key { value: Expr::column(own, column.ty), null, text });
+            if column.imaged {
+                keys.push(Key::of_image(give("image", image_of(value)?), column.ty)?);
+                continue;
+            }
+            let is_null = Expr::IsNull { arg: Box::new(value.clone()), negated: false };
+            let value = give(&name, value);
+            let null = column.flagged.then(|| give("is_null", is_null));
+            keys.push(Key { value, null, image: None });
         }
         let by: Vec<ColumnId> = self.columns.iter().filter_map(|c| ids.get(&c.id).copied()).collect();
         let input = Box::new(source);
@@ -110,14 +150,9 @@ pub fn as_column(e: &Expr) -> Option<(ColumnId, Expr)> {
     if let Expr::Column { id, .. } = e { Some((*id, e.clone())) } else { None }
 }
 
-/// A value's text.
-fn text_of(value: Expr) -> Expr {
-    Expr::Cast { arg: Box::new(value), ty: SqlType::TEXT, kind: CastKind::Io, implicit: false }
-}
-
-/// Whether equal values of a type that isn't exact are the same if their texts are.
-pub fn is_told_by_text(ty: SqlType) -> bool {
-    ty.oid == oids::NUMERIC
+/// What tells a value from all others.
+fn image_of(value: Expr) -> Option<Expr> {
+    call_of(internal::IMAGE_OF, vec![value], SqlType::of(oids::BYTEA))
 }
 
 /// `left = right`, of arrays too.

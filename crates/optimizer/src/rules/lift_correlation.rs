@@ -23,7 +23,9 @@ use crate::unique::plan_is_unique;
 use quarry_common::Oid;
 use quarry_functions::{Volatility, internal, kept, registry};
 use quarry_plan::total::cannot_fail;
-use quarry_plan::{AggregateExpr, CallForm, ColumnId, Expr, LogicalPlan, QueryMeta, SortKey, walk};
+use quarry_plan::{
+    AggregateExpr, CallForm, ColumnId, Expr, FunctionRef, LogicalPlan, QueryMeta, SortKey, walk,
+};
 use quarry_types::{Datum, oids};
 use std::collections::HashMap;
 
@@ -60,12 +62,16 @@ pub fn lift_any(
 ) -> Option<Lifted> {
     let ordered = order_in_calls::run(plan, meta);
     let plan = ordered.as_ref().unwrap_or(plan);
-    lift(plan, &outer.available).filter(|lifted| whole || !lifted.whole).or_else(|| {
+    lift(plan, &outer.available, rules.catches()).filter(|lifted| whole || !lifted.whole).or_else(|| {
         // What tests a changed row again has the common table expressions as they were.
         let allowed = rules.allows(Rule::UnnestByDomain)
             && !rules.rechecks()
             && !(rules.rows_change() && has_ctes(plan));
-        let lifted = if allowed { unnest_by_domain::lift(plan, outer, whole, meta)? } else { return None };
+        let lifted = if allowed {
+            unnest_by_domain::lift(plan, outer, whole, meta, rules.catches())?
+        } else {
+            return None;
+        };
         rules.allows_costly(Rule::UnnestByDomain).then_some(lifted)
     })
 }
@@ -110,8 +116,8 @@ impl Lifted {
     }
 }
 
-/// Lifts the correlation with the columns `available` out of a subquery's plan.
-pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
+/// Lifts the correlation with the columns `available` out of a subquery's plan. `caught`: what fails on the way is.
+pub fn lift(plan: &LogicalPlan, available: &[ColumnId], caught: bool) -> Option<Lifted> {
     let free = walk::free_columns(plan);
     if free.is_empty() || !free.iter().all(|id| available.contains(id)) {
         return None;
@@ -119,32 +125,33 @@ pub fn lift(plan: &LogicalPlan, available: &[ColumnId]) -> Option<Lifted> {
     if crate::exprs::plan_volatility(plan) == Volatility::Volatile {
         return None;
     }
-    let (mut below, mut values) = match plan {
-        LogicalPlan::Project { input, targets } => (&**input, targets.clone()),
-        other => (other, vec![]),
+    // Subqueries are joined to the rows of the projection that has them.
+    let plain = |targets: &[(ColumnId, Expr)]| !targets.iter().any(|(_, e)| has_subquery(e));
+    let (mut below, mut values, computes) = match plan {
+        LogicalPlan::Project { input, targets } if plain(targets) => (&**input, targets.clone(), true),
+        other => (other, vec![], false),
     };
     // A projection of a projection.
-    if matches!(plan, LogicalPlan::Project { .. }) {
-        while let LogicalPlan::Project { input, targets } = below {
+    if computes {
+        while let LogicalPlan::Project { input, targets } = below
+            && plain(targets)
+        {
             let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
             values.iter_mut().for_each(|(_, e)| substitute(e, &map));
             below = input;
         }
     }
     let below = below.clone();
-    if values.iter().any(|(_, e)| has_subquery(e)) {
-        return None;
-    }
     let given = walk::output_columns(&below);
     let mut lifting = Lifting { available, ..Lifting::default() };
     let lifted = lifting.rise(below)?;
     if lifting.keys.is_empty()
         || !walk::free_columns(&lifted).is_empty()
-        || !plan_with_nested_cannot_fail(&lifted, &[])
+        || !caught && !plan_with_nested_cannot_fail(&lifted, &[])
     {
         return None;
     }
-    if !matches!(plan, LogicalPlan::Project { .. }) {
+    if !computes {
         // The identity, without types that nobody has asked for.
         values = given.iter().map(|id| (*id, Expr::column(*id, quarry_types::SqlType::UNKNOWN))).collect();
     }
@@ -175,6 +182,13 @@ pub fn count_nothing_as_zero(e: &mut Expr, aggregates: &[(ColumnId, AggregateExp
         })
         .collect();
     substitute(e, &zeros);
+}
+
+/// Whether an aggregate's value over no rows is known to be NULL or 0: that of a row that isn't there has its rank, and one of the user's begins
+/// with what it is declared with.
+pub fn is_null_over_nothing(a: &AggregateExpr) -> bool {
+    matches!(&a.function, FunctionRef::Builtin(def)
+        if a.direct_args.is_empty() || !matches!(def.name, "rank" | "dense_rank" | "percent_rank" | "cume_dist"))
 }
 
 /// Whether an aggregate is 0 over no rows.
@@ -235,7 +249,9 @@ impl Lifting<'_> {
                     return None;
                 }
                 let input = Box::new(self.rise(*input)?);
-                if self.whole.is_some() {
+                if self.whole.is_some()
+                    || group.is_empty() && !aggregates.iter().all(|(_, a)| is_null_over_nothing(a))
+                {
                     return None;
                 }
                 self.single = group.is_empty();

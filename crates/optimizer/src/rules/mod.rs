@@ -5,7 +5,9 @@
 
 pub mod aggregate_early;
 pub mod anti_join_missing;
+pub mod catch_errors;
 pub mod compare_extremes;
+pub mod compute_returning;
 pub mod copy_plan;
 pub mod defer_errors;
 pub mod detect_contradictions;
@@ -104,6 +106,9 @@ fn rewrite_these(
         forget_exists_targets(&mut plan);
     }
     let changes = kinds.has(Kinds::CHANGE);
+    if kinds.has(Kinds::SUBQUERY) && kinds.has(Kinds::INSERT.and(Kinds::CHANGE)) {
+        rules.run(Rule::ComputeReturning, || compute_returning::run(&mut plan, meta));
+    }
     if changes {
         push_into_locks::run(&mut plan, meta);
         recheck_rows::prepare(&mut plan, meta);
@@ -218,6 +223,7 @@ fn unnest(
             correlated =
                 correlated && (!rules.run(*rule, || rewrite(plan, meta, rules)) || reads_outer_rows(plan));
         }
+        catch_errors::wrap(plan, rules);
     }
     rules.run(Rule::UnnestLaterals, || unnest_laterals::run(plan, meta, rules));
     if !kinds.has(Kinds::SUBQUERY) {

@@ -75,7 +75,7 @@ fn named<'e>(exprs: impl Iterator<Item = &'e mut Expr>, meta: &mut QueryMeta) ->
 }
 
 /// Computes values beside the columns of a source: they are the source's then, joins may give them, and a recheck computes them anew.
-fn compute(source: &mut LogicalPlan, values: Vec<(ColumnId, Expr)>, meta: &QueryMeta) {
+pub(super) fn compute(source: &mut LogicalPlan, values: Vec<(ColumnId, Expr)>, meta: &QueryMeta) {
     // The rows of multi-column assignments are computed there already.
     if let LogicalPlan::Project { targets, .. } = source {
         let passed = |id: &ColumnId| targets.iter().any(|(t, e)| t == id && is_column(e, *id));

@@ -4,6 +4,7 @@
 //! A rule is optional: without it a statement means the same. Steps that give a plan its meaning or its columns (privileges' scans,
 //! row locks, rechecks, unread columns) have no name here.
 
+use quarry_plan::Cte;
 use std::cell::{Cell, RefCell};
 
 macro_rules! rules {
@@ -33,8 +34,12 @@ rules! {
     AggregateEarly = "aggregate_early",
     /// Left joins of which only rows without a partner are wanted become anti joins.
     AntiJoinMissing = "anti_join_missing",
+    /// Correlated subqueries are joined although something in them may fail: then they are run as they were written.
+    CatchErrors = "catch_errors",
     /// Comparisons with ALL or ANY values of a subquery become ones with the greatest or the least.
     CompareExtremes = "compare_extremes",
+    /// Subqueries of RETURNING are computed beside the rows that are written.
+    ComputeReturning = "compute_returning",
     /// Errors of a subquery's expressions become values, raised for rows that ask for them.
     DeferErrors = "defer_errors",
     /// Conditions that exclude each other give no row.
@@ -200,6 +205,10 @@ pub struct Rules {
     rechecks: Cell<bool>,
     /// Those that it would have taken.
     asked: RefCell<Questions>,
+    /// Whether errors in what is rewritten are caught.
+    catches: Cell<bool>,
+    /// Common table expressions that catch errors, to be put around the query that reads them.
+    catching: RefCell<Vec<Cte>>,
     /// What the plan may cost to be of use, if there is a limit.
     limit: Option<f64>,
     /// Whether the plan may be put off until the statement has been planned in another way.
@@ -307,6 +316,29 @@ impl Rules {
         let outcome = f();
         self.rechecks.set(before);
         outcome
+    }
+
+    /// Whether errors in what is rewritten are caught, so that it may compute more than was asked for.
+    pub fn catches(&self) -> bool {
+        self.catches.get()
+    }
+
+    /// Runs `f`, which rewrites what is computed where errors are caught.
+    pub fn catching<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.catches.replace(true);
+        let outcome = f();
+        self.catches.set(before);
+        outcome
+    }
+
+    /// Adds a common table expression to the query being rewritten.
+    pub fn add_cte(&self, cte: Cte) {
+        self.catching.borrow_mut().push(cte);
+    }
+
+    /// Those that were added.
+    pub fn take_ctes(&self) -> Vec<Cte> {
+        self.catching.take()
     }
 
     /// The rewrites that costs must justify and that other plans are to be had by.

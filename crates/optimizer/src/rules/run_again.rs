@@ -22,11 +22,12 @@ use super::defer_errors::{
     call_of, failing_of, first_of, is_key, is_not_null, keep_in_aggregate, keep_parts, keep_result, kept,
     one_by_one, tested_alone,
 };
+use super::domain_limits::counts_rows;
 use super::inner_joins::{draw, filtered};
 use super::lift_correlation::{constant, is_from};
 use super::unnest_by_domain::Outer;
 use super::unnest_scalars::{self, Joined, aggregate, replace_subqueries};
-use super::{Rule, Rules, compare_extremes, unnest_marks, unnest_tests};
+use super::{Rule, Rules, catch_errors, compare_extremes, unnest_marks, unnest_tests};
 use crate::exprs::{plan_volatility, substitute};
 use quarry_functions::{Volatility, internal, registry};
 use quarry_plan::expr::{FrameBound, SubqueryPlan};
@@ -55,12 +56,27 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     // What is computed of an aggregate of all rows fails above the join, by itself.
     let within = if is_whole(plan) { below_projections(plan) } else { plan };
     if !tests_fail && plan_cannot_fail(within, &[]) {
-        return None;
+        return counts_rows(plan).then(|| catch_errors::joined(s, outer, meta, rules)).flatten();
     }
-    let errors = errors_of(plan, outer, meta)?;
+    // What errors can't be looked for in has them caught.
+    let Some(errors) = errors_of(plan, outer, meta) else {
+        return catch_errors::joined(s, outer, meta, rules);
+    };
     if errors.is_empty() && !tests_fail || !rules.allows_costly(Rule::DeferErrors) {
         return None;
     }
+    joined_beside(s, errors, outer, meta, rules).or_else(|| catch_errors::joined(s, outer, meta, rules))
+}
+
+/// The join that a subquery's value comes from, and those of its errors.
+fn joined_beside(
+    s: &SubqueryExpr,
+    errors: Errors,
+    outer: &Outer<'_>,
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<Joined> {
+    let SubqueryPlan::Logical(plan) = &s.plan else { return None };
     // The subquery itself keeps its columns.
     let (mut rows, ids) = copy(plan, meta)?;
     let mut below = &mut rows;
@@ -79,16 +95,7 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
             keep_parts(test, &outer.available, &mut found)?;
         }
     }
-    let mut all = match s.kind {
-        SubqueryKind::Exists => {
-            let marked = unnest_marks::joined(&safe, outer, meta, rules);
-            marked.inspect(|_| rules.fire(Rule::UnnestMarks))
-        }
-        SubqueryKind::Any { .. } | SubqueryKind::All { .. } => {
-            unnest_tests::joined(&safe, outer, meta, rules).or_else(|| by_extremes(&safe, outer, meta, rules))
-        }
-        _ => unnest_scalars::joined(&safe, outer, meta, rules),
-    }?;
+    let mut all = by_kind(&safe, outer, meta, rules)?;
     for (plan, output) in errors {
         let (plan, ids) = copy(&plan, meta)?;
         let output = *ids.get(&output)?;
@@ -114,6 +121,25 @@ fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rul
     Some(all)
 }
 
+/// The join that comes of a subquery whose expressions don't fail.
+pub(super) fn by_kind(
+    s: &SubqueryExpr,
+    outer: &Outer<'_>,
+    meta: &mut QueryMeta,
+    rules: &Rules,
+) -> Option<Joined> {
+    match s.kind {
+        SubqueryKind::Exists => {
+            let marked = unnest_marks::joined(s, outer, meta, rules);
+            marked.inspect(|_| rules.fire(Rule::UnnestMarks))
+        }
+        SubqueryKind::Any { .. } | SubqueryKind::All { .. } => {
+            unnest_tests::joined(s, outer, meta, rules).or_else(|| by_extremes(s, outer, meta, rules))
+        }
+        _ => unnest_scalars::joined(s, outer, meta, rules),
+    }
+}
+
 fn by_extremes(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: &Rules) -> Option<Joined> {
     let joined =
         rules.allows(Rule::CompareExtremes).then(|| compare_extremes::joined(s, outer, meta, rules))?;
@@ -131,7 +157,7 @@ fn run_once(plan: LogicalPlan, output: ColumnId) -> Expr {
     }))
 }
 
-fn rename(e: &mut Expr, ids: &HashMap<ColumnId, ColumnId>) {
+pub(super) fn rename(e: &mut Expr, ids: &HashMap<ColumnId, ColumnId>) {
     walk::rewrite(e, &mut |e| {
         if let Expr::Column { id, .. } = e
             && let Some(new) = ids.get(id)
@@ -298,11 +324,11 @@ fn safe(plan: &LogicalPlan, outer: &Outer<'_>) -> Option<LogicalPlan> {
 }
 
 /// Whether a plan computes something of an aggregate of all its rows: above the join, where it fails by itself.
-fn is_whole(plan: &LogicalPlan) -> bool {
+pub(super) fn is_whole(plan: &LogicalPlan) -> bool {
     matches!(below_projections(plan), LogicalPlan::Aggregate { group, sets: None, .. } if group.is_empty())
 }
 
-fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
+pub(super) fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
     while let LogicalPlan::Project { input, .. } = plan {
         plan = input;
     }

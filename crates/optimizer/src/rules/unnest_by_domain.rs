@@ -13,18 +13,17 @@
 //! alone, `lift_correlation` does without a domain.
 //!
 //! An outer NULL: where it leaves the subquery without rows (`strict`), such outer rows simply find no partner. Else the domain has a
-//! second column that says which value stands for NULL, and both are joined by.
+//! second column that says which value stands for NULL, and both are joined by. Where more is done with an outer value than comparing it and
+//! its type has equal values that aren't the same (1.0 and 1.00, 0 and -0), the domain has images of values, of NULL too.
 //!
 //! PostgreSQL runs the subquery for each row. That may well be cheaper: costs decide.
 
 use super::defer_errors::{first_of, is_not_null, keep_of_outer};
 use super::domain_ctes::Keyed;
 use super::domain_limits::{self, Counts};
-use super::domains::{
-    Domain, DomainColumn, Key, as_column, is_exact, is_only_compared, is_told_by_text, same, stand_in,
-};
+use super::domains::{Domain, DomainColumn, Key, as_column, is_only_compared};
 use super::inner_joins::{filtered, replaced};
-use super::lift_correlation::{Lifted, is_sorted};
+use super::lift_correlation::{Lifted, is_null_over_nothing, is_sorted};
 use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::never_null;
 use super::order_in_calls::shows_order;
@@ -53,8 +52,14 @@ pub struct Outer<'p> {
 }
 
 /// A subquery without its correlation with the outer rows. `whole`: one that aggregates all its rows may be left without a row
-/// where it has none to aggregate, as [`Lifted::whole`] says.
-pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut QueryMeta) -> Option<Lifted> {
+/// where it has none to aggregate, as [`Lifted::whole`] says. `caught`: errors are.
+pub fn lift(
+    plan: &LogicalPlan,
+    outer: &Outer<'_>,
+    whole: bool,
+    meta: &mut QueryMeta,
+    caught: bool,
+) -> Option<Lifted> {
     // What the topmost projections compute is computed above the join, where the outer row is at hand.
     let below = below_projections(plan);
     let free = walk::free_columns(below);
@@ -69,14 +74,14 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     let (counted, with_kept);
     let mut plan = plan;
     let mut of_counts = vec![];
-    if domain_limits::counts_rows(plan) {
+    if !caught && domain_limits::counts_rows(plan) {
         let mut kept = plan.clone();
         of_counts = domain_limits::keep_counts(&mut kept)?;
         counted = kept;
         plan = &counted;
     }
     let below = below_projections(plan);
-    if !plan_with_nested_cannot_fail(below, if outer.always { &free } else { &[] }) {
+    if !caught && !plan_with_nested_cannot_fail(below, if outer.always { &free } else { &[] }) {
         let mut kept = plan.clone();
         errors = keep_of_outer(&mut kept, &free)?;
         if !plan_with_nested_cannot_fail(below_projections(&kept), &[]) {
@@ -101,11 +106,7 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     let mut domain = Domain { source, columns: vec![] };
     for id in &free {
         let ty = meta.get(*id).ty;
-        let written = !is_exact(ty) && !is_only_compared(below, *id);
-        if same(Expr::column(*id, ty), Expr::column(*id, ty)).is_none() || written && !is_told_by_text(ty) {
-            return None;
-        }
-        domain.columns.push(DomainColumn { id: *id, ty, flagged: false, written });
+        domain.columns.push(DomainColumn::new(*id, ty, is_only_compared(below, *id)));
     }
     // First as if NULLs left nothing over.
     let mut pushed = Pushing { domain: &domain, counts, meta, ctes: HashMap::new() }.below(plan, whole)?;
@@ -113,27 +114,23 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
         .columns
         .iter()
         .zip(&pushed.strict)
-        .map(|(c, strict)| !strict && !known.contains(&c.id))
+        .map(|(c, strict)| !c.imaged && !strict && !known.contains(&c.id))
         .collect();
     if lost.contains(&true) {
-        for (column, lost) in domain.columns.iter_mut().zip(lost) {
-            column.flagged = lost;
-            if lost {
-                stand_in(column.ty)?;
-            }
+        for (column, _) in domain.columns.iter_mut().zip(lost).filter(|(_, lost)| *lost) {
+            column.take_null()?;
         }
         pushed = Pushing { domain: &domain, counts, meta, ctes: HashMap::new() }.below(plan, whole)?;
     }
     let mut on = vec![];
     let mut keys = vec![];
     for (column, key) in domain.columns.iter().zip(&pushed.keys) {
-        let own = Key::of_outer(column);
-        on.extend(own.equals(key)?);
+        on.extend(Key::of_outer(column)?.equals(key)?);
         // One that is never NULL comes first: it tells whether there is a partner.
-        if let Some((id, flag)) = key.null.as_ref().and_then(as_column) {
-            keys.insert(0, (id, flag));
+        if let Some(never) = key.null.as_ref().or(key.image.as_ref()).and_then(as_column) {
+            keys.insert(0, never);
         }
-        keys.extend([&key.value].into_iter().chain(&key.text).filter_map(as_column));
+        keys.extend(as_column(&key.value));
     }
     let ids: Vec<ColumnId> = keys.iter().map(|(id, _)| *id).collect();
     let single = pushed.whole || plan_is_unique(&pushed.plan, &ids);
@@ -157,15 +154,18 @@ pub fn lift(plan: &LogicalPlan, outer: &Outer<'_>, whole: bool, meta: &mut Query
     })
 }
 
+/// What is below the topmost projections. One that has subqueries counts as below: these are joined to its rows.
 fn below_projections(mut plan: &LogicalPlan) -> &LogicalPlan {
-    while let LogicalPlan::Project { input, .. } = plan {
+    while let LogicalPlan::Project { input, targets } = plan
+        && !targets.iter().any(|(_, e)| has_subquery(e))
+    {
         plan = input;
     }
     plan
 }
 
 /// What gives the outer columns: the smallest part of FROM that has them all, with the conditions on it.
-fn narrowed(outer: &Outer<'_>, ids: &[ColumnId]) -> Option<LogicalPlan> {
+pub(super) fn narrowed(outer: &Outer<'_>, ids: &[ColumnId]) -> Option<LogicalPlan> {
     let part = part_with(outer.from, ids)?;
     let own = walk::output_columns(&part);
     let usable = |e: &&Expr| is_local(e, &own);
@@ -244,7 +244,10 @@ impl Pushing<'_> {
     fn below(&mut self, plan: &LogicalPlan, whole: bool) -> Option<PushedAll> {
         let mut below = plan;
         let mut values: Option<Vec<(ColumnId, Expr)>> = None;
-        while let LogicalPlan::Project { input, targets } = below {
+        let plain = |targets: &[(ColumnId, Expr)]| !targets.iter().any(|(_, e)| has_subquery(e));
+        while let LogicalPlan::Project { input, targets } = below
+            && plain(targets)
+        {
             let map: HashMap<ColumnId, Expr> = targets.iter().cloned().collect();
             match &mut values {
                 None => values = Some(targets.clone()),
@@ -256,12 +259,10 @@ impl Pushing<'_> {
             let own = walk::output_columns(below).into_iter();
             own.map(|id| (id, Expr::column(id, self.meta.get(id).ty))).collect()
         });
-        if values.iter().any(|(_, e)| has_subquery(e)) {
-            return None;
-        }
         if let LogicalPlan::Aggregate { input, group, sets: None, aggregates, grouping } = below
             && whole
             && group.is_empty()
+            && aggregates.iter().all(|(_, a)| is_null_over_nothing(a))
         {
             let pushed = self.grouped(input, group, aggregates, grouping)?;
             values
@@ -479,8 +480,8 @@ impl Pushing<'_> {
                 let (id, _) = as_column(inner)?;
                 (usable && own.contains(&id)).then(|| inner.clone())
             })?;
-            let plain = !column.flagged && !column.written;
-            plain.then_some(Key { value: found, null: None, text: None })
+            let plain = !column.flagged && !column.imaged;
+            plain.then_some(Key { value: found, null: None, image: None })
         };
         let keys: Vec<Key> = self.domain.columns.iter().map(equal_to).collect::<Option<_>>()?;
         let twice = keys.iter().enumerate().any(|(i, k)| keys[..i].iter().any(|have| have.value == k.value));
@@ -718,6 +719,9 @@ impl Pushing<'_> {
         let right = LogicalPlan::Project { input: Box::new(below.plan.clone()), targets };
         let mut aggregates = aggregates.to_vec();
         for (_, a) in &mut aggregates {
+            // One value for the whole group, where there is no row too.
+            let of_group = self.map(&keys);
+            a.direct_args.iter_mut().for_each(|e| substitute(e, &of_group));
             substitute_aggregate(a, &inner);
             let there = Expr::column(matched, SqlType::BOOL);
             a.filter = Some(match a.filter.take() {
@@ -737,7 +741,7 @@ impl Pushing<'_> {
 
 /// All columns that make up the keys.
 pub(super) fn all_columns(keys: &[Key]) -> Vec<Expr> {
-    keys.iter().flat_map(|k| k.null.iter().chain([&k.value]).chain(&k.text)).cloned().collect()
+    keys.iter().flat_map(Key::parts).cloned().collect()
 }
 
 /// Adds the keys' columns that aren't there.

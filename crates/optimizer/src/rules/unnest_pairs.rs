@@ -20,9 +20,7 @@
 //!        (SELECT d.x, d.y FROM d WHERE EXISTS (SELECT FROM i WHERE i.x = d.x AND i.y = d.y))
 //! ```
 
-use super::domains::{
-    Domain, DomainColumn, Key, is_exact, is_only_compared, is_told_by_text, only_compares, same, stand_in,
-};
+use super::domains::{Domain, DomainColumn, Key, is_only_compared, only_compares, same};
 use super::inner_joins::filtered;
 use super::nested_subqueries::with_nested_cannot_fail;
 use super::{Rule, Rules, never_null};
@@ -62,7 +60,7 @@ pub fn run(plan: &mut LogicalPlan, meta: &mut QueryMeta, rules: &Rules) -> bool 
     let mut found = [vec![], vec![]];
     let mut map = HashMap::new();
     for (column, key) in &keys {
-        let Some(equal) = Key::of_outer(column).equals(key) else { return any };
+        let Some(equal) = Key::of_outer(column).and_then(|own| own.equals(key)) else { return any };
         found[usize::from(sides[1].contains(&column.id))].extend(equal);
         map.insert(column.id, key.value.clone());
     }
@@ -129,19 +127,7 @@ fn is_among_those(
         Some(())
     };
     for (column, key) in keys {
-        let outer = Key::of_outer(&column);
-        let or_else = |value: Expr| {
-            let ty = value.ty();
-            match column.flagged {
-                true => Some(Expr::Coalesce { args: vec![value, stand_in(ty)?], ty }),
-                false => Some(value),
-            }
-        };
-        test(or_else(outer.value)?, or_else(key.value)?)?;
-        if let (Some(outer), Some(own)) = (outer.text, key.text) {
-            test(or_else(outer)?, or_else(own)?)?;
-        }
-        if let (Some(outer), Some(own)) = (outer.null, key.null) {
+        for (outer, own) in Key::of_outer(&column)?.pairs(&key)? {
             test(outer, own)?;
         }
     }
@@ -227,15 +213,11 @@ fn combinations(
     let mut domain = Domain { source, columns: vec![] };
     for id in read {
         let ty = meta.get(*id).ty;
-        let flagged = !known.contains(id);
-        let written = !is_exact(ty) && !comparable(*id);
-        if same(Expr::column(*id, ty), Expr::column(*id, ty)).is_none() || written && !is_told_by_text(ty) {
-            return None;
+        let mut column = DomainColumn::new(*id, ty, comparable(*id));
+        if !known.contains(id) {
+            column.take_null()?;
         }
-        if flagged {
-            stand_in(ty)?;
-        }
-        domain.columns.push(DomainColumn { id: *id, ty, flagged, written });
+        domain.columns.push(column);
     }
     let (plan, keys) = domain.plan(meta)?;
     Some((plan, domain.columns.into_iter().zip(keys).collect()))

@@ -261,7 +261,7 @@ pub fn value(
     let plan = ordered.as_ref().unwrap_or(plan);
     let inside = make_scalars::having_in_value(plan, output);
     let plan = inside.as_ref().unwrap_or(plan);
-    let kept = match rules.allows(Rule::DeferErrors) {
+    let kept = match rules.allows(Rule::DeferErrors) && !rules.catches() {
         true => defer_errors::deferred(plan, outer, meta)
             .map(|kept| (kept, output))
             .or_else(|| make_scalars::single_or_error(plan, (output, ty), outer, meta)),

@@ -74,7 +74,8 @@ pub fn joined(s: &SubqueryExpr, outer: &Outer<'_>, meta: &mut QueryMeta, rules: 
     };
     let test = Test { test, all };
     let free = walk::free_columns(plan);
-    let total = plan_with_nested_cannot_fail(plan, &free) && test.test.iter().all(|t| cannot_fail(t, &[]));
+    let total = rules.catches()
+        || plan_with_nested_cannot_fail(plan, &free) && test.test.iter().all(|t| cannot_fail(t, &[]));
     let (rows, value) = match (total, &test.test) {
         // That is a mark (`unnest_marks`).
         (true, None) => return None,

@@ -95,6 +95,7 @@ impl Binder<'_> {
             recursive: None,
             materialized: cte.materialized,
             references: 0,
+            caught: None,
         })
     }
 
@@ -168,6 +169,7 @@ impl Binder<'_> {
             recursive: Some((step.plan, step.output.iter().map(|(id, _, _)| *id).collect(), !op.all)),
             materialized: cte.materialized,
             references: 0,
+            caught: None,
         })
     }
 
