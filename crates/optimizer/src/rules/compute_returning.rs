@@ -1,8 +1,8 @@
 //! Subqueries of RETURNING that read the row are computed beside the rows that are written, where joins may give them:
 //!
 //! ```text
-//! INSERT INTO t SELECT s.k, s.v FROM s RETURNING t.k, (SELECT count(*) FROM i WHERE i.k = t.k)
-//!   -> INSERT INTO t SELECT s.k, s.v, (SELECT count(*) FROM i WHERE i.k = s.k) AS n FROM s RETURNING t.k, n
+//! UPDATE t SET v = t.v + 1 RETURNING t.k, (SELECT count(*) FROM i WHERE i.k = t.k AND i.v < t.v)
+//!   -> the rows are those of SELECT t.*, (SELECT count(*) FROM i WHERE i.k = t.k AND i.v < t.v + 1) AS n FROM t; RETURNING t.k, n
 //! ```
 //!
 //! A statement's subqueries see nothing of what it writes, so they have the same rows before. What a column will have is known then, unless it is

@@ -8,7 +8,8 @@
 //!        WHERE i.v < (SELECT max(u.v) FROM u WHERE u.w < i.w + d.w) GROUP BY d.k, d.w) g ON g.k = o.k AND g.w = o.w
 //! ```
 //!
-//! They are run for rows that nobody has asked for then: each must have a value whatever its outer row is.
+//! They are run for rows that nobody has asked for then: each must have a value whatever its outer row is, or its errors are caught
+//! (`catch_errors`).
 
 use super::domain_limits::counts_rows;
 use super::domains::is_array;

@@ -14,8 +14,8 @@
 //! What fails inside (a subquery of FROM, a branch of a set operation, the condition of an outer join) has an error of its own,
 //! looked for among the rows that there are if nothing below fails. An error too many does no harm: the subquery is run as it was written.
 //!
-//! Left to be run for each row: what fails in or below a window in which rows that are equal in its order may have other values the second
-//! time, or in the comparison of IN, ANY and ALL but for what that computes of the outer row alone.
+//! Left to `catch_errors`: what fails in or below a window in which rows that are equal in its order may have other values the second
+//! time, in the comparison of IN, ANY and ALL but for what that computes of the outer row alone, or in a subquery of the subquery.
 
 use super::copy_plan::copy;
 use super::defer_errors::{

@@ -53,9 +53,8 @@ fn test_of(s: &SubqueryExpr) -> Option<Expr> {
 fn value_of(s: &SubqueryExpr) -> Option<Expr> {
     let SubqueryPlan::Logical(plan) = &s.plan else { return None };
     let Row { values, conditions } = row_of(plan)?;
-    let computed = values.values().chain(&conditions);
-    if walk::free_columns(plan).is_empty() || computed.into_iter().any(|e| is_volatile(e) || has_subquery(e))
-    {
+    let mut computed = values.values().chain(&conditions);
+    if walk::free_columns(plan).is_empty() || computed.any(|e| is_volatile(e) || has_subquery(e)) {
         return None;
     }
     let value = |id: &ColumnId| values.get(id).cloned();
