@@ -192,12 +192,13 @@ impl Storage {
         };
         let fatal = config.on_fatal.clone().map_or_else(Fatal::default, Fatal::new);
         let xact = Clog::open_file(&*disk, control.next_xid)?;
-        let log = Log::read(&disk, &control, Plan::of_machine(config.shared_buffers_bytes))?;
-        let (end, records) = (log.end, log.records);
         let was_clean = control.clean;
-        if config.fsync && !was_clean {
-            // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
-            Segments::new(disk.clone(), control.segment_bytes, true).sync(control.redo, end)?;
+        // What a killed server had written is in the system's cache only, and pages will be written on the strength of it.
+        let sync = config.fsync && !was_clean;
+        let log = Log::read(&disk, &control, Plan::of_machine(config.shared_buffers_bytes), sync)?;
+        let (end, records) = (log.end, log.records);
+        if sync {
+            Segments::new(disk.clone(), control.segment_bytes, true).sync(log.synced, end)?;
         }
         // The epoch must be on disk before a record carries it.
         control.run += 1;

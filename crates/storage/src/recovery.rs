@@ -4,6 +4,8 @@
 //! each manager's `apply`, as on the live path. [`scan`] reads the log to its end and notes what it changes before anything is
 //! changed; [`pages`] applies that, page by page.
 
+#[cfg(test)]
+mod apply_test;
 mod chunk;
 mod pages;
 mod scan;
@@ -28,7 +30,7 @@ use crate::wal::{rmgr, tail};
 use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Oid, Result, Xid};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -154,11 +156,14 @@ pub struct Log {
     pub end: Lsn,
     /// Records from the last checkpoint's redo point.
     pub records: u64,
+    /// If the log was to be synced, it is up to here.
+    pub synced: Lsn,
 }
 
 impl Log {
-    /// Reads the log from the redo point. An error if its valid records end where they can't have ended.
-    pub fn read(disk: &Arc<dyn Disk>, control: &Control, plan: Plan) -> Result<Log> {
+    /// Reads the log from the redo point, and makes the most of it durable meanwhile if `sync`. An error if its valid records end where
+    /// they can't have ended.
+    pub fn read(disk: &Arc<dyn Disk>, control: &Control, plan: Plan, sync: bool) -> Result<Log> {
         let mut log = Log {
             disk: disk.clone(),
             segment_bytes: control.segment_bytes,
@@ -168,10 +173,11 @@ impl Log {
             first: None,
             end: control.redo,
             records: 0,
+            synced: control.redo,
         };
-        let scanned = log.scan().read(control.redo, None)?;
+        let scanned = Scan { sync, ..log.scan() }.read(control.redo, None)?;
         let (end, epoch) = (scanned.end, scanned.epoch);
-        (log.end, log.records) = (end, scanned.records);
+        (log.end, log.records, log.synced) = (end, scanned.records, scanned.synced);
         log.first = Some(scanned);
         if end < control.checkpoint_end {
             let segments = Segments::new(disk.clone(), control.segment_bytes, false);
@@ -195,6 +201,7 @@ impl Log {
             threads: self.plan.threads.max(1),
             memory: self.plan.memory,
             forks: &self.forks,
+            sync: false,
         }
     }
 }
@@ -257,6 +264,8 @@ impl<'a> Redo<'a> {
         let effects: Vec<_> = scanned.chunks.iter().flat_map(|chunk| &chunk.effects).copied().collect();
         let mut begin = 0;
         let mut rest = effects.as_slice();
+        // Many pages would push everything else out.
+        let passing = chunk::pages(&scanned.chunks) > self.pool.frame_count() / 8;
         loop {
             let quiet = rest.iter().position(|effect| effect.moves_files).unwrap_or(rest.len());
             let (effects, moving) = rest.split_at(quiet);
@@ -267,8 +276,9 @@ impl<'a> Redo<'a> {
                 pool: self.pool,
                 files: self.files,
                 at: begin..end.unwrap_or(u32::MAX),
-                last: end.is_none(),
-                done: &AtomicU64::new(0),
+                passing,
+                next: AtomicUsize::new(0),
+                done: AtomicU64::new(0),
             };
             self.apply_part(&part, log.plan, progress, |redo| {
                 effects.iter().try_for_each(|effect| redo.effect(scanned, effect.at))
@@ -287,21 +297,18 @@ impl<'a> Redo<'a> {
         progress: &mut Progress,
         meanwhile: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
-        let (shares, count) = (plan.threads.max(1), part.count());
-        if count < plan.alone_below || shares == 1 {
+        let (threads, count) = (plan.threads.max(1), part.count());
+        if count < plan.alone_below || threads == 1 {
             meanwhile(self)?;
-            for share in 0..shares {
-                let missing = part.apply_share(share, shares)?;
-                self.missing.extend(missing);
-            }
+            self.missing.extend(part.apply()?);
             return Ok(());
         }
         std::thread::scope(|scope| {
             let (sender, outcomes) = channel();
-            for share in 0..shares {
+            for _ in 0..threads {
                 let sender = sender.clone();
                 // Nobody listens any more only after an error.
-                scope.spawn(move || drop(sender.send(part.apply_share(share, shares))));
+                scope.spawn(move || drop(sender.send(part.apply())));
             }
             drop(sender);
             meanwhile(self)?;

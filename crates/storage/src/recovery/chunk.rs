@@ -3,15 +3,20 @@
 use crate::disk::Mapping;
 use crate::ids::{Fork, PageId, RelId};
 use crate::wal::record::{HEADER, PAGES_MAX, RecordView, plausible_length};
-use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
+use hashbrown::{HashMap, HashSet};
+use parking_lot::RwLock;
 use quarry_common::{Lsn, Xid};
 
-/// Neighbours that one thread has.
-const STRIPE_BLOCKS: u32 = 128;
+/// Neighbours that are in one partition.
+pub(super) const STRIPE_BLOCKS: u64 = 128;
+/// Parts that pages are divided into. One thread brings the pages of a partition forward; what changes them is little enough to be
+/// sorted in a core's cache.
+pub(super) const PARTITIONS: usize = 256;
+/// Of so many pages one is remembered, to know about how many there are.
+const SAMPLED: u32 = 64;
 
 /// One record's part in one page; small, for there are millions. The order is that of pages, then of the log.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Change {
     block: u32,
     /// Where the record is, in units of 8 bytes.
@@ -48,8 +53,23 @@ impl Change {
         self.rest & Change::WHOLE != 0
     }
 
-    fn share(&self, shares: usize) -> usize {
-        ((self.rest >> 8) as usize + (self.block / STRIPE_BLOCKS) as usize) % shares
+    /// Number of the fork, and of the stripe in it.
+    #[inline]
+    pub fn stripe(&self) -> u64 {
+        self.page() / STRIPE_BLOCKS
+    }
+
+    #[inline]
+    fn partition(&self) -> usize {
+        let stripe = self.block / STRIPE_BLOCKS as u32;
+        // Forks begin at different partitions: most are small.
+        (self.rest >> 8).wrapping_add(stripe) as usize % PARTITIONS
+    }
+
+    /// Whether its page is one of those that stand for [`SAMPLED`]: neighbours are spread evenly.
+    #[inline]
+    fn is_sampled(&self) -> bool {
+        self.page().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SAMPLED.ilog2()) == 0
     }
 }
 
@@ -84,8 +104,12 @@ pub(super) struct Chunk {
     pub max_xid: Xid,
     /// Whether what follows is filled in.
     pub noted: bool,
-    /// By share, in the order of the log.
-    pub changes: Vec<Mutex<Box<[Change]>>>,
+    /// By partition, in the order of the log.
+    changes: Box<[Change]>,
+    /// Where each partition's changes end.
+    ends: Vec<u32>,
+    /// Pages that stand for others, see [`pages`].
+    sampled: Vec<u64>,
     pub effects: Vec<Effect>,
     pub bytes: ChunkBytes,
     /// A record that goes on behind the chunk.
@@ -94,7 +118,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// One without records.
-    pub fn new(from: Lsn, to: Lsn, noted: bool, shares: usize) -> Chunk {
+    pub fn new(from: Lsn, to: Lsn, noted: bool) -> Chunk {
         Chunk {
             from,
             to,
@@ -106,7 +130,9 @@ impl Chunk {
             records: 0,
             max_xid: Xid(0),
             noted,
-            changes: (0..shares).map(|_| Mutex::default()).collect(),
+            changes: Box::default(),
+            ends: vec![0; PARTITIONS],
+            sampled: vec![],
             effects: vec![],
             bytes: ChunkBytes::None,
             last: None,
@@ -115,12 +141,17 @@ impl Chunk {
 
     /// Memory that it takes, in bytes.
     pub fn memory(&self) -> usize {
-        let changes: usize = self.changes.iter().map(|share| share.lock().len()).sum();
         let bytes = match &self.bytes {
             ChunkBytes::Read(bytes) => bytes.len(),
             ChunkBytes::None | ChunkBytes::Mapped(_) => 0,
         };
-        changes * size_of::<Change>() + self.effects.capacity() * size_of::<Effect>() + bytes
+        size_of_val(&*self.changes) + self.effects.capacity() * size_of::<Effect>() + bytes
+    }
+
+    /// What it changes in a partition, in the order of the log.
+    pub fn changes(&self, partition: usize) -> &[Change] {
+        let begin = partition.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.changes[begin as usize..self.ends[partition] as usize]
     }
 
     fn bytes(&self) -> &[u8] {
@@ -160,26 +191,40 @@ impl Chunk {
     }
 }
 
+/// About how many pages the changes of these chunks are of.
+pub(super) fn pages(chunks: &[Chunk]) -> usize {
+    let sampled: HashSet<u64> = chunks.iter().flat_map(|chunk| &chunk.sampled).copied().collect();
+    sampled.len() * SAMPLED as usize
+}
+
 /// Where a thread notes a chunk's changes: memory that it uses again for the next.
-pub(super) struct Notes(Vec<Vec<Change>>);
+pub(super) struct Notes {
+    changes: Vec<Vec<Change>>,
+    sampled: HashSet<u64>,
+}
 
 impl Notes {
-    pub fn new(shares: usize) -> Notes {
-        Notes(vec![vec![]; shares])
+    pub fn new() -> Notes {
+        Notes { changes: vec![vec![]; PARTITIONS], sampled: HashSet::new() }
     }
 
     #[inline]
     pub fn add(&mut self, change: Change) {
-        let shares = self.0.len();
-        self.0[change.share(shares)].push(change);
+        if change.is_sampled() {
+            self.sampled.insert(change.page());
+        }
+        self.changes[change.partition()].push(change);
     }
 
     /// Puts what was noted into its chunk.
     pub fn move_into(&mut self, chunk: &mut Chunk) {
-        for (notes, changes) in self.0.iter_mut().zip(&mut chunk.changes) {
-            *changes.get_mut() = notes.as_slice().into();
-            notes.clear();
+        let mut all = Vec::with_capacity(self.changes.iter().map(Vec::len).sum());
+        for (notes, end) in self.changes.iter_mut().zip(&mut chunk.ends) {
+            all.append(notes);
+            *end = all.len() as u32;
         }
+        chunk.changes = all.into();
+        chunk.sampled = self.sampled.drain().collect();
     }
 }
 
@@ -199,22 +244,26 @@ impl Forks {
 
     /// One thread's way to the numbers.
     pub fn names(&self) -> ForkNames<'_> {
-        ForkNames { forks: self, known: HashMap::new(), last: None }
+        ForkNames { forks: self, known: HashMap::new(), last: [None; LAST] }
     }
 }
+
+/// Forks that are found without looking for them: a table and its indexes alternate in the log.
+const LAST: usize = 8;
 
 /// See [`Forks::names`].
 pub(super) struct ForkNames<'a> {
     forks: &'a Forks,
     known: HashMap<ForkName, u32>,
-    last: Option<(ForkName, u32)>,
+    last: [Option<(ForkName, u32)>; LAST],
 }
 
 impl ForkNames<'_> {
     /// The number of a fork; none if there are too many of them.
     #[inline]
     pub fn number(&mut self, name: ForkName) -> Option<u32> {
-        if let Some((last, number)) = self.last
+        let place = (name.0.rel as usize + name.1 as usize) % LAST;
+        if let Some((last, number)) = self.last[place]
             && last == name
         {
             return Some(number);
@@ -228,7 +277,7 @@ impl ForkNames<'_> {
             }
             number
         });
-        self.last = Some((name, number));
+        self.last[place] = Some((name, number));
         (number < Change::FORKS_MAX).then_some(number)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A record changes each of its pages by `apply`, which sees that page only, so pages may be brought forward in any order, and a page's
 //! changes are applied in a row: it is read, latched and written once for all of them. What comes before the last whole image of a
-//! page is passed over. A thread has one share of the pages and goes through them in the order of their files, so reads and
-//! writes are of neighbours.
+//! page is passed over. Pages are divided into partitions, each of stripes of neighbours; a thread takes one after the other, sorts what
+//! changes it (by counting: it is in the log's order already) and goes through its pages in the order of their files, so reads and writes
+//! are of neighbours.
 //!
 //! Pages that would fill much of the pool go through a ring of frames, small enough for a core's cache, and are written at once:
 //! to bring millions of pages into the pool costs more than all changes to them.
@@ -12,7 +13,7 @@
 //!
 //! Follows no one: PostgreSQL's redo is one process, record by record.
 
-use super::chunk::{Change, Chunk, Forks};
+use super::chunk::{Change, Forks, PARTITIONS, STRIPE_BLOCKS};
 use super::damaged;
 use super::scan::Scanned;
 use crate::buffer::{BufferPool, PageMut, Ring, RunWriter};
@@ -20,10 +21,10 @@ use crate::files::RelFiles;
 use crate::ids::PageId;
 use crate::wal::record::RecordView;
 use crate::wal::rmgr;
-use parking_lot::Mutex;
+use hashbrown::HashMap;
 use quarry_common::{Error, Lsn, Result};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How the work of a redo pass is divided.
 #[derive(Clone, Copy, Debug)]
@@ -59,47 +60,116 @@ pub(super) struct Part<'a> {
     pub files: &'a RelFiles,
     /// Of which records.
     pub at: Range<u32>,
-    /// Whether nobody will ask for these changes again.
-    pub last: bool,
+    /// Whether the pages go through a ring of frames instead of coming to stay.
+    pub passing: bool,
+    /// The first partition that nobody has taken.
+    pub next: AtomicUsize,
     /// Changes that are seen to.
-    pub done: &'a AtomicU64,
+    pub done: AtomicU64,
+}
+
+/// One thread's memory for sorting, used again for each partition.
+#[derive(Default)]
+struct Sorter {
+    /// Numbers of the stripes that occur.
+    numbers: HashMap<u64, usize>,
+    stripes: Vec<u64>,
+    /// By stripe and page: changes, then where the next one's place is.
+    places: Vec<u32>,
+    changes: Vec<Change>,
+}
+
+impl Sorter {
+    /// Changes that come in the order of the log, by page.
+    fn sort(&mut self, pieces: &[&[Change]]) -> &[Change] {
+        const PAGES: usize = STRIPE_BLOCKS as usize;
+        let Sorter { numbers, stripes, places, changes } = self;
+        numbers.clear();
+        stripes.clear();
+        places.clear();
+        let mut last = (u64::MAX, 0);
+        let slot = |change: &Change, first: usize| first + (change.page() % STRIPE_BLOCKS) as usize;
+        for change in pieces.iter().copied().flatten() {
+            let stripe = change.stripe();
+            if last.0 != stripe {
+                let number = *numbers.entry(stripe).or_insert_with(|| {
+                    stripes.push(stripe);
+                    places.resize(stripes.len() * PAGES, 0);
+                    stripes.len() - 1
+                });
+                last = (stripe, number * PAGES);
+            }
+            places[slot(change, last.1)] += 1;
+        }
+        stripes.sort_unstable();
+        let mut count = 0;
+        for stripe in &*stripes {
+            let first = numbers[stripe] * PAGES;
+            for place in &mut places[first..first + PAGES] {
+                count += std::mem::replace(place, count);
+            }
+        }
+        if changes.len() < count as usize {
+            changes.resize(count as usize, Change::default());
+        }
+        last = (u64::MAX, 0);
+        for change in pieces.iter().copied().flatten() {
+            let stripe = change.stripe();
+            if last.0 != stripe {
+                last = (stripe, numbers[&stripe] * PAGES);
+            }
+            let place = &mut places[slot(change, last.1)];
+            changes[*place as usize] = *change;
+            *place += 1;
+        }
+        &changes[..count as usize]
+    }
 }
 
 impl Part<'_> {
     /// Changes in it.
     pub fn count(&self) -> usize {
-        let of = |share: &Mutex<Box<[Change]>>| self.within(&share.lock()).len();
-        self.scanned.chunks.iter().flat_map(|chunk| &chunk.changes).map(of).sum()
+        (0..PARTITIONS).flat_map(|partition| self.pieces(partition)).map(<[Change]>::len).sum()
     }
 
-    /// Changes are noted in the order of the log.
-    fn within(&self, changes: &[Change]) -> Range<usize> {
-        let before = |at| changes.partition_point(|c| c.at < at);
-        before(self.at.start)..before(self.at.end)
+    /// A partition's changes in the order of the log.
+    fn pieces(&self, partition: usize) -> impl Iterator<Item = &[Change]> {
+        self.scanned.chunks_of(&self.at).iter().map(move |chunk| {
+            let changes = chunk.changes(partition);
+            let before = |at| changes.partition_point(|c| c.at < at);
+            &changes[before(self.at.start)..before(self.at.end)]
+        })
     }
 
-    /// One share's changes, by page.
-    fn sorted(&self, share: usize) -> Vec<Change> {
-        let of = |chunk: &Chunk| self.within(&chunk.changes[share].lock()).len();
-        let mut all = Vec::with_capacity(self.scanned.chunks.iter().map(of).sum());
-        for chunk in &self.scanned.chunks {
-            let mut changes = chunk.changes[share].lock();
-            all.extend_from_slice(&changes[self.within(&changes)]);
-            if self.last {
-                *changes = Box::default();
+    /// Takes partitions that nobody else has and applies them, until there are none.
+    pub fn apply(&self) -> Result<Missing> {
+        let mut passing = self.passing.then(|| (Ring::redo(), RunWriter::new(self.pool, false).unhurried()));
+        let (mut sorter, mut missing) = (Sorter::default(), Missing::new());
+        loop {
+            let partition = self.next.fetch_add(1, Ordering::Relaxed);
+            if partition >= PARTITIONS {
+                break;
             }
+            let outcome = self.apply_partition(partition, &mut sorter, &mut passing, &mut missing);
+            // The others needn't go on either.
+            outcome.inspect_err(|_| self.next.store(PARTITIONS, Ordering::Relaxed))?;
         }
-        all.sort_unstable_by_key(|c: &Change| (c.page(), c.at));
-        all
+        if let Some((_, writer)) = passing {
+            writer.finish()?;
+        }
+        Ok(missing)
     }
 
-    /// Applies one share.
-    pub fn apply_share(&self, share: usize, shares: usize) -> Result<Missing> {
-        let changes = self.sorted(share);
-        let pages = changes.chunk_by(|a, b| a.page() == b.page()).count();
-        let mut passing = (pages * shares > self.pool.frame_count() / 8)
-            .then(|| (Ring::redo(), RunWriter::new(self.pool, false).unhurried()));
-        let (mut missing, mut brought, mut next) = (Missing::new(), 0, 0);
+    fn apply_partition(
+        &self,
+        partition: usize,
+        sorter: &mut Sorter,
+        passing: &mut Option<(Ring, RunWriter<'_>)>,
+        missing: &mut Missing,
+    ) -> Result<()> {
+        let pieces: Vec<&[Change]> = self.pieces(partition).collect();
+        let changes = sorter.sort(&pieces);
+        let (mut brought, mut next) = (0, 0);
         let mut groups = changes.chunk_by(|a, b| a.page() == b.page());
         while let Some(group) = groups.next() {
             let id = self.forks.page(group[0].page());
@@ -132,18 +202,15 @@ impl Part<'_> {
                 if let Some(ahead) = changes.get(next + PREFETCH) {
                     self.scanned.prefetch(ahead.at);
                 }
-                self.apply_change(change, id, &mut page, &mut missing)?;
+                self.apply_change(change, id, &mut page, missing)?;
             }
             drop(page);
-            if let Some((_, writer)) = &mut passing {
+            if let Some((_, writer)) = passing {
                 writer.add(id)?;
             }
             self.done.fetch_add(group.len() as u64, Ordering::Relaxed);
         }
-        if let Some((_, writer)) = passing {
-            writer.finish()?;
-        }
-        Ok(missing)
+        Ok(())
     }
 
     fn apply_change(
@@ -158,7 +225,7 @@ impl Part<'_> {
         let rmgr = rmgr::of(kind)?;
         let context =
             |e: Error| e.context(format!("WAL redo at {lsn} for {} op {} on {id}", rmgr.name, kind.op));
-        let block = view.block(change.index()).ok_or_else(|| damaged(lsn))?;
+        let (block, payload) = view.part(change.index()).ok_or_else(|| damaged(lsn))?;
         if !block.restore_image(lsn, view.raw(), page).map_err(context)? {
             if block.init {
                 page.zero();
@@ -168,7 +235,7 @@ impl Part<'_> {
             } else if page.lsn() >= view.end() {
                 return Ok(());
             }
-            (rmgr.apply)(kind.op, view.payload(), change.index(), page).map_err(context)?;
+            (rmgr.apply)(kind.op, payload, change.index(), page).map_err(context)?;
         }
         page.set_lsn(view.end());
         page.mark_dirty();

@@ -4,6 +4,8 @@
 //! there. Whether that was a record of this log is known when the chunks are put together: each must begin where the one before it
 //! ended. A chunk that doesn't is read again from there, so a false beginning costs time and nothing else.
 //!
+//! Meanwhile what was read is synced, if that is asked for: a server that was killed alone may have left it in the system's cache.
+//!
 //! The log itself isn't copied: a [`Change`] says where its record lies. What is noted is bounded; the rest of a longer log is only
 //! verified at first, and read again when the part before it has been applied.
 
@@ -14,8 +16,10 @@ use crate::wal::segments::Segments;
 use crate::wal::{WalReader, rmgr};
 use parking_lot::Mutex;
 use quarry_common::{Error, Lsn, Result};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 
 /// Log that one thread takes at once.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -30,11 +34,12 @@ pub(super) struct Scan<'a> {
     pub segment_bytes: u64,
     /// No record has a later epoch.
     pub run: u32,
-    /// Threads, and shares that changes are divided into.
     pub threads: usize,
     /// Memory for what is noted, in bytes.
     pub memory: usize,
     pub forks: &'a Forks,
+    /// Whether to make durable what is read.
+    pub sync: bool,
 }
 
 /// A part of the log, read.
@@ -51,6 +56,8 @@ pub(super) struct Scanned {
     pub epoch: u32,
     /// Records up to `end`.
     pub records: u64,
+    /// If the log was to be synced, it is up to here.
+    pub synced: Lsn,
 }
 
 /// What is wanted of a chunk.
@@ -79,13 +86,14 @@ impl Scan<'_> {
     /// Reads the log from `from`, which is a record's LSN, to its end, or to `known` if that is known to be the end; then only as far as
     /// there is memory.
     pub fn read(&self, from: Lsn, known: Option<Lsn>) -> Result<Scanned> {
-        let mut whole = Scanned { chunks: vec![], base: from, upto: from, end: from, epoch: 0, records: 0 };
+        let mut whole =
+            Scanned { chunks: vec![], base: from, upto: from, end: from, epoch: 0, records: 0, synced: from };
         let first = from.0 / self.chunk_bytes();
         let next = Mutex::new(Next { number: first, memory: 0, noting: true });
         // The first one alone: mostly it is all there is.
         let (number, noting) = self.take(&next, known).expect("the first chunk is always there");
         let stop = AtomicBool::new(false);
-        let mut notes = Notes::new(self.threads);
+        let mut notes = Notes::new();
         let chunk = self.chunk(
             number,
             Some((from, 0)),
@@ -101,7 +109,7 @@ impl Scan<'_> {
             for _ in 0..self.threads {
                 let (sender, next, stop) = (sender.clone(), &next, &stop);
                 scope.spawn(move || {
-                    let mut notes = Notes::new(self.threads);
+                    let mut notes = Notes::new();
                     while !stop.load(Ordering::Relaxed)
                         && let Some((number, noting)) = self.take(next, known)
                     {
@@ -117,22 +125,45 @@ impl Scan<'_> {
                 });
             }
             drop(sender);
-            let outcome = self.put_together(&mut whole, first + 1, &chunks, known);
+            let (read, to_sync) = std::sync::mpsc::channel();
+            let syncing = self.sync.then(|| scope.spawn(move || self.sync(from, &to_sync)));
+            let outcome = self.put_together(&mut whole, first + 1, &chunks, known, &read);
             stop.store(true, Ordering::Relaxed);
             // Whoever waits to hand a chunk over goes on.
             drop(chunks);
-            outcome
+            drop(read);
+            outcome?;
+            if let Some(syncing) = syncing {
+                whole.synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            Ok::<_, Error>(())
         })?;
         Ok(whole)
     }
 
-    /// Takes the chunks in their order until the log ends.
+    /// Syncs the log from `from` up to the ends of chunks as they come; up to where it did. Whole segments only: the one that the log
+    /// ends in is left to who knows where that is.
+    fn sync(&self, from: Lsn, ends: &Receiver<Lsn>) -> Result<Lsn> {
+        let segments = Segments::new(self.disk.clone(), self.segment_bytes, true);
+        let mut synced = from;
+        for end in ends {
+            let end = Lsn(end.0 - end.0 % self.segment_bytes);
+            if end > synced {
+                segments.sync(synced, Lsn(end.0 - 1))?;
+                synced = end;
+            }
+        }
+        Ok(synced)
+    }
+
+    /// Takes the chunks in their order until the log ends. Says of each that is complete where it ends.
     fn put_together(
         &self,
         whole: &mut Scanned,
         mut number: u64,
-        chunks: &std::sync::mpsc::Receiver<(u64, Result<Chunk>)>,
+        chunks: &Receiver<(u64, Result<Chunk>)>,
         known: Option<Lsn>,
+        read: &Sender<Lsn>,
     ) -> Result<()> {
         let mut early = hashbrown::HashMap::new();
         while let Ok((which, chunk)) = chunks.recv() {
@@ -148,6 +179,8 @@ impl Scan<'_> {
                 if !goes_on {
                     return Ok(());
                 }
+                // Nobody listens if nothing is to be synced.
+                let _ = read.send(Lsn(number * self.chunk_bytes()));
             }
         }
         Ok(())
@@ -169,14 +202,14 @@ impl Scan<'_> {
         if whole.end >= chunk.to {
             // One record covers all of it.
             if chunk.noted {
-                whole.chunks.push(Chunk::new(chunk.from, chunk.to, true, self.threads));
+                whole.chunks.push(Chunk::new(chunk.from, chunk.to, true));
             }
             return Ok(true);
         }
         if chunk.first != Some(whole.end) || chunk.first_epoch < whole.epoch {
             let from = Some((whole.end, whole.epoch));
             let number = chunk.from.0 / self.chunk_bytes();
-            let mut notes = Notes::new(self.threads);
+            let mut notes = Notes::new();
             let stop = AtomicBool::new(false);
             let wanted = Wanted { noted: chunk.noted, base: whole.base, known };
             chunk = self.chunk(number, from, wanted, &mut notes, &stop)?;
@@ -206,7 +239,7 @@ impl Scan<'_> {
         let begins = Lsn(number * self.chunk_bytes());
         let to = Lsn(begins.0 + self.chunk_bytes());
         let until = wanted.known.map_or(to, |end| end.min(to));
-        let mut chunk = Chunk::new(begins, to, wanted.noted, self.threads);
+        let mut chunk = Chunk::new(begins, to, wanted.noted);
         let Some((first, epoch)) = (match from {
             Some(from) => Some(from),
             None => self.first_record(begins, until, stop)?.map(|lsn| (lsn, 0)),
@@ -304,9 +337,22 @@ impl Scan<'_> {
 impl Scanned {
     fn place(&self, at: u32) -> (Lsn, Option<&Chunk>) {
         let lsn = Lsn(self.base.0 + u64::from(at) * 8);
-        let Some(first) = self.chunks.first() else { return (lsn, None) };
-        let number = (lsn.0 - first.from.0) / (first.to.0 - first.from.0);
-        (lsn, self.chunks.get(number as usize))
+        (lsn, self.chunks.get(self.number(lsn)))
+    }
+
+    /// The place of the chunk in which a record begins.
+    #[inline]
+    fn number(&self, lsn: Lsn) -> usize {
+        let Some(first) = self.chunks.first() else { return 0 };
+        // Their sizes are powers of two.
+        ((lsn.0 - first.from.0) >> (first.to.0 - first.from.0).ilog2()) as usize
+    }
+
+    /// The chunks in which these records begin.
+    pub fn chunks_of(&self, at: &Range<u32>) -> &[Chunk] {
+        let lsn = |at: u32| Lsn(self.base.0 + u64::from(at) * 8);
+        let end = self.chunks.len().min(self.number(lsn(at.end)) + 1);
+        &self.chunks[self.number(lsn(at.start)).min(end)..end]
     }
 
     /// The record that a change or an effect came with.

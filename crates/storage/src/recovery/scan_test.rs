@@ -1,6 +1,6 @@
 //! A log read in chunks by several threads is the log that one reader sees, whatever its end looks like.
 
-use super::chunk::Forks;
+use super::chunk::{Forks, PARTITIONS};
 use super::scan::Scan;
 use crate::disk::{Disk, FaultDisk, FaultRng};
 use crate::ids::{PageId, RelId};
@@ -74,14 +74,15 @@ fn one_by_one(disk: &Arc<dyn Disk>, from: Lsn) -> (Seen, Lsn, u32) {
 /// The same by chunks, of the records that change pages: everything else in them has no trace.
 fn in_chunks(disk: &Arc<dyn Disk>, from: Lsn, threads: usize, memory: usize) -> (Seen, Lsn, u32, u64) {
     let forks = Forks::default();
-    let scan = Scan { disk, segment_bytes: SEGMENT, run: RUN, threads, memory, forks: &forks };
+    let scan = Scan { disk, segment_bytes: SEGMENT, run: RUN, threads, memory, forks: &forks, sync: true };
     let first = scan.read(from, None).expect("can be read");
+    assert!(first.synced <= first.end.max(from) && first.end.0 - first.synced.0 < 2 * SEGMENT);
     let (end, epoch, records) = (first.end, first.epoch, first.records);
     let (mut seen, mut part) = (Seen::new(), first);
     loop {
         let mut changes: Vec<_> = vec![];
         for chunk in &part.chunks {
-            chunk.changes.iter().for_each(|share| changes.extend_from_slice(&share.lock()));
+            (0..PARTITIONS).for_each(|partition| changes.extend_from_slice(chunk.changes(partition)));
         }
         changes.sort_by_key(|c| (c.at, c.index()));
         for of_record in changes.chunk_by(|a, b| a.at == b.at) {

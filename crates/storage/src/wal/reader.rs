@@ -122,13 +122,3 @@ impl WalReader {
         Ok(true)
     }
 }
-
-/// A segment's bytes from `skip` on; none if there is no such file.
-pub(super) fn read_segment(segments: &Segments, number: u64, skip: u64) -> Result<Option<Vec<u8>>> {
-    let Some(file) = segments.open(number)? else { return Ok(None) };
-    let len = file.len()?.min(segments.segment_bytes());
-    let mut bytes = vec![0; len.saturating_sub(skip) as usize];
-    let got = file.read_at(&mut bytes, skip)?;
-    bytes.truncate(got);
-    Ok(Some(bytes))
-}

@@ -300,15 +300,22 @@ fn lag_bound(code: u8) -> Option<u64> {
 }
 
 /// A page reference of a decoded record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct BlockRef {
     pub id: PageId,
     /// Redo starts from a page of zeroes.
     pub init: bool,
     compressed: bool,
-    image: Option<Range<usize>>,
-    /// What the image leaves out.
-    hole: Range<usize>,
+    image: Option<Image>,
+}
+
+/// Where in its record an image is, and what it leaves out. Small: redo reads millions of references.
+#[derive(Clone, Copy, Debug)]
+struct Image {
+    at: u32,
+    len: u16,
+    hole_at: u16,
+    hole_len: u16,
 }
 
 /// A decoded record.
@@ -444,6 +451,15 @@ impl<'a> RecordView<'a> {
         self.blocks().nth(index)
     }
 
+    /// Page reference `index` and the payload; none if the record is damaged.
+    #[inline]
+    pub fn part(&self, index: usize) -> Option<(BlockRef, &'a [u8])> {
+        let mut blocks = self.blocks();
+        let block = blocks.nth(index)?;
+        blocks.by_ref().for_each(drop);
+        (blocks.left == 0).then(|| (block, &self.raw[blocks.at..]))
+    }
+
     /// The whole record as one of its own; none if it is damaged.
     pub fn to_record(&self) -> Option<Record> {
         Record::of(self)
@@ -487,18 +503,18 @@ impl BlockRef {
             false => RelId::new(Oid(number(at)?), number(at)?),
         };
         let id = PageId::new(rel, Fork::from_u8(flags & FORK)?, number(at)?);
-        let (mut image, mut hole) = (None, 0..0);
+        let mut image = None;
         if flags & IMAGE != 0 {
             let sizes = raw.get(*at..*at + 6)?;
-            let [len, from, without] = [0, 2, 4].map(|place| get_u16(sizes, place) as usize);
+            let [len, hole_at, hole_len] = [0, 2, 4].map(|place| get_u16(sizes, place));
             *at += 6;
-            (image, hole) = (Some(*at..*at + len), from..from + without);
-            *at += len;
-            if *at > raw.len() || hole.end > PAGE_SIZE {
+            image = Some(Image { at: *at as u32, len, hole_at, hole_len });
+            *at += len as usize;
+            if *at > raw.len() || hole_at as usize + hole_len as usize > PAGE_SIZE {
                 return None;
             }
         }
-        Some(BlockRef { id, init: flags & INIT != 0, compressed: flags & COMPRESSED != 0, image, hole })
+        Some(BlockRef { id, init: flags & INIT != 0, compressed: flags & COMPRESSED != 0, image })
     }
 
     /// Whether the page is made anew: what was there before doesn't matter.
@@ -508,11 +524,12 @@ impl BlockRef {
 
     /// Puts the image, out of the record `raw` at `lsn`, into `page`; false if there is none.
     pub fn restore_image(&self, lsn: Lsn, raw: &[u8], page: &mut Page) -> Result<bool> {
-        let Some(range) = self.image.clone() else { return Ok(false) };
-        let bytes = &raw[range];
+        let Some(image) = self.image else { return Ok(false) };
+        let bytes = &raw[image.at as usize..][..image.len as usize];
+        let (hole_at, hole_len) = (image.hole_at as usize, image.hole_len as usize);
         let damaged = || Error::corrupted(format!("page image in WAL record at {lsn} is damaged"));
         let mut plain = [0u8; PAGE_SIZE];
-        let whole = PAGE_SIZE - self.hole.len();
+        let whole = PAGE_SIZE - hole_len;
         let bytes = if self.compressed {
             match lz4_flex::block::decompress_into(bytes, &mut plain) {
                 Ok(len) if len == whole => &plain[..whole],
@@ -524,11 +541,11 @@ impl BlockRef {
             return Err(damaged());
         };
         // Without a hole, its offset is where the page ends, or 0: the same either way.
-        let (before, after) = bytes.split_at(self.hole.start.min(whole));
+        let (before, after) = bytes.split_at(hole_at.min(whole));
         let out = page.bytes_mut();
         out[..before.len()].copy_from_slice(before);
-        out[before.len()..before.len() + self.hole.len()].fill(0);
-        out[before.len() + self.hole.len()..].copy_from_slice(after);
+        out[before.len()..before.len() + hole_len].fill(0);
+        out[before.len() + hole_len..].copy_from_slice(after);
         Ok(true)
     }
 }

@@ -4,7 +4,6 @@
 //! how far the log was durable when it got its place. If that is further than where the log seems to end, bytes that had been synced
 //! are not there any more, with commits that were acknowledged in them: that is damage, not the end.
 
-use super::reader::read_segment;
 use super::record::{self, HEADER, RECORD_MAX, Record};
 use super::segments::{Segments, segment_path};
 use crate::disk::Disk;
@@ -25,19 +24,21 @@ pub fn check_end(disk: &Arc<dyn Disk>, segment_bytes: u64, end: Lsn, epoch: u32,
     let first = segments.number_of(end);
     let last = segments.number_of(Lsn(end.0 + SEGMENTS * segment_bytes + BYTES));
     // The part of the log in memory: what exists of these segments, in a row.
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(((last + 1) * segment_bytes - end.0) as usize);
     let mut from = end.0;
     for number in first..=last {
         let skip = (end.0.max(number * segment_bytes)) % segment_bytes;
-        let Some(segment) = read_segment(&segments, number, skip)? else {
+        let Some(file) = segments.open(number)? else {
             // One is missing: what comes behind it begins anew.
             search(&segments, &bytes, from, end, epoch..=run)?;
             bytes.clear();
             from = (number + 1) * segment_bytes;
             continue;
         };
-        bytes.extend_from_slice(&segment);
+        let before = bytes.len();
         bytes.resize(((number + 1) * segment_bytes - from) as usize, 0);
+        let got = file.read_at(&mut bytes[before..], skip)?;
+        bytes[before + got..].fill(0);
     }
     search(&segments, &bytes, from, end, epoch..=run)
 }
