@@ -17,6 +17,7 @@
 use super::copy_plan::copy_instead;
 use super::defer_errors::{call_of, first_of, is_not_null};
 use super::domain_limits::{counts_rows, errors_of_counts, keep_counts};
+use super::inline_ctes::scans;
 use super::inner_joins::filtered;
 use super::nested_subqueries::plan_with_nested_cannot_fail;
 use super::run_again::{below_projections, by_kind, is_whole, rename};
@@ -154,11 +155,37 @@ fn counts_fail(
     Some(Some(exists(rows)))
 }
 
-/// Puts the common table expressions that were made around the query that reads them.
+/// Puts each common table expression that was made where all that it reads is known: behind the ones it reads, in the step of a recursion
+/// whose rows it reads, or else around the query.
 pub fn wrap(plan: &mut LogicalPlan, rules: &Rules) {
-    let ctes = rules.take_ctes();
-    if !ctes.is_empty() {
-        let body = Box::new(std::mem::replace(plan, LogicalPlan::OneRow));
-        *plan = LogicalPlan::With { ctes, body };
+    let mut around = vec![];
+    for cte in rules.take_ctes() {
+        let mut waiting = Some(cte);
+        put_behind(plan, &mut waiting);
+        around.extend(waiting);
+    }
+    if !around.is_empty() {
+        put_around(plan, around);
+    }
+}
+
+fn put_around(plan: &mut LogicalPlan, ctes: Vec<Cte>) {
+    let body = Box::new(std::mem::replace(plan, LogicalPlan::OneRow));
+    *plan = LogicalPlan::With { ctes, body };
+}
+
+/// Puts it into the innermost WITH that has one of those that it reads.
+fn put_behind(plan: &mut LogicalPlan, waiting: &mut Option<Cte>) {
+    for input in walk::inputs_mut(plan) {
+        put_behind(input, waiting);
+    }
+    let LogicalPlan::With { ctes, .. } = plan else { return };
+    let Some(caught) = waiting else { return };
+    let read = ctes.iter().rposition(|c| scans(&caught.plan, c.id) > 0);
+    let Some(cte) = waiting.take_if(|_| read.is_some()) else { return };
+    let at = read.unwrap_or(0);
+    match &mut ctes[at].recursive {
+        Some((step, _, _)) if scans(step, cte.id) > 0 => put_around(step, vec![cte]),
+        _ => ctes.insert(at + 1, cte),
     }
 }

@@ -66,7 +66,7 @@ fn changes_data(plan: &LogicalPlan) -> bool {
 }
 
 /// How many scans of the CTE a plan holds.
-fn scans(plan: &LogicalPlan, id: CteId) -> usize {
+pub fn scans(plan: &LogicalPlan, id: CteId) -> usize {
     let mut n = usize::from(matches!(plan, LogicalPlan::CteScan { cte, .. } if *cte == id));
     for e in walk::exprs(plan) {
         walk::visit(e, &mut |e| {
