@@ -217,6 +217,14 @@ pub struct Rules {
     least: Cell<Option<f64>>,
 }
 
+/// Runs `f` with the flag set.
+fn set_during<T>(flag: &Cell<bool>, f: impl FnOnce() -> T) -> T {
+    let before = flag.replace(true);
+    let outcome = f();
+    flag.set(before);
+    outcome
+}
+
 impl Rules {
     pub fn new(disabled: RuleSet, costly: RuleSet, rows_change: bool) -> Rules {
         Rules { disabled, costly, rows_change, ..Rules::default() }
@@ -312,10 +320,7 @@ impl Rules {
 
     /// Runs `f`, which rewrites how a changed row is tested again.
     pub fn rechecking<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = self.rechecks.replace(true);
-        let outcome = f();
-        self.rechecks.set(before);
-        outcome
+        set_during(&self.rechecks, f)
     }
 
     /// Whether errors in what is rewritten are caught, so that it may compute more than was asked for.
@@ -325,10 +330,7 @@ impl Rules {
 
     /// Runs `f`, which rewrites what is computed where errors are caught.
     pub fn catching<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = self.catches.replace(true);
-        let outcome = f();
-        self.catches.set(before);
-        outcome
+        set_during(&self.catches, f)
     }
 
     /// Adds a common table expression to the query being rewritten.
