@@ -41,13 +41,14 @@ impl Parallel<'_, '_> {
 
     /// A plan of which each thread makes a part of the rows. Their order is nobody's: it begins with a scan from a table's first page on.
     fn scanning(&mut self, plan: &PhysicalPlan) -> Option<Job> {
-        if !is_in_no_order(plan) {
+        if !is_in_no_order(plan) || passes_all_on(plan) {
             return None;
         }
         let parts = self.parts(plan)?;
         let workers = self.workers(parts.pages);
         let work = shared_work(&parts, plan.total_cost, workers)?;
-        let passing = plan.rows * PASSED * self.settings.parallel_tuple_cost;
+        // The full price, as PostgreSQL has it: rows that nobody orders come as they stand in the table, unless few of them are passed on.
+        let passing = plan.rows * self.settings.parallel_tuple_cost;
         Some(Job { workers, work, passing })
     }
 
@@ -88,6 +89,16 @@ fn is_in_no_order(plan: &PhysicalPlan) -> bool {
         PhysicalNode::NestLoop { outer, .. } | PhysicalNode::HashJoin { outer, .. } => is_in_no_order(outer),
         _ => false,
     }
+}
+
+/// Whether a plan gives a table's rows, all of them. COPY of a table has such a plan, and gives them as they stand there.
+fn passes_all_on(plan: &PhysicalPlan) -> bool {
+    plan.filter.is_empty()
+        && match &plan.node {
+            PhysicalNode::SeqScan { .. } => true,
+            PhysicalNode::SubqueryScan { input, .. } => passes_all_on(input),
+            _ => false,
+        }
 }
 
 /// Puts the node above that gathers the plan's rows.
